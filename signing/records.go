@@ -1,0 +1,72 @@
+package signing
+
+import (
+	"context"
+	"time"
+)
+
+// Purpose says what a key is for. A key is used for nothing else.
+type Purpose string
+
+const (
+	PurposeRoot        Purpose = "root"         // certifies; its keystore is apart
+	PurposeAuthority   Purpose = "authority"    // signs a department's credentials; Owner is its USCC
+	PurposeAttestation Purpose = "attestation"  // signs what the registry collected
+	PurposeStatus      Purpose = "status"       // signs status lists
+	PurposeAccessToken Purpose = "access-token" // signs access tokens (ES256)
+	PurposeMaster      Purpose = "master"       // wraps data keys
+	PurposeData        Purpose = "data"         // seals columns (SM4-GCM); lies wrapped in its record
+	PurposeLookup      Purpose = "lookup"       // makes lookup keys (HMAC-SM3)
+)
+
+// KeyState is a key's place in its keyring: next → active → retired. Revoked
+// ends it from any state.
+type KeyState string
+
+const (
+	KeyNext    KeyState = "next"    // published, does not sign yet
+	KeyActive  KeyState = "active"  // the one that signs, seals or makes lookups
+	KeyRetired KeyState = "retired" // still verifies, opens and finds
+	KeyRevoked KeyState = "revoked" // see KeyRecord.Revoked and Reason
+)
+
+// KeyRecord is what is known of a key apart from its secret. Nothing in it is
+// personal, and nothing needs sealing.
+type KeyRecord struct {
+	ID        KeyID
+	Purpose   Purpose
+	Owner     string // USCC of the authority whose key it is; empty for the registry's own
+	Serial    int32  // 1, 2, …: the key's number within purpose and owner; sealed columns and lookups name it
+	Algorithm string // Algorithm for signing keys; "SM4-GCM" or "HMAC-SM3" for secret ones
+	State     KeyState
+	PublicKey []byte   // PKIX DER; nil for secret keys
+	Chain     [][]byte // certificates, DER, leaf first, anchor left out; nil if none
+	Wrapped   []byte   // a data key, wrapped by the master key; else nil
+	WrappedBy KeyID    // that master key
+
+	Created   time.Time
+	Activated time.Time // zero if never
+	Retired   time.Time // zero if not
+	Revoked   time.Time // from when on its signatures are doubted; zero if not revoked
+	Reason    string    // why revoked: RFC 5280 5.3.1 names, e.g. keyCompromise, superseded
+	Revision  int64     // counts updates, from 1
+}
+
+// Records keeps key records. Every driver passes storagetest.Keys.
+type Records interface {
+	// CreateKey saves a new record with Revision 1. It returns ErrExists if
+	// the ID, or the Serial within Purpose and Owner, is taken, also by a
+	// caller racing with this one; and ErrConflict if k is active while its
+	// ring has an active key. When it returns nil, k is on disk.
+	CreateKey(ctx context.Context, k KeyRecord) error
+	// LoadKey returns one record, or ErrNoKey.
+	LoadKey(ctx context.Context, id KeyID) (KeyRecord, error)
+	// ListKeys returns the records of a purpose, or of all purposes if it is
+	// empty, ordered by purpose, owner and serial.
+	ListKeys(ctx context.Context, purpose Purpose) ([]KeyRecord, error)
+	// UpdateKeys saves all of ks, or none, in order, if each stored revision
+	// is still its Revision, and counts it up; else it returns ErrConflict.
+	// Activating one key and retiring another is one call, so that a ring
+	// never has two active keys (which the driver also enforces).
+	UpdateKeys(ctx context.Context, ks ...KeyRecord) error
+}

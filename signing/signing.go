@@ -1,0 +1,44 @@
+// Package signing holds what the registry and the provider sign, seal and
+// verify with: keys and the module that keeps them, certificates and the root
+// that makes them, keyrings, JWS and JWK, sealed columns and lookup keys.
+//
+// SM2 (GB/T 32918) is everywhere used with SM3 and the default user id. A
+// private key is a [crypto.MessageSigner]: SM2 hashes the signer's identity
+// with the message, so there is no bare digest to pass.
+package signing
+
+import "errors"
+
+// Algorithm names a signature algorithm by its JWS "alg" value.
+type Algorithm string
+
+const (
+	// SM2 is SM2 with SM3 and the default user id. IANA has registered no
+	// name, so it is the URN of the algorithm's OID: private, but nobody
+	// else's. The signature is r ‖ s, 64 bytes, over the JWS signing input.
+	SM2 Algorithm = "urn:oid:1.2.156.10197.1.501"
+	// ES256 is ECDSA with P-256 and SHA-256 (RFC 7518 section 3.4).
+	ES256 Algorithm = "ES256"
+)
+
+// CurveSM2 is the JWK "crv" value of an SM2 key, whose "kty" is EC.
+const CurveSM2 = "urn:oid:1.2.156.10197.1.301"
+
+// UserID is the default user id of GB/T 35276, the only one in use here.
+const UserID = "1234567812345678"
+
+var (
+	// ErrNoKey says that no such key is held, or none is active.
+	ErrNoKey = errors.New("no such key")
+	// ErrExists says that a key of that id is there already.
+	ErrExists = errors.New("key exists already")
+	// ErrConflict says that a record changed since it was read.
+	ErrConflict = errors.New("key record changed since it was read")
+	// ErrPassphrase says that a passphrase does not open the keystore.
+	ErrPassphrase = errors.New("wrong passphrase")
+	// ErrSignature says that a signature is wrong: checked, and not valid.
+	ErrSignature = errors.New("signature is not valid")
+	// ErrUndecided says that a signature could not be decided on now: the
+	// queue for second opinions is full or too slow. It is never "valid".
+	ErrUndecided = errors.New("signature could not be decided on")
+)

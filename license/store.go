@@ -1,0 +1,221 @@
+package license
+
+import (
+	"context"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Record is a license as a store keeps it. Nothing in it is personal.
+type Record struct {
+	ID        ID
+	Revision  int64 // counts changes, from 1; in a SaveRequest: as read, 0 for a new license
+	Type      TypeCode
+	Authority party.USCC
+	Version   int   // the newest version
+	State     State // of the newest version
+	Created   time.Time
+	Updated   time.Time
+}
+
+// VersionRecord is a version as a store keeps it: plain what is not personal,
+// sealed the rest. It never changes once stored, but for State and Ending.
+type VersionRecord struct {
+	License     ID
+	Version     int
+	State       State
+	TypeVersion int
+	Origin      Origin
+	TrustGrade  TrustGrade
+	ValidFrom   party.Date
+	ValidUntil  party.Date // zero: 长期
+	StatusList  int64
+	StatusIndex int
+	Issued      time.Time
+	Body        []byte // sealed: identifier, number, holders, fields, …
+	Credential  []byte // sealed: the SD-JWT
+	HolderKey   []byte // sealed: the presentation key named in its cnf
+	Ending      []byte // sealed; nil while it has none
+}
+
+// LookupKind says what a lookup key stands for.
+type LookupKind string
+
+const (
+	LookupIdentifier   LookupKind = "identifier"   // identifier → license and version; unique
+	LookupVerification LookupKind = "verification" // identifier with verification code → license and version; unique
+	LookupNumber       LookupKind = "number"       // type, authority and number → license; unique where the row says so
+	LookupHolder       LookupKind = "holder"       // a holder's code → license; many
+	LookupRequest      LookupKind = "request"      // client and idempotency key; see Request
+)
+
+// LookupRow is a value's lookup keys, all of which lead to the same license.
+type LookupRow struct {
+	Kind      LookupKind
+	Keys      []signing.Lookup
+	Exclusive bool // for numbers: no other license may have it
+}
+
+// Located is where a lookup key leads.
+type Located struct {
+	License ID
+	Version int
+}
+
+// VersionState is a stored version's new state.
+type VersionState struct {
+	Version int
+	State   State
+	Ending  []byte // sealed; nil leaves it as it is
+}
+
+// StatusChange sets a value of a status list.
+type StatusChange struct {
+	List  int64
+	Index int
+	Value StatusValue
+}
+
+// Request remembers what an idempotency key was used for. The answer is made
+// again from License and Version, so nothing of it is kept twice.
+type Request struct {
+	Keys        []signing.Lookup // of client and key
+	Fingerprint signing.Lookup   // keyed hash of the request's body
+	License     ID
+	Version     int
+	State       State // as answered
+	Created     time.Time
+}
+
+// SaveRequest is one change of one license: all of it happens, or nothing.
+type SaveRequest struct {
+	Record  Record         // as it shall be, but for Revision: as it was read
+	Add     *VersionRecord // a version to add; nil for none
+	States  []VersionState // stored versions that change state
+	Lookups []LookupRow    // to add, leading to Record.ID and Record.Version
+	Status  []StatusChange
+	Event   EventRecord
+	Request *Request // nil without an idempotency key
+}
+
+// Query finds licenses. Zero fields don't restrict. Results are ordered by
+// creation, newest first, then by ID.
+type Query struct {
+	Keys      []signing.Lookup // any of these lookup keys…
+	Kind      LookupKind       // …of this kind
+	Authority party.USCC
+	Type      TypeCode
+	State     State      // of the newest version
+	From, To  party.Date // days of creation, both included
+	Before    Cursor     // only what comes after this place
+	Limit     int
+}
+
+// Cursor is a place in a Query's order: that of the last record seen. The zero Cursor is before all.
+type Cursor struct {
+	Created time.Time
+	ID      ID
+}
+
+// Store keeps licenses as sealed records. Every driver passes storagetest.Licenses.
+type Store interface {
+	// Save makes one change, atomically; when it returns nil, all of it is on
+	// disk. A new license (Revision 0) is stored as revision 1, a change of a
+	// stored one counts its revision up. In this order of precedence it returns
+	// ErrRequestTaken if the request's key is known already, ErrNotFound for an
+	// unknown license, ErrConflict if the stored revision is not
+	// Record.Revision, ErrIdentifierTaken or ErrNumberTaken if a unique lookup
+	// key leads to another license already. Then nothing at all is stored.
+	Save(ctx context.Context, s SaveRequest) error
+	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
+	Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error)
+	// Locate returns where the first of the keys that is stored leads, or ErrNotFound.
+	// Kinds: LookupIdentifier, LookupVerification.
+	Locate(ctx context.Context, kind LookupKind, keys []signing.Lookup) (Located, error)
+	// Search returns up to q.Limit records.
+	Search(ctx context.Context, q Query) ([]Record, error)
+	// LoadRequest returns what the first of the keys that is stored was used for, or ErrNotFound.
+	LoadRequest(ctx context.Context, keys []signing.Lookup) (Request, error)
+}
+
+// TypeRecord is a version of a type as a store keeps it.
+type TypeRecord struct {
+	Code     TypeCode
+	Version  int
+	State    TypeState
+	Revision int64  // counts updates, from 1; 0 for a new record
+	Owner    string // the participant that defined it
+	Body     []byte // Type as JSON
+	Updated  time.Time
+}
+
+// TypeStore keeps the catalog. Every driver passes storagetest.Types.
+type TypeStore interface {
+	// SaveTypes saves all of the records, or none: those with Revision 0 must be
+	// new, the others' stored revisions must be theirs; else ErrConflict. At
+	// most one version of a code may be a draft and one published: a call that
+	// would break this returns ErrConflict too.
+	SaveTypes(ctx context.Context, ts ...TypeRecord) error
+	// LoadTypes returns all versions of a type, oldest first; none is no error.
+	LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error)
+	// ListTypes returns, for up to limit codes greater than after, in order of
+	// code, the newest version of each.
+	ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error)
+}
+
+// StatusEntry is an entry of a status list that isn't StatusValid.
+type StatusEntry struct {
+	Index int
+	Value StatusValue
+}
+
+// StatusStore keeps status lists. Every driver passes storagetest.StatusLists.
+type StatusStore interface {
+	// Reserve marks those of the indexes that are free in the newest list as
+	// taken, and returns the list's number with the indexes it took, which may
+	// be fewer, or none. If there is no list yet, or the newest has most or more
+	// taken indexes, it begins the next list first; lists number from 1.
+	Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error)
+	// LoadList returns a list's revision, which counts its changes of value,
+	// and its entries that aren't StatusValid, by index; no entries if the
+	// revision is still seen (-1: always all). ErrNotFound for no such list.
+	LoadList(ctx context.Context, list int64, seen int64) (revision int64, entries []StatusEntry, err error)
+	// LoadStatus returns one entry's value, or ErrNotFound if it was never reserved.
+	LoadStatus(ctx context.Context, list int64, index int) (StatusValue, error)
+}
+
+// EventStore keeps events. Every driver passes storagetest.Events. (Those of
+// changes come with Save.) Events of a license are its history; the others
+// stand apart.
+type EventStore interface {
+	// AppendEvents stores all of the events, or none; when it returns nil they are on disk.
+	AppendEvents(ctx context.Context, es ...EventRecord) error
+	// History returns up to limit events of a license with Seq greater than after, by Seq.
+	History(ctx context.Context, id ID, after int64, limit int) ([]EventRecord, error)
+	// Events returns up to limit events without a license, likewise.
+	Events(ctx context.Context, after int64, limit int) ([]EventRecord, error)
+}
+
+// LookupStore renews lookup keys after their key was rotated. Every driver
+// passes storagetest.Lookups.
+type LookupStore interface {
+	// Versions returns up to limit versions after a place, ordered by license and version.
+	Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error)
+	// AddLookups adds lookup keys that lead to a license's version; those that are there stay.
+	AddLookups(ctx context.Context, at Located, rows []LookupRow) error
+	// PurgeLookups deletes up to limit lookup keys that a serial made, requests'
+	// as well, and returns how many.
+	PurgeLookups(ctx context.Context, serial int32, limit int) (int, error)
+}
+
+// SettingStore keeps the few facts that an installation is bound to, such as
+// its public URL. Every driver passes storagetest.Settings.
+type SettingStore interface {
+	// ClaimSetting stores the value if the name has none, and returns the one
+	// that is stored then, its own or an earlier caller's.
+	ClaimSetting(ctx context.Context, name, value string) (string, error)
+	// ReplaceSetting changes a value from old, or returns ErrConflict.
+	ReplaceSetting(ctx context.Context, name, old, value string) error
+}

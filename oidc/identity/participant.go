@@ -1,0 +1,58 @@
+// Package identity knows who takes part: participants, and later parties with
+// their codes, accounts, authenticators, proofing and representation.
+package identity
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// Conditions of stores.
+var (
+	ErrNotFound = errors.New("no such participant")
+	ErrExists   = errors.New("participant exists already")
+	ErrConflict = errors.New("participant changed since it was read")
+)
+
+// Class is what kind of organization a participant is.
+type Class string
+
+const (
+	Government    Class = "government"     // a department 部门
+	PublicService Class = "public_service" // 公共服务企事业单位
+	Enterprise    Class = "enterprise"
+)
+
+// Participant is a connected organization 接入单位.
+type Participant struct {
+	ID        string // 26 letters and digits, random
+	USCC      party.USCC
+	Name      string
+	Class     Class
+	AreaCode  string // 6 digits (GB/T 2260)
+	Level     int    // 1 national, 2 provincial, 3 city, 4 county, 5 other
+	Parent    string // ID of the superior participant; empty for none
+	Successor string // ID of who took over its duties; empty for none
+	Disabled  bool   // its clients get no tokens
+	Created   time.Time
+	Updated   time.Time
+	Revision  int64 // counts updates, from 1
+}
+
+// Participants keeps participants. Every driver passes storagetest.Participants.
+type Participants interface {
+	// CreateParticipant stores p with revision 1. ErrExists if its ID or USCC is taken.
+	CreateParticipant(ctx context.Context, p Participant) error
+	// LoadParticipant returns one, or ErrNotFound.
+	LoadParticipant(ctx context.Context, id string) (Participant, error)
+	// FindParticipant returns the one with that code, or ErrNotFound.
+	FindParticipant(ctx context.Context, code party.USCC) (Participant, error)
+	// ListParticipants returns up to limit with an ID greater than after, by ID.
+	ListParticipants(ctx context.Context, after string, limit int) ([]Participant, error)
+	// UpdateParticipant saves p if the stored revision is p.Revision, and counts
+	// it up; else ErrConflict. ID and USCC never change.
+	UpdateParticipant(ctx context.Context, p Participant) error
+}

@@ -1,0 +1,48 @@
+// Package storage opens a database by its URL. The drivers implement the stores
+// that license, oidc and signing declare; they share tests, not code.
+package storage
+
+import (
+	"context"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// Database is an open database.
+type Database interface {
+	Licenses() Licenses
+	Provider() Provider
+	Keys() signing.Records
+	Admin() Admin
+	Close() error
+}
+
+// Licenses is what package license needs stored.
+type Licenses interface {
+	license.Store
+	license.TypeStore
+	license.StatusStore
+	license.EventStore
+	license.LookupStore
+	license.SettingStore
+}
+
+// Provider is what package oidc needs stored.
+type Provider interface {
+	oidc.Clients
+	oidc.Events
+	identity.Participants
+}
+
+// Admin is what operators need of a database.
+type Admin interface {
+	// Migrate brings the schema up to date and returns its version.
+	Migrate(ctx context.Context) (int64, error)
+	// SchemaVersion returns the schema's version and the one this program needs.
+	SchemaVersion(ctx context.Context) (have, want int64, err error)
+	// Ping tells whether the database answers, and takes writes if write is set.
+	Ping(ctx context.Context, write bool) error
+}

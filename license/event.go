@@ -49,3 +49,18 @@ type EventRecord struct {
 	Detail      []byte // sealed
 	Hash        [32]byte
 }
+
+// Event is an event, opened: what a license's history shows.
+type Event struct {
+	Seq         int64             `json:"seq"`
+	ID          string            `json:"id"`
+	At          time.Time         `json:"at"`
+	Action      Action            `json:"action"`
+	Client      string            `json:"client"`
+	Participant string            `json:"participant"`
+	RequestID   string            `json:"request_id,omitempty"`
+	License     ID                `json:"license,omitempty"`
+	Version     int               `json:"version,omitempty"`
+	Result      string            `json:"result"`
+	Detail      map[string]string `json:"detail,omitempty"` // reason, kind, …; may be personal
+}

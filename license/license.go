@@ -157,3 +157,14 @@ const (
 	Correction ReplaceKind = "correction" // 更正
 	Reinstated ReplaceKind = "reinstated" // an ending was overturned
 )
+
+// Summary is what a search shows of a license: nothing personal.
+type Summary struct {
+	ID        ID        `json:"id"`
+	TypeCode  TypeCode  `json:"type_code"`
+	TypeName  string    `json:"type_name"`
+	Version   int       `json:"version"`
+	State     State     `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}

@@ -153,11 +153,12 @@ type TypeRecord struct {
 
 // TypeStore keeps the catalog. Every driver passes storagetest.Types.
 type TypeStore interface {
-	// SaveTypes saves all of the records, or none: those with Revision 0 must be
-	// new, the others' stored revisions must be theirs; else ErrConflict. At
-	// most one version of a code may be a draft and one published: a call that
-	// would break this returns ErrConflict too.
-	SaveTypes(ctx context.Context, ts ...TypeRecord) error
+	// SaveTypes saves all of the records with the event of the change, or
+	// nothing: records with Revision 0 must be new, the others' stored revisions
+	// must be theirs; else ErrConflict. They are saved in order, each counted up.
+	// At most one version of a code may be a draft and one published: a call
+	// that would break this returns ErrConflict too.
+	SaveTypes(ctx context.Context, e EventRecord, ts ...TypeRecord) error
 	// LoadTypes returns all versions of a type, oldest first; none is no error.
 	LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error)
 	// ListTypes returns, for up to limit codes greater than after, in order of

@@ -1,8 +1,18 @@
 package signing
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // Token types: the "typ" of every kind of token, one a kind, so that none can
@@ -20,22 +30,63 @@ const (
 // x5u) are never followed.
 type Header struct {
 	Typ       string
-	Algorithm Algorithm
+	Algorithm Algorithm // Sign may leave it to the key
 	KeyID     string
 	X5C       [][]byte // DER, leaf first
 }
 
-// Sign returns claims as a compact JWS. Claims marshal to a JSON object.
-func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) { return "", errUnbuilt }
+// Sign returns claims as a compact JWS (RFC 7515). Claims marshal to a JSON
+// object. What was signed is verified before it is returned, so that a fault
+// in a key or its module cannot leave a token that nobody accepts.
+func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
+	alg, err := AlgorithmOf(s.Public())
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	if h.Typ == "" {
+		return "", errors.New("signing a token: it has no typ")
+	}
+	if h.Algorithm != "" && h.Algorithm != alg {
+		return "", fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
+	}
+	raw, err := json.Marshal(claims, json.Deterministic(true))
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return "", errors.New("signing a token: claims are not a JSON object")
+	}
+	header := map[string]any{"typ": h.Typ, "alg": string(alg)}
+	if h.KeyID != "" {
+		header["kid"] = h.KeyID
+	}
+	if len(h.X5C) > 0 {
+		header["x5c"] = h.X5C // marshals as RFC 7515 section 4.1.6 wants it: standard base64
+	}
+	token := jwt.Token{Header: header, Claims: &payload{raw: raw}, Method: method{alg}}
+	signed, err := token.SignedString(s)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return signed, nil
+}
 
 // TokenError says why a token was refused. Reason is one of: token_malformed,
 // token_too_large, token_typ, token_algorithm, token_critical, token_key, token_signature.
 type TokenError struct {
 	Reason string
-	Err    error
+	Err    error // nil if there is no more to say
 }
 
-func (e *TokenError) Error() string { return e.Reason }
+// Error returns the reason and its cause.
+func (e *TokenError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause; that of token_key is what Expectation.Key returned.
 func (e *TokenError) Unwrap() error { return e.Err }
 
 // Expectation says what a token must be. All but Max are required.
@@ -49,8 +100,183 @@ type Expectation struct {
 }
 
 // Verify checks a compact JWS and returns its header and its payload's bytes,
-// which are well-formed JSON without duplicate names. It checks no claim: that
-// is the caller's. An unknown crit fails. Errors: *TokenError, ErrUndecided.
+// which are a well-formed JSON object without duplicate names. It checks no
+// claim: that is the caller's. Any crit fails, because no extension is
+// understood (RFC 7515 section 4.1.11). Errors: *TokenError, ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
-	return Header{}, nil, errUnbuilt
+	if e.Typ == "" || e.Key == nil || e.Verifier == nil {
+		return Header{}, nil, errors.New("verifying a token: the expectation is incomplete")
+	}
+	if e.Max <= 0 {
+		e.Max = 64 << 10
+	}
+	if len(token) > e.Max {
+		return Header{}, nil, &TokenError{Reason: "token_too_large"}
+	}
+	h, p, sig, err := parseToken(token)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	if h.Typ != e.Typ {
+		return Header{}, nil, &TokenError{Reason: "token_typ"}
+	}
+	if h.Algorithm != SM2 && h.Algorithm != ES256 {
+		return Header{}, nil, &TokenError{Reason: "token_algorithm"}
+	}
+	pub, err := e.Key(h)
+	if errors.Is(err, ErrUndecided) {
+		return Header{}, nil, err // of the key's certificate: not a flaw of the token
+	}
+	if err != nil {
+		return Header{}, nil, &TokenError{"token_key", err}
+	}
+	alg, err := AlgorithmOf(pub)
+	if err != nil {
+		return Header{}, nil, &TokenError{"token_key", err}
+	}
+	if h.Algorithm != alg {
+		return Header{}, nil, &TokenError{"token_algorithm", fmt.Errorf("the key is one of %s", alg)}
+	}
+	signed := token[:strings.LastIndexByte(token, '.')]
+	err = method{alg}.Verify(signed, sig, verification{ctx, e.Verifier, pub})
+	if errors.Is(err, ErrUndecided) {
+		return Header{}, nil, err
+	}
+	if err != nil {
+		return Header{}, nil, &TokenError{"token_signature", err}
+	}
+	return h, p, nil
+}
+
+// parseToken splits and decodes a compact JWS and checks nothing but its form.
+//
+// golang-jwt's Parser.Parse would choose the method by the header and the
+// global registry, and hand a registered ES256 (which others in this process
+// use, so it is not ours to replace) a key without a second opinion. So only
+// its ParseUnverified is used, and [Verify] takes the method that the key calls
+// for. Its JSON is lenient (it is encoding/json), so the header and the payload
+// are read once more, strictly; what it decoded is dropped.
+func parseToken(token string) (Header, []byte, []byte, error) {
+	registerSM2()
+	malformed := func(err error) (Header, []byte, []byte, error) {
+		return Header{}, nil, nil, &TokenError{"token_malformed", err}
+	}
+	// Go's base64 skips line breaks even when strict.
+	if strings.ContainsAny(token, "\r\n") {
+		return malformed(errors.New("line break in token"))
+	}
+	parser := jwt.NewParser(jwt.WithStrictDecoding())
+	var p payload
+	parsed, parts, err := parser.ParseUnverified(token, &p)
+	if errors.Is(err, jwt.ErrTokenUnverifiable) {
+		return Header{}, nil, nil, &TokenError{"token_algorithm", err}
+	}
+	if err != nil {
+		return malformed(err)
+	}
+	raw, err := parser.DecodeSegment(parts[0])
+	if err != nil {
+		return malformed(err)
+	}
+	var h struct {
+		Typ  string         `json:"typ"`
+		Alg  Algorithm      `json:"alg"`
+		KID  string         `json:"kid"`
+		X5C  [][]byte       `json:"x5c"`
+		Crit jsontext.Value `json:"crit"`
+	}
+	if err := json.Unmarshal(raw, &h); err != nil {
+		return malformed(fmt.Errorf("header: %w", err))
+	}
+	if h.Crit != nil {
+		return Header{}, nil, nil, &TokenError{Reason: "token_critical"}
+	}
+	if jsontext.Value(p.raw).Kind() != '{' || !jsontext.Value(p.raw).IsValid() {
+		return malformed(errors.New("payload is not a JSON object with unique names"))
+	}
+	return Header{h.Typ, h.Alg, h.KID, h.X5C}, p.raw, parsed.Signature, nil
+}
+
+// payload carries bytes through golang-jwt unread. The claims' methods, which
+// it must have, come from MapClaims and are not called.
+type payload struct {
+	jwt.MapClaims
+	raw []byte
+}
+
+// MarshalJSON returns the bytes.
+func (p *payload) MarshalJSON() ([]byte, error) { return p.raw, nil }
+
+// UnmarshalJSON keeps the bytes.
+func (p *payload) UnmarshalJSON(data []byte) error {
+	p.raw = bytes.Clone(data)
+	return nil
+}
+
+// registerSM2 makes golang-jwt know the name, once for the process: its parser
+// refuses names it doesn't know before anyone is asked.
+var registerSM2 = sync.OnceFunc(func() {
+	jwt.RegisterSigningMethod(string(SM2), func() jwt.SigningMethod { return method{SM2} })
+})
+
+// method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign
+// and a verification to verify; with another key it fails. Its signatures are
+// r ‖ s, 64 bytes (RFC 7518 section 3.4).
+type method struct{ alg Algorithm }
+
+// verification is what a method needs to verify: golang-jwt passes a key and
+// nothing else.
+type verification struct {
+	ctx      context.Context // of this one call
+	verifier *Verifier
+	pub      crypto.PublicKey
+}
+
+// Alg implements jwt.SigningMethod.
+func (m method) Alg() string { return string(m.alg) }
+
+// Sign implements jwt.SigningMethod. It verifies what it signed.
+func (m method) Sign(text string, key any) ([]byte, error) {
+	s, ok := key.(crypto.MessageSigner)
+	if !ok {
+		return nil, jwt.ErrInvalidKeyType
+	}
+	der, err := signVerified(s, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return DERToRaw(der)
+}
+
+// Verify implements jwt.SigningMethod.
+func (m method) Verify(text string, sig []byte, key any) error {
+	k, ok := key.(verification)
+	if !ok {
+		return jwt.ErrInvalidKeyType
+	}
+	if alg, err := AlgorithmOf(k.pub); err != nil || alg != m.alg {
+		return jwt.ErrInvalidKey
+	}
+	return k.verifier.VerifyRaw(k.ctx, k.pub, []byte(text), sig)
+}
+
+// signVerified signs a message and verifies the signature against the signer's
+// own public key. The verifier is one of its own: it has no queue to wait in.
+func signVerified(s crypto.MessageSigner, message []byte) ([]byte, error) {
+	alg, err := AlgorithmOf(s.Public())
+	if err != nil {
+		return nil, err
+	}
+	var opts crypto.SignerOpts
+	if alg == ES256 {
+		opts = crypto.SHA256
+	}
+	der, err := s.SignMessage(rand.Reader, message, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), message, der); err != nil {
+		return nil, fmt.Errorf("what the key made does not verify: %w", err)
+	}
+	return der, nil
 }

@@ -4,13 +4,33 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
+	"math/big"
+	"sync/atomic"
 	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+	second "github.com/tjfoc/gmsm/sm2"
 )
 
 // Verifier checks signatures. For SM2 it asks a first implementation, and only
 // when that says no, two more; see docs/design. Safe for concurrent use.
-type Verifier struct{}
+//
+// The reason: emmansun/gmsm v0.44.0 rejects a few valid signatures on some
+// processors (its issue 560), and a license must not be called forged because
+// of the machine that looks at it. tjfoc/gmsm, in turn, accepts signatures
+// whose point is infinity. So a no becomes a yes only if tjfoc/gmsm and a
+// reference of ours both say so.
+type Verifier struct {
+	c       VerifierConfig
+	slots   chan struct{} // holds a token for each second opinion under way
+	waiting atomic.Int64
+
+	asked, overruled, undecided atomic.Uint64
+}
 
 // VerifierConfig says how a Verifier works; its zero value is right for production.
 type VerifierConfig struct {
@@ -24,20 +44,166 @@ type VerifierConfig struct {
 	Log    *slog.Logger  // default: discards
 }
 
-func NewVerifier(c VerifierConfig) *Verifier { return nil }
+// NewVerifier returns a Verifier. It starts no goroutine and needs no closing.
+func NewVerifier(c VerifierConfig) *Verifier {
+	if c.First == nil {
+		c.First = firstVerify
+	}
+	if c.Second == nil {
+		c.Second = secondVerify
+	}
+	if c.Slots <= 0 {
+		c.Slots = 1
+	}
+	if c.Queue <= 0 {
+		c.Queue = 64
+	}
+	if c.Wait <= 0 {
+		c.Wait = 2 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Verifier{c: c, slots: make(chan struct{}, c.Slots)}
+}
+
+// firstVerify is emmansun/gmsm; no user id means the default one.
+func firstVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
+	return sm2.VerifyASN1WithSM2(pub, nil, message, der)
+}
+
+// secondVerify is tjfoc/gmsm. It must see checked keys and strictly parsed
+// signatures only: it accepts points off the curve and trailing bytes.
+func secondVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
+	sig, err := parseSignature(der)
+	if err != nil {
+		return false
+	}
+	q := referencePoint(pub)
+	r, s := new(big.Int).SetBytes(sig.r[:]), new(big.Int).SetBytes(sig.s[:])
+	key := &second.PublicKey{Curve: second.P256Sm2(), X: q.x, Y: q.y}
+	return second.Sm2Verify(key, message, []byte(UserID), r, s)
+}
 
 // Verify checks the signature of a message: SM2 as DER (GB/T 35276) or ECDSA
 // P-256 with SHA-256 as DER, by the kind of key. It returns nil, ErrSignature
-// or ErrUndecided.
+// or ErrUndecided, wrapped. A key that is none of the two, or not on its
+// curve, has no valid signatures.
 func (v *Verifier) Verify(ctx context.Context, pub crypto.PublicKey, message, der []byte) error {
-	return errUnbuilt
+	key, a, err := checkedKey(pub)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	sig, err := parseSignature(der)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if a == ES256 {
+		digest := sha256.Sum256(message)
+		if !sig.below(orderP256) || !ecdsa.VerifyASN1(key, digest[:], der) {
+			return ErrSignature
+		}
+		return nil
+	}
+	return v.decide(ctx, key, sig, opinions{
+		first:     func() bool { return v.c.First(key, message, der) },
+		second:    func() bool { return v.c.Second(key, message, der) },
+		reference: func() bool { return referenceVerify(key, referenceDigest(key, message), sig) },
+	})
 }
 
 // VerifyRaw is Verify for signatures as r ‖ s, 64 bytes, as JWS has them.
 func (v *Verifier) VerifyRaw(ctx context.Context, pub crypto.PublicKey, message, raw []byte) error {
-	return errUnbuilt
+	der, err := RawToDER(raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return v.Verify(ctx, pub, message, der)
 }
 
 // SecondOpinions returns how many were asked for, how many overruled the first
 // implementation, and how many could not be given.
-func (v *Verifier) SecondOpinions() (asked, overruled, undecided uint64) { return 0, 0, 0 }
+func (v *Verifier) SecondOpinions() (asked, overruled, undecided uint64) {
+	return v.asked.Load(), v.overruled.Load(), v.undecided.Load()
+}
+
+// opinions are the three implementations' answers about one SM2 signature,
+// each computed when it is asked for.
+type opinions struct{ first, second, reference func() bool }
+
+// decide asks for the opinions in turn. What no implementation may see, it
+// refuses by itself: numbers out of range, and r + s = n.
+func (v *Verifier) decide(ctx context.Context, key *ecdsa.PublicKey, sig signature, o opinions) error {
+	if !sig.below(orderSM2) || sig.sums(orderSM2) {
+		return ErrSignature
+	}
+	if o.first() {
+		return nil
+	}
+	v.asked.Add(1)
+	release, err := v.slot(ctx)
+	if err != nil {
+		v.undecided.Add(1)
+		return err
+	}
+	valid, err := overrule(o)
+	release()
+	switch {
+	case err != nil:
+		v.undecided.Add(1)
+		return err
+	case !valid:
+		return ErrSignature
+	}
+	v.overruled.Add(1)
+	v.c.Log.WarnContext(ctx, "second opinion overruled the first: a valid SM2 signature was rejected", "key", keyHash(key))
+	return nil
+}
+
+// slot waits for a turn. Second opinions cost twenty times a first one, so
+// forged signatures, which all need one, may occupy no more than the slots; the
+// rest is turned away undecided. Genuine signatures never come here.
+func (v *Verifier) slot(ctx context.Context) (release func(), err error) {
+	release = func() { <-v.slots }
+	select {
+	case v.slots <- struct{}{}:
+		return release, nil
+	default:
+	}
+	if v.waiting.Add(1) > int64(v.c.Queue) {
+		v.waiting.Add(-1)
+		return nil, fmt.Errorf("%w: the queue is full", ErrUndecided)
+	}
+	defer v.waiting.Add(-1)
+	timer := time.NewTimer(v.c.Wait)
+	defer timer.Stop()
+	select {
+	case v.slots <- struct{}{}:
+		return release, nil
+	case <-timer.C:
+		return nil, fmt.Errorf("%w: waited %v", ErrUndecided, v.c.Wait)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrUndecided, ctx.Err())
+	}
+}
+
+// overrule reports whether both other implementations accept. One that panics
+// has given no opinion, which is neither yes nor no.
+func overrule(o opinions) (valid bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			valid, err = false, fmt.Errorf("%w: a second implementation panicked: %v", ErrUndecided, p)
+		}
+	}()
+	return o.second() && o.reference(), nil
+}
+
+// keyHash names a key in the log: enough to find it, nothing to learn from.
+func keyHash(key *ecdsa.PublicKey) string {
+	point, _, err := marshalPoint(key)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(point)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,37 @@
+# Every target installs what it lacks (.ci/install: Debian packages, as root or
+# through sudo); only Go, git and make must be there first. Without make, run
+# .ci/install: it brings make too.
+
+TESTFLAGS ?=
+FUZZTIME  ?= 10s
+BENCHTIME ?= 2s
+ARGS      ?=
+
+.PHONY: help demo build test soak bench fuzz check
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## run the registry with made-up samples in a fresh directory (ARGS="--listen …")
+	bin/yizheng demo $(ARGS)
+
+build: ## build bin/yizheng: one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/yizheng ./cmd/yizheng
+
+test: ## run all tests, with the race detector, beside a PostgreSQL and a Redis of their own
+	.ci/install
+	.ci/with-servers go test -race -timeout 20m $(TESTFLAGS) ./...
+
+soak: ## run the same tests at larger scale, without the race detector
+	.ci/install
+	YIZHENG_SOAK=1 .ci/with-servers go test -count=1 -timeout 60m $(TESTFLAGS) ./...
+
+bench: ## measure, on one core (BENCHTIME=2s)
+	.ci/install
+	.ci/with-servers go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 -timeout 60m $(TESTFLAGS) ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+check: ## look at the code without running it: format, vet, fix, staticcheck, go.mod
+	.ci/check

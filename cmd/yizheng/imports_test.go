@@ -1,0 +1,195 @@
+package main_test
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is this module's path in go.mod.
+const module = "yizheng.internal"
+
+// A rule says what a package may import beside the standard library: packages
+// of this module, and other modules' packages with all below them. What only
+// its tests may import stands apart.
+type rule struct {
+	ours, others         []string
+	testOurs, testOthers []string
+}
+
+// rules is the module's layering. A package that isn't listed fails the test: a
+// new one is a decision, and so is a new dependency.
+//
+//	cmd ─► api ─► oidc, license ─► signing, license/party
+//	 │      └──► api/web
+//	 └─► storage ─► its drivers ─► oidc, license, signing (they implement the stores declared there)
+//
+// The two halves, oidc and license, never import each other: api joins them.
+// license/party is the one package that both know.
+var rules = map[string]rule{
+	"license/party": {
+		others: []string{"golang.org/x/text"},
+	},
+	"license": {
+		ours:   []string{"license/party", "signing", "signing/sdjwt"},
+		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
+	},
+	"oidc/identity": {
+		ours:   []string{"license/party", "signing"},
+		others: []string{"github.com/go-json-experiment/json"},
+	},
+	"oidc": {
+		ours:   []string{"license/party", "oidc/identity", "signing"},
+		others: []string{"github.com/go-json-experiment/json"},
+	},
+	// Two SM2 libraries: the second one only when the first says no.
+	"signing": {
+		others: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json",
+			"github.com/golang-jwt/jwt/v5", "github.com/tjfoc/gmsm", "golang.org/x/crypto"},
+	},
+	"signing/sdjwt": {
+		ours:   []string{"signing"},
+		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
+	},
+	"storage": {
+		ours: slices.Concat(domains, []string{"storage/sqlite", "storage/postgres"}),
+	},
+	"storage/sqlite": {
+		ours:     domains,
+		others:   []string{"github.com/ncruces/go-sqlite3", "github.com/pressly/goose/v3"},
+		testOurs: []string{"storage/storagetest"},
+	},
+	"storage/postgres": {
+		ours:     domains,
+		others:   []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
+		testOurs: []string{"storage/storagetest"},
+	},
+	"storage/storagetest": {
+		ours: domains,
+	},
+	"api": {
+		ours: slices.Concat(domains, []string{"api/web"}),
+		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
+			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
+		testOurs: []string{"storage", "storage/sqlite", "storage/postgres"},
+	},
+	"api/web": {},
+	"cmd/yizheng": {
+		ours: slices.Concat(domains, []string{"api", "api/web", "storage"}),
+		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
+			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+		testOurs:   []string{"storage/sqlite", "storage/postgres"},
+		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
+	},
+}
+
+// domains hold the rules of the two halves, and the keys.
+var domains = []string{"license", "license/party", "oidc", "oidc/identity", "signing", "signing/sdjwt"}
+
+// notInDomains keeps transport, storage and guessable numbers out of the
+// domains' own code; their tests may have them.
+var notInDomains = []string{"database/sql", "math/rand", "net/http", "os/exec"}
+
+// nowhere is what nobody imports directly: tokens are made and read by
+// golang-jwt through signing, so that one place decides what is accepted.
+var nowhere = []string{"github.com/go-jose", "gopkg.in/go-jose", "gopkg.in/square/go-jose.v2"}
+
+// TestImports parses the files rather than asking "go list": the go command
+// sees what a test reads, so a cached result is never out of date.
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range goFiles(t) {
+		dir, test := path.Dir(f.name), strings.HasSuffix(f.name, "_test.go")
+		r, ok := rules[dir]
+		if !ok {
+			t.Errorf("%s: package %s has no rule", f.name, dir)
+			continue
+		}
+		seen[dir] = true
+		for _, spec := range f.syntax.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatalf("%s: %v", f.name, err)
+			}
+			if why := forbidden(r, dir, imported, test); why != "" {
+				t.Errorf("%s imports %q: %s", f.name, imported, why)
+			}
+		}
+	}
+	if !seen["signing"] || !seen["license"] || !seen["cmd/yizheng"] {
+		t.Errorf("saw only the packages %v: is this the module's root?", seen)
+	}
+}
+
+// forbidden says why a file of the package may not import that, or nothing.
+func forbidden(r rule, dir, imported string, test bool) string {
+	if under(imported, nowhere) {
+		return "nobody imports this directly"
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if first == module {
+		target := strings.TrimPrefix(imported, module+"/")
+		if target == dir && test || slices.Contains(r.ours, target) || test && slices.Contains(r.testOurs, target) {
+			return ""
+		}
+		return "not among the packages of this module that " + dir + " may import"
+	}
+	if strings.Contains(first, ".") {
+		if under(imported, r.others) || test && under(imported, r.testOthers) {
+			return ""
+		}
+		return "not among the other modules' packages that " + dir + " may import"
+	}
+	if !test && slices.Contains(domains, dir) && under(imported, notInDomains) {
+		return "the domains know nothing of it"
+	}
+	return ""
+}
+
+// TestForbidden tries the rules themselves.
+func TestForbidden(t *testing.T) {
+	tests := []struct {
+		name, dir, imported string
+		test, allowed       bool
+	}{
+		{"the standard library", "license", "crypto/rand", false, true},
+		{"one half imports the other", "license", module + "/oidc", false, false},
+		{"and back", "oidc", module + "/license", false, false},
+		{"the leaf both share", "oidc", module + "/license/party", false, true},
+		{"HTTP in a domain", "signing", "net/http", false, false},
+		{"below HTTP in a domain", "signing", "net/http/httptest", false, false},
+		{"HTTP in a domain's test", "signing", "net/http/httptest", true, true},
+		{"net alone", "oidc", "net/url", false, true},
+		{"SQL in a domain", "license", "database/sql", false, false},
+		{"a domain imports storage", "license", module + "/storage", false, false},
+		{"a domain imports the API", "oidc", module + "/api", true, false},
+		{"a driver imports another", "storage/sqlite", module + "/storage/postgres", false, false},
+		{"a driver imports its suite", "storage/sqlite", module + "/storage/storagetest", false, false},
+		{"a driver's test imports its suite", "storage/sqlite", module + "/storage/storagetest", true, true},
+		{"an external test imports its package", "storage/sqlite", module + "/storage/sqlite", true, true},
+		{"the other database's client", "storage/sqlite", "github.com/jackc/pgx/v5", false, false},
+		{"a name that only begins alike", "storage/sqlite", "github.com/ncruces/go-sqlite3x", false, false},
+		{"below an allowed module", "storage/sqlite", "github.com/ncruces/go-sqlite3/driver", false, true},
+		{"go-jose, by whom it may be", "api", "github.com/go-jose/go-jose/v4", true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, ok := rules[tt.dir]
+			if !ok {
+				t.Fatalf("no rule for %s", tt.dir)
+			}
+			if why := forbidden(r, tt.dir, tt.imported, tt.test); (why == "") != tt.allowed {
+				t.Errorf("forbidden = %q, allowed should be %t", why, tt.allowed)
+			}
+		})
+	}
+}
+
+// under reports whether the import path is one of those, or below one.
+func under(imported string, those []string) bool {
+	return slices.ContainsFunc(those, func(p string) bool {
+		return imported == p || strings.HasPrefix(imported, p+"/")
+	})
+}

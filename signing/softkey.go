@@ -1,0 +1,172 @@
+package signing
+
+import (
+	"crypto"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/emmansun/gmsm/sm4"
+)
+
+var (
+	errDigest  = errors.New("this key signs messages, not digests: use crypto.SignMessage")
+	errOptions = errors.New("this key takes no other hash or user id")
+	errEmpty   = errors.New("nothing to sign: the message is empty")
+)
+
+// sm2Signer signs with SM2, SM3 and the default user id (GB/T 35276), always
+// over the message: the hash begins with the signer's identity Z.
+type sm2Signer struct{ key *sm2.PrivateKey }
+
+func (s *sm2Signer) Public() crypto.PublicKey { return &s.key.PublicKey }
+
+// Sign is there because [crypto.MessageSigner] asks for it, and refuses.
+func (s *sm2Signer) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errDigest
+}
+
+// SignMessage returns the DER of GB/T 35276. The options may be nil, no hash,
+// or those that smx509 passes when it makes a certificate.
+func (s *sm2Signer) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	switch o := opts.(type) {
+	case nil:
+	case *sm2.SM2SignerOption:
+		if o != sm2.DefaultSM2SignerOpts { // it may name another user id, and won't say
+			return nil, errOptions
+		}
+	default:
+		if o.HashFunc() != 0 {
+			return nil, errOptions
+		}
+	}
+	if len(message) == 0 {
+		return nil, errEmpty
+	}
+	return s.key.Sign(orSystem(random), message, sm2.DefaultSM2SignerOpts)
+}
+
+// es256Signer signs with ECDSA, P-256 and SHA-256 (RFC 7518 section 3.4).
+type es256Signer struct{ key *ecdsa.PrivateKey }
+
+func (s *es256Signer) Public() crypto.PublicKey { return &s.key.PublicKey }
+
+// Sign is there because [crypto.MessageSigner] asks for it, and refuses.
+func (s *es256Signer) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errDigest
+}
+
+// SignMessage returns an ASN.1 ECDSA signature of the message's SHA-256. The
+// options may be nil or crypto.SHA256.
+func (s *es256Signer) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if opts != nil && opts.HashFunc() != crypto.SHA256 {
+		return nil, errOptions
+	}
+	sum := sha256.Sum256(message)
+	return ecdsa.SignASN1(orSystem(random), s.key, sum[:])
+}
+
+// orSystem returns r, or the system's randomness if r is nil: a nil reader
+// means signatures without randomness to the libraries, never here.
+func orSystem(r io.Reader) io.Reader {
+	if r == nil {
+		return rand.Reader
+	}
+	return r
+}
+
+func (s *sm2Signer) Format(f fmt.State, _ rune)     { printSecret(f) }
+func (s *es256Signer) Format(f fmt.State, _ rune)   { printSecret(f) }
+func (s *secretKey) Format(f fmt.State, _ rune)     { printSecret(f) }
+func (s *sm2Signer) MarshalText() ([]byte, error)   { return []byte(secretText), nil }
+func (s *es256Signer) MarshalText() ([]byte, error) { return []byte(secretText), nil }
+func (s *secretKey) MarshalText() ([]byte, error)   { return []byte(secretText), nil }
+
+// secretKey is a 256-bit secret for MAC and Wrap.
+type secretKey struct {
+	wrap cipher.AEAD
+	macs sync.Pool // of hash.Hash: HMAC-SM3 with the key already absorbed
+}
+
+// newSecretKey takes the secret itself as the HMAC key; the SM4 key is derived
+// from it, so that neither use can be turned against the other.
+func newSecretKey(secret []byte) (*secretKey, error) {
+	if len(secret) != 32 {
+		return nil, fmt.Errorf("secret has %d bytes, not 32", len(secret))
+	}
+	wrap, err := hkdf.Key(sm3.New, secret, nil, "yizheng wrap v1", 16)
+	if err != nil {
+		return nil, err
+	}
+	s := new(secretKey)
+	if s.wrap, err = newSM4GCM(wrap); err != nil {
+		return nil, err
+	}
+	key := append([]byte(nil), secret...)
+	s.macs.New = func() any { return hmac.New(sm3.New, key) }
+	return s, nil
+}
+
+func (s *secretKey) mac(message []byte) []byte {
+	h := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(h)
+	h.Reset()
+	h.Write(message)
+	return h.Sum(make([]byte, 0, sm3.Size))
+}
+
+func newSM4GCM(key []byte) (cipher.AEAD, error) {
+	block, err := sm4.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+const (
+	gcmNonce = 12
+	gcmTag   = 16
+)
+
+// sealGCM appends nonce ‖ ciphertext ‖ tag to dst. The nonce is random: of 2³²
+// values under one key, the chance that two share a nonce is 2⁻³³ (NIST SP
+// 800-38D section 8.3), and a key is rotated long before.
+func sealGCM(aead cipher.AEAD, dst, plain, ad []byte) []byte {
+	nonce := len(dst)
+	dst = append(dst, make([]byte, gcmNonce)...)
+	_, _ = rand.Read(dst[nonce:])
+	return aead.Seal(dst, dst[nonce:nonce+gcmNonce], plain, ad)
+}
+
+// openGCM reverses sealGCM. It says no more than that the value doesn't open.
+func openGCM(aead cipher.AEAD, sealed, ad []byte) ([]byte, error) {
+	if len(sealed) < gcmNonce+gcmTag {
+		return nil, ErrSealed
+	}
+	plain, err := aead.Open(nil, sealed[:gcmNonce], sealed[gcmNonce:], ad)
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return plain, nil
+}
+
+// appendParts appends each part with its length before it (4 bytes, big-endian),
+// so that no two lists of parts yield the same bytes.
+func appendParts[T ~string | ~[]byte](dst []byte, parts ...T) []byte {
+	for _, p := range parts {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(p)))
+		dst = append(dst, p...)
+	}
+	return dst
+}

@@ -1,12 +1,244 @@
 package signing
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ErrInstallation says that a data directory and a database do not belong
+// together, or that a part of the directory is missing. Its message says what
+// to copy or restore; keys are never made anew in place of lost ones.
+var ErrInstallation = errors.New("data directory and database are not one whole installation")
+
 // Installation is a data directory's keys: made once, on the first start.
 //
-//	DIR/root/            the root's keystore, which serve never loads
+//	DIR/root/            the root's keystore and certificate, which serve never loads
 //	DIR/root.pass        its passphrase: to be moved away for production
 //	DIR/keys/            the registry's keystore
 //	DIR/keys.pass        its passphrase
 //	DIR/anchors.pem      the root's certificate
+//	DIR/unfinished       there while the first start is under way
+//	DIR/lock             held by who makes keys
 //
-// The full first start: see Bootstrap.
-type Installation struct{}
+// A further node needs copies of keys/, keys.pass and anchors.pem.
+type Installation struct {
+	c        InstallationConfig
+	keys     *Keystore
+	keyrings *Keyrings
+	vault    *Vault
+	anchors  *Anchors
+}
+
+// InstallationConfig says what OpenInstallation needs. All but the last three
+// fields are required.
+type InstallationConfig struct {
+	Dir          string
+	Records      Records
+	RegistryName string // the registry's own certificates name it …
+	RegistryUSCC string // … and this unified social credit code
+
+	PassphraseFile     string       // of Dir/keys; default Dir/keys.pass, made on the first start
+	RootPassphraseFile string       // of Dir/root; default Dir/root.pass, made on the first start
+	Log                *slog.Logger // default: discards
+}
+
+const (
+	rootName       = "root"
+	keysName       = "keys"
+	passSuffix     = ".pass"
+	anchorsName    = "anchors.pem"
+	unfinishedName = "unfinished"
+	lockName       = "lock"
+	maxAnchors     = 64 << 10 // bytes
+)
+
+func (c InstallationConfig) path(elem ...string) string {
+	return filepath.Join(append([]string{c.Dir}, elem...)...)
+}
+
+// OpenInstallation opens a data directory. If directory and database are both
+// empty, it first makes all keys, once, also when two processes start together
+// or one was killed halfway. now dates what is made. Errors, wrapped:
+// ErrInstallation, ErrPassphrase.
+func OpenInstallation(ctx context.Context, c InstallationConfig, now time.Time) (*Installation, error) {
+	if c.Dir == "" || c.Records == nil || c.RegistryName == "" || c.RegistryUSCC == "" {
+		return nil, errors.New("opening the installation: directory, records, or the registry's name or code is missing")
+	}
+	if c.PassphraseFile == "" {
+		c.PassphraseFile = c.path(keysName + passSuffix)
+	}
+	if c.RootPassphraseFile == "" {
+		c.RootPassphraseFile = c.path(rootName + passSuffix)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	// Without the lock first: a whole installation may lie on a read-only disk.
+	if s, err := c.survey(ctx); err != nil || s.verdict() != nil {
+		if err := c.start(ctx, now); err != nil {
+			return nil, fmt.Errorf("opening the installation %s: %w", c.Dir, err)
+		}
+	}
+	i, err := c.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening the installation %s: %w", c.Dir, err)
+	}
+	return i, nil
+}
+
+// start makes the keys if this is a first start, or the rest of one.
+func (c InstallationConfig) start(ctx context.Context, now time.Time) error {
+	if err := makeDir(c.Dir); err != nil {
+		return err
+	}
+	unlock, err := lockFile(ctx, c.path(lockName))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := c.survey(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.unfinished:
+		c.Log.Warn("the first start was interrupted and goes on", "dir", c.Dir)
+	case s.empty():
+		if err := createFile(c.path(unfinishedName), []byte("The first start is under way, or was interrupted and goes on with the next one.\n")); err != nil {
+			return err
+		}
+	default:
+		return s.verdict()
+	}
+	return c.bootstrap(ctx, now)
+}
+
+// survey is what there is of an installation.
+type survey struct {
+	root, keys, anchors bool
+	records             int
+	unfinished          bool
+}
+
+func (c InstallationConfig) survey(ctx context.Context) (s survey, err error) {
+	records, err := c.Records.ListKeys(ctx, "")
+	if err != nil {
+		return s, err
+	}
+	s.records = len(records)
+	// The marker comes last: it is there before any key and gone after all, so
+	// whoever sees keys and then no marker sees a first start that is over.
+	for _, look := range []struct {
+		at   string
+		seen *bool
+	}{
+		{c.path(rootName), &s.root},
+		{c.path(keysName, manifestName), &s.keys},
+		{c.path(anchorsName), &s.anchors},
+		{c.path(unfinishedName), &s.unfinished},
+	} {
+		if *look.seen, err = exists(look.at); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s survey) empty() bool { return !s.root && !s.keys && !s.anchors && s.records == 0 }
+
+// verdict returns nil for a whole installation, else what is wrong with it.
+func (s survey) verdict() error {
+	const whole = keysName + "/, " + keysName + passSuffix + " and " + anchorsName
+	switch {
+	case s.unfinished:
+		return fmt.Errorf("its first start is unfinished: %w", ErrInstallation)
+	case s.empty():
+		return fmt.Errorf("it is empty: %w", ErrInstallation)
+	case !s.keys && !s.anchors && !s.root:
+		return fmt.Errorf("the database holds %d key records, but the directory no keys: copy %s here from the node "+
+			"that was started first, or from a backup: %w", s.records, whole, ErrInstallation)
+	case !s.keys || !s.anchors:
+		return fmt.Errorf("the directory holds only a part of an installation: copy %s here from another node, "+
+			"or from a backup: %w", whole, ErrInstallation)
+	case s.records == 0:
+		return fmt.Errorf("the directory holds an installation's keys, but the database no key records: check the "+
+			"database's address or restore its backup; to begin anew, move the directory away: %w", ErrInstallation)
+	}
+	return nil
+}
+
+// open opens a whole installation. It leaves the root alone.
+func (c InstallationConfig) open(ctx context.Context) (*Installation, error) {
+	i := &Installation{c: c}
+	passphrase, err := ReadPassphraseFile(c.PassphraseFile)
+	if err != nil {
+		return nil, err
+	}
+	if i.keys, err = OpenKeystore(c.path(keysName), passphrase); err != nil {
+		return nil, err
+	}
+	pem, err := readFile(c.path(anchorsName), maxAnchors)
+	if err != nil {
+		return nil, err
+	}
+	if i.anchors, err = ParseAnchors(pem); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.path(anchorsName), err)
+	}
+	i.keyrings, err = NewKeyrings(KeyringsConfig{Records: c.Records, Module: i.keys, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	i.vault, err = OpenVault(ctx, i.keyrings, i.keys)
+	if errors.Is(err, ErrSealed) {
+		return nil, fmt.Errorf("%w: %w: is this the database of these keys?", ErrInstallation, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range []Purpose{PurposeStatus, PurposeAttestation, PurposeAccessToken} {
+		k, err := i.keyrings.Active(ctx, p, "")
+		if err != nil {
+			return nil, err
+		}
+		if k.Signer == nil {
+			c.Log.Warn("an active key is not in the keystore here; copy its file from the node that made it", "key", k.ID, "dir", i.keys.dir)
+		}
+	}
+	return i, nil
+}
+
+// Keyrings returns the installation's keyrings.
+func (i *Installation) Keyrings() *Keyrings { return i.keyrings }
+
+// Vault returns the installation's vault.
+func (i *Installation) Vault() *Vault { return i.vault }
+
+// Anchors returns the roots that the installation trusts: those of anchors.pem.
+func (i *Installation) Anchors() *Anchors { return i.anchors }
+
+// Module returns the registry's keystore. The root's key is not in it.
+func (i *Installation) Module() Module { return i.keys }
+
+// Format implements [fmt.Formatter]: the keys inside are not to be printed.
+func (i *Installation) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, "installation "+i.c.Dir)
+}
+
+// lock keeps other processes from making keys in this directory.
+func (i *Installation) lock(ctx context.Context) (unlock func(), err error) {
+	return lockFile(ctx, i.c.path(lockName))
+}
+
+// removeFile removes a file for good.
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

@@ -1,0 +1,555 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Licenses tests [license.Store].
+func Licenses(t *testing.T, open Open) {
+	s := open(t).Licenses
+	t.Run("RoundTrip", func(t *testing.T) { roundTrip(t, s) })
+	t.Run("Precision", func(t *testing.T) { precision(t, s) })
+	t.Run("Change", func(t *testing.T) { change(t, s) })
+	t.Run("NextVersion", func(t *testing.T) { nextVersion(t, s) })
+	t.Run("Missing", func(t *testing.T) { missing(t, s) })
+	t.Run("Locate", func(t *testing.T) { locate(t, s) })
+	t.Run("LoadRequest", func(t *testing.T) { loadRequest(t, s) })
+	t.Run("Numbers", func(t *testing.T) { numbers(t, s) })
+	t.Run("AllOrNothing", func(t *testing.T) { allOrNothing(t, s) })
+	t.Run("Precedence", func(t *testing.T) { precedence(t, s) })
+	t.Run("Ended", func(t *testing.T) { endedContext(t, s) })
+	t.Run("Race", func(t *testing.T) { races(t, s) })
+	t.Run("Search", func(t *testing.T) { search(t, open) })
+}
+
+const (
+	typeCode  = license.TypeCode("11100000000013338W032")
+	authority = party.USCC("11990100MB1234567X") // the store does not read it
+)
+
+// issue makes a request to save a new license that touches every table: its
+// first version, every kind of lookup key, a status, an event and a request.
+func issue(t *testing.T, s LicenseStores) license.SaveRequest {
+	t.Helper()
+	id := newID()
+	list, index := reserve(t, s)
+	return license.SaveRequest{
+		Record: license.Record{
+			ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active,
+			Created: at(0), Updated: at(0),
+		},
+		Add: &license.VersionRecord{
+			License: id, Version: 1, State: license.Active, TypeVersion: 3,
+			Origin: license.OriginAuthority, TrustGrade: license.GradeA,
+			ValidFrom: day(t, "2026-03-01"), ValidUntil: day(t, "2031-02-28"),
+			StatusList: list, StatusIndex: index, Issued: at(0),
+			Body: []byte("sealed body"), Credential: []byte("sealed credential"), HolderKey: []byte("sealed key"),
+		},
+		Lookups: []license.LookupRow{
+			{Kind: license.LookupIdentifier, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
+			{Kind: license.LookupVerification, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
+			{Kind: license.LookupNumber, Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Exclusive: true},
+			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
+			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
+		},
+		Status: []license.StatusChange{{List: list, Index: index, Value: license.StatusSuspended}},
+		Event:  event(id, license.ActionIssue),
+		Request: &license.Request{
+			Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Fingerprint: newKey(),
+			License: id, Version: 1, State: license.Active, Created: at(0),
+		},
+	}
+}
+
+// later makes a request to add a version to the license of an earlier request,
+// whose stored revision is given.
+func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision int64) license.SaveRequest {
+	t.Helper()
+	r := issue(t, s)
+	id := first.Record.ID
+	version := first.Record.Version + 1
+	r.Record = first.Record
+	r.Record.Revision, r.Record.Version, r.Record.Updated = revision, version, at(60)
+	r.Add.License, r.Add.Version = id, version
+	r.States = []license.VersionState{{Version: version - 1, State: license.Superseded, Ending: []byte("sealed ending")}}
+	r.Status = append(r.Status, license.StatusChange{
+		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: license.StatusSuperseded,
+	})
+	r.Event = event(id, license.ActionReplace)
+	r.Event.Version = version
+	r.Request.License, r.Request.Version = id, version
+	return r
+}
+
+// reserve reserves a random entry of a status list.
+func reserve(t *testing.T, s LicenseStores) (list int64, index int) {
+	t.Helper()
+	for {
+		h := newHash()
+		index := int(h[0]) | int(h[1])<<8
+		list, taken, err := s.Reserve(t.Context(), []int{index}, license.StatusListSize/2, at(0))
+		must(t, "Reserve", err)
+		if len(taken) == 1 {
+			return list, index
+		}
+	}
+}
+
+func event(id license.ID, a license.Action) license.EventRecord {
+	return license.EventRecord{
+		ID: newText(), At: at(0), Action: a, Client: "client-1", Participant: newText(), RequestID: newText(),
+		License: id, Version: 1, Result: "ok", Detail: []byte("sealed detail"), Hash: newHash(),
+	}
+}
+
+// row returns the keys of a request's first row of a kind.
+func row(r license.SaveRequest, kind license.LookupKind) *license.LookupRow {
+	return &r.Lookups[slices.IndexFunc(r.Lookups, func(l license.LookupRow) bool { return l.Kind == kind })]
+}
+
+func save(t *testing.T, s LicenseStores, r license.SaveRequest) {
+	t.Helper()
+	must(t, "Save", s.Save(t.Context(), r))
+}
+
+// trace is all that a request would leave in a database, as the stores show it.
+type trace struct {
+	Versions []license.VersionRecord
+	Records  []license.Record
+	Located  []license.Located
+	Found    [][]license.Record
+	Requests []license.Request
+	Statuses []license.StatusValue
+	Revision map[int64]int64
+	History  []license.EventRecord
+}
+
+// look returns what is there of a request.
+func look(t *testing.T, s LicenseStores, r license.SaveRequest) trace {
+	t.Helper()
+	ctx := t.Context()
+	// found ends the test on errors other than that there is nothing.
+	found := func(err error) bool {
+		if err != nil && !errors.Is(err, license.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	tr := trace{Revision: map[int64]int64{}}
+	for v := range r.Record.Version + 1 { // 0 is the newest
+		if rec, version, err := s.Load(ctx, r.Record.ID, v); found(err) {
+			tr.Records, tr.Versions = append(tr.Records, rec), append(tr.Versions, version)
+		}
+	}
+	for _, row := range r.Lookups {
+		for _, key := range row.Keys {
+			if row.Kind == license.LookupIdentifier || row.Kind == license.LookupVerification {
+				if l, err := s.Locate(ctx, row.Kind, []signing.Lookup{key}); found(err) {
+					tr.Located = append(tr.Located, l)
+				}
+			}
+			rs, err := s.Search(ctx, license.Query{Kind: row.Kind, Keys: []signing.Lookup{key}, Limit: 100})
+			found(err)
+			tr.Found = append(tr.Found, rs)
+		}
+	}
+	if r.Request != nil {
+		for _, key := range r.Request.Keys {
+			if q, err := s.LoadRequest(ctx, []signing.Lookup{key}); found(err) {
+				q.Keys = nil
+				tr.Requests = append(tr.Requests, q)
+			}
+		}
+	}
+	for _, c := range r.Status {
+		if v, err := s.LoadStatus(ctx, c.List, c.Index); found(err) {
+			tr.Statuses = append(tr.Statuses, v)
+		}
+		revision, _, err := s.LoadList(ctx, c.List, -1)
+		found(err)
+		tr.Revision[c.List] = revision
+	}
+	var err error
+	tr.History, err = s.History(ctx, r.Record.ID, 0, 100)
+	found(err)
+	return tr
+}
+
+// refused checks that a request is refused with an error, nil for any, and that
+// nothing of it is there.
+func refused(t *testing.T, s LicenseStores, what string, r license.SaveRequest, want error) {
+	t.Helper()
+	before := look(t, s, r)
+	err := s.Save(t.Context(), r)
+	if err == nil {
+		t.Errorf("%s: saved, want an error", what)
+	}
+	if want != nil {
+		is(t, what, err, want)
+	}
+	same(t, what+": what is there after the refusal", look(t, s, r), before)
+}
+
+func roundTrip(t *testing.T, s LicenseStores) {
+	r := issue(t, s)
+	save(t, s, r)
+	wantRecord, wantVersion := r.Record, *r.Add
+	wantRecord.Revision = 1
+	for _, v := range []int{0, 1} {
+		rec, version, err := s.Load(t.Context(), r.Record.ID, v)
+		must(t, "Load", err)
+		same(t, fmt.Sprintf("record with version %d", v), rec, wantRecord)
+		same(t, fmt.Sprintf("version %d", v), version, wantVersion)
+	}
+	h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+	must(t, "History", err)
+	if len(h) != 1 {
+		t.Fatalf("history has %d events, want 1", len(h))
+	}
+	r.Event.Seq = h[0].Seq
+	same(t, "event", h[0], r.Event)
+
+	t.Run("Bare", func(t *testing.T) {
+		// A draft, say: what is nil or zero comes back so.
+		r := issue(t, s)
+		r.Add.ValidUntil, r.Add.ValidFrom = party.Date{}, party.Date{}
+		r.Add.Credential, r.Add.HolderKey, r.Add.Ending = nil, nil, nil
+		r.Add.Issued = time.Time{}
+		r.Lookups, r.Status, r.Request = nil, nil, nil
+		r.Event.Detail = nil
+		save(t, s, r)
+		_, version, err := s.Load(t.Context(), r.Record.ID, 0)
+		must(t, "Load", err)
+		same(t, "version", version, *r.Add)
+		h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+		must(t, "History", err)
+		if len(h) != 1 || h[0].Detail != nil {
+			t.Errorf("history is %+v, want one event with a nil detail", h)
+		}
+	})
+	t.Run("EmptyAndBig", func(t *testing.T) {
+		r := issue(t, s)
+		r.Add.HolderKey, r.Add.Ending = []byte{}, []byte{}
+		r.Add.Body = bytes.Repeat([]byte{0, 0xff, '\'', '%'}, 1<<18) // 1 MiB
+		save(t, s, r)
+		_, version, err := s.Load(t.Context(), r.Record.ID, 0)
+		must(t, "Load", err)
+		if !bytes.Equal(version.Body, r.Add.Body) {
+			t.Error("a body of 1 MiB changed")
+		}
+		if version.HolderKey == nil || version.Ending == nil {
+			t.Error("empty bytes came back nil")
+		}
+	})
+}
+
+func precision(t *testing.T, s LicenseStores) {
+	r := issue(t, s)
+	r.Record.Created, r.Record.Updated, r.Add.Issued, r.Event.At, r.Request.Created = finer, finer, finer, finer, finer
+	save(t, s, r)
+	rec, version, err := s.Load(t.Context(), r.Record.ID, 0)
+	must(t, "Load", err)
+	same(t, "Created", rec.Created, kept)
+	same(t, "Updated", rec.Updated, kept)
+	same(t, "Issued", version.Issued, kept)
+	h, err := s.History(t.Context(), r.Record.ID, 0, 1)
+	must(t, "History", err)
+	same(t, "At", h[0].At, kept)
+	q, err := s.LoadRequest(t.Context(), r.Request.Keys)
+	must(t, "LoadRequest", err)
+	same(t, "request's Created", q.Created, kept)
+}
+
+func change(t *testing.T, s LicenseStores) {
+	r := issue(t, s)
+	r.Add.Ending = []byte("first ending")
+	save(t, s, r)
+	steps := []struct {
+		name   string
+		ending []byte
+		want   string
+	}{
+		{"an ending that is nil leaves the one that is there", nil, "first ending"},
+		{"an ending takes its place", []byte("second ending"), "second ending"},
+		{"and stays", nil, "second ending"},
+	}
+	for i, step := range steps {
+		c := license.SaveRequest{
+			Record: r.Record,
+			States: []license.VersionState{{Version: 1, State: license.Suspended, Ending: step.ending}},
+			Event:  event(r.Record.ID, license.ActionSuspend),
+		}
+		c.Record.Revision, c.Record.State, c.Record.Updated = int64(i+1), license.Suspended, at(i+1)
+		save(t, s, c)
+		rec, version, err := s.Load(t.Context(), r.Record.ID, 1)
+		must(t, "Load", err)
+		want := c.Record
+		want.Revision = int64(i + 2)
+		same(t, step.name+": record", rec, want)
+		wantVersion := *r.Add
+		wantVersion.State, wantVersion.Ending = license.Suspended, []byte(step.want)
+		same(t, step.name+": version", version, wantVersion)
+	}
+}
+
+func nextVersion(t *testing.T, s LicenseStores) {
+	first := issue(t, s)
+	save(t, s, first)
+	second := later(t, s, first, 1)
+	// A license keeps its number, whose keys are stored already, and its holders.
+	second.Lookups[2], second.Lookups[3] = first.Lookups[2], first.Lookups[3]
+	save(t, s, second)
+
+	rec, newest, err := s.Load(t.Context(), first.Record.ID, 0)
+	must(t, "Load", err)
+	want := second.Record
+	want.Revision = 2
+	same(t, "record", rec, want)
+	same(t, "newest version", newest, *second.Add)
+	rec, old, err := s.Load(t.Context(), first.Record.ID, 1)
+	must(t, "Load", err)
+	same(t, "record beside the old version", rec, want)
+	wantOld := *first.Add
+	wantOld.State, wantOld.Ending = license.Superseded, []byte("sealed ending")
+	same(t, "old version", old, wantOld)
+
+	for version, r := range map[int]license.SaveRequest{1: first, 2: second} {
+		for _, kind := range []license.LookupKind{license.LookupIdentifier, license.LookupVerification} {
+			l, err := s.Locate(t.Context(), kind, row(r, kind).Keys)
+			must(t, "Locate", err)
+			same(t, fmt.Sprintf("%s of version %d", kind, version), l, license.Located{License: first.Record.ID, Version: version})
+		}
+	}
+	found, err := s.Search(t.Context(), license.Query{Kind: license.LookupHolder, Keys: first.Lookups[3].Keys, Limit: 10})
+	must(t, "Search", err)
+	same(t, "licenses of the holder of both versions", found, []license.Record{want})
+
+	// An identifier of the license's own moves to its newest version.
+	third := later(t, s, second, 2)
+	third.Lookups[0] = second.Lookups[0]
+	save(t, s, third)
+	l, err := s.Locate(t.Context(), license.LookupIdentifier, second.Lookups[0].Keys)
+	must(t, "Locate", err)
+	same(t, "an identifier of two versions", l, license.Located{License: first.Record.ID, Version: 3})
+}
+
+func missing(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	r := issue(t, s)
+	save(t, s, r)
+	_, _, err := s.Load(ctx, newID(), 0)
+	is(t, "Load of an unknown license", err, license.ErrNotFound)
+	_, _, err = s.Load(ctx, r.Record.ID, 2)
+	is(t, "Load of an unknown version", err, license.ErrNotFound)
+	_, _, err = s.Load(ctx, r.Record.ID, -1)
+	is(t, "Load of version -1", err, license.ErrNotFound)
+	_, _, err = s.Load(ctx, "", 0)
+	is(t, "Load of nothing", err, license.ErrNotFound)
+	for name, keys := range map[string][]signing.Lookup{"no keys": nil, "unknown keys": {newKey(), newKey()}} {
+		_, err = s.Locate(ctx, license.LookupIdentifier, keys)
+		is(t, "Locate with "+name, err, license.ErrNotFound)
+		_, err = s.LoadRequest(ctx, keys)
+		is(t, "LoadRequest with "+name, err, license.ErrNotFound)
+	}
+}
+
+func locate(t *testing.T, s LicenseStores) {
+	a, b := issue(t, s), issue(t, s)
+	save(t, s, a)
+	save(t, s, b)
+	for _, kind := range []license.LookupKind{license.LookupIdentifier, license.LookupVerification} {
+		ka, kb := row(a, kind).Keys, row(b, kind).Keys
+		for _, c := range []struct {
+			name string
+			keys []signing.Lookup
+			want license.ID
+		}{
+			{"one key", ka[:1], a.Record.ID},
+			{"the value's other key", ka[1:], a.Record.ID},
+			{"an unknown key first", []signing.Lookup{newKey(), kb[1], ka[0]}, b.Record.ID},
+			{"the first that is stored", []signing.Lookup{ka[1], kb[0]}, a.Record.ID},
+		} {
+			l, err := s.Locate(t.Context(), kind, c.keys)
+			must(t, c.name, err)
+			same(t, fmt.Sprintf("%s, %s", kind, c.name), l, license.Located{License: c.want, Version: 1})
+		}
+	}
+	_, err := s.Locate(t.Context(), license.LookupVerification, row(a, license.LookupIdentifier).Keys)
+	is(t, "Locate by verification with an identifier's key", err, license.ErrNotFound)
+	_, err = s.Locate(t.Context(), license.LookupIdentifier, row(a, license.LookupVerification).Keys)
+	is(t, "Locate by identifier with a verification's key", err, license.ErrNotFound)
+}
+
+func loadRequest(t *testing.T, s LicenseStores) {
+	a, b := issue(t, s), issue(t, s)
+	b.Request.Version, b.Request.State = 1, license.Submitted
+	save(t, s, a)
+	save(t, s, b)
+	load := func(keys ...signing.Lookup) license.Request {
+		t.Helper()
+		q, err := s.LoadRequest(t.Context(), keys)
+		must(t, "LoadRequest", err)
+		q.Keys = nil // which of them is the driver's affair
+		return q
+	}
+	wantA, wantB := *a.Request, *b.Request
+	wantA.Keys, wantB.Keys = nil, nil
+	same(t, "one key", load(a.Request.Keys[0]), wantA)
+	same(t, "the other key", load(a.Request.Keys[1]), wantA)
+	same(t, "an unknown key first", load(newKey(), b.Request.Keys[1], a.Request.Keys[0]), wantB)
+	same(t, "the first that is stored", load(a.Request.Keys[0], b.Request.Keys[0]), wantA)
+}
+
+func numbers(t *testing.T, s LicenseStores) {
+	withNumber := func(key signing.Lookup, exclusive bool) license.SaveRequest {
+		r := issue(t, s)
+		*row(r, license.LookupNumber) = license.LookupRow{
+			Kind: license.LookupNumber, Keys: []signing.Lookup{key}, Exclusive: exclusive,
+		}
+		return r
+	}
+	shared, exclusive := newKey(), newKey()
+	a, b := withNumber(shared, false), withNumber(shared, false)
+	save(t, s, a)
+	save(t, s, b)
+	found, err := s.Search(t.Context(), license.Query{Kind: license.LookupNumber, Keys: []signing.Lookup{shared}, Limit: 10})
+	must(t, "Search", err)
+	if len(found) != 2 {
+		t.Errorf("a shared number leads to %d licenses, want 2", len(found))
+	}
+	save(t, s, withNumber(exclusive, true))
+	refused(t, s, "an exclusive number again", withNumber(exclusive, true), license.ErrNumberTaken)
+	refused(t, s, "an exclusive number, to be shared", withNumber(exclusive, false), license.ErrNumberTaken)
+	refused(t, s, "a shared number, to be exclusive", withNumber(shared, true), license.ErrNumberTaken)
+}
+
+// allOrNothing tries requests of which everything is right but one thing.
+func allOrNothing(t *testing.T, s LicenseStores) {
+	stored := issue(t, s)
+	// First, that look sees every part of a request, or the rest would prove nothing.
+	before := look(t, s, stored)
+	save(t, s, stored)
+	after := look(t, s, stored)
+	for part, differs := range map[string]bool{
+		"versions":      len(after.Versions) == len(before.Versions)+2,
+		"records":       len(after.Records) == len(before.Records)+2,
+		"identifiers":   len(after.Located) == len(before.Located)+4,
+		"searches":      len(slices.Concat(after.Found...)) == 10,
+		"requests":      len(after.Requests) == len(before.Requests)+2,
+		"statuses":      !slices.Equal(after.Statuses, before.Statuses),
+		"list revision": after.Revision[stored.Add.StatusList] > before.Revision[stored.Add.StatusList],
+		"history":       len(after.History) == len(before.History)+1,
+	} {
+		if !differs {
+			t.Fatalf("a saved request doesn't show in its %s: before %+v, after %+v", part, before, after)
+		}
+	}
+
+	for _, c := range []struct {
+		name  string
+		want  error // nil: any
+		spoil func(r *license.SaveRequest)
+	}{
+		{"an identifier of another license", license.ErrIdentifierTaken, func(r *license.SaveRequest) {
+			r.Lookups[0].Keys[1] = stored.Lookups[0].Keys[0]
+		}},
+		{"a verification key of another license", license.ErrIdentifierTaken, func(r *license.SaveRequest) {
+			r.Lookups[1].Keys[1] = stored.Lookups[1].Keys[1]
+		}},
+		{"a number of another license", license.ErrNumberTaken, func(r *license.SaveRequest) {
+			r.Lookups[2].Keys[1] = stored.Lookups[2].Keys[1]
+		}},
+		{"a known request key", license.ErrRequestTaken, func(r *license.SaveRequest) {
+			r.Request.Keys[1] = stored.Request.Keys[1]
+		}},
+		{"a status entry that isn't reserved", nil, func(r *license.SaveRequest) {
+			r.Status = append(r.Status, license.StatusChange{List: r.Add.StatusList, Index: license.StatusListSize - 1, Value: 1})
+		}},
+		{"a list that isn't there", nil, func(r *license.SaveRequest) {
+			r.Status = append(r.Status, license.StatusChange{List: 1 << 40, Index: 1, Value: 1})
+		}},
+		{"a state of a version that isn't there", nil, func(r *license.SaveRequest) {
+			r.States = append(r.States, license.VersionState{Version: 9, State: license.Ended})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fresh := issue(t, s)
+			c.spoil(&fresh)
+			refused(t, s, "new license", fresh, c.want)
+
+			first := issue(t, s)
+			save(t, s, first)
+			next := later(t, s, first, 1)
+			c.spoil(&next)
+			refused(t, s, "new version", next, c.want)
+		})
+	}
+	t.Run("a version that is there", func(t *testing.T) {
+		next := later(t, s, stored, 1)
+		next.Add.Version = 1
+		refused(t, s, "version 1 again", next, nil)
+	})
+	t.Run("a revision that isn't stored", func(t *testing.T) {
+		refused(t, s, "too high", later(t, s, stored, 2), license.ErrConflict)
+		again := stored
+		again.Request = nil
+		refused(t, s, "a new license whose ID is there", again, license.ErrConflict)
+		refused(t, s, "an unknown license", later(t, s, issue(t, s), 1), license.ErrNotFound)
+	})
+}
+
+// precedence tries requests with several things wrong.
+func precedence(t *testing.T, s LicenseStores) {
+	stored := issue(t, s)
+	save(t, s, stored)
+	taken := func(r license.SaveRequest) license.SaveRequest {
+		r.Lookups[0], r.Lookups[2] = stored.Lookups[0], stored.Lookups[2]
+		return r
+	}
+	known := func(r license.SaveRequest) license.SaveRequest {
+		r.Request.Keys = []signing.Lookup{newKey(), stored.Request.Keys[1]}
+		return r
+	}
+	other := issue(t, s)
+	save(t, s, other)
+	unknown := issue(t, s)
+
+	refused(t, s, "known request, unknown license, identifier taken",
+		known(taken(later(t, s, unknown, 1))), license.ErrRequestTaken)
+	refused(t, s, "known request, stale revision, identifier taken",
+		known(taken(later(t, s, other, 7))), license.ErrRequestTaken)
+	refused(t, s, "known request of the license itself",
+		known(later(t, s, stored, 1)), license.ErrRequestTaken)
+	refused(t, s, "unknown license, identifier taken", taken(later(t, s, unknown, 1)), license.ErrNotFound)
+	refused(t, s, "stale revision, identifier taken", taken(later(t, s, other, 7)), license.ErrConflict)
+	again := taken(issue(t, s))
+	again.Record.ID, again.Add.License = other.Record.ID, other.Record.ID
+	refused(t, s, "new license whose ID is there, identifier taken", again, license.ErrConflict)
+}
+
+func endedContext(t *testing.T, s LicenseStores) {
+	r := issue(t, s)
+	before := look(t, s, r)
+	ctx := ended()
+	is(t, "Save", s.Save(ctx, r), context.Canceled)
+	same(t, "what is there", look(t, s, r), before)
+	_, _, err := s.Load(ctx, r.Record.ID, 0)
+	is(t, "Load", err, context.Canceled)
+	_, err = s.Locate(ctx, license.LookupIdentifier, r.Lookups[0].Keys)
+	is(t, "Locate", err, context.Canceled)
+	_, err = s.Search(ctx, license.Query{Limit: 1})
+	is(t, "Search", err, context.Canceled)
+	_, err = s.LoadRequest(ctx, r.Request.Keys)
+	is(t, "LoadRequest", err, context.Canceled)
+	save(t, s, r)
+}

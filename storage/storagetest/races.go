@@ -1,0 +1,160 @@
+package storagetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// races lets savers race for what only one of them may have.
+func races(t *testing.T, s LicenseStores) {
+	contest := func(name string, want error, prepare func(rs []license.SaveRequest)) {
+		t.Run(name, func(t *testing.T) {
+			rs := make([]license.SaveRequest, Writers)
+			for i := range rs {
+				rs[i] = issue(t, s)
+			}
+			prepare(rs)
+			before := make([]trace, Writers)
+			for i := range rs {
+				before[i] = look(t, s, rs[i])
+			}
+			errs := race(Writers, func(i int) error { return s.Save(t.Context(), rs[i]) })
+			winner := oneWins(t, name, errs, want)
+			for i, r := range rs {
+				_, _, err := s.Load(t.Context(), r.Record.ID, 0)
+				h, herr := s.History(t.Context(), r.Record.ID, 0, 10)
+				must(t, "History", herr)
+				status, serr := s.LoadStatus(t.Context(), r.Status[0].List, r.Status[0].Index)
+				must(t, "LoadStatus", serr)
+				if i == winner {
+					must(t, "the winner's license", err)
+					same(t, "the winner's status", status, license.StatusSuspended)
+					continue
+				}
+				is(t, "a loser's license", err, license.ErrNotFound)
+				same(t, "a loser's history", len(h), 0)
+				same(t, "a loser's status", status, license.StatusValid)
+			}
+		})
+	}
+	contest("RequestKey", license.ErrRequestTaken, func(rs []license.SaveRequest) {
+		for i := range rs {
+			rs[i].Request.Keys = rs[0].Request.Keys
+		}
+	})
+	contest("SecondRequestKey", license.ErrRequestTaken, func(rs []license.SaveRequest) {
+		// While lookup keys rotate, some write the old key first and some the new one.
+		for i := range rs {
+			rs[i].Request.Keys = slices.Clone(rs[0].Request.Keys)
+			if i%2 == 1 {
+				slices.Reverse(rs[i].Request.Keys)
+			}
+		}
+	})
+	contest("Identifier", license.ErrIdentifierTaken, func(rs []license.SaveRequest) {
+		for i := range rs {
+			row(rs[i], license.LookupIdentifier).Keys[1] = row(rs[0], license.LookupIdentifier).Keys[1]
+		}
+	})
+	contest("Verification", license.ErrIdentifierTaken, func(rs []license.SaveRequest) {
+		for i := range rs {
+			row(rs[i], license.LookupVerification).Keys[0] = row(rs[0], license.LookupVerification).Keys[0]
+		}
+	})
+	contest("Number", license.ErrNumberTaken, func(rs []license.SaveRequest) {
+		for i := range rs {
+			row(rs[i], license.LookupNumber).Keys = row(rs[0], license.LookupNumber).Keys
+		}
+	})
+	t.Run("Revision", func(t *testing.T) { raceRevision(t, s) })
+	t.Run("SharedNumber", func(t *testing.T) { raceShared(t, s) })
+	t.Run("Writers", func(t *testing.T) { parallelWriters(t, s) })
+}
+
+func raceRevision(t *testing.T, s LicenseStores) {
+	first := issue(t, s)
+	save(t, s, first)
+	rs := make([]license.SaveRequest, Writers)
+	for i := range rs {
+		rs[i] = later(t, s, first, 1)
+		rs[i].Add.Body = fmt.Appendf(nil, "body of %d", i)
+	}
+	errs := race(Writers, func(i int) error { return s.Save(t.Context(), rs[i]) })
+	winner := oneWins(t, "a change of revision 1", errs, license.ErrConflict)
+	rec, v, err := s.Load(t.Context(), first.Record.ID, 0)
+	must(t, "Load", err)
+	same(t, "revision", rec.Revision, 2)
+	same(t, "version", v, *rs[winner].Add)
+	h, err := s.History(t.Context(), first.Record.ID, 0, 100)
+	must(t, "History", err)
+	if len(h) != 2 {
+		t.Errorf("history has %d events, want 2", len(h))
+	}
+}
+
+func raceShared(t *testing.T, s LicenseStores) {
+	number := license.LookupRow{Kind: license.LookupNumber, Keys: []signing.Lookup{newKey(), newKeyOf(2)}}
+	holder := license.LookupRow{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}}
+	rs := make([]license.SaveRequest, Writers)
+	for i := range rs {
+		rs[i] = issue(t, s)
+		rs[i].Lookups[2], rs[i].Lookups[3] = number, holder
+	}
+	for _, err := range race(Writers, func(i int) error { return s.Save(t.Context(), rs[i]) }) {
+		must(t, "Save with a shared number", err)
+	}
+	for _, row := range []license.LookupRow{number, holder} {
+		found, err := s.Search(t.Context(), license.Query{Kind: row.Kind, Keys: row.Keys, Limit: 2 * Writers})
+		must(t, "Search", err)
+		same(t, "licenses found by "+string(row.Kind), len(found), Writers)
+	}
+}
+
+// parallelWriters lets everyone save licenses of their own, which all arrive.
+func parallelWriters(t *testing.T, s LicenseStores) {
+	const each = 5
+	rs := make([][]license.SaveRequest, Writers)
+	for i := range rs {
+		for range each {
+			rs[i] = append(rs[i], issue(t, s))
+		}
+	}
+	errs := race(Writers, func(i int) error {
+		for _, r := range rs[i] {
+			if err := s.Save(t.Context(), r); err != nil {
+				return err
+			}
+			// What was answered is there for everyone at once.
+			if _, _, err := s.Load(t.Context(), r.Record.ID, 0); err != nil {
+				return fmt.Errorf("loading what was saved: %w", err)
+			}
+			c := license.SaveRequest{Record: r.Record, Event: event(r.Record.ID, license.ActionSuspend)}
+			c.Record.Revision, c.Record.State = 1, license.Suspended
+			c.States = []license.VersionState{{Version: 1, State: license.Suspended}}
+			if err := s.Save(t.Context(), c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	seen := map[int64]bool{}
+	for i, err := range errs {
+		must(t, "a writer", err)
+		for _, r := range rs[i] {
+			rec, v, err := s.Load(t.Context(), r.Record.ID, 0)
+			must(t, "Load", err)
+			same(t, "revision", rec.Revision, 2)
+			same(t, "state", v.State, license.Suspended)
+			h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+			must(t, "History", err)
+			if len(h) != 2 || h[0].Seq >= h[1].Seq || seen[h[0].Seq] || seen[h[1].Seq] {
+				t.Fatalf("history's events have the wrong numbers: %+v", h)
+			}
+			seen[h[0].Seq], seen[h[1].Seq] = true, true
+		}
+	}
+}

@@ -1,14 +1,13 @@
 package signing
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,8 +42,8 @@ func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("signing a token: %w", err)
 	}
-	if h.Typ == "" {
-		return "", errors.New("signing a token: it has no typ")
+	if h.Typ == "" || !utf8.ValidString(h.Typ+h.KeyID) {
+		return "", errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
 	}
 	if h.Algorithm != "" && h.Algorithm != alg {
 		return "", fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
@@ -150,33 +149,30 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 
 // parseToken splits and decodes a compact JWS and checks nothing but its form.
 //
-// golang-jwt's Parser.Parse would choose the method by the header and the
-// global registry, and hand a registered ES256 (which others in this process
-// use, so it is not ours to replace) a key without a second opinion. So only
-// its ParseUnverified is used, and [Verify] takes the method that the key calls
-// for. Its JSON is lenient (it is encoding/json), so the header and the payload
-// are read once more, strictly; what it decoded is dropped.
+// Of golang-jwt it uses the decoder of segments and, through method, the
+// SigningMethod, but not Parser.Parse. That would choose the method by the
+// header and the registry of the process, where others rely on the ES256 that
+// is there and ours, which needs a Verifier, could not stand; and its JSON is
+// lenient: of two members of one name it takes the last. [Verify] takes the
+// method that the key calls for, so nothing needs registering.
 func parseToken(token string) (Header, []byte, []byte, error) {
-	registerSM2()
 	malformed := func(err error) (Header, []byte, []byte, error) {
 		return Header{}, nil, nil, &TokenError{"token_malformed", err}
+	}
+	if strings.Count(token, ".") != 2 {
+		return malformed(errors.New("not three parts"))
 	}
 	// Go's base64 skips line breaks even when strict.
 	if strings.ContainsAny(token, "\r\n") {
 		return malformed(errors.New("line break in token"))
 	}
 	parser := jwt.NewParser(jwt.WithStrictDecoding())
-	var p payload
-	parsed, parts, err := parser.ParseUnverified(token, &p)
-	if errors.Is(err, jwt.ErrTokenUnverifiable) {
-		return Header{}, nil, nil, &TokenError{"token_algorithm", err}
-	}
-	if err != nil {
-		return malformed(err)
-	}
-	raw, err := parser.DecodeSegment(parts[0])
-	if err != nil {
-		return malformed(err)
+	var parts [3][]byte
+	for i, segment := range strings.Split(token, ".") {
+		var err error
+		if parts[i], err = parser.DecodeSegment(segment); err != nil {
+			return malformed(err)
+		}
 	}
 	var h struct {
 		Typ  string         `json:"typ"`
@@ -185,20 +181,20 @@ func parseToken(token string) (Header, []byte, []byte, error) {
 		X5C  [][]byte       `json:"x5c"`
 		Crit jsontext.Value `json:"crit"`
 	}
-	if err := json.Unmarshal(raw, &h); err != nil {
+	if err := json.Unmarshal(parts[0], &h); err != nil {
 		return malformed(fmt.Errorf("header: %w", err))
 	}
 	if h.Crit != nil {
 		return Header{}, nil, nil, &TokenError{Reason: "token_critical"}
 	}
-	if jsontext.Value(p.raw).Kind() != '{' || !jsontext.Value(p.raw).IsValid() {
+	if p := jsontext.Value(parts[1]); p.Kind() != '{' || !p.IsValid() {
 		return malformed(errors.New("payload is not a JSON object with unique names"))
 	}
-	return Header{h.Typ, h.Alg, h.KID, h.X5C}, p.raw, parsed.Signature, nil
+	return Header{h.Typ, h.Alg, h.KID, h.X5C}, parts[1], parts[2], nil
 }
 
-// payload carries bytes through golang-jwt unread. The claims' methods, which
-// it must have, come from MapClaims and are not called.
+// payload carries marshaled claims through golang-jwt. The claims' methods,
+// which it must have, come from MapClaims and are not called.
 type payload struct {
 	jwt.MapClaims
 	raw []byte
@@ -206,18 +202,6 @@ type payload struct {
 
 // MarshalJSON returns the bytes.
 func (p *payload) MarshalJSON() ([]byte, error) { return p.raw, nil }
-
-// UnmarshalJSON keeps the bytes.
-func (p *payload) UnmarshalJSON(data []byte) error {
-	p.raw = bytes.Clone(data)
-	return nil
-}
-
-// registerSM2 makes golang-jwt know the name, once for the process: its parser
-// refuses names it doesn't know before anyone is asked.
-var registerSM2 = sync.OnceFunc(func() {
-	jwt.RegisterSigningMethod(string(SM2), func() jwt.SigningMethod { return method{SM2} })
-})
 
 // method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign
 // and a verification to verify; with another key it fails. Its signatures are

@@ -314,8 +314,8 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for which, c := range map[string]VerifierConfig{
 				"as it is":           {},
-				"first rejects all":  {First: func(*ecdsa.PublicKey, []byte, []byte) bool { return false }},
-				"second accepts all": {Second: func(*ecdsa.PublicKey, []byte, []byte) bool { return true }},
+				"first rejects all":  {First: rejects},
+				"second accepts all": {Second: accepts},
 			} {
 				if err := NewVerifier(c).Verify(t.Context(), tt.pub, message, tt.der); !errors.Is(err, ErrSignature) {
 					t.Errorf("%s: %v", which, err)
@@ -328,9 +328,11 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// rejects and accepts are implementations that don't look.
+func rejects(*ecdsa.PublicKey, []byte, []byte) bool { return false }
+func accepts(*ecdsa.PublicKey, []byte, []byte) bool { return true }
+
 func TestSecondOpinion(t *testing.T) {
-	rejects := func(*ecdsa.PublicKey, []byte, []byte) bool { return false }
-	accepts := func(*ecdsa.PublicKey, []byte, []byte) bool { return true }
 	panics := func(*ecdsa.PublicKey, []byte, []byte) bool { panic("broken") }
 	tests := map[string]struct {
 		first, second   func(*ecdsa.PublicKey, []byte, []byte) bool

@@ -1,0 +1,133 @@
+package signing
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/go-json-experiment/json"
+)
+
+func TestJWK(t *testing.T) {
+	for name, pub := range map[string]crypto.PublicKey{"SM2": newSM2(t).Public(), "ES256": newES256(t).Public()} {
+		j, err := NewJWK(pub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := ParseJWK(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parsed.PublicKey()
+		if err != nil || !again.(*ecdsa.PublicKey).Equal(pub) {
+			t.Errorf("%s: %s came back as %v: %v", name, data, again, err)
+		}
+		if strings.Contains(string(data), "kid") || strings.Contains(string(data), "alg") {
+			t.Errorf("%s: %s", name, data)
+		}
+	}
+	if _, err := NewJWK("no key"); err == nil {
+		t.Error("a JWK of no key")
+	}
+}
+
+// TestThumbprint: the key and its jkt are the example of RFC 9449 sections 4.1
+// and 6.1. For SM2 there is no published one; the text that is hashed is
+// spelled out instead.
+func TestThumbprint(t *testing.T) {
+	j := JWK{
+		KeyType: "EC", Curve: "P-256", KeyID: "left out", Algorithm: "ES256",
+		X: "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+		Y: "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+	}
+	if got, err := j.Thumbprint(); err != nil || got != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
+		t.Errorf("%s, %v", got, err)
+	}
+	j, err := NewJWK(vectorKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `{"crv":"urn:oid:1.2.156.10197.1.301","kty":"EC","x":"CfnfMR5UIaFQ3X0WHkvFxnIXn60YM_wHa7CP81bzUCA","y":"zOpJDOJndaUtxupxjMGqYArtBfvzXghKZjL2By2prRM"}`
+	want := sm3.Sum([]byte(text))
+	if got, err := j.Thumbprint(); err != nil || got != base64.RawURLEncoding.EncodeToString(want[:]) {
+		t.Errorf("%s, %v", got, err)
+	}
+	if sha := sha256.Sum256([]byte(text)); sha == want {
+		t.Error("SM3 is SHA-256")
+	}
+}
+
+func TestJWKRefuses(t *testing.T) {
+	good, err := NewJWK(vectorKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	zero := strings.Repeat("A", 43)
+	for name, change := range map[string]func(*JWK){
+		"kty":             func(j *JWK) { j.KeyType = "RSA" },
+		"no crv":          func(j *JWK) { j.Curve = "" },
+		"crv P-384":       func(j *JWK) { j.Curve = "P-384" },
+		"other curve":     func(j *JWK) { j.Curve = CurveP256 },
+		"alg differs":     func(j *JWK) { j.Algorithm = "ES256" },
+		"x and y swapped": func(j *JWK) { j.X, j.Y = j.Y, j.X },
+		"infinity":        func(j *JWK) { j.X, j.Y = zero, zero },
+		"x missing":       func(j *JWK) { j.X = "" },
+		"x padded":        func(j *JWK) { j.X += "=" },
+		"x with a break":  func(j *JWK) { j.X = j.X[:42] + "\n" + j.X[42:] },
+		"x long":          func(j *JWK) { j.X += "AA" },
+		"x loose":         func(j *JWK) { j.X = j.X[:42] + "B" },
+		"y short":         func(j *JWK) { j.Y = j.Y[:42] },
+	} {
+		j := good
+		change(&j)
+		if pub, err := j.PublicKey(); err == nil {
+			t.Errorf("%s: accepted as %v", name, pub)
+		}
+		if _, err := j.Thumbprint(); err == nil {
+			t.Errorf("%s: has a thumbprint", name)
+		}
+	}
+	for name, text := range map[string]string{
+		"private":   `{"kty":"EC","crv":"P-256","x":"","y":"","d":"AA"}`,
+		"duplicate": `{"kty":"EC","kty":"EC"}`,
+		"trailing":  `{"kty":"EC"}x`,
+		"array":     `[]`,
+		"large":     `{"kty":"` + strings.Repeat("E", 16<<10) + `"}`,
+		"empty":     ``,
+	} {
+		if _, err := ParseJWK([]byte(text)); err == nil {
+			t.Errorf("%s: parsed", name)
+		}
+	}
+}
+
+func FuzzJWK(f *testing.F) {
+	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`))
+	f.Add([]byte(`{"kty":"EC","crv":"urn:oid:1.2.156.10197.1.301","x":"CfnfMR5UIaFQ3X0WHkvFxnIXn60YM_wHa7CP81bzUCA","y":"zOpJDOJndaUtxupxjMGqYArtBfvzXghKZjL2By2prRM","x5c":["MAA="]}`))
+	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		j, err := ParseJWK(data)
+		if err != nil {
+			return
+		}
+		pub, err := j.PublicKey()
+		if err != nil {
+			return
+		}
+		again, err := NewJWK(pub)
+		if err != nil || again.X != j.X || again.Y != j.Y || again.Curve != j.Curve {
+			t.Errorf("%s became %+v: %v", data, again, err)
+		}
+		if _, err := j.Thumbprint(); err != nil {
+			t.Error(err)
+		}
+	})
+}

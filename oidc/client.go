@@ -1,63 +1,122 @@
-// Package oidc holds the rules of the OpenID provider: clients, their secrets,
-// scopes and tokens. It knows no HTTP.
 package oidc
 
 import (
-	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
 )
 
-// Conditions of stores.
-var (
-	ErrNotFound = errors.New("no such client")
-	ErrExists   = errors.New("client exists already")
-	ErrConflict = errors.New("client changed since it was read")
+// GrantType is a way to get a token (RFC 6749 section 1.3).
+type GrantType string
+
+// GrantClientCredentials is a client acting for its participant, without a
+// person (RFC 6749 section 4.4).
+const GrantClientCredentials GrantType = "client_credentials"
+
+// AuthMethod is how a client proves who it is at the token endpoint, by the
+// names of RFC 7591 section 2. The zero AuthMethod is none.
+type AuthMethod string
+
+const (
+	AuthBasic AuthMethod = "client_secret_basic" // HTTP Basic (RFC 6749 section 2.3.1)
+	AuthPost  AuthMethod = "client_secret_post"  // parameters in the body
 )
 
-// ClientRecord is a client as a store keeps it.
-type ClientRecord struct {
-	ID          string
-	Participant string // participant id
-	Disabled    bool
-	Revision    int64  // counts updates, from 1
-	Body        []byte // Client as JSON; secrets in it are hashes
-	Created     time.Time
-	Updated     time.Time
+// Client is an application 应用 that is registered here. It belongs to one
+// participant and acts for it alone. It is shared by readers: don't change one
+// that a Provider returned.
+type Client struct {
+	ID          string    `json:"-"`
+	Participant string    `json:"-"` // participant id
+	Disabled    bool      `json:"-"` // gets no tokens, and those it has end
+	Created     time.Time `json:"-"`
+	Updated     time.Time `json:"-"`
+	Revision    int64     `json:"-"` // counts updates, from 1
+
+	Name        string       `json:"name"`
+	Scopes      []Scope      `json:"scopes"` // what it may ask for
+	GrantTypes  []GrantType  `json:"grant_types"`
+	AuthMethods []AuthMethod `json:"auth_methods"`
+	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live
 }
 
-// Clients keeps clients. Every driver passes storagetest.Clients.
-type Clients interface {
-	// CreateClient stores c with revision 1. ErrExists if its ID is taken.
-	CreateClient(ctx context.Context, c ClientRecord) error
-	// LoadClient returns one, or ErrNotFound.
-	LoadClient(ctx context.Context, id string) (ClientRecord, error)
-	// ListClients returns up to limit with an ID greater than after, by ID; of
-	// one participant, or of all if that is empty.
-	ListClients(ctx context.Context, participant, after string, limit int) ([]ClientRecord, error)
-	// UpdateClient saves c if the stored revision is c.Revision, and counts it
-	// up; else ErrConflict.
-	UpdateClient(ctx context.Context, c ClientRecord) error
+// ClientSpec is what is said of a new client.
+type ClientSpec struct {
+	Name        string
+	Participant string       // participant id
+	Scopes      []Scope      // at least one
+	GrantTypes  []GrantType  // default: client_credentials
+	AuthMethods []AuthMethod // default: client_secret_basic and client_secret_post
 }
 
-// EventRecord is an event of the provider or its administration. Nothing in it
-// is personal.
-type EventRecord struct {
-	Seq       int64 // given by the store, rising
-	ID        string
-	At        time.Time
-	Action    string // such as client.create or token.refuse
-	Actor     string // client id, or "cli"
-	Object    string // what was acted on: a client's, participant's or key's id
-	RequestID string
-	Result    string // "ok", or the reason code of a refusal
-	Hash      [32]byte
+// RegistrationError says why a client can't be registered or changed so. Reason
+// is one of: name_invalid, participant_unknown, participant_disabled,
+// scopes_missing, scope_unknown, scope_repeated, scopes_combined,
+// grant_type_unknown, auth_method_unknown, overlap_invalid. No value is echoed.
+type RegistrationError struct {
+	Reason string
+	Detail string // one sentence: what is wrong and what to do
 }
 
-// Events keeps events. Every driver passes storagetest.ProviderEvents.
-type Events interface {
-	// AppendEvents stores all of the events, or none; when it returns nil they are on disk.
-	AppendEvents(ctx context.Context, es ...EventRecord) error
-	// ListEvents returns up to limit events with Seq greater than after, by Seq.
-	ListEvents(ctx context.Context, after int64, limit int) ([]EventRecord, error)
+// Error returns the reason and what to do.
+func (e *RegistrationError) Error() string { return e.Reason + ": " + e.Detail }
+
+// newClient checks a spec and returns the client, with a random id and no
+// secret yet.
+func newClient(s ClientSpec) (Client, error) {
+	name, err := party.ParseName(s.Name)
+	if err != nil {
+		return Client{}, &RegistrationError{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error()}
+	}
+	if err := checkScopes(s.Scopes); err != nil {
+		return Client{}, err
+	}
+	if len(s.GrantTypes) == 0 {
+		s.GrantTypes = []GrantType{GrantClientCredentials}
+	}
+	if len(s.AuthMethods) == 0 {
+		s.AuthMethods = []AuthMethod{AuthBasic, AuthPost}
+	}
+	if slices.ContainsFunc(s.GrantTypes, func(g GrantType) bool { return g != GrantClientCredentials }) {
+		return Client{}, &RegistrationError{"grant_type_unknown", "the grant type is client_credentials"}
+	}
+	if slices.ContainsFunc(s.AuthMethods, func(m AuthMethod) bool { return m != AuthBasic && m != AuthPost }) {
+		return Client{}, &RegistrationError{"auth_method_unknown", "the methods are client_secret_basic and client_secret_post"}
+	}
+	now := time.Now().UTC()
+	return Client{
+		ID: identity.NewID(), Participant: s.Participant, Name: name, Scopes: slices.Clone(s.Scopes),
+		GrantTypes: slices.Compact(slices.Sorted(slices.Values(s.GrantTypes))), AuthMethods: slices.Compact(slices.Sorted(slices.Values(s.AuthMethods))),
+		Created: now, Updated: now, Revision: 1,
+	}, nil
+}
+
+// record returns the client as a store keeps it.
+func (c Client) record() (ClientRecord, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return ClientRecord{}, fmt.Errorf("client %s: %w", c.ID, err)
+	}
+	return ClientRecord{
+		ID: c.ID, Participant: c.Participant, Disabled: c.Disabled, Revision: c.Revision,
+		Body: body, Created: c.Created, Updated: c.Updated,
+	}, nil
+}
+
+// clientOf reverses Client.record. Members that a newer program wrote are
+// ignored: it may run beside this one.
+func clientOf(r ClientRecord) (Client, error) {
+	c := Client{
+		ID: r.ID, Participant: r.Participant, Disabled: r.Disabled,
+		Created: r.Created, Updated: r.Updated, Revision: r.Revision,
+	}
+	if err := json.Unmarshal(r.Body, &c); err != nil {
+		return Client{}, fmt.Errorf("client %s: stored body: %w", r.ID, err)
+	}
+	return c, nil
 }

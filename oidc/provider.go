@@ -1,9 +1,11 @@
 package oidc
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"yizheng.internal/oidc/identity"
@@ -18,27 +20,56 @@ type Config struct {
 	Events       Events
 	Keyrings     *signing.Keyrings
 	Verifier     *signing.Verifier // default: a new one
-	TokenTTL     time.Duration     // of access tokens; default and at most 5 minutes
+	TokenTTL     time.Duration     // of access tokens, in whole seconds; default and at most 5 minutes
 	Log          *slog.Logger      // default: discards
 }
 
+// MaxTokenTTL is the longest that an access token lives.
+const MaxTokenTTL = 5 * time.Minute
+
 // Provider is the OpenID provider's rules. Safe for concurrent use.
-type Provider struct{ c Config }
+//
+// It keeps clients and participants that it read for at most 2 seconds, so
+// that a client or participant disabled by another process is refused, also
+// with tokens issued before, 2 seconds later at the latest; by this process at
+// once.
+type Provider struct {
+	c         Config
+	standings *freshCache[standing]
+	tokens    *boundedCache[tokenHash, claims]
+}
 
 // New checks c and returns a Provider.
-func New(c Config) (*Provider, error) { return nil, errors.New("not built yet") }
-
-// Access is what an access token entitles to, checked.
-type Access struct {
-	Client      string
-	Participant identity.Participant
-	Scopes      []string
-	TokenID     string
-	Expires     time.Time
+func New(c Config) (*Provider, error) {
+	if c.Clients == nil || c.Participants == nil || c.Events == nil || c.Keyrings == nil {
+		return nil, errors.New("a provider needs Clients, Participants, Events and Keyrings")
+	}
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("issuer: %w", err)
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil:
+		return nil, fmt.Errorf("issuer %q is not an absolute http or https URL", c.Issuer)
+	case strings.ContainsAny(c.Issuer, "?#") || strings.HasSuffix(c.Issuer, "/"):
+		return nil, fmt.Errorf("issuer %q has a query, a fragment or a slash at the end", c.Issuer)
+	}
+	if c.TokenTTL == 0 {
+		c.TokenTTL = MaxTokenTTL
+	}
+	if c.TokenTTL < time.Second || c.TokenTTL > MaxTokenTTL || c.TokenTTL%time.Second != 0 {
+		return nil, fmt.Errorf("access tokens live whole seconds, 1 to 300: not %v", c.TokenTTL)
+	}
+	if c.Verifier == nil {
+		c.Verifier = signing.NewVerifier(signing.VerifierConfig{})
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Provider{c: c, tokens: newBoundedCache[tokenHash, claims](maxCachedTokens)}
+	p.standings = newFreshCache(maxCachedClients, p.readStanding)
+	return p, nil
 }
 
-// CheckAccessToken verifies an access token of ours: signature, typ, issuer,
-// audience, period, and that its client and participant are still enabled.
-func (p *Provider) CheckAccessToken(ctx context.Context, token string) (Access, error) {
-	return Access{}, errors.New("not built yet")
-}
+// Issuer returns the OpenID issuer, which is also the audience of access
+// tokens for the service's own API.
+func (p *Provider) Issuer() string { return p.c.Issuer }

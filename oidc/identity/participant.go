@@ -28,7 +28,7 @@ const (
 
 // Participant is a connected organization 接入单位.
 type Participant struct {
-	ID        string // 26 letters and digits, random
+	ID        string // of NewID
 	USCC      party.USCC
 	Name      string
 	Class     Class

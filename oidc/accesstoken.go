@@ -1,0 +1,237 @@
+package oidc
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// Access is what an access token entitles to, checked.
+type Access struct {
+	Client      string
+	Participant identity.Participant
+	Scopes      []string
+	TokenID     string
+	Expires     time.Time
+}
+
+// Has reports whether the token carries a scope.
+func (a Access) Has(s Scope) bool { return slices.Contains(a.Scopes, string(s)) }
+
+// claims are those of an access token (RFC 9068 section 2.2). Times are in
+// seconds since 1970.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	Issued   int64  `json:"iat"`
+	Expires  int64  `json:"exp"`
+	TokenID  string `json:"jti"`
+
+	key signing.KeyID // that signed it; not a claim
+}
+
+// TokenRequest is what an authenticated client asks the token endpoint for.
+type TokenRequest struct {
+	Scopes    []Scope  // none: all that the client is registered for
+	Resources []string // RFC 8707; none: the service's own API, the only one so far
+	RequestID string   // for the event of a refusal
+}
+
+// Token is what the token endpoint answers.
+type Token struct {
+	Access  Secret        // a JWT of RFC 9068, a bearer token
+	Expires time.Duration // from now on, in whole seconds
+	Scopes  []Scope       // that it carries
+}
+
+// ClientCredentials returns an access token for a client that [Provider.Authenticate]
+// returned (RFC 6749 section 4.4). Issuing one writes nothing. A refusal is
+// *Error (unauthorized_client, invalid_scope, invalid_target) and leaves an
+// event.
+func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenRequest) (Token, error) {
+	if err := p.checkRequest(c, &q); err != nil {
+		p.refused(ctx, Actor{c.ID, q.RequestID}, err)
+		return Token{}, err
+	}
+	key, err := p.c.Keyrings.Active(ctx, signing.PurposeAccessToken, "")
+	if err != nil {
+		return Token{}, fmt.Errorf("issuing an access token: %w", err)
+	}
+	if key.Signer == nil || key.Algorithm != string(signing.ES256) {
+		return Token{}, fmt.Errorf("issuing an access token: key %s is not an ES256 key held here", key.ID)
+	}
+	now := time.Now()
+	signed, err := signing.Sign(key.Signer, signing.Header{Typ: signing.TypAccessToken, KeyID: string(key.ID)}, claims{
+		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: joinScopes(q.Scopes),
+		Issued: now.Unix(), Expires: now.Add(p.c.TokenTTL).Unix(), TokenID: rand.Text(),
+	})
+	if err != nil {
+		return Token{}, fmt.Errorf("issuing an access token: %w", err)
+	}
+	return Token{SecretOf(signed), p.c.TokenTTL, q.Scopes}, nil
+}
+
+// checkRequest checks a request and fills in its scopes.
+func (p *Provider) checkRequest(c Client, q *TokenRequest) *Error {
+	if !slices.Contains(c.GrantTypes, GrantClientCredentials) {
+		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type"}
+	}
+	if slices.ContainsFunc(q.Resources, func(r string) bool { return r != p.c.Issuer }) {
+		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service"}
+	}
+	if len(q.Scopes) == 0 {
+		q.Scopes = c.Scopes
+		return nil
+	}
+	for _, s := range q.Scopes {
+		if !s.Known() {
+			return &Error{Code: InvalidScope, Description: "no such scope", Reason: "scope_unknown"}
+		}
+		if !slices.Contains(c.Scopes, s) {
+			return &Error{Code: InvalidScope, Description: "the client is not registered for one of these scopes", Reason: "scope_unregistered"}
+		}
+	}
+	return nil
+}
+
+const (
+	maxTokenBytes   = 4 << 10 // of an access token; ours have about 700
+	maxCachedTokens = 16384   // verified ones, about 1 KiB each
+	clockSkew       = 10      // seconds that clocks of our nodes may differ
+)
+
+// tokenHash is the SHA-256 of a token.
+type tokenHash [sha256.Size]byte
+
+// CheckAccessToken verifies an access token of ours: signature, typ, issuer,
+// audience, period, and that its key is not revoked and its client and
+// participant are still enabled. A client or participant disabled by another
+// process is refused within 2 seconds, a key revoked as soon as the keyrings
+// read it. Errors: *Error invalid_token or temporarily_unavailable. With Reason
+// client_disabled or participant_disabled the token is genuine and the Access
+// is returned beside the error, for the event.
+func (p *Provider) CheckAccessToken(ctx context.Context, token string) (Access, error) {
+	// A signature is verified once: what was verified is kept, under a hash, so
+	// that memory holds no tokens. All that can change is checked each time.
+	hash := tokenHash(sha256.Sum256([]byte(token)))
+	t, known := p.tokens.load(hash)
+	if !known {
+		var err error
+		if t, err = p.verifyAccessToken(ctx, token); err != nil {
+			return Access{}, err
+		}
+		p.tokens.store(hash, t)
+	}
+	if _, err := p.tokenKey(ctx, t.key, t.Issued); err != nil {
+		return Access{}, keyError(err)
+	}
+	if time.Now().Unix() >= t.Expires {
+		return Access{}, invalidToken("token_expired", "the access token has expired", nil)
+	}
+	s, err := p.standingOf(ctx, t.ClientID, standingFresh)
+	if errors.Is(err, ErrNotFound) {
+		return Access{}, invalidToken("client_unknown", "the access token is not valid", err)
+	}
+	if err != nil {
+		return Access{}, err
+	}
+	access := Access{
+		Client: t.ClientID, Participant: s.participant, Scopes: strings.Fields(t.Scope),
+		TokenID: t.TokenID, Expires: time.Unix(t.Expires, 0).UTC(),
+	}
+	if reason, description := s.check(); reason != "" {
+		return access, invalidToken(reason, description, nil)
+	}
+	return access, nil
+}
+
+func invalidToken(reason, description string, err error) *Error {
+	return &Error{Code: InvalidToken, Description: description, Reason: reason, Err: err}
+}
+
+// verifyAccessToken checks what can't change: form, signature, typ and claims.
+func (p *Provider) verifyAccessToken(ctx context.Context, token string) (claims, error) {
+	header, payload, err := signing.Verify(ctx, token, signing.Expectation{
+		Typ: signing.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
+		Key: func(h signing.Header) (crypto.PublicKey, error) {
+			return p.tokenKey(ctx, signing.KeyID(h.KeyID), 0)
+		},
+	})
+	if err != nil {
+		return claims{}, keyError(err)
+	}
+	t := claims{key: signing.KeyID(header.KeyID)}
+	if err := json.Unmarshal(payload, &t); err != nil {
+		return claims{}, invalidToken("token_claims", "the access token is not valid", err)
+	}
+	now := time.Now().Unix()
+	switch {
+	case t.Issuer != p.c.Issuer:
+		return claims{}, invalidToken("token_issuer", "the access token is of another issuer", nil)
+	case t.Audience != p.c.Issuer:
+		return claims{}, invalidToken("token_audience", "the access token is for another resource", nil)
+	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
+		return claims{}, invalidToken("token_claims", "the access token is not valid", nil)
+	case t.Issued > now+clockSkew || t.Expires <= t.Issued || t.Expires-t.Issued > int64(MaxTokenTTL/time.Second):
+		return claims{}, invalidToken("token_period", "the access token is not valid", nil)
+	}
+	return t, nil
+}
+
+// errTokenKey says that a key doesn't verify access tokens.
+var errTokenKey = errors.New("the key does not verify this access token")
+
+// tokenKey returns the key for an access token issued at a time, which is 0 if
+// the token isn't read yet. A key that is revoked is none, and a retired one is
+// none for what was issued later, so that whoever got hold of it can't use it
+// for ever.
+func (p *Provider) tokenKey(ctx context.Context, id signing.KeyID, issued int64) (crypto.PublicKey, error) {
+	key, err := p.c.Keyrings.ByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case key.Purpose != signing.PurposeAccessToken || key.Owner != "" || key.Public == nil:
+		return nil, errTokenKey
+	case key.Algorithm != string(signing.ES256) || key.State == signing.KeyRevoked:
+		return nil, errTokenKey
+	case key.State == signing.KeyRetired && issued > key.Retired.Unix()+retiredGrace:
+		return nil, errTokenKey
+	}
+	return key.Public, nil
+}
+
+// retiredGrace is how long, in seconds, other nodes may take to see that a key
+// was retired and go on signing with it.
+const retiredGrace = 60
+
+// keyError maps an error of verifying, where it matters whether the token is
+// bad or its key could not be read.
+func keyError(err error) error {
+	refusal, ok := errors.AsType[*signing.TokenError](err)
+	if !ok {
+		refusal = &signing.TokenError{Reason: "token_key", Err: err}
+	}
+	if refusal.Reason == "token_key" && !isNoKey(refusal.Err) {
+		return unavailable(err)
+	}
+	return invalidToken(refusal.Reason, "the access token is not valid", err)
+}
+
+func isNoKey(err error) bool {
+	return errors.Is(err, signing.ErrNoKey) || errors.Is(err, errTokenKey)
+}

@@ -1,0 +1,53 @@
+package oidc
+
+// Code is an OAuth error code, the "error" member of an answer.
+type Code string
+
+// Codes of RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 8707 section 2 and,
+// by analogy to RFC 6749 section 4.1.2.1, temporarily_unavailable.
+const (
+	InvalidRequest         Code = "invalid_request"
+	InvalidClient          Code = "invalid_client"
+	InvalidGrant           Code = "invalid_grant"
+	UnauthorizedClient     Code = "unauthorized_client"
+	UnsupportedGrantType   Code = "unsupported_grant_type"
+	InvalidScope           Code = "invalid_scope"
+	InvalidTarget          Code = "invalid_target"
+	InvalidToken           Code = "invalid_token"
+	InsufficientScope      Code = "insufficient_scope"
+	TemporarilyUnavailable Code = "temporarily_unavailable"
+)
+
+// Error is a refusal that the client may see, apart from its cause.
+type Error struct {
+	Code Code
+	// Description says what is wrong and what to do, in the characters that
+	// RFC 6749 section 5.2 allows: ASCII without quotes and backslashes. It
+	// echoes nothing that the caller sent.
+	Description string
+	Reason      string // a finer code for the log and the events; may be empty
+	Err         error  // the cause, for the log alone; nil if there is no more to say
+}
+
+// Error returns the code, the description and the cause: it is for the log.
+func (e *Error) Error() string {
+	s := string(e.Code)
+	if e.Description != "" {
+		s += ": " + e.Description
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// reason returns the finest code there is.
+func (e *Error) reason() string {
+	if e.Reason != "" {
+		return e.Reason
+	}
+	return string(e.Code)
+}

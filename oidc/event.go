@@ -1,0 +1,124 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// Actions that leave events. The names are stable.
+const (
+	ActionClientCreate      = "client.create"
+	ActionClientRotate      = "client.rotate_secret"
+	ActionClientDisable     = "client.disable"
+	ActionClientEnable      = "client.enable"
+	ActionParticipantCreate = "participant.create"
+	ActionParticipantUpdate = "participant.update"
+	ActionTokenRefuse       = "token.refuse"
+)
+
+// Results of an event that are no refusal. A change leaves two events: begun
+// before it and the outcome after it, so that none can happen without a trace
+// even if the process dies in between.
+const (
+	ResultBegun = "begun"
+	ResultOK    = "ok"
+)
+
+// Actor is who does something.
+type Actor struct {
+	ID        string // client id; "cli" for an operator's command
+	RequestID string // of the HTTP request, for finding it in the log
+}
+
+// newEvent returns an event as it is stored, with its hash.
+func newEvent(a Actor, action, object, result string) EventRecord {
+	e := EventRecord{
+		ID: identity.NewID(), At: time.Now().UTC().Truncate(time.Millisecond),
+		Action: action, Actor: a.ID, Object: object, RequestID: a.RequestID, Result: result,
+	}
+	e.Hash = sm3.Sum(e.Canonical())
+	return e
+}
+
+// Canonical returns the bytes whose SM3 is the event's Hash: a JSON object with
+// these members in this order, without white space, as RFC 8785 would write it.
+// Seq is left out, for the store gives it; the id is random, so that the hash
+// gives nothing away. What was hashed can be written again from the columns.
+func (e EventRecord) Canonical() []byte {
+	b, _ := json.Marshal(struct { // strings alone: it can't fail
+		Action    string `json:"action"`
+		Actor     string `json:"actor"`
+		At        string `json:"at"`
+		Hash      string `json:"hash"` // the algorithm
+		ID        string `json:"id"`
+		Object    string `json:"object"`
+		RequestID string `json:"request_id"`
+		Result    string `json:"result"`
+	}{e.Action, e.Actor, e.At.UTC().Format("2006-01-02T15:04:05.000Z"), "sm3", e.ID, e.Object, e.RequestID, e.Result}, jsontext.AllowInvalidUTF8(true))
+	return b
+}
+
+// Refused records that an authenticated caller was refused something. Object
+// is what it wanted to act on, or empty.
+func (p *Provider) Refused(ctx context.Context, a Actor, action, object, reason string) error {
+	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, reason)); err != nil {
+		return fmt.Errorf("recording %s: %w", action, err)
+	}
+	return nil
+}
+
+// refused is Refused where the refusal stands whatever becomes of its record:
+// failing to write it down must not turn a no into something else.
+func (p *Provider) refused(ctx context.Context, a Actor, e *Error) {
+	if err := p.Refused(ctx, a, ActionTokenRefuse, a.ID, e.reason()); err != nil {
+		p.c.Log.ErrorContext(ctx, "a refusal could not be recorded", "client", a.ID, "reason", e.reason(), "error", err)
+	}
+}
+
+// recorded does a change between the two events of it.
+func (p *Provider) recorded(ctx context.Context, a Actor, action, object string, change func() error) error {
+	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, ResultBegun)); err != nil {
+		return fmt.Errorf("recording %s: %w", action, err)
+	}
+	failure := change()
+	result := ResultOK
+	if failure != nil {
+		result = resultOf(failure)
+	}
+	// The outcome is recorded even if the caller has gone away meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, result)); err != nil {
+		p.c.Log.ErrorContext(ctx, "the outcome of a change could not be recorded", "action", action, "object", object, "result", result, "error", err)
+	}
+	return failure
+}
+
+const recordTimeout = 10 * time.Second
+
+// resultOf returns the reason code of a failed change, for its event.
+func resultOf(err error) string {
+	if e, ok := errors.AsType[*RegistrationError](err); ok {
+		return e.Reason
+	}
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		return e.Reason
+	}
+	switch {
+	case errors.Is(err, ErrExists), errors.Is(err, identity.ErrExists):
+		return "exists"
+	case errors.Is(err, ErrNotFound), errors.Is(err, identity.ErrNotFound):
+		return "not_found"
+	case errors.Is(err, ErrConflict), errors.Is(err, identity.ErrConflict):
+		return "conflict"
+	}
+	return "failed"
+}

@@ -1,0 +1,111 @@
+package identity
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// Error says why a participant was refused. Reason is one of: uscc_invalid,
+// name_invalid, class_unknown, area_code_invalid, level_invalid,
+// parent_invalid, successor_invalid, uscc_fixed. No value is echoed.
+type Error struct {
+	Reason string
+	Detail string // one sentence: what is wrong and what to do
+	Err    error  // nil if there is no more to say
+}
+
+// Error returns the reason and what to do.
+func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
+
+// Unwrap returns the cause, such as a *party.CodeError.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Spec is what is said of a new participant.
+type Spec struct {
+	USCC     string // read as party.ParseUSCC does
+	Name     string
+	Class    Class
+	AreaCode string // 6 digits (GB/T 2260)
+	Level    int    // 1 national to 5 other
+	Parent   string // ID of the superior participant; empty for none
+}
+
+// NewParticipant checks a spec and returns the participant, with a new random
+// ID and revision 1, as created now. That the parent exists is for the caller to check.
+// Refusals are *Error.
+func NewParticipant(s Spec) (Participant, error) {
+	code, err := party.ParseUSCC(s.USCC)
+	if err != nil {
+		return Participant{}, &Error{"uscc_invalid", "not a unified social credit code (GB 32100): " + err.Error(), err}
+	}
+	now := time.Now().UTC()
+	p := Participant{
+		ID: NewID(), USCC: code, Name: s.Name, Class: s.Class, AreaCode: s.AreaCode, Level: s.Level,
+		Parent: s.Parent, Created: now, Updated: now, Revision: 1,
+	}
+	return p.Checked()
+}
+
+// Checked returns the participant with its name trimmed, or an *Error that
+// says what is wrong with it.
+func (p Participant) Checked() (Participant, error) {
+	if !p.USCC.Valid() {
+		return Participant{}, &Error{Reason: "uscc_invalid", Detail: "not a unified social credit code (GB 32100)"}
+	}
+	name, err := party.ParseName(p.Name)
+	if err != nil {
+		return Participant{}, &Error{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error(), err}
+	}
+	p.Name = name
+	switch {
+	case !p.Class.Known():
+		return Participant{}, &Error{Reason: "class_unknown", Detail: "the class is government, public_service or enterprise"}
+	case !isAreaCode(p.AreaCode):
+		return Participant{}, &Error{Reason: "area_code_invalid", Detail: "an area code has 6 digits (GB/T 2260)"}
+	case p.Level < 1 || p.Level > 5:
+		return Participant{}, &Error{Reason: "level_invalid", Detail: "the level is 1 national, 2 provincial, 3 city, 4 county or 5 other"}
+	case p.Parent != "" && !ValidID(p.Parent) || p.Parent == p.ID:
+		return Participant{}, &Error{Reason: "parent_invalid", Detail: "the parent is the id of another participant"}
+	case p.Successor != "" && !ValidID(p.Successor) || p.Successor == p.ID:
+		return Participant{}, &Error{Reason: "successor_invalid", Detail: "the successor is the id of another participant"}
+	}
+	return p, nil
+}
+
+// Known reports whether the class is one of those above.
+func (c Class) Known() bool {
+	return c == Government || c == PublicService || c == Enterprise
+}
+
+// NewID returns a new opaque id: 26 lower-case letters and digits, 130 random
+// bits. It stands for a participant or a client and says nothing about it.
+func NewID() string { return strings.ToLower(rand.Text()) }
+
+// ValidID reports whether s has the form of NewID, so that what can't be an id
+// isn't looked up.
+func ValidID(s string) bool {
+	if len(s) != 26 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
+}
+
+func isAreaCode(s string) bool {
+	if len(s) != 6 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

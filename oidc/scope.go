@@ -1,0 +1,90 @@
+package oidc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Scope is a right that a client may be registered for and a token may carry
+// (RFC 6749 section 3.3). The zero Scope is none.
+type Scope string
+
+const (
+	ScopeCatalogWrite Scope = "catalog:write" // define, publish and retire license types
+	ScopeLicenseIssue Scope = "license:issue" // issue, replace, suspend, resume and end licenses
+	ScopeLicenseRead  Scope = "license:read"  // read and search licenses, and their history
+)
+
+// Scopes returns every scope there is, in a stable order.
+func Scopes() []Scope {
+	return []Scope{ScopeCatalogWrite, ScopeLicenseIssue, ScopeLicenseRead}
+}
+
+// Known reports whether the scope is one of [Scopes].
+func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
+
+// administers reports whether the scope is one of administration. None of
+// these combines with issuing: who decides what a license is must not be able
+// to make one too.
+func (s Scope) administers() bool { return s == ScopeCatalogWrite }
+
+// checkScopes checks what a client is to be registered for.
+func checkScopes(scopes []Scope) error {
+	if len(scopes) == 0 {
+		return &RegistrationError{"scopes_missing", "a client is registered for at least one scope: " + joinScopes(Scopes())}
+	}
+	for i, s := range scopes {
+		if !s.Known() {
+			return &RegistrationError{"scope_unknown", "the scopes are " + joinScopes(Scopes())}
+		}
+		if slices.Contains(scopes[:i], s) {
+			return &RegistrationError{"scope_repeated", "each scope is named once"}
+		}
+	}
+	if slices.ContainsFunc(scopes, Scope.administers) && slices.Contains(scopes, ScopeLicenseIssue) {
+		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have both %s and %s: administration doesn't combine with issuing; register two clients", ScopeCatalogWrite, ScopeLicenseIssue)}
+	}
+	return nil
+}
+
+// ParseScopes reads the scope parameter of RFC 6749 section 3.3: names with
+// one space between them, none of them twice. It doesn't look whether they are
+// known. An empty parameter has no scopes. Errors: *Error invalid_scope.
+func ParseScopes(param string) ([]Scope, error) {
+	if param == "" {
+		return nil, nil
+	}
+	if len(param) > 1024 {
+		return nil, &Error{Code: InvalidScope, Description: "the scope parameter is longer than 1024 bytes"}
+	}
+	var scopes []Scope
+	for name := range strings.SplitSeq(param, " ") {
+		if !isScopeToken(name) {
+			return nil, &Error{Code: InvalidScope, Description: "the scope parameter is a list of names with one space between them"}
+		}
+		if s := Scope(name); !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes, nil
+}
+
+// isScopeToken checks the characters that RFC 6749 appendix A.4 allows.
+func isScopeToken(s string) bool {
+	for _, c := range []byte(s) {
+		if c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// joinScopes writes the scope parameter.
+func joinScopes(scopes []Scope) string {
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	return strings.Join(names, " ")
+}

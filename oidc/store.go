@@ -1,0 +1,63 @@
+// Package oidc holds the rules of the OpenID provider: clients, their secrets,
+// scopes and tokens. It knows no HTTP.
+package oidc
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Conditions of stores.
+var (
+	ErrNotFound = errors.New("no such client")
+	ErrExists   = errors.New("client exists already")
+	ErrConflict = errors.New("client changed since it was read")
+)
+
+// ClientRecord is a client as a store keeps it.
+type ClientRecord struct {
+	ID          string
+	Participant string // participant id
+	Disabled    bool
+	Revision    int64  // counts updates, from 1
+	Body        []byte // Client as JSON; secrets in it are hashes
+	Created     time.Time
+	Updated     time.Time
+}
+
+// Clients keeps clients. Every driver passes storagetest.Clients.
+type Clients interface {
+	// CreateClient stores c with revision 1. ErrExists if its ID is taken.
+	CreateClient(ctx context.Context, c ClientRecord) error
+	// LoadClient returns one, or ErrNotFound.
+	LoadClient(ctx context.Context, id string) (ClientRecord, error)
+	// ListClients returns up to limit with an ID greater than after, by ID; of
+	// one participant, or of all if that is empty.
+	ListClients(ctx context.Context, participant, after string, limit int) ([]ClientRecord, error)
+	// UpdateClient saves c if the stored revision is c.Revision, and counts it
+	// up; else ErrConflict.
+	UpdateClient(ctx context.Context, c ClientRecord) error
+}
+
+// EventRecord is an event of the provider or its administration. Nothing in it
+// is personal.
+type EventRecord struct {
+	Seq       int64 // given by the store, rising
+	ID        string
+	At        time.Time
+	Action    string // such as client.create or token.refuse
+	Actor     string // client id, or "cli"
+	Object    string // what was acted on: a client's, participant's or key's id
+	RequestID string
+	Result    string // "ok", or the reason code of a refusal
+	Hash      [32]byte
+}
+
+// Events keeps events. Every driver passes storagetest.ProviderEvents.
+type Events interface {
+	// AppendEvents stores all of the events, or none; when it returns nil they are on disk.
+	AppendEvents(ctx context.Context, es ...EventRecord) error
+	// ListEvents returns up to limit events with Seq greater than after, by Seq.
+	ListEvents(ctx context.Context, after int64, limit int) ([]EventRecord, error)
+}

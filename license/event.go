@@ -1,7 +1,15 @@
 package license
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
 	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/signing"
 )
 
 // Actor is who does something: a client, for its participant, perhaps an
@@ -63,4 +71,107 @@ type Event struct {
 	Version     int               `json:"version,omitempty"`
 	Result      string            `json:"result"`
 	Detail      map[string]string `json:"detail,omitempty"` // reason, kind, …; may be personal
+}
+
+// canonicalEvent is what an event's hash is over, as JSON with the members in
+// this order. A log over many events will hold these hashes: never change it
+// without a new V.
+type canonicalEvent struct {
+	V           int               `json:"v"`
+	ID          string            `json:"id"`
+	At          time.Time         `json:"at"` // UTC, microseconds
+	Action      Action            `json:"action"`
+	Client      string            `json:"client"`
+	Participant string            `json:"participant"`
+	RequestID   string            `json:"request_id"`
+	License     ID                `json:"license"`
+	Version     int               `json:"version"`
+	Result      string            `json:"result"`
+	Detail      map[string]string `json:"detail"` // keys sorted
+	Nonce       []byte            `json:"nonce"`  // 16 random bytes
+}
+
+// eventDetail is the sealed part of an event.
+type eventDetail struct {
+	Detail map[string]string `json:"detail,omitempty"`
+	Nonce  []byte            `json:"nonce"`
+}
+
+func eventPlace(id string) signing.Place {
+	return signing.Place{Table: "events", Row: id, Column: "detail"}
+}
+
+// event makes an event that is about to happen: it is stored with the change
+// itself, or by record.
+func (r *Registry) event(ctx context.Context, a Actor, act Action, id ID, version int, result string, detail map[string]string) (EventRecord, error) {
+	if len(detail) == 0 {
+		detail = nil // as it comes back from its sealed form
+	}
+	c := canonicalEvent{
+		V: 1, ID: string(newID()), At: time.Now().UTC().Truncate(time.Microsecond), Action: act,
+		Client: a.Client, Participant: a.Participant, RequestID: a.RequestID,
+		License: id, Version: version, Result: result, Detail: detail, Nonce: make([]byte, 16),
+	}
+	rand.Read(c.Nonce)
+	hash, err := c.hash()
+	if err != nil {
+		return EventRecord{}, err
+	}
+	plain, err := json.Marshal(eventDetail{detail, c.Nonce})
+	if err != nil {
+		return EventRecord{}, fmt.Errorf("encoding an event: %w", err)
+	}
+	sealed, err := r.c.Vault.Seal(ctx, eventPlace(c.ID), plain)
+	return EventRecord{
+		ID: c.ID, At: c.At, Action: act, Client: a.Client, Participant: a.Participant, RequestID: a.RequestID,
+		License: id, Version: version, Result: result, Detail: sealed, Hash: hash,
+	}, err
+}
+
+func (c *canonicalEvent) hash() ([32]byte, error) {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("encoding an event: %w", err)
+	}
+	return sm3.Sum(b), nil
+}
+
+// record stores an event that is no change.
+func (r *Registry) record(ctx context.Context, a Actor, act Action, id ID, version int, result string, detail map[string]string) error {
+	e, err := r.event(ctx, a, act, id, version, result, detail)
+	if err != nil {
+		return err
+	}
+	if err := r.c.Stores.AppendEvents(ctx, e); err != nil {
+		return fmt.Errorf("recording %s: %w", act, err)
+	}
+	return nil
+}
+
+// openEvent opens a stored event. One whose hash doesn't fit was altered.
+func (r *Registry) openEvent(ctx context.Context, rec EventRecord) (Event, error) {
+	plain, err := r.c.Vault.Open(ctx, eventPlace(rec.ID), rec.Detail)
+	if err != nil {
+		return Event{}, fmt.Errorf("opening event %s: %w", rec.ID, err)
+	}
+	var d eventDetail
+	if err := json.Unmarshal(plain, &d); err != nil {
+		return Event{}, fmt.Errorf("decoding event %s", rec.ID)
+	}
+	c := canonicalEvent{
+		V: 1, ID: rec.ID, At: rec.At.UTC(), Action: rec.Action, Client: rec.Client, Participant: rec.Participant,
+		RequestID: rec.RequestID, License: rec.License, Version: rec.Version, Result: rec.Result,
+		Detail: d.Detail, Nonce: d.Nonce,
+	}
+	hash, err := c.hash()
+	if err != nil {
+		return Event{}, err
+	}
+	if hash != rec.Hash {
+		return Event{}, fmt.Errorf("event %s does not fit its hash: it was altered", rec.ID)
+	}
+	return Event{
+		Seq: rec.Seq, ID: rec.ID, At: c.At, Action: rec.Action, Client: rec.Client, Participant: rec.Participant,
+		RequestID: rec.RequestID, License: rec.License, Version: rec.Version, Result: rec.Result, Detail: d.Detail,
+	}, nil
 }

@@ -4,7 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -39,17 +44,105 @@ type Config struct {
 // Registry issues, changes, shows and verifies licenses. Safe for concurrent
 // use. Refusals that a caller may see are *Error.
 type Registry struct {
-	c Config
+	c        Config
+	types    catalog
+	names    names
+	slots    slots
+	lists    lists
+	tries    tries
+	verifier CredentialVerifier
 }
-
-var errUnbuilt = errors.New("not built yet")
 
 // New checks c and returns a Registry. It stores the public URL at the first
 // start, and refuses another one later: signed credentials carry it.
-func New(ctx context.Context, c Config) (*Registry, error) { return nil, errUnbuilt }
+func New(ctx context.Context, c Config) (*Registry, error) {
+	if c.Stores == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
+		return nil, errors.New("license: Config needs Stores, Keyrings, Vault, Anchors and AuthorityName")
+	}
+	if err := checkPublicURL(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if c.Verifier == nil {
+		c.Verifier = signing.NewVerifier(signing.VerifierConfig{})
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	stored, err := c.Stores.ClaimSetting(ctx, settingPublicURL, c.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("claiming the public URL: %w", err)
+	}
+	if stored != c.PublicURL {
+		return nil, &PublicURLError{Stored: stored, Given: c.PublicURL}
+	}
+	r := &Registry{c: c}
+	r.types = catalog{store: c.Stores, entries: map[TypeCode]catalogEntry{}}
+	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
+	r.slots = slots{store: c.Stores}
+	r.lists = lists{sealed: map[int64]*publishedList{}}
+	r.tries = tries{wrong: map[[32]byte]wrongTries{}}
+	r.verifier = CredentialVerifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}
+	return r, nil
+}
 
-// Run does the registry's background work until ctx ends.
-func (r *Registry) Run(ctx context.Context) error { return errUnbuilt }
+// settingPublicURL names the setting that binds an installation to its URL.
+const settingPublicURL = "public_url"
+
+// PublicURLError says that the installation was started with another public
+// URL before, which stands in every credential that it signed.
+type PublicURLError struct{ Stored, Given string }
+
+func (e *PublicURLError) Error() string {
+	return fmt.Sprintf("the public URL is %s, as signed credentials say, and cannot become %s; see docs/operating.md on moving", e.Stored, e.Given)
+}
+
+func checkPublicURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(s, "/") {
+		return errors.New("license: the public URL must be absolute, http or https, and have no slash at its end, query or fragment")
+	}
+	return nil
+}
+
+func (r *Registry) step(name string) {
+	if r.c.Step != nil {
+		r.c.Step(name)
+	}
+}
+
+// names keeps authorities' names for a short while.
+type names struct {
+	load  func(ctx context.Context, code party.USCC) (string, error)
+	mu    sync.Mutex
+	known map[party.USCC]knownName
+}
+
+type knownName struct {
+	name string
+	read time.Time
+}
+
+// namesFresh is how long an authority's name serves before it is read again.
+const namesFresh = 2 * time.Second
+
+// name returns an authority's name, or ErrNotFound. Only names that exist are kept.
+func (n *names) name(ctx context.Context, code party.USCC) (string, error) {
+	n.mu.Lock()
+	k, ok := n.known[code]
+	n.mu.Unlock()
+	if ok && time.Since(k.read) < namesFresh {
+		return k.name, nil
+	}
+	now := time.Now()
+	name, err := n.load(ctx, code)
+	if err != nil {
+		return "", err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known[code] = knownName{name, now}
+	return name, nil
+}
 
 // IssueRequest is what an authority says of a new license.
 type IssueRequest struct {
@@ -94,47 +187,6 @@ type Issued struct {
 	Replayed         bool       `json:"-"` // the answer to an earlier request with the same key
 }
 
-// Issue checks, signs and stores a new license in one step. The idempotency
-// key is required; the same key with another request is a conflict.
-func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key string) (Issued, error) {
-	return Issued{}, errUnbuilt
-}
-
-// Replace makes the next version; the one before it is superseded. The key is optional.
-func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, key string) (Issued, error) {
-	return Issued{}, errUnbuilt
-}
-
-// Suspend takes an active license out of force.
-func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, reason string) (License, error) {
-	return License{}, errUnbuilt
-}
-
-// Resume puts a suspended license back in force.
-func (r *Registry) Resume(ctx context.Context, a Actor, id ID, reason string) (License, error) {
-	return License{}, errUnbuilt
-}
-
-// End ends an active or suspended license.
-func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest) (License, error) {
-	return License{}, errUnbuilt
-}
-
-// Read returns a license and one of its versions, 0 for the newest.
-func (r *Registry) Read(ctx context.Context, a Actor, id ID, version int) (License, error) {
-	return License{}, errUnbuilt
-}
-
-// Credential returns a version's signed credential, with all disclosures.
-func (r *Registry) Credential(ctx context.Context, a Actor, id ID, version int) (string, error) {
-	return "", errUnbuilt
-}
-
-// History returns up to limit entries with Seq greater than after.
-func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, limit int) ([]Event, error) {
-	return nil, errUnbuilt
-}
-
 // SearchRequest finds the caller's licenses. Empty members don't restrict; at
 // most one of Identifier, Number and Holder may be set. Number needs TypeCode.
 type SearchRequest struct {
@@ -154,59 +206,3 @@ type SearchResult struct {
 	Licenses   []Summary `json:"licenses"`
 	NextCursor string    `json:"next_cursor,omitempty"` // empty: this was the last page
 }
-
-// Search finds licenses of the caller's participant.
-func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (SearchResult, error) {
-	return SearchResult{}, errUnbuilt
-}
-
-// PutType writes the draft of a type: its first version, or the one after the published one.
-func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Definition) (t Type, created bool, err error) {
-	return Type{}, false, errUnbuilt
-}
-
-// PublishType makes the draft the version that licenses are issued under.
-func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (Type, error) {
-	return Type{}, errUnbuilt
-}
-
-// RetireType ends issuing under a type; its licenses stay as they are.
-func (r *Registry) RetireType(ctx context.Context, a Actor, code TypeCode) (Type, error) {
-	return Type{}, errUnbuilt
-}
-
-// Type returns a version of a type: 0 for the published one, or else the newest.
-func (r *Registry) Type(ctx context.Context, code TypeCode, version int) (Type, error) {
-	return Type{}, errUnbuilt
-}
-
-// Types lists the newest version of each type with a code greater than after.
-func (r *Registry) Types(ctx context.Context, after TypeCode, limit int) ([]Type, error) {
-	return nil, errUnbuilt
-}
-
-// Verify checks a credential, whole or with fields withheld. It always returns a verdict.
-func (r *Registry) Verify(ctx context.Context, credential string) Verification {
-	return Verification{}
-}
-
-// VerifyIdentifier checks the license with an identifier and the verification
-// code printed on it. Whatever is wrong gets one uniform answer. An *Error of
-// KindLimited means too many wrong tries for this identifier.
-func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string) (Verification, error) {
-	return Verification{}, errUnbuilt
-}
-
-// StatusList returns status list n, signed (a JWT, typ statuslist+jwt), or a missing error.
-func (r *Registry) StatusList(ctx context.Context, n int64) (string, error) { return "", errUnbuilt }
-
-// Refused records that an authenticated caller was refused something before it
-// reached the registry, such as for a missing scope.
-func (r *Registry) Refused(ctx context.Context, a Actor, action Action, id ID, reason string) error {
-	return errUnbuilt
-}
-
-// Rehash gives every stored license its lookup keys under all live lookup keys,
-// and calls progress with how many versions it has done. It can be run again
-// and beside a running server.
-func (r *Registry) Rehash(ctx context.Context, progress func(done int)) error { return errUnbuilt }

@@ -2,10 +2,17 @@ package license
 
 import (
 	"context"
+	"crypto"
+	"encoding/base64"
+	"errors"
+	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sdjwt"
 )
 
 // Verdict is the whole answer of a verification.
@@ -105,13 +112,305 @@ type CredentialVerifier struct {
 	Revoked func(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error)
 }
 
-// Verify checks a credential as of a time.
-func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
-	return Verification{}
+// clockSkew is how far another's clock may be ahead of ours.
+const clockSkew = time.Minute
+
+// credentialLimits bound what is read of a credential.
+var credentialLimits = sdjwt.Limits{Bytes: maxCredential, Disclosures: 1024}
+
+// maxCredential is the longest credential that is issued or verified, in bytes.
+const maxCredential = 128 << 10
+
+// verification is one run of the checks.
+type verification struct {
+	v       *CredentialVerifier
+	at      time.Time
+	results map[CheckName]Check
+	token   *sdjwt.Token
+	header  signing.Header
+	payload []byte
+	claims  credentialClaims
+	leaf    *signing.Certificate
+
+	resolved    *sdjwt.Resolved
+	from, until party.Date
 }
 
-// OpenStatusList checks a status list token and returns a source for the
-// entries of its list alone.
-func OpenStatusList(ctx context.Context, token string, a *signing.Anchors, v *signing.Verifier, at time.Time) (StatusSource, error) {
-	return nil, errUnbuilt
+// checkOrder is the order in which checks are reported.
+var checkOrder = [...]CheckName{
+	CheckFormat, CheckSignature, CheckChain, CheckAuthority, CheckPeriod, CheckStatus, CheckHolder, CheckIntegrity,
+}
+
+func (c *verification) set(n CheckName, r Result, reason string) { c.results[n] = Check{n, r, reason} }
+
+// Verify checks a credential as of a time: its form, signature and certificate
+// chain at the time of signing, that the certificate is the authority's, the
+// period, the status, and that nothing disclosed was altered. A check that
+// another one's failure left without ground is skipped.
+func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
+	c := &verification{v: v, at: at, results: map[CheckName]Check{}}
+	if c.format(credential) {
+		c.signature(ctx)
+		if c.trusted() {
+			c.integrity()
+		}
+		c.authority(ctx)
+		c.period()
+		c.status(ctx)
+		c.holder()
+	}
+	return c.answer()
+}
+
+// trusted reports whether the contents are known to be the signer's.
+func (c *verification) trusted() bool { return c.results[CheckSignature].Result == Pass }
+
+// format reads the token without trusting it.
+func (c *verification) format(credential string) bool {
+	token, err := sdjwt.Parse(credential, credentialLimits)
+	if e, ok := errors.AsType[*sdjwt.Error](err); ok {
+		c.set(CheckFormat, Fail, e.Reason)
+		return false
+	} else if err != nil {
+		c.set(CheckFormat, Fail, "sdjwt_malformed")
+		return false
+	}
+	c.token = token
+	c.set(CheckFormat, Pass, "well_formed")
+	return true
+}
+
+// signature checks the JWS, and within it, before the key is used, the chain.
+func (c *verification) signature(ctx context.Context) {
+	key := func(h signing.Header) (crypto.PublicKey, error) {
+		// The time of signing is in the payload, which is not verified yet; it
+		// is believed only if the signature then is right.
+		iat, err := issuedAt(c.token.JWS)
+		if err != nil {
+			return nil, err
+		}
+		c.leaf, err = c.v.Anchors.Verify(ctx, c.v.Signatures, h.X5C, iat)
+		if err != nil {
+			return nil, err
+		}
+		return c.leaf.PublicKey, nil
+	}
+	h, payload, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
+		Typ: signing.TypCredential, Max: maxCredential, Key: key, Verifier: c.v.Signatures,
+	})
+	if c.leaf != nil {
+		c.set(CheckChain, Pass, "chain_trusted")
+	}
+	if chain, ok := errors.AsType[*signing.ChainError](err); ok {
+		c.set(CheckChain, Fail, chain.Reason)
+		c.set(CheckSignature, Unknown, "key_untrusted")
+		return
+	}
+	token, refused := errors.AsType[*signing.TokenError](err)
+	switch {
+	case errors.Is(err, signing.ErrUndecided):
+		c.set(CheckSignature, Unknown, "undecided")
+		if c.leaf == nil {
+			c.set(CheckChain, Unknown, "undecided")
+		}
+	case refused && (token.Reason == "token_signature" || token.Reason == "token_algorithm"):
+		c.set(CheckSignature, Fail, token.Reason)
+	case refused:
+		c.set(CheckFormat, Fail, token.Reason)
+	case err != nil:
+		c.set(CheckFormat, Fail, "token_malformed")
+	default:
+		c.header, c.payload = h, payload
+		if json.Unmarshal(payload, &c.claims) != nil || c.claims.VCT != vctPrefix+string(c.claims.TypeCode) {
+			c.set(CheckFormat, Fail, "claims_malformed")
+			return
+		}
+		c.set(CheckSignature, Pass, "signature_valid")
+	}
+}
+
+// issuedAt reads iat from a JWS that is not verified yet.
+func issuedAt(jws string) (time.Time, error) {
+	_, rest, _ := strings.Cut(jws, ".")
+	body, _, ok := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(body)
+	if !ok || err != nil {
+		return time.Time{}, errors.New("payload is not base64url")
+	}
+	var c struct {
+		IssuedAt *int64 `json:"iat"`
+	}
+	if err := json.Unmarshal(payload, &c); err != nil || c.IssuedAt == nil {
+		return time.Time{}, errors.New("payload has no iat")
+	}
+	return time.Unix(*c.IssuedAt, 0), nil
+}
+
+// integrity checks the disclosures against the signed digests.
+func (c *verification) integrity() {
+	resolved, err := c.token.Resolve(c.payload)
+	if e, ok := errors.AsType[*sdjwt.Error](err); ok {
+		c.set(CheckIntegrity, Fail, e.Reason)
+		return
+	} else if err != nil {
+		c.set(CheckIntegrity, Fail, "disclosure_malformed")
+		return
+	}
+	c.resolved = resolved
+	if resolved.Withheld > 0 {
+		c.set(CheckIntegrity, Pass, "fields_withheld")
+		return
+	}
+	c.set(CheckIntegrity, Pass, "whole")
+}
+
+// authority checks that the certificate is that of the authority named in the
+// license, or the registry's attestation of a collected one; and that it was
+// not revoked.
+func (c *verification) authority(ctx context.Context) {
+	if !c.trusted() {
+		return
+	}
+	l := c.claims
+	switch {
+	case l.Origin == OriginAuthority && c.leaf.Profile == signing.ProfileAuthority && c.leaf.Subject.USCC == string(l.Authority.Code):
+		c.set(CheckAuthority, Pass, "authority_signed")
+	case l.Origin == OriginCollected && c.leaf.Profile == signing.ProfileAttestation:
+		c.set(CheckAuthority, Pass, "attested")
+	default:
+		c.set(CheckAuthority, Fail, "authority_mismatch")
+	}
+	if c.v.Revoked == nil {
+		return
+	}
+	reason, from, revoked, err := c.v.Revoked(ctx, c.leaf.Raw)
+	switch {
+	case err != nil:
+		c.set(CheckChain, Unknown, "revocation_unavailable")
+	case revoked && reason == "keyCompromise":
+		// No trusted timestamp says that the signature is older than the theft.
+		c.set(CheckChain, Fail, "key_compromised")
+	case revoked && !l.issuedAt().Before(from):
+		c.set(CheckChain, Fail, "certificate_revoked")
+	}
+}
+
+// period checks the dates: civil days in UTC+8, the last one included.
+func (c *verification) period() {
+	if !c.trusted() {
+		return
+	}
+	l := &c.claims
+	from, err := party.ParseDate(l.ValidFrom)
+	var until party.Date
+	if err == nil && l.ValidUntil != "" {
+		until, err = party.ParseDate(l.ValidUntil)
+	}
+	if err != nil || l.NotBefore != from.Start().Unix() ||
+		!until.IsZero() && (l.Expires == nil || *l.Expires != until.End().Unix()) || until.IsZero() && l.Expires != nil {
+		c.set(CheckPeriod, Fail, "period_contradictory")
+		return
+	}
+	c.from, c.until = from, until
+	switch {
+	case l.issuedAt().After(c.at.Add(clockSkew)):
+		c.set(CheckPeriod, Fail, "issued_in_future")
+	case c.at.Before(from.Start()):
+		c.set(CheckPeriod, Fail, "not_yet_valid")
+	case !until.IsZero() && !c.at.Before(until.End()):
+		c.set(CheckPeriod, Fail, "expired")
+	case until.IsZero():
+		c.set(CheckPeriod, Pass, "long_term")
+	default:
+		c.set(CheckPeriod, Pass, "within_period")
+	}
+}
+
+// status asks what became of the license.
+func (c *verification) status(ctx context.Context) {
+	if !c.trusted() {
+		return
+	}
+	list := c.claims.Status.List
+	switch {
+	case list == nil || list.Index == nil || list.URI == "":
+		c.set(CheckStatus, Fail, "status_missing")
+		return
+	case c.v.Status == nil:
+		c.set(CheckStatus, Unknown, "status_not_checked")
+		return
+	}
+	value, err := c.v.Status(ctx, list.URI, *list.Index)
+	switch {
+	case err != nil:
+		c.set(CheckStatus, Unknown, "status_unavailable")
+	case value == StatusValid:
+		c.set(CheckStatus, Pass, "in_force")
+	case value == StatusSuspended:
+		c.set(CheckStatus, Fail, "suspended")
+	case value == StatusSuperseded:
+		c.set(CheckStatus, Fail, "superseded")
+	default:
+		c.set(CheckStatus, Fail, "ended")
+	}
+}
+
+// holder says that who shows the license was not checked: that takes a key
+// binding made for a verifier's own audience and nonce.
+func (c *verification) holder() {
+	if c.token.KeyBinding != "" {
+		c.set(CheckHolder, Skipped, "key_binding_not_checked")
+	}
+}
+
+// answer reports all checks in order and draws the verdict.
+func (c *verification) answer() Verification {
+	out := Verification{Verdict: Valid, CheckedAt: c.at.UTC().Truncate(time.Second)}
+	for _, n := range checkOrder {
+		check, ok := c.results[n]
+		if !ok {
+			check = Check{n, Skipped, "not_reached"}
+			if n == CheckHolder {
+				check.Reason = "no_key_binding"
+			}
+		}
+		switch {
+		case check.Result == Fail:
+			out.Verdict = Invalid
+		case check.Result == Unknown && out.Verdict == Valid:
+			out.Verdict = Indeterminate
+		}
+		out.Checks = append(out.Checks, check)
+	}
+	if c.trusted() && c.results[CheckChain].Result == Pass && c.results[CheckIntegrity].Result == Pass {
+		out.License = c.presented()
+	}
+	return out
+}
+
+// presented returns what the credential discloses.
+func (c *verification) presented() *Presented {
+	l := &c.claims
+	p := &Presented{
+		TypeCode: l.TypeCode, TypeName: l.TypeName, TypeVersion: l.TypeVersion, Version: l.Version,
+		Authority: l.Authority, Origin: l.Origin, TrustGrade: l.TrustGrade,
+		ValidFrom: c.from, ValidUntil: c.until, Withheld: c.resolved.Withheld,
+	}
+	claims := c.resolved.Claims
+	p.Identifier, _ = claims["identifier"].(string)
+	p.Number, _ = claims["number"].(string)
+	p.AreaCode, _ = claims["area_code"].(string)
+	p.Fields, _ = claims["fields"].(map[string]any)
+	holders, _ := claims["holders"].([]any)
+	for _, h := range holders {
+		m, _ := h.(map[string]any)
+		var ph PresentedHolder
+		ph.Name, _ = m["name"].(string)
+		ph.Code, _ = m["code"].(string)
+		ph.Role, _ = m["role"].(string)
+		t, _ := m["code_type"].(string)
+		ph.CodeType = party.CodeType(t)
+		p.Holders = append(p.Holders, ph)
+	}
+	return p
 }

@@ -1,0 +1,201 @@
+package license
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"yizheng.internal/license/party"
+)
+
+// Bounds of a license's content beside those of its schema.
+const (
+	maxNumber = 100
+	maxShare  = 50
+	maxReason = 500
+)
+
+// content is what a request says of a license version.
+type content struct {
+	Number     string
+	Holders    []Holder
+	ValidFrom  party.Date
+	ValidUntil party.Date
+	AreaCode   string
+	Fields     json.RawMessage
+}
+
+// draft is a license version that passed every check. Only check makes one and
+// only seal takes one, so nothing unchecked can be signed.
+type draft struct {
+	typ       *issuable
+	authority PresentedBy
+	content   content
+	holders   []party.Code // of content.Holders, in their one form
+	fields    map[string]any
+}
+
+// check checks a version's content against its type, and the authority's
+// mandate. It names everything that is wrong.
+func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, error) {
+	if err := mandated(typ, by.Code); err != nil {
+		return draft{}, err
+	}
+	d := draft{typ: typ, authority: by, content: c}
+	var vs violations
+	vs.text("/number", c.Number, 1, maxNumber)
+	if c.AreaCode != "" {
+		n := len(c.AreaCode)
+		vs.when(!digits(c.AreaCode) || n != 6 && n != 9 && n != 12, "/area_code", "area_code", "must be 6, 9 or 12 digits (GB/T 2260, GB/T 10114)")
+	}
+	d.checkPeriod(&vs, now)
+	d.checkHolders(&vs)
+	other := len(vs)
+	if err := d.checkFields(&vs); err != nil {
+		return draft{}, err
+	}
+	if len(vs) > other && other == 0 {
+		return draft{}, invalid("schema_violation", "The fields don't fit the schema of the license type; see violations.", vs...)
+	}
+	return d, vs.err("license_invalid", "The license is not acceptable; see violations.")
+}
+
+// mandated returns an *Error unless the authority may issue licenses of the type now.
+func mandated(typ *issuable, authority party.USCC) error {
+	for _, c := range typ.Authorities {
+		if c == authority {
+			if typ.Approval == TwoStep {
+				return conflict("approval_required", "Licenses of this type need a second officer's approval, which this endpoint cannot give.")
+			}
+			return nil
+		}
+	}
+	return forbidden("mandate", "The participant is not among the authorities that may issue licenses of this type.")
+}
+
+func (d *draft) checkPeriod(vs *violations, now time.Time) {
+	c, v := &d.content, d.typ.Validity
+	vs.when(c.ValidFrom.IsZero(), "/valid_from", "required", "must be given")
+	switch {
+	case c.ValidFrom.IsZero():
+	case c.ValidUntil.IsZero():
+		vs.when(!v.LongTerm, "/valid_until", "required", "must be given: licenses of this type are not long-term")
+	case c.ValidUntil.Before(c.ValidFrom):
+		vs.add("/valid_until", "period_order", "is before valid_from")
+	case c.ValidUntil.Before(party.DateOf(now)):
+		vs.add("/valid_until", "period_past", "is before the day of issue")
+	case v.MaxMonths > 0 && c.ValidUntil.After(c.ValidFrom.AddMonths(v.MaxMonths)):
+		vs.add("/valid_until", "period_length", fmt.Sprintf("is more than %d months after valid_from", v.MaxMonths))
+	}
+}
+
+func (d *draft) checkHolders(vs *violations) {
+	count := map[string]int{}
+	type holding struct {
+		role string
+		code party.Code
+	}
+	seen := map[holding]bool{}
+	vs.when(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
+	holders := make([]Holder, 0, len(d.content.Holders))
+	for i, h := range d.content.Holders[:min(len(d.content.Holders), maxHolders)] {
+		at := fmt.Sprintf("/holders/%d", i)
+		role := d.typ.role(h.Role)
+		if role == nil {
+			vs.add(at+"/role", "role_unknown", "is not a role of the license type")
+			continue
+		}
+		count[h.Role]++
+		name, err := party.ParseName(h.Name)
+		if e, ok := errors.AsType[*party.NameError](err); ok {
+			vs.add(at+"/name", e.Reason, "is not a usable name")
+		}
+		code, err := party.ParseCode(h.CodeType, h.Code)
+		if e, ok := errors.AsType[*party.CodeError](err); ok {
+			vs.add(at+"/code", e.Reason, "is not a valid code of its type")
+		} else {
+			vs.when(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
+			vs.when(seen[holding{h.Role, code}], at, "duplicate", "names the same holder in the same role twice")
+			seen[holding{h.Role, code}] = true
+		}
+		vs.text(at+"/share", h.Share, 0, maxShare)
+		h.Name, h.Code = name, code.Value
+		holders, d.holders = append(holders, h), append(d.holders, code)
+	}
+	d.content.Holders = holders
+	for _, role := range d.typ.Holders {
+		n := count[role.Role]
+		vs.when(n < role.Min, "/holders", "role_missing", fmt.Sprintf("must name at least %d in the role %s", role.Min, role.Role))
+		vs.when(n > role.Max, "/holders", "role_excess", fmt.Sprintf("may name at most %d in the role %s", role.Max, role.Role))
+	}
+}
+
+func (d *draft) checkFields(vs *violations) error {
+	if len(d.content.Fields) == 0 {
+		d.content.Fields = json.RawMessage("{}")
+	}
+	decoded, ferr := newValueDecoder(d.content.Fields, maxFieldsDepth, maxFieldsValues).document()
+	if len(d.content.Fields) > maxFieldsBytes {
+		ferr = &FieldsError{"fields_size"}
+	}
+	if ferr != nil {
+		vs.add("/fields", ferr.Reason, "cannot be read as face fields")
+		return nil
+	}
+	found, err := d.typ.schema.ValidateDecoded(decoded)
+	if e, ok := errors.AsType[*FieldsError](err); ok {
+		vs.add("/fields", e.Reason, "cannot be read as face fields")
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("checking fields: %w", err)
+	}
+	for _, v := range found {
+		vs.add("/fields"+v.Pointer, v.Keyword, v.Message)
+	}
+	d.fields, _ = decoded.(map[string]any) // the schema demands an object
+	return nil
+}
+
+// role returns the type's role of that name, or nil.
+func (t *Type) role(name string) *HolderRole {
+	for i := range t.Holders {
+		if t.Holders[i].Role == name {
+			return &t.Holders[i]
+		}
+	}
+	return nil
+}
+
+func (h *HolderRole) takes(t party.CodeType) bool {
+	for _, c := range h.CodeTypes {
+		if c == t {
+			return true
+		}
+	}
+	return false
+}
+
+// visible reports whether a text has nothing in it that a reader can't see:
+// no control or formatting characters, and no space at an end. Private-use
+// characters pass: rare names are written with them.
+func visible(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	last := ' '
+	for i, r := range s {
+		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || i == 0 && unicode.IsSpace(r) {
+			return false
+		}
+		last = r
+	}
+	return s == "" || !unicode.IsSpace(last)
+}
+
+// checkReason checks the reason that a change is made for.
+func checkReason(vs *violations, s string) {
+	vs.text("/reason", s, 1, maxReason)
+}

@@ -1,0 +1,343 @@
+package license
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// serialTries is how many random serials are tried before giving up: with 20
+// random characters a second one is never needed.
+const serialTries = 3
+
+// maxKey is the longest idempotency key, in bytes.
+const maxKey = 128
+
+// Issue checks, signs and stores a new license in one step. The idempotency
+// key is required; the same key with another request is a conflict. Type names
+// must be published, and the caller's participant among its authorities.
+func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key string) (out Issued, err error) {
+	defer r.audit(ctx, &err, a, ActionIssue, "", 0)
+	if key == "" {
+		return Issued{}, invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
+	}
+	t, replay, err := r.attempt(ctx, a, key, "issue", "", q)
+	if err != nil || replay != nil {
+		return r.replayed(ctx, replay, err)
+	}
+	vs, err := r.types.versions(ctx, q.TypeCode)
+	if err != nil {
+		return Issued{}, err
+	}
+	typ := published(vs)
+	if typ == nil {
+		return Issued{}, errNotIssuable(vs)
+	}
+	by, err := r.authority(ctx, a)
+	if err != nil {
+		return Issued{}, err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	d, err := check(typ, by, content{q.Number, q.Holders, q.ValidFrom, q.ValidUntil, q.AreaCode, q.Fields}, now)
+	if err != nil {
+		return Issued{}, err
+	}
+	r.step("issue.checked")
+	for range serialTries {
+		p, err := r.seal(ctx, d, version{id: newID(), number: 1, serial: q.Serial, source: a.Client, issued: now})
+		if err != nil {
+			return Issued{}, err
+		}
+		r.step("issue.signed")
+		save, err := r.saveRequest(ctx, a, ActionIssue, p, Record{
+			ID: p.record.License, Type: typ.Code, Authority: by.Code, Created: now,
+		}, t, nil)
+		if err != nil {
+			return Issued{}, err
+		}
+		err = r.c.Stores.Save(ctx, save)
+		if errors.Is(err, ErrIdentifierTaken) && q.Serial == "" {
+			continue
+		}
+		if errors.Is(err, ErrRequestTaken) {
+			return r.replayedAfter(ctx, t)
+		}
+		r.step("issue.saved")
+		return p.issued, explainSave(err)
+	}
+	return Issued{}, errors.New("no free serial was found")
+}
+
+// errNotIssuable says why no license can be issued under these versions of a type.
+func errNotIssuable(vs []*issuable) error {
+	switch {
+	case len(vs) == 0:
+		return invalid("type_unknown", "There is no license type with this code.")
+	case vs[len(vs)-1].State == TypeDraft:
+		return conflict("type_draft", "The license type is not published yet.")
+	}
+	return conflict("type_retired", "The license type is retired; no licenses are issued under it.")
+}
+
+// explainSave turns a store's conflict into what the caller may see.
+func explainSave(err error) error {
+	switch {
+	case errors.Is(err, ErrConflict):
+		return errChanged()
+	case errors.Is(err, ErrIdentifierTaken):
+		return conflict("serial_taken", "A license of this type and authority has this serial already.")
+	case errors.Is(err, ErrNumberTaken):
+		return conflict("number_taken", "Another license of this type and authority has this number already.")
+	case errors.Is(err, ErrNotFound):
+		return errLicenseUnknown()
+	case err != nil:
+		return fmt.Errorf("saving license: %w", err)
+	}
+	return nil
+}
+
+// authority returns the caller's participant as credentials name it.
+func (r *Registry) authority(ctx context.Context, a Actor) (PresentedBy, error) {
+	code := party.USCC(a.USCC)
+	name, err := r.names.name(ctx, code)
+	if errors.Is(err, ErrNotFound) {
+		return PresentedBy{}, forbidden("participant_unknown", "The caller's participant is not registered.")
+	}
+	if err != nil {
+		return PresentedBy{}, fmt.Errorf("finding the name of authority %s: %w", code, err)
+	}
+	return PresentedBy{Code: code, Name: name}, nil
+}
+
+// version says which version seal shall make.
+type version struct {
+	id       ID
+	number   int    // 1, 2, …
+	serial   string // empty: a random one
+	source   string // the client it came from
+	replaces ReplaceKind
+	issued   time.Time
+}
+
+// prepared is a version ready to be stored.
+type prepared struct {
+	record  VersionRecord
+	lookups []LookupRow
+	issued  Issued
+}
+
+// seal gives a draft its identifier and verification code, signs its
+// credential and seals its record. Nothing is stored yet, but an index of a
+// status list is used up.
+func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, error) {
+	if v.serial == "" {
+		serial, err := RandomSerial(rand.Reader)
+		if err != nil {
+			return prepared{}, err
+		}
+		v.serial = serial
+	}
+	identifier, err := NewIdentifier(d.typ.Code, d.authority.Code, v.serial, v.number)
+	if e, ok := errors.AsType[*IdentifierError](err); ok {
+		return prepared{}, invalid(e.Reason, "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
+			Violation{Pointer: "/serial", Keyword: e.Reason, Message: "cannot be part of an identifier"})
+	} else if err != nil {
+		return prepared{}, err
+	}
+	key, err := r.c.Keyrings.Active(ctx, signing.PurposeAuthority, string(d.authority.Code))
+	if errors.Is(err, signing.ErrNoKey) || err == nil && key.Signer == nil {
+		return prepared{}, conflict("authority_key_missing", "The authority has no active signing key in this installation. Ask the operator to make one.")
+	} else if err != nil {
+		return prepared{}, fmt.Errorf("finding the authority's key: %w", err)
+	}
+	slot, err := r.slots.take(ctx)
+	if err != nil {
+		return prepared{}, err
+	}
+	b := &body{
+		Identifier: identifier, Serial: v.serial, Number: d.content.Number, Holders: d.content.Holders,
+		AreaCode: d.content.AreaCode, Fields: d.content.Fields, Replaces: v.replaces,
+		Provenance: Provenance{Source: v.source, Time: v.issued}, VerificationCode: newVerificationCode(),
+	}
+	credential, holderKey, err := r.sign(d, v, b, key, slot)
+	if err != nil {
+		return prepared{}, err
+	}
+	if len(credential) > maxCredential {
+		return prepared{}, invalid("license_too_large", "The credential would be longer than 128 KiB. Shorten the fields, or name fewer holders.")
+	}
+	return r.sealed(ctx, d, v, b, slot, credential, holderKey)
+}
+
+// sealed seals the columns of a signed version.
+func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot slot, credential string, holderKey []byte) (prepared, error) {
+	rec := VersionRecord{
+		License: v.id, Version: v.number, State: Active, TypeVersion: d.typ.Version,
+		Origin: OriginAuthority, TrustGrade: GradeA,
+		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
+		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
+	}
+	var err error
+	if rec.Body, err = r.sealJSON(ctx, v.id, v.number, "body", b); err != nil {
+		return prepared{}, err
+	}
+	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), []byte(credential)); err != nil {
+		return prepared{}, err
+	}
+	if rec.HolderKey, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "holder_key"), holderKey); err != nil {
+		return prepared{}, err
+	}
+	rows, err := r.lookups(ctx, d.typ.Code, d.authority.Code, b, d.typ.Numbers)
+	if err != nil {
+		return prepared{}, err
+	}
+	return prepared{rec, rows, Issued{
+		ID: v.id, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
+		Version: v.number, State: Active, Credential: credential,
+	}}, nil
+}
+
+// saveRequest puts together the one change that stores a prepared version.
+func (r *Registry) saveRequest(ctx context.Context, a Actor, act Action, p prepared, rec Record, t *attempt, detail map[string]string) (SaveRequest, error) {
+	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
+	e, err := r.event(ctx, a, act, rec.ID, rec.Version, "ok", detail)
+	if err != nil {
+		return SaveRequest{}, err
+	}
+	s := SaveRequest{Record: rec, Add: &p.record, Lookups: p.lookups, Event: e}
+	if t != nil {
+		done := t.Request
+		done.License, done.Version, done.State, done.Created = rec.ID, rec.Version, rec.State, p.record.Issued
+		s.Request = &done
+	}
+	return s, nil
+}
+
+// attempt is a request with an idempotency key that was not used before.
+type attempt struct {
+	Request
+	of []string // what the fingerprint is of: operation, license, the request as JSON
+}
+
+// attempt looks an idempotency key up. It returns what is to be remembered of
+// this request, or what the key was used for before, which must have been the
+// same request. Without a key it returns neither.
+func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, id ID, q any) (*attempt, *Request, error) {
+	if key == "" {
+		return nil, nil, nil
+	}
+	if len(key) > maxKey || !visibleASCII(key) {
+		return nil, nil, invalid("idempotency_key", "The Idempotency-Key must be 1 to 128 visible ASCII characters.")
+	}
+	plain, err := json.Marshal(q)
+	if err != nil {
+		return nil, nil, invalid("json", "The request is not well-formed.")
+	}
+	keys, err := r.c.Vault.Lookups(ctx, domainRequest, a.Client, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &attempt{Request{Keys: keys}, []string{operation, string(id), string(plain)}}
+	switch known, err := r.earlier(ctx, t); {
+	case err == nil:
+		return nil, known, nil
+	case !errors.Is(err, ErrNotFound):
+		return nil, nil, err
+	}
+	t.Fingerprint, err = r.c.Vault.MAC(ctx, domainFingerprint, t.of...)
+	return t, nil, err
+}
+
+// earlier returns the request that an attempt repeats, or ErrNotFound; an
+// *Error if the key was used for another request.
+func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
+	known, err := r.c.Stores.LoadRequest(ctx, t.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("looking up an idempotency key: %w", err)
+	}
+	same, err := r.c.Vault.CheckMAC(ctx, known.Fingerprint, domainFingerprint, t.of...)
+	if err != nil {
+		return nil, fmt.Errorf("comparing a repeated request: %w", err)
+	}
+	if !same {
+		return nil, conflict("idempotency_key_reused", "This Idempotency-Key was used for another request before. Use a new key for a new request.")
+	}
+	return &known, nil
+}
+
+// replayedAfter is replayed for an attempt that lost a race against itself.
+func (r *Registry) replayedAfter(ctx context.Context, t *attempt) (Issued, error) {
+	known, err := r.earlier(ctx, t)
+	return r.replayed(ctx, known, err)
+}
+
+// replayed makes the answer to an earlier request again.
+func (r *Registry) replayed(ctx context.Context, req *Request, err error) (Issued, error) {
+	if err != nil {
+		return Issued{}, err
+	}
+	_, v, err := r.c.Stores.Load(ctx, req.License, req.Version)
+	if err != nil {
+		return Issued{}, fmt.Errorf("loading license %s: %w", req.License, err)
+	}
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return Issued{}, err
+	}
+	credential, err := r.openCredential(ctx, v)
+	return Issued{
+		ID: req.License, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
+		Version: req.Version, State: req.State, Credential: credential, Replayed: true,
+	}, err
+}
+
+func visibleASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// verificationAlphabet is Crockford's base 32: no I, L, O, U to be misread.
+const verificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newVerificationCode returns 8 random characters, 40 bits.
+func newVerificationCode() string {
+	var b [8]byte
+	rand.Read(b[:])
+	for i := range b {
+		b[i] = verificationAlphabet[b[i]&31]
+	}
+	return string(b[:])
+}
+
+// foldVerificationCode undoes what people do to a code when they type it:
+// lower case, spaces and hyphens, and the letters that look like digits.
+func foldVerificationCode(s string) string {
+	var b []byte
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ' ' || c == '-':
+			continue
+		case 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		switch c {
+		case 'O':
+			c = '0'
+		case 'I', 'L':
+			c = '1'
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}

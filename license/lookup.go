@@ -1,0 +1,235 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Bounds on guessing verification codes: 40 random bits against this many
+// tries an hour.
+const (
+	wrongMost   = 10
+	wrongWindow = time.Hour
+	wrongKept   = 100_000 // identifiers remembered at most
+)
+
+// tries counts wrong verification codes by identifier, whether or not there is
+// a license with it. It counts in this process alone: a restart, or another
+// node, gives as many tries again, which 40 bits can bear.
+type tries struct {
+	mu    sync.Mutex
+	wrong map[[32]byte]wrongTries
+}
+
+type wrongTries struct {
+	n     int
+	since time.Time
+}
+
+// left reports whether an identifier has tries left.
+func (t *tries) left(key [32]byte, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.wrong[key]
+	return w.n < wrongMost || now.Sub(w.since) >= wrongWindow
+}
+
+// miss counts a wrong try.
+func (t *tries) miss(key [32]byte, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.wrong) >= wrongKept {
+		t.drop(now)
+	}
+	w := t.wrong[key]
+	if now.Sub(w.since) >= wrongWindow {
+		w = wrongTries{since: now}
+	}
+	w.n++
+	t.wrong[key] = w
+}
+
+// drop forgets what is over, and if that is too little, some of the rest:
+// whoever fills the memory gains single tries at most.
+func (t *tries) drop(now time.Time) {
+	for k, w := range t.wrong {
+		if now.Sub(w.since) >= wrongWindow {
+			delete(t.wrong, k)
+		}
+	}
+	for k, w := range t.wrong {
+		if len(t.wrong) < wrongKept*9/10 {
+			return
+		}
+		if w.n < wrongMost {
+			delete(t.wrong, k)
+		}
+	}
+	clear(t.wrong)
+}
+
+// Verify checks a credential, whole or with fields withheld. It always returns a verdict.
+func (r *Registry) Verify(ctx context.Context, credential string) Verification {
+	return r.verifier.Verify(ctx, credential, time.Now())
+}
+
+// VerifyIdentifier checks the license with an identifier and the verification
+// code printed on it: its own credential, of which then only type, authority,
+// dates and masked holders are shown. An unknown identifier, a wrong code and
+// malformed ones get one uniform answer from one look-up. An *Error of
+// KindLimited means too many wrong tries for this identifier.
+func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string) (Verification, error) {
+	now := time.Now()
+	id := Identifier(identifier)
+	if folded, err := ParseIdentifier(identifier); err == nil {
+		id = folded
+	}
+	counted, err := r.c.Vault.MAC(ctx, domainIdentifier, string(id))
+	if err != nil {
+		return Verification{}, err
+	}
+	if !r.tries.left(counted.Sum, now) {
+		return Verification{}, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
+	}
+	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), foldVerificationCode(code))
+	if err != nil {
+		return Verification{}, err
+	}
+	at, err := r.c.Stores.Locate(ctx, LookupVerification, keys)
+	if errors.Is(err, ErrNotFound) {
+		r.tries.miss(counted.Sum, now)
+		return notFound(now), nil
+	} else if err != nil {
+		return Verification{}, fmt.Errorf("locating a license: %w", err)
+	}
+	_, v, err := r.c.Stores.Load(ctx, at.License, at.Version)
+	if err != nil {
+		return Verification{}, fmt.Errorf("loading license %s: %w", at.License, err)
+	}
+	credential, err := r.openCredential(ctx, v)
+	if err != nil {
+		return Verification{}, err
+	}
+	out := r.verifier.Verify(ctx, credential, now)
+	out.License.mask()
+	return out, nil
+}
+
+// notFound is the uniform answer: the same for an identifier that does not
+// exist and for a wrong code.
+func notFound(at time.Time) Verification {
+	out := Verification{Verdict: Invalid, CheckedAt: at.UTC().Truncate(time.Second)}
+	for _, n := range checkOrder {
+		out.Checks = append(out.Checks, Check{n, Skipped, "not_reached"})
+	}
+	out.Checks[0] = Check{CheckFormat, Fail, "identifier_or_code_wrong"}
+	return out
+}
+
+// mask leaves of a license what may be shown to whoever has it in hand.
+func (p *Presented) mask() {
+	if p == nil {
+		return
+	}
+	p.Identifier, p.Number, p.AreaCode, p.Fields, p.Withheld = "", "", "", nil, 0
+	for i, h := range p.Holders {
+		p.Holders[i] = PresentedHolder{
+			Name: party.MaskName(h.Name), CodeType: h.CodeType, Role: h.Role,
+			Code: party.Code{Type: h.CodeType, Value: h.Code}.Mask(),
+		}
+	}
+}
+
+// revoked tells what the registry knows of a certificate that it made.
+func (r *Registry) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
+	k, err := r.c.Keyrings.ByCertificate(ctx, der)
+	if errors.Is(err, signing.ErrNoKey) {
+		return "", time.Time{}, false, nil // an external CA's: it has lists of its own
+	}
+	if err != nil {
+		return "", time.Time{}, false, err
+	}
+	return k.Reason, k.Revoked, k.State == signing.KeyRevoked, nil
+}
+
+// rehashPage is how many versions Rehash takes at a time.
+const rehashPage = 200
+
+// Rehash gives every stored version its lookup keys under all live lookup
+// keys, and calls progress, if not nil, with how many versions it has done. It
+// can be run again, and beside a running server. Idempotency keys are not kept,
+// so they can't be renewed: keep an old lookup key until no client will repeat
+// a request made under it.
+func (r *Registry) Rehash(ctx context.Context, progress func(done int)) error {
+	var at Located
+	done := 0
+	for {
+		vs, err := r.c.Stores.Versions(ctx, at, rehashPage)
+		if err != nil {
+			return fmt.Errorf("listing versions: %w", err)
+		}
+		for _, v := range vs {
+			if err := r.rehash(ctx, v); err != nil {
+				return err
+			}
+			done++
+		}
+		if progress != nil {
+			progress(done)
+		}
+		if len(vs) < rehashPage {
+			return nil
+		}
+		last := vs[len(vs)-1]
+		at = Located{last.License, last.Version}
+	}
+}
+
+func (r *Registry) rehash(ctx context.Context, v VersionRecord) error {
+	rec, _, err := r.c.Stores.Load(ctx, v.License, v.Version)
+	if err != nil {
+		return fmt.Errorf("loading license %s: %w", v.License, err)
+	}
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return err
+	}
+	t, err := r.Type(ctx, rec.Type, v.TypeVersion)
+	if err != nil {
+		return err
+	}
+	rows, err := r.lookups(ctx, rec.Type, rec.Authority, &b, t.Numbers)
+	if err != nil {
+		return err
+	}
+	if err := r.c.Stores.AddLookups(ctx, Located{v.License, v.Version}, rows); err != nil {
+		return fmt.Errorf("renewing lookup keys of license %s: %w", v.License, err)
+	}
+	return nil
+}
+
+// PurgeLookups deletes all lookup keys made under a lookup key that is out of
+// use, and calls progress, if not nil, with how many are gone.
+func (r *Registry) PurgeLookups(ctx context.Context, serial int32, progress func(gone int)) error {
+	const page = 1000
+	gone := 0
+	for {
+		n, err := r.c.Stores.PurgeLookups(ctx, serial, page)
+		if err != nil {
+			return fmt.Errorf("purging lookup keys: %w", err)
+		}
+		gone += n
+		if progress != nil {
+			progress(gone)
+		}
+		if n < page {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package license
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Read returns a license of the caller's participant and one of its versions,
+// 0 for the newest. The event of the reading is on disk before anything is
+// returned; so it is for Credential, History and Search.
+func (r *Registry) Read(ctx context.Context, a Actor, id ID, version int) (l License, err error) {
+	defer r.audit(ctx, &err, a, ActionRead, id, version)
+	rec, v, err := r.ownVersion(ctx, a, id, version)
+	if err != nil {
+		return License{}, err
+	}
+	if err := r.record(ctx, a, ActionRead, id, v.Version, "ok", nil); err != nil {
+		return License{}, err
+	}
+	return r.open(ctx, rec, v)
+}
+
+// Credential returns a version's signed credential, with all disclosures.
+func (r *Registry) Credential(ctx context.Context, a Actor, id ID, version int) (c string, err error) {
+	defer r.audit(ctx, &err, a, ActionCredential, id, version)
+	_, v, err := r.ownVersion(ctx, a, id, version)
+	if err != nil {
+		return "", err
+	}
+	if err := r.record(ctx, a, ActionCredential, id, v.Version, "ok", nil); err != nil {
+		return "", err
+	}
+	return r.openCredential(ctx, v)
+}
+
+// History returns up to limit entries with Seq greater than after, oldest
+// first: every change, reading and refusal.
+func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, limit int) (es []Event, err error) {
+	defer r.audit(ctx, &err, a, ActionHistory, id, 0)
+	if _, _, err := r.ownVersion(ctx, a, id, 0); err != nil {
+		return nil, err
+	}
+	if err := r.record(ctx, a, ActionHistory, id, 0, "ok", nil); err != nil {
+		return nil, err
+	}
+	records, err := r.c.Stores.History(ctx, id, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading history of license %s: %w", id, err)
+	}
+	for _, rec := range records {
+		e, err := r.openEvent(ctx, rec)
+		if err != nil {
+			return nil, err
+		}
+		es = append(es, e)
+	}
+	return es, nil
+}
+
+// Bounds of a search's page.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+// Search finds licenses of the caller's participant.
+func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found SearchResult, err error) {
+	defer r.audit(ctx, &err, a, ActionSearch, "", 0)
+	query, err := r.query(ctx, a, q)
+	if err != nil {
+		return SearchResult{}, err
+	}
+	records, err := r.c.Stores.Search(ctx, query)
+	if err != nil {
+		return SearchResult{}, fmt.Errorf("searching licenses: %w", err)
+	}
+	detail := map[string]string{"by": string(query.Kind), "type": string(q.TypeCode), "found": strconv.Itoa(len(records))}
+	if err := r.record(ctx, a, ActionSearch, "", 0, "ok", detail); err != nil {
+		return SearchResult{}, err
+	}
+	found.Licenses = []Summary{}
+	for _, rec := range records {
+		t, err := r.Type(ctx, rec.Type, 0)
+		if err != nil {
+			return SearchResult{}, err
+		}
+		found.Licenses = append(found.Licenses, Summary{
+			ID: rec.ID, TypeCode: rec.Type, TypeName: t.Name, Version: rec.Version,
+			State: rec.State, CreatedAt: rec.Created, UpdatedAt: rec.Updated,
+		})
+	}
+	if n := len(records); n == query.Limit {
+		found.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
+	}
+	return found, nil
+}
+
+func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, error) {
+	out := Query{
+		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,
+		From: q.CreatedFrom, To: q.CreatedTo, Limit: q.Limit,
+	}
+	var vs violations
+	if out.Limit == 0 {
+		out.Limit = defaultLimit
+	}
+	vs.when(out.Limit < 1 || out.Limit > maxLimit, "/limit", "range", "must be 1 to 100")
+	switch q.State {
+	case "", Active, Suspended, Superseded, Ended:
+	default:
+		vs.add("/state", "enum", "must be active, suspended, superseded or ended")
+	}
+	cursor, ok := parseCursor(q.Cursor)
+	vs.when(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
+	out.Before = cursor
+	criteria := 0
+	for _, given := range []bool{q.Identifier != "", q.Number != "", q.Holder != nil} {
+		if given {
+			criteria++
+		}
+	}
+	vs.when(criteria > 1, "", "criteria", "may have only one of identifier, number and holder")
+	vs.when(q.Number != "" && q.TypeCode == "", "/type_code", "required", "must be given with a number")
+	var code party.Code
+	if q.Holder != nil {
+		var err error
+		if code, err = party.ParseCode(q.Holder.Type, q.Holder.Value); err != nil {
+			vs.add("/holder", "code", "is not a valid code of its type")
+		}
+	}
+	if err := vs.err("search_invalid", "The search is not acceptable; see violations."); err != nil {
+		return Query{}, err
+	}
+	var err error
+	switch {
+	case q.Identifier != "":
+		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupIdentifier, domainIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier)))
+	case q.Number != "":
+		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupNumber, domainNumber, string(q.TypeCode), a.USCC, q.Number)
+	case q.Holder != nil:
+		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupHolder, domainHolder, string(code.Type), code.Value)
+	}
+	return out, err
+}
+
+func (r *Registry) lookupFor(ctx context.Context, k LookupKind, domain string, values ...string) (LookupKind, []signing.Lookup, error) {
+	keys, err := r.c.Vault.Lookups(ctx, domain, values...)
+	return k, keys, err
+}
+
+// String returns the cursor as clients carry it.
+func (c Cursor) String() string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.Created.UnixMicro(), c.ID))
+}
+
+// parseCursor reads what String wrote; the empty string is the zero Cursor.
+func parseCursor(s string) (Cursor, bool) {
+	if s == "" {
+		return Cursor{}, true
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) > 64 {
+		return Cursor{}, false
+	}
+	created, id, _ := strings.Cut(string(b), ".")
+	micros, err := strconv.ParseInt(created, 10, 64)
+	if err != nil || !ID(id).Valid() {
+		return Cursor{}, false
+	}
+	return Cursor{time.UnixMicro(micros).UTC(), ID(id)}, true
+}
+
+// Refused records that an authenticated caller was refused something before it
+// reached the registry, such as for a missing scope.
+func (r *Registry) Refused(ctx context.Context, a Actor, action Action, id ID, reason string) error {
+	if !id.Valid() {
+		id = ""
+	}
+	return r.record(ctx, a, action, id, 0, reason, nil)
+}
+
+// audit, deferred, leaves an event of a refusal. What is no refusal but a
+// fault leaves none: the log has it. If the event can't be stored, that is the
+// error: a refusal that leaves no trace is not answered.
+func (r *Registry) audit(ctx context.Context, err *error, a Actor, act Action, id ID, version int) {
+	e, ok := errors.AsType[*Error](*err)
+	if !ok {
+		return
+	}
+	if rerr := r.Refused(ctx, a, act, id, e.Reason); rerr != nil {
+		*err = rerr
+	}
+}

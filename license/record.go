@@ -1,0 +1,148 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// body is the personal part of a version: what its record keeps sealed.
+type body struct {
+	Identifier       Identifier      `json:"identifier"`
+	CheckMismatch    bool            `json:"check_mismatch,omitempty"`
+	Serial           string          `json:"serial"`
+	Number           string          `json:"number"`
+	Holders          []Holder        `json:"holders"`
+	AreaCode         string          `json:"area_code,omitempty"`
+	Fields           json.RawMessage `json:"fields"`
+	Provenance       Provenance      `json:"provenance"`
+	Replaces         ReplaceKind     `json:"replaces,omitempty"`
+	VerificationCode string          `json:"verification_code"`
+}
+
+// place says where a column of a version lies: its row is the license and the
+// version, so that no value can be moved to another license or version.
+func place(id ID, version int, column string) signing.Place {
+	return signing.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
+}
+
+// sealJSON seals a value as a column of a version.
+func (r *Registry) sealJSON(ctx context.Context, id ID, version int, column string, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s of a license: %w", column, err)
+	}
+	return r.c.Vault.Seal(ctx, place(id, version, column), plain)
+}
+
+func (r *Registry) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
+	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, column), sealed)
+	if err != nil {
+		return fmt.Errorf("opening %s of license %s version %d: %w", column, v.License, v.Version, err)
+	}
+	if err := json.Unmarshal(plain, to); err != nil {
+		return fmt.Errorf("decoding %s of license %s version %d", column, v.License, v.Version)
+	}
+	return nil
+}
+
+// open returns a stored version as a license.
+func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (License, error) {
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return License{}, err
+	}
+	l := License{
+		ID: rec.ID, Revision: rec.Revision, TypeCode: rec.Type, Authority: rec.Authority,
+		NewestVersion: rec.Version, CreatedAt: rec.Created, UpdatedAt: rec.Updated,
+		Version: Version{
+			Version: v.Version, State: v.State, TypeVersion: v.TypeVersion,
+			Identifier: b.Identifier, CheckMismatch: b.CheckMismatch, Number: b.Number,
+			Holders: b.Holders, ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
+			AreaCode: b.AreaCode, Fields: b.Fields, Origin: v.Origin, TrustGrade: v.TrustGrade,
+			Provenance: b.Provenance, Replaces: b.Replaces, IssuedAt: v.Issued,
+			VerificationCode: b.VerificationCode,
+		},
+	}
+	if v.Ending != nil {
+		l.Ending = new(Ending)
+		if err := r.openJSON(ctx, v, "ending", v.Ending, l.Ending); err != nil {
+			return License{}, err
+		}
+	}
+	t, err := r.Type(ctx, rec.Type, v.TypeVersion)
+	if err != nil {
+		return License{}, fmt.Errorf("type of license %s: %w", rec.ID, err)
+	}
+	l.TypeName = t.Name
+	return l, nil
+}
+
+// openCredential returns a stored version's credential.
+func (r *Registry) openCredential(ctx context.Context, v VersionRecord) (string, error) {
+	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "credential"), v.Credential)
+	if err != nil {
+		return "", fmt.Errorf("opening credential of license %s version %d: %w", v.License, v.Version, err)
+	}
+	return string(plain), nil
+}
+
+// Domains of lookup keys. They are bound into stored keys: never change one.
+const (
+	domainIdentifier   = "license.identifier"
+	domainVerification = "license.verification"
+	domainNumber       = "license.number"
+	domainHolder       = "license.holder"
+	domainRequest      = "license.request"
+	domainFingerprint  = "license.fingerprint"
+)
+
+// lookups returns the lookup rows of a version.
+func (r *Registry) lookups(ctx context.Context, t TypeCode, authority party.USCC, b *body, policy NumberPolicy) ([]LookupRow, error) {
+	rows := make([]LookupRow, 0, 3+len(b.Holders))
+	add := func(k LookupKind, exclusive bool, domain string, values ...string) error {
+		keys, err := r.c.Vault.Lookups(ctx, domain, values...)
+		rows = append(rows, LookupRow{Kind: k, Keys: keys, Exclusive: exclusive})
+		return err
+	}
+	if err := add(LookupIdentifier, true, domainIdentifier, string(b.Identifier)); err != nil {
+		return nil, err
+	}
+	if err := add(LookupVerification, true, domainVerification, string(b.Identifier), b.VerificationCode); err != nil {
+		return nil, err
+	}
+	if err := add(LookupNumber, policy == NumberUnique, domainNumber, string(t), string(authority), b.Number); err != nil {
+		return nil, err
+	}
+	for _, h := range b.Holders {
+		if err := add(LookupHolder, false, domainHolder, string(h.CodeType), h.Code); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// ownVersion loads a license of the caller's participant. To anyone else it
+// isn't there.
+func (r *Registry) ownVersion(ctx context.Context, a Actor, id ID, version int) (Record, VersionRecord, error) {
+	if !id.Valid() || version < 0 {
+		return Record{}, VersionRecord{}, errLicenseUnknown()
+	}
+	rec, v, err := r.c.Stores.Load(ctx, id, version)
+	if errors.Is(err, ErrNotFound) || err == nil && string(rec.Authority) != a.USCC {
+		return Record{}, VersionRecord{}, errLicenseUnknown()
+	}
+	if err != nil {
+		return Record{}, VersionRecord{}, fmt.Errorf("loading license %s: %w", id, err)
+	}
+	return rec, v, nil
+}
+
+func errLicenseUnknown() error {
+	return missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
+}

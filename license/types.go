@@ -1,0 +1,376 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"yizheng.internal/license/party"
+)
+
+// Bounds of a type's definition.
+const (
+	maxTypeName    = 100
+	maxRoles       = 10
+	maxHolders     = 100
+	maxAuthorities = 1000
+	maxLayout      = 64 << 10
+	maxMonths      = 1200
+)
+
+// typesFresh is how long a catalog entry serves before it is read again: what
+// another node published or retired holds here after that at the latest.
+const typesFresh = 2 * time.Second
+
+var roleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// issuable is a type version with its schema compiled.
+type issuable struct {
+	Type
+	schema *Schema
+}
+
+// catalog keeps types as they were last read. Only codes that exist are kept,
+// so nobody can fill it.
+type catalog struct {
+	store   TypeStore
+	mu      sync.Mutex
+	entries map[TypeCode]catalogEntry
+}
+
+type catalogEntry struct {
+	read     time.Time
+	records  []TypeRecord
+	versions []*issuable // oldest first
+}
+
+// versions returns all versions of a type, oldest first; none if there is none.
+func (c *catalog) versions(ctx context.Context, code TypeCode) ([]*issuable, error) {
+	c.mu.Lock()
+	e, ok := c.entries[code]
+	c.mu.Unlock()
+	if ok && time.Since(e.read) < typesFresh {
+		return e.versions, nil
+	}
+	fresh, err := c.read(ctx, code)
+	return fresh.versions, err
+}
+
+// read reads a type from the store, past what is kept.
+func (c *catalog) read(ctx context.Context, code TypeCode) (catalogEntry, error) {
+	now := time.Now()
+	records, err := c.store.LoadTypes(ctx, code)
+	if err != nil {
+		return catalogEntry{}, fmt.Errorf("reading type %s: %w", code, err)
+	}
+	c.mu.Lock()
+	old := c.entries[code]
+	c.mu.Unlock()
+	e := catalogEntry{read: now, records: records}
+	for i, rec := range records {
+		if i < len(old.records) && old.records[i].Version == rec.Version && old.records[i].Revision == rec.Revision {
+			e.versions = append(e.versions, old.versions[i])
+			continue
+		}
+		v, err := openType(rec)
+		if err != nil {
+			return catalogEntry{}, err
+		}
+		e.versions = append(e.versions, v)
+	}
+	if len(records) > 0 {
+		c.mu.Lock()
+		c.entries[code] = e
+		c.mu.Unlock()
+	}
+	return e, nil
+}
+
+func (c *catalog) forget(code TypeCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, code)
+}
+
+func openType(rec TypeRecord) (*issuable, error) {
+	v := &issuable{}
+	if err := json.Unmarshal(rec.Body, &v.Type); err != nil {
+		return nil, fmt.Errorf("opening type %s version %d: %w", rec.Code, rec.Version, err)
+	}
+	v.State, v.Revision = rec.State, rec.Revision
+	schema, err := CompileSchema(v.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("compiling type %s version %d: %w", rec.Code, rec.Version, err)
+	}
+	v.schema = schema
+	return v, nil
+}
+
+func sealType(t Type) (TypeRecord, error) {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return TypeRecord{}, fmt.Errorf("encoding type %s: %w", t.Code, err)
+	}
+	return TypeRecord{
+		Code: t.Code, Version: t.Version, State: t.State, Revision: t.Revision,
+		Owner: t.Owner, Body: body, Updated: time.Now(),
+	}, nil
+}
+
+// published returns the version that licenses are issued under, or nil.
+func published(vs []*issuable) *issuable {
+	for _, v := range vs {
+		if v.State == TypePublished {
+			return v
+		}
+	}
+	return nil
+}
+
+// PutType writes the draft of a type: its first version, or the one after the
+// newest. Only the participant that defined a type may change it.
+func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Definition) (t Type, created bool, err error) {
+	defer r.audit(ctx, &err, a, ActionTypePut, "", 0)
+	if _, err := ParseTypeCode(string(code)); err != nil {
+		return Type{}, false, invalid("type_code", "The type code is not 18 characters of a unified social credit code and three digits.")
+	}
+	if err := d.check(); err != nil {
+		return Type{}, false, err
+	}
+	e, err := r.types.read(ctx, code)
+	if err != nil {
+		return Type{}, false, err
+	}
+	t = Type{Code: code, Version: 1, State: TypeDraft, Definition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
+	if n := len(e.versions); n > 0 {
+		newest := e.versions[n-1]
+		if newest.Owner != a.Participant {
+			return Type{}, false, forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
+		}
+		t.Version = newest.Version + 1
+		if newest.State == TypeDraft {
+			t.Version, t.Revision, t.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
+		}
+	}
+	t, err = r.saveTypes(ctx, a, ActionTypePut, t)
+	return t, t.Revision == 1, err
+}
+
+// PublishType makes the draft the version that licenses are issued under, and
+// retires the one before it. Licenses stay bound to their own version.
+func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
+	defer r.audit(ctx, &err, a, ActionTypePubl, "", 0)
+	vs, err := r.ownTypes(ctx, a, code)
+	if err != nil {
+		return Type{}, err
+	}
+	newest := vs[len(vs)-1]
+	if newest.State != TypeDraft {
+		return Type{}, conflict("type_not_draft", "The type has no draft to publish. PUT one first.")
+	}
+	now := time.Now().UTC()
+	change := []Type{}
+	if old := published(vs); old != nil {
+		retired := old.Type
+		retired.State, retired.RetiredAt = TypeRetired, now
+		change = append(change, retired)
+	}
+	t = newest.Type
+	t.State, t.PublishedAt = TypePublished, now
+	return r.saveTypes(ctx, a, ActionTypePubl, append(change, t)...)
+}
+
+// RetireType ends issuing under a type; its licenses stay as they are.
+func (r *Registry) RetireType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
+	defer r.audit(ctx, &err, a, ActionTypeRetire, "", 0)
+	vs, err := r.ownTypes(ctx, a, code)
+	if err != nil {
+		return Type{}, err
+	}
+	v := published(vs)
+	if v == nil {
+		return Type{}, conflict("type_not_published", "The type has no published version to retire.")
+	}
+	t = v.Type
+	t.State, t.RetiredAt = TypeRetired, time.Now().UTC()
+	return r.saveTypes(ctx, a, ActionTypeRetire, t)
+}
+
+// ownTypes reads a type that the caller may change.
+func (r *Registry) ownTypes(ctx context.Context, a Actor, code TypeCode) ([]*issuable, error) {
+	e, err := r.types.read(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.versions) == 0 {
+		return nil, errTypeUnknown()
+	}
+	if e.versions[0].Owner != a.Participant {
+		return nil, forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
+	}
+	return e.versions, nil
+}
+
+// saveTypes saves types in one step and returns the last with its new revision.
+func (r *Registry) saveTypes(ctx context.Context, a Actor, act Action, ts ...Type) (Type, error) {
+	var records []TypeRecord
+	for _, t := range ts {
+		rec, err := sealType(t)
+		if err != nil {
+			return Type{}, err
+		}
+		records = append(records, rec)
+	}
+	t := ts[len(ts)-1]
+	e, err := r.event(ctx, a, act, "", 0, "ok", map[string]string{"type": string(t.Code), "type_version": fmt.Sprint(t.Version)})
+	if err != nil {
+		return Type{}, err
+	}
+	defer r.types.forget(t.Code)
+	switch err := r.c.Stores.SaveTypes(ctx, e, records...); {
+	case errors.Is(err, ErrConflict):
+		return Type{}, errChanged()
+	case err != nil:
+		return Type{}, fmt.Errorf("saving type %s: %w", t.Code, err)
+	}
+	t.Revision++
+	return t, nil
+}
+
+// Type returns a version of a type: 0 for the published one, or else the newest.
+func (r *Registry) Type(ctx context.Context, code TypeCode, version int) (Type, error) {
+	vs, err := r.types.versions(ctx, code)
+	if err != nil {
+		return Type{}, err
+	}
+	if version == 0 {
+		if v := published(vs); v != nil {
+			return v.Type, nil
+		}
+		if n := len(vs); n > 0 {
+			return vs[n-1].Type, nil
+		}
+	}
+	for _, v := range vs {
+		if v.Version == version {
+			return v.Type, nil
+		}
+	}
+	return Type{}, errTypeUnknown()
+}
+
+// Types lists the newest version of each type with a code greater than after.
+func (r *Registry) Types(ctx context.Context, after TypeCode, limit int) ([]Type, error) {
+	records, err := r.c.Stores.ListTypes(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing types: %w", err)
+	}
+	var ts []Type
+	for _, rec := range records {
+		v, err := openType(rec)
+		if err != nil {
+			return nil, err
+		}
+		ts = append(ts, v.Type)
+	}
+	return ts, nil
+}
+
+func errTypeUnknown() error {
+	return missing("type_unknown", "There is no license type with this code.")
+}
+
+func errChanged() error {
+	return conflict("changed_meanwhile", "It was changed by someone else at the same time. Read it again and repeat if still wanted.")
+}
+
+// check returns an *Error that names everything wrong with a definition.
+func (d *Definition) check() error {
+	var vs violations
+	vs.text("/name", d.Name, 1, maxTypeName)
+	vs.text("/name_en", d.NameEN, 0, maxTypeName)
+	vs.when(d.Numbers != NumberUnique && d.Numbers != NumberShared, "/number_policy", "enum", "must be unique or shared")
+	vs.when(d.Approval != OneStep && d.Approval != TwoStep, "/approval", "enum", "must be one_step or two_step")
+	vs.when(d.Validity.MaxMonths < 0 || d.Validity.MaxMonths > maxMonths, "/validity/max_months", "range", "must be 0 (no limit) to 1200")
+	vs.when(len(d.Authorities) == 0 || len(d.Authorities) > maxAuthorities, "/authorities", "count", "must name 1 to 1000 authorities")
+	for i, c := range d.Authorities {
+		_, err := party.ParseUSCC(string(c))
+		vs.when(err != nil, fmt.Sprintf("/authorities/%d", i), "uscc", "is not a unified social credit code")
+	}
+	d.checkHolders(&vs)
+	if len(d.Layout) > 0 {
+		var layout map[string]json.RawMessage
+		vs.when(len(d.Layout) > maxLayout || json.Unmarshal(d.Layout, &layout) != nil, "/layout", "layout", "must be a JSON object of at most 64 KiB")
+	}
+	schema, err := CompileSchema(d.Schema)
+	if e, ok := errors.AsType[*SchemaError](err); ok {
+		vs.add("/schema"+e.Pointer, e.Reason, e.Error())
+	} else if err != nil {
+		vs.add("/schema", "schema", "is not a usable JSON Schema")
+	}
+	if schema != nil {
+		for i, name := range d.Sensitive {
+			known := slices.ContainsFunc(schema.Fields(), func(f Field) bool { return f.Name == name })
+			vs.when(!known, fmt.Sprintf("/sensitive/%d", i), "unknown_field", "is not a field of the schema")
+		}
+	}
+	return vs.err("type_invalid", "The definition of the type is not usable; see violations.")
+}
+
+func (d *Definition) checkHolders(vs *violations) {
+	vs.when(len(d.Holders) == 0 || len(d.Holders) > maxRoles, "/holders", "count", "must name 1 to 10 roles")
+	seen := map[string]bool{}
+	least := 0
+	for i, h := range d.Holders {
+		at := fmt.Sprintf("/holders/%d", i)
+		vs.when(!roleName.MatchString(h.Role), at+"/role", "pattern", "must be lower-case letters, digits and _, at most 32, a letter first")
+		vs.when(seen[h.Role], at+"/role", "duplicate", "stands twice")
+		seen[h.Role] = true
+		vs.text(at+"/name", h.Name, 1, maxTypeName)
+		vs.when(h.Min < 0 || h.Max < 1 || h.Max > maxHolders || h.Min > h.Max, at, "range", "min and max must be 0 ≤ min ≤ max, 1 ≤ max ≤ 100")
+		vs.when(len(h.CodeTypes) == 0, at+"/code_types", "count", "must name at least one code type")
+		for j, t := range h.CodeTypes {
+			vs.when(!t.Known(), fmt.Sprintf("%s/code_types/%d", at, j), "code_type_unknown", "is not a code type of GB/T 36903")
+		}
+		least += h.Min
+	}
+	vs.when(len(d.Holders) > 0 && least == 0, "/holders", "range", "must demand at least one holder")
+}
+
+// violations collects everything wrong with an input.
+type violations []Violation
+
+func (vs *violations) add(pointer, keyword, message string) {
+	*vs = append(*vs, Violation{Pointer: pointer, Keyword: keyword, Message: message})
+}
+
+func (vs *violations) when(wrong bool, pointer, keyword, message string) {
+	if wrong {
+		vs.add(pointer, keyword, message)
+	}
+}
+
+// text checks a text of a person's: length in characters, nothing invisible.
+func (vs *violations) text(pointer, s string, least, most int) {
+	n := utf8.RuneCountInString(s)
+	vs.when(n < least || n > most, pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
+	vs.when(!visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
+}
+
+// err returns nil if nothing is wrong. A lone violation gives its keyword as
+// the reason; several share the general one.
+func (vs violations) err(reason, detail string) error {
+	switch len(vs) {
+	case 0:
+		return nil
+	case 1:
+		return invalid(vs[0].Keyword, vs[0].Pointer+" "+vs[0].Message, vs...)
+	}
+	return invalid(reason, detail, vs...)
+}

@@ -101,7 +101,7 @@ type SaveRequest struct {
 }
 
 // Query finds licenses. Zero fields don't restrict. Results are ordered by
-// creation, newest first, then by ID.
+// creation, newest first, then by ID. Days are those of UTC+8.
 type Query struct {
 	Keys      []signing.Lookup // any of these lookup keys…
 	Kind      LookupKind       // …of this kind
@@ -120,6 +120,11 @@ type Cursor struct {
 }
 
 // Store keeps licenses as sealed records. Every driver passes storagetest.Licenses.
+//
+// Here and in the stores below: times are kept to the microsecond, what is
+// finer is cut off, and come back in UTC; bytes come back nil if they were nil;
+// once a context has ended a call does nothing and returns its error, and one
+// that was under way completes; ErrUnavailable may come of every call.
 type Store interface {
 	// Save makes one change, atomically; when it returns nil, all of it is on
 	// disk. A new license (Revision 0) is stored as revision 1, a change of a
@@ -127,7 +132,11 @@ type Store interface {
 	// ErrRequestTaken if the request's key is known already, ErrNotFound for an
 	// unknown license, ErrConflict if the stored revision is not
 	// Record.Revision, ErrIdentifierTaken or ErrNumberTaken if a unique lookup
-	// key leads to another license already. Then nothing at all is stored.
+	// key leads to another license already: an identifier's or verification's, or
+	// a number's that either license has to itself. A key that leads to this
+	// license already leads to Record.Version then. A state of a version that is
+	// not stored, a version that is, and a status entry that was never reserved
+	// are errors too. After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
 	Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error)
@@ -136,7 +145,8 @@ type Store interface {
 	Locate(ctx context.Context, kind LookupKind, keys []signing.Lookup) (Located, error)
 	// Search returns up to q.Limit records.
 	Search(ctx context.Context, q Query) ([]Record, error)
-	// LoadRequest returns what the first of the keys that is stored was used for, or ErrNotFound.
+	// LoadRequest returns what the first of the keys that is stored was used for,
+	// or ErrNotFound. Which keys the result names is the driver's affair.
 	LoadRequest(ctx context.Context, keys []signing.Lookup) (Request, error)
 }
 
@@ -204,7 +214,9 @@ type EventStore interface {
 type LookupStore interface {
 	// Versions returns up to limit versions after a place, ordered by license and version.
 	Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error)
-	// AddLookups adds lookup keys that lead to a license's version; those that are there stay.
+	// AddLookups adds lookup keys that lead to a license's version, or none;
+	// those that lead to the license already stay as they are. ErrNotFound for no
+	// such version; ErrIdentifierTaken and ErrNumberTaken as Save.
 	AddLookups(ctx context.Context, at Located, rows []LookupRow) error
 	// PurgeLookups deletes up to limit lookup keys that a serial made, requests'
 	// as well, and returns how many.

@@ -1,0 +1,60 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+// Settings tests [license.SettingStore].
+func Settings(t *testing.T, open Open) {
+	s := open(t).Licenses
+	ctx := t.Context()
+	claim := func(t *testing.T, name, value, want string) {
+		t.Helper()
+		got, err := s.ClaimSetting(ctx, name, value)
+		must(t, "ClaimSetting", err)
+		same(t, "the setting "+name, got, want)
+	}
+	t.Run("Claim", func(t *testing.T) {
+		claim(t, "public_url", "https://a.example", "https://a.example")
+		claim(t, "public_url", "https://b.example", "https://a.example")
+		claim(t, "another", "", "")
+		claim(t, "another", "a value beside an empty one", "")
+	})
+	t.Run("Replace", func(t *testing.T) {
+		claim(t, "replaced", "old", "old")
+		must(t, "ReplaceSetting", s.ReplaceSetting(ctx, "replaced", "old", "new"))
+		claim(t, "replaced", "x", "new")
+		is(t, "ReplaceSetting of what it was", s.ReplaceSetting(ctx, "replaced", "old", "x"), license.ErrConflict)
+		is(t, "ReplaceSetting of what isn't there", s.ReplaceSetting(ctx, "unknown", "", "x"), license.ErrConflict)
+		must(t, "ReplaceSetting by itself", s.ReplaceSetting(ctx, "replaced", "new", "new"))
+		claim(t, "replaced", "x", "new")
+		claim(t, "unknown", "y", "y")
+	})
+	t.Run("Race", func(t *testing.T) {
+		got := make([]string, Writers)
+		for _, err := range race(Writers, func(i int) (err error) {
+			got[i], err = s.ClaimSetting(ctx, "raced", fmt.Sprint("value ", i))
+			return err
+		}) {
+			must(t, "ClaimSetting", err)
+		}
+		for _, g := range got {
+			same(t, "what a claimer is told", g, got[0])
+		}
+		claim(t, "raced", "x", got[0])
+		oneWins(t, "ReplaceSetting", race(Writers, func(i int) error {
+			return s.ReplaceSetting(ctx, "raced", got[0], fmt.Sprint("other ", i))
+		}), license.ErrConflict)
+	})
+	t.Run("Ended", func(t *testing.T) {
+		_, err := s.ClaimSetting(ended(), "ended", "x")
+		is(t, "ClaimSetting", err, context.Canceled)
+		claim(t, "ended", "y", "y")
+		is(t, "ReplaceSetting", s.ReplaceSetting(ended(), "ended", "y", "z"), context.Canceled)
+		claim(t, "ended", "x", "y")
+	})
+}

@@ -1,0 +1,242 @@
+package storagetest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+// StatusLists tests [license.StatusStore].
+func StatusLists(t *testing.T, open Open) {
+	t.Run("Reserve", func(t *testing.T) { reserving(t, open(t).Licenses) })
+	t.Run("Values", func(t *testing.T) { statusValues(t, open(t).Licenses) })
+	t.Run("Race", func(t *testing.T) { reserveRace(t, open(t).Licenses) })
+	t.Run("RaceForLists", func(t *testing.T) { listRace(t, open(t).Licenses) })
+	t.Run("RaceForValues", func(t *testing.T) { valueRace(t, open(t).Licenses) })
+	t.Run("Ended", func(t *testing.T) {
+		s := open(t).Licenses
+		_, _, err := s.Reserve(ended(), []int{1}, 10, at(0))
+		is(t, "Reserve", err, context.Canceled)
+		_, _, err = s.LoadList(t.Context(), 1, -1)
+		is(t, "LoadList after that", err, license.ErrNotFound)
+		_, _, err = s.LoadList(ended(), 1, -1)
+		is(t, "LoadList", err, context.Canceled)
+		_, err = s.LoadStatus(ended(), 1, 1)
+		is(t, "LoadStatus", err, context.Canceled)
+	})
+}
+
+// reserving tests [license.StatusStore.Reserve] on an empty database.
+func reserving(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	_, _, err := s.LoadList(ctx, 1, -1)
+	is(t, "LoadList of an empty database", err, license.ErrNotFound)
+	for _, step := range []struct {
+		name    string
+		indexes []int
+		most    int
+		list    int64
+		taken   []int
+	}{
+		{"the first list is 1", []int{5, 3, license.StatusListSize - 1}, 6, 1, []int{3, 5, license.StatusListSize - 1}},
+		{"taken ones aren't taken again", []int{3, 0, 5}, 6, 1, []int{0}},
+		{"none is free", []int{0, 3}, 6, 1, nil},
+		{"none is wanted", nil, 6, 1, nil},
+		{"one index twice", []int{7, 7}, 6, 1, []int{7}},
+		{"the list is below most", []int{8, 9}, 6, 1, []int{8, 9}},
+		{"the next list has them all free", []int{3, 5}, 6, 2, []int{3, 5}},
+		{"and stays", []int{5, 4}, 6, 2, []int{4}},
+		{"until it has most", []int{1}, 3, 3, []int{1}},
+	} {
+		list, taken, err := s.Reserve(ctx, step.indexes, step.most, at(0))
+		must(t, step.name, err)
+		slices.Sort(taken)
+		if list != step.list || !slices.Equal(taken, step.taken) {
+			t.Errorf("%s: got list %d, indexes %v, want list %d, indexes %v", step.name, list, taken, step.list, step.taken)
+		}
+		for _, i := range taken {
+			v, err := s.LoadStatus(ctx, list, i)
+			must(t, "LoadStatus", err)
+			same(t, "a reserved entry", v, license.StatusValid)
+		}
+	}
+	_, err = s.LoadStatus(ctx, 1, 1)
+	is(t, "LoadStatus of an entry that isn't reserved", err, license.ErrNotFound)
+	_, err = s.LoadStatus(ctx, 9, 3)
+	is(t, "LoadStatus of an unknown list", err, license.ErrNotFound)
+	_, _, err = s.LoadList(ctx, 4, 0)
+	is(t, "LoadList of an unknown list", err, license.ErrNotFound)
+}
+
+// setStatus saves a license that sets entries of a status list.
+func setStatus(t *testing.T, s LicenseStores, changes ...license.StatusChange) error {
+	id := newID()
+	return s.Save(t.Context(), license.SaveRequest{
+		Record: license.Record{ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active, Created: at(0), Updated: at(0)},
+		Add:    &license.VersionRecord{License: id, Version: 1, State: license.Active, Issued: at(0), Body: []byte("sealed")},
+		Event:  event(id, license.ActionIssue),
+		Status: changes,
+	})
+}
+
+func statusValues(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	list, _, err := s.Reserve(ctx, []int{9, 2, 4, 6}, 100, at(0))
+	must(t, "Reserve", err)
+	first, entries, err := s.LoadList(ctx, list, -1)
+	must(t, "LoadList", err)
+	if first < 0 || len(entries) != 0 {
+		t.Fatalf("a new list has revision %d and entries %v", first, entries)
+	}
+	set := func(index int, v license.StatusValue) license.StatusChange {
+		return license.StatusChange{List: list, Index: index, Value: v}
+	}
+	entry := func(index int, v license.StatusValue) license.StatusEntry {
+		return license.StatusEntry{Index: index, Value: v}
+	}
+	revision := first
+	for _, step := range []struct {
+		name    string
+		changes []license.StatusChange
+		counted int64
+		want    []license.StatusEntry
+	}{
+		{"one", []license.StatusChange{set(4, license.StatusSuspended)}, 1,
+			[]license.StatusEntry{entry(4, license.StatusSuspended)}},
+		{"the same value is no change", []license.StatusChange{set(4, license.StatusSuspended)}, 0,
+			[]license.StatusEntry{entry(4, license.StatusSuspended)}},
+		{"two, by index", []license.StatusChange{set(9, license.StatusInvalid), set(2, license.StatusSuperseded)}, 2,
+			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(4, license.StatusSuspended), entry(9, license.StatusInvalid)}},
+		{"back to valid", []license.StatusChange{set(4, license.StatusValid)}, 1,
+			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(9, license.StatusInvalid)}},
+		{"valid again is no change", []license.StatusChange{set(4, license.StatusValid), set(6, license.StatusValid)}, 0,
+			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(9, license.StatusInvalid)}},
+	} {
+		must(t, step.name, setStatus(t, s, step.changes...))
+		got, entries, err := s.LoadList(ctx, list, revision)
+		must(t, step.name, err)
+		same(t, step.name+": revision", got, revision+step.counted)
+		if step.counted > 0 {
+			same(t, step.name+": entries", entries, step.want)
+		} else {
+			same(t, step.name+": entries of a revision that was seen", len(entries), 0)
+		}
+		revision = got
+		for _, seen := range []int64{-1, revision - 1, revision + 1} {
+			got, entries, err = s.LoadList(ctx, list, seen)
+			must(t, step.name, err)
+			same(t, step.name+": revision", got, revision)
+			same(t, step.name+": entries", entries, step.want)
+		}
+		for _, c := range step.changes {
+			v, err := s.LoadStatus(ctx, list, c.Index)
+			must(t, "LoadStatus", err)
+			same(t, step.name+": value", v, c.Value)
+		}
+	}
+	_, _, err = s.Reserve(ctx, []int{11}, 100, at(0))
+	must(t, "Reserve", err)
+	got, _, err := s.LoadList(ctx, list, -1)
+	must(t, "LoadList", err)
+	same(t, "revision after reserving, which changes no value", got, revision)
+}
+
+// reserveRace lets everyone reserve the same entries: each goes to one.
+func reserveRace(t *testing.T, s LicenseStores) {
+	indexes := make([]int, 64)
+	for i := range indexes {
+		indexes[i] = 3 * i
+	}
+	var mu sync.Mutex
+	owners := map[int]int{}
+	errs := race(Writers, func(i int) error {
+		mine := slices.Clone(indexes)
+		slices.Reverse(mine[:i]) // in other orders, which must not deadlock
+		list, taken, err := s.Reserve(t.Context(), mine[:len(mine)-i], license.StatusListSize/2, at(0))
+		if list != 1 {
+			t.Errorf("reserved in list %d, want 1", list)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, index := range taken {
+			owners[index]++
+		}
+		return err
+	})
+	for _, err := range errs {
+		must(t, "Reserve", err)
+	}
+	for _, index := range indexes {
+		if owners[index] != 1 {
+			t.Errorf("entry %d went to %d callers", index, owners[index])
+		}
+	}
+}
+
+// listRace lets everyone fill small lists: they are numbered without gaps, each
+// has most entries before the next one begins, and no entry goes to two.
+func listRace(t *testing.T, s LicenseStores) {
+	const most = 10
+	var mu sync.Mutex
+	type entry struct {
+		list  int64
+		index int
+	}
+	owners := map[entry]int{}
+	taken := map[int64]int{}
+	errs := race(Writers, func(i int) error {
+		for n := range 3 {
+			index := i*3 + n
+			list, got, err := s.Reserve(t.Context(), []int{index, index + 1000}, most, at(0))
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			for _, index := range got {
+				owners[entry{list, index}]++
+				taken[list]++
+			}
+			mu.Unlock()
+		}
+		return nil
+	})
+	for _, err := range errs {
+		must(t, "Reserve", err)
+	}
+	for e, n := range owners {
+		if n != 1 {
+			t.Errorf("entry %+v went to %d callers", e, n)
+		}
+	}
+	lists := int64(len(taken))
+	for list := int64(1); list <= lists; list++ {
+		if n := taken[list]; n == 0 || list < lists && (n < most || n > most+1) {
+			t.Errorf("list %d of %d has %d taken entries, want %d or one more", list, lists, n, most)
+		}
+	}
+}
+
+// valueRace lets everyone change entries of one list: no change is lost.
+func valueRace(t *testing.T, s LicenseStores) {
+	indexes := make([]int, Writers)
+	for i := range indexes {
+		indexes[i] = i * 100
+	}
+	list, _, err := s.Reserve(t.Context(), indexes, 1000, at(0))
+	must(t, "Reserve", err)
+	before, _, err := s.LoadList(t.Context(), list, -1)
+	must(t, "LoadList", err)
+	errs := race(Writers, func(i int) error {
+		return setStatus(t, s, license.StatusChange{List: list, Index: indexes[i], Value: license.StatusInvalid})
+	})
+	for _, err := range errs {
+		must(t, "Save", err)
+	}
+	after, entries, err := s.LoadList(t.Context(), list, before)
+	must(t, "LoadList", err)
+	same(t, "revision", after, before+Writers)
+	same(t, "entries", len(entries), Writers)
+}

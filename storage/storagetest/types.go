@@ -1,0 +1,200 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+// Types tests [license.TypeStore].
+func Types(t *testing.T, open Open) {
+	s := open(t).Licenses
+	t.Run("RoundTrip", func(t *testing.T) { typesRoundTrip(t, s) })
+	t.Run("Conflict", func(t *testing.T) { typesConflict(t, s) })
+	t.Run("OneDraftOnePublished", func(t *testing.T) { typesStates(t, s) })
+	t.Run("Race", func(t *testing.T) { typesRace(t, s) })
+	t.Run("Event", func(t *testing.T) { typesEvent(t, open(t).Licenses) })
+	t.Run("List", func(t *testing.T) { typesList(t, open(t).Licenses) })
+	t.Run("Ended", func(t *testing.T) {
+		r := draft(1)
+		is(t, "SaveTypes", s.SaveTypes(ended(), event("", license.ActionTypePut), r), context.Canceled)
+		_, err := s.LoadTypes(ended(), r.Code)
+		is(t, "LoadTypes", err, context.Canceled)
+		_, err = s.ListTypes(ended(), "", 1)
+		is(t, "ListTypes", err, context.Canceled)
+		sameTypes(t, s, "types", r.Code)
+	})
+}
+
+// draft makes a record of a type that isn't stored.
+func draft(version int) license.TypeRecord {
+	return license.TypeRecord{
+		Code: license.TypeCode(newText()), Version: version, State: license.TypeDraft,
+		Owner: newText(), Body: []byte(`{"name":"样例"}`), Updated: at(version),
+	}
+}
+
+// saveTypes saves records with an event of their own.
+func saveTypes(t *testing.T, s license.TypeStore, rs ...license.TypeRecord) error {
+	t.Helper()
+	return s.SaveTypes(t.Context(), event("", license.ActionTypePut), rs...)
+}
+
+// stored returns a record as it is after it was saved.
+func stored(r license.TypeRecord) license.TypeRecord {
+	r.Revision++
+	return r
+}
+
+func sameTypes(t *testing.T, s license.TypeStore, what string, code license.TypeCode, want ...license.TypeRecord) {
+	t.Helper()
+	got, err := s.LoadTypes(t.Context(), code)
+	must(t, "LoadTypes", err)
+	if len(got)+len(want) > 0 {
+		same(t, what, got, want)
+	}
+}
+
+func typesRoundTrip(t *testing.T, s license.TypeStore) {
+	v1 := draft(1)
+	v1.Updated = finer
+	must(t, "SaveTypes", saveTypes(t, s, v1))
+	v1.Updated = kept
+	v1 = stored(v1)
+	sameTypes(t, s, "a draft", v1.Code, v1)
+
+	v1.State, v1.Body, v1.Updated, v1.Owner = license.TypePublished, []byte(`{"name":"样例二"}`), at(9), newText()
+	must(t, "SaveTypes", saveTypes(t, s, v1))
+	v1 = stored(v1)
+	sameTypes(t, s, "published", v1.Code, v1)
+
+	// Versions 10 and 9 in the wrong order: oldest first is by number.
+	v10, v9 := draft(10), draft(9)
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, license.TypeRetired
+	must(t, "SaveTypes", saveTypes(t, s, v10, v9))
+	sameTypes(t, s, "three versions", v1.Code, v1, stored(v9), stored(v10))
+	sameTypes(t, s, "an unknown code", "nothing")
+}
+
+func typesConflict(t *testing.T, s license.TypeStore) {
+	old := draft(1)
+	must(t, "SaveTypes", saveTypes(t, s, old))
+	fresh := draft(1)
+	for _, c := range []struct {
+		name     string
+		revision int64
+		version  int
+	}{
+		{"new, but there", 0, 1},
+		{"a revision to come", 2, 1},
+		{"an unknown version", 1, 2},
+	} {
+		wrong := old
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, license.TypeRetired
+		is(t, c.name, saveTypes(t, s, fresh, wrong), license.ErrConflict)
+		is(t, c.name+", first", saveTypes(t, s, wrong, fresh), license.ErrConflict)
+		sameTypes(t, s, c.name+": the record beside it", fresh.Code)
+		sameTypes(t, s, c.name+": the stored record", old.Code, stored(old))
+	}
+}
+
+// typesStates tests that a code has one draft and one published version at most.
+func typesStates(t *testing.T, s license.TypeStore) {
+	v1, v2, v3 := draft(1), draft(2), draft(3)
+	v2.Code, v3.Code = v1.Code, v1.Code
+	must(t, "SaveTypes", saveTypes(t, s, v1))
+	v1 = stored(v1)
+	is(t, "a second draft", saveTypes(t, s, v2), license.ErrConflict)
+
+	v1.State = license.TypePublished
+	must(t, "publishing one and beginning the next, in one call", saveTypes(t, s, v1, v2))
+	v1, v2 = stored(v1), stored(v2)
+	second := v2
+	second.State = license.TypePublished
+	is(t, "a second published version", saveTypes(t, s, second), license.ErrConflict)
+	sameTypes(t, s, "after the refusals", v1.Code, v1, v2)
+
+	retired := v1
+	retired.State = license.TypeRetired
+	must(t, "retiring one and publishing the next, in one call", saveTypes(t, s, retired, second))
+	sameTypes(t, s, "after publishing the next version", v1.Code, stored(retired), stored(second))
+	is(t, "two drafts in one call", saveTypes(t, s, v3, func() license.TypeRecord {
+		v4 := v3
+		v4.Version = 4
+		return v4
+	}()), license.ErrConflict)
+	sameTypes(t, s, "after two drafts", v1.Code, stored(retired), stored(second))
+}
+
+func typesRace(t *testing.T, s license.TypeStore) {
+	r := draft(1)
+	errs := race(Writers, func(i int) error {
+		r := r
+		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
+		return saveTypes(t, s, r)
+	})
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new type", errs, license.ErrConflict))
+	r = stored(r)
+	sameTypes(t, s, "the winner's", r.Code, r)
+	errs = race(Writers, func(i int) error {
+		r := r
+		r.Owner = fmt.Sprint(i)
+		return saveTypes(t, s, r)
+	})
+	r.Owner = fmt.Sprint(oneWins(t, "a change of a type", errs, license.ErrConflict))
+	sameTypes(t, s, "the winner's change", r.Code, stored(r))
+	errs = race(Writers, func(i int) error {
+		d := draft(i + 2)
+		d.Code, d.State = r.Code, license.TypePublished
+		return saveTypes(t, s, d)
+	})
+	oneWins(t, "a published version", errs, license.ErrConflict)
+}
+
+// typesEvent tests that a change's event is saved with it, or not at all.
+func typesEvent(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	e := event("", license.ActionTypePut)
+	e.Version, e.Detail = 0, nil
+	r := draft(1)
+	must(t, "SaveTypes", s.SaveTypes(ctx, e, r))
+	is(t, "SaveTypes again", s.SaveTypes(ctx, event("", license.ActionTypePut), r), license.ErrConflict)
+	got, err := s.Events(ctx, 0, 10)
+	must(t, "Events", err)
+	sameEvents(t, "events", got, e)
+}
+
+func typesList(t *testing.T, s license.TypeStore) {
+	ctx := t.Context()
+	none, err := s.ListTypes(ctx, "", 10)
+	must(t, "ListTypes", err)
+	same(t, "types of an empty database", len(none), 0)
+	var want []license.TypeRecord
+	for i := range 7 {
+		v1, v2 := draft(1), draft(2)
+		v1.Code = license.TypeCode(fmt.Sprintf("11990000%02d", i))
+		v2.Code, v1.State = v1.Code, license.TypeRetired
+		if i%2 == 0 {
+			must(t, "SaveTypes", saveTypes(t, s, v1))
+			want = append(want, stored(v1))
+		} else {
+			must(t, "SaveTypes", saveTypes(t, s, v2, v1))
+			want = append(want, stored(v2))
+		}
+	}
+	for _, size := range []int{1, 3, 7, 100} {
+		got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
+			var after license.TypeCode
+			if last != nil {
+				after = last.Code
+			}
+			return s.ListTypes(ctx, after, size)
+		})
+		same(t, fmt.Sprintf("pages of %d", size), got, want)
+	}
+	none, err = s.ListTypes(ctx, "", 0)
+	must(t, "ListTypes", err)
+	same(t, "types up to limit 0", len(none), 0)
+}

@@ -64,8 +64,8 @@ func birthDate(digits string) (Date, bool) {
 //     a province, six digits more, of which the date exists
 //
 // The old form has no check digit. Looking for it inside longer rows of digits
-// would refuse one in twenty ordinary serials, so it is sought alone. Full-width
-// digits and a small x count too.
+// would find it in several of a hundred ordinary serials, so it is sought alone.
+// Full-width digits and a small x count too.
 func ContainsCitizenNumber(s string) bool {
 	if len(s) < 15 {
 		return false
@@ -115,9 +115,30 @@ func foldDigit(r rune) byte {
 // oldCitizenNumber reports whether 15 digits may be a number of before 1999:
 // area 6, birth date yyMMdd, sequence 3.
 func oldCitizenNumber(digits string) bool {
-	if digits[0] < '1' || digits[0] > '8' || digits[1] == '0' {
-		return false // no province has such a code
+	if !province(digits[:2]) {
+		return false
 	}
 	_, ok := birthDate("19" + digits[6:12])
 	return ok
+}
+
+// province reports whether two digits are the code of a province (GB/T 2260).
+func province(code string) bool {
+	switch second := code[1]; code[0] {
+	case '1', '6':
+		return second >= '1' && second <= '5'
+	case '2':
+		return second >= '1' && second <= '3'
+	case '3':
+		return second >= '1' && second <= '7'
+	case '4':
+		return second >= '1' && second <= '6'
+	case '5':
+		return second <= '4'
+	case '7':
+		return second == '1'
+	case '8':
+		return second == '1' || second == '2'
+	}
+	return false
 }

@@ -148,7 +148,7 @@ func ParseCode(t CodeType, value string) (Code, error) {
 	if !utf8.ValidString(value) {
 		return Code{}, &CodeError{t, "code_character"}
 	}
-	v := foldCode(value)
+	v := FoldCode(value)
 	if v == "" {
 		return Code{}, &CodeError{t, "code_empty"}
 	}
@@ -167,12 +167,19 @@ func ParseCode(t CodeType, value string) (Code, error) {
 	return Code{t, v}, nil
 }
 
-// foldCode brings a code into its one form.
-func foldCode(s string) string {
+// FoldCode brings a code or an identifier into the one form in which it is kept
+// and compared: full-width forms of ASCII become ASCII, Latin letters upper case,
+// spaces around it go. Other characters stay as they are: a long s isn't an S.
+func FoldCode(s string) string {
 	if !isASCII(s) {
 		s = width.Fold.String(s)
 	}
-	return strings.ToUpper(strings.TrimSpace(s))
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, strings.TrimSpace(s))
 }
 
 func isASCII(s string) bool {

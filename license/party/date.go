@@ -117,8 +117,8 @@ func (d Date) After(other Date) bool { return d.Compare(other) > 0 }
 
 // AddDays returns the date n days later, none where the calendar ends.
 func (d Date) AddDays(n int) Date {
-	if d.IsZero() {
-		return d
+	if d.IsZero() || n > 366*9999 || n < -366*9999 {
+		return Date{}
 	}
 	return DateOf(time.Date(d.Year(), d.Month(), d.Day()+n, 0, 0, 0, 0, zone))
 }

@@ -103,8 +103,6 @@ func NameKey(name string) string {
 		case unicode.IsSpace(r):
 			space = true
 			continue
-		case invisible(r):
-			continue
 		case isDot(r):
 			r = '·'
 		default:
@@ -120,14 +118,16 @@ func NameKey(name string) string {
 	return b.String()
 }
 
-// compose folds width and old characters, and composes what isn't a
-// compatibility ideograph.
+// compose drops what is invisible, folds width and old characters, and composes
+// what isn't a compatibility ideograph.
 func compose(s string) string {
 	if isASCII(s) {
 		return s
 	}
 	s = strings.Map(func(r rune) rune {
 		switch {
+		case invisible(r):
+			return -1 // now, or what it parts would compose only the next time
 		case r >= firstPrivate && r < firstPrivate+rune(len(gbkPrivate)):
 			return gbkPrivate[r-firstPrivate]
 		case r >= 0x2f00 && r <= 0x2fd5: // Kangxi radicals: their one ideograph
@@ -173,11 +173,11 @@ func isDot(r rune) bool {
 	return false
 }
 
-// MaskName returns a person's name as it may be shown to others: of a name in
-// Latin or another script of letters the first letter of each word, of others
-// the last character, with a star for each hidden one. Dots and spaces stay, and
-// a name of one character is hidden whole: 张小䶮 is **䶮, 买买提·艾力 is
-// ***·*力, John Smith is J*** S****.
+// MaskName returns a person's name as it may be shown to others, with a star for
+// each hidden character: of a name with ideographs the last character, of others
+// the first letter of each word. Dots and spaces stay, and a name of one
+// character is hidden whole: 张小䶮 is **䶮, 买买提·艾力 is ***·*力, John Smith is
+// J*** S****.
 //
 // Names of organizations are public and need no mask.
 func MaskName(name string) string {
@@ -185,16 +185,16 @@ func MaskName(name string) string {
 	if len(cs) < 2 {
 		return strings.Repeat("*", len(cs))
 	}
+	ideographs := strings.ContainsFunc(name, wide)
 	var b strings.Builder
 	wordStart := true
 	for i, c := range cs {
 		r, _ := utf8.DecodeRuneInString(c)
 		separator := unicode.IsSpace(r) || isDot(r) || r == '．'
-		letter := unicode.IsLetter(r) && !wide(r)
-		switch {
-		case separator, letter && wordStart, !letter && i == len(cs)-1:
+		shown := !ideographs && wordStart || ideographs && i == len(cs)-1
+		if separator || shown {
 			b.WriteString(c)
-		default:
+		} else {
 			b.WriteByte('*')
 		}
 		wordStart = separator

@@ -1,0 +1,212 @@
+package license
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Schema is the JSON Schema (draft 2020-12) of a type's face fields 照面信息,
+// compiled. [CompileSchema] made sure that it ends soon on whatever it is given:
+// it loads nothing, recurses nowhere, and holds no more than the limits below. A
+// Schema may be used by several goroutines.
+type Schema struct {
+	compiled *jsonschema.Schema
+	fields   []Field
+}
+
+// Field is one face field: a property of the schema's root.
+type Field struct {
+	Name     string `json:"name"`
+	Title    string `json:"title,omitempty"` // for people, usually Chinese; may be empty
+	Required bool   `json:"required,omitempty"`
+}
+
+// Limits of a schema.
+const (
+	maxSchemaBytes      = 64 << 10
+	maxSchemaDepth      = 16    // of nested JSON objects and arrays
+	maxSchemaValues     = 20000 // JSON values of any kind
+	maxSchemas          = 1000  // subschemas
+	maxSchemaProperties = 200   // in all objects together
+	maxEnum             = 1000  // values of one enum
+	maxPattern          = 256   // characters
+	maxPatternProgram   = 512   // instructions of the compiled pattern: its time per character
+	// maxSchemaCost is how many subschemas may apply to one value. A type's
+	// fields, one schema each, cost about 2; what costs is alternatives within
+	// alternatives, which multiply through $ref.
+	maxSchemaCost = 128
+)
+
+// SchemaError says what is wrong with a schema, and where. Reason is one of:
+//
+//   - schema_json: not strict JSON, or not an object
+//   - schema_size, schema_depth, schema_count, schema_properties: beyond a limit
+//     (64 KiB, 16 levels, 1,000 subschemas, 200 properties)
+//   - schema_draft: $schema names another draft than 2020-12
+//   - schema_keyword: a keyword that is unknown or not allowed here
+//   - schema_reference: $ref to anything but a subschema of this schema
+//   - schema_recursive: a $ref that leads back to itself
+//   - schema_cost: too many subschemas would apply to one value
+//   - schema_enum, schema_number, schema_pattern, schema_format: a value that is
+//     too large, not known, or not to be compiled
+//   - schema_root: the root isn't {"type": "object"} with properties that closes
+//     itself by "additionalProperties": false or "unevaluatedProperties": false
+//   - schema_property_name: not a letter and up to 63 letters, digits and _
+//   - schema_hidden_field: a field that isn't among the root's properties
+//   - schema_required: the root requires a field that it doesn't define
+//   - schema_invalid: wrong by the draft's own schema
+type SchemaError struct {
+	Reason  string
+	Pointer string // a JSON Pointer into the schema, "" for the whole
+}
+
+func (e *SchemaError) Error() string {
+	if e.Pointer == "" {
+		return e.Message()
+	}
+	return e.Pointer + " " + e.Message()
+}
+
+// Message returns a clause that follows the pointer and says what to do.
+func (e *SchemaError) Message() string {
+	if m, ok := schemaMessages[e.Reason]; ok {
+		return m
+	}
+	return "is not usable: " + e.Reason
+}
+
+var schemaMessages = map[string]string{
+	"schema_json":          "must be one strict JSON object",
+	"schema_size":          "must have at most 64 KiB",
+	"schema_depth":         "must have at most 16 levels of objects and arrays",
+	"schema_count":         "must have at most 1,000 subschemas and 20,000 values",
+	"schema_properties":    "must have at most 200 properties in all, and 200 required names in one place",
+	"schema_draft":         "must be https://json-schema.org/draft/2020-12/schema",
+	"schema_keyword":       "is not a keyword that a type's schema may use here; names of your own begin with x-",
+	"schema_reference":     "must lead to a subschema of this schema, such as #/$defs/name",
+	"schema_recursive":     "must not refer to itself, not even through others",
+	"schema_cost":          "applies too many subschemas (more than 128) to one value",
+	"schema_enum":          "must list at most 1,000 values",
+	"schema_number":        "must be a number with at most 32 characters and a small exponent; counts have at most 6 digits",
+	"schema_pattern":       "must be a pattern in RE2 syntax, at most 256 characters and without large repetitions; limit lengths by maxLength",
+	"schema_format":        "must be one of date, time, date-time, duration, email, hostname, ipv4, ipv6, uri, uri-reference, uuid",
+	"schema_root":          `must have "type": "object", properties, and "additionalProperties": false`,
+	"schema_property_name": "must be a letter and up to 63 letters, digits and _",
+	"schema_hidden_field":  "lets in a field that is not among the properties of the root",
+	"schema_required":      "names a field that is not among the properties",
+	"schema_invalid":       "is not allowed by JSON Schema draft 2020-12",
+}
+
+// refuse returns a SchemaError. The pointer holds the author's own names, so that
+// it is made printable.
+func refuse(reason, at string) error { return &SchemaError{reason, shown(at, 1000)} }
+
+// Fields returns the face fields in the order in which the schema has them.
+func (s *Schema) Fields() []Field { return slices.Clone(s.fields) }
+
+// schemaURL is the base of every schema while it is compiled. It leads nowhere.
+const schemaURL = "urn:yizheng:schema"
+
+// noLoader refuses to load anything. References that leave the schema are found
+// before; this is the second lock on the same door.
+type noLoader struct{}
+
+func (noLoader) Load(string) (any, error) { return nil, errors.New("schemas load nothing") }
+
+// CompileSchema checks a type's schema and compiles it. Errors are
+// [*SchemaError].
+//
+// It is stricter than the draft, so that a schema says what its author means and
+// stays harmless: keywords must be known ("x-…" are ignored), formats are known
+// and asserted, $ref stays inside ("#/…") and never recurses, and every field is
+// named at the root, because consent and disclosure name fields one by one. A
+// $id at the root is ignored.
+func CompileSchema(raw []byte) (*Schema, error) {
+	if len(raw) > maxSchemaBytes {
+		return nil, refuse("schema_size", "")
+	}
+	doc, order, err := decodeSchema(raw)
+	if err != nil {
+		return nil, err
+	}
+	delete(doc, "$id") // or else references would be relative to it
+	check := schemaCheck{byPointer: map[string]*schemaNode{}}
+	root, err := check.all(doc)
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(noLoader{})
+	c.AssertFormat()
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, refuse("schema_invalid", "")
+	}
+	compiled, err := c.Compile(schemaURL)
+	if err != nil {
+		return nil, invalidSchema(err)
+	}
+	return &Schema{compiled, fieldsOf(root, order)}, nil
+}
+
+// decodeSchema decodes a schema and returns the root's property names in order.
+func decodeSchema(raw []byte) (map[string]any, []string, error) {
+	d := newValueDecoder(raw, maxSchemaDepth, maxSchemaValues)
+	d.ordered = "/properties"
+	v, err := d.document()
+	if err != nil {
+		switch reason := err.Reason; reason {
+		case "fields_depth":
+			return nil, nil, refuse("schema_depth", "")
+		case "fields_count":
+			return nil, nil, refuse("schema_count", "")
+		default:
+			return nil, nil, refuse("schema_json", "")
+		}
+	}
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil, refuse("schema_json", "")
+	}
+	return doc, d.order, nil
+}
+
+// invalidSchema says where the draft's own schema was violated.
+func invalidSchema(err error) error {
+	e, ok := errors.AsType[*jsonschema.SchemaValidationError](err)
+	if !ok {
+		return refuse("schema_invalid", "")
+	}
+	v, ok := errors.AsType[*jsonschema.ValidationError](e.Err)
+	if !ok {
+		return refuse("schema_invalid", "")
+	}
+	for len(v.Causes) > 0 {
+		v = slices.MaxFunc(v.Causes, func(a, b *jsonschema.ValidationError) int {
+			return cmp.Compare(len(a.InstanceLocation), len(b.InstanceLocation))
+		})
+	}
+	return refuse("schema_invalid", pointer(v.InstanceLocation))
+}
+
+// fieldsOf lists the root's properties. A field without a title takes that of
+// the schema it refers to.
+func fieldsOf(root *schemaNode, order []string) []Field {
+	required, _ := root.object["required"].([]any)
+	fields := make([]Field, 0, len(order))
+	for _, name := range order {
+		f := Field{Name: name, Required: slices.Contains(required, any(name))}
+		for n := root.named[name]; n != nil && f.Title == ""; n = n.target {
+			f.Title, _ = n.object["title"].(string)
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// sortedKeys makes what is found in maps come in the same order each time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,442 @@
+package license
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// Limits of face fields.
+const (
+	maxFieldsBytes  = 64 << 10
+	maxFieldsDepth  = 16   // of nested JSON objects and arrays
+	maxFieldsValues = 4096 // JSON values of any kind
+	maxFieldString  = 4096 // characters
+	maxViolations   = 100
+)
+
+// Violation is one way in which face fields don't fit their type's schema. It
+// holds no value: Pointer is a JSON Pointer (RFC 6901) to what is wrong or
+// missing, with member names cut to 64 characters and escaped where they don't
+// print; Keyword is the schema's keyword; Message is one English clause that
+// follows the pointer.
+type Violation struct {
+	Pointer string `json:"pointer"`
+	Keyword string `json:"keyword"`
+	Message string `json:"message"`
+}
+
+// FieldsError says that face fields could not be looked at at all. Reason is one
+// of: fields_json (not strict JSON: duplicate names, invalid UTF-8 and trailing
+// data too), fields_size (64 KiB), fields_depth (16), fields_count (4,096 values).
+type FieldsError struct{ Reason string }
+
+func (e *FieldsError) Error() string { return "face fields: " + e.Reason }
+
+// Validate checks face fields, one strict JSON object. It returns every
+// violation, in the order of their pointers; beyond 100 the last one has the
+// keyword "more" and says how many there are. Fields that can't be looked at at
+// all are a [*FieldsError].
+func (s *Schema) Validate(fields []byte) ([]Violation, error) {
+	_, found, err := s.decode(fields)
+	return found, err
+}
+
+// decode is Validate, and returns the fields if there is nothing wrong with them.
+// Numbers in them are [jsontext.Value], the text as it came: it is what will be
+// signed.
+func (s *Schema) decode(fields []byte) (map[string]any, []Violation, error) {
+	if len(fields) > maxFieldsBytes {
+		return nil, nil, &FieldsError{"fields_size"}
+	}
+	v, err := newValueDecoder(fields, maxFieldsDepth, maxFieldsValues).document()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, fail := s.ValidateDecoded(v)
+	if fail != nil || len(found) > 0 {
+		return nil, found, fail
+	}
+	return rawNumbers(v).(map[string]any), nil, nil
+}
+
+// rawNumbers replaces the validator's numbers by ones that encode as numbers with
+// any package: a [json.Number] is a string to all but its own.
+func rawNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return jsontext.Value(v)
+	case []any:
+		for i, item := range v {
+			v[i] = rawNumbers(item)
+		}
+	case map[string]any:
+		for name, item := range v {
+			v[name] = rawNumbers(item)
+		}
+	}
+	return v
+}
+
+// ValidateDecoded is Validate for a value that was decoded strictly already:
+// map[string]any, []any, string, bool, nil, and [encoding/json.Number], float64,
+// int or int64 for numbers.
+func (s *Schema) ValidateDecoded(v any) ([]Violation, error) {
+	found := findings{}
+	look := inspection{found: &found}
+	if err := look.value(v, 1); err != nil {
+		return nil, err
+	}
+	if look.badNumber {
+		// The validator computes exactly; such a number may take it minutes.
+		return found.list(), nil
+	}
+	if err := s.compiled.Validate(v); err != nil {
+		e, ok := errors.AsType[*jsonschema.ValidationError](err)
+		if !ok {
+			return nil, fmt.Errorf("validating face fields: %w", err)
+		}
+		for _, cause := range e.Causes {
+			found.flatten(cause)
+		}
+	}
+	return found.list(), nil
+}
+
+// inspection looks at what holds for all fields, whatever the schema says.
+type inspection struct {
+	found     *findings
+	path      []string
+	values    int
+	badNumber bool
+}
+
+func (in *inspection) value(v any, depth int) error {
+	if in.values++; in.values > maxFieldsValues {
+		return &FieldsError{"fields_count"}
+	}
+	switch v := v.(type) {
+	case nil, bool, int, int64:
+	case string:
+		if len(v) > maxFieldString && utf8.RuneCountInString(v) > maxFieldString {
+			in.found.add(in.path, "maxLength", "has more than "+strconv.Itoa(maxFieldString)+" characters")
+		}
+	case json.Number:
+		in.number(plainNumber(string(v)))
+	case float64:
+		in.number(!math.IsNaN(v) && !math.IsInf(v, 0))
+	case []any:
+		if depth > maxFieldsDepth {
+			return &FieldsError{"fields_depth"}
+		}
+		for i, item := range v {
+			if err := in.member(strconv.Itoa(i), item, depth); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if depth > maxFieldsDepth {
+			return &FieldsError{"fields_depth"}
+		}
+		for name, item := range v {
+			if err := in.member(name, item, depth); err != nil {
+				return err
+			}
+			if !fieldName.MatchString(name) {
+				// Also where the schema leaves an object open: a member named _sd
+				// would be taken for the credential's own.
+				in.found.add(append(in.path, name), "additionalProperties", notDefined)
+			}
+		}
+	default:
+		return &FieldsError{"fields_json"}
+	}
+	return nil
+}
+
+func (in *inspection) member(token string, v any, depth int) error {
+	in.path = append(in.path, token)
+	err := in.value(v, depth+1)
+	in.path = in.path[:len(in.path)-1]
+	return err
+}
+
+func (in *inspection) number(ok bool) {
+	if !ok {
+		in.badNumber = true
+		in.found.add(in.path, "type", "is a number with too many digits")
+	}
+}
+
+// plainNumber reports whether a JSON number has at most 32 characters and an
+// exponent within ±30.
+func plainNumber(s string) bool {
+	if len(s) > 32 || strings.Trim(s, "0123456789+-.eE") != "" {
+		return false
+	}
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		if e, err := strconv.Atoi(s[i+1:]); err != nil || e < -30 || e > 30 {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
+}
+
+// findings collect what is wrong.
+type findings struct {
+	kept  []Violation
+	total int
+}
+
+const notDefined = "is not defined by the type"
+
+func (fs *findings) add(path []string, keyword, message string) {
+	// Ten times as many as are shown, for some are found twice; a bound
+	// nonetheless, as hostile fields may have thousands.
+	if fs.total++; len(fs.kept) < 10*maxViolations {
+		fs.kept = append(fs.kept, Violation{pointer(path), keyword, message})
+	}
+}
+
+// list returns the violations in order, each once.
+func (fs *findings) list() []Violation {
+	slices.SortFunc(fs.kept, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Keyword, b.Keyword), cmp.Compare(a.Message, b.Message))
+	})
+	all := len(fs.kept)
+	fs.kept = slices.Compact(fs.kept)
+	total := fs.total - (all - len(fs.kept))
+	if total <= maxViolations {
+		return fs.kept
+	}
+	return append(fs.kept[:maxViolations], Violation{"", "more", fmt.Sprintf("has %d violations, of which these are the first %d", total, maxViolations)})
+}
+
+// flatten takes the validator's tree apart. Its own messages echo values, so none
+// is used. Of alternatives that all failed, only the choice is named: which of
+// them was meant is not known.
+func (fs *findings) flatten(e *jsonschema.ValidationError) {
+	at := e.InstanceLocation
+	switch k := e.ErrorKind.(type) {
+	case *kind.Group, *kind.Reference, *kind.AllOf, *kind.Schema:
+		for _, cause := range e.Causes {
+			fs.flatten(cause)
+		}
+	case *kind.Required:
+		for _, name := range k.Missing {
+			fs.add(append(at, name), "required", "is required")
+		}
+	case *kind.DependentRequired:
+		for _, name := range k.Missing {
+			fs.add(append(at, name), "dependentRequired", "is required beside "+k.Prop)
+		}
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			fs.add(append(at, name), "additionalProperties", notDefined)
+		}
+	case *kind.FalseSchema:
+		fs.add(at, "additionalProperties", notDefined)
+	default:
+		keyword, message := explain(k)
+		fs.add(at, keyword, message)
+	}
+}
+
+// explain returns the keyword and our message for what is wrong with one value.
+// What it tells is from the schema or is a count.
+func explain(k jsonschema.ErrorKind) (keyword, message string) {
+	switch k := k.(type) {
+	case *kind.Type:
+		message = "has the wrong JSON type, must be " + strings.Join(k.Want, " or ")
+	case *kind.Enum:
+		message = "is none of the values that the type allows"
+	case *kind.Const:
+		message = "is not the value that the type prescribes"
+	case *kind.Format:
+		message = "is not in the format " + k.Want
+	case *kind.Pattern:
+		message = "does not match the pattern " + k.Want
+	case *kind.MinLength:
+		message = fmt.Sprintf("must have at least %d characters", k.Want)
+	case *kind.MaxLength:
+		message = fmt.Sprintf("must have at most %d characters", k.Want)
+	case *kind.MinItems:
+		message = fmt.Sprintf("must have at least %d items", k.Want)
+	case *kind.MaxItems:
+		message = fmt.Sprintf("must have at most %d items", k.Want)
+	case *kind.UniqueItems:
+		message = fmt.Sprintf("has equal items at %d and %d", k.Duplicates[0], k.Duplicates[1])
+	case *kind.MinProperties:
+		message = fmt.Sprintf("must have at least %d members", k.Want)
+	case *kind.MaxProperties:
+		message = fmt.Sprintf("must have at most %d members", k.Want)
+	case *kind.Minimum:
+		message = "must be at least " + k.Want.RatString()
+	case *kind.Maximum:
+		message = "must be at most " + k.Want.RatString()
+	case *kind.ExclusiveMinimum:
+		message = "must be more than " + k.Want.RatString()
+	case *kind.ExclusiveMaximum:
+		message = "must be less than " + k.Want.RatString()
+	case *kind.MultipleOf:
+		message = "must be a multiple of " + k.Want.RatString()
+	case *kind.AnyOf, *kind.OneOf:
+		message = "fits none, or too many, of the alternatives that the type allows"
+	case *kind.Not:
+		message = "is what the type rules out"
+	case *kind.Contains, *kind.MinContains:
+		message = "has too few items of the kind that the type asks for"
+	case *kind.MaxContains:
+		message = "has too many items of the kind that the type limits"
+	default:
+		message = "does not fit the type"
+	}
+	if path := k.KeywordPath(); len(path) > 0 {
+		keyword = path[0]
+	}
+	return keyword, message
+}
+
+// pointer writes a JSON Pointer (RFC 6901) that is safe to print: tokens are the
+// caller's member names, so each is cut to 64 characters and what doesn't print
+// is escaped.
+func pointer(tokens []string) string {
+	var b strings.Builder
+	for _, t := range tokens {
+		b.WriteByte('/')
+		b.WriteString(shown(escapeToken(t), 64))
+	}
+	return b.String()
+}
+
+// escapeToken escapes what a JSON Pointer needs escaped, and no more.
+func escapeToken(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+}
+
+// shown cuts s to n characters and escapes those that don't print.
+func shown(s string, n int) string {
+	if fieldName.MatchString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if n--; n < 0 {
+			b.WriteRune('…')
+			break
+		}
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// valueDecoder decodes one strict JSON document within limits. Numbers stay text
+// ([json.Number]).
+type valueDecoder struct {
+	dec      *jsontext.Decoder
+	maxDepth int
+	values   int    // that may still come
+	ordered  string // the JSON Pointer of an object whose member order is wanted
+	order    []string
+}
+
+func newValueDecoder(raw []byte, depth, values int) *valueDecoder {
+	return &valueDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), maxDepth: depth, values: values}
+}
+
+var errNotJSON = &FieldsError{"fields_json"}
+
+// document decodes the whole input.
+func (d *valueDecoder) document() (any, *FieldsError) {
+	v, err := d.value()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.dec.ReadToken(); err != io.EOF {
+		return nil, errNotJSON
+	}
+	return v, nil
+}
+
+func (d *valueDecoder) value() (any, *FieldsError) {
+	if d.values--; d.values < 0 {
+		return nil, &FieldsError{"fields_count"}
+	}
+	t, err := d.dec.ReadToken()
+	if err != nil {
+		return nil, errNotJSON
+	}
+	switch t.Kind() {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return t.Bool(), nil
+	case '"':
+		return t.String(), nil
+	case '0':
+		return json.Number(t.String()), nil
+	}
+	if d.dec.StackDepth() > d.maxDepth {
+		return nil, &FieldsError{"fields_depth"}
+	}
+	if t.Kind() == '{' {
+		return d.object()
+	}
+	list := []any{}
+	for d.dec.PeekKind() != ']' {
+		v, err := d.value()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err = d.dec.ReadToken()
+	return list, jsonError(err)
+}
+
+func (d *valueDecoder) object() (any, *FieldsError) {
+	ordered := d.ordered != "" && string(d.dec.StackPointer()) == d.ordered
+	members := map[string]any{}
+	for d.dec.PeekKind() != '}' {
+		name, err := d.dec.ReadToken()
+		if err != nil {
+			return nil, errNotJSON
+		}
+		key := name.String() // before the next token takes its place
+		v, fail := d.value()
+		if fail != nil {
+			return nil, fail
+		}
+		members[key] = v
+		if ordered {
+			d.order = append(d.order, key)
+		}
+	}
+	_, err := d.dec.ReadToken()
+	return members, jsonError(err)
+}
+
+func jsonError(err error) *FieldsError {
+	if err != nil {
+		return errNotJSON
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package sdjwt
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/signing"
+)
+
+// Binding is what a verifier expects of a key binding JWT (RFC 9901 section 7.3).
+type Binding struct {
+	Audience string        // exactly this one; required
+	Nonce    string        // exactly this one; required
+	Now      time.Time     // default time.Now()
+	MaxAge   time.Duration // since it was issued; default 5 minutes
+	Skew     time.Duration // by which clocks may differ; default 1 minute
+}
+
+const (
+	defaultMaxAge = 5 * time.Minute
+	defaultSkew   = time.Minute
+	// maxBinding bounds a key binding JWT: four short claims and a signature.
+	maxBinding = 8 << 10
+)
+
+// bindingClaims are the claims of a key binding JWT (RFC 9901 section 4.3).
+// Times are NumericDates, which may have a fraction (RFC 7519 section 2).
+type bindingClaims struct {
+	IssuedAt  *float64 `json:"iat"`
+	Audience  string   `json:"aud"` // a single one, unlike in other JWTs
+	Nonce     string   `json:"nonce"`
+	Hash      string   `json:"sd_hash"`
+	Expires   *float64 `json:"exp,omitempty"`
+	NotBefore *float64 `json:"nbf,omitempty"`
+}
+
+// Bind returns the token with a key binding JWT, signed with the holder's key
+// for one audience and one nonce (RFC 9901 section 4.3). It takes the place of
+// one that is there. iat is rounded down to the second.
+func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce string, iat time.Time) (*Token, error) {
+	if aud == "" || nonce == "" {
+		return nil, fail("binding_malformed", "neither audience nor nonce may be empty")
+	}
+	hash, err := t.hash()
+	if err != nil {
+		return nil, err
+	}
+	jws, err := signing.Sign(s, signing.Header{Typ: signing.TypKeyBinding, Algorithm: alg}, struct {
+		IssuedAt int64  `json:"iat"`
+		Audience string `json:"aud"`
+		Nonce    string `json:"nonce"`
+		Hash     string `json:"sd_hash"`
+	}{iat.Unix(), aud, nonce, t.sdHash(hash)})
+	if err != nil {
+		return nil, err
+	}
+	bound := *t
+	bound.KeyBinding = jws
+	return &bound, nil
+}
+
+// CheckBinding verifies the token's key binding JWT: that it is signed with the
+// key in the claim cnf.jwk (RFC 7800 section 3.2), for this audience and nonce,
+// lately, and over this very token. claims are those that [Token.Resolve]
+// returned. Errors: *Error, [signing.ErrUndecided].
+func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *signing.Verifier) error {
+	if t.KeyBinding == "" {
+		return &Error{Reason: "binding_missing"}
+	}
+	holder, err := holderKey(claims)
+	if err != nil {
+		return err
+	}
+	_, payload, err := signing.Verify(ctx, t.KeyBinding, signing.Expectation{
+		Typ:      signing.TypKeyBinding,
+		Max:      maxBinding,
+		Key:      func(signing.Header) (crypto.PublicKey, error) { return holder, nil },
+		Verifier: v,
+	})
+	if e, ok := errors.AsType[*signing.TokenError](err); ok {
+		return &Error{Reason: "binding_signature", Err: e}
+	}
+	if err != nil {
+		return err
+	}
+	var c bindingClaims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return fail("binding_malformed", "a claim is not of its type")
+	}
+	if c.IssuedAt == nil || c.Audience == "" || c.Nonce == "" || c.Hash == "" {
+		return fail("binding_malformed", "one of iat, aud, nonce and sd_hash is missing")
+	}
+	// With nothing expected, nothing is right: an empty expectation is a
+	// caller's mistake that must not open the door.
+	if c.Audience != b.Audience {
+		return &Error{Reason: "binding_audience"}
+	}
+	if subtle.ConstantTimeCompare([]byte(c.Nonce), []byte(b.Nonce)) != 1 {
+		return &Error{Reason: "binding_nonce"}
+	}
+	if err := b.checkTimes(&c); err != nil {
+		return err
+	}
+	hash, err := t.hash()
+	if err != nil {
+		return err
+	}
+	if c.Hash != t.sdHash(hash) {
+		return &Error{Reason: "binding_hash"}
+	}
+	return nil
+}
+
+// checkTimes checks that the binding was made lately. It compares seconds as
+// float64, so that no date, however far off, overflows.
+func (b *Binding) checkTimes(c *bindingClaims) error {
+	now, age, skew := b.Now, b.MaxAge, b.Skew
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if age <= 0 {
+		age = defaultMaxAge
+	}
+	if skew <= 0 {
+		skew = defaultSkew
+	}
+	at := float64(now.UnixMilli()) / 1000
+	switch {
+	case *c.IssuedAt > at+skew.Seconds():
+		return fail("binding_expired", "issued in the future")
+	case *c.IssuedAt < at-age.Seconds()-skew.Seconds():
+		return fail("binding_expired", "issued more than %v ago", age)
+	case c.NotBefore != nil && *c.NotBefore > at+skew.Seconds():
+		return fail("binding_expired", "not valid yet")
+	case c.Expires != nil && *c.Expires <= at-skew.Seconds():
+		return fail("binding_expired", "no longer valid")
+	}
+	return nil
+}
+
+// holderKey returns the key that claims confirm by value.
+func holderKey(claims map[string]any) (crypto.PublicKey, error) {
+	cnf, _ := claims["cnf"].(map[string]any)
+	jwk, _ := cnf["jwk"].(map[string]any)
+	if jwk == nil {
+		return nil, fail("binding_key", "no cnf.jwk")
+	}
+	text := func(name string) string { s, _ := jwk[name].(string); return s }
+	key, err := signing.JWK{
+		KeyType: text("kty"), Curve: text("crv"), X: text("x"), Y: text("y"),
+	}.PublicKey()
+	if err != nil {
+		return nil, &Error{Reason: "binding_key", Err: err}
+	}
+	return key, nil
+}
+
+// sdHash returns the sd_hash of the token (RFC 9901 section 4.3.1).
+func (t *Token) sdHash(h Hash) string {
+	var b strings.Builder
+	t.writeTo(&b)
+	return h.digest([]byte(b.String()))
+}
+
+// hash returns the hash algorithm that the JWS names, without regard to the
+// rest of it.
+func (t *Token) hash() (Hash, error) {
+	_, rest, _ := strings.Cut(t.JWS, ".")
+	part, _, _ := strings.Cut(rest, ".")
+	payload, err := encoding.DecodeString(part)
+	if err != nil || len(payload) != encoding.DecodedLen(len(part)) || len(payload) > t.limits.withDefaults().Bytes {
+		return "", fail("sdjwt_malformed", "the JWS has no payload")
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(payload))
+	if k, err := dec.ReadToken(); err != nil || k.Kind() != '{' {
+		return "", fail("sdjwt_malformed", "the payload is not an object")
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			break
+		}
+		if name.String() != nameHash {
+			if dec.SkipValue() != nil {
+				break
+			}
+			continue
+		}
+		var alg any
+		if json.UnmarshalDecode(dec, &alg) != nil {
+			break
+		}
+		return hashOf(map[string]any{nameHash: alg})
+	}
+	if dec.PeekKind() != '}' {
+		return "", fail("sdjwt_malformed", "the payload is not strict JSON")
+	}
+	return SHA256, nil
+}

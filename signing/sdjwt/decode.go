@@ -1,0 +1,223 @@
+package sdjwt
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// digests are the contents of an "_sd" member, in the tree a treeDecoder makes.
+type digests []string
+
+// digestElement is the digest in an array element {"...": digest}.
+type digestElement string
+
+var (
+	errMisplaced = errors.New("digests where none may be")
+	errType      = errors.New("not of the type it has to be")
+	errTrailing  = errors.New("more than one JSON value")
+	errDepth     = errors.New("nested too deeply")
+)
+
+// treeDecoder makes trees of map[string]any, []any, string, [Number], bool and
+// nil from JSON, in which digests have types of their own. Its recursion ends
+// at its limit of depth; duplicate names and invalid UTF-8 end it, too.
+type treeDecoder struct {
+	dec    *jsontext.Decoder
+	source string // what dec reads
+	before int    // where in source the token before the last one ends
+	limit  int
+
+	payload bool // an _sd_alg at the top is in its place
+	height  int  // the greatest depth met
+	marked  bool // digests were met
+}
+
+// newTreeDecoder returns a decoder of data, which may be several values.
+func newTreeDecoder(data []byte, limit int) *treeDecoder {
+	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: string(data), limit: limit}
+}
+
+// next reads a token.
+func (d *treeDecoder) next() (jsontext.Token, error) {
+	d.before = int(d.dec.InputOffset())
+	return d.dec.ReadToken()
+}
+
+// content returns the content of the string t, which was read last. Without
+// escapes it is part of the source, which saves half of all allocations: it is
+// valid, or the decoder would have said so, and what lies between two tokens
+// has no quote in it.
+func (d *treeDecoder) content(t jsontext.Token) string {
+	s := d.source[d.before:d.dec.InputOffset()]
+	s = s[strings.IndexByte(s, '"')+1 : len(s)-1]
+	if strings.IndexByte(s, '\\') >= 0 {
+		return t.String()
+	}
+	return s
+}
+
+// explain turns what the decoder returned into an *Error that tells where, but
+// not what, the bad input is.
+func (d *treeDecoder) explain(err error, reason string) *Error {
+	switch err {
+	case errDepth:
+		return fail("sdjwt_depth", "at most %d levels", d.limit)
+	case errMisplaced, errType, errTrailing:
+		return fail(reason, "%w, before byte %d", err, d.dec.InputOffset())
+	}
+	return fail(reason, "not strict JSON after byte %d", d.dec.InputOffset())
+}
+
+// end returns an error if anything but white space is left.
+func (d *treeDecoder) end() error {
+	if _, err := d.next(); err != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+// value reads the next value, which stands at the given depth if it has parts.
+func (d *treeDecoder) value(depth int) (any, error) {
+	t, err := d.next()
+	if err != nil {
+		return nil, err
+	}
+	return d.rest(t, depth, false)
+}
+
+// rest reads the rest of the value that begins with t. An object that is an
+// array's element may be a digest.
+func (d *treeDecoder) rest(t jsontext.Token, depth int, inArray bool) (any, error) {
+	switch t.Kind() {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return t.Bool(), nil
+	case '"':
+		return d.content(t), nil
+	case '0':
+		return Number(t.String()), nil
+	case '{', '[':
+		if depth > d.limit {
+			return nil, errDepth
+		}
+		d.height = max(d.height, depth)
+		if t.Kind() == '[' {
+			return d.array(depth)
+		}
+		return d.object(depth, inArray)
+	}
+	return nil, errType
+}
+
+// array reads an array's elements and its end.
+func (d *treeDecoder) array(depth int) (any, error) {
+	a := []any{}
+	for {
+		t, err := d.next()
+		if err != nil {
+			return nil, err
+		}
+		if t.Kind() == ']' {
+			return a, nil
+		}
+		v, err := d.rest(t, depth+1, true)
+		if err != nil {
+			return nil, err
+		}
+		a = append(a, v)
+	}
+}
+
+// object reads an object's members and its end.
+func (d *treeDecoder) object(depth int, inArray bool) (any, error) {
+	m := make(map[string]any)
+	for {
+		t, err := d.next()
+		if err != nil {
+			return nil, err
+		}
+		if t.Kind() == '}' {
+			return m, nil
+		}
+		name := d.content(t)
+		var v any
+		switch name {
+		case nameElement:
+			if !inArray || len(m) > 0 {
+				return nil, errMisplaced
+			}
+			return d.element()
+		case nameDigests:
+			v, err = d.digests()
+		case nameHash: // RFC 9901 section 4.1.1: nowhere but at the top
+			if !d.payload || depth > 1 {
+				return nil, errMisplaced
+			}
+			v, err = d.value(depth + 1)
+		default:
+			v, err = d.value(depth + 1)
+		}
+		if err != nil {
+			return nil, err
+		}
+		m[name] = v
+	}
+}
+
+// element reads the digest and the end of {"...": digest}, which may have no
+// other member (RFC 9901 section 4.2.4.2).
+func (d *treeDecoder) element() (digestElement, error) {
+	d.marked = true
+	digest, err := d.text()
+	if err != nil {
+		return "", err
+	}
+	t, err := d.next()
+	if err != nil {
+		return "", err
+	}
+	if t.Kind() != '}' {
+		return "", errMisplaced
+	}
+	return digestElement(digest), nil
+}
+
+// digests reads the value of an "_sd" member: an array of strings (RFC 9901
+// section 4.2.4.1).
+func (d *treeDecoder) digests() (digests, error) {
+	d.marked = true
+	t, err := d.next()
+	if err != nil {
+		return nil, err
+	}
+	if t.Kind() != '[' {
+		return nil, errType
+	}
+	var list digests
+	for d.dec.PeekKind() != ']' {
+		digest, err := d.text()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, digest)
+	}
+	_, err = d.next()
+	return list, err
+}
+
+// text reads a string.
+func (d *treeDecoder) text() (string, error) {
+	t, err := d.next()
+	if err != nil {
+		return "", err
+	}
+	if t.Kind() != '"' {
+		return "", errType
+	}
+	return d.content(t), nil
+}

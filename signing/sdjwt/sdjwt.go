@@ -1,0 +1,176 @@
+// Package sdjwt issues, presents and verifies SD-JWTs: JSON Web Tokens whose
+// holder decides claim by claim what a verifier sees (RFC 9901).
+//
+// The issuer marks claims with [Selective], packs them with [Pack], signs the
+// payload and joins both with [Combine]. Whoever receives a token takes it
+// apart with [Parse], verifies the signature of Token.JWS with
+// [signing.Verify], and only then gives the verified payload to
+// [Token.Resolve]. The holder withholds with [Token.Present] and proves
+// possession of a key with [Token.Bind], which the verifier checks with
+// [Token.CheckBinding].
+//
+// What comes from outside is bounded in size, number and depth before it costs
+// anything, and its JSON is strict: a duplicate name, invalid UTF-8 or
+// base64url in other than its canonical form is refused.
+package sdjwt
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/go-json-experiment/json"
+)
+
+// Hash names the hash algorithm of an SD-JWT by its "_sd_alg" value (RFC 9901
+// section 4.1.1).
+type Hash string
+
+const (
+	// SHA256 is what a token without "_sd_alg" uses; everyone supports it.
+	SHA256 Hash = "sha-256"
+	// SM3 is GB/T 32905, under its name in IANA's hash function registries.
+	SM3 Hash = "sm3"
+)
+
+// hashSize is the length of a digest, in bytes, under either algorithm.
+const hashSize = 32
+
+// valid reports whether h is an algorithm this package knows.
+func (h Hash) valid() bool { return h == SHA256 || h == SM3 }
+
+// appendDigest appends the base64url digest of message, 43 characters. The
+// caller has checked that h is valid.
+func (h Hash) appendDigest(dst, message []byte) []byte {
+	var sum [hashSize]byte
+	if h == SM3 {
+		sum = sm3.Sum(message)
+	} else {
+		sum = sha256.Sum256(message)
+	}
+	return encoding.AppendEncode(dst, sum[:])
+}
+
+// digest returns the base64url digest of message.
+func (h Hash) digest(message []byte) string {
+	var text [digestLen]byte
+	return string(h.appendDigest(text[:0], message))
+}
+
+// encoding is base64url without padding (RFC 7515 section 2), with trailing
+// bits that must be zero, so that every value has one form. But it skips line
+// breaks, so readers check the length of what comes out.
+var encoding = base64.RawURLEncoding.Strict()
+
+// digestLen is the length of a digest in base64url.
+const digestLen = (hashSize*8 + 5) / 6
+
+// Names that carry digests (RFC 9901 sections 4.1.1 and 4.2.4). No claim may
+// have one of them.
+const (
+	nameDigests = "_sd"
+	nameElement = "..."
+	nameHash    = "_sd_alg"
+)
+
+// reserved reports whether name is one that no claim may have.
+func reserved(name string) bool {
+	return name == nameDigests || name == nameElement || name == nameHash
+}
+
+// Selective marks an object member's value or an array element that the holder
+// may withhold. It has a meaning only inside map[string]any and []any.
+type Selective struct{ Value any }
+
+// MarshalJSON always fails: a Selective that reaches an encoder was overlooked
+// by Pack, and encoding it would disclose what should have been withheld.
+func (Selective) MarshalJSON() ([]byte, error) {
+	return nil, fail("claim_malformed", "a selective value lies where Pack does not look")
+}
+
+// Number is a JSON number exactly as it was written, so that no digit is lost.
+// Unlike encoding/json's Number it stays a number under encoding/json/v2.
+type Number string
+
+// Int64 returns the number, if it is written as an integer that fits.
+func (n Number) Int64() (int64, error) { return strconv.ParseInt(string(n), 10, 64) }
+
+// Float64 returns the float64 nearest to the number, or an error if it is too large.
+func (n Number) Float64() (float64, error) { return strconv.ParseFloat(string(n), 64) }
+
+// MarshalJSON returns the number as it was written.
+func (n Number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
+
+var _ json.Marshaler = Number("")
+
+// Limits bound what a token may cost. Zero fields take their defaults.
+type Limits struct {
+	Bytes       int // of the whole token; default 64 KiB
+	Disclosures int // default 256
+	Depth       int // of nested objects and arrays, the payload itself being 1; default 16
+}
+
+const (
+	defaultBytes       = 64 << 10
+	defaultDisclosures = 256
+	defaultDepth       = 16
+)
+
+// withDefaults returns l with its zero fields filled in.
+func (l Limits) withDefaults() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = defaultBytes
+	}
+	if l.Disclosures <= 0 {
+		l.Disclosures = defaultDisclosures
+	}
+	if l.Depth <= 0 {
+		l.Depth = defaultDepth
+	}
+	return l
+}
+
+// Error says why a token, or claims to be packed, were refused. Its text holds
+// no claim. Reason is one of
+//
+//	sdjwt_malformed          not of the form of RFC 9901 section 4, or digests where none may be
+//	sdjwt_too_large          more bytes or disclosures than the limits allow
+//	sdjwt_depth              nested deeper than the limits allow
+//	hash_unknown             an _sd_alg other than sha-256 and sm3
+//	disclosure_malformed     not base64url of a JSON array of the right kind
+//	disclosure_duplicate     the same disclosure twice
+//	disclosure_unreferenced  a disclosure that no digest leads to
+//	digest_duplicate         the same digest twice
+//	claim_collision          a disclosed claim that is there already
+//	claim_reserved           a claim to be packed is named _sd, ... or _sd_alg
+//	claim_malformed          a claim to be packed has no JSON form
+//	binding_missing          no key binding JWT
+//	binding_key              no usable key in cnf.jwk (RFC 7800)
+//	binding_malformed        a key binding JWT without the claims of section 4.3
+//	binding_signature        not signed by that key, or of another type
+//	binding_audience         meant for someone else
+//	binding_nonce            made for another transaction
+//	binding_expired          too old, or not yet valid
+//	binding_hash             made for another SD-JWT, or another selection
+type Error struct {
+	Reason string
+	Err    error // more about it, for operators; may be nil
+}
+
+// Error returns the reason and what more is known.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+// Unwrap returns what more is known of the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// fail returns an *Error. Its text must hold no claim's name or value.
+func fail(reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
+}

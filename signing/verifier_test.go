@@ -7,10 +7,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
-	"log/slog"
 	"math/big"
 	"strings"
 	"sync"
@@ -19,8 +17,6 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/smx509"
-	second "github.com/tjfoc/gmsm/sm2"
 )
 
 // signerES256 signs messages with a P-256 key, as a Module's signer does.
@@ -72,182 +68,6 @@ func (v *Verifier) verifyDigest(ctx context.Context, pub *ecdsa.PublicKey, e, de
 		second:    func() bool { return secondVerifyDigest(pub, e, sig) },
 		reference: func() bool { return referenceVerify(pub, e, sig) },
 	})
-}
-
-func secondVerifyDigest(pub *ecdsa.PublicKey, e []byte, sig signature) bool {
-	q := referencePoint(pub)
-	r, s := new(big.Int).SetBytes(sig.r[:]), new(big.Int).SetBytes(sig.s[:])
-	return second.Verify(&second.PublicKey{Curve: second.P256Sm2(), X: q.x, Y: q.y}, e, r, s)
-}
-
-// secret returns the private number of a key made for a test.
-func secret(key *sm2.PrivateKey) *big.Int {
-	return key.D
-}
-
-// sigOf makes a signature of two numbers, which must be in range.
-func sigOf(r, s *big.Int) signature {
-	var sig signature
-	r.FillBytes(sig.r[:])
-	s.FillBytes(sig.s[:])
-	return sig
-}
-
-// The example of GB/T 32918.2-2016 annex A.2 on the curve of GB/T 32918.5.
-const (
-	vectorD = "3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8"
-	vectorK = "59276E27D506861A16680F3AD9C02DCCEF3CC1FA3CDBE4CE6D54B80DEAC1BC21"
-	vectorX = "09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020"
-	vectorY = "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
-	vectorE = "F0B43E94BA45ACCAACE692ED534382EB17E6AB5A19CE7B31F4486FDFC0D28640"
-	vectorR = "F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3"
-	vectorS = "B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA"
-)
-
-func vectorKey(t *testing.T) *ecdsa.PublicKey {
-	t.Helper()
-	raw, err := hex.DecodeString("04" + vectorX + vectorY)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pub, err := parsePoint(SM2, raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pub
-}
-
-func TestReferenceVector(t *testing.T) {
-	pub := vectorKey(t)
-	c := &curveSM2
-	if q := c.g.times(bigHex(vectorD)); q.x.Cmp(bigHex(vectorX)) != 0 || q.y.Cmp(bigHex(vectorY)) != 0 {
-		t.Error("d·G is not the vector's public key")
-	}
-	message := []byte("message digest")
-	e := referenceDigest(pub, message)
-	if got := strings.ToUpper(hex.EncodeToString(e)); got != vectorE {
-		t.Errorf("e = %s", got)
-	}
-	// r = e + x(kG), s = (k − r·d) / (1 + d)
-	d, k := bigHex(vectorD), bigHex(vectorK)
-	r := new(big.Int).Add(new(big.Int).SetBytes(e), c.g.times(k).x)
-	r.Mod(r, c.n)
-	s := new(big.Int).Sub(k, new(big.Int).Mul(r, d))
-	s.Mul(s, new(big.Int).ModInverse(new(big.Int).Add(d, big.NewInt(1)), c.n)).Mod(s, c.n)
-	if r.Cmp(bigHex(vectorR)) != 0 || s.Cmp(bigHex(vectorS)) != 0 {
-		t.Errorf("r, s = %X, %X", r, s)
-	}
-	sig := signature{mustHex(vectorR), mustHex(vectorS)}
-	if !referenceVerify(pub, e, sig) {
-		t.Error("reference rejects the vector")
-	}
-	if sum := c.g.times(c.n); sum.x != nil {
-		t.Error("n·G is not at infinity")
-	}
-	v := NewVerifier(VerifierConfig{})
-	if err := v.Verify(t.Context(), pub, message, sig.der()); err != nil {
-		t.Error(err)
-	}
-	if err := v.Verify(t.Context(), pub, []byte("message digesT"), sig.der()); !errors.Is(err, ErrSignature) {
-		t.Errorf("changed message: %v", err)
-	}
-	if asked, overruled, undecided := v.SecondOpinions(); asked != 1 || overruled != 0 || undecided != 0 {
-		t.Errorf("second opinions: %d, %d, %d", asked, overruled, undecided)
-	}
-}
-
-// TestIssue560 is github.com/emmansun/gmsm issue 560: v0.44.0 rejects this
-// valid signature on x86 processors with BMI2 and ADX. The published e is a
-// digest of 32 zero bytes.
-func TestIssue560(t *testing.T) {
-	pkix, _ := hex.DecodeString("3059301306072a8648ce3d020106082a811ccf5501822d03420004ef4de57af00ae424c00c4caadff7193f804a19dd73a7e2954db9d0d15ab4cbba67728c3f4572878b7a674735da9fde1682fe2d9e0799c4a5cde57e3d473039a2")
-	der, _ := hex.DecodeString("3046022100BE0EA64E1EC06F0D247093F3CCBBADCFB6260224272F86DDB78326E7CD6C7560022100E9F6AB2FCC48A2CEF94838E66B5C7E21FD8E4DE25990DD98CA5243F4966F2853")
-	key, err := smx509.ParsePKIXPublicKey(pkix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pub := key.(*ecdsa.PublicKey)
-	e := make([]byte, 32)
-	sig, err := parseSignature(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !secondVerifyDigest(pub, e, sig) || !referenceVerify(pub, e, sig) {
-		t.Fatal("the second implementation or the reference rejects it")
-	}
-	var log bytes.Buffer
-	v := NewVerifier(VerifierConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if err := v.verifyDigest(t.Context(), pub, e, der); err != nil {
-		t.Error(err)
-	}
-	rejected := !sm2.VerifyASN1(pub, e, der)
-	t.Logf("this machine's first implementation rejects it: %v", rejected)
-	if _, overruled, _ := v.SecondOpinions(); (overruled == 1) != rejected {
-		t.Errorf("overruled %d, rejected %v", overruled, rejected)
-	}
-	if logged := strings.Contains(log.String(), "overruled"); logged != rejected {
-		t.Errorf("logged %v, rejected %v", logged, rejected)
-	}
-}
-
-// TestSumAtInfinity: r = e mod n, s = −r·d/(1+d) makes sG + tP the point at
-// infinity. Only the owner of d can make one, but no verifier may accept it;
-// tjfoc/gmsm does.
-func TestSumAtInfinity(t *testing.T) {
-	key, c := newSM2(t), &curveSM2
-	d, message := secret(key), []byte("at infinity")
-	e := referenceDigest(&key.PublicKey, message)
-	r := new(big.Int).SetBytes(e)
-	r.Mod(r, c.n)
-	s := new(big.Int).Mul(r, d)
-	s.Neg(s).Mul(s, new(big.Int).ModInverse(new(big.Int).Add(d, big.NewInt(1)), c.n)).Mod(s, c.n)
-	sig := sigOf(r, s)
-
-	if sum := c.g.times(s).add(referencePoint(&key.PublicKey).times(new(big.Int).Add(r, s))); sum.x != nil {
-		t.Fatal("the sum is not at infinity: the test is wrong")
-	}
-	if !secondVerify(&key.PublicKey, message, sig.der()) {
-		t.Error("tjfoc/gmsm rejects it by now: say so in the comments")
-	}
-	if referenceVerify(&key.PublicKey, e, sig) {
-		t.Error("reference accepts it")
-	}
-	if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), &key.PublicKey, message, sig.der()); !errors.Is(err, ErrSignature) {
-		t.Error(err)
-	}
-}
-
-// TestEqualSummands: with s = t·d, sG and tP are the same point and adding them
-// takes the formula for doubling. It is valid; tjfoc/gmsm rejects it. So it is
-// accepted as long as the first implementation does, and no longer.
-func TestEqualSummands(t *testing.T) {
-	key, c := newSM2(t), &curveSM2
-	d, s := secret(key), big.NewInt(560)
-	// s = (r + s)·d, so r = s·(1 − d)/d; and e = r − x(2sG).
-	r := new(big.Int).Sub(big.NewInt(1), d)
-	r.Mul(r, s).Mul(r, new(big.Int).ModInverse(d, c.n)).Mod(r, c.n)
-	x := c.g.times(new(big.Int).Lsh(s, 1)).x
-	e := new(big.Int).Sub(r, x)
-	digest := e.Mod(e, c.n).FillBytes(make([]byte, 32))
-	sig := sigOf(r, s)
-
-	if !referenceVerify(&key.PublicKey, digest, sig) {
-		t.Error("reference rejects it")
-	}
-	if secondVerifyDigest(&key.PublicKey, digest, sig) {
-		t.Error("tjfoc/gmsm accepts it by now: say so in the comments")
-	}
-	if err := NewVerifier(VerifierConfig{}).verifyDigest(t.Context(), &key.PublicKey, digest, sig.der()); err != nil {
-		t.Error(err)
-	}
-	err := NewVerifier(VerifierConfig{}).decide(t.Context(), &key.PublicKey, sig, opinions{
-		first:     func() bool { return false },
-		second:    func() bool { return secondVerifyDigest(&key.PublicKey, digest, sig) },
-		reference: func() bool { return referenceVerify(&key.PublicKey, digest, sig) },
-	})
-	if !errors.Is(err, ErrSignature) {
-		t.Errorf("accepted against the first and the second: %v", err)
-	}
 }
 
 func TestVerifyRefuses(t *testing.T) {

@@ -76,7 +76,7 @@ func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenReque
 	}
 	now := time.Now()
 	signed, err := signing.Sign(key.Signer, signing.Header{Typ: signing.TypAccessToken, KeyID: string(key.ID)}, claims{
-		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: joinScopes(q.Scopes),
+		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: JoinScopes(q.Scopes),
 		Issued: now.Unix(), Expires: now.Add(p.c.TokenTTL).Unix(), TokenID: rand.Text(),
 	})
 	if err != nil {

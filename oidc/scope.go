@@ -32,11 +32,11 @@ func (s Scope) administers() bool { return s == ScopeCatalogWrite }
 // checkScopes checks what a client is to be registered for.
 func checkScopes(scopes []Scope) error {
 	if len(scopes) == 0 {
-		return &RegistrationError{"scopes_missing", "a client is registered for at least one scope: " + joinScopes(Scopes())}
+		return &RegistrationError{"scopes_missing", "a client is registered for at least one scope: " + JoinScopes(Scopes())}
 	}
 	for i, s := range scopes {
 		if !s.Known() {
-			return &RegistrationError{"scope_unknown", "the scopes are " + joinScopes(Scopes())}
+			return &RegistrationError{"scope_unknown", "the scopes are " + JoinScopes(Scopes())}
 		}
 		if slices.Contains(scopes[:i], s) {
 			return &RegistrationError{"scope_repeated", "each scope is named once"}
@@ -80,8 +80,8 @@ func isScopeToken(s string) bool {
 	return s != ""
 }
 
-// joinScopes writes the scope parameter.
-func joinScopes(scopes []Scope) string {
+// JoinScopes writes the scope parameter, which ParseScopes reads.
+func JoinScopes(scopes []Scope) string {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
 		names[i] = string(s)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // bare returns v without the marks: what must come out in the end.
@@ -258,6 +259,48 @@ func FuzzParse(f *testing.F) {
 		}
 		if _, err := json.Marshal(r.Claims); err != nil {
 			t.Errorf("claims do not marshal: %v", err)
+		}
+	})
+}
+
+// FuzzResolve reads any text as a disclosure, with the right digest in its
+// place. Whatever is accepted must be one strict JSON array of the right kind,
+// and its value must be in the claims.
+func FuzzResolve(f *testing.F) {
+	f.Add(`["s","name",{"a":[1,"\u00e9",null]}]`, `["t",-0.5e7]`)
+	f.Add(`["s","name",{"_sd":["x"],"b":[{"...":"y"},true]}]`, ` [ "t" , [[{}]] ] `)
+	f.Add(`["s","_sd",[]]`, `["t",{"...":"x"}]`)
+	f.Add(`["s","a",[1,`, `2]]`)
+	f.Add(`["s","n",1e400]`, `["t",-1E-999]`)
+	f.Add(`["s","list",1]`, `["t","n",2]`)
+	f.Fuzz(func(t *testing.T, member, element string) {
+		if member == element {
+			return
+		}
+		token := Token{Disclosures: []string{coded(member), coded(element)}}
+		payload := fmt.Sprintf(`{"_sd":[%q],"list":[{"...":%q}]}`, digestOf(member), digestOf(element))
+		r, err := token.Resolve([]byte(payload))
+		if err != nil {
+			wantAnyReason(t, err)
+			return
+		}
+		var m, e []jsontext.Value // not any: 1e400 is a number, but no float64
+		if err := json.Unmarshal([]byte(member), &m); err != nil || len(m) != 3 {
+			t.Fatalf("%q is accepted for a member: %v", member, err)
+		}
+		if err := json.Unmarshal([]byte(element), &e); err != nil || len(e) != 2 {
+			t.Fatalf("%q is accepted for an element: %v", element, err)
+		}
+		if strings.Contains(member+element, "_sd") || strings.Contains(member+element, "...") || strings.Contains(member+element, `\u`) {
+			return // the values may hold digests, which are gone from the claims
+		}
+		var name string
+		if err := json.Unmarshal(m[1], &name); err != nil {
+			t.Fatal(err)
+		}
+		got, want := canonical(t, r.Claims), canonical(t, map[string]any{name: m[2], "list": []any{e[1]}})
+		if got != want {
+			t.Errorf("claims are %s, want %s", got, want)
 		}
 	})
 }

@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/oidc"
+)
+
+// CreateClient implements [oidc.Clients].
+func (s *Provider) CreateClient(ctx context.Context, cl oidc.ClientRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		_, err := c.exec(`
+			INSERT INTO clients (id, participant, disabled, revision, body, created, updated)
+			VALUES (?, ?, ?, 1, ?, ?, ?)`,
+			cl.ID, cl.Participant, cl.Disabled, cl.Body, cl.Created, cl.Updated)
+		return taken(err, oidc.ErrExists)
+	})
+	if err != nil {
+		return fmt.Errorf("creating client %s: %w", cl.ID, err)
+	}
+	return nil
+}
+
+// UpdateClient implements [oidc.Clients].
+func (s *Provider) UpdateClient(ctx context.Context, cl oidc.ClientRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`
+			UPDATE clients SET participant = ?, disabled = ?, revision = revision + 1, body = ?, updated = ?
+			WHERE id = ? AND revision = ?`,
+			cl.Participant, cl.Disabled, cl.Body, cl.Updated, cl.ID, cl.Revision)
+		if err == nil && n == 0 {
+			return oidc.ErrConflict
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("updating client %s: %w", cl.ID, err)
+	}
+	return nil
+}
+
+const clientColumns = `id, participant, disabled, revision, body, created, updated`
+
+func scanClient(r *row) oidc.ClientRecord {
+	return oidc.ClientRecord{
+		ID: r.text(), Participant: r.text(), Disabled: r.bool(), Revision: r.int64(),
+		Body: r.bytes(), Created: r.time(), Updated: r.time(),
+	}
+}
+
+const loadClient = "SELECT " + clientColumns + " FROM clients WHERE id = ?"
+
+// LoadClient implements [oidc.Clients].
+func (s *Provider) LoadClient(ctx context.Context, id string) (oidc.ClientRecord, error) {
+	var cl oidc.ClientRecord
+	err := one(ctx, s.db, oidc.ErrNotFound, loadClient, func(r *row) { cl = scanClient(r) }, id)
+	if err != nil {
+		return oidc.ClientRecord{}, fmt.Errorf("loading a client: %w", err)
+	}
+	return cl, nil
+}
+
+const (
+	listClients   = "SELECT " + clientColumns + " FROM clients WHERE id > ? ORDER BY id LIMIT ?"
+	listClientsOf = "SELECT " + clientColumns + " FROM clients WHERE participant = ? AND id > ? ORDER BY id LIMIT ?"
+)
+
+// ListClients implements [oidc.Clients].
+func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]oidc.ClientRecord, error) {
+	sql, values := listClients, []any{after, max(limit, 0)}
+	if participant != "" {
+		sql, values = listClientsOf, []any{participant, after, max(limit, 0)}
+	}
+	cs, err := many(ctx, s.db, sql, scanClient, values...)
+	if err != nil {
+		return nil, fmt.Errorf("listing clients: %w", err)
+	}
+	return cs, nil
+}

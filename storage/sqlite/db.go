@@ -1,0 +1,224 @@
+// Package sqlite keeps the stores of license, oidc and signing in one SQLite
+// file. It needs no server and no cgo, and other processes may use the file at
+// the same time.
+//
+// Writes are committed in groups, by one connection, and are on disk when they
+// are answered: the write-ahead log is synced at each commit. Reads have a few
+// connections of their own and wait for nobody.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"yizheng.internal/license"
+)
+
+// Config says which database to open, and how.
+type Config struct {
+	Path string       // the file, made if there is none; its folder must be there
+	Log  *slog.Logger // default: discards
+
+	// Step is called before each step of a commit, for tests that stop the
+	// program there: tx.begin, tx.write (one operation), tx.commit, and
+	// tx.committed, when the operations are on disk and not answered yet.
+	Step func(name string) // default: none
+
+	VFS string // the name of a registered VFS; default: the operating system's
+
+	synchronous string // default: FULL; the durability test shows that less is not enough
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	c       Config
+	uri     string
+	writer  *writer
+	readers *readers
+}
+
+// Sizes keep an idle program small: the operating system caches the file as well.
+const (
+	maxReaders  = 4
+	writerCache = 4096     // KiB
+	readerCache = 1024     // KiB
+	logKept     = 16 << 20 // bytes of the log's file that are kept for reuse
+
+	checkpointAt   = 1000  // pages (of 4 KiB) in the log from which a checkpoint is tried
+	waitForReaders = 16000 // pages from which it waits for readers, a moment
+
+	busyTimeout       = 10 * time.Second // for another process's lock
+	checkpointTimeout = 50 * time.Millisecond
+)
+
+// ErrClosed is the error of calls after Close.
+var ErrClosed = fmt.Errorf("database is closed: %w", license.ErrUnavailable)
+
+// Open opens a database, or makes an empty one, which needs [Admin.Migrate]. It
+// starts no goroutine. Errors of storage wrap [license.ErrUnavailable].
+func Open(ctx context.Context, c Config) (*DB, error) {
+	if c.Path == "" {
+		return nil, errors.New("opening a SQLite database: no path was given")
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the SQLite database %s: %w", c.Path, err)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Step == nil {
+		c.Step = func(string) {}
+	}
+	if c.synchronous == "" {
+		c.synchronous = "FULL"
+	}
+	if err := makeFile(path); err != nil {
+		return nil, fmt.Errorf("opening the SQLite database: %w", err)
+	}
+	// Links are followed here, for SQLite refuses them.
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, fmt.Errorf("opening the SQLite database: %w", err)
+	}
+	db := &DB{c: c, uri: uri(path, c.VFS)}
+	db.writer = newWriter(db.openWriter, c)
+	db.readers = newReaders(db.openReader)
+	// What is wrong with the file should show now, not at the first request.
+	if err := db.writer.connect(ctx); err != nil {
+		return nil, fmt.Errorf("opening the SQLite database %s: %w", path, explain(ctx, err))
+	}
+	return db, nil
+}
+
+// makeFile makes an empty database that only its owner may read. SQLite gives
+// its log the same mode, as the URI asks it to.
+func makeFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	// The file's name must be on disk as well.
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// uri returns the path as SQLite takes it, whatever characters it has.
+func uri(path, vfs string) string {
+	q := url.Values{"modeof": {path}}
+	if vfs != "" {
+		q.Set("vfs", vfs)
+	}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	return u.String()
+}
+
+// Close waits for the write that is under way and closes the connections. Calls
+// that come later return ErrClosed.
+func (db *DB) Close() error {
+	return errors.Join(db.readers.close(), db.writer.close())
+}
+
+// Licenses returns the stores of package license.
+func (db *DB) Licenses() *Licenses { return &Licenses{db} }
+
+// Provider returns the stores of package oidc.
+func (db *DB) Provider() *Provider { return &Provider{db} }
+
+// Keys returns the store of package signing.
+func (db *DB) Keys() *Keys { return &Keys{db} }
+
+// Admin returns what operators need.
+func (db *DB) Admin() *Admin { return &Admin{db} }
+
+// Licenses implements the stores of package license.
+type Licenses struct{ db *DB }
+
+// Provider implements the stores of package oidc.
+type Provider struct{ db *DB }
+
+// Keys implements [yizheng.internal/signing.Records].
+type Keys struct{ db *DB }
+
+func (db *DB) openWriter(ctx context.Context) (*conn, error) {
+	c, err := open(ctx, db.uri, func(s *sqlite3.Conn) error { return configure(s, db.c.synchronous, writerCache) })
+	if err != nil {
+		return nil, err
+	}
+	// The writer runs its own checkpoints, when the callers have their answers.
+	c.db.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
+		db.writer.logPages = pages
+		return nil
+	})
+	return c, nil
+}
+
+func (db *DB) openReader(ctx context.Context) (*conn, error) {
+	return open(ctx, db.uri, func(s *sqlite3.Conn) error {
+		if err := configure(s, db.c.synchronous, readerCache); err != nil {
+			return err
+		}
+		return s.Exec("PRAGMA query_only = ON")
+	})
+}
+
+// configure prepares a new connection. The order matters: with a busy timeout,
+// the others wait where another process is just making the database.
+func configure(s *sqlite3.Conn, synchronous string, cache int) error {
+	if err := s.BusyTimeout(busyTimeout); err != nil {
+		return err
+	}
+	if err := logMode(s); err != nil {
+		return err
+	}
+	return s.Exec(fmt.Sprintf(`
+		PRAGMA synchronous = %s;
+		PRAGMA foreign_keys = ON;
+		PRAGMA trusted_schema = OFF;
+		PRAGMA temp_store = MEMORY;
+		PRAGMA cache_size = -%d;
+		PRAGMA journal_size_limit = %d;`, synchronous, cache, logKept))
+}
+
+// logMode turns on write-ahead logging, which stays on for good. Turning it on
+// needs the file alone, and SQLite does not always wait for that by itself.
+func logMode(s *sqlite3.Conn) error {
+	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		mode, err := pragma(s, "journal_mode = WAL")
+		switch {
+		case err == nil && mode != "wal":
+			return fmt.Errorf("write-ahead logging can't be turned on here: the mode stays %s", mode)
+		case err == nil || !errors.Is(err, sqlite3.BUSY) || time.Since(start) > busyTimeout:
+			return err
+		}
+	}
+}
+
+func pragma(s *sqlite3.Conn, text string) (string, error) {
+	stmt, _, err := s.Prepare("PRAGMA " + text)
+	if err != nil {
+		return "", err
+	}
+	var value string
+	if stmt.Step() {
+		value = stmt.ColumnText(0)
+	}
+	return value, errors.Join(stmt.Err(), stmt.Close())
+}

@@ -1,0 +1,171 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// saveLookups makes lookup keys lead to a license's version. Identifiers that
+// lead to the license already move to that version.
+func saveLookups(c *conn, at license.Located, created time.Time, r license.LookupRow) error {
+	for _, key := range r.Keys {
+		var err error
+		switch r.Kind {
+		case license.LookupIdentifier, license.LookupVerification:
+			var n int64
+			n, err = c.exec(`
+				INSERT INTO identifiers (serial, sum, kind, license, version) VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT (serial, sum) DO UPDATE SET version = excluded.version
+				WHERE license = excluded.license AND kind = excluded.kind`,
+				key.Serial, key.Sum[:], string(r.Kind), string(at.License), at.Version)
+			if err == nil && n == 0 {
+				return license.ErrIdentifierTaken
+			}
+		case license.LookupNumber:
+			err = saveNumber(c, at.License, key, r.Exclusive)
+		case license.LookupHolder:
+			_, err = c.exec(`
+				INSERT INTO holdings (serial, sum, created, license) VALUES (?, ?, ?, ?)
+				ON CONFLICT (serial, sum, created, license) DO NOTHING`,
+				key.Serial, key.Sum[:], created, string(at.License))
+		default:
+			return fmt.Errorf("a lookup key of kind %q can't be stored", r.Kind)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveNumber stores a number of a license. Two licenses share one only if it is
+// exclusive to neither.
+func saveNumber(c *conn, id license.ID, key signing.Lookup, exclusive bool) error {
+	taken, err := c.exists(`
+		SELECT 1 FROM numbers WHERE serial = ? AND sum = ? AND license <> ? AND (exclusive OR ?) LIMIT 1`,
+		key.Serial, key.Sum[:], string(id), exclusive)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return license.ErrNumberTaken
+	}
+	_, err = c.exec(`
+		INSERT INTO numbers (serial, sum, license, exclusive) VALUES (?, ?, ?, ?)
+		ON CONFLICT (serial, sum, license) DO UPDATE SET exclusive = excluded.exclusive`,
+		key.Serial, key.Sum[:], string(id), exclusive)
+	return err
+}
+
+const locate = `SELECT license, version FROM identifiers WHERE serial = ? AND sum = ? AND kind = ?`
+
+// Locate implements [license.Store].
+func (s *Licenses) Locate(ctx context.Context, kind license.LookupKind, keys []signing.Lookup) (license.Located, error) {
+	l, err := first(ctx, s.db, keys, locate, func(r *row) license.Located {
+		return license.Located{License: license.ID(r.text()), Version: r.int()}
+	}, string(kind))
+	if err != nil {
+		return license.Located{}, fmt.Errorf("locating a license: %w", err)
+	}
+	return l, nil
+}
+
+const versionsAfter = `
+	SELECT ` + versionColumns + ` FROM license_versions v
+	WHERE (v.license, v.version) > (?, ?) ORDER BY v.license, v.version LIMIT ?`
+
+// Versions implements [license.LookupStore].
+func (s *Licenses) Versions(ctx context.Context, after license.Located, limit int) ([]license.VersionRecord, error) {
+	vs, err := many(ctx, s.db, versionsAfter, scanVersion, string(after.License), after.Version, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing versions: %w", err)
+	}
+	return vs, nil
+}
+
+// AddLookups implements [license.LookupStore].
+func (s *Licenses) AddLookups(ctx context.Context, at license.Located, rows []license.LookupRow) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		var created time.Time
+		found := false
+		err := c.query(`
+			SELECT l.created FROM licenses l JOIN license_versions v ON v.license = l.id AND v.version = ?2
+			WHERE l.id = ?1`, func(r *row) { created, found = r.time(), true }, string(at.License), at.Version)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return license.ErrNotFound
+		}
+		for _, row := range rows {
+			if row, err = missingKeys(c, at, row); err != nil {
+				return err
+			}
+			if err := saveLookups(c, at, created, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("adding lookup keys of license %s: %w", at.License, err)
+	}
+	return nil
+}
+
+// missingKeys leaves out the identifiers' keys that lead to the license
+// already, for saveLookups would move them to another version.
+func missingKeys(c *conn, at license.Located, r license.LookupRow) (license.LookupRow, error) {
+	if r.Kind != license.LookupIdentifier && r.Kind != license.LookupVerification {
+		return r, nil
+	}
+	keys := r.Keys
+	r.Keys = nil
+	for _, key := range keys {
+		there, err := c.exists("SELECT 1 FROM identifiers WHERE serial = ? AND sum = ? AND kind = ? AND license = ?",
+			key.Serial, key.Sum[:], string(r.Kind), string(at.License))
+		if err != nil {
+			return r, err
+		}
+		if !there {
+			r.Keys = append(r.Keys, key)
+		}
+	}
+	return r, nil
+}
+
+// purges deletes up to some lookup keys of a serial, a statement a table. The
+// tables begin with the serial, so that none is searched.
+var purges = []string{
+	`DELETE FROM identifiers WHERE (serial, sum) IN
+		(SELECT serial, sum FROM identifiers WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM numbers WHERE (serial, sum, license) IN
+		(SELECT serial, sum, license FROM numbers WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM holdings WHERE (serial, sum, created, license) IN
+		(SELECT serial, sum, created, license FROM holdings WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM requests WHERE (serial, sum) IN
+		(SELECT serial, sum FROM requests WHERE serial = ? LIMIT ?)`,
+}
+
+// PurgeLookups implements [license.LookupStore].
+func (s *Licenses) PurgeLookups(ctx context.Context, serial int32, limit int) (int, error) {
+	purged := 0
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		for _, purge := range purges {
+			n, err := c.exec(purge, serial, max(limit-purged, 0))
+			if err != nil {
+				return err
+			}
+			purged += int(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("purging lookup keys of serial %d: %w", serial, err)
+	}
+	return purged, nil
+}

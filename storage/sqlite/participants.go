@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+)
+
+// CreateParticipant implements [identity.Participants].
+func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		_, err := c.exec(`
+			INSERT INTO participants (id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
+			p.ID, string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated)
+		return taken(err, identity.ErrExists)
+	})
+	if err != nil {
+		return fmt.Errorf("creating participant %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// UpdateParticipant implements [identity.Participants].
+func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`
+			UPDATE participants SET name = ?, class = ?, area_code = ?, level = ?, parent = ?, successor = ?,
+				disabled = ?, updated = ?, revision = revision + 1
+			WHERE id = ? AND revision = ?`,
+			p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Updated, p.ID, p.Revision)
+		if err == nil && n == 0 {
+			return identity.ErrConflict
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("updating participant %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+const participantColumns = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision`
+
+func scanParticipant(r *row) identity.Participant {
+	return identity.Participant{
+		ID: r.text(), USCC: party.USCC(r.text()), Name: r.text(), Class: identity.Class(r.text()),
+		AreaCode: r.text(), Level: r.int(), Parent: r.text(), Successor: r.text(), Disabled: r.bool(),
+		Created: r.time(), Updated: r.time(), Revision: r.int64(),
+	}
+}
+
+const (
+	loadParticipant  = "SELECT " + participantColumns + " FROM participants WHERE id = ?"
+	findParticipant  = "SELECT " + participantColumns + " FROM participants WHERE uscc = ?"
+	listParticipants = "SELECT " + participantColumns + " FROM participants WHERE id > ? ORDER BY id LIMIT ?"
+)
+
+// LoadParticipant implements [identity.Participants].
+func (s *Provider) LoadParticipant(ctx context.Context, id string) (identity.Participant, error) {
+	return s.participant(ctx, loadParticipant, id)
+}
+
+// FindParticipant implements [identity.Participants].
+func (s *Provider) FindParticipant(ctx context.Context, code party.USCC) (identity.Participant, error) {
+	return s.participant(ctx, findParticipant, string(code))
+}
+
+func (s *Provider) participant(ctx context.Context, sql, value string) (identity.Participant, error) {
+	var p identity.Participant
+	err := one(ctx, s.db, identity.ErrNotFound, sql, func(r *row) { p = scanParticipant(r) }, value)
+	if err != nil {
+		return identity.Participant{}, fmt.Errorf("loading a participant: %w", err)
+	}
+	return p, nil
+}
+
+// ListParticipants implements [identity.Participants].
+func (s *Provider) ListParticipants(ctx context.Context, after string, limit int) ([]identity.Participant, error) {
+	ps, err := many(ctx, s.db, listParticipants, scanParticipant, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing participants: %w", err)
+	}
+	return ps, nil
+}

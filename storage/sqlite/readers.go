@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// readers is a few connections for reading, opened when they are needed.
+type readers struct {
+	open  func(context.Context) (*conn, error)
+	slots chan struct{} // one token for each connection that may be in use
+
+	mu     sync.Mutex // guards the rest
+	idle   []*conn    // the last one was used last, so its cache is the warmest
+	closed bool
+}
+
+func newReaders(open func(context.Context) (*conn, error)) *readers {
+	return &readers{open: open, slots: make(chan struct{}, maxReaders)}
+}
+
+// do runs queries on one connection. The context ends them.
+func (r *readers) do(ctx context.Context, run func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c, err := r.take(ctx)
+	if err != nil {
+		return explain(ctx, err)
+	}
+	defer r.put(c)
+	c.db.SetInterrupt(ctx)
+	return explain(ctx, run(c))
+}
+
+func (r *readers) take(ctx context.Context) (*conn, error) {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if n := len(r.idle); n > 0 {
+		c := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		r.mu.Unlock()
+		return c, nil
+	}
+	r.mu.Unlock()
+	return r.open(ctx)
+}
+
+// put takes a connection back.
+func (r *readers) put(c *conn) {
+	c.db.SetInterrupt(context.Background())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		c.close()
+		return
+	}
+	r.idle = append(r.idle, c)
+}
+
+func (r *readers) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	var errs []error
+	for _, c := range r.idle {
+		errs = append(errs, c.close())
+	}
+	r.idle = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// checkRequest returns ErrRequestTaken if one of a request's keys is known.
+func checkRequest(c *conn, q *license.Request) error {
+	if q == nil {
+		return nil
+	}
+	for _, key := range q.Keys {
+		known, err := c.exists("SELECT 1 FROM requests WHERE serial = ? AND sum = ?", key.Serial, key.Sum[:])
+		if err != nil {
+			return err
+		}
+		if known {
+			return license.ErrRequestTaken
+		}
+	}
+	return nil
+}
+
+// saveRequest stores a request under each of its keys.
+func saveRequest(c *conn, q *license.Request) error {
+	if q == nil {
+		return nil
+	}
+	for _, key := range q.Keys {
+		_, err := c.exec(`
+			INSERT INTO requests (serial, sum, fingerprint_serial, fingerprint, license, version, state, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			key.Serial, key.Sum[:], q.Fingerprint.Serial, q.Fingerprint.Sum[:],
+			string(q.License), q.Version, string(q.State), q.Created)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const loadRequest = `
+	SELECT fingerprint_serial, fingerprint, license, version, state, created
+	FROM requests WHERE serial = ? AND sum = ?`
+
+// LoadRequest implements [license.Store]. The result names the key by which it
+// was found.
+func (s *Licenses) LoadRequest(ctx context.Context, keys []signing.Lookup) (license.Request, error) {
+	q, err := first(ctx, s.db, keys, loadRequest, func(r *row) license.Request {
+		return license.Request{
+			Fingerprint: signing.Lookup{Serial: int32(r.int64()), Sum: r.sum()},
+			License:     license.ID(r.text()), Version: r.int(), State: license.State(r.text()), Created: r.time(),
+		}
+	})
+	if err != nil {
+		return license.Request{}, fmt.Errorf("loading an idempotent request: %w", err)
+	}
+	return q, nil
+}
+
+// first reads the row of the first key that has one, or returns ErrNotFound. The
+// query's first values are the key's serial and sum.
+func first[T any](ctx context.Context, db *DB, keys []signing.Lookup, sql string, scan func(*row) T, more ...any) (T, error) {
+	var result T
+	found := false
+	err := db.readers.do(ctx, func(c *conn) error {
+		for _, key := range keys {
+			err := c.query(sql, func(r *row) { result, found = scan(r), true },
+				append([]any{key.Serial, key.Sum[:]}, more...)...)
+			if err != nil || found {
+				return err
+			}
+		}
+		return license.ErrNotFound
+	})
+	return result, err
+}

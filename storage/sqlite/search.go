@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// Search implements [license.Store]. With several keys it makes one query for
+// each, which an index answers in order, and merges them.
+func (s *Licenses) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
+	var all []license.Record
+	err := s.db.readers.do(ctx, func(c *conn) error {
+		if q.Limit <= 0 {
+			return nil
+		}
+		read := func(key *signing.Lookup) error {
+			sql, values, err := searchQuery(q, key)
+			if err != nil {
+				return err
+			}
+			return c.query(sql, func(r *row) { all = append(all, scanRecord(r)) }, values...)
+		}
+		if len(q.Keys) == 0 {
+			return read(nil)
+		}
+		for _, key := range q.Keys {
+			if err := read(&key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("searching licenses: %w", err)
+	}
+	if len(q.Keys) > 1 {
+		slices.SortFunc(all, func(a, b license.Record) int {
+			return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
+		})
+		all = slices.CompactFunc(all, func(a, b license.Record) bool { return a.ID == b.ID })
+		all = all[:min(len(all), q.Limit)]
+	}
+	return all, nil
+}
+
+// searchQuery returns the query for one key, or none. Values are always bound:
+// there are no more texts than there are sets of conditions.
+func searchQuery(q license.Query, key *signing.Lookup) (string, []any, error) {
+	from, created, id := "licenses l", "l.created", "l.id"
+	var conditions []string
+	var values []any
+	where := func(condition string, vs ...any) {
+		conditions, values = append(conditions, condition), append(values, vs...)
+	}
+	if key != nil {
+		// CROSS JOIN: the key's rows first, then their licenses.
+		switch q.Kind {
+		case license.LookupHolder:
+			from, created, id = "holdings k CROSS JOIN licenses l ON l.id = k.license", "k.created", "k.license"
+		case license.LookupNumber:
+			from = "numbers k CROSS JOIN licenses l ON l.id = k.license"
+		case license.LookupIdentifier, license.LookupVerification:
+			from = "identifiers k CROSS JOIN licenses l ON l.id = k.license"
+			where("k.kind = ?", string(q.Kind))
+		default:
+			return "", nil, fmt.Errorf("there is no search by keys of kind %q", q.Kind)
+		}
+		where("k.serial = ? AND k.sum = ?", key.Serial, key.Sum[:])
+	}
+	if q.Authority != "" {
+		where("l.authority = ?", string(q.Authority))
+	}
+	if q.Type != "" {
+		where("l.type = ?", string(q.Type))
+	}
+	if q.State != "" {
+		where("l.state = ?", string(q.State))
+	}
+	if !q.From.IsZero() {
+		where(created+" >= ?", q.From.Start())
+	}
+	if !q.To.IsZero() {
+		where(created+" < ?", q.To.End())
+	}
+	if b := q.Before; b != (license.Cursor{}) {
+		// The first half is what an index can use.
+		where(created+" <= ? AND ("+created+" < ? OR "+id+" > ?)", b.Created, b.Created, string(b.ID))
+	}
+	text := "SELECT " + recordColumns + " FROM " + from
+	if len(conditions) > 0 {
+		text += " WHERE " + strings.Join(conditions, " AND ")
+	}
+	return text + " ORDER BY " + created + " DESC, " + id + " LIMIT ?", append(values, q.Limit), nil
+}

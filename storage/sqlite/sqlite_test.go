@@ -1,0 +1,45 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"yizheng.internal/storage/storagetest"
+)
+
+func TestLicenses(t *testing.T)       { storagetest.Licenses(t, stores) }
+func TestTypes(t *testing.T)          { storagetest.Types(t, stores) }
+func TestStatusLists(t *testing.T)    { storagetest.StatusLists(t, stores) }
+func TestEvents(t *testing.T)         { storagetest.Events(t, stores) }
+func TestLookups(t *testing.T)        { storagetest.Lookups(t, stores) }
+func TestSettings(t *testing.T)       { storagetest.Settings(t, stores) }
+func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
+func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
+func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }
+func TestProviderEvents(t *testing.T) { storagetest.ProviderEvents(t, stores) }
+
+func stores(t *testing.T) storagetest.Database {
+	db := openTest(t, Config{})
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}
+}
+
+// openTest opens a migrated database, in a new folder unless a path is given.
+func openTest(t testing.TB, c Config) *DB {
+	t.Helper()
+	if c.Path == "" {
+		c.Path = filepath.Join(t.TempDir(), "test.db")
+	}
+	db, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := db.Admin().Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}

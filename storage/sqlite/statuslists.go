@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license"
+)
+
+// Reserve implements [license.StatusStore].
+func (s *Licenses) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (int64, []int, error) {
+	var list int64
+	var taken []int
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		var err error
+		if list, err = openList(c, most, now); err != nil {
+			return err
+		}
+		for _, index := range indexes {
+			n, err := c.exec(`
+				INSERT INTO status_entries (list, position, value) VALUES (?, ?, 0)
+				ON CONFLICT (list, position) DO NOTHING`, list, index)
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				taken = append(taken, index)
+			}
+		}
+		_, err = c.exec("UPDATE status_lists SET taken = taken + ? WHERE list = ?", len(taken), list)
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("reserving status entries: %w", err)
+	}
+	return list, taken, nil
+}
+
+// openList returns the newest list, or begins the next if that has most entries.
+func openList(c *conn, most int, now time.Time) (int64, error) {
+	var list int64
+	full := true
+	err := c.query("SELECT list, taken >= ? FROM status_lists ORDER BY list DESC LIMIT 1",
+		func(r *row) { list, full = r.int64(), r.bool() }, most)
+	if err != nil || !full {
+		return list, err
+	}
+	_, err = c.exec("INSERT INTO status_lists (list, revision, taken, created) VALUES (?, 0, 0, ?)", list+1, now)
+	return list + 1, err
+}
+
+// setStatus changes an entry's value, which the list's revision counts.
+func setStatus(c *conn, s license.StatusChange) error {
+	n, err := c.exec("UPDATE status_entries SET value = ?1 WHERE list = ?2 AND position = ?3 AND value <> ?1",
+		int(s.Value), s.List, s.Index)
+	if err != nil {
+		return err
+	}
+	if n == 1 {
+		_, err := c.exec("UPDATE status_lists SET revision = revision + 1 WHERE list = ?", s.List)
+		return err
+	}
+	reserved, err := c.exists(loadStatus, s.List, s.Index)
+	if err == nil && !reserved {
+		err = fmt.Errorf("entry %d of status list %d was never reserved", s.Index, s.List)
+	}
+	return err
+}
+
+const loadList = `SELECT position, value FROM status_entries WHERE list = ? AND value <> 0 ORDER BY position`
+
+// LoadList implements [license.StatusStore].
+func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []license.StatusEntry, error) {
+	var revision int64
+	var entries []license.StatusEntry
+	err := s.db.readers.do(ctx, func(c *conn) error {
+		return c.read(func() error {
+			found := false
+			err := c.query("SELECT revision FROM status_lists WHERE list = ?",
+				func(r *row) { revision, found = r.int64(), true }, list)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return license.ErrNotFound
+			}
+			if revision == seen {
+				return nil
+			}
+			return c.query(loadList, func(r *row) {
+				entries = append(entries, license.StatusEntry{Index: r.int(), Value: license.StatusValue(r.int())})
+			}, list)
+		})
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("loading status list %d: %w", list, err)
+	}
+	return revision, entries, nil
+}
+
+const loadStatus = `SELECT value FROM status_entries WHERE list = ? AND position = ?`
+
+// LoadStatus implements [license.StatusStore].
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusValue, error) {
+	var v license.StatusValue
+	err := one(ctx, s.db, license.ErrNotFound, loadStatus, func(r *row) { v = license.StatusValue(r.int()) }, list, index)
+	if err != nil {
+		return 0, fmt.Errorf("loading a status of list %d: %w", list, err)
+	}
+	return v, nil
+}

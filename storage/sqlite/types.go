@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/license"
+)
+
+// SaveTypes implements [license.TypeStore]. That a code has one draft and one
+// published version at most is a matter of unique indexes.
+func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...license.TypeRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		for _, t := range ts {
+			if err := saveType(c, t); err != nil {
+				return fmt.Errorf("type %s version %d: %w", t.Code, t.Version, taken(err, license.ErrConflict))
+			}
+		}
+		return appendEvent(c, e)
+	})
+	if err != nil {
+		return fmt.Errorf("saving types: %w", err)
+	}
+	return nil
+}
+
+func saveType(c *conn, t license.TypeRecord) error {
+	if t.Revision == 0 {
+		_, err := c.exec(`
+			INSERT INTO license_types (code, version, state, revision, owner, body, updated)
+			VALUES (?, ?, ?, 1, ?, ?, ?)`,
+			string(t.Code), t.Version, string(t.State), t.Owner, t.Body, t.Updated)
+		return err
+	}
+	n, err := c.exec(`
+		UPDATE license_types SET state = ?, revision = revision + 1, owner = ?, body = ?, updated = ?
+		WHERE code = ? AND version = ? AND revision = ?`,
+		string(t.State), t.Owner, t.Body, t.Updated, string(t.Code), t.Version, t.Revision)
+	if err == nil && n == 0 {
+		return license.ErrConflict
+	}
+	return err
+}
+
+const typeColumns = `code, version, state, revision, owner, body, updated`
+
+func scanType(r *row) license.TypeRecord {
+	return license.TypeRecord{
+		Code: license.TypeCode(r.text()), Version: r.int(), State: license.TypeState(r.text()),
+		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(),
+	}
+}
+
+const loadTypes = `SELECT ` + typeColumns + ` FROM license_types WHERE code = ? ORDER BY version`
+
+// LoadTypes implements [license.TypeStore].
+func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]license.TypeRecord, error) {
+	ts, err := many(ctx, s.db, loadTypes, scanType, string(code))
+	if err != nil {
+		return nil, fmt.Errorf("loading type %s: %w", code, err)
+	}
+	return ts, nil
+}
+
+const listTypes = `
+	SELECT ` + typeColumns + ` FROM license_types AS t
+	WHERE code > ? AND version = (SELECT max(version) FROM license_types WHERE code = t.code)
+	ORDER BY code LIMIT ?`
+
+// ListTypes implements [license.TypeStore].
+func (s *Licenses) ListTypes(ctx context.Context, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+	ts, err := many(ctx, s.db, listTypes, scanType, string(after), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing types: %w", err)
+	}
+	return ts, nil
+}

@@ -1,12 +1,10 @@
 package license
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -85,7 +83,10 @@ func rawNumbers(v any) any {
 		}
 	case map[string]any:
 		for name, item := range v {
-			v[name] = rawNumbers(item)
+			switch item.(type) {
+			case json.Number, []any, map[string]any:
+				v[name] = rawNumbers(item)
+			}
 		}
 	}
 	return v
@@ -155,7 +156,7 @@ func (in *inspection) value(v any, depth int) error {
 			if err := in.member(name, item, depth); err != nil {
 				return err
 			}
-			if !fieldName.MatchString(name) {
+			if !isFieldName(name) {
 				// Also where the schema leaves an object open: a member named _sd
 				// would be taken for the credential's own.
 				in.found.add(append(in.path, name), "additionalProperties", notDefined)
@@ -297,13 +298,13 @@ func explain(k jsonschema.ErrorKind) (keyword, message string) {
 	case *kind.AnyOf, *kind.OneOf:
 		message = "fits none, or too many, of the alternatives that the type allows"
 	case *kind.Not:
-		message = "is what the type rules out"
+		return "not", "is what the type rules out" // the kind names no keyword
 	case *kind.Contains, *kind.MinContains:
 		message = "has too few items of the kind that the type asks for"
 	case *kind.MaxContains:
 		message = "has too many items of the kind that the type limits"
 	default:
-		message = "does not fit the type"
+		keyword, message = "schema", "does not fit the type"
 	}
 	if path := k.KeywordPath(); len(path) > 0 {
 		keyword = path[0]
@@ -330,7 +331,7 @@ func escapeToken(name string) string {
 
 // shown cuts s to n characters and escapes those that don't print.
 func shown(s string, n int) string {
-	if fieldName.MatchString(s) {
+	if isFieldName(s) {
 		return s
 	}
 	var b strings.Builder
@@ -346,97 +347,4 @@ func shown(s string, n int) string {
 		}
 	}
 	return b.String()
-}
-
-// valueDecoder decodes one strict JSON document within limits. Numbers stay text
-// ([json.Number]).
-type valueDecoder struct {
-	dec      *jsontext.Decoder
-	maxDepth int
-	values   int    // that may still come
-	ordered  string // the JSON Pointer of an object whose member order is wanted
-	order    []string
-}
-
-func newValueDecoder(raw []byte, depth, values int) *valueDecoder {
-	return &valueDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), maxDepth: depth, values: values}
-}
-
-var errNotJSON = &FieldsError{"fields_json"}
-
-// document decodes the whole input.
-func (d *valueDecoder) document() (any, *FieldsError) {
-	v, err := d.value()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.dec.ReadToken(); err != io.EOF {
-		return nil, errNotJSON
-	}
-	return v, nil
-}
-
-func (d *valueDecoder) value() (any, *FieldsError) {
-	if d.values--; d.values < 0 {
-		return nil, &FieldsError{"fields_count"}
-	}
-	t, err := d.dec.ReadToken()
-	if err != nil {
-		return nil, errNotJSON
-	}
-	switch t.Kind() {
-	case 'n':
-		return nil, nil
-	case 't', 'f':
-		return t.Bool(), nil
-	case '"':
-		return t.String(), nil
-	case '0':
-		return json.Number(t.String()), nil
-	}
-	if d.dec.StackDepth() > d.maxDepth {
-		return nil, &FieldsError{"fields_depth"}
-	}
-	if t.Kind() == '{' {
-		return d.object()
-	}
-	list := []any{}
-	for d.dec.PeekKind() != ']' {
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	_, err = d.dec.ReadToken()
-	return list, jsonError(err)
-}
-
-func (d *valueDecoder) object() (any, *FieldsError) {
-	ordered := d.ordered != "" && string(d.dec.StackPointer()) == d.ordered
-	members := map[string]any{}
-	for d.dec.PeekKind() != '}' {
-		name, err := d.dec.ReadToken()
-		if err != nil {
-			return nil, errNotJSON
-		}
-		key := name.String() // before the next token takes its place
-		v, fail := d.value()
-		if fail != nil {
-			return nil, fail
-		}
-		members[key] = v
-		if ordered {
-			d.order = append(d.order, key)
-		}
-	}
-	_, err := d.dec.ReadToken()
-	return members, jsonError(err)
-}
-
-func jsonError(err error) *FieldsError {
-	if err != nil {
-		return errNotJSON
-	}
-	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,6 +95,9 @@ func TestChains(t *testing.T) {
 	noCA := &CA{Certificate: mustParse(t, leaf), Signer: key}
 	noUsage := intermediate(t, ca, "no usage", func(c *smx509.Certificate) { c.KeyUsage = smx509.KeyUsageCRLSign })
 	early := intermediate(t, ca, "early", func(c *smx509.Certificate) { c.NotAfter = testNow.Add(-time.Second) })
+	late := intermediate(t, ca, "late", func(c *smx509.Certificate) { c.NotBefore = testNow.Add(time.Second) })
+	tamperedBelow := under(free)
+	tamperedBelow[bytes.Index(tamperedBelow, []byte(department.USCC))] = '9'
 	constrained := intermediate(t, ca, "constrained", func(c *smx509.Certificate) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example.com"}
 	})
@@ -109,6 +111,9 @@ func TestChains(t *testing.T) {
 	one := intermediate(t, deep, "one", nil)
 	two := intermediate(t, one, "two", nil)
 	three := intermediate(t, two, "three", nil)
+	// Two CAs below a root that allows one.
+	inRoot := intermediate(t, ca, "in root", nil)
+	noLimit := intermediate(t, inRoot, "no limit", nil)
 	// A root of the same name, without key identifiers to tell it by.
 	namesake := newCA(t)
 	namesakeLeaf := issue(t, &CA{Certificate: &Certificate{Certificate: &smx509.Certificate{
@@ -154,6 +159,7 @@ func TestChains(t *testing.T) {
 		"CA missing":                  {[][]byte{under(free)}, "chain_untrusted"},
 		"root's name only":            {[][]byte{namesakeLeaf}, "chain_signature"},
 		"leaf tampered with":          {[][]byte{tampered}, "chain_signature"},
+		"tampered with, below a CA":   {[][]byte{tamperedBelow, free.Certificate.Raw}, "chain_signature"},
 		"leaf is the root":            {[][]byte{root}, "chain_key_usage"},
 		"leaf is a CA":                {[][]byte{free.Certificate.Raw}, "chain_key_usage"},
 		"leaf may not sign":           {[][]byte{leafWith(func(c *smx509.Certificate) { c.KeyUsage = smx509.KeyUsageKeyEncipherment })}, "chain_key_usage"},
@@ -163,6 +169,8 @@ func TestChains(t *testing.T) {
 		"issued by one who may not":   {[][]byte{under(noUsage), noUsage.Certificate.Raw}, "chain_key_usage"},
 		"too deep for a CA":           {[][]byte{under(belowShut), belowShut.Certificate.Raw, shut.Certificate.Raw}, "chain_key_usage"},
 		"too deep for the root":       {[][]byte{under(one), one.Certificate.Raw, deepDER, root}, "chain_key_usage"},
+		"too deep for an anchor":      {[][]byte{under(noLimit), noLimit.Certificate.Raw, inRoot.Certificate.Raw}, "chain_key_usage"},
+		"CA not yet valid":            {[][]byte{under(late), late.Certificate.Raw}, "chain_not_yet_valid"},
 		"CA expired":                  {[][]byte{under(early), early.Certificate.Raw}, "chain_expired"},
 		"leaf expired":                {[][]byte{leafWith(func(c *smx509.Certificate) { c.NotAfter = testNow.Add(-time.Second) })}, "chain_expired"},
 		"leaf in its last second":     {[][]byte{leafWith(func(c *smx509.Certificate) { c.NotAfter = testNow })}, ""},
@@ -272,10 +280,17 @@ func TestChainUndecided(t *testing.T) {
 	}
 }
 
-func TestChainErrorText(t *testing.T) {
-	err := &ChainError{"chain_expired", errors.New("why")}
-	if !strings.Contains(err.Error(), "chain_expired") || !strings.Contains(err.Error(), "why") || errors.Unwrap(err) == nil {
-		t.Error(err)
+func TestErrorText(t *testing.T) {
+	why := errors.New("why")
+	for _, err := range []error{&ChainError{"some_reason", why}, &TokenError{"some_reason", why}} {
+		if err.Error() != "some_reason: why" || !errors.Is(err, why) {
+			t.Error(err)
+		}
+	}
+	for _, err := range []error{&ChainError{Reason: "some_reason"}, &TokenError{Reason: "some_reason"}} {
+		if err.Error() != "some_reason" {
+			t.Error(err)
+		}
 	}
 }
 

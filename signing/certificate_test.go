@@ -308,13 +308,21 @@ func point65(t testing.TB, pub crypto.PublicKey) []byte {
 	return b
 }
 
+// TestGuarded: a parser that panics has found the bytes malformed.
+func TestGuarded(t *testing.T) {
+	_, err := guarded(nil, func(der []byte) (byte, error) { return der[0], nil })
+	if err == nil || !strings.Contains(err.Error(), "malformed") {
+		t.Error(err)
+	}
+}
+
 func TestForeignSubject(t *testing.T) {
 	ca := newCA(t)
 	der := issue(t, ca, newSM2(t).Public(), func(c *smx509.Certificate) {
 		c.Subject = pkix.Name{CommonName: "只有通用名"}
-		c.URIs = nil
+		c.URIs = []*url.URL{{Scheme: "https", Host: "ca.example", Path: "/"}}
 	})
-	if c := mustParse(t, der); c.Subject != (Subject{Name: "只有通用名"}) {
+	if c := mustParse(t, der); c.Subject != (Subject{Name: "只有通用名"}) || c.Profile != "" {
 		t.Errorf("%+v", c.Subject)
 	}
 }

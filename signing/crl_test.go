@@ -70,6 +70,8 @@ func TestRevocationListRefuses(t *testing.T) {
 		return made
 	}
 	unknown := []pkix.Extension{{Id: []int{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
+	withoutUsage := *ca.Certificate.Certificate
+	withoutUsage.KeyUsage = smx509.KeyUsageCertSign
 	other := mustParse(t, certify(t, ca, newSM2(t).Public()))
 	for name, tt := range map[string]struct {
 		der       []byte
@@ -78,6 +80,7 @@ func TestRevocationListRefuses(t *testing.T) {
 	}{
 		"tampered with":       {tampered, ca.Certificate, true},
 		"a namesake's":        {mustList(t, namesake), ca.Certificate, true},
+		"issuer may not":      {der, &Certificate{Certificate: &withoutUsage}, false},
 		"another's":           {der, other, false},
 		"trailing":            {append(bytes.Clone(der), 0), ca.Certificate, false},
 		"cut":                 {der[:len(der)-1], ca.Certificate, false},

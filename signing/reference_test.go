@@ -97,6 +97,48 @@ func TestReferenceVector(t *testing.T) {
 	}
 }
 
+// TestReferenceRefuses asks the reference by itself what the verifier's own
+// checks keep from it.
+func TestReferenceRefuses(t *testing.T) {
+	pub, e := vectorKey(t), bigHex(vectorE).Bytes()
+	good := signature{mustHex(vectorR), mustHex(vectorS)}
+	q := referencePoint(pub)
+	off := &ecdsa.PublicKey{Curve: sm2.P256(), X: q.x, Y: new(big.Int).Add(q.y, big.NewInt(1))} //lint:ignore SA1019 no key that is made properly is off the curve
+	beyond := &ecdsa.PublicKey{Curve: sm2.P256(), X: q.x, Y: new(big.Int).Add(q.y, curveSM2.p)} //lint:ignore SA1019 as above
+	nowhere := &ecdsa.PublicKey{Curve: sm2.P256()}
+	for name, tt := range map[string]struct {
+		pub *ecdsa.PublicKey
+		sig signature
+	}{
+		"off the curve":    {off, good},
+		"beyond the field": {beyond, good},
+		"at infinity":      {nowhere, good},
+		"r zero":           {pub, signature{s: good.s}},
+		"s zero":           {pub, signature{r: good.r}},
+		"r is n":           {pub, signature{orderSM2, good.s}},
+		"s is n":           {pub, signature{good.r, orderSM2}},
+		"r + s is n":       {pub, sigOf(bigHex(vectorR), new(big.Int).Sub(curveSM2.n, bigHex(vectorR)))},
+		"swapped":          {pub, signature{good.s, good.r}},
+	} {
+		if referenceVerify(tt.pub, e, tt.sig) {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if !referenceVerify(pub, e, good) {
+		t.Error("the vector itself is rejected")
+	}
+	g := curveSM2.g
+	if sum := (point{}).add(g); sum != g || g.add(point{}) != g {
+		t.Error("infinity is not neutral")
+	}
+	if sum := g.add(point{g.x, new(big.Int).Sub(curveSM2.p, g.y)}); sum.x != nil {
+		t.Error("opposite points don't cancel out")
+	}
+	if !g.add(g).onCurve() || g.add(g).add(g).x.Cmp(g.times(big.NewInt(3)).x) != 0 {
+		t.Error("2G + G is not 3G")
+	}
+}
+
 // TestIssue560 is github.com/emmansun/gmsm issue 560: v0.44.0 rejects this
 // valid signature on x86 processors with BMI2 and ADX. The published e is a
 // digest of 32 zero bytes.

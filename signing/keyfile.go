@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hkdf"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
@@ -143,33 +142,49 @@ var (
 	oidSM4GCM  = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 104, 8}
 )
 
-// checkKeyEncryption reports whether a PKCS#8 file is encrypted as keyEncryption
-// does it. The library would follow whatever the file says, also a billion
-// iterations.
-func checkKeyEncryption(der []byte) error {
-	var outer struct {
-		Algorithm struct {
-			ID     asn1.ObjectIdentifier
-			Params struct{ KDF, Cipher pkix.AlgorithmIdentifier }
+// encryptedKey is PKCS#8's EncryptedPrivateKeyInfo as keyEncryption makes it:
+// PBES2 (RFC 8018 appendix A.4) with PBKDF2 and SM4-GCM (parameters of RFC 5084).
+type encryptedKey struct {
+	Algorithm struct {
+		ID     asn1.ObjectIdentifier
+		Params struct {
+			KDF struct {
+				ID     asn1.ObjectIdentifier
+				Params struct {
+					Salt       []byte
+					Iterations int
+					KeyLength  int
+					PRF        struct {
+						ID     asn1.ObjectIdentifier
+						Params asn1.RawValue // NULL
+					}
+				}
+			}
+			Cipher struct {
+				ID     asn1.ObjectIdentifier
+				Params struct {
+					Nonce []byte
+					Tag   int
+				}
+			}
 		}
-		Data []byte
 	}
-	if rest, err := asn1.Unmarshal(der, &outer); err != nil || len(rest) != 0 {
+	Data []byte
+}
+
+// checkKeyEncryption reports whether a PKCS#8 file is encrypted exactly as
+// keyEncryption does it. The library would follow whatever the file says, also
+// a billion iterations.
+func checkKeyEncryption(der []byte) error {
+	var k encryptedKey
+	if rest, err := asn1.Unmarshal(der, &k); err != nil || len(rest) != 0 {
 		return errKeyFile
 	}
-	var kdf struct {
-		Salt       []byte
-		Iterations int
-		KeyLength  int `asn1:"optional"`
-		PRF        pkix.AlgorithmIdentifier
-	}
-	params := outer.Algorithm.Params
-	if rest, err := asn1.Unmarshal(params.KDF.Parameters.FullBytes, &kdf); err != nil || len(rest) != 0 {
-		return errKeyFile
-	}
-	if !outer.Algorithm.ID.Equal(oidPBES2) || !params.KDF.Algorithm.Equal(oidPBKDF2) ||
-		!kdf.PRF.Algorithm.Equal(oidHMACSM3) || !params.Cipher.Algorithm.Equal(oidSM4GCM) ||
-		kdf.Iterations != keyIterations || len(kdf.Salt) > 64 {
+	kdf, cipher := k.Algorithm.Params.KDF, k.Algorithm.Params.Cipher
+	if !k.Algorithm.ID.Equal(oidPBES2) || !kdf.ID.Equal(oidPBKDF2) ||
+		!kdf.Params.PRF.ID.Equal(oidHMACSM3) || !bytes.Equal(kdf.Params.PRF.Params.FullBytes, asn1.NullBytes) ||
+		len(kdf.Params.Salt) != 16 || kdf.Params.Iterations != keyIterations || kdf.Params.KeyLength != 16 ||
+		!cipher.ID.Equal(oidSM4GCM) || len(cipher.Params.Nonce) != gcmNonce || cipher.Params.Tag != gcmTag {
 		return errKeyFile
 	}
 	return nil

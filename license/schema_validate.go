@@ -12,7 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
@@ -49,47 +48,20 @@ func (e *FieldsError) Error() string { return "face fields: " + e.Reason }
 // keyword "more" and says how many there are. Fields that can't be looked at at
 // all are a [*FieldsError].
 func (s *Schema) Validate(fields []byte) ([]Violation, error) {
-	_, found, err := s.decode(fields)
-	return found, err
-}
-
-// decode is Validate, and returns the fields if there is nothing wrong with them.
-// Numbers in them are [jsontext.Value], the text as it came: it is what will be
-// signed.
-func (s *Schema) decode(fields []byte) (map[string]any, []Violation, error) {
-	if len(fields) > maxFieldsBytes {
-		return nil, nil, &FieldsError{"fields_size"}
-	}
-	v, err := newValueDecoder(fields, maxFieldsDepth, maxFieldsValues).document()
+	v, err := decodeFields(fields)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	found, fail := s.ValidateDecoded(v)
-	if fail != nil || len(found) > 0 {
-		return nil, found, fail
-	}
-	return rawNumbers(v).(map[string]any), nil, nil
+	return s.ValidateDecoded(v)
 }
 
-// rawNumbers replaces the validator's numbers by ones that encode as numbers with
-// any package: a [json.Number] is a string to all but its own.
-func rawNumbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		return jsontext.Value(v)
-	case []any:
-		for i, item := range v {
-			v[i] = rawNumbers(item)
-		}
-	case map[string]any:
-		for name, item := range v {
-			switch item.(type) {
-			case json.Number, []any, map[string]any:
-				v[name] = rawNumbers(item)
-			}
-		}
+// decodeFields decodes what is given as face fields, for ValidateDecoded. Numbers
+// are [json.Number].
+func decodeFields(fields []byte) (any, *FieldsError) {
+	if len(fields) > maxFieldsBytes {
+		return nil, &FieldsError{"fields_size"}
 	}
-	return v
+	return newValueDecoder(fields, maxFieldsDepth, maxFieldsValues).document()
 }
 
 // ValidateDecoded is Validate for a value that was decoded strictly already:

@@ -6,10 +6,13 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yizheng.internal/license"
@@ -24,10 +27,13 @@ type Config struct {
 	Provider *oidc.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *signing.Anchors
-	// Ready reports whether requests can be served, or what is missing: for /readyz.
+	Verifier *signing.Verifier // whose second opinions are counted; nil: none are
+	// Ready reports whether requests can be served, or what is missing: for
+	// /readyz. Nil: always ready.
 	Ready   func(ctx context.Context) error
 	Metrics *prometheus.Registry // default: a new one
-	// TrustedProxies may name the client's address in X-Forwarded-For.
+	// TrustedProxies may name the client's address in X-Forwarded-For, and the
+	// request in X-Request-Id.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
 	Log            *slog.Logger // default: discards
@@ -35,22 +41,70 @@ type Config struct {
 	Step func(name string)
 }
 
-// Limits bound what anonymous callers may ask for. Zero fields take their defaults.
+// Limits bound what callers may ask for. Zero fields take their defaults.
 type Limits struct {
 	VerifyPerMinute int // anonymous verifications per address (IPv6: per /64); default 120
-	VerifyBurst     int // default 60
+	VerifyBurst     int // at once; default 60
+	Verifying       int // verifications under way; default 4 for each processor
+	VerifyQueue     int // verifications waiting for their turn; default 256
 }
 
 // Server serves the public and the admin listener.
 type Server struct {
-	c Config
+	c         Config
+	mux       *http.ServeMux
+	openapi   *huma.OpenAPI
+	document  []byte // the OpenAPI document
+	docs      []byte // the page made of it
+	metrics   metrics
+	addresses *addressLimit
+	verifying turnstile
 }
 
 // New checks c and returns a Server.
-func New(c Config) (*Server, error) { return nil, errors.New("not built yet") }
+func New(c Config) (*Server, error) {
+	if c.Issuer == "" || c.Registry == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
+		return nil, errors.New("api: Config needs Issuer, Registry, Provider, Keyrings and Anchors")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	l := &c.Limits
+	defaults := []struct{ v, to *int }{
+		{&l.VerifyPerMinute, new(120)}, {&l.VerifyBurst, new(60)},
+		{&l.Verifying, new(4 * runtime.GOMAXPROCS(0))}, {&l.VerifyQueue, new(256)},
+	}
+	for _, d := range defaults {
+		if *d.v == 0 {
+			*d.v = *d.to
+		}
+	}
+	s := &Server{
+		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer),
+		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst),
+		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
+	}
+	var err error
+	if s.metrics, err = newMetrics(c); err != nil {
+		return nil, fmt.Errorf("api: registering metrics: %w", err)
+	}
+	if err := s.routes(); err != nil {
+		return nil, err
+	}
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
 // Handler serves the public listener.
-func (s *Server) Handler() http.Handler { return nil }
+func (s *Server) Handler() http.Handler { return s.around(s.mux) }
 
-// Admin serves the admin listener: /livez, /readyz, /metrics.
-func (s *Server) Admin() http.Handler { return nil }
+func (s *Server) step(name string) {
+	if s.c.Step != nil {
+		s.c.Step(name)
+	}
+}

@@ -42,3 +42,7 @@ func invalid(reason, detail string, vs ...Violation) error {
 func forbidden(reason, detail string) error { return &Error{KindForbidden, reason, detail, nil} }
 func missing(reason, detail string) error   { return &Error{KindMissing, reason, detail, nil} }
 func conflict(reason, detail string) error  { return &Error{KindConflict, reason, detail, nil} }
+
+// PrintablePointer returns a JSON Pointer that came from outside as it may be
+// shown: cut to 1,000 characters, with what doesn't print escaped.
+func PrintablePointer(p string) string { return shown(p, 1000) }

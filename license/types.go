@@ -159,7 +159,7 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 		}
 	}
 	t, err = r.saveTypes(ctx, a, ActionTypePut, t)
-	return t, t.Revision == 1, err
+	return t, t.Version == 1 && t.Revision == 1, err
 }
 
 // PublishType makes the draft the version that licenses are issued under, and

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what the service counts about itself. No label holds anything
+// that a caller chose.
+type metrics struct {
+	requests *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
+	verified *prometheus.CounterVec
+}
+
+func newMetrics(c Config) (metrics, error) {
+	m := metrics{
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "yizheng_request_seconds", Help: "Time to answer, by route and class of status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
+		}, []string{"route", "status"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yizheng_anonymous_refusals_total", Help: "Requests refused before a client was known, by reason.",
+		}, []string{"reason"}),
+		verified: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yizheng_verifications_total", Help: "Licenses verified, by verdict.",
+		}, []string{"verdict"}),
+	}
+	all := []prometheus.Collector{
+		m.requests, m.refused, m.verified, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	}
+	if v := c.Verifier; v != nil {
+		opinion := func(name, help string, value func() uint64) prometheus.Collector {
+			return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "yizheng_second_opinions_" + name + "_total", Help: help},
+				func() float64 { return float64(value()) })
+		}
+		all = append(all,
+			opinion("asked", "Signatures that the first implementation refused.", func() uint64 { n, _, _ := v.SecondOpinions(); return n }),
+			opinion("overruled", "Those that the others found good.", func() uint64 { _, n, _ := v.SecondOpinions(); return n }),
+			opinion("undecided", "Those there was no time for.", func() uint64 { _, _, n := v.SecondOpinions(); return n }))
+	}
+	for _, collector := range all {
+		if err := c.Metrics.Register(collector); err != nil {
+			return metrics{}, err
+		}
+	}
+	return m, nil
+}
+
+// Admin serves the admin listener: /livez says that the process answers,
+// /readyz that it can do its work, /metrics has Prometheus' text format. It
+// must not be reachable from outside.
+func (s *Server) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.c.Metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// readyWithin is how long the check for readiness may take.
+const readyWithin = 2 * time.Second
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	if s.c.Ready != nil {
+		if err := s.c.Ready(ctx); err != nil {
+			s.c.Log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("error", err.Error()))
+			plain(w, http.StatusServiceUnavailable, "not ready; the log says why\n")
+			return
+		}
+	}
+	plain(w, http.StatusOK, "ok\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write([]byte(text))
+}

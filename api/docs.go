@@ -1,0 +1,203 @@
+package api
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+//go:embed web/docs.html web/index.html web/docs.css
+var web embed.FS
+
+// describe makes the OpenAPI document and the page of it, once: they don't
+// change while the service runs.
+func (s *Server) describe() error {
+	var err error
+	if s.document, err = json.Marshal(s.openapi); err != nil {
+		return fmt.Errorf("api: encoding the OpenAPI document: %w", err)
+	}
+	page, err := template.ParseFS(web, "web/docs.html")
+	if err != nil {
+		return fmt.Errorf("api: reading the documentation's page: %w", err)
+	}
+	css, err := web.ReadFile("web/docs.css")
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, s.manual(template.CSS(css))); err != nil {
+		return fmt.Errorf("api: making the documentation's page: %w", err)
+	}
+	s.docs = b.Bytes()
+	return nil
+}
+
+// manual is what the documentation's page shows.
+type manual struct {
+	Style   template.CSS
+	Issuer  string
+	Title   string
+	Text    []string
+	Groups  []manualGroup
+	Schemas []manualSchema
+}
+
+type manualGroup struct {
+	Name       string
+	Operations []manualOperation
+}
+
+type manualOperation struct {
+	Method, Path, ID, Summary, Text, Scope string
+	Public                                 bool
+	Parameters                             []*huma.Param
+	Body, Answer                           string // names of schemas
+	Media, Status                          string
+}
+
+type manualSchema struct {
+	Name    string
+	Members []manualMember
+}
+
+type manualMember struct {
+	Name, Type, Ref, Text string
+	Required              bool
+}
+
+func (s *Server) manual(css template.CSS) manual {
+	o := s.openapi
+	m := manual{Style: css, Issuer: s.c.Issuer, Title: o.Info.Title, Text: strings.Split(o.Info.Description, "\n\n")}
+	groups := map[string]int{}
+	for _, path := range slices.Sorted(maps.Keys(o.Paths)) {
+		item := o.Paths[path]
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post} {
+			if op == nil {
+				continue
+			}
+			tag := op.Tags[0]
+			if _, ok := groups[tag]; !ok {
+				groups[tag] = len(m.Groups)
+				m.Groups = append(m.Groups, manualGroup{Name: tag})
+			}
+			g := &m.Groups[groups[tag]]
+			g.Operations = append(g.Operations, describeOperation(op))
+		}
+	}
+	schemas := o.Components.Schemas.Map()
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		m.Schemas = append(m.Schemas, describeSchema(name, schemas[name]))
+	}
+	return m
+}
+
+func describeOperation(op *huma.Operation) manualOperation {
+	out := manualOperation{
+		Method: op.Method, Path: op.Path, ID: op.OperationID, Summary: op.Summary, Text: op.Description,
+		Public: len(op.Security) == 0, Parameters: op.Parameters,
+	}
+	for _, need := range op.Security {
+		out.Scope = strings.Join(need["client"], " ")
+	}
+	if op.RequestBody != nil {
+		out.Body, _ = typeName(op.RequestBody.Content["application/json"].Schema)
+	}
+	for status, r := range op.Responses {
+		if status == "default" {
+			continue
+		}
+		out.Status = status
+		for media, content := range r.Content {
+			out.Media = media
+			if content.Schema.Ref != "" {
+				out.Answer, _ = typeName(content.Schema)
+			}
+		}
+	}
+	return out
+}
+
+func describeSchema(name string, schema *huma.Schema) manualSchema {
+	out := manualSchema{Name: name}
+	for _, member := range slices.Sorted(maps.Keys(schema.Properties)) {
+		p := schema.Properties[member]
+		shown, ref := typeName(p)
+		out.Members = append(out.Members, manualMember{
+			Name: member, Type: shown, Ref: ref, Text: p.Description, Required: slices.Contains(schema.Required, member),
+		})
+	}
+	return out
+}
+
+// typeName returns how a schema is shown, and the schema it leads to, if any.
+func typeName(s *huma.Schema) (shown, ref string) {
+	switch {
+	case s == nil:
+		return "", ""
+	case s.Ref != "":
+		name := s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
+		return name, name
+	case s.Type == "array":
+		shown, ref = typeName(s.Items)
+		return "list of " + shown, ref
+	case s.Format != "":
+		return s.Type + " (" + s.Format + ")", ""
+	case s.Type == "":
+		return "any", ""
+	}
+	return s.Type, ""
+}
+
+func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	return page(w, "application/vnd.oai.openapi+json;version=3.1", s.document)
+}
+
+// pagePolicy lets a page have its own inline style and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func (s *Server) documentation(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	return page(w, "text/html; charset=utf-8", s.docs)
+}
+
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
+	b, err := web.ReadFile("web/index.html")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	return page(w, "text/html; charset=utf-8", b)
+}
+
+func page(w http.ResponseWriter, media string, body []byte) error {
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Write(body)
+	return nil
+}
+
+// nowhere answers what no route is for: with 405 if the path has a route for
+// another method.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, m := range []string{"GET", "PUT", "POST"} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+strings.Join(allowed, ", ")+".")
+	}
+	return refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license"
+)
+
+const problemMedia = "application/problem+json"
+
+// problem is what a client sees of an error (RFC 9457). It echoes no value of
+// the request and tells nothing of the inside.
+type problem struct {
+	Type       string              `json:"type" doc:"about:blank: status and reason say it all"`
+	Title      string              `json:"title" doc:"the status in words"`
+	Status     int                 `json:"status"`
+	Reason     string              `json:"reason" doc:"a stable code in snake_case: test for this"`
+	Detail     string              `json:"detail" doc:"what is wrong and what to do, for people"`
+	RequestID  string              `json:"request_id" doc:"finds this request in the service's log"`
+	Violations []license.Violation `json:"violations,omitempty" doc:"each thing that is wrong, by JSON Pointer into the body"`
+
+	challenge  string // WWW-Authenticate
+	retryAfter int    // seconds; 0: none
+}
+
+func (p *problem) Error() string { return p.Reason }
+
+// refuse returns the error for a request that is refused before it reaches the domain.
+func refuse(status int, reason, detail string) error {
+	return &problem{Status: status, Reason: reason, Detail: detail}
+}
+
+// refuseAt is refuse for what is wrong at a place of the body.
+func refuseAt(status int, reason, detail, pointer string) error {
+	p := &problem{Status: status, Reason: reason, Detail: detail}
+	if pointer != "" {
+		p.Violations = []license.Violation{{Pointer: license.PrintablePointer(pointer), Keyword: reason, Message: detail}}
+	}
+	return p
+}
+
+// explain answers an error. It alone decides what of it a client sees, and logs
+// what it does not know.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the client is gone
+	}
+	p := explained(err)
+	if p.Status == http.StatusInternalServerError || p.Status == http.StatusServiceUnavailable {
+		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.String("request_id", requestID(r.Context())), slog.String("route", r.Pattern), slog.String("error", err.Error()))
+	}
+	if clientOf(r.Context()) == "" {
+		s.metrics.refused.WithLabelValues(p.Reason).Inc()
+	}
+	p.Type, p.Title, p.RequestID = "about:blank", http.StatusText(p.Status), requestID(r.Context())
+	h := w.Header()
+	h.Set("Content-Type", problemMedia)
+	h.Set("Cache-Control", "no-store")
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
+	}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	body, merr := json.Marshal(p)
+	if merr != nil { // only if a text of ours is not UTF-8
+		body = []byte(`{"status":500}`)
+	}
+	w.WriteHeader(p.Status)
+	w.Write(body)
+}
+
+// explained returns what a client sees of an error.
+func explained(err error) problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return *p
+	}
+	if e, ok := errors.AsType[*license.Error](err); ok {
+		p := problem{Status: statusOf(e.Kind), Reason: e.Reason, Detail: e.Detail, Violations: e.Violations}
+		if e.Kind == license.KindLimited {
+			p.retryAfter = 3600
+		}
+		return p
+	}
+	if e, ok := errors.AsType[*bearerError](err); ok {
+		p := problem{Status: e.status(), Reason: string(e.err.Code), Detail: sentence(e.err.Description), challenge: e.challenge()}
+		if p.Status == http.StatusServiceUnavailable {
+			p.retryAfter = 5
+		}
+		return p
+	}
+	switch {
+	case errors.Is(err, license.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return problem{Status: http.StatusServiceUnavailable, Reason: "storage_unavailable",
+			Detail: "The service can't store anything at the moment. Nothing was done; try again.", retryAfter: 5}
+	}
+	return problem{Status: http.StatusInternalServerError, Reason: "internal",
+		Detail: "Something went wrong on our side. It was recorded under the request id."}
+}
+
+func statusOf(k license.ErrorKind) int {
+	switch k {
+	case license.KindInvalid:
+		return http.StatusUnprocessableEntity
+	case license.KindForbidden:
+		return http.StatusForbidden
+	case license.KindMissing:
+		return http.StatusNotFound
+	case license.KindConflict:
+		return http.StatusConflict
+	case license.KindLimited:
+		return http.StatusTooManyRequests
+	}
+	return http.StatusInternalServerError
+}
+
+// sentence makes a sentence of an OAuth error description.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}

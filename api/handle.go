@@ -1,0 +1,185 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// call is one request to an endpoint of the REST API.
+type call struct {
+	s      *Server
+	e      *endpoint
+	w      http.ResponseWriter
+	r      *http.Request
+	access oidc.Access // zero for public endpoints
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// actor is who the registry records as acting.
+func (c *call) actor() license.Actor {
+	return license.Actor{
+		Client: c.access.Client, Participant: c.access.Participant.ID,
+		USCC: string(c.access.Participant.USCC), RequestID: requestID(c.ctx()),
+	}
+}
+
+// admit checks the access token and its scope. A missing scope is recorded as
+// a refusal.
+func (c *call) admit() error {
+	access, err := c.s.authorize(c.r, c.e.scope)
+	c.access = access
+	c.w.Header().Set("Cache-Control", "no-store")
+	knowClient(c.ctx(), access.Client)
+	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
+		if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, license.ID(c.r.PathValue("id")), string(e.Code)); rerr != nil {
+			return rerr
+		}
+	}
+	if err == nil {
+		c.s.step("request.authorized")
+	}
+	return err
+}
+
+// handle turns a handler that returns its error into one of net/http's.
+func (s *Server) handle(h func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.explain(w, r, err)
+		}
+	})
+}
+
+// decode reads the request's JSON body: strict JSON, of the expected members
+// alone.
+func (c *call) decode(v any) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	if err := decodeJSON(body, v); err != nil {
+		return err
+	}
+	c.s.step("request.decoded")
+	return nil
+}
+
+// body reads the request's body, as application/json, up to the endpoint's limit.
+func (c *call) body() ([]byte, error) {
+	media, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || media != "application/json" || charset != "" && charset != "utf-8" && charset != "UTF-8" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "media_type", "Send the body as application/json in UTF-8.")
+	}
+	if c.r.Header.Get("Content-Encoding") != "" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "content_encoding", "Send the body without a Content-Encoding.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.e.most))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than this endpoint takes.")
+	} else if err != nil {
+		return nil, refuse(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+	}
+	return body, nil
+}
+
+// maxDepth bounds how deep a body's JSON may be nested. The decoder follows the
+// type it decodes into; only raw members (fields, schema, layout) can be deep,
+// and those have tighter limits of their own.
+const maxDepth = 64
+
+// decodeJSON decodes strict JSON: no duplicate or unknown members, no invalid
+// UTF-8, nothing behind it. Its errors name the place, never a value.
+func decodeJSON(body []byte, v any) error {
+	if err := checkDepth(body); err != nil {
+		return err
+	}
+	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		reason, detail := "json_syntax", "The body is not well-formed JSON."
+		switch {
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			reason, detail = "json_duplicate_name", "The body's JSON names a member twice."
+		case bytes.Contains([]byte(syntax.Err.Error()), []byte("UTF-8")):
+			reason, detail = "json_utf8", "The body's JSON is not valid UTF-8."
+		case bytes.Contains([]byte(syntax.Err.Error()), []byte("after top-level value")):
+			reason, detail = "json_trailing", "There is something behind the body's JSON value."
+		}
+		return refuseAt(http.StatusBadRequest, reason, detail, string(syntax.JSONPointer))
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		reason, detail := "json_type", "A member is not of the type or form that it must have."
+		if errors.Is(err, json.ErrUnknownName) {
+			reason, detail = "json_unknown_member", "The body has a member that this endpoint doesn't know."
+		}
+		return refuseAt(http.StatusBadRequest, reason, detail, string(semantic.JSONPointer))
+	}
+	return refuse(http.StatusBadRequest, "json_syntax", "The body is not usable JSON.")
+}
+
+// checkDepth refuses what is nested too deep, and empty bodies, before anything
+// recursive looks at them.
+func checkDepth(body []byte) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return refuse(http.StatusBadRequest, "body_empty", "The request needs a JSON body.")
+	}
+	depth, text := 0, false
+	for i := 0; i < len(body); i++ {
+		switch b := body[i]; {
+		case text && b == '\\':
+			i++
+		case b == '"':
+			text = !text
+		case text:
+		case b == '{' || b == '[':
+			if depth++; depth > maxDepth {
+				return refuse(http.StatusBadRequest, "json_depth", "The body's JSON is nested deeper than 64 levels.")
+			}
+		case b == '}' || b == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// reply answers with JSON and the endpoint's status.
+func (c *call) reply(v any) error { return c.replyAs(c.e.status, v) }
+
+// replyAs answers with JSON.
+func (c *call) replyAs(status int, v any) error {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", c.e.media)
+	return c.sendAs(status, body)
+}
+
+// send answers with the endpoint's status and a body whose type is set.
+func (c *call) send(body []byte) error { return c.sendAs(c.e.status, body) }
+
+func (c *call) sendAs(status int, body []byte) error {
+	c.s.step("reply.writing")
+	c.w.WriteHeader(status)
+	if _, err := c.w.Write(body); err != nil {
+		return nil // the client is gone: nobody is left to be told
+	}
+	c.s.step("reply.written")
+	return nil
+}

@@ -1,0 +1,173 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"yizheng.internal/license"
+)
+
+func (c *call) changeType(change func(context.Context, license.Actor, license.TypeCode) (license.Type, error)) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	t, err := change(c.ctx(), c.actor(), license.TypeCode(c.r.PathValue("code")))
+	if err != nil {
+		return err
+	}
+	return c.reply(t)
+}
+
+// id is the license in the path.
+func (c *call) id() license.ID { return license.ID(c.r.PathValue("id")) }
+
+// idempotencyKey returns the header's value; two of them are one too many.
+func (c *call) idempotencyKey() (string, error) {
+	keys := c.r.Header.Values("Idempotency-Key")
+	if len(keys) > 1 {
+		return "", refuse(http.StatusBadRequest, "idempotency_key", "There must be one Idempotency-Key.")
+	}
+	if len(keys) == 0 {
+		return "", nil
+	}
+	return keys[0], nil
+}
+
+func (s *Server) issue(c *call) error {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		return refuse(http.StatusBadRequest, "idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
+	}
+	var q license.IssueRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	out, err := s.c.Registry.Issue(c.ctx(), c.actor(), q, key)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/v1/licenses/"+string(out.ID))
+	return c.issued(out)
+}
+
+func (s *Server) replace(c *call) error {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	var q license.ReplaceRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	out, err := s.c.Registry.Replace(c.ctx(), c.actor(), c.id(), q, key)
+	if err != nil {
+		return err
+	}
+	return c.issued(out)
+}
+
+func (c *call) issued(out license.Issued) error {
+	if out.Replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	return c.reply(out)
+}
+
+func (s *Server) suspend(c *call) error { return c.changeState(s.c.Registry.Suspend) }
+func (s *Server) resume(c *call) error  { return c.changeState(s.c.Registry.Resume) }
+
+func (c *call) changeState(change func(context.Context, license.Actor, license.ID, string) (license.License, error)) error {
+	var q reasoned
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	l, err := change(c.ctx(), c.actor(), c.id(), q.Reason)
+	if err != nil {
+		return err
+	}
+	return c.reply(l)
+}
+
+func (s *Server) end(c *call) error {
+	var q license.EndRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	l, err := s.c.Registry.End(c.ctx(), c.actor(), c.id(), q)
+	if err != nil {
+		return err
+	}
+	return c.reply(l)
+}
+
+func (s *Server) search(c *call) error {
+	var q license.SearchRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	found, err := s.c.Registry.Search(c.ctx(), c.actor(), q)
+	if err != nil {
+		return err
+	}
+	return c.reply(found)
+}
+
+// version returns the query's version, 0 for the newest.
+func (c *call) version() (int, error) {
+	if err := c.checkQuery(); err != nil {
+		return 0, err
+	}
+	v, err := c.integer("version", 1, 999, 0)
+	return int(v), err
+}
+
+func (s *Server) read(c *call) error {
+	version, err := c.version()
+	if err != nil {
+		return err
+	}
+	l, err := s.c.Registry.Read(c.ctx(), c.actor(), c.id(), version)
+	if err != nil {
+		return err
+	}
+	return c.reply(l)
+}
+
+func (s *Server) credential(c *call) error {
+	version, err := c.version()
+	if err != nil {
+		return err
+	}
+	credential, err := s.c.Registry.Credential(c.ctx(), c.actor(), c.id(), version)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", c.e.media)
+	return c.send([]byte(credential))
+}
+
+func (s *Server) history(c *call) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	after, err := c.integer("after", 0, 1<<62, 0)
+	if err != nil {
+		return err
+	}
+	limit, err := c.integer("limit", 1, 100, 20)
+	if err != nil {
+		return err
+	}
+	events, err := s.c.Registry.History(c.ctx(), c.actor(), c.id(), after, int(limit))
+	if err != nil {
+		return err
+	}
+	page := history{Events: events}
+	if n := len(events); n == int(limit) {
+		page.Next = events[n-1].Seq
+	}
+	return c.reply(page)
+}

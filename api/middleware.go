@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// facts are what is known of a request: for the log, and for explain.
+type facts struct {
+	id     string
+	client string // empty: nobody was authenticated
+}
+
+type factsKey struct{}
+
+func factsOf(ctx context.Context) *facts {
+	if f, ok := ctx.Value(factsKey{}).(*facts); ok {
+		return f
+	}
+	return &facts{}
+}
+
+// requestID returns the request's id.
+func requestID(ctx context.Context) string { return factsOf(ctx).id }
+
+// clientOf returns the client that was authenticated, or nothing.
+func clientOf(ctx context.Context) string { return factsOf(ctx).client }
+
+// knowClient notes the authenticated client.
+func knowClient(ctx context.Context, id string) { factsOf(ctx).client = id }
+
+// maxURL is the longest request target, in bytes: nothing of ours is near it.
+const maxURL = 4096
+
+// around puts around the routes what every request needs.
+func (s *Server) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.step("request.received")
+		begin := time.Now()
+		f := &facts{id: s.newRequestID(r)}
+		r = r.WithContext(context.WithValue(r.Context(), factsKey{}, f))
+		out := &answer{ResponseWriter: w}
+		h := out.Header()
+		h.Set("X-Request-Id", f.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if strings.HasPrefix(s.c.Issuer, "https:") {
+			h.Set("Strict-Transport-Security", "max-age=63072000")
+		}
+		defer s.finish(out, r, begin)
+		if len(r.RequestURI) > maxURL {
+			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
+			return
+		}
+		next.ServeHTTP(out, r)
+	})
+}
+
+// finish recovers from a panic, logs the request and measures it. The log has
+// the route's pattern, not the URL: that is as much as anyone needs.
+func (s *Server) finish(out *answer, r *http.Request, begin time.Time) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request_id", requestID(r.Context())),
+			slog.String("route", r.Pattern), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		if out.status == 0 {
+			s.explain(out, r, errors.New("panic"))
+		}
+	}
+	took := time.Since(begin)
+	route := r.Pattern
+	if route == "/" {
+		route = "none"
+	}
+	s.metrics.requests.WithLabelValues(route, class(out.status)).Observe(took.Seconds())
+	s.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("request_id", requestID(r.Context())), slog.String("method", method(r.Method)), slog.String("route", route),
+		slog.Int("status", out.status), slog.Duration("took", took), slog.String("client", clientOf(r.Context())))
+}
+
+func class(status int) string {
+	return string([]byte{byte('0' + min(status/100, 9)), 'x', 'x'})
+}
+
+// method returns a request's method if it is one that HTTP knows: others may
+// be anything.
+func method(m string) string {
+	known := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
+	if slices.Contains(known, m) {
+		return m
+	}
+	return "other"
+}
+
+// answer remembers the status.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap is for [http.ResponseController].
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// newRequestID returns the id that a trusted proxy gave, or a new one.
+func (s *Server) newRequestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && s.trusted(peer(r)) && plainID(id) {
+		return id
+	}
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func plainID(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(s) <= 64
+}
+
+// peer returns the address at the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
+func (s *Server) trusted(a netip.Addr) bool {
+	return slices.ContainsFunc(s.c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// address returns the client's address: the peer's, or, while that is a trusted
+// proxy, the one it names, from the right of X-Forwarded-For.
+func (s *Server) address(r *http.Request) netip.Addr {
+	a := peer(r)
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusted(a); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		a = hop.Unmap()
+	}
+	return a
+}

@@ -1,0 +1,149 @@
+package api
+
+import (
+	"net/http"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+)
+
+// routes lists everything that the public listener serves. Endpoints of the
+// REST API pass through register, which adds them to the OpenAPI document.
+func (s *Server) routes() error {
+	oauth, err := newOAuth(oauthConfig{
+		Provider: s.c.Provider, Log: s.c.Log, Address: s.address, RequestID: requestID,
+	})
+	if err != nil {
+		return err
+	}
+	s.mux.HandleFunc("GET "+metadataPath, oauth.metadataDocument)
+	s.mux.HandleFunc(tokenPath, oauth.token)
+	s.mux.HandleFunc("GET "+jwksPath, oauth.jwks)
+
+	s.mux.Handle("GET /{$}", s.handle(s.index))
+	s.mux.Handle("GET /docs", s.handle(s.documentation))
+	s.mux.Handle("GET /v1/openapi.json", s.handle(s.openAPI))
+	s.mux.Handle("/", s.handle(s.nowhere))
+
+	for _, es := range [][]endpoint{s.typeEndpoints(), s.licenseEndpoints(), s.verifyEndpoints(), s.trustEndpoints()} {
+		for _, e := range es {
+			s.register(e)
+		}
+	}
+	return nil
+}
+
+func (s *Server) typeEndpoints() []endpoint {
+	return []endpoint{
+		{method: "GET", path: "/v1/license-types", id: "list-types", tag: "Catalog", summary: "List license types",
+			text: "The newest version of each type, in order of code. Any client may read the catalog.", action: license.ActionTypeRead,
+			query: []parameter{{name: "after", text: "only codes greater than this one", kind: "string"}, limitParameter},
+			out:   typeOf[typeList](), serve: s.listTypes},
+		{method: "GET", path: "/v1/license-types/{code}", id: "read-type", tag: "Catalog", summary: "Read a license type", action: license.ActionTypeRead,
+			query: []parameter{{name: "version", text: "of the type's definition; without it the published one, else the newest", kind: "integer"}},
+			out:   typeOf[license.Type](), serve: s.readType},
+		{method: "PUT", path: "/v1/license-types/{code}", id: "put-type", tag: "Catalog", summary: "Write the draft of a license type",
+			text: "The first version, or the one after the newest; a draft that is there is replaced. Only the participant that defined a type may change it. " +
+				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
+			scope: oidc.ScopeCatalogWrite, action: license.ActionTypePut,
+			in: typeOf[license.Definition](), most: largeBody, out: typeOf[license.Type](), serve: s.putType},
+		{method: "POST", path: "/v1/license-types/{code}/publish", id: "publish-type", tag: "Catalog", summary: "Publish the draft",
+			text:  "Licenses are issued under it from now on; the version published before is retired. Licenses stay bound to the version they were issued under.",
+			scope: oidc.ScopeCatalogWrite, action: license.ActionTypePubl, out: typeOf[license.Type](), serve: s.publishType},
+		{method: "POST", path: "/v1/license-types/{code}/retire", id: "retire-type", tag: "Catalog", summary: "End issuing under a type",
+			scope: oidc.ScopeCatalogWrite, action: license.ActionTypeRetire, out: typeOf[license.Type](), serve: s.retireType},
+	}
+}
+
+func (s *Server) licenseEndpoints() []endpoint {
+	version := parameter{name: "version", text: "of the license; without it the newest", kind: "integer"}
+	key := func(required bool) []parameter {
+		return []parameter{{name: "Idempotency-Key", kind: "string", required: required,
+			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true."}}
+	}
+	return []endpoint{
+		{method: "POST", path: "/v1/licenses", id: "issue", tag: "Licenses", summary: "Issue a license",
+			text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
+				"`verification_code` is to be printed on the license.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionIssue, headers: key(true), status: http.StatusCreated,
+			in: typeOf[license.IssueRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.issue},
+		{method: "POST", path: "/v1/licenses/search", id: "search", tag: "Licenses", summary: "Find licenses of your participant",
+			text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
+			scope: oidc.ScopeLicenseRead, action: license.ActionSearch,
+			in: typeOf[license.SearchRequest](), most: smallBody, out: typeOf[license.SearchResult](), serve: s.search},
+		{method: "GET", path: "/v1/licenses/{id}", id: "read", tag: "Licenses", summary: "Read a license",
+			scope: oidc.ScopeLicenseRead, action: license.ActionRead, query: []parameter{version}, out: typeOf[license.License](), serve: s.read},
+		{method: "POST", path: "/v1/licenses/{id}/replace", id: "replace", tag: "Licenses", summary: "Change, renew, correct or reinstate a license",
+			text:  "Makes the next version from the whole content given; the one before it is superseded in the same step.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionReplace, headers: key(false),
+			in: typeOf[license.ReplaceRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.replace},
+		{method: "POST", path: "/v1/licenses/{id}/suspend", id: "suspend", tag: "Licenses", summary: "Suspend a license 暂扣",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionSuspend,
+			in: typeOf[reasoned](), most: smallBody, out: typeOf[license.License](), serve: s.suspend},
+		{method: "POST", path: "/v1/licenses/{id}/resume", id: "resume", tag: "Licenses", summary: "Put a suspended license back in force",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionResume,
+			in: typeOf[reasoned](), most: smallBody, out: typeOf[license.License](), serve: s.resume},
+		{method: "POST", path: "/v1/licenses/{id}/end", id: "end", tag: "Licenses", summary: "End a license for good",
+			text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionEnd,
+			in: typeOf[license.EndRequest](), most: smallBody, out: typeOf[license.License](), serve: s.end},
+		{method: "GET", path: "/v1/licenses/{id}/history", id: "history", tag: "Licenses", summary: "Read what was done with a license",
+			text:  "Every change, reading and refusal, oldest first.",
+			scope: oidc.ScopeLicenseRead, action: license.ActionHistory,
+			query: []parameter{{name: "after", text: "only entries with a greater seq", kind: "integer"}, limitParameter},
+			out:   typeOf[history](), serve: s.history},
+		{method: "GET", path: "/v1/licenses/{id}/credential", id: "read-credential", tag: "Licenses", summary: "Read the signed credential",
+			scope: oidc.ScopeLicenseRead, action: license.ActionCredential, query: []parameter{version},
+			media: "application/dc+sd-jwt", serve: s.credential},
+	}
+}
+
+func (s *Server) verifyEndpoints() []endpoint {
+	return []endpoint{
+		{method: "POST", path: "/v1/verify", id: "verify", tag: "Verification", summary: "Verify a license",
+			text: "Either a credential, whole or with fields withheld, or an identifier with the verification code printed on the license. " +
+				"Open to everyone, limited per address. An unknown identifier and a wrong code get the same answer.",
+			public: true, in: typeOf[verifyRequest](), most: largeBody, out: typeOf[license.Verification](), serve: s.verify},
+	}
+}
+
+func (s *Server) trustEndpoints() []endpoint {
+	return []endpoint{
+		{method: "GET", path: "/v1/trust/anchors", id: "anchors", tag: "Trust", summary: "The root certificates, PEM",
+			text: "Compare their fingerprints with those the operator published elsewhere.", public: true, media: "application/x-pem-file", serve: s.anchors},
+		{method: "GET", path: "/v1/trust/certificates/{id}", id: "certificate", tag: "Trust", summary: "A key's certificate, PEM",
+			text: "By the `kid` of a credential or status list.", public: true, media: "application/x-pem-file", serve: s.certificate},
+		{method: "GET", path: "/v1/trust/status-lists/{n}", id: "status-list", tag: "Trust", summary: "A status list",
+			text: "A signed Token Status List, for verifying offline.", public: true, media: "application/statuslist+jwt", serve: s.statusList},
+	}
+}
+
+var limitParameter = parameter{name: "limit", text: "how many at the most, 1 to 100; default 20", kind: "integer"}
+
+// typeList is one page of the catalog.
+type typeList struct {
+	Types []license.Type `json:"types"`
+	Next  string         `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
+}
+
+// history is one page of a license's history.
+type history struct {
+	Events []license.Event `json:"events"`
+	Next   int64           `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
+}
+
+// reasoned is the body of changes that need a reason and nothing else.
+type reasoned struct {
+	Reason string `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+}
+
+// verifyRequest is a credential, or an identifier with its verification code.
+type verifyRequest struct {
+	Credential       string `json:"credential,omitempty"`
+	Identifier       string `json:"identifier,omitempty"`
+	VerificationCode string `json:"verification_code,omitempty"`
+}
+
+// dateType keeps civil dates from being described as objects.
+var dateType = typeOf[party.Date]()

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"yizheng.internal/signing"
+)
+
+func (s *Server) anchors(c *call) error {
+	return c.public(s.c.Anchors.PEM(), "public, max-age=3600")
+}
+
+// certificate serves certificates of keys that sign what others verify.
+func (s *Server) certificate(c *call) error {
+	unknown := refuse(http.StatusNotFound, "certificate_unknown", "There is no certificate of a key with this id.")
+	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(c.r.PathValue("id")))
+	if errors.Is(err, signing.ErrNoKey) {
+		return unknown
+	} else if err != nil {
+		return err
+	}
+	switch k.Purpose {
+	case signing.PurposeAuthority, signing.PurposeAttestation, signing.PurposeStatus:
+	default:
+		return unknown
+	}
+	var chain []byte
+	for _, der := range k.Chain {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return c.public(chain, "public, max-age=3600")
+}
+
+func (s *Server) statusList(c *call) error {
+	n, err := strconv.ParseInt(c.r.PathValue("n"), 10, 64)
+	if err != nil || n < 1 {
+		return refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
+	}
+	token, err := s.c.Registry.StatusList(c.ctx(), n)
+	if err != nil {
+		return err
+	}
+	return c.public([]byte(token), "public, max-age=60")
+}
+
+// public answers with what everyone may have and keep for a while.
+func (c *call) public(body []byte, cache string) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	h := c.w.Header()
+	h.Set("Cache-Control", cache)
+	h.Set("ETag", tag)
+	if c.r.Header.Get("If-None-Match") == tag {
+		c.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", c.e.media)
+	return c.send(body)
+}

@@ -1,0 +1,554 @@
+package license_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+	"yizheng.internal/storage/sqlite"
+)
+
+const (
+	publicURL = "https://license.example.gov"
+	authority = "11430000006122244L" // the vectors of GB 32100 serve as departments
+	otherDept = "11110000000021135M"
+	typeCode  = license.TypeCode("11100000000013338W032")
+)
+
+// world is a registry on a database of its own.
+type world struct {
+	*license.Registry
+	db  *sqlite.DB
+	in  *signing.Installation
+	dir string
+}
+
+// newWorld opens a registry with one authority and one published type.
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{dir: t.TempDir()}
+	ctx := t.Context()
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(w.dir, "yizheng.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if _, err := db.Admin().Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.db = db
+	w.in, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+		Dir: filepath.Join(w.dir, "data"), Records: db.Keys(),
+		RegistryName: "样例证照库", RegistryUSCC: otherDept,
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := signing.OpenRoot(filepath.Join(w.dir, "data", "root"), filepath.Join(w.dir, "data", "root.pass"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.in.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: authority}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.Registry = w.open(t)
+	w.publish(t, typeCode, definition())
+	return w
+}
+
+// open returns another registry on the same database, as another node has.
+func (w *world) open(t testing.TB) *license.Registry {
+	t.Helper()
+	r, err := license.New(t.Context(), license.Config{
+		Stores: w.db.Licenses(), Keyrings: w.in.Keyrings(), Vault: w.in.Vault(), Anchors: w.in.Anchors(), PublicURL: publicURL,
+		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
+			if c == authority {
+				return "样例厅", nil
+			}
+			return "", license.ErrNotFound
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) publish(t testing.TB, code license.TypeCode, d license.Definition) {
+	t.Helper()
+	if _, _, err := w.PutType(t.Context(), cataloguer, code, d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.PublishType(t.Context(), cataloguer, code); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) issue(t testing.TB, key string) license.Issued {
+	t.Helper()
+	out, err := w.Issue(t.Context(), issuer, request(key), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+var (
+	cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: otherDept, RequestID: "r0"}
+	issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: authority, RequestID: "r1"}
+	stranger   = license.Actor{Client: "other", Participant: "p2", USCC: otherDept, RequestID: "r2"}
+)
+
+func definition() license.Definition {
+	return license.Definition{
+		Name: "样例特种作业操作证", NameEN: "Sample operator certificate",
+		Schema: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["category"],
+			"properties":{"category":{"type":"string","title":"作业类别","maxLength":50},"grade":{"type":"integer","title":"级别","minimum":1,"maximum":5}}}`),
+		Holders:     []license.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 2, CodeTypes: []party.CodeType{party.Citizen}}},
+		Validity:    license.Validity{LongTerm: true, MaxMonths: 72},
+		Numbers:     license.NumberUnique,
+		Approval:    license.OneStep,
+		Authorities: []party.USCC{authority},
+		Sensitive:   []string{"grade"},
+	}
+}
+
+const citizen = "11010519491231002X"
+
+// request returns an acceptable request; what makes it another one is its number.
+func request(number string) license.IssueRequest {
+	return license.IssueRequest{
+		TypeCode: typeCode, Number: number,
+		Holders:   []license.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "holder"}},
+		ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now()).AddMonths(60),
+		AreaCode: "430000", Fields: json.RawMessage(`{"category":"电工作业","grade":3}`),
+	}
+}
+
+// reason returns the reason code of a refusal, "" for no error.
+func reason(t testing.TB, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*license.Error](err)
+	if !ok {
+		t.Fatalf("not a refusal: %v", err)
+	}
+	return e.Reason
+}
+
+func check(t testing.TB, v license.Verification, n license.CheckName, want license.Result, reason string) {
+	t.Helper()
+	for _, c := range v.Checks {
+		if c.Name == n && (c.Result != want || c.Reason != reason) {
+			t.Errorf("check %s: %s %s, want %s %s", n, c.Result, c.Reason, want, reason)
+		}
+	}
+}
+
+func TestIssueReadVerify(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	if out.Version != 1 || out.State != license.Active || out.Replayed {
+		t.Errorf("issued %+v", out)
+	}
+	l, err := w.Read(t.Context(), issuer, out.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Number != "A-1" || l.Holders[0].Name != "样例䶮" || l.TypeName != "样例特种作业操作证" || l.Origin != license.OriginAuthority || l.TrustGrade != license.GradeA {
+		t.Errorf("read %+v", l)
+	}
+	v := w.Verify(t.Context(), out.Credential)
+	if v.Verdict != license.Valid || len(v.Checks) != 8 {
+		t.Fatalf("verification %+v", v)
+	}
+	if v.License.Identifier != string(out.Identifier) || v.License.Holders[0].Code != citizen || v.License.Fields["category"] != "电工作业" {
+		t.Errorf("presented %+v", v.License)
+	}
+	byCode, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]))
+	if err != nil || byCode.Verdict != license.Valid {
+		t.Fatalf("verification by identifier: %+v, %v", byCode, err)
+	}
+	if h := byCode.License.Holders[0]; h.Name == "样例䶮" || h.Code == citizen || byCode.License.Fields != nil || byCode.License.Number != "" {
+		t.Errorf("shown by identifier: %+v", byCode.License)
+	}
+}
+
+func TestIssueIsIdempotent(t *testing.T) {
+	w := newWorld(t)
+	first := w.issue(t, "A-1")
+	again, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1")
+	if err != nil || !again.Replayed {
+		t.Fatalf("repeated: %+v, %v", again, err)
+	}
+	again.Replayed = false
+	if again != first {
+		t.Errorf("repeated request: %+v, want %+v", again, first)
+	}
+	other := request("A-2")
+	if _, err := w.Issue(t.Context(), issuer, other, "A-1"); reason(t, err) != "idempotency_key_reused" {
+		t.Errorf("same key, other request: %v", err)
+	}
+	if _, err := w.Issue(t.Context(), issuer, other, ""); reason(t, err) != "idempotency_key_missing" {
+		t.Errorf("no key: %v", err)
+	}
+	if _, err := w.Issue(t.Context(), issuer, other, "a b"); reason(t, err) != "idempotency_key" {
+		t.Errorf("bad key: %v", err)
+	}
+}
+
+func TestIssueRaces(t *testing.T) {
+	w := newWorld(t)
+	nodes := []*license.Registry{w.Registry, w.open(t)}
+	var mu sync.Mutex
+	ids := map[license.ID]int{}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			out, err := nodes[i%2].Issue(t.Context(), issuer, request("A-1"), "same")
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids[out.ID]++
+		})
+	}
+	wg.Wait()
+	if len(ids) != 1 {
+		t.Errorf("one key issued %d licenses", len(ids))
+	}
+}
+
+func TestTransitionRaces(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	nodes := []*license.Registry{w.Registry, w.open(t)}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for i := range 16 {
+		wg.Go(func() {
+			_, err := nodes[i%2].End(t.Context(), issuer, out.ID, ending())
+			if err != nil && reason(t, err) != "already_ended" && reason(t, err) != "changed_meanwhile" {
+				t.Errorf("loser: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		t.Errorf("%d endings won", won)
+	}
+}
+
+func ending() license.EndRequest {
+	today := party.DateOf(time.Now())
+	return license.EndRequest{
+		Reason: "持证人申请", Kind: license.Cancelled, EffectiveFrom: today,
+		Document: license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "行政许可法第七十条"},
+	}
+}
+
+func TestLifeCycle(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	first := w.issue(t, "A-1")
+	status := func(credential string, want license.Result, why string) {
+		t.Helper()
+		check(t, w.Verify(ctx, credential), license.CheckStatus, want, why)
+	}
+	if _, err := w.Resume(ctx, issuer, first.ID, "复"); reason(t, err) != "not_suspended" {
+		t.Errorf("resuming an active license: %v", err)
+	}
+	if _, err := w.Suspend(ctx, issuer, first.ID, "暂扣"); err != nil {
+		t.Fatal(err)
+	}
+	status(first.Credential, license.Fail, "suspended")
+	rep := license.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
+		ValidFrom: request("").ValidFrom, Fields: json.RawMessage(`{"category":"高处作业"}`)}
+	if _, err := w.Replace(ctx, issuer, first.ID, rep, ""); reason(t, err) != "not_active" {
+		t.Errorf("replacing a suspended license: %v", err)
+	}
+	if _, err := w.Resume(ctx, issuer, first.ID, "发还"); err != nil {
+		t.Fatal(err)
+	}
+	status(first.Credential, license.Pass, "in_force")
+	second, err := w.Replace(ctx, issuer, first.ID, rep, "k2")
+	if err != nil || second.Version != 2 || second.ID != first.ID || second.Identifier == first.Identifier {
+		t.Fatalf("replacement: %+v, %v", second, err)
+	}
+	if again, err := w.Replace(ctx, issuer, first.ID, rep, "k2"); err != nil || !again.Replayed || again.Identifier != second.Identifier {
+		t.Errorf("repeated replacement: %+v, %v", again, err)
+	}
+	status(first.Credential, license.Fail, "superseded")
+	status(second.Credential, license.Pass, "in_force")
+	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode); v.Verdict != license.Invalid || v.License == nil {
+		t.Errorf("superseded version by identifier: %+v", v)
+	}
+	l, err := w.End(ctx, issuer, first.ID, ending())
+	if err != nil || l.State != license.Ended || l.Ending.Kind != license.Cancelled {
+		t.Fatalf("ending: %+v, %v", l, err)
+	}
+	status(second.Credential, license.Fail, "ended")
+	if _, err := w.End(ctx, issuer, first.ID, ending()); reason(t, err) != "already_ended" {
+		t.Errorf("second ending: %v", err)
+	}
+	rep.Kind, rep.Reason = license.Reinstated, "复议撤销"
+	third, err := w.Replace(ctx, issuer, first.ID, rep, "")
+	if err != nil || third.Version != 3 {
+		t.Fatalf("reinstated: %+v, %v", third, err)
+	}
+	status(third.Credential, license.Pass, "in_force")
+	old, err := w.Read(ctx, issuer, first.ID, 2)
+	if err != nil || old.State != license.Ended || old.Ending == nil || old.NewestVersion != 3 {
+		t.Errorf("version 2 afterwards: %+v, %v", old, err)
+	}
+	es, err := w.History(ctx, issuer, first.ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done []string
+	for _, e := range es {
+		if e.Result == "ok" && e.Action != license.ActionRead && e.Action != license.ActionHistory {
+			done = append(done, string(e.Action))
+		}
+	}
+	want := "license.issue license.suspend license.resume license.replace license.end license.replace"
+	if got := strings.Join(done, " "); got != want {
+		t.Errorf("history: %s, want %s", got, want)
+	}
+}
+
+func TestIssueRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.issue(t, "taken")
+	today := party.DateOf(time.Now())
+	draft := license.TypeCode("11100000000013338W033")
+	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
+		t.Fatal(err)
+	}
+	retired := license.TypeCode("11100000000013338W034")
+	w.publish(t, retired, definition())
+	if _, err := w.RetireType(t.Context(), cataloguer, retired); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		alter  func(*license.IssueRequest)
+		reason string
+		at     string
+	}{
+		{"unknown type", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W099" }, "type_unknown", ""},
+		{"draft type", func(q *license.IssueRequest) { q.TypeCode = draft }, "type_draft", ""},
+		{"retired type", func(q *license.IssueRequest) { q.TypeCode = retired }, "type_retired", ""},
+		{"number in use", func(q *license.IssueRequest) { q.Number = "taken" }, "number_taken", ""},
+		{"no number", func(q *license.IssueRequest) { q.Number = "" }, "length", "/number"},
+		{"check digit", func(q *license.IssueRequest) { q.Holders[0].Code = "110105194912310021" }, "code_check_digit", "/holders/0/code"},
+		{"birth date", func(q *license.IssueRequest) { q.Holders[0].Code = "110105194913310020" }, "code_birth_date", "/holders/0/code"},
+		{"role", func(q *license.IssueRequest) { q.Holders[0].Role = "owner" }, "license_invalid", ""},
+		{"no holder", func(q *license.IssueRequest) { q.Holders = nil }, "role_missing", "/holders"},
+		{"holder twice", func(q *license.IssueRequest) { q.Holders = append(q.Holders, q.Holders[0]) }, "duplicate", "/holders/1"},
+		{"code type", func(q *license.IssueRequest) { q.Holders[0].CodeType = "414" }, "code_type", "/holders/0/code_type"},
+		{"name", func(q *license.IssueRequest) { q.Holders[0].Name = "a\u202eb" }, "name_character", "/holders/0/name"},
+		{"period before issue", func(q *license.IssueRequest) {
+			q.ValidFrom, q.ValidUntil = today.AddMonths(-10), today.AddDays(-1)
+		}, "period_past", "/valid_until"},
+		{"period backwards", func(q *license.IssueRequest) { q.ValidUntil = q.ValidFrom.AddDays(-1) }, "period_order", "/valid_until"},
+		{"period too long", func(q *license.IssueRequest) { q.ValidUntil = q.ValidFrom.AddMonths(73) }, "period_length", "/valid_until"},
+		{"area", func(q *license.IssueRequest) { q.AreaCode = "43" }, "area_code", "/area_code"},
+		{"schema", func(q *license.IssueRequest) { q.Fields = json.RawMessage(`{"grade":9,"colour":"x"}`) }, "schema_violation", ""},
+		{"fields twice", func(q *license.IssueRequest) { q.Fields = json.RawMessage(`{"category":"a","category":"b"}`) }, "schema_violation", "/fields"},
+		{"serial with a citizen number", func(q *license.IssueRequest) { q.Serial = "A" + citizen }, "serial_citizen_number", "/serial"},
+		{"serial in lower case", func(q *license.IssueRequest) { q.Serial = "abc" }, "identifier_serial", "/serial"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			q := request(test.name)
+			test.alter(&q)
+			_, err := w.Issue(t.Context(), issuer, q, "key-"+strings.ReplaceAll(test.name, " ", "-"))
+			if got := reason(t, err); got != test.reason {
+				t.Fatalf("reason %q, want %q (%v)", got, test.reason, err)
+			}
+			e, _ := errors.AsType[*license.Error](err)
+			if test.at != "" && (len(e.Violations) == 0 || e.Violations[0].Pointer != test.at) {
+				t.Errorf("violations %+v, want one at %s", e.Violations, test.at)
+			}
+			if text := fmt.Sprint(e, e.Violations); strings.Contains(text, citizen) || strings.Contains(text, "样例䶮") {
+				t.Errorf("the refusal echoes a value: %s", text)
+			}
+		})
+	}
+	if _, err := w.Issue(t.Context(), stranger, request("B"), "B"); reason(t, err) != "participant_unknown" {
+		t.Errorf("unknown participant: %v", err)
+	}
+}
+
+func TestStrangerSeesNothing(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	ctx := t.Context()
+	calls := map[string]func() error{
+		"read":       func() error { _, err := w.Read(ctx, stranger, out.ID, 0); return err },
+		"credential": func() error { _, err := w.Credential(ctx, stranger, out.ID, 0); return err },
+		"history":    func() error { _, err := w.History(ctx, stranger, out.ID, 0, 10); return err },
+		"suspend":    func() error { _, err := w.Suspend(ctx, stranger, out.ID, "x"); return err },
+		"end":        func() error { _, err := w.End(ctx, stranger, out.ID, ending()); return err },
+	}
+	for name, call := range calls {
+		if got := reason(t, call()); got != "license_unknown" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	found, err := w.Search(ctx, stranger, license.SearchRequest{Identifier: string(out.Identifier)})
+	if err != nil || len(found.Licenses) != 0 {
+		t.Errorf("search: %+v, %v", found, err)
+	}
+	es, err := w.History(ctx, issuer, out.ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, e := range es {
+		if e.Client == stranger.Client && e.Result == "license_unknown" {
+			refused++
+		}
+	}
+	if refused != len(calls) {
+		t.Errorf("%d refusals in the history, want %d", refused, len(calls))
+	}
+}
+
+func TestSearch(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	var all []license.Issued
+	for i := range 5 {
+		all = append(all, w.issue(t, fmt.Sprint("N-", i)))
+	}
+	for name, q := range map[string]license.SearchRequest{
+		"identifier": {Identifier: string(all[3].Identifier)},
+		"number":     {Number: "N-3", TypeCode: typeCode},
+	} {
+		found, err := w.Search(ctx, issuer, q)
+		if err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != all[3].ID {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+	}
+	q := license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}, Limit: 2}
+	var seen []license.ID
+	for {
+		page, err := w.Search(ctx, issuer, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range page.Licenses {
+			seen = append(seen, l.ID)
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		q.Cursor = page.NextCursor
+	}
+	if len(seen) != 5 || seen[0] != all[4].ID || seen[4] != all[0].ID {
+		t.Errorf("by holder, page by page: %v", seen)
+	}
+	if _, err := w.Search(ctx, issuer, license.SearchRequest{Cursor: "x"}); reason(t, err) != "cursor" {
+		t.Errorf("bad cursor: %v", err)
+	}
+}
+
+func TestVerifyIdentifierTellsNothing(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	ask := func(id, code string) string {
+		t.Helper()
+		v, err := w.VerifyIdentifier(t.Context(), id, code)
+		if err != nil {
+			return reason(t, err)
+		}
+		b, _ := json.Marshal(v.Checks)
+		if v.License != nil {
+			t.Errorf("shown: %+v", v.License)
+		}
+		return string(v.Verdict) + string(b)
+	}
+	wrong := ask(string(out.Identifier), "00000000")
+	unknown, err := license.NewIdentifier(typeCode, authority, "NOSUCH", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{string(unknown), "nonsense", ""} {
+		if got := ask(id, "00000000"); got != wrong {
+			t.Errorf("%q: %s, but a wrong code gets %s", id, got, wrong)
+		}
+	}
+	for range 9 {
+		ask(string(out.Identifier), "00000000")
+		ask(string(unknown), "00000000")
+	}
+	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
+		t.Errorf("after ten wrong codes: %s", got)
+	}
+	if got := ask(string(unknown), "1"); got != "verification_limited" {
+		t.Errorf("an unknown identifier after ten: %s", got)
+	}
+}
+
+func TestTypesHaveOneOwner(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	if _, _, err := w.PutType(ctx, issuer, typeCode, definition()); reason(t, err) != "type_owner" {
+		t.Errorf("another's type: %v", err)
+	}
+	d := definition()
+	d.Name = "样例二版"
+	t2, created, err := w.PutType(ctx, cataloguer, typeCode, d)
+	if err != nil || created || t2.Version != 2 || t2.State != license.TypeDraft {
+		t.Fatalf("second version: %+v %v %v", t2, created, err)
+	}
+	first := w.issue(t, "v1")
+	if _, err := w.PublishType(ctx, cataloguer, typeCode); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.PublishType(ctx, cataloguer, typeCode); reason(t, err) != "type_not_draft" {
+		t.Errorf("publishing twice: %v", err)
+	}
+	l, err := w.Read(ctx, issuer, first.ID, 0)
+	if err != nil || l.TypeVersion != 1 || l.TypeName != "样例特种作业操作证" {
+		t.Errorf("bound to %d %s, %v", l.TypeVersion, l.TypeName, err)
+	}
+	if l, err = w.Read(ctx, issuer, w.issue(t, "v2").ID, 0); err != nil || l.TypeVersion != 2 {
+		t.Errorf("issued under %d, %v", l.TypeVersion, err)
+	}
+	bad := definition()
+	bad.Authorities, bad.Sensitive = nil, []string{"colour"}
+	if _, _, err := w.PutType(ctx, cataloguer, "11100000000013338W035", bad); reason(t, err) != "type_invalid" {
+		t.Errorf("bad definition: %v", err)
+	}
+}
+
+func TestPublicURLIsBound(t *testing.T) {
+	w := newWorld(t)
+	_, err := license.New(t.Context(), license.Config{
+		Stores: w.db.Licenses(), Keyrings: w.in.Keyrings(), Vault: w.in.Vault(), Anchors: w.in.Anchors(),
+		PublicURL: "https://elsewhere.example", AuthorityName: func(context.Context, party.USCC) (string, error) { return "", nil },
+	})
+	if _, ok := errors.AsType[*license.PublicURLError](err); !ok {
+		t.Errorf("another public URL: %v", err)
+	}
+}

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -360,10 +359,4 @@ func (k *Key) signs() bool {
 func samePublicKey(a, b crypto.PublicKey) bool {
 	pub, ok := a.(*ecdsa.PublicKey)
 	return ok && pub.Equal(b)
-}
-
-// holds reports whether a record's public key is this one.
-func (k KeyRecord) holds(pub crypto.PublicKey) (bool, error) {
-	der, err := smx509.MarshalPKIXPublicKey(pub)
-	return bytes.Equal(der, k.PublicKey), err
 }

@@ -16,9 +16,6 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 )
 
-// errUnbuilt stands in for what another file of this package still owes.
-var errUnbuilt = errors.New("not built yet")
-
 // Keystore is a [Module] in software: a directory with one file a key, each
 // encrypted under the passphrase. Asymmetric keys are PKCS#8 with SM4; another
 // process may add keys while this one runs. Safe for concurrent use.

@@ -3,6 +3,7 @@ package signing
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -96,9 +97,7 @@ func (m *memoryRecords) UpdateKeys(_ context.Context, ks ...KeyRecord) error {
 	return m.call("update", func() error {
 		old := map[KeyID]KeyRecord{}
 		undo := func() error {
-			for id, k := range old {
-				m.keys[id] = k
-			}
+			maps.Copy(m.keys, old)
 			return ErrConflict
 		}
 		for _, k := range ks {

@@ -1,0 +1,469 @@
+package signing
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const registryUSCC = "11990000MB0000000X"
+
+func installationConfig(dir string, records Records) InstallationConfig {
+	return InstallationConfig{Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: registryUSCC}
+}
+
+func newInstallation(t testing.TB) (*Installation, *memoryRecords) {
+	t.Helper()
+	records := newMemoryRecords()
+	i, err := OpenInstallation(t.Context(), installationConfig(filepath.Join(t.TempDir(), "data"), records), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i, records
+}
+
+// files returns the names of all files below a directory, sorted.
+func files(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// finished are the files of a whole installation.
+var finished = []string{
+	"anchors.pem", "keys.pass", "keys/access-token-1.key", "keys/attestation-1.key", "keys/keystore.json",
+	"keys/lookup-1.key", "keys/master-1.key", "keys/status-1.key", "lock", "root.pass", "root/keystore.json",
+	"root/root-1.key", "root/root-1.pem",
+}
+
+// checkWhole checks everything that a first start is to leave behind.
+func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
+	t.Helper()
+	ctx := t.Context()
+	if got := files(t, i.c.Dir); !slices.Equal(got, finished) {
+		t.Errorf("the directory holds %q", got)
+	}
+	var ids []string
+	for _, k := range records.all(t) {
+		ids = append(ids, string(k.ID))
+		if k.State != KeyActive || k.Serial != 1 || k.Owner != "" || !k.Created.Equal(day) {
+			t.Errorf("%s is recorded as %+v", k.ID, k)
+		}
+	}
+	if got := strings.Join(ids, " "); got != "access-token-1 attestation-1 data-1 lookup-1 master-1 root-1 status-1" {
+		t.Errorf("the database holds %s", got)
+	}
+	verifier := NewVerifier(VerifierConfig{})
+	for p, profile := range map[Purpose]Profile{PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation, PurposeAccessToken: ""} {
+		k, err := i.Keyrings().Active(ctx, p, "")
+		if err != nil || k.Signer == nil {
+			t.Errorf("%s: %v, %v", p, k, err)
+			continue
+		}
+		if profile == "" {
+			continue
+		}
+		leaf, err := i.Anchors().Verify(ctx, verifier, k.Chain, day)
+		if err != nil || leaf.Profile != profile || leaf.Subject != (Subject{"样例证照库", registryUSCC}) {
+			t.Errorf("%s: certificate %+v, %v", p, leaf, err)
+			continue
+		}
+		if want := day.AddDate(5, 0, 0); !leaf.NotAfter.Equal(want) {
+			t.Errorf("%s: certificate ends %v, want %v", p, leaf.NotAfter, want)
+		}
+	}
+	root, err := i.Keyrings().Active(ctx, PurposeRoot, "")
+	if err != nil || root.Signer != nil || !root.Certificates[0].NotAfter.Equal(day.AddDate(20, 0, 0)) {
+		t.Errorf("root: %v, %v", root, err)
+	}
+	place := Place{"t", "r", "c"}
+	if got, err := i.Vault().Open(ctx, place, mustSeal(t, i.Vault(), place, []byte("x"))); err != nil || string(got) != "x" {
+		t.Errorf("the vault opens %q, %v", got, err)
+	}
+}
+
+func TestFirstStart(t *testing.T) {
+	var log bytes.Buffer
+	dir := filepath.Join(t.TempDir(), "data")
+	records := newMemoryRecords()
+	c := installationConfig(dir, records)
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	i, err := OpenInstallation(t.Context(), c, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, i, records)
+	for _, want := range []string{"level=WARN", filepath.Join(dir, "root"), filepath.Join(dir, "root.pass"), "move_away", "FIRST START"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, &log)
+		}
+	}
+	for _, name := range files(t, dir) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+		}
+	}
+	place := Place{"t", "r", "c"}
+	sealed := mustSeal(t, i.Vault(), place, []byte("kept"))
+
+	// A second start, a year later, without the root, from a disk that can only be read.
+	log.Reset()
+	before := fmt.Sprint(records.all(t))
+	for _, name := range []string{"root", "root.pass", "lock"} {
+		if err := os.Rename(filepath.Join(dir, name), filepath.Join(t.TempDir(), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := files(t, dir)
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Chmod(dir, 0o700) }()
+	i, err = OpenInstallation(t.Context(), c, day.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := i.Vault().Open(t.Context(), place, sealed); err != nil || string(got) != "kept" {
+		t.Errorf("opened %q, %v", got, err)
+	}
+	if got := files(t, dir); !slices.Equal(got, left) { // matters where root runs the test
+		t.Errorf("a second start made files: %q, then %q", left, got)
+	}
+	if after := fmt.Sprint(records.all(t)); after != before || log.Len() > 0 {
+		t.Errorf("a second start changed records or has something to say: %s", &log)
+	}
+}
+
+// TestInterruptedFirstStart lets the first start fail at each of its calls to
+// the database, before and after the call did its work, and starts again.
+func TestInterruptedFirstStart(t *testing.T) {
+	cut := errors.New("cut off")
+	for _, when := range []string{"before", "after"} {
+		for n := 1; ; n++ {
+			records := newMemoryRecords()
+			calls := 0
+			hook := func(string) error {
+				if calls++; calls >= n { // everything after it fails too: the process is gone
+					return cut
+				}
+				return nil
+			}
+			if when == "before" {
+				records.before = hook
+			} else {
+				records.after = hook
+			}
+			c := installationConfig(filepath.Join(t.TempDir(), "data"), records)
+			_, err := OpenInstallation(t.Context(), c, day)
+			records.before, records.after = nil, nil
+			if err == nil {
+				if n < 10 {
+					t.Errorf("a first start took only %d calls", n)
+				}
+				break
+			}
+			if !errors.Is(err, cut) {
+				t.Fatalf("%s call %d: %v", when, n, err)
+			}
+			i, err := OpenInstallation(t.Context(), c, day)
+			if err != nil {
+				t.Fatalf("started again after a cut %s call %d: %v", when, n, err)
+			}
+			checkWhole(t, i, records)
+			if t.Failed() {
+				t.Fatalf("after a cut %s call %d", when, n)
+			}
+		}
+	}
+}
+
+// TestInterruptedFiles starts from every state of the disk that a kill can
+// leave behind before the first record is written.
+func TestInterruptedFiles(t *testing.T) {
+	steps := []string{
+		"unfinished", "root.pass", "root/keystore.json", "root/root-1.key", "root/root-1.pem", "anchors.pem",
+		"keys.pass", "keys/keystore.json",
+	}
+	down := errors.New("down")
+	records := newMemoryRecords()
+	records.before = func(call string) error {
+		if call == "create root-1" {
+			return down
+		}
+		return nil
+	}
+	source := filepath.Join(t.TempDir(), "data")
+	if _, err := OpenInstallation(t.Context(), installationConfig(source, records), day); !errors.Is(err, down) {
+		t.Fatal(err)
+	}
+	if got, want := files(t, source), slices.Sorted(slices.Values(append([]string{"lock"}, steps...))); !slices.Equal(got, want) {
+		t.Fatalf("the first half makes %q, want %q", got, want)
+	}
+	for n := range len(steps) + 1 {
+		dir := filepath.Join(t.TempDir(), "data")
+		for _, name := range steps[:n] {
+			b, err := os.ReadFile(filepath.Join(source, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records := newMemoryRecords()
+		i, err := OpenInstallation(t.Context(), installationConfig(dir, records), day)
+		if err != nil {
+			t.Fatalf("after %d files: %v", n, err)
+		}
+		checkWhole(t, i, records)
+	}
+}
+
+func TestLeftoverFile(t *testing.T) {
+	i, records := newInstallation(t)
+	for _, dir := range []string{i.c.Dir, i.keys.dir} {
+		if err := os.WriteFile(filepath.Join(dir, ".new-123"), []byte("half a fi"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := OpenInstallation(t.Context(), installationConfig(i.c.Dir, records), day); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStartedTogether starts many at once on one directory and one database.
+func TestStartedTogether(t *testing.T) {
+	records := newMemoryRecords()
+	dir := filepath.Join(t.TempDir(), "data")
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			i, err := OpenInstallation(t.Context(), installationConfig(dir, records), day)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := i.Vault().Lookups(t.Context(), "d", "v"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	i, err := OpenInstallation(t.Context(), installationConfig(dir, records), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, i, records)
+}
+
+// TestTwoDirectories starts two empty directories on one database.
+func TestTwoDirectories(t *testing.T) {
+	records := newMemoryRecords()
+	var first *Installation
+	cut := errors.New("cut off")
+	records.before = func(call string) error {
+		if call == "create data-1" {
+			return cut
+		}
+		return nil
+	}
+	ca, cb := installationConfig(filepath.Join(t.TempDir(), "a"), records), installationConfig(filepath.Join(t.TempDir(), "b"), records)
+	if _, err := OpenInstallation(t.Context(), ca, day); !errors.Is(err, cut) {
+		t.Fatal(err)
+	}
+	records.before = nil
+	if _, err := OpenInstallation(t.Context(), cb, day); !errors.Is(err, ErrInstallation) {
+		t.Errorf("the second one: %v, want ErrInstallation", err)
+	}
+	first, err := OpenInstallation(t.Context(), ca, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, first, records)
+
+	// Both had begun before either reached the database.
+	records = newMemoryRecords()
+	ca.Records, cb.Records = records, records
+	ca.Dir, cb.Dir = filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	records.before = func(call string) error {
+		if call == "create root-1" {
+			return cut
+		}
+		return nil
+	}
+	for _, c := range []InstallationConfig{ca, cb} {
+		if _, err := OpenInstallation(t.Context(), c, day); !errors.Is(err, cut) {
+			t.Fatal(err)
+		}
+	}
+	records.before = nil
+	if first, err = OpenInstallation(t.Context(), ca, day); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenInstallation(t.Context(), cb, day); !errors.Is(err, ErrInstallation) || !strings.Contains(err.Error(), "anchors.pem") {
+		t.Errorf("the slower one: %v, want ErrInstallation", err)
+	}
+	checkWhole(t, first, records)
+}
+
+func TestNotOneInstallation(t *testing.T) {
+	whole, records := newInstallation(t)
+	remove := func(names ...string) func(dir string) error {
+		return func(dir string) error {
+			var errs []error
+			for _, name := range names {
+				errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+			}
+			return errors.Join(errs...)
+		}
+	}
+	other, _ := newInstallation(t)
+	for _, test := range []struct {
+		name    string
+		records Records
+		spoil   func(dir string) error
+		want    error
+		say     string
+	}{
+		{"whole", records, remove(), nil, ""},
+		{"a second node", records, remove("root", "root.pass", "lock"), nil, ""},
+		{"empty directory", records, remove("root", "root.pass", "keys", "keys.pass", "anchors.pem", "lock"), ErrInstallation, "copy keys/, keys.pass and anchors.pem"},
+		{"no keys", records, remove("keys"), ErrInstallation, "copy keys/"},
+		{"no anchors", records, remove("anchors.pem"), ErrInstallation, "copy keys/"},
+		{"no passphrase", records, remove("keys.pass"), fs.ErrNotExist, "keys.pass"},
+		{"no master key", records, remove("keys/master-1.key"), ErrNoKey, "master-1"},
+		{"no lookup key", records, remove("keys/lookup-1.key"), ErrNoKey, "lookup-1"},
+		{"empty database", newMemoryRecords(), remove(), ErrInstallation, "restore its backup"},
+		{"another database", other.c.Records, remove(), ErrInstallation, "is this the database of these keys?"},
+		{"another passphrase", records, func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "keys.pass"), GeneratePassphrase(), 0o600)
+		}, ErrPassphrase, "wrong passphrase"},
+		{"open passphrase", records, func(dir string) error { return os.Chmod(filepath.Join(dir, "keys.pass"), 0o644) }, nil, "chmod 600"},
+		{"broken anchors", records, func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "anchors.pem"), []byte("x"), 0o600)
+		}, nil, "anchors.pem"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			if err := os.CopyFS(dir, os.DirFS(whole.c.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(filepath.Join(dir, "keys.pass"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			before := slices.DeleteFunc(files(t, dir), func(name string) bool { return name == "lock" })
+			_, err := OpenInstallation(t.Context(), installationConfig(dir, test.records), day)
+			if !errors.Is(err, test.want) && test.want != nil || (err == nil) != (test.say == "") || err != nil && !strings.Contains(err.Error(), test.say) {
+				t.Errorf("%v; want %v, %q", err, test.want, test.say)
+			}
+			after := slices.DeleteFunc(files(t, dir), func(name string) bool { return name == "lock" })
+			if !slices.Equal(before, after) {
+				t.Errorf("files were made or removed: %q, then %q", before, after)
+			}
+		})
+	}
+	for _, c := range []InstallationConfig{{}, {Dir: t.TempDir(), Records: records}, {Dir: t.TempDir(), RegistryName: "x", RegistryUSCC: "y"}} {
+		if _, err := OpenInstallation(t.Context(), c, day); err == nil {
+			t.Errorf("opened %+v", c)
+		}
+	}
+}
+
+// TestOwnPassphrases starts with passphrases that the operator typed, one of
+// them in a place of its own.
+func TestOwnPassphrases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("derives keys slowly")
+	}
+	records := newMemoryRecords()
+	c := installationConfig(filepath.Join(t.TempDir(), "data"), records)
+	c.RootPassphraseFile = filepath.Join(t.TempDir(), "my words")
+	if _, err := OpenInstallation(t.Context(), c, day); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without the file that the operator names: %v", err)
+	}
+	if err := os.WriteFile(c.RootPassphraseFile, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenInstallation(t.Context(), c, day); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := exists(filepath.Join(c.Dir, "root.pass")); there || err != nil {
+		t.Errorf("made a root.pass all the same (%v)", err)
+	}
+	if _, err := OpenRoot(filepath.Join(c.Dir, "root"), c.RootPassphraseFile); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLockProcess is not a test but the other process of TestLock.
+func TestLockProcess(t *testing.T) {
+	path := os.Getenv("YIZHENG_TEST_LOCK")
+	if path == "" {
+		t.Skip("only for TestLock")
+	}
+	if _, err := lockFile(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("locked")
+	time.Sleep(time.Minute) // until it is killed
+}
+
+// TestLock waits for a lock that another process holds, until that is killed.
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	other := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLockProcess$", "-test.v")
+	other.Env = append(os.Environ(), "YIZHENG_TEST_LOCK="+path)
+	out, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "locked" {
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := lockFile(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("while another process holds it: %v", err)
+	}
+	if err := other.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	unlock, err := lockFile(ctx, path)
+	if err != nil {
+		t.Fatalf("when that process is dead: %v", err)
+	}
+	unlock()
+}

@@ -17,6 +17,10 @@ type Database interface {
 	Provider() Provider
 	Keys() signing.Records
 	Admin() Admin
+	// Run does what the database needs from time to time, such as making the
+	// next months' partitions, until ctx ends, and returns its error.
+	Run(ctx context.Context) error
+	// Close ends what is under way and closes the database. Later calls fail.
 	Close() error
 }
 

@@ -19,18 +19,15 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Admin is what operators need of the database.
-type Admin struct{ db *DB }
-
 // migrateTries is how often Migrate goes on after another process was faster.
 const migrateTries = 5
 
 // Migrate brings the schema up to date and returns its version. Another process
 // may do the same at the same time: each migration is one transaction, and only
 // one process's succeeds; the other looks again.
-func (a *Admin) Migrate(ctx context.Context) (int64, error) {
+func (db *DB) Migrate(ctx context.Context) (int64, error) {
 	for try := 1; ; try++ {
-		have, want, err := a.SchemaVersion(ctx)
+		have, want, err := db.SchemaVersion(ctx)
 		switch {
 		case err != nil:
 			return 0, err
@@ -39,15 +36,15 @@ func (a *Admin) Migrate(ctx context.Context) (int64, error) {
 		case have == want:
 			return have, nil
 		}
-		err = a.db.migrate(ctx)
+		err = db.migrate(ctx)
 		if err != nil && (try == migrateTries || ctx.Err() != nil || errors.Is(err, sqlite3.FULL) || errors.Is(err, sqlite3.READONLY)) {
 			return have, fmt.Errorf("migrating the schema from version %d to %d: %w", have, want, explain(ctx, err))
 		}
 		if err != nil {
-			a.db.c.Log.Info("migrating the schema, again", "try", try, "error", err)
+			db.c.Log.Info("migrating the schema, again", "try", try, "error", err)
 			time.Sleep(time.Duration(try) * 20 * time.Millisecond)
 		} else {
-			a.db.c.Log.Info("migrated the schema", "from", have, "to", want)
+			db.c.Log.Info("migrated the schema", "from", have, "to", want)
 		}
 	}
 }
@@ -76,11 +73,11 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // SchemaVersion returns the schema's version, 0 for an empty database, and the
 // one this program needs.
-func (a *Admin) SchemaVersion(ctx context.Context) (have, want int64, err error) {
+func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	if want, err = newestMigration(); err != nil {
 		return 0, 0, err
 	}
-	err = a.db.readers.do(ctx, func(c *conn) error {
+	err = db.readers.do(ctx, func(c *conn) error {
 		there, err := c.exists("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version'")
 		if err != nil || !there {
 			return err
@@ -114,15 +111,15 @@ func newestMigration() (int64, error) {
 
 // Ping tells whether the database answers. With write, it changes one row and
 // has that synced, so that a full or read-only disk shows.
-func (a *Admin) Ping(ctx context.Context, write bool) error {
+func (db *DB) Ping(ctx context.Context, write bool) error {
 	var err error
 	if write {
-		err = a.db.writer.do(ctx, func(c *conn) error {
+		err = db.writer.do(ctx, func(c *conn) error {
 			_, err := c.exec("UPDATE readiness SET writes = writes + 1")
 			return err
 		})
 	} else {
-		err = a.db.readers.do(ctx, func(c *conn) error {
+		err = db.readers.do(ctx, func(c *conn) error {
 			_, err := c.exists("SELECT 1 FROM sqlite_schema LIMIT 1")
 			return err
 		})

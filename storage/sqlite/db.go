@@ -8,6 +8,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -35,7 +37,8 @@ type Config struct {
 
 	VFS string // the name of a registered VFS; default: the operating system's
 
-	synchronous string // default: FULL; the durability test shows that less is not enough
+	synchronous  string // default: FULL; the durability test shows that less is not enough
+	checkpointAt int    // pages in the log from which a checkpoint is tried; default: 1000
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -53,7 +56,7 @@ const (
 	readerCache = 1024     // KiB
 	logKept     = 16 << 20 // bytes of the log's file that are kept for reuse
 
-	checkpointAt   = 1000  // pages (of 4 KiB) in the log from which a checkpoint is tried
+	logPages       = 1000  // pages (of 4 KiB) in the log from which a checkpoint is tried
 	waitForReaders = 16000 // pages from which it waits for readers, a moment
 
 	busyTimeout       = 10 * time.Second // for another process's lock
@@ -63,7 +66,7 @@ const (
 // ErrClosed is the error of calls after Close.
 var ErrClosed = fmt.Errorf("database is closed: %w", license.ErrUnavailable)
 
-// Open opens a database, or makes an empty one, which needs [Admin.Migrate]. It
+// Open opens a database, or makes an empty one, which needs [DB.Migrate]. It
 // starts no goroutine. Errors of storage wrap [license.ErrUnavailable].
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Path == "" {
@@ -79,9 +82,8 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Step == nil {
 		c.Step = func(string) {}
 	}
-	if c.synchronous == "" {
-		c.synchronous = "FULL"
-	}
+	c.synchronous = cmp.Or(c.synchronous, "FULL")
+	c.checkpointAt = cmp.Or(c.checkpointAt, logPages)
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
@@ -126,7 +128,9 @@ func uri(path, vfs string) string {
 	if vfs != "" {
 		q.Set("vfs", vfs)
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	// SQLite reads a plus as a plus.
+	query := strings.ReplaceAll(q.Encode(), "+", "%20")
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query}
 	return u.String()
 }
 
@@ -144,9 +148,6 @@ func (db *DB) Provider() *Provider { return &Provider{db} }
 
 // Keys returns the store of package signing.
 func (db *DB) Keys() *Keys { return &Keys{db} }
-
-// Admin returns what operators need.
-func (db *DB) Admin() *Admin { return &Admin{db} }
 
 // Licenses implements the stores of package license.
 type Licenses struct{ db *DB }

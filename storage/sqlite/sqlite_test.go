@@ -38,7 +38,7 @@ func openTest(t testing.TB, c Config) *DB {
 			t.Error(err)
 		}
 	})
-	if _, err := db.Admin().Migrate(t.Context()); err != nil {
+	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return db

@@ -238,7 +238,7 @@ func (w *writer) connect(ctx context.Context) (err error) {
 // callers have their answers: an error here loses nothing, for the log stays.
 func (w *writer) checkpoint() {
 	pages := w.logPages
-	if w.conn == nil || pages < checkpointAt {
+	if w.conn == nil || pages < w.c.checkpointAt {
 		return
 	}
 	w.logPages = 0 // until the next commit says
@@ -248,7 +248,7 @@ func (w *writer) checkpoint() {
 	} else if err = w.restartLog(); err == nil {
 		w.waitAt = waitForReaders
 	} else {
-		w.waitAt = pages + checkpointAt
+		w.waitAt = pages + w.c.checkpointAt
 	}
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
 		w.c.Log.Warn("checkpoint of the write-ahead log; it is tried again later", "error", err)

@@ -1,0 +1,68 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/oidc"
+)
+
+const clientNames = `id, participant, disabled, revision, body, created, updated`
+
+// CreateClient implements [oidc.Clients].
+func (s *Provider) CreateClient(ctx context.Context, c oidc.ClientRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO clients (`+clientNames+`) VALUES ($1, $2, $3, 1, $4, $5, $6)
+			ON CONFLICT (id) DO NOTHING`, c.ID, c.Participant, c.Disabled, c.Body, c.Created, c.Updated).
+			Exec(changed(oidc.ErrExists))
+	})
+	if err != nil {
+		return fmt.Errorf("creating client %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// LoadClient implements [oidc.Clients].
+func (s *Provider) LoadClient(ctx context.Context, id string) (oidc.ClientRecord, error) {
+	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+` FROM clients WHERE id = $1`, id)
+	if err == nil && len(cs) == 0 {
+		err = oidc.ErrNotFound
+	}
+	if err != nil {
+		return oidc.ClientRecord{}, fmt.Errorf("loading client: %w", err)
+	}
+	return cs[0], nil
+}
+
+// ListClients implements [oidc.Clients].
+func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]oidc.ClientRecord, error) {
+	where, args := "", []any{after, limit}
+	if participant != "" {
+		where, args = "AND participant = $3 ", append(args, participant)
+	}
+	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+` FROM clients
+		WHERE id > $1 `+where+`ORDER BY id LIMIT $2`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing clients: %w", err)
+	}
+	return cs, nil
+}
+
+// UpdateClient implements [oidc.Clients].
+func (s *Provider) UpdateClient(ctx context.Context, c oidc.ClientRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE clients SET participant = $3, disabled = $4, body = $5, updated = $6, revision = revision + 1
+			WHERE id = $1 AND revision = $2`, c.ID, c.Revision, c.Participant, c.Disabled, c.Body, c.Updated).
+			Exec(changed(oidc.ErrConflict))
+	})
+	if err != nil {
+		return fmt.Errorf("updating client %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+func scanClient(row pgx.CollectableRow) (c oidc.ClientRecord, err error) {
+	return c, row.Scan(&c.ID, &c.Participant, &c.Disabled, &c.Revision, &c.Body, &c.Created, &c.Updated)
+}

@@ -1,0 +1,199 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"yizheng.internal/license"
+)
+
+// A password in the URL stays there, however wrong the rest is.
+func TestPasswordNotEchoed(t *testing.T) {
+	t.Parallel()
+	closed := closedPort(t)
+	for _, c := range []struct{ name, url string }{
+		{"no URL at all", "hunter2 hunter2"},
+		{"another scheme", "mysql://user:hunter2@localhost/db"},
+		{"a percent sign", "postgres://user:hunter2%zz@localhost/db"},
+		{"a slash", "postgres://user:a/hunter2@localhost/db"},
+		{"a port that is none", "postgres://user:hunter2@localhost:port/db"},
+		{"an unknown sslmode", "postgres://user:hunter2@localhost/db?sslmode=perhaps"},
+		{"a wrong parameter", "postgres://user:hunter2@localhost/db?pool_max_conns=many"},
+		{"keywords", "host=localhost password=hunter2 port=x"},
+		{"nobody there", "postgres://user:hunter2@" + closed + "/db?sslmode=disable"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Open(t.Context(), Config{URL: c.url})
+			if err == nil {
+				t.Fatal("opened")
+			}
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				if strings.Contains(fmt.Sprintf("%v %+v %#v", e, e, e), "hunter2") && c.name != "nobody there" {
+					t.Errorf("the error shows the password: %#v", e)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows the password: %v", err)
+			}
+		})
+	}
+	_, err := Open(t.Context(), Config{URL: "postgres://user@" + closed + "/db?sslmode=disable"})
+	if !errors.Is(err, license.ErrUnavailable) {
+		t.Errorf("nobody there: %v, want ErrUnavailable", err)
+	}
+	if _, err := Open(t.Context(), Config{URL: "postgres://localhost/db", MaxConns: -1}); err == nil {
+		t.Error("opened with -1 connections")
+	}
+}
+
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Whatever the server's state is at fault for is ErrUnavailable, and nothing else.
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&pgconn.PgError{Code: "53100"}, true}, // disk_full
+		{&pgconn.PgError{Code: "53200"}, true}, // out_of_memory
+		{&pgconn.PgError{Code: "53300"}, true}, // too_many_connections
+		{&pgconn.PgError{Code: "25006"}, true}, // read_only_sql_transaction
+		{&pgconn.PgError{Code: "57P01"}, true}, // admin_shutdown
+		{&pgconn.PgError{Code: "57P03"}, true}, // cannot_connect_now
+		{&pgconn.PgError{Code: "08006"}, true}, // connection_failure
+		{&pgconn.PgError{Code: "58030"}, true}, // io_error
+		{&pgconn.PgError{Code: "40P01"}, true}, // deadlock_detected, at the last try
+		{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), true},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{pgconn.ErrConnClosed, true},
+		{&pgconn.PgError{Code: "23505"}, false}, // unique_violation
+		{&pgconn.PgError{Code: "42P01"}, false}, // undefined_table
+		{&pgconn.PgError{Code: "22021"}, false}, // character_not_in_repertoire
+		{&pgconn.PgError{}, false},
+		{license.ErrConflict, false},
+		{errors.New("anything else"), false},
+	} {
+		err := explain(t.Context(), fmt.Errorf("wrapped: %w", c.err))
+		if errors.Is(err, license.ErrUnavailable) != c.want {
+			t.Errorf("%v is ErrUnavailable: %v, want %v", c.err, !c.want, c.want)
+		}
+		if !errors.Is(err, c.err) {
+			t.Errorf("%v lost its cause: %v", c.err, err)
+		}
+	}
+}
+
+// A read-only database, as it is after a failover, refuses writes and serves reads.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	db := openDB(t, Config{URL: address})
+	r := newSave()
+	mustSave(t, db, r)
+	if err := db.Ping(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	admin(t, "ALTER DATABASE "+databaseOf(t, address)+" SET default_transaction_read_only = on")
+	db = openDB(t, Config{URL: address})
+	if err := db.Ping(t.Context(), false); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+	for name, err := range map[string]error{
+		"Ping":            db.Ping(t.Context(), true),
+		"Save":            db.Licenses().Save(t.Context(), newSave()),
+		"AppendEvents":    db.Licenses().AppendEvents(t.Context(), newEvent("")),
+		"ReplaceSetting":  db.Licenses().ReplaceSetting(t.Context(), "a", "b", "c"),
+		"EnsurePartition": db.EnsurePartitions(t.Context(), epoch),
+	} {
+		if !errors.Is(err, license.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		}
+	}
+	if _, _, err := db.Licenses().Load(t.Context(), r.Record.ID, 0); err != nil {
+		t.Errorf("Load: %v", err)
+	}
+	if es, err := db.Licenses().History(t.Context(), r.Record.ID, 0, 10); err != nil || len(es) != 1 {
+		t.Errorf("History: %d events, %v", len(es), err)
+	}
+}
+
+// A role or database may have synchronous_commit weakened: our commits wait for
+// the disk all the same. They never wait for less than was set.
+func TestSynchronousCommit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ set, want string }{
+		{"off", "on"},
+		{"local", "on"},
+		{"on", "on"},
+		{"remote_write", "remote_write"},
+		{"remote_apply", "remote_apply"},
+	} {
+		for _, scope := range []string{"DATABASE %s", "ROLE CURRENT_USER IN DATABASE %s"} {
+			t.Run(c.set+" for "+strings.ToLower(scope[:4]), func(t *testing.T) {
+				address := newDatabase(t)
+				admin(t, "ALTER "+fmt.Sprintf(scope, databaseOf(t, address))+" SET synchronous_commit = "+c.set)
+				conn, err := pgx.Connect(t.Context(), address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close(t.Context())
+				var plain string
+				if err := conn.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&plain); err != nil || plain != c.set {
+					t.Fatalf("a connection that isn't ours has %s, want %s: %v", plain, c.set, err)
+				}
+				for _, address := range []string{address, with(t, address, "default_query_exec_mode", "cache_describe")} {
+					got, err := openDB(t, Config{URL: address}).SynchronousCommit(t.Context())
+					if err != nil || got != c.want {
+						t.Errorf("transactions commit with %s, want %s: %v", got, c.want, err)
+					}
+				}
+			})
+		}
+	}
+	db := openDB(t, Config{URL: newDatabase(t)})
+	if v, err := db.FSync(t.Context()); err != nil || v != "on" {
+		t.Errorf("fsync is %q, want on, or the crash tests prove nothing: %v", v, err)
+	}
+	if v, err := db.FullPageWrites(t.Context()); err != nil || v != "on" {
+		t.Errorf("full_page_writes is %q, want on: %v", v, err)
+	}
+}
+
+// Behind a pooler in transaction mode nothing relies on a session.
+func TestCacheDescribe(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: with(t, newDatabase(t), "default_query_exec_mode", "cache_describe")})
+	r := newSave()
+	mustSave(t, db, r)
+	mustSave(t, db, changeOf(r, 1))
+	if err := db.Licenses().Save(t.Context(), r); !errors.Is(err, license.ErrRequestTaken) {
+		t.Errorf("saving again: %v", err)
+	}
+	rec, v, err := db.Licenses().Load(t.Context(), r.Record.ID, 0)
+	if err != nil || rec.Revision != 2 || v.State != license.Suspended || v.Issued.Location() != epoch.Location() {
+		t.Errorf("loaded %+v, %+v, %v", rec, v, err)
+	}
+	if err := db.EnsurePartitions(t.Context(), epoch); err != nil {
+		t.Error(err)
+	}
+	var prepared int
+	if err := db.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {
+		t.Errorf("%d statements are prepared in the session: %v", prepared, err)
+	}
+}

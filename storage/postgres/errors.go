@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"yizheng.internal/license"
+)
+
+// explain turns an error of pgx into one of the stores' conditions where it is
+// one: whatever says that the database can't take the operation now wraps
+// license.ErrUnavailable. The caller's own cancellation stays what it is.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return err
+	case unavailable(err):
+		return fmt.Errorf("%w: %w", license.ErrUnavailable, err)
+	}
+	return err
+}
+
+// unavailable reports whether an error is the database's state or the way to
+// it, and not what was asked of it.
+func unavailable(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code[:min(2, len(e.Code))] {
+		case "08", // connection exception
+			"53", // insufficient resources: disk full, out of memory, too many connections
+			"58": // system error, such as an I/O error
+			return true
+		}
+		switch e.Code {
+		case "25006", // read_only_sql_transaction: also a standby
+			"57P01", "57P02", "57P03", "57P04", "57P05", // shut down, starting, dropped, idle too long
+			"57014",          // query_canceled: not by the caller, so by the server's timeout
+			"25P03",          // idle_in_transaction_session_timeout
+			"55P03",          // lock_not_available, by the server's lock_timeout
+			"40001", "40P01", // lost, and again at each further try
+			"XX001", "XX002": // data or index corrupted
+			return true
+		}
+		return false
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, target := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed,
+		context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return pgconn.SafeToRetry(err)
+}
+
+// violates reports whether err is the violation of a unique index whose name, or
+// whose partition's table, begins so.
+func violates(err error, prefix string) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "23505" &&
+		(strings.HasPrefix(e.ConstraintName, prefix) || strings.HasPrefix(e.TableName, prefix))
+}
+
+// missing is e for a row that isn't there, and err for any other.
+func missing(err, e error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return e
+	}
+	return err
+}
+
+// changed returns a callback that wants its statement to change a row, else e.
+func changed(e error) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 {
+			return e
+		}
+		return nil
+	}
+}

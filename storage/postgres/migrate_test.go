@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Nodes that start together all migrate.
+func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
+	address := createDatabase(t, "template0")
+	nodes := []*DB{openDB(t, Config{URL: address}), openDB(t, Config{URL: address}), openDB(t, Config{URL: address})}
+	have, want, err := nodes[0].SchemaVersion(t.Context())
+	if err != nil || have != 0 || want < 2 {
+		t.Fatalf("an empty database has schema %d of %d: %v", have, want, err)
+	}
+	var wg sync.WaitGroup
+	for _, db := range nodes {
+		wg.Go(func() {
+			if version, err := db.Migrate(t.Context()); err != nil || version != want {
+				t.Errorf("Migrate returned %d, %v, want %d", version, err, want)
+			}
+		})
+	}
+	wg.Wait()
+	for _, db := range nodes {
+		if have, _, err := db.SchemaVersion(t.Context()); err != nil || have != want {
+			t.Errorf("the schema is %d, want %d: %v", have, want, err)
+		}
+		mustSave(t, db, newSave())
+	}
+
+	if _, err := nodes[0].pool.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nodes[0].Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "newer program") {
+		t.Errorf("Migrate of a newer schema: %v", err)
+	}
+}
+
+// TestPartitions lets months pass without anybody making their partitions.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	a, b := openDB(t, Config{URL: address}), openDB(t, Config{URL: address})
+	months := []time.Time{
+		time.Date(2031, 1, 31, 23, 59, 59, 0, time.UTC), time.Date(2031, 2, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(2031, 3, 31, 16, 0, 0, 0, time.UTC), time.Date(2030, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+	}
+	var want []string
+	for _, at := range months {
+		e := newEvent("")
+		e.At = at
+		want = append(want, e.ID)
+		if err := a.Licenses().AppendEvents(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(table string) (n int) {
+		t.Helper()
+		if err := a.pool.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count("events_rest"); n != 4 {
+		t.Fatalf("%d events lie in the rest, want all 4", n)
+	}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	written := 0
+	wg.Go(func() { // while others write to the very months
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			e := newEvent("")
+			e.At = months[1]
+			if err := b.Licenses().AppendEvents(t.Context(), e); err != nil {
+				t.Errorf("appending meanwhile: %v", err)
+			}
+			want = append(want, e.ID)
+			written++
+		}
+	})
+	var makers sync.WaitGroup
+	for _, db := range []*DB{a, b, a, b} {
+		makers.Go(func() {
+			if err := db.EnsurePartitions(t.Context(), time.Date(2031, 1, 1, 7, 0, 0, 0, time.FixedZone("UTC+8", 8*60*60))); err != nil {
+				t.Errorf("EnsurePartitions: %v", err)
+			}
+		})
+	}
+	makers.Wait()
+	close(stop)
+	wg.Wait()
+
+	// In UTC it was still December: December to March.
+	for table, n := range map[string]int{"events_rest": 0, "events_203012": 1, "events_203101": 1, "events_203102": 1 + written,
+		"events_203103": 1, "provider_events_203102": 0} {
+		if got := count(table); got != n {
+			t.Errorf("%s has %d rows, want %d", table, got, n)
+		}
+	}
+	es, err := a.Licenses().Events(t.Context(), 0, 100_000)
+	if err != nil || len(es) != len(want) {
+		t.Fatalf("%d events, want %d: %v", len(es), len(want), err)
+	}
+	for i, e := range es {
+		if e.ID != want[i] {
+			t.Fatalf("event %d is %s, want %s", i, e.ID, want[i])
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+)
+
+const participantNames = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated,
+	revision`
+
+// CreateParticipant implements [identity.Participants].
+func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO participants (`+participantNames+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)`, p.ID, p.USCC, p.Name, p.Class, p.AreaCode,
+			p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated)
+	})
+	if violates(err, "participants_") {
+		err = identity.ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("creating participant %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// LoadParticipant implements [identity.Participants].
+func (s *Provider) LoadParticipant(ctx context.Context, id string) (identity.Participant, error) {
+	return s.participant(ctx, `SELECT `+participantNames+` FROM participants WHERE id = $1`, id)
+}
+
+// FindParticipant implements [identity.Participants].
+func (s *Provider) FindParticipant(ctx context.Context, code party.USCC) (identity.Participant, error) {
+	return s.participant(ctx, `SELECT `+participantNames+` FROM participants WHERE uscc = $1`, code)
+}
+
+func (s *Provider) participant(ctx context.Context, sql string, args ...any) (identity.Participant, error) {
+	ps, err := collect(ctx, s.db, scanParticipant, sql, args...)
+	if err == nil && len(ps) == 0 {
+		err = identity.ErrNotFound
+	}
+	if err != nil {
+		return identity.Participant{}, fmt.Errorf("loading participant: %w", err)
+	}
+	return ps[0], nil
+}
+
+// ListParticipants implements [identity.Participants].
+func (s *Provider) ListParticipants(ctx context.Context, after string, limit int) ([]identity.Participant, error) {
+	ps, err := collect(ctx, s.db, scanParticipant, `SELECT `+participantNames+` FROM participants
+		WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing participants: %w", err)
+	}
+	return ps, nil
+}
+
+// UpdateParticipant implements [identity.Participants].
+func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE participants SET name = $3, class = $4, area_code = $5, level = $6, parent = $7,
+				successor = $8, disabled = $9, updated = $10, revision = revision + 1
+			WHERE id = $1 AND revision = $2`, p.ID, p.Revision, p.Name, p.Class, p.AreaCode, p.Level, p.Parent,
+			p.Successor, p.Disabled, p.Updated).Exec(changed(identity.ErrConflict))
+	})
+	if err != nil {
+		return fmt.Errorf("updating participant %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+func scanParticipant(row pgx.CollectableRow) (p identity.Participant, err error) {
+	return p, row.Scan(&p.ID, &p.USCC, &p.Name, &p.Class, &p.AreaCode, &p.Level, &p.Parent, &p.Successor, &p.Disabled,
+		&p.Created, &p.Updated, &p.Revision)
+}

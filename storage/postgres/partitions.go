@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// monthsAhead is how many months have their partition before they begin.
+const monthsAhead = 3
+
+// monthly are the tables with a partition for each month of UTC.
+var monthly = []string{"events", "provider_events"}
+
+// EnsurePartitions makes the partitions of the month of now and of the coming
+// ones, where they are missing. Nodes may call it at the same time. Until a month
+// has its partition, its rows go to the table's partition for the rest, from
+// where they are moved.
+func (db *DB) EnsurePartitions(ctx context.Context, now time.Time) error {
+	y, m, _ := now.UTC().Date()
+	for _, table := range monthly {
+		for n := range 1 + monthsAhead {
+			month := time.Date(y, m+time.Month(n), 1, 0, 0, 0, 0, time.UTC)
+			if err := db.ensurePartition(ctx, table, month); err != nil {
+				return fmt.Errorf("making the partition of %s for %s: %w", table, month.Format("2006-01"), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Run keeps the coming months' partitions until ctx ends, looking once a day, and
+// returns ctx's error. That a partition can't be made is logged: nothing is
+// refused for it.
+func (db *DB) Run(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-tick.C:
+			if err := db.EnsurePartitions(ctx, now); err != nil && ctx.Err() == nil {
+				db.log.WarnContext(ctx, "database partitions", "error", err)
+			}
+		}
+	}
+}
+
+// ensurePartition makes one. The table is made apart and then attached, which
+// stops neither reads nor writes of the other months.
+func (db *DB) ensurePartition(ctx context.Context, table string, month time.Time) error {
+	name := table + month.Format("_200601")
+	exists := func(q interface {
+		QueryRow(context.Context, string, ...any) pgx.Row
+	}) (ok bool, err error) {
+		// By a query, whose snapshot is new, and not by to_regclass, whose cache
+		// doesn't know what was committed while we waited for the lock.
+		err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid
+			WHERE inhparent = $1::text::regclass AND part.relname = $2)`, table, name).Scan(&ok)
+		return ok, explain(ctx, err)
+	}
+	if ok, err := exists(db.pool); ok || err != nil {
+		return err
+	}
+	from, to := month.Format("'2006-01-02Z'"), month.AddDate(0, 1, 0).Format("'2006-01-02Z'")
+	return db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
+		if _, err := tx.Exec(ctx, followLock, lockKey("partitions", table)); err != nil {
+			return err
+		}
+		if ok, err := exists(tx); ok || err != nil {
+			return err
+		}
+		for _, sql := range []string{
+			`CREATE TABLE ` + name + ` (LIKE ` + table + ` INCLUDING ALL)`,
+			`LOCK TABLE ` + table + `_rest IN ACCESS EXCLUSIVE MODE`,
+			`WITH moved AS (DELETE FROM ` + table + `_rest WHERE at >= ` + from + ` AND at < ` + to + ` RETURNING *)
+				INSERT INTO ` + name + ` SELECT * FROM moved`,
+			`ALTER TABLE ` + table + ` ATTACH PARTITION ` + name + ` FOR VALUES FROM (` + from + `) TO (` + to + `)`,
+		} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// planned is how many licenses the plans are made for. With fewer, PostgreSQL
+// would rightly read whole tables.
+const planned = 30_000
+
+// fill stores licenses as the plans see them: each with a version, two events, an
+// identifier, a number, a holder with three licenses, a request, a status entry.
+var fill = []string{
+	`INSERT INTO licenses SELECT 'license' || n, 1, 'type' || n % 20, 'authority' || n % 50, 1, 'active',
+		'2026-01-01Z'::timestamptz + n * interval '1 minute', '2026-01-01Z' FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO license_versions SELECT 'license' || n, 1, 'active', 1, 'authority', 'A', '2026-01-01', NULL, n % 3 + 1, n,
+		'2026-01-01Z', repeat('x', 900)::bytea, repeat('x', 3000)::bytea, 'x', NULL FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO history SELECT n, 'event' || n, '2026-01-01Z', 'license.read', '', '', '', 'license' || (n + 1) / 2, 1, 'ok', 'x',
+		sha256('x') FROM generate_series(1, 2 * $1::integer) n`,
+	`INSERT INTO identifiers SELECT sha256(n::text::bytea), 1, kind, 'license' || n, 1
+		FROM generate_series(1, $1::integer) n, unnest('{identifier,verification}'::text[]) kind`,
+	`INSERT INTO numbers SELECT sha256(n::text::bytea), 1, 'license' || n, true FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO holdings SELECT sha256((n / 3)::text::bytea), 1, 'license' || n FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO requests SELECT sha256(n::text::bytea), 1, 'x', 1, 'license' || n, 1, 'active', '2026-01-01Z'
+		FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO status_lists SELECT list, $1::integer / 3, '2026-01-01Z' FROM generate_series(1, 3) list`,
+	`INSERT INTO status_revisions SELECT list, 1, $1 FROM generate_series(1, 3) list`,
+	`INSERT INTO status_entries SELECT n % 3 + 1, n, (n % 60 = 2)::integer FROM generate_series(1, $1::integer) n`,
+}
+
+// TestPlans checks, with the planner's default settings, that each hot query
+// reads one partition of each of its tables, by an index: when it is planned for
+// its values, and by the plan for any values that PostgreSQL may come to prefer.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, sql := range fill {
+		if _, err := conn.Exec(t.Context(), sql, planned); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "VACUUM ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("77"))
+	for _, q := range []struct {
+		name string
+		sql  string
+		args []any
+		rows int
+		want map[string]int // partitions read, by table
+	}{
+		{"Load", loadLicense, []any{"license77", 0}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
+		{"LoadVersion", loadLicense, []any{"license77", 1}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
+		{"Locate", locate, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
+		{"LoadRequest", loadRequest, []any{1, sum[:]}, 1, map[string]int{"requests": 1}},
+		{"LoadStatus", loadStatus, []any{3, 77}, 1, map[string]int{"status_entries": 1}},
+		{"LoadList", loadList, []any{3, -1}, planned / 60, map[string]int{"status_entries": 1, "status_lists": 1, "status_revisions": 1}},
+		{"History", loadHistory, []any{"license77", 0, 50}, 2, map[string]int{"history": 1}},
+		{"ByIdentifier", byIdentifier, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
+		{"ByNumber", byNumber, []any{1, sum[:]}, 1, map[string]int{"numbers": 1}},
+		{"ByHolder", byHolder, []any{1, sum[:]}, 3, map[string]int{"holdings": 1}},
+	} {
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan", "auto"} {
+			t.Run(q.name+"/"+mode, func(t *testing.T) {
+				if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
+					t.Fatal(err)
+				}
+				plan := explainPlan(t, conn, q.sql, q.args)
+				readsOnly(t, plan, q.want)
+				if plan.Rows != float64(q.rows) {
+					t.Errorf("the plan returned %v rows, want %d: it proves nothing", plan.Rows, q.rows)
+				}
+			})
+		}
+	}
+	t.Run("SearchByID", func(t *testing.T) {
+		// What a holder's three licenses lead to: they lie in three partitions at most.
+		sql, args := searchSQL(license.Query{Limit: 10}, []string{"license231", "license232", "license233"})
+		plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) "+sql,
+			append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
+		readsOnly(t, plan, map[string]int{"licenses": 3})
+		if plan.Rows != 3 {
+			t.Errorf("the plan returned %v rows, want 3: it proves nothing", plan.Rows)
+		}
+	})
+}
+
+// readsOnly checks that a plan read no more partitions of each table than it may,
+// and none of them whole.
+func readsOnly(t *testing.T, plan node, want map[string]int) {
+	t.Helper()
+	read := map[string]map[string]bool{}
+	plan.walk(func(n node) {
+		if n.Relation == "" || n.Loops == 0 {
+			return
+		}
+		table := tableOf(n.Relation)
+		if n.Type == "Seq Scan" && table != "status_lists" && table != "status_revisions" { // which are tiny
+			t.Errorf("%s is read whole", n.Relation)
+		}
+		if read[table] == nil {
+			read[table] = map[string]bool{}
+		}
+		read[table][n.Relation] = true
+	})
+	for table, partitions := range read {
+		if len(partitions) > want[table] {
+			t.Errorf("reads %v, want %d of %s", slices.Sorted(maps.Keys(partitions)), want[table], table)
+		}
+	}
+	if len(read) == 0 {
+		t.Error("the plan reads nothing")
+	}
+}
+
+// node is what is looked at of a plan's node.
+type node struct {
+	Type     string  `json:"Node Type"`
+	Relation string  `json:"Relation Name"`
+	Loops    float64 `json:"Actual Loops"` // 0: pruned when the query ran
+	Rows     float64 `json:"Actual Rows"`
+	Plans    []node  `json:"Plans"`
+}
+
+func (n node) walk(visit func(node)) {
+	visit(n)
+	for _, p := range n.Plans {
+		p.walk(visit)
+	}
+}
+
+// tableOf returns the table that a partition belongs to.
+func tableOf(relation string) string {
+	if i := strings.LastIndexByte(relation, '_'); i > 0 && strings.Trim(relation[i+1:], "0123456789") == "" {
+		return relation[:i]
+	}
+	return relation
+}
+
+// explainPlan runs a prepared statement, as the stores do, and returns its plan.
+func explainPlan(t *testing.T, conn *pgx.Conn, sql string, args []any) node {
+	t.Helper()
+	ctx := t.Context()
+	if err := conn.DeallocateAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Prepare(ctx, "hot", sql); err != nil {
+		t.Fatal(err)
+	}
+	var literals []string
+	for _, a := range args {
+		switch a := a.(type) {
+		case []byte:
+			literals = append(literals, fmt.Sprintf(`'\x%x'`, a))
+		default:
+			literals = append(literals, fmt.Sprintf(`'%v'`, a))
+		}
+	}
+	return scanPlan(t, conn.QueryRow(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE hot("+strings.Join(literals, ", ")+")"))
+}
+
+func scanPlan(t *testing.T, row pgx.Row) node {
+	t.Helper()
+	var text []byte
+	if err := row.Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	var plans []struct{ Plan node }
+	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
+		t.Fatalf("plan %s: %v", text, err)
+	}
+	return plans[0].Plan
+}

@@ -1,0 +1,187 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/storage/storagetest"
+)
+
+func TestLicenses(t *testing.T)       { t.Parallel(); storagetest.Licenses(t, open) }
+func TestTypes(t *testing.T)          { t.Parallel(); storagetest.Types(t, open) }
+func TestStatusLists(t *testing.T)    { t.Parallel(); storagetest.StatusLists(t, open) }
+func TestEvents(t *testing.T)         { t.Parallel(); storagetest.Events(t, open) }
+func TestLookups(t *testing.T)        { t.Parallel(); storagetest.Lookups(t, open) }
+func TestSettings(t *testing.T)       { t.Parallel(); storagetest.Settings(t, open) }
+func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
+func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
+func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }
+func TestProviderEvents(t *testing.T) { t.Parallel(); storagetest.ProviderEvents(t, open) }
+
+func open(t *testing.T) storagetest.Database {
+	db := openDB(t, Config{URL: newDatabase(t)})
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}
+}
+
+// openDB opens a database that is closed when the test ends.
+func openDB(t testing.TB, c Config) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// newDatabase returns the URL of a migrated database that nobody else has.
+func newDatabase(t testing.TB) string {
+	t.Helper()
+	name, err := template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return createDatabase(t, name)
+}
+
+// createDatabase copies a database, and drops the copy when the test ends.
+func createDatabase(t testing.TB, template string) string {
+	t.Helper()
+	name := "yizheng_test_" + randomHex()
+	admin(t, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	t.Cleanup(func() { admin(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return databaseURL(t, name)
+}
+
+// template makes, once, the migrated database that the tests' are copies of: a
+// copy is made faster than a migration.
+var template = sync.OnceValues(func() (string, error) {
+	server, err := server()
+	if err != nil {
+		return "", err
+	}
+	name := "yizheng_template_" + randomHex()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+		return "", err
+	}
+	dropTemplate = func() error {
+		conn, err := pgx.Connect(ctx, server)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		return err
+	}
+	address, err := withDatabase(server, name)
+	if err != nil {
+		return "", err
+	}
+	db, err := Open(ctx, Config{URL: address})
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	_, err = db.Migrate(ctx)
+	return name, err
+})
+
+var dropTemplate = func() error { return nil }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := dropTemplate(); err != nil {
+		fmt.Fprintln(os.Stderr, "dropping the tests' template:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// server is the URL of a PostgreSQL server in which the tests may make databases.
+func server() (string, error) {
+	if address := os.Getenv("YIZHENG_TEST_POSTGRES_URL"); address != "" {
+		return address, nil
+	}
+	return "", fmt.Errorf("YIZHENG_TEST_POSTGRES_URL names no PostgreSQL server: run the tests with `make test`, which starts one")
+}
+
+// admin runs a statement in the server's own database.
+func admin(t testing.TB, sql string) {
+	t.Helper()
+	address, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background() // also after the test's own has ended
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func databaseURL(t testing.TB, name string) string {
+	t.Helper()
+	address, err := server()
+	if err == nil {
+		address, err = withDatabase(address, name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+func withDatabase(address, name string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", fmt.Errorf("YIZHENG_TEST_POSTGRES_URL is no URL")
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+// with returns a database's URL with another parameter.
+func with(t testing.TB, address, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func databaseOf(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Path[1:]
+}
+
+func randomHex() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// queueRequest remembers a request under each of its keys. The second of two
+// that race waits for the first, and loses if that commits.
+func queueRequest(b *pgx.Batch, r license.Request) {
+	for _, key := range sorted(r.Keys) {
+		b.Queue(`INSERT INTO requests (sum, serial, fingerprint, fingerprint_serial, license, version, state, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (serial, sum) DO NOTHING`,
+			key.Sum[:], key.Serial, r.Fingerprint.Sum[:], r.Fingerprint.Serial, r.License, r.Version, r.State, r.Created).
+			Exec(changed(license.ErrRequestTaken))
+	}
+}
+
+const loadRequest = `SELECT fingerprint, fingerprint_serial, license, version, state, created
+	FROM requests WHERE serial = $1 AND sum = $2`
+
+// LoadRequest implements [license.Store]. The request's Keys are the one under
+// which it was found.
+func (s *Licenses) LoadRequest(ctx context.Context, keys []signing.Lookup) (license.Request, error) {
+	var found *license.Request
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		for _, key := range keys {
+			b.Queue(loadRequest, key.Serial, key.Sum[:]).QueryRow(func(row pgx.Row) error {
+				r := license.Request{Keys: []signing.Lookup{key}}
+				var fingerprint []byte
+				err := row.Scan(&fingerprint, &r.Fingerprint.Serial, &r.License, &r.Version, &r.State, &r.Created)
+				if err != nil {
+					return missing(err, nil)
+				}
+				if r.Fingerprint.Sum, err = sum(fingerprint); err == nil && found == nil {
+					found = &r
+				}
+				return err
+			})
+		}
+	})
+	if err == nil && found == nil {
+		err = license.ErrNotFound
+	}
+	if err != nil {
+		return license.Request{}, fmt.Errorf("loading a request: %w", err)
+	}
+	return *found, nil
+}

@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// Search implements [license.Store]. Lookup keys are followed first, each in one
+// partition of its table, and then the licenses that they lead to are sought by
+// id: as a join, PostgreSQL would read all licenses until there are very many.
+func (s *Licenses) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
+	found, err := s.search(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("searching licenses: %w", err)
+	}
+	return found, nil
+}
+
+func (s *Licenses) search(ctx context.Context, q license.Query) ([]license.Record, error) {
+	var ids []string
+	if len(q.Keys) > 0 {
+		var err error
+		if ids, err = s.ledTo(ctx, q); err != nil || len(ids) == 0 {
+			return nil, err
+		}
+	}
+	sql, args := searchSQL(q, ids)
+	// Planned for these values, because each search is another one and ids show
+	// which partitions to read; so not prepared either.
+	rows, err := s.db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r license.Record, err error) {
+		return r, row.Scan(recordTargets(&r)...)
+	})
+	return found, explain(ctx, err)
+}
+
+// The ways from lookup keys to licenses.
+const (
+	byIdentifier = `SELECT license FROM identifiers WHERE serial = $1 AND sum = $2 AND kind = $3`
+	byNumber     = `SELECT license FROM numbers WHERE serial = $1 AND sum = $2`
+	byHolder     = `SELECT license FROM holdings WHERE serial = $1 AND sum = $2`
+)
+
+// ledTo returns the licenses that a query's keys lead to, each once.
+func (s *Licenses) ledTo(ctx context.Context, q license.Query) ([]string, error) {
+	switch q.Kind {
+	case license.LookupIdentifier, license.LookupVerification, license.LookupNumber, license.LookupHolder:
+	default:
+		return nil, fmt.Errorf("no search by lookup keys of kind %q", q.Kind)
+	}
+	var ids []string
+	collect := func(rows pgx.Rows) error {
+		more, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		ids = append(ids, more...)
+		return err
+	}
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		for _, key := range sorted(q.Keys) {
+			switch args := []any{key.Serial, key.Sum[:]}; q.Kind {
+			case license.LookupNumber:
+				b.Queue(byNumber, args...).Query(collect)
+			case license.LookupHolder:
+				b.Queue(byHolder, args...).Query(collect)
+			default:
+				b.Queue(byIdentifier, append(args, q.Kind)...).Query(collect)
+			}
+		}
+	})
+	slices.Sort(ids)
+	return slices.Compact(ids), err
+}
+
+// searchSQL puts a query into words. ids restricts it unless it is nil.
+func searchSQL(q license.Query, ids []string) (sql string, args []any) {
+	bind := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	conditions := []string{"true"}
+	where := func(parts ...string) { conditions = append(conditions, strings.Join(parts, "")) }
+	if ids != nil {
+		where("l.id = ANY(", bind(ids), ")")
+	}
+	if q.Authority != "" {
+		where("l.authority = ", bind(q.Authority))
+	}
+	if q.Type != "" {
+		where("l.type = ", bind(q.Type))
+	}
+	if q.State != "" {
+		where("l.state = ", bind(q.State))
+	}
+	if !q.From.IsZero() {
+		where("l.created >= ", bind(q.From.Start()))
+	}
+	if !q.To.IsZero() {
+		where("l.created < ", bind(q.To.End()))
+	}
+	if q.Before != (license.Cursor{}) {
+		at := bind(q.Before.Created)
+		where("l.created <= ", at, " AND (l.created < ", at, " OR l.id > ", bind(q.Before.ID), ")")
+	}
+	return `SELECT ` + recordNames + ` FROM licenses l WHERE ` + strings.Join(conditions, " AND ") +
+		` ORDER BY l.created DESC, l.id LIMIT ` + bind(q.Limit), args
+}

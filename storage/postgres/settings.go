@@ -1,0 +1,37 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// ClaimSetting implements [license.SettingStore]. The second of two callers waits
+// for the first, and then reads what that stored.
+func (s *Licenses) ClaimSetting(ctx context.Context, name, value string) (string, error) {
+	var stored string
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, value)
+		b.Queue(`SELECT value FROM settings WHERE name = $1`, name).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&stored) })
+	})
+	if err != nil {
+		return "", fmt.Errorf("claiming setting %s: %w", name, err)
+	}
+	return stored, nil
+}
+
+// ReplaceSetting implements [license.SettingStore].
+func (s *Licenses) ReplaceSetting(ctx context.Context, name, old, value string) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE settings SET value = $3 WHERE name = $1 AND value = $2`, name, old, value).
+			Exec(changed(license.ErrConflict))
+	})
+	if err != nil {
+		return fmt.Errorf("replacing setting %s: %w", name, err)
+	}
+	return nil
+}

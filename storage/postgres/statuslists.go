@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// revisionShards is how many changes of a list may commit at the same time.
+const revisionShards = 16
+
+// queueStatus sets values and counts those that really change.
+func queueStatus(b *pgx.Batch, changes []license.StatusChange) {
+	changes = slices.Clone(changes)
+	slices.SortStableFunc(changes, func(x, y license.StatusChange) int {
+		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(x.Index%revisionShards, y.Index%revisionShards),
+			cmp.Compare(x.Index, y.Index))
+	})
+	for _, c := range changes {
+		b.Queue(`WITH changed AS (
+				UPDATE status_entries SET value = $3 WHERE list = $1 AND index = $2 AND value <> $3 RETURNING list
+			), counted AS (
+				INSERT INTO status_revisions (list, shard, changes) SELECT list, $4::smallint, 1 FROM changed
+				ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1
+			)
+			SELECT EXISTS (SELECT FROM status_entries WHERE list = $1 AND index = $2)`,
+			c.List, c.Index, int16(c.Value), c.Index%revisionShards).QueryRow(func(row pgx.Row) error {
+			var reserved bool
+			if err := row.Scan(&reserved); err != nil {
+				return err
+			}
+			if !reserved {
+				return fmt.Errorf("entry %d of status list %d was never reserved", c.Index, c.List)
+			}
+			return nil
+		})
+	}
+}
+
+// Reserve implements [license.StatusStore]. The newest list's row is locked, so
+// that nodes reserve one after the other.
+func (s *Licenses) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error) {
+	err = s.db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
+		if list, err = newestList(ctx, tx, most, now); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `INSERT INTO status_entries (list, index, value)
+			SELECT $1, index, 0 FROM unnest($2::integer[]) AS index
+			ON CONFLICT (list, index) DO NOTHING RETURNING index`, list, indexes)
+		if err != nil {
+			return err
+		}
+		if taken, err = pgx.CollectRows(rows, pgx.RowTo[int]); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE status_lists SET taken = taken + $2 WHERE list = $1`, list, len(taken))
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("reserving status entries: %w", err)
+	}
+	return list, taken, nil
+}
+
+// newestList locks the newest list that has less than most entries taken,
+// beginning one if need be. Whoever waited for a lock looks again: another may
+// have begun the next list meanwhile.
+func newestList(ctx context.Context, tx *pgx.Conn, most int, now time.Time) (int64, error) {
+	for {
+		var list int64
+		var taken int
+		err := tx.QueryRow(ctx, `SELECT list, taken FROM status_lists ORDER BY list DESC LIMIT 1 FOR UPDATE`).
+			Scan(&list, &taken)
+		if missing(err, nil) != nil {
+			return 0, err
+		}
+		if err == nil && taken < most {
+			return list, nil
+		}
+		tag, err := tx.Exec(ctx, `INSERT INTO status_lists (list, taken, created) VALUES ($1, 0, $2)
+			ON CONFLICT (list) DO NOTHING`, list+1, now)
+		if err != nil {
+			return 0, err
+		}
+		if tag.RowsAffected() == 1 {
+			return list + 1, nil
+		}
+	}
+}
+
+// loadList reads a list's revision and entries in one statement, so that they
+// belong together.
+const loadList = `WITH at AS (
+		SELECT coalesce(sum(changes), 0)::bigint AS revision FROM status_revisions WHERE list = $1
+	)
+	SELECT at.revision, e.index, e.value
+	FROM status_lists l CROSS JOIN at
+	LEFT JOIN status_entries e ON e.list = $1 AND e.value <> 0 AND at.revision <> $2
+	WHERE l.list = $1 ORDER BY e.index`
+
+// LoadList implements [license.StatusStore].
+func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64, []license.StatusEntry, error) {
+	var revision int64
+	var entries []license.StatusEntry
+	exists := false
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(loadList, list, seen).Query(func(rows pgx.Rows) error {
+			var index *int
+			var value *int16
+			_, err := pgx.ForEachRow(rows, []any{&revision, &index, &value}, func() error {
+				exists = true
+				if index != nil && value != nil {
+					entries = append(entries, license.StatusEntry{Index: *index, Value: license.StatusValue(*value)})
+				}
+				return nil
+			})
+			return err
+		})
+	})
+	if err == nil && !exists {
+		err = license.ErrNotFound
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("loading status list %d: %w", list, err)
+	}
+	return revision, entries, nil
+}
+
+const loadStatus = `SELECT value FROM status_entries WHERE list = $1 AND index = $2`
+
+// LoadStatus implements [license.StatusStore].
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusValue, error) {
+	var value int16
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(loadStatus, list, index).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
+	})
+	if err != nil {
+		return 0, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, license.ErrNotFound))
+	}
+	return license.StatusValue(value), nil
+}

@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// tries is how often a transaction runs that loses against another by no
+	// fault of its own: a deadlock, or a partition that was just made.
+	tries = 3
+	// writeTimeout bounds a transaction under way, for the caller's context no
+	// longer does.
+	writeTimeout = 30 * time.Second
+
+	begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // whatever the database's default is
+)
+
+// write runs the statements that build queues in one transaction. They travel
+// together; their callbacks run in order, and the first error, a callback's or
+// the server's, is write's and undoes all. So statements are queued in the order
+// of precedence of the errors they lead to. build may be called several times.
+//
+// When write returns nil, all is on disk. If the connection is lost in COMMIT
+// nobody knows; that is license.ErrUnavailable too, and an idempotency key or a
+// revision tells at the next try.
+func (db *DB) write(ctx context.Context, build func(*pgx.Batch)) error {
+	return db.retry(ctx, func() error {
+		return db.underway(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			b := db.begin()
+			build(b)
+			return conn.SendBatch(ctx, b).Close()
+		})
+	})
+}
+
+// begin is a batch that begins a transaction.
+func (db *DB) begin() *pgx.Batch {
+	b := new(pgx.Batch)
+	b.Queue(begin)
+	if db.pooled {
+		b.Queue(waitForDisk, true)
+	}
+	return b
+}
+
+// underway runs the statements of a transaction, which run begins, and commits
+// it. Once there is a connection the caller's context interrupts nothing: a
+// change that has begun completes.
+func (db *DB) underway(ctx context.Context, run func(context.Context, *pgx.Conn) error) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // which closes a connection that is still in a transaction
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+
+	db.step("tx.begin")
+	if err := run(ctx, conn.Conn()); err != nil {
+		if !conn.Conn().IsClosed() {
+			_, _ = conn.Exec(ctx, "ROLLBACK") // on failure Release closes the connection, which rolls back as well
+		}
+		return err
+	}
+	db.step("tx.write")
+	db.step("tx.commit")
+	tag, err := conn.Exec(ctx, "COMMIT")
+	if err != nil {
+		return err
+	}
+	if tag.String() != "COMMIT" { // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK
+		return errors.New("the transaction was rolled back")
+	}
+	db.step("tx.committed")
+	return nil
+}
+
+// inTx runs fn in a transaction, for what needs an answer before it knows the
+// next statement. fn may run several times, as with write.
+func (db *DB) inTx(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
+	return db.retry(ctx, func() error {
+		return db.underway(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			if err := conn.SendBatch(ctx, db.begin()).Close(); err != nil {
+				return err
+			}
+			return fn(ctx, conn)
+		})
+	})
+}
+
+// retry runs a transaction again that lost against another one.
+func (db *DB) retry(ctx context.Context, run func() error) error {
+	for n := 1; ; n++ {
+		err := run()
+		if err == nil || n == tries || !lost(err) {
+			return explain(ctx, err)
+		}
+		// Two that lost against each other shall not meet again at once.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(n)*5*time.Millisecond + rand.N(10*time.Millisecond)):
+		}
+	}
+}
+
+// read runs the queries that build queues, in one round trip.
+func (db *DB) read(ctx context.Context, build func(*pgx.Batch)) error {
+	b := new(pgx.Batch)
+	build(b)
+	if b.Len() == 0 {
+		return ctx.Err()
+	}
+	return explain(ctx, db.pool.SendBatch(ctx, b).Close())
+}
+
+// collect runs one query and scans its rows.
+func collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	var all []T
+	err := db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, scan)
+			return err
+		})
+	})
+	return all, err
+}
+
+// lost reports whether a transaction lost against another one and nothing of it
+// was done, so that it may simply run again.
+func lost(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	case "23514": // check_violation: the month of an event got its partition under the insert
+		return true
+	}
+	return false
+}

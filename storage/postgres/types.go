@@ -1,0 +1,65 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// SaveTypes implements [license.TypeStore]. Partial unique indexes keep a code
+// to one draft and one published version, also among calls that race.
+func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...license.TypeRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		for _, t := range ts {
+			queueType(b, t)
+		}
+		queueEvents(b, e)
+	})
+	if violates(err, "types_") {
+		err = license.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("saving license types: %w", err)
+	}
+	return nil
+}
+
+func queueType(b *pgx.Batch, t license.TypeRecord) {
+	if t.Revision == 0 {
+		b.Queue(`INSERT INTO types (code, version, state, revision, owner, body, updated)
+			VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (code, version) DO NOTHING`,
+			t.Code, t.Version, t.State, t.Owner, t.Body, t.Updated).Exec(changed(license.ErrConflict))
+		return
+	}
+	b.Queue(`UPDATE types SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7
+		WHERE code = $1 AND version = $2 AND revision = $3`,
+		t.Code, t.Version, t.Revision, t.State, t.Owner, t.Body, t.Updated).Exec(changed(license.ErrConflict))
+}
+
+const typeNames = `code, version, state, revision, owner, body, updated`
+
+func scanType(row pgx.CollectableRow) (t license.TypeRecord, err error) {
+	return t, row.Scan(&t.Code, &t.Version, &t.State, &t.Revision, &t.Owner, &t.Body, &t.Updated)
+}
+
+// LoadTypes implements [license.TypeStore].
+func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]license.TypeRecord, error) {
+	ts, err := collect(ctx, s.db, scanType, `SELECT `+typeNames+` FROM types WHERE code = $1 ORDER BY version`, code)
+	if err != nil {
+		return nil, fmt.Errorf("loading license type %s: %w", code, err)
+	}
+	return ts, nil
+}
+
+// ListTypes implements [license.TypeStore].
+func (s *Licenses) ListTypes(ctx context.Context, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+	ts, err := collect(ctx, s.db, scanType, `SELECT DISTINCT ON (code) `+typeNames+` FROM types
+		WHERE code > $1 ORDER BY code, version DESC LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing license types: %w", err)
+	}
+	return ts, nil
+}

@@ -2,10 +2,6 @@ package signing
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/hmac"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,8 +13,6 @@ import (
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
-	"github.com/emmansun/gmsm/sm4"
 	"github.com/go-json-experiment/json"
 )
 
@@ -96,118 +90,6 @@ func TestKeystore(t *testing.T) {
 				t.Errorf("opened again, the MAC is another one (%v)", err)
 			}
 		})
-	}
-}
-
-// TestTypedCost makes one keystore with the cost of real ones.
-func TestTypedCost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 128 MiB and half a second")
-	}
-	dir := filepath.Join(t.TempDir(), "keys")
-	if _, err := CreateKeystore(dir, []byte("correct horse battery staple")); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := parseManifest(b)
-	if err != nil || m.KDF.N != 1<<17 || m.KDF.R != 8 || m.KDF.P != 1 {
-		t.Errorf("manifest says %+v, %v", m.KDF, err)
-	}
-}
-
-func TestWrongPassphrase(t *testing.T) {
-	generated := GeneratePassphrase()
-	typed := Passphrase("correct horse battery staple")
-	for _, test := range []struct {
-		name        string
-		right, used Passphrase
-	}{
-		{"another generated", generated, GeneratePassphrase()},
-		{"typed for generated", generated, typed},
-		{"generated, cut off", generated, generated[:40]},
-		{"generated, in capitals", generated, Passphrase(generatedPrefix + strings.ToUpper(string(generated[5:])))},
-		{"generated, with a line break", generated, append(bytes.Clone(generated), '\n')},
-		{"another typed", typed, Passphrase("correct horse battery stable")},
-		{"generated for typed", typed, generated},
-		{"nothing", typed, nil},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			dir := t.TempDir()
-			if _, err := createKeystore(dir, test.right, cheap); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := OpenKeystore(dir, test.used); !errors.Is(err, ErrPassphrase) {
-				t.Errorf("opened with %v, want ErrPassphrase", err)
-			} else if len(test.used) > 0 && strings.Contains(err.Error(), string(test.used)) {
-				t.Errorf("the error shows the passphrase: %v", err)
-			}
-			if _, err := OpenKeystore(dir, test.right); err != nil {
-				t.Errorf("opened with the right one: %v", err)
-			}
-		})
-	}
-}
-
-func TestPassphraseRefused(t *testing.T) {
-	for name, p := range map[string]string{
-		"empty":             "",
-		"short":             "elevenchars",
-		"damaged generated": "yzk1-abcdefgh",
-		"too long":          strings.Repeat("x", maxPassphrase+1),
-	} {
-		dir := filepath.Join(t.TempDir(), "keys")
-		if _, err := createKeystore(dir, []byte(p), cheap); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-		if there, err := exists(dir); there || err != nil {
-			t.Errorf("%s: left a directory (%v)", name, err)
-		}
-	}
-}
-
-func TestReadPassphraseFile(t *testing.T) {
-	for _, test := range []struct {
-		name, contents string
-		mode           os.FileMode
-		want, err      string
-	}{
-		{"plain", "secret words", 0o600, "secret words", ""},
-		{"line break", "secret words\n", 0o600, "secret words", ""},
-		{"line break of Windows", "secret words\r\n", 0o400, "secret words", ""},
-		{"one line break only", "secret\n\n", 0o600, "secret\n", ""},
-		{"longest", strings.Repeat("x", 1024) + "\n", 0o600, strings.Repeat("x", 1024), ""},
-		{"too long", strings.Repeat("x", 1025), 0o600, "", "more than 1024 bytes"},
-		{"far too long", strings.Repeat("x", 1<<20), 0o600, "", "more than 1024 bytes"},
-		{"empty", "", 0o600, "", "is empty"},
-		{"empty line", "\n", 0o600, "", "is empty"},
-		{"open to the group", "secret words", 0o640, "", "chmod 600"},
-		{"open to all", "secret words", 0o604, "", "chmod 600"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "pass")
-			if err := os.WriteFile(path, []byte(test.contents), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chmod(path, test.mode); err != nil {
-				t.Fatal(err)
-			}
-			p, err := ReadPassphraseFile(path)
-			if string(p) != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
-				t.Errorf("read %d bytes, %v; want %d bytes, %q", len(p), err, len(test.want), test.err)
-			}
-			if err != nil && strings.Contains(err.Error(), "secret words") {
-				t.Error("the error shows the passphrase")
-			}
-		})
-	}
-	if _, err := ReadPassphraseFile(t.TempDir()); err == nil {
-		t.Error("read a directory")
-	}
-	if _, err := ReadPassphraseFile(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a missing file: %v", err)
 	}
 }
 
@@ -431,110 +313,6 @@ func TestGenerateRace(t *testing.T) {
 	}
 }
 
-func TestSigners(t *testing.T) {
-	k, _ := newKeystore(t)
-	message := []byte("message digest")
-	for _, a := range []Algorithm{SM2, ES256} {
-		id := KeyID("es256")
-		if a == SM2 {
-			id = "sm2"
-		}
-		public, err := k.GenerateSigner(id, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		signer, err := k.Signer(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := crypto.SignMessage(signer, nil, message, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), public, message, sig); err != nil {
-			t.Errorf("%s: %v", a, err)
-		}
-		again, err := signer.SignMessage(nil, message, nil)
-		if err != nil || bytes.Equal(sig, again) {
-			t.Errorf("%s: without a reader, signing is not random (%v)", a, err)
-		}
-		if _, err := signer.Sign(nil, make([]byte, 32), crypto.Hash(0)); !errors.Is(err, errDigest) {
-			t.Errorf("%s signs a digest: %v", a, err)
-		}
-		if _, err := signer.SignMessage(nil, message, crypto.SHA512); !errors.Is(err, errOptions) {
-			t.Errorf("%s signs with SHA-512: %v", a, err)
-		}
-	}
-	signer, _ := k.Signer("sm2")
-	if _, err := signer.SignMessage(nil, message, sm2.NewSM2SignerOption(true, []byte("other"))); !errors.Is(err, errOptions) {
-		t.Errorf("SM2 signs for another user id: %v", err)
-	}
-	if _, err := signer.SignMessage(nil, nil, nil); !errors.Is(err, errEmpty) {
-		t.Errorf("SM2 signs nothing: %v", err)
-	}
-	sig, err := signer.SignMessage(nil, message, sm2.DefaultSM2SignerOpts)
-	if err != nil || !sm2.VerifyASN1WithSM2(signer.Public().(*ecdsa.PublicKey), []byte(UserID), message, sig) {
-		t.Errorf("SM2 with smx509's options: %v", err)
-	}
-}
-
-// TestSM4GCM is the vector of RFC 8998 appendix A.1.
-func TestSM4GCM(t *testing.T) {
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	aead, err := newSM4GCM(unhex("0123456789ABCDEFFEDCBA9876543210"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := aead.Seal(nil, unhex("00001234567800000000ABCD"),
-		unhex("AAAAAAAAAAAAAAAABBBBBBBBBBBBBBBBCCCCCCCCCCCCCCCCDDDDDDDDDDDDDDDDEEEEEEEEEEEEEEEEFFFFFFFFFFFFFFFFEEEEEEEEEEEEEEEEAAAAAAAAAAAAAAAA"),
-		unhex("FEEDFACEDEADBEEFFEEDFACEDEADBEEFABADDAD2"))
-	want := unhex("17F399F08C67D5EE19D0DC9969C4BB7D5FD46FD3756489069157B282BB200735D82710CA5C22F0CCFA7CBF93D496AC15A56834CBCF98C397B4024A2691233B8D" +
-		"83DE3541E4C2B58177E065A9BF7B62EC")
-	if !bytes.Equal(got, want) {
-		t.Errorf("sealed %x, want %x", got, want)
-	}
-	if aead.NonceSize() != gcmNonce || aead.Overhead() != gcmTag || sm4.BlockSize != 16 {
-		t.Error("sizes differ from what the format says")
-	}
-}
-
-// TestMAC checks that MAC is HMAC-SM3 under the stored secret (GB/T 15852.2),
-// by the two hashes of RFC 2104's definition, and that states don't mix.
-func TestMAC(t *testing.T) {
-	secret := bytes.Repeat([]byte{0x5c, 0x01}, 16)
-	s, err := newSecretKey(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var inner, outer [sm3.BlockSize]byte
-	copy(inner[:], secret)
-	copy(outer[:], secret)
-	for i := range inner {
-		inner[i] ^= 0x36
-		outer[i] ^= 0x5c
-	}
-	var wait sync.WaitGroup
-	for i := range 8 {
-		wait.Go(func() {
-			for j := range 200 {
-				message := bytes.Repeat([]byte{byte(i)}, j)
-				in := sm3.Sum(append(inner[:len(inner):len(inner)], message...))
-				want := sm3.Sum(append(outer[:len(outer):len(outer)], in[:]...))
-				if got := s.mac(message); !hmac.Equal(got, want[:]) {
-					t.Errorf("message of %d bytes: %x, want %x", j, got, want)
-				}
-			}
-		})
-	}
-	wait.Wait()
-}
-
 // TestSecretsDontPrint prints everything that holds a secret in every way and
 // looks for the secret.
 func TestSecretsDontPrint(t *testing.T) {
@@ -575,26 +353,6 @@ func TestSecretsDontPrint(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v %#v %s %x", passphrase, passphrase, passphrase, passphrase, passphrase); got != strings.Repeat("[secret] ", 4)+"[secret]" {
 		t.Errorf("a passphrase prints as %s", got)
-	}
-}
-
-func TestManifestRefused(t *testing.T) {
-	good := `{"format":1,"kdf":{"name":"scrypt","salt":"AAAAAAAAAAAAAAAAAAAAAA==","n":16,"r":8,"p":1},"check":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
-	if _, err := parseManifest([]byte(good)); err != nil {
-		t.Fatal(err)
-	}
-	for _, edit := range [][2]string{
-		{`"format":1`, `"format":2`}, {`"format":1,`, `"format":1,"format":1,`}, {`"format":1,`, `"format":1,"more":1,`},
-		{`"scrypt"`, `"pbkdf2"`}, {`"scrypt"`, `"hkdf-sm3"`}, {`"n":16`, `"n":15`}, {`"n":16`, `"n":1`}, {`"n":16`, `"n":2097152`},
-		{`"n":16`, `"n":-16`}, {`"r":8`, `"r":0`}, {`"r":8`, `"r":17`}, {`"p":1`, `"p":0`}, {`"p":1`, `"p":99`},
-		{`AAAAAAAAAAAAAAAAAAAAAA==`, `AAAA`}, {`AAAAAAAAAAA=`, `AAA=`}, {`{"format"`, `[{"format"`}, {`="}`, `="}x`},
-	} {
-		if m, err := parseManifest([]byte(strings.Replace(good, edit[0], edit[1], 1))); err == nil {
-			t.Errorf("%s for %s: accepted as %+v", edit[1], edit[0], m)
-		}
-	}
-	if _, err := parseManifest([]byte(good + strings.Repeat(" ", maxManifest))); err == nil {
-		t.Error("a manifest of 4 KiB and more was accepted")
 	}
 }
 

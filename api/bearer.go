@@ -1,0 +1,117 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"yizheng.internal/oidc"
+)
+
+// bearerError is a refusal at the door of the API (RFC 6750 section 3). It
+// unwraps to the *oidc.Error.
+type bearerError struct {
+	err     *oidc.Error
+	scope   oidc.Scope // that is needed; empty unless the code is insufficient_scope
+	nothing bool       // no token was presented
+}
+
+func (e *bearerError) Error() string { return e.err.Error() }
+func (e *bearerError) Unwrap() error { return e.err }
+
+// status returns the HTTP status (RFC 6750 section 3.1).
+func (e *bearerError) status() int {
+	switch e.err.Code {
+	case oidc.InvalidRequest:
+		return http.StatusBadRequest
+	case oidc.InsufficientScope:
+		return http.StatusForbidden
+	case oidc.TemporarilyUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusUnauthorized
+}
+
+// challenge returns the WWW-Authenticate header, or "" if there is to be none.
+// A caller without a token isn't told of an error (RFC 6750 section 3.1).
+func (e *bearerError) challenge() string {
+	if e.err.Code == oidc.TemporarilyUnavailable {
+		return ""
+	}
+	c := `Bearer realm="yizheng"`
+	if e.nothing {
+		return c
+	}
+	c += `, error="` + string(e.err.Code) + `", error_description="` + e.err.Description + `"`
+	if e.scope != "" {
+		c += `, scope="` + string(e.scope) + `"`
+	}
+	return c
+}
+
+// authorize checks the request's access token and that it carries the scope;
+// an empty one asks for none.
+// Errors are *bearerError, or unknown ones. With insufficient_scope the Access
+// is returned too, so that the refusal can be recorded; that of a disabled
+// client is recorded here.
+func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, error) {
+	token, refused := bearerToken(r)
+	if refused != nil {
+		return oidc.Access{}, refused
+	}
+	access, err := s.c.Provider.CheckAccessToken(r.Context(), token)
+	if e, ok := errors.AsType[*oidc.Error](err); ok {
+		if access.Client != "" { // genuine, but of a client that is disabled
+			a := oidc.Actor{ID: access.Client, RequestID: requestID(r.Context())}
+			if err := s.c.Provider.Refused(r.Context(), a, oidc.ActionTokenRefuse, access.Client, e.Reason); err != nil {
+				s.c.Log.ErrorContext(r.Context(), "a refusal could not be recorded", "client", access.Client, "error", err)
+			}
+		}
+		return oidc.Access{}, &bearerError{err: e}
+	}
+	if err != nil {
+		return oidc.Access{}, err
+	}
+	if scope != "" && !access.Has(scope) {
+		e := &oidc.Error{Code: oidc.InsufficientScope, Description: "the access token does not carry the scope that this needs"}
+		return access, &bearerError{err: e, scope: scope}
+	}
+	return access, nil
+}
+
+// bearerToken finds the request's token: in the Authorization header and
+// nowhere else (RFC 6750 section 2.1). In URLs tokens end up in logs, so there
+// one is refused rather than overlooked; bodies are never looked at.
+func bearerToken(r *http.Request) (string, *bearerError) {
+	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
+		return "", &bearerError{err: invalidRequest("the access token belongs into the Authorization header, not into the URL")}
+	}
+	headers := r.Header.Values("Authorization")
+	if len(headers) > 1 {
+		return "", &bearerError{err: invalidRequest("there are two Authorization headers")}
+	}
+	nothing := &bearerError{err: &oidc.Error{Code: oidc.InvalidToken, Description: "an access token is needed", Reason: "token_missing"}, nothing: true}
+	if len(headers) == 0 {
+		return "", nothing
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", nothing
+	}
+	token = strings.TrimLeft(token, " ")
+	if !isToken68(token) {
+		return "", &bearerError{err: &oidc.Error{Code: oidc.InvalidToken, Description: "the access token is not well-formed", Reason: "token_malformed"}}
+	}
+	return token, nil
+}
+
+// isToken68 checks the characters of a b64token (RFC 6750 section 2.1).
+func isToken68(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for _, c := range []byte(body) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._~+/", rune(c)) {
+			return false
+		}
+	}
+	return body != ""
+}

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"time"
+)
+
+// failureLimiter counts failed authentications by client and address together,
+// so that nobody can use up another's tries. It is bounded as addressLimit is.
+// Safe for concurrent use.
+type failureLimiter struct{ limit *addressLimit }
+
+// How many failures in a row, and how many a minute after that, are answered
+// as what they are.
+const (
+	failureBurst     = 10
+	failurePerMinute = 10
+)
+
+func newFailureLimiter() failureLimiter {
+	return failureLimiter{newAddressLimit(failurePerMinute, failureBurst)}
+}
+
+// fail counts a failure and returns 0, or, if there were too many, how long it
+// takes until one more is welcome.
+func (l failureLimiter) fail(client string, from netip.Addr, now time.Time) time.Duration {
+	sum := sha256.Sum256([]byte(client)) // what is claimed as an id may be long
+	return l.limit.waitFor(addressPrefix(from)+" "+string(sum[:]), now)
+}
+
+// addressPrefix returns what one subscriber has of an address: IPv4 whole, of
+// IPv6 the first 64 bits.
+func addressPrefix(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/oidc"
+)
+
+// quiet keeps the library's log out of the way, for it goes through the default.
+func quiet(t testing.TB) {
+	usual := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(usual) })
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+}
+
+// FuzzTokenRequest feeds whole token requests. Whatever comes, the answer is
+// one of the protocol's, isn't cached, and holds a token only for the client.
+func FuzzTokenRequest(f *testing.F) {
+	quiet(f)
+	x := newProvider(f)
+	f.Add("POST", "", "application/x-www-form-urlencoded", "Basic YTpi", "grant_type=client_credentials")
+	f.Add("POST", "x=1", "application/x-www-form-urlencoded; charset=UTF-8", "", "grant_type=client_credentials&client_id=a&client_secret=b&scope=license:read")
+	f.Add("GET", "grant_type=client_credentials", "", "Bearer x", "")
+	f.Add("POST", "", "application/x-www-form-urlencoded", "Basic JSV6eg==", "a=%zz&a;b&&=")
+	f.Fuzz(func(t *testing.T, method, query, media, header, body string) {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", tokenPath, strings.NewReader(body))
+		r.Method, r.URL.RawQuery = method, query
+		r.Header["Content-Type"], r.Header["Authorization"] = []string{media}, []string{header}
+		if header == "" {
+			r.Header.Del("Authorization")
+		}
+		w := httptest.NewRecorder()
+		x.handler.ServeHTTP(w, r)
+		switch w.Code {
+		case 400, 401, 405, 413, 415, 429:
+		default:
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		if w.Header().Get("Cache-Control") != "no-store" || !strings.Contains(w.Body.String(), `"error":"`) {
+			t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+		}
+	})
+}
+
+func TestFailureLimiter(t *testing.T) {
+	l, now := newFailureLimiter(), time.Now()
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for range failureBurst {
+		if l.fail("x", a, now) != 0 {
+			t.Fatal("limited within the burst")
+		}
+	}
+	if wait := l.fail("x", a, now); wait <= 0 || wait > time.Minute/failurePerMinute {
+		t.Errorf("wait is %v", wait)
+	}
+	if l.fail("x", b, now) != 0 || l.fail("y", a, now) != 0 {
+		t.Error("another address or client is limited too")
+	}
+	if l.fail("x", netip.MustParseAddr("::ffff:192.0.2.1"), now) == 0 {
+		t.Error("the same address in its IPv6 form is another")
+	}
+	if l.fail("x", a, now.Add(time.Minute)) != 0 {
+		t.Error("limited for ever")
+	}
+	one, same := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:1%eth0")
+	for range failureBurst {
+		l.fail("x", one, now)
+	}
+	if l.fail("x", same, now) == 0 {
+		t.Error("within one /64 the addresses count apart")
+	}
+}
+
+// BenchmarkClientCredentials is the token endpoint without the network: the
+// whole way through the server, and, below it, the rules alone. The difference
+// is what HTTP, the guard and the library cost.
+func BenchmarkClientCredentials(b *testing.B) {
+	quiet(b)
+	x := newProvider(b)
+	x.server.c.Log = slog.New(slog.NewJSONHandler(io.Discard, nil)) // as in production, but to nowhere
+	b.Run("handler", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r := httptest.NewRequestWithContext(b.Context(), "POST", tokenPath, strings.NewReader(grant+"&scope=license%3Aread"))
+			r.Header.Set("Content-Type", formType)
+			r.SetBasicAuth(x.client.ID, x.secret)
+			w := httptest.NewRecorder()
+			x.handler.ServeHTTP(w, r)
+			if w.Code != 200 {
+				b.Fatalf("got %d %s", w.Code, w.Body)
+			}
+		}
+	})
+	b.Run("rules", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c, err := x.rules.Authenticate(b.Context(), oidc.Credentials{ID: x.client.ID, Method: oidc.AuthBasic, Secret: oidc.SecretOf(x.secret)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := x.rules.ClientCredentials(b.Context(), c, oidc.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeLicenseRead}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

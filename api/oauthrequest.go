@@ -1,0 +1,155 @@
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"yizheng.internal/oidc"
+)
+
+const (
+	maxFormBytes = 64 << 10
+	formType     = "application/x-www-form-urlencoded"
+)
+
+// readTokenRequest reads a token request and refuses whatever the protocol
+// doesn't have. What passes has one grant that is implemented here and exactly
+// one set of credentials, not yet checked.
+func (o *oauth) readTokenRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("the token endpoint takes POST only")}
+	}
+	// Queries end up in logs and histories, so nothing may stand there, least
+	// of all a secret (RFC 6749 section 2.3.1).
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		return nil, invalidRequest("parameters belong into the body, not into the URL")
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{grant: form.Get("grant_type"), form: form, address: o.c.Address(r)}
+	if x.credentials, err = readCredentials(r.Header.Values("Authorization"), form); err != nil {
+		return nil, err
+	}
+	x.credentials.RequestID = o.c.RequestID(r.Context())
+	for _, name := range []string{"grant_type", "client_id", "client_secret"} {
+		form.Del(name)
+	}
+	switch x.grant {
+	case string(oidc.GrantClientCredentials):
+		return x, nil
+	case "":
+		return nil, invalidRequest("grant_type is missing")
+	}
+	return nil, &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials"}
+}
+
+func invalidRequest(description string) *oidc.Error {
+	return &oidc.Error{Code: oidc.InvalidRequest, Description: description}
+}
+
+// readForm reads a body of parameters (RFC 6749 appendix B). Parameters without
+// a value count as left out and none may be repeated (section 3.2), but for
+// resource (RFC 8707 section 2).
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != formType || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
+		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("the body is " + formType)}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, &refusal{http.StatusRequestEntityTooLarge, invalidRequest("the body is larger than 64 KiB")}
+	}
+	if err != nil {
+		return nil, invalidRequest("the body could not be read")
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, invalidRequest("the body is not well-formed " + formType)
+	}
+	for name, values := range form {
+		if len(values) > 1 && name != "resource" {
+			return nil, invalidRequest("a parameter is there twice")
+		}
+		for _, value := range values {
+			if !isText(value) {
+				return nil, invalidRequest("a parameter is not printable UTF-8")
+			}
+		}
+		if len(values) == 1 && values[0] == "" {
+			delete(form, name)
+		}
+	}
+	return form, nil
+}
+
+// isText reports whether s is UTF-8 without control characters.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// readCredentials finds the client's credentials in the Authorization header or
+// in the form. Two ways at once are refused (RFC 6749 section 2.3); a client_id
+// beside the header may only repeat it.
+func readCredentials(headers []string, form url.Values) (oidc.Credentials, error) {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post"}
+	}
+	if len(headers) == 0 {
+		if id == "" || secret == "" {
+			return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing"}
+		}
+		return oidc.Credentials{ID: id, Method: oidc.AuthPost, Secret: oidc.SecretOf(secret)}, nil
+	}
+	if len(headers) > 1 {
+		return oidc.Credentials{}, invalidRequest("there are two Authorization headers")
+	}
+	c, err := parseBasic(headers[0])
+	if err != nil {
+		return oidc.Credentials{}, err
+	}
+	if secret != "" {
+		return oidc.Credentials{}, invalidRequest("use one way to authenticate, not two")
+	}
+	if id != "" && id != c.ID {
+		return oidc.Credentials{}, invalidRequest("client_id differs from the one in the Authorization header")
+	}
+	return c, nil
+}
+
+// parseBasic reads an Authorization header of HTTP Basic (RFC 7617), whose user
+// and password are form-encoded (RFC 6749 section 2.3.1).
+func parseBasic(header string) (oidc.Credentials, error) {
+	malformed := &oidc.Error{Code: oidc.InvalidClient, Description: "the Authorization header is not well-formed HTTP Basic"}
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return oidc.Credentials{}, malformed
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
+	if err != nil {
+		return oidc.Credentials{}, malformed
+	}
+	user, password, ok := strings.Cut(string(decoded), ":")
+	if !ok {
+		return oidc.Credentials{}, malformed
+	}
+	id, err := url.QueryUnescape(user)
+	if err != nil || id == "" || !isText(id) {
+		return oidc.Credentials{}, malformed
+	}
+	secret, err := url.QueryUnescape(password)
+	if err != nil || !isText(secret) {
+		return oidc.Credentials{}, malformed
+	}
+	return oidc.Credentials{ID: id, Method: oidc.AuthBasic, Secret: oidc.SecretOf(secret)}, nil
+}

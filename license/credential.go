@@ -1,12 +1,12 @@
 package license
 
 import (
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
-
-	"crypto/rand"
 
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
@@ -57,7 +57,9 @@ func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (
 		claims["area_code"] = sdjwt.Selective{Value: b.AreaCode}
 	}
 	payload, disclosures, err := sdjwt.Pack(claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
-	if err != nil {
+	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
+		return "", nil, errTooLarge()
+	} else if err != nil {
 		return "", nil, fmt.Errorf("packing a credential: %w", err)
 	}
 	jws, err := signing.Sign(key.Signer, signing.Header{
@@ -66,7 +68,15 @@ func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (
 	if err != nil {
 		return "", nil, fmt.Errorf("signing a credential: %w", err)
 	}
-	return sdjwt.Combine(jws, disclosures), holder.D.FillBytes(make([]byte, 32)), nil
+	credential = sdjwt.Combine(jws, disclosures)
+	if len(credential) > maxCredential {
+		return "", nil, errTooLarge()
+	}
+	return credential, holder.D.FillBytes(make([]byte, 32)), nil
+}
+
+func errTooLarge() error {
+	return invalid("license_too_large", "The credential would be longer than 128 KiB or have more than 1024 parts. Shorten the fields, or name fewer holders.")
 }
 
 // holderClaims makes every holder, and every member of it, disclosable.

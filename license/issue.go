@@ -169,9 +169,6 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 	if err != nil {
 		return prepared{}, err
 	}
-	if len(credential) > maxCredential {
-		return prepared{}, invalid("license_too_large", "The credential would be longer than 128 KiB. Shorten the fields, or name fewer holders.")
-	}
 	return r.sealed(ctx, d, v, b, slot, credential, holderKey)
 }
 

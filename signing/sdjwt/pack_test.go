@@ -219,7 +219,7 @@ func TestPackRefuses(t *testing.T) {
 	}
 	loop := map[string]any{}
 	loop["loop"] = []any{loop}
-	many := make([]any, 257)
+	many := make([]any, 1025)
 	for i := range many {
 		many[i] = Selective{i}
 	}
@@ -253,7 +253,7 @@ func TestPackRefuses(t *testing.T) {
 		{"17 levels, selective", Selective{deep(16)}, "sdjwt_depth"},
 		{"17 levels, raw", jsontext.Value(strings.Repeat("[", 16) + strings.Repeat("]", 16)), "sdjwt_depth"},
 		{"endless", loop, "sdjwt_depth"},
-		{"257 disclosures", many, "sdjwt_too_large"},
+		{"1025 disclosures", many, "sdjwt_too_large"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -265,8 +265,8 @@ func TestPackRefuses(t *testing.T) {
 	wantReason(t, err, "hash_unknown")
 	_, _, err = Pack(nil, PackOptions{Decoys: -1})
 	wantReason(t, err, "sdjwt_too_large")
-	if _, _, err := Pack(map[string]any{"a": deep(15), "b": many[:256]}, PackOptions{}); err != nil {
-		t.Errorf("16 levels and 256 disclosures: %v", err)
+	if _, _, err := Pack(map[string]any{"a": deep(15), "b": many[:1024]}, PackOptions{}); err != nil {
+		t.Errorf("16 levels and 1024 disclosures: %v", err)
 	}
 	if _, err := json.Marshal(map[string]any{"a": Selective{"secret"}}); err == nil {
 		t.Error("a selective value marshals without Pack")

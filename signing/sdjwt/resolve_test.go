@@ -293,8 +293,8 @@ func TestParseLimits(t *testing.T) {
 		limits Limits
 		ok     bool
 	}{
-		{"256 disclosures", jws + "~" + strings.Repeat("YQ~", 256), Limits{}, true},
-		{"257 disclosures", jws + "~" + strings.Repeat("YQ~", 257), Limits{}, false},
+		{"1024 disclosures", jws + "~" + strings.Repeat("YQ~", 1024), Limits{}, true},
+		{"1025 disclosures", jws + "~" + strings.Repeat("YQ~", 1025), Limits{}, false},
 		{"2 disclosures, own limit", jws + "~YQ~YQ~", Limits{Disclosures: 2}, true},
 		{"3 disclosures, own limit", jws + "~YQ~YQ~YQ~", Limits{Disclosures: 2}, false},
 		{"64 KiB", jws + "~" + strings.Repeat("Y", 64<<10-len(jws)-2) + "~", Limits{}, true},
@@ -314,7 +314,7 @@ func TestParseLimits(t *testing.T) {
 		})
 	}
 	t.Run("built by hand", func(t *testing.T) {
-		token := Token{Disclosures: make([]string, 257)}
+		token := Token{Disclosures: make([]string, 1025)}
 		_, err := token.Resolve([]byte(`{}`))
 		wantReason(t, err, "sdjwt_too_large")
 		_, err = new(Token).Resolve(make([]byte, 64<<10+1))

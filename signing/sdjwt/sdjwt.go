@@ -108,13 +108,13 @@ var _ json.Marshaler = Number("")
 // Limits bound what a token may cost. Zero fields take their defaults.
 type Limits struct {
 	Bytes       int // of the whole token; default 64 KiB
-	Disclosures int // default 256
+	Disclosures int // default 1024
 	Depth       int // of nested objects and arrays, the payload itself being 1; default 16
 }
 
 const (
 	defaultBytes       = 64 << 10
-	defaultDisclosures = 256
+	defaultDisclosures = 1024
 	defaultDepth       = 16
 )
 

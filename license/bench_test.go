@@ -1,0 +1,134 @@
+package license_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// benchType is a type of twelve fields, and a request for a license of it.
+func benchType() (license.Type, license.IssueRequest) {
+	properties := map[string]any{}
+	fields := map[string]string{}
+	for i := range 12 {
+		name := fmt.Sprintf("field_%02d", i)
+		properties[name] = map[string]any{"type": "string", "maxLength": 100}
+		fields[name] = "样例内容，长短与真实证照相仿"
+	}
+	d := definition()
+	d.Schema, _ = json.Marshal(map[string]any{"type": "object", "additionalProperties": false, "properties": properties})
+	q := request("样例0001")
+	q.Fields, _ = json.Marshal(fields)
+	return license.Type{Code: typeCode, Version: 1, State: license.TypePublished, Definition: d}, q
+}
+
+var benchAuthority = license.PresentedBy{Code: authority, Name: "样例厅"}
+
+// cachedStatus is a source that has its list at hand.
+func cachedStatus(context.Context, string, int) (license.StatusValue, error) {
+	return license.StatusValid, nil
+}
+
+func prepare(b *testing.B, w *world, t license.Type, q license.IssueRequest) string {
+	credential, err := w.Prepare(b.Context(), t, benchAuthority, q)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return credential
+}
+
+// jwsLength is the length of the signing input within a credential.
+func jwsLength(credential string) int {
+	dots := 0
+	for i := range len(credential) {
+		if credential[i] == '.' {
+			if dots++; dots == 2 {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// BenchmarkRatios compares issuing and verifying with raw SM2 on messages of
+// equal length, turn by turn in one run, since these machines are noisy. It
+// reports both ratios in percent of raw speed.
+func BenchmarkRatios(b *testing.B) {
+	w := newWorld(b)
+	t, q := benchType()
+	credential := prepare(b, w, t, q)
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	message := []byte(credential[:jwsLength(credential)])
+	uid := []byte(signing.UserID)
+	signature, err := key.SignWithSM2(rand.Reader, uid, message)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := w.WithStatus(cachedStatus)
+	if out := v.Verify(b.Context(), credential, time.Now()); out.Verdict != license.Valid {
+		b.Fatalf("%+v", out)
+	}
+	const turn = 20
+	var rawVerify, verify, rawIssue, issue time.Duration
+	timed := func(total *time.Duration, f func()) {
+		begin := time.Now()
+		for range turn {
+			f()
+		}
+		*total += time.Since(begin)
+	}
+	for b.Loop() {
+		timed(&rawVerify, func() {
+			if !sm2.VerifyASN1WithSM2(&key.PublicKey, uid, message, signature) {
+				b.Fatal("raw signature")
+			}
+		})
+		timed(&verify, func() {
+			if out := v.Verify(b.Context(), credential, time.Now()); out.Verdict != license.Valid {
+				b.Fatal(out)
+			}
+		})
+		timed(&rawIssue, func() {
+			sig, err := key.SignWithSM2(rand.Reader, uid, message)
+			if err != nil || !sm2.VerifyASN1WithSM2(&key.PublicKey, uid, message, sig) {
+				b.Fatal("raw signature")
+			}
+		})
+		timed(&issue, func() { prepare(b, w, t, q) })
+	}
+	n := float64(b.N * turn)
+	b.ReportMetric(float64(len(credential)), "credential-bytes")
+	b.ReportMetric(float64(verify.Microseconds())/n, "µs/verify")
+	b.ReportMetric(float64(issue.Microseconds())/n, "µs/issue")
+	b.ReportMetric(100*float64(rawVerify)/float64(verify), "%verify-of-raw")
+	b.ReportMetric(100*float64(rawIssue)/float64(issue), "%issue-of-raw")
+}
+
+func BenchmarkIssue(b *testing.B) {
+	w := newWorld(b)
+	t, q := benchType()
+	for b.Loop() {
+		prepare(b, w, t, q)
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	w := newWorld(b)
+	t, q := benchType()
+	credential := prepare(b, w, t, q)
+	v := w.WithStatus(cachedStatus)
+	for b.Loop() {
+		v.Verify(b.Context(), credential, time.Now())
+	}
+}

@@ -48,7 +48,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 		begin := time.Now()
 		f := &facts{id: s.newRequestID(r)}
 		r = r.WithContext(context.WithValue(r.Context(), factsKey{}, f))
-		out := &answer{ResponseWriter: w}
+		out := &recorder{ResponseWriter: w}
 		h := out.Header()
 		h.Set("X-Request-Id", f.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -68,7 +68,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 
 // finish recovers from a panic, logs the request and measures it. The log has
 // the route's pattern, not the URL: that is as much as anyone needs.
-func (s *Server) finish(out *answer, r *http.Request, begin time.Time) {
+func (s *Server) finish(out *recorder, r *http.Request, begin time.Time) {
 	if p := recover(); p != nil {
 		if p == http.ErrAbortHandler {
 			panic(p)
@@ -104,21 +104,21 @@ func method(m string) string {
 	return "other"
 }
 
-// answer remembers the status.
-type answer struct {
+// recorder remembers the status.
+type recorder struct {
 	http.ResponseWriter
 	status int
 }
 
 // WriteHeader implements [http.ResponseWriter].
-func (a *answer) WriteHeader(status int) {
+func (a *recorder) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
-func (a *answer) Write(b []byte) (int, error) {
+func (a *recorder) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -126,7 +126,7 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // Unwrap is for [http.ResponseController].
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *recorder) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // newRequestID returns the id that a trusted proxy gave, or a new one.
 func (s *Server) newRequestID(r *http.Request) string {

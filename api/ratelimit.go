@@ -28,7 +28,12 @@ func newAddressLimit(perMinute, burst int) *addressLimit {
 // wait counts one request of an address. It returns 0, or how long it takes
 // until the next one is welcome; then it did not count.
 func (l *addressLimit) wait(a netip.Addr, now time.Time) time.Duration {
-	limiter := l.limiter(addressPrefix(a))
+	return l.waitFor(addressPrefix(a), now)
+}
+
+// waitFor is wait for any key that begins with an address.
+func (l *addressLimit) waitFor(key string, now time.Time) time.Duration {
+	limiter := l.limiter(key)
 	if limiter.AllowN(now, 1) {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"time"
@@ -98,9 +99,7 @@ func (x *exchange) forLibrary(r *http.Request) *http.Request {
 	r.URL, r.Body = &u, http.NoBody
 	r.Header = http.Header{"Content-Type": {formType}}
 	r.PostForm = make(map[string][]string, len(x.form)+2)
-	for name, values := range x.form {
-		r.PostForm[name] = values
-	}
+	maps.Copy(r.PostForm, x.form)
 	r.PostForm.Set("grant_type", x.grant)
 	r.PostForm.Set("client_id", x.credentials.ID)
 	r.Form = r.PostForm

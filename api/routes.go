@@ -13,6 +13,7 @@ import (
 func (s *Server) routes() error {
 	oauth, err := newOAuth(oauthConfig{
 		Provider: s.c.Provider, Log: s.c.Log, Address: s.address, RequestID: requestID,
+		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
 	})
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 func (db *DB) migrate(ctx context.Context) error {
 	// Immediate transactions wait for each other, instead of failing halfway.
 	pool, err := driver.Open(db.uri+"&_txlock=immediate", func(s *sqlite3.Conn) error {
-		return configure(s, db.c.synchronous, readerCache)
+		return db.c.configure(s, readerCache)
 	})
 	if err != nil {
 		return err

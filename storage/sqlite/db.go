@@ -37,8 +37,15 @@ type Config struct {
 
 	VFS string // the name of a registered VFS; default: the operating system's
 
-	synchronous  string // default: FULL; the durability test shows that less is not enough
-	checkpointAt int    // pages in the log from which a checkpoint is tried; default: 1000
+	tuning // for this package's tests
+}
+
+// tuning is what only tests set differently.
+type tuning struct {
+	synchronous  string        // default: FULL; the durability test shows that less is not enough
+	checkpointAt int           // pages (of 4 KiB) in the log from which a checkpoint is tried; default: 1000
+	restartAt    int           // pages from which it waits for readers, a moment; default: 16,000
+	busyTimeout  time.Duration // how long to wait for another process's lock; default: 10 s
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -55,12 +62,6 @@ const (
 	writerCache = 4096     // KiB
 	readerCache = 1024     // KiB
 	logKept     = 16 << 20 // bytes of the log's file that are kept for reuse
-
-	logPages       = 1000  // pages (of 4 KiB) in the log from which a checkpoint is tried
-	waitForReaders = 16000 // pages from which it waits for readers, a moment
-
-	busyTimeout       = 10 * time.Second // for another process's lock
-	checkpointTimeout = 50 * time.Millisecond
 )
 
 // ErrClosed is the error of calls after Close.
@@ -83,7 +84,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		c.Step = func(string) {}
 	}
 	c.synchronous = cmp.Or(c.synchronous, "FULL")
-	c.checkpointAt = cmp.Or(c.checkpointAt, logPages)
+	c.checkpointAt = cmp.Or(c.checkpointAt, 1000)
+	c.restartAt = cmp.Or(c.restartAt, 16_000)
+	c.busyTimeout = cmp.Or(c.busyTimeout, 10*time.Second)
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
@@ -159,7 +162,7 @@ type Provider struct{ db *DB }
 type Keys struct{ db *DB }
 
 func (db *DB) openWriter(ctx context.Context) (*conn, error) {
-	c, err := open(ctx, db.uri, func(s *sqlite3.Conn) error { return configure(s, db.c.synchronous, writerCache) })
+	c, err := open(ctx, db.uri, func(s *sqlite3.Conn) error { return db.c.configure(s, writerCache) })
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +176,7 @@ func (db *DB) openWriter(ctx context.Context) (*conn, error) {
 
 func (db *DB) openReader(ctx context.Context) (*conn, error) {
 	return open(ctx, db.uri, func(s *sqlite3.Conn) error {
-		if err := configure(s, db.c.synchronous, readerCache); err != nil {
+		if err := db.c.configure(s, readerCache); err != nil {
 			return err
 		}
 		return s.Exec("PRAGMA query_only = ON")
@@ -182,11 +185,11 @@ func (db *DB) openReader(ctx context.Context) (*conn, error) {
 
 // configure prepares a new connection. The order matters: with a busy timeout,
 // the others wait where another process is just making the database.
-func configure(s *sqlite3.Conn, synchronous string, cache int) error {
-	if err := s.BusyTimeout(busyTimeout); err != nil {
+func (c Config) configure(s *sqlite3.Conn, cache int) error {
+	if err := s.BusyTimeout(c.busyTimeout); err != nil {
 		return err
 	}
-	if err := logMode(s); err != nil {
+	if err := c.logMode(s); err != nil {
 		return err
 	}
 	return s.Exec(fmt.Sprintf(`
@@ -195,18 +198,18 @@ func configure(s *sqlite3.Conn, synchronous string, cache int) error {
 		PRAGMA trusted_schema = OFF;
 		PRAGMA temp_store = MEMORY;
 		PRAGMA cache_size = -%d;
-		PRAGMA journal_size_limit = %d;`, synchronous, cache, logKept))
+		PRAGMA journal_size_limit = %d;`, c.synchronous, cache, logKept))
 }
 
 // logMode turns on write-ahead logging, which stays on for good. Turning it on
 // needs the file alone, and SQLite does not always wait for that by itself.
-func logMode(s *sqlite3.Conn) error {
+func (c Config) logMode(s *sqlite3.Conn) error {
 	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		mode, err := pragma(s, "journal_mode = WAL")
 		switch {
 		case err == nil && mode != "wal":
 			return fmt.Errorf("write-ahead logging can't be turned on here: the mode stays %s", mode)
-		case err == nil || !errors.Is(err, sqlite3.BUSY) || time.Since(start) > busyTimeout:
+		case err == nil || !errors.Is(err, sqlite3.BUSY) || time.Since(start) > c.busyTimeout:
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -45,7 +46,7 @@ type operation struct {
 }
 
 func newWriter(open func(context.Context) (*conn, error), c Config) *writer {
-	w := &writer{c: c, open: open, turn: make(chan struct{}, 1), waitAt: waitForReaders}
+	w := &writer{c: c, open: open, turn: make(chan struct{}, 1), waitAt: c.restartAt}
 	w.turn <- struct{}{}
 	return w
 }
@@ -246,7 +247,7 @@ func (w *writer) checkpoint() {
 	if pages < w.waitAt {
 		_, _, err = w.conn.db.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	} else if err = w.restartLog(); err == nil {
-		w.waitAt = waitForReaders
+		w.waitAt = w.c.restartAt
 	} else {
 		w.waitAt = pages + w.c.checkpointAt
 	}
@@ -258,11 +259,11 @@ func (w *writer) checkpoint() {
 // restartLog waits a moment for readers to leave the log, so that it can begin
 // anew: readers that never pause together would make it grow forever.
 func (w *writer) restartLog() error {
-	if err := w.conn.db.BusyTimeout(checkpointTimeout); err != nil {
+	if err := w.conn.db.BusyTimeout(50 * time.Millisecond); err != nil {
 		return err
 	}
 	_, _, err := w.conn.db.WALCheckpoint("main", sqlite3.CHECKPOINT_RESTART)
-	return errors.Join(err, w.conn.db.BusyTimeout(busyTimeout))
+	return errors.Join(err, w.conn.db.BusyTimeout(w.c.busyTimeout))
 }
 
 // close waits for its turn and closes the connection.

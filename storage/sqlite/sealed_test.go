@@ -1,0 +1,29 @@
+package sqlite
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"yizheng.internal/storage/storagetest"
+)
+
+// TestSealed searches the file, the log beside it and whatever else lies there.
+func TestSealed(t *testing.T) {
+	dir := t.TempDir()
+	open := func(t *testing.T) storagetest.Database {
+		db := openTest(t, Config{Path: filepath.Join(dir, "test.db")})
+		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}
+	}
+	storagetest.Sealed(t, open, func(t *testing.T) []byte {
+		var all []byte
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(filepath.Join(dir, "test.db"+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		return all
+	})
+}

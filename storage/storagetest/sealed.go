@@ -1,0 +1,255 @@
+package storagetest
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Sealed checks that what a registry stored is readable to nobody who has the
+// database alone: a license lives through issue, change, suspension and ending,
+// is searched and refused; then dump returns all that lies on disk, in which no
+// name, number, code, field or reason may be found, however it is encoded. The
+// search itself is checked first on planted ones.
+func Sealed(t *testing.T, open func(*testing.T) Database, dump func(t *testing.T) []byte) {
+	t.Run("the search finds what is planted", searchFinds)
+	db := open(t)
+	secrets := liveThrough(t, db)
+	data := dump(t)
+	if !bytes.Contains(data, []byte("license.suspend")) && !bytes.Contains(data, []byte(hex.EncodeToString([]byte("license.suspend")))) {
+		t.Fatal("the dump has no event of the license: it isn't of this database")
+	}
+	for _, s := range found(data, secrets) {
+		t.Errorf("in the database, readable: %s", s)
+	}
+}
+
+// liveThrough leads a license through its life and returns what must not be
+// found afterwards.
+func liveThrough(t *testing.T, db Database) []string {
+	t.Helper()
+	ctx := t.Context()
+	const authority, code = "11430000006122244L", "11010519491231002X"
+	dir := t.TempDir()
+	in, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+		Dir: dir, Records: db.Keys, RegistryName: "样例证照库", RegistryUSCC: "11110000000021135M",
+	}, time.Now())
+	must(t, err)
+	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), "")
+	must(t, err)
+	_, err = in.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: authority}, time.Now())
+	must(t, err)
+	r, err := license.New(ctx, license.Config{
+		Stores: db.Licenses, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
+		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
+	})
+	must(t, err)
+	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
+	const typ = license.TypeCode("11100000000013338W032")
+	_, _, err = r.PutType(ctx, a, typ, license.Definition{
+		Name: "样例证", Numbers: license.NumberUnique, Approval: license.OneStep, Authorities: []party.USCC{authority},
+		Schema:   json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"address":{"type":"string"}}}`),
+		Holders:  []license.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 1, CodeTypes: []party.CodeType{party.Citizen}}},
+		Validity: license.Validity{LongTerm: true},
+	})
+	must(t, err)
+	_, err = r.PublishType(ctx, a, typ)
+	must(t, err)
+
+	today := party.DateOf(time.Now())
+	holders := []license.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
+	out, err := r.Issue(ctx, a, license.IssueRequest{
+		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
+	}, "idempotency-key-of-a-case")
+	must(t, err)
+	_, err = r.Suspend(ctx, a, out.ID, "涉嫌样例违规暂扣")
+	must(t, err)
+	_, err = r.Resume(ctx, a, out.ID, "样例核实发还")
+	must(t, err)
+	second, err := r.Replace(ctx, a, out.ID, license.ReplaceRequest{
+		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
+	}, "")
+	must(t, err)
+	_, err = r.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
+	must(t, err)
+	_, err = r.End(ctx, a, out.ID, license.EndRequest{
+		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
+		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
+	})
+	must(t, err)
+	return []string{
+		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",
+		"涉嫌样例违规暂扣", "样例核实发还", "样例住址变更", "持证人样例去世", "青样例〔2026〕7号", "样例法第七十条",
+		string(out.Identifier), out.VerificationCode, string(second.Identifier), second.VerificationCode,
+		out.Credential[:40], second.Credential[:40], // its header says where certificates are: the whole token would be there
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func searchFinds(t *testing.T) {
+	const secret = "欧阳样例䶮"
+	var deflated bytes.Buffer
+	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	must(t, err)
+	_, err = w.Write([]byte(strings.Repeat("x", 100) + secret))
+	must(t, err)
+	must(t, w.Close())
+	noise := strings.Repeat("\x00\xff noise ", 20)
+	for name, planted := range map[string]string{
+		"plain":              secret,
+		"hex":                hex.EncodeToString([]byte(secret)),
+		"hex, odd place":     "a" + hex.EncodeToString([]byte(secret)),
+		"base64url":          base64.RawURLEncoding.EncodeToString([]byte(`["salt","name","` + secret + `"]`)),
+		"base64url + 1":      "a" + base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"base64url + 2":      "ab" + base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"base64url + 3":      "abc" + base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"base64":             base64.StdEncoding.EncodeToString([]byte(secret)),
+		"base64url in hex":   hex.EncodeToString([]byte(base64.RawURLEncoding.EncodeToString([]byte(secret)))),
+		"JSON escapes":       `\u6b27\u9633\u6837\u4f8b\u4dae`,
+		"deflated":           deflated.String(),
+		"deflated in hex":    hex.EncodeToString(deflated.Bytes()),
+		"UTF-16, as on disk": "\x6b\x27\x96\x33\x68\x37\x4f\x8b\x4d\xae",
+	} {
+		if len(found([]byte(noise+planted+noise), []string{secret})) == 0 {
+			t.Errorf("%s: not found", name)
+		}
+	}
+	if got := found([]byte(noise), []string{secret}); got != nil {
+		t.Errorf("found in noise: %q", got)
+	}
+}
+
+var (
+	hexRun    = regexp.MustCompile(`[0-9a-fA-F]{16,}`)
+	base64Run = regexp.MustCompile(`[A-Za-z0-9_/+-]{12,}`)
+)
+
+// found returns which of the secrets are in data: as they are, as UTF-16 or
+// JSON escapes, behind hex or base64 at any alignment, or deflated.
+func found(data []byte, secrets []string) []string {
+	var hits []string
+	seek := func(b []byte) {
+		for _, s := range secrets {
+			if !slices.Contains(hits, s) && (bytes.Contains(b, []byte(s)) || bytes.Contains(b, utf16Of(s)) || bytes.Contains(b, escapesOf(s))) {
+				hits = append(hits, s)
+			}
+		}
+	}
+	layers := [][]byte{data}
+	for range 3 { // of encodings around each other
+		var next [][]byte
+		for _, layer := range layers {
+			seek(layer)
+			next = append(next, decoded(layer)...)
+		}
+		layers = next
+	}
+	for _, layer := range layers {
+		seek(layer)
+	}
+	slices.Sort(hits)
+	return hits
+}
+
+// decoded returns what may be encoded in b. What is decoded is joined to one
+// piece for each encoding and alignment.
+func decoded(b []byte) [][]byte {
+	var out [][]byte
+	for shift := range 2 {
+		var all []byte
+		for _, run := range hexRun.FindAll(b, -1) {
+			run = run[shift:]
+			plain := make([]byte, len(run)/2)
+			if _, err := hex.Decode(plain, run[:len(run)/2*2]); err == nil {
+				all = append(append(all, plain...), 0)
+			}
+		}
+		out = append(out, all)
+	}
+	for shift := range 4 {
+		var all []byte
+		for _, run := range base64Run.FindAll(b, -1) {
+			text := strings.NewReplacer("+", "-", "/", "_").Replace(string(run[shift:]))
+			if len(text)%4 == 1 {
+				text = text[:len(text)-1]
+			}
+			if plain, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+				all = append(append(all, plain...), 0)
+			}
+		}
+		out = append(out, all)
+	}
+	out = append(out, inflated(b))
+	return slices.DeleteFunc(out, func(b []byte) bool { return len(b) == 0 })
+}
+
+// inflated tries every place at which a deflate stream may begin: gzip and
+// zlib have one inside. Most places give nothing, or a few bytes of rubbish.
+func inflated(b []byte) []byte {
+	const enough = 1 << 16
+	if len(b) > 8<<20 {
+		b = b[:8<<20]
+	}
+	var all []byte
+	r := flate.NewReader(bytes.NewReader(nil))
+	plain := make([]byte, enough)
+	for i := range b {
+		if kind := b[i] >> 1 & 3; kind == 0 || kind == 3 { // stored blocks are plain to see, and 3 is none
+			continue
+		}
+		if err := r.(flate.Resetter).Reset(bytes.NewReader(b[i:min(len(b), i+enough)]), nil); err != nil {
+			continue
+		}
+		if n, _ := io.ReadFull(r, plain); n > 32 {
+			all = append(append(all, plain[:n]...), 0)
+		}
+		if len(all) > 64<<20 {
+			break
+		}
+	}
+	return all
+}
+
+func utf16Of(s string) []byte {
+	var out []byte
+	for _, r := range s {
+		if r > 0xffff {
+			return []byte(s)
+		}
+		out = append(out, byte(r>>8), byte(r))
+	}
+	return out
+}
+
+func escapesOf(s string) []byte {
+	b, _ := json.Marshal(s)
+	var out []byte
+	for _, r := range string(b[1 : len(b)-1]) {
+		if r < 0x80 || r > 0xffff {
+			out = append(out, string(r)...)
+			continue
+		}
+		out = append(append(out, `\u`...), hex.EncodeToString([]byte{byte(r >> 8), byte(r)})...)
+	}
+	return out
+}

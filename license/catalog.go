@@ -28,7 +28,7 @@ type HolderRole struct {
 // Validity says how long licenses of a type are valid.
 type Validity struct {
 	LongTerm  bool `json:"long_term" doc:"valid_until may be left out (长期)"`
-	MaxMonths int  `json:"max_months,omitempty" doc:"the longest period, in months; 0 for no limit"`
+	MaxMonths int  `json:"max_months,omitzero" doc:"the longest period, in months, at most 1200; 0 or absent: no limit"`
 }
 
 // NumberPolicy says whether two licenses of a type and authority may share a number.
@@ -49,27 +49,27 @@ const (
 
 // Definition is what a catalog client says of a type.
 type Definition struct {
-	Name        string          `json:"name"`
-	NameEN      string          `json:"name_en,omitempty"`
-	Schema      json.RawMessage `json:"schema"`
-	Holders     []HolderRole    `json:"holders"`
-	Validity    Validity        `json:"validity"`
-	Numbers     NumberPolicy    `json:"number_policy"`
-	Approval    Approval        `json:"approval"`
-	Authorities []party.USCC    `json:"authorities"`
-	Sensitive   []string        `json:"sensitive,omitempty"`
-	Layout      json.RawMessage `json:"layout,omitempty"`
+	Name        string          `json:"name" doc:"Chinese name 证照名称, 1 to 100 characters"`
+	NameEN      string          `json:"name_en,omitempty" doc:"English name, at most 100 characters"`
+	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false"`
+	Holders     []HolderRole    `json:"holders" doc:"the roles of holders 持证主体, 1 to 10"`
+	Validity    Validity        `json:"validity" doc:"how long licenses are valid"`
+	Numbers     NumberPolicy    `json:"number_policy" doc:"unique: no two licenses of an authority have the same number; shared: originals and duplicates 正本/副本 may" enum:"unique,shared"`
+	Approval    Approval        `json:"approval" doc:"one_step: the issuing client alone decides; two_step: two different officers" enum:"one_step,two_step"`
+	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue, 1 to 1000"`
+	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
+	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks when printed; at most 64 KiB"`
 }
 
 // Type is one version of a catalog entry 证照类型.
 type Type struct {
-	Code    TypeCode  `json:"code"`
-	Version int       `json:"version"`
-	State   TypeState `json:"state"`
+	Code    TypeCode  `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
+	Version int       `json:"version" doc:"of the definition, from 1"`
+	State   TypeState `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
 	Definition
-	Owner       string    `json:"owner"`
-	CreatedAt   time.Time `json:"created_at"`
-	PublishedAt time.Time `json:"published_at,omitzero"`
-	RetiredAt   time.Time `json:"retired_at,omitzero"`
-	Revision    int64     `json:"revision"`
+	Owner       string    `json:"owner" doc:"id of the participant that defined the type, which alone may change it"`
+	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`
+	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
+	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
+	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
 }

@@ -60,17 +60,17 @@ type EventRecord struct {
 
 // Event is an event, opened: what a license's history shows.
 type Event struct {
-	Seq         int64             `json:"seq"`
-	ID          string            `json:"id"`
-	At          time.Time         `json:"at"`
-	Action      Action            `json:"action"`
-	Client      string            `json:"client"`
-	Participant string            `json:"participant"`
-	RequestID   string            `json:"request_id,omitempty"`
-	License     ID                `json:"license,omitempty"`
-	Version     int               `json:"version,omitempty"`
-	Result      string            `json:"result"`
-	Detail      map[string]string `json:"detail,omitempty"` // reason, kind, …; may be personal
+	Seq         int64             `json:"seq" doc:"rises from event to event"`
+	ID          string            `json:"id" doc:"opaque"`
+	At          time.Time         `json:"at" doc:"when it happened"`
+	Action      Action            `json:"action" doc:"what was done, such as license.issue or license.read"`
+	Client      string            `json:"client" doc:"the client that did it; cli for an operator's command"`
+	Participant string            `json:"participant" doc:"id of the client's participant"`
+	RequestID   string            `json:"request_id,omitempty" doc:"finds the request in the service's log"`
+	License     ID                `json:"license,omitempty" doc:"the license"`
+	Version     int               `json:"version,omitzero" doc:"the version that was acted on; absent: no particular one"`
+	Result      string            `json:"result" doc:"ok, or the reason code of a refusal"`
+	Detail      map[string]string `json:"detail,omitempty" doc:"reason, kind, …; may be personal"`
 }
 
 // canonicalEvent is what an event's hash is over, as JSON with the members in

@@ -62,18 +62,18 @@ const (
 
 // Document is the legal document that an ending rests on.
 type Document struct {
-	Number string     `json:"number"`           // 文号
-	Date   party.Date `json:"date"`             //
-	SHA256 string     `json:"sha256,omitempty"` // of the document's file, hex
-	Basis  string     `json:"basis"`            // the article of law 法律依据
+	Number string     `json:"number" doc:"文号, 1 to 100 characters"`
+	Date   party.Date `json:"date" doc:"the day of the document; not in the future"`
+	SHA256 string     `json:"sha256,omitempty" doc:"SHA-256 of the document's file, 64 lower-case hexadecimal digits"`
+	Basis  string     `json:"basis" doc:"the article of law 法律依据, 1 to 500 characters"`
 }
 
 // Ending says how, from when and on what ground a version ended.
 type Ending struct {
-	Kind          EndingKind `json:"kind"`
-	EffectiveFrom party.Date `json:"effective_from"`
-	RecordedAt    time.Time  `json:"recorded_at"`
-	Document      Document   `json:"document"`
+	Kind          EndingKind `json:"kind" doc:"how it ended: 注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
+	EffectiveFrom party.Date `json:"effective_from" doc:"the first day on which the license is no longer in force"`
+	RecordedAt    time.Time  `json:"recorded_at" doc:"when the registry was told"`
+	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
 }
 
 // Origin says who vouches for a version.
@@ -97,54 +97,54 @@ const (
 
 // Provenance says where a version's data came from.
 type Provenance struct {
-	Source     string    `json:"source"`                // the client that issued it, or the source it was collected from
-	RecordID   string    `json:"record_id,omitempty"`   // the record's id at the source
-	RecordHash string    `json:"record_hash,omitempty"` // SM3 of the record as delivered, hex
-	Batch      string    `json:"batch,omitempty"`       // the import it came with
-	Time       time.Time `json:"time"`
+	Source     string    `json:"source" doc:"the client that issued it, or the source it was collected from"`
+	RecordID   string    `json:"record_id,omitempty" doc:"the record's id at the source"`
+	RecordHash string    `json:"record_hash,omitempty" doc:"SM3 of the record as delivered, hexadecimal"`
+	Batch      string    `json:"batch,omitempty" doc:"the import it came with"`
+	Time       time.Time `json:"time" doc:"when it came"`
 }
 
 // Holder is one 持证主体 of a license; several are normal.
 type Holder struct {
-	Name     string         `json:"name"`
-	CodeType party.CodeType `json:"code_type"`
-	Code     string         `json:"code"`
-	Role     string         `json:"role"`            // a role of the type, such as "holder" or "spouse"
-	Share    string         `json:"share,omitempty"` // 共有份额, as printed, such as "1/2"
+	Name     string         `json:"name" doc:"the whole name, 1 to 200 characters, rare characters as they are"`
+	CodeType party.CodeType `json:"code_type" doc:"of the code (GB/T 36903 annex A), such as 111 公民身份号码 or 001 统一社会信用代码"`
+	Code     string         `json:"code" doc:"the holder's code; check characters are checked"`
+	Role     string         `json:"role" doc:"one of the type's roles, such as holder or spouse"`
+	Share    string         `json:"share,omitempty" doc:"共有份额 as printed, such as 1/2; at most 50 characters"`
 }
 
 // Version is one version of a license, opened.
 type Version struct {
-	Version          int             `json:"version"`
-	State            State           `json:"state"`
-	TypeVersion      int             `json:"type_version"`
-	Identifier       Identifier      `json:"identifier"`
-	CheckMismatch    bool            `json:"check_mismatch,omitempty"` // a collected identifier's check character is wrong
-	Number           string          `json:"number"`
-	Holders          []Holder        `json:"holders"`
-	ValidFrom        party.Date      `json:"valid_from"`
-	ValidUntil       party.Date      `json:"valid_until,omitzero"` // last day; none: 长期
-	AreaCode         string          `json:"area_code,omitempty"`
-	Fields           json.RawMessage `json:"fields"`
-	Origin           Origin          `json:"origin"`
-	TrustGrade       TrustGrade      `json:"trust_grade"`
-	Provenance       Provenance      `json:"provenance"`
-	Replaces         ReplaceKind     `json:"replaces,omitempty"` // why this version took its predecessor's place
-	IssuedAt         time.Time       `json:"issued_at"`
-	VerificationCode string          `json:"verification_code"` // 查验码, printed on the license
-	Ending           *Ending         `json:"ending,omitempty"`
+	Version          int             `json:"version" doc:"of the license, from 1"`
+	State            State           `json:"state" doc:"of this version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	TypeVersion      int             `json:"type_version" doc:"the version of the type's definition that it was issued under"`
+	Identifier       Identifier      `json:"identifier" doc:"电子证照标识 (GB/T 36904)"`
+	CheckMismatch    bool            `json:"check_mismatch,omitzero" doc:"true: a collected identifier's check character is wrong"`
+	Number           string          `json:"number" doc:"the license's number 证照编号"`
+	Holders          []Holder        `json:"holders" doc:"持证主体, in order"`
+	ValidFrom        party.Date      `json:"valid_from" doc:"the first day of validity"`
+	ValidUntil       party.Date      `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期"`
+	AreaCode         string          `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Fields           json.RawMessage `json:"fields" doc:"the face fields 照面信息, by the type's schema"`
+	Origin           Origin          `json:"origin" doc:"authority: issued here by it; collected: taken over from elsewhere" enum:"authority,collected"`
+	TrustGrade       TrustGrade      `json:"trust_grade" doc:"A made by the authority, B checked against the original, C uploaded by the user, D made by the user" enum:"A,B,C,D"`
+	Provenance       Provenance      `json:"provenance" doc:"where this version's data came from"`
+	Replaces         ReplaceKind     `json:"replaces,omitempty" doc:"why this version took its predecessor's place" enum:"change,renewal,correction,reinstated"`
+	IssuedAt         time.Time       `json:"issued_at" doc:"when this version was signed"`
+	VerificationCode string          `json:"verification_code" doc:"查验码, printed on the license: whoever has it and the identifier can verify"`
+	Ending           *Ending         `json:"ending,omitempty" doc:"how it ended; absent while it has not"`
 }
 
 // License is one license with one of its versions.
 type License struct {
-	ID            ID         `json:"id"`
-	Revision      int64      `json:"revision"`
-	TypeCode      TypeCode   `json:"type_code"`
-	TypeName      string     `json:"type_name"`
-	Authority     party.USCC `json:"authority"`
-	NewestVersion int        `json:"newest_version"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
+	ID            ID         `json:"id" doc:"opaque; it names the license through all its versions"`
+	Revision      int64      `json:"revision" doc:"counts changes, from 1"`
+	TypeCode      TypeCode   `json:"type_code" doc:"证照类型代码 (GB/T 36904): 18 characters and three digits"`
+	TypeName      string     `json:"type_name" doc:"the type's name"`
+	Authority     party.USCC `json:"authority" doc:"unified social credit code of the department that issued it"`
+	NewestVersion int        `json:"newest_version" doc:"the newest version there is"`
+	CreatedAt     time.Time  `json:"created_at" doc:"when version 1 was issued"`
+	UpdatedAt     time.Time  `json:"updated_at" doc:"when anything last changed"`
 	Version
 }
 
@@ -160,11 +160,11 @@ const (
 
 // Summary is what a search shows of a license: nothing personal.
 type Summary struct {
-	ID        ID        `json:"id"`
-	TypeCode  TypeCode  `json:"type_code"`
-	TypeName  string    `json:"type_name"`
-	Version   int       `json:"version"`
-	State     State     `json:"state"`
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
+	ID        ID        `json:"id" doc:"to read the license by"`
+	TypeCode  TypeCode  `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName  string    `json:"type_name" doc:"the type's name"`
+	Version   int       `json:"version" doc:"the newest version"`
+	State     State     `json:"state" doc:"of the newest version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	CreatedAt time.Time `json:"created_at" doc:"when version 1 was issued"`
+	UpdatedAt time.Time `json:"updated_at" doc:"when anything last changed"`
 }

@@ -65,6 +65,24 @@ func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, lim
 	return es, nil
 }
 
+// ReadType is [Registry.Type] for a client, whose reading is recorded.
+func (r *Registry) ReadType(ctx context.Context, a Actor, code TypeCode, version int) (t Type, err error) {
+	defer r.audit(ctx, &err, a, ActionTypeRead, "", 0)
+	if t, err = r.Type(ctx, code, version); err != nil {
+		return Type{}, err
+	}
+	return t, r.record(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
+}
+
+// ReadTypes is [Registry.Types] for a client, whose reading is recorded.
+func (r *Registry) ReadTypes(ctx context.Context, a Actor, after TypeCode, limit int) ([]Type, error) {
+	ts, err := r.Types(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return ts, r.record(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(ts))})
+}
+
 // Bounds of a search's page.
 const (
 	defaultLimit = 20
@@ -118,6 +136,7 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 	default:
 		vs.add("/state", "enum", "must be active, suspended, superseded or ended")
 	}
+	vs.when(q.TypeCode != "" && !q.TypeCode.valid(), "/type_code", "type_code", "is not a type code: 18 characters of a unified social credit code and three digits")
 	cursor, ok := parseCursor(q.Cursor)
 	vs.when(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
 	out.Before = cursor
@@ -161,6 +180,9 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.Created.UnixMicro(), c.ID))
 }
 
+// lastMicros is the end of the year 9999: databases differ in what is beyond.
+const lastMicros = 253_402_300_799_999_999
+
 // parseCursor reads what String wrote; the empty string is the zero Cursor.
 func parseCursor(s string) (Cursor, bool) {
 	if s == "" {
@@ -172,7 +194,7 @@ func parseCursor(s string) (Cursor, bool) {
 	}
 	created, id, _ := strings.Cut(string(b), ".")
 	micros, err := strconv.ParseInt(created, 10, 64)
-	if err != nil || !ID(id).Valid() {
+	if err != nil || !ID(id).Valid() || micros < 0 || micros > lastMicros {
 		return Cursor{}, false
 	}
 	return Cursor{time.UnixMicro(micros).UTC(), ID(id)}, true

@@ -146,63 +146,63 @@ func (n *names) name(ctx context.Context, code party.USCC) (string, error) {
 
 // IssueRequest is what an authority says of a new license.
 type IssueRequest struct {
-	TypeCode   TypeCode        `json:"type_code"`
-	Number     string          `json:"number"`
-	Holders    []Holder        `json:"holders"`
-	ValidFrom  party.Date      `json:"valid_from"`
-	ValidUntil party.Date      `json:"valid_until,omitzero"`
-	AreaCode   string          `json:"area_code,omitempty"`
-	Fields     json.RawMessage `json:"fields"`
-	Serial     string          `json:"serial,omitempty"`
+	TypeCode   TypeCode        `json:"type_code" doc:"a published type, whose authorities name your participant"`
+	Number     string          `json:"number" doc:"the license's number 证照编号, 1 to 100 characters; personal, so it is sealed"`
+	Holders    []Holder        `json:"holders" doc:"持证主体, as many of each role as the type demands"`
+	ValidFrom  party.Date      `json:"valid_from" doc:"the first day of validity, civil, UTC+8"`
+	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期, if the type allows it"`
+	AreaCode   string          `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Fields     json.RawMessage `json:"fields" doc:"the face fields 照面信息, by the type's schema; at most 64 KiB"`
+	Serial     string          `json:"serial,omitempty" doc:"the serial of the identifier 流水号, 1 to 64 digits and upper-case letters, no citizen number in it; absent: a random one"`
 }
 
 // ReplaceRequest is the whole content of the version that takes the newest one's place.
 type ReplaceRequest struct {
-	Kind       ReplaceKind     `json:"kind"` // change, renewal or correction
-	Reason     string          `json:"reason"`
-	Number     string          `json:"number"`
-	Holders    []Holder        `json:"holders"`
-	ValidFrom  party.Date      `json:"valid_from"`
-	ValidUntil party.Date      `json:"valid_until,omitzero"`
-	AreaCode   string          `json:"area_code,omitempty"`
-	Fields     json.RawMessage `json:"fields"`
+	Kind       ReplaceKind     `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of an active license; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
+	Reason     string          `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Number     string          `json:"number" doc:"as in issuing"`
+	Holders    []Holder        `json:"holders" doc:"as in issuing"`
+	ValidFrom  party.Date      `json:"valid_from" doc:"as in issuing"`
+	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"as in issuing"`
+	AreaCode   string          `json:"area_code,omitempty" doc:"as in issuing"`
+	Fields     json.RawMessage `json:"fields" doc:"as in issuing"`
 }
 
 // EndRequest ends a license.
 type EndRequest struct {
-	Reason        string     `json:"reason"`
-	Kind          EndingKind `json:"kind"`
-	EffectiveFrom party.Date `json:"effective_from"`
-	Document      Document   `json:"document"`
+	Reason        string     `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Kind          EndingKind `json:"kind" doc:"注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
+	EffectiveFrom party.Date `json:"effective_from" doc:"the first day on which the license is no longer in force: from the day of issue, or of validity, to today"`
+	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
 }
 
 // Issued answers an issue or a replacement.
 type Issued struct {
-	ID               ID         `json:"id"`
-	Identifier       Identifier `json:"identifier"`
-	VerificationCode string     `json:"verification_code"`
-	Version          int        `json:"version"`
-	State            State      `json:"state"`
-	Credential       string     `json:"credential"`
+	ID               ID         `json:"id" doc:"opaque; it names the license through all its versions, and is all that URLs carry"`
+	Identifier       Identifier `json:"identifier" doc:"电子证照标识 (GB/T 36904) of this version"`
+	VerificationCode string     `json:"verification_code" doc:"查验码 of this version, to be printed on the license"`
+	Version          int        `json:"version" doc:"of the license, from 1"`
+	State            State      `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	Credential       string     `json:"credential" doc:"the signed SD-JWT VC, with all disclosures"`
 	Replayed         bool       `json:"-"` // the answer to an earlier request with the same key
 }
 
 // SearchRequest finds the caller's licenses. Empty members don't restrict; at
 // most one of Identifier, Number and Holder may be set. Number needs TypeCode.
 type SearchRequest struct {
-	Identifier  string      `json:"identifier,omitempty"`
-	Number      string      `json:"number,omitempty"`
-	Holder      *party.Code `json:"holder,omitempty"`
-	TypeCode    TypeCode    `json:"type_code,omitempty"`
-	State       State       `json:"state,omitempty"`
-	CreatedFrom party.Date  `json:"created_from,omitzero"`
-	CreatedTo   party.Date  `json:"created_to,omitzero"`
-	Cursor      string      `json:"cursor,omitempty"` // next_cursor of the page before
-	Limit       int         `json:"limit,omitempty"`  // 1 to 100, default 20
+	Identifier  string      `json:"identifier,omitempty" doc:"a whole identifier; one of identifier, number and holder may be given"`
+	Number      string      `json:"number,omitempty" doc:"a whole number; type_code must be given too"`
+	Holder      *party.Code `json:"holder,omitempty" doc:"a holder's code"`
+	TypeCode    TypeCode    `json:"type_code,omitempty" doc:"licenses of this type"`
+	State       State       `json:"state,omitempty" doc:"licenses whose newest version has this state" enum:"active,suspended,superseded,ended"`
+	CreatedFrom party.Date  `json:"created_from,omitzero" doc:"issued on this day, UTC+8, or later"`
+	CreatedTo   party.Date  `json:"created_to,omitzero" doc:"issued on this day or earlier"`
+	Cursor      string      `json:"cursor,omitempty" doc:"next_cursor of the page before"`
+	Limit       int         `json:"limit,omitzero" doc:"how many at the most, 1 to 100; default 20"`
 }
 
 // SearchResult is one page of found licenses, without personal data.
 type SearchResult struct {
-	Licenses   []Summary `json:"licenses"`
-	NextCursor string    `json:"next_cursor,omitempty"` // empty: this was the last page
+	Licenses   []Summary `json:"licenses" doc:"newest first"`
+	NextCursor string    `json:"next_cursor,omitempty" doc:"the cursor of the next page; absent on the last"`
 }

@@ -51,7 +51,11 @@ type catalogEntry struct {
 }
 
 // versions returns all versions of a type, oldest first; none if there is none.
+// What can't be a code isn't looked up: databases differ in what texts they take.
 func (c *catalog) versions(ctx context.Context, code TypeCode) ([]*issuable, error) {
+	if !code.valid() {
+		return nil, nil
+	}
 	c.mu.Lock()
 	e, ok := c.entries[code]
 	c.mu.Unlock()
@@ -64,6 +68,9 @@ func (c *catalog) versions(ctx context.Context, code TypeCode) ([]*issuable, err
 
 // read reads a type from the store, past what is kept.
 func (c *catalog) read(ctx context.Context, code TypeCode) (catalogEntry, error) {
+	if !code.valid() {
+		return catalogEntry{}, nil
+	}
 	now := time.Now()
 	records, err := c.store.LoadTypes(ctx, code)
 	if err != nil {

@@ -50,51 +50,51 @@ const (
 
 // Check is one check with its reason, a stable code in snake_case.
 type Check struct {
-	Name   CheckName `json:"name"`
-	Result Result    `json:"result"`
-	Reason string    `json:"reason"`
+	Name   CheckName `json:"name" doc:"what was checked" enum:"format,signature,chain,authority,period,status,holder,integrity"`
+	Result Result    `json:"result" doc:"how it came out" enum:"pass,fail,unknown,skipped"`
+	Reason string    `json:"reason" doc:"a stable code in snake_case"`
 }
 
 // Verification is the answer to "is this license genuine and in force".
 type Verification struct {
-	Verdict   Verdict    `json:"verdict"`
-	CheckedAt time.Time  `json:"checked_at"`
-	Checks    []Check    `json:"checks"`
-	License   *Presented `json:"license,omitempty"` // absent when the signature failed or is unknown
+	Verdict   Verdict    `json:"verdict" doc:"valid: nothing failed and nothing is unknown; indeterminate: nothing failed" enum:"valid,invalid,indeterminate"`
+	CheckedAt time.Time  `json:"checked_at" doc:"as of when"`
+	Checks    []Check    `json:"checks" doc:"each check, always all eight"`
+	License   *Presented `json:"license,omitempty" doc:"what the license says; absent when the signature failed or is unknown"`
 }
 
 // Presented is what a verified credential discloses. When the license was
 // verified by its identifier, holders are masked and fields are absent.
 type Presented struct {
-	TypeCode    TypeCode          `json:"type_code"`
-	TypeName    string            `json:"type_name"`
-	TypeVersion int               `json:"type_version"`
-	Version     int               `json:"version"`
-	Authority   PresentedBy       `json:"authority"`
-	Origin      Origin            `json:"origin"`
-	TrustGrade  TrustGrade        `json:"trust_grade"`
-	ValidFrom   party.Date        `json:"valid_from"`
-	ValidUntil  party.Date        `json:"valid_until,omitzero"` // none: 长期
-	Identifier  string            `json:"identifier,omitempty"`
-	Number      string            `json:"number,omitempty"`
-	AreaCode    string            `json:"area_code,omitempty"`
-	Holders     []PresentedHolder `json:"holders,omitempty"`
-	Fields      map[string]any    `json:"fields,omitempty"`
-	Withheld    int               `json:"withheld"` // how many disclosures were withheld
+	TypeCode    TypeCode          `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName    string            `json:"type_name" doc:"the type's name"`
+	TypeVersion int               `json:"type_version" doc:"the version of the type's definition"`
+	Version     int               `json:"version" doc:"the version of the license"`
+	Authority   PresentedBy       `json:"authority" doc:"the department that issued it"`
+	Origin      Origin            `json:"origin" doc:"authority: issued by it; collected: taken over from elsewhere and attested by the registry" enum:"authority,collected"`
+	TrustGrade  TrustGrade        `json:"trust_grade" doc:"A made by the authority, B checked against the original, C uploaded by the user, D made by the user" enum:"A,B,C,D"`
+	ValidFrom   party.Date        `json:"valid_from" doc:"the first day of validity"`
+	ValidUntil  party.Date        `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期"`
+	Identifier  string            `json:"identifier,omitempty" doc:"if disclosed"`
+	Number      string            `json:"number,omitempty" doc:"if disclosed"`
+	AreaCode    string            `json:"area_code,omitempty" doc:"if disclosed"`
+	Holders     []PresentedHolder `json:"holders,omitempty" doc:"as far as disclosed; masked when verified by identifier"`
+	Fields      map[string]any    `json:"fields,omitempty" doc:"the face fields that were disclosed; absent when verified by identifier"`
+	Withheld    int               `json:"withheld" doc:"how many parts were withheld"`
 }
 
 // PresentedBy is the authority as the credential names it.
 type PresentedBy struct {
-	Code party.USCC `json:"code"`
-	Name string     `json:"name"`
+	Code party.USCC `json:"code" doc:"unified social credit code"`
+	Name string     `json:"name" doc:"the department's name when the license was signed"`
 }
 
 // PresentedHolder is a holder as far as it was disclosed.
 type PresentedHolder struct {
-	Name     string         `json:"name,omitempty"`
-	CodeType party.CodeType `json:"code_type,omitempty"`
-	Code     string         `json:"code,omitempty"`
-	Role     string         `json:"role,omitempty"`
+	Name     string         `json:"name,omitempty" doc:"if disclosed"`
+	CodeType party.CodeType `json:"code_type,omitempty" doc:"if disclosed"`
+	Code     string         `json:"code,omitempty" doc:"if disclosed"`
+	Role     string         `json:"role,omitempty" doc:"if disclosed"`
 }
 
 // StatusSource tells the value of an entry of the status list at uri. An error

@@ -48,16 +48,16 @@ func liveThrough(t *testing.T, db Database) []string {
 	in, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
 		Dir: dir, Records: db.Keys, RegistryName: "样例证照库", RegistryUSCC: "11110000000021135M",
 	}, time.Now())
-	must(t, err)
+	must(t, "living through", err)
 	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), "")
-	must(t, err)
+	must(t, "living through", err)
 	_, err = in.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: authority}, time.Now())
-	must(t, err)
+	must(t, "living through", err)
 	r, err := license.New(ctx, license.Config{
 		Stores: db.Licenses, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
 	})
-	must(t, err)
+	must(t, "living through", err)
 	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
 	const typ = license.TypeCode("11100000000013338W032")
 	_, _, err = r.PutType(ctx, a, typ, license.Definition{
@@ -66,31 +66,31 @@ func liveThrough(t *testing.T, db Database) []string {
 		Holders:  []license.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 1, CodeTypes: []party.CodeType{party.Citizen}}},
 		Validity: license.Validity{LongTerm: true},
 	})
-	must(t, err)
+	must(t, "living through", err)
 	_, err = r.PublishType(ctx, a, typ)
-	must(t, err)
+	must(t, "living through", err)
 
 	today := party.DateOf(time.Now())
 	holders := []license.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
 	out, err := r.Issue(ctx, a, license.IssueRequest{
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
-	must(t, err)
+	must(t, "living through", err)
 	_, err = r.Suspend(ctx, a, out.ID, "涉嫌样例违规暂扣")
-	must(t, err)
+	must(t, "living through", err)
 	_, err = r.Resume(ctx, a, out.ID, "样例核实发还")
-	must(t, err)
+	must(t, "living through", err)
 	second, err := r.Replace(ctx, a, out.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
 	}, "")
-	must(t, err)
+	must(t, "living through", err)
 	_, err = r.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
-	must(t, err)
+	must(t, "living through", err)
 	_, err = r.End(ctx, a, out.ID, license.EndRequest{
 		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
 	})
-	must(t, err)
+	must(t, "living through", err)
 	return []string{
 		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",
 		"涉嫌样例违规暂扣", "样例核实发还", "样例住址变更", "持证人样例去世", "青样例〔2026〕7号", "样例法第七十条",
@@ -99,21 +99,14 @@ func liveThrough(t *testing.T, db Database) []string {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func searchFinds(t *testing.T) {
 	const secret = "欧阳样例䶮"
 	var deflated bytes.Buffer
 	w, err := flate.NewWriter(&deflated, flate.BestCompression)
-	must(t, err)
+	must(t, "living through", err)
 	_, err = w.Write([]byte(strings.Repeat("x", 100) + secret))
-	must(t, err)
-	must(t, w.Close())
+	must(t, "living through", err)
+	must(t, "deflating", w.Close())
 	noise := strings.Repeat("\x00\xff noise ", 20)
 	for name, planted := range map[string]string{
 		"plain":              secret,

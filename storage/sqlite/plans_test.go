@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// hot are the queries of every issue, read and verification, with what their
+// plans say in this order.
+func hot(t *testing.T) map[string]struct {
+	sql  string
+	plan []string
+} {
+	holder, values, err := searchQuery(license.Query{Kind: license.LookupHolder, Limit: 1}, &signing.Lookup{})
+	if err != nil || len(values) != 3 {
+		t.Fatal(values, err)
+	}
+	next, _, err := searchQuery(license.Query{Kind: license.LookupHolder, Limit: 1, State: license.Active,
+		Before: license.Cursor{Created: time.Now(), ID: "x"}}, &signing.Lookup{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofAuthority, _, err := searchQuery(license.Query{Authority: "a", Limit: 1,
+		Before: license.Cursor{Created: time.Now(), ID: "x"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]struct {
+		sql  string
+		plan []string
+	}{
+		"Load": {loadLicense, []string{
+			"SEARCH l USING PRIMARY KEY (id=?)",
+			"SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)"}},
+		"Locate":      {locate, []string{"SEARCH identifiers USING PRIMARY KEY (serial=? AND sum=?)"}},
+		"LoadRequest": {loadRequest, []string{"SEARCH requests USING PRIMARY KEY (serial=? AND sum=?)"}},
+		"LoadStatus":  {loadStatus, []string{"SEARCH status_entries USING PRIMARY KEY (list=? AND position=?)"}},
+		"LoadList":    {loadList, []string{"SEARCH status_entries USING COVERING INDEX status_entries_set (list=?)"}},
+		"History":     {history, []string{"SEARCH history USING INDEX history_of_license (license=? AND seq>?)"}},
+		"Search by holder": {holder, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
+		"Search by holder, the next page": {next, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
+		"Search by authority, the next page": {ofAuthority, []string{
+			"SEARCH l USING INDEX licenses_by_authority (authority=? AND created<?)"}},
+		"LoadClient":      {loadClient, []string{"SEARCH clients USING INDEX sqlite_autoindex_clients_1 (id=?)"}},
+		"FindParticipant": {findParticipant, []string{"SEARCH participants USING INDEX sqlite_autoindex_participants_2 (uscc=?)"}},
+	}
+}
+
+// cold are the statements that may read a whole table, for it is small, or in
+// the order of an index.
+var cold = []string{
+	"FROM sqlite_schema", "FROM goose_db_version", "FROM signing_keys", "FROM status_lists ORDER BY list DESC LIMIT 1",
+	"UPDATE readiness",
+}
+
+var bare = regexp.MustCompile(`(?s)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)`)
+
+// TestPlans holds the hot queries to their indexes, and sees that no other
+// statement of the program scans or sorts; also when somebody ran ANALYZE.
+func TestPlans(t *testing.T) {
+	db := openTest(t, Config{})
+	everything(t, db)
+	check := func(t *testing.T) {
+		for name, q := range hot(t) {
+			if got := plan(t, db, q.sql); !slices.Equal(got, q.plan) {
+				t.Errorf("%s:\n got %q\nwant %q", name, got, q.plan)
+			}
+		}
+		statements := slices.Concat(slices.Collect(maps.Keys(db.writer.conn.statements)),
+			slices.Collect(maps.Keys(db.readers.idle[len(db.readers.idle)-1].statements)))
+		checked := 0
+		for _, sql := range statements {
+			if !bare.MatchString(sql) || slices.ContainsFunc(cold, func(c string) bool { return strings.Contains(sql, c) }) {
+				continue
+			}
+			checked++
+			for _, step := range plan(t, db, sql) {
+				if strings.Contains(step, "SCAN") || strings.Contains(step, "TEMP B-TREE") {
+					t.Errorf("%s\nsays %s", sql, step)
+				}
+			}
+		}
+		t.Logf("%d statements", checked)
+		if checked < 50 {
+			t.Errorf("only %d statements were looked at", checked)
+		}
+	}
+	t.Run("as made", check)
+	var events []license.EventRecord
+	for range 600 {
+		r := newLicense(0, 0)
+		r.Add.Body, r.Add.Credential = nil, nil
+		if err := db.Licenses().Save(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		r.Event.License = ""
+		events = append(events, r.Event)
+	}
+	if err := db.Licenses().AppendEvents(t.Context(), events...); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Provider().AppendEvents(t.Context(), make([]oidc.EventRecord, 600)...); err != nil {
+		t.Fatal(err)
+	}
+	err := db.writer.do(t.Context(), func(c *conn) error {
+		_, err := c.exec("ANALYZE")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range db.readers.idle { // they read the statistics when they begin
+		c.close()
+	}
+	db.readers.idle = nil
+	everything(t, db)
+	t.Run("analyzed", check)
+}
+
+// plan returns the steps of a query's plan.
+func plan(t *testing.T, db *DB, sql string) []string {
+	t.Helper()
+	var steps []string
+	err := db.readers.do(t.Context(), func(c *conn) error {
+		return c.query("EXPLAIN QUERY PLAN "+sql, func(r *row) {
+			r.next = 3
+			steps = append(steps, r.text())
+		})
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return steps
+}
+
+// everything calls every method, so that the connections know every statement.
+func everything(t *testing.T, db *DB) {
+	t.Helper()
+	ctx := context.Background()
+	l, p, k := db.Licenses(), db.Provider(), db.Keys()
+	at := func(r license.SaveRequest) license.Located {
+		return license.Located{License: r.Record.ID, Version: 1}
+	}
+	list, _, err := l.Reserve(ctx, []int{1}, 10, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newLicense(list, 1)
+	r.States = []license.VersionState{{Version: 1, State: license.Active}}
+	ev := r.Event
+	ev.License = ""
+	fresh := fmt.Sprint(random())
+	calls := []func() error{
+		func() error { return l.Save(ctx, r) },
+		func() error {
+			r := r
+			r.Record.Revision, r.Add, r.Lookups, r.Request = 1, nil, nil, nil
+			return l.Save(ctx, r)
+		},
+		func() error { return l.AppendEvents(ctx, r.Event, ev) },
+		func() error { return l.AddLookups(ctx, at(r), newLicense(0, 0).Lookups) },
+		func() error { _, err := l.PurgeLookups(ctx, 9, 10); return err },
+		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
+		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },
+		func() error { _, _, err := l.Load(ctx, r.Record.ID, 0); return err },
+		func() error { _, err := l.Locate(ctx, license.LookupIdentifier, r.Lookups[0].Keys); return err },
+		func() error { _, err := l.LoadRequest(ctx, r.Request.Keys); return err },
+		func() error { _, _, err := l.LoadList(ctx, list, -1); return err },
+		func() error { _, err := l.LoadStatus(ctx, list, 1); return err },
+		func() error { _, err := l.History(ctx, r.Record.ID, 0, 10); return err },
+		func() error { _, err := l.Events(ctx, 0, 10); return err },
+		func() error { _, err := l.LoadTypes(ctx, "t"); return err },
+		func() error { _, err := l.ListTypes(ctx, "", 1); return err },
+		func() error { _, err := l.Versions(ctx, license.Located{}, 1); return err },
+		func() error { _, err := l.Search(ctx, license.Query{Authority: "a", Limit: 1}); return err },
+		func() error {
+			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: license.TypeCode(fresh), Body: []byte("{}")})
+		},
+		func() error {
+			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: license.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
+		},
+		func() error { return p.AppendEvents(ctx, oidc.EventRecord{ID: fresh}) },
+		func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}")}) },
+		func() error {
+			return p.UpdateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}"), Revision: 1})
+		},
+		func() error {
+			return p.CreateParticipant(ctx, identity.Participant{ID: fresh, USCC: party.USCC(fresh)})
+		},
+		func() error { return p.UpdateParticipant(ctx, identity.Participant{ID: fresh, Revision: 1}) },
+		func() error { return k.CreateKey(ctx, signing.KeyRecord{ID: signing.KeyID(fresh), Owner: fresh}) },
+		func() error { return k.UpdateKeys(ctx, signing.KeyRecord{ID: signing.KeyID(fresh), Revision: 1}) },
+		func() error { _, err := k.LoadKey(ctx, signing.KeyID(fresh)); return err },
+		func() error { _, err := p.LoadClient(ctx, fresh); return err },
+		func() error { _, err := p.LoadParticipant(ctx, fresh); return err },
+		func() error { _, err := p.ListEvents(ctx, 0, 10); return err },
+		func() error { _, err := p.ListClients(ctx, "", "", 1); return err },
+		func() error { _, err := p.ListClients(ctx, "p", "", 1); return err },
+		func() error { _, err := p.ListParticipants(ctx, "", 1); return err },
+		func() error { _, err := k.ListKeys(ctx, ""); return err },
+	}
+	for i, call := range calls {
+		if err := call(); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+}

@@ -53,6 +53,24 @@ func TestTwoNodes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("number shared", func(t *testing.T) {
+		// The unique index knows exclusive numbers only. Two callers: one wants the
+		// number to itself, the other one would share it.
+		for range 40 {
+			keys := newKeys()
+			errs := make([]error, 2)
+			var wg sync.WaitGroup
+			for i, db := range nodes {
+				r := newSave()
+				r.Lookups[2].Keys, r.Lookups[2].Exclusive = keys, i == 0
+				wg.Go(func() { errs[i] = db.Licenses().Save(t.Context(), r) })
+			}
+			wg.Wait()
+			if loser := errors.Join(errs...); !errors.Is(loser, license.ErrNumberTaken) || errs[0] != nil && errs[1] != nil {
+				t.Fatalf("errors are %v, want one ErrNumberTaken", errs)
+			}
+		}
+	})
 	t.Run("revision", func(t *testing.T) {
 		r := newSave()
 		mustSave(t, nodes[0], r)

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"

@@ -3,10 +3,8 @@ package api
 import (
 	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,26 +12,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-//go:embed web/docs.html web/index.html web/docs.css
+//go:embed web/docs.html web/index.html web/style.css
 var web embed.FS
 
-// describe makes the OpenAPI document and the page of it, once: they don't
-// change while the service runs.
-func (s *Server) describe() error {
-	var err error
-	if s.document, err = json.Marshal(s.openapi); err != nil {
-		return fmt.Errorf("api: encoding the OpenAPI document: %w", err)
-	}
+// pages makes the documentation's page, once.
+func (s *Server) pages() error {
 	page, err := template.ParseFS(web, "web/docs.html")
 	if err != nil {
 		return fmt.Errorf("api: reading the documentation's page: %w", err)
 	}
-	css, err := web.ReadFile("web/docs.css")
-	if err != nil {
-		return err
-	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, s.manual(template.CSS(css))); err != nil {
+	if err := page.Execute(&b, s.manual()); err != nil {
 		return fmt.Errorf("api: making the documentation's page: %w", err)
 	}
 	s.docs = b.Bytes()
@@ -42,7 +31,6 @@ func (s *Server) describe() error {
 
 // manual is what the documentation's page shows.
 type manual struct {
-	Style   template.CSS
 	Issuer  string
 	Title   string
 	Text    []string
@@ -51,7 +39,7 @@ type manual struct {
 }
 
 type manualGroup struct {
-	Name       string
+	Name, Text string
 	Operations []manualOperation
 }
 
@@ -70,30 +58,26 @@ type manualSchema struct {
 
 type manualMember struct {
 	Name, Type, Ref, Text string
+	Values                []any
 	Required              bool
 }
 
-func (s *Server) manual(css template.CSS) manual {
+func (s *Server) manual() manual {
 	o := s.openapi
-	m := manual{Style: css, Issuer: s.c.Issuer, Title: o.Info.Title, Text: strings.Split(o.Info.Description, "\n\n")}
+	m := manual{Issuer: s.c.Issuer, Title: o.Info.Title, Text: strings.Split(o.Info.Description, "\n\n")}
 	groups := map[string]int{}
-	for _, path := range slices.Sorted(maps.Keys(o.Paths)) {
-		item := o.Paths[path]
-		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post} {
-			if op == nil {
-				continue
-			}
-			tag := op.Tags[0]
-			if _, ok := groups[tag]; !ok {
-				groups[tag] = len(m.Groups)
-				m.Groups = append(m.Groups, manualGroup{Name: tag})
-			}
-			g := &m.Groups[groups[tag]]
+	for i, tag := range o.Tags {
+		groups[tag.Name] = i
+		m.Groups = append(m.Groups, manualGroup{Name: tag.Name, Text: tag.Description})
+	}
+	for _, path := range sortedKeys(o.Paths) {
+		for _, op := range operations(o.Paths[path]) {
+			g := &m.Groups[groups[op.Tags[0]]]
 			g.Operations = append(g.Operations, describeOperation(op))
 		}
 	}
 	schemas := o.Components.Schemas.Map()
-	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+	for _, name := range sortedKeys(schemas) {
 		m.Schemas = append(m.Schemas, describeSchema(name, schemas[name]))
 	}
 	return m
@@ -110,11 +94,12 @@ func describeOperation(op *huma.Operation) manualOperation {
 	if op.RequestBody != nil {
 		out.Body, _ = typeName(op.RequestBody.Content["application/json"].Schema)
 	}
-	for status, r := range op.Responses {
-		if status == "default" {
+	for _, status := range sortedKeys(op.Responses) {
+		r := op.Responses[status]
+		if status[0] != '2' {
 			continue
 		}
-		out.Status = status
+		out.Status = strings.TrimPrefix(out.Status+" or "+status, " or ")
 		for media, content := range r.Content {
 			out.Media = media
 			if content.Schema.Ref != "" {
@@ -127,11 +112,11 @@ func describeOperation(op *huma.Operation) manualOperation {
 
 func describeSchema(name string, schema *huma.Schema) manualSchema {
 	out := manualSchema{Name: name}
-	for _, member := range slices.Sorted(maps.Keys(schema.Properties)) {
+	for _, member := range sortedKeys(schema.Properties) {
 		p := schema.Properties[member]
 		shown, ref := typeName(p)
 		out.Members = append(out.Members, manualMember{
-			Name: member, Type: shown, Ref: ref, Text: p.Description, Required: slices.Contains(schema.Required, member),
+			Name: member, Type: shown, Ref: ref, Text: p.Description, Values: p.Enum, Required: slices.Contains(schema.Required, member),
 		})
 	}
 	return out
@@ -160,12 +145,20 @@ func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	return page(w, "application/vnd.oai.openapi+json;version=3.1", s.document)
 }
 
-// pagePolicy lets a page have its own inline style and nothing else.
-const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// pagePolicy lets a page have the service's style and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func (s *Server) documentation(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	return page(w, "text/html; charset=utf-8", s.docs)
+}
+
+func (s *Server) style(w http.ResponseWriter, _ *http.Request) error {
+	b, err := web.ReadFile("web/style.css")
+	if err != nil {
+		return err
+	}
+	return page(w, "text/css; charset=utf-8", b)
 }
 
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
@@ -188,7 +181,7 @@ func page(w http.ResponseWriter, media string, body []byte) error {
 // another method.
 func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
-	for _, m := range []string{"GET", "PUT", "POST"} {
+	for _, m := range []string{"GET", "HEAD", "PUT", "POST"} {
 		other := r.Clone(r.Context())
 		other.Method = m
 		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
@@ -199,5 +192,9 @@ func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+strings.Join(allowed, ", ")+".")
 	}
+	return errNowhere()
+}
+
+func errNowhere() error {
 	return refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
 }

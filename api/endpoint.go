@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -33,6 +30,9 @@ type endpoint struct {
 	out          reflect.Type // of the JSON answer; nil if media says something else
 	media        string       // default application/json
 	status       int          // of success; default 200
+	created      bool         // success may be 201 as well
+	replays      bool         // the answer may be that to an earlier request
+	cached       bool         // served with an ETag
 	serve        func(c *call) error
 }
 
@@ -43,46 +43,12 @@ type parameter struct {
 	required   bool
 }
 
-// Sizes of bodies.
+// Sizes of bodies, in bytes.
 const (
+	emptyBody = 64
 	smallBody = 16 << 10
 	largeBody = 256 << 10
 )
-
-// newOpenAPI returns the frame of the document.
-func newOpenAPI(issuer string) *huma.OpenAPI {
-	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	schemas.RegisterTypeAlias(typeOf[license.TypeCode](), typeOf[string]())
-	return &huma.OpenAPI{
-		OpenAPI: "3.1.0",
-		Info: &huma.Info{
-			Title: "Yizheng 一证", Version: "1",
-			Description: "The license library 电子证照库: define license types, issue licenses signed with SM2, and verify them.\n\n" +
-				"Departments' clients call with an access token (OAuth 2.0 client credentials, scopes below) and act for their own participant alone. " +
-				"Verification and the trust documents are open to everyone.\n\n" +
-				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows.",
-		},
-		Servers: []*huma.Server{{URL: issuer}},
-		Components: &huma.Components{
-			Schemas: schemas,
-			SecuritySchemes: map[string]*huma.SecurityScheme{"client": {
-				Type: "oauth2", Description: "Client credentials; the token goes into the Authorization header.",
-				Flows: &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
-					TokenURL: issuer + "/oauth/token",
-					Scopes: map[string]string{
-						string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
-						string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
-						string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
-					},
-				}},
-			}},
-		},
-	}
-}
-
-func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
-
-var pathParameter = regexp.MustCompile(`\{([a-z]+)\}`)
 
 // register serves an endpoint and adds it to the OpenAPI document.
 func (s *Server) register(e endpoint) {
@@ -99,52 +65,9 @@ func (s *Server) register(e endpoint) {
 				return err
 			}
 		}
-		return e.serve(c)
+		return c.record(e.serve(c))
 	}))
 	s.openapi.AddOperation(s.operation(e))
-}
-
-func (s *Server) operation(e endpoint) *huma.Operation {
-	op := &huma.Operation{
-		Method: e.method, Path: e.path, OperationID: e.id, Summary: e.summary, Description: e.text,
-		Tags: []string{e.tag}, Responses: map[string]*huma.Response{},
-	}
-	op.Security = []map[string][]string{}
-	if !e.public {
-		scopes := []string{}
-		if e.scope != "" {
-			scopes = append(scopes, string(e.scope))
-		}
-		op.Security = append(op.Security, map[string][]string{"client": scopes})
-	}
-	for _, m := range pathParameter.FindAllStringSubmatch(e.path, -1) {
-		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})
-	}
-	for _, p := range e.query {
-		op.Parameters = append(op.Parameters, p.describe("query"))
-	}
-	for _, p := range e.headers {
-		op.Parameters = append(op.Parameters, p.describe("header"))
-	}
-	schemas := s.openapi.Components.Schemas
-	if e.in != nil {
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json": {Schema: schemas.Schema(e.in, true, e.id+"-request")}}}
-	}
-	done := &huma.Response{Description: "Done.", Content: map[string]*huma.MediaType{e.media: {Schema: &huma.Schema{Type: "string"}}}}
-	if e.out != nil {
-		done.Content[e.media].Schema = schemas.Schema(e.out, true, e.id+"-answer")
-	}
-	op.Responses[strconv.Itoa(e.status)] = done
-	op.Responses["default"] = &huma.Response{
-		Description: "Refused, or failed.",
-		Content:     map[string]*huma.MediaType{problemMedia: {Schema: schemas.Schema(typeOf[problem](), true, "problem")}},
-	}
-	return op
-}
-
-func (p parameter) describe(in string) *huma.Param {
-	return &huma.Param{Name: p.name, In: in, Description: p.text, Required: p.required, Schema: &huma.Schema{Type: p.kind}}
 }
 
 // integer returns an integer query parameter between least and most, or the

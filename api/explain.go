@@ -49,11 +49,8 @@ func refuseAt(status int, reason, detail, pointer string) error {
 // explain answers an error. It alone decides what of it a client sees, and logs
 // what it does not know.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return // the client is gone
-	}
 	p := explained(err)
-	if p.Status == http.StatusInternalServerError || p.Status == http.StatusServiceUnavailable {
+	if p.Status >= 500 && p.Reason != "cancelled" && !errors.Is(err, errPanic) {
 		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("request_id", requestID(r.Context())), slog.String("route", r.Pattern), slog.String("error", err.Error()))
 	}
@@ -100,7 +97,12 @@ func explained(err error) problem {
 	switch {
 	case errors.Is(err, license.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return problem{Status: http.StatusServiceUnavailable, Reason: "storage_unavailable",
-			Detail: "The service can't store anything at the moment. Nothing was done; try again.", retryAfter: 5}
+			Detail: "The service can't store anything at the moment. Repeat the request later; with the same Idempotency-Key it takes effect once.", retryAfter: 5}
+	case errors.Is(err, context.Canceled):
+		// The client is gone, most likely; but the service may be shutting
+		// down, and then an empty 200 would pass for success.
+		return problem{Status: http.StatusServiceUnavailable, Reason: "cancelled",
+			Detail: "The request was given up before it was answered. Repeat it; with the same Idempotency-Key it takes effect once.", retryAfter: 1}
 	}
 	return problem{Status: http.StatusInternalServerError, Reason: "internal",
 		Detail: "Something went wrong on our side. It was recorded under the request id."}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,7 +22,8 @@ type call struct {
 	e      *endpoint
 	w      http.ResponseWriter
 	r      *http.Request
-	access oidc.Access // zero for public endpoints
+	size   int         // of the decoded body, in bytes
+	access oidc.Access // zero for public endpoints, and until it is checked
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -42,12 +44,26 @@ func (c *call) admit() error {
 	c.w.Header().Set("Cache-Control", "no-store")
 	knowClient(c.ctx(), access.Client)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
-		if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, license.ID(c.r.PathValue("id")), string(e.Code)); rerr != nil {
+		if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, c.id(), string(e.Code)); rerr != nil {
 			return rerr
 		}
 	}
 	if err == nil {
 		c.s.step("request.authorized")
+	}
+	return err
+}
+
+// record leaves an event of a refusal that the registry knows nothing of: a
+// body that isn't JSON, a wrong parameter. Those of anonymous callers are only
+// counted. Its error is the one to answer with.
+func (c *call) record(err error) error {
+	p, ok := errors.AsType[*problem](err)
+	if !ok || p.Status >= 500 || c.access.Client == "" {
+		return err
+	}
+	if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, c.id(), p.Reason); rerr != nil {
+		return rerr
 	}
 	return err
 }
@@ -71,11 +87,22 @@ func (c *call) decode(v any) error {
 	if err != nil {
 		return err
 	}
+	c.size = len(body)
 	if err := decodeJSON(body, v); err != nil {
 		return err
 	}
 	c.s.step("request.decoded")
 	return nil
+}
+
+// noBody refuses a body where none is read, but for an empty object: what it
+// says would else be ignored in silence.
+func (c *call) noBody() error {
+	body, err := c.read(emptyBody)
+	if body = bytes.TrimSpace(body); err == nil && len(body) > 0 && string(body) != "{}" {
+		err = refuse(http.StatusBadRequest, "body_unexpected", "This endpoint takes no body.")
+	}
+	return err
 }
 
 // body reads the request's body, as application/json, up to the endpoint's limit.
@@ -87,7 +114,12 @@ func (c *call) body() ([]byte, error) {
 	if c.r.Header.Get("Content-Encoding") != "" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "content_encoding", "Send the body without a Content-Encoding.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.e.most))
+	return c.read(c.e.most)
+}
+
+// read reads the request's body up to a limit, in bytes.
+func (c *call) read(most int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than this endpoint takes.")
 	} else if err != nil {
@@ -176,6 +208,7 @@ func (c *call) send(body []byte) error { return c.sendAs(c.e.status, body) }
 
 func (c *call) sendAs(status int, body []byte) error {
 	c.s.step("reply.writing")
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
 	if _, err := c.w.Write(body); err != nil {
 		return nil // the client is gone: nobody is left to be told

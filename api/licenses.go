@@ -1,36 +1,25 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
 	"yizheng.internal/license"
 )
 
-func (c *call) changeType(change func(context.Context, license.Actor, license.TypeCode) (license.Type, error)) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	t, err := change(c.ctx(), c.actor(), license.TypeCode(c.r.PathValue("code")))
-	if err != nil {
-		return err
-	}
-	return c.reply(t)
-}
-
 // id is the license in the path.
 func (c *call) id() license.ID { return license.ID(c.r.PathValue("id")) }
 
+const idempotencyKey = "Idempotency-Key"
+
 // idempotencyKey returns the header's value; two of them are one too many.
 func (c *call) idempotencyKey() (string, error) {
-	keys := c.r.Header.Values("Idempotency-Key")
+	keys := c.r.Header.Values(idempotencyKey)
 	if len(keys) > 1 {
 		return "", refuse(http.StatusBadRequest, "idempotency_key", "There must be one Idempotency-Key.")
 	}
-	if len(keys) == 0 {
-		return "", nil
-	}
-	return keys[0], nil
+	return cmp.Or(keys...), nil
 }
 
 func (s *Server) issue(c *call) error {

@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -58,12 +61,25 @@ func (s *Server) around(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=63072000")
 		}
 		defer s.finish(out, r, begin)
-		if len(r.RequestURI) > maxURL {
+		switch {
+		case len(r.RequestURI) > maxURL:
 			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
-			return
+		case !cleanPath(r.URL.EscapedPath()):
+			s.explain(out, r, errNowhere())
+		default:
+			next.ServeHTTP(out, r)
 		}
-		next.ServeHTTP(out, r)
 	})
+}
+
+// cleanPath reports whether a path is in its shortest form. The mux would
+// redirect other ones: an API has no use for that, it would turn a POST into a
+// GET, and the answer would repeat the URL.
+func cleanPath(p string) bool {
+	if p == "" || p[0] != '/' {
+		return false
+	}
+	return p == path.Clean(p) || p == path.Clean(p)+"/"
 }
 
 // finish recovers from a panic, logs the request and measures it. The log has
@@ -74,20 +90,33 @@ func (s *Server) finish(out *recorder, r *http.Request, begin time.Time) {
 			panic(p)
 		}
 		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request_id", requestID(r.Context())),
-			slog.String("route", r.Pattern), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-		if out.status == 0 {
-			s.explain(out, r, errors.New("panic"))
+			slog.String("route", r.Pattern), slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
+		if out.status != 0 {
+			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
+		s.explain(out, r, errPanic)
 	}
 	took := time.Since(begin)
 	route := r.Pattern
-	if route == "/" {
+	if route == "/" || route == "" {
 		route = "none"
 	}
 	s.metrics.requests.WithLabelValues(route, class(out.status)).Observe(took.Seconds())
 	s.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", requestID(r.Context())), slog.String("method", method(r.Method)), slog.String("route", route),
 		slog.Int("status", out.status), slog.Duration("took", took), slog.String("client", clientOf(r.Context())))
+}
+
+// errPanic answers a request whose handling panicked, which is logged already.
+var errPanic = errors.New("panic")
+
+// panicText returns the text of a panic of the runtime's, and of any other
+// only the type: its text may hold what the request said.
+func panicText(p any) string {
+	if e, ok := p.(runtime.Error); ok {
+		return e.Error()
+	}
+	return fmt.Sprintf("%T", p)
 }
 
 func class(status int) string {
@@ -164,6 +193,9 @@ func (s *Server) trusted(a netip.Addr) bool {
 // proxy, the one it names, from the right of X-Forwarded-For.
 func (s *Server) address(r *http.Request) netip.Addr {
 	a := peer(r)
+	if !s.trusted(a) {
+		return a
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(a); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))

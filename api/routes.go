@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
 
@@ -23,6 +22,7 @@ func (s *Server) routes() error {
 	s.mux.HandleFunc("GET "+jwksPath, oauth.jwks)
 
 	s.mux.Handle("GET /{$}", s.handle(s.index))
+	s.mux.Handle("GET /style.css", s.handle(s.style))
 	s.mux.Handle("GET /docs", s.handle(s.documentation))
 	s.mux.Handle("GET /v1/openapi.json", s.handle(s.openAPI))
 	s.mux.Handle("/", s.handle(s.nowhere))
@@ -47,7 +47,7 @@ func (s *Server) typeEndpoints() []endpoint {
 		{method: "PUT", path: "/v1/license-types/{code}", id: "put-type", tag: "Catalog", summary: "Write the draft of a license type",
 			text: "The first version, or the one after the newest; a draft that is there is replaced. Only the participant that defined a type may change it. " +
 				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
-			scope: oidc.ScopeCatalogWrite, action: license.ActionTypePut,
+			scope: oidc.ScopeCatalogWrite, action: license.ActionTypePut, created: true,
 			in: typeOf[license.Definition](), most: largeBody, out: typeOf[license.Type](), serve: s.putType},
 		{method: "POST", path: "/v1/license-types/{code}/publish", id: "publish-type", tag: "Catalog", summary: "Publish the draft",
 			text:  "Licenses are issued under it from now on; the version published before is retired. Licenses stay bound to the version they were issued under.",
@@ -60,14 +60,14 @@ func (s *Server) typeEndpoints() []endpoint {
 func (s *Server) licenseEndpoints() []endpoint {
 	version := parameter{name: "version", text: "of the license; without it the newest", kind: "integer"}
 	key := func(required bool) []parameter {
-		return []parameter{{name: "Idempotency-Key", kind: "string", required: required,
+		return []parameter{{name: idempotencyKey, kind: "string", required: required,
 			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true."}}
 	}
 	return []endpoint{
 		{method: "POST", path: "/v1/licenses", id: "issue", tag: "Licenses", summary: "Issue a license",
 			text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
 				"`verification_code` is to be printed on the license.",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionIssue, headers: key(true), status: http.StatusCreated,
+			scope: oidc.ScopeLicenseIssue, action: license.ActionIssue, headers: key(true), status: http.StatusCreated, replays: true,
 			in: typeOf[license.IssueRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.issue},
 		{method: "POST", path: "/v1/licenses/search", id: "search", tag: "Licenses", summary: "Find licenses of your participant",
 			text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
@@ -77,7 +77,7 @@ func (s *Server) licenseEndpoints() []endpoint {
 			scope: oidc.ScopeLicenseRead, action: license.ActionRead, query: []parameter{version}, out: typeOf[license.License](), serve: s.read},
 		{method: "POST", path: "/v1/licenses/{id}/replace", id: "replace", tag: "Licenses", summary: "Change, renew, correct or reinstate a license",
 			text:  "Makes the next version from the whole content given; the one before it is superseded in the same step.",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionReplace, headers: key(false),
+			scope: oidc.ScopeLicenseIssue, action: license.ActionReplace, headers: key(false), replays: true,
 			in: typeOf[license.ReplaceRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.replace},
 		{method: "POST", path: "/v1/licenses/{id}/suspend", id: "suspend", tag: "Licenses", summary: "Suspend a license 暂扣",
 			scope: oidc.ScopeLicenseIssue, action: license.ActionSuspend,
@@ -112,11 +112,11 @@ func (s *Server) verifyEndpoints() []endpoint {
 func (s *Server) trustEndpoints() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/trust/anchors", id: "anchors", tag: "Trust", summary: "The root certificates, PEM",
-			text: "Compare their fingerprints with those the operator published elsewhere.", public: true, media: "application/x-pem-file", serve: s.anchors},
-		{method: "GET", path: "/v1/trust/certificates/{id}", id: "certificate", tag: "Trust", summary: "A key's certificate, PEM",
-			text: "By the `kid` of a credential or status list.", public: true, media: "application/x-pem-file", serve: s.certificate},
+			text: "Compare their fingerprints with those the operator published elsewhere.", public: true, cached: true, media: "application/x-pem-file", serve: s.anchors},
+		{method: "GET", path: "/v1/trust/certificates/{kid}", id: "certificate", tag: "Trust", summary: "A key's certificate, PEM",
+			text: "By the `kid` of a credential or status list.", public: true, cached: true, media: "application/x-pem-file", serve: s.certificate},
 		{method: "GET", path: "/v1/trust/status-lists/{n}", id: "status-list", tag: "Trust", summary: "A status list",
-			text: "A signed Token Status List, for verifying offline.", public: true, media: "application/statuslist+jwt", serve: s.statusList},
+			text: "A signed Token Status List, for verifying offline.", public: true, cached: true, media: "application/statuslist+jwt", serve: s.statusList},
 	}
 }
 
@@ -124,14 +124,14 @@ var limitParameter = parameter{name: "limit", text: "how many at the most, 1 to 
 
 // typeList is one page of the catalog.
 type typeList struct {
-	Types []license.Type `json:"types"`
-	Next  string         `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
+	Types []license.Type   `json:"types" doc:"the newest version of each, by code"`
+	Next  license.TypeCode `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
 }
 
 // history is one page of a license's history.
 type history struct {
-	Events []license.Event `json:"events"`
-	Next   int64           `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
+	Events []license.Event `json:"events" doc:"oldest first"`
+	Next   int64           `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
 }
 
 // reasoned is the body of changes that need a reason and nothing else.
@@ -141,10 +141,7 @@ type reasoned struct {
 
 // verifyRequest is a credential, or an identifier with its verification code.
 type verifyRequest struct {
-	Credential       string `json:"credential,omitempty"`
-	Identifier       string `json:"identifier,omitempty"`
-	VerificationCode string `json:"verification_code,omitempty"`
+	Credential       string `json:"credential,omitempty" doc:"an SD-JWT VC of at most 128 KiB; or else the other two"`
+	Identifier       string `json:"identifier,omitempty" doc:"电子证照标识, as printed on the license"`
+	VerificationCode string `json:"verification_code,omitempty" doc:"查验码, as printed on the license; case, spaces and hyphens don't matter"`
 }
-
-// dateType keeps civil dates from being described as objects.
-var dateType = typeOf[party.Date]()

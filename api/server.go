@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,11 @@ type Config struct {
 type Limits struct {
 	VerifyPerMinute int // anonymous verifications per address (IPv6: per /64); default 120
 	VerifyBurst     int // at once; default 60
-	Verifying       int // verifications under way; default 4 for each processor
-	VerifyQueue     int // verifications waiting for their turn; default 256
+	// Verifying is how many verifications may be under way; default 4 for each
+	// processor and 65 more: so many may wait for second opinions (see
+	// [signing.VerifierConfig]), and forgeries that do must not hold up the rest.
+	Verifying   int
+	VerifyQueue int // verifications waiting for their turn; default 8192
 }
 
 // Server serves the public and the admin listener.
@@ -58,7 +62,7 @@ type Server struct {
 	docs      []byte // the page made of it
 	metrics   metrics
 	addresses *addressLimit
-	verifying turnstile
+	verifying *turnstile
 }
 
 // New checks c and returns a Server.
@@ -73,13 +77,16 @@ func New(c Config) (*Server, error) {
 		c.Metrics = prometheus.NewRegistry()
 	}
 	l := &c.Limits
-	defaults := []struct{ v, to *int }{
-		{&l.VerifyPerMinute, new(120)}, {&l.VerifyBurst, new(60)},
-		{&l.Verifying, new(4 * runtime.GOMAXPROCS(0))}, {&l.VerifyQueue, new(256)},
+	defaults := []struct {
+		v  *int
+		to int
+	}{
+		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60},
+		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {
-		if *d.v == 0 {
-			*d.v = *d.to
+		if *d.v = cmp.Or(*d.v, d.to); *d.v < 0 {
+			return nil, errors.New("api: Limits must not be negative")
 		}
 	}
 	s := &Server{
@@ -95,6 +102,9 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	if err := s.pages(); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"yizheng.internal/signing"
 )
@@ -18,7 +19,7 @@ func (s *Server) anchors(c *call) error {
 // certificate serves certificates of keys that sign what others verify.
 func (s *Server) certificate(c *call) error {
 	unknown := refuse(http.StatusNotFound, "certificate_unknown", "There is no certificate of a key with this id.")
-	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(c.r.PathValue("id")))
+	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(c.r.PathValue("kid")))
 	if errors.Is(err, signing.ErrNoKey) {
 		return unknown
 	} else if err != nil {
@@ -36,7 +37,12 @@ func (s *Server) certificate(c *call) error {
 	return c.public(chain, "public, max-age=3600")
 }
 
+// statusList serves the list as it is now. How it was at another time, which
+// the parameter time asks for, is not kept (Token Status List, section 8.4).
 func (s *Server) statusList(c *call) error {
+	if c.r.URL.Query().Has("time") {
+		return refuse(http.StatusNotImplemented, "status_list_historical", "Only the present status list is served.")
+	}
 	n, err := strconv.ParseInt(c.r.PathValue("n"), 10, 64)
 	if err != nil || n < 1 {
 		return refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
@@ -48,7 +54,8 @@ func (s *Server) statusList(c *call) error {
 	return c.public([]byte(token), "public, max-age=60")
 }
 
-// public answers with what everyone may have and keep for a while.
+// public answers with what everyone may have and keep for a while, pages of
+// other origins too (Token Status List, section 8.1).
 func (c *call) public(body []byte, cache string) error {
 	if err := c.checkQuery(); err != nil {
 		return err
@@ -56,12 +63,24 @@ func (c *call) public(body []byte, cache string) error {
 	sum := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	h := c.w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cache-Control", cache)
 	h.Set("ETag", tag)
-	if c.r.Header.Get("If-None-Match") == tag {
+	if noneMatch(c.r.Header.Values("If-None-Match"), tag) {
 		c.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	h.Set("Content-Type", c.e.media)
 	return c.send(body)
+}
+
+// noneMatch reports whether the caller has what the tag stands for already
+// (RFC 9110, section 13.1.2). Tags of ours have no comma in them.
+func noneMatch(headers []string, tag string) bool {
+	for t := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
 }

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"yizheng.internal/license"
 )
+
+// code is the license type in the path.
+func (c *call) code() license.TypeCode { return license.TypeCode(c.r.PathValue("code")) }
 
 func (s *Server) listTypes(c *call) error {
 	if err := c.checkQuery(); err != nil {
@@ -14,13 +18,19 @@ func (s *Server) listTypes(c *call) error {
 	if err != nil {
 		return err
 	}
-	types, err := s.c.Registry.Types(c.ctx(), license.TypeCode(c.r.URL.Query().Get("after")), int(limit))
+	after := license.TypeCode(c.r.URL.Query().Get("after"))
+	if after != "" {
+		if _, err := license.ParseTypeCode(string(after)); err != nil {
+			return refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
+		}
+	}
+	types, err := s.c.Registry.ReadTypes(c.ctx(), c.actor(), after, int(limit))
 	if err != nil {
 		return err
 	}
 	list := typeList{Types: types}
 	if n := len(types); n == int(limit) {
-		list.Next = string(types[n-1].Code)
+		list.Next = types[n-1].Code
 	}
 	return c.reply(list)
 }
@@ -33,7 +43,7 @@ func (s *Server) readType(c *call) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.c.Registry.Type(c.ctx(), license.TypeCode(c.r.PathValue("code")), int(version))
+	t, err := s.c.Registry.ReadType(c.ctx(), c.actor(), c.code(), int(version))
 	if err != nil {
 		return err
 	}
@@ -45,7 +55,7 @@ func (s *Server) putType(c *call) error {
 	if err := c.decode(&d); err != nil {
 		return err
 	}
-	t, created, err := s.c.Registry.PutType(c.ctx(), c.actor(), license.TypeCode(c.r.PathValue("code")), d)
+	t, created, err := s.c.Registry.PutType(c.ctx(), c.actor(), c.code(), d)
 	if err != nil {
 		return err
 	}
@@ -55,10 +65,19 @@ func (s *Server) putType(c *call) error {
 	return c.reply(t)
 }
 
-func (s *Server) publishType(c *call) error {
-	return c.changeType(s.c.Registry.PublishType)
-}
+func (s *Server) publishType(c *call) error { return c.changeType(s.c.Registry.PublishType) }
+func (s *Server) retireType(c *call) error  { return c.changeType(s.c.Registry.RetireType) }
 
-func (s *Server) retireType(c *call) error {
-	return c.changeType(s.c.Registry.RetireType)
+func (c *call) changeType(change func(context.Context, license.Actor, license.TypeCode) (license.Type, error)) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	if err := c.noBody(); err != nil {
+		return err
+	}
+	t, err := change(c.ctx(), c.actor(), c.code())
+	if err != nil {
+		return err
+	}
+	return c.reply(t)
 }

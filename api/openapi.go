@@ -1,0 +1,246 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+)
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// Types that are described otherwise than huma would by their Go type.
+type (
+	civilDate   struct{} // party.Date
+	typeCode    struct{} // license.TypeCode
+	creditCode  struct{} // party.USCC
+	licenseID   struct{} // license.ID
+	partyCoding struct{} // party.CodeType
+)
+
+// Schema implements [huma.SchemaProvider].
+func (civilDate) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Format: "date"}
+}
+
+// Schema implements [huma.SchemaProvider].
+func (typeCode) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Pattern: "^[0-9A-Z]{18}[0-9]{3}$", Examples: []any{"11100000000013338W032"}}
+}
+
+// Schema implements [huma.SchemaProvider].
+func (creditCode) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Pattern: "^[0-9A-Z]{18}$"}
+}
+
+// Schema implements [huma.SchemaProvider].
+func (licenseID) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Pattern: "^[a-z2-7]{26}$"}
+}
+
+// Schema implements [huma.SchemaProvider].
+func (partyCoding) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Pattern: "^[0-9]{3}$", Examples: []any{"111"}}
+}
+
+// newOpenAPI returns the frame of the document.
+func newOpenAPI(issuer string) *huma.OpenAPI {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas.RegisterTypeAlias(typeOf[party.Date](), typeOf[civilDate]())
+	schemas.RegisterTypeAlias(typeOf[party.USCC](), typeOf[creditCode]())
+	schemas.RegisterTypeAlias(typeOf[party.CodeType](), typeOf[partyCoding]())
+	schemas.RegisterTypeAlias(typeOf[license.TypeCode](), typeOf[typeCode]())
+	schemas.RegisterTypeAlias(typeOf[license.ID](), typeOf[licenseID]())
+	return &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title: "Yizheng 一证", Version: "1",
+			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			Description: "The license library 电子证照库: define license types, issue licenses signed with SM2, and verify them.\n\n" +
+				"Departments' clients call with an access token (OAuth 2.0 client credentials, scopes below) and act for their own participant alone. " +
+				"Verification and the trust documents are open to everyone.\n\n" +
+				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows.\n\n" +
+				"Bodies are strict JSON: members that an endpoint doesn't know, or that stand twice, are refused. Answers may gain members.",
+		},
+		Servers: []*huma.Server{{URL: issuer}},
+		Tags: []*huma.Tag{
+			{Name: "Catalog", Description: "License types 证照类型, with versions."},
+			{Name: "Licenses", Description: "Licenses of your own participant."},
+			{Name: "Verification", Description: "For everyone who is shown a license."},
+			{Name: "Trust", Description: "What verifying offline takes."},
+		},
+		Components: &huma.Components{
+			Schemas: schemas,
+			SecuritySchemes: map[string]*huma.SecurityScheme{"client": {
+				Type: "oauth2", Description: "Client credentials; the token goes into the Authorization header.",
+				Flows: &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
+					TokenURL: issuer + tokenPath,
+					Scopes: map[string]string{
+						string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
+						string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
+						string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
+					},
+				}},
+			}},
+		},
+	}
+}
+
+// operation describes an endpoint.
+func (s *Server) operation(e endpoint) *huma.Operation {
+	op := &huma.Operation{
+		Method: e.method, Path: e.path, OperationID: e.id, Summary: e.summary, Description: e.text,
+		Tags: []string{e.tag}, Security: []map[string][]string{}, Responses: map[string]*huma.Response{},
+	}
+	if !e.public {
+		scopes := []string{}
+		if e.scope != "" {
+			scopes = append(scopes, string(e.scope))
+		}
+		op.Security = append(op.Security, map[string][]string{"client": scopes})
+	}
+	op.Parameters = s.pathParameters(e.path)
+	for _, p := range e.query {
+		op.Parameters = append(op.Parameters, p.describe("query"))
+	}
+	for _, p := range e.headers {
+		op.Parameters = append(op.Parameters, p.describe("header"))
+	}
+	schemas := s.openapi.Components.Schemas
+	if e.in != nil {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: schemas.Schema(e.in, true, e.id+"-request")}}}
+	}
+	s.describeResponses(e, op.Responses)
+	return op
+}
+
+// describeResponses says what an endpoint answers: what it does when all is
+// well, and the one form of everything else.
+func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
+	schemas := s.openapi.Components.Schemas
+	header := func(text, kind string) *huma.Param {
+		return &huma.Param{Description: text, Schema: &huma.Schema{Type: kind}}
+	}
+	done := &huma.Response{
+		Description: "Done.", Headers: map[string]*huma.Param{},
+		Content: map[string]*huma.MediaType{e.media: {Schema: &huma.Schema{Type: "string"}}},
+	}
+	if e.out != nil {
+		done.Content[e.media].Schema = schemas.Schema(e.out, true, e.id+"-answer")
+	}
+	if e.replays {
+		done.Headers["Idempotency-Replayed"] = header("true: this is the answer to an earlier request with the same key", "string")
+	}
+	to[strconv.Itoa(e.status)] = done
+	if e.created {
+		made := *done
+		made.Description = "Done; it is new."
+		to[strconv.Itoa(http.StatusCreated)] = &made
+	}
+	if e.cached {
+		done.Headers["ETag"] = header("of the answer, for If-None-Match", "string")
+		to[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The caller has it already."}
+	}
+	wrong := map[string]*huma.MediaType{problemMedia: {Schema: schemas.Schema(typeOf[problem](), true, "problem")}}
+	retry := map[string]*huma.Param{"Retry-After": header("seconds; with 429 and 503", "integer")}
+	to["4XX"] = &huma.Response{Description: "Refused.", Headers: retry, Content: wrong}
+	to["5XX"] = &huma.Response{Description: "Failed.", Headers: retry, Content: wrong}
+}
+
+func (p parameter) describe(in string) *huma.Param {
+	return &huma.Param{Name: p.name, In: in, Description: p.text, Required: p.required, Schema: &huma.Schema{Type: p.kind}}
+}
+
+var pathParameter = regexp.MustCompile(`\{([a-z]+)\}`)
+
+// pathParameters describes the parts of a path that are in braces.
+func (s *Server) pathParameters(path string) []*huma.Param {
+	one := 1.0
+	all := map[string]*huma.Param{
+		"code": {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
+		"id":   {Description: "of the license", Schema: licenseID{}.Schema(nil)},
+		"kid":  {Description: "id of the key, as the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
+		"n":    {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
+	}
+	var ps []*huma.Param
+	for _, m := range pathParameter.FindAllStringSubmatch(path, -1) {
+		p := all[m[1]]
+		p.Name, p.In, p.Required = m[1], "path", true
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// describe makes the OpenAPI document, once: it doesn't change while the
+// service runs.
+func (s *Server) describe() error {
+	s.correctSchemas()
+	var err error
+	if s.document, err = json.Marshal(s.openapi); err != nil {
+		return fmt.Errorf("api: encoding the OpenAPI document: %w", err)
+	}
+	return nil
+}
+
+// correctSchemas says what huma can't know: that raw members are objects, that
+// lists are never null, and that answers may gain members while requests may not.
+func (s *Server) correctSchemas() {
+	all := s.openapi.Components.Schemas.Map()
+	for _, schema := range all {
+		for _, p := range schema.Properties {
+			switch {
+			case p.Type == "" && p.Ref == "":
+				p.Type, p.AdditionalProperties = "object", true
+			case p.Type == "array":
+				p.Nullable = false
+			}
+		}
+	}
+	asked := map[string]bool{}
+	var ask func(*huma.Schema)
+	ask = func(schema *huma.Schema) {
+		if schema == nil {
+			return
+		}
+		if name := strings.TrimPrefix(schema.Ref, "#/components/schemas/"); name != "" && !asked[name] {
+			asked[name] = true
+			ask(all[name])
+		}
+		for _, p := range schema.Properties {
+			ask(p)
+		}
+		ask(schema.Items)
+	}
+	for _, item := range s.openapi.Paths {
+		for _, op := range operations(item) {
+			if op.RequestBody != nil {
+				ask(op.RequestBody.Content["application/json"].Schema)
+			}
+		}
+	}
+	for name, schema := range all {
+		if !asked[name] {
+			schema.AdditionalProperties = nil
+		}
+	}
+}
+
+// operations returns a path's operations, in the order in which they are shown.
+func operations(item *huma.PathItem) []*huma.Operation {
+	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Put, item.Post}, func(op *huma.Operation) bool { return op == nil })
+}
+
+// sortedKeys returns a map's keys in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// demoCmd has no settings: a demo must never begin in a directory that the
+// environment names for the real service.
+type demoCmd struct {
+	Listen      string `help:"Address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	AdminListen string `help:"Address of the admin listener." default:"127.0.0.1:0" placeholder:"ADDR"`
+	Data        string `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
+	JSON        bool   `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
+	LogLevel    string `help:"Least level that is logged: debug, info, warn, error." default:"error" enum:"debug,info,warn,error"`
+}
+
+// demoFacts are what a visitor, or a program, needs to use the demo: what
+// --json prints. People, departments and messages come with the login.
+type demoFacts struct {
+	Issuer      string        `json:"issuer"`
+	Clients     []demoClient  `json:"clients"`
+	Licenses    []demoLicense `json:"licenses"`
+	People      []struct{}    `json:"people"`
+	Departments []struct{}    `json:"departments"`
+	MessagesURL string        `json:"messages_url"`
+}
+
+type demoClient struct {
+	ClientID     string       `json:"client_id"`
+	ClientSecret string       `json:"client_secret"`
+	Participant  string       `json:"participant"`
+	Scopes       []oidc.Scope `json:"scopes"`
+	RedirectURIs []string     `json:"redirect_uris"`
+}
+
+type demoLicense struct {
+	ID               license.ID         `json:"id"`
+	Identifier       license.Identifier `json:"identifier"`
+	VerificationCode string             `json:"verification_code"`
+	TypeCode         license.TypeCode   `json:"type_code"`
+}
+
+const (
+	demoFile     = "demo.json"         // in the data directory: the facts, once all samples are there
+	demoMark     = "demo.unfinished"   // there from before the first sample until then
+	demoRegistry = "青禾市电子证照库(样例)"      // in the demo's certificates
+	demoCode     = "11990000000010014J" // that of the samples' province
+)
+
+// Run runs the service with the samples until a signal ends it.
+func (c *demoCmd) Run(p *process) (err error) {
+	serve := serveCmd{
+		settings:  settings{Data: c.Data, RegistryName: demoRegistry, RegistryUSCC: demoCode},
+		listening: listening{Listen: c.Listen, AdminListen: c.AdminListen, LogLevel: c.LogLevel, Migrate: "auto"},
+	}
+	if c.Data == "" {
+		if serve.Data, err = os.MkdirTemp("", "yizheng-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(serve.Data)) }()
+	}
+	if err := claim(serve.Data); err != nil {
+		return err
+	}
+	s, err := serve.start(p.ctx, serve.logger(p))
+	if err != nil {
+		return err
+	}
+	facts, err := demoSamples(p.ctx, s.in)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	return s.run(p.ctx, func() error {
+		if c.JSON {
+			return facts.print(p)
+		}
+		return facts.tour(p, serve.Data, c.Data != "")
+	})
+}
+
+// claim marks a new directory as a demo's, and refuses one that holds
+// something else: nobody's registry shall fill with samples.
+func claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == demoFile || e.Name() == demoMark {
+			return nil
+		}
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty, and not of an earlier demo: give another directory", dir)
+	}
+	return os.WriteFile(filepath.Join(dir, demoMark), nil, 0o600)
+}
+
+// demoSamples returns the facts of an earlier demo, or makes the samples.
+func demoSamples(ctx context.Context, in *installation) (demoFacts, error) {
+	var facts demoFacts
+	path := filepath.Join(in.settings.Data, demoFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if err := json.Unmarshal(text, &facts); err != nil {
+			return facts, fmt.Errorf("%s: %w", path, err)
+		}
+		return facts, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return facts, err
+	}
+	samples, err := loadSamples()
+	if err != nil {
+		return facts, err
+	}
+	ca, err := signing.OpenRoot(filepath.Join(in.settings.Data, "root"), "")
+	if err != nil {
+		return facts, err
+	}
+	if facts, err = samples.plant(ctx, in, ca); err != nil {
+		return facts, err
+	}
+	if text, err = json.Marshal(facts); err != nil {
+		return facts, err
+	}
+	// It holds secrets, of made-up clients: so that the next demo shows the same.
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return facts, err
+	}
+	return facts, os.Remove(filepath.Join(in.settings.Data, demoMark))
+}
+
+// print prints the facts as one line of JSON.
+func (f demoFacts) print(p *process) error {
+	line, err := json.Marshal(f, jsontext.Multiline(false))
+	if err != nil {
+		return err
+	}
+	_, err = p.out.Write(append(line, '\n'))
+	return err
+}

@@ -1,0 +1,3 @@
+package main
+type doctorCmd struct { settings }
+func (c *doctorCmd) Run(p *process) error { return nil }

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"yizheng.internal/signing"
+)
+
+type keyCmd struct {
+	List     keyListCmd     `cmd:"" help:"List the keys and their states: next → active → retired, or revoked."`
+	Rotate   keyRotateCmd   `cmd:"" help:"Take a ring one step on: make its next key, or activate it if it is there."`
+	Activate keyActivateCmd `cmd:"" help:"Activate a next key; the active one retires."`
+	Retire   keyRetireCmd   `cmd:"" help:"End a key's use for new signatures. What it signed stays valid."`
+	Revoke   keyRevokeCmd   `cmd:"" help:"End a key for good. For keyCompromise all it ever signed is doubted."`
+	Rehash   keyRehashCmd   `cmd:"" help:"Write every license's lookup keys anew, under all live lookup keys."`
+}
+
+type keyListCmd struct {
+	settings
+	Purpose string `help:"Only keys for this purpose." placeholder:"PURPOSE"`
+}
+
+// Run lists the keys.
+func (c *keyListCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	records, err := in.db.Keys().ListKeys(p.ctx, signing.Purpose(c.Purpose))
+	if err != nil {
+		return err
+	}
+	t := newTable(p.out, "ID", "PURPOSE", "OWNER", "STATE", "CREATED", "CERTIFIED UNTIL", "REVOKED")
+	for _, k := range records {
+		t.row(k.ID, k.Purpose, orDash(k.Owner), k.State, k.Created.Format(time.DateOnly), certifiedUntil(k), revoked(k))
+	}
+	return t.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func certifiedUntil(k signing.KeyRecord) string {
+	if len(k.Chain) == 0 {
+		return "-"
+	}
+	c, err := signing.ParseCertificate(k.Chain[0])
+	if err != nil {
+		return "unreadable"
+	}
+	return c.NotAfter.Format(time.DateOnly)
+}
+
+func revoked(k signing.KeyRecord) string {
+	if k.State != signing.KeyRevoked {
+		return "-"
+	}
+	return k.Revoked.Format(time.RFC3339) + " " + k.Reason
+}
+
+type keyRotateCmd struct {
+	settings
+	root
+	Purpose string `arg:"" help:"authority, attestation, status, access-token, master, data or lookup." enum:"authority,attestation,status,access-token,master,data,lookup"`
+	Owner   string `help:"Of an authority key: the department's id or code." placeholder:"ID"`
+	Wait    bool   `help:"Make the next key, wait until every node knows it, and activate it: both steps in one. With several nodes, copy its file to them within that time."`
+}
+
+// settled is how long a new key is to be known before it is activated.
+const settled = 11 * time.Second
+
+// Run rotates the ring by a step, or with --wait by two.
+func (c *keyRotateCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	purpose := signing.Purpose(c.Purpose)
+	if (purpose == signing.PurposeAuthority) != (c.Owner != "") {
+		return usage("--owner names the department of an authority key, and of no other")
+	}
+	owner := ""
+	if c.Owner != "" {
+		n, err := in.participant(p.ctx, c.Owner)
+		if err != nil {
+			return err
+		}
+		owner = string(n.USCC)
+	}
+	k, err := c.step(p, in, purpose, owner)
+	if err != nil || k.State != signing.KeyNext || !c.Wait {
+		return err
+	}
+	fmt.Fprintf(p.out, "waiting %v, until every node knows the key\n", settled)
+	select {
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	case <-time.After(settled):
+	}
+	_, err = c.step(p, in, purpose, owner)
+	return err
+}
+
+// step takes the ring one step on and says what to do next.
+func (c *keyRotateCmd) step(p *process, in *installation, purpose signing.Purpose, owner string) (signing.KeyRecord, error) {
+	ca, err := c.certifier(p.ctx, in, purpose, owner)
+	if err != nil {
+		return signing.KeyRecord{}, err
+	}
+	k, err := in.keys.Rotate(p.ctx, ca, purpose, owner, time.Now())
+	if err != nil {
+		return k, err
+	}
+	return k, in.rotated(p, k)
+}
+
+// certifier opens the root if a key is to be made that needs a certificate.
+// Activating one that is there needs no root.
+func (c *keyRotateCmd) certifier(ctx context.Context, in *installation, purpose signing.Purpose, owner string) (*signing.CA, error) {
+	switch purpose {
+	case signing.PurposeAuthority, signing.PurposeAttestation, signing.PurposeStatus:
+	default:
+		return nil, nil
+	}
+	next, err := in.next(ctx, purpose, owner)
+	if err != nil || next != nil {
+		return nil, err
+	}
+	return c.root.open(c.Data)
+}
+
+// next returns the ring's next key, or nil.
+func (in *installation) next(ctx context.Context, purpose signing.Purpose, owner string) (*signing.Key, error) {
+	ring, err := in.keys.Keyrings().Ring(ctx, purpose, owner)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range ring {
+		if k.State == signing.KeyNext {
+			return k, nil
+		}
+	}
+	return nil, nil
+}
+
+// rotated says what a rotation did, and does what has to follow it.
+func (in *installation) rotated(p *process, k signing.KeyRecord) error {
+	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, k.State)
+	if k.State == signing.KeyNext {
+		fmt.Fprintf(p.out, "Next: with several nodes copy keys/%s.key to them; after 10 s run yizheng key activate %s\n", k.ID, k.ID)
+		return nil
+	}
+	if k.Purpose == signing.PurposeLookup {
+		return in.rehash(p)
+	}
+	return nil
+}
+
+type keyActivateCmd struct {
+	settings
+	Key string `arg:"" help:"The key's id."`
+}
+
+// Run activates the key.
+func (c *keyActivateCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	k, err := in.key(p.ctx, c.Key)
+	if err != nil {
+		return err
+	}
+	next, err := in.next(p.ctx, k.Purpose, k.Owner)
+	if err != nil {
+		return err
+	}
+	if next == nil || next.ID != k.ID {
+		return fmt.Errorf("key %s is %s, and not the one to be activated next: %w", k.ID, k.State, signing.ErrKeyState)
+	}
+	// Rotate waits for nodes to know the key, and wraps data keys anew.
+	if k, err = in.keys.Rotate(p.ctx, nil, k.Purpose, k.Owner, time.Now()); err != nil {
+		return err
+	}
+	return in.rotated(p, k)
+}
+
+// key loads a key's record.
+func (in *installation) key(ctx context.Context, id string) (signing.KeyRecord, error) {
+	k, err := in.db.Keys().LoadKey(ctx, signing.KeyID(id))
+	if errors.Is(err, signing.ErrNoKey) {
+		return k, fmt.Errorf("no key has the id %.80q; yizheng key list shows them all", id)
+	}
+	return k, err
+}
+
+type keyRetireCmd struct {
+	settings
+	Key string `arg:"" help:"The key's id."`
+}
+
+// Run retires the key.
+func (c *keyRetireCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	k, err := in.key(p.ctx, c.Key)
+	if err != nil {
+		return err
+	}
+	if err := in.keys.Keyrings().Retire(p.ctx, k.ID, time.Now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRetired)
+	return nil
+}
+
+type keyRevokeCmd struct {
+	settings
+	Key        string    `arg:"" help:"The key's id."`
+	Reason     string    `required:"" help:"Why, by RFC 5280: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn, unspecified." placeholder:"REASON"`
+	From       time.Time `help:"From when on its signatures are doubted; without it from now on." placeholder:"2026-01-31T00:00:00+08:00"`
+	AcceptLoss bool      `help:"Revoke a data key although what it sealed can't be read any more."`
+}
+
+// Run revokes the key.
+func (c *keyRevokeCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	k, err := in.key(p.ctx, c.Key)
+	if err != nil {
+		return err
+	}
+	if k.Purpose == signing.PurposeData && !c.AcceptLoss {
+		return usage("key %s sealed licenses that can't be read without it: retired is as far as it goes, unless you --accept-loss", k.ID)
+	}
+	if k.Purpose == signing.PurposeLookup && k.State == signing.KeyRetired {
+		// What only it can find must first be found by another.
+		if err := in.rehash(p); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	if c.From.IsZero() {
+		c.From = now
+	}
+	if err := in.keys.Keyrings().Revoke(p.ctx, k.ID, c.Reason, c.From, now); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRevoked)
+	if k.Purpose != signing.PurposeLookup {
+		return nil
+	}
+	return in.purge(p, k.Serial)
+}
+
+type keyRehashCmd struct {
+	settings
+}
+
+// Run writes all lookup keys anew.
+func (c *keyRehashCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	return in.rehash(p)
+}
+
+// rehash writes every license's lookup keys under all live keys.
+func (in *installation) rehash(p *process) error {
+	n, bar := 0, p.progress("writing lookup keys anew")
+	err := in.registry.Rehash(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
+	_ = bar.Finish() // it only draws
+	if err != nil {
+		return fmt.Errorf("after %d versions: %w; run yizheng key rehash to go on", n, err)
+	}
+	fmt.Fprintf(p.out, "lookup keys of %d license versions are up to date\n", n)
+	return nil
+}
+
+// purge deletes the lookup keys that a key made.
+func (in *installation) purge(p *process, serial int32) error {
+	n, bar := 0, p.progress("deleting old lookup keys")
+	err := in.registry.PurgeLookups(p.ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
+	_ = bar.Finish()
+	if err != nil {
+		return fmt.Errorf("after %d lookup keys: %w", n, err)
+	}
+	fmt.Fprintf(p.out, "%d old lookup keys are deleted\n", n)
+	return nil
+}
+
+// progress returns a counter on standard error, where that is a terminal.
+func (p *process) progress(what string) *progressbar.ProgressBar {
+	f, ok := p.err.(*os.File)
+	return progressbar.NewOptions(-1,
+		progressbar.OptionSetWriter(p.err), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
+		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+}

@@ -1,0 +1,122 @@
+// Command yizheng is the registry of electronic licenses 电子证照库 and the OpenID
+// provider in one binary: the service itself, the operator's commands, which
+// work beside a running service, and verification without any service.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes. Those of verify are part of its contract.
+const (
+	exitOK            = 0
+	exitFailed        = 1 // verify: invalid; doctor: something fails
+	exitUsage         = 2 // the command line or the configuration is wrong
+	exitIndeterminate = 3 // verify: nothing failed, something is unknown
+)
+
+// commands is the command line. Settings, which the environment and the YAML
+// file know too, are those flags with an environment variable.
+type commands struct {
+	Config configFile `help:"YAML file with settings, named as the flags are. Flags come first, then the environment, then the file." env:"YIZHENG_CONFIG" placeholder:"FILE"`
+
+	Serve       serveCmd       `cmd:"" help:"Run the service."`
+	Demo        demoCmd        `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
+	Participant participantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, disable."`
+	Client      clientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, rotate their secrets, disable."`
+	Type        typeCmd        `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
+	Key         keyCmd         `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
+	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
+	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
+	Version     versionCmd     `cmd:"" help:"Show the versions of the program, of Go and of the cryptographic libraries."`
+}
+
+// process is what a command has of the process that it runs in.
+type process struct {
+	ctx      context.Context // ends with SIGINT or SIGTERM
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exit is an error that decides the exit code.
+type exit struct {
+	code int
+	err  error // nil: everything was said already
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// usage returns an error of whoever wrote the command line or the configuration.
+func usage(format string, args ...any) error { return &exit{exitUsage, fmt.Errorf(format, args...)} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	code := run(&process{ctx, os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command line and returns the exit code.
+func run(p *process, args []string) int {
+	var c commands
+	left := -1 // exit code, once the parser has left
+	parser, err := kong.New(&c,
+		kong.Name("yizheng"),
+		kong.Description("Yizheng 一证: the registry of electronic licenses, signed with SM2.\n\nEvery setting can also be given as YIZHENG_… in the environment or in the file of --config."),
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { left = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
+		kong.Bind(p),
+	)
+	if err != nil {
+		fmt.Fprintf(p.err, "yizheng: %v\n", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	line, err := parser.Parse(args)
+	if left >= 0 { // --help was shown
+		return left
+	}
+	if err != nil {
+		fmt.Fprintf(p.err, "yizheng: %v\nRun \"yizheng --help\" or \"yizheng COMMAND --help\" for what there is.\n", err)
+		return exitUsage
+	}
+	return p.report(line.Run())
+}
+
+// report prints an error, once, and returns the exit code for it.
+func (p *process) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	e, ok := errors.AsType[*exit](err)
+	if !ok {
+		fmt.Fprintf(p.err, "yizheng: %v\n", err)
+		return exitFailed
+	}
+	if e.err != nil {
+		fmt.Fprintf(p.err, "yizheng: %v\n", err)
+	}
+	return e.code
+}

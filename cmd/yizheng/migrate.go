@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+)
+
+type migrateCmd struct {
+	settings
+	Check bool `help:"Change nothing; exit code 1 if the schema is not the one this program needs."`
+}
+
+// Run migrates the database, or only looks.
+func (c *migrateCmd) Run(p *process) (err error) {
+	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if c.Check {
+		if err := c.present(); err != nil {
+			return err
+		}
+	} else if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	in, err := c.openDatabase(p.ctx, log, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	have, want, err := in.db.Admin().SchemaVersion(p.ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Check && have != want:
+		return in.checkSchema(p.ctx)
+	case have == want:
+		fmt.Fprintf(p.out, "the schema has version %d, as it should\n", have)
+		return nil
+	}
+	now, err := in.db.Admin().Migrate(p.ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "the schema went from version %d to %d\n", have, now)
+	return nil
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+	"yizheng.internal/storage"
+)
+
+// installation is an open data directory with its database, and the two halves
+// on top of them.
+type installation struct {
+	settings settings
+	url      string // the public URL that it is bound to
+	db       storage.Database
+	keys     *signing.Installation
+	verifier *signing.Verifier
+	provider *oidc.Provider
+	registry *license.Registry
+	log      *slog.Logger
+	step     func(name string)
+}
+
+// operator is who acts through a command.
+const operator = "cli"
+
+// openDatabase opens the database alone.
+func (s settings) openDatabase(ctx context.Context, log *slog.Logger, step func(string)) (*installation, error) {
+	db, err := storage.Open(ctx, s.databaseURL(), storage.Options{Log: log, Step: step})
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return &installation{
+		settings: s, db: db, log: log, step: step,
+		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}),
+	}, nil
+}
+
+// openKeys opens the keys, which makes them at the first start.
+func (in *installation) openKeys(ctx context.Context) error {
+	name, code, err := in.settings.registry()
+	if err != nil {
+		return err
+	}
+	in.keys, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+		Dir: in.settings.Data, Records: in.db.Keys(), PassphraseFile: in.settings.PassphraseFile,
+		RegistryName: name, RegistryUSCC: code, Log: in.log,
+	}, time.Now())
+	return err
+}
+
+// registry returns what the registry's certificates call it: what the settings
+// say, else what the root's certificate says, else the placeholder.
+func (s settings) registry() (name, code string, err error) {
+	name, code = s.RegistryName, s.RegistryUSCC
+	if code != "" {
+		parsed, err := party.ParseUSCC(code)
+		if err != nil {
+			return "", "", usage("--registry-uscc: not a unified social credit code: %w", err)
+		}
+		code = string(parsed)
+	}
+	text, err := os.ReadFile(filepath.Join(s.Data, "anchors.pem"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", "", err
+	}
+	made := signing.Subject{Name: placeholderName, USCC: placeholderUSCC}
+	if block, _ := pem.Decode(text); block != nil {
+		if root, err := signing.ParseCertificate(block.Bytes); err == nil { // else OpenInstallation says it better
+			made = root.Subject
+		}
+	}
+	if name == "" {
+		name = made.Name
+	}
+	if code == "" {
+		code = made.USCC
+	}
+	return name, code, nil
+}
+
+// join puts the two halves on top of the keys and the database.
+func (in *installation) join(ctx context.Context, publicURL string) error {
+	in.url = publicURL
+	var err error
+	in.registry, err = license.New(ctx, license.Config{
+		Stores: in.db.Licenses(), Keyrings: in.keys.Keyrings(), Vault: in.keys.Vault(), Anchors: in.keys.Anchors(),
+		Verifier: in.verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.log, Step: in.step,
+	})
+	if err != nil {
+		return err
+	}
+	in.provider, err = oidc.New(oidc.Config{
+		Issuer: publicURL, Clients: in.db.Provider(), Participants: in.db.Provider(), Events: in.db.Provider(),
+		Keyrings: in.keys.Keyrings(), Verifier: in.verifier, Log: in.log,
+	})
+	return err
+}
+
+// authorityName tells the registry what credentials call a department.
+func (in *installation) authorityName(ctx context.Context, code party.USCC) (string, error) {
+	p, err := in.db.Provider().FindParticipant(ctx, code)
+	if errors.Is(err, identity.ErrNotFound) {
+		return "", license.ErrNotFound
+	}
+	return p.Name, err
+}
+
+// attach opens an installation for a command, beside a service that may be
+// running. It makes nothing: whatever is missing is an error that says what to do.
+func (s settings) attach(p *process) (in *installation, err error) {
+	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := s.present(); err != nil {
+		return nil, err
+	}
+	if in, err = s.openDatabase(p.ctx, log, nil); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.db.Close())
+		}
+	}()
+	if err := in.checkSchema(p.ctx); err != nil {
+		return nil, err
+	}
+	records, err := in.db.Keys().ListKeys(p.ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, errNoInstallation(s.Data)
+	}
+	if err := in.openKeys(p.ctx); err != nil {
+		return nil, err
+	}
+	return in, in.joinStored(p.ctx)
+}
+
+// joinStored joins under the public URL of the first start.
+func (in *installation) joinStored(ctx context.Context) error {
+	given := in.settings.PublicURL
+	if given == "" {
+		given = "http://" + defaultListen
+	}
+	err := in.join(ctx, given)
+	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && in.settings.PublicURL == "" {
+		return in.join(ctx, stored.Stored)
+	}
+	return err
+}
+
+// defaultListen is the default of --listen.
+const defaultListen = "127.0.0.1:8080"
+
+func errNoInstallation(dir string) error {
+	return fmt.Errorf("there is no installation in %s: check --data and --database-url, or start the service once (yizheng serve), which makes one", dir)
+}
+
+// present checks that a directory and a SQLite file are there, so that no
+// command makes empty ones where --data was misspelt.
+func (s settings) present() error {
+	there, err := isDir(s.Data)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return errNoInstallation(s.Data)
+	}
+	path, ok := strings.CutPrefix(s.databaseURL(), "sqlite:")
+	if !ok {
+		return nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return errNoInstallation(s.Data)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// checkSchema returns an error unless the schema is the one this program needs.
+func (in *installation) checkSchema(ctx context.Context) error {
+	have, want, err := in.db.Admin().SchemaVersion(ctx)
+	switch {
+	case err != nil:
+		return err
+	case have < want:
+		return fmt.Errorf("the database's schema has version %d and this program needs %d: run yizheng migrate", have, want)
+	case have > want:
+		return fmt.Errorf("the database's schema has version %d and this program knows up to %d: use the newer program", have, want)
+	}
+	return nil
+}
+
+// participant finds a participant by its id or its code.
+func (in *installation) participant(ctx context.Context, ref string) (identity.Participant, error) {
+	if identity.ValidID(ref) {
+		p, err := in.provider.Participant(ctx, ref)
+		if errors.Is(err, identity.ErrNotFound) {
+			return p, fmt.Errorf("no participant has the id %s; yizheng participant list shows them all", ref)
+		}
+		return p, err
+	}
+	code, err := party.ParseUSCC(ref)
+	if err != nil {
+		return identity.Participant{}, usage("%.40q is neither a participant's id nor a unified social credit code: %w", ref, err)
+	}
+	p, err := in.db.Provider().FindParticipant(ctx, code)
+	if errors.Is(err, identity.ErrNotFound) {
+		return p, fmt.Errorf("no participant has the code %s; yizheng participant list shows them all", code)
+	}
+	return p, err
+}
+
+// openRoot opens the root's keystore, for commands that certify keys.
+func (r root) open(data string) (*signing.CA, error) {
+	dir := r.Root
+	if dir == "" {
+		dir = filepath.Join(data, "root")
+	}
+	return signing.OpenRoot(dir, r.RootPassphraseFile)
+}
+
+// close closes the database.
+func (in *installation) close() error { return in.db.Close() }

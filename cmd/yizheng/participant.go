@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+type participantCmd struct {
+	Add     participantAddCmd     `cmd:"" help:"Connect an organization. A department of the government gets a key to sign licenses with, certified by the root."`
+	List    participantListCmd    `cmd:"" help:"List the participants."`
+	Disable participantDisableCmd `cmd:"" help:"Refuse a participant's clients, within 2 seconds everywhere."`
+	Enable  participantEnableCmd  `cmd:"" help:"Undo disable."`
+}
+
+type participantAddCmd struct {
+	settings
+	root
+	USCC     string `name:"uscc" required:"" help:"Its unified social credit code 统一社会信用代码." placeholder:"CODE"`
+	Name     string `required:"" help:"Its name, as credentials shall carry it." placeholder:"NAME"`
+	Class    string `help:"What it is: government, public_service, enterprise." default:"government" enum:"government,public_service,enterprise"`
+	AreaCode string `required:"" help:"Its area, 6 digits (GB/T 2260)." placeholder:"CODE"`
+	Level    int    `help:"1 national, 2 provincial, 3 city, 4 county, 5 other." default:"5"`
+	Parent   string `help:"The id or code of its superior participant." placeholder:"ID"`
+	JSON     bool   `name:"json" help:"Print JSON."`
+}
+
+// added is what participant add prints.
+type added struct {
+	ID   string        `json:"id"`
+	USCC party.USCC    `json:"uscc"`
+	Name string        `json:"name"`
+	Key  signing.KeyID `json:"key,omitempty"`
+}
+
+// Run connects an organization. Run again after it was cut off, it does the rest.
+func (c *participantAddCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	class := identity.Class(c.Class)
+	var ca *signing.CA
+	if class == identity.Government {
+		// First, as a participant without a key is of no use.
+		if ca, err = c.root.open(c.Data); err != nil {
+			return err
+		}
+	}
+	n, err := c.register(p.ctx, in, class)
+	if err != nil {
+		return err
+	}
+	key, err := in.certify(p.ctx, ca, n)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(p.out, added{n.ID, n.USCC, n.Name, key.ID})
+	}
+	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, n.Name)
+	if key.ID != "" {
+		fmt.Fprintf(p.out, "key         %s (%s)\n", key.ID, key.State)
+	}
+	fmt.Fprintf(p.out, "Next: yizheng client add --participant %s --name NAME --scope license:issue --scope license:read\n", n.USCC)
+	return nil
+}
+
+// register creates the participant, or finds the one that an earlier try
+// created and left without a key.
+func (c *participantAddCmd) register(ctx context.Context, in *installation, class identity.Class) (identity.Participant, error) {
+	spec := identity.Spec{USCC: c.USCC, Name: c.Name, Class: class, AreaCode: c.AreaCode, Level: c.Level}
+	if c.Parent != "" {
+		parent, err := in.participant(ctx, c.Parent)
+		if err != nil {
+			return identity.Participant{}, fmt.Errorf("--parent: %w", err)
+		}
+		spec.Parent = parent.ID
+	}
+	n, err := in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, spec)
+	if !errors.Is(err, identity.ErrExists) {
+		return n, err
+	}
+	n, found := in.participant(ctx, c.USCC)
+	if found != nil {
+		return n, found
+	}
+	ring, found := in.keys.Keyrings().Ring(ctx, signing.PurposeAuthority, string(n.USCC))
+	if found != nil {
+		return n, found
+	}
+	if n.Class != identity.Government || class != n.Class || len(ring) > 0 {
+		return n, fmt.Errorf("the code %s belongs to participant %s already: %w", n.USCC, n.ID, err)
+	}
+	return n, nil
+}
+
+// certify gives a department its first key, certified by the root. Other
+// participants get none, and one that has keys keeps them.
+func (in *installation) certify(ctx context.Context, ca *signing.CA, p identity.Participant) (signing.KeyRecord, error) {
+	if p.Class != identity.Government {
+		return signing.KeyRecord{}, nil
+	}
+	ring, err := in.keys.Keyrings().Ring(ctx, signing.PurposeAuthority, string(p.USCC))
+	if err != nil || len(ring) > 0 {
+		return signing.KeyRecord{}, err
+	}
+	return in.keys.AddAuthority(ctx, ca, signing.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
+}
+
+type participantListCmd struct {
+	settings
+}
+
+// page is how many records a listing reads at a time.
+const page = 100
+
+// Run lists the participants.
+func (c *participantListCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	t := newTable(p.out, "ID", "CODE", "CLASS", "LEVEL", "AREA", "STATE", "NAME")
+	for after := ""; ; {
+		ps, err := in.provider.ListParticipants(p.ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, n := range ps {
+			t.row(n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
+			after = n.ID
+		}
+		if len(ps) < page {
+			return t.Flush()
+		}
+	}
+}
+
+type participantDisableCmd struct {
+	settings
+	Participant string `arg:"" help:"Its id or code."`
+}
+
+// Run disables the participant.
+func (c *participantDisableCmd) Run(p *process) error {
+	return c.settings.switchParticipant(p, c.Participant, true)
+}
+
+type participantEnableCmd struct {
+	settings
+	Participant string `arg:"" help:"Its id or code."`
+}
+
+// Run enables the participant.
+func (c *participantEnableCmd) Run(p *process) error {
+	return c.settings.switchParticipant(p, c.Participant, false)
+}
+
+func (s settings) switchParticipant(p *process, ref string, disabled bool) error {
+	in, err := s.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	n, err := in.participant(p.ctx, ref)
+	if err != nil {
+		return err
+	}
+	n.Disabled = disabled
+	if n, err = in.provider.UpdateParticipant(p.ctx, oidc.Actor{ID: operator}, n); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "participant %s is %s\n", n.ID, enabled(n.Disabled))
+	return nil
+}
+
+func enabled(disabled bool) string {
+	if disabled {
+		return "disabled"
+	}
+	return "enabled"
+}
+
+// table prints rows in columns. Names come last: ideographs are two columns
+// wide, which no column after them would survive.
+type table struct{ *tabwriter.Writer }
+
+func newTable(w io.Writer, columns ...any) table {
+	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row(columns...)
+	return t
+}
+
+func (t table) row(cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			fmt.Fprint(t, "\t")
+		}
+		fmt.Fprint(t, c)
+	}
+	fmt.Fprintln(t)
+}
+
+// printJSON prints a value as one line.
+func printJSON(w io.Writer, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}

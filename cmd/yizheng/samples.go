@@ -1,0 +1,262 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// sampleFiles are the samples, all made up: the city 青禾市 in the province
+// 云岭省, area codes that begin with 99, which is no province, and 样例 in every
+// name. They pass every check of the registry, which issues them as any other.
+//
+//go:embed samples
+var sampleFiles embed.FS
+
+// samples are what the demo starts with.
+type samples struct {
+	participants []sampleParticipant
+	types        []sampleType
+	licenses     []sampleLicense
+}
+
+// sampleParticipant is a participant with the client that acts for it.
+type sampleParticipant struct {
+	Key      string         `json:"key"` // for the other samples to name it by
+	USCC     string         `json:"uscc"`
+	Name     string         `json:"name"`
+	Class    identity.Class `json:"class"`
+	AreaCode string         `json:"area_code"`
+	Level    int            `json:"level"`
+	Parent   string         `json:"parent,omitempty"` // key of one that stands before it
+	Client   string         `json:"client"`
+	Scopes   []oidc.Scope   `json:"scopes"`
+}
+
+// sampleType is a license type, defined by the first participant.
+type sampleType struct {
+	Code       license.TypeCode   `json:"code"`
+	Definition license.Definition `json:"definition"`
+}
+
+// sampleLicense is a license, and what became of it: one of Suspend, End and
+// Replace, or nothing.
+type sampleLicense struct {
+	Key        string           `json:"key"` // of its idempotent request
+	By         string           `json:"by"`  // key of the authority
+	TypeCode   license.TypeCode `json:"type_code"`
+	Number     string           `json:"number"`
+	Holders    []license.Holder `json:"holders"`
+	FromMonths int              `json:"from_months"`      // from today to its first day of validity
+	Months     int              `json:"months,omitempty"` // from then on; 0: long-term 长期
+	AreaCode   string           `json:"area_code"`
+	Fields     jsontext.Value   `json:"fields"`
+
+	Suspend *sampleSuspension  `json:"suspend,omitempty"`
+	End     *sampleEnding      `json:"end,omitempty"`
+	Replace *sampleReplacement `json:"replace,omitempty"`
+}
+
+type sampleSuspension struct {
+	Reason string `json:"reason"`
+}
+
+// sampleEnding takes effect on the day of the demo.
+type sampleEnding struct {
+	Reason   string             `json:"reason"`
+	Kind     license.EndingKind `json:"kind"`
+	Document struct {
+		Number string `json:"number"`
+		Basis  string `json:"basis"`
+	} `json:"document"`
+}
+
+// sampleReplacement changes the fields, and leaves the rest.
+type sampleReplacement struct {
+	Kind   license.ReplaceKind `json:"kind"`
+	Reason string              `json:"reason"`
+	Fields jsontext.Value      `json:"fields"`
+}
+
+// loadSamples reads the embedded samples.
+func loadSamples() (s samples, err error) {
+	if err := readSample("samples/participants.json", &s.participants); err != nil {
+		return s, err
+	}
+	if err := readSample("samples/licenses.json", &s.licenses); err != nil {
+		return s, err
+	}
+	names, err := fs.Glob(sampleFiles, "samples/types/*.json")
+	if err != nil {
+		return s, err
+	}
+	for _, name := range names {
+		var t sampleType
+		if err := readSample(name, &t); err != nil {
+			return s, err
+		}
+		s.types = append(s.types, t)
+	}
+	return s, nil
+}
+
+func readSample(name string, to any) error {
+	text, err := sampleFiles.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, to, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// planted is a sample participant as it is registered.
+type planted struct {
+	identity.Participant
+	actor license.Actor
+}
+
+// plant registers and issues the samples, and returns what a visitor needs to
+// use them. It can be cut off anywhere and run again: what is there stays.
+func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA) (demoFacts, error) {
+	facts := demoFacts{Issuer: in.url, People: []struct{}{}, Departments: []struct{}{}}
+	byKey := map[string]planted{}
+	for _, sp := range s.participants {
+		p, client, err := sp.plant(ctx, in, ca, byKey[sp.Parent].ID)
+		if err != nil {
+			return facts, fmt.Errorf("sample %s: %w", sp.Key, err)
+		}
+		byKey[sp.Key] = planted{p, license.Actor{Client: client.ClientID, Participant: p.ID, USCC: string(p.USCC), RequestID: "demo"}}
+		facts.Clients = append(facts.Clients, client)
+	}
+	for _, t := range s.types {
+		if err := t.plant(ctx, in, byKey[s.participants[0].Key].actor); err != nil {
+			return facts, fmt.Errorf("sample type %s: %w", t.Code, err)
+		}
+	}
+	for _, l := range s.licenses {
+		by, ok := byKey[l.By]
+		if !ok {
+			return facts, fmt.Errorf("sample %s: no participant has the key %q", l.Key, l.By)
+		}
+		issued, err := l.plant(ctx, in.registry, by.actor)
+		if err != nil {
+			return facts, fmt.Errorf("sample %s: %w", l.Key, err)
+		}
+		facts.Licenses = append(facts.Licenses, demoLicense{issued.ID, issued.Identifier, issued.VerificationCode, l.TypeCode})
+	}
+	return facts, nil
+}
+
+// plant registers a participant with its key and its client.
+func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *signing.CA, parent string) (identity.Participant, demoClient, error) {
+	p, err := in.db.Provider().FindParticipant(ctx, party.USCC(sp.USCC))
+	if errors.Is(err, identity.ErrNotFound) {
+		p, err = in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, identity.Spec{
+			USCC: sp.USCC, Name: sp.Name, Class: sp.Class, AreaCode: sp.AreaCode, Level: sp.Level, Parent: parent,
+		})
+	}
+	if err != nil {
+		return p, demoClient{}, err
+	}
+	if _, err := in.certify(ctx, ca, p); err != nil {
+		return p, demoClient{}, err
+	}
+	c, secret, err := sp.client(ctx, in.provider, p)
+	if err != nil {
+		return p, demoClient{}, err
+	}
+	return p, demoClient{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), Participant: p.Name, Scopes: c.Scopes, RedirectURIs: []string{},
+	}, nil
+}
+
+// client registers the participant's client, or gives the one of an earlier
+// try a new secret, for nobody has seen the old one.
+func (sp sampleParticipant) client(ctx context.Context, provider *oidc.Provider, p identity.Participant) (oidc.Client, oidc.Secret, error) {
+	there, err := provider.ListClients(ctx, p.ID, "", 1)
+	if err != nil {
+		return oidc.Client{}, oidc.Secret{}, err
+	}
+	if len(there) > 0 {
+		return provider.RotateSecret(ctx, oidc.Actor{ID: operator}, there[0].ID, 0)
+	}
+	return provider.CreateClient(ctx, oidc.Actor{ID: operator}, oidc.ClientSpec{Name: sp.Client, Participant: p.ID, Scopes: sp.Scopes})
+}
+
+// plant defines and publishes a type.
+func (t sampleType) plant(ctx context.Context, in *installation, by license.Actor) error {
+	there, err := in.registry.Type(ctx, t.Code, 0)
+	if e, ok := errors.AsType[*license.Error](err); err != nil && !(ok && e.Kind == license.KindMissing) {
+		return err
+	}
+	if there.State == license.TypePublished {
+		return nil
+	}
+	if _, _, err := in.registry.PutType(ctx, by, t.Code, t.Definition); err != nil {
+		return explained(err)
+	}
+	_, err = in.registry.PublishType(ctx, by, t.Code)
+	return explained(err)
+}
+
+// plant issues a license and does with it what the sample says.
+func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by license.Actor) (license.Issued, error) {
+	today := party.DateOf(time.Now())
+	q := license.IssueRequest{
+		TypeCode: l.TypeCode, Number: l.Number, Holders: l.Holders, AreaCode: l.AreaCode,
+		ValidFrom: today.AddMonths(l.FromMonths), Fields: []byte(l.Fields),
+	}
+	if l.Months > 0 {
+		q.ValidUntil = q.ValidFrom.AddMonths(l.Months).AddDays(-1)
+	}
+	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
+	if err != nil {
+		return issued, explained(err)
+	}
+	now, err := r.Read(ctx, by, issued.ID, 0)
+	if err != nil {
+		return issued, err
+	}
+	switch {
+	case l.Suspend != nil && now.State == license.Active:
+		_, err = r.Suspend(ctx, by, issued.ID, l.Suspend.Reason)
+	case l.End != nil && now.State == license.Active:
+		_, err = r.End(ctx, by, issued.ID, license.EndRequest{
+			Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
+			Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
+		})
+	case l.Replace != nil && now.NewestVersion == 1:
+		_, err = r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
+			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
+			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
+		}, "sample-"+l.Key+"-2")
+	}
+	return issued, explained(err)
+}
+
+// explained adds to a refusal of the registry what exactly it found wrong.
+func explained(err error) error {
+	e, ok := errors.AsType[*license.Error](err)
+	if !ok {
+		return err
+	}
+	for _, v := range e.Violations {
+		err = fmt.Errorf("%w\n  %s %s (%s)", err, cmp.Or(license.PrintablePointer(v.Pointer), "/"), v.Message, v.Keyword)
+	}
+	return err
+}

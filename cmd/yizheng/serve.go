@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"yizheng.internal/api"
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+type serveCmd struct {
+	settings
+	listening
+}
+
+// Run runs the service until a signal ends it.
+func (c *serveCmd) Run(p *process) error {
+	log := c.logger(p)
+	s, err := c.start(p.ctx, log)
+	if err != nil {
+		return err
+	}
+	return s.run(p.ctx, func() error {
+		_, err := fmt.Fprintf(p.out, "Yizheng is ready: %s (listening on %s, admin on %s)\n", s.in.url, s.public.Addr(), s.admin.Addr())
+		return err
+	})
+}
+
+// service is an installation that is served.
+type service struct {
+	in            *installation
+	public, admin net.Listener
+	api           *api.Server
+	log           *slog.Logger
+}
+
+// start binds the addresses, opens the installation, which the first start
+// makes, and joins it with the API. The caller runs the service, or closes it.
+func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (s *service, err error) {
+	sparing()
+	slog.SetDefault(log) // libraries that log by themselves do it there
+	s = &service{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	proxies, err := c.proxies()
+	if err != nil {
+		return nil, err
+	}
+	// The addresses first: nothing is made for a service that can't run. Who
+	// connects now waits until it does.
+	if s.public, err = listen(ctx, "--listen", c.Listen); err != nil {
+		return nil, err
+	}
+	if s.admin, err = listen(ctx, "--admin-listen", c.AdminListen); err != nil {
+		return nil, err
+	}
+	url, err := c.publicURL(s.public.Addr())
+	if err != nil {
+		return nil, err
+	}
+	c.warn(log, s.admin.Addr())
+	if s.in, err = c.install(ctx, log); err != nil {
+		return nil, err
+	}
+	err = s.in.join(ctx, url)
+	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && c.PublicURL == "" {
+		return nil, fmt.Errorf("%w: listen there, or give --public-url %s if a proxy does", err, stored.Stored)
+	} else if err != nil {
+		return nil, err
+	}
+	s.api, err = api.New(api.Config{
+		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
+		Anchors: s.in.keys.Anchors(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
+		Log: log, Step: s.in.step,
+	})
+	return s, err
+}
+
+// listen binds an address. The error says which setting to change.
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: give another address by %s", err, flag)
+	}
+	return l, nil
+}
+
+// warn logs what is odd about the settings.
+func (c *serveCmd) warn(log *slog.Logger, admin net.Addr) {
+	if host, _, _ := net.SplitHostPort(admin.String()); !loopbackHost(host) {
+		log.Warn("the admin listener can be reached from other machines, and asks nobody who they are: keep the network closed", "admin", admin.String())
+	}
+	if unknown := unknownVariables(os.Environ()); len(unknown) > 0 {
+		log.Warn("variables in the environment that no setting has", "names", unknown)
+	}
+}
+
+// install opens the installation that is to be served: the database, brought
+// up to date, and the keys.
+func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (in *installation, err error) {
+	// SQLite's file lies in it by default, so it must be there first.
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, err
+	}
+	if in, err = c.openDatabase(ctx, log, failpoint()); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.close())
+		}
+	}()
+	if c.Migrate == "auto" {
+		if _, err := in.db.Admin().Migrate(ctx); err != nil {
+			return nil, err
+		}
+	} else if err := in.checkSchema(ctx); err != nil {
+		return nil, err
+	}
+	if err := in.openKeys(ctx); err != nil {
+		return nil, err
+	}
+	if _, code, _ := c.registry(); code == placeholderUSCC {
+		log.Warn("the registry's certificates carry a placeholder name and code. For production, start a NEW data directory with "+
+			"--registry-name and --registry-uscc: the root certificate can't be changed later", "uscc", placeholderUSCC)
+	}
+	return in, nil
+}
+
+// ready says whether requests can be served: the database takes writes, and
+// the keys that every request needs are here.
+func (in *installation) ready(ctx context.Context) error {
+	if err := in.db.Admin().Ping(ctx, true); err != nil {
+		return err
+	}
+	for _, p := range []signing.Purpose{signing.PurposeAccessToken, signing.PurposeStatus} {
+		k, err := in.keys.Keyrings().Active(ctx, p, "")
+		if err != nil {
+			return err
+		}
+		if k.Signer == nil {
+			return fmt.Errorf("key %s is not in the keystore here", k.ID)
+		}
+	}
+	return nil
+}
+
+// shutdownWithin is how long requests that are under way may take to finish.
+const shutdownWithin = 10 * time.Second
+
+// run serves until ctx ends, lets running requests finish, and closes
+// everything. ready is called once requests are served.
+func (s *service) run(ctx context.Context, ready func() error) (err error) {
+	defer func() { err = errors.Join(err, s.close()) }()
+	public, admin := s.newServer(s.api.Handler()), s.newServer(s.api.Admin())
+	ended := make(chan error, 2)
+	serve := func(h *http.Server, l net.Listener) {
+		ended <- fmt.Errorf("serving %s: %w", l.Addr(), h.Serve(l))
+	}
+	go serve(public, s.public)
+	go serve(admin, s.admin)
+
+	upkeep, stop := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		if err := s.in.db.Run(upkeep); err != nil && upkeep.Err() == nil {
+			s.log.Error("the database's upkeep ended", "error", err)
+		}
+	}()
+	defer func() { stop(); <-kept }()
+
+	if err := ready(); err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
+	}
+	s.log.Info("ready", "public_url", s.in.url, "listen", s.public.Addr().String(), "admin", s.admin.Addr().String())
+	select {
+	case err := <-ended:
+		return errors.Join(err, public.Close(), admin.Close())
+	case <-ctx.Done():
+	}
+	s.log.Info("shutting down: running requests may finish", "within", shutdownWithin.String())
+	return s.shutdown(public, admin)
+}
+
+// shutdown lets running requests finish, and cuts off those that take too
+// long. The admin listener is last, so that liveness holds till the end.
+func (s *service) shutdown(public, admin *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownWithin)
+	defer cancel()
+	if err := public.Shutdown(ctx); err != nil {
+		s.log.Warn("requests were cut off", "error", err)
+		if err := public.Close(); err != nil {
+			return err
+		}
+	}
+	if err := admin.Close(); err != nil {
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// newServer returns an HTTP server whose limits keep slow or idle clients from
+// holding on to it.
+func (s *service) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// close closes what start opened.
+func (s *service) close() error {
+	var errs []error
+	for _, l := range []net.Listener{s.public, s.admin} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.in != nil {
+		errs = append(errs, s.in.close())
+		s.in = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// settings say where an installation is. Every command that opens one has them.
+type settings struct {
+	Data           string `help:"Directory of the keys and, with SQLite, of the database." env:"YIZHENG_DATA" default:"./data" placeholder:"DIR" group:"Settings:"`
+	DatabaseURL    string `name:"database-url" help:"Database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Without it sqlite:DATA/yizheng.db. With a password, better in the environment: command lines can be seen." env:"YIZHENG_DATABASE_URL" placeholder:"URL" group:"Settings:"`
+	PassphraseFile string `help:"File with the passphrase of the keys; without it DATA/keys.pass. Passphrases come from files alone." env:"YIZHENG_PASSPHRASE_FILE" placeholder:"FILE" group:"Settings:"`
+	PublicURL      string `name:"public-url" help:"Public URL, the OpenID issuer: https, or http on loopback. It is bound to the installation at its first start. Without it http://LISTEN, if that is loopback." env:"YIZHENG_PUBLIC_URL" placeholder:"URL" group:"Settings:"`
+	RegistryName   string `name:"registry-name" help:"Name in the registry's own certificates, from the first start on. Without it 电子证照库." env:"YIZHENG_REGISTRY_NAME" placeholder:"NAME" group:"Settings:"`
+	RegistryUSCC   string `name:"registry-uscc" help:"Unified social credit code in them. Without it a placeholder over the unassigned area 990000: not for production." env:"YIZHENG_REGISTRY_USCC" placeholder:"CODE" group:"Settings:"`
+}
+
+// The registry's subject while nobody has named it. The code's check character
+// is right, so that everything works; area 990000 is not assigned to anybody.
+const (
+	placeholderName = "电子证照库"
+	placeholderUSCC = "11990000000000000D"
+)
+
+const databaseFile = "yizheng.db"
+
+// databaseURL returns the database's URL, with the default filled in.
+func (s settings) databaseURL() string {
+	if s.DatabaseURL != "" {
+		return s.DatabaseURL
+	}
+	return "sqlite:" + filepath.Join(s.Data, databaseFile)
+}
+
+// root names the root's keystore for commands that certify keys.
+type root struct {
+	Root               string `help:"Directory of the root's keystore; without it DATA/root." env:"YIZHENG_ROOT" placeholder:"DIR" group:"Settings:"`
+	RootPassphraseFile string `help:"File with its passphrase; without it the directory's name with .pass." env:"YIZHENG_ROOT_PASSPHRASE_FILE" placeholder:"FILE" group:"Settings:"`
+}
+
+// listening says where the service listens.
+type listening struct {
+	Listen       string   `help:"Address of the public listener; port 0 takes a free one." env:"YIZHENG_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" group:"Settings:"`
+	AdminListen  string   `help:"Address of the admin listener: /livez, /readyz, /metrics. Not to be reachable from outside." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDR" group:"Settings:"`
+	TrustedProxy []string `help:"Address or network of a proxy that may name the client in X-Forwarded-For and the request in X-Request-Id. Several with commas." env:"YIZHENG_TRUSTED_PROXY" placeholder:"CIDR" group:"Settings:"`
+	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." env:"YIZHENG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Settings:"`
+	Migrate      string   `help:"auto brings the database's schema up to date at the start; check only refuses to start with an old one." env:"YIZHENG_MIGRATE" default:"auto" enum:"auto,check" group:"Settings:"`
+}
+
+// logger returns the service's log: JSON, on standard error.
+func (l listening) logger(p *process) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+		level = slog.LevelInfo // the parser has checked it
+	}
+	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))
+}
+
+// proxies returns the networks of trusted proxies.
+func (l listening) proxies() ([]netip.Prefix, error) {
+	var found []netip.Prefix
+	for _, text := range l.TrustedProxy {
+		text = strings.TrimSpace(text)
+		if a, err := netip.ParseAddr(text); err == nil {
+			found = append(found, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
+		n, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, usage("--trusted-proxy: %q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		found = append(found, n.Masked())
+	}
+	return found, nil
+}
+
+// checkPublicURL checks a public URL that was given: https, or http on
+// loopback, where nobody can listen in.
+func checkPublicURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(text, "/"):
+		return usage("--public-url: must be an absolute URL without user, query, fragment, or slash at its end")
+	case u.Scheme == "https", u.Scheme == "http" && loopbackHost(u.Hostname()):
+		return nil
+	}
+	return usage("--public-url: must begin with https:// (http:// is for loopback alone): tokens and licenses travel there")
+}
+
+func loopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// publicURL returns the public URL of a service that listens on an address.
+func (s settings) publicURL(listen net.Addr) (string, error) {
+	if s.PublicURL != "" {
+		return s.PublicURL, checkPublicURL(s.PublicURL)
+	}
+	host, _, err := net.SplitHostPort(listen.String())
+	if err != nil || !loopbackHost(host) {
+		return "", usage("--public-url is missing: the service listens on %s, which others may reach, so it must be told the https URL by which they do", listen)
+	}
+	return "http://" + listen.String(), nil
+}
+
+// unknownVariables returns what the environment has under our prefix that no
+// setting reads: most likely misspelt.
+func unknownVariables(environ []string) []string {
+	parser, err := kong.New(&commands{})
+	if err != nil {
+		return nil
+	}
+	known := []string{"YIZHENG_CONFIG", "YIZHENG_FAILPOINT"}
+	for _, name := range settingNames(parser.Model.Node) {
+		known = append(known, "YIZHENG_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
+	}
+	var unknown []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "YIZHENG_") && !strings.HasPrefix(name, "YIZHENG_TEST_") && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// isDir reports whether there is a directory.
+func isDir(path string) (bool, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.IsDir() {
+		return false, fmt.Errorf("%s is not a directory", path)
+	}
+	return true, nil
+}

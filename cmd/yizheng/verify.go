@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+type verifyCmd struct {
+	File       string `arg:"" help:"File with the credential (an SD-JWT), or - for standard input."`
+	Trust      string `required:"" help:"Trust anchors, PEM: GET /v1/trust/anchors, compared with what the operator published elsewhere." placeholder:"FILE"`
+	StatusList string `help:"Status list that the credential names: GET /v1/trust/status-lists/{n}. Without it the status stays unknown." placeholder:"FILE"`
+	JSON       bool   `name:"json" help:"Print JSON, as POST /v1/verify answers."`
+}
+
+// Limits of what is read, in bytes. The verifier has its own below them.
+const (
+	maxCredentialFile = 1 << 20
+	maxAnchorsFile    = 64 << 10
+	maxStatusFile     = 8 << 20
+)
+
+// Run verifies the credential. Its error carries the exit code.
+func (c *verifyCmd) Run(p *process) error {
+	v, problem, err := c.verify(p)
+	if err != nil {
+		return err
+	}
+	if problem != nil {
+		fmt.Fprintf(p.err, "yizheng: 状态列表不可用 the status list is of no use: %v\n", problem)
+	}
+	if c.JSON {
+		err = printJSON(p.out, v)
+	} else {
+		err = showVerification(p.out, v)
+	}
+	switch {
+	case err != nil:
+		return err
+	case v.Verdict == license.Invalid:
+		return &exit{code: exitFailed}
+	case v.Verdict != license.Valid:
+		return &exit{code: exitIndeterminate}
+	}
+	return nil
+}
+
+// verify runs the checks. problem says why the status list doesn't count.
+func (c *verifyCmd) verify(p *process) (v license.Verification, problem, err error) {
+	credential, err := readInput(p, c.File, maxCredentialFile)
+	if err != nil {
+		return v, nil, err
+	}
+	pem, err := readInput(p, c.Trust, maxAnchorsFile)
+	if err != nil {
+		return v, nil, err
+	}
+	anchors, err := signing.ParseAnchors(pem)
+	if err != nil {
+		return v, nil, usage("--trust %s: %w", c.Trust, err)
+	}
+	now := time.Now()
+	signatures := signing.NewVerifier(signing.VerifierConfig{})
+	verifier := license.CredentialVerifier{Anchors: anchors, Signatures: signatures}
+	if c.StatusList != "" {
+		token, err := readInput(p, c.StatusList, maxStatusFile)
+		if err != nil {
+			return v, nil, err
+		}
+		verifier.Status, problem = license.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), anchors, signatures, now)
+		if problem != nil {
+			// A list that can't be believed says nothing: neither good nor bad.
+			verifier.Status = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
+		}
+	}
+	return verifier.Verify(p.ctx, strings.TrimSpace(string(credential)), now), problem, nil
+}
+
+// showVerification prints a verification for people.
+func showVerification(w io.Writer, v license.Verification) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "结论  %s  (%s)\n时间  %s\n\n", verdictText(v), v.Verdict, v.CheckedAt.In(time.FixedZone("", 8*3600)).Format("2006-01-02 15:04:05 -07:00"))
+	for _, c := range v.Checks {
+		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", resultTexts[c.Result], checkTexts[c.Name], reasonText(c.Reason), c.Reason)
+	}
+	if v.License == nil {
+		b.WriteString("\n内容不予显示：未能确认其真实性。\n")
+	} else {
+		showLicense(&b, v.License)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// verdictText says the verdict, and names the case where only the status is open.
+func verdictText(v license.Verification) string {
+	unknown := []license.CheckName{}
+	for _, c := range v.Checks {
+		if c.Result == license.Unknown {
+			unknown = append(unknown, c.Name)
+		}
+	}
+	switch {
+	case v.Verdict == license.Valid:
+		return "有效"
+	case v.Verdict == license.Invalid:
+		return "无效"
+	case slices.Equal(unknown, []license.CheckName{license.CheckStatus}):
+		return "签名真实，状态未核实"
+	}
+	return "无法确定"
+}
+
+func showLicense(b *strings.Builder, l *license.Presented) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(b, "  %s：%s\n", printable(name), printable(value))
+		}
+	}
+	until := l.ValidUntil.String()
+	if until == "" {
+		until = "长期"
+	}
+	b.WriteString("\n")
+	line("证照类型", fmt.Sprintf("%s（%s，第 %d 版）", l.TypeName, l.TypeCode, l.TypeVersion))
+	line("颁发机构", fmt.Sprintf("%s（%s）", l.Authority.Name, l.Authority.Code))
+	line("证照标识", l.Identifier)
+	line("证照编号", l.Number)
+	line("有效期", l.ValidFrom.String()+" 至 "+until)
+	line("证照版本", fmt.Sprint(l.Version))
+	line("区划代码", l.AreaCode)
+	if l.Origin == license.OriginCollected {
+		line("来源", "归集，由登记系统证明")
+	}
+	for _, h := range l.Holders {
+		line("持证主体", strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role}, func(s string) bool { return s == "" }), " "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
+		line("照面信息 "+name, fieldText(l.Fields[name]))
+	}
+	if l.Withheld > 0 {
+		line("未出示的项目", fmt.Sprint(l.Withheld))
+	}
+}
+
+func codeTypeText(t party.CodeType) string {
+	if name := t.Name(); name != "" {
+		return name
+	}
+	return string(t)
+}
+
+// fieldText returns a field's value: text as it is, anything else as JSON.
+func fieldText(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	text, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return errors.New("不可显示").Error()
+	}
+	return string(text)
+}

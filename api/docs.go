@@ -17,7 +17,7 @@ var web embed.FS
 
 // pages makes the documentation's page, once.
 func (s *Server) pages() error {
-	page, err := template.ParseFS(web, "web/docs.html")
+	page, err := template.New("docs.html").Funcs(template.FuncMap{"marked": marked}).ParseFS(web, "web/docs.html")
 	if err != nil {
 		return fmt.Errorf("api: reading the documentation's page: %w", err)
 	}
@@ -27,6 +27,18 @@ func (s *Server) pages() error {
 	}
 	s.docs = b.Bytes()
 	return nil
+}
+
+// marked shows what stands between backquotes as code.
+func marked(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		if part = template.HTMLEscapeString(part); i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
 }
 
 // manual is what the documentation's page shows.

@@ -68,7 +68,7 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 			Title: "Yizheng 一证", Version: "1",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "The license library 电子证照库: define license types, issue licenses signed with SM2, and verify them.\n\n" +
-				"Departments' clients call with an access token (OAuth 2.0 client credentials, scopes below) and act for their own participant alone. " +
+				"Departments' clients call with an access token (OAuth 2.0 client credentials) and act for their own participant alone. " +
 				"Verification and the trust documents are open to everyone.\n\n" +
 				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows.\n\n" +
 				"Bodies are strict JSON: members that an endpoint doesn't know, or that stand twice, are refused. Answers may gain members.",

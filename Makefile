@@ -28,7 +28,7 @@ soak: ## run the same tests at larger scale, without the race detector
 
 bench: ## measure, on one core (BENCHTIME=2s)
 	.ci/install
-	.ci/with-servers go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 -timeout 60m $(TESTFLAGS) ./...
+	SERVERS_DIR=/tmp .ci/with-servers go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 -timeout 60m $(TESTFLAGS) ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz

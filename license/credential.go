@@ -56,7 +56,7 @@ func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (
 	if b.AreaCode != "" {
 		claims["area_code"] = sdjwt.Selective{Value: b.AreaCode}
 	}
-	payload, disclosures, err := sdjwt.Pack(claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
+	payload, disclosures, err := sdjwt.PackJSON(claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
 		return "", nil, errTooLarge()
 	} else if err != nil {

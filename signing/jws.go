@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,39 +36,97 @@ type Header struct {
 }
 
 // Sign returns claims as a compact JWS (RFC 7515). Claims marshal to a JSON
-// object. What was signed is verified before it is returned, so that a fault
-// in a key or its module cannot leave a token that nobody accepts.
+// object; a [jsontext.Value] is checked and signed as it stands. What was signed
+// is verified before it is returned, so that a fault in a key or its module
+// cannot leave a token that nobody accepts.
+//
+// Of golang-jwt it uses the SigningMethod but not Token.SignedString, which
+// would decode, compact and copy the JSON again.
 func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
 	alg, err := AlgorithmOf(s.Public())
 	if err != nil {
 		return "", fmt.Errorf("signing a token: %w", err)
 	}
-	if h.Typ == "" || !utf8.ValidString(h.Typ+h.KeyID) {
+	if h.Typ == "" || !utf8.ValidString(h.Typ) || !utf8.ValidString(h.KeyID) {
 		return "", errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
 	}
 	if h.Algorithm != "" && h.Algorithm != alg {
 		return "", fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
 	}
-	raw, err := json.Marshal(claims, json.Deterministic(true))
+	h.Algorithm = alg
+	payload, err := marshalClaims(claims)
 	if err != nil {
 		return "", fmt.Errorf("signing a token: %w", err)
 	}
-	if len(raw) == 0 || raw[0] != '{' {
-		return "", errors.New("signing a token: claims are not a JSON object")
+	header := h.append(make([]byte, 0, h.size()))
+	var token strings.Builder
+	token.Grow(segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(64) + 2)
+	scratch := make([]byte, 0, segment.EncodedLen(max(len(header), len(payload))))
+	token.Write(segment.AppendEncode(scratch, header))
+	token.WriteByte('.')
+	token.Write(segment.AppendEncode(scratch, payload))
+	sig, err := method{alg}.Sign(token.String(), s)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
 	}
-	header := map[string]any{"typ": h.Typ, "alg": string(alg)}
+	token.WriteByte('.')
+	token.Write(segment.AppendEncode(scratch, sig))
+	return token.String(), nil
+}
+
+// segment is the base64url of a JWS's parts (RFC 7515 section 2).
+var segment = base64.RawURLEncoding
+
+// marshalClaims returns claims as a JSON object. Those that are JSON already are
+// checked as strictly as if they came from outside, and not copied. What else
+// is marshalled is escaped so that it can stand in HTML.
+func marshalClaims(claims any) (jsontext.Value, error) {
+	raw, encoded := claims.(jsontext.Value)
+	if !encoded {
+		var err error
+		raw, err = json.Marshal(claims, json.Deterministic(true), jsontext.EscapeForHTML(true), jsontext.EscapeForJS(true))
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(raw) == 0 || raw[0] != '{' || encoded && !raw.IsValid() {
+		return nil, errors.New("claims are not a JSON object with unique names")
+	}
+	return raw, nil
+}
+
+// size is about how long the header is as JSON, in bytes.
+func (h *Header) size() int {
+	n := 64 + len(h.Algorithm) + len(h.Typ) + len(h.KeyID)
+	for _, der := range h.X5C {
+		n += base64.StdEncoding.EncodedLen(len(der)) + len(`"",`)
+	}
+	return n
+}
+
+// append appends the header as JSON, its names sorted. Typ and KeyID are UTF-8.
+func (h *Header) append(dst []byte) []byte {
+	member := func(name, value string) {
+		dst = append(dst, name...)
+		dst, _ = jsontext.AppendQuote(dst, value) // fails on what is not UTF-8
+	}
+	member(`{"alg":`, string(h.Algorithm))
 	if h.KeyID != "" {
-		header["kid"] = h.KeyID
+		member(`,"kid":`, h.KeyID)
+	}
+	member(`,"typ":`, h.Typ)
+	for i, der := range h.X5C {
+		if i == 0 {
+			dst = append(dst, `,"x5c":["`...)
+		} else {
+			dst = append(dst, `","`...)
+		}
+		dst = base64.StdEncoding.AppendEncode(dst, der) // not base64url: RFC 7515 section 4.1.6
 	}
 	if len(h.X5C) > 0 {
-		header["x5c"] = h.X5C // marshals as RFC 7515 section 4.1.6 wants it: standard base64
+		dst = append(dst, `"]`...)
 	}
-	token := jwt.Token{Header: header, Claims: &payload{raw: raw}, Method: method{alg}}
-	signed, err := token.SignedString(s)
-	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
-	}
-	return signed, nil
+	return append(dst, '}')
 }
 
 // TokenError says why a token was refused. Reason is one of: token_malformed,
@@ -192,16 +251,6 @@ func parseToken(token string) (Header, []byte, []byte, error) {
 	}
 	return Header{h.Typ, h.Alg, h.KID, h.X5C}, parts[1], parts[2], nil
 }
-
-// payload carries marshaled claims through golang-jwt. The claims' methods,
-// which it must have, come from MapClaims and are not called.
-type payload struct {
-	jwt.MapClaims
-	raw []byte
-}
-
-// MarshalJSON returns the bytes.
-func (p *payload) MarshalJSON() ([]byte, error) { return p.raw, nil }
 
 // method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign
 // and a verification to verify; with another key it fails. Its signatures are

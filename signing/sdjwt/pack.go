@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -40,7 +41,29 @@ const (
 // refused. Claims are not changed, but the payload may share parts of them.
 // What Pack makes is within the default [Limits] for depth and disclosures.
 func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
-	p := packer{
+	payload, p, err := pack(claims, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return payload, p.disclosures, nil
+}
+
+// PackJSON is [Pack] for a payload that is to be signed at once: it returns it
+// as JSON, names sorted.
+func PackJSON(claims map[string]any, o PackOptions) (payload jsontext.Value, disclosures []string, err error) {
+	tree, p, err := pack(claims, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if payload, err = p.appendJSON(make([]byte, 0, 2048), tree); err != nil {
+		return nil, nil, err
+	}
+	return payload, p.disclosures, nil
+}
+
+// pack makes the payload and, in the packer, the disclosures.
+func pack(claims map[string]any, o PackOptions) (map[string]any, *packer, error) {
+	p := &packer{
 		PackOptions: o,
 		disclosures: make([]string, 0, 32),
 		text:        make([]byte, 0, 512),
@@ -59,20 +82,33 @@ func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclos
 	if p.Rand == nil {
 		p.Rand = rand.Reader
 	}
-	if payload, err = p.object(claims, 1); err != nil {
+	p.digests = newDigester(p.Hash)
+	p.made.Grow(4096)
+	payload, err := p.object(claims, 1)
+	if err != nil {
 		return nil, nil, err
 	}
 	payload[nameHash] = string(p.Hash)
-	return payload, p.disclosures, nil
+	return payload, p, nil
 }
 
 // packer is one run of Pack.
 type packer struct {
 	PackOptions
 	disclosures []string
-	pool        []byte   // randomness not used yet
-	text, coded []byte   // scratch: a disclosure as JSON and in base64url
-	names       []string // scratch: the sorted names of objects under way
+	digests     *digester
+	made        strings.Builder // what disclosures and digests are parts of
+	pool        []byte          // randomness not used yet
+	text, coded []byte          // scratch: a disclosure as JSON and in base64url
+	names       []string        // scratch: the sorted names of objects under way
+}
+
+// keep returns b as a string. All lie in a few blocks of memory, since a
+// license has dozens of them.
+func (p *packer) keep(b []byte) string {
+	from := p.made.Len()
+	p.made.Write(b)
+	return p.made.String()[from:]
 }
 
 // value returns v with everything selective in it replaced by digests. It
@@ -254,8 +290,8 @@ func (p *packer) disclose(member bool, name string, v any, depth int) (string, e
 	}
 	p.text = append(text, ']')
 	p.coded = encoding.AppendEncode(p.coded[:0], p.text)
-	p.disclosures[place] = string(p.coded)
-	return p.Hash.digest(p.coded), nil
+	p.disclosures[place] = p.keep(p.coded)
+	return p.keep(p.digests.of(p.coded)), nil
 }
 
 // decoy returns a digest of nothing but randomness (RFC 9901 section 4.2.5).
@@ -264,7 +300,7 @@ func (p *packer) decoy() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return p.Hash.digest(random), nil
+	return p.keep(p.digests.of(random)), nil
 }
 
 // random returns n ≤ poolSize random bytes, valid until it is called again.

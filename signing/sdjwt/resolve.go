@@ -131,6 +131,7 @@ func (r *resolver) read(list []string) error {
 	ends := make([]int, len(list))
 	sums := make([]byte, 0, digestLen*len(list))
 	coded := make([]byte, 0, longest)
+	digests := newDigester(r.out.Hash)
 	for i, s := range list {
 		coded = append(coded[:0], s...)
 		whole := len(text) + encoding.DecodedLen(len(s))
@@ -141,7 +142,7 @@ func (r *resolver) read(list []string) error {
 		}
 		ends[i] = len(text)
 		text = append(text, '\n')
-		sums = r.out.Hash.appendDigest(sums, coded)
+		sums = append(sums, digests.of(coded)...)
 	}
 	all := string(sums)
 	for i := range list {

@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"strconv"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -41,22 +42,30 @@ const hashSize = 32
 // valid reports whether h is an algorithm this package knows.
 func (h Hash) valid() bool { return h == SHA256 || h == SM3 }
 
-// appendDigest appends the base64url digest of message, 43 characters. The
-// caller has checked that h is valid.
-func (h Hash) appendDigest(dst, message []byte) []byte {
-	var sum [hashSize]byte
-	if h == SM3 {
-		sum = sm3.Sum(message)
-	} else {
-		sum = sha256.Sum256(message)
-	}
-	return encoding.AppendEncode(dst, sum[:])
+// digest returns the base64url digest of message. The caller has checked that h
+// is valid.
+func (h Hash) digest(message []byte) string { return string(newDigester(h).of(message)) }
+
+// digester computes many digests with one state.
+type digester struct {
+	state hash.Hash
+	sum   [hashSize]byte
+	text  [digestLen]byte
 }
 
-// digest returns the base64url digest of message.
-func (h Hash) digest(message []byte) string {
-	var text [digestLen]byte
-	return string(h.appendDigest(text[:0], message))
+// newDigester returns a digester of an algorithm, which the caller has checked.
+func newDigester(h Hash) *digester {
+	if h == SM3 {
+		return &digester{state: sm3.New()}
+	}
+	return &digester{state: sha256.New()}
+}
+
+// of returns the base64url digest of message, valid until it is called again.
+func (d *digester) of(message []byte) []byte {
+	d.state.Reset()
+	d.state.Write(message)
+	return encoding.AppendEncode(d.text[:0], d.state.Sum(d.sum[:0]))
 }
 
 // encoding is base64url without padding (RFC 7515 section 2), with trailing

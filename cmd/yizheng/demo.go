@@ -53,9 +53,9 @@ type demoLicense struct {
 }
 
 const (
-	demoFile     = "demo.json"         // in the data directory: the facts, once all samples are there
-	demoMark     = "demo.unfinished"   // there from before the first sample until then
-	demoRegistry = "青禾市电子证照库(样例)"      // in the demo's certificates
+	demoFile     = "demo.json"          // in the data directory: the facts, once all samples are there
+	demoMark     = "demo.unfinished"    // there from before the first sample until then
+	demoRegistry = "青禾市电子证照库(样例)"       // in the demo's certificates
 	demoCode     = "11990000000010014J" // that of the samples' province
 )
 
@@ -86,7 +86,7 @@ func (c *demoCmd) Run(p *process) (err error) {
 		if c.JSON {
 			return facts.print(p)
 		}
-		return facts.tour(p, serve.Data, c.Data != "")
+		return facts.tour(p, s.in, c.Data != "")
 	})
 }
 

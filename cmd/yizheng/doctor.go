@@ -1,3 +1,378 @@
 package main
-type doctorCmd struct { settings }
-func (c *doctorCmd) Run(p *process) error { return nil }
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+type doctorCmd struct {
+	settings
+	root
+}
+
+// finding is one line of the doctor's.
+type finding struct {
+	grade grade
+	about string
+	text  string
+	todo  string // empty if there is nothing to do
+}
+
+type grade string
+
+const (
+	gradeOK   grade = "ok"
+	gradeWarn grade = "warn"
+	gradeFail grade = "fail"
+)
+
+// examination collects findings.
+type examination struct {
+	doctorCmd
+	now      time.Time
+	findings []finding
+}
+
+func (e *examination) ok(about, format string, args ...any) {
+	e.findings = append(e.findings, finding{gradeOK, about, fmt.Sprintf(format, args...), ""})
+}
+func (e *examination) warn(about, todo, format string, args ...any) {
+	e.findings = append(e.findings, finding{gradeWarn, about, fmt.Sprintf(format, args...), todo})
+}
+func (e *examination) fail(about, todo, format string, args ...any) {
+	e.findings = append(e.findings, finding{gradeFail, about, fmt.Sprintf(format, args...), todo})
+}
+
+// Run examines the installation. Exit code 1 if something fails; warnings
+// alone leave it 0.
+func (c *doctorCmd) Run(p *process) error {
+	e := &examination{doctorCmd: *c, now: time.Now()}
+	e.configuration()
+	e.disk()
+	e.files()
+	e.installation(p)
+	failed := false
+	for _, f := range e.findings {
+		fmt.Fprintf(p.out, "%-4s  %-13s  %s\n", f.grade, f.about, printable(f.text))
+		if f.todo != "" {
+			fmt.Fprintf(p.out, "      %-13s  → %s\n", "", f.todo)
+		}
+		failed = failed || f.grade == gradeFail
+	}
+	if failed {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+func (e *examination) configuration() {
+	const about = "configuration"
+	if names := unknownVariables(os.Environ()); len(names) > 0 {
+		e.warn(about, "correct their names, or remove them", "variables in the environment that no setting has: %s", strings.Join(names, ", "))
+	}
+	switch {
+	case e.PublicURL == "":
+		e.warn(about, "set --public-url before anyone relies on the service", "no public URL is set; the service will only run on loopback")
+	case checkPublicURL(e.PublicURL) != nil:
+		e.fail(about, "see yizheng serve --help", "%v", checkPublicURL(e.PublicURL))
+	default:
+		e.ok(about, "the public URL is %s", e.PublicURL)
+	}
+	name, code, err := e.registry()
+	switch {
+	case err != nil:
+		e.fail(about, "set --registry-uscc", "%v", err)
+	case code == placeholderUSCC:
+		e.warn(about, "for production, start a new data directory with --registry-name and --registry-uscc", "the registry's certificates carry the placeholder %s", code)
+	default:
+		e.ok(about, "the registry is %s, %s", name, code)
+	}
+}
+
+// Free space below which the doctor warns and fails, in bytes.
+const (
+	littleSpace = 2 << 30
+	noSpace     = 200 << 20
+)
+
+func (e *examination) disk() {
+	const about = "disk"
+	free, err := freeSpace(e.Data)
+	switch {
+	case err != nil:
+		e.fail(about, "check --data", "%v", err)
+	case free < noSpace:
+		e.fail(about, "make room: a full disk stops issuing", "%d MiB are free in %s", free>>20, e.Data)
+	case free < littleSpace:
+		e.warn(about, "make room soon", "%d MiB are free in %s", free>>20, e.Data)
+	default:
+		e.ok(about, "%d MiB are free in %s", free>>20, e.Data)
+	}
+}
+
+// files looks at the keys' files.
+func (e *examination) files() {
+	const about = "keys"
+	passphrase := e.PassphraseFile
+	if passphrase == "" {
+		passphrase = filepath.Join(e.Data, "keys.pass")
+	}
+	if _, err := signing.ReadPassphraseFile(passphrase); err != nil {
+		e.fail(about, "give the file back, for its owner alone (chmod 600); without it nothing can be read", "%v", err)
+	} else {
+		e.ok(about, "the passphrase in %s is readable for its owner alone", passphrase)
+	}
+	if dir, err := os.Stat(e.Data); err == nil && dir.Mode().Perm()&0o077 != 0 {
+		e.warn(about, "chmod 700 "+e.Data, "other users of this machine may look into %s (mode %04o)", e.Data, dir.Mode().Perm())
+	}
+	root := e.Root
+	if root == "" {
+		root = filepath.Join(e.Data, "root")
+	}
+	if _, err := os.Stat(root); err == nil {
+		e.warn(about, "move it and its passphrase off this machine; bring them back for the commands that certify keys",
+			"the root's keystore is in %s: whoever has it can certify any authority", root)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		e.ok(about, "the root's keystore is not on this machine")
+	}
+}
+
+// installation opens everything and looks at it.
+func (e *examination) installation(p *process) {
+	log := slog.New(slog.DiscardHandler)
+	if err := e.present(); err != nil {
+		e.fail("database", "", "%v", err)
+		return
+	}
+	in, err := e.openDatabase(p.ctx, log, nil)
+	if err != nil {
+		e.fail("database", "check --database-url, the network and the server", "%v", err)
+		return
+	}
+	defer in.close()
+	if err := in.checkSchema(p.ctx); err != nil {
+		e.fail("database", "", "%v", err)
+		return
+	}
+	e.ok("database", "the schema is up to date")
+	if err := in.db.Admin().Ping(p.ctx, true); err != nil {
+		e.fail("database", "look at its disk and rights", "it takes no writes: %v", err)
+	} else {
+		e.ok("database", "it takes writes")
+	}
+	e.durability(p.ctx, in)
+	e.clock(p.ctx, in)
+	if err := in.openKeys(p.ctx); err != nil {
+		e.fail("keys", "", "%v", err)
+		return
+	}
+	e.keys(p.ctx, in)
+	if err := in.joinStored(p.ctx); err != nil {
+		e.fail("configuration", "", "%v", err)
+		return
+	}
+	e.ok("configuration", "the installation is bound to %s", in.url)
+}
+
+// durability asks a server for the settings that decide whether what was
+// answered survives a crash. SQLite's are set by the driver.
+func (e *examination) durability(ctx context.Context, in *installation) {
+	server, ok := in.db.Admin().(interface {
+		SynchronousCommit(context.Context) (string, error)
+		FSync(context.Context) (string, error)
+		FullPageWrites(context.Context) (string, error)
+	})
+	if !ok {
+		return
+	}
+	const about = "durability"
+	for _, setting := range []struct {
+		name, todo string
+		read       func(context.Context) (string, error)
+		bad        []string
+		grade      func(about, todo, format string, args ...any)
+	}{
+		{"synchronous_commit", "set it to on: an answer must mean that the license is on disk", server.SynchronousCommit, []string{"off", "local"}, e.fail},
+		{"fsync", "set it to on in postgresql.conf: a crash of the machine may destroy the database", server.FSync, []string{"off"}, e.fail},
+		{"full_page_writes", "set it to on, unless the file system itself never tears pages", server.FullPageWrites, []string{"off"}, e.warn},
+	} {
+		value, err := setting.read(ctx)
+		bad := false
+		for _, b := range setting.bad {
+			bad = bad || value == b
+		}
+		switch {
+		case err != nil:
+			e.fail(about, "check the database", "%v", err)
+		case bad:
+			setting.grade(about, setting.todo, "%s is %s", setting.name, value)
+		default:
+			e.ok(about, "%s is %s", setting.name, value)
+		}
+	}
+}
+
+// Limits of a clock that is believed.
+const (
+	clockAhead = time.Minute
+	clockStale = 30 * 24 * time.Hour
+)
+
+// clock compares the machine's clock with the newest event: one from the
+// future shows that a clock was, or is, wrong.
+func (e *examination) clock(ctx context.Context, in *installation) {
+	const about = "clock"
+	newest, err := newestEvent(ctx, in)
+	switch {
+	case err != nil:
+		e.fail(about, "check the database", "%v", err)
+	case newest.IsZero():
+		e.ok(about, "it shows %s; there is no event to compare it with", e.now.Format(time.RFC3339))
+	case newest.After(e.now.Add(clockAhead)):
+		e.fail(about, "set the clock (NTP) on every node: signatures carry its time", "it shows %s, but the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+	case e.now.Sub(newest) > clockStale:
+		e.warn(about, "see that the clock is right", "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+	default:
+		e.ok(about, "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+	}
+}
+
+// newestEvent returns the time of the newest license, key, or event that is
+// about no license, or the zero time.
+func newestEvent(ctx context.Context, in *installation) (newest time.Time, err error) {
+	later := func(t time.Time) {
+		if t.After(newest) {
+			newest = t
+		}
+	}
+	keys, err := in.db.Keys().ListKeys(ctx, "")
+	if err != nil {
+		return newest, err
+	}
+	for _, k := range keys {
+		later(k.Created)
+	}
+	licenses, err := in.db.Licenses().Search(ctx, license.Query{Limit: 1})
+	if err != nil {
+		return newest, err
+	}
+	for _, l := range licenses {
+		later(l.Updated)
+	}
+	for _, read := range []func(after int64) (time.Time, bool, error){
+		func(after int64) (time.Time, bool, error) {
+			es, err := in.db.Licenses().Events(ctx, after, 1)
+			if err != nil || len(es) == 0 {
+				return time.Time{}, false, err
+			}
+			return es[0].At, true, nil
+		},
+		func(after int64) (time.Time, bool, error) {
+			es, err := in.db.Provider().ListEvents(ctx, after, 1)
+			if err != nil || len(es) == 0 {
+				return time.Time{}, false, err
+			}
+			return es[0].At, true, nil
+		},
+	} {
+		t, err := last(read)
+		if err != nil {
+			return newest, err
+		}
+		later(t)
+	}
+	return newest, nil
+}
+
+// last finds the last event by halving: next returns the first one with a
+// sequence number greater than after, if there is one.
+func last(next func(after int64) (time.Time, bool, error)) (time.Time, error) {
+	var found time.Time
+	low, high := int64(0), int64(1) // there is one after low-1 if found is set; none after high, once that is known
+	for {
+		t, there, err := next(high)
+		if err != nil {
+			return found, err
+		}
+		if !there {
+			break
+		}
+		found, low, high = t, high, 2*high
+	}
+	for low < high {
+		middle := low + (high-low)/2
+		t, there, err := next(middle)
+		if err != nil {
+			return found, err
+		}
+		if !there {
+			high = middle
+			continue
+		}
+		found, low = t, middle+1
+	}
+	return found, nil
+}
+
+// certificateSoon is how long before its end a certificate is to be renewed.
+const certificateSoon = 90 * 24 * time.Hour
+
+// keys looks at the active keys: that they are held here, and certified for a
+// while yet.
+func (e *examination) keys(ctx context.Context, in *installation) {
+	const about = "keys"
+	records, err := in.db.Keys().ListKeys(ctx, "")
+	if err != nil {
+		e.fail(about, "check the database", "%v", err)
+		return
+	}
+	active := 0
+	for _, record := range records {
+		if record.State != signing.KeyActive {
+			continue
+		}
+		k, err := in.keys.Keyrings().ByID(ctx, record.ID)
+		if err != nil {
+			e.fail(about, "", "key %s: %v", record.ID, err)
+			continue
+		}
+		active++
+		if k.Public != nil && k.Signer == nil && k.Purpose != signing.PurposeRoot {
+			e.fail(about, fmt.Sprintf("copy keys/%s.key here from the node that made it", k.ID), "active key %s is not in the keystore here", k.ID)
+		}
+		if len(k.Certificates) > 0 {
+			e.certificate(k)
+		}
+	}
+	e.ok(about, "%d keys are active", active)
+}
+
+func (e *examination) certificate(k *signing.Key) {
+	const about = "certificates"
+	todo := "yizheng key rotate " + string(k.Purpose)
+	if k.Owner != "" {
+		todo += " --owner " + k.Owner
+	}
+	if k.Purpose == signing.PurposeRoot {
+		todo = "plan a new root, and its delivery to all verifiers"
+	}
+	until := k.Certificates[0].NotAfter
+	switch left := until.Sub(e.now); {
+	case left <= 0:
+		e.fail(about, todo, "that of key %s has expired on %s", k.ID, until.Format(time.DateOnly))
+	case left < certificateSoon:
+		e.warn(about, todo, "that of key %s expires on %s", k.ID, until.Format(time.DateOnly))
+	default:
+		e.ok(about, "that of key %s is valid until %s", k.ID, until.Format(time.DateOnly))
+	}
+}

@@ -153,11 +153,13 @@ func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA) (d
 		if !ok {
 			return facts, fmt.Errorf("sample %s: no participant has the key %q", l.Key, l.By)
 		}
-		issued, err := l.plant(ctx, in.registry, by.actor)
+		versions, err := l.plant(ctx, in.registry, by.actor)
 		if err != nil {
 			return facts, fmt.Errorf("sample %s: %w", l.Key, err)
 		}
-		facts.Licenses = append(facts.Licenses, demoLicense{issued.ID, issued.Identifier, issued.VerificationCode, l.TypeCode})
+		for _, v := range versions {
+			facts.Licenses = append(facts.Licenses, demoLicense{v.ID, v.Identifier, v.VerificationCode, l.TypeCode})
+		}
 	}
 	return facts, nil
 }
@@ -214,9 +216,26 @@ func (t sampleType) plant(ctx context.Context, in *installation, by license.Acto
 	return explained(err)
 }
 
-// plant issues a license and does with it what the sample says.
-func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by license.Actor) (license.Issued, error) {
-	today := party.DateOf(time.Now())
+// plant issues a license and does with it what the sample says. It returns
+// the versions that were made, oldest first.
+func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by license.Actor) ([]license.Issued, error) {
+	q := l.request(party.DateOf(time.Now()))
+	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
+	if err != nil {
+		return nil, explained(err)
+	}
+	if l.Replace != nil {
+		next, err := r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
+			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
+			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
+		}, "sample-"+l.Key+"-2")
+		return []license.Issued{issued, next}, explained(err)
+	}
+	return []license.Issued{issued}, l.change(ctx, r, by, issued.ID)
+}
+
+// request returns what the authority asks for today.
+func (l sampleLicense) request(today party.Date) license.IssueRequest {
 	q := license.IssueRequest{
 		TypeCode: l.TypeCode, Number: l.Number, Holders: l.Holders, AreaCode: l.AreaCode,
 		ValidFrom: today.AddMonths(l.FromMonths), Fields: []byte(l.Fields),
@@ -224,29 +243,29 @@ func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by licens
 	if l.Months > 0 {
 		q.ValidUntil = q.ValidFrom.AddMonths(l.Months).AddDays(-1)
 	}
-	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
-	if err != nil {
-		return issued, explained(err)
+	return q
+}
+
+// change suspends or ends the license, if the sample says so and an earlier
+// try hasn't done it.
+func (l sampleLicense) change(ctx context.Context, r *license.Registry, by license.Actor, id license.ID) error {
+	if l.Suspend == nil && l.End == nil {
+		return nil
 	}
-	now, err := r.Read(ctx, by, issued.ID, 0)
-	if err != nil {
-		return issued, err
+	now, err := r.Read(ctx, by, id, 0)
+	if err != nil || now.State != license.Active {
+		return err
 	}
-	switch {
-	case l.Suspend != nil && now.State == license.Active:
-		_, err = r.Suspend(ctx, by, issued.ID, l.Suspend.Reason)
-	case l.End != nil && now.State == license.Active:
-		_, err = r.End(ctx, by, issued.ID, license.EndRequest{
-			Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
-			Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
-		})
-	case l.Replace != nil && now.NewestVersion == 1:
-		_, err = r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
-			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
-			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
-		}, "sample-"+l.Key+"-2")
+	if l.Suspend != nil {
+		_, err = r.Suspend(ctx, by, id, l.Suspend.Reason)
+		return explained(err)
 	}
-	return issued, explained(err)
+	today := party.DateOf(time.Now())
+	_, err = r.End(ctx, by, id, license.EndRequest{
+		Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
+		Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
+	})
+	return explained(err)
 }
 
 // explained adds to a refusal of the registry what exactly it found wrong.

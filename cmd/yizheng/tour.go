@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed" // for the text
 	"fmt"
 	"os"
@@ -16,9 +17,20 @@ import (
 //go:embed tour.txt
 var tourText string
 
+// tourLicense is a sample with what became of it.
+type tourLicense struct {
+	demoLicense
+	Type, State string
+}
+
+var stateTexts = map[license.State]string{
+	license.Active: "有效 active", license.Suspended: "暂扣 suspended", license.Superseded: "已替换 superseded", license.Ended: "已终止 ended",
+}
+
 // tourFacts are what the tour shows.
 type tourFacts struct {
 	demoFacts
+	Samples  []tourLicense
 	Program  string // as it was called
 	Data     string
 	Kept     bool       // the directory stays
@@ -30,18 +42,43 @@ type tourFacts struct {
 }
 
 // tour prints what there is to see, and commands to copy.
-func (f demoFacts) tour(p *process, data string, kept bool) error {
+func (f demoFacts) tour(p *process, in *installation, kept bool) error {
 	t, err := template.New("tour").Parse(tourText)
+	if err != nil {
+		return err
+	}
+	samples, err := f.samples(p.ctx, in)
 	if err != nil {
 		return err
 	}
 	today := party.DateOf(time.Now())
 	facts := tourFacts{
-		demoFacts: f, Program: os.Args[0], Data: data, Kept: kept, Issuing: f.Clients[1],
+		demoFacts: f, Samples: samples, Program: os.Args[0], Data: in.settings.Data, Kept: kept, Issuing: f.Clients[1],
 		TypeCode: f.Licenses[0].TypeCode, Now: f.Licenses[0], From: today, Until: today.AddMonths(12),
 	}
 	if err := t.Execute(p.out, facts); err != nil {
 		return fmt.Errorf("showing the tour: %w", err)
 	}
 	return nil
+}
+
+// samples returns the licenses with their types and states as they are now.
+func (f demoFacts) samples(ctx context.Context, in *installation) ([]tourLicense, error) {
+	var samples []tourLicense
+	for _, l := range f.Licenses {
+		t, err := in.registry.Type(ctx, l.TypeCode, 0)
+		if err != nil {
+			return nil, err
+		}
+		parts, err := l.Identifier.Parse()
+		if err != nil {
+			return nil, err
+		}
+		_, v, err := in.db.Licenses().Load(ctx, l.ID, parts.Version)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, tourLicense{l, t.Name, stateTexts[v.State]})
+	}
+	return samples, nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -87,7 +88,11 @@ func (c *call) integer(name string, least, most, otherwise int64) (int64, error)
 // checkQuery refuses query parameters that the endpoint doesn't have: one that
 // was misspelt would else be ignored in silence.
 func (c *call) checkQuery() error {
-	for name, values := range c.r.URL.Query() {
+	given, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "query_parameter", "The query is not well-formed.")
+	}
+	for name, values := range given {
 		known := slices.ContainsFunc(c.e.query, func(p parameter) bool { return p.name == name })
 		if !known || len(values) > 1 {
 			names := make([]string, len(c.e.query))

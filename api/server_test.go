@@ -48,6 +48,7 @@ type service struct {
 	registry *license.Registry
 	log      *buffer
 	client   *http.Client
+	started  time.Time
 
 	catalog    *clientOfTest // defines types
 	department *clientOfTest // issues
@@ -74,7 +75,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	must := mustOf(t)
-	s := &service{log: new(buffer)}
+	s := &service{log: new(buffer), started: time.Now()}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	s.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db"), VFS: c.VFS, Log: log})
@@ -214,13 +215,7 @@ func (s *service) do(t testing.TB, r *http.Request) answer {
 // client, nil for nobody. Headers come in pairs.
 func (s *service) call(t testing.TB, c *clientOfTest, method, path string, v any, headers ...string) answer {
 	t.Helper()
-	body, ok := v.(string)
-	if !ok && v != nil {
-		b, err := json.Marshal(v)
-		mustOf(t)(err)
-		body = string(b)
-	}
-	r := s.request(t, method, path, body)
+	r := s.request(t, method, path, text(t, v))
 	if c != nil {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -228,6 +223,17 @@ func (s *service) call(t testing.TB, c *clientOfTest, method, path string, v any
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	return s.do(t, r)
+}
+
+// text returns a body: strings as they are, nothing for nil, the rest as JSON.
+func text(t testing.TB, v any) string {
+	t.Helper()
+	if s, ok := v.(string); ok || v == nil {
+		return s
+	}
+	b, err := json.Marshal(v)
+	mustOf(t)(err)
+	return string(b)
 }
 
 // object is a JSON object in the tests' hands.

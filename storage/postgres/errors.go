@@ -66,6 +66,39 @@ func unavailable(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
+// again reports whether something failed by no fault of its own and without a
+// trace, so that it may simply run again: it lost against another transaction, or
+// its connection broke before COMMIT was sent.
+func again(err error) bool {
+	if _, ok := errors.AsType[*commitError](err); ok {
+		return false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code {
+		case "40001", "40P01": // serialization_failure, deadlock_detected
+			return true
+		case "23514": // check_violation: the month of an event got its partition under the insert
+			return true
+		}
+	}
+	return broken(err)
+}
+
+// broken reports whether a connection that was open is no longer.
+func broken(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "57P01" || e.Code == "57P02" || e.Code == "57P05" // shut down, crashed, idle too long
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return false // there is nobody to try again with
+	}
+	if e, ok := errors.AsType[net.Error](err); ok {
+		return !e.Timeout()
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, pgconn.ErrConnClosed)
+}
+
 // violates reports whether err is the violation of a unique index whose name, or
 // whose partition's table, begins so.
 func violates(err error, prefix string) bool {

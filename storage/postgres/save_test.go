@@ -86,10 +86,11 @@ func TestSteps(t *testing.T) {
 // the connection stays usable.
 func TestCancelUnderWay(t *testing.T) {
 	t.Parallel()
+	address := newDatabase(t)
 	for _, step := range []string{"tx.begin", "tx.write", "tx.commit"} {
 		t.Run(step, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			db := openDB(t, Config{URL: newDatabase(t), MaxConns: 1, Step: func(s string) {
+			db := openDB(t, Config{URL: address, MaxConns: 1, Step: func(s string) {
 				if s == step {
 					cancel()
 				}

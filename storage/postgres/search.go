@@ -33,14 +33,19 @@ func (s *Licenses) search(ctx context.Context, q license.Query) ([]license.Recor
 	sql, args := searchSQL(q, ids)
 	// Planned for these values, because each search is another one and ids show
 	// which partitions to read; so not prepared either.
-	rows, err := s.db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
-	if err != nil {
-		return nil, explain(ctx, err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r license.Record, err error) {
-		return r, row.Scan(recordTargets(&r)...)
+	args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	var found []license.Record
+	err := s.db.retry(ctx, func() error {
+		rows, err := s.db.pool.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r license.Record, err error) {
+			return r, row.Scan(recordTargets(&r)...)
+		})
+		return err
 	})
-	return found, explain(ctx, err)
+	return found, err
 }
 
 // The ways from lookup keys to licenses.
@@ -64,6 +69,7 @@ func (s *Licenses) ledTo(ctx context.Context, q license.Query) ([]string, error)
 		return err
 	}
 	err := s.db.read(ctx, func(b *pgx.Batch) {
+		ids = nil
 		for _, key := range sorted(q.Keys) {
 			switch args := []any{key.Serial, key.Sum[:]}; q.Kind {
 			case license.LookupNumber:

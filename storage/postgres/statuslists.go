@@ -110,6 +110,7 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 	var entries []license.StatusEntry
 	exists := false
 	err := s.db.read(ctx, func(b *pgx.Batch) {
+		entries, exists = nil, false
 		b.Queue(loadList, list, seen).Query(func(rows pgx.Rows) error {
 			var index *int
 			var value *int16

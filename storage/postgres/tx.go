@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
-	// tries is how often a transaction runs that loses against another by no
-	// fault of its own: a deadlock, or a partition that was just made.
+	// tries is how often something runs that fails by no fault of its own and
+	// without a trace: see again.
 	tries = 3
 	// writeTimeout bounds a transaction under way, for the caller's context no
 	// longer does.
@@ -38,6 +37,13 @@ func (db *DB) write(ctx context.Context, build func(*pgx.Batch)) error {
 		})
 	})
 }
+
+// commitError says that a COMMIT was sent and its outcome is not known, so that
+// its transaction must not simply run again.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "committing: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
 
 // begin is a batch that begins a transaction.
 func (db *DB) begin() *pgx.Batch {
@@ -72,7 +78,7 @@ func (db *DB) underway(ctx context.Context, run func(context.Context, *pgx.Conn)
 	db.step("tx.commit")
 	tag, err := conn.Exec(ctx, "COMMIT")
 	if err != nil {
-		return err
+		return &commitError{err}
 	}
 	if tag.String() != "COMMIT" { // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK
 		return errors.New("the transaction was rolled back")
@@ -94,12 +100,15 @@ func (db *DB) inTx(ctx context.Context, fn func(context.Context, *pgx.Conn) erro
 	})
 }
 
-// retry runs a transaction again that lost against another one.
+// retry runs something again that failed without a trace.
 func (db *DB) retry(ctx context.Context, run func() error) error {
 	for n := 1; ; n++ {
 		err := run()
-		if err == nil || n == tries || !lost(err) {
+		if err == nil || n == tries || !again(err) {
 			return explain(ctx, err)
+		}
+		if broken(err) {
+			db.pool.Reset() // the server restarted, most likely: the other connections are broken too
 		}
 		// Two that lost against each other shall not meet again at once.
 		select {
@@ -110,14 +119,17 @@ func (db *DB) retry(ctx context.Context, run func() error) error {
 	}
 }
 
-// read runs the queries that build queues, in one round trip.
+// read runs the queries that build queues, in one round trip. build may be called
+// several times, as with write.
 func (db *DB) read(ctx context.Context, build func(*pgx.Batch)) error {
-	b := new(pgx.Batch)
-	build(b)
-	if b.Len() == 0 {
-		return ctx.Err()
-	}
-	return explain(ctx, db.pool.SendBatch(ctx, b).Close())
+	return db.retry(ctx, func() error {
+		b := new(pgx.Batch)
+		build(b)
+		if b.Len() == 0 {
+			return ctx.Err()
+		}
+		return db.pool.SendBatch(ctx, b).Close()
+	})
 }
 
 // collect runs one query and scans its rows.
@@ -130,20 +142,4 @@ func collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql stri
 		})
 	})
 	return all, err
-}
-
-// lost reports whether a transaction lost against another one and nothing of it
-// was done, so that it may simply run again.
-func lost(err error) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return false
-	}
-	switch e.Code {
-	case "40001", "40P01": // serialization_failure, deadlock_detected
-		return true
-	case "23514": // check_violation: the month of an event got its partition under the insert
-		return true
-	}
-	return false
 }

@@ -125,7 +125,8 @@ func (c *conn) exec(sql string, values ...any) (int64, error) {
 	return c.db.Changes(), nil
 }
 
-// query runs a statement and calls f for each row.
+// query runs a statement and calls f for each row. f reads the row and leaves
+// the connection alone.
 func (c *conn) query(sql string, f func(*row), values ...any) (err error) {
 	s, err := c.prepare(sql, values)
 	if err != nil {

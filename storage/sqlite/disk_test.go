@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ncruces/go-sqlite3/vfs"
 )
@@ -24,6 +25,7 @@ type disk struct {
 	watch  func(op diskOp) error
 
 	syncs    atomic.Int64
+	delay    time.Duration // of syncs; then real ones, and nothing is noted
 	readOnly atomic.Bool
 }
 
@@ -72,7 +74,7 @@ func (d *disk) do(kind, path string, operation func() error, note func(*image)) 
 			return err
 		}
 	}
-	if err := operation(); err != nil {
+	if err := operation(); err != nil || d.delay > 0 {
 		return err
 	}
 	if i := d.images[path]; i != nil {
@@ -208,8 +210,12 @@ func (f *diskFile) Truncate(size int64) error {
 
 // Sync makes durable what was written. It does not sync the real file, which no
 // test needs.
-func (f *diskFile) Sync(vfs.SyncFlag) error {
+func (f *diskFile) Sync(flags vfs.SyncFlag) error {
 	f.d.syncs.Add(1)
+	if f.d.delay > 0 {
+		time.Sleep(f.d.delay)
+		return f.File.Sync(flags)
+	}
 	return f.d.do("sync", f.path, func() error { return nil }, func(i *image) {
 		for _, c := range i.pending {
 			i.durable = c.apply(i.durable)

@@ -36,7 +36,8 @@ type failure struct {
 // powerFailures saves licenses, cuts the power many times, and returns how many
 // answered licenses were lost.
 func powerFailures(t *testing.T, synchronous string) int {
-	const writers, each, most = 8, 25, 24
+	const writers = 8
+	each, most := soak(12, 100), soak(12, 100)
 	d := newDisk(t)
 	var mu sync.Mutex
 	answered := map[license.ID]bool{}
@@ -48,7 +49,7 @@ func powerFailures(t *testing.T, synchronous string) int {
 	d.onEach(func(diskOp) error {
 		// Seldom, so that the cuts spread over the whole of the saving; and
 		// before an operation, so that one is cut off at every kind of it.
-		if ops++; len(failures) < most && dice.IntN(220) == 0 {
+		if ops++; len(failures) < most && dice.IntN(150) == 0 {
 			mu.Lock()
 			defer mu.Unlock()
 			torn := dice
@@ -93,7 +94,13 @@ func powerFailures(t *testing.T, synchronous string) int {
 	if len(failures) < most/2 {
 		t.Errorf("only %d power failures", len(failures))
 	}
-	lost, late := 0, 0
+	return losses(t, failures, all)
+}
+
+// losses opens what each power failure left, and returns how many answered
+// licenses are not there.
+func losses(t *testing.T, failures []failure, all []license.SaveRequest) (lost int) {
+	late := 0
 	for _, f := range failures {
 		after := openTest(t, Config{Path: restore(t, f.files, "test.db")})
 		sound(t, after)

@@ -41,7 +41,7 @@ func TestFullDisk(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			failed := 0
-			for k := 1; k < 400; k += 1 + k/6 {
+			for k := 1; k < 400; k += 1 + k/soak(3, 20) {
 				n := 0
 				hit := failingAt(t, empty, func(op diskOp) error {
 					if !strings.Contains(c.kinds, op.kind) {
@@ -92,7 +92,7 @@ func template(t *testing.T) map[string][]byte {
 // was told of it.
 func failingAt(t *testing.T, files map[string][]byte, fault func(diskOp) error) bool {
 	t.Helper()
-	const writers, each = 4, 4
+	const writers, each = 3, 3
 	d := newDisk(t)
 	path := restore(t, files, "test.db")
 	db := openTest(t, Config{Path: path, VFS: d.name, tuning: tuning{checkpointAt: 60}})

@@ -6,12 +6,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
 )
+
+// soak returns the larger of two sizes when the tests run as a soak, and the
+// smaller one else.
+func soak(usual, large int) int {
+	if os.Getenv("YIZHENG_SOAK") != "" {
+		return large
+	}
+	return usual
+}
 
 // newLicense makes a request to save a new license, of the size of a real one.
 func newLicense(list int64, index int) license.SaveRequest {

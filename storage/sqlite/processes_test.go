@@ -143,7 +143,7 @@ func TestKilledProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := openTest(t, Config{Path: path})
 	answered := 0
-	for range 8 {
+	for range soak(6, 100) {
 		stop := startChild(t, path)
 		if err := db.Licenses().Save(t.Context(), newLicense(0, 0)); err != nil {
 			t.Fatal(err)

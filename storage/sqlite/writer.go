@@ -166,6 +166,10 @@ func (w *writer) commit(group []*operation) (err error) {
 		}
 	}
 	w.c.Step("tx.commit")
+	// A COMMIT that fails when it syncs has left its pages in the log, where the
+	// next commit overwrites them. Should the power fail before that, the group
+	// may be found whole although its callers were told otherwise; an idempotency
+	// key tells them.
 	if _, err := w.conn.exec("COMMIT"); err != nil {
 		return explain(ctx, err)
 	}

@@ -62,17 +62,18 @@ func Clients(t *testing.T, open Open) {
 		sameClient(t, "the client", c)
 	})
 	t.Run("List", func(t *testing.T) { clientsList(t, open(t).Provider, fresh) })
-	t.Run("Ended", func(t *testing.T) {
-		c := fresh()
-		is(t, "CreateClient", s.CreateClient(ended(), c), context.Canceled)
-		_, err := s.LoadClient(ctx, c.ID)
-		is(t, "LoadClient after that", err, oidc.ErrNotFound)
-		_, err = s.LoadClient(ended(), c.ID)
-		is(t, "LoadClient", err, context.Canceled)
-		_, err = s.ListClients(ended(), "", "", 1)
-		is(t, "ListClients", err, context.Canceled)
-		is(t, "UpdateClient", s.UpdateClient(ended(), c), context.Canceled)
-	})
+	t.Run("Ended", func(t *testing.T) { clientsEnded(t, s, fresh()) })
+}
+
+func clientsEnded(t *testing.T, s oidc.Clients, c oidc.ClientRecord) {
+	is(t, "CreateClient", s.CreateClient(ended(), c), context.Canceled)
+	_, err := s.LoadClient(t.Context(), c.ID)
+	is(t, "LoadClient after that", err, oidc.ErrNotFound)
+	_, err = s.LoadClient(ended(), c.ID)
+	is(t, "LoadClient", err, context.Canceled)
+	_, err = s.ListClients(ended(), "", "", 1)
+	is(t, "ListClients", err, context.Canceled)
+	is(t, "UpdateClient", s.UpdateClient(ended(), c), context.Canceled)
 }
 
 func clientsList(t *testing.T, s oidc.Clients, fresh func() oidc.ClientRecord) {

@@ -12,34 +12,7 @@ import (
 // races lets savers race for what only one of them may have.
 func races(t *testing.T, s LicenseStores) {
 	contest := func(name string, want error, prepare func(rs []license.SaveRequest)) {
-		t.Run(name, func(t *testing.T) {
-			rs := make([]license.SaveRequest, Writers)
-			for i := range rs {
-				rs[i] = issue(t, s)
-			}
-			prepare(rs)
-			before := make([]trace, Writers)
-			for i := range rs {
-				before[i] = look(t, s, rs[i])
-			}
-			errs := race(Writers, func(i int) error { return s.Save(t.Context(), rs[i]) })
-			winner := oneWins(t, name, errs, want)
-			for i, r := range rs {
-				_, _, err := s.Load(t.Context(), r.Record.ID, 0)
-				h, herr := s.History(t.Context(), r.Record.ID, 0, 10)
-				must(t, "History", herr)
-				status, serr := s.LoadStatus(t.Context(), r.Status[0].List, r.Status[0].Index)
-				must(t, "LoadStatus", serr)
-				if i == winner {
-					must(t, "the winner's license", err)
-					same(t, "the winner's status", status, license.StatusSuspended)
-					continue
-				}
-				is(t, "a loser's license", err, license.ErrNotFound)
-				same(t, "a loser's history", len(h), 0)
-				same(t, "a loser's status", status, license.StatusValid)
-			}
-		})
+		t.Run(name, func(t *testing.T) { raceForOne(t, s, want, prepare) })
 	}
 	contest("RequestKey", license.ErrRequestTaken, func(rs []license.SaveRequest) {
 		for i := range rs {
@@ -73,6 +46,33 @@ func races(t *testing.T, s LicenseStores) {
 	t.Run("Revision", func(t *testing.T) { raceRevision(t, s) })
 	t.Run("SharedNumber", func(t *testing.T) { raceShared(t, s) })
 	t.Run("Writers", func(t *testing.T) { parallelWriters(t, s) })
+}
+
+// raceForOne lets new licenses be saved at once, of which one can be: the others
+// leave nothing.
+func raceForOne(t *testing.T, s LicenseStores, want error, prepare func(rs []license.SaveRequest)) {
+	rs := make([]license.SaveRequest, Writers)
+	for i := range rs {
+		rs[i] = issue(t, s)
+	}
+	prepare(rs)
+	errs := race(Writers, func(i int) error { return s.Save(t.Context(), rs[i]) })
+	winner := oneWins(t, "saving", errs, want)
+	for i, r := range rs {
+		_, _, err := s.Load(t.Context(), r.Record.ID, 0)
+		h, herr := s.History(t.Context(), r.Record.ID, 0, 10)
+		must(t, "History", herr)
+		status, serr := s.LoadStatus(t.Context(), r.Status[0].List, r.Status[0].Index)
+		must(t, "LoadStatus", serr)
+		if i == winner {
+			must(t, "the winner's license", err)
+			same(t, "the winner's status", status, license.StatusSuspended)
+			continue
+		}
+		is(t, "a loser's license", err, license.ErrNotFound)
+		same(t, "a loser's history", len(h), 0)
+		same(t, "a loser's status", status, license.StatusValid)
+	}
 }
 
 func raceRevision(t *testing.T, s LicenseStores) {

@@ -13,73 +13,14 @@ import (
 	"yizheng.internal/signing"
 )
 
-// search tests [license.Store.Search] on a database of its own: a dozen
-// licenses of which several were made at the same time.
+// search tests [license.Store.Search] on a database of its own.
 func search(t *testing.T, open Open) {
 	s := open(t).Licenses
-	party1, party2, both := newKey(), newKey(), newKeyOf(2)
-	var all []license.Record
-	for i := range 12 {
-		r := issue(t, s)
-		r.Record.Created = at(i / 4 * 60) // three times, four licenses each
-		r.Record.Type = []license.TypeCode{"T1", "T2"}[i%2]
-		r.Record.Authority = []party.USCC{"A1", "A2", "A3"}[i%3]
-		if i%5 == 0 {
-			r.Record.State, r.Add.State = license.Ended, license.Ended
-		}
-		keys := []signing.Lookup{party1, both}
-		if i%4 == 3 {
-			keys = []signing.Lookup{party2}
-		}
-		r.Lookups[3].Keys = keys
-		save(t, s, r)
-		r.Record.Revision = 1
-		all = append(all, r.Record)
-	}
-	slices.SortFunc(all, func(a, b license.Record) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
-	})
-	holders := func(keys ...signing.Lookup) func(license.Record) bool {
-		want := map[license.ID]bool{}
-		for _, r := range all {
-			for _, k := range keys {
-				found, err := s.Search(t.Context(), license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{k}, Limit: 100})
-				must(t, "Search", err)
-				want[r.ID] = want[r.ID] || slices.ContainsFunc(found, func(f license.Record) bool { return f.ID == r.ID })
-			}
-		}
-		return func(r license.Record) bool { return want[r.ID] }
-	}
-
-	for _, c := range []struct {
-		name  string
-		query license.Query
-		match func(license.Record) bool
-		count int
-	}{
-		{"everything", license.Query{}, func(license.Record) bool { return true }, 12},
-		{"authority", license.Query{Authority: "A2"}, func(r license.Record) bool { return r.Authority == "A2" }, 4},
-		{"type", license.Query{Type: "T2"}, func(r license.Record) bool { return r.Type == "T2" }, 6},
-		{"state", license.Query{State: license.Ended}, func(r license.Record) bool { return r.State == license.Ended }, 3},
-		{"authority, type and state", license.Query{Authority: "A1", Type: "T1", State: license.Active},
-			func(r license.Record) bool { return r.Authority == "A1" && r.Type == "T1" && r.State == license.Active }, 1},
-		{"nobody's", license.Query{Authority: "A9"}, func(license.Record) bool { return false }, 0},
-		{"a holder", license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{party1}}, holders(party1), 9},
-		{"a holder by two keys", license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{party1, both}}, holders(party1), 9},
-		{"two holders", license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{party1, party2, newKey()}},
-			holders(party1, party2), 12},
-		{"a holder's of a type", license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{party1}, Type: "T2", State: license.Active},
-			func(r license.Record) bool {
-				return holders(party1)(r) && r.Type == "T2" && r.State == license.Active
-			}, 2},
-		{"unknown keys", license.Query{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey()}},
-			func(license.Record) bool { return false }, 0},
-		{"keys of another kind", license.Query{Kind: license.LookupNumber, Keys: []signing.Lookup{party1}},
-			func(license.Record) bool { return false }, 0},
-	} {
+	f := newShelf(t, s)
+	for _, c := range f.cases() {
 		t.Run(c.name, func(t *testing.T) {
 			var want []license.Record
-			for _, r := range all {
+			for _, r := range f.all {
 				if c.match(r) {
 					want = append(want, r)
 				}
@@ -114,6 +55,72 @@ func search(t *testing.T, open Open) {
 	})
 	t.Run("kinds", func(t *testing.T) { searchKinds(t, s) })
 	t.Run("days", func(t *testing.T) { searchDays(t, s) })
+}
+
+// shelf is a dozen licenses to search, of which several were made at the same
+// time. Three quarters have one holder, whose key was rotated; the others another.
+type shelf struct {
+	all                        []license.Record // in the order of searches
+	holder1, rotated1, holder2 signing.Lookup
+	ofHolder1                  map[license.ID]bool
+}
+
+func newShelf(t *testing.T, s LicenseStores) shelf {
+	f := shelf{holder1: newKey(), rotated1: newKeyOf(2), holder2: newKey(), ofHolder1: map[license.ID]bool{}}
+	for i := range 12 {
+		r := issue(t, s)
+		r.Record.Created = at(i / 4 * 60) // three times, four licenses each
+		r.Record.Type = []license.TypeCode{"T1", "T2"}[i%2]
+		r.Record.Authority = []party.USCC{"A1", "A2", "A3"}[i%3]
+		if i%5 == 0 {
+			r.Record.State, r.Add.State = license.Ended, license.Ended
+		}
+		if r.Lookups[3].Keys = []signing.Lookup{f.holder1, f.rotated1}; i%4 == 3 {
+			r.Lookups[3].Keys = []signing.Lookup{f.holder2}
+		}
+		f.ofHolder1[r.Record.ID] = i%4 != 3
+		save(t, s, r)
+		r.Record.Revision = 1
+		f.all = append(f.all, r.Record)
+	}
+	slices.SortFunc(f.all, func(a, b license.Record) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return f
+}
+
+type searchCase struct {
+	name  string
+	query license.Query
+	match func(license.Record) bool
+	count int
+}
+
+func (f shelf) cases() []searchCase {
+	byHolder := func(keys ...signing.Lookup) license.Query {
+		return license.Query{Kind: license.LookupHolder, Keys: keys}
+	}
+	narrow, otherKind := byHolder(f.holder1), byHolder(f.holder1)
+	narrow.Type, narrow.State, otherKind.Kind = "T2", license.Active, license.LookupNumber
+	every := func(license.Record) bool { return true }
+	none := func(license.Record) bool { return false }
+	ofHolder1 := func(r license.Record) bool { return f.ofHolder1[r.ID] }
+	return []searchCase{
+		{"everything", license.Query{}, every, 12},
+		{"authority", license.Query{Authority: "A2"}, func(r license.Record) bool { return r.Authority == "A2" }, 4},
+		{"type", license.Query{Type: "T2"}, func(r license.Record) bool { return r.Type == "T2" }, 6},
+		{"state", license.Query{State: license.Ended}, func(r license.Record) bool { return r.State == license.Ended }, 3},
+		{"authority, type and state", license.Query{Authority: "A1", Type: "T1", State: license.Active},
+			func(r license.Record) bool { return r.Authority == "A1" && r.Type == "T1" && r.State == license.Active }, 1},
+		{"nobody's", license.Query{Authority: "A9"}, none, 0},
+		{"a holder", byHolder(f.holder1), ofHolder1, 9},
+		{"a holder by two keys", byHolder(f.holder1, f.rotated1), ofHolder1, 9},
+		{"two holders", byHolder(f.holder1, f.holder2, newKey()), every, 12},
+		{"a holder's of a type and state", narrow,
+			func(r license.Record) bool { return ofHolder1(r) && r.Type == "T2" && r.State == license.Active }, 2},
+		{"unknown keys", byHolder(newKey()), none, 0},
+		{"keys of another kind", otherKind, none, 0},
+	}
 }
 
 // searchKinds finds a license by each kind of key.

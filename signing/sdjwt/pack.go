@@ -1,20 +1,19 @@
 package sdjwt
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	stdjson "encoding/json"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// PackOptions says how Pack works; its zero value is right for RFC 9901's
+// PackOptions says how PackJSON works; its zero value is right for RFC 9901's
 // mandatory algorithm without decoys.
 type PackOptions struct {
 	Hash   Hash      // default SHA256
@@ -26,48 +25,26 @@ type PackOptions struct {
 
 const (
 	saltSize = 16 // bytes: the 128 bits that RFC 9901 section 9.3 recommends
-	saltLen  = (saltSize*8 + 5) / 6
 	// poolSize is how much randomness is read at a time: enough for the salts
 	// of most licenses, since each read is a system call.
 	poolSize = 32 * saltSize
 )
 
-// Pack turns claims into the payload of an SD-JWT and its disclosures, in the
-// order of the document, names sorted, each before those inside it (RFC 9901
-// section 4). The payload names the hash algorithm and marshals to JSON.
+// PackJSON turns claims into the payload of an SD-JWT, as JSON, and its
+// disclosures, in the order of the document, names sorted, each before those
+// inside it (RFC 9901 section 4). The payload names the hash algorithm.
 //
 // Claims may hold [Selective] at any depth of maps and slices of any. Values of
 // other types are marshalled as they are; one with a Selective inside is
-// refused. Claims are not changed, but the payload may share parts of them.
-// What Pack makes is within the default [Limits] for depth and disclosures.
-func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
-	payload, p, err := pack(claims, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return payload, p.disclosures, nil
-}
-
-// PackJSON is [Pack] for a payload that is to be signed at once: it returns it
-// as JSON, names sorted.
+// refused. Claims are not changed. What PackJSON makes is within the default
+// [Limits] for depth and disclosures.
 func PackJSON(claims map[string]any, o PackOptions) (payload jsontext.Value, disclosures []string, err error) {
-	tree, p, err := pack(claims, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	if payload, err = p.appendJSON(make([]byte, 0, 2048), tree); err != nil {
-		return nil, nil, err
-	}
-	return payload, p.disclosures, nil
-}
-
-// pack makes the payload and, in the packer, the disclosures.
-func pack(claims map[string]any, o PackOptions) (map[string]any, *packer, error) {
-	p := &packer{
+	p := packer{
 		PackOptions: o,
-		disclosures: make([]string, 0, 32),
-		text:        make([]byte, 0, 512),
-		coded:       make([]byte, 0, 512),
+		out:         make([]byte, 0, 2048),
+		coded:       make([]byte, 0, 4096),
+		made:        make([]span, 0, 32),
+		digests:     make([][digestLen]byte, 0, 32),
 		names:       make([]string, 0, 32),
 	}
 	if p.Hash == "" {
@@ -82,225 +59,319 @@ func pack(claims map[string]any, o PackOptions) (map[string]any, *packer, error)
 	if p.Rand == nil {
 		p.Rand = rand.Reader
 	}
-	p.digests = newDigester(p.Hash)
-	p.made.Grow(4096)
-	payload, err := p.object(claims, 1)
+	p.digester = newDigester(p.Hash)
+	if err := p.object(claims, 1); err != nil {
+		return nil, nil, err
+	}
+	return p.out, p.disclosures(), nil
+}
+
+// Pack is [PackJSON] for a caller that looks into the payload: it returns it
+// decoded, numbers as [Number], the digests of an object as []string.
+func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
+	text, disclosures, err := PackJSON(claims, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	payload[nameHash] = string(p.Hash)
-	return payload, p, nil
+	d := newTreeDecoder(text, defaultDepth)
+	d.payload = true
+	tree, err := d.value(1)
+	if err != nil {
+		return nil, nil, d.explain(err, "sdjwt_malformed")
+	}
+	payload, _ = plain(tree).(map[string]any)
+	return payload, disclosures, nil
 }
 
-// packer is one run of Pack.
+// plain returns a decoded tree with its digests as they stand in JSON.
+func plain(v any) any {
+	switch v := v.(type) {
+	case digests:
+		return []string(v)
+	case digestElement:
+		return map[string]any{nameElement: string(v)}
+	case map[string]any:
+		for name := range v {
+			v[name] = plain(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = plain(v[i])
+		}
+	}
+	return v
+}
+
+// packer is one run of PackJSON. It writes the payload and, behind what is
+// written of it so far, one disclosure after another, each of which makes room
+// for the next once it is hashed.
 type packer struct {
 	PackOptions
-	disclosures []string
-	digests     *digester
-	made        strings.Builder // what disclosures and digests are parts of
-	pool        []byte          // randomness not used yet
-	text, coded []byte          // scratch: a disclosure as JSON and in base64url
-	names       []string        // scratch: the sorted names of objects under way
+	digester *digester
+	out      []byte            // JSON
+	coded    []byte            // all disclosures in base64url
+	made     []span            // of coded, in the order of the document
+	digests  [][digestLen]byte // of members of objects under way, the inmost last
+	names    []string          // likewise, names, sorted
+	pool     []byte            // randomness not used yet
 }
 
-// keep returns b as a string. All lie in a few blocks of memory, since a
-// license has dozens of them.
-func (p *packer) keep(b []byte) string {
-	from := p.made.Len()
-	p.made.Write(b)
-	return p.made.String()[from:]
-}
+// span is a part of a text.
+type span struct{ from, to int }
 
-// value returns v with everything selective in it replaced by digests. It
-// stands at the given depth.
-func (p *packer) value(v any, depth int) (any, error) {
-	switch x := v.(type) {
-	case nil, bool, int, int64, int32, uint32:
-		return v, nil
-	case string:
-		if !utf8.ValidString(x) {
-			return nil, fail("claim_malformed", "a string is not UTF-8")
-		}
-		return v, nil // not x, which would be allocated again
-	case map[string]any:
-		return p.object(x, depth)
-	case []any:
-		return p.array(x, depth)
-	case Selective:
-		return nil, fail("claim_malformed", "a selective value directly inside another")
-	case stdjson.Number: // a kind of string to json/v2, which would quote it
-		return p.foreign(Number(x), depth)
+// disclosures returns all disclosures. They are parts of one string: there are
+// dozens of them in a license.
+func (p *packer) disclosures() []string {
+	all, list := string(p.coded), make([]string, len(p.made))
+	for i, s := range p.made {
+		list[i] = all[s.from:s.to]
 	}
-	return p.foreign(v, depth)
+	return list
 }
 
-// foreign returns a value of a type of its own as JSON, checked like the rest.
-func (p *packer) foreign(v any, depth int) (jsontext.Value, error) {
+// value appends v, with everything selective in it replaced by digests. It
+// stands at the given depth.
+func (p *packer) value(v any, depth int) error {
+	switch v := v.(type) {
+	case nil:
+		p.out = append(p.out, "null"...)
+	case bool:
+		p.out = strconv.AppendBool(p.out, v)
+	case int:
+		p.out = strconv.AppendInt(p.out, int64(v), 10)
+	case int64:
+		p.out = strconv.AppendInt(p.out, v, 10)
+	case string:
+		return p.quote(v)
+	case map[string]any:
+		return p.object(v, depth)
+	case []any:
+		return p.array(v, depth)
+	case Selective:
+		return fail("claim_malformed", "a selective value directly inside another")
+	case stdjson.Number: // a kind of string to json/v2, which would quote it
+		return p.foreign(Number(v), depth)
+	default:
+		return p.foreign(v, depth)
+	}
+	return nil
+}
+
+// quote appends a string.
+func (p *packer) quote(s string) (err error) {
+	if p.out, err = jsontext.AppendQuote(p.out, s); err != nil {
+		return fail("claim_malformed", "a string or name is not UTF-8")
+	}
+	return nil
+}
+
+// foreign appends a value of a type of its own, checked like the rest.
+func (p *packer) foreign(v any, depth int) error {
 	raw, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil { // which may quote the claim, so it is not passed on
-		return nil, fail("claim_malformed", "a value of type %T has no JSON form", v)
+		return fail("claim_malformed", "a value of type %T has no JSON form", v)
 	}
 	d := newTreeDecoder(raw, defaultDepth-depth+1)
 	if _, err := d.value(1); err != nil {
 		if err != errMisplaced {
-			return nil, d.explain(err, "claim_malformed")
+			return d.explain(err, "claim_malformed")
 		}
 		d.marked = true
 	}
 	if d.marked {
-		return nil, fail("claim_reserved", "in a value of type %T", v)
+		return fail("claim_reserved", "in a value of type %T", v)
 	}
-	return raw, nil
+	p.out = append(p.out, raw...)
+	return nil
 }
 
-// object returns m with its selective members replaced by a sorted list of
+// object appends m with its selective members replaced by a sorted list of
 // digests. Sorting hides their order (RFC 9901 section 4.2.4.1) and mixes in
 // the decoys.
-func (p *packer) object(m map[string]any, depth int) (map[string]any, error) {
+func (p *packer) object(m map[string]any, depth int) error {
 	if depth > defaultDepth {
-		return nil, fail("sdjwt_depth", "at most %d levels", defaultDepth)
+		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
 	}
+	outer := len(p.digests)
 	names := p.sorted(m)
-	defer p.done(names)
-	plain := 0
-	for _, v := range m {
-		if _, ok := v.(Selective); !ok {
-			plain++
-		}
-	}
-	out := make(map[string]any, plain+1)
-	var digests []string
+	p.out = append(p.out, '{')
 	for _, name := range names {
 		if reserved(name) {
-			return nil, fail("claim_reserved", "at depth %d", depth)
-		}
-		if !utf8.ValidString(name) {
-			return nil, fail("claim_malformed", "a name is not UTF-8")
+			return fail("claim_reserved", "at depth %d", depth)
 		}
 		v := m[name]
-		s, ok := v.(Selective)
-		if !ok {
-			v, err := p.value(v, depth+1)
+		if s, ok := v.(Selective); ok {
+			digest, err := p.disclose(true, name, s.Value, depth+1)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			out[name] = v
+			p.digests = append(p.digests, digest)
 			continue
 		}
-		digest, err := p.disclose(true, name, s.Value, depth+1)
-		if err != nil {
-			return nil, err
+		p.comma()
+		if err := p.quote(name); err != nil {
+			return err
 		}
-		if digests == nil {
-			digests = make([]string, 0, len(m)-plain+p.Decoys)
+		p.out = append(p.out, ':')
+		if err := p.value(v, depth+1); err != nil {
+			return err
 		}
-		digests = append(digests, digest)
 	}
-	if digests == nil {
-		return out, nil
+	p.names = p.names[:len(p.names)-len(names)]
+	if len(p.digests) > outer {
+		if err := p.list(outer); err != nil {
+			return err
+		}
 	}
+	if depth == 1 { // the payload (RFC 9901 section 4.1.1)
+		p.comma()
+		p.out = append(p.out, `"`+nameHash+`":"`+p.Hash+`"`...)
+	}
+	p.out = append(p.out, '}')
+	return nil
+}
+
+// list appends the member _sd: the digests from the given one on, which it
+// takes away, and decoys.
+func (p *packer) list(from int) error {
 	for range p.Decoys {
 		digest, err := p.decoy()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		digests = append(digests, digest)
+		p.digests = append(p.digests, digest)
 	}
-	slices.Sort(digests)
-	out[nameDigests] = digests
-	return out, nil
+	digests := p.digests[from:]
+	slices.SortFunc(digests, func(a, b [digestLen]byte) int { return bytes.Compare(a[:], b[:]) })
+	p.comma()
+	p.out = append(p.out, `"`+nameDigests+`":[`...)
+	for i := range digests {
+		p.comma()
+		p.out = append(p.out, '"')
+		p.out = append(p.out, digests[i][:]...)
+		p.out = append(p.out, '"')
+	}
+	p.out = append(p.out, ']')
+	p.digests = p.digests[:from]
+	return nil
 }
 
-// array returns a with its selective elements replaced by their digests, in
-// place, and decoys at random places between them (RFC 9901 section 4.2.4.2).
-func (p *packer) array(a []any, depth int) ([]any, error) {
-	if depth > defaultDepth {
-		return nil, fail("sdjwt_depth", "at most %d levels", defaultDepth)
+// comma appends one unless what comes is the first in its object or array.
+func (p *packer) comma() {
+	if last := p.out[len(p.out)-1]; last != '{' && last != '[' {
+		p.out = append(p.out, ',')
 	}
-	out := make([]any, len(a))
-	selective := false
-	for i, v := range a {
+}
+
+// array appends a with its selective elements replaced by their digests, in
+// place, and decoys at random places between them (RFC 9901 section 4.2.4.2).
+func (p *packer) array(a []any, depth int) error {
+	selective := slices.ContainsFunc(a, func(v any) bool { _, ok := v.(Selective); return ok })
+	if depth > defaultDepth || selective && depth == defaultDepth { // a digest's object is a level
+		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
+	}
+	decoys := 0
+	if selective {
+		decoys = p.Decoys
+	}
+	p.out = append(p.out, '[')
+	for len(a) > 0 || decoys > 0 {
+		p.comma()
+		decoy, err := p.draw(decoys, decoys+len(a))
+		if err != nil {
+			return err
+		}
+		if decoy {
+			digest, err := p.decoy()
+			if err != nil {
+				return err
+			}
+			p.element(digest)
+			decoys--
+			continue
+		}
+		v := a[0]
+		a = a[1:]
 		s, ok := v.(Selective)
 		if !ok {
-			v, err := p.value(v, depth+1)
-			if err != nil {
-				return nil, err
+			if err := p.value(v, depth+1); err != nil {
+				return err
 			}
-			out[i] = v
 			continue
 		}
 		digest, err := p.disclose(false, "", s.Value, depth+1)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out[i], selective = element(digest), true
+		p.element(digest)
 	}
-	if !selective {
-		return out, nil
-	}
-	for range p.Decoys {
-		digest, err := p.decoy()
-		if err != nil {
-			return nil, err
-		}
-		where, err := p.random(8)
-		if err != nil {
-			return nil, err
-		}
-		i := binary.LittleEndian.Uint64(where) % uint64(len(out)+1)
-		out = slices.Insert(out, int(i), any(element(digest)))
-	}
-	return out, nil
+	p.out = append(p.out, ']')
+	return nil
 }
 
-// element returns what stands in an array for a withheld element.
-func element(digest string) map[string]any { return map[string]any{nameElement: digest} }
+// element appends what stands in an array for a withheld element.
+func (p *packer) element(digest [digestLen]byte) {
+	p.out = append(p.out, `{"`+nameElement+`":"`...)
+	p.out = append(p.out, digest[:]...)
+	p.out = append(p.out, `"}`...)
+}
 
 // disclose adds the disclosure of a member, or else of an array element, and
 // returns its digest (RFC 9901 sections 4.2.1 to 4.2.3).
-func (p *packer) disclose(member bool, name string, v any, depth int) (string, error) {
-	place := len(p.disclosures)
+func (p *packer) disclose(member bool, name string, v any, depth int) (digest [digestLen]byte, err error) {
+	place := len(p.made)
 	if place == defaultDisclosures {
-		return "", fail("sdjwt_too_large", "at most %d disclosures", defaultDisclosures)
+		return digest, fail("sdjwt_too_large", "at most %d disclosures", defaultDisclosures)
 	}
-	p.disclosures = append(p.disclosures, "")
-	v, err := p.value(v, depth) // what is inside has its digests first
-	if err != nil {
-		return "", err
-	}
-	text := append(p.text[:0], `["`...)
+	p.made = append(p.made, span{})
+	begin := len(p.out)
+	p.out = append(p.out, `["`...)
 	if p.salt != nil {
-		text = append(text, p.salt()...)
+		p.out = append(p.out, p.salt()...)
 	} else {
 		salt, err := p.random(saltSize)
 		if err != nil {
-			return "", err
+			return digest, err
 		}
-		text = encoding.AppendEncode(text, salt)
+		p.out = encoding.AppendEncode(p.out, salt)
 	}
-	text = append(text, `",`...)
+	p.out = append(p.out, `",`...)
 	if member {
-		if text, err = jsontext.AppendQuote(text, name); err != nil {
-			return "", fail("claim_malformed", "a name is not UTF-8")
+		if err := p.quote(name); err != nil {
+			return digest, err
 		}
-		text = append(text, ',')
+		p.out = append(p.out, ',')
 	}
-	if text, err = p.appendJSON(text, v); err != nil {
-		return "", err
+	if err := p.value(v, depth); err != nil { // with the disclosures inside
+		return digest, err
 	}
-	p.text = append(text, ']')
-	p.coded = encoding.AppendEncode(p.coded[:0], p.text)
-	p.disclosures[place] = p.keep(p.coded)
-	return p.keep(p.digests.of(p.coded)), nil
+	p.out = append(p.out, ']')
+	from := len(p.coded)
+	p.coded = encoding.AppendEncode(p.coded, p.out[begin:])
+	p.out = p.out[:begin]
+	p.made[place] = span{from, len(p.coded)}
+	return p.digester.digest(p.coded[from:]), nil
 }
 
 // decoy returns a digest of nothing but randomness (RFC 9901 section 4.2.5).
-func (p *packer) decoy() (string, error) {
+func (p *packer) decoy() (digest [digestLen]byte, err error) {
 	random, err := p.random(hashSize)
 	if err != nil {
-		return "", err
+		return digest, err
 	}
-	return p.keep(p.digests.of(random)), nil
+	return p.digester.digest(random), nil
+}
+
+// draw reports true in k of n cases.
+func (p *packer) draw(k, n int) (bool, error) {
+	if k == 0 {
+		return false, nil
+	}
+	random, err := p.random(8)
+	if err != nil {
+		return false, err
+	}
+	return binary.LittleEndian.Uint64(random)%uint64(n) < uint64(k), nil
 }
 
 // random returns n ≤ poolSize random bytes, valid until it is called again.
@@ -317,7 +388,7 @@ func (p *packer) random(n int) ([]byte, error) {
 	return out, nil
 }
 
-// sorted returns m's names in order. They lie in scratch space until done.
+// sorted returns m's names in order, which are the last in p.names then.
 func (p *packer) sorted(m map[string]any) []string {
 	before := len(p.names)
 	for name := range m {
@@ -326,65 +397,4 @@ func (p *packer) sorted(m map[string]any) []string {
 	names := p.names[before:]
 	slices.Sort(names)
 	return names
-}
-
-// done gives back the names that sorted returned last.
-func (p *packer) done(names []string) { p.names = p.names[:len(p.names)-len(names)] }
-
-// appendJSON appends a value that packer.value returned, as JSON. The encoder
-// of json/v2 would do, at four times the cost for values as small as these.
-func (p *packer) appendJSON(dst []byte, v any) (_ []byte, err error) {
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...), nil
-	case bool:
-		return strconv.AppendBool(dst, v), nil
-	case int:
-		return strconv.AppendInt(dst, int64(v), 10), nil
-	case int32:
-		return strconv.AppendInt(dst, int64(v), 10), nil
-	case int64:
-		return strconv.AppendInt(dst, v, 10), nil
-	case uint32:
-		return strconv.AppendUint(dst, uint64(v), 10), nil
-	case string:
-		return jsontext.AppendQuote(dst, v)
-	case jsontext.Value:
-		return append(dst, v...), nil
-	case []string: // digests
-		return appendList(dst, v, jsontext.AppendQuote[string])
-	case []any:
-		return appendList(dst, v, p.appendJSON)
-	case map[string]any:
-		names := p.sorted(v)
-		defer p.done(names)
-		dst = append(dst, '{')
-		for i, name := range names {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = jsontext.AppendQuote(dst, name); err != nil {
-				return nil, err
-			}
-			if dst, err = p.appendJSON(append(dst, ':'), v[name]); err != nil {
-				return nil, err
-			}
-		}
-		return append(dst, '}'), nil
-	}
-	return nil, fail("claim_malformed", "a value of type %T", v)
-}
-
-// appendList appends a JSON array whose elements one appends.
-func appendList[T any](dst []byte, list []T, one func([]byte, T) ([]byte, error)) (_ []byte, err error) {
-	dst = append(dst, '[')
-	for i, v := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = one(dst, v); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, ']'), nil
 }

@@ -142,7 +142,8 @@ func (r *resolver) read(list []string) error {
 		}
 		ends[i] = len(text)
 		text = append(text, '\n')
-		sums = append(sums, digests.of(coded)...)
+		digest := digests.digest(coded)
+		sums = append(sums, digest[:]...)
 	}
 	all := string(sums)
 	for i := range list {

@@ -1,7 +1,7 @@
 // Package sdjwt issues, presents and verifies SD-JWTs: JSON Web Tokens whose
 // holder decides claim by claim what a verifier sees (RFC 9901).
 //
-// The issuer marks claims with [Selective], packs them with [Pack], signs the
+// The issuer marks claims with [Selective], packs them with [PackJSON], signs the
 // payload and joins both with [Combine]. Whoever receives a token takes it
 // apart with [Parse], verifies the signature of Token.JWS with
 // [signing.Verify], and only then gives the verified payload to
@@ -44,7 +44,10 @@ func (h Hash) valid() bool { return h == SHA256 || h == SM3 }
 
 // digest returns the base64url digest of message. The caller has checked that h
 // is valid.
-func (h Hash) digest(message []byte) string { return string(newDigester(h).of(message)) }
+func (h Hash) digest(message []byte) string {
+	text := newDigester(h).digest(message)
+	return string(text[:])
+}
 
 // digester computes many digests with one state.
 type digester struct {
@@ -61,11 +64,12 @@ func newDigester(h Hash) *digester {
 	return &digester{state: sha256.New()}
 }
 
-// of returns the base64url digest of message, valid until it is called again.
-func (d *digester) of(message []byte) []byte {
+// digest returns the base64url digest of message.
+func (d *digester) digest(message []byte) [digestLen]byte {
 	d.state.Reset()
 	d.state.Write(message)
-	return encoding.AppendEncode(d.text[:0], d.state.Sum(d.sum[:0]))
+	encoding.Encode(d.text[:], d.state.Sum(d.sum[:0]))
+	return d.text
 }
 
 // encoding is base64url without padding (RFC 7515 section 2), with trailing

@@ -41,7 +41,7 @@ const (
 // service is a whole server on SQLite with real keys, used over HTTP.
 type service struct {
 	*Server
-	url      string
+	url, dir string
 	db       *sqlite.DB
 	keys     *signing.Installation
 	rules    *oidc.Provider
@@ -75,7 +75,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	must := mustOf(t)
-	s := &service{log: new(buffer), started: time.Now()}
+	s := &service{log: new(buffer), started: time.Now(), dir: dir}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	s.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db"), VFS: c.VFS, Log: log})

@@ -2,7 +2,8 @@ package storagetest
 
 import (
 	"bytes"
-	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -101,12 +102,12 @@ func liveThrough(t *testing.T, db Database) []string {
 
 func searchFinds(t *testing.T) {
 	const secret = "欧阳样例䶮"
-	var deflated bytes.Buffer
-	w, err := flate.NewWriter(&deflated, flate.BestCompression)
-	must(t, "living through", err)
-	_, err = w.Write([]byte(strings.Repeat("x", 100) + secret))
-	must(t, "living through", err)
-	must(t, "deflating", w.Close())
+	var zlibbed, gzipped bytes.Buffer
+	for _, w := range []io.WriteCloser{zlib.NewWriter(&zlibbed), gzip.NewWriter(&gzipped)} {
+		_, err := w.Write([]byte(strings.Repeat("x", 100) + secret))
+		must(t, "compressing", err)
+		must(t, "compressing", w.Close())
+	}
 	noise := strings.Repeat("\x00\xff noise ", 20)
 	for name, planted := range map[string]string{
 		"plain":              secret,
@@ -119,8 +120,10 @@ func searchFinds(t *testing.T) {
 		"base64":             base64.StdEncoding.EncodeToString([]byte(secret)),
 		"base64url in hex":   hex.EncodeToString([]byte(base64.RawURLEncoding.EncodeToString([]byte(secret)))),
 		"JSON escapes":       `\u6b27\u9633\u6837\u4f8b\u4dae`,
-		"deflated":           deflated.String(),
-		"deflated in hex":    hex.EncodeToString(deflated.Bytes()),
+		"zlib":               zlibbed.String(),
+		"zlib in hex":        hex.EncodeToString(zlibbed.Bytes()),
+		"zlib in base64url":  base64.RawURLEncoding.EncodeToString(zlibbed.Bytes()),
+		"gzip":               gzipped.String(),
 		"UTF-16, as on disk": "\x6b\x27\x96\x33\x68\x37\x4f\x8b\x4d\xae",
 	} {
 		if len(found([]byte(noise+planted+noise), []string{secret})) == 0 {
@@ -138,7 +141,7 @@ var (
 )
 
 // found returns which of the secrets are in data: as they are, as UTF-16 or
-// JSON escapes, behind hex or base64 at any alignment, or deflated.
+// JSON escapes, behind hex or base64 at any alignment, or compressed.
 func found(data []byte, secrets []string) []string {
 	var hits []string
 	seek := func(b []byte) {
@@ -196,29 +199,26 @@ func decoded(b []byte) [][]byte {
 	return slices.DeleteFunc(out, func(b []byte) bool { return len(b) == 0 })
 }
 
-// inflated tries every place at which a deflate stream may begin: gzip and
-// zlib have one inside. Most places give nothing, or a few bytes of rubbish.
+// inflated returns what zlib and gzip streams in b hold, wherever they begin.
 func inflated(b []byte) []byte {
-	const enough = 1 << 16
-	if len(b) > 8<<20 {
-		b = b[:8<<20]
-	}
+	const enough = 1 << 20
 	var all []byte
-	r := flate.NewReader(bytes.NewReader(nil))
-	plain := make([]byte, enough)
-	for i := range b {
-		if kind := b[i] >> 1 & 3; kind == 0 || kind == 3 { // stored blocks are plain to see, and 3 is none
+	for i := range len(b) - 1 {
+		var r io.Reader
+		var err error
+		switch {
+		case b[i] == 0x78 && (uint16(b[i])<<8|uint16(b[i+1]))%31 == 0: // RFC 1950 section 2.2
+			r, err = zlib.NewReader(bytes.NewReader(b[i:]))
+		case b[i] == 0x1f && b[i+1] == 0x8b: // RFC 1952 section 2.3.1
+			r, err = gzip.NewReader(bytes.NewReader(b[i:]))
+		default:
 			continue
 		}
-		if err := r.(flate.Resetter).Reset(bytes.NewReader(b[i:min(len(b), i+enough)]), nil); err != nil {
+		if err != nil {
 			continue
 		}
-		if n, _ := io.ReadFull(r, plain); n > 32 {
-			all = append(append(all, plain[:n]...), 0)
-		}
-		if len(all) > 64<<20 {
-			break
-		}
+		plain, _ := io.ReadAll(io.LimitReader(r, enough)) // what came before an error is worth a look too
+		all = append(append(all, plain...), 0)
 	}
 	return all
 }

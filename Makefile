@@ -16,7 +16,7 @@ demo: build ## run the registry with made-up samples in a fresh directory (ARGS=
 	bin/yizheng demo $(ARGS)
 
 build: ## build bin/yizheng: one static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/yizheng ./cmd/yizheng
+	CGO_ENABLED=0 go build -o bin/yizheng ./cmd/yizheng
 
 test: ## run all tests, with the race detector, beside a PostgreSQL and a Redis of their own
 	.ci/install

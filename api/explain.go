@@ -20,7 +20,7 @@ const problemMedia = "application/problem+json"
 type problem struct {
 	Type       string              `json:"type" doc:"about:blank: status and reason say it all"`
 	Title      string              `json:"title" doc:"the status in words"`
-	Status     int                 `json:"status"`
+	Status     int                 `json:"status" doc:"the HTTP status"`
 	Reason     string              `json:"reason" doc:"a stable code in snake_case: test for this"`
 	Detail     string              `json:"detail" doc:"what is wrong and what to do, for people"`
 	RequestID  string              `json:"request_id" doc:"finds this request in the service's log"`

@@ -1,0 +1,276 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// document fetches the OpenAPI document.
+func (s *service) document(t testing.TB) object {
+	t.Helper()
+	a := s.call(t, nil, "GET", "/v1/openapi.json", nil).want(t, 200, "")
+	var d object
+	mustOf(t)(jsonInto(a, &d))
+	return d
+}
+
+// at walks into nested objects.
+func at(o object, names ...string) object {
+	for _, name := range names {
+		o, _ = o[name].(object)
+	}
+	return o
+}
+
+// Every endpoint is in the document and everything in the document is served.
+// Each is either public or asks for a token.
+func TestDocumentIsComplete(t *testing.T) {
+	s := newService(t, serviceConfig{})
+	d := s.document(t)
+	if d["openapi"] != "3.1.0" {
+		t.Errorf("openapi is %v", d["openapi"])
+	}
+	described := map[string]bool{}
+	ids := map[any]bool{}
+	fill := strings.NewReplacer("{code}", sampleType, "{id}", strings.Repeat("a", 26), "{kid}", "x", "{n}", "7")
+	for path, item := range at(d, "paths") {
+		for method, op := range item.(object) {
+			method = strings.ToUpper(method)
+			described[method+" "+path] = true
+			o := op.(object)
+			if ids[o["operationId"]] || o["operationId"] == "" || o["summary"] == "" {
+				t.Errorf("%s %s: id %v, summary %v", method, path, o["operationId"], o["summary"])
+			}
+			ids[o["operationId"]] = true
+			public := len(o["security"].([]any)) == 0
+			a := s.call(t, nil, method, fill.Replace(path), nil)
+			if a.StatusCode == 405 || a.member("reason") == "not_found" || (a.StatusCode == 401) == public {
+				t.Errorf("%s %s, public %v: %d %s", method, path, public, a.StatusCode, a.member("reason"))
+			}
+			var parameters []string
+			for _, p := range asList(o["parameters"]) {
+				if p.(object)["in"] == "path" {
+					parameters = append(parameters, "{"+p.(object)["name"].(string)+"}")
+				}
+			}
+			if want := regexp.MustCompile(`\{\w+\}`).FindAllString(path, -1); !slices.Equal(parameters, want) {
+				t.Errorf("%s: path parameters %v", path, parameters)
+			}
+		}
+	}
+	for _, es := range [][]endpoint{s.typeEndpoints(), s.licenseEndpoints(), s.verifyEndpoints(), s.trustEndpoints()} {
+		for _, e := range es {
+			if !described[e.method+" "+e.path] {
+				t.Errorf("%s %s is not in the document", e.method, e.path)
+			}
+			delete(described, e.method+" "+e.path)
+		}
+	}
+	for more := range described {
+		t.Errorf("%s is in the document alone", more)
+	}
+	page := s.call(t, nil, "GET", "/docs", nil).want(t, 200, "").body
+	for id := range ids {
+		if !strings.Contains(page, fmt.Sprintf(`<article id="%s">`, id)) {
+			t.Errorf("%v is not on the page", id)
+		}
+	}
+}
+
+func asList(v any) []any { l, _ := v.([]any); return l }
+
+// Every member is described, by a type that JSON has.
+func TestDocumentDescribesMembers(t *testing.T) {
+	s := newService(t, serviceConfig{Empty: true})
+	schemas := at(s.document(t), "components", "schemas")
+	for name, schema := range schemas {
+		for member, p := range at(schema.(object), "properties") {
+			m := p.(object)
+			if m["description"] == nil || m["type"] == nil && m["$ref"] == nil {
+				t.Errorf("%s.%s is %v", name, member, m)
+			}
+		}
+	}
+	for place, want := range map[string]string{
+		"IssueRequest.valid_from": "string date", "IssueRequest.valid_until": "string date", "Document.date": "string date", "License.valid_until": "string date",
+		"License.created_at": "string date-time", "Type.published_at": "string date-time", "License.authority": "string", "License.type_code": "string",
+		"License.id": "string", "Definition.schema": "object", "Definition.layout": "object", "IssueRequest.fields": "object", "Presented.fields": "object",
+		"Definition.authorities": "array", "Validity.max_months": "integer int64", "License.holders": "array", "Type.name": "string", "License.version": "integer int64",
+	} {
+		schema, member, _ := strings.Cut(place, ".")
+		m := at(schemas, schema, "properties", member)
+		if got := strings.TrimSuffix(fmt.Sprint(m["type"], " ", or(m["format"], "")), " "); got != want {
+			t.Errorf("%s is %s, want %s", place, got, want)
+		}
+	}
+	for schema, want := range map[string]string{
+		"IssueRequest": "type_code number holders valid_from fields", "Holder": "name code_type code role", "Issued": "id identifier verification_code version state credential",
+		"EndRequest": "reason kind effective_from document", "Document": "number date basis", "Verification": "verdict checked_at checks",
+		"SearchRequest": "", "VerifyRequest": "", "Validity": "long_term",
+	} {
+		var got []string
+		for _, name := range asList(at(schemas, schema)["required"]) {
+			got = append(got, name.(string))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s requires %v, want %s", schema, got, want)
+		}
+	}
+}
+
+func or(v, otherwise any) any {
+	if v == nil {
+		return otherwise
+	}
+	return v
+}
+
+// What the service answers is what the document says.
+func TestAnswersFitTheDocument(t *testing.T) {
+	s := newService(t, serviceConfig{})
+	d := s.document(t)
+	out := s.issue(t, "1")
+	id := "/v1/licenses/" + out.ID
+	replace := merge(issueBody("1", object{"type_code": nil}), object{"kind": "correction", "reason": "x"})
+	for _, c := range []struct {
+		client  *clientOfTest
+		request string // path as in the document
+		path    string
+		body    any
+	}{
+		{s.department, "POST /v1/licenses", "/v1/licenses", issueBody("2", object{"valid_until": nil})},
+		{s.department, "POST /v1/licenses/{id}/replace", id + "/replace", replace},
+		{s.department, "POST /v1/licenses/{id}/suspend", id + "/suspend", object{"reason": "x"}},
+		{s.department, "POST /v1/licenses/{id}/end", id + "/end", endBody()},
+		{s.reader, "GET /v1/licenses/{id}", id, nil},
+		{s.reader, "GET /v1/licenses/{id}", id + "?version=1", nil},
+		{s.reader, "GET /v1/licenses/{id}/history", id + "/history", nil},
+		{s.reader, "POST /v1/licenses/search", "/v1/licenses/search", object{}},
+		{s.reader, "POST /v1/licenses/search", "/v1/licenses/search", object{"limit": 1}},
+		{s.reader, "GET /v1/license-types", "/v1/license-types?limit=1", nil},
+		{s.reader, "GET /v1/license-types/{code}", "/v1/license-types/" + sampleType, nil},
+		{s.catalog, "PUT /v1/license-types/{code}", "/v1/license-types/" + draftType, definition(nil)},
+		{nil, "POST /v1/verify", "/v1/verify", object{"credential": out.Credential}},
+		{nil, "POST /v1/verify", "/v1/verify", object{"credential": "x"}},
+		{nil, "POST /v1/verify", "/v1/verify", object{"identifier": out.Identifier, "verification_code": out.VerificationCode}},
+		{s.department, "POST /v1/licenses", "/v1/licenses", object{"number": ""}},
+		{nil, "POST /v1/verify", "/v1/verify", "{"},
+	} {
+		method, path, _ := strings.Cut(c.request, " ")
+		op := at(d, "paths", path, strings.ToLower(method))
+		if body, ok := c.body.(object); ok && body["number"] != "" {
+			fits(t, d, at(op, "requestBody", "content", "application/json", "schema"), overJSON(t, body), c.request+" request")
+		}
+		a := s.call(t, c.client, method, c.path, c.body, idempotencyKey, "k")
+		status, media := fmt.Sprint(a.StatusCode), a.Header.Get("Content-Type")
+		if a.StatusCode >= 400 {
+			status = "4XX"
+		}
+		schema := at(op, "responses", status, "content", media, "schema")
+		if schema == nil {
+			t.Errorf("%s: an answer %d of %s is not in the document", c.request, a.StatusCode, media)
+			continue
+		}
+		var v any
+		mustOf(t)(jsonInto(a, &v))
+		fits(t, d, schema, v, c.request)
+	}
+}
+
+// overJSON returns a value as it comes out of JSON.
+func overJSON(t *testing.T, v any) (out any) {
+	t.Helper()
+	mustOf(t)(json.Unmarshal([]byte(text(t, v)), &out))
+	return out
+}
+
+// fits checks a value against as much of JSON Schema as the document uses; a
+// member that isn't described is wrong also where the schema lets it in.
+func fits(t *testing.T, d, schema object, v any, where string) {
+	t.Helper()
+	if ref, ok := schema["$ref"].(string); ok {
+		schema = at(d, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+	}
+	wrong := func() { t.Errorf("%s: %v doesn't fit %v", where, v, schema) }
+	switch schema["type"] {
+	case "object":
+		o, ok := v.(object)
+		if !ok {
+			wrong()
+			return
+		}
+		for _, name := range asList(schema["required"]) {
+			if _, ok := o[name.(string)]; !ok {
+				t.Errorf("%s: %s is required and not there", where, name)
+			}
+		}
+		properties := at(schema, "properties")
+		for name, member := range o {
+			if p, ok := properties[name].(object); ok {
+				fits(t, d, p, member, where+"/"+name)
+			} else if properties != nil {
+				t.Errorf("%s: %s is not described", where, name)
+			}
+		}
+	case "array":
+		list, ok := v.([]any)
+		if !ok {
+			wrong()
+		}
+		for i, item := range list {
+			fits(t, d, schema["items"].(object), item, fmt.Sprint(where, "/", i))
+		}
+	case "string":
+		if s, ok := v.(string); !ok || !fitsText(schema, s) {
+			wrong()
+		}
+	case "integer":
+		if n, ok := v.(float64); !ok || n != float64(int64(n)) {
+			wrong()
+		}
+	case "boolean":
+		if _, ok := v.(bool); !ok {
+			wrong()
+		}
+	default:
+		t.Errorf("%s: a schema of type %v", where, schema["type"])
+	}
+}
+
+func fitsText(schema object, s string) bool {
+	if p, ok := schema["pattern"].(string); ok && !regexp.MustCompile(p).MatchString(s) {
+		return false
+	}
+	if values := asList(schema["enum"]); values != nil && !slices.Contains(values, any(s)) {
+		return false
+	}
+	var err error
+	switch schema["format"] {
+	case "date":
+		_, err = party.ParseDate(s)
+	case "date-time":
+		_, err = time.Parse(time.RFC3339, s)
+	}
+	return err == nil
+}
+
+// The document itself is strict JSON, and its references lead somewhere.
+func TestDocumentReferences(t *testing.T) {
+	s := newService(t, serviceConfig{Empty: true})
+	a := s.call(t, nil, "GET", "/v1/openapi.json", nil).want(t, http.StatusOK, "")
+	var d object
+	mustOf(t)(decodeJSON([]byte(a.body), &d))
+	for _, m := range regexp.MustCompile(`"\$ref":"#/([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
+		if at(d, strings.Split(m[1], "/")...) == nil {
+			t.Errorf("%s leads nowhere", m[0])
+		}
+	}
+}

@@ -45,7 +45,7 @@ func TestOpenSQLite(t *testing.T) {
 func TestOpenPostgres(t *testing.T) {
 	url := os.Getenv("YIZHENG_TEST_POSTGRES_URL")
 	if url == "" {
-		t.Skip("YIZHENG_TEST_POSTGRES_URL is not set; run this below .ci/with-servers")
+		t.Fatal("YIZHENG_TEST_POSTGRES_URL is not set: run make test, or this below .ci/with-servers")
 	}
 	db, err := storage.Open(t.Context(), url, storage.Options{})
 	if err != nil {

@@ -79,7 +79,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
 			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
 		testOurs:   []string{"storage", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"github.com/emmansun/gmsm"},
+		testOthers: []string{"github.com/emmansun/gmsm", "github.com/ncruces/go-sqlite3"},
 	},
 	"api/web": {},
 	"cmd/yizheng": {

@@ -85,7 +85,7 @@ func checkEchoes(t *testing.T, body []byte, p *problem) {
 			t.Fatalf("pointer with %d parts", n)
 		}
 		// Every name in the pointer is followed by a colon in the body.
-		for _, token := range strings.Split(v.Pointer[1:], "/") {
+		for token := range strings.SplitSeq(v.Pointer[1:], "/") {
 			if len(token) > 8 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" && !nameIn(body, token) {
 				t.Fatalf("%q of the pointer is not a name in %q", token, body)
 			}

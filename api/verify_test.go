@@ -208,11 +208,12 @@ func TestWithheldFields(t *testing.T) {
 
 // TestForgeriesDontHoldUpOthers lets very many forged signatures come at once:
 // second opinions stay within their slot and queue, no forgery passes, and
-// genuine licenses are answered within two seconds all the while.
+// genuine licenses are answered soon all the while: within two seconds on a
+// machine that has nothing else to do.
 func TestForgeriesDontHoldUpOthers(t *testing.T) {
-	n, within := 400, 2*time.Second
+	n, within := 150, 8*time.Second
 	if os.Getenv("YIZHENG_SOAK") == "1" {
-		n = 5000
+		n, within = 5000, 2*time.Second
 	}
 	var now, most atomic.Int64
 	f := newForger(t, serviceConfig{
@@ -222,7 +223,7 @@ func TestForgeriesDontHoldUpOthers(t *testing.T) {
 				most.Store(inside)
 			}
 			defer now.Add(-1)
-			time.Sleep(20 * time.Millisecond) // a slow machine: the queue must fill
+			time.Sleep(100 * time.Millisecond) // a slow machine: the queue must fill
 			return true                       // and a second implementation that believes everything
 		}},
 	})

@@ -121,33 +121,37 @@ func (in *installation) authorityName(ctx context.Context, code party.USCC) (str
 
 // attach opens an installation for a command, beside a service that may be
 // running. It makes nothing: whatever is missing is an error that says what to do.
-func (s settings) attach(p *process) (in *installation, err error) {
+func (s settings) attach(p *process) (*installation, error) {
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := s.present(); err != nil {
 		return nil, err
 	}
-	if in, err = s.openDatabase(p.ctx, log, nil); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, in.db.Close())
-		}
-	}()
-	if err := in.checkSchema(p.ctx); err != nil {
-		return nil, err
-	}
-	records, err := in.db.Keys().ListKeys(p.ctx, "")
+	in, err := s.openDatabase(p.ctx, log, nil)
 	if err != nil {
 		return nil, err
 	}
+	if err := in.openExisting(p.ctx); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
+}
+
+// openExisting opens the keys, which must be there, and joins the halves.
+func (in *installation) openExisting(ctx context.Context) error {
+	if err := in.checkSchema(ctx); err != nil {
+		return err
+	}
+	records, err := in.db.Keys().ListKeys(ctx, "")
+	if err != nil {
+		return err
+	}
 	if len(records) == 0 {
-		return nil, errNoInstallation(s.Data)
+		return errNoInstallation(in.settings.Data)
 	}
-	if err := in.openKeys(p.ctx); err != nil {
-		return nil, err
+	if err := in.openKeys(ctx); err != nil {
+		return err
 	}
-	return in, in.joinStored(p.ctx)
+	return in.joinStored(ctx)
 }
 
 // joinStored joins under the public URL of the first start.

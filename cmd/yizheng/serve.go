@@ -43,47 +43,51 @@ type service struct {
 
 // start binds the addresses, opens the installation, which the first start
 // makes, and joins it with the API. The caller runs the service, or closes it.
-func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (s *service, err error) {
+func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*service, error) {
 	sparing()
 	slog.SetDefault(log) // libraries that log by themselves do it there
-	s = &service{log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+	s := &service{log: log}
+	if err := c.prepare(ctx, s); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// prepare fills a service in. What it opened before an error is the caller's
+// to close.
+func (c *serveCmd) prepare(ctx context.Context, s *service) error {
 	proxies, err := c.proxies()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The addresses first: nothing is made for a service that can't run. Who
 	// connects now waits until it does.
 	if s.public, err = listen(ctx, "--listen", c.Listen); err != nil {
-		return nil, err
+		return err
 	}
 	if s.admin, err = listen(ctx, "--admin-listen", c.AdminListen); err != nil {
-		return nil, err
+		return err
 	}
 	url, err := c.publicURL(s.public.Addr())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.warn(log, s.admin.Addr())
-	if s.in, err = c.install(ctx, log); err != nil {
-		return nil, err
+	c.warn(s.log, s.admin.Addr())
+	if s.in, err = c.install(ctx, s.log); err != nil {
+		return err
 	}
 	err = s.in.join(ctx, url)
 	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && c.PublicURL == "" {
-		return nil, fmt.Errorf("%w: listen there, or give --public-url %s if a proxy does", err, stored.Stored)
+		return fmt.Errorf("%w: listen there, or give --public-url %s if a proxy does", err, stored.Stored)
 	} else if err != nil {
-		return nil, err
+		return err
 	}
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
 		Anchors: s.in.keys.Anchors(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
-		Log: log, Step: s.in.step,
+		Log: s.log, Step: s.in.step,
 	})
-	return s, err
+	return err
 }
 
 // listen binds an address. The error says which setting to change.
@@ -107,34 +111,38 @@ func (c *serveCmd) warn(log *slog.Logger, admin net.Addr) {
 
 // install opens the installation that is to be served: the database, brought
 // up to date, and the keys.
-func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (in *installation, err error) {
+func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (*installation, error) {
 	// SQLite's file lies in it by default, so it must be there first.
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, err
 	}
-	if in, err = c.openDatabase(ctx, log, failpoint()); err != nil {
+	in, err := c.openDatabase(ctx, log, failpoint())
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, in.close())
-		}
-	}()
-	if c.Migrate == "auto" {
-		if _, err := in.db.Admin().Migrate(ctx); err != nil {
-			return nil, err
-		}
-	} else if err := in.checkSchema(ctx); err != nil {
-		return nil, err
-	}
-	if err := in.openKeys(ctx); err != nil {
-		return nil, err
-	}
-	if _, code, _ := c.registry(); code == placeholderUSCC {
-		log.Warn("the registry's certificates carry a placeholder name and code. For production, start a NEW data directory with "+
-			"--registry-name and --registry-uscc: the root certificate can't be changed later", "uscc", placeholderUSCC)
+	if err := c.furnish(ctx, in); err != nil {
+		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
+}
+
+// furnish brings the schema up to date and opens or makes the keys.
+func (c *serveCmd) furnish(ctx context.Context, in *installation) error {
+	if c.Migrate == "auto" {
+		if _, err := in.db.Admin().Migrate(ctx); err != nil {
+			return err
+		}
+	} else if err := in.checkSchema(ctx); err != nil {
+		return err
+	}
+	if err := in.openKeys(ctx); err != nil {
+		return err
+	}
+	if _, code, err := c.registry(); err == nil && code == placeholderUSCC {
+		in.log.Warn("the registry's certificates carry a placeholder name and code. For production, start a NEW data directory with "+
+			"--registry-name and --registry-uscc: the root certificate can't be changed later", "uscc", placeholderUSCC)
+	}
+	return nil
 }
 
 // ready says whether requests can be served: the database takes writes, and

@@ -124,7 +124,7 @@ func unknownVariables(environ []string) []string {
 	if err != nil {
 		return nil
 	}
-	known := []string{"YIZHENG_CONFIG", "YIZHENG_FAILPOINT"}
+	known := []string{"YIZHENG_CONFIG"}
 	for _, name := range settingNames(parser.Model.Node) {
 		known = append(known, "YIZHENG_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 	}

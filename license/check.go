@@ -137,10 +137,7 @@ func (d *draft) checkFields(vs *violations) error {
 	if len(d.content.Fields) == 0 {
 		d.content.Fields = json.RawMessage("{}")
 	}
-	decoded, ferr := newValueDecoder(d.content.Fields, maxFieldsDepth, maxFieldsValues).document()
-	if len(d.content.Fields) > maxFieldsBytes {
-		ferr = &FieldsError{"fields_size"}
-	}
+	decoded, ferr := decodeFields(d.content.Fields)
 	if ferr != nil {
 		vs.add("/fields", ferr.Reason, "cannot be read as face fields")
 		return nil

@@ -15,6 +15,7 @@ import (
 // Schema may be used by several goroutines.
 type Schema struct {
 	compiled *jsonschema.Schema
+	flat     *flat // nil for one that isn't of the usual kind
 	fields   []Field
 }
 
@@ -150,7 +151,7 @@ func CompileSchema(raw []byte) (*Schema, error) {
 	if err != nil {
 		return nil, invalidSchema(err)
 	}
-	return &Schema{compiled, fieldsOf(root, order)}, nil
+	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order)}, nil
 }
 
 // decodeSchema decodes a schema and returns the root's property names in order.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -12,6 +13,8 @@ import (
 // ([json.Number]).
 type valueDecoder struct {
 	dec      *jsontext.Decoder
+	source   string // what dec reads
+	before   int    // where in source the token before the last one ends
 	maxDepth int
 	values   int    // that may still come
 	ordered  string // the JSON Pointer of an object whose member order is wanted
@@ -19,7 +22,26 @@ type valueDecoder struct {
 }
 
 func newValueDecoder(raw []byte, depth, values int) *valueDecoder {
-	return &valueDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), maxDepth: depth, values: values}
+	return &valueDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), source: string(raw), maxDepth: depth, values: values}
+}
+
+// next reads a token.
+func (d *valueDecoder) next() (jsontext.Token, error) {
+	d.before = int(d.dec.InputOffset())
+	return d.dec.ReadToken()
+}
+
+// text returns the content of the string t, which was read last. Without
+// escapes it is part of the source, which saves an allocation for each: it is
+// valid, or the decoder would have said so, and what lies between two tokens
+// has no quote in it.
+func (d *valueDecoder) text(t jsontext.Token) string {
+	s := d.source[d.before:d.dec.InputOffset()]
+	s = s[strings.IndexByte(s, '"')+1 : len(s)-1]
+	if strings.IndexByte(s, '\\') >= 0 {
+		return t.String()
+	}
+	return s
 }
 
 var errNotJSON = &FieldsError{"fields_json"}
@@ -40,7 +62,7 @@ func (d *valueDecoder) value() (any, *FieldsError) {
 	if d.values--; d.values < 0 {
 		return nil, &FieldsError{"fields_count"}
 	}
-	t, err := d.dec.ReadToken()
+	t, err := d.next()
 	if err != nil {
 		return nil, errNotJSON
 	}
@@ -50,7 +72,7 @@ func (d *valueDecoder) value() (any, *FieldsError) {
 	case 't', 'f':
 		return t.Bool(), nil
 	case '"':
-		return t.String(), nil
+		return d.text(t), nil
 	case '0':
 		return json.Number(t.String()), nil
 	}
@@ -76,11 +98,11 @@ func (d *valueDecoder) object() (any, *FieldsError) {
 	ordered := d.ordered != "" && string(d.dec.StackPointer()) == d.ordered
 	members := make(map[string]any, 16) // a type's fields, usually
 	for d.dec.PeekKind() != '}' {
-		name, err := d.dec.ReadToken()
+		name, err := d.next()
 		if err != nil {
 			return nil, errNotJSON
 		}
-		key := name.String() // before the next token takes its place
+		key := d.text(name) // before the next token takes its place
 		v, fail := d.value()
 		if fail != nil {
 			return nil, fail

@@ -68,6 +68,14 @@ func decodeFields(fields []byte) (any, *FieldsError) {
 // map[string]any, []any, string, bool, nil, and [encoding/json.Number], float64,
 // int or int64 for numbers.
 func (s *Schema) ValidateDecoded(v any) ([]Violation, error) {
+	if s.flat.valid(v) {
+		return nil, nil
+	}
+	return s.validate(v)
+}
+
+// validate asks the validator.
+func (s *Schema) validate(v any) ([]Violation, error) {
 	found := findings{}
 	look := inspection{found: &found}
 	if err := look.value(v, 1); err != nil {

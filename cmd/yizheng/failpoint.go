@@ -3,32 +3,49 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 )
 
 // failpoint returns what is called with the name of each step of a request, of
-// the registry and of a commit. Where YIZHENG_FAILPOINT is NAME or NAME:N, the
+// the registry and of a commit. Where YIZHENG_FAILPOINT is NAME[:N][@FILE], the
 // N-th passing of the step NAME (default: the first) kills the process, as a
-// power failure would: no deferred call runs. Tests alone are built so.
+// power failure would: no deferred call runs. With a FILE steps count only while
+// that exists, so that a test can let the process get ready first. Each step
+// that counts is named on standard error; without a NAME that is all. Tests
+// alone are built so.
 func failpoint() func(name string) {
-	name, count, _ := strings.Cut(os.Getenv("YIZHENG_FAILPOINT"), ":")
-	if name == "" {
+	setting, set := os.LookupEnv("YIZHENG_FAILPOINT")
+	if !set {
 		return nil
 	}
-	n := int64(1)
+	setting, file, _ := strings.Cut(setting, "@")
+	name, count, _ := strings.Cut(setting, ":")
+	left := 1
 	if count != "" {
 		var err error
-		if n, err = strconv.ParseInt(count, 10, 64); err != nil || n < 1 {
-			panic("YIZHENG_FAILPOINT: not NAME or NAME:N")
+		if left, err = strconv.Atoi(count); err != nil || left < 1 {
+			panic("YIZHENG_FAILPOINT: not NAME[:N][@FILE]")
 		}
 	}
-	var passed atomic.Int64
+	var mu sync.Mutex
 	return func(step string) {
-		if step != name || passed.Add(1) != n {
+		mu.Lock()
+		defer mu.Unlock()
+		if file != "" {
+			if _, err := os.Stat(file); err != nil {
+				return
+			}
+		}
+		fmt.Fprintf(os.Stderr, "step %s\n", step)
+		if step != name {
+			return
+		}
+		if left--; left > 0 {
 			return
 		}
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

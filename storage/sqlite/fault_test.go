@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -148,6 +149,56 @@ func failingAt(t *testing.T, files map[string][]byte, fault func(diskOp) error) 
 	check(again, "after a power failure")
 	sound(t, again)
 	return told
+}
+
+// TestFullDiskInside fills the disk while an operation is under way, which is
+// so large that SQLite writes before the commit: the whole group is told.
+func TestFullDiskInside(t *testing.T) {
+	d := newDisk(t)
+	var s steps
+	db := openTest(t, Config{VFS: d.name, Step: s.step})
+	s.holdUp("tx.commit")
+	go db.Ping(context.Background(), true)
+	<-s.held
+	rs := make([]license.SaveRequest, 3)
+	answers := make(chan error, len(rs))
+	for i := range rs {
+		rs[i] = newLicense(0, 0)
+		if i == 1 {
+			rs[i].Add.Body = make([]byte, 3*writerCache<<10)
+		}
+		go func() { answers <- db.Licenses().Save(t.Context(), rs[i]) }()
+		waiting(t, db, i+1)
+	}
+	resume := s.resume
+	s.holdUp("tx.write")
+	close(resume)
+	<-s.held
+	d.onEach(func(op diskOp) error {
+		if op.kind == "write" {
+			return full()
+		}
+		return nil
+	})
+	close(s.resume)
+	for range rs {
+		if err := <-answers; !errors.Is(err, license.ErrUnavailable) || !errors.Is(err, sqlite3.FULL) {
+			t.Errorf("got %v, want ErrUnavailable for a full disk", err)
+		}
+	}
+	d.onEach(nil)
+	if slices.Contains(s.names, "tx.commit") {
+		t.Error("the group went on to its commit")
+	}
+	for _, r := range rs {
+		if present(t, db, r) != absent {
+			t.Error("something of the group is there")
+		}
+		if err := db.Licenses().Save(t.Context(), r); err != nil {
+			t.Errorf("saving when there is room again: %v", err)
+		}
+	}
+	sound(t, db)
 }
 
 // TestEveryStoreSaysUnavailable tries a write of each store on a full disk.

@@ -199,6 +199,44 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestCancelFollower ends the context of operations that another caller commits:
+// they have begun, so they wait.
+func TestCancelFollower(t *testing.T) {
+	var s steps
+	db := openTest(t, Config{Step: s.step})
+	s.holdUp("tx.commit")
+	go db.Ping(context.Background(), true)
+	<-s.held
+	resume := s.resume
+	ctx, cancel := context.WithCancel(t.Context())
+	answers := make(chan error, 3)
+	rs := []license.SaveRequest{newLicense(0, 0), newLicense(0, 0), newLicense(0, 0)}
+	for _, r := range rs {
+		go func() { answers <- db.Licenses().Save(ctx, r) }()
+	}
+	waiting(t, db, len(rs))
+	s.holdUp("tx.commit")
+	close(resume)
+	<-s.held // a group of three
+	cancel()
+	select {
+	case err := <-answers:
+		t.Errorf("answered before the commit: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(s.resume)
+	for range rs {
+		if err := <-answers; err != nil {
+			t.Errorf("got %v, want success", err)
+		}
+	}
+	for _, r := range rs {
+		if present(t, db, r) != whole {
+			t.Error("what was answered is not there")
+		}
+	}
+}
+
 // TestReadCancel ends a long read.
 func TestReadCancel(t *testing.T) {
 	db := openTest(t, Config{})

@@ -16,6 +16,7 @@ func StatusLists(t *testing.T, open Open) {
 	t.Run("Race", func(t *testing.T) { reserveRace(t, open(t).Licenses) })
 	t.Run("RaceForLists", func(t *testing.T) { listRace(t, open(t).Licenses) })
 	t.Run("RaceForValues", func(t *testing.T) { valueRace(t, open(t).Licenses) })
+	t.Run("OneState", func(t *testing.T) { listOneState(t, open(t).Licenses) })
 	t.Run("Ended", func(t *testing.T) {
 		s := open(t).Licenses
 		_, _, err := s.Reserve(ended(), []int{1}, 10, at(0))
@@ -239,4 +240,39 @@ func valueRace(t *testing.T, s LicenseStores) {
 	must(t, "LoadList", err)
 	same(t, "revision", after, before+Writers)
 	same(t, "entries", len(entries), Writers)
+}
+
+// listOneState loads a list while an entry is set and set back: a revision and
+// the entries beside it are of one state, or a list would be signed that never was.
+func listOneState(t *testing.T, s LicenseStores) {
+	list, _, err := s.Reserve(t.Context(), []int{1}, 10, at(0))
+	must(t, "Reserve", err)
+	first, _, err := s.LoadList(t.Context(), list, -1)
+	must(t, "LoadList", err)
+	done := make(chan struct{})
+	written := make(chan error, 1)
+	go func() {
+		for v := license.StatusValue(1); ; v = 1 - v {
+			select {
+			case <-done:
+				written <- nil
+				return
+			default:
+			}
+			if err := setStatus(t, s, license.StatusChange{List: list, Index: 1, Value: v}); err != nil {
+				written <- err
+				return
+			}
+		}
+	}()
+	for range 100 {
+		revision, entries, err := s.LoadList(t.Context(), list, -1)
+		must(t, "LoadList", err)
+		if int64(len(entries)) != (revision-first)%2 {
+			t.Errorf("revision %d, the first being %d, has %d entries", revision, first, len(entries))
+			break
+		}
+	}
+	close(done)
+	must(t, "Save", <-written)
 }

@@ -19,8 +19,8 @@ import (
 // demoCmd has no settings: a demo must never begin in a directory that the
 // environment names for the real service.
 type demoCmd struct {
-	Listen      string `help:"Address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	AdminListen string `help:"Address of the admin listener." default:"127.0.0.1:0" placeholder:"ADDR"`
+	Listen      string `help:"Address to listen on; port 0 takes a free one." default:"127.0.0.1:8080"`
+	AdminListen string `help:"Address of the admin listener." default:"127.0.0.1:0"`
 	Data        string `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
 	JSON        bool   `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
 	LogLevel    string `help:"Least level that is logged: debug, info, warn, error." default:"error" enum:"debug,info,warn,error"`

@@ -11,7 +11,7 @@ import (
 )
 
 type healthcheckCmd struct {
-	AdminListen string        `help:"The service's admin listener." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDR" group:"Settings:"`
+	AdminListen string        `help:"The service's admin listener." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" group:"Settings:"`
 	Timeout     time.Duration `help:"How long to wait for the answer." default:"3s"`
 }
 

@@ -129,6 +129,44 @@ func TestCommandsBesideServer(t *testing.T) {
 	t.Error("3 s after the type was retired, licenses are still issued")
 }
 
+// The key that finds licenses changes under a running server, which goes on
+// finding what was issued before, meanwhile and after.
+func TestRotateLookupBesideServer(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, serverOptions{})
+	c := s.setUp(t)
+	var all []license.Issued
+	issue := func() {
+		t.Helper()
+		l, err := c.Issue(t.Context(), rand.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	issue()
+	s.Command(t, "key", "rotate", "lookup")
+	issue()
+	time.Sleep(11 * time.Second) // until every node knows the next key
+	issue()
+	s.Command(t, "key", "activate", "lookup-2")
+	issue()
+	s.Command(t, "key", "revoke", "--reason", "superseded", "lookup-1")
+	issue()
+	for i, l := range all {
+		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != license.Valid {
+			t.Errorf("license %d: %+v, %v", i, v, err)
+		}
+	}
+	again := startServer(t, s.Options)
+	c = c.at(again)
+	for i, l := range all {
+		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != license.Valid {
+			t.Errorf("license %d, in another process: %+v, %v", i, v, err)
+		}
+	}
+}
+
 // waitStatus waits for the status that reading gives, 3 s at most.
 func waitStatus(t *testing.T, c *apiClient, want int) {
 	t.Helper()

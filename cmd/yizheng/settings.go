@@ -17,7 +17,7 @@ import (
 
 // settings say where an installation is. Every command that opens one has them.
 type settings struct {
-	Data           string `help:"Directory of the keys and, with SQLite, of the database." env:"YIZHENG_DATA" default:"./data" placeholder:"DIR" group:"Settings:"`
+	Data           string `help:"Directory of the keys and, with SQLite, of the database." env:"YIZHENG_DATA" default:"./data" group:"Settings:"`
 	DatabaseURL    string `name:"database-url" help:"Database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Without it sqlite:DATA/yizheng.db. With a password, better in the environment: command lines can be seen." env:"YIZHENG_DATABASE_URL" placeholder:"URL" group:"Settings:"`
 	PassphraseFile string `help:"File with the passphrase of the keys; without it DATA/keys.pass. Passphrases come from files alone." env:"YIZHENG_PASSPHRASE_FILE" placeholder:"FILE" group:"Settings:"`
 	PublicURL      string `name:"public-url" help:"Public URL, the OpenID issuer: https, or http on loopback. It is bound to the installation at its first start. Without it http://LISTEN, if that is loopback." env:"YIZHENG_PUBLIC_URL" placeholder:"URL" group:"Settings:"`
@@ -50,8 +50,8 @@ type root struct {
 
 // listening says where the service listens.
 type listening struct {
-	Listen       string   `help:"Address of the public listener; port 0 takes a free one." env:"YIZHENG_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" group:"Settings:"`
-	AdminListen  string   `help:"Address of the admin listener: /livez, /readyz, /metrics. Not to be reachable from outside." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDR" group:"Settings:"`
+	Listen       string   `help:"Address of the public listener; port 0 takes a free one." env:"YIZHENG_LISTEN" default:"127.0.0.1:8080" group:"Settings:"`
+	AdminListen  string   `help:"Address of the admin listener: /livez, /readyz, /metrics. Not to be reachable from outside." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" group:"Settings:"`
 	TrustedProxy []string `help:"Address or network of a proxy that may name the client in X-Forwarded-For and the request in X-Request-Id. Several with commas." env:"YIZHENG_TRUSTED_PROXY" placeholder:"CIDR" group:"Settings:"`
 	LogLevel     string   `help:"Least level that is logged: debug, info, warn, error." env:"YIZHENG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Settings:"`
 	Migrate      string   `help:"auto brings the database's schema up to date at the start; check only refuses to start with an old one." env:"YIZHENG_MIGRATE" default:"auto" enum:"auto,check" group:"Settings:"`

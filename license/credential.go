@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -20,59 +21,69 @@ const statusListPath = "/v1/trust/status-lists/"
 
 // sign makes the credential of a version and the presentation key that its cnf
 // names. The layout is docs/credential-profile.md; its names are frozen.
-func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (credential string, holderKey []byte, err error) {
+func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (credential, holderKey []byte, err error) {
 	holder, err := sm2.GenerateKey(rand.Reader)
 	if err != nil {
-		return "", nil, fmt.Errorf("making a presentation key: %w", err)
+		return nil, nil, fmt.Errorf("making a presentation key: %w", err)
 	}
 	cnf, err := signing.NewJWK(&holder.PublicKey)
 	if err != nil {
-		return "", nil, fmt.Errorf("encoding a presentation key: %w", err)
+		return nil, nil, fmt.Errorf("encoding a presentation key: %w", err)
 	}
-	claims := map[string]any{
-		"vct":          vctPrefix + string(d.typ.Code),
-		"iat":          v.issued.Unix(),
-		"nbf":          d.content.ValidFrom.Start().Unix(),
-		"type_code":    string(d.typ.Code),
-		"type_name":    d.typ.Name,
-		"type_version": d.typ.Version,
-		"version":      v.number,
-		"authority":    map[string]any{"code": string(d.authority.Code), "name": d.authority.Name},
-		"origin":       string(OriginAuthority),
-		"trust_grade":  string(GradeA),
-		"valid_from":   d.content.ValidFrom.String(),
-		"cnf":          map[string]any{"jwk": map[string]any{"kty": cnf.KeyType, "crv": cnf.Curve, "x": cnf.X, "y": cnf.Y}},
-		"status": map[string]any{"status_list": map[string]any{
-			"idx": s.index, "uri": r.statusListURI(s.list)}},
-		"identifier": sdjwt.Selective{Value: string(b.Identifier)},
-		"number":     sdjwt.Selective{Value: b.Number},
-		"holders":    holderClaims(b.Holders),
-		"fields":     fieldClaims(d.fields),
-	}
-	if !d.content.ValidUntil.IsZero() {
-		claims["valid_until"] = d.content.ValidUntil.String()
-		claims["exp"] = d.content.ValidUntil.End().Unix()
-	}
-	if b.AreaCode != "" {
-		claims["area_code"] = sdjwt.Selective{Value: b.AreaCode}
-	}
-	payload, disclosures, err := sdjwt.PackJSON(claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
+	packed, err := sdjwt.PackJSON(r.claims(d, v, b, cnf, s), sdjwt.PackOptions{Hash: sdjwt.SM3})
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
-		return "", nil, errTooLarge()
+		return nil, nil, errTooLarge()
 	} else if err != nil {
-		return "", nil, fmt.Errorf("packing a credential: %w", err)
+		return nil, nil, fmt.Errorf("packing a credential: %w", err)
 	}
-	jws, err := signing.Sign(key.Signer, signing.Header{
+	credential, err = packed.Issue(key.Signer, signing.Header{
 		Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
-	}, payload)
+	})
 	if err != nil {
-		return "", nil, fmt.Errorf("signing a credential: %w", err)
+		return nil, nil, fmt.Errorf("signing a credential: %w", err)
 	}
-	credential = sdjwt.Combine(jws, disclosures)
 	if len(credential) > maxCredential {
-		return "", nil, errTooLarge()
+		return nil, nil, errTooLarge()
 	}
 	return credential, holder.D.FillBytes(make([]byte, 32)), nil
+}
+
+// claims returns the claims of a credential, in the order of their names.
+func (r *Registry) claims(d draft, v version, b *body, cnf signing.JWK, s slot) sdjwt.Members {
+	claims := make(sdjwt.Members, 0, 24)
+	shown := func(name string, value any) { claims = append(claims, sdjwt.Member{Name: name, Value: value}) }
+	withheld := func(name string, value any) {
+		claims = append(claims, sdjwt.Member{Name: name, Value: value, Selective: true})
+	}
+	if b.AreaCode != "" {
+		withheld("area_code", b.AreaCode)
+	}
+	shown("authority", sdjwt.Members{{Name: "code", Value: string(d.authority.Code)}, {Name: "name", Value: d.authority.Name}})
+	shown("cnf", sdjwt.Members{{Name: "jwk", Value: sdjwt.Members{
+		{Name: "crv", Value: cnf.Curve}, {Name: "kty", Value: cnf.KeyType}, {Name: "x", Value: cnf.X}, {Name: "y", Value: cnf.Y}}}})
+	if !d.content.ValidUntil.IsZero() {
+		shown("exp", d.content.ValidUntil.End().Unix())
+	}
+	shown("fields", fieldClaims(d.fields))
+	shown("holders", holderClaims(b.Holders))
+	shown("iat", v.issued.Unix())
+	withheld("identifier", string(b.Identifier))
+	shown("nbf", d.content.ValidFrom.Start().Unix())
+	withheld("number", b.Number)
+	shown("origin", string(OriginAuthority))
+	shown("status", sdjwt.Members{{Name: "status_list", Value: sdjwt.Members{
+		{Name: "idx", Value: s.index}, {Name: "uri", Value: r.statusListURI(s.list)}}}})
+	shown("trust_grade", string(GradeA))
+	shown("type_code", string(d.typ.Code))
+	shown("type_name", d.typ.Name)
+	shown("type_version", d.typ.Version)
+	shown("valid_from", d.content.ValidFrom.String())
+	if !d.content.ValidUntil.IsZero() {
+		shown("valid_until", d.content.ValidUntil.String())
+	}
+	shown("vct", vctPrefix+string(d.typ.Code))
+	shown("version", v.number)
+	return claims
 }
 
 func errTooLarge() error {
@@ -83,27 +94,27 @@ func errTooLarge() error {
 func holderClaims(hs []Holder) []any {
 	claims := make([]any, len(hs))
 	for i, h := range hs {
-		claims[i] = sdjwt.Selective{Value: map[string]any{
-			"name":      sdjwt.Selective{Value: h.Name},
-			"code_type": sdjwt.Selective{Value: string(h.CodeType)},
-			"code":      sdjwt.Selective{Value: h.Code},
-			"role":      sdjwt.Selective{Value: h.Role},
+		claims[i] = sdjwt.Selective{Value: sdjwt.Members{
+			{Name: "code", Value: h.Code, Selective: true},
+			{Name: "code_type", Value: string(h.CodeType), Selective: true},
+			{Name: "name", Value: h.Name, Selective: true},
+			{Name: "role", Value: h.Role, Selective: true},
 		}}
 	}
 	return claims
 }
 
 // fieldClaims makes every member of fields disclosable.
-func fieldClaims(fields map[string]any) map[string]any {
-	claims := make(map[string]any, len(fields))
-	for name, v := range fields {
-		claims[name] = sdjwt.Selective{Value: v}
+func fieldClaims(fields map[string]any) sdjwt.Members {
+	claims := make(sdjwt.Members, 0, len(fields))
+	for _, name := range sortedKeys(fields) {
+		claims = append(claims, sdjwt.Member{Name: name, Value: fields[name], Selective: true})
 	}
 	return claims
 }
 
 func (r *Registry) statusListURI(list int64) string {
-	return fmt.Sprintf("%s%s%d", r.c.PublicURL, statusListPath, list)
+	return r.c.PublicURL + statusListPath + strconv.FormatInt(list, 10)
 }
 
 // credentialClaims are the claims of a credential that verification reads.

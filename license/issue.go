@@ -173,7 +173,7 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 }
 
 // sealed seals the columns of a signed version.
-func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot slot, credential string, holderKey []byte) (prepared, error) {
+func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot slot, credential, holderKey []byte) (prepared, error) {
 	rec := VersionRecord{
 		License: v.id, Version: v.number, State: Active, TypeVersion: d.typ.Version,
 		Origin: OriginAuthority, TrustGrade: GradeA,
@@ -184,7 +184,7 @@ func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot
 	if rec.Body, err = r.sealJSON(ctx, v.id, v.number, "body", b); err != nil {
 		return prepared{}, err
 	}
-	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), []byte(credential)); err != nil {
+	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), credential); err != nil {
 		return prepared{}, err
 	}
 	if rec.HolderKey, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "holder_key"), holderKey); err != nil {
@@ -196,7 +196,7 @@ func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot
 	}
 	return prepared{rec, rows, Issued{
 		ID: v.id, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
-		Version: v.number, State: Active, Credential: credential,
+		Version: v.number, State: Active, Credential: string(credential),
 	}}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -39,39 +40,45 @@ type Header struct {
 // object; a [jsontext.Value] is checked and signed as it stands. What was signed
 // is verified before it is returned, so that a fault in a key or its module
 // cannot leave a token that nobody accepts.
-//
-// Of golang-jwt it uses the SigningMethod but not Token.SignedString, which
-// would decode, compact and copy the JSON again.
 func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
+	token, err := AppendSigned(nil, 0, s, h, claims)
+	return string(token), err
+}
+
+// AppendSigned is [Sign] for a token that is part of something longer: it
+// appends the token to dst, with room for so many bytes more.
+//
+// It is for golang-jwt's Token.SignedString, which would marshal, compact and
+// copy the JSON twice; its SigningMethod makes the same signatures.
+func AppendSigned(dst []byte, room int, s crypto.MessageSigner, h Header, claims any) ([]byte, error) {
 	alg, err := AlgorithmOf(s.Public())
 	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
+		return nil, fmt.Errorf("signing a token: %w", err)
 	}
 	if h.Typ == "" || !utf8.ValidString(h.Typ) || !utf8.ValidString(h.KeyID) {
-		return "", errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
+		return nil, errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
 	}
 	if h.Algorithm != "" && h.Algorithm != alg {
-		return "", fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
+		return nil, fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
 	}
 	h.Algorithm = alg
 	payload, err := marshalClaims(claims)
 	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
+		return nil, fmt.Errorf("signing a token: %w", err)
 	}
 	header := h.append(make([]byte, 0, h.size()))
-	var token strings.Builder
-	token.Grow(segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(64) + 2)
-	scratch := make([]byte, 0, segment.EncodedLen(max(len(header), len(payload))))
-	token.Write(segment.AppendEncode(scratch, header))
-	token.WriteByte('.')
-	token.Write(segment.AppendEncode(scratch, payload))
-	sig, err := method{alg}.Sign(token.String(), s)
+	size := segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(64) + 2
+	dst = slices.Grow(dst, size+room)
+	from := len(dst)
+	dst = segment.AppendEncode(dst, header)
+	dst = append(dst, '.')
+	dst = segment.AppendEncode(dst, payload)
+	sig, err := signRaw(s, alg, dst[from:])
 	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
+		return nil, fmt.Errorf("signing a token: %w", err)
 	}
-	token.WriteByte('.')
-	token.Write(segment.AppendEncode(scratch, sig))
-	return token.String(), nil
+	dst = append(dst, '.')
+	return segment.AppendEncode(dst, sig), nil
 }
 
 // segment is the base64url of a JWS's parts (RFC 7515 section 2).
@@ -274,11 +281,10 @@ func (m method) Sign(text string, key any) ([]byte, error) {
 	if !ok {
 		return nil, jwt.ErrInvalidKeyType
 	}
-	der, err := signVerified(s, []byte(text))
-	if err != nil {
-		return nil, err
+	if alg, err := AlgorithmOf(s.Public()); err != nil || alg != m.alg {
+		return nil, jwt.ErrInvalidKey
 	}
-	return DERToRaw(der)
+	return signRaw(s, m.alg, []byte(text))
 }
 
 // Verify implements jwt.SigningMethod.
@@ -293,13 +299,10 @@ func (m method) Verify(text string, sig []byte, key any) error {
 	return k.verifier.VerifyRaw(k.ctx, k.pub, []byte(text), sig)
 }
 
-// signVerified signs a message and verifies the signature against the signer's
-// own public key. The verifier is one of its own: it has no queue to wait in.
-func signVerified(s crypto.MessageSigner, message []byte) ([]byte, error) {
-	alg, err := AlgorithmOf(s.Public())
-	if err != nil {
-		return nil, err
-	}
+// signRaw signs a message with a key that must be one of alg, and verifies the
+// signature, r ‖ s, against the signer's own public key. The verifier is one of
+// its own: it has no queue to wait in.
+func signRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
 	var opts crypto.SignerOpts
 	if alg == ES256 {
 		opts = crypto.SHA256
@@ -311,5 +314,5 @@ func signVerified(s crypto.MessageSigner, message []byte) ([]byte, error) {
 	if err := NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), message, der); err != nil {
 		return nil, fmt.Errorf("what the key made does not verify: %w", err)
 	}
-	return der, nil
+	return DERToRaw(der)
 }

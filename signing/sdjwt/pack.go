@@ -2,15 +2,19 @@ package sdjwt
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"encoding/binary"
 	stdjson "encoding/json"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/signing"
 )
 
 // PackOptions says how PackJSON works; its zero value is right for RFC 9901's
@@ -30,57 +34,107 @@ const (
 	poolSize = 32 * saltSize
 )
 
-// PackJSON turns claims into the payload of an SD-JWT, as JSON, and its
-// disclosures, in the order of the document, names sorted, each before those
-// inside it (RFC 9901 section 4). The payload names the hash algorithm.
+// Members is a JSON object. Each name may stand once; the order doesn't matter,
+// but if it is that of the names they needn't be sorted. It is for claims that
+// are made anew for each token, where a map would cost more than packing it.
+type Members []Member
+
+// Member is a member of an object.
+type Member struct {
+	Name      string
+	Value     any
+	Selective bool // as if Value were in a [Selective]
+}
+
+// Packed is what an SD-JWT is signed from.
+type Packed struct {
+	Payload jsontext.Value
+
+	coded []byte // all disclosures in base64url
+	made  []span // of coded, in the order of the document
+}
+
+// span is a part of a text.
+type span struct{ from, to int }
+
+// Disclosures returns the disclosures, in the order of the document.
+func (p *Packed) Disclosures() []string {
+	all, list := string(p.coded), make([]string, len(p.made)) // parts of one string: there are dozens
+	for i, s := range p.made {
+		list[i] = all[s.from:s.to]
+	}
+	return list
+}
+
+// Issue signs the payload and returns the SD-JWT with all disclosures. Errors
+// are those of [signing.Sign].
+func (p *Packed) Issue(s crypto.MessageSigner, h signing.Header) ([]byte, error) {
+	token, err := signing.AppendSigned(nil, len(p.coded)+len(p.made)+1, s, h, p.Payload)
+	if err != nil {
+		return nil, err
+	}
+	token = append(token, '~')
+	for _, s := range p.made {
+		token = append(token, p.coded[s.from:s.to]...)
+		token = append(token, '~')
+	}
+	return token, nil
+}
+
+// PackJSON turns claims into the payload of an SD-JWT and its disclosures, in
+// the order of the document, names sorted, each before those inside it (RFC 9901
+// section 4). The payload names the hash algorithm.
 //
-// Claims may hold [Selective] at any depth of maps and slices of any. Values of
-// other types are marshalled as they are; one with a Selective inside is
-// refused. Claims are not changed. What PackJSON makes is within the default
-// [Limits] for depth and disclosures.
-func PackJSON(claims map[string]any, o PackOptions) (payload jsontext.Value, disclosures []string, err error) {
+// Claims may hold [Selective] and [Members] at any depth of Members, and of maps
+// and slices of any. Values of other types are marshalled as they are; one with
+// a Selective inside is refused. Claims are not changed. What PackJSON makes is
+// within the default [Limits] for depth and disclosures.
+func PackJSON(claims Members, o PackOptions) (*Packed, error) { return pack(claims, o) }
+
+// pack packs claims, Members or a map.
+func pack(claims any, o PackOptions) (*Packed, error) {
 	p := packer{
 		PackOptions: o,
 		out:         make([]byte, 0, 2048),
 		coded:       make([]byte, 0, 4096),
 		made:        make([]span, 0, 32),
 		digests:     make([][digestLen]byte, 0, 32),
-		names:       make([]string, 0, 32),
 	}
 	if p.Hash == "" {
 		p.Hash = SHA256
 	}
 	if !p.Hash.valid() {
-		return nil, nil, fail("hash_unknown", "packing claims")
+		return nil, fail("hash_unknown", "packing claims")
 	}
 	if p.Decoys < 0 || p.Decoys > defaultDisclosures {
-		return nil, nil, fail("sdjwt_too_large", "between 0 and %d decoys", defaultDisclosures)
+		return nil, fail("sdjwt_too_large", "between 0 and %d decoys", defaultDisclosures)
 	}
 	if p.Rand == nil {
 		p.Rand = rand.Reader
 	}
 	p.digester = newDigester(p.Hash)
-	if err := p.object(claims, 1); err != nil {
-		return nil, nil, err
+	if err := p.value(claims, 1); err != nil {
+		return nil, err
 	}
-	return p.out, p.disclosures(), nil
+	return &Packed{p.out, p.coded, p.made}, nil
 }
 
-// Pack is [PackJSON] for a caller that looks into the payload: it returns it
-// decoded, numbers as [Number], the digests of an object as []string.
+// Pack is [PackJSON] for claims in a map and a caller that looks into the
+// payload: it returns it decoded, numbers as [Number], the digests of an object
+// as []string.
 func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
-	text, disclosures, err := PackJSON(claims, o)
+	packed, err := pack(claims, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	d := newTreeDecoder(text, defaultDepth)
+	d := newTreeDecoder(packed.Payload, defaultDepth)
 	d.payload = true
 	tree, err := d.value(1)
 	if err != nil {
 		return nil, nil, d.explain(err, "sdjwt_malformed")
 	}
 	payload, _ = plain(tree).(map[string]any)
-	return payload, disclosures, nil
+	return payload, packed.Disclosures(), nil
 }
 
 // plain returns a decoded tree with its digests as they stand in JSON.
@@ -102,31 +156,17 @@ func plain(v any) any {
 	return v
 }
 
-// packer is one run of PackJSON. It writes the payload and, behind what is
-// written of it so far, one disclosure after another, each of which makes room
-// for the next once it is hashed.
+// packer is one run of pack. It writes the payload and, behind what is written
+// of it so far, one disclosure after another, each of which makes room for the
+// next once it is hashed.
 type packer struct {
 	PackOptions
 	digester *digester
-	out      []byte            // JSON
-	coded    []byte            // all disclosures in base64url
-	made     []span            // of coded, in the order of the document
+	out      []byte // JSON
+	coded    []byte // as in Packed
+	made     []span
 	digests  [][digestLen]byte // of members of objects under way, the inmost last
-	names    []string          // likewise, names, sorted
 	pool     []byte            // randomness not used yet
-}
-
-// span is a part of a text.
-type span struct{ from, to int }
-
-// disclosures returns all disclosures. They are parts of one string: there are
-// dozens of them in a license.
-func (p *packer) disclosures() []string {
-	all, list := string(p.coded), make([]string, len(p.made))
-	for i, s := range p.made {
-		list[i] = all[s.from:s.to]
-	}
-	return list
 }
 
 // value appends v, with everything selective in it replaced by digests. It
@@ -143,8 +183,18 @@ func (p *packer) value(v any, depth int) error {
 		p.out = strconv.AppendInt(p.out, v, 10)
 	case string:
 		return p.quote(v)
-	case map[string]any:
+	case Members:
 		return p.object(v, depth)
+	case map[string]any:
+		members := make(Members, 0, len(v))
+		for name, value := range v {
+			s, selective := value.(Selective)
+			if selective {
+				value = s.Value
+			}
+			members = append(members, Member{name, value, selective})
+		}
+		return p.object(members, depth)
 	case []any:
 		return p.array(v, depth)
 	case Selective:
@@ -185,23 +235,26 @@ func (p *packer) foreign(v any, depth int) error {
 	return nil
 }
 
-// object appends m with its selective members replaced by a sorted list of
-// digests. Sorting hides their order (RFC 9901 section 4.2.4.1) and mixes in
+// object appends an object with its selective members replaced by a sorted list
+// of digests. Sorting hides their order (RFC 9901 section 4.2.4.1) and mixes in
 // the decoys.
-func (p *packer) object(m map[string]any, depth int) error {
+func (p *packer) object(members Members, depth int) error {
 	if depth > defaultDepth {
 		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
 	}
 	outer := len(p.digests)
-	names := p.sorted(m)
+	if byName := (func(a, b Member) int { return strings.Compare(a.Name, b.Name) }); !slices.IsSortedFunc(members, byName) {
+		members = slices.SortedFunc(slices.Values(members), byName)
+	}
 	p.out = append(p.out, '{')
-	for _, name := range names {
-		if reserved(name) {
+	for i, m := range members {
+		switch {
+		case reserved(m.Name):
 			return fail("claim_reserved", "at depth %d", depth)
-		}
-		v := m[name]
-		if s, ok := v.(Selective); ok {
-			digest, err := p.disclose(true, name, s.Value, depth+1)
+		case i > 0 && m.Name == members[i-1].Name:
+			return fail("claim_malformed", "a name stands twice")
+		case m.Selective:
+			digest, err := p.disclose(true, m.Name, m.Value, depth+1)
 			if err != nil {
 				return err
 			}
@@ -209,15 +262,14 @@ func (p *packer) object(m map[string]any, depth int) error {
 			continue
 		}
 		p.comma()
-		if err := p.quote(name); err != nil {
+		if err := p.quote(m.Name); err != nil {
 			return err
 		}
 		p.out = append(p.out, ':')
-		if err := p.value(v, depth+1); err != nil {
+		if err := p.value(m.Value, depth+1); err != nil {
 			return err
 		}
 	}
-	p.names = p.names[:len(p.names)-len(names)]
 	if len(p.digests) > outer {
 		if err := p.list(outer); err != nil {
 			return err
@@ -386,15 +438,4 @@ func (p *packer) random(n int) ([]byte, error) {
 	out := p.pool[:n]
 	p.pool = p.pool[n:]
 	return out, nil
-}
-
-// sorted returns m's names in order, which are the last in p.names then.
-func (p *packer) sorted(m map[string]any) []string {
-	before := len(p.names)
-	for name := range m {
-		p.names = append(p.names, name)
-	}
-	names := p.names[before:]
-	slices.Sort(names)
-	return names
 }

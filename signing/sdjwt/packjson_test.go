@@ -2,7 +2,9 @@ package sdjwt
 
 import (
 	"bytes"
+	"crypto"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,23 +16,29 @@ import (
 // TestPackJSON checks the payload to the byte, and that with the same
 // randomness Pack makes the same.
 func TestPackJSON(t *testing.T) {
-	claims := func() map[string]any {
-		return map[string]any{
-			"b": []any{"x", Selective{"y"}}, "a": map[string]any{"z": Selective{1}, "y": "<&>"},
-			"c": nil, "d": Selective{map[string]any{"e": Selective{true}, "f": []string{"g"}}}, "n": int64(-5),
-		}
+	claims := map[string]any{
+		"b": []any{"x", Selective{"y"}}, "a": map[string]any{"z": Selective{1}, "y": "<&>"},
+		"c": nil, "d": Selective{map[string]any{"e": Selective{true}, "f": []string{"g"}}}, "n": int64(-5),
+	}
+	members := Members{
+		{"n", int64(-5), false}, {"d", Members{{"f", []string{"g"}, false}, {"e", true, true}}, true}, {"c", nil, false},
+		{"b", []any{"x", Selective{"y"}}, false}, {"a", Members{{"z", Selective{1}.Value, true}, {"y", "<&>", false}}, false},
 	}
 	options := func() PackOptions {
 		return PackOptions{Hash: SM3, Decoys: 1, Rand: rand.NewChaCha8([32]byte{9, 9, 0, 1})}
 	}
-	text, disclosures, err := PackJSON(claims(), options())
+	packed, err := PackJSON(members, options())
 	if err != nil {
 		t.Fatal(err)
+	}
+	text, disclosures := packed.Payload, packed.Disclosures()
+	if members[0].Name != "n" {
+		t.Error("PackJSON sorted its argument")
 	}
 	if !text.IsValid() {
 		t.Errorf("not strict JSON: %s", text)
 	}
-	tree, same, err := Pack(claims(), options())
+	tree, same, err := Pack(claims, options())
 	if err != nil || strings.Join(same, " ") != strings.Join(disclosures, " ") {
 		t.Errorf("Pack: %v, disclosures %q, not %q", err, same, disclosures)
 	}
@@ -42,30 +50,64 @@ func TestPackJSON(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if got, want := canonical(t, r.Claims), canonical(t, bare(claims())); got != want {
+	if got, want := canonical(t, r.Claims), canonical(t, bare(claims)); got != want {
 		t.Errorf("claims are %s, want %s", got, want)
 	}
 	// Nothing selective: no digest, and no decoy where there is none to hide.
-	text, _, err = PackJSON(map[string]any{"b": []any{}, "a": map[string]any{}}, options())
-	if want := `{"a":{},"b":[],"_sd_alg":"sm3"}`; err != nil || string(text) != want {
-		t.Errorf("payload is %s, %v, want %s", text, err, want)
+	packed, err = PackJSON(Members{{"b", []any{}, false}, {"a", Members{}, false}}, options())
+	if err != nil {
+		t.Fatal(err)
 	}
+	if want := `{"a":{},"b":[],"_sd_alg":"sm3"}`; string(packed.Payload) != want {
+		t.Errorf("payload is %s, want %s", packed.Payload, want)
+	}
+	for name, members := range map[string]Members{
+		"twice":            {{"a", 1, false}, {"b", 2, false}, {"a", 3, true}},
+		"twice, inside":    {{"a", []any{Members{{"b", 1, true}, {"b", 1, true}}}, false}},
+		"not UTF-8":        {{"\xff", 1, true}},
+		"doubly selective": {{"a", Selective{1}, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := PackJSON(members, options())
+			wantReason(t, err, "claim_malformed")
+		})
+	}
+	_, err = PackJSON(Members{{"_sd", 1, true}}, options())
+	wantReason(t, err, "claim_reserved")
 }
 
-// TestPackJSONSigned checks that a payload is signed as it stands.
-func TestPackJSONSigned(t *testing.T) {
+// TestIssue checks that a payload is signed as it stands, and that what is
+// issued holds it and all disclosures.
+func TestIssue(t *testing.T) {
 	key, _ := newKey(t, signing.SM2)
-	text, _, err := PackJSON(license(), PackOptions{Hash: SM3})
+	packed, err := PackJSON(Members{{"a", "<&>", false}, {"b", Members{{"c", 1, true}, {"d", 2, true}}, true}}, PackOptions{Hash: SM3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := signing.Sign(key, signing.Header{Typ: signing.TypCredential}, text)
+	issued, err := packed.Issue(key, signing.Header{Typ: signing.TypCredential})
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := strings.Split(jws, ".")[1]
-	if payload, err := encoding.DecodeString(part); err != nil || !bytes.Equal(payload, text) {
-		t.Errorf("signed is %s, %v, not %s", payload, err, text)
+	token, err := Parse(string(issued), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, payload, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
+		Typ: signing.TypCredential, Verifier: signing.NewVerifier(signing.VerifierConfig{}),
+		Key: func(signing.Header) (crypto.PublicKey, error) { return key.Public(), nil },
+	})
+	if err != nil || !bytes.Equal(payload, packed.Payload) {
+		t.Errorf("signed is %s, %v, not %s", payload, err, packed.Payload)
+	}
+	r, err := token.Resolve(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := canonical(t, r.Claims), `{"a":"<&>","b":{"c":1,"d":2}}`; got != want || !slices.Equal(token.Disclosures, packed.Disclosures()) {
+		t.Errorf("claims are %s, want %s", got, want)
+	}
+	if _, err := packed.Issue(key, signing.Header{}); err == nil {
+		t.Error("issued without a typ")
 	}
 }
 
@@ -79,7 +121,7 @@ func TestPackJSONDepth(t *testing.T) {
 		return v
 	}
 	for levels, reason := range map[int]string{14: "", 15: "sdjwt_depth"} { // the payload is one more
-		text, disclosures, err := PackJSON(map[string]any{"a": nested(levels, Selective{1})}, PackOptions{})
+		packed, err := PackJSON(Members{{"a", nested(levels, Selective{1}), false}}, PackOptions{})
 		if reason != "" {
 			wantReason(t, err, reason)
 			continue
@@ -87,11 +129,11 @@ func TestPackJSONDepth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (&Token{Disclosures: disclosures}).Resolve(text); err != nil {
+		if _, err := (&Token{Disclosures: packed.Disclosures()}).Resolve(packed.Payload); err != nil {
 			t.Errorf("%d levels: %v", levels, err)
 		}
 	}
-	if _, _, err := PackJSON(map[string]any{"a": nested(15, jsontext.Value("1"))}, PackOptions{}); err != nil {
+	if _, err := PackJSON(Members{{"a", nested(15, jsontext.Value("1")), false}}, PackOptions{}); err != nil {
 		t.Errorf("15 arrays and nothing selective: %v", err)
 	}
 }

@@ -84,14 +84,14 @@ func (s *steps) step(name string) {
 	case "tx.write":
 		s.groups[len(s.groups)-1]++
 	}
-	hold := s.hold == name
+	hold, resume := s.hold == name, s.resume
 	if hold {
 		s.hold = ""
 		close(s.held)
 	}
 	s.mu.Unlock()
 	if hold {
-		<-s.resume
+		<-resume
 	}
 }
 

@@ -120,7 +120,7 @@ func (r *Registry) statusListURI(list int64) string {
 // credentialClaims are the claims of a credential that verification reads.
 type credentialClaims struct {
 	VCT         string      `json:"vct"`
-	IssuedAt    int64       `json:"iat"`
+	IssuedAt    *int64      `json:"iat"` // there, once the signature was checked
 	NotBefore   int64       `json:"nbf"`
 	Expires     *int64      `json:"exp"`
 	TypeCode    TypeCode    `json:"type_code"`
@@ -140,4 +140,4 @@ type credentialClaims struct {
 	} `json:"status"`
 }
 
-func (c *credentialClaims) issuedAt() time.Time { return time.Unix(c.IssuedAt, 0) }
+func (c *credentialClaims) issuedAt() time.Time { return time.Unix(*c.IssuedAt, 0) }

@@ -3,9 +3,8 @@ package license
 import (
 	"context"
 	"crypto"
-	"encoding/base64"
 	"errors"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -125,7 +124,7 @@ const maxCredential = 128 << 10
 type verification struct {
 	v       *CredentialVerifier
 	at      time.Time
-	results map[CheckName]Check
+	results [len(checkOrder)]Check
 	token   *sdjwt.Token
 	header  signing.Header
 	payload []byte
@@ -141,14 +140,20 @@ var checkOrder = [...]CheckName{
 	CheckFormat, CheckSignature, CheckChain, CheckAuthority, CheckPeriod, CheckStatus, CheckHolder, CheckIntegrity,
 }
 
-func (c *verification) set(n CheckName, r Result, reason string) { c.results[n] = Check{n, r, reason} }
+// check returns the place of a check's result, which is zero until it is set.
+func (c *verification) check(n CheckName) *Check { return &c.results[slices.Index(checkOrder[:], n)] }
+
+func (c *verification) set(n CheckName, r Result, reason string) { *c.check(n) = Check{n, r, reason} }
+
+// passed reports whether a check was made and passed.
+func (c *verification) passed(n CheckName) bool { return c.check(n).Result == Pass }
 
 // Verify checks a credential as of a time: its form, signature and certificate
 // chain at the time of signing, that the certificate is the authority's, the
 // period, the status, and that nothing disclosed was altered. A check that
 // another one's failure left without ground is skipped.
 func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
-	c := &verification{v: v, at: at, results: map[CheckName]Check{}}
+	c := &verification{v: v, at: at}
 	if c.format(credential) {
 		c.signature(ctx)
 		if c.trusted() {
@@ -163,7 +168,7 @@ func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at t
 }
 
 // trusted reports whether the contents are known to be the signer's.
-func (c *verification) trusted() bool { return c.results[CheckSignature].Result == Pass }
+func (c *verification) trusted() bool { return c.passed(CheckSignature) }
 
 // format reads the token without trusting it.
 func (c *verification) format(credential string) bool {
@@ -182,10 +187,13 @@ func (c *verification) format(credential string) bool {
 
 // signature checks the JWS, and within it, before the key is used, the chain.
 func (c *verification) signature(ctx context.Context) {
-	key := func(h signing.Header) (crypto.PublicKey, error) {
+	var claims credentialClaims
+	var malformed error
+	key := func(h signing.Header, unverified []byte) (crypto.PublicKey, error) {
 		// The time of signing is in the payload, which is not verified yet; it
 		// is believed only if the signature then is right.
-		iat, err := issuedAt(c.token.JWS)
+		malformed = json.Unmarshal(unverified, &claims)
+		iat, err := issuedAt(&claims, malformed, unverified)
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +204,7 @@ func (c *verification) signature(ctx context.Context) {
 		return c.leaf.PublicKey, nil
 	}
 	h, payload, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
-		Typ: signing.TypCredential, Max: maxCredential, Key: key, Verifier: c.v.Signatures,
+		Typ: signing.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
 	})
 	if c.leaf != nil {
 		c.set(CheckChain, Pass, "chain_trusted")
@@ -220,30 +228,32 @@ func (c *verification) signature(ctx context.Context) {
 	case err != nil:
 		c.set(CheckFormat, Fail, "token_malformed")
 	default:
-		c.header, c.payload = h, payload
-		if json.Unmarshal(payload, &c.claims) != nil || c.claims.VCT != vctPrefix+string(c.claims.TypeCode) {
+		if malformed != nil || claims.VCT != vctPrefix+string(claims.TypeCode) {
 			c.set(CheckFormat, Fail, "claims_malformed")
 			return
 		}
+		c.header, c.payload, c.claims = h, payload, claims
 		c.set(CheckSignature, Pass, "signature_valid")
 	}
 }
 
-// issuedAt reads iat from a JWS that is not verified yet.
-func issuedAt(jws string) (time.Time, error) {
-	_, rest, _ := strings.Cut(jws, ".")
-	body, _, ok := strings.Cut(rest, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(body)
-	if !ok || err != nil {
-		return time.Time{}, errors.New("payload is not base64url")
+// issuedAt returns the time of signing of claims that are not verified yet, also
+// of those that are malformed otherwise: what is wrong with a credential that
+// isn't genuine is its signature.
+func issuedAt(claims *credentialClaims, malformed error, payload []byte) (time.Time, error) {
+	if malformed != nil {
+		var only struct {
+			IssuedAt *int64 `json:"iat"`
+		}
+		if err := json.Unmarshal(payload, &only); err != nil {
+			return time.Time{}, errors.New("payload has no iat")
+		}
+		claims.IssuedAt = only.IssuedAt
 	}
-	var c struct {
-		IssuedAt *int64 `json:"iat"`
-	}
-	if err := json.Unmarshal(payload, &c); err != nil || c.IssuedAt == nil {
+	if claims.IssuedAt == nil {
 		return time.Time{}, errors.New("payload has no iat")
 	}
-	return time.Unix(*c.IssuedAt, 0), nil
+	return claims.issuedAt(), nil
 }
 
 // integrity checks the disclosures against the signed digests.
@@ -365,10 +375,10 @@ func (c *verification) holder() {
 
 // answer reports all checks in order and draws the verdict.
 func (c *verification) answer() Verification {
-	out := Verification{Verdict: Valid, CheckedAt: c.at.UTC().Truncate(time.Second)}
-	for _, n := range checkOrder {
-		check, ok := c.results[n]
-		if !ok {
+	out := Verification{Verdict: Valid, CheckedAt: c.at.UTC().Truncate(time.Second), Checks: make([]Check, 0, len(checkOrder))}
+	for i, n := range checkOrder {
+		check := c.results[i]
+		if check.Name == "" {
 			check = Check{n, Skipped, "not_reached"}
 			if n == CheckHolder {
 				check.Reason = "no_key_binding"
@@ -382,7 +392,7 @@ func (c *verification) answer() Verification {
 		}
 		out.Checks = append(out.Checks, check)
 	}
-	if c.trusted() && c.results[CheckChain].Result == Pass && c.results[CheckIntegrity].Result == Pass {
+	if c.trusted() && c.passed(CheckChain) && c.passed(CheckIntegrity) {
 		out.License = c.presented()
 	}
 	return out

@@ -154,14 +154,26 @@ func (e *TokenError) Error() string {
 // Unwrap returns the cause; that of token_key is what Expectation.Key returned.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// Expectation says what a token must be. All but Max are required.
+// Expectation says what a token must be. All but Max are required, and of Key
+// and KeyWithin one.
 type Expectation struct {
 	Typ string // exactly this one
 	Max int    // bytes; default 64 KiB
 	// Key chooses the key from the header. The key, not the header, decides
 	// the algorithm.
-	Key      func(Header) (crypto.PublicKey, error)
-	Verifier *Verifier
+	Key func(Header) (crypto.PublicKey, error)
+	// KeyWithin is Key for who must also look into the payload, a JSON object
+	// that nobody has verified yet.
+	KeyWithin func(h Header, unverified []byte) (crypto.PublicKey, error)
+	Verifier  *Verifier
+}
+
+// key calls Key or KeyWithin.
+func (e *Expectation) key(h Header, payload []byte) (crypto.PublicKey, error) {
+	if e.KeyWithin != nil {
+		return e.KeyWithin(h, payload)
+	}
+	return e.Key(h)
 }
 
 // Verify checks a compact JWS and returns its header and its payload's bytes,
@@ -169,7 +181,7 @@ type Expectation struct {
 // claim: that is the caller's. Any crit fails, because no extension is
 // understood (RFC 7515 section 4.1.11). Errors: *TokenError, ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
-	if e.Typ == "" || e.Key == nil || e.Verifier == nil {
+	if e.Typ == "" || (e.Key == nil) == (e.KeyWithin == nil) || e.Verifier == nil {
 		return Header{}, nil, errors.New("verifying a token: the expectation is incomplete")
 	}
 	if e.Max <= 0 {
@@ -188,7 +200,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	if h.Algorithm != SM2 && h.Algorithm != ES256 {
 		return Header{}, nil, &TokenError{Reason: "token_algorithm"}
 	}
-	pub, err := e.Key(h)
+	pub, err := e.key(h, p)
 	if errors.Is(err, ErrUndecided) {
 		return Header{}, nil, err // of the key's certificate: not a flaw of the token
 	}
@@ -229,7 +241,7 @@ func parseToken(token string) (Header, []byte, []byte, error) {
 		return malformed(errors.New("not three parts"))
 	}
 	// Go's base64 skips line breaks even when strict.
-	if strings.ContainsAny(token, "\r\n") {
+	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
 		return malformed(errors.New("line break in token"))
 	}
 	parser := jwt.NewParser(jwt.WithStrictDecoding())

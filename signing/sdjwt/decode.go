@@ -41,6 +41,9 @@ func newTreeDecoder(data []byte, limit int) *treeDecoder {
 	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: string(data), limit: limit}
 }
 
+// usualClaims is for how many claims there is room from the start.
+const usualClaims = 24
+
 // next reads a token.
 func (d *treeDecoder) next() (jsontext.Token, error) {
 	d.before = int(d.dec.InputOffset())
@@ -135,7 +138,12 @@ func (d *treeDecoder) array(depth int) (any, error) {
 
 // object reads an object's members and its end.
 func (d *treeDecoder) object(depth int, inArray bool) (any, error) {
-	m := make(map[string]any)
+	var m map[string]any
+	if depth == 1 && d.payload {
+		m = make(map[string]any, usualClaims)
+	} else {
+		m = make(map[string]any)
+	}
 	for {
 		t, err := d.next()
 		if err != nil {

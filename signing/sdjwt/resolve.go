@@ -129,7 +129,8 @@ func (r *resolver) read(list []string) error {
 	}
 	text := make([]byte, 0, size)
 	ends := make([]int, len(list))
-	sums := make([]byte, 0, digestLen*len(list))
+	var sums strings.Builder
+	sums.Grow(digestLen * len(list))
 	coded := make([]byte, 0, longest)
 	digests := newDigester(r.out.Hash)
 	for i, s := range list {
@@ -143,9 +144,9 @@ func (r *resolver) read(list []string) error {
 		ends[i] = len(text)
 		text = append(text, '\n')
 		digest := digests.digest(coded)
-		sums = append(sums, digest[:]...)
+		sums.Write(digest[:])
 	}
-	all := string(sums)
+	all := sums.String()
 	for i := range list {
 		digest := all[i*digestLen:][:digestLen]
 		if _, ok := r.byDigest[digest]; ok {

@@ -1,0 +1,68 @@
+package signing
+
+import (
+	"crypto"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// TestAppendSigned checks that a token is appended, in the room there is, and
+// that JSON is signed as it stands.
+func TestAppendSigned(t *testing.T) {
+	key := newSM2(t)
+	const payload = ` {"b": "<", "a": 1}`
+	h := Header{Typ: TypAccessToken, KeyID: `"kid"`, X5C: [][]byte{{1}, {}, {2, 3}}}
+	token, err := AppendSigned([]byte("before "), 100, key, h, jsontext.Value(payload[1:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cap(token)-len(token) < 100 {
+		t.Errorf("room for %d bytes, want 100", cap(token)-len(token))
+	}
+	text, ok := strings.CutPrefix(string(token), "before ")
+	if !ok {
+		t.Errorf("overwritten: %s", token)
+	}
+	e := expect(nil)
+	e.Key = nil
+	e.KeyWithin = func(got Header, unverified []byte) (crypto.PublicKey, error) {
+		if got.KeyID != h.KeyID || len(got.X5C) != 3 || string(got.X5C[2]) != "\x02\x03" || string(unverified) != payload[1:] {
+			t.Errorf("KeyWithin saw %+v, %s", got, unverified)
+		}
+		return key.Public(), nil
+	}
+	if _, got, err := Verify(t.Context(), text, e); err != nil || string(got) != payload[1:] {
+		t.Errorf("payload %s, %v", got, err)
+	}
+	// A space is no part of an object; what follows one isn't either.
+	for _, bad := range []string{payload, payload[1:] + " x", `{"a":1,"a":1}`, `{"a":"` + "\xff" + `"}`, `[]`, ``} {
+		if token, err := AppendSigned(nil, 0, key, h, jsontext.Value(bad)); err == nil {
+			t.Errorf("signed %s: %s", bad, token)
+		}
+	}
+	e.Key = func(Header) (crypto.PublicKey, error) { return key.Public(), nil }
+	if _, _, err := Verify(t.Context(), text, e); err == nil {
+		t.Error("an expectation with two ways to choose a key accepts")
+	}
+}
+
+// TestMethodSigns checks that golang-jwt signs with our method what we verify,
+// and that the method refuses a key of another algorithm.
+func TestMethodSigns(t *testing.T) {
+	key := newSM2(t)
+	token := jwt.Token{Header: map[string]any{"typ": TypAccessToken, "alg": string(SM2)}, Claims: jwt.MapClaims{"sub": "x"}, Method: method{SM2}}
+	text, err := token.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, payload, err := Verify(t.Context(), text, expect(key.Public())); err != nil || string(payload) != `{"sub":"x"}` {
+		t.Errorf("payload %s, %v", payload, err)
+	}
+	if _, err := token.SignedString(newES256(t)); !errors.Is(err, jwt.ErrInvalidKey) {
+		t.Errorf("another algorithm's key: %v", err)
+	}
+}

@@ -1,0 +1,50 @@
+package license
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestReadTypeDoesNotCompile: what is listed is read as it was stored, also when
+// its schema would no longer compile; what is issued under is compiled.
+func TestReadTypeDoesNotCompile(t *testing.T) {
+	stored := Type{Code: "11100000000013338W032", Version: 2, State: TypeDraft, Definition: Definition{Name: "样例", Schema: json.RawMessage(`{"type":"array"}`)}}
+	rec, err := sealType(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.State, rec.Revision = TypeRetired, 7
+	got, err := readType(rec)
+	if err != nil || got.Code != stored.Code || got.Name != stored.Name || got.State != TypeRetired || got.Revision != 7 {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	if _, err := openType(rec); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("compiling what can't be: %v", err)
+	}
+	rec.Body = []byte("{")
+	if _, err := readType(rec); err == nil {
+		t.Error("half a type was read")
+	}
+}
+
+func BenchmarkReadType(b *testing.B) {
+	rec, err := sealType(Type{Code: "11100000000013338W032", Definition: Definition{Schema: json.RawMessage(flatSchema)}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := readType(rec); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := openType(rec); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

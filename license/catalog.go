@@ -57,6 +57,7 @@ type Definition struct {
 	Numbers     NumberPolicy    `json:"number_policy" doc:"unique: no two licenses of an authority have the same number; shared: originals and duplicates 正本/副本 may" enum:"unique,shared"`
 	Approval    Approval        `json:"approval" doc:"one_step: the issuing client alone decides; two_step: two different officers" enum:"one_step,two_step"`
 	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue, 1 to 1000"`
+	Coverage    []party.USCC    `json:"coverage,omitempty" doc:"those of the authorities whose licenses of the type are all here; unless it is all of them, a license that isn't found counts as not collected 未归集 instead of missing"`
 	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
 	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks when printed; at most 64 KiB"`
 }

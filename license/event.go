@@ -38,6 +38,18 @@ const (
 	ActionTypePubl   Action = "type.publish"
 	ActionTypeRetire Action = "type.retire"
 	ActionTypeRead   Action = "type.read"
+
+	ActionItemPut     Action = "item.put"
+	ActionItemPublish Action = "item.publish"
+	ActionItemRetire  Action = "item.retire"
+	ActionOffer       Action = "grant.offer"    // licenses were shown to their holder, to agree
+	ActionAgree       Action = "grant.agree"    // the holder agreed, or chose paper
+	ActionDeliver     Action = "grant.deliver"  // use codes were handed out
+	ActionRenew       Action = "grant.renew"    // of a recurring grant
+	ActionRevoke      Action = "grant.revoke"   // with its code or token family
+	ActionWithdraw    Action = "grant.withdraw" // by its holder
+	ActionShared      Action = "grant.shared"   // listed, without data
+	ActionRedeem      Action = "license.redeem" // read by a use code
 )
 
 // EventRecord is an event as a store keeps it. Who, what, when and the result

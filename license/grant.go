@@ -2,14 +2,28 @@ package license
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"github.com/emmansun/gmsm/sm3"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
 
-// GrantID names a grant: 26 lower-case letters and digits, random.
+// GrantID names a grant: 26 lower-case letters and digits. It is made of the
+// consent form's one-use id, so that a form agreed to twice makes one grant,
+// on whatever nodes.
 type GrantID string
+
+// Valid reports whether the ID has the form of one.
+func (id GrantID) Valid() bool { return ID(id).Valid() }
+
+// grantID returns the ID of the grant that a form makes.
+func grantID(form string) GrantID {
+	sum := sm3.Sum([]byte("yizheng grant\x00" + form))
+	return GrantID(idEncoding.EncodeToString(sum[:16]))
+}
 
 // GrantState is a grant's state: pending → active → ended.
 type GrantState string
@@ -17,7 +31,7 @@ type GrantState string
 const (
 	GrantPending GrantState = "pending" // agreed to; the client's code is not redeemed yet
 	GrantActive  GrantState = "active"
-	GrantEnded   GrantState = "ended" // withdrawn, revoked with its code or token family, or never redeemed
+	GrantEnded   GrantState = "ended" // see Grant.EndedBy
 )
 
 // Basis 用证依据 is the ground of a reading.
@@ -47,27 +61,32 @@ type Subject struct {
 	Acting         string
 	ActingCodes    []party.Code
 	Representation string
-	// Kin are the codes of spouse and children, as far as they are known.
+	// Kin are the codes of spouse, children and the acting organization's legal
+	// representative, as far as they are known and the provider lets this
+	// subject agree for them.
 	Kin map[Relation][]party.Code
 	// Assurance of this login, 0 to 3. Below 2 no license is seen or released.
 	Assurance int
 }
 
-// Ask is what a client asks of a subject: an RFC 9396 authorization detail of
-// type "license", checked for form. Licenses empty: the item decides.
-type Ask struct {
-	Client      string
-	Participant string
-	Item        ItemCode
-	Case        string // 办件编号
-	Licenses    []AskedLicense
+// owner returns the id of the party whose affair it is: the organization acted
+// for, or else the person.
+func (s *Subject) owner() string {
+	if s.Acting != "" {
+		return s.Acting
+	}
+	return s.Party
 }
 
-// AskedLicense narrows a material to a type and parts.
-type AskedLicense struct {
-	Material string   `json:"material"`
-	TypeCode TypeCode `json:"type_code"`
-	Fields   []string `json:"fields"`
+// codes returns the codes of the party that a relation names.
+func (s *Subject) codes(r Relation) []party.Code {
+	switch {
+	case r != RelationApplicant:
+		return s.Kin[r]
+	case s.Acting != "":
+		return s.ActingCodes
+	}
+	return s.Codes
 }
 
 // Outcome says what was found for a material.
@@ -77,10 +96,10 @@ const (
 	OutcomeFound       Outcome = "found"  // one license; to be agreed to
 	OutcomeChoice      Outcome = "choice" // several; the holder chooses
 	OutcomeMissing     Outcome = "missing"
-	OutcomeUncollected Outcome = "not_collected" // 未归集: the authority's coverage isn't complete
+	OutcomeUncollected Outcome = "not_collected" // 未归集: the authorities' coverage isn't complete
 	OutcomeExpired     Outcome = "expired"
 	OutcomeSuspended   Outcome = "suspended"
-	OutcomeDisputed    Outcome = "disputed"
+	OutcomeDisputed    Outcome = "disputed" // reserved: no license can be disputed yet
 	OutcomeUnavailable Outcome = "source_unavailable"
 	OutcomeRefused     Outcome = "refused" // by the holder
 	OutcomeGranted     Outcome = "granted"
@@ -93,7 +112,8 @@ type Offer struct {
 	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
 }
 
-// OfferedMaterial is one material with the licenses that can serve.
+// OfferedMaterial is one material, as far as it was asked for, with the
+// licenses that can serve.
 type OfferedMaterial struct {
 	Material Material
 	Outcome  Outcome
@@ -103,23 +123,23 @@ type OfferedMaterial struct {
 // OfferedLicense is a license that can serve, opened for its holder to see.
 type OfferedLicense struct {
 	License
-	Fields    []string // parts that are asked for
+	Fields    []string // parts that are asked for, and that it has
 	Sensitive []string // those of them that need an own yes
 }
 
 // Consent is what the holder agreed to.
 type Consent struct {
-	Form      string   // the consent form's one-use id
+	Form      string   // the consent form's one-use id: 16 to 128 visible ASCII characters, unguessable
 	Session   [32]byte // hash of the session
 	Request   [32]byte // hash of the authorization request
 	Shown     [32]byte // Offer.Hash
 	Channel   Channel
-	Until     time.Time // zero: 1 hour from activation
+	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, recurring 366
 	Recurring bool
 	Chosen    []ChosenLicense // empty: everything was refused
 }
 
-// ChosenLicense is one license in a consent.
+// ChosenLicense is one license in a consent, and the parts of it that may be read.
 type ChosenLicense struct {
 	Material string   `json:"material"`
 	License  ID       `json:"license"`
@@ -127,29 +147,59 @@ type ChosenLicense struct {
 	Fields   []string `json:"fields"`
 }
 
+// Ways in which a grant ends, for Grant.EndedBy.
+const (
+	EndedByHolder  = "holder"        // withdrawn
+	EndedByReuse   = "code_reuse"    // its authorization code came a second time
+	EndedByToken   = "token_revoked" // with its token family
+	EndedByExpired = "expired"       // its time is over, or its code was never redeemed
+)
+
 // Grant 用证授权 is the one record that lets a client read parts of licenses for
 // an item.
 type Grant struct {
-	ID          GrantID         `json:"id"`
-	State       GrantState      `json:"state"`
-	Client      string          `json:"client"`
-	Participant string          `json:"participant"`
-	Party       string          `json:"party"`
-	Acting      string          `json:"acting,omitempty"`
-	Item        ItemCode        `json:"item"`
-	ItemVersion int             `json:"item_version"`
-	Case        string          `json:"case"`
-	Basis       Basis           `json:"basis"`
-	Channel     Channel         `json:"channel"`
-	Assurance   int             `json:"assurance"`
-	Recurring   bool            `json:"recurring"`
-	Licenses    []ChosenLicense `json:"licenses"`
-	Created     time.Time       `json:"created"`
-	Activated   time.Time       `json:"activated,omitzero"`
-	From        time.Time       `json:"from"`
-	Until       time.Time       `json:"until"`
-	Ended       time.Time       `json:"ended,omitzero"`
-	EndedBy     string          `json:"ended_by,omitempty"` // holder, code_reuse, token_revoked, expired
+	ID             GrantID            `json:"id"`
+	State          GrantState         `json:"state"`
+	Client         string             `json:"client"`
+	Participant    string             `json:"participant"`
+	Party          string             `json:"party"`
+	Acting         string             `json:"acting,omitempty"`
+	Representation string             `json:"representation,omitempty"`
+	Item           ItemCode           `json:"item"`
+	ItemVersion    int                `json:"item_version"`
+	Case           string             `json:"case"`
+	Basis          Basis              `json:"basis"`
+	Channel        Channel            `json:"channel"`
+	Assurance      int                `json:"assurance"`
+	Recurring      bool               `json:"recurring"`
+	Licenses       []ChosenLicense    `json:"licenses"`
+	Materials      map[string]Outcome `json:"materials"` // what became of each material that was asked for
+	Created        time.Time          `json:"created"`
+	Activated      time.Time          `json:"activated,omitzero"`
+	Until          time.Time          `json:"until,omitzero"` // zero while it is pending, unless the holder set an end
+	Ended          time.Time          `json:"ended,omitzero"`
+	EndedBy        string             `json:"ended_by,omitempty"`
+}
+
+// owner returns the id of the party whose grant it is.
+func (g *Grant) owner() string {
+	if g.Acting != "" {
+		return g.Acting
+	}
+	return g.Party
+}
+
+// parts returns the parts of a license that may be read: those that were chosen
+// of it, for whichever material.
+func (g *Grant) parts(id ID) []string {
+	parts := []string{}
+	for _, l := range g.Licenses {
+		if l.License == id {
+			parts = append(parts, l.Fields...)
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts)
 }
 
 // GrantRecord is a grant as a store keeps it. Party and case are personal:
@@ -162,80 +212,27 @@ type GrantRecord struct {
 	Item      ItemCode
 	Basis     Basis
 	Recurring bool
-	Created   time.Time
+	Created   time.Time // never changes
 	Expires   time.Time // pending: when it lapses; active: Until
-	Body      []byte    // sealed: Grant
-	Party     []signing.Lookup
-	// Form is the hash of the consent form's one-use id: unique, so that a
-	// form agreed to twice makes one grant.
-	Form [32]byte
+	Body      []byte    // sealed: Grant, and what the consent was bound to
 	// Code is the hash of the authorization code that activated it; nil before.
 	Code []byte
+	// Party leads to the party whose grant it is. Written with a new grant, and
+	// not read back.
+	Party []signing.Lookup
 }
 
-// UseCodeRecord is a use code 用证码 as a store keeps it.
-type UseCodeRecord struct {
-	Hash    [32]byte // SM3 of the code; the code itself is derived, never stored
-	Grant   GrantID
-	License ID
-	Version int
-	Client  string
-	Created time.Time
-	Expires time.Time // its grant's end
-	First   time.Time // first use; zero before. The reading window counts from here
-}
-
-// AccessRecord 用证记录 is one reading, or a refused one, as a store keeps it.
-type AccessRecord struct {
-	Seq         int64 // given by the store, rising
-	ID          string
-	At          time.Time
-	Request     string // the consumer's request id; with the use code unique, so that redeeming is idempotent
-	Grant       GrantID
-	License     ID
-	Version     int
-	Client      string
-	Participant string
-	Item        ItemCode
-	Basis       Basis
-	Channel     Channel
-	Result      string           // "ok" or a reason code
-	Disclosure  string           // immediate, deferred, withheld
-	Body        []byte           // sealed: case, fields, officer, representation, acting party
-	Party       []signing.Lookup // whose record it is
-}
-
-// GrantStore keeps grants, use codes and access records. Every driver passes
-// storagetest.Grants.
+// GrantStore keeps grants. Every driver passes storagetest.Grants.
 type GrantStore interface {
-	// SaveGrant stores a new grant (Revision 0), or a change of one if the
-	// stored revision is still g.Revision, with use codes to add and the event,
-	// all or nothing. ErrNotFound, ErrConflict; for a new grant ErrRequestTaken
-	// if its Form was used already. A change that ends a grant ends its use codes.
+	// SaveGrant stores a new grant (Revision 0) as revision 1, or a change of one
+	// if the stored revision is still g.Revision, with use codes to add and the
+	// event, all or nothing. ErrNotFound for an unknown grant; ErrConflict for
+	// another revision, a new grant whose ID is there, and a use code that is.
 	SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e EventRecord) error
-	// LoadGrant returns a grant, or ErrNotFound.
-	LoadGrant(ctx context.Context, id GrantID) (GrantRecord, error)
-	// ListGrants returns up to limit grants of a party, newest first, older than before.
+	// LoadGrant returns a grant and its use codes, ordered by license and
+	// number, or ErrNotFound.
+	LoadGrant(ctx context.Context, id GrantID) (GrantRecord, []UseCodeRecord, error)
+	// ListGrants returns up to limit grants to which one of a party's keys leads,
+	// newest first, then by ID, that come after a place.
 	ListGrants(ctx context.Context, party []signing.Lookup, before Cursor, limit int) ([]GrantRecord, error)
-	// Use spends a reading by a use code: in one transaction it checks that the
-	// code is there and its grant active at now, sets First if it is zero,
-	// stores the access record (whose License and Version it fills in) and
-	// returns the code as it now is with its grant and version. ErrNotFound; ErrConflict if the
-	// grant is not active or its time or the code's window (window after First)
-	// is over, and then the record is stored with the result "grant_ended" or "window_over".
-	// With a Request used before for this code, nothing is stored and the first record is
-	// returned with again set.
-	Use(ctx context.Context, code [32]byte, rec AccessRecord, window time.Duration, now time.Time) (u Used, err error)
-	// AccessRecords returns up to limit records of a party with Seq less than
-	// before (0: from the newest on), newest first.
-	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]AccessRecord, error)
-}
-
-// Used is what a use code leads to.
-type Used struct {
-	Code    UseCodeRecord
-	Grant   GrantRecord
-	Version VersionRecord
-	Record  AccessRecord
-	Again   bool // the answer to an earlier request with the same id
 }

@@ -2,6 +2,7 @@ package license
 
 import (
 	"context"
+	"regexp"
 	"time"
 )
 
@@ -27,41 +28,53 @@ const (
 	RelationLegalRepresentative Relation = "legal_representative" // 法定代表人 of the organization acted for
 )
 
+// Parts of a license that an item may ask for beside its fields, each of which
+// is fields/ and its name. What a credential always discloses needs no asking.
+const (
+	PartIdentifier = "identifier"
+	PartNumber     = "number"
+	PartAreaCode   = "area_code"
+	PartHolders    = "holders" // all of them: names, codes and roles
+	partField      = "fields/"
+)
+
 // Alternative is a license type that can serve as a material, and the parts of
-// it that are needed: identifier, number, area_code, holders, or fields/NAME.
+// it that are needed.
 type Alternative struct {
-	TypeCode TypeCode `json:"type_code"`
-	Fields   []string `json:"fields"`
+	TypeCode TypeCode `json:"type_code" doc:"the license type, published"`
+	Role     string   `json:"role,omitempty" doc:"the role in which the party must hold the license, such as child on a birth certificate; absent: any"`
+	Fields   []string `json:"fields" doc:"the parts that are needed: identifier, number, area_code, holders, or fields/NAME; 1 to 100"`
 }
 
 // Material 材料 is one thing that an item demands.
 type Material struct {
 	ID           string            `json:"id" doc:"within the item: lower-case letters, digits and -"`
 	Name         string            `json:"name" doc:"for holders to read, such as 经营者身份证明"`
-	Relation     Relation          `json:"relation"`
-	Required     bool              `json:"required"`
-	Alternatives []Alternative     `json:"alternatives"`
+	Relation     Relation          `json:"relation" doc:"whose license it is" enum:"applicant,spouse,child,legal_representative"`
+	Required     bool              `json:"required" doc:"the item can't be had without it; by paper it may still come"`
+	Alternatives []Alternative     `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
 	Reasons      map[string]string `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`
 }
 
 // ItemDefinition is what a catalog client says of a service item.
 type ItemDefinition struct {
-	Name      string     `json:"name"`
-	Purpose   string     `json:"purpose" doc:"what the holder reads as the purpose when asked for consent"`
-	AreaCode  string     `json:"area_code,omitempty"`
-	Materials []Material `json:"materials"`
+	Name      string     `json:"name" doc:"the item's name 事项名称, 1 to 200 characters"`
+	Purpose   string     `json:"purpose" doc:"what the holder reads as the purpose when asked for consent, 1 to 200 characters"`
+	AreaCode  string     `json:"area_code,omitempty" doc:"where it is offered: 6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Materials []Material `json:"materials" doc:"what it demands, 1 to 50"`
 }
 
 // ServiceItem is one version of a service item.
 type ServiceItem struct {
-	Code    ItemCode  `json:"code"`
-	Version int       `json:"version"`
-	State   ItemState `json:"state"`
+	Code    ItemCode  `json:"code" doc:"the item's code 事项编码"`
+	Version int       `json:"version" doc:"of the definition, from 1"`
+	State   ItemState `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
 	ItemDefinition
-	Owner       string    `json:"owner"` // participant id
-	CreatedAt   time.Time `json:"created_at"`
-	PublishedAt time.Time `json:"published_at,omitzero"`
-	Revision    int64     `json:"revision"`
+	Owner       string    `json:"owner" doc:"id of the participant that defined the item, which alone may change it"`
+	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`
+	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
+	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
+	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
 }
 
 // ItemRecord is a version of an item as a store keeps it. Nothing in it is personal.
@@ -84,4 +97,32 @@ type ItemStore interface {
 	// ListItems returns, for up to limit codes greater than after, in order of
 	// code, the newest version of each.
 	ListItems(ctx context.Context, after ItemCode, limit int) ([]ItemRecord, error)
+}
+
+var (
+	itemCode   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	materialID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+)
+
+// Valid reports whether the code has the form of one.
+func (c ItemCode) Valid() bool { return itemCode.MatchString(string(c)) }
+
+// material returns the item's material of that id, or nil.
+func (d *ItemDefinition) material(id string) *Material {
+	for i := range d.Materials {
+		if d.Materials[i].ID == id {
+			return &d.Materials[i]
+		}
+	}
+	return nil
+}
+
+// alternative returns the material's alternative of that type, or nil.
+func (m *Material) alternative(t TypeCode) *Alternative {
+	for i := range m.Alternatives {
+		if m.Alternatives[i].TypeCode == t {
+			return &m.Alternatives[i]
+		}
+	}
+	return nil
 }

@@ -23,6 +23,9 @@ type Stores interface {
 	EventStore
 	LookupStore
 	SettingStore
+	ItemStore
+	GrantStore
+	UseStore
 }
 
 // Config says what a Registry works with.

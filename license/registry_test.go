@@ -68,8 +68,14 @@ func newWorld(t testing.TB) *world {
 // open returns another registry on the same database, as another node has.
 func (w *world) open(t testing.TB) *license.Registry {
 	t.Helper()
+	return w.openOn(t, w.db.Licenses(), nil)
+}
+
+// openOn is open with stores, and perhaps steps, of the test's own.
+func (w *world) openOn(t testing.TB, stores license.Stores, step func(string)) *license.Registry {
+	t.Helper()
 	r, err := license.New(t.Context(), license.Config{
-		Stores: w.db.Licenses(), Keyrings: w.in.Keyrings(), Vault: w.in.Vault(), Anchors: w.in.Anchors(), PublicURL: publicURL,
+		Stores: stores, Step: step, Keyrings: w.in.Keyrings(), Vault: w.in.Vault(), Anchors: w.in.Anchors(), PublicURL: publicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
 			if c == authority {
 				return "样例厅", nil

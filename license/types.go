@@ -320,6 +320,10 @@ func (d *Definition) check() error {
 		_, err := party.ParseUSCC(string(c))
 		vs.when(err != nil, fmt.Sprintf("/authorities/%d", i), "uscc", "is not a unified social credit code")
 	}
+	vs.when(len(d.Coverage) > len(d.Authorities), "/coverage", "count", "must name no more than the authorities")
+	for i, c := range d.Coverage[:min(len(d.Coverage), len(d.Authorities))] {
+		vs.when(!slices.Contains(d.Authorities, c), fmt.Sprintf("/coverage/%d", i), "unknown_authority", "is not among the authorities")
+	}
 	d.checkHolders(&vs)
 	if len(d.Layout) > 0 {
 		var layout map[string]json.RawMessage

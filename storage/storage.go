@@ -32,6 +32,9 @@ type Licenses interface {
 	license.EventStore
 	license.LookupStore
 	license.SettingStore
+	license.ItemStore
+	license.GrantStore
+	license.UseStore
 }
 
 // Provider is what package oidc needs stored.

@@ -127,7 +127,7 @@ func (db *DB) Provider() *Provider { return &Provider{db} }
 func (db *DB) Keys() *Keys { return &Keys{db} }
 
 // Licenses implements license.Store, TypeStore, StatusStore, EventStore,
-// LookupStore and SettingStore.
+// LookupStore, SettingStore, ItemStore, GrantStore and UseStore.
 type Licenses struct{ db *DB }
 
 // Provider implements oidc.Clients, oidc.Events and identity.Participants.

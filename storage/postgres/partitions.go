@@ -12,7 +12,7 @@ import (
 const monthsAhead = 3
 
 // monthly are the tables with a partition for each month of UTC.
-var monthly = []string{"events", "provider_events"}
+var monthly = []string{"events", "provider_events", "access_records"}
 
 // EnsurePartitions makes the partitions of the month of now and of the coming
 // ones, where they are missing. Nodes may call it at the same time. Until a month

@@ -37,6 +37,17 @@ var fill = []string{
 		FROM generate_series(1, $1::integer) n`,
 	`INSERT INTO status_lists SELECT list, $1::integer / 3, '2026-01-01Z' FROM generate_series(1, 3) list`,
 	`INSERT INTO status_revisions SELECT list, 1, $1 FROM generate_series(1, 3) list`,
+	`INSERT INTO grants SELECT 'grant' || n, 1, 'active', 'client', 'item', 'consent', false, '2026-01-01Z'::timestamptz + n * interval '1 minute',
+		'2026-01-01Z', repeat('x', 600)::bytea, NULL FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO grant_parties SELECT sha256((n / 3)::text::bytea), 1, '2026-01-01Z'::timestamptz + n * interval '1 minute', 'grant' || n
+		FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO use_codes SELECT 'grant' || n, sha256(n::text::bytea), 'license' || n, 1, 1, '2026-01-01Z', NULL FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO access_records SELECT n, 'access' || n, date_trunc('month', now()) + n * interval '2 minutes', 'grant' || n, 'license' || n, 1,
+		'client', 'participant', 'item', 'consent', 'online', 'ok', 'immediate', repeat('x', 200)::bytea FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO access_parties SELECT sha256((n / 3)::text::bytea), 1, n, date_trunc('month', now()) + n * interval '2 minutes'
+		FROM generate_series(1, $1::integer) n`,
+	`INSERT INTO use_requests SELECT 'grant' || n, sha256(n::text::bytea), 'request', n, date_trunc('month', now()) + n * interval '2 minutes'
+		FROM generate_series(1, $1::integer) n`,
 	`INSERT INTO status_entries SELECT n % 3 + 1, n, (n % 60 = 2)::integer FROM generate_series(1, $1::integer) n`,
 }
 
@@ -76,6 +87,14 @@ func TestPlans(t *testing.T) {
 		{"History", loadHistory, []any{"license77", 0, 50}, 2, map[string]int{"history": 1}},
 		{"ByIdentifier", byIdentifier, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
 		{"ByNumber", byNumber, []any{1, sum[:]}, 1, map[string]int{"numbers": 1}},
+		{"LoadGrant", loadGrant, []any{"grant77"}, 1, map[string]int{"grants": 1}},
+		{"GrantCodes", grantCodes, []any{"grant77"}, 1, map[string]int{"use_codes": 1}},
+		{"ListGrants", grantsFirst, []any{1, sum[:], 10}, 3, map[string]int{"grant_parties": 1}},
+		{"ListGrantsAfter", grantsAfter, []any{1, sum[:], 10, "2027-01-01Z", "x"}, 3, map[string]int{"grant_parties": 1}},
+		{"LoadUse", loadUse, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "grants": 1}},
+		{"UsedLicense", usedLicense, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "licenses": 1, "license_versions": 1}},
+		{"EarlierUse", earlierUse, []any{"grant77", sum[:], "request"}, 1, map[string]int{"use_requests": 1, "access_records": 1}},
+		{"AccessOf", accessOf, []any{1, sum[:], 1 << 40, 10}, 3, map[string]int{"access_parties": 1}},
 		{"ByHolder", byHolder, []any{1, sum[:]}, 3, map[string]int{"holdings": 1}},
 	} {
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan", "auto"} {

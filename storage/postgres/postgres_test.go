@@ -21,6 +21,9 @@ func TestStatusLists(t *testing.T)    { t.Parallel(); storagetest.StatusLists(t,
 func TestEvents(t *testing.T)         { t.Parallel(); storagetest.Events(t, open) }
 func TestLookups(t *testing.T)        { t.Parallel(); storagetest.Lookups(t, open) }
 func TestSettings(t *testing.T)       { t.Parallel(); storagetest.Settings(t, open) }
+func TestItems(t *testing.T)          { t.Parallel(); storagetest.Items(t, open) }
+func TestGrants(t *testing.T)         { t.Parallel(); storagetest.Grants(t, open) }
+func TestUses(t *testing.T)           { t.Parallel(); storagetest.Uses(t, open) }
 func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
 func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
 func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }

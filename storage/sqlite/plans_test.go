@@ -55,6 +55,19 @@ func hot(t *testing.T) map[string]struct {
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
 		"Search by authority, the next page": {ofAuthority, []string{
 			"SEARCH l USING INDEX licenses_by_authority (authority=? AND created<?)"}},
+		"LoadGrant":  {loadGrant, []string{"SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
+		"GrantCodes": {grantCodes, []string{"SEARCH c USING INDEX sqlite_autoindex_use_codes_2 (grant_id=?)"}},
+		"ListGrants": {grantsFirst, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
+		"ListGrants, the next page": {grantsAfter, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
+		"LoadUse": {loadUse, []string{
+			"SEARCH c USING PRIMARY KEY (grant_id=? AND hash=?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)",
+			"SEARCH l USING PRIMARY KEY (id=?)", "SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)"}},
+		"EarlierUse": {earlierUse, []string{
+			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=? AND request=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"AccessRecords": {accessOf, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND seq<?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"LoadClient":      {loadClient, []string{"SEARCH clients USING INDEX sqlite_autoindex_clients_1 (id=?)"}},
 		"FindParticipant": {findParticipant, []string{"SEARCH participants USING INDEX sqlite_autoindex_participants_2 (uscc=?)"}},
 	}
@@ -106,6 +119,11 @@ func TestPlans(t *testing.T) {
 		r.Add.Body, r.Add.Credential = nil, nil
 		if err := db.Licenses().Save(t.Context(), r); err != nil {
 			t.Fatal(err)
+		}
+		for _, call := range shares(db.Licenses(), r, fmt.Sprint(random())) {
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		r.Event.License = ""
 		events = append(events, r.Event)
@@ -194,11 +212,50 @@ func everything(t *testing.T, db *DB) {
 		func() error { return k.CreateKey(ctx, signing.KeyRecord{ID: signing.KeyID(fresh), Owner: fresh}) },
 		func() error { return k.UpdateKeys(ctx, signing.KeyRecord{ID: signing.KeyID(fresh), Revision: 1}) },
 	}
+	calls = append(calls, shares(l, r, fresh)...)
 	calls = append(calls, reads(db, r, list, fresh)...)
 	for i, call := range calls {
 		if err := call(); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
+	}
+}
+
+// shares calls every method that is about service items, grants and readings.
+func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
+	ctx := context.Background()
+	ev, id, keys := r.Event, license.GrantID(fresh), r.Lookups[0].Keys
+	ev.License = ""
+	item := license.ItemRecord{Code: license.ItemCode(fresh), Body: []byte("{}")}
+	changed := item
+	changed.Revision = 1
+	code := license.UseCodeRecord{Grant: id, License: r.Record.ID, Version: 1, Number: 1}
+	return []func() error{
+		func() error { return l.SaveItems(ctx, ev, item) },
+		func() error { return l.SaveItems(ctx, ev, changed) },
+		func() error { _, err := l.LoadItems(ctx, item.Code); return err },
+		func() error { _, err := l.ListItems(ctx, "", 1); return err },
+		func() error { return l.SaveGrant(ctx, license.GrantRecord{ID: id, Party: keys}, nil, ev) },
+		func() error {
+			return l.SaveGrant(ctx, license.GrantRecord{ID: id, Revision: 1}, []license.UseCodeRecord{code}, ev)
+		},
+		func() error { _, _, err := l.LoadGrant(ctx, id); return err },
+		func() error { _, err := l.ListGrants(ctx, keys, license.Cursor{}, 1); return err },
+		func() error {
+			_, err := l.ListGrants(ctx, keys, license.Cursor{Created: time.Now(), ID: "x"}, 1)
+			return err
+		},
+		func() error {
+			u, err := l.LoadUse(ctx, id, code.Hash, "")
+			if err != nil {
+				return err
+			}
+			return l.SaveUse(ctx, license.Reading{
+				Record: license.AccessRecord{Grant: id, License: r.Record.ID, Result: license.ResultOK, Party: keys},
+				Event:  ev, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
+			})
+		},
+		func() error { _, err := l.AccessRecords(ctx, keys, 0, 1); return err },
 	}
 }
 

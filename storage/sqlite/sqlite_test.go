@@ -13,6 +13,9 @@ func TestStatusLists(t *testing.T)    { storagetest.StatusLists(t, stores) }
 func TestEvents(t *testing.T)         { storagetest.Events(t, stores) }
 func TestLookups(t *testing.T)        { storagetest.Lookups(t, stores) }
 func TestSettings(t *testing.T)       { storagetest.Settings(t, stores) }
+func TestItems(t *testing.T)          { storagetest.Items(t, stores) }
+func TestGrants(t *testing.T)         { storagetest.Grants(t, stores) }
+func TestUses(t *testing.T)           { storagetest.Uses(t, stores) }
 func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
 func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
 func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }

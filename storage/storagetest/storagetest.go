@@ -50,6 +50,9 @@ type LicenseStores interface {
 	license.EventStore
 	license.LookupStore
 	license.SettingStore
+	license.ItemStore
+	license.GrantStore
+	license.UseStore
 }
 
 // ProviderStores is what package oidc needs stored.

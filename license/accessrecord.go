@@ -1,0 +1,230 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Disclosure says when the holder sees an access record.
+type Disclosure string
+
+const (
+	DisclosureImmediate Disclosure = "immediate"
+	DisclosureDeferred  Disclosure = "deferred"
+	DisclosureWithheld  Disclosure = "withheld"
+)
+
+// Results of readings that are no refusal of the client that may use the code.
+const (
+	ResultOK       = "ok"
+	ResultMismatch = "client_mismatch" // the use code is another client's
+)
+
+// AccessRecord 用证记录 is one reading, or a refused one, as a store keeps it.
+type AccessRecord struct {
+	Seq         int64 // given by the store, rising
+	ID          string
+	At          time.Time
+	Grant       GrantID
+	License     ID
+	Version     int
+	Client      string
+	Participant string
+	Item        ItemCode
+	Basis       Basis
+	Channel     Channel
+	Result      string // "ok" or a reason code
+	Disclosure  Disclosure
+	Body        []byte // sealed: case, parts, officer, representation, acting party
+	// Party leads to those whose record it is: the license's holders, and the
+	// party who agreed. Written with the record, and not read back.
+	Party []signing.Lookup
+}
+
+// Reading is one use of a use code, allowed or refused, to be stored.
+type Reading struct {
+	Record AccessRecord
+	Event  EventRecord
+	Code   [32]byte // hash of the use code
+	// Request is the consumer's request id. With an allowed reading it becomes
+	// the code's own; a refused one leaves nothing under it.
+	Request string
+	// What the decision rests on, as LoadUse returned it.
+	First           time.Time
+	GrantRevision   int64
+	LicenseRevision int64
+}
+
+// Used is all that a use code leads to.
+type Used struct {
+	Code    UseCodeRecord
+	Grant   GrantRecord
+	License Record
+	Version VersionRecord
+	Earlier *AccessRecord // of an allowed reading with the same request id; nil for none
+}
+
+// UseStore keeps readings. Every driver passes storagetest.Uses.
+type UseStore interface {
+	// LoadUse returns what a use code leads to, and the allowed reading with that
+	// request id, or ErrNotFound. License and version are of one moment; what else
+	// changes in between, SaveUse notices.
+	LoadUse(ctx context.Context, grant GrantID, code [32]byte, request string) (Used, error)
+	// SaveUse stores a reading if all that its decision rests on is still so, or
+	// else returns ErrConflict; ErrNotFound for no such use code. With the access
+	// record and the event, an allowed reading (Result "ok") stores its request
+	// id and, if First is zero, Record.At as the code's first use; a request id
+	// that the code has already is ErrConflict. All or nothing; when it returns
+	// nil, it is on disk. A change of the grant or the license comes wholly before
+	// it or wholly after.
+	SaveUse(ctx context.Context, u Reading) error
+	// AccessRecords returns up to limit records to which one of the keys leads,
+	// by Seq, the newest first, with a Seq less than before (0: all).
+	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]AccessRecord, error)
+}
+
+// Officer is a person 工作人员 who reads through a client, as the consuming system
+// names them.
+type Officer struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Division string `json:"division,omitempty"`
+}
+
+// Access is an access record, opened: what a holder sees of a reading.
+type Access struct {
+	Seq         int64      `json:"seq"`
+	ID          string     `json:"id"`
+	At          time.Time  `json:"at"`
+	Grant       GrantID    `json:"grant,omitempty"` // absent unless it is the viewer's
+	License     ID         `json:"license"`
+	Version     int        `json:"version"`
+	Client      string     `json:"client"`
+	Participant string     `json:"participant"`
+	Item        ItemCode   `json:"item"`
+	Basis       Basis      `json:"basis"`
+	Channel     Channel    `json:"channel"`
+	Result      string     `json:"result"`
+	Disclosure  Disclosure `json:"disclosure"`
+	accessBody
+}
+
+// accessBody is the sealed part of an access record.
+type accessBody struct {
+	Case           string   `json:"case,omitempty"` // absent unless the grant is the viewer's
+	Fields         []string `json:"fields"`
+	Officer        *Officer `json:"officer,omitempty"`
+	Party          string   `json:"party,omitempty"` // likewise
+	Acting         string   `json:"acting,omitempty"`
+	Representation string   `json:"representation,omitempty"`
+	Nonce          string   `json:"nonce,omitempty"`
+}
+
+func accessPlace(id string) signing.Place {
+	return signing.Place{Table: "access_records", Row: id, Column: "body"}
+}
+
+// domainAccess is the domain of the lookup keys by which a holder's access
+// records are found: of their codes. Parties' ids have domainParty.
+const domainAccess = "access.holder"
+
+// AccessRecords lists the readings of a subject's licenses, or of those of the
+// organization acted for, and the readings by their grants: up to limit, 1 to
+// 100, newest first, with a Seq less than before (0: all). Of a reading by
+// another's grant, as of a license held together, case and party stay hidden.
+func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, limit int) ([]Access, error) {
+	owner := s.owner()
+	if owner == "" {
+		return nil, fmt.Errorf("listing access records: the subject has no party id")
+	}
+	keys, err := r.accessKeys(ctx, owner, s.codes(RelationApplicant))
+	if err != nil {
+		return nil, err
+	}
+	records, err := r.c.Stores.AccessRecords(ctx, keys, before, min(max(limit, 1), maxLimit))
+	if err != nil {
+		return nil, fmt.Errorf("listing access records: %w", err)
+	}
+	var all []Access
+	for _, rec := range records {
+		a, err := r.openAccess(ctx, rec)
+		if err != nil {
+			return nil, err
+		}
+		if a.Party != owner && a.Acting != owner || a.Acting != "" && a.Acting != owner {
+			a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
+		}
+		a.Nonce = ""
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// accessKeys returns the lookup keys of the access records of a party and its codes.
+func (r *Registry) accessKeys(ctx context.Context, owner string, codes []party.Code) ([]signing.Lookup, error) {
+	keys, err := r.c.Vault.Lookups(ctx, domainParty, owner)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range codes {
+		ks, err := r.c.Vault.Lookups(ctx, domainAccess, string(c.Type), c.Value)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range ks {
+			if !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys, nil
+}
+
+// newAccess makes the record of a reading that is about to be decided on, with
+// the keys of all whose record it is.
+func (r *Registry) newAccess(ctx context.Context, a Actor, u *Used, g *Grant, b accessBody, now time.Time) (AccessRecord, error) {
+	rec := AccessRecord{
+		ID: string(newID()), At: now, Grant: g.ID, License: u.Code.License, Version: u.Code.Version,
+		Client: a.Client, Participant: a.Participant, Item: g.Item, Basis: g.Basis, Channel: g.Channel,
+		Disclosure: DisclosureImmediate,
+	}
+	plain, err := json.Marshal(b)
+	if err != nil {
+		return AccessRecord{}, fmt.Errorf("encoding an access record: %w", err)
+	}
+	if rec.Body, err = r.c.Vault.Seal(ctx, accessPlace(rec.ID), plain); err != nil {
+		return AccessRecord{}, err
+	}
+	var held body
+	if err := r.openJSON(ctx, u.Version, "body", u.Version.Body, &held); err != nil {
+		return AccessRecord{}, err
+	}
+	var codes []party.Code
+	for _, h := range held.Holders {
+		codes = append(codes, party.Code{Type: h.CodeType, Value: h.Code})
+	}
+	rec.Party, err = r.accessKeys(ctx, g.owner(), codes)
+	return rec, err
+}
+
+func (r *Registry) openAccess(ctx context.Context, rec AccessRecord) (Access, error) {
+	a := Access{
+		Seq: rec.Seq, ID: rec.ID, At: rec.At, Grant: rec.Grant, License: rec.License, Version: rec.Version,
+		Client: rec.Client, Participant: rec.Participant, Item: rec.Item, Basis: rec.Basis, Channel: rec.Channel,
+		Result: rec.Result, Disclosure: rec.Disclosure,
+	}
+	plain, err := r.c.Vault.Open(ctx, accessPlace(rec.ID), rec.Body)
+	if err != nil {
+		return Access{}, fmt.Errorf("opening access record %s: %w", rec.ID, err)
+	}
+	if err := json.Unmarshal(plain, &a.accessBody); err != nil {
+		return Access{}, fmt.Errorf("decoding access record %s", rec.ID)
+	}
+	return a, nil
+}

@@ -1,0 +1,175 @@
+package license
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Ask is what a client asks of a subject: an RFC 9396 authorization detail of
+// type "license". [ParseAsk] makes well-formed ones.
+type Ask struct {
+	Item     ItemCode       `json:"service_item"`
+	Case     string         `json:"case"`               // 办件编号
+	Licenses []AskedLicense `json:"licenses,omitempty"` // empty: the item decides
+}
+
+// AskedLicense narrows a material to a type and parts.
+type AskedLicense struct {
+	Material string   `json:"material"`
+	TypeCode TypeCode `json:"type_code"`
+	Fields   []string `json:"fields,omitempty"` // empty: those of the item. A name alone is a field's
+}
+
+// AskType is the "type" of the authorization detail.
+const AskType = "license"
+
+// Bounds of an authorization detail.
+const (
+	maxAsk     = 64 << 10 // bytes
+	maxAsked   = 100      // licenses
+	maxCase    = 64       // characters
+	maxAskPart = 128      // bytes
+)
+
+// ParseAsk reads an authorization detail of type "license": strict JSON of at
+// most 64 KiB, with no member but type, service_item, case and licenses, as RFC
+// 9396 section 5 wants it. Errors are *Error of KindInvalid, which OAuth calls
+// invalid_authorization_details; they echo no value.
+func ParseAsk(detail []byte) (Ask, error) {
+	if len(detail) > maxAsk {
+		return Ask{}, invalid("ask_size", "An authorization detail has at most 64 KiB.")
+	}
+	var wire struct {
+		Type string `json:"type"`
+		Ask
+	}
+	if err := json.Unmarshal(detail, &wire, json.RejectUnknownMembers(true)); err != nil {
+		return Ask{}, invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case and licenses {material, type_code, fields}.")
+	}
+	if wire.Type != AskType {
+		return Ask{}, invalid("ask_type", "The authorization detail is not of type license.")
+	}
+	if err := wire.check(); err != nil {
+		return Ask{}, err
+	}
+	return wire.Ask, nil
+}
+
+// check checks an ask's form and brings the names of parts into their one form.
+func (q *Ask) check() error {
+	var vs violations
+	vs.when(!q.Item.Valid(), "/service_item", "item_code", "must be the code of a service item")
+	vs.text("/case", q.Case, 1, maxCase)
+	vs.when(len(q.Licenses) > maxAsked, "/licenses", "count", "must be at most 100")
+	if len(q.Licenses) > maxAsked {
+		return vs.err("ask_invalid", "The authorization detail is not acceptable; see violations.")
+	}
+	type entry struct {
+		material string
+		typ      TypeCode
+	}
+	seen := map[entry]bool{}
+	for i := range q.Licenses {
+		l, at := &q.Licenses[i], fmt.Sprintf("/licenses/%d", i)
+		vs.when(!materialID.MatchString(l.Material), at+"/material", "pattern", "must be the id of a material")
+		vs.when(!l.TypeCode.valid(), at+"/type_code", "type_code", "must be the code of a license type")
+		vs.when(seen[entry{l.Material, l.TypeCode}], at, "duplicate", "stands twice")
+		seen[entry{l.Material, l.TypeCode}] = true
+		vs.when(len(l.Fields) > maxParts, at+"/fields", "count", "must be at most 100")
+		parts := make([]string, 0, min(len(l.Fields), maxParts))
+		for j, part := range l.Fields[:min(len(l.Fields), maxParts)] {
+			at := fmt.Sprintf("%s/fields/%d", at, j)
+			vs.when(len(part) > maxAskPart || !visibleASCII(part) || part == "", at, "characters", "must be the name of a part")
+			part = partNamed(part)
+			vs.when(slices.Contains(parts, part), at, "duplicate", "stands twice")
+			parts = append(parts, part)
+		}
+		l.Fields = parts
+	}
+	return vs.err("ask_invalid", "The authorization detail is not acceptable; see violations.")
+}
+
+// partNamed returns a part in its one form: a name alone is a field's.
+func partNamed(s string) string {
+	switch s {
+	case PartIdentifier, PartNumber, PartAreaCode, PartHolders:
+		return s
+	}
+	if strings.HasPrefix(s, partField) {
+		return s
+	}
+	return partField + s
+}
+
+// CheckAsk checks an ask against its item, before anybody logs in for it: the
+// item must be published, and materials, types and parts must be the item's. It
+// returns the item. Errors that the client may see are *Error of KindInvalid.
+// Which items a client may name at all is for its registration to say.
+func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i ServiceItem, err error) {
+	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
+	i, _, err = r.asked(ctx, q)
+	return i, err
+}
+
+// asked returns the item of an ask, and its materials as far as they are asked for.
+func (r *Registry) asked(ctx context.Context, q Ask) (ServiceItem, []Material, error) {
+	q.Licenses = slices.Clone(q.Licenses)
+	if err := q.check(); err != nil {
+		return ServiceItem{}, nil, err
+	}
+	vs, err := r.items(ctx, q.Item)
+	if err != nil {
+		return ServiceItem{}, nil, err
+	}
+	i := publishedItem(vs)
+	if i == nil {
+		return ServiceItem{}, nil, invalid("item_unknown", "There is no published service item with this code.")
+	}
+	materials, err := i.narrowed(q.Licenses)
+	return *i, materials, err
+}
+
+// narrowed returns the item's materials, in its order, as far as they are asked for.
+func (d *ItemDefinition) narrowed(asked []AskedLicense) ([]Material, error) {
+	if len(asked) == 0 {
+		return d.Materials, nil
+	}
+	var vs violations
+	wanted := map[string][]Alternative{}
+	for i, l := range asked {
+		at := fmt.Sprintf("/licenses/%d", i)
+		m := d.material(l.Material)
+		if m == nil {
+			vs.add(at+"/material", "material_unknown", "is not a material of the service item")
+			continue
+		}
+		alt := m.alternative(l.TypeCode)
+		if alt == nil {
+			vs.add(at+"/type_code", "type_outside", "is not a license type that the service item takes for this material")
+			continue
+		}
+		narrow := *alt
+		if len(l.Fields) > 0 {
+			narrow.Fields = l.Fields
+		}
+		for j, part := range l.Fields {
+			vs.when(!slices.Contains(alt.Fields, part), fmt.Sprintf("%s/fields/%d", at, j), "field_outside", "is not a part that the service item needs of this license type")
+		}
+		wanted[m.ID] = append(wanted[m.ID], narrow)
+	}
+	if err := vs.err("ask_outside", "The authorization detail asks for more than the service item needs; see violations."); err != nil {
+		return nil, err
+	}
+	var ms []Material
+	for _, m := range d.Materials {
+		if alts, ok := wanted[m.ID]; ok {
+			m.Alternatives = alts
+			ms = append(ms, m)
+		}
+	}
+	return ms, nil
+}

@@ -1,0 +1,266 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+// Times of grants.
+const (
+	pendingLife   = 10 * time.Minute     // a grant that no code is redeemed for
+	grantLife     = time.Hour            // an active one, unless the holder said otherwise
+	maxGrant      = 30 * 24 * time.Hour  // the longest that a holder may say
+	maxRecurring  = 366 * 24 * time.Hour // likewise, of a recurring one
+	maxFormLength = 128
+	minFormLength = 16
+)
+
+// grantTries is how often a change of a grant is tried that loses against
+// another one.
+const grantTries = 10
+
+// domainParty is the domain of lookup keys of parties' ids; see record.go.
+const domainParty = "grant.party"
+
+// grantBody is the sealed part of a grant's record.
+type grantBody struct {
+	Grant   Grant             `json:"grant"`
+	Session []byte            `json:"session"`
+	Request []byte            `json:"request"`
+	Shown   []byte            `json:"shown"`
+	LeftOut map[string]string `json:"left_out,omitempty"` // reason codes, by material
+}
+
+func grantPlace(id GrantID) signing.Place {
+	return signing.Place{Table: "grants", Row: string(id), Column: "body"}
+}
+
+// Agree makes a pending grant of what the holder chose. What was shown is
+// resolved anew: if anything of it has changed since, the *Error has the reason
+// offer_changed, and the holder must look again. If nothing was chosen, it is
+// holder_chose_paper: a decision and no fault, and the service goes on by paper.
+// The same consent again, as of a double click, returns the same grant while
+// that is pending; another one with the form's id is refused.
+func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Consent) (g Grant, err error) {
+	defer r.audit(ctx, &err, a, ActionAgree, "", 0)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if err := c.check(now); err != nil {
+		return Grant{}, err
+	}
+	if len(c.Chosen) == 0 {
+		return Grant{}, forbidden("holder_chose_paper", "The holder released no license. Go on with paper.")
+	}
+	o, err := r.resolve(ctx, a, q, s)
+	if err != nil {
+		return Grant{}, err
+	}
+	if o.Hash != c.Shown {
+		return Grant{}, conflict("offer_changed", "What can be released has changed since it was shown. Show it again.")
+	}
+	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Grant: Grant{
+		ID: grantID(c.Form), State: GrantPending, Client: a.Client, Participant: a.Participant,
+		Party: s.Party, Acting: s.Acting, Representation: s.Representation,
+		Item: o.Item.Code, ItemVersion: o.Item.Version, Case: q.Case, Basis: BasisConsent, Channel: c.Channel,
+		Assurance: s.Assurance, Recurring: c.Recurring, Created: now, Until: c.Until.UTC().Truncate(time.Microsecond),
+	}}
+	if c.Until.IsZero() {
+		b.Grant.Until = time.Time{}
+	}
+	if b.Grant.Licenses, b.Grant.Materials, err = o.choose(c.Chosen); err != nil {
+		return Grant{}, err
+	}
+	rec := GrantRecord{
+		ID: b.Grant.ID, State: GrantPending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
+		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
+	}
+	if rec.Party, err = r.c.Vault.Lookups(ctx, domainParty, s.owner()); err != nil {
+		return Grant{}, err
+	}
+	r.step("agree.resolved")
+	err = r.saveGrant(ctx, a, ActionAgree, &rec, &b, nil, nil)
+	if errors.Is(err, ErrConflict) {
+		return r.agreedBefore(ctx, b)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	r.step("agree.saved")
+	return b.Grant, nil
+}
+
+func (c *Consent) check(now time.Time) error {
+	var vs violations
+	n := len(c.Form)
+	vs.when(n < minFormLength || n > maxFormLength || !visibleASCII(c.Form), "/form", "form", "must be the form's one-use id")
+	switch c.Channel {
+	case ChannelOnline, ChannelCounter, ChannelTerminal:
+	default:
+		vs.add("/channel", "enum", "must be online, counter or terminal")
+	}
+	most := maxGrant
+	if c.Recurring {
+		most = maxRecurring
+	}
+	vs.when(!c.Until.IsZero() && !c.Until.After(now), "/until", "until_past", "must lie ahead")
+	vs.when(c.Until.After(now.Add(most)), "/until", "until_late", "must be at most 30 days ahead, 366 of a recurring grant")
+	return vs.err("consent_invalid", "The consent is not acceptable; see violations.")
+}
+
+// choose checks what the holder chose against what was offered, and says what
+// became of each material. Of a material one license at most can be chosen.
+func (o *Offer) choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outcome, error) {
+	outcomes := map[string]Outcome{}
+	for _, m := range o.Materials {
+		outcomes[m.Material.ID] = m.Outcome
+		if len(m.Licenses) > 0 {
+			outcomes[m.Material.ID] = OutcomeRefused
+		}
+	}
+	out := make([]ChosenLicense, 0, len(o.Materials))
+	for _, c := range chosen {
+		offered := o.license(c)
+		if offered == nil {
+			return nil, nil, invalid("choice_not_offered", "A license was chosen that is not among those shown for the material.")
+		}
+		if outcomes[c.Material] == OutcomeGranted {
+			return nil, nil, invalid("choice_twice", "For each material one license can be chosen.")
+		}
+		for i, part := range c.Fields {
+			if !slices.Contains(offered.Fields, part) || slices.Contains(c.Fields[:i], part) {
+				return nil, nil, invalid("field_not_offered", "A part was chosen that is not among those shown for the license.")
+			}
+		}
+		outcomes[c.Material] = OutcomeGranted
+		c.Fields = append([]string{}, c.Fields...)
+		out = append(out, c)
+	}
+	return out, outcomes, nil
+}
+
+// license returns the license that was offered for the material, in that
+// version, or nil.
+func (o *Offer) license(c ChosenLicense) *OfferedLicense {
+	for i := range o.Materials {
+		if o.Materials[i].Material.ID != c.Material {
+			continue
+		}
+		for j := range o.Materials[i].Licenses {
+			l := &o.Materials[i].Licenses[j]
+			if l.ID == c.License && l.Version.Version == c.Version {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// agreedBefore returns the grant that a form made before, if it was the very same
+// consent and its code is not redeemed yet.
+func (r *Registry) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
+	used := conflict("consent_used", "This consent was given before. Begin again.")
+	rec, _, err := r.c.Stores.LoadGrant(ctx, b.Grant.ID)
+	if err != nil {
+		return Grant{}, fmt.Errorf("loading grant %s: %w", b.Grant.ID, err)
+	}
+	earlier, err := r.openGrant(ctx, rec)
+	if err != nil {
+		return Grant{}, err
+	}
+	b.Grant.Created = earlier.Grant.Created
+	if !reflect.DeepEqual(b, earlier) || !time.Now().Before(rec.Expires) {
+		return Grant{}, used
+	}
+	return earlier.Grant, nil
+}
+
+// saveGrant seals a grant and saves it with its event. The record's revision is
+// as it is stored afterwards.
+func (r *Registry) saveGrant(ctx context.Context, a Actor, act Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
+	plain, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("encoding a grant: %w", err)
+	}
+	if rec.Body, err = r.c.Vault.Seal(ctx, grantPlace(rec.ID), plain); err != nil {
+		return err
+	}
+	all := map[string]string{"grant": string(rec.ID), "party": b.Grant.Party, "item": string(b.Grant.Item), "case": b.Grant.Case}
+	maps.Copy(all, detail)
+	e, err := r.event(ctx, a, act, "", 0, "ok", all)
+	if err != nil {
+		return err
+	}
+	if err := r.c.Stores.SaveGrant(ctx, *rec, codes, e); err != nil {
+		return fmt.Errorf("saving grant %s: %w", rec.ID, err)
+	}
+	rec.Revision++
+	return nil
+}
+
+// openGrant opens a stored grant. One whose plain columns don't fit was altered.
+func (r *Registry) openGrant(ctx context.Context, rec GrantRecord) (grantBody, error) {
+	plain, err := r.c.Vault.Open(ctx, grantPlace(rec.ID), rec.Body)
+	if err != nil {
+		return grantBody{}, fmt.Errorf("opening grant %s: %w", rec.ID, err)
+	}
+	var b grantBody
+	if err := json.Unmarshal(plain, &b); err != nil {
+		return grantBody{}, fmt.Errorf("decoding grant %s", rec.ID)
+	}
+	g := &b.Grant
+	if g.ID != rec.ID || g.State != rec.State || g.Client != rec.Client || g.Recurring != rec.Recurring ||
+		g.State == GrantActive && !g.Until.Equal(rec.Expires) || g.State == GrantPending && rec.Expires.Sub(g.Created) > pendingLife {
+		return grantBody{}, fmt.Errorf("grant %s does not fit its sealed form: it was altered", rec.ID)
+	}
+	return b, nil
+}
+
+// loadGrant returns a grant with its record and use codes; to all but its
+// client it isn't there.
+func (r *Registry) loadGrant(ctx context.Context, client string, id GrantID) (GrantRecord, grantBody, []UseCodeRecord, error) {
+	if !id.Valid() {
+		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
+	}
+	rec, codes, err := r.c.Stores.LoadGrant(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && client != rec.Client {
+		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
+	} else if err != nil {
+		return GrantRecord{}, grantBody{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
+	}
+	b, err := r.openGrant(ctx, rec)
+	return rec, b, codes, err
+}
+
+func errGrantUnknown() error {
+	return missing("grant_unknown", "There is no such grant among yours.")
+}
+
+// stand shows the grant as it stands at a time: one whose time is over has
+// ended, whether or not anybody wrote it down.
+func (g Grant) stand(rec GrantRecord, now time.Time) Grant {
+	if g.State != GrantEnded && !now.Before(rec.Expires) {
+		g.State, g.Ended, g.EndedBy = GrantEnded, rec.Expires, EndedByExpired
+	}
+	return g
+}
+
+// endedReason is the reason code for a grant that has ended.
+func endedReason(g *Grant) string {
+	if g.EndedBy == EndedByExpired {
+		return "grant_expired"
+	}
+	return "grant_ended"
+}
+
+// errGrantOver refuses what needs a grant that has not ended.
+func errGrantOver(g *Grant) error {
+	return conflict(endedReason(g), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
+}

@@ -1,0 +1,180 @@
+package license_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+)
+
+func TestHolderChosePaper(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	c := consentTo(offer(t, w.Registry, subject()))
+	c.Chosen = nil
+	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "holder_chose_paper" {
+		t.Errorf("nothing chosen: %v", err)
+	}
+	page, err := w.Grants(t.Context(), subject(), "", 10)
+	if err != nil || len(page.Grants) != 0 {
+		t.Errorf("grants: %+v, %v", page, err)
+	}
+}
+
+func TestPartOfIt(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	w.issueTo(t, "A-2", toSpouse)
+	s := subject()
+	s.Kin = kin()
+	o := offer(t, w.Registry, s)
+	c := consentTo(o)
+	c.Chosen = c.Chosen[:1]
+	g, err := w.Agree(t.Context(), consumer, ask(), s, c)
+	if err != nil || g.Materials["operator-certificate"] != license.OutcomeGranted || g.Materials["spouse-certificate"] != license.OutcomeRefused {
+		t.Errorf("one of two: %+v, %v", g.Materials, err)
+	}
+}
+
+func TestConsentRefuses(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	w.issue(t, "A-2")
+	for _, test := range []struct {
+		name   string
+		alter  func(*license.Consent)
+		reason string
+	}{
+		{"altered hash", func(c *license.Consent) { c.Shown[0] ^= 1 }, "offer_changed"},
+		{"no form", func(c *license.Consent) { c.Form = "" }, "form"},
+		{"short form", func(c *license.Consent) { c.Form = "1" }, "form"},
+		{"form with control characters", func(c *license.Consent) { c.Form += "\n" }, "form"},
+		{"channel", func(c *license.Consent) { c.Channel = "phone" }, "enum"},
+		{"over already", func(c *license.Consent) { c.Until = time.Now().Add(-time.Second) }, "until_past"},
+		{"too long", func(c *license.Consent) { c.Until = time.Now().AddDate(0, 2, 0) }, "until_late"},
+		{"too long, recurring", func(c *license.Consent) { c.Until, c.Recurring = time.Now().AddDate(2, 0, 0), true }, "until_late"},
+		{"unknown license", func(c *license.Consent) { c.Chosen[0].License = "abcdefghijklmnopqrstuvwxyz" }, "choice_not_offered"},
+		{"another version", func(c *license.Consent) { c.Chosen[0].Version = 2 }, "choice_not_offered"},
+		{"another material", func(c *license.Consent) { c.Chosen[0].Material = "spouse-certificate" }, "choice_not_offered"},
+		{"two for one material", func(c *license.Consent) {
+			c.Chosen = append(c.Chosen, license.ChosenLicense{Material: "operator-certificate", License: out.ID, Version: 1})
+		}, "choice_twice"},
+		{"part that isn't asked for", func(c *license.Consent) { c.Chosen[0].Fields = []string{"identifier"} }, "field_not_offered"},
+		{"part twice", func(c *license.Consent) { c.Chosen[0].Fields = []string{"number", "number"} }, "field_not_offered"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := consentTo(offer(t, w.Registry, subject()))
+			test.alter(&c)
+			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != test.reason {
+				t.Errorf("agreed: %v, want %s", err, test.reason)
+			}
+		})
+	}
+	page, err := w.Grants(t.Context(), subject(), "", 10)
+	if err != nil || len(page.Grants) != 0 {
+		t.Errorf("refused consents left grants: %+v, %v", page, err)
+	}
+}
+
+// What the holder saw must be what is agreed to.
+func TestOfferChanged(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(t *testing.T, w *world, out license.Issued){
+		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.issue(t, "A-2") },
+		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.suspend(t, out.ID) },
+		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.change(t, out.ID) },
+		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.publishItem(t, itemCode, item()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newSharing(t)
+			out := w.issue(t, "A-1")
+			c := consentTo(offer(t, w.Registry, subject()))
+			change(t, w, out)
+			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
+				t.Errorf("agreed: %v", err)
+			}
+		})
+	}
+	// Nor does a consent serve another client, case or person.
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	c := consentTo(offer(t, w.Registry, subject()))
+	client, anotherCase, another := consumer, ask(), subject()
+	client.Client, anotherCase.Case, another.Party = "another", "2026-000124", "party-2"
+	for name, agree := range map[string]func() (license.Grant, error){
+		"client": func() (license.Grant, error) { return w.Agree(t.Context(), client, ask(), subject(), c) },
+		"case":   func() (license.Grant, error) { return w.Agree(t.Context(), consumer, anotherCase, subject(), c) },
+		"person": func() (license.Grant, error) { return w.Agree(t.Context(), consumer, ask(), another, c) },
+	} {
+		if _, err := agree(); reason(t, err) != "offer_changed" {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
+
+func (w *world) suspend(t testing.TB, id license.ID) {
+	t.Helper()
+	if _, err := w.Suspend(t.Context(), issuer, id, "暂扣"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) change(t testing.TB, id license.ID) {
+	t.Helper()
+	q := request("A-1")
+	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
+	if _, err := w.Replace(t.Context(), issuer, id, rep, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConsentReplayed(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	c := consentTo(offer(t, w.Registry, subject()))
+	// Clicked sixteen times at once, on two nodes.
+	nodes := []*license.Registry{w.Registry, w.open(t)}
+	var wg sync.WaitGroup
+	ids := make([]license.GrantID, 16)
+	for i := range ids {
+		wg.Go(func() {
+			g, err := nodes[i%2].Agree(t.Context(), consumer, ask(), subject(), c)
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = g.ID
+		})
+	}
+	wg.Wait()
+	if slices.Sort(ids); len(slices.Compact(ids)) != 1 {
+		t.Errorf("one form made several grants: %v", ids)
+	}
+	for name, alter := range map[string]func(*license.Consent){
+		"session":   func(c *license.Consent) { c.Session[0] ^= 1 },
+		"request":   func(c *license.Consent) { c.Request[0] ^= 1 },
+		"parts":     func(c *license.Consent) { c.Chosen[0].Fields = []string{"number"} },
+		"recurring": func(c *license.Consent) { c.Recurring = true },
+	} {
+		altered := c
+		altered.Chosen = slices.Clone(c.Chosen)
+		alter(&altered)
+		if _, err := w.Agree(t.Context(), consumer, ask(), subject(), altered); reason(t, err) != "consent_used" {
+			t.Errorf("with another %s: %v", name, err)
+		}
+	}
+	w.deliver(t, ids[0])
+	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "consent_used" {
+		t.Errorf("after delivery: %v", err)
+	}
+	page, err := w.Grants(t.Context(), subject(), "", 10)
+	if err != nil || len(page.Grants) != 1 {
+		t.Errorf("grants: %+v, %v", page.Grants, err)
+	}
+}

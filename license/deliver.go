@@ -1,0 +1,309 @@
+package license
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Delivery is what a client gets for its authorization code: what became of
+// each material, with a use code for each license that may be read.
+type Delivery struct {
+	Grant     Grant
+	Materials []DeliveredMaterial
+}
+
+// DeliveredMaterial is one material of a delivery.
+type DeliveredMaterial struct {
+	Material string   `json:"material"`
+	Outcome  Outcome  `json:"outcome"`
+	License  ID       `json:"license,omitempty"`
+	Version  int      `json:"version,omitempty"`
+	TypeCode TypeCode `json:"type_code,omitempty"`
+	Fields   []string `json:"fields,omitempty"`
+	UseCode  UseCode  `json:"use_code,omitzero"`
+	// Reason says why a license that was agreed to is left out after all:
+	// license_superseded, license_suspended, license_ended, license_expired.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Deliver activates a grant for the client that redeems the authorization code
+// with that hash, and mints a use code for each license. A license that was
+// changed or ended since the holder agreed is left out, with the reason. With
+// the same code again the answer is the same; another code is refused.
+func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]byte) (d Delivery, err error) {
+	defer r.audit(ctx, &err, a, ActionDeliver, "", 0)
+	for range grantTries {
+		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+		if err != nil {
+			return Delivery{}, err
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		g := b.Grant.stand(rec, now)
+		switch {
+		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]):
+			return Delivery{}, conflict("grant_delivered", "The grant was delivered for another authorization code.")
+		case g.State == GrantEnded:
+			return Delivery{}, errGrantOver(&g)
+		case g.State == GrantActive:
+			return r.delivered(ctx, &b, codes)
+		}
+		codes, err = r.activate(ctx, a, &rec, &b, code, now)
+		if errors.Is(err, ErrConflict) {
+			continue // somebody else delivered, or ended it
+		}
+		if err != nil {
+			return Delivery{}, err
+		}
+		r.step("deliver.saved")
+		return r.delivered(ctx, &b, codes)
+	}
+	return Delivery{}, errChanged()
+}
+
+// activate makes a pending grant active, with its first use codes.
+func (r *Registry) activate(ctx context.Context, a Actor, rec *GrantRecord, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
+	g := &b.Grant
+	g.State, g.Activated = GrantActive, now
+	if g.Until.IsZero() {
+		g.Until = now.Add(grantLife)
+	}
+	if !now.Before(g.Until) {
+		g.EndedBy = EndedByExpired
+		return nil, errGrantOver(g)
+	}
+	codes, left, err := r.mint(ctx, g, nil, now)
+	if err != nil {
+		return nil, err
+	}
+	b.LeftOut = left
+	rec.State, rec.Expires, rec.Code = GrantActive, g.Until, code[:]
+	r.step("deliver.minted")
+	return codes, r.saveGrant(ctx, a, ActionDeliver, rec, b, codes, nil)
+}
+
+// mint makes the next use code of each license of a grant that can be read now.
+// Of a license with an unused one it makes none. left says why others have none,
+// by material.
+func (r *Registry) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
+	last := newest(have)
+	for _, l := range g.Licenses {
+		_, v, err := r.c.Stores.Load(ctx, l.License, l.Version)
+		if err != nil {
+			return nil, nil, fmt.Errorf("loading license %s: %w", l.License, err)
+		}
+		if why := unusable(v, now); why != "" {
+			if left == nil {
+				left = map[string]string{}
+			}
+			left[l.Material] = why
+			continue
+		}
+		old, any := last[l.License]
+		if any && old.First.IsZero() {
+			continue
+		}
+		c := UseCodeRecord{Grant: g.ID, License: l.License, Version: l.Version, Number: old.Number + 1, Created: now}
+		code, err := r.newUseCode(ctx, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.Hash = code.hash()
+		fresh, last[l.License] = append(fresh, c), c
+	}
+	return fresh, left, nil
+}
+
+// newest returns each license's use code with the highest number.
+func newest(codes []UseCodeRecord) map[ID]UseCodeRecord {
+	last := map[ID]UseCodeRecord{}
+	for _, c := range codes {
+		if c.Number > last[c.License].Number {
+			last[c.License] = c
+		}
+	}
+	return last
+}
+
+// delivered puts together the answer for an active grant.
+func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeRecord) (Delivery, error) {
+	d := Delivery{Grant: b.Grant}
+	last := newest(codes)
+	chosen := map[string]ChosenLicense{}
+	for _, l := range b.Grant.Licenses {
+		chosen[l.Material] = l
+	}
+	for _, material := range sortedKeys(b.Grant.Materials) {
+		m := DeliveredMaterial{Material: material, Outcome: b.Grant.Materials[material]}
+		l, ok := chosen[material]
+		if !ok {
+			d.Materials = append(d.Materials, m)
+			continue
+		}
+		rec, _, err := r.c.Stores.Load(ctx, l.License, l.Version)
+		if err != nil {
+			return Delivery{}, fmt.Errorf("loading license %s: %w", l.License, err)
+		}
+		m.License, m.Version, m.TypeCode, m.Fields, m.Reason = l.License, l.Version, rec.Type, l.Fields, b.LeftOut[material]
+		if c, ok := last[l.License]; ok && m.Reason == "" {
+			if m.UseCode, err = r.useCode(ctx, c); err != nil {
+				return Delivery{}, err
+			}
+		}
+		d.Materials = append(d.Materials, m)
+	}
+	return d, nil
+}
+
+// Renew mints a new use code for each license of a recurring grant whose last
+// one was used, and returns them with those that are unused yet: so asking again
+// gives the same. What was changed or ended is left out with its reason.
+func (r *Registry) Renew(ctx context.Context, a Actor, id GrantID) (d Delivery, err error) {
+	defer r.audit(ctx, &err, a, ActionRenew, "", 0)
+	for range grantTries {
+		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+		if err != nil {
+			return Delivery{}, err
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		switch g := b.Grant.stand(rec, now); {
+		case g.State == GrantEnded:
+			return Delivery{}, errGrantOver(&g)
+		case g.State != GrantActive:
+			return Delivery{}, conflict("grant_pending", "The grant's authorization code is not redeemed yet.")
+		case !g.Recurring:
+			return Delivery{}, conflict("grant_once", "The grant is for one reading of each license.")
+		}
+		fresh, left, err := r.mint(ctx, &b.Grant, codes, now)
+		if err != nil {
+			return Delivery{}, err
+		}
+		b.LeftOut = left
+		err = r.saveGrant(ctx, a, ActionRenew, &rec, &b, fresh, nil)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return Delivery{}, err
+		}
+		return r.delivered(ctx, &b, append(codes, fresh...))
+	}
+	return Delivery{}, errChanged()
+}
+
+// State returns a grant as it stands now, whoever asks: what refreshing and
+// introspecting a token depend on.
+func (r *Registry) State(ctx context.Context, id GrantID) (Grant, error) {
+	if !id.Valid() {
+		return Grant{}, errGrantUnknown()
+	}
+	rec, _, err := r.c.Stores.LoadGrant(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Grant{}, errGrantUnknown()
+	} else if err != nil {
+		return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
+	}
+	b, err := r.openGrant(ctx, rec)
+	return b.Grant.stand(rec, time.Now()), err
+}
+
+// Revoke ends a grant with its authorization code or token family; reason is
+// EndedByReuse or EndedByToken. One that has ended stays as it is.
+func (r *Registry) Revoke(ctx context.Context, a Actor, id GrantID, reason string) (err error) {
+	defer r.audit(ctx, &err, a, ActionRevoke, "", 0)
+	if reason != EndedByReuse && reason != EndedByToken {
+		return fmt.Errorf("revoking grant %s: unknown reason %q", id, reason)
+	}
+	_, err = r.end(ctx, a, ActionRevoke, id, reason, func(*Grant) bool { return true })
+	return err
+}
+
+// Withdraw ends a grant by its holder's will, at once. It is for the party who
+// agreed, or for whoever acts for the organization in whose name that was. One
+// that has ended stays as it is.
+func (r *Registry) Withdraw(ctx context.Context, a Actor, s Subject, id GrantID) (g Grant, err error) {
+	defer r.audit(ctx, &err, a, ActionWithdraw, "", 0)
+	if s.owner() == "" {
+		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
+	}
+	return r.end(ctx, a, ActionWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.owner() == s.owner() })
+}
+
+func (r *Registry) end(ctx context.Context, a Actor, act Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
+	if !id.Valid() {
+		return Grant{}, errGrantUnknown()
+	}
+	for range grantTries {
+		rec, _, err := r.c.Stores.LoadGrant(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return Grant{}, errGrantUnknown()
+		} else if err != nil {
+			return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
+		}
+		b, err := r.openGrant(ctx, rec)
+		if err != nil {
+			return Grant{}, err
+		}
+		if !may(&b.Grant) {
+			return Grant{}, errGrantUnknown()
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		if g := b.Grant.stand(rec, now); g.State == GrantEnded {
+			return g, nil
+		}
+		b.Grant.State, b.Grant.Ended, b.Grant.EndedBy = GrantEnded, now, by
+		rec.State = GrantEnded
+		err = r.saveGrant(ctx, a, act, &rec, &b, nil, map[string]string{"by": by})
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return Grant{}, err
+		}
+		r.step("grant.ended")
+		return b.Grant, nil
+	}
+	return Grant{}, errChanged()
+}
+
+// GrantPage is one page of a party's grants.
+type GrantPage struct {
+	Grants     []Grant
+	NextCursor string // empty: this was the last page
+}
+
+// Grants lists the grants of a subject, or of the organization acted for, newest
+// first. limit is 1 to 100.
+func (r *Registry) Grants(ctx context.Context, s Subject, cursor string, limit int) (GrantPage, error) {
+	before, ok := parseCursor(cursor)
+	if !ok {
+		return GrantPage{}, invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
+	}
+	if s.owner() == "" {
+		return GrantPage{}, errors.New("listing grants: the subject has no party id")
+	}
+	limit = min(max(limit, 1), maxLimit)
+	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.owner())
+	if err != nil {
+		return GrantPage{}, err
+	}
+	records, err := r.c.Stores.ListGrants(ctx, keys, before, limit)
+	if err != nil {
+		return GrantPage{}, fmt.Errorf("listing grants: %w", err)
+	}
+	var page GrantPage
+	now := time.Now()
+	for _, rec := range records {
+		b, err := r.openGrant(ctx, rec)
+		if err != nil {
+			return GrantPage{}, err
+		}
+		page.Grants = append(page.Grants, b.Grant.stand(rec, now))
+	}
+	if n := len(records); n == limit {
+		page.NextCursor = Cursor{records[n-1].Created, ID(records[n-1].ID)}.String()
+	}
+	return page, nil
+}

@@ -1,0 +1,390 @@
+package license_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+)
+
+// consentTo chooses the first license of each material, without sensitive parts.
+func consentTo(o license.Offer) license.Consent {
+	c := license.Consent{
+		Form: "form-" + rand.Text(), Session: [32]byte{1}, Request: [32]byte{2}, Shown: o.Hash, Channel: license.ChannelOnline,
+	}
+	for _, m := range o.Materials {
+		if len(m.Licenses) == 0 {
+			continue
+		}
+		l := m.Licenses[0]
+		fields := slices.DeleteFunc(slices.Clone(l.Fields), func(f string) bool { return slices.Contains(l.Sensitive, f) })
+		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: m.Material.ID, License: l.ID, Version: l.Version.Version, Fields: fields})
+	}
+	return c
+}
+
+// agree makes a pending grant of all that a subject has.
+func (w *world) agree(t testing.TB, alter func(*license.Consent)) license.Grant {
+	t.Helper()
+	c := consentTo(offer(t, w.Registry, subject()))
+	if alter != nil {
+		alter(&c)
+	}
+	g, err := w.Agree(t.Context(), consumer, ask(), subject(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+var codeHash = [32]byte{3}
+
+// deliver redeems a grant's authorization code.
+func (w *world) deliver(t testing.TB, id license.GrantID) license.Delivery {
+	t.Helper()
+	d, err := w.Deliver(t.Context(), consumer, id, codeHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestAgreeAndDeliver(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	g := w.agree(t, nil)
+	if g.State != license.GrantPending || g.Materials["operator-certificate"] != license.OutcomeGranted || g.Materials["spouse-certificate"] != license.OutcomeUncollected {
+		t.Errorf("agreed: %+v", g)
+	}
+	d := w.deliver(t, g.ID)
+	if d.Grant.State != license.GrantActive || d.Grant.Until.Sub(d.Grant.Activated) != time.Hour || len(d.Materials) != 2 {
+		t.Errorf("delivered: %+v", d)
+	}
+	m := d.Materials[0]
+	if m.License != out.ID || m.Outcome != license.OutcomeGranted || m.TypeCode != typeCode || m.UseCode.IsZero() || slices.Contains(m.Fields, "fields/grade") {
+		t.Errorf("delivered: %+v", m)
+	}
+	if d.Materials[1].Outcome != license.OutcomeUncollected || !d.Materials[1].UseCode.IsZero() {
+		t.Errorf("what isn't there: %+v", d.Materials[1])
+	}
+	// Again with the same authorization code, on another node: the same answer.
+	again, err := w.open(t).Deliver(t.Context(), consumer, g.ID, codeHash)
+	if err != nil || again.Materials[0].UseCode != m.UseCode || !again.Grant.Until.Equal(d.Grant.Until) {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if _, err := w.Deliver(t.Context(), consumer, g.ID, [32]byte{4}); reason(t, err) != "grant_delivered" {
+		t.Errorf("for another code: %v", err)
+	}
+	other := consumer
+	other.Client = "another"
+	for _, id := range []license.GrantID{g.ID, "abcdefghijklmnopqrstuvwxyz", "", "x"} {
+		a := consumer
+		if id == g.ID {
+			a = other
+		}
+		if _, err := w.Deliver(t.Context(), a, id, codeHash); reason(t, err) != "grant_unknown" {
+			t.Errorf("%q by %s: %v", id, a.Client, err)
+		}
+	}
+	_, ls, err := w.Shared(t.Context(), consumer, g.ID)
+	if err != nil || len(ls) != 1 || ls[0].License != out.ID || ls[0].Reason != "" || !ls[0].Until.Equal(d.Grant.Until) {
+		t.Errorf("shared: %+v, %v", ls, err)
+	}
+	if _, _, err := w.Shared(t.Context(), other, g.ID); reason(t, err) != "grant_unknown" {
+		t.Errorf("shared with another client: %v", err)
+	}
+}
+
+func TestChangedBeforeDelivery(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(t *testing.T, w *world, id license.ID){
+		"license_superseded": func(t *testing.T, w *world, id license.ID) { w.change(t, id) },
+		"license_suspended":  func(t *testing.T, w *world, id license.ID) { w.suspend(t, id) },
+		"license_ended": func(t *testing.T, w *world, id license.ID) {
+			if _, err := w.End(t.Context(), issuer, id, ending()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			w := newSharing(t)
+			out := w.issue(t, "A-1")
+			g := w.agree(t, nil)
+			change(t, w, out.ID)
+			for range 2 { // and the same when asked again
+				m := w.deliver(t, g.ID).Materials[0]
+				if m.Reason != want || !m.UseCode.IsZero() {
+					t.Errorf("delivered %+v, want nothing for %s", m, want)
+				}
+			}
+			_, ls, err := w.Shared(t.Context(), consumer, g.ID)
+			if err != nil || ls[0].Reason != want {
+				t.Errorf("shared: %+v, %v", ls, err)
+			}
+		})
+	}
+}
+
+func TestPendingGrantLapses(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	g := w.agree(t, nil)
+	late := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created }}, nil)
+	if _, err := late.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
+		t.Errorf("delivered: %v", err)
+	}
+	if s, err := late.State(t.Context(), g.ID); err != nil || s.State != license.GrantEnded || s.EndedBy != license.EndedByExpired {
+		t.Errorf("state: %+v, %v", s, err)
+	}
+	short := w.agree(t, func(c *license.Consent) { c.Until = time.Now().Add(20 * time.Millisecond) })
+	time.Sleep(30 * time.Millisecond)
+	if _, err := w.Deliver(t.Context(), consumer, short.ID, codeHash); reason(t, err) != "grant_expired" {
+		t.Errorf("after the end that the holder set: %v", err)
+	}
+}
+
+func TestDeliverRaces(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	g := w.agree(t, nil)
+	nodes := []*license.Registry{w.Registry, w.open(t)}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[license.UseCode]byte{}
+	for i := range 32 {
+		wg.Go(func() {
+			// Two authorization codes, of which one can win.
+			d, err := nodes[i%2].Deliver(t.Context(), consumer, g.ID, [32]byte{byte(i / 16)})
+			if err != nil {
+				if got := reason(t, err); got != "grant_delivered" {
+					t.Errorf("a loser: %v", err)
+				}
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if by, ok := codes[d.Materials[0].UseCode]; ok && by != byte(i/16) {
+				t.Error("both authorization codes won")
+			}
+			codes[d.Materials[0].UseCode] = byte(i / 16)
+		})
+	}
+	wg.Wait()
+	if len(codes) != 1 {
+		t.Errorf("%d different use codes", len(codes))
+	}
+}
+
+func TestRevokeAndWithdraw(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	ctx := t.Context()
+	g := w.agree(t, nil)
+	if err := w.Revoke(ctx, consumer, g.ID, license.EndedByReuse); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Deliver(ctx, consumer, g.ID, codeHash); reason(t, err) != "grant_ended" {
+		t.Errorf("delivering a revoked grant: %v", err)
+	}
+	if s, err := w.State(ctx, g.ID); err != nil || s.State != license.GrantEnded || s.EndedBy != license.EndedByReuse {
+		t.Errorf("state: %+v, %v", s, err)
+	}
+	if err := w.Revoke(ctx, consumer, g.ID, "a whim"); err == nil {
+		t.Error("revoked for an unknown reason")
+	}
+	g = w.agree(t, nil)
+	w.deliver(t, g.ID)
+	stranger := subject()
+	stranger.Party = "party-2"
+	if _, err := w.Withdraw(ctx, consumer, stranger, g.ID); reason(t, err) != "grant_unknown" {
+		t.Errorf("withdrawn by a stranger: %v", err)
+	}
+	acting := subject()
+	acting.Acting = "org-1"
+	if _, err := w.Withdraw(ctx, consumer, acting, g.ID); reason(t, err) != "grant_unknown" {
+		t.Errorf("withdrawn for an organization: %v", err)
+	}
+	out, err := w.Withdraw(ctx, consumer, subject(), g.ID)
+	if err != nil || out.State != license.GrantEnded || out.EndedBy != license.EndedByHolder {
+		t.Errorf("withdrawn: %+v, %v", out, err)
+	}
+	if again, err := w.Withdraw(ctx, consumer, subject(), g.ID); err != nil || !again.Ended.Equal(out.Ended) {
+		t.Errorf("withdrawn twice: %+v, %v", again, err)
+	}
+	if err := w.Revoke(ctx, consumer, g.ID, license.EndedByToken); err != nil {
+		t.Errorf("revoking what is withdrawn: %v", err)
+	}
+	if s, _ := w.State(ctx, g.ID); s.EndedBy != license.EndedByHolder {
+		t.Errorf("ended by %s", s.EndedBy)
+	}
+	if _, err := w.State(ctx, "x"); reason(t, err) != "grant_unknown" {
+		t.Errorf("state of nothing: %v", err)
+	}
+}
+
+func TestGrantsOfAParty(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	var want []license.GrantID
+	for range 5 {
+		want = append(want, w.agree(t, nil).ID)
+	}
+	slices.Reverse(want)
+	var got []license.GrantID
+	for cursor := ""; ; {
+		page, err := w.Grants(t.Context(), subject(), cursor, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range page.Grants {
+			got = append(got, g.ID)
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("grants %v, want %v", got, want)
+	}
+	if _, err := w.Grants(t.Context(), subject(), "x", 2); reason(t, err) != "cursor" {
+		t.Errorf("bad cursor: %v", err)
+	}
+	other := subject()
+	other.Party = "party-2"
+	if page, err := w.Grants(t.Context(), other, "", 10); err != nil || len(page.Grants) != 0 {
+		t.Errorf("another's grants: %+v, %v", page, err)
+	}
+}
+
+// A grant whose plain columns were changed in the database is not believed.
+func TestAlteredGrant(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	g := w.agree(t, nil)
+	w.deliver(t, g.ID)
+	if _, err := w.Withdraw(t.Context(), consumer, subject(), g.ID); err != nil {
+		t.Fatal(err)
+	}
+	for name, alter := range map[string]func(*license.GrantRecord){
+		"state":  func(g *license.GrantRecord) { g.State = license.GrantActive },
+		"client": func(g *license.GrantRecord) { g.Client = "another" },
+		"body":   func(g *license.GrantRecord) { g.Body[20] ^= 1 },
+	} {
+		r := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: alter}, nil)
+		_, err := r.State(t.Context(), g.ID)
+		if _, refusal := errors.AsType[*license.Error](err); err == nil || refusal {
+			t.Errorf("altered %s: %v", name, err)
+		}
+	}
+}
+
+// A process may die between any two steps: no grant without consent, and none
+// that lasts without its code.
+func TestAgreeAndDeliverCutOff(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"agree.resolved", "agree.saved", "deliver.minted", "deliver.saved"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			w := newSharing(t)
+			w.issue(t, "A-1")
+			dying := w.openOn(t, w.db.Licenses(), func(s string) {
+				if s == step {
+					panic("cut off")
+				}
+			})
+			c := consentTo(offer(t, w.Registry, subject()))
+			var g license.Grant
+			cut := func(f func()) {
+				defer func() { _ = recover() }()
+				f()
+			}
+			agree := func(r *license.Registry) (err error) {
+				g, err = r.Agree(t.Context(), consumer, ask(), subject(), c)
+				return err
+			}
+			cut(func() { _ = agree(dying) })
+			if strings.HasPrefix(step, "agree") { // the browser sends it again
+				if err := agree(w.Registry); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cut(func() { _, _ = dying.Deliver(t.Context(), consumer, g.ID, codeHash) })
+			d := w.deliver(t, g.ID)
+			if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+				t.Error(err)
+			}
+			if page, err := w.Grants(t.Context(), subject(), "", 10); err != nil || len(page.Grants) != 1 {
+				t.Errorf("grants: %+v, %v", page.Grants, err)
+			}
+		})
+	}
+}
+
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	ctx := t.Context()
+	once := w.deliver(t, w.agree(t, nil).ID)
+	if _, err := w.Renew(ctx, consumer, once.Grant.ID); reason(t, err) != "grant_once" {
+		t.Errorf("renewing a grant for one reading: %v", err)
+	}
+	pending := w.agree(t, func(c *license.Consent) { c.Recurring = true })
+	if _, err := w.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_pending" {
+		t.Errorf("renewing a pending grant: %v", err)
+	}
+	d := w.deliver(t, pending.ID)
+	same, err := w.Renew(ctx, consumer, pending.ID)
+	if err != nil || same.Materials[0].UseCode != d.Materials[0].UseCode {
+		t.Errorf("with an unused code: %+v, %v", same, err)
+	}
+	if _, err := w.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	fresh := make([]license.Delivery, 4)
+	for i := range fresh {
+		wg.Go(func() {
+			var err error
+			if fresh[i], err = w.Renew(ctx, consumer, pending.ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range fresh {
+		if f.Materials[0].UseCode != fresh[0].Materials[0].UseCode || f.Materials[0].UseCode == d.Materials[0].UseCode {
+			t.Fatalf("renewed at once: %v", fresh)
+		}
+	}
+	if _, err := w.Redeem(ctx, consumer, redeem(fresh[0], "1")); err != nil {
+		t.Errorf("the new code: %v", err)
+	}
+	w.change(t, out.ID)
+	left, err := w.Renew(ctx, consumer, pending.ID)
+	if err != nil || left.Materials[0].Reason != "license_superseded" || !left.Materials[0].UseCode.IsZero() {
+		t.Errorf("of a changed license: %+v, %v", left, err)
+	}
+	if _, err := w.Withdraw(ctx, consumer, subject(), pending.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_ended" {
+		t.Errorf("after withdrawing: %v", err)
+	}
+	if text := fmt.Sprintf("%+v", d); strings.Contains(text, d.Materials[0].UseCode.Reveal()) {
+		t.Error("a delivery prints its use code")
+	}
+}

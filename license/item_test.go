@@ -1,0 +1,183 @@
+package license_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+const itemCode = license.ItemCode("QH-FOOD-1")
+
+// item returns an acceptable definition: a certificate of the applicant's, one
+// of the spouse's that may be left out.
+func item() license.ItemDefinition {
+	return license.ItemDefinition{
+		Name: "样例食品经营许可", Purpose: "办理样例食品经营许可", AreaCode: "430000",
+		Materials: []license.Material{
+			{
+				ID: "operator-certificate", Name: "样例操作证", Relation: license.RelationApplicant, Required: true,
+				Alternatives: []license.Alternative{{TypeCode: typeCode, Role: "holder", Fields: []string{"number", "area_code", "holders", "fields/category", "fields/grade"}}},
+				Reasons:      map[string]string{"fields/grade": "核对作业级别"},
+			},
+			{
+				ID: "spouse-certificate", Name: "配偶的样例操作证", Relation: license.RelationSpouse,
+				Alternatives: []license.Alternative{{TypeCode: typeCode, Fields: []string{"number"}}},
+			},
+		},
+	}
+}
+
+func (w *world) publishItem(t testing.TB, code license.ItemCode, d license.ItemDefinition) license.ServiceItem {
+	t.Helper()
+	if _, _, err := w.PutItem(t.Context(), cataloguer, code, d); err != nil {
+		t.Fatal(err)
+	}
+	i, err := w.PublishItem(t.Context(), cataloguer, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func TestItemLifeCycle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	first, created, err := w.PutItem(ctx, cataloguer, itemCode, item())
+	if err != nil || !created || first.Version != 1 || first.State != license.ItemDraft {
+		t.Fatalf("put: %+v %v %v", first, created, err)
+	}
+	d := item()
+	d.Purpose = "另一用途"
+	if again, created, err := w.PutItem(ctx, cataloguer, itemCode, d); err != nil || created || again.Version != 1 || again.Revision != 2 {
+		t.Fatalf("put again: %+v %v %v", again, created, err)
+	}
+	for name, call := range map[string]func() error{
+		"put":     func() error { _, _, err := w.PutItem(ctx, issuer, itemCode, item()); return err },
+		"publish": func() error { _, err := w.PublishItem(ctx, issuer, itemCode); return err },
+		"retire":  func() error { _, err := w.RetireItem(ctx, issuer, itemCode); return err },
+	} {
+		if got := reason(t, call()); got != "item_owner" {
+			t.Errorf("%s by another participant: %q", name, got)
+		}
+	}
+	if _, err := w.RetireItem(ctx, cataloguer, itemCode); reason(t, err) != "item_not_published" {
+		t.Errorf("retiring a draft: %v", err)
+	}
+	if i, err := w.PublishItem(ctx, cataloguer, itemCode); err != nil || i.State != license.ItemPublished || i.Purpose != "另一用途" {
+		t.Fatalf("published: %+v, %v", i, err)
+	}
+	if _, err := w.PublishItem(ctx, cataloguer, itemCode); reason(t, err) != "item_not_draft" {
+		t.Errorf("publishing twice: %v", err)
+	}
+	second := w.publishItem(t, itemCode, item())
+	old, err := w.Item(ctx, itemCode, 1)
+	if err != nil || second.Version != 2 || old.State != license.ItemRetired || old.RetiredAt.IsZero() {
+		t.Errorf("versions: %+v, then %+v, %v", old, second, err)
+	}
+	if i, err := w.Item(ctx, itemCode, 0); err != nil || i.Version != 2 {
+		t.Errorf("the published version: %+v, %v", i, err)
+	}
+	if _, err := w.RetireItem(ctx, cataloguer, itemCode); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.Items(ctx, "", 10)
+	if err != nil || len(all) != 1 || all[0].Version != 2 || all[0].State != license.ItemRetired {
+		t.Errorf("listed: %+v, %v", all, err)
+	}
+	for _, code := range []license.ItemCode{"NO-SUCH", "", "a b"} {
+		if _, err := w.Item(ctx, code, 0); reason(t, err) != "item_unknown" {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
+}
+
+func TestItemRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	draft := license.TypeCode("11100000000013338W033")
+	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
+		t.Fatal(err)
+	}
+	alt := func(d *license.ItemDefinition) *license.Alternative { return &d.Materials[0].Alternatives[0] }
+	for _, test := range []struct {
+		name    string
+		alter   func(*license.ItemDefinition)
+		keyword string
+		at      string
+	}{
+		{"no name", func(d *license.ItemDefinition) { d.Name = "" }, "length", "/name"},
+		{"no purpose", func(d *license.ItemDefinition) { d.Purpose = "" }, "length", "/purpose"},
+		{"invisible purpose", func(d *license.ItemDefinition) { d.Purpose = "用\u202e途" }, "characters", "/purpose"},
+		{"area", func(d *license.ItemDefinition) { d.AreaCode = "43" }, "area_code", "/area_code"},
+		{"no materials", func(d *license.ItemDefinition) { d.Materials = nil }, "count", "/materials"},
+		{"too many materials", func(d *license.ItemDefinition) { d.Materials = make([]license.Material, 1000) }, "count", "/materials"},
+		{"material id", func(d *license.ItemDefinition) { d.Materials[0].ID = "A" }, "pattern", "/materials/0/id"},
+		{"material twice", func(d *license.ItemDefinition) { d.Materials[1].ID = d.Materials[0].ID }, "duplicate", "/materials/1/id"},
+		{"relation", func(d *license.ItemDefinition) { d.Materials[0].Relation = "friend" }, "enum", "/materials/0/relation"},
+		{"no alternatives", func(d *license.ItemDefinition) { d.Materials[1].Alternatives = nil }, "count", "/materials/1/alternatives"},
+		{"unknown type", func(d *license.ItemDefinition) { alt(d).TypeCode = "11100000000013338W099" }, "type_not_published", "/materials/0/alternatives/0/type_code"},
+		{"draft type", func(d *license.ItemDefinition) { alt(d).TypeCode = draft }, "type_not_published", "/materials/0/alternatives/0/type_code"},
+		{"type twice", func(d *license.ItemDefinition) {
+			d.Materials[0].Alternatives = append(d.Materials[0].Alternatives, *alt(d))
+		}, "duplicate", "/materials/0/alternatives/1/type_code"},
+		{"role", func(d *license.ItemDefinition) { alt(d).Role = "owner" }, "role_unknown", "/materials/0/alternatives/0/role"},
+		{"no parts", func(d *license.ItemDefinition) { d.Materials[1].Alternatives[0].Fields = nil }, "count", "/materials/1/alternatives/0/fields"},
+		{"unknown part", func(d *license.ItemDefinition) { alt(d).Fields[0] = "colour" }, "unknown_part", "/materials/0/alternatives/0/fields/0"},
+		{"unknown field", func(d *license.ItemDefinition) { alt(d).Fields[0] = "fields/colour" }, "unknown_part", "/materials/0/alternatives/0/fields/0"},
+		{"part twice", func(d *license.ItemDefinition) { alt(d).Fields[1] = "number" }, "duplicate", "/materials/0/alternatives/0/fields/1"},
+		{"sensitive without reason", func(d *license.ItemDefinition) { d.Materials[0].Reasons = nil }, "reason_missing", "/materials/0/alternatives/0/fields/4"},
+		{"empty reason", func(d *license.ItemDefinition) { d.Materials[0].Reasons["fields/grade"] = "" }, "length", "/materials/0/reasons/fields~1grade"},
+		{"reason for nothing", func(d *license.ItemDefinition) { d.Materials[0].Reasons["identifier"] = "无" }, "unknown_part", "/materials/0/reasons/identifier"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := item()
+			test.alter(&d)
+			_, _, err := w.PutItem(t.Context(), cataloguer, itemCode, d)
+			e, ok := errors.AsType[*license.Error](err)
+			if !ok || e.Kind != license.KindInvalid {
+				t.Fatalf("not refused: %v", err)
+			}
+			if !slices.ContainsFunc(e.Violations, func(v license.Violation) bool { return v.Keyword == test.keyword && v.Pointer == test.at }) {
+				t.Errorf("violations %+v, want %s at %s", e.Violations, test.keyword, test.at)
+			}
+		})
+	}
+	if _, _, err := w.PutItem(t.Context(), cataloguer, "a b", item()); reason(t, err) != "item_code" {
+		t.Errorf("bad code: %v", err)
+	}
+}
+
+// A draft is checked again when it is published: its types may have changed.
+func TestPublishItemChecksAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	if _, _, err := w.PutItem(ctx, cataloguer, itemCode, item()); err != nil {
+		t.Fatal(err)
+	}
+	d := definition()
+	d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"grade":{"type":"integer"}}}`)
+	w.publish(t, typeCode, d)
+	if _, err := w.PublishItem(ctx, cataloguer, itemCode); reason(t, err) != "unknown_part" {
+		t.Errorf("a field that is gone: %v", err)
+	}
+}
+
+func TestCoverageIsOfAuthorities(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := definition()
+	d.Coverage = []party.USCC{otherDept}
+	if _, _, err := w.PutType(t.Context(), cataloguer, typeCode, d); reason(t, err) != "unknown_authority" {
+		t.Errorf("coverage of another authority: %v", err)
+	}
+	d.Coverage = []party.USCC{authority, authority}
+	if _, _, err := w.PutType(t.Context(), cataloguer, typeCode, d); reason(t, err) != "count" {
+		t.Errorf("more coverage than authorities: %v", err)
+	}
+}

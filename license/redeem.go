@@ -1,0 +1,218 @@
+package license
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/sdjwt"
+)
+
+// RedeemRequest reads a license by a use code.
+type RedeemRequest struct {
+	UseCode   string
+	RequestID string   // the consumer's own; the same again is the same reading
+	Nonce     string   // for the key binding, 8 to 128 visible ASCII characters
+	Officer   *Officer // who reads; nil: the consuming system itself
+}
+
+// Released is what a reading yields.
+type Released struct {
+	License  ID       `json:"license"`
+	Version  int      `json:"version"`
+	TypeCode TypeCode `json:"type_code"`
+	Fields   []string `json:"fields"`
+	// Credential is the license's credential with only the parts that were
+	// agreed to, bound to the client and its nonce by a key binding JWT (RFC
+	// 9901 section 4.3) of the presentation key that its cnf names.
+	Credential string    `json:"credential"`
+	Record     string    `json:"record"` // id of the access record
+	Until      time.Time `json:"until"`  // when the reading window closes
+	Again      bool      `json:"-"`      // of a reading that was recorded before
+}
+
+// redeemTries is how often a reading is tried that was overtaken by another
+// one, or by a change of what its decision rests on.
+const redeemTries = 10
+
+// Redeem reads a license by a use code. The access record is on disk before
+// anything is opened, also that of a refused reading. A repeated request is the
+// same reading: it leaves no second record, and is answered while the first
+// would be. The key binding is signed anew then.
+//
+// To any but its client a use code isn't there; the attempt is recorded all the
+// same, for the holder to see.
+func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Released, err error) {
+	recorded := false
+	defer func() {
+		if !recorded {
+			r.audit(ctx, &err, a, ActionRedeem, "", 0)
+		}
+	}()
+	if err := q.check(); err != nil {
+		return Released{}, err
+	}
+	code, ok := ParseUseCode(q.UseCode)
+	if !ok {
+		return Released{}, errUseCodeUnknown()
+	}
+	for range redeemTries {
+		u, err := r.c.Stores.LoadUse(ctx, code.grant(), code.hash(), q.RequestID)
+		if errors.Is(err, ErrNotFound) {
+			return Released{}, errUseCodeUnknown()
+		} else if err != nil {
+			return Released{}, fmt.Errorf("loading a use code: %w", err)
+		}
+		read, err := r.reading(ctx, a, &u, q)
+		if err != nil {
+			return Released{}, err
+		}
+		if read == nil {
+			return r.again(ctx, a, &u, q)
+		}
+		r.step("redeem.decided")
+		err = r.c.Stores.SaveUse(ctx, *read)
+		if errors.Is(err, ErrConflict) {
+			continue
+		} else if err != nil {
+			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
+		}
+		r.step("redeem.recorded")
+		recorded = true
+		if result := read.Record.Result; result != ResultOK {
+			return Released{}, errRefused(result)
+		}
+		return r.release(ctx, a, &u, read.Record, q.Nonce)
+	}
+	return Released{}, errChanged()
+}
+
+func (q *RedeemRequest) check() error {
+	var vs violations
+	vs.when(len(q.RequestID) > maxKey || !visibleASCII(q.RequestID) || q.RequestID == "", "/request_id", "request_id", "must be 1 to 128 visible ASCII characters")
+	vs.when(len(q.Nonce) < 8 || len(q.Nonce) > 128 || !visibleASCII(q.Nonce), "/nonce", "nonce", "must be 8 to 128 visible ASCII characters")
+	if o := q.Officer; o != nil {
+		vs.text("/officer/id", o.ID, 1, 64)
+		vs.text("/officer/name", o.Name, 1, 100)
+		vs.text("/officer/division", o.Division, 0, 100)
+	}
+	return vs.err("request_invalid", "The request is not acceptable; see violations.")
+}
+
+// reading decides on a reading and prepares its record; nil if it is an allowed
+// one's repetition.
+func (r *Registry) reading(ctx context.Context, a Actor, u *Used, q RedeemRequest) (*Reading, error) {
+	b, err := r.openGrant(ctx, u.Grant)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	g := b.Grant.stand(u.Grant, now)
+	result := ResultMismatch
+	if g.Client == a.Client {
+		result = refusal(&u.Code, &g, u.Version, now)
+	}
+	switch {
+	case result == "" && u.Earlier != nil:
+		return nil, nil
+	case result == "":
+		result = ResultOK
+	}
+	rec, err := r.newAccess(ctx, a, u, &g, accessBody{
+		Case: g.Case, Fields: g.parts(u.Code.License), Officer: q.Officer,
+		Party: g.Party, Acting: g.Acting, Representation: g.Representation, Nonce: q.Nonce,
+	}, now)
+	if err != nil {
+		return nil, err
+	}
+	rec.Result = result
+	e, err := r.event(ctx, a, ActionRedeem, rec.License, rec.Version, result, map[string]string{
+		"grant": string(g.ID), "item": string(g.Item), "case": g.Case, "record": rec.ID,
+	})
+	return &Reading{
+		Record: rec, Event: e, Code: u.Code.Hash, Request: q.RequestID,
+		First: u.Code.First, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
+	}, err
+}
+
+// again answers a request that was recorded before.
+func (r *Registry) again(ctx context.Context, a Actor, u *Used, q RedeemRequest) (Released, error) {
+	earlier, err := r.openAccess(ctx, *u.Earlier)
+	if err != nil {
+		return Released{}, err
+	}
+	if earlier.Nonce != q.Nonce || !reflect.DeepEqual(earlier.Officer, q.Officer) {
+		return Released{}, conflict("request_id_reused", "This request id was used for another reading by this code. Use a new one for a new reading.")
+	}
+	out, err := r.release(ctx, a, u, *u.Earlier, q.Nonce)
+	out.Again = true
+	return out, err
+}
+
+// release opens a license's credential, whose reading is recorded, withholds
+// what was not agreed to, and binds the rest to the client and its nonce.
+func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessRecord, nonce string) (Released, error) {
+	b, err := r.openGrant(ctx, u.Grant)
+	if err != nil {
+		return Released{}, err
+	}
+	parts := b.Grant.parts(rec.License)
+	credential, err := r.openCredential(ctx, u.Version)
+	if err != nil {
+		return Released{}, err
+	}
+	token, err := present(credential, parts)
+	if err != nil {
+		return Released{}, fmt.Errorf("presenting license %s version %d: %w", rec.License, rec.Version, err)
+	}
+	secret, err := r.c.Vault.Open(ctx, place(rec.License, rec.Version, "holder_key"), u.Version.HolderKey)
+	if err != nil {
+		return Released{}, fmt.Errorf("opening the presentation key of license %s: %w", rec.License, err)
+	}
+	key, err := sm2.NewPrivateKey(secret)
+	if err != nil {
+		return Released{}, fmt.Errorf("reading the presentation key of license %s: %w", rec.License, err)
+	}
+	now := time.Now()
+	bound, err := token.Bind(key, signing.SM2, a.Client, nonce, now)
+	if err != nil {
+		return Released{}, fmt.Errorf("binding license %s: %w", rec.License, err)
+	}
+	if u.Code.First.IsZero() {
+		u.Code.First = rec.At
+	}
+	return Released{
+		License: rec.License, Version: rec.Version, TypeCode: u.License.Type, Fields: parts,
+		Credential: bound.String(), Record: rec.ID, Until: u.Code.window(u.Grant.Expires),
+	}, nil
+}
+
+// present withholds all of a stored credential but some parts. It opened under
+// the vault's key, so that its signature need not be verified again.
+func present(credential string, parts []string) (*sdjwt.Token, error) {
+	token, err := sdjwt.Parse(credential, credentialLimits)
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(token.JWS, ".")
+	part, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		return nil, err
+	}
+	return token.Present(payload, func(pointer string) bool {
+		for _, p := range parts {
+			if below, ok := strings.CutPrefix(pointer, "/"+p); ok && (below == "" || below[0] == '/') {
+				return true
+			}
+		}
+		return false
+	})
+}

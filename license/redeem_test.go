@@ -1,0 +1,432 @@
+package license_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/sdjwt"
+)
+
+const nonce = "nonce-of-the-consumer"
+
+func kin() map[license.Relation][]party.Code {
+	return map[license.Relation][]party.Code{license.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
+}
+
+// redeem reads the first license of a delivery.
+func redeem(d license.Delivery, request string) license.RedeemRequest {
+	return license.RedeemRequest{UseCode: d.Materials[0].UseCode.Reveal(), RequestID: request, Nonce: nonce}
+}
+
+// newDelivery opens a registry with one license, agreed to and delivered.
+func newDelivery(t testing.TB) (*world, license.Issued, license.Delivery) {
+	t.Helper()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	return w, out, w.deliver(t, w.agree(t, nil).ID)
+}
+
+// records returns the results of a subject's access records, newest first.
+func (w *world) records(t testing.TB, s license.Subject) []string {
+	t.Helper()
+	all, err := w.AccessRecords(t.Context(), s, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := []string{}
+	for _, a := range all {
+		results = append(results, a.Result)
+	}
+	return results
+}
+
+// bound opens what was released as its consumer does.
+func bound(t testing.TB, credential, audience, nonce string) (*sdjwt.Resolved, error) {
+	t.Helper()
+	token, err := sdjwt.Parse(credential, sdjwt.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token.JWS, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := token.Resolve(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resolved, token.CheckBinding(context.Background(), resolved.Claims, sdjwt.Binding{Audience: audience, Nonce: nonce}, signing.NewVerifier(signing.VerifierConfig{}))
+}
+
+func TestRedeem(t *testing.T) {
+	t.Parallel()
+	w, out, d := newDelivery(t)
+	q := redeem(d, "1")
+	q.Officer = &license.Officer{ID: "QH0012", Name: "样例工作人员", Division: "审批处"}
+	released, err := w.Redeem(t.Context(), consumer, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := w.Verify(t.Context(), released.Credential); v.Verdict != license.Valid {
+		t.Errorf("verification %+v", v)
+	}
+	resolved, err := bound(t, released.Credential, consumer.Client, nonce)
+	if err != nil {
+		t.Errorf("for its client: %v", err)
+	}
+	for name, other := range map[string][2]string{"audience": {"another", nonce}, "nonce": {consumer.Client, "another nonce"}} {
+		if _, err := bound(t, released.Credential, other[0], other[1]); err == nil {
+			t.Errorf("for another %s: bound", name)
+		}
+	}
+	claims := resolved.Claims
+	fields, _ := claims["fields"].(map[string]any)
+	holders, _ := claims["holders"].([]any)
+	if claims["number"] != "A-1" || claims["area_code"] != "430000" || fields["category"] != "电工作业" || len(holders) != 1 || holders[0].(map[string]any)["code"] != citizen {
+		t.Errorf("released %+v", claims)
+	}
+	if _, ok := claims["identifier"]; ok {
+		t.Error("released the identifier, which was not asked for")
+	}
+	if _, ok := fields["grade"]; ok {
+		t.Error("released a sensitive field, which was not chosen")
+	}
+	all, err := w.AccessRecords(t.Context(), subject(), 0, 10)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("records %+v, %v", all, err)
+	}
+	a := all[0]
+	if a.ID != released.Record || a.License != out.ID || a.Client != consumer.Client || a.Result != license.ResultOK || a.Case != ask().Case ||
+		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != license.BasisConsent || a.Nonce != "" {
+		t.Errorf("record %+v", a)
+	}
+	es, err := w.History(t.Context(), issuer, out.ID, 0, 100)
+	if err != nil || !slices.ContainsFunc(es, func(e license.Event) bool {
+		return e.Action == license.ActionRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
+	}) {
+		t.Errorf("history %+v, %v", es, err)
+	}
+}
+
+func TestRedeemSensitiveIfChosen(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
+	released, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := bound(t, released.Credential, consumer.Client, nonce)
+	fields, _ := resolved.Claims["fields"].(map[string]any)
+	if err != nil || fmt.Sprint(fields["grade"]) != "3" || len(fields) != 1 || resolved.Claims["number"] != nil {
+		t.Errorf("released %+v, %v", resolved.Claims, err)
+	}
+	if holders, _ := resolved.Claims["holders"].([]any); len(holders) != 0 {
+		t.Errorf("released holders: %+v", holders)
+	}
+}
+
+func TestRedeemIsIdempotent(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	first, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	if err != nil || first.Again {
+		t.Fatal(first, err)
+	}
+	again, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	if err != nil || !again.Again || again.Record != first.Record || !again.Until.Equal(first.Until) {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if _, err := bound(t, again.Credential, consumer.Client, nonce); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	other := redeem(d, "1")
+	other.Nonce = "another-nonce"
+	if _, err := w.Redeem(t.Context(), consumer, other); reason(t, err) != "request_id_reused" {
+		t.Errorf("with another nonce: %v", err)
+	}
+	if second, err := w.Redeem(t.Context(), consumer, redeem(d, "2")); err != nil || second.Again || !second.Until.Equal(first.Until) {
+		t.Errorf("another request within the window: %+v, %v", second, err)
+	}
+	if got := w.records(t, subject()); !slices.Equal(got, []string{"ok", "ok"}) {
+		t.Errorf("records %v", got)
+	}
+}
+
+func TestRedeemRefusesForm(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	code := d.Materials[0].UseCode.Reveal()
+	for _, test := range []struct {
+		name   string
+		q      license.RedeemRequest
+		reason string
+	}{
+		{"no request id", license.RedeemRequest{UseCode: code, Nonce: nonce}, "request_id"},
+		{"request id with a line break", license.RedeemRequest{UseCode: code, RequestID: "a\r\nb", Nonce: nonce}, "request_id"},
+		{"long request id", license.RedeemRequest{UseCode: code, RequestID: strings.Repeat("a", 129), Nonce: nonce}, "request_id"},
+		{"no nonce", license.RedeemRequest{UseCode: code, RequestID: "1"}, "nonce"},
+		{"officer without a name", license.RedeemRequest{UseCode: code, RequestID: "1", Nonce: nonce, Officer: &license.Officer{ID: "1"}}, "length"},
+		{"no code", license.RedeemRequest{RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"cut code", license.RedeemRequest{UseCode: code[:69], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"another secret", license.RedeemRequest{UseCode: code[:27] + strings.Repeat("A", 43), RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"another grant", license.RedeemRequest{UseCode: "abcdefghijklmnopqrstuvwxyz" + code[26:], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out, err := w.Redeem(t.Context(), consumer, test.q)
+			if reason(t, err) != test.reason || out.Credential != "" {
+				t.Errorf("%+v, %v; want %s", out, err, test.reason)
+			}
+		})
+	}
+	if got := w.records(t, subject()); len(got) != 0 {
+		t.Errorf("records %v", got)
+	}
+}
+
+// Another client's code isn't there, by every sign; the holder sees the attempt.
+func TestRedeemByAnotherClient(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	other := consumer
+	other.Client = "another"
+	_, mismatch := w.Redeem(t.Context(), other, redeem(d, "1"))
+	q := redeem(d, "1")
+	q.UseCode = q.UseCode[:27] + strings.Repeat("A", 43)
+	_, unknown := w.Redeem(t.Context(), other, q)
+	if mismatch == nil || unknown == nil || mismatch.Error() != unknown.Error() || reason(t, mismatch) != "use_code_unknown" {
+		t.Errorf("another's code: %v; no code: %v", mismatch, unknown)
+	}
+	if got := w.records(t, subject()); !slices.Equal(got, []string{license.ResultMismatch}) {
+		t.Errorf("records %v", got)
+	}
+	// Its client is not hindered by that.
+	if out, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil || out.Again {
+		t.Errorf("its client: %+v, %v", out, err)
+	}
+}
+
+func TestRedeemAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	yesterday := party.DateOf(time.Now()).AddDays(-1)
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, w *world, out license.Issued, id license.GrantID) stores
+		reason string
+	}{
+		{"withdrawn", func(t *testing.T, w *world, _ license.Issued, id license.GrantID) stores {
+			if _, err := w.open(t).Withdraw(t.Context(), consumer, subject(), id); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, "grant_ended"},
+		{"revoked", func(t *testing.T, w *world, _ license.Issued, id license.GrantID) stores {
+			if err := w.Revoke(t.Context(), consumer, id, license.EndedByToken); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, "grant_ended"},
+		{"license suspended", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
+			w.suspend(t, out.ID)
+			return stores{}
+		}, "license_suspended"},
+		{"license changed", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
+			w.change(t, out.ID)
+			return stores{}
+		}, "license_superseded"},
+		{"license ended", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
+			if _, err := w.End(t.Context(), issuer, out.ID, ending()); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, "license_ended"},
+		{"license expired", func(*testing.T, *world, license.Issued, license.GrantID) stores {
+			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday }}
+		}, "license_expired"},
+		{"window over", func(*testing.T, *world, license.Issued, license.GrantID) stores {
+			// The first use, some time ago. The store is given back what it has.
+			var first time.Time
+			return stores{
+				loadUse: func(u *license.Used) {
+					first = u.Code.First
+					u.Code.First = first.Add(-license.ReadingWindow)
+				},
+				saveUse: func(r *license.Reading) error { r.First = first; return nil },
+			}
+		}, "window_over"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w, out, d := newDelivery(t)
+			if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+				t.Fatal(err)
+			}
+			s := test.change(t, w, out, d.Grant.ID)
+			s.Stores = w.db.Licenses()
+			r := w.openOn(t, s, nil)
+			for _, request := range []string{"1", "2"} { // not even what was read before
+				released, err := r.Redeem(t.Context(), consumer, redeem(d, request))
+				if reason(t, err) != test.reason || released.Credential != "" {
+					t.Errorf("request %s: %+v, %v; want %s", request, released, err, test.reason)
+				}
+			}
+			if got := w.records(t, subject()); !slices.Equal(got, []string{test.reason, test.reason, "ok"}) {
+				t.Errorf("records %v", got)
+			}
+		})
+	}
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
+	time.Sleep(time.Until(d.Grant.Until) + time.Millisecond)
+	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); reason(t, err) != "grant_expired" {
+		t.Errorf("after the grant's time: %v", err)
+	}
+}
+
+// Sixty-four at once, on two nodes: each is recorded before it is answered.
+func TestRedeemRaces(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	nodes := []*license.Registry{w.Registry, w.open(t)}
+	run := func(request func(i int) string) []license.Released {
+		out := make([]license.Released, 64)
+		var wg sync.WaitGroup
+		for i := range out {
+			wg.Go(func() {
+				var err error
+				if out[i], err = nodes[i%2].Redeem(t.Context(), consumer, redeem(d, request(i))); err != nil {
+					t.Errorf("reader %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		return out
+	}
+	same := run(func(int) string { return "same" })
+	first := 0
+	for _, r := range same {
+		if !r.Again {
+			first++
+		}
+		if r.Record != same[0].Record {
+			t.Errorf("one request has records %s and %s", r.Record, same[0].Record)
+		}
+	}
+	if got := w.records(t, subject()); first != 1 || len(got) != 1 {
+		t.Errorf("one request: %d first readings, records %v", first, got)
+	}
+	each := run(func(i int) string { return fmt.Sprint(i) })
+	seen := map[string]bool{same[0].Record: true}
+	for _, r := range each {
+		if seen[r.Record] || !r.Until.Equal(same[0].Until) {
+			t.Errorf("reading %+v", r)
+		}
+		seen[r.Record] = true
+	}
+	if got := w.records(t, subject()); len(got) != 65 {
+		t.Errorf("%d records, want 65", len(got))
+	}
+}
+
+// Withdrawing wins over a reading that has begun: the decision is made anew.
+func TestWithdrawnWhileReading(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(w *world, out license.Issued, d license.Delivery) error{
+		"license_suspended": func(w *world, out license.Issued, _ license.Delivery) error {
+			_, err := w.Suspend(t.Context(), issuer, out.ID, "暂扣")
+			return err
+		},
+		"grant_ended": func(w *world, _ license.Issued, d license.Delivery) error {
+			_, err := w.Withdraw(t.Context(), consumer, subject(), d.Grant.ID)
+			return err
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			w, out, d := newDelivery(t)
+			done := false
+			r := w.openOn(t, w.db.Licenses(), func(step string) {
+				if step == "redeem.decided" && !done {
+					done = true
+					if err := change(w, out, d); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
+			if reason(t, err) != want || released.Credential != "" {
+				t.Errorf("%+v, %v; want %s", released, err, want)
+			}
+		})
+	}
+}
+
+// No data without record: whatever fails before the record is on disk releases nothing.
+func TestNoDataWithoutRecord(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	broken := errors.New("the disk is full")
+	r := w.openOn(t, stores{Stores: w.db.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
+	released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
+	if !errors.Is(err, broken) || released.Credential != "" {
+		t.Errorf("released %+v, %v", released, err)
+	}
+	for _, step := range []string{"redeem.decided", "redeem.recorded"} {
+		var credential string
+		func() {
+			defer func() { _ = recover() }()
+			dying := w.openOn(t, w.db.Licenses(), func(s string) {
+				if s == step {
+					panic("cut off")
+				}
+			})
+			out, _ := dying.Redeem(t.Context(), consumer, redeem(d, step))
+			credential = out.Credential
+		}()
+		want := map[string]int{"redeem.decided": 0, "redeem.recorded": 1}[step]
+		if got := w.records(t, subject()); len(got) != want || credential != "" {
+			t.Errorf("cut off at %s: records %v, credential %q", step, got, credential)
+		}
+	}
+	// The consumer asks again, and gets what was recorded.
+	if out, err := w.Redeem(t.Context(), consumer, redeem(d, "redeem.recorded")); err != nil || !out.Again {
+		t.Errorf("again: %+v, %v", out, err)
+	}
+}
+
+// A license held together: each holder sees its readings, but another's case stays hidden.
+func TestAccessRecordsOfAllHolders(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issueTo(t, "A-1", func(q *license.IssueRequest) {
+		q.Holders = append(q.Holders, license.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
+	})
+	d := w.deliver(t, w.agree(t, nil).ID)
+	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+		t.Fatal(err)
+	}
+	other := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
+	all, err := w.AccessRecords(t.Context(), other, 0, 10)
+	if err != nil || len(all) != 1 || all[0].Client != consumer.Client || all[0].Case != "" || all[0].Party != "" || all[0].Grant != "" {
+		t.Errorf("the other holder sees %+v, %v", all, err)
+	}
+	nobody := license.Subject{Party: "party-3", Assurance: 2}
+	if got := w.records(t, nobody); len(got) != 0 {
+		t.Errorf("somebody else sees %v", got)
+	}
+	if all, err := w.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all) != 1 || all[0].Case == "" {
+		t.Errorf("who agreed sees %+v, %v", all, err)
+	}
+}

@@ -1,0 +1,289 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+const (
+	// leastAssurance is the assurance of a login below which no license is seen
+	// or released.
+	leastAssurance = 2
+	// maxOffered is how many licenses of a type are looked at for a material,
+	// the newest first.
+	maxOffered = 100
+)
+
+// Offer finds what a subject has of what a client asks for: each material with
+// its outcome, and with the licenses that can serve, opened for the subject to
+// look at. The event is on disk before anything is returned.
+func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject) (o Offer, err error) {
+	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
+	o, err = r.resolve(ctx, a, q, s)
+	if err != nil {
+		return Offer{}, err
+	}
+	detail := map[string]string{"item": string(q.Item), "case": q.Case, "party": s.Party, "acting": s.Acting}
+	if err := r.record(ctx, a, ActionOffer, "", 0, "ok", detail); err != nil {
+		return Offer{}, err
+	}
+	return o, nil
+}
+
+// resolve makes an offer, and leaves no event.
+func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject) (Offer, error) {
+	if s.Party == "" {
+		return Offer{}, errors.New("resolving materials: the subject has no party id")
+	}
+	item, materials, err := r.asked(ctx, q)
+	if err != nil {
+		return Offer{}, err
+	}
+	if s.Assurance < leastAssurance {
+		return Offer{}, forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
+	}
+	o := Offer{Item: item}
+	now := time.Now()
+	for _, m := range materials {
+		om, err := r.offered(ctx, m, s.codes(m.Relation), now)
+		if err != nil {
+			return Offer{}, err
+		}
+		o.Materials = append(o.Materials, om)
+	}
+	o.Hash, err = o.hash(a, q, s)
+	return o, err
+}
+
+// shownOffer is what an offer's hash is over, as JSON with the members in this
+// order. What a version holds can't change, so its number stands for it.
+type shownOffer struct {
+	V         int             `json:"v"`
+	Client    string          `json:"client"`
+	Case      string          `json:"case"`
+	Party     string          `json:"party"`
+	Acting    string          `json:"acting"`
+	Item      ItemCode        `json:"item"`
+	Version   int             `json:"version"`
+	Materials []shownMaterial `json:"materials"`
+}
+
+type shownMaterial struct {
+	ID       string         `json:"id"`
+	Outcome  Outcome        `json:"outcome"`
+	Licenses []shownLicense `json:"licenses"`
+}
+
+type shownLicense struct {
+	ID        ID       `json:"id"`
+	Version   int      `json:"version"`
+	Fields    []string `json:"fields"`
+	Sensitive []string `json:"sensitive"`
+}
+
+func (o *Offer) hash(a Actor, q Ask, s Subject) ([32]byte, error) {
+	c := shownOffer{
+		V: 1, Client: a.Client, Case: q.Case, Party: s.Party, Acting: s.Acting, Item: o.Item.Code, Version: o.Item.Version,
+	}
+	for _, m := range o.Materials {
+		sm := shownMaterial{ID: m.Material.ID, Outcome: m.Outcome}
+		for _, l := range m.Licenses {
+			sm.Licenses = append(sm.Licenses, shownLicense{l.ID, l.Version.Version, l.Fields, l.Sensitive})
+		}
+		c.Materials = append(c.Materials, sm)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("encoding an offer: %w", err)
+	}
+	return sm3.Sum(b), nil
+}
+
+// finding collects what was found for a material.
+type finding struct {
+	valid       []OfferedLicense
+	suspended   bool
+	expired     bool
+	unavailable bool
+	covered     bool // every authority's licenses, of every type that can serve, are all here
+}
+
+func (f *finding) outcome() Outcome {
+	switch {
+	case len(f.valid) > 1:
+		return OutcomeChoice
+	case len(f.valid) == 1:
+		return OutcomeFound
+	case f.unavailable: // or else what follows might be untrue
+		return OutcomeUnavailable
+	case f.suspended:
+		return OutcomeSuspended
+	case f.expired:
+		return OutcomeExpired
+	case f.covered:
+		return OutcomeMissing
+	}
+	return OutcomeUncollected
+}
+
+// offered finds the licenses of one party that can serve as a material.
+func (r *Registry) offered(ctx context.Context, m Material, codes []party.Code, now time.Time) (OfferedMaterial, error) {
+	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
+	f := finding{covered: len(codes) > 0}
+	for _, alt := range m.Alternatives {
+		types, err := r.types.versions(ctx, alt.TypeCode)
+		if err != nil {
+			return OfferedMaterial{}, err
+		}
+		typ := published(types)
+		f.covered = f.covered && typ != nil && typ.covered()
+		if len(codes) == 0 {
+			continue
+		}
+		err = r.find(ctx, &f, m, alt, typ, codes, now)
+		if errors.Is(err, ErrUnavailable) {
+			// The others can still be agreed to.
+			r.c.Log.WarnContext(ctx, "licenses of a type can't be read", "type", alt.TypeCode, "error", err)
+			f.unavailable = true
+		} else if err != nil {
+			return OfferedMaterial{}, err
+		}
+	}
+	return OfferedMaterial{Material: m, Outcome: f.outcome(), Licenses: f.valid}, nil
+}
+
+// covered reports whether all of the authorities' licenses of the type are here.
+func (t *Type) covered() bool {
+	for _, c := range t.Authorities {
+		if !slices.Contains(t.Coverage, c) {
+			return false
+		}
+	}
+	return len(t.Authorities) > 0
+}
+
+// find adds to f the licenses of a type that a party holds. typ is the type's
+// published version, or nil.
+func (r *Registry) find(ctx context.Context, f *finding, m Material, alt Alternative, typ *issuable, codes []party.Code, now time.Time) error {
+	keys, err := r.holderKeys(ctx, codes)
+	if err != nil {
+		return err
+	}
+	records, err := r.c.Stores.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Type: alt.TypeCode, Limit: maxOffered})
+	if err != nil {
+		return fmt.Errorf("searching licenses of type %s: %w", alt.TypeCode, err)
+	}
+	for _, found := range records {
+		rec, v, err := r.c.Stores.Load(ctx, found.ID, 0)
+		if err != nil {
+			return fmt.Errorf("loading license %s: %w", found.ID, err)
+		}
+		l, err := r.open(ctx, rec, v)
+		if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
+			r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
+			f.unavailable = true
+			continue
+		} else if err != nil {
+			return err
+		}
+		// Lookup keys also lead here from versions before, which may have named others.
+		if !heldBy(l.Holders, alt.Role, codes) {
+			continue
+		}
+		switch why := unusable(v, now); why {
+		case "":
+			o, err := r.offer(ctx, l, m, alt, typ)
+			if err != nil {
+				return err
+			}
+			f.valid = append(f.valid, o)
+		case "license_suspended":
+			f.suspended = true
+		case "license_expired":
+			f.expired = true
+		}
+	}
+	return nil
+}
+
+// holderKeys returns the lookup keys of codes as licenses' holders have them.
+func (r *Registry) holderKeys(ctx context.Context, codes []party.Code) ([]signing.Lookup, error) {
+	var keys []signing.Lookup
+	for _, c := range codes {
+		ks, err := r.c.Vault.Lookups(ctx, domainHolder, string(c.Type), c.Value)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, ks...)
+	}
+	return keys, nil
+}
+
+// heldBy reports whether one of the codes is a holder's, in that role if it isn't empty.
+func heldBy(hs []Holder, role string, codes []party.Code) bool {
+	return slices.ContainsFunc(hs, func(h Holder) bool {
+		return (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code})
+	})
+}
+
+// unusable returns why the version of a license proves nothing now, as a reason
+// code, or "" if it does.
+func unusable(v VersionRecord, now time.Time) string {
+	today := party.DateOf(now)
+	switch {
+	case v.State == Suspended:
+		return "license_suspended"
+	case v.State == Superseded:
+		return "license_superseded"
+	case v.State != Active:
+		return "license_ended"
+	case !v.ValidUntil.IsZero() && v.ValidUntil.Before(today):
+		return "license_expired"
+	case today.Before(v.ValidFrom):
+		return "license_not_yet_valid"
+	}
+	return ""
+}
+
+// offer returns what of a license is asked for. Parts that it doesn't have are
+// left out, and so are sensitive ones for which the item gives no reason: the
+// license may be bound to a version of its type that the item was not checked against.
+func (r *Registry) offer(ctx context.Context, l License, m Material, alt Alternative, typ *issuable) (OfferedLicense, error) {
+	o := OfferedLicense{License: l, Fields: []string{}, Sensitive: []string{}}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(l.Version.Fields, &fields); err != nil {
+		return OfferedLicense{}, fmt.Errorf("decoding fields of license %s", l.ID)
+	}
+	own, err := r.Type(ctx, l.TypeCode, l.TypeVersion)
+	if err != nil {
+		return OfferedLicense{}, err
+	}
+	sensitive := slices.Clone(own.Sensitive)
+	if typ != nil {
+		sensitive = append(sensitive, typ.Sensitive...)
+	}
+	for _, part := range alt.Fields {
+		name, field := strings.CutPrefix(part, partField)
+		switch _, there := fields[name]; {
+		case field && !there, part == PartAreaCode && l.AreaCode == "":
+			continue
+		case field && slices.Contains(sensitive, name):
+			if m.Reasons[part] == "" {
+				continue
+			}
+			o.Sensitive = append(o.Sensitive, part)
+		}
+		o.Fields = append(o.Fields, part)
+	}
+	return o, nil
+}

@@ -1,0 +1,303 @@
+package license_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+var consumer = license.Actor{Client: "food-license", Participant: "p3", USCC: otherDept, RequestID: "r3"}
+
+// spouse is another citizen's number, with its check digit.
+const spouse = "110105194912310038"
+
+// newSharing opens a registry with a published item.
+func newSharing(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.publishItem(t, itemCode, item())
+	return w
+}
+
+func ask() license.Ask { return license.Ask{Item: itemCode, Case: "2026-000123"} }
+
+func subject() license.Subject {
+	return license.Subject{Party: "party-1", Codes: []party.Code{{Type: party.Citizen, Value: citizen}}, Assurance: 2}
+}
+
+// issueTo issues a license to somebody.
+func (w *world) issueTo(t testing.TB, number string, alter func(*license.IssueRequest)) license.Issued {
+	t.Helper()
+	q := request(number)
+	if alter != nil {
+		alter(&q)
+	}
+	out, err := w.Issue(t.Context(), issuer, q, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func toSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse }
+
+// offer asks for the licenses of a subject.
+func offer(t testing.TB, r *license.Registry, s license.Subject) license.Offer {
+	t.Helper()
+	o, err := r.Offer(t.Context(), consumer, ask(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// stores are a registry's stores with some calls changed.
+type stores struct {
+	license.Stores
+	search    func() error
+	load      func(*license.VersionRecord)
+	loadUse   func(*license.Used)
+	saveUse   func(*license.Reading) error
+	saveGrant func(*license.GrantRecord) error
+	loadGrant func(*license.GrantRecord)
+}
+
+func (s stores) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
+	if s.search != nil {
+		if err := s.search(); err != nil {
+			return nil, err
+		}
+	}
+	return s.Stores.Search(ctx, q)
+}
+
+func (s stores) Load(ctx context.Context, id license.ID, version int) (license.Record, license.VersionRecord, error) {
+	rec, v, err := s.Stores.Load(ctx, id, version)
+	if s.load != nil {
+		s.load(&v)
+	}
+	return rec, v, err
+}
+
+func (s stores) LoadUse(ctx context.Context, g license.GrantID, code [32]byte, request string) (license.Used, error) {
+	u, err := s.Stores.LoadUse(ctx, g, code, request)
+	if s.loadUse != nil {
+		s.loadUse(&u)
+	}
+	return u, err
+}
+
+func (s stores) SaveUse(ctx context.Context, u license.Reading) error {
+	if s.saveUse != nil {
+		if err := s.saveUse(&u); err != nil {
+			return err
+		}
+	}
+	return s.Stores.SaveUse(ctx, u)
+}
+
+func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+	if s.saveGrant != nil {
+		if err := s.saveGrant(&g); err != nil {
+			return err
+		}
+	}
+	return s.Stores.SaveGrant(ctx, g, codes, e)
+}
+
+func (s stores) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
+	g, codes, err := s.Stores.LoadGrant(ctx, id)
+	if s.loadGrant != nil {
+		s.loadGrant(&g)
+	}
+	return g, codes, err
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	yesterday := party.DateOf(time.Now()).AddDays(-1)
+	covered := func(w *world) {
+		d := definition()
+		d.Coverage = d.Authorities
+		w.publish(t, typeCode, d)
+	}
+	for _, test := range []struct {
+		name    string
+		prepare func(t *testing.T, w *world) stores
+		want    license.Outcome
+		offered int
+	}{
+		{"one", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); return stores{} }, license.OutcomeFound, 1},
+		{"two", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); w.issue(t, "A-2"); return stores{} }, license.OutcomeChoice, 2},
+		{"none", func(t *testing.T, w *world) stores { return stores{} }, license.OutcomeUncollected, 0},
+		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, license.OutcomeMissing, 0},
+		{"suspended", func(t *testing.T, w *world) stores {
+			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, "暂扣"); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, license.OutcomeSuspended, 0},
+		{"suspended beside one in force", func(t *testing.T, w *world) stores {
+			w.issue(t, "A-2")
+			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, "暂扣"); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, license.OutcomeFound, 1},
+		{"expired", func(t *testing.T, w *world) stores {
+			w.issue(t, "A-1")
+			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday }}
+		}, license.OutcomeExpired, 0},
+		{"not yet valid", func(t *testing.T, w *world) stores {
+			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
+			return stores{}
+		}, license.OutcomeUncollected, 0},
+		{"ended", func(t *testing.T, w *world) stores {
+			covered(w)
+			if _, err := w.End(t.Context(), issuer, w.issue(t, "A-1").ID, ending()); err != nil {
+				t.Fatal(err)
+			}
+			return stores{}
+		}, license.OutcomeMissing, 0},
+		{"source unavailable", func(t *testing.T, w *world) stores {
+			covered(w)
+			return stores{search: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
+		}, license.OutcomeUnavailable, 0},
+		{"a license that can't be opened", func(t *testing.T, w *world) stores {
+			w.issue(t, "A-1")
+			return stores{load: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
+		}, license.OutcomeUnavailable, 0},
+		{"another role", func(t *testing.T, w *world) stores {
+			d := definition()
+			d.Holders = append(d.Holders, license.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
+			w.publish(t, typeCode, d)
+			w.issueTo(t, "A-1", func(q *license.IssueRequest) {
+				q.Holders = append(q.Holders, license.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
+				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
+			})
+			return stores{}
+		}, license.OutcomeUncollected, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newSharing(t)
+			s := test.prepare(t, w)
+			s.Stores = w.db.Licenses()
+			o := offer(t, w.openOn(t, s, nil), subject())
+			m := o.Materials[0]
+			if m.Outcome != test.want || len(m.Licenses) != test.offered {
+				t.Errorf("outcome %s with %d licenses, want %s with %d", m.Outcome, len(m.Licenses), test.want, test.offered)
+			}
+			if spouses := o.Materials[1]; spouses.Outcome != license.OutcomeUncollected || len(spouses.Licenses) != 0 {
+				t.Errorf("of a spouse whom nobody knows: %+v", spouses)
+			}
+		})
+	}
+}
+
+func TestOfferShowsWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	o := offer(t, w.Registry, subject())
+	l := o.Materials[0].Licenses[0]
+	if l.ID != out.ID || l.Number != "A-1" || l.Holders[0].Code != citizen || o.Item.Purpose != item().Purpose {
+		t.Errorf("offered %+v", l)
+	}
+	if !slices.Equal(l.Fields, []string{"number", "area_code", "holders", "fields/category", "fields/grade"}) || !slices.Equal(l.Sensitive, []string{"fields/grade"}) {
+		t.Errorf("parts %v, sensitive %v", l.Fields, l.Sensitive)
+	}
+	// Parts that a license doesn't have can't be asked for.
+	w.issueTo(t, "A-2", func(q *license.IssueRequest) {
+		q.AreaCode, q.Fields = "", json.RawMessage(`{"category":"高处作业"}`)
+	})
+	l = offer(t, w.Registry, subject()).Materials[0].Licenses[0]
+	if l.Number != "A-2" || !slices.Equal(l.Fields, []string{"number", "holders", "fields/category"}) || len(l.Sensitive) != 0 {
+		t.Errorf("of a license with less: %v, sensitive %v", l.Fields, l.Sensitive)
+	}
+	q := ask()
+	q.Licenses = []license.AskedLicense{{Material: "operator-certificate", TypeCode: typeCode, Fields: []string{"category"}}}
+	narrow, err := w.Offer(t.Context(), consumer, q, subject())
+	if err != nil || len(narrow.Materials) != 1 || !slices.Equal(narrow.Materials[0].Licenses[0].Fields, []string{"fields/category"}) {
+		t.Errorf("narrowed: %+v, %v", narrow.Materials, err)
+	}
+}
+
+// A field that became sensitive after the item was published has no reason
+// there: it isn't asked for until the item gives one.
+func TestSensitiveLater(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	d := definition()
+	d.Sensitive = []string{"grade", "category"}
+	w.publish(t, typeCode, d)
+	l := offer(t, w.Registry, subject()).Materials[0].Licenses[0]
+	if slices.Contains(l.Fields, "fields/category") || !slices.Contains(l.Fields, "fields/grade") {
+		t.Errorf("parts %v", l.Fields)
+	}
+}
+
+func TestOnlyTheSubjectsLicenses(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	mine := w.issue(t, "mine")
+	theirs := w.issueTo(t, "theirs", toSpouse)
+	had := w.issue(t, "had")
+	rep := license.ReplaceRequest{Kind: license.Change, Reason: "转让", Number: "had", ValidFrom: request("").ValidFrom,
+		Holders: []license.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}, Fields: json.RawMessage(`{"category":"x"}`)}
+	if _, err := w.Replace(t.Context(), issuer, had.ID, rep, ""); err != nil {
+		t.Fatal(err)
+	}
+	o := offer(t, w.Registry, subject())
+	if ls := o.Materials[0].Licenses; len(ls) != 1 || ls[0].ID != mine.ID {
+		t.Errorf("offered %+v, want only the subject's own", ls)
+	}
+	// Nor by a consent that names another's.
+	c := consentTo(o)
+	c.Chosen[0].License = theirs.ID
+	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "choice_not_offered" {
+		t.Errorf("another's license: %v", err)
+	}
+	s := subject()
+	s.Kin = map[license.Relation][]party.Code{license.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
+	if m := offer(t, w.Registry, s).Materials[1]; m.Outcome != license.OutcomeChoice || len(m.Licenses) != 2 {
+		t.Errorf("of a spouse who is known: %s with %d", m.Outcome, len(m.Licenses))
+	}
+	s = subject()
+	s.Codes = []party.Code{{Type: party.Passport, Value: citizen}}
+	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 0 {
+		t.Errorf("by a code of another type: %+v", ls)
+	}
+	s = subject()
+	s.Acting, s.ActingCodes = "org-1", []party.Code{{Type: party.SocialCredit, Value: authority}}
+	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 0 {
+		t.Errorf("acting for an organization, the person's own: %+v", ls)
+	}
+	s = subject()
+	s.Codes = append([]party.Code{{Type: party.Passport, Value: "E00000000"}}, s.Codes...)
+	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 1 {
+		t.Errorf("by the second of two codes: %+v", ls)
+	}
+}
+
+func TestAssuranceTooLow(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	w.issue(t, "A-1")
+	c := consentTo(offer(t, w.Registry, subject()))
+	s := subject()
+	s.Assurance = 1
+	if _, err := w.Offer(t.Context(), consumer, ask(), s); reason(t, err) != "assurance_too_low" {
+		t.Errorf("offer: %v", err)
+	}
+	if _, err := w.Agree(t.Context(), consumer, ask(), s, c); reason(t, err) != "assurance_too_low" {
+		t.Errorf("agree: %v", err)
+	}
+}

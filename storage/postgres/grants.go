@@ -1,0 +1,190 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// SaveGrant implements [license.GrantStore]. The grant is locked first, as by
+// SaveUse, so that the two don't wait for each other.
+func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		queueGrant(b, g)
+		for _, c := range codes {
+			b.Queue(`INSERT INTO use_codes (grant_id, hash, license, version, number, created, first)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				c.Grant, c.Hash[:], c.License, c.Version, c.Number, c.Created, optional(c.First))
+		}
+		queueEvents(b, e)
+	})
+	if violates(err, "use_codes_") {
+		err = license.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("saving grant %s: %w", g.ID, err)
+	}
+	return nil
+}
+
+// queueGrant stores a new grant with its party's keys, or locks a stored one and
+// changes it. Client, item, basis and times of creation never change.
+func queueGrant(b *pgx.Batch, g license.GrantRecord) {
+	if g.Revision > 0 {
+		b.Queue(`SELECT revision FROM grants WHERE id = $1 FOR UPDATE`, g.ID).QueryRow(revisionIs(g.Revision))
+		b.Queue(`UPDATE grants SET revision = revision + 1, state = $2, expires = $3, body = $4, code = $5 WHERE id = $1`,
+			g.ID, g.State, g.Expires, g.Body, g.Code).Exec(changed(license.ErrConflict))
+		return
+	}
+	b.Queue(`INSERT INTO grants (id, revision, state, client, item, basis, recurring, created, expires, body, code)
+		VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
+		g.ID, g.State, g.Client, g.Item, g.Basis, g.Recurring, g.Created, g.Expires, g.Body, g.Code).
+		Exec(changed(license.ErrConflict))
+	for _, key := range sorted(g.Party) {
+		b.Queue(`INSERT INTO grant_parties (sum, serial, created, grant_id) VALUES ($1, $2, $3, $4)`,
+			key.Sum[:], key.Serial, g.Created, g.ID)
+	}
+}
+
+// revisionIs returns a callback that wants its row to hold that revision: no row
+// is ErrNotFound, another one ErrConflict.
+func revisionIs(want int64) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var revision int64
+		if err := row.Scan(&revision); err != nil {
+			return missing(err, license.ErrNotFound)
+		}
+		if revision != want {
+			return license.ErrConflict
+		}
+		return nil
+	}
+}
+
+// grantNames are the columns that grantTargets takes, of grants AS g.
+const grantNames = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code`
+
+func grantTargets(g *license.GrantRecord) []any {
+	return []any{&g.ID, &g.Revision, &g.State, &g.Client, &g.Item, &g.Basis, &g.Recurring, &g.Created, &g.Expires,
+		&g.Body, &g.Code}
+}
+
+func scanGrant(row pgx.CollectableRow) (g license.GrantRecord, err error) {
+	return g, row.Scan(grantTargets(&g)...)
+}
+
+// codeNames are the columns that codeColumns takes, of use_codes AS c.
+const codeNames = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first`
+
+// codeColumns holds what of a use code's row isn't of the record's type.
+type codeColumns struct {
+	hash  []byte
+	first *time.Time
+}
+
+func (cs *codeColumns) targets(c *license.UseCodeRecord) []any {
+	return []any{&c.Grant, &cs.hash, &c.License, &c.Version, &c.Number, &c.Created, &cs.first}
+}
+
+func (cs *codeColumns) fill(c *license.UseCodeRecord) (err error) {
+	if cs.first != nil {
+		c.First = *cs.first
+	}
+	c.Hash, err = sum(cs.hash)
+	return err
+}
+
+func scanCode(row pgx.CollectableRow) (c license.UseCodeRecord, err error) {
+	var cs codeColumns
+	if err := row.Scan(cs.targets(&c)...); err != nil {
+		return c, err
+	}
+	return c, cs.fill(&c)
+}
+
+const (
+	loadGrant  = `SELECT ` + grantNames + ` FROM grants g WHERE g.id = $1`
+	grantCodes = `SELECT ` + codeNames + ` FROM use_codes c WHERE c.grant_id = $1 ORDER BY c.license, c.number`
+)
+
+// LoadGrant implements [license.GrantStore]. The grant is read first: a change
+// in between shows in its revision when it is saved.
+func (s *Licenses) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
+	var g license.GrantRecord
+	var codes []license.UseCodeRecord
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(loadGrant, id).QueryRow(func(row pgx.Row) error {
+			return missing(row.Scan(grantTargets(&g)...), license.ErrNotFound)
+		})
+		b.Queue(grantCodes, id).Query(func(rows pgx.Rows) (err error) {
+			codes, err = pgx.CollectRows(rows, scanCode)
+			return err
+		})
+	})
+	if err != nil {
+		return license.GrantRecord{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
+	}
+	return g, codes, nil
+}
+
+const (
+	grantsFirst = `SELECT grant_id FROM grant_parties WHERE serial = $1 AND sum = $2
+		ORDER BY created DESC, grant_id LIMIT $3`
+	grantsAfter = `SELECT grant_id FROM grant_parties WHERE serial = $1 AND sum = $2
+		AND created <= $4 AND (created < $4 OR grant_id > $5) ORDER BY created DESC, grant_id LIMIT $3`
+)
+
+// ListGrants implements [license.GrantStore]. The party's keys are followed
+// first, and then the grants that they lead to are sought by id, as in Search.
+func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+	all, err := s.listGrants(ctx, party, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing grants: %w", err)
+	}
+	slices.SortFunc(all, func(a, b license.GrantRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return all[:min(len(all), limit)], nil
+}
+
+func (s *Licenses) listGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+	var ids []string
+	collect := func(rows pgx.Rows) error {
+		more, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		ids = append(ids, more...)
+		return err
+	}
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		for _, key := range sorted(party) {
+			if before == (license.Cursor{}) {
+				b.Queue(grantsFirst, key.Serial, key.Sum[:], limit).Query(collect)
+			} else {
+				b.Queue(grantsAfter, key.Serial, key.Sum[:], limit, before.Created, before.ID).Query(collect)
+			}
+		}
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	slices.Sort(ids)
+	return forValues(ctx, s.db, scanGrant, `SELECT `+grantNames+` FROM grants g WHERE g.id = ANY($1)`, slices.Compact(ids))
+}
+
+// forValues runs a query that is planned for its values: what they hold says which
+// partitions to read.
+func forValues[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	all, err := pgx.CollectRows(rows, scan)
+	return all, explain(ctx, err)
+}

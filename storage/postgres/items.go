@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+)
+
+// SaveItems implements [license.ItemStore], as SaveTypes does for types.
+func (s *Licenses) SaveItems(ctx context.Context, e license.EventRecord, is ...license.ItemRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		for _, i := range is {
+			queueItem(b, i)
+		}
+		queueEvents(b, e)
+	})
+	if violates(err, "service_items_") {
+		err = license.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("saving service items: %w", err)
+	}
+	return nil
+}
+
+func queueItem(b *pgx.Batch, i license.ItemRecord) {
+	if i.Revision == 0 {
+		b.Queue(`INSERT INTO service_items (code, version, state, revision, owner, body, updated)
+			VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (code, version) DO NOTHING`,
+			i.Code, i.Version, i.State, i.Owner, i.Body, i.Updated).Exec(changed(license.ErrConflict))
+		return
+	}
+	b.Queue(`UPDATE service_items SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7
+		WHERE code = $1 AND version = $2 AND revision = $3`,
+		i.Code, i.Version, i.Revision, i.State, i.Owner, i.Body, i.Updated).Exec(changed(license.ErrConflict))
+}
+
+const itemNames = `code, version, state, revision, owner, body, updated`
+
+func scanItem(row pgx.CollectableRow) (i license.ItemRecord, err error) {
+	return i, row.Scan(&i.Code, &i.Version, &i.State, &i.Revision, &i.Owner, &i.Body, &i.Updated)
+}
+
+// LoadItems implements [license.ItemStore].
+func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode) ([]license.ItemRecord, error) {
+	is, err := collect(ctx, s.db, scanItem, `SELECT `+itemNames+` FROM service_items WHERE code = $1 ORDER BY version`, code)
+	if err != nil {
+		return nil, fmt.Errorf("loading service item %s: %w", code, err)
+	}
+	return is, nil
+}
+
+// ListItems implements [license.ItemStore].
+func (s *Licenses) ListItems(ctx context.Context, after license.ItemCode, limit int) ([]license.ItemRecord, error) {
+	is, err := collect(ctx, s.db, scanItem, `SELECT DISTINCT ON (code) `+itemNames+` FROM service_items
+		WHERE code > $1 ORDER BY code, version DESC LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing service items: %w", err)
+	}
+	return is, nil
+}

@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+const loadUse = `SELECT ` + codeNames + `, ` + grantNames + `
+	FROM use_codes c JOIN grants g ON g.id = c.grant_id
+	WHERE c.grant_id = $1 AND g.id = $1 AND c.hash = $2`
+
+// usedLicense asks for the license apart: in a join with the code, PostgreSQL
+// would read all licenses when it plans for any values.
+const usedLicense = `SELECT ` + recordNames + `, ` + versionNames + `
+	FROM licenses l JOIN license_versions v ON v.license = l.id
+	WHERE l.id = (SELECT license FROM use_codes WHERE grant_id = $1 AND hash = $2)
+		AND v.license = (SELECT license FROM use_codes WHERE grant_id = $1 AND hash = $2)
+		AND v.version = (SELECT version FROM use_codes WHERE grant_id = $1 AND hash = $2)`
+
+// accessNames are the columns that scanAccess takes, of access_records AS a.
+const accessNames = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.client, a.participant, a.item, a.basis,
+	a.channel, a.result, a.disclosure, a.body`
+
+const earlierUse = `SELECT ` + accessNames + ` FROM use_requests q JOIN access_records a ON a.seq = q.seq AND a.at = q.at
+	WHERE q.grant_id = $1 AND q.hash = $2 AND q.request = $3`
+
+func scanAccess(row pgx.CollectableRow) (a license.AccessRecord, err error) {
+	return a, row.Scan(&a.Seq, &a.ID, &a.At, &a.Grant, &a.License, &a.Version, &a.Client, &a.Participant, &a.Item,
+		&a.Basis, &a.Channel, &a.Result, &a.Disclosure, &a.Body)
+}
+
+// LoadUse implements [license.UseStore], in one round trip. The license with its
+// version is one statement, the code with its grant another.
+func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]byte, request string) (license.Used, error) {
+	var u license.Used
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(loadUse, grant, code[:]).QueryRow(func(row pgx.Row) error {
+			var cs codeColumns
+			if err := row.Scan(append(cs.targets(&u.Code), grantTargets(&u.Grant)...)...); err != nil {
+				return missing(err, license.ErrNotFound)
+			}
+			return cs.fill(&u.Code)
+		})
+		b.Queue(usedLicense, grant, code[:]).QueryRow(func(row pgx.Row) error {
+			var vs versionColumns
+			err := row.Scan(append(recordTargets(&u.License), vs.targets(&u.Version)...)...)
+			vs.fill(&u.Version)
+			return missing(err, license.ErrNotFound)
+		})
+		b.Queue(earlierUse, grant, code[:], request).Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, scanAccess)
+			if len(found) > 0 {
+				u.Earlier = &found[0]
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return license.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
+	}
+	return u, nil
+}
+
+// SaveUse implements [license.UseStore]. Its locks come in the order of
+// SaveGrant's and Save's: grant, use code, license. The grant's and the license's
+// are shared, so that readings by different codes don't wait for each other.
+func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
+	a := u.Record
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT revision FROM grants WHERE id = $1 FOR SHARE`, a.Grant).QueryRow(revisionIs(u.GrantRevision))
+		b.Queue(`SELECT first FROM use_codes WHERE grant_id = $1 AND hash = $2 FOR UPDATE`, a.Grant, u.Code[:]).
+			QueryRow(firstIs(u.First))
+		b.Queue(`SELECT revision FROM licenses WHERE id = $1 FOR SHARE`, a.License).QueryRow(revisionIs(u.LicenseRevision))
+		if a.Result == license.ResultOK && u.First.IsZero() {
+			b.Queue(`UPDATE use_codes SET first = $3 WHERE grant_id = $1 AND hash = $2`, a.Grant, u.Code[:], a.At)
+		}
+		queueAccess(b, u)
+		queueEvents(b, u.Event)
+	})
+	if violates(err, "use_requests_") {
+		err = license.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("saving a reading by grant %s: %w", a.Grant, err)
+	}
+	return nil
+}
+
+// firstIs is revisionIs for a use code's first use.
+func firstIs(want time.Time) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var first *time.Time
+		if err := row.Scan(&first); err != nil {
+			return missing(err, license.ErrNotFound)
+		}
+		if first == nil && !want.IsZero() || first != nil && !first.Equal(want) {
+			return license.ErrConflict
+		}
+		return nil
+	}
+}
+
+// queueAccess stores an access record with its keys, and the request id of an
+// allowed reading: one statement, because the parts share the record's number.
+func queueAccess(b *pgx.Batch, u license.Reading) {
+	a := u.Record
+	keys := sorted(a.Party)
+	sums, serials := make([][]byte, len(keys)), make([]int32, len(keys))
+	for i, key := range keys {
+		sums[i], serials[i] = key.Sum[:], key.Serial
+	}
+	b.Queue(`WITH a AS (
+			INSERT INTO access_records (id, at, grant_id, license, version, client, participant, item, basis, channel,
+				result, disclosure, body)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING seq, at
+		), r AS (
+			INSERT INTO use_requests (grant_id, hash, request, seq, at) SELECT $14, $15, $16, seq, at FROM a WHERE $17
+		)
+		INSERT INTO access_parties (sum, serial, seq, at)
+		SELECT k.sum, k.serial, a.seq, a.at FROM a, unnest($18::bytea[], $19::integer[]) AS k (sum, serial)`,
+		a.ID, a.At, a.Grant, a.License, a.Version, a.Client, a.Participant, a.Item, a.Basis, a.Channel, a.Result,
+		a.Disclosure, a.Body, a.Grant, u.Code[:], u.Request, a.Result == license.ResultOK, sums, serials)
+}
+
+const accessOf = `SELECT seq, at FROM access_parties WHERE serial = $1 AND sum = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`
+
+// AccessRecords implements [license.UseStore]. The keys are followed first, and
+// then the records that they lead to are sought in their months.
+func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	all, err := s.accessRecords(ctx, party, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing access records: %w", err)
+	}
+	slices.SortFunc(all, func(a, b license.AccessRecord) int { return cmp.Compare(b.Seq, a.Seq) })
+	return all[:min(len(all), limit)], nil
+}
+
+func (s *Licenses) accessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+	found := map[int64]time.Time{}
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		for _, key := range sorted(party) {
+			b.Queue(accessOf, key.Serial, key.Sum[:], before, limit).Query(func(rows pgx.Rows) error {
+				var seq int64
+				var at time.Time
+				_, err := pgx.ForEachRow(rows, []any{&seq, &at}, func() error { found[seq] = at; return nil })
+				return err
+			})
+		}
+	})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	seqs, times := make([]int64, 0, len(found)), make([]time.Time, 0, len(found))
+	for seq, at := range found {
+		seqs, times = append(seqs, seq), append(times, at)
+	}
+	return forValues(ctx, s.db, scanAccess,
+		`SELECT `+accessNames+` FROM access_records a WHERE a.seq = ANY($1) AND a.at = ANY($2)`, seqs, times)
+}

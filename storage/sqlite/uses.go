@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+const loadUse = `
+	SELECT ` + codeColumns + `, ` + grantColumns + `, ` + recordColumns + `, ` + versionColumns + `
+	FROM use_codes c
+		CROSS JOIN grants g ON g.id = c.grant_id
+		CROSS JOIN licenses l ON l.id = c.license
+		CROSS JOIN license_versions v ON v.license = c.license AND v.version = c.version
+	WHERE c.grant_id = ? AND c.hash = ?`
+
+const earlierUse = `
+	SELECT ` + accessColumns + ` FROM use_requests q JOIN access_records a ON a.seq = q.seq
+	WHERE q.grant_id = ? AND q.hash = ? AND q.request = ?`
+
+const accessColumns = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.client, a.participant, a.item, a.basis,
+	a.channel, a.result, a.disclosure, a.body`
+
+func scanAccess(r *row) license.AccessRecord {
+	return license.AccessRecord{
+		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: license.GrantID(r.text()), License: license.ID(r.text()),
+		Version: r.int(), Client: r.text(), Participant: r.text(), Item: license.ItemCode(r.text()),
+		Basis: license.Basis(r.text()), Channel: license.Channel(r.text()), Result: r.text(),
+		Disclosure: license.Disclosure(r.text()), Body: r.bytes(),
+	}
+}
+
+// LoadUse implements [license.UseStore].
+func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]byte, request string) (license.Used, error) {
+	var u license.Used
+	err := s.db.readers.do(ctx, func(c *conn) error {
+		return c.read(func() error {
+			found := false
+			err := c.query(loadUse, func(r *row) {
+				u = license.Used{Code: scanCode(r), Grant: scanGrant(r), License: scanRecord(r), Version: scanVersion(r)}
+				found = true
+			}, string(grant), code[:])
+			if err != nil || !found {
+				return cmp.Or(err, license.ErrNotFound)
+			}
+			return c.query(earlierUse, func(r *row) { u.Earlier = new(scanAccess(r)) }, string(grant), code[:], request)
+		})
+	})
+	if err != nil {
+		return license.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
+	}
+	return u, nil
+}
+
+// SaveUse implements [license.UseStore]. The writer is alone, so that what is
+// checked first still holds when it is relied on.
+func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		if err := checkUse(c, u); err != nil {
+			return err
+		}
+		seq, err := appendAccess(c, u.Record)
+		if err != nil {
+			return err
+		}
+		if u.Record.Result == license.ResultOK {
+			if err := spend(c, u, seq); err != nil {
+				return err
+			}
+		}
+		return appendEvent(c, u.Event)
+	})
+	if err != nil {
+		return fmt.Errorf("saving a reading by grant %s: %w", u.Record.Grant, err)
+	}
+	return nil
+}
+
+// checkUse returns an error unless all that a reading's decision rests on is so still.
+func checkUse(c *conn, u license.Reading) error {
+	var first time.Time
+	var grant, lic int64
+	found := false
+	err := c.query(`
+		SELECT c.first, g.revision, l.revision
+		FROM use_codes c JOIN grants g ON g.id = c.grant_id JOIN licenses l ON l.id = c.license
+		WHERE c.grant_id = ? AND c.hash = ?`, func(r *row) {
+		first, grant, lic, found = r.time(), r.int64(), r.int64(), true
+	}, string(u.Record.Grant), u.Code[:])
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return license.ErrNotFound
+	case !first.Equal(u.First) || grant != u.GrantRevision || lic != u.LicenseRevision:
+		return license.ErrConflict
+	}
+	return nil
+}
+
+func appendAccess(c *conn, a license.AccessRecord) (seq int64, err error) {
+	_, err = c.exec(`
+		INSERT INTO access_records (id, at, grant_id, license, version, client, participant, item, basis, channel,
+			result, disclosure, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.ID, a.At, string(a.Grant), string(a.License), a.Version, a.Client, a.Participant, string(a.Item),
+		string(a.Basis), string(a.Channel), a.Result, string(a.Disclosure), a.Body)
+	if err != nil {
+		return 0, err
+	}
+	seq = c.db.LastInsertRowID()
+	for _, key := range a.Party {
+		_, err := c.exec(`
+			INSERT INTO access_parties (serial, sum, seq) VALUES (?, ?, ?)
+			ON CONFLICT (serial, sum, seq) DO NOTHING`, key.Serial, key.Sum[:], seq)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return seq, nil
+}
+
+// spend gives the request id to the reading, and opens the code's window.
+func spend(c *conn, u license.Reading, seq int64) error {
+	_, err := c.exec("INSERT INTO use_requests (grant_id, hash, request, seq) VALUES (?, ?, ?, ?)",
+		string(u.Record.Grant), u.Code[:], u.Request, seq)
+	if err != nil {
+		return taken(err, license.ErrConflict)
+	}
+	_, err = c.exec("UPDATE use_codes SET first = ? WHERE grant_id = ? AND hash = ? AND first IS NULL",
+		u.Record.At, string(u.Record.Grant), u.Code[:])
+	return err
+}
+
+const accessOf = `
+	SELECT ` + accessColumns + ` FROM access_parties k CROSS JOIN access_records a ON a.seq = k.seq
+	WHERE k.serial = ? AND k.sum = ? AND k.seq < ? ORDER BY k.seq DESC LIMIT ?`
+
+// AccessRecords implements [license.UseStore], with a query for each key.
+func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	var all []license.AccessRecord
+	err := s.db.readers.do(ctx, func(c *conn) error {
+		for _, key := range party {
+			err := c.query(accessOf, func(r *row) { all = append(all, scanAccess(r)) },
+				key.Serial, key.Sum[:], before, max(limit, 0))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing access records: %w", err)
+	}
+	slices.SortFunc(all, func(a, b license.AccessRecord) int { return cmp.Compare(b.Seq, a.Seq) })
+	all = slices.CompactFunc(all, func(a, b license.AccessRecord) bool { return a.Seq == b.Seq })
+	return all[:min(len(all), max(limit, 0))], nil
+}

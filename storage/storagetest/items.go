@@ -1,0 +1,197 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+// Items tests [license.ItemStore].
+func Items(t *testing.T, open Open) {
+	s := open(t).Licenses
+	t.Run("RoundTrip", func(t *testing.T) { itemsRoundTrip(t, s) })
+	t.Run("Conflict", func(t *testing.T) { itemsConflict(t, s) })
+	t.Run("OneDraftOnePublished", func(t *testing.T) { itemsStates(t, s) })
+	t.Run("Race", func(t *testing.T) { itemsRace(t, s) })
+	t.Run("Event", func(t *testing.T) { itemsEvent(t, open(t).Licenses) })
+	t.Run("List", func(t *testing.T) { itemsList(t, open(t).Licenses) })
+	t.Run("Ended", func(t *testing.T) {
+		r := draftItem(1)
+		is(t, "SaveItems", s.SaveItems(ended(), event("", license.ActionItemPut), r), context.Canceled)
+		_, err := s.LoadItems(ended(), r.Code)
+		is(t, "LoadItems", err, context.Canceled)
+		_, err = s.ListItems(ended(), "", 1)
+		is(t, "ListItems", err, context.Canceled)
+		sameItems(t, s, "items", r.Code)
+	})
+}
+
+// draftItem makes a record of an item that isn't stored.
+func draftItem(version int) license.ItemRecord {
+	return license.ItemRecord{
+		Code: license.ItemCode(newText()), Version: version, State: license.ItemDraft,
+		Owner: newText(), Body: []byte(`{"name":"样例事项"}`), Updated: at(version),
+	}
+}
+
+func saveItems(t *testing.T, s license.ItemStore, rs ...license.ItemRecord) error {
+	t.Helper()
+	return s.SaveItems(t.Context(), event("", license.ActionItemPut), rs...)
+}
+
+// storedItem returns a record as it is after it was saved.
+func storedItem(r license.ItemRecord) license.ItemRecord {
+	r.Revision++
+	return r
+}
+
+func sameItems(t *testing.T, s license.ItemStore, what string, code license.ItemCode, want ...license.ItemRecord) {
+	t.Helper()
+	got, err := s.LoadItems(t.Context(), code)
+	must(t, "LoadItems", err)
+	if len(got)+len(want) > 0 {
+		same(t, what, got, want)
+	}
+}
+
+func itemsRoundTrip(t *testing.T, s license.ItemStore) {
+	v1 := draftItem(1)
+	v1.Updated = finer
+	must(t, "SaveItems", saveItems(t, s, v1))
+	v1.Updated = kept
+	v1 = storedItem(v1)
+	sameItems(t, s, "a draft", v1.Code, v1)
+
+	v1.State, v1.Body, v1.Updated, v1.Owner = license.ItemPublished, []byte(`{"name":"样例事项二"}`), at(9), newText()
+	must(t, "SaveItems", saveItems(t, s, v1))
+	v1 = storedItem(v1)
+	sameItems(t, s, "published", v1.Code, v1)
+
+	// Versions 10 and 9 in the wrong order: oldest first is by number.
+	v10, v9 := draftItem(10), draftItem(9)
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, license.ItemRetired
+	must(t, "SaveItems", saveItems(t, s, v10, v9))
+	sameItems(t, s, "three versions", v1.Code, v1, storedItem(v9), storedItem(v10))
+	sameItems(t, s, "an unknown code", "nothing")
+}
+
+func itemsConflict(t *testing.T, s license.ItemStore) {
+	old := draftItem(1)
+	must(t, "SaveItems", saveItems(t, s, old))
+	fresh := draftItem(1)
+	for _, c := range []struct {
+		name     string
+		revision int64
+		version  int
+	}{
+		{"new, but there", 0, 1},
+		{"a revision to come", 2, 1},
+		{"an unknown version", 1, 2},
+	} {
+		wrong := old
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, license.ItemRetired
+		is(t, c.name, saveItems(t, s, fresh, wrong), license.ErrConflict)
+		is(t, c.name+", first", saveItems(t, s, wrong, fresh), license.ErrConflict)
+		sameItems(t, s, c.name+": the record beside it", fresh.Code)
+		sameItems(t, s, c.name+": the stored record", old.Code, storedItem(old))
+	}
+}
+
+// itemsStates tests that a code has one draft and one published version at most.
+func itemsStates(t *testing.T, s license.ItemStore) {
+	v1, v2, v3 := draftItem(1), draftItem(2), draftItem(3)
+	v2.Code, v3.Code = v1.Code, v1.Code
+	must(t, "SaveItems", saveItems(t, s, v1))
+	v1 = storedItem(v1)
+	is(t, "a second draft", saveItems(t, s, v2), license.ErrConflict)
+
+	v1.State = license.ItemPublished
+	must(t, "publishing one and beginning the next, in one call", saveItems(t, s, v1, v2))
+	v1, v2 = storedItem(v1), storedItem(v2)
+	second := v2
+	second.State = license.ItemPublished
+	is(t, "a second published version", saveItems(t, s, second), license.ErrConflict)
+	sameItems(t, s, "after the refusals", v1.Code, v1, v2)
+
+	retired := v1
+	retired.State = license.ItemRetired
+	must(t, "retiring one and publishing the next, in one call", saveItems(t, s, retired, second))
+	sameItems(t, s, "after publishing the next version", v1.Code, storedItem(retired), storedItem(second))
+	v4 := v3
+	v4.Version = 4
+	is(t, "two drafts in one call", saveItems(t, s, v3, v4), license.ErrConflict)
+	sameItems(t, s, "after two drafts", v1.Code, storedItem(retired), storedItem(second))
+}
+
+func itemsRace(t *testing.T, s license.ItemStore) {
+	r := draftItem(1)
+	errs := race(Writers, func(i int) error {
+		r := r
+		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
+		return saveItems(t, s, r)
+	})
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new item", errs, license.ErrConflict))
+	r = storedItem(r)
+	sameItems(t, s, "the winner's", r.Code, r)
+	errs = race(Writers, func(i int) error {
+		r := r
+		r.Owner = fmt.Sprint(i)
+		return saveItems(t, s, r)
+	})
+	r.Owner = fmt.Sprint(oneWins(t, "a change of an item", errs, license.ErrConflict))
+	sameItems(t, s, "the winner's change", r.Code, storedItem(r))
+	errs = race(Writers, func(i int) error {
+		d := draftItem(i + 2)
+		d.Code, d.State = r.Code, license.ItemPublished
+		return saveItems(t, s, d)
+	})
+	oneWins(t, "a published version", errs, license.ErrConflict)
+}
+
+// itemsEvent tests that a change's event is saved with it, or not at all.
+func itemsEvent(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	e := event("", license.ActionItemPut)
+	e.Version, e.Detail = 0, nil
+	r := draftItem(1)
+	must(t, "SaveItems", s.SaveItems(ctx, e, r))
+	is(t, "SaveItems again", s.SaveItems(ctx, event("", license.ActionItemPut), r), license.ErrConflict)
+	got, err := s.Events(ctx, 0, 10)
+	must(t, "Events", err)
+	sameEvents(t, "events", got, e)
+}
+
+func itemsList(t *testing.T, s license.ItemStore) {
+	ctx := t.Context()
+	none, err := s.ListItems(ctx, "", 10)
+	must(t, "ListItems", err)
+	same(t, "items of an empty database", len(none), 0)
+	var want []license.ItemRecord
+	for i := range 7 {
+		v1, v2 := draftItem(1), draftItem(2)
+		v1.Code = license.ItemCode(fmt.Sprintf("QH-%02d", i))
+		v2.Code, v1.State = v1.Code, license.ItemRetired
+		if i%2 == 0 {
+			must(t, "SaveItems", saveItems(t, s, v1))
+			want = append(want, storedItem(v1))
+		} else {
+			must(t, "SaveItems", saveItems(t, s, v2, v1))
+			want = append(want, storedItem(v2))
+		}
+	}
+	for _, size := range []int{1, 3, 7, 100} {
+		got := paged(t, size, func(last *license.ItemRecord) ([]license.ItemRecord, error) {
+			var after license.ItemCode
+			if last != nil {
+				after = last.Code
+			}
+			return s.ListItems(ctx, after, size)
+		})
+		same(t, fmt.Sprintf("pages of %d", size), got, want)
+	}
+	none, err = s.ListItems(ctx, "", 0)
+	must(t, "ListItems", err)
+	same(t, "items up to limit 0", len(none), 0)
+}

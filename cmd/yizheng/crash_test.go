@@ -17,7 +17,7 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// crashes is how often a service is killed; CI's number is the larger one.
+// crashes is how often a service is killed: more often by make soak.
 func crashes() int {
 	if os.Getenv("YIZHENG_SOAK") != "" {
 		return 100
@@ -37,16 +37,15 @@ func TestCrashSQLite(t *testing.T) { t.Parallel(); testCrash(t, "") }
 func TestCrashPostgres(t *testing.T) { t.Parallel(); testCrash(t, postgresURL(t)) }
 
 func testCrash(t *testing.T, database string) {
-	first := startServer(t, serverOptions{DatabaseURL: database})
+	first := startServer(t, serverOptions{DatabaseURL: database, Args: []string{"--log-level", "warn"}})
 	client := first.setUp(t)
+	var running sync.WaitGroup
+	defer running.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	defer cancel() // first, for the workers wait until it or the next server
 	l := &load{give: cancel}
 	l.now.Store(newEra(first, client))
 	workers := make([]*worker, crashWorkers)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer l.stop.Store(true)
 	for i := range workers {
 		w := &worker{t: t, load: l, name: i, random: rand.New(rand.NewPCG(uint64(i), 1))}
 		workers[i] = w
@@ -298,7 +297,7 @@ func (w *worker) ask(ctx context.Context, path, key string, body []byte) (r repl
 		select {
 		case <-e.over:
 		default:
-			return r, again, fmt.Errorf("no answer, though nobody had killed the service: %w", err)
+			return r, again, fmt.Errorf("no answer, though nobody had killed the service: %w\n%s", err, e.server.Log())
 		}
 		select {
 		case <-e.replaced:

@@ -106,6 +106,7 @@ func stepName(n ast.Node) (string, bool) {
 // time that the way passes it, and repeats the request: what was committed is
 // answered again, what wasn't is done now, and neither is done twice.
 func TestFailpoints(t *testing.T) {
+	t.Parallel()
 	onEachDatabase(t, func(t *testing.T, databaseURL string) {
 		first := startServer(t, serverOptions{DatabaseURL: databaseURL, Tags: "failpoints"})
 		p := &failpoints{options: first.Options, client: first.setUp(t), dir: t.TempDir()}
@@ -237,8 +238,8 @@ func (p *failpoints) kill(t *testing.T, y *try) []byte {
 	if err == nil && name != "reply.written" {
 		t.Fatalf("the server was to die at %s and answered %v\n%s", name, r, s.Log())
 	}
-	if s.Wait(); !s.Killed() {
-		t.Fatalf("the server ended so: %v", s.err)
+	if err := s.Wait(); !s.Killed() {
+		t.Fatalf("the server was to die at %s and ended so: %v\n%s", name, err, s.Log())
 	}
 	var passed []string
 	for line := range strings.Lines(s.Log()) {

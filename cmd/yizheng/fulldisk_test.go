@@ -30,6 +30,7 @@ type room struct {
 // TestFullDisk has the service run out of room: it says so with 503, has done
 // nothing of what it refused, and goes on when there is room again.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	t.Run("limit", func(t *testing.T) {
 		t.Parallel()
 		testFullDisk(t, limitedRoom(t))

@@ -18,6 +18,7 @@ const residentMost = 60 << 10
 
 // TestResidentMemory looks at an idle service that has answered 1,000 requests.
 func TestResidentMemory(t *testing.T) {
+	t.Parallel()
 	onEachDatabase(t, func(t *testing.T, databaseURL string) {
 		s := startServer(t, serverOptions{DatabaseURL: databaseURL})
 		c := s.setUp(t)

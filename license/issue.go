@@ -180,8 +180,11 @@ func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
 		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
 	}
-	var err error
-	if rec.Body, err = r.sealJSON(ctx, v.id, v.number, "body", b); err != nil {
+	plain, err := b.marshal()
+	if err != nil {
+		return prepared{}, fmt.Errorf("encoding the body of a license: %w", err)
+	}
+	if rec.Body, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "body"), plain); err != nil {
 		return prepared{}, err
 	}
 	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), credential); err != nil {

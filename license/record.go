@@ -1,11 +1,15 @@
 package license
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -23,6 +27,91 @@ type body struct {
 	Provenance       Provenance      `json:"provenance"`
 	Replaces         ReplaceKind     `json:"replaces,omitempty"`
 	VerificationCode string          `json:"verification_code"`
+}
+
+// marshal returns the body as JSON, as encoding/json would but for escapes that
+// HTML alone needs, and at a fifth of the cost. Its fields were checked to be
+// strict JSON before they got here.
+func (b *body) marshal() ([]byte, error) {
+	o := objectWriter{out: make([]byte, 0, 512+len(b.Fields)+256*len(b.Holders))}
+	o.begin()
+	o.text("identifier", string(b.Identifier))
+	if b.CheckMismatch {
+		o.raw("check_mismatch", []byte("true"))
+	}
+	o.text("serial", b.Serial)
+	o.text("number", b.Number)
+	o.name("holders")
+	o.out = append(o.out, '[')
+	for i := range b.Holders {
+		h := &b.Holders[i]
+		if i > 0 {
+			o.out = append(o.out, ',')
+		}
+		o.begin()
+		o.text("name", h.Name)
+		o.text("code_type", string(h.CodeType))
+		o.text("code", h.Code)
+		o.text("role", h.Role)
+		o.some("share", h.Share)
+		o.end()
+	}
+	o.out = append(o.out, ']')
+	o.some("area_code", b.AreaCode)
+	o.raw("fields", b.Fields)
+	o.name("provenance")
+	o.begin()
+	o.text("source", b.Provenance.Source)
+	o.some("record_id", b.Provenance.RecordID)
+	o.some("record_hash", b.Provenance.RecordHash)
+	o.some("batch", b.Provenance.Batch)
+	o.text("time", b.Provenance.Time.Format(time.RFC3339Nano))
+	o.end()
+	o.some("replaces", string(b.Replaces))
+	o.text("verification_code", b.VerificationCode)
+	o.end()
+	return o.out, o.err
+}
+
+// objectWriter writes JSON objects, member by member.
+type objectWriter struct {
+	out []byte
+	err error // the first one
+}
+
+func (o *objectWriter) begin() { o.out = append(o.out, '{') }
+func (o *objectWriter) end()   { o.out = append(o.out, '}') }
+
+// name begins a member.
+func (o *objectWriter) name(name string) {
+	if o.out[len(o.out)-1] != '{' {
+		o.out = append(o.out, ',')
+	}
+	o.out = append(o.out, '"')
+	o.out = append(o.out, name...)
+	o.out = append(o.out, `":`...)
+}
+
+// text writes a member whose value is a text.
+func (o *objectWriter) text(name, value string) {
+	o.name(name)
+	var err error
+	if o.out, err = jsontext.AppendQuote(o.out, value); err != nil {
+		o.err = cmp.Or(o.err, fmt.Errorf("%s is not UTF-8", name))
+	}
+}
+
+// some writes a text, if it isn't empty.
+func (o *objectWriter) some(name, value string) {
+	if value != "" {
+		o.text(name, value)
+	}
+}
+
+// raw writes a member whose value is JSON already.
+func (o *objectWriter) raw(name string, value []byte) {
+	o.name(name)
+	o.out = append(o.out, value...)
 }
 
 // place says where a column of a version lies: its row is the license and the

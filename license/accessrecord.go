@@ -52,8 +52,8 @@ type Reading struct {
 	Record AccessRecord
 	Event  EventRecord
 	Code   [32]byte // hash of the use code
-	// Request is the consumer's request id. With an allowed reading it becomes
-	// the code's own; a refused one leaves nothing under it.
+	// Request is a keyed hash of the consumer's request id. With an allowed reading
+	// it becomes the code's own; a refused one leaves nothing under it.
 	Request string
 	// What the decision rests on, as LoadUse returned it.
 	First           time.Time
@@ -157,7 +157,7 @@ func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, l
 		if err != nil {
 			return nil, err
 		}
-		if a.Party != owner && a.Acting != owner || a.Acting != "" && a.Acting != owner {
+		if a.owner() != owner {
 			a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
 		}
 		a.Nonce = ""
@@ -201,15 +201,7 @@ func (r *Registry) newAccess(ctx context.Context, a Actor, u *Used, g *Grant, b 
 	if rec.Body, err = r.c.Vault.Seal(ctx, accessPlace(rec.ID), plain); err != nil {
 		return AccessRecord{}, err
 	}
-	var held body
-	if err := r.openJSON(ctx, u.Version, "body", u.Version.Body, &held); err != nil {
-		return AccessRecord{}, err
-	}
-	var codes []party.Code
-	for _, h := range held.Holders {
-		codes = append(codes, party.Code{Type: h.CodeType, Value: h.Code})
-	}
-	rec.Party, err = r.accessKeys(ctx, g.owner(), codes)
+	rec.Party, err = r.readersKeys(ctx, g.owner(), u.Version)
 	return rec, err
 }
 

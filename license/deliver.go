@@ -85,7 +85,7 @@ func (r *Registry) activate(ctx context.Context, a Actor, rec *GrantRecord, b *g
 }
 
 // mint makes the next use code of each license of a grant that can be read now.
-// Of a license with an unused one it makes none. left says why others have none,
+// Of a license with an unused one, that can still be given, it makes none. left says why others have none,
 // by material.
 func (r *Registry) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
 	last := newest(have)
@@ -103,7 +103,11 @@ func (r *Registry) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now
 		}
 		old, any := last[l.License]
 		if any && old.First.IsZero() {
-			continue
+			if _, err := r.useCode(ctx, old); err == nil {
+				continue
+			} else if !errors.Is(err, errUseCodeLost) {
+				return nil, nil, err
+			}
 		}
 		c := UseCodeRecord{Grant: g.ID, License: l.License, Version: l.Version, Number: old.Number + 1, Created: now}
 		code, err := r.newUseCode(ctx, c)

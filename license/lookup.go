@@ -161,14 +161,35 @@ func (r *Registry) revoked(ctx context.Context, der []byte) (reason string, from
 // rehashPage is how many versions Rehash takes at a time.
 const rehashPage = 200
 
-// Rehash gives every stored version its lookup keys under all live lookup
-// keys, and calls progress, if not nil, with how many versions it has done. It
+// Rehash gives every stored version, grant and access record its lookup keys under
+// all live lookup keys, and calls progress, if not nil, with how many it has done. It
 // can be run again, and beside a running server. Idempotency keys are not kept,
 // so they can't be renewed: keep an old lookup key until no client will repeat
 // a request made under it.
 func (r *Registry) Rehash(ctx context.Context, progress func(done int)) error {
-	var at Located
 	done := 0
+	count := func() {
+		if done++; progress != nil && done%rehashPage == 0 {
+			progress(done)
+		}
+	}
+	if err := r.rehashVersions(ctx, count); err != nil {
+		return err
+	}
+	if err := r.rehashGrants(ctx, count); err != nil {
+		return err
+	}
+	if err := r.rehashAccess(ctx, count); err != nil {
+		return err
+	}
+	if progress != nil {
+		progress(done)
+	}
+	return nil
+}
+
+func (r *Registry) rehashVersions(ctx context.Context, each func()) error {
+	var at Located
 	for {
 		vs, err := r.c.Stores.Versions(ctx, at, rehashPage)
 		if err != nil {
@@ -178,10 +199,7 @@ func (r *Registry) Rehash(ctx context.Context, progress func(done int)) error {
 			if err := r.rehash(ctx, v); err != nil {
 				return err
 			}
-			done++
-		}
-		if progress != nil {
-			progress(done)
+			each()
 		}
 		if len(vs) < rehashPage {
 			return nil

@@ -64,13 +64,13 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		return Released{}, errUseCodeUnknown()
 	}
 	for range redeemTries {
-		u, err := r.c.Stores.LoadUse(ctx, code.grant(), code.hash(), q.RequestID)
+		u, err := r.c.Stores.LoadUse(ctx, code.grant(), code.hash(), code.request(q.RequestID))
 		if errors.Is(err, ErrNotFound) {
 			return Released{}, errUseCodeUnknown()
 		} else if err != nil {
 			return Released{}, fmt.Errorf("loading a use code: %w", err)
 		}
-		read, err := r.reading(ctx, a, &u, q)
+		read, err := r.reading(ctx, a, &u, code, q)
 		if err != nil {
 			return Released{}, err
 		}
@@ -108,7 +108,7 @@ func (q *RedeemRequest) check() error {
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
 // one's repetition.
-func (r *Registry) reading(ctx context.Context, a Actor, u *Used, q RedeemRequest) (*Reading, error) {
+func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, q RedeemRequest) (*Reading, error) {
 	b, err := r.openGrant(ctx, u.Grant)
 	if err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, q RedeemReques
 		"grant": string(g.ID), "item": string(g.Item), "case": g.Case, "record": rec.ID,
 	})
 	return &Reading{
-		Record: rec, Event: e, Code: u.Code.Hash, Request: q.RequestID,
+		Record: rec, Event: e, Code: u.Code.Hash, Request: code.request(q.RequestID),
 		First: u.Code.First, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
 	}, err
 }

@@ -26,6 +26,7 @@ type Stores interface {
 	ItemStore
 	GrantStore
 	UseStore
+	PartyKeyStore
 }
 
 // Config says what a Registry works with.

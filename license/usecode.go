@@ -55,6 +55,13 @@ func (c UseCode) grant() GrantID { return GrantID(c.code[:26]) }
 // hash returns what is stored of a code.
 func (c UseCode) hash() [32]byte { return sm3.Sum([]byte(c.code)) }
 
+// request returns what is stored of a consumer's request id: whoever has the
+// database alone can't tell it, for the code isn't there.
+func (c UseCode) request(id string) string {
+	sum := sm3.Sum([]byte(c.code + "\x00" + id))
+	return useCodeEncoding.EncodeToString(sum[:])
+}
+
 // UseCodeRecord is a use code as a store keeps it. Its client and its end are its
 // grant's.
 type UseCodeRecord struct {
@@ -69,6 +76,8 @@ type UseCodeRecord struct {
 
 // domainUseCode is the domain of the keyed hashes that use codes are.
 const domainUseCode = "license.usecode"
+
+var errUseCodeLost = errors.New("a use code can't be derived again: the lookup key that made it was purged")
 
 // newUseCode derives the code of a record that has no hash yet, under the
 // active lookup key.
@@ -92,7 +101,7 @@ func (r *Registry) useCode(ctx context.Context, c UseCodeRecord) (UseCode, error
 			return code, nil
 		}
 	}
-	return UseCode{}, errors.New("a use code can't be derived again: the lookup key that made it was purged")
+	return UseCode{}, errUseCodeLost
 }
 
 // useCodes derives a record's code under each live lookup key, the active one

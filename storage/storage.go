@@ -35,6 +35,7 @@ type Licenses interface {
 	license.ItemStore
 	license.GrantStore
 	license.UseStore
+	license.PartyKeyStore
 }
 
 // Provider is what package oidc needs stored.

@@ -186,6 +186,10 @@ func (s *Licenses) PurgeLookups(ctx context.Context, serial int32, limit int) (i
 			DELETE FROM holdings t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.license = d.license`,
 			`WITH doomed AS (SELECT sum FROM requests WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
 			DELETE FROM requests t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+			`WITH doomed AS (SELECT sum, grant_id FROM grant_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+			DELETE FROM grant_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.grant_id = d.grant_id`,
+			`WITH doomed AS (SELECT sum, seq FROM access_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+			DELETE FROM access_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.seq = d.seq`,
 		} {
 			if purged >= limit {
 				break

@@ -24,6 +24,7 @@ func TestSettings(t *testing.T)       { t.Parallel(); storagetest.Settings(t, op
 func TestItems(t *testing.T)          { t.Parallel(); storagetest.Items(t, open) }
 func TestGrants(t *testing.T)         { t.Parallel(); storagetest.Grants(t, open) }
 func TestUses(t *testing.T)           { t.Parallel(); storagetest.Uses(t, open) }
+func TestPartyKeys(t *testing.T)      { t.Parallel(); storagetest.PartyKeys(t, open) }
 func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
 func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
 func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }

@@ -113,11 +113,7 @@ func firstIs(want time.Time) func(pgx.Row) error {
 // allowed reading: one statement, because the parts share the record's number.
 func queueAccess(b *pgx.Batch, u license.Reading) {
 	a := u.Record
-	keys := sorted(a.Party)
-	sums, serials := make([][]byte, len(keys)), make([]int32, len(keys))
-	for i, key := range keys {
-		sums[i], serials[i] = key.Sum[:], key.Serial
-	}
+	sums, serials := columns(a.Party)
 	b.Queue(`WITH a AS (
 			INSERT INTO access_records (id, at, grant_id, license, version, client, participant, item, basis, channel,
 				result, disclosure, body)

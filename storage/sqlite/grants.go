@@ -62,16 +62,7 @@ func saveGrant(c *conn, g license.GrantRecord) error {
 	if n == 0 {
 		return license.ErrConflict
 	}
-	for _, key := range g.Party {
-		_, err := c.exec(`
-			INSERT INTO grant_parties (serial, sum, created, grant_id) VALUES (?, ?, ?, ?)
-			ON CONFLICT (serial, sum, created, grant_id) DO NOTHING`,
-			key.Serial, key.Sum[:], g.Created, string(g.ID))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return saveGrantKeys(c, g.ID, g.Created, g.Party)
 }
 
 const grantColumns = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code`

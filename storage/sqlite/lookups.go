@@ -149,6 +149,10 @@ var purges = []string{
 		(SELECT serial, sum, created, license FROM holdings WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM requests WHERE (serial, sum) IN
 		(SELECT serial, sum FROM requests WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM grant_parties WHERE (serial, sum, created, grant_id) IN
+		(SELECT serial, sum, created, grant_id FROM grant_parties WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM access_parties WHERE (serial, sum, seq) IN
+		(SELECT serial, sum, seq FROM access_parties WHERE serial = ? LIMIT ?)`,
 }
 
 // PurgeLookups implements [license.LookupStore].

@@ -256,6 +256,10 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 			})
 		},
 		func() error { _, err := l.AccessRecords(ctx, keys, 0, 1); return err },
+		func() error { _, err := l.GrantsAfter(ctx, "", 1); return err },
+		func() error { return l.AddGrantKeys(ctx, id, keys) },
+		func() error { _, err := l.AccessAfter(ctx, 0, 1); return err },
+		func() error { return l.AddAccessKeys(ctx, license.AccessRecord{Seq: 1}, keys) },
 	}
 }
 

@@ -16,6 +16,7 @@ func TestSettings(t *testing.T)       { storagetest.Settings(t, stores) }
 func TestItems(t *testing.T)          { storagetest.Items(t, stores) }
 func TestGrants(t *testing.T)         { storagetest.Grants(t, stores) }
 func TestUses(t *testing.T)           { storagetest.Uses(t, stores) }
+func TestPartyKeys(t *testing.T)      { storagetest.PartyKeys(t, stores) }
 func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
 func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
 func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }

@@ -115,15 +115,7 @@ func appendAccess(c *conn, a license.AccessRecord) (seq int64, err error) {
 		return 0, err
 	}
 	seq = c.db.LastInsertRowID()
-	for _, key := range a.Party {
-		_, err := c.exec(`
-			INSERT INTO access_parties (serial, sum, seq) VALUES (?, ?, ?)
-			ON CONFLICT (serial, sum, seq) DO NOTHING`, key.Serial, key.Sum[:], seq)
-		if err != nil {
-			return 0, err
-		}
-	}
-	return seq, nil
+	return seq, saveAccessKeys(c, seq, a.Party)
 }
 
 // spend gives the request id to the reading, and opens the code's window.

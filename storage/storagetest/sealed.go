@@ -85,6 +85,7 @@ func liveThrough(t *testing.T, db Database) []string {
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
 	}, "")
 	must(t, "living through", err)
+	shared := share(t, r, a, typ, code)
 	_, err = r.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
 	must(t, "living through", err)
 	_, err = r.End(ctx, a, out.ID, license.EndRequest{
@@ -92,12 +93,41 @@ func liveThrough(t *testing.T, db Database) []string {
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
 	})
 	must(t, "living through", err)
-	return []string{
+	return append(shared,
 		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",
 		"涉嫌样例违规暂扣", "样例核实发还", "样例住址变更", "持证人样例去世", "青样例〔2026〕7号", "样例法第七十条",
 		string(out.Identifier), out.VerificationCode, string(second.Identifier), second.VerificationCode,
 		out.Credential[:40], second.Credential[:40], // its header says where certificates are: the whole token would be there
-	}
+	)
+}
+
+// share lets a client read the holder's license by consent, and returns what must
+// not be found afterwards.
+func share(t *testing.T, r *license.Registry, a license.Actor, typ license.TypeCode, code string) []string {
+	t.Helper()
+	ctx := t.Context()
+	_, _, err := r.PutItem(ctx, a, "QH-1", license.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []license.Material{{
+		ID: "m", Name: "样例材料", Relation: license.RelationApplicant,
+		Alternatives: []license.Alternative{{TypeCode: typ, Fields: []string{"number", "fields/address"}}},
+	}}})
+	must(t, "sharing", err)
+	_, err = r.PublishItem(ctx, a, "QH-1")
+	must(t, "sharing", err)
+	ask := license.Ask{Item: "QH-1", Case: "青禾样例办件0001"}
+	who := license.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
+	o, err := r.Offer(ctx, a, ask, who)
+	must(t, "sharing", err)
+	l := o.Materials[0].Licenses[0]
+	g, err := r.Agree(ctx, a, ask, who, license.Consent{Form: "one-use-id-of-a-form", Shown: o.Hash, Channel: license.ChannelOnline,
+		Chosen: []license.ChosenLicense{{Material: "m", License: l.ID, Version: l.Version.Version, Fields: l.Fields}}})
+	must(t, "sharing", err)
+	d, err := r.Deliver(ctx, a, g.ID, [32]byte{1})
+	must(t, "sharing", err)
+	use := d.Materials[0].UseCode.Reveal()
+	officer := &license.Officer{ID: "QINGHE00012", Name: "诸葛样例窗口", Division: "样例审批二处"}
+	_, err = r.Redeem(ctx, a, license.RedeemRequest{UseCode: use, RequestID: "request-of-a-consumer", Nonce: "nonce-of-a-consumer", Officer: officer})
+	must(t, "sharing", err)
+	return []string{ask.Case, who.Party, "one-use-id-of-a-form", use[27:], officer.ID, officer.Name, officer.Division, "nonce-of-a-consumer", "request-of-a-consumer"}
 }
 
 func searchFinds(t *testing.T) {

@@ -53,6 +53,7 @@ type LicenseStores interface {
 	license.ItemStore
 	license.GrantStore
 	license.UseStore
+	license.PartyKeyStore
 }
 
 // ProviderStores is what package oidc needs stored.

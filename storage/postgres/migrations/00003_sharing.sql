@@ -85,7 +85,7 @@ CREATE TABLE access_parties (
 	PRIMARY KEY (serial, sum, seq)
 ) PARTITION BY HASH (sum);
 
--- Consumers' request ids of allowed readings.
+-- Hashes of consumers' request ids, of allowed readings.
 CREATE TABLE use_requests (
 	grant_id text COLLATE "C" NOT NULL,
 	hash     bytea NOT NULL,

@@ -78,7 +78,7 @@ CREATE TABLE access_parties (
 	PRIMARY KEY (serial, sum, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Consumers' request ids of allowed readings.
+-- Hashes of consumers' request ids, of allowed readings.
 CREATE TABLE use_requests (
 	grant_id TEXT    NOT NULL,
 	hash     BLOB    NOT NULL,

@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// GrantsAfter implements [license.PartyKeyStore].
+func (s *Licenses) GrantsAfter(ctx context.Context, after license.GrantID, limit int) ([]license.GrantRecord, error) {
+	gs, err := collect(ctx, s.db, scanGrant, `SELECT `+grantNames+` FROM grants g WHERE g.id > $1 ORDER BY g.id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing all grants: %w", err)
+	}
+	return gs, nil
+}
+
+// AddGrantKeys implements [license.PartyKeyStore].
+func (s *Licenses) AddGrantKeys(ctx context.Context, id license.GrantID, party []signing.Lookup) error {
+	sums, serials := columns(party)
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT 1 FROM grants WHERE id = $1`, id).QueryRow(there)
+		b.Queue(`INSERT INTO grant_parties (sum, serial, created, grant_id)
+			SELECT k.sum, k.serial, g.created, g.id FROM grants g, unnest($2::bytea[], $3::integer[]) AS k (sum, serial)
+			WHERE g.id = $1
+			ON CONFLICT (serial, sum, grant_id) DO NOTHING`, id, sums, serials)
+	})
+	if err != nil {
+		return fmt.Errorf("adding lookup keys of grant %s: %w", id, err)
+	}
+	return nil
+}
+
+// AccessAfter implements [license.PartyKeyStore].
+func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]license.AccessRecord, error) {
+	as, err := collect(ctx, s.db, scanAccess, `SELECT `+accessNames+` FROM access_records a WHERE a.seq > $1 ORDER BY a.seq LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing all access records: %w", err)
+	}
+	return as, nil
+}
+
+// AddAccessKeys implements [license.PartyKeyStore].
+func (s *Licenses) AddAccessKeys(ctx context.Context, a license.AccessRecord, party []signing.Lookup) error {
+	sums, serials := columns(party)
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT 1 FROM access_records WHERE seq = $1 AND at = $2`, a.Seq, a.At).QueryRow(there)
+		b.Queue(`INSERT INTO access_parties (sum, serial, seq, at)
+			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)
+			ON CONFLICT (serial, sum, seq) DO NOTHING`, a.Seq, a.At, sums, serials)
+	})
+	if err != nil {
+		return fmt.Errorf("adding lookup keys of access record %d: %w", a.Seq, err)
+	}
+	return nil
+}
+
+// there is a callback that wants a row.
+func there(row pgx.Row) error { return missing(row.Scan(new(int)), license.ErrNotFound) }
+
+// columns returns lookup keys, each once and in the order in which everyone
+// writes them, as two arrays.
+func columns(keys []signing.Lookup) (sums [][]byte, serials []int32) {
+	for _, key := range sorted(keys) {
+		sums, serials = append(sums, key.Sum[:]), append(serials, key.Serial)
+	}
+	return sums, serials
+}

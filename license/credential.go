@@ -30,7 +30,12 @@ func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding a presentation key: %w", err)
 	}
-	packed, err := sdjwt.PackJSON(r.claims(d, v, b, cnf, s), sdjwt.PackOptions{Hash: sdjwt.SM3})
+	packer, _ := r.packers.Get().(*sdjwt.Packer)
+	if packer == nil {
+		packer = new(sdjwt.Packer)
+	}
+	defer r.packers.Put(packer)
+	packed, err := packer.Pack(r.claims(d, v, b, cnf, s), sdjwt.PackOptions{Hash: sdjwt.SM3})
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
 		return nil, nil, errTooLarge()
 	} else if err != nil {

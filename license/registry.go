@@ -54,6 +54,7 @@ type Registry struct {
 	slots    slots
 	lists    lists
 	tries    tries
+	packers  sync.Pool // of *sdjwt.Packer
 	verifier CredentialVerifier
 }
 

@@ -1,17 +1,9 @@
 package sdjwt
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/rand"
-	"encoding/binary"
-	stdjson "encoding/json"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/signing"
@@ -26,13 +18,6 @@ type PackOptions struct {
 
 	salt func() string // for the RFC's examples; default 128 bits from Rand
 }
-
-const (
-	saltSize = 16 // bytes: the 128 bits that RFC 9901 section 9.3 recommends
-	// poolSize is how much randomness is read at a time: enough for the salts
-	// of most licenses, since each read is a system call.
-	poolSize = 32 * saltSize
-)
 
 // Members is a JSON object. Each name may stand once; the order doesn't matter,
 // but if it is that of the names they needn't be sorted. It is for claims that
@@ -89,41 +74,22 @@ func (p *Packed) Issue(s crypto.MessageSigner, h signing.Header) ([]byte, error)
 // and slices of any. Values of other types are marshalled as they are; one with
 // a Selective inside is refused. Claims are not changed. What PackJSON makes is
 // within the default [Limits] for depth and disclosures.
-func PackJSON(claims Members, o PackOptions) (*Packed, error) { return pack(claims, o) }
-
-// pack packs claims, Members or a map.
-func pack(claims any, o PackOptions) (*Packed, error) {
-	p := packer{
-		PackOptions: o,
-		out:         make([]byte, 0, 2048),
-		coded:       make([]byte, 0, 4096),
-		made:        make([]span, 0, 32),
-		digests:     make([][digestLen]byte, 0, 32),
-	}
-	if p.Hash == "" {
-		p.Hash = SHA256
-	}
-	if !p.Hash.valid() {
-		return nil, fail("hash_unknown", "packing claims")
-	}
-	if p.Decoys < 0 || p.Decoys > defaultDisclosures {
-		return nil, fail("sdjwt_too_large", "between 0 and %d decoys", defaultDisclosures)
-	}
-	if p.Rand == nil {
-		p.Rand = rand.Reader
-	}
-	p.digester = newDigester(p.Hash)
-	if err := p.value(claims, 1); err != nil {
-		return nil, err
-	}
-	return &Packed{p.out, p.coded, p.made}, nil
+func PackJSON(claims Members, o PackOptions) (*Packed, error) {
+	return new(Packer).Pack(claims, o)
 }
+
+// Packer packs one set of claims after another in the same memory. Its zero
+// value is ready; it is not safe for concurrent use.
+type Packer struct{ p packer }
+
+// Pack is [PackJSON]. What it returns holds until it is called again.
+func (p *Packer) Pack(claims Members, o PackOptions) (*Packed, error) { return p.p.pack(claims, o) }
 
 // Pack is [PackJSON] for claims in a map and a caller that looks into the
 // payload: it returns it decoded, numbers as [Number], the digests of an object
 // as []string.
 func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
-	packed, err := pack(claims, o)
+	packed, err := new(packer).pack(claims, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,288 +120,4 @@ func plain(v any) any {
 		}
 	}
 	return v
-}
-
-// packer is one run of pack. It writes the payload and, behind what is written
-// of it so far, one disclosure after another, each of which makes room for the
-// next once it is hashed.
-type packer struct {
-	PackOptions
-	digester *digester
-	out      []byte // JSON
-	coded    []byte // as in Packed
-	made     []span
-	digests  [][digestLen]byte // of members of objects under way, the inmost last
-	pool     []byte            // randomness not used yet
-}
-
-// value appends v, with everything selective in it replaced by digests. It
-// stands at the given depth.
-func (p *packer) value(v any, depth int) error {
-	switch v := v.(type) {
-	case nil:
-		p.out = append(p.out, "null"...)
-	case bool:
-		p.out = strconv.AppendBool(p.out, v)
-	case int:
-		p.out = strconv.AppendInt(p.out, int64(v), 10)
-	case int64:
-		p.out = strconv.AppendInt(p.out, v, 10)
-	case string:
-		return p.quote(v)
-	case Members:
-		return p.object(v, depth)
-	case map[string]any:
-		members := make(Members, 0, len(v))
-		for name, value := range v {
-			s, selective := value.(Selective)
-			if selective {
-				value = s.Value
-			}
-			members = append(members, Member{name, value, selective})
-		}
-		return p.object(members, depth)
-	case []any:
-		return p.array(v, depth)
-	case Selective:
-		return fail("claim_malformed", "a selective value directly inside another")
-	case stdjson.Number: // a kind of string to json/v2, which would quote it
-		return p.foreign(Number(v), depth)
-	default:
-		return p.foreign(v, depth)
-	}
-	return nil
-}
-
-// quote appends a string.
-func (p *packer) quote(s string) (err error) {
-	if p.out, err = jsontext.AppendQuote(p.out, s); err != nil {
-		return fail("claim_malformed", "a string or name is not UTF-8")
-	}
-	return nil
-}
-
-// foreign appends a value of a type of its own, checked like the rest.
-func (p *packer) foreign(v any, depth int) error {
-	raw, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil { // which may quote the claim, so it is not passed on
-		return fail("claim_malformed", "a value of type %T has no JSON form", v)
-	}
-	d := newTreeDecoder(raw, defaultDepth-depth+1)
-	if _, err := d.value(1); err != nil {
-		if err != errMisplaced {
-			return d.explain(err, "claim_malformed")
-		}
-		d.marked = true
-	}
-	if d.marked {
-		return fail("claim_reserved", "in a value of type %T", v)
-	}
-	p.out = append(p.out, raw...)
-	return nil
-}
-
-// object appends an object with its selective members replaced by a sorted list
-// of digests. Sorting hides their order (RFC 9901 section 4.2.4.1) and mixes in
-// the decoys.
-func (p *packer) object(members Members, depth int) error {
-	if depth > defaultDepth {
-		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
-	}
-	outer := len(p.digests)
-	if byName := (func(a, b Member) int { return strings.Compare(a.Name, b.Name) }); !slices.IsSortedFunc(members, byName) {
-		members = slices.SortedFunc(slices.Values(members), byName)
-	}
-	p.out = append(p.out, '{')
-	for i, m := range members {
-		switch {
-		case reserved(m.Name):
-			return fail("claim_reserved", "at depth %d", depth)
-		case i > 0 && m.Name == members[i-1].Name:
-			return fail("claim_malformed", "a name stands twice")
-		case m.Selective:
-			digest, err := p.disclose(true, m.Name, m.Value, depth+1)
-			if err != nil {
-				return err
-			}
-			p.digests = append(p.digests, digest)
-			continue
-		}
-		p.comma()
-		if err := p.quote(m.Name); err != nil {
-			return err
-		}
-		p.out = append(p.out, ':')
-		if err := p.value(m.Value, depth+1); err != nil {
-			return err
-		}
-	}
-	if len(p.digests) > outer {
-		if err := p.list(outer); err != nil {
-			return err
-		}
-	}
-	if depth == 1 { // the payload (RFC 9901 section 4.1.1)
-		p.comma()
-		p.out = append(p.out, `"`+nameHash+`":"`+p.Hash+`"`...)
-	}
-	p.out = append(p.out, '}')
-	return nil
-}
-
-// list appends the member _sd: the digests from the given one on, which it
-// takes away, and decoys.
-func (p *packer) list(from int) error {
-	for range p.Decoys {
-		digest, err := p.decoy()
-		if err != nil {
-			return err
-		}
-		p.digests = append(p.digests, digest)
-	}
-	digests := p.digests[from:]
-	slices.SortFunc(digests, func(a, b [digestLen]byte) int { return bytes.Compare(a[:], b[:]) })
-	p.comma()
-	p.out = append(p.out, `"`+nameDigests+`":[`...)
-	for i := range digests {
-		p.comma()
-		p.out = append(p.out, '"')
-		p.out = append(p.out, digests[i][:]...)
-		p.out = append(p.out, '"')
-	}
-	p.out = append(p.out, ']')
-	p.digests = p.digests[:from]
-	return nil
-}
-
-// comma appends one unless what comes is the first in its object or array.
-func (p *packer) comma() {
-	if last := p.out[len(p.out)-1]; last != '{' && last != '[' {
-		p.out = append(p.out, ',')
-	}
-}
-
-// array appends a with its selective elements replaced by their digests, in
-// place, and decoys at random places between them (RFC 9901 section 4.2.4.2).
-func (p *packer) array(a []any, depth int) error {
-	selective := slices.ContainsFunc(a, func(v any) bool { _, ok := v.(Selective); return ok })
-	if depth > defaultDepth || selective && depth == defaultDepth { // a digest's object is a level
-		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
-	}
-	decoys := 0
-	if selective {
-		decoys = p.Decoys
-	}
-	p.out = append(p.out, '[')
-	for len(a) > 0 || decoys > 0 {
-		p.comma()
-		decoy, err := p.draw(decoys, decoys+len(a))
-		if err != nil {
-			return err
-		}
-		if decoy {
-			digest, err := p.decoy()
-			if err != nil {
-				return err
-			}
-			p.element(digest)
-			decoys--
-			continue
-		}
-		v := a[0]
-		a = a[1:]
-		s, ok := v.(Selective)
-		if !ok {
-			if err := p.value(v, depth+1); err != nil {
-				return err
-			}
-			continue
-		}
-		digest, err := p.disclose(false, "", s.Value, depth+1)
-		if err != nil {
-			return err
-		}
-		p.element(digest)
-	}
-	p.out = append(p.out, ']')
-	return nil
-}
-
-// element appends what stands in an array for a withheld element.
-func (p *packer) element(digest [digestLen]byte) {
-	p.out = append(p.out, `{"`+nameElement+`":"`...)
-	p.out = append(p.out, digest[:]...)
-	p.out = append(p.out, `"}`...)
-}
-
-// disclose adds the disclosure of a member, or else of an array element, and
-// returns its digest (RFC 9901 sections 4.2.1 to 4.2.3).
-func (p *packer) disclose(member bool, name string, v any, depth int) (digest [digestLen]byte, err error) {
-	place := len(p.made)
-	if place == defaultDisclosures {
-		return digest, fail("sdjwt_too_large", "at most %d disclosures", defaultDisclosures)
-	}
-	p.made = append(p.made, span{})
-	begin := len(p.out)
-	p.out = append(p.out, `["`...)
-	if p.salt != nil {
-		p.out = append(p.out, p.salt()...)
-	} else {
-		salt, err := p.random(saltSize)
-		if err != nil {
-			return digest, err
-		}
-		p.out = encoding.AppendEncode(p.out, salt)
-	}
-	p.out = append(p.out, `",`...)
-	if member {
-		if err := p.quote(name); err != nil {
-			return digest, err
-		}
-		p.out = append(p.out, ',')
-	}
-	if err := p.value(v, depth); err != nil { // with the disclosures inside
-		return digest, err
-	}
-	p.out = append(p.out, ']')
-	from := len(p.coded)
-	p.coded = encoding.AppendEncode(p.coded, p.out[begin:])
-	p.out = p.out[:begin]
-	p.made[place] = span{from, len(p.coded)}
-	return p.digester.digest(p.coded[from:]), nil
-}
-
-// decoy returns a digest of nothing but randomness (RFC 9901 section 4.2.5).
-func (p *packer) decoy() (digest [digestLen]byte, err error) {
-	random, err := p.random(hashSize)
-	if err != nil {
-		return digest, err
-	}
-	return p.digester.digest(random), nil
-}
-
-// draw reports true in k of n cases.
-func (p *packer) draw(k, n int) (bool, error) {
-	if k == 0 {
-		return false, nil
-	}
-	random, err := p.random(8)
-	if err != nil {
-		return false, err
-	}
-	return binary.LittleEndian.Uint64(random)%uint64(n) < uint64(k), nil
-}
-
-// random returns n ≤ poolSize random bytes, valid until it is called again.
-func (p *packer) random(n int) ([]byte, error) {
-	if len(p.pool) < n {
-		pool := make([]byte, poolSize)
-		if _, err := io.ReadFull(p.Rand, pool); err != nil {
-			return nil, err
-		}
-		p.pool = pool
-	}
-	out := p.pool[:n]
-	p.pool = p.pool[n:]
-	return out, nil
 }

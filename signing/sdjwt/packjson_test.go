@@ -137,3 +137,23 @@ func TestPackJSONDepth(t *testing.T) {
 		t.Errorf("15 arrays and nothing selective: %v", err)
 	}
 }
+
+// TestPacker checks that a packer's runs don't show in one another, errors among
+// them.
+func TestPacker(t *testing.T) {
+	options := func(h Hash) PackOptions { return PackOptions{Hash: h, Rand: rand.NewChaCha8([32]byte{1})} }
+	small := Members{{"a", Members{{"b", 1, true}}, true}, {"c", "d", false}}
+	large := Members{{"a", strings.Repeat("x", 10000), true}, {"b", strings.Repeat("y", 10000), false}}
+	var packer Packer
+	for i, claims := range []Members{small, large, {{"a", Members{{"b", "\xff", true}}, true}}, small, {{"_sd", 1, false}}, large, {}} {
+		h := []Hash{SHA256, SM3}[i%2]
+		want, werr := PackJSON(claims, options(h))
+		got, err := packer.Pack(claims, options(h))
+		if (err == nil) != (werr == nil) {
+			t.Errorf("run %d: %v, want %v", i, err, werr)
+		}
+		if err == nil && (!bytes.Equal(got.Payload, want.Payload) || !slices.Equal(got.Disclosures(), want.Disclosures())) {
+			t.Errorf("run %d: %s, want %s", i, got.Payload, want.Payload)
+		}
+	}
+}

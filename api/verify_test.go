@@ -224,7 +224,7 @@ func TestForgeriesDontHoldUpOthers(t *testing.T) {
 			}
 			defer now.Add(-1)
 			time.Sleep(100 * time.Millisecond) // a slow machine: the queue must fill
-			return true                       // and a second implementation that believes everything
+			return true                        // and a second implementation that believes everything
 		}},
 	})
 	jws, _, _ := strings.Cut(f.genuine.Credential, "~")

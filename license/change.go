@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -205,9 +206,7 @@ func (r *Registry) move(ctx context.Context, a Actor, id ID, reason string, deci
 		v.Ending = state.Ending
 	}
 	detail := map[string]string{"reason": reason}
-	for k, s := range t.detail {
-		detail[k] = s
-	}
+	maps.Copy(detail, t.detail)
 	e, err := r.event(ctx, a, t.action, id, v.Version, "ok", detail)
 	if err != nil {
 		return License{}, err

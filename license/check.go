@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -167,12 +168,7 @@ func (t *Type) role(name string) *HolderRole {
 }
 
 func (h *HolderRole) takes(t party.CodeType) bool {
-	for _, c := range h.CodeTypes {
-		if c == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(h.CodeTypes, t)
 }
 
 // visible reports whether a text has nothing in it that a reader can't see:

@@ -115,7 +115,7 @@ func NameKey(name string) string {
 		b.WriteRune(r)
 		last = r
 	}
-	return b.String()
+	return compose(b.String()) // again: a small letter may compose where the capital doesn't (ẙ)
 }
 
 // compose drops what is invisible, folds width and old characters, and composes

@@ -134,7 +134,7 @@ func TestMaskName(t *testing.T) {
 }
 
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"张 三", "买买提·艾力", "Jose\u0301", "\ue863", "\uf92c\u0301", "ｶﾞ", "e\u200d\u0301", "\xff", "İıſK"} {
+	for _, s := range []string{"张 三", "买买提·艾力", "Jose\u0301", "\ue863", "\uf92c\u0301", "ｶﾞ", "e\u200d\u0301", "\xff", "İıſK", "郎Y\u030a"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -126,8 +126,8 @@ func TestProcesses(t *testing.T) {
 	}
 	others := stop(false)
 	t.Logf("%d of this process, %d of the other", len(mine), len(others))
-	if len(others) < 10 {
-		t.Errorf("the other process came to save %d licenses only", len(others))
+	if len(others) == 0 { // how the two share the file is up to the scheduler
+		t.Error("the other process came to save nothing")
 	}
 	for _, id := range append(mine, others...) {
 		if _, _, err := db.Licenses().Load(t.Context(), id, 0); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -176,8 +177,8 @@ func (e *Expectation) key(h Header, payload []byte) (crypto.PublicKey, error) {
 	return e.Key(h)
 }
 
-// Verify checks a compact JWS and returns its header and its payload's bytes,
-// which are a well-formed JSON object without duplicate names. It checks no
+// Verify checks a compact JWS and returns its header, whose certificates are
+// shared and not to be changed, and its payload's bytes, which are a well-formed JSON object without duplicate names. It checks no
 // claim: that is the caller's. Any crit fails, because no extension is
 // understood (RFC 7515 section 4.1.11). Errors: *TokenError, ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
@@ -190,7 +191,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	if len(token) > e.Max {
 		return Header{}, nil, &TokenError{Reason: "token_too_large"}
 	}
-	h, p, sig, err := parseToken(token)
+	h, p, sig, err := e.Verifier.parseToken(token)
 	if err != nil {
 		return Header{}, nil, err
 	}
@@ -222,6 +223,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	if err != nil {
 		return Header{}, nil, &TokenError{"token_signature", err}
 	}
+	e.Verifier.headers.keep(token, h)
 	return h, p, nil
 }
 
@@ -233,11 +235,12 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 // is there and ours, which needs a Verifier, could not stand; and its JSON is
 // lenient: of two members of one name it takes the last. [Verify] takes the
 // method that the key calls for, so nothing needs registering.
-func parseToken(token string) (Header, []byte, []byte, error) {
+func (v *Verifier) parseToken(token string) (h Header, payload, sig []byte, err error) {
 	malformed := func(err error) (Header, []byte, []byte, error) {
 		return Header{}, nil, nil, &TokenError{"token_malformed", err}
 	}
-	if strings.Count(token, ".") != 2 {
+	segments := strings.Split(token, ".")
+	if len(segments) != 3 {
 		return malformed(errors.New("not three parts"))
 	}
 	// Go's base64 skips line breaks even when strict.
@@ -245,13 +248,29 @@ func parseToken(token string) (Header, []byte, []byte, error) {
 		return malformed(errors.New("line break in token"))
 	}
 	parser := jwt.NewParser(jwt.WithStrictDecoding())
-	var parts [3][]byte
-	for i, segment := range strings.Split(token, ".") {
-		var err error
-		if parts[i], err = parser.DecodeSegment(segment); err != nil {
+	h, known := v.headers.find(segments[0])
+	if !known {
+		raw, err := parser.DecodeSegment(segments[0])
+		if err != nil {
 			return malformed(err)
 		}
+		if h, err = parseHeader(raw); err != nil {
+			return Header{}, nil, nil, err
+		}
 	}
+	if payload, err = parser.DecodeSegment(segments[1]); err != nil {
+		return malformed(err)
+	}
+	if sig, err = parser.DecodeSegment(segments[2]); err != nil {
+		return malformed(err)
+	}
+	if p := jsontext.Value(payload); p.Kind() != '{' || !p.IsValid() {
+		return malformed(errors.New("payload is not a JSON object with unique names"))
+	}
+	return h, payload, sig, nil
+}
+
+func parseHeader(raw []byte) (Header, error) {
 	var h struct {
 		Typ  string         `json:"typ"`
 		Alg  Algorithm      `json:"alg"`
@@ -259,16 +278,45 @@ func parseToken(token string) (Header, []byte, []byte, error) {
 		X5C  [][]byte       `json:"x5c"`
 		Crit jsontext.Value `json:"crit"`
 	}
-	if err := json.Unmarshal(parts[0], &h); err != nil {
-		return malformed(fmt.Errorf("header: %w", err))
+	if err := json.Unmarshal(raw, &h); err != nil {
+		return Header{}, &TokenError{"token_malformed", fmt.Errorf("header: %w", err)}
 	}
 	if h.Crit != nil {
-		return Header{}, nil, nil, &TokenError{Reason: "token_critical"}
+		return Header{}, &TokenError{Reason: "token_critical"}
 	}
-	if p := jsontext.Value(parts[1]); p.Kind() != '{' || !p.IsValid() {
-		return malformed(errors.New("payload is not a JSON object with unique names"))
+	return Header{h.Typ, h.Alg, h.KID, h.X5C}, nil
+}
+
+// headers keeps the headers of tokens that were verified, by the segment that
+// they were read from: all of a key's tokens have the same one, certificates
+// and all. What no trusted key signed never gets in. Safe for concurrent use.
+type headers struct {
+	mu    sync.RWMutex
+	known map[string]Header
+}
+
+// maxHeaders is how many headers are kept: about 2 KB each.
+const maxHeaders = 512
+
+func (k *headers) find(segment string) (Header, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	h, ok := k.known[segment]
+	return h, ok
+}
+
+// keep keeps the header of a token that was verified.
+func (k *headers) keep(token string, h Header) {
+	segment, _, _ := strings.Cut(token, ".")
+	if _, ok := k.find(segment); ok {
+		return
 	}
-	return Header{h.Typ, h.Alg, h.KID, h.X5C}, parts[1], parts[2], nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known == nil || len(k.known) >= maxHeaders {
+		k.known = map[string]Header{}
+	}
+	k.known[strings.Clone(segment)] = h
 }
 
 // method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign

@@ -28,6 +28,7 @@ type Verifier struct {
 	c       VerifierConfig
 	slots   chan struct{} // holds a token for each second opinion under way
 	waiting atomic.Int64
+	headers headers
 
 	asked, overruled, undecided atomic.Uint64
 }

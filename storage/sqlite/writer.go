@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -106,6 +107,9 @@ func (w *writer) lead(ctx context.Context, own *operation) {
 	if ctx.Err() != nil {
 		return // do sees it next
 	}
+	// Whoever is about to queue shall come along: while one processor is busy
+	// with the leader, nobody else gets to it.
+	runtime.Gosched()
 	group := w.take()
 	if len(group) == 0 {
 		return

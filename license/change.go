@@ -19,7 +19,7 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	defer r.audit(ctx, &err, a, ActionReplace, id, 0)
 	t, replay, err := r.attempt(ctx, a, key, "replace", id, q)
 	if err != nil || replay != nil {
-		return r.replayed(ctx, replay, err)
+		return r.replayed(ctx, a, ActionReplace, replay, err)
 	}
 	rec, old, err := r.ownVersion(ctx, a, id, 0)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	}
 	err = r.c.Stores.Save(ctx, save)
 	if errors.Is(err, ErrRequestTaken) {
-		return r.replayedAfter(ctx, t)
+		return r.replayedAfter(ctx, a, ActionReplace, t)
 	}
 	return p.issued, explainSave(err)
 }

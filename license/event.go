@@ -52,6 +52,10 @@ const (
 	ActionRedeem      Action = "license.redeem" // read by a use code
 )
 
+// ResultReplayed is the result of an event of a repeated request, which was
+// answered as the first one was and changed nothing.
+const ResultReplayed = "replayed"
+
 // EventRecord is an event as a store keeps it. Who, what, when and the result
 // are plain; Detail is sealed. Hash is SM3 over the event's canonical form,
 // which holds a random nonce: it commits to the event and gives nothing away.

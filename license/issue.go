@@ -29,7 +29,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	}
 	t, replay, err := r.attempt(ctx, a, key, "issue", "", q)
 	if err != nil || replay != nil {
-		return r.replayed(ctx, replay, err)
+		return r.replayed(ctx, a, ActionIssue, replay, err)
 	}
 	vs, err := r.types.versions(ctx, q.TypeCode)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 			continue
 		}
 		if errors.Is(err, ErrRequestTaken) {
-			return r.replayedAfter(ctx, t)
+			return r.replayedAfter(ctx, a, ActionIssue, t)
 		}
 		r.step("issue.saved")
 		return p.issued, explainSave(err)
@@ -272,14 +272,18 @@ func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 }
 
 // replayedAfter is replayed for an attempt that lost a race against itself.
-func (r *Registry) replayedAfter(ctx context.Context, t *attempt) (Issued, error) {
+func (r *Registry) replayedAfter(ctx context.Context, a Actor, act Action, t *attempt) (Issued, error) {
 	known, err := r.earlier(ctx, t)
-	return r.replayed(ctx, known, err)
+	return r.replayed(ctx, a, act, known, err)
 }
 
-// replayed makes the answer to an earlier request again.
-func (r *Registry) replayed(ctx context.Context, req *Request, err error) (Issued, error) {
+// replayed makes the answer to an earlier request again. That reads the license,
+// so it leaves an event.
+func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Request, err error) (Issued, error) {
 	if err != nil {
+		return Issued{}, err
+	}
+	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
 		return Issued{}, err
 	}
 	_, v, err := r.c.Stores.Load(ctx, req.License, req.Version)

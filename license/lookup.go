@@ -218,11 +218,11 @@ func (r *Registry) rehash(ctx context.Context, v VersionRecord) error {
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return err
 	}
-	t, err := r.Type(ctx, rec.Type, v.TypeVersion)
+	policy, err := r.numberPolicy(ctx, rec, v, b.Number)
 	if err != nil {
 		return err
 	}
-	rows, err := r.lookups(ctx, rec.Type, rec.Authority, &b, t.Numbers)
+	rows, err := r.lookups(ctx, rec.Type, rec.Authority, &b, policy)
 	if err != nil {
 		return err
 	}
@@ -230,6 +230,29 @@ func (r *Registry) rehash(ctx context.Context, v VersionRecord) error {
 		return fmt.Errorf("renewing lookup keys of license %s: %w", v.License, err)
 	}
 	return nil
+}
+
+// numberPolicy returns the policy that a version's number is kept under: that of
+// the newest version that has the same number. A type may come to share numbers
+// that it once kept apart.
+func (r *Registry) numberPolicy(ctx context.Context, rec Record, v VersionRecord, number string) (NumberPolicy, error) {
+	bound := v.TypeVersion
+	for n := rec.Version; n > v.Version; n-- {
+		_, newer, err := r.c.Stores.Load(ctx, v.License, n)
+		if err != nil {
+			return "", fmt.Errorf("loading license %s: %w", v.License, err)
+		}
+		var b body
+		if err := r.openJSON(ctx, newer, "body", newer.Body, &b); err != nil {
+			return "", err
+		}
+		if b.Number == number {
+			bound = newer.TypeVersion
+			break
+		}
+	}
+	t, err := r.Type(ctx, rec.Type, bound)
+	return t.Numbers, err
 }
 
 // PurgeLookups deletes all lookup keys made under a lookup key that is out of

@@ -490,3 +490,43 @@ func TestPublicURLIsBound(t *testing.T) {
 		t.Errorf("another public URL: %v", err)
 	}
 }
+
+// TestRehashAfterPolicyChange renews lookup keys of a number that was exclusive
+// once and is shared now.
+func TestRehashAfterPolicyChange(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	first := w.issue(t, "N-1")
+	d := definition()
+	d.Numbers = license.NumberShared
+	w.publish(t, typeCode, d)
+	q := request("N-1")
+	_, err := w.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
+		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
+	}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Issue(ctx, issuer, q, "second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Rehash(ctx, nil); err != nil {
+		t.Error(err)
+	}
+	found, err := w.Search(ctx, issuer, license.SearchRequest{Number: "N-1", TypeCode: typeCode})
+	if err != nil || len(found.Licenses) != 2 {
+		t.Errorf("by the shared number: %+v, %v", found, err)
+	}
+}
+
+func TestReplayLeavesAnEvent(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	if _, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1"); err != nil {
+		t.Fatal(err)
+	}
+	es, err := w.History(t.Context(), issuer, out.ID, 0, 10)
+	if err != nil || len(es) < 2 || es[1].Action != license.ActionIssue || es[1].Result != license.ResultReplayed {
+		t.Errorf("history %+v, %v", es, err)
+	}
+}

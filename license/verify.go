@@ -208,6 +208,9 @@ func (c *verification) signature(ctx context.Context) {
 	})
 	if c.leaf != nil {
 		c.set(CheckChain, Pass, "chain_trusted")
+		if c.v.Revoked == nil {
+			c.set(CheckChain, Pass, "revocation_not_checked")
+		}
 	}
 	if chain, ok := errors.AsType[*signing.ChainError](err); ok {
 		c.set(CheckChain, Fail, chain.Reason)

@@ -100,6 +100,11 @@ func checkSigned(der []byte) error {
 		!body.ReadASN1(&bits, tag.BIT_STRING) || !body.Empty() {
 		return errors.New("malformed, or bytes behind it")
 	}
+	// DER allows unused bits, and a parser shifts them away: one certificate
+	// would have several encodings, and revoking it would name but one.
+	if len(bits) == 0 || bits[0] != 0 {
+		return errors.New("signature is not of whole bytes")
+	}
 	var oid asn1.ObjectIdentifier
 	if !algorithm.ReadASN1ObjectIdentifier(&oid) {
 		return errors.New("malformed signature algorithm")

@@ -288,6 +288,8 @@ func TestParseCertificateRefuses(t *testing.T) {
 		"an unknown profile":  profiles("seal"),
 		"an empty profile":    profiles(""),
 		"a revocation list":   mustList(t, ca),
+		"padded by one bit":   padded(t, good, 1),
+		"padded by two bits":  padded(t, good, 2),
 		"nested to the limit": bytes.Repeat([]byte{0x30, 0x82, 0x3f, 0xfc}, maxCertificate/4),
 	} {
 		if c, err := ParseCertificate(der); err == nil {
@@ -297,6 +299,30 @@ func TestParseCertificateRefuses(t *testing.T) {
 	if c := mustParse(t, profiles()); c.Profile != "" {
 		t.Errorf("without a profile: %q", c.Profile)
 	}
+}
+
+// padded returns another encoding of a certificate: its signature as a bit
+// string whose last bits are unused.
+func padded(t testing.TB, der []byte, unused byte) []byte {
+	t.Helper()
+	c := mustParse(t, der)
+	var outer struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+		t.Fatal(err)
+	}
+	shifted := new(big.Int).Lsh(new(big.Int).SetBytes(c.Signature), uint(unused)).FillBytes(make([]byte, len(c.Signature)))
+	outer.Signature = asn1.BitString{Bytes: shifted, BitLength: 8*len(shifted) - int(unused)}
+	again, err := asn1.Marshal(outer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := smx509.ParseCertificate(again); err != nil || !bytes.Equal(same.Signature, c.Signature) {
+		t.Fatalf("the other encoding is of another certificate: %v", err)
+	}
+	return again
 }
 
 func point65(t testing.TB, pub crypto.PublicKey) []byte {

@@ -44,6 +44,7 @@ var reasonTexts = map[string]string{
 	"key_compromised":        "签名密钥已泄露，其签名均不可信",
 	"certificate_revoked":    "签名时证书已吊销",
 	"revocation_unavailable": "证书吊销信息不可用",
+	"revocation_not_checked": "证书链可追溯到信任根；离线不查证书是否已吊销",
 	"key_untrusted":          "签名证书不可信，签名无从核对",
 	"undecided":              "签名暂时无法判定，请重试",
 

@@ -125,7 +125,7 @@ func checkHistory(t *testing.T, s *service, path string) {
 		}
 		after = jsonText(*page.Next)
 	}
-	want := []string{"issue ok", "read ok", "credential ok", "replace ok", "read ok", "read ok",
+	want := []string{"issue ok", "read ok", "credential ok", "replace ok", "replace replayed", "read ok", "read ok",
 		"suspend ok", "suspend not_active", "resume ok", "end ok", "end already_ended"}
 	if !slices.Equal(done, want) {
 		t.Errorf("history %q, want %q", done, want)

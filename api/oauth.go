@@ -129,8 +129,9 @@ func (s *authorizationServer) VerifyClient(ctx context.Context, _ *op.Request[op
 
 // countFailure turns a failed authentication into another refusal when the
 // same client has failed too often from the same place. A right secret is
-// never refused, so that nobody can lock a client out; secrets can't be
-// guessed, and what is limited is the work and the log.
+// never refused, so that nobody can lock a client out; the work of looking is
+// done all the same. Secrets can't be guessed: this tells a client that went
+// wrong to slow down.
 func (o *oauth) countFailure(x *exchange, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok || e.Code != oidc.InvalidClient {

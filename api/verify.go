@@ -30,7 +30,7 @@ func (s *Server) verify(c *call) error {
 	var v license.Verification
 	if byCredential {
 		v = s.c.Registry.Verify(c.ctx(), q.Credential)
-	} else if v, err = s.c.Registry.VerifyIdentifier(c.ctx(), q.Identifier, q.VerificationCode); err != nil {
+	} else if v, err = s.c.Registry.VerifyIdentifier(c.ctx(), q.Identifier, q.VerificationCode, addressPrefix(s.address(c.r))); err != nil {
 		return err
 	}
 	s.metrics.verified.WithLabelValues(string(v.Verdict)).Inc()

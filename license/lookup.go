@@ -12,16 +12,18 @@ import (
 )
 
 // Bounds on guessing verification codes: 40 random bits against this many
-// tries an hour.
+// tries an hour for an identifier. One caller's few keep guessers out; the many
+// of all callers together are there so that nobody can use up everybody's.
 const (
-	wrongMost   = 10
+	wrongOfOne  = 10
+	wrongOfAll  = 1000
 	wrongWindow = time.Hour
-	wrongKept   = 100_000 // identifiers remembered at most
+	wrongKept   = 100_000 // counts remembered at most
 )
 
-// tries counts wrong verification codes by identifier, whether or not there is
-// a license with it. It counts in this process alone: a restart, or another
-// node, gives as many tries again, which 40 bits can bear.
+// tries counts wrong verification codes by identifier and caller, whether or not
+// there is a license with it. It counts in this process alone: a restart, or
+// another node, gives as many tries again, which 40 bits can bear.
 type tries struct {
 	mu    sync.Mutex
 	wrong map[[32]byte]wrongTries
@@ -32,12 +34,12 @@ type wrongTries struct {
 	since time.Time
 }
 
-// left reports whether an identifier has tries left.
-func (t *tries) left(key [32]byte, now time.Time) bool {
+// left reports whether there are fewer wrong tries than most.
+func (t *tries) left(key [32]byte, most int, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.wrong[key]
-	return w.n < wrongMost || now.Sub(w.since) >= wrongWindow
+	return w.n < most || now.Sub(w.since) >= wrongWindow
 }
 
 // miss counts a wrong try.
@@ -67,7 +69,7 @@ func (t *tries) drop(now time.Time) {
 		if len(t.wrong) < wrongKept*9/10 {
 			return
 		}
-		if w.n < wrongMost {
+		if w.n < wrongOfOne {
 			delete(t.wrong, k)
 		}
 	}
@@ -82,19 +84,24 @@ func (r *Registry) Verify(ctx context.Context, credential string) Verification {
 // VerifyIdentifier checks the license with an identifier and the verification
 // code printed on it: its own credential, of which then only type, authority,
 // dates and masked holders are shown. An unknown identifier, a wrong code and
-// malformed ones get one uniform answer from one look-up. An *Error of
-// KindLimited means too many wrong tries for this identifier.
-func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string) (Verification, error) {
+// malformed ones get one uniform answer from one look-up. From says who asks, as
+// far as that is known, such as a network address. An *Error of KindLimited
+// means too many wrong tries for this identifier.
+func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code, from string) (Verification, error) {
 	now := time.Now()
 	id := Identifier(identifier)
 	if folded, err := ParseIdentifier(identifier); err == nil {
 		id = folded
 	}
-	counted, err := r.c.Vault.MAC(ctx, domainIdentifier, string(id))
+	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
 	if err != nil {
 		return Verification{}, err
 	}
-	if !r.tries.left(counted.Sum, now) {
+	ofOne, err := r.c.Vault.MAC(ctx, domainTries, string(id), from)
+	if err != nil {
+		return Verification{}, err
+	}
+	if !r.tries.left(ofOne.Sum, wrongOfOne, now) || !r.tries.left(ofAll.Sum, wrongOfAll, now) {
 		return Verification{}, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
 	}
 	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), foldVerificationCode(code))
@@ -103,7 +110,8 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 	}
 	at, err := r.c.Stores.Locate(ctx, LookupVerification, keys)
 	if errors.Is(err, ErrNotFound) {
-		r.tries.miss(counted.Sum, now)
+		r.tries.miss(ofOne.Sum, now)
+		r.tries.miss(ofAll.Sum, now)
 		return notFound(now), nil
 	} else if err != nil {
 		return Verification{}, fmt.Errorf("locating a license: %w", err)

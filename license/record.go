@@ -189,6 +189,7 @@ const (
 	domainHolder       = "license.holder"
 	domainRequest      = "license.request"
 	domainFingerprint  = "license.fingerprint"
+	domainTries        = "license.tries" // not stored
 )
 
 // lookups returns the lookup rows of a version.

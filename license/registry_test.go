@@ -114,7 +114,7 @@ func TestIssueReadVerify(t *testing.T) {
 	if v.License.Identifier != string(out.Identifier) || v.License.Holders[0].Code != citizen || v.License.Fields["category"] != "电工作业" {
 		t.Errorf("presented %+v", v.License)
 	}
-	byCode, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]))
+	byCode, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]), "somewhere")
 	if err != nil || byCode.Verdict != license.Valid {
 		t.Fatalf("verification by identifier: %+v, %v", byCode, err)
 	}
@@ -236,7 +236,7 @@ func TestLifeCycle(t *testing.T) {
 	}
 	status(first.Credential, license.Fail, "superseded")
 	status(second.Credential, license.Pass, "in_force")
-	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode); v.Verdict != license.Invalid || v.License == nil {
+	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != license.Invalid || v.License == nil {
 		t.Errorf("superseded version by identifier: %+v", v)
 	}
 	l, err := w.End(ctx, issuer, first.ID, ending())
@@ -413,9 +413,10 @@ func TestSearch(t *testing.T) {
 func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	w := newWorld(t)
 	out := w.issue(t, "A-1")
+	from := "192.0.2.1"
 	ask := func(id, code string) string {
 		t.Helper()
-		v, err := w.VerifyIdentifier(t.Context(), id, code)
+		v, err := w.VerifyIdentifier(t.Context(), id, code, from)
 		if err != nil {
 			return reason(t, err)
 		}
@@ -444,6 +445,18 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	}
 	if got := ask(string(unknown), "1"); got != "verification_limited" {
 		t.Errorf("an unknown identifier after ten: %s", got)
+	}
+	// Nobody can lock another out, until all together were wrong too often.
+	from = "192.0.2.2"
+	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
+		t.Errorf("asked from elsewhere: %+v, %v", v, err)
+	}
+	for i := range 990 {
+		from = fmt.Sprintf("198.51.100.%d", i)
+		ask(string(out.Identifier), "00000000")
+	}
+	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
+		t.Errorf("after a thousand wrong codes from everywhere: %s", got)
 	}
 }
 

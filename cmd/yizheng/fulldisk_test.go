@@ -3,7 +3,6 @@
 package main_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -203,8 +202,9 @@ func (f *fullDisk) checkWithoutRoom(t *testing.T) {
 	if a, err := f.client.ask(t.Context(), "GET", "/v1/licenses/"+string(h.id), "", nil); err != nil || a.status != http.StatusServiceUnavailable {
 		t.Errorf("reading without room for the event of it: %v, %v", a, err)
 	}
-	if a, err := f.client.ask(t.Context(), "POST", m.path, m.key, m.request); err != nil || !bytes.Equal(a.body, m.raw) {
-		t.Errorf("a request that was answered before: %v, %v", a, err)
+	// The answer to a repeated request is a reading of the license, too.
+	if a, err := f.client.ask(t.Context(), "POST", m.path, m.key, m.request); err != nil || a.status != http.StatusServiceUnavailable {
+		t.Errorf("a request that was answered before, without room for the event of it: %v, %v", a, err)
 	}
 }
 

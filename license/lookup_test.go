@@ -1,0 +1,99 @@
+package license_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+func TestVerifyIdentifierTellsNothing(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	from := "192.0.2.1"
+	ask := func(id, code string) string {
+		t.Helper()
+		v, err := w.VerifyIdentifier(t.Context(), id, code, from)
+		if err != nil {
+			return reason(t, err)
+		}
+		b, _ := json.Marshal(v.Checks)
+		if v.License != nil {
+			t.Errorf("shown: %+v", v.License)
+		}
+		return string(v.Verdict) + string(b)
+	}
+	wrong := ask(string(out.Identifier), "00000000")
+	unknown, err := license.NewIdentifier(typeCode, authority, "NOSUCH", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{string(unknown), "nonsense", ""} {
+		if got := ask(id, "00000000"); got != wrong {
+			t.Errorf("%q: %s, but a wrong code gets %s", id, got, wrong)
+		}
+	}
+	for range 9 {
+		ask(string(out.Identifier), "00000000")
+		ask(string(unknown), "00000000")
+	}
+	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
+		t.Errorf("after ten wrong codes: %s", got)
+	}
+	if got := ask(string(unknown), "1"); got != "verification_limited" {
+		t.Errorf("an unknown identifier after ten: %s", got)
+	}
+	// Nobody can lock another out, until all together were wrong too often.
+	from = "192.0.2.2"
+	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
+		t.Errorf("asked from elsewhere: %+v, %v", v, err)
+	}
+	for i := range 990 {
+		from = fmt.Sprintf("198.51.100.%d", i)
+		ask(string(out.Identifier), "00000000")
+	}
+	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
+		t.Errorf("after a thousand wrong codes from everywhere: %s", got)
+	}
+}
+
+// TestRehashAfterPolicyChange renews lookup keys of a number that was exclusive
+// once and is shared now.
+func TestRehashAfterPolicyChange(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	first := w.issue(t, "N-1")
+	d := definition()
+	d.Numbers = license.NumberShared
+	w.publish(t, typeCode, d)
+	q := request("N-1")
+	_, err := w.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
+		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
+	}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Issue(ctx, issuer, q, "second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Rehash(ctx, nil); err != nil {
+		t.Error(err)
+	}
+	found, err := w.Search(ctx, issuer, license.SearchRequest{Number: "N-1", TypeCode: typeCode})
+	if err != nil || len(found.Licenses) != 2 {
+		t.Errorf("by the shared number: %+v, %v", found, err)
+	}
+}
+
+func TestReplayLeavesAnEvent(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	if _, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1"); err != nil {
+		t.Fatal(err)
+	}
+	es, err := w.History(t.Context(), issuer, out.ID, 0, 10)
+	if err != nil || len(es) < 2 || es[1].Action != license.ActionIssue || es[1].Result != license.ResultReplayed {
+		t.Errorf("history %+v, %v", es, err)
+	}
+}

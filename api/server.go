@@ -18,6 +18,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	Keyrings *signing.Keyrings
 	Anchors  *signing.Anchors
 	Verifier *signing.Verifier // whose second opinions are counted; nil: none are
+	// Identity and Ephemeral are for people's pages; without them there are none.
+	Identity  *identity.Service
+	Ephemeral identity.Ephemeral
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
 	Ready   func(ctx context.Context) error

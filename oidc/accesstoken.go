@@ -24,6 +24,12 @@ type Access struct {
 	Scopes      []string
 	TokenID     string
 	Expires     time.Time
+
+	// Of a token about a person; else empty.
+	Subject string // at the client
+	Party   string // the person's id
+	Family  string
+	Grant   string // license grant; empty: none
 }
 
 // Has reports whether the token carries a scope.

@@ -9,14 +9,21 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
 )
 
 // GrantType is a way to get a token (RFC 6749 section 1.3).
 type GrantType string
 
-// GrantClientCredentials is a client acting for its participant, without a
-// person (RFC 6749 section 4.4).
-const GrantClientCredentials GrantType = "client_credentials"
+const (
+	// GrantClientCredentials is a client acting for its participant, without a
+	// person (RFC 6749 section 4.4).
+	GrantClientCredentials GrantType = "client_credentials"
+	// GrantCode is a person's login at the client (RFC 6749 section 4.1).
+	GrantCode GrantType = "authorization_code"
+	// GrantRefresh goes on with what a login yielded (RFC 6749 section 6).
+	GrantRefresh GrantType = "refresh_token"
+)
 
 // AuthMethod is how a client proves who it is at the token endpoint, by the
 // names of RFC 7591 section 2. The zero AuthMethod is none.
@@ -25,6 +32,16 @@ type AuthMethod string
 const (
 	AuthBasic AuthMethod = "client_secret_basic" // HTTP Basic (RFC 6749 section 2.3.1)
 	AuthPost  AuthMethod = "client_secret_post"  // parameters in the body
+	AuthNone  AuthMethod = "none"                // a public client (RFC 6749 section 2.1): always with PKCE, never licenses
+)
+
+// SubjectType says whether a person has the same subject at other participants
+// (OpenID Connect Core section 8).
+type SubjectType string
+
+const (
+	SubjectPairwise SubjectType = "pairwise" // one for each participant: the default
+	SubjectPublic   SubjectType = "public"
 )
 
 // Client is an application 应用 that is registered here. It belongs to one
@@ -43,6 +60,16 @@ type Client struct {
 	GrantTypes  []GrantType  `json:"grant_types"`
 	AuthMethods []AuthMethod `json:"auth_methods"`
 	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live
+
+	// Of clients at which people log in.
+	RedirectURIs     []string          `json:"redirect_uris,omitempty"`             // compared as they stand; native ones on a loopback IP may have any port
+	LogoutURIs       []string          `json:"post_logout_redirect_uris,omitempty"` // likewise
+	HomeURI          string            `json:"home_uri,omitempty"`                  // where people begin anew
+	Subject          SubjectType       `json:"subject_type,omitempty"`
+	IDTokenAlgorithm signing.Algorithm `json:"id_token_alg,omitempty"` // default RS256 (Core section 2)
+	WithoutPKCE      bool              `json:"without_pkce,omitempty"` // a confidential legacy client; never for licenses
+	RequirePAR       bool              `json:"require_par,omitempty"`
+	ServiceItems     []string          `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
 }
 
 // ClientSpec is what is said of a new client.
@@ -52,6 +79,15 @@ type ClientSpec struct {
 	Scopes      []Scope      // at least one
 	GrantTypes  []GrantType  // default: client_credentials
 	AuthMethods []AuthMethod // default: client_secret_basic and client_secret_post
+
+	RedirectURIs     []string // with authorization_code at least one
+	LogoutURIs       []string
+	HomeURI          string
+	Subject          SubjectType       // default: pairwise
+	IDTokenAlgorithm signing.Algorithm // default: RS256
+	WithoutPKCE      bool
+	RequirePAR       bool
+	ServiceItems     []string
 }
 
 // RegistrationError says why a client can't be registered or changed so. Reason

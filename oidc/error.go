@@ -16,6 +16,22 @@ const (
 	InvalidToken           Code = "invalid_token"
 	InsufficientScope      Code = "insufficient_scope"
 	TemporarilyUnavailable Code = "temporarily_unavailable"
+
+	// Of the authorization endpoint: RFC 6749 section 4.1.2.1, OpenID Connect Core
+	// section 3.1.2.6, RFC 9396 section 5, and OpenID Connect Unmet Authentication
+	// Requirements 1.0.
+	AccessDenied                    Code = "access_denied"
+	UnsupportedResponseType         Code = "unsupported_response_type"
+	LoginRequired                   Code = "login_required"
+	ConsentRequired                 Code = "consent_required"
+	InteractionRequired             Code = "interaction_required"
+	AccountSelectionRequired        Code = "account_selection_required"
+	InvalidRequestURI               Code = "invalid_request_uri"
+	RequestNotSupported             Code = "request_not_supported"
+	RegistrationNotSupported        Code = "registration_not_supported"
+	InvalidAuthorizationDetails     Code = "invalid_authorization_details"
+	UnmetAuthenticationRequirements Code = "unmet_authentication_requirements"
+	ServerError                     Code = "server_error"
 )
 
 // Error is a refusal that the client may see, apart from its cause.

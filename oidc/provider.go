@@ -19,9 +19,22 @@ type Config struct {
 	Participants identity.Participants
 	Events       Events
 	Keyrings     *signing.Keyrings
-	Verifier     *signing.Verifier // default: a new one
-	TokenTTL     time.Duration     // of access tokens, in whole seconds; default and at most 5 minutes
-	Log          *slog.Logger      // default: discards
+
+	// For people's logins; without Sessions there are none.
+	Sessions  Sessions
+	Families  Families
+	Spent     Spent
+	Settings  Settings
+	Ephemeral identity.Ephemeral
+	Identity  *identity.Service
+	Vault     *signing.Vault
+	Resolver  Resolver // nil: no authorization details are taken
+	// Step, if set, is called with the name of each step of a request: failpoints of tests.
+	Step func(name string)
+
+	Verifier *signing.Verifier // default: a new one
+	TokenTTL time.Duration     // of access tokens, in whole seconds; default and at most 5 minutes
+	Log      *slog.Logger      // default: discards
 }
 
 // MaxTokenTTL is the longest that an access token lives.

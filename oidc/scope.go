@@ -14,6 +14,14 @@ const (
 	ScopeCatalogWrite Scope = "catalog:write" // define, publish and retire license types
 	ScopeLicenseIssue Scope = "license:issue" // issue, replace, suspend, resume and end licenses
 	ScopeLicenseRead  Scope = "license:read"  // read and search licenses, and their history
+	ScopeItemWrite    Scope = "item:write"    // define, publish and retire service items
+
+	// Of a person's login (OpenID Connect Core sections 3.1.2.1, 5.4 and 11).
+	ScopeOpenID   Scope = "openid"
+	ScopeProfile  Scope = "profile"        // name
+	ScopePhone    Scope = "phone"          // phone_number, phone_number_verified
+	ScopeIdentity Scope = "identity"       // user type, code type and code, assurance; see docs/integrating.md
+	ScopeOffline  Scope = "offline_access" // refresh tokens that outlive the session
 )
 
 // Scopes returns every scope there is, in a stable order.

@@ -15,6 +15,7 @@ type Error struct {
 	Reason string
 	Detail string // one sentence: what is wrong and what to do
 	Err    error  // nil if there is no more to say
+	Retry  time.Duration // after which it may be tried again; 0: says nothing of that
 }
 
 // Error returns the reason and what to do.
@@ -39,7 +40,7 @@ type Spec struct {
 func NewParticipant(s Spec) (Participant, error) {
 	code, err := party.ParseUSCC(s.USCC)
 	if err != nil {
-		return Participant{}, &Error{"uscc_invalid", "not a unified social credit code (GB 32100): " + err.Error(), err}
+		return Participant{}, &Error{Reason: "uscc_invalid", Detail: "not a unified social credit code (GB 32100): " + err.Error(), Err: err}
 	}
 	now := time.Now().UTC()
 	p := Participant{
@@ -57,7 +58,7 @@ func (p Participant) Checked() (Participant, error) {
 	}
 	name, err := party.ParseName(p.Name)
 	if err != nil {
-		return Participant{}, &Error{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error(), err}
+		return Participant{}, &Error{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error(), Err: err}
 	}
 	p.Name = name
 	switch {

@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Kind is what a party is.
+type Kind string
+
+const (
+	Person       Kind = "person"       // 自然人
+	Organization Kind = "organization" // 法人和非法人组织, individual businesses too
+)
+
+// PartyCode is a code by which the state knows a party. Codes change, and a
+// party may hold several at a time; former ones stay.
+type PartyCode struct {
+	party.Code
+	From   party.Date `json:"from,omitzero"`   // zero: not known
+	Until  party.Date `json:"until,omitzero"`  // the last day; zero: still held
+	Source string     `json:"source,omitzero"` // who said so, such as a population register
+}
+
+// Party is a person or an organization, as far as the provider knows it.
+type Party struct {
+	ID          string      `json:"-"` // of NewID: opaque, for good
+	Kind        Kind        `json:"-"`
+	Name        string      `json:"name"`
+	FormerNames []string    `json:"former_names,omitempty"` // 曾用名
+	Codes       []PartyCode `json:"codes"`                  // the first is the one that counts today
+	Created     time.Time   `json:"-"`
+	Updated     time.Time   `json:"-"`
+	Revision    int64       `json:"-"` // counts updates, from 1
+}
+
+// AllCodes returns the party's codes without their dates, former ones too.
+func (p Party) AllCodes() []party.Code {
+	codes := make([]party.Code, len(p.Codes))
+	for i, c := range p.Codes {
+		codes[i] = c.Code
+	}
+	return codes
+}
+
+// PartyRecord is a party as a store keeps it.
+type PartyRecord struct {
+	ID       string
+	Kind     Kind
+	Revision int64  // counts updates, from 1
+	Body     []byte // sealed: Party as JSON
+	Created  time.Time
+	Updated  time.Time
+	// Codes lead to the party: the lookup keys of its codes, of each under every
+	// live lookup key. Written, and not read back.
+	Codes []signing.Lookup
+}
+
+// Parties keeps parties. Every driver passes storagetest.Parties.
+type Parties interface {
+	// CreateParty stores p with revision 1. ErrExists if its ID is taken or one of
+	// its codes leads to another party.
+	CreateParty(ctx context.Context, p PartyRecord) error
+	// LoadParty returns one, or ErrNotFound.
+	LoadParty(ctx context.Context, id string) (PartyRecord, error)
+	// FindParty returns the one to which one of the keys leads, or ErrNotFound.
+	FindParty(ctx context.Context, keys []signing.Lookup) (PartyRecord, error)
+	// UpdateParty saves p, with its codes in place of those before, if the stored
+	// revision is p.Revision, and counts it up; else ErrConflict. ErrExists if
+	// one of the codes leads to another party.
+	UpdateParty(ctx context.Context, p PartyRecord) error
+	// ListParties returns up to limit with an ID greater than after, by ID.
+	ListParties(ctx context.Context, after string, limit int) ([]PartyRecord, error)
+}

@@ -1,0 +1,88 @@
+package oidc
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// DetailLicense is the one type of authorization details (RFC 9396) so far.
+const DetailLicense = "license"
+
+// Resolver has what an authorization detail asks for. The provider asks it and
+// keeps nothing of it but a grant's id, as it came. Refusals that the client
+// may see are *Error, among them invalid_authorization_details.
+//
+// In what follows, detail is one element of authorization_details whose type
+// is [DetailLicense], as it came in. A request has at most one.
+type Resolver interface {
+	// Check checks a detail against the client's registration, before anybody
+	// logs in for it.
+	Check(ctx context.Context, c Client, detail jsontext.Value) error
+	// Describe returns what the holder is to be shown before agreeing.
+	Describe(ctx context.Context, f DetailFacts, detail jsontext.Value) (Description, error)
+	// Grant makes the pending grant of what the holder agreed to and returns its
+	// id; the same consent again returns the same. ErrShownChanged if what was
+	// shown no longer holds; ErrRefusedAll if nothing was agreed to.
+	Grant(ctx context.Context, f DetailFacts, detail jsontext.Value, a Agreement) (grant string, err error)
+	// Reuse returns the id of a live recurring grant that covers exactly what the
+	// detail asks for, for prompt=none; or "".
+	Reuse(ctx context.Context, f DetailFacts, detail jsontext.Value) (grant string, err error)
+	// Deliver activates a grant for the authorization code with that hash, or
+	// renews a recurring one that is active, and returns the granted details, a
+	// JSON array. The same code again gets the same answer.
+	Deliver(ctx context.Context, c Client, grant string, code [32]byte) (jsontext.Value, error)
+	// Live reports whether a grant may still be read by.
+	Live(ctx context.Context, grant string) (bool, error)
+	// Revoke ends a grant; reason is GrantCodeReuse or GrantTokenRevoked.
+	Revoke(ctx context.Context, c Client, grant, reason string) error
+}
+
+// Reasons for [Resolver].Revoke.
+const (
+	GrantCodeReuse    = "code_reuse"
+	GrantTokenRevoked = "token_revoked"
+)
+
+// Refusals of [Resolver].Grant.
+var (
+	ErrShownChanged = &Error{Code: InvalidRequest, Description: "what can be released has changed since it was shown", Reason: "offer_changed"}
+	ErrRefusedAll   = &Error{Code: AccessDenied, Description: "the holder chose paper", Reason: "holder_chose_paper"}
+)
+
+// DetailFacts say who asks whom, for a [Resolver].
+type DetailFacts struct {
+	Client      Client
+	Participant identity.Participant // the client's
+	Party       identity.Party       // who is logged in
+	Assurance   int                  // of this login, 0 to 3
+	Session     [32]byte             // hash of the session's id
+	Request     [32]byte             // hash of the authorization request
+	RequestID   string               // of the HTTP request, for the events
+}
+
+// Description is what a consent page shows of a detail.
+type Description struct {
+	Shown [32]byte // hash of all that is shown: the agreement is bound to it
+	View  any      // what the page shows; the Resolver's own type
+}
+
+// Agreement is what the holder agreed to.
+type Agreement struct {
+	Form      string   // the consent form's one-use id
+	Shown     [32]byte // Description.Shown, as the form carried it
+	Chosen    []Choice // none: everything was refused
+	Until     time.Time
+	Recurring bool
+}
+
+// Choice is one license in an agreement, with its parts that may be read.
+type Choice struct {
+	Material string
+	License  string
+	Version  int
+	Fields   []string
+}

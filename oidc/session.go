@@ -1,0 +1,105 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+// SessionRecord is a login session as a store keeps it.
+type SessionRecord struct {
+	ID       string   // of identity.NewID
+	Cookie   [32]byte // SHA-256 of the session cookie; another one after each step up
+	Revision int64    // counts updates, from 1
+	Created  time.Time
+	Seen     time.Time // last used, to within a few minutes
+	Expires  time.Time // the latest end, whatever the use
+	Ended    time.Time // logged out, or ended from elsewhere; zero: live
+	Body     []byte    // sealed: account, party, factors, when, where
+	// Party leads to the person's sessions. Written with a new session, and not
+	// read back.
+	Party []signing.Lookup
+}
+
+// Sessions keeps sessions. Every driver passes storagetest.Sessions.
+type Sessions interface {
+	// CreateSession stores s with revision 1. ErrExists if its ID or Cookie is taken.
+	CreateSession(ctx context.Context, s SessionRecord) error
+	// LoadSession returns the session with that ID, or ErrNotFound.
+	LoadSession(ctx context.Context, id string) (SessionRecord, error)
+	// FindSession returns the session with that cookie, or ErrNotFound.
+	FindSession(ctx context.Context, cookie [32]byte) (SessionRecord, error)
+	// UpdateSession saves s if the stored revision is s.Revision, and counts it
+	// up; else ErrConflict. ID, Created and Party never change.
+	UpdateSession(ctx context.Context, s SessionRecord) error
+	// ListSessions returns up to limit sessions to which one of the keys leads,
+	// that are live at a time and have not expired, newest first.
+	ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]SessionRecord, error)
+}
+
+// FamilyRecord is what one authorization code yielded, as a store keeps it: the
+// access tokens and the refresh tokens of one authorization of one client.
+type FamilyRecord struct {
+	ID       string // of identity.NewID; access tokens name it
+	Client   string
+	Session  string // id of the session that it dies with; empty: offline access
+	Revision int64  // counts updates, from 1
+	// Number counts the refresh tokens, from 1; 0: there are none. A token is
+	// derived from family and number, so only the newest one is ever good.
+	Number  int64
+	Rotated time.Time // when the newest one was made
+	Created time.Time
+	Expires time.Time // the latest end
+	Ended   time.Time // revoked; zero: live
+	EndedBy string    // reason code: code_reuse, refresh_reuse, client, holder, logout
+	Body    []byte    // sealed: party, scopes, claims, grant
+	// Party leads to the person's families. Written with a new family, and not
+	// read back.
+	Party []signing.Lookup
+}
+
+// ErrSpent says that something for one use was used before.
+var ErrSpent = errors.New("it was used before")
+
+// Families keeps families and what was spent. Every driver passes
+// storagetest.Families.
+type Families interface {
+	// RedeemCode spends an authorization code, by its hash, and stores f with
+	// revision 1, in one transaction. If the hash was spent before it stores
+	// nothing and returns the ID of the family that the first use made, and
+	// ErrSpent; of any number of callers, on whatever nodes, one succeeds. The
+	// spent hash is kept until keep at least. When it returns nil, it is on disk.
+	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord) (first string, err error)
+	// LoadFamily returns one, or ErrNotFound.
+	LoadFamily(ctx context.Context, id string) (FamilyRecord, error)
+	// UpdateFamily saves f if the stored revision is f.Revision, and counts it up;
+	// else ErrConflict. ID, Client, Created and Party never change.
+	UpdateFamily(ctx context.Context, f FamilyRecord) error
+	// ListFamilies returns up to limit families to which one of the keys leads,
+	// that are live at a time and have not expired, newest first.
+	ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error)
+}
+
+// Spent keeps what may be used once, beside authorization codes, and what was
+// revoked before its time. Every driver passes storagetest.Spent.
+type Spent interface {
+	// Spend marks a hash as used until keep at least. ErrSpent if it was before; of
+	// any number of callers, on whatever nodes, one succeeds. When it returns nil,
+	// it is on disk.
+	Spend(ctx context.Context, hash [32]byte, keep time.Time) error
+	// IsSpent reports whether a hash was spent, by Spend or RedeemCode.
+	IsSpent(ctx context.Context, hash [32]byte) (bool, error)
+	// Purge forgets, up to limit rows each, what was spent with a keep before a
+	// time, and sessions and families that expired or ended before it, and
+	// returns how many rows are gone.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// Settings keeps what an installation decides once.
+type Settings interface {
+	// ClaimSetting stores a value under a name that has none yet, and returns the
+	// value that is stored: the first one wins.
+	ClaimSetting(ctx context.Context, name, value string) (string, error)
+}

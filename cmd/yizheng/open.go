@@ -30,6 +30,10 @@ type installation struct {
 	verifier *signing.Verifier
 	provider *oidc.Provider
 	registry *license.Registry
+	people   *identity.Service  // nil: nobody can log in
+	kept     identity.Ephemeral // what may be lost
+	proofer  identity.IdentityProofer
+	sender   identity.Sender
 	log      *slog.Logger
 	step     func(name string)
 }
@@ -103,10 +107,14 @@ func (in *installation) join(ctx context.Context, publicURL string) error {
 	if err != nil {
 		return err
 	}
-	in.provider, err = oidc.New(oidc.Config{
+	c := oidc.Config{
 		Issuer: publicURL, Clients: in.db.Provider(), Participants: in.db.Provider(), Events: in.db.Provider(),
-		Keyrings: in.keys.Keyrings(), Verifier: in.verifier, Log: in.log,
-	})
+		Keyrings: in.keys.Keyrings(), Verifier: in.verifier, Log: in.log, Step: in.step,
+	}
+	if err := in.logins(&c); err != nil {
+		return err
+	}
+	in.provider, err = oidc.New(c)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 
 type serveCmd struct {
 	settings
+	ephemeral
 	listening
 }
 
@@ -84,6 +85,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service) error {
 	}
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
+		Identity: s.in.people, Ephemeral: s.in.kept,
 		Anchors: s.in.keys.Anchors(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
 		Log: s.log, Step: s.in.step,
 	})

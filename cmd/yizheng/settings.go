@@ -48,6 +48,11 @@ type root struct {
 	RootPassphraseFile string `help:"File with its passphrase; without it the directory's name with .pass." env:"YIZHENG_ROOT_PASSPHRASE_FILE" placeholder:"FILE" group:"Settings:"`
 }
 
+// ephemeral says where the service keeps what may be lost at any time.
+type ephemeral struct {
+	RedisURL string `name:"redis-url" help:"Redis for what may be lost: logins under way, counters of tries. redis://HOST/DB, or rediss:// with TLS. Without it they lie in memory, which is for one node alone. With a password, better in the environment." env:"YIZHENG_REDIS_URL" placeholder:"URL" group:"Settings:"`
+}
+
 // listening says where the service listens.
 type listening struct {
 	Listen       string   `help:"Address of the public listener; port 0 takes a free one." env:"YIZHENG_LISTEN" default:"127.0.0.1:8080" group:"Settings:"`

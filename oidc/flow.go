@@ -101,8 +101,9 @@ type RequestView struct {
 	Scopes      []Scope
 	LoginHint   string
 	UILocales   []string
-	Licenses    bool // licenses are asked for
-	Assurance   int  // that is needed
+	Licenses    bool   // licenses are asked for
+	Assurance   int    // that is needed
+	RedirectURI string // checked: where the answer will go. A page's policy must allow its forms to lead there
 }
 
 // ConsentView is what a consent page shows and its form carries.

@@ -38,11 +38,17 @@ type Licenses interface {
 	license.PartyKeyStore
 }
 
-// Provider is what package oidc needs stored.
+// Provider is what packages oidc and identity need stored.
 type Provider interface {
 	oidc.Clients
 	oidc.Events
+	oidc.Sessions
+	oidc.Families
+	oidc.Spent
+	oidc.Settings
 	identity.Participants
+	identity.Parties
+	identity.Accounts
 }
 
 // Admin is what operators need of a database.

@@ -40,13 +40,14 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"oidc/identity": {
-		ours:   []string{"license/party", "signing"},
-		others: []string{"github.com/go-json-experiment/json"},
+		ours:     []string{"license/party", "signing"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
 	"oidc": {
 		ours:       []string{"license/party", "oidc/identity", "signing"},
 		others:     []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
-		testOurs:   []string{"storage/sqlite"},
+		testOurs:   []string{"storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	// Two SM2 libraries: the second one only when the first says no.
@@ -59,7 +60,11 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 	},
 	"storage": {
-		ours: slices.Concat(domains, []string{"storage/sqlite", "storage/postgres"}),
+		ours: slices.Concat(domains, []string{"storage/memory", "storage/sqlite", "storage/postgres"}),
+	},
+	"storage/memory": {
+		ours:     []string{"oidc/identity"},
+		testOurs: []string{"storage/storagetest"},
 	},
 	"storage/sqlite": {
 		ours:     domains,
@@ -78,7 +83,7 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"api/web"}),
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
 			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
-		testOurs:   []string{"storage", "storage/sqlite", "storage/postgres"},
+		testOurs:   []string{"storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/ncruces/go-sqlite3"},
 	},
 	"api/web": {},

@@ -24,6 +24,11 @@ func (s *Licenses) ClaimSetting(ctx context.Context, name, value string) (string
 	return stored, nil
 }
 
+// ClaimSetting implements [oidc.Settings], in the same table.
+func (s *Provider) ClaimSetting(ctx context.Context, name, value string) (string, error) {
+	return s.db.Licenses().ClaimSetting(ctx, name, value)
+}
+
 // ReplaceSetting implements [license.SettingStore].
 func (s *Licenses) ReplaceSetting(ctx context.Context, name, old, value string) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {

@@ -8,9 +8,10 @@ import (
 	"yizheng.internal/license"
 )
 
-// Settings tests [license.SettingStore].
+// Settings tests [license.SettingStore], and that [oidc.Settings] are the same ones.
 func Settings(t *testing.T, open Open) {
-	s := open(t).Licenses
+	db := open(t)
+	s := db.Licenses
 	ctx := t.Context()
 	claim := func(t *testing.T, name, value, want string) {
 		t.Helper()
@@ -33,6 +34,17 @@ func Settings(t *testing.T, open Open) {
 		must(t, "ReplaceSetting by itself", s.ReplaceSetting(ctx, "replaced", "new", "new"))
 		claim(t, "replaced", "x", "new")
 		claim(t, "unknown", "y", "y")
+	})
+	t.Run("Provider", func(t *testing.T) {
+		for _, c := range []struct{ name, value, want string }{{"sector_key", "a", "a"}, {"sector_key", "b", "a"}} {
+			got, err := db.Provider.ClaimSetting(ctx, c.name, c.value)
+			must(t, "ClaimSetting", err)
+			same(t, "the setting "+c.name, got, c.want)
+		}
+		claim(t, "sector_key", "c", "a")
+		_, err := db.Provider.ClaimSetting(ended(), "provider_ended", "x")
+		is(t, "ClaimSetting", err, context.Canceled)
+		claim(t, "provider_ended", "y", "y")
 	})
 	t.Run("Race", func(t *testing.T) {
 		got := make([]string, Writers)

@@ -56,11 +56,17 @@ type LicenseStores interface {
 	license.PartyKeyStore
 }
 
-// ProviderStores is what package oidc needs stored.
+// ProviderStores is what packages oidc and identity need stored.
 type ProviderStores interface {
 	oidc.Clients
 	oidc.Events
+	oidc.Sessions
+	oidc.Families
+	oidc.Spent
+	oidc.Settings
 	identity.Participants
+	identity.Parties
+	identity.Accounts
 }
 
 // Open opens a new database: migrated, empty, nobody else's, and closed when

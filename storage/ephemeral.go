@@ -1,0 +1,39 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/storage/memory"
+)
+
+// Ephemeral is an open store for what may be lost.
+type Ephemeral interface {
+	identity.Ephemeral
+	// Ping tells whether the store answers.
+	Ping(ctx context.Context) error
+	// Close ends what is under way and closes the store. Later calls fail.
+	Close() error
+}
+
+// OpenEphemeral opens the store for what may be lost that a URL names:
+//
+//	memory:, or nothing       the process's own memory, for one node alone
+//	redis://…, rediss://…     a Redis, which several nodes share
+//
+// No error echoes the URL, which may hold a password.
+func OpenEphemeral(ctx context.Context, rawURL string) (Ephemeral, error) {
+	scheme, rest, _ := strings.Cut(rawURL, ":")
+	switch strings.ToLower(scheme) {
+	case "", "memory":
+		if rest != "" {
+			return nil, errors.New("the URL of the store in memory has more than its scheme: it is memory:")
+		}
+		return memory.New(memory.Config{}), nil
+	case "redis", "rediss":
+		return nil, errors.New("not built yet")
+	}
+	return nil, errors.New("the URL of the store for what may be lost has an unknown scheme: it is memory: or begins with redis:// or rediss://")
+}

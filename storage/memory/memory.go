@@ -1,0 +1,289 @@
+// Package memory keeps in the process what may be lost: it implements
+// identity.Ephemeral. A restart forgets everything, and another node sees nothing
+// of it, so it is for one node alone.
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// Config says how much is kept at most.
+type Config struct {
+	MaxEntries int   // values and counters; default: 500,000
+	MaxBytes   int64 // keys, values and what keeping them takes; default: 256 MiB
+}
+
+// overhead is about what an entry takes beside its key and value.
+const overhead = 200
+
+// Limits of [identity.Ephemeral].
+const (
+	maxKey   = 200
+	maxValue = 64 << 10
+)
+
+// Ephemeral implements [identity.Ephemeral]. It is safe for concurrent use.
+//
+// There is no goroutine that forgets what has expired: each call that needs room
+// does, the soonest to expire first, so that nothing expired is ever in the way.
+// One mutex guards all: it is held for some hundred nanoseconds, and values are
+// copied outside.
+type Ephemeral struct {
+	c Config
+
+	mu       sync.Mutex
+	values   map[string]*entry
+	counters map[string]*entry
+	order    order // all entries, the soonest to expire on top
+	bytes    int64
+	closed   bool
+}
+
+// entry is a value or a counter.
+type entry struct {
+	key     string
+	value   []byte // never changed in place: readers copy it outside the lock
+	counter bool
+	count   int64
+	expires time.Time
+	place   int // in order
+}
+
+func (e *entry) size() int64 { return int64(len(e.key)+len(e.value)) + overhead }
+
+// errClosed is the error of calls after Close.
+var errClosed = errors.New("the store in memory is closed")
+
+// New returns an empty store.
+func New(c Config) *Ephemeral {
+	c.MaxEntries = cmp.Or(max(c.MaxEntries, 0), 500_000)
+	c.MaxBytes = cmp.Or(max(c.MaxBytes, 0), 256<<20)
+	return &Ephemeral{c: c, values: map[string]*entry{}, counters: map[string]*entry{}}
+}
+
+// Put implements [identity.Ephemeral].
+func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, now, expires time.Time) error {
+	if err := check(ctx, key, value); err != nil {
+		return err
+	}
+	value = copied(value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	if !expires.After(now) {
+		s.forget(s.values[key])
+		return nil
+	}
+	return s.keep(&entry{key: key, value: value, expires: expires}, now)
+}
+
+// Load implements [identity.Ephemeral].
+func (s *Ephemeral) Load(ctx context.Context, key string, now time.Time) ([]byte, error) {
+	if err := check(ctx, key, nil); err != nil {
+		return nil, err
+	}
+	e, err := s.find(key, now)
+	if err != nil {
+		return nil, err
+	}
+	return copied(e.value), nil
+}
+
+func (s *Ephemeral) find(key string, now time.Time) (*entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	return s.live(key, now)
+}
+
+// live returns the entry of a value that has not expired, or ErrGone.
+func (s *Ephemeral) live(key string, now time.Time) (*entry, error) {
+	e := s.values[key]
+	if e == nil || !e.expires.After(now) {
+		return nil, identity.ErrGone
+	}
+	return e, nil
+}
+
+// Swap implements [identity.Ephemeral].
+func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, now time.Time) error {
+	if err := check(ctx, key, new); err != nil {
+		return err
+	}
+	new = copied(new)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	e, err := s.live(key, now)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(e.value, old) {
+		return identity.ErrChanged
+	}
+	return s.keep(&entry{key: key, value: new, expires: e.expires}, now)
+}
+
+// Delete implements [identity.Ephemeral].
+func (s *Ephemeral) Delete(ctx context.Context, key string) error {
+	if err := check(ctx, key, nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.forget(s.values[key])
+	return nil
+}
+
+// Count implements [identity.Ephemeral].
+func (s *Ephemeral) Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error) {
+	if err := check(ctx, key, nil); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, errClosed
+	}
+	e := s.counters[key]
+	if e != nil && e.expires.After(now) {
+		if n > 0 && e.count > math.MaxInt64-n || n < 0 && e.count < math.MinInt64-n {
+			return 0, errors.New("a counter would overflow")
+		}
+		e.count += n
+		return e.count, nil
+	}
+	if n == 0 || window <= 0 {
+		return n, nil
+	}
+	if err := s.keep(&entry{key: key, counter: true, count: n, expires: now.Add(window)}, now); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Ping reports that the store is open.
+func (s *Ephemeral) Ping(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+// Close forgets everything. Later calls fail.
+func (s *Ephemeral) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.values, s.counters, s.order, s.bytes = nil, nil, nil, 0
+	return nil
+}
+
+// keep stores an entry in the place of one with its key, or returns ErrFull and
+// leaves that. What has expired makes room first.
+func (s *Ephemeral) keep(e *entry, now time.Time) error {
+	for len(s.order) > 0 && !s.order[0].expires.After(now) {
+		s.forget(s.order[0])
+	}
+	entries := s.values
+	if e.counter {
+		entries = s.counters
+	}
+	old := entries[e.key]
+	count, size := len(s.order)+1, s.bytes+e.size()
+	if old != nil {
+		count, size = count-1, size-old.size()
+	}
+	if count > s.c.MaxEntries || size > s.c.MaxBytes {
+		return identity.ErrFull
+	}
+	s.forget(old)
+	entries[e.key] = e
+	heap.Push(&s.order, e)
+	s.bytes += e.size()
+	return nil
+}
+
+// forget takes an entry out, if there is one.
+func (s *Ephemeral) forget(e *entry) {
+	if e == nil {
+		return
+	}
+	heap.Remove(&s.order, e.place)
+	s.bytes -= e.size()
+	if e.counter {
+		delete(s.counters, e.key)
+	} else {
+		delete(s.values, e.key)
+	}
+}
+
+// check holds a call to the limits of [identity.Ephemeral]. Keys are not shown:
+// they may be a secret.
+func check(ctx context.Context, key string, value []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(key) == 0 || len(key) > maxKey {
+		return fmt.Errorf("a key of %d bytes: must be 1 to %d", len(key), maxKey)
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return errors.New("a key has a character that is not visible ASCII")
+		}
+	}
+	if len(value) > maxValue {
+		return fmt.Errorf("a value of %d bytes: must be at most %d", len(value), maxValue)
+	}
+	return nil
+}
+
+// copied returns a copy that is never nil.
+func copied(b []byte) []byte { return append([]byte{}, b...) }
+
+// order is a heap of entries by their expiry.
+type order []*entry
+
+func (o order) Len() int           { return len(o) }
+func (o order) Less(i, j int) bool { return o[i].expires.Before(o[j].expires) }
+func (o order) Swap(i, j int) {
+	o[i], o[j] = o[j], o[i]
+	o[i].place, o[j].place = i, j
+}
+
+// Push adds an entry at the end; see [heap.Interface].
+func (o *order) Push(x any) {
+	e := x.(*entry)
+	e.place = len(*o)
+	*o = append(*o, e)
+}
+
+// Pop takes the last entry out; see [heap.Interface].
+func (o *order) Pop() any {
+	last := len(*o) - 1
+	e := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return e
+}

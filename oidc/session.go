@@ -23,17 +23,19 @@ type SessionRecord struct {
 	Party []signing.Lookup
 }
 
-// Sessions keeps sessions. Every driver passes storagetest.Sessions.
+// Sessions keeps sessions. Events given along are appended in the same
+// transaction, as AppendEvents does: both are on disk, or neither. Every driver
+// passes storagetest.Sessions.
 type Sessions interface {
 	// CreateSession stores s with revision 1. ErrExists if its ID or Cookie is taken.
-	CreateSession(ctx context.Context, s SessionRecord) error
+	CreateSession(ctx context.Context, s SessionRecord, es ...EventRecord) error
 	// LoadSession returns the session with that ID, or ErrNotFound.
 	LoadSession(ctx context.Context, id string) (SessionRecord, error)
 	// FindSession returns the session with that cookie, or ErrNotFound.
 	FindSession(ctx context.Context, cookie [32]byte) (SessionRecord, error)
 	// UpdateSession saves s if the stored revision is s.Revision, and counts it
 	// up; else ErrConflict. ID, Created and Party never change.
-	UpdateSession(ctx context.Context, s SessionRecord) error
+	UpdateSession(ctx context.Context, s SessionRecord, es ...EventRecord) error
 	// ListSessions returns up to limit sessions to which one of the keys leads,
 	// that are live at a time and have not expired, newest first.
 	ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]SessionRecord, error)
@@ -63,20 +65,21 @@ type FamilyRecord struct {
 // ErrSpent says that something for one use was used before.
 var ErrSpent = errors.New("it was used before")
 
-// Families keeps families and what was spent. Every driver passes
-// storagetest.Families.
+// Families keeps families and what was spent. Events given along are appended in
+// the same transaction, as AppendEvents does: both are on disk, or neither. Every
+// driver passes storagetest.Families.
 type Families interface {
 	// RedeemCode spends an authorization code, by its hash, and stores f with
 	// revision 1, in one transaction. If the hash was spent before it stores
 	// nothing and returns the ID of the family that the first use made, and
 	// ErrSpent; of any number of callers, on whatever nodes, one succeeds. The
 	// spent hash is kept until keep at least. When it returns nil, it is on disk.
-	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord) (first string, err error)
+	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (first string, err error)
 	// LoadFamily returns one, or ErrNotFound.
 	LoadFamily(ctx context.Context, id string) (FamilyRecord, error)
 	// UpdateFamily saves f if the stored revision is f.Revision, and counts it up;
 	// else ErrConflict. ID, Client, Created and Party never change.
-	UpdateFamily(ctx context.Context, f FamilyRecord) error
+	UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) error
 	// ListFamilies returns up to limit families to which one of the keys leads,
 	// that are live at a time and have not expired, newest first.
 	ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error)

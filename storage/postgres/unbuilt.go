@@ -12,7 +12,7 @@ import (
 
 var errNotBuilt = errors.New("not built yet")
 
-func (p *Provider) CreateSession(ctx context.Context, s oidc.SessionRecord) error { return errNotBuilt }
+func (p *Provider) CreateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error { return errNotBuilt }
 
 func (p *Provider) LoadSession(ctx context.Context, id string) (oidc.SessionRecord, error) {
 	return oidc.SessionRecord{}, errNotBuilt
@@ -22,13 +22,13 @@ func (p *Provider) FindSession(ctx context.Context, cookie [32]byte) (oidc.Sessi
 	return oidc.SessionRecord{}, errNotBuilt
 }
 
-func (p *Provider) UpdateSession(ctx context.Context, s oidc.SessionRecord) error { return errNotBuilt }
+func (p *Provider) UpdateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error { return errNotBuilt }
 
 func (p *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.SessionRecord, error) {
 	return nil, errNotBuilt
 }
 
-func (p *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord) (first string, err error) {
+func (p *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (first string, err error) {
 	return "", errNotBuilt
 }
 
@@ -36,7 +36,7 @@ func (p *Provider) LoadFamily(ctx context.Context, id string) (oidc.FamilyRecord
 	return oidc.FamilyRecord{}, errNotBuilt
 }
 
-func (p *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord) error { return errNotBuilt }
+func (p *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error { return errNotBuilt }
 
 func (p *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.FamilyRecord, error) {
 	return nil, errNotBuilt

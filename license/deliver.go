@@ -32,7 +32,9 @@ type DeliveredMaterial struct {
 // Deliver activates a grant for the client that redeems the authorization code
 // with that hash, and mints a use code for each license. A license that was
 // changed or ended since the holder agreed is left out, with the reason. With
-// the same code again the answer is the same; another code is refused.
+// the same code again the answer is the same; another code is refused, but for a
+// recurring grant, which is renewed as by Renew: its client asked once more, and
+// the holder had agreed to that.
 func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]byte) (d Delivery, err error) {
 	defer r.audit(ctx, &err, a, ActionDeliver, "", 0)
 	for range grantTries {
@@ -43,6 +45,8 @@ func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]by
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		g := b.Grant.stand(rec, now)
 		switch {
+		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]) && g.Recurring && g.State == GrantActive:
+			return r.renew(ctx, a, id)
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]):
 			return Delivery{}, conflict("grant_delivered", "The grant was delivered for another authorization code.")
 		case g.State == GrantEnded:
@@ -166,6 +170,10 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 // gives the same. What was changed or ended is left out with its reason.
 func (r *Registry) Renew(ctx context.Context, a Actor, id GrantID) (d Delivery, err error) {
 	defer r.audit(ctx, &err, a, ActionRenew, "", 0)
+	return r.renew(ctx, a, id)
+}
+
+func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, error) {
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -13,12 +14,13 @@ import (
 )
 
 // Actor is who does something: a client, for its participant, perhaps an
-// officer through it.
+// officer through it; or a person, on pages of ours.
 type Actor struct {
-	Client      string // client id; "cli" for an operator's command
+	Client      string // client id; "cli" for an operator's command, "portal" for a page of ours
 	Participant string // participant id
 	USCC        string // the participant's unified social credit code
 	RequestID   string // of the HTTP request, for finding it in the log
+	Party       string // opaque id of the person who is there, if one is: a detail of the event
 }
 
 // Action is what was done. The names are stable.
@@ -50,6 +52,7 @@ const (
 	ActionWithdraw    Action = "grant.withdraw" // by its holder
 	ActionShared      Action = "grant.shared"   // listed, without data
 	ActionRedeem      Action = "license.redeem" // read by a use code
+	ActionHeld        Action = "license.held"   // shown to its holder; with no license: listed
 )
 
 // ResultReplayed is the result of an event of a repeated request, which was
@@ -120,6 +123,13 @@ func eventPlace(id string) signing.Place {
 // event makes an event that is about to happen: it is stored with the change
 // itself, or by record.
 func (r *Registry) event(ctx context.Context, a Actor, act Action, id ID, version int, result string, detail map[string]string) (EventRecord, error) {
+	if a.Party != "" {
+		detail = maps.Clone(detail)
+		if detail == nil {
+			detail = map[string]string{}
+		}
+		detail["party"] = a.Party
+	}
 	if len(detail) == 0 {
 		detail = nil // as it comes back from its sealed form
 	}

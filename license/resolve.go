@@ -50,7 +50,7 @@ func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject) (Offe
 		return Offer{}, err
 	}
 	if s.Assurance < leastAssurance {
-		return Offer{}, forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
+		return Offer{}, errAssurance()
 	}
 	o := Offer{Item: item}
 	now := time.Now()

@@ -1,0 +1,138 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// HeldLicense is a license as its holder sees it.
+type HeldLicense struct {
+	License
+	AuthorityName string // of today; empty if it is no participant any more
+	Unusable      string // why it proves nothing now, as a reason code such as license_expired; empty: it does
+}
+
+// HeldPage is one page of a subject's licenses.
+type HeldPage struct {
+	Licenses   []HeldLicense // may be fewer than were asked for, also on a page before the last
+	NextCursor string        // empty: this was the last page
+}
+
+// Held lists the licenses of a subject, or of the organization acted for, over
+// all codes: the newest version of each, the newest license first, up to limit,
+// 1 to 100. Verification codes are left out; HeldLicense shows one. The event
+// is on disk before anything is returned. Refusals are *Error, assurance_too_low
+// among them.
+func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
+	defer r.audit(ctx, &err, a, ActionHeld, "", 0)
+	if err := s.maySee(); err != nil {
+		return HeldPage{}, err
+	}
+	before, ok := parseCursor(cursor)
+	if !ok {
+		return HeldPage{}, invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
+	}
+	limit = min(max(limit, 1), maxLimit)
+	codes := s.codes(RelationApplicant)
+	page.Licenses = []HeldLicense{}
+	if len(codes) == 0 {
+		return page, r.record(ctx, a, ActionHeld, "", 0, "ok", nil)
+	}
+	keys, err := r.holderKeys(ctx, codes)
+	if err != nil {
+		return HeldPage{}, err
+	}
+	records, err := r.c.Stores.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Before: before, Limit: limit})
+	if err != nil {
+		return HeldPage{}, fmt.Errorf("searching a holder's licenses: %w", err)
+	}
+	for _, rec := range records {
+		l, err := r.held(ctx, rec.ID, codes)
+		if errors.Is(err, ErrNotFound) {
+			continue // an earlier version named this holder
+		} else if err != nil {
+			return HeldPage{}, err
+		}
+		l.VerificationCode = ""
+		page.Licenses = append(page.Licenses, l)
+	}
+	if err := r.record(ctx, a, ActionHeld, "", 0, "ok", map[string]string{"found": fmt.Sprint(len(page.Licenses)), "acting": s.Acting}); err != nil {
+		return HeldPage{}, err
+	}
+	if n := len(records); n == limit {
+		page.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
+	}
+	return page, nil
+}
+
+// HeldLicense shows a subject one license, in its newest version, with its
+// identifier and verification code. One that somebody else holds isn't there;
+// the attempt stands in that license's history. The event is on disk before
+// anything is returned.
+func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (l HeldLicense, err error) {
+	defer r.audit(ctx, &err, a, ActionHeld, id, 0)
+	if err := s.maySee(); err != nil {
+		return HeldLicense{}, err
+	}
+	unknown := missing("license_unknown", "There is no such license among yours.")
+	if !id.Valid() {
+		return HeldLicense{}, unknown
+	}
+	l, err = r.held(ctx, id, s.codes(RelationApplicant))
+	if errors.Is(err, ErrNotFound) {
+		return HeldLicense{}, unknown
+	} else if err != nil {
+		return HeldLicense{}, err
+	}
+	if err := r.record(ctx, a, ActionHeld, id, l.Version.Version, "ok", map[string]string{"acting": s.Acting}); err != nil {
+		return HeldLicense{}, err
+	}
+	return l, nil
+}
+
+// maySee checks what a subject needs to see licenses at all.
+func (s *Subject) maySee() error {
+	if s.owner() == "" {
+		return errors.New("showing licenses: the subject has no party id")
+	}
+	if s.Assurance < leastAssurance {
+		return errAssurance()
+	}
+	return nil
+}
+
+func errAssurance() error {
+	return forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
+}
+
+// held returns the newest version of a license that one of the codes holds, or
+// ErrNotFound.
+func (r *Registry) held(ctx context.Context, id ID, codes []party.Code) (HeldLicense, error) {
+	rec, v, err := r.c.Stores.Load(ctx, id, 0)
+	if errors.Is(err, ErrNotFound) {
+		return HeldLicense{}, err
+	} else if err != nil {
+		return HeldLicense{}, fmt.Errorf("loading license %s: %w", id, err)
+	}
+	if slices.Contains([]State{Draft, Submitted, Returned}, v.State) {
+		return HeldLicense{}, ErrNotFound // not issued yet
+	}
+	l, err := r.open(ctx, rec, v)
+	if err != nil {
+		return HeldLicense{}, err
+	}
+	if !heldBy(l.Holders, "", codes) {
+		return HeldLicense{}, ErrNotFound
+	}
+	out := HeldLicense{License: l, Unusable: unusable(v, time.Now())}
+	out.AuthorityName, err = r.names.name(ctx, rec.Authority)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return HeldLicense{}, fmt.Errorf("name of authority %s: %w", rec.Authority, err)
+	}
+	return out, nil
+}

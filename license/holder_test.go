@@ -1,0 +1,178 @@
+package license_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// onPages is who acts when a subject looks at our pages.
+func onPages(s license.Subject) license.Actor {
+	return license.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
+}
+
+// heldIDs pages through a subject's licenses.
+func (w *world) heldIDs(t testing.TB, s license.Subject, limit int) (ids []license.ID) {
+	t.Helper()
+	for cursor := ""; ; {
+		page, err := w.Held(t.Context(), onPages(s), s, cursor, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range page.Licenses {
+			ids = append(ids, l.ID)
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return ids
+		}
+	}
+}
+
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	first, second := w.issue(t, "A-1"), w.issue(t, "A-2")
+	w.issueTo(t, "A-3", toSpouse)
+	ended := w.issue(t, "A-4")
+	if _, err := w.End(t.Context(), issuer, ended.ID, ending()); err != nil {
+		t.Fatal(err)
+	}
+	w.change(t, first.ID)
+	want := []license.ID{ended.ID, second.ID, first.ID}
+	for _, limit := range []int{1, 2, 3, 100} {
+		if got := w.heldIDs(t, subject(), limit); !slices.Equal(got, want) {
+			t.Errorf("%d at a time: %v, want %v", limit, got, want)
+		}
+	}
+	page, err := w.Held(t.Context(), onPages(subject()), subject(), "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range page.Licenses {
+		if l.VerificationCode != "" || l.Identifier == "" || l.AuthorityName != "样例厅" || l.Version.Version != l.NewestVersion {
+			t.Errorf("license %d: %+v", i, l)
+		}
+	}
+	if page.Licenses[0].Unusable != "license_ended" || page.Licenses[1].Unusable != "" {
+		t.Errorf("unusable: %q, %q", page.Licenses[0].Unusable, page.Licenses[1].Unusable)
+	}
+	// Over all codes, former ones too.
+	s := subject()
+	s.Codes = append([]party.Code{{Type: party.Citizen, Value: spouse}}, s.Codes...)
+	if got := w.heldIDs(t, s, 100); len(got) != 4 {
+		t.Errorf("with two codes: %v", got)
+	}
+	s.Codes = nil
+	if got := w.heldIDs(t, s, 100); len(got) != 0 {
+		t.Errorf("without codes: %v", got)
+	}
+	// For an organization that is acted for, its licenses and not the person's.
+	s = subject()
+	s.Acting, s.ActingCodes = "org-1", []party.Code{{Type: party.Citizen, Value: spouse}}
+	if got := w.heldIDs(t, s, 100); len(got) != 1 {
+		t.Errorf("acting: %v", got)
+	}
+	if _, err := w.Held(t.Context(), onPages(subject()), subject(), "x", 10); reason(t, err) != "cursor" {
+		t.Errorf("made-up cursor: %v", err)
+	}
+}
+
+func TestHeldLicense(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	w.change(t, out.ID)
+	l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
+	if err != nil || l.Version.Version != 2 || l.VerificationCode == "" || l.VerificationCode == out.VerificationCode || l.Unusable != "" {
+		t.Errorf("held: %+v, %v", l, err)
+	}
+	e := w.lastEvent(t, out.ID)
+	if e.Action != license.ActionHeld || e.Client != "portal" || e.Detail["party"] != "party-1" || e.Version != 2 || e.Result != "ok" {
+		t.Errorf("event: %+v", e)
+	}
+}
+
+// lastEvent returns the last entry of a license's history before its reading.
+func (w *world) lastEvent(t testing.TB, id license.ID) license.Event {
+	t.Helper()
+	es, err := w.History(t.Context(), issuer, id, 0, 100)
+	if err != nil || len(es) < 2 {
+		t.Fatalf("history: %+v, %v", es, err)
+	}
+	return es[len(es)-2]
+}
+
+// Another person's license is not there, and its history says who tried.
+func TestHeldByAnother(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	theirs := w.issueTo(t, "A-1", toSpouse)
+	former := w.issue(t, "A-2")
+	q := request("A-2")
+	toSpouse(&q)
+	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
+	if _, err := w.Replace(t.Context(), issuer, former.ID, rep, ""); err != nil {
+		t.Fatal(err)
+	}
+	for name, id := range map[string]license.ID{
+		"another's": theirs.ID, "held before": former.ID, "nobody's": "abcdefghijklmnopqrstuvwxyz", "no id": "../x",
+	} {
+		l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), id)
+		if reason(t, err) != "license_unknown" || l.ID != "" {
+			t.Errorf("%s: %+v, %v", name, l, err)
+		}
+	}
+	for _, id := range []license.ID{theirs.ID, former.ID} {
+		if e := w.lastEvent(t, id); e.Action != license.ActionHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
+			t.Errorf("event: %+v", e)
+		}
+	}
+	if got := w.heldIDs(t, subject(), 100); len(got) != 0 {
+		t.Errorf("listed: %v", got)
+	}
+}
+
+func TestHeldNeedsAssurance(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	s := subject()
+	s.Assurance = 1
+	if page, err := w.Held(t.Context(), onPages(s), s, "", 10); reason(t, err) != "assurance_too_low" || page.Licenses != nil {
+		t.Errorf("listed: %+v, %v", page, err)
+	}
+	if l, err := w.HeldLicense(t.Context(), onPages(s), s, out.ID); reason(t, err) != "assurance_too_low" || l.ID != "" {
+		t.Errorf("shown: %+v, %v", l, err)
+	}
+	if e := w.lastEvent(t, out.ID); e.Result != "assurance_too_low" {
+		t.Errorf("event: %+v", e)
+	}
+	if _, err := w.Held(t.Context(), onPages(s), license.Subject{Assurance: 3}, "", 10); err == nil {
+		t.Error("a subject without a party id was listed")
+	}
+}
+
+// mute is stores in which no event can be written.
+type mute struct{ license.Stores }
+
+func (mute) AppendEvents(context.Context, ...license.EventRecord) error {
+	return license.ErrUnavailable
+}
+
+// What can't be recorded isn't shown.
+func TestHeldIsRecordedFirst(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	out := w.issue(t, "A-1")
+	r := w.openOn(t, mute{w.db.Licenses()}, nil)
+	if page, err := r.Held(t.Context(), onPages(subject()), subject(), "", 10); !errors.Is(err, license.ErrUnavailable) || page.Licenses != nil {
+		t.Errorf("listed: %+v, %v", page, err)
+	}
+	if l, err := r.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID); !errors.Is(err, license.ErrUnavailable) || l.ID != "" {
+		t.Errorf("shown: %+v, %v", l, err)
+	}
+}

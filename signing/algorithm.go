@@ -4,24 +4,68 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm2"
 )
 
-// errKey says that a public key is of no kind used here, or not a point of its curve.
-var errKey = errors.New("public key is not one of SM2 or P-256")
+// errKey says that a public key is of no kind used here, or not a good one of its kind.
+var errKey = errors.New("public key is not one of SM2, P-256 or RSA")
 
-// AlgorithmOf returns the algorithm with which a public key verifies: [SM2] or
-// [ES256]. The key decides, never a token's header. It is an error if the key
-// is of another kind, not a point of its curve, or the point at infinity.
+// AlgorithmOf returns the algorithm with which a public key verifies: [SM2],
+// [ES256] or [RS256]. The key decides, never a token's header. It is an error
+// if the key is of another kind; if it is not a point of its curve, or the
+// point at infinity; or if it is an RSA key of other than 2048 to 4096 bits, or
+// with a public exponent that is even or below 65537.
 func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
+	if key, ok := pub.(*rsa.PublicKey); ok {
+		if err := checkRSA(key); err != nil {
+			return "", err
+		}
+		return RS256, nil
+	}
 	_, a, err := checkedKey(pub)
 	return a, err
 }
 
-// checkedKey returns the key with its algorithm after GB/T 32918.1 section 6.2
+// algorithmOf returns the algorithm of a signer's key. One of this package's own
+// was checked when it was made or loaded.
+func algorithmOf(s crypto.MessageSigner) (Algorithm, error) {
+	switch s.(type) {
+	case *sm2Signer:
+		return SM2, nil
+	case *es256Signer:
+		return ES256, nil
+	case *rs256Signer:
+		return RS256, nil
+	}
+	return AlgorithmOf(s.Public())
+}
+
+// Sizes of an RSA key's modulus. RFC 7518 section 3.3 asks for at least 2048
+// bits; whoever sends more than 4096 wants to see us compute.
+const (
+	minRSABits = 2048
+	maxRSABits = 4096
+)
+
+// checkRSA checks the form of an RSA key: odd modulus and exponent (RFC 8017
+// section 3.1) of sizes used here. Go itself allows exponents of 31 bits.
+func checkRSA(key *rsa.PublicKey) error {
+	switch {
+	case key == nil || key.N == nil || key.N.Sign() <= 0 || key.N.BitLen() < minRSABits || key.N.BitLen() > maxRSABits:
+		return fmt.Errorf("%w: an RSA modulus has %d to %d bits", errKey, minRSABits, maxRSABits)
+	case key.N.Bit(0) == 0:
+		return fmt.Errorf("%w: an RSA modulus is odd", errKey)
+	case key.E < 65537 || key.E > 1<<31-1 || key.E%2 == 0:
+		return fmt.Errorf("%w: an RSA exponent is odd, at least 65537, and of 31 bits", errKey)
+	}
+	return nil
+}
+
+// checkedKey returns a key on a curve with its algorithm after GB/T 32918.1 section 6.2
 // (SEC 1 section 3.2.2): coordinates within the field, on the curve, not at
 // infinity. Both curves have cofactor 1, so nothing else needs checking.
 func checkedKey(pub crypto.PublicKey) (*ecdsa.PublicKey, Algorithm, error) {

@@ -60,7 +60,7 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	if _, err := AlgorithmOf(parsed.PublicKey); err != nil {
+	if _, _, err := checkedKey(parsed.PublicKey); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	profile, err := profileOf(parsed)

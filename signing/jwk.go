@@ -2,10 +2,12 @@ package signing
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/go-json-experiment/json"
@@ -15,27 +17,39 @@ import (
 // CurveP256 is the JWK "crv" value of an ES256 key (RFC 7518 section 6.2.1.1).
 const CurveP256 = "P-256"
 
-// JWK is a public JSON Web Key (RFC 7517) of P-256 or SM2.
+// The JWK "kty" values of the keys used here (RFC 7518 section 6.1).
+const (
+	keyTypeEC  = "EC"
+	keyTypeRSA = "RSA"
+)
+
+// JWK is a public JSON Web Key (RFC 7517) of P-256, SM2 or RSA.
 type JWK struct {
 	KeyType   string   `json:"kty"`
-	Curve     string   `json:"crv"`
-	X         string   `json:"x"`
-	Y         string   `json:"y"`
+	Curve     string   `json:"crv,omitempty"` // with X and Y: EC
+	X         string   `json:"x,omitempty"`
+	Y         string   `json:"y,omitempty"`
+	N         string   `json:"n,omitempty"` // with E: RSA
+	E         string   `json:"e,omitempty"`
 	KeyID     string   `json:"kid,omitempty"`
 	Use       string   `json:"use,omitempty"`
 	Algorithm string   `json:"alg,omitempty"`
 	X5C       []string `json:"x5c,omitempty"`
 }
 
-// NewJWK returns the JWK of a public key: kty, crv, x and y. The other members
-// are the caller's to add. It is an error if the key is not of SM2 or P-256.
+// NewJWK returns the JWK of a public key: kty, and crv, x and y or n and e. The
+// other members are the caller's to add. It is an error if [AlgorithmOf] refuses
+// the key.
 func NewJWK(pub crypto.PublicKey) (JWK, error) {
+	if key, ok := pub.(*rsa.PublicKey); ok {
+		return newRSAJWK(key)
+	}
 	point, alg, err := marshalPoint(pub)
 	if err != nil {
 		return JWK{}, err
 	}
 	j := JWK{
-		KeyType: "EC",
+		KeyType: keyTypeEC,
 		Curve:   CurveP256,
 		X:       base64.RawURLEncoding.EncodeToString(point[1:33]),
 		Y:       base64.RawURLEncoding.EncodeToString(point[33:]),
@@ -46,6 +60,17 @@ func NewJWK(pub crypto.PublicKey) (JWK, error) {
 	return j, nil
 }
 
+func newRSAJWK(key *rsa.PublicKey) (JWK, error) {
+	if err := checkRSA(key); err != nil {
+		return JWK{}, err
+	}
+	return JWK{
+		KeyType: keyTypeRSA,
+		N:       base64.RawURLEncoding.EncodeToString(key.N.Bytes()),
+		E:       base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
+	}, nil
+}
+
 // ParseJWK reads a JWK of at most 16 KiB as strict JSON: no duplicate names,
 // nothing behind it. Members it doesn't know are ignored (RFC 7517 section 4),
 // but a private key is refused: whoever sends one gave it away. Whether the key
@@ -54,26 +79,40 @@ func ParseJWK(data []byte) (JWK, error) {
 	if len(data) > 16<<10 {
 		return JWK{}, errors.New("JWK is larger than 16 KiB")
 	}
+	// The private members of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.
 	var in struct {
 		JWK
-		D jsontext.Value `json:"d"`
+		D   jsontext.Value `json:"d"`
+		P   jsontext.Value `json:"p"`
+		Q   jsontext.Value `json:"q"`
+		DP  jsontext.Value `json:"dp"`
+		DQ  jsontext.Value `json:"dq"`
+		QI  jsontext.Value `json:"qi"`
+		Oth jsontext.Value `json:"oth"`
+		K   jsontext.Value `json:"k"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return JWK{}, fmt.Errorf("JWK: %w", err)
 	}
-	if in.D != nil {
-		return JWK{}, errors.New("JWK holds a private key")
+	for _, private := range []jsontext.Value{in.D, in.P, in.Q, in.DP, in.DQ, in.QI, in.Oth, in.K} {
+		if private != nil {
+			return JWK{}, errors.New("JWK holds a private key")
+		}
 	}
 	return in.JWK, nil
 }
 
-// PublicKey returns the key, checked to be a point on its curve and not at
-// infinity. Coordinates have exactly 32 bytes (RFC 7518 section 6.2.1.2); "alg",
-// if there, must fit. "x5c" is not looked at.
+// PublicKey returns the key, checked as by [AlgorithmOf]. Coordinates have
+// exactly 32 bytes (RFC 7518 section 6.2.1.2), n and e no leading zeros
+// (section 6.3.1); members of another kty may not be there, and "alg", if it
+// is, must fit. "x5c" is not looked at.
 func (j JWK) PublicKey() (crypto.PublicKey, error) {
 	alg, err := j.algorithm()
 	if err != nil {
 		return nil, err
+	}
+	if alg == RS256 {
+		return j.rsaKey()
 	}
 	point := []byte{4}
 	for _, text := range []string{j.X, j.Y} {
@@ -87,12 +126,44 @@ func (j JWK) PublicKey() (crypto.PublicKey, error) {
 	return parsePoint(alg, point)
 }
 
+func (j JWK) rsaKey() (*rsa.PublicKey, error) {
+	n, err := unsigned(j.N, maxRSABits)
+	if err != nil {
+		return nil, fmt.Errorf("%w: n is %w", errKey, err)
+	}
+	e, err := unsigned(j.E, 31)
+	if err != nil {
+		return nil, fmt.Errorf("%w: e is %w", errKey, err)
+	}
+	key := &rsa.PublicKey{N: n, E: int(e.Int64())}
+	if err := checkRSA(key); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// unsigned reads a Base64urlUInt (RFC 7518 section 2) of at most so many bits.
+func unsigned(text string, bits int) (*big.Int, error) {
+	n, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	switch {
+	case err != nil || len(text) != base64.RawURLEncoding.EncodedLen(len(n)): // Go skips line breaks
+		return nil, errors.New("not base64url")
+	case len(n) == 0 || n[0] == 0:
+		return nil, errors.New("missing, or has leading zeros")
+	case len(n) > (bits+7)/8:
+		return nil, fmt.Errorf("larger than %d bits", bits)
+	}
+	return new(big.Int).SetBytes(n), nil
+}
+
 // algorithm returns what kty, crv and alg say.
 func (j JWK) algorithm() (Algorithm, error) {
 	var alg Algorithm
 	switch {
-	case j.KeyType != "EC":
-		return "", fmt.Errorf("%w: kty is not EC", errKey)
+	case j.KeyType == keyTypeRSA && j.Curve == "" && j.X == "" && j.Y == "":
+		alg = RS256
+	case j.KeyType != keyTypeEC || j.N != "" || j.E != "":
+		return "", fmt.Errorf("%w: kty is neither EC nor RSA, or the members are of both", errKey)
 	case j.Curve == CurveP256:
 		alg = ES256
 	case j.Curve == CurveSM2:
@@ -107,15 +178,19 @@ func (j JWK) algorithm() (Algorithm, error) {
 }
 
 // Thumbprint is the RFC 7638 thumbprint: SHA-256, base64url. SM2 keys use SM3.
-// The members hashed are, for both, those of an EC key in RFC 7638 section 3.2:
-// crv, kty, x, y. It is an error if the key is not good.
+// The members hashed are those of RFC 7638 section 3.2: crv, kty, x, y of an EC
+// key, and so of SM2; e, kty, n of an RSA key. It is an error if the key is not
+// good.
 func (j JWK) Thumbprint() (string, error) {
 	if _, err := j.PublicKey(); err != nil {
 		return "", err
 	}
-	// No member can hold a character that JSON escapes: crv and kty are known
-	// and x and y are base64url.
+	// No member can hold a character that JSON escapes: crv and kty are known,
+	// the others base64url.
 	text := []byte(`{"crv":"` + j.Curve + `","kty":"EC","x":"` + j.X + `","y":"` + j.Y + `"}`)
+	if j.KeyType == keyTypeRSA {
+		text = []byte(`{"e":"` + j.E + `","kty":"RSA","n":"` + j.N + `"}`)
+	}
 	var sum [32]byte
 	if j.Curve == CurveSM2 {
 		sum = sm3.Sum(text)

@@ -2,7 +2,6 @@ package signing
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
@@ -13,7 +12,7 @@ import (
 )
 
 func TestJWK(t *testing.T) {
-	for name, pub := range map[string]crypto.PublicKey{"SM2": newSM2(t).Public(), "ES256": newES256(t).Public()} {
+	for name, pub := range map[string]crypto.PublicKey{"SM2": newSM2(t).Public(), "ES256": newES256(t).Public(), "RS256": testRSA().Public()} {
 		j, err := NewJWK(pub)
 		if err != nil {
 			t.Fatal(err)
@@ -27,7 +26,7 @@ func TestJWK(t *testing.T) {
 			t.Fatal(err)
 		}
 		again, err := parsed.PublicKey()
-		if err != nil || !again.(*ecdsa.PublicKey).Equal(pub) {
+		if err != nil || !samePublicKey(again, pub) {
 			t.Errorf("%s: %s came back as %v: %v", name, data, again, err)
 		}
 		if strings.Contains(string(data), "kid") || strings.Contains(string(data), "alg") {
@@ -39,8 +38,13 @@ func TestJWK(t *testing.T) {
 	}
 }
 
-// TestThumbprint: the key and its jkt are the example of RFC 9449 sections 4.1
-// and 6.1. For SM2 there is no published one; the text that is hashed is
+// rfc7638N is the modulus of the example in RFC 7638 section 3.1.
+const rfc7638N = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4H" +
+	"c5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f" +
+	"M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+
+// TestThumbprint: the EC key and its jkt are the example of RFC 9449 sections
+// 4.1 and 6.1, the RSA key is that of RFC 7638 section 3.1. For SM2 there is no published one; the text that is hashed is
 // spelled out instead.
 func TestThumbprint(t *testing.T) {
 	j := JWK{
@@ -49,6 +53,10 @@ func TestThumbprint(t *testing.T) {
 		Y: "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
 	}
 	if got, err := j.Thumbprint(); err != nil || got != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
+		t.Errorf("%s, %v", got, err)
+	}
+	rsa := JWK{KeyType: "RSA", E: "AQAB", Algorithm: "RS256", KeyID: "2011-04-29", N: rfc7638N}
+	if got, err := rsa.Thumbprint(); err != nil || got != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
 		t.Errorf("%s, %v", got, err)
 	}
 	j, err := NewJWK(vectorKey(t))
@@ -73,6 +81,8 @@ func TestJWKRefuses(t *testing.T) {
 	zero := strings.Repeat("A", 43)
 	for name, change := range map[string]func(*JWK){
 		"kty":             func(j *JWK) { j.KeyType = "RSA" },
+		"kty oct":         func(j *JWK) { j.KeyType = "oct" },
+		"members of RSA":  func(j *JWK) { j.N, j.E = rfc7638N, "AQAB" },
 		"no crv":          func(j *JWK) { j.Curve = "" },
 		"crv P-384":       func(j *JWK) { j.Curve = "P-384" },
 		"other curve":     func(j *JWK) { j.Curve = CurveP256 },
@@ -97,6 +107,9 @@ func TestJWKRefuses(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"private":   `{"kty":"EC","crv":"P-256","x":"","y":"","d":"AA"}`,
+		"private p": `{"kty":"RSA","n":"","e":"AQAB","p":"AA"}`,
+		"private q": `{"kty":"RSA","n":"","e":"AQAB","q":null}`,
+		"secret":    `{"kty":"oct","k":"AA"}`,
 		"duplicate": `{"kty":"EC","kty":"EC"}`,
 		"trailing":  `{"kty":"EC"}x`,
 		"array":     `[]`,
@@ -113,6 +126,8 @@ func FuzzJWK(f *testing.F) {
 	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`))
 	f.Add([]byte(`{"kty":"EC","crv":"urn:oid:1.2.156.10197.1.301","x":"CfnfMR5UIaFQ3X0WHkvFxnIXn60YM_wHa7CP81bzUCA","y":"zOpJDOJndaUtxupxjMGqYArtBfvzXghKZjL2By2prRM","x5c":["MAA="]}`))
 	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}`))
+	f.Add([]byte(`{"kty":"RSA","e":"AQAB","n":"` + rfc7638N + `"}`))
+	f.Add([]byte(`{"kty":"RSA","e":"Aw","n":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j, err := ParseJWK(data)
 		if err != nil {
@@ -123,7 +138,7 @@ func FuzzJWK(f *testing.F) {
 			return
 		}
 		again, err := NewJWK(pub)
-		if err != nil || again.X != j.X || again.Y != j.Y || again.Curve != j.Curve {
+		if err != nil || again.X != j.X || again.Y != j.Y || again.Curve != j.Curve || again.N != j.N || again.E != j.E {
 			t.Errorf("%s became %+v: %v", data, again, err)
 		}
 		if _, err := j.Thumbprint(); err != nil {

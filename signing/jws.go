@@ -46,16 +46,41 @@ func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
 	return string(token), err
 }
 
+// SignPassing is [Sign] without verifying the signature, which for ES256 is
+// most of the work. It may be used for tokens that live for minutes and
+// are stored nowhere, as access and ID tokens are: should a fault spoil one, its
+// holder is refused and asks again. What is stored, or outlives a login, goes
+// through Sign; so does all that is signed with SM2, for which SignPassing is
+// an error. RSA is checked all the same, by Go, since a faulty signature made
+// by the Chinese remainder theorem would give the key away.
+func SignPassing(s crypto.MessageSigner, h Header, claims any) (string, error) {
+	alg, err := algorithmOf(s)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	if alg == SM2 {
+		return "", errors.New("signing a token: what SM2 signs is always verified")
+	}
+	token, err := appendSigned(nil, 0, s, alg, h, claims, makeRaw)
+	return string(token), err
+}
+
 // AppendSigned is [Sign] for a token that is part of something longer: it
 // appends the token to dst, with room for so many bytes more.
 //
 // It is for golang-jwt's Token.SignedString, which would marshal, compact and
 // copy the JSON twice; its SigningMethod makes the same signatures.
 func AppendSigned(dst []byte, room int, s crypto.MessageSigner, h Header, claims any) ([]byte, error) {
-	alg, err := AlgorithmOf(s.Public())
+	alg, err := algorithmOf(s)
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
+	return appendSigned(dst, room, s, alg, h, claims, signRaw)
+}
+
+// appendSigned is AppendSigned with a key of alg and a way to sign.
+func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h Header, claims any,
+	sign func(crypto.MessageSigner, Algorithm, []byte) ([]byte, error)) ([]byte, error) {
 	if h.Typ == "" || !utf8.ValidString(h.Typ) || !utf8.ValidString(h.KeyID) {
 		return nil, errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
 	}
@@ -68,18 +93,26 @@ func AppendSigned(dst []byte, room int, s crypto.MessageSigner, h Header, claims
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
 	header := h.append(make([]byte, 0, h.size()))
-	size := segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(64) + 2
+	size := segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(signatureSize(alg)) + 2
 	dst = slices.Grow(dst, size+room)
 	from := len(dst)
 	dst = segment.AppendEncode(dst, header)
 	dst = append(dst, '.')
 	dst = segment.AppendEncode(dst, payload)
-	sig, err := signRaw(s, alg, dst[from:])
+	sig, err := sign(s, alg, dst[from:])
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
 	dst = append(dst, '.')
 	return segment.AppendEncode(dst, sig), nil
+}
+
+// signatureSize is how many bytes a signature has; for RSA, one of a key made here.
+func signatureSize(alg Algorithm) int {
+	if alg == RS256 {
+		return newRSABits / 8
+	}
+	return 64
 }
 
 // segment is the base64url of a JWS's parts (RFC 7515 section 2).
@@ -198,7 +231,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	if h.Typ != e.Typ {
 		return Header{}, nil, &TokenError{Reason: "token_typ"}
 	}
-	if h.Algorithm != SM2 && h.Algorithm != ES256 {
+	if h.Algorithm != SM2 && h.Algorithm != ES256 && h.Algorithm != RS256 {
 		return Header{}, nil, &TokenError{Reason: "token_algorithm"}
 	}
 	pub, err := e.key(h, p)
@@ -321,7 +354,7 @@ func (k *headers) keep(token string, h Header) {
 
 // method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign
 // and a verification to verify; with another key it fails. Its signatures are
-// r ‖ s, 64 bytes (RFC 7518 section 3.4).
+// r ‖ s, 64 bytes (RFC 7518 section 3.4), or those of RSA (section 3.3).
 type method struct{ alg Algorithm }
 
 // verification is what a method needs to verify: golang-jwt passes a key and
@@ -360,19 +393,28 @@ func (m method) Verify(text string, sig []byte, key any) error {
 }
 
 // signRaw signs a message with a key that must be one of alg, and verifies the
-// signature, r ‖ s, against the signer's own public key. The verifier is one of
-// its own: it has no queue to wait in.
+// signature against the signer's own public key. The verifier is one of its
+// own: it has no queue to wait in.
 func signRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
-	var opts crypto.SignerOpts
-	if alg == ES256 {
-		opts = crypto.SHA256
-	}
-	der, err := s.SignMessage(rand.Reader, message, opts)
+	sig, err := makeRaw(s, alg, message)
 	if err != nil {
 		return nil, err
 	}
-	if err := NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), message, der); err != nil {
+	if err := NewVerifier(VerifierConfig{}).VerifyRaw(context.Background(), s.Public(), message, sig); err != nil {
 		return nil, fmt.Errorf("what the key made does not verify: %w", err)
 	}
-	return DERToRaw(der)
+	return sig, nil
+}
+
+// makeRaw is signRaw without verifying.
+func makeRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
+	var opts crypto.SignerOpts
+	if alg != SM2 {
+		opts = crypto.SHA256
+	}
+	sig, err := s.SignMessage(rand.Reader, message, opts)
+	if err != nil || alg == RS256 {
+		return sig, err
+	}
+	return DERToRaw(sig)
 }

@@ -28,15 +28,18 @@ func expect(pub crypto.PublicKey) Expectation {
 func compact(t testing.TB, s crypto.MessageSigner, header, payload string) string {
 	t.Helper()
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-	raw, err := DERToRaw(mustSign(t, s, []byte(text)))
-	if err != nil {
-		t.Fatal(err)
+	raw := mustSign(t, s, []byte(text))
+	if _, isRSA := s.(*rs256Signer); !isRSA {
+		var err error
+		if raw, err = DERToRaw(raw); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return text + "." + base64.RawURLEncoding.EncodeToString(raw)
 }
 
 func TestSignAndVerify(t *testing.T) {
-	for name, s := range map[string]crypto.MessageSigner{"SM2": newSM2(t), "ES256": newES256(t)} {
+	for name, s := range map[string]crypto.MessageSigner{"SM2": newSM2(t), "ES256": newES256(t), "RS256": testRSA()} {
 		t.Run(name, func(t *testing.T) {
 			h := Header{Typ: TypAccessToken, KeyID: "key-1", X5C: [][]byte{{0x30, 0xff}, {0x31}}}
 			token, err := Sign(s, h, map[string]any{"sub": "张三", "html": "<&>", "n": 9007199254740993})
@@ -62,8 +65,11 @@ func TestSignAndVerify(t *testing.T) {
 				t.Errorf("payload %s", payload)
 			}
 			other := expect(newSM2(t).Public())
-			if name == "ES256" {
+			switch name {
+			case "ES256":
 				other = expect(newES256(t).Public())
+			case "RS256":
+				other = expect(otherRSA(t).Public())
 			}
 			var bad *TokenError
 			if _, _, err := Verify(t.Context(), token, other); !errors.As(err, &bad) || bad.Reason != "token_signature" || !errors.Is(err, ErrSignature) {
@@ -270,9 +276,16 @@ func FuzzJWS(f *testing.F) {
 	key := newSM2(f)
 	f.Add(compact(f, key, `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{"sub":"x"}`))
 	f.Add(compact(f, key, `{"typ":"at+jwt","alg":"ES256","crit":["b64"],"x5c":["MAA="]}`, `{"a":1,"a":2}`))
+	f.Add(compact(f, testRSA(), `{"typ":"at+jwt","alg":"RS256"}`, `{"sub":"x"}`))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
-	e := expect(key.Public())
+	e := expect(nil)
+	e.Key = func(h Header) (crypto.PublicKey, error) {
+		if h.Algorithm == RS256 {
+			return testRSA().Public(), nil
+		}
+		return key.Public(), nil
+	}
 	// Whatever is not refused for its form counts as signed, so that the fuzzer
 	// gets behind the signature.
 	e.Verifier = NewVerifier(VerifierConfig{First: accepts})

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hkdf"
+	"crypto/rsa"
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
@@ -25,7 +26,7 @@ import (
 const (
 	pemPrivateKey = "ENCRYPTED PRIVATE KEY"
 	pemSecret     = "YIZHENG SEALED SECRET"
-	maxKeyFile    = 8 << 10 // bytes; a real one has about 500
+	maxKeyFile    = 8 << 10 // bytes; a real one has about 500, or 1,900 for RSA
 )
 
 // keyEncryption is PBES2 with PBKDF2-HMAC-SM3 and SM4-GCM. One iteration is
@@ -130,6 +131,10 @@ func decodePrivateKey(storeKey []byte, id KeyID, der []byte) (_ crypto.MessageSi
 	case *ecdsa.PrivateKey:
 		if k.Curve == elliptic.P256() {
 			return &es256Signer{k}, nil
+		}
+	case *rsa.PrivateKey:
+		if checkRSA(&k.PublicKey) == nil && len(k.Primes) == 2 {
+			return &rs256Signer{k}, nil
 		}
 	}
 	return nil, fmt.Errorf("key file holds a %T, which is not used here", private)

@@ -3,7 +3,6 @@ package signing
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
@@ -357,6 +356,6 @@ func (k *Key) signs() bool {
 }
 
 func samePublicKey(a, b crypto.PublicKey) bool {
-	pub, ok := a.(*ecdsa.PublicKey)
+	pub, ok := a.(interface{ Equal(crypto.PublicKey) bool }) // as crypto.PublicKey asks of every key
 	return ok && pub.Equal(b)
 }

@@ -146,7 +146,7 @@ func TestModuleErrors(t *testing.T) {
 	if _, err := k.GenerateSigner("signer", SM2); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.GenerateSigner("other", "RS256"); err == nil {
+	if _, err := k.GenerateSigner("other", "PS256"); err == nil {
 		t.Error("made a key of an unknown algorithm")
 	}
 	for _, id := range []KeyID{"secret", "signer"} {

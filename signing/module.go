@@ -11,7 +11,8 @@ type KeyID string
 // method returns ErrNoKey (wrapped) for an id it doesn't hold.
 type Module interface {
 	// Signer returns the private key of that id. It signs messages: its
-	// SignMessage returns DER for SM2 and ECDSA alike.
+	// SignMessage returns DER for SM2 and ECDSA alike, and for RSA the
+	// signature of PKCS #1 v1.5, as long as the modulus.
 	Signer(id KeyID) (crypto.MessageSigner, error)
 	// Wrap encrypts and authenticates a short secret, binding ad to it.
 	Wrap(id KeyID, secret, ad []byte) ([]byte, error)

@@ -19,6 +19,9 @@ const (
 	SM2 Algorithm = "urn:oid:1.2.156.10197.1.501"
 	// ES256 is ECDSA with P-256 and SHA-256 (RFC 7518 section 3.4).
 	ES256 Algorithm = "ES256"
+	// RS256 is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3): what
+	// OpenID Connect has every relying party know, and for nothing else here.
+	RS256 Algorithm = "RS256"
 )
 
 // CurveSM2 is the JWK "crv" value of an SM2 key, whose "kty" is EC.

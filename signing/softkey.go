@@ -7,6 +7,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -77,6 +78,28 @@ func (s *es256Signer) SignMessage(random io.Reader, message []byte, opts crypto.
 	return ecdsa.SignASN1(orSystem(random), s.key, sum[:])
 }
 
+// rs256Signer signs with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 7518 section 3.3).
+type rs256Signer struct{ key *rsa.PrivateKey }
+
+func (s *rs256Signer) Public() crypto.PublicKey { return &s.key.PublicKey }
+
+// Sign is there because [crypto.MessageSigner] asks for it, and refuses.
+func (s *rs256Signer) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errDigest
+}
+
+// SignMessage returns the signature of the message's SHA-256, as long as the
+// modulus. The options may be nil or crypto.SHA256, and never those of PSS. Go
+// checks the result before it is returned: a fault in one half of the
+// computation by the Chinese remainder theorem would give the key away.
+func (s *rs256Signer) SignMessage(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if hash, ok := opts.(crypto.Hash); opts != nil && (!ok || hash != crypto.SHA256) {
+		return nil, errOptions
+	}
+	sum := sha256.Sum256(message)
+	return rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:]) // nothing in it is random
+}
+
 // orSystem returns r, or the system's randomness if r is nil: a nil reader
 // means signatures without randomness to the libraries, never here.
 func orSystem(r io.Reader) io.Reader {
@@ -88,9 +111,11 @@ func orSystem(r io.Reader) io.Reader {
 
 func (s *sm2Signer) Format(f fmt.State, _ rune)     { printSecret(f) }
 func (s *es256Signer) Format(f fmt.State, _ rune)   { printSecret(f) }
+func (s *rs256Signer) Format(f fmt.State, _ rune)   { printSecret(f) }
 func (s *secretKey) Format(f fmt.State, _ rune)     { printSecret(f) }
 func (s *sm2Signer) MarshalText() ([]byte, error)   { return []byte(secretText), nil }
 func (s *es256Signer) MarshalText() ([]byte, error) { return []byte(secretText), nil }
+func (s *rs256Signer) MarshalText() ([]byte, error) { return []byte(secretText), nil }
 func (s *secretKey) MarshalText() ([]byte, error)   { return []byte(secretText), nil }
 
 // secretKey is a 256-bit secret for MAC and Wrap.

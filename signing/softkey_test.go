@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
+	"crypto/rsa"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -19,11 +20,7 @@ import (
 func TestSigners(t *testing.T) {
 	k, _ := newKeystore(t)
 	message := []byte("message digest")
-	for _, a := range []Algorithm{SM2, ES256} {
-		id := KeyID("es256")
-		if a == SM2 {
-			id = "sm2"
-		}
+	for id, a := range map[KeyID]Algorithm{"sm2": SM2, "es256": ES256, "rs256": RS256} {
 		public, err := k.GenerateSigner(id, a)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +37,7 @@ func TestSigners(t *testing.T) {
 			t.Errorf("%s: %v", a, err)
 		}
 		again, err := signer.SignMessage(nil, message, nil)
-		if err != nil || bytes.Equal(sig, again) {
+		if err != nil || bytes.Equal(sig, again) != (a == RS256) { // PKCS #1 v1.5 has nothing random
 			t.Errorf("%s: without a reader, signing is not random (%v)", a, err)
 		}
 		if _, err := signer.Sign(nil, make([]byte, 32), crypto.Hash(0)); !errors.Is(err, errDigest) {
@@ -50,7 +47,11 @@ func TestSigners(t *testing.T) {
 			t.Errorf("%s signs with SHA-512: %v", a, err)
 		}
 	}
-	signer, _ := k.Signer("sm2")
+	signer, _ := k.Signer("rs256")
+	if _, err := signer.SignMessage(nil, message, &rsa.PSSOptions{Hash: crypto.SHA256}); !errors.Is(err, errOptions) {
+		t.Errorf("RS256 signs with PSS: %v", err)
+	}
+	signer, _ = k.Signer("sm2")
 	if _, err := signer.SignMessage(nil, message, sm2.NewSM2SignerOption(true, []byte("other"))); !errors.Is(err, errOptions) {
 		t.Errorf("SM2 signs for another user id: %v", err)
 	}

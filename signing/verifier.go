@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -86,11 +87,14 @@ func secondVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
 	return second.Sm2Verify(key, message, []byte(UserID), r, s)
 }
 
-// Verify checks the signature of a message: SM2 as DER (GB/T 35276) or ECDSA
-// P-256 with SHA-256 as DER, by the kind of key. It returns nil, ErrSignature
-// or ErrUndecided, wrapped. A key that is none of the two, or not on its
-// curve, has no valid signatures.
+// Verify checks the signature of a message, by the kind of key: SM2 as DER (GB/T
+// 35276), ECDSA P-256 with SHA-256 as DER, or RSASSA-PKCS1-v1_5 with SHA-256 as
+// it is. It returns nil, ErrSignature or ErrUndecided, wrapped. A key that
+// [AlgorithmOf] refuses has no valid signatures.
 func (v *Verifier) Verify(ctx context.Context, pub crypto.PublicKey, message, der []byte) error {
+	if key, ok := pub.(*rsa.PublicKey); ok {
+		return verifyRSA(key, message, der)
+	}
 	key, a, err := checkedKey(pub)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
@@ -113,8 +117,25 @@ func (v *Verifier) Verify(ctx context.Context, pub crypto.PublicKey, message, de
 	})
 }
 
-// VerifyRaw is Verify for signatures as r ‖ s, 64 bytes, as JWS has them.
+// verifyRSA verifies by RFC 8017 section 8.2.2, which leaves a signature one
+// encoding: as long as the modulus, and below it.
+func verifyRSA(key *rsa.PublicKey, message, sig []byte) error {
+	if err := checkRSA(key); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	digest := sha256.Sum256(message)
+	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) != nil {
+		return ErrSignature
+	}
+	return nil
+}
+
+// VerifyRaw is Verify for signatures as JWS has them (RFC 7518 sections 3.3 and
+// 3.4): r ‖ s, 64 bytes, where Verify takes DER.
 func (v *Verifier) VerifyRaw(ctx context.Context, pub crypto.PublicKey, message, raw []byte) error {
+	if _, ok := pub.(*rsa.PublicKey); ok {
+		return v.Verify(ctx, pub, message, raw)
+	}
 	der, err := RawToDER(raw)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"io"
 	"math/big"
@@ -45,6 +46,15 @@ func newES256(t testing.TB) signerES256 {
 	}
 	return signerES256{key}
 }
+
+// testRSA is one key of 2048 bits for all tests: making one takes a while.
+var testRSA = sync.OnceValue(func() *rs256Signer {
+	key, err := rsa.GenerateKey(rand.Reader, newRSABits)
+	if err != nil {
+		panic(err)
+	}
+	return &rs256Signer{key}
+})
 
 func mustSign(t testing.TB, s crypto.MessageSigner, message []byte) []byte {
 	t.Helper()

@@ -1,0 +1,322 @@
+package signing
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/emmansun/gmsm/smx509"
+)
+
+// otherRSA makes a key of 2048 bits that isn't testRSA.
+func otherRSA(t testing.TB) *rs256Signer {
+	t.Helper()
+	return newRSA(t, newRSABits)
+}
+
+func newRSA(t testing.TB, bits int) *rs256Signer {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rs256Signer{key}
+}
+
+// TestRFC7515RSA is the RS256 example of RFC 7515 appendix A.2.
+func TestRFC7515RSA(t *testing.T) {
+	pub, err := JWK{
+		KeyType: "RSA", E: "AQAB",
+		N: "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7" +
+			"OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91" +
+			"kzk2PAcDTW9gb54h4FRWyuXpoQ",
+	}.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const signed = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+	sig, err := base64.RawURLEncoding.DecodeString("cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKB" +
+		"YNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI" +
+		"8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := verification{t.Context(), NewVerifier(VerifierConfig{}), pub}
+	if err := (method{RS256}).Verify(signed, sig, k); err != nil {
+		t.Error(err)
+	}
+	if err := (method{RS256}).Verify(signed+"A", sig, k); !errors.Is(err, ErrSignature) {
+		t.Errorf("another text: %v", err)
+	}
+	// It has no typ, so as a token of ours it is refused.
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(sig)
+	if bad, ok := errors.AsType[*TokenError](verifyError(Verify(t.Context(), token, expect(pub)))); !ok || bad.Reason != "token_typ" {
+		t.Errorf("as a token: %v", bad)
+	}
+}
+
+// TestRS256 tries what is not the one signature of PKCS #1 v1.5.
+func TestRS256(t *testing.T) {
+	v, key, message := NewVerifier(VerifierConfig{}), testRSA(), []byte("yizheng")
+	good := mustSign(t, key, message)
+	if err := v.Verify(t.Context(), key.Public(), message, good); err != nil {
+		t.Error(err)
+	}
+	if err := v.VerifyRaw(t.Context(), key.Public(), message, good); err != nil {
+		t.Error(err)
+	}
+	digest := sha256.Sum256(message)
+	pss, err := rsa.SignPSS(rand.Reader, key.key, crypto.SHA256, digest[:], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, err := rsa.SignPKCS1v15(nil, key.key, 0, digest[:]) // without DigestInfo
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := new(big.Int).SetBytes(good)
+	for name, bad := range map[string][]byte{
+		"none":      nil,
+		"truncated": good[:len(good)-1],
+		"longer":    append(bytes.Clone(good), 0),
+		"zeros":     make([]byte, len(good)),
+		"one":       append(make([]byte, len(good)-1), 1),
+		"plus n":    more.Add(more, key.key.N).Bytes(), // the same modulo n
+		"PSS":       pss,
+		"bare":      bare,
+		"of ECDSA":  mustSign(t, newES256(t), message),
+		"another's": mustSign(t, otherRSA(t), message),
+	} {
+		if err := v.Verify(t.Context(), key.Public(), message, bad); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := v.VerifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, ErrSignature) {
+			t.Errorf("raw, %s: %v", name, err)
+		}
+	}
+	if asked, _, _ := v.SecondOpinions(); asked != 0 {
+		t.Error("RSA needs no second opinion")
+	}
+}
+
+// TestRSAKeys: keys that are too small, too large, or not RSA keys at all have
+// no algorithm, no JWK, no valid signatures.
+func TestRSAKeys(t *testing.T) {
+	message := []byte("yizheng")
+	small := newRSA(t, 1024)
+	genuine := mustSign(t, small, message)
+	if digest := sha256.Sum256(message); rsa.VerifyPKCS1v15(&small.key.PublicKey, crypto.SHA256, digest[:], genuine) != nil {
+		t.Fatal("the signature under the small key isn't even a good one")
+	}
+	n := testRSA().key.N
+	large := new(big.Int).Lsh(big.NewInt(1), maxRSABits)
+	for name, key := range map[string]*rsa.PublicKey{
+		"1024 bits": &small.key.PublicKey,
+		"2047 bits": {N: new(big.Int).Rsh(n, 1), E: 65537},
+		"4097 bits": {N: large.Add(large, big.NewInt(1)), E: 65537},
+		"even n":    {N: new(big.Int).Add(n, big.NewInt(1)), E: 65537},
+		"minus n":   {N: new(big.Int).Neg(n), E: 65537},
+		"no n":      {E: 65537},
+		"e of 3":    {N: n, E: 3},
+		"e of 1":    {N: n, E: 1},
+		"no e":      {N: n},
+		"even e":    {N: n, E: 65538},
+		"large e":   {N: n, E: 1<<31 + 1},
+		"minus e":   {N: n, E: -65537},
+		"nil":       nil,
+	} {
+		if a, err := AlgorithmOf(key); a != "" || !errors.Is(err, errKey) {
+			t.Errorf("%s: algorithm %q, %v", name, a, err)
+		}
+		if j, err := NewJWK(key); err == nil {
+			t.Errorf("%s: has the JWK %+v", name, j)
+		}
+		if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), key, message, genuine); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: verified: %v", name, err)
+		}
+	}
+	for _, e := range []int{65537, 65539, 1<<31 - 1} {
+		if a, err := AlgorithmOf(&rsa.PublicKey{N: n, E: e}); a != RS256 || err != nil {
+			t.Errorf("e of %d: %q, %v", e, a, err)
+		}
+	}
+}
+
+func TestRSAJWKRefuses(t *testing.T) {
+	good, err := NewJWK(testRSA().Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bits := func(n int) string {
+		b := bytes.Repeat([]byte{0xff}, n/8)
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	for name, change := range map[string]func(*JWK){
+		"no n":      func(j *JWK) { j.N = "" },
+		"no e":      func(j *JWK) { j.E = "" },
+		"1024 bits": func(j *JWK) { j.N = bits(1024) },
+		"4104 bits": func(j *JWK) { j.N = bits(4104) },
+		"zero before n": func(j *JWK) {
+			j.N = base64.RawURLEncoding.EncodeToString(append([]byte{0}, testRSA().key.N.Bytes()...))
+		},
+		"zero before e":  func(j *JWK) { j.E = "AAEAAQ" },
+		"e of 3":         func(j *JWK) { j.E = "Aw" },
+		"e of 32 bits":   func(j *JWK) { j.E = bits(32) },
+		"e of 64 bits":   func(j *JWK) { j.E = bits(64) },
+		"n padded":       func(j *JWK) { j.N += "=" },
+		"n with a break": func(j *JWK) { j.N = j.N[:40] + "\n" + j.N[40:] },
+		"n even":         func(j *JWK) { j.N = bits(2048)[:341] + "8" },
+		"alg of EC":      func(j *JWK) { j.Algorithm = "ES256" },
+		"alg PS256":      func(j *JWK) { j.Algorithm = "PS256" },
+		"members of EC":  func(j *JWK) { j.Curve = CurveP256 },
+		"kty EC":         func(j *JWK) { j.KeyType = "EC" },
+		"kty rsa":        func(j *JWK) { j.KeyType = "rsa" },
+	} {
+		j := good
+		change(&j)
+		if pub, err := j.PublicKey(); err == nil {
+			t.Errorf("%s: accepted as %v", name, pub)
+		}
+	}
+}
+
+// TestAlgorithmConfusion signs for one key by what its owner published, as
+// RFC 8725 section 2.1 has it: the key alone decides.
+func TestAlgorithmConfusion(t *testing.T) {
+	key, ec := testRSA(), newES256(t)
+	pkix, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(header string) string {
+		return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x"}`))
+	}
+	hs256 := func(header string, secret []byte) string {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(text(header)))
+		return text(header) + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	good := compact(t, key, `{"typ":"at+jwt","alg":"RS256"}`, `{"sub":"x"}`)
+	parts := strings.Split(good, ".")
+	for name, tt := range map[string]struct {
+		token  string
+		pub    crypto.PublicKey
+		reason string
+	}{
+		"HS256 with the PEM":      {hs256(`{"typ":"at+jwt","alg":"HS256"}`, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix})), key.Public(), "token_algorithm"},
+		"HS256 with the DER":      {hs256(`{"typ":"at+jwt","alg":"HS256"}`, pkix), key.Public(), "token_algorithm"},
+		"HS256 as RS256":          {hs256(`{"typ":"at+jwt","alg":"RS256"}`, pkix), key.Public(), "token_signature"},
+		"none":                    {text(`{"typ":"at+jwt","alg":"none"}`) + ".", key.Public(), "token_algorithm"},
+		"RS256 without signature": {text(`{"typ":"at+jwt","alg":"RS256"}`) + ".", key.Public(), "token_signature"},
+		"ES256 for an RSA key":    {compact(t, ec, `{"typ":"at+jwt","alg":"ES256"}`, `{}`), key.Public(), "token_algorithm"},
+		"RS256 for an EC key":     {good, ec.Public(), "token_algorithm"},
+		"RS256 for an SM2 key":    {good, newSM2(t).Public(), "token_algorithm"},
+		"ES256 named, RSA made":   {compact(t, key, `{"typ":"at+jwt","alg":"ES256"}`, `{}`), key.Public(), "token_algorithm"},
+		"RS256 named, EC made":    {compact(t, ec, `{"typ":"at+jwt","alg":"RS256"}`, `{}`), ec.Public(), "token_algorithm"},
+		"PS256":                   {compact(t, key, `{"typ":"at+jwt","alg":"PS256"}`, `{}`), key.Public(), "token_algorithm"},
+		"RS512":                   {compact(t, key, `{"typ":"at+jwt","alg":"RS512"}`, `{}`), key.Public(), "token_algorithm"},
+		"unknown crit":            {compact(t, key, `{"typ":"at+jwt","crit":["exp"],"exp":1,"alg":"RS256"}`, `{}`), key.Public(), "token_critical"},
+		"truncated":               {parts[0] + "." + parts[1] + "." + parts[2][:len(parts[2])-2], key.Public(), "token_signature"},
+		"1024 bits":               {compact(t, newRSA(t, 1024), `{"typ":"at+jwt","alg":"RS256"}`, `{}`), &newRSA(t, 1024).key.PublicKey, "token_key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, payload, err := Verify(t.Context(), tt.token, expect(tt.pub))
+			if bad, ok := errors.AsType[*TokenError](err); !ok || bad.Reason != tt.reason || payload != nil {
+				t.Errorf("want %s, have %v", tt.reason, err)
+			}
+		})
+	}
+	if _, _, err := Verify(t.Context(), good, expect(key.Public())); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+// TestSignPassing: its tokens are those of Sign, but nothing is verified, so
+// SM2 is refused.
+func TestSignPassing(t *testing.T) {
+	h := Header{Typ: TypAccessToken, KeyID: "key-1"}
+	for name, s := range map[string]crypto.MessageSigner{"ES256": &es256Signer{newES256(t).PrivateKey}, "another module's ES256": newES256(t), "RS256": testRSA()} {
+		token, err := SignPassing(s, h, map[string]any{"sub": "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, payload, err := Verify(t.Context(), token, expect(s.Public()))
+		if err != nil || got.KeyID != h.KeyID || string(payload) != `{"sub":"x"}` {
+			t.Errorf("%s: %+v, %s, %v", name, got, payload, err)
+		}
+		if token, err := SignPassing(faulty{s}, h, map[string]any{}); err != nil || token == "" {
+			t.Errorf("%s verifies: %v", name, err)
+		}
+		if token, err := Sign(faulty{s}, h, map[string]any{}); err == nil {
+			t.Errorf("%s: Sign returned what does not verify: %s", name, token)
+		}
+	}
+	for name, s := range map[string]crypto.MessageSigner{"SM2": &sm2Signer{newSM2(t)}, "another module's SM2": newSM2(t), "a small RSA key": anyRSA{newRSA(t, 1024)}, "no key": noKey{newSM2(t)}} {
+		if token, err := SignPassing(s, h, map[string]any{}); err == nil || token != "" {
+			t.Errorf("%s: signed %s", name, token)
+		}
+	}
+}
+
+// anyRSA is a key of a module that isn't this package's.
+type anyRSA struct{ crypto.MessageSigner }
+
+// TestRSAKeyFile: an RSA key comes back from its file; one of another size does not.
+func TestRSAKeyFile(t *testing.T) {
+	k, passphrase := newKeystore(t)
+	public, err := k.GenerateSigner("id-token-rs256-1", RS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bits := public.(*rsa.PublicKey).N.BitLen(); bits != 2048 {
+		t.Errorf("made a key of %d bits", bits)
+	}
+	opened, err := OpenKeystore(k.dir, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := opened.Signer("id-token-rs256-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !samePublicKey(signer.Public(), public) {
+		t.Error("opened again, the key is another one")
+	}
+	if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), public, []byte("m"), mustSign(t, signer, []byte("m"))); err != nil {
+		t.Error(err)
+	}
+	file, err := os.ReadFile(k.path("id-token-rs256-1"))
+	if err != nil || len(file) > maxKeyFile/2 || bytes.Contains(file, []byte("RSA")) {
+		t.Errorf("the key file: %d bytes, %v", len(file), err)
+	}
+	if file, err = encodePrivateKey(k.key, "small", newRSA(t, 1024).key); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := decodeKeyFile(k.key, "small", file); err == nil {
+		t.Errorf("loaded %v of 1024 bits", held.signer)
+	}
+}
+
+// TestRSACertificate: RSA is for tokens. No certificate of such a key is read.
+func TestRSACertificate(t *testing.T) {
+	ca := newES256(t)
+	template := &smx509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := smx509.CreateCertificate(rand.Reader, template, template, testRSA().Public(), ca.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseCertificate(der); !errors.Is(err, errKey) {
+		t.Errorf("parsed: %v", err)
+	}
+}

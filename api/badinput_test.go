@@ -8,6 +8,8 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 )
 
 // badInput is a request that is refused.
@@ -37,6 +39,8 @@ type world struct {
 	*service
 	issued issuedOfTest // a license of the department
 	ended  issuedOfTest
+
+	rivalItems *clientOfTest // another participant's, which defines service items
 }
 
 func newWorld(t *testing.T) *world {
@@ -47,6 +51,10 @@ func newWorld(t *testing.T) *world {
 	w.call(t, w.catalog, "POST", "/v1/license-types/"+retiredType+"/retire", nil).want(t, 200, "")
 	w.publish(t, othersType, definition(object{"authorities": []string{strangerUSCC}}))
 	w.publish(t, twoStepType, definition(object{"approval": "two_step"}))
+	w.publishItem(t, sampleItem, itemDefinition(nil))
+	stranger, err := w.rules.Client(t.Context(), w.rival.id)
+	mustOf(t)(err)
+	w.rivalItems = w.newClient(t, identity.Participant{ID: stranger.Participant}, oidc.ScopeItemWrite)
 	w.issued, w.ended = w.issue(t, "taken"), w.issue(t, "ended")
 	w.call(t, w.department, "POST", "/v1/licenses/"+w.ended.ID+"/end", endBody()).want(t, 200, "")
 	return w
@@ -58,7 +66,7 @@ func TestBadInput(t *testing.T) {
 	w := newWorld(t)
 	var all []badInput
 	for _, list := range [][]badInput{
-		w.badTypes(), w.badLicenses(), w.badHolders(), w.badBodies(), w.badKeys(), w.badChanges(), w.badSearches(), w.badCallers(), w.badVerifications(),
+		w.badTypes(), w.badLicenses(), w.badHolders(), w.badBodies(), w.badKeys(), w.badChanges(), w.badSearches(), w.badCallers(), w.badVerifications(), w.badItems(), w.badSharing(),
 	} {
 		all = append(all, list...)
 	}

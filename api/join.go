@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func actorOf(ctx context.Context, c oidc.Client) license.Actor {
 // ask reads a detail and checks that the client is registered for its item.
 func (j *resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, detail jsontext.Value) (license.Ask, error) {
 	q, err := license.ParseAsk(detail)
-	if err == nil && !registeredFor(c, q.Item) {
+	if err == nil && !slices.Contains(c.ServiceItems, string(q.Item)) {
 		err = &license.Error{Kind: license.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
 	if e, ok := errors.AsType[*license.Error](err); ok {
@@ -65,15 +66,6 @@ func (j *resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, deta
 		return license.Ask{}, joinError(e)
 	}
 	return q, joinError(err)
-}
-
-func registeredFor(c oidc.Client, item license.ItemCode) bool {
-	for _, i := range c.ServiceItems {
-		if i == string(item) {
-			return true
-		}
-	}
-	return false
 }
 
 // Check implements [oidc.Resolver].

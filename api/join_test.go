@@ -21,18 +21,6 @@ const (
 	sampleParty = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
-// sampleItemDefinition asks for one license of the sample type.
-func sampleItemDefinition() license.ItemDefinition {
-	return license.ItemDefinition{
-		Name: "样例事项", Purpose: "办理样例事项", AreaCode: "430000",
-		Materials: []license.Material{{
-			ID: "operator-certificate", Name: "样例操作证", Relation: license.RelationApplicant, Required: true,
-			Alternatives: []license.Alternative{{TypeCode: sampleType, Role: "holder", Fields: []string{"number", "holders", "fields/category", "fields/grade"}}},
-			Reasons:      map[string]string{"fields/grade": "核对级别"},
-		}},
-	}
-}
-
 // joined is a service with an item, a client that may ask for it, and somebody
 // who holds a license.
 type joined struct {
@@ -45,12 +33,8 @@ type joined struct {
 func newJoined(t testing.TB) *joined {
 	t.Helper()
 	j := &joined{service: newService(t, serviceConfig{})}
-	a := license.Actor{Client: j.catalog.id, Participant: "p0"}
-	for _, item := range []license.ItemCode{sampleItem, otherItem} {
-		_, _, err := j.registry.PutItem(t.Context(), a, item, sampleItemDefinition())
-		mustOf(t)(err)
-		_, err = j.registry.PublishItem(t.Context(), a, item)
-		mustOf(t)(err)
+	for _, item := range []string{sampleItem, otherItem} {
+		j.publishItem(t, item, itemDefinition(nil))
 	}
 	j.issued = j.issue(t, sampleNumber)
 	j.resolver = NewResolver(j.registry)

@@ -26,6 +26,7 @@ type (
 	typeCode    struct{} // license.TypeCode
 	creditCode  struct{} // party.USCC
 	licenseID   struct{} // license.ID
+	itemCode    struct{} // license.ItemCode
 	partyCoding struct{} // party.CodeType
 )
 
@@ -50,6 +51,11 @@ func (licenseID) Schema(huma.Registry) *huma.Schema {
 }
 
 // Schema implements [huma.SchemaProvider].
+func (itemCode) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: "string", Pattern: "^[A-Za-z0-9_-]{1,64}$"}
+}
+
+// Schema implements [huma.SchemaProvider].
 func (partyCoding) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: "string", Pattern: "^[0-9]{3}$", Examples: []any{"111"}}
 }
@@ -62,13 +68,15 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[party.CodeType](), typeOf[partyCoding]())
 	schemas.RegisterTypeAlias(typeOf[license.TypeCode](), typeOf[typeCode]())
 	schemas.RegisterTypeAlias(typeOf[license.ID](), typeOf[licenseID]())
+	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
+	schemas.RegisterTypeAlias(typeOf[license.ItemCode](), typeOf[itemCode]())
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title: "Yizheng 一证", Version: "1",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "The license library 电子证照库: define license types, issue licenses signed with SM2, and verify them.\n\n" +
-				"Departments' clients call with an access token (OAuth 2.0 client credentials) and act for their own participant alone. " +
+				"Departments' clients call with an access token (OAuth 2.0 client credentials, or of a person's login) and act for their own participant alone. " +
 				"Verification and the trust documents are open to everyone.\n\n" +
 				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows.\n\n" +
 				"Bodies are strict JSON: members that an endpoint doesn't know, or that stand twice, are refused. Answers may gain members.",
@@ -77,6 +85,7 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "Catalog", Description: "License types 证照类型, with versions."},
 			{Name: "Licenses", Description: "Licenses of your own participant."},
+			{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
 			{Name: "Verification", Description: "For everyone who is shown a license."},
 			{Name: "Trust", Description: "What verifying offline takes."},
 		},
@@ -88,6 +97,7 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 					TokenURL: issuer + tokenPath,
 					Scopes: map[string]string{
 						string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
+						string(oidc.ScopeItemWrite):    "define, publish and retire service items",
 						string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
 						string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
 					},
@@ -171,6 +181,7 @@ func (s *Server) pathParameters(path string) []*huma.Param {
 	all := map[string]*huma.Param{
 		"code": {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
 		"id":   {Description: "of the license", Schema: licenseID{}.Schema(nil)},
+		"item": {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
 		"kid":  {Description: "id of the key, as the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
 		"n":    {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
 	}

@@ -40,7 +40,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	}
 	described := map[string]bool{}
 	ids := map[any]bool{}
-	fill := strings.NewReplacer("{code}", sampleType, "{id}", strings.Repeat("a", 26), "{kid}", "x", "{n}", "7")
+	fill := strings.NewReplacer("{code}", sampleType, "{id}", strings.Repeat("a", 26), "{item}", sampleItem, "{kid}", "x", "{n}", "7")
 	for path, item := range at(d, "paths") {
 		for method, op := range item.(object) {
 			method = strings.ToUpper(method)
@@ -66,7 +66,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for _, es := range [][]endpoint{s.typeEndpoints(), s.licenseEndpoints(), s.verifyEndpoints(), s.trustEndpoints()} {
+	for _, es := range s.endpoints() {
 		for _, e := range es {
 			if !described[e.method+" "+e.path] {
 				t.Errorf("%s %s is not in the document", e.method, e.path)
@@ -139,6 +139,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	d := s.document(t)
 	out := s.issue(t, "1")
 	id := "/v1/licenses/" + out.ID
+	s.publishItem(t, sampleItem, itemDefinition(nil))
 	replace := merge(issueBody("1", object{"type_code": nil}), object{"kind": "correction", "reason": "x"})
 	for _, c := range []struct {
 		client  *clientOfTest
@@ -158,6 +159,12 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{s.reader, "GET /v1/license-types", "/v1/license-types?limit=1", nil},
 		{s.reader, "GET /v1/license-types/{code}", "/v1/license-types/" + sampleType, nil},
 		{s.catalog, "PUT /v1/license-types/{code}", "/v1/license-types/" + draftType, definition(nil)},
+		{s.items, "PUT /v1/service-items/{item}", "/v1/service-items/" + otherItem, itemDefinition(nil)},
+		{s.items, "POST /v1/service-items/{item}/publish", "/v1/service-items/" + otherItem + "/publish", nil},
+		{s.reader, "GET /v1/service-items", "/v1/service-items?limit=1", nil},
+		{s.reader, "GET /v1/service-items/{item}", "/v1/service-items/" + sampleItem + "?version=1", nil},
+		{s.reader, "GET /v1/shared/licenses", "/v1/shared/licenses", nil},
+		{s.reader, "POST /v1/use-codes/redeem", "/v1/use-codes/redeem", redeemBody("x", nil)},
 		{nil, "POST /v1/verify", "/v1/verify", object{"credential": out.Credential}},
 		{nil, "POST /v1/verify", "/v1/verify", object{"credential": "x"}},
 		{nil, "POST /v1/verify", "/v1/verify", object{"identifier": out.Identifier, "verification_code": out.VerificationCode}},

@@ -27,12 +27,19 @@ func (s *Server) routes() error {
 	s.mux.Handle("GET /v1/openapi.json", s.handle(s.openAPI))
 	s.mux.Handle("/", s.handle(s.nowhere))
 
-	for _, es := range [][]endpoint{s.typeEndpoints(), s.licenseEndpoints(), s.verifyEndpoints(), s.trustEndpoints()} {
+	for _, es := range s.endpoints() {
 		for _, e := range es {
 			s.register(e)
 		}
 	}
 	return nil
+}
+
+// endpoints lists the REST API, in groups.
+func (s *Server) endpoints() [][]endpoint {
+	return [][]endpoint{
+		s.typeEndpoints(), s.itemEndpoints(), s.licenseEndpoints(), s.sharingEndpoints(), s.verifyEndpoints(), s.trustEndpoints(),
+	}
 }
 
 func (s *Server) typeEndpoints() []endpoint {

@@ -55,6 +55,7 @@ type service struct {
 	reader     *clientOfTest // of the same department; may only read
 	stranger   *clientOfTest // of another department: issues and reads
 	rival      *clientOfTest // of that one: defines types
+	items      *clientOfTest // defines service items
 }
 
 // clientOfTest is a client with a token.
@@ -151,6 +152,7 @@ func (s *service) populate(t testing.TB, c serviceConfig) {
 	s.reader = s.newClient(t, department, oidc.ScopeLicenseRead)
 	s.stranger = s.newClient(t, stranger, oidc.ScopeLicenseIssue, oidc.ScopeLicenseRead)
 	s.rival = s.newClient(t, stranger, oidc.ScopeCatalogWrite)
+	s.items = s.newClient(t, registry, oidc.ScopeItemWrite)
 	if !c.Empty {
 		s.publish(t, sampleType, definition(nil))
 	}

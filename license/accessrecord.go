@@ -92,9 +92,9 @@ type UseStore interface {
 // Officer is a person 工作人员 who reads through a client, as the consuming system
 // names them.
 type Officer struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	Division string `json:"division,omitempty"`
+	ID       string `json:"id" doc:"of the officer in your system, 1 to 64 characters"`
+	Name     string `json:"name" doc:"1 to 100 characters; the holder sees it"`
+	Division string `json:"division,omitempty" doc:"at most 100 characters"`
 }
 
 // Access is an access record, opened: what a holder sees of a reading.

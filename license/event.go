@@ -44,6 +44,7 @@ const (
 	ActionItemPut     Action = "item.put"
 	ActionItemPublish Action = "item.publish"
 	ActionItemRetire  Action = "item.retire"
+	ActionItemRead    Action = "item.read"
 	ActionOffer       Action = "grant.offer"    // licenses were shown to their holder, to agree
 	ActionAgree       Action = "grant.agree"    // the holder agreed, or chose paper
 	ActionDeliver     Action = "grant.deliver"  // use codes were handed out

@@ -83,6 +83,24 @@ func (r *Registry) ReadTypes(ctx context.Context, a Actor, after TypeCode, limit
 	return ts, r.record(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(ts))})
 }
 
+// ReadItem is [Registry.Item] for a client, whose reading is recorded.
+func (r *Registry) ReadItem(ctx context.Context, a Actor, code ItemCode, version int) (i ServiceItem, err error) {
+	defer r.audit(ctx, &err, a, ActionItemRead, "", 0)
+	if i, err = r.Item(ctx, code, version); err != nil {
+		return ServiceItem{}, err
+	}
+	return i, r.record(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
+}
+
+// ReadItems is [Registry.Items] for a client, whose reading is recorded.
+func (r *Registry) ReadItems(ctx context.Context, a Actor, after ItemCode, limit int) ([]ServiceItem, error) {
+	is, err := r.Items(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return is, r.record(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(is))})
+}
+
 // Bounds of a search's page.
 const (
 	defaultLimit = 20

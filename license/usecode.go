@@ -132,16 +132,16 @@ func (c *UseCodeRecord) window(until time.Time) time.Time {
 
 // SharedLicense is one license that a grant covers, without its data.
 type SharedLicense struct {
-	Material string    `json:"material"`
-	License  ID        `json:"license"`
-	Version  int       `json:"version"`
-	TypeCode TypeCode  `json:"type_code"`
-	TypeName string    `json:"type_name"`
-	State    State     `json:"state"`  // of the version that was agreed to
-	Reason   string    `json:"reason"` // why it can't be read now; empty: it can
-	Fields   []string  `json:"fields"` // the parts that may be read
-	Used     time.Time `json:"used,omitzero"`
-	Until    time.Time `json:"until,omitzero"` // when its use code's reading window closes
+	Material string    `json:"material" doc:"id of the service item's material that it serves as"`
+	License  ID        `json:"license" doc:"opaque id of the license"`
+	Version  int       `json:"version" doc:"of the license, as the holder saw it"`
+	TypeCode TypeCode  `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName string    `json:"type_name" doc:"the type's name"`
+	State    State     `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	Reason   string    `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
+	Fields   []string  `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
+	Used     time.Time `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
+	Until    time.Time `json:"until,omitzero" doc:"when that use code's reading window closes"`
 }
 
 // Shared lists what a grant of the client covers, without data.

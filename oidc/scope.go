@@ -26,7 +26,7 @@ const (
 
 // Scopes returns every scope there is, in a stable order.
 func Scopes() []Scope {
-	return []Scope{ScopeCatalogWrite, ScopeLicenseIssue, ScopeLicenseRead}
+	return []Scope{ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue, ScopeLicenseRead}
 }
 
 // Known reports whether the scope is one of [Scopes].
@@ -35,7 +35,7 @@ func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
 // administers reports whether the scope is one of administration. None of
 // these combines with issuing: who decides what a license is must not be able
 // to make one too.
-func (s Scope) administers() bool { return s == ScopeCatalogWrite }
+func (s Scope) administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
 
 // checkScopes checks what a client is to be registered for.
 func checkScopes(scopes []Scope) error {
@@ -51,7 +51,7 @@ func checkScopes(scopes []Scope) error {
 		}
 	}
 	if slices.ContainsFunc(scopes, Scope.administers) && slices.Contains(scopes, ScopeLicenseIssue) {
-		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have both %s and %s: administration doesn't combine with issuing; register two clients", ScopeCatalogWrite, ScopeLicenseIssue)}
+		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have both %s or %s and %s: administration doesn't combine with issuing; register two clients", ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue)}
 	}
 	return nil
 }

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"yizheng.internal/license"
+)
+
+func (s *Server) sharingEndpoints() []endpoint {
+	return []endpoint{
+		{method: "GET", path: "/v1/shared/licenses", id: "list-shared", tag: "Sharing", summary: "List what a grant covers",
+			text:   "With the access token of a person's login, of which the grant 用证授权 is a part. Says what can be read now, and shows no data.",
+			action: license.ActionShared, out: typeOf[sharedLicenses](), serve: s.shared},
+		{method: "POST", path: "/v1/use-codes/redeem", id: "redeem", tag: "Sharing", summary: "Read a license by its use code",
+			text: "Opens a reading window of 10 minutes, within the grant. The access record is written before anything is released, and the holder sees it. " +
+				"With the same `request_id`, `nonce` and `officer` it is the same reading, however often it is repeated within the window. " +
+				"Any access token of the client that owns the grant will do: that of the login, or of client credentials. To any other client the code isn't there.",
+			action: license.ActionRedeem, in: typeOf[redeemRequest](), most: smallBody, out: typeOf[license.Released](), serve: s.redeem},
+	}
+}
+
+// sharedLicenses is a grant, as its client sees it, and what it covers.
+type sharedLicenses struct {
+	Grant     license.GrantID         `json:"grant_id" doc:"opaque id of the grant"`
+	State     license.GrantState      `json:"state" doc:"of the grant" enum:"pending,active,ended"`
+	EndedBy   string                  `json:"ended_by,omitempty" doc:"how it ended: holder, code_reuse, token_revoked or expired" enum:"holder,code_reuse,token_revoked,expired"`
+	Item      license.ItemCode        `json:"service_item" doc:"the service item that it is for"`
+	Case      string                  `json:"case" doc:"the case 办件编号, as it was asked for"`
+	Recurring bool                    `json:"recurring" doc:"each login gives new use codes until the grant ends"`
+	Expires   time.Time               `json:"expires,omitzero" doc:"when it ends at the latest"`
+	Licenses  []license.SharedLicense `json:"licenses" doc:"what it covers"`
+}
+
+func (s *Server) shared(c *call) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	if c.access.Grant == "" {
+		return refuse(http.StatusForbidden, "grant_missing", "The access token carries no grant of licenses. Use that of a login for which licenses were granted.")
+	}
+	g, licenses, err := s.c.Registry.Shared(c.ctx(), c.actor(), license.GrantID(c.access.Grant))
+	if err != nil {
+		return err
+	}
+	return c.reply(sharedLicenses{
+		Grant: g.ID, State: g.State, EndedBy: g.EndedBy, Item: g.Item, Case: g.Case, Recurring: g.Recurring,
+		Expires: g.Until.UTC().Truncate(time.Second), Licenses: licenses,
+	})
+}
+
+// redeemRequest reads a license by a use code.
+type redeemRequest struct {
+	UseCode   string           `json:"use_code" doc:"用证码, from the authorization details of the token endpoint's answer"`
+	RequestID string           `json:"request_id" doc:"of your own, 1 to 128 visible ASCII characters: the same again is the same reading"`
+	Nonce     string           `json:"nonce" doc:"unguessable, 8 to 128 visible ASCII characters; the key binding JWT repeats it"`
+	Officer   *license.Officer `json:"officer,omitempty" doc:"who reads; absent: your system itself"`
+}
+
+func (s *Server) redeem(c *call) error {
+	var q redeemRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	out, err := s.c.Registry.Redeem(c.ctx(), c.actor(), license.RedeemRequest{
+		UseCode: q.UseCode, RequestID: q.RequestID, Nonce: q.Nonce, Officer: q.Officer,
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(out)
+}

@@ -52,7 +52,7 @@ type claims struct {
 
 // TokenRequest is what an authenticated client asks the token endpoint for.
 type TokenRequest struct {
-	Scopes    []Scope  // none: all that the client is registered for
+	Scopes    []Scope  // none: all that the client is registered for, but those of people's logins
 	Resources []string // RFC 8707; none: the service's own API, the only one so far
 	RequestID string   // for the event of a refusal
 }
@@ -93,19 +93,22 @@ func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenReque
 
 // checkRequest checks a request and fills in its scopes.
 func (p *Provider) checkRequest(c Client, q *TokenRequest) *Error {
-	if !slices.Contains(c.GrantTypes, GrantClientCredentials) {
+	if !c.Has(GrantClientCredentials) {
 		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type"}
 	}
 	if slices.ContainsFunc(q.Resources, func(r string) bool { return r != p.c.Issuer }) {
 		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service"}
 	}
 	if len(q.Scopes) == 0 {
-		q.Scopes = c.Scopes
+		q.Scopes = slices.DeleteFunc(slices.Clone(c.Scopes), Scope.OfPerson)
 		return nil
 	}
 	for _, s := range q.Scopes {
 		if !s.Known() {
 			return &Error{Code: InvalidScope, Description: "no such scope", Reason: "scope_unknown"}
+		}
+		if s.OfPerson() {
+			return &Error{Code: InvalidScope, Description: "one of these scopes belongs to the login of a person", Reason: "scope_of_person"}
 		}
 		if !slices.Contains(c.Scopes, s) {
 			return &Error{Code: InvalidScope, Description: "the client is not registered for one of these scopes", Reason: "scope_unregistered"}

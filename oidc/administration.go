@@ -13,14 +13,17 @@ import (
 const MaxOverlap = 30 * 24 * time.Hour
 
 // CreateClient registers a client and returns it with its secret, which nobody
-// can be shown again. Refusals are *RegistrationError.
+// can be shown again; a public client has none. Refusals are *RegistrationError.
 func (p *Provider) CreateClient(ctx context.Context, a Actor, s ClientSpec) (Client, Secret, error) {
 	c, err := newClient(s)
 	if err != nil {
 		return Client{}, Secret{}, err
 	}
-	secret := NewSecret()
-	c = c.rotate(secret, 0, c.Created)
+	var secret Secret
+	if !c.Public() {
+		secret = NewSecret()
+		c = c.rotate(secret, 0, c.Created)
+	}
 	record, err := c.record()
 	if err != nil {
 		return Client{}, Secret{}, err
@@ -54,6 +57,33 @@ func (p *Provider) participant(ctx context.Context, id string) (identity.Partici
 	return owner, err
 }
 
+// UpdateClient registers a client anew, by a whole spec: what the spec leaves
+// out is gone. Its id, its participant (which the spec may leave out), its secrets
+// and whether it is public stay. Refusals are *RegistrationError; ErrNotFound if
+// there is no such client.
+func (p *Provider) UpdateClient(ctx context.Context, a Actor, id string, s ClientSpec) (Client, error) {
+	n, err := s.checked()
+	if err != nil {
+		return Client{}, err
+	}
+	n, err = p.changeClient(ctx, a, ActionClientUpdate, id, func(c Client, _ time.Time) (Client, error) {
+		switch {
+		case s.Participant != "" && s.Participant != c.Participant:
+			return Client{}, &RegistrationError{"participant_fixed", "a client belongs to its participant for good: register another"}
+		case n.Public() != c.Public():
+			return Client{}, &RegistrationError{"public_fixed", "a client has a secret or none for good: register another"}
+		}
+		changed := n
+		changed.ID, changed.Participant, changed.Disabled = c.ID, c.Participant, c.Disabled
+		changed.Secrets, changed.Created, changed.Revision = c.Secrets, c.Created, c.Revision
+		return changed, nil
+	})
+	if err != nil {
+		return Client{}, fmt.Errorf("updating client %s: %w", id, err)
+	}
+	return n, nil
+}
+
 // RotateSecret gives a client a new secret and returns it. The one before it
 // goes on for the overlap, 0 to [MaxOverlap]; any older one ends. Other
 // processes know the new secret as soon as it is used there. ErrNotFound if
@@ -63,8 +93,11 @@ func (p *Provider) RotateSecret(ctx context.Context, a Actor, id string, overlap
 		return Client{}, Secret{}, &RegistrationError{"overlap_invalid", "the old secret may live on for 0 to 30 days"}
 	}
 	secret := NewSecret()
-	c, err := p.changeClient(ctx, a, ActionClientRotate, id, func(c Client, now time.Time) Client {
-		return c.rotate(secret, overlap, now)
+	c, err := p.changeClient(ctx, a, ActionClientRotate, id, func(c Client, now time.Time) (Client, error) {
+		if c.Public() {
+			return Client{}, &RegistrationError{"public_client", "the client is one without a secret"}
+		}
+		return c.rotate(secret, overlap, now), nil
 	})
 	if err != nil {
 		return Client{}, Secret{}, fmt.Errorf("rotating the secret of client %s: %w", id, err)
@@ -76,9 +109,9 @@ func (p *Provider) RotateSecret(ctx context.Context, a Actor, id string, overlap
 // for how soon. A client disabled already stays so. ErrNotFound if there is no
 // such client.
 func (p *Provider) DisableClient(ctx context.Context, a Actor, id string) (Client, error) {
-	c, err := p.changeClient(ctx, a, ActionClientDisable, id, func(c Client, _ time.Time) Client {
+	c, err := p.changeClient(ctx, a, ActionClientDisable, id, func(c Client, _ time.Time) (Client, error) {
 		c.Disabled = true
-		return c
+		return c, nil
 	})
 	if err != nil {
 		return Client{}, fmt.Errorf("disabling client %s: %w", id, err)
@@ -88,9 +121,9 @@ func (p *Provider) DisableClient(ctx context.Context, a Actor, id string) (Clien
 
 // EnableClient undoes DisableClient. ErrNotFound if there is no such client.
 func (p *Provider) EnableClient(ctx context.Context, a Actor, id string) (Client, error) {
-	c, err := p.changeClient(ctx, a, ActionClientEnable, id, func(c Client, _ time.Time) Client {
+	c, err := p.changeClient(ctx, a, ActionClientEnable, id, func(c Client, _ time.Time) (Client, error) {
 		c.Disabled = false
-		return c
+		return c, nil
 	})
 	if err != nil {
 		return Client{}, fmt.Errorf("enabling client %s: %w", id, err)
@@ -103,14 +136,16 @@ func (p *Provider) EnableClient(ctx context.Context, a Actor, id string) (Client
 const changeTries = 5
 
 // changeClient applies a change to the stored client and returns the result.
-func (p *Provider) changeClient(ctx context.Context, a Actor, action, id string, change func(Client, time.Time) Client) (c Client, err error) {
+func (p *Provider) changeClient(ctx context.Context, a Actor, action, id string, change func(Client, time.Time) (Client, error)) (c Client, err error) {
 	if c, err = p.Client(ctx, id); err != nil {
 		return Client{}, err
 	}
 	err = p.recorded(ctx, a, action, id, func() error {
 		for try := 1; ; try++ {
 			now := time.Now().UTC()
-			c = change(c, now)
+			if c, err = change(c, now); err != nil {
+				return err
+			}
 			c.Updated = now
 			record, err := c.record()
 			if err != nil {

@@ -77,6 +77,16 @@ func errCredentials() error {
 	return &Error{Code: InvalidClient, Description: "client authentication failed", Reason: "credentials"}
 }
 
+// believes reports whether the credentials are the client's: of one that is
+// public none are needed, and with AuthNone no other is believed.
+func (c Client) believes(p Credentials) bool {
+	matches := c.matches(p.Secret, time.Now())
+	if p.Method == AuthNone {
+		return c.Public() && p.Secret == Secret{}
+	}
+	return matches
+}
+
 // Authenticate returns the client whose credentials these are. A client that
 // is unknown and a secret that is wrong are one error, *Error invalid_client,
 // after the same work of comparing. A right secret of a client that is
@@ -87,13 +97,13 @@ func (p *Provider) Authenticate(ctx context.Context, c Credentials) (Client, err
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Client{}, err
 	}
-	ok := s.client.matches(c.Secret, time.Now()) // of the zero Client, if unknown
+	ok := s.client.believes(c) // the zero Client, if unknown
 	if !ok && err == nil {
 		// The secret may have been made a moment ago, by another process.
 		if s, err = p.standingOf(ctx, c.ID, secretFresh); err != nil {
 			return Client{}, err
 		}
-		ok = s.client.matches(c.Secret, time.Now())
+		ok = s.client.believes(c)
 	}
 	if !ok {
 		return Client{}, errCredentials()

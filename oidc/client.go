@@ -7,8 +7,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"yizheng.internal/license/party"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -72,65 +70,11 @@ type Client struct {
 	ServiceItems     []string          `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
 }
 
-// ClientSpec is what is said of a new client.
-type ClientSpec struct {
-	Name        string
-	Participant string       // participant id
-	Scopes      []Scope      // at least one
-	GrantTypes  []GrantType  // default: client_credentials
-	AuthMethods []AuthMethod // default: client_secret_basic and client_secret_post
+// Public reports whether the client has no secret (RFC 6749 section 2.1).
+func (c Client) Public() bool { return slices.Contains(c.AuthMethods, AuthNone) }
 
-	RedirectURIs     []string // with authorization_code at least one
-	LogoutURIs       []string
-	HomeURI          string
-	Subject          SubjectType       // default: pairwise
-	IDTokenAlgorithm signing.Algorithm // default: RS256
-	WithoutPKCE      bool
-	RequirePAR       bool
-	ServiceItems     []string
-}
-
-// RegistrationError says why a client can't be registered or changed so. Reason
-// is one of: name_invalid, participant_unknown, participant_disabled,
-// scopes_missing, scope_unknown, scope_repeated, scopes_combined,
-// grant_type_unknown, auth_method_unknown, overlap_invalid. No value is echoed.
-type RegistrationError struct {
-	Reason string
-	Detail string // one sentence: what is wrong and what to do
-}
-
-// Error returns the reason and what to do.
-func (e *RegistrationError) Error() string { return e.Reason + ": " + e.Detail }
-
-// newClient checks a spec and returns the client, with a random id and no
-// secret yet.
-func newClient(s ClientSpec) (Client, error) {
-	name, err := party.ParseName(s.Name)
-	if err != nil {
-		return Client{}, &RegistrationError{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error()}
-	}
-	if err := checkScopes(s.Scopes); err != nil {
-		return Client{}, err
-	}
-	if len(s.GrantTypes) == 0 {
-		s.GrantTypes = []GrantType{GrantClientCredentials}
-	}
-	if len(s.AuthMethods) == 0 {
-		s.AuthMethods = []AuthMethod{AuthBasic, AuthPost}
-	}
-	if slices.ContainsFunc(s.GrantTypes, func(g GrantType) bool { return g != GrantClientCredentials }) {
-		return Client{}, &RegistrationError{"grant_type_unknown", "the grant type is client_credentials"}
-	}
-	if slices.ContainsFunc(s.AuthMethods, func(m AuthMethod) bool { return m != AuthBasic && m != AuthPost }) {
-		return Client{}, &RegistrationError{"auth_method_unknown", "the methods are client_secret_basic and client_secret_post"}
-	}
-	now := time.Now().UTC()
-	return Client{
-		ID: identity.NewID(), Participant: s.Participant, Name: name, Scopes: slices.Clone(s.Scopes),
-		GrantTypes: slices.Compact(slices.Sorted(slices.Values(s.GrantTypes))), AuthMethods: slices.Compact(slices.Sorted(slices.Values(s.AuthMethods))),
-		Created: now, Updated: now, Revision: 1,
-	}, nil
-}
+// Has reports whether the client is registered for a grant type.
+func (c Client) Has(g GrantType) bool { return slices.Contains(c.GrantTypes, g) }
 
 // record returns the client as a store keeps it.
 func (c Client) record() (ClientRecord, error) {

@@ -43,8 +43,12 @@ func TestCreateClientRefuses(t *testing.T) {
 		{"unknown scope", "scope_unknown", func(s *ClientSpec) { s.Scopes = []Scope{"admin"} }},
 		{"a scope twice", "scope_repeated", func(s *ClientSpec) { s.Scopes = []Scope{ScopeLicenseRead, ScopeLicenseRead} }},
 		{"administration with issuing", "scopes_combined", func(s *ClientSpec) { s.Scopes = Scopes() }},
+		{"items with issuing", "scopes_combined", func(s *ClientSpec) { s.Scopes = []Scope{ScopeItemWrite, ScopeLicenseIssue} }},
+		{"a login's scope without logins", "scopes_without_login", func(s *ClientSpec) { s.Scopes = []Scope{ScopeOpenID} }},
 		{"unknown grant", "grant_type_unknown", func(s *ClientSpec) { s.GrantTypes = []GrantType{"password"} }},
-		{"unknown method", "auth_method_unknown", func(s *ClientSpec) { s.AuthMethods = []AuthMethod{"none"} }},
+		{"unknown method", "auth_method_unknown", func(s *ClientSpec) { s.AuthMethods = []AuthMethod{"private_key_jwt"} }},
+		{"public without logins", "public_client", func(s *ClientSpec) { s.AuthMethods = []AuthMethod{AuthNone} }},
+		{"redirects without logins", "redirect_uri_unused", func(s *ClientSpec) { s.RedirectURIs = []string{"https://rp.example/cb"} }},
 		{"no participant", "participant_unknown", func(s *ClientSpec) { s.Participant = "" }},
 		{"unknown participant", "participant_unknown", func(s *ClientSpec) { s.Participant = identity.NewID() }},
 	} {

@@ -16,6 +16,7 @@ import (
 // Actions that leave events. The names are stable.
 const (
 	ActionClientCreate      = "client.create"
+	ActionClientUpdate      = "client.update"
 	ActionClientRotate      = "client.rotate_secret"
 	ActionClientDisable     = "client.disable"
 	ActionClientEnable      = "client.enable"

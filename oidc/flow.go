@@ -23,12 +23,6 @@ type Browser struct {
 	RequestID string // of the HTTP request, for the events
 }
 
-// NewBrowserID returns the value of a new browser cookie.
-func NewBrowserID() Secret { return NewHandle() }
-
-// NewHandle returns 256 random bits as 43 characters of base64url.
-func NewHandle() Secret { panic("not built yet") }
-
 // ResponseMode is how an authorization response gets to the client.
 type ResponseMode string
 
@@ -214,13 +208,6 @@ func (p *Provider) Sessions(ctx context.Context, s Session) ([]Session, error) {
 func (p *Provider) EndSession(ctx context.Context, s Session, id, requestID string) error {
 	return errNotBuilt
 }
-
-// FormToken returns what a form carries so that no other site can send it: bound to the browser,
-// the session and the form's purpose, such as "login" or "logout".
-func (p *Provider) FormToken(b Browser, purpose string) string { panic("not built yet") }
-
-// CheckForm reports whether a form's token is good.
-func (p *Provider) CheckForm(b Browser, purpose, token string) bool { panic("not built yet") }
 
 // LogoutView is what the page that asks before logging out shows.
 type LogoutView struct {

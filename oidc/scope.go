@@ -26,11 +26,29 @@ const (
 
 // Scopes returns every scope there is, in a stable order.
 func Scopes() []Scope {
-	return []Scope{ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue, ScopeLicenseRead}
+	return []Scope{
+		ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue, ScopeLicenseRead,
+		ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline,
+	}
 }
 
 // Known reports whether the scope is one of [Scopes].
 func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
+
+// OfPerson reports whether the scope belongs to a person's login; the others
+// belong to a client acting for its participant.
+func (s Scope) OfPerson() bool {
+	switch s {
+	case ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline:
+		return true
+	}
+	return false
+}
+
+// identifies reports whether the scope shows the client who the person is.
+func (s Scope) identifies() bool {
+	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity
+}
 
 // administers reports whether the scope is one of administration. None of
 // these combines with issuing: who decides what a license is must not be able
@@ -38,20 +56,25 @@ func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
 func (s Scope) administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
 
 // checkScopes checks what a client is to be registered for.
-func checkScopes(scopes []Scope) error {
-	if len(scopes) == 0 {
+func checkScopes(c Client) *RegistrationError {
+	if len(c.Scopes) == 0 {
 		return &RegistrationError{"scopes_missing", "a client is registered for at least one scope: " + JoinScopes(Scopes())}
 	}
-	for i, s := range scopes {
+	for i, s := range c.Scopes {
 		if !s.Known() {
 			return &RegistrationError{"scope_unknown", "the scopes are " + JoinScopes(Scopes())}
 		}
-		if slices.Contains(scopes[:i], s) {
+		if slices.Contains(c.Scopes[:i], s) {
 			return &RegistrationError{"scope_repeated", "each scope is named once"}
 		}
 	}
-	if slices.ContainsFunc(scopes, Scope.administers) && slices.Contains(scopes, ScopeLicenseIssue) {
-		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have both %s or %s and %s: administration doesn't combine with issuing; register two clients", ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue)}
+	switch {
+	case slices.ContainsFunc(c.Scopes, Scope.administers) && slices.Contains(c.Scopes, ScopeLicenseIssue):
+		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have %s beside %s or %s: administration doesn't combine with issuing; register two clients", ScopeLicenseIssue, ScopeCatalogWrite, ScopeItemWrite)}
+	case slices.ContainsFunc(c.Scopes, Scope.OfPerson) && !c.Has(GrantCode):
+		return &RegistrationError{"scopes_without_login", "scopes of people's logins need the grant type authorization_code"}
+	case slices.Contains(c.Scopes, ScopeOffline) && !c.Has(GrantRefresh):
+		return &RegistrationError{"offline_without_refresh", "offline_access needs the grant type refresh_token"}
 	}
 	return nil
 }

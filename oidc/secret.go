@@ -1,10 +1,8 @@
 package oidc
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"slices"
@@ -22,9 +20,7 @@ const secretPrefix = "yzs_"
 // NewSecret returns a new client secret: "yzs_" and 256 random bits as 43
 // characters of base64url, which no encoding of HTTP changes.
 func NewSecret() Secret {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return Secret{secretPrefix + base64.RawURLEncoding.EncodeToString(b[:])}
+	return Secret{secretPrefix + NewHandle().text}
 }
 
 // SecretOf takes what a caller presented.

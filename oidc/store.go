@@ -10,9 +10,9 @@ import (
 
 // Conditions of stores.
 var (
-	ErrNotFound = errors.New("no such client")
-	ErrExists   = errors.New("client exists already")
-	ErrConflict = errors.New("client changed since it was read")
+	ErrNotFound = errors.New("there is none of that name")
+	ErrExists   = errors.New("it exists already")
+	ErrConflict = errors.New("it changed since it was read")
 )
 
 // ClientRecord is a client as a store keeps it.

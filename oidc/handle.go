@@ -1,0 +1,75 @@
+package oidc
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// handleLength is the length of a handle, and of 32 bytes as base64url.
+const handleLength = 43
+
+// NewHandle returns 256 random bits as 43 characters of base64url.
+func NewHandle() Secret {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return Secret{base64.RawURLEncoding.EncodeToString(b[:])}
+}
+
+// NewBrowserID returns the value of a new browser cookie.
+func NewBrowserID() Secret { return NewHandle() }
+
+// isHandle reports whether the secret has the form of NewHandle, so that what
+// can't be one isn't looked up.
+func (s Secret) isHandle() bool {
+	if len(s.text) != handleLength {
+		return false
+	}
+	for _, c := range []byte(s.text) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// handleHash is the SHA-256 of a handle, under which it is kept.
+type handleHash [sha256.Size]byte
+
+func (s Secret) handleHash() handleHash { return sha256.Sum256([]byte(s.text)) }
+
+func (h handleHash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
+
+// FormToken returns what a form carries so that no other site can send it: bound
+// to the browser, the session and the form's purpose, such as "login" or
+// "logout". Without a browser cookie there is none: "".
+//
+// It is a MAC under the two cookies themselves, which no other site can read: so
+// every node makes the same one and none is kept. Who can plant a browser cookie
+// still doesn't know the session's.
+func (p *Provider) FormToken(b Browser, purpose string) string {
+	if !b.ID.isHandle() {
+		return ""
+	}
+	return derive(b.ID.text, "form", b.Session.text, purpose)
+}
+
+// CheckForm reports whether a form's token is good.
+func (p *Provider) CheckForm(b Browser, purpose, token string) bool {
+	want := p.FormToken(b, purpose)
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(token)) == 1
+}
+
+// derive returns the HMAC-SHA-256 of a use and its parts under a random key of
+// 256 bits, as 43 characters of base64url.
+func derive(key, use string, parts ...string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	for _, part := range append([]string{"yizheng", use}, parts...) {
+		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		mac.Write([]byte(part))
+	}
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}

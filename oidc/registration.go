@@ -1,0 +1,210 @@
+package oidc
+
+import (
+	"slices"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// ClientSpec is what is said of a client when it is registered or changed.
+type ClientSpec struct {
+	Name        string
+	Participant string       // participant id
+	Scopes      []Scope      // at least one
+	GrantTypes  []GrantType  // default: client_credentials
+	AuthMethods []AuthMethod // default: client_secret_basic and client_secret_post
+
+	// With authorization_code at least one, else none. Each is an absolute URI of
+	// at most 512 visible ASCII characters, without fragment, user or wildcard:
+	// https; or http on localhost or a loopback IP; or, of a public client, a scheme
+	// of its own with a dot in it (RFC 8252 section 7.1). At most 20.
+	RedirectURIs     []string
+	LogoutURIs       []string          // likewise, at most 20
+	HomeURI          string            // https, or http as above; may be empty
+	Subject          SubjectType       // default: pairwise
+	IDTokenAlgorithm signing.Algorithm // RS256 (the default) or ES256
+	WithoutPKCE      bool              // refused for public clients and with ServiceItems
+	RequirePAR       bool
+	ServiceItems     []string // at most 100; of confidential clients with authorization_code alone
+}
+
+// RegistrationError says why a client can't be registered or changed so. Reason
+// is one of: name_invalid, participant_unknown, participant_disabled,
+// participant_fixed, scopes_missing, scope_unknown, scope_repeated,
+// scopes_combined, scopes_without_login, offline_without_refresh,
+// grant_type_unknown, grant_types_combined, auth_method_unknown,
+// auth_methods_combined, public_client, public_fixed, redirect_uri_missing,
+// redirect_uri_invalid, redirect_uri_unused, logout_uri_invalid,
+// home_uri_invalid, subject_type_unknown, id_token_alg_unknown, pkce_required,
+// service_item_invalid, service_items_refused, overlap_invalid. No value is echoed.
+type RegistrationError struct {
+	Reason string
+	Detail string // one sentence: what is wrong and what to do
+}
+
+// Error returns the reason and what to do.
+func (e *RegistrationError) Error() string { return e.Reason + ": " + e.Detail }
+
+// newClient checks a spec and returns the client, with a random id and no
+// secret yet.
+func newClient(s ClientSpec) (Client, error) {
+	c, err := s.checked()
+	if err != nil {
+		return Client{}, err
+	}
+	now := time.Now().UTC()
+	c.ID, c.Participant, c.Created, c.Updated, c.Revision = identity.NewID(), s.Participant, now, now, 1
+	return c, nil
+}
+
+// checked returns the client that a spec describes, without what is not for
+// the spec to say: id, participant, secrets and times.
+func (s ClientSpec) checked() (Client, error) {
+	name, err := party.ParseName(s.Name)
+	if err != nil {
+		return Client{}, &RegistrationError{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error()}
+	}
+	c := Client{
+		Name: name, Scopes: slices.Clone(s.Scopes), GrantTypes: sorted(s.GrantTypes), AuthMethods: sorted(s.AuthMethods),
+		RedirectURIs: slices.Clone(s.RedirectURIs), LogoutURIs: slices.Clone(s.LogoutURIs), HomeURI: s.HomeURI,
+		Subject: s.Subject, IDTokenAlgorithm: s.IDTokenAlgorithm,
+		WithoutPKCE: s.WithoutPKCE, RequirePAR: s.RequirePAR, ServiceItems: slices.Clone(s.ServiceItems),
+	}
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = []GrantType{GrantClientCredentials}
+	}
+	if len(c.AuthMethods) == 0 {
+		c.AuthMethods = []AuthMethod{AuthBasic, AuthPost}
+	}
+	for _, check := range []func(Client) *RegistrationError{
+		checkScopes, checkGrants, checkMethods, checkURIs, checkLogins, checkItems,
+	} {
+		if err := check(c); err != nil {
+			return Client{}, err
+		}
+	}
+	if c.Has(GrantCode) && c.Subject == "" {
+		c.Subject = SubjectPairwise
+	}
+	return c, nil
+}
+
+func sorted[S ~string](all []S) []S {
+	return slices.Compact(slices.Sorted(slices.Values(all)))
+}
+
+func checkGrants(c Client) *RegistrationError {
+	for _, g := range c.GrantTypes {
+		if g != GrantClientCredentials && g != GrantCode && g != GrantRefresh {
+			return &RegistrationError{"grant_type_unknown", "the grant types are client_credentials, authorization_code and refresh_token"}
+		}
+	}
+	if c.Has(GrantRefresh) && !c.Has(GrantCode) {
+		return &RegistrationError{"grant_types_combined", "refresh_token goes on with a login: register authorization_code too"}
+	}
+	return nil
+}
+
+func checkMethods(c Client) *RegistrationError {
+	for _, m := range c.AuthMethods {
+		if m != AuthBasic && m != AuthPost && m != AuthNone {
+			return &RegistrationError{"auth_method_unknown", "the methods are client_secret_basic and client_secret_post, or none for a public client"}
+		}
+	}
+	switch {
+	case !c.Public():
+		return nil
+	case len(c.AuthMethods) > 1:
+		return &RegistrationError{"auth_methods_combined", "a client has a secret or none: register two clients"}
+	case !c.Has(GrantCode) || c.Has(GrantClientCredentials):
+		return &RegistrationError{"public_client", "a client without a secret is for people's logins alone: authorization_code, and not client_credentials"}
+	}
+	return nil
+}
+
+const (
+	maxURIs  = 20 // of a client, of each kind
+	maxItems = 100
+)
+
+func checkURIs(c Client) *RegistrationError {
+	switch {
+	case c.Has(GrantCode) && len(c.RedirectURIs) == 0:
+		return &RegistrationError{"redirect_uri_missing", "a client with authorization_code needs a redirect URI"}
+	case !c.Has(GrantCode) && len(c.RedirectURIs)+len(c.LogoutURIs) > 0:
+		return &RegistrationError{"redirect_uri_unused", "redirect URIs are for clients with authorization_code"}
+	case len(c.RedirectURIs) > maxURIs:
+		return &RegistrationError{"redirect_uri_invalid", "a client has at most 20 redirect URIs"}
+	case len(c.LogoutURIs) > maxURIs:
+		return &RegistrationError{"logout_uri_invalid", "a client has at most 20 post-logout redirect URIs"}
+	}
+	for i, u := range c.RedirectURIs {
+		if why := checkURI(u, c.Public()); why != "" {
+			return &RegistrationError{"redirect_uri_invalid", "a redirect URI " + why}
+		}
+		if slices.Contains(c.RedirectURIs[:i], u) {
+			return &RegistrationError{"redirect_uri_invalid", "a redirect URI is named twice"}
+		}
+	}
+	for i, u := range c.LogoutURIs {
+		if why := checkURI(u, c.Public()); why != "" {
+			return &RegistrationError{"logout_uri_invalid", "a post-logout redirect URI " + why}
+		}
+		if slices.Contains(c.LogoutURIs[:i], u) {
+			return &RegistrationError{"logout_uri_invalid", "a post-logout redirect URI is named twice"}
+		}
+	}
+	if c.HomeURI != "" {
+		if why := checkURI(c.HomeURI, false); why != "" {
+			return &RegistrationError{"home_uri_invalid", "the home URI " + why}
+		}
+	}
+	return nil
+}
+
+func checkLogins(c Client) *RegistrationError {
+	switch {
+	case c.Subject != "" && c.Subject != SubjectPairwise && c.Subject != SubjectPublic:
+		return &RegistrationError{"subject_type_unknown", "the subject types are pairwise and public"}
+	case c.IDTokenAlgorithm != "" && c.IDTokenAlgorithm != algRS256 && c.IDTokenAlgorithm != signing.ES256:
+		return &RegistrationError{"id_token_alg_unknown", "ID tokens are signed with RS256 or ES256"}
+	case c.WithoutPKCE && c.Public():
+		return &RegistrationError{"pkce_required", "a client without a secret always uses PKCE (RFC 7636)"}
+	}
+	return nil
+}
+
+func checkItems(c Client) *RegistrationError {
+	switch {
+	case len(c.ServiceItems) == 0:
+		return nil
+	case !c.Has(GrantCode) || c.Public() || c.WithoutPKCE:
+		return &RegistrationError{"service_items_refused", "licenses are delivered to a client that has a secret, authorization_code and PKCE"}
+	case len(c.ServiceItems) > maxItems:
+		return &RegistrationError{"service_item_invalid", "a client has at most 100 service items"}
+	}
+	for i, code := range c.ServiceItems {
+		if !isItemCode(code) {
+			return &RegistrationError{"service_item_invalid", "a service item's code has 1 to 64 letters, digits, - and _"}
+		}
+		if slices.Contains(c.ServiceItems[:i], code) {
+			return &RegistrationError{"service_item_invalid", "a service item is named twice"}
+		}
+	}
+	return nil
+}
+
+func isItemCode(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// algRS256 is the default algorithm of ID tokens (OpenID Connect Core section 2).
+const algRS256 signing.Algorithm = "RS256"

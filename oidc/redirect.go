@@ -3,6 +3,7 @@ package oidc
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -54,12 +55,7 @@ func reservedInQuery(query string) bool {
 	if err != nil {
 		return true
 	}
-	for _, name := range []string{"code", "state", "iss", "error", "error_description", "error_uri"} {
-		if values.Has(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description", "error_uri"}, values.Has)
 }
 
 func isLoopback(host string) bool {

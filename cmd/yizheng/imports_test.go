@@ -83,15 +83,18 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"api/web"}),
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
 			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
-		testOurs:   []string{"storage", "storage/memory", "storage/sqlite", "storage/postgres"},
+		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/ncruces/go-sqlite3"},
+	},
+	"api/apitest": {
+		others: []string{"golang.org/x/net/html"},
 	},
 	"api/web": {},
 	"cmd/yizheng": {
 		ours: slices.Concat(domains, []string{"api", "api/web", "storage"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
-		testOurs:   []string{"storage/sqlite", "storage/postgres"},
+		testOurs:   []string{"api/apitest", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
 	},
 	// A department's program: it knows nothing of this module.

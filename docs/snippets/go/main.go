@@ -3,6 +3,7 @@
 // printed, in the environment:
 //
 //	go run .        then open http://127.0.0.1:3000
+//	go run . CREDENTIAL-FILE ANCHOR-FILE CLIENT-ID NONCE        verifies one license by hand
 //
 // ISSUER, CLIENT_ID, CLIENT_SECRET, REDIRECT_URI (whose port this listens on),
 // SERVICE_ITEM, ANCHOR (the registry's root certificate, PEM: compare its
@@ -52,6 +53,12 @@ type account struct {
 }
 
 func main() {
+	if len(os.Args) == 5 {
+		if err := verifyFile(os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	a, redirect, err := newApp(context.Background())
 	if err != nil {
 		log.Fatal(err)
@@ -68,6 +75,30 @@ func main() {
 	log.Fatal(http.ListenAndServe(redirect.Host, mux))
 }
 
+func verifyFile(file, anchorFile, audience, nonce string) error {
+	credential, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	anchor, err := readAnchor(anchorFile)
+	if err != nil {
+		return err
+	}
+	claims, err := verifyLicense(string(bytes.TrimSpace(credential)), anchor, audience, nonce)
+	if err != nil {
+		return fmt.Errorf("the license is not to be trusted: %w", err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(claims)
+}
+
+func readAnchor(file string) (*smx509.Certificate, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return smx509.ParseCertificatePEM(pem)
+}
+
 // newApp begins with 1. discovery.
 func newApp(ctx context.Context) (*app, *url.URL, error) {
 	provider, err := oidc.NewProvider(ctx, os.Getenv("ISSUER"))
@@ -81,11 +112,7 @@ func newApp(ctx context.Context) (*app, *url.URL, error) {
 		Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "profile", "identity"},
 	}
 	a.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
-	pem, err := os.ReadFile(os.Getenv("ANCHOR"))
-	if err != nil {
-		return nil, nil, err
-	}
-	if a.anchor, err = smx509.ParseCertificatePEM(pem); err != nil {
+	if a.anchor, err = readAnchor(os.Getenv("ANCHOR")); err != nil {
 		return nil, nil, err
 	}
 	text, err := os.ReadFile(os.Getenv("ACCOUNTS"))
@@ -150,7 +177,8 @@ func (a *app) push(ctx context.Context, params url.Values) (requestURI string, e
 	var pushed struct {
 		RequestURI string `json:"request_uri"`
 	}
-	return pushed.RequestURI, ask(r, http.StatusCreated, &pushed)
+	err = ask(r, http.StatusCreated, &pushed)
+	return pushed.RequestURI, err
 }
 
 // callback is 3. take the answer: state, PKCE, and the ID token with its nonce
@@ -247,11 +275,17 @@ func (a *app) licenses(ctx context.Context, tokens *oauth2.Token) ([]map[string]
 		for _, m := range d.Materials {
 			l := map[string]any{"material": m.Material, "outcome": m.Outcome, "reason": m.Reason}
 			if m.UseCode != "" {
-				claims, err := a.read(ctx, tokens.AccessToken, m.UseCode)
+				// The credential and its nonce are your evidence: keep them with the case.
+				nonce := rand.Text()
+				credential, err := a.read(ctx, tokens.AccessToken, m.UseCode, nonce)
 				if err != nil {
 					return nil, err
 				}
-				l["verified"] = true
+				claims, err := verifyLicense(credential, a.anchor, a.oauth.ClientID, nonce)
+				if err != nil {
+					return nil, fmt.Errorf("the license is not to be trusted: %w", err)
+				}
+				l["verified"], l["credential"], l["nonce"] = true, credential, nonce
 				for _, name := range []string{"type_name", "authority", "valid_until", "number", "holders", "fields"} {
 					l[name] = claims[name]
 				}
@@ -264,29 +298,22 @@ func (a *app) licenses(ctx context.Context, tokens *oauth2.Token) ([]map[string]
 
 // read redeems a use code, which works once, for you, for some minutes. The same
 // request_id again is the same reading: repeat it after a lost answer.
-func (a *app) read(ctx context.Context, accessToken, useCode string) (map[string]any, error) {
-	nonce := rand.Text()
+func (a *app) read(ctx context.Context, accessToken, useCode, nonce string) (credential string, err error) {
 	body, err := json.Marshal(map[string]string{"use_code": useCode, "request_id": rand.Text(), "nonce": nonce})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	r, err := http.NewRequestWithContext(ctx, "POST", os.Getenv("ISSUER")+"/v1/use-codes/redeem", bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+accessToken)
 	var released struct {
 		Credential string `json:"credential"`
 	}
-	if err := ask(r, http.StatusOK, &released); err != nil {
-		return nil, err
-	}
-	claims, err := verifyLicense(released.Credential, a.anchor, a.oauth.ClientID, nonce)
-	if err != nil {
-		return nil, fmt.Errorf("the license is not to be trusted: %w", err)
-	}
-	return claims, nil
+	err = ask(r, http.StatusOK, &released)
+	return released.Credential, err
 }
 
 // logout is 6. log out: here, and then at the provider, which asks.

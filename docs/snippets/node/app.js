@@ -97,7 +97,9 @@ async function read (token, granted) {
   if (!answer.ok) throw new Error(`redeem: ${answer.status} ${(await answer.json()).reason}`)
   const { credential } = await answer.json()
   const claims = verifyLicense(credential, { anchor, audience: env.CLIENT_ID, nonce })
-  return { material: granted.material, outcome: granted.outcome, verified: true, type_name: claims.type_name, authority: claims.authority, valid_until: claims.valid_until, number: claims.number, holders: claims.holders, fields: claims.fields }
+  const { type_name: typeName, authority, valid_until: until, number, holders, fields } = claims
+  // The credential and its nonce are your evidence: keep them with the case.
+  return { material: granted.material, outcome: granted.outcome, verified: true, type_name: typeName, authority, valid_until: until, number, holders, fields, credential, nonce }
 }
 
 // 6. Log out: here, and then at the provider, which asks.

@@ -1,7 +1,11 @@
 // Verifies a license that the registry released: an SD-JWT (RFC 9901) signed
 // with SM2, bound to you by a key binding JWT. docs/credential-profile.md has
-// each name. Copy this file as it is; it needs Node 20 and npm's sm-crypto.
+// each name. Copy this file as it is; it needs Node 20 and npm's sm-crypto. By hand:
+//
+//   node license.js CREDENTIAL-FILE ANCHOR-FILE CLIENT-ID NONCE
 import { createHash, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import smCrypto from 'sm-crypto'
 
 const SM2_WITH_SM3 = 'urn:oid:1.2.156.10197.1.501' // the JWS algorithm
@@ -128,4 +132,10 @@ const hex = base64url => Buffer.from(base64url, 'base64url').toString('hex')
 
 function ensure (holds, problem) {
   if (!holds) throw new Error(`the license is not to be trusted: ${problem}`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [, , file, anchor, audience, nonce] = process.argv
+  const claims = verifyLicense(readFileSync(file, 'utf8').trim(), { anchor: readFileSync(anchor), audience, nonce })
+  console.log(JSON.stringify(claims))
 }

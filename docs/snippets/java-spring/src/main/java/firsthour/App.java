@@ -209,8 +209,11 @@ public class App {
 			.headers(h -> h.setBearerAuth(request.getAccessToken().getTokenValue())).contentType(MediaType.APPLICATION_JSON)
 			.body(Map.of("use_code", granted.get("use_code"), "request_id", UUID.randomUUID().toString(), "nonce", nonce))
 			.retrieve().body(Map.class);
-		var claims = License.verify(released.get("credential").toString(), anchor, request.getClientRegistration().getClientId(), nonce);
+		String credential = released.get("credential").toString();
+		var claims = License.verify(credential, anchor, request.getClientRegistration().getClientId(), nonce);
 		out.put("verified", true);
+		out.put("credential", credential); // with its nonce your evidence: keep them with the case
+		out.put("nonce", nonce);
 		for (String name : List.of("type_name", "authority", "valid_until", "number", "holders", "fields")) {
 			out.put(name, claims.get(name));
 		}

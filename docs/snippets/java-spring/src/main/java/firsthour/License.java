@@ -3,6 +3,8 @@ package firsthour;
 import java.io.ByteArrayInputStream;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.PublicKey;
@@ -37,8 +39,11 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Verifies a license that the registry released: an SD-JWT (RFC 9901) signed with SM2, bound to you by a key binding
  * JWT. docs/credential-profile.md has each name. Copy this file as it is; it needs Bouncy Castle and Jackson.
+ * By hand, with the arguments CREDENTIAL-FILE ANCHOR-FILE CLIENT-ID NONCE:
+ *
+ * <pre>java -cp target/first-hour.jar -Dloader.main=firsthour.License org.springframework.boot.loader.launch.PropertiesLauncher …</pre>
  */
-final class License {
+public final class License {
 	private static final String SM2_WITH_SM3 = "urn:oid:1.2.156.10197.1.501"; // the JWS algorithm
 	private static final String SM2_CURVE = "urn:oid:1.2.156.10197.1.301";
 	private static final X9ECParameters CURVE = GMNamedCurves.getByName("sm2p256v1");
@@ -46,6 +51,11 @@ final class License {
 	private static final ObjectMapper JSON = JsonMapper.shared();
 	private static final int MAX_LENGTH = 128 * 1024;
 	private static final long SKEW = 60; // seconds that clocks may differ
+
+	public static void main(String[] args) throws Exception {
+		X509Certificate anchor = certificate(Files.readAllBytes(Path.of(args[1])));
+		System.out.println(JSON.writeValueAsString(verify(Files.readString(Path.of(args[0])).strip(), anchor, args[2], args[3])));
+	}
 
 	/** Why a credential is not to be trusted. */
 	static final class Untrusted extends RuntimeException {

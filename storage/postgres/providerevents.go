@@ -17,18 +17,23 @@ func (s *Provider) AppendEvents(ctx context.Context, es ...oidc.EventRecord) err
 	if len(es) == 0 {
 		return ctx.Err()
 	}
-	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(appendLock, providerStream)
-		for _, e := range es {
-			b.Queue(`INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-				e.ID, e.At, e.Action, e.Actor, e.Object, e.RequestID, e.Result, e.Hash[:])
-		}
-	})
+	err := s.db.write(ctx, func(b *pgx.Batch) { queueProviderEvents(b, es) })
 	if err != nil {
 		return fmt.Errorf("appending the provider's events: %w", err)
 	}
 	return nil
+}
+
+// queueProviderEvents appends events; those who read wait for it, see appendLock.
+func queueProviderEvents(b *pgx.Batch, es []oidc.EventRecord) {
+	if len(es) > 0 {
+		b.Queue(appendLock, providerStream)
+	}
+	for _, e := range es {
+		b.Queue(`INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			e.ID, e.At, e.Action, e.Actor, e.Object, e.RequestID, e.Result, e.Hash[:])
+	}
 }
 
 // ListEvents implements [oidc.Events].

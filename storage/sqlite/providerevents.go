@@ -9,20 +9,21 @@ import (
 
 // AppendEvents implements [oidc.Events].
 func (s *Provider) AppendEvents(ctx context.Context, es ...oidc.EventRecord) error {
-	err := s.db.writer.do(ctx, func(c *conn) error {
-		for _, e := range es {
-			_, err := c.exec(`
-				INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-				e.ID, e.At, e.Action, e.Actor, e.Object, e.RequestID, e.Result, e.Hash[:])
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.db.writer.do(ctx, func(c *conn) error { return appendProviderEvents(c, es) }); err != nil {
 		return fmt.Errorf("appending the provider's events: %w", err)
+	}
+	return nil
+}
+
+func appendProviderEvents(c *conn, es []oidc.EventRecord) error {
+	for _, e := range es {
+		_, err := c.exec(`
+			INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			e.ID, e.At, e.Action, e.Actor, e.Object, e.RequestID, e.Result, e.Hash[:])
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// familyOf names the family that a spent code led to.
+const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = $1`
+
+// RedeemCode implements [oidc.Families]. The unique hash makes the second caller
+// wait for the first and lose, also on another node; what the first one did is
+// committed then, and is read apart.
+func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+	sums, serials := columns(f.Party)
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO spent (hash, keep, family) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`,
+			code[:], keep, f.ID).Exec(changed(oidc.ErrSpent))
+		b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
+			f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body).
+			Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
+			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
+			f.Created, f.ID, sums, serials)
+		queueProviderEvents(b, es)
+	})
+	first := ""
+	if errors.Is(err, oidc.ErrSpent) {
+		var rerr error
+		if first, rerr = one(ctx, s.db, oidc.ErrNotFound, pgx.RowTo[string], familyOf, code[:]); rerr != nil {
+			err = fmt.Errorf("reading what spent it: %w", rerr)
+		}
+	}
+	if err != nil {
+		return first, fmt.Errorf("redeeming a code for family %s: %w", f.ID, err)
+	}
+	return "", nil
+}
+
+// UpdateFamily implements [oidc.Families].
+func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6, ended = $7,
+				ended_by = $8, body = $9
+			WHERE id = $1 AND revision = $2`,
+			f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body).
+			Exec(changed(oidc.ErrConflict))
+		queueProviderEvents(b, es)
+	})
+	if err != nil {
+		return fmt.Errorf("updating family %s: %w", f.ID, err)
+	}
+	return nil
+}
+
+const familyNames = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended, f.ended_by,
+	f.body`
+
+func scanFamily(row pgx.CollectableRow) (f oidc.FamilyRecord, err error) {
+	var rotated, ended *time.Time
+	err = row.Scan(&f.ID, &f.Client, &f.Session, &f.Revision, &f.Number, &rotated, &f.Created, &f.Expires, &ended,
+		&f.EndedBy, &f.Body)
+	f.Rotated, f.Ended = moment(rotated), moment(ended)
+	return f, err
+}
+
+const loadFamily = `SELECT ` + familyNames + ` FROM families f WHERE f.id = $1`
+
+// LoadFamily implements [oidc.Families].
+func (s *Provider) LoadFamily(ctx context.Context, id string) (oidc.FamilyRecord, error) {
+	f, err := one(ctx, s.db, oidc.ErrNotFound, scanFamily, loadFamily, id)
+	if err != nil {
+		return oidc.FamilyRecord{}, fmt.Errorf("loading family %s: %w", id, err)
+	}
+	return f, nil
+}
+
+// familiesOf seeks each family by its id; see sessionsOf.
+const familiesOf = `SELECT ` + familyNames + ` FROM family_parties k
+	CROSS JOIN LATERAL (SELECT * FROM families WHERE id = k.family OFFSET 0) f
+	WHERE k.serial = $1 AND k.sum = $2 AND f.ended IS NULL AND f.expires > $3
+	ORDER BY k.created DESC, k.family DESC LIMIT $4`
+
+// ListFamilies implements [oidc.Families], with a query for each key.
+func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.FamilyRecord, error) {
+	all, err := ofParty(ctx, s.db, scanFamily, familiesOf, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing families: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.FamilyRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.FamilyRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}

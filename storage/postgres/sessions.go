@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// CreateSession implements [oidc.Sessions].
+func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+	sums, serials := columns(n.Party)
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body)
+			VALUES ($1, $2, 1, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO session_cookies (cookie, session) VALUES ($1, $2) ON CONFLICT (cookie) DO NOTHING`,
+			n.Cookie[:], n.ID).Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO session_parties (sum, serial, created, session)
+			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
+			n.Created, n.ID, sums, serials)
+		queueProviderEvents(b, es)
+	})
+	if err != nil {
+		return fmt.Errorf("creating session %s: %w", n.ID, err)
+	}
+	return nil
+}
+
+// UpdateSession implements [oidc.Sessions]. A cookie that stays is left alone.
+// Of two callers that change it, the second deletes nothing, for the first did,
+// and then loses by the revision.
+func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`DELETE FROM session_cookies
+			WHERE cookie = (SELECT cookie FROM sessions WHERE id = $1 AND revision = $2 AND cookie <> $3)`,
+			n.ID, n.Revision, n.Cookie[:])
+		b.Queue(`UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7
+			WHERE id = $1 AND revision = $2`,
+			n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrConflict))
+		b.Queue(`INSERT INTO session_cookies (cookie, session) SELECT $1, $2
+			WHERE NOT EXISTS (SELECT FROM session_cookies WHERE cookie = $1 AND session = $2)`, n.Cookie[:], n.ID)
+		queueProviderEvents(b, es)
+	})
+	if violates(err, "session_cookies_") {
+		err = oidc.ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("updating session %s: %w", n.ID, err)
+	}
+	return nil
+}
+
+const sessionNames = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body`
+
+func scanSession(row pgx.CollectableRow) (n oidc.SessionRecord, err error) {
+	var cookie []byte
+	var ended *time.Time
+	if err := row.Scan(&n.ID, &cookie, &n.Revision, &n.Created, &n.Seen, &n.Expires, &ended, &n.Body); err != nil {
+		return n, err
+	}
+	n.Ended = moment(ended)
+	n.Cookie, err = sum(cookie)
+	return n, err
+}
+
+// moment reverses optional.
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+const (
+	loadSession = `SELECT ` + sessionNames + ` FROM sessions s WHERE s.id = $1`
+	findSession = `SELECT ` + sessionNames + ` FROM sessions s WHERE s.id = (SELECT session FROM session_cookies WHERE cookie = $1)`
+)
+
+// LoadSession implements [oidc.Sessions].
+func (s *Provider) LoadSession(ctx context.Context, id string) (oidc.SessionRecord, error) {
+	n, err := one(ctx, s.db, oidc.ErrNotFound, scanSession, loadSession, id)
+	if err != nil {
+		return oidc.SessionRecord{}, fmt.Errorf("loading session %s: %w", id, err)
+	}
+	return n, nil
+}
+
+// FindSession implements [oidc.Sessions].
+func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (oidc.SessionRecord, error) {
+	n, err := one(ctx, s.db, oidc.ErrNotFound, scanSession, findSession, cookie[:])
+	if err != nil {
+		return oidc.SessionRecord{}, fmt.Errorf("finding a session: %w", err)
+	}
+	return n, nil
+}
+
+// one runs a query that has one row, or none, which is the error none.
+func one[T any](ctx context.Context, db *DB, none error, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
+	rows, err := collect(ctx, db, scan, sql, args...)
+	if err == nil && len(rows) == 0 {
+		err = none
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return rows[0], nil
+}
+
+// sessionsOf seeks each session by its id, in one partition: OFFSET 0 keeps the
+// planner from reading all of them for a join.
+const sessionsOf = `SELECT ` + sessionNames + ` FROM session_parties k
+	CROSS JOIN LATERAL (SELECT * FROM sessions WHERE id = k.session OFFSET 0) s
+	WHERE k.serial = $1 AND k.sum = $2 AND s.ended IS NULL AND s.expires > $3
+	ORDER BY k.created DESC, k.session DESC LIMIT $4`
+
+// ListSessions implements [oidc.Sessions], with a query for each key.
+func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.SessionRecord, error) {
+	all, err := ofParty(ctx, s.db, scanSession, sessionsOf, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.SessionRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.SessionRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}
+
+// ofParty collects what a query finds for each of a party's keys, in one round
+// trip: the same may come by several.
+func ofParty[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, party []signing.Lookup, at time.Time, limit int) ([]T, error) {
+	var all []T
+	err := db.read(ctx, func(b *pgx.Batch) {
+		all = nil
+		for _, key := range sorted(party) {
+			b.Queue(sql, key.Serial, key.Sum[:], at, max(limit, 0)).Query(func(rows pgx.Rows) error {
+				more, err := pgx.CollectRows(rows, scan)
+				all = append(all, more...)
+				return err
+			})
+		}
+	})
+	return all, err
+}

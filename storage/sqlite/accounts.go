@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// CreateAccount implements [identity.Accounts].
+func (s *Provider) CreateAccount(ctx context.Context, a identity.AccountRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		_, err := c.exec(`
+			INSERT INTO accounts (id, party, disabled, revision, body, created, updated) VALUES (?, ?, ?, 1, ?, ?, ?)`,
+			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated)
+		if err != nil {
+			return taken(err, identity.ErrExists)
+		}
+		return saveLogins(c, a)
+	})
+	if err != nil {
+		return fmt.Errorf("creating account %s: %w", a.ID, err)
+	}
+	return nil
+}
+
+// UpdateAccount implements [identity.Accounts].
+func (s *Provider) UpdateAccount(ctx context.Context, a identity.AccountRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`
+			UPDATE accounts SET disabled = ?, revision = revision + 1, body = ?, updated = ?
+			WHERE id = ? AND revision = ?`, a.Disabled, a.Body, a.Updated, a.ID, a.Revision)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return identity.ErrConflict
+		}
+		if _, err := c.exec("DELETE FROM account_logins WHERE account = ?", a.ID); err != nil {
+			return err
+		}
+		return saveLogins(c, a)
+	})
+	if err != nil {
+		return fmt.Errorf("updating account %s: %w", a.ID, err)
+	}
+	return nil
+}
+
+func saveLogins(c *conn, a identity.AccountRecord) error {
+	for _, key := range a.Logins {
+		n, err := c.exec(`
+			INSERT INTO account_logins (serial, sum, account) VALUES (?, ?, ?)
+			ON CONFLICT (serial, sum) DO UPDATE SET account = excluded.account WHERE account = excluded.account`,
+			key.Serial, key.Sum[:], a.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return identity.ErrExists
+		}
+	}
+	return nil
+}
+
+const accountColumns = `a.id, a.party, a.disabled, a.revision, a.body, a.created, a.updated`
+
+func scanAccount(r *row) identity.AccountRecord {
+	return identity.AccountRecord{
+		ID: r.text(), Party: r.text(), Disabled: r.bool(), Revision: r.int64(), Body: r.bytes(),
+		Created: r.time(), Updated: r.time(),
+	}
+}
+
+const (
+	loadAccount  = `SELECT ` + accountColumns + ` FROM accounts a WHERE a.id = ?`
+	findAccount  = `SELECT ` + accountColumns + ` FROM account_logins k CROSS JOIN accounts a ON a.id = k.account WHERE k.serial = ? AND k.sum = ?`
+	listAccounts = `SELECT ` + accountColumns + ` FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?`
+)
+
+// LoadAccount implements [identity.Accounts].
+func (s *Provider) LoadAccount(ctx context.Context, id string) (a identity.AccountRecord, err error) {
+	err = one(ctx, s.db, identity.ErrNotFound, loadAccount, func(r *row) { a = scanAccount(r) }, id)
+	if err != nil {
+		return identity.AccountRecord{}, fmt.Errorf("loading an account: %w", err)
+	}
+	return a, nil
+}
+
+// FindAccount implements [identity.Accounts].
+func (s *Provider) FindAccount(ctx context.Context, keys []signing.Lookup) (identity.AccountRecord, error) {
+	a, err := byKeys(ctx, s.db, keys, findAccount, scanAccount)
+	if err != nil {
+		return identity.AccountRecord{}, fmt.Errorf("finding an account: %w", err)
+	}
+	return a, nil
+}
+
+// ListAccounts implements [identity.Accounts].
+func (s *Provider) ListAccounts(ctx context.Context, after string, limit int) ([]identity.AccountRecord, error) {
+	as, err := many(ctx, s.db, listAccounts, scanAccount, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing accounts: %w", err)
+	}
+	return as, nil
+}

@@ -1,0 +1,124 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = ?`
+
+// RedeemCode implements [oidc.Families]. The unique hash makes the second caller
+// lose, also one in another process.
+func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+	var first string
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec("INSERT INTO spent (hash, keep, family) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+			code[:], keep, f.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			err := c.query(familyOf, func(r *row) { first = r.text() }, code[:])
+			return cmp.Or(err, oidc.ErrSpent)
+		}
+		if err := createFamily(c, f); err != nil {
+			return err
+		}
+		return appendProviderEvents(c, es)
+	})
+	if err != nil {
+		if !errors.Is(err, oidc.ErrSpent) {
+			first = ""
+		}
+		return first, fmt.Errorf("redeeming a code for family %s: %w", f.ID, err)
+	}
+	return "", nil
+}
+
+func createFamily(c *conn, f oidc.FamilyRecord) error {
+	_, err := c.exec(`
+		INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+		f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body)
+	if err != nil {
+		return taken(err, oidc.ErrExists)
+	}
+	for _, key := range f.Party {
+		_, err := c.exec(`
+			INSERT INTO family_parties (serial, sum, created, family) VALUES (?, ?, ?, ?)
+			ON CONFLICT (serial, sum, created, family) DO NOTHING`, key.Serial, key.Sum[:], f.Created, f.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UpdateFamily implements [oidc.Families].
+func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`
+			UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, expires = ?, ended = ?,
+				ended_by = ?, body = ?
+			WHERE id = ? AND revision = ?`,
+			f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.ID, f.Revision)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return oidc.ErrConflict
+		}
+		return appendProviderEvents(c, es)
+	})
+	if err != nil {
+		return fmt.Errorf("updating family %s: %w", f.ID, err)
+	}
+	return nil
+}
+
+const familyColumns = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended,
+	f.ended_by, f.body`
+
+func scanFamily(r *row) oidc.FamilyRecord {
+	return oidc.FamilyRecord{
+		ID: r.text(), Client: r.text(), Session: r.text(), Revision: r.int64(), Number: r.int64(), Rotated: r.time(),
+		Created: r.time(), Expires: r.time(), Ended: r.time(), EndedBy: r.text(), Body: r.bytes(),
+	}
+}
+
+const loadFamily = `SELECT ` + familyColumns + ` FROM families f WHERE f.id = ?`
+
+// LoadFamily implements [oidc.Families].
+func (s *Provider) LoadFamily(ctx context.Context, id string) (f oidc.FamilyRecord, err error) {
+	err = one(ctx, s.db, oidc.ErrNotFound, loadFamily, func(r *row) { f = scanFamily(r) }, id)
+	if err != nil {
+		return oidc.FamilyRecord{}, fmt.Errorf("loading a family: %w", err)
+	}
+	return f, nil
+}
+
+const familiesOf = `
+	SELECT ` + familyColumns + ` FROM family_parties k CROSS JOIN families f ON f.id = k.family
+	WHERE k.serial = ? AND k.sum = ? AND f.ended IS NULL AND f.expires > ?
+	ORDER BY k.created DESC, k.family DESC LIMIT ?`
+
+// ListFamilies implements [oidc.Families], with a query for each key.
+func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.FamilyRecord, error) {
+	all, err := ofParty(ctx, s.db, familiesOf, scanFamily, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing families: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.FamilyRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.FamilyRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}

@@ -1,0 +1,129 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// CreateParty implements [identity.Parties].
+func (s *Provider) CreateParty(ctx context.Context, p identity.PartyRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		_, err := c.exec("INSERT INTO parties (id, kind, revision, body, created, updated) VALUES (?, ?, 1, ?, ?, ?)",
+			p.ID, string(p.Kind), p.Body, p.Created, p.Updated)
+		if err != nil {
+			return taken(err, identity.ErrExists)
+		}
+		return saveCodes(c, p)
+	})
+	if err != nil {
+		return fmt.Errorf("creating party %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// UpdateParty implements [identity.Parties].
+func (s *Provider) UpdateParty(ctx context.Context, p identity.PartyRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`
+			UPDATE parties SET kind = ?, revision = revision + 1, body = ?, updated = ?
+			WHERE id = ? AND revision = ?`, string(p.Kind), p.Body, p.Updated, p.ID, p.Revision)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return identity.ErrConflict
+		}
+		if _, err := c.exec("DELETE FROM party_codes WHERE party = ?", p.ID); err != nil {
+			return err
+		}
+		return saveCodes(c, p)
+	})
+	if err != nil {
+		return fmt.Errorf("updating party %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+func saveCodes(c *conn, p identity.PartyRecord) error {
+	for _, key := range p.Codes {
+		n, err := c.exec(`
+			INSERT INTO party_codes (serial, sum, party) VALUES (?, ?, ?)
+			ON CONFLICT (serial, sum) DO UPDATE SET party = excluded.party WHERE party = excluded.party`,
+			key.Serial, key.Sum[:], p.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return identity.ErrExists
+		}
+	}
+	return nil
+}
+
+const partyColumns = `p.id, p.kind, p.revision, p.body, p.created, p.updated`
+
+func scanParty(r *row) identity.PartyRecord {
+	return identity.PartyRecord{
+		ID: r.text(), Kind: identity.Kind(r.text()), Revision: r.int64(), Body: r.bytes(), Created: r.time(), Updated: r.time(),
+	}
+}
+
+const (
+	loadParty   = `SELECT ` + partyColumns + ` FROM parties p WHERE p.id = ?`
+	findParty   = `SELECT ` + partyColumns + ` FROM party_codes k CROSS JOIN parties p ON p.id = k.party WHERE k.serial = ? AND k.sum = ?`
+	listParties = `SELECT ` + partyColumns + ` FROM parties p WHERE p.id > ? ORDER BY p.id LIMIT ?`
+)
+
+// LoadParty implements [identity.Parties].
+func (s *Provider) LoadParty(ctx context.Context, id string) (p identity.PartyRecord, err error) {
+	err = one(ctx, s.db, identity.ErrNotFound, loadParty, func(r *row) { p = scanParty(r) }, id)
+	if err != nil {
+		return identity.PartyRecord{}, fmt.Errorf("loading a party: %w", err)
+	}
+	return p, nil
+}
+
+// FindParty implements [identity.Parties].
+func (s *Provider) FindParty(ctx context.Context, keys []signing.Lookup) (identity.PartyRecord, error) {
+	p, err := byKeys(ctx, s.db, keys, findParty, scanParty)
+	if err != nil {
+		return identity.PartyRecord{}, fmt.Errorf("finding a party: %w", err)
+	}
+	return p, nil
+}
+
+// ListParties implements [identity.Parties].
+func (s *Provider) ListParties(ctx context.Context, after string, limit int) ([]identity.PartyRecord, error) {
+	ps, err := many(ctx, s.db, listParties, scanParty, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing parties: %w", err)
+	}
+	return ps, nil
+}
+
+// byKeys reads the row of the first key that has one. It asks for each key,
+// whatever came before: how long that takes says nothing of who is there.
+func byKeys[T any](ctx context.Context, db *DB, keys []signing.Lookup, sql string, scan func(*row) T) (T, error) {
+	var result T
+	found := false
+	err := db.readers.do(ctx, func(c *conn) error {
+		for _, key := range keys {
+			err := c.query(sql, func(r *row) {
+				if !found {
+					result, found = scan(r), true
+				}
+			}, key.Serial, key.Sum[:])
+			if err != nil {
+				return err
+			}
+		}
+		if !found {
+			return identity.ErrNotFound
+		}
+		return nil
+	})
+	return result, err
+}

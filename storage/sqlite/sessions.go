@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// CreateSession implements [oidc.Sessions].
+func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		_, err := c.exec(`
+			INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?)`,
+			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body)
+		if err != nil {
+			return taken(err, oidc.ErrExists)
+		}
+		for _, key := range n.Party {
+			_, err := c.exec(`
+				INSERT INTO session_parties (serial, sum, created, session) VALUES (?, ?, ?, ?)
+				ON CONFLICT (serial, sum, created, session) DO NOTHING`, key.Serial, key.Sum[:], n.Created, n.ID)
+			if err != nil {
+				return err
+			}
+		}
+		return appendProviderEvents(c, es)
+	})
+	if err != nil {
+		return fmt.Errorf("creating session %s: %w", n.ID, err)
+	}
+	return nil
+}
+
+// UpdateSession implements [oidc.Sessions].
+func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		changed, err := c.exec(`
+			UPDATE sessions SET cookie = ?, revision = revision + 1, seen = ?, expires = ?, ended = ?, body = ?
+			WHERE id = ? AND revision = ?`,
+			n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.ID, n.Revision)
+		if err != nil {
+			return taken(err, oidc.ErrExists)
+		}
+		if changed == 0 {
+			return oidc.ErrConflict
+		}
+		return appendProviderEvents(c, es)
+	})
+	if err != nil {
+		return fmt.Errorf("updating session %s: %w", n.ID, err)
+	}
+	return nil
+}
+
+const sessionColumns = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body`
+
+func scanSession(r *row) oidc.SessionRecord {
+	return oidc.SessionRecord{
+		ID: r.text(), Cookie: r.sum(), Revision: r.int64(), Created: r.time(), Seen: r.time(),
+		Expires: r.time(), Ended: r.time(), Body: r.bytes(),
+	}
+}
+
+const (
+	loadSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = ?`
+	findSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.cookie = ?`
+)
+
+// LoadSession implements [oidc.Sessions].
+func (s *Provider) LoadSession(ctx context.Context, id string) (oidc.SessionRecord, error) {
+	return s.session(ctx, loadSession, id)
+}
+
+// FindSession implements [oidc.Sessions].
+func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (oidc.SessionRecord, error) {
+	return s.session(ctx, findSession, cookie[:])
+}
+
+func (s *Provider) session(ctx context.Context, sql string, key any) (n oidc.SessionRecord, err error) {
+	err = one(ctx, s.db, oidc.ErrNotFound, sql, func(r *row) { n = scanSession(r) }, key)
+	if err != nil {
+		return oidc.SessionRecord{}, fmt.Errorf("loading a session: %w", err)
+	}
+	return n, nil
+}
+
+const sessionsOf = `
+	SELECT ` + sessionColumns + ` FROM session_parties k CROSS JOIN sessions s ON s.id = k.session
+	WHERE k.serial = ? AND k.sum = ? AND s.ended IS NULL AND s.expires > ?
+	ORDER BY k.created DESC, k.session DESC LIMIT ?`
+
+// ListSessions implements [oidc.Sessions], with a query for each key.
+func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.SessionRecord, error) {
+	all, err := ofParty(ctx, s.db, sessionsOf, scanSession, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.SessionRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.SessionRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}
+
+// ofParty collects what a query finds for each of a party's keys: the same may
+// come by several.
+func ofParty[T any](ctx context.Context, db *DB, sql string, scan func(*row) T, party []signing.Lookup, at time.Time, limit int) ([]T, error) {
+	var all []T
+	err := db.readers.do(ctx, func(c *conn) error {
+		for _, key := range party {
+			err := c.query(sql, func(r *row) { all = append(all, scan(r)) }, key.Serial, key.Sum[:], at, max(limit, 0))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, err
+}

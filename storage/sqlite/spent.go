@@ -1,0 +1,66 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yizheng.internal/oidc"
+)
+
+// Spend implements [oidc.Spent].
+func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec("INSERT INTO spent (hash, keep) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", hash[:], keep)
+		if err == nil && n == 0 {
+			return oidc.ErrSpent
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("spending: %w", err)
+	}
+	return nil
+}
+
+const isSpent = `SELECT 1 FROM spent WHERE hash = ?`
+
+// IsSpent implements [oidc.Spent].
+func (s *Provider) IsSpent(ctx context.Context, hash [32]byte) (spent bool, err error) {
+	err = s.db.readers.do(ctx, func(c *conn) (err error) {
+		spent, err = c.exists(isSpent, hash[:])
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("asking whether something is spent: %w", err)
+	}
+	return spent, nil
+}
+
+// overs delete up to some rows that are over, a statement a table. Lookup keys
+// go with the rows that they lead to.
+var overs = []string{
+	`DELETE FROM spent WHERE hash IN (SELECT hash FROM spent WHERE keep < ? LIMIT ?)`,
+	`DELETE FROM sessions WHERE id IN
+		(SELECT id FROM sessions WHERE coalesce(min(ended, expires), expires) < ? LIMIT ?)`,
+	`DELETE FROM families WHERE id IN
+		(SELECT id FROM families WHERE coalesce(min(ended, expires), expires) < ? LIMIT ?)`,
+}
+
+// Purge implements [oidc.Spent].
+func (s *Provider) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	purged := 0
+	for _, sql := range overs {
+		// Each in an operation of its own: what others wait to write comes between.
+		var n int64
+		err := s.db.writer.do(ctx, func(c *conn) (err error) {
+			n, err = c.exec(sql, before, max(limit, 0))
+			return err
+		})
+		if err != nil {
+			return purged, fmt.Errorf("purging what is over: %w", err)
+		}
+		purged += int(n)
+	}
+	return purged, nil
+}

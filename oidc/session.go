@@ -34,10 +34,12 @@ type Sessions interface {
 	// FindSession returns the session with that cookie, or ErrNotFound.
 	FindSession(ctx context.Context, cookie [32]byte) (SessionRecord, error)
 	// UpdateSession saves s if the stored revision is s.Revision, and counts it
-	// up; else ErrConflict. ID, Created and Party never change.
+	// up; else ErrConflict. ErrExists if its Cookie is another session's. ID,
+	// Created and Party never change.
 	UpdateSession(ctx context.Context, s SessionRecord, es ...EventRecord) error
 	// ListSessions returns up to limit sessions to which one of the keys leads,
-	// that are live at a time and have not expired, newest first.
+	// that have not ended and expire after a time, newest first; of those made at
+	// the same time, the one with the greater ID.
 	ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]SessionRecord, error)
 }
 
@@ -73,7 +75,8 @@ type Families interface {
 	// revision 1, in one transaction. If the hash was spent before it stores
 	// nothing and returns the ID of the family that the first use made, and
 	// ErrSpent; of any number of callers, on whatever nodes, one succeeds. The
-	// spent hash is kept until keep at least. When it returns nil, it is on disk.
+	// spent hash is kept until keep at least. ErrExists if f.ID is taken: then
+	// nothing is spent. When it returns nil, it is on disk.
 	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (first string, err error)
 	// LoadFamily returns one, or ErrNotFound.
 	LoadFamily(ctx context.Context, id string) (FamilyRecord, error)
@@ -81,7 +84,7 @@ type Families interface {
 	// else ErrConflict. ID, Client, Created and Party never change.
 	UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) error
 	// ListFamilies returns up to limit families to which one of the keys leads,
-	// that are live at a time and have not expired, newest first.
+	// that have not ended and expire after a time, in the order of ListSessions.
 	ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error)
 }
 
@@ -94,9 +97,9 @@ type Spent interface {
 	Spend(ctx context.Context, hash [32]byte, keep time.Time) error
 	// IsSpent reports whether a hash was spent, by Spend or RedeemCode.
 	IsSpent(ctx context.Context, hash [32]byte) (bool, error)
-	// Purge forgets, up to limit rows each, what was spent with a keep before a
+	// Purge forgets, up to limit each, hashes that were spent with a keep before a
 	// time, and sessions and families that expired or ended before it, and
-	// returns how many rows are gone.
+	// returns how many are gone. Several may run at once, and share the work.
 	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 }
 

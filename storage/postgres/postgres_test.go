@@ -28,6 +28,11 @@ func TestPartyKeys(t *testing.T)      { t.Parallel(); storagetest.PartyKeys(t, o
 func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
 func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
 func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }
+func TestSessions(t *testing.T)       { t.Parallel(); storagetest.Sessions(t, open) }
+func TestFamilies(t *testing.T)       { t.Parallel(); storagetest.Families(t, open) }
+func TestSpent(t *testing.T)          { t.Parallel(); storagetest.Spent(t, open) }
+func TestParties(t *testing.T)        { t.Parallel(); storagetest.Parties(t, open) }
+func TestAccounts(t *testing.T)       { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T) { t.Parallel(); storagetest.ProviderEvents(t, open) }
 
 func open(t *testing.T) storagetest.Database {

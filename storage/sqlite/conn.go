@@ -21,7 +21,7 @@ type conn struct {
 
 // maxStatements is how many prepared statements a connection keeps: more than
 // the program has, but for those that searches make up.
-const maxStatements = 80
+const maxStatements = 160
 
 // open opens a connection and prepares it. The context ends the opening.
 func open(ctx context.Context, uri string, configure func(*sqlite3.Conn) error) (*conn, error) {

@@ -20,6 +20,11 @@ func TestPartyKeys(t *testing.T)      { storagetest.PartyKeys(t, stores) }
 func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
 func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
 func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }
+func TestSessions(t *testing.T)       { storagetest.Sessions(t, stores) }
+func TestFamilies(t *testing.T)       { storagetest.Families(t, stores) }
+func TestSpent(t *testing.T)          { storagetest.Spent(t, stores) }
+func TestParties(t *testing.T)        { storagetest.Parties(t, stores) }
+func TestAccounts(t *testing.T)       { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T) { storagetest.ProviderEvents(t, stores) }
 
 func stores(t *testing.T) storagetest.Database {

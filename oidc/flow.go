@@ -43,25 +43,41 @@ type Response struct {
 // Parameter is one parameter of a response.
 type Parameter struct{ Name, Value string }
 
-// RequestError refuses an authorization request. Response takes the refusal
-// back to the client; it is nil where that can't be trusted (RFC 6749 section
+// RequestError refuses an authorization or logout request. Response takes the
+// refusal back to the client; it is nil where that can't be trusted (RFC 6749 section
 // 4.1.2.1): then a page of ours says what is wrong, to the person and, with
-// Received and Differs, to the developer.
+// Received and Differs, to the developer. It unwraps to the Refusal.
 type RequestError struct {
-	*Error
+	Refusal  *Error
 	Response *Response
+	Client   *Client // who asks, if known: its HomeURI is where the person can begin anew
 	// Received is the redirect URI that came, if it doesn't match, and Differs
 	// says how it differs from the registered one nearest to it, without quoting
 	// that: such as "the port differs".
 	Received, Differs string
 }
 
+// Error returns the refusal's text: it is for the log.
+func (e *RequestError) Error() string { return e.Refusal.Error() }
+
 // Unwrap returns the refusal.
-func (e *RequestError) Unwrap() error { return e.Error }
+func (e *RequestError) Unwrap() error { return e.Refusal }
 
 // ErrRequestGone says that no request is kept under a handle, for this browser:
 // it expired, was answered, belongs to another browser, or was lost.
 var ErrRequestGone = errors.New("the authorization request is gone")
+
+// GoneError is ErrRequestGone of a request that was answered not long ago, as by
+// another tab, or before the back button was used.
+type GoneError struct {
+	Client Client // who asked: its HomeURI is where the person can go on
+}
+
+// Error says that the request was answered.
+func (e *GoneError) Error() string { return "the authorization request was answered before" }
+
+// Is reports whether the target is ErrRequestGone.
+func (e *GoneError) Is(target error) bool { return target == ErrRequestGone }
 
 // ErrNoSession says that nobody is logged in.
 var ErrNoSession = errors.New("nobody is logged in")

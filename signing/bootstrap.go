@@ -29,6 +29,9 @@ const (
 	algorithmMAC  = "HMAC-SM3"
 )
 
+// signingPurposes are those of the keys with which the registry itself signs.
+var signingPurposes = []Purpose{PurposeStatus, PurposeAttestation, PurposeAccessToken, PurposeIDToken, PurposeIDTokenRSA}
+
 // registryKeyID names a key of the registry's own.
 func registryKeyID(p Purpose, serial int32) KeyID {
 	return KeyID(fmt.Sprintf("%s-%d", p, serial))
@@ -52,7 +55,7 @@ func (c InstallationConfig) bootstrap(ctx context.Context, now time.Time) error 
 	}
 	maker := keyMaker{keys: keys, ca: ca}
 	registry := Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
-	for _, p := range []Purpose{PurposeMaster, PurposeData, PurposeLookup, PurposeStatus, PurposeAttestation, PurposeAccessToken} {
+	for _, p := range append([]Purpose{PurposeMaster, PurposeData, PurposeLookup}, signingPurposes...) {
 		if err := c.ensureKey(ctx, maker, p, registry, now); err != nil {
 			return fmt.Errorf("making the first %s key: %w", p, err)
 		}
@@ -228,12 +231,8 @@ func (m keyMaker) key(id KeyID, p Purpose, master KeyID) (KeyRecord, error) {
 		k.Wrapped, err = m.keys.Wrap(master, secret, wrapPlace(id))
 		return k, err
 	}
-	algorithm := SM2
-	if p == PurposeAccessToken {
-		algorithm = ES256
-	}
-	k.Algorithm = string(algorithm)
-	pub, err := ensureSigner(m.keys, id, algorithm)
+	k.Algorithm = string(p.Algorithm())
+	pub, err := ensureSigner(m.keys, id, p.Algorithm())
 	if err != nil {
 		return k, err
 	}

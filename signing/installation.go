@@ -64,7 +64,8 @@ func (c InstallationConfig) path(elem ...string) string {
 
 // OpenInstallation opens a data directory. If directory and database are both
 // empty, it first makes all keys, once, also when two processes start together
-// or one was killed halfway. now dates what is made. Errors, wrapped:
+// or one was killed halfway. One that was made before some ring existed gets
+// that ring's first key. now dates what is made. Errors, wrapped:
 // ErrInstallation, ErrPassphrase.
 func OpenInstallation(ctx context.Context, c InstallationConfig, now time.Time) (*Installation, error) {
 	if c.Dir == "" || c.Records == nil || c.RegistryName == "" || c.RegistryUSCC == "" {
@@ -85,7 +86,7 @@ func OpenInstallation(ctx context.Context, c InstallationConfig, now time.Time) 
 			return nil, fmt.Errorf("opening the installation %s: %w", c.Dir, err)
 		}
 	}
-	i, err := c.open(ctx)
+	i, err := c.open(ctx, now)
 	if err != nil {
 		return nil, fmt.Errorf("opening the installation %s: %w", c.Dir, err)
 	}
@@ -173,8 +174,9 @@ func (s survey) verdict() error {
 	return nil
 }
 
-// open opens a whole installation. It leaves the root alone.
-func (c InstallationConfig) open(ctx context.Context) (*Installation, error) {
+// open opens a whole installation, and makes what it lacks of later versions'
+// keys. It leaves the root alone.
+func (c InstallationConfig) open(ctx context.Context, now time.Time) (*Installation, error) {
 	i := &Installation{c: c}
 	passphrase, err := ReadPassphraseFile(c.PassphraseFile)
 	if err != nil {
@@ -201,16 +203,27 @@ func (c InstallationConfig) open(ctx context.Context) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range []Purpose{PurposeStatus, PurposeAttestation, PurposeAccessToken} {
+	if err := i.addMissing(ctx, now); err != nil {
+		return nil, err
+	}
+	return i, i.look(ctx)
+}
+
+// look warns of rings that can't sign here. That is no error: the commands that
+// mend it open the installation too.
+func (i *Installation) look(ctx context.Context) error {
+	for _, p := range signingPurposes {
 		k, err := i.keyrings.Active(ctx, p, "")
-		if err != nil {
-			return nil, err
-		}
-		if k.Signer == nil {
-			c.Log.Warn("an active key is not in the keystore here; copy its file from the node that made it", "key", k.ID, "dir", i.keys.dir)
+		switch {
+		case errors.Is(err, ErrNoKey):
+			i.c.Log.Warn("no key is active for this purpose; make one with yizheng key rotate", "purpose", p)
+		case err != nil:
+			return err
+		case k.Signer == nil:
+			i.c.Log.Warn("an active key is not in the keystore here; copy its file from the node that made it", "key", k.ID, "dir", i.keys.dir)
 		}
 	}
-	return i, nil
+	return nil
 }
 
 // Keyrings returns the installation's keyrings.

@@ -52,7 +52,8 @@ func files(t testing.TB, dir string) (names []string) {
 
 // finished are the files of a whole installation.
 var finished = []string{
-	"anchors.pem", "keys.pass", "keys/access-token-1.key", "keys/attestation-1.key", "keys/keystore.json",
+	"anchors.pem", "keys.pass", "keys/access-token-1.key", "keys/attestation-1.key", "keys/id-token-1.key",
+	"keys/id-token-rs256-1.key", "keys/keystore.json",
 	"keys/lookup-1.key", "keys/master-1.key", "keys/status-1.key", "lock", "root.pass", "root/keystore.json",
 	"root/root-1.key", "root/root-1.pem",
 }
@@ -71,15 +72,21 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 			t.Errorf("%s is recorded as %+v", k.ID, k)
 		}
 	}
-	if got := strings.Join(ids, " "); got != "access-token-1 attestation-1 data-1 lookup-1 master-1 root-1 status-1" {
+	if got := strings.Join(ids, " "); got != "access-token-1 attestation-1 data-1 id-token-1 id-token-rs256-1 lookup-1 master-1 root-1 status-1" {
 		t.Errorf("the database holds %s", got)
 	}
 	verifier := NewVerifier(VerifierConfig{})
-	for p, profile := range map[Purpose]Profile{PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation, PurposeAccessToken: ""} {
+	for p, profile := range map[Purpose]Profile{
+		PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation,
+		PurposeAccessToken: "", PurposeIDToken: "", PurposeIDTokenRSA: "",
+	} {
 		k, err := i.Keyrings().Active(ctx, p, "")
 		if err != nil || k.Signer == nil {
 			t.Errorf("%s: %v, %v", p, k, err)
 			continue
+		}
+		if a, err := AlgorithmOf(k.Public); err != nil || a != p.Algorithm() || k.Algorithm != string(a) {
+			t.Errorf("%s: a key of %s, recorded as %s, %v", p, a, k.Algorithm, err)
 		}
 		if profile == "" {
 			continue

@@ -155,6 +155,12 @@ func (k *Keystore) save(id KeyID, file []byte, held heldKey) error {
 	return nil
 }
 
+// discard removes a key that was made here just now and is of no use.
+func (k *Keystore) discard(id KeyID) error {
+	k.keys.Delete(id)
+	return removeFile(k.path(id))
+}
+
 // Signer implements [Module].
 func (k *Keystore) Signer(id KeyID) (crypto.MessageSigner, error) {
 	held, err := k.load(id)

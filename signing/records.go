@@ -9,15 +9,31 @@ import (
 type Purpose string
 
 const (
-	PurposeRoot        Purpose = "root"         // certifies; its keystore is apart
-	PurposeAuthority   Purpose = "authority"    // signs a department's credentials; Owner is its USCC
-	PurposeAttestation Purpose = "attestation"  // signs what the registry collected
-	PurposeStatus      Purpose = "status"       // signs status lists
-	PurposeAccessToken Purpose = "access-token" // signs access tokens (ES256)
-	PurposeMaster      Purpose = "master"       // wraps data keys
-	PurposeData        Purpose = "data"         // seals columns (SM4-GCM); lies wrapped in its record
-	PurposeLookup      Purpose = "lookup"       // makes lookup keys (HMAC-SM3)
+	PurposeRoot        Purpose = "root"           // certifies; its keystore is apart
+	PurposeAuthority   Purpose = "authority"      // signs a department's credentials; Owner is its USCC
+	PurposeAttestation Purpose = "attestation"    // signs what the registry collected
+	PurposeStatus      Purpose = "status"         // signs status lists
+	PurposeAccessToken Purpose = "access-token"   // signs access tokens (ES256)
+	PurposeIDToken     Purpose = "id-token"       // signs ID tokens (ES256)
+	PurposeIDTokenRSA  Purpose = "id-token-rs256" // signs ID tokens for who knows RS256 alone
+	PurposeMaster      Purpose = "master"         // wraps data keys
+	PurposeData        Purpose = "data"           // seals columns (SM4-GCM); lies wrapped in its record
+	PurposeLookup      Purpose = "lookup"         // makes lookup keys (HMAC-SM3)
 )
+
+// Algorithm returns the algorithm with which keys of this purpose sign; it is
+// empty for those that don't.
+func (p Purpose) Algorithm() Algorithm {
+	switch p {
+	case PurposeRoot, PurposeAuthority, PurposeAttestation, PurposeStatus:
+		return SM2
+	case PurposeAccessToken, PurposeIDToken:
+		return ES256
+	case PurposeIDTokenRSA:
+		return RS256
+	}
+	return ""
+}
 
 // KeyState is a key's place in its keyring: next → active → retired. Revoked
 // ends it from any state.

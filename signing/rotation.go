@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,9 +27,7 @@ func (i *Installation) AddAuthority(ctx context.Context, ca *CA, s Subject, now 
 // AddKey makes a key of the registry's own and records it as next. ca may be
 // nil but for the purposes status and attestation, whose keys need a certificate.
 func (i *Installation) AddKey(ctx context.Context, ca *CA, p Purpose, now time.Time) (KeyRecord, error) {
-	switch p {
-	case PurposeStatus, PurposeAttestation, PurposeAccessToken, PurposeMaster, PurposeData, PurposeLookup:
-	default:
+	if !slices.Contains(signingPurposes, p) && !(KeyRecord{Purpose: p}).guardsStorage() {
 		return KeyRecord{}, fmt.Errorf("the registry makes no %q keys of its own", p)
 	}
 	k, err := i.add(ctx, ca, p, Subject{Name: i.c.RegistryName, USCC: i.c.RegistryUSCC}, now)
@@ -104,9 +103,8 @@ func looksLikeUSCC(code string) bool {
 
 // Rotate takes a ring one step on. If it has no next key, Rotate makes one; if
 // it has, Rotate activates it and the active key retires. Between the steps
-// lie at least 10 seconds, so that every node has read of the key, and, with
-// several nodes, the copying of its file. ca is as for AddKey; owner is empty
-// for the registry's own keys.
+// lies the time of [Settle], and, with several nodes, the copying of its file.
+// ca is as for AddKey; owner is empty for the registry's own keys.
 //
 // After a lookup key was activated, the rows of old lookup keys are to be
 // written anew before the retired key is revoked. After a master key was, all
@@ -120,7 +118,7 @@ func (i *Installation) Rotate(ctx context.Context, ca *CA, p Purpose, owner stri
 	next := set.next(name)
 	switch {
 	case next != nil:
-		return i.activate(ctx, next.KeyRecord, now)
+		return i.activate(ctx, set, next.KeyRecord, now)
 	case p != PurposeAuthority:
 		return i.AddKey(ctx, ca, p, now)
 	}
@@ -140,8 +138,28 @@ func (s *keySet) next(name ringName) *Key {
 	return nil
 }
 
-func (i *Installation) activate(ctx context.Context, k KeyRecord, now time.Time) (KeyRecord, error) {
-	settle := 2 * i.keyrings.c.Fresh
+// KeySetAge is how long others may keep the published keys that ID tokens are
+// verified with.
+const KeySetAge = 5 * time.Minute
+
+// Settle is how long a next key of a purpose is to be known before it is
+// activated, so that every node has read of it, and whoever verifies ID tokens
+// has a key set with it in. Where no key is active, nodes alone are waited for.
+func Settle(p Purpose) time.Duration {
+	if p == PurposeIDToken || p == PurposeIDTokenRSA {
+		return KeySetAge + settleNodes
+	}
+	return settleNodes
+}
+
+// settleNodes is twice the time that a reading of the records serves.
+const settleNodes = 2 * defaultFresh
+
+func (i *Installation) activate(ctx context.Context, set *keySet, k KeyRecord, now time.Time) (KeyRecord, error) {
+	settle := Settle(k.Purpose)
+	if set.active[ringName{k.Purpose, k.Owner}] == nil {
+		settle = settleNodes // nothing is signed meanwhile
+	}
 	if age := now.Sub(k.Created); age < settle {
 		return KeyRecord{}, fmt.Errorf("rotating: key %s was published %v ago; activate it after %v, when every node knows it: %w",
 			k.ID, age.Round(time.Second), settle, ErrKeyState)

@@ -60,7 +60,7 @@ func TestAddAuthority(t *testing.T) {
 	if err != nil || second.ID != "authority-11990100mb00000017-2" || second.State != KeyNext {
 		t.Errorf("the second one: %+v, %v", second, err)
 	}
-	if n := len(records.all(t)); n != 9 {
+	if n := len(records.all(t)); n != 11 {
 		t.Errorf("%d records", n)
 	}
 }

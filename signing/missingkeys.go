@@ -1,0 +1,89 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// laterPurposes are those of rings that older installations lack. Their keys
+// need no certificate, so that they can be made without the root.
+var laterPurposes = []Purpose{PurposeIDToken, PurposeIDTokenRSA}
+
+// addMissing makes the first key of every later ring that has none, once, also
+// when processes on this directory or nodes on this database start together, or
+// one is killed halfway: a key file without a record is taken up by the next
+// start. Where files can't be made, the ring stays empty and is warned about.
+func (i *Installation) addMissing(ctx context.Context, now time.Time) error {
+	missing, err := i.missing(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	unlock, err := i.lock(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		i.c.Log.Warn("the first keys of later versions' rings can't be made here", "purposes", missing, "error", err)
+		return nil
+	}
+	defer unlock()
+	if missing, err = i.missing(ctx); err != nil { // who held the lock may have made them
+		return err
+	}
+	for _, p := range missing {
+		if err := i.addFirst(ctx, p, now); err != nil {
+			return fmt.Errorf("making the first %s key: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// missing returns the later purposes that have no key in whatever state.
+func (i *Installation) missing(ctx context.Context) ([]Purpose, error) {
+	set, err := i.keyrings.read(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	var missing []Purpose
+	for _, p := range laterPurposes {
+		if len(set.rings[ringName{purpose: p}]) == 0 {
+			missing = append(missing, p)
+		}
+	}
+	return missing, nil
+}
+
+// addFirst makes the first key of an empty ring. The lock is held.
+func (i *Installation) addFirst(ctx context.Context, p Purpose, now time.Time) error {
+	id := registryKeyID(p, 1)
+	there, err := exists(i.keys.path(id))
+	if err != nil {
+		return err
+	}
+	k, err := keyMaker{keys: i.keys}.key(id, p, "")
+	if err != nil {
+		i.c.Log.Warn("the first key of a later version's ring can't be made here", "purpose", p, "error", err)
+		return nil
+	}
+	k.State = KeyActive
+	_, err = i.keyrings.Add(ctx, k, now)
+	switch {
+	case err == nil:
+		i.c.Log.Info("the first key of a ring was made; copy its file to the other nodes", "key", id, "dir", i.keys.dir)
+		return nil
+	case !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict):
+		return err
+	}
+	// Another node was faster, and its key counts. Ours, made just now, has
+	// signed nothing; left here it would keep the place of that one's file.
+	winner, err := i.c.Records.LoadKey(ctx, id)
+	switch {
+	case err != nil && !errors.Is(err, ErrNoKey):
+		return err
+	case there || string(winner.PublicKey) == string(k.PublicKey): // found, or the directory is shared
+		return nil
+	}
+	return i.keys.discard(id)
+}

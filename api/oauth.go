@@ -7,12 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
 )
 
 // Paths of the provider's endpoints, below the issuer.
@@ -74,7 +76,7 @@ func (o *oauth) token(w http.ResponseWriter, r *http.Request) {
 // be kept for a while.
 func (o *oauth) jwks(w http.ResponseWriter, r *http.Request) {
 	r.Body, r.URL.RawQuery = http.NoBody, "" // nothing in them matters, so nothing in them can fail
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(signing.KeySetAge/time.Second)))
 	o.library.ServeHTTP(&challenger{w, new(exchange)}, r)
 }
 

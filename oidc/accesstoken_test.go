@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -334,6 +335,12 @@ func TestKeySet(t *testing.T) {
 	f.addKey(t, "at-2", 3, signing.ES256, signing.KeyNext)
 	f.addKey(t, "at-x", 4, signing.ES256, signing.KeyRevoked)
 	f.addKey(t, "sm-1", 5, signing.SM2, signing.KeyNext)
+	f.addKey(t, "rs-1", 6, signing.RS256, signing.KeyNext) // not this ring's algorithm
+	f.addKeyOf(t, signing.PurposeIDToken, "id-1", 1, signing.ES256, signing.KeyActive)
+	f.addKeyOf(t, signing.PurposeIDToken, "id-2", 2, signing.ES256, signing.KeyNext)
+	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-1", 1, signing.RS256, signing.KeyActive)
+	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-x", 2, signing.RS256, signing.KeyRevoked)
+	f.addKeyOf(t, signing.PurposeStatus, "st-1", 1, signing.ES256, signing.KeyActive)
 	set, err := f.KeySet(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -341,11 +348,15 @@ func TestKeySet(t *testing.T) {
 	var ids []string
 	for _, k := range set.Keys {
 		ids = append(ids, k.KeyID)
-		if k.Algorithm != "ES256" || k.Curve != "P-256" || k.Use != "sig" || k.KeyType != "EC" {
+		want := signing.JWK{KeyType: "EC", Curve: "P-256", X: k.X, Y: k.Y, KeyID: k.KeyID, Use: "sig", Algorithm: "ES256"}
+		if k.KeyID == "ir-1" {
+			want = signing.JWK{KeyType: "RSA", N: k.N, E: "AQAB", KeyID: k.KeyID, Use: "sig", Algorithm: "RS256"}
+		}
+		if !reflect.DeepEqual(k, want) {
 			t.Errorf("key is %+v", k)
 		}
 	}
-	if !slices.Equal(ids, []string{"at-1", "at-0", "at-2"}) {
+	if !slices.Equal(ids, []string{"id-1", "id-2", "ir-1", "at-1", "at-0", "at-2"}) {
 		t.Errorf("keys are %v", ids)
 	}
 }

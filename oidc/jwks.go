@@ -12,29 +12,36 @@ type KeySet struct {
 	Keys []signing.JWK `json:"keys"`
 }
 
-// KeySet returns the public keys that access tokens are or will soon be or
-// were signed with: those next, active and retired, not the revoked. All are
-// ES256. A key of a curve that is registered nowhere, as SM2 is, would make
-// common relying parties fail on the whole set, so SM2 keys never stand here.
+// published are the rings whose keys stand in the key set.
+var published = []signing.Purpose{signing.PurposeIDToken, signing.PurposeIDTokenRSA, signing.PurposeAccessToken}
+
+// KeySet returns the public keys that ID tokens and access tokens are or will
+// soon be or were signed with: those next, active and retired, not the revoked.
+// Each is of its ring's algorithm, ES256 or RS256. A key of a curve that is
+// registered nowhere, as SM2 is, would make common relying parties fail on the
+// whole set, so SM2 keys never stand here.
 func (p *Provider) KeySet(ctx context.Context) (KeySet, error) {
-	ring, err := p.c.Keyrings.Ring(ctx, signing.PurposeAccessToken, "")
-	if err != nil {
-		return KeySet{}, unavailable(fmt.Errorf("key set: %w", err))
-	}
 	set := KeySet{Keys: []signing.JWK{}} // an empty set has the member too
-	for _, key := range ring {
-		if key.State == signing.KeyRevoked || key.Public == nil {
-			continue
-		}
-		if alg, err := signing.AlgorithmOf(key.Public); err != nil || alg != signing.ES256 {
-			continue
-		}
-		jwk, err := signing.NewJWK(key.Public)
+	for _, purpose := range published {
+		ring, err := p.c.Keyrings.Ring(ctx, purpose, "")
 		if err != nil {
-			return KeySet{}, fmt.Errorf("key set: key %s: %w", key.ID, err)
+			return KeySet{}, unavailable(fmt.Errorf("key set: %w", err))
 		}
-		jwk.KeyID, jwk.Use, jwk.Algorithm = string(key.ID), "sig", string(signing.ES256)
-		set.Keys = append(set.Keys, jwk)
+		for _, key := range ring {
+			if key.State == signing.KeyRevoked || key.Public == nil {
+				continue
+			}
+			alg, err := signing.AlgorithmOf(key.Public)
+			if err != nil || alg != purpose.Algorithm() {
+				continue
+			}
+			jwk, err := signing.NewJWK(key.Public)
+			if err != nil {
+				return KeySet{}, fmt.Errorf("key set: key %s: %w", key.ID, err)
+			}
+			jwk.KeyID, jwk.Use, jwk.Algorithm = string(key.ID), "sig", string(alg)
+			set.Keys = append(set.Keys, jwk)
+		}
 	}
 	return set, nil
 }

@@ -220,6 +220,11 @@ func (f *fixture) another(t testing.TB) *Provider {
 
 func (f *fixture) addKey(t testing.TB, id signing.KeyID, serial int32, a signing.Algorithm, state signing.KeyState) {
 	t.Helper()
+	f.addKeyOf(t, signing.PurposeAccessToken, id, serial, a, state)
+}
+
+func (f *fixture) addKeyOf(t testing.TB, p signing.Purpose, id signing.KeyID, serial int32, a signing.Algorithm, state signing.KeyState) {
+	t.Helper()
 	pub, err := f.keystore.GenerateSigner(id, a)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +234,7 @@ func (f *fixture) addKey(t testing.TB, id signing.KeyID, serial int32, a signing
 		t.Fatal(err)
 	}
 	record := signing.KeyRecord{
-		ID: id, Purpose: signing.PurposeAccessToken, Serial: serial, Algorithm: string(a), State: state,
+		ID: id, Purpose: p, Serial: serial, Algorithm: string(a), State: state,
 		PublicKey: der, Created: time.Now(), Revision: 1,
 	}
 	if err := f.CreateKey(t.Context(), record); err != nil {

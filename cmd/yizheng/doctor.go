@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -352,6 +353,11 @@ func (e *examination) keys(ctx context.Context, in *installation) {
 		}
 		if len(k.Certificates) > 0 {
 			e.certificate(k)
+		}
+	}
+	for _, p := range []signing.Purpose{signing.PurposeStatus, signing.PurposeAttestation, signing.PurposeAccessToken, signing.PurposeIDToken, signing.PurposeIDTokenRSA} {
+		if !slices.ContainsFunc(records, func(k signing.KeyRecord) bool { return k.Purpose == p && k.State == signing.KeyActive }) {
+			e.fail(about, "yizheng key rotate "+string(p), "no %s key is active", p)
 		}
 	}
 	e.ok(about, "%d keys are active", active)

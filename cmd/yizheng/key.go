@@ -73,13 +73,10 @@ func revoked(k signing.KeyRecord) string {
 type keyRotateCmd struct {
 	settings
 	root
-	Purpose string `arg:"" help:"authority, attestation, status, access-token, master, data or lookup." enum:"authority,attestation,status,access-token,master,data,lookup"`
+	Purpose string `arg:"" help:"authority, attestation, status, access-token, id-token, id-token-rs256, master, data or lookup." enum:"authority,attestation,status,access-token,id-token,id-token-rs256,master,data,lookup"`
 	Owner   string `help:"Of an authority key: the department's id or code." placeholder:"ID"`
-	Wait    bool   `help:"Make the next key, wait until every node knows it, and activate it: both steps in one. With several nodes, copy its file to them within that time."`
+	Wait    bool   `help:"Make the next key, wait until every node knows it (and for ID tokens every relying party: five minutes), and activate it: both steps in one. With several nodes, copy its file to them within that time."`
 }
-
-// settled is how long a new key is to be known before it is activated.
-const settled = 11 * time.Second
 
 // Run rotates the ring by a step, or with --wait by two.
 func (c *keyRotateCmd) Run(p *process) error {
@@ -104,7 +101,8 @@ func (c *keyRotateCmd) Run(p *process) error {
 	if err != nil || k.State != signing.KeyNext || !c.Wait {
 		return err
 	}
-	fmt.Fprintf(p.out, "waiting %v, until every node knows the key\n", settled)
+	settled := signing.Settle(purpose) + time.Second
+	fmt.Fprintf(p.out, "waiting %v, until whoever uses the key knows it\n", settled)
 	select {
 	case <-p.ctx.Done():
 		return p.ctx.Err()
@@ -160,7 +158,7 @@ func (in *installation) next(ctx context.Context, purpose signing.Purpose, owner
 func (in *installation) rotated(p *process, k signing.KeyRecord) error {
 	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, k.State)
 	if k.State == signing.KeyNext {
-		fmt.Fprintf(p.out, "Next: with several nodes copy keys/%s.key to them; after 10 s run yizheng key activate %s\n", k.ID, k.ID)
+		fmt.Fprintf(p.out, "Next: with several nodes copy keys/%s.key to them; after %v run yizheng key activate %s\n", k.ID, signing.Settle(k.Purpose), k.ID)
 		return nil
 	}
 	if k.Purpose == signing.PurposeLookup {

@@ -153,7 +153,7 @@ func (in *installation) ready(ctx context.Context) error {
 	if err := in.db.Admin().Ping(ctx, true); err != nil {
 		return err
 	}
-	for _, p := range []signing.Purpose{signing.PurposeAccessToken, signing.PurposeStatus} {
+	for _, p := range []signing.Purpose{signing.PurposeAccessToken, signing.PurposeIDToken, signing.PurposeIDTokenRSA, signing.PurposeStatus} {
 		k, err := in.keys.Keyrings().Active(ctx, p, "")
 		if err != nil {
 			return err

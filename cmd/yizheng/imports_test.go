@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	},
 	"oidc/identity": {
 		ours:     []string{"license/party", "signing"},
-		others:   []string{"github.com/go-json-experiment/json"},
+		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
 	"oidc": {

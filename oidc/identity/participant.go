@@ -1,5 +1,6 @@
-// Package identity knows who takes part: participants, and later parties with
-// their codes, accounts, authenticators, proofing and representation.
+// Package identity knows who takes part: participants; parties with their codes;
+// the accounts of persons with their proofing and what they log in with: a
+// password, and a one-time code as the second factor.
 package identity
 
 import (
@@ -10,11 +11,12 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// Conditions of stores.
+// Conditions of stores, of participants, parties and accounts alike. Who wraps
+// them says which.
 var (
-	ErrNotFound = errors.New("no such participant")
-	ErrExists   = errors.New("participant exists already")
-	ErrConflict = errors.New("participant changed since it was read")
+	ErrNotFound = errors.New("there is none")
+	ErrExists   = errors.New("it exists already")
+	ErrConflict = errors.New("it changed since it was read")
 )
 
 // Class is what kind of organization a participant is.

@@ -3,8 +3,9 @@ package identity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -22,16 +23,6 @@ type Config struct {
 	Record    func(context.Context, Fact) error // writes an event; required
 	Hashing   int                               // password hashes computed at a time; default: the number of processors, at most 4
 	Log       *slog.Logger                      // default: discards
-}
-
-// Fact is something that happened to an account or a party, for the events.
-// Nothing in it is personal.
-type Fact struct {
-	Action    string // such as account.create or login.refuse
-	Actor     string // account id, "cli", or empty for somebody unknown
-	Object    string // account or party id
-	Result    string // "ok", or the reason code of a refusal
-	RequestID string
 }
 
 // Sender delivers a message to a phone. The demo's shows them on a page.
@@ -55,103 +46,124 @@ type IdentityProofer interface {
 }
 
 // Service is the rules of who somebody is. Safe for concurrent use.
-type Service struct{ c Config }
+type Service struct {
+	c     Config
+	hash  *hashing
+	decoy atomic.Pointer[decoy]
+}
 
 // NewService checks c and returns a Service.
-func NewService(c Config) (*Service, error) { return &Service{c}, nil }
-
-// Registration is what is said of a new account and its person.
-type Registration struct {
-	Name      string
-	Code      party.Code // such as a citizen number 公民身份号码
-	LoginName string     // may be empty
-	Phone     string     // may be empty
-	Password  string     // may be empty: then a setup ticket is needed
-	RequestID string
-	Actor     string
-}
-
-// Register proofs a person and makes party and account. If the party is there
-// already, from a license's holder or an earlier try, it is used. Refusals are
-// *Error.
-func (s *Service) Register(ctx context.Context, r Registration) (Account, Party, error) {
-	return Account{}, Party{}, errNotBuilt
-}
-
-// Attempt is one try to log in with a password.
-type Attempt struct {
-	Login     string // login name, phone or code number, as typed
-	Password  string
-	Device    string     // the device's own token, from DeviceToken, if the browser has one; else empty
-	Address   netip.Addr // of the client
-	RequestID string
-}
-
-// CheckPassword returns the account that login and password name. An unknown
-// account, one without a password, a disabled one and a wrong password are one
-// *Error, login_refused, after the same work. When there were too many tries,
-// it is *Error with the reason too_many_tries and Retry set: limits are by
-// account and device, and by account and address for unknown devices, so that
-// nobody can lock out another person.
-func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error) {
-	return Account{}, errNotBuilt
-}
-
-// DeviceToken returns a token for the browser of somebody who has logged in,
-// which makes it a known device of the account; it is no credential.
-func (s *Service) DeviceToken(ctx context.Context, account string) (string, error) {
-	return "", errNotBuilt
-}
-
-// SentCode says where a one-time code went.
-type SentCode struct {
-	Phone  string        // masked, for the page
-	Expiry time.Duration // from now
-	Again  time.Duration // after which another one may be asked for
-}
-
-// SendCode sends a one-time code of six digits to the account's phone, bound to
-// a login: binding is a secret of that login, such as its session's id. Asked
-// again before Again is over it sends nothing and answers the same. *Error:
-// no_phone, too_many_codes (Retry is set), no_second_factor.
-func (s *Service) SendCode(ctx context.Context, account, binding, language, requestID string) (SentCode, error) {
-	return SentCode{}, errNotBuilt
-}
-
-// CheckCode checks a code for the account and the binding. Five tries, five
-// minutes, one use. *Error: code_wrong, code_expired, too_many_tries.
-func (s *Service) CheckCode(ctx context.Context, account, binding, code, requestID string) error {
-	return errNotBuilt
+func NewService(c Config) (*Service, error) {
+	if c.Parties == nil || c.Accounts == nil || c.Ephemeral == nil || c.Vault == nil || c.Record == nil {
+		return nil, errors.New("the service of identities needs Parties, Accounts, Ephemeral, a Vault and Record")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{c: c, hash: newHashing(c.Hashing)}, nil
 }
 
 // Account returns an account by its id, or ErrNotFound.
 func (s *Service) Account(ctx context.Context, id string) (Account, error) {
-	return Account{}, errNotBuilt
+	if !ValidID(id) {
+		return Account{}, ErrNotFound
+	}
+	r, err := s.c.Accounts.LoadAccount(ctx, id)
+	if err != nil {
+		return Account{}, fmt.Errorf("loading an account: %w", err)
+	}
+	return s.openAccount(ctx, r)
 }
 
 // Party returns a party by its id, or ErrNotFound.
 func (s *Service) Party(ctx context.Context, id string) (Party, error) {
-	return Party{}, errNotBuilt
+	if !ValidID(id) {
+		return Party{}, ErrNotFound
+	}
+	r, err := s.c.Parties.LoadParty(ctx, id)
+	if err != nil {
+		return Party{}, fmt.Errorf("loading a party: %w", err)
+	}
+	return s.openParty(ctx, r)
 }
 
-// SetupTicket makes a ticket, good for 15 minutes and one use, with which the
-// account's password is set, and returns it. Any earlier one ends. It is stored
-// as a hash.
-func (s *Service) SetupTicket(ctx context.Context, actor, account string) (string, error) {
-	return "", errNotBuilt
+// FindAccount returns the account to which a login name, phone or number leads,
+// as typed, or ErrNotFound. It is for operators: who logs in is told nothing of it.
+func (s *Service) FindAccount(ctx context.Context, login string) (Account, error) {
+	keys, err := s.loginKeys(ctx, readLogin(login))
+	if err != nil {
+		return Account{}, err
+	}
+	r, err := s.c.Accounts.FindAccount(ctx, keys)
+	if err != nil {
+		return Account{}, fmt.Errorf("finding an account: %w", err)
+	}
+	return s.openAccount(ctx, r)
 }
 
-// SetPassword spends a setup ticket and sets the account's password. *Error:
-// ticket_invalid (unknown, spent and expired alike), password_short,
-// password_long, password_common, password_personal. The ticket is spent only
-// with a good password.
-func (s *Service) SetPassword(ctx context.Context, ticket, password, requestID string) (Account, error) {
-	return Account{}, errNotBuilt
+// ListAccounts returns up to limit accounts with an ID greater than after, by ID.
+func (s *Service) ListAccounts(ctx context.Context, after string, limit int) ([]Account, error) {
+	records, err := s.c.Accounts.ListAccounts(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing accounts: %w", err)
+	}
+	accounts := make([]Account, 0, len(records))
+	for _, r := range records {
+		a, err := s.openAccount(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
 }
 
-// DisableAccount keeps an account from logging in, or lets it again.
+// DisableAccount keeps an account from logging in, or lets it again. ErrNotFound
+// if there is none.
 func (s *Service) DisableAccount(ctx context.Context, actor, account string, disabled bool) (Account, error) {
-	return Account{}, errNotBuilt
+	action := ActionAccountEnable
+	if disabled {
+		action = ActionAccountDisable
+	}
+	var a Account
+	err := s.recorded(ctx, Fact{Action: action, Actor: actor, Object: account}, func() (err error) {
+		a, err = s.change(ctx, account, func(a *Account) error { a.Disabled = disabled; return nil })
+		return err
+	})
+	return a, err
 }
 
-var errNotBuilt = errors.New("not built yet")
+// changeTries is how often a change is tried again when another one came between.
+const changeTries = 5
+
+// change applies a change to a stored account and returns the result. do may
+// refuse; it is called again when another change came between.
+func (s *Service) change(ctx context.Context, id string, do func(*Account) error) (Account, error) {
+	for try := 1; ; try++ {
+		a, err := s.Account(ctx, id)
+		if err != nil {
+			return Account{}, err
+		}
+		p, err := s.Party(ctx, a.Party)
+		if err != nil {
+			return Account{}, err
+		}
+		if err := do(&a); err != nil {
+			return Account{}, err
+		}
+		a.Updated = time.Now().UTC()
+		r, err := s.sealAccount(ctx, a, p)
+		if err != nil {
+			return Account{}, err
+		}
+		err = s.c.Accounts.UpdateAccount(ctx, r)
+		if errors.Is(err, ErrConflict) && try < changeTries {
+			continue
+		}
+		if err != nil {
+			return Account{}, fmt.Errorf("changing account %s: %w", id, err)
+		}
+		a.Revision++
+		return a, nil
+	}
+}

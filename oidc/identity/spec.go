@@ -8,13 +8,24 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// Error says why a participant was refused. Reason is one of: uscc_invalid,
-// name_invalid, class_unknown, area_code_invalid, level_invalid,
-// parent_invalid, successor_invalid, uscc_fixed. No value is echoed.
+// Error says why something was refused. No value is echoed. Reason is one of
+//
+//   - of a participant: uscc_invalid, name_invalid, class_unknown,
+//     area_code_invalid, level_invalid, parent_invalid, successor_invalid,
+//     uscc_fixed
+//   - of a person's registration: name_invalid, code_invalid,
+//     login_name_invalid, phone_invalid, no_proofing, not_matched,
+//     name_differs, account_exists, code_taken, login_name_taken, phone_taken
+//   - of a password: password_short, password_long, password_characters,
+//     password_common, password_personal, ticket_invalid
+//   - of a login: login_refused, too_many_tries, code_needed (see [Challenge]);
+//     code_wrong, code_expired, no_phone, no_second_factor, too_many_codes,
+//     code_not_sent
+//   - busy and unavailable: nothing was decided, try again later
 type Error struct {
 	Reason string
-	Detail string // one sentence: what is wrong and what to do
-	Err    error  // nil if there is no more to say
+	Detail string        // one sentence: what is wrong and what to do
+	Err    error         // nil if there is no more to say
 	Retry  time.Duration // after which it may be tried again; 0: says nothing of that
 }
 

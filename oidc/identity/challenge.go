@@ -1,0 +1,113 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"time"
+)
+
+// Challenge is CheckPassword's answer when there were too many tries from
+// unknown devices: whether the password is right is not said. If it is, and the
+// account has a phone, a code is on its way there, with which ConfirmLogin
+// returns the account. Who doesn't get a code can't tell why.
+type Challenge struct {
+	Handle string        // names it to ConfirmLogin; a secret of the browser's form
+	Life   time.Duration // from now
+}
+
+// Error implements error.
+func (c *Challenge) Error() string { return c.refusal().Error() }
+
+// Unwrap returns an *Error with the reason code_needed.
+func (c *Challenge) Unwrap() error { return c.refusal() }
+
+func (c *Challenge) refusal() *Error {
+	return &Error{Reason: "code_needed", Detail: "There were many tries. If login and password are right, a code was sent to the account's phone."}
+}
+
+// challengeTime is how long a guarded try takes, whatever is sent meanwhile.
+const challengeTime = 5 * time.Second
+
+// challenge keeps the answer to a guarded try, and sends the code if the
+// password was right. It takes the same time either way.
+func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason string, began time.Time) error {
+	c := &Challenge{Handle: newChallenge(), Life: codeLife}
+	kept := codeRecord{}
+	if reason == "" {
+		kept.Account = who.account.ID
+	}
+	code, err := s.keepCode(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept)
+	if err != nil {
+		return err
+	}
+	if reason == "" && who.account.Phone != "" {
+		if err := s.sendConfirmation(ctx, a, who.account, code, began); err != nil {
+			s.c.Log.WarnContext(ctx, "a login's confirmation could not be sent", "account", who.account.ID, "error", err)
+		}
+	}
+	s.noted(ctx, who.fact(ActionLoginChallenge, orOK(reason), a.RequestID))
+	wait := time.NewTimer(time.Until(began.Add(challengeTime)))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return c
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// challengeSubject stands where an account's id does.
+const challengeSubject = "login"
+
+func newChallenge() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func orOK(reason string) string {
+	if reason == "" {
+		return resultOK
+	}
+	return reason
+}
+
+// sendConfirmation sends the code of a challenge, within the account's limits
+// and the time that a guarded try takes.
+func (s *Service) sendConfirmation(ctx context.Context, a Attempt, account Account, code string, began time.Time) error {
+	if _, err := s.countCode(ctx, account.ID, time.Now()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithDeadline(ctx, began.Add(challengeTime-challengeTime/10))
+	defer cancel()
+	err := s.c.Sender.Send(ctx, Message{Phone: account.Phone, Text: codeText(code, a.Language, true), Code: code})
+	s.noted(ctx, Fact{Action: ActionCodeSend, Object: account.ID, Result: resultOf(err), RequestID: a.RequestID})
+	return err
+}
+
+// ConfirmLogin returns the account of a challenge, when its code is right, for
+// the browser with that binding: password and code are both checked then.
+// *Error as those of CheckCode, and login_refused if the account was disabled meanwhile.
+func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, requestID string) (Account, error) {
+	kept, err := s.spendCode(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
+	f := Fact{Action: ActionLoginConfirm, Object: kept.Account, Result: resultOf(err), RequestID: requestID}
+	if err != nil {
+		s.noted(ctx, f)
+		return Account{}, err
+	}
+	account, err := s.Account(ctx, kept.Account)
+	if err != nil {
+		return Account{}, fmt.Errorf("confirming a login: %w", err)
+	}
+	if account.Disabled {
+		f.Result = "account_disabled"
+		s.noted(ctx, f)
+		return Account{}, refusedLogin()
+	}
+	if err := s.c.Record(ctx, f); err != nil {
+		return Account{}, err
+	}
+	return account, nil
+}

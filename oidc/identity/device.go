@@ -1,0 +1,108 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+// A device token is
+//
+//	format (1 byte) ‖ device (16) ‖ made (8, seconds, big-endian) ‖ serial of the MAC's key (4) ‖ MAC (32)
+//
+// in base64url. The account is in the MAC alone: a cookie names nobody.
+const (
+	deviceFormat = 1
+	deviceID     = 16
+	deviceBytes  = 1 + deviceID + 8 + 4 + 32
+	deviceLife   = 365 * 24 * time.Hour
+
+	// deviceMost is how many persons a browser remembers: families share one.
+	deviceMost = 5
+	deviceSep  = "."
+)
+
+// DeviceToken returns a token for the browser of somebody who has logged in,
+// which makes it a known device of the account for a year; it is no credential.
+// had is what the browser has already, for other persons too, or empty: the
+// newest five stay.
+func (s *Service) DeviceToken(ctx context.Context, account, had string) (string, error) {
+	token := make([]byte, 0, deviceBytes)
+	token = append(token, deviceFormat)
+	token = token[:1+deviceID]
+	rand.Read(token[1:])
+	made := time.Now().Unix()
+	token = binary.BigEndian.AppendUint64(token, uint64(made))
+	mac, err := s.c.Vault.MAC(ctx, domainDevice, account, hex.EncodeToString(token[1:1+deviceID]), strconv.FormatInt(made, 10))
+	if err != nil {
+		return "", err
+	}
+	token = binary.BigEndian.AppendUint32(token, uint32(mac.Serial))
+	token = append(token, mac.Sum[:]...)
+	all := []string{base64.RawURLEncoding.EncodeToString(token)}
+	for _, old := range splitDevices(had) {
+		if device, err := s.device(ctx, account, old); err != nil {
+			return "", err
+		} else if device == "" && len(all) < deviceMost { // another person's
+			all = append(all, old)
+		}
+	}
+	return strings.Join(all, deviceSep), nil
+}
+
+// splitDevices returns the tokens of a cookie that have the form of one.
+func splitDevices(cookie string) []string {
+	const size = (deviceBytes*8 + 5) / 6
+	if len(cookie) > deviceMost*(size+1) {
+		return nil
+	}
+	var all []string
+	for token := range strings.SplitSeq(cookie, deviceSep) {
+		if len(token) == size {
+			all = append(all, token)
+		}
+	}
+	return all
+}
+
+// knownDevice returns the id of the device if a token of the cookie makes it one
+// of the account's, else "".
+func (s *Service) knownDevice(ctx context.Context, account, cookie string) (string, error) {
+	for _, token := range splitDevices(cookie) {
+		if device, err := s.device(ctx, account, token); device != "" || err != nil {
+			return device, err
+		}
+	}
+	return "", nil
+}
+
+func (s *Service) device(ctx context.Context, account, token string) (string, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) != deviceBytes || b[0] != deviceFormat {
+		return "", nil
+	}
+	device := hex.EncodeToString(b[1 : 1+deviceID])
+	made := int64(binary.BigEndian.Uint64(b[1+deviceID:]))
+	mac := signing.Lookup{Serial: int32(binary.BigEndian.Uint32(b[1+deviceID+8:]))}
+	copy(mac.Sum[:], b[1+deviceID+12:])
+	now := time.Now().Unix()
+	if made > now+60 || made < now-int64(deviceLife/time.Second) {
+		return "", nil
+	}
+	ok, err := s.c.Vault.CheckMAC(ctx, mac, domainDevice, account, device, strconv.FormatInt(made, 10))
+	if errors.Is(err, signing.ErrNoKey) { // purged, or made up
+		return "", nil
+	}
+	if err != nil || !ok {
+		return "", err
+	}
+	return device, nil
+}

@@ -1,0 +1,264 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Attempt is one try to log in with a password.
+type Attempt struct {
+	Login     string // login name, phone or code number, as typed
+	Password  string
+	Device    string     // what DeviceToken gave this browser; else empty
+	Address   netip.Addr // of the client
+	Binding   string     // a secret of the browser, to which a Challenge is bound
+	Language  string     // of a message, such as zh-CN or en
+	RequestID string
+}
+
+// CheckPassword returns the account that login and password name. An unknown
+// account, one without a password, a disabled one and a wrong password are one
+// *Error, login_refused, after the same work.
+//
+// Tries are limited by account and known device, and for unknown devices by
+// login, by login and address, and by address. Where those of unknown devices
+// are used up, the answer is a *Challenge, whether the password is right or not:
+// a code that was sent to the account's phone, if it was right, decides. So
+// nobody can lock out another person, and nobody can guess on. Without a Sender
+// the answer is *Error too_many_tries instead, with Retry set; so it is for an
+// address far beyond its limit.
+//
+// Also *Error: busy, if too many wait for a hash; unavailable, if tries can't be
+// counted.
+func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error) {
+	began := time.Now()
+	logins := readLogin(a.Login)
+	who, err := s.claimed(ctx, logins)
+	if err != nil {
+		return Account{}, err
+	}
+	t, err := s.try(ctx, a, logins[0], who, began)
+	if err != nil {
+		return Account{}, err
+	}
+	if t.refused != nil {
+		s.noted(ctx, who.fact(ActionLogin, t.refused.Reason, a.RequestID))
+		return Account{}, t.refused
+	}
+	reason, err := s.judge(ctx, who, a.Password)
+	if err != nil {
+		return Account{}, err
+	}
+	if t.guarded {
+		return Account{}, s.challenge(ctx, a, who, reason, began)
+	}
+	if reason != "" {
+		s.noted(ctx, who.fact(ActionLogin, reason, a.RequestID))
+		return Account{}, refusedLogin()
+	}
+	s.takeBack(ctx, began, t.counted...)
+	if err := s.c.Record(ctx, who.fact(ActionLogin, resultOK, a.RequestID)); err != nil {
+		return Account{}, err
+	}
+	return s.renewHash(ctx, who.account, a.Password), nil
+}
+
+func refusedLogin() error {
+	return &Error{Reason: "login_refused", Detail: "Login or password is wrong, or the account can't be used. Check both and try again."}
+}
+
+// claimant is who somebody says they are: an account, or the decoy's if there is none.
+type claimant struct {
+	account Account
+	there   bool
+}
+
+// fact returns a fact about the account, or about nobody.
+func (c claimant) fact(action, result, requestID string) Fact {
+	f := Fact{Action: action, Result: result, RequestID: requestID}
+	if c.there {
+		f.Object = c.account.ID
+	}
+	return f
+}
+
+// claimed finds the account of a login: one query and one record opened, whether
+// there is one or not.
+func (s *Service) claimed(ctx context.Context, logins []login) (claimant, error) {
+	keys, err := s.loginKeys(ctx, logins)
+	if err != nil {
+		return claimant{}, err
+	}
+	d, err := s.aDecoy(ctx)
+	if err != nil {
+		return claimant{}, err
+	}
+	r, err := s.c.Accounts.FindAccount(ctx, keys)
+	there := err == nil
+	if errors.Is(err, ErrNotFound) {
+		r, err = d.record, nil
+	}
+	if err != nil {
+		return claimant{}, fmt.Errorf("finding an account: %w", err)
+	}
+	account, err := s.openAccount(ctx, r)
+	return claimant{account, there}, err
+}
+
+// decoy is an account that nobody has, sealed as the others are, so that an
+// unknown login costs what a known one does.
+type decoy struct {
+	record AccountRecord
+	hash   PasswordHash // of no password
+}
+
+// aDecoy returns the decoy, and makes it the first time.
+func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
+	if d := s.decoy.Load(); d != nil {
+		return d, nil
+	}
+	now := time.Now().UTC()
+	d := &decoy{hash: s.hash.blank()}
+	a := Account{
+		ID: NewID(), Party: NewID(), LoginName: "nobody.at.all", Phone: "+8610000000000", Password: d.hash,
+		Proofing: Proofing{Level: 2, Method: "register_match", Source: "decoy", At: now}, Created: now, Updated: now, Revision: 1,
+	}
+	var err error
+	if d.record, err = s.sealAccount(ctx, a, Party{}); err != nil {
+		return nil, err
+	}
+	s.decoy.Store(d)
+	return d, nil
+}
+
+// judge checks a password, always by one hash, and returns why not, or "".
+func (s *Service) judge(ctx context.Context, who claimant, password string) (reason string, err error) {
+	d, err := s.aDecoy(ctx)
+	if err != nil {
+		return "", err
+	}
+	hash := who.account.Password
+	if hash.IsZero() {
+		hash = d.hash
+	}
+	normal, ok := normalPassword(password)
+	right, err := s.hash.matches(ctx, hash, normal)
+	switch {
+	case err != nil:
+		return "", err
+	case !who.there:
+		return "unknown_account", nil
+	case who.account.Disabled:
+		return "account_disabled", nil
+	case who.account.Password.IsZero():
+		return "no_password", nil
+	case !right || !ok:
+		return "wrong_password", nil
+	}
+	return "", nil
+}
+
+// maxPasswordBytes is the longest password that is looked at.
+const maxPasswordBytes = 1024
+
+// normalPassword returns the form in which a password is hashed: NFKC, so that
+// keyboards don't matter (NIST SP 800-63B section 3.1.1.2). What can't be a
+// password becomes another one, and false.
+func normalPassword(s string) (string, bool) {
+	if len(s) > maxPasswordBytes || !utf8.ValidString(s) {
+		return "", false
+	}
+	return norm.NFKC.String(s), true
+}
+
+// renewHash hashes a password again, at today's cost, if its hash was made at
+// another one. A login doesn't fail with it.
+func (s *Service) renewHash(ctx context.Context, a Account, password string) Account {
+	if !s.hash.outdated(a.Password) {
+		return a
+	}
+	normal, _ := normalPassword(password)
+	renewed, err := s.hash.make(ctx, normal)
+	if err == nil {
+		renewed.Set = a.Password.Set
+		var changed Account
+		changed, err = s.change(ctx, a.ID, func(now *Account) error {
+			if string(now.Password.Sum) == string(a.Password.Sum) { // else it was just set anew
+				now.Password = renewed
+			}
+			return nil
+		})
+		if err == nil {
+			return changed
+		}
+	}
+	s.c.Log.WarnContext(ctx, "a password's hash could not be renewed", "account", a.ID, "error", err)
+	return a
+}
+
+// tried is what the limits say to a try.
+type tried struct {
+	counted []tally // to be taken back if it is no guess
+	guarded bool    // its answer is to be withheld
+	refused *Error
+}
+
+// try counts an attempt against its limits. What is counted for unknown devices
+// is the login as it was typed, not the account: whether two logins lead to one
+// account, or to any, can't be told from the limits.
+func (s *Service) try(ctx context.Context, a Attempt, typed login, who claimant, now time.Time) (tried, error) {
+	device, err := s.knownDevice(ctx, who.account.ID, a.Device)
+	if err != nil {
+		return tried{}, err
+	}
+	if device != "" {
+		t, err := s.count(ctx, ofDevice, now, who.account.ID, device)
+		if err != nil || !t.over() {
+			return tried{counted: []tally{t}}, err
+		}
+	}
+	from := addressOf(a.Address)
+	address, err := s.count(ctx, ofAddress, now, from)
+	if err != nil {
+		return tried{}, err
+	}
+	if address.n > ofAddressHard.most {
+		return tried{refused: tooManyTries(address, now)}, nil
+	}
+	here, err := s.count(ctx, ofLoginAddress, now, string(typed.kind), typed.value, from)
+	if err != nil {
+		return tried{}, err
+	}
+	day, err := s.count(ctx, ofLoginDay, now, string(typed.kind), typed.value)
+	if err != nil {
+		return tried{}, err
+	}
+	t := tried{counted: []tally{address, here, day}}
+	if day.n > monthAfter {
+		month, err := s.count(ctx, ofLoginMonth, now, string(typed.kind), typed.value)
+		if err != nil {
+			return tried{}, err
+		}
+		t.counted = append(t.counted, month)
+	}
+	for _, c := range t.counted {
+		if !c.over() {
+			continue
+		}
+		t.guarded = true
+		if s.c.Sender == nil && (t.refused == nil || t.refused.Retry < c.ends.Sub(now)) {
+			t.refused = tooManyTries(c, now)
+		}
+	}
+	return t, nil
+}
+
+func tooManyTries(t tally, now time.Time) *Error {
+	return &Error{Reason: "too_many_tries", Detail: "There were too many tries. Wait a while and try again.", Retry: t.ends.Sub(now)}
+}

@@ -1,0 +1,166 @@
+package identity
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"yizheng.internal/license/party"
+)
+
+// loginKind is one of the ways in which somebody says who they are.
+type loginKind string
+
+const (
+	byName    loginKind = "name"
+	byPhone   loginKind = "phone"
+	byCode    loginKind = "code" // the number of a document, whatever its type: there is one input field
+	byNothing loginKind = "none" // what nobody can be called
+)
+
+// login is one reading of what was typed, folded.
+type login struct {
+	kind  loginKind
+	value string
+}
+
+// maxLogin is the longest input that is looked at, in bytes.
+const maxLogin = 256
+
+// readLogin returns everything that somebody may mean by what they typed, the
+// likeliest first; at least one.
+func readLogin(typed string) []login {
+	if len(typed) > maxLogin || !utf8.ValidString(typed) {
+		return []login{{kind: byNothing}}
+	}
+	var all []login
+	if phone, err := ParsePhone(typed); err == nil {
+		all = append(all, login{byPhone, phone})
+	}
+	code := foldCode(typed)
+	name, err := ParseLoginName(typed)
+	if err == nil {
+		all = append(all, login{byName, name})
+	}
+	if code != "" {
+		all = append(all, login{byCode, code})
+	}
+	if len(all) == 0 {
+		all = append(all, login{kind: byNothing})
+	}
+	return all
+}
+
+// foldCode brings a document's number into the form in which it is looked up:
+// people type it in groups.
+func foldCode(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, party.FoldCode(s))
+}
+
+// ParseLoginName folds a login name, width and case, and checks it: 3 to 64
+// letters, digits and . _ - @, the first one a letter; not what looks like a
+// document's number, some letters and then digits, which is somebody else's
+// login perhaps. Refusals are *Error with the reason login_name_invalid.
+func ParseLoginName(s string) (string, error) {
+	invalid := &Error{Reason: "login_name_invalid", Detail: "a login name has 3 to 64 letters, digits, or . _ - @, begins with a letter, and doesn't look like a document's number"}
+	if len(s) > maxLogin || !utf8.ValidString(s) {
+		return "", invalid
+	}
+	name := foldName(s)
+	if n := utf8.RuneCountInString(name); n < 3 || n > 64 || likeNumber.MatchString(name) {
+		return "", invalid
+	}
+	for i, r := range name {
+		if !unicode.IsLetter(r) && (i == 0 || !unicode.In(r, unicode.Nd, unicode.Mn, unicode.Mc) && !strings.ContainsRune("._-@", r)) {
+			return "", invalid
+		}
+	}
+	return name, nil
+}
+
+// likeNumber matches what documents' numbers look like: E12345678, 军字第1234567号.
+var likeNumber = regexp.MustCompile(`^\pL{0,4}\d{5,}\pL?$`)
+
+// foldName folds until nothing changes any more: a small letter may compose
+// where the capital doesn't.
+func foldName(s string) string {
+	s = strings.TrimSpace(s)
+	for range 4 {
+		folded := norm.NFKC.String(strings.ToLower(strings.ToUpper(norm.NFKC.String(s))))
+		if folded == s {
+			break
+		}
+		s = folded
+	}
+	return s
+}
+
+// ParsePhone returns a phone number in the form of E.164. Eleven digits that
+// begin with 13 to 19 are a mobile number of the mainland, with 86 before them
+// or not; others begin with + or 00. Spaces and hyphens don't count. Refusals
+// are *Error with the reason phone_invalid.
+func ParsePhone(s string) (string, error) {
+	invalid := &Error{Reason: "phone_invalid", Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
+	if len(s) > maxLogin || !utf8.ValidString(s) {
+		return "", invalid
+	}
+	digits := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '-' {
+			return -1
+		}
+		return r
+	}, party.FoldCode(s))
+	if mainland.MatchString(digits) {
+		return "+86" + digits[len(digits)-11:], nil
+	}
+	number, plus := strings.CutPrefix(digits, "+")
+	if !plus {
+		number, plus = strings.CutPrefix(digits, "00")
+	}
+	if !plus || !abroad.MatchString(number) || strings.HasPrefix(number, "86") {
+		return "", invalid
+	}
+	return "+" + number, nil
+}
+
+var (
+	mainland = regexp.MustCompile(`^(?:(?:\+|00)?86)?1[3-9][0-9]{9}$`)
+	abroad   = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
+)
+
+// maskPhone returns a number as its owner may be shown it before the second
+// factor: its last four digits, and the three that say whose network it was.
+func maskPhone(phone string) string {
+	local := strings.TrimPrefix(phone, "+86")
+	if len(local) < 8 {
+		return strings.Repeat("*", len(local))
+	}
+	return local[:3] + strings.Repeat("*", len(local)-7) + local[len(local)-4:]
+}
+
+// logins returns all that lead to an account: its login name, its phone, and
+// the numbers that the person holds on a day. A former number is none: it may be
+// another's today.
+func (a Account) logins(p Party, today party.Date) []login {
+	var all []login
+	if a.LoginName != "" {
+		all = append(all, login{byName, a.LoginName})
+	}
+	if a.Phone != "" {
+		all = append(all, login{byPhone, a.Phone})
+	}
+	for _, c := range p.Codes {
+		if (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today) {
+			all = append(all, login{byCode, foldCode(c.Value)})
+		}
+	}
+	return all
+}

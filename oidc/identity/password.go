@@ -1,0 +1,106 @@
+package identity
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"yizheng.internal/license/party"
+)
+
+// Length is what makes a password hard to guess, so it is all that is asked for,
+// and no mixture of characters (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5.0
+// 6.2.1 to 6.2.9). Eight is NIST's least for a password beside a second factor: no
+// license is seen or released without that one, guesses are few (see the limits),
+// and longer ones are what elderly people write on the card. Whoever likes fifteen
+// is welcome: up to 128 are taken whole, and pasting is allowed.
+const (
+	minPassword = 8
+	maxPassword = 128
+)
+
+// checkPassword refuses a new password with *Error: password_short,
+// password_long, password_characters, password_common, password_personal.
+func checkPassword(password string, a Account, p Party) error {
+	normal, ok := normalPassword(password)
+	if !ok && utf8.ValidString(password) {
+		return longPassword()
+	}
+	switch n := utf8.RuneCountInString(normal); {
+	case !ok || strings.ContainsFunc(normal, unicode.IsControl):
+		return &Error{Reason: "password_characters", Detail: "A password has no control characters, such as tabs or line breaks."}
+	case n < minPassword:
+		return &Error{Reason: "password_short", Detail: "A password has at least 8 characters. Several words are easy to remember."}
+	case n > maxPassword:
+		return longPassword()
+	}
+	if personal(normal, a, p) {
+		return &Error{Reason: "password_personal", Detail: "The password contains what others know of you: your name, login, phone, number or birth date. Choose another."}
+	}
+	if common(normal) {
+		return &Error{Reason: "password_common", Detail: "The password is among the first that anybody would try. Choose another."}
+	}
+	return nil
+}
+
+func longPassword() error {
+	return &Error{Reason: "password_long", Detail: "A password has at most 128 characters."}
+}
+
+// personal reports whether a password contains what others know of the person.
+func personal(password string, a Account, p Party) bool {
+	folded := foldName(password)
+	for _, known := range personalParts(a, p) {
+		if strings.Contains(folded, foldName(known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// personalParts returns what must not stand in a password.
+func personalParts(a Account, p Party) []string {
+	var parts []string
+	add := func(least int, texts ...string) {
+		for _, t := range texts {
+			if utf8.RuneCountInString(t) >= least {
+				parts = append(parts, t)
+			}
+		}
+	}
+	add(3, a.LoginName)
+	local := strings.TrimPrefix(strings.TrimPrefix(a.Phone, "+86"), "+")
+	add(6, local, last(local, 8))
+	for _, name := range append([]string{p.Name}, p.FormerNames...) {
+		add(2, name)
+		for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return !unicode.IsLetter(r) }) {
+			if word != name && word[0] < utf8.RuneSelf {
+				add(4, word) // of a name in letters each word
+			} else {
+				add(2, word)
+			}
+		}
+	}
+	for _, c := range p.AllCodes() {
+		add(6, c.Value, last(c.Value, 8), last(c.Value, 6)) // the last six are the classic first password
+		if born, ok := c.BirthDate(); ok {
+			parts = append(parts, birthdays(born)...)
+		}
+	}
+	return parts
+}
+
+// birthdays returns the ways in which people write a date.
+func birthdays(d party.Date) []string {
+	iso := d.String() // 2006-01-02
+	y, m, day := iso[:4], iso[5:7], iso[8:]
+	return []string{y + m + day, y[2:] + m + day, y + "-" + m + "-" + day, y + "." + m + "." + day, y + "/" + m + "/" + day, day + m + y, m + day + y}
+}
+
+// last returns the last n characters of a text that has more.
+func last(s string, n int) string {
+	if len(s) <= n {
+		return ""
+	}
+	return s[len(s)-n:]
+}

@@ -1,0 +1,201 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// Registration is what is said of a new account and its person.
+type Registration struct {
+	Name      string
+	Code      party.Code // such as a citizen number 公民身份号码
+	LoginName string     // may be empty
+	Phone     string     // may be empty
+	Password  string     // may be empty: then a setup ticket is needed
+	RequestID string
+	Actor     string
+	// Proofing is evidence that somebody else has, such as a clerk who saw the
+	// document; nil: the IdentityProofer is asked.
+	Proofing *Proofing
+}
+
+// Register proofs a person and makes party and account. If the party is there
+// already, from a license's holder or an earlier try, it is used, provided that
+// it has the name. Of registrations side by side one succeeds. Refusals are
+// *Error.
+func (s *Service) Register(ctx context.Context, r Registration) (Account, Party, error) {
+	r, err := r.checked()
+	if err != nil {
+		return Account{}, Party{}, err
+	}
+	proofing, err := s.proof(ctx, r)
+	if err != nil {
+		return Account{}, Party{}, err
+	}
+	now := time.Now().UTC()
+	a := Account{ID: NewID(), LoginName: r.LoginName, Phone: r.Phone, Proofing: proofing, Created: now, Updated: now, Revision: 1}
+	if r.Password != "" {
+		person := Party{Name: r.Name, Codes: []PartyCode{{Code: r.Code}}}
+		if a.Password, err = s.newPassword(ctx, r.Password, a, person); err != nil {
+			return Account{}, Party{}, err
+		}
+	}
+	p, err := s.partyOf(ctx, r, proofing.Source, now)
+	if err != nil {
+		return Account{}, Party{}, err
+	}
+	a.Party = p.ID
+	err = s.recorded(ctx, Fact{Action: ActionAccountCreate, Actor: r.Actor, Object: a.ID, RequestID: r.RequestID}, func() error {
+		if err := s.checkFree(ctx, a, p); err != nil {
+			return err
+		}
+		record, err := s.sealAccount(ctx, a, p)
+		if err != nil {
+			return err
+		}
+		err = s.c.Accounts.CreateAccount(ctx, record)
+		if errors.Is(err, ErrExists) { // made since it was checked, or the party has one that lost its logins
+			if refused := s.checkFree(ctx, a, p); refused != nil {
+				return refused
+			}
+			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: err}
+		}
+		return err
+	})
+	if err != nil {
+		return Account{}, Party{}, fmt.Errorf("registering a person: %w", err)
+	}
+	return a, p, nil
+}
+
+// checked returns the registration in the form in which it is kept.
+func (r Registration) checked() (Registration, error) {
+	var err error
+	if r.Name, err = party.ParseName(r.Name); err != nil {
+		return r, &Error{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error(), Err: err}
+	}
+	if r.Code, err = party.ParseCode(r.Code.Type, r.Code.Value); err != nil {
+		return r, &Error{Reason: "code_invalid", Detail: "not a number of that type: " + err.Error(), Err: err}
+	}
+	if r.Code.Type.Class() != party.Person {
+		return r, &Error{Reason: "code_invalid", Detail: "that is an organization's code: accounts are persons'"}
+	}
+	if born, ok := r.Code.BirthDate(); ok && born.After(party.DateOf(time.Now())) {
+		return r, &Error{Reason: "code_invalid", Detail: "the birth date in the number is in the future"}
+	}
+	if r.LoginName != "" {
+		if r.LoginName, err = ParseLoginName(r.LoginName); err != nil {
+			return r, err
+		}
+	}
+	if r.Phone != "" {
+		if r.Phone, err = ParsePhone(r.Phone); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// proof returns the evidence that there is such a person.
+func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err error) {
+	switch {
+	case r.Proofing != nil:
+		p = *r.Proofing
+	case s.c.Proofer == nil:
+		return Proofing{}, &Error{Reason: "no_proofing", Detail: "no register is connected that could confirm who somebody is"}
+	default:
+		if p, err = s.c.Proofer.Proof(ctx, r.Name, r.Code); err != nil {
+			return Proofing{}, fmt.Errorf("proofing a person: %w", err)
+		}
+	}
+	if p.Level < 0 || p.Level > 3 {
+		return Proofing{}, fmt.Errorf("proofing a person: level %d isn't 0 to 3", p.Level)
+	}
+	if p.At.IsZero() {
+		p.At = time.Now().UTC().Truncate(time.Second)
+	}
+	return p, nil
+}
+
+// partyOf returns the party that a code leads to, if it is a person of that
+// name, or makes it.
+func (s *Service) partyOf(ctx context.Context, r Registration, source string, now time.Time) (Party, error) {
+	keys, err := s.codeKeys(ctx, r.Code)
+	if err != nil {
+		return Party{}, err
+	}
+	find := func() (Party, error) {
+		record, err := s.c.Parties.FindParty(ctx, keys)
+		if err != nil {
+			return Party{}, err
+		}
+		p, err := s.openParty(ctx, record)
+		if err == nil && !(p.Kind == Person && p.named(r.Name)) {
+			err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
+		}
+		return p, err
+	}
+	p, err := find()
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return p, finding(err)
+	}
+	p = Party{
+		ID: NewID(), Kind: Person, Name: r.Name, Codes: []PartyCode{{Code: r.Code, Source: source}},
+		Created: now, Updated: now, Revision: 1,
+	}
+	record, err := s.sealParty(ctx, p)
+	if err != nil {
+		return Party{}, err
+	}
+	err = s.recorded(ctx, Fact{Action: ActionPartyCreate, Actor: r.Actor, Object: p.ID, RequestID: r.RequestID}, func() error {
+		return s.c.Parties.CreateParty(ctx, record)
+	})
+	if errors.Is(err, ErrExists) { // made since it was looked for
+		p, err = find()
+	}
+	return p, finding(err)
+}
+
+func finding(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("finding or making a party: %w", err)
+}
+
+// named reports whether the party has or had that name.
+func (p Party) named(name string) bool {
+	key := party.NameKey(name)
+	return key == party.NameKey(p.Name) || slices.ContainsFunc(p.FormerNames, func(former string) bool { return key == party.NameKey(former) })
+}
+
+// checkFree says which of an account's logins leads to another one. Its caller
+// is trusted to know: people who log in are told nothing of the kind.
+func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
+	for _, l := range a.logins(p, party.DateOf(time.Now())) {
+		keys, err := s.loginKeys(ctx, []login{l})
+		if err != nil {
+			return err
+		}
+		other, err := s.c.Accounts.FindAccount(ctx, keys)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			continue
+		case err != nil:
+			return fmt.Errorf("finding an account: %w", err)
+		case other.Party == p.ID:
+			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: ErrExists}
+		case l.kind == byName:
+			return &Error{Reason: "login_name_taken", Detail: "somebody else has that login name: choose another", Err: ErrExists}
+		case l.kind == byPhone:
+			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: ErrExists}
+		}
+		return &Error{Reason: "code_taken", Detail: "somebody else logs in with a document of that number", Err: ErrExists}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Domains of lookup keys and MACs. They are stored, in effect: never change one.
+const (
+	domainPartyCode = "party.code"
+	domainLogin     = "account.login"
+	domainTries     = "account.tries"
+	domainDevice    = "account.device"
+	domainCode      = "account.code"
+	domainCodeKey   = "account.code.key"
+)
+
+func accountPlace(id string) signing.Place {
+	return signing.Place{Table: "accounts", Row: id, Column: "body"}
+}
+func partyPlace(id string) signing.Place {
+	return signing.Place{Table: "parties", Row: id, Column: "body"}
+}
+
+// loginKeys returns the lookup keys of logins under every live lookup key.
+func (s *Service) loginKeys(ctx context.Context, logins []login) ([]signing.Lookup, error) {
+	var all []signing.Lookup
+	for _, l := range logins {
+		keys, err := s.c.Vault.Lookups(ctx, domainLogin, string(l.kind), l.value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+	}
+	return all, nil
+}
+
+// codeKeys returns the lookup keys of a party's codes, former ones too.
+func (s *Service) codeKeys(ctx context.Context, codes ...party.Code) ([]signing.Lookup, error) {
+	var all []signing.Lookup
+	for _, c := range codes {
+		keys, err := s.c.Vault.Lookups(ctx, domainPartyCode, string(c.Type), c.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+	}
+	return all, nil
+}
+
+// sealAccount returns an account as it is stored, with the logins it has today.
+func (s *Service) sealAccount(ctx context.Context, a Account, p Party) (AccountRecord, error) {
+	keys, err := s.loginKeys(ctx, a.logins(p, party.DateOf(time.Now())))
+	if err != nil {
+		return AccountRecord{}, err
+	}
+	body, err := s.seal(ctx, accountPlace(a.ID), a)
+	if err != nil {
+		return AccountRecord{}, err
+	}
+	return AccountRecord{
+		ID: a.ID, Party: a.Party, Disabled: a.Disabled, Revision: a.Revision, Body: body,
+		Created: a.Created, Updated: a.Updated, Logins: keys,
+	}, nil
+}
+
+func (s *Service) openAccount(ctx context.Context, r AccountRecord) (Account, error) {
+	var a Account
+	if err := s.open(ctx, accountPlace(r.ID), r.Body, &a); err != nil {
+		return Account{}, fmt.Errorf("account %s: %w", r.ID, err)
+	}
+	a.ID, a.Party, a.Disabled, a.Revision, a.Created, a.Updated = r.ID, r.Party, r.Disabled, r.Revision, r.Created, r.Updated
+	return a, nil
+}
+
+// sealParty returns a party as it is stored.
+func (s *Service) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
+	keys, err := s.codeKeys(ctx, p.AllCodes()...)
+	if err != nil {
+		return PartyRecord{}, err
+	}
+	body, err := s.seal(ctx, partyPlace(p.ID), p)
+	if err != nil {
+		return PartyRecord{}, err
+	}
+	return PartyRecord{
+		ID: p.ID, Kind: p.Kind, Revision: p.Revision, Body: body, Created: p.Created, Updated: p.Updated, Codes: keys,
+	}, nil
+}
+
+func (s *Service) openParty(ctx context.Context, r PartyRecord) (Party, error) {
+	var p Party
+	if err := s.open(ctx, partyPlace(r.ID), r.Body, &p); err != nil {
+		return Party{}, fmt.Errorf("party %s: %w", r.ID, err)
+	}
+	p.ID, p.Kind, p.Revision, p.Created, p.Updated = r.ID, r.Kind, r.Revision, r.Created, r.Updated
+	return p, nil
+}
+
+func (s *Service) seal(ctx context.Context, at signing.Place, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s.%s: %w", at.Table, at.Column, err)
+	}
+	return s.c.Vault.Seal(ctx, at, plain)
+}
+
+func (s *Service) open(ctx context.Context, at signing.Place, sealed []byte, v any) error {
+	plain, err := s.c.Vault.Open(ctx, at, sealed)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(plain, v); err != nil {
+		return fmt.Errorf("decoding %s.%s: %w", at.Table, at.Column, err)
+	}
+	return nil
+}

@@ -7,126 +7,149 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 )
 
 // Paths of the provider's endpoints, below the issuer.
 const (
-	tokenPath    = "/oauth/token"
-	jwksPath     = "/oauth/jwks"
-	metadataPath = "/.well-known/oauth-authorization-server" // RFC 8414
+	authorizePath     = "/oauth/authorize"
+	parPath           = "/oauth/par"
+	tokenPath         = "/oauth/token"
+	userInfoPath      = "/oauth/userinfo"
+	introspectionPath = "/oauth/introspect"
+	revocationPath    = "/oauth/revoke"
+	endSessionPath    = "/oauth/end_session"
+	jwksPath          = "/oauth/jwks"
+	metadataPath      = "/.well-known/oauth-authorization-server" // RFC 8414
+	discoveryPath     = "/.well-known/openid-configuration"       // OpenID Connect Discovery 1.0
 )
 
 // oauthConfig says what the provider's endpoints work with.
 type oauthConfig struct {
 	Provider  *oidc.Provider
+	People    bool // there are logins
 	Log       *slog.Logger
 	Address   func(*http.Request) netip.Addr // of the client
 	RequestID func(context.Context) string
 	Refused   func(code string) // counts the refusal of somebody not authenticated
+	Step      func(name string) // failpoints of tests
 }
 
-// oauth is the provider's endpoints over HTTP. Behind it stands zitadel/oidc's
-// op.Server, which routes by grant type and writes the answers; before it our
-// own guard, for that library takes more than it should: a GET, secrets in the
-// query, repeated parameters, bodies of any size.
+// oauth is the provider's endpoints over HTTP at which clients authenticate.
+// Behind it stands zitadel/oidc's op.Server, which routes by grant type and
+// writes the answers; before it our own guard, for that library takes more than
+// it should: a GET, secrets in the query, repeated parameters, bodies of any size.
 type oauth struct {
 	c        oauthConfig
 	library  http.Handler
-	metadata []byte
 	failures failureLimiter
 }
 
-func newOAuth(c oauthConfig) (*oauth, error) {
-	metadata, err := metadataOf(c.Provider.Issuer())
-	if err != nil {
-		return nil, err
-	}
-	o := &oauth{c: c, metadata: metadata, failures: newFailureLimiter()}
+func newOAuth(c oauthConfig) *oauth {
+	o := &oauth{c: c, failures: newFailureLimiter()}
 	// The endpoints not named here are not there: neither at their default
 	// paths nor anywhere else. /healthz and /ready, which it always adds, are
 	// out of reach because no route of ours leads there.
-	endpoints := op.Endpoints{Token: op.NewEndpoint(tokenPath), JwksURI: op.NewEndpoint(jwksPath)}
+	endpoints := op.Endpoints{
+		Token: op.NewEndpoint(tokenPath), Introspection: op.NewEndpoint(introspectionPath), Revocation: op.NewEndpoint(revocationPath),
+	}
 	// nil is the only way to be rid of a CORS policy that reflects any origin.
 	o.library = op.RegisterServer(&authorizationServer{oauth: o}, endpoints, op.WithServerCORSOptions(nil))
-	return o, nil
+	return o
 }
 
 // token serves the token endpoint (RFC 6749 section 3.2), all methods.
-func (o *oauth) token(w http.ResponseWriter, r *http.Request) {
-	// Section 5.1: on every answer that could hold a token or say why not.
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pragma", "no-cache")
-	x, err := o.readTokenRequest(w, r)
+func (o *oauth) token(w http.ResponseWriter, r *http.Request) { o.serve(w, r, o.readGrant) }
+
+// introspect serves the introspection endpoint (RFC 7662 section 2), all methods.
+func (o *oauth) introspect(w http.ResponseWriter, r *http.Request) { o.serve(w, r, confidential) }
+
+// revoke serves the revocation endpoint (RFC 7009 section 2), all methods.
+func (o *oauth) revoke(w http.ResponseWriter, r *http.Request) { o.serve(w, r, nil) }
+
+// serve lets a client's request through to the library, if the guard and the
+// endpoint's own check let it pass.
+func (o *oauth) serve(w http.ResponseWriter, r *http.Request, check func(*exchange) error) {
+	noStore(w)
+	x, err := o.readRequest(w, r)
+	if err == nil && check != nil {
+		err = check(x)
+	}
 	if err != nil {
-		o.refuse(w, r, err)
+		o.refuse(w, r, x, err)
 		return
 	}
 	o.library.ServeHTTP(&challenger{w, x}, x.forLibrary(r))
 }
 
-// jwks serves the key set. Keys stand in it well before they sign, so it may
-// be kept for a while.
-func (o *oauth) jwks(w http.ResponseWriter, r *http.Request) {
-	r.Body, r.URL.RawQuery = http.NoBody, "" // nothing in them matters, so nothing in them can fail
-	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(signing.KeySetAge/time.Second)))
-	o.library.ServeHTTP(&challenger{w, new(exchange)}, r)
+// noStore is for every answer that could hold a token or say why not (RFC 6749
+// section 5.1).
+func noStore(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
 }
 
-// exchange is what is known of a token request under way.
-type exchange struct {
-	credentials oidc.Credentials
-	grant       string
-	form        map[string][]string // without credentials
-	address     netip.Addr
-	retryAfter  time.Duration // to be told to the client; 0: nothing
+// confidential refuses clients that don't authenticate.
+func confidential(x *exchange) error {
+	if x.credentials.Method == oidc.AuthNone {
+		return &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing"}
+	}
+	return nil
+}
+
+// readGrant checks that the grant is one that is implemented here.
+func (o *oauth) readGrant(x *exchange) error {
+	switch oidc.GrantType(x.form.Get("grant_type")) {
+	case oidc.GrantClientCredentials:
+		return confidential(x)
+	case oidc.GrantCode, oidc.GrantRefresh:
+		if o.c.People {
+			return nil
+		}
+	case "":
+		return invalidRequest("grant_type is missing")
+	}
+	if !o.c.People {
+		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials"}
+	}
+	return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is authorization_code, refresh_token or client_credentials"}
 }
 
 type exchangeKey struct{}
 
 // forLibrary returns the request as the library is to see it: with the
-// parameters that passed, in the body alone, and without any secret, so that
-// none can get into what it logs.
+// parameters that passed, in the body alone, and without any secret of the
+// client's, so that none can get into what it logs.
 func (x *exchange) forLibrary(r *http.Request) *http.Request {
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	u := *r.URL
-	u.Path, u.RawPath, u.RawQuery = tokenPath, "", ""
+	u.RawPath, u.RawQuery = "", ""
 	r.URL, r.Body = &u, http.NoBody
 	r.Header = http.Header{"Content-Type": {formType}}
 	r.PostForm = make(map[string][]string, len(x.form)+2)
 	maps.Copy(r.PostForm, x.form)
-	r.PostForm.Set("grant_type", x.grant)
 	r.PostForm.Set("client_id", x.credentials.ID)
+	if u.Path == introspectionPath {
+		r.PostForm.Set("client_secret", "withheld") // without one it refuses before it asks us
+	}
 	r.Form = r.PostForm
 	return r
 }
 
-// authorizationServer implements op.Server. What it doesn't implement has no
-// route, so the library's answers to that are never seen.
-type authorizationServer struct {
-	op.UnimplementedServer
-	oauth *oauth
-}
-
-// VerifyClient implements op.Server: it authenticates the client.
-func (s *authorizationServer) VerifyClient(ctx context.Context, _ *op.Request[op.ClientCredentials]) (op.Client, error) {
-	x, ok := ctx.Value(exchangeKey{}).(*exchange)
-	if !ok {
-		return nil, s.oauth.libraryError(ctx, nil, errors.New("token request came past the guard"))
-	}
-	client, err := s.oauth.c.Provider.Authenticate(ctx, x.credentials)
+// authenticate returns the client whose credentials came with a request.
+func (o *oauth) authenticate(ctx context.Context, x *exchange) (oidc.Client, error) {
+	client, err := o.c.Provider.Authenticate(ctx, x.credentials)
 	if err != nil {
-		return nil, s.oauth.libraryError(ctx, x, s.oauth.countFailure(x, err))
+		return oidc.Client{}, o.countFailure(x, err)
 	}
 	knowClient(ctx, client.ID)
-	return libraryClient{client}, nil
+	return client, nil
 }
 
 // countFailure turns a failed authentication into another refusal when the
@@ -147,74 +170,125 @@ func (o *oauth) countFailure(x *exchange, err error) error {
 	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many failed authentications; try again later"}}
 }
 
+// authorizationServer implements op.Server. What it doesn't implement has no
+// route, so the library's answers to that are never seen.
+type authorizationServer struct {
+	op.UnimplementedServer
+	oauth *oauth
+}
+
+// errPastGuard says that a request reached the library by a way that isn't ours.
+var errPastGuard = errors.New("request came past the guard")
+
+// VerifyClient implements op.Server: it authenticates the client.
+func (s *authorizationServer) VerifyClient(ctx context.Context, _ *op.Request[op.ClientCredentials]) (op.Client, error) {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return nil, s.oauth.libraryError(ctx, nil, errPastGuard)
+	}
+	client, err := s.oauth.authenticate(ctx, x)
+	if err != nil {
+		return nil, s.oauth.libraryError(ctx, x, err)
+	}
+	return libraryClient{client, x.credentials.Method}, nil
+}
+
+// exchanged answers a request of a client that VerifyClient has let in.
+func (s *authorizationServer) exchanged(ctx context.Context, c op.Client, do func(*exchange, oidc.Client) (any, error)) (*op.Response, error) {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	client, ok := c.(libraryClient)
+	if !ok || x == nil {
+		return nil, s.oauth.libraryError(ctx, x, errPastGuard)
+	}
+	answer, err := do(x, client.client)
+	if err != nil {
+		return nil, s.oauth.libraryError(ctx, x, err)
+	}
+	s.oauth.c.Step("oauth.answering")
+	return op.NewResponse(answer), nil
+}
+
 // ClientCredentialsExchange implements op.Server (RFC 6749 section 4.4).
 func (s *authorizationServer) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[zoidc.ClientCredentialsRequest]) (*op.Response, error) {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	client, ok := r.Client.(libraryClient)
-	if !ok || x == nil {
-		return nil, s.oauth.libraryError(ctx, x, errors.New("token request came past the guard"))
-	}
-	// Not r.Data: the library's reading of the scope is laxer than the RFC's.
-	scopes, err := oidc.ParseScopes(r.PostForm.Get("scope"))
-	if err != nil {
-		return nil, s.oauth.libraryError(ctx, x, err)
-	}
-	token, err := s.oauth.c.Provider.ClientCredentials(ctx, client.client, oidc.TokenRequest{
-		Scopes: scopes, Resources: r.PostForm["resource"], RequestID: x.credentials.RequestID,
+	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
+		// Not r.Data: the library's reading of the scope is laxer than the RFC's.
+		scopes, err := oidc.ParseScopes(x.form.Get("scope"))
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.oauth.c.Provider.ClientCredentials(ctx, c, oidc.TokenRequest{
+			Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
+		})
+		return tokenResponseOf(oidc.Tokens{Token: t}), err
 	})
+}
+
+// CodeExchange implements op.Server (RFC 6749 section 4.1.3).
+func (s *authorizationServer) CodeExchange(ctx context.Context, r *op.ClientRequest[zoidc.AccessTokenRequest]) (*op.Response, error) {
+	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
+		t, err := s.oauth.c.Provider.RedeemCode(ctx, c, oidc.CodeRequest{
+			Code: x.form.Get("code"), RedirectURI: x.form.Get("redirect_uri"), CodeVerifier: x.form.Get("code_verifier"),
+			Resources: x.form["resource"], RequestID: x.credentials.RequestID,
+		})
+		return tokenResponseOf(t), err
+	})
+}
+
+// RefreshToken implements op.Server (RFC 6749 section 6).
+func (s *authorizationServer) RefreshToken(ctx context.Context, r *op.ClientRequest[zoidc.RefreshTokenRequest]) (*op.Response, error) {
+	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
+		scopes, err := oidc.ParseScopes(x.form.Get("scope"))
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.oauth.c.Provider.Refresh(ctx, c, oidc.RefreshRequest{
+			Token: x.form.Get("refresh_token"), Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
+		})
+		return tokenResponseOf(t), err
+	})
+}
+
+// Introspect implements op.Server (RFC 7662). The library authenticates nobody
+// here, so this does.
+func (s *authorizationServer) Introspect(ctx context.Context, _ *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return nil, s.oauth.libraryError(ctx, nil, errPastGuard)
+	}
+	client, err := s.oauth.authenticate(ctx, x)
 	if err != nil {
 		return nil, s.oauth.libraryError(ctx, x, err)
 	}
-	return op.NewResponse(tokenResponseOf(token)), nil
-}
-
-// Keys implements op.Server.
-func (s *authorizationServer) Keys(ctx context.Context, _ *op.Request[struct{}]) (*op.Response, error) {
-	set, err := s.oauth.c.Provider.KeySet(ctx)
+	answer, err := s.oauth.c.Provider.Introspect(ctx, client, x.form.Get("token"))
 	if err != nil {
-		return nil, s.oauth.libraryError(ctx, nil, err)
+		return nil, s.oauth.libraryError(ctx, x, err)
 	}
-	return op.NewResponse(set), nil
+	return op.NewResponse(answer), nil
 }
 
-// tokenResponse is a successful answer (RFC 6749 section 5.1).
+// Revocation implements op.Server (RFC 7009). The hint of the token's kind isn't
+// needed: we know our tokens apart.
+func (s *authorizationServer) Revocation(ctx context.Context, r *op.ClientRequest[zoidc.RevocationRequest]) (*op.Response, error) {
+	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
+		return nil, s.oauth.c.Provider.RevokeToken(ctx, c, x.form.Get("token"), x.credentials.RequestID)
+	})
+}
+
+// tokenResponse is a successful answer (RFC 6749 section 5.1, OpenID Connect
+// Core section 3.1.3.3, RFC 9396 section 7).
 type tokenResponse struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"` // seconds
-	Scope       string `json:"scope"`
+	AccessToken  string         `json:"access_token"`
+	TokenType    string         `json:"token_type"`
+	ExpiresIn    int64          `json:"expires_in"` // seconds
+	Scope        string         `json:"scope,omitempty"`
+	IDToken      string         `json:"id_token,omitempty"`
+	RefreshToken string         `json:"refresh_token,omitempty"`
+	Details      jsontext.Value `json:"authorization_details,omitempty"`
 }
 
-func tokenResponseOf(t oidc.Token) tokenResponse {
-	return tokenResponse{t.Access.Reveal(), "Bearer", int64(t.Expires / time.Second), oidc.JoinScopes(t.Scopes)}
+func tokenResponseOf(t oidc.Tokens) tokenResponse {
+	return tokenResponse{
+		AccessToken: t.Access.Reveal(), TokenType: "Bearer", ExpiresIn: int64(t.Expires / time.Second), Scope: oidc.JoinScopes(t.Scopes),
+		IDToken: t.ID.Reveal(), RefreshToken: t.Refresh.Reveal(), Details: t.Details,
+	}
 }
-
-// libraryClient is a client as the library wants to see it. Only the id and the
-// grants are ever asked for here; what the client may do, the provider decides.
-type libraryClient struct{ client oidc.Client }
-
-func (c libraryClient) GetID() string { return c.client.ID }
-
-// GrantTypes names all the grants that the guard lets through: whether the
-// client has the grant is the provider's to say, which also records it.
-func (c libraryClient) GrantTypes() []zoidc.GrantType {
-	return []zoidc.GrantType{zoidc.GrantTypeClientCredentials}
-}
-func (c libraryClient) AuthMethod() zoidc.AuthMethod                             { return zoidc.AuthMethodBasic }
-func (c libraryClient) ApplicationType() op.ApplicationType                      { return op.ApplicationTypeWeb }
-func (c libraryClient) AccessTokenType() op.AccessTokenType                      { return op.AccessTokenTypeJWT }
-func (c libraryClient) RedirectURIs() []string                                   { return nil }
-func (c libraryClient) PostLogoutRedirectURIs() []string                         { return nil }
-func (c libraryClient) ResponseTypes() []zoidc.ResponseType                      { return nil }
-func (c libraryClient) LoginURL(string) string                                   { return "" }
-func (c libraryClient) IDTokenLifetime() time.Duration                           { return 0 }
-func (c libraryClient) DevMode() bool                                            { return false }
-func (c libraryClient) IsScopeAllowed(string) bool                               { return false }
-func (c libraryClient) IDTokenUserinfoClaimsAssertion() bool                     { return false }
-func (c libraryClient) ClockSkew() time.Duration                                 { return 0 }
-func (c libraryClient) RestrictAdditionalIdTokenScopes() func([]string) []string { return noScopes }
-func (c libraryClient) RestrictAdditionalAccessTokenScopes() func([]string) []string {
-	return noScopes
-}
-
-func noScopes([]string) []string { return nil }

@@ -218,8 +218,11 @@ func TestMetadata(t *testing.T) {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
 	want := `{"issuer":"URL","token_endpoint":"URL/oauth/token","jwks_uri":"URL/oauth/jwks",` +
-		`"scopes_supported":["catalog:write","item:write","license:issue","license:read","openid","profile","phone","identity","offline_access"],"response_types_supported":[],` +
-		`"grant_types_supported":["client_credentials"],"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"]}`
+		`"scopes_supported":["catalog:write","item:write","license:issue","license:read"],"response_types_supported":[],` +
+		`"grant_types_supported":["client_credentials"],"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],` +
+		`"introspection_endpoint":"URL/oauth/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],` +
+		`"revocation_endpoint":"URL/oauth/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],` +
+		`"service_documentation":"URL/docs"}`
 	if want = strings.ReplaceAll(want, "URL", x.url); a.body != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}

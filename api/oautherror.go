@@ -24,16 +24,12 @@ type refusal struct {
 func (e *refusal) Error() string { return e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// serverError is the code for what is our fault. RFC 6749 has it for the
-// authorization endpoint only, but clients know it.
-const serverError oidc.Code = "server_error"
-
 // explainOAuth maps an error to the status and the two members of RFC 6749
 // section 5.2. Of an error it doesn't know it tells the client nothing.
 func explainOAuth(err error) (status int, code oidc.Code, description string) {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok {
-		return http.StatusInternalServerError, serverError, ""
+		return http.StatusInternalServerError, oidc.ServerError, "" // the authorization endpoint's code, but clients know it
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.status, e.Code, e.Description
@@ -50,10 +46,16 @@ func explainOAuth(err error) (status int, code oidc.Code, description string) {
 }
 
 // refuse writes an error before the library has seen the request.
-func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
 	status, code, description := explainOAuth(err)
-	o.log(r.Context(), nil, status, code, err)
-	w = &challenger{w, new(exchange)}
+	o.log(r.Context(), x, status, code, err)
+	if x == nil {
+		x = new(exchange)
+	}
+	if status == http.StatusServiceUnavailable && x.retryAfter == 0 {
+		x.retryAfter = time.Second
+	}
+	w = &challenger{w, x}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// An error here is the connection's, and there is nobody left to tell.
@@ -85,35 +87,21 @@ func (o *oauth) log(ctx context.Context, x *exchange, status int, code oidc.Code
 		o.c.Refused(string(code))
 	}
 	if status >= 500 {
-		o.c.Log.ErrorContext(ctx, "token request failed", args...)
+		o.c.Log.ErrorContext(ctx, "client request failed", args...)
 		return
 	}
-	o.c.Log.InfoContext(ctx, "token request refused", args...)
+	o.c.Log.InfoContext(ctx, "client request refused", args...)
 }
 
-// libraryCode returns the library's error of that code, whose type can't be named.
+// libraryCode returns the library's error of that code.
 func libraryCode(code oidc.Code) *zoidc.Error {
 	e := zoidc.ErrServerError()
-	switch code {
-	case oidc.InvalidRequest:
-		e.ErrorType = zoidc.InvalidRequest
-	case oidc.InvalidClient:
-		e.ErrorType = zoidc.InvalidClient
-	case oidc.InvalidGrant:
-		e.ErrorType = zoidc.InvalidGrant
-	case oidc.UnauthorizedClient:
-		e.ErrorType = zoidc.UnauthorizedClient
-	case oidc.UnsupportedGrantType:
-		e.ErrorType = zoidc.UnsupportedGrantType
-	case oidc.InvalidScope:
-		e.ErrorType = zoidc.InvalidScope
-	case oidc.InvalidTarget:
-		e.ErrorType = zoidc.InvalidTarget
-	case oidc.TemporarilyUnavailable:
-		e.ErrorType = "temporarily_unavailable"
-	}
+	set(&e.ErrorType, code)
 	return e
 }
+
+// set writes a text into a variable of a type that can't be named.
+func set[T ~string](to *T, text oidc.Code) { *to = T(text) }
 
 // challenger adds to an answer the headers that go with its status, whoever
 // writes it.

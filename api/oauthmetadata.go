@@ -1,17 +1,15 @@
 package api
 
 import (
-	"fmt"
-	"net/http"
-
-	"github.com/go-json-experiment/json"
+	"slices"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
 )
 
-// metadata is what the provider says of itself (RFC 8414 section 2). It is
-// written here in full rather than left to a library's defaults, and every
-// member of it is true.
+// metadata is what the provider says of itself (RFC 8414 section 2, OpenID
+// Connect Discovery 1.0 section 3). It is written here in full rather than left
+// to a library's defaults, and every member of it is true.
 type metadata struct {
 	Issuer        string            `json:"issuer"`
 	TokenEndpoint string            `json:"token_endpoint"`
@@ -20,24 +18,70 @@ type metadata struct {
 	ResponseTypes []string          `json:"response_types_supported"` // required; none without an authorization endpoint
 	GrantTypes    []oidc.GrantType  `json:"grant_types_supported"`    // its absence would mean authorization_code and implicit
 	AuthMethods   []oidc.AuthMethod `json:"token_endpoint_auth_methods_supported"`
+
+	Introspection            string            `json:"introspection_endpoint"`
+	IntrospectionAuthMethods []oidc.AuthMethod `json:"introspection_endpoint_auth_methods_supported"` // of confidential clients alone
+	Revocation               string            `json:"revocation_endpoint"`
+	RevocationAuthMethods    []oidc.AuthMethod `json:"revocation_endpoint_auth_methods_supported"`
+	Documentation            string            `json:"service_documentation"`
+
+	*loginMetadata
 }
 
-func metadataOf(issuer string) ([]byte, error) {
-	b, err := json.Marshal(metadata{
+// loginMetadata is what is there where people log in.
+type loginMetadata struct {
+	Authorization string              `json:"authorization_endpoint"`
+	PAR           string              `json:"pushed_authorization_request_endpoint"` // RFC 9126
+	RequirePAR    bool                `json:"require_pushed_authorization_requests"`
+	UserInfo      string              `json:"userinfo_endpoint"`
+	EndSession    string              `json:"end_session_endpoint"`
+	ResponseModes []oidc.ResponseMode `json:"response_modes_supported"`
+	Challenges    []string            `json:"code_challenge_methods_supported"`
+	Issuers       bool                `json:"authorization_response_iss_parameter_supported"` // RFC 9207
+	Details       []string            `json:"authorization_details_types_supported"`          // RFC 9396
+	ACRs          []string            `json:"acr_values_supported"`
+	Subjects      []oidc.SubjectType  `json:"subject_types_supported"`
+	IDTokenAlgs   []signing.Algorithm `json:"id_token_signing_alg_values_supported"`
+	Prompts       []string            `json:"prompt_values_supported"`
+	Claims        []string            `json:"claims_supported"`
+	ClaimTypes    []string            `json:"claim_types_supported"`
+	Locales       []string            `json:"ui_locales_supported"`
+	ClaimsParam   bool                `json:"claims_parameter_supported"`
+	RequestParam  bool                `json:"request_parameter_supported"`
+	RequestURI    bool                `json:"request_uri_parameter_supported"` // but for those of PAR; its absence would mean true
+	RegisterURIs  bool                `json:"require_request_uri_registration"`
+}
+
+// metadataOf returns the provider's metadata, with logins or without.
+func metadataOf(issuer string, people bool) metadata {
+	secret := []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost}
+	m := metadata{
 		Issuer: issuer, TokenEndpoint: issuer + tokenPath, JWKSURI: issuer + jwksPath,
-		Scopes: oidc.Scopes(), ResponseTypes: []string{},
-		GrantTypes:  []oidc.GrantType{oidc.GrantClientCredentials},
-		AuthMethods: []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the provider's metadata: %w", err)
+		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return s.OfPerson() && !people }),
+		ResponseTypes: []string{}, GrantTypes: []oidc.GrantType{oidc.GrantClientCredentials}, AuthMethods: secret,
+		Introspection: issuer + introspectionPath, IntrospectionAuthMethods: secret,
+		Revocation: issuer + revocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",
 	}
-	return b, nil
-}
-
-// metadataDocument serves the provider's metadata.
-func (o *oauth) metadataDocument(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	_, _ = w.Write(o.metadata) // an error is the connection's
+	if !people {
+		return m
+	}
+	public := append(slices.Clone(secret), oidc.AuthNone)
+	m.ResponseTypes, m.AuthMethods, m.RevocationAuthMethods = []string{"code"}, public, public
+	m.GrantTypes = []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials}
+	m.loginMetadata = &loginMetadata{
+		Authorization: issuer + authorizePath, PAR: issuer + parPath, UserInfo: issuer + userInfoPath, EndSession: issuer + endSessionPath,
+		ResponseModes: []oidc.ResponseMode{oidc.ModeQuery, oidc.ModeFormPost}, Challenges: []string{"S256"}, Issuers: true,
+		Details: []string{oidc.DetailLicense},
+		// Level 3 takes an authenticator that resists phishing: there is none yet.
+		ACRs:        []string{"urn:yizheng:assurance:1", "urn:yizheng:assurance:2"},
+		Subjects:    []oidc.SubjectType{oidc.SubjectPairwise, oidc.SubjectPublic},
+		IDTokenAlgs: []signing.Algorithm{signing.RS256, signing.ES256},
+		Prompts:     []string{"none", "login", "consent", "select_account"},
+		Claims: []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid",
+			"name", "phone_number", "phone_number_verified",
+		},
+		ClaimTypes: []string{"normal"}, Locales: []string{"zh-CN", "en"},
+	}
+	return m
 }

@@ -6,8 +6,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,13 +21,20 @@ const (
 	formType     = "application/x-www-form-urlencoded"
 )
 
-// readTokenRequest reads a token request and refuses whatever the protocol
-// doesn't have. What passes has one grant that is implemented here and exactly
-// one set of credentials, not yet checked.
-func (o *oauth) readTokenRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
+// exchange is what is known of a client's request under way.
+type exchange struct {
+	credentials oidc.Credentials
+	form        url.Values // without credentials
+	address     netip.Addr
+	retryAfter  time.Duration // to be told to the client; 0: nothing
+}
+
+// readRequest reads a client's request and refuses whatever the protocol
+// doesn't have. What passes has one set of credentials, not yet checked.
+func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("the token endpoint takes POST only")}
+		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("this endpoint takes POST only")}
 	}
 	// Queries end up in logs and histories, so nothing may stand there, least
 	// of all a secret (RFC 6749 section 2.3.1).
@@ -36,21 +45,14 @@ func (o *oauth) readTokenRequest(w http.ResponseWriter, r *http.Request) (*excha
 	if err != nil {
 		return nil, err
 	}
-	x := &exchange{grant: form.Get("grant_type"), form: form, address: o.c.Address(r)}
+	x := &exchange{form: form, address: o.c.Address(r)}
 	if x.credentials, err = readCredentials(r.Header.Values("Authorization"), form); err != nil {
 		return nil, err
 	}
 	x.credentials.RequestID = o.c.RequestID(r.Context())
-	for _, name := range []string{"grant_type", "client_id", "client_secret"} {
-		form.Del(name)
-	}
-	switch x.grant {
-	case string(oidc.GrantClientCredentials):
-		return x, nil
-	case "":
-		return nil, invalidRequest("grant_type is missing")
-	}
-	return nil, &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials"}
+	form.Del("client_id")
+	form.Del("client_secret")
+	return x, nil
 }
 
 func invalidRequest(description string) *oidc.Error {
@@ -98,7 +100,7 @@ func isText(s string) bool {
 }
 
 // readCredentials finds the client's credentials in the Authorization header or
-// in the form. Two ways at once are refused (RFC 6749 section 2.3); a client_id
+// in the form; the id alone is that of a public client. Two ways at once are refused (RFC 6749 section 2.3); a client_id
 // beside the header may only repeat it.
 func readCredentials(headers []string, form url.Values) (oidc.Credentials, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
@@ -106,8 +108,11 @@ func readCredentials(headers []string, form url.Values) (oidc.Credentials, error
 		return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post"}
 	}
 	if len(headers) == 0 {
-		if id == "" || secret == "" {
+		switch {
+		case id == "":
 			return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing"}
+		case secret == "":
+			return oidc.Credentials{ID: id, Method: oidc.AuthNone}, nil // of a public client
 		}
 		return oidc.Credentials{ID: id, Method: oidc.AuthPost, Secret: oidc.SecretOf(secret)}, nil
 	}

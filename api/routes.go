@@ -1,25 +1,19 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
 )
 
 // routes lists everything that the public listener serves. Endpoints of the
 // REST API pass through register, which adds them to the OpenAPI document.
 func (s *Server) routes() error {
-	oauth, err := newOAuth(oauthConfig{
-		Provider: s.c.Provider, Log: s.c.Log, Address: s.address, RequestID: requestID,
-		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
-	})
-	if err != nil {
-		return err
-	}
-	s.mux.HandleFunc("GET "+metadataPath, oauth.metadataDocument)
-	s.mux.HandleFunc(tokenPath, oauth.token)
-	s.mux.HandleFunc("GET "+jwksPath, oauth.jwks)
+	s.providerRoutes()
 
 	s.mux.Handle("GET /{$}", s.handle(s.index))
 	s.mux.Handle("GET /style.css", s.handle(s.style))
@@ -34,6 +28,38 @@ func (s *Server) routes() error {
 	}
 	return nil
 }
+
+// providerRoutes adds the endpoints of the OpenID provider.
+func (s *Server) providerRoutes() {
+	people := s.c.Identity != nil
+	o := newOAuth(oauthConfig{
+		Provider: s.c.Provider, People: people, Log: s.c.Log, Address: s.address, RequestID: requestID, Step: s.step,
+		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
+	})
+	s.mux.HandleFunc(tokenPath, o.token)
+	s.mux.HandleFunc(introspectionPath, o.introspect)
+	s.mux.HandleFunc(revocationPath, o.revoke)
+	s.published = map[string]*published{jwksPath: {
+		// Keys stand in the set well before they sign: so long it may be kept,
+		// here and there together.
+		media: "application/jwk-set+json", fresh: keySetFresh, age: signing.KeySetAge - keySetFresh,
+		make: func(ctx context.Context) (any, error) { return s.c.Provider.KeySet(ctx) },
+	}}
+	about := &published{media: "application/json", age: signing.KeySetAge, make: func(context.Context) (any, error) { return metadataOf(s.c.Issuer, people), nil }}
+	s.published[metadataPath] = about
+	if people {
+		s.published[discoveryPath] = about
+		s.mux.HandleFunc(parPath, o.pushRequest)
+		s.mux.Handle("GET "+userInfoPath, s.handle(s.userInfo))
+		s.mux.Handle("POST "+userInfoPath, s.handle(s.userInfo))
+	}
+	for path, document := range s.published {
+		s.mux.Handle("GET "+path, s.handle(document.serve))
+	}
+}
+
+// keySetFresh is how long a key set is served before it is made again.
+const keySetFresh = 5 * time.Second
 
 // endpoints lists the REST API, in groups.
 func (s *Server) endpoints() [][]endpoint {

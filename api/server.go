@@ -65,6 +65,7 @@ type Server struct {
 	document  []byte // the OpenAPI document
 	docs      []byte // the page made of it
 	metrics   metrics
+	published map[string]*published // by path
 	addresses *addressLimit
 	verifying *turnstile
 }

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc"
+)
+
+// pushRequest serves the pushed authorization request endpoint (RFC 9126), all
+// methods.
+func (o *oauth) pushRequest(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	x, err := o.readRequest(w, r)
+	if err != nil {
+		o.refuse(w, r, x, err)
+		return
+	}
+	answer, err := o.push(r, x)
+	if err != nil {
+		o.refuse(w, r, x, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	_ = json.MarshalWrite(w, answer) // an error is the connection's
+}
+
+// pushed is the answer of RFC 9126 section 2.2.
+type pushed struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int64  `json:"expires_in"` // seconds
+}
+
+func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
+	client, err := o.authenticate(r.Context(), x)
+	if err != nil {
+		return pushed{}, err
+	}
+	if x.form.Has("request_uri") { // RFC 9126 section 2.1
+		return pushed{}, invalidRequest("a pushed request has no request_uri")
+	}
+	params, err := parametersOf(x.form)
+	if err != nil {
+		return pushed{}, err
+	}
+	params["client_id"] = client.ID
+	uri, life, err := o.c.Provider.Push(r.Context(), client, params, x.credentials.RequestID)
+	if err != nil {
+		return pushed{}, err
+	}
+	return pushed{uri, int64(life / time.Second)}, nil
+}
+
+// parametersOf returns a form's parameters as the provider takes them.
+func parametersOf(form map[string][]string) (oidc.Parameters, error) {
+	params := make(oidc.Parameters, len(form)+1)
+	for name, values := range form {
+		if len(values) > 1 { // readForm lets only resource stand twice
+			return nil, &oidc.Error{Code: oidc.InvalidTarget, Description: "name one resource at most"}
+		}
+		params[name] = values[0]
+	}
+	return params, nil
+}

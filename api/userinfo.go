@@ -1,0 +1,57 @@
+package api
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+
+	"yizheng.internal/oidc"
+)
+
+// userInfo serves the userinfo endpoint (OpenID Connect Core section 5.3), GET
+// and POST. The access token stands in the Authorization header, or, with POST
+// alone, as access_token in a form (RFC 6750 section 2.2).
+func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
+	noStore(w)
+	if err := formToken(w, r); err != nil {
+		return err
+	}
+	access, err := s.authorize(r, "")
+	if err != nil {
+		return err
+	}
+	knowClient(r.Context(), access.Client)
+	claims, err := s.c.Provider.UserInfo(r.Context(), access)
+	if e, ok := errors.AsType[*oidc.Error](err); ok {
+		return &bearerError{err: e}
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(claims) // an error is the connection's
+	return nil
+}
+
+// formToken moves the token of a form into the header, where everything else
+// looks for it. Two tokens are refused, and so is a form that isn't one.
+func formToken(w http.ResponseWriter, r *http.Request) error {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Method != http.MethodPost || media != formType {
+		return nil
+	}
+	form, err := readForm(w, r)
+	if e, ok := errors.AsType[*oidc.Error](err); ok {
+		return &bearerError{err: e}
+	} else if err != nil {
+		return err
+	}
+	if !form.Has("access_token") {
+		return nil
+	}
+	if r.Header.Get("Authorization") != "" {
+		return &bearerError{err: invalidRequest("there are two access tokens")}
+	}
+	r.Header.Set("Authorization", "Bearer "+form.Get("access_token"))
+	return nil
+}

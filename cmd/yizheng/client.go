@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
 )
 
 type clientCmd struct {
@@ -19,18 +21,19 @@ type clientCmd struct {
 type clientAddCmd struct {
 	settings
 	Participant string   `required:"" help:"The id or code of the participant that it acts for." placeholder:"ID"`
-	Name        string   `required:"" help:"Its name." placeholder:"NAME"`
-	Scope       []string `required:"" help:"What it may do: catalog:write, or license:issue and license:read. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Name        string   `required:"" help:"Its name. People read it when they are asked for consent." placeholder:"NAME"`
+	Scope       []string `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Grant       []string `help:"Grant types: client_credentials, authorization_code, refresh_token. Without it the last two where there is a redirect URI, else the first." placeholder:"GRANT"`
+	RedirectURI []string `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
+	LogoutURI   []string `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`
+	HomeURI     string   `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
+	ServiceItem []string `help:"Service item 事项 for which it may ask for licenses. Several with commas, or the flag again." placeholder:"CODE"`
+	IDTokenAlg  string   `name:"id-token-alg" help:"How ID tokens for it are signed: ES256, or RS256 for libraries that know nothing else." default:"ES256" enum:"ES256,RS256"`
+	Subject     string   `help:"pairwise: people have a subject of their own at each participant; public: the same everywhere." default:"pairwise" enum:"pairwise,public"`
+	Public      bool     `help:"It can't keep a secret, as apps on phones can't: it gets none, and no licenses."`
+	WithoutPKCE bool     `name:"without-pkce" help:"It is a legacy system whose library lacks PKCE. It gets no licenses."`
+	RequirePAR  bool     `name:"require-par" help:"It must push its authorization requests (RFC 9126)."`
 	JSON        bool     `name:"json" help:"Print JSON."`
-}
-
-// credentials are what a client is configured with.
-type credentials struct {
-	Issuer        string       `json:"issuer"`
-	TokenEndpoint string       `json:"token_endpoint"`
-	ClientID      string       `json:"client_id"`
-	ClientSecret  string       `json:"client_secret"`
-	Scopes        []oidc.Scope `json:"scopes"`
 }
 
 // Run registers the client.
@@ -44,37 +47,35 @@ func (c *clientAddCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	spec := oidc.ClientSpec{Name: c.Name, Participant: owner.ID}
-	for _, s := range c.Scope {
-		spec.Scopes = append(spec.Scopes, oidc.Scope(s))
-	}
-	client, secret, err := in.provider.CreateClient(p.ctx, oidc.Actor{ID: operator}, spec)
+	client, secret, err := in.provider.CreateClient(p.ctx, oidc.Actor{ID: operator}, c.spec(owner.ID))
 	if err != nil {
 		return err
 	}
-	return in.credentials(client, secret).print(p, c.JSON)
+	return in.clientConfig(client, secret).print(p, c.JSON)
 }
 
-func (in *installation) credentials(c oidc.Client, secret oidc.Secret) credentials {
-	return credentials{in.url, in.url + "/oauth/token", c.ID, secret.Reveal(), c.Scopes}
-}
-
-// print shows the configuration: the one time that the secret is seen.
-func (c credentials) print(p *process, asJSON bool) error {
-	if asJSON {
-		return printJSON(p.out, c)
+// spec returns what the flags say.
+func (c *clientAddCmd) spec(participant string) oidc.ClientSpec {
+	s := oidc.ClientSpec{
+		Name: c.Name, Participant: participant, RedirectURIs: c.RedirectURI, LogoutURIs: c.LogoutURI, HomeURI: c.HomeURI,
+		ServiceItems: c.ServiceItem, WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR,
 	}
-	_, err := fmt.Fprintf(p.out, `issuer          %s
-token_endpoint  %s
-client_id       %s
-client_secret   %s
-scope           %s
-
-The secret is shown this once, and kept nowhere. Try it:
-
-  curl -u '%s:%s' -d grant_type=client_credentials %s
-`, c.Issuer, c.TokenEndpoint, c.ClientID, c.ClientSecret, oidc.JoinScopes(c.Scopes), c.ClientID, c.ClientSecret, c.TokenEndpoint)
-	return err
+	for _, scope := range c.Scope {
+		s.Scopes = append(s.Scopes, oidc.Scope(scope))
+	}
+	for _, g := range c.Grant {
+		s.GrantTypes = append(s.GrantTypes, oidc.GrantType(g))
+	}
+	if len(s.GrantTypes) == 0 && len(c.RedirectURI) > 0 {
+		s.GrantTypes = []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}
+	}
+	if slices.Contains(s.GrantTypes, oidc.GrantCode) {
+		s.IDTokenAlgorithm, s.Subject = signing.Algorithm(c.IDTokenAlg), oidc.SubjectType(c.Subject)
+	}
+	if c.Public {
+		s.AuthMethods = []oidc.AuthMethod{oidc.AuthNone}
+	}
+	return s
 }
 
 type clientListCmd struct {
@@ -142,7 +143,7 @@ func (c *clientRotateCmd) Run(p *process) error {
 	if err != nil {
 		return clientError(c.Client, err)
 	}
-	return in.credentials(client, secret).print(p, c.JSON)
+	return in.clientConfig(client, secret).print(p, c.JSON)
 }
 
 type clientDisableCmd struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -19,7 +20,7 @@ import (
 // demoCmd has no settings: a demo must never begin in a directory that the
 // environment names for the real service.
 type demoCmd struct {
-	Listen      string `help:"Address to listen on; port 0 takes a free one." default:"127.0.0.1:8080"`
+	Listen      string `help:"Address to listen on; port 0 takes a free one. On loopback it is called localhost, and the departments 127.0.0.1, so that they are different sites." default:"localhost:8080"`
 	AdminListen string `help:"Address of the admin listener." default:"127.0.0.1:0"`
 	Data        string `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
 	JSON        bool   `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
@@ -27,14 +28,14 @@ type demoCmd struct {
 }
 
 // demoFacts are what a visitor, or a program, needs to use the demo: what
-// --json prints. People, departments and messages come with the login.
+// --json prints.
 type demoFacts struct {
-	Issuer      string        `json:"issuer"`
-	Clients     []demoClient  `json:"clients"`
-	Licenses    []demoLicense `json:"licenses"`
-	People      []struct{}    `json:"people"`
-	Departments []struct{}    `json:"departments"`
-	MessagesURL string        `json:"messages_url"`
+	Issuer      string           `json:"issuer"`
+	Clients     []demoClient     `json:"clients"`
+	Licenses    []demoLicense    `json:"licenses"`
+	People      []demoPerson     `json:"people"`
+	Departments []demoDepartment `json:"departments"`
+	MessagesURL string           `json:"messages_url"`
 }
 
 type demoClient struct {
@@ -52,6 +53,18 @@ type demoLicense struct {
 	TypeCode         license.TypeCode   `json:"type_code"`
 }
 
+type demoPerson struct {
+	Login    string `json:"login"`
+	Password string `json:"password"`
+	Name     string `json:"name"`
+	Phone    string `json:"phone"`
+}
+
+type demoDepartment struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
 const (
 	demoFile     = "demo.json"          // in the data directory: the facts, once all samples are there
 	demoMark     = "demo.unfinished"    // there from before the first sample until then
@@ -59,11 +72,12 @@ const (
 	demoCode     = "11990000000010014J" // that of the samples' province
 )
 
-// Run runs the service with the samples until a signal ends it.
+// Run runs the service with the samples, and the city around it, until a signal
+// ends it.
 func (c *demoCmd) Run(p *process) (err error) {
 	serve := serveCmd{
 		settings:  settings{Data: c.Data, RegistryName: demoRegistry, RegistryUSCC: demoCode},
-		listening: listening{Listen: c.Listen, AdminListen: c.AdminListen, LogLevel: c.LogLevel, Migrate: "auto"},
+		listening: listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, LogLevel: c.LogLevel, Migrate: "auto"},
 	}
 	if c.Data == "" {
 		if serve.Data, err = os.MkdirTemp("", "yizheng-demo-"); err != nil {
@@ -74,11 +88,16 @@ func (c *demoCmd) Run(p *process) (err error) {
 	if err := claim(serve.Data); err != nil {
 		return err
 	}
-	s, err := serve.start(p.ctx, serve.logger(p))
+	samples, err := loadSamples()
 	if err != nil {
 		return err
 	}
-	facts, err := demoSamples(p.ctx, s.in)
+	box := newMessageBox()
+	s, err := serve.start(p.ctx, serve.logger(p), outside{sender: box, proofer: populationRegister{samples.people}})
+	if err != nil {
+		return err
+	}
+	facts, err := c.settle(p.ctx, s, samples, box)
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -88,6 +107,33 @@ func (c *demoCmd) Run(p *process) (err error) {
 		}
 		return facts.tour(p, s.in, c.Data != "")
 	})
+}
+
+// onLocalhost calls a loopback address by its name. Cookies don't know ports, so
+// provider and departments are different sites only under different names.
+func onLocalhost(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || !loopbackHost(host) {
+		return address
+	}
+	return net.JoinHostPort(localhost, port)
+}
+
+// settle makes the samples and the city around the service.
+func (c *demoCmd) settle(ctx context.Context, s *service, samples samples, box *messageBox) (demoFacts, error) {
+	earlier, err := earlierFacts(s.in.settings.Data)
+	if err != nil {
+		return earlier, err
+	}
+	city, err := openCity(ctx, s, samples, earlier)
+	if err != nil {
+		return earlier, err
+	}
+	facts, err := demoSamples(ctx, s.in, samples, city, earlier)
+	if err != nil {
+		return facts, err
+	}
+	return facts, city.open(facts, samples, box)
 }
 
 // claim marks a new directory as a demo's, and refuses one that holds
@@ -111,36 +157,41 @@ func claim(dir string) error {
 	return os.WriteFile(filepath.Join(dir, demoMark), nil, 0o600)
 }
 
-// demoSamples returns the facts of an earlier demo, or makes the samples.
-func demoSamples(ctx context.Context, in *installation) (demoFacts, error) {
-	var facts demoFacts
-	path := filepath.Join(in.settings.Data, demoFile)
+// earlierFacts returns the facts of an earlier demo that made all its samples,
+// or none.
+func earlierFacts(dir string) (facts demoFacts, err error) {
+	path := filepath.Join(dir, demoFile)
 	text, err := os.ReadFile(path)
-	if err == nil {
-		if err := json.Unmarshal(text, &facts); err != nil {
-			return facts, fmt.Errorf("%s: %w", path, err)
-		}
+	if errors.Is(err, fs.ErrNotExist) {
 		return facts, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	} else if err != nil {
 		return facts, err
 	}
-	samples, err := loadSamples()
-	if err != nil {
-		return facts, err
+	if err := json.Unmarshal(text, &facts); err != nil {
+		return facts, fmt.Errorf("%s: %w", path, err)
+	}
+	return facts, nil
+}
+
+// demoSamples returns the facts of an earlier demo, or makes the samples.
+func demoSamples(ctx context.Context, in *installation, samples samples, city *city, earlier demoFacts) (demoFacts, error) {
+	if earlier.Issuer != "" {
+		return earlier, nil
 	}
 	ca, err := signing.OpenRoot(filepath.Join(in.settings.Data, "root"), "")
 	if err != nil {
+		return demoFacts{}, err
+	}
+	facts, err := samples.plant(ctx, in, ca, city)
+	if err != nil {
 		return facts, err
 	}
-	if facts, err = samples.plant(ctx, in, ca); err != nil {
+	text, err := json.Marshal(facts)
+	if err != nil {
 		return facts, err
 	}
-	if text, err = json.Marshal(facts); err != nil {
-		return facts, err
-	}
-	// It holds secrets, of made-up clients: so that the next demo shows the same.
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	// It holds secrets, of made-up clients and people: so that the next demo shows the same.
+	if err := os.WriteFile(filepath.Join(in.settings.Data, demoFile), text, 0o600); err != nil {
 		return facts, err
 	}
 	return facts, os.Remove(filepath.Join(in.settings.Data, demoMark))

@@ -18,6 +18,7 @@ import (
 
 type doctorCmd struct {
 	settings
+	ephemeral
 	root
 }
 
@@ -172,6 +173,7 @@ func (e *examination) installation(p *process) {
 		e.ok("database", "it takes writes")
 	}
 	e.durability(p.ctx, in)
+	e.redis(p.ctx, in)
 	e.clock(p.ctx, in)
 	if err := in.openKeys(p.ctx); err != nil {
 		e.fail("keys", "", "%v", err)
@@ -183,6 +185,26 @@ func (e *examination) installation(p *process) {
 		return
 	}
 	e.ok("configuration", "the installation is bound to %s", in.url)
+}
+
+// redis looks at the store for what may be lost.
+func (e *examination) redis(ctx context.Context, in *installation) {
+	const about = "redis"
+	if e.RedisURL == "" {
+		e.ok(about, "what may be lost lies in the service's memory: right for one node; several need --redis-url")
+	}
+	err := in.openEphemeral(ctx, e.RedisURL)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		err = in.kept.Ping(ctx)
+	}
+	switch {
+	case err != nil:
+		e.fail(about, "check --redis-url, the network and the server: nobody can log in without it", "%v", err)
+	case e.RedisURL != "":
+		e.ok(about, "it answers")
+	}
 }
 
 // durability asks a server for the settings that decide whether what was

@@ -91,13 +91,16 @@ var rules = map[string]rule{
 	},
 	"api/web": {},
 	"cmd/yizheng": {
-		ours: slices.Concat(domains, []string{"api", "api/web", "storage"}),
+		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		testOurs:   []string{"api/apitest", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
 	},
-	// A department's program: it knows nothing of this module.
+	// Departments' programs: they know nothing of this module.
+	"cmd/yizheng/department": {
+		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "golang.org/x/oauth2"},
+	},
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},
@@ -190,6 +193,8 @@ func TestForbidden(t *testing.T) {
 		{"the other database's client", "storage/sqlite", "github.com/jackc/pgx/v5", false, false},
 		{"a name that only begins alike", "storage/sqlite", "github.com/ncruces/go-sqlite3x", false, false},
 		{"below an allowed module", "storage/sqlite", "github.com/ncruces/go-sqlite3/driver", false, true},
+		{"a department imports a domain", "cmd/yizheng/department", module + "/signing/sdjwt", false, false},
+		{"a department's test imports a domain", "cmd/yizheng/department", module + "/oidc", true, false},
 		{"go-jose, by whom it may be", "api", "github.com/go-jose/go-jose/v4", true, false},
 	}
 	for _, tt := range tests {

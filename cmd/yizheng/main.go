@@ -33,6 +33,7 @@ type commands struct {
 	Participant participantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, disable."`
 	Client      clientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, rotate their secrets, disable."`
 	Type        typeCmd        `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
+	Item        itemCmd        `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
 	Key         keyCmd         `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`

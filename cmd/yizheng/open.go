@@ -30,10 +30,9 @@ type installation struct {
 	verifier *signing.Verifier
 	provider *oidc.Provider
 	registry *license.Registry
-	people   *identity.Service  // nil: nobody can log in
-	kept     identity.Ephemeral // what may be lost
-	proofer  identity.IdentityProofer
-	sender   identity.Sender
+	people   *identity.Service
+	kept     storage.Ephemeral // what may be lost
+	outside  outside
 	log      *slog.Logger
 	step     func(name string)
 }
@@ -137,6 +136,10 @@ func (s settings) attach(p *process) (*installation, error) {
 	in, err := s.openDatabase(p.ctx, log, nil)
 	if err != nil {
 		return nil, err
+	}
+	// A command keeps nothing that may be lost: no Redis need answer for it.
+	if err := in.openEphemeral(p.ctx, ""); err != nil {
+		return nil, errors.Join(err, in.close())
 	}
 	if err := in.openExisting(p.ctx); err != nil {
 		return nil, errors.Join(err, in.close())
@@ -247,5 +250,11 @@ func (r root) open(data string) (*signing.CA, error) {
 	return signing.OpenRoot(dir, r.RootPassphraseFile)
 }
 
-// close closes the database.
-func (in *installation) close() error { return in.db.Close() }
+// close closes what was opened.
+func (in *installation) close() error {
+	err := in.db.Close()
+	if in.kept != nil {
+		err = errors.Join(err, in.kept.Close())
+	}
+	return err
+}

@@ -1,34 +1,42 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/api"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/storage"
 )
 
-// peopleStores are what logins need stored beside the rest.
-type peopleStores interface {
-	oidc.Sessions
-	oidc.Families
-	oidc.Spent
-	oidc.Settings
-	identity.Parties
-	identity.Accounts
+// outside is what an installation needs of the world for people's logins. The
+// zero outside has none of it: then nobody gets a code, and nobody is proofed.
+type outside struct {
+	sender  identity.Sender
+	proofer identity.IdentityProofer
+}
+
+// openEphemeral opens the store for what may be lost: a Redis, or without a URL
+// the process's own memory.
+func (in *installation) openEphemeral(ctx context.Context, url string) (err error) {
+	if in.kept, err = storage.OpenEphemeral(ctx, url); err != nil {
+		return fmt.Errorf("--redis-url: %w", err)
+	}
+	return nil
 }
 
 // logins adds to the provider's configuration what people log in with.
 func (in *installation) logins(c *oidc.Config) (err error) {
-	stores, ok := in.db.Provider().(peopleStores)
-	if !ok || in.kept == nil {
-		return nil
-	}
+	stores := in.db.Provider()
 	in.people, err = identity.NewService(identity.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.kept, Vault: in.keys.Vault(),
-		Sender: in.sender, Proofer: in.proofer, Record: oidc.Recorder(in.db.Provider()), Log: in.log,
+		Sender: in.outside.sender, Proofer: in.outside.proofer, Record: oidc.Recorder(stores), Log: in.log,
 	})
 	if err != nil {
 		return err
 	}
 	c.Sessions, c.Families, c.Spent, c.Settings = stores, stores, stores, stores
-	c.Ephemeral, c.Identity, c.Vault = in.kept, in.people, in.keys.Vault()
+	c.Ephemeral, c.Identity, c.Vault, c.Resolver = in.kept, in.people, in.keys.Vault(), api.NewResolver(in.registry)
 	return nil
 }

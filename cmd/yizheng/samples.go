@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -31,6 +32,9 @@ type samples struct {
 	participants []sampleParticipant
 	types        []sampleType
 	licenses     []sampleLicense
+	items        []sampleItem
+	people       []samplePerson
+	departments  []sampleDepartment
 }
 
 // sampleParticipant is a participant with the client that acts for it.
@@ -93,11 +97,12 @@ type sampleReplacement struct {
 
 // loadSamples reads the embedded samples.
 func loadSamples() (s samples, err error) {
-	if err := readSample("samples/participants.json", &s.participants); err != nil {
-		return s, err
-	}
-	if err := readSample("samples/licenses.json", &s.licenses); err != nil {
-		return s, err
+	for name, to := range map[string]any{
+		"participants": &s.participants, "licenses": &s.licenses, "items": &s.items, "people": &s.people, "departments": &s.departments,
+	} {
+		if err := readSample("samples/"+name+".json", to); err != nil {
+			return s, err
+		}
 	}
 	names, err := fs.Glob(sampleFiles, "samples/types/*.json")
 	if err != nil {
@@ -132,8 +137,8 @@ type planted struct {
 
 // plant registers and issues the samples, and returns what a visitor needs to
 // use them. It can be cut off anywhere and run again: what is there stays.
-func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA) (demoFacts, error) {
-	facts := demoFacts{Issuer: in.url, People: []struct{}{}, Departments: []struct{}{}}
+func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, city *city) (demoFacts, error) {
+	facts := demoFacts{Issuer: in.url, MessagesURL: urlOf(city.messages)}
 	byKey := map[string]planted{}
 	for _, sp := range s.participants {
 		p, client, err := sp.plant(ctx, in, ca, byKey[sp.Parent].ID)
@@ -161,7 +166,7 @@ func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA) (d
 			facts.Licenses = append(facts.Licenses, demoLicense{v.ID, v.Identifier, v.VerificationCode, l.TypeCode})
 		}
 	}
-	return facts, nil
+	return facts, s.plantLogins(ctx, in, byKey, city, &facts)
 }
 
 // plant registers a participant with its key and its client.
@@ -178,26 +183,34 @@ func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *sig
 	if _, err := in.certify(ctx, ca, p); err != nil {
 		return p, demoClient{}, err
 	}
-	c, secret, err := sp.client(ctx, in.provider, p)
-	if err != nil {
-		return p, demoClient{}, err
-	}
-	return p, demoClient{
-		ClientID: c.ID, ClientSecret: secret.Reveal(), Participant: p.Name, Scopes: c.Scopes, RedirectURIs: []string{},
-	}, nil
+	c, err := plantClient(ctx, in.provider, p, oidc.ClientSpec{Name: sp.Client, Scopes: sp.Scopes})
+	return p, c, err
 }
 
-// client registers the participant's client, or gives the one of an earlier
+// plantClient registers a participant's client, or gives that of an earlier
 // try a new secret, for nobody has seen the old one.
-func (sp sampleParticipant) client(ctx context.Context, provider *oidc.Provider, p identity.Participant) (oidc.Client, oidc.Secret, error) {
-	there, err := provider.ListClients(ctx, p.ID, "", 1)
+func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Participant, spec oidc.ClientSpec) (demoClient, error) {
+	there, err := provider.ListClients(ctx, p.ID, "", page)
 	if err != nil {
-		return oidc.Client{}, oidc.Secret{}, err
+		return demoClient{}, err
 	}
-	if len(there) > 0 {
-		return provider.RotateSecret(ctx, oidc.Actor{ID: operator}, there[0].ID, 0)
+	var c oidc.Client
+	var secret oidc.Secret
+	at := slices.IndexFunc(there, func(c oidc.Client) bool {
+		return c.Name == spec.Name && slices.Equal(c.RedirectURIs, spec.RedirectURIs)
+	})
+	if at >= 0 {
+		c, secret, err = provider.RotateSecret(ctx, oidc.Actor{ID: operator}, there[at].ID, 0)
+	} else {
+		spec.Participant = p.ID
+		c, secret, err = provider.CreateClient(ctx, oidc.Actor{ID: operator}, spec)
 	}
-	return provider.CreateClient(ctx, oidc.Actor{ID: operator}, oidc.ClientSpec{Name: sp.Client, Participant: p.ID, Scopes: sp.Scopes})
+	if err != nil {
+		return demoClient{}, err
+	}
+	return demoClient{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), Participant: p.Name, Scopes: c.Scopes, RedirectURIs: append([]string{}, c.RedirectURIs...),
+	}, nil
 }
 
 // plant defines and publishes a type.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"yizheng.internal/api"
@@ -24,7 +26,7 @@ type serveCmd struct {
 // Run runs the service until a signal ends it.
 func (c *serveCmd) Run(p *process) error {
 	log := c.logger(p)
-	s, err := c.start(p.ctx, log)
+	s, err := c.start(p.ctx, log, outside{})
 	if err != nil {
 		return err
 	}
@@ -38,17 +40,25 @@ func (c *serveCmd) Run(p *process) error {
 type service struct {
 	in            *installation
 	public, admin net.Listener
+	public6       net.Listener // the other address of localhost; nil: there is none
 	api           *api.Server
+	beside        []site // what else runs in this process: the demo's neighbours
 	log           *slog.Logger
+}
+
+// site is what one listener serves.
+type site struct {
+	listener net.Listener
+	handler  http.Handler
 }
 
 // start binds the addresses, opens the installation, which the first start
 // makes, and joins it with the API. The caller runs the service, or closes it.
-func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*service, error) {
+func (c *serveCmd) start(ctx context.Context, log *slog.Logger, o outside) (*service, error) {
 	sparing()
 	slog.SetDefault(log) // libraries that log by themselves do it there
 	s := &service{log: log}
-	if err := c.prepare(ctx, s); err != nil {
+	if err := c.prepare(ctx, s, o); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -56,20 +66,20 @@ func (c *serveCmd) start(ctx context.Context, log *slog.Logger) (*service, error
 
 // prepare fills a service in. What it opened before an error is the caller's
 // to close.
-func (c *serveCmd) prepare(ctx context.Context, s *service) error {
+func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	proxies, err := c.proxies()
 	if err != nil {
 		return err
 	}
 	// The addresses first: nothing is made for a service that can't run. Who
 	// connects now waits until it does.
-	if s.public, err = listen(ctx, "--listen", c.Listen); err != nil {
+	if s.public, s.public6, err = listenPublic(ctx, c.Listen); err != nil {
 		return err
 	}
 	if s.admin, err = listen(ctx, "--admin-listen", c.AdminListen); err != nil {
 		return err
 	}
-	url, err := c.publicURL(s.public.Addr())
+	url, err := c.publicURL(c.Listen, s.public.Addr())
 	if err != nil {
 		return err
 	}
@@ -77,6 +87,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service) error {
 	if s.in, err = c.install(ctx, s.log); err != nil {
 		return err
 	}
+	s.in.outside = o
 	err = s.in.join(ctx, url)
 	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && c.PublicURL == "" {
 		return fmt.Errorf("%w: listen there, or give --public-url %s if a proxy does", err, stored.Stored)
@@ -91,6 +102,36 @@ func (c *serveCmd) prepare(ctx context.Context, s *service) error {
 	})
 	return err
 }
+
+// listenPublic binds the public address. Under the name localhost that is both
+// of the loopback's, as far as the machine has them: browsers try them in turn,
+// and nobody else shall answer at one.
+func listenPublic(ctx context.Context, address string) (l, l6 net.Listener, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || !strings.EqualFold(host, localhost) {
+		l, err = listen(ctx, "--listen", address)
+		return l, nil, err
+	}
+	for range 10 {
+		if l, err = listen(ctx, "--listen", net.JoinHostPort("127.0.0.1", port)); err != nil {
+			return nil, nil, err
+		}
+		_, taken, _ := net.SplitHostPort(l.Addr().String())
+		l6, err = listen(ctx, "--listen", net.JoinHostPort("::1", taken))
+		if err == nil {
+			return l, l6, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) { // there is no IPv6
+			return l, nil, nil
+		}
+		if err := errors.Join(err, l.Close()); port != "0" {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, err
+}
+
+const localhost = "localhost"
 
 // listen binds an address. The error says which setting to change.
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
@@ -130,6 +171,9 @@ func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (*installation
 
 // furnish brings the schema up to date and opens or makes the keys.
 func (c *serveCmd) furnish(ctx context.Context, in *installation) error {
+	if err := in.openEphemeral(ctx, c.RedisURL); err != nil {
+		return err
+	}
 	if c.Migrate == "auto" {
 		if _, err := in.db.Admin().Migrate(ctx); err != nil {
 			return err
@@ -173,12 +217,20 @@ const shutdownWithin = 10 * time.Second
 func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	public, admin := s.newServer(s.api.Handler()), s.newServer(s.api.Admin())
-	ended := make(chan error, 2)
+	ended := make(chan error, 3+len(s.beside))
 	serve := func(h *http.Server, l net.Listener) {
 		ended <- fmt.Errorf("serving %s: %w", l.Addr(), h.Serve(l))
 	}
 	go serve(public, s.public)
+	if s.public6 != nil {
+		go serve(public, s.public6)
+	}
 	go serve(admin, s.admin)
+	for _, b := range s.beside {
+		h := s.newServer(b.handler)
+		go serve(h, b.listener)
+		defer func() { err = errors.Join(err, h.Close()) }()
+	}
 
 	upkeep, stop := context.WithCancel(ctx)
 	kept := make(chan struct{})
@@ -238,7 +290,11 @@ func (s *service) newServer(h http.Handler) *http.Server {
 // close closes what start opened.
 func (s *service) close() error {
 	var errs []error
-	for _, l := range []net.Listener{s.public, s.admin} {
+	listeners := []net.Listener{s.public, s.public6, s.admin}
+	for _, b := range s.beside {
+		listeners = append(listeners, b.listener)
+	}
+	for _, l := range listeners {
 		if l == nil {
 			continue
 		}

@@ -322,9 +322,17 @@ type demoFacts struct {
 		VerificationCode string             `json:"verification_code"`
 		TypeCode         license.TypeCode   `json:"type_code"`
 	} `json:"licenses"`
-	People      []any   `json:"people"`
-	Departments []any   `json:"departments"`
-	MessagesURL *string `json:"messages_url"`
+	People []struct {
+		Login    string `json:"login"`
+		Password string `json:"password"`
+		Name     string `json:"name"`
+		Phone    string `json:"phone"`
+	} `json:"people"`
+	Departments []struct {
+		Name string `json:"name"`
+		URL  string `json:"url"`
+	} `json:"departments"`
+	MessagesURL string `json:"messages_url"`
 }
 
 // startDemo starts the demo and returns the process with its facts.
@@ -358,8 +366,16 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if facts.MessagesURL == nil || facts.People == nil || facts.Departments == nil || len(facts.Clients) < 6 || len(facts.Licenses) < 12 {
+	if len(facts.People) < 6 || len(facts.Departments) != 2 || len(facts.Clients) < 8 || len(facts.Licenses) < 12 {
 		t.Errorf("the demo says %+v", facts)
+	}
+	if !strings.HasPrefix(facts.Issuer, "http://localhost:") {
+		t.Errorf("the issuer is %s: departments on 127.0.0.1 are no other site", facts.Issuer)
+	}
+	for _, url := range []string{facts.MessagesURL + "/messages.json", facts.Departments[0].URL + "/", facts.Departments[1].URL + "/"} {
+		if err := download(url, filepath.Join(t.TempDir(), "page")); err != nil {
+			t.Error(err)
+		}
 	}
 	verdicts := map[string]int{}
 	for _, l := range facts.Licenses {
@@ -411,6 +427,9 @@ func TestDemoContinues(t *testing.T) {
 	_, second, err := startDemo(t, nil, "--listen", address, "--data", data)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if second.MessagesURL != first.MessagesURL || second.Departments[1] != first.Departments[1] {
+		t.Errorf("the city moved: %v, %v", first.Departments, second.Departments)
 	}
 	if second.Clients[0].Secret != first.Clients[0].Secret || second.Licenses[0].Identifier != first.Licenses[0].Identifier {
 		t.Error("the demo went on with other samples")

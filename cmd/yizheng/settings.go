@@ -110,16 +110,20 @@ func loopbackHost(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// publicURL returns the public URL of a service that listens on an address.
-func (s settings) publicURL(listen net.Addr) (string, error) {
+// publicURL returns the public URL of a service that was told to listen on an
+// address, and does so at bound.
+func (s settings) publicURL(told string, bound net.Addr) (string, error) {
 	if s.PublicURL != "" {
 		return s.PublicURL, checkPublicURL(s.PublicURL)
 	}
-	host, _, err := net.SplitHostPort(listen.String())
+	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil || !loopbackHost(host) {
-		return "", usage("--public-url is missing: the service listens on %s, which others may reach, so it must be told the https URL by which they do", listen)
+		return "", usage("--public-url is missing: the service listens on %s, which others may reach, so it must be told the https URL by which they do", bound)
 	}
-	return "http://" + listen.String(), nil
+	if name, _, err := net.SplitHostPort(told); err == nil && strings.EqualFold(name, localhost) {
+		return "http://" + net.JoinHostPort(localhost, port), nil
+	}
+	return "http://" + bound.String(), nil
 }
 
 // unknownVariables returns what the environment has under our prefix that no

@@ -13,6 +13,7 @@ import (
 func TestPublicURL(t *testing.T) {
 	for _, test := range []struct{ name, given, listen, want, wrong string }{
 		{"default on loopback", "", "127.0.0.1:8080", "http://127.0.0.1:8080", ""},
+		{"default by name", "", "localhost:8080", "http://localhost:8080", ""},
 		{"default on IPv6 loopback", "", "[::1]:80", "http://[::1]:80", ""},
 		{"no default for all addresses", "", "0.0.0.0:8080", "", "is missing"},
 		{"no default for another's sight", "", "192.0.2.1:8080", "", "is missing"},
@@ -30,7 +31,7 @@ func TestPublicURL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := settings{PublicURL: test.given}.publicURL(address)
+			got, err := settings{PublicURL: test.given}.publicURL(test.listen, address)
 			switch {
 			case test.wrong == "" && (err != nil || got != test.want):
 				t.Errorf("got %q, %v", got, err)

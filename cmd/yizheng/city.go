@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"yizheng.internal/cmd/yizheng/department"
+)
+
+// city is what stands around the service in the demo, in the same process and
+// at addresses of its own: the systems of two departments, which know the
+// service as any other client does, and the page of what was sent to phones.
+type city struct {
+	service     *service
+	departments []net.Listener // of samples.departments, in their order
+	messages    net.Listener
+}
+
+// openCity binds the addresses: those of an earlier demo, for the departments
+// are registered under them, or else the ports after the service's, or free ones.
+func openCity(ctx context.Context, s *service, samples samples, earlier demoFacts) (*city, error) {
+	c := &city{service: s}
+	_, text, _ := net.SplitHostPort(s.public.Addr().String())
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, err
+	}
+	bind := func(i int, earlier string) (net.Listener, error) {
+		l, err := listenBeside(ctx, port+1+i, earlier)
+		if err == nil {
+			s.beside = append(s.beside, site{listener: l})
+		}
+		return l, err
+	}
+	for i := range samples.departments {
+		before := ""
+		if i < len(earlier.Departments) {
+			before = earlier.Departments[i].URL
+		}
+		l, err := bind(i, before)
+		if err != nil {
+			return nil, err
+		}
+		c.departments = append(c.departments, l)
+	}
+	c.messages, err = bind(len(samples.departments), earlier.MessagesURL)
+	return c, err
+}
+
+// listenBeside binds a port on 127.0.0.1: that of an earlier URL, or the one
+// that is wished for, or any.
+func listenBeside(ctx context.Context, wished int, earlier string) (net.Listener, error) {
+	if earlier != "" {
+		u, err := url.Parse(earlier)
+		if err != nil {
+			return nil, err
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", u.Host)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the demo in this directory is bound to that address; stop what listens there, or give another --data", err)
+		}
+		return l, nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wished%(1<<16))))
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	return l, err
+}
+
+// urlOf returns the URL of what is served at a listener of the city.
+func urlOf(l net.Listener) string { return "http://" + l.Addr().String() }
+
+// open sets the city up: from now on it can be served.
+func (c *city) open(facts demoFacts, samples samples, box *messageBox) error {
+	for i, d := range samples.departments {
+		client, ok := facts.clientAt(d.callback(urlOf(c.departments[i])))
+		if !ok {
+			return fmt.Errorf("sample department %s has no client", d.Participant)
+		}
+		h, err := department.New(department.Config{
+			Issuer: facts.Issuer, ClientID: client.ClientID, ClientSecret: client.ClientSecret, Scopes: d.names(),
+			URL: urlOf(c.departments[i]), Profile: d.Profile, Log: c.service.log.With("department", d.Participant),
+		})
+		if err != nil {
+			return fmt.Errorf("sample department %s: %w", d.Participant, err)
+		}
+		c.service.beside[i].handler = h
+	}
+	c.service.beside[len(c.departments)].handler = onlyAs(c.messages.Addr().String(), box.page(facts))
+	return nil
+}
+
+// clientAt returns the client with that redirect URI.
+func (f demoFacts) clientAt(redirectURI string) (demoClient, bool) {
+	for _, c := range f.Clients {
+		for _, u := range c.RedirectURIs {
+			if u == redirectURI {
+				return c, true
+			}
+		}
+	}
+	return demoClient{}, false
+}
+
+// onlyAs refuses requests for another host: a page on the internet whose name
+// is made to lead here must not read one-time codes.
+func onlyAs(host string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(r.Host, host) {
+			http.Error(w, "This page is at http://"+host+"/ alone.", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	_ "embed" // for the text
+	"fmt"
+	"strings"
+	"text/template"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// clientConfig is what a client is configured with. The members that discovery
+// or registration has are named as there (OpenID Connect Discovery and Dynamic
+// Client Registration 1.0).
+type clientConfig struct {
+	Issuer           string            `json:"issuer"`
+	Discovery        string            `json:"discovery"` // URL of the metadata
+	TokenEndpoint    string            `json:"token_endpoint"`
+	ClientID         string            `json:"client_id"`
+	ClientSecret     string            `json:"client_secret,omitempty"`
+	AuthMethod       oidc.AuthMethod   `json:"token_endpoint_auth_method"`
+	GrantTypes       []oidc.GrantType  `json:"grant_types"`
+	Scopes           []oidc.Scope      `json:"scopes"`
+	RedirectURIs     []string          `json:"redirect_uris,omitempty"`
+	LogoutURIs       []string          `json:"post_logout_redirect_uris,omitempty"`
+	IDTokenAlgorithm signing.Algorithm `json:"id_token_signed_response_alg,omitempty"`
+	RequirePAR       bool              `json:"require_pushed_authorization_requests,omitempty"`
+	ServiceItems     []string          `json:"service_items,omitempty"`
+}
+
+func (in *installation) clientConfig(c oidc.Client, secret oidc.Secret) clientConfig {
+	f := clientConfig{
+		Issuer: in.url, Discovery: in.url + "/.well-known/openid-configuration", TokenEndpoint: in.url + "/oauth/token",
+		ClientID: c.ID, ClientSecret: secret.Reveal(), AuthMethod: c.AuthMethods[0], GrantTypes: c.GrantTypes, Scopes: c.Scopes,
+		RedirectURIs: c.RedirectURIs, LogoutURIs: c.LogoutURIs, RequirePAR: c.RequirePAR, ServiceItems: c.ServiceItems,
+	}
+	if !c.Has(oidc.GrantCode) {
+		f.Discovery = in.url + "/.well-known/oauth-authorization-server"
+		return f
+	}
+	if f.IDTokenAlgorithm = c.IDTokenAlgorithm; f.IDTokenAlgorithm == "" {
+		f.IDTokenAlgorithm = "RS256" // OpenID Connect Core section 2
+	}
+	return f
+}
+
+// clientConfigText is the configuration for people, with what to copy.
+//
+//go:embed clientconfig.txt
+var clientConfigText string
+
+// Login reports whether people log in at the client.
+func (f clientConfig) Login() bool { return len(f.RedirectURIs) > 0 }
+
+// Alone reports whether the client gets tokens for itself.
+func (f clientConfig) Alone() bool {
+	return strings.Contains(fmt.Sprint(f.GrantTypes), string(oidc.GrantClientCredentials))
+}
+
+// Plain reports whether the issuer is a plain-HTTP one, which libraries refuse
+// unless they are told.
+func (f clientConfig) Plain() bool { return strings.HasPrefix(f.Issuer, "http:") }
+
+// Scope is the scope parameter.
+func (f clientConfig) Scope() string { return oidc.JoinScopes(f.Scopes) }
+
+// Asks is the scope parameter of a login: what a client may ask for itself is
+// no part of it.
+func (f clientConfig) Asks() string {
+	var asks []oidc.Scope
+	for _, s := range f.Scopes {
+		if !strings.Contains(string(s), ":") {
+			asks = append(asks, s)
+		}
+	}
+	return oidc.JoinScopes(asks)
+}
+
+// print shows the configuration: the one time that the secret is seen.
+func (f clientConfig) print(p *process, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.out, f)
+	}
+	t, err := template.New("").Funcs(template.FuncMap{"commas": func(s string) string { return strings.ReplaceAll(s, " ", ",") }}).Parse(clientConfigText)
+	if err != nil {
+		return err
+	}
+	if err := t.Execute(p.out, f); err != nil {
+		return fmt.Errorf("showing the configuration: %w", err)
+	}
+	return nil
+}

@@ -93,17 +93,12 @@ func filePath(rawURL string) (string, error) {
 
 type sqliteDatabase struct{ db *sqlite.DB }
 
-func (d sqliteDatabase) Licenses() Licenses    { return d.db.Licenses() }
-func (d sqliteDatabase) Provider() Provider    { return d.db.Provider() }
-func (d sqliteDatabase) Keys() signing.Records { return d.db.Keys() }
-func (d sqliteDatabase) Admin() Admin          { return d.db }
-func (d sqliteDatabase) Close() error          { return d.db.Close() }
-
-// Run waits: a SQLite file needs nothing from time to time.
-func (d sqliteDatabase) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
+func (d sqliteDatabase) Licenses() Licenses            { return d.db.Licenses() }
+func (d sqliteDatabase) Provider() Provider            { return d.db.Provider() }
+func (d sqliteDatabase) Keys() signing.Records         { return d.db.Keys() }
+func (d sqliteDatabase) Admin() Admin                  { return d.db }
+func (d sqliteDatabase) Run(ctx context.Context) error { return d.db.Run(ctx) }
+func (d sqliteDatabase) Close() error                  { return d.db.Close() }
 
 type postgresDatabase struct{ db *postgres.DB }
 

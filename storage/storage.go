@@ -17,8 +17,9 @@ type Database interface {
 	Provider() Provider
 	Keys() signing.Records
 	Admin() Admin
-	// Run does what the database needs from time to time, such as making the
-	// next months' partitions, until ctx ends, and returns its error.
+	// Run does what the database needs from time to time until ctx ends, and
+	// returns its error: it forgets what is over, and makes the next months'
+	// partitions.
 	Run(ctx context.Context) error
 	// Close ends what is under way and closes the database. Later calls fail.
 	Close() error

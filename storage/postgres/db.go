@@ -57,6 +57,8 @@ type DB struct {
 	log    *slog.Logger
 	step   func(string)
 	pooled bool // sessions aren't ours: set in each transaction what matters
+
+	purgeEvery time.Duration // see Run; another one in tests
 }
 
 // Open returns the database and checks that it answers. It leaves the schema as
@@ -80,7 +82,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if !strings.Contains(c.URL, "connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = 10 * time.Second
 	}
-	db := &DB{log: c.Log, step: c.Step}
+	db := &DB{log: c.Log, step: c.Step, purgeEvery: purgeEvery}
 	if db.log == nil {
 		db.log = slog.Default()
 	}
@@ -120,17 +122,16 @@ func (db *DB) Close() error {
 // Licenses is the store of package license.
 func (db *DB) Licenses() *Licenses { return &Licenses{db} }
 
-// Provider is the store of package oidc.
+// Provider is the store of packages oidc and identity.
 func (db *DB) Provider() *Provider { return &Provider{db} }
 
 // Keys is the store of package signing.
 func (db *DB) Keys() *Keys { return &Keys{db} }
 
-// Licenses implements license.Store, TypeStore, StatusStore, EventStore,
-// LookupStore, SettingStore, ItemStore, GrantStore and UseStore.
+// Licenses implements the stores of package license.
 type Licenses struct{ db *DB }
 
-// Provider implements oidc.Clients, oidc.Events and identity.Participants.
+// Provider implements the stores of packages oidc and identity.
 type Provider struct{ db *DB }
 
 // Keys implements signing.Records.

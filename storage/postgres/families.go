@@ -48,12 +48,14 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 	return "", nil
 }
 
+const updateFamily = `UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6,
+		ended = $7, ended_by = $8, body = $9
+	WHERE id = $1 AND revision = $2`
+
 // UpdateFamily implements [oidc.Families].
 func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6, ended = $7,
-				ended_by = $8, body = $9
-			WHERE id = $1 AND revision = $2`,
+		b.Queue(updateFamily,
 			f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body).
 			Exec(changed(oidc.ErrConflict))
 		queueProviderEvents(b, es)

@@ -31,24 +31,6 @@ func (db *DB) EnsurePartitions(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Run keeps the coming months' partitions until ctx ends, looking once a day, and
-// returns ctx's error. That a partition can't be made is logged: nothing is
-// refused for it.
-func (db *DB) Run(ctx context.Context) error {
-	tick := time.NewTicker(24 * time.Hour)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case now := <-tick.C:
-			if err := db.EnsurePartitions(ctx, now); err != nil && ctx.Err() == nil {
-				db.log.WarnContext(ctx, "database partitions", "error", err)
-			}
-		}
-	}
-}
-
 // ensurePartition makes one. The table is made apart and then attached, which
 // stops neither reads nor writes of the other months.
 func (db *DB) ensurePartition(ctx context.Context, table string, month time.Time) error {

@@ -34,17 +34,20 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 	return nil
 }
 
+const (
+	dropCookie = `DELETE FROM session_cookies
+		WHERE cookie = (SELECT cookie FROM sessions WHERE id = $1 AND revision = $2 AND cookie <> $3)`
+	updateSession = `UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7
+		WHERE id = $1 AND revision = $2`
+)
+
 // UpdateSession implements [oidc.Sessions]. A cookie that stays is left alone.
 // Of two callers that change it, the second deletes nothing, for the first did,
 // and then loses by the revision.
 func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`DELETE FROM session_cookies
-			WHERE cookie = (SELECT cookie FROM sessions WHERE id = $1 AND revision = $2 AND cookie <> $3)`,
-			n.ID, n.Revision, n.Cookie[:])
-		b.Queue(`UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7
-			WHERE id = $1 AND revision = $2`,
-			n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrConflict))
+		b.Queue(dropCookie, n.ID, n.Revision, n.Cookie[:])
+		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrConflict))
 		b.Queue(`INSERT INTO session_cookies (cookie, session) SELECT $1, $2
 			WHERE NOT EXISTS (SELECT FROM session_cookies WHERE cookie = $1 AND session = $2)`, n.Cookie[:], n.ID)
 		queueProviderEvents(b, es)

@@ -46,6 +46,7 @@ type tuning struct {
 	checkpointAt int           // pages (of 4 KiB) in the log from which a checkpoint is tried; default: 1000
 	restartAt    int           // pages from which it waits for readers, a moment; default: 16,000
 	busyTimeout  time.Duration // how long to wait for another process's lock; default: 10 s
+	purgeEvery   time.Duration // see Run; default: 3 minutes
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -87,6 +88,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	c.checkpointAt = cmp.Or(c.checkpointAt, 1000)
 	c.restartAt = cmp.Or(c.restartAt, 16_000)
 	c.busyTimeout = cmp.Or(c.busyTimeout, 10*time.Second)
+	c.purgeEvery = cmp.Or(c.purgeEvery, 3*time.Minute)
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
@@ -146,7 +148,7 @@ func (db *DB) Close() error {
 // Licenses returns the stores of package license.
 func (db *DB) Licenses() *Licenses { return &Licenses{db} }
 
-// Provider returns the stores of package oidc.
+// Provider returns the stores of packages oidc and identity.
 func (db *DB) Provider() *Provider { return &Provider{db} }
 
 // Keys returns the store of package signing.
@@ -155,7 +157,7 @@ func (db *DB) Keys() *Keys { return &Keys{db} }
 // Licenses implements the stores of package license.
 type Licenses struct{ db *DB }
 
-// Provider implements the stores of package oidc.
+// Provider implements the stores of packages oidc and identity.
 type Provider struct{ db *DB }
 
 // Keys implements [yizheng.internal/signing.Records].

@@ -171,26 +171,39 @@ func (s *Licenses) AddLookups(ctx context.Context, at license.Located, rows []li
 	return nil
 }
 
+// purges delete up to some lookup keys of a serial, a statement a table.
+var purges = []string{
+	`WITH doomed AS (SELECT sum, kind FROM identifiers WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM identifiers t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.kind = d.kind`,
+	`WITH doomed AS (SELECT sum, license FROM numbers WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM numbers t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.license = d.license`,
+	`WITH doomed AS (SELECT sum, license FROM holdings WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM holdings t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.license = d.license`,
+	`WITH doomed AS (SELECT sum FROM requests WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM requests t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+	`WITH doomed AS (SELECT sum, grant_id FROM grant_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM grant_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.grant_id = d.grant_id`,
+	`WITH doomed AS (SELECT sum, seq FROM access_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM access_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.seq = d.seq`,
+	`WITH doomed AS (SELECT sum FROM party_codes WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM party_codes t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+	`WITH doomed AS (SELECT sum FROM account_logins WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM account_logins t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+	`WITH doomed AS (SELECT sum, created, session FROM session_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM session_parties t USING doomed d
+		WHERE t.serial = $1 AND t.sum = d.sum AND t.created = d.created AND t.session = d.session`,
+	`WITH doomed AS (SELECT sum, created, family FROM family_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM family_parties t USING doomed d
+		WHERE t.serial = $1 AND t.sum = d.sum AND t.created = d.created AND t.family = d.family`,
+}
+
 // PurgeLookups implements [license.LookupStore]. What is locked by another
 // purge is left to it.
 func (s *Licenses) PurgeLookups(ctx context.Context, serial int32, limit int) (int, error) {
 	var purged int
 	err := s.db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
 		purged = 0
-		for _, sql := range []string{
-			`WITH doomed AS (SELECT sum, kind FROM identifiers WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM identifiers t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.kind = d.kind`,
-			`WITH doomed AS (SELECT sum, license FROM numbers WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM numbers t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.license = d.license`,
-			`WITH doomed AS (SELECT sum, license FROM holdings WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM holdings t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.license = d.license`,
-			`WITH doomed AS (SELECT sum FROM requests WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM requests t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
-			`WITH doomed AS (SELECT sum, grant_id FROM grant_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM grant_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.grant_id = d.grant_id`,
-			`WITH doomed AS (SELECT sum, seq FROM access_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-			DELETE FROM access_parties t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum AND t.seq = d.seq`,
-		} {
+		for _, sql := range purges {
 			if purged >= limit {
 				break
 			}

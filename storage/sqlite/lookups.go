@@ -153,6 +153,14 @@ var purges = []string{
 		(SELECT serial, sum, created, grant_id FROM grant_parties WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM access_parties WHERE (serial, sum, seq) IN
 		(SELECT serial, sum, seq FROM access_parties WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM party_codes WHERE (serial, sum) IN
+		(SELECT serial, sum FROM party_codes WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM account_logins WHERE (serial, sum) IN
+		(SELECT serial, sum FROM account_logins WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM session_parties WHERE (serial, sum, created, session) IN
+		(SELECT serial, sum, created, session FROM session_parties WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM family_parties WHERE (serial, sum, created, family) IN
+		(SELECT serial, sum, created, family FROM family_parties WHERE serial = ? LIMIT ?)`,
 }
 
 // PurgeLookups implements [license.LookupStore].

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -68,6 +70,20 @@ func hot(t *testing.T) map[string]struct {
 			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=? AND request=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"AccessRecords": {accessOf, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND seq<?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"LoadParty":   {loadParty, []string{"SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"FindParty":   {findParty, []string{"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"LoadAccount": {loadAccount, []string{"SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
+		"FindAccount": {findAccount, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
+		"LoadSession": {loadSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
+		"FindSession": {findSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_2 (cookie=?)"}},
+		"ListSessions": {sessionsOf, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
+		"LoadFamily": {loadFamily, []string{"SEARCH f USING INDEX sqlite_autoindex_families_1 (id=?)"}},
+		"ListFamilies": {familiesOf, []string{
+			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH f USING INDEX sqlite_autoindex_families_1 (id=?)"}},
+		"IsSpent":         {isSpent, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
+		"FamilyOf":        {familyOf, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
 		"LoadClient":      {loadClient, []string{"SEARCH clients USING INDEX sqlite_autoindex_clients_1 (id=?)"}},
 		"FindParticipant": {findParticipant, []string{"SEARCH participants USING INDEX sqlite_autoindex_participants_2 (uscc=?)"}},
 	}
@@ -108,19 +124,24 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		t.Logf("%d statements", checked)
-		if checked < 50 {
+		if checked < 90 {
 			t.Errorf("only %d statements were looked at", checked)
 		}
 	}
 	t.Run("as made", check)
 	var events []license.EventRecord
-	for range 300 {
+	for i := range 300 {
 		r := newLicense(0, 0)
 		r.Add.Body, r.Add.Credential = nil, nil
 		if err := db.Licenses().Save(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		for _, call := range shares(db.Licenses(), r, fmt.Sprint(random())) {
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, call := range logins(db.Provider(), r.Lookups[1].Keys, fmt.Sprint("analyzed ", i)) {
 			if err := call(); err != nil {
 				t.Fatal(err)
 			}
@@ -213,6 +234,7 @@ func everything(t *testing.T, db *DB) {
 		func() error { return k.UpdateKeys(ctx, signing.KeyRecord{ID: signing.KeyID(fresh), Revision: 1}) },
 	}
 	calls = append(calls, shares(l, r, fresh)...)
+	calls = append(calls, logins(p, r.Lookups[0].Keys, fresh)...)
 	calls = append(calls, reads(db, r, list, fresh)...)
 	for i, call := range calls {
 		if err := call(); err != nil {
@@ -260,6 +282,47 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 		func() error { return l.AddGrantKeys(ctx, id, keys) },
 		func() error { _, err := l.AccessAfter(ctx, 0, 1); return err },
 		func() error { return l.AddAccessKeys(ctx, license.AccessRecord{Seq: 1}, keys) },
+	}
+}
+
+// logins calls every method that is about parties, accounts, sessions and
+// families, and leaves one of each.
+func logins(p *Provider, keys []signing.Lookup, fresh string) []func() error {
+	ctx, at := context.Background(), time.Now().Add(time.Hour)
+	hash := sha256.Sum256([]byte(fresh))
+	person := identity.PartyRecord{ID: fresh, Codes: keys}
+	account := identity.AccountRecord{ID: fresh, Party: fresh, Logins: keys}
+	session := oidc.SessionRecord{ID: fresh, Cookie: hash, Created: at, Expires: at, Party: keys}
+	family := oidc.FamilyRecord{ID: fresh, Created: at, Expires: at, Party: keys}
+	return []func() error{
+		func() error { return p.CreateParty(ctx, person) },
+		func() error { person.Revision = 1; return p.UpdateParty(ctx, person) },
+		func() error { _, err := p.LoadParty(ctx, fresh); return err },
+		func() error { _, err := p.FindParty(ctx, keys); return err },
+		func() error { _, err := p.ListParties(ctx, "", 1); return err },
+		func() error { return p.CreateAccount(ctx, account) },
+		func() error { account.Revision = 1; return p.UpdateAccount(ctx, account) },
+		func() error { _, err := p.LoadAccount(ctx, fresh); return err },
+		func() error { _, err := p.FindAccount(ctx, keys); return err },
+		func() error { _, err := p.ListAccounts(ctx, "", 1); return err },
+		func() error { return p.CreateSession(ctx, session) },
+		func() error { session.Revision = 1; return p.UpdateSession(ctx, session) },
+		func() error { _, err := p.LoadSession(ctx, fresh); return err },
+		func() error { _, err := p.FindSession(ctx, hash); return err },
+		func() error { _, err := p.ListSessions(ctx, keys, time.Now(), 1); return err },
+		func() error { _, err := p.RedeemCode(ctx, hash, at, family); return err },
+		func() error {
+			if _, err := p.RedeemCode(ctx, hash, at, family); !errors.Is(err, oidc.ErrSpent) {
+				return fmt.Errorf("redeemed twice: %w", err)
+			}
+			return nil
+		},
+		func() error { family.Revision = 1; return p.UpdateFamily(ctx, family) },
+		func() error { _, err := p.LoadFamily(ctx, fresh); return err },
+		func() error { _, err := p.ListFamilies(ctx, keys, time.Now(), 1); return err },
+		func() error { return p.Spend(ctx, sha256.Sum256(hash[:]), at) },
+		func() error { _, err := p.IsSpent(ctx, hash); return err },
+		func() error { _, err := p.Purge(ctx, time.Time{}, 1); return err },
 	}
 }
 

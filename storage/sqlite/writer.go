@@ -116,7 +116,9 @@ func (w *writer) lead(ctx context.Context, own *operation) {
 	}
 	err := w.commit(group)
 	for _, op := range group {
-		if op.failed == nil {
+		// Also whoever was refused: the reason may be what another one of the group
+		// had stored, and that isn't there.
+		if err != nil {
 			op.failed = err
 		}
 		close(op.done)

@@ -16,6 +16,7 @@ func Lookups(t *testing.T, open Open) {
 	t.Run("Versions", func(t *testing.T) { versions(t, open(t).Licenses) })
 	t.Run("Add", func(t *testing.T) { addLookups(t, open(t).Licenses) })
 	t.Run("Purge", func(t *testing.T) { purgeLookups(t, open(t).Licenses) })
+	t.Run("PurgePeople", func(t *testing.T) { purgePeople(t, open(t)) })
 	t.Run("Ended", func(t *testing.T) {
 		s := open(t).Licenses
 		r := issue(t, s)
@@ -175,5 +176,36 @@ func purgeLookups(t *testing.T, s LicenseStores) {
 		is(t, "LoadRequest by serial 1", err, license.ErrNotFound)
 		_, err = s.LoadRequest(t.Context(), r.Request.Keys[1:])
 		must(t, "LoadRequest by serial 2", err)
+	}
+}
+
+// purgePeople deletes the keys of serial 1 that lead to a person: what they led
+// to is found by those of serial 2.
+func purgePeople(t *testing.T, db Database) {
+	ctx, s := t.Context(), db.Provider
+	p, a := createParty(t, s, newParty()), createAccount(t, s, newAccount())
+	n, f := createSession(t, s, newSession()), redeem(t, s, newFamily())
+	total := 0
+	for range 6 {
+		purged, err := db.Licenses.PurgeLookups(ctx, 1, 3)
+		must(t, "PurgeLookups", err)
+		if purged > 3 {
+			t.Errorf("%d keys were purged, limit 3", purged)
+		}
+		total += purged
+	}
+	same(t, "purged keys", total, 2+2+1+1)
+	noParty(t, s, "a party by serial 1", p.Codes[0], p.Codes[2])
+	noAccount(t, s, "an account by serial 1", a.Logins[0], a.Logins[2])
+	p.Codes, a.Logins = []signing.Lookup{p.Codes[1], p.Codes[3]}, []signing.Lookup{a.Logins[1], a.Logins[3]}
+	sameParty(t, s, "the party by serial 2", p)
+	sameAccount(t, s, "the account by serial 2", a)
+	for serial, want := range []int{0, 1} {
+		sessions, err := s.ListSessions(ctx, n.Party[serial:serial+1], at(0), 10)
+		must(t, "ListSessions", err)
+		same(t, fmt.Sprint("sessions by serial ", serial+1), len(sessions), want)
+		families, err := s.ListFamilies(ctx, f.Party[serial:serial+1], at(0), 10)
+		must(t, "ListFamilies", err)
+		same(t, fmt.Sprint("families by serial ", serial+1), len(families), want)
 	}
 }

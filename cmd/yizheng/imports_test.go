@@ -101,6 +101,10 @@ var rules = map[string]rule{
 	"cmd/yizheng/department": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "golang.org/x/oauth2"},
 	},
+	// What is tested from outside is not looked at from inside.
+	"cmd/yizheng/e2e": {
+		testOthers: []string{"github.com/chromedp/cdproto", "github.com/chromedp/chromedp"},
+	},
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},

@@ -1,0 +1,318 @@
+package web
+
+import "time"
+
+// View is what a page shows, inside its frame. Codes in it, such as states and
+// reasons, are put into words by the texts.
+type View interface {
+	// template returns the name of the page's template.
+	template() string
+}
+
+// Form is what every form of ours carries.
+type Form struct {
+	Action string // path and query
+	Token  string // against other sites' forms
+}
+
+// Asker is who asks for something: a department's service.
+type Asker struct {
+	Name        string // of the client
+	Participant string
+	Home        string // where people begin anew; empty: not known
+}
+
+// Login asks for login and password.
+type Login struct {
+	Form
+	Asker    *Asker // nil: our own pages are to be seen
+	Licenses bool   // licenses are asked for
+	Username string
+	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
+	Wait     int    // seconds until the next try
+}
+
+// Code asks for a one-time code.
+type Code struct {
+	Form
+	Asker   *Asker
+	Phone   string // masked
+	Sent    bool
+	Wait    int    // seconds until another one may be sent
+	Problem string // key, without "code.problem."
+	Retry   int    // seconds, if the problem is one of waiting
+}
+
+// Account asks whether to go on as who is logged in.
+type Account struct {
+	Form
+	Asker *Asker
+	User  string // masked: somebody else may sit here now
+}
+
+// Consent asks whether to hand licenses, and who one is, to a service.
+type Consent struct {
+	Form
+	Asker     Asker
+	ID        string // the form's one-use id
+	Shown     string // hash of what is shown
+	Scopes    []string
+	Item      *ConsentItem // nil: no licenses are asked for
+	Materials []ConsentMaterial
+	Problem   string // key, without "consent.problem."
+}
+
+// Offers reports whether there is any license to agree to.
+func (c Consent) Offers() bool {
+	for _, m := range c.Materials {
+		if len(m.Licenses) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ConsentItem is the service item that licenses are asked for.
+type ConsentItem struct{ Name, Purpose string }
+
+// ConsentMaterial is one thing that the item demands.
+type ConsentMaterial struct {
+	ID       string
+	Name     string
+	Relation string
+	Required bool
+	Outcome  string
+	Licenses []ConsentLicense
+}
+
+// Choice reports whether the holder must choose among several.
+func (m ConsentMaterial) Choice() bool { return len(m.Licenses) > 1 }
+
+// ConsentLicense is one license that can serve.
+type ConsentLicense struct {
+	Value     string // of the form's field
+	Card      Card
+	Parts     []Part // what is read with the license
+	Sensitive []Part // what is read only with a yes of its own
+}
+
+// Part is a part of a license.
+type Part struct {
+	Name   string // of the form's field
+	Title  string
+	Value  string
+	Reason string // why a sensitive part is needed
+}
+
+// Card is a license as it looks.
+type Card struct {
+	ID            string
+	Band          string // the color of its type, by name
+	Type          string
+	Number        string
+	Holders       []CardHolder
+	Authority     string
+	From, Until   string // dates, 2006-01-02; no Until: long-term
+	State         string // active, suspended, superseded or ended
+	Ending        string // how it ended
+	Unusable      string // why it proves nothing now, as a reason code; empty: it does
+	Fields        []Part
+	AuthorityCode string
+}
+
+// Standing is in a word how a license stands now.
+func (c Card) Standing() string {
+	switch {
+	case c.Ending != "":
+		return c.Ending
+	case c.Unusable != "":
+		return c.Unusable
+	}
+	return "in_force"
+}
+
+// CardHolder is one of those who hold a license.
+type CardHolder struct{ Role, Name, CodeType, Code, Share string }
+
+// Front is the home page for those who aren't logged in.
+type Front struct{ Issuer string }
+
+// Licenses is the home page of somebody who is logged in.
+type Licenses struct {
+	Cards []Card
+	Next  string // cursor of the next page
+}
+
+// Locked is the home page of somebody who must prove more to see licenses.
+type Locked struct{}
+
+// License is the page of one license.
+type License struct {
+	Card
+	Identifier       string
+	VerificationCode string
+	Version          int
+	Replaces         string
+	Issued           time.Time
+	Origin, Grade    string
+	Ended            *LicenseEnding
+	Records          []Record
+	More             bool // there are more records
+}
+
+// LicenseEnding is how a license ended.
+type LicenseEnding struct{ Kind, From, Document, Basis string }
+
+// Records is the page of who read what.
+type Records struct {
+	Records []Record
+	Next    int64 // the before of the next page
+}
+
+// Record is one reading of a license.
+type Record struct {
+	At          time.Time
+	Participant string
+	Client      string
+	Officer     string
+	Item        string
+	Case        string
+	License     string // its type's name
+	LicenseID   string
+	Parts       []string
+	Basis       string
+	Result      string // ok or a reason code
+}
+
+// Grants is the page of what was agreed to.
+type Grants struct {
+	Form
+	Grants []Grant
+	Next   string
+}
+
+// Grant is one thing that was agreed to.
+type Grant struct {
+	ID          string
+	Participant string
+	Client      string
+	Item        string
+	Case        string
+	State       string
+	EndedBy     string
+	Recurring   bool
+	Created     time.Time
+	Until       time.Time
+	Ended       time.Time
+	Licenses    []GrantLicense
+}
+
+// Live reports whether it may still be read by, or soon may.
+func (g Grant) Live() bool { return g.State == "active" || g.State == "pending" }
+
+// GrantLicense is one license of a grant.
+type GrantLicense struct {
+	ID, Type string
+	Parts    []string
+}
+
+// Sessions is the page of where somebody is logged in.
+type Sessions struct {
+	Form
+	Sessions []Session
+}
+
+// Session is one of them.
+type Session struct {
+	ID      string
+	Current bool
+	Device  string // such as "Chrome · Windows"; empty: not known
+	Address string
+	Created time.Time
+	Seen    time.Time
+}
+
+// Logout asks whether to log out.
+type Logout struct {
+	Form
+	Asker  *Asker // nil: nobody asks
+	User   string
+	Fields []Field // of the logout request, to be sent on
+}
+
+// Field is a hidden field of a form.
+type Field struct{ Name, Value string }
+
+// Goodbye is the page after logging out.
+type Goodbye struct{}
+
+// Setup sets a password with a ticket.
+type Setup struct {
+	Form
+	Ticket  string
+	Problem string // key, without "setup.problem."
+}
+
+// Verify checks a license.
+type Verify struct {
+	Form
+	Credential, Identifier, Code string
+	Problem                      string // key, without "verify.problem."
+	Wait                         int
+	Result                       *Verdict
+}
+
+// Verdict is how a verification came out.
+type Verdict struct {
+	Verdict string
+	At      time.Time
+	Checks  []Check
+	Card    *Card
+	Grade   string
+	Origin  string
+	Masked  bool
+}
+
+// Check is one check of a verification.
+type Check struct{ Name, Result, Reason string }
+
+// FormPost takes a response to a client (OAuth 2.0 Form Post Response Mode).
+type FormPost struct {
+	Action string // checked by the provider
+	Fields []Field
+	Asker  *Asker
+}
+
+// Onward leads on where a form can't: an address that a page's policy can't name.
+type Onward struct{ To string }
+
+// Error says what happened and what to do.
+type Error struct {
+	Key    string // of its texts, without "error."
+	Status int
+	Asker  *Asker // to begin anew; nil: at home
+	Wait   int    // seconds
+	Retry  bool   // trying again may help: a link leads back to the page
+	// For developers.
+	Code, Description string
+	Received, Differs string
+}
+
+func (Login) template() string    { return "login" }
+func (Code) template() string     { return "code" }
+func (Account) template() string  { return "account" }
+func (Consent) template() string  { return "consent" }
+func (Front) template() string    { return "front" }
+func (Licenses) template() string { return "licenses" }
+func (Locked) template() string   { return "locked" }
+func (License) template() string  { return "license" }
+func (Records) template() string  { return "records" }
+func (Grants) template() string   { return "grants" }
+func (Sessions) template() string { return "sessions" }
+func (Logout) template() string   { return "logout" }
+func (Goodbye) template() string  { return "goodbye" }
+func (Setup) template() string    { return "setup" }
+func (Verify) template() string   { return "verify" }
+func (FormPost) template() string { return "formpost" }
+func (Onward) template() string   { return "onward" }
+func (Error) template() string    { return "error" }

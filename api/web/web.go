@@ -1,0 +1,179 @@
+// Package web is the service's pages: templates, style, script and texts. It
+// knows how they look and read, and nothing of what they are about: api fills
+// the views in.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+)
+
+//go:embed templates/*.html static/* texts/*.json
+var files embed.FS
+
+// Pages renders views. Safe for concurrent use.
+type Pages struct {
+	templates map[Language]map[string]*template.Template
+	texts     map[Language]texts
+	assets    map[string]Asset // by the name in their URL
+	urls      map[string]string
+}
+
+// New reads the templates, in each language, and the static files. An error
+// means that a file of this package is wrong.
+func New() (*Pages, error) {
+	p := &Pages{templates: map[Language]map[string]*template.Template{}, texts: map[Language]texts{}}
+	if err := p.readAssets(); err != nil {
+		return nil, err
+	}
+	for _, l := range Languages() {
+		texts, err := readTexts(l)
+		if err != nil {
+			return nil, err
+		}
+		p.texts[l] = texts
+		if p.templates[l], err = p.readTemplates(l, texts); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// shared are the templates that every page is made with.
+var shared = []string{"templates/layout.html", "templates/parts.html", "templates/card.html"}
+
+func (p *Pages) readTemplates(l Language, texts texts) (map[string]*template.Template, error) {
+	base, err := template.New("").Funcs(p.functions(l, texts)).ParseFS(files, shared...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the pages' layout: %w", err)
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range names {
+		if isShared(name) {
+			continue
+		}
+		t, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if t, err = t.ParseFS(files, name); err != nil {
+			return nil, fmt.Errorf("reading a page: %w", err)
+		}
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = t
+	}
+	return pages, nil
+}
+
+func isShared(name string) bool {
+	for _, s := range shared {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+// functions are what templates may call.
+func (p *Pages) functions(l Language, texts texts) template.FuncMap {
+	return template.FuncMap{
+		"t":   texts.text,
+		"tb":  texts.bold,
+		"has": func(key string) bool { return texts[key] != "" },
+		"or_else": func(key, other string) (string, error) {
+			if texts[key] == "" {
+				key = other
+			}
+			return texts.text(key)
+		},
+		"day":    l.day,
+		"moment": l.moment,
+		"period": func(seconds int) string { return texts.period(seconds) },
+		"static": p.URL,
+		"marked": marked,
+		"inc":    func(i int) int { return i + 1 },
+	}
+}
+
+// Frame is what every page shows around its view.
+type Frame struct {
+	Lang      Language
+	Elder     bool   // large text and targets
+	Here      string // path and query of the page, for coming back to it
+	RequestID string
+	Nonce     string // of the page's own script; empty: it has none
+	User      string // who is logged in; empty: nobody, or it doesn't matter here
+	Section   string // of the menu that is open
+	Notice    string // key of a text about what was just done, without "notice."
+	Posted    bool   // the page answers a form: reloading it shall not send that again
+	Quiet     bool   // without the menu and the links at the foot
+}
+
+// page is what templates see.
+type page struct {
+	Frame
+	V View
+}
+
+// Other is the language that the page may be switched to.
+func (p page) Other() Language {
+	if p.Lang == Chinese {
+		return English
+	}
+	return Chinese
+}
+
+// Switch is the address that sets a preference and leads back here.
+func (p page) Switch(name, value string) string {
+	return PreferencesPath + "?" + url.Values{name: {value}, "to": {p.Here}}.Encode()
+}
+
+// PreferencesPath is where language and text size are set: in the query, language
+// or text with the value, and to with where to go on.
+const PreferencesPath = "/preferences"
+
+// Render returns a page's HTML.
+func (p *Pages) Render(f Frame, v View) ([]byte, error) {
+	if _, ok := p.templates[f.Lang]; !ok {
+		f.Lang = Chinese
+	}
+	t, ok := p.templates[f.Lang][v.template()]
+	if !ok {
+		return nil, fmt.Errorf("there is no page %q", v.template())
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "layout", page{f, v}); err != nil {
+		return nil, fmt.Errorf("making the page %s: %w", v.template(), err)
+	}
+	return b.Bytes(), nil
+}
+
+// RenderPlain returns a page that has a layout of its own and one language.
+func (p *Pages) RenderPlain(name string, data any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.templates[English][name].ExecuteTemplate(&b, name+".html", data); err != nil {
+		return nil, fmt.Errorf("making the page %s: %w", name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// marked shows what stands between backquotes as code.
+func marked(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		if part = template.HTMLEscapeString(part); i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
+}

@@ -1,44 +1,25 @@
 package api
 
 import (
-	"bytes"
-	"embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"yizheng.internal/api/web"
 )
 
-//go:embed web/docs.html web/index.html web/style.css
-var web embed.FS
-
-// pages makes the documentation's page, once.
-func (s *Server) pages() error {
-	page, err := template.New("docs.html").Funcs(template.FuncMap{"marked": marked}).ParseFS(web, "web/docs.html")
-	if err != nil {
-		return fmt.Errorf("api: reading the documentation's page: %w", err)
+// pages reads the pages, and makes that of the documentation, once.
+func (s *Server) pages() (err error) {
+	if s.web, err = web.New(); err != nil {
+		return fmt.Errorf("api: reading the pages: %w", err)
 	}
-	var b bytes.Buffer
-	if err := page.Execute(&b, s.manual()); err != nil {
+	if s.docs, err = s.web.RenderPlain("docs", s.manual()); err != nil {
 		return fmt.Errorf("api: making the documentation's page: %w", err)
 	}
-	s.docs = b.Bytes()
 	return nil
-}
-
-// marked shows what stands between backquotes as code.
-func marked(text string) template.HTML {
-	var b strings.Builder
-	for i, part := range strings.Split(text, "`") {
-		if part = template.HTMLEscapeString(part); i%2 == 1 {
-			part = "<code>" + part + "</code>"
-		}
-		b.WriteString(part)
-	}
-	return template.HTML(b.String())
 }
 
 // manual is what the documentation's page shows.
@@ -154,7 +135,7 @@ func typeName(s *huma.Schema) (shown, ref string) {
 }
 
 func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
-	return page(w, "application/vnd.oai.openapi+json;version=3.1", s.document)
+	return document(w, "application/vnd.oai.openapi+json;version=3.1", s.document)
 }
 
 // pagePolicy lets a page have the service's style and nothing else.
@@ -162,27 +143,10 @@ const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-
 
 func (s *Server) documentation(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
-	return page(w, "text/html; charset=utf-8", s.docs)
+	return document(w, "text/html; charset=utf-8", s.docs)
 }
 
-func (s *Server) style(w http.ResponseWriter, _ *http.Request) error {
-	b, err := web.ReadFile("web/style.css")
-	if err != nil {
-		return err
-	}
-	return page(w, "text/css; charset=utf-8", b)
-}
-
-func (s *Server) index(w http.ResponseWriter, _ *http.Request) error {
-	b, err := web.ReadFile("web/index.html")
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Security-Policy", pagePolicy)
-	return page(w, "text/html; charset=utf-8", b)
-}
-
-func page(w http.ResponseWriter, media string, body []byte) error {
+func document(w http.ResponseWriter, media string, body []byte) error {
 	w.Header().Set("Content-Type", media)
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	w.Write(body)

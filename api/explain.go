@@ -57,6 +57,10 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) {
 	if clientOf(r.Context()) == "" {
 		s.metrics.refused.WithLabelValues(p.Reason).Inc()
 	}
+	if wantsPage(r) {
+		s.showError(w, r, p, err)
+		return
+	}
 	p.Type, p.Title, p.RequestID = "about:blank", http.StatusText(p.Status), requestID(r.Context())
 	h := w.Header()
 	h.Set("Content-Type", problemMedia)
@@ -79,6 +83,9 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) {
 func explained(err error) problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return *p
+	}
+	if p, ok := explainedPage(err); ok {
+		return p
 	}
 	if e, ok := errors.AsType[*license.Error](err); ok {
 		p := problem{Status: statusOf(e.Kind), Reason: e.Reason, Detail: e.Detail, Violations: e.Violations}

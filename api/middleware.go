@@ -21,6 +21,7 @@ import (
 type facts struct {
 	id     string
 	client string // empty: nobody was authenticated
+	page   bool   // a person waits for a page
 }
 
 type factsKey struct{}

@@ -15,8 +15,6 @@ import (
 func (s *Server) routes() error {
 	s.providerRoutes()
 
-	s.mux.Handle("GET /{$}", s.handle(s.index))
-	s.mux.Handle("GET /style.css", s.handle(s.style))
 	s.mux.Handle("GET /docs", s.handle(s.documentation))
 	s.mux.Handle("GET /v1/openapi.json", s.handle(s.openAPI))
 	s.mux.Handle("/", s.handle(s.nowhere))

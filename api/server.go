@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -55,6 +56,10 @@ type Limits struct {
 	// [signing.VerifierConfig]), and forgeries that do must not hold up the rest.
 	Verifying   int
 	VerifyQueue int // verifications waiting for their turn; default 8192
+	// Tries to log in per address, of passwords and codes together: a hall full of
+	// people may share one. Accounts have limits of their own.
+	LoginPerMinute int // default 120
+	LoginBurst     int // at once; default 60
 }
 
 // Server serves the public and the admin listener.
@@ -64,10 +69,14 @@ type Server struct {
 	openapi   *huma.OpenAPI
 	document  []byte // the OpenAPI document
 	docs      []byte // the page made of it
+	web       *web.Pages
 	metrics   metrics
 	published map[string]*published // by path
-	addresses *addressLimit
+	addresses *addressLimit         // of verifications
+	people    *addressLimit         // of tries to log in
 	verifying *turnstile
+	// crossOrigin refuses forms that another site sent.
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New checks c and returns a Server.
@@ -86,7 +95,7 @@ func New(c Config) (*Server, error) {
 		v  *int
 		to int
 	}{
-		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60},
+		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {
@@ -96,8 +105,12 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer),
-		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst),
+		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
+	}
+	s.crossOrigin = http.NewCrossOriginProtection()
+	if err := s.crossOrigin.AddTrustedOrigin(origin(c.Issuer)); err != nil {
+		return nil, fmt.Errorf("api: the issuer's origin: %w", err)
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {
@@ -106,6 +119,7 @@ func New(c Config) (*Server, error) {
 	if err := s.routes(); err != nil {
 		return nil, err
 	}
+	s.pageRoutes()
 	if err := s.describe(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -96,6 +97,11 @@ func relationError(err error, reason, detail string) error {
 // Participant returns a participant, or identity.ErrNotFound.
 func (p *Provider) Participant(ctx context.Context, id string) (identity.Participant, error) {
 	return p.c.Participants.LoadParticipant(ctx, id)
+}
+
+// FindParticipant returns the participant with that code, or identity.ErrNotFound.
+func (p *Provider) FindParticipant(ctx context.Context, code party.USCC) (identity.Participant, error) {
+	return p.c.Participants.FindParticipant(ctx, code)
 }
 
 // ListParticipants returns up to limit participants with an ID greater than

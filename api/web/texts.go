@@ -161,6 +161,15 @@ func (l Language) day(iso string) string {
 	return t.Format("2006年1月2日")
 }
 
+// value writes a face field's value, which is in the license's language: a date
+// as licenses print it, anything else as it is.
+func (Language) value(s string) string {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return Chinese.moment(t)
+	}
+	return Chinese.day(s)
+}
+
 // moment writes a time, as clocks in China show it.
 func (l Language) moment(t time.Time) string {
 	if t.IsZero() {

@@ -135,7 +135,7 @@ func (c Card) Standing() string {
 type CardHolder struct{ Role, Name, CodeType, Code, Share string }
 
 // Front is the home page for those who aren't logged in.
-type Front struct{ Issuer string }
+type Front struct{ Login bool }
 
 // Licenses is the home page of somebody who is logged in.
 type Licenses struct {

@@ -97,10 +97,10 @@ func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 		},
 		"day":    l.day,
 		"moment": l.moment,
+		"value":  l.value,
 		"period": func(seconds int) string { return texts.period(seconds) },
 		"static": p.URL,
 		"marked": marked,
-		"inc":    func(i int) int { return i + 1 },
 	}
 }
 

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/oidc"
+)
+
+// Paths of the login's pages.
+const (
+	beginPath   = "/login/begin" // takes up a request that came without cookies
+	loginPath   = "/login"
+	codePath    = "/login/code"
+	accountPath = "/login/account"
+	consentPath = "/consent"
+	setupPath   = "/setup"
+)
+
+// authorization serves the authorization endpoint by GET (RFC 6749 section 3.1).
+func (s *Server) authorization(v *visit) error {
+	form, err := parseForm(v.r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	params, err := requestParameters(form)
+	if err != nil {
+		return err
+	}
+	v.client = params["client_id"]
+	v.bind()
+	step, err := s.c.Provider.Authorize(v.r.Context(), params, v.browser, false)
+	return v.onward(step, err)
+}
+
+// authorizationPosted serves it by POST. That comes from another site, so without our
+// cookies: the request is kept, and taken up by a GET of our own, which has them.
+func (s *Server) authorizationPosted(v *visit) error {
+	form, err := readPosted(v.w, v.r, maxForm)
+	if err != nil {
+		return err
+	}
+	if v.r.URL.RawQuery != "" { // or else a parameter could stand in both
+		return errInput()
+	}
+	params, err := requestParameters(form)
+	if err != nil {
+		return err
+	}
+	v.client, v.request = params["client_id"], oidc.Secret{}
+	step, err := s.c.Provider.Authorize(v.r.Context(), params, v.browser, true)
+	if err == nil && step.Kind != oidc.StepDone {
+		return v.redirect(pageURL(beginPath, step))
+	}
+	return v.onward(step, err)
+}
+
+// begin takes up a request that was kept without cookies. A browser without any
+// gets its own here; if it doesn't keep that, the next page will say so.
+func (s *Server) begin(v *visit) error {
+	if v.request == (oidc.Secret{}) {
+		return oidc.ErrRequestGone
+	}
+	v.bind()
+	step, err := s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	return v.onward(step, err)
+}
+
+// next returns what comes next in the request that the page's address names.
+func (v *visit) next() (oidc.Step, error) {
+	if v.request == (oidc.Secret{}) {
+		return oidc.Step{}, oidc.ErrRequestGone
+	}
+	// Every way to a page with a request sets this cookie before.
+	if v.browser.ID == (oidc.Secret{}) {
+		return oidc.Step{}, &pageError{status: http.StatusBadRequest, key: "cookies", retry: true}
+	}
+	step, err := v.s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	if err == nil {
+		v.speak(step.Request.UILocales)
+		v.allow(step.Request.RedirectURI)
+	}
+	return step, err
+}
+
+// pageURL returns the address of a step's page. The client in it only serves to
+// lead back to its home when the request is gone; the handle is good for nothing
+// without the browser's cookie.
+func pageURL(path string, step oidc.Step) string {
+	q := url.Values{"request": {step.Handle.Reveal()}}
+	if id := step.Request.Client.ID; id != "" {
+		q.Set("client", id)
+	}
+	return path + "?" + q.Encode()
+}
+
+// onward leads to what comes next, or to where a refusal goes.
+func (v *visit) onward(step oidc.Step, err error) error {
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok && e.Response != nil {
+		return v.respond(e.Response)
+	}
+	if err != nil {
+		return err
+	}
+	switch step.Kind {
+	case oidc.StepLogin:
+		return v.redirect(pageURL(loginPath, step))
+	case oidc.StepSecondFactor:
+		return v.redirect(pageURL(codePath, step))
+	case oidc.StepAccount:
+		return v.redirect(pageURL(accountPath, step))
+	case oidc.StepConsent:
+		return v.redirect(pageURL(consentPath, step))
+	}
+	if step.Response == nil {
+		return errors.New("a request is done and has no response")
+	}
+	return v.respond(step.Response)
+}
+
+// respond takes the browser back with a response of the provider's.
+func (v *visit) respond(r *oidc.Response) error {
+	switch {
+	case r.Local:
+		return v.redirect(localPath(r.RedirectURI))
+	case r.Mode == oidc.ModeFormPost:
+		return v.postResponse(r)
+	case v.r.Method == http.MethodPost && origin(r.RedirectURI) == "":
+		// The policy of the page before can't have named this address, so that the
+		// browser would not follow a redirect there.
+		v.frame.Quiet = true
+		v.w.Header().Set("Refresh", "0;url="+r.RedirectURI)
+		return v.show(http.StatusOK, web.Onward{To: r.RedirectURI})
+	}
+	return v.redirect(r.RedirectURI)
+}
+
+// postResponse answers with a page whose form carries the response (OAuth 2.0
+// Form Post Response Mode). It sends itself, and has a button where scripts don't run.
+func (v *visit) postResponse(r *oidc.Response) error {
+	view := web.FormPost{Action: r.RedirectURI}
+	for _, p := range r.Parameters {
+		view.Fields = append(view.Fields, web.Field{Name: p.Name, Value: p.Value})
+	}
+	v.frame.Quiet, v.frame.Nonce = true, nonce()
+	v.allow(r.RedirectURI)
+	if v.target == "" {
+		v.target = "http:" // an IPv6 loopback address, which a policy can't name
+	}
+	return v.show(http.StatusOK, view)
+}
+
+// askerOf returns who asks in a request; nil if it is for pages of ours.
+func requestAsker(q oidc.RequestView) *web.Asker {
+	if q.Portal {
+		return nil
+	}
+	return &web.Asker{Name: q.Client.Name, Participant: q.Participant.Name, Home: q.Client.HomeURI}
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+)
+
+const (
+	logoutPath = "/logout"
+)
+
+// logoutRequest serves the end_session endpoint (OpenID Connect RP-Initiated
+// Logout 1.0 section 2), by GET and POST. Nothing ends before the person says so.
+func (s *Server) logoutRequest(v *visit) error {
+	form, err := parseForm(v.r.URL.RawQuery)
+	if v.r.Method == http.MethodPost {
+		if v.r.URL.RawQuery != "" {
+			return errInput()
+		}
+		form, err = readPosted(v.w, v.r, maxForm)
+	}
+	if err != nil {
+		return err
+	}
+	params, err := requestParameters(form)
+	if err != nil {
+		return err
+	}
+	v.client = params["client_id"]
+	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
+	if err != nil {
+		return v.onward(oidc.Step{}, err)
+	}
+	// A POST from another site comes without cookies, so that nobody can be seen
+	// to be logged in: the page asks all the same.
+	if view.Session == nil && v.r.Method != http.MethodPost {
+		return v.goodbye(view)
+	}
+	return v.askLogout(view, params, http.StatusOK)
+}
+
+func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int) error {
+	v.speak(l.UILocales)
+	v.bind()
+	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params)}
+	view.Action = logoutPath
+	if l.Session != nil {
+		view.User = party.MaskName(l.Session.Party.Name)
+	}
+	if l.Client != nil {
+		view.Asker = &web.Asker{Name: l.Client.Name, Home: l.Client.HomeURI}
+	}
+	if l.Response != nil {
+		v.allow(l.Response.RedirectURI)
+	}
+	return v.show(status, view)
+}
+
+// logoutPage asks whether to log out, without a client that asks for it.
+func (s *Server) logoutPage(v *visit) error {
+	view, err := s.c.Provider.Logout(v.r.Context(), oidc.Parameters{}, v.browser)
+	if err != nil {
+		return v.onward(oidc.Step{}, err)
+	}
+	if view.Session == nil {
+		return v.goodbye(view)
+	}
+	v.frame.User, v.frame.Section = view.Session.Party.Name, "logout"
+	return v.askLogout(view, oidc.Parameters{}, http.StatusOK)
+}
+
+// logOut takes the form of the logout's page, with the request that led there.
+func (s *Server) logOut(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	params := logoutParameters(form)
+	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
+	if err != nil {
+		return v.onward(oidc.Step{}, err)
+	}
+	if !v.checked(form, purposeLogout) {
+		if view.Session == nil {
+			return v.goodbye(view)
+		}
+		return v.askLogout(view, params, http.StatusForbidden)
+	}
+	if err := s.c.Provider.LogOut(v.r.Context(), v.browser); err != nil && !errors.Is(err, oidc.ErrNoSession) {
+		return err
+	}
+	v.dropSession()
+	return v.goodbye(view)
+}
+
+// goodbye leads to where a logout request wants, or to a page of ours.
+func (v *visit) goodbye(l oidc.LogoutView) error {
+	if l.Response != nil {
+		return v.respond(l.Response)
+	}
+	if v.r.Method == http.MethodPost {
+		return v.redirect(logoutPath + "?" + url.Values{"done": {"yes"}}.Encode())
+	}
+	v.speak(l.UILocales)
+	return v.show(http.StatusOK, web.Goodbye{})
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// recurringLife is how long a recurring grant lives that the holder agrees to
+// on the consent page: as its text says.
+const recurringLife = 30 * 24 * time.Hour
+
+// consentPage asks for consent.
+func (s *Server) consentPage(v *visit) error {
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepConsent {
+		return v.onward(step, err)
+	}
+	return v.showConsent(step, http.StatusOK, "")
+}
+
+func (v *visit) showConsent(step oidc.Step, status int, problem string) error {
+	v.frame.Quiet = true
+	view, err := v.s.consentView(v.r.Context(), step)
+	if err != nil {
+		return err
+	}
+	view.Form, view.Problem = v.token(purposeConsent), problem
+	return v.show(status, view)
+}
+
+// consentView puts what is asked for into a page's words.
+func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, error) {
+	view := web.Consent{Asker: *requestAsker(step.Request), ID: step.Consent.Form}
+	for _, scope := range step.Consent.Scopes {
+		if scope != oidc.ScopeOpenID {
+			view.Scopes = append(view.Scopes, string(scope))
+		}
+	}
+	if step.Consent.Detail == nil {
+		return view, nil
+	}
+	view.Shown = hex.EncodeToString(step.Consent.Detail.Shown[:])
+	offer, ok := step.Consent.Detail.View.(*license.Offer)
+	if !ok {
+		return view, nil
+	}
+	view.Item = &web.ConsentItem{Name: offer.Item.Name, Purpose: offer.Item.Purpose}
+	words := s.newWords(ctx)
+	for _, m := range offer.Materials {
+		cm := web.ConsentMaterial{
+			ID: m.Material.ID, Name: m.Material.Name, Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
+		}
+		for i := range m.Licenses {
+			l, err := words.consentLicense(&m, &m.Licenses[i])
+			if err != nil {
+				return view, err
+			}
+			cm.Licenses = append(cm.Licenses, l)
+		}
+		view.Materials = append(view.Materials, cm)
+	}
+	return view, nil
+}
+
+// consentLicense shows a license that can serve as a material.
+func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLicense) (web.ConsentLicense, error) {
+	card, err := w.card(&l.License)
+	if err != nil {
+		return web.ConsentLicense{}, err
+	}
+	out := web.ConsentLicense{Card: card, Value: choiceValue(oidc.Choice{Material: m.Material.ID, License: string(l.ID), Version: l.Version.Version})}
+	for _, name := range l.Fields {
+		part := w.part(&l.License, name)
+		if slices.Contains(l.Sensitive, name) {
+			part.Reason = m.Material.Reasons[name]
+			out.Sensitive = append(out.Sensitive, part)
+			continue
+		}
+		out.Parts = append(out.Parts, part)
+	}
+	return out, nil
+}
+
+// choiceValue writes which license a field of the form chooses.
+func choiceValue(c oidc.Choice) string {
+	return c.Material + ":" + c.License + ":" + strconv.Itoa(c.Version)
+}
+
+// parseChoice reads what choiceValue wrote, and the part behind it, if one is there.
+func parseChoice(s string) (c oidc.Choice, part string, ok bool) {
+	fields := strings.SplitN(s, ":", 4)
+	if len(fields) < 3 {
+		return oidc.Choice{}, "", false
+	}
+	n, err := strconv.Atoi(fields[2])
+	if err != nil || n < 1 {
+		return oidc.Choice{}, "", false
+	}
+	if len(fields) == 4 {
+		part = fields[3]
+	}
+	return oidc.Choice{Material: fields[0], License: fields[1], Version: n}, part, true
+}
+
+// Names of the consent form's fields.
+const (
+	fieldLicense = "license-" // and the material: the license chosen for it, or none
+	fieldPart    = "part"     // a part of a license, which is read if that is chosen
+	fieldChoose  = "choose"   // a material for which something must be chosen
+	noLicense    = "none"
+)
+
+// decisionOf reads a consent form. What it holds is as the browser sent it: the
+// registry checks it against what it offers.
+func decisionOf(form url.Values, now time.Time) (d oidc.Decision, ok bool) {
+	d.Form = form.Get("form")
+	a := &d.Agreement
+	a.Form = d.Form
+	if shown := form.Get("shown"); shown != "" {
+		b, err := hex.DecodeString(shown)
+		if err != nil || len(b) != len(a.Shown) {
+			return d, false
+		}
+		copy(a.Shown[:], b)
+	}
+	switch form.Get("act") {
+	case "refuse":
+		d.Refused = true
+		return d, true
+	case "paper":
+		return d, true
+	case "approve":
+	default:
+		return d, false
+	}
+	for material, value := range formValues(form, fieldLicense) {
+		if value == noLicense {
+			continue
+		}
+		c, part, good := parseChoice(value)
+		if !good || part != "" || c.Material != material {
+			return d, false
+		}
+		a.Chosen = append(a.Chosen, c)
+	}
+	slices.SortFunc(a.Chosen, func(x, y oidc.Choice) int { return strings.Compare(x.Material, y.Material) })
+	for _, value := range form[fieldPart] {
+		c, part, good := parseChoice(value)
+		if !good || part == "" {
+			return d, false
+		}
+		i := slices.IndexFunc(a.Chosen, func(x oidc.Choice) bool {
+			return x.Material == c.Material && x.License == c.License && x.Version == c.Version
+		})
+		if i >= 0 {
+			a.Chosen[i].Fields = append(a.Chosen[i].Fields, part)
+		}
+	}
+	if form.Get("recurring") == "yes" && len(a.Chosen) > 0 {
+		a.Recurring, a.Until = true, now.Add(recurringLife).Truncate(time.Second)
+	}
+	return d, true
+}
+
+// undecided reports whether nothing was chosen where something must be.
+func undecided(form url.Values) bool {
+	return slices.ContainsFunc(form[fieldChoose], func(material string) bool { return form.Get(fieldLicense+material) == "" })
+}
+
+// decide takes the form of the consent's page. It doesn't look first what comes
+// next: of two clicks the second one must get the same answer as the first.
+func (s *Server) decide(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	again := func(status int, problem string) error {
+		step, err := v.next()
+		if err != nil || step.Kind != oidc.StepConsent {
+			return v.onward(step, err)
+		}
+		return v.showConsent(step, status, problem)
+	}
+	if !v.checked(form, purposeConsent) {
+		return again(http.StatusForbidden, "stale")
+	}
+	if form.Get("act") == "cancel" {
+		return v.cancel()
+	}
+	d, ok := decisionOf(form, time.Now())
+	if !ok {
+		return errInput()
+	}
+	if form.Get("act") == "approve" && undecided(form) {
+		return again(http.StatusUnprocessableEntity, "choose")
+	}
+	step, err := s.c.Provider.Decide(v.r.Context(), v.request, v.browser, d)
+	if err == nil && step.Kind == oidc.StepConsent {
+		v.allow(step.Request.RedirectURI)
+		return v.showConsent(step, http.StatusConflict, "changed")
+	}
+	return v.onward(step, err)
+}

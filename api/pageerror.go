@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/oidc"
+)
+
+// pageError is a refusal that is shown as a page. The key names its texts.
+type pageError struct {
+	status int
+	key    string
+	wait   int  // seconds
+	retry  bool // trying again may help
+}
+
+func (e *pageError) Error() string { return e.key }
+
+// wantsPage reports whether an error is to be shown as a page: on pages, and to
+// browsers that look for one where none is.
+func wantsPage(r *http.Request) bool {
+	if factsOf(r.Context()).page {
+		return true
+	}
+	return r.Pattern == "/" && strings.Contains(r.Header.Get("Accept"), "text/html") &&
+		!strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/oauth/")
+}
+
+// showError shows an error as a page. p is what a client of the API would see.
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, err error) {
+	v := s.visit(w, r)
+	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.retryAfter, Asker: v.asker(r.Context())}
+	if e, ok := errors.AsType[*pageError](err); ok {
+		view.Wait, view.Retry = e.wait, e.retry
+	}
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
+		view.Code, view.Description = string(e.Refusal.Code), e.Refusal.Description
+		view.Received, view.Differs = e.Received, e.Differs
+		if e.Client != nil {
+			view.Asker = &web.Asker{Name: e.Client.Name, Home: e.Client.HomeURI}
+		}
+	}
+	if e, ok := errors.AsType[*oidc.GoneError](err); ok && e.Client.ID != "" {
+		view.Asker = &web.Asker{Name: e.Client.Name, Home: e.Client.HomeURI}
+	}
+	if view.Key == "too_many" && view.Wait == 0 {
+		view.Wait = 60
+	}
+	view.Retry = view.Retry || r.Method == http.MethodGet && p.Status >= 500
+	if err := v.show(p.Status, view); err != nil {
+		w.WriteHeader(http.StatusInternalServerError) // only if a text is missing
+	}
+}
+
+// keyOf returns the key of the texts for what a client of the API would see.
+func keyOf(p problem) string {
+	switch p.Reason {
+	case "gone", "cookies", "redirect_uri", "request", "assurance", "form", "input", "no_login", "license_unknown", "grant_unknown", "no_second_factor":
+		return p.Reason
+	case "assurance_too_low", string(oidc.UnmetAuthenticationRequirements):
+		return "assurance"
+	}
+	switch p.Status {
+	case http.StatusNotFound:
+		return "not_found"
+	case http.StatusMethodNotAllowed:
+		return "method"
+	case http.StatusTooManyRequests:
+		return "too_many"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	case http.StatusInternalServerError:
+		return "internal"
+	}
+	return "input"
+}
+
+// explainedPage returns what a client would see of an error that only pages meet.
+func explainedPage(err error) (problem, bool) {
+	if e, ok := errors.AsType[*pageError](err); ok {
+		return problem{Status: e.status, Reason: e.key, retryAfter: e.wait}, true
+	}
+	if errors.Is(err, oidc.ErrRequestGone) {
+		return problem{Status: http.StatusGone, Reason: "gone"}, true
+	}
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
+		p := problem{Status: http.StatusBadRequest, Reason: "request"}
+		switch {
+		case e.Received != "":
+			p.Reason = "redirect_uri"
+		case e.Refusal.Reason == "no_second_factor":
+			p.Status, p.Reason = http.StatusForbidden, e.Refusal.Reason
+		case e.Refusal.Reason == "request_uri_gone":
+			p.Status, p.Reason = http.StatusGone, "gone"
+		case e.Refusal.Code == oidc.UnmetAuthenticationRequirements:
+			p.Status, p.Reason = http.StatusForbidden, string(e.Refusal.Code)
+		case e.Refusal.Code == oidc.TemporarilyUnavailable:
+			p.Status, p.Reason = http.StatusServiceUnavailable, string(e.Refusal.Code)
+		case e.Refusal.Code == oidc.ServerError:
+			p.Status, p.Reason = http.StatusInternalServerError, string(e.Refusal.Code)
+		}
+		return p, true
+	}
+	return problem{}, false
+}
+
+// asker returns whose client the page's address names, so that a person finds
+// back to where they began; nil if it names none.
+func (v *visit) asker(ctx context.Context) *web.Asker {
+	if v.client == "" {
+		return nil
+	}
+	c, err := v.s.c.Provider.Client(ctx, v.client)
+	if err != nil || c.Disabled {
+		return nil
+	}
+	return &web.Asker{Name: c.Name, Home: c.HomeURI}
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"yizheng.internal/oidc"
+)
+
+const (
+	maxForm   = 64 << 10  // bytes of a form's body
+	maxFields = 2000      // fields of a form
+	maxPasted = 200 << 10 // bytes of a form's body with a credential in it: with some of it percent-encoded
+)
+
+// readPosted reads a form's body.
+func readPosted(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != formType || r.Header.Get("Content-Encoding") != "" {
+		return nil, &pageError{status: http.StatusUnsupportedMediaType, key: "input"}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		return nil, &pageError{status: http.StatusRequestEntityTooLarge, key: "input"}
+	}
+	return parseForm(string(body))
+}
+
+// parseForm reads the fields of a form, or of a query.
+func parseForm(body string) (url.Values, error) {
+	form, err := url.ParseQuery(body)
+	if err != nil {
+		return nil, errInput()
+	}
+	n := 0
+	for name, values := range form {
+		if n += len(values); n > maxFields || !utf8.ValidString(name) {
+			return nil, errInput()
+		}
+		for _, v := range values {
+			if !utf8.ValidString(v) {
+				return nil, errInput()
+			}
+		}
+	}
+	return form, nil
+}
+
+func errInput() error { return &pageError{status: http.StatusBadRequest, key: "input"} }
+
+// maxParameters is how many parameters a request of OAuth may have.
+const maxParameters = 64
+
+// requestParameters returns the parameters of an OAuth request. One without a value
+// counts as left out, and none may come twice (RFC 6749 section 3.1).
+func requestParameters(form url.Values) (oidc.Parameters, error) {
+	if len(form) > maxParameters {
+		return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "the request has too many parameters", Reason: "parameters_many"}}
+	}
+	params := oidc.Parameters{}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is there twice", Reason: "parameter_repeated"}}
+		}
+		if !isText(name) || !isText(values[0]) {
+			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is not printable UTF-8", Reason: "parameter_text"}}
+		}
+		if values[0] != "" {
+			params[name] = values[0]
+		}
+	}
+	return params, nil
+}
+
+// form reads a form of ours, after a look at who sent it: browsers say when
+// another site did, and then nothing of it is believed.
+func (v *visit) form() (url.Values, error) { return v.formOf(maxForm) }
+
+func (v *visit) formOf(most int64) (url.Values, error) {
+	if err := v.s.crossOrigin.Check(v.r); err != nil {
+		return nil, &pageError{status: http.StatusForbidden, key: "form"}
+	}
+	return readPosted(v.w, v.r, most)
+}
+
+// checked reports whether a form's token is that of this browser, session and purpose.
+func (v *visit) checked(form url.Values, purpose string) bool {
+	return v.s.c.Provider.CheckForm(v.browser, purpose, form.Get("token"))
+}
+
+// errForm refuses a form without a good token.
+func errForm() error { return &pageError{status: http.StatusForbidden, key: "form"} }

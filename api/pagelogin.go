@@ -1,0 +1,369 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+)
+
+// Purposes of forms' tokens.
+const (
+	purposeLogin   = "login"
+	purposeCode    = "code"
+	purposeAccount = "account"
+	purposeConsent = "consent"
+	purposeLogout  = "logout"
+	purposeGrants  = "grants"
+	purposeSession = "sessions"
+	purposeSetup   = "setup"
+	purposeVerify  = "verify"
+)
+
+// token returns a form's fields that every form has.
+func (v *visit) token(purpose string) web.Form {
+	return web.Form{Action: v.r.URL.RequestURI(), Token: v.s.c.Provider.FormToken(v.browser, purpose)}
+}
+
+// loginPage asks for login and password.
+func (s *Server) loginPage(v *visit) error {
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepLogin {
+		return v.onward(step, err)
+	}
+	return v.showLogin(step, http.StatusOK, web.Login{Username: step.Request.LoginHint})
+}
+
+func (v *visit) showLogin(step oidc.Step, status int, view web.Login) error {
+	v.frame.Quiet = !step.Request.Portal
+	view.Form, view.Asker, view.Licenses = v.token(purposeLogin), requestAsker(step.Request), step.Request.Licenses
+	return v.show(status, view)
+}
+
+// logIn takes the login page's form.
+func (s *Server) logIn(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepLogin { // logged in meanwhile, as in another tab
+		return v.onward(step, err)
+	}
+	again := web.Login{Username: strings.TrimSpace(form.Get("username"))}
+	if !v.checked(form, purposeLogin) {
+		again.Problem = "stale"
+		return v.showLogin(step, http.StatusForbidden, again)
+	}
+	if form.Get("act") == "cancel" {
+		return v.cancel()
+	}
+	if wait := s.people.wait(v.browser.Address, time.Now()); wait > 0 {
+		again.Problem, again.Wait = "rate_limited", seconds(wait)
+		return v.showLogin(step, http.StatusTooManyRequests, again)
+	}
+	if again.Username == "" || form.Get("password") == "" {
+		again.Problem = "incomplete"
+		return v.showLogin(step, http.StatusUnprocessableEntity, again)
+	}
+	account, err := s.c.Identity.CheckPassword(v.r.Context(), identity.Attempt{
+		Login: again.Username, Password: form.Get("password"), Device: v.cookie(deviceCookie),
+		Address: v.browser.Address, RequestID: v.browser.RequestID,
+	})
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		again.Problem = "login_refused"
+		status := http.StatusForbidden
+		if e.Retry > 0 {
+			again.Problem, again.Wait, status = "too_many_tries", seconds(e.Retry), http.StatusTooManyRequests
+		}
+		return v.showLogin(step, status, again)
+	} else if err != nil {
+		return err
+	}
+	return v.loggedIn(step, account)
+}
+
+// loggedIn begins the session of somebody whose password was right, and sends
+// the code if one is needed.
+func (v *visit) loggedIn(step oidc.Step, account identity.Account) error {
+	ctx, p := v.r.Context(), v.s.c.Provider
+	cookie, session, err := p.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
+	if err != nil {
+		return v.onward(oidc.Step{}, err)
+	}
+	v.keepSession(cookie)
+	if device, err := v.s.c.Identity.DeviceToken(ctx, account.ID); err != nil {
+		v.s.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
+	} else {
+		v.setCookie(deviceCookie, device, halfYear)
+	}
+	step, err = p.Next(ctx, v.request, v.browser)
+	if err != nil || step.Kind != oidc.StepSecondFactor {
+		return v.onward(step, err)
+	}
+	again, problem := v.sendCode(ctx, session)
+	if problem != nil {
+		return v.onward(step, nil) // the page has a button for trying once more, and says what is wrong then
+	}
+	return v.redirect(sentURL(step, again))
+}
+
+// cancel ends the request that the page belongs to.
+func (v *visit) cancel() error {
+	step, err := v.s.c.Provider.Cancel(v.r.Context(), v.request, v.browser)
+	return v.onward(step, err)
+}
+
+// codeProblem says why a code was not sent or not taken.
+type codeProblem struct {
+	key    string
+	wait   int
+	status int
+}
+
+// sendCode sends a one-time code, and returns after which time another one may
+// be sent.
+func (v *visit) sendCode(ctx context.Context, session oidc.Session) (time.Duration, *codeProblem) {
+	sent, err := v.s.c.Identity.SendCode(ctx, session.Account, session.ID, string(v.lang), v.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		return 0, codeProblemOf(e, "not_sent")
+	} else if err != nil {
+		v.s.c.Log.LogAttrs(ctx, slog.LevelError, "a code could not be sent", slog.String("request_id", v.browser.RequestID), slog.String("error", err.Error()))
+		return 0, &codeProblem{key: "not_sent", status: http.StatusServiceUnavailable}
+	}
+	return sent.Again, nil
+}
+
+func codeProblemOf(e *identity.Error, otherwise string) *codeProblem {
+	p := &codeProblem{key: otherwise, status: http.StatusUnprocessableEntity}
+	switch e.Reason {
+	case "code_wrong", "code_expired", "no_phone", "no_second_factor", "too_many_tries":
+		p.key = e.Reason
+	case "too_many_codes":
+		p.key, p.wait, p.status = e.Reason, max(seconds(e.Retry), 1), http.StatusTooManyRequests
+	}
+	return p
+}
+
+// sentURL returns the address of the code's page once one was sent: it says from
+// when on another one may be asked for, so that reloading sends nothing.
+func sentURL(step oidc.Step, again time.Duration) string {
+	return pageURL(codePath, step) + "&sent=" + strconv.FormatInt(time.Now().Add(again).Unix(), 10)
+}
+
+// maxAgain is the longest that a page makes somebody wait for another code.
+const maxAgain = 10 * time.Minute
+
+// sent returns whether the address says that a code was sent, and how long it
+// takes until another one may be.
+func (v *visit) sent() (bool, time.Duration) {
+	at, err := strconv.ParseInt(v.r.URL.Query().Get("sent"), 10, 64)
+	if err != nil {
+		return false, 0
+	}
+	return true, min(max(time.Until(time.Unix(at, 0)), 0), maxAgain)
+}
+
+// codePage asks for a one-time code.
+func (s *Server) codePage(v *visit) error {
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepSecondFactor {
+		return v.onward(step, err)
+	}
+	return v.showCode(step, nil)
+}
+
+func (v *visit) showCode(step oidc.Step, problem *codeProblem) error {
+	v.frame.Quiet = !step.Request.Portal
+	account, err := v.s.c.Identity.Account(v.r.Context(), step.Session.Account)
+	if err != nil {
+		return err
+	}
+	sent, again := v.sent()
+	view := web.Code{
+		Form: v.token(purposeCode), Asker: requestAsker(step.Request), Phone: maskPhone(account.Phone), Sent: sent, Wait: seconds(again),
+	}
+	status := http.StatusOK
+	if problem == nil && view.Phone == "" {
+		problem = &codeProblem{key: "no_phone", status: http.StatusOK}
+	}
+	if problem != nil {
+		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
+	}
+	return v.show(status, view)
+}
+
+// maskPhone returns a phone number as its owner recognizes it.
+func maskPhone(phone string) string {
+	phone = strings.TrimPrefix(phone, "+86")
+	if len(phone) < 8 {
+		return strings.Repeat("*", len(phone))
+	}
+	return phone[:3] + strings.Repeat("*", len(phone)-7) + phone[len(phone)-4:]
+}
+
+// checkCode takes the form of the code's page.
+func (s *Server) checkCode(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepSecondFactor {
+		return v.onward(step, err)
+	}
+	if !v.checked(form, purposeCode) {
+		return v.showCode(step, &codeProblem{key: "stale", status: http.StatusForbidden})
+	}
+	if form.Get("act") == "cancel" {
+		return v.cancel()
+	}
+	if wait := s.people.wait(v.browser.Address, time.Now()); wait > 0 {
+		return v.showCode(step, &codeProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
+	}
+	if form.Get("act") == "send" {
+		again, problem := v.sendCode(v.r.Context(), *step.Session)
+		if problem != nil {
+			return v.showCode(step, problem)
+		}
+		return v.redirect(sentURL(step, again))
+	}
+	err = s.c.Identity.CheckCode(v.r.Context(), step.Session.Account, step.Session.ID, digits(form.Get("code")), v.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		return v.showCode(step, codeProblemOf(e, "code_wrong"))
+	} else if err != nil {
+		return err
+	}
+	cookie, err := s.c.Provider.StepUp(v.r.Context(), v.browser, oidc.FactorSMS)
+	if err != nil {
+		return v.onward(oidc.Step{}, err)
+	}
+	v.keepSession(cookie)
+	step, err = s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	return v.onward(step, err)
+}
+
+// digits returns a code without what people and their phones put between the
+// digits; full-width ones count as well.
+func digits(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case c >= '０' && c <= '９':
+			b.WriteRune(c - '０' + '0')
+		case c != ' ' && c != '-' && c != '　':
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// accountPage asks whether to go on as who is logged in.
+func (s *Server) accountPage(v *visit) error {
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepAccount {
+		return v.onward(step, err)
+	}
+	return v.showAccount(step, http.StatusOK)
+}
+
+func (v *visit) showAccount(step oidc.Step, status int) error {
+	v.frame.Quiet = true
+	return v.show(status, web.Account{
+		Form: v.token(purposeAccount), Asker: requestAsker(step.Request), User: party.MaskName(step.Session.Party.Name),
+	})
+}
+
+// chooseAccount takes the form of the account's page.
+func (s *Server) chooseAccount(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	step, err := v.next()
+	if err != nil || step.Kind != oidc.StepAccount {
+		return v.onward(step, err)
+	}
+	if !v.checked(form, purposeAccount) {
+		return v.showAccount(step, http.StatusForbidden)
+	}
+	ctx, p := v.r.Context(), s.c.Provider
+	switch form.Get("act") {
+	case "cancel":
+		return v.cancel()
+	case "other":
+		if err := p.LogOut(ctx, v.browser); err != nil {
+			return err
+		}
+		v.dropSession()
+	default:
+		if err := p.Reauthenticated(ctx, v.request, v.browser); err != nil {
+			return v.onward(oidc.Step{}, err)
+		}
+	}
+	step, err = p.Next(ctx, v.request, v.browser)
+	return v.onward(step, err)
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// setupPage asks for a setup ticket and a new password. The ticket comes in the
+// address's fragment, which no server and no log sees, or is typed.
+func (s *Server) setupPage(v *visit) error {
+	v.bind()
+	return v.show(http.StatusOK, web.Setup{Form: v.token(purposeSetup)})
+}
+
+// setup takes the form of that page.
+func (s *Server) setup(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	again := func(status int, problem string) error {
+		v.bind()
+		return v.show(status, web.Setup{Form: v.token(purposeSetup), Ticket: form.Get("ticket"), Problem: problem})
+	}
+	if !v.checked(form, purposeSetup) {
+		return again(http.StatusForbidden, "stale")
+	}
+	if s.people.wait(v.browser.Address, time.Now()) > 0 {
+		return again(http.StatusTooManyRequests, "rate_limited")
+	}
+	if form.Get("password") != form.Get("repeat") {
+		return again(http.StatusUnprocessableEntity, "repeat")
+	}
+	_, err = s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		problem := "other"
+		if s.web.Has("setup.problem." + e.Reason) {
+			problem = e.Reason
+		}
+		return again(http.StatusUnprocessableEntity, problem)
+	} else if err != nil {
+		return err
+	}
+	v.notify("password_set")
+	return v.redirect("/")
+}
+
+// formValues returns a form's fields that begin so, without what they begin with.
+func formValues(form url.Values, prefix string) map[string]string {
+	found := map[string]string{}
+	for name, values := range form {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			found[rest] = values[0]
+		}
+	}
+	return found
+}

@@ -1,0 +1,413 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// Assurance that pages of ours need: licenses, and who read them, that of two
+// factors; the rest that of one.
+const (
+	seesLicenses = 2
+	seesSessions = 1
+)
+
+// private is page for somebody who is logged in with at least that assurance.
+// Whoever isn't logs in first, and comes back by GET.
+func (s *Server) private(assurance int, section string, h func(v *visit, who oidc.Session) error) http.Handler {
+	return s.login(func(v *visit) error {
+		who, err := s.c.Provider.Session(v.r.Context(), v.browser)
+		if err == nil && who.Assurance >= assurance {
+			v.frame.User, v.frame.Section = who.Party.Name, section
+			return h(v, who)
+		}
+		if err != nil && !errors.Is(err, oidc.ErrNoSession) {
+			return err
+		}
+		v.bind()
+		here := localPath(v.r.URL.RequestURI())
+		step, err := s.c.Provider.Visit(v.r.Context(), here, assurance, v.browser)
+		if err == nil && step.Kind == oidc.StepDone {
+			// Logged in as well as this person can be, and that is not enough.
+			return &pageError{status: http.StatusForbidden, key: "assurance"}
+		}
+		return v.onward(step, err)
+	})
+}
+
+// home is the first page: for those who are logged in, their licenses.
+func (s *Server) home(v *visit) error {
+	if s.c.Identity == nil {
+		return v.show(http.StatusOK, web.Front{})
+	}
+	who, err := s.c.Provider.Session(v.r.Context(), v.browser)
+	switch {
+	case errors.Is(err, oidc.ErrNoSession):
+		return v.show(http.StatusOK, web.Front{Login: true})
+	case err != nil:
+		return err
+	}
+	v.frame.User, v.frame.Section = who.Party.Name, "licenses"
+	if who.Assurance < seesLicenses {
+		return v.show(http.StatusOK, web.Locked{})
+	}
+	return s.licensesPage(v, who)
+}
+
+// subject is who is logged in, as the registry knows them.
+func subject(who oidc.Session) license.Subject { return subjectOf(who.Party, who.Assurance) }
+
+const pageSize = 20
+
+// licensesPage shows somebody's licenses.
+func (s *Server) licensesPage(v *visit, who oidc.Session) error {
+	ctx := v.r.Context()
+	page, err := s.c.Registry.Held(ctx, holderActor(ctx, who.Party.ID), subject(who), v.r.URL.Query().Get("cursor"), pageSize)
+	if err != nil {
+		return err
+	}
+	words, view := s.newWords(ctx), web.Licenses{Next: page.NextCursor}
+	for i := range page.Licenses {
+		c, err := words.heldCard(&page.Licenses[i])
+		if err != nil {
+			return err
+		}
+		view.Cards = append(view.Cards, c)
+	}
+	return v.show(http.StatusOK, view)
+}
+
+// heldCard is card for a license that its holder looks at.
+func (w *words) heldCard(l *license.HeldLicense) (web.Card, error) {
+	if l.AuthorityName != "" {
+		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
+	}
+	c, err := w.card(&l.License)
+	c.Unusable = l.Unusable
+	return c, err
+}
+
+// recordsOfOne is how many of the newest records are looked through for those of
+// one license.
+const recordsOfOne = 100
+
+// licensePage shows one license of somebody's.
+func (s *Server) licensePage(v *visit, who oidc.Session) error {
+	ctx := v.r.Context()
+	id := license.ID(v.r.PathValue("id"))
+	l, err := s.c.Registry.HeldLicense(ctx, holderActor(ctx, who.Party.ID), subject(who), id)
+	if err != nil {
+		return err
+	}
+	words := s.newWords(ctx)
+	card, err := words.heldCard(&l)
+	if err != nil {
+		return err
+	}
+	view := web.License{
+		Card: card, Identifier: string(l.Identifier), VerificationCode: spaced(l.VerificationCode), Version: l.Version.Version,
+		Replaces: string(l.Replaces), Issued: l.IssuedAt, Origin: string(l.Origin), Grade: string(l.TrustGrade),
+	}
+	if e := l.Ending; e != nil {
+		view.Ended = &web.LicenseEnding{Kind: string(e.Kind), From: e.EffectiveFrom.String(), Document: e.Document.Number, Basis: e.Document.Basis}
+	}
+	all, err := s.c.Registry.AccessRecords(ctx, subject(who), 0, recordsOfOne)
+	if err != nil {
+		return err
+	}
+	view.More = len(all) == recordsOfOne
+	for i := range all {
+		if all[i].License == id {
+			r, err := words.record(&all[i])
+			if err != nil {
+				return err
+			}
+			view.Records = append(view.Records, r)
+		}
+	}
+	return v.show(http.StatusOK, view)
+}
+
+// spaced writes a verification code in two groups, as it is read out.
+func spaced(code string) string {
+	if len(code) == 8 {
+		return code[:4] + " " + code[4:]
+	}
+	return code
+}
+
+// record shows a reading.
+func (w *words) record(a *license.Access) (web.Record, error) {
+	r := web.Record{
+		At: a.At, Participant: w.participant(a.Participant), Client: w.client(a.Client), Item: w.item(a.Item), Case: a.Case,
+		Basis: string(a.Basis), Result: a.Result, LicenseID: string(a.License),
+	}
+	if o := a.Officer; o != nil {
+		r.Officer = strings.TrimSpace(o.Division + " " + o.Name)
+	}
+	var err error
+	r.License, r.Parts, err = w.named(a.License, a.Version, a.Fields)
+	return r, err
+}
+
+// recordsPage shows who read somebody's licenses.
+func (s *Server) recordsPage(v *visit, who oidc.Session) error {
+	ctx := v.r.Context()
+	before, err := positive(v.r.URL.Query().Get("before"))
+	if err != nil {
+		return err
+	}
+	all, err := s.c.Registry.AccessRecords(ctx, subject(who), before, pageSize)
+	if err != nil {
+		return err
+	}
+	words, view := s.newWords(ctx), web.Records{}
+	for i := range all {
+		r, err := words.record(&all[i])
+		if err != nil {
+			return err
+		}
+		view.Records = append(view.Records, r)
+	}
+	if n := len(all); n == pageSize {
+		view.Next = all[n-1].Seq
+	}
+	return v.show(http.StatusOK, view)
+}
+
+// positive reads a number of a query that may be left out: 0 then.
+func positive(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
+		return 0, errInput()
+	}
+	return n, nil
+}
+
+// grantsPage shows what somebody agreed to.
+func (s *Server) grantsPage(v *visit, who oidc.Session) error {
+	ctx := v.r.Context()
+	page, err := s.c.Registry.Grants(ctx, subject(who), v.r.URL.Query().Get("cursor"), pageSize)
+	if err != nil {
+		return err
+	}
+	words, view := s.newWords(ctx), web.Grants{Form: v.token(purposeGrants), Next: page.NextCursor}
+	for i := range page.Grants {
+		g, err := words.grant(&page.Grants[i])
+		if err != nil {
+			return err
+		}
+		view.Grants = append(view.Grants, g)
+	}
+	return v.show(http.StatusOK, view)
+}
+
+func (w *words) grant(g *license.Grant) (web.Grant, error) {
+	out := web.Grant{
+		ID: string(g.ID), Participant: w.participant(g.Participant), Client: w.client(g.Client), Item: w.item(g.Item), Case: g.Case,
+		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended,
+	}
+	for _, c := range g.Licenses {
+		name, parts, err := w.named(c.License, c.Version, c.Fields)
+		if err != nil {
+			return out, err
+		}
+		out.Licenses = append(out.Licenses, web.GrantLicense{ID: string(c.License), Type: name, Parts: parts})
+	}
+	return out, nil
+}
+
+// withdraw ends a grant.
+func (s *Server) withdraw(v *visit, who oidc.Session) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	if !v.checked(form, purposeGrants) {
+		return errForm()
+	}
+	ctx := v.r.Context()
+	if _, err := s.c.Registry.Withdraw(ctx, holderActor(ctx, who.Party.ID), subject(who), license.GrantID(form.Get("grant"))); err != nil {
+		return err
+	}
+	v.notify("withdrawn")
+	return v.redirect("/grants")
+}
+
+// sessionsPage shows where somebody is logged in.
+func (s *Server) sessionsPage(v *visit, who oidc.Session) error {
+	all, err := s.c.Provider.Sessions(v.r.Context(), who)
+	if err != nil {
+		return err
+	}
+	view := web.Sessions{Form: v.token(purposeSession)}
+	for _, o := range all {
+		view.Sessions = append(view.Sessions, web.Session{
+			ID: o.ID, Current: o.Current, Device: deviceOf(o.UserAgent), Address: o.Address, Created: o.Created, Seen: o.Seen,
+		})
+	}
+	slices.SortStableFunc(view.Sessions, func(a, b web.Session) int {
+		if a.Current != b.Current && a.Current {
+			return -1
+		}
+		return 0
+	})
+	return v.show(http.StatusOK, view)
+}
+
+// endSession ends one of somebody's sessions.
+func (s *Server) endSession(v *visit, who oidc.Session) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	if !v.checked(form, purposeSession) {
+		return errForm()
+	}
+	err = s.c.Provider.EndSession(v.r.Context(), who, form.Get("session"), v.browser.RequestID)
+	if errors.Is(err, oidc.ErrNotFound) {
+		err = nil // gone already, or not this person's: the list says which there are
+	} else if err == nil {
+		v.notify("session_ended")
+	}
+	if err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return v.redirect("/sessions")
+}
+
+// Names by which browsers and systems are recognized, the first that fits.
+var (
+	browserNames = [][2]string{
+		{"MicroMessenger", "微信"}, {"AlipayClient", "支付宝"}, {"DingTalk", "钉钉"}, {"HuaweiBrowser", "华为浏览器"}, {"MiuiBrowser", "小米浏览器"},
+		{"QQBrowser", "QQ浏览器"}, {"UCBrowser", "UC浏览器"}, {"Edg", "Edge"}, {"Firefox", "Firefox"}, {"Chrome", "Chrome"}, {"Safari", "Safari"},
+	}
+	systemNames = [][2]string{
+		{"OpenHarmony", "鸿蒙"}, {"HarmonyOS", "鸿蒙"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"},
+		{"Macintosh", "Mac"}, {"Kylin", "麒麟"}, {"UOS", "统信"}, {"Linux", "Linux"},
+	}
+)
+
+// deviceOf says in a few words what a User-Agent claims to be.
+func deviceOf(userAgent string) string {
+	var found []string
+	for _, names := range [][][2]string{browserNames, systemNames} {
+		i := slices.IndexFunc(names, func(n [2]string) bool { return strings.Contains(userAgent, n[0]) })
+		if i >= 0 {
+			found = append(found, names[i][1])
+		}
+	}
+	return strings.Join(found, " · ")
+}
+
+// verifyPage checks a license for anybody.
+func (s *Server) verifyPage(v *visit) error {
+	v.bind()
+	return v.show(http.StatusOK, web.Verify{Form: v.token(purposeVerify)})
+}
+
+// verifyLicense takes that page's forms.
+func (s *Server) verifyLicense(v *visit) error {
+	form, err := v.formOf(maxPasted)
+	if err != nil {
+		return err
+	}
+	view := web.Verify{Credential: compact(form.Get("credential")), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
+	again := func(status int, problem string, wait int) error {
+		v.bind()
+		view.Form, view.Problem, view.Wait = v.token(purposeVerify), problem, wait
+		return v.show(status, view)
+	}
+	if !v.checked(form, purposeVerify) {
+		return again(http.StatusForbidden, "stale", 0)
+	}
+	q := verifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
+	if form.Get("act") == "credential" {
+		q = verifyRequest{Credential: view.Credential}
+	}
+	if q.Credential == "" && (q.Identifier == "" || q.VerificationCode == "") {
+		return again(http.StatusUnprocessableEntity, "empty", 0)
+	}
+	err = s.limitVerifying(v.r)
+	var result license.Verification
+	if err == nil {
+		result, err = s.verification(v.r, q, len(view.Credential))
+	}
+	if err != nil {
+		p := explained(err)
+		if p.Reason == "busy" || p.Reason == "rate_limited" || p.Reason == "verification_limited" {
+			return again(p.Status, p.Reason, p.retryAfter)
+		}
+		return err
+	}
+	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context()), &result, q.Credential == "")
+	return v.show(http.StatusOK, view)
+}
+
+// compact takes out the white space that pasting brings.
+func compact(s string) string { return strings.Join(strings.Fields(s), "") }
+
+// verdictOf shows how a verification came out.
+func verdictOf(w *words, r *license.Verification, byCode bool) *web.Verdict {
+	out := &web.Verdict{Verdict: string(r.Verdict), At: r.CheckedAt}
+	for _, c := range r.Checks {
+		out.Checks = append(out.Checks, web.Check{Name: string(c.Name), Result: string(c.Result), Reason: c.Reason})
+	}
+	p := r.License
+	if p == nil {
+		return out
+	}
+	out.Masked, out.Origin, out.Grade = byCode, string(p.Origin), string(p.TrustGrade)
+	c := web.Card{Band: "slate", Type: p.TypeName, Number: p.Number, Authority: p.Authority.Name, AuthorityCode: string(p.Authority.Code), From: p.ValidFrom.String()}
+	if !p.ValidUntil.IsZero() {
+		c.Until = p.ValidUntil.String()
+	}
+	t, err := w.typ(p.TypeCode, p.TypeVersion)
+	if err == nil {
+		c.Band = t.band
+	}
+	for _, h := range p.Holders {
+		c.Holders = append(c.Holders, web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: h.CodeType.Name(), Code: h.Code})
+	}
+	for _, f := range t.fields {
+		if value, ok := p.Fields[f.Name]; ok {
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: plainText(value, nil)})
+		}
+	}
+	out.Card = &c
+	return out
+}
+
+// logoutFields are those of a logout request's parameters that its page sends on.
+func logoutFields(params oidc.Parameters) []web.Field {
+	var fields []web.Field
+	for _, name := range sortedKeys(params) {
+		fields = append(fields, web.Field{Name: logoutPrefix + name, Value: params[name]})
+	}
+	return fields
+}
+
+// logoutPrefix keeps the parameters of a logout request apart from the form's own fields.
+const logoutPrefix = "request-"
+
+func logoutParameters(form url.Values) oidc.Parameters {
+	params := oidc.Parameters{}
+	for name, value := range formValues(form, logoutPrefix) {
+		if value != "" {
+			params[name] = value
+		}
+	}
+	return params
+}

@@ -1,0 +1,34 @@
+package api
+
+import "yizheng.internal/api/web"
+
+// pageRoutes lists the pages that people see.
+func (s *Server) pageRoutes() {
+	for pattern, h := range map[string]func(*visit) error{
+		"GET /{$}": s.home, "GET " + web.PreferencesPath: s.preferences,
+		"GET /verify": s.verifyPage, "POST /verify": s.verifyLicense,
+	} {
+		s.mux.Handle(pattern, s.page(h))
+	}
+	for pattern, h := range map[string]func(*visit) error{
+		"GET " + authorizePath: s.authorization, "POST " + authorizePath: s.authorizationPosted,
+		"GET " + beginPath: s.begin,
+		"GET " + loginPath: s.loginPage, "POST " + loginPath: s.logIn,
+		"GET " + codePath: s.codePage, "POST " + codePath: s.checkCode,
+		"GET " + accountPath: s.accountPage, "POST " + accountPath: s.chooseAccount,
+		"GET " + consentPath: s.consentPage, "POST " + consentPath: s.decide,
+		"GET " + endSessionPath: s.logoutRequest, "POST " + endSessionPath: s.logoutRequest,
+		"GET " + logoutPath: s.logoutPage, "POST " + logoutPath: s.logOut,
+		"GET " + setupPath: s.setupPage, "POST " + setupPath: s.setup,
+	} {
+		s.mux.Handle(pattern, s.login(h))
+	}
+	s.mux.Handle("GET /licenses", s.private(seesLicenses, "licenses", s.licensesPage))
+	s.mux.Handle("GET /licenses/{id}", s.private(seesLicenses, "licenses", s.licensePage))
+	s.mux.Handle("GET /records", s.private(seesLicenses, "records", s.recordsPage))
+	s.mux.Handle("GET /grants", s.private(seesLicenses, "grants", s.grantsPage))
+	s.mux.Handle("POST /grants", s.private(seesLicenses, "grants", s.withdraw))
+	s.mux.Handle("GET /sessions", s.private(seesSessions, "sessions", s.sessionsPage))
+	s.mux.Handle("POST /sessions", s.private(seesSessions, "sessions", s.endSession))
+	s.mux.Handle("GET "+web.StaticPath+"{file}", s.handle(s.static))
+}

@@ -1,0 +1,307 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc/identity"
+)
+
+// words puts licenses, and who deals with them, into what pages show. It looks
+// up each type, client and item once, and serves one request.
+type words struct {
+	s            *Server
+	ctx          context.Context
+	types        map[typeVersion]typeWords
+	participants map[string]string
+	clients      map[string]string
+	items        map[license.ItemCode]string
+}
+
+type typeVersion struct {
+	code    license.TypeCode
+	version int
+}
+
+// typeWords is what pages show of a type.
+type typeWords struct {
+	name   string
+	band   string
+	fields []license.Field // in the schema's order
+	roles  map[string]string
+}
+
+func (s *Server) newWords(ctx context.Context) *words {
+	return &words{
+		s: s, ctx: ctx, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
+		items: map[license.ItemCode]string{},
+	}
+}
+
+// typ returns what pages show of a version of a type.
+func (w *words) typ(code license.TypeCode, version int) (typeWords, error) {
+	key := typeVersion{code, version}
+	if t, ok := w.types[key]; ok {
+		return t, nil
+	}
+	t, err := w.s.c.Registry.Type(w.ctx, code, version)
+	if err != nil {
+		return typeWords{}, err
+	}
+	return w.wordsOf(&t)
+}
+
+// wordsOf keeps what pages show of a type.
+func (w *words) wordsOf(t *license.Type) (typeWords, error) {
+	schema, err := license.CompileSchema(t.Schema)
+	if err != nil {
+		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
+	}
+	out := typeWords{name: t.Name, band: bandOf(t), fields: schema.Fields(), roles: map[string]string{}}
+	for _, h := range t.Holders {
+		out.roles[h.Role] = h.Name
+	}
+	w.types[typeVersion{t.Code, t.Version}] = out
+	return out, nil
+}
+
+// bands are the colors of licenses, by name.
+var bands = []string{"jade", "sky", "seal", "amber", "plum", "slate", "rose"}
+
+// bandOf returns the color of a type's licenses: that which the type's layout
+// names by its member "color", or else one that follows from its code.
+func bandOf(t *license.Type) string {
+	var layout struct {
+		Color string `json:"color"`
+	}
+	if json.Unmarshal(t.Layout, &layout) == nil && slices.Contains(bands, layout.Color) {
+		return layout.Color
+	}
+	sum := 0
+	for _, c := range []byte(t.Code) {
+		sum = (sum*31 + int(c)) % 9973
+	}
+	return bands[sum%len(bands)]
+}
+
+// card shows a license with all its face fields.
+func (w *words) card(l *license.License) (web.Card, error) {
+	t, err := w.typ(l.TypeCode, l.TypeVersion)
+	if err != nil {
+		return web.Card{}, err
+	}
+	c := web.Card{
+		ID: string(l.ID), Band: t.band, Type: l.TypeName, Number: l.Number, AuthorityCode: string(l.Authority),
+		From: l.ValidFrom.String(), State: string(l.State),
+	}
+	if !l.ValidUntil.IsZero() {
+		c.Until = l.ValidUntil.String()
+	}
+	if l.Ending != nil {
+		c.Ending = string(l.Ending.Kind)
+	}
+	for _, h := range l.Holders {
+		role := t.roles[h.Role]
+		c.Holders = append(c.Holders, web.CardHolder{Role: role, Name: h.Name, CodeType: h.CodeType.Name(), Code: h.Code, Share: h.Share})
+	}
+	c.Authority = w.authority(l)
+	values := fieldValues(l.Fields)
+	for _, f := range t.fields {
+		if raw, ok := values[f.Name]; ok {
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: valueText(raw)})
+		}
+	}
+	return c, nil
+}
+
+// authority returns the name of a license's authority, or its code if it is no
+// participant any more.
+func (w *words) authority(l *license.License) string {
+	key := "uscc:" + string(l.Authority)
+	if name, ok := w.participants[key]; ok {
+		return name
+	}
+	name := string(l.Authority)
+	if p, err := w.s.c.Provider.FindParticipant(w.ctx, l.Authority); err == nil {
+		name = p.Name
+	}
+	w.participants[key] = name
+	return name
+}
+
+func titleOf(f license.Field) string {
+	if f.Title != "" {
+		return f.Title
+	}
+	return f.Name
+}
+
+// Titles of parts that are no face fields, as licenses have them.
+var partTitles = map[string]string{
+	license.PartIdentifier: "电子证照标识", license.PartNumber: "证照编号", license.PartAreaCode: "行政区划代码", license.PartHolders: "持证人",
+}
+
+// part shows one part of a license.
+func (w *words) part(l *license.License, name string) web.Part {
+	p := web.Part{Name: name, Title: w.partTitle(l.TypeCode, l.TypeVersion, name)}
+	switch name {
+	case license.PartIdentifier:
+		p.Value = string(l.Identifier)
+	case license.PartNumber:
+		p.Value = l.Number
+	case license.PartAreaCode:
+		p.Value = l.AreaCode
+	case license.PartHolders:
+		var names []string
+		for _, h := range l.Holders {
+			names = append(names, h.Name+" "+h.Code)
+		}
+		p.Value = strings.Join(names, "、")
+	default:
+		if raw, ok := fieldValues(l.Fields)[fieldName(name)]; ok {
+			p.Value = valueText(raw)
+		}
+	}
+	return p
+}
+
+func fieldName(part string) string { return strings.TrimPrefix(part, "fields/") }
+
+// partTitle returns what a part is called.
+func (w *words) partTitle(code license.TypeCode, version int, name string) string {
+	if title, ok := partTitles[name]; ok {
+		return title
+	}
+	t, err := w.typ(code, version)
+	if err != nil {
+		return fieldName(name)
+	}
+	return t.title(fieldName(name))
+}
+
+// title returns what a face field is called.
+func (t *typeWords) title(field string) string {
+	for _, f := range t.fields {
+		if f.Name == field {
+			return titleOf(f)
+		}
+	}
+	return field
+}
+
+// named returns what a license is called in lists, and those parts of it.
+func (w *words) named(id license.ID, version int, parts []string) (name string, titles []string, err error) {
+	typ, err := w.s.c.Registry.TypeOf(w.ctx, id, version)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := w.typ(typ.Code, typ.Version); err != nil {
+		return "", nil, err
+	}
+	for _, part := range parts {
+		titles = append(titles, w.partTitle(typ.Code, typ.Version, part))
+	}
+	return typ.Name, titles, nil
+}
+
+func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
+	var values map[string]json.RawMessage
+	if json.Unmarshal(fields, &values) != nil {
+		return nil
+	}
+	return values
+}
+
+// valueText writes a face field's value as a license has it.
+func valueText(raw json.RawMessage) string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	return plainText(v, raw)
+}
+
+func plainText(v any, raw json.RawMessage) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		if v {
+			return "是"
+		}
+		return "否"
+	case nil:
+		return "无"
+	case float64:
+		if text := strings.TrimSpace(string(raw)); text != "" {
+			return text
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		var parts []string
+		for _, e := range v {
+			parts = append(parts, plainText(e, nil))
+		}
+		return strings.Join(parts, "、")
+	case map[string]any:
+		var parts []string
+		for _, key := range sortedKeys(v) {
+			parts = append(parts, key+": "+plainText(v[key], nil))
+		}
+		return strings.Join(parts, "; ")
+	}
+	return ""
+}
+
+// participant returns a participant's name.
+func (w *words) participant(id string) string {
+	if name, ok := w.participants[id]; ok {
+		return name
+	}
+	name := ""
+	if p, err := w.s.c.Provider.Participant(w.ctx, id); err == nil {
+		name = p.Name
+	} else if !errors.Is(err, identity.ErrNotFound) {
+		w.failed("participant", err)
+	}
+	w.participants[id] = name
+	return name
+}
+
+// client returns a client's name.
+func (w *words) client(id string) string {
+	if name, ok := w.clients[id]; ok {
+		return name
+	}
+	c, err := w.s.c.Provider.Client(w.ctx, id)
+	if err != nil {
+		w.failed("client", err)
+	}
+	w.clients[id] = c.Name
+	return c.Name
+}
+
+// item returns a service item's name, as it is now, or its code.
+func (w *words) item(code license.ItemCode) string {
+	if name, ok := w.items[code]; ok {
+		return name
+	}
+	name := string(code)
+	if i, err := w.s.c.Registry.Item(w.ctx, code, 0); err == nil {
+		name = i.Name
+	}
+	w.items[code] = name
+	return name
+}
+
+// failed notes that a name could not be looked up: the page is shown without it.
+func (w *words) failed(what string, err error) {
+	w.s.c.Log.WarnContext(w.ctx, "a name for a page could not be read", "what", what, "error", err)
+}

@@ -54,6 +54,7 @@ func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, 
 	if !ok {
 		return view, nil
 	}
+	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
 	view.Item = &web.ConsentItem{Name: offer.Item.Name, Purpose: offer.Item.Purpose}
 	words := s.newWords(ctx)
 	for _, m := range offer.Materials {
@@ -122,7 +123,7 @@ const (
 
 // decisionOf reads a consent form. What it holds is as the browser sent it: the
 // registry checks it against what it offers.
-func decisionOf(form url.Values, now time.Time) (d oidc.Decision, ok bool) {
+func decisionOf(form url.Values) (d oidc.Decision, ok bool) {
 	d.Form = form.Get("form")
 	a := &d.Agreement
 	a.Form = d.Form
@@ -166,8 +167,14 @@ func decisionOf(form url.Values, now time.Time) (d oidc.Decision, ok bool) {
 			a.Chosen[i].Fields = append(a.Chosen[i].Fields, part)
 		}
 	}
-	if form.Get("recurring") == "yes" && len(a.Chosen) > 0 {
-		a.Recurring, a.Until = true, now.Add(recurringLife).Truncate(time.Second)
+	if until := form.Get("recurring"); until != "" && len(a.Chosen) > 0 {
+		seconds, err := strconv.ParseInt(until, 10, 64)
+		if err != nil {
+			return d, false
+		}
+		// As the form says, so that two clicks agree to the same: a time that the
+		// person altered is theirs, and the registry has its limit.
+		a.Recurring, a.Until = true, time.Unix(seconds, 0).UTC()
 	}
 	return d, true
 }
@@ -197,7 +204,7 @@ func (s *Server) decide(v *visit) error {
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
-	d, ok := decisionOf(form, time.Now())
+	d, ok := decisionOf(form)
 	if !ok {
 		return errInput()
 	}

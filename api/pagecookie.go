@@ -20,7 +20,6 @@ const (
 
 const (
 	year       = 365 * 24 * time.Hour
-	halfYear   = 180 * 24 * time.Hour
 	noticeLife = time.Minute
 	maxCookie  = 1024 // bytes of a value that is looked at
 )

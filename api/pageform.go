@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"yizheng.internal/oidc"
@@ -93,3 +94,14 @@ func (v *visit) checked(form url.Values, purpose string) bool {
 
 // errForm refuses a form without a good token.
 func errForm() error { return &pageError{status: http.StatusForbidden, key: "form"} }
+
+// formValues returns a form's fields that begin so, without what they begin with.
+func formValues(form url.Values, prefix string) map[string]string {
+	found := map[string]string{}
+	for name, values := range form {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			found[rest] = values[0]
+		}
+	}
+	return found
+}

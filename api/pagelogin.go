@@ -75,36 +75,93 @@ func (s *Server) logIn(v *visit) error {
 		again.Problem = "incomplete"
 		return v.showLogin(step, http.StatusUnprocessableEntity, again)
 	}
+	if form.Get("act") == "confirm" {
+		return v.confirmLogin(step, form)
+	}
+	if again.Username == "" || form.Get("password") == "" {
+		again.Problem = "incomplete"
+		return v.showLogin(step, http.StatusUnprocessableEntity, again)
+	}
 	account, err := s.c.Identity.CheckPassword(v.r.Context(), identity.Attempt{
-		Login: again.Username, Password: form.Get("password"), Device: v.cookie(deviceCookie),
-		Address: v.browser.Address, RequestID: v.browser.RequestID,
+		Login: again.Username, Password: form.Get("password"), Device: v.cookie(deviceCookie), Address: v.browser.Address,
+		Binding: v.browser.ID.Reveal(), Language: string(v.lang), RequestID: v.browser.RequestID,
 	})
+	if c, ok := errors.AsType[*identity.Challenge](err); ok {
+		return v.showConfirm(step, c.Handle, nil)
+	}
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		again.Problem = "login_refused"
-		status := http.StatusForbidden
-		if e.Retry > 0 {
-			again.Problem, again.Wait, status = "too_many_tries", seconds(e.Retry), http.StatusTooManyRequests
-		}
-		return v.showLogin(step, status, again)
+		p := loginProblem(e)
+		again.Problem, again.Wait = p.key, p.wait
+		return v.showLogin(step, p.status, again)
 	} else if err != nil {
 		return err
 	}
-	return v.loggedIn(step, account)
+	return v.loggedIn(step, account, false)
 }
 
-// loggedIn begins the session of somebody whose password was right, and sends
-// the code if one is needed.
-func (v *visit) loggedIn(step oidc.Step, account identity.Account) error {
+// formProblem says why a form was not taken.
+type formProblem struct {
+	key    string
+	wait   int // seconds; 0: no waiting helps
+	status int
+}
+
+func loginProblem(e *identity.Error) formProblem {
+	switch e.Reason {
+	case "too_many_tries":
+		return formProblem{e.Reason, max(seconds(e.Retry), 1), http.StatusTooManyRequests}
+	case "busy", "unavailable":
+		return formProblem{"busy", 0, http.StatusServiceUnavailable}
+	}
+	return formProblem{"login_refused", 0, http.StatusForbidden}
+}
+
+// showConfirm asks for the code of a challenge: there were too many tries, and
+// whether this one was right isn't said.
+func (v *visit) showConfirm(step oidc.Step, challenge string, problem *formProblem) error {
+	v.frame.Quiet = !step.Request.Portal
+	view := web.Code{Form: v.token(purposeLogin), Asker: requestAsker(step.Request), Challenge: challenge, Sent: true}
+	status := http.StatusOK
+	if problem != nil {
+		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
+	}
+	return v.show(status, view)
+}
+
+// confirmLogin takes the code of a challenge.
+func (v *visit) confirmLogin(step oidc.Step, form url.Values) error {
+	challenge := form.Get("challenge")
+	account, err := v.s.c.Identity.ConfirmLogin(v.r.Context(), challenge, v.browser.ID.Reveal(), digits(form.Get("code")), v.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		if e.Reason == "code_wrong" {
+			return v.showConfirm(step, challenge, codeProblemOf(e, e.Reason))
+		}
+		return v.showLogin(step, http.StatusForbidden, web.Login{Problem: "confirm_failed"})
+	} else if err != nil {
+		return err
+	}
+	return v.loggedIn(step, account, true)
+}
+
+// loggedIn begins the session of somebody whose password was right, and perhaps
+// a code, too; else it sends one if that is needed.
+func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed bool) error {
 	ctx, p := v.r.Context(), v.s.c.Provider
 	cookie, session, err := p.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
+	v.browser.Session = cookie
+	if confirmed {
+		if cookie, err = p.StepUp(ctx, v.browser, oidc.FactorSMS); err != nil {
+			return v.onward(oidc.Step{}, err)
+		}
+	}
 	v.keepSession(cookie)
-	if device, err := v.s.c.Identity.DeviceToken(ctx, account.ID); err != nil {
+	if device, err := v.s.c.Identity.DeviceToken(ctx, account.ID, v.cookie(deviceCookie)); err != nil {
 		v.s.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
 	} else {
-		v.setCookie(deviceCookie, device, halfYear)
+		v.setCookie(deviceCookie, device, year)
 	}
 	step, err = p.Next(ctx, v.request, v.browser)
 	if err != nil || step.Kind != oidc.StepSecondFactor {
@@ -123,31 +180,26 @@ func (v *visit) cancel() error {
 	return v.onward(step, err)
 }
 
-// codeProblem says why a code was not sent or not taken.
-type codeProblem struct {
-	key    string
-	wait   int
-	status int
-}
-
 // sendCode sends a one-time code, and returns after which time another one may
 // be sent.
-func (v *visit) sendCode(ctx context.Context, session oidc.Session) (time.Duration, *codeProblem) {
+func (v *visit) sendCode(ctx context.Context, session oidc.Session) (time.Duration, *formProblem) {
 	sent, err := v.s.c.Identity.SendCode(ctx, session.Account, session.ID, string(v.lang), v.browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return 0, codeProblemOf(e, "not_sent")
 	} else if err != nil {
 		v.s.c.Log.LogAttrs(ctx, slog.LevelError, "a code could not be sent", slog.String("request_id", v.browser.RequestID), slog.String("error", err.Error()))
-		return 0, &codeProblem{key: "not_sent", status: http.StatusServiceUnavailable}
+		return 0, &formProblem{key: "not_sent", status: http.StatusServiceUnavailable}
 	}
 	return sent.Again, nil
 }
 
-func codeProblemOf(e *identity.Error, otherwise string) *codeProblem {
-	p := &codeProblem{key: otherwise, status: http.StatusUnprocessableEntity}
+func codeProblemOf(e *identity.Error, otherwise string) *formProblem {
+	p := &formProblem{key: otherwise, status: http.StatusUnprocessableEntity}
 	switch e.Reason {
 	case "code_wrong", "code_expired", "no_phone", "no_second_factor", "too_many_tries":
 		p.key = e.Reason
+	case "unavailable":
+		p.key, p.status = "not_sent", http.StatusServiceUnavailable
 	case "too_many_codes":
 		p.key, p.wait, p.status = e.Reason, max(seconds(e.Retry), 1), http.StatusTooManyRequests
 	}
@@ -182,7 +234,7 @@ func (s *Server) codePage(v *visit) error {
 	return v.showCode(step, nil)
 }
 
-func (v *visit) showCode(step oidc.Step, problem *codeProblem) error {
+func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
 	v.frame.Quiet = !step.Request.Portal
 	account, err := v.s.c.Identity.Account(v.r.Context(), step.Session.Account)
 	if err != nil {
@@ -194,7 +246,7 @@ func (v *visit) showCode(step oidc.Step, problem *codeProblem) error {
 	}
 	status := http.StatusOK
 	if problem == nil && view.Phone == "" {
-		problem = &codeProblem{key: "no_phone", status: http.StatusOK}
+		problem = &formProblem{key: "no_phone", status: http.StatusOK}
 	}
 	if problem != nil {
 		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
@@ -222,13 +274,13 @@ func (s *Server) checkCode(v *visit) error {
 		return v.onward(step, err)
 	}
 	if !v.checked(form, purposeCode) {
-		return v.showCode(step, &codeProblem{key: "stale", status: http.StatusForbidden})
+		return v.showCode(step, &formProblem{key: "stale", status: http.StatusForbidden})
 	}
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
 	if wait := s.people.wait(v.browser.Address, time.Now()); wait > 0 {
-		return v.showCode(step, &codeProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
+		return v.showCode(step, &formProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
 	}
 	if form.Get("act") == "send" {
 		again, problem := v.sendCode(v.r.Context(), *step.Session)
@@ -316,54 +368,3 @@ func (s *Server) chooseAccount(v *visit) error {
 
 // seconds rounds up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
-
-// setupPage asks for a setup ticket and a new password. The ticket comes in the
-// address's fragment, which no server and no log sees, or is typed.
-func (s *Server) setupPage(v *visit) error {
-	v.bind()
-	return v.show(http.StatusOK, web.Setup{Form: v.token(purposeSetup)})
-}
-
-// setup takes the form of that page.
-func (s *Server) setup(v *visit) error {
-	form, err := v.form()
-	if err != nil {
-		return err
-	}
-	again := func(status int, problem string) error {
-		v.bind()
-		return v.show(status, web.Setup{Form: v.token(purposeSetup), Ticket: form.Get("ticket"), Problem: problem})
-	}
-	if !v.checked(form, purposeSetup) {
-		return again(http.StatusForbidden, "stale")
-	}
-	if s.people.wait(v.browser.Address, time.Now()) > 0 {
-		return again(http.StatusTooManyRequests, "rate_limited")
-	}
-	if form.Get("password") != form.Get("repeat") {
-		return again(http.StatusUnprocessableEntity, "repeat")
-	}
-	_, err = s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
-	if e, ok := errors.AsType[*identity.Error](err); ok {
-		problem := "other"
-		if s.web.Has("setup.problem." + e.Reason) {
-			problem = e.Reason
-		}
-		return again(http.StatusUnprocessableEntity, problem)
-	} else if err != nil {
-		return err
-	}
-	v.notify("password_set")
-	return v.redirect("/")
-}
-
-// formValues returns a form's fields that begin so, without what they begin with.
-func formValues(form url.Values, prefix string) map[string]string {
-	found := map[string]string{}
-	for name, values := range form {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			found[rest] = values[0]
-		}
-	}
-	return found
-}

@@ -35,12 +35,13 @@ type Login struct {
 // Code asks for a one-time code.
 type Code struct {
 	Form
-	Asker   *Asker
-	Phone   string // masked
-	Sent    bool
-	Wait    int    // seconds until another one may be sent
-	Problem string // key, without "code.problem."
-	Retry   int    // seconds, if the problem is one of waiting
+	Asker     *Asker
+	Challenge string // the code confirms a login after many tries; empty: it is the second factor
+	Phone     string // masked
+	Sent      bool
+	Wait      int    // seconds until another one may be sent
+	Problem   string // key, without "code.problem."
+	Retry     int    // seconds, if the problem is one of waiting
 }
 
 // Account asks whether to go on as who is logged in.
@@ -59,6 +60,7 @@ type Consent struct {
 	Scopes    []string
 	Item      *ConsentItem // nil: no licenses are asked for
 	Materials []ConsentMaterial
+	Until     string // of a recurring grant, as the form carries it
 	Problem   string // key, without "consent.problem."
 }
 

@@ -68,7 +68,7 @@
 
   // A setup code comes in the fragment, which no server sees.
   each("form[data-ticket]", function (form) {
-    var found = /^#(?:ticket=)?([A-Za-z0-9_-]{8,200})$/.exec(location.hash);
+    var found = /^#(?:ticket=)?([A-Za-z0-9._-]{8,200})$/.exec(location.hash);
     if (!found) { return; }
     form.elements.ticket.value = found[1];
     history.replaceState(null, "", location.pathname + location.search);

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/oidc/identity"
+)
+
+// setupPage asks for a setup ticket and a new password. The ticket comes in the
+// address's fragment, which no server and no log sees, or is typed.
+func (s *Server) setupPage(v *visit) error {
+	v.bind()
+	return v.show(http.StatusOK, web.Setup{Form: v.token(purposeSetup)})
+}
+
+// setup takes the form of that page.
+func (s *Server) setup(v *visit) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	again := func(status int, problem string) error {
+		v.bind()
+		return v.show(status, web.Setup{Form: v.token(purposeSetup), Ticket: form.Get("ticket"), Problem: problem})
+	}
+	if !v.checked(form, purposeSetup) {
+		return again(http.StatusForbidden, "stale")
+	}
+	if s.people.wait(v.browser.Address, time.Now()) > 0 {
+		return again(http.StatusTooManyRequests, "rate_limited")
+	}
+	if form.Get("password") != form.Get("repeat") {
+		return again(http.StatusUnprocessableEntity, "repeat")
+	}
+	_, err = s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		problem := "other"
+		if s.web.Has("setup.problem." + e.Reason) {
+			problem = e.Reason
+		}
+		return again(http.StatusUnprocessableEntity, problem)
+	} else if err != nil {
+		return err
+	}
+	v.notify("password_set")
+	return v.redirect("/")
+}

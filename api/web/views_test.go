@@ -1,0 +1,223 @@
+package web
+
+import (
+	"bytes"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// evil is what a name can be: pages must show it and nothing else.
+const evil = `<script>alert("样例")</script>𬱖䶮`
+
+var (
+	sampleForm  = Form{Action: "/here?request=abc", Token: "token"}
+	sampleAsker = &Asker{Name: "居住证系统" + evil, Participant: "青禾市公安局(样例)", Home: "https://service.example/start"}
+	sampleTime  = time.Date(2026, 3, 2, 8, 30, 0, 0, time.UTC)
+	sampleCard  = Card{
+		ID: "aaaaaaaaaaaaaaaaaaaaaaaaaa", Band: "jade", Type: "居住证(样例)", Number: "样居字第1号", Authority: "青禾市公安局(样例)",
+		Holders: []CardHolder{{Role: "持证人", Name: evil, CodeType: "公民身份号码", Code: "990102198803121011", Share: "1/2"}},
+		From:    "2025-03-03", Until: "2035-03-02", State: "active", Fields: []Part{{Name: "sex", Title: "性别", Value: "男"}, {Name: "x", Title: evil, Value: evil}},
+	}
+	sampleRecord = Record{
+		At: sampleTime, Participant: "青禾市市场监督管理局(样例)", Client: evil, Officer: "登记科 样例", Item: "食品经营许可", Case: "2026-1", License: "居住证(样例)",
+		LicenseID: "aaaaaaaaaaaaaaaaaaaaaaaaaa", Parts: []string{"姓名", evil}, Basis: "consent", Result: "ok",
+	}
+	sampleLicense = ConsentLicense{
+		Value: "permit:aaaaaaaaaaaaaaaaaaaaaaaaaa:1", Card: sampleCard, Parts: []Part{{Name: "fields/sex", Title: "性别", Value: "男"}},
+		Sensitive: []Part{{Name: "fields/address", Title: "居住地址", Value: evil, Reason: "核对" + evil}},
+	}
+)
+
+func ended(kind string) Card {
+	c := sampleCard
+	c.State, c.Ending, c.Until = "ended", kind, ""
+	return c
+}
+
+// samples are views in each of their states.
+func samples() map[string]View {
+	refused := sampleRecord
+	refused.Result, refused.LicenseID, refused.Basis = "client_mismatch", "", "duty"
+	return map[string]View{
+		"login":            Login{Form: sampleForm, Asker: sampleAsker},
+		"login licenses":   Login{Form: sampleForm, Asker: sampleAsker, Licenses: true, Username: evil, Problem: "login_refused"},
+		"login portal":     Login{Form: sampleForm, Problem: "too_many_tries", Wait: 300},
+		"code":             Code{Form: sampleForm, Asker: sampleAsker, Phone: "138****0000", Sent: true, Wait: 42},
+		"code unsent":      Code{Form: sampleForm, Phone: "138****0000", Problem: "too_many_codes", Retry: 4000},
+		"code without":     Code{Form: sampleForm, Problem: "no_phone"},
+		"code confirm":     Code{Form: sampleForm, Challenge: evil, Sent: true, Problem: "code_wrong"},
+		"account":          Account{Form: sampleForm, Asker: sampleAsker, User: evil},
+		"consent login":    Consent{Form: sampleForm, Asker: *sampleAsker, ID: "form", Scopes: []string{"profile", "phone", "identity", "offline_access", "new"}},
+		"consent":          sampleConsent(sampleLicense),
+		"consent choice":   sampleConsent(sampleLicense, sampleLicense),
+		"consent nothing":  sampleConsent(),
+		"front":            Front{Login: true},
+		"front closed":     Front{},
+		"licenses":         Licenses{Cards: []Card{sampleCard, ended("revoked"), {Band: "sky", Type: "x", Unusable: "license_expired"}}, Next: "cursor"},
+		"licenses none":    Licenses{},
+		"locked":           Locked{},
+		"license":          License{Card: sampleCard, Identifier: "1.2.156.3005.2", VerificationCode: "ABCD EFGH", Version: 2, Replaces: "change", Issued: sampleTime, Origin: "authority", Grade: "A", Records: []Record{sampleRecord, refused}, More: true},
+		"license ended":    License{Card: ended("rescinded"), Version: 1, Issued: sampleTime, Origin: "collected", Grade: "B", Ended: &LicenseEnding{Kind: "rescinded", From: "2026-01-01", Document: evil, Basis: evil}},
+		"records":          Records{Records: []Record{sampleRecord, refused}, Next: 12},
+		"records none":     Records{},
+		"grants":           Grants{Form: sampleForm, Next: "c", Grants: []Grant{sampleGrant("active", ""), sampleGrant("pending", ""), sampleGrant("ended", "holder"), sampleGrant("ended", "strange")}},
+		"grants none":      Grants{Form: sampleForm},
+		"sessions":         Sessions{Form: sampleForm, Sessions: []Session{{ID: "a", Current: true, Device: "Chrome · Windows", Address: "192.0.2.1", Created: sampleTime, Seen: sampleTime}, {ID: "b", Address: evil}}},
+		"logout":           Logout{Form: sampleForm, Asker: sampleAsker, User: evil, Fields: []Field{{"request-state", evil}}},
+		"logout alone":     Logout{Form: sampleForm},
+		"goodbye":          Goodbye{},
+		"setup":            Setup{Form: sampleForm, Ticket: evil, Problem: "ticket_invalid"},
+		"verify":           Verify{Form: sampleForm, Credential: evil, Identifier: evil, Code: evil, Problem: "rate_limited", Wait: 20},
+		"verify valid":     sampleVerdict("valid", "pass", true),
+		"verify invalid":   sampleVerdict("invalid", "fail", false),
+		"verify uncertain": sampleVerdict("indeterminate", "unknown", false),
+		"formpost":         FormPost{Action: "https://service.example/back", Fields: []Field{{"code", evil}, {"iss", "https://id.example"}}},
+		"onward":           Onward{To: "http://[::1]:1234/back?code=abc"},
+		"error":            Error{Key: "redirect_uri", Status: 400, Asker: sampleAsker, Code: "invalid_request", Description: "the redirect URI is not registered", Received: "https://evil.example/" + evil, Differs: "the port differs"},
+		"error waiting":    Error{Key: "too_many", Status: 429, Wait: 61, Retry: true},
+		"error gone":       Error{Key: "gone", Status: 410, Asker: &Asker{Name: "x"}},
+	}
+}
+
+func sampleConsent(ls ...ConsentLicense) Consent {
+	return Consent{
+		Form: sampleForm, Asker: *sampleAsker, ID: "form", Shown: "00", Item: &ConsentItem{"居住证签注", "为您办理居住证签注" + evil}, Until: "1800000000",
+		Materials: []ConsentMaterial{
+			{ID: "permit", Name: "居住证明" + evil, Relation: "applicant", Required: true, Outcome: "found", Licenses: ls},
+			{ID: "birth", Name: "出生证明", Relation: "child", Outcome: "missing"}, {ID: "other", Name: "其他", Relation: "cousin", Outcome: "strange"},
+		},
+	}
+}
+
+func sampleGrant(state, by string) Grant {
+	return Grant{
+		ID: state + by, Participant: "青禾市公安局(样例)", Client: evil, Item: "居住证签注", Case: "1", State: state, EndedBy: by, Recurring: true, Created: sampleTime,
+		Until: sampleTime, Ended: sampleTime, Licenses: []GrantLicense{{ID: "a", Type: "居住证(样例)", Parts: []string{"姓名", evil}}},
+	}
+}
+
+func sampleVerdict(verdict, result string, card bool) Verify {
+	v := &Verdict{Verdict: verdict, At: sampleTime, Origin: "collected", Masked: card, Checks: []Check{{"format", "pass", "well_formed"}, {"signature", result, "token_signature"}, {"status", result, "strange"}, {"holder", "skipped", "not_reached"}}}
+	if card {
+		v.Card = &sampleCard
+	}
+	return Verify{Form: sampleForm, Result: v}
+}
+
+// Every page is made in both languages and both sizes, is well-formed, shows
+// what it is given as text, and can be used by whoever can't see it.
+func TestViews(t *testing.T) {
+	p := pagesOf(t)
+	seen := map[string]bool{}
+	for name, view := range samples() {
+		seen[view.template()] = true
+		for _, l := range Languages() {
+			for _, elder := range []bool{false, true} {
+				f := Frame{Lang: l, Elder: elder, Here: "/here?a=b", RequestID: "0123456789abcdef", Nonce: "bm9uY2U", User: evil, Section: "licenses", Notice: "withdrawn", Posted: elder, Quiet: elder}
+				b, err := p.Render(f, view)
+				if err != nil {
+					t.Errorf("%s in %s: %v", name, l, err)
+					continue
+				}
+				checkPage(t, name+" in "+string(l), b)
+			}
+		}
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range names {
+		if base := strings.TrimSuffix(path.Base(file), ".html"); !isShared(file) && base != "docs" && !seen[base] {
+			t.Errorf("no sample of %s", base)
+		}
+	}
+}
+
+// checkPage looks at what machines can see of a page.
+func checkPage(t *testing.T, name string, page []byte) {
+	t.Helper()
+	if len(page) > 40<<10 {
+		t.Errorf("%s has %d bytes", name, len(page))
+	}
+	if bytes.Contains(page, []byte("<script>")) || bytes.Contains(page, []byte("ZgotmplZ")) || bytes.Contains(page, []byte("%!")) {
+		t.Errorf("%s shows a value as markup, or not at all", name)
+	}
+	root, err := html.Parse(bytes.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, labels, h1, titled := map[string]bool{}, map[string]bool{}, 0, false
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if id := attr(n, "id"); id != "" {
+			if ids[id] {
+				t.Errorf("%s: the id %s stands twice", name, id)
+			}
+			ids[id] = true
+		}
+		switch n.Data {
+		case "h1":
+			h1++
+		case "title":
+			titled = n.FirstChild != nil && strings.TrimSpace(n.FirstChild.Data) != ""
+		case "label":
+			labels[attr(n, "for")] = true
+		case "svg":
+			if attr(n, "aria-hidden") != "true" {
+				t.Errorf("%s: a picture without words is read out", name)
+			}
+		case "form":
+			if attr(n, "method") != "post" || attr(n, "action") == "" {
+				t.Errorf("%s: a form has no method or no action", name)
+			}
+		}
+	}
+	if h1 != 1 || !titled {
+		t.Errorf("%s has %d main headings, a title: %t", name, h1, titled)
+	}
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		field := n.Data == "textarea" || n.Data == "input" && !slices.Contains([]string{"hidden", "checkbox", "radio"}, attr(n, "type"))
+		if field && !labels[attr(n, "id")] {
+			t.Errorf("%s: the field %s has no label", name, attr(n, "name"))
+		}
+		if n.Data == "input" && slices.Contains([]string{"checkbox", "radio"}, attr(n, "type")) && (n.Parent == nil || n.Parent.Data != "label") {
+			t.Errorf("%s: the box %s has no label", name, attr(n, "name"))
+		}
+		for _, ref := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
+			if !ids[ref] {
+				t.Errorf("%s: %s is referred to and isn't there", name, ref)
+			}
+		}
+	}
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func TestRenderRefuses(t *testing.T) {
+	p := pagesOf(t)
+	if _, err := p.Render(Frame{Lang: Chinese}, Login{Problem: "no_such_problem"}); err == nil {
+		t.Error("a page with an unknown text is shown")
+	}
+	if b, err := p.Render(Frame{Lang: "xx"}, Goodbye{}); err != nil || !bytes.Contains(b, []byte(`lang="zh-CN"`)) {
+		t.Errorf("an unknown language: %v", err)
+	}
+}

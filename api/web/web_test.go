@@ -1,0 +1,217 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// families are keys of which a template or the api package writes the first part
+// alone: what follows is a code. TestFamilies of package api has the codes.
+var families = regexp.MustCompile(`^(login|code|setup|verify|consent)\.problem\.|^notice\.|^error\.[a-z_]+\.(title|what|do)$|^outcome\.[a-z_]+\.(what|do)$|` +
+	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why)\.`)
+
+var (
+	literalKey = regexp.MustCompile(`\b(?:t|tb) "([a-z_.]+)"`)
+	otherKey   = regexp.MustCompile(`\bor_else \(print [^)]*\) "([a-z_.]+)"`)
+)
+
+func pagesOf(t *testing.T) *Pages {
+	t.Helper()
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Both languages say the same things, with the same values in them.
+func TestTexts(t *testing.T) {
+	p := pagesOf(t)
+	zh, en := p.texts[Chinese], p.texts[English]
+	for key, text := range zh {
+		other, ok := en[key]
+		if !ok {
+			t.Errorf("%s is not in English", key)
+		}
+		a, b := placeholder.FindAllString(text, -1), placeholder.FindAllString(other, -1)
+		slices.Sort(a)
+		slices.Sort(b)
+		if !slices.Equal(a, b) {
+			t.Errorf("%s: the values are %v in Chinese, %v in English", key, a, b)
+		}
+		for _, s := range []string{text, other} {
+			if strings.TrimSpace(s) != s || s == "" || strings.ContainsAny(s, "<>\"") {
+				t.Errorf("%s: %q", key, s)
+			}
+		}
+	}
+	for key := range en {
+		if _, ok := zh[key]; !ok {
+			t.Errorf("%s is not in Chinese", key)
+		}
+	}
+	for _, l := range Languages() {
+		raw, err := files.ReadFile("texts/" + string(l) + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(raw, []byte("\": \"")); n != len(p.texts[l]) {
+			t.Errorf("%s has %d lines with a text and %d texts: a key stands twice", l, n, len(p.texts[l]))
+		}
+		if !json.Valid(raw) {
+			t.Errorf("%s is no JSON", l)
+		}
+	}
+}
+
+// Every text that a template names is there, and every text is named.
+func TestTextsAreUsed(t *testing.T) {
+	p := pagesOf(t)
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{"period.seconds": true, "period.minutes": true, "period.hours": true}
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, re := range []*regexp.Regexp{literalKey, otherKey} {
+			for _, m := range re.FindAllSubmatch(b, -1) {
+				key := string(m[1])
+				if strings.HasSuffix(key, ".") {
+					continue
+				}
+				used[key] = true
+				if !p.Has(key) {
+					t.Errorf("%s: there is no text %q", name, key)
+				}
+			}
+		}
+	}
+	for key := range p.texts[Chinese] {
+		if !used[key] && !families.MatchString(key) {
+			t.Errorf("nothing uses %q", key)
+		}
+	}
+}
+
+func TestChooseLanguage(t *testing.T) {
+	for header, want := range map[string]Language{
+		"": Chinese, "en": English, "en-GB,en;q=0.9": English, "zh-TW": Chinese, "fr,en;q=0.5": English, "fr": Chinese,
+		"zh;q=0.3,en;q=0.8": English, "en;q=0": Chinese, "en;q=NaN": Chinese, "en;q=2": Chinese, ";;;,,,": Chinese,
+		strings.Repeat("fr,", 40) + "en": Chinese, "EN": English, "*": Chinese, "zh-Hans-CN, en;q=0.9": Chinese,
+	} {
+		if got := ChooseLanguage(header); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+}
+
+func TestDates(t *testing.T) {
+	at := time.Date(2025, 3, 2, 17, 5, 0, 0, time.UTC) // the next day in China
+	for got, want := range map[string]string{
+		Chinese.day("2025-03-03"): "2025年3月3日", English.day("2025-03-03"): "3 March 2025", Chinese.day("长期"): "长期",
+		Chinese.moment(at): "2025年3月3日 01:05", English.moment(at): "3 March 2025 01:05", Chinese.moment(time.Time{}): "",
+		English.value("1988-03-12"): "1988年3月12日", English.value("2025-03-02T17:05:00Z"): "2025年3月3日 01:05", English.value("汉族"): "汉族",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestPeriods(t *testing.T) {
+	zh := pagesOf(t).texts[Chinese]
+	for seconds, want := range map[int]string{1: "1 秒", 90: "90 秒", 91: "2 分钟", 3600: "60 分钟", 7201: "3 小时"} {
+		if got := zh.period(seconds); got != want {
+			t.Errorf("%d: %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+// A text is the service's own; what is put into it is not.
+func TestValuesAreEscaped(t *testing.T) {
+	zh := pagesOf(t).texts[Chinese]
+	got, err := zh.bold("code.sent", "phone", `<script>"{n}`)
+	if err != nil || !strings.Contains(string(got), "<strong>&lt;script&gt;&#34;{n}</strong>") {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := zh.text("code.sent"); err == nil {
+		t.Error("a text without its value is shown")
+	}
+	if _, err := zh.text("no.such.text"); err == nil {
+		t.Error("a text that isn't there is shown")
+	}
+}
+
+// Static files change their name with what they hold, and are small.
+func TestAssets(t *testing.T) {
+	p := pagesOf(t)
+	onDisk, err := filepath.Glob("static/*")
+	if err != nil || len(onDisk) != len(p.assets) {
+		t.Fatalf("%d files on disk, %d assets, %v", len(onDisk), len(p.assets), err)
+	}
+	total := 0
+	for _, file := range onDisk {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, ok := strings.CutPrefix(p.URL(filepath.Base(file)), StaticPath)
+		a, there := p.Asset(name)
+		if !ok || !there || !bytes.Equal(a.Body, body) {
+			t.Errorf("%s: not served at %q", file, name)
+		}
+		total += len(a.Packed)
+	}
+	if total > 20<<10 {
+		t.Errorf("the static files have %d bytes over the wire", total)
+	}
+	if _, ok := p.Asset("style.css"); ok {
+		t.Error("a file is served under a name that doesn't say what is in it")
+	}
+}
+
+// modern are features of style and script that phones of 2020 lack.
+var modern = regexp.MustCompile(`:has\(|:is\(|:where\(|@container|@layer|@property|aspect-ratio|accent-color|inset:|\?\.|\?\?|&&=|\|\|=|\?\?=|[^-]gap:|color-mix|\bdvh\b|subgrid|replaceAll\(|\.at\(|structuredClone`)
+
+func TestNothingNewerThan2020(t *testing.T) {
+	for _, file := range []string{"static/style.css", "static/app.js"} {
+		b, err := files.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := modern.FindAll(b, -1); found != nil {
+			t.Errorf("%s uses %q", file, found)
+		}
+	}
+}
+
+// The page's frame works without a policy's exceptions: no inline style, no
+// inline handler, nothing from elsewhere.
+func TestNothingInline(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)\sstyle=|<style|\son[a-z]+=|https?://[^"]*"|javascript:|target=`)
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := inline.FindAll(b, -1); found != nil {
+			t.Errorf("%s has %q", name, found)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type commands struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
+	Load        loadCmd        `cmd:"" hidden:"" help:"Put a service under load and measure it."`
 	Version     versionCmd     `cmd:"" help:"Show the versions of the program, of Go and of the cryptographic libraries."`
 }
 

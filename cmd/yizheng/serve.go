@@ -233,6 +233,7 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	}
 
 	upkeep, stop := context.WithCancel(ctx)
+	go keepSparing(upkeep)
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)

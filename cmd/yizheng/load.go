@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// loadCmd puts a service under load and measures it. It is for who develops or
+// sizes the service, so the list of commands doesn't name it.
+type loadCmd struct {
+	Scenario    []string      `arg:"" optional:"" help:"What to ask for, one after the other: discovery, jwks, client-credentials, introspection-first, introspection-seen, userinfo, refresh, sso, issue. Without any: all of them." placeholder:"SCENARIO"`
+	Facts       string        `help:"What the service's demo printed: yizheng demo --json. - reads it from standard input." required:"" placeholder:"FILE"`
+	Connections int           `short:"c" help:"How many callers there are, each of whom waits for an answer before the next request." default:"32"`
+	For         time.Duration `help:"How long each scenario is measured." default:"10s"`
+	Warm        time.Duration `help:"How long it runs before that." default:"2s"`
+	PID         []int         `name:"pid" help:"A server's process, whose CPU time is counted, with all below it. Several with commas, or the flag again." placeholder:"PID"`
+	Anywhere    bool          `help:"Load a service that isn't on this machine."`
+	JSON        bool          `name:"json" help:"Print a line of JSON for each scenario."`
+}
+
+// loadFacts are what a demo says of itself, as far as load needs it.
+type loadFacts struct {
+	Issuer  string `json:"issuer"`
+	Clients []struct {
+		ClientID     string   `json:"client_id"`
+		ClientSecret string   `json:"client_secret"`
+		Participant  string   `json:"participant"`
+		Scopes       []string `json:"scopes"`
+		RedirectURIs []string `json:"redirect_uris"`
+	} `json:"clients"`
+	People []struct {
+		Login    string `json:"login"`
+		Password string `json:"password"`
+	} `json:"people"`
+	MessagesURL string `json:"messages_url"`
+}
+
+// Help implements kong's HelpProvider.
+func (c *loadCmd) Help() string {
+	return `A closed loop: so many connections as -c says are kept alive, and each sends its next request when the
+answer to the one before has come. For each scenario it prints the requests a second, how long the
+median and the slowest hundredth took, and the CPU time of the servers for each request.
+
+	yizheng demo --json > facts.json &
+	yizheng load --facts facts.json --pid $! client-credentials
+
+To measure one core, pin the servers to it, and load to another:
+
+	GOMAXPROCS=1 taskset -c 0 yizheng demo --json > facts.json &
+	GOMAXPROCS=1 taskset -c 1 yizheng load --facts facts.json --pid $!
+
+A request of sso is two: the authorization request of somebody who is logged in, and the
+redeeming of its code. Requests bear made-up addresses in X-Forwarded-For, for the limits by
+address: let the service trust 127.0.0.1 as a proxy (demo does).`
+}
+
+// Run loads the service with one scenario after the other.
+func (c *loadCmd) Run(p *process) error {
+	facts, err := c.read(p)
+	if err != nil {
+		return err
+	}
+	target, err := c.target(p.ctx, facts.Issuer)
+	if err != nil {
+		return err
+	}
+	names := c.Scenario
+	if len(names) == 0 {
+		names = loadNames()
+	}
+	for _, name := range names {
+		if loadScenarios[name] == nil {
+			return usage("no scenario %q: there are %s", name, strings.Join(loadNames(), ", "))
+		}
+	}
+	if c.Connections < 1 || c.For <= 0 || c.Warm < 0 {
+		return usage("-c, --for and --warm must be positive")
+	}
+	var results []loadResult
+	for _, name := range names {
+		r, err := c.measure(p, &loadTarget{facts: facts, address: target, callers: c.Connections, during: c.Warm + c.For}, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if results = append(results, r); c.JSON {
+			line, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.out, "%s\n", line)
+		}
+	}
+	if c.JSON {
+		return nil
+	}
+	return printLoad(p.out, results)
+}
+
+func (c *loadCmd) read(p *process) (loadFacts, error) {
+	var facts loadFacts
+	in := p.in
+	if c.Facts != "-" {
+		f, err := os.Open(c.Facts)
+		if err != nil {
+			return facts, err
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, 1<<20))
+	if err != nil {
+		return facts, err
+	}
+	if err := json.Unmarshal(text, &facts); err != nil {
+		return facts, fmt.Errorf("%s is not what yizheng demo --json prints: %w", c.Facts, err)
+	}
+	return facts, nil
+}
+
+// target returns the address to connect to: on this machine, unless the caller
+// said otherwise.
+func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return "", usage("load speaks plain HTTP alone: the issuer must be an http URL, with no TLS before it")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return "", err
+	}
+	away := slices.ContainsFunc(addresses, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
+	if away && !c.Anywhere {
+		return "", usage("%s is not on this machine. Load another machine with --anywhere, and only one that is yours", u.Hostname())
+	}
+	for _, a := range addresses {
+		address := net.JoinHostPort(a.Unmap().String(), port)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return address, conn.Close()
+		}
+	}
+	return "", fmt.Errorf("nothing listens at %s", u.Host)
+}
+
+// loadResult is what one scenario measured.
+type loadResult struct {
+	Scenario string  `json:"scenario"`
+	Requests int64   `json:"requests"`
+	Rate     float64 `json:"requests_per_second"`
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+	CPU      float64 `json:"cpu_us_per_request"` // of all servers; 0: not counted
+	PerCore  float64 `json:"requests_per_core_second"`
+}
+
+// measure runs one scenario: its preparation, the warming up, and what counts.
+func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, error) {
+	bar := p.progress(name)
+	defer func() { _ = bar.Finish() }() // it only draws
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	defer cancel(nil)
+	calls, err := loadScenarios[name](ctx, t)
+	if err != nil {
+		return loadResult{}, err
+	}
+	var done atomic.Int64
+	var counting atomic.Bool
+	took := make([][]time.Duration, len(calls))
+	var wg sync.WaitGroup
+	for i, call := range calls {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				begin := time.Now()
+				if err := call(); err != nil {
+					cancel(err)
+					return
+				}
+				if counting.Load() {
+					took[i] = append(took[i], time.Since(begin))
+					done.Add(1)
+				}
+			}
+		})
+	}
+	pause := func(d time.Duration) {
+		for end := time.Now().Add(d); ctx.Err() == nil && time.Now().Before(end); {
+			time.Sleep(min(time.Until(end), 200*time.Millisecond))
+			_ = bar.Set64(done.Load())
+		}
+	}
+	pause(c.Warm)
+	cpu, err := cpuTime(c.PID)
+	if err != nil {
+		cancel(err)
+	}
+	begin := time.Now()
+	counting.Store(true)
+	pause(c.For)
+	n, elapsed := done.Load(), time.Since(begin)
+	after, err := cpuTime(c.PID)
+	cancel(errors.Join(err, errLoadOver))
+	wg.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, errLoadOver) {
+		return loadResult{}, cause
+	}
+	return summary(name, n, elapsed, after-cpu, slices.Concat(took...)), err
+}
+
+var errLoadOver = errors.New("the time is over")
+
+func summary(name string, n int64, elapsed, cpu time.Duration, took []time.Duration) loadResult {
+	r := loadResult{Scenario: name, Requests: n, Rate: float64(n) / elapsed.Seconds()}
+	slices.Sort(took)
+	at := func(share float64) float64 {
+		if len(took) == 0 {
+			return 0
+		}
+		return took[int(share*float64(len(took)-1))].Seconds() * 1000
+	}
+	r.P50, r.P99 = at(0.50), at(0.99)
+	if cpu > 0 && n > 0 {
+		r.CPU = cpu.Seconds() * 1e6 / float64(n)
+		r.PerCore = 1e6 / r.CPU
+	}
+	return r
+}
+
+func printLoad(out io.Writer, results []loadResult) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "scenario\trequests/s\tp50 ms\tp99 ms\tCPU µs/request\trequests/s of a core\t")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.0f\t\n", r.Scenario, r.Rate, r.P50, r.P99, r.CPU, r.PerCore)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// clockTick is the unit of CPU times in /proc: 1/100 s on every Linux that Go
+// runs on (USER_HZ).
+const clockTick = 10 * time.Millisecond
+
+// cpuTime returns the CPU time that processes have used so far, with all that
+// descend from them: a database has a process for each connection.
+func cpuTime(pids []int) (time.Duration, error) {
+	if len(pids) == 0 {
+		return 0, nil
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	used, parent := map[int]time.Duration{}, map[int]int{}
+	for _, name := range all {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, above, cpu, ok := parseStat(text)
+		if !ok {
+			return 0, fmt.Errorf("%s is not as proc(5) has it", name)
+		}
+		used[pid], parent[pid] = cpu, above
+	}
+	var sum time.Duration
+	for _, pid := range pids {
+		if _, ok := used[pid]; !ok {
+			return 0, fmt.Errorf("there is no process %d", pid)
+		}
+	}
+	for pid, cpu := range used {
+		if descends(pid, parent, pids) {
+			sum += cpu
+		}
+	}
+	return sum, nil
+}
+
+// descends reports whether a process is one of those, or below one.
+func descends(pid int, parent map[int]int, those []int) bool {
+	for ; pid > 1; pid = parent[pid] {
+		for _, p := range those {
+			if pid == p {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parseStat reads /proc/PID/stat: the fields pid, ppid, utime and stime. The
+// program's name, in parentheses, may have anything in it.
+func parseStat(text []byte) (pid, parent int, cpu time.Duration, ok bool) {
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 1 || end < open {
+		return 0, 0, 0, false
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(text[:open])))
+	fields := bytes.Fields(text[end+1:]) // from the third one, state, on
+	if err != nil || len(fields) < 13 {
+		return 0, 0, 0, false
+	}
+	parent, err1 := strconv.Atoi(string(fields[1]))
+	user, err2 := strconv.ParseInt(string(fields[11]), 10, 64)
+	system, err3 := strconv.ParseInt(string(fields[12]), 10, 64)
+	return pid, parent, time.Duration(user+system) * clockTick, err1 == nil && err2 == nil && err3 == nil
+}

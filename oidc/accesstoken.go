@@ -47,6 +47,12 @@ type claims struct {
 	Expires  int64  `json:"exp"`
 	TokenID  string `json:"jti"`
 
+	// Of a token about a person.
+	AuthTime int64  `json:"auth_time,omitzero"`
+	ACR      string `json:"acr,omitempty"`
+	Family   string `json:"family,omitempty"`   // private: what the authorization yielded
+	Grant    string `json:"grant_id,omitempty"` // private: license grant
+
 	key signing.KeyID // that signed it; not a claim
 }
 
@@ -73,22 +79,15 @@ func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenReque
 		p.refused(ctx, Actor{c.ID, q.RequestID}, err)
 		return Token{}, err
 	}
-	key, err := p.c.Keyrings.Active(ctx, signing.PurposeAccessToken, "")
-	if err != nil {
-		return Token{}, fmt.Errorf("issuing an access token: %w", err)
-	}
-	if key.Signer == nil || key.Algorithm != string(signing.ES256) {
-		return Token{}, fmt.Errorf("issuing an access token: key %s is not an ES256 key held here", key.ID)
-	}
 	now := time.Now()
-	signed, err := signing.SignPassing(key.Signer, signing.Header{Typ: signing.TypAccessToken, KeyID: string(key.ID)}, claims{
+	signed, err := p.sign(ctx, signing.PurposeAccessToken, signing.ES256, signing.TypAccessToken, claims{
 		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: JoinScopes(q.Scopes),
 		Issued: now.Unix(), Expires: now.Add(p.c.TokenTTL).Unix(), TokenID: rand.Text(),
 	})
 	if err != nil {
 		return Token{}, fmt.Errorf("issuing an access token: %w", err)
 	}
-	return Token{SecretOf(signed), p.c.TokenTTL, q.Scopes}, nil
+	return Token{signed, p.c.TokenTTL, q.Scopes}, nil
 }
 
 // checkRequest checks a request and fills in its scopes.
@@ -127,45 +126,95 @@ const (
 type tokenHash [sha256.Size]byte
 
 // CheckAccessToken verifies an access token of ours: signature, typ, issuer,
-// audience, period, and that its key is not revoked and its client and
-// participant are still enabled. A client or participant disabled by another
-// process is refused within 2 seconds, a key revoked as soon as the keyrings
-// read it. Errors: *Error invalid_token or temporarily_unavailable. With Reason
-// client_disabled or participant_disabled the token is genuine and the Access
-// is returned beside the error, for the event.
+// audience, period, that it wasn't revoked, and that its key is not revoked and
+// its client and participant are still enabled. Of one about a person the family,
+// the session, the account and the license grant must live too. What another
+// process ended, disabled or revoked is refused within 2 seconds, what this one
+// did at once, a withdrawn grant at once everywhere, and a revoked key as soon as
+// the keyrings read it. Errors: *Error invalid_token or temporarily_unavailable.
+// With Reason client_disabled or participant_disabled the token is genuine and the
+// Access is returned beside the error, for the event.
 func (p *Provider) CheckAccessToken(ctx context.Context, token string) (Access, error) {
-	// A signature is verified once: what was verified is kept, under a hash, so
-	// that memory holds no tokens. All that can change is checked each time.
-	hash := tokenHash(sha256.Sum256([]byte(token)))
-	t, known := p.tokens.load(hash)
-	if !known {
-		var err error
-		if t, err = p.verifyAccessToken(ctx, token); err != nil {
-			return Access{}, err
-		}
-		p.tokens.store(hash, t)
-	}
-	if _, err := p.tokenKey(ctx, t.key, t.Issued); err != nil {
-		return Access{}, keyError(err)
+	_, access, err := p.checkToken(ctx, token)
+	return access, err
+}
+
+// checkToken is CheckAccessToken and returns the token's claims too, in which
+// the error is nil or the Access is there.
+func (p *Provider) checkToken(ctx context.Context, token string) (claims, Access, error) {
+	t, err := p.genuine(ctx, token)
+	if err != nil {
+		return claims{}, Access{}, err
 	}
 	if time.Now().Unix() >= t.Expires {
-		return Access{}, invalidToken("token_expired", "the access token has expired", nil)
+		return claims{}, Access{}, invalidToken("token_expired", "the access token has expired", nil)
 	}
 	s, err := p.standingOf(ctx, t.ClientID, standingFresh)
 	if errors.Is(err, ErrNotFound) {
-		return Access{}, invalidToken("client_unknown", "the access token is not valid", err)
+		return claims{}, Access{}, invalidToken("client_unknown", "the access token is not valid", err)
 	}
 	if err != nil {
-		return Access{}, err
+		return claims{}, Access{}, err
 	}
 	access := Access{
 		Client: t.ClientID, Participant: s.participant, Scopes: strings.Fields(t.Scope),
 		TokenID: t.TokenID, Expires: time.Unix(t.Expires, 0).UTC(),
 	}
 	if reason, description := s.check(); reason != "" {
-		return access, invalidToken(reason, description, nil)
+		return t, access, invalidToken(reason, description, nil)
 	}
-	return access, nil
+	if t.Family == "" {
+		return t, access, p.checkDenied(ctx, t.TokenID)
+	}
+	f, err := p.checkPerson(ctx, &t)
+	if err != nil {
+		return claims{}, Access{}, err
+	}
+	access.Subject, access.Party, access.Family, access.Grant = t.Subject, f.body.About.Party, f.ID, t.Grant
+	return t, access, nil
+}
+
+// genuine verifies what can't change of an access token, and that its key is
+// still good. A signature is verified once: what was verified is kept, under a
+// hash, so that memory holds no tokens.
+func (p *Provider) genuine(ctx context.Context, token string) (claims, error) {
+	hash := tokenHash(sha256.Sum256([]byte(token)))
+	t, known := p.tokens.load(hash)
+	if !known {
+		var err error
+		if t, err = p.verifyAccessToken(ctx, token); err != nil {
+			return claims{}, err
+		}
+		p.tokens.store(hash, t)
+	}
+	if _, err := p.tokenKey(ctx, t.key, t.Issued); err != nil {
+		return claims{}, keyError(err)
+	}
+	return t, nil
+}
+
+// checkPerson says whether a token about a person is still good, and returns its family.
+func (p *Provider) checkPerson(ctx context.Context, t *claims) (*family, error) {
+	if p.c.Sessions == nil || !identity.ValidID(t.Family) {
+		return nil, invalidToken("token_claims", "the access token is not valid", nil)
+	}
+	f, err := p.families.since(ctx, t.Family, standingFresh)
+	if errors.Is(err, ErrNotFound) {
+		return nil, invalidToken("family_unknown", "the access token is not valid", nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.Client != t.ClientID || f.body.About.Grant != t.Grant {
+		return nil, invalidToken("token_claims", "the access token is not valid", nil)
+	}
+	if err = p.check(ctx, f); err == nil {
+		err = p.checkGrant(ctx, t.Grant)
+	}
+	if over, ok := errors.AsType[overError](err); ok {
+		return nil, invalidToken("token_"+string(over), "what the access token was issued for is over", nil)
+	}
+	return f, err
 }
 
 func invalidToken(reason, description string, err error) *Error {
@@ -201,22 +250,27 @@ func (p *Provider) verifyAccessToken(ctx context.Context, token string) (claims,
 	return t, nil
 }
 
-// errTokenKey says that a key doesn't verify access tokens.
-var errTokenKey = errors.New("the key does not verify this access token")
+// errTokenKey says that a key doesn't verify tokens of this kind.
+var errTokenKey = errors.New("the key does not verify tokens of this kind")
 
-// tokenKey returns the key for an access token issued at a time, which is 0 if
-// the token isn't read yet. A key that is revoked is none, and a retired one is
-// none for what was issued later, so that whoever got hold of it can't use it
-// for ever.
+// tokenKey returns the key for an access token issued at a time.
 func (p *Provider) tokenKey(ctx context.Context, id signing.KeyID, issued int64) (crypto.PublicKey, error) {
+	return p.publicKey(ctx, id, issued, signing.PurposeAccessToken)
+}
+
+// publicKey returns the key of one of the purposes for a token issued at a time,
+// which is 0 if the token isn't read yet. A key that is revoked is none, and a
+// retired one is none for what was issued later, so that whoever got hold of it
+// can't use it for ever.
+func (p *Provider) publicKey(ctx context.Context, id signing.KeyID, issued int64, purposes ...signing.Purpose) (crypto.PublicKey, error) {
 	key, err := p.c.Keyrings.ByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case key.Purpose != signing.PurposeAccessToken || key.Owner != "" || key.Public == nil:
+	case !slices.Contains(purposes, key.Purpose) || key.Owner != "" || key.Public == nil:
 		return nil, errTokenKey
-	case key.Algorithm != string(signing.ES256) || key.State == signing.KeyRevoked:
+	case key.Algorithm != string(key.Purpose.Algorithm()) || key.State == signing.KeyRevoked:
 		return nil, errTokenKey
 	case key.State == signing.KeyRetired && issued > key.Retired.Unix()+retiredGrace:
 		return nil, errTokenKey

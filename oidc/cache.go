@@ -48,6 +48,14 @@ func (c *boundedCache[K, V]) storeLocked(k K, v V) {
 	c.new[k] = v
 }
 
+// drop forgets the value of a key.
+func (c *boundedCache[K, V]) drop(k K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.new, k)
+	delete(c.old, k)
+}
+
 // forget drops everything.
 func (c *boundedCache[K, V]) forget() {
 	c.mu.Lock()
@@ -59,7 +67,7 @@ func (c *boundedCache[K, V]) forget() {
 // read anew, one caller does and the others wait. Errors aren't kept, so that
 // made-up ids push nothing out. Safe for concurrent use.
 type freshCache[V any] struct {
-	changes atomic.Int64 // counts forget
+	changes atomic.Int64 // counts forget and drop
 	read    func(ctx context.Context, id string) (V, error)
 	slots   *boundedCache[string, *slot[V]]
 }
@@ -106,10 +114,16 @@ func (c *freshCache[V]) since(ctx context.Context, id string, age time.Duration)
 	if !ok {
 		c.slots.store(id, s)
 		if c.changes.Load() != changes { // what we read may be from before the change
-			c.slots.forget()
+			c.slots.drop(id)
 		}
 	}
 	return v, nil
+}
+
+// drop makes the next caller for an id read anew: this process changed it.
+func (c *freshCache[V]) drop(id string) {
+	c.changes.Add(1)
+	c.slots.drop(id)
 }
 
 // forget makes the next caller read anew: this process changed something.

@@ -23,6 +23,18 @@ const (
 	ActionParticipantCreate = "participant.create"
 	ActionParticipantUpdate = "participant.update"
 	ActionTokenRefuse       = "token.refuse"
+	ActionTokenRevoke       = "token.revoke"
+
+	// Of people's logins. The actor is an account or a client, the object a
+	// session, a family, or the client that was agreed to.
+	ActionSessionBegin  = "session.begin"
+	ActionSessionStepUp = "session.step_up"
+	ActionSessionEnd    = "session.end"    // the result is why, one of EndedBy…
+	ActionConsent       = "consent.decide" // the result is ok, or the reason of a refusal
+	ActionCodeRedeem    = "code.redeem"
+	ActionCodeReuse     = "code.reuse"
+	ActionRefreshReuse  = "refresh.reuse"
+	ActionFamilyEnd     = "family.end" // the result is why
 )
 
 // Results of an event that are no refusal. A change leaves two events: begun

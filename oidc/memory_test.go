@@ -26,12 +26,13 @@ type memory struct {
 	keys         map[signing.KeyID]signing.KeyRecord
 	reads        int   // of clients
 	fails        error // what every call returns, if set
+	logins
 }
 
 func newMemory() *memory {
 	return &memory{
 		clients: make(map[string]ClientRecord), participants: make(map[string]identity.Participant),
-		keys: make(map[signing.KeyID]signing.KeyRecord),
+		keys: make(map[signing.KeyID]signing.KeyRecord), logins: newLogins(),
 	}
 }
 

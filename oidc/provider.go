@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,6 +33,10 @@ type Config struct {
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
 	Step func(name string)
 
+	SessionIdle time.Duration // a session unused for so long is over; default 30 minutes
+	SessionLife time.Duration // the longest that a session lives, however much it is used; default 12 hours
+	OfflineLife time.Duration // the longest that offline access lives; default 90 days
+
 	Verifier *signing.Verifier // default: a new one
 	TokenTTL time.Duration     // of access tokens, in whole seconds; default and at most 5 minutes
 	Log      *slog.Logger      // default: discards
@@ -45,11 +50,17 @@ const MaxTokenTTL = 5 * time.Minute
 // It keeps clients and participants that it read for at most 2 seconds, so
 // that a client or participant disabled by another process is refused, also
 // with tokens issued before, 2 seconds later at the latest; by this process at
-// once.
+// once. The same holds for accounts that are disabled, wherever that is done, and
+// for sessions and families that end.
 type Provider struct {
 	c         Config
 	standings *freshCache[standing]
 	tokens    *boundedCache[tokenHash, claims]
+	accounts  *freshCache[accountState]
+	sessions  *freshCache[SessionRecord] // without their bodies
+	families  *freshCache[*family]
+	denied    *freshCache[bool] // by the id of an access token
+	subjects  subjects
 }
 
 // New checks c and returns a Provider.
@@ -72,6 +83,9 @@ func New(c Config) (*Provider, error) {
 	if c.TokenTTL < time.Second || c.TokenTTL > MaxTokenTTL || c.TokenTTL%time.Second != 0 {
 		return nil, fmt.Errorf("access tokens live whole seconds, 1 to 300: not %v", c.TokenTTL)
 	}
+	if err := c.checkLogins(); err != nil {
+		return nil, err
+	}
 	if c.Verifier == nil {
 		c.Verifier = signing.NewVerifier(signing.VerifierConfig{})
 	}
@@ -80,7 +94,35 @@ func New(c Config) (*Provider, error) {
 	}
 	p := &Provider{c: c, tokens: newBoundedCache[tokenHash, claims](maxCachedTokens)}
 	p.standings = newFreshCache(maxCachedClients, p.readStanding)
+	p.accounts = newFreshCache(maxCachedAccounts, p.readAccount)
+	p.sessions = newFreshCache(maxCachedAccounts, p.readSessionRecord)
+	p.families = newFreshCache(maxCachedFamilies, p.readFamily)
+	p.denied = newFreshCache(maxCachedTokens, p.readDenied)
 	return p, nil
+}
+
+// checkLogins checks what people's logins need, and fills in defaults.
+func (c *Config) checkLogins() error {
+	if c.Sessions == nil {
+		return nil
+	}
+	if c.Families == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
+		return errors.New("a provider with Sessions needs Families, Spent, Settings, Ephemeral, Identity and Vault")
+	}
+	c.SessionIdle = cmp.Or(c.SessionIdle, 30*time.Minute)
+	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)
+	c.OfflineLife = cmp.Or(c.OfflineLife, 90*24*time.Hour)
+	if c.SessionIdle < time.Minute || c.SessionLife < c.SessionIdle || c.OfflineLife < c.SessionLife {
+		return errors.New("sessions are idle for a minute or more, live longer than that, and offline access longer still")
+	}
+	return nil
+}
+
+// step calls Config.Step.
+func (p *Provider) step(name string) {
+	if p.c.Step != nil {
+		p.c.Step(name)
+	}
 }
 
 // Issuer returns the OpenID issuer, which is also the audience of access

@@ -1,0 +1,399 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// asking is a request on its way through [Provider.advance].
+type asking struct {
+	kept
+	standing
+	handle  Secret // zero while it is kept nowhere
+	browser Browser
+	login   *login // who is logged in; nil: nobody
+	grant   string // of the licenses that are asked for; empty: none yet
+}
+
+// requestURIPrefix begins the request_uri of a pushed request (RFC 9126 section 2.2).
+const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
+
+// Push keeps the parameters of an authorization request for the authenticated
+// client (RFC 9126) and returns the request_uri, good for one use within its
+// life. Refusals are *Error and leave an event.
+func (p *Provider) Push(ctx context.Context, c Client, params Parameters, requestID string) (requestURI string, life time.Duration, err error) {
+	if p.c.Sessions == nil {
+		return "", 0, errNoLogins()
+	}
+	r, err := p.checkPushed(ctx, c, params)
+	if e, ok := errors.AsType[*Error](err); ok {
+		if e.Code != TemporarilyUnavailable {
+			p.refused(ctx, Actor{c.ID, requestID}, e)
+		}
+		return "", 0, e
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	handle := NewHandle()
+	if err := p.keep(ctx, keptPushed, handle.handleHash(), pushed{Request: r}, pushedLife); err != nil {
+		return "", 0, err
+	}
+	return requestURIPrefix + handle.text, pushedLife, nil
+}
+
+func errNoLogins() *Error {
+	return &Error{Code: UnauthorizedClient, Description: "nobody can log in at this installation", Reason: "no_logins"}
+}
+
+func (p *Provider) checkPushed(ctx context.Context, c Client, params Parameters) (request, error) {
+	if id := params["client_id"]; id != "" && id != c.ID {
+		return request{}, invalid("client_id is not the authenticated client")
+	}
+	s, err := p.askingClient(ctx, c.ID)
+	if err != nil {
+		return request{}, err
+	}
+	r, err := p.parse(ctx, s, params, true)
+	if e, ok := errors.AsType[*RequestError](err); ok && e.Differs != "" {
+		return request{}, &Error{Code: e.Refusal.Code, Description: e.Refusal.Description + ": " + e.Differs, Reason: e.Refusal.Reason}
+	}
+	return r, err
+}
+
+// Authorize takes an authorization request (RFC 6749 section 4.1.1, OpenID
+// Connect Core section 3.1.2.1), with request_uri or without, and returns what
+// comes next. With a session that is good for it, that is done at once.
+// Refusals are *RequestError.
+//
+// hold keeps the request and answers StepLogin with its handle, whatever b says: for requests that come
+// without the browser's cookies, as a POST from another site does.
+func (p *Provider) Authorize(ctx context.Context, params Parameters, b Browser, hold bool) (Step, error) {
+	if p.c.Sessions == nil {
+		return Step{}, pageError(nil, errNoLogins())
+	}
+	s, err := p.askingClient(ctx, params["client_id"])
+	if err != nil {
+		return Step{}, err
+	}
+	if hold {
+		b = Browser{RequestID: b.RequestID}
+	}
+	a := &asking{kept: kept{Browser: b.hash(), Seed: NewHandle().text}, standing: s, browser: b}
+	handle := NewHandle()
+	if uri, ok := strings.CutPrefix(params["request_uri"], requestURIPrefix); ok {
+		var resume Secret
+		if a.Request, resume, err = p.takePushed(ctx, s.client, SecretOf(uri), handle, b); err != nil {
+			return Step{}, err
+		}
+		if resume != (Secret{}) {
+			return p.resume(ctx, s.client, resume, b)
+		}
+	} else if a.Request, err = p.parse(ctx, s, params, false); err != nil {
+		return Step{}, err
+	}
+	if !hold {
+		if a.login, err = p.findLogin(ctx, b); err != nil {
+			return Step{}, err
+		}
+	}
+	return p.start(ctx, a, handle, hold)
+}
+
+// takePushed returns a pushed request, which can be used once, for the client
+// that pushed it. Should the same browser come again, as when the person reloads
+// the page, it returns the handle under which the request was kept at the first time.
+func (p *Provider) takePushed(ctx context.Context, c Client, uri, handle Secret, b Browser) (r request, resume Secret, err error) {
+	unknown := pageError(&c, &Error{Code: InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: "request_uri_gone"})
+	if !uri.isHandle() {
+		return request{}, Secret{}, unknown
+	}
+	h := uri.handleHash()
+	var q pushed
+	sealed, err := p.find(ctx, keptPushed, h, &q)
+	if errors.Is(err, identity.ErrGone) {
+		return request{}, Secret{}, unknown
+	}
+	if err != nil {
+		return request{}, Secret{}, err
+	}
+	if q.Request.Client != c.ID || !c.redirects(q.Request.RedirectURI) {
+		return request{}, Secret{}, unknown
+	}
+	if q.Used {
+		if browser := b.hash(); browser != "" && browser == q.Browser {
+			return request{}, SecretOf(q.Handle), nil
+		}
+		return request{}, Secret{}, unknown
+	}
+	used := pushed{Request: q.Request, Used: true, Browser: b.hash(), Handle: handle.text}
+	err = p.swap(ctx, keptPushed, h, sealed, used)
+	if errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
+		return request{}, Secret{}, unknown
+	}
+	return q.Request, Secret{}, err
+}
+
+// resume goes on with a pushed request whose request_uri came once more.
+func (p *Provider) resume(ctx context.Context, c Client, handle Secret, b Browser) (Step, error) {
+	step, err := p.Next(ctx, handle, b)
+	if errors.Is(err, ErrRequestGone) {
+		return Step{}, pageError(&c, &Error{Code: InvalidRequestURI, Description: "the request was answered before; begin again", Reason: "request_uri_gone"})
+	}
+	return step, err
+}
+
+// Visit begins a login for a page of ours, a path with its query, and returns
+// what comes next.
+func (p *Provider) Visit(ctx context.Context, path string, assurance int, b Browser) (Step, error) {
+	if p.c.Sessions == nil {
+		return Step{}, pageError(nil, errNoLogins())
+	}
+	if !isPath(path) {
+		return Step{}, pageError(nil, &Error{Code: InvalidRequest, Description: "no such page", Reason: "path_invalid"})
+	}
+	a := &asking{kept: kept{Browser: b.hash(), Seed: NewHandle().text}, browser: b}
+	a.Request = request{ID: NewHandle().text, Path: path, Assurance: assurance}
+	var err error
+	if a.login, err = p.findLogin(ctx, b); err != nil {
+		return Step{}, err
+	}
+	return p.start(ctx, a, NewHandle(), false)
+}
+
+// isPath reports whether a text is a path of this site with its query: no
+// browser takes it for another site.
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= maxStateBytes && isVisible(s) &&
+		!strings.ContainsAny(s, `\#`)
+}
+
+// start answers a request that is kept nowhere yet, or keeps it under the handle.
+func (p *Provider) start(ctx context.Context, a *asking, handle Secret, hold bool) (Step, error) {
+	kind := StepLogin
+	if !hold {
+		var err error
+		if kind, err = p.demand(ctx, a); err != nil {
+			return Step{}, err
+		}
+		if kind == StepDone {
+			return p.finish(ctx, a)
+		}
+	}
+	if err := p.keep(ctx, keptRequest, handle.handleHash(), a.kept, requestLife); err != nil {
+		if errors.Is(err, identity.ErrFull) {
+			return Step{}, pageError(&a.client, &Error{Code: TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
+		}
+		return Step{}, err
+	}
+	a.handle = handle
+	return p.present(ctx, a, kind)
+}
+
+// Next returns what comes next in a request that is kept. ErrRequestGone;
+// refusals are *RequestError.
+func (p *Provider) Next(ctx context.Context, handle Secret, b Browser) (Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return Step{}, err
+	}
+	return p.next(ctx, a)
+}
+
+// ask loads a kept request with all that decides what comes next.
+func (p *Provider) ask(ctx context.Context, handle Secret, b Browser) (*asking, error) {
+	k, err := p.loadRequest(ctx, handle, b)
+	if err != nil {
+		return nil, err
+	}
+	return p.askKept(ctx, k, handle, b)
+}
+
+func (p *Provider) askKept(ctx context.Context, k kept, handle Secret, b Browser) (*asking, error) {
+	a := &asking{kept: k, handle: handle, browser: b}
+	var err error
+	if !k.Request.portal() {
+		if a.standing, err = p.askingClient(ctx, k.Request.Client); err != nil {
+			return nil, err
+		}
+		if !a.client.redirects(k.Request.RedirectURI) { // it was registered otherwise meanwhile
+			return nil, ErrRequestGone
+		}
+	}
+	if a.login, err = p.findLogin(ctx, b); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// next returns what comes next in a request that is kept.
+func (p *Provider) next(ctx context.Context, a *asking) (Step, error) {
+	kind, err := p.demand(ctx, a)
+	if err != nil {
+		return Step{}, p.settle(ctx, a, err)
+	}
+	if kind == StepDone {
+		return p.finish(ctx, a)
+	}
+	return p.present(ctx, a, kind)
+}
+
+// settle takes note of a refusal that goes back to the client: the request is
+// answered with it.
+func (p *Provider) settle(ctx context.Context, a *asking, refusal error) error {
+	if e, ok := errors.AsType[*RequestError](refusal); ok && e.Response != nil {
+		if err := p.answer(ctx, a.handle, a.browser, "", ""); err != nil {
+			return err
+		}
+	}
+	return refusal
+}
+
+// demand says what a request needs now. Refusals are *RequestError.
+func (p *Provider) demand(ctx context.Context, a *asking) (StepKind, error) {
+	hinted, err := p.hinted(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	kind, refusal := a.demand(hinted)
+	if refusal != nil {
+		return "", p.refusalOf(a, refusal)
+	}
+	if kind == StepDone && a.needsConsent() {
+		kind = StepConsent
+	}
+	if !a.Request.prompts(promptNone) || kind == StepDone {
+		return kind, nil
+	}
+	switch kind {
+	case StepLogin:
+		return "", p.refusalOf(a, &Error{Code: LoginRequired, Description: "nobody is logged in who would do"})
+	case StepConsent:
+		return p.reuse(ctx, a)
+	}
+	return "", p.refusalOf(a, &Error{Code: InteractionRequired, Description: "the person must log in with a second factor", Reason: "second_factor"})
+}
+
+// refusalOf takes an error back to the client, but for one that passes.
+func (p *Provider) refusalOf(a *asking, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || e.Code == TemporarilyUnavailable:
+		return err
+	case a.Request.portal():
+		return pageError(nil, e)
+	}
+	return p.refusal(&a.Request, a.client, e)
+}
+
+// hinted reports whether who is logged in is who the id_token_hint names.
+func (p *Provider) hinted(ctx context.Context, a *asking) (bool, error) {
+	if a.Request.Hint == "" || a.login == nil {
+		return true, nil
+	}
+	subject, err := p.subject(ctx, a.client, a.login.body.Party)
+	return subject == a.Request.Hint, err
+}
+
+// demand says what the login needs: nothing more if it is StepDone.
+func (a *asking) demand(hinted bool) (StepKind, *Error) {
+	r, l := &a.Request, a.login
+	if l == nil {
+		return StepLogin, nil
+	}
+	if fresh := a.Login == l.ID; !fresh {
+		switch {
+		case r.prompts(promptLogin) || r.tooOld(l.body.AuthTime, time.Now()) || !hinted:
+			return StepLogin, nil
+		case r.prompts(promptAccount) && a.Confirmed != l.ID:
+			return StepAccount, nil
+		}
+	} else if !hinted {
+		return "", &Error{Code: LoginRequired, Description: "somebody else logged in than whom id_token_hint names", Reason: "hint_mismatch"}
+	}
+	if l.assurance() >= r.Assurance {
+		return StepDone, nil
+	}
+	switch {
+	case l.account.proofing < r.Assurance:
+		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
+	case r.Assurance > 2:
+		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
+	case !l.account.phone:
+		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: "no_second_factor"}
+	}
+	return StepSecondFactor, nil
+}
+
+// present returns a step with all that its page needs.
+func (p *Provider) present(ctx context.Context, a *asking, kind StepKind) (Step, error) {
+	step := Step{Kind: kind, Handle: a.handle, Request: a.Request.view(a.standing)}
+	if kind == StepLogin || a.login == nil {
+		return step, nil
+	}
+	s, err := p.show(ctx, a.login)
+	if err != nil {
+		return Step{}, err
+	}
+	s.Current = true
+	step.Session = &s
+	if kind == StepConsent {
+		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
+			return Step{}, p.settle(ctx, a, err)
+		}
+	}
+	return step, nil
+}
+
+// finish answers a request for which nothing more is needed.
+func (p *Provider) finish(ctx context.Context, a *asking) (Step, error) {
+	if a.Request.portal() {
+		return Step{Kind: StepDone, Request: a.Request.view(a.standing), Response: &Response{RedirectURI: a.Request.Path, Local: true}}, nil
+	}
+	if err := p.answer(ctx, a.handle, a.browser, "", a.login.ID); err != nil {
+		return Step{}, err
+	}
+	return p.grantCode(ctx, a)
+}
+
+// Cancel ends a request: the client gets access_denied.
+func (p *Provider) Cancel(ctx context.Context, handle Secret, b Browser) (Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return Step{}, err
+	}
+	if err := p.answer(ctx, handle, b, "", ""); err != nil {
+		return Step{}, err
+	}
+	return p.answerDenied(a, &Error{Code: AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+}
+
+// answerDenied answers a request with a refusal that somebody decided on.
+func (p *Provider) answerDenied(a *asking, e *Error) Step {
+	step := Step{Kind: StepDone, Request: a.Request.view(a.standing)}
+	if a.Request.portal() {
+		step.Response = &Response{RedirectURI: "/", Local: true}
+	} else {
+		step.Response = p.errorResponse(&a.Request.destination, e)
+	}
+	return step
+}
+
+// offline reports whether a request gets offline access: the client is
+// registered for it, and the person agrees now or has before (OpenID Connect Core
+// section 11). If not, it is as if it hadn't been asked for.
+func (p *Provider) offline(ctx context.Context, a *asking) (bool, error) {
+	r := &a.Request
+	if !r.has(ScopeOffline) || !a.client.Has(GrantRefresh) || !slices.Contains(a.client.Scopes, ScopeOffline) {
+		return false, nil
+	}
+	if r.prompts(promptConsent) {
+		return true, nil
+	}
+	return p.hasOffline(ctx, a.client.ID, a.login.body.Party)
+}

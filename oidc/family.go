@@ -1,0 +1,266 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// family is what one authorization code yielded, opened.
+type family struct {
+	FamilyRecord
+	body familyBody
+}
+
+// familyBody is the sealed part of a family's record. It repeats the plain
+// columns that decide whose it is and how long it lives.
+type familyBody struct {
+	About   about     `json:"about"`
+	Client  string    `json:"client"`
+	Session string    `json:"session,omitempty"`
+	Expires time.Time `json:"expires"`
+}
+
+// about says who tokens are about, how they logged in, and what was agreed to.
+// It never changes after the login.
+type about struct {
+	Account   string   `json:"account"`
+	Party     string   `json:"party"`
+	SID       string   `json:"sid"` // of the session at this client
+	AuthTime  int64    `json:"auth_time"`
+	Factors   []Factor `json:"factors"`
+	Assurance int      `json:"assurance"`
+	Scopes    []Scope  `json:"scopes,omitempty"`
+	Grant     string   `json:"grant,omitempty"` // of licenses
+}
+
+func familyPlace(id string) signing.Place {
+	return signing.Place{Table: "families", Row: id, Column: "body"}
+}
+
+const maxCachedFamilies = 16384
+
+// newFamily returns the record of a family, sealed.
+func (p *Provider) newFamily(ctx context.Context, c Client, session string, expires time.Time, who about) (*family, error) {
+	now := time.Now().UTC()
+	f := &family{FamilyRecord: FamilyRecord{
+		ID: identity.NewID(), Client: c.ID, Session: session, Revision: 1, Created: now, Expires: expires.UTC(),
+	}}
+	if c.Has(GrantRefresh) {
+		f.Number, f.Rotated = 1, now
+	}
+	f.body = familyBody{About: who, Client: f.Client, Session: f.Session, Expires: f.Expires}
+	plain, err := json.Marshal(f.body)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a family: %w", err)
+	}
+	if f.Body, err = p.c.Vault.Seal(ctx, familyPlace(f.ID), plain); err != nil {
+		return nil, err
+	}
+	f.Party, err = p.c.Vault.Lookups(ctx, domainParty, who.Party)
+	return f, err
+}
+
+// readFamily loads and opens a family. ErrNotFound.
+func (p *Provider) readFamily(ctx context.Context, id string) (*family, error) {
+	r, err := p.c.Families.LoadFamily(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("family %s: %w", id, err))
+	}
+	return p.openFamily(ctx, r)
+}
+
+func (p *Provider) openFamily(ctx context.Context, r FamilyRecord) (*family, error) {
+	plain, err := p.c.Vault.Open(ctx, familyPlace(r.ID), r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("family %s: %w", r.ID, err)
+	}
+	f := &family{FamilyRecord: r}
+	if err := json.Unmarshal(plain, &f.body); err != nil {
+		return nil, fmt.Errorf("family %s: %w", r.ID, errSealedBody)
+	}
+	if f.body.Client != r.Client || f.body.Session != r.Session || f.body.Expires.Before(r.Expires) {
+		return nil, fmt.Errorf("family %s does not fit its sealed form: it was altered", r.ID)
+	}
+	return f, nil
+}
+
+// errOver says why a family's tokens are no longer good.
+type overError string
+
+func (e overError) Error() string { return "the family is over: " + string(e) }
+
+// check says whether a family's tokens are good: nil, an overError with the
+// reason code, or what keeps it from being known.
+func (p *Provider) check(ctx context.Context, f *family) error {
+	now := time.Now()
+	switch {
+	case !f.Ended.IsZero():
+		return overError("ended")
+	case !now.Before(f.Expires):
+		return overError("expired")
+	}
+	return p.checkAbout(ctx, f.Session, &f.body.About)
+}
+
+// checkAbout says whether who logged in may still be acted for: the session, if
+// it must, lives; the account is enabled; the grant can be read by.
+func (p *Provider) checkAbout(ctx context.Context, session string, who *about) error {
+	if session != "" {
+		s, err := p.sessions.since(ctx, session, standingFresh)
+		if err != nil {
+			return err
+		}
+		if !p.live(&s, time.Now()) {
+			return overError("session_ended")
+		}
+	}
+	a, err := p.account(ctx, who.Account)
+	if err != nil {
+		return err
+	}
+	if a.disabled || a.party != who.Party {
+		return overError("account_disabled")
+	}
+	return nil
+}
+
+// checkGrant says whether the grant of a family can still be read by: it is asked
+// for each time, so that withdrawing one works at once.
+func (p *Provider) checkGrant(ctx context.Context, grant string) error {
+	if grant == "" {
+		return nil
+	}
+	if p.c.Resolver == nil {
+		return overError("grant_ended")
+	}
+	live, err := p.c.Resolver.Live(ctx, grant)
+	if err != nil {
+		return err
+	}
+	if !live {
+		return overError("grant_ended")
+	}
+	return nil
+}
+
+// readSessionRecord reads a session for its families. One that is gone has ended.
+func (p *Provider) readSessionRecord(ctx context.Context, id string) (SessionRecord, error) {
+	r, err := p.c.Sessions.LoadSession(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return SessionRecord{ID: id}, nil // expired at the zero time
+	}
+	if err != nil {
+		return SessionRecord{}, unavailable(fmt.Errorf("session %s: %w", id, err))
+	}
+	r.Body = nil
+	return r, nil
+}
+
+// endFamily ends a family, with the event of it. One that has ended stays as it
+// is, but for the event.
+func (p *Provider) endFamily(ctx context.Context, f *family, a Actor, action, reason string) error {
+	r := f.FamilyRecord
+	e := newEvent(a, action, r.ID, reason)
+	for try := 1; ; try++ {
+		if !r.Ended.IsZero() {
+			if err := p.c.Events.AppendEvents(ctx, e); err != nil {
+				return unavailable(fmt.Errorf("recording %s: %w", action, err))
+			}
+			break
+		}
+		r.Ended, r.EndedBy = time.Now().UTC(), reason
+		err := p.c.Families.UpdateFamily(ctx, r, e)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConflict) || try == changeTries {
+			return unavailable(fmt.Errorf("ending family %s: %w", r.ID, err))
+		}
+		if r, err = p.c.Families.LoadFamily(ctx, r.ID); err != nil {
+			return unavailable(fmt.Errorf("ending family %s: %w", f.ID, err))
+		}
+	}
+	p.families.drop(f.ID)
+	return nil
+}
+
+// revokeFamily ends a family and the license grant that came with it.
+func (p *Provider) revokeFamily(ctx context.Context, c Client, f *family, a Actor, action, reason, grantReason string) error {
+	if err := p.endFamily(ctx, f, a, action, reason); err != nil {
+		return err
+	}
+	p.step("family.ended")
+	if grant := f.body.About.Grant; grant != "" && p.c.Resolver != nil {
+		if err := p.c.Resolver.Revoke(ctx, c, grant, grantReason); err != nil {
+			return fmt.Errorf("revoking the grant of family %s: %w", f.ID, err)
+		}
+	}
+	return nil
+}
+
+// familiesOf returns a person's live families, the newest first.
+func (p *Provider) familiesOf(ctx context.Context, party string) ([]FamilyRecord, error) {
+	keys, err := p.c.Vault.Lookups(ctx, domainParty, party)
+	if err != nil {
+		return nil, err
+	}
+	list, err := p.c.Families.ListFamilies(ctx, keys, time.Now(), maxListed)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("listing families: %w", err))
+	}
+	return list, nil
+}
+
+// endFamiliesOf writes down that the families of a session ended with it.
+func (p *Provider) endFamiliesOf(ctx context.Context, l *login, reason string) error {
+	list, err := p.familiesOf(ctx, l.body.Party)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Session != l.ID {
+			continue
+		}
+		r.Ended, r.EndedBy = time.Now().UTC(), reason
+		// The session has ended, so the family has: should another process be faster
+		// with a refresh, that changes nothing.
+		if err := p.c.Families.UpdateFamily(ctx, r); err != nil && !errors.Is(err, ErrConflict) {
+			return unavailable(fmt.Errorf("ending family %s: %w", r.ID, err))
+		}
+		p.families.drop(r.ID)
+	}
+	return nil
+}
+
+// hasOffline reports whether a person has given a client offline access that
+// lives.
+func (p *Provider) hasOffline(ctx context.Context, client, party string) (bool, error) {
+	list, err := p.familiesOf(ctx, party)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range list {
+		if r.Client != client || r.Session != "" {
+			continue
+		}
+		// Whose it is and that it is offline stands in its sealed form too.
+		f, err := p.openFamily(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		if f.body.About.Party == party {
+			return true, nil
+		}
+	}
+	return false, nil
+}

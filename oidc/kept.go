@@ -1,0 +1,194 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// kept is an authorization request that waits for somebody, as it lies sealed
+// in [identity.Ephemeral] under the hash of its handle.
+type kept struct {
+	Request   request `json:"request"`
+	Browser   string  `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
+	Seed      string  `json:"seed"`              // its forms derive from it
+	Login     string  `json:"login,omitempty"`   // the session that was logged in to for this request
+	Confirmed string  `json:"confirmed,omitempty"`
+
+	// Of a request that was answered: when, and by which form of which session.
+	Answered time.Time `json:"answered,omitzero"`
+	Form     string    `json:"form,omitempty"`
+	Session  string    `json:"session,omitempty"`
+}
+
+// pushed is a pushed authorization request that waits to be used.
+type pushed struct {
+	Request request `json:"request"`
+	// Of one that was used: by which browser, and what it is kept under since.
+	Used    bool   `json:"used,omitempty"`
+	Browser string `json:"browser,omitempty"`
+	Handle  string `json:"handle,omitempty"`
+}
+
+const (
+	requestLife = 30 * time.Minute // of a kept request
+	pushedLife  = 90 * time.Second
+	// answeredAgain is how long a form that was sent twice is answered again.
+	answeredAgain = time.Minute
+	keptTries     = 5 // of a change that loses against others
+)
+
+// Kinds of what lies in [identity.Ephemeral]: beginnings of keys.
+const (
+	keptRequest = "request"
+	keptPushed  = "pushed"
+	keptCode    = "code"
+)
+
+func keptKey(kind string, h handleHash) string { return "oidc." + kind + "." + h.String() }
+
+func keptPlace(kind string, h handleHash) signing.Place {
+	return signing.Place{Table: "ephemeral", Row: h.String(), Column: kind}
+}
+
+// keep seals a value and keeps it under a handle's hash.
+func (p *Provider) keep(ctx context.Context, kind string, h handleHash, value any, life time.Duration) error {
+	sealed, err := p.sealKept(ctx, kind, h, value)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := p.c.Ephemeral.Put(ctx, keptKey(kind, h), sealed, now, now.Add(life)); err != nil {
+		return unavailable(fmt.Errorf("keeping a %s: %w", kind, err))
+	}
+	return nil
+}
+
+func (p *Provider) sealKept(ctx context.Context, kind string, h handleHash, value any) ([]byte, error) {
+	plain, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a %s: %w", kind, err)
+	}
+	return p.c.Vault.Seal(ctx, keptPlace(kind, h), plain)
+}
+
+// find opens what is kept under a handle's hash, and returns it sealed too, for
+// a Swap. identity.ErrGone.
+func (p *Provider) find(ctx context.Context, kind string, h handleHash, value any) (sealed []byte, err error) {
+	sealed, err = p.c.Ephemeral.Load(ctx, keptKey(kind, h), time.Now())
+	if errors.Is(err, identity.ErrGone) {
+		return nil, identity.ErrGone
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("finding a %s: %w", kind, err))
+	}
+	plain, err := p.c.Vault.Open(ctx, keptPlace(kind, h), sealed)
+	if errors.Is(err, signing.ErrSealed) {
+		return nil, identity.ErrGone // not ours: whoever shares the store can do no more than lose it
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(plain, value); err != nil {
+		return nil, fmt.Errorf("a kept %s: %w", kind, errSealedBody)
+	}
+	return sealed, nil
+}
+
+// swap puts a new value in the place of a sealed one. identity.ErrGone, ErrChanged.
+func (p *Provider) swap(ctx context.Context, kind string, h handleHash, old []byte, value any) error {
+	sealed, err := p.sealKept(ctx, kind, h, value)
+	if err != nil {
+		return err
+	}
+	err = p.c.Ephemeral.Swap(ctx, keptKey(kind, h), old, sealed, time.Now())
+	if err == nil || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
+		return err
+	}
+	return unavailable(fmt.Errorf("changing a kept %s: %w", kind, err))
+}
+
+// browserHash stands for a browser in what is kept for it.
+func (b Browser) hash() string {
+	if !b.ID.isHandle() {
+		return ""
+	}
+	return b.ID.handleHash().String()
+}
+
+// loadRequest returns a request that waits for this browser, and binds it to the
+// browser if it is bound to none. ErrRequestGone.
+func (p *Provider) loadRequest(ctx context.Context, handle Secret, b Browser) (kept, error) {
+	k, err := p.changeRequest(ctx, handle, b, nil)
+	if err == nil && !k.Answered.IsZero() {
+		return k, p.gone(ctx, &k)
+	}
+	return k, err
+}
+
+// changeRequest changes a request that is kept for this browser. ErrRequestGone.
+func (p *Provider) changeRequest(ctx context.Context, handle Secret, b Browser, change func(*kept)) (kept, error) {
+	browser := b.hash()
+	if p.c.Sessions == nil || !handle.isHandle() || browser == "" {
+		return kept{}, ErrRequestGone
+	}
+	h := handle.handleHash()
+	for try := 1; ; try++ {
+		var k kept
+		sealed, err := p.find(ctx, keptRequest, h, &k)
+		if errors.Is(err, identity.ErrGone) || err == nil && k.Browser != "" && k.Browser != browser {
+			return kept{}, ErrRequestGone
+		}
+		if err != nil {
+			return kept{}, err
+		}
+		if change == nil && k.Browser == browser {
+			return k, nil
+		}
+		k.Browser = browser
+		if change != nil {
+			change(&k)
+		}
+		err = p.swap(ctx, keptRequest, h, sealed, k)
+		switch {
+		case err == nil:
+			return k, nil
+		case errors.Is(err, identity.ErrGone):
+			return kept{}, ErrRequestGone
+		case !errors.Is(err, identity.ErrChanged) || try == keptTries:
+			return kept{}, err
+		}
+	}
+}
+
+// answer takes note that a request is answered now. Of two callers one succeeds;
+// the other one gets a *GoneError.
+func (p *Provider) answer(ctx context.Context, handle Secret, b Browser, form, session string) error {
+	if handle == (Secret{}) {
+		return nil // answered without having been kept
+	}
+	late := false
+	k, err := p.changeRequest(ctx, handle, b, func(k *kept) {
+		if late = !k.Answered.IsZero(); !late {
+			k.Answered, k.Form, k.Session = time.Now(), form, session
+		}
+	})
+	if err == nil && late {
+		return p.gone(ctx, &k)
+	}
+	return err
+}
+
+// gone is the error of a request that was answered before.
+func (p *Provider) gone(ctx context.Context, k *kept) error {
+	if s, err := p.standingOf(ctx, k.Request.Client, standingFresh); err == nil {
+		return &GoneError{s.client}
+	}
+	return ErrRequestGone
+}

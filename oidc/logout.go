@@ -1,0 +1,98 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// LogoutView is what the page that asks before logging out shows.
+type LogoutView struct {
+	Session   *Session  // nil: nobody is logged in
+	Client    *Client   // who asks, if known
+	Response  *Response // where to go afterwards; nil: nowhere
+	UILocales []string
+}
+
+// Logout takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
+// returns what its page shows. Nothing ends before the person says so. Refusals
+// are *RequestError without a Response.
+func (p *Provider) Logout(ctx context.Context, params Parameters, b Browser) (LogoutView, error) {
+	if p.c.Sessions == nil {
+		return LogoutView{}, pageError(nil, errNoLogins())
+	}
+	c, err := p.logoutClient(ctx, params["client_id"], params["id_token_hint"])
+	if err != nil {
+		return LogoutView{}, err
+	}
+	view := LogoutView{Client: c}
+	if view.Response, err = logoutResponse(c, params); err != nil {
+		return LogoutView{}, err
+	}
+	if locales := params["ui_locales"]; len(locales) <= maxTextBytes && isVisible(locales) {
+		view.UILocales = strings.Fields(locales)
+	}
+	l, err := p.findLogin(ctx, b)
+	if err != nil || l == nil {
+		return view, err
+	}
+	s, err := p.show(ctx, l)
+	if err != nil {
+		return LogoutView{}, err
+	}
+	s.Current = true
+	view.Session = &s
+	return view, nil
+}
+
+// logoutClient returns the client that asks, by its id or by an ID token of its.
+func (p *Provider) logoutClient(ctx context.Context, id, hint string) (*Client, error) {
+	if hint != "" {
+		t, err := p.readHint(ctx, hint)
+		if e, ok := errors.AsType[*Error](err); ok && e.Code != TemporarilyUnavailable {
+			return nil, pageError(nil, e)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if id != "" && id != t.Audience {
+			return nil, pageError(nil, &Error{Code: InvalidRequest, Description: "id_token_hint is an ID token of another client than client_id", Reason: "hint_audience"})
+		}
+		id = t.Audience
+	}
+	if id == "" {
+		return nil, nil
+	}
+	s, err := p.askingClient(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &s.client, nil
+}
+
+// logoutResponse returns where the browser goes after the logout: to one of the
+// client's registered URIs, or nowhere.
+func logoutResponse(c *Client, params Parameters) (*Response, error) {
+	uri, state := params["post_logout_redirect_uri"], params["state"]
+	if uri == "" {
+		return nil, nil
+	}
+	switch {
+	case c == nil:
+		return nil, pageError(nil, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri needs client_id or id_token_hint", Reason: "client_missing"})
+	case len(uri) > maxURIBytes || !isText(uri):
+		return nil, pageError(c, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri is not a URI of at most 512 characters", Reason: "redirect_uri_invalid"})
+	case !matchesURI(c.LogoutURIs, uri, c.Public()):
+		e := pageError(c, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
+		e.Received, e.Differs = uri, differs(c.LogoutURIs, uri)
+		return nil, e
+	case len(state) > maxStateBytes || !isVisible(state):
+		return nil, pageError(c, invalid("state has at most 2048 bytes of visible ASCII"))
+	}
+	r := &Response{RedirectURI: uri, Mode: ModeQuery}
+	if state != "" {
+		r.Parameters = []Parameter{{"state", state}}
+		r.RedirectURI = withQuery(uri, r.Parameters...)
+	}
+	return r, nil
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 type city struct {
 	service     *service
 	departments []net.Listener // of samples.departments, in their order
+	urls        []string       // of them
 	messages    net.Listener
 }
 
@@ -42,7 +42,7 @@ func openCity(ctx context.Context, s *service, samples samples, earlier demoFact
 	for i := range samples.departments {
 		before := ""
 		if i < len(earlier.Departments) {
-			before = earlier.Departments[i].URL
+			before = earlier.Departments[i].Listen
 		}
 		l, err := bind(i, before)
 		if err != nil {
@@ -50,19 +50,34 @@ func openCity(ctx context.Context, s *service, samples samples, earlier demoFact
 		}
 		c.departments = append(c.departments, l)
 	}
-	c.messages, err = bind(len(samples.departments), earlier.MessagesURL)
+	c.messages, err = bind(len(samples.departments), strings.TrimPrefix(earlier.MessagesURL, "http://"))
 	return c, err
 }
 
-// listenBeside binds a port on 127.0.0.1: that of an earlier URL, or the one
-// that is wished for, or any.
+// name says at which URLs the departments are seen, where that isn't where they
+// listen.
+func (c *city) name(urls []string) error {
+	for i, l := range c.departments {
+		url := "http://" + l.Addr().String()
+		if i < len(urls) {
+			url = urls[i]
+		}
+		if err := checkPublicURL(url); err != nil {
+			return fmt.Errorf("--department-url: %w", err)
+		}
+		c.urls = append(c.urls, url)
+	}
+	if len(urls) > len(c.urls) {
+		return usage("--department-url: there are %d departments", len(c.urls))
+	}
+	return nil
+}
+
+// listenBeside binds a port on 127.0.0.1: an earlier address, or the port that
+// is wished for, or any.
 func listenBeside(ctx context.Context, wished int, earlier string) (net.Listener, error) {
 	if earlier != "" {
-		u, err := url.Parse(earlier)
-		if err != nil {
-			return nil, err
-		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", u.Host)
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", earlier)
 		if err != nil {
 			return nil, fmt.Errorf("%w: the demo in this directory is bound to that address; stop what listens there, or give another --data", err)
 		}
@@ -75,19 +90,20 @@ func listenBeside(ctx context.Context, wished int, earlier string) (net.Listener
 	return l, err
 }
 
-// urlOf returns the URL of what is served at a listener of the city.
-func urlOf(l net.Listener) string { return "http://" + l.Addr().String() }
+// messagesURL returns the URL of the page of messages, which is never elsewhere
+// than on this machine.
+func (c *city) messagesURL() string { return "http://" + c.messages.Addr().String() }
 
 // open sets the city up: from now on it can be served.
 func (c *city) open(facts demoFacts, samples samples, box *messageBox) error {
 	for i, d := range samples.departments {
-		client, ok := facts.clientAt(d.callback(urlOf(c.departments[i])))
+		client, ok := facts.clientAt(d.callback(c.urls[i]))
 		if !ok {
-			return fmt.Errorf("sample department %s has no client", d.Participant)
+			return fmt.Errorf("the demo in this directory has its department %s elsewhere than at %s: give the same --department-url again, or another --data", d.Participant, c.urls[i])
 		}
 		h, err := department.New(department.Config{
 			Issuer: facts.Issuer, ClientID: client.ClientID, ClientSecret: client.ClientSecret, Scopes: d.names(),
-			URL: urlOf(c.departments[i]), Profile: d.Profile, Log: c.service.log.With("department", d.Participant),
+			URL: c.urls[i], Profile: d.Profile, Log: c.service.log.With("department", d.Participant),
 		})
 		if err != nil {
 			return fmt.Errorf("sample department %s: %w", d.Participant, err)

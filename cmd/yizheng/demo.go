@@ -20,11 +20,13 @@ import (
 // demoCmd has no settings: a demo must never begin in a directory that the
 // environment names for the real service.
 type demoCmd struct {
-	Listen      string `help:"Address to listen on; port 0 takes a free one. On loopback it is called localhost, and the departments 127.0.0.1, so that they are different sites." default:"localhost:8080"`
-	AdminListen string `help:"Address of the admin listener." default:"127.0.0.1:0"`
-	Data        string `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
-	JSON        bool   `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
-	LogLevel    string `help:"Least level that is logged: debug, info, warn, error." default:"error" enum:"debug,info,warn,error"`
+	Listen        string   `help:"Address to listen on; port 0 takes a free one. On loopback it is called localhost, and the departments 127.0.0.1, so that they are different sites." default:"localhost:8080"`
+	AdminListen   string   `help:"Address of the admin listener." default:"127.0.0.1:0"`
+	PublicURL     string   `name:"public-url" help:"Public URL of the service, if a proxy shows the demo elsewhere." placeholder:"URL"`
+	DepartmentURL []string `name:"department-url" help:"Likewise of the departments, in their order: the flag once for each." sep:"none" placeholder:"URL"`
+	Data          string   `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
+	JSON          bool     `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
+	LogLevel      string   `help:"Least level that is logged: debug, info, warn, error." default:"error" enum:"debug,info,warn,error"`
 }
 
 // demoFacts are what a visitor, or a program, needs to use the demo: what
@@ -61,8 +63,9 @@ type demoPerson struct {
 }
 
 type demoDepartment struct {
-	Name string `json:"name"`
-	URL  string `json:"url"`
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+	Listen string `json:"listen"`
 }
 
 const (
@@ -76,7 +79,7 @@ const (
 // ends it.
 func (c *demoCmd) Run(p *process) (err error) {
 	serve := serveCmd{
-		settings:  settings{Data: c.Data, RegistryName: demoRegistry, RegistryUSCC: demoCode},
+		settings:  settings{Data: c.Data, PublicURL: c.PublicURL, RegistryName: demoRegistry, RegistryUSCC: demoCode},
 		listening: listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, LogLevel: c.LogLevel, Migrate: "auto"},
 	}
 	if c.Data == "" {
@@ -127,6 +130,9 @@ func (c *demoCmd) settle(ctx context.Context, s *service, samples samples, box *
 	}
 	city, err := openCity(ctx, s, samples, earlier)
 	if err != nil {
+		return earlier, err
+	}
+	if err := city.name(c.DepartmentURL); err != nil {
 		return earlier, err
 	}
 	facts, err := demoSamples(ctx, s.in, samples, city, earlier)

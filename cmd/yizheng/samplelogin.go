@@ -70,7 +70,7 @@ func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[st
 	}
 	for i, d := range s.departments {
 		owner := byKey[d.Participant].Participant
-		url := urlOf(city.departments[i])
+		url := city.urls[i]
 		c, err := plantClient(ctx, in.provider, owner, oidc.ClientSpec{
 			Name: d.Client, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
 			RedirectURIs: []string{d.callback(url)}, LogoutURIs: []string{d.loggedOut(url)}, HomeURI: url + "/",
@@ -80,7 +80,7 @@ func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[st
 			return fmt.Errorf("sample department %s: %w", d.Participant, err)
 		}
 		facts.Clients = append(facts.Clients, c)
-		facts.Departments = append(facts.Departments, demoDepartment{owner.Name, url})
+		facts.Departments = append(facts.Departments, demoDepartment{owner.Name, url, city.departments[i].Addr().String()})
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ type planted struct {
 // plant registers and issues the samples, and returns what a visitor needs to
 // use them. It can be cut off anywhere and run again: what is there stays.
 func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, city *city) (demoFacts, error) {
-	facts := demoFacts{Issuer: in.url, MessagesURL: urlOf(city.messages)}
+	facts := demoFacts{Issuer: in.url, MessagesURL: city.messagesURL()}
 	byKey := map[string]planted{}
 	for _, sp := range s.participants {
 		p, client, err := sp.plant(ctx, in, ca, byKey[sp.Parent].ID)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
@@ -21,6 +22,9 @@ const (
 
 // authorization serves the authorization endpoint by GET (RFC 6749 section 3.1).
 func (s *Server) authorization(v *visit) error {
+	if err := v.takeTurn(); err != nil {
+		return err
+	}
 	form, err := parseForm(v.r.URL.RawQuery)
 	if err != nil {
 		return err
@@ -38,6 +42,9 @@ func (s *Server) authorization(v *visit) error {
 // authorizationPosted serves it by POST. That comes from another site, so without our
 // cookies: the request is kept, and taken up by a GET of our own, which has them.
 func (s *Server) authorizationPosted(v *visit) error {
+	if err := v.takeTurn(); err != nil {
+		return err
+	}
 	form, err := readPosted(v.w, v.r, maxForm)
 	if err != nil {
 		return err
@@ -55,6 +62,15 @@ func (s *Server) authorizationPosted(v *visit) error {
 		return v.redirect(pageURL(beginPath, step))
 	}
 	return v.onward(step, err)
+}
+
+// takeTurn refuses an address that asks too often. It may be anybody who asks, and
+// what they ask is kept.
+func (v *visit) takeTurn() error {
+	if wait := v.s.askers.wait(v.browser.Address, time.Now()); wait > 0 {
+		return &pageError{status: http.StatusTooManyRequests, key: "too_many", wait: int(wait/time.Second) + 1, retry: true}
+	}
+	return nil
 }
 
 // begin takes up a request that was kept without cookies. A browser without any

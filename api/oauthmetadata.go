@@ -78,8 +78,8 @@ func metadataOf(issuer string, people bool) metadata {
 		IDTokenAlgs: []signing.Algorithm{signing.RS256, signing.ES256},
 		Prompts:     []string{"none", "login", "consent", "select_account"},
 		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid",
-			"name", "phone_number", "phone_number_verified",
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
+			"name", "updated_at", "phone_number", "phone_number_verified", "user_type", "code_type", "code", "assurance",
 		},
 		ClaimTypes: []string{"normal"}, Locales: []string{"zh-CN", "en"},
 	}

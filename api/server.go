@@ -60,6 +60,11 @@ type Limits struct {
 	// people may share one. Accounts have limits of their own.
 	LoginPerMinute int // default 120
 	LoginBurst     int // at once; default 60
+	// AuthorizePerMinute bounds authorization requests per address, each of which is
+	// kept until somebody has logged in. Networks hide many people behind one
+	// address. Default 600.
+	AuthorizePerMinute int
+	AuthorizeBurst     int // at once; default 300
 }
 
 // Server serves the public and the admin listener.
@@ -74,6 +79,7 @@ type Server struct {
 	published map[string]*published // by path
 	addresses *addressLimit         // of verifications
 	people    *addressLimit         // of tries to log in
+	askers    *addressLimit         // of authorization requests
 	verifying *turnstile
 	// crossOrigin refuses forms that another site sent.
 	crossOrigin *http.CrossOriginProtection
@@ -96,6 +102,7 @@ func New(c Config) (*Server, error) {
 		to int
 	}{
 		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
+		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {
@@ -106,6 +113,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer),
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
+		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
 		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
 	}
 	s.crossOrigin = http.NewCrossOriginProtection()

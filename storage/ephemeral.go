@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/storage/memory"
+	"yizheng.internal/storage/redis"
 )
 
 // Ephemeral is an open store for what may be lost.
@@ -20,11 +21,12 @@ type Ephemeral interface {
 
 // OpenEphemeral opens the store for what may be lost that a URL names:
 //
-//	memory:, or nothing       the process's own memory, for one node alone
-//	redis://…, rediss://…     a Redis, which several nodes share
+//	memory:, or nothing     the process's own memory, for one node alone
+//	redis://…, rediss://…   a Redis, which several nodes share: see redis.Config
 //
-// No error echoes the URL, which may hold a password.
-func OpenEphemeral(ctx context.Context, rawURL string) (Ephemeral, error) {
+// A Redis that doesn't answer is license.ErrUnavailable. No error echoes the URL,
+// which may hold a password. Of the options it takes Log.
+func OpenEphemeral(ctx context.Context, rawURL string, o Options) (Ephemeral, error) {
 	scheme, rest, _ := strings.Cut(rawURL, ":")
 	switch strings.ToLower(scheme) {
 	case "", "memory":
@@ -33,7 +35,11 @@ func OpenEphemeral(ctx context.Context, rawURL string) (Ephemeral, error) {
 		}
 		return memory.New(memory.Config{}), nil
 	case "redis", "rediss":
-		return nil, errors.New("not built yet")
+		s, err := redis.Open(ctx, redis.Config{URL: rawURL, Log: o.Log})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
 	return nil, errors.New("the URL of the store for what may be lost has an unknown scheme: it is memory: or begins with redis:// or rediss://")
 }

@@ -13,7 +13,7 @@ import (
 	"yizheng.internal/storage/sqlite"
 )
 
-// Options is what Open needs beyond the URL.
+// Options is what Open and OpenEphemeral need beyond the URL.
 type Options struct {
 	Log  *slog.Logger      // default: none
 	Step func(name string) // called before each step of a commit, for tests that stop the program there; default: none

@@ -2,12 +2,15 @@ package storage_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/storage"
 )
 
@@ -119,5 +122,54 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("the error is %v, want ErrUnavailable", err)
 			}
 		})
+	}
+}
+
+// TestOpenEphemeral needs a Redis, as .ci/with-servers starts one.
+func TestOpenEphemeral(t *testing.T) {
+	redis := os.Getenv("YIZHENG_TEST_REDIS_URL")
+	if redis == "" {
+		t.Fatal("YIZHENG_TEST_REDIS_URL is not set: run make test, or this below .ci/with-servers")
+	}
+	for _, c := range []struct {
+		url    string
+		shared bool
+	}{{"", false}, {"memory:", false}, {redis, true}} {
+		s, err := storage.OpenEphemeral(t.Context(), c.url, storage.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := storage.OpenEphemeral(t.Context(), c.url, storage.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, now := fmt.Sprint("open-test-", time.Now().UnixNano()), time.Now()
+		if err := s.Put(t.Context(), key, []byte("v"), now, now.Add(time.Minute)); err != nil {
+			t.Error(err)
+		}
+		if _, err := other.Load(t.Context(), key, now); (err == nil) != c.shared || err != nil && !errors.Is(err, identity.ErrGone) {
+			t.Errorf("another opener loads what was put: %v, want shared: %v", err, c.shared)
+		}
+		for _, s := range []storage.Ephemeral{s, other} {
+			if err := s.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Load(t.Context(), key, now); err == nil || errors.Is(err, identity.ErrGone) {
+				t.Errorf("Load after Close: %v", err)
+			}
+		}
+	}
+	for _, url := range []string{"s3cret", "s3cret:", "memory:s3cret", "http://s3cret", "redis://user:s3cret@127.0.0.1:1", "redis://s3cret@host:port",
+		"REDIS://s3cret@127.0.0.1:1", "/s3cret"} {
+		s, err := storage.OpenEphemeral(t.Context(), url, storage.Options{})
+		if err == nil {
+			s.Close()
+			t.Errorf("%s: opened", url)
+		} else if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the error shows the password: %v", err)
+		}
 	}
 }

@@ -60,10 +60,15 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 	},
 	"storage": {
-		ours: slices.Concat(domains, []string{"storage/memory", "storage/sqlite", "storage/postgres"}),
+		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/sqlite", "storage/postgres"}),
 	},
 	"storage/memory": {
 		ours:     []string{"oidc/identity"},
+		testOurs: []string{"storage/storagetest"},
+	},
+	"storage/redis": {
+		ours:     domains,
+		others:   []string{"github.com/redis/go-redis/v9"},
 		testOurs: []string{"storage/storagetest"},
 	},
 	"storage/sqlite": {
@@ -196,6 +201,9 @@ func TestForbidden(t *testing.T) {
 		{"a driver imports its suite", "storage/sqlite", module + "/storage/storagetest", false, false},
 		{"a driver's test imports its suite", "storage/sqlite", module + "/storage/storagetest", true, true},
 		{"an external test imports its package", "storage/sqlite", module + "/storage/sqlite", true, true},
+		{"a store imports another", "storage/redis", module + "/storage/memory", false, false},
+		{"Redis's client in a database", "storage/postgres", "github.com/redis/go-redis/v9", false, false},
+		{"Redis's client in a domain", "oidc/identity", "github.com/redis/go-redis/v9", true, false},
 		{"the other database's client", "storage/sqlite", "github.com/jackc/pgx/v5", false, false},
 		{"a name that only begins alike", "storage/sqlite", "github.com/ncruces/go-sqlite3x", false, false},
 		{"below an allowed module", "storage/sqlite", "github.com/ncruces/go-sqlite3/driver", false, true},

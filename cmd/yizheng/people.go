@@ -20,7 +20,7 @@ type outside struct {
 // openEphemeral opens the store for what may be lost: a Redis, or without a URL
 // the process's own memory.
 func (in *installation) openEphemeral(ctx context.Context, url string) (err error) {
-	if in.kept, err = storage.OpenEphemeral(ctx, url); err != nil {
+	if in.kept, err = storage.OpenEphemeral(ctx, url, storage.Options{Log: in.log}); err != nil {
 		return fmt.Errorf("--redis-url: %w", err)
 	}
 	return nil

@@ -1,0 +1,30 @@
+package redis
+
+import (
+	"os"
+	"testing"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/storage/storagetest"
+)
+
+func TestEphemeral(t *testing.T) {
+	storagetest.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{}) })
+}
+
+// openTest opens a store that is closed when the test ends; without a URL, on the
+// server that .ci/with-servers starts.
+func openTest(t testing.TB, c Config) *Ephemeral {
+	t.Helper()
+	if c.URL == "" {
+		if c.URL = os.Getenv("YIZHENG_TEST_REDIS_URL"); c.URL == "" {
+			t.Fatal("YIZHENG_TEST_REDIS_URL is not set: run make test, or this below .ci/with-servers")
+		}
+	}
+	s, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

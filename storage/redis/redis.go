@@ -1,0 +1,129 @@
+// Package redis keeps in a Redis 6 or newer what may be lost: it implements
+// identity.Ephemeral. Several nodes share it. A Redis that is emptied or stopped
+// costs whoever is logging in a fresh start, and nothing else.
+//
+// Where its memory is limited, its policy should be noeviction: then a full one
+// says so. With another policy it forgets at will, which is allowed as well.
+package redis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Config says which Redis to use, and how.
+type Config struct {
+	// URL is redis://user:password@host:port/database, or rediss:// with TLS.
+	// Parameters of go-redis are understood, such as pool_size. With further
+	// hosts, ?addr=host:port&addr=host:port, it is a cluster; with master_name=name
+	// the hosts are Sentinels, whose password stands before the host, and
+	// password= is the server's.
+	URL string
+	// Prefix begins every key, so that several installations may share a Redis.
+	// Default: yizheng:
+	Prefix string
+	// Timeout is how long one call takes at most. Default: 1 s.
+	Timeout time.Duration
+	// Log hears what happens to connections. The library has one log for the whole
+	// program: the last one opened sets it. Default: discards.
+	Log *slog.Logger
+}
+
+// Ephemeral implements [yizheng.internal/oidc/identity.Ephemeral]. It is safe for
+// concurrent use.
+type Ephemeral struct {
+	c      Config
+	client redis.UniversalClient
+}
+
+// Open returns the store, and checks that Redis answers: if it doesn't, the error
+// is license.ErrUnavailable. No error holds the URL, for that may hold a password.
+func Open(ctx context.Context, c Config) (*Ephemeral, error) {
+	c.Prefix = cmp.Or(c.Prefix, "yizheng:")
+	c.Timeout = cmp.Or(c.Timeout, time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	client, err := connect(c.URL, c.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	redis.SetLogger(logger{c.Log})
+	s := &Ephemeral{c, client}
+	if err := s.Ping(ctx); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends all connections. Later calls fail.
+func (s *Ephemeral) Close() error { return s.client.Close() }
+
+// errURL is the error of a URL that can't be read. The library's own errors quote
+// parts of it.
+var errURL = errors.New("the Redis URL is malformed: it has the form redis://user:password@host:port/database, with special characters percent-encoded and parameters that go-redis knows")
+
+// connect returns a client for the URL, which connects when it is used. Nothing
+// is tried twice, for that would count twice, or be told that its own first try
+// had changed the value: whoever asks a Redis that is down shall know soon.
+func connect(rawURL string, timeout time.Duration) (client redis.UniversalClient, err error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" || u.Fragment != "" || strings.Contains(u.Host, ",") {
+		return nil, errURL
+	}
+	q := u.Query()
+	for name, value := range map[string]string{
+		"max_retries": "-1", "protocol": "2",
+		"dial_timeout": timeout.String(), "read_timeout": timeout.String(), "write_timeout": timeout.String(),
+	} {
+		if !q.Has(name) {
+			q.Set(name, value)
+		}
+	}
+	u.RawQuery = q.Encode()
+	// Nobody needs to know which library this is, or what one vendor's servers
+	// announce of their maintenance.
+	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	switch {
+	case q.Get("master_name") != "":
+		var o *redis.FailoverOptions
+		if o, err = redis.ParseFailoverURL(u.String()); err == nil {
+			o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = 1, true, true
+			client = redis.NewFailoverClient(o)
+		}
+	case q.Has("addr"):
+		var o *redis.ClusterOptions
+		if o, err = redis.ParseClusterURL(u.String()); err == nil {
+			o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity, o.MaintNotificationsConfig = 1, true, true, quiet
+			client = redis.NewClusterClient(o)
+		}
+	default:
+		var o *redis.Options
+		if o, err = redis.ParseURL(u.String()); err == nil {
+			o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity, o.MaintNotificationsConfig = 1, true, true, quiet
+			client = redis.NewClient(o)
+		}
+	}
+	if err != nil {
+		return nil, errURL
+	}
+	return client, nil
+}
+
+// logger hands the library's messages on. They name addresses and no data.
+type logger struct{ log *slog.Logger }
+
+// Printf implements the library's interface.
+func (l logger) Printf(ctx context.Context, format string, v ...any) {
+	l.log.WarnContext(ctx, "redis", "message", fmt.Sprintf(format, v...))
+}

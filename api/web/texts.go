@@ -89,18 +89,27 @@ var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
 // text returns a text with values, given in pairs of name and value.
 func (t texts) text(key string, pairs ...any) (string, error) {
-	return t.fill(key, pairs, func(_, value string) string { return value }, func(s string) string { return s })
+	return t.fill(key, pairs, func(value string) string { return value }, func(s string) string { return s })
 }
 
 // bold is text with its values set off.
 func (t texts) bold(key string, pairs ...any) (template.HTML, error) {
-	s, err := t.fill(key, pairs, func(_, value string) string {
-		return "<strong>" + template.HTMLEscapeString(value) + "</strong>"
+	return t.marked("<strong>", "</strong>", key, pairs)
+}
+
+// whole is text whose values are not broken into lines.
+func (t texts) whole(key string, pairs ...any) (template.HTML, error) {
+	return t.marked(`<span class="whole">`, "</span>", key, pairs)
+}
+
+func (t texts) marked(open, end, key string, pairs []any) (template.HTML, error) {
+	s, err := t.fill(key, pairs, func(value string) string {
+		return open + template.HTMLEscapeString(value) + end
 	}, template.HTMLEscapeString)
 	return template.HTML(s), err
 }
 
-func (t texts) fill(key string, pairs []any, show func(name, value string) string, plain func(string) string) (string, error) {
+func (t texts) fill(key string, pairs []any, show, plain func(string) string) (string, error) {
 	text, ok := t[key]
 	if !ok {
 		return "", fmt.Errorf("there is no text %q", key)
@@ -114,7 +123,7 @@ func (t texts) fill(key string, pairs []any, show func(name, value string) strin
 		if !ok {
 			return "", fmt.Errorf("text %q lacks the value %s", key, name)
 		}
-		b.WriteString(show(name, value))
+		b.WriteString(show(value))
 		end = at[1]
 	}
 	b.WriteString(plain(text[end:]))

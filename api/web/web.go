@@ -88,6 +88,7 @@ func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 	return template.FuncMap{
 		"t":   texts.text,
 		"tb":  texts.bold,
+		"tw":  texts.whole,
 		"has": func(key string) bool { return texts[key] != "" },
 		"or_else": func(key, other string) (string, error) {
 			if texts[key] == "" {

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // received is a case with the materials that arrived for it.
@@ -128,19 +130,15 @@ func problem(err error) string {
 	if d, ok := errors.AsType[*doubt](err); ok {
 		return "证照未通过核验，不予采用：" + d.text
 	}
-	if e, ok := errors.AsType[*refusal](err); ok {
-		switch {
-		case e.Status == http.StatusUnauthorized:
-			return "登录已经过期，请重新办理"
-		case e.Status < 500:
-			return "不能再读取：授权已经结束，或证照已经变动"
-		}
+	if e, ok := errors.AsType[*refusal](err); ok && e.Status < 500 {
+		return "不能再读取：授权已经结束，或证照已经变动"
 	}
 	return "证照没有取到，请稍后重试，或改交纸质材料"
 }
 
 // redeem reads a license by its use code. The same request_id with the same
-// nonce is the same reading, so it may be repeated after a lost answer.
+// nonce is the same reading, so it may be repeated after a lost answer. When the
+// login's access token is over, one of the client's own does as well.
 func (s *System) redeem(ctx context.Context, token, useCode, nonce string) (credential string, err error) {
 	body, err := json.Marshal(map[string]string{"use_code": useCode, "request_id": rand.Text(), "nonce": nonce})
 	if err != nil {
@@ -157,10 +155,34 @@ func (s *System) redeem(ctx context.Context, token, useCode, nonce string) (cred
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+token)
 		err = s.call(r, http.StatusOK, &released)
-		if e, ok := errors.AsType[*refusal](err); err == nil || ok && e.Status < 500 || try == 2 {
+		e, refused := errors.AsType[*refusal](err)
+		switch {
+		case err == nil, try == 2:
 			return released.Credential, err
+		case refused && e.Status == http.StatusUnauthorized:
+			if token, err = s.ownToken(ctx); err != nil {
+				return "", err
+			}
+		case refused && e.Status < 500:
+			return "", err
 		}
 	}
+}
+
+// ownToken returns an access token of the client's own (RFC 6749 section 4.4).
+func (s *System) ownToken(ctx context.Context) (string, error) {
+	p, err := s.discovered(ctx)
+	if err != nil {
+		return "", err
+	}
+	own := clientcredentials.Config{
+		ClientID: s.c.ClientID, ClientSecret: s.c.ClientSecret, TokenURL: p.oauth.Endpoint.TokenURL, AuthStyle: oauth2.AuthStyleInHeader,
+	}
+	token, err := own.Token(oidc.ClientContext(ctx, s.c.Client))
+	if err != nil {
+		return "", fmt.Errorf("getting a token of our own: %w", err)
+	}
+	return token.AccessToken, nil
 }
 
 // showCase shows what arrived.

@@ -179,11 +179,21 @@ func (b *browser) click(selector string) {
 	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
+// follow clicks an element and waits for the page that comes then.
+func (b *browser) follow(selector string) {
+	b.t.Helper()
+	b.waitFor(selector)
+	eval[bool](b, `(document.documentElement.setAttribute('data-left', ''), true)`)
+	b.click(selector)
+	b.wait(`!document.documentElement.hasAttribute('data-left') && document.readyState === 'complete'`)
+}
+
 // fill types into a field, in place of what is there.
 func (b *browser) fill(selector, text string) {
 	b.t.Helper()
 	b.waitFor(selector)
-	b.do("fill "+selector, chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	eval[bool](b, fmt.Sprintf(`(document.querySelector(%q).value = '', true)`, selector))
+	b.do("fill "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // press presses keys, one after another.

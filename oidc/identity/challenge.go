@@ -31,12 +31,16 @@ func (c *Challenge) refusal() *Error {
 const challengeTime = 5 * time.Second
 
 // challenge keeps the answer to a guarded try, and sends the code if the
-// password was right. It takes the same time either way.
-func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason string, began time.Time) error {
+// password was right. It takes the same time either way. The counts are taken
+// back when the code comes: sooner, whoever counted along would learn of it.
+func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason string, counted []tally, began time.Time) error {
 	c := &Challenge{Handle: newChallenge(), Life: codeLife}
-	kept := codeRecord{}
+	var kept codeRecord
 	if reason == "" {
 		kept.Account = who.account.ID
+	}
+	for _, t := range counted {
+		kept.Counted = append(kept.Counted, t.key)
 	}
 	code, err := s.keepCode(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept)
 	if err != nil {
@@ -108,6 +112,9 @@ func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, reque
 	}
 	if err := s.c.Record(ctx, f); err != nil {
 		return Account{}, err
+	}
+	for _, key := range kept.Counted {
+		s.takeBack(ctx, time.Now(), tally{limit: limit{window: time.Hour}, key: key})
 	}
 	return account, nil
 }

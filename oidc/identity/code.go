@@ -35,6 +35,7 @@ type codeRecord struct {
 	Serial  int32     `json:"serial"`            // of the key of …
 	Sum     []byte    `json:"sum"`               // … the MAC of the code
 	Account string    `json:"account,omitempty"` // of a challenge: who gets in; empty: nobody
+	Counted []string  `json:"counted,omitempty"` // of a challenge: the counters that counted its try
 	Sent    time.Time `json:"sent"`
 	Used    bool      `json:"used,omitempty"`
 }
@@ -138,7 +139,7 @@ func (s *Service) countCode(ctx context.Context, account string, now time.Time) 
 		if t.over() {
 			s.takeBack(ctx, now, counted...)
 			return nil, &Error{
-				Reason: "too_many_codes", Detail: "Too many codes were sent to this phone. Wait a while and try again.", Retry: t.ends.Sub(now),
+				Reason: "too_many_codes", Detail: "Too many codes were sent to this phone. Wait a while and try again.", Retry: t.window,
 			}
 		}
 	}

@@ -156,7 +156,7 @@ func (p *parts) ends(i int, words bool) []int {
 
 // dateOrPhone matches years, dates with and without the century, and the
 // mainland's mobile numbers.
-var dateOrPhone = regexp.MustCompile(`^(?:(?:19|20)\d\d|(?:(?:19|20)?\d\d(?:0\d|1[0-2])[0-3]\d)|(?:[0-3]\d(?:0\d|1[0-2])(?:19|20)\d\d)|1[3-9]\d{9})$`)
+var dateOrPhone = regexp.MustCompile(`^(?:(?:19|20)\d\d|(?:(?:19|20)?\d\d)?(?:0\d|1[0-2])[0-3]\d|(?:[0-3]\d(?:0\d|1[0-2])(?:19|20)\d\d)|1[3-9]\d{9})$`)
 
 // unleet returns a text with the letters for which signs stand.
 func unleet(text []rune, one rune) []rune {

@@ -2,10 +2,8 @@ package identity
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
-	"strconv"
 	"time"
 )
 
@@ -14,24 +12,29 @@ import (
 type limit struct {
 	name   string
 	most   int64
-	window time.Duration // begins at times of its own; of codes with the first count
+	window time.Duration // begins with the first
 }
 
 // The limits of passwords. docs/design/0004-who-somebody-is.md says why these.
 // Those of an unknown device that are used up refuse nobody: from then on the
 // password's answer is withheld until a code confirms it, see [Challenge].
 var (
-	ofDevice       = limit{"device", 10, time.Hour}         // a known device of an account; then it counts as unknown
-	ofLoginAddress = limit{"login-address", 5, time.Hour}   // a login from one address
-	ofLoginDay     = limit{"login-day", 10, 24 * time.Hour} // a login from everywhere
-	ofLoginMonth   = limit{"login-month", 30, 720 * time.Hour}
-	ofAddress      = limit{"address", 30, time.Hour}   // an address over all logins, against spraying
-	ofAddressHard  = limit{"address", 1000, time.Hour} // and beyond this it is refused: hashes cost
+	ofDevice       = limit{"device", 10, time.Hour}            // a known device of an account; then it counts as unknown
+	ofLoginAddress = limit{"login-address", 5, time.Hour}      // a login from one address
+	ofLoginDay     = limit{"login-day", 10, 24 * time.Hour}    // a login from everywhere
+	ofLoginMonth   = limit{"login-month", 30, 720 * time.Hour} // the same, of the tries after a day's first
+	ofAddress      = limit{"address", 30, time.Hour}           // an address over all logins, against spraying
+	ofNetwork      = limit{"network", 300, time.Hour}          // an IPv6 network of 48 bits likewise
 )
 
-// monthAfter is how many tries a day make the longer count begin, so that a name
-// tried once isn't kept for a month.
-const monthAfter = 3
+const (
+	// monthAfter is how many tries a day make the longer count begin, so that a
+	// name tried once isn't kept for a month.
+	monthAfter = 2
+	// Beyond these an address or network is refused, for hashes cost.
+	hardOfAddress = 1000
+	hardOfNetwork = 5000
+)
 
 // The limits of one-time codes.
 var (
@@ -44,32 +47,21 @@ var (
 // tally is what a count came to.
 type tally struct {
 	limit
-	key  string
-	n    int64
-	ends time.Time // of the window
+	key string
+	n   int64
 }
 
 // over reports whether it was counted too often.
 func (t tally) over() bool { return t.n > t.most }
 
 // count counts one more, atomically, before anything is compared: of tries side
-// by side no more than the limit get as far. Windows of different names begin
-// at different times.
+// by side no more than the limit get as far.
 func (s *Service) count(ctx context.Context, l limit, now time.Time, parts ...string) (tally, error) {
 	mac, err := s.c.Vault.MAC(ctx, domainTries, append([]string{l.name}, parts...)...)
 	if err != nil {
 		return tally{}, err
 	}
-	window := l.window.Nanoseconds()
-	offset := int64(binary.BigEndian.Uint64(mac.Sum[:8])>>1) % window
-	index := (now.UnixNano() + offset) / window
-	if l == ofCodeTries {
-		index = 0
-	}
-	t := tally{
-		limit: l, ends: time.Unix(0, (index+1)*window-offset),
-		key: "identity." + l.name + "." + strconv.FormatInt(index, 36) + "." + hex.EncodeToString(mac.Sum[:]),
-	}
+	t := tally{limit: l, key: "identity." + l.name + "." + hex.EncodeToString(mac.Sum[:])}
 	if t.n, err = s.c.Ephemeral.Count(ctx, t.key, 1, l.window, now); err != nil {
 		return tally{}, unavailable(err)
 	}
@@ -92,13 +84,26 @@ func unavailable(err error) error {
 }
 
 // addressOf returns what counts as one address: an IPv6 network of 64 bits is
-// one household's, or one machine's.
+// one machine's.
 func addressOf(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
+	if n := prefixOf(a, 64); n != "" {
+		return n
 	}
-	return a.String()
+	return a.Unmap().String()
+}
+
+// networkOf returns the network of an IPv6 address that one customer may have
+// whole, else "".
+func networkOf(a netip.Addr) string { return prefixOf(a, 48) }
+
+func prefixOf(a netip.Addr, bits int) string {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return ""
+	}
+	n, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return n.String()
 }

@@ -56,7 +56,7 @@ func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error)
 		return Account{}, err
 	}
 	if t.guarded {
-		return Account{}, s.challenge(ctx, a, who, reason, began)
+		return Account{}, s.challenge(ctx, a, who, reason, t.counted, began)
 	}
 	if reason != "" {
 		s.noted(ctx, who.fact(ActionLogin, reason, a.RequestID))
@@ -209,56 +209,87 @@ type tried struct {
 	refused *Error
 }
 
-// try counts an attempt against its limits. What is counted for unknown devices
-// is the login as it was typed, not the account: whether two logins lead to one
-// account, or to any, can't be told from the limits.
+// add takes note of a count: guarded if it is over, refused if nothing can be sent.
+func (t *tried) add(c tally, canSend bool) {
+	t.counted = append(t.counted, c)
+	if !c.over() {
+		return
+	}
+	t.guarded = true
+	if !canSend && (t.refused == nil || t.refused.Retry < c.window) {
+		t.refused = tooManyTries(c)
+	}
+}
+
+// try counts an attempt against its limits.
 func (s *Service) try(ctx context.Context, a Attempt, typed login, who claimant, now time.Time) (tried, error) {
 	device, err := s.knownDevice(ctx, who.account.ID, a.Device)
 	if err != nil {
 		return tried{}, err
 	}
 	if device != "" {
-		t, err := s.count(ctx, ofDevice, now, who.account.ID, device)
-		if err != nil || !t.over() {
-			return tried{counted: []tally{t}}, err
+		c, err := s.count(ctx, ofDevice, now, who.account.ID, device)
+		if err != nil || !c.over() {
+			return tried{counted: []tally{c}}, err
 		}
 	}
-	from := addressOf(a.Address)
-	address, err := s.count(ctx, ofAddress, now, from)
-	if err != nil {
-		return tried{}, err
+	t, err := s.tryFrom(ctx, a.Address, now)
+	if err != nil || t.guarded || t.refused != nil {
+		return t, err
 	}
-	if address.n > ofAddressHard.most {
-		return tried{refused: tooManyTries(address, now)}, nil
-	}
-	here, err := s.count(ctx, ofLoginAddress, now, string(typed.kind), typed.value, from)
-	if err != nil {
-		return tried{}, err
-	}
-	day, err := s.count(ctx, ofLoginDay, now, string(typed.kind), typed.value)
-	if err != nil {
-		return tried{}, err
-	}
-	t := tried{counted: []tally{address, here, day}}
-	if day.n > monthAfter {
-		month, err := s.count(ctx, ofLoginMonth, now, string(typed.kind), typed.value)
+	return t, s.tryLogin(ctx, &t, typed, addressOf(a.Address), now)
+}
+
+// tryFrom counts an attempt of an unknown device by where it comes from. Beyond
+// the hard limit of an address it is refused, for the hash would cost.
+func (s *Service) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t tried, err error) {
+	for _, of := range []struct {
+		limit
+		hard int64
+		name string
+	}{{ofAddress, hardOfAddress, addressOf(a)}, {ofNetwork, hardOfNetwork, networkOf(a)}} {
+		if of.name == "" {
+			continue
+		}
+		c, err := s.count(ctx, of.limit, now, of.name)
 		if err != nil {
 			return tried{}, err
 		}
-		t.counted = append(t.counted, month)
-	}
-	for _, c := range t.counted {
-		if !c.over() {
-			continue
-		}
-		t.guarded = true
-		if s.c.Sender == nil && (t.refused == nil || t.refused.Retry < c.ends.Sub(now)) {
-			t.refused = tooManyTries(c, now)
+		if t.add(c, s.c.Sender != nil); c.n > of.hard {
+			t.refused = tooManyTries(c)
+			return t, nil
 		}
 	}
 	return t, nil
 }
 
-func tooManyTries(t tally, now time.Time) *Error {
-	return &Error{Reason: "too_many_tries", Detail: "There were too many tries. Wait a while and try again.", Retry: t.ends.Sub(now)}
+// tryLogin counts an attempt of an unknown device by what was typed, not by the
+// account: whether two logins lead to one account, or to any, can't be told from
+// the limits. Where the address is guarded anyway it isn't called, so that no
+// address can fill the store with counts of made-up logins.
+func (s *Service) tryLogin(ctx context.Context, t *tried, typed login, from string, now time.Time) error {
+	here, err := s.count(ctx, ofLoginAddress, now, string(typed.kind), typed.value, from)
+	if err != nil {
+		return err
+	}
+	t.add(here, s.c.Sender != nil)
+	day, err := s.count(ctx, ofLoginDay, now, string(typed.kind), typed.value)
+	if err != nil {
+		return err
+	}
+	t.add(day, s.c.Sender != nil)
+	if day.n <= monthAfter {
+		return nil
+	}
+	month, err := s.count(ctx, ofLoginMonth, now, string(typed.kind), typed.value)
+	if err != nil {
+		return err
+	}
+	t.add(month, s.c.Sender != nil)
+	return nil
+}
+
+// tooManyTries is the refusal of a count that is over: after its window at the latest it is forgotten.
+func tooManyTries(t tally) *Error {
+	return &Error{Reason: "too_many_tries", Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
 }

@@ -99,8 +99,9 @@ func birthdays(d party.Date) []string {
 
 // last returns the last n characters of a text that has more.
 func last(s string, n int) string {
-	if len(s) <= n {
+	rs := []rune(s)
+	if len(rs) <= n {
 		return ""
 	}
-	return s[len(s)-n:]
+	return string(rs[len(rs)-n:])
 }

@@ -178,7 +178,8 @@ func (p Party) named(name string) bool {
 // is trusted to know: people who log in are told nothing of the kind.
 func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 	for _, l := range a.logins(p, party.DateOf(time.Now())) {
-		keys, err := s.loginKeys(ctx, []login{l})
+		// In whatever sense another one could be meant by typing this.
+		keys, err := s.loginKeys(ctx, readLogin(l.value))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -345,9 +346,18 @@ func makeTemplate(dir string) error {
 		return err
 	}
 	template.dir, template.keys = dir, records.keys
-	template.passphrase, err = signing.ReadPassphraseFile(dir + "/keys.pass")
-	return err
+	if template.passphrase, err = signing.ReadPassphraseFile(dir + "/keys.pass"); err != nil {
+		return err
+	}
+	keys, err := signing.OpenKeystore(dir+"/keys", template.passphrase)
+	if err != nil {
+		return err
+	}
+	return keys.GenerateSecret(secondLookup)
 }
+
+// secondLookup is a lookup key that no record names yet.
+const secondLookup signing.KeyID = "lookup-second"
 
 // messages is a Sender that keeps what it was given.
 type messages struct {
@@ -417,9 +427,7 @@ const password = "竹林深处 bamboo"
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{memory: newMemory(), sms: &messages{}}
-	for id, k := range template.keys {
-		w.keys[id] = k
-	}
+	maps.Copy(w.keys, template.keys)
 	w.Service = w.open(t, func(*Config) {})
 	return w
 }

@@ -1,0 +1,238 @@
+package identity
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+func TestRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, p, err := w.Register(t.Context(), Registration{
+			Name: " 张小䶮 ", Code: party.Code{Type: party.Citizen, Value: "９９０１０１199001010035"}, LoginName: "Ｘiaoyan", Phone: "13800138000", Password: password, Actor: "cli", RequestID: "r",
+		})
+		isReason(t, "registering", err, "")
+		if a.LoginName != "xiaoyan" || a.Phone != "+8613800138000" || a.Proofing.Level != 2 || a.Proofing.Source != "样例人口库" || a.Proofing.At.IsZero() || a.Party != p.ID {
+			t.Errorf("account is %+v", a)
+		}
+		if p.Name != "张小䶮" || p.Kind != Person || len(p.Codes) != 1 || p.Codes[0].Code != zhang || p.Codes[0].Source != "样例人口库" {
+			t.Errorf("party is %+v", p)
+		}
+		stored, err := w.Account(t.Context(), a.ID)
+		if err != nil || stored.LoginName != a.LoginName || !stored.Created.Equal(a.Created) || stored.Revision != 1 || stored.Proofing != a.Proofing {
+			t.Errorf("stored account is %+v, %v", stored, err)
+		}
+		storedParty, err := w.Party(t.Context(), p.ID)
+		if err != nil || storedParty.Name != p.Name || storedParty.Codes[0] != p.Codes[0] {
+			t.Errorf("stored party is %+v, %v", storedParty, err)
+		}
+		for _, body := range [][]byte{w.accounts[a.ID].Body, w.parties[p.ID].Body} {
+			if s := string(body); strings.Contains(s, "张小䶮") || strings.Contains(s, "1380013") || strings.Contains(s, "xiaoyan") || strings.Contains(s, "1990") {
+				t.Error("a record isn't sealed")
+			}
+		}
+		want := []string{"party.create begun", "party.create ok", "account.create begun", "account.create ok"}
+		if got := w.results(); !slices.Equal(got, want) {
+			t.Errorf("facts are %v", got)
+		}
+	})
+}
+
+func TestRegisterRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.zhang(t)
+		good := Registration{Name: "李建国", Code: li, LoginName: "jianguo", Phone: "13900139000", Password: password}
+		for _, test := range []struct {
+			name, reason string
+			change       func(*Registration)
+		}{
+			{"no name", "name_invalid", func(r *Registration) { r.Name = " " }},
+			{"no code", "code_invalid", func(r *Registration) { r.Code = party.Code{} }},
+			{"wrong check digit", "code_invalid", func(r *Registration) { r.Code.Value = "990101195512310021" }},
+			{"an organization's code", "code_invalid", func(r *Registration) { r.Code = party.Code{Type: party.SocialCredit, Value: "11990000000000000D"} }},
+			{"born tomorrow", "code_invalid", func(r *Registration) { r.Code.Value = "990101200002290011" }}, // the bubble begins on 2000-01-01
+			{"login name like a number", "login_name_invalid", func(r *Registration) { r.LoginName = "e12345678" }},
+			{"no mobile phone", "phone_invalid", func(r *Registration) { r.Phone = "010-12345678" }},
+			{"not in the register", "not_matched", func(r *Registration) { r.Name = "李建军" }},
+			{"short password", "password_short", func(r *Registration) { r.Password = "七个字的密码啊" }},
+			{"common password", "password_common", func(r *Registration) { r.Password = "woaini1314" }},
+			{"personal password", "password_personal", func(r *Registration) { r.Password = "我是李建国呀你好" }},
+			{"taken login name", "login_name_taken", func(r *Registration) { r.LoginName = "XIAOYAN.ZHANG" }},
+			{"taken phone", "phone_taken", func(r *Registration) { r.Phone = "+86 13800138000" }},
+			{"known already", "account_exists", func(r *Registration) { r.Name, r.Code = "张小䶮", zhang }},
+		} {
+			r := good
+			test.change(&r)
+			_, _, err := w.Register(t.Context(), r)
+			isReason(t, test.name, err, test.reason)
+		}
+		if _, _, err := w.Register(t.Context(), good); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		s := w.open(t, func(c *Config) { c.Proofer = nil })
+		_, _, err := s.Register(t.Context(), Registration{Name: "John Smith", Code: guest})
+		isReason(t, "no register", err, "no_proofing")
+		_, _, err = s.Register(t.Context(), Registration{Name: "John Smith", Code: guest, Proofing: &Proofing{Level: 4}})
+		if err == nil {
+			t.Error("level 4 was accepted")
+		}
+		a, _, err := s.Register(t.Context(), Registration{Name: "John Smith", Code: guest, Proofing: &Proofing{Level: 3, Method: "in_person", Source: "cli"}})
+		if err != nil || a.Proofing.Level != 3 || a.Proofing.At.IsZero() {
+			t.Errorf("in person: %+v, %v", a.Proofing, err)
+		}
+	})
+}
+
+// A party may be there before the account: it is used if it has the name.
+func TestRegisterUsesTheParty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		now := time.Now().UTC()
+		former := party.Code{Type: party.Citizen, Value: "990101195512310023"}
+		p := Party{
+			ID: NewID(), Kind: Person, Name: "李 建国", FormerNames: []string{"李狗蛋"}, Created: now, Updated: now, Revision: 1,
+			Codes: []PartyCode{{Code: guest}, {Code: former, Until: party.DateOf(now).AddDays(-1)}},
+		}
+		record, err := w.sealParty(t.Context(), p)
+		isReason(t, "sealing", err, "")
+		isReason(t, "creating", w.CreateParty(t.Context(), record), "")
+		proofed := &Proofing{Level: 2, Method: "in_person", Source: "cli"}
+		_, _, err = w.Register(t.Context(), Registration{Name: "李建军", Code: former, Proofing: proofed})
+		isReason(t, "another's name", err, "name_differs")
+		a, got, err := w.Register(t.Context(), Registration{Name: "李狗蛋", Code: former, Password: password, Proofing: proofed})
+		isReason(t, "a former name", err, "")
+		if got.ID != p.ID || a.Party != p.ID || len(w.parties) != 1 {
+			t.Errorf("party is %+v", got)
+		}
+		_, err = w.CheckPassword(t.Context(), attempt("e 12345678", password))
+		isReason(t, "login by today's number", err, "")
+		_, err = w.CheckPassword(t.Context(), attempt(former.Value, password))
+		isReason(t, "login by the former one", err, "login_refused")
+	})
+}
+
+func TestRegisterSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		answers := map[string]int{}
+		for range 20 {
+			wg.Go(func() {
+				_, _, err := w.Register(t.Context(), Registration{Name: "张小䶮", Code: zhang, LoginName: "xiaoyan", Password: password})
+				mu.Lock()
+				defer mu.Unlock()
+				answers[resultOf(err)]++
+			})
+		}
+		wg.Wait()
+		if answers["ok"] != 1 || answers["account_exists"] != 19 || len(w.parties) != 1 || len(w.accounts) != 1 {
+			t.Errorf("answers are %v, %d parties, %d accounts", answers, len(w.parties), len(w.accounts))
+		}
+	})
+}
+
+func TestFindAndListAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		b, _, err := w.Register(t.Context(), Registration{Name: "李建国", Code: li})
+		isReason(t, "registering", err, "")
+		for _, login := range []string{"xiaoyan.zhang", "13800138000", zhang.Value} {
+			got, err := w.Service.FindAccount(t.Context(), login)
+			if err != nil || got.ID != a.ID {
+				t.Errorf("%s: %v", login, err)
+			}
+		}
+		if _, err := w.Service.FindAccount(t.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+		if _, err := w.Account(t.Context(), "../"+a.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("no id: %v", err)
+		}
+		all, err := w.Service.ListAccounts(t.Context(), "", 10)
+		isReason(t, "listing", err, "")
+		ids := []string{a.ID, b.ID}
+		slices.Sort(ids)
+		if len(all) != 2 || all[0].ID != ids[0] || all[1].ID != ids[1] {
+			t.Errorf("listed %v", all)
+		}
+		got, err := w.DisableAccount(t.Context(), "cli", a.ID, true)
+		if err != nil || !got.Disabled || !w.accounts[a.ID].Disabled {
+			t.Errorf("disabled: %+v, %v", got, err)
+		}
+		got, err = w.DisableAccount(t.Context(), "cli", a.ID, false)
+		if err != nil || got.Disabled {
+			t.Errorf("enabled: %+v, %v", got, err)
+		}
+		if _, err := w.DisableAccount(t.Context(), "cli", NewID(), true); !errors.Is(err, ErrNotFound) {
+			t.Errorf("disabling nobody: %v", err)
+		}
+	})
+}
+
+// A lookup key is rotated: logins are found before, during and after.
+func TestRehashLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.zhang(t)
+		logIn := func(when string) {
+			t.Helper()
+			_, err := w.CheckPassword(t.Context(), attempt("13800138000", password))
+			isReason(t, when, err, "")
+		}
+		old := w.rotateLookup(t)
+		logIn("after the rotation")
+		done := 0
+		isReason(t, "rehashing", w.RehashLogins(t.Context(), func(n int) { done = n }), "")
+		if done != 2 {
+			t.Errorf("%d are done", done)
+		}
+		logIn("after rehashing")
+		w.revoke(t, old)
+		isReason(t, "rehashing again", w.RehashLogins(t.Context(), nil), "")
+		logIn("after revoking")
+		for _, a := range w.accounts {
+			for _, l := range a.Logins {
+				if l.Serial == old.Serial {
+					t.Error("a login under the old key is left")
+				}
+			}
+		}
+		_, _, err := w.Register(t.Context(), Registration{Name: "张小䶮", Code: zhang})
+		isReason(t, "registering again", err, "account_exists")
+	})
+}
+
+// rotateLookup makes another lookup key the active one and returns the old one.
+func (w *world) rotateLookup(t *testing.T) signing.KeyRecord {
+	t.Helper()
+	ring, err := w.ListKeys(t.Context(), signing.PurposeLookup)
+	if err != nil || len(ring) != 1 {
+		t.Fatalf("lookup keys are %v, %v", ring, err)
+	}
+	old, next := ring[0], ring[0]
+	old.State = signing.KeyRetired
+	isReason(t, "retiring", w.UpdateKeys(t.Context(), old), "")
+	next.ID, next.Serial = secondLookup, old.Serial+1
+	isReason(t, "activating", w.CreateKey(t.Context(), next), "")
+	time.Sleep(10 * time.Second) // until the keyrings read again
+	old.Revision++
+	return old
+}
+
+func (w *world) revoke(t *testing.T, k signing.KeyRecord) {
+	t.Helper()
+	k.State = signing.KeyRevoked
+	isReason(t, "revoking", w.UpdateKeys(t.Context(), k), "")
+	time.Sleep(10 * time.Second)
+}

@@ -1,0 +1,141 @@
+package identity
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSetup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, _, err := w.Register(t.Context(), Registration{Name: "张小䶮", Code: zhang, LoginName: "xiaoyan", Actor: "cli"})
+		isReason(t, "registering", err, "")
+		_, err = w.CheckPassword(t.Context(), attempt("xiaoyan", password))
+		isReason(t, "login before it", err, "login_refused")
+		earlier, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		if stored, _ := w.Account(t.Context(), a.ID); strings.Contains(ticket, string(stored.Setup.Sum)) || len(stored.Setup.Sum) != 32 {
+			t.Error("the ticket is stored as it is")
+		}
+		for name, bad := range map[string]string{
+			"the one before it": earlier, "none": "", "the id alone": a.ID, "no id": strings.TrimPrefix(ticket, a.ID),
+			"another's": NewID() + ticket[26:], "changed": ticket[:30] + changed(ticket[30:31]) + ticket[31:], "longer": ticket + "A", "twice": ticket + "." + ticket,
+		} {
+			_, err := w.SetPassword(t.Context(), bad, password, "r")
+			isReason(t, name, err, "ticket_invalid")
+		}
+		before := w.hash.computed.Load()
+		_, err = w.SetPassword(t.Context(), ticket, "12345678", "r")
+		isReason(t, "a common password", err, "password_common")
+		if w.hash.computed.Load() != before {
+			t.Error("refused tickets and passwords were hashed")
+		}
+		if _, err = w.SetPassword(t.Context(), ticket, password, "r"); err != nil {
+			t.Fatal("the ticket was spent with a bad password: ", err)
+		}
+		_, err = w.SetPassword(t.Context(), ticket, password, "r")
+		isReason(t, "again", err, "ticket_invalid")
+		_, err = w.CheckPassword(t.Context(), attempt("xiaoyan", password))
+		isReason(t, "login after it", err, "")
+		for _, f := range w.facts {
+			if strings.Contains(f.Action+f.Actor+f.Object+f.Result, ticket[27:]) {
+				t.Errorf("fact %v holds the ticket", f)
+			}
+		}
+	})
+}
+
+func changed(c string) string {
+	if c == "A" {
+		return "B"
+	}
+	return "A"
+}
+
+func TestSetupTicketExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		time.Sleep(15 * time.Minute)
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		isReason(t, "after 15 minutes", err, "ticket_invalid")
+		ticket, err = w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		_, err = w.DisableAccount(t.Context(), "cli", a.ID, true)
+		isReason(t, "disabling", err, "")
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		isReason(t, "of a disabled account", err, "ticket_invalid")
+		if _, err := w.SetupTicket(t.Context(), "cli", NewID()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a ticket for nobody: %v", err)
+		}
+	})
+}
+
+// Of uses side by side one succeeds, and the password is that one's.
+func TestSetupSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		var mu sync.Mutex
+		var winners []string
+		var wg sync.WaitGroup
+		for _, one := range []string{"first guess of mine", "second thought", "third time lucky", "fourth and last"} {
+			wg.Go(func() {
+				if _, err := w.SetPassword(t.Context(), ticket, one, "r"); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					winners = append(winners, one)
+				} else if e, ok := errors.AsType[*Error](err); !ok || e.Reason != "ticket_invalid" {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(winners) != 1 {
+			t.Fatalf("winners are %q", winners)
+		}
+		_, err = w.CheckPassword(t.Context(), attempt("13800138000", winners[0]))
+		isReason(t, "login", err, "")
+	})
+}
+
+// A change that comes between is neither lost nor undone.
+func TestChangesSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		// Disabled after SetPassword looked, before it saves.
+		w.delay = func(call string) {
+			if call != "UpdateAccount" {
+				return
+			}
+			w.delay = nil
+			if _, err := w.DisableAccount(t.Context(), "cli", a.ID, true); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		isReason(t, "disabled in between", err, "ticket_invalid")
+		stored, err := w.Account(t.Context(), a.ID)
+		if err != nil || !stored.Disabled || !bytes.Equal(stored.Password.Sum, a.Password.Sum) {
+			t.Errorf("account is %+v, %v", stored, err)
+		}
+		if got := w.results(); !slices.Contains(got, "account.set_password ticket_invalid") {
+			t.Errorf("facts are %v", got)
+		}
+	})
+}

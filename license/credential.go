@@ -4,8 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 
@@ -19,43 +19,55 @@ const vctPrefix = "urn:yizheng:license:"
 // statusListPath is where status lists are served below the public URL.
 const statusListPath = "/v1/trust/status-lists/"
 
-// sign makes the credential of a version and the presentation key that its cnf
-// names. The layout is docs/credential-profile.md; its names are frozen.
-func (r *Registry) sign(d draft, v version, b *body, key *signing.Key, s slot) (credential, holderKey []byte, err error) {
+// scratch is memory in which one version after another is sealed.
+type scratch struct {
+	packer     sdjwt.Packer
+	claims     sdjwt.Members
+	credential []byte
+	body       []byte
+}
+
+// takeScratch returns a scratch, which is to be put back.
+func (r *Registry) takeScratch() *scratch {
+	if m, ok := r.scratch.Get().(*scratch); ok {
+		return m
+	}
+	return new(scratch)
+}
+
+// sign makes the credential of a version, in m, and the presentation key that its
+// cnf names. The layout is docs/credential-profile.md; its names are frozen.
+func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s slot) (holderKey []byte, err error) {
 	holder, err := sm2.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a presentation key: %w", err)
+		return nil, fmt.Errorf("making a presentation key: %w", err)
 	}
 	cnf, err := signing.NewJWK(&holder.PublicKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding a presentation key: %w", err)
+		return nil, fmt.Errorf("encoding a presentation key: %w", err)
 	}
-	packer, _ := r.packers.Get().(*sdjwt.Packer)
-	if packer == nil {
-		packer = new(sdjwt.Packer)
-	}
-	defer r.packers.Put(packer)
-	packed, err := packer.Pack(r.claims(d, v, b, cnf, s), sdjwt.PackOptions{Hash: sdjwt.SM3})
+	m.claims = r.claims(m.claims[:0], d, v, b, cnf, s)
+	packed, err := m.packer.Pack(m.claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
-		return nil, nil, errTooLarge()
+		return nil, errTooLarge()
 	} else if err != nil {
-		return nil, nil, fmt.Errorf("packing a credential: %w", err)
+		return nil, fmt.Errorf("packing a credential: %w", err)
 	}
-	credential, err = packed.Issue(key.Signer, signing.Header{
+	m.credential, err = packed.Issue(m.credential[:0], key.Signer, signing.Header{
 		Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("signing a credential: %w", err)
+		return nil, fmt.Errorf("signing a credential: %w", err)
 	}
-	if len(credential) > maxCredential {
-		return nil, nil, errTooLarge()
+	if len(m.credential) > maxCredential {
+		return nil, errTooLarge()
 	}
-	return credential, holder.D.FillBytes(make([]byte, 32)), nil
+	return holder.D.FillBytes(make([]byte, 32)), nil
 }
 
-// claims returns the claims of a credential, in the order of their names.
-func (r *Registry) claims(d draft, v version, b *body, cnf signing.JWK, s slot) sdjwt.Members {
-	claims := make(sdjwt.Members, 0, 24)
+// claims appends the claims of a credential, in the order of their names.
+func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf signing.JWK, s slot) sdjwt.Members {
+	claims = slices.Grow(claims, 24)
 	shown := func(name string, value any) { claims = append(claims, sdjwt.Member{Name: name, Value: value}) }
 	withheld := func(name string, value any) {
 		claims = append(claims, sdjwt.Member{Name: name, Value: value, Selective: true})
@@ -121,28 +133,3 @@ func fieldClaims(fields map[string]any) sdjwt.Members {
 func (r *Registry) statusListURI(list int64) string {
 	return r.c.PublicURL + statusListPath + strconv.FormatInt(list, 10)
 }
-
-// credentialClaims are the claims of a credential that verification reads.
-type credentialClaims struct {
-	VCT         string      `json:"vct"`
-	IssuedAt    *int64      `json:"iat"` // there, once the signature was checked
-	NotBefore   int64       `json:"nbf"`
-	Expires     *int64      `json:"exp"`
-	TypeCode    TypeCode    `json:"type_code"`
-	TypeName    string      `json:"type_name"`
-	TypeVersion int         `json:"type_version"`
-	Version     int         `json:"version"`
-	Authority   PresentedBy `json:"authority"`
-	Origin      Origin      `json:"origin"`
-	TrustGrade  TrustGrade  `json:"trust_grade"`
-	ValidFrom   string      `json:"valid_from"`
-	ValidUntil  string      `json:"valid_until"`
-	Status      struct {
-		List *struct {
-			Index *int   `json:"idx"`
-			URI   string `json:"uri"`
-		} `json:"status_list"`
-	} `json:"status"`
-}
-
-func (c *credentialClaims) issuedAt() time.Time { return time.Unix(*c.IssuedAt, 0) }

@@ -165,29 +165,31 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 		AreaCode: d.content.AreaCode, Fields: d.content.Fields, Replaces: v.replaces,
 		Provenance: Provenance{Source: v.source, Time: v.issued}, VerificationCode: newVerificationCode(),
 	}
-	credential, holderKey, err := r.sign(d, v, b, key, slot)
+	m := r.takeScratch()
+	defer r.scratch.Put(m)
+	holderKey, err := r.sign(m, d, v, b, key, slot)
 	if err != nil {
 		return prepared{}, err
 	}
-	return r.sealed(ctx, d, v, b, slot, credential, holderKey)
+	return r.sealed(ctx, m, d, v, b, slot, holderKey)
 }
 
-// sealed seals the columns of a signed version.
-func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot slot, credential, holderKey []byte) (prepared, error) {
+// sealed seals the columns of a signed version, whose credential lies in m.
+func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot slot, holderKey []byte) (prepared, error) {
 	rec := VersionRecord{
 		License: v.id, Version: v.number, State: Active, TypeVersion: d.typ.Version,
 		Origin: OriginAuthority, TrustGrade: GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
 		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
 	}
-	plain, err := b.marshal()
-	if err != nil {
+	var err error
+	if m.body, err = b.append(m.body[:0]); err != nil {
 		return prepared{}, fmt.Errorf("encoding the body of a license: %w", err)
 	}
-	if rec.Body, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "body"), plain); err != nil {
+	if rec.Body, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "body"), m.body); err != nil {
 		return prepared{}, err
 	}
-	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), credential); err != nil {
+	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), m.credential); err != nil {
 		return prepared{}, err
 	}
 	if rec.HolderKey, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "holder_key"), holderKey); err != nil {
@@ -199,7 +201,7 @@ func (r *Registry) sealed(ctx context.Context, d draft, v version, b *body, slot
 	}
 	return prepared{rec, rows, Issued{
 		ID: v.id, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
-		Version: v.number, State: Active, Credential: string(credential),
+		Version: v.number, State: Active, Credential: string(m.credential),
 	}}, nil
 }
 

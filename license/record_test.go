@@ -45,7 +45,7 @@ func TestBodyMarshal(t *testing.T) {
 		"whole": whole,
 		"least": {Fields: json.RawMessage("{}"), Holders: []Holder{}, Provenance: Provenance{Time: time.Unix(1, 0).UTC()}},
 	} {
-		got, err := b.marshal()
+		got, err := b.append(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestBodyMarshal(t *testing.T) {
 			t.Errorf("%s: comes back as %+v, %v", name, back, err)
 		}
 	}
-	if _, err := (&body{Number: "\xff", Fields: json.RawMessage("{}")}).marshal(); err == nil {
+	if _, err := (&body{Number: "\xff", Fields: json.RawMessage("{}")}).append(nil); err == nil {
 		t.Error("what is not UTF-8 was encoded")
 	}
 }

@@ -54,7 +54,7 @@ type Registry struct {
 	slots    slots
 	lists    lists
 	tries    tries
-	packers  sync.Pool // of *sdjwt.Packer
+	scratch  sync.Pool // of *scratch
 	verifier CredentialVerifier
 }
 

@@ -126,8 +126,7 @@ type verification struct {
 	at      time.Time
 	results [len(checkOrder)]Check
 	token   *sdjwt.Token
-	header  signing.Header
-	payload []byte
+	payload *sdjwt.Payload
 	claims  credentialClaims
 	leaf    *signing.Certificate
 
@@ -188,22 +187,27 @@ func (c *verification) format(credential string) bool {
 // signature checks the JWS, and within it, before the key is used, the chain.
 func (c *verification) signature(ctx context.Context) {
 	var claims credentialClaims
+	var good bool
 	var malformed error
 	key := func(h signing.Header, unverified []byte) (crypto.PublicKey, error) {
 		// The time of signing is in the payload, which is not verified yet; it
 		// is believed only if the signature then is right.
-		malformed = json.Unmarshal(unverified, &claims)
-		iat, err := issuedAt(&claims, malformed, unverified)
+		if c.payload, malformed = sdjwt.DecodePayload(unverified, credentialLimits); malformed == nil {
+			claims, good = readClaims(c.payload)
+		} else {
+			claims.issuedAt = issuedAt(unverified)
+		}
+		if claims.issuedAt == nil {
+			return nil, errors.New("payload has no iat")
+		}
+		leaf, err := c.v.Anchors.Verify(ctx, c.v.Signatures, h.X5C, claims.issued())
 		if err != nil {
 			return nil, err
 		}
-		c.leaf, err = c.v.Anchors.Verify(ctx, c.v.Signatures, h.X5C, iat)
-		if err != nil {
-			return nil, err
-		}
-		return c.leaf.PublicKey, nil
+		c.leaf = leaf
+		return leaf.PublicKey, nil
 	}
-	h, payload, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
+	_, _, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
 		Typ: signing.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
 	})
 	if c.leaf != nil {
@@ -231,37 +235,34 @@ func (c *verification) signature(ctx context.Context) {
 	case err != nil:
 		c.set(CheckFormat, Fail, "token_malformed")
 	default:
-		if malformed != nil || claims.VCT != vctPrefix+string(claims.TypeCode) {
+		if e, ok := errors.AsType[*sdjwt.Error](malformed); ok {
+			c.set(CheckFormat, Fail, e.Reason)
+			return
+		}
+		if !good || claims.vct != vctPrefix+string(claims.typeCode) {
 			c.set(CheckFormat, Fail, "claims_malformed")
 			return
 		}
-		c.header, c.payload, c.claims = h, payload, claims
+		c.claims = claims
 		c.set(CheckSignature, Pass, "signature_valid")
 	}
 }
 
-// issuedAt returns the time of signing of claims that are not verified yet, also
-// of those that are malformed otherwise: what is wrong with a credential that
-// isn't genuine is its signature.
-func issuedAt(claims *credentialClaims, malformed error, payload []byte) (time.Time, error) {
-	if malformed != nil {
-		var only struct {
-			IssuedAt *int64 `json:"iat"`
-		}
-		if err := json.Unmarshal(payload, &only); err != nil {
-			return time.Time{}, errors.New("payload has no iat")
-		}
-		claims.IssuedAt = only.IssuedAt
+// issuedAt returns the time of signing, or nil, of claims that aren't those of an
+// SD-JWT: what is wrong with a credential that isn't genuine is its signature.
+func issuedAt(payload []byte) *int64 {
+	var only struct {
+		IssuedAt *int64 `json:"iat"`
 	}
-	if claims.IssuedAt == nil {
-		return time.Time{}, errors.New("payload has no iat")
+	if json.Unmarshal(payload, &only) != nil {
+		return nil
 	}
-	return claims.issuedAt(), nil
+	return only.IssuedAt
 }
 
 // integrity checks the disclosures against the signed digests.
 func (c *verification) integrity() {
-	resolved, err := c.token.Resolve(c.payload)
+	resolved, err := c.token.ResolveDecoded(c.payload)
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok {
 		c.set(CheckIntegrity, Fail, e.Reason)
 		return
@@ -286,9 +287,9 @@ func (c *verification) authority(ctx context.Context) {
 	}
 	l := c.claims
 	switch {
-	case l.Origin == OriginAuthority && c.leaf.Profile == signing.ProfileAuthority && c.leaf.Subject.USCC == string(l.Authority.Code):
+	case l.origin == OriginAuthority && c.leaf.Profile == signing.ProfileAuthority && c.leaf.Subject.USCC == string(l.authority.Code):
 		c.set(CheckAuthority, Pass, "authority_signed")
-	case l.Origin == OriginCollected && c.leaf.Profile == signing.ProfileAttestation:
+	case l.origin == OriginCollected && c.leaf.Profile == signing.ProfileAttestation:
 		c.set(CheckAuthority, Pass, "attested")
 	default:
 		c.set(CheckAuthority, Fail, "authority_mismatch")
@@ -303,7 +304,7 @@ func (c *verification) authority(ctx context.Context) {
 	case revoked && reason == "keyCompromise":
 		// No trusted timestamp says that the signature is older than the theft.
 		c.set(CheckChain, Fail, "key_compromised")
-	case revoked && !l.issuedAt().Before(from):
+	case revoked && !l.issued().Before(from):
 		c.set(CheckChain, Fail, "certificate_revoked")
 	}
 }
@@ -314,19 +315,19 @@ func (c *verification) period() {
 		return
 	}
 	l := &c.claims
-	from, err := party.ParseDate(l.ValidFrom)
+	from, err := party.ParseDate(l.validFrom)
 	var until party.Date
-	if err == nil && l.ValidUntil != "" {
-		until, err = party.ParseDate(l.ValidUntil)
+	if err == nil && l.validUntil != "" {
+		until, err = party.ParseDate(l.validUntil)
 	}
-	if err != nil || l.NotBefore != from.Start().Unix() ||
-		!until.IsZero() && (l.Expires == nil || *l.Expires != until.End().Unix()) || until.IsZero() && l.Expires != nil {
+	if err != nil || l.notBefore != from.Start().Unix() ||
+		!until.IsZero() && (l.expires == nil || *l.expires != until.End().Unix()) || until.IsZero() && l.expires != nil {
 		c.set(CheckPeriod, Fail, "period_contradictory")
 		return
 	}
 	c.from, c.until = from, until
 	switch {
-	case l.issuedAt().After(c.at.Add(clockSkew)):
+	case l.issued().After(c.at.Add(clockSkew)):
 		c.set(CheckPeriod, Fail, "issued_in_future")
 	case c.at.Before(from.Start()):
 		c.set(CheckPeriod, Fail, "not_yet_valid")
@@ -344,16 +345,16 @@ func (c *verification) status(ctx context.Context) {
 	if !c.trusted() {
 		return
 	}
-	list := c.claims.Status.List
+	l := &c.claims
 	switch {
-	case list == nil || list.Index == nil || list.URI == "":
+	case l.statusIndex == nil || l.statusURI == "":
 		c.set(CheckStatus, Fail, "status_missing")
 		return
 	case c.v.Status == nil:
 		c.set(CheckStatus, Unknown, "status_not_checked")
 		return
 	}
-	value, err := c.v.Status(ctx, list.URI, *list.Index)
+	value, err := c.v.Status(ctx, l.statusURI, int(*l.statusIndex))
 	switch {
 	case err != nil:
 		c.set(CheckStatus, Unknown, "status_unavailable")
@@ -405,8 +406,8 @@ func (c *verification) answer() Verification {
 func (c *verification) presented() *Presented {
 	l := &c.claims
 	p := &Presented{
-		TypeCode: l.TypeCode, TypeName: l.TypeName, TypeVersion: l.TypeVersion, Version: l.Version,
-		Authority: l.Authority, Origin: l.Origin, TrustGrade: l.TrustGrade,
+		TypeCode: l.typeCode, TypeName: l.typeName, TypeVersion: l.typeVersion, Version: l.version,
+		Authority: l.authority, Origin: l.origin, TrustGrade: l.trustGrade,
 		ValidFrom: c.from, ValidUntil: c.until, Withheld: c.resolved.Withheld,
 	}
 	claims := c.resolved.Claims

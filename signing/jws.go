@@ -37,6 +37,11 @@ type Header struct {
 	X5C       [][]byte // DER, leaf first
 }
 
+// Object is a JSON object that is well-formed, with unique names, by the way it
+// was written, which tests of its writer are to show. [Sign] signs it as it
+// stands, without reading it once more.
+type Object []byte
+
 // Sign returns claims as a compact JWS (RFC 7515). Claims marshal to a JSON
 // object; a [jsontext.Value] is checked and signed as it stands. What was signed
 // is verified before it is returned, so that a fault in a key or its module
@@ -121,7 +126,10 @@ var segment = base64.RawURLEncoding
 // marshalClaims returns claims as a JSON object. Those that are JSON already are
 // checked as strictly as if they came from outside, and not copied. What else
 // is marshalled is escaped so that it can stand in HTML.
-func marshalClaims(claims any) (jsontext.Value, error) {
+func marshalClaims(claims any) ([]byte, error) {
+	if o, ok := claims.(Object); ok {
+		return o, nil
+	}
 	raw, encoded := claims.(jsontext.Value)
 	if !encoded {
 		var err error

@@ -55,7 +55,25 @@ func (s *sm2Signer) SignMessage(random io.Reader, message []byte, opts crypto.Si
 	if len(message) == 0 {
 		return nil, errEmpty
 	}
-	return s.key.Sign(orSystem(random), message, sm2.DefaultSM2SignerOpts)
+	e, err := digestSM2(&s.key.PublicKey, message)
+	if err != nil {
+		return nil, err
+	}
+	return s.key.Sign(orSystem(random), e, nil)
+}
+
+// digestSM2 returns e = SM3(ZA ‖ message) with the default user id (GB/T 32918.2
+// section 5.5). The library keeps ZA of keys that are in use; its functions that
+// take a message compute it each time.
+func digestSM2(pub *ecdsa.PublicKey, message []byte) ([]byte, error) {
+	za, err := sm2.CalculateZA(pub, nil)
+	if err != nil {
+		return nil, err
+	}
+	h := sm3.New()
+	h.Write(za)
+	h.Write(message)
+	return h.Sum(nil), nil
 }
 
 // es256Signer signs with ECDSA, P-256 and SHA-256 (RFC 7518 section 3.4).

@@ -69,9 +69,10 @@ func NewVerifier(c VerifierConfig) *Verifier {
 	return &Verifier{c: c, slots: make(chan struct{}, c.Slots)}
 }
 
-// firstVerify is emmansun/gmsm; no user id means the default one.
+// firstVerify is emmansun/gmsm.
 func firstVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
-	return sm2.VerifyASN1WithSM2(pub, nil, message, der)
+	e, err := digestSM2(pub, message)
+	return err == nil && sm2.VerifyASN1(pub, e, der)
 }
 
 // secondVerify is tjfoc/gmsm. It must see checked keys and strictly parsed

@@ -36,9 +36,15 @@ type treeDecoder struct {
 	marked  bool // digests were met
 }
 
-// newTreeDecoder returns a decoder of data, which may be several values.
-func newTreeDecoder(data []byte, limit int) *treeDecoder {
-	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: string(data), limit: limit}
+// newTreeDecoder returns a decoder of data, whose text is source.
+func newTreeDecoder(data []byte, source string, limit int) *treeDecoder {
+	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: source, limit: limit}
+}
+
+// reset makes it a decoder of other data, within the same limit.
+func (d *treeDecoder) reset(data []byte, source string) {
+	d.dec.Reset(bytes.NewBuffer(data))
+	d.source, d.height, d.marked = source, 0, false
 }
 
 // usualClaims is for how many claims there is room from the start.

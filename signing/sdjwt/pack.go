@@ -4,8 +4,6 @@ import (
 	"crypto"
 	"io"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"yizheng.internal/signing"
 )
 
@@ -33,7 +31,7 @@ type Member struct {
 
 // Packed is what an SD-JWT is signed from.
 type Packed struct {
-	Payload jsontext.Value
+	Payload signing.Object
 
 	coded []byte // all disclosures in base64url
 	made  []span // of coded, in the order of the document
@@ -51,10 +49,10 @@ func (p *Packed) Disclosures() []string {
 	return list
 }
 
-// Issue signs the payload and returns the SD-JWT with all disclosures. Errors
-// are those of [signing.Sign].
-func (p *Packed) Issue(s crypto.MessageSigner, h signing.Header) ([]byte, error) {
-	token, err := signing.AppendSigned(nil, len(p.coded)+len(p.made)+1, s, h, p.Payload)
+// Issue signs the payload and appends the SD-JWT with all disclosures to dst.
+// Errors are those of [signing.Sign].
+func (p *Packed) Issue(dst []byte, s crypto.MessageSigner, h signing.Header) ([]byte, error) {
+	token, err := signing.AppendSigned(dst, len(p.coded)+len(p.made)+1, s, h, p.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +91,7 @@ func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclos
 	if err != nil {
 		return nil, nil, err
 	}
-	d := newTreeDecoder(packed.Payload, defaultDepth)
+	d := newTreeDecoder(packed.Payload, string(packed.Payload), defaultDepth)
 	d.payload = true
 	tree, err := d.value(1)
 	if err != nil {

@@ -105,8 +105,8 @@ func TestPackOrder(t *testing.T) {
 		t.Errorf("digests are %d, sorted %v", len(list), slices.IsSorted(list))
 	}
 	_, _, r := resolve(t, payload, disclosures)
-	if !slices.IsSorted(r.Disclosed) {
-		t.Errorf("disclosures are of %q", r.Disclosed)
+	if !slices.IsSorted(r.Disclosed()) {
+		t.Errorf("disclosures are of %q", r.Disclosed())
 	}
 }
 

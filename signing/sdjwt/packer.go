@@ -117,7 +117,7 @@ func (p *packer) foreign(v any, depth int) error {
 	if err != nil { // which may quote the claim, so it is not passed on
 		return fail("claim_malformed", "a value of type %T has no JSON form", v)
 	}
-	d := newTreeDecoder(raw, defaultDepth-depth+1)
+	d := newTreeDecoder(raw, string(raw), defaultDepth-depth+1)
 	if _, err := d.value(1); err != nil {
 		if err != errMisplaced {
 			return d.explain(err, "claim_malformed")

@@ -31,7 +31,7 @@ func TestPackJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, disclosures := packed.Payload, packed.Disclosures()
+	text, disclosures := jsontext.Value(packed.Payload), packed.Disclosures()
 	if members[0].Name != "n" {
 		t.Error("PackJSON sorted its argument")
 	}
@@ -84,7 +84,7 @@ func TestIssue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issued, err := packed.Issue(key, signing.Header{Typ: signing.TypCredential})
+	issued, err := packed.Issue(nil, key, signing.Header{Typ: signing.TypCredential})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestIssue(t *testing.T) {
 	if got, want := canonical(t, r.Claims), `{"a":"<&>","b":{"c":1,"d":2}}`; got != want || !slices.Equal(token.Disclosures, packed.Disclosures()) {
 		t.Errorf("claims are %s, want %s", got, want)
 	}
-	if _, err := packed.Issue(key, signing.Header{}); err == nil {
+	if _, err := packed.Issue(nil, key, signing.Header{}); err == nil {
 		t.Error("issued without a typ")
 	}
 }

@@ -138,13 +138,13 @@ func TestProperties(t *testing.T) {
 		}
 		all := map[string]string{}
 		selectives(claims, "", "", all)
-		if len(whole.Disclosed) != len(all) {
-			t.Fatalf("seed %d: %d disclosed, want %d", seed, len(whole.Disclosed), len(all))
+		if len(whole.Disclosed()) != len(all) {
+			t.Fatalf("seed %d: %d disclosed, want %d", seed, len(whole.Disclosed()), len(all))
 		}
 		parts += len(all)
 		show := map[string]bool{}
 		selected := map[string]bool{}
-		for _, pointer := range whole.Disclosed {
+		for _, pointer := range whole.Disclosed() {
 			if r.IntN(3) > 0 {
 				continue
 			}
@@ -188,7 +188,7 @@ func checkSelection(t *testing.T, seed uint64, token *Token, raw []byte, want an
 		without := *token
 		without.Disclosures = slices.Delete(slices.Clone(token.Disclosures), i, i+1)
 		_, err := without.Resolve(raw)
-		if slices.Contains(r.inside, i) {
+		if slices.ContainsFunc(r.places, func(p place) bool { return p.inside == i }) {
 			wantReason(t, err, "disclosure_unreferenced")
 		} else if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -242,7 +242,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := fmt.Sprint(second), fmt.Sprint(r); got != want {
+		said := func(r *Resolved) string { return fmt.Sprint(r.Claims, r.Disclosed(), r.Withheld, r.Hash) }
+		if got, want := said(second), said(r); got != want {
 			t.Errorf("resolves to %s, then to %s", want, got)
 		}
 		for _, all := range []bool{true, false} {
@@ -301,6 +302,33 @@ func FuzzResolve(f *testing.F) {
 		got, want := canonical(t, r.Claims), canonical(t, map[string]any{name: m[2], "list": []any{e[1]}})
 		if got != want {
 			t.Errorf("claims are %s, want %s", got, want)
+		}
+	})
+}
+
+// FuzzPlain checks that a disclosure read without the decoder is what the
+// decoder would have made of it.
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{
+		`["s","name","value"]`, `["s","element"]`, `["s","证照","样例"]`, `["","",""]`, `["s","a\u0061","b"]`, `["s","a", "b"]`, `["s","a","b","c"]`,
+		`["s","a","b"]]`, `["s","_sd","b"]`, `["s","..."]`, `["s",",","]"]`, "[\"s\",\"a\",\"\xff\"]", "[\"s\",\"a\",\"\n\"]", `["s"]`, `["s","a",1]`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got, want disclosure
+		if !got.plain(s) {
+			return
+		}
+		d := newTreeDecoder([]byte(s), s, defaultDepth)
+		if err := want.decode(d); err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		if err := d.end(); err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		if got != want {
+			t.Errorf("%q is %+v, want %+v", s, got, want)
 		}
 	})
 }

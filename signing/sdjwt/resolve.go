@@ -1,45 +1,23 @@
 package sdjwt
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// Resolved is the processed payload of an SD-JWT (RFC 9901 section 7.1).
-type Resolved struct {
-	// Claims are the claims in the clear and those disclosed, without digests
-	// and _sd_alg: map[string]any, []any, string, [Number], bool and nil.
-	Claims map[string]any
-	// Disclosed tells where each disclosure of the token, in its order, went
-	// in Claims, as a JSON pointer (RFC 6901).
-	Disclosed []string
-	// Withheld counts the digests without a disclosure. Decoys are among them:
-	// nobody but the issuer can tell them apart.
-	Withheld int
-	// Hash is the algorithm of the digests, also of a key binding's sd_hash.
-	Hash Hash
+// Payload is the decoded payload of an SD-JWT, whose digests still stand where
+// claims are withheld.
+type Payload struct{ claims map[string]any }
 
-	inside []int // for each disclosure the one its digest is in, or root
-}
-
-// root stands for the payload where otherwise a disclosure is named.
-const root = -1
-
-// Resolve replaces the digests in the payload by the token's disclosures and
-// returns the result. The payload is that of t.JWS, whose signature the caller
-// has verified. Every rule of RFC 9901 section 7.1 is checked but those about
-// signature, issuer and validity claims, which are the caller's; beyond them,
-// reserved names are refused wherever they carry no digest. Errors: *Error.
-func (t *Token) Resolve(payload []byte) (*Resolved, error) {
-	limits := t.limits.withDefaults()
+// DecodePayload decodes a payload, which must be one strict JSON object. Errors:
+// *Error.
+func DecodePayload(payload []byte, limits Limits) (*Payload, error) {
+	limits = limits.withDefaults()
 	if len(payload) > limits.Bytes {
 		return nil, fail("sdjwt_too_large", "a payload of at most %d bytes", limits.Bytes)
 	}
-	if len(t.Disclosures) > limits.Disclosures {
-		return nil, fail("sdjwt_too_large", "at most %d disclosures", limits.Disclosures)
-	}
-	d := newTreeDecoder(payload, limits.Depth)
+	d := newTreeDecoder(payload, string(payload), limits.Depth)
 	d.payload = true
 	tree, err := d.value(1)
 	if err == nil {
@@ -52,6 +30,61 @@ func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 	if !ok {
 		return nil, fail("sdjwt_malformed", "the payload is not an object")
 	}
+	return &Payload{claims}, nil
+}
+
+// Claims returns the claims that stand in the clear, as in [Resolved]; digests
+// have types that are nobody's business. It is not to be changed.
+func (p *Payload) Claims() map[string]any { return p.claims }
+
+// Resolved is the processed payload of an SD-JWT (RFC 9901 section 7.1).
+type Resolved struct {
+	// Claims are the claims in the clear and those disclosed, without digests
+	// and _sd_alg: map[string]any, []any, string, [Number], bool and nil.
+	Claims map[string]any
+	// Withheld counts the digests without a disclosure. Decoys are among them:
+	// nobody but the issuer can tell them apart.
+	Withheld int
+	// Hash is the algorithm of the digests, also of a key binding's sd_hash.
+	Hash Hash
+
+	places []place // of what each disclosure disclosed
+}
+
+// Disclosed tells where each disclosure of the token, in its order, went in
+// Claims, as a JSON pointer (RFC 6901).
+func (r *Resolved) Disclosed() []string {
+	pointers := make([]string, len(r.places))
+	for i := range r.places {
+		pointers[i] = r.places[i].pointer()
+	}
+	return pointers
+}
+
+// root stands for the payload where otherwise a disclosure is named.
+const root = -1
+
+// Resolve replaces the digests in the payload by the token's disclosures and
+// returns the result. The payload is that of t.JWS, whose signature the caller
+// has verified. Every rule of RFC 9901 section 7.1 is checked but those about
+// signature, issuer and validity claims, which are the caller's; beyond them,
+// reserved names are refused wherever they carry no digest. Errors: *Error.
+func (t *Token) Resolve(payload []byte) (*Resolved, error) {
+	p, err := DecodePayload(payload, t.limits)
+	if err != nil {
+		return nil, err
+	}
+	return t.ResolveDecoded(p)
+}
+
+// ResolveDecoded is [Token.Resolve] for a payload that was decoded already. The
+// payload becomes part of the result: it can't be used again.
+func (t *Token) ResolveDecoded(p *Payload) (*Resolved, error) {
+	limits := t.limits.withDefaults()
+	if len(t.Disclosures) > limits.Disclosures {
+		return nil, fail("sdjwt_too_large", "at most %d disclosures", limits.Disclosures)
+	}
+	claims := p.claims
 	hash, err := hashOf(claims)
 	if err != nil {
 		return nil, err
@@ -61,7 +94,7 @@ func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 	if err := r.read(t.Disclosures); err != nil {
 		return nil, err
 	}
-	if err := r.object(claims, place{depth: 1, inside: root}); err != nil {
+	if r.out.Claims, err = r.object(claims, &place{depth: 1, inside: root}); err != nil {
 		return nil, err
 	}
 	for i := range r.disclosures {
@@ -69,7 +102,6 @@ func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 			return nil, fail("disclosure_unreferenced", "disclosure %d", i)
 		}
 	}
-	r.out.Claims = claims
 	return r.out, nil
 }
 
@@ -99,11 +131,35 @@ type disclosure struct {
 	used   bool // its digest was met
 }
 
-// place is where a value is: a container's own.
+// place is where a value is.
 type place struct {
-	pointer string
-	depth   int
-	inside  int // the disclosure it came with, or root
+	within *place // the container; nil at the top
+	name   string // in an object,
+	index  int    // or in an array: its place there
+	array  bool
+	depth  int // the value's own, if it is a container
+	inside int // the disclosure it came with, or root
+}
+
+// member returns the place of a member of the object at p, element that of an
+// element of the array there.
+func (p *place) member(name string) place {
+	return place{within: p, name: name, depth: p.depth + 1, inside: p.inside}
+}
+
+func (p *place) element(index int) place {
+	return place{within: p, index: index, array: true, depth: p.depth + 1, inside: p.inside}
+}
+
+// pointer returns the place as a JSON pointer (RFC 6901).
+func (p *place) pointer() string {
+	switch {
+	case p.within == nil:
+		return ""
+	case p.array:
+		return p.within.pointer() + "/" + strconv.Itoa(p.index)
+	}
+	return p.within.pointer() + "/" + escape(p.name)
 }
 
 // resolver is one run of Resolve.
@@ -115,16 +171,14 @@ type resolver struct {
 	unmatched   map[string]struct{} // digests met that have no disclosure
 }
 
-// read decodes the disclosures and computes their digests. All are decoded in
-// one run over one buffer: setting a decoder up costs more than a disclosure.
+// read decodes the disclosures and computes their digests.
 func (r *resolver) read(list []string) error {
 	r.disclosures = make([]disclosure, len(list))
 	r.byDigest = make(map[string]int, len(list))
-	r.out.Disclosed = make([]string, len(list))
-	r.out.inside = make([]int, len(list))
+	r.out.places = make([]place, len(list))
 	size, longest := 0, 0
 	for _, s := range list {
-		size += encoding.DecodedLen(len(s)) + 1
+		size += encoding.DecodedLen(len(s))
 		longest = max(longest, len(s))
 	}
 	text := make([]byte, 0, size)
@@ -142,7 +196,6 @@ func (r *resolver) read(list []string) error {
 			return fail("disclosure_malformed", "disclosure %d is not base64url", i)
 		}
 		ends[i] = len(text)
-		text = append(text, '\n')
 		digest := digests.digest(coded)
 		sums.Write(digest[:])
 	}
@@ -159,22 +212,66 @@ func (r *resolver) read(list []string) error {
 
 // decode decodes the disclosures in text, of which each ends at its own end.
 func (r *resolver) decode(text []byte, ends []int) error {
-	d := newTreeDecoder(text, r.limit)
+	source, from := string(text), 0
+	var d *treeDecoder
 	for i, end := range ends {
-		d.height, d.marked = 0, false
+		data, s := text[from:end], source[from:end]
+		from = end
+		if r.disclosures[i].plain(s) {
+			continue
+		}
+		if d == nil {
+			d = newTreeDecoder(data, s, r.limit)
+		} else {
+			d.reset(data, s)
+		}
 		err := r.disclosures[i].decode(d)
-		// One that reads on into the next is no JSON by itself; and behind
-		// the array there may be white space alone.
-		at := int(d.dec.InputOffset())
-		if err == nil && (at > end || len(bytes.TrimLeft(text[at:end], " \t\r\n")) > 0) {
-			err = errTrailing
+		if err == nil {
+			err = d.end()
 		}
 		if err != nil {
 			e := d.explain(err, "disclosure_malformed")
-			return fail(e.Reason, "disclosure %d, of all in one: %w", i, e.Err)
+			return fail(e.Reason, "disclosure %d: %w", i, e.Err)
 		}
 	}
 	return nil
+}
+
+// plain reads a disclosure of the usual kind, with a text for a value, at a
+// fraction of what the decoder takes. It knows only those that are written
+// without escapes and white space, and says no to all others, good or bad.
+func (x *disclosure) plain(s string) bool {
+	s, ok := strings.CutPrefix(s, `["`)
+	if !ok {
+		return false
+	}
+	if s, ok = strings.CutSuffix(s, `"]`); !ok {
+		return false
+	}
+	const between = `","`
+	salt, s, ok := strings.Cut(s, between)
+	if !ok || !plainText(salt) {
+		return false
+	}
+	name, value, member := strings.Cut(s, between)
+	if !member {
+		name, value = "", name
+	}
+	if !plainText(name) || !plainText(value) || member && reserved(name) {
+		return false
+	}
+	x.member, x.name, x.value = member, name, value
+	return true
+}
+
+// plainText reports whether s, in quotes, is a JSON string of itself.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }
 
 // decode reads the array [salt, name, value] or [salt, value] (RFC 9901
@@ -243,7 +340,7 @@ func (r *resolver) match(digest string) (int, bool, error) {
 // disclose returns the value of disclosure i, resolved, to be put at a place.
 func (r *resolver) disclose(i int, at place) (any, error) {
 	x := &r.disclosures[i]
-	r.out.Disclosed[i], r.out.inside[i] = at.pointer, at.inside
+	r.out.places[i] = at
 	if at.depth+x.height-1 > r.limit {
 		return nil, fail("sdjwt_depth", "at most %d levels", r.limit)
 	}
@@ -260,58 +357,62 @@ func (r *resolver) disclose(i int, at place) (any, error) {
 func (r *resolver) value(v any, at place) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
-		return v, r.object(v, at)
+		within := at // by itself, as it is kept
+		return r.object(v, &within)
 	case []any:
-		return r.array(v, at)
+		within := at
+		return r.array(v, &within)
 	}
 	return v, nil
 }
 
-// object resolves an object in place: first what is there, then what is
-// disclosed into it.
-func (r *resolver) object(m map[string]any, at place) error {
+// object resolves an object and returns what it has become: first what is there,
+// then what is disclosed into it.
+func (r *resolver) object(m map[string]any, at *place) (map[string]any, error) {
 	list, _ := m[nameDigests].(digests)
 	delete(m, nameDigests)
 	for name, v := range m {
 		switch v.(type) {
 		case map[string]any, []any:
-			v, err := r.value(v, at.below(escape(name)))
+			v, err := r.value(v, at.member(name))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			m[name] = v
 		}
 	}
+	if len(m) == 0 && len(list) > 0 {
+		m = make(map[string]any, len(list)) // room for all that may come
+	}
 	for _, digest := range list {
 		i, ok, err := r.match(digest)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !ok {
 			continue
 		}
 		x := &r.disclosures[i]
 		if !x.member {
-			return fail("disclosure_malformed", "disclosure %d is of an array element, its digest of a member", i)
+			return nil, fail("disclosure_malformed", "disclosure %d is of an array element, its digest of a member", i)
 		}
 		if _, ok := m[x.name]; ok {
-			return fail("claim_collision", "disclosure %d", i)
+			return nil, fail("claim_collision", "disclosure %d", i)
 		}
-		if m[x.name], err = r.disclose(i, at.below(escape(x.name))); err != nil {
-			return err
+		if m[x.name], err = r.disclose(i, at.member(x.name)); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return m, nil
 }
 
 // array resolves an array in place and returns it without what is withheld.
-func (r *resolver) array(a []any, at place) ([]any, error) {
+func (r *resolver) array(a []any, at *place) ([]any, error) {
 	out := a[:0]
 	for _, v := range a {
-		below := at.below(strconv.Itoa(len(out)))
 		digest, ok := v.(digestElement)
 		if !ok {
-			v, err := r.value(v, below)
+			v, err := r.value(v, at.element(len(out)))
 			if err != nil {
 				return nil, err
 			}
@@ -328,18 +429,13 @@ func (r *resolver) array(a []any, at place) ([]any, error) {
 		if r.disclosures[i].member {
 			return nil, fail("disclosure_malformed", "disclosure %d is of a member, its digest of an array element", i)
 		}
-		v, err = r.disclose(i, below)
+		v, err = r.disclose(i, at.element(len(out)))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, v)
 	}
 	return out, nil
-}
-
-// below returns the place of a member or an element, its name escaped.
-func (p place) below(name string) place {
-	return place{pointer: p.pointer + "/" + name, depth: p.depth + 1, inside: p.inside}
 }
 
 // escape returns a name as it stands in a JSON pointer (RFC 6901 section 3).

@@ -237,7 +237,7 @@ func TestRFC9901Presented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			disclosed := slices.DeleteFunc(slices.Clone(r.Disclosed), func(p string) bool { return p == "/age_equal_or_over" })
+			disclosed := slices.DeleteFunc(slices.Clone(r.Disclosed()), func(p string) bool { return p == "/age_equal_or_over" })
 			got, err := issued.Present(payload, func(p string) bool { return slices.Contains(disclosed, p) })
 			if err != nil {
 				t.Fatal(err)

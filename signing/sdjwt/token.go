@@ -91,13 +91,13 @@ func (t *Token) Present(payload []byte, keep func(pointer string) bool) (*Token,
 		return nil, err
 	}
 	kept := make([]bool, len(t.Disclosures))
-	for i, pointer := range r.Disclosed {
+	for i, pointer := range r.Disclosed() {
 		if !keep(pointer) {
 			continue
 		}
 		for i != root && !kept[i] {
 			kept[i] = true
-			i = r.inside[i]
+			i = r.places[i].inside
 		}
 	}
 	out := &Token{JWS: t.JWS, limits: t.limits}

@@ -1,0 +1,597 @@
+package oidc
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// What can't be trusted to come from the client is refused on a page of ours.
+func TestRequestsRefusedOnAPage(t *testing.T) {
+	w := newWorld(t)
+	disabled := w.add(t, identity.Government, codes[0], func(*ClientSpec) {})
+	if _, err := w.DisableClient(t.Context(), operator, disabled.ID); err != nil {
+		t.Fatal(err)
+	}
+	machine, _, err := w.Provider.CreateClient(t.Context(), operator, ClientSpec{Name: "x", Participant: w.bureau.Participant, Scopes: []Scope{ScopeLicenseRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		params Parameters
+		reason string
+		known  bool // the client is named
+		text   string
+	}{
+		{"no client", params(w.bureau, "client_id", ""), "client_missing", false, ""},
+		{"an unknown client", params(w.bureau, "client_id", identity.NewID()), "client_unknown", false, ""},
+		{"not an id", params(w.bureau, "client_id", "' or 1=1 --"), "client_unknown", false, ""},
+		{"a disabled client", params(w.bureau, "client_id", disabled.ID), "client_disabled", false, ""},
+		{"a client without logins", params(w.bureau, "client_id", machine.ID), "grant_type", false, ""},
+		{"no redirect URI", params(w.bureau, "redirect_uri", ""), "redirect_uri_missing", true, ""},
+		{"another redirect URI", params(w.bureau, "redirect_uri", "https://bureau.example/CB"), "redirect_uri_unregistered", true, "the path differs"},
+		{"an open redirect", params(w.bureau, "redirect_uri", "https://evil.example/cb"), "redirect_uri_unregistered", true, "the host differs"},
+		{"another client's redirect URI", params(w.bureau, "redirect_uri", "https://shop.example/cb"), "redirect_uri_unregistered", true, "the host differs"},
+		{"a redirect URI with a line break", params(w.bureau, "redirect_uri", "https://bureau.example/cb\r\nSet-Cookie: x"), "redirect_uri_invalid", true, ""},
+		{"a huge redirect URI", params(w.bureau, "redirect_uri", "https://bureau.example/cb?"+strings.Repeat("x", 600)), "redirect_uri_invalid", true, ""},
+		{"huge parameters", params(w.bureau, "x", strings.Repeat("x", 41<<10)), "too_large", true, ""},
+		{"an unknown request_uri", params(w.bureau, "request_uri", requestURIPrefix+NewHandle().Reveal()), "request_uri_gone", true, ""},
+		{"a request_uri that can't be", params(w.bureau, "request_uri", requestURIPrefix+"../x"), "request_uri_gone", true, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := w.Authorize(t.Context(), test.params, w.browser().Browser, false)
+			e, back := refusal(t, err)
+			if back != nil || e.Refusal.Reason != test.reason || (e.Client != nil) != test.known || e.Differs != test.text {
+				t.Errorf("got %v back %v, client %v, differs %q", e, back, e.Client != nil, e.Differs)
+			}
+			if test.text != "" && e.Received != test.params["redirect_uri"] {
+				t.Errorf("what was received is %q", e.Received)
+			}
+		})
+	}
+}
+
+// All else goes back to the client, with state and iss.
+func TestRequestsRefusedBack(t *testing.T) {
+	w := newWorld(t)
+	pushing := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.RequirePAR = true })
+	narrow := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.Scopes = []Scope{ScopeOpenID} })
+	legacy := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.WithoutPKCE, s.ServiceItems = true, nil })
+	for _, test := range []struct {
+		name    string
+		client  Client
+		changes []string
+		code    Code
+		reason  string
+	}{
+		{"no response type", w.bureau, []string{"response_type", ""}, InvalidRequest, ""},
+		{"implicit", w.bureau, []string{"response_type", "token"}, UnsupportedResponseType, ""},
+		{"hybrid", w.bureau, []string{"response_type", "code id_token"}, UnsupportedResponseType, ""},
+		{"no response", w.bureau, []string{"response_type", "none"}, UnsupportedResponseType, ""},
+		{"a fragment", w.bureau, []string{"response_mode", "fragment"}, InvalidRequest, ""},
+		{"no PKCE", w.bureau, []string{"code_challenge", "", "code_challenge_method", ""}, InvalidRequest, "pkce_required"},
+		{"a method alone", legacy, []string{"code_challenge", ""}, InvalidRequest, "pkce_required"},
+		{"plain PKCE", w.bureau, []string{"code_challenge_method", "plain"}, InvalidRequest, "pkce_method"},
+		{"plain PKCE by default", w.bureau, []string{"code_challenge_method", ""}, InvalidRequest, "pkce_method"},
+		{"plain PKCE of a legacy client", legacy, []string{"code_challenge_method", "plain"}, InvalidRequest, "pkce_method"},
+		{"a short challenge", w.bureau, []string{"code_challenge", "abc"}, InvalidRequest, "pkce_challenge"},
+		{"a challenge with padding bits", w.bureau, []string{"code_challenge", strings.Repeat("A", 42) + "B"}, InvalidRequest, "pkce_challenge"},
+		{"a challenge with a line break", w.bureau, []string{"code_challenge", strings.Repeat("A", 42) + "\n"}, InvalidRequest, "pkce_challenge"},
+		{"a scope of its own", w.bureau, []string{"scope", "openid license:read"}, InvalidScope, "scope_of_client"},
+		{"an unregistered scope", narrow, []string{"scope", "openid phone"}, InvalidScope, "scope_unregistered"},
+		{"a malformed scope", w.bureau, []string{"scope", "openid  profile"}, InvalidScope, ""},
+		{"a request object", w.bureau, []string{"request", "eyJ"}, RequestNotSupported, ""},
+		{"registration", w.bureau, []string{"registration", "{}"}, RegistrationNotSupported, ""},
+		{"a foreign request_uri", w.bureau, []string{"request_uri", "https://bureau.example/request"}, InvalidRequestURI, ""},
+		{"a request that must be pushed", pushing, nil, InvalidRequest, "par_required"},
+		{"an unknown prompt", w.bureau, []string{"prompt", "create"}, InvalidRequest, ""},
+		{"prompt none with another", w.bureau, []string{"prompt", "none login"}, InvalidRequest, ""},
+		{"a negative max_age", w.bureau, []string{"max_age", "-1"}, InvalidRequest, ""},
+		{"a max_age that is no number", w.bureau, []string{"max_age", "+1"}, InvalidRequest, ""},
+		{"a huge max_age", w.bureau, []string{"max_age", "99999999999999999999"}, InvalidRequest, ""},
+		{"a huge nonce", w.bureau, []string{"nonce", strings.Repeat("n", 513)}, InvalidRequest, ""},
+		{"a nonce with control characters", w.bureau, []string{"nonce", "a\x00b"}, InvalidRequest, ""},
+		{"a login_hint with a line break", w.bureau, []string{"login_hint", "a\nb"}, InvalidRequest, ""},
+		{"a huge ui_locales", w.bureau, []string{"ui_locales", strings.Repeat("zh ", 100)}, InvalidRequest, ""},
+		{"another resource", w.bureau, []string{"resource", "https://api.example"}, InvalidTarget, ""},
+		{"a hint that is none", w.bureau, []string{"id_token_hint", "x.y.z"}, InvalidRequest, "hint_invalid"},
+		{"details in the link", w.bureau, []string{"authorization_details", detail}, InvalidAuthorizationDetails, "details_not_pushed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, mode := range []string{"", "form_post"} {
+				changes := append([]string{"response_mode", mode}, test.changes...)
+				_, err := w.Authorize(t.Context(), params(test.client, changes...), w.browser().Browser, false)
+				e, back := refusal(t, err)
+				if back.Get("error") != string(test.code) || e.Refusal.Reason != test.reason || back.Get("state") != "s1" || back.Get("iss") != issuer || back.Has("code") {
+					t.Errorf("got %v, back %v", e, back)
+				}
+				if test.reason != "" && !strings.HasPrefix(back.Get("error_description"), test.reason+": ") {
+					t.Errorf("the description is %q", back.Get("error_description"))
+				}
+				if e.Client == nil || e.Client.ID != test.client.ID {
+					t.Errorf("the client is %v", e.Client)
+				}
+			}
+		})
+	}
+}
+
+func TestStateIsEchoedOnlyIfGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		for _, state := range []string{"a b&c=%41#x+\"<>", strings.Repeat("s", 2048)} {
+			if got := answer(t, b.authorize(t, w.bureau, "state", state).Response).Get("state"); got != state {
+				t.Errorf("state came back as %q", got)
+			}
+		}
+		for _, state := range []string{"a\nb", "a\x7f", "状态", strings.Repeat("s", 2049), "\xff"} {
+			_, err := w.Authorize(t.Context(), params(w.bureau, "state", state), b.Browser, false)
+			if _, back := refusal(t, err); back.Get("error") != string(InvalidRequest) || back.Has("state") {
+				t.Errorf("state %.20q: %v", state, back)
+			}
+		}
+		if back := answer(t, b.authorize(t, w.bureau, "state", "").Response); back.Has("state") || back.Get("code") == "" {
+			t.Errorf("without a state: %v", back)
+		}
+	})
+}
+
+// With a session that is good for it a request is answered at once, and nothing
+// but the code's payload is kept; spending the code is the one durable write.
+func TestSingleSignOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		w.tokensOf(t, b) // warms what is read once
+		writes := w.writes
+		tokens := w.tokensOf(t, b)
+		if w.writes != writes+1 {
+			t.Errorf("a flow took %d durable writes", w.writes-writes)
+		}
+		id := part(t, tokens.ID.Reveal(), 1)
+		if id["iss"] != issuer || id["aud"] != w.bureau.ID || id["nonce"] != "n1" || id["acr"] != ACR(1) || id["sid"] == "" || id["at_hash"] != accessHash(tokens.Access) {
+			t.Errorf("ID token %v", id)
+		}
+		if header := part(t, tokens.ID.Reveal(), 0); header["alg"] != "ES256" || header["typ"] != "JWT" {
+			t.Errorf("header %v", header)
+		}
+		a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+		if err != nil || a.Subject != id["sub"] || a.Party != w.zhang.Party || a.Client != w.bureau.ID || a.Family == "" || !a.Has(ScopeOpenID) {
+			t.Errorf("access %+v, %v", a, err)
+		}
+		last := w.last()
+		if last.Action != ActionCodeRedeem || last.Result != ResultOK || last.Actor != w.bureau.ID || last.Object != a.Family || last.RequestID != "r2" {
+			t.Errorf("event %+v", last)
+		}
+	})
+}
+
+func (w *world) tokensOf(t testing.TB, b *browser) Tokens { return b.tokens(t, w.bureau) }
+
+func TestAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.shop = w.add(t, identity.Government, codes[1], func(s *ClientSpec) { s.RedirectURIs = []string{"https://shop.example/cb?tenant=1"} })
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		if r := b.authorize(t, w.shop).Response; !strings.HasPrefix(r.RedirectURI, "https://shop.example/cb?tenant=1&code=") || r.Local {
+			t.Errorf("query %q", r.RedirectURI)
+		}
+		r := b.authorize(t, w.shop, "response_mode", "form_post").Response
+		if r.Mode != ModeFormPost || r.RedirectURI != "https://shop.example/cb?tenant=1" {
+			t.Errorf("form_post %+v", r)
+		}
+		names := ""
+		for _, p := range r.Parameters {
+			names += p.Name + " "
+		}
+		if names != "code state iss " {
+			t.Errorf("parameters %s", names)
+		}
+		// What is unknown is ignored (OpenID Connect Core section 3.1.2.1).
+		back := answer(t, b.authorize(t, w.bureau, "claims", `{"id_token":{"acr":{"essential":true}}}`, "display", "popup", "foo", "bar", "scope", "openid email address").Response)
+		tokens := w.redeem(t, w.bureau, back.Get("code"))
+		if JoinScopes(tokens.Scopes) != "openid" || len(back) != 3 {
+			t.Errorf("scopes %v, answer %v", tokens.Scopes, back)
+		}
+	})
+}
+
+// Without openid there is an access token and no ID token.
+func TestPlainOAuth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau, "scope", "")
+		if tokens.ID != (Secret{}) || len(tokens.Scopes) != 0 || tokens.Access == (Secret{}) {
+			t.Errorf("got %+v", tokens)
+		}
+		a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.UserInfo(t.Context(), a)
+		if code, _ := codeOf(t, err); code != InsufficientScope {
+			t.Errorf("userinfo: %v", err)
+		}
+	})
+}
+
+func TestPushedRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pushing := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.RequirePAR = true })
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		use := func(c Client, uri string, b *browser) error {
+			_, err := w.Authorize(t.Context(), Parameters{"client_id": c.ID, "request_uri": uri}, b.Browser, false)
+			return err
+		}
+		push := func() string {
+			t.Helper()
+			uri, life, err := w.Push(t.Context(), pushing, params(pushing), "r0")
+			if err != nil || life != 90*time.Second || !strings.HasPrefix(uri, requestURIPrefix) {
+				t.Fatalf("got %s, %v, %v", uri, life, err)
+			}
+			return uri
+		}
+		gone := func(what string, err error) {
+			t.Helper()
+			if e, back := refusal(t, err); back != nil || e.Refusal.Code != InvalidRequestURI {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+
+		uri := push()
+		step, err := w.Authorize(t.Context(), Parameters{"client_id": pushing.ID, "request_uri": uri, "redirect_uri": "https://evil.example", "scope": "openid phone", "state": "other"}, b.Browser, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := answer(t, step.Response); back.Get("state") != "s1" {
+			t.Errorf("what stands beside the request_uri counts: %v", back)
+		}
+		tokens := w.redeem(t, pushing, code(t, step))
+		if JoinScopes(tokens.Scopes) != "openid" {
+			t.Errorf("scopes %v", tokens.Scopes)
+		}
+		gone("used again, by the same browser", use(pushing, uri, b))
+		gone("used again, by another browser", use(pushing, uri, w.browser()))
+
+		uri = push()
+		gone("used by another client", use(w.bureau, uri, b))
+		if err := use(pushing, uri, b); err != nil {
+			t.Errorf("after another client tried it: %v", err)
+		}
+		uri = push()
+		time.Sleep(91 * time.Second)
+		gone("used too late", use(pushing, uri, b))
+
+		// Reloading the page goes on where it was.
+		uri, b = push(), w.browser()
+		p := Parameters{"client_id": pushing.ID, "request_uri": uri}
+		first, err := w.Authorize(t.Context(), p, b.Browser, false)
+		if err != nil || first.Kind != StepLogin {
+			t.Fatal(first.Kind, err)
+		}
+		second, err := w.Authorize(t.Context(), p, b.Browser, false)
+		if err != nil || second.Kind != StepLogin || second.Handle != first.Handle {
+			t.Errorf("reloaded: %v, %v", second.Kind, err)
+		}
+		gone("reloaded in another browser", use(pushing, uri, w.browser()))
+		b.logIn(t, first.Handle, w.zhang)
+		gone("reloaded after the answer", use(pushing, uri, b))
+	})
+}
+
+func TestPushRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.resolver.fails = nil
+	nested := `[{"type":"license","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}]`
+	wide := `[` + strings.Repeat(`{"type":"license"},`, 999) + `{"type":"license"}]`
+	for _, test := range []struct {
+		name    string
+		changes []string
+		code    Code
+		reason  string
+		text    string
+	}{
+		{"another client_id", []string{"client_id", w.shop.ID}, InvalidRequest, "", ""},
+		{"another redirect URI", []string{"redirect_uri", "https://bureau.example:8443/cb"}, InvalidRequest, "redirect_uri_unregistered", "the port differs"},
+		{"plain PKCE", []string{"code_challenge_method", "plain"}, InvalidRequest, "pkce_method", ""},
+		{"a request_uri", []string{"request_uri", requestURIPrefix + "x"}, InvalidRequestURI, "", ""},
+		{"details that are no JSON", []string{"authorization_details", `[{`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"details that are no array", []string{"authorization_details", `{"type":"license"}`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"null", []string{"authorization_details", `null`}, InvalidAuthorizationDetails, "details_number", ""},
+		{"no detail", []string{"authorization_details", `[]`}, InvalidAuthorizationDetails, "details_number", ""},
+		{"two details", []string{"authorization_details", `[{"type":"license"},{"type":"license"}]`}, InvalidAuthorizationDetails, "details_number", ""},
+		{"1,000 details", []string{"authorization_details", wide[:16000] + `"}]`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"too many details", []string{"authorization_details", wide}, InvalidAuthorizationDetails, "details_too_large", ""},
+		{"another type", []string{"authorization_details", `[{"type":"payment"}]`}, InvalidAuthorizationDetails, "details_type", ""},
+		{"no type", []string{"authorization_details", `[{}]`}, InvalidAuthorizationDetails, "details_type", ""},
+		{"a type that is no text", []string{"authorization_details", `[{"type":1}]`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"a type twice", []string{"authorization_details", `[{"type":"license","type":"license"}]`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"something behind it", []string{"authorization_details", `[{"type":"license"}] x`}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"nested details", []string{"authorization_details", nested}, InvalidAuthorizationDetails, "details_malformed", ""},
+		{"details with invalid UTF-8", []string{"authorization_details", "[{\"type\":\"license\",\"x\":\"\xff\"}]"}, InvalidAuthorizationDetails, "details_malformed", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := w.Push(t.Context(), w.bureau, params(w.bureau, test.changes...), "r0")
+			code, reason := codeOf(t, err)
+			if code != test.code || reason != test.reason || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("got %v", err)
+			}
+			last := w.last()
+			if last.Action != ActionTokenRefuse || last.Actor != w.bureau.ID || last.RequestID != "r0" {
+				t.Errorf("event %+v", last)
+			}
+		})
+	}
+	if len(w.resolver.checks) != 0 {
+		t.Errorf("the resolver saw %s", w.resolver.checks)
+	}
+}
+
+// Licenses are for a confidential client with PKCE that is registered for items,
+// through PAR.
+func TestWhoMayAskForLicenses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		public := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.AuthMethods, s.ServiceItems = []AuthMethod{AuthNone}, nil })
+		legacy := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.WithoutPKCE, s.ServiceItems = true, nil })
+		without := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.ServiceItems = nil })
+		// As if a client had been registered before there was the rule.
+		forced := legacy
+		forced.ServiceItems = w.bureau.ServiceItems
+		publicForced := public
+		publicForced.ServiceItems = w.bureau.ServiceItems
+		for name, try := range map[string]struct {
+			client  Client
+			changes []string
+			good    bool
+		}{
+			"registered":            {w.bureau, nil, true},
+			"public":                {public, nil, false},
+			"public, with items":    {publicForced, nil, false},
+			"without items":         {without, nil, false},
+			"legacy with PKCE":      {legacy, nil, false},
+			"legacy, with items":    {forced, []string{"code_challenge", "", "code_challenge_method", ""}, false},
+			"legacy, without items": {legacy, []string{"code_challenge", "", "code_challenge_method", ""}, false},
+		} {
+			record, err := try.client.record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clients[try.client.ID] = record
+			w.standings.forget()
+			changes := append([]string{"authorization_details", detail}, try.changes...)
+			_, _, err = w.Push(t.Context(), try.client, params(try.client, changes...), "r0")
+			if code, reason := codeOf(t, err); try.good != (err == nil) || !try.good && (code != InvalidAuthorizationDetails || reason != "details_unregistered") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.resolver.fails = &Error{Code: InvalidAuthorizationDetails, Description: "no", Reason: "item_unregistered"}
+		_, _, err := w.Push(t.Context(), w.bureau, params(w.bureau, "authorization_details", detail), "r0")
+		if _, reason := codeOf(t, err); reason != "item_unregistered" {
+			t.Errorf("what the resolver refuses: %v", err)
+		}
+		w.resolver.fails = errors.New("disk")
+		if _, _, err := w.Push(t.Context(), w.bureau, params(w.bureau, "authorization_details", detail), "r0"); !errors.Is(err, w.resolver.fails) {
+			t.Errorf("a fault of the resolver: %v", err)
+		}
+	})
+}
+
+// A request from another site comes without cookies: it is kept, and bound to
+// the browser that opens it first.
+func TestHeldRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		step, err := w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil || step.Kind != StepLogin || step.Session != nil {
+			t.Fatalf("held: %+v, %v", step, err)
+		}
+		if next := b.next(t, step.Handle); next.Kind != StepDone {
+			t.Errorf("opened with the session: %s", next.Kind)
+		}
+		step, err = w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := w.browser()
+		if next := other.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("opened by another browser: %s", next.Kind)
+		}
+		if _, err := w.Next(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("opened by the second browser: %v", err)
+		}
+	})
+}
+
+// What waits belongs to one browser, for half an hour.
+func TestKeptRequestIsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		thief := w.browser()
+		for name, try := range map[string]func() error{
+			"next": func() error { _, err := w.Next(t.Context(), step.Handle, thief.Browser); return err },
+			"log in": func() error {
+				_, _, err := w.LogIn(t.Context(), step.Handle, thief.Browser, w.li, FactorPassword)
+				return err
+			},
+			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, thief.Browser); return err },
+			"decide": func() error { _, err := w.Decide(t.Context(), step.Handle, thief.Browser, Decision{}); return err },
+			"without a cookie": func() error {
+				_, err := w.Next(t.Context(), step.Handle, Browser{})
+				return err
+			},
+			"with a bad cookie": func() error { _, err := w.Next(t.Context(), step.Handle, Browser{ID: SecretOf("x")}); return err },
+			"without a handle":  func() error { _, err := w.Next(t.Context(), Secret{}, b.Browser); return err },
+			"another handle":    func() error { _, err := w.Next(t.Context(), NewHandle(), b.Browser); return err },
+			"a code's place":    func() error { _, err := w.Next(t.Context(), SecretOf(code(t, w.done(t))), b.Browser); return err },
+		} {
+			if err := try(); !errors.Is(err, ErrRequestGone) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		time.Sleep(29 * time.Minute)
+		if next := b.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("after 29 minutes: %s", next.Kind)
+		}
+		time.Sleep(time.Minute)
+		if _, err := w.Next(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("after 30 minutes: %v", err)
+		}
+	})
+}
+
+// done returns an answered request of another browser.
+func (w *world) done(t testing.TB) Step {
+	b := w.browser()
+	b.session(t, w.li, 1)
+	return b.authorize(t, w.bureau)
+}
+
+// A request is answered once; the pages then know the way on.
+func TestAnsweredRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		b.logIn(t, step.Handle, w.zhang)
+		for name, try := range map[string]func() error{
+			"next": func() error { _, err := w.Next(t.Context(), step.Handle, b.Browser); return err },
+			"log in": func() error {
+				_, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, FactorPassword)
+				return err
+			},
+			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, b.Browser); return err },
+			"decide": func() error { _, err := w.Decide(t.Context(), step.Handle, b.Browser, Decision{Form: "x"}); return err },
+		} {
+			err := try()
+			e, ok := errors.AsType[*GoneError](err)
+			if !ok || !errors.Is(err, ErrRequestGone) || e.Client.HomeURI != "https://bureau.example/" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		done, err := w.Cancel(t.Context(), step.Handle, b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := answer(t, done.Response); back.Get("error") != "access_denied" || back.Get("state") != "s1" || back.Get("iss") != issuer {
+			t.Errorf("back %v", back)
+		}
+		visit, err := w.Visit(t.Context(), "/licenses", 0, b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err = w.Cancel(t.Context(), visit.Handle, b.Browser); err != nil || done.Response.RedirectURI != "/" || !done.Response.Local {
+			t.Errorf("a visit: %+v, %v", done.Response, err)
+		}
+	})
+}
+
+func TestVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step, err := w.Visit(t.Context(), "/licenses?a=b", 2, b.Browser)
+		if err != nil || step.Kind != StepLogin || !step.Request.Portal || step.Request.Assurance != 2 {
+			t.Fatalf("%+v, %v", step, err)
+		}
+		if step = b.logIn(t, step.Handle, w.zhang); step.Kind != StepSecondFactor {
+			t.Fatalf("with one factor: %s", step.Kind)
+		}
+		b.stepUp(t)
+		for range 2 { // a page of ours can be gone to as often as one likes
+			if step = b.next(t, step.Handle); step.Kind != StepDone || step.Response.RedirectURI != "/licenses?a=b" || !step.Response.Local {
+				t.Fatalf("%+v", step)
+			}
+			step.Handle = b.again(t)
+		}
+		for _, path := range []string{"", "x", "//evil.example", `/\evil.example`, "https://evil.example", "/a\nb", "/a#b", "/" + strings.Repeat("x", 3000), "/例"} {
+			_, err := w.Visit(t.Context(), path, 0, b.Browser)
+			if e, back := refusal(t, err); back != nil || e.Refusal.Reason != "path_invalid" {
+				t.Errorf("path %q: %v", path, err)
+			}
+		}
+	})
+}
+
+// again begins a visit of somebody else, and logs in.
+func (b *browser) again(t testing.TB) Secret {
+	t.Helper()
+	other := b.w.browser()
+	step, err := b.w.Visit(t.Context(), "/licenses?a=b", 2, other.Browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.logIn(t, step.Handle, b.w.zhang)
+	other.stepUp(t)
+	*b = *other
+	return step.Handle
+}
+
+// Nothing that lies where others might look shows who or what it is about.
+func TestKeptThingsAreSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau, "login_hint", "13800138000", "state", "a-state-to-find")
+		sealed, err := w.kept.Load(t.Context(), keptKey(keptRequest, step.Handle.handleHash()), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(sealed); strings.Contains(text, "a-state") || strings.Contains(text, "13800138000") || strings.Contains(text, w.bureau.ID) {
+			t.Error("a kept request can be read")
+		}
+		// A value moved to another handle doesn't open.
+		other := NewHandle()
+		if err := w.kept.Put(t.Context(), keptKey(keptRequest, other.handleHash()), sealed, time.Now(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Next(t.Context(), other, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("a value under another handle: %v", err)
+		}
+		b.session(t, w.zhang, 1)
+		b.tokens(t, w.bureau)
+		everything := w.settings[saltSetting]
+		for _, s := range w.memory.sessions {
+			everything += s.ID + string(s.Cookie[:]) + string(s.Body)
+		}
+		for _, f := range w.memory.families {
+			everything += f.ID + f.Client + f.Session + string(f.Body)
+		}
+		for _, e := range w.events {
+			everything += string(e.Canonical())
+		}
+		if !strings.Contains(everything, w.zhang.ID) {
+			t.Error("not even the account's opaque id is found: this test sees nothing")
+		}
+		for _, secret := range []string{w.zhang.Party, "192.0.2.1", "Mozilla", b.Session.Reveal(), b.ID.Reveal()} {
+			if strings.Contains(everything, secret) {
+				t.Errorf("%q can be read", secret)
+			}
+		}
+	})
+}

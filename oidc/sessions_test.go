@@ -1,0 +1,320 @@
+package oidc
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// live reports whether somebody is logged in at a browser.
+func (b *browser) live(t testing.TB) bool {
+	t.Helper()
+	_, err := b.w.Session(t.Context(), b.Browser)
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func TestSessionEndsByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		idle, busy := w.browser(), w.browser()
+		idle.session(t, w.zhang, 1)
+		tokens := idle.tokens(t, w.bureau)
+		busy.session(t, w.li, 1)
+		began := time.Now()
+		time.Sleep(30*time.Minute - time.Second)
+		if !busy.live(t) {
+			t.Fatal("a session ended before half an hour")
+		}
+		time.Sleep(time.Second)
+		if idle.live(t) || !busy.live(t) {
+			t.Error("after half an hour the idle session lives, or the busy one doesn't")
+		}
+		_, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()})
+		if code, reason := codeOf(t, err); code != InvalidGrant || reason != "refresh_session_ended" {
+			t.Errorf("a family outlives its idle session: %v", err)
+		}
+		writes := w.writes
+		for time.Since(began) < 12*time.Hour-10*time.Minute {
+			time.Sleep(5 * time.Minute)
+			if !busy.live(t) {
+				t.Fatalf("a busy session ended after %v", time.Since(began))
+			}
+			for range 5 {
+				time.Sleep(time.Second)
+				busy.live(t)
+			}
+		}
+		if n := w.writes - writes; n > 150 {
+			t.Errorf("being seen was written %d times", n)
+		}
+		time.Sleep(10 * time.Minute)
+		if busy.live(t) {
+			t.Error("a session lives longer than 12 hours")
+		}
+	})
+}
+
+// The cookie changes with each login and step up, and the one before is dead:
+// whoever planted or saw it has nothing.
+func TestSessionFixation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.Session = NewHandle() // planted
+		b.session(t, w.zhang, 1)
+		first := *b
+		b.stepUp(t)
+		second := *b
+		b.session(t, w.zhang, 1)
+		if first.live(t) || second.live(t) || !b.live(t) {
+			t.Error("an earlier cookie is good, or the newest isn't")
+		}
+		if first.Session == second.Session || len(w.memory.sessions) != 1 {
+			t.Errorf("%d sessions", len(w.memory.sessions))
+		}
+		s, err := w.Session(t.Context(), b.Browser)
+		if err != nil || s.Assurance != 1 || len(s.Factors) != 1 {
+			t.Errorf("a login with one factor keeps the second of before: %+v, %v", s, err)
+		}
+		if _, err := w.StepUp(t.Context(), first.Browser, FactorSMS); !errors.Is(err, ErrNoSession) {
+			t.Errorf("stepping up under an old cookie: %v", err)
+		}
+	})
+}
+
+// One factor shown twice is one factor.
+func TestOneFactorTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		cookie, err := w.StepUp(t.Context(), b.Browser, FactorPassword)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Session = cookie
+		if s, err := w.Session(t.Context(), b.Browser); err != nil || s.Assurance != 1 {
+			t.Errorf("assurance %d, %v", s.Assurance, err)
+		}
+	})
+}
+
+// Somebody else at the same browser ends the session, and what belongs to it.
+func TestSessionIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		before, tokens := *b, b.tokens(t, w.bureau)
+		b.session(t, w.li, 1)
+		if before.live(t) {
+			t.Error("the session before lives")
+		}
+		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+			t.Error("its access token lives")
+		}
+		if !strings.Contains(strings.Join(w.results(), ","), "session.end replaced") {
+			t.Errorf("events %v", w.results())
+		}
+	})
+}
+
+func TestDisabledAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		step := w.browser().authorize(t, w.bureau)
+		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if b.live(t) {
+			t.Error("two seconds later the session lives")
+		}
+		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+			t.Error("its access token lives")
+		}
+		_, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()})
+		if _, reason := codeOf(t, err); reason != "refresh_account_disabled" {
+			t.Errorf("its offline access lives: %v", err)
+		}
+		c := w.browser()
+		if step, err = w.Authorize(t.Context(), params(w.bureau), c.Browser, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.LogIn(t.Context(), step.Handle, c.Browser, w.zhang, FactorPassword); err == nil {
+			t.Error("a disabled account logs in")
+		}
+		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if b.live(t) {
+			t.Error("enabling the account brought the session back")
+		}
+	})
+}
+
+func TestSessionsOfAPerson(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		phone, pc, other := w.browser(), w.browser(), w.browser()
+		pc.UserAgent = strings.Repeat("界", 200) + "\x00"
+		phone.session(t, w.zhang, 1)
+		time.Sleep(time.Minute)
+		pc.session(t, w.zhang, 2)
+		other.session(t, w.li, 1)
+		me, err := w.Session(t.Context(), pc.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.Sessions(t.Context(), me)
+		if err != nil || len(list) != 2 || !list[0].Current || list[1].Current || list[0].Assurance != 2 || list[1].Address != "192.0.2.1" {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if n := len(list[0].UserAgent); n > maxUserAgent || n < maxUserAgent-3 {
+			t.Errorf("the browser's name has %d bytes", n)
+		}
+		theirs, err := w.Session(t.Context(), other.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, id := range map[string]string{"another person's": theirs.ID, "an unknown one": identity.NewID(), "what can't be one": "' or 1=1 --"} {
+			if err := w.EndSession(t.Context(), me, id, "r3"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("ending %s: %v", name, err)
+			}
+		}
+		if !other.live(t) {
+			t.Fatal("another person's session ended")
+		}
+		tokens := phone.tokens(t, w.bureau)
+		if err := w.EndSession(t.Context(), me, list[1].ID, "r3"); err != nil {
+			t.Fatal(err)
+		}
+		if phone.live(t) || !pc.live(t) {
+			t.Error("the wrong session ended")
+		}
+		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+			t.Error("the access token of a session that was ended lives, in the same process")
+		}
+		if list, err = w.Sessions(t.Context(), me); err != nil || len(list) != 1 {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if err := w.EndSession(t.Context(), me, list[0].ID, "r3"); err != nil || pc.live(t) {
+			t.Errorf("ending one's own: %v", err)
+		}
+	})
+}
+
+// A row that somebody changed in the database opens to nobody.
+func TestAlteredSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b, thief := w.browser(), w.browser()
+		b.session(t, w.zhang, 2)
+		thief.session(t, w.li, 1)
+		me, err := w.Session(t.Context(), b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, theirs := w.memory.sessions[me.ID], SessionRecord{}
+		for id, r := range w.memory.sessions {
+			if id != me.ID {
+				theirs = r
+			}
+		}
+		for name, change := range map[string]func(r *SessionRecord){
+			"another's cookie": func(r *SessionRecord) { r.Cookie = theirs.Cookie },
+			"another's body":   func(r *SessionRecord) { r.Body, r.Cookie = theirs.Body, theirs.Cookie },
+			"a longer life":    func(r *SessionRecord) { r.Expires = r.Expires.Add(time.Hour) },
+		} {
+			altered := mine
+			change(&altered)
+			w.memory.sessions[me.ID] = altered
+			delete(w.memory.sessions, theirs.ID)
+			try := b.Browser
+			if altered.Cookie == theirs.Cookie {
+				try = thief.Browser
+			}
+			if _, err := w.Session(t.Context(), try); err == nil || errors.Is(err, ErrNoSession) {
+				t.Errorf("%s: %v", name, err)
+			}
+			w.memory.sessions[me.ID], w.memory.sessions[theirs.ID] = mine, theirs
+		}
+	})
+}
+
+func TestLogout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		offline := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		hint := tokens.ID.Reveal()
+		time.Sleep(15 * time.Minute) // the hint expired
+		view, err := w.Logout(t.Context(), Parameters{"id_token_hint": hint, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "s 2", "ui_locales": "zh-CN en"}, b.Browser)
+		if err != nil || view.Session == nil || view.Client.ID != w.bureau.ID || view.Response.RedirectURI != "https://bureau.example/bye?state=s+2" || len(view.UILocales) != 2 {
+			t.Fatalf("%+v, %v", view, err)
+		}
+		if !b.live(t) {
+			t.Fatal("the session ended before anybody said so")
+		}
+		for range 2 {
+			if err := w.LogOut(t.Context(), b.Browser); err != nil || b.live(t) {
+				t.Fatalf("after the logout: %v", err)
+			}
+		}
+		if _, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()}); err == nil {
+			t.Error("a family outlived its session")
+		}
+		if _, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: offline.Refresh.Reveal()}); err != nil {
+			t.Errorf("offline access ended with the session: %v", err)
+		}
+		if view, err = w.Logout(t.Context(), Parameters{}, b.Browser); err != nil || view.Session != nil || view.Client != nil || view.Response != nil {
+			t.Errorf("nobody logs out: %+v, %v", view, err)
+		}
+	})
+}
+
+func TestLogoutRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		for _, test := range []struct {
+			name   string
+			params Parameters
+			reason string
+			text   string
+		}{
+			{"a URI without a client", Parameters{"post_logout_redirect_uri": "https://bureau.example/bye"}, "client_missing", ""},
+			{"another URI", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://evil.example/bye"}, "redirect_uri_unregistered", "the host differs"},
+			{"the login's URI", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/cb"}, "redirect_uri_unregistered", "the path differs"},
+			{"a line break", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye\r\n"}, "redirect_uri_invalid", ""},
+			{"an unknown client", Parameters{"client_id": identity.NewID()}, "client_unknown", ""},
+			{"another client's hint", Parameters{"client_id": w.shop.ID, "id_token_hint": tokens.ID.Reveal()}, "hint_audience", ""},
+			{"an access token", Parameters{"id_token_hint": tokens.Access.Reveal()}, "hint_invalid", ""},
+			{"a bad state", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "\n"}, "", ""},
+		} {
+			_, err := w.Logout(t.Context(), test.params, b.Browser)
+			e, back := refusal(t, err)
+			if back != nil || e.Refusal.Reason != test.reason || e.Differs != test.text {
+				t.Errorf("%s: %v, differs %q", test.name, e, e.Differs)
+			}
+		}
+		if !b.live(t) {
+			t.Error("a refused logout ended the session")
+		}
+	})
+}

@@ -45,11 +45,12 @@ func powerFailures(t *testing.T, synchronous string) int {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 1))
-	ops := 0
+	ops, next := 0, 1+dice.IntN(150)
 	d.onEach(func(diskOp) error {
 		// Seldom, so that the cuts spread over the whole of the saving; and
 		// before an operation, so that one is cut off at every kind of it.
-		if ops++; len(failures) < most && dice.IntN(150) == 0 {
+		if ops++; len(failures) < most && ops == next {
+			next += 1 + dice.IntN(150)
 			mu.Lock()
 			defer mu.Unlock()
 			torn := dice

@@ -44,6 +44,8 @@ type service struct {
 	url, dir string
 	db       *sqlite.DB
 	keys     *signing.Installation
+	people   *identity.Service // nil: nobody can log in
+	phone    *phone            // where their codes arrive
 	rules    *oidc.Provider
 	registry *license.Registry
 	log      *buffer
@@ -69,6 +71,7 @@ type serviceConfig struct {
 	Verifier signing.VerifierConfig
 	Step     func(string)
 	Empty    bool // no type is published
+	People   bool // people can log in
 }
 
 // newService starts a service with a published type and some clients.
@@ -97,18 +100,22 @@ func newService(t testing.TB, c serviceConfig) *service {
 	s.url = "http://" + front.Listener.Addr().String()
 	verifier := signing.NewVerifier(c.Verifier)
 	stores := s.db.Provider()
-	s.rules, err = oidc.New(oidc.Config{
-		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: s.keys.Keyrings(), Log: log,
-	})
-	must(err)
 	s.registry, err = license.New(ctx, license.Config{
 		Stores: s.db.Licenses(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores),
 	})
 	must(err)
+	rules := oidc.Config{
+		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: s.keys.Keyrings(), Log: log,
+	}
+	if c.People {
+		s.addPeople(t, &rules)
+	}
+	s.rules, err = oidc.New(rules)
+	must(err)
 	s.Server, err = New(Config{
 		Issuer: s.url, Registry: s.registry, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(),
-		Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
+		Identity: s.people, Ephemeral: rules.Ephemeral, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)
 	front.Config.Handler = s.Handler()

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// site is a service at which somebody can log in at a department's client.
+type site struct {
+	*service
+	app *app
+}
+
+func newSite(t testing.TB) *site {
+	t.Helper()
+	s := &site{service: newService(t, serviceConfig{People: true})}
+	s.app = s.newApp(t, s.participantOf(t, s.stranger), nil)
+	return s
+}
+
+// participantOf returns whose client that is.
+func (s *service) participantOf(t testing.TB, c *clientOfTest) identity.Participant {
+	t.Helper()
+	client, err := s.rules.Client(t.Context(), c.id)
+	mustOf(t)(err)
+	p, err := s.rules.Participant(t.Context(), client.Participant)
+	mustOf(t)(err)
+	return p
+}
+
+// The whole way: login, code, tokens, userinfo, refresh, introspection, revocation.
+func TestLoginFlow(t *testing.T) {
+	s := newSite(t)
+	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
+	b := s.browser(t)
+	tokens := s.app.redeem(t, s.app.code(b, who, s.app.request("scope", "openid profile phone identity"))).tokens(t)
+	id := claimsOf(t, tokens.IDToken)
+	if id["iss"] != s.url || id["aud"] != s.app.id || id["nonce"] != loginNonce || id["acr"] != "urn:yizheng:assurance:1" || id["sid"] == nil || id["at_hash"] == nil {
+		t.Errorf("ID token: %v", id)
+	}
+	if id["name"] != nil || strings.Contains(jsonText(id), sampleCitizen) {
+		t.Errorf("the ID token says more than who logged in: %v", id)
+	}
+	for _, method := range []string{"GET", "POST"} {
+		a := s.call(t, &clientOfTest{token: tokens.AccessToken}, method, userInfoPath, nil).want(t, 200, "")
+		if a.member("sub") != id["sub"] || a.member("name") != sampleName || a.member("code") != sampleCitizen || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("userinfo by %s: %s", method, a.body)
+		}
+	}
+	seen := s.app.post(t, introspectionPath, form("token", tokens.AccessToken))
+	if seen.member("active") != "true" || seen.member("sub") != id["sub"] || seen.member("client_id") != s.app.id {
+		t.Errorf("introspected: %s", seen.body)
+	}
+	next := s.app.refresh(t, tokens.RefreshToken).tokens(t)
+	if next.RefreshToken == tokens.RefreshToken || next.AccessToken == tokens.AccessToken {
+		t.Error("refreshing brought the same tokens")
+	}
+	again := claimsOf(t, next.IDToken)
+	for _, name := range []string{"sub", "auth_time", "amr", "acr", "sid", "iss", "aud"} {
+		if jsonText(again[name]) != jsonText(id[name]) {
+			t.Errorf("after refreshing %s is %v, was %v", name, again[name], id[name])
+		}
+	}
+	if again["nonce"] != nil {
+		t.Errorf("after refreshing nonce is %v", again["nonce"]) // Core section 12.2: should not
+	}
+	if a := s.app.post(t, revocationPath, form("token", next.RefreshToken)); a.StatusCode != 200 || a.body != "" {
+		t.Errorf("revoked: %d %q", a.StatusCode, a.body)
+	}
+	s.app.refresh(t, next.RefreshToken).wantOAuth(t, 400, "invalid_grant")
+	if a := s.app.post(t, introspectionPath, form("token", next.AccessToken)); a.body != "{\"active\":false}\n" {
+		t.Errorf("after revoking: %s", a.body)
+	}
+	s.call(t, &clientOfTest{token: next.AccessToken}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+	for _, secret := range []string{tokens.AccessToken, tokens.RefreshToken, tokens.IDToken, s.app.secret, samplePassword} {
+		if secret != "" && strings.Contains(s.log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}

@@ -166,8 +166,8 @@ func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at t
 	return c.answer()
 }
 
-// trusted reports whether the contents are known to be the signer's.
-func (c *verification) trusted() bool { return c.passed(CheckSignature) }
+// trusted reports whether there are contents that are known to be the signer's.
+func (c *verification) trusted() bool { return c.passed(CheckSignature) && c.payload != nil }
 
 // format reads the token without trusting it.
 func (c *verification) format(credential string) bool {
@@ -236,7 +236,8 @@ func (c *verification) signature(ctx context.Context) {
 		c.set(CheckFormat, Fail, "token_malformed")
 	default:
 		if e, ok := errors.AsType[*sdjwt.Error](malformed); ok {
-			c.set(CheckFormat, Fail, e.Reason)
+			c.set(CheckSignature, Pass, "signature_valid")
+			c.set(CheckIntegrity, Fail, e.Reason)
 			return
 		}
 		if !good || claims.vct != vctPrefix+string(claims.typeCode) {

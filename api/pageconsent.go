@@ -68,6 +68,7 @@ func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, 
 			}
 			cm.Licenses = append(cm.Licenses, l)
 		}
+		tellApart(cm.Licenses)
 		view.Materials = append(view.Materials, cm)
 	}
 	return view, nil
@@ -90,6 +91,24 @@ func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLic
 		out.Parts = append(out.Parts, part)
 	}
 	return out, nil
+}
+
+// maxApart is how many face fields tell a license from the others.
+const maxApart = 2
+
+// tellApart finds for each license the first face fields in which it differs
+// from another one that can serve, so that a person needn't open them all.
+func tellApart(ls []web.ConsentLicense) {
+	for i := range ls {
+		for _, f := range ls[i].Card.Fields {
+			differs := slices.ContainsFunc(ls, func(o web.ConsentLicense) bool {
+				return o.Card.Type == ls[i].Card.Type && !slices.ContainsFunc(o.Card.Fields, func(g web.Part) bool { return g.Name == f.Name && g.Value == f.Value })
+			})
+			if differs && len(ls[i].Apart) < maxApart {
+				ls[i].Apart = append(ls[i].Apart, f)
+			}
+		}
+	}
 }
 
 // choiceValue writes which license a field of the form chooses.

@@ -383,7 +383,7 @@ func verdictOf(w *words, r *license.Verification, byCode bool) *web.Verdict {
 	}
 	for _, f := range t.fields {
 		if value, ok := p.Fields[f.Name]; ok {
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: plainText(value, nil)})
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: t.titles.of(f.Name).text(value)})
 		}
 	}
 	out.Card = &c

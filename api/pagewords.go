@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ type typeWords struct {
 	name   string
 	band   string
 	fields []license.Field // in the schema's order
+	titles *titles
 	roles  map[string]string
 }
 
@@ -65,6 +67,9 @@ func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
 	}
 	out := typeWords{name: t.Name, band: bandOf(t), fields: schema.Fields(), roles: map[string]string{}}
+	if err := json.Unmarshal(t.Schema, &out.titles); err != nil {
+		out.titles = nil // titles of another kind: names do as well
+	}
 	for _, h := range t.Holders {
 		out.roles[h.Role] = h.Name
 	}
@@ -115,7 +120,7 @@ func (w *words) card(l *license.License) (web.Card, error) {
 	values := fieldValues(l.Fields)
 	for _, f := range t.fields {
 		if raw, ok := values[f.Name]; ok {
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: valueText(raw)})
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: t.titles.of(f.Name).valueText(raw)})
 		}
 	}
 	return c, nil
@@ -161,12 +166,13 @@ func (w *words) part(l *license.License, name string) web.Part {
 	case license.PartHolders:
 		var names []string
 		for _, h := range l.Holders {
-			names = append(names, h.Name+" "+h.Code)
+			names = append(names, h.Name, h.Code)
 		}
-		p.Value = strings.Join(names, "、")
+		p.Value = strings.Join(names, "\n")
 	default:
-		if raw, ok := fieldValues(l.Fields)[fieldName(name)]; ok {
-			p.Value = valueText(raw)
+		raw, ok := fieldValues(l.Fields)[fieldName(name)]
+		if t, err := w.typ(l.TypeCode, l.TypeVersion); ok && err == nil {
+			p.Value = t.titles.of(fieldName(name)).valueText(raw)
 		}
 	}
 	return p
@@ -219,16 +225,40 @@ func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
 	return values
 }
 
-// valueText writes a face field's value as a license has it.
-func valueText(raw json.RawMessage) string {
+// valueText writes a face field's value as a license has it, in the words of its schema.
+func (n *titles) valueText(raw json.RawMessage) string {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // as it was written
 	var v any
-	if json.Unmarshal(raw, &v) != nil {
+	if d.Decode(&v) != nil {
 		return ""
 	}
-	return plainText(v, raw)
+	return n.text(v)
 }
 
-func plainText(v any, raw json.RawMessage) string {
+// titles are what a schema calls its parts.
+type titles struct {
+	Title      string             `json:"title"`
+	Properties map[string]*titles `json:"properties"`
+	Items      *titles            `json:"items"`
+}
+
+func (n *titles) of(member string) *titles {
+	if n == nil {
+		return nil
+	}
+	return n.Properties[member]
+}
+
+func (n *titles) items() *titles {
+	if n == nil {
+		return nil
+	}
+	return n.Items
+}
+
+// text writes a value of JSON. Lists and objects are texts in lines.
+func (n *titles) text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
@@ -239,23 +269,26 @@ func plainText(v any, raw json.RawMessage) string {
 		return "否"
 	case nil:
 		return "无"
+	case json.Number:
+		return v.String()
 	case float64:
-		if text := strings.TrimSpace(string(raw)); text != "" {
-			return text
-		}
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []any:
 		var parts []string
 		for _, e := range v {
-			parts = append(parts, plainText(e, nil))
+			parts = append(parts, n.items().text(e))
 		}
-		return strings.Join(parts, "、")
+		return strings.Join(parts, "\n")
 	case map[string]any:
 		var parts []string
 		for _, key := range sortedKeys(v) {
-			parts = append(parts, key+": "+plainText(v[key], nil))
+			title := key
+			if t := n.of(key); t != nil && t.Title != "" {
+				title = t.Title
+			}
+			parts = append(parts, title+" "+n.of(key).text(v[key]))
 		}
-		return strings.Join(parts, "; ")
+		return strings.Join(parts, "\n")
 	}
 	return ""
 }

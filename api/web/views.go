@@ -94,6 +94,7 @@ func (m ConsentMaterial) Choice() bool { return len(m.Licenses) > 1 }
 type ConsentLicense struct {
 	Value     string // of the form's field
 	Card      Card
+	Apart     []Part // what tells it from the others that can serve
 	Parts     []Part // what is read with the license
 	Sensitive []Part // what is read only with a yes of its own
 }

@@ -44,6 +44,8 @@ func ended(kind string) Card {
 func samples() map[string]View {
 	refused := sampleRecord
 	refused.Result, refused.LicenseID, refused.Basis = "client_mismatch", "", "duty"
+	another := sampleLicense
+	another.Value, another.Apart = "permit:bbbbbbbbbbbbbbbbbbbbbbbbbb:1", []Part{{Name: "x", Title: evil, Value: evil}}
 	return map[string]View{
 		"login":            Login{Form: sampleForm, Asker: sampleAsker},
 		"login licenses":   Login{Form: sampleForm, Asker: sampleAsker, Licenses: true, Username: evil, Problem: "login_refused"},
@@ -55,7 +57,7 @@ func samples() map[string]View {
 		"account":          Account{Form: sampleForm, Asker: sampleAsker, User: evil},
 		"consent login":    Consent{Form: sampleForm, Asker: *sampleAsker, ID: "form", Scopes: []string{"profile", "phone", "identity", "offline_access", "new"}},
 		"consent":          sampleConsent(sampleLicense),
-		"consent choice":   sampleConsent(sampleLicense, sampleLicense),
+		"consent choice":   sampleConsent(sampleLicense, another),
 		"consent nothing":  sampleConsent(),
 		"front":            Front{Login: true},
 		"front closed":     Front{},
@@ -192,7 +194,7 @@ func checkPage(t *testing.T, name string, page []byte) {
 		if field && !labels[attr(n, "id")] {
 			t.Errorf("%s: the field %s has no label", name, attr(n, "name"))
 		}
-		if n.Data == "input" && slices.Contains([]string{"checkbox", "radio"}, attr(n, "type")) && (n.Parent == nil || n.Parent.Data != "label") {
+		if n.Data == "input" && slices.Contains([]string{"checkbox", "radio"}, attr(n, "type")) && n.Parent.Data != "label" && !labels[attr(n, "id")] {
 			t.Errorf("%s: the box %s has no label", name, attr(n, "name"))
 		}
 		for _, ref := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {

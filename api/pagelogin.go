@@ -71,10 +71,6 @@ func (s *Server) logIn(v *visit) error {
 		again.Problem, again.Wait = "rate_limited", seconds(wait)
 		return v.showLogin(step, http.StatusTooManyRequests, again)
 	}
-	if again.Username == "" || form.Get("password") == "" {
-		again.Problem = "incomplete"
-		return v.showLogin(step, http.StatusUnprocessableEntity, again)
-	}
 	if form.Get("act") == "confirm" {
 		return v.confirmLogin(step, form)
 	}

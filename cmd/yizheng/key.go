@@ -19,7 +19,7 @@ type keyCmd struct {
 	Activate keyActivateCmd `cmd:"" help:"Activate a next key; the active one retires."`
 	Retire   keyRetireCmd   `cmd:"" help:"End a key's use for new signatures. What it signed stays valid."`
 	Revoke   keyRevokeCmd   `cmd:"" help:"End a key for good. For keyCompromise all it ever signed is doubted."`
-	Rehash   keyRehashCmd   `cmd:"" help:"Write every license's lookup keys anew, under all live lookup keys."`
+	Rehash   keyRehashCmd   `cmd:"" help:"Write the lookup keys of licenses and people anew, under all live lookup keys."`
 }
 
 type keyListCmd struct {
@@ -285,7 +285,7 @@ func (c *keyRehashCmd) Run(p *process) error {
 	return in.rehash(p)
 }
 
-// rehash writes every license's lookup keys under all live keys.
+// rehash writes every license's, party's and account's lookup keys under all live keys.
 func (in *installation) rehash(p *process) error {
 	n, bar := 0, p.progress("writing lookup keys anew")
 	err := in.registry.Rehash(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
@@ -294,6 +294,13 @@ func (in *installation) rehash(p *process) error {
 		return fmt.Errorf("after %d versions: %w; run yizheng key rehash to go on", n, err)
 	}
 	fmt.Fprintf(p.out, "lookup keys of %d license versions are up to date\n", n)
+	n, bar = 0, p.progress("writing lookup keys of people anew")
+	err = in.people.RehashLogins(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
+	_ = bar.Finish()
+	if err != nil {
+		return fmt.Errorf("after %d parties and accounts: %w; run yizheng key rehash to go on", n, err)
+	}
+	fmt.Fprintf(p.out, "lookup keys of %d parties and accounts are up to date\n", n)
 	return nil
 }
 

@@ -31,6 +31,7 @@ type commands struct {
 	Serve       serveCmd       `cmd:"" help:"Run the service."`
 	Demo        demoCmd        `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
 	Participant participantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, disable."`
+	Person      personCmd      `cmd:"" help:"People and their accounts: add at a counter, list, disable, change the phone, reset the password."`
 	Client      clientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, rotate their secrets, disable."`
 	Type        typeCmd        `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
 	Item        itemCmd        `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`

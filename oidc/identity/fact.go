@@ -23,6 +23,7 @@ const (
 	ActionAccountCreate  = "account.create"
 	ActionAccountDisable = "account.disable"
 	ActionAccountEnable  = "account.enable"
+	ActionPhoneChange    = "account.change_phone"
 	ActionTicketCreate   = "account.setup_ticket"
 	ActionPasswordSet    = "account.set_password"
 	ActionLogin          = "login.password"  // ok; unknown_account, wrong_password, no_password, account_disabled, too_many_tries

@@ -136,6 +136,10 @@ var (
 	abroad   = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 )
 
+// MaskedPhone returns the account's phone as its owner may be shown it before the
+// second factor, or "" if there is none.
+func (a Account) MaskedPhone() string { return maskPhone(a.Phone) }
+
 // maskPhone returns a number as its owner may be shown it before the second
 // factor: its last four digits, and the three that say whose network it was.
 func maskPhone(phone string) string {

@@ -180,6 +180,34 @@ func TestFindAndListAccounts(t *testing.T) {
 	})
 }
 
+func TestChangePhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		b, _, err := w.Register(t.Context(), Registration{Name: "李建国", Code: li, Password: password})
+		isReason(t, "registering", err, "")
+		_, err = w.ChangePhone(t.Context(), "cli", b.ID, "13800138000")
+		isReason(t, "another's phone", err, "phone_taken")
+		_, err = w.ChangePhone(t.Context(), "cli", b.ID, "12345")
+		isReason(t, "no phone", err, "phone_invalid")
+		_, err = w.ChangePhone(t.Context(), "cli", a.ID, "")
+		isReason(t, "taking it away", err, "")
+		_, err = w.SendCode(t.Context(), a.ID, "session", "zh-CN", "r")
+		isReason(t, "a code", err, "no_phone")
+		got, err := w.ChangePhone(t.Context(), "cli", b.ID, "138 0013 8000")
+		if err != nil || got.Phone != "+8613800138000" {
+			t.Errorf("now it is free: %v, %v", got.Phone, err)
+		}
+		who, err := w.CheckPassword(t.Context(), attempt("13800138000", password))
+		if err != nil || who.ID != b.ID {
+			t.Errorf("login by it: %v, %v", who.ID, err)
+		}
+		if _, err := w.ChangePhone(t.Context(), "cli", NewID(), "13900139000"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("nobody's phone: %v", err)
+		}
+	})
+}
+
 // A lookup key is rotated: logins are found before, during and after.
 func TestRehashLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

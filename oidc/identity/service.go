@@ -133,6 +133,27 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	return a, err
 }
 
+// ChangePhone gives an account another phone, in the form that ParsePhone reads,
+// or with an empty one none. Who asks has seen that it is the person's. *Error:
+// phone_invalid, phone_taken. ErrNotFound if there is no such account.
+func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (Account, error) {
+	if phone != "" {
+		var err error
+		if phone, err = ParsePhone(phone); err != nil {
+			return Account{}, err
+		}
+	}
+	var a Account
+	err := s.recorded(ctx, Fact{Action: ActionPhoneChange, Actor: actor, Object: account}, func() (err error) {
+		a, err = s.change(ctx, account, func(a *Account) error { a.Phone = phone; return nil })
+		if errors.Is(err, ErrExists) {
+			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: err}
+		}
+		return err
+	})
+	return a, err
+}
+
 // changeTries is how often a change is tried again when another one came between.
 const changeTries = 5
 

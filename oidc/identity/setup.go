@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// ticketLife is how long a setup ticket is good.
-const ticketLife = 15 * time.Minute
+// TicketLife is how long a setup ticket is good.
+const TicketLife = 15 * time.Minute
 
 // A setup ticket is the account's id, a dot, and 256 random bits in base64url.
 const ticketSecret = 32
@@ -28,7 +28,7 @@ func (s *Service) SetupTicket(ctx context.Context, actor, account string) (strin
 	sum := sha256.Sum256([]byte(text))
 	err := s.recorded(ctx, Fact{Action: ActionTicketCreate, Actor: actor, Object: account}, func() error {
 		_, err := s.change(ctx, account, func(a *Account) error {
-			a.Setup = SetupTicket{Sum: sum[:], Expires: time.Now().Add(ticketLife).UTC()}
+			a.Setup = SetupTicket{Sum: sum[:], Expires: time.Now().Add(TicketLife).UTC()}
 			return nil
 		})
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 // part decodes the header (0) or payload (1) of a token.
-func part(t *testing.T, token string, i int) map[string]any {
+func part(t testing.TB, token string, i int) map[string]any {
 	t.Helper()
 	b, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[i])
 	if err != nil {

@@ -189,12 +189,12 @@ func TestAnswers(t *testing.T) {
 		if r.Mode != ModeFormPost || r.RedirectURI != "https://shop.example/cb?tenant=1" {
 			t.Errorf("form_post %+v", r)
 		}
-		names := ""
+		var names strings.Builder
 		for _, p := range r.Parameters {
-			names += p.Name + " "
+			names.WriteString(p.Name + " ")
 		}
-		if names != "code state iss " {
-			t.Errorf("parameters %s", names)
+		if names.String() != "code state iss " {
+			t.Errorf("parameters %s", names.String())
 		}
 		// What is unknown is ignored (OpenID Connect Core section 3.1.2.1).
 		back := answer(t, b.authorize(t, w.bureau, "claims", `{"id_token":{"acr":{"essential":true}}}`, "display", "popup", "foo", "bar", "scope", "openid email address").Response)
@@ -575,21 +575,22 @@ func TestKeptThingsAreSealed(t *testing.T) {
 		}
 		b.session(t, w.zhang, 1)
 		b.tokens(t, w.bureau)
-		everything := w.settings[saltSetting]
+		var everything strings.Builder
+		everything.WriteString(w.settings[saltSetting])
 		for _, s := range w.memory.sessions {
-			everything += s.ID + string(s.Cookie[:]) + string(s.Body)
+			everything.WriteString(s.ID + string(s.Cookie[:]) + string(s.Body))
 		}
 		for _, f := range w.memory.families {
-			everything += f.ID + f.Client + f.Session + string(f.Body)
+			everything.WriteString(f.ID + f.Client + f.Session + string(f.Body))
 		}
 		for _, e := range w.events {
-			everything += string(e.Canonical())
+			everything.WriteString(string(e.Canonical()))
 		}
-		if !strings.Contains(everything, w.zhang.ID) {
+		if !strings.Contains(everything.String(), w.zhang.ID) {
 			t.Error("not even the account's opaque id is found: this test sees nothing")
 		}
 		for _, secret := range []string{w.zhang.Party, "192.0.2.1", "Mozilla", b.Session.Reveal(), b.ID.Reveal()} {
-			if strings.Contains(everything, secret) {
+			if strings.Contains(everything.String(), secret) {
 				t.Errorf("%q can be read", secret)
 			}
 		}

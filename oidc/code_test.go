@@ -1,0 +1,296 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+func TestRedeemCodeRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		sibling := w.add(t, identity.Government, codes[0], func(*ClientSpec) {}) // same participant, same redirect URI
+		public := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.AuthMethods, s.ServiceItems = []AuthMethod{AuthNone}, nil })
+		legacy := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.WithoutPKCE, s.ServiceItems = true, nil })
+		machine := w.bureau
+		machine.GrantTypes = []GrantType{GrantClientCredentials}
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		for _, test := range []struct {
+			name   string
+			client Client // that asked
+			by     Client
+			ask    []string
+			change func(*CodeRequest)
+			code   Code
+			reason string
+		}{
+			{"another client", w.bureau, w.shop, nil, nil, InvalidGrant, "code_client"},
+			{"another client of the participant", w.bureau, sibling, nil, nil, InvalidGrant, "code_client"},
+			{"a public client for a confidential one", w.bureau, public, nil, nil, InvalidGrant, "code_client"},
+			{"another redirect URI", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.RedirectURI += "x" }, InvalidGrant, "code_redirect_uri"},
+			{"no redirect URI", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.RedirectURI = "" }, InvalidGrant, "code_redirect_uri"},
+			{"no verifier", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.CodeVerifier = "" }, InvalidGrant, "code_verifier"},
+			{"another verifier", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.CodeVerifier = strings.Repeat("x", 43) }, InvalidGrant, "code_verifier"},
+			{"the challenge as the verifier", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.CodeVerifier = challengeOf(verifier) }, InvalidGrant, "code_verifier"},
+			{"a huge verifier", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.CodeVerifier = strings.Repeat("x", 4096) }, InvalidGrant, "code_verifier"},
+			{"a public client without its verifier", public, public, nil, func(q *CodeRequest) { q.CodeVerifier = "" }, InvalidGrant, "code_verifier"},
+			{"a legacy client that used PKCE, without its verifier", legacy, legacy, nil, func(q *CodeRequest) { q.CodeVerifier = "" }, InvalidGrant, "code_verifier"},
+			{"a verifier whose challenge somebody took away", legacy, legacy, []string{"code_challenge", "", "code_challenge_method", ""}, nil, InvalidGrant, "code_verifier"},
+			{"an unknown code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = NewHandle().Reveal() }, InvalidGrant, "code_unknown"},
+			{"no code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = "" }, InvalidGrant, "code_malformed"},
+			{"what can't be a code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = strings.Repeat("é", 22)[:43] }, InvalidGrant, "code_malformed"},
+			{"another resource", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Resources = []string{"https://api.example"} }, InvalidTarget, "invalid_target"},
+			{"a client without logins", w.bureau, machine, nil, nil, UnauthorizedClient, "unauthorized_client"},
+		} {
+			c := code(t, b.authorize(t, test.client, test.ask...))
+			q := redemption(test.client, c)
+			if test.change != nil {
+				test.change(&q)
+			}
+			families, before := len(w.memory.families), len(w.events)
+			_, err := w.Provider.RedeemCode(t.Context(), test.by, q)
+			if got, reason := codeOf(t, err); got != test.code || reason != test.reason && reason != "" {
+				t.Errorf("%s: got %v", test.name, err)
+			}
+			if last := w.last(); len(w.events) != before+1 || last.Action != ActionTokenRefuse || last.Result != test.reason || last.Actor != test.by.ID || last.RequestID != "r2" {
+				t.Errorf("%s: event %+v", test.name, last)
+			}
+			if len(w.memory.families) != families {
+				t.Errorf("%s: something was yielded", test.name)
+			}
+			// Nobody can spend a code for who may redeem it.
+			q = redemption(test.client, c)
+			if len(test.ask) > 0 {
+				q.CodeVerifier = ""
+			}
+			if _, err := w.Provider.RedeemCode(t.Context(), test.client, q); err != nil {
+				t.Errorf("%s, and then redeemed rightly: %v", test.name, err)
+			}
+		}
+	})
+}
+
+func TestCodeExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		c := code(t, b.authorize(t, w.bureau))
+		time.Sleep(codeLife)
+		if _, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); !isInvalidGrant(err) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func isInvalidGrant(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == InvalidGrant
+}
+
+// Who logged out before the code was redeemed isn't logged in by it.
+func TestCodeOfAnEndedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, changes := range [][]string{nil, {"scope", "openid offline_access"}} {
+			b := w.browser()
+			b.session(t, w.zhang, 1)
+			b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+			c := code(t, b.authorize(t, w.bureau, changes...))
+			if err := w.LogOut(t.Context(), b.Browser); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+			if _, reason := codeOf(t, err); reason != "session_ended" {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
+
+// A code that comes twice ends what the first use yielded: at once, half a minute
+// later, and when nothing is kept of it any more; but not for another client.
+func TestCodeReuse(t *testing.T) {
+	for name, after := range map[string]time.Duration{"at once": 0, "30 seconds later": 30 * time.Second, "two minutes later": 2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				b := w.browser()
+				b.session(t, w.zhang, 2)
+				c := code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau, "scope", "openid")...)))
+				tokens := w.redeem(t, w.bureau, c)
+				time.Sleep(after)
+				elsewhere, _ := w.node(t, 2)
+
+				if _, err := elsewhere.RedeemCode(t.Context(), w.shop, redemption(w.shop, c)); !isInvalidGrant(err) {
+					t.Fatalf("another client: %v", err)
+				}
+				a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+				if err != nil {
+					t.Fatalf("another client's try ended the tokens: %v", err)
+				}
+				_, err = elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				if _, reason := codeOf(t, err); reason != "code_reuse" {
+					t.Fatalf("used again: %v", err)
+				}
+				time.Sleep(2 * time.Second) // by another process
+				if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+					t.Error("the access token lives")
+				}
+				if _, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()}); !isInvalidGrant(err) {
+					t.Errorf("the refresh token lives: %v", err)
+				}
+				if len(w.resolver.revoked) != 1 || w.resolver.revoked[0] != a.Grant+" "+GrantCodeReuse {
+					t.Errorf("revoked %v", w.resolver.revoked)
+				}
+				if f := w.memory.families[a.Family]; f.Ended.IsZero() || f.EndedBy != EndedByCode || len(w.memory.families) != 1 {
+					t.Errorf("%d families, the first %+v", len(w.memory.families), f)
+				}
+				if !strings.Contains(strings.Join(w.results(), ","), "code.reuse code_reuse") {
+					t.Errorf("events %v", w.results())
+				}
+			})
+		})
+	}
+}
+
+// Of 64 redemptions at once on two nodes one yields tokens, which the others end.
+func TestParallelRedemption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		elsewhere, _ := w.node(t, 2)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		c := code(t, b.authorize(t, w.bureau))
+		var mu sync.Mutex
+		var good []Tokens
+		var all sync.WaitGroup
+		for i := range 64 {
+			p := w.Provider
+			if i%2 == 0 {
+				p = elsewhere
+			}
+			all.Go(func() {
+				tokens, err := p.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				if err != nil {
+					if _, reason := codeOf(t, err); reason != "code_reuse" {
+						t.Error(err)
+					}
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				good = append(good, tokens)
+			})
+		}
+		all.Wait()
+		if len(good) != 1 || len(w.memory.families) != 1 {
+			t.Fatalf("%d redemptions succeeded, there are %d families", len(good), len(w.memory.families))
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := w.CheckAccessToken(t.Context(), good[0].Access.Reveal()); err == nil {
+			t.Error("the tokens outlived the reuse of their code")
+		}
+	})
+}
+
+// A process that dies between two steps leaves no code to use twice, and no
+// tokens without what was agreed to.
+func TestRedemptionCutShort(t *testing.T) {
+	for _, step := range []string{"code.checked", "code.spent", "code.delivered"} {
+		t.Run(step, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				b := w.browser()
+				b.session(t, w.zhang, 2)
+				c := code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...)))
+				w.onStep = func(name string) {
+					if name == step {
+						panic("killed")
+					}
+				}
+				func() {
+					defer func() { _ = recover() }()
+					_, _ = w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+					t.Errorf("the step %s wasn't passed", step)
+				}()
+				w.onStep = nil
+				tokens, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				if step == "code.checked" {
+					if err != nil || tokens.Details == nil {
+						t.Errorf("before it was spent: %v", err)
+					}
+					return
+				}
+				if _, reason := codeOf(t, err); reason != "code_reuse" || len(w.resolver.revoked) != 1 {
+					t.Errorf("after it was spent: %v, revoked %v", err, w.resolver.revoked)
+				}
+				for id, g := range w.resolver.grants {
+					if g.state != "ended" {
+						t.Errorf("grant %s is %s", id, g.state)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What was agreed to and can't be delivered yields no login either.
+func TestUndelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		for _, fault := range []error{&Error{Code: InvalidGrant, Description: "a license changed", Reason: "license_changed"}, errors.New("disk full")} {
+			c := code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...)))
+			w.onStep = func(name string) {
+				if name == "code.spent" {
+					w.resolver.fails = fault
+				}
+			}
+			if tokens, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); !errors.Is(err, fault) || tokens.Access != (Secret{}) {
+				t.Errorf("got %v", err)
+			}
+			w.onStep, w.resolver.fails = nil, nil
+			row := w.spent[sha256.Sum256([]byte(c))]
+			if f := w.memory.families[row.family]; f.EndedBy != EndedByDelivery {
+				t.Errorf("the family is %+v", f)
+			}
+		}
+	})
+}
+
+// Storage that doesn't answer isn't a refusal, and costs no code.
+func TestStorageFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		c := code(t, b.authorize(t, w.bureau))
+		w.fails = errors.New("disk full")
+		_, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+		if got, _ := codeOf(t, err); got != TemporarilyUnavailable {
+			t.Errorf("got %v", err)
+		}
+		w.fails = nil
+		w.redeem(t, w.bureau, c)
+		if err := w.kept.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Authorize(t.Context(), params(w.bureau), w.browser().Browser, false)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != TemporarilyUnavailable {
+			t.Errorf("without what is kept: %v", err)
+		}
+		_, err = w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, NewHandle().Reveal()))
+		if got, _ := codeOf(t, err); got != TemporarilyUnavailable {
+			t.Errorf("without what is kept: %v", err)
+		}
+	})
+}

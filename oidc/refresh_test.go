@@ -1,0 +1,352 @@
+package oidc
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+func (w *world) refreshed(t testing.TB, c Client, token Secret, scopes ...Scope) Tokens {
+	t.Helper()
+	tokens, err := w.Refresh(t.Context(), c, RefreshRequest{Token: token.Reveal(), Scopes: scopes, RequestID: "r4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+// refusedRefresh returns the reason for which a refresh token is refused, "" if it isn't.
+func (w *world) refusedRefresh(t testing.TB, c Client, token string) string {
+	t.Helper()
+	_, err := w.Refresh(t.Context(), c, RefreshRequest{Token: token, RequestID: "r4"})
+	if err == nil {
+		return ""
+	}
+	if !isInvalidGrant(err) {
+		t.Fatal(err)
+	}
+	return err.(*Error).Reason
+}
+
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		first := b.tokens(t, w.bureau, "scope", "openid profile phone")
+		time.Sleep(20 * time.Minute)
+		writes := w.writes
+		second := w.refreshed(t, w.bureau, first.Refresh)
+		if w.writes != writes+1 {
+			t.Errorf("a refresh took %d durable writes", w.writes-writes)
+		}
+		before, after := part(t, first.ID.Reveal(), 1), part(t, second.ID.Reveal(), 1)
+		for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "sid"} {
+			if before[name] != after[name] {
+				t.Errorf("%s was %v and is %v", name, before[name], after[name])
+			}
+		}
+		if len(after["amr"].([]any)) != 3 || after["nonce"] != nil || after["at_hash"] != accessHash(second.Access) || after["iat"] == before["iat"] {
+			t.Errorf("ID token %v", after)
+		}
+		if _, err := w.CheckAccessToken(t.Context(), second.Access.Reveal()); err != nil {
+			t.Error(err)
+		}
+		third := w.refreshed(t, w.bureau, second.Refresh, ScopeProfile)
+		if JoinScopes(third.Scopes) != "profile" || third.ID != (Secret{}) {
+			t.Errorf("narrowed to %v, ID token: %v", third.Scopes, third.ID != Secret{})
+		}
+		if fourth := w.refreshed(t, w.bureau, third.Refresh); JoinScopes(fourth.Scopes) != "openid profile phone" {
+			t.Errorf("what was narrowed once is %v for ever", fourth.Scopes)
+		}
+	})
+}
+
+func TestRefreshRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		good := tokens.Refresh.Reveal()
+		parts := strings.Split(good, ".")
+		family, number, mac := parts[0], parts[1], parts[2]
+		flipped := []byte(mac)
+		flipped[0] ^= 1
+		queries := w.queries
+		for name, token := range map[string]string{
+			"nothing":            "",
+			"garbage":            "garbage",
+			"a number up":        family + ".2." + mac,
+			"number 0":           family + ".0." + mac,
+			"a negative number":  family + ".-1." + mac,
+			"another spelling":   family + ".01." + mac,
+			"a huge number":      family + ".99999999999999999999." + mac,
+			"another family":     identity.NewID() + "." + number + "." + mac,
+			"another signature":  family + "." + number + "." + string(flipped),
+			"no signature":       family + "." + number + ".",
+			"a fourth part":      good + ".x",
+			"a line break":       good[:len(good)-1] + "\n",
+			"a path":             "../../" + good,
+			"huge":               strings.Repeat("x", 1<<20),
+			"an access token":    tokens.Access.Reveal(),
+			"of another origin":  family + "." + number + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 32)),
+			"with padding bits":  good[:len(good)-1] + nextLetter(good[len(good)-1]),
+			"in capital letters": strings.ToUpper(family) + "." + number + "." + mac,
+		} {
+			if reason := w.refusedRefresh(t, w.bureau, token); reason != "refresh_malformed" {
+				t.Errorf("%s: %q", name, reason)
+			}
+		}
+		if w.queries != queries {
+			t.Error("what nobody made here is looked up")
+		}
+		if reason := w.refusedRefresh(t, w.shop, good); reason != "refresh_client" {
+			t.Errorf("another client's: %q", reason)
+		}
+		_, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: good, Scopes: []Scope{ScopeOpenID, ScopePhone}})
+		if code, reason := codeOf(t, err); code != InvalidScope || reason != "scope_not_granted" {
+			t.Errorf("more scopes: %v", err)
+		}
+		_, err = w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: good, Resources: []string{"https://api.example"}})
+		if code, _ := codeOf(t, err); code != InvalidTarget {
+			t.Errorf("another resource: %v", err)
+		}
+		without := w.bureau
+		without.GrantTypes = []GrantType{GrantCode}
+		_, err = w.Refresh(t.Context(), without, RefreshRequest{Token: good})
+		if code, _ := codeOf(t, err); code != UnauthorizedClient {
+			t.Errorf("a client without the grant: %v", err)
+		}
+		w.refreshed(t, w.bureau, tokens.Refresh) // none of that ended it
+	})
+}
+
+// nextLetter returns a letter of base64url that differs in the lowest bit alone,
+// which 43 letters for 32 bytes leave unused.
+func nextLetter(c byte) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return string(letters[strings.IndexByte(letters, c)^1])
+}
+
+func TestNoRefreshTokenWithoutTheGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.add(t, identity.Government, codes[0], func(s *ClientSpec) {
+			s.GrantTypes, s.Scopes = []GrantType{GrantCode}, []Scope{ScopeOpenID}
+		})
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		if tokens := b.tokens(t, c); tokens.Refresh != (Secret{}) {
+			t.Error("there is a refresh token")
+		}
+	})
+}
+
+// Within ten seconds the token before the newest gets the very same successor,
+// while that is unused; whatever is older ends the family.
+func TestRefreshReuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		start := func() (first, second Tokens) {
+			first = b.tokens(t, w.bureau)
+			time.Sleep(time.Minute)
+			return first, w.refreshed(t, w.bureau, first.Refresh)
+		}
+		ended := func(what string, newest Secret, reason string) {
+			t.Helper()
+			if got := w.refusedRefresh(t, w.bureau, newest.Reveal()); got != "refresh_ended" {
+				t.Errorf("%s: the newest token is then %q", what, got)
+			}
+			found := slices.Collect(maps.Values(w.memory.families))
+			if !slices.ContainsFunc(found, func(f FamilyRecord) bool { return f.EndedBy == reason }) {
+				t.Errorf("%s: no family ended by %s", what, reason)
+			}
+			clear(w.memory.families)
+		}
+
+		first, second := start()
+		time.Sleep(10 * time.Second)
+		again := w.refreshed(t, w.bureau, first.Refresh)
+		if again.Refresh != second.Refresh {
+			t.Error("a retry within the grace got another successor")
+		}
+		time.Sleep(time.Millisecond)
+		if reason := w.refusedRefresh(t, w.bureau, first.Refresh.Reveal()); reason != "refresh_reuse" {
+			t.Errorf("after the grace: %q", reason)
+		}
+		if _, err := w.CheckAccessToken(t.Context(), second.Access.Reveal()); err == nil {
+			t.Error("after the reuse the access token lives")
+		}
+		ended("after the grace", second.Refresh, EndedByRefresh)
+
+		first, second = start()
+		third := w.refreshed(t, w.bureau, second.Refresh)
+		if reason := w.refusedRefresh(t, w.bureau, first.Refresh.Reveal()); reason != "refresh_reuse" {
+			t.Errorf("within the grace, with the successor used: %q", reason)
+		}
+		ended("with the successor used", third.Refresh, EndedByRefresh)
+
+		first, second = start()
+		if reason := w.refusedRefresh(t, w.shop, first.Refresh.Reveal()); reason != "refresh_client" {
+			t.Errorf("within the grace, by another client: %q", reason)
+		}
+		w.refreshed(t, w.bureau, second.Refresh)
+	})
+}
+
+// Two that refresh at once get one successor: the loser of the race is within
+// the grace.
+func TestParallelRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		elsewhere, _ := w.node(t, 2)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		var mu sync.Mutex
+		got := map[string]bool{}
+		var all sync.WaitGroup
+		for i := range 16 {
+			p := w.Provider
+			if i%2 == 0 {
+				p = elsewhere
+			}
+			all.Go(func() {
+				next, err := p.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got[next.Refresh.Reveal()] = true
+			})
+		}
+		all.Wait()
+		if len(got) != 1 {
+			t.Errorf("%d successors", len(got))
+		}
+	})
+}
+
+// Offline access outlives the session, and needs consent, now or before.
+func TestOfflineAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		dropped := b.tokens(t, w.bureau, "scope", "openid offline_access")
+		if JoinScopes(dropped.Scopes) != "openid" {
+			t.Errorf("without consent the scopes are %v", dropped.Scopes)
+		}
+		offline := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		again := b.tokens(t, w.bureau, "scope", "openid offline_access")
+		if JoinScopes(offline.Scopes) != "openid offline_access" || JoinScopes(again.Scopes) != "openid offline_access" {
+			t.Errorf("with consent %v, and later %v", offline.Scopes, again.Scopes)
+		}
+		sibling := w.add(t, identity.Government, codes[0], func(*ClientSpec) {})
+		if other := b.tokens(t, sibling, "scope", "openid offline_access"); JoinScopes(other.Scopes) != "openid" {
+			t.Errorf("another client has it too: %v", other.Scopes)
+		}
+		someone := w.browser()
+		someone.session(t, w.li, 1)
+		if other := someone.tokens(t, w.bureau, "scope", "openid offline_access"); JoinScopes(other.Scopes) != "openid" {
+			t.Errorf("another person has given it too: %v", other.Scopes)
+		}
+		if err := w.LogOut(t.Context(), b.Browser); err != nil {
+			t.Fatal(err)
+		}
+		if reason := w.refusedRefresh(t, w.bureau, dropped.Refresh.Reveal()); reason != "refresh_ended" {
+			t.Errorf("without offline access, after the logout: %q", reason)
+		}
+		time.Sleep(89 * 24 * time.Hour)
+		offline = w.refreshed(t, w.bureau, offline.Refresh)
+		time.Sleep(25 * time.Hour)
+		if reason := w.refusedRefresh(t, w.bureau, offline.Refresh.Reveal()); reason != "refresh_expired" {
+			t.Errorf("after 90 days: %q", reason)
+		}
+	})
+}
+
+// A grant that the holder withdrew ends refreshing at once.
+func TestRefreshWithAWithdrawnGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		tokens := w.redeem(t, w.bureau, code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...))))
+		tokens = w.refreshed(t, w.bureau, tokens.Refresh)
+		a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+		if err != nil || a.Grant == "" || tokens.Details != nil {
+			t.Fatalf("refreshed: %+v, %v, details %s", a, err, tokens.Details)
+		}
+		w.resolver.grants[a.Grant].state = "ended"
+		if reason := w.refusedRefresh(t, w.bureau, tokens.Refresh.Reveal()); reason != "refresh_grant_ended" {
+			t.Errorf("refreshing: %q", reason)
+		}
+		_, err = w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+		if _, reason := codeOf(t, err); reason != "token_grant_ended" {
+			t.Errorf("the access token: %v", err)
+		}
+	})
+}
+
+// The reuse of a refresh token revokes the licenses that came with it.
+func TestRefreshReuseRevokesTheGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		first := w.redeem(t, w.bureau, code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...))))
+		w.refreshed(t, w.bureau, w.refreshed(t, w.bureau, first.Refresh).Refresh)
+		if reason := w.refusedRefresh(t, w.bureau, first.Refresh.Reveal()); reason != "refresh_reuse" {
+			t.Fatalf("got %q", reason)
+		}
+		if len(w.resolver.revoked) != 1 || !strings.HasSuffix(w.resolver.revoked[0], " "+GrantTokenRevoked) {
+			t.Errorf("revoked %v", w.resolver.revoked)
+		}
+	})
+}
+
+// A client that is registered for less gets less from then on.
+func TestRefreshAfterTheClientChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau, "scope", "openid profile phone")
+		less := w.bureau
+		less.Scopes = []Scope{ScopeOpenID, ScopeProfile}
+		if next := w.refreshed(t, less, tokens.Refresh); JoinScopes(next.Scopes) != "openid profile" {
+			t.Errorf("scopes %v", next.Scopes)
+		}
+	})
+}
+
+func TestRefreshTokenForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := identity.NewID()
+		for _, n := range []int64{1, 2, 1 << 62} {
+			token, err := w.refreshToken(t.Context(), id, n)
+			if err != nil || !strings.HasPrefix(token.Reveal(), id+"."+strconv.FormatInt(n, 10)+".") || len(token.Reveal()) > 100 {
+				t.Fatalf("%v, %v", token, err)
+			}
+			family, number, err := w.readRefreshToken(t.Context(), token.Reveal())
+			if family != id || number != n || err != nil {
+				t.Errorf("read %s, %d, %v", family, number, err)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"embed"
@@ -73,6 +74,9 @@ type sampleLicense struct {
 	End     *sampleEnding      `json:"end,omitempty"`
 	Replace *sampleReplacement `json:"replace,omitempty"`
 }
+
+// validFrom stands in a sample's fields for its first day of validity.
+const validFrom = "VALID-FROM"
 
 type sampleSuspension struct {
 	Reason string `json:"reason"`
@@ -249,9 +253,10 @@ func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by licens
 
 // request returns what the authority asks for today.
 func (l sampleLicense) request(today party.Date) license.IssueRequest {
+	from := today.AddMonths(l.FromMonths)
 	q := license.IssueRequest{
 		TypeCode: l.TypeCode, Number: l.Number, Holders: l.Holders, AreaCode: l.AreaCode,
-		ValidFrom: today.AddMonths(l.FromMonths), Fields: []byte(l.Fields),
+		ValidFrom: from, Fields: bytes.ReplaceAll(l.Fields, []byte(validFrom), []byte(from.String())),
 	}
 	if l.Months > 0 {
 		q.ValidUntil = q.ValidFrom.AddMonths(l.Months).AddDays(-1)

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -131,6 +132,16 @@ func (p Profile) material(id string) Material {
 		}
 	}
 	return Material{ID: id, Name: id}
+}
+
+// rank returns where in the list a material stands; one that the site doesn't
+// know is last.
+func (p Profile) rank(id string) int {
+	at := slices.IndexFunc(p.Materials, func(m Material) bool { return m.ID == id })
+	if at < 0 {
+		return len(p.Materials)
+	}
+	return at
 }
 
 // discovered returns the provider, which is asked until it has answered once.

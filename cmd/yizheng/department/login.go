@@ -65,7 +65,7 @@ func (s *System) newCase() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cases++
-	return fmt.Sprintf("%s-%s-%03d", s.c.Profile.CasePrefix, time.Now().Format("20060102-150405"), s.cases%1000)
+	return fmt.Sprintf("%s-%s-%03d", s.c.Profile.CasePrefix, time.Now().In(china).Format("20060102-150405"), s.cases%1000)
 }
 
 // push hands an authorization request in.

@@ -2,12 +2,14 @@ package department
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -96,6 +98,10 @@ func (s *System) receive(ctx context.Context, tokens *oauth2.Token, caseNumber s
 			})
 		}
 	}
+	// In the order in which the site names them.
+	slices.SortStableFunc(c.Materials, func(a, b receivedMaterial) int {
+		return cmp.Compare(s.c.Profile.rank(a.ID), s.c.Profile.rank(b.ID))
+	})
 	for i := range c.Materials {
 		s.read(ctx, c, &c.Materials[i])
 	}

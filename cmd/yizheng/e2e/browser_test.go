@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -87,6 +90,10 @@ func (b *browser) resize(s size) {
 		if _, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 			Width: s.width, Height: s.height, DeviceScaleFactor: 1, Mobile: s == phone,
 		}); err != nil {
+			return err
+		}
+		// A tab behind another one behaves as if it were in front.
+		if _, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 			return err
 		}
 		_, err := cdp.Call(ctx, t, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: s == phone})
@@ -249,7 +256,19 @@ func (b *browser) silent(texts ...string) {
 // back is the browser's back button.
 func (b *browser) back() {
 	b.t.Helper()
-	b.do("back", chromedp.NavigateBack())
+	b.do("back", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		h, err := cdp.Call(ctx, t, page.GetNavigationHistory, cdp.Empty{})
+		if err != nil {
+			return err
+		}
+		if h.CurrentIndex == 0 {
+			return errors.New("there is nothing to go back to")
+		}
+		before := h.Entries[h.CurrentIndex-1].ID
+		_, err = cdp.Call(ctx, t, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: before})
+		return err
+	}))
+	time.Sleep(300 * time.Millisecond) // a page from the cache fires nothing that could be waited for
 }
 
 // at returns where the browser is.
@@ -260,6 +279,21 @@ func (b *browser) at() *url.URL {
 		b.t.Fatal(err)
 	}
 	return u
+}
+
+// cookies returns all of the browser's cookies.
+func (b *browser) cookies() []*network.Cookie {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	found, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]*network.Cookie, error) {
+		r, err := cdp.Call(ctx, t, storage.GetCookies, storage.GetCookiesParams{})
+		return r.Cookies, err
+	})
+	if err != nil {
+		b.fail("looking at the cookies: %v", err)
+	}
+	return found
 }
 
 // shoot saves a picture of the whole page.

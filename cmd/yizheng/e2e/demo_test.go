@@ -58,8 +58,9 @@ type demo struct {
 	} `json:"licenses"`
 	People      []person `json:"people"`
 	Departments []struct {
-		Name string `json:"name"`
-		URL  string `json:"url"`
+		Name   string `json:"name"`
+		URL    string `json:"url"`
+		Listen string `json:"listen"`
 	} `json:"departments"`
 	MessagesURL string `json:"messages_url"`
 
@@ -78,13 +79,19 @@ type person struct {
 // startDemo starts a demo of the test's own. It ends with the test.
 func startDemo(t *testing.T, args ...string) *demo {
 	t.Helper()
+	return startDemoIn(t, nil, args...)
+}
+
+// startDemoIn starts a demo with more in its environment.
+func startDemoIn(t *testing.T, env []string, args ...string) *demo {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &demo{ended: make(chan struct{}), stderr: &bytes.Buffer{}}
 	d.cmd = exec.Command(path, append([]string{"demo", "--json", "--listen", "localhost:0", "--log-level", "warn"}, args...)...)
-	d.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	d.cmd.Env = append(append(os.Environ(), "TMPDIR="+t.TempDir()), env...)
 	d.cmd.Stderr = d.stderr
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

@@ -61,7 +61,7 @@ func (partyCoding) Schema(huma.Registry) *huma.Schema {
 }
 
 // newOpenAPI returns the frame of the document.
-func newOpenAPI(issuer string) *huma.OpenAPI {
+func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	schemas.RegisterTypeAlias(typeOf[party.Date](), typeOf[civilDate]())
 	schemas.RegisterTypeAlias(typeOf[party.USCC](), typeOf[creditCode]())
@@ -70,6 +70,21 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[license.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.ItemCode](), typeOf[itemCode]())
+	flows := &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
+		TokenURL: issuer + tokenPath,
+		Scopes: map[string]string{
+			string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
+			string(oidc.ScopeItemWrite):    "define, publish and retire service items",
+			string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
+			string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
+		},
+	}}
+	if people {
+		flows.AuthorizationCode = &huma.OAuthFlow{
+			AuthorizationURL: issuer + authorizePath, TokenURL: issuer + tokenPath, RefreshURL: issuer + tokenPath,
+			Scopes: map[string]string{string(oidc.ScopeOpenID): "a person's login; its grant of licenses, if there is one, is part of the token"},
+		}
+	}
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -92,16 +107,8 @@ func newOpenAPI(issuer string) *huma.OpenAPI {
 		Components: &huma.Components{
 			Schemas: schemas,
 			SecuritySchemes: map[string]*huma.SecurityScheme{"client": {
-				Type: "oauth2", Description: "Client credentials; the token goes into the Authorization header.",
-				Flows: &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
-					TokenURL: issuer + tokenPath,
-					Scopes: map[string]string{
-						string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
-						string(oidc.ScopeItemWrite):    "define, publish and retire service items",
-						string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
-						string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
-					},
-				}},
+				Type: "oauth2", Description: "Client credentials, or a person's login; the token goes into the Authorization header.",
+				Flows: flows,
 			}},
 		},
 	}

@@ -193,7 +193,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 }
 
 // overJSON returns a value as it comes out of JSON.
-func overJSON(t *testing.T, v any) (out any) {
+func overJSON(t testing.TB, v any) (out any) {
 	t.Helper()
 	mustOf(t)(json.Unmarshal([]byte(text(t, v)), &out))
 	return out

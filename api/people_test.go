@@ -35,7 +35,6 @@ func (p *phone) Send(_ context.Context, m identity.Message) error {
 	return nil
 }
 
-
 // addPeople makes what people's logins need.
 func (s *service) addPeople(t testing.TB, c *oidc.Config) {
 	t.Helper()

@@ -111,7 +111,7 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s := &Server{
-		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer),
+		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
 		verifying: newTurnstile(l.Verifying, l.VerifyQueue),

@@ -20,13 +20,21 @@ import (
 type serveCmd struct {
 	settings
 	ephemeral
+	messaging
 	listening
 }
 
 // Run runs the service until a signal ends it.
 func (c *serveCmd) Run(p *process) error {
 	log := c.logger(p)
-	s, err := c.start(p.ctx, log, outside{})
+	sender, err := c.sender()
+	if err != nil {
+		return err
+	}
+	if sender == nil {
+		log.Warn("no SMS gateway is set (--sms-url): nobody gets a code, so there is no second factor, and no license is released in a login")
+	}
+	s, err := c.start(p.ctx, log, outside{sender: sender})
 	if err != nil {
 		return err
 	}

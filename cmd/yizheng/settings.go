@@ -13,6 +13,11 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"yizheng.internal/api"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
 )
 
 // settings say where an installation is. Every command that opens one has them.
@@ -51,6 +56,35 @@ type root struct {
 // ephemeral says where the service keeps what may be lost at any time.
 type ephemeral struct {
 	RedisURL string `name:"redis-url" help:"Redis for what may be lost: logins under way, counters of tries. redis://HOST/DB, or rediss:// with TLS. Without it they lie in memory, which is for one node alone. With a password, better in the environment." env:"YIZHENG_REDIS_URL" placeholder:"URL" group:"Settings:"`
+}
+
+// messaging says how one-time codes get to phones.
+type messaging struct {
+	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, text, code}. Without it nobody gets a code, so there is no second factor and no license is released." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
+	SMSSecretFile string `name:"sms-secret-file" help:"File with the secret that the gateway gets as a bearer token; nobody else may read it." env:"YIZHENG_SMS_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
+	SMSPrivate    bool   `name:"sms-private" help:"The gateway may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_SMS_PRIVATE" group:"Settings:"`
+}
+
+// sender returns what sends messages, or nil if nothing is set.
+func (m messaging) sender() (identity.Sender, error) {
+	if m.SMSURL == "" {
+		if m.SMSSecretFile != "" {
+			return nil, usage("--sms-url is missing, to go with --sms-secret-file")
+		}
+		return nil, nil
+	}
+	if m.SMSSecretFile == "" {
+		return nil, usage("--sms-secret-file is missing, to go with --sms-url")
+	}
+	secret, err := signing.ReadPassphraseFile(m.SMSSecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("--sms-secret-file: %w", err)
+	}
+	sms, err := api.NewSMS(api.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
+	if err != nil {
+		return nil, usage("--sms-url: %w", err)
+	}
+	return sms, nil
 }
 
 // listening says where the service listens.

@@ -146,7 +146,7 @@ func (v *visit) respond(r *oidc.Response) error {
 	case v.r.Method == http.MethodPost && origin(r.RedirectURI) == "":
 		// The policy of the page before can't have named this address, so that the
 		// browser would not follow a redirect there.
-		v.frame.Quiet = true
+		v.frame.Quiet, v.frame.Passing = true, true
 		v.w.Header().Set("Refresh", "0;url="+r.RedirectURI)
 		return v.show(http.StatusOK, web.Onward{To: r.RedirectURI})
 	}
@@ -160,7 +160,7 @@ func (v *visit) postResponse(r *oidc.Response) error {
 	for _, p := range r.Parameters {
 		view.Fields = append(view.Fields, web.Field{Name: p.Name, Value: p.Value})
 	}
-	v.frame.Quiet, v.frame.Nonce = true, nonce()
+	v.frame.Quiet, v.frame.Passing, v.frame.Nonce = true, true, nonce()
 	v.allow(r.RedirectURI)
 	if v.target == "" {
 		v.target = "http:" // an IPv6 loopback address, which a policy can't name

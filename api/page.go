@@ -177,7 +177,7 @@ func origin(uri string) string {
 func nonce() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawStdEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // preferences sets language and text size, and leads back.

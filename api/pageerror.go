@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 )
 
 // pageError is a refusal that is shown as a page. The key names its texts.
@@ -105,7 +106,20 @@ func explainedPage(err error) (problem, bool) {
 		}
 		return p, true
 	}
+	if passes(err) {
+		return problem{Status: http.StatusServiceUnavailable, Reason: "unavailable", retryAfter: 5}, true
+	}
 	return problem{}, false
+}
+
+// passes reports whether the provider or the identity service can't answer at
+// the moment: a store that is down.
+func passes(err error) bool {
+	if e, ok := errors.AsType[*oidc.Error](err); ok {
+		return e.Code == oidc.TemporarilyUnavailable
+	}
+	e, ok := errors.AsType[*identity.Error](err)
+	return ok && (e.Reason == "unavailable" || e.Reason == "busy")
 }
 
 // asker returns whose client the page's address names, so that a person finds

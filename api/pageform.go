@@ -81,10 +81,24 @@ func requestParameters(form url.Values) (oidc.Parameters, error) {
 func (v *visit) form() (url.Values, error) { return v.formOf(maxForm) }
 
 func (v *visit) formOf(most int64) (url.Values, error) {
-	if err := v.s.crossOrigin.Check(v.r); err != nil {
-		return nil, &pageError{status: http.StatusForbidden, key: "form"}
+	if !v.s.sameOrigin(v.r) {
+		return nil, errForm()
 	}
 	return readPosted(v.w, v.r, most)
+}
+
+// sameOrigin reports whether a form comes from a page of ours, as far as the
+// browser says: by Sec-Fetch-Site, or else, if it is older than 2023, by Origin.
+// One that says neither is held by the form's token alone.
+func (s *Server) sameOrigin(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none": // none: by the person's own hand, such as a reload
+		return true
+	case "":
+		from := r.Header.Get("Origin")
+		return from == "" || from == origin(s.c.Issuer)
+	}
+	return false
 }
 
 // checked reports whether a form's token is that of this browser, session and purpose.

@@ -33,6 +33,9 @@ func (s *Server) private(assurance int, section string, h func(v *visit, who oid
 		if err != nil && !errors.Is(err, oidc.ErrNoSession) {
 			return err
 		}
+		if err := v.takeTurn(); err != nil {
+			return err
+		}
 		v.bind()
 		here := localPath(v.r.URL.RequestURI())
 		step, err := s.c.Provider.Visit(v.r.Context(), here, assurance, v.browser)

@@ -81,8 +81,6 @@ type Server struct {
 	people    *addressLimit         // of tries to log in
 	askers    *addressLimit         // of authorization requests
 	verifying *turnstile
-	// crossOrigin refuses forms that another site sent.
-	crossOrigin *http.CrossOriginProtection
 }
 
 // New checks c and returns a Server.
@@ -115,10 +113,6 @@ func New(c Config) (*Server, error) {
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
 		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
-	}
-	s.crossOrigin = http.NewCrossOriginProtection()
-	if err := s.crossOrigin.AddTrustedOrigin(origin(c.Issuer)); err != nil {
-		return nil, fmt.Errorf("api: the issuer's origin: %w", err)
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {

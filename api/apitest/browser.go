@@ -19,6 +19,8 @@ type Browser struct {
 	// Stop reports whether the browser stays where it is instead of going to a
 	// URL: at a client's, whose answer the test takes itself. Nil: it goes everywhere.
 	Stop func(*url.URL) bool
+	// Refuse has it keep no cookies, as people set up theirs.
+	Refuse bool
 
 	jar    *cookiejar.Jar
 	client *http.Client
@@ -123,6 +125,9 @@ func (b *Browser) once(r *http.Request) (*Page, error) {
 	for _, c := range b.jar.Cookies(r.URL) {
 		r.AddCookie(c)
 	}
+	if r.Header.Get("Accept") == "" {
+		r.Header.Set("Accept", "text/html,application/xhtml+xml")
+	}
 	answer, err := b.client.Do(r)
 	if err != nil {
 		return nil, err
@@ -132,7 +137,9 @@ func (b *Browser) once(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.jar.SetCookies(r.URL, answer.Cookies())
+	if !b.Refuse {
+		b.jar.SetCookies(r.URL, answer.Cookies())
+	}
 	b.set = append(b.set, answer.Cookies()...)
 	p := &Page{URL: r.URL, Status: answer.StatusCode, Header: answer.Header, Body: string(body), b: b}
 	p.root, err = html.Parse(strings.NewReader(p.Body))

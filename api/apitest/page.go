@@ -45,8 +45,27 @@ func (p *Page) Form(button string) *Form {
 	if form == nil {
 		p.b.T.Fatalf("%s: no form has a button %q:\n%d %s", p.URL, button, p.Status, p.Body)
 	}
+	return p.formOf(form, n)
+}
+
+// FormAt returns the page's first form that is sent to a path, as if by a button
+// without a name.
+func (p *Page) FormAt(path string) *Form {
+	p.b.T.Helper()
+	for d := range p.root.Descendants() {
+		if d.Data == "form" && attribute(d, "action") == path {
+			return p.formOf(d, nil)
+		}
+	}
+	p.b.T.Fatalf("%s: no form goes to %s:\n%d %s", p.URL, path, p.Status, p.Body)
+	return nil
+}
+
+// formOf returns a form that is sent by one of its buttons, or by none.
+func (p *Page) formOf(form, n *html.Node) *Form {
+	p.b.T.Helper()
 	if method := attribute(form, "method"); !strings.EqualFold(method, "post") {
-		p.b.T.Fatalf("%s: the form of %q has the method %q", p.URL, button, method)
+		p.b.T.Fatalf("%s: a form has the method %q", p.URL, method)
 	}
 	action, err := p.URL.Parse(attribute(form, "action"))
 	if err != nil {
@@ -106,6 +125,9 @@ func (p *Page) Names(prefix string) []string {
 	}
 	return names
 }
+
+// Browser returns the browser that shows the form.
+func (f *Form) Browser() *Browser { return f.page.b }
 
 // Request returns the form's request, for a browser to send.
 func (f *Form) Request() *http.Request { return f.page.b.form(f.Action, f.Values) }

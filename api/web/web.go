@@ -117,6 +117,7 @@ type Frame struct {
 	Notice    string // key of a text about what was just done, without "notice."
 	Posted    bool   // the page answers a form: reloading it shall not send that again
 	Quiet     bool   // without the menu and the links at the foot
+	Passing   bool   // the page leads on at once: nobody comes back to it
 }
 
 // page is what templates see.

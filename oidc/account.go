@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"yizheng.internal/oidc/identity"
 )
@@ -13,7 +14,8 @@ type accountState struct {
 	party    string
 	disabled bool // or gone
 	proofing int
-	phone    bool // a second factor can be asked for
+	phone    bool      // a second factor can be asked for
+	password time.Time // when it was set: sessions from before it are over
 }
 
 const maxCachedAccounts = 16384
@@ -27,7 +29,7 @@ func (p *Provider) readAccount(ctx context.Context, id string) (accountState, er
 	if err != nil {
 		return accountState{}, unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
-	return accountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != ""}, nil
+	return accountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != "", a.Password.Set}, nil
 }
 
 // account returns an account's state, at most 2 seconds old.

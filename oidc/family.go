@@ -131,6 +131,9 @@ func (p *Provider) checkAbout(ctx context.Context, session string, who *about) e
 	if a.disabled || a.party != who.Party {
 		return overError("account_disabled")
 	}
+	if session != "" && who.AuthTime < a.password.Unix() {
+		return overError("session_ended")
+	}
 	return nil
 }
 

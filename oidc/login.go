@@ -88,6 +88,9 @@ func (p *Provider) findLogin(ctx context.Context, b Browser) (*login, error) {
 	if l.account.disabled {
 		return nil, p.endSession(ctx, l, Actor{l.body.Account, b.RequestID}, EndedByDisabled)
 	}
+	if l.body.AuthTime.Before(l.account.password) { // whoever knew the old one is out
+		return nil, p.endSession(ctx, l, Actor{l.body.Account, b.RequestID}, EndedByPassword)
+	}
 	if now.Sub(r.Seen) >= p.seenEvery() {
 		return l, p.seen(ctx, l, now)
 	}

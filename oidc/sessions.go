@@ -15,6 +15,7 @@ const (
 	EndedByHolder   = "holder"        // the person ended it from elsewhere
 	EndedByReplaced = "replaced"      // somebody else logged in at the same browser
 	EndedByDisabled = "disabled"      // the account was disabled
+	EndedByPassword = "password"      // the account got another password
 	EndedByCode     = "code_reuse"    // its authorization code came twice
 	EndedByRefresh  = "refresh_reuse" // an old refresh token of it came
 	EndedByClient   = "client"        // its client revoked it
@@ -78,6 +79,9 @@ func (p *Provider) Sessions(ctx context.Context, s Session) ([]Session, error) {
 		}
 		if l.body.Party != s.Party.ID {
 			continue // a lookup key leads to it that isn't its person's
+		}
+		if l.body.AuthTime.Before(l.account.password) {
+			continue // over, as soon as it is used
 		}
 		one := l.shown(s.Party)
 		one.Current = one.ID == s.ID

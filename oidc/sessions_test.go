@@ -318,3 +318,45 @@ func TestLogoutRefuses(t *testing.T) {
 		}
 	})
 }
+
+// Another password ends what was begun with the old one, but for offline access,
+// which the holder ends in the portal.
+func TestPasswordEndsSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		offline := b.tokens(t, w.shop, "scope", "openid offline_access", "prompt", "consent")
+		time.Sleep(2 * time.Second)
+		ticket, err := w.people.SetupTicket(t.Context(), "cli", w.zhang.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.people.SetPassword(t.Context(), ticket, "四个词 walnut 轮船 27", "r"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+			t.Error("its access token lives")
+		}
+		_, err = w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()})
+		if _, reason := codeOf(t, err); reason != "refresh_session_ended" {
+			t.Errorf("its refresh token lives: %v", err)
+		}
+		if _, err = w.Refresh(t.Context(), w.shop, RefreshRequest{Token: offline.Refresh.Reveal()}); err != nil {
+			t.Errorf("offline access ended: %v", err)
+		}
+		if b.live(t) {
+			t.Error("the session lives")
+		}
+		if !strings.Contains(strings.Join(w.results(), ","), "session.end password") {
+			t.Errorf("events %v", w.results())
+		}
+		b.session(t, w.zhang, 1)
+		time.Sleep(time.Minute)
+		if !b.live(t) {
+			t.Error("the session after it ended")
+		}
+	})
+}

@@ -57,29 +57,27 @@ class Browser {
 
   has (id) { return this.text.includes(`id="${id}"`) }
 
-  // fields returns the first form's fields as they stand: what is ticked, and of
-  // each group of options the first.
-  fields (wanted = () => true) {
+  // form returns the first form's address and fields as they stand: what is
+  // ticked, and of each group of options the first.
+  form (wanted) {
     const html = this.text.split('<form').slice(1).map(f => f.split('</form>')[0]).find(wanted)
     check(html, `no form on the page at ${this.url}`)
+    const attribute = (tag, name) => new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1].replace(/&#43;/g, '+').replace(/&#34;/g, '"').replace(/&amp;/g, '&')
     const fields = []
     const chosen = new Set()
     for (const [tag] of html.matchAll(/<input[^>]*>/g)) {
-      const at = name => new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1].replace(/&#43;/g, '+').replace(/&#34;/g, '"').replace(/&amp;/g, '&')
-      const name = at('name')
-      if (!name || (at('type') === 'checkbox' && !/\schecked/.test(tag))) continue
-      if (at('type') === 'radio') {
-        if (chosen.has(name)) continue
-        chosen.add(name)
-      }
-      fields.push([name, at('value') ?? ''])
+      const name = attribute(tag, 'name')
+      const type = attribute(tag, 'type')
+      if (!name || (type === 'checkbox' && !/\schecked/.test(tag)) || (type === 'radio' && chosen.has(name))) continue
+      if (type === 'radio') chosen.add(name)
+      fields.push([name, attribute(tag, 'value') ?? ''])
     }
-    return fields
+    return { action: new URL(attribute(html, 'action') ?? '', this.url).href, fields }
   }
 
-  submit (more, wanted) {
-    const fields = this.fields(wanted).filter(([name]) => !(name in more))
-    return this.go(this.url.href, form([...fields, ...Object.entries(more)]))
+  submit (more, wanted = () => true) {
+    const { action, fields } = this.form(wanted)
+    return this.go(action, form([...fields.filter(([name]) => !(name in more)), ...Object.entries(more)]))
   }
 }
 

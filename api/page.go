@@ -123,6 +123,9 @@ func (v *visit) show(status int, view web.View) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", string(f.Lang))
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5") // seconds, as the API says
+	}
 	v.w.WriteHeader(status)
 	_, _ = v.w.Write(body) // or else the browser is gone
 	return nil

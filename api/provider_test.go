@@ -176,7 +176,7 @@ func (x *provider) token(t *testing.T) string {
 
 // checkNoStore is part of every test of the token endpoint: whatever the
 // answer, no cache may keep it (RFC 6749 section 5.1).
-func checkNoStore(t *testing.T, a answer) {
+func checkNoStore(t testing.TB, a answer) {
 	t.Helper()
 	if a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Pragma") != "no-cache" {
 		t.Errorf("status %d: Cache-Control %q, Pragma %q", a.StatusCode, a.Header.Get("Cache-Control"), a.Header.Get("Pragma"))

@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,10 @@ func (p *Page) Text(id string) string {
 	if n == nil {
 		return ""
 	}
+	return textOf(n)
+}
+
+func textOf(n *html.Node) string {
 	var s strings.Builder
 	for d := range n.Descendants() {
 		if d.Type == html.TextNode {
@@ -24,6 +29,17 @@ func (p *Page) Text(id string) string {
 		}
 	}
 	return strings.Join(strings.Fields(s.String()), " ")
+}
+
+// String tells in a line what the page is, for failures of tests.
+func (p *Page) String() string {
+	heading := ""
+	for d := range p.root.Descendants() {
+		if d.Type == html.ElementNode && d.Data == "h1" {
+			heading = textOf(d)
+		}
+	}
+	return fmt.Sprintf("%s: %d %q %q to %v", p.URL.Path, p.Status, heading, p.Text("problem"), p.To)
 }
 
 // Form is a form as it stands, to be changed and sent.
@@ -43,7 +59,7 @@ func (p *Page) Form(button string) *Form {
 		form = form.Parent
 	}
 	if form == nil {
-		p.b.T.Fatalf("%s: no form has a button %q:\n%d %s", p.URL, button, p.Status, p.Body)
+		p.b.T.Fatalf("%s: no form has a button %q: %v", p.URL, button, p)
 	}
 	return p.formOf(form, n)
 }
@@ -57,7 +73,27 @@ func (p *Page) FormAt(path string) *Form {
 			return p.formOf(d, nil)
 		}
 	}
-	p.b.T.Fatalf("%s: no form goes to %s:\n%d %s", p.URL, path, p.Status, p.Body)
+	p.b.T.Fatalf("%s: no form goes to %s: %v", p.URL, path, p)
+	return nil
+}
+
+// FormIn returns the first form inside the element with that id, as its first
+// button would send it.
+func (p *Page) FormIn(id string) *Form {
+	p.b.T.Helper()
+	if n := byID(p.root, id); n != nil {
+		for form := range n.Descendants() {
+			if form.Data != "form" {
+				continue
+			}
+			for d := range form.Descendants() {
+				if d.Data == "button" {
+					return p.formOf(form, d)
+				}
+			}
+		}
+	}
+	p.b.T.Fatalf("%s: no form is in %q: %v", p.URL, id, p)
 	return nil
 }
 
@@ -165,7 +201,7 @@ func (p *Page) LogIn(who Person) *Page {
 			return p
 		}
 	}
-	p.b.T.Fatalf("%s: the login doesn't end:\n%d %s", p.URL, p.Status, p.Body)
+	p.b.T.Fatalf("%s: the login doesn't end: %v", p.URL, p)
 	return p
 }
 

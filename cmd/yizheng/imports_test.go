@@ -89,7 +89,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
 			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"github.com/emmansun/gmsm", "github.com/ncruces/go-sqlite3"},
+		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

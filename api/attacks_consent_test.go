@@ -1,0 +1,237 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"yizheng.internal/api/apitest"
+)
+
+// grantsOf returns how many live grants a person sees.
+func (s *stage) grantsOf(t *testing.T, b *apitest.Browser) int {
+	t.Helper()
+	p := b.Get(s.url + "/grants")
+	if p.Status != http.StatusOK {
+		t.Fatalf("the grants' page: %v", p)
+	}
+	return len(p.Choices("grant"))
+}
+
+// A consent form that is sent again, double-clicked or replayed, makes no second
+// grant and no second code.
+func TestAttackConsentReplay(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	b := s.browser(t)
+	f := s.clinic.licensed()
+	form := agreeToAll(f.toConsent(t, b, s.alice))
+	first := f.code(t, form.Send())
+	k := f.redeem(t, first).tokens(t)
+	for range 2 {
+		p := form.Send()
+		if p.To == nil && p.Status < 400 {
+			t.Errorf("the form sent again: %v", p)
+		}
+		if p.To == nil {
+			continue
+		}
+		// A second click gets a code, for its browser shows the second answer; but the grant was delivered for the first.
+		if again := f.redeem(t, p.To.Query().Get("code")); again.StatusCode == http.StatusOK {
+			t.Errorf("the form sent again yields %s", again.body)
+		}
+	}
+	if n := s.grantsOf(t, b); n != 1 {
+		t.Errorf("there are %d grants, want 1", n)
+	}
+	s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
+
+	// In another request of the same browser it is worth nothing.
+	other := s.clinic.licensed()
+	page := other.toConsent(t, b, s.alice)
+	own := agreeToAll(page)
+	for _, name := range []string{"form", "shown", "token"} {
+		own.Values.Set(name, form.Values.Get(name))
+	}
+	if p := own.Send(); p.To != nil && p.To.Query().Has("code") {
+		t.Errorf("a form of an earlier request was taken: %v", p.To)
+	}
+	if n := s.grantsOf(t, b); n != 1 {
+		t.Errorf("there are %d grants, want 1", n)
+	}
+}
+
+// What a consent form says is checked against what was offered: nothing can be
+// put into it.
+func TestAttackConsentAltered(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	b, other := s.browser(t), s.browser(t)
+	bobs := s.clinic.licensed().toConsent(t, other, s.bob) // another person's license, as their form names it
+	name := bobs.Names("license-")[0]
+	theirs := bobs.Choices(name)[0]
+	for what, alter := range map[string]func(v url.Values){
+		"another person's license": func(v url.Values) { v.Set(name, theirs) },
+		"both":                     func(v url.Values) { v.Add(name, theirs) },
+		"another version":          func(v url.Values) { v.Set(name, strings.Replace(v.Get(name), "1", "2", 1)+"0") },
+		"nonsense":                 func(v url.Values) { v.Set(name, "../../etc/passwd") },
+		"a material more":          func(v url.Values) { v.Set("license-passport", v.Get(name)) },
+		"a field more":             func(v url.Values) { v.Add("part", v.Get(name)+":fields/secret") },
+		"a field of another":       func(v url.Values) { v.Add("part", theirs+":fields/grade") },
+		"the whole license":        func(v url.Values) { v.Add("part", v.Get(name)+":*") },
+		"another hash":             func(v url.Values) { v.Set("shown", bobs.Form("approve").Values.Get("shown")) },
+		"no hash":                  func(v url.Values) { v.Del("shown") },
+		"a form id of one's own":   func(v url.Values) { v.Set("form", strings.Repeat("A", len(v.Get("form")))) },
+		"no form id":               func(v url.Values) { v.Del("form") },
+		"another person's form":    func(v url.Values) { v.Set("form", bobs.Form("approve").Values.Get("form")) },
+		"a thousand parts": func(v url.Values) {
+			for range 1000 {
+				v.Add("part", v.Get(name)+":fields/grade")
+			}
+		},
+	} {
+		f := s.clinic.licensed()
+		form := agreeToAll(f.toConsent(t, b, s.alice))
+		alter(form.Values)
+		p := form.Send()
+		if p.To == nil || !p.To.Query().Has("code") {
+			continue
+		}
+		// Whatever was taken of it: no more than was offered.
+		k := f.redeem(t, p.To.Query().Get("code")).tokens(t)
+		for _, d := range k.Details {
+			for _, m := range d.Materials {
+				if m.License != "" && m.License != s.alicesLicense || m.Material != "operator-certificate" ||
+					slices.ContainsFunc(m.Fields, func(part string) bool {
+						return !slices.Contains([]string{"number", "holders", "fields/category", "fields/grade"}, part)
+					}) {
+					t.Errorf("%s: granted %+v", what, m)
+				}
+			}
+		}
+		if !slices.Contains([]string{"a material more", "a field more", "a field of another", "the whole license", "a thousand parts", "both"}, what) {
+			t.Errorf("%s: the consent was taken", what)
+		}
+	}
+}
+
+// Sensitive parts are released only with a yes of their own.
+func TestAttackSensitiveByDefault(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	f := s.clinic.licensed()
+	p := f.toConsent(t, s.browser(t), s.alice)
+	k := f.redeem(t, f.code(t, p.Form("approve").Send())).tokens(t)
+	if m := k.Details[0].Materials[0]; slices.Contains(m.Fields, "fields/grade") || !slices.Contains(m.Fields, "fields/category") {
+		t.Errorf("granted %v", m.Fields)
+	}
+	a := s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
+	if v := s.verifyCredential(t, a.member("credential")); v.License["fields"].(object)["grade"] != nil {
+		t.Errorf("released %v", v.License)
+	}
+}
+
+// A license that changes while the holder reads about it isn't agreed to: what
+// holds now is shown first.
+func TestAttackChangedBeforeConsent(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	b := s.browser(t)
+	f := s.clinic.licensed()
+	form := agreeToAll(f.toConsent(t, b, s.alice))
+	s.replaceLicense(t)
+	p := form.Send()
+	if p.To != nil || !p.Has("approve") {
+		t.Fatalf("after the change: %d to %v", p.Status, p.To)
+	}
+	if s.grantsOf(t, b) != 0 {
+		t.Error("a grant was made")
+	}
+	k := f.redeem(t, f.code(t, agreeToAll(p).Send())).tokens(t)
+	if m := k.Details[0].Materials[0]; m.Version != 2 {
+		t.Errorf("granted %+v", m)
+	}
+}
+
+// A license that changes between the consent and the delivery, or between that
+// and the reading, is left out with the reason: nobody gets a version that the
+// holder didn't see, or one that is no longer good.
+func TestAttackChangedAfterConsent(t *testing.T) {
+	for name, change := range map[string]struct {
+		do     func(s *stage, t *testing.T)
+		reason string
+	}{
+		"replaced":  {(*stage).replaceLicense, "license_superseded"},
+		"suspended": {func(s *stage, t *testing.T) { s.changeLicense(t, "suspend", reasoned{"样例"}) }, "license_suspended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, stageConfig{})
+			b := s.browser(t)
+			delivered := s.clinic.licensed()
+			k := delivered.loggedIn(t, b, s.alice)
+			agreed := s.clinic.licensed()
+			code := agreed.through(t, b, s.alice)
+			change.do(s, t)
+			later := agreed.redeem(t, code).tokens(t)
+			if m := later.Details[0].Materials[0]; m.UseCode != "" || m.Reason != change.reason {
+				t.Errorf("delivered %+v, want the reason %s", m, change.reason)
+			}
+			a := s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusConflict, change.reason)
+			if a.member("credential") != "" {
+				t.Errorf("released: %s", a.body)
+			}
+		})
+	}
+}
+
+func (s *stage) replaceLicense(t *testing.T) {
+	t.Helper()
+	body := merge(issueBody(sampleNumber, object{"fields": object{"category": sampleField, "grade": 4}, "kind": "change", "reason": "样例"}), object{"type_code": nil})
+	s.changeLicense(t, "replace", body)
+}
+
+func (s *stage) changeLicense(t *testing.T, act string, body any) {
+	t.Helper()
+	s.call(t, s.department, "POST", "/v1/licenses/"+s.alicesLicense+"/"+act, body).want(t, http.StatusOK, "")
+}
+
+// A person's pages show nothing of another person's, whatever the address says.
+func TestAttackAnotherPersonsPages(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	b := s.browser(t)
+	f := s.clinic.licensed()
+	k := f.loggedIn(t, b, s.alice)
+	s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
+	mine := b.Get(s.url + "/licenses/" + s.alicesLicense)
+	if mine.Status != http.StatusOK || !strings.Contains(mine.Body, sampleNumber) {
+		t.Fatalf("the holder's own license: %v", mine)
+	}
+	other := s.browser(t)
+	s.clinic.licensed().loggedIn(t, other, s.bob)
+	unknown := strings.Repeat("a", len(s.alicesLicense))
+	theirs, none := other.Get(s.url+"/licenses/"+s.alicesLicense), other.Get(s.url+"/licenses/"+unknown)
+	if theirs.Status != http.StatusNotFound || none.Status != theirs.Status || strings.Contains(theirs.Body, sampleNumber) {
+		t.Errorf("another's license: %d, one that isn't there: %d", theirs.Status, none.Status)
+	}
+	// Withdrawing and ending take a form of one's own, and one's own things alone.
+	grant := k.Details[0].Grant
+	form := other.Get(s.url + "/grants").FormIn("grant-" + s.firstGrant(t, other))
+	form.Values.Set("grant", grant)
+	form.Send()
+	if !s.clinic.active(t, k.AccessToken) {
+		t.Error("another person withdrew the grant")
+	}
+	for _, path := range []string{"/licenses", "/records", "/grants", "/sessions"} {
+		if p := other.Get(s.url + path); strings.Contains(p.Body, sampleNumber) || strings.Contains(p.Body, grant) || strings.Contains(p.Body, s.alicesLicense) {
+			t.Errorf("%s shows another person's", path)
+		}
+	}
+}
+
+// firstGrant returns the id of the first live grant on a person's page.
+func (s *stage) firstGrant(t *testing.T, b *apitest.Browser) string {
+	t.Helper()
+	live := b.Get(s.url + "/grants").Choices("grant")
+	if len(live) == 0 {
+		t.Fatal("there is no grant")
+	}
+	return live[0]
+}

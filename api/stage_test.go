@@ -1,0 +1,328 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"yizheng.internal/api/apitest"
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+	"yizheng.internal/storage"
+)
+
+// The attack tests play on a stage: a whole service with its pages, people who
+// log in, and two departments' clients, all of it used over HTTP. What an
+// attacker has is what a test has: a browser, a client of their own, and what
+// they stole. docs/design/0006-attacks.md lists attacks, defences and tests.
+
+// stage is one service, of one or more nodes.
+type stage struct {
+	*service      // of the first node; its URL leads to all nodes, one after another
+	c             stageConfig
+	mu            sync.RWMutex
+	nodes         []*node
+	phones        *phones
+	accounts      map[string]string // ids by login
+	alice         apitest.Person    // holds a license
+	bob           apitest.Person    // holds another
+	carol         apitest.Person    // holds none
+	clinic        *relyingParty
+	alicesLicense string        // id
+	garage        *relyingParty // another participant's
+}
+
+// node is one process's worth of the service.
+type node struct {
+	*Server
+	url      string // of this node alone
+	keys     *signing.Installation
+	rules    *oidc.Provider
+	registry *license.Registry
+	people   *identity.Service
+	handler  http.Handler
+	close    func()
+}
+
+// stageConfig says how a stage differs from one node on SQLite and memory.
+type stageConfig struct {
+	Nodes    int
+	Database string // URL; default: SQLite in a new directory
+	Redis    string // URL; default: memory
+	Dir      string // of keys; default: a new one. A second stage goes on with what is there
+	Step     func(string)
+	// Accounts and Ephemeral may put something before the real stores.
+	Accounts  func(identity.Accounts) identity.Accounts
+	Ephemeral func(identity.Ephemeral) identity.Ephemeral
+}
+
+// People and clients of the stage.
+const (
+	alicePassword = "four quiet herons"
+	bobPassword   = "paper lantern tide"
+	alicePhone    = "+8615400000091"
+	bobPhone      = "+8615400000092"
+	carolPassword = "seven slow bridges"
+	carolPhone    = "+8615400000093"
+	carolCitizen  = "110101199003070732"
+	carolName     = "样例𣲗"
+	bobCitizen    = "110101199003077758"
+	bobName       = "样例㛃"
+	bobNumber     = "乙样例编号"
+	clinicURI     = "http://127.0.0.1:9101/callback"
+	garageURI     = "http://127.0.0.1:9102/callback"
+	clinicHome    = "http://127.0.0.1:9101/"
+)
+
+func newStage(t testing.TB, c stageConfig) *stage {
+	t.Helper()
+	s := openStage(t, c)
+	s.populate(t, serviceConfig{})
+	for _, item := range []string{sampleItem, otherItem} {
+		s.publishItem(t, item, itemDefinition(nil))
+	}
+	s.alicesLicense = s.issue(t, sampleNumber).ID
+	s.call(t, s.department, "POST", "/v1/licenses", issueBody(bobNumber, object{
+		"holders": []object{{"name": bobName, "code_type": "111", "code": bobCitizen, "role": "holder"}},
+	}), idempotencyKey, "bob").want(t, 201, "")
+	s.alice = s.register(t, "alice", alicePassword, alicePhone, sampleName, sampleCitizen)
+	s.bob = s.register(t, "bob", bobPassword, bobPhone, bobName, bobCitizen)
+	s.carol = s.register(t, "carol", carolPassword, carolPhone, carolName, carolCitizen)
+	s.clinic = s.relyingParty(t, s.owner(t, departmentUSCC), clinicURI, nil)
+	s.garage = s.relyingParty(t, s.owner(t, strangerUSCC), garageURI, nil)
+	return s
+}
+
+// owner returns the id of the participant with that code.
+func (s *stage) owner(t testing.TB, code string) string {
+	t.Helper()
+	participants, err := s.rules.ListParticipants(t.Context(), "", 100)
+	mustOf(t)(err)
+	for _, p := range participants {
+		if string(p.USCC) == code {
+			return p.ID
+		}
+	}
+	t.Fatalf("no participant has the code %s", code)
+	return ""
+}
+
+// openStage opens the nodes, on what may be there already.
+func openStage(t testing.TB, c stageConfig) *stage {
+	t.Helper()
+	must := mustOf(t)
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	if c.Database == "" {
+		c.Database = "sqlite:" + filepath.Join(c.Dir, "yizheng.db")
+	}
+	s := &stage{service: &service{log: new(buffer), started: time.Now(), dir: c.Dir}, c: c, phones: &phones{}, accounts: map[string]string{}}
+	var turn atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.RLock()
+		n := s.nodes[int(turn.Add(1))%len(s.nodes)]
+		s.mu.RUnlock()
+		n.handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	s.url = front.URL
+	for range max(c.Nodes, 1) {
+		n := s.open(t)
+		s.nodes = append(s.nodes, n)
+		if s.keys == nil {
+			s.keys = n.keys
+		}
+	}
+	ca, err := signing.OpenRoot(filepath.Join(c.Dir, "root"), filepath.Join(c.Dir, "root.pass"))
+	must(err)
+	_, err = s.keys.AddAuthority(t.Context(), ca, signing.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
+	must(err)
+	t.Cleanup(func() {
+		for _, n := range s.nodes {
+			n.close()
+		}
+	})
+	s.Server, s.rules, s.registry = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].registry
+	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return s
+}
+
+// restart puts a new node in the place of each, with nothing of what was in
+// their memory.
+func (s *stage) restart(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, n := range s.nodes {
+		n.close()
+		s.nodes[i] = s.open(t)
+	}
+	s.Server, s.rules, s.registry = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].registry
+}
+
+// open opens a node.
+func (s *stage) open(t testing.TB) *node {
+	t.Helper()
+	c, ctx, must := s.c, t.Context(), mustOf(t)
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opened, err := storage.OpenEphemeral(ctx, c.Redis, storage.Options{Log: log})
+	must(err)
+	var kept identity.Ephemeral = opened
+	if c.Ephemeral != nil {
+		kept = c.Ephemeral(kept)
+	}
+	db, err := storage.Open(ctx, c.Database, storage.Options{Log: log, Step: c.Step})
+	must(err)
+	_, err = db.Admin().Migrate(ctx)
+	must(err)
+	keys, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+		Dir: c.Dir, Records: db.Keys(), RegistryName: "样例证照库", RegistryUSCC: registryUSCC, Log: log,
+	}, time.Now())
+	must(err)
+	stores := db.Provider()
+	n := &node{keys: keys}
+	verifier := signing.NewVerifier(signing.VerifierConfig{})
+	n.registry, err = license.New(ctx, license.Config{
+		Stores: db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
+		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,
+	})
+	must(err)
+	var accounts identity.Accounts = stores
+	if c.Accounts != nil {
+		accounts = c.Accounts(accounts)
+	}
+	n.people, err = identity.NewService(identity.Config{
+		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
+		Sender: s.phones, Proofer: everybody{}, Record: oidc.Recorder(stores), Log: log,
+	})
+	must(err)
+	n.rules, err = oidc.New(oidc.Config{
+		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: keys.Keyrings(), Log: log,
+		Sessions: stores, Families: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
+		Vault: keys.Vault(), Resolver: NewResolver(n.registry), Step: c.Step,
+	})
+	must(err)
+	n.Server, err = New(Config{
+		Issuer: s.url, Registry: n.registry, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people, Ephemeral: kept,
+	})
+	must(err)
+	n.handler = n.Server.Handler()
+	own := httptest.NewServer(n.handler)
+	n.url = own.URL
+	n.close = sync.OnceFunc(func() {
+		own.Close()
+		_, _ = opened.Close(), db.Close() // a node that dies doesn't care
+	})
+	return n
+}
+
+// everybody is a population register that knows whoever is named.
+type everybody struct{}
+
+func (everybody) Proof(context.Context, string, party.Code) (identity.Proofing, error) {
+	return identity.Proofing{Level: 2, Method: "register_match", Source: "样例人口库", At: time.Now()}, nil
+}
+
+// phones keep the messages that were sent.
+type phones struct {
+	mu   sync.Mutex
+	sent []identity.Message
+}
+
+// Send implements [identity.Sender].
+func (p *phones) Send(_ context.Context, m identity.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = append(p.sent, m)
+	return nil
+}
+
+// latest returns the code that was sent last to a phone, or "".
+func (p *phones) latest(phone string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.sent) - 1; i >= 0; i-- {
+		if p.sent[i].Phone == phone {
+			return p.sent[i].Code
+		}
+	}
+	return ""
+}
+
+// codes returns all codes that were sent.
+func (p *phones) codes() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var codes []string
+	for _, m := range p.sent {
+		codes = append(codes, m.Code)
+	}
+	return codes
+}
+
+// register makes an account.
+func (s *stage) register(t testing.TB, login, password, phone, name, citizen string) apitest.Person {
+	t.Helper()
+	account, _, err := s.nodes[0].people.Register(t.Context(), identity.Registration{
+		Name: name, Code: party.Code{Type: party.Citizen, Value: citizen}, LoginName: login, Phone: phone, Password: password, Actor: "cli", RequestID: "test",
+	})
+	mustOf(t)(err)
+	s.accounts[login] = account.ID
+	return apitest.Person{Login: login, Password: password, Code: func() string { return s.phones.latest(phone) }}
+}
+
+// relyingParty is a client at which people log in. It has no server: a browser
+// stops where it is sent there.
+type relyingParty struct {
+	s          *stage
+	id, secret string
+	redirect   string
+}
+
+// relyingParty registers one, changed by change.
+func (s *stage) relyingParty(t testing.TB, participant, redirect string, change func(*oidc.ClientSpec)) *relyingParty {
+	t.Helper()
+	spec := oidc.ClientSpec{
+		Name: "样例业务系统", Participant: participant, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
+		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
+		RedirectURIs: []string{redirect}, HomeURI: strings.TrimSuffix(redirect, "callback"), LogoutURIs: []string{redirect + "/bye"}, IDTokenAlgorithm: signing.ES256, ServiceItems: []string{sampleItem},
+	}
+	if change != nil {
+		change(&spec)
+	}
+	c, secret, err := s.rules.CreateClient(t.Context(), operator, spec)
+	mustOf(t)(err)
+	return &relyingParty{s, c.ID, secret.Reveal(), redirect}
+}
+
+// browser returns a new browser that stops where it leaves the service.
+func (s *stage) browser(t testing.TB) *apitest.Browser {
+	b := apitest.NewBrowser(t)
+	b.Stop = func(u *url.URL) bool { return "http://"+u.Host != s.url }
+	return b
+}
+
+// disable disables a person's account.
+func (s *stage) disable(t testing.TB, who apitest.Person) {
+	t.Helper()
+	_, err := s.nodes[0].people.DisableAccount(t.Context(), "cli", s.accounts[who.Login], true)
+	mustOf(t)(err)
+}
+
+// withoutItems registers a client that asks for no licenses.
+func withoutItems(c *oidc.ClientSpec) { c.ServiceItems = nil }

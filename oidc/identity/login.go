@@ -108,6 +108,9 @@ func (s *Service) claimed(ctx context.Context, logins []login) (claimant, error)
 		return claimant{}, fmt.Errorf("finding an account: %w", err)
 	}
 	account, err := s.openAccount(ctx, r)
+	if err != nil && !there { // its key was purged meanwhile
+		s.decoy.CompareAndSwap(d, nil)
+	}
 	return claimant{account, there}, err
 }
 
@@ -278,7 +281,7 @@ func (s *Service) tryLogin(ctx context.Context, t *tried, typed login, from stri
 		return err
 	}
 	t.add(day, s.c.Sender != nil)
-	if day.n <= monthAfter {
+	if day.n <= monthAfter || s.c.Sender == nil { // nobody shall be refused for a month
 		return nil
 	}
 	month, err := s.count(ctx, ofLoginMonth, now, string(typed.kind), typed.value)

@@ -10,10 +10,10 @@ import (
 
 // Length is what makes a password hard to guess, so it is all that is asked for,
 // and no mixture of characters (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5.0
-// 6.2.1 to 6.2.9). Eight is NIST's least for a password beside a second factor: no
-// license is seen or released without that one, guesses are few (see the limits),
-// and longer ones are what elderly people write on the card. Whoever likes fifteen
-// is welcome: up to 128 are taken whole, and pasting is allowed.
+// section 6.2; ASVS 4 asked for twelve). Eight is NIST's least for a password beside
+// a second factor: no license is seen or released without that one, guesses are few
+// (see the limits), and longer ones are what elderly people write on the card. Up to
+// 128 are taken whole, and pasting is allowed.
 const (
 	minPassword = 8
 	maxPassword = 128

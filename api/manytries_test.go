@@ -41,6 +41,18 @@ func TestManyTries(t *testing.T) {
 		t.Errorf("the ID token says %v", id)
 	}
 	s.app.code(known, who, s.app.request("prompt", "login"))
+
+	// So has whoever got a setup link at a counter, without any phone.
+	a, err := s.people.FindAccount(t.Context(), who.Login)
+	mustOf(t)(err)
+	ticket, err := s.people.SetupTicket(t.Context(), "cli", a.ID)
+	mustOf(t)(err)
+	setUp := s.browser(t)
+	who.Password = "样例 another horse 28"
+	if p := setUp.Get(s.url+setupPath).Press("submit", "ticket", ticket, "password", who.Password, "repeat", who.Password); p.Status != 200 {
+		t.Fatalf("set up: %d %s", p.Status, p.Body)
+	}
+	s.app.code(setUp, who, s.app.request())
 	if n := len(s.phone.codes); n != 1 {
 		t.Errorf("%d codes were sent: a known device needs none, and a wrong guess sends none", n)
 	}

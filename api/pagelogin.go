@@ -154,11 +154,7 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 		}
 	}
 	v.keepSession(cookie)
-	if device, err := v.s.c.Identity.DeviceToken(ctx, account.ID, v.cookie(deviceCookie)); err != nil {
-		v.s.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
-	} else {
-		v.setCookie(deviceCookie, device, year)
-	}
+	v.noteDevice(account)
 	step, err = p.Next(ctx, v.request, v.browser)
 	if err != nil || step.Kind != oidc.StepSecondFactor {
 		return v.onward(step, err)
@@ -168,6 +164,17 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 		return v.onward(step, nil) // the page has a button for trying once more, and says what is wrong then
 	}
 	return v.redirect(sentURL(step, again))
+}
+
+// noteDevice makes the browser a known device of the account, for the limits on
+// wrong passwords.
+func (v *visit) noteDevice(account identity.Account) {
+	device, err := v.s.c.Identity.DeviceToken(v.r.Context(), account.ID, v.cookie(deviceCookie))
+	if err != nil {
+		v.s.c.Log.LogAttrs(v.r.Context(), slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
+		return
+	}
+	v.setCookie(deviceCookie, device, year)
 }
 
 // cancel ends the request that the page belongs to.

@@ -36,7 +36,7 @@ func (s *Server) setup(v *visit) error {
 	if form.Get("password") != form.Get("repeat") {
 		return again(http.StatusUnprocessableEntity, "repeat")
 	}
-	_, err = s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
+	account, err := s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		problem := "other"
 		if s.web.Has("setup.problem." + e.Reason) {
@@ -46,6 +46,7 @@ func (s *Server) setup(v *visit) error {
 	} else if err != nil {
 		return err
 	}
+	v.noteDevice(account) // they were given the ticket: however many tries there were, they come in here
 	v.notify("password_set")
 	return v.redirect("/")
 }

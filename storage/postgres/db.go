@@ -2,7 +2,7 @@
 // native pool. It implements the stores that license, oidc and signing declare.
 //
 // A change is one transaction in two round trips: all its statements travel
-// together, then COMMIT. What must not happen twice is decided by a unique index
+// together, then COMMIT. One of a single statement takes one. What must not happen twice is decided by a unique index
 // or a row lock, so any number of nodes may share a database.
 //
 // # Behind PgBouncer
@@ -102,12 +102,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-// prepare readies a new connection: times come back in UTC, and commits wait for the disk.
+// prepare readies a new connection: times come back in UTC, commits wait for the
+// disk, and statements are planned once.
 func (db *DB) prepare(ctx context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 	if db.pooled {
 		return nil // the session isn't ours; see write
+	}
+	if _, err := conn.PgConn().Exec(ctx, ourSession).ReadAll(); err != nil {
+		return err
 	}
 	_, err := conn.Exec(ctx, waitForDisk, false)
 	return err

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/license"
+	"yizheng.internal/oidc"
 )
 
 // A password in the URL stays there, however wrong the rest is.
@@ -193,6 +194,26 @@ func TestCacheDescribe(t *testing.T) {
 	}
 	if err := db.EnsurePartitions(t.Context(), epoch); err != nil {
 		t.Error(err)
+	}
+	// A code that races for its redemption, and a family for its revision.
+	p, f := db.Provider(), oidc.FamilyRecord{ID: "family", Created: epoch, Expires: epoch, Party: newKeys()}
+	nodes := []*DB{db, db}
+	race(t, nodes, oidc.ErrSpent, func(db *DB, n int) error {
+		mine := f
+		if n > 0 {
+			mine.ID = fmt.Sprint("family ", n)
+		}
+		_, err := db.Provider().RedeemCode(t.Context(), [32]byte{1}, epoch, mine)
+		return err
+	})
+	race(t, nodes, oidc.ErrSpent, func(db *DB, _ int) error { return db.Provider().Spend(t.Context(), [32]byte{2}, epoch) })
+	f.ID, f.Revision = anyFamily(t, db), 1
+	race(t, nodes, oidc.ErrConflict, func(db *DB, _ int) error { return db.Provider().UpdateFamily(t.Context(), f) })
+	if fs, err := p.ListFamilies(t.Context(), f.Party, epoch.Add(-1), 10); err != nil || len(fs) != 1 || fs[0].Revision != 2 {
+		t.Errorf("families %+v: %v", fs, err)
+	}
+	if found, err := db.Licenses().Search(t.Context(), license.Query{Limit: 10}); err != nil || len(found) != 1 {
+		t.Errorf("a search finds %+v: %v", found, err)
 	}
 	var prepared int
 	if err := db.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {

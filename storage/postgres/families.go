@@ -54,12 +54,16 @@ const updateFamily = `UPDATE families SET session = $3, revision = revision + 1,
 
 // UpdateFamily implements [oidc.Families].
 func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
-	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(updateFamily,
-			f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body).
-			Exec(changed(oidc.ErrConflict))
-		queueProviderEvents(b, es)
-	})
+	args := []any{f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body}
+	var err error
+	if len(es) == 0 { // each time that a token is refreshed
+		err = s.db.writeOne(ctx, changed(oidc.ErrConflict), updateFamily, args...)
+	} else {
+		err = s.db.write(ctx, func(b *pgx.Batch) {
+			b.Queue(updateFamily, args...).Exec(changed(oidc.ErrConflict))
+			queueProviderEvents(b, es)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("updating family %s: %w", f.ID, err)
 	}

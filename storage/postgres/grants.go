@@ -177,14 +177,3 @@ func (s *Licenses) listGrants(ctx context.Context, party []signing.Lookup, befor
 	slices.Sort(ids)
 	return forValues(ctx, s.db, scanGrant, `SELECT `+grantNames+` FROM grants g WHERE g.id = ANY($1)`, slices.Compact(ids))
 }
-
-// forValues runs a query that is planned for its values: what they hold says which
-// partitions to read.
-func forValues[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
-	rows, err := db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
-	if err != nil {
-		return nil, explain(ctx, err)
-	}
-	all, err := pgx.CollectRows(rows, scan)
-	return all, explain(ctx, err)
-}

@@ -1,12 +1,18 @@
 package postgres
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
 
@@ -90,4 +96,83 @@ func anyFamily(t *testing.T, db *DB) (id string) {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// TestKilledBackendsSpend ends all server processes of a database while 8 callers
+// spend hashes of their own: none is told that his is spent before, although a
+// first try may have been stored without an answer, and what was answered is there.
+func TestKilledBackendsSpend(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	db := openDB(t, Config{URL: address})
+	s := db.Provider()
+	kill := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + databaseOf(t, address) + "'"
+	var answered, unavailable atomic.Int64
+	var mu sync.Mutex
+	var spent [][32]byte
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				var hash [32]byte
+				rand.Read(hash[:])
+				switch err := s.Spend(context.Background(), hash, epoch); {
+				case err == nil:
+					answered.Add(1)
+					mu.Lock()
+					spent = append(spent, hash)
+					mu.Unlock()
+				case errors.Is(err, license.ErrUnavailable):
+					unavailable.Add(1)
+				default:
+					t.Errorf("Spend: %v, want nil or ErrUnavailable", err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		before := answered.Load()
+		for deadline := time.Now().Add(10 * time.Second); answered.Load() < before+50 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		admin(t, kill)
+	}
+	close(stop)
+	wg.Wait()
+	if unavailable.Load() == 0 || answered.Load() < 200 {
+		t.Errorf("%d answered, %d unavailable: no kill hit, or nothing worked after one", answered.Load(), unavailable.Load())
+	}
+	for _, hash := range spent {
+		if ok, err := s.IsSpent(t.Context(), hash); err != nil || !ok {
+			t.Fatalf("an answered hash is spent: %v, %v", ok, err)
+		}
+	}
+}
+
+// TestOurSession looks at what a connection of ours is set to, whatever the database's
+// defaults are, also after a query that is planned otherwise.
+func TestOurSession(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	admin(t, "ALTER DATABASE "+databaseOf(t, address)+" SET default_transaction_isolation = 'serializable'")
+	db := openDB(t, Config{URL: address, MaxConns: 1})
+	if _, err := db.Licenses().Search(t.Context(), license.Query{Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "transaction_isolation": "read committed"} {
+		got, err := one(t.Context(), db, errors.New("no row"), pgx.RowTo[string], "SELECT current_setting($1)", name)
+		if err != nil || got != want {
+			t.Errorf("%s is %q, want %q: %v", name, got, want, err)
+		}
+	}
+	got, err := forValues(t.Context(), db, pgx.RowTo[string], "SELECT current_setting($1)", "plan_cache_mode")
+	if err != nil || len(got) != 1 || got[0] != "force_custom_plan" {
+		t.Errorf("a query planned for its values has %q: %v", got, err)
+	}
 }

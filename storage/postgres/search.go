@@ -31,21 +31,9 @@ func (s *Licenses) search(ctx context.Context, q license.Query) ([]license.Recor
 		}
 	}
 	sql, args := searchSQL(q, ids)
-	// Planned for these values, because each search is another one and ids show
-	// which partitions to read; so not prepared either.
-	args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
-	var found []license.Record
-	err := s.db.retry(ctx, func() error {
-		rows, err := s.db.pool.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r license.Record, err error) {
-			return r, row.Scan(recordTargets(&r)...)
-		})
-		return err
-	})
-	return found, err
+	return forValues(ctx, s.db, func(row pgx.CollectableRow) (r license.Record, err error) {
+		return r, row.Scan(recordTargets(&r)...)
+	}, sql, args...)
 }
 
 // The ways from lookup keys to licenses.

@@ -13,10 +13,8 @@ import (
 // Spend implements [oidc.Spent]. The unique hash makes the second caller lose,
 // also on another node.
 func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
-	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO spent (hash, keep) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`, hash[:], keep).
-			Exec(changed(oidc.ErrSpent))
-	})
+	err := s.db.writeOne(ctx, changed(oidc.ErrSpent),
+		`INSERT INTO spent (hash, keep) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`, hash[:], keep)
 	if err != nil {
 		return fmt.Errorf("spending: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -35,6 +36,37 @@ func (db *DB) write(ctx context.Context, build func(*pgx.Batch)) error {
 			build(b)
 			return conn.SendBatch(ctx, b).Close()
 		})
+	})
+}
+
+// writeOne runs one statement, which is a transaction by itself, in one round
+// trip; check judges what it changed. As write otherwise.
+func (db *DB) writeOne(ctx context.Context, check func(pgconn.CommandTag) error, sql string, args ...any) error {
+	if db.pooled { // a transaction sets what the session doesn't
+		return db.write(ctx, func(b *pgx.Batch) { b.Queue(sql, args...).Exec(check) })
+	}
+	return db.retry(ctx, func() error {
+		conn, err := db.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+
+		for _, name := range []string{"tx.begin", "tx.write", "tx.commit"} {
+			db.step(name)
+		}
+		tag, err := conn.Exec(ctx, sql, args...)
+		if err != nil {
+			// Unless the server refused it, or never saw it, nobody knows.
+			if _, answered := errors.AsType[*pgconn.PgError](err); (!answered || broken(err)) && !pgconn.SafeToRetry(err) {
+				return &commitError{err}
+			}
+			return err
+		}
+		db.step("tx.committed")
+		return check(tag)
 	})
 }
 
@@ -133,13 +165,39 @@ func (db *DB) read(ctx context.Context, build func(*pgx.Batch)) error {
 }
 
 // collect runs one query and scans its rows.
-func collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+func collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
+	err = db.retry(ctx, func() error {
+		rows, err := db.pool.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return all, err
+}
+
+// ourSession has a session plan each statement once, for any values, and isolate
+// single statements like transactions; see begin. By itself PostgreSQL plans a
+// look-up by id anew each time, for it reckons that to read one partition of
+// sixteen is worth it: but a plan for any values reads one as well, chosen when it
+// runs, and planning takes longer than all the rest.
+const ourSession = `SET plan_cache_mode = force_generic_plan; SET default_transaction_isolation = 'read committed'`
+
+// forValues runs a query that is planned for its values: what they hold says which
+// partitions to read, or how many rows to expect.
+func forValues[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	var all []T
 	err := db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(begin)
+		if !db.pooled { // else nothing is prepared, and everything is planned for its values
+			b.Queue(`SET LOCAL plan_cache_mode = force_custom_plan`)
+		}
 		b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
 			all, err = pgx.CollectRows(rows, scan)
 			return err
 		})
+		b.Queue("COMMIT")
 	})
 	return all, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -52,10 +53,8 @@ func cpuTime(pids []int) (time.Duration, error) {
 // descends reports whether a process is one of those, or below one.
 func descends(pid int, parent map[int]int, those []int) bool {
 	for ; pid > 1; pid = parent[pid] {
-		for _, p := range those {
-			if pid == p {
-				return true
-			}
+		if slices.Contains(those, pid) {
+			return true
 		}
 	}
 	return false

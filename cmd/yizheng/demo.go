@@ -27,6 +27,12 @@ type demoCmd struct {
 	Data          string   `help:"Directory to keep; one of an earlier demo is gone on with. Without it a new one, removed at the end." placeholder:"DIR"`
 	JSON          bool     `name:"json" help:"Print one line of JSON when ready, instead of a tour."`
 	LogLevel      string   `help:"Least level that is logged: debug, info, warn, error." default:"error" enum:"debug,info,warn,error"`
+
+	// For measuring: with other servers, and behind what names the clients' addresses.
+	DatabaseURL  string   `name:"database-url" hidden:"" help:"An empty database, as of serve." placeholder:"URL"`
+	RedisURL     string   `name:"redis-url" hidden:"" help:"As of serve." placeholder:"URL"`
+	TrustedProxy []string `hidden:"" help:"As of serve." placeholder:"CIDR"`
+	LoadClient   bool     `hidden:"" help:"Register a client for yizheng load."`
 }
 
 // demoFacts are what a visitor, or a program, needs to use the demo: what
@@ -79,8 +85,9 @@ const (
 // ends it.
 func (c *demoCmd) Run(p *process) (err error) {
 	serve := serveCmd{
-		settings:  settings{Data: c.Data, PublicURL: c.PublicURL, RegistryName: demoRegistry, RegistryUSCC: demoCode},
-		listening: listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, LogLevel: c.LogLevel, Migrate: "auto"},
+		settings:  settings{Data: c.Data, DatabaseURL: c.DatabaseURL, PublicURL: c.PublicURL, RegistryName: demoRegistry, RegistryUSCC: demoCode},
+		ephemeral: ephemeral{RedisURL: c.RedisURL},
+		listening: listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, TrustedProxy: c.TrustedProxy, LogLevel: c.LogLevel, Migrate: "auto"},
 	}
 	if c.Data == "" {
 		if serve.Data, err = os.MkdirTemp("", "yizheng-demo-"); err != nil {
@@ -101,6 +108,9 @@ func (c *demoCmd) Run(p *process) (err error) {
 		return err
 	}
 	facts, err := c.settle(p.ctx, s, samples, box)
+	if err == nil && c.LoadClient {
+		err = facts.addLoadClient(p.ctx, s.in)
+	}
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

@@ -100,7 +100,7 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
-			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
+			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term"},
 		testOurs:   []string{"api/apitest", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
 	},

@@ -34,19 +34,20 @@ type loadCmd struct {
 
 // loadFacts are what a demo says of itself, as far as load needs it.
 type loadFacts struct {
-	Issuer  string `json:"issuer"`
-	Clients []struct {
-		ClientID     string   `json:"client_id"`
-		ClientSecret string   `json:"client_secret"`
-		Participant  string   `json:"participant"`
-		Scopes       []string `json:"scopes"`
-		RedirectURIs []string `json:"redirect_uris"`
-	} `json:"clients"`
-	People []struct {
+	Issuer  string        `json:"issuer"`
+	Clients []factsClient `json:"clients"`
+	People  []struct {
 		Login    string `json:"login"`
 		Password string `json:"password"`
 	} `json:"people"`
-	MessagesURL string `json:"messages_url"`
+}
+
+type factsClient struct {
+	ClientID     string   `json:"client_id"`
+	ClientSecret string   `json:"client_secret"`
+	Participant  string   `json:"participant"`
+	Scopes       []string `json:"scopes"`
+	RedirectURIs []string `json:"redirect_uris"`
 }
 
 // Help implements kong's HelpProvider.
@@ -64,8 +65,9 @@ To measure one core, pin the servers to it, and load to another:
 	GOMAXPROCS=1 taskset -c 1 yizheng load --facts facts.json --pid $!
 
 A request of sso is two: the authorization request of somebody who is logged in, and the
-redeeming of its code. Requests bear made-up addresses in X-Forwarded-For, for the limits by
-address: let the service trust 127.0.0.1 as a proxy (demo does).`
+redeeming of its code. All come from one address, and the service limits what an address may ask:
+let the demo trust load as a proxy, with --trusted-proxy 127.0.0.1,::1, for load names an address
+of its own for each caller. sso, userinfo and refresh need --load-client there.`
 }
 
 // Run loads the service with one scenario after the other.

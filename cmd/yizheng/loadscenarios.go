@@ -35,6 +35,9 @@ var loadScenarios = map[string]loadScenario{
 	"introspection-first": loadIntrospectionFirst,
 	"introspection-seen":  loadIntrospectionSeen,
 	"issue":               loadIssue,
+	"refresh":             loadRefresh,
+	"sso":                 loadSSO,
+	"userinfo":            loadUserInfo,
 }
 
 func loadNames() []string { return slices.Sorted(maps.Keys(loadScenarios)) }

@@ -45,6 +45,8 @@ func knowClient(ctx context.Context, id string) { factsOf(ctx).client = id }
 // maxURL is the longest request target, in bytes: nothing of ours is near it.
 const maxURL = 4096
 
+const strictTransport = "max-age=63072000"
+
 // around puts around the routes what every request needs.
 func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +61,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		if strings.HasPrefix(s.c.Issuer, "https:") {
-			h.Set("Strict-Transport-Security", "max-age=63072000")
+			h.Set("Strict-Transport-Security", strictTransport)
 		}
 		defer s.finish(out, r, begin)
 		switch {

@@ -60,7 +60,7 @@ func newOAuth(c oauthConfig) *oauth {
 		Token: op.NewEndpoint(tokenPath), Introspection: op.NewEndpoint(introspectionPath), Revocation: op.NewEndpoint(revocationPath),
 	}
 	// nil is the only way to be rid of a CORS policy that reflects any origin.
-	o.library = op.RegisterServer(&authorizationServer{oauth: o}, endpoints, op.WithServerCORSOptions(nil))
+	o.library = op.RegisterServer(&authorizationServer{oauth: o}, endpoints, op.WithServerCORSOptions(nil), op.WithDecoder(decoder{}))
 	return o
 }
 

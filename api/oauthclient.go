@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"net/url"
 	"time"
 
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
@@ -8,6 +10,32 @@ import (
 
 	"yizheng.internal/oidc"
 )
+
+// decoder fills in what the library's handlers look at before they ask us: whether
+// a parameter is there. What we take, we take from the form ourselves. (Its own
+// decoder goes through reflection for every field: a tenth of a token's cost.)
+type decoder struct{}
+
+// Decode implements the library's httphelper.Decoder.
+func (decoder) Decode(to any, form map[string][]string) error {
+	one := url.Values(form).Get
+	switch to := to.(type) {
+	case *op.ClientCredentials:
+		to.ClientID, to.ClientSecret = one("client_id"), one("client_secret")
+	case *zoidc.ClientCredentialsRequest:
+	case *zoidc.AccessTokenRequest:
+		to.Code, to.RedirectURI = one("code"), one("redirect_uri")
+	case *zoidc.RefreshTokenRequest:
+		to.RefreshToken = one("refresh_token")
+	case *zoidc.IntrospectionRequest:
+		to.Token = one("token")
+	case *zoidc.RevocationRequest:
+		to.Token = one("token")
+	default:
+		return fmt.Errorf("a %T is not decoded here", to)
+	}
+	return nil
+}
 
 // libraryClient is a client as the library wants to see it. Only the id and the
 // grants are ever asked for here; what the client may do, the provider decides.

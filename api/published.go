@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"maps"
 	"net/http"
 	"strconv"
@@ -21,6 +22,7 @@ type published struct {
 	media string
 	fresh time.Duration // for which it is served before it is made again; 0: for good
 	age   time.Duration // for which who reads it may keep it
+	https bool          // browsers are to come by nothing else
 	make  func(context.Context) (any, error)
 
 	turn sync.Mutex // held by who makes it
@@ -34,13 +36,21 @@ type madeDocument struct {
 	at     time.Time
 }
 
+// ready returns the document, or nil if it is time to make it.
+func (p *published) ready() *madeDocument {
+	if d := p.made.Load(); d != nil && (p.fresh == 0 || time.Since(d.at) < p.fresh) {
+		return d
+	}
+	return nil
+}
+
 // load returns the document, made anew if it is time. Of many that find it old
 // one makes it; the others are served the old one meanwhile.
 func (p *published) load(ctx context.Context) (*madeDocument, error) {
-	d := p.made.Load()
-	if d != nil && (p.fresh == 0 || time.Since(d.at) < p.fresh) {
+	if d := p.ready(); d != nil {
 		return d, nil
 	}
+	d := p.made.Load()
 	if d == nil {
 		p.turn.Lock()
 	} else if !p.turn.TryLock() {
@@ -69,6 +79,9 @@ func (p *published) load(ctx context.Context) (*madeDocument, error) {
 		"X-Content-Type-Options":      {"nosniff"},
 		"Access-Control-Allow-Origin": {"*"}, // without credentials: it is for everybody
 	}}
+	if p.https {
+		d.header["Strict-Transport-Security"] = []string{strictTransport}
+	}
 	p.made.Store(d)
 	return d, nil
 }
@@ -79,15 +92,45 @@ func (p *published) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	d.serve(w, r)
+	return nil
+}
+
+func (d *madeDocument) serve(w http.ResponseWriter, r *http.Request) (status int) {
 	h := w.Header()
 	maps.Copy(h, d.header)
 	if noneMatch(r.Header.Values("If-None-Match"), d.etag) {
 		delete(h, "Content-Length")
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return http.StatusNotModified
 	}
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(d.body) // an error is the connection's
 	}
-	return nil
+	return http.StatusOK
 }
+
+// published serves documents that are ready before anything else looks at the
+// request: relying parties ask for them all the time. Nothing in such a request
+// matters but its path, so there is nothing to log; it is measured as every other.
+func (s *Server) published(next http.Handler) http.Handler {
+	if s.c.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.RawQuery == "" && len(r.URL.Path) <= longestPublished {
+			if p, ok := s.documents[r.URL.Path]; ok {
+				if d := p.ready(); d != nil {
+					begin := time.Now()
+					status := d.serve(w, r)
+					s.metrics.requests.WithLabelValues("GET "+r.URL.Path, class(status)).Observe(time.Since(begin).Seconds())
+					return
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// longestPublished is the length of the longest path of a published document.
+const longestPublished = len(metadataPath)

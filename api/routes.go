@@ -37,21 +37,22 @@ func (s *Server) providerRoutes() {
 	s.mux.HandleFunc(tokenPath, o.token)
 	s.mux.HandleFunc(introspectionPath, o.introspect)
 	s.mux.HandleFunc(revocationPath, o.revoke)
-	s.published = map[string]*published{jwksPath: {
+	s.documents = map[string]*published{jwksPath: {
 		// Keys stand in the set well before they sign: so long it may be kept,
 		// here and there together.
 		media: "application/jwk-set+json", fresh: keySetFresh, age: signing.KeySetAge - keySetFresh,
 		make: func(ctx context.Context) (any, error) { return s.c.Provider.KeySet(ctx) },
 	}}
 	about := &published{media: "application/json", age: signing.KeySetAge, make: func(context.Context) (any, error) { return metadataOf(s.c.Issuer, people), nil }}
-	s.published[metadataPath] = about
+	s.documents[metadataPath] = about
 	if people {
-		s.published[discoveryPath] = about
+		s.documents[discoveryPath] = about
 		s.mux.HandleFunc(parPath, o.pushRequest)
 		s.mux.Handle("GET "+userInfoPath, s.handle(s.userInfo))
 		s.mux.Handle("POST "+userInfoPath, s.handle(s.userInfo))
 	}
-	for path, document := range s.published {
+	for path, document := range s.documents {
+		document.https = s.secure()
 		s.mux.Handle("GET "+path, s.handle(document.serve))
 	}
 }

@@ -76,7 +76,7 @@ type Server struct {
 	docs      []byte // the page made of it
 	web       *web.Pages
 	metrics   metrics
-	published map[string]*published // by path
+	documents map[string]*published // by path
 	addresses *addressLimit         // of verifications
 	people    *addressLimit         // of tries to log in
 	askers    *addressLimit         // of authorization requests
@@ -132,7 +132,7 @@ func New(c Config) (*Server, error) {
 }
 
 // Handler serves the public listener.
-func (s *Server) Handler() http.Handler { return s.around(s.mux) }
+func (s *Server) Handler() http.Handler { return s.published(s.around(s.mux)) }
 
 func (s *Server) step(name string) {
 	if s.c.Step != nil {

@@ -72,6 +72,7 @@ type serviceConfig struct {
 	Step     func(string)
 	Empty    bool // no type is published
 	People   bool // people can log in
+	Quiet    bool // the log begins at info, as in production
 }
 
 // newService starts a service with a published type and some clients.
@@ -80,7 +81,11 @@ func newService(t testing.TB, c serviceConfig) *service {
 	ctx, dir := t.Context(), t.TempDir()
 	must := mustOf(t)
 	s := &service{log: new(buffer), started: time.Now(), dir: dir}
-	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	level := slog.LevelDebug
+	if c.Quiet {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: level}))
 	var err error
 	s.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db"), VFS: c.VFS, Log: log})
 	must(err)

@@ -203,10 +203,17 @@ func (p *Provider) revokeFamily(ctx context.Context, c Client, f *family, a Acto
 		return err
 	}
 	p.step("family.ended")
-	if grant := f.body.About.Grant; grant != "" && p.c.Resolver != nil {
-		if err := p.c.Resolver.Revoke(ctx, c, grant, grantReason); err != nil {
-			return fmt.Errorf("revoking the grant of family %s: %w", f.ID, err)
-		}
+	return p.revokeGrant(ctx, c, f, grantReason)
+}
+
+// revokeGrant ends the license grant that came with a family, if one did. One
+// that has ended stays as it is.
+func (p *Provider) revokeGrant(ctx context.Context, c Client, f *family, reason string) error {
+	if f.body.About.Grant == "" || p.c.Resolver == nil {
+		return nil
+	}
+	if err := p.c.Resolver.Revoke(ctx, c, f.body.About.Grant, reason); err != nil {
+		return fmt.Errorf("revoking the grant of family %s: %w", f.ID, err)
 	}
 	return nil
 }

@@ -119,11 +119,14 @@ func (p *Provider) revokeByClient(ctx context.Context, c Client, id, requestID s
 		return nil
 	}
 	f, err := p.readFamily(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && (f.Client != c.ID || !f.Ended.IsZero()) {
+	if errors.Is(err, ErrNotFound) || err == nil && f.Client != c.ID {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if !f.Ended.IsZero() { // perhaps in a process that died before the grant ended
+		return p.revokeGrant(ctx, c, f, GrantTokenRevoked)
 	}
 	return p.revokeFamily(ctx, c, f, Actor{c.ID, requestID}, ActionTokenRevoke, EndedByClient, GrantTokenRevoked)
 }

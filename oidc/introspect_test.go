@@ -140,8 +140,9 @@ func TestRevokeToken(t *testing.T) {
 			if good(elsewhere, tokens.Access) {
 				t.Errorf("%s: two seconds later it is good elsewhere", name)
 			}
-			if n := len(w.resolver.revoked) - revoked; n != 1 {
-				t.Errorf("%s: %d grants revoked", name, n)
+			// Each time: a process may have died between the family's end and the grant's.
+			if n := len(w.resolver.revoked) - revoked; n != 2 {
+				t.Errorf("%s: the grant was revoked %d times for two requests", name, n)
 			}
 		}
 

@@ -58,6 +58,17 @@ func postgresURL(t testing.TB) string {
 	return u.String()
 }
 
+// redisURL returns the URL of the tests' Redis. Keys there are unguessable, so
+// nobody need have it alone.
+func redisURL(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("YIZHENG_TEST_REDIS_URL")
+	if server == "" {
+		t.Fatal("there is no Redis: run the tests by make test, or .ci/with-servers go test …")
+	}
+	return server
+}
+
 // A license is issued, verified, and still there after a restart.
 func TestServe(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, databaseURL string) {
@@ -338,7 +349,12 @@ type demoFacts struct {
 // startDemo starts the demo and returns the process with its facts.
 func startDemo(t testing.TB, env []string, args ...string) (*server, demoFacts, error) {
 	t.Helper()
-	s := newProcess(t, env, append([]string{"demo", "--json"}, args...)...)
+	return startTaggedDemo(t, "", env, args...)
+}
+
+func startTaggedDemo(t testing.TB, tags string, env []string, args ...string) (*server, demoFacts, error) {
+	t.Helper()
+	s := newTagged(t, tags, env, append([]string{"demo", "--json"}, args...)...)
 	lines, err := s.start(t)
 	if err != nil {
 		return nil, demoFacts{}, err

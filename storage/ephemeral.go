@@ -31,7 +31,7 @@ func OpenEphemeral(ctx context.Context, rawURL string, o Options) (Ephemeral, er
 	switch strings.ToLower(scheme) {
 	case "", "memory":
 		if rest != "" {
-			return nil, errors.New("the URL of the store in memory has more than its scheme: it is memory:")
+			return nil, errors.New("the URL of the store in memory is memory: and nothing more")
 		}
 		return memory.New(memory.Config{}), nil
 	case "redis", "rediss":

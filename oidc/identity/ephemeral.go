@@ -28,17 +28,20 @@ var (
 // above.
 type Ephemeral interface {
 	// Put keeps a value until it expires, in place of any before it. An expiry
-	// that isn't after now keeps nothing. ErrFull if there is no room.
+	// that isn't after now keeps nothing. ErrFull if there is no room: then what
+	// was kept before stays.
 	Put(ctx context.Context, key string, value []byte, now, expires time.Time) error
 	// Load returns the value that is kept, or ErrGone.
 	Load(ctx context.Context, key string, now time.Time) ([]byte, error)
 	// Swap puts a new value in the place of old, in one step, and leaves the
-	// expiry as it is: ErrGone if nothing is kept, ErrChanged if it isn't old.
+	// expiry as it is: ErrGone if nothing is kept, ErrChanged if it isn't old,
+	// ErrFull as Put.
 	Swap(ctx context.Context, key string, old, new []byte, now time.Time) error
 	// Delete forgets a value, if there is one.
 	Delete(ctx context.Context, key string) error
 	// Count adds n, which may be 0 or negative, to a counter and returns its new
-	// value. The counter begins at 0 and is forgotten a window after it began.
-	// Counters and values have keys of their own.
+	// value. The counter begins at 0, with the first n that isn't 0, and is
+	// forgotten a window after it began; a window that isn't positive keeps
+	// nothing. Counters and values have keys of their own.
 	Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error)
 }

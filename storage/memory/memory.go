@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,9 @@ import (
 
 // Config says how much is kept at most.
 type Config struct {
-	MaxEntries int   // values and counters; default: 500,000
-	MaxBytes   int64 // keys, values and what keeping them takes; default: 256 MiB
+	MaxValues   int   // default: 200,000
+	MaxBytes    int64 // of values, with their keys and what keeping them takes; default: 256 MiB
+	MaxCounters int   // default: 300,000, which take some 90 MiB
 }
 
 // overhead is about what an entry takes beside its key and value.
@@ -36,6 +38,11 @@ const (
 //
 // There is no goroutine that forgets what has expired: each call that needs room
 // does, the soonest to expire first, so that nothing expired is ever in the way.
+// If there is no room for a value all the same, that is ErrFull, and what is under
+// way goes on. A counter takes the place of the one that wasn't counted for the
+// longest time: else whoever makes up names to count could keep everybody from
+// logging in.
+//
 // One mutex guards all: it is held for some hundred nanoseconds, and values are
 // copied outside.
 type Ephemeral struct {
@@ -44,8 +51,9 @@ type Ephemeral struct {
 	mu       sync.Mutex
 	values   map[string]*entry
 	counters map[string]*entry
-	order    order // all entries, the soonest to expire on top
-	bytes    int64
+	order    order     // all entries, the soonest to expire on top
+	counted  list.List // of counters' entries, the last counted first
+	bytes    int64     // of values
 	closed   bool
 }
 
@@ -53,10 +61,10 @@ type Ephemeral struct {
 type entry struct {
 	key     string
 	value   []byte // never changed in place: readers copy it outside the lock
-	counter bool
 	count   int64
 	expires time.Time
-	place   int // in order
+	place   int           // in order
+	counted *list.Element // of a counter
 }
 
 func (e *entry) size() int64 { return int64(len(e.key)+len(e.value)) + overhead }
@@ -66,8 +74,9 @@ var errClosed = errors.New("the store in memory is closed")
 
 // New returns an empty store.
 func New(c Config) *Ephemeral {
-	c.MaxEntries = cmp.Or(max(c.MaxEntries, 0), 500_000)
+	c.MaxValues = cmp.Or(max(c.MaxValues, 0), 200_000)
 	c.MaxBytes = cmp.Or(max(c.MaxBytes, 0), 256<<20)
+	c.MaxCounters = cmp.Or(max(c.MaxCounters, 0), 300_000)
 	return &Ephemeral{c: c, values: map[string]*entry{}, counters: map[string]*entry{}}
 }
 
@@ -169,15 +178,14 @@ func (s *Ephemeral) Count(ctx context.Context, key string, n int64, window time.
 		if n > 0 && e.count > math.MaxInt64-n || n < 0 && e.count < math.MinInt64-n {
 			return 0, errors.New("a counter would overflow")
 		}
+		s.counted.MoveToFront(e.counted)
 		e.count += n
 		return e.count, nil
 	}
 	if n == 0 || window <= 0 {
 		return n, nil
 	}
-	if err := s.keep(&entry{key: key, counter: true, count: n, expires: now.Add(window)}, now); err != nil {
-		return 0, err
-	}
+	s.begin(&entry{key: key, count: n, expires: now.Add(window)}, now)
 	return n, nil
 }
 
@@ -197,32 +205,46 @@ func (s *Ephemeral) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.values, s.counters, s.order, s.bytes = nil, nil, nil, 0
+	s.counted.Init()
 	return nil
 }
 
-// keep stores an entry in the place of one with its key, or returns ErrFull and
-// leaves that. What has expired makes room first.
+// keep stores a value's entry in the place of one with its key, or returns ErrFull
+// and leaves that.
 func (s *Ephemeral) keep(e *entry, now time.Time) error {
-	for len(s.order) > 0 && !s.order[0].expires.After(now) {
-		s.forget(s.order[0])
-	}
-	entries := s.values
-	if e.counter {
-		entries = s.counters
-	}
-	old := entries[e.key]
-	count, size := len(s.order)+1, s.bytes+e.size()
+	s.purge(now)
+	old := s.values[e.key]
+	count, size := len(s.values)+1, s.bytes+e.size()
 	if old != nil {
 		count, size = count-1, size-old.size()
 	}
-	if count > s.c.MaxEntries || size > s.c.MaxBytes {
+	if count > s.c.MaxValues || size > s.c.MaxBytes {
 		return identity.ErrFull
 	}
 	s.forget(old)
-	entries[e.key] = e
+	s.values[e.key] = e
 	heap.Push(&s.order, e)
 	s.bytes += e.size()
 	return nil
+}
+
+// begin stores a counter's entry.
+func (s *Ephemeral) begin(e *entry, now time.Time) {
+	s.purge(now)
+	s.forget(s.counters[e.key]) // which is over, by another caller's clock
+	if len(s.counters) >= s.c.MaxCounters {
+		s.forget(s.counted.Back().Value.(*entry))
+	}
+	s.counters[e.key] = e
+	e.counted = s.counted.PushFront(e)
+	heap.Push(&s.order, e)
+}
+
+// purge forgets what has expired.
+func (s *Ephemeral) purge(now time.Time) {
+	for len(s.order) > 0 && !s.order[0].expires.After(now) {
+		s.forget(s.order[0])
+	}
 }
 
 // forget takes an entry out, if there is one.
@@ -231,12 +253,13 @@ func (s *Ephemeral) forget(e *entry) {
 		return
 	}
 	heap.Remove(&s.order, e.place)
-	s.bytes -= e.size()
-	if e.counter {
+	if e.counted != nil {
+		s.counted.Remove(e.counted)
 		delete(s.counters, e.key)
-	} else {
-		delete(s.values, e.key)
+		return
 	}
+	s.bytes -= e.size()
+	delete(s.values, e.key)
 }
 
 // check holds a call to the limits of [identity.Ephemeral]. Keys are not shown:

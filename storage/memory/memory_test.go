@@ -15,8 +15,8 @@ var epoch = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
 // is kept stays, and room comes back with expiry and deletion.
 func TestBounds(t *testing.T) {
 	for name, c := range map[string]Config{
-		"entries": {MaxEntries: 10},
-		"bytes":   {MaxBytes: 10 * (overhead + 2 + 100)},
+		"values": {MaxValues: 10},
+		"bytes":  {MaxBytes: 10 * (overhead + 2 + 100)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, ctx := New(c), t.Context()
@@ -31,12 +31,6 @@ func TestBounds(t *testing.T) {
 			}
 			if err := put(10, epoch); !errors.Is(err, identity.ErrFull) {
 				t.Fatalf("one more: %v, want ErrFull", err)
-			}
-			if _, err := s.Count(ctx, "00", 1, time.Hour, epoch); !errors.Is(err, identity.ErrFull) {
-				t.Errorf("a counter: %v, want ErrFull", err)
-			}
-			if n, err := s.Count(ctx, "00", 0, time.Hour, epoch); n != 0 || err != nil {
-				t.Errorf("looking at a counter: %d, %v", n, err)
 			}
 			if err := put(3, epoch); err != nil {
 				t.Errorf("one in the place of another: %v", err)
@@ -74,6 +68,42 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestCounters begins more counters than there is room for: those that weren't
+// counted for the longest time go, and no value does.
+func TestCounters(t *testing.T) {
+	s, ctx := New(Config{MaxCounters: 3, MaxValues: 1}), t.Context()
+	count := func(key string, n, want int64) {
+		t.Helper()
+		if got, err := s.Count(ctx, key, n, time.Hour, epoch); got != want || err != nil {
+			t.Errorf("%s is %d, want %d: %v", key, got, want, err)
+		}
+	}
+	if err := s.Put(ctx, "value", nil, epoch, epoch.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	count("a", 1, 1)
+	count("b", 1, 1)
+	count("c", 1, 1)
+	count("a", 0, 1) // looked at, so b is the oldest
+	count("d", 1, 1)
+	count("a", 1, 2)
+	count("c", 1, 2)
+	count("d", 1, 2)
+	count("b", 0, 0) // is gone; and looking begins nothing
+	count("a", 1, 3)
+	for i := range 1000 {
+		count(fmt.Sprint(i), 1, 1)
+	}
+	count("a", 0, 0)
+	count("999", 0, 1)
+	if _, err := s.Load(ctx, "value", epoch); err != nil {
+		t.Errorf("a value: %v", err)
+	}
+	if len(s.counters) != 3 || s.counted.Len() != 3 || len(s.order) != 4 {
+		t.Errorf("%d counters, %d in turn, %d in order", len(s.counters), s.counted.Len(), len(s.order))
+	}
+}
+
 // TestNothingStays counts bytes down to nothing when all has expired.
 func TestNothingStays(t *testing.T) {
 	s, ctx := New(Config{}), t.Context()
@@ -90,7 +120,7 @@ func TestNothingStays(t *testing.T) {
 	if err := s.Put(ctx, "last", nil, later, later.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.values) != 1 || len(s.counters) != 0 || len(s.order) != 1 || s.bytes != overhead+4 {
+	if len(s.values) != 1 || len(s.counters) != 0 || s.counted.Len() != 0 || len(s.order) != 1 || s.bytes != overhead+4 {
 		t.Errorf("%d values, %d counters, %d in order, %d bytes are left", len(s.values), len(s.counters), len(s.order), s.bytes)
 	}
 	if err := s.Delete(ctx, "last"); err != nil || s.bytes != 0 {

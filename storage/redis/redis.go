@@ -2,8 +2,9 @@
 // identity.Ephemeral. Several nodes share it. A Redis that is emptied or stopped
 // costs whoever is logging in a fresh start, and nothing else.
 //
-// Where its memory is limited, its policy should be noeviction: then a full one
-// says so. With another policy it forgets at will, which is allowed as well.
+// Where its memory is limited, its policy should be allkeys-lru: then what nobody
+// asked for is forgotten first. With noeviction a full one refuses whatever is new,
+// so that who fills it keeps everybody from logging in.
 package redis
 
 import (

@@ -81,8 +81,10 @@ func TestSMSRefused(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"an error with the message in it": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); io.Copy(w, r.Body) },
 		"a refusal":                       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
-		"a redirect":                      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) },
-		"a page instead":                  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"a page instead": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
 		"an endless answer": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(503)
 			for r.Context().Err() == nil {

@@ -126,7 +126,7 @@ func (b *Browser) once(r *http.Request) (*Page, error) {
 		r.AddCookie(c)
 	}
 	if r.Header.Get("Accept") == "" {
-		r.Header.Set("Accept", "text/html,application/xhtml+xml")
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	}
 	answer, err := b.client.Do(r)
 	if err != nil {

@@ -86,7 +86,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	}, "")
 	must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
-	shared = append(shared, people(t, db, in.Vault())...)
+	shared = append(shared, people(t, db, in)...)
 	_, err = r.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
 	must(t, "living through", err)
 	_, err = r.End(ctx, a, out.ID, license.EndRequest{

@@ -4,19 +4,21 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
-// people lets a person be registered, log in with two factors and set another
-// password. It returns what must not be found afterwards; it isn't in what was
-// kept where it may be lost either.
-func people(t *testing.T, db Database, vault *signing.Vault) []string {
+// people lets a person be registered, log in with two factors, log in at a client
+// that asks for all that it can, and set another password. It returns what must
+// not be found afterwards; it isn't in what was kept where it may be lost either.
+func people(t *testing.T, db Database, in *signing.Installation) []string {
 	t.Helper()
 	ctx := t.Context()
 	const name, login, phone = "司徒样例㛃", "situ.yangli", "+8613900001234"
@@ -25,9 +27,8 @@ func people(t *testing.T, db Database, vault *signing.Vault) []string {
 	kept := &seen{values: map[string]value{}}
 	var sent identity.Message
 	s, err := identity.NewService(identity.Config{
-		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: vault,
-		Sender: sender(func(m identity.Message) { sent = m }),
-		Record: func(context.Context, identity.Fact) error { return nil },
+		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
+		Sender: sender(func(m identity.Message) { sent = m }), Record: oidc.Recorder(db.Provider),
 	})
 	must(t, "people", err)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
@@ -38,18 +39,67 @@ func people(t *testing.T, db Database, vault *signing.Vault) []string {
 	_, err = s.SendCode(ctx, a.ID, "binding-of-a-login", "zh-CN", "")
 	must(t, "sending a code", err)
 	must(t, "checking it", s.CheckCode(ctx, a.ID, "binding-of-a-login", sent.Code, ""))
+	secrets := logIn(t, db, in, s, kept, a)
 	ticket, err := s.SetupTicket(ctx, "cli", a.ID)
 	must(t, "making a ticket", err)
 	_, err = s.SetPassword(ctx, ticket, another, "")
 	must(t, "setting a password", err)
-	secrets := []string{name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口", "binding-of-a-login", ticket[27:]}
+	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
+		"binding-of-a-login", ticket[27:], "192.0.2.77")
 	if len(kept.all) == 0 {
 		t.Fatal("logging in kept nothing where it may be lost")
 	}
-	if hits := found(kept.all, append(secrets, "192.0.2.77")); hits != nil {
+	if hits := found(kept.all, secrets); hits != nil {
 		t.Errorf("where it may be lost, readable: %q", hits)
 	}
 	return secrets
+}
+
+// logIn leads the person through a login at a client, to tokens that are refreshed.
+// It returns what must not be found afterwards.
+func logIn(t *testing.T, db Database, in *signing.Installation, people *identity.Service, kept identity.Ephemeral, a identity.Account) []string {
+	t.Helper()
+	ctx := t.Context()
+	p, err := oidc.New(oidc.Config{
+		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Provider, Keyrings: in.Keyrings(),
+		Sessions: db.Provider, Families: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
+	})
+	must(t, "logging in", err)
+	n, err := p.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})
+	must(t, "logging in", err)
+	client, _, err := p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{
+		Name: "样例系统", Participant: n.ID, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{"https://dept.example.gov/cb"},
+		Scopes:           []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
+		IDTokenAlgorithm: signing.ES256,
+	})
+	must(t, "logging in", err)
+	b := oidc.Browser{ID: oidc.NewBrowserID(), Address: netip.MustParseAddr("192.0.2.77"), UserAgent: "样例浏览器 of a certain person"}
+	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // of RFC 7636 appendix B
+	step, err := p.Authorize(ctx, oidc.Parameters{
+		"client_id": client.ID, "redirect_uri": client.RedirectURIs[0], "response_type": "code", "scope": "openid profile phone identity offline_access",
+		"prompt": "consent", "state": "state-of-a-request-0001", "nonce": "nonce-of-a-request-0001", "login_hint": a.LoginName,
+		"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
+	}, b, false)
+	must(t, "asking for authorization", err)
+	handle := step.Handle
+	cookie, _, err := p.LogIn(ctx, handle, b, a, oidc.FactorPassword)
+	must(t, "logging in", err)
+	b.Session = cookie
+	if step, err = p.Next(ctx, handle, b); err != nil || step.Kind != oidc.StepConsent {
+		t.Fatalf("after the login comes %s, want consent: %v", step.Kind, err)
+	}
+	form := step.Consent.Form
+	step, err = p.Decide(ctx, handle, b, oidc.Decision{Form: form})
+	must(t, "agreeing", err)
+	to, err := url.Parse(step.Response.RedirectURI)
+	must(t, "agreeing", err)
+	code := to.Query().Get("code")
+	tokens, err := p.RedeemCode(ctx, client, oidc.CodeRequest{Code: code, RedirectURI: client.RedirectURIs[0], CodeVerifier: verifier})
+	must(t, "redeeming the code", err)
+	more, err := p.Refresh(ctx, client, oidc.RefreshRequest{Token: tokens.Refresh.Reveal()})
+	must(t, "refreshing", err)
+	return []string{b.ID.Reveal(), b.UserAgent, handle.Reveal(), cookie.Reveal(), form, code, "state-of-a-request-0001", "nonce-of-a-request-0001",
+		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}
 }
 
 type sender func(identity.Message)

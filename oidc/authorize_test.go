@@ -3,6 +3,8 @@ package oidc
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -485,6 +487,39 @@ func TestAnsweredRequest(t *testing.T) {
 			if !ok || !errors.Is(err, ErrRequestGone) || e.Client.HomeURI != "https://bureau.example/" {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	})
+}
+
+// Of several tries at once one is answered.
+func TestRequestIsAnsweredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step, err := w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.session(t, w.zhang, 1)
+		var answered atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				switch _, err := w.Next(t.Context(), step.Handle, b.Browser); {
+				case err == nil:
+					answered.Add(1)
+				case !errors.Is(err, ErrRequestGone):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := answered.Load(); n != 1 {
+			t.Errorf("%d answers", n)
+		}
+		// Who had loaded the request before it was answered comes too late as well.
+		if _, late := errors.AsType[*GoneError](w.answer(t.Context(), step.Handle, b.Browser, "", "")); !late {
+			t.Error("a request was answered once more")
 		}
 	})
 }

@@ -130,9 +130,12 @@ func TestConsentForm(t *testing.T) {
 		if next, err = w.Decide(t.Context(), step.Handle, b.Browser, good); err != nil || next.Kind != StepConsent {
 			t.Errorf("the form of before: %+v, %v", next.Kind, err)
 		}
-		// A form of a session is nobody else's.
+		// A form of a session is nobody else's, also not that of who logs in next.
 		other := *b
-		other.session(t, w.li, 1)
+		other.session(t, w.wang(t), 2)
+		if again, err := w.Decide(t.Context(), next.Handle, other.Browser, consentTo(next)); err != nil || again.Kind != StepConsent || again.Consent.Form == next.Consent.Form || len(w.resolver.grants) != 0 {
+			t.Errorf("the form of another person's session: %+v, %v", again.Kind, err)
+		}
 		if next, err = w.Decide(t.Context(), next.Handle, b.Browser, consentTo(next)); err != nil || next.Kind != StepLogin {
 			t.Errorf("the form of a session that was replaced: %+v, %v", next.Kind, err)
 		}
@@ -167,6 +170,27 @@ func TestConsentSentTwice(t *testing.T) {
 		if len(slices.Compact(codes)) != 8 || len(w.resolver.grants) != 1 {
 			t.Fatalf("%d codes, %d grants", len(codes), len(w.resolver.grants))
 		}
+		other := *b
+		other.session(t, w.wang(t), 2)
+		if _, err := w.Decide(t.Context(), step.Handle, other.Browser, d); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("sent again by another person: %v", err)
+		}
+		b.session(t, w.zhang, 2)
+		if _, err := w.Decide(t.Context(), step.Handle, b.Browser, d); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("sent again in another session: %v", err)
+		}
+	})
+}
+
+// Nobody gets another grant out of a form that was sent.
+func TestConsentAltered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		step := b.authorize(t, w.bureau, w.push(t, w.bureau)...)
+		d := consentTo(step)
+		codes := []string{code(t, b.agree(t, step)), code(t, b.agree(t, step))}
 		altered := d
 		altered.Agreement.Chosen = append(slices.Clone(altered.Agreement.Chosen), Choice{Material: "m2", License: "other"})
 		_, err := w.Decide(t.Context(), step.Handle, b.Browser, altered)

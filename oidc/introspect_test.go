@@ -227,6 +227,7 @@ func TestTokenKindsAreApart(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 1)
 		tokens := b.tokens(t, w.bureau)
+		w.resolver.grants["g"] = &fakeGrant{state: "active"}
 		for name, token := range map[string]string{
 			"an ID token":                  tokens.ID.Reveal(),
 			"a refresh token":              tokens.Refresh.Reveal(),

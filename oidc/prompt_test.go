@@ -115,6 +115,23 @@ func TestPromptLoginIsSatisfiedByALogin(t *testing.T) {
 	})
 }
 
+// Who logged in for a request must still be who is logged in.
+func TestLoginOfARequestIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		step := b.authorize(t, w.bureau, "prompt", "login", "acr_values", ACR(2))
+		if next := b.logIn(t, step.Handle, w.zhang); next.Kind != StepSecondFactor {
+			t.Fatalf("got %s", next.Kind)
+		}
+		b.session(t, w.wang(t), 2)
+		if next := b.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("with another person's login: %s", next.Kind)
+		}
+	})
+}
+
 func TestSelectAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

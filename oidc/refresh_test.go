@@ -192,8 +192,14 @@ func TestRefreshReuse(t *testing.T) {
 
 		first, second = start()
 		third := w.refreshed(t, w.bureau, second.Refresh)
+		if _, err := w.CheckAccessToken(t.Context(), third.Access.Reveal()); err != nil {
+			t.Error(err)
+		}
 		if reason := w.refusedRefresh(t, w.bureau, first.Refresh.Reveal()); reason != "refresh_reuse" {
 			t.Errorf("within the grace, with the successor used: %q", reason)
+		}
+		if _, err := w.CheckAccessToken(t.Context(), third.Access.Reveal()); err == nil {
+			t.Error("after the reuse an access token lives that was good a moment ago")
 		}
 		ended("with the successor used", third.Refresh, EndedByRefresh)
 
@@ -246,7 +252,8 @@ func TestOfflineAccess(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		b.session(t, w.zhang, 1)
-		dropped := b.tokens(t, w.bureau, "scope", "openid offline_access")
+		b.tokens(t, w.bureau, "scope", "openid offline_access")
+		dropped := b.tokens(t, w.bureau, "scope", "openid offline_access") // that there is a family of the session doesn't help
 		if JoinScopes(dropped.Scopes) != "openid" {
 			t.Errorf("without consent the scopes are %v", dropped.Scopes)
 		}

@@ -174,6 +174,11 @@ func (w *world) person(t testing.TB, people *identity.Service, r identity.Regist
 	return a
 }
 
+// wang is a third person, with everything there is.
+func (w *world) wang(t testing.TB) identity.Account {
+	return w.person(t, w.people, identity.Registration{Name: "王五", Code: party.Code{Type: party.Passport, Value: "E12345678"}, Phone: "13800138001"})
+}
+
 // browser is one of a person.
 type browser struct {
 	Browser

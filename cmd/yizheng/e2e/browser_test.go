@@ -299,25 +299,37 @@ func (b *browser) cookies() []*network.Cookie {
 // shoot saves a picture of the whole page.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	data, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
-		whole, beyond := true, true
-		metrics, err := cdp.Call(ctx, t, page.GetLayoutMetrics, cdp.Empty{})
-		if err != nil {
-			return nil, err
-		}
-		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{
-			CaptureBeyondViewport: &beyond, FromSurface: &whole, Clip: &page.Viewport{
-				Width: float64(b.size.width), Height: max(metrics.CSSContentSize.Height, float64(b.size.height)), Scale: 1,
-			},
-		})
-		return r.Data, err
-	})
+	data, err := b.picture(true)
 	if err != nil {
 		b.t.Logf("picture %s: %v", name, err)
 		return
 	}
+	b.save(name, data)
+}
+
+// picture takes a picture of the whole page, or of what the screen shows of it.
+func (b *browser) picture(whole bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+		fromSurface := true
+		params := page.CaptureScreenshotParams{FromSurface: &fromSurface}
+		if whole {
+			metrics, err := cdp.Call(ctx, t, page.GetLayoutMetrics, cdp.Empty{})
+			if err != nil {
+				return nil, err
+			}
+			params.CaptureBeyondViewport = &whole
+			params.Clip = &page.Viewport{Width: float64(b.size.width), Height: max(metrics.CSSContentSize.Height, float64(b.size.height)), Scale: 1}
+		}
+		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, params)
+		return r.Data, err
+	})
+}
+
+// save writes a picture into the folder for them.
+func (b *browser) save(name string, data []byte) {
+	b.t.Helper()
 	file := filepath.Join(pictures(b.t), strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+"-"+b.size.name+".png")
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		b.t.Fatal(err)

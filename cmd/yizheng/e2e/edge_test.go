@@ -68,8 +68,8 @@ func TestBackButton(t *testing.T) {
 // without: no error, one grant, each license read once.
 func TestDoubleClick(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t)
 	for _, scripts := range []bool{true, false} {
+		d := startDemo(t)
 		b := newBrowser(t, phone)
 		b.scripts(scripts)
 		police := d.Departments[0].URL
@@ -87,7 +87,6 @@ func TestDoubleClick(t *testing.T) {
 		if n := eval[int](b, `document.querySelectorAll('main ul.entries > li').length`); n != 3 {
 			b.fail("with JavaScript %t, a double click made %d readings of 3 licenses", scripts, n)
 		}
-		d = startDemo(t)
 	}
 }
 

@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -64,10 +67,9 @@ func section(material string) string {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	for i, s := range []size{phone, pc} {
+	for _, s := range []size{phone, pc} {
 		t.Run(s.name, func(t *testing.T) {
-			// Another person each time, for whom everything is new.
-			story{newBrowser(t, s), d, d.People[0], i}.tell()
+			(&story{browser: newBrowser(t, s), d: d, who: d.People[0]}).tell()
 		})
 	}
 }
@@ -76,23 +78,54 @@ type story struct {
 	*browser
 	d     *demo
 	who   person
-	again int // how often it was told before
+	strip [][]byte // pictures of its scenes, as the screen shows them
 }
 
-func (s story) tell() {
+func (s *story) tell() {
 	police, market := s.d.Departments[0], s.d.Departments[1]
 	s.firstDepartment(police.URL)
 	s.secondDepartment(market.URL)
 	s.portal()
 	s.withdraw(market.URL)
 	s.leave(police.URL)
+	s.show()
+}
+
+// scene keeps a picture of what the screen shows.
+func (s *story) scene() {
+	s.t.Helper()
+	eval[bool](s.browser, `(window.scrollTo(0, 0), true)`)
+	data, err := s.picture(false)
+	if err != nil {
+		s.fail("taking a picture: %v", err)
+	}
+	s.strip = append(s.strip, data)
+}
+
+// show lays the scenes side by side: the picture of the README is made so.
+func (s *story) show() {
+	s.t.Helper()
+	var page strings.Builder
+	page.WriteString(`<!doctype html><title>strip</title><body style="margin:0;padding:24px;display:flex;gap:24px;background:#dfe4ea">`)
+	for _, data := range s.strip {
+		fmt.Fprintf(&page, `<img alt="" style="border-radius:18px;box-shadow:0 2px 10px #0003" src="data:image/png;base64,%s">`, base64.StdEncoding.EncodeToString(data))
+	}
+	file := filepath.Join(s.t.TempDir(), "strip.html")
+	if err := os.WriteFile(file, []byte(page.String()), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	b := newBrowser(s.t, size{s.size.name, int64(len(s.strip))*(s.size.width+24) + 24, s.size.height + 48})
+	b.open("file://" + file)
+	b.wait(`document.readyState === 'complete'`)
+	b.shoot("strip")
 }
 
 // firstDepartment logs in and agrees: three screens.
-func (s story) firstDepartment(url string) {
+func (s *story) firstDepartment(url string) {
 	s.t.Helper()
 	s.open(url)
 	s.good("1-start", "居住证签注", "登录并用电子证照办理")
+	s.scene()
 	s.click("#apply")
 	s.waitAt(s.d.Issuer)
 	s.waitFor("#username")
@@ -113,6 +146,7 @@ func (s story) firstDepartment(url string) {
 	if n := s.ticked("part"); n != 0 {
 		s.fail("%d sensitive fields are ticked before anybody agreed to them", n)
 	}
+	s.scene()
 	// Which home is for the person to say; the marriage certificate stays here.
 	s.pick(section("residence-permit"), "居住地址")
 	s.pick(section("dwelling"), "9900002")
@@ -123,12 +157,13 @@ func (s story) firstDepartment(url string) {
 	s.waitAt(url + "/case")
 	s.good("5-case", "材料已收到", s.who.Name, "样居字第990102000001号", "青禾市样例区样例路1号", "云(2021)青禾市不动产权第9900002号(样例)",
 		"已核验", "您选择不提供", "必交材料已齐")
+	s.scene()
 	// Not what nobody agreed to: the other home, where this one is, and what the item didn't ask for.
 	s.silent("9900003", "2幢302室", "云岭省样例县样例乡1号", "1988-03-12")
 }
 
 // secondDepartment needs no login.
-func (s story) secondDepartment(url string) {
+func (s *story) secondDepartment(url string) {
 	s.t.Helper()
 	s.open(url)
 	s.click("#apply")
@@ -146,7 +181,7 @@ func (s story) secondDepartment(url string) {
 }
 
 // portal shows the licenses, and who read what.
-func (s story) portal() {
+func (s *story) portal() {
 	s.t.Helper()
 	s.open(s.d.Issuer)
 	s.waitFor("h1")
@@ -154,6 +189,7 @@ func (s story) portal() {
 	s.open(s.d.Issuer + "/licenses")
 	s.waitFor("a.license")
 	s.good("8-licenses", "我的证照", "居住证(样例)", "营业执照(样例)", "结婚证(样例)", s.who.Name)
+	s.scene()
 	s.click(fmt.Sprintf(`a.license[href="/licenses/%s"]`, s.d.Licenses[0].ID))
 	s.waitFor("#verification-code")
 	s.good("9-license", "居住证(样例)", "样居字第990102000001号", "云岭省样例县样例乡1号", "青禾市公安局(样例)")
@@ -164,7 +200,7 @@ func (s story) portal() {
 }
 
 // withdraw ends the second department's grant: it can read nothing more.
-func (s story) withdraw(url string) {
+func (s *story) withdraw(url string) {
 	s.t.Helper()
 	s.open(url + "/case")
 	s.follow("#refresh")
@@ -184,7 +220,7 @@ func (s story) withdraw(url string) {
 }
 
 // leave logs out at the department, and everywhere.
-func (s story) leave(url string) {
+func (s *story) leave(url string) {
 	s.t.Helper()
 	s.open(url)
 	s.click("#logout")

@@ -164,7 +164,7 @@ func (p *Provider) checkToken(ctx context.Context, token string) (claims, Access
 		return t, access, invalidToken(reason, description, nil)
 	}
 	if t.Family == "" {
-		return t, access, p.checkDenied(ctx, t.TokenID)
+		return t, access, p.checkDenied(ctx, &t)
 	}
 	f, err := p.checkPerson(ctx, &t)
 	if err != nil {

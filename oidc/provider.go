@@ -59,7 +59,7 @@ type Provider struct {
 	accounts  *freshCache[accountState]
 	sessions  *freshCache[SessionRecord] // without their bodies
 	families  *freshCache[*family]
-	denied    *freshCache[bool] // by the id of an access token
+	denied    *freshCache[bool] // by the id of an access token, or by minuteOf
 	subjects  subjects
 }
 

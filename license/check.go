@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/sdjwt"
 )
 
 // Bounds of a license's content beside those of its schema.
@@ -35,8 +36,8 @@ type draft struct {
 	typ       *issuable
 	authority PresentedBy
 	content   content
-	holders   []party.Code // of content.Holders, in their one form
-	fields    map[string]any
+	holders   []party.Code  // of content.Holders, in their one form
+	fields    sdjwt.Members // of content.Fields, each selective
 }
 
 // check checks a version's content against its type, and the authority's
@@ -138,6 +139,10 @@ func (d *draft) checkFields(vs *violations) error {
 	if len(d.content.Fields) == 0 {
 		d.content.Fields = json.RawMessage("{}")
 	}
+	var plain bool
+	if d.fields, plain = d.typ.schema.flat.plain(d.content.Fields); plain {
+		return nil
+	}
 	decoded, ferr := decodeFields(d.content.Fields)
 	if ferr != nil {
 		vs.add("/fields", ferr.Reason, "cannot be read as face fields")
@@ -153,7 +158,10 @@ func (d *draft) checkFields(vs *violations) error {
 	for _, v := range found {
 		vs.add("/fields"+v.Pointer, v.Keyword, v.Message)
 	}
-	d.fields, _ = decoded.(map[string]any) // the schema demands an object
+	members, _ := decoded.(map[string]any) // the schema demands an object
+	for _, name := range sortedKeys(members) {
+		d.fields = append(d.fields, sdjwt.Member{Name: name, Value: members[name], Selective: true})
+	}
 	return nil
 }
 

@@ -1,13 +1,10 @@
 package license
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-
-	"github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
@@ -38,13 +35,9 @@ func (r *Registry) takeScratch() *scratch {
 // sign makes the credential of a version, in m, and the presentation key that its
 // cnf names. The layout is docs/credential-profile.md; its names are frozen.
 func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s slot) (holderKey []byte, err error) {
-	holder, err := sm2.GenerateKey(rand.Reader)
+	cnf, holderKey, err := signing.NewHolderKey()
 	if err != nil {
 		return nil, fmt.Errorf("making a presentation key: %w", err)
-	}
-	cnf, err := signing.NewJWK(&holder.PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a presentation key: %w", err)
 	}
 	m.claims = r.claims(m.claims[:0], d, v, b, cnf, s)
 	packed, err := m.packer.Pack(m.claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
@@ -62,7 +55,7 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 	if len(m.credential) > maxCredential {
 		return nil, errTooLarge()
 	}
-	return holder.D.FillBytes(make([]byte, 32)), nil
+	return holderKey, nil
 }
 
 // claims appends the claims of a credential, in the order of their names.
@@ -81,7 +74,7 @@ func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf
 	if !d.content.ValidUntil.IsZero() {
 		shown("exp", d.content.ValidUntil.End().Unix())
 	}
-	shown("fields", fieldClaims(d.fields))
+	shown("fields", d.fields)
 	shown("holders", holderClaims(b.Holders))
 	shown("iat", v.issued.Unix())
 	withheld("identifier", string(b.Identifier))
@@ -117,15 +110,6 @@ func holderClaims(hs []Holder) []any {
 			{Name: "name", Value: h.Name, Selective: true},
 			{Name: "role", Value: h.Role, Selective: true},
 		}}
-	}
-	return claims
-}
-
-// fieldClaims makes every member of fields disclosable.
-func fieldClaims(fields map[string]any) sdjwt.Members {
-	claims := make(sdjwt.Members, 0, len(fields))
-	for _, name := range sortedKeys(fields) {
-		claims = append(claims, sdjwt.Member{Name: name, Value: fields[name], Selective: true})
 	}
 	return claims
 }

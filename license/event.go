@@ -3,9 +3,11 @@ package license
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -144,7 +146,7 @@ func (r *Registry) event(ctx context.Context, a Actor, act Action, id ID, versio
 	if err != nil {
 		return EventRecord{}, err
 	}
-	plain, err := json.Marshal(eventDetail{detail, c.Nonce})
+	plain, err := eventDetail{detail, c.Nonce}.marshal()
 	if err != nil {
 		return EventRecord{}, fmt.Errorf("encoding an event: %w", err)
 	}
@@ -156,11 +158,64 @@ func (r *Registry) event(ctx context.Context, a Actor, act Action, id ID, versio
 }
 
 func (c *canonicalEvent) hash() ([32]byte, error) {
-	b, err := json.Marshal(c)
+	b, err := c.marshal()
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("encoding an event: %w", err)
 	}
 	return sm3.Sum(b), nil
+}
+
+// marshal returns the canonical form: what encoding/json makes of the event. Most
+// have no details and no text with an escape in it, and are written here at a
+// fifth of the cost.
+func (c *canonicalEvent) marshal() ([]byte, error) {
+	for _, s := range [...]string{c.ID, string(c.Action), c.Client, c.Participant, c.RequestID, string(c.License), c.Result} {
+		if !unescaped(s) {
+			return json.Marshal(c)
+		}
+	}
+	if c.Detail != nil || c.Nonce == nil {
+		return json.Marshal(c)
+	}
+	o := objectWriter{out: make([]byte, 0, 512)}
+	o.begin()
+	o.raw("v", strconv.AppendInt(nil, int64(c.V), 10))
+	o.text("id", c.ID)
+	o.text("at", c.At.Format(time.RFC3339Nano))
+	o.text("action", string(c.Action))
+	o.text("client", c.Client)
+	o.text("participant", c.Participant)
+	o.text("request_id", c.RequestID)
+	o.text("license", string(c.License))
+	o.raw("version", strconv.AppendInt(nil, int64(c.Version), 10))
+	o.text("result", c.Result)
+	o.raw("detail", []byte("null"))
+	o.text("nonce", base64.StdEncoding.EncodeToString(c.Nonce))
+	o.end()
+	return o.out, o.err
+}
+
+// unescaped reports whether encoding/json writes a text as it stands. It escapes
+// what HTML gives a meaning, too.
+func unescaped(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+// marshal returns the detail as encoding/json would.
+func (d eventDetail) marshal() ([]byte, error) {
+	if len(d.Detail) > 0 {
+		return json.Marshal(d)
+	}
+	o := objectWriter{out: make([]byte, 0, 64)}
+	o.begin()
+	o.text("nonce", base64.StdEncoding.EncodeToString(d.Nonce))
+	o.end()
+	return o.out, o.err
 }
 
 // record stores an event that is no change.

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"yizheng.internal/signing/sdjwt"
 )
 
 // flat recognizes face fields that certainly fit a schema of the usual kind: one
@@ -148,6 +150,28 @@ func (f *flat) valid(v any) bool {
 		}
 	}
 	return true
+}
+
+// plain returns face fields that are plain, and certainly fit.
+func (f *flat) plain(raw []byte) (sdjwt.Members, bool) {
+	if f == nil {
+		return nil, false
+	}
+	fields, ok := plainFields(raw)
+	if !ok {
+		return nil, false
+	}
+	for i := range fields {
+		if field := f.fields[fields[i].Name]; field == nil || !field.fits(fields[i].Value) {
+			return nil, false
+		}
+	}
+	for _, name := range f.required {
+		if _, ok := slices.BinarySearchFunc(fields, name, func(m sdjwt.Member, name string) int { return strings.Compare(m.Name, name) }); !ok {
+			return nil, false
+		}
+	}
+	return fields, true
 }
 
 // fits reports whether a field's value certainly fits.

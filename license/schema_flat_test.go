@@ -20,6 +20,18 @@ func checkFlat(t *testing.T, s *Schema, v any) (recognized bool) {
 	return true
 }
 
+// checkPlain checks that fields are read and found valid without the decoder only
+// if the validator finds them so.
+func checkPlain(t *testing.T, s *Schema, fields []byte, v any) {
+	t.Helper()
+	if _, ok := s.flat.plain(fields); !ok {
+		return
+	}
+	if found, err := s.validate(v); err != nil || len(found) > 0 {
+		t.Errorf("%s are plain, and to the validator %v, %v", fields, found, err)
+	}
+}
+
 // TestFlatRecognizes checks that the short way is taken where it is meant to be.
 func TestFlatRecognizes(t *testing.T) {
 	for name, schema := range map[string]string{
@@ -35,6 +47,9 @@ func TestFlatRecognizes(t *testing.T) {
 		}
 		if !checkFlat(t, compile(t, schema), v) {
 			t.Errorf("%s: %s is left to the validator", name, fields)
+		}
+		if _, ok := compile(t, schema).flat.plain([]byte(fields)); !ok {
+			t.Errorf("%s: %s is left to the decoder", name, fields)
 		}
 	}
 	for name, schema := range map[string]string{
@@ -121,10 +136,12 @@ func TestFlatAgrees(t *testing.T) {
 			for _, name := range []string{"a", "b", "c"}[r.IntN(2) : 2+r.IntN(20)/19] {
 				members = append(members, fmt.Sprintf("%q:%s", name, values[r.IntN(len(values))]))
 			}
-			v, ferr := decodeFields([]byte("{" + strings.Join(members, ",") + "}"))
+			fields := []byte("{" + strings.Join(members, ",") + "}")
+			v, ferr := decodeFields(fields)
 			if ferr != nil {
 				t.Fatal(ferr)
 			}
+			checkPlain(t, s, fields, v)
 			if checkFlat(t, s, v) {
 				recognized++
 			}
@@ -151,6 +168,7 @@ func FuzzFlat(f *testing.F) {
 		}
 		if v, err := decodeFields([]byte(fields)); err == nil {
 			checkFlat(t, s, v)
+			checkPlain(t, s, []byte(fields), v)
 		}
 	})
 }

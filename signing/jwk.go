@@ -48,16 +48,20 @@ func NewJWK(pub crypto.PublicKey) (JWK, error) {
 	if err != nil {
 		return JWK{}, err
 	}
-	j := JWK{
+	if alg == SM2 {
+		return pointJWK(CurveSM2, point), nil
+	}
+	return pointJWK(CurveP256, point), nil
+}
+
+// pointJWK returns the JWK of a point of a curve, 04 ‖ X ‖ Y.
+func pointJWK(curve string, point []byte) JWK {
+	return JWK{
 		KeyType: keyTypeEC,
-		Curve:   CurveP256,
+		Curve:   curve,
 		X:       base64.RawURLEncoding.EncodeToString(point[1:33]),
 		Y:       base64.RawURLEncoding.EncodeToString(point[33:]),
 	}
-	if alg == SM2 {
-		j.Curve = CurveSM2
-	}
-	return j, nil
 }
 
 func newRSAJWK(key *rsa.PublicKey) (JWK, error) {

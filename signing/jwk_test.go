@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/go-json-experiment/json"
 )
@@ -35,6 +36,24 @@ func TestJWK(t *testing.T) {
 	}
 	if _, err := NewJWK("no key"); err == nil {
 		t.Error("a JWK of no key")
+	}
+}
+
+// TestNewHolderKey: what it returns is one key pair, and signs.
+func TestNewHolderKey(t *testing.T) {
+	j, secret, err := NewHolderKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := sm2.NewPrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := NewJWK(&key.PublicKey); err != nil || same.X != j.X || same.Y != j.Y || j.Curve != CurveSM2 || j.KeyType != "EC" {
+		t.Errorf("%+v is not the key of %+v: %v", j, same, err)
+	}
+	if other, _, err := NewHolderKey(); err != nil || other.X == j.X {
+		t.Errorf("another one: %+v, %v", other, err)
 	}
 }
 

@@ -3,7 +3,6 @@ package party
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -144,11 +143,24 @@ func (d Date) String() string {
 	if d.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("%04d-%02d-%02d", d.year, d.month, d.day)
+	b, _ := d.AppendText(make([]byte, 0, len(time.DateOnly)))
+	return string(b)
 }
 
 // AppendText implements [encoding.TextAppender] as MarshalText does.
-func (d Date) AppendText(b []byte) ([]byte, error) { return append(b, d.String()...), nil }
+func (d Date) AppendText(b []byte) ([]byte, error) {
+	if d.IsZero() {
+		return b, nil
+	}
+	two := func(n int) { b = append(b, byte('0'+n/10), byte('0'+n%10)) }
+	two(int(d.year) / 100)
+	two(int(d.year) % 100)
+	b = append(b, '-')
+	two(int(d.month))
+	b = append(b, '-')
+	two(int(d.day))
+	return b, nil
+}
 
 // MarshalText implements [encoding.TextMarshaler]: "2006-01-02", "" for no date.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -1,0 +1,118 @@
+package license
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"yizheng.internal/signing/sdjwt"
+)
+
+// plainFields reads face fields of the usual kind, a JSON object of texts without
+// escapes, whole numbers and truth values, at a fraction of what decodeFields
+// takes. It knows no others, and says no to them, good or bad. Fields are sorted
+// by name and selective; numbers are [json.Number].
+func plainFields(raw []byte) (sdjwt.Members, bool) {
+	if len(raw) > maxFieldsBytes {
+		return nil, false
+	}
+	r := plainReader{string(raw)}
+	if !r.take('{') {
+		return nil, false
+	}
+	fields := make(sdjwt.Members, 0, 16) // a type's, usually
+	for more := true; more; more = r.take(',') {
+		name, ok := r.text()
+		if !ok || !r.take(':') || len(fields) == maxFieldsValues-1 {
+			return nil, false
+		}
+		value, ok := r.value()
+		if !ok {
+			return nil, false
+		}
+		fields = append(fields, sdjwt.Member{Name: name, Value: value, Selective: true})
+	}
+	if !r.take('}') || !r.done() {
+		return nil, false
+	}
+	byName := func(a, b sdjwt.Member) int { return strings.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(fields, byName) {
+		slices.SortFunc(fields, byName)
+	}
+	for i := range len(fields) - 1 {
+		if fields[i].Name == fields[i+1].Name {
+			return nil, false
+		}
+	}
+	return fields, true
+}
+
+// plainReader reads the tokens of plain JSON.
+type plainReader struct{ rest string }
+
+// skip passes over white space.
+func (r *plainReader) skip() {
+	for r.rest != "" && strings.IndexByte(" \t\r\n", r.rest[0]) >= 0 {
+		r.rest = r.rest[1:]
+	}
+}
+
+// done reports whether nothing is left.
+func (r *plainReader) done() bool {
+	r.skip()
+	return r.rest == ""
+}
+
+// take passes over a character of JSON's structure, and reports whether it was there.
+func (r *plainReader) take(c byte) bool {
+	r.skip()
+	if r.rest == "" || r.rest[0] != c {
+		return false
+	}
+	r.rest = r.rest[1:]
+	return true
+}
+
+// text reads a string without escapes.
+func (r *plainReader) text() (string, bool) {
+	if !r.take('"') {
+		return "", false
+	}
+	end := strings.IndexByte(r.rest, '"')
+	if end < 0 {
+		return "", false
+	}
+	s := r.rest[:end]
+	r.rest = r.rest[end+1:]
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == '\\' {
+			return "", false
+		}
+	}
+	return s, utf8.ValidString(s)
+}
+
+// value reads a text, a whole number or a truth value.
+func (r *plainReader) value() (any, bool) {
+	r.skip()
+	if strings.HasPrefix(r.rest, `"`) {
+		return r.text()
+	}
+	end := strings.IndexAny(r.rest, ",} \t\r\n")
+	if end < 0 {
+		return nil, false
+	}
+	word := r.rest[:end]
+	r.rest = r.rest[end:]
+	switch word {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	if digits := strings.TrimPrefix(word, "-"); digits == "" || len(digits) > 1 && digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
+		return nil, false
+	}
+	return json.Number(word), true
+}

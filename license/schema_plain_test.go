@@ -1,0 +1,112 @@
+package license
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// usualFields and others are what plainFields is to read, and to leave alone.
+var (
+	usualFields = []string{
+		`{"name":"样例","count":12,"minus":-3,"zero":0,"yes":true,"no":false}`,
+		`{"b":"","a":"x"}`,
+		" {\n\t\"a\" : \"x\" ,\r\n \"b\": 1 } ",
+		`{"":""}`,
+		`{"a,}":"{:,"}`,
+	}
+	otherFields = []string{
+		``, `{}`, `{ }`, `[]`, `null`, `{"a"}`, `{"a":}`, `{"a":"x",}`, `{,"a":"x"}`, `{"a":"x"}}`, `{"a":"x"} x`, `{"a":"x"`, `{"a":"x`, `{"a`,
+		`{"a":"x","a":"y"}`, `{"b":1,"a":2,"b":3}`, `{"a":"x","b"}`, `{"a":"x" "b":"y"}`, `{a:1}`, `{'a':1}`,
+		`{"a":"\u0061"}`, `{"\u0061":1}`, `{"a":"\n"}`, "{\"a\":\"\n\"}", "{\"a\":\"\xff\"}", "{\"a\":\"\x00\"}", "\ufeff" + `{"a":1}`,
+		`{"a":null}`, `{"a":{}}`, `{"a":[]}`, `{"a":1.5}`, `{"a":1e3}`, `{"a":01}`, `{"a":-}`, `{"a":-01}`, `{"a":+1}`, `{"a":True}`, `{"a":truee}`, `{"a":1x}`, `{"a":--1}`,
+	}
+)
+
+func TestPlainFields(t *testing.T) {
+	for _, s := range usualFields {
+		if fields, ok := plainFields([]byte(s)); !ok || len(fields) == 0 {
+			t.Errorf("not read: %s", s)
+		}
+	}
+	for _, s := range otherFields {
+		if fields, ok := plainFields([]byte(s)); ok {
+			t.Errorf("%q read as %v", s, fields)
+		}
+	}
+	many := []byte(`{"a":1`)
+	for i := range maxFieldsValues {
+		many = fmt.Appendf(many, `,"%d":1`, i)
+	}
+	if _, ok := plainFields(append(many, '}')); ok {
+		t.Error("more values than there may be")
+	}
+}
+
+// FuzzPlainFields checks that fields read without the decoder are what the
+// decoder makes of them.
+func FuzzPlainFields(f *testing.F) {
+	for _, s := range append(usualFields, otherFields...) {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		fields, ok := plainFields(raw)
+		if !ok {
+			return
+		}
+		decoded, err := decodeFields(raw)
+		if err != nil {
+			t.Fatalf("%q is not even read by the decoder: %v", raw, err)
+		}
+		got := map[string]any{}
+		for i, m := range fields {
+			if !m.Selective || i > 0 && m.Name <= fields[i-1].Name {
+				t.Errorf("%q: %v", raw, fields)
+			}
+			got[m.Name] = m.Value
+		}
+		if !reflect.DeepEqual(got, decoded) {
+			t.Errorf("%q is %v, to the decoder %v", raw, got, decoded)
+		}
+	})
+}
+
+// TestCanonicalEvent: whichever way an event is written, it is encoding/json's.
+func TestCanonicalEvent(t *testing.T) {
+	texts := []string{"", "license.issue", "a b~!", `"`, `\`, "<", ">", "&", "证", "\x7f", "\n", "\u2028", "\xff"}
+	details := []map[string]string{nil, {}, {"b": "1", "a": "证<"}}
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	check := func(c canonicalEvent) {
+		t.Helper()
+		want, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.marshal(); err != nil || string(got) != string(want) {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+		d := eventDetail{c.Detail, c.Nonce}
+		if want, err = json.Marshal(d); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.marshal(); c.Nonce != nil && (err != nil || string(got) != string(want)) {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+	for i, text := range texts {
+		for j := range 7 {
+			values := [7]string{"a", "b", "c", "d", "e", "f", "g"}
+			values[j] = text
+			for k, detail := range details {
+				check(canonicalEvent{
+					V: 1, ID: values[0], At: at.Add(time.Duration(i*1000+j) * time.Microsecond), Action: Action(values[1]), Client: values[2],
+					Participant: values[3], RequestID: values[4], License: ID(values[5]), Version: i - 1, Result: values[6], Detail: detail,
+					Nonce: []byte{0xff, byte(i), byte(j), byte(k)},
+				})
+			}
+		}
+	}
+	check(canonicalEvent{At: at})
+}

@@ -118,6 +118,9 @@ func BenchmarkRatios(b *testing.B) {
 				b.Fatal("raw signature")
 			}
 		})
+		if err := w.Reserve(b.Context(), turn); err != nil { // the database's work
+			b.Fatal(err)
+		}
 		timed(&issue, func() { prepare(b, w, t, q) })
 	}
 	n := float64(b.N * turn)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -95,22 +96,16 @@ func (d *draft) checkPeriod(vs *violations, now time.Time) {
 }
 
 func (d *draft) checkHolders(vs *violations) {
-	count := map[string]int{}
-	type holding struct {
-		role string
-		code party.Code
-	}
-	seen := map[holding]bool{}
 	vs.when(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
-	holders := make([]Holder, 0, len(d.content.Holders))
-	for i, h := range d.content.Holders[:min(len(d.content.Holders), maxHolders)] {
-		at := fmt.Sprintf("/holders/%d", i)
+	given := d.content.Holders[:min(len(d.content.Holders), maxHolders)]
+	holders := make([]Holder, 0, len(given))
+	for i, h := range given {
+		at := "/holders/" + strconv.Itoa(i)
 		role := d.typ.role(h.Role)
 		if role == nil {
 			vs.add(at+"/role", "role_unknown", "is not a role of the license type")
 			continue
 		}
-		count[h.Role]++
 		name, err := party.ParseName(h.Name)
 		if e, ok := errors.AsType[*party.NameError](err); ok {
 			vs.add(at+"/name", e.Reason, "is not a usable name")
@@ -120,8 +115,10 @@ func (d *draft) checkHolders(vs *violations) {
 			vs.add(at+"/code", e.Reason, "is not a valid code of its type")
 		} else {
 			vs.when(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
-			vs.when(seen[holding{h.Role, code}], at, "duplicate", "names the same holder in the same role twice")
-			seen[holding{h.Role, code}] = true
+			twice := func(other Holder) bool {
+				return other.Role == h.Role && other.CodeType == code.Type && other.Code == code.Value
+			}
+			vs.when(slices.ContainsFunc(holders, twice), at, "duplicate", "names the same holder in the same role twice")
 		}
 		vs.text(at+"/share", h.Share, 0, maxShare)
 		h.Name, h.Code = name, code.Value
@@ -129,9 +126,18 @@ func (d *draft) checkHolders(vs *violations) {
 	}
 	d.content.Holders = holders
 	for _, role := range d.typ.Holders {
-		n := count[role.Role]
-		vs.when(n < role.Min, "/holders", "role_missing", fmt.Sprintf("must name at least %d in the role %s", role.Min, role.Role))
-		vs.when(n > role.Max, "/holders", "role_excess", fmt.Sprintf("may name at most %d in the role %s", role.Max, role.Role))
+		n := 0
+		for i := range given {
+			if given[i].Role == role.Role {
+				n++
+			}
+		}
+		switch {
+		case n < role.Min:
+			vs.add("/holders", "role_missing", fmt.Sprintf("must name at least %d in the role %s", role.Min, role.Role))
+		case n > role.Max:
+			vs.add("/holders", "role_excess", fmt.Sprintf("may name at most %d in the role %s", role.Max, role.Role))
+		}
 	}
 }
 

@@ -27,6 +27,23 @@ func (r *Registry) Prepare(ctx context.Context, t Type, by PresentedBy, q IssueR
 	return p.issued.Credential, err
 }
 
+// Reserve sees to it that so many versions find their entries of a status list
+// reserved.
+func (r *Registry) Reserve(ctx context.Context, n int) error {
+	var held []slot
+	for range n {
+		s, err := r.slots.take(ctx)
+		if err != nil {
+			return err
+		}
+		held = append(held, s)
+	}
+	r.slots.mu.Lock()
+	defer r.slots.mu.Unlock()
+	r.slots.ready = append(r.slots.ready, held...)
+	return nil
+}
+
 // compiledTypes are the types that Prepare has compiled, as the catalog would.
 var compiledTypes = map[TypeCode]*issuable{}
 

@@ -379,8 +379,9 @@ func (vs *violations) when(wrong bool, pointer, keyword, message string) {
 
 // text checks a text of a person's: length in characters, nothing invisible.
 func (vs *violations) text(pointer, s string, least, most int) {
-	n := utf8.RuneCountInString(s)
-	vs.when(n < least || n > most, pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
+	if n := utf8.RuneCountInString(s); n < least || n > most {
+		vs.add(pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
+	}
 	vs.when(!visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
 }
 

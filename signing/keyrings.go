@@ -117,7 +117,7 @@ func (r *Keyrings) Ring(ctx context.Context, p Purpose, owner string) ([]*Key, e
 // find looks in the current reading and, on a miss, in one begun since it was called.
 func (r *Keyrings) find(ctx context.Context, in func(*keySet) *Key) (*Key, error) {
 	called := time.Now()
-	s, err := r.fresh(ctx)
+	s, err := r.freshAt(ctx, called)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,11 @@ func (r *Keyrings) find(ctx context.Context, in func(*keySet) *Key) (*Key, error
 }
 
 // fresh returns a reading that isn't older than Fresh.
-func (r *Keyrings) fresh(ctx context.Context) (*keySet, error) {
-	oldest := time.Now().Add(-r.c.Fresh)
+func (r *Keyrings) fresh(ctx context.Context) (*keySet, error) { return r.freshAt(ctx, time.Now()) }
+
+// freshAt is fresh as of now.
+func (r *Keyrings) freshAt(ctx context.Context, now time.Time) (*keySet, error) {
+	oldest := now.Add(-r.c.Fresh)
 	if s := r.current.Load(); r.usable(s, oldest) {
 		return s, nil
 	}

@@ -105,6 +105,12 @@ func (p *packer) value(v any, depth int) error {
 
 // quote appends a string.
 func (p *packer) quote(s string) (err error) {
+	if plainText(s) { // as nearly all are
+		p.out = append(p.out, '"')
+		p.out = append(p.out, s...)
+		p.out = append(p.out, '"')
+		return nil
+	}
 	if p.out, err = jsontext.AppendQuote(p.out, s); err != nil {
 		return fail("claim_malformed", "a string or name is not UTF-8")
 	}

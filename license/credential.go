@@ -22,6 +22,9 @@ type scratch struct {
 	claims     sdjwt.Members
 	credential []byte
 	body       []byte
+
+	key    *signing.Key   // that signed last
+	header signing.Header // of its credentials
 }
 
 // takeScratch returns a scratch, which is to be put back.
@@ -46,9 +49,12 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 	} else if err != nil {
 		return nil, fmt.Errorf("packing a credential: %w", err)
 	}
-	m.credential, err = packed.Issue(m.credential[:0], key.Signer, signing.Header{
-		Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
-	})
+	if m.key != key { // keys stay the same from one reading of the keyrings to the next
+		m.key, m.header = key, signing.Header{
+			Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
+		}.Prepared()
+	}
+	m.credential, err = packed.Issue(m.credential[:0], key.Signer, m.header)
 	if err != nil {
 		return nil, fmt.Errorf("signing a credential: %w", err)
 	}

@@ -50,6 +50,32 @@ func TestAppendSigned(t *testing.T) {
 	}
 }
 
+// TestPreparedHeader: a header that was encoded before says the same.
+func TestPreparedHeader(t *testing.T) {
+	key := newSM2(t)
+	h := Header{Typ: TypAccessToken, Algorithm: SM2, KeyID: `"kid"`, X5C: [][]byte{{1}, {2, 3}}}
+	head := func(h Header) string {
+		t.Helper()
+		token, err := Sign(key, h, Object(`{"a":1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, payload, err := Verify(t.Context(), token, expect(key.Public())); err != nil || got.KeyID != h.KeyID || string(payload) != `{"a":1}` {
+			t.Errorf("verified as %+v, %s, %v", got, payload, err)
+		}
+		return token[:strings.IndexByte(token, '.')]
+	}
+	if got, want := head(h.Prepared()), head(h); got != want {
+		t.Errorf("begins with %s, want %s", got, want)
+	}
+	if token, err := Sign(newES256(t), h.Prepared(), Object(`{}`)); err == nil {
+		t.Errorf("signed with a key of another algorithm: %s", token)
+	}
+	if token, err := Sign(key, Header{Algorithm: SM2}.Prepared(), Object(`{}`)); err == nil {
+		t.Errorf("signed without a typ: %s", token)
+	}
+}
+
 // TestMethodSigns checks that golang-jwt signs with our method what we verify,
 // and that the method refuses a key of another algorithm.
 func TestMethodSigns(t *testing.T) {

@@ -35,6 +35,25 @@ type Header struct {
 	Algorithm Algorithm // Sign may leave it to the key
 	KeyID     string
 	X5C       [][]byte // DER, leaf first
+
+	prepared string // the whole of it, as tokens begin with it; or empty
+}
+
+// Prepared returns the header encoded, for a key that signs many tokens with it.
+// Its algorithm must be set, and nothing in it be changed any more.
+func (h Header) Prepared() Header {
+	if h.check() == nil && h.Algorithm != "" {
+		h.prepared = segment.EncodeToString(h.append(make([]byte, 0, h.size())))
+	}
+	return h
+}
+
+// check refuses a header that nothing can be signed with.
+func (h *Header) check() error {
+	if h.Typ == "" || !utf8.ValidString(h.Typ) || !utf8.ValidString(h.KeyID) {
+		return errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
+	}
+	return nil
 }
 
 // Object is a JSON object that is well-formed, with unique names, by the way it
@@ -66,7 +85,7 @@ func SignPassing(s crypto.MessageSigner, h Header, claims any) (string, error) {
 	if alg == SM2 {
 		return "", errors.New("signing a token: what SM2 signs is always verified")
 	}
-	token, err := appendSigned(nil, 0, s, alg, h, claims, makeRaw)
+	token, err := appendSigned(nil, 0, s, alg, h, claims, signPassing)
 	return string(token), err
 }
 
@@ -86,22 +105,24 @@ func AppendSigned(dst []byte, room int, s crypto.MessageSigner, h Header, claims
 // appendSigned is AppendSigned with a key of alg and a way to sign.
 func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h Header, claims any,
 	sign func(crypto.MessageSigner, Algorithm, []byte) ([]byte, error)) ([]byte, error) {
-	if h.Typ == "" || !utf8.ValidString(h.Typ) || !utf8.ValidString(h.KeyID) {
-		return nil, errors.New("signing a token: typ is missing, or typ or kid is not UTF-8")
+	if err := h.check(); err != nil {
+		return nil, err
 	}
 	if h.Algorithm != "" && h.Algorithm != alg {
 		return nil, fmt.Errorf("signing a token: algorithm %s does not fit a key of %s", h.Algorithm, alg)
 	}
 	h.Algorithm = alg
+	if h.prepared == "" {
+		h = h.Prepared()
+	}
 	payload, err := marshalClaims(claims)
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
-	header := h.append(make([]byte, 0, h.size()))
-	size := segment.EncodedLen(len(header)) + segment.EncodedLen(len(payload)) + segment.EncodedLen(signatureSize(alg)) + 2
+	size := len(h.prepared) + segment.EncodedLen(len(payload)) + segment.EncodedLen(signatureSize(alg)) + 2
 	dst = slices.Grow(dst, size+room)
 	from := len(dst)
-	dst = segment.AppendEncode(dst, header)
+	dst = append(dst, h.prepared...)
 	dst = append(dst, '.')
 	dst = segment.AppendEncode(dst, payload)
 	sig, err := sign(s, alg, dst[from:])
@@ -325,7 +346,7 @@ func parseHeader(raw []byte) (Header, error) {
 	if h.Crit != nil {
 		return Header{}, &TokenError{Reason: "token_critical"}
 	}
-	return Header{h.Typ, h.Alg, h.KID, h.X5C}, nil
+	return Header{Typ: h.Typ, Algorithm: h.Alg, KeyID: h.KID, X5C: h.X5C}, nil
 }
 
 // headers keeps the headers of tokens that were verified, by the segment that
@@ -404,25 +425,37 @@ func (m method) Verify(text string, sig []byte, key any) error {
 // signature against the signer's own public key. The verifier is one of its
 // own: it has no queue to wait in.
 func signRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
-	sig, err := makeRaw(s, alg, message)
+	sig, err := signMessage(s, alg, message)
 	if err != nil {
 		return nil, err
 	}
-	if err := NewVerifier(VerifierConfig{}).VerifyRaw(context.Background(), s.Public(), message, sig); err != nil {
+	if err := NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), message, sig); err != nil {
 		return nil, fmt.Errorf("what the key made does not verify: %w", err)
 	}
-	return sig, nil
+	return rawSignature(alg, sig)
 }
 
-// makeRaw is signRaw without verifying.
-func makeRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
+// signPassing is signRaw without verifying.
+func signPassing(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
+	sig, err := signMessage(s, alg, message)
+	if err != nil {
+		return nil, err
+	}
+	return rawSignature(alg, sig)
+}
+
+func signMessage(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, error) {
 	var opts crypto.SignerOpts
 	if alg != SM2 {
 		opts = crypto.SHA256
 	}
-	sig, err := s.SignMessage(rand.Reader, message, opts)
-	if err != nil || alg == RS256 {
-		return sig, err
+	return s.SignMessage(rand.Reader, message, opts)
+}
+
+// rawSignature turns a signer's signature into that of a JWS.
+func rawSignature(alg Algorithm, sig []byte) ([]byte, error) {
+	if alg == RS256 {
+		return sig, nil
 	}
 	return DERToRaw(sig)
 }

@@ -33,8 +33,9 @@ func (v *Vault) Lookups(ctx context.Context, domain string, values ...string) ([
 	if err != nil {
 		return nil, fmt.Errorf("making a lookup key: %w", err)
 	}
-	message := lookupMessage(useLookup, domain, values)
-	first, err := v.sum(active, message)
+	m := v.message(useLookup, domain, values)
+	defer v.messages.Put(m)
+	first, err := v.sum(active, *m)
 	if err != nil {
 		return nil, fmt.Errorf("making a lookup key: %w", err)
 	}
@@ -48,7 +49,7 @@ func (v *Vault) Lookups(ctx context.Context, domain string, values ...string) ([
 		if k.ID == active.ID || k.State == KeyRevoked {
 			continue
 		}
-		l, err := v.sum(k, message)
+		l, err := v.sum(k, *m)
 		if k.State == KeyNext && errors.Is(err, ErrNoKey) {
 			// Not copied to this node yet. Until it is active, that is no fault.
 			if _, logged := v.warned.LoadOrStore(k.ID, true); !logged {
@@ -71,25 +72,29 @@ func (v *Vault) MAC(ctx context.Context, domain string, values ...string) (Looku
 	if err != nil {
 		return Lookup{}, fmt.Errorf("making a MAC: %w", err)
 	}
-	m, err := v.sum(k, lookupMessage(useMAC, domain, values))
+	m := v.message(useMAC, domain, values)
+	defer v.messages.Put(m)
+	sum, err := v.sum(k, *m)
 	if err != nil {
 		return Lookup{}, fmt.Errorf("making a MAC: %w", err)
 	}
-	return m, nil
+	return sum, nil
 }
 
-// CheckMAC reports, in constant time, whether m is the MAC of those values,
-// under the key that m names. An unknown or purged key is ErrNoKey (wrapped).
-func (v *Vault) CheckMAC(ctx context.Context, m Lookup, domain string, values ...string) (bool, error) {
-	k, err := v.bySerial(ctx, PurposeLookup, uint32(m.Serial))
+// CheckMAC reports, in constant time, whether sum is the MAC of those values,
+// under the key that it names. An unknown or purged key is ErrNoKey (wrapped).
+func (v *Vault) CheckMAC(ctx context.Context, sum Lookup, domain string, values ...string) (bool, error) {
+	k, err := v.bySerial(ctx, PurposeLookup, uint32(sum.Serial))
 	if err != nil {
 		return false, fmt.Errorf("checking a MAC: %w", err)
 	}
-	want, err := v.sum(k, lookupMessage(useMAC, domain, values))
+	m := v.message(useMAC, domain, values)
+	defer v.messages.Put(m)
+	want, err := v.sum(k, *m)
 	if err != nil {
 		return false, fmt.Errorf("checking a MAC: %w", err)
 	}
-	return subtle.ConstantTimeCompare(m.Sum[:], want.Sum[:]) == 1, nil
+	return subtle.ConstantTimeCompare(sum.Sum[:], want.Sum[:]) == 1, nil
 }
 
 func (v *Vault) sum(k *Key, message []byte) (Lookup, error) {
@@ -105,10 +110,16 @@ func (v *Vault) sum(k *Key, message []byte) (Lookup, error) {
 	return l, nil
 }
 
-// lookupMessage encodes use, domain and values so that no other ones encode alike.
-func lookupMessage(use, domain string, values []string) []byte {
-	b := append(make([]byte, 0, 256), use...)
+// message encodes use, domain and values so that no other ones encode alike. It is
+// to be put back into messages.
+func (v *Vault) message(use, domain string, values []string) *[]byte {
+	m, ok := v.messages.Get().(*[]byte)
+	if !ok {
+		m = new([]byte)
+	}
+	b := append((*m)[:0], use...)
 	b = appendParts(b, domain)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(values)))
-	return appendParts(b, values...)
+	*m = appendParts(b, values...)
+	return m
 }

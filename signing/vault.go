@@ -22,6 +22,8 @@ type Vault struct {
 	module Module
 	data   sync.Map // KeyID → cipher.AEAD: data keys, unwrapped
 	warned sync.Map // KeyID of next lookup keys not held here, logged once
+
+	messages sync.Pool // of *[]byte: of messages that MACs are made of
 }
 
 // OpenVault returns a vault over the rings of PurposeData and PurposeLookup,

@@ -72,7 +72,7 @@ func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf
 		claims = append(claims, sdjwt.Member{Name: name, Value: value, Selective: true})
 	}
 	if b.AreaCode != "" {
-		withheld("area_code", b.AreaCode)
+		withheld("area_code", &b.AreaCode)
 	}
 	shown("authority", sdjwt.Members{{Name: "code", Value: string(d.authority.Code)}, {Name: "name", Value: d.authority.Name}})
 	shown("cnf", sdjwt.Members{{Name: "jwk", Value: sdjwt.Members{
@@ -83,15 +83,15 @@ func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf
 	shown("fields", d.fields)
 	shown("holders", holderClaims(b.Holders))
 	shown("iat", v.issued.Unix())
-	withheld("identifier", string(b.Identifier))
+	withheld("identifier", (*string)(&b.Identifier))
 	shown("nbf", d.content.ValidFrom.Start().Unix())
-	withheld("number", b.Number)
+	withheld("number", &b.Number)
 	shown("origin", string(OriginAuthority))
 	shown("status", sdjwt.Members{{Name: "status_list", Value: sdjwt.Members{
 		{Name: "idx", Value: s.index}, {Name: "uri", Value: r.statusListURI(s.list)}}}})
 	shown("trust_grade", string(GradeA))
-	shown("type_code", string(d.typ.Code))
-	shown("type_name", d.typ.Name)
+	shown("type_code", (*string)(&d.typ.Code))
+	shown("type_name", &d.typ.Name)
 	shown("type_version", d.typ.Version)
 	shown("valid_from", d.content.ValidFrom.String())
 	if !d.content.ValidUntil.IsZero() {
@@ -109,12 +109,13 @@ func errTooLarge() error {
 // holderClaims makes every holder, and every member of it, disclosable.
 func holderClaims(hs []Holder) []any {
 	claims := make([]any, len(hs))
-	for i, h := range hs {
+	for i := range hs {
+		h := &hs[i]
 		claims[i] = sdjwt.Selective{Value: sdjwt.Members{
-			{Name: "code", Value: h.Code, Selective: true},
-			{Name: "code_type", Value: string(h.CodeType), Selective: true},
-			{Name: "name", Value: h.Name, Selective: true},
-			{Name: "role", Value: h.Role, Selective: true},
+			{Name: "code", Value: &h.Code, Selective: true},
+			{Name: "code_type", Value: (*string)(&h.CodeType), Selective: true},
+			{Name: "name", Value: &h.Name, Selective: true},
+			{Name: "role", Value: &h.Role, Selective: true},
 		}}
 	}
 	return claims

@@ -186,14 +186,17 @@ func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b
 	if m.body, err = b.append(m.body[:0]); err != nil {
 		return prepared{}, fmt.Errorf("encoding the body of a license: %w", err)
 	}
-	if rec.Body, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "body"), m.body); err != nil {
-		return prepared{}, err
-	}
-	if rec.Credential, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "credential"), m.credential); err != nil {
-		return prepared{}, err
-	}
-	if rec.HolderKey, err = r.c.Vault.Seal(ctx, place(v.id, v.number, "holder_key"), holderKey); err != nil {
-		return prepared{}, err
+	all := make([]byte, 0, len(m.body)+len(m.credential)+len(holderKey)+3*signing.SealedExtra)
+	for _, column := range [...]struct {
+		name  string
+		plain []byte
+		to    *[]byte
+	}{{"body", m.body, &rec.Body}, {"credential", m.credential, &rec.Credential}, {"holder_key", holderKey, &rec.HolderKey}} {
+		from := len(all)
+		if all, err = r.c.Vault.AppendSealed(ctx, all, place(v.id, v.number, column.name), column.plain); err != nil {
+			return prepared{}, err
+		}
+		*column.to = all[from:len(all):len(all)]
 	}
 	rows, err := r.lookups(ctx, d.typ.Code, d.authority.Code, b, d.typ.Numbers)
 	if err != nil {

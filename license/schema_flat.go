@@ -188,6 +188,9 @@ func (f *flatField) fits(v any) bool {
 		return ok && f.least <= n && n <= f.most
 	}
 	s, ok := v.(string)
+	if p, plain := v.(*string); plain {
+		s, ok = *p, true
+	}
 	if !ok {
 		return false
 	}
@@ -195,5 +198,5 @@ func (f *flatField) fits(v any) bool {
 	return f.least <= n && n <= f.most &&
 		(f.enum == nil || slices.Contains(f.enum, s)) &&
 		(f.compiled.Pattern == nil || f.compiled.Pattern.MatchString(s)) &&
-		(f.compiled.Format == nil || f.compiled.Format.Validate(v) == nil)
+		(f.compiled.Format == nil || f.compiled.Format.Validate(s) == nil)
 }

@@ -12,7 +12,7 @@ import (
 // plainFields reads face fields of the usual kind, a JSON object of texts without
 // escapes, whole numbers and truth values, at a fraction of what decodeFields
 // takes. It knows no others, and says no to them, good or bad. Fields are sorted
-// by name and selective; numbers are [json.Number].
+// by name and selective; texts are *string, numbers [json.Number].
 func plainFields(raw []byte) (sdjwt.Members, bool) {
 	if len(raw) > maxFieldsBytes {
 		return nil, false
@@ -21,13 +21,23 @@ func plainFields(raw []byte) (sdjwt.Members, bool) {
 	if !r.take('{') {
 		return nil, false
 	}
-	fields := make(sdjwt.Members, 0, 16) // a type's, usually
+	const usual = 16
+	fields, texts := make(sdjwt.Members, 0, usual), make([]string, 0, usual)
 	for more := true; more; more = r.take(',') {
 		name, ok := r.text()
 		if !ok || !r.take(':') || len(fields) == maxFieldsValues-1 {
 			return nil, false
 		}
-		value, ok := r.value()
+		var value any
+		if r.at('"') {
+			var text string
+			if text, ok = r.text(); ok {
+				texts = append(texts, text)
+				value = &texts[len(texts)-1]
+			}
+		} else {
+			value, ok = r.word()
+		}
 		if !ok {
 			return nil, false
 		}
@@ -64,10 +74,15 @@ func (r *plainReader) done() bool {
 	return r.rest == ""
 }
 
+// at reports whether a character of JSON's structure comes next.
+func (r *plainReader) at(c byte) bool {
+	r.skip()
+	return r.rest != "" && r.rest[0] == c
+}
+
 // take passes over a character of JSON's structure, and reports whether it was there.
 func (r *plainReader) take(c byte) bool {
-	r.skip()
-	if r.rest == "" || r.rest[0] != c {
+	if !r.at(c) {
 		return false
 	}
 	r.rest = r.rest[1:]
@@ -93,12 +108,8 @@ func (r *plainReader) text() (string, bool) {
 	return s, utf8.ValidString(s)
 }
 
-// value reads a text, a whole number or a truth value.
-func (r *plainReader) value() (any, bool) {
-	r.skip()
-	if strings.HasPrefix(r.rest, `"`) {
-		return r.text()
-	}
+// word reads a whole number or a truth value.
+func (r *plainReader) word() (any, bool) {
 	end := strings.IndexAny(r.rest, ",} \t\r\n")
 	if end < 0 {
 		return nil, false

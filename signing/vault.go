@@ -70,12 +70,19 @@ type Place struct{ Table, Row, Column string }
 const (
 	sealedFormat = 1
 	sealedHeader = 1 + 4
-	sealedExtra  = sealedHeader + gcmNonce + gcmTag
+	// SealedExtra is how much longer than its contents a sealed value is, in bytes.
+	SealedExtra = sealedHeader + gcmNonce + gcmTag
 )
 
 // Seal encrypts with SM4-GCM under the active data key. The result begins with
 // a format byte and the key's serial, and is 33 bytes longer than plain.
 func (v *Vault) Seal(ctx context.Context, p Place, plain []byte) ([]byte, error) {
+	return v.AppendSealed(ctx, make([]byte, 0, SealedExtra+len(plain)), p, plain)
+}
+
+// AppendSealed is [Vault.Seal] for several values in one piece of memory: it
+// appends the sealed value to dst.
+func (v *Vault) AppendSealed(ctx context.Context, dst []byte, p Place, plain []byte) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -87,10 +94,10 @@ func (v *Vault) Seal(ctx context.Context, p Place, plain []byte) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s.%s: %w", p.Table, p.Column, err)
 	}
-	sealed := make([]byte, 0, sealedExtra+len(plain))
-	sealed = append(sealed, sealedFormat)
-	sealed = binary.BigEndian.AppendUint32(sealed, uint32(k.Serial))
-	return sealGCM(aead, sealed, plain, p.bind(sealed)), nil
+	from := len(dst)
+	dst = append(dst, sealedFormat)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(k.Serial))
+	return sealGCM(aead, dst, plain, p.bind(dst[from:])), nil
 }
 
 // Open reverses Seal, also for values sealed under next and retired keys. What
@@ -100,7 +107,7 @@ func (v *Vault) Open(ctx context.Context, p Place, sealed []byte) ([]byte, error
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	if len(sealed) < sealedExtra || sealed[0] != sealedFormat {
+	if len(sealed) < SealedExtra || sealed[0] != sealedFormat {
 		return nil, fmt.Errorf("opening %s.%s: not a sealed value: %w", p.Table, p.Column, ErrSealed)
 	}
 	header := sealed[:sealedHeader:sealedHeader]
@@ -123,7 +130,7 @@ func (v *Vault) Open(ctx context.Context, p Place, sealed []byte) ([]byte, error
 // sealed, for jobs that seal anew what lies under an old one. It is 0 for what
 // isn't a sealed value.
 func SealedSerial(sealed []byte) int32 {
-	if len(sealed) < sealedExtra || sealed[0] != sealedFormat {
+	if len(sealed) < SealedExtra || sealed[0] != sealedFormat {
 		return 0
 	}
 	return int32(binary.BigEndian.Uint32(sealed[1:]))

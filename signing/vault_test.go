@@ -74,7 +74,7 @@ func TestVaultSeal(t *testing.T) {
 	for _, n := range []int{0, 1, 15, 16, 17, 4096, 1 << 20} {
 		plain := bytes.Repeat([]byte("张三"), n/6+1)[:n]
 		sealed := mustSeal(t, v, place, plain)
-		if len(sealed) != n+sealedExtra || SealedSerial(sealed) != 1 {
+		if len(sealed) != n+SealedExtra || SealedSerial(sealed) != 1 {
 			t.Errorf("%d bytes: sealed has %d bytes and serial %d", n, len(sealed), SealedSerial(sealed))
 		}
 		if n >= 16 && bytes.Contains(sealed, plain[:16]) {
@@ -363,7 +363,7 @@ func FuzzVaultOpen(f *testing.F) {
 	place := Place{"licenses", "42", "body"}
 	sealed := mustSeal(f, v, place, []byte("plain"))
 	f.Add(sealed)
-	f.Add(sealed[:sealedExtra])
+	f.Add(sealed[:SealedExtra])
 	f.Add([]byte{1, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if SealedSerial(b) != 1 && SealedSerial(b) != 0 {

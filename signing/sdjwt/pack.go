@@ -25,7 +25,7 @@ type Members []Member
 // Member is a member of an object.
 type Member struct {
 	Name      string
-	Value     any
+	Value     any  // a *string is a text, too, and takes no memory to be put here
 	Selective bool // as if Value were in a [Selective]
 }
 

@@ -33,6 +33,7 @@ type packer struct {
 	digests  [][digestLen]byte // of members of objects under way, the inmost last
 	random   [poolSize]byte    // read at once
 	unused   []byte            // of random
+	own      bool              // random is from a reader of the caller's
 }
 
 // pack packs claims, Members or a map.
@@ -46,7 +47,11 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 	if o.Decoys < 0 || o.Decoys > defaultDisclosures {
 		return nil, fail("sdjwt_too_large", "between 0 and %d decoys", defaultDisclosures)
 	}
-	if o.Rand == nil {
+	own := o.Rand != nil
+	if own || p.own {
+		p.unused = nil // what is left is another one's
+	}
+	if p.own = own; !own {
 		o.Rand = rand.Reader
 	}
 	if p.digester == nil || p.Hash != o.Hash {
@@ -58,7 +63,6 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 	p.coded = slices.Grow(p.coded[:0], 4096)
 	p.made = slices.Grow(p.made[:0], 32)
 	p.digests = slices.Grow(p.digests[:0], 32)
-	p.unused = nil // another one's randomness
 	if err := p.value(claims, 1); err != nil {
 		return nil, err
 	}
@@ -79,6 +83,8 @@ func (p *packer) value(v any, depth int) error {
 		p.out = strconv.AppendInt(p.out, v, 10)
 	case string:
 		return p.quote(v)
+	case *string:
+		return p.quote(*v)
 	case Members:
 		return p.object(v, depth)
 	case map[string]any:

@@ -196,6 +196,15 @@ func (s *System) identify(ctx context.Context, p *provider, tokens *oauth2.Token
 			return nil, fmt.Errorf("the access token: %w", err)
 		}
 	}
+	var proven struct {
+		ACR string `json:"acr"`
+	}
+	if err := id.Claims(&proven); err != nil {
+		return nil, fmt.Errorf("the ID token: %w", err)
+	}
+	if proven.ACR != assurance {
+		return nil, errors.New("the login is of another assurance than was asked for")
+	}
 	user, err := p.oidc.UserInfo(oidc.ClientContext(ctx, s.c.Client), oauth2.StaticTokenSource(tokens))
 	if err != nil {
 		return nil, fmt.Errorf("asking who it is: %w", err)

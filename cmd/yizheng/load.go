@@ -76,10 +76,6 @@ func (c *loadCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	target, err := c.target(p.ctx, facts.Issuer)
-	if err != nil {
-		return err
-	}
 	names := c.Scenario
 	if len(names) == 0 {
 		names = loadNames()
@@ -91,6 +87,10 @@ func (c *loadCmd) Run(p *process) error {
 	}
 	if c.Connections < 1 || c.For <= 0 || c.Warm < 0 {
 		return usage("-c, --for and --warm must be positive")
+	}
+	target, err := c.target(p.ctx, facts.Issuer)
+	if err != nil {
+		return err
 	}
 	var results []loadResult
 	for _, name := range names {

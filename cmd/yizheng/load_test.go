@@ -1,0 +1,104 @@
+//go:build linux
+
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Each scenario runs for a moment against a demo; what it measures is for whoever
+// measures.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	onEachInstallation(t, func(t *testing.T, args []string, _ bool) {
+		s, facts, err := startDemo(t, nil, append(args, "--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1", "--trusted-proxy", "::1", "--load-client")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "facts.json")
+		text, err := json.Marshal(facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, errs := runLoad(t, "--facts", file, "-c", "3", "--for", "300ms", "--warm", "100ms", "--pid", strconv.Itoa(s.cmd.Process.Pid), "--json")
+		if errs != "" {
+			t.Fatal(errs)
+		}
+		var names []string
+		for lines := bufio.NewScanner(strings.NewReader(out)); lines.Scan(); {
+			var r struct {
+				Scenario string
+				Requests int64
+				Rate     float64 `json:"requests_per_second"`
+				P50      float64 `json:"p50_ms"`
+				P99      float64 `json:"p99_ms"`
+				CPU      float64 `json:"cpu_us_per_request"`
+				PerCore  float64 `json:"requests_per_core_second"`
+			}
+			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+				t.Fatalf("%v in %s", err, lines.Text())
+			}
+			if r.Requests < 1 || r.Rate <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.CPU < 0 {
+				t.Errorf("measured: %s", lines.Text())
+			}
+			names = append(names, r.Scenario)
+		}
+		want := []string{"client-credentials", "discovery", "introspection-first", "introspection-seen", "issue", "jwks", "refresh", "sso", "userinfo"}
+		if !slices.Equal(names, want) {
+			t.Errorf("measured %v", names)
+		}
+	})
+}
+
+// runLoad runs the verb and returns what it printed.
+func runLoad(t *testing.T, args ...string) (out, errs string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program(t, ""), append([]string{"load"}, args...)...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if err := cmd.Run(); err != nil && e.Len() == 0 {
+		t.Fatal(err)
+	}
+	return o.String(), e.String()
+}
+
+// What load refuses; above all, to load what isn't on this machine.
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	facts := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no facts":         {nil, "missing flags: --facts=FILE"},
+		"no such file":     {[]string{"--facts", filepath.Join(dir, "none")}, "no such file"},
+		"other facts":      {[]string{"--facts", facts("other", "x")}, "is not what yizheng demo --json prints"},
+		"another machine":  {[]string{"--facts", facts("away", `{"issuer":"http://192.0.2.1"}`)}, "is not on this machine"},
+		"TLS":              {[]string{"--facts", facts("tls", `{"issuer":"https://127.0.0.1:1"}`)}, "plain HTTP alone"},
+		"nobody there":     {[]string{"--facts", facts("nobody", `{"issuer":"http://127.0.0.1:1"}`)}, "nothing listens at 127.0.0.1:1"},
+		"unknown scenario": {[]string{"--facts", facts("nobody", `{"issuer":"http://127.0.0.1:1"}`), "everything"}, "no scenario"},
+	} {
+		if _, errs := runLoad(t, test.args...); !strings.Contains(errs, test.want) {
+			t.Errorf("%s: %q, want %q", name, errs, test.want)
+		}
+	}
+}

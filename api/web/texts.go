@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,13 +79,8 @@ func readTexts(l Language) (texts, error) {
 // same keys.
 func (p *Pages) Has(key string) bool { return p.texts[Chinese][key] != "" }
 
-// Text returns a text without values, or the key if there is none.
-func (p *Pages) Text(l Language, key string) string {
-	if s, ok := p.texts[l][key]; ok {
-		return s
-	}
-	return key
-}
+// Keys returns the keys of all texts, in order.
+func (p *Pages) Keys() []string { return slices.Sorted(maps.Keys(p.texts[Chinese])) }
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 

@@ -1,0 +1,223 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+)
+
+// A wrong redirect URI is for the developer to see, and for nobody to follow.
+func TestWrongRedirectURI(t *testing.T) {
+	s := newPageSite(t)
+	b := s.browser(t)
+	for wrong, differs := range map[string]string{
+		"https://app.example:8443/callback": "port", "http://app.example/callback": "scheme", "https://app.example/callback/": "path",
+		"https://evil.example/?<script>alert(1)</script>": "host", "javascript:alert(1)//": "",
+	} {
+		p := s.app.open(b, s.app.request("redirect_uri", wrong))
+		if p.Status != 400 || p.To != nil || p.Header.Get("Location") != "" {
+			t.Errorf("%s: %d, to %v", wrong, p.Status, p.To)
+		}
+		says(t, p, "登录地址有误", "没有登记", "redirect_uri", `id="request-id"`, differs)
+		if strings.Contains(p.Body, "<script>alert") || strings.Contains(p.Body, `href="javascript`) || strings.Contains(p.Body, `"https://app.example/callback"`) || strings.Contains(p.Body, ">https://app.example/callback<") {
+			t.Errorf("%s: the page runs it, or tells what is registered:\n%s", wrong, p.Body)
+		}
+	}
+}
+
+func TestWrongRequests(t *testing.T) {
+	s := newPageSite(t)
+	b := s.browser(t)
+	for name, query := range map[string]string{
+		"no parameters": "", "no client": s.app.request("client_id", "").Encode(), "unknown client": s.app.request("client_id", strings.Repeat("a", 26)).Encode(),
+		"client twice": s.app.request().Encode() + "&client_id=" + s.app.id, "redirect twice": s.app.request().Encode() + "&redirect_uri=https://evil.example",
+		"not a form": "%zz", "not UTF-8": s.app.request().Encode() + "&state=%ff", "a control character": s.app.request("state", "").Encode() + "&state=a%00b",
+		"many": s.app.request().Encode() + strings.Repeat("&a=1", 70) + manyNames(70), "a used request_uri": form("client_id", s.app.id, "request_uri", "urn:ietf:params:oauth:request_uri:"+strings.Repeat("a", 43)).Encode(),
+	} {
+		p := b.Get(s.url + authorizePath + "?" + query)
+		if p.Status < 400 || p.Status > 410 || p.To != nil || !p.Has("request-id") {
+			t.Errorf("%s: %d at %s, to %v", name, p.Status, p.URL, p.To)
+		}
+	}
+}
+
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "&p%d=1", i)
+	}
+	return b.String()
+}
+
+// Browsers get pages, programs get JSON, both with the request's id.
+func TestErrorsAsPages(t *testing.T) {
+	s := newService(t, serviceConfig{People: true})
+	for _, test := range []struct {
+		method, path, accept string
+		page                 bool
+	}{
+		{"GET", "/nowhere", "text/html,*/*", true}, {"GET", "/nowhere", "", false}, {"GET", "/nowhere", "application/json", false},
+		{"GET", "/v1/nothing", "text/html", false}, {"GET", "/v1/licenses/x", "text/html", false}, {"GET", "/oauth/nothing", "text/html", false},
+		{"GET", consentPath, "", true}, {"POST", loginPath, "", true}, {"DELETE", "/licenses", "text/html", true}, {"PUT", "/licenses", "", false},
+	} {
+		a := s.call(t, nil, test.method, test.path, nil, "Accept", test.accept)
+		media := a.Header.Get("Content-Type")
+		if a.StatusCode < 400 || strings.HasPrefix(media, "text/html") != test.page || !strings.Contains(a.body, a.Header.Get("X-Request-Id")) {
+			t.Errorf("%+v: %d %s\n%s", test, a.StatusCode, media, a.body)
+		}
+	}
+}
+
+// What pages don't know is a fault of ours that tells nothing, a panic as well.
+func TestFaultsAsPages(t *testing.T) {
+	s := newService(t, serviceConfig{People: true})
+	secret := errors.New("about " + sampleCitizen)
+	for name, h := range map[string]func(v *visit) error{
+		"an error": func(*visit) error { return fmt.Errorf("somewhere: %w", secret) },
+		"a panic":  func(*visit) error { panic(secret) },
+		"no view":  func(v *visit) error { return v.show(200, web.Login{Problem: "no_such_problem"}) },
+	} {
+		w := httptest.NewRecorder()
+		s.around(s.page(h)).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil))
+		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "系统出了问题") || !strings.Contains(body, w.Header().Get("X-Request-Id")) || strings.Contains(body, sampleCitizen) {
+			t.Errorf("%s: %d %s", name, w.Code, body)
+		}
+	}
+}
+
+// Each error that a page can meet has its status and its words.
+func TestErrorsInWords(t *testing.T) {
+	s := newService(t, serviceConfig{People: true, Empty: true})
+	refusal := func(code oidc.Code, reason string) error {
+		return fmt.Errorf("x: %w", &oidc.RequestError{Refusal: &oidc.Error{Code: code, Reason: reason}})
+	}
+	for _, test := range []struct {
+		err    error
+		status int
+		title  string
+	}{
+		{oidc.ErrRequestGone, 410, "这次登录已经结束"}, {&oidc.GoneError{}, 410, "这次登录已经结束"},
+		{refusal(oidc.InvalidRequest, ""), 400, "登录请求有误"}, {refusal(oidc.InvalidRequestURI, "request_uri_gone"), 410, "这次登录已经结束"},
+		{refusal(oidc.UnmetAuthenticationRequirements, "proofing_too_low"), 403, "需要更高的实名等级"},
+		{refusal(oidc.UnmetAuthenticationRequirements, "no_second_factor"), 403, "需要绑定手机号"},
+		{refusal(oidc.TemporarilyUnavailable, "full"), 503, "系统暂时忙不过来"}, {refusal(oidc.ServerError, ""), 500, "系统出了问题"},
+		{&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "系统暂时忙不过来"}, {&identity.Error{Reason: "unavailable"}, 503, "系统暂时忙不过来"},
+		{&identity.Error{Reason: "other"}, 500, "系统出了问题"}, {license.ErrUnavailable, 503, "系统暂时忙不过来"}, {context.DeadlineExceeded, 503, "系统暂时忙不过来"},
+		{context.Canceled, 503, "系统暂时忙不过来"}, {&license.Error{Kind: license.KindForbidden, Reason: "assurance_too_low"}, 403, "需要更高的实名等级"},
+		{&license.Error{Kind: license.KindMissing, Reason: "license_unknown"}, 404, "没有找到这份证照"}, {&license.Error{Kind: license.KindMissing, Reason: "grant_unknown"}, 404, "没有找到这次授权"},
+		{&license.Error{Kind: license.KindInvalid, Reason: "cursor"}, 422, "提交的内容有误"}, {&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "操作太频繁"},
+		{errNowhere(), 404, "没有找到这个页面"}, {errForm(), 403, "这一步没有完成"}, {errInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出了问题"},
+	} {
+		for _, l := range web.Languages() {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest("GET", "/x", nil)
+			r.Header.Set("Accept-Language", string(l))
+			s.around(s.page(func(*visit) error { return test.err })).ServeHTTP(w, r)
+			if w.Code != test.status || l == web.Chinese && !strings.Contains(w.Body.String(), "<h1>"+test.title+"</h1>") {
+				t.Errorf("%v: %d, want %d with %s:\n%s", test.err, w.Code, test.status, test.title, w.Body)
+			}
+		}
+	}
+}
+
+// Every code that a page puts into words has words, and every text of a code is
+// of a code that there is.
+func TestCodesInWords(t *testing.T) {
+	s := newService(t, serviceConfig{Empty: true})
+	families := map[string][]string{
+		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},
+		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
+		"relation.*":     {string(license.RelationSpouse), string(license.RelationChild), string(license.RelationLegalRepresentative)},
+		"standing.*": {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded",
+			string(license.Cancelled), string(license.Rescinded), string(license.Revoked), string(license.Withdrawn), string(license.Lapsed)},
+		"basis.*": {string(license.BasisConsent), string(license.BasisDuty)}, "grant.*": {string(license.GrantPending), string(license.GrantActive)},
+		"grant.ended.*": {license.EndedByHolder, license.EndedByReuse, license.EndedByToken, license.EndedByExpired},
+		"origin.*":      {string(license.OriginAuthority), string(license.OriginCollected)}, "grade.*": {"A", "B", "C", "D"},
+		"replaces.*": {string(license.Change), string(license.Renewal), string(license.Correction), string(license.Reinstated)},
+		"verdict.*":  {string(license.Valid), string(license.Invalid), string(license.Indeterminate)},
+		"check.*": {string(license.CheckFormat), string(license.CheckSignature), string(license.CheckChain), string(license.CheckAuthority),
+			string(license.CheckPeriod), string(license.CheckStatus), string(license.CheckHolder), string(license.CheckIntegrity)},
+		"checked.*":        {string(license.Pass), string(license.Fail), string(license.Unknown), string(license.Skipped)},
+		"login.problem.*":  {"login_refused", "too_many_tries", "rate_limited", "stale", "incomplete", "busy", "confirm_failed"},
+		"code.problem.*":   {"code_wrong", "code_expired", "too_many_tries", "too_many_codes", "no_phone", "no_second_factor", "not_sent", "rate_limited", "stale"},
+		"setup.problem.*":  {"ticket_invalid", "password_short", "password_long", "password_characters", "password_common", "password_personal", "repeat", "stale", "rate_limited", "busy", "other"},
+		"verify.problem.*": {"rate_limited", "verification_limited", "empty", "too_large", "stale", "busy"}, "consent.problem.*": {"changed", "stale", "choose"},
+		"notice.*": {"withdrawn", "session_ended", "password_set"},
+	}
+	for family, codes := range families {
+		for _, code := range codes {
+			if key := strings.Replace(family, "*", code, 1); !s.web.Has(key) {
+				t.Errorf("there is no text %s", key)
+			}
+		}
+	}
+	// What can keep a reading from being allowed, and a verification from
+	// passing, is written in package license.
+	written := literals(t, "../license/*.go")
+	for _, key := range s.web.Keys() {
+		for _, family := range []string{"result.", "why."} {
+			code, ok := strings.CutPrefix(key, family)
+			if ok && code != "other" && code != "refused" && !written[code] && !literals(t, "../signing/*.go")[code] && !literals(t, "../signing/sdjwt/*.go")[code] {
+				t.Errorf("%s is the text of a code that there isn't", key)
+			}
+		}
+	}
+}
+
+// literals returns the texts that stand in the source of a package.
+func literals(t *testing.T, pattern string) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	mustOf(t)(err)
+	found := map[string]bool{}
+	for _, file := range files {
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		mustOf(t)(err)
+		ast.Inspect(tree, func(n ast.Node) bool {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+				if s, err := strconv.Unquote(l.Value); err == nil {
+					found[s] = true
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// Whatever a page's address says, the handler never fails on it.
+func FuzzPageAddress(f *testing.F) {
+	s := &Server{c: Config{Issuer: "https://id.example"}}
+	f.Add("/licenses?cursor=a", "request=a&client=b", "en")
+	f.Add("//evil.example/x", "to=%2F%2Fevil", "zh;q=0.5,*")
+	f.Add("/\\evil", "sent=99999999999999999999", ";;q=,")
+	f.Fuzz(func(t *testing.T, to, query, accept string) {
+		r := httptest.NewRequest("GET", "/x", nil)
+		r.URL.RawQuery = query
+		r.Header["Accept-Language"] = []string{accept}
+		v := s.visit(httptest.NewRecorder(), r)
+		v.sent()
+		if got := localPath(to); !strings.HasPrefix(got, "/") || strings.HasPrefix(got, "//") || strings.ContainsAny(got, "\\\r\n\x00") {
+			t.Errorf("%q leads to %q", to, got)
+		}
+		if o := origin(to); strings.ContainsAny(o, " ;,'\"\r\n") {
+			t.Errorf("%q has the origin %q", to, o)
+		}
+		if v.request != (oidc.Secret{}) && !isHandle(v.request.Reveal()) {
+			t.Errorf("%q names the request %q", query, v.request.Reveal())
+		}
+	})
+}

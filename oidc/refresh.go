@@ -133,6 +133,12 @@ func (p *Provider) rotate(ctx context.Context, c Client, id string, number int64
 		if err != nil {
 			return nil, err
 		}
+		if f.Client == c.ID && f.EndedBy == EndedByRefresh {
+			// Perhaps in a process that died before the grant ended.
+			if err := p.revokeGrant(ctx, c, f, GrantTokenRevoked); err != nil {
+				return nil, err
+			}
+		}
 		if err := p.checkRefresh(ctx, c, f); err != nil {
 			return nil, err
 		}

@@ -316,6 +316,23 @@ func TestRefreshReuseRevokesTheGrant(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 2)
 		first := w.redeem(t, w.bureau, code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...))))
+		newest := w.refreshed(t, w.bureau, w.refreshed(t, w.bureau, first.Refresh).Refresh)
+		w.onStep = func(name string) {
+			if name == "family.ended" {
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			w.refusedRefresh(t, w.bureau, first.Refresh.Reveal())
+			t.Error("the family didn't end")
+		}()
+		w.onStep = nil
+		if reason := w.refusedRefresh(t, w.bureau, newest.Refresh.Reveal()); reason != "refresh_ended" || len(w.resolver.revoked) != 1 {
+			t.Errorf("killed before the grant ended, and then %q, revoked %v", reason, w.resolver.revoked)
+		}
+		w.resolver.revoked = nil
+		first = w.redeem(t, w.bureau, code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...))))
 		w.refreshed(t, w.bureau, w.refreshed(t, w.bureau, first.Refresh).Refresh)
 		if reason := w.refusedRefresh(t, w.bureau, first.Refresh.Reveal()); reason != "refresh_reuse" {
 			t.Fatalf("got %q", reason)

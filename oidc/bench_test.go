@@ -1,3 +1,5 @@
+//go:build unix
+
 package oidc_test
 
 import (
@@ -5,7 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
+	"syscall"
 	"testing"
+	"time"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -139,8 +143,24 @@ func (s *served) flow(b *testing.B) oidc.Tokens {
 	return tokens
 }
 
+// processor returns how to report the processor's time that an operation takes
+// from now on, the database's and the garbage collector's included. It hears less
+// of what else runs on the machine than the clock does.
+func processor(b *testing.B) (report func()) {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	began := used()
+	return func() { b.ReportMetric(float64((used()-began).Microseconds())/float64(b.N), "cpu-µs/op") }
+}
+
 func BenchmarkClientCredentials(b *testing.B) {
 	s := serve(b)
+	defer processor(b)()
 	for b.Loop() {
 		if _, err := s.ClientCredentials(b.Context(), s.machine, oidc.TokenRequest{}); err != nil {
 			b.Fatal(err)
@@ -170,6 +190,7 @@ func BenchmarkIntrospect(b *testing.B) {
 			}
 			s.Forget()
 			b.ResetTimer()
+			defer processor(b)()
 			for i := range tokens {
 				if in, err := s.Introspect(b.Context(), c, tokens[i]); err != nil || !in.Active {
 					b.Fatal(in, err)
@@ -178,6 +199,7 @@ func BenchmarkIntrospect(b *testing.B) {
 		})
 		b.Run(name+"/again", func(b *testing.B) {
 			c, token := issue()
+			defer processor(b)()
 			for b.Loop() {
 				if in, err := s.Introspect(b.Context(), c, token); err != nil || !in.Active {
 					b.Fatal(in, err)
@@ -193,6 +215,7 @@ func BenchmarkUserInfo(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer processor(b)()
 	for b.Loop() {
 		if _, err := s.UserInfo(b.Context(), a); err != nil {
 			b.Fatal(err)
@@ -205,6 +228,8 @@ func BenchmarkUserInfo(b *testing.B) {
 func BenchmarkRefresh(b *testing.B) {
 	s := serve(b)
 	b.SetParallelism(32)
+	b.ResetTimer()
+	defer processor(b)()
 	b.RunParallel(func(pb *testing.PB) {
 		tokens := s.flow(b)
 		for pb.Next() {
@@ -220,6 +245,8 @@ func BenchmarkRefresh(b *testing.B) {
 func BenchmarkSingleSignOn(b *testing.B) {
 	s := serve(b)
 	b.SetParallelism(32)
+	b.ResetTimer()
+	defer processor(b)()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			s.flow(b)

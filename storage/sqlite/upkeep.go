@@ -14,20 +14,20 @@ const (
 	purgeLimit = 200
 )
 
-// Run purges what is over every few minutes, beginning now, until ctx ends; then
-// it returns ctx's error. What fails is logged and tried again: nothing is
-// refused for it.
+// Run purges what is over every few minutes, until ctx ends; then it returns
+// ctx's error. It begins after the first of them: who starts has better to do.
+// What fails is logged and tried again: nothing is refused for it.
 func (db *DB) Run(ctx context.Context) error {
 	tick := time.NewTicker(db.c.purgeEvery)
 	defer tick.Stop()
-	for now := time.Now(); ; {
-		if err := db.purge(ctx, now); err != nil && ctx.Err() == nil {
-			db.c.Log.WarnContext(ctx, "purging the database", "error", err)
-		}
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case now = <-tick.C:
+		case now := <-tick.C:
+			if err := db.purge(ctx, now); err != nil && ctx.Err() == nil {
+				db.c.Log.WarnContext(ctx, "purging the database", "error", err)
+			}
 		}
 	}
 }

@@ -186,6 +186,7 @@ func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b
 	if m.body, err = b.append(m.body[:0]); err != nil {
 		return prepared{}, fmt.Errorf("encoding the body of a license: %w", err)
 	}
+	at := place(v.id, v.number, "")
 	all := make([]byte, 0, len(m.body)+len(m.credential)+len(holderKey)+3*signing.SealedExtra)
 	for _, column := range [...]struct {
 		name  string
@@ -193,7 +194,8 @@ func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b
 		to    *[]byte
 	}{{"body", m.body, &rec.Body}, {"credential", m.credential, &rec.Credential}, {"holder_key", holderKey, &rec.HolderKey}} {
 		from := len(all)
-		if all, err = r.c.Vault.AppendSealed(ctx, all, place(v.id, v.number, column.name), column.plain); err != nil {
+		at.Column = column.name
+		if all, err = r.c.Vault.AppendSealed(ctx, all, at, column.plain); err != nil {
 			return prepared{}, err
 		}
 		*column.to = all[from:len(all):len(all)]

@@ -418,7 +418,13 @@ func (m method) Verify(text string, sig []byte, key any) error {
 	if alg, err := AlgorithmOf(k.pub); err != nil || alg != m.alg {
 		return jwt.ErrInvalidKey
 	}
-	return k.verifier.VerifyRaw(k.ctx, k.pub, []byte(text), sig)
+	message, ok := k.verifier.messages.Get().(*[]byte)
+	if !ok {
+		message = new([]byte)
+	}
+	defer k.verifier.messages.Put(message)
+	*message = append((*message)[:0], text...)
+	return k.verifier.VerifyRaw(k.ctx, k.pub, *message, sig)
 }
 
 // signRaw signs a message with a key that must be one of alg, and verifies the

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Verifier struct {
 	slots   chan struct{} // holds a token for each second opinion under way
 	waiting atomic.Int64
 	headers headers
+
+	messages sync.Pool // of *[]byte: of texts that signatures are of
 
 	asked, overruled, undecided atomic.Uint64
 }

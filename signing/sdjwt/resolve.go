@@ -181,21 +181,21 @@ func (r *resolver) read(list []string) error {
 		size += encoding.DecodedLen(len(s))
 		longest = max(longest, len(s))
 	}
-	text := make([]byte, 0, size)
 	ends := make([]int, len(list))
-	var sums strings.Builder
+	var text, sums strings.Builder // each in one piece
+	text.Grow(size)
 	sums.Grow(digestLen * len(list))
-	coded := make([]byte, 0, longest)
+	coded, decoded := make([]byte, 0, longest), make([]byte, 0, encoding.DecodedLen(longest))
 	digests := newDigester(r.out.Hash)
 	for i, s := range list {
 		coded = append(coded[:0], s...)
-		whole := len(text) + encoding.DecodedLen(len(s))
 		var err error
-		text, err = encoding.AppendDecode(text, coded)
-		if err != nil || len(text) != whole { // shorter if line breaks were skipped
+		decoded, err = encoding.AppendDecode(decoded[:0], coded)
+		if err != nil || len(decoded) != encoding.DecodedLen(len(s)) { // shorter if line breaks were skipped
 			return fail("disclosure_malformed", "disclosure %d is not base64url", i)
 		}
-		ends[i] = len(text)
+		text.Write(decoded)
+		ends[i] = text.Len()
 		digest := digests.digest(coded)
 		sums.Write(digest[:])
 	}
@@ -207,23 +207,23 @@ func (r *resolver) read(list []string) error {
 		}
 		r.byDigest[digest] = i
 	}
-	return r.decode(text, ends)
+	return r.decode(text.String(), ends)
 }
 
 // decode decodes the disclosures in text, of which each ends at its own end.
-func (r *resolver) decode(text []byte, ends []int) error {
-	source, from := string(text), 0
+func (r *resolver) decode(text string, ends []int) error {
+	from := 0
 	var d *treeDecoder
 	for i, end := range ends {
-		data, s := text[from:end], source[from:end]
+		s := text[from:end]
 		from = end
 		if r.disclosures[i].plain(s) {
 			continue
 		}
 		if d == nil {
-			d = newTreeDecoder(data, s, r.limit)
+			d = newTreeDecoder([]byte(s), s, r.limit)
 		} else {
-			d.reset(data, s)
+			d.reset([]byte(s), s)
 		}
 		err := r.disclosures[i].decode(d)
 		if err == nil {

@@ -262,7 +262,7 @@ func TestSubjects(t *testing.T) {
 		if sub(w.bureau) != sub(second) || sub(w.bureau) == sub(w.shop) || sub(w.bureau) == sub(public) || sub(public) != sub(elsewhere) {
 			t.Error("subjects aren't pairwise by participant")
 		}
-		if sid(w.bureau) != sid(w.bureau) || sid(w.bureau) == sid(second) {
+		if first, again := sid(w.bureau), sid(w.bureau); first != again || first == sid(second) {
 			t.Error("a session's id isn't one a client")
 		}
 		node, _ := w.node(t, 2)

@@ -109,3 +109,25 @@ func (v *visit) goodbye(l oidc.LogoutView) error {
 	v.speak(l.UILocales)
 	return v.show(http.StatusOK, web.Goodbye{})
 }
+
+// logoutFields are those of a logout request's parameters that its page sends on.
+func logoutFields(params oidc.Parameters) []web.Field {
+	var fields []web.Field
+	for _, name := range sortedKeys(params) {
+		fields = append(fields, web.Field{Name: logoutPrefix + name, Value: params[name]})
+	}
+	return fields
+}
+
+// logoutPrefix keeps the parameters of a logout request apart from the form's own fields.
+const logoutPrefix = "request-"
+
+func logoutParameters(form url.Values) oidc.Parameters {
+	params := oidc.Parameters{}
+	for name, value := range formValues(form, logoutPrefix) {
+		if value != "" {
+			params[name] = value
+		}
+	}
+	return params
+}

@@ -197,7 +197,7 @@ func checkPage(t *testing.T, name string, page []byte) {
 		if n.Data == "input" && slices.Contains([]string{"checkbox", "radio"}, attr(n, "type")) && n.Parent.Data != "label" && !labels[attr(n, "id")] {
 			t.Errorf("%s: the box %s has no label", name, attr(n, "name"))
 		}
-		for _, ref := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
+		for ref := range strings.FieldsSeq(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
 			if !ids[ref] {
 				t.Errorf("%s: %s is referred to and isn't there", name, ref)
 			}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -75,21 +76,15 @@ func (p *Pages) readTemplates(l Language, texts texts) (map[string]*template.Tem
 }
 
 func isShared(name string) bool {
-	for _, s := range shared {
-		if s == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(shared, name)
 }
 
 // functions are what templates may call.
 func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 	return template.FuncMap{
-		"t":   texts.text,
-		"tb":  texts.bold,
-		"tw":  texts.whole,
-		"has": func(key string) bool { return texts[key] != "" },
+		"t":  texts.text,
+		"tb": texts.bold,
+		"tw": texts.whole,
 		"or_else": func(key, other string) (string, error) {
 			if texts[key] == "" {
 				key = other

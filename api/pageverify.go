@@ -1,0 +1,87 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+)
+
+// verifyPage checks a license for anybody.
+func (s *Server) verifyPage(v *visit) error {
+	v.bind()
+	return v.show(http.StatusOK, web.Verify{Form: v.token(purposeVerify)})
+}
+
+// verifyLicense takes that page's forms.
+func (s *Server) verifyLicense(v *visit) error {
+	form, err := v.formOf(maxPasted)
+	if err != nil {
+		return err
+	}
+	view := web.Verify{Credential: compact(form.Get("credential")), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
+	again := func(status int, problem string, wait int) error {
+		v.bind()
+		view.Form, view.Problem, view.Wait = v.token(purposeVerify), problem, wait
+		return v.show(status, view)
+	}
+	if !v.checked(form, purposeVerify) {
+		return again(http.StatusForbidden, "stale", 0)
+	}
+	q := verifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
+	if form.Get("act") == "credential" {
+		q = verifyRequest{Credential: view.Credential}
+	}
+	if q.Credential == "" && (q.Identifier == "" || q.VerificationCode == "") {
+		return again(http.StatusUnprocessableEntity, "empty", 0)
+	}
+	err = s.limitVerifying(v.r)
+	var result license.Verification
+	if err == nil {
+		result, err = s.verification(v.r, q, len(view.Credential))
+	}
+	if err != nil {
+		p := explained(err)
+		if p.Reason == "busy" || p.Reason == "rate_limited" || p.Reason == "verification_limited" {
+			return again(p.Status, p.Reason, p.retryAfter)
+		}
+		return err
+	}
+	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context()), &result, q.Credential == "")
+	return v.show(http.StatusOK, view)
+}
+
+// compact takes out the white space that pasting brings.
+func compact(s string) string { return strings.Join(strings.Fields(s), "") }
+
+// verdictOf shows how a verification came out.
+func verdictOf(w *words, r *license.Verification, byCode bool) *web.Verdict {
+	out := &web.Verdict{Verdict: string(r.Verdict), At: r.CheckedAt}
+	for _, c := range r.Checks {
+		out.Checks = append(out.Checks, web.Check{Name: string(c.Name), Result: string(c.Result), Reason: c.Reason})
+	}
+	p := r.License
+	if p == nil {
+		return out
+	}
+	out.Masked, out.Origin, out.Grade = byCode, string(p.Origin), string(p.TrustGrade)
+	c := web.Card{Band: "slate", Type: p.TypeName, Number: p.Number, Authority: p.Authority.Name, AuthorityCode: string(p.Authority.Code), From: p.ValidFrom.String()}
+	if !p.ValidUntil.IsZero() {
+		c.Until = p.ValidUntil.String()
+	}
+	t, err := w.typ(p.TypeCode, p.TypeVersion)
+	if err == nil {
+		c.Band = t.band
+	}
+	for _, h := range p.Holders {
+		c.Holders = append(c.Holders, web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: h.CodeType.Name(), Code: h.Code})
+	}
+	for _, f := range t.fields {
+		if value, ok := p.Fields[f.Name]; ok {
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: t.titles.of(f.Name).text(value)})
+		}
+	}
+	out.Card = &c
+	return out
+}

@@ -59,7 +59,7 @@ type Definition struct {
 	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue, 1 to 1000"`
 	Coverage    []party.USCC    `json:"coverage,omitempty" doc:"those of the authorities whose licenses of the type are all here; unless it is all of them, a license that isn't found counts as not collected 未归集 instead of missing"`
 	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
-	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks when printed; at most 64 KiB"`
+	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks: an object of at most 64 KiB; color is jade, sky, seal, amber, plum, slate or rose"`
 }
 
 // Type is one version of a catalog entry 证照类型.

@@ -19,24 +19,31 @@ func quiet(t testing.TB) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 }
 
-// FuzzTokenRequest feeds whole token requests. Whatever comes, the answer is
-// one of the protocol's, isn't cached, and holds a token only for the client.
-func FuzzTokenRequest(f *testing.F) {
+// FuzzClientRequest feeds whole requests to the endpoints at which clients
+// authenticate. Whatever comes, the answer is one of the protocol's, isn't
+// cached, and is a refusal: no input has credentials.
+func FuzzClientRequest(f *testing.F) {
 	quiet(f)
-	x := newProvider(f)
-	f.Add("POST", "", "application/x-www-form-urlencoded", "Basic YTpi", "grant_type=client_credentials")
-	f.Add("POST", "x=1", "application/x-www-form-urlencoded; charset=UTF-8", "", "grant_type=client_credentials&client_id=a&client_secret=b&scope=license:read")
-	f.Add("GET", "grant_type=client_credentials", "", "Bearer x", "")
-	f.Add("POST", "", "application/x-www-form-urlencoded", "Basic JSV6eg==", "a=%zz&a;b&&=")
-	f.Fuzz(func(t *testing.T, method, query, media, header, body string) {
-		r := httptest.NewRequestWithContext(t.Context(), "POST", tokenPath, strings.NewReader(body))
+	s := newService(f, serviceConfig{People: true, Quiet: true, Empty: true})
+	h := s.Handler()
+	f.Add(0, "POST", "", "application/x-www-form-urlencoded", "Basic YTpi", "grant_type=client_credentials")
+	f.Add(0, "POST", "x=1", "application/x-www-form-urlencoded; charset=UTF-8", "", "grant_type=client_credentials&client_id=a&client_secret=b&scope=license:read")
+	f.Add(0, "GET", "grant_type=client_credentials", "", "Bearer x", "")
+	f.Add(0, "POST", "", "application/x-www-form-urlencoded", "Basic JSV6eg==", "a=%zz&a;b&&=")
+	f.Add(0, "POST", "", "application/x-www-form-urlencoded", "", "grant_type=authorization_code&code=x&redirect_uri=x&client_id=aaaaaaaaaaaaaaaaaaaaaaaaaa")
+	f.Add(1, "POST", "", "application/x-www-form-urlencoded", "Basic YTpi", "token=x&token_type_hint=refresh_token")
+	f.Add(2, "POST", "", "application/x-www-form-urlencoded", "Basic YTpi", "token=x&grant_type=x")
+	f.Add(3, "POST", "", "application/x-www-form-urlencoded", "Basic YTpi", `response_type=code&authorization_details=[{"type":"license"}]&request_uri=x`)
+	f.Fuzz(func(t *testing.T, endpoint int, method, query, media, header, body string) {
+		path := clientEndpoints[uint(endpoint)%uint(len(clientEndpoints))]
+		r := httptest.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(body))
 		r.Method, r.URL.RawQuery = method, query
 		r.Header["Content-Type"], r.Header["Authorization"] = []string{media}, []string{header}
 		if header == "" {
 			r.Header.Del("Authorization")
 		}
 		w := httptest.NewRecorder()
-		x.handler.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 		switch w.Code {
 		case 400, 401, 405, 413, 415, 429:
 		default:

@@ -236,14 +236,21 @@ func TestMetadata(t *testing.T) {
 // all the same, so that nobody can lock a client out.
 func TestFailedAuthenticationsAreLimited(t *testing.T) {
 	x := newProvider(t)
-	ask := func(id, secret string) answer {
-		r := x.request(t, "POST", tokenPath, grant)
+	at := func(path, id, secret string) answer {
+		r := x.request(t, "POST", path, grant+"&token=x")
 		r.SetBasicAuth(id, secret)
 		return x.do(t, r)
 	}
-	for range failureBurst {
-		if a := ask(x.client.ID, "wrong"); a.StatusCode != 401 {
+	ask := func(id, secret string) answer { return at(tokenPath, id, secret) }
+	for i := range failureBurst { // wherever they are
+		path := []string{tokenPath, introspectionPath, revocationPath}[i%3]
+		if a := at(path, x.client.ID, "wrong"); a.StatusCode != 401 {
 			t.Fatalf("within the burst: %d", a.StatusCode)
+		}
+	}
+	for _, path := range []string{introspectionPath, revocationPath} {
+		if a := at(path, x.client.ID, "wrong"); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s beyond the burst: %d", path, a.StatusCode)
 		}
 	}
 	a := ask(x.client.ID, "wrong")

@@ -180,7 +180,11 @@ func TestTrapTokenConfusion(t *testing.T) {
 		}
 	}
 	s.app.refresh(t, tokens.RefreshToken).tokens(t) // nobody else has ended it
+	s.app.post(t, tokenPath, form("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken, "authorization_details", "[]")).wantOAuth(t, 400, "invalid_authorization_details")
 	for _, path := range []string{introspectionPath, revocationPath} {
+		if a := s.app.post(t, path, form("token", "x", "grant_type", "zzsecretzz")); a.StatusCode != 200 || strings.Contains(a.body, "zz") {
+			t.Errorf("%s with a grant type: %d %s", path, a.StatusCode, a.body)
+		}
 		s.app.post(t, path, url.Values{}).wantOAuth(t, 400, "invalid_request")
 		two := url.Values{"token": {tokens.AccessToken, tokens.RefreshToken}}
 		s.app.post(t, path, two).wantOAuth(t, 400, "invalid_request")

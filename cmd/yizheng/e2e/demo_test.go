@@ -52,7 +52,11 @@ var program = sync.OnceValues(func() (string, error) {
 
 // demo is a running demo, and what it says of itself.
 type demo struct {
-	Issuer   string `json:"issuer"`
+	Issuer  string `json:"issuer"`
+	Clients []struct {
+		ID           string   `json:"client_id"`
+		RedirectURIs []string `json:"redirect_uris"`
+	} `json:"clients"`
 	Licenses []struct {
 		ID string `json:"id"`
 	} `json:"licenses"`

@@ -16,6 +16,7 @@ type accountState struct {
 	proofing int
 	phone    bool      // a second factor can be asked for
 	password time.Time // when it was set: sessions from before it are over
+	barred   time.Time // when it was disabled last: whatever is from before it is over
 }
 
 const maxCachedAccounts = 16384
@@ -29,7 +30,7 @@ func (p *Provider) readAccount(ctx context.Context, id string) (accountState, er
 	if err != nil {
 		return accountState{}, unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
-	return accountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != "", a.Password.Set}, nil
+	return accountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != "", a.Password.Set, a.Barred}, nil
 }
 
 // account returns an account's state, at most 2 seconds old.

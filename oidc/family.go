@@ -128,7 +128,7 @@ func (p *Provider) checkAbout(ctx context.Context, session string, who *about) e
 	if err != nil {
 		return err
 	}
-	if a.disabled || a.party != who.Party {
+	if a.disabled || a.party != who.Party || who.AuthTime <= a.barred.Unix() {
 		return overError("account_disabled")
 	}
 	if session != "" && who.AuthTime < a.password.Unix() {

@@ -85,7 +85,7 @@ func (p *Provider) findLogin(ctx context.Context, b Browser) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.account.disabled {
+	if l.account.disabled || !l.body.AuthTime.After(l.account.barred) {
 		return nil, p.endSession(ctx, l, Actor{l.body.Account, b.RequestID}, EndedByDisabled)
 	}
 	if l.body.AuthTime.Before(l.account.password) { // whoever knew the old one is out

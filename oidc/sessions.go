@@ -80,7 +80,7 @@ func (p *Provider) Sessions(ctx context.Context, s Session) ([]Session, error) {
 		if l.body.Party != s.Party.ID {
 			continue // a lookup key leads to it that isn't its person's
 		}
-		if l.body.AuthTime.Before(l.account.password) {
+		if l.body.AuthTime.Before(l.account.password) || !l.body.AuthTime.After(l.account.barred) {
 			continue // over, as soon as it is used
 		}
 		one := l.shown(s.Party)

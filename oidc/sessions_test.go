@@ -164,6 +164,49 @@ func TestDisabledAccount(t *testing.T) {
 	})
 }
 
+// What nobody used while the account was disabled doesn't come back with it.
+func TestEnabledAccountBringsNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau)
+		offline := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		time.Sleep(2 * time.Second)
+		for _, disabled := range []bool{true, false} {
+			if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, disabled); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		for name, token := range map[string]string{"of the session": tokens.Access.Reveal(), "offline": offline.Access.Reveal()} {
+			if _, err := w.CheckAccessToken(t.Context(), token); err == nil {
+				t.Errorf("the access token %s lives again", name)
+			}
+		}
+		for name, token := range map[string]string{"of the session": tokens.Refresh.Reveal(), "offline": offline.Refresh.Reveal()} {
+			if reason := w.refusedRefresh(t, w.bureau, token); reason != "refresh_account_disabled" {
+				t.Errorf("the refresh token %s: %q", name, reason)
+			}
+		}
+		c := w.browser()
+		c.session(t, w.zhang, 1)
+		who, err := w.Provider.Session(t.Context(), c.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := w.Provider.Sessions(t.Context(), who); err != nil || len(all) != 1 {
+			t.Errorf("%d sessions are listed, %v", len(all), err)
+		}
+		if b.live(t) {
+			t.Error("the session lives again")
+		}
+		if c.tokens(t, w.bureau).Access == (Secret{}) {
+			t.Error("who logs in again gets nothing")
+		}
+	})
+}
+
 func TestSessionsOfAPerson(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

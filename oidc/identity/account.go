@@ -26,6 +26,7 @@ type Account struct {
 	Proofing  Proofing     `json:"proofing"`
 	Password  PasswordHash `json:"password,omitzero"` // zero: none is set yet
 	Setup     SetupTicket  `json:"setup,omitzero"`
+	Barred    time.Time    `json:"barred,omitzero"` // when it was disabled last: logins from before are over for good
 	Created   time.Time    `json:"-"`
 	Updated   time.Time    `json:"-"`
 	Revision  int64        `json:"-"` // counts updates, from 1

@@ -118,8 +118,8 @@ func (s *Service) ListAccounts(ctx context.Context, after string, limit int) ([]
 	return accounts, nil
 }
 
-// DisableAccount keeps an account from logging in, or lets it again. ErrNotFound
-// if there is none.
+// DisableAccount keeps an account from logging in, or lets it again. What was
+// logged in before it was disabled stays over. ErrNotFound if there is none.
 func (s *Service) DisableAccount(ctx context.Context, actor, account string, disabled bool) (Account, error) {
 	action := ActionAccountEnable
 	if disabled {
@@ -127,7 +127,12 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	}
 	var a Account
 	err := s.recorded(ctx, Fact{Action: action, Actor: actor, Object: account}, func() (err error) {
-		a, err = s.change(ctx, account, func(a *Account) error { a.Disabled = disabled; return nil })
+		a, err = s.change(ctx, account, func(a *Account) error {
+			if a.Disabled = disabled; disabled {
+				a.Barred = time.Now().UTC()
+			}
+			return nil
+		})
 		return err
 	})
 	return a, err

@@ -152,7 +152,8 @@ func (p *Provider) seen(ctx context.Context, l *login, now time.Time) error {
 // its cookie; the browser's earlier session, if any, ends. If that was the same
 // person's, it goes on instead, under the new cookie and with this factor alone,
 // so that what other clients have of it lives on. The request goes on with Next.
-// ErrRequestGone.
+// ErrRequestGone, also if the account got another password since its own was
+// checked.
 func (p *Provider) LogIn(ctx context.Context, handle Secret, b Browser, account identity.Account, f Factor) (cookie Secret, s Session, err error) {
 	if _, err := p.loadRequest(ctx, handle, b); err != nil {
 		return Secret{}, Session{}, err
@@ -164,6 +165,9 @@ func (p *Provider) LogIn(ctx context.Context, handle Secret, b Browser, account 
 	}
 	if state.disabled || state.party != account.Party {
 		return Secret{}, Session{}, fmt.Errorf("logging in to account %s: it is disabled", account.ID)
+	}
+	if !state.password.Equal(account.Password.Set) { // the one that was checked is no more
+		return Secret{}, Session{}, ErrRequestGone
 	}
 	var l, before *login
 	for try := 1; ; try++ {

@@ -396,6 +396,13 @@ func TestPasswordEndsSessions(t *testing.T) {
 		if !strings.Contains(strings.Join(w.results(), ","), "session.end password") {
 			t.Errorf("events %v", w.results())
 		}
+		step := b.authorize(t, w.bureau)
+		if _, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, FactorPassword); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("whose old password was checked before logs in after: %v", err)
+		}
+		if w.zhang, err = w.people.Account(t.Context(), w.zhang.ID); err != nil {
+			t.Fatal(err)
+		}
 		b.session(t, w.zhang, 1)
 		time.Sleep(time.Minute)
 		if !b.live(t) {

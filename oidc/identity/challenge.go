@@ -37,7 +37,7 @@ func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason
 	c := &Challenge{Handle: newChallenge(), Life: codeLife}
 	var kept codeRecord
 	if reason == "" {
-		kept.Account = who.account.ID
+		kept.Account, kept.Checked = who.account.ID, who.account.Password.Set
 	}
 	for _, t := range counted {
 		kept.Counted = append(kept.Counted, t.key)
@@ -93,7 +93,8 @@ func (s *Service) sendConfirmation(ctx context.Context, a Attempt, account Accou
 
 // ConfirmLogin returns the account of a challenge, when its code is right, for
 // the browser with that binding: password and code are both checked then.
-// *Error as those of CheckCode, and login_refused if the account was disabled meanwhile.
+// *Error as those of CheckCode, and login_refused if the account was disabled, or
+// got another password, meanwhile.
 func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, requestID string) (Account, error) {
 	kept, err := s.spendCode(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
 	f := Fact{Action: ActionLoginConfirm, Object: kept.Account, Result: resultOf(err), RequestID: requestID}
@@ -105,8 +106,13 @@ func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, reque
 	if err != nil {
 		return Account{}, fmt.Errorf("confirming a login: %w", err)
 	}
-	if account.Disabled {
+	switch {
+	case account.Disabled:
 		f.Result = "account_disabled"
+	case !account.Password.Set.Equal(kept.Checked): // it got another one meanwhile
+		f.Result = "wrong_password"
+	}
+	if f.Result != resultOK {
 		s.noted(ctx, f)
 		return Account{}, refusedLogin()
 	}

@@ -36,6 +36,7 @@ type codeRecord struct {
 	Sum     []byte    `json:"sum"`               // … the MAC of the code
 	Account string    `json:"account,omitempty"` // of a challenge: who gets in; empty: nobody
 	Counted []string  `json:"counted,omitempty"` // of a challenge: the counters that counted its try
+	Checked time.Time `json:"checked,omitzero"`  // of a challenge: when the password that was right had been set
 	Sent    time.Time `json:"sent"`
 	Used    bool      `json:"used,omitempty"`
 }

@@ -410,6 +410,30 @@ func TestChallengeIsBound(t *testing.T) {
 	})
 }
 
+// A challenge's answer is worth what the password is that was right.
+func TestChallengeOfAnOldPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		var c *Challenge
+		for i := 0; c == nil && i < 20; i++ {
+			w.CheckPassword(t.Context(), attempt("xiaoyan.zhang", "guess").from(i))
+			_, err := w.CheckPassword(t.Context(), attempt("xiaoyan.zhang", password).from(1))
+			c, _ = errors.AsType[*Challenge](err)
+		}
+		if c == nil {
+			t.Fatal("never challenged")
+		}
+		code := w.sms.last(t).Code
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		_, err = w.SetPassword(t.Context(), ticket, "four quiet herons", "r")
+		isReason(t, "another password", err, "")
+		_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", code, "r")
+		isReason(t, "the old password's code", err, "login_refused")
+	})
+}
+
 func TestLoginFailsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

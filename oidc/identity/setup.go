@@ -97,6 +97,7 @@ func (s *Service) SetPassword(ctx context.Context, ticket, password, requestID s
 			if err := usable(*a); err != nil {
 				return err
 			}
+			hash.Set = time.Now().UTC() // not before: what the old one opened meanwhile is over too
 			a.Password, a.Setup = hash, SetupTicket{}
 			return nil
 		})

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -49,6 +50,30 @@ func TestSetup(t *testing.T) {
 			if strings.Contains(f.Action+f.Actor+f.Object+f.Result, ticket[27:]) {
 				t.Errorf("fact %v holds the ticket", f)
 			}
+		}
+	})
+}
+
+// However long it takes to set a password: sessions that the old one opened till
+// then are from before it.
+func TestPasswordCountsFromWhenItIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		s := w.open(t, func(c *Config) {
+			record := c.Record
+			c.Record = func(ctx context.Context, f Fact) error {
+				if f.Action == ActionPasswordSet && f.Result == resultBegun {
+					time.Sleep(3 * time.Second)
+				}
+				return record(ctx, f)
+			}
+		})
+		ticket, err := s.SetupTicket(t.Context(), "cli", a.ID)
+		isReason(t, "a ticket", err, "")
+		began := time.Now()
+		if a, err = s.SetPassword(t.Context(), ticket, "four quiet herons", "r"); err != nil || a.Password.Set.Before(began.Add(3*time.Second)) {
+			t.Errorf("set at %v, %v; it was saved 3 s after %v", a.Password.Set, err, began)
 		}
 	})
 }

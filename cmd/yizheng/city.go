@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,10 +118,8 @@ func (c *city) open(facts demoFacts, samples samples, box *messageBox) error {
 // clientAt returns the client with that redirect URI.
 func (f demoFacts) clientAt(redirectURI string) (demoClient, bool) {
 	for _, c := range f.Clients {
-		for _, u := range c.RedirectURIs {
-			if u == redirectURI {
-				return c, true
-			}
+		if slices.Contains(c.RedirectURIs, redirectURI) {
+			return c, true
 		}
 	}
 	return demoClient{}, false

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
+	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -79,4 +81,37 @@ func TestLoginFlow(t *testing.T) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
+}
+
+// What an address may ask for anonymously is limited, here and nowhere else.
+func TestAuthorizeIsLimited(t *testing.T) {
+	s := &site{service: newService(t, serviceConfig{People: true, Empty: true, Limits: Limits{AuthorizeBurst: 3}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})}
+	s.app = s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.ServiceItems = nil })
+	ask := func(method, from string) answer {
+		t.Helper()
+		query, body := "?"+s.app.request().Encode(), ""
+		if method == "POST" {
+			query, body = "", query[1:]
+		}
+		r := s.request(t, method, authorizePath+query, body)
+		r.Header.Set("X-Forwarded-For", from)
+		if body != "" {
+			r.Header.Set("Content-Type", formType)
+		}
+		return s.do(t, r)
+	}
+	for i, method := range []string{"GET", "POST", "GET"} {
+		if a := ask(method, "192.0.2.1"); a.StatusCode != 303 {
+			t.Errorf("request %d: %d %s", i, a.StatusCode, a.body)
+		}
+	}
+	for _, method := range []string{"GET", "POST"} {
+		if a := ask(method, "192.0.2.1"); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("beyond the limit by %s: %d %v", method, a.StatusCode, a.Header)
+		}
+	}
+	if a := ask("GET", "192.0.2.2"); a.StatusCode != 303 {
+		t.Errorf("from elsewhere: %d", a.StatusCode)
+	}
+	s.app.push(t, s.app.request()) // a client that says who it is has no such limit
 }

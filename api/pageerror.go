@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"yizheng.internal/api/web"
@@ -50,6 +51,9 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, er
 	}
 	if view.Key == "too_many" && view.Wait == 0 {
 		view.Wait = 60
+	}
+	if view.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(view.Wait))
 	}
 	view.Retry = view.Retry || r.Method == http.MethodGet && p.Status >= 500
 	if err := v.show(p.Status, view); err != nil {

@@ -22,7 +22,7 @@ import (
 // loadCmd puts a service under load and measures it. It is for who develops or
 // sizes the service, so the list of commands doesn't name it.
 type loadCmd struct {
-	Scenario    []string      `arg:"" optional:"" help:"What to ask for, one after the other: discovery, jwks, client-credentials, introspection-first, introspection-seen, userinfo, refresh, sso, issue. Without any: all of them." placeholder:"SCENARIO"`
+	Scenario    []string      `arg:"" optional:"" help:"What to ask for, one after the other: discovery, jwks, client-credentials, introspection-first, introspection-seen, userinfo, userinfo-claims, refresh, sso, issue. Without any: all of them." placeholder:"SCENARIO"`
 	Facts       string        `help:"What the service's demo printed: yizheng demo --json. - reads it from standard input." required:"" placeholder:"FILE"`
 	Connections int           `short:"c" help:"How many callers there are, each of whom waits for an answer before the next request." default:"32"`
 	For         time.Duration `help:"How long each scenario is measured." default:"10s"`

@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 			}
 			names = append(names, r.Scenario)
 		}
-		want := []string{"client-credentials", "discovery", "introspection-first", "introspection-seen", "issue", "jwks", "refresh", "sso", "userinfo"}
+		want := []string{"client-credentials", "discovery", "introspection-first", "introspection-seen", "issue", "jwks", "refresh", "sso", "userinfo", "userinfo-claims"}
 		if !slices.Equal(names, want) {
 			t.Errorf("measured %v", names)
 		}

@@ -44,7 +44,7 @@ func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
 		return errors.New("no participant is there to own the client for load")
 	}
 	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
-		Name: "样例负载", Participant: owners[0].ID, Scopes: []oidc.Scope{oidc.ScopeOpenID}, IDTokenAlgorithm: signing.ES256,
+		Name: "样例负载", Participant: owners[0].ID, Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
 		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
 	})
 	if err != nil {
@@ -59,8 +59,8 @@ func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
 // loadClient is a client at which people log in.
 type loadClient struct{ id, secret, redirect string }
 
-// visit logs somebody in and returns them, on a connection of their own.
-func (t *loadTarget) visit(ctx context.Context, w *wire, caller int) (*visitor, error) {
+// visit logs somebody in for a scope and returns them, on a connection of their own.
+func (t *loadTarget) visit(ctx context.Context, w *wire, caller int, scope string) (*visitor, error) {
 	i := slices.IndexFunc(t.facts.Clients, func(c factsClient) bool { return slices.Contains(c.RedirectURIs, loadRedirect) })
 	if i < 0 || len(t.facts.People) == 0 {
 		return nil, errors.New("the facts name no client for load: start the demo with --load-client")
@@ -69,7 +69,7 @@ func (t *loadTarget) visit(ctx context.Context, w *wire, caller int) (*visitor, 
 	v := &visitor{w: w, client: loadClient{c.ClientID, c.ClientSecret, c.RedirectURIs[0]}, verifier: strings.Repeat("load", 16)}
 	sum := sha256.Sum256([]byte(v.verifier))
 	v.request = "/oauth/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {v.client.id}, "redirect_uri": {v.client.redirect}, "scope": {"openid"}, "state": {"load"}, "nonce": {"load"},
+		"response_type": {"code"}, "client_id": {v.client.id}, "redirect_uri": {v.client.redirect}, "scope": {scope}, "state": {"load"}, "nonce": {"load"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
 	if err := v.logIn(ctx, t, who.Login, who.Password); err != nil {
@@ -216,26 +216,29 @@ func (v *visitor) tokens(form url.Values) (loadTokens, error) {
 
 func loadSSO(ctx context.Context, t *loadTarget) ([]func() error, error) {
 	return t.each(func(w *wire, caller int) (func() error, error) {
-		v, err := t.visit(ctx, w, caller)
+		v, err := t.visit(ctx, w, caller, "openid")
 		return func() error { _, err := v.signOn(); return err }, err
 	})
 }
 
-func loadUserInfo(ctx context.Context, t *loadTarget) ([]func() error, error) {
-	return t.each(func(w *wire, caller int) (func() error, error) {
-		v, err := t.visit(ctx, w, caller)
-		if err != nil {
-			return nil, err
-		}
-		tokens, err := v.signOn()
-		q := request{method: http.MethodGet, target: "/oauth/userinfo", header: []string{"Authorization: Bearer " + tokens.Access}}
-		return func() error { _, err := w.want(http.StatusOK, q); return err }, err
-	})
+// loadUserInfo asks for what the scopes show of a person, again and again.
+func loadUserInfo(scope string) loadScenario {
+	return func(ctx context.Context, t *loadTarget) ([]func() error, error) {
+		return t.each(func(w *wire, caller int) (func() error, error) {
+			v, err := t.visit(ctx, w, caller, scope)
+			if err != nil {
+				return nil, err
+			}
+			tokens, err := v.signOn()
+			q := request{method: http.MethodGet, target: "/oauth/userinfo", header: []string{"Authorization: Bearer " + tokens.Access}}
+			return func() error { _, err := w.want(http.StatusOK, q); return err }, err
+		})
+	}
 }
 
 func loadRefresh(ctx context.Context, t *loadTarget) ([]func() error, error) {
 	return t.each(func(w *wire, caller int) (func() error, error) {
-		v, err := t.visit(ctx, w, caller)
+		v, err := t.visit(ctx, w, caller, "openid")
 		if err != nil {
 			return nil, err
 		}

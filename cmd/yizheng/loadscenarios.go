@@ -37,7 +37,8 @@ var loadScenarios = map[string]loadScenario{
 	"issue":               loadIssue,
 	"refresh":             loadRefresh,
 	"sso":                 loadSSO,
-	"userinfo":            loadUserInfo,
+	"userinfo":            loadUserInfo("openid"),
+	"userinfo-claims":     loadUserInfo("openid profile phone identity"),
 }
 
 func loadNames() []string { return slices.Sorted(maps.Keys(loadScenarios)) }

@@ -19,7 +19,7 @@ import (
 )
 
 // codeOf returns the OAuth error code and reason, "" for no error.
-func codeOf(t *testing.T, err error) (Code, string) {
+func codeOf(t testing.TB, err error) (Code, string) {
 	t.Helper()
 	if err == nil {
 		return "", ""

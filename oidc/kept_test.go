@@ -1,0 +1,251 @@
+package oidc
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A request from another site comes without cookies: it is kept, and bound to
+// the browser that opens it first.
+func TestHeldRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		step, err := w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil || step.Kind != StepLogin || step.Session != nil {
+			t.Fatalf("held: %+v, %v", step, err)
+		}
+		if next := b.next(t, step.Handle); next.Kind != StepDone {
+			t.Errorf("opened with the session: %s", next.Kind)
+		}
+		step, err = w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := w.browser()
+		if next := other.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("opened by another browser: %s", next.Kind)
+		}
+		if _, err := w.Next(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("opened by the second browser: %v", err)
+		}
+	})
+}
+
+// What waits belongs to one browser, for half an hour.
+func TestKeptRequestIsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		thief := w.browser()
+		for name, try := range map[string]func() error{
+			"next": func() error { _, err := w.Next(t.Context(), step.Handle, thief.Browser); return err },
+			"log in": func() error {
+				_, _, err := w.LogIn(t.Context(), step.Handle, thief.Browser, w.li, FactorPassword)
+				return err
+			},
+			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, thief.Browser); return err },
+			"decide": func() error { _, err := w.Decide(t.Context(), step.Handle, thief.Browser, Decision{}); return err },
+			"without a cookie": func() error {
+				_, err := w.Next(t.Context(), step.Handle, Browser{})
+				return err
+			},
+			"with a bad cookie": func() error { _, err := w.Next(t.Context(), step.Handle, Browser{ID: SecretOf("x")}); return err },
+			"without a handle":  func() error { _, err := w.Next(t.Context(), Secret{}, b.Browser); return err },
+			"another handle":    func() error { _, err := w.Next(t.Context(), NewHandle(), b.Browser); return err },
+			"a code's place":    func() error { _, err := w.Next(t.Context(), SecretOf(code(t, w.done(t))), b.Browser); return err },
+		} {
+			if err := try(); !errors.Is(err, ErrRequestGone) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		time.Sleep(29 * time.Minute)
+		if next := b.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("after 29 minutes: %s", next.Kind)
+		}
+		time.Sleep(time.Minute)
+		if _, err := w.Next(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("after 30 minutes: %v", err)
+		}
+	})
+}
+
+// done returns an answered request of another browser.
+func (w *world) done(t testing.TB) Step {
+	b := w.browser()
+	b.session(t, w.li, 1)
+	return b.authorize(t, w.bureau)
+}
+
+// A request is answered once; the pages then know the way on.
+func TestAnsweredRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		b.logIn(t, step.Handle, w.zhang)
+		for name, try := range map[string]func() error{
+			"next": func() error { _, err := w.Next(t.Context(), step.Handle, b.Browser); return err },
+			"log in": func() error {
+				_, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, FactorPassword)
+				return err
+			},
+			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, b.Browser); return err },
+			"decide": func() error { _, err := w.Decide(t.Context(), step.Handle, b.Browser, Decision{Form: "x"}); return err },
+		} {
+			err := try()
+			e, ok := errors.AsType[*GoneError](err)
+			if !ok || !errors.Is(err, ErrRequestGone) || e.Client.HomeURI != "https://bureau.example/" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// Of several tries at once one is answered.
+func TestRequestIsAnsweredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step, err := w.Authorize(t.Context(), params(w.bureau), b.Browser, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.session(t, w.zhang, 1)
+		var answered atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				switch _, err := w.Next(t.Context(), step.Handle, b.Browser); {
+				case err == nil:
+					answered.Add(1)
+				case !errors.Is(err, ErrRequestGone):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := answered.Load(); n != 1 {
+			t.Errorf("%d answers", n)
+		}
+		// Who had loaded the request before it was answered comes too late as well.
+		if _, late := errors.AsType[*GoneError](w.answer(t.Context(), step.Handle, b.Browser, "", "")); !late {
+			t.Error("a request was answered once more")
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		done, err := w.Cancel(t.Context(), step.Handle, b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := answer(t, done.Response); back.Get("error") != "access_denied" || back.Get("state") != "s1" || back.Get("iss") != issuer {
+			t.Errorf("back %v", back)
+		}
+		visit, err := w.Visit(t.Context(), "/licenses", 0, b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err = w.Cancel(t.Context(), visit.Handle, b.Browser); err != nil || done.Response.RedirectURI != "/" || !done.Response.Local {
+			t.Errorf("a visit: %+v, %v", done.Response, err)
+		}
+	})
+}
+
+func TestVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step, err := w.Visit(t.Context(), "/licenses?a=b", 2, b.Browser)
+		if err != nil || step.Kind != StepLogin || !step.Request.Portal || step.Request.Assurance != 2 {
+			t.Fatalf("%+v, %v", step, err)
+		}
+		if step = b.logIn(t, step.Handle, w.zhang); step.Kind != StepSecondFactor {
+			t.Fatalf("with one factor: %s", step.Kind)
+		}
+		b.stepUp(t)
+		for range 2 { // a page of ours can be gone to as often as one likes
+			if step = b.next(t, step.Handle); step.Kind != StepDone || step.Response.RedirectURI != "/licenses?a=b" || !step.Response.Local {
+				t.Fatalf("%+v", step)
+			}
+			step.Handle = b.again(t)
+		}
+		for _, path := range []string{"", "x", "//evil.example", `/\evil.example`, "https://evil.example", "/a\nb", "/a#b", "/" + strings.Repeat("x", 3000), "/例"} {
+			_, err := w.Visit(t.Context(), path, 0, b.Browser)
+			if e, back := refusal(t, err); back != nil || e.Refusal.Reason != "path_invalid" {
+				t.Errorf("path %q: %v", path, err)
+			}
+		}
+	})
+}
+
+// again begins a visit of somebody else, and logs in.
+func (b *browser) again(t testing.TB) Secret {
+	t.Helper()
+	other := b.w.browser()
+	step, err := b.w.Visit(t.Context(), "/licenses?a=b", 2, other.Browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.logIn(t, step.Handle, b.w.zhang)
+	other.stepUp(t)
+	*b = *other
+	return step.Handle
+}
+
+// Nothing that lies where others might look shows who or what it is about.
+func TestKeptThingsAreSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau, "login_hint", "13800138000", "state", "a-state-to-find")
+		sealed, err := w.kept.Load(t.Context(), keptKey(keptRequest, step.Handle.handleHash()), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(sealed); strings.Contains(text, "a-state") || strings.Contains(text, "13800138000") || strings.Contains(text, w.bureau.ID) {
+			t.Error("a kept request can be read")
+		}
+		// A value moved to another handle doesn't open.
+		other := NewHandle()
+		if err := w.kept.Put(t.Context(), keptKey(keptRequest, other.handleHash()), sealed, time.Now(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Next(t.Context(), other, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("a value under another handle: %v", err)
+		}
+		b.session(t, w.zhang, 1)
+		b.tokens(t, w.bureau)
+		var everything strings.Builder
+		everything.WriteString(w.settings[saltSetting])
+		for _, s := range w.memory.sessions {
+			everything.WriteString(s.ID + string(s.Cookie[:]) + string(s.Body))
+		}
+		for _, f := range w.memory.families {
+			everything.WriteString(f.ID + f.Client + f.Session + string(f.Body))
+		}
+		for _, e := range w.events {
+			everything.WriteString(string(e.Canonical()))
+		}
+		if !strings.Contains(everything.String(), w.zhang.ID) {
+			t.Error("not even the account's opaque id is found: this test sees nothing")
+		}
+		for _, secret := range []string{w.zhang.Party, "192.0.2.1", "Mozilla", b.Session.Reveal(), b.ID.Reveal()} {
+			if strings.Contains(everything.String(), secret) {
+				t.Errorf("%q can be read", secret)
+			}
+		}
+	})
+}

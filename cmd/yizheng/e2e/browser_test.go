@@ -55,7 +55,7 @@ func newBrowser(t *testing.T, s size, flags ...chromedp.ExecAllocatorOption) *br
 		chromedp.UserDataDir(t.TempDir()),
 	}, flags...)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, end := chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf), chromedp.WithLogf(func(string, ...any) {}))
+	ctx, end := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}), chromedp.WithLogf(func(string, ...any) {}))
 	t.Cleanup(func() {
 		within, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()

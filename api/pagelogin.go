@@ -222,10 +222,11 @@ const maxAgain = 10 * time.Minute
 // takes until another one may be.
 func (v *visit) sent() (bool, time.Duration) {
 	at, err := strconv.ParseInt(v.r.URL.Query().Get("sent"), 10, 64)
-	if err != nil {
+	if err != nil || at < 0 {
 		return false, 0
 	}
-	return true, min(max(time.Until(time.Unix(at, 0)), 0), maxAgain)
+	left := min(max(at-time.Now().Unix(), 0), int64(maxAgain/time.Second))
+	return true, time.Duration(left) * time.Second
 }
 
 // codePage asks for a one-time code.

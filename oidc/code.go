@@ -93,8 +93,11 @@ func errCode(reason string) *Error {
 
 // RedeemCode redeems an authorization code for the authenticated client.
 // Refusals are *Error, invalid_grant first of all, and leave an event. A code
-// that comes again ends what it yielded the first time (RFC 6749 section 4.1.2).
+// that comes again ends what it yielded the first time (RFC 6749 section 4.1.2),
+// even if its thief hangs up at once.
 func (p *Provider) RedeemCode(ctx context.Context, c Client, q CodeRequest) (Tokens, error) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	t, err := p.redeemCode(ctx, c, q)
 	return t, p.tokenRefused(ctx, c, q.RequestID, err)
 }
@@ -275,7 +278,7 @@ func (p *Provider) deliver(ctx context.Context, c Client, f *family, hash handle
 	if err == nil {
 		return details, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := toTheEnd(ctx) // its time may be up
 	defer cancel()
 	if ending := p.endFamily(ctx, f, Actor{c.ID, requestID}, ActionFamilyEnd, EndedByDelivery); ending != nil {
 		return nil, errors.Join(err, ending)

@@ -91,6 +91,8 @@ func (p *Provider) Refused(ctx context.Context, a Actor, action, object, reason 
 // refused is Refused where the refusal stands whatever becomes of its record:
 // failing to write it down must not turn a no into something else.
 func (p *Provider) refused(ctx context.Context, a Actor, e *Error) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	if err := p.Refused(ctx, a, ActionTokenRefuse, a.ID, e.reason()); err != nil {
 		p.c.Log.ErrorContext(ctx, "a refusal could not be recorded", "client", a.ID, "reason", e.reason(), "error", err)
 	}
@@ -106,8 +108,7 @@ func (p *Provider) recorded(ctx context.Context, a Actor, action, object string,
 	if failure != nil {
 		result = resultOf(failure)
 	}
-	// The outcome is recorded even if the caller has gone away meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := toTheEnd(ctx) // the outcome is recorded even if the caller has gone away meanwhile
 	defer cancel()
 	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, result)); err != nil {
 		p.c.Log.ErrorContext(ctx, "the outcome of a change could not be recorded", "action", action, "object", object, "result", result, "error", err)
@@ -116,6 +117,11 @@ func (p *Provider) recorded(ctx context.Context, a Actor, action, object string,
 }
 
 const recordTimeout = 10 * time.Second
+
+// toTheEnd returns a context for what is done even if the caller hangs up.
+func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+}
 
 // resultOf returns the reason code of a failed change, for its event.
 func resultOf(err error) string {

@@ -82,7 +82,10 @@ func (m *memory) UpdateClient(_ context.Context, c ClientRecord) error {
 	return m.fails
 }
 
-func (m *memory) AppendEvents(_ context.Context, es ...EventRecord) error {
+func (m *memory) AppendEvents(ctx context.Context, es ...EventRecord) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	defer m.lock()()
 	if m.fails == nil {
 		m.events = append(m.events, es...)

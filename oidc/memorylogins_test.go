@@ -132,7 +132,10 @@ func (m *memory) LoadFamily(_ context.Context, id string) (FamilyRecord, error) 
 	return f, m.fails
 }
 
-func (m *memory) UpdateFamily(_ context.Context, f FamilyRecord, es ...EventRecord) error {
+func (m *memory) UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	defer m.lock()()
 	old := m.families[f.ID]
 	if old.Revision != f.Revision {

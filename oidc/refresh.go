@@ -81,9 +81,11 @@ type RefreshRequest struct {
 
 // Refresh redeems a refresh token for the authenticated client. The token is
 // rotated; the one before it works once more within 10 seconds and gets the same
-// successor, only while that is unused. Any earlier one ends the family. Refusals
-// are *Error and leave an event.
+// successor, only while that is unused. Any earlier one ends the family, even if
+// its thief hangs up at once. Refusals are *Error and leave an event.
 func (p *Provider) Refresh(ctx context.Context, c Client, q RefreshRequest) (Tokens, error) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	t, err := p.refresh(ctx, c, q)
 	return t, p.tokenRefused(ctx, c, q.RequestID, err)
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"encoding/base64"
 	"maps"
 	"slices"
@@ -208,6 +209,35 @@ func TestRefreshReuse(t *testing.T) {
 			t.Errorf("within the grace, by another client: %q", reason)
 		}
 		w.refreshed(t, w.bureau, second.Refresh)
+	})
+}
+
+// Who replays something stolen and hangs up at once is noticed all the same.
+func TestReuseByWhoHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+		first := b.tokens(t, w.bureau)
+		second := w.refreshed(t, w.bureau, first.Refresh)
+		time.Sleep(time.Minute)
+		w.Refresh(gone, w.bureau, RefreshRequest{Token: first.Refresh.Reveal()})
+		if reason := w.refusedRefresh(t, w.bureau, second.Refresh.Reveal()); reason != "refresh_ended" {
+			t.Errorf("a refresh token was replayed, and the newest one is %q", reason)
+		}
+		spent := code(t, b.authorize(t, w.bureau))
+		tokens := w.redeem(t, w.bureau, spent)
+		w.Provider.RedeemCode(gone, w.bureau, redemption(w.bureau, spent))
+		if reason := w.refusedRefresh(t, w.bureau, tokens.Refresh.Reveal()); reason != "refresh_ended" {
+			t.Errorf("a code was replayed, and what it yielded is %q", reason)
+		}
+		before := len(w.results())
+		w.ClientCredentials(gone, w.bureau, TokenRequest{})
+		if len(w.results()) != before+1 {
+			t.Error("a refusal left no event")
+		}
 	})
 }
 

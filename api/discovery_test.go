@@ -194,7 +194,7 @@ func tryAuthentication(t *testing.T, s *site, d discovered, b *apitest.Browser) 
 		c.Scopes, c.RedirectURIs = []oidc.Scope{oidc.ScopeOpenID}, []string{"http://127.0.0.1/callback"}
 	})
 	public.secret, public.redirect = "", "http://127.0.0.1:54321/callback" // a native app, at any port
-	tokens := public.redeem(t, public.answerOf(t, public.open(b, public.request())).Get("code")).tokens(t)
+	tokens := public.redeem(t, public.answerOf(t, public.open(b, public.request()).Press("approve")).Get("code")).tokens(t)
 	public.post(t, introspectionPath, form("token", tokens.AccessToken)).wantOAuth(t, 401, "invalid_client")
 	public.post(t, tokenPath, form("grant_type", "client_credentials")).wantOAuth(t, 401, "invalid_client")
 	public.refresh(t, tokens.RefreshToken).tokens(t)

@@ -136,11 +136,12 @@ func TestIPv6Redirect(t *testing.T) {
 	})
 	b := s.browser(t)
 	q := native.request("redirect_uri", "http://[::1]:5000/back")
-	p := native.open(b, q).LogIn(s.who)
+	p := native.open(b, q).LogIn(s.who).Press("approve")
 	to := p.Header.Get("Refresh")
 	if p.Status != 200 || !strings.HasPrefix(to, "0;url=http://[::1]:5000/back?") || !strings.Contains(p.Body, `href="http://[::1]:5000/back?`) {
 		t.Fatalf("%d %v\n%s", p.Status, p.Header, p.Body)
 	}
+	q.Set("prompt", "none")
 	if p = native.open(b, q); p.To == nil { // by GET no policy is in the way
 		t.Errorf("%d %s", p.Status, p.Body)
 	}

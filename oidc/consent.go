@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yizheng.internal/oidc/identity"
@@ -14,10 +15,38 @@ import (
 
 // needsConsent reports whether the person must agree before the request is
 // answered: to licenses, to showing a participant that is no department who they
-// are, or because the client wants them asked.
+// are, because the client wants them asked, or because another program could pass
+// for it.
 func (a *asking) needsConsent() bool {
 	r := &a.Request
-	return r.Detail != nil || !r.portal() && (r.prompts(promptConsent) || len(r.consents(a.participant)) > 0)
+	return r.Detail != nil || !r.portal() && (r.prompts(promptConsent) || a.uncertain() || len(a.consents()) > 0)
+}
+
+// uncertain reports whether nothing shows that it is really the client that asks:
+// it has no secret, and whatever program runs beside the browser can listen where
+// the answer goes, but for https. Without a look at who asks, such a program
+// would get a login with nobody noticing (RFC 8252 section 8.6).
+func (a *asking) uncertain() bool {
+	return a.client.Public() && !strings.HasPrefix(a.Request.RedirectURI, "https:")
+}
+
+// consents returns the scopes that the person must agree to: all that show who
+// they are, where the participant is no department, or it isn't certain who
+// asks, or the client wants it so.
+func (a *asking) consents() []Scope {
+	r := &a.Request
+	if r.portal() {
+		return nil
+	}
+	asked := r.prompts(promptConsent)
+	all := asked || a.uncertain() || a.participant.Class != identity.Government
+	var scopes []Scope
+	for _, s := range r.Scopes {
+		if s.identifies() && all || s == ScopeOffline && asked {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
 }
 
 // facts say to a [Resolver] who asks whom.
@@ -32,7 +61,7 @@ func (a *asking) facts(who identity.Party) DetailFacts {
 // that covers exactly what is asked for, and nothing else.
 func (p *Provider) reuse(ctx context.Context, a *asking) (StepKind, error) {
 	required := p.refusalOf(a, &Error{Code: ConsentRequired, Description: "the person must agree to what is asked for"})
-	if a.Request.Detail == nil || len(a.Request.consents(a.participant)) > 0 {
+	if a.Request.Detail == nil || len(a.consents()) > 0 {
 		return "", required
 	}
 	who, err := p.party(ctx, a.login.body.Party)
@@ -51,7 +80,7 @@ func (p *Provider) reuse(ctx context.Context, a *asking) (StepKind, error) {
 
 // describe returns what the consent page shows. Refusals are *RequestError.
 func (p *Provider) describe(ctx context.Context, a *asking, who identity.Party) (*ConsentView, error) {
-	view := &ConsentView{Scopes: a.Request.consents(a.participant)}
+	view := &ConsentView{Scopes: a.consents()}
 	var shown [32]byte
 	if a.Request.Detail != nil {
 		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail)
@@ -67,7 +96,7 @@ func (p *Provider) describe(ctx context.Context, a *asking, who identity.Party) 
 // form returns the one-use id of the consent form that shows so much to the
 // session: the same one however often the page is loaded.
 func (a *asking) form(shown [32]byte) string {
-	return derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), JoinScopes(a.Request.consents(a.participant)))
+	return derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), JoinScopes(a.consents()))
 }
 
 // Decide takes the answer of a consent form and returns what comes next: done,

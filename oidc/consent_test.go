@@ -18,6 +18,11 @@ func TestWhoMustAgree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		utility := w.add(t, identity.PublicService, codes[2], func(*ClientSpec) {})
+		native := func(uri string) Client {
+			return w.add(t, identity.Government, codes[0], func(s *ClientSpec) {
+				s.AuthMethods, s.ServiceItems, s.RedirectURIs = []AuthMethod{AuthNone}, nil, []string{uri}
+			})
+		}
 		b := w.browser()
 		b.session(t, w.zhang, 2)
 		for _, test := range []struct {
@@ -35,6 +40,9 @@ func TestWhoMustAgree(t *testing.T) {
 			{"a public service", utility, []string{"scope", "openid phone"}, StepConsent, "phone"},
 			{"offline access without being asked", w.bureau, []string{"scope", "openid offline_access"}, StepDone, ""},
 			{"offline access", w.bureau, []string{"scope", "openid offline_access", "prompt", "consent"}, StepConsent, "offline_access"},
+			{"a department's app that anybody could pass for", native("cn.example.app:/cb"), []string{"scope", "openid profile"}, StepConsent, "profile"},
+			{"such a program on a PC", native("http://127.0.0.1/cb"), nil, StepConsent, ""},
+			{"one whose answers go to its own site", native("https://bureau.example/app"), []string{"scope", "openid profile"}, StepDone, ""},
 			{"licenses", w.bureau, w.push(t, w.bureau), StepConsent, ""},
 		} {
 			step := b.authorize(t, test.client, test.changes...)

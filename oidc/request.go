@@ -15,8 +15,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"yizheng.internal/oidc/identity"
 )
 
 // request is an authorization request that passed every check that needs
@@ -412,22 +410,6 @@ func (r *request) view(s standing) RequestView {
 		Portal: r.portal(), Client: s.client, Participant: s.participant, Scopes: r.Scopes, LoginHint: r.LoginHint,
 		UILocales: r.UILocales, Licenses: r.Detail != nil, Assurance: r.Assurance, RedirectURI: r.RedirectURI,
 	}
-}
-
-// consents returns the scopes that the person must agree to: all that show who
-// they are, where the participant is no department or the client wants it so.
-func (r *request) consents(owner identity.Participant) []Scope {
-	if r.portal() {
-		return nil
-	}
-	asked := r.prompts(promptConsent)
-	var scopes []Scope
-	for _, s := range r.Scopes {
-		if s.identifies() && (asked || owner.Class != identity.Government) || s == ScopeOffline && asked {
-			scopes = append(scopes, s)
-		}
-	}
-	return scopes
 }
 
 // tooOld reports whether a login at a time is too old for max_age.

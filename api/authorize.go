@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"time"
@@ -148,7 +149,7 @@ func (v *visit) respond(r *oidc.Response) error {
 		// browser would not follow a redirect there.
 		v.frame.Quiet, v.frame.Passing = true, true
 		v.w.Header().Set("Refresh", "0;url="+r.RedirectURI)
-		return v.show(http.StatusOK, web.Onward{To: r.RedirectURI})
+		return v.show(http.StatusOK, web.Onward{To: template.URL(r.RedirectURI)})
 	}
 	return v.redirect(r.RedirectURI)
 }

@@ -147,6 +147,23 @@ func TestIPv6Redirect(t *testing.T) {
 	}
 }
 
+// Nor can a policy name an app's own scheme.
+func TestRedirectToAnApp(t *testing.T) {
+	s := newPageSite(t)
+	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+		c.RedirectURIs, c.AuthMethods, c.ServiceItems = []string{"cn.example.app:/back"}, []oidc.AuthMethod{oidc.AuthNone}, nil
+		c.LogoutURIs, c.Scopes = nil, []oidc.Scope{oidc.ScopeOpenID}
+	})
+	p := native.open(s.browser(t), native.request("redirect_uri", "cn.example.app:/back")).LogIn(s.who)
+	if policy := p.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self';") {
+		t.Errorf("the consent's policy is %s", policy)
+	}
+	p = p.Press("approve")
+	if to := p.Header.Get("Refresh"); p.Status != 200 || !strings.HasPrefix(to, "0;url=cn.example.app:/back?") || !strings.Contains(p.Body, `href="cn.example.app:/back?`) {
+		t.Errorf("%d %v\n%s", p.Status, p.Header, p.Body)
+	}
+}
+
 func TestLanguages(t *testing.T) {
 	s := newPageSite(t)
 	get := func(b *apitest.Browser, path, accept string) *apitest.Page {

@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"html/template"
+	"time"
+)
 
 // View is what a page shows, inside its frame. Codes in it, such as states and
 // reasons, are put into words by the texts.
@@ -287,7 +290,8 @@ type FormPost struct {
 }
 
 // Onward leads on where a form can't: an address that a page's policy can't name.
-type Onward struct{ To string }
+// The provider has checked it: it may have a scheme of an app's own.
+type Onward struct{ To template.URL }
 
 // Error says what happened and what to do.
 type Error struct {

@@ -38,7 +38,10 @@ type oauthConfig struct {
 	Address   func(*http.Request) netip.Addr // of the client
 	RequestID func(context.Context) string
 	Refused   func(code string) // counts the refusal of somebody not authenticated
-	Step      func(name string) // failpoints of tests
+	// Turn counts something that is kept for an address, and returns how long it
+	// has to wait for that.
+	Turn func(netip.Addr) time.Duration
+	Step func(name string) // failpoints of tests
 }
 
 // oauth is the provider's endpoints over HTTP at which clients authenticate.
@@ -179,8 +182,13 @@ func (o *oauth) countFailure(x *exchange, err error) error {
 	if wait <= 0 {
 		return err
 	}
+	return x.tooMany(wait, "too many failed authentications; try again later")
+}
+
+// tooMany refuses a request of which there are too many.
+func (x *exchange) tooMany(wait time.Duration, description string) error {
 	x.retryAfter = wait
-	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many failed authentications; try again later"}}
+	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description}}
 }
 
 // authorizationServer implements op.Server. What it doesn't implement has no

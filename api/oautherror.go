@@ -83,7 +83,7 @@ func (o *oauth) log(ctx context.Context, x *exchange, status int, code oidc.Code
 	if x != nil && identity.ValidID(x.credentials.ID) { // else it may be anything, also a misplaced secret
 		args = append(args, "client_claimed", x.credentials.ID)
 	}
-	if clientOf(ctx) == "" {
+	if clientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
 		o.c.Refused(string(code))
 	}
 	if status >= 500 {

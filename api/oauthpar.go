@@ -39,6 +39,11 @@ func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
 	if err != nil {
 		return pushed{}, err
 	}
+	if client.Public() { // anybody, and what they push is kept
+		if wait := o.c.Turn(x.address); wait > 0 {
+			return pushed{}, x.tooMany(wait, "too many requests from this address; try again later")
+		}
+	}
 	if x.form.Has("request_uri") { // RFC 9126 section 2.1
 		return pushed{}, invalidRequest("a pushed request has no request_uri")
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -96,6 +97,38 @@ func TestPushRefuses(t *testing.T) {
 	r.Header.Set("Content-Type", formType)
 	r.SetBasicAuth(s.app.id, s.app.secret)
 	s.do(t, r).wantOAuth(t, 400, "invalid_request")
+}
+
+// Anybody can push as a client without a secret: so many an address may keep, and
+// of what is refused there is a number and no event.
+func TestPushByAnybody(t *testing.T) {
+	s := newService(t, serviceConfig{People: true, Limits: Limits{AuthorizePerMinute: 6, AuthorizeBurst: 2}})
+	public := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+		c.AuthMethods, c.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil
+	})
+	public.secret = ""
+	events := func() int {
+		es, err := s.db.Provider().ListEvents(t.Context(), 0, 1000)
+		mustOf(t)(err)
+		return len(es)
+	}
+	before := events()
+	public.push(t, public.request())
+	public.post(t, parPath, public.request("scope", "openid license:read")).wantOAuth(t, 400, "invalid_scope")
+	a := public.post(t, parPath, public.request())
+	if a.wantOAuth(t, 429, "temporarily_unavailable"); a.Header.Get("Retry-After") != "10" {
+		t.Errorf("%v", a.Header)
+	}
+	public.post(t, tokenPath, form("grant_type", "authorization_code", "code", strings.Repeat("A", 43), "redirect_uri", "x")).wantOAuth(t, 400, "invalid_grant")
+	public.post(t, tokenPath, form("grant_type", "refresh_token", "refresh_token", "x")).wantOAuth(t, 400, "invalid_grant")
+	if n := events(); n != before {
+		t.Errorf("%d events", n-before)
+	}
+	metrics := httptest.NewRecorder()
+	s.Admin().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	if text := metrics.Body.String(); !strings.Contains(text, `anonymous_refusals_total{reason="invalid_grant"} 2`) {
+		t.Errorf("refusals aren't counted:\n%s", text)
+	}
 }
 
 // Parameters of the login are enforced, not only read.

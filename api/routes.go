@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"yizheng.internal/license"
@@ -33,6 +34,7 @@ func (s *Server) providerRoutes() {
 	o := newOAuth(oauthConfig{
 		Provider: s.c.Provider, People: people, Log: s.c.Log, Address: s.address, RequestID: requestID, Step: s.step,
 		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
+		Turn:    func(a netip.Addr) time.Duration { return s.askers.wait(a, time.Now()) },
 	})
 	s.mux.HandleFunc(tokenPath, o.token)
 	s.mux.HandleFunc(introspectionPath, o.introspect)

@@ -76,7 +76,7 @@ type Token struct {
 // event.
 func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenRequest) (Token, error) {
 	if err := p.checkRequest(c, &q); err != nil {
-		p.refused(ctx, Actor{c.ID, q.RequestID}, err)
+		p.refused(ctx, c, q.RequestID, err)
 		return Token{}, err
 	}
 	now := time.Now()

@@ -109,7 +109,7 @@ func (p *Provider) Authenticate(ctx context.Context, c Credentials) (Client, err
 		return Client{}, errCredentials()
 	}
 	if err := s.admits(c.Method); err != nil {
-		p.refused(ctx, Actor{c.ID, c.RequestID}, err)
+		p.refused(ctx, s.client, c.RequestID, err)
 		return Client{}, err
 	}
 	return s.client, nil

@@ -33,7 +33,7 @@ func (p *Provider) Push(ctx context.Context, c Client, params Parameters, reques
 	r, err := p.checkPushed(ctx, c, params)
 	if e, ok := errors.AsType[*Error](err); ok {
 		if e.Code != TemporarilyUnavailable {
-			p.refused(ctx, Actor{c.ID, requestID}, e)
+			p.refused(ctx, c, requestID, e)
 		}
 		return "", 0, e
 	}

@@ -105,7 +105,7 @@ func (p *Provider) RedeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 // tokenRefused records a refusal of the token endpoint and returns it.
 func (p *Provider) tokenRefused(ctx context.Context, c Client, requestID string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code != TemporarilyUnavailable {
-		p.refused(ctx, Actor{c.ID, requestID}, e)
+		p.refused(ctx, c, requestID, e)
 	}
 	return err
 }

@@ -89,12 +89,17 @@ func (p *Provider) Refused(ctx context.Context, a Actor, action, object, reason 
 }
 
 // refused is Refused where the refusal stands whatever becomes of its record:
-// failing to write it down must not turn a no into something else.
-func (p *Provider) refused(ctx context.Context, a Actor, e *Error) {
+// failing to write it down must not turn a no into something else. Of a client
+// without a secret only misuse of what is genuine is recorded: anybody could be
+// that client, and could fill the disk.
+func (p *Provider) refused(ctx context.Context, c Client, requestID string, e *Error) {
+	if c.Public() && !misuse[e.reason()] {
+		return
+	}
 	ctx, cancel := toTheEnd(ctx)
 	defer cancel()
-	if err := p.Refused(ctx, a, ActionTokenRefuse, a.ID, e.reason()); err != nil {
-		p.c.Log.ErrorContext(ctx, "a refusal could not be recorded", "client", a.ID, "reason", e.reason(), "error", err)
+	if err := p.Refused(ctx, Actor{c.ID, requestID}, ActionTokenRefuse, c.ID, e.reason()); err != nil {
+		p.c.Log.ErrorContext(ctx, "a refusal could not be recorded", "client", c.ID, "reason", e.reason(), "error", err)
 	}
 }
 
@@ -114,6 +119,11 @@ func (p *Provider) recorded(ctx context.Context, a Actor, action, object string,
 		p.c.Log.ErrorContext(ctx, "the outcome of a change could not be recorded", "action", action, "object", object, "result", result, "error", err)
 	}
 	return failure
+}
+
+// misuse are reasons for refusing a code or a refresh token that somebody was given.
+var misuse = map[string]bool{
+	"code_client": true, "code_redirect_uri": true, "code_verifier": true, "code_reuse": true, "refresh_client": true, "refresh_reuse": true,
 }
 
 const recordTimeout = 10 * time.Second

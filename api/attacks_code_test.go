@@ -223,6 +223,10 @@ func TestAttackIDTokenSubstitution(t *testing.T) {
 	if p.Status < 400 || p.To != nil {
 		t.Errorf("a hint of another client: %d to %v", p.Status, p.To)
 	}
+	p = b.Get(s.url + pathEndSession + "?" + url.Values{"id_token_hint": {k.IDToken}, "client_id": {s.garage.id}}.Encode())
+	if p.Status < 400 {
+		t.Errorf("a hint of another client, going nowhere: %v", p)
+	}
 	f := s.garage.request("prompt", "none", "id_token_hint", k.IDToken)
 	if q := f.answered(t, b.Get(f.url(t))); q.Get("error") == "" {
 		t.Errorf("a hint of another client logs in: %v", q)

@@ -94,12 +94,14 @@ func TestAttackPushedRequest(t *testing.T) {
 	s := newStage(t, stageConfig{})
 	f := s.clinic.licensed()
 	uri := f.push(t).want(t, http.StatusCreated, "").member("request_uri")
+	twin := s.relyingParty(t, s.owner(t, strangerUSCC), clinicURI, nil) // which has the same redirect URI
 	open := func(q url.Values) (status int, to *url.URL) {
 		p := s.browser(t).Get(s.url + pathAuthorize + "?" + q.Encode())
 		return p.Status, p.To
 	}
 	for name, q := range map[string]url.Values{
 		"by another client": {"client_id": {s.garage.id}, "request_uri": {uri}},
+		"by a twin":         {"client_id": {twin.id}, "request_uri": {uri}},
 		"by nobody":         {"request_uri": {uri}},
 		"of another issuer": {"client_id": {s.clinic.id}, "request_uri": {"https://evil.example/request"}},
 		"of this machine":   {"client_id": {s.clinic.id}, "request_uri": {"file:///etc/passwd"}},

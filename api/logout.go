@@ -38,15 +38,17 @@ func (s *Server) logoutRequest(v *visit) error {
 	}
 	// A POST from another site comes without cookies, so that nobody can be seen
 	// to be logged in: the page asks all the same.
-	if view.Session == nil && v.r.Method != http.MethodPost {
-		return v.goodbye(view)
+	if v.r.Method != http.MethodPost {
+		if view.Session == nil {
+			return v.goodbye(view)
+		}
+		v.bind() // by POST the browser's id may be there and not be sent: another one would end logins under way
 	}
 	return v.askLogout(view, params, http.StatusOK)
 }
 
 func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int) error {
 	v.speak(l.UILocales)
-	v.bind()
 	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params)}
 	view.Action = logoutPath
 	if l.Session != nil {
@@ -71,6 +73,7 @@ func (s *Server) logoutPage(v *visit) error {
 		return v.goodbye(view)
 	}
 	v.frame.User, v.frame.Section = view.Session.Party.Name, "logout"
+	v.bind()
 	return v.askLogout(view, oidc.Parameters{}, http.StatusOK)
 }
 
@@ -89,6 +92,7 @@ func (s *Server) logOut(v *visit) error {
 		if view.Session == nil {
 			return v.goodbye(view)
 		}
+		v.bind()
 		return v.askLogout(view, params, http.StatusForbidden)
 	}
 	if err := s.c.Provider.LogOut(v.r.Context(), v.browser); err != nil && !errors.Is(err, oidc.ErrNoSession) {

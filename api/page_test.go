@@ -147,6 +147,21 @@ func TestIPv6Redirect(t *testing.T) {
 	}
 }
 
+// A logout request that another site sends by POST comes without cookies, and
+// takes none away: a login under way goes on.
+func TestPostedLogoutLeavesALogin(t *testing.T) {
+	s := newPageSite(t)
+	b := s.browser(t)
+	p := s.app.open(b, s.app.request())
+	r := s.request(t, "POST", endSessionPath, "client_id="+s.app.id)
+	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	if a := s.do(t, r); a.StatusCode != 200 || len(a.Header.Values("Set-Cookie")) > 0 {
+		t.Errorf("%d, cookies %v", a.StatusCode, a.Header.Values("Set-Cookie"))
+	}
+	s.app.answerOf(t, p.LogIn(s.who))
+}
+
 // Nor can a policy name an app's own scheme.
 func TestRedirectToAnApp(t *testing.T) {
 	s := newPageSite(t)

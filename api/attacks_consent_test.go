@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/oidc"
 )
 
 // grantsOf returns how many live grants a person sees.
@@ -234,4 +235,59 @@ func (s *stage) firstGrant(t *testing.T, b *apitest.Browser) string {
 		t.Fatal("there is no grant")
 	}
 	return live[0]
+}
+
+// Whatever a client asks for, licenses need two factors and a person who was
+// proofed: the request can raise that, and not lower it.
+func TestAttackAssuranceDowngrade(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	for _, acr := range []string{"", "urn:yizheng:assurance:1", "urn:yizheng:assurance:0", "0", "phr"} {
+		b := s.browser(t)
+		p := s.clinic.licensed("acr_values", acr).open(t, b).Press("submit", "username", s.bob.Login, "password", s.bob.Password)
+		if p.Has("approve") || !p.Has("code") && !p.Has("send") {
+			t.Errorf("acr_values %q: one factor leads to %v", acr, p)
+		}
+		// Going to the consent page past the second factor doesn't help.
+		if q := b.Get(strings.Replace(p.URL.String(), "/login/code", "/consent", 1)); q.Has("approve") || strings.Contains(q.Body, bobNumber) {
+			t.Errorf("acr_values %q: the consent page is shown after one factor", acr)
+		}
+		if q := b.Get(s.url + "/licenses"); strings.Contains(q.Body, bobNumber) {
+			t.Errorf("acr_values %q: the person's licenses are shown after one factor", acr)
+		}
+	}
+}
+
+// What a client says of itself, its case or its officer is shown as text, on
+// pages that other people read (stored cross-site scripting).
+func TestAttackStoredMarkup(t *testing.T) {
+	s := newStage(t, stageConfig{})
+	const markup = `<script>alert("evil")</script><img src=x onerror=alert(1)>`
+	shady := s.relyingParty(t, s.owner(t, strangerUSCC), "http://127.0.0.1:9105/callback", func(c *oidc.ClientSpec) {
+		c.Name, c.HomeURI = "样例"+markup, "http://127.0.0.1:9105/%22onclick=alert(1)"
+	})
+	b := s.browser(t)
+	f := shady.licensed("authorization_details", `[{"type":"license","service_item":"`+sampleItem+`","case":`+jsonText("case"+markup[:40])+`}]`)
+	pages := []*apitest.Page{f.open(t, b)}
+	consent := pages[0].LogIn(s.alice)
+	k := f.redeem(t, f.code(t, agreeToAll(consent).Send())).tokens(t)
+	s.bearer(t, "POST", "/v1/use-codes/redeem", k.AccessToken, object{
+		"use_code": k.useCode(t), "request_id": markup[:8], "nonce": "nonce-of-the-test", "officer": object{"id": "1", "name": markup, "division": markup},
+	}).want(t, http.StatusOK, "")
+	pages = append(pages, consent)
+	for _, path := range []string{"/records", "/grants", "/licenses/" + s.alicesLicense, "/sessions", "/"} {
+		pages = append(pages, b.Get(s.url+path))
+	}
+	pages = append(pages, b.Get(s.url+pathEndSession+"?client_id="+shady.id))
+	seen := 0
+	for _, p := range pages {
+		if strings.Contains(p.Body, "<script>alert") || strings.Contains(p.Body, "<img src=x") || strings.Contains(p.Body, `"onclick`) {
+			t.Errorf("%v shows markup", p)
+		}
+		if strings.Contains(p.Body, "&lt;script&gt;alert") {
+			seen++
+		}
+	}
+	if seen < 4 {
+		t.Errorf("only %d pages show the text at all", seen)
+	}
 }

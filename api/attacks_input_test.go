@@ -83,6 +83,11 @@ func TestAttackAuthorizationDetails(t *testing.T) {
 	plain := s.relyingParty(t, s.owner(t, strangerUSCC), "http://127.0.0.1:9104/callback", withoutItems)
 	plain.licensed().push(t).oauthError(t, http.StatusBadRequest, "invalid_authorization_details")
 	s.clinic.licensed().push(t).want(t, http.StatusCreated, "")
+	// In the browser's hands they are refused: whoever sits there could change them.
+	direct := s.clinic.licensed()
+	if q := direct.answered(t, s.browser(t).Get(s.url+pathAuthorize+"?"+direct.params.Encode())); q.Get("error") == "" {
+		t.Errorf("details that weren't pushed: %v", q)
+	}
 	if log := s.log.String(); strings.Contains(log, "evil") || strings.Contains(log, sampleName) || strings.Contains(log, sampleCitizen) {
 		t.Error("the log repeats what came")
 	}

@@ -25,7 +25,7 @@ import (
 // The attack tests play on a stage: a whole service with its pages, people who
 // log in, and two departments' clients, all of it used over HTTP. What an
 // attacker has is what a test has: a browser, a client of their own, and what
-// they stole. docs/design/0006-attacks.md lists attacks, defences and tests.
+// they stole. docs/design/0009-attacks.md lists attacks, defences and tests.
 
 // stage is one service, of one or more nodes.
 type stage struct {

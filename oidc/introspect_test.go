@@ -230,6 +230,25 @@ func TestUserInfo(t *testing.T) {
 	})
 }
 
+// Whoever has a password alone learns neither number nor phone by it.
+func TestUserInfoOfOneFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		tokens := b.tokens(t, w.bureau, "scope", "openid phone identity")
+		a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.UserInfo(t.Context(), a)
+		want := `{"sub":"` + a.Subject + `","user_type":"person","assurance":1}`
+		if err != nil || string(got) != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	})
+}
+
 // An ID token is no access token, and an access token is none of another kind.
 func TestTokenKindsAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

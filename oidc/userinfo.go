@@ -17,12 +17,16 @@ import (
 //	sub                    always: the subject, as in the ID token
 //	name                   profile: the name that counts today
 //	updated_at             profile: when name or codes last changed, in seconds since 1970
-//	phone_number           phone: E.164
-//	phone_number_verified  phone: always true, an unverified one isn't kept
+//	phone_number           phone, from assurance 2 on: E.164
+//	phone_number_verified  phone, likewise: always true, an unverified one isn't kept
 //	user_type              identity: person
-//	code_type              identity: the type of the code, by GB/T 36903 annex A, such as 111
-//	code                   identity: by which the state knows the person
+//	code_type              identity, from assurance 2 on: the type of the code, by GB/T 36903 annex A, such as 111
+//	code                   identity, likewise: by which the state knows the person
 //	assurance              identity: of the login, 0 to 3, as in acr
+//
+// Below assurance 2 somebody may have no more than another's password: what they
+// could do with number and phone elsewhere must not be had by it. A client that
+// needs them asks for that by acr_values.
 type userClaims struct {
 	Subject       string        `json:"sub"`
 	Name          string        `json:"name,omitempty"`
@@ -34,6 +38,9 @@ type userClaims struct {
 	Code          string        `json:"code,omitempty"`
 	Assurance     *int          `json:"assurance,omitempty"`
 }
+
+// codeAssurance is the assurance below which nobody's code or phone is shown.
+const codeAssurance = 2
 
 // UserInfo returns the claims of who an access token is about (OpenID Connect
 // Core section 5.3), a JSON object. Its scopes say which: profile has name and
@@ -76,11 +83,11 @@ func (p *Provider) fill(ctx context.Context, c *userClaims, a Access, who *about
 	}
 	if a.Has(ScopeIdentity) {
 		c.UserType, c.Assurance = n.Kind, &who.Assurance
-		if len(n.Codes) > 0 {
+		if len(n.Codes) > 0 && who.Assurance >= codeAssurance {
 			c.CodeType, c.Code = string(n.Codes[0].Type), n.Codes[0].Value
 		}
 	}
-	if a.Has(ScopePhone) {
+	if a.Has(ScopePhone) && who.Assurance >= codeAssurance {
 		account, err := p.c.Identity.Account(ctx, who.Account)
 		if err != nil {
 			return unavailable(fmt.Errorf("account %s: %w", who.Account, err))

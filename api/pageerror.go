@@ -89,7 +89,7 @@ func explainedPage(err error) (problem, bool) {
 	if e, ok := errors.AsType[*pageError](err); ok {
 		return problem{Status: e.status, Reason: e.key, retryAfter: e.wait}, true
 	}
-	if errors.Is(err, oidc.ErrRequestGone) {
+	if errors.Is(err, oidc.ErrRequestGone) || errors.Is(err, oidc.ErrNoSession) { // logged out meanwhile, in another tab
 		return problem{Status: http.StatusGone, Reason: "gone"}, true
 	}
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {

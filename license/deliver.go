@@ -312,6 +312,9 @@ func (r *Registry) Grants(ctx context.Context, s Subject, cursor string, limit i
 		if err != nil {
 			return GrantPage{}, err
 		}
+		if b.Grant.owner() != s.owner() {
+			return GrantPage{}, fmt.Errorf("grant %s is listed for a party whose it is not: it was altered", rec.ID)
+		}
 		page.Grants = append(page.Grants, b.Grant.stand(rec, now))
 	}
 	if n := len(records); n == limit {

@@ -99,6 +99,12 @@ func (t texts) whole(key string, pairs ...any) (template.HTML, error) {
 	return t.marked(`<span class="whole">`, "</span>", key, pairs)
 }
 
+// chinese is text whose values are names, which are Chinese in every language:
+// so a screen reader says them right.
+func (t texts) chinese(key string, pairs ...any) (template.HTML, error) {
+	return t.marked(`<span lang="zh-CN">`, "</span>", key, pairs)
+}
+
 func (t texts) marked(open, end, key string, pairs []any) (template.HTML, error) {
 	s, err := t.fill(key, pairs, func(value string) string {
 		return open + template.HTMLEscapeString(value) + end

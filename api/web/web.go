@@ -85,6 +85,7 @@ func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 		"t":  texts.text,
 		"tb": texts.bold,
 		"tw": texts.whole,
+		"tc": texts.chinese,
 		"or_else": func(key, other string) (string, error) {
 			if texts[key] == "" {
 				key = other

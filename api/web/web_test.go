@@ -19,7 +19,7 @@ var families = regexp.MustCompile(`^(login|code|setup|verify|consent)\.problem\.
 	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why)\.`)
 
 var (
-	literalKey = regexp.MustCompile(`\b(?:t|tb|tw) "([a-z_.]+)"`)
+	literalKey = regexp.MustCompile(`\b(?:t|tb|tc|tw) "([a-z_.]+)"`)
 	otherKey   = regexp.MustCompile(`\bor_else \(print [^)]*\) "([a-z_.]+)"`)
 )
 

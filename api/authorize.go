@@ -13,12 +13,13 @@ import (
 
 // Paths of the login's pages.
 const (
-	beginPath   = "/login/begin" // takes up a request that came without cookies
-	loginPath   = "/login"
-	codePath    = "/login/code"
-	accountPath = "/login/account"
-	consentPath = "/consent"
-	setupPath   = "/setup"
+	beginPath    = "/login/begin" // takes up a request that came without cookies
+	loginPath    = "/login"
+	codePath     = "/login/code"
+	accountPath  = "/login/account"
+	consentPath  = "/consent"
+	setupPath    = "/setup"
+	passwordPath = "/password"
 )
 
 // authorization serves the authorization endpoint by GET (RFC 6749 section 3.1).

@@ -116,7 +116,7 @@ func TestPolicyNamesTheClient(t *testing.T) {
 			p = p.Press("submit", "code", s.who.Code())
 		}
 	}
-	for _, path := range []string{"/", "/licenses", "/grants", "/sessions", "/verify", "/logout", "/setup", "/nowhere"} {
+	for _, path := range []string{"/", "/licenses", "/grants", "/sessions", "/password", "/verify", "/logout", "/setup", "/nowhere"} {
 		if got := allowed(b.Get(s.url + path)); got != "'self'" {
 			t.Errorf("%s: %s", path, got)
 		}
@@ -278,6 +278,7 @@ func TestForgedForms(t *testing.T) {
 		"sessions": sessions.FormAt("/sessions"),
 		"logout":   logout.Form("submit"),
 		"verify":   verify.Form("submit").With("identifier", s.issued.Identifier, "code", s.issued.VerificationCode),
+		"password": agreed.Get(s.url+"/password").Form("submit").With("current", samplePassword, "password", "a new password here"),
 		"setup":    agreed.Get(s.url+"/setup").Form("submit").With("ticket", "x", "password", "a new password here", "repeat", "a new password here"),
 	} {
 		good := f.Values.Get("token")
@@ -316,7 +317,7 @@ func TestForgedForms(t *testing.T) {
 	if n := strings.Count(agreed.Get(s.url+"/sessions").Body, `name="session"`); n < 2 {
 		t.Errorf("a session ended: %d are left", n)
 	}
-	shows(t, login.Press("submit", "username", "zhang", "password", samplePassword), 200, codePath)
+	shows(t, login.Press("submit", "username", "zhang", "password", samplePassword), 200, codePath) // nor was the password changed
 }
 
 func cloneValues(v url.Values) url.Values {

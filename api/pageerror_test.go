@@ -150,12 +150,14 @@ func TestCodesInWords(t *testing.T) {
 		"verdict.*":  {string(license.Valid), string(license.Invalid), string(license.Indeterminate)},
 		"check.*": {string(license.CheckFormat), string(license.CheckSignature), string(license.CheckChain), string(license.CheckAuthority),
 			string(license.CheckPeriod), string(license.CheckStatus), string(license.CheckHolder), string(license.CheckIntegrity)},
-		"checked.*":        {string(license.Pass), string(license.Fail), string(license.Unknown), string(license.Skipped)},
-		"login.problem.*":  {"login_refused", "too_many_tries", "rate_limited", "stale", "incomplete", "busy", "confirm_failed"},
-		"code.problem.*":   {"code_wrong", "code_expired", "too_many_tries", "too_many_codes", "no_phone", "no_second_factor", "not_sent", "rate_limited", "stale"},
-		"setup.problem.*":  {"ticket_invalid", "password_short", "password_long", "password_characters", "password_common", "password_personal", "repeat", "stale", "rate_limited", "busy", "other"},
+		"checked.*":       {string(license.Pass), string(license.Fail), string(license.Unknown), string(license.Skipped)},
+		"login.problem.*": {"login_refused", "too_many_tries", "rate_limited", "stale", "incomplete", "busy", "confirm_failed"},
+		"code.problem.*":  {"code_wrong", "code_expired", "too_many_tries", "too_many_codes", "no_phone", "no_second_factor", "not_sent", "rate_limited", "stale"},
+		"setup.problem.*": {"ticket_invalid", "password_short", "password_long", "password_characters", "password_common", "password_personal", "repeat", "stale", "rate_limited", "busy", "other"},
+		"password.problem.*": {"wrong_password", "too_many_tries", "password_same", "password_short", "password_long", "password_characters", "password_common",
+			"password_personal", "incomplete", "stale", "rate_limited", "busy", "other"},
 		"verify.problem.*": {"rate_limited", "verification_limited", "empty", "too_large", "stale", "busy"}, "consent.problem.*": {"changed", "stale", "choose"},
-		"notice.*": {"withdrawn", "session_ended", "password_set"},
+		"notice.*": {"withdrawn", "session_ended", "password_set", "password_changed"},
 	}
 	for family, codes := range families {
 		for _, code := range codes {

@@ -18,15 +18,16 @@ import (
 
 // Purposes of forms' tokens.
 const (
-	purposeLogin   = "login"
-	purposeCode    = "code"
-	purposeAccount = "account"
-	purposeConsent = "consent"
-	purposeLogout  = "logout"
-	purposeGrants  = "grants"
-	purposeSession = "sessions"
-	purposeSetup   = "setup"
-	purposeVerify  = "verify"
+	purposeLogin    = "login"
+	purposeCode     = "code"
+	purposeAccount  = "account"
+	purposeConsent  = "consent"
+	purposeLogout   = "logout"
+	purposeGrants   = "grants"
+	purposeSession  = "sessions"
+	purposeSetup    = "setup"
+	purposeVerify   = "verify"
+	purposePassword = "password"
 )
 
 // token returns a form's fields that every form has.

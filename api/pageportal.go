@@ -14,10 +14,11 @@ import (
 )
 
 // Assurance that pages of ours need: licenses, and who read them, that of two
-// factors; the rest that of one.
+// factors, and so does another password; the rest that of one.
 const (
-	seesLicenses = 2
-	seesSessions = 1
+	seesLicenses    = 2
+	seesSessions    = 1
+	changesPassword = 2
 )
 
 // private is page for somebody who is logged in with at least that assurance.

@@ -11,7 +11,7 @@ import (
 )
 
 // portalPages are those that only somebody who is logged in sees.
-var portalPages = []string{"/licenses", "/licenses/" + strings.Repeat("a", 26), "/records", "/grants", "/sessions"}
+var portalPages = []string{"/licenses", "/licenses/" + strings.Repeat("a", 26), "/records", "/grants", "/sessions", "/password"}
 
 func TestPortalNeedsALogin(t *testing.T) {
 	s := newPageSite(t)
@@ -45,7 +45,7 @@ func TestPortalNeedsAssurance(t *testing.T) {
 		t.Error("a license is shown after one factor")
 	}
 	shows(t, b.Get(s.url+"/sessions"), 200, "/sessions")
-	for _, path := range []string{"/licenses", "/licenses/" + s.issued.ID, "/records", "/grants"} {
+	for _, path := range []string{"/licenses", "/licenses/" + s.issued.ID, "/records", "/grants", "/password"} {
 		shows(t, b.Get(s.url+path), 200, codePath)
 	}
 	low := s.citizen(t, "lili", "李样例", otherCitizen, 1)

@@ -277,6 +277,43 @@ func (p *Provider) StepUp(ctx context.Context, b Browser, f Factor) (cookie Secr
 	}
 }
 
+// PasswordChanged has the session go on in which somebody changed the account's
+// password, having shown the old one just now, and returns its new cookie: it
+// begins anew, with the password alone, and what clients have of it is over. The
+// account's other sessions end by the change. account is as the change left it.
+// ErrNoSession, also if the account got yet another password since, or the
+// browser used the session between the change and this.
+func (p *Provider) PasswordChanged(ctx context.Context, b Browser, account identity.Account) (Secret, error) {
+	p.accounts.drop(account.ID)
+	state, err := p.account(ctx, account.ID)
+	if err != nil {
+		return Secret{}, err
+	}
+	if p.c.Sessions == nil || !b.Session.isHandle() || state.disabled || !state.password.Equal(account.Password.Set) {
+		return Secret{}, ErrNoSession
+	}
+	for try := 1; ; try++ {
+		r, err := p.c.Sessions.FindSession(ctx, b.Session.handleHash())
+		if errors.Is(err, ErrNotFound) || err == nil && !p.live(&r, time.Now()) {
+			return Secret{}, ErrNoSession
+		}
+		if err != nil {
+			return Secret{}, unavailable(fmt.Errorf("finding a session: %w", err))
+		}
+		l, err := p.openSession(ctx, r) // findLogin would end it: it is from before the change
+		if err != nil {
+			return Secret{}, err
+		}
+		if l.body.Account != account.ID || !l.body.AuthTime.After(state.barred) {
+			return Secret{}, ErrNoSession
+		}
+		cookie, err := p.begin(ctx, l, b, FactorPassword)
+		if err == nil || !errors.Is(err, ErrConflict) || try == changeTries {
+			return cookie, err
+		}
+	}
+}
+
 // Reauthenticated takes note that the person went on knowingly as who is logged
 // in (StepAccount). ErrRequestGone, ErrNoSession.
 func (p *Provider) Reauthenticated(ctx context.Context, handle Secret, b Browser) error {

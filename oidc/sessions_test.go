@@ -410,3 +410,84 @@ func TestPasswordEndsSessions(t *testing.T) {
 		}
 	})
 }
+
+// The session in which the password was changed goes on under a new cookie; all
+// others end.
+func TestPasswordChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b, other, li := w.browser(), w.browser(), w.browser()
+		b.session(t, w.zhang, 2)
+		other.session(t, w.zhang, 2)
+		li.session(t, w.li, 1)
+		tokens := b.tokens(t, w.bureau)
+		before, err := w.Session(t.Context(), b.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		change := func(password string) identity.Account {
+			t.Helper()
+			ticket, err := w.people.SetupTicket(t.Context(), "cli", w.zhang.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := w.people.SetPassword(t.Context(), ticket, password, "r")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		stale := change("四个词 walnut 轮船 27")
+		time.Sleep(time.Second)
+		changed := change("五个词 walnut 轮船 28")
+		for name, try := range map[string]struct {
+			Browser
+			identity.Account
+		}{
+			"another password since": {b.Browser, stale}, "another person's session": {li.Browser, changed}, "no session": {w.browser().Browser, changed},
+		} {
+			if _, err := w.PasswordChanged(t.Context(), try.Browser, try.Account); !errors.Is(err, ErrNoSession) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		cookie, err := w.PasswordChanged(t.Context(), b.Browser, changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.live(t) {
+			t.Error("the old cookie is good")
+		}
+		b.Session = cookie
+		s, err := w.Session(t.Context(), b.Browser)
+		if err != nil {
+			t.Fatalf("the session ended: %v", err)
+		}
+		if s.ID != before.ID || s.AuthTime.Before(changed.Password.Set) || s.Assurance != 1 {
+			t.Errorf("the session is %s, begun %v with %v; it was %s", s.ID, s.AuthTime, s.Factors, before.ID)
+		}
+		if list, err := w.Sessions(t.Context(), s); err != nil || len(list) != 1 {
+			t.Errorf("%d sessions are listed, %v", len(list), err)
+		}
+		if other.live(t) {
+			t.Error("another browser's session lives")
+		}
+		if !li.live(t) {
+			t.Error("another person's session ended")
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
+			t.Error("a token from before lives")
+		}
+		time.Sleep(time.Minute)
+		if !b.live(t) {
+			t.Error("the session ended later")
+		}
+		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.PasswordChanged(t.Context(), b.Browser, changed); !errors.Is(err, ErrNoSession) {
+			t.Errorf("of a disabled account: %v", err)
+		}
+	})
+}

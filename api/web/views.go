@@ -259,6 +259,12 @@ type Setup struct {
 	Problem string // key, without "setup.problem."
 }
 
+// Password changes the password of who is logged in.
+type Password struct {
+	Form
+	Problem string // key, without "password.problem."
+}
+
 // Verify checks a license.
 type Verify struct {
 	Form
@@ -319,6 +325,7 @@ func (Sessions) template() string { return "sessions" }
 func (Logout) template() string   { return "logout" }
 func (Goodbye) template() string  { return "goodbye" }
 func (Setup) template() string    { return "setup" }
+func (Password) template() string { return "password" }
 func (Verify) template() string   { return "verify" }
 func (FormPost) template() string { return "formpost" }
 func (Onward) template() string   { return "onward" }

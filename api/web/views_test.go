@@ -75,6 +75,7 @@ func samples() map[string]View {
 		"logout alone":     Logout{Form: sampleForm},
 		"goodbye":          Goodbye{},
 		"setup":            Setup{Form: sampleForm, Ticket: evil, Problem: "ticket_invalid"},
+		"password":         Password{Form: sampleForm, Problem: "wrong_password"},
 		"verify":           Verify{Form: sampleForm, Credential: evil, Identifier: evil, Code: evil, Problem: "rate_limited", Wait: 20},
 		"verify valid":     sampleVerdict("valid", "pass", true),
 		"verify invalid":   sampleVerdict("invalid", "fail", false),

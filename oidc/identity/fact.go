@@ -26,6 +26,7 @@ const (
 	ActionPhoneChange    = "account.change_phone"
 	ActionTicketCreate   = "account.setup_ticket"
 	ActionPasswordSet    = "account.set_password"
+	ActionPasswordChange = "account.change_password"
 	ActionLogin          = "login.password"  // ok; unknown_account, wrong_password, no_password, account_disabled, too_many_tries
 	ActionLoginConfirm   = "login.confirm"   // by a code, after ActionLoginChallenge
 	ActionLoginChallenge = "login.challenge" // the password's answer is withheld until a code confirms it

@@ -63,8 +63,7 @@ func invalidRequest(description string) *oidc.Error {
 // a value count as left out and none may be repeated (section 3.2), but for
 // resource (RFC 8707 section 2).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != formType || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
+	if !isForm(r.Header.Get("Content-Type")) || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
 		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("the body is " + formType)}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
@@ -92,6 +91,15 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		}
 	}
 	return form, nil
+}
+
+// isForm reports whether a media type is a form's, whatever its parameters.
+func isForm(media string) bool {
+	if media == formType { // as almost everybody writes it
+		return true
+	}
+	media, _, err := mime.ParseMediaType(media)
+	return err == nil && media == formType
 }
 
 // isText reports whether s is UTF-8 without control characters.

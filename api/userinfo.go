@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 
 	"yizheng.internal/oidc"
@@ -36,8 +35,7 @@ func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
 // formToken moves the token of a form into the header, where everything else
 // looks for it. Two tokens are refused, and so is a form that isn't one.
 func formToken(w http.ResponseWriter, r *http.Request) error {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Method != http.MethodPost || media != formType {
+	if r.Method != http.MethodPost || !isForm(r.Header.Get("Content-Type")) {
 		return nil
 	}
 	form, err := readForm(w, r)

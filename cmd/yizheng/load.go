@@ -67,7 +67,7 @@ To measure one core, pin the servers to it, and load to another:
 A request of sso is two: the authorization request of somebody who is logged in, and the
 redeeming of its code. All come from one address, and the service limits what an address may ask:
 let the demo trust load as a proxy, with --trusted-proxy 127.0.0.1,::1, for load names an address
-of its own for each caller. sso, userinfo and refresh need --load-client there.`
+of its own for each caller, and for each request of sso. sso, userinfo and refresh need --load-client there.`
 }
 
 // Run loads the service with one scenario after the other.

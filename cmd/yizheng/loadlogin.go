@@ -217,7 +217,13 @@ func (v *visitor) tokens(form url.Values) (loadTokens, error) {
 func loadSSO(ctx context.Context, t *loadTarget) ([]func() error, error) {
 	return t.each(func(w *wire, caller int) (func() error, error) {
 		v, err := t.visit(ctx, w, caller, "openid")
-		return func() error { _, err := v.signOn(); return err }, err
+		from := caller
+		return func() error {
+			from += t.callers
+			w.comeFrom(from) // so many sign-ons a second are many people's
+			_, err := v.signOn()
+			return err
+		}, err
 	})
 }
 

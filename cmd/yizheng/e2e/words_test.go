@@ -59,7 +59,7 @@ func TestEnglish(t *testing.T) {
 	b.pick(section("dwelling"), "9900002")
 	b.click("#approve")
 	b.waitAt(d.Departments[0].URL + "/case")
-	for _, path := range []string{"/licenses", "/licenses/" + d.Licenses[0].ID, "/records", "/grants", "/sessions", "/logout", "/verify", "/licenses/nothing", "/nowhere", "/oauth/authorize"} {
+	for _, path := range []string{"/licenses", "/licenses/" + d.Licenses[0].ID, "/records", "/grants", "/sessions", "/password", "/logout", "/verify", "/licenses/nothing", "/nowhere", "/oauth/authorize"} {
 		b.open(d.Issuer + path)
 		b.waitFor("h1")
 		b.english("page"+strings.ReplaceAll(path, "/", "-"), "")

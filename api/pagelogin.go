@@ -247,7 +247,7 @@ func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
 	}
 	sent, again := v.sent()
 	view := web.Code{
-		Form: v.token(purposeCode), Asker: requestAsker(step.Request), Phone: maskPhone(account.Phone), Sent: sent, Wait: seconds(again),
+		Form: v.token(purposeCode), Asker: requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: seconds(again),
 	}
 	status := http.StatusOK
 	if problem == nil && view.Phone == "" {
@@ -257,15 +257,6 @@ func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
 		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
 	}
 	return v.show(status, view)
-}
-
-// maskPhone returns a phone number as its owner recognizes it.
-func maskPhone(phone string) string {
-	phone = strings.TrimPrefix(phone, "+86")
-	if len(phone) < 8 {
-		return strings.Repeat("*", len(phone))
-	}
-	return phone[:3] + strings.Repeat("*", len(phone)-7) + phone[len(phone)-4:]
 }
 
 // checkCode takes the form of the code's page.

@@ -143,9 +143,7 @@ func (p *Provider) redeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 		}
 		p.step("code.delivered")
 	}
-	// The registration may have been narrowed since the request.
-	scopes := slices.DeleteFunc(slices.Clone(f.body.About.Scopes), func(s Scope) bool { return !slices.Contains(c.Scopes, s) })
-	if err := p.issue(ctx, c, f, scopes, g.Nonce, &t); err != nil {
+	if err := p.issue(ctx, c, f, f.body.About.Scopes, g.Nonce, &t); err != nil {
 		return Tokens{}, err
 	}
 	return t, nil

@@ -153,8 +153,12 @@ func TestCodeReuse(t *testing.T) {
 				if f := w.memory.families[a.Family]; f.Ended.IsZero() || f.EndedBy != EndedByCode || len(w.memory.families) != 1 {
 					t.Errorf("%d families, the first %+v", len(w.memory.families), f)
 				}
-				if !strings.Contains(strings.Join(w.results(), ","), "code.reuse code_reuse") {
-					t.Errorf("events %v", w.results())
+				_, err = elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				if _, reason := codeOf(t, err); reason != "code_reuse" {
+					t.Fatalf("used a third time: %v", err)
+				}
+				if n := strings.Count(strings.Join(w.results(), ","), "code.reuse code_reuse"); n != 1 {
+					t.Errorf("%d events of the reuse: %v", n, w.results())
 				}
 			})
 		})

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
@@ -56,11 +54,8 @@ func (p *Provider) newFamily(ctx context.Context, c Client, session string, expi
 		f.Number, f.Rotated = 1, now
 	}
 	f.body = familyBody{About: who, Client: f.Client, Session: f.Session, Expires: f.Expires}
-	plain, err := json.Marshal(f.body)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a family: %w", err)
-	}
-	if f.Body, err = p.c.Vault.Seal(ctx, familyPlace(f.ID), plain); err != nil {
+	var err error
+	if f.Body, err = p.c.Vault.SealJSON(ctx, familyPlace(f.ID), f.body); err != nil {
 		return nil, err
 	}
 	f.Party, err = p.c.Vault.Lookups(ctx, domainParty, who.Party)
@@ -80,13 +75,9 @@ func (p *Provider) readFamily(ctx context.Context, id string) (*family, error) {
 }
 
 func (p *Provider) openFamily(ctx context.Context, r FamilyRecord) (*family, error) {
-	plain, err := p.c.Vault.Open(ctx, familyPlace(r.ID), r.Body)
-	if err != nil {
-		return nil, fmt.Errorf("family %s: %w", r.ID, err)
-	}
 	f := &family{FamilyRecord: r}
-	if err := json.Unmarshal(plain, &f.body); err != nil {
-		return nil, fmt.Errorf("family %s: %w", r.ID, errSealedBody)
+	if err := p.c.Vault.OpenJSON(ctx, familyPlace(r.ID), r.Body, &f.body); err != nil {
+		return nil, fmt.Errorf("family %s: %w", r.ID, err)
 	}
 	if f.body.Client != r.Client || f.body.Session != r.Session || f.body.Expires.Before(r.Expires) {
 		return nil, fmt.Errorf("family %s does not fit its sealed form: it was altered", r.ID)
@@ -94,7 +85,7 @@ func (p *Provider) openFamily(ctx context.Context, r FamilyRecord) (*family, err
 	return f, nil
 }
 
-// errOver says why a family's tokens are no longer good.
+// overError says why a family's tokens are no longer good.
 type overError string
 
 func (e overError) Error() string { return "the family is over: " + string(e) }
@@ -170,17 +161,11 @@ func (p *Provider) readSessionRecord(ctx context.Context, id string) (SessionRec
 }
 
 // endFamily ends a family, with the event of it. One that has ended stays as it
-// is, but for the event.
+// is and leaves no other event: who refuses because of it leaves one anyway.
 func (p *Provider) endFamily(ctx context.Context, f *family, a Actor, action, reason string) error {
 	r := f.FamilyRecord
 	e := newEvent(a, action, r.ID, reason)
-	for try := 1; ; try++ {
-		if !r.Ended.IsZero() {
-			if err := p.c.Events.AppendEvents(ctx, e); err != nil {
-				return unavailable(fmt.Errorf("recording %s: %w", action, err))
-			}
-			break
-		}
+	for try := 1; r.Ended.IsZero(); try++ {
 		r.Ended, r.EndedBy = time.Now().UTC(), reason
 		err := p.c.Families.UpdateFamily(ctx, r, e)
 		if err == nil {

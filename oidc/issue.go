@@ -32,9 +32,12 @@ type idClaims struct {
 	AccessHash string   `json:"at_hash,omitempty"`
 }
 
-// issue makes the tokens of a family: an access token that carries the scopes,
-// an ID token if openid is among them, and the newest refresh token.
+// issue makes the tokens of a family: an access token that carries the scopes as
+// far as the client still has them, an ID token if openid is among those, and the
+// newest refresh token.
 func (p *Provider) issue(ctx context.Context, c Client, f *family, scopes []Scope, nonce string, t *Tokens) error {
+	// The client may have been registered for less since.
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool { return !slices.Contains(c.Scopes, s) })
 	who := &f.body.About
 	subject, err := p.subject(ctx, c, who.Party)
 	if err != nil {

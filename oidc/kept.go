@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
@@ -59,7 +57,7 @@ func keptPlace(kind string, h handleHash) signing.Place {
 
 // keep seals a value and keeps it under a handle's hash.
 func (p *Provider) keep(ctx context.Context, kind string, h handleHash, value any, life time.Duration) error {
-	sealed, err := p.sealKept(ctx, kind, h, value)
+	sealed, err := p.c.Vault.SealJSON(ctx, keptPlace(kind, h), value)
 	if err != nil {
 		return err
 	}
@@ -68,14 +66,6 @@ func (p *Provider) keep(ctx context.Context, kind string, h handleHash, value an
 		return unavailable(fmt.Errorf("keeping a %s: %w", kind, err))
 	}
 	return nil
-}
-
-func (p *Provider) sealKept(ctx context.Context, kind string, h handleHash, value any) ([]byte, error) {
-	plain, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a %s: %w", kind, err)
-	}
-	return p.c.Vault.Seal(ctx, keptPlace(kind, h), plain)
 }
 
 // find opens what is kept under a handle's hash, and returns it sealed too, for
@@ -88,22 +78,16 @@ func (p *Provider) find(ctx context.Context, kind string, h handleHash, value an
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("finding a %s: %w", kind, err))
 	}
-	plain, err := p.c.Vault.Open(ctx, keptPlace(kind, h), sealed)
+	err = p.c.Vault.OpenJSON(ctx, keptPlace(kind, h), sealed, value)
 	if errors.Is(err, signing.ErrSealed) {
 		return nil, identity.ErrGone // not ours: whoever shares the store can do no more than lose it
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(plain, value); err != nil {
-		return nil, fmt.Errorf("a kept %s: %w", kind, errSealedBody)
-	}
-	return sealed, nil
+	return sealed, err
 }
 
 // swap puts a new value in the place of a sealed one. identity.ErrGone, ErrChanged.
 func (p *Provider) swap(ctx context.Context, kind string, h handleHash, old []byte, value any) error {
-	sealed, err := p.sealKept(ctx, kind, h, value)
+	sealed, err := p.c.Vault.SealJSON(ctx, keptPlace(kind, h), value)
 	if err != nil {
 		return err
 	}

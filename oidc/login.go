@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
@@ -99,13 +97,10 @@ func (p *Provider) findLogin(ctx context.Context, b Browser) (*login, error) {
 
 // openSession opens a session's record.
 func (p *Provider) openSession(ctx context.Context, r SessionRecord) (*login, error) {
-	plain, err := p.c.Vault.Open(ctx, sessionPlace(r.ID), r.Body)
+	l := &login{SessionRecord: r}
+	err := p.c.Vault.OpenJSON(ctx, sessionPlace(r.ID), r.Body, &l.body)
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", r.ID, err)
-	}
-	l := &login{SessionRecord: r}
-	if err := json.Unmarshal(plain, &l.body); err != nil {
-		return nil, fmt.Errorf("session %s: %w", r.ID, errSealedBody)
 	}
 	if string(l.body.Cookie) != string(r.Cookie[:]) || l.body.Expires.Before(r.Expires) {
 		return nil, fmt.Errorf("session %s does not fit its sealed form: it was altered", r.ID)
@@ -116,18 +111,10 @@ func (p *Provider) openSession(ctx context.Context, r SessionRecord) (*login, er
 	return l, nil
 }
 
-// errSealedBody says that what was sealed isn't what should lie there. The
-// error of the decoder might quote it.
-var errSealedBody = errors.New("the sealed body is not what it should be")
-
 // seal seals the session's body into its record, with the columns that it repeats.
-func (p *Provider) seal(ctx context.Context, l *login) error {
+func (p *Provider) seal(ctx context.Context, l *login) (err error) {
 	l.body.Cookie, l.body.Expires = l.Cookie[:], l.Expires
-	plain, err := json.Marshal(l.body)
-	if err != nil {
-		return fmt.Errorf("encoding a session: %w", err)
-	}
-	l.Body, err = p.c.Vault.Seal(ctx, sessionPlace(l.ID), plain)
+	l.Body, err = p.c.Vault.SealJSON(ctx, sessionPlace(l.ID), l.body)
 	return err
 }
 

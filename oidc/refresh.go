@@ -115,8 +115,6 @@ func (p *Provider) refresh(ctx context.Context, c Client, q RefreshRequest) (Tok
 	if len(q.Scopes) > 0 {
 		scopes = q.Scopes
 	}
-	// The client may have been registered for less since.
-	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool { return !slices.Contains(c.Scopes, s) })
 	t := Tokens{}
 	if err := p.issue(ctx, c, f, scopes, "", &t); err != nil {
 		return Tokens{}, err

@@ -165,7 +165,7 @@ func (s *Service) keepCode(ctx context.Context, of codeKeyOf, r codeRecord) (cod
 		return "", err
 	}
 	r.Serial, r.Sum = mac.Serial, mac.Sum[:]
-	sealed, err := s.seal(ctx, codePlace(key), r)
+	sealed, err := s.c.Vault.SealJSON(ctx, codePlace(key), r)
 	if err != nil {
 		return "", err
 	}
@@ -188,7 +188,7 @@ func (s *Service) loadCode(ctx context.Context, of codeKeyOf) (r codeRecord, sea
 	if err != nil {
 		return codeRecord{}, nil, unavailable(err)
 	}
-	return r, sealed, s.open(ctx, codePlace(key), sealed, &r)
+	return r, sealed, s.c.Vault.OpenJSON(ctx, codePlace(key), sealed, &r)
 }
 
 func (s *Service) forgetCode(ctx context.Context, of codeKeyOf) {
@@ -252,7 +252,7 @@ func (s *Service) spendCode(ctx context.Context, of codeKeyOf, code string) (cod
 		return codeRecord{}, &Error{Reason: "code_wrong", Detail: "The code is wrong. Check the message and try again."}
 	}
 	r.Used = true
-	used, err := s.seal(ctx, codePlace(key), r)
+	used, err := s.c.Vault.SealJSON(ctx, codePlace(key), r)
 	if err != nil {
 		return codeRecord{}, err
 	}

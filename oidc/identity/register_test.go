@@ -264,3 +264,29 @@ func (w *world) revoke(t *testing.T, k signing.KeyRecord) {
 	isReason(t, "revoking", w.UpdateKeys(t.Context(), k), "")
 	time.Sleep(10 * time.Second)
 }
+
+// Whoever can write into the database must not make an account another person's.
+func TestAlteredAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.zhang(t)
+		b, _, err := w.Register(t.Context(), Registration{Name: "李建国", Code: li, LoginName: "jianguo", Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, theirs := w.memory.accounts[a.ID], w.memory.accounts[b.ID]
+		for name, altered := range map[string]AccountRecord{
+			"another's party": {ID: a.ID, Party: theirs.Party, Revision: mine.Revision, Body: mine.Body},
+			"another's body":  {ID: a.ID, Party: mine.Party, Revision: mine.Revision, Body: theirs.Body},
+		} {
+			w.memory.accounts[a.ID] = altered
+			if got, err := w.Account(t.Context(), a.ID); err == nil {
+				t.Errorf("%s: it is believed to be of %s", name, got.Party)
+			}
+		}
+		w.memory.accounts[a.ID] = mine
+		if got, err := w.Account(t.Context(), a.ID); err != nil || got.Party != a.Party {
+			t.Errorf("as it was: %+v, %v", got.Party, err)
+		}
+	})
+}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -54,13 +52,20 @@ func (s *Service) codeKeys(ctx context.Context, codes ...party.Code) ([]signing.
 	return all, nil
 }
 
+// accountBody is the sealed part of an account's record. It repeats whose the
+// account is, so that a row can't be made another's.
+type accountBody struct {
+	Account
+	Of string `json:"party"`
+}
+
 // sealAccount returns an account as it is stored, with the logins it has today.
 func (s *Service) sealAccount(ctx context.Context, a Account, p Party) (AccountRecord, error) {
 	keys, err := s.loginKeys(ctx, a.logins(p, party.DateOf(time.Now())))
 	if err != nil {
 		return AccountRecord{}, err
 	}
-	body, err := s.seal(ctx, accountPlace(a.ID), a)
+	body, err := s.c.Vault.SealJSON(ctx, accountPlace(a.ID), accountBody{a, a.Party})
 	if err != nil {
 		return AccountRecord{}, err
 	}
@@ -71,10 +76,14 @@ func (s *Service) sealAccount(ctx context.Context, a Account, p Party) (AccountR
 }
 
 func (s *Service) openAccount(ctx context.Context, r AccountRecord) (Account, error) {
-	var a Account
-	if err := s.open(ctx, accountPlace(r.ID), r.Body, &a); err != nil {
+	var b accountBody
+	if err := s.c.Vault.OpenJSON(ctx, accountPlace(r.ID), r.Body, &b); err != nil {
 		return Account{}, fmt.Errorf("account %s: %w", r.ID, err)
 	}
+	if b.Of != r.Party {
+		return Account{}, fmt.Errorf("account %s does not fit its sealed form: it was altered", r.ID)
+	}
+	a := b.Account
 	a.ID, a.Party, a.Disabled, a.Revision, a.Created, a.Updated = r.ID, r.Party, r.Disabled, r.Revision, r.Created, r.Updated
 	return a, nil
 }
@@ -85,7 +94,7 @@ func (s *Service) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
 	if err != nil {
 		return PartyRecord{}, err
 	}
-	body, err := s.seal(ctx, partyPlace(p.ID), p)
+	body, err := s.c.Vault.SealJSON(ctx, partyPlace(p.ID), p)
 	if err != nil {
 		return PartyRecord{}, err
 	}
@@ -96,28 +105,9 @@ func (s *Service) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
 
 func (s *Service) openParty(ctx context.Context, r PartyRecord) (Party, error) {
 	var p Party
-	if err := s.open(ctx, partyPlace(r.ID), r.Body, &p); err != nil {
+	if err := s.c.Vault.OpenJSON(ctx, partyPlace(r.ID), r.Body, &p); err != nil {
 		return Party{}, fmt.Errorf("party %s: %w", r.ID, err)
 	}
 	p.ID, p.Kind, p.Revision, p.Created, p.Updated = r.ID, r.Kind, r.Revision, r.Created, r.Updated
 	return p, nil
-}
-
-func (s *Service) seal(ctx context.Context, at signing.Place, v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s.%s: %w", at.Table, at.Column, err)
-	}
-	return s.c.Vault.Seal(ctx, at, plain)
-}
-
-func (s *Service) open(ctx context.Context, at signing.Place, sealed []byte, v any) error {
-	plain, err := s.c.Vault.Open(ctx, at, sealed)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(plain, v); err != nil {
-		return fmt.Errorf("decoding %s.%s: %w", at.Table, at.Column, err)
-	}
-	return nil
 }

@@ -99,19 +99,11 @@ func (c *clientListCmd) Run(p *process) error {
 		owner = n.ID
 	}
 	t := newTable(p.out, "ID", "PARTICIPANT", "STATE", "SECRETS", "SCOPES", "NAME")
-	for after := ""; ; {
-		clients, err := in.provider.ListClients(p.ctx, owner, after, page)
-		if err != nil {
-			return err
-		}
-		for _, cl := range clients {
-			t.row(cl.ID, cl.Participant, enabled(cl.Disabled), live(cl, time.Now()), oidc.JoinScopes(cl.Scopes), printable(cl.Name))
-			after = cl.ID
-		}
-		if len(clients) < page {
-			return t.Flush()
-		}
-	}
+	return pages(t, func(last oidc.Client) ([]oidc.Client, error) {
+		return in.provider.ListClients(p.ctx, owner, last.ID, page)
+	}, func(cl oidc.Client) error {
+		return t.row(cl.ID, cl.Participant, enabled(cl.Disabled), live(cl, time.Now()), oidc.JoinScopes(cl.Scopes), printable(cl.Name))
+	})
 }
 
 // live returns how many of a client's secrets are good now.

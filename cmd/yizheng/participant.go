@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -123,9 +119,6 @@ type participantListCmd struct {
 	settings
 }
 
-// page is how many records a listing reads at a time.
-const page = 100
-
 // Run lists the participants.
 func (c *participantListCmd) Run(p *process) error {
 	in, err := c.attach(p)
@@ -134,19 +127,11 @@ func (c *participantListCmd) Run(p *process) error {
 	}
 	defer in.close()
 	t := newTable(p.out, "ID", "CODE", "CLASS", "LEVEL", "AREA", "STATE", "NAME")
-	for after := ""; ; {
-		ps, err := in.provider.ListParticipants(p.ctx, after, page)
-		if err != nil {
-			return err
-		}
-		for _, n := range ps {
-			t.row(n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
-			after = n.ID
-		}
-		if len(ps) < page {
-			return t.Flush()
-		}
-	}
+	return pages(t, func(last identity.Participant) ([]identity.Participant, error) {
+		return in.provider.ListParticipants(p.ctx, last.ID, page)
+	}, func(n identity.Participant) error {
+		return t.row(n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
+	})
 }
 
 type participantDisableCmd struct {
@@ -192,34 +177,4 @@ func enabled(disabled bool) string {
 		return "disabled"
 	}
 	return "enabled"
-}
-
-// table prints rows in columns. Names come last: ideographs are two columns
-// wide, which no column after them would survive.
-type table struct{ *tabwriter.Writer }
-
-func newTable(w io.Writer, columns ...any) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	t.row(columns...)
-	return t
-}
-
-func (t table) row(cells ...any) {
-	for i, c := range cells {
-		if i > 0 {
-			fmt.Fprint(t, "\t")
-		}
-		fmt.Fprint(t, c)
-	}
-	fmt.Fprintln(t)
-}
-
-// printJSON prints a value as one line.
-func printJSON(w io.Writer, v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(line, '\n'))
-	return err
 }

@@ -136,24 +136,16 @@ func (c *personListCmd) Run(p *process) error {
 	}
 	defer in.close()
 	t := newTable(p.out, "ACCOUNT", "STATE", "LEVEL", "PROOFED", "PASSWORD", "PHONE", "CREATED", "LOGIN", "NAME")
-	for after := ""; ; {
-		accounts, err := in.people.ListAccounts(p.ctx, after, page)
+	return pages(t, func(last identity.Account) ([]identity.Account, error) {
+		return in.people.ListAccounts(p.ctx, last.ID, page)
+	}, func(a identity.Account) error {
+		n, err := in.people.Party(p.ctx, a.Party)
 		if err != nil {
 			return err
 		}
-		for _, a := range accounts {
-			n, err := in.people.Party(p.ctx, a.Party)
-			if err != nil {
-				return err
-			}
-			t.row(a.ID, enabled(a.Disabled), a.Proofing.Level, orDash(a.Proofing.Method), passwordOf(a), orDash(a.MaskedPhone()),
-				a.Created.Format(time.DateOnly), orDash(printable(a.LoginName)), printable(party.MaskName(n.Name)))
-			after = a.ID
-		}
-		if len(accounts) < page {
-			return t.Flush()
-		}
-	}
+		return t.row(a.ID, enabled(a.Disabled), a.Proofing.Level, orDash(a.Proofing.Method), passwordOf(a), orDash(a.MaskedPhone()),
+			a.Created.Format(time.DateOnly), orDash(printable(a.LoginName)), printable(party.MaskName(n.Name)))
+	})
 }
 
 // passwordOf says whether an account has a password.

@@ -2,13 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/license"
 )
@@ -20,9 +14,6 @@ type typeCmd struct {
 	Publish typePublishCmd `cmd:"" help:"Publish the draft: licenses are issued under it from now on."`
 	Retire  typeRetireCmd  `cmd:"" help:"End issuing under a type."`
 }
-
-// maxDefinition is the largest definition of a type, in bytes: as over HTTP.
-const maxDefinition = 1 << 20
 
 type typeListCmd struct {
 	settings
@@ -36,25 +27,17 @@ func (c *typeListCmd) Run(p *process) error {
 	}
 	defer in.close()
 	t := newTable(p.out, "CODE", "VERSION", "STATE", "OWNER", "NAME")
-	for after := license.TypeCode(""); ; {
-		types, err := in.registry.Types(p.ctx, after, page)
-		if err != nil {
-			return err
-		}
-		for _, ty := range types {
-			t.row(ty.Code, ty.Version, ty.State, ty.Owner, printable(ty.Name))
-			after = ty.Code
-		}
-		if len(types) < page {
-			return t.Flush()
-		}
-	}
+	return pages(t, func(last license.Type) ([]license.Type, error) {
+		return in.registry.Types(p.ctx, last.Code, page)
+	}, func(ty license.Type) error {
+		return t.row(ty.Code, ty.Version, ty.State, ty.Owner, printable(ty.Name))
+	})
 }
 
 type typeShowCmd struct {
 	settings
-	Code    string `arg:"" help:"The type's code, 21 characters."`
-	Version int    `help:"Version; without it the published one, else the newest."`
+	Code    license.TypeCode `arg:"" help:"The type's code, 21 characters."`
+	Version int              `help:"Version; without it the published one, else the newest."`
 }
 
 // Run prints the type.
@@ -64,119 +47,55 @@ func (c *typeShowCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t, err := in.registry.Type(p.ctx, license.TypeCode(c.Code), c.Version)
+	t, err := in.registry.Type(p.ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(t, jsontext.WithIndent("  "))
-	if err != nil {
-		return err
-	}
-	_, err = p.out.Write(append(text, '\n'))
-	return err
+	return printPretty(p.out, t)
 }
 
-// owned is what changes of a type need.
-type owned struct {
-	settings
-	Code        string `arg:"" help:"The type's code, 21 characters."`
-	Participant string `required:"" help:"The id or code of the participant that defines the type; it alone may change it." placeholder:"ID"`
+// ownedType is what changes of a type need.
+type ownedType struct {
+	entryOwner
+	Code license.TypeCode `arg:"" help:"The type's code, 21 characters."`
 }
 
-// change opens the installation and does something as the owner.
-func (c *owned) change(p *process, do func(context.Context, *license.Registry, license.Actor, license.TypeCode) (license.Type, error)) error {
-	in, err := c.attach(p)
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	owner, err := in.participant(p.ctx, c.Participant)
-	if err != nil {
-		return err
-	}
-	actor := license.Actor{Client: operator, Participant: owner.ID, USCC: string(owner.USCC)}
-	t, err := do(p.ctx, in.registry, actor, license.TypeCode(c.Code))
-	if err != nil {
-		return explained(err)
-	}
-	fmt.Fprintf(p.out, "type %s version %d is %s\n", t.Code, t.Version, t.State)
-	return nil
+// typeIs says what became of a type.
+func typeIs(t license.Type, err error) (string, error) {
+	return fmt.Sprintf("type %s version %d is %s", t.Code, t.Version, t.State), err
 }
 
 type typePutCmd struct {
-	owned
+	ownedType
 	File string `arg:"" help:"JSON file with the definition, or - for standard input."`
 }
 
 // Run writes the draft.
 func (c *typePutCmd) Run(p *process) error {
-	d, err := readDefinition(p, c.File)
+	d, err := readDefinition[license.Definition](p, c.File, "type")
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor, code license.TypeCode) (license.Type, error) {
-		t, _, err := r.PutType(ctx, a, code, d)
-		return t, err
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+		t, _, err := r.PutType(ctx, a, c.Code, d)
+		return typeIs(t, err)
 	})
 }
 
-// readDefinition reads a definition as strictly as the API does.
-func readDefinition(p *process, path string) (d license.Definition, err error) {
-	text, err := readInput(p, path, maxDefinition)
-	if err != nil {
-		return d, err
-	}
-	if err := json.Unmarshal(text, &d, json.RejectUnknownMembers(true)); err != nil {
-		if e, ok := errors.AsType[*json.SemanticError](err); ok {
-			return d, usage("%s: %s does not fit the definition of a type", path, orWhole(license.PrintablePointer(string(e.JSONPointer))))
-		}
-		return d, usage("%s: not strict JSON: %w", path, err)
-	}
-	return d, nil
-}
-
-func orWhole(pointer string) string {
-	if pointer == "" {
-		return "the whole"
-	}
-	return pointer
-}
-
-type typePublishCmd struct{ owned }
+type typePublishCmd struct{ ownedType }
 
 // Run publishes the draft.
 func (c *typePublishCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor, code license.TypeCode) (license.Type, error) {
-		return r.PublishType(ctx, a, code)
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+		return typeIs(r.PublishType(ctx, a, c.Code))
 	})
 }
 
-type typeRetireCmd struct{ owned }
+type typeRetireCmd struct{ ownedType }
 
 // Run retires the type.
 func (c *typeRetireCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor, code license.TypeCode) (license.Type, error) {
-		return r.RetireType(ctx, a, code)
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+		return typeIs(r.RetireType(ctx, a, c.Code))
 	})
-}
-
-// readInput reads a file, or standard input for "-", of at most max bytes.
-func readInput(p *process, path string, max int64) ([]byte, error) {
-	in := p.in
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, usage("%w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	text, err := io.ReadAll(io.LimitReader(in, max+1))
-	if err != nil {
-		return nil, usage("reading %s: %w", path, err)
-	}
-	if int64(len(text)) > max {
-		return nil, usage("%s is larger than %d bytes", path, max)
-	}
-	return text, nil
 }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license"
+)
+
+// The catalog has two kinds of entries, types and service items, with one life:
+// drafts are put, published and retired by their owner.
+
+// maxDefinition is the largest definition of an entry, in bytes: as over HTTP.
+const maxDefinition = 1 << 20
+
+// entryOwner is what changes of an entry need.
+type entryOwner struct {
+	settings
+	Participant string `required:"" help:"The id or code of the participant that defines it; that one alone may change it." placeholder:"ID"`
+}
+
+// change opens the installation, does something as the owner, and prints what
+// the entry is then.
+func (o *entryOwner) change(p *process, do func(context.Context, *license.Registry, license.Actor) (string, error)) error {
+	in, err := o.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	n, err := in.participant(p.ctx, o.Participant)
+	if err != nil {
+		return err
+	}
+	is, err := do(p.ctx, in.registry, license.Actor{Client: operator, Participant: n.ID, USCC: string(n.USCC)})
+	if err != nil {
+		return explained(err)
+	}
+	_, err = fmt.Fprintln(p.out, is)
+	return err
+}
+
+// readDefinition reads a definition as strictly as the API does. What is its
+// kind, for the errors.
+func readDefinition[D any](p *process, path, what string) (d D, err error) {
+	text, err := readInput(p, path, maxDefinition)
+	if err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(text, &d, json.RejectUnknownMembers(true)); err != nil {
+		if e, ok := errors.AsType[*json.SemanticError](err); ok {
+			return d, usage("%s: %s does not fit the definition of a %s", path, orWhole(license.PrintablePointer(string(e.JSONPointer))), what)
+		}
+		return d, usage("%s: not strict JSON: %w", path, err)
+	}
+	return d, nil
+}
+
+func orWhole(pointer string) string {
+	if pointer == "" {
+		return "the whole"
+	}
+	return pointer
+}
+
+// readInput reads a file, or standard input for "-", of at most max bytes.
+func readInput(p *process, path string, max int64) ([]byte, error) {
+	in := p.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, max+1))
+	if err != nil {
+		return nil, usage("reading %s: %w", path, err)
+	}
+	if int64(len(text)) > max {
+		return nil, usage("%s is larger than %d bytes", path, max)
+	}
+	return text, nil
+}

@@ -122,10 +122,14 @@ func (p *Provider) redeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 	hash := code.handleHash()
 	_, err := p.find(ctx, keptCode, hash, &g)
 	if errors.Is(err, identity.ErrGone) {
-		return Tokens{}, p.codeGone(ctx, c, hash, q.RequestID)
+		return Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_unknown")
 	}
 	if err != nil {
 		return Tokens{}, err
+	}
+	// What was spent is a reuse, whatever this node's clock says of its payload.
+	if g.Client == c.ID && !time.Now().Before(g.Expires) {
+		return Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_expired")
 	}
 	if err := g.check(c, q); err != nil {
 		return Tokens{}, err
@@ -136,6 +140,7 @@ func (p *Provider) redeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 		return Tokens{}, err
 	}
 	p.step("code.spent")
+	p.forget(ctx, keptCode, hash)
 	t := Tokens{}
 	if g.About.Grant != "" {
 		if t.Details, err = p.deliver(ctx, c, f, hash, q.RequestID); err != nil {
@@ -167,8 +172,6 @@ func (g *granted) check(c Client, q CodeRequest) error {
 	switch {
 	case g.Client != c.ID:
 		return errCode("code_client")
-	case !time.Now().Before(g.Expires):
-		return errCode("code_expired")
 	case g.RedirectURI != q.RedirectURI:
 		return badGrant("code_redirect_uri", "redirect_uri is not the one of the authorization request")
 	case g.Challenge == "" && q.CodeVerifier != "":
@@ -221,15 +224,15 @@ func (p *Provider) spendCode(ctx context.Context, c Client, g *granted, hash han
 	return f, nil
 }
 
-// codeGone refuses a code of which nothing is kept any more. If it was used
-// before, that is a reuse like any other.
-func (p *Provider) codeGone(ctx context.Context, c Client, hash handleHash, requestID string) error {
+// codeGone refuses a code of which nothing is kept any more, or that has expired.
+// If it was used before, that is a reuse like any other; else reason says what it is.
+func (p *Provider) codeGone(ctx context.Context, c Client, hash handleHash, requestID, reason string) error {
 	spent, err := p.c.Spent.IsSpent(ctx, hash)
 	if err != nil {
 		return unavailable(fmt.Errorf("looking for a code: %w", err))
 	}
 	if !spent {
-		return errCode("code_unknown")
+		return errCode(reason)
 	}
 	// Spending it once more tells which family was the first. Should the store have
 	// forgotten it just now, one is stored that never lived.
@@ -246,7 +249,7 @@ func (p *Provider) codeGone(ctx context.Context, c Client, hash handleHash, requ
 	if err != nil {
 		return unavailable(fmt.Errorf("looking for a code: %w", err))
 	}
-	return errCode("code_unknown")
+	return errCode(reason)
 }
 
 // codeReused ends what the first use of a code yielded, if it is the same client

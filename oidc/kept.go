@@ -98,6 +98,15 @@ func (p *Provider) swap(ctx context.Context, kind string, h handleHash, old []by
 	return unavailable(fmt.Errorf("changing a kept %s: %w", kind, err))
 }
 
+// forget drops what is kept under a handle's hash, once it was spent in the
+// database. That decides: should the store not answer, the rest is only kept
+// until it expires.
+func (p *Provider) forget(ctx context.Context, kind string, h handleHash) {
+	if err := p.c.Ephemeral.Delete(ctx, keptKey(kind, h)); err != nil {
+		p.c.Log.WarnContext(ctx, "forgetting what was spent; it expires by itself", "kind", kind, "error", err)
+	}
+}
+
 // browserHash stands for a browser in what is kept for it.
 func (b Browser) hash() string {
 	if !b.ID.isHandle() {

@@ -235,6 +235,7 @@ type node struct {
 	Relation string  `json:"Relation Name"`
 	Loops    float64 `json:"Actual Loops"` // 0: pruned when the query ran
 	Rows     float64 `json:"Actual Rows"`
+	Removed  float64 `json:"Rows Removed by Filter"`
 	Plans    []node  `json:"Plans"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,8 +187,9 @@ func TestMigrateTogether(t *testing.T) {
 	err := db.readers.do(t.Context(), func(c *conn) error {
 		return c.query("SELECT count(*) FROM goose_db_version WHERE version_id > 0", func(r *row) { applied = r.int() })
 	})
-	if _, want, verr := db.SchemaVersion(t.Context()); err != nil || verr != nil || applied != int(want) {
-		t.Errorf("%d migrations were applied, want %d, errors %v, %v", applied, want, err, verr)
+	files, ferr := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil || ferr != nil || applied != len(files) {
+		t.Errorf("%d migrations were applied, want %d, errors %v, %v", applied, len(files), err, ferr)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"yizheng.internal/api/web"
@@ -145,9 +146,10 @@ func (v *visit) respond(r *oidc.Response) error {
 		return v.redirect(localPath(r.RedirectURI))
 	case r.Mode == oidc.ModeFormPost:
 		return v.postResponse(r)
-	case v.r.Method == http.MethodPost && origin(r.RedirectURI) == "":
-		// The policy of the page before can't have named this address, so that the
-		// browser would not follow a redirect there.
+	case v.r.Method == http.MethodPost:
+		// Not by a redirect: a browser holds all redirects that follow a form against
+		// the policy of the form's page, also those by which the client leads on to
+		// other origins of its own, which nobody has told us. A refresh is no part of that.
 		v.frame.Quiet, v.frame.Passing = true, true
 		v.w.Header().Set("Refresh", "0;url="+r.RedirectURI)
 		return v.show(http.StatusOK, web.Onward{To: template.URL(r.RedirectURI)})
@@ -163,9 +165,12 @@ func (v *visit) postResponse(r *oidc.Response) error {
 		view.Fields = append(view.Fields, web.Field{Name: p.Name, Value: p.Value})
 	}
 	v.frame.Quiet, v.frame.Passing, v.frame.Nonce = true, true, nonce()
-	v.allow(r.RedirectURI)
-	if v.target == "" {
-		v.target = "http:" // an IPv6 loopback address, which a policy can't name
+	// A browser holds also the client's own redirects after the form against this
+	// policy, and they may lead to other origins of the client's. The page has no
+	// form but this one, whose address was checked.
+	v.target = "https: http:"
+	if strings.HasPrefix(r.RedirectURI, "https:") {
+		v.target = "https:"
 	}
 	return v.show(http.StatusOK, view)
 }

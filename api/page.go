@@ -27,11 +27,19 @@ type visit struct {
 }
 
 // page turns a handler of a page into one of net/http's. Its errors are shown
-// as pages.
+// as pages. HEAD has no effect and says nothing.
 func (s *Server) page(h func(v *visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		factsOf(r.Context()).page = true
 		v := s.visit(w, r)
+		if r.Method == http.MethodHead {
+			// Whatever a page's GET does, such as answering a request with a code, HEAD
+			// does nothing: scanners of links ask so, and nobody reads the answer.
+			v.headers()
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(http.StatusOK)
+			return
+		}
 		if err := h(v); err != nil {
 			s.explain(w, r, err)
 		}

@@ -20,50 +20,8 @@ type asking struct {
 	grant   string // of the licenses that are asked for; empty: none yet
 }
 
-// requestURIPrefix begins the request_uri of a pushed request (RFC 9126 section 2.2).
-const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
-
-// Push keeps the parameters of an authorization request for the authenticated
-// client (RFC 9126) and returns the request_uri, good for one use within its
-// life. Refusals are *Error and leave an event.
-func (p *Provider) Push(ctx context.Context, c Client, params Parameters, requestID string) (requestURI string, life time.Duration, err error) {
-	if p.c.Sessions == nil {
-		return "", 0, errNoLogins()
-	}
-	r, err := p.checkPushed(ctx, c, params)
-	if e, ok := errors.AsType[*Error](err); ok {
-		if e.Code != TemporarilyUnavailable {
-			p.refused(ctx, c, requestID, e)
-		}
-		return "", 0, e
-	}
-	if err != nil {
-		return "", 0, err
-	}
-	handle := NewHandle()
-	if err := p.keep(ctx, keptPushed, handle.handleHash(), pushed{Request: r}, pushedLife); err != nil {
-		return "", 0, err
-	}
-	return requestURIPrefix + handle.text, pushedLife, nil
-}
-
 func errNoLogins() *Error {
 	return &Error{Code: UnauthorizedClient, Description: "nobody can log in at this installation", Reason: "no_logins"}
-}
-
-func (p *Provider) checkPushed(ctx context.Context, c Client, params Parameters) (request, error) {
-	if id := params["client_id"]; id != "" && id != c.ID {
-		return request{}, invalid("client_id is not the authenticated client")
-	}
-	s, err := p.askingClient(ctx, c.ID)
-	if err != nil {
-		return request{}, err
-	}
-	r, err := p.parse(ctx, s, params, true)
-	if e, ok := errors.AsType[*RequestError](err); ok && e.Differs != "" {
-		return request{}, &Error{Code: e.Refusal.Code, Description: e.Refusal.Description + ": " + e.Differs, Reason: e.Refusal.Reason}
-	}
-	return r, err
 }
 
 // Authorize takes an authorization request (RFC 6749 section 4.1.1, OpenID
@@ -87,13 +45,14 @@ func (p *Provider) Authorize(ctx context.Context, params Parameters, b Browser, 
 	a := &asking{kept: kept{Browser: b.hash(), Seed: NewHandle().text}, standing: s, browser: b}
 	handle := NewHandle()
 	if uri, ok := strings.CutPrefix(params["request_uri"], requestURIPrefix); ok {
-		var resume Secret
-		if a.Request, resume, err = p.takePushed(ctx, s.client, SecretOf(uri), handle, b); err != nil {
+		handle = SecretOf(uri).perBrowser(b)
+		if step, err := p.resume(ctx, s.client, handle, b); !errors.Is(err, ErrRequestGone) { // the page was loaded again
+			return step, err
+		}
+		if a.Request, err = p.loadPushed(ctx, s.client, SecretOf(uri)); err != nil {
 			return Step{}, err
 		}
-		if resume != (Secret{}) {
-			return p.resume(ctx, s.client, resume, b)
-		}
+		a.Pushed = SecretOf(uri).handleHash().String()
 	} else if a.Request, err = p.parse(ctx, s, params, false); err != nil {
 		return Step{}, err
 	}
@@ -103,49 +62,6 @@ func (p *Provider) Authorize(ctx context.Context, params Parameters, b Browser, 
 		}
 	}
 	return p.start(ctx, a, handle, hold)
-}
-
-// takePushed returns a pushed request, which can be used once, for the client
-// that pushed it. Should the same browser come again, as when the person reloads
-// the page, it returns the handle under which the request was kept at the first time.
-func (p *Provider) takePushed(ctx context.Context, c Client, uri, handle Secret, b Browser) (r request, resume Secret, err error) {
-	unknown := pageError(&c, &Error{Code: InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: "request_uri_gone"})
-	if !uri.isHandle() {
-		return request{}, Secret{}, unknown
-	}
-	h := uri.handleHash()
-	var q pushed
-	sealed, err := p.find(ctx, keptPushed, h, &q)
-	if errors.Is(err, identity.ErrGone) {
-		return request{}, Secret{}, unknown
-	}
-	if err != nil {
-		return request{}, Secret{}, err
-	}
-	if q.Request.Client != c.ID || !c.redirects(q.Request.RedirectURI) {
-		return request{}, Secret{}, unknown
-	}
-	if q.Used {
-		if browser := b.hash(); browser != "" && browser == q.Browser {
-			return request{}, SecretOf(q.Handle), nil
-		}
-		return request{}, Secret{}, unknown
-	}
-	used := pushed{Request: q.Request, Used: true, Browser: b.hash(), Handle: handle.text}
-	err = p.swap(ctx, keptPushed, h, sealed, used)
-	if errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
-		return request{}, Secret{}, unknown
-	}
-	return q.Request, Secret{}, err
-}
-
-// resume goes on with a pushed request whose request_uri came once more.
-func (p *Provider) resume(ctx context.Context, c Client, handle Secret, b Browser) (Step, error) {
-	step, err := p.Next(ctx, handle, b)
-	if errors.Is(err, ErrRequestGone) {
-		return Step{}, pageError(&c, &Error{Code: InvalidRequestURI, Description: "the request was answered before; begin again", Reason: "request_uri_gone"})
-	}
-	return step, err
 }
 
 // Visit begins a login for a page of ours, a path with its query, and returns
@@ -247,7 +163,7 @@ func (p *Provider) next(ctx context.Context, a *asking) (Step, error) {
 // answered with it.
 func (p *Provider) settle(ctx context.Context, a *asking, refusal error) error {
 	if e, ok := errors.AsType[*RequestError](refusal); ok && e.Response != nil {
-		if err := p.answer(ctx, a.handle, a.browser, "", ""); err != nil {
+		if err := p.answer(ctx, a, "", ""); err != nil {
 			return err
 		}
 	}
@@ -355,7 +271,7 @@ func (p *Provider) finish(ctx context.Context, a *asking) (Step, error) {
 	if a.Request.portal() {
 		return Step{Kind: StepDone, Request: a.Request.view(a.standing), Response: &Response{RedirectURI: a.Request.Path, Local: true}}, nil
 	}
-	if err := p.answer(ctx, a.handle, a.browser, "", a.login.ID); err != nil {
+	if err := p.answer(ctx, a, "", a.login.ID); err != nil {
 		return Step{}, err
 	}
 	return p.grantCode(ctx, a)
@@ -367,7 +283,7 @@ func (p *Provider) Cancel(ctx context.Context, handle Secret, b Browser) (Step, 
 	if err != nil {
 		return Step{}, err
 	}
-	if err := p.answer(ctx, handle, b, "", ""); err != nil {
+	if err := p.answer(ctx, a, "", ""); err != nil {
 		return Step{}, err
 	}
 	return p.answerDenied(a, &Error{Code: AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil

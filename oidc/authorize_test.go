@@ -286,7 +286,10 @@ func TestPushedRequest(t *testing.T) {
 		if err != nil || second.Kind != StepLogin || second.Handle != first.Handle {
 			t.Errorf("reloaded: %v, %v", second.Kind, err)
 		}
-		gone("reloaded in another browser", use(pushing, uri, w.browser()))
+		if _, err := w.Next(t.Context(), first.Handle, w.browser().Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("another browser with the first one's handle: %v", err)
+		}
+		gone("reloaded for another client", use(w.bureau, uri, b))
 		b.logIn(t, first.Handle, w.zhang)
 		gone("reloaded after the answer", use(pushing, uri, b))
 	})

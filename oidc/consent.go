@@ -161,7 +161,7 @@ func (p *Provider) agree(ctx context.Context, a *asking, d Decision) (Step, erro
 	}
 	p.step("consent.recorded")
 	if a.Answered.IsZero() {
-		err := p.answer(ctx, a.handle, a.browser, d.Form, a.login.ID)
+		err := p.answer(ctx, a, d.Form, a.login.ID)
 		if _, late := errors.AsType[*GoneError](err); late {
 			return p.Decide(ctx, a.handle, a.browser, d) // the same form, sent twice at once
 		}
@@ -193,7 +193,7 @@ func (p *Provider) refuseAll(ctx context.Context, a *asking, e *Error) (Step, er
 	if err := p.recordConsent(ctx, a, e.reason()); err != nil {
 		return Step{}, err
 	}
-	if err := p.answer(ctx, a.handle, a.browser, "", ""); err != nil {
+	if err := p.answer(ctx, a, "", ""); err != nil {
 		return Step{}, err
 	}
 	return p.answerDenied(a, e), nil

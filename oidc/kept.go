@@ -18,6 +18,7 @@ type kept struct {
 	Seed      string  `json:"seed"`              // its forms derive from it
 	Login     string  `json:"login,omitempty"`   // the session that was logged in to for this request
 	Confirmed string  `json:"confirmed,omitempty"`
+	Pushed    string  `json:"pushed,omitempty"` // hash of the request_uri's handle, if it was pushed
 
 	// Of a request that was answered: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`
@@ -28,10 +29,6 @@ type kept struct {
 // pushed is a pushed authorization request that waits to be used.
 type pushed struct {
 	Request request `json:"request"`
-	// Of one that was used: by which browser, and what it is kept under since.
-	Used    bool   `json:"used,omitempty"`
-	Browser string `json:"browser,omitempty"`
-	Handle  string `json:"handle,omitempty"`
 }
 
 const (
@@ -47,6 +44,8 @@ const (
 	keptRequest = "request"
 	keptPushed  = "pushed"
 	keptCode    = "code"
+
+	keptUsed = "oidc.used." // of pushed requests: the beginning of counters' keys
 )
 
 func keptKey(kind string, h handleHash) string { return "oidc." + kind + "." + h.String() }
@@ -161,13 +160,14 @@ func (p *Provider) changeRequest(ctx context.Context, handle Secret, b Browser, 
 }
 
 // answer takes note that a request is answered now. Of two callers one succeeds;
-// the other one gets a *GoneError.
-func (p *Provider) answer(ctx context.Context, handle Secret, b Browser, form, session string) error {
-	if handle == (Secret{}) {
-		return nil // answered without having been kept
+// the other one gets a *GoneError, or a *RequestError if both began with the same
+// pushed request.
+func (p *Provider) answer(ctx context.Context, a *asking, form, session string) error {
+	if a.handle == (Secret{}) {
+		return p.usePushed(ctx, a) // answered without having been kept
 	}
 	late := false
-	k, err := p.changeRequest(ctx, handle, b, func(k *kept) {
+	k, err := p.changeRequest(ctx, a.handle, a.browser, func(k *kept) {
 		if late = !k.Answered.IsZero(); !late {
 			k.Answered, k.Form, k.Session = time.Now(), form, session
 		}
@@ -175,7 +175,10 @@ func (p *Provider) answer(ctx context.Context, handle Secret, b Browser, form, s
 	if err == nil && late {
 		return p.gone(ctx, &k)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return p.usePushed(ctx, a)
 }
 
 // gone is the error of a request that was answered before.

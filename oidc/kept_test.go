@@ -136,7 +136,7 @@ func TestRequestIsAnsweredOnce(t *testing.T) {
 			t.Errorf("%d answers", n)
 		}
 		// Who had loaded the request before it was answered comes too late as well.
-		if _, late := errors.AsType[*GoneError](w.answer(t.Context(), step.Handle, b.Browser, "", "")); !late {
+		if _, late := errors.AsType[*GoneError](w.answer(t.Context(), &asking{handle: step.Handle, browser: b.Browser}, "", "")); !late {
 			t.Error("a request was answered once more")
 		}
 	})

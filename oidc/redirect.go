@@ -48,6 +48,11 @@ func checkURI(raw string, public bool) string {
 	return "is neither https nor, for a native app, a scheme with a dot in it (RFC 8252 section 7.1)"
 }
 
+// webURI reports whether a browser can send a form to a registered URI.
+func webURI(uri string) bool {
+	return strings.HasPrefix(uri, "https:") || strings.HasPrefix(uri, "http:")
+}
+
 // reservedInQuery reports whether a query has a parameter of an authorization
 // response, which a client could not tell from ours.
 func reservedInQuery(query string) bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,6 +136,7 @@ func (r *request) readDestination(c Client, params Parameters) error {
 	if total > maxParametersBytes {
 		return pageError(&c, &Error{Code: InvalidRequest, Description: "the parameters are longer than 40 KiB", Reason: "too_large"})
 	}
+	params = withObject(params)
 	uri := params["redirect_uri"]
 	if uri == "" {
 		return pageError(&c, &Error{Code: InvalidRequest, Description: "redirect_uri is missing", Reason: "redirect_uri_missing"})
@@ -149,13 +151,43 @@ func (r *request) readDestination(c Client, params Parameters) error {
 		return e
 	}
 	r.RedirectURI, r.Mode = uri, ModeQuery
-	if params["response_mode"] == string(ModeFormPost) {
+	if params["response_mode"] == string(ModeFormPost) && webURI(uri) {
 		r.Mode = ModeFormPost
 	}
 	if state := params["state"]; isVisible(state) && len(state) <= maxStateBytes {
 		r.State = state
 	}
 	return nil
+}
+
+// withObject adds what a request object (OpenID Connect Core section 6.1) says of
+// where its refusal goes. Objects are not supported, and nothing else of one is
+// read. Its signature doesn't matter for that: anybody could have made the same
+// request without an object.
+func withObject(params Parameters) Parameters {
+	parts := strings.Split(params["request"], ".")
+	if len(parts) != 3 {
+		return params
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || !shallow(string(payload)) {
+		return params
+	}
+	var object struct {
+		RedirectURI  string `json:"redirect_uri"`
+		ResponseMode string `json:"response_mode"`
+		State        string `json:"state"`
+	}
+	if json.Unmarshal(payload, &object) != nil {
+		return params
+	}
+	params = maps.Clone(params)
+	for name, value := range map[string]string{"redirect_uri": object.RedirectURI, "response_mode": object.ResponseMode, "state": object.State} {
+		if value != "" { // what stands in the object counts for more
+			params[name] = value
+		}
+	}
+	return params
 }
 
 // readRest reads what remains when it is known where a refusal may go.
@@ -191,10 +223,10 @@ func (p *Provider) readRest(ctx context.Context, r *request, c Client, params Pa
 // checkForm checks what decides how the answer comes back.
 func checkForm(c Client, params Parameters, pushed bool, state string) error {
 	switch {
+	case params["request"] != "": // first: state may be the object's
+		return &Error{Code: RequestNotSupported, Description: "request objects are not supported; push the parameters instead"}
 	case params["state"] != state:
 		return invalid("state has at most 2048 bytes of visible ASCII")
-	case params["request"] != "":
-		return &Error{Code: RequestNotSupported, Description: "request objects are not supported; push the parameters instead"}
 	case params["registration"] != "":
 		return &Error{Code: RegistrationNotSupported, Description: "clients are registered by the operator"}
 	case params["request_uri"] != "":
@@ -205,6 +237,8 @@ func checkForm(c Client, params Parameters, pushed bool, state string) error {
 		return &Error{Code: UnsupportedResponseType, Description: "the response type is code"}
 	case params["response_mode"] != "" && params["response_mode"] != string(ModeQuery) && params["response_mode"] != string(ModeFormPost):
 		return invalid("the response modes are query and form_post")
+	case params["response_mode"] == string(ModeFormPost) && !webURI(params["redirect_uri"]):
+		return invalid("response_mode form_post needs a redirect_uri of http or https")
 	case c.RequirePAR && !pushed:
 		return &Error{Code: InvalidRequest, Description: "the client is registered to push its requests (RFC 9126)", Reason: "par_required"}
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Browser keeps cookies and follows redirects, as one person's browser.
+// Browser keeps cookies and follows redirects, and pages that refresh at once, as one person's browser.
 type Browser struct {
 	T testing.TB
 	// Stop reports whether the browser stays where it is instead of going to a
@@ -101,7 +101,9 @@ func (b *Browser) Try(r *http.Request) (*Page, error) {
 			return nil, err
 		}
 		location := p.Header.Get("Location")
-		if location == "" || p.Status < 300 || p.Status > 399 {
+		if to, ok := strings.CutPrefix(p.Header.Get("Refresh"), "0;url="); ok && p.Status == http.StatusOK {
+			location = to
+		} else if location == "" || p.Status < 300 || p.Status > 399 {
 			return p, nil
 		}
 		to, err := p.URL.Parse(location)

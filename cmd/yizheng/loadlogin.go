@@ -142,6 +142,9 @@ func (v *visitor) send(ctx context.Context, browser *http.Client, method, target
 	}
 	defer answer.Body.Close()
 	page := loginPage{status: answer.StatusCode, location: answer.Header.Get("Location")}
+	if to, ok := strings.CutPrefix(answer.Header.Get("Refresh"), "0;url="); ok { // as the answer to a form leads back
+		page.location = to
+	}
 	if page.location != "" || answer.StatusCode != http.StatusOK {
 		return page, nil
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,12 +221,8 @@ func TestAttackIDTokenSubstitution(t *testing.T) {
 	}
 	// A foreign ID token hints at nobody at our logout or login.
 	p := b.Get(s.url + pathEndSession + "?" + url.Values{"id_token_hint": {k.IDToken}, "client_id": {s.garage.id}, "post_logout_redirect_uri": {garageURI + "/bye"}}.Encode())
-	if p.Status < 400 || p.To != nil {
+	if p.To != nil || !p.Has("submit") || !strings.Contains(p.Body, "id_token_hint is an ID token of another client") {
 		t.Errorf("a hint of another client: %d to %v", p.Status, p.To)
-	}
-	p = b.Get(s.url + pathEndSession + "?" + url.Values{"id_token_hint": {k.IDToken}, "client_id": {s.garage.id}}.Encode())
-	if p.Status < 400 {
-		t.Errorf("a hint of another client, going nowhere: %v", p)
 	}
 	f := s.garage.request("prompt", "none", "id_token_hint", k.IDToken)
 	if q := f.answered(t, b.Get(f.url(t))); q.Get("error") == "" {

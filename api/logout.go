@@ -16,25 +16,16 @@ const (
 
 // logoutRequest serves the end_session endpoint (OpenID Connect RP-Initiated
 // Logout 1.0 section 2), by GET and POST. Nothing ends before the person says so.
+// Who wants to log out is asked, however wrong the request is otherwise.
 func (s *Server) logoutRequest(v *visit) error {
-	form, err := parseForm(v.r.URL.RawQuery)
-	if v.r.Method == http.MethodPost {
-		if v.r.URL.RawQuery != "" {
-			return errInput()
-		}
-		form, err = readPosted(v.w, v.r, maxForm)
-	}
-	if err != nil {
-		return err
-	}
-	params, err := requestParameters(form)
-	if err != nil {
-		return err
-	}
+	params, refused := v.logoutParameters()
 	v.client = params["client_id"]
 	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
+	}
+	if refused != nil {
+		view.Refused = refused
 	}
 	// A POST from another site comes without cookies, so that nobody can be seen
 	// to be logged in: the page asks all the same.
@@ -47,9 +38,34 @@ func (s *Server) logoutRequest(v *visit) error {
 	return v.askLogout(view, params, http.StatusOK)
 }
 
+// logoutParameters reads a logout request; what can't be read counts as not there.
+func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError) {
+	form, err := parseForm(v.r.URL.RawQuery)
+	if v.r.Method == http.MethodPost {
+		if v.r.URL.RawQuery != "" { // or else a parameter could stand in both
+			err = errInput()
+		} else {
+			form, err = readPosted(v.w, v.r, maxForm)
+		}
+	}
+	var params oidc.Parameters
+	if err == nil {
+		params, err = requestParameters(form)
+	}
+	if err == nil {
+		return params, nil
+	}
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
+		return oidc.Parameters{}, e
+	}
+	return oidc.Parameters{}, &oidc.RequestError{Refusal: &oidc.Error{
+		Code: oidc.InvalidRequest, Description: "the parameters are not a form in UTF-8 of at most 64 KiB, in the query of a GET or the body of a POST",
+	}}
+}
+
 func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int) error {
 	v.speak(l.UILocales)
-	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params)}
+	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params), Why: whyOf(l.Refused)}
 	view.Action = logoutPath
 	if l.Session != nil {
 		view.User = party.MaskName(l.Session.Party.Name)
@@ -83,7 +99,7 @@ func (s *Server) logOut(v *visit) error {
 	if err != nil {
 		return err
 	}
-	params := logoutParameters(form)
+	params := keptLogout(form)
 	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
@@ -111,7 +127,7 @@ func (v *visit) goodbye(l oidc.LogoutView) error {
 		return v.redirect(logoutPath + "?" + url.Values{"done": {"yes"}}.Encode())
 	}
 	v.speak(l.UILocales)
-	return v.show(http.StatusOK, web.Goodbye{})
+	return v.show(http.StatusOK, web.Goodbye{Why: whyOf(l.Refused)})
 }
 
 // logoutFields are those of a logout request's parameters that its page sends on.
@@ -126,7 +142,7 @@ func logoutFields(params oidc.Parameters) []web.Field {
 // logoutPrefix keeps the parameters of a logout request apart from the form's own fields.
 const logoutPrefix = "request-"
 
-func logoutParameters(form url.Values) oidc.Parameters {
+func keptLogout(form url.Values) oidc.Parameters {
 	params := oidc.Parameters{}
 	for name, value := range formValues(form, logoutPrefix) {
 		if value != "" {

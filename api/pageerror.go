@@ -40,8 +40,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, er
 		view.Wait, view.Retry = e.wait, e.retry
 	}
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
-		view.Code, view.Description = string(e.Refusal.Code), e.Refusal.Description
-		view.Received, view.Differs = e.Received, e.Differs
+		view.Why = whyOf(e)
 		if e.Client != nil {
 			view.Asker = &web.Asker{Name: e.Client.Name, Home: e.Client.HomeURI}
 		}
@@ -59,6 +58,14 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, er
 	if err := v.show(p.Status, view); err != nil {
 		w.WriteHeader(http.StatusInternalServerError) // only if a text is missing
 	}
+}
+
+// whyOf says to developers what is wrong with a request; nil: nothing is.
+func whyOf(e *oidc.RequestError) web.Why {
+	if e == nil {
+		return web.Why{}
+	}
+	return web.Why{Code: string(e.Refusal.Code), Description: e.Refusal.Description, Received: e.Received, Differs: e.Differs}
 }
 
 // keyOf returns the key of the texts for what a client of the API would see.
@@ -95,7 +102,7 @@ func explainedPage(err error) (problem, bool) {
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		p := problem{Status: http.StatusBadRequest, Reason: "request"}
 		switch {
-		case e.Received != "":
+		case e.Refusal.Reason == "redirect_uri_unregistered" || e.Refusal.Reason == "redirect_uri_invalid":
 			p.Reason = "redirect_uri"
 		case e.Refusal.Reason == "no_second_factor":
 			p.Status, p.Reason = http.StatusForbidden, e.Refusal.Reason

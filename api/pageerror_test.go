@@ -25,7 +25,7 @@ func TestWrongRedirectURI(t *testing.T) {
 	b := s.browser(t)
 	for wrong, differs := range map[string]string{
 		"https://app.example:8443/callback": "port", "http://app.example/callback": "scheme", "https://app.example/callback/": "path",
-		"https://evil.example/?<script>alert(1)</script>": "host", "javascript:alert(1)//": "",
+		"https://evil.example/?script": "host", "javascript:alert(1)//": "",
 	} {
 		p := s.app.open(b, s.app.request("redirect_uri", wrong))
 		if p.Status != 400 || p.To != nil || p.Header.Get("Location") != "" {
@@ -35,6 +35,20 @@ func TestWrongRedirectURI(t *testing.T) {
 		if strings.Contains(p.Body, "<script>alert") || strings.Contains(p.Body, `href="javascript`) || strings.Contains(p.Body, `"https://app.example/callback"`) || strings.Contains(p.Body, ">https://app.example/callback<") {
 			t.Errorf("%s: the page runs it, or tells what is registered:\n%s", wrong, p.Body)
 		}
+		if !strings.Contains(p.Body, ">"+wrong+"</code>") || strings.Contains(p.Body, `<details class="developer" open`) {
+			t.Errorf("%s: what came isn't shown, folded away:\n%s", wrong, p.Body)
+		}
+	}
+	// Whoever makes a link must not get a text of theirs onto the page.
+	for _, text := range []string{
+		"https://evil.example/?<script>alert(1)</script>", "https://app.example/您的账户已冻结，请致电110", "您的账户已冻结", "Your account is frozen, call 110",
+		"https://evil.example/call now", "https://evil.example/\u202etxt", "https://app.example/" + strings.Repeat("x", 600),
+	} {
+		p := s.app.open(b, s.app.request("redirect_uri", text))
+		if p.Status != 400 || p.To != nil || strings.Contains(p.Body, text) || strings.Contains(p.Body, "冻结") || strings.Contains(p.Body, "alert(1)") {
+			t.Errorf("%s: %d to %v:\n%s", text, p.Status, p.To, p.Body)
+		}
+		says(t, p, "登录地址有误", "redirect_uri is not an absolute URI in ASCII")
 	}
 }
 

@@ -229,20 +229,35 @@ func TestLogoutRequests(t *testing.T) {
 	p := b.Get(s.url + endSessionPath + "?" + q.Encode())
 	shows(t, p, 200, endSessionPath)
 	says(t, p, "样例网上办事")
+	refused := func(what string, p *apitest.Page) {
+		t.Helper()
+		if p.To != nil || p.Status != 200 || p.Form("submit").Action != s.url+logoutPath || !strings.Contains(p.Body, `<details class="developer">`) ||
+			!strings.Contains(p.Body, "请自行回到该服务") || strings.Contains(p.Body, `登录没有`) {
+			t.Errorf("%s: %v to %v\n%s", what, p, p.To, p.Body)
+		}
+	}
 	for _, wrong := range []string{"https://evil.example/", "https://app.example/bye/", "//evil.example"} {
 		q := cloneValues(q)
 		q.Set("post_logout_redirect_uri", wrong)
-		if p := b.Get(s.url + endSessionPath + "?" + q.Encode()); p.Status != 400 || p.To != nil {
-			t.Errorf("%s: %d, to %v", wrong, p.Status, p.To)
-		}
-		f := p.Form("submit").With("request-post_logout_redirect_uri", wrong)
-		if p := f.Send(); p.Status != 400 || p.To != nil {
-			t.Errorf("%s in the form: %d, to %v", wrong, p.Status, p.To)
-		}
+		refused(wrong, b.Get(s.url+endSessionPath+"?"+q.Encode()))
 	}
-	if p := b.Get(s.url + endSessionPath + "?" + q.Encode() + "&state=again"); p.Status != 400 || p.To != nil {
-		t.Errorf("a parameter twice: %d", p.Status)
+	refused("a parameter twice", b.Get(s.url+endSessionPath+"?"+q.Encode()+"&state=again"))
+	refused("no form", b.Get(s.url+endSessionPath+"?state=%zz"))
+	refused("no UTF-8", b.Get(s.url+endSessionPath+"?state=%ff"))
+	refused("a forged hint", b.Get(s.url+endSessionPath+"?"+form("id_token_hint", tokens.IDToken[:len(tokens.IDToken)-4]+"AAAA").Encode()))
+	refused("no client", b.Get(s.url+endSessionPath+"?"+form("client_id", "nobody").Encode()))
+	disabled := s.newApp(t, s.participantOf(t, s.stranger), nil)
+	_, err := s.rules.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, disabled.id)
+	mustOf(t)(err)
+	refused("a disabled client", b.Get(s.url+endSessionPath+"?"+form("client_id", disabled.id, "post_logout_redirect_uri", "https://app.example/bye").Encode()))
+	// The way back is refused to the form as well; and the person is logged out all the same.
+	out := s.browser(t)
+	s.app.code(out, s.who, s.app.request())
+	f := out.Get(s.url+endSessionPath+"?"+q.Encode()).Form("submit").With("request-post_logout_redirect_uri", "https://evil.example/")
+	if p := f.Send(); p.To != nil || p.URL.Path != logoutPath {
+		t.Errorf("by the form: %v to %v", p, p.To)
 	}
+	shows(t, out.Get(s.url+"/sessions"), 200, loginPath)
 	// By POST from another site, which brings no cookies.
 	r := s.request(t, "POST", endSessionPath, q.Encode())
 	r.Header.Set("Content-Type", formType)

@@ -12,21 +12,27 @@ type LogoutView struct {
 	Client    *Client   // who asks, if known
 	Response  *Response // where to go afterwards; nil: nowhere
 	UILocales []string
+	// Refused says what is wrong with the request, for developers; nil: nothing is.
+	// The person can log out all the same, and isn't led anywhere afterwards.
+	Refused *RequestError
 }
 
 // Logout takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
-// returns what its page shows. Nothing ends before the person says so. Refusals
-// are *RequestError without a Response.
+// returns what its page shows. Nothing ends before the person says so. A request
+// that isn't good is still one to log out: only the way back is refused. Its error
+// is a *RequestError without a Response where nobody can log in at all, and else
+// what passes.
 func (p *Provider) Logout(ctx context.Context, params Parameters, b Browser) (LogoutView, error) {
 	if p.c.Sessions == nil {
 		return LogoutView{}, pageError(nil, errNoLogins())
 	}
-	c, err := p.logoutClient(ctx, params["client_id"], params["id_token_hint"])
-	if err != nil {
-		return LogoutView{}, err
-	}
-	view := LogoutView{Client: c}
-	if view.Response, err = logoutResponse(c, params); err != nil {
+	var view LogoutView
+	err := p.logoutAsker(ctx, &view, params)
+	e, refused := errors.AsType[*RequestError](err)
+	switch {
+	case refused && e.Refusal.Code != TemporarilyUnavailable:
+		view.Refused = e
+	case err != nil:
 		return LogoutView{}, err
 	}
 	if locales := params["ui_locales"]; len(locales) <= maxTextBytes && isVisible(locales) {
@@ -43,6 +49,15 @@ func (p *Provider) Logout(ctx context.Context, params Parameters, b Browser) (Lo
 	s.Current = true
 	view.Session = &s
 	return view, nil
+}
+
+// logoutAsker finds out who asks, and where to go afterwards.
+func (p *Provider) logoutAsker(ctx context.Context, view *LogoutView, params Parameters) (err error) {
+	if view.Client, err = p.logoutClient(ctx, params["client_id"], params["id_token_hint"]); err != nil {
+		return err
+	}
+	view.Response, err = logoutResponse(view.Client, params)
+	return err
 }
 
 // logoutClient returns the client that asks, by its id or by an ID token of its.
@@ -80,8 +95,8 @@ func logoutResponse(c *Client, params Parameters) (*Response, error) {
 	switch {
 	case c == nil:
 		return nil, pageError(nil, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri needs client_id or id_token_hint", Reason: "client_missing"})
-	case len(uri) > maxURIBytes || !isText(uri):
-		return nil, pageError(c, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri is not a URI of at most 512 characters", Reason: "redirect_uri_invalid"})
+	case !isURI(uri):
+		return nil, pageError(c, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
 	case !matchesURI(c.LogoutURIs, uri, c.Public()):
 		e := pageError(c, &Error{Code: InvalidRequest, Description: "post_logout_redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
 		e.Received, e.Differs = uri, differs(c.LogoutURIs, uri)

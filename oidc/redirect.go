@@ -15,11 +15,9 @@ func checkURI(raw string, public bool) string {
 	if raw == "" || len(raw) > maxURIBytes {
 		return "has 1 to 512 characters"
 	}
-	for _, c := range []byte(raw) {
-		// Beside what no URI has: wildcards and templates, which are matched nowhere.
-		if c <= 0x20 || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}*", c) >= 0 {
-			return "holds a character that has no place in a URI, or a wildcard"
-		}
+	// Wildcards and templates are matched nowhere.
+	if !uriCharacters(raw) || strings.Contains(raw, "*") {
+		return "holds a character that has no place in a URI, or a wildcard"
 	}
 	u, err := url.Parse(raw)
 	switch {
@@ -46,6 +44,27 @@ func checkURI(raw string, public bool) string {
 		return ""
 	}
 	return "is neither https nor, for a native app, a scheme with a dot in it (RFC 8252 section 7.1)"
+}
+
+// isURI reports whether a text has the form of an absolute URI (RFC 3986): only
+// such a one is shown to anybody, for else a link could put a text of its maker's
+// on an official page.
+func isURI(s string) bool {
+	if s == "" || len(s) > maxURIBytes || !uriCharacters(s) {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != ""
+}
+
+// uriCharacters reports whether a text consists of characters that a URI may have.
+func uriCharacters(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= 0x20 || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // webURI reports whether a browser can send a form to a registered URI.

@@ -142,8 +142,8 @@ func (r *request) readDestination(c Client, params Parameters) error {
 		return pageError(&c, &Error{Code: InvalidRequest, Description: "redirect_uri is missing", Reason: "redirect_uri_missing"})
 	}
 	// Anybody may have made the link, so only its form is looked at before it is shown.
-	if len(uri) > maxURIBytes || !isText(uri) {
-		return pageError(&c, &Error{Code: InvalidRequest, Description: "redirect_uri is not a URI of at most 512 characters", Reason: "redirect_uri_invalid"})
+	if !isURI(uri) {
+		return pageError(&c, &Error{Code: InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
 	}
 	if !c.redirects(uri) {
 		e := pageError(&c, &Error{Code: InvalidRequest, Description: "redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})

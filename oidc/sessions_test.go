@@ -350,9 +350,12 @@ func TestLogoutRefuses(t *testing.T) {
 			{"an access token", Parameters{"id_token_hint": tokens.Access.Reveal()}, "hint_invalid", ""},
 			{"a bad state", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "\n"}, "", ""},
 		} {
-			_, err := w.Logout(t.Context(), test.params, b.Browser)
-			e, back := refusal(t, err)
-			if back != nil || e.Refusal.Reason != test.reason || e.Differs != test.text {
+			view, err := w.Logout(t.Context(), test.params, b.Browser)
+			if err != nil || view.Refused == nil || view.Session == nil || view.Response != nil {
+				t.Errorf("%s: %+v, %v", test.name, view, err)
+				continue
+			}
+			if e := view.Refused; e.Response != nil || e.Refusal.Reason != test.reason || e.Differs != test.text {
 				t.Errorf("%s: %v, differs %q", test.name, e, e.Differs)
 			}
 		}

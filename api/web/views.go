@@ -244,13 +244,14 @@ type Logout struct {
 	Asker  *Asker // nil: nobody asks
 	User   string
 	Fields []Field // of the logout request, to be sent on
+	Why            // it is refused: there is no way back to who asked
 }
 
 // Field is a hidden field of a form.
 type Field struct{ Name, Value string }
 
 // Goodbye is the page after logging out.
-type Goodbye struct{}
+type Goodbye struct{ Why }
 
 // Setup sets a password with a ticket.
 type Setup struct {
@@ -306,9 +307,13 @@ type Error struct {
 	Asker  *Asker // to begin anew; nil: at home
 	Wait   int    // seconds
 	Retry  bool   // trying again may help: a link leads back to the page
-	// For developers.
+	Why
+}
+
+// Why says to developers what is wrong with a request. The zero Why says nothing.
+type Why struct {
 	Code, Description string
-	Received, Differs string
+	Received, Differs string // a redirect URI, and how it differs from the registered one
 }
 
 func (Login) template() string    { return "login" }

@@ -73,7 +73,9 @@ func samples() map[string]View {
 		"sessions":         Sessions{Form: sampleForm, Sessions: []Session{{ID: "a", Current: true, Device: "Chrome · Windows", Address: "192.0.2.1", Created: sampleTime, Seen: sampleTime}, {ID: "b", Address: evil}}},
 		"logout":           Logout{Form: sampleForm, Asker: sampleAsker, User: evil, Fields: []Field{{"request-state", evil}}},
 		"logout alone":     Logout{Form: sampleForm},
+		"logout refused":   Logout{Form: sampleForm, Why: sampleWhy},
 		"goodbye":          Goodbye{},
+		"goodbye refused":  Goodbye{sampleWhy},
 		"setup":            Setup{Form: sampleForm, Ticket: evil, Problem: "ticket_invalid"},
 		"password":         Password{Form: sampleForm, Problem: "wrong_password"},
 		"verify":           Verify{Form: sampleForm, Credential: evil, Identifier: evil, Code: evil, Problem: "rate_limited", Wait: 20},
@@ -82,11 +84,13 @@ func samples() map[string]View {
 		"verify uncertain": sampleVerdict("indeterminate", "unknown", false),
 		"formpost":         FormPost{Action: "https://service.example/back", Fields: []Field{{"code", evil}, {"iss", "https://id.example"}}},
 		"onward":           Onward{To: "http://[::1]:1234/back?code=abc"},
-		"error":            Error{Key: "redirect_uri", Status: 400, Asker: sampleAsker, Code: "invalid_request", Description: "the redirect URI is not registered", Received: "https://evil.example/" + evil, Differs: "the port differs"},
+		"error":            Error{Key: "redirect_uri", Status: 400, Asker: sampleAsker, Why: sampleWhy},
 		"error waiting":    Error{Key: "too_many", Status: 429, Wait: 61, Retry: true},
 		"error gone":       Error{Key: "gone", Status: 410, Asker: &Asker{Name: "x"}},
 	}
 }
+
+var sampleWhy = Why{Code: "invalid_request", Description: "the redirect URI is not registered", Received: "https://evil.example/" + evil, Differs: "the port differs"}
 
 func sampleConsent(ls ...ConsentLicense) Consent {
 	return Consent{

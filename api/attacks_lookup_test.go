@@ -61,9 +61,9 @@ type countedEphemeral struct {
 	*work
 }
 
-func (c countedEphemeral) Put(ctx context.Context, key string, value []byte, now, expires time.Time) error {
+func (c countedEphemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
 	c.note("Put")
-	return c.Ephemeral.Put(ctx, key, value, now, expires)
+	return c.Ephemeral.Put(ctx, key, value, k, now)
 }
 
 func (c countedEphemeral) Load(ctx context.Context, key string, now time.Time) ([]byte, error) {
@@ -71,9 +71,9 @@ func (c countedEphemeral) Load(ctx context.Context, key string, now time.Time) (
 	return c.Ephemeral.Load(ctx, key, now)
 }
 
-func (c countedEphemeral) Swap(ctx context.Context, key string, old, new []byte, now time.Time) error {
+func (c countedEphemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
 	c.note("Swap")
-	return c.Ephemeral.Swap(ctx, key, old, new, now)
+	return c.Ephemeral.Swap(ctx, key, old, new, k, now)
 }
 
 func (c countedEphemeral) Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error) {

@@ -40,7 +40,7 @@ func (p *Provider) Authorize(ctx context.Context, params Parameters, b Browser, 
 		return Step{}, err
 	}
 	if hold {
-		b = Browser{RequestID: b.RequestID}
+		b = Browser{Address: b.Address, RequestID: b.RequestID}
 	}
 	a := &asking{kept: kept{Browser: b.hash(), Seed: NewHandle().text}, standing: s, browser: b}
 	handle := NewHandle()
@@ -101,7 +101,11 @@ func (p *Provider) start(ctx context.Context, a *asking, handle Secret, hold boo
 			return p.finish(ctx, a)
 		}
 	}
-	if err := p.keep(ctx, keptRequest, handle.handleHash(), a.kept, requestLife); err != nil {
+	how, err := p.beginning(ctx, a)
+	if err != nil {
+		return Step{}, err
+	}
+	if err := p.keep(ctx, keptRequest, handle.handleHash(), a.kept, how); err != nil {
 		if errors.Is(err, identity.ErrFull) {
 			return Step{}, pageError(&a.client, &Error{Code: TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
 		}
@@ -109,6 +113,19 @@ func (p *Provider) start(ctx context.Context, a *asking, handle Secret, hold boo
 	}
 	a.handle = handle
 	return p.present(ctx, a, kind)
+}
+
+// beginning returns how a request is kept at first: on the account of who is logged
+// in, else of the network that asks.
+func (p *Provider) beginning(ctx context.Context, a *asking) (how identity.Keeping, err error) {
+	a.Began = time.Now().UTC()
+	if a.Asker, err = p.asker(ctx, a.browser); err != nil {
+		return identity.Keeping{}, err
+	}
+	if a.login != nil {
+		a.Opened, a.Account = true, a.login.body.Account
+	}
+	return p.keeping(ctx, &a.kept, a.Began)
 }
 
 // Next returns what comes next in a request that is kept. ErrRequestGone;

@@ -54,7 +54,12 @@ func (p *Provider) grantCode(ctx context.Context, a *asking) (Step, error) {
 		g.About.Scopes = slices.DeleteFunc(slices.Clone(g.About.Scopes), func(s Scope) bool { return s == ScopeOffline })
 	}
 	code := NewHandle()
-	if err := p.keep(ctx, keptCode, code.handleHash(), g, codeLife); err != nil {
+	owner, err := identity.OwnerOf(ctx, p.c.Vault, a.login.body.Account)
+	if err != nil {
+		return Step{}, err
+	}
+	how := identity.Keeping{Part: identity.PartReserved, Owner: owner, Until: g.Expires}
+	if err := p.keep(ctx, keptCode, code.handleHash(), g, how); err != nil {
 		return Step{}, err
 	}
 	p.step("code.kept")

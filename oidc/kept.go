@@ -13,12 +13,16 @@ import (
 // kept is an authorization request that waits for somebody, as it lies sealed
 // in [identity.Ephemeral] under the hash of its handle.
 type kept struct {
-	Request   request `json:"request"`
-	Browser   string  `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
-	Seed      string  `json:"seed"`              // its forms derive from it
-	Login     string  `json:"login,omitempty"`   // the session that was logged in to for this request
-	Confirmed string  `json:"confirmed,omitempty"`
-	Pushed    string  `json:"pushed,omitempty"` // hash of the request_uri's handle, if it was pushed
+	Request   request   `json:"request"`
+	Browser   string    `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
+	Seed      string    `json:"seed"`              // its forms derive from it
+	Login     string    `json:"login,omitempty"`   // the session that was logged in to for this request
+	Confirmed string    `json:"confirmed,omitempty"`
+	Pushed    string    `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
+	Opened    bool      `json:"opened,omitempty"`  // a browser came back for it
+	Account   string    `json:"account,omitempty"` // of who showed who they are
+	Began     time.Time `json:"began"`
+	Asker     string    `json:"asker,omitempty"` // who takes room for it until then, as identity.OwnerOf says
 
 	// Of a request that was answered: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`
@@ -32,8 +36,10 @@ type pushed struct {
 }
 
 const (
-	requestLife = 30 * time.Minute // of a kept request
-	pushedLife  = 90 * time.Second
+	requestLife  = 30 * time.Minute // of a request whose page somebody sees
+	unopenedLife = 5 * time.Minute  // of one that no browser came back for
+	answeredLife = 5 * time.Minute  // of one that was answered: the page that says so needs it
+	pushedLife   = 90 * time.Second
 	// answeredAgain is how long a form that was sent twice is answered again.
 	answeredAgain = time.Minute
 	keptTries     = 5 // of a change that loses against others
@@ -54,14 +60,38 @@ func keptPlace(kind string, h handleHash) signing.Place {
 	return signing.Place{Table: "ephemeral", Row: h.String(), Column: kind}
 }
 
+// keeping returns in which part of the store a request is kept, on whose account,
+// and until when. What anybody can make lives shortly and gives way to
+// others; who has shown who they are has room of their own.
+func (p *Provider) keeping(ctx context.Context, k *kept, now time.Time) (identity.Keeping, error) {
+	how := identity.Keeping{Part: identity.PartOpened, Owner: k.Asker, Until: k.Began.Add(requestLife)}
+	if !k.Opened {
+		how.Part, how.Until = identity.PartUnopened, k.Began.Add(unopenedLife)
+	}
+	if end := now.Add(answeredLife); !k.Answered.IsZero() && end.Before(how.Until) {
+		how.Until = end
+	}
+	if k.Account == "" {
+		return how, nil
+	}
+	var err error
+	how.Part = identity.PartReserved
+	how.Owner, err = identity.OwnerOf(ctx, p.c.Vault, k.Account)
+	return how, err
+}
+
+// asker returns the owner that stands for the network from which a browser asks.
+func (p *Provider) asker(ctx context.Context, b Browser) (string, error) {
+	return identity.OwnerOf(ctx, p.c.Vault, identity.NetworkOf(b.Address))
+}
+
 // keep seals a value and keeps it under a handle's hash.
-func (p *Provider) keep(ctx context.Context, kind string, h handleHash, value any, life time.Duration) error {
+func (p *Provider) keep(ctx context.Context, kind string, h handleHash, value any, how identity.Keeping) error {
 	sealed, err := p.c.Vault.SealJSON(ctx, keptPlace(kind, h), value)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if err := p.c.Ephemeral.Put(ctx, keptKey(kind, h), sealed, now, now.Add(life)); err != nil {
+	if err := p.c.Ephemeral.Put(ctx, keptKey(kind, h), sealed, how, time.Now()); err != nil {
 		return unavailable(fmt.Errorf("keeping a %s: %w", kind, err))
 	}
 	return nil
@@ -85,12 +115,12 @@ func (p *Provider) find(ctx context.Context, kind string, h handleHash, value an
 }
 
 // swap puts a new value in the place of a sealed one. identity.ErrGone, ErrChanged.
-func (p *Provider) swap(ctx context.Context, kind string, h handleHash, old []byte, value any) error {
+func (p *Provider) swap(ctx context.Context, kind string, h handleHash, old []byte, value any, how identity.Keeping) error {
 	sealed, err := p.c.Vault.SealJSON(ctx, keptPlace(kind, h), value)
 	if err != nil {
 		return err
 	}
-	err = p.c.Ephemeral.Swap(ctx, keptKey(kind, h), old, sealed, time.Now())
+	err = p.c.Ephemeral.Swap(ctx, keptKey(kind, h), old, sealed, how, time.Now())
 	if err == nil || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
 		return err
 	}
@@ -115,7 +145,7 @@ func (b Browser) hash() string {
 }
 
 // loadRequest returns a request that waits for this browser, and binds it to the
-// browser if it is bound to none. ErrRequestGone.
+// browser if it is bound to none. From then on it is opened. ErrRequestGone.
 func (p *Provider) loadRequest(ctx context.Context, handle Secret, b Browser) (kept, error) {
 	k, err := p.changeRequest(ctx, handle, b, nil)
 	if err == nil && !k.Answered.IsZero() {
@@ -140,14 +170,19 @@ func (p *Provider) changeRequest(ctx context.Context, handle Secret, b Browser, 
 		if err != nil {
 			return kept{}, err
 		}
-		if change == nil && k.Browser == browser {
+		if change == nil && k.Browser == browser && k.Opened {
 			return k, nil
 		}
-		k.Browser = browser
+		before := k
+		k.Browser, k.Opened = browser, true
 		if change != nil {
 			change(&k)
 		}
-		err = p.swap(ctx, keptRequest, h, sealed, k)
+		how, err := p.moving(ctx, &before, &k)
+		if err != nil {
+			return kept{}, err
+		}
+		err = p.swap(ctx, keptRequest, h, sealed, k, how)
 		switch {
 		case err == nil:
 			return k, nil
@@ -157,6 +192,15 @@ func (p *Provider) changeRequest(ctx context.Context, handle Secret, b Browser, 
 			return kept{}, err
 		}
 	}
+}
+
+// moving returns how a request is kept that changed: as before, unless it is opened,
+// somebody shows who they are, or it is answered.
+func (p *Provider) moving(ctx context.Context, before, after *kept) (identity.Keeping, error) {
+	if before.Opened && before.Account == after.Account && before.Answered.IsZero() == after.Answered.IsZero() {
+		return identity.Keeping{}, nil
+	}
+	return p.keeping(ctx, after, time.Now())
 }
 
 // answer takes note that a request is answered now. Of two callers one succeeds;

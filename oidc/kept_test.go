@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"yizheng.internal/oidc/identity"
 )
 
 // A request from another site comes without cookies: it is kept, and bound to
@@ -66,7 +68,11 @@ func TestKeptRequestIsBound(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		time.Sleep(29 * time.Minute)
+		time.Sleep(4 * time.Minute)
+		if next := b.next(t, step.Handle); next.Kind != StepLogin {
+			t.Errorf("after 4 minutes: %s", next.Kind)
+		}
+		time.Sleep(25 * time.Minute)
 		if next := b.next(t, step.Handle); next.Kind != StepLogin {
 			t.Errorf("after 29 minutes: %s", next.Kind)
 		}
@@ -220,7 +226,7 @@ func TestKeptThingsAreSealed(t *testing.T) {
 		}
 		// A value moved to another handle doesn't open.
 		other := NewHandle()
-		if err := w.kept.Put(t.Context(), keptKey(keptRequest, other.handleHash()), sealed, time.Now(), time.Now().Add(time.Hour)); err != nil {
+		if err := w.kept.Put(t.Context(), keptKey(keptRequest, other.handleHash()), sealed, identity.Keeping{Part: identity.PartReserved, Until: time.Now().Add(time.Hour)}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Next(t.Context(), other, b.Browser); !errors.Is(err, ErrRequestGone) {
@@ -246,6 +252,31 @@ func TestKeptThingsAreSealed(t *testing.T) {
 			if strings.Contains(everything.String(), secret) {
 				t.Errorf("%q can be read", secret)
 			}
+		}
+	})
+}
+
+// A request that nobody opens lives for five minutes and is small, however long its
+// parameters are; one that was answered goes soon, too.
+func TestUnopenedRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		q := params(w.bureau)
+		q["state"], q["nonce"] = strings.Repeat(`"`, maxStateBytes), strings.Repeat("键", maxNonceBytes/3)
+		q["login_hint"], q["ui_locales"] = strings.Repeat("名", maxTextBytes/3), strings.Repeat("a ", maxTextBytes/2)
+		q["prompt"], q["unknown"] = strings.Repeat("login ", maxTextBytes/6), strings.Repeat("x", 8<<10)
+		step, err := w.Authorize(t.Context(), q, b.Browser, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := w.kept.Load(t.Context(), keptKey(keptRequest, step.Handle.handleHash()), time.Now())
+		if err != nil || len(sealed) > 8<<10 {
+			t.Errorf("the longest request takes %d bytes, want at most 8 KiB; %v", len(sealed), err)
+		}
+		time.Sleep(5 * time.Minute)
+		if _, err := w.Next(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("after 5 minutes: %v", err)
 		}
 	})
 }

@@ -179,7 +179,7 @@ func (p *Provider) LogIn(ctx context.Context, handle Secret, b Browser, account 
 			return Secret{}, Session{}, err
 		}
 	}
-	_, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Login = l.ID })
+	_, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Login, k.Account = l.ID, account.ID })
 	if err != nil {
 		return Secret{}, Session{}, err
 	}

@@ -30,7 +30,12 @@ func (p *Provider) Push(ctx context.Context, c Client, params Parameters, reques
 		return "", 0, err
 	}
 	handle := NewHandle()
-	if err := p.keep(ctx, keptPushed, handle.handleHash(), pushed{Request: r}, pushedLife); err != nil {
+	owner, err := identity.OwnerOf(ctx, p.c.Vault, c.ID)
+	if err != nil {
+		return "", 0, err
+	}
+	how := identity.Keeping{Part: identity.PartPushed, Owner: owner, Until: time.Now().Add(pushedLife)}
+	if err := p.keep(ctx, keptPushed, handle.handleHash(), pushed{Request: r}, how); err != nil {
 		return "", 0, err
 	}
 	return requestURIPrefix + handle.text, pushedLife, nil

@@ -50,7 +50,9 @@ func TestPushedRequestIsUsedByItsAnswer(t *testing.T) {
 		if mine.Handle == theirs.Handle {
 			t.Fatal("two browsers have one handle")
 		}
-		// Both have somebody logged in when the first answer comes.
+		// Both see the login page, and have somebody logged in when the first answer comes.
+		person.next(t, mine.Handle)
+		other.next(t, theirs.Handle)
 		hold := must(w.Visit(t.Context(), "/", 0, other.Browser))
 		other.logIn(t, hold.Handle, w.li)
 		time.Sleep(20 * time.Minute) // the pushed request itself has expired

@@ -144,7 +144,7 @@ func TestOpenEphemeral(t *testing.T) {
 			t.Fatal(err)
 		}
 		key, now := fmt.Sprint("open-test-", time.Now().UnixNano()), time.Now()
-		if err := s.Put(t.Context(), key, []byte("v"), now, now.Add(time.Minute)); err != nil {
+		if err := s.Put(t.Context(), key, []byte("v"), identity.Keeping{Part: identity.PartReserved, Until: now.Add(time.Minute)}, now); err != nil {
 			t.Error(err)
 		}
 		if _, err := other.Load(t.Context(), key, now); (err == nil) != c.shared || err != nil && !errors.Is(err, identity.ErrGone) {

@@ -42,7 +42,7 @@ func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason
 	for _, t := range counted {
 		kept.Counted = append(kept.Counted, t.key)
 	}
-	code, err := s.keepCode(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept)
+	code, err := s.keepCode(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept, PartOpened, NetworkOf(a.Address))
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (s *Service) sendCode(ctx context.Context, a Account, of codeKeyOf, languag
 		s.noted(ctx, f)
 		return err
 	}
-	code, err := s.keepCode(ctx, of, codeRecord{})
+	code, err := s.keepCode(ctx, of, codeRecord{}, PartReserved, a.ID)
 	if err != nil {
 		s.takeBack(ctx, time.Now(), counted...)
 		return err
@@ -147,8 +147,9 @@ func (s *Service) countCode(ctx context.Context, account string, now time.Time) 
 	return counted, nil
 }
 
-// keepCode makes a code and keeps it, in place of any before it.
-func (s *Service) keepCode(ctx context.Context, of codeKeyOf, r codeRecord) (code string, err error) {
+// keepCode makes a code and keeps it, in place of any before it, in a part of the
+// store and on somebody's account there.
+func (s *Service) keepCode(ctx context.Context, of codeKeyOf, r codeRecord, part Part, who string) (code string, err error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
 		return "", fmt.Errorf("making a code: %w", err)
@@ -169,7 +170,11 @@ func (s *Service) keepCode(ctx context.Context, of codeKeyOf, r codeRecord) (cod
 	if err != nil {
 		return "", err
 	}
-	if err := s.c.Ephemeral.Put(ctx, key, sealed, now, now.Add(codeLife)); err != nil {
+	owner, err := OwnerOf(ctx, s.c.Vault, who)
+	if err != nil {
+		return "", err
+	}
+	if err := s.c.Ephemeral.Put(ctx, key, sealed, Keeping{Part: part, Owner: owner, Until: now.Add(codeLife)}, now); err != nil {
 		return "", unavailable(err)
 	}
 	return code, nil
@@ -256,7 +261,7 @@ func (s *Service) spendCode(ctx context.Context, of codeKeyOf, code string) (cod
 	if err != nil {
 		return codeRecord{}, err
 	}
-	switch err := s.c.Ephemeral.Swap(ctx, key, sealed, used, now); {
+	switch err := s.c.Ephemeral.Swap(ctx, key, sealed, used, Keeping{}, now); {
 	case errors.Is(err, ErrGone), errors.Is(err, ErrChanged):
 		return codeRecord{}, expiredCode()
 	case err != nil:

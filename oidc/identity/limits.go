@@ -96,6 +96,15 @@ func addressOf(a netip.Addr) string {
 // whole, else "".
 func networkOf(a netip.Addr) string { return prefixOf(a, 48) }
 
+// NetworkOf returns the network on whose account it is kept what somebody asks for
+// who isn't known: one address, or of IPv6 the 56 bits that a household has.
+func NetworkOf(a netip.Addr) string {
+	if n := prefixOf(a, 56); n != "" {
+		return n
+	}
+	return a.Unmap().String()
+}
+
 func prefixOf(a netip.Addr, bits int) string {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {

@@ -17,6 +17,7 @@ const (
 	domainDevice    = "account.device"
 	domainCode      = "account.code"
 	domainCodeKey   = "account.code.key"
+	domainOwner     = "ephemeral.owner" // of what is kept in Ephemeral
 )
 
 func accountPlace(id string) signing.Place {

@@ -187,10 +187,10 @@ func (m *memory) ListAccounts(_ context.Context, after string, limit int) ([]Acc
 	return listed(m.accounts, after, limit), nil
 }
 
-func (m *memory) Put(_ context.Context, key string, value []byte, now, expires time.Time) error {
+func (m *memory) Put(_ context.Context, key string, value []byte, k Keeping, now time.Time) error {
 	defer m.lock("Put")()
-	if m.failEphemeral == nil && expires.After(now) {
-		m.values[key] = kept{value: bytes.Clone(value), expires: expires}
+	if m.failEphemeral == nil && k.Until.After(now) {
+		m.values[key] = kept{value: bytes.Clone(value), expires: k.Until}
 	}
 	return m.failEphemeral
 }
@@ -212,7 +212,7 @@ func (m *memory) Load(_ context.Context, key string, now time.Time) ([]byte, err
 	return bytes.Clone(v.value), err
 }
 
-func (m *memory) Swap(_ context.Context, key string, old, new []byte, now time.Time) error {
+func (m *memory) Swap(_ context.Context, key string, old, new []byte, _ Keeping, now time.Time) error {
 	defer m.lock("Swap")()
 	v, err := m.live(key, now)
 	if err != nil {

@@ -10,3 +10,9 @@ import (
 func TestEphemeral(t *testing.T) {
 	storagetest.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return New(Config{}) })
 }
+
+func TestEphemeralParts(t *testing.T) {
+	storagetest.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
+		return New(Config{MaxValues: values, MaxBytes: bytes})
+	})
+}

@@ -18,7 +18,7 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// Config says how much is kept at most.
+// Config says how much is kept at most. The parts' shares are in parts.go.
 type Config struct {
 	MaxValues   int   // default: 200,000
 	MaxBytes    int64 // of values, with their keys and what keeping them takes; default: 256 MiB
@@ -26,7 +26,7 @@ type Config struct {
 }
 
 // overhead is about what an entry takes beside its key and value.
-const overhead = 200
+const overhead = 300
 
 // Limits of [identity.Ephemeral].
 const (
@@ -38,8 +38,8 @@ const (
 //
 // There is no goroutine that forgets what has expired: each call that needs room
 // does, the soonest to expire first, so that nothing expired is ever in the way.
-// If there is no room for a value all the same, that is ErrFull, and what is under
-// way goes on. A counter takes the place of the one that wasn't counted for the
+// If there is no room for a value all the same, parts.go says what gives way, or
+// it is ErrFull. A counter takes the place of the one that wasn't counted for the
 // longest time: else whoever makes up names to count could keep everybody from
 // logging in.
 //
@@ -53,7 +53,8 @@ type Ephemeral struct {
 	counters map[string]*entry
 	order    order     // all entries, the soonest to expire on top
 	counted  list.List // of counters' entries, the last counted first
-	bytes    int64     // of values
+	parts    [parts]part
+	bytes    int64 // of values
 	closed   bool
 }
 
@@ -65,9 +66,12 @@ type entry struct {
 	expires time.Time
 	place   int           // in order
 	counted *list.Element // of a counter
+	part    identity.Part // of a value
+	owner   string        // of a value
+	index   int           // of a value: in its part
 }
 
-func (e *entry) size() int64 { return int64(len(e.key)+len(e.value)) + overhead }
+func (e *entry) size() int64 { return int64(len(e.key)+len(e.value)+len(e.owner)) + overhead }
 
 // errClosed is the error of calls after Close.
 var errClosed = errors.New("the store in memory is closed")
@@ -77,12 +81,16 @@ func New(c Config) *Ephemeral {
 	c.MaxValues = cmp.Or(max(c.MaxValues, 0), 200_000)
 	c.MaxBytes = cmp.Or(max(c.MaxBytes, 0), 256<<20)
 	c.MaxCounters = cmp.Or(max(c.MaxCounters, 0), 300_000)
-	return &Ephemeral{c: c, values: map[string]*entry{}, counters: map[string]*entry{}}
+	s := &Ephemeral{c: c, values: map[string]*entry{}, counters: map[string]*entry{}}
+	for i := range s.parts {
+		s.parts[i].owners = map[string]int64{}
+	}
+	return s
 }
 
 // Put implements [identity.Ephemeral].
-func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, now, expires time.Time) error {
-	if err := check(ctx, key, value); err != nil {
+func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+	if err := errors.Join(check(ctx, key, value), checkKeeping(k)); err != nil {
 		return err
 	}
 	value = copied(value)
@@ -91,11 +99,11 @@ func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, now, expi
 	if s.closed {
 		return errClosed
 	}
-	if !expires.After(now) {
+	if !k.Until.After(now) {
 		s.forget(s.values[key])
 		return nil
 	}
-	return s.keep(&entry{key: key, value: value, expires: expires}, now)
+	return s.keep(&entry{key: key, value: value, expires: k.Until, part: k.Part, owner: k.Owner}, now)
 }
 
 // Load implements [identity.Ephemeral].
@@ -129,8 +137,12 @@ func (s *Ephemeral) live(key string, now time.Time) (*entry, error) {
 }
 
 // Swap implements [identity.Ephemeral].
-func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, now time.Time) error {
-	if err := check(ctx, key, new); err != nil {
+func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+	err := check(ctx, key, new)
+	if k != (identity.Keeping{}) {
+		err = errors.Join(err, checkKeeping(k))
+	}
+	if err != nil {
 		return err
 	}
 	new = copied(new)
@@ -146,7 +158,14 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, now t
 	if !bytes.Equal(e.value, old) {
 		return identity.ErrChanged
 	}
-	return s.keep(&entry{key: key, value: new, expires: e.expires}, now)
+	if k == (identity.Keeping{}) {
+		k = identity.Keeping{Part: e.part, Owner: e.owner, Until: e.expires}
+	}
+	if !k.Until.After(now) {
+		s.forget(e)
+		return nil
+	}
+	return s.keep(&entry{key: key, value: new, expires: k.Until, part: k.Part, owner: k.Owner}, now)
 }
 
 // Delete implements [identity.Ephemeral].
@@ -204,7 +223,7 @@ func (s *Ephemeral) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.values, s.counters, s.order, s.bytes = nil, nil, nil, 0
+	s.values, s.counters, s.order, s.bytes, s.parts = nil, nil, nil, 0, [parts]part{}
 	s.counted.Init()
 	return nil
 }
@@ -214,17 +233,16 @@ func (s *Ephemeral) Close() error {
 func (s *Ephemeral) keep(e *entry, now time.Time) error {
 	s.purge(now)
 	old := s.values[e.key]
-	count, size := len(s.values)+1, s.bytes+e.size()
-	if old != nil {
-		count, size = count-1, size-old.size()
-	}
-	if count > s.c.MaxValues || size > s.c.MaxBytes {
-		return identity.ErrFull
+	for !s.fits(e, old) {
+		if !s.makeRoom(e, old) {
+			return identity.ErrFull
+		}
 	}
 	s.forget(old)
 	s.values[e.key] = e
 	heap.Push(&s.order, e)
 	s.bytes += e.size()
+	s.parts[e.part-1].add(e)
 	return nil
 }
 
@@ -259,6 +277,7 @@ func (s *Ephemeral) forget(e *entry) {
 		return
 	}
 	s.bytes -= e.size()
+	s.parts[e.part-1].remove(e)
 	delete(s.values, e.key)
 }
 

@@ -11,6 +11,10 @@ import (
 
 var epoch = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
 
+func reserved(until time.Time) identity.Keeping {
+	return identity.Keeping{Part: identity.PartReserved, Until: until}
+}
+
 // TestBounds fills the store to each of its bounds: then there is ErrFull, what
 // is kept stays, and room comes back with expiry and deletion.
 func TestBounds(t *testing.T) {
@@ -22,7 +26,7 @@ func TestBounds(t *testing.T) {
 			s, ctx := New(c), t.Context()
 			value := make([]byte, 100)
 			put := func(i int, now time.Time) error {
-				return s.Put(ctx, fmt.Sprintf("%02d", i), value, now, epoch.Add(time.Duration(i+1)*time.Second))
+				return s.Put(ctx, fmt.Sprintf("%02d", i), value, reserved(epoch.Add(time.Duration(i+1)*time.Second)), now)
 			}
 			for i := range 10 {
 				if err := put(i, epoch); err != nil {
@@ -35,11 +39,11 @@ func TestBounds(t *testing.T) {
 			if err := put(3, epoch); err != nil {
 				t.Errorf("one in the place of another: %v", err)
 			}
-			if err := s.Swap(ctx, "03", value, value[:99], epoch); err != nil {
+			if err := s.Swap(ctx, "03", value, value[:99], identity.Keeping{}, epoch); err != nil {
 				t.Errorf("a shorter value: %v", err)
 			}
 			if c.MaxBytes > 0 {
-				if err := s.Swap(ctx, "04", value, make([]byte, 102), epoch); !errors.Is(err, identity.ErrFull) {
+				if err := s.Swap(ctx, "04", value, make([]byte, 102), identity.Keeping{}, epoch); !errors.Is(err, identity.ErrFull) {
 					t.Errorf("a longer value: %v, want ErrFull", err)
 				}
 			}
@@ -78,7 +82,7 @@ func TestCounters(t *testing.T) {
 			t.Errorf("%s is %d, want %d: %v", key, got, want, err)
 		}
 	}
-	if err := s.Put(ctx, "value", nil, epoch, epoch.Add(time.Hour)); err != nil {
+	if err := s.Put(ctx, "value", nil, reserved(epoch.Add(time.Hour)), epoch); err != nil {
 		t.Fatal(err)
 	}
 	count("a", 1, 1)
@@ -109,7 +113,7 @@ func TestNothingStays(t *testing.T) {
 	s, ctx := New(Config{}), t.Context()
 	for i := range 1000 {
 		key := fmt.Sprint(i % 300)
-		if err := s.Put(ctx, key, make([]byte, i), epoch, epoch.Add(time.Duration(i%17+1)*time.Second)); err != nil {
+		if err := s.Put(ctx, key, make([]byte, i), reserved(epoch.Add(time.Duration(i%17+1)*time.Second)), epoch); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Count(ctx, key, 1, time.Duration(i%13+1)*time.Second, epoch); err != nil {
@@ -117,7 +121,7 @@ func TestNothingStays(t *testing.T) {
 		}
 	}
 	later := epoch.Add(time.Minute)
-	if err := s.Put(ctx, "last", nil, later, later.Add(time.Second)); err != nil {
+	if err := s.Put(ctx, "last", nil, reserved(later.Add(time.Second)), later); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.values) != 1 || len(s.counters) != 0 || s.counted.Len() != 0 || len(s.order) != 1 || s.bytes != overhead+4 {
@@ -140,7 +144,7 @@ func TestClosed(t *testing.T) {
 	_, load := s.Load(ctx, "k", epoch)
 	_, count := s.Count(ctx, "k", 1, time.Second, epoch)
 	for name, err := range map[string]error{
-		"Put": s.Put(ctx, "k", nil, epoch, epoch.Add(time.Second)), "Load": load, "Swap": s.Swap(ctx, "k", nil, nil, epoch),
+		"Put": s.Put(ctx, "k", nil, reserved(epoch.Add(time.Second)), epoch), "Load": load, "Swap": s.Swap(ctx, "k", nil, nil, identity.Keeping{}, epoch),
 		"Delete": s.Delete(ctx, "k"), "Count": count, "Ping": s.Ping(ctx),
 	} {
 		if !errors.Is(err, errClosed) {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,20 @@ const (
 
 // Put implements [identity.Ephemeral]. Redis forgets by its own clock, to the
 // millisecond.
-func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, now, expires time.Time) error {
-	err := s.call(ctx, key, value, func(ctx context.Context) error {
-		if life := expires.Sub(now); life > 0 {
-			return s.client.Do(ctx, "SET", s.value(key), value, "PX", milliseconds(life)).Err()
+func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+	if err := checkKeeping(k); err != nil {
+		return fmt.Errorf("keeping a value: %w", err)
+	}
+	life := k.Until.Sub(now)
+	if life <= 0 {
+		return s.Delete(ctx, key)
+	}
+	err := s.callWithRoom(ctx, key, value, func(ctx context.Context) error {
+		done, err := put.Run(ctx, s.client, s.keys(key), s.placing(key, k, life, value)...).Int()
+		if err == nil && done == full {
+			return identity.ErrFull
 		}
-		return s.client.Del(ctx, s.value(key)).Err()
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("keeping a value: %w", err)
@@ -47,28 +56,29 @@ func (s *Ephemeral) Load(ctx context.Context, key string, now time.Time) (value 
 	if err != nil {
 		return nil, fmt.Errorf("loading a kept value: %w", err)
 	}
+	_, value, _ = bytes.Cut(value, []byte{'\n'}) // the line before says how it is kept
 	return value, nil
 }
 
-// swap returns 0 if nothing is kept, 1 if it isn't the old value, else 2.
-var swap = redis.NewScript(`
-local value = redis.call('GET', KEYS[1])
-if not value then return 0 end
-if value ~= ARGV[1] then return 1 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-return 2`)
-
 // Swap implements [identity.Ephemeral]. A script is one step.
-func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, now time.Time) error {
-	err := s.call(ctx, key, new, func(ctx context.Context) error {
-		done, err := swap.Run(ctx, s.client, []string{s.value(key)}, old, new).Int()
+func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+	life := k.Until.Sub(now)
+	if k == (identity.Keeping{}) {
+		life = 0
+	} else if err := checkKeeping(k); err != nil {
+		return fmt.Errorf("swapping a kept value: %w", err)
+	}
+	err := s.callWithRoom(ctx, key, new, func(ctx context.Context) error {
+		done, err := swap.Run(ctx, s.client, s.keys(key), append(s.placing(key, k, life, new), old)...).Int()
 		switch {
 		case err != nil:
 			return err
-		case done == 0:
+		case done == gone:
 			return identity.ErrGone
-		case done == 1:
+		case done == changed:
 			return identity.ErrChanged
+		case done == full:
+			return identity.ErrFull
 		}
 		return nil
 	})
@@ -80,7 +90,9 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, now t
 
 // Delete implements [identity.Ephemeral].
 func (s *Ephemeral) Delete(ctx context.Context, key string) error {
-	err := s.call(ctx, key, nil, func(ctx context.Context) error { return s.client.Del(ctx, s.value(key)).Err() })
+	err := s.call(ctx, key, nil, func(ctx context.Context) error {
+		return remove.Run(ctx, s.client, s.keys(key), key).Err()
+	})
 	if err != nil {
 		return fmt.Errorf("forgetting a kept value: %w", err)
 	}
@@ -121,7 +133,7 @@ func (s *Ephemeral) Ping(ctx context.Context) error {
 	return nil
 }
 
-func (s *Ephemeral) value(key string) string   { return s.c.Prefix + "v:" + key }
+func (s *Ephemeral) value(key string) string   { return s.c.Prefix + "v:" + s.slot(key) + key }
 func (s *Ephemeral) counter(key string) string { return s.c.Prefix + "c:" + key }
 
 // milliseconds rounds up, so that what is kept for less than one is kept at all.
@@ -145,6 +157,25 @@ func (s *Ephemeral) call(ctx context.Context, key string, value []byte, run func
 	return explain(ctx, run(limited))
 }
 
+// callWithRoom is call for what needs room. Should Redis have none, though the parts
+// have some, because its memory is smaller than they are or is used by others, all
+// oldest of what is unopened gives way.
+func (s *Ephemeral) callWithRoom(ctx context.Context, key string, value []byte, run func(context.Context) error) error {
+	return s.call(ctx, key, value, func(ctx context.Context) error {
+		err := run(ctx)
+		if err == nil || !strings.Contains(err.Error(), outOfMemory) {
+			return err
+		}
+		n, clearing := relieve.Run(ctx, s.client, s.keys(key), key, s.values(key)).Int()
+		if clearing != nil || n == 0 {
+			return err
+		}
+		return run(ctx)
+	})
+}
+
+const outOfMemory = "OOM command not allowed"
+
 // explain turns what Redis and the way to it say into the store's conditions. The
 // caller's own cancellation stays what it is.
 func explain(ctx context.Context, err error) error {
@@ -155,7 +186,7 @@ func explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	case over(ctx):
 		return context.DeadlineExceeded
-	case strings.HasPrefix(err.Error(), "OOM "):
+	case strings.Contains(err.Error(), outOfMemory):
 		return fmt.Errorf("%w: the memory that Redis may use is full", identity.ErrFull)
 	case errors.Is(err, redis.ErrClosed):
 		return fmt.Errorf("%w: the store is closed", license.ErrUnavailable)

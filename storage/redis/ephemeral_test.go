@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"crypto/rand"
 	"os"
 	"testing"
 
@@ -10,6 +11,12 @@ import (
 
 func TestEphemeral(t *testing.T) {
 	storagetest.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{}) })
+}
+
+func TestEphemeralParts(t *testing.T) {
+	storagetest.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
+		return openTest(t, Config{Prefix: rand.Text() + ":", MaxValues: values, MaxBytes: bytes})
+	})
 }
 
 // openTest opens a store that is closed when the test ends; without a URL, on the

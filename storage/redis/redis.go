@@ -2,9 +2,10 @@
 // identity.Ephemeral. Several nodes share it. A Redis that is emptied or stopped
 // costs whoever is logging in a fresh start, and nothing else.
 //
-// Where its memory is limited, its policy should be allkeys-lru: then what nobody
-// asked for is forgotten first. With noeviction a full one refuses whatever is new,
-// so that who fills it keeps everybody from logging in.
+// How much room values may take is counted here, in parts (parts.go), so that no
+// flood fills it; Redis itself knows no such thing. Counters are not counted: where
+// the memory of Redis is limited, its policy should be allkeys-lru, and the limit
+// twice MaxBytes, so that the counters that nobody asked for go first.
 package redis
 
 import (
@@ -32,6 +33,11 @@ type Config struct {
 	// Prefix begins every key, so that several installations may share a Redis.
 	// Default: yizheng:
 	Prefix string
+	// MaxValues and MaxBytes are how much is kept at most, apart from counters; the
+	// parts' shares are in parts.go. Defaults: 200,000 and 128 MiB, which is about
+	// what Redis needs for it. All nodes should have the same.
+	MaxValues int
+	MaxBytes  int64
 	// Timeout is how long one call takes at most. Default: 1 s.
 	Timeout time.Duration
 	// Log hears what happens to connections. The library has one log for the whole
@@ -44,6 +50,7 @@ type Config struct {
 type Ephemeral struct {
 	c      Config
 	client redis.UniversalClient
+	slots  int // of indexes
 }
 
 // Open returns the store, and checks that Redis answers: if it doesn't, the error
@@ -51,6 +58,8 @@ type Ephemeral struct {
 func Open(ctx context.Context, c Config) (*Ephemeral, error) {
 	c.Prefix = cmp.Or(c.Prefix, "yizheng:")
 	c.Timeout = cmp.Or(c.Timeout, time.Second)
+	c.MaxValues = cmp.Or(max(c.MaxValues, 0), 200_000)
+	c.MaxBytes = cmp.Or(max(c.MaxBytes, 0), 128<<20)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -59,7 +68,10 @@ func Open(ctx context.Context, c Config) (*Ephemeral, error) {
 		return nil, err
 	}
 	redis.SetLogger(logger{c.Log})
-	s := &Ephemeral{c, client}
+	s := &Ephemeral{c, client, 1}
+	if _, ok := client.(*redis.ClusterClient); ok {
+		s.slots = slots
+	}
 	if err := s.Ping(ctx); err != nil {
 		client.Close()
 		return nil, err

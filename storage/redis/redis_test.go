@@ -20,19 +20,23 @@ import (
 func calls(ctx context.Context, s *Ephemeral, key string) map[string]func() error {
 	now := time.Now()
 	return map[string]func() error{
-		"Put":    func() error { return s.Put(ctx, key, []byte("v"), now, now.Add(time.Hour)) },
+		"Put":    func() error { return s.Put(ctx, key, []byte("v"), anHour(now), now) },
 		"Load":   func() error { _, err := s.Load(ctx, key, now); return err },
-		"Swap":   func() error { return s.Swap(ctx, key, []byte("v"), []byte("v"), now) },
+		"Swap":   func() error { return s.Swap(ctx, key, []byte("v"), []byte("v"), identity.Keeping{}, now) },
 		"Delete": func() error { return s.Delete(ctx, key+"-other") },
 		"Count":  func() error { _, err := s.Count(ctx, key, 1, time.Hour, now); return err },
 		"Ping":   func() error { return s.Ping(ctx) },
 	}
 }
 
+func anHour(now time.Time) identity.Keeping {
+	return identity.Keeping{Part: identity.PartReserved, Owner: "owner", Until: now.Add(time.Hour)}
+}
+
 // work checks that all methods work, the first one of them too.
 func work(t *testing.T, s *Ephemeral, key string) {
 	t.Helper()
-	must(t, s.Put(t.Context(), key, []byte("v"), time.Now(), time.Now().Add(time.Hour)))
+	must(t, s.Put(t.Context(), key, []byte("v"), anHour(time.Now()), time.Now()))
 	for name, call := range calls(t.Context(), s, key) {
 		if err := call(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -89,7 +93,7 @@ func TestStopped(t *testing.T) {
 		if _, err := s.Load(t.Context(), key, time.Now()); !errors.Is(err, identity.ErrGone) {
 			t.Errorf("a value after a restart: %v, want ErrGone", err)
 		}
-		if err := s.Swap(t.Context(), key, []byte("v"), []byte("w"), time.Now()); !errors.Is(err, identity.ErrGone) {
+		if err := s.Swap(t.Context(), key, []byte("v"), []byte("w"), identity.Keeping{}, time.Now()); !errors.Is(err, identity.ErrGone) {
 			t.Errorf("a swap after a restart: %v, want ErrGone", err)
 		}
 	}
@@ -137,7 +141,7 @@ func TestEmptied(t *testing.T) {
 	if _, err := s.Load(t.Context(), "k", time.Now()); !errors.Is(err, identity.ErrGone) {
 		t.Errorf("Load: %v, want ErrGone", err)
 	}
-	if err := s.Swap(t.Context(), "k", []byte("v"), []byte("w"), time.Now()); !errors.Is(err, identity.ErrGone) {
+	if err := s.Swap(t.Context(), "k", []byte("v"), []byte("w"), identity.Keeping{}, time.Now()); !errors.Is(err, identity.ErrGone) {
 		t.Errorf("Swap: %v, want ErrGone", err)
 	}
 	if n, err := s.Count(t.Context(), "k", 1, time.Hour, time.Now()); n != 1 || err != nil {
@@ -165,20 +169,48 @@ func TestFull(t *testing.T) {
 	now := time.Now()
 	_, count := s.Count(t.Context(), "new", 1, time.Hour, now)
 	for name, err := range map[string]error{
-		"Put":   s.Put(t.Context(), "new", []byte("v"), now, now.Add(time.Hour)),
-		"Swap":  s.Swap(t.Context(), "k", []byte("v"), []byte("w"), now),
+		"Put":   s.Put(t.Context(), "new", []byte("v"), anHour(now), now),
 		"Count": count,
 	} {
 		if !errors.Is(err, identity.ErrFull) || errors.Is(err, license.ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrFull alone", name, err)
 		}
 	}
-	if v, err := s.Load(t.Context(), "k", now); err != nil || string(v) != "v" {
+	// What is under way goes on: what takes the place of another needs no more room.
+	must(t, s.Swap(t.Context(), "k", []byte("v"), []byte("w"), identity.Keeping{}, now))
+	if v, err := s.Load(t.Context(), "k", now); err != nil || string(v) != "w" {
 		t.Errorf("Load: %q, %v", v, err)
 	}
 	must(t, s.Delete(t.Context(), "k"))
 	server.do(t, "CONFIG", "SET", "maxmemory", "0")
 	work(t, s, "k")
+}
+
+// TestFullOfUnopened lets what nobody opened fill the server's memory: it gives way to
+// codes and logins, although Redis itself would refuse them.
+func TestFullOfUnopened(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, "maxmemory-policy noeviction", "maxmemory 6mb")
+	s := openTest(t, Config{URL: server.url()})
+	now := time.Now()
+	put := func(part identity.Part, i int) error {
+		return s.Put(t.Context(), fmt.Sprint("k", part, "-", i), make([]byte, 4<<10), identity.Keeping{Part: part, Owner: fmt.Sprint("o", i), Until: now.Add(time.Hour)}, now)
+	}
+	for i := range 3000 {
+		if err := put(identity.PartUnopened, i); err != nil {
+			t.Fatalf("unopened request %d: %v", i, err)
+		}
+	}
+	for i := range 300 {
+		if err := put(identity.PartReserved, i); err != nil {
+			t.Fatalf("reserved value %d: %v", i, err)
+		}
+	}
+	for i := range 300 {
+		if _, err := s.Load(t.Context(), fmt.Sprint("k", identity.PartReserved, "-", i), now); err != nil {
+			t.Fatalf("reserved value %d: %v", i, err)
+		}
+	}
 }
 
 // TestPrefix has two installations in one server: neither sees the other's, and
@@ -195,8 +227,8 @@ func TestPrefix(t *testing.T) {
 		t.Errorf("the other's counter: %d, %v, want 1", n, err)
 	}
 	keys := server.do(t, "KEYS", "*").([]any)
-	if len(keys) != 3 {
-		t.Errorf("the keys are %v, want three", keys)
+	if len(keys) != 5 { // and the two of the index
+		t.Errorf("the keys are %v, want five", keys)
 	}
 	for _, key := range keys {
 		if !strings.HasPrefix(key.(string), "yizheng:") && !strings.HasPrefix(key.(string), "other:") {
@@ -267,7 +299,8 @@ func TestLeastRights(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	args := []any{"ACL", "SETUSER", "yizheng", "on", ">s3cret", "~yizheng:*"}
-	for _, command := range []string{"get", "set", "del", "ping", "eval", "evalsha", "exists", "incrby", "pttl", "pexpire"} {
+	for _, command := range []string{"get", "set", "del", "ping", "eval", "evalsha", "exists", "incrby", "pttl", "pexpire",
+		"zadd", "zrem", "zcard", "zrange", "zrangebyscore", "hget", "hmget", "hincrby", "hdel", "time"} {
 		args = append(args, "+"+command)
 	}
 	server.do(t, args...)

@@ -85,7 +85,7 @@ func BenchmarkEphemeral(b *testing.B, s identity.Ephemeral, servers CPU) {
 	keys := make([]string, 1000)
 	put := func(key string) error {
 		now := time.Now()
-		return s.Put(ctx, key, value, now, now.Add(10*time.Minute))
+		return s.Put(ctx, key, value, identity.Keeping{Part: identity.PartReserved, Until: now.Add(10 * time.Minute)}, now)
 	}
 	for i := range keys {
 		keys[i] = newText()
@@ -112,7 +112,7 @@ func BenchmarkEphemeral(b *testing.B, s identity.Ephemeral, servers CPU) {
 			if err := put(key); err != nil {
 				return err
 			}
-			if err := s.Swap(ctx, key, value, other, time.Now()); err != nil {
+			if err := s.Swap(ctx, key, value, other, identity.Keeping{}, time.Now()); err != nil {
 				return err
 			}
 			return s.Delete(ctx, key)

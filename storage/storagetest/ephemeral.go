@@ -52,10 +52,18 @@ func gone(t *testing.T, s identity.Ephemeral, what, key string) {
 	}
 }
 
+// until keeps a value in the reserved part, where nothing gives way.
+func until(t time.Time) identity.Keeping {
+	return identity.Keeping{Part: identity.PartReserved, Until: t}
+}
+
+// asBefore leaves a value where it is kept.
+var asBefore identity.Keeping
+
 func put(t *testing.T, s identity.Ephemeral, key string, value []byte) {
 	t.Helper()
 	now := time.Now()
-	must(t, "Put", s.Put(t.Context(), key, value, now, now.Add(time.Hour)))
+	must(t, "Put", s.Put(t.Context(), key, value, until(now.Add(time.Hour)), now))
 }
 
 func ephemeralValues(t *testing.T, s identity.Ephemeral) {
@@ -79,7 +87,7 @@ func ephemeralValues(t *testing.T, s identity.Ephemeral) {
 	keeps(t, s, key, []byte("again"))
 
 	now := time.Now()
-	must(t, "Put for 200 years", s.Put(t.Context(), key, []byte("long"), now, now.AddDate(200, 0, 0)))
+	must(t, "Put for 200 years", s.Put(t.Context(), key, []byte("long"), until(now.AddDate(200, 0, 0)), now))
 	keeps(t, s, key, []byte("long"))
 }
 
@@ -94,7 +102,7 @@ func ephemeralCopies(t *testing.T, s identity.Ephemeral) {
 	got[0] = 'Y'
 	keeps(t, s, key, []byte("kept as it was"))
 	value = []byte("swapped")
-	must(t, "Swap", s.Swap(t.Context(), key, []byte("kept as it was"), value, time.Now()))
+	must(t, "Swap", s.Swap(t.Context(), key, []byte("kept as it was"), value, asBefore, time.Now()))
 	value[0] = 'Z'
 	keeps(t, s, key, []byte("swapped"))
 }
@@ -116,7 +124,7 @@ func ephemeralLimits(t *testing.T, s identity.Ephemeral) {
 		_, load := s.Load(ctx, key, now)
 		_, count := s.Count(ctx, key, 1, time.Second, now)
 		for name, err := range map[string]error{
-			"Put": s.Put(ctx, key, nil, now, now.Add(time.Second)), "Load": load, "Swap": s.Swap(ctx, key, nil, nil, now),
+			"Put": s.Put(ctx, key, nil, until(now.Add(time.Second)), now), "Load": load, "Swap": s.Swap(ctx, key, nil, nil, asBefore, now),
 			"Delete": s.Delete(ctx, key), "Count": count,
 		} {
 			refused(fmt.Sprintf("%s of the key %q", name, key), err)
@@ -133,8 +141,8 @@ func ephemeralLimits(t *testing.T, s identity.Ephemeral) {
 
 	key := newText()
 	put(t, s, key, make([]byte, 64<<10))
-	refused("a value that is too long", s.Put(ctx, key, make([]byte, 64<<10+1), now, now.Add(time.Second)))
-	refused("a new value that is too long", s.Swap(ctx, key, make([]byte, 64<<10), make([]byte, 64<<10+1), now))
+	refused("a value that is too long", s.Put(ctx, key, make([]byte, 64<<10+1), until(now.Add(time.Second)), now))
+	refused("a new value that is too long", s.Swap(ctx, key, make([]byte, 64<<10), make([]byte, 64<<10+1), asBefore, now))
 	keeps(t, s, key, make([]byte, 64<<10))
 }
 
@@ -144,9 +152,9 @@ func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
 	now := time.Now()
 	short, long, swapped, replaced := newText(), newText(), newText(), newText()
 	for key, life := range map[string]time.Duration{short: life, long: time.Hour, swapped: life, replaced: life} {
-		must(t, "Put", s.Put(ctx, key, []byte("v"), now, now.Add(life)))
+		must(t, "Put", s.Put(ctx, key, []byte("v"), until(now.Add(life)), now))
 	}
-	must(t, "Swap", s.Swap(ctx, swapped, []byte("v"), []byte("w"), time.Now()))
+	must(t, "Swap", s.Swap(ctx, swapped, []byte("v"), []byte("w"), asBefore, time.Now()))
 	put(t, s, replaced, []byte("v"))
 	time.Sleep(time.Until(now.Add(life / 2)))
 	for _, key := range []string{short, long, replaced} {
@@ -156,7 +164,7 @@ func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
 	time.Sleep(time.Until(now.Add(life + 20*time.Millisecond)))
 	gone(t, s, "a value that has expired", short)
 	gone(t, s, "a swapped value, with its expiry", swapped)
-	is(t, "Swap of one that has expired", s.Swap(ctx, short, []byte("v"), []byte("w"), time.Now()), identity.ErrGone)
+	is(t, "Swap of one that has expired", s.Swap(ctx, short, []byte("v"), []byte("w"), asBefore, time.Now()), identity.ErrGone)
 	gone(t, s, "a value that has expired, after Swap", short)
 	must(t, "Delete of one that has expired", s.Delete(ctx, short))
 	keeps(t, s, long, []byte("v"))
@@ -166,35 +174,35 @@ func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
 
 	for what, expires := range map[string]time.Time{"an expiry of now": now, "an expiry before": now.Add(-time.Hour), "no expiry": {}} {
 		key := newText()
-		must(t, what, s.Put(ctx, key, []byte("v"), now, expires))
+		must(t, what, s.Put(ctx, key, []byte("v"), until(expires), now))
 		gone(t, s, what, key)
 		put(t, s, key, []byte("before it"))
-		must(t, what, s.Put(ctx, key, []byte("v"), now, expires))
+		must(t, what, s.Put(ctx, key, []byte("v"), until(expires), now))
 		gone(t, s, what+", in place of another", key)
 	}
 	key := newText()
 	now = time.Now()
-	must(t, "Put for a microsecond", s.Put(ctx, key, []byte("v"), now, now.Add(time.Microsecond)))
+	must(t, "Put for a microsecond", s.Put(ctx, key, []byte("v"), until(now.Add(time.Microsecond)), now))
 	time.Sleep(20 * time.Millisecond)
 	gone(t, s, "a value kept for a microsecond", key)
 }
 
 func ephemeralSwap(t *testing.T, s identity.Ephemeral) {
 	ctx, now, key := t.Context(), time.Now(), newText()
-	is(t, "Swap of nothing", s.Swap(ctx, key, nil, []byte("new"), now), identity.ErrGone)
+	is(t, "Swap of nothing", s.Swap(ctx, key, nil, []byte("new"), asBefore, now), identity.ErrGone)
 	gone(t, s, "after that", key)
 	put(t, s, key, []byte("one"))
 	for _, old := range []string{"", "on", "one ", "One", "two"} {
-		is(t, "Swap of another", s.Swap(ctx, key, []byte(old), []byte("new"), now), identity.ErrChanged)
+		is(t, "Swap of another", s.Swap(ctx, key, []byte(old), []byte("new"), asBefore, now), identity.ErrChanged)
 	}
 	keeps(t, s, key, []byte("one"))
 	values := [][]byte{[]byte("one"), []byte("two"), {}, {0, 1, 255}, bytes.Repeat([]byte("x"), 64<<10), []byte("same"), []byte("same")}
 	for i := range values[1:] {
-		must(t, "Swap", s.Swap(ctx, key, values[i], values[i+1], now))
+		must(t, "Swap", s.Swap(ctx, key, values[i], values[i+1], asBefore, now))
 		keeps(t, s, key, values[i+1])
 	}
 	must(t, "Delete", s.Delete(ctx, key))
-	is(t, "Swap of one that was deleted", s.Swap(ctx, key, []byte("same"), []byte("new"), now), identity.ErrGone)
+	is(t, "Swap of one that was deleted", s.Swap(ctx, key, []byte("same"), []byte("new"), asBefore, now), identity.ErrGone)
 }
 
 // counted checks what a counter is after n was added.
@@ -267,7 +275,7 @@ func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
 	put(t, s, key, value)
 	for round := range 10 {
 		errs := race(racers, func(i int) error {
-			return s.Swap(t.Context(), key, value, fmt.Append(nil, "of ", i, " in ", round), time.Now())
+			return s.Swap(t.Context(), key, value, fmt.Append(nil, "of ", i, " in ", round), asBefore, time.Now())
 		})
 		winner := oneWins(t, "swapping", errs, identity.ErrChanged)
 		value = fmt.Append(nil, "of ", winner, " in ", round)
@@ -278,7 +286,7 @@ func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
 		if i%8 == 0 {
 			return s.Delete(t.Context(), key)
 		}
-		err := s.Swap(t.Context(), key, value, []byte("new"), time.Now())
+		err := s.Swap(t.Context(), key, value, []byte("new"), asBefore, time.Now())
 		if errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
 			return nil
 		}
@@ -314,10 +322,10 @@ func ephemeralRaceOfCounts(t *testing.T, s identity.Ephemeral) {
 func ephemeralEnded(t *testing.T, s identity.Ephemeral) {
 	key, now := newText(), time.Now()
 	put(t, s, key, []byte("v"))
-	is(t, "Put", s.Put(ended(), key, []byte("w"), now, now.Add(time.Hour)), context.Canceled)
+	is(t, "Put", s.Put(ended(), key, []byte("w"), until(now.Add(time.Hour)), now), context.Canceled)
 	_, err := s.Load(ended(), key, now)
 	is(t, "Load", err, context.Canceled)
-	is(t, "Swap", s.Swap(ended(), key, []byte("v"), []byte("w"), now), context.Canceled)
+	is(t, "Swap", s.Swap(ended(), key, []byte("v"), []byte("w"), asBefore, now), context.Canceled)
 	is(t, "Delete", s.Delete(ended(), key), context.Canceled)
 	keeps(t, s, key, []byte("v"))
 	_, err = s.Count(ended(), key, 1, time.Hour, now)

@@ -119,11 +119,11 @@ type value struct {
 	expires time.Time
 }
 
-func (s *seen) Put(_ context.Context, key string, v []byte, _, expires time.Time) error {
+func (s *seen) Put(_ context.Context, key string, v []byte, k identity.Keeping, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.see(key, v)
-	s.values[key] = value{bytes: bytes.Clone(v), expires: expires}
+	s.see(key+" "+k.Owner, v)
+	s.values[key] = value{bytes: bytes.Clone(v), expires: k.Until}
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (s *seen) Load(_ context.Context, key string, now time.Time) ([]byte, error
 	return v.bytes, nil
 }
 
-func (s *seen) Swap(ctx context.Context, key string, old, new []byte, now time.Time) error {
+func (s *seen) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
 	got, err := s.Load(ctx, key, now)
 	if err != nil {
 		return err
@@ -149,7 +149,10 @@ func (s *seen) Swap(ctx context.Context, key string, old, new []byte, now time.T
 	if !bytes.Equal(got, old) {
 		return identity.ErrChanged
 	}
-	return s.Put(ctx, key, new, now, s.values[key].expires)
+	if k == (identity.Keeping{}) {
+		k.Until = s.values[key].expires
+	}
+	return s.Put(ctx, key, new, k, now)
 }
 
 func (s *seen) Delete(_ context.Context, key string) error {

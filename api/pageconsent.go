@@ -68,7 +68,11 @@ func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, 
 			}
 			cm.Licenses = append(cm.Licenses, l)
 		}
-		tellApart(cm.Licenses)
+		var cards []*web.Card
+		for i := range cm.Licenses {
+			cards = append(cards, &cm.Licenses[i].Card)
+		}
+		tellApart(cards)
 		view.Materials = append(view.Materials, cm)
 	}
 	return view, nil
@@ -97,15 +101,15 @@ func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLic
 const maxApart = 2
 
 // tellApart finds for each license the first face fields in which it differs
-// from another one that can serve, so that a person needn't open them all.
-func tellApart(ls []web.ConsentLicense) {
-	for i := range ls {
-		for _, f := range ls[i].Card.Fields {
-			differs := slices.ContainsFunc(ls, func(o web.ConsentLicense) bool {
-				return o.Card.Type == ls[i].Card.Type && !slices.ContainsFunc(o.Card.Fields, func(g web.Part) bool { return g.Name == f.Name && g.Value == f.Value })
+// from another one of its type, so that a person needn't open them all.
+func tellApart(cards []*web.Card) {
+	for _, c := range cards {
+		for _, f := range c.Fields {
+			differs := slices.ContainsFunc(cards, func(o *web.Card) bool {
+				return o.Type == c.Type && !slices.ContainsFunc(o.Fields, func(g web.Part) bool { return g.Name == f.Name && g.Value == f.Value })
 			})
-			if differs && len(ls[i].Apart) < maxApart {
-				ls[i].Apart = append(ls[i].Apart, f)
+			if differs && len(c.Apart) < maxApart {
+				c.Apart = append(c.Apart, f)
 			}
 		}
 	}

@@ -220,7 +220,7 @@ func TestConsentToDetails(t *testing.T) {
 	b := s.browser(t)
 	p := s.app.open(b, s.app.request("prompt", "consent", "scope", "openid profile phone identity")).LogIn(s.who)
 	shows(t, p, 200, consentPath)
-	says(t, p, "同意提供信息", "姓名", "手机号码", "证件号码")
+	says(t, p, "授权登录", "姓名", "手机号码", "证件号码")
 	if a := s.app.answerOf(t, p.Press("refuse")); a.Get("error") != "access_denied" {
 		t.Errorf("%v", a)
 	}

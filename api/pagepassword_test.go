@@ -98,7 +98,7 @@ func TestPasswordGuesses(t *testing.T) {
 	}
 	p := b.Get(s.url+passwordPath).Press("submit", "current", samplePassword, "password", anotherPassword)
 	shows(t, p, 429, passwordPath)
-	says(t, p, "试错的次数有些多")
+	says(t, p, "您已多次输入错误")
 	if statuses[403] != 15 || statuses[429] != 2 {
 		t.Errorf("answers are %v", statuses)
 	}

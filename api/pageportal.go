@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
@@ -86,6 +87,11 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 		}
 		view.Cards = append(view.Cards, c)
 	}
+	cards := make([]*web.Card, len(view.Cards))
+	for i := range view.Cards {
+		cards[i] = &view.Cards[i]
+	}
+	tellApart(cards)
 	return v.show(http.StatusOK, view)
 }
 
@@ -119,6 +125,7 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	view := web.License{
 		Card: card, Identifier: string(l.Identifier), VerificationCode: spaced(l.VerificationCode), Version: l.Version.Version,
 		Replaces: string(l.Replaces), Issued: l.IssuedAt, Origin: string(l.Origin), Grade: string(l.TrustGrade),
+		Now: time.Now(), VerifyURL: s.c.Issuer + "/verify",
 	}
 	if e := l.Ending; e != nil {
 		view.Ended = &web.LicenseEnding{Kind: string(e.Kind), From: e.EffectiveFrom.String(), Document: e.Document.Number, Basis: e.Document.Basis}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Language is a language of the pages, by its tag of BCP 47.
@@ -99,16 +100,24 @@ func (t texts) whole(key string, pairs ...any) (template.HTML, error) {
 	return t.marked(`<span class="whole">`, "</span>", key, pairs)
 }
 
-// chinese is text whose values are names, which are Chinese in every language:
-// so a screen reader says them right.
+// chinese is text with values of which some are names, which are Chinese in every
+// language: they are marked, so that a screen reader says them right.
 func (t texts) chinese(key string, pairs ...any) (template.HTML, error) {
-	return t.marked(`<span lang="zh-CN">`, "</span>", key, pairs)
+	return t.markedBy(key, pairs, func(value string) string {
+		s := template.HTMLEscapeString(value)
+		if strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			s = `<span lang="zh-CN">` + s + "</span>"
+		}
+		return s
+	})
 }
 
 func (t texts) marked(open, end, key string, pairs []any) (template.HTML, error) {
-	s, err := t.fill(key, pairs, func(value string) string {
-		return open + template.HTMLEscapeString(value) + end
-	}, template.HTMLEscapeString)
+	return t.markedBy(key, pairs, func(value string) string { return open + template.HTMLEscapeString(value) + end })
+}
+
+func (t texts) markedBy(key string, pairs []any, show func(string) string) (template.HTML, error) {
+	s, err := t.fill(key, pairs, show, template.HTMLEscapeString)
 	return template.HTML(s), err
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"slices"
 	"time"
 )
 
@@ -77,6 +78,22 @@ func (c Consent) Offers() bool {
 	return false
 }
 
+// Asked counts what is asked for at the most: one license of each material, and
+// the parts of the one that has most of them.
+func (c Consent) Asked() (n struct{ Licenses, Parts int }) {
+	for _, m := range c.Materials {
+		most := 0
+		for _, l := range m.Licenses {
+			most = max(most, len(l.Parts)+len(l.Sensitive))
+		}
+		if len(m.Licenses) > 0 {
+			n.Licenses++
+			n.Parts += most
+		}
+	}
+	return n
+}
+
 // ConsentItem is the service item that licenses are asked for.
 type ConsentItem struct{ Name, Purpose string }
 
@@ -97,7 +114,6 @@ func (m ConsentMaterial) Choice() bool { return len(m.Licenses) > 1 }
 type ConsentLicense struct {
 	Value     string // of the form's field
 	Card      Card
-	Apart     []Part // what tells it from the others that can serve
 	Parts     []Part // what is read with the license
 	Sensitive []Part // what is read only with a yes of its own
 }
@@ -123,6 +139,7 @@ type Card struct {
 	Ending        string // how it ended
 	Unusable      string // why it proves nothing now, as a reason code; empty: it does
 	Fields        []Part
+	Apart         []Part // face fields that tell it from others of its type on the page
 	AuthorityCode string
 }
 
@@ -164,15 +181,42 @@ type License struct {
 	Ended            *LicenseEnding
 	Records          []Record
 	More             bool // there are more records
+	// For paper: when the page was made, and where what it says is verified.
+	Now       time.Time
+	VerifyURL string
 }
 
 // LicenseEnding is how a license ended.
 type LicenseEnding struct{ Kind, From, Document, Basis string }
 
-// Records is the page of who read what.
+// Records is the page of who read what, the newest first.
 type Records struct {
 	Records []Record
 	Next    int64 // the before of the next page
+}
+
+// Case is what was read for one case, in the words of its newest record.
+type Case struct {
+	Record
+	Records []Record
+}
+
+// Cases are the records, put together by case: readings of one case that follow
+// one another are one.
+func (r Records) Cases() []Case {
+	var cases []Case
+	for _, record := range r.Records {
+		if n := len(cases); n > 0 && cases[n-1].sameCase(&record) {
+			cases[n-1].Records = append(cases[n-1].Records, record)
+			continue
+		}
+		cases = append(cases, Case{Record: record, Records: []Record{record}})
+	}
+	return cases
+}
+
+func (r *Record) sameCase(o *Record) bool {
+	return r.Participant == o.Participant && r.Client == o.Client && r.Item == o.Item && r.Case == o.Case && r.Officer == o.Officer
 }
 
 // Record is one reading of a license.
@@ -284,6 +328,11 @@ type Verdict struct {
 	Grade   string
 	Origin  string
 	Masked  bool
+}
+
+// Skipped reports whether a check was left out.
+func (v *Verdict) Skipped() bool {
+	return slices.ContainsFunc(v.Checks, func(c Check) bool { return c.Result == "skipped" })
 }
 
 // Check is one check of a verification.

@@ -45,7 +45,7 @@ func samples() map[string]View {
 	refused := sampleRecord
 	refused.Result, refused.LicenseID, refused.Basis = "client_mismatch", "", "duty"
 	another := sampleLicense
-	another.Value, another.Apart = "permit:bbbbbbbbbbbbbbbbbbbbbbbbbb:1", []Part{{Name: "x", Title: evil, Value: evil}}
+	another.Value, another.Card.Apart = "permit:bbbbbbbbbbbbbbbbbbbbbbbbbb:1", []Part{{Name: "x", Title: evil, Value: evil}}
 	return map[string]View{
 		"login":            Login{Form: sampleForm, Asker: sampleAsker},
 		"login licenses":   Login{Form: sampleForm, Asker: sampleAsker, Licenses: true, Username: evil, Problem: "login_refused"},
@@ -64,7 +64,7 @@ func samples() map[string]View {
 		"licenses":         Licenses{Cards: []Card{sampleCard, ended("revoked"), {Band: "sky", Type: "x", Unusable: "license_expired"}}, Next: "cursor"},
 		"licenses none":    Licenses{},
 		"locked":           Locked{},
-		"license":          License{Card: sampleCard, Identifier: "1.2.156.3005.2", VerificationCode: "ABCD EFGH", Version: 2, Replaces: "change", Issued: sampleTime, Origin: "authority", Grade: "A", Records: []Record{sampleRecord, refused}, More: true},
+		"license":          License{Card: sampleCard, Identifier: "1.2.156.3005.2", VerificationCode: "ABCD EFGH", Version: 2, Replaces: "change", Issued: sampleTime, Origin: "authority", Grade: "A", Records: []Record{sampleRecord, refused}, More: true, Now: sampleTime, VerifyURL: "https://id.example/verify"},
 		"license ended":    License{Card: ended("rescinded"), Version: 1, Issued: sampleTime, Origin: "collected", Grade: "B", Ended: &LicenseEnding{Kind: "rescinded", From: "2026-01-01", Document: evil, Basis: evil}},
 		"records":          Records{Records: []Record{sampleRecord, refused}, Next: 12},
 		"records none":     Records{},

@@ -48,6 +48,62 @@
     each("button[type=submit]", function (b) { b.disabled = false; });
   });
 
+  // A page can be printed.
+  each("[data-print]", function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () { window.print(); });
+  });
+
+  // Fields are filled from the fragment, which no server sees: name:member, …
+  each("form[data-fill]", function (form) {
+    var members = {};
+    location.hash.replace(/^#/, "").split("&").forEach(function (pair) {
+      var at = pair.indexOf("=");
+      try { if (at > 0) { members[pair.slice(0, at)] = decodeURIComponent(pair.slice(at + 1)); } } catch (e) { /* not ours */ }
+    });
+    var filled = false;
+    form.dataset.fill.split(" ").forEach(function (part) {
+      var names = part.split(":"), field = form.elements[names[0]], value = members[names[1]];
+      if (field && value && value.length <= 200) { field.value = value; filled = true; }
+    });
+    if (!filled) { return; }
+    history.replaceState(null, "", location.pathname + location.search);
+    form.querySelector("button[type=submit]").focus();
+  });
+
+  // Under a consent stands what it comes to, as it is ticked.
+  each("form[data-consent]", function (form) {
+    var say = form.dataset;
+    var gap = say.comma === "," ? " " : "";
+    var and = say.comma === "," ? ", " : say.comma;
+    var all = function (within, selector) { return Array.prototype.slice.call(within.querySelectorAll(selector)); };
+    var tell = function () {
+      var licenses = 0, parts = 0, left = 0, paper = [], open = [];
+      all(form, "[data-material]").forEach(function (material) {
+        var name = material.querySelector("h2 > [lang]").textContent;
+        var chosen = material.querySelector(".option > input:checked");
+        if (chosen && chosen.value !== "none") {
+          var option = chosen.parentNode;
+          licenses += 1;
+          parts += all(option, "input[type=hidden][name=part], input[name=part]:checked").length;
+          left += all(option, ".sensitive input:not(:checked)").length;
+        } else if (!chosen && material.querySelector("[type=radio]")) {
+          open.push(name);
+        } else if (material.dataset.material === "required") {
+          paper.push(name);
+        }
+      });
+      var text = licenses ? say.consent.replace("#1", licenses).replace("#2", parts) : open.length ? "" : say.none;
+      if (paper.length && licenses) { text += gap + say.paper.replace("#", paper.join(and)); }
+      if (left) { text += gap + say.sensitive.replace("#", left); }
+      if (open.length) { text += (text ? gap : "") + say.open.replace("#", open.join(and)); }
+      each(".leaving", function (p) { p.textContent = text; });
+    };
+    form.addEventListener("change", tell);
+    window.addEventListener("pageshow", tell);
+    tell();
+  });
+
   // Another code can be asked for after a while.
   each("button[data-wait]", function (button) {
     var left = parseInt(button.dataset.wait, 10) || 0;

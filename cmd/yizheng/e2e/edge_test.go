@@ -84,8 +84,8 @@ func TestDoubleClick(t *testing.T) {
 			b.fail("with JavaScript %t, a double click made %d grants", scripts, n)
 		}
 		b.open(d.Issuer + "/records")
-		if n := eval[int](b, `document.querySelectorAll('main ul.entries > li').length`); n != 3 {
-			b.fail("with JavaScript %t, a double click made %d readings of 3 licenses", scripts, n)
+		if n := eval[int](b, `document.querySelectorAll('main ul.lines > li').length`); n != 2 {
+			b.fail("with JavaScript %t, a double click made %d readings of 2 licenses", scripts, n)
 		}
 	}
 }
@@ -303,11 +303,11 @@ func TestLargeText(t *testing.T) {
 	large("code", "短信验证")
 	b.confirm(d, d.People[0], before)
 	b.waitFor("#approve")
-	large("consent", "同意提供证照", "居住证(样例)")
+	large("consent", "授权用证", "居住证(样例)")
 	b.pick(section("dwelling"), "9900002")
 	b.click("#approve")
 	b.waitAt(d.Departments[0].URL + "/case")
-	for path, text := range map[string]string{"/licenses": "我的证照", "/records": "用证记录", "/grants": "我的授权", "/sessions": "登录设备", "/password": "修改密码", "/verify": "核验"} {
+	for path, text := range map[string]string{"/licenses": "我的证照", "/records": "用证记录", "/grants": "我的授权", "/sessions": "账号与安全", "/password": "修改密码", "/verify": "核验"} {
 		b.open(d.Issuer + path)
 		large(path[1:], text)
 	}

@@ -140,17 +140,16 @@ func (s *story) firstDepartment(url string) {
 	s.confirm(s.d, s.who, before)
 
 	s.waitFor("#approve")
-	s.good("4-consent", "同意提供证照", "青禾市公安局(样例)", "居住证签注(样例)", "核对您的居住证和现住所",
+	s.good("4-consent", "授权用证", "青禾市公安局(样例)", "居住证签注(样例)", "核对您的居住证和现住所",
 		"居住证(样例)", "样居字第990102000001号", "云(2021)青禾市不动产权第9900002号(样例)", "云(2024)青禾市不动产权第9900003号(样例)",
 		"签注以证上的居住地址为准", "结婚证(样例)")
 	if n := s.ticked("part"); n != 0 {
 		s.fail("%d sensitive fields are ticked before anybody agreed to them", n)
 	}
 	s.scene()
-	// Which home is for the person to say; the marriage certificate stays here.
+	// Which home is for the person to say; the marriage certificate is optional, and stays here.
 	s.pick(section("residence-permit"), "居住地址")
 	s.pick(section("dwelling"), "9900002")
-	s.pick(section("marriage"), "J990102-2019-000001")
 	s.shoot("4-consent-filled")
 	s.click("#approve")
 
@@ -172,7 +171,7 @@ func (s *story) secondDepartment(url string) {
 	if eval[bool](s.browser, `!!document.querySelector('#username, #password, #code')`) {
 		s.fail("the second department asks for a login")
 	}
-	s.good("6-consent", "同意提供证照", "青禾市市场监督管理局(样例)", "食品经营许可新办(样例)", "从业人员健康证明", "这类证照还没有全部归集")
+	s.good("6-consent", "授权用证", "青禾市市场监督管理局(样例)", "食品经营许可新办(样例)", "从业人员健康证明", "这类证照还没有全部归集")
 	s.pick(section("business-license"), "92990102MA0007073A")
 	s.pick(section("premises"), "9900003")
 	s.click("#approve")
@@ -196,7 +195,7 @@ func (s *story) portal() {
 	s.open(s.d.Issuer + "/records")
 	s.good("10-records", "用证记录", "青禾市公安局(样例)", "青禾市市场监督管理局(样例)", "居住证签注(样例)", "食品经营许可新办(样例)")
 	s.open(s.d.Issuer + "/sessions")
-	s.good("11-sessions", "登录设备")
+	s.good("11-sessions", "账号与安全")
 }
 
 // withdraw ends the second department's grant: it can read nothing more.

@@ -74,9 +74,17 @@
   // Under a consent stands what it comes to, as it is ticked.
   each("form[data-consent]", function (form) {
     var say = form.dataset;
-    var gap = say.comma === "," ? " " : "";
-    var and = say.comma === "," ? ", " : say.comma;
+    var gap = document.documentElement.lang === "en" ? " " : "";
     var all = function (within, selector) { return Array.prototype.slice.call(within.querySelectorAll(selector)); };
+    // append adds a text with names in the place of its mark. Names are Chinese in every language.
+    var append = function (p, text, names) {
+      var at = text.indexOf("#"), span = document.createElement("span");
+      span.lang = "zh-CN";
+      span.textContent = names.join("、");
+      p.appendChild(document.createTextNode((p.textContent ? gap : "") + text.slice(0, at)));
+      p.appendChild(span);
+      p.appendChild(document.createTextNode(text.slice(at + 1)));
+    };
     var tell = function () {
       var licenses = 0, parts = 0, left = 0, paper = [], open = [];
       all(form, "[data-material]").forEach(function (material) {
@@ -94,10 +102,12 @@
         }
       });
       var text = licenses ? say.consent.replace("#1", licenses).replace("#2", parts) : open.length ? "" : say.none;
-      if (paper.length && licenses) { text += gap + say.paper.replace("#", paper.join(and)); }
-      if (left) { text += gap + say.sensitive.replace("#", left); }
-      if (open.length) { text += (text ? gap : "") + say.open.replace("#", open.join(and)); }
-      each(".leaving", function (p) { p.textContent = text; });
+      if (left) { text += (text ? gap : "") + say.sensitive.replace("#", left); }
+      each(".leaving", function (p) {
+        p.textContent = text;
+        if (paper.length && licenses) { append(p, say.paper, paper); }
+        if (open.length) { append(p, say.open, open); }
+      });
     };
     form.addEventListener("change", tell);
     window.addEventListener("pageshow", tell);

@@ -349,6 +349,8 @@ func TestKeyboard(t *testing.T) {
 	b.waitFor("#approve")
 	focus(section("residence-permit") + " summary")
 	b.press(kb.Enter)
+	focus(section("residence-permit") + " .look .look summary")
+	b.press(kb.Enter)
 	b.says("云岭省样例县样例乡1号") // the license, looked at
 	focus(section("residence-permit") + " .sensitive input")
 	b.press(" ")

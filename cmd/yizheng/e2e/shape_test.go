@@ -60,7 +60,7 @@ func TestConsentShape(t *testing.T) {
 	b.pick(section("dwelling"), "9900002")
 	b.says("将提供 2 份证照、7 项信息。2 项敏感信息未勾选")
 	b.pick(section("residence-permit"), "居住证(样例)")
-	b.says("将提供 1 份证照、4 项信息。“居住证”为必需材料，需到窗口提交纸质材料。")
+	b.says("1 项敏感信息未勾选，可能需到窗口补交。“居住证”为必需材料，需到窗口提交纸质材料。")
 	if !eval[bool](b, `Array.from(document.querySelectorAll('.sensitive')).every(e => !e.closest('details'))`) {
 		t.Error("sensitive fields are folded")
 	}

@@ -86,7 +86,7 @@ func TestConsentChoice(t *testing.T) {
 	body := issueBody("样例证号二", object{"fields": object{"category": "样例焊接作业", "grade": 2}})
 	s.call(t, s.department, "POST", "/v1/licenses", body, idempotencyKey, "second").want(t, 201, "").decode(t, &second)
 	p := s.consent(t)
-	says(t, p, "您有多份可用", "作业类别: 样例焊接作业", "作业类别: "+sampleField)
+	says(t, p, "您有多份可用", "作业类别：样例焊接作业", "作业类别："+sampleField)
 	field := "license-operator-certificate"
 	choices := p.Choices(field)
 	if len(choices) != 3 || p.Form("approve").Values.Has(field) {

@@ -40,7 +40,7 @@ func TestPortalNeedsAssurance(t *testing.T) {
 	s.app.code(b, s.who, s.app.request()) // one factor
 	p := b.Get(s.url + "/")
 	shows(t, p, 200, "/")
-	says(t, p, "再用短信验证一次")
+	says(t, p, "先用短信验证码确认是您本人")
 	if strings.Contains(p.Body, sampleNumber) {
 		t.Error("a license is shown after one factor")
 	}
@@ -71,7 +71,7 @@ func TestLicensePages(t *testing.T) {
 		}
 	}
 	p := b.Get(s.url + "/licenses/" + s.issued.ID)
-	says(t, p, sampleField, "作业类别", sampleCitizen, sampleName, "持证人", "还没有人读取过")
+	says(t, p, sampleField, "作业类别", sampleCitizen, sampleName, "持证人", "这份证照还没有使用记录")
 	if got := p.Text("identifier"); got != s.issued.Identifier {
 		t.Errorf("identifier %q, want %q", got, s.issued.Identifier)
 	}

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/cmd/yizheng/internal/toolcheck"
 )
 
 // The programs below docs/snippets are what a department's developer begins
@@ -25,6 +27,7 @@ import (
 // snippet is a program of docs/snippets.
 type snippet struct {
 	folder   string
+	tools    []string // of .ci/tools.txt, that it is built and run with
 	build    []string // command that installs and builds it
 	run      []string // command that serves, but for what port adds
 	verify   []string // command that verifies a file, but for its arguments
@@ -37,6 +40,7 @@ type snippet struct {
 var snippets = map[string]snippet{
 	"node": {
 		folder: "node",
+		tools:  []string{"node", "npm"},
 		build:  []string{"npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"},
 		run:    []string{"node", "app.js"}, verify: []string{"node", "license.js"},
 		login: "/login", callback: "/callback", logout: "/logout",
@@ -49,6 +53,7 @@ var snippets = map[string]snippet{
 	},
 	"java": {
 		folder: "java-spring",
+		tools:  []string{"javac", "mvn"},
 		build:  []string{"mvn", "--batch-mode", "--quiet", "-Dorg.slf4j.simpleLogger.log.org.apache.maven.cli.transfer.Slf4jMavenTransferListener=warn", "package"},
 		run:    []string{"java", "-XX:TieredStopAtLevel=1", "-jar", "target/first-hour.jar", "--server.address=127.0.0.1"},
 		verify: []string{"java", "-XX:TieredStopAtLevel=1", "-cp", "target/first-hour.jar", "-Dloader.main=firsthour.License", "org.springframework.boot.loader.launch.PropertiesLauncher"},
@@ -89,6 +94,9 @@ func TestForeignClients(t *testing.T) {
 	d := openCity(t)
 	for name, s := range snippets {
 		t.Run(name, func(t *testing.T) {
+			for _, tool := range s.tools {
+				toolcheck.Need(t, tool)
+			}
 			t.Parallel()
 			dir := s.prepare(t)
 			client := d.register(t, s, freePort(t))
@@ -118,7 +126,9 @@ func TestForeignClients(t *testing.T) {
 func (s snippet) prepare(t *testing.T) string {
 	t.Helper()
 	source, dir := filepath.Join(root, "docs", "snippets", s.folder), filepath.Join(t.TempDir(), s.folder)
-	build := exec.CommandContext(t.Context(), s.build[0], s.build[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // npm and Maven download, and wait for long if nobody answers
+	defer cancel()
+	build := exec.CommandContext(ctx, s.build[0], s.build[1:]...)
 	build.Dir = dir
 	if s.folder == "go" { // it is a package of this module
 		build.Dir = source

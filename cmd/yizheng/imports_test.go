@@ -101,7 +101,7 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term"},
-		testOurs:   []string{"api/apitest", "storage/sqlite", "storage/postgres"},
+		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
 	},
 	// Departments' programs: they know nothing of this module.
@@ -110,8 +110,10 @@ var rules = map[string]rule{
 	},
 	// What is tested from outside is not looked at from inside.
 	"cmd/yizheng/e2e": {
+		testOurs:   []string{"cmd/yizheng/internal/toolcheck"},
 		testOthers: []string{"github.com/chromedp/cdproto", "github.com/chromedp/chromedp"},
 	},
+	"cmd/yizheng/internal/toolcheck": {},
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,8 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"yizheng.internal/cmd/yizheng/internal/toolcheck"
 )
 
 // axeVersion is the version of npm's axe-core that judges the pages.
@@ -21,7 +25,9 @@ var axeSource = sync.OnceValues(func() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", dir, "axe-core@"+axeVersion)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // npm itself would wait for longer
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", dir, "axe-core@"+axeVersion)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("installing axe-core: %w\n%s", err, out)
 	}
@@ -41,6 +47,7 @@ type violation struct {
 // breaks none.
 func (b *browser) accessible() {
 	b.t.Helper()
+	toolcheck.Need(b.t, "npm")
 	source, err := axeSource()
 	if err != nil {
 		b.t.Fatal(err)
@@ -77,6 +84,7 @@ func TestAxe(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, pc)
 	b.open(`data:text/html,<title>x</title><main><h1>x</h1><input><img src="x"></main>`)
+	toolcheck.Need(t, "npm")
 	source, err := axeSource()
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"yizheng.internal/cmd/yizheng/internal/toolcheck"
 )
 
 // size is a screen.
@@ -46,6 +48,7 @@ const patience = 40 * time.Second
 func newBrowser(t *testing.T, s size, flags ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	options := append([]chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(toolcheck.Need(t, "chromium")),
 		chromedp.NoFirstRun, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),

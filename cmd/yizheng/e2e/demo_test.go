@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"yizheng.internal/cmd/yizheng/internal/toolcheck"
 )
 
 // workDir holds what the tests build and install.
@@ -89,6 +91,7 @@ func startDemo(t *testing.T, args ...string) *demo {
 // startDemoIn starts a demo with more in its environment.
 func startDemoIn(t *testing.T, env []string, args ...string) *demo {
 	t.Helper()
+	toolcheck.Need(t, "chromium") // which every test goes through the demo with: it is named before anything is built
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)

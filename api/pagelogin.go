@@ -170,7 +170,7 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 // noteDevice makes the browser a known device of the account, for the limits on
 // wrong passwords.
 func (v *visit) noteDevice(account identity.Account) {
-	device, err := v.s.c.Identity.DeviceToken(v.r.Context(), account.ID, v.cookie(deviceCookie))
+	device, err := v.s.c.Identity.DeviceToken(v.r.Context(), account, v.cookie(deviceCookie))
 	if err != nil {
 		v.s.c.Log.LogAttrs(v.r.Context(), slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
 		return

@@ -55,6 +55,7 @@ func (s *Server) changePassword(v *visit, who oidc.Session) error {
 		return err
 	}
 	v.keepSession(cookie)
+	v.noteDevice(account) // what the browser had of it ended with the old password
 	v.notify("password_changed")
 	return v.redirect("/sessions")
 }

@@ -78,7 +78,7 @@ func (s *Service) owner(ctx context.Context, a Attempt, id string) (Account, err
 	if refused := t.withheld(); refused != nil {
 		return Account{}, refused
 	}
-	reason, err := s.judge(ctx, who, a.Password)
+	reason, err := s.judge(ctx, who, a.Password, t.lane)
 	if err != nil {
 		return Account{}, err
 	}
@@ -92,7 +92,7 @@ func (s *Service) owner(ctx context.Context, a Attempt, id string) (Account, err
 // withheld returns the refusal of a try whose answer is not to be given, or nil.
 func (t *tried) withheld() error {
 	refused := t.refused
-	for _, c := range t.counted {
+	for _, c := range t.counted { // those of the account too: here it hides nothing
 		if c.over() && (refused == nil || refused.Retry < c.window) {
 			refused = tooManyTries(c)
 		}

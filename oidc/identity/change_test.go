@@ -79,7 +79,7 @@ func TestChangePasswordIsNoOracle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.zhang(t)
-		device, err := w.DeviceToken(t.Context(), a.ID, "")
+		device, err := w.DeviceToken(t.Context(), a, "")
 		isReason(t, "device token", err, "")
 		owner := attempt("", password)
 		owner.Device = device
@@ -117,7 +117,7 @@ func TestChangePasswordOnAKnownDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.zhang(t)
-		device, err := w.DeviceToken(t.Context(), a.ID, "")
+		device, err := w.DeviceToken(t.Context(), a, "")
 		isReason(t, "device token", err, "")
 		login, change := attempt("xiaoyan.zhang", "guess"), attempt("", "guess")
 		login.Device, change.Device = device, device

@@ -18,9 +18,10 @@ import (
 //
 //	format (1 byte) ‖ device (16) ‖ made (8, seconds, big-endian) ‖ serial of the MAC's key (4) ‖ MAC (32)
 //
-// in base64url. The account is in the MAC alone: a cookie names nobody.
+// in base64url. The account, and when its password was set, are in the MAC alone: a
+// cookie names nobody, and is good for as long as the password.
 const (
-	deviceFormat = 1
+	deviceFormat = 2
 	deviceID     = 16
 	deviceBytes  = 1 + deviceID + 8 + 4 + 32
 	deviceLife   = 365 * 24 * time.Hour
@@ -31,17 +32,18 @@ const (
 )
 
 // DeviceToken returns a token for the browser of somebody who has logged in,
-// which makes it a known device of the account for a year; it is no credential.
+// which makes it a known device of the account, for a year or until the account
+// gets another password; it is no credential.
 // had is what the browser has already, for other persons too, or empty: the
 // newest five stay.
-func (s *Service) DeviceToken(ctx context.Context, account, had string) (string, error) {
+func (s *Service) DeviceToken(ctx context.Context, account Account, had string) (string, error) {
 	token := make([]byte, 0, deviceBytes)
 	token = append(token, deviceFormat)
 	token = token[:1+deviceID]
 	rand.Read(token[1:])
 	made := time.Now().Unix()
 	token = binary.BigEndian.AppendUint64(token, uint64(made))
-	mac, err := s.c.Vault.MAC(ctx, domainDevice, account, hex.EncodeToString(token[1:1+deviceID]), strconv.FormatInt(made, 10))
+	mac, err := s.c.Vault.MAC(ctx, domainDevice, account.deviceFacts(hex.EncodeToString(token[1:1+deviceID]), made)...)
 	if err != nil {
 		return "", err
 	}
@@ -56,6 +58,11 @@ func (s *Service) DeviceToken(ctx context.Context, account, had string) (string,
 		}
 	}
 	return strings.Join(all, deviceSep), nil
+}
+
+// deviceFacts are what the MAC of a device token is over.
+func (a *Account) deviceFacts(device string, made int64) []string {
+	return []string{a.ID, device, strconv.FormatInt(made, 10), strconv.FormatInt(a.Password.Set.UnixNano(), 10)}
 }
 
 // splitDevices returns the tokens of a cookie that have the form of one.
@@ -75,7 +82,7 @@ func splitDevices(cookie string) []string {
 
 // knownDevice returns the id of the device if a token of the cookie makes it one
 // of the account's, else "".
-func (s *Service) knownDevice(ctx context.Context, account, cookie string) (string, error) {
+func (s *Service) knownDevice(ctx context.Context, account Account, cookie string) (string, error) {
 	for _, token := range splitDevices(cookie) {
 		if device, err := s.device(ctx, account, token); device != "" || err != nil {
 			return device, err
@@ -84,7 +91,7 @@ func (s *Service) knownDevice(ctx context.Context, account, cookie string) (stri
 	return "", nil
 }
 
-func (s *Service) device(ctx context.Context, account, token string) (string, error) {
+func (s *Service) device(ctx context.Context, account Account, token string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != deviceBytes || b[0] != deviceFormat {
 		return "", nil
@@ -97,7 +104,7 @@ func (s *Service) device(ctx context.Context, account, token string) (string, er
 	if made > now+60 || made < now-int64(deviceLife/time.Second) {
 		return "", nil
 	}
-	ok, err := s.c.Vault.CheckMAC(ctx, mac, domainDevice, account, device, strconv.FormatInt(made, 10))
+	ok, err := s.c.Vault.CheckMAC(ctx, mac, domainDevice, account.deviceFacts(device, made)...)
 	if errors.Is(err, signing.ErrNoKey) { // purged, or made up
 		return "", nil
 	}

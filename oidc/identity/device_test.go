@@ -12,11 +12,11 @@ func TestDeviceToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		me, other := NewID(), NewID()
-		token, err := w.DeviceToken(t.Context(), me, "")
+		token, err := w.DeviceToken(t.Context(), Account{ID: me}, "")
 		isReason(t, "making a token", err, "")
 		known := func(account, cookie string) string {
 			t.Helper()
-			device, err := w.knownDevice(t.Context(), account, cookie)
+			device, err := w.knownDevice(t.Context(), Account{ID: account}, cookie)
 			isReason(t, "reading a token", err, "")
 			return device
 		}
@@ -24,7 +24,7 @@ func TestDeviceToken(t *testing.T) {
 		if first == "" || known(other, token) != "" {
 			t.Fatal("the token isn't the account's alone")
 		}
-		if again, _ := w.DeviceToken(t.Context(), me, ""); known(me, again) == first {
+		if again, _ := w.DeviceToken(t.Context(), Account{ID: me}, ""); known(me, again) == first {
 			t.Error("two devices are one")
 		}
 		b, err := base64.RawURLEncoding.DecodeString(token)
@@ -59,25 +59,25 @@ func TestDeviceTokensOfAFamily(t *testing.T) {
 		for range deviceMost + 2 {
 			family = append(family, NewID())
 			var err error
-			cookie, err = w.DeviceToken(t.Context(), family[len(family)-1], cookie)
+			cookie, err = w.DeviceToken(t.Context(), Account{ID: family[len(family)-1]}, cookie)
 			isReason(t, "making a token", err, "")
 		}
 		for range 3 { // the newest logs in again and again
 			var err error
-			cookie, err = w.DeviceToken(t.Context(), family[len(family)-1], cookie)
+			cookie, err = w.DeviceToken(t.Context(), Account{ID: family[len(family)-1]}, cookie)
 			isReason(t, "making a token", err, "")
 		}
 		for i, account := range family {
-			device, err := w.knownDevice(t.Context(), account, cookie)
+			device, err := w.knownDevice(t.Context(), Account{ID: account}, cookie)
 			isReason(t, "reading a token", err, "")
 			if (device != "") != (i >= 2) {
 				t.Errorf("person %d of %d: %q", i, len(family), device)
 			}
 		}
-		if device, _ := w.knownDevice(t.Context(), family[len(family)-1], cookie+"."+cookie); device != "" {
+		if device, _ := w.knownDevice(t.Context(), Account{ID: family[len(family)-1]}, cookie+"."+cookie); device != "" {
 			t.Error("a cookie of any length is read")
 		}
-		junk, err := w.DeviceToken(t.Context(), family[0], strings.Repeat("x", 82)+"...=;\x00")
+		junk, err := w.DeviceToken(t.Context(), Account{ID: family[0]}, strings.Repeat("x", 82)+"...=;\x00")
 		if err != nil || strings.ContainsAny(junk, "=;\x00") {
 			t.Errorf("junk stays: %q, %v", junk, err)
 		}

@@ -52,7 +52,7 @@ func FuzzLogin(f *testing.F) {
 func FuzzDevice(f *testing.F) {
 	w := newWorld(f)
 	me := NewID()
-	mine, err := w.DeviceToken(f.Context(), me, "")
+	mine, err := w.DeviceToken(f.Context(), Account{ID: me}, "")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -61,15 +61,15 @@ func FuzzDevice(f *testing.F) {
 	f.Add(strings.Repeat("A", len(mine)))
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, cookie string) {
-		device, err := w.knownDevice(t.Context(), me, cookie)
+		device, err := w.knownDevice(t.Context(), Account{ID: me}, cookie)
 		if err != nil || device != "" && !strings.Contains(cookie, mine) {
 			t.Errorf("%q makes %q, %v", cookie, device, err)
 		}
-		next, err := w.DeviceToken(t.Context(), me, cookie)
+		next, err := w.DeviceToken(t.Context(), Account{ID: me}, cookie)
 		if err != nil || len(next) > deviceMost*(len(mine)+1) {
 			t.Fatalf("after %q comes %q, %v", cookie, next, err)
 		}
-		if device, err := w.knownDevice(t.Context(), me, next); err != nil || device == "" {
+		if device, err := w.knownDevice(t.Context(), Account{ID: me}, next); err != nil || device == "" {
 			t.Errorf("%q isn't known, %v", next, err)
 		}
 	})

@@ -26,12 +26,26 @@ const (
 
 // hashing computes passwords' hashes, so many at a time; so many more wait.
 // Each takes its memory and a processor for some 20 ms: without a bound, whoever
-// sends passwords takes both from everybody.
+// sends passwords takes both from everybody. Who is known doesn't wait behind who
+// isn't, nor who tries for the first time behind who has tried too often.
 type hashing struct {
-	memory, time    uint32
-	inside, waiting chan struct{}
-	computed        atomic.Int64
+	memory, time uint32
+	lanes        [lanes]queue
+	computed     atomic.Int64
 }
+
+// queue is where hashes are computed and waited for.
+type queue struct{ inside, waiting chan struct{} }
+
+// lane names a queue.
+type lane int
+
+const (
+	laneNew     lane = iota // of devices that the account doesn't know
+	laneKnown               // of those that it does, and of people who set a password
+	laneGuarded             // of addresses and logins with too many tries
+	lanes
+)
 
 const (
 	hashWaiting = 32              // hashes that wait, for each at a time
@@ -42,14 +56,15 @@ func newHashing(slots int) *hashing {
 	if slots <= 0 {
 		slots = min(runtime.GOMAXPROCS(0), 4)
 	}
-	return &hashing{
-		memory: hashMemory, time: hashTime,
-		inside: make(chan struct{}, slots), waiting: make(chan struct{}, slots*hashWaiting),
+	h := &hashing{memory: hashMemory, time: hashTime}
+	for l, n := range [lanes]int{laneNew: slots, laneKnown: (slots + 1) / 2, laneGuarded: (slots + 3) / 4} {
+		h.lanes[l] = queue{make(chan struct{}, n), make(chan struct{}, n*hashWaiting)}
 	}
+	return h
 }
 
 // enter waits until a hash may be computed, and returns how to leave again.
-func (h *hashing) enter(ctx context.Context) (leave func(), err error) {
+func (h *queue) enter(ctx context.Context) (leave func(), err error) {
 	leave = func() { <-h.inside }
 	select {
 	case h.inside <- struct{}{}:
@@ -75,10 +90,10 @@ func (h *hashing) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// make hashes a new password.
+// make hashes a new password, of somebody who has shown that they may set it.
 func (h *hashing) make(ctx context.Context, password string) (PasswordHash, error) {
 	p := h.blank()
-	sum, err := h.compute(ctx, p, password)
+	sum, err := h.compute(ctx, p, password, laneKnown)
 	p.Sum = sum
 	return p, err
 }
@@ -95,8 +110,8 @@ func (h *hashing) blank() PasswordHash {
 }
 
 // matches reports whether it is the password of that hash.
-func (h *hashing) matches(ctx context.Context, p PasswordHash, password string) (bool, error) {
-	sum, err := h.compute(ctx, p, password)
+func (h *hashing) matches(ctx context.Context, p PasswordHash, password string, l lane) (bool, error) {
+	sum, err := h.compute(ctx, p, password, l)
 	if err != nil {
 		return false, err
 	}
@@ -104,11 +119,11 @@ func (h *hashing) matches(ctx context.Context, p PasswordHash, password string) 
 }
 
 // compute is the one place where Argon2 runs.
-func (h *hashing) compute(ctx context.Context, p PasswordHash, password string) ([]byte, error) {
+func (h *hashing) compute(ctx context.Context, p PasswordHash, password string, l lane) ([]byte, error) {
 	if p.Algorithm != argon2id || p.Time < 1 || p.Threads < 1 || p.Memory > 1<<20 || len(p.Sum) < 16 || len(p.Sum) > 64 {
 		return nil, fmt.Errorf("a password's hash of a kind that isn't known: %q", p.Algorithm)
 	}
-	leave, err := h.enter(ctx)
+	leave, err := h.lanes[l].enter(ctx)
 	if err != nil {
 		return nil, err
 	}

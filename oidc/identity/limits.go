@@ -27,6 +27,19 @@ var (
 	ofNetwork      = limit{"network", 300, time.Hour}          // an IPv6 network of 48 bits likewise
 )
 
+// The limits of an account, whatever was typed for it: name, phone and numbers in turn.
+// That one is used up shows in nothing: until the limits of what was typed are, too,
+// the right password is answered as a wrong one is. So they are a little wider.
+var (
+	ofAccountAddress = limit{"account-address", 8, time.Hour}
+	ofAccountDay     = limit{"account-day", 15, 24 * time.Hour}
+	ofAccountMonth   = limit{"account-month", 40, 720 * time.Hour}
+	ofDevices        = limit{"devices", 15, time.Hour} // of all known devices of an account
+	// ofKnown is how many hashes an account gets in the queue of known devices, right
+	// passwords too: one account in a loop must not fill it.
+	ofKnown = limit{"known", 60, time.Hour}
+)
+
 const (
 	// monthAfter is how many tries a day make the longer count begin, so that a
 	// name tried once isn't kept for a month.

@@ -27,7 +27,8 @@ type Attempt struct {
 // *Error, login_refused, after the same work.
 //
 // Tries are limited by account and known device, and for unknown devices by
-// login, by login and address, and by address. Where those of unknown devices
+// login, by login and address, by address, and by account: when only the last is used
+// up, the right password is answered as a wrong one. Where those of unknown devices
 // are used up, the answer is a *Challenge, whether the password is right or not:
 // a code that was sent to the account's phone, if it was right, decides. So
 // nobody can lock out another person, and nobody can guess on. Without a Sender
@@ -51,12 +52,16 @@ func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error)
 		s.noted(ctx, who.fact(ActionLogin, t.refused.Reason, a.RequestID))
 		return Account{}, t.refused
 	}
-	reason, err := s.judge(ctx, who, a.Password)
+	reason, err := s.judge(ctx, who, a.Password, t.lane)
 	if err != nil {
+		s.takeBack(context.WithoutCancel(ctx), began, t.counted...) // nothing was compared
 		return Account{}, err
 	}
 	if t.guarded {
 		return Account{}, s.challenge(ctx, a, who, reason, t.counted, began)
+	}
+	if t.hidden && reason == "" {
+		reason = "account_tries"
 	}
 	if reason != "" {
 		s.noted(ctx, who.fact(ActionLogin, reason, a.RequestID))
@@ -141,7 +146,7 @@ func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
 }
 
 // judge checks a password, always by one hash, and returns why not, or "".
-func (s *Service) judge(ctx context.Context, who claimant, password string) (reason string, err error) {
+func (s *Service) judge(ctx context.Context, who claimant, password string, l lane) (reason string, err error) {
 	d, err := s.aDecoy(ctx)
 	if err != nil {
 		return "", err
@@ -151,7 +156,7 @@ func (s *Service) judge(ctx context.Context, who claimant, password string) (rea
 		hash = d.hash
 	}
 	normal, ok := normalPassword(password)
-	right, err := s.hash.matches(ctx, hash, normal)
+	right, err := s.hash.matches(ctx, hash, normal, l)
 	switch {
 	case err != nil:
 		return "", err
@@ -209,6 +214,8 @@ func (s *Service) renewHash(ctx context.Context, a Account, password string) Acc
 type tried struct {
 	counted []tally // to be taken back if it is no guess
 	guarded bool    // its answer is to be withheld
+	hidden  bool    // the right password is to be answered as a wrong one
+	lane    lane    // in which its hash waits
 	refused *Error
 }
 
@@ -226,21 +233,67 @@ func (t *tried) add(c tally, canSend bool) {
 
 // try counts an attempt against its limits.
 func (s *Service) try(ctx context.Context, a Attempt, typed login, who claimant, now time.Time) (tried, error) {
-	device, err := s.knownDevice(ctx, who.account.ID, a.Device)
+	device, err := s.knownDevice(ctx, who.account, a.Device)
 	if err != nil {
 		return tried{}, err
 	}
 	if device != "" {
-		c, err := s.count(ctx, ofDevice, now, who.account.ID, device)
-		if err != nil || !c.over() {
-			return tried{counted: []tally{c}}, err
+		t, err := s.tryKnown(ctx, who.account.ID, device, now)
+		if err != nil || !t.guarded {
+			return t, err
 		}
 	}
 	t, err := s.tryFrom(ctx, a.Address, now)
-	if err != nil || t.guarded || t.refused != nil {
-		return t, err
+	if err == nil && !t.guarded && t.refused == nil {
+		err = s.tryLogin(ctx, &t, typed, addressOf(a.Address), now)
 	}
-	return t, s.tryLogin(ctx, &t, typed, addressOf(a.Address), now)
+	if err == nil && !t.guarded && t.refused == nil {
+		err = s.tryAccount(ctx, &t, who.account.ID, addressOf(a.Address), now)
+	}
+	if t.guarded {
+		t.lane = laneGuarded
+	}
+	return t, err
+}
+
+// tryKnown counts an attempt of a known device; it is guarded if there were too many.
+func (s *Service) tryKnown(ctx context.Context, account, device string, now time.Time) (tried, error) {
+	t := tried{lane: laneKnown}
+	one, err := s.count(ctx, ofDevice, now, account, device)
+	if err != nil {
+		return tried{}, err
+	}
+	t.add(one, true)
+	all, err := s.count(ctx, ofDevices, now, account)
+	if err != nil {
+		return tried{}, err
+	}
+	t.add(all, true)
+	hashes, err := s.count(ctx, ofKnown, now, account)
+	if err == nil && hashes.over() {
+		t.lane = laneNew
+	}
+	return t, err
+}
+
+// tryAccount counts an attempt of an unknown device by account; for a login that leads
+// to none by the decoy's, so that it costs the same.
+func (s *Service) tryAccount(ctx context.Context, t *tried, account, from string, now time.Time) error {
+	for _, of := range []struct {
+		limit
+		parts []string
+	}{{ofAccountAddress, []string{account, from}}, {ofAccountDay, []string{account}}, {ofAccountMonth, []string{account}}} {
+		if of.limit == ofAccountMonth && s.c.Sender == nil {
+			continue // nobody shall be refused for a month
+		}
+		c, err := s.count(ctx, of.limit, now, of.parts...)
+		if err != nil {
+			return err
+		}
+		t.counted = append(t.counted, c)
+		t.hidden = t.hidden || c.over()
+	}
+	return nil
 }
 
 // tryFrom counts an attempt of an unknown device by where it comes from. Beyond

@@ -118,7 +118,7 @@ func TestGuessingFromEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.zhang(t)
-		known, err := w.DeviceToken(t.Context(), a.ID, "")
+		known, err := w.DeviceToken(t.Context(), a, "")
 		isReason(t, "device token", err, "")
 
 		for n := range 10 {
@@ -291,7 +291,7 @@ func TestKnownDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.zhang(t)
-		device, err := w.DeviceToken(t.Context(), a.ID, "")
+		device, err := w.DeviceToken(t.Context(), a, "")
 		isReason(t, "device token", err, "")
 		try := attempt("xiaoyan.zhang", "guess")
 		try.Device = device
@@ -480,7 +480,7 @@ func TestBusy(t *testing.T) {
 		w := newWorld(t)
 		w.zhang(t)
 		s := w.open(t, func(c *Config) { c.Hashing = 1 })
-		leave, err := s.hash.enter(t.Context())
+		leave, err := s.hash.lanes[laneNew].enter(t.Context())
 		isReason(t, "entering", err, "")
 		var mu sync.Mutex
 		reasons := map[string]int{}

@@ -25,7 +25,7 @@ const (
 
 // authorization serves the authorization endpoint by GET (RFC 6749 section 3.1).
 func (s *Server) authorization(v *visit) error {
-	if err := v.takeTurn(); err != nil {
+	if err := v.takeTurn(len(v.r.URL.RawQuery)); err != nil {
 		return err
 	}
 	form, err := parseForm(v.r.URL.RawQuery)
@@ -45,7 +45,11 @@ func (s *Server) authorization(v *visit) error {
 // authorizationPosted serves it by POST. That comes from another site, so without our
 // cookies: the request is kept, and taken up by a GET of our own, which has them.
 func (s *Server) authorizationPosted(v *visit) error {
-	if err := v.takeTurn(); err != nil {
+	size := int64(maxForm) // of unknown length
+	if v.r.ContentLength >= 0 {
+		size = min(size, v.r.ContentLength)
+	}
+	if err := v.takeTurn(int(size)); err != nil {
 		return err
 	}
 	form, err := readPosted(v.w, v.r, maxForm)
@@ -67,10 +71,10 @@ func (s *Server) authorizationPosted(v *visit) error {
 	return v.onward(step, err)
 }
 
-// takeTurn refuses an address that asks too often. It may be anybody who asks, and
-// what they ask is kept.
-func (v *visit) takeTurn() error {
-	if wait := v.s.askers.wait(v.browser.Address, time.Now()); wait > 0 {
+// takeTurn refuses an address that asks too often, or too much: so many bytes. It may
+// be anybody who asks, and what they ask is kept.
+func (v *visit) takeTurn(size int) error {
+	if wait := v.s.askers.wait(v.browser.Address, size, time.Now()); wait > 0 {
 		return &pageError{status: http.StatusTooManyRequests, key: "too_many", wait: int(wait/time.Second) + 1, retry: true}
 	}
 	return nil

@@ -26,17 +26,5 @@ func newFailureLimiter() failureLimiter {
 // takes until one more is welcome.
 func (l failureLimiter) fail(client string, from netip.Addr, now time.Time) time.Duration {
 	sum := sha256.Sum256([]byte(client)) // what is claimed as an id may be long
-	return l.limit.waitFor(addressPrefix(from)+" "+string(sum[:]), now)
-}
-
-// addressPrefix returns what one subscriber has of an address: IPv4 whole, of
-// IPv6 the first 64 bits.
-func addressPrefix(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
+	return l.limit.waitFor(networksOf(from)[0].key+" "+string(sum[:]), 1, now)
 }

@@ -197,6 +197,12 @@ func (s *Server) trusted(a netip.Addr) bool {
 func (s *Server) address(r *http.Request) netip.Addr {
 	a := peer(r)
 	if !s.trusted(a) {
+		if r.Header.Get("X-Forwarded-For") != "" && (a.IsLoopback() || a.IsPrivate()) {
+			s.unnamed.Do(func() {
+				s.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "a proxy names clients' addresses and isn't trusted: all its clients share one address's limits; name it in --trusted-proxy",
+					slog.String("peer", a.String()))
+			})
+		}
 		return a
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

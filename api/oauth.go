@@ -38,10 +38,11 @@ type oauthConfig struct {
 	Address   func(*http.Request) netip.Addr // of the client
 	RequestID func(context.Context) string
 	Refused   func(code string) // counts the refusal of somebody not authenticated
-	// Turn counts something that is kept for an address, and returns how long it
-	// has to wait for that.
-	Turn func(netip.Addr) time.Duration
-	Step func(name string) // failpoints of tests
+	// Turn counts something of so many bytes that is kept for an address, and returns
+	// how long it has to wait for that; PushTurn does so for a client.
+	Turn     func(a netip.Addr, size int) time.Duration
+	PushTurn func(client string, size int) time.Duration
+	Step     func(name string) // failpoints of tests
 }
 
 // oauth is the provider's endpoints over HTTP at which clients authenticate.

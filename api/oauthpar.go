@@ -40,9 +40,11 @@ func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
 		return pushed{}, err
 	}
 	if client.Public() { // anybody, and what they push is kept
-		if wait := o.c.Turn(x.address); wait > 0 {
+		if wait := o.c.Turn(x.address, sizeOf(x.form)); wait > 0 {
 			return pushed{}, x.tooMany(wait, "too many requests from this address; try again later")
 		}
+	} else if wait := o.c.PushTurn(client.ID, sizeOf(x.form)); wait > 0 {
+		return pushed{}, x.tooMany(wait, "this client pushes too many requests, or too large ones; try again after Retry-After")
 	}
 	if x.form.Has("request_uri") { // RFC 9126 section 2.1
 		return pushed{}, invalidRequest("a pushed request has no request_uri")
@@ -57,6 +59,16 @@ func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
 		return pushed{}, err
 	}
 	return pushed{uri, int64(life / time.Second)}, nil
+}
+
+// sizeOf returns how long a form's parameters are, in bytes.
+func sizeOf(form map[string][]string) (n int) {
+	for name, values := range form {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	return n
 }
 
 // parametersOf returns a form's parameters as the provider takes them.

@@ -68,7 +68,7 @@ func (s *Server) logIn(v *visit) error {
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
-	if wait := s.people.wait(v.browser.Address, time.Now()); wait > 0 {
+	if wait := s.people.wait(v.browser.Address, 0, time.Now()); wait > 0 {
 		again.Problem, again.Wait = "rate_limited", seconds(wait)
 		return v.showLogin(step, http.StatusTooManyRequests, again)
 	}
@@ -275,7 +275,7 @@ func (s *Server) checkCode(v *visit) error {
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
-	if wait := s.people.wait(v.browser.Address, time.Now()); wait > 0 {
+	if wait := s.people.wait(v.browser.Address, 0, time.Now()); wait > 0 {
 		return v.showCode(step, &formProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
 	}
 	if form.Get("act") == "send" {

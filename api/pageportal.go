@@ -34,7 +34,7 @@ func (s *Server) private(assurance int, section string, h func(v *visit, who oid
 		if err != nil && !errors.Is(err, oidc.ErrNoSession) {
 			return err
 		}
-		if err := v.takeTurn(); err != nil {
+		if err := v.takeTurn(len(v.r.URL.RequestURI())); err != nil {
 			return err
 		}
 		v.bind()

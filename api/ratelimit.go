@@ -25,47 +25,63 @@ func newAddressLimit(perMinute, burst int) *addressLimit {
 	return &addressLimit{every: rate.Limit(float64(perMinute) / 60), burst: burst, new: map[string]*rate.Limiter{}}
 }
 
-// wait counts one request of an address. It returns 0, or how long it takes
-// until the next one is welcome; then it did not count.
-func (l *addressLimit) wait(a netip.Addr, now time.Time) time.Duration {
-	network := networkPrefix(a)
-	if network == "" {
-		return l.waitFor(addressPrefix(a), now)
-	}
-	if wait := l.waitFor(addressPrefix(a), now); wait > 0 {
-		return wait
-	}
-	return l.waiting(l.limiter(network, networkShare), networkShare, now)
+// wait counts one request of an address, with a body or query of so many bytes. It
+// returns 0, or how long it takes until the next one is welcome; then it did not count.
+func (l *addressLimit) wait(a netip.Addr, size int, now time.Time) time.Duration {
+	return l.waitAt(networksOf(a), turns(size), now)
 }
 
-// networkShare is how many times what one IPv6 subscriber may ask for its whole
-// network of 48 bits may, which one customer can have alone.
-const networkShare = 10
+// turns is how many turns a request takes: one, and one more for each 2 KiB.
+func turns(size int) int { return 1 + size/2048 }
 
-// networkPrefix returns the network of 48 bits of an IPv6 address, or "".
-func networkPrefix(a netip.Addr) string {
+// network is one that an address is in, and how many times what one subscriber may
+// ask for it may.
+type network struct {
+	key   string
+	share int
+}
+
+// networksOf returns the networks of an address that may be one customer's, the
+// narrowest first. Of IPv4 the whole address is a subscriber's, or a thousand's; of
+// IPv6 the first 64 bits.
+func networksOf(a netip.Addr) []network {
 	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		return ""
+	widths := []struct{ bits, share int }{{32, 1}, {24, 20}}
+	if a.Is6() {
+		widths = []struct{ bits, share int }{{64, 1}, {56, 4}, {48, 10}}
 	}
-	p, err := a.Prefix(48)
-	if err != nil {
-		return ""
+	var all []network
+	for _, w := range widths {
+		if p, err := a.Prefix(w.bits); err == nil {
+			all = append(all, network{p.String(), w.share})
+		}
 	}
-	return p.String()
+	if all == nil {
+		return []network{{a.String(), 1}} // no address
+	}
+	return all
 }
 
-// waitFor is wait for any key that begins with an address.
-func (l *addressLimit) waitFor(key string, now time.Time) time.Duration {
-	return l.waiting(l.limiter(key, 1), 1, now)
+// waitFor is wait for any key that begins with an address, or is somebody's id.
+func (l *addressLimit) waitFor(key string, turns int, now time.Time) time.Duration {
+	return l.waitAt([]network{{key, 1}}, turns, now)
 }
 
-// waiting counts one request at a limiter that has a share of the limit.
-func (l *addressLimit) waiting(limiter *rate.Limiter, share int, now time.Time) time.Duration {
-	if limiter.AllowN(now, 1) {
-		return 0
+// waitAt counts turns at all limiters, or at none.
+func (l *addressLimit) waitAt(networks []network, turns int, now time.Time) time.Duration {
+	var taken []*rate.Reservation
+	for _, n := range networks {
+		limiter := l.limiter(n.key, n.share)
+		r := limiter.ReserveN(now, min(turns, limiter.Burst()))
+		taken = append(taken, r)
+		if wait := r.DelayFrom(now); wait > 0 {
+			for _, r := range taken {
+				r.CancelAt(now)
+			}
+			return wait
+		}
 	}
-	return time.Duration((1 - limiter.TokensAt(now)) / (float64(l.every) * float64(share)) * float64(time.Second))
+	return 0
 }
 
 func (l *addressLimit) limiter(prefix string, share int) *rate.Limiter {

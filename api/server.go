@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,7 +50,9 @@ type Config struct {
 
 // Limits bound what callers may ask for. Zero fields take their defaults.
 type Limits struct {
-	VerifyPerMinute int // anonymous verifications per address (IPv6: per /64); default 120
+	// What an address may, its network may 20 times (IPv4 /24); an IPv6 /64 counts as
+	// an address, a /56 may 4 times as much, a /48 10 times.
+	VerifyPerMinute int // anonymous verifications per address; default 120
 	VerifyBurst     int // at once; default 60
 	// Verifying is how many verifications may be under way; default 4 for each
 	// processor and 65 more: so many may wait for second opinions (see
@@ -65,6 +68,10 @@ type Limits struct {
 	// address. Default 600.
 	AuthorizePerMinute int
 	AuthorizeBurst     int // at once; default 300
+	// PushPerMinute bounds the pushed requests of each client that authenticates. Each
+	// takes one turn, and one more for each 2 KiB. Default 30,000.
+	PushPerMinute int
+	PushBurst     int // at once; default 6,000
 }
 
 // Server serves the public and the admin listener.
@@ -80,6 +87,8 @@ type Server struct {
 	addresses *addressLimit         // of verifications
 	people    *addressLimit         // of tries to log in
 	askers    *addressLimit         // of authorization requests
+	pushers   *addressLimit         // of pushed ones, by client
+	unnamed   sync.Once             // says that a proxy isn't trusted
 	verifying *turnstile
 }
 
@@ -100,7 +109,7 @@ func New(c Config) (*Server, error) {
 		to int
 	}{
 		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
-		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300},
+		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {
@@ -112,6 +121,7 @@ func New(c Config) (*Server, error) {
 		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
+		pushers:   newAddressLimit(l.PushPerMinute, l.PushBurst),
 		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
 	}
 	var err error

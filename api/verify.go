@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"yizheng.internal/license"
@@ -27,11 +28,20 @@ func (s *Server) verify(c *call) error {
 // limitVerifying counts a verification of an address, and refuses it if there
 // were too many.
 func (s *Server) limitVerifying(r *http.Request) error {
-	if wait := s.addresses.wait(s.address(r), time.Now()); wait > 0 {
+	if wait := s.addresses.wait(s.address(r), 0, time.Now()); wait > 0 {
 		return &problem{Status: http.StatusTooManyRequests, Reason: "rate_limited",
 			Detail: "Too many verifications from your address. Try again in a while.", retryAfter: int(wait/time.Second) + 1}
 	}
 	return nil
+}
+
+// callersOf returns the networks of an address, the narrowest first.
+func callersOf(a netip.Addr) []string {
+	var all []string
+	for _, n := range networksOf(a) {
+		all = append(all, n.key)
+	}
+	return all
 }
 
 // verification answers a request to verify, when its turn comes. The size is
@@ -49,7 +59,7 @@ func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v lic
 	defer leave()
 	if byCredential {
 		v = s.c.Registry.Verify(r.Context(), q.Credential)
-	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, addressPrefix(s.address(r))); err != nil {
+	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, callersOf(s.address(r))...); err != nil {
 		return v, err
 	}
 	s.metrics.verified.WithLabelValues(string(v.Verdict)).Inc()

@@ -11,14 +11,18 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Bounds on guessing verification codes: 40 random bits against this many
-// tries an hour for an identifier. One caller's few keep guessers out; the many
-// of all callers together are there so that nobody can use up everybody's.
+// Bounds on guessing verification codes: 40 random bits against this many wrong tries
+// an hour for an identifier, by a caller and by the networks that the caller is in. There is no bound
+// for all callers together, which would lock the license's holder out: a million addresses need decades.
+// But when an identifier gets many wrong tries, each caller has few: a
+// second one, for who mistyped the first.
 const (
-	wrongOfOne  = 10
-	wrongOfAll  = 1000
-	wrongWindow = time.Hour
-	wrongKept   = 100_000 // counts remembered at most
+	wrongOfOne     = 10
+	wrongOfNetwork = 5   // times as many, of each wider network as of the one in it
+	wrongOfAll     = 500 // from then on …
+	wrongInFlood   = 2   // … this many of one
+	wrongWindow    = time.Hour
+	wrongKept      = 100_000 // counts remembered at most
 )
 
 // tries counts wrong verification codes by identifier and caller, whether or not
@@ -85,9 +89,10 @@ func (r *Registry) Verify(ctx context.Context, credential string) Verification {
 // code printed on it: its own credential, of which then only type, authority,
 // dates and masked holders are shown. An unknown identifier, a wrong code and
 // malformed ones get one uniform answer from one look-up. From says who asks, as
-// far as that is known, such as a network address. An *Error of KindLimited
-// means too many wrong tries for this identifier.
-func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code, from string) (Verification, error) {
+// far as that is known, such as a network address, and after it wider networks which that is in. An *Error of KindLimited
+// means too many wrong tries by this caller for this identifier; others' keep nobody
+// from the right code.
+func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (Verification, error) {
 	now := time.Now()
 	id := Identifier(identifier)
 	if folded, err := ParseIdentifier(identifier); err == nil {
@@ -97,12 +102,21 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code, from 
 	if err != nil {
 		return Verification{}, err
 	}
-	ofOne, err := r.c.Vault.MAC(ctx, domainTries, string(id), from)
-	if err != nil {
-		return Verification{}, err
+	most := wrongOfOne
+	if !r.tries.left(ofAll.Sum, wrongOfAll, now) {
+		most = wrongInFlood
 	}
-	if !r.tries.left(ofOne.Sum, wrongOfOne, now) || !r.tries.left(ofAll.Sum, wrongOfAll, now) {
-		return Verification{}, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
+	counted := [][32]byte{ofAll.Sum}
+	for _, caller := range from {
+		of, err := r.c.Vault.MAC(ctx, domainTries, string(id), caller)
+		if err != nil {
+			return Verification{}, err
+		}
+		if !r.tries.left(of.Sum, most, now) {
+			return Verification{}, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
+		}
+		counted = append(counted, of.Sum)
+		most *= wrongOfNetwork
 	}
 	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), foldVerificationCode(code))
 	if err != nil {
@@ -110,8 +124,9 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code, from 
 	}
 	at, err := r.c.Stores.Locate(ctx, LookupVerification, keys)
 	if errors.Is(err, ErrNotFound) {
-		r.tries.miss(ofOne.Sum, now)
-		r.tries.miss(ofAll.Sum, now)
+		for _, key := range counted {
+			r.tries.miss(key, now)
+		}
 		return notFound(now), nil
 	} else if err != nil {
 		return Verification{}, fmt.Errorf("locating a license: %w", err)

@@ -49,12 +49,43 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
 		t.Errorf("asked from elsewhere: %+v, %v", v, err)
 	}
-	for i := range 990 {
+	for i := range 1500 {
 		from = fmt.Sprintf("198.51.100.%d", i)
 		ask(string(out.Identifier), "00000000")
+		ask(string(unknown), "00000000")
 	}
-	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
-		t.Errorf("after a thousand wrong codes from everywhere: %s", got)
+	// Whoever has the right code is answered, after a mistake too; who guesses isn't for long.
+	from = "203.0.113.1"
+	ask(string(out.Identifier), "00000000")
+	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
+		t.Errorf("after 1,500 wrong codes from everywhere: %+v, %v", v, err)
+	}
+	for _, id := range []string{string(out.Identifier), string(unknown)} {
+		from = "203.0.113.2"
+		for n := range 3 {
+			if got := ask(id, "00000000"); (got == "verification_limited") != (n == 2) {
+				t.Errorf("%s, guess %d in a flood: %s", id, n, got)
+			}
+		}
+	}
+}
+
+// A network has fifty wrong codes an hour, or ten in a flood, whatever addresses
+// ask in it; its neighbors have theirs.
+func TestVerifyIdentifierByNetwork(t *testing.T) {
+	w := newWorld(t)
+	out := w.issue(t, "A-1")
+	ask := func(n int, code, network string) error {
+		_, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), code, fmt.Sprint(network, ".", n), network)
+		return err
+	}
+	for n := range 60 {
+		if err := ask(n, "00000000", "a"); (err != nil) != (n >= 50) {
+			t.Fatalf("wrong code %d of one network: %v", n, err)
+		}
+	}
+	if err := ask(1, out.VerificationCode, "b"); err != nil {
+		t.Errorf("the right code from another network: %v", err)
 	}
 }
 

@@ -109,7 +109,9 @@ func (l listening) logger(p *process) *slog.Logger {
 func (l listening) proxies() ([]netip.Prefix, error) {
 	var found []netip.Prefix
 	for _, text := range l.TrustedProxy {
-		text = strings.TrimSpace(text)
+		if text = strings.TrimSpace(text); text == "" { // a variable that is set and empty
+			continue
+		}
 		if a, err := netip.ParseAddr(text); err == nil {
 			found = append(found, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
 			continue
@@ -118,9 +120,28 @@ func (l listening) proxies() ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, usage("--trusted-proxy: %q is neither an address nor a network such as 10.0.0.0/8", text)
 		}
-		found = append(found, n.Masked())
+		if a := n.Addr(); a.Is4In6() && n.Bits() >= 96 {
+			n = netip.PrefixFrom(a.Unmap(), n.Bits()-96)
+		}
+		if n = n.Masked(); tooWide(n) {
+			return nil, usage("--trusted-proxy: %s is so wide that clients are in it, each of whom could then name any address as theirs and pass every limit: name the proxies alone", n)
+		}
+		found = append(found, n)
 	}
 	return found, nil
+}
+
+// tooWide reports whether a network can't be one of proxies alone. The widest private
+// ones, 10.0.0.0/8 and fc00::/7, may; of public ones there is no proxy with more than
+// a /12, or of IPv6 a /28, of its own.
+func tooWide(n netip.Prefix) bool {
+	switch {
+	case n.Addr().IsPrivate() || n.Addr().IsLoopback():
+		return n.Addr().Is4() && n.Bits() < 8 || n.Addr().Is6() && n.Bits() < 7
+	case n.Addr().Is4():
+		return n.Bits() < 12
+	}
+	return n.Bits() < 28
 }
 
 // checkPublicURL checks a public URL that was given: https, or http on

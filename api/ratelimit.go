@@ -72,7 +72,7 @@ func (l *addressLimit) waitAt(networks []network, turns int, now time.Time) time
 	var taken []*rate.Reservation
 	for _, n := range networks {
 		limiter := l.limiter(n.key, n.share)
-		r := limiter.ReserveN(now, min(turns, limiter.Burst()))
+		r := limiter.ReserveN(now, min(turns, l.burst))
 		taken = append(taken, r)
 		if wait := r.DelayFrom(now); wait > 0 {
 			for _, r := range taken {

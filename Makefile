@@ -7,7 +7,9 @@ FUZZTIME  ?= 10s
 BENCHTIME ?= 2s
 ARGS      ?=
 
-.PHONY: help demo build test soak bench fuzz check
+export GOVULNDB
+
+.PHONY: help demo build test soak bench fuzz check fresh sbom vuln
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,3 +37,12 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 check: ## look at the code without running it: format, vet, fix, staticcheck, go.mod
 	.ci/check
+
+fresh: ## try README's commands in a minimal Debian made for it, with nothing downloaded before (as root)
+	.ci/fresh
+
+sbom: ## write the binary's list of components, bin/yizheng.cdx.json (CycloneDX)
+	.ci/sbom
+
+vuln: ## look for known weaknesses in what the code calls (GOVULNDB=https://vuln.go.dev)
+	.ci/vuln

@@ -1,6 +1,7 @@
 // A department's first hour: people log in, agree once, and their licenses are
 // here, verified. Run it with the configuration that "yizheng client add"
-// printed:
+// printed, by Node.js 20.10 or newer (Debian 12's own is 18, whose "crypto" the
+// OpenID library doesn't find):
 //
 //   npm ci && node --env-file=.env app.js     then open http://127.0.0.1:3000
 //

@@ -21,7 +21,15 @@ import (
 type CA struct {
 	Certificate *Certificate
 	Signer      crypto.MessageSigner
+	// ListURL is where the CA's revocation list is served. It is written into the
+	// certificates made (RFC 5280 section 4.2.1.13); empty: they name no place.
+	ListURL string
 }
+
+// rootCommonName is the common name of every root made here. Its subject thus is
+// none that a certified key has: who takes a certificate for self-issued, by its
+// names being the same, looks for its issuer in vain.
+const rootCommonName = "电子证照库根证书"
 
 // NewRoot makes a self-signed root certificate and returns its DER. It may
 // certify keys, and other CAs one level deep, and sign revocation lists (RFC
@@ -31,14 +39,20 @@ func NewRoot(s crypto.MessageSigner, subject Subject, notBefore, notAfter time.T
 	if err != nil {
 		return nil, fmt.Errorf("making a root certificate: %w", err)
 	}
-	template.IsCA, template.MaxPathLen = true, 1
-	template.KeyUsage = smx509.KeyUsageCertSign | smx509.KeyUsageCRLSign
-	template.AuthorityKeyId = template.SubjectKeyId
+	template.Subject.CommonName = rootCommonName
+	asRoot(template)
 	der, err := makeCertificate(template, template, s.Public(), s)
 	if err != nil {
 		return nil, fmt.Errorf("making a root certificate: %w", err)
 	}
 	return der, nil
+}
+
+// asRoot makes a template one of a self-signed CA.
+func asRoot(template *smx509.Certificate) {
+	template.IsCA, template.MaxPathLen = true, 1
+	template.KeyUsage = smx509.KeyUsageCertSign | smx509.KeyUsageCRLSign
+	template.AuthorityKeyId = template.SubjectKeyId
 }
 
 // Certify returns a certificate (DER) for pub: digitalSignature and
@@ -60,6 +74,12 @@ func (ca *CA) Certify(pub crypto.PublicKey, s Subject, p Profile, notBefore, not
 		return nil, fmt.Errorf("certifying a key: %w", err)
 	}
 	template.KeyUsage = smx509.KeyUsageDigitalSignature | smx509.KeyUsageContentCommitment
+	// smx509 leaves it out where subject and issuer have one name, as under roots of
+	// earlier versions: RFC 5280 section 4.2.1.1 wants it in all but self-signed ones.
+	template.AuthorityKeyId = ca.Certificate.SubjectKeyId
+	if ca.ListURL != "" {
+		template.CRLDistributionPoints = []string{ca.ListURL}
+	}
 	der, err := makeCertificate(template, ca.Certificate.Certificate, pub, ca.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("certifying a key: %w", err)

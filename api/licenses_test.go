@@ -229,7 +229,7 @@ func TestTrust(t *testing.T) {
 	}
 	// What is served is enough to verify offline.
 	verifier := signing.NewVerifier(signing.VerifierConfig{})
-	status, err := license.OpenStatusList(t.Context(), list.body, anchors, verifier, time.Now())
+	status, err := (&license.CredentialVerifier{Anchors: anchors, Signatures: verifier}).OpenStatusList(t.Context(), list.body, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

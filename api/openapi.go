@@ -186,11 +186,13 @@ var pathParameter = regexp.MustCompile(`\{([a-z]+)\}`)
 func (s *Server) pathParameters(path string) []*huma.Param {
 	one := 1.0
 	all := map[string]*huma.Param{
-		"code": {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
-		"id":   {Description: "of the license", Schema: licenseID{}.Schema(nil)},
-		"item": {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
-		"kid":  {Description: "id of the key, as the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
-		"n":    {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
+		"code":    {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
+		"id":      {Description: "of the license", Schema: licenseID{}.Schema(nil)},
+		"item":    {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
+		"kid":     {Description: "id of the key, as the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
+		"file":    {Description: "the key id of the root and `.crl`", Schema: &huma.Schema{Type: "string"}},
+		"version": {Description: "of the type", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
+		"n":       {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
 	}
 	var ps []*huma.Param
 	for _, m := range pathParameter.FindAllStringSubmatch(path, -1) {

@@ -152,6 +152,12 @@ func (s *Server) trustEndpoints() []endpoint {
 			text: "Compare their fingerprints with those the operator published elsewhere.", public: true, cached: true, media: "application/x-pem-file", serve: s.anchors},
 		{method: "GET", path: "/v1/trust/certificates/{kid}", id: "certificate", tag: "Trust", summary: "A key's certificate, PEM",
 			text: "By the `kid` of a credential or status list.", public: true, cached: true, media: "application/x-pem-file", serve: s.certificate},
+		{method: "GET", path: "/v1/trust/crl/{file}", id: "revocation-list", tag: "Trust", summary: "A root's revocation list, DER",
+			text:   "The certificates whose keys were revoked (RFC 5280). Certificates name it as their distribution point: the root's key id and `.crl`.",
+			public: true, cached: true, media: "application/pkix-crl", serve: s.revocationList},
+		{method: "GET", path: "/v1/trust/types/{code}/{version}", id: "type-metadata", tag: "Trust", summary: "SD-JWT VC type metadata of a type",
+			text:   "What the `vct` of a credential names: labels of its claims in Chinese and English. A published version doesn't change.",
+			public: true, cached: true, out: typeOf[license.TypeMetadata](), serve: s.typeMetadata},
 		{method: "GET", path: "/v1/trust/status-lists/{n}", id: "status-list", tag: "Trust", summary: "A status list",
 			text: "A signed Token Status List, for verifying offline.", public: true, cached: true, media: "application/statuslist+jwt", serve: s.statusList},
 	}
@@ -181,4 +187,6 @@ type verifyRequest struct {
 	Credential       string `json:"credential,omitempty" doc:"an SD-JWT VC of at most 128 KiB; or else the other two"`
 	Identifier       string `json:"identifier,omitempty" doc:"电子证照标识, as printed on the license"`
 	VerificationCode string `json:"verification_code,omitempty" doc:"查验码, as printed on the license; case, spaces and hyphens don't matter"`
+	Audience         string `json:"audience,omitempty" doc:"with credential: your client id, for which the key binding must have been made; nonce must be given too"`
+	Nonce            string `json:"nonce,omitempty" doc:"with credential: the nonce that you sent for this reading; audience must be given too"`
 }

@@ -31,7 +31,8 @@ type Config struct {
 	Provider *oidc.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *signing.Anchors
-	Verifier *signing.Verifier // whose second opinions are counted; nil: none are
+	Lists    signing.RevocationLists // nil: no revocation lists are served
+	Verifier *signing.Verifier       // whose second opinions are counted; nil: none are
 	// Identity and Ephemeral are for people's pages; without them there are none.
 	Identity  *identity.Service
 	Ephemeral identity.Ephemeral
@@ -90,6 +91,7 @@ type Server struct {
 	pushers   *addressLimit         // of pushed ones, by client
 	unnamed   sync.Once             // says that a proxy isn't trusted
 	verifying *turnstile
+	lists     revocationLists
 }
 
 // New checks c and returns a Server.

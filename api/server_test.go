@@ -93,7 +93,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	_, err = s.db.Migrate(ctx)
 	must(err)
 	s.keys, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
-		Dir: dir, Records: s.db.Keys(), RegistryName: "样例证照库", RegistryUSCC: registryUSCC, Log: log,
+		Dir: dir, Records: s.db.Keys(), RegistryName: "样例证照库", RegistryUSCC: registryUSCC, Log: log, Lists: s.db.Keys(),
 	}, time.Now())
 	must(err)
 	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), filepath.Join(dir, "root.pass"))
@@ -119,7 +119,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	s.rules, err = oidc.New(rules)
 	must(err)
 	s.Server, err = New(Config{
-		Issuer: s.url, Registry: s.registry, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(),
+		Issuer: s.url, Registry: s.registry, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
 		Identity: s.people, Ephemeral: rules.Ephemeral, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/license"
 	"yizheng.internal/signing"
 )
 
@@ -52,6 +55,23 @@ func (s *Server) statusList(c *call) error {
 		return err
 	}
 	return c.public([]byte(token), "public, max-age=60")
+}
+
+// typeMetadata serves what a credential's vct names.
+func (s *Server) typeMetadata(c *call) error {
+	version, err := strconv.ParseInt(c.r.PathValue("version"), 10, 32)
+	if err != nil || strconv.FormatInt(version, 10) != c.r.PathValue("version") {
+		return refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
+	}
+	m, err := s.c.Registry.TypeMetadata(c.ctx(), license.TypeCode(c.r.PathValue("code")), int(version))
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(m, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	return c.public(body, "public, max-age=86400")
 }
 
 // public answers with what everyone may have and keep for a while, pages of

@@ -52,13 +52,18 @@ func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v lic
 	if !byCredential && !byCode {
 		return v, refuse(http.StatusUnprocessableEntity, "verify_request", "Send either a credential, or an identifier with its verification_code.")
 	}
+	if q.Audience != "" || q.Nonce != "" {
+		if !byCredential || q.Audience == "" || q.Nonce == "" {
+			return v, refuse(http.StatusUnprocessableEntity, "verify_binding", "Send audience and nonce together, and with a credential.")
+		}
+	}
 	leave, err := s.verifying.enter(r.Context(), size)
 	if err != nil {
 		return v, err
 	}
 	defer leave()
 	if byCredential {
-		v = s.c.Registry.Verify(r.Context(), q.Credential)
+		v = s.c.Registry.VerifyBound(r.Context(), q.Credential, license.Binding{Audience: q.Audience, Nonce: q.Nonce})
 	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, callersOf(s.address(r))...); err != nil {
 		return v, err
 	}

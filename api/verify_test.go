@@ -159,7 +159,7 @@ func (f *forger) forgeries(t *testing.T) map[string][3]string {
 		"nonsense":                  {sampleCitizen, "invalid", "format fail sdjwt_malformed"},
 		"a status list":             {f.call(t, nil, "GET", "/v1/trust/status-lists/1", nil).body + "~", "invalid", "format fail token_typ"},
 		"an access token":           {f.reader.token + "~", "invalid", ""},
-		"a key binding of nobody's": {c + f.reader.token, "", "holder skipped key_binding_not_checked"},
+		"a key binding of nobody's": {c + f.reader.token, "invalid", "holder fail binding_signature"},
 	}
 }
 

@@ -46,7 +46,7 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		return Issued{}, err
 	}
 	p, err := r.seal(ctx, d, version{
-		id: id, number: old.Version + 1, serial: before.Serial, source: a.Client, replaces: q.Kind, issued: now,
+		id: id, number: old.Version + 1, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now,
 	})
 	if err != nil {
 		return Issued{}, err

@@ -10,9 +10,6 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// vctPrefix begins the "vct" of every credential; the type code follows.
-const vctPrefix = "urn:yizheng:license:"
-
 // statusListPath is where status lists are served below the public URL.
 const statusListPath = "/v1/trust/status-lists/"
 
@@ -87,6 +84,9 @@ func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf
 	shown("nbf", d.content.ValidFrom.Start().Unix())
 	withheld("number", &b.Number)
 	shown("origin", string(OriginAuthority))
+	if v.previous != "" {
+		withheld("previous_identifier", string(v.previous))
+	}
 	shown("status", sdjwt.Members{{Name: "status_list", Value: sdjwt.Members{
 		{Name: "idx", Value: s.index}, {Name: "uri", Value: r.statusListURI(s.list)}}}})
 	shown("trust_grade", string(GradeA))
@@ -97,7 +97,7 @@ func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf
 	if !d.content.ValidUntil.IsZero() {
 		shown("valid_until", d.content.ValidUntil.String())
 	}
-	shown("vct", vctPrefix+string(d.typ.Code))
+	shown("vct", vctOf(r.c.PublicURL, d.typ.Code, d.typ.Version))
 	shown("version", v.number)
 	return claims
 }
@@ -111,12 +111,16 @@ func holderClaims(hs []Holder) []any {
 	claims := make([]any, len(hs))
 	for i := range hs {
 		h := &hs[i]
-		claims[i] = sdjwt.Selective{Value: sdjwt.Members{
+		members := sdjwt.Members{
 			{Name: "code", Value: &h.Code, Selective: true},
 			{Name: "code_type", Value: (*string)(&h.CodeType), Selective: true},
 			{Name: "name", Value: &h.Name, Selective: true},
 			{Name: "role", Value: &h.Role, Selective: true},
-		}}
+		}
+		if h.Share != "" {
+			members = append(members, sdjwt.Member{Name: "share", Value: &h.Share, Selective: true})
+		}
+		claims[i] = sdjwt.Selective{Value: members}
 	}
 	return claims
 }

@@ -1,9 +1,12 @@
 package license
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -12,17 +15,22 @@ import (
 type credentialClaims struct {
 	vct         string
 	issuedAt    *int64 // there, once the signature was checked
-	notBefore   int64
+	notBefore   *int64
 	expires     *int64
 	typeCode    TypeCode
 	typeName    string
-	typeVersion int
-	version     int
+	typeVersion int64
+	version     int64
 	authority   PresentedBy
 	origin      Origin
 	trustGrade  TrustGrade
 	validFrom   string
 	validUntil  string
+	hash        string
+	presenter   signing.JWK // of cnf
+	holders     bool        // there is such an array …
+	fields      bool        // … and such an object
+	status      bool        // there is a status of a list
 	statusURI   string
 	statusIndex *int64
 }
@@ -34,16 +42,112 @@ func (c *credentialClaims) issued() time.Time { return time.Unix(*c.issuedAt, 0)
 func readClaims(p *sdjwt.Payload) (credentialClaims, bool) {
 	good := true
 	all := claimReader{p.Claims(), &good}
-	authority, list := all.object("authority"), all.object("status").object("status_list")
+	authority, list, jwk := all.object("authority"), all.object("status").object("status_list"), all.object("cnf").object("jwk")
 	return credentialClaims{
-		vct: all.text("vct"), issuedAt: all.number("iat"), notBefore: all.whole("nbf"), expires: all.number("exp"),
+		vct: all.text("vct"), issuedAt: all.number("iat"), notBefore: all.number("nbf"), expires: all.number("exp"),
 		typeCode: TypeCode(all.text("type_code")), typeName: all.text("type_name"),
-		typeVersion: int(all.whole("type_version")), version: int(all.whole("version")),
+		typeVersion: all.whole("type_version"), version: all.whole("version"),
 		authority: PresentedBy{Code: party.USCC(authority.text("code")), Name: authority.text("name")},
 		origin:    Origin(all.text("origin")), trustGrade: TrustGrade(all.text("trust_grade")),
 		validFrom: all.text("valid_from"), validUntil: all.text("valid_until"),
-		statusURI: list.text("uri"), statusIndex: list.number("idx"),
+		hash:      all.text("_sd_alg"),
+		presenter: signing.JWK{KeyType: jwk.text("kty"), Curve: jwk.text("crv"), X: jwk.text("x"), Y: jwk.text("y")},
+		holders:   all.array("holders"), fields: all.object("fields").members != nil,
+		status: list.members != nil, statusURI: list.text("uri"), statusIndex: list.number("idx"),
 	}, good
+}
+
+// conforms reports whether the claims are those of docs/credential-profile.md, or
+// why not: claims_missing or claims_malformed. What the dates say is for another
+// check, and so is a missing status.
+func (c *credentialClaims) conforms() (reason string) {
+	given := c.vct != "" && c.issuedAt != nil && c.notBefore != nil && c.typeCode != "" && c.typeName != "" && c.typeVersion != 0 &&
+		c.version != 0 && c.authority != (PresentedBy{}) && c.origin != "" && c.trustGrade != "" && c.validFrom != "" &&
+		c.hash != "" && c.presenter.KeyType != "" && c.holders && c.fields
+	if !given {
+		return "claims_missing"
+	}
+	_, err := c.presenter.PublicKey()
+	sound := err == nil && c.presenter.Curve == signing.CurveSM2 &&
+		c.typeCode.valid() && c.typeVersion > 0 && c.version > 0 && c.version <= maxVersion &&
+		c.authority.Code.Valid() && c.authority.Name != "" &&
+		(c.origin == OriginAuthority || c.origin == OriginCollected) && strings.Contains("ABCD", string(c.trustGrade)) && len(c.trustGrade) == 1 &&
+		c.hash == string(sdjwt.SM3) && c.namesType() &&
+		(!c.status || c.statusURI != "" && c.statusIndex != nil && *c.statusIndex >= 0)
+	if !sound {
+		return "claims_malformed"
+	}
+	return ""
+}
+
+// maxVersion is the last version of a license that an identifier can name.
+const maxVersion = 999
+
+// vctURN began the vct of credentials before it was an address. A URN in a
+// namespace that nobody registered is no collision-resistant name.
+const vctURN = "urn:yizheng:license:"
+
+// typeMetadataPath is where types' metadata is served below the public URL: the
+// type's code and its version follow.
+const typeMetadataPath = "/v1/trust/types/"
+
+// vctOf returns what names a version of a type in credentials, as an absolute
+// address if the public URL is given.
+func vctOf(publicURL string, code TypeCode, version int) string {
+	return fmt.Sprintf("%s%s%s/%d", publicURL, typeMetadataPath, code, version)
+}
+
+// namesType reports whether vct is the name of type_code, of now or of before.
+func (c *credentialClaims) namesType() bool {
+	if c.vct == vctURN+string(c.typeCode) {
+		return true
+	}
+	base, ok := strings.CutSuffix(c.vct, vctOf("", c.typeCode, int(c.typeVersion)))
+	return ok && checkPublicURL(base) == nil
+}
+
+// agreed checks claims that were disclosed: that each is of its type, and that the
+// identifier says what the rest of the credential says. It returns claims_malformed,
+// identifier_mismatch, or nothing.
+func (c *credentialClaims) agreed(disclosed map[string]any) (reason string) {
+	good := true
+	all := claimReader{disclosed, &good}
+	identifier, previous := all.text("identifier"), all.text("previous_identifier")
+	all.text("number")
+	all.text("area_code")
+	holders, _ := disclosed["holders"].([]any)
+	for _, h := range holders {
+		m, ok := h.(map[string]any)
+		good = good && ok
+		one := claimReader{m, &good}
+		for _, name := range [...]string{"name", "code_type", "code", "role", "share"} {
+			one.text(name)
+		}
+	}
+	switch {
+	case !good || previous != "" && !wellFormed(previous):
+		return "claims_malformed"
+	case identifier != "" && !c.identifies(identifier):
+		return "identifier_mismatch"
+	}
+	return ""
+}
+
+func wellFormed(identifier string) bool {
+	_, err := Identifier(identifier).Parse()
+	return err == nil
+}
+
+// identifies reports whether an identifier names the type, the authority and the
+// version that the credential does. What was collected may name its authority in
+// ways of its own, count its versions otherwise, and have a wrong check character.
+func (c *credentialClaims) identifies(identifier string) bool {
+	parts, err := Identifier(identifier).Parse()
+	if err != nil || parts.Type != c.typeCode {
+		return false
+	}
+	return c.origin == OriginCollected ||
+		!parts.CheckMismatch && parts.Authority == string(c.authority.Code) && int64(parts.Version) == c.version
 }
 
 // claimReader reads the members of an object. One that is missing, or null, is the
@@ -81,6 +185,13 @@ func (r claimReader) object(name string) claimReader {
 	m, ok := r.members[name].(map[string]any)
 	r.mind(name, ok)
 	return claimReader{m, r.good}
+}
+
+// array reports whether there is an array.
+func (r claimReader) array(name string) bool {
+	_, ok := r.members[name].([]any)
+	r.mind(name, ok)
+	return ok
 }
 
 // mind takes note of a member that is there and not of its type.

@@ -122,6 +122,7 @@ type version struct {
 	serial   string // empty: a random one
 	source   string // the client it came from
 	replaces ReplaceKind
+	previous Identifier // of the version that it replaces
 	issued   time.Time
 }
 

@@ -82,7 +82,12 @@ func (t *tries) drop(now time.Time) {
 
 // Verify checks a credential, whole or with fields withheld. It always returns a verdict.
 func (r *Registry) Verify(ctx context.Context, credential string) Verification {
-	return r.verifier.Verify(ctx, credential, time.Now())
+	return r.VerifyBound(ctx, credential, Binding{})
+}
+
+// VerifyBound checks a credential and the key binding that was asked for.
+func (r *Registry) VerifyBound(ctx context.Context, credential string, b Binding) Verification {
+	return r.verifier.VerifyBound(ctx, credential, b, time.Now())
 }
 
 // VerifyIdentifier checks the license with an identifier and the verification
@@ -160,7 +165,7 @@ func (p *Presented) mask() {
 	if p == nil {
 		return
 	}
-	p.Identifier, p.Number, p.AreaCode, p.Fields, p.Withheld = "", "", "", nil, 0
+	p.Identifier, p.Previous, p.Number, p.AreaCode, p.Fields, p.Withheld = "", "", "", "", nil, 0
 	for i, h := range p.Holders {
 		p.Holders[i] = PresentedHolder{
 			Name: party.MaskName(h.Name), CodeType: h.CodeType, Role: h.Role,

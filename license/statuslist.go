@@ -230,23 +230,29 @@ func (r *Registry) status(ctx context.Context, uri string, index int) (StatusVal
 	if !ours || err != nil {
 		return 0, errors.New("the status list is not one of this registry")
 	}
+	if index >= StatusListSize {
+		return 0, errStatusIndex
+	}
 	return r.c.Stores.LoadStatus(ctx, list, index)
 }
 
+// errStatusIndex says that a list has no entry with a credential's index.
+var errStatusIndex = errors.New("the status list has no such entry")
+
 // OpenStatusList checks a status list token as of a time, and returns a source
-// for the entries of its list alone.
-func OpenStatusList(ctx context.Context, token string, a *signing.Anchors, v *signing.Verifier, at time.Time) (StatusSource, error) {
+// for the entries of its list alone. A list whose key was revoked says nothing.
+func (v *CredentialVerifier) OpenStatusList(ctx context.Context, token string, at time.Time) (StatusSource, error) {
 	var chainErr error
 	_, payload, err := signing.Verify(ctx, token, signing.Expectation{
-		Typ: signing.TypStatusList, Max: maxStatusToken, Verifier: v,
+		Typ: signing.TypStatusList, Max: maxStatusToken, Verifier: v.Signatures,
 		Key: func(h signing.Header) (crypto.PublicKey, error) {
-			leaf, err := a.Verify(ctx, v, h.X5C, at)
+			leaf, err := v.Anchors.Verify(ctx, v.Signatures, h.X5C, at)
+			if err == nil {
+				err = v.listKey(ctx, leaf)
+			}
 			if err != nil {
 				chainErr = err
 				return nil, err
-			}
-			if leaf.Profile != signing.ProfileStatus {
-				return nil, errors.New("the certificate is not one of a status key")
 			}
 			return leaf.PublicKey, nil
 		},
@@ -264,6 +270,8 @@ func OpenStatusList(ctx context.Context, token string, a *signing.Anchors, v *si
 	switch {
 	case c.List.Bits != statusBits || c.Subject == "":
 		return nil, errors.New("status list: not one of two bits an entry with a subject")
+	case c.IssuedAt <= 0 || c.TTL <= 0 || c.Expires-c.IssuedAt > int64(statusLife/time.Second):
+		return nil, errors.New("status list: without a time of issue or to live, or made for more than a day")
 	case c.IssuedAt > at.Add(clockSkew).Unix():
 		return nil, errors.New("status list: issued in the future")
 	case c.Expires <= at.Unix():
@@ -278,10 +286,28 @@ func OpenStatusList(ctx context.Context, token string, a *signing.Anchors, v *si
 			return 0, errors.New("this is another status list")
 		}
 		if index < 0 || index/4 >= len(packed) {
-			return 0, errors.New("the status list has no such entry")
+			return 0, errStatusIndex
 		}
 		return StatusValue(packed[index/4] >> (index % 4 * statusBits) & 3), nil
 	}, nil
+}
+
+// listKey checks that a certificate is one of a status key, and not revoked.
+func (v *CredentialVerifier) listKey(ctx context.Context, leaf *signing.Certificate) error {
+	if leaf.Profile != signing.ProfileStatus {
+		return errors.New("the certificate is not one of a status key")
+	}
+	if v.Revoked == nil {
+		return nil
+	}
+	reason, _, revoked, err := v.Revoked(ctx, leaf.Raw)
+	switch {
+	case err != nil:
+		return fmt.Errorf("whether its certificate was revoked: %w", err)
+	case revoked:
+		return fmt.Errorf("its certificate was revoked (%s): fetch a new one", reason)
+	}
+	return nil
 }
 
 func inflate(list string) ([]byte, error) {

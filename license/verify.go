@@ -62,43 +62,13 @@ type Verification struct {
 	License   *Presented `json:"license,omitempty" doc:"what the license says; absent when the signature failed or is unknown"`
 }
 
-// Presented is what a verified credential discloses. When the license was
-// verified by its identifier, holders are masked and fields are absent.
-type Presented struct {
-	TypeCode    TypeCode          `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	TypeName    string            `json:"type_name" doc:"the type's name"`
-	TypeVersion int               `json:"type_version" doc:"the version of the type's definition"`
-	Version     int               `json:"version" doc:"the version of the license"`
-	Authority   PresentedBy       `json:"authority" doc:"the department that issued it"`
-	Origin      Origin            `json:"origin" doc:"authority: issued by it; collected: taken over from elsewhere and attested by the registry" enum:"authority,collected"`
-	TrustGrade  TrustGrade        `json:"trust_grade" doc:"A made by the authority, B checked against the original, C uploaded by the user, D made by the user" enum:"A,B,C,D"`
-	ValidFrom   party.Date        `json:"valid_from" doc:"the first day of validity"`
-	ValidUntil  party.Date        `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期"`
-	Identifier  string            `json:"identifier,omitempty" doc:"if disclosed"`
-	Number      string            `json:"number,omitempty" doc:"if disclosed"`
-	AreaCode    string            `json:"area_code,omitempty" doc:"if disclosed"`
-	Holders     []PresentedHolder `json:"holders,omitempty" doc:"as far as disclosed; masked when verified by identifier"`
-	Fields      map[string]any    `json:"fields,omitempty" doc:"the face fields that were disclosed; absent when verified by identifier"`
-	Withheld    int               `json:"withheld" doc:"how many parts were withheld"`
-}
-
-// PresentedBy is the authority as the credential names it.
-type PresentedBy struct {
-	Code party.USCC `json:"code" doc:"unified social credit code"`
-	Name string     `json:"name" doc:"the department's name when the license was signed"`
-}
-
-// PresentedHolder is a holder as far as it was disclosed.
-type PresentedHolder struct {
-	Name     string         `json:"name,omitempty" doc:"if disclosed"`
-	CodeType party.CodeType `json:"code_type,omitempty" doc:"if disclosed"`
-	Code     string         `json:"code,omitempty" doc:"if disclosed"`
-	Role     string         `json:"role,omitempty" doc:"if disclosed"`
-}
-
 // StatusSource tells the value of an entry of the status list at uri. An error
 // leaves the status unknown.
 type StatusSource func(ctx context.Context, uri string, index int) (StatusValue, error)
+
+// RevocationSource reports whether a certificate (DER) was revoked, why (RFC 5280
+// section 5.3.1) and from when. An error leaves it unknown.
+type RevocationSource func(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error)
 
 // CredentialVerifier checks credentials against trust anchors, in the registry
 // and offline alike.
@@ -106,9 +76,10 @@ type CredentialVerifier struct {
 	Anchors    *signing.Anchors
 	Signatures *signing.Verifier
 	Status     StatusSource // nil: the status stays unknown
-	// Revoked reports whether a certificate (DER) was revoked, why (RFC 5280
-	// 5.3.1) and from when. Nil: revocation is not checked.
-	Revoked func(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error)
+	// Revoked tells of revoked certificates. Nil: whether one was revoked stays
+	// unknown, and the verdict indeterminate, unless RevocationWaived.
+	Revoked          RevocationSource
+	RevocationWaived bool // whoever verifies does without, and answers for it
 }
 
 // clockSkew is how far another's clock may be ahead of ours.
@@ -124,6 +95,7 @@ const maxCredential = 128 << 10
 type verification struct {
 	v       *CredentialVerifier
 	at      time.Time
+	binding Binding
 	results [len(checkOrder)]Check
 	token   *sdjwt.Token
 	payload *sdjwt.Payload
@@ -152,7 +124,14 @@ func (c *verification) passed(n CheckName) bool { return c.check(n).Result == Pa
 // period, the status, and that nothing disclosed was altered. A check that
 // another one's failure left without ground is skipped.
 func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
-	c := &verification{v: v, at: at}
+	return v.VerifyBound(ctx, credential, Binding{}, at)
+}
+
+// VerifyBound is [CredentialVerifier.Verify] for a verifier who asked for a key
+// binding: that it is there, made for this audience and nonce, and lately, is
+// then a check like the others.
+func (v *CredentialVerifier) VerifyBound(ctx context.Context, credential string, b Binding, at time.Time) Verification {
+	c := &verification{v: v, at: at, binding: b}
 	if c.format(credential) {
 		c.signature(ctx)
 		if c.trusted() {
@@ -161,7 +140,7 @@ func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at t
 		c.authority(ctx)
 		c.period()
 		c.status(ctx)
-		c.holder()
+		c.holder(ctx)
 	}
 	return c.answer()
 }
@@ -211,9 +190,13 @@ func (c *verification) signature(ctx context.Context) {
 		Typ: signing.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
 	})
 	if c.leaf != nil {
-		c.set(CheckChain, Pass, "chain_trusted")
-		if c.v.Revoked == nil {
-			c.set(CheckChain, Pass, "revocation_not_checked")
+		switch {
+		case c.v.Revoked != nil:
+			c.set(CheckChain, Pass, "chain_trusted")
+		case c.v.RevocationWaived:
+			c.set(CheckChain, Pass, "revocation_waived")
+		default:
+			c.set(CheckChain, Unknown, "revocation_not_checked")
 		}
 	}
 	if chain, ok := errors.AsType[*signing.ChainError](err); ok {
@@ -240,8 +223,12 @@ func (c *verification) signature(ctx context.Context) {
 			c.set(CheckIntegrity, Fail, e.Reason)
 			return
 		}
-		if !good || claims.vct != vctPrefix+string(claims.typeCode) {
-			c.set(CheckFormat, Fail, "claims_malformed")
+		reason := claims.conforms()
+		if !good {
+			reason = "claims_malformed"
+		}
+		if reason != "" {
+			c.set(CheckFormat, Fail, reason)
 			return
 		}
 		c.claims = claims
@@ -272,6 +259,9 @@ func (c *verification) integrity() {
 		return
 	}
 	c.resolved = resolved
+	if reason := c.claims.agreed(resolved.Claims); reason != "" {
+		c.set(CheckFormat, Fail, reason)
+	}
 	if resolved.Withheld > 0 {
 		c.set(CheckIntegrity, Pass, "fields_withheld")
 		return
@@ -302,13 +292,16 @@ func (c *verification) authority(ctx context.Context) {
 	switch {
 	case err != nil:
 		c.set(CheckChain, Unknown, "revocation_unavailable")
-	case revoked && reason == "keyCompromise":
+	case revoked && slices.Contains(compromised, reason):
 		// No trusted timestamp says that the signature is older than the theft.
 		c.set(CheckChain, Fail, "key_compromised")
 	case revoked && !l.issued().Before(from):
 		c.set(CheckChain, Fail, "certificate_revoked")
 	}
 }
+
+// compromised are the reasons for which nothing that a key signed is believed.
+var compromised = []string{"keyCompromise", "cACompromise", "aACompromise"}
 
 // period checks the dates: civil days in UTC+8, the last one included.
 func (c *verification) period() {
@@ -321,7 +314,7 @@ func (c *verification) period() {
 	if err == nil && l.validUntil != "" {
 		until, err = party.ParseDate(l.validUntil)
 	}
-	if err != nil || l.notBefore != from.Start().Unix() ||
+	if err != nil || *l.notBefore != from.Start().Unix() || !until.IsZero() && until.Before(from) ||
 		!until.IsZero() && (l.expires == nil || *l.expires != until.End().Unix()) || until.IsZero() && l.expires != nil {
 		c.set(CheckPeriod, Fail, "period_contradictory")
 		return
@@ -348,7 +341,7 @@ func (c *verification) status(ctx context.Context) {
 	}
 	l := &c.claims
 	switch {
-	case l.statusIndex == nil || l.statusURI == "":
+	case !l.status:
 		c.set(CheckStatus, Fail, "status_missing")
 		return
 	case c.v.Status == nil:
@@ -357,6 +350,9 @@ func (c *verification) status(ctx context.Context) {
 	}
 	value, err := c.v.Status(ctx, l.statusURI, int(*l.statusIndex))
 	switch {
+	case errors.Is(err, errStatusIndex):
+		// Token Status List, section 8.3: such a credential is to be rejected.
+		c.set(CheckStatus, Fail, "status_index")
 	case err != nil:
 		c.set(CheckStatus, Unknown, "status_unavailable")
 	case value == StatusValid:
@@ -370,14 +366,6 @@ func (c *verification) status(ctx context.Context) {
 	}
 }
 
-// holder says that who shows the license was not checked: that takes a key
-// binding made for a verifier's own audience and nonce.
-func (c *verification) holder() {
-	if c.token.KeyBinding != "" {
-		c.set(CheckHolder, Skipped, "key_binding_not_checked")
-	}
-}
-
 // answer reports all checks in order and draws the verdict.
 func (c *verification) answer() Verification {
 	out := Verification{Verdict: Valid, CheckedAt: c.at.UTC().Truncate(time.Second), Checks: make([]Check, 0, len(checkOrder))}
@@ -385,9 +373,6 @@ func (c *verification) answer() Verification {
 		check := c.results[i]
 		if check.Name == "" {
 			check = Check{n, Skipped, "not_reached"}
-			if n == CheckHolder {
-				check.Reason = "no_key_binding"
-			}
 		}
 		switch {
 		case check.Result == Fail:
@@ -397,35 +382,8 @@ func (c *verification) answer() Verification {
 		}
 		out.Checks = append(out.Checks, check)
 	}
-	if c.trusted() && c.passed(CheckChain) && c.passed(CheckIntegrity) {
+	if c.trusted() && c.check(CheckChain).Result != Fail && c.passed(CheckFormat) && c.passed(CheckIntegrity) {
 		out.License = c.presented()
 	}
 	return out
-}
-
-// presented returns what the credential discloses.
-func (c *verification) presented() *Presented {
-	l := &c.claims
-	p := &Presented{
-		TypeCode: l.typeCode, TypeName: l.typeName, TypeVersion: l.typeVersion, Version: l.version,
-		Authority: l.authority, Origin: l.origin, TrustGrade: l.trustGrade,
-		ValidFrom: c.from, ValidUntil: c.until, Withheld: c.resolved.Withheld,
-	}
-	claims := c.resolved.Claims
-	p.Identifier, _ = claims["identifier"].(string)
-	p.Number, _ = claims["number"].(string)
-	p.AreaCode, _ = claims["area_code"].(string)
-	p.Fields, _ = claims["fields"].(map[string]any)
-	holders, _ := claims["holders"].([]any)
-	for _, h := range holders {
-		m, _ := h.(map[string]any)
-		var ph PresentedHolder
-		ph.Name, _ = m["name"].(string)
-		ph.Code, _ = m["code"].(string)
-		ph.Role, _ = m["role"].(string)
-		t, _ := m["code_type"].(string)
-		ph.CodeType = party.CodeType(t)
-		p.Holders = append(p.Holders, ph)
-	}
-	return p
 }

@@ -39,7 +39,7 @@ func TestVerifyMalformedClaims(t *testing.T) {
 	tests := map[string]struct{ credential, failed, chain string }{
 		"a claim of another type":          {wrong, "format claims_malformed", "chain_trusted"},
 		"a claim of another type, forged":  {forged(wrong), "signature token_signature", "chain_trusted"},
-		"vct of another type code":         {sign(fmt.Sprintf(`{"iat":%d,"vct":"urn:yizheng:license:x","type_code":"y"}`, now)), "format claims_malformed", "chain_trusted"},
+		"vct of another type code":         {sign(fmt.Sprintf(`{"iat":%d,"vct":"urn:yizheng:license:x","type_code":"y"}`, now)), "format claims_missing", "chain_trusted"},
 		"no iat":                           {sign(`{"version":1}`), "format token_key", "not_reached"},
 		"iat a text":                       {sign(fmt.Sprintf(`{"iat":"%d"}`, now)), "format token_key", "not_reached"},
 		"iat null":                         {sign(`{"iat":null}`), "format token_key", "not_reached"},

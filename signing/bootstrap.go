@@ -53,12 +53,18 @@ func (c InstallationConfig) bootstrap(ctx context.Context, now time.Time) error 
 	if err := c.recordRoot(ctx, ca, now); err != nil {
 		return fmt.Errorf("recording the root: %w", err)
 	}
+	if c.PublicURL != "" {
+		ca.ListURL = c.PublicURL + RevocationListPath(rootID)
+	}
 	maker := keyMaker{keys: keys, ca: ca}
 	registry := Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
 	for _, p := range append([]Purpose{PurposeMaster, PurposeData, PurposeLookup}, signingPurposes...) {
 		if err := c.ensureKey(ctx, maker, p, registry, now); err != nil {
 			return fmt.Errorf("making the first %s key: %w", p, err)
 		}
+	}
+	if err := c.firstRevocationList(ctx, ca, now); err != nil {
+		return err
 	}
 	if err := removeFile(c.path(unfinishedName)); err != nil {
 		return err
@@ -109,6 +115,23 @@ func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
 		return nil, err
 	}
 	return ca, nil
+}
+
+// firstRevocationList publishes a list while the root is at hand, unless one is there.
+func (c InstallationConfig) firstRevocationList(ctx context.Context, ca *CA, now time.Time) error {
+	if c.Lists == nil {
+		return nil
+	}
+	_, err := c.Lists.LoadRevocationList(ctx, rootID)
+	if !errors.Is(err, ErrNoList) {
+		return err
+	}
+	records, err := c.Records.ListKeys(ctx, PurposeRoot)
+	if err != nil {
+		return err
+	}
+	_, err = c.publishRevocationList(ctx, ca, records, RevocationListLife, now)
+	return err
 }
 
 func (c InstallationConfig) recordRoot(ctx context.Context, ca *CA, now time.Time) error {

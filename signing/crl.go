@@ -26,6 +26,7 @@ type RevocationList struct {
 	ThisUpdate time.Time
 	NextUpdate time.Time // when it is out of date
 	Entries    []Revocation
+	Raw        []byte // DER
 }
 
 // reasonCodes are the names of CRLReason by code. 7 is not used, and 8
@@ -96,7 +97,7 @@ func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v
 	if err := v.Verify(ctx, issuer.PublicKey, parsed.RawTBSRevocationList, parsed.Signature); err != nil {
 		return nil, fmt.Errorf("revocation list: %w", err)
 	}
-	list := &RevocationList{Number: parsed.Number, ThisUpdate: parsed.ThisUpdate, NextUpdate: parsed.NextUpdate}
+	list := &RevocationList{Number: parsed.Number, ThisUpdate: parsed.ThisUpdate, NextUpdate: parsed.NextUpdate, Raw: der}
 	for _, e := range parsed.Extensions {
 		if e.Critical {
 			return nil, fmt.Errorf("revocation list: critical extension %v is not understood", e.Id)

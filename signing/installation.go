@@ -35,7 +35,7 @@ type Installation struct {
 	anchors  *Anchors
 }
 
-// InstallationConfig says what OpenInstallation needs. All but the last three
+// InstallationConfig says what OpenInstallation needs. All but the last five
 // fields are required.
 type InstallationConfig struct {
 	Dir          string
@@ -46,6 +46,9 @@ type InstallationConfig struct {
 	PassphraseFile     string       // of Dir/keys; default Dir/keys.pass, made on the first start
 	RootPassphraseFile string       // of Dir/root; default Dir/root.pass, made on the first start
 	Log                *slog.Logger // default: discards
+
+	Lists     RevocationLists // nil: no revocation lists are kept
+	PublicURL string          // where those are served; empty: certificates made at the first start name no place
 }
 
 const (

@@ -21,7 +21,9 @@ import (
 const registryUSCC = "11990000MB0000000X"
 
 func installationConfig(dir string, records Records) InstallationConfig {
-	return InstallationConfig{Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: registryUSCC}
+	lists, _ := records.(RevocationLists)
+	return InstallationConfig{Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: registryUSCC,
+		Lists: lists, PublicURL: "https://license.example.gov"}
 }
 
 func newInstallation(t testing.TB) (*Installation, *memoryRecords) {

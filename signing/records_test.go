@@ -16,10 +16,40 @@ type memoryRecords struct {
 	mu            sync.Mutex
 	keys          map[KeyID]KeyRecord
 	lists         int // how often ListKeys was called
+	published     map[KeyID]publishedList
 	before, after func(call string) error
 }
 
 func newMemoryRecords() *memoryRecords { return &memoryRecords{keys: map[KeyID]KeyRecord{}} }
+
+type publishedList struct {
+	number int64
+	der    []byte
+}
+
+func (m *memoryRecords) SaveRevocationList(_ context.Context, root KeyID, number int64, der []byte) error {
+	return m.call("save list "+string(root), func() error {
+		if old, ok := m.published[root]; ok && old.number >= number {
+			return ErrConflict
+		}
+		if m.published == nil {
+			m.published = map[KeyID]publishedList{}
+		}
+		m.published[root] = publishedList{number, der}
+		return nil
+	})
+}
+
+func (m *memoryRecords) LoadRevocationList(_ context.Context, root KeyID) (der []byte, err error) {
+	err = m.call("load list "+string(root), func() error {
+		list, ok := m.published[root]
+		if der = list.der; !ok {
+			return ErrNoList
+		}
+		return nil
+	})
+	return der, err
+}
 
 func (m *memoryRecords) call(name string, do func() error) error {
 	m.mu.Lock()

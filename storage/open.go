@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"yizheng.internal/signing"
 	"yizheng.internal/storage/postgres"
 	"yizheng.internal/storage/sqlite"
 )
@@ -95,7 +94,7 @@ type sqliteDatabase struct{ db *sqlite.DB }
 
 func (d sqliteDatabase) Licenses() Licenses            { return d.db.Licenses() }
 func (d sqliteDatabase) Provider() Provider            { return d.db.Provider() }
-func (d sqliteDatabase) Keys() signing.Records         { return d.db.Keys() }
+func (d sqliteDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d sqliteDatabase) Admin() Admin                  { return d.db }
 func (d sqliteDatabase) Run(ctx context.Context) error { return d.db.Run(ctx) }
 func (d sqliteDatabase) Close() error                  { return d.db.Close() }
@@ -104,7 +103,7 @@ type postgresDatabase struct{ db *postgres.DB }
 
 func (d postgresDatabase) Licenses() Licenses            { return d.db.Licenses() }
 func (d postgresDatabase) Provider() Provider            { return d.db.Provider() }
-func (d postgresDatabase) Keys() signing.Records         { return d.db.Keys() }
+func (d postgresDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d postgresDatabase) Admin() Admin                  { return d.db }
 func (d postgresDatabase) Run(ctx context.Context) error { return d.db.Run(ctx) }
 func (d postgresDatabase) Close() error                  { return d.db.Close() }

@@ -15,7 +15,7 @@ import (
 type Database interface {
 	Licenses() Licenses
 	Provider() Provider
-	Keys() signing.Records
+	Keys() Keys
 	Admin() Admin
 	// Run does what the database needs from time to time until ctx ends, and
 	// returns its error: it forgets what is over, and makes the next months'
@@ -50,6 +50,12 @@ type Provider interface {
 	identity.Participants
 	identity.Parties
 	identity.Accounts
+}
+
+// Keys is what package signing needs stored.
+type Keys interface {
+	signing.Records
+	signing.RevocationLists
 }
 
 // Admin is what operators need of a database.

@@ -320,7 +320,7 @@ func (s *statusLists) source(ctx context.Context, credential string) (license.St
 	if err != nil {
 		return nil, err
 	}
-	source, err := license.OpenStatusList(ctx, string(r.body), s.anchors, signing.NewVerifier(signing.VerifierConfig{}), time.Now())
+	source, err := (&license.CredentialVerifier{Anchors: s.anchors, Signatures: signing.NewVerifier(signing.VerifierConfig{})}).OpenStatusList(ctx, string(r.body), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", r, err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 )
 
 // demoCmd has no settings: a demo must never begin in a directory that the
@@ -194,7 +193,7 @@ func demoSamples(ctx context.Context, in *installation, samples samples, city *c
 	if earlier.Issuer != "" {
 		return earlier, nil
 	}
-	ca, err := signing.OpenRoot(filepath.Join(in.settings.Data, "root"), "")
+	ca, err := in.openRoot(ctx, root{})
 	if err != nil {
 		return demoFacts{}, err
 	}

@@ -185,6 +185,7 @@ func (e *examination) installation(p *process) {
 		return
 	}
 	e.ok("configuration", "the installation is bound to %s", in.url)
+	e.trust(p.ctx, in)
 }
 
 // redis looks at the store for what may be lost.

@@ -137,7 +137,7 @@ func (c *keyRotateCmd) certifier(ctx context.Context, in *installation, purpose 
 	if err != nil || next != nil {
 		return nil, err
 	}
-	return c.root.open(c.Data)
+	return in.openRoot(ctx, c.root)
 }
 
 // next returns the ring's next key, or nil.
@@ -265,6 +265,9 @@ func (c *keyRevokeCmd) Run(p *process) error {
 		return err
 	}
 	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRevoked)
+	if len(k.Chain) > 0 {
+		fmt.Fprintln(p.out, "Next: yizheng crl publish, with the root: verifiers without a network learn of it from nowhere else")
+	}
 	if k.Purpose != signing.PurposeLookup {
 		return nil
 	}

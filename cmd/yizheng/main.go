@@ -36,6 +36,7 @@ type commands struct {
 	Type        typeCmd        `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
 	Item        itemCmd        `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
 	Key         keyCmd         `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
+	CRL         crlCmd         `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`

@@ -60,7 +60,7 @@ func (in *installation) openKeys(ctx context.Context) error {
 	}
 	in.keys, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
 		Dir: in.settings.Data, Records: in.db.Keys(), PassphraseFile: in.settings.PassphraseFile,
-		RegistryName: name, RegistryUSCC: code, Log: in.log,
+		RegistryName: name, RegistryUSCC: code, Log: in.log, Lists: in.db.Keys(), PublicURL: in.url,
 	}, time.Now())
 	return err
 }

@@ -50,7 +50,7 @@ func (c *participantAddCmd) Run(p *process) error {
 	var ca *signing.CA
 	if class == identity.Government {
 		// First, as a participant without a key is of no use.
-		if ca, err = c.root.open(c.Data); err != nil {
+		if ca, err = in.openRoot(p.ctx, c.root); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ var demoOnce sync.Once
 //	withheld.sdjwt      residence without some disclosures
 //	tampered.sdjwt      residence with an altered signature
 //	anchors.pem, other.pem   the demo's root, and another one
-//	status.jwt
+//	status.jwt, root.crl
 func demoDirectory(t *testing.T) (dir string, err error) {
 	dir = filepath.Join(buildDir, "demo")
 	demoOnce.Do(func() { err = makeDemoDirectory(t, dir) })
@@ -119,7 +119,7 @@ func makeDemoDirectory(t *testing.T, dir string) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{"anchors.pem": "/v1/trust/anchors", "status.jwt": "/v1/trust/status-lists/1"}
+	files := map[string]string{"anchors.pem": "/v1/trust/anchors", "status.jwt": "/v1/trust/status-lists/1", "root.crl": "/v1/trust/crl/root-1.crl"}
 	for name, path := range files {
 		if err := download(s.BaseURL+path, filepath.Join(dir, name)); err != nil {
 			return err

@@ -92,7 +92,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		return err
 	}
 	c.warn(s.log, s.admin.Addr())
-	if s.in, err = c.install(ctx, s.log); err != nil {
+	if s.in, err = c.install(ctx, s.log, url); err != nil {
 		return err
 	}
 	s.in.outside = o
@@ -105,7 +105,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
 		Identity: s.in.people, Ephemeral: s.in.kept,
-		Anchors: s.in.keys.Anchors(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
+		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
 		Log: s.log, Step: s.in.step,
 	})
 	return err
@@ -162,7 +162,7 @@ func (c *serveCmd) warn(log *slog.Logger, admin net.Addr) {
 
 // install opens the installation that is to be served: the database, brought
 // up to date, and the keys.
-func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (*installation, error) {
+func (c *serveCmd) install(ctx context.Context, log *slog.Logger, url string) (*installation, error) {
 	// SQLite's file lies in it by default, so it must be there first.
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, err
@@ -171,6 +171,7 @@ func (c *serveCmd) install(ctx context.Context, log *slog.Logger) (*installation
 	if err != nil {
 		return nil, err
 	}
+	in.url = url
 	if err := c.furnish(ctx, in); err != nil {
 		return nil, errors.Join(err, in.close())
 	}

@@ -118,8 +118,10 @@ func TestVerdictText(t *testing.T) {
 	check := func(n license.CheckName, r license.Result) license.Check { return license.Check{Name: n, Result: r} }
 	for want, v := range map[string]license.Verification{
 		"有效": {Verdict: license.Valid}, "无效": {Verdict: license.Invalid, Checks: []license.Check{check(license.CheckStatus, license.Unknown)}},
-		"签名真实，状态未核实": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Pass), check(license.CheckStatus, license.Unknown)}},
-		"无法确定":       {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Unknown), check(license.CheckStatus, license.Skipped)}},
+		"签名真实，状态未核实":        {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Pass), check(license.CheckStatus, license.Unknown)}},
+		"签名真实，证书是否吊销未核实":    {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckChain, license.Unknown)}},
+		"签名真实，证书是否吊销及状态未核实": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckChain, license.Unknown), check(license.CheckStatus, license.Unknown)}},
+		"无法确定": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Unknown), check(license.CheckStatus, license.Skipped)}},
 	} {
 		if got := verdictText(v); got != want {
 			t.Errorf("%+v: %s, want %s", v, got, want)

@@ -18,10 +18,15 @@ import (
 )
 
 type verifyCmd struct {
-	File       string `arg:"" help:"File with the credential (an SD-JWT), or - for standard input."`
-	Trust      string `required:"" help:"Trust anchors, PEM: GET /v1/trust/anchors, compared with what the operator published elsewhere." placeholder:"FILE"`
-	StatusList string `help:"Status list that the credential names: GET /v1/trust/status-lists/{n}. Without it the status stays unknown." placeholder:"FILE"`
-	JSON       bool   `name:"json" help:"Print JSON, as POST /v1/verify answers."`
+	File              string        `arg:"" help:"File with the credential (an SD-JWT), or - for standard input."`
+	Trust             string        `required:"" help:"Trust anchors, PEM: GET /v1/trust/anchors, compared with what the operator published elsewhere." placeholder:"FILE"`
+	StatusList        string        `help:"Status list that the credential names: GET /v1/trust/status-lists/{n}. Without it the status stays unknown." placeholder:"FILE"`
+	CRL               []string      `name:"crl" sep:"none" help:"The root's revocation list: GET /v1/trust/crl/root-1.crl. Without it, it stays unknown whether the signing certificate was revoked. Once for each root." placeholder:"FILE"`
+	NoRevocationCheck bool          `help:"Do without a revocation list: a stolen key that was revoked is not found out. The check chain then passes as revocation_waived."`
+	Audience          string        `help:"Your client id: the credential must have been released to it. With --nonce." placeholder:"CLIENT"`
+	Nonce             string        `help:"The nonce that you sent for this reading. With --audience." placeholder:"NONCE"`
+	BindingAge        time.Duration `help:"How long ago the release may be, with --audience and --nonce." default:"5m"`
+	JSON              bool          `name:"json" help:"Print JSON, as POST /v1/verify answers."`
 }
 
 // Limits of what is read, in bytes. The verifier has its own below them.
@@ -29,16 +34,22 @@ const (
 	maxCredentialFile = 1 << 20
 	maxAnchorsFile    = 64 << 10
 	maxStatusFile     = 8 << 20
+	maxListFile       = 8 << 20
 )
 
 // Run verifies the credential. Its error carries the exit code.
 func (c *verifyCmd) Run(p *process) error {
-	v, problem, err := c.verify(p)
+	switch {
+	case (c.Audience == "") != (c.Nonce == ""):
+		return usage("--audience and --nonce are given together")
+	case c.NoRevocationCheck && len(c.CRL) > 0:
+		return usage("either --crl or --no-revocation-check")
+	case c.BindingAge <= 0:
+		return usage("--binding-age is more than nothing")
+	}
+	v, err := c.verify(p)
 	if err != nil {
 		return err
-	}
-	if problem != nil {
-		fmt.Fprintf(p.err, "yizheng: 状态列表不可用 the status list is of no use: %v\n", problem)
 	}
 	if c.JSON {
 		err = printJSON(p.out, v)
@@ -56,35 +67,74 @@ func (c *verifyCmd) Run(p *process) error {
 	return nil
 }
 
-// verify runs the checks. problem says why the status list doesn't count.
-func (c *verifyCmd) verify(p *process) (v license.Verification, problem, err error) {
+// verify runs the checks. What is wrong with a list is said on standard error: one
+// that can't be believed says nothing, neither good nor bad.
+func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
 	credential, err := readInput(p, c.File, maxCredentialFile)
 	if err != nil {
-		return v, nil, err
+		return v, err
 	}
 	pem, err := readInput(p, c.Trust, maxAnchorsFile)
 	if err != nil {
-		return v, nil, err
+		return v, err
 	}
 	anchors, err := signing.ParseAnchors(pem)
 	if err != nil {
-		return v, nil, usage("--trust %s: %w", c.Trust, err)
+		return v, usage("--trust %s: %w", c.Trust, err)
 	}
 	now := time.Now()
-	signatures := signing.NewVerifier(signing.VerifierConfig{})
-	verifier := license.CredentialVerifier{Anchors: anchors, Signatures: signatures}
-	if c.StatusList != "" {
-		token, err := readInput(p, c.StatusList, maxStatusFile)
-		if err != nil {
-			return v, nil, err
-		}
-		verifier.Status, problem = license.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), anchors, signatures, now)
-		if problem != nil {
-			// A list that can't be believed says nothing: neither good nor bad.
-			verifier.Status = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
-		}
+	verifier := license.CredentialVerifier{
+		Anchors: anchors, Signatures: signing.NewVerifier(signing.VerifierConfig{}), RevocationWaived: c.NoRevocationCheck,
 	}
-	return verifier.Verify(p.ctx, strings.TrimSpace(string(credential)), now), problem, nil
+	if err := c.revocation(p, &verifier, now); err != nil {
+		return v, err
+	}
+	if err := c.status(p, &verifier, now); err != nil {
+		return v, err
+	}
+	binding := license.Binding{Audience: c.Audience, Nonce: c.Nonce, MaxAge: c.BindingAge}
+	return verifier.VerifyBound(p.ctx, strings.TrimSpace(string(credential)), binding, now), nil
+}
+
+// revocation reads the revocation lists, if any were given.
+func (c *verifyCmd) revocation(p *process, v *license.CredentialVerifier, now time.Time) error {
+	if len(c.CRL) == 0 {
+		return nil
+	}
+	var files [][]byte
+	for _, name := range c.CRL {
+		file, err := readInput(p, name, maxListFile)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	lists, problem := v.Anchors.RevocationLists(p.ctx, v.Signatures, now, files...)
+	if problem != nil {
+		fmt.Fprintf(p.err, "yizheng: 证书吊销列表不可用 the revocation list is of no use: %v\n", problem)
+		v.Revoked = func(context.Context, []byte) (string, time.Time, bool, error) { return "", time.Time{}, false, problem }
+		return nil
+	}
+	v.Revoked = lists.Revoked
+	return nil
+}
+
+// status reads the status list, if one was given.
+func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.Time) error {
+	if c.StatusList == "" {
+		return nil
+	}
+	token, err := readInput(p, c.StatusList, maxStatusFile)
+	if err != nil {
+		return err
+	}
+	source, problem := v.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), now)
+	if problem != nil {
+		fmt.Fprintf(p.err, "yizheng: 状态列表不可用 the status list is of no use: %v\n", problem)
+		source = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
+	}
+	v.Status = source
+	return nil
 }
 
 // showVerification prints a verification for people.
@@ -118,6 +168,10 @@ func verdictText(v license.Verification) string {
 		return "无效"
 	case slices.Equal(unknown, []license.CheckName{license.CheckStatus}):
 		return "签名真实，状态未核实"
+	case slices.Equal(unknown, []license.CheckName{license.CheckChain}):
+		return "签名真实，证书是否吊销未核实"
+	case slices.Equal(unknown, []license.CheckName{license.CheckChain, license.CheckStatus}):
+		return "签名真实，证书是否吊销及状态未核实"
 	}
 	return "无法确定"
 }
@@ -136,6 +190,7 @@ func showLicense(b *strings.Builder, l *license.Presented) {
 	line("证照类型", fmt.Sprintf("%s（%s，第 %d 版）", l.TypeName, l.TypeCode, l.TypeVersion))
 	line("颁发机构", fmt.Sprintf("%s（%s）", l.Authority.Name, l.Authority.Code))
 	line("证照标识", l.Identifier)
+	line("关联证照标识", l.Previous)
 	line("证照编号", l.Number)
 	line("有效期", l.ValidFrom.String()+" 至 "+until)
 	line("证照版本", fmt.Sprint(l.Version))
@@ -144,7 +199,7 @@ func showLicense(b *strings.Builder, l *license.Presented) {
 		line("来源", "归集，由登记系统证明")
 	}
 	for _, h := range l.Holders {
-		line("持证主体", strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role}, func(s string) bool { return s == "" }), " "))
+		line("持证主体", strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role, h.Share}, func(s string) bool { return s == "" }), " "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
 		line("照面信息 "+name, fieldText(l.Fields[name]))

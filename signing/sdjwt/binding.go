@@ -68,35 +68,13 @@ func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce s
 }
 
 // CheckBinding verifies the token's key binding JWT: that it is signed with the
-// key in the claim cnf.jwk (RFC 7800 section 3.2), for this audience and nonce,
-// lately, and over this very token. claims are those that [Token.Resolve]
+// key in the claim cnf.jwk (RFC 7800 section 3.2), over this very token, for this
+// audience and nonce, and lately. claims are those that [Token.Resolve]
 // returned. Errors: *Error, [signing.ErrUndecided].
 func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *signing.Verifier) error {
-	if t.KeyBinding == "" {
-		return &Error{Reason: "binding_missing"}
-	}
-	holder, err := holderKey(claims)
+	c, err := t.binding(ctx, claims, v)
 	if err != nil {
 		return err
-	}
-	_, payload, err := signing.Verify(ctx, t.KeyBinding, signing.Expectation{
-		Typ:      signing.TypKeyBinding,
-		Max:      maxBinding,
-		Key:      func(signing.Header) (crypto.PublicKey, error) { return holder, nil },
-		Verifier: v,
-	})
-	if e, ok := errors.AsType[*signing.TokenError](err); ok {
-		return &Error{Reason: "binding_signature", Err: e}
-	}
-	if err != nil {
-		return err
-	}
-	var c bindingClaims
-	if err := json.Unmarshal(payload, &c); err != nil {
-		return fail("binding_malformed", "a claim is not of its type")
-	}
-	if c.IssuedAt == nil || c.Audience == "" || c.Nonce == "" || c.Hash == "" {
-		return fail("binding_malformed", "one of iat, aud, nonce and sd_hash is missing")
 	}
 	// With nothing expected, nothing is right: an empty expectation is a
 	// caller's mistake that must not open the door.
@@ -106,17 +84,53 @@ func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Bindi
 	if subtle.ConstantTimeCompare([]byte(c.Nonce), []byte(b.Nonce)) != 1 {
 		return &Error{Reason: "binding_nonce"}
 	}
-	if err := b.checkTimes(&c); err != nil {
-		return err
+	return b.checkTimes(c)
+}
+
+// CheckBindingSignature verifies what can be verified of a key binding JWT by who
+// asked for none: that it is signed with the key in cnf.jwk, and over this very
+// token. Whom it was made for, and when, is not looked at.
+func (t *Token) CheckBindingSignature(ctx context.Context, claims map[string]any, v *signing.Verifier) error {
+	_, err := t.binding(ctx, claims, v)
+	return err
+}
+
+// binding verifies the signature, the form and the hash of the key binding JWT.
+func (t *Token) binding(ctx context.Context, claims map[string]any, v *signing.Verifier) (*bindingClaims, error) {
+	if t.KeyBinding == "" {
+		return nil, &Error{Reason: "binding_missing"}
+	}
+	holder, err := holderKey(claims)
+	if err != nil {
+		return nil, err
+	}
+	_, payload, err := signing.Verify(ctx, t.KeyBinding, signing.Expectation{
+		Typ:      signing.TypKeyBinding,
+		Max:      maxBinding,
+		Key:      func(signing.Header) (crypto.PublicKey, error) { return holder, nil },
+		Verifier: v,
+	})
+	if e, ok := errors.AsType[*signing.TokenError](err); ok {
+		return nil, &Error{Reason: "binding_signature", Err: e}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c bindingClaims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return nil, fail("binding_malformed", "a claim is not of its type")
+	}
+	if c.IssuedAt == nil || c.Audience == "" || c.Nonce == "" || c.Hash == "" {
+		return nil, fail("binding_malformed", "one of iat, aud, nonce and sd_hash is missing")
 	}
 	hash, err := t.hash()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Hash != t.sdHash(hash) {
-		return &Error{Reason: "binding_hash"}
+		return nil, &Error{Reason: "binding_hash"}
 	}
-	return nil
+	return &c, nil
 }
 
 // checkTimes checks that the binding was made lately. It compares seconds as

@@ -15,29 +15,30 @@ import (
 	"yizheng.internal/storage/storagetest"
 )
 
-func TestLicenses(t *testing.T)       { t.Parallel(); storagetest.Licenses(t, open) }
-func TestTypes(t *testing.T)          { t.Parallel(); storagetest.Types(t, open) }
-func TestStatusLists(t *testing.T)    { t.Parallel(); storagetest.StatusLists(t, open) }
-func TestEvents(t *testing.T)         { t.Parallel(); storagetest.Events(t, open) }
-func TestLookups(t *testing.T)        { t.Parallel(); storagetest.Lookups(t, open) }
-func TestSettings(t *testing.T)       { t.Parallel(); storagetest.Settings(t, open) }
-func TestItems(t *testing.T)          { t.Parallel(); storagetest.Items(t, open) }
-func TestGrants(t *testing.T)         { t.Parallel(); storagetest.Grants(t, open) }
-func TestUses(t *testing.T)           { t.Parallel(); storagetest.Uses(t, open) }
-func TestPartyKeys(t *testing.T)      { t.Parallel(); storagetest.PartyKeys(t, open) }
-func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
-func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
-func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }
-func TestSessions(t *testing.T)       { t.Parallel(); storagetest.Sessions(t, open) }
-func TestFamilies(t *testing.T)       { t.Parallel(); storagetest.Families(t, open) }
-func TestSpent(t *testing.T)          { t.Parallel(); storagetest.Spent(t, open) }
-func TestParties(t *testing.T)        { t.Parallel(); storagetest.Parties(t, open) }
-func TestAccounts(t *testing.T)       { t.Parallel(); storagetest.Accounts(t, open) }
-func TestProviderEvents(t *testing.T) { t.Parallel(); storagetest.ProviderEvents(t, open) }
+func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, open) }
+func TestTypes(t *testing.T)           { t.Parallel(); storagetest.Types(t, open) }
+func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, open) }
+func TestEvents(t *testing.T)          { t.Parallel(); storagetest.Events(t, open) }
+func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, open) }
+func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, open) }
+func TestItems(t *testing.T)           { t.Parallel(); storagetest.Items(t, open) }
+func TestGrants(t *testing.T)          { t.Parallel(); storagetest.Grants(t, open) }
+func TestUses(t *testing.T)            { t.Parallel(); storagetest.Uses(t, open) }
+func TestPartyKeys(t *testing.T)       { t.Parallel(); storagetest.PartyKeys(t, open) }
+func TestKeys(t *testing.T)            { t.Parallel(); storagetest.Keys(t, open) }
+func TestRevocationLists(t *testing.T) { t.Parallel(); storagetest.RevocationLists(t, open) }
+func TestClients(t *testing.T)         { t.Parallel(); storagetest.Clients(t, open) }
+func TestParticipants(t *testing.T)    { t.Parallel(); storagetest.Participants(t, open) }
+func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, open) }
+func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, open) }
+func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, open) }
+func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
+func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
+func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
 
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys()}
 }
 
 // openDB opens a database that is closed when the test ends.

@@ -7,29 +7,30 @@ import (
 	"yizheng.internal/storage/storagetest"
 )
 
-func TestLicenses(t *testing.T)       { storagetest.Licenses(t, stores) }
-func TestTypes(t *testing.T)          { storagetest.Types(t, stores) }
-func TestStatusLists(t *testing.T)    { storagetest.StatusLists(t, stores) }
-func TestEvents(t *testing.T)         { storagetest.Events(t, stores) }
-func TestLookups(t *testing.T)        { storagetest.Lookups(t, stores) }
-func TestSettings(t *testing.T)       { storagetest.Settings(t, stores) }
-func TestItems(t *testing.T)          { storagetest.Items(t, stores) }
-func TestGrants(t *testing.T)         { storagetest.Grants(t, stores) }
-func TestUses(t *testing.T)           { storagetest.Uses(t, stores) }
-func TestPartyKeys(t *testing.T)      { storagetest.PartyKeys(t, stores) }
-func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
-func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
-func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }
-func TestSessions(t *testing.T)       { storagetest.Sessions(t, stores) }
-func TestFamilies(t *testing.T)       { storagetest.Families(t, stores) }
-func TestSpent(t *testing.T)          { storagetest.Spent(t, stores) }
-func TestParties(t *testing.T)        { storagetest.Parties(t, stores) }
-func TestAccounts(t *testing.T)       { storagetest.Accounts(t, stores) }
-func TestProviderEvents(t *testing.T) { storagetest.ProviderEvents(t, stores) }
+func TestLicenses(t *testing.T)        { storagetest.Licenses(t, stores) }
+func TestTypes(t *testing.T)           { storagetest.Types(t, stores) }
+func TestStatusLists(t *testing.T)     { storagetest.StatusLists(t, stores) }
+func TestEvents(t *testing.T)          { storagetest.Events(t, stores) }
+func TestLookups(t *testing.T)         { storagetest.Lookups(t, stores) }
+func TestSettings(t *testing.T)        { storagetest.Settings(t, stores) }
+func TestItems(t *testing.T)           { storagetest.Items(t, stores) }
+func TestGrants(t *testing.T)          { storagetest.Grants(t, stores) }
+func TestUses(t *testing.T)            { storagetest.Uses(t, stores) }
+func TestPartyKeys(t *testing.T)       { storagetest.PartyKeys(t, stores) }
+func TestKeys(t *testing.T)            { storagetest.Keys(t, stores) }
+func TestRevocationLists(t *testing.T) { storagetest.RevocationLists(t, stores) }
+func TestClients(t *testing.T)         { storagetest.Clients(t, stores) }
+func TestParticipants(t *testing.T)    { storagetest.Participants(t, stores) }
+func TestSessions(t *testing.T)        { storagetest.Sessions(t, stores) }
+func TestFamilies(t *testing.T)        { storagetest.Families(t, stores) }
+func TestSpent(t *testing.T)           { storagetest.Spent(t, stores) }
+func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
+func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
+func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys()}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

@@ -40,6 +40,7 @@ type Database struct {
 	Licenses LicenseStores
 	Provider ProviderStores
 	Keys     signing.Records
+	Lists    signing.RevocationLists
 }
 
 // LicenseStores is what package license needs stored.

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+const (
+	// listFresh is how long a revocation list is served before the store is asked again.
+	listFresh = 5 * time.Second
+	// listAge is how long others may keep one. A list that is out of date is served
+	// still, as there is no newer one, but not to be kept.
+	listAge = time.Hour
+)
+
+// revocationLists keeps the lists that were read and verified lately, by root.
+type revocationLists struct {
+	mu   sync.Mutex
+	read map[signing.KeyID]readList
+}
+
+type readList struct {
+	der  []byte
+	next time.Time // its nextUpdate
+	at   time.Time
+}
+
+// revocationList serves the newest revocation list of a root, as RFC 5280 section
+// 4.2.1.13 has it.
+func (s *Server) revocationList(c *call) error {
+	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".crl")
+	if !ok || s.c.Lists == nil {
+		return errListUnknown()
+	}
+	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(id))
+	if errors.Is(err, signing.ErrNoKey) || err == nil && k.Purpose != signing.PurposeRoot {
+		return errListUnknown()
+	} else if err != nil {
+		return err
+	}
+	now := time.Now()
+	list, err := s.lists.load(c, k.ID, now)
+	if errors.Is(err, signing.ErrNoList) {
+		return errListUnknown()
+	} else if err != nil {
+		return err
+	}
+	keep := max(0, min(listAge, list.next.Sub(now).Truncate(time.Second)))
+	return c.public(list.der, fmt.Sprintf("public, max-age=%d", int(keep/time.Second)))
+}
+
+func errListUnknown() error {
+	return refuse(http.StatusNotFound, "revocation_list_unknown", "There is no root with this id, or it has published no revocation list.")
+}
+
+// load returns a list, read and verified within the last few seconds: what the
+// root did not sign is not passed on.
+func (l *revocationLists) load(c *call, root signing.KeyID, now time.Time) (readList, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known, ok := l.read[root]; ok && now.Sub(known.at) < listFresh {
+		return known, nil
+	}
+	der, err := c.s.c.Lists.LoadRevocationList(c.ctx(), root)
+	if err != nil {
+		return readList{}, err
+	}
+	verifier := c.s.c.Verifier
+	if verifier == nil {
+		verifier = signing.NewVerifier(signing.VerifierConfig{})
+	}
+	list, err := c.s.c.Anchors.RevocationList(c.ctx(), verifier, der)
+	if err != nil {
+		return readList{}, fmt.Errorf("the stored revocation list of %s: %w", root, err)
+	}
+	if l.read == nil {
+		l.read = map[signing.KeyID]readList{}
+	}
+	l.read[root] = readList{der, list.NextUpdate, now}
+	return l.read[root], nil
+}

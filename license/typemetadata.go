@@ -1,0 +1,124 @@
+package license
+
+import (
+	"cmp"
+	"context"
+)
+
+// TypeMetadata says of a version of a type what SD-JWT VC type metadata says
+// (draft-ietf-oauth-sd-jwt-vc, section "SD-JWT VC Type Metadata"). Its address is
+// the vct of the credentials, and it is for showing them: no verifier here goes by it.
+type TypeMetadata struct {
+	VCT     string          `json:"vct" doc:"the address of this document, which credentials carry as vct"`
+	Name    string          `json:"name" doc:"the type's name"`
+	Display []TypeDisplay   `json:"display" doc:"for people, by language"`
+	Claims  []ClaimMetadata `json:"claims" doc:"the claims of a credential of this type"`
+}
+
+// TypeDisplay names a type in one language.
+type TypeDisplay struct {
+	Locale string `json:"locale" doc:"RFC 5646"`
+	Name   string `json:"name" doc:"the type's name in it"`
+}
+
+// ClaimMetadata says what is known of one claim.
+type ClaimMetadata struct {
+	Path      []any          `json:"path" doc:"where the claim is; null stands for every element of an array"`
+	Display   []ClaimDisplay `json:"display" doc:"for people, by language"`
+	Mandatory bool           `json:"mandatory,omitzero" doc:"every credential of this type has it"`
+	SD        Disclosability `json:"sd" doc:"whether it can be withheld" enum:"always,never"`
+}
+
+// ClaimDisplay labels a claim in one language.
+type ClaimDisplay struct {
+	Locale string `json:"locale" doc:"RFC 5646"`
+	Label  string `json:"label" doc:"the claim's name in it"`
+}
+
+// Disclosability says whether a claim can be withheld.
+type Disclosability string
+
+const (
+	AlwaysSelective Disclosability = "always"
+	NeverSelective  Disclosability = "never"
+)
+
+const (
+	localeChinese = "zh-CN"
+	localeEnglish = "en"
+)
+
+// profileClaims are the claims of the credential profile that mean something to
+// people. Those of fields come from the type.
+var profileClaims = []struct {
+	path        []any
+	zh, en      string
+	mandatory   bool
+	selectively Disclosability
+}{
+	{[]any{"type_code"}, "证照类型代码", "License type code", true, NeverSelective},
+	{[]any{"type_name"}, "证照类型名称", "License type", true, NeverSelective},
+	{[]any{"type_version"}, "类型定义版本", "Version of the type's definition", true, NeverSelective},
+	{[]any{"version"}, "证照版本", "Version of the license", true, NeverSelective},
+	{[]any{"authority"}, "证照颁发机构", "Issuing authority", true, NeverSelective},
+	{[]any{"authority", "code"}, "证照颁发机构代码", "Code of the issuing authority", true, NeverSelective},
+	{[]any{"authority", "name"}, "证照颁发机构名称", "Name of the issuing authority", true, NeverSelective},
+	{[]any{"origin"}, "证照来源", "Origin", true, NeverSelective},
+	{[]any{"trust_grade"}, "信用等级", "Trust grade", true, NeverSelective},
+	{[]any{"valid_from"}, "有效期起始日期", "Valid from", true, NeverSelective},
+	{[]any{"valid_until"}, "有效期截止日期", "Valid until", false, NeverSelective},
+	{[]any{"identifier"}, "电子证照标识", "License identifier", true, AlwaysSelective},
+	{[]any{"previous_identifier"}, "关联证照标识", "Identifier of the version before", false, AlwaysSelective},
+	{[]any{"number"}, "证照编号", "License number", true, AlwaysSelective},
+	{[]any{"area_code"}, "管辖区划代码", "Area code", false, AlwaysSelective},
+	{[]any{"holders"}, "持证主体", "Holders", true, NeverSelective},
+	{[]any{"holders", nil}, "持证主体", "Holder", true, AlwaysSelective},
+	{[]any{"holders", nil, "name"}, "持证主体名称", "Holder's name", true, AlwaysSelective},
+	{[]any{"holders", nil, "code_type"}, "持证主体代码类型", "Type of the holder's code", true, AlwaysSelective},
+	{[]any{"holders", nil, "code"}, "持证主体代码", "Holder's code", true, AlwaysSelective},
+	{[]any{"holders", nil, "role"}, "持证主体角色", "Holder's role", true, AlwaysSelective},
+	{[]any{"holders", nil, "share"}, "共有份额", "Share", false, AlwaysSelective},
+	{[]any{"fields"}, "照面信息", "Face fields", true, NeverSelective},
+}
+
+// TypeMetadata returns the metadata of a version of a type that was published. To
+// everyone, as everyone who is shown a credential may ask; drafts aren't there.
+func (r *Registry) TypeMetadata(ctx context.Context, code TypeCode, version int) (TypeMetadata, error) {
+	vs, err := r.types.versions(ctx, code)
+	if err != nil {
+		return TypeMetadata{}, err
+	}
+	for _, t := range vs {
+		if t.Version == version && !t.PublishedAt.IsZero() {
+			return t.metadata(r.c.PublicURL), nil
+		}
+	}
+	return TypeMetadata{}, errTypeUnknown()
+}
+
+func (t *issuable) metadata(publicURL string) TypeMetadata {
+	english := t.NameEN != "" // a language that the type is named in is in every label
+	labels := func(zh, en string) []ClaimDisplay {
+		all := []ClaimDisplay{{localeChinese, zh}}
+		if english {
+			all = append(all, ClaimDisplay{localeEnglish, en})
+		}
+		return all
+	}
+	m := TypeMetadata{
+		VCT: vctOf(publicURL, t.Code, t.Version), Name: t.Name,
+		Display: []TypeDisplay{{localeChinese, t.Name}},
+	}
+	if english {
+		m.Display = append(m.Display, TypeDisplay{localeEnglish, t.NameEN})
+	}
+	for _, c := range profileClaims {
+		m.Claims = append(m.Claims, ClaimMetadata{c.path, labels(c.zh, c.en), c.mandatory, c.selectively})
+	}
+	for _, f := range t.schema.Fields() {
+		m.Claims = append(m.Claims, ClaimMetadata{
+			[]any{"fields", f.Name}, labels(cmp.Or(f.Title, f.Name), f.Name), f.Required, AlwaysSelective,
+		})
+	}
+	return m
+}

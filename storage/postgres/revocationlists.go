@@ -1,0 +1,36 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/signing"
+)
+
+// SaveRevocationList implements [signing.RevocationLists].
+func (s *Keys) SaveRevocationList(ctx context.Context, root signing.KeyID, number int64, der []byte) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO revocation_lists (root, number, list) VALUES ($1, $2, $3)
+			ON CONFLICT (root) DO UPDATE SET number = excluded.number, list = excluded.list
+			WHERE excluded.number > revocation_lists.number`, root, number, der).
+			Exec(changed(signing.ErrConflict))
+	})
+	if err != nil {
+		return fmt.Errorf("saving the revocation list of %s: %w", root, err)
+	}
+	return nil
+}
+
+// LoadRevocationList implements [signing.RevocationLists].
+func (s *Keys) LoadRevocationList(ctx context.Context, root signing.KeyID) ([]byte, error) {
+	lists, err := collect(ctx, s.db, pgx.RowTo[[]byte], `SELECT list FROM revocation_lists WHERE root = $1`, root)
+	if err == nil && len(lists) == 0 {
+		err = signing.ErrNoList
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading the revocation list of %s: %w", root, err)
+	}
+	return lists[0], nil
+}

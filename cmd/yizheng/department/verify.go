@@ -67,12 +67,13 @@ type verification struct {
 
 // verify checks a credential that was released to us for a nonce: that it was
 // made for us just now by whoever keeps the license, which we see for ourselves,
-// and that the license is genuine and in force, which the registry tells.
+// and that the license is genuine and in force, which the registry tells; whom it
+// was released to, it then looks at too.
 func (s *System) verify(ctx context.Context, credential, nonce string) (*presented, error) {
 	if err := checkBinding(credential, s.c.ClientID, nonce); err != nil {
 		return nil, &doubt{"证照不是发给本系统的", err}
 	}
-	body, err := json.Marshal(map[string]string{"credential": credential})
+	body, err := json.Marshal(map[string]string{"credential": credential, "audience": s.c.ClientID, "nonce": nonce})
 	if err != nil {
 		return nil, err
 	}

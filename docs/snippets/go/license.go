@@ -59,7 +59,7 @@ func verifyLicense(credential string, anchor *smx509.Certificate, audience, nonc
 	var vs violated
 	vs.unless(number(claims["iat"]) <= now+skew && number(claims["nbf"]) <= now+skew, "not yet valid")
 	vs.unless(claims["exp"] == nil || now < number(claims["exp"]), "expired")
-	vs.unless(claims["vct"] == fmt.Sprint("urn:yizheng:license:", claims["type_code"]), "not a license")
+	vs.unless(namesType(claims), "not a license")
 
 	bound, err := readToken(parts[len(parts)-1], "kb+jwt")
 	if err != nil {
@@ -75,6 +75,15 @@ func verifyLicense(credential string, anchor *smx509.Certificate, audience, nonc
 	vs.unless(math.Abs(now-number(bound.payload["iat"])) <= 300, "not bound just now")
 	vs.unless(bound.payload["sd_hash"] == digest(credential[:strings.LastIndexByte(credential, '~')+1]), "bound to other parts")
 	return claims, errors.Join(vs...)
+}
+
+// namesType reports whether vct is the address of the type's metadata, or the URN
+// that credentials had before.
+func namesType(claims map[string]any) bool {
+	vct, _ := claims["vct"].(string)
+	code, version := claims["type_code"], claims["type_version"] // a small number, which prints as it is
+	return vct == fmt.Sprint("urn:yizheng:license:", code) ||
+		strings.HasPrefix(vct, "http") && strings.HasSuffix(vct, fmt.Sprintf("/v1/trust/types/%v/%v", code, version))
 }
 
 // certified returns the signer's certificate, if the anchor certified it as

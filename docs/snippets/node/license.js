@@ -31,7 +31,7 @@ export function verifyLicense (credential, { anchor, audience, nonce, now = Date
   const claims = resolve(issued.payload, disclosures)
   ensure(claims.iat <= now + SKEW && claims.nbf <= now + SKEW, 'not yet valid')
   ensure(claims.exp === undefined || now < claims.exp, 'expired')
-  ensure(claims.vct === `urn:yizheng:license:${claims.type_code}`, 'not a license')
+  ensure(namesType(claims), 'not a license')
 
   const bound = decode(binding, 'kb+jwt')
   const { kty, crv, x, y } = claims.cnf.jwk
@@ -42,6 +42,12 @@ export function verifyLicense (credential, { anchor, audience, nonce, now = Date
   ensure(Math.abs(now - bound.payload.iat) <= 300, 'not bound just now')
   ensure(bound.payload.sd_hash === sm3(credential.slice(0, credential.lastIndexOf('~') + 1)), 'bound to other parts')
   return claims
+}
+
+// namesType checks that vct is the address of the type's metadata, or the URN that
+// credentials had before.
+function namesType ({ vct, type_code: code, type_version: version }) {
+  return vct === `urn:yizheng:license:${code}` || (/^https?:/.test(vct) && vct.endsWith(`/v1/trust/types/${code}/${version}`))
 }
 
 // checkCertificate checks that the anchor certified the key when it signed, as

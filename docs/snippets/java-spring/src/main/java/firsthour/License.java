@@ -81,7 +81,7 @@ public final class License {
 		Map<String, Object> claims = resolve(issued.payload, Arrays.asList(parts).subList(1, parts.length - 1));
 		ensure(number(claims, "iat") <= now + SKEW && number(claims, "nbf") <= now + SKEW, "not yet valid");
 		ensure(!claims.containsKey("exp") || now < number(claims, "exp"), "expired");
-		ensure(("urn:yizheng:license:" + claims.get("type_code")).equals(claims.get("vct")), "not a license");
+		ensure(namesType(claims), "not a license");
 
 		Token bound = new Token(parts[parts.length - 1], "kb+jwt");
 		Map<String, Object> key = object(object(claims.get("cnf")).get("jwk"));
@@ -92,6 +92,13 @@ public final class License {
 		ensure(Math.abs(now - number(bound.payload, "iat")) <= 300, "not bound just now");
 		ensure(sm3(credential.substring(0, credential.lastIndexOf('~') + 1)).equals(bound.payload.get("sd_hash")), "bound to other parts");
 		return claims;
+	}
+
+	/** Whether vct is the address of the type's metadata, or the URN that credentials had before. */
+	private static boolean namesType(Map<String, Object> claims) {
+		String vct = String.valueOf(claims.get("vct")), code = String.valueOf(claims.get("type_code"));
+		return vct.equals("urn:yizheng:license:" + code)
+			|| vct.startsWith("http") && vct.endsWith("/v1/trust/types/" + code + "/" + number(claims, "type_version"));
 	}
 
 	/** Returns the signer's certificate, if the anchor certified it as that of the authority which the license names. */

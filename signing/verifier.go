@@ -21,9 +21,10 @@ import (
 // Verifier checks signatures. For SM2 it asks a first implementation, and only
 // when that says no, two more; see docs/design. Safe for concurrent use.
 //
-// The reason: emmansun/gmsm v0.44.0 rejects a few valid signatures on some
-// processors (its issue 560), and a license must not be called forged because
-// of the machine that looks at it. tjfoc/gmsm, in turn, accepts signatures
+// The reason: emmansun/gmsm v0.44.0 rejected a few valid signatures on some
+// processors (its issue 560, mended in v0.44.1; two other libraries had faults of
+// that kind), and a license must not be called forged because of the machine that
+// looks at it. tjfoc/gmsm, in turn, accepts signatures
 // whose point is infinity. So a no becomes a yes only if tjfoc/gmsm and a
 // reference of ours both say so.
 type Verifier struct {

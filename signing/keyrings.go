@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,7 +185,7 @@ type keyReading struct {
 }
 
 // read returns a reading begun at t or later: a finished one, the one under
-// way, or its own.
+// way, or its own, for which it waits no longer than ctx lets it.
 func (r *Keyrings) read(ctx context.Context, t time.Time) (*keySet, error) {
 	for {
 		r.mu.Lock()
@@ -201,15 +202,14 @@ func (r *Keyrings) read(ctx context.Context, t time.Time) (*keySet, error) {
 		r.mu.Unlock()
 
 		if mine {
-			r.run(ctx, reading)
-			return reading.set, reading.err
+			go r.run(ctx, reading) // it outlives a caller whose time is up
 		}
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-reading.done:
 		}
-		if reading.err != nil || r.usable(reading.set, t) {
+		if mine || reading.err != nil || r.usable(reading.set, t) {
 			return reading.set, reading.err
 		}
 	}
@@ -220,6 +220,9 @@ func (r *Keyrings) run(ctx context.Context, reading *keyReading) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	defer func() {
+		if p := recover(); p != nil {
+			reading.err = fmt.Errorf("reading the key records: panic: %v\n%s", p, debug.Stack())
+		}
 		r.mu.Lock()
 		if reading.err == nil {
 			r.current.Store(reading.set)
@@ -228,7 +231,6 @@ func (r *Keyrings) run(ctx context.Context, reading *keyReading) {
 		r.mu.Unlock()
 		close(reading.done)
 	}()
-	reading.err = errors.New("reading the key records was cut off") // should ListKeys panic
 	records, err := r.c.Records.ListKeys(ctx, "")
 	if err != nil {
 		reading.err = fmt.Errorf("reading the key records: %w", err)

@@ -9,7 +9,8 @@
 //
 // By default statements are prepared once per connection, which needs either a
 // direct connection or a pooler that follows prepared statements (PgBouncer 1.21
-// with max_prepared_statements, also in transaction mode). For other poolers in
+// with max_prepared_statements, also in transaction mode): Open refuses another
+// one with ErrPooler. For other poolers in
 // transaction mode add default_query_exec_mode=cache_describe to the URL: then
 // nothing relies on a session, and each transaction sets what it needs. Migrate
 // takes a session's lock and wants a direct connection at any rate.
@@ -58,6 +59,7 @@ type DB struct {
 	step   func(string)
 	pooled bool // sessions aren't ours: set in each transaction what matters
 
+	deadlines  deadlines     // shorter in tests
 	purgeEvery time.Duration // see Run; another one in tests
 }
 
@@ -80,9 +82,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		cfg.MaxConns = maxConns
 	}
 	if !strings.Contains(c.URL, "connect_timeout") {
-		cfg.ConnConfig.ConnectTimeout = 10 * time.Second
+		cfg.ConnConfig.ConnectTimeout = usual.acquire
 	}
-	db := &DB{log: c.Log, step: c.Step, purgeEvery: purgeEvery}
+	db := &DB{log: c.Log, step: c.Step, purgeEvery: purgeEvery, deadlines: usual}
 	if db.log == nil {
 		db.log = slog.Default()
 	}
@@ -95,11 +97,37 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", explain(ctx, err))
 	}
-	if err := db.Ping(ctx, false); err != nil {
+	err = db.Ping(ctx, false)
+	if err == nil && !db.pooled && cfg.MaxConns > 1 {
+		err = db.checkPooler(ctx)
+	}
+	if err != nil {
 		db.pool.Close()
 		return nil, err
 	}
 	return db, nil
+}
+
+// checkPooler finds out at once whether connections keep what was prepared on
+// them: a pooler that shares the server's among them answers with ErrPooler.
+func (db *DB) checkPooler(ctx context.Context) error {
+	check := func() error {
+		return db.reading(ctx, func(ctx context.Context, first *pgx.Conn) error {
+			return db.reading(ctx, func(ctx context.Context, second *pgx.Conn) error {
+				for _, conn := range []*pgx.Conn{first, second, first} {
+					var n int
+					if err := conn.QueryRow(ctx, "SELECT $1::integer", 1).Scan(&n); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	if err := db.retry(ctx, check); err != nil {
+		return fmt.Errorf("reaching the database: %w", err)
+	}
+	return nil
 }
 
 // prepare readies a new connection: times come back in UTC, commits wait for the
@@ -146,7 +174,7 @@ type Keys struct{ db *DB }
 // with write it needs the schema.
 func (db *DB) Ping(ctx context.Context, write bool) error {
 	if !write {
-		if err := db.pool.Ping(ctx); err != nil {
+		if err := db.reading(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) }); err != nil {
 			return fmt.Errorf("reaching the database: %w", explain(ctx, err))
 		}
 		return nil

@@ -23,10 +23,24 @@ func explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return err
+	case poolerInBetween(err):
+		return fmt.Errorf("%w: %w", ErrPooler, err)
 	case unavailable(err):
 		return fmt.Errorf("%w: %w", license.ErrUnavailable, err)
 	}
 	return err
+}
+
+// ErrPooler says that a pooler stands before the database, in transaction or
+// statement mode, and mixes up prepared statements.
+var ErrPooler = errors.New("a pooler before the database mixes up prepared statements: add default_query_exec_mode=cache_describe to the database's URL, " +
+	"or use PgBouncer 1.21 or newer with max_prepared_statements")
+
+// poolerInBetween reports whether an error is one that only a pooler can cause, for
+// this program prepares each statement once on each connection.
+func poolerInBetween(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "26000" || e.Code == "42P05") // invalid_sql_statement_name, duplicate_prepared_statement
 }
 
 // unavailable reports whether an error is the database's state or the way to

@@ -48,7 +48,7 @@ func (db *DB) ensurePartition(ctx context.Context, table string, month time.Time
 		return err
 	}
 	from, to := month.Format("'2006-01-02Z'"), month.AddDate(0, 1, 0).Format("'2006-01-02Z'")
-	return db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
+	return db.patient().inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
 		if _, err := tx.Exec(ctx, followLock, lockKey("partitions", table)); err != nil {
 			return err
 		}

@@ -81,8 +81,12 @@ func searchSQL(q license.Query, ids []string) (sql string, args []any) {
 	}
 	conditions := []string{"true"}
 	where := func(parts ...string) { conditions = append(conditions, strings.Join(parts, "")) }
+	from := "licenses l"
 	if ids != nil {
-		where("l.id = ANY(", bind(ids), ")")
+		// Each is sought by its id, in its own partition, whatever else is asked and
+		// however old they are: as a join or a condition, PostgreSQL would read the
+		// index of times until it has found enough of them, which may be to its end.
+		from = "unnest(" + bind(ids) + `::text[]) AS k (id) CROSS JOIN LATERAL (SELECT * FROM licenses WHERE id = k.id OFFSET 0) l`
 	}
 	if q.Authority != "" {
 		where("l.authority = ", bind(q.Authority))
@@ -106,6 +110,6 @@ func searchSQL(q license.Query, ids []string) (sql string, args []any) {
 		at := bind(q.Before.Created)
 		where("l.created <= ", at, " AND (l.created < ", at, " OR l.id > ", bind(q.Before.ID), ")")
 	}
-	return `SELECT ` + recordNames + ` FROM licenses l WHERE ` + strings.Join(conditions, " AND ") +
+	return `SELECT ` + recordNames + ` FROM ` + from + ` WHERE ` + strings.Join(conditions, " AND ") +
 		` ORDER BY l.created DESC, l.id LIMIT ` + bind(q.Limit), args
 }

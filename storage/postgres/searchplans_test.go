@@ -42,6 +42,29 @@ func TestSearchPlans(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "VACUUM ANALYZE licenses"); err != nil {
 		t.Fatal(err)
 	}
+	// Somebody's hundred licenses, the oldest of all: whatever else is asked, these
+	// are read, each by its id, and nothing else.
+	var oldest []string
+	for i := range 100 {
+		oldest = append(oldest, fmt.Sprint("license", i))
+	}
+	for _, q := range append(departmentSearches(first), departmentSearch{"nothing else", license.Query{Limit: 100}}) {
+		t.Run("holder/"+q.name, func(t *testing.T) {
+			sql, args := searchSQL(q.query, oldest)
+			plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) "+sql,
+				append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
+			readsOnly(t, plan, map[string]int{"licenses": 16})
+			read := 0.0
+			plan.walk(func(n node) {
+				if n.Relation != "" {
+					read += (n.Rows + n.Removed) * n.Loops
+				}
+			})
+			if read > float64(len(oldest)) || read == 0 {
+				t.Errorf("%v rows were read for %d ids", read, len(oldest))
+			}
+		})
+	}
 	for _, q := range departmentSearches(first) {
 		t.Run(q.name, func(t *testing.T) {
 			sql, args := searchSQL(q.query, nil)

@@ -32,45 +32,78 @@ func (s *Provider) IsSpent(ctx context.Context, hash [32]byte) (bool, error) {
 	return len(rows) > 0, nil
 }
 
-// overs delete up to some rows that are over, a statement a table, and return how
-// many. What is locked is left to who holds it: another node that purges. Keys
-// and cookies go with the rows that they lead to. ARRAY keeps the planner from
-// reading a whole table for a join.
-var overs = []string{
-	`WITH gone AS (
-		DELETE FROM spent WHERE hash = ANY (ARRAY(SELECT hash FROM spent WHERE keep < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+// over is what is purged of a table, one of its partitions (%02d) at a time: a row
+// is sought where it was found, and not in all sixteen. What is locked is left to who
+// holds it: another node that purges. Keys go with the rows that they lead to; they
+// lie by the sum of the key, which only they know, so that these are sought in all
+// partitions, by an index that holds nothing else. ARRAY keeps the planner from
+// reading a whole table for a join. gone deletes up to some rows and returns how
+// many, and the cookies of those that have one, which are deleted after it.
+type over struct {
+	gone   string
+	cookie string
+}
+
+var overs = []over{
+	{gone: `WITH gone AS (
+		DELETE FROM spent_%02[1]d WHERE hash = ANY (ARRAY(
+			SELECT hash FROM spent_%02[1]d WHERE keep < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
 		RETURNING 1
-	) SELECT count(*) FROM gone`,
-	`WITH gone AS (
-		DELETE FROM sessions WHERE id = ANY (ARRAY(
-			SELECT id FROM sessions WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+	) SELECT count(*), '{}'::bytea[] FROM gone`},
+	{gone: `WITH gone AS (
+		DELETE FROM sessions_%02[1]d WHERE id = ANY (ARRAY(
+			SELECT id FROM sessions_%02[1]d WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
 		RETURNING id, cookie
-	), cookies AS (
-		DELETE FROM session_cookies WHERE cookie = ANY (ARRAY(SELECT cookie FROM gone))
 	), parties AS (
 		DELETE FROM session_parties WHERE session = ANY (ARRAY(SELECT id FROM gone))
-	) SELECT count(*) FROM gone`,
-	`WITH gone AS (
-		DELETE FROM families WHERE id = ANY (ARRAY(
-			SELECT id FROM families WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+	) SELECT count(*), coalesce(array_agg(cookie), '{}') FROM gone`,
+		cookie: `DELETE FROM session_cookies WHERE cookie = $1`},
+	{gone: `WITH gone AS (
+		DELETE FROM families_%02[1]d WHERE id = ANY (ARRAY(
+			SELECT id FROM families_%02[1]d WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
 		RETURNING id
 	), parties AS (
 		DELETE FROM family_parties WHERE family = ANY (ARRAY(SELECT id FROM gone))
-	) SELECT count(*) FROM gone`,
+	) SELECT count(*), '{}'::bytea[] FROM gone`},
 }
+
+// hashPartitions is how many each table that is partitioned by a hash has.
+const hashPartitions = 16
+
+// in returns the statement that purges a partition.
+func (o over) in(partition int) string { return fmt.Sprintf(o.gone, partition) }
 
 // Purge implements [oidc.Spent].
 func (s *Provider) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	purged := 0
-	for _, sql := range overs {
-		var n int
-		err := s.db.write(ctx, func(b *pgx.Batch) {
-			b.Queue(sql, before, max(limit, 0)).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
-		})
-		if err != nil {
-			return purged, fmt.Errorf("purging what is over: %w", err)
+	for _, o := range overs {
+		left := max(limit, 0)
+		for p := 0; p < hashPartitions && left > 0; p++ {
+			n, err := s.purge(ctx, o, p, before, left)
+			purged, left = purged+n, left-n
+			if err != nil {
+				return purged, fmt.Errorf("purging what is over: %w", err)
+			}
 		}
-		purged += n
 	}
 	return purged, nil
+}
+
+// purge purges a partition.
+func (s *Provider) purge(ctx context.Context, o over, partition int, before time.Time, limit int) (n int, err error) {
+	err = s.db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
+		var cookies [][]byte
+		if err := tx.QueryRow(ctx, o.in(partition), before, limit).Scan(&n, &cookies); err != nil || o.cookie == "" || len(cookies) == 0 {
+			return err
+		}
+		b := new(pgx.Batch)
+		for _, cookie := range cookies { // each in its own partition
+			b.Queue(o.cookie, cookie)
+		}
+		return tx.SendBatch(ctx, b).Close()
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }

@@ -95,13 +95,15 @@ func newestList(ctx context.Context, tx *pgx.Conn, most int, now time.Time) (int
 }
 
 // loadList reads a list's revision and entries in one statement, so that they
-// belong together.
+// belong together. Of a list that is as it was seen no entry is read: what is
+// asked of the revision stands inside, where it is asked first.
 const loadList = `WITH at AS (
 		SELECT coalesce(sum(changes), 0)::bigint AS revision FROM status_revisions WHERE list = $1
 	)
 	SELECT at.revision, e.index, e.value
 	FROM status_lists l CROSS JOIN at
-	LEFT JOIN status_entries e ON e.list = $1 AND e.value <> 0 AND at.revision <> $2
+	LEFT JOIN LATERAL (SELECT index, value FROM status_entries
+		WHERE list = $1 AND value <> 0 AND at.revision <> $2 OFFSET 0) e ON true
 	WHERE l.list = $1 ORDER BY e.index`
 
 // LoadList implements [license.StatusStore].

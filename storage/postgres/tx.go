@@ -14,9 +14,6 @@ const (
 	// tries is how often something runs that fails by no fault of its own and
 	// without a trace: see again.
 	tries = 3
-	// writeTimeout bounds a transaction under way, for the caller's context no
-	// longer does.
-	writeTimeout = 30 * time.Second
 
 	begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // whatever the database's default is
 )
@@ -46,12 +43,12 @@ func (db *DB) writeOne(ctx context.Context, check func(pgconn.CommandTag) error,
 		return db.write(ctx, func(b *pgx.Batch) { b.Queue(sql, args...).Exec(check) })
 	}
 	return db.retry(ctx, func() error {
-		conn, err := db.pool.Acquire(ctx)
+		conn, err := db.acquire(ctx)
 		if err != nil {
 			return err
 		}
 		defer conn.Release()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		ctx, cancel := db.begun(ctx)
 		defer cancel()
 
 		for _, name := range []string{"tx.begin", "tx.write", "tx.commit"} {
@@ -88,15 +85,15 @@ func (db *DB) begin() *pgx.Batch {
 }
 
 // underway runs the statements of a transaction, which run begins, and commits
-// it. Once there is a connection the caller's context interrupts nothing: a
-// change that has begun completes.
+// it. Once there is a connection the caller's cancellation interrupts nothing: a
+// change that has begun completes, or runs into its deadline.
 func (db *DB) underway(ctx context.Context, run func(context.Context, *pgx.Conn) error) error {
-	conn, err := db.pool.Acquire(ctx)
+	conn, err := db.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // which closes a connection that is still in a transaction
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	ctx, cancel := db.begun(ctx)
 	defer cancel()
 
 	db.step("tx.begin")
@@ -160,19 +157,33 @@ func (db *DB) read(ctx context.Context, build func(*pgx.Batch)) error {
 		if b.Len() == 0 {
 			return ctx.Err()
 		}
-		return db.pool.SendBatch(ctx, b).Close()
+		return db.reading(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.SendBatch(ctx, b).Close() })
 	})
+}
+
+// reading runs queries on a connection, within the time for reading.
+func (db *DB) reading(ctx context.Context, run func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, db.deadlines.read)
+	defer cancel()
+	conn, err := db.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return run(ctx, conn.Conn())
 }
 
 // collect runs one query and scans its rows.
 func collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
 	err = db.retry(ctx, func() error {
-		rows, err := db.pool.Query(ctx, sql, args...)
-		if err != nil {
+		return db.reading(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			rows, err := conn.Query(ctx, sql, args...)
+			if err != nil {
+				return err
+			}
+			all, err = pgx.CollectRows(rows, scan)
 			return err
-		}
-		all, err = pgx.CollectRows(rows, scan)
-		return err
+		})
 	})
 	return all, err
 }

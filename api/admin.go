@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -46,6 +45,7 @@ func newMetrics(c Config) (metrics, error) {
 			opinion("overruled", "Those that the others found good.", func() uint64 { _, n, _ := v.SecondOpinions(); return n }),
 			opinion("undecided", "Those there was no time for.", func() uint64 { _, _, n := v.SecondOpinions(); return n }))
 	}
+	all = append(all, c.Kept.collectors()...)
 	for _, collector := range all {
 		if err := c.Metrics.Register(collector); err != nil {
 			return metrics{}, err
@@ -54,13 +54,32 @@ func newMetrics(c Config) (metrics, error) {
 	return m, nil
 }
 
+// collectors returns the metrics of the store for what may be lost.
+func (k KeptState) collectors() (all []prometheus.Collector) {
+	number := map[bool]float64{true: 1}
+	if k.Condition != nil {
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "yizheng_ephemeral_up", Help: "1 if the last call to the store for what may be lost (Redis) was answered: without it nobody can log in.",
+		}, func() float64 { up, _ := k.Condition(); return number[up] }), prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "yizheng_ephemeral_failures_total", Help: "Calls to it that were not answered, or refused.",
+		}, func() float64 { _, n := k.Condition(); return float64(n) }))
+	}
+	if k.Foreign != nil {
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "yizheng_ephemeral_foreign", Help: "1 if another node on this database uses another one: logins fail at random.",
+		}, func() float64 { return number[k.Foreign()] }))
+	}
+	return all
+}
+
 // Admin serves the admin listener: /livez says that the process answers,
-// /readyz that it can do its work, /metrics has Prometheus' text format. It
+// /readyz that it can do its work, /readyz/logins that people can log in as well, /metrics has Prometheus' text format. It
 // must not be reachable from outside.
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { s.ready(w, r, s.c.Ready) })
+	mux.HandleFunc("GET /readyz/logins", func(w http.ResponseWriter, r *http.Request) { s.ready(w, r, s.c.Ready, s.c.LoginsReady) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.c.Metrics, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -68,12 +87,19 @@ func (s *Server) Admin() http.Handler {
 // readyWithin is how long the check for readiness may take.
 const readyWithin = 2 * time.Second
 
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ready(w http.ResponseWriter, r *http.Request, checks ...func(context.Context) error) {
+	if s.draining.Load() {
+		plain(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	if s.c.Ready != nil {
-		if err := s.c.Ready(ctx); err != nil {
-			s.c.Log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("error", err.Error()))
+	for _, check := range checks {
+		if check == nil {
+			continue
+		}
+		if err := check(ctx); err != nil {
+			s.failing.warn(ctx, "not ready", err)
 			plain(w, http.StatusServiceUnavailable, "not ready; the log says why\n")
 			return
 		}

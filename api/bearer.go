@@ -64,7 +64,7 @@ func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, erro
 		if access.Client != "" { // genuine, but of a client that is disabled
 			a := oidc.Actor{ID: access.Client, RequestID: requestID(r.Context())}
 			if err := s.c.Provider.Refused(r.Context(), a, oidc.ActionTokenRefuse, access.Client, e.Reason); err != nil {
-				s.c.Log.ErrorContext(r.Context(), "a refusal could not be recorded", "client", access.Client, "error", err)
+				s.failing.error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
 			}
 		}
 		return oidc.Access{}, &bearerError{err: e}

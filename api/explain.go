@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -51,8 +50,7 @@ func refuseAt(status int, reason, detail, pointer string) error {
 func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) {
 	p := explained(err)
 	if p.Status >= 500 && p.Reason != "cancelled" && !errors.Is(err, errPanic) {
-		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
-			slog.String("request_id", requestID(r.Context())), slog.String("route", r.Pattern), slog.String("error", err.Error()))
+		s.failing.error(r.Context(), "request failed", err, "request_id", requestID(r.Context()), "route", r.Pattern)
 	}
 	if clientOf(r.Context()) == "" {
 		s.metrics.refused.WithLabelValues(p.Reason).Inc()
@@ -97,19 +95,19 @@ func explained(err error) problem {
 	if e, ok := errors.AsType[*bearerError](err); ok {
 		p := problem{Status: e.status(), Reason: string(e.err.Code), Detail: sentence(e.err.Description), challenge: e.challenge()}
 		if p.Status == http.StatusServiceUnavailable {
-			p.retryAfter = 5
+			p.retryAfter = retrySoon
 		}
 		return p
 	}
 	switch {
-	case errors.Is(err, license.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return problem{Status: http.StatusServiceUnavailable, Reason: "storage_unavailable",
-			Detail: "The service can't store anything at the moment. Repeat the request later; with the same Idempotency-Key it takes effect once.", retryAfter: 5}
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) && !errors.Is(err, license.ErrUnavailable):
 		// The client is gone, most likely; but the service may be shutting
 		// down, and then an empty 200 would pass for success.
 		return problem{Status: http.StatusServiceUnavailable, Reason: "cancelled",
 			Detail: "The request was given up before it was answered. Repeat it; with the same Idempotency-Key it takes effect once.", retryAfter: 1}
+	case passes(err):
+		return problem{Status: http.StatusServiceUnavailable, Reason: "storage_unavailable",
+			Detail: "The service can't store anything at the moment. Repeat the request later; with the same Idempotency-Key it takes effect once.", retryAfter: retrySoon}
 	}
 	return problem{Status: http.StatusInternalServerError, Reason: "internal",
 		Detail: "Something went wrong on our side. It was recorded under the request id."}

@@ -53,7 +53,9 @@ func (s *Server) around(next http.Handler) http.Handler {
 		s.step("request.received")
 		begin := time.Now()
 		f := &facts{id: s.newRequestID(r)}
-		r = r.WithContext(context.WithValue(r.Context(), factsKey{}, f))
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), factsKey{}, f), s.c.Limits.Request)
+		defer cancel()
+		r = r.WithContext(ctx)
 		out := &recorder{ResponseWriter: w}
 		h := out.Header()
 		h.Set("X-Request-Id", f.id)

@@ -35,6 +35,7 @@ type oauthConfig struct {
 	Provider  *oidc.Provider
 	People    bool // there are logins
 	Log       *slog.Logger
+	Failing   *passingLog
 	Address   func(*http.Request) netip.Addr // of the client
 	RequestID func(context.Context) string
 	Refused   func(code string) // counts the refusal of somebody not authenticated

@@ -28,6 +28,9 @@ func (e *refusal) Unwrap() error { return e.err }
 // section 5.2. Of an error it doesn't know it tells the client nothing.
 func explainOAuth(err error) (status int, code oidc.Code, description string) {
 	e, ok := errors.AsType[*oidc.Error](err)
+	if !ok && passes(err) {
+		return http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly"
+	}
 	if !ok {
 		return http.StatusInternalServerError, oidc.ServerError, "" // the authorization endpoint's code, but clients know it
 	}
@@ -53,7 +56,7 @@ func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err 
 		x = new(exchange)
 	}
 	if status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-		x.retryAfter = time.Second
+		x.retryAfter = retrySoon * time.Second
 	}
 	w = &challenger{w, x}
 	w.Header().Set("Content-Type", "application/json")
@@ -71,7 +74,7 @@ func (o *oauth) libraryError(ctx context.Context, x *exchange, err error) error 
 	status, code, description := explainOAuth(err)
 	o.log(ctx, x, status, code, err)
 	if status == http.StatusServiceUnavailable && x != nil && x.retryAfter == 0 {
-		x.retryAfter = time.Second
+		x.retryAfter = retrySoon * time.Second
 	}
 	return op.NewStatusError(libraryCode(code).WithDescription("%s", description), status)
 }
@@ -79,18 +82,18 @@ func (o *oauth) libraryError(ctx context.Context, x *exchange, err error) error 
 // log says what was refused and why, what isn't the client's fault as an
 // error, and counts what was refused to nobody known.
 func (o *oauth) log(ctx context.Context, x *exchange, status int, code oidc.Code, err error) {
-	args := []any{"status", status, "error_code", string(code), "error", err, "request_id", o.c.RequestID(ctx)}
+	args := []any{"status", status, "error_code", string(code), "request_id", o.c.RequestID(ctx)}
 	if x != nil && identity.ValidID(x.credentials.ID) { // else it may be anything, also a misplaced secret
 		args = append(args, "client_claimed", x.credentials.ID)
 	}
 	if clientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
 		o.c.Refused(string(code))
 	}
-	if status >= 500 {
-		o.c.Log.ErrorContext(ctx, "client request failed", args...)
+	if status >= 500 && !cancelled(ctx, err) {
+		o.c.Failing.error(ctx, "client request failed", err, args...)
 		return
 	}
-	o.c.Log.InfoContext(ctx, "client request refused", args...)
+	o.c.Log.InfoContext(ctx, "client request refused", append(args, "error", err)...)
 }
 
 // libraryCode returns the library's error of that code.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
@@ -35,7 +36,10 @@ func wantsPage(r *http.Request) bool {
 // showError shows an error as a page. p is what a client of the API would see.
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, err error) {
 	v := s.visit(w, r)
-	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.retryAfter, Asker: v.asker(r.Context())}
+	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.retryAfter}
+	if !passes(err) { // or else the store that doesn't answer would be asked again
+		view.Asker = v.asker(r.Context())
+	}
 	if e, ok := errors.AsType[*pageError](err); ok {
 		view.Wait, view.Retry = e.wait, e.retry
 	}
@@ -117,20 +121,15 @@ func explainedPage(err error) (problem, bool) {
 		}
 		return p, true
 	}
-	if passes(err) {
-		return problem{Status: http.StatusServiceUnavailable, Reason: "unavailable", retryAfter: 5}, true
+	wait := retrySoon
+	i, ok := errors.AsType[*identity.Error](err)
+	if ok {
+		wait = max(wait, int(i.Retry/time.Second))
+	}
+	if _, o := errors.AsType[*oidc.Error](err); (ok || o) && passes(err) {
+		return problem{Status: http.StatusServiceUnavailable, Reason: "unavailable", retryAfter: wait}, true
 	}
 	return problem{}, false
-}
-
-// passes reports whether the provider or the identity service can't answer at
-// the moment: a store that is down.
-func passes(err error) bool {
-	if e, ok := errors.AsType[*oidc.Error](err); ok {
-		return e.Code == oidc.TemporarilyUnavailable
-	}
-	e, ok := errors.AsType[*identity.Error](err)
-	return ok && (e.Reason == "unavailable" || e.Reason == "busy")
 }
 
 // asker returns whose client the page's address names, so that a person finds

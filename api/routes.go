@@ -32,7 +32,7 @@ func (s *Server) routes() error {
 func (s *Server) providerRoutes() {
 	people := s.c.Identity != nil
 	o := newOAuth(oauthConfig{
-		Provider: s.c.Provider, People: people, Log: s.c.Log, Address: s.address, RequestID: requestID, Step: s.step,
+		Provider: s.c.Provider, People: people, Log: s.c.Log, Failing: s.failing, Address: s.address, RequestID: requestID, Step: s.step,
 		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
 		Turn:    func(a netip.Addr, size int) time.Duration { return s.askers.wait(a, size, time.Now()) },
 		PushTurn: func(client string, size int) time.Duration {

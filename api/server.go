@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,8 +40,12 @@ type Config struct {
 	Ephemeral identity.Ephemeral
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
-	Ready   func(ctx context.Context) error
-	Metrics *prometheus.Registry // default: a new one
+	Ready func(ctx context.Context) error
+	// LoginsReady reports whether people can log in as well, for /readyz/logins.
+	// Nil: always, where there are logins.
+	LoginsReady func(ctx context.Context) error
+	Kept        KeptState            // for the metrics
+	Metrics     *prometheus.Registry // default: a new one
 	// TrustedProxies may name the client's address in X-Forwarded-For, and the
 	// request in X-Request-Id.
 	TrustedProxies []netip.Prefix
@@ -47,6 +53,14 @@ type Config struct {
 	Log            *slog.Logger // default: discards
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
 	Step func(name string)
+}
+
+// KeptState tells of the store for what may be lost. The zero KeptState tells nothing.
+type KeptState struct {
+	// Condition returns whether its last call was answered, and how many weren't.
+	Condition func() (up bool, failures uint64)
+	// Foreign reports whether another node uses another store.
+	Foreign func() bool
 }
 
 // Limits bound what callers may ask for. Zero fields take their defaults.
@@ -73,7 +87,14 @@ type Limits struct {
 	// takes one turn, and one more for each 2 KiB. Default 30,000.
 	PushPerMinute int
 	PushBurst     int // at once; default 6,000
+	// Request is how long a request may take until it is answered with 503, from
+	// when its header was read. Default [RequestWithin].
+	Request time.Duration
 }
+
+// RequestWithin is how long a request may take if nothing else is said. A
+// store's own deadlines are shorter: this one bounds what asks stores several times.
+const RequestWithin = 20 * time.Second
 
 // Server serves the public and the admin listener.
 type Server struct {
@@ -92,6 +113,8 @@ type Server struct {
 	unnamed   sync.Once             // says that a proxy isn't trusted
 	verifying *turnstile
 	lists     revocationLists
+	failing   *passingLog
+	draining  atomic.Bool
 }
 
 // New checks c and returns a Server.
@@ -119,12 +142,15 @@ func New(c Config) (*Server, error) {
 			return nil, errors.New("api: Limits must not be negative")
 		}
 	}
+	if l.Request = cmp.Or(l.Request, RequestWithin); l.Request < 0 {
+		return nil, errors.New("api: Limits must not be negative")
+	}
 	s := &Server{
 		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers:   newAddressLimit(l.PushPerMinute, l.PushBurst),
-		verifying: newTurnstile(l.Verifying, l.VerifyQueue),
+		verifying: newTurnstile(l.Verifying, l.VerifyQueue), failing: newPassingLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {
@@ -144,7 +170,23 @@ func New(c Config) (*Server, error) {
 }
 
 // Handler serves the public listener.
-func (s *Server) Handler() http.Handler { return s.published(s.around(s.mux)) }
+func (s *Server) Handler() http.Handler { return s.drained(s.published(s.around(s.mux))) }
+
+// Drain begins the end: /readyz says so from now on, so that a balancer sends
+// nobody here any more, and each answer closes its connection, which its client
+// thus knows before it sends another request there. Whoever comes all the same is
+// served. An idle connection isn't closed, for a request may be on its way in it.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// drained adds to each answer that the connection ends with it, once that is so.
+func (s *Server) drained(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 func (s *Server) step(name string) {
 	if s.c.Step != nil {

@@ -65,6 +65,7 @@ type stageConfig struct {
 	// Accounts and Ephemeral may put something before the real stores.
 	Accounts  func(identity.Accounts) identity.Accounts
 	Ephemeral func(identity.Ephemeral) identity.Ephemeral
+	Limits    Limits
 }
 
 // People and clients of the stage.
@@ -219,6 +220,7 @@ func (s *stage) open(t testing.TB) *node {
 	n.Server, err = New(Config{
 		Issuer: s.url, Registry: n.registry, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
 		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people, Ephemeral: kept,
+		Limits: c.Limits,
 	})
 	must(err)
 	n.handler = n.Server.Handler()

@@ -126,7 +126,8 @@ var misuse = map[string]bool{
 	"code_client": true, "code_redirect_uri": true, "code_verifier": true, "code_reuse": true, "refresh_client": true, "refresh_reuse": true,
 }
 
-const recordTimeout = 10 * time.Second
+// recordTimeout adds to the time that a request takes at most: see api.RequestWithin.
+const recordTimeout = 5 * time.Second
 
 // toTheEnd returns a context for what is done even if the caller hangs up.
 func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {

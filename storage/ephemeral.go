@@ -15,6 +15,10 @@ type Ephemeral interface {
 	identity.Ephemeral
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error
+	// Probe tells whether the store does everything that logins need of it.
+	Probe(ctx context.Context) error
+	// Condition returns whether the last call was answered, and how many weren't.
+	Condition() (up bool, failures uint64)
 	// Close ends what is under way and closes the store. Later calls fail.
 	Close() error
 }
@@ -24,8 +28,9 @@ type Ephemeral interface {
 //	memory:, or nothing     the process's own memory, for one node alone
 //	redis://…, rediss://…   a Redis, which several nodes share: see redis.Config
 //
-// A Redis that doesn't answer is license.ErrUnavailable. No error echoes the URL,
-// which may hold a password. Of the options it takes Log.
+// A Redis that doesn't answer is license.ErrUnavailable, unless the options are
+// patient; one that answers and can't be used is an error always. No error echoes the URL,
+// which may hold a password. Of the options it takes Log and Patient.
 func OpenEphemeral(ctx context.Context, rawURL string, o Options) (Ephemeral, error) {
 	scheme, rest, _ := strings.Cut(rawURL, ":")
 	switch strings.ToLower(scheme) {
@@ -35,7 +40,7 @@ func OpenEphemeral(ctx context.Context, rawURL string, o Options) (Ephemeral, er
 		}
 		return memory.New(memory.Config{}), nil
 	case "redis", "rediss":
-		s, err := redis.Open(ctx, redis.Config{URL: rawURL, Log: o.Log})
+		s, err := redis.Open(ctx, redis.Config{URL: rawURL, Log: o.Log, Patient: o.Patient})
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,8 @@ import (
 type Options struct {
 	Log  *slog.Logger      // default: none
 	Step func(name string) // called before each step of a commit, for tests that stop the program there; default: none
+	// Patient has OpenEphemeral succeed although Redis doesn't answer yet.
+	Patient bool
 }
 
 // Open opens the database that a URL names. It does not migrate it. The URL is

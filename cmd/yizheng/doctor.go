@@ -194,18 +194,33 @@ func (e *examination) redis(ctx context.Context, in *installation) {
 	if e.RedisURL == "" {
 		e.ok(about, "what may be lost lies in the service's memory: right for one node; several need --redis-url")
 	}
-	err := in.openEphemeral(ctx, e.RedisURL)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		err = in.kept.Ping(ctx)
+	err := in.openEphemeral(ctx, e.RedisURL, false) // which does what logins do, also writes
+	differs := false
+	if err == nil && e.RedisURL != "" {
+		differs, err = otherStore(ctx, in)
 	}
 	switch {
 	case err != nil:
 		e.fail(about, "check --redis-url, the network and the server: nobody can log in without it", "%v", err)
+	case differs:
+		e.fail(about, "give all nodes, and this command, the same --redis-url: logins fail at random otherwise", "it answers and takes writes, but a running node on this database uses another one")
 	case e.RedisURL != "":
-		e.ok(about, "it answers")
+		e.ok(about, "it answers, and takes what logins write")
 	}
+}
+
+// otherStore reports whether the last node that compared stores has another one
+// than this command was given.
+func otherStore(ctx context.Context, in *installation) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	own, err := storeName(ctx, in.kept)
+	if err != nil {
+		return false, err
+	}
+	stored, err := in.db.Licenses().ClaimSetting(ctx, keptSetting, own+" doctor")
+	name, _, _ := strings.Cut(stored, " ")
+	return err == nil && name != own, err
 }
 
 // durability asks a server for the settings that decide whether what was

@@ -138,7 +138,7 @@ func (s settings) attach(p *process) (*installation, error) {
 		return nil, err
 	}
 	// A command keeps nothing that may be lost: no Redis need answer for it.
-	if err := in.openEphemeral(p.ctx, ""); err != nil {
+	if err := in.openEphemeral(p.ctx, "", false); err != nil {
 		return nil, errors.Join(err, in.close())
 	}
 	if err := in.openExisting(p.ctx); err != nil {

@@ -18,9 +18,9 @@ type outside struct {
 }
 
 // openEphemeral opens the store for what may be lost: a Redis, or without a URL
-// the process's own memory.
-func (in *installation) openEphemeral(ctx context.Context, url string) (err error) {
-	if in.kept, err = storage.OpenEphemeral(ctx, url, storage.Options{Log: in.log}); err != nil {
+// the process's own memory. With patience, a Redis that doesn't answer yet is no error.
+func (in *installation) openEphemeral(ctx context.Context, url string, patient bool) (err error) {
+	if in.kept, err = storage.OpenEphemeral(ctx, url, storage.Options{Log: in.log, Patient: patient}); err != nil {
 		return fmt.Errorf("--redis-url: %w", err)
 	}
 	return nil

@@ -50,7 +50,9 @@ type service struct {
 	public, admin net.Listener
 	public6       net.Listener // the other address of localhost; nil: there is none
 	api           *api.Server
-	beside        []site // what else runs in this process: the demo's neighbours
+	watch         *keptWatch
+	drain         time.Duration // from a signal until no new request is taken
+	beside        []site        // what else runs in this process: the demo's neighbours
 	log           *slog.Logger
 }
 
@@ -64,12 +66,24 @@ type site struct {
 // makes, and joins it with the API. The caller runs the service, or closes it.
 func (c *serveCmd) start(ctx context.Context, log *slog.Logger, o outside) (*service, error) {
 	sparing()
-	slog.SetDefault(log) // libraries that log by themselves do it there
-	s := &service{log: log}
+	slog.SetDefault(slog.New(libraryLog{log.Handler()})) // libraries that log by themselves do it there
+	s := &service{log: log, drain: c.Drain}
 	if err := c.prepare(ctx, s, o); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// libraryLog leaves out what zitadel/oidc logs of each request that is refused:
+// the service has said it already, with its cause, and not once a request.
+type libraryLog struct{ slog.Handler }
+
+// Handle implements [slog.Handler].
+func (h libraryLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "request error" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // prepare fills a service in. What it opened before an error is the caller's
@@ -102,11 +116,14 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	} else if err != nil {
 		return err
 	}
+	s.watch = newKeptWatch(s.in.kept, s.in.db.Licenses(), s.log)
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
 		Identity: s.in.people, Ephemeral: s.in.kept,
-		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, TrustedProxies: proxies,
-		Log: s.log, Step: s.in.step,
+		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe,
+		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
+		TrustedProxies: proxies,
+		Log:            s.log, Step: s.in.step,
 	})
 	return err
 }
@@ -180,7 +197,7 @@ func (c *serveCmd) install(ctx context.Context, log *slog.Logger, url string) (*
 
 // furnish brings the schema up to date and opens or makes the keys.
 func (c *serveCmd) furnish(ctx context.Context, in *installation) error {
-	if err := in.openEphemeral(ctx, c.RedisURL); err != nil {
+	if err := in.openEphemeral(ctx, c.RedisURL, true); err != nil {
 		return err
 	}
 	if c.Migrate == "auto" {
@@ -218,8 +235,9 @@ func (in *installation) ready(ctx context.Context) error {
 	return nil
 }
 
-// shutdownWithin is how long requests that are under way may take to finish.
-const shutdownWithin = 10 * time.Second
+// shutdownWithin is how long requests that are under way may take to finish: as
+// long as a request may take at all, so that none is cut off.
+const shutdownWithin = api.RequestWithin + 6*time.Second
 
 // run serves until ctx ends, lets running requests finish, and closes
 // everything. ready is called once requests are served.
@@ -243,6 +261,7 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 
 	upkeep, stop := context.WithCancel(ctx)
 	go keepSparing(upkeep)
+	go s.watch.Run(upkeep)
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
@@ -261,7 +280,14 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 		return errors.Join(err, public.Close(), admin.Close())
 	case <-ctx.Done():
 	}
-	s.log.Info("shutting down: running requests may finish", "within", shutdownWithin.String())
+	s.log.Info("shutting down: /readyz says so, new requests are still served for a while, and running ones may finish",
+		"drain", s.drain.String(), "within", shutdownWithin.String())
+	s.api.Drain()
+	select {
+	case err := <-ended:
+		s.log.Warn("a listener ended while draining", "error", err)
+	case <-time.After(s.drain):
+	}
 	return s.shutdown(public, admin)
 }
 
@@ -289,7 +315,7 @@ func (s *service) newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadTimeout:       15 * time.Second, // less than a request may take, which else would seem a store's fault
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,

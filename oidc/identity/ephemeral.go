@@ -18,6 +18,9 @@ var (
 	ErrChanged = errors.New("the kept value changed since it was read")
 	// ErrFull says that there is no room now.
 	ErrFull = errors.New("no room for another value")
+	// ErrAway says that the server behind the store doesn't answer, or not as it
+	// should. It comes with the cause.
+	ErrAway = errors.New("the store for what may be lost is away")
 )
 
 // Part is a part of the store. Each has a share of the room, so that what fills

@@ -61,7 +61,7 @@ func (s *Service) noted(ctx context.Context, f Fact) {
 	}
 }
 
-const recordTimeout = 10 * time.Second
+const recordTimeout = 5 * time.Second
 
 func resultOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -154,7 +154,9 @@ func (s *Ephemeral) call(ctx context.Context, key string, value []byte, run func
 	}
 	limited, cancel := context.WithTimeout(ctx, s.c.Timeout)
 	defer cancel()
-	return explain(ctx, run(limited))
+	err := explain(ctx, run(limited))
+	s.condition.note(ctx, err)
+	return err
 }
 
 // callWithRoom is call for what needs room. Should Redis have none, though the parts
@@ -191,7 +193,12 @@ func explain(ctx context.Context, err error) error {
 	case errors.Is(err, redis.ErrClosed):
 		return fmt.Errorf("%w: the store is closed", license.ErrUnavailable)
 	}
-	return fmt.Errorf("%w: %w", license.ErrUnavailable, err)
+	refused := refuses(err)
+	err = fmt.Errorf("%w: %w: %w", license.ErrUnavailable, identity.ErrAway, err)
+	if refused {
+		err = fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	return err
 }
 
 // over reports whether the context's time is up: a connection, which is given the

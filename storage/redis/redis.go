@@ -20,6 +20,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"yizheng.internal/license"
 )
 
 // Config says which Redis to use, and how.
@@ -40,6 +42,9 @@ type Config struct {
 	MaxBytes  int64
 	// Timeout is how long one call takes at most. Default: 1 s.
 	Timeout time.Duration
+	// Patient has Open succeed although Redis doesn't answer: calls fail until it
+	// does. One that answers and can't be used is refused all the same.
+	Patient bool
 	// Log hears what happens to connections. The library has one log for the whole
 	// program: the last one opened sets it. Default: discards.
 	Log *slog.Logger
@@ -51,10 +56,13 @@ type Ephemeral struct {
 	c      Config
 	client redis.UniversalClient
 	slots  int // of indexes
+
+	condition condition
 }
 
-// Open returns the store, and checks that Redis answers: if it doesn't, the error
-// is license.ErrUnavailable. No error holds the URL, for that may hold a password.
+// Open returns the store, and checks that Redis answers and does what is needed:
+// if it doesn't, the error is license.ErrUnavailable, and ErrUnusable too where
+// waiting won't help. No error holds the URL, for that may hold a password.
 func Open(ctx context.Context, c Config) (*Ephemeral, error) {
 	c.Prefix = cmp.Or(c.Prefix, "yizheng:")
 	c.Timeout = cmp.Or(c.Timeout, time.Second)
@@ -67,12 +75,17 @@ func Open(ctx context.Context, c Config) (*Ephemeral, error) {
 	if err != nil {
 		return nil, err
 	}
-	redis.SetLogger(logger{c.Log})
-	s := &Ephemeral{c, client, 1}
+	redis.SetLogger(logger{c.Log, &quietLog{}})
+	s := &Ephemeral{c: c, client: client, slots: 1}
 	if _, ok := client.(*redis.ClusterClient); ok {
 		s.slots = slots
 	}
-	if err := s.Ping(ctx); err != nil {
+	err = s.Probe(ctx)
+	if c.Patient && errors.Is(err, license.ErrUnavailable) && !errors.Is(err, ErrUnusable) {
+		c.Log.WarnContext(ctx, "Redis doesn't answer: nobody can log in until it does", "error", err)
+		err = nil
+	}
+	if err != nil {
 		client.Close()
 		return nil, err
 	}
@@ -134,9 +147,14 @@ func connect(rawURL string, timeout time.Duration) (client redis.UniversalClient
 }
 
 // logger hands the library's messages on. They name addresses and no data.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger
+	quiet *quietLog
+}
 
 // Printf implements the library's interface.
 func (l logger) Printf(ctx context.Context, format string, v ...any) {
-	l.log.WarnContext(ctx, "redis", "message", fmt.Sprintf(format, v...))
+	if skipped, pass := l.quiet.turn(time.Now()); pass {
+		l.log.WarnContext(ctx, "redis", "message", fmt.Sprintf(format, v...), "more_like_it", skipped)
+	}
 }

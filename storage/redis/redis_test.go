@@ -294,23 +294,6 @@ func TestPasswordNotEchoed(t *testing.T) {
 	}
 }
 
-// TestLeastRights has an account with the rights that docs/operating.md names.
-func TestLeastRights(t *testing.T) {
-	t.Parallel()
-	server := startServer(t)
-	args := []any{"ACL", "SETUSER", "yizheng", "on", ">s3cret", "~yizheng:*"}
-	for _, command := range []string{"get", "set", "del", "ping", "eval", "evalsha", "exists", "incrby", "pttl", "pexpire",
-		"zadd", "zrem", "zcard", "zrange", "zrangebyscore", "hget", "hmget", "hincrby", "hdel", "time"} {
-		args = append(args, "+"+command)
-	}
-	server.do(t, args...)
-	work(t, openTest(t, Config{URL: "redis://yizheng:s3cret@" + server.address()}), "k")
-	s := openTest(t, Config{URL: "redis://yizheng:s3cret@" + server.address(), Prefix: "other:"})
-	if _, err := s.Load(t.Context(), "k", time.Now()); !errors.Is(err, license.ErrUnavailable) {
-		t.Errorf("a key that is another's: %v, want ErrUnavailable", err)
-	}
-}
-
 // TestTLS talks to a server whose certificate nobody vouches for: not unless told to.
 func TestTLS(t *testing.T) {
 	t.Parallel()

@@ -260,7 +260,7 @@ func (s *statusLists) verify(ctx context.Context, credential string, state licen
 	if err != nil {
 		return err
 	}
-	verifier := license.CredentialVerifier{Anchors: s.anchors, Signatures: signing.NewVerifier(signing.VerifierConfig{}), Status: source}
+	verifier := license.CredentialVerifier{Anchors: s.anchors, Signatures: signing.NewVerifier(signing.VerifierConfig{}), Status: source, RevocationWaived: true}
 	v := verifier.Verify(ctx, credential, time.Now())
 	want := map[license.State]string{license.Active: "in_force", license.Suspended: "suspended",
 		license.Superseded: "superseded", license.Ended: "ended"}[state]

@@ -9,7 +9,7 @@ ARGS      ?=
 
 export GOVULNDB
 
-.PHONY: help demo build test soak bench fuzz check fresh sbom vuln
+.PHONY: help demo build test soak bench fuzz check fresh sbom vuln shares
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ soak: ## run the same tests at larger scale, without the race detector
 bench: ## measure, on one core (BENCHTIME=2s)
 	.ci/install
 	SERVERS_DIR=/tmp .ci/with-servers go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 -timeout 60m $(TESTFLAGS) ./...
+
+shares: ## say what part of verifying and issuing SM2, SM3, SM4, base64 and JSON take here, by profile
+	.ci/install
+	.ci/shares
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz

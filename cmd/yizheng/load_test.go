@@ -37,6 +37,7 @@ func TestLoad(t *testing.T) {
 			t.Fatal(errs)
 		}
 		var names []string
+		var yardstick float64
 		for lines := bufio.NewScanner(strings.NewReader(out)); lines.Scan(); {
 			var r struct {
 				Scenario string
@@ -46,6 +47,9 @@ func TestLoad(t *testing.T) {
 				P99      float64 `json:"p99_ms"`
 				CPU      float64 `json:"cpu_us_per_request"`
 				PerCore  float64 `json:"requests_per_core_second"`
+
+				Discoveries float64 `json:"discoveries_per_request"`
+				Processor   string
 			}
 			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 				t.Fatalf("%v in %s", err, lines.Text())
@@ -53,9 +57,15 @@ func TestLoad(t *testing.T) {
 			if r.Requests < 1 || r.Rate <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.CPU < 0 {
 				t.Errorf("measured: %s", lines.Text())
 			}
+			if r.Scenario == "discovery" {
+				yardstick = r.CPU
+			}
+			if want := r.CPU / max(yardstick, 1e-9); yardstick > 0 && (r.Discoveries < want*0.99 || r.Discoveries > want*1.01) || r.Processor == "" {
+				t.Errorf("want %.2f discoveries, and the processor's name: %s", want, lines.Text())
+			}
 			names = append(names, r.Scenario)
 		}
-		want := []string{"client-credentials", "discovery", "introspection-first", "introspection-seen", "issue", "jwks", "refresh", "sso", "userinfo", "userinfo-claims"}
+		want := []string{"discovery", "client-credentials", "introspection-first", "introspection-seen", "issue", "jwks", "refresh", "sso", "userinfo", "userinfo-claims"}
 		if !slices.Equal(names, want) {
 			t.Errorf("measured %v", names)
 		}

@@ -46,6 +46,9 @@ func newMetrics(c Config) (metrics, error) {
 			opinion("undecided", "Those there was no time for.", func() uint64 { _, _, n := v.SecondOpinions(); return n }))
 	}
 	all = append(all, c.Kept.collectors()...)
+	for _, g := range c.Gauges {
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.Name, Help: g.Help}, g.Value))
+	}
 	for _, collector := range all {
 		if err := c.Metrics.Register(collector); err != nil {
 			return metrics{}, err

@@ -22,6 +22,7 @@ const (
 	ActionClientEnable      = "client.enable"
 	ActionParticipantCreate = "participant.create"
 	ActionParticipantUpdate = "participant.update"
+	ActionRestore           = "installation.restore" // the object is the backup's id
 	ActionTokenRefuse       = "token.refuse"
 	ActionTokenRevoke       = "token.revoke"
 

@@ -60,10 +60,17 @@ type Keys interface {
 
 // Admin is what operators need of a database.
 type Admin interface {
+	Clocks
 	// Migrate brings the schema up to date and returns its version.
 	Migrate(ctx context.Context) (int64, error)
 	// SchemaVersion returns the schema's version and the one this program needs.
 	SchemaVersion(ctx context.Context) (have, want int64, err error)
 	// Ping tells whether the database answers, and takes writes if write is set.
 	Ping(ctx context.Context, write bool) error
+	// Check reads all of the database: ErrCorrupt (wrapped) if that shows damage.
+	// It takes its time, and keeps nobody from reading and writing.
+	Check(ctx context.Context) error
+	// Save copies the whole database, as it is at one moment, into an empty folder,
+	// for [Restore]. It keeps nobody from reading and writing. progress may be nil.
+	Save(ctx context.Context, dir string, progress func(done, total int64)) error
 }

@@ -14,12 +14,14 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/storage"
 )
 
 type doctorCmd struct {
 	settings
 	ephemeral
 	root
+	CheckWithin time.Duration `help:"How long reading the database, to see that it is sound, may take; 0: as long as it takes." default:"1m" placeholder:"TIME"`
 }
 
 // finding is one line of the doctor's.
@@ -172,6 +174,7 @@ func (e *examination) installation(p *process) {
 	} else {
 		e.ok("database", "it takes writes")
 	}
+	e.soundness(p.ctx, in)
 	e.durability(p.ctx, in)
 	e.redis(p.ctx, in)
 	e.clock(p.ctx, in)
@@ -186,6 +189,27 @@ func (e *examination) installation(p *process) {
 	}
 	e.ok("configuration", "the installation is bound to %s", in.url)
 	e.trust(p.ctx, in)
+}
+
+// soundness reads the whole database, as far as there is time.
+func (e *examination) soundness(ctx context.Context, in *installation) {
+	const about = "database"
+	if e.CheckWithin > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.CheckWithin)
+		defer cancel()
+	}
+	err := in.db.Admin().Check(ctx)
+	switch {
+	case err == nil:
+		e.ok(about, "it is sound: all of it was read")
+	case storage.IsCorrupt(err):
+		e.fail(about, "stop the service and restore a backup (yizheng restore); keep the damaged files", "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		e.warn(about, "when there is time: yizheng doctor --check-within 0", "not all of it could be read within %v, to see that it is sound; what was read is", e.CheckWithin)
+	default:
+		e.fail(about, "look at its disk and rights", "%v", err)
+	}
 }
 
 // redis looks at the store for what may be lost.
@@ -230,6 +254,7 @@ func (e *examination) durability(ctx context.Context, in *installation) {
 		SynchronousCommit(context.Context) (string, error)
 		FSync(context.Context) (string, error)
 		FullPageWrites(context.Context) (string, error)
+		DataChecksums(context.Context) (string, error)
 	})
 	if !ok {
 		return
@@ -243,6 +268,7 @@ func (e *examination) durability(ctx context.Context, in *installation) {
 	}{
 		{"synchronous_commit", "set it to on: an answer must mean that the license is on disk", server.SynchronousCommit, []string{"off", "local"}, e.fail},
 		{"fsync", "set it to on in postgresql.conf: a crash of the machine may destroy the database", server.FSync, []string{"off"}, e.fail},
+		{"data_checksums", "turn them on (pg_checksums --enable, with the server stopped): without them nobody notices what a disk alters", server.DataChecksums, []string{"off"}, e.warn},
 		{"full_page_writes", "set it to on, unless the file system itself never tears pages", server.FullPageWrites, []string{"off"}, e.warn},
 	} {
 		value, err := setting.read(ctx)
@@ -271,6 +297,11 @@ const (
 // future shows that a clock was, or is, wrong.
 func (e *examination) clock(ctx context.Context, in *installation) {
 	const about = "clock"
+	if at, err := in.db.Admin().Clock(ctx); err != nil {
+		e.fail(about, "check the database", "%v", err)
+	} else {
+		e.databaseClock(time.Since(at), at)
+	}
 	newest, err := newestEvent(ctx, in)
 	switch {
 	case err != nil:
@@ -283,6 +314,27 @@ func (e *examination) clock(ctx context.Context, in *installation) {
 		e.warn(about, "see that the clock is right", "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
 	default:
 		e.ok(about, "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+	}
+}
+
+// databaseClock compares the machine's clock with the database's. SQLite's is behind
+// by as long as the service wasn't running, which is no fault.
+func (e *examination) databaseClock(ahead time.Duration, at time.Time) {
+	const about, todo = "clock", "set both clocks by NTP"
+	driver, _, _ := storage.Driver(e.databaseURL()) // it was opened: the URL is right
+	shown := ahead.Round(time.Second)
+	switch {
+	case driver == storage.SQLite && ahead >= 0:
+		if ahead > storage.ClockStopsPurge {
+			e.warn(about, "if the service is running: see that the clock is right (NTP). It is believed when it has gone on steadily for as long, at most a week",
+				"the database was last used by a clock that was believed %v ago, at %s; nothing is purged until this one is", shown, at.Format(time.RFC3339))
+		}
+	case ahead.Abs() > storage.ClockUnready:
+		e.fail(about, todo, "this machine's is %v off the database's, which shows %s", shown, at.Format(time.RFC3339))
+	case ahead.Abs() > storage.ClockWarns:
+		e.warn(about, todo, "this machine's is %v off the database's, which shows %s", shown, at.Format(time.RFC3339))
+	default:
+		e.ok(about, "this machine's and the database's agree")
 	}
 }
 

@@ -62,6 +62,9 @@ var rules = map[string]rule{
 	"storage": {
 		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/sqlite", "storage/postgres"}),
 	},
+	"storage/backup": {
+		others: []string{"github.com/go-json-experiment/json"},
+	},
 	"storage/memory": {
 		ours:     []string{"oidc/identity"},
 		testOurs: []string{"storage/storagetest"},
@@ -98,7 +101,7 @@ var rules = map[string]rule{
 		testOthers: []string{"golang.org/x/net/html"},
 	},
 	"cmd/yizheng": {
-		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage"}),
+		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/backup"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term"},
 		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},

@@ -327,3 +327,16 @@ func (p *process) progress(what string) *progressbar.ProgressBar {
 		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 }
+
+// bytes returns what shows how many of how many bytes are done, on standard error,
+// where that is a terminal, and what ends that.
+func (p *process) bytes(what string) (progress func(done, total int64), finish func()) {
+	f, ok := p.err.(*os.File)
+	bar := progressbar.NewOptions64(1,
+		progressbar.OptionSetWriter(p.err), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
+		progressbar.OptionSetDescription(what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	return func(done, total int64) {
+		bar.ChangeMax64(max(total, 1))
+		_ = bar.Set64(min(done, total))
+	}, func() { _ = bar.Finish() }
+}

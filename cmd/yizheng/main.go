@@ -39,6 +39,8 @@ type commands struct {
 	CRL         crlCmd         `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
+	Backup      backupCmd      `cmd:"" help:"Copy database and keys, beside the running service."`
+	Restore     restoreCmd     `cmd:"" help:"Make an installation out of a backup, where there is none."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
 	Load        loadCmd        `cmd:"" hidden:"" help:"Put a service under load and measure it."`

@@ -33,6 +33,7 @@ type installation struct {
 	people   *identity.Service
 	kept     storage.Ephemeral // what may be lost
 	outside  outside
+	clock    *storage.Clock
 	log      *slog.Logger
 	step     func(name string)
 }
@@ -48,7 +49,7 @@ func (s settings) openDatabase(ctx context.Context, log *slog.Logger, step func(
 	}
 	return &installation{
 		settings: s, db: db, log: log, step: step,
-		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}),
+		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}), clock: storage.NewClock(db.Admin(), log),
 	}, nil
 }
 

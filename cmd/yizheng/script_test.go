@@ -30,6 +30,7 @@ import (
 //	yizheng ARGS…        the program, for exit code 0, or with "!" any other
 //	exits CODE ARGS…     the program, for this exit code; "<FILE" is its standard input
 //	demo                 copies the directory of a demo, and what it signed, here
+//	damage FILE          alters a page in the middle of a file
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	engine := &script.Engine{Cmds: scripttest.DefaultCmds(), Conds: scripttest.DefaultConds(), Quiet: true}
@@ -45,6 +46,13 @@ func TestScripts(t *testing.T) {
 				return nil, err
 			}
 			return nil, copyTree(s.Getwd(), from)
+		})
+	engine.Cmds["damage"] = script.Command(script.CmdUsage{Summary: "alter a page in the middle of a file", Args: "file"},
+		func(s *script.State, args ...string) (script.WaitFunc, error) {
+			if len(args) != 1 {
+				return nil, script.ErrUsage
+			}
+			return nil, damage(s.Path(args[0]))
 		})
 	env := []string{"HOME=/nowhere", "TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	scripttest.Test(t, t.Context(), engine, env, "testdata/*.txt")
@@ -86,6 +94,19 @@ func exits(s *script.State, path string, args []string) (script.WaitFunc, error)
 		}
 		return out.String(), errs.String(), nil
 	}, nil
+}
+
+// damage overwrites pages in the middle of a file, as a broken disk does.
+func damage(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, 8*4096), info.Size()/4096/2*4096)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // demoOnce makes the directory that demoDirectory returns.

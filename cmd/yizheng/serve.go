@@ -122,6 +122,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		Identity: s.in.people, Ephemeral: s.in.kept,
 		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe,
 		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
+		Gauges:         s.in.gauges(),
 		TrustedProxies: proxies,
 		Log:            s.log, Step: s.in.step,
 	})
@@ -200,6 +201,9 @@ func (c *serveCmd) furnish(ctx context.Context, in *installation) error {
 	if err := in.openEphemeral(ctx, c.RedisURL, true); err != nil {
 		return err
 	}
+	if err := in.sound(ctx); err != nil {
+		return err
+	}
 	if c.Migrate == "auto" {
 		if _, err := in.db.Admin().Migrate(ctx); err != nil {
 			return err
@@ -221,6 +225,9 @@ func (c *serveCmd) furnish(ctx context.Context, in *installation) error {
 // the keys that every request needs are here.
 func (in *installation) ready(ctx context.Context) error {
 	if err := in.db.Admin().Ping(ctx, true); err != nil {
+		return err
+	}
+	if err := in.clock.Ready(); err != nil {
 		return err
 	}
 	for _, p := range []signing.Purpose{signing.PurposeAccessToken, signing.PurposeIDToken, signing.PurposeIDTokenRSA, signing.PurposeStatus} {
@@ -269,7 +276,12 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 			s.log.Error("the database's upkeep ended", "error", err)
 		}
 	}()
-	defer func() { stop(); <-kept }()
+	compared := make(chan struct{})
+	go func() {
+		defer close(compared)
+		_ = s.in.clock.Run(upkeep) // ends with upkeep alone, and has said everything else
+	}()
+	defer func() { stop(); <-kept; <-compared }()
 
 	if err := ready(); err != nil {
 		return errors.Join(err, public.Close(), admin.Close())

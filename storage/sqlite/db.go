@@ -47,6 +47,8 @@ type tuning struct {
 	restartAt    int           // pages from which it waits for readers, a moment; default: 16,000
 	busyTimeout  time.Duration // how long to wait for another process's lock; default: 10 s
 	purgeEvery   time.Duration // see Run; default: 3 minutes
+
+	measured func() time.Duration // default: since Open, which no setting of the clock alters
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -55,6 +57,7 @@ type DB struct {
 	uri     string
 	writer  *writer
 	readers *readers
+	clock   clock
 }
 
 // Sizes keep an idle program small: the operating system caches the file as well.
@@ -89,6 +92,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	c.restartAt = cmp.Or(c.restartAt, 16_000)
 	c.busyTimeout = cmp.Or(c.busyTimeout, 10*time.Second)
 	c.purgeEvery = cmp.Or(c.purgeEvery, 3*time.Minute)
+	if began := time.Now(); c.measured == nil {
+		c.measured = func() time.Duration { return time.Since(began) }
+	}
 	if err := makeFile(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
@@ -101,7 +107,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db.readers = newReaders(db.openReader)
 	// What is wrong with the file should show now, not at the first request.
 	if err := db.writer.connect(ctx); err != nil {
-		return nil, fmt.Errorf("opening the SQLite database %s: %w", path, explain(ctx, err))
+		return nil, fmt.Errorf("opening the SQLite database %s: %w", path, explain(ctx, sayCorrupt(err)))
 	}
 	return db, nil
 }

@@ -34,7 +34,7 @@ func inTheWay(err error) bool {
 	}
 	switch code {
 	case sqlite3.FULL, sqlite3.IOERR, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.BUSY, sqlite3.LOCKED,
-		sqlite3.PROTOCOL, sqlite3.PERM, sqlite3.NOMEM, sqlite3.NOLFS:
+		sqlite3.PROTOCOL, sqlite3.PERM, sqlite3.NOMEM, sqlite3.NOLFS, sqlite3.CORRUPT, sqlite3.NOTADB:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -25,11 +26,29 @@ func (db *DB) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
-			if err := db.purge(ctx, now); err != nil && ctx.Err() == nil {
+			if err := db.purgeAt(ctx, now); err != nil && ctx.Err() == nil {
 				db.c.Log.WarnContext(ctx, "purging the database", "error", err)
 			}
 		}
 	}
+}
+
+// purgeAt purges by a node's clock and the database's: by the earlier of them, and
+// only if they agree within a minute. A node whose clock is a year ahead would end
+// everybody's sessions, and forget which codes were spent.
+func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
+	at, err := db.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Sub(at).Abs() > believed {
+		return fmt.Errorf("nothing is purged here: this node's clock shows %s, and the database's %s",
+			now.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339))
+	}
+	if at.Before(now) {
+		now = at
+	}
+	return db.purge(ctx, now)
 }
 
 // purge forgets what is over for long enough, until little is left to do.

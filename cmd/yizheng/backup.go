@@ -1,0 +1,239 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+	"yizheng.internal/storage"
+	"yizheng.internal/storage/backup"
+)
+
+type backupCmd struct {
+	settings
+	Dir     string `arg:"" help:"New directory for the backup. The database goes to DIR/data, in which everything personal is sealed."`
+	KeysDir string `name:"keys-dir" help:"New directory for the keys that open it; without it DIR/keys. Keep it apart from the data, and the passphrase apart from both." placeholder:"DIR"`
+}
+
+// keysPart returns where the keys' part of a backup lies.
+func keysPart(dir, given string) string {
+	if given != "" {
+		return given
+	}
+	return filepath.Join(dir, string(backup.Keys))
+}
+
+// Run makes a backup beside a running service.
+func (c *backupCmd) Run(p *process) (err error) {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	data, keys := filepath.Join(c.Dir, string(backup.Data)), keysPart(c.Dir, c.KeysDir)
+	for _, dir := range []string{data, keys} {
+		if err := backup.Begin(dir); err != nil {
+			return err
+		}
+	}
+	m, err := in.describe(p)
+	if err != nil {
+		return err
+	}
+	steps, done := p.bytes("copying the database")
+	err = in.db.Admin().Save(p.ctx, data, steps)
+	if done(); err != nil {
+		return err
+	}
+	// The keys come after the data: each that the data name is there then.
+	if err := signing.CopyKeys(keys, c.Data); err != nil {
+		return err
+	}
+	mac := func(message []byte) ([]byte, error) { return in.keys.Module().MAC(signing.KeyID(m.Key), message) }
+	for part, dir := range map[backup.Part]string{backup.Data: data, backup.Keys: keys} {
+		m.Part = part
+		if err := backup.Finish(p.ctx, dir, m, mac); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(p.out, "Backup %s of %s: everything answered before is in it.\n", m.Backup, m.Made.Format(time.RFC3339))
+	fmt.Fprintf(p.out, "  data  %s\n  keys  %s (keep them apart from the data)\n", data, keys)
+	fmt.Fprintf(p.out, "Not in it, to be kept elsewhere: the passphrase of the keys, and the root's keystore with its passphrase.\n")
+	return nil
+}
+
+// describe returns the manifest of a backup that begins now.
+func (in *installation) describe(p *process) (backup.Manifest, error) {
+	m := backup.Manifest{Backup: backup.NewID(), Made: time.Now().UTC().Truncate(time.Second), Program: programVersion()}
+	var err error
+	if m.Driver, _, err = storage.Driver(in.settings.databaseURL()); err != nil {
+		return m, err
+	}
+	if m.Schema, _, err = in.db.Admin().SchemaVersion(p.ctx); err != nil {
+		return m, err
+	}
+	if m.Newest, err = newestEvent(p.ctx, in); err != nil {
+		return m, err
+	}
+	k, err := in.keys.Keyrings().Active(p.ctx, signing.PurposeLookup, "")
+	m.Key = string(k.ID)
+	return m, err
+}
+
+func programVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := orDash(info.Main.Version)
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			version += " " + s.Value
+		}
+	}
+	return version
+}
+
+type restoreCmd struct {
+	settings
+	Dir     string `arg:"" help:"Directory of the backup; its data are in DIR/data."`
+	KeysDir string `name:"keys-dir" help:"Directory of the backup's keys; without it DIR/keys." placeholder:"DIR"`
+}
+
+// Run makes an installation out of a backup, where there is none.
+func (c *restoreCmd) Run(p *process) error {
+	data, keys := filepath.Join(c.Dir, string(backup.Data)), keysPart(c.Dir, c.KeysDir)
+	d, k, err := c.read(data, keys)
+	if err != nil {
+		return err
+	}
+	passphrase, err := c.emptyTarget(p)
+	if err != nil {
+		return err
+	}
+	if err := verify(p, data, keys, d, k, passphrase); err != nil {
+		return err
+	}
+	m := d.Manifest
+	now := time.Now().UTC()
+	steps, done := p.bytes("restoring the database")
+	_, err = storage.Restore(p.ctx, c.databaseURL(), storage.Options{}, storage.Saved{Dir: data, Driver: m.Driver, Schema: m.Schema}, now, steps)
+	if done(); err != nil {
+		return err
+	}
+	// Without keys the service refuses to start on the database: so they come last.
+	if err := signing.CopyKeys(c.Data, keys); err != nil {
+		return fmt.Errorf("the database is restored, the keys are not: %w", err)
+	}
+	if err := c.confirm(p, m, now); err != nil {
+		return fmt.Errorf("database and keys are restored, but don't open: %w", err)
+	}
+	return nil
+}
+
+// emptyTarget checks that nothing is where the installation is to be made, but for
+// the passphrase of its keys, which it returns.
+func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name() != "keys.pass" && e.Name() != "lost+found" {
+			return nil, fmt.Errorf("%s exists: a backup is restored only into an empty directory, which may hold keys.pass alone; give another one by --data",
+				filepath.Join(c.Data, e.Name()))
+		}
+	}
+	if err := storage.CheckEmpty(p.ctx, c.databaseURL(), storage.Options{}); err != nil {
+		return nil, err
+	}
+	file := c.PassphraseFile
+	if file == "" {
+		file = filepath.Join(c.Data, "keys.pass")
+	}
+	passphrase, err := signing.ReadPassphraseFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the passphrase of the backup's keys is needed, which is not in the backup: name its file by --passphrase-file, or put it at %s: %w", file, err)
+	}
+	return passphrase, nil
+}
+
+// read reads what the two parts of a backup say of themselves.
+func (c *restoreCmd) read(data, keys string) (d, k backup.Sealed, err error) {
+	if d, err = backup.Read(data, backup.Data); err != nil {
+		return d, k, err
+	}
+	if k, err = backup.Read(keys, backup.Keys); err != nil {
+		return d, k, err
+	}
+	if err := d.Fits(&k); err != nil {
+		return d, k, err
+	}
+	driver, _, err := storage.Driver(c.databaseURL())
+	if err == nil && driver != d.Driver {
+		err = usage("the backup is of a database of driver %s, and --database-url names one of driver %s, into which it can't be restored", d.Driver, driver)
+	}
+	return d, k, err
+}
+
+// verify reads all of a backup and checks that it is as it was made, before
+// anything is written.
+func verify(p *process, data, keys string, d, k backup.Sealed, passphrase signing.Passphrase) error {
+	steps, done := p.bytes("verifying the backup")
+	defer done()
+	read, total := int64(0), d.Size()+k.Size()
+	progress := func(n int64) { read += n; steps(read, total) }
+	if err := k.Verify(p.ctx, keys, progress); err != nil {
+		return err
+	}
+	store, err := signing.OpenKeystore(filepath.Join(keys, "keys"), passphrase)
+	if err != nil {
+		return fmt.Errorf("the backup's keys: %w", err)
+	}
+	mac := func(message []byte) ([]byte, error) { return store.MAC(signing.KeyID(d.Key), message) }
+	if err := errors.Join(d.Check(mac), k.Check(mac)); err != nil {
+		return err
+	}
+	return d.Verify(p.ctx, data, progress)
+}
+
+// confirm opens what was restored, records that it was, and says what is lost.
+func (c *restoreCmd) confirm(p *process, m backup.Manifest, now time.Time) (err error) {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	err = oidc.Recorder(in.db.Provider())(p.ctx, identity.Fact{
+		Action: oidc.ActionRestore, Actor: operator, Object: m.Backup, Result: oidc.ResultOK,
+	})
+	if err != nil {
+		return err
+	}
+	newest := "it holds no event"
+	if !m.Newest.IsZero() {
+		newest = "its newest event is of " + m.Newest.UTC().Format(time.RFC3339)
+	}
+	made := m.Made.UTC().Format(time.RFC3339)
+	fmt.Fprintf(p.out, "Restored: backup %s of %s; %s.\n", m.Backup, made, newest)
+	fmt.Fprintf(p.out, "Lost is what was answered between %s and now, %s:\n", made, now.Format(time.RFC3339))
+	for _, line := range []string{
+		"licenses issued then: holders have credentials that this registry doesn't know; issue them again",
+		"licenses ended, suspended or resumed then have their state of before, and are published with it; do it again",
+		"grants withdrawn, accounts disabled, passwords and phones changed then are as before",
+		"all logins and refresh tokens: people and applications log in again",
+	} {
+		fmt.Fprintf(p.out, "  - %s\n", line)
+	}
+	fmt.Fprintf(p.out, "New licenses get entries of a new status list: none is given out twice.\n")
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"yizheng.internal/api"
+	"yizheng.internal/storage"
+)
+
+// soundWithin is how long the start reads the database to see that it is sound. A
+// small one is read whole; of a large one, doctor reads the rest.
+const soundWithin = 5 * time.Second
+
+// sound refuses a damaged database before anything is written to it.
+func (in *installation) sound(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, soundWithin)
+	defer cancel()
+	err := in.db.Admin().Check(ctx)
+	switch {
+	case storage.IsCorrupt(err):
+		return fmt.Errorf("the service doesn't start on a damaged database; keep its files, and restore a backup with yizheng restore: %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		in.log.Info("the database is too large to be read whole at the start, to see that it is sound: yizheng doctor --check-within 0 does", "read_for", soundWithin.String())
+		return nil
+	}
+	return err
+}
+
+// gauges are what the admin listener shows of this node beside requests.
+func (in *installation) gauges() []api.Gauge {
+	ahead := func() float64 {
+		d, known := in.clock.Ahead()
+		if !known {
+			return math.NaN()
+		}
+		return d.Seconds()
+	}
+	return []api.Gauge{
+		{Name: "yizheng_clock_ahead_seconds", Help: "How far this node's clock is ahead of the database's; negative: behind.", Value: ahead},
+		{Name: "yizheng_purge_stopped", Help: "1 while this node purges nothing, for its clock and the database's differ by more than a minute.", Value: func() float64 {
+			if math.Abs(ahead()) > storage.ClockStopsPurge.Seconds() {
+				return 1
+			}
+			return 0
+		}},
+	}
+}

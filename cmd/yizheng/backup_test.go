@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,12 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 			t.Errorf("license %s was issued after the backup, and is there", i.ID)
 		}
 	}
-	issueMany(t, c, "again", 80, entries)
+	for _, i := range issueMany(t, c, "again", 80, entries) {
+		list, _, _ := strings.Cut(entryOf(t, i.Credential), "#")
+		if slices.ContainsFunc(slices.Concat(before, lost), func(o license.Issued) bool { return strings.HasPrefix(entryOf(t, o.Credential), list+"#") }) {
+			t.Fatalf("license %s has an entry of %s, which was in use before", i.ID, list)
+		}
+	}
 	if doctor, errs, code := runProgram(t, "", append([]string{"doctor"}, r.Options.settings()...)...); code != 0 {
 		t.Errorf("doctor: exit code %d\n%s%s", code, doctor, errs)
 	}

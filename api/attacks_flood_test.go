@@ -52,7 +52,7 @@ func TestAttackRequestFlood(t *testing.T) {
 // The same with a Redis, which has less room.
 func TestAttackRequestFloodOnRedis(t *testing.T) {
 	s := newStage(t, stageConfig{Redis: "redis://" + startRedis(t, freeAddress(t)).address + "/0"})
-	s.survives(t, 12_000)
+	s.survives(t, 8_000)
 }
 
 func (s *stage) survives(t *testing.T, requests int) {

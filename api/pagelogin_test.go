@@ -242,7 +242,7 @@ func TestChallengedLogin(t *testing.T) {
 	}
 	p = p.Press("submit", "username", "zhang", "password", samplePassword)
 	shows(t, p, 200, loginPath)
-	says(t, p, "如果账号和密码正确", `id="code"`)
+	says(t, p, "账号和密码正确的", `id="code"`)
 	p = p.Press("submit", "code", "000000")
 	shows(t, p, 422, loginPath)
 	p = p.Press("submit", "code", s.who.Code())

@@ -32,5 +32,9 @@ func (s *Server) pageRoutes() {
 	s.mux.Handle("POST /sessions", s.private(seesSessions, "sessions", s.endSession))
 	s.mux.Handle("GET "+passwordPath, s.private(changesPassword, "sessions", s.passwordPage))
 	s.mux.Handle("POST "+passwordPath, s.private(changesPassword, "sessions", s.changePassword))
+	s.mux.Handle("GET /.well-known/change-password", s.login(func(v *visit) error { return v.redirect(passwordPath) }))
+	if s.c.SecurityContact != "" {
+		s.mux.Handle("GET "+securityPath, s.handle(s.security))
+	}
 	s.mux.Handle("GET "+web.StaticPath+"{file}", s.handle(s.static))
 }

@@ -51,7 +51,9 @@ type Config struct {
 	// request in X-Request-Id.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
-	Log            *slog.Logger // default: discards
+	// SecurityContact, if set, is whom security.txt names: see [CheckSecurityContact].
+	SecurityContact string
+	Log             *slog.Logger // default: discards
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
 	Step func(name string)
 }
@@ -134,6 +136,11 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.SecurityContact != "" {
+		if err := CheckSecurityContact(c.SecurityContact); err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
 	}
 	l := &c.Limits
 	defaults := []struct {

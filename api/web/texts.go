@@ -27,7 +27,10 @@ func Languages() []Language { return []Language{Chinese, English} }
 
 // ParseLanguage returns the language of ours that a tag of BCP 47 asks for.
 func ParseLanguage(tag string) (l Language, ok bool) {
-	primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+	primary := strings.ToLower(strings.TrimSpace(tag))
+	if i := strings.IndexAny(primary, "-_"); i >= 0 { // en_US is no language tag, but many send it
+		primary = primary[:i]
+	}
 	switch primary {
 	case "zh":
 		return Chinese, true

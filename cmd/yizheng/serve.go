@@ -93,6 +93,11 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	if err != nil {
 		return err
 	}
+	if c.SecurityContact != "" {
+		if err := api.CheckSecurityContact(c.SecurityContact); err != nil {
+			return usage("--security-contact: %w", err)
+		}
+	}
 	// The addresses first: nothing is made for a service that can't run. Who
 	// connects now waits until it does.
 	if s.public, s.public6, err = listenPublic(ctx, c.Listen); err != nil {
@@ -123,8 +128,8 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe,
 		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
 		Gauges:         s.in.gauges(),
-		TrustedProxies: proxies,
-		Log:            s.log, Step: s.in.step,
+		TrustedProxies: proxies, SecurityContact: c.SecurityContact,
+		Log: s.log, Step: s.in.step,
 	})
 	return err
 }

@@ -147,6 +147,12 @@ func TestQueues(t *testing.T) {
 		fill(laneGuarded)
 		_, err = s.CheckPassword(t.Context(), attempt("xiaoyan.zhang", password))
 		isReason(t, "an unknown device beside a flood of those with too many tries", err, "")
+		for range 5 {
+			_, err = s.CheckPassword(t.Context(), attempt("somebody.else", "guess").from(3))
+			isReason(t, "a guess", err, "login_refused")
+		}
+		_, err = s.CheckPassword(t.Context(), attempt("somebody.else", "guess").from(3))
+		isReason(t, "a guess beyond the limit, beside that flood", err, "busy")
 		fill(laneNew)
 		for range 10 {
 			_, err = s.CheckPassword(t.Context(), attempt("xiaoyan.zhang", password))

@@ -132,7 +132,7 @@ func TestErrorsInWords(t *testing.T) {
 		{&identity.Error{Reason: "other"}, 500, "系统出了问题"}, {license.ErrUnavailable, 503, "系统暂时忙不过来"}, {context.DeadlineExceeded, 503, "系统暂时忙不过来"},
 		{context.Canceled, 503, "系统暂时忙不过来"}, {&license.Error{Kind: license.KindForbidden, Reason: "assurance_too_low"}, 403, "需要更高的实名等级"},
 		{&license.Error{Kind: license.KindMissing, Reason: "license_unknown"}, 404, "没有找到这份证照"}, {&license.Error{Kind: license.KindMissing, Reason: "grant_unknown"}, 404, "没有找到这次授权"},
-		{&license.Error{Kind: license.KindInvalid, Reason: "cursor"}, 422, "提交的内容有误"}, {&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "操作太频繁"},
+		{&license.Error{Kind: license.KindInvalid, Reason: "cursor"}, 422, "提交的内容有误"}, {&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "操作过于频繁"},
 		{errNowhere(), 404, "没有找到这个页面"}, {errForm(), 403, "这一步没有完成"}, {errInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出了问题"},
 	} {
 		for _, l := range web.Languages() {

@@ -161,7 +161,7 @@ func TestAttackChangedAfterConsent(t *testing.T) {
 		reason string
 	}{
 		"replaced":  {(*stage).replaceLicense, "license_superseded"},
-		"suspended": {func(s *stage, t *testing.T) { s.changeLicense(t, "suspend", reasoned{"样例"}) }, "license_suspended"},
+		"suspended": {func(s *stage, t *testing.T) { s.changeLicense(t, "suspend", suspendBody()) }, "license_suspended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, stageConfig{})
@@ -186,12 +186,12 @@ func TestAttackChangedAfterConsent(t *testing.T) {
 func (s *stage) replaceLicense(t *testing.T) {
 	t.Helper()
 	body := merge(issueBody(sampleNumber, object{"fields": object{"category": sampleField, "grade": 4}, "kind": "change", "reason": "样例"}), object{"type_code": nil})
-	s.changeLicense(t, "replace", body)
+	s.changeLicense(t, "replace", body, ifMatch, `"1"`)
 }
 
-func (s *stage) changeLicense(t *testing.T, act string, body any) {
+func (s *stage) changeLicense(t *testing.T, act string, body any, headers ...string) {
 	t.Helper()
-	s.call(t, s.department, "POST", "/v1/licenses/"+s.alicesLicense+"/"+act, body).want(t, http.StatusOK, "")
+	s.call(t, s.department, "POST", "/v1/licenses/"+s.alicesLicense+"/"+act, body, headers...).want(t, http.StatusOK, "")
 }
 
 // A person's pages show nothing of another person's, whatever the address says.

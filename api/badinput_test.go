@@ -362,7 +362,7 @@ func (w *world) badKeys() []badInput {
 // badChanges are changes of licenses.
 func (w *world) badChanges() []badInput {
 	change := func(name, verb string, body any, status int, reason, at string) badInput {
-		return badInput{name: name, client: w.department, request: "POST /v1/licenses/" + w.issued.ID + "/" + verb, body: body, status: status, reason: reason, at: at}
+		return badInput{name: name, client: w.department, request: "POST /v1/licenses/" + w.issued.ID + "/" + verb, body: body, headers: []string{ifMatch, `"1"`}, status: status, reason: reason, at: at}
 	}
 	today := party.DateOf(w.started)
 	end := func(c object) object { return merge(endBody(), c) }
@@ -371,14 +371,27 @@ func (w *world) badChanges() []badInput {
 		return merge(merge(issueBody("taken", object{"type_code": nil}), object{"kind": "change", "reason": "改"}), c)
 	}
 	gone := change("a second ending", "end", endBody(), 409, "already_ended", "")
-	gone.request = "POST /v1/licenses/" + w.ended.ID + "/end"
+	gone.request, gone.headers = "POST /v1/licenses/"+w.ended.ID+"/end", nil
+	suspend := func(c object) object { return merge(suspendBody(), c) }
+	blind := change("replacing without If-Match", "replace", replacing(nil), 428, "if_match_missing", "")
+	blind.headers = nil
+	any := change("replacing whatever is there", "replace", replacing(nil), 428, "if_match_missing", "")
+	any.headers = []string{ifMatch, "*"}
+	stale := change("replacing what was changed meanwhile", "replace", replacing(nil), 412, "revision_mismatch", "")
+	stale.headers = []string{ifMatch, `"2"`}
+	weak := change("suspending by a weak tag", "suspend", suspendBody(), 412, "revision_mismatch", "")
+	weak.headers = []string{ifMatch, `W/"1"`}
+	unquoted := change("ending by a tag without quotes", "end", endBody(), 400, "if_match", "")
+	unquoted.headers = []string{ifMatch, "1"}
 	late := change("replacing what ended", "replace", replacing(nil), 409, "not_active", "")
-	late.request = "POST /v1/licenses/" + w.ended.ID + "/replace"
+	late.request, late.headers = "POST /v1/licenses/"+w.ended.ID+"/replace", []string{ifMatch, `"2"`}
 	return []badInput{
-		gone, late,
-		change("no reason", "suspend", object{}, 422, "length", "/reason"),
-		change("hidden reason", "suspend", object{"reason": "a\u0000b"}, 422, "characters", "/reason"),
-		change("long reason", "suspend", object{"reason": strings.Repeat("长", 501)}, 422, "length", "/reason"),
+		gone, late, blind, any, stale, weak, unquoted,
+		change("no reason", "suspend", suspend(object{"reason": nil}), 422, "length", "/reason"),
+		change("hidden reason", "suspend", suspend(object{"reason": "a\u0000b"}), 422, "characters", "/reason"),
+		change("long reason", "suspend", suspend(object{"reason": strings.Repeat("长", 501)}), 422, "length", "/reason"),
+		change("suspension without a document", "suspend", object{"reason": "x"}, 422, "request_invalid", "/document/number /document/basis /document/date"),
+		change("another holder", "replace", replacing(object{"holders": []object{{"name": sampleName, "code_type": "111", "code": otherCitizen, "role": "holder"}}}), 409, "subject_changed", ""),
 		change("resuming what is active", "resume", object{"reason": "x"}, 409, "not_suspended", ""),
 		change("reinstating what is active", "replace", replacing(object{"kind": "reinstated"}), 409, "not_ended", ""),
 		change("kind of replacement", "replace", replacing(object{"kind": hiddenField}), 422, "enum", "/kind"),
@@ -439,7 +452,7 @@ func (w *world) badCallers() []badInput {
 		get("another's license", w.stranger, id, 404, "license_unknown"),
 		get("another's credential", w.stranger, id+"/credential", 404, "license_unknown"),
 		get("another's history", w.stranger, id+"/history", 404, "license_unknown"),
-		post("suspending another's license", w.stranger, id+"/suspend", object{"reason": "x"}, 404, "license_unknown"),
+		post("suspending another's license", w.stranger, id+"/suspend", suspendBody(), 404, "license_unknown"),
 		post("ending another's license", w.stranger, id+"/end", endBody(), 404, "license_unknown"),
 		get("id that is none", w.reader, "/v1/licenses/"+sampleCitizen, 404, "license_unknown"),
 		get("id in capitals", w.reader, "/v1/licenses/"+strings.ToUpper(w.issued.ID), 404, "license_unknown"),

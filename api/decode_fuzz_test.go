@@ -26,7 +26,7 @@ func FuzzJSONBody(f *testing.F) {
 	}
 	types := []reflect.Type{
 		typeOf[license.IssueRequest](), typeOf[license.ReplaceRequest](), typeOf[license.EndRequest](), typeOf[license.SearchRequest](),
-		typeOf[license.Definition](), typeOf[reasoned](), typeOf[verifyRequest](),
+		typeOf[license.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[verifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {

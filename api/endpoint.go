@@ -34,6 +34,7 @@ type endpoint struct {
 	created      bool         // success may be 201 as well
 	replays      bool         // the answer may be that to an earlier request
 	cached       bool         // served with an ETag
+	revised      bool         // the answer's ETag is the license's revision
 	serve        func(c *call) error
 }
 

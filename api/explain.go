@@ -125,6 +125,10 @@ func statusOf(k license.ErrorKind) int {
 		return http.StatusConflict
 	case license.KindLimited:
 		return http.StatusTooManyRequests
+	case license.KindChanged:
+		return http.StatusPreconditionFailed
+	case license.KindUnconditional:
+		return http.StatusPreconditionRequired
 	}
 	return http.StatusInternalServerError
 }

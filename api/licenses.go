@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strconv"
 
 	"yizheng.internal/license"
 )
@@ -34,6 +35,9 @@ func (s *Server) issue(c *call) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
+	if c.r.Header.Get(ifMatch) != "" {
+		return refuse(http.StatusBadRequest, "if_match", "A license that is issued has no revision yet: leave If-Match out.")
+	}
 	out, err := s.c.Registry.Issue(c.ctx(), c.actor(), q, key)
 	if err != nil {
 		return err
@@ -43,7 +47,7 @@ func (s *Server) issue(c *call) error {
 }
 
 func (s *Server) replace(c *call) error {
-	key, err := c.idempotencyKey()
+	on, err := c.terms()
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func (s *Server) replace(c *call) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	out, err := s.c.Registry.Replace(c.ctx(), c.actor(), c.id(), q, key)
+	out, err := s.c.Registry.Replace(c.ctx(), c.actor(), c.id(), q, on)
 	if err != nil {
 		return err
 	}
@@ -59,37 +63,40 @@ func (s *Server) replace(c *call) error {
 }
 
 func (c *call) issued(out license.Issued) error {
-	if out.Replayed {
-		c.w.Header().Set("Idempotency-Replayed", "true")
-	}
+	c.revised(out.Revision, out.Replayed)
 	return c.reply(out)
 }
 
-func (s *Server) suspend(c *call) error { return c.changeState(s.c.Registry.Suspend) }
-func (s *Server) resume(c *call) error  { return c.changeState(s.c.Registry.Resume) }
-
-func (c *call) changeState(change func(context.Context, license.Actor, license.ID, string) (license.License, error)) error {
-	var q reasoned
-	if err := c.decode(&q); err != nil {
-		return err
+// revised sets the headers of an answer that names a license's revision.
+func (c *call) revised(revision int64, replayed bool) {
+	if revision > 0 { // 0: answered before revisions were kept
+		c.w.Header().Set("ETag", `"`+strconv.FormatInt(revision, 10)+`"`)
 	}
-	l, err := change(c.ctx(), c.actor(), c.id(), q.Reason)
-	if err != nil {
-		return err
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
-	return c.reply(l)
 }
 
-func (s *Server) end(c *call) error {
-	var q license.EndRequest
-	if err := c.decode(&q); err != nil {
-		return err
-	}
-	l, err := s.c.Registry.End(c.ctx(), c.actor(), c.id(), q)
+func (s *Server) suspend(c *call) error { return changeState(c, s.c.Registry.Suspend) }
+func (s *Server) resume(c *call) error  { return changeState(c, s.c.Registry.Resume) }
+func (s *Server) end(c *call) error     { return changeState(c, s.c.Registry.End) }
+
+// changeState serves a change of a license's state.
+func changeState[Q any](c *call, change func(context.Context, license.Actor, license.ID, Q, license.Terms) (license.Changed, error)) error {
+	on, err := c.terms()
 	if err != nil {
 		return err
 	}
-	return c.reply(l)
+	var q Q
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	changed, err := change(c.ctx(), c.actor(), c.id(), q, on)
+	if err != nil {
+		return err
+	}
+	c.revised(changed.Revision, changed.Replayed)
+	return c.reply(changed.License)
 }
 
 func (s *Server) search(c *call) error {
@@ -122,6 +129,7 @@ func (s *Server) read(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.revised(l.Revision, false)
 	return c.reply(l)
 }
 

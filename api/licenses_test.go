@@ -50,8 +50,8 @@ func TestLifeOfALicense(t *testing.T) {
 
 	change := merge(issueBody(sampleNumber, object{"type_code": nil, "valid_until": nil}), object{"kind": "change", "reason": "样例改名"})
 	var second issuedOfTest
-	s.call(t, s.department, "POST", path+"/replace", change, idempotencyKey, "r1").want(t, 200, "").decode(t, &second)
-	again := s.call(t, s.department, "POST", path+"/replace", change, idempotencyKey, "r1").want(t, 200, "")
+	s.call(t, s.department, "POST", path+"/replace", change, idempotencyKey, "r1", ifMatch, `"1"`).want(t, 200, "").decode(t, &second)
+	again := s.call(t, s.department, "POST", path+"/replace", change, idempotencyKey, "r1", ifMatch, `"1"`).want(t, 200, "")
 	if again.Header.Get("Idempotency-Replayed") != "true" || again.member("identifier") != second.Identifier {
 		t.Errorf("repeated replacement: %s", again.body)
 	}
@@ -66,8 +66,8 @@ func TestLifeOfALicense(t *testing.T) {
 		t.Errorf("version 1: %v", l)
 	}
 
-	s.call(t, s.department, "POST", path+"/suspend", object{"reason": "暂扣"}).want(t, 200, "")
-	s.call(t, s.department, "POST", path+"/suspend", object{"reason": "暂扣"}).want(t, 409, "not_active")
+	s.call(t, s.department, "POST", path+"/suspend", suspendBody()).want(t, 200, "")
+	s.call(t, s.department, "POST", path+"/suspend", suspendBody()).want(t, 409, "not_active")
 	s.verifyCredential(t, second.Credential).wantVerdict(t, "invalid", "status fail suspended")
 	s.call(t, s.department, "POST", path+"/resume", object{"reason": "发还"}).want(t, 200, "")
 	s.verifyCredential(t, second.Credential).wantVerdict(t, "valid", "status pass in_force")
@@ -83,6 +83,10 @@ func endBody() object {
 	today := party.DateOf(time.Now()).String()
 	return object{"kind": "cancelled", "reason": "持证人申请", "effective_from": today,
 		"document": object{"number": "样例〔2026〕1号", "date": today, "basis": "行政许可法第七十条"}}
+}
+
+func suspendBody() object {
+	return object{"reason": "暂扣", "document": endBody()["document"]}
 }
 
 func readLicense(t *testing.T, s *service, path string) object {
@@ -277,7 +281,7 @@ func TestStatusListFollows(t *testing.T) {
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	before := s.call(t, nil, "GET", "/v1/trust/status-lists/1", nil)
-	s.call(t, s.department, "POST", "/v1/licenses/"+out.ID+"/suspend", object{"reason": "暂扣"}).want(t, 200, "")
+	s.call(t, s.department, "POST", "/v1/licenses/"+out.ID+"/suspend", suspendBody()).want(t, 200, "")
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		after := s.call(t, nil, "GET", "/v1/trust/status-lists/1", nil)
 		if after.Header.Get("ETag") != before.Header.Get("ETag") {

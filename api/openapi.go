@@ -161,6 +161,9 @@ func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
 		done.Headers["Idempotency-Replayed"] = header("true: this is the answer to an earlier request with the same key", "string")
 	}
 	to[strconv.Itoa(e.status)] = done
+	if e.revised {
+		done.Headers["ETag"] = header("the license's revision, for If-Match", "string")
+	}
 	if e.created {
 		made := *done
 		made.Description = "Done; it is new."

@@ -149,7 +149,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	}{
 		{s.department, "POST /v1/licenses", "/v1/licenses", issueBody("2", object{"valid_until": nil})},
 		{s.department, "POST /v1/licenses/{id}/replace", id + "/replace", replace},
-		{s.department, "POST /v1/licenses/{id}/suspend", id + "/suspend", object{"reason": "x"}},
+		{s.department, "POST /v1/licenses/{id}/suspend", id + "/suspend", suspendBody()},
 		{s.department, "POST /v1/licenses/{id}/end", id + "/end", endBody()},
 		{s.reader, "GET /v1/licenses/{id}", id, nil},
 		{s.reader, "GET /v1/licenses/{id}", id + "?version=1", nil},

@@ -61,6 +61,9 @@ func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, 
 		cm := web.ConsentMaterial{
 			ID: m.Material.ID, Name: m.Material.Name, Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
 		}
+		if m.Outcome == license.OutcomeEnded || m.Outcome == license.OutcomeNotYet {
+			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
+		}
 		for i := range m.Licenses {
 			l, err := words.consentLicense(&m, &m.Licenses[i])
 			if err != nil {

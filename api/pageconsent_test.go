@@ -184,7 +184,7 @@ func TestConsentClickedTwice(t *testing.T) {
 func TestConsentToWhatChanged(t *testing.T) {
 	s := newPageSite(t)
 	p := s.consent(t)
-	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", object{"reason": "样例"}).want(t, 200, "")
+	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
 	after := p.Press("approve")
 	shows(t, after, 409, consentPath)
 	says(t, after, "刚刚有变化", "暂扣状态", "继续，改交纸质材料")

@@ -152,7 +152,7 @@ func TestErrorsInWords(t *testing.T) {
 func TestCodesInWords(t *testing.T) {
 	s := newService(t, serviceConfig{Empty: true})
 	families := map[string][]string{
-		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},
+		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeEnded), string(license.OutcomeNotYet), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},
 		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
 		"relation.*":     {string(license.RelationSpouse), string(license.RelationChild), string(license.RelationLegalRepresentative)},
 		"standing.*": {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded",

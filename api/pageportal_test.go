@@ -78,7 +78,7 @@ func TestLicensePages(t *testing.T) {
 	if got := strings.ReplaceAll(p.Text("verification-code"), " ", ""); got != s.issued.VerificationCode {
 		t.Errorf("verification code %q, want %q", got, s.issued.VerificationCode)
 	}
-	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", object{"reason": "样例"}).want(t, 200, "")
+	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
 	says(t, b.Get(s.url+"/licenses/"+s.issued.ID), "已暂扣", "恢复之前不能使用")
 	says(t, b.Get(s.url+"/"), "已暂扣")
 }

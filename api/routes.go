@@ -96,35 +96,44 @@ func (s *Server) typeEndpoints() []endpoint {
 
 func (s *Server) licenseEndpoints() []endpoint {
 	version := parameter{name: "version", text: "of the license; without it the newest", kind: "integer"}
-	key := func(required bool) []parameter {
-		return []parameter{{name: idempotencyKey, kind: "string", required: required,
-			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true."}}
+	key := func(required bool) parameter {
+		return parameter{name: idempotencyKey, kind: "string", required: required,
+			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true."}
 	}
+	match := func(required bool) parameter {
+		return parameter{name: ifMatch, kind: "string", required: required,
+			text: "The ETag of the license as you read it, in its quotes. If it was changed since, the answer is 412 `revision_mismatch`, and nothing is done."}
+	}
+	changing := []parameter{key(false), match(false)}
 	return []endpoint{
 		{method: "POST", path: "/v1/licenses", id: "issue", tag: "Licenses", summary: "Issue a license",
 			text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
 				"`verification_code` is to be printed on the license.",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionIssue, headers: key(true), status: http.StatusCreated, replays: true,
+			scope: oidc.ScopeLicenseIssue, action: license.ActionIssue, headers: []parameter{key(true)}, status: http.StatusCreated, replays: true, revised: true,
 			in: typeOf[license.IssueRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.issue},
 		{method: "POST", path: "/v1/licenses/search", id: "search", tag: "Licenses", summary: "Find licenses of your participant",
 			text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
 			scope: oidc.ScopeLicenseRead, action: license.ActionSearch,
 			in: typeOf[license.SearchRequest](), most: smallBody, out: typeOf[license.SearchResult](), serve: s.search},
 		{method: "GET", path: "/v1/licenses/{id}", id: "read", tag: "Licenses", summary: "Read a license",
-			scope: oidc.ScopeLicenseRead, action: license.ActionRead, query: []parameter{version}, out: typeOf[license.License](), serve: s.read},
+			scope: oidc.ScopeLicenseRead, action: license.ActionRead, query: []parameter{version}, revised: true, out: typeOf[license.License](), serve: s.read},
 		{method: "POST", path: "/v1/licenses/{id}/replace", id: "replace", tag: "Licenses", summary: "Change, renew, correct or reinstate a license",
-			text:  "Makes the next version from the whole content given; the one before it is superseded in the same step.",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionReplace, headers: key(false), replays: true,
+			text: "Makes the next version from the whole content given; the one before it is superseded in the same step. A suspended license stays suspended. " +
+				"A license keeps its holders: 409 `subject_changed`. `If-Match` must name the revision that you read, or the answer is 428 `if_match_missing`. " +
+				"Your participant must be among the authorities of the type as it is now.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionReplace, headers: []parameter{key(false), match(true)}, replays: true, revised: true,
 			in: typeOf[license.ReplaceRequest](), most: largeBody, out: typeOf[license.Issued](), serve: s.replace},
 		{method: "POST", path: "/v1/licenses/{id}/suspend", id: "suspend", tag: "Licenses", summary: "Suspend a license 暂扣",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionSuspend,
-			in: typeOf[reasoned](), most: smallBody, out: typeOf[license.License](), serve: s.suspend},
+			text:  "With the legal document it rests on.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionSuspend, headers: changing, replays: true, revised: true,
+			in: typeOf[license.SuspendRequest](), most: smallBody, out: typeOf[license.License](), serve: s.suspend},
 		{method: "POST", path: "/v1/licenses/{id}/resume", id: "resume", tag: "Licenses", summary: "Put a suspended license back in force",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionResume,
-			in: typeOf[reasoned](), most: smallBody, out: typeOf[license.License](), serve: s.resume},
+			text:  "Your participant must be among the authorities of the type as it is now.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionResume, headers: changing, replays: true, revised: true,
+			in: typeOf[license.ResumeRequest](), most: smallBody, out: typeOf[license.License](), serve: s.resume},
 		{method: "POST", path: "/v1/licenses/{id}/end", id: "end", tag: "Licenses", summary: "End a license for good",
-			text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on.",
-			scope: oidc.ScopeLicenseIssue, action: license.ActionEnd,
+			text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on. Its number is free from then on.",
+			scope: oidc.ScopeLicenseIssue, action: license.ActionEnd, headers: changing, replays: true, revised: true,
 			in: typeOf[license.EndRequest](), most: smallBody, out: typeOf[license.License](), serve: s.end},
 		{method: "GET", path: "/v1/licenses/{id}/history", id: "history", tag: "Licenses", summary: "Read what was done with a license",
 			text:  "Every change, reading and refusal, oldest first.",
@@ -175,11 +184,6 @@ type typeList struct {
 type history struct {
 	Events []license.Event `json:"events" doc:"oldest first"`
 	Next   int64           `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
-}
-
-// reasoned is the body of changes that need a reason and nothing else.
-type reasoned struct {
-	Reason string `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 }
 
 // verifyRequest is a credential, or an identifier with its verification code.

@@ -334,6 +334,7 @@ type issuedOfTest struct {
 	Identifier       string `json:"identifier"`
 	VerificationCode string `json:"verification_code"`
 	Version          int    `json:"version"`
+	Revision         int64  `json:"revision"`
 	State            string `json:"state"`
 	Credential       string `json:"credential"`
 }

@@ -212,7 +212,7 @@ func (s *sharing) issueTo(t testing.TB, code string) string {
 func TestChangedBeforeDeliveryOverHTTP(t *testing.T) {
 	s := newSharingSite(t)
 	p := s.consent(t, s.browser(t), s.asking()).Press("approve")
-	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", object{"reason": "暂扣"}).want(t, 200, "")
+	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
 	tokens := s.app.redeem(t, s.app.answerOf(t, p).Get("code")).tokens(t)
 	if m := tokens.Details[0].Materials[0]; m.Reason != "license_suspended" || m.UseCode != "" {
 		t.Errorf("delivered: %+v", m)

@@ -28,7 +28,7 @@ func TestUnavailable(t *testing.T) {
 				request, body string
 			}{
 				{s.department, "POST /v1/licenses", jsonText(issueBody("2", nil))},
-				{s.department, "POST " + id + "/suspend", `{"reason":"x"}`},
+				{s.department, "POST " + id + "/suspend", jsonText(suspendBody())},
 				{s.department, "POST " + id + "/end", jsonText(endBody())},
 				{s.catalog, "PUT /v1/license-types/" + sampleType, jsonText(definition(nil))},
 				{s.reader, "GET " + id, ""},

@@ -18,11 +18,13 @@ const (
 
 // HolderRole says which holders a license of a type has.
 type HolderRole struct {
-	Role      string           `json:"role" doc:"name of the role in lower-case letters, such as holder or spouse"`
-	Name      string           `json:"name" doc:"the role's Chinese name, such as 持证人"`
-	Min       int              `json:"min" doc:"how many holders of this role at least"`
-	Max       int              `json:"max" doc:"how many at the most; 1 to 100"`
-	CodeTypes []party.CodeType `json:"code_types" doc:"the code types (GB/T 36903 annex A) that such a holder may have"`
+	Role string `json:"role" doc:"name of the role in lower-case letters, such as holder or spouse"`
+	Name string `json:"name" doc:"the role's Chinese name, such as 持证人"`
+	Min  int    `json:"min" doc:"how many holders of this role at least"`
+	Max  int    `json:"max" doc:"how many at the most; 1 to 100"`
+	// Replaceable holders may be others in a new version of the license.
+	Replaceable bool             `json:"replaceable,omitzero" doc:"a new version may name others in this role, as when 法定代表人 changes; in all other roles a license keeps its holders"`
+	CodeTypes   []party.CodeType `json:"code_types" doc:"the code types (GB/T 36903 annex A) that such a holder may have"`
 }
 
 // Validity says how long licenses of a type are valid.

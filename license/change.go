@@ -2,38 +2,55 @@ package license
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"yizheng.internal/license/party"
 )
 
-// Replace makes the next version of a license; the one before it is
-// superseded in the same step. Change, renewal and correction need an active
-// license; reinstated needs an ended one, whose ending was overturned. A
-// renewal is made under the published version of the type, everything else
-// under the version that the license is bound to. The key is optional.
-func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, key string) (out Issued, err error) {
+// Replace makes the next version of a license; the one before it is superseded
+// in the same step. Change, renewal and correction need an active license, or a
+// suspended one, which stays suspended; reinstated needs an ended one, whose
+// ending was overturned. A renewal is made under the published version of the
+// type, everything else under the version that the license is bound to; whether
+// the caller may do it is asked of the type as it is now. The license keeps its
+// holders. The terms must name revisions; their key is optional.
+func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms) (out Issued, err error) {
 	defer r.audit(ctx, &err, a, ActionReplace, id, 0)
-	t, replay, err := r.attempt(ctx, a, key, "replace", id, q)
-	if err != nil || replay != nil {
-		return r.replayed(ctx, a, ActionReplace, replay, err)
+	t, replay, err := r.attempt(ctx, a, on.Key, "replace", id, q)
+	if err == nil && replay == nil {
+		if out, err = r.replace(ctx, a, id, q, on, t); err == nil {
+			return out, nil
+		}
+		replay, err = r.overtaken(ctx, t, err)
 	}
+	return r.replayed(ctx, a, ActionReplace, replay, err)
+}
+
+func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
 	rec, old, err := r.ownVersion(ctx, a, id, 0)
 	if err != nil {
+		return Issued{}, err
+	}
+	if err := on.check(rec, true); err != nil {
 		return Issued{}, err
 	}
 	if err := q.check(old.State); err != nil {
 		return Issued{}, err
 	}
-	typ, err := r.replacementType(ctx, rec, old, q.Kind)
+	vs, err := r.types.versions(ctx, rec.Type)
+	if err != nil {
+		return Issued{}, err
+	}
+	typ, err := replacementType(vs, rec, old, q.Kind)
 	if err != nil {
 		return Issued{}, err
 	}
 	by, err := r.authority(ctx, a)
 	if err != nil {
+		return Issued{}, err
+	}
+	if err := mandated(mandating(vs), by.Code); err != nil {
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -45,9 +62,17 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := r.openJSON(ctx, old, "body", old.Body, &before); err != nil {
 		return Issued{}, err
 	}
-	p, err := r.seal(ctx, d, version{
-		id: id, number: old.Version + 1, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now,
-	})
+	if !sameSubject(&mandating(vs).Type, before.Holders, d.content.Holders) {
+		return Issued{}, conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
+	}
+	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
+	if old.State == Suspended {
+		next.state = Suspended
+		if next.suspension, err = r.openSuspension(ctx, old); err != nil {
+			return Issued{}, err
+		}
+	}
+	p, err := r.seal(ctx, d, next)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -56,15 +81,29 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err != nil {
 		return Issued{}, err
 	}
+	if err := r.supersede(ctx, &save, rec, old, before.Number, q); err != nil {
+		return Issued{}, err
+	}
+	p.issued.Revision = rec.Revision + 1
+	return p.issued, on.explain(r.c.Stores.Save(ctx, save))
+}
+
+// supersede adds to the change that stores a version what becomes of the one
+// before it, and of its number.
+func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record, old VersionRecord, number string, q ReplaceRequest) error {
 	if q.Kind != Reinstated { // what ended stays ended in the records; its place is taken all the same
 		save.States = []VersionState{{Version: old.Version, State: Superseded}}
 		save.Status = []StatusChange{{old.StatusList, old.StatusIndex, StatusSuperseded}}
 	}
-	err = r.c.Stores.Save(ctx, save)
-	if errors.Is(err, ErrRequestTaken) {
-		return r.replayedAfter(ctx, a, ActionReplace, t)
+	if v := save.Add; v.State == Suspended {
+		save.Status = append(save.Status, StatusChange{v.StatusList, v.StatusIndex, StatusSuspended})
 	}
-	return p.issued, explainSave(err)
+	if numberKey(number) == numberKey(q.Number) {
+		return nil
+	}
+	former, err := r.formerNumber(ctx, rec, number)
+	save.Lookups = append(save.Lookups, former)
+	return err
 }
 
 func (q *ReplaceRequest) check(s State) error {
@@ -81,18 +120,14 @@ func (q *ReplaceRequest) check(s State) error {
 	switch {
 	case q.Kind == Reinstated && s != Ended:
 		return conflict("not_ended", "Only an ended license can be reinstated.")
-	case q.Kind != Reinstated && s != Active:
-		return conflict("not_active", "Only an active license can be replaced; this one is "+string(s)+".")
+	case q.Kind != Reinstated && s != Active && s != Suspended:
+		return conflict("not_active", "Only an active or suspended license can be replaced; this one is "+string(s)+".")
 	}
 	return nil
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, rec Record, old VersionRecord, kind ReplaceKind) (*issuable, error) {
-	vs, err := r.types.versions(ctx, rec.Type)
-	if err != nil {
-		return nil, err
-	}
+func replacementType(vs []*issuable, rec Record, old VersionRecord, kind ReplaceKind) (*issuable, error) {
 	if kind == Renewal {
 		if typ := published(vs); typ != nil {
 			return typ, nil
@@ -107,132 +142,28 @@ func (r *Registry) replacementType(ctx context.Context, rec Record, old VersionR
 	return nil, fmt.Errorf("type %s version %d of license %s is gone", rec.Type, old.TypeVersion, rec.ID)
 }
 
-// transition is a change of state of the newest version.
-type transition struct {
-	action Action
-	to     State
-	status StatusValue
-	ending *Ending
-	detail map[string]string
-}
-
-// Suspend takes an active license out of force.
-func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, reason string) (l License, err error) {
-	defer r.audit(ctx, &err, a, ActionSuspend, id, 0)
-	return r.move(ctx, a, id, reason, func(v VersionRecord) (transition, error) {
-		if v.State != Active {
-			return transition{}, conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
+// sameSubject reports whether a new version names the same holders, by role and
+// code, as the one before it. Names may change, shares and order too; and holders
+// in roles that the type, as it is now, calls replaceable.
+func sameSubject(now *Type, before, after []Holder) bool {
+	type subject struct {
+		role string
+		code party.Code
+	}
+	subjects := func(hs []Holder) map[subject]bool {
+		all := map[subject]bool{}
+		for _, h := range hs {
+			if role := now.role(h.Role); role == nil || !role.Replaceable {
+				all[subject{h.Role, party.Code{Type: h.CodeType, Value: h.Code}}] = true
+			}
 		}
-		return transition{action: ActionSuspend, to: Suspended, status: StatusSuspended}, nil
-	})
-}
-
-// Resume puts a suspended license back in force.
-func (r *Registry) Resume(ctx context.Context, a Actor, id ID, reason string) (l License, err error) {
-	defer r.audit(ctx, &err, a, ActionResume, id, 0)
-	return r.move(ctx, a, id, reason, func(v VersionRecord) (transition, error) {
-		if v.State != Suspended {
-			return transition{}, conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
-		}
-		return transition{action: ActionResume, to: Active, status: StatusValid}, nil
-	})
-}
-
-// End ends an active or suspended license for good. EffectiveFrom lies between
-// the day of issue, or the first day of validity if that is earlier, and today.
-func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest) (l License, err error) {
-	defer r.audit(ctx, &err, a, ActionEnd, id, 0)
-	return r.move(ctx, a, id, q.Reason, func(v VersionRecord) (transition, error) {
-		if v.State == Ended {
-			return transition{}, conflict("already_ended", "The license has ended already.")
-		}
-		now := time.Now().UTC().Truncate(time.Microsecond)
-		if err := q.check(v, now); err != nil {
-			return transition{}, err
-		}
-		return transition{
-			action: ActionEnd, to: Ended, status: StatusInvalid,
-			ending: &Ending{q.Kind, q.EffectiveFrom, now, q.Document},
-			detail: map[string]string{"kind": string(q.Kind), "document": q.Document.Number},
-		}, nil
-	})
-}
-
-func (q *EndRequest) check(v VersionRecord, now time.Time) error {
-	var vs violations
-	switch q.Kind {
-	case Cancelled, Rescinded, Revoked, Withdrawn, Lapsed:
-	default:
-		vs.add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
+		return all
 	}
-	earliest := party.DateOf(v.Issued)
-	if v.ValidFrom.Before(earliest) {
-		earliest = v.ValidFrom
-	}
-	today := party.DateOf(now)
-	vs.when(q.EffectiveFrom.IsZero(), "/effective_from", "required", "must be given")
-	if !q.EffectiveFrom.IsZero() {
-		vs.when(q.EffectiveFrom.Before(earliest), "/effective_from", "effective_from_early", "is before the license was issued or valid")
-		vs.when(q.EffectiveFrom.After(today), "/effective_from", "effective_from_future", "is in the future; end the license on that day")
-	}
-	vs.text("/document/number", q.Document.Number, 1, 100)
-	vs.text("/document/basis", q.Document.Basis, 1, maxReason)
-	vs.when(q.Document.Date.IsZero() || q.Document.Date.After(today), "/document/date", "date", "must be given, and not be in the future")
-	vs.when(q.Document.SHA256 != "" && !isHex(q.Document.SHA256, 64), "/document/sha256", "pattern", "must be 64 lower-case hexadecimal digits")
-	return vs.err("request_invalid", "The request is not acceptable; see violations.")
-}
-
-// move changes the state of a license's newest version. When two callers race,
-// the stored revision lets one win.
-func (r *Registry) move(ctx context.Context, a Actor, id ID, reason string, decide func(VersionRecord) (transition, error)) (License, error) {
-	rec, v, err := r.ownVersion(ctx, a, id, 0)
-	if err != nil {
-		return License{}, err
-	}
-	var vs violations
-	checkReason(&vs, reason)
-	if err := vs.err("request_invalid", "The request is not acceptable."); err != nil {
-		return License{}, err
-	}
-	t, err := decide(v)
-	if err != nil {
-		return License{}, err
-	}
-	state := VersionState{Version: v.Version, State: t.to}
-	if t.ending != nil {
-		if state.Ending, err = r.sealJSON(ctx, id, v.Version, "ending", t.ending); err != nil {
-			return License{}, err
-		}
-		v.Ending = state.Ending
-	}
-	detail := map[string]string{"reason": reason}
-	maps.Copy(detail, t.detail)
-	e, err := r.event(ctx, a, t.action, id, v.Version, "ok", detail)
-	if err != nil {
-		return License{}, err
-	}
-	rec.State, rec.Updated = t.to, e.At
-	err = r.c.Stores.Save(ctx, SaveRequest{
-		Record: rec, States: []VersionState{state}, Event: e,
-		Status: []StatusChange{{v.StatusList, v.StatusIndex, t.status}},
-	})
-	if err != nil {
-		return License{}, explainSave(err)
-	}
-	r.step("change.saved")
-	rec.Revision++
-	v.State = t.to
-	return r.open(ctx, rec, v)
-}
-
-func isHex(s string, n int) bool {
-	if len(s) != n {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	was, is := subjects(before), subjects(after)
+	for s := range was {
+		if !is[s] {
 			return false
 		}
 	}
-	return true
+	return len(is) == len(was)
 }

@@ -14,11 +14,15 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
+// earliestDate is the earliest day that a date of a license may be.
+var earliestDate, _ = party.NewDate(1900, time.January, 1)
+
 // Bounds of a license's content beside those of its schema.
 const (
 	maxNumber = 100
 	maxShare  = 50
 	maxReason = 500
+	maxAhead  = 120 // months from now to the first day of validity
 )
 
 // content is what a request says of a license version.
@@ -41,12 +45,9 @@ type draft struct {
 	fields    sdjwt.Members // of content.Fields, each selective
 }
 
-// check checks a version's content against its type, and the authority's
-// mandate. It names everything that is wrong.
+// check checks a version's content against its type. It names everything that is
+// wrong. That the authority is mandated is checked before.
 func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, error) {
-	if err := mandated(typ, by.Code); err != nil {
-		return draft{}, err
-	}
 	d := draft{typ: typ, authority: by, content: c}
 	var vs violations
 	vs.text("/number", c.Number, 1, maxNumber)
@@ -55,7 +56,7 @@ func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, erro
 		vs.when(!digits(c.AreaCode) || n != 6 && n != 9 && n != 12, "/area_code", "area_code", "must be 6, 9 or 12 digits (GB/T 2260, GB/T 10114)")
 	}
 	d.checkPeriod(&vs, now)
-	d.checkHolders(&vs)
+	d.checkHolders(&vs, now)
 	other := len(vs)
 	if err := d.checkFields(&vs); err != nil {
 		return draft{}, err
@@ -66,7 +67,19 @@ func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, erro
 	return d, vs.err("license_invalid", "The license is not acceptable; see violations.")
 }
 
-// mandated returns an *Error unless the authority may issue licenses of the type now.
+// mandating returns the version of a type that says who may act now: the newest
+// one that was published, also if it is retired meanwhile; nil if none was.
+func mandating(vs []*issuable) *issuable {
+	for _, v := range slices.Backward(vs) {
+		if v.State != TypeDraft {
+			return v
+		}
+	}
+	return nil
+}
+
+// mandated returns an *Error unless the authority may put licenses of the type in
+// force by this version of it.
 func mandated(typ *issuable, authority party.USCC) error {
 	for _, c := range typ.Authorities {
 		if c == authority {
@@ -84,18 +97,24 @@ func (d *draft) checkPeriod(vs *violations, now time.Time) {
 	vs.when(c.ValidFrom.IsZero(), "/valid_from", "required", "must be given")
 	switch {
 	case c.ValidFrom.IsZero():
+	case c.ValidFrom.Before(earliestDate):
+		vs.add("/valid_from", "period_early", "is before 1900-01-01")
+	case c.ValidFrom.After(party.DateOf(now).AddMonths(maxAhead)):
+		vs.add("/valid_from", "period_late", "is more than 10 years ahead")
 	case c.ValidUntil.IsZero():
 		vs.when(!v.LongTerm, "/valid_until", "required", "must be given: licenses of this type are not long-term")
 	case c.ValidUntil.Before(c.ValidFrom):
 		vs.add("/valid_until", "period_order", "is before valid_from")
 	case c.ValidUntil.Before(party.DateOf(now)):
 		vs.add("/valid_until", "period_past", "is before the day of issue")
+	case c.ValidUntil.After(c.ValidFrom.AddMonths(maxMonths)):
+		vs.add("/valid_until", "period_length", "is more than 100 years after valid_from; leave it out of a long-term license")
 	case v.MaxMonths > 0 && c.ValidUntil.After(c.ValidFrom.AddMonths(v.MaxMonths)):
 		vs.add("/valid_until", "period_length", fmt.Sprintf("is more than %d months after valid_from", v.MaxMonths))
 	}
 }
 
-func (d *draft) checkHolders(vs *violations) {
+func (d *draft) checkHolders(vs *violations, now time.Time) {
 	vs.when(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
 	given := d.content.Holders[:min(len(d.content.Holders), maxHolders)]
 	holders := make([]Holder, 0, len(given))
@@ -114,6 +133,8 @@ func (d *draft) checkHolders(vs *violations) {
 		if e, ok := errors.AsType[*party.CodeError](err); ok {
 			vs.add(at+"/code", e.Reason, "is not a valid code of its type")
 		} else {
+			born, _ := code.BirthDate()
+			vs.when(born.After(party.DateOf(now)), at+"/code", "code_birth_date", "holds a birth date in the future")
 			vs.when(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
 			twice := func(other Holder) bool {
 				return other.Role == h.Role && other.CodeType == code.Type && other.Code == code.Value
@@ -194,7 +215,7 @@ func visible(s string) bool {
 	}
 	last := ' '
 	for i, r := range s {
-		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || i == 0 && unicode.IsSpace(r) {
+		if party.Hidden(r) || i == 0 && unicode.IsSpace(r) {
 			return false
 		}
 		last = r

@@ -78,6 +78,7 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 	if b.Grant.Licenses, b.Grant.Materials, err = o.choose(c.Chosen); err != nil {
 		return Grant{}, err
 	}
+	b.Grant.Dated = o.dated()
 	rec := GrantRecord{
 		ID: b.Grant.ID, State: GrantPending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
 		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
@@ -144,6 +145,19 @@ func (o *Offer) choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 		out = append(out, c)
 	}
 	return out, outcomes, nil
+}
+
+// dated returns what else is to be said of outcomes, by material; nil for nothing.
+func (o *Offer) dated() (all map[string]Dated) {
+	for _, m := range o.Materials {
+		if m.Dated != (Dated{}) {
+			if all == nil {
+				all = map[string]Dated{}
+			}
+			all[m.Material.ID] = m.Dated
+		}
+	}
+	return all
 }
 
 // license returns the license that was offered for the material, in that

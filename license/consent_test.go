@@ -120,7 +120,7 @@ func TestOfferChanged(t *testing.T) {
 
 func (w *world) suspend(t testing.TB, id license.ID) {
 	t.Helper()
-	if _, err := w.Suspend(t.Context(), issuer, id, "暂扣"); err != nil {
+	if _, err := w.Suspend(t.Context(), issuer, id, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -129,7 +129,7 @@ func (w *world) change(t testing.TB, id license.ID) {
 	t.Helper()
 	q := request("A-1")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Replace(t.Context(), issuer, id, rep, ""); err != nil {
+	if _, err := w.Replace(t.Context(), issuer, id, rep, seen(1)); err != nil {
 		t.Fatal(err)
 	}
 }

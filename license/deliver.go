@@ -19,6 +19,7 @@ type Delivery struct {
 type DeliveredMaterial struct {
 	Material string   `json:"material"`
 	Outcome  Outcome  `json:"outcome"`
+	Dated             // of ended, expired and not_yet_valid
 	License  ID       `json:"license,omitempty"`
 	Version  int      `json:"version,omitempty"`
 	TypeCode TypeCode `json:"type_code,omitempty"`
@@ -144,7 +145,7 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 		chosen[l.Material] = l
 	}
 	for _, material := range sortedKeys(b.Grant.Materials) {
-		m := DeliveredMaterial{Material: material, Outcome: b.Grant.Materials[material]}
+		m := DeliveredMaterial{Material: material, Outcome: b.Grant.Materials[material], Dated: b.Grant.Dated[material]}
 		l, ok := chosen[material]
 		if !ok {
 			d.Materials = append(d.Materials, m)

@@ -27,11 +27,13 @@ type Error struct {
 type ErrorKind int
 
 const (
-	KindInvalid   ErrorKind = iota + 1 // the input is wrong
-	KindForbidden                      // the caller may not do this
-	KindMissing                        // there is no such thing, or none that the caller may see
-	KindConflict                       // it doesn't fit the present state
-	KindLimited                        // too many tries
+	KindInvalid       ErrorKind = iota + 1 // the input is wrong
+	KindForbidden                          // the caller may not do this
+	KindMissing                            // there is no such thing, or none that the caller may see
+	KindConflict                           // it doesn't fit the present state
+	KindLimited                            // too many tries
+	KindChanged                            // it isn't as the caller saw it any more
+	KindUnconditional                      // the caller must say what it saw
 )
 
 func (e *Error) Error() string { return e.Reason + ": " + e.Detail }

@@ -98,6 +98,8 @@ const (
 	OutcomeMissing     Outcome = "missing"
 	OutcomeUncollected Outcome = "not_collected" // 未归集: the authorities' coverage isn't complete
 	OutcomeExpired     Outcome = "expired"
+	OutcomeEnded       Outcome = "ended"         // see EndedLicense
+	OutcomeNotYet      Outcome = "not_yet_valid" // in force from a later day
 	OutcomeSuspended   Outcome = "suspended"
 	OutcomeDisputed    Outcome = "disputed" // reserved: no license can be disputed yet
 	OutcomeUnavailable Outcome = "source_unavailable"
@@ -118,6 +120,16 @@ type OfferedMaterial struct {
 	Material Material
 	Outcome  Outcome
 	Licenses []OfferedLicense // none unless found or choice
+	Dated                     // of ended, expired and not_yet_valid
+}
+
+// Dated says more of an outcome: how the license ended, and from which day on it
+// is not, or will be, in force.
+type Dated struct {
+	EndingKind EndingKind `json:"ending_kind,omitempty"` // of ended
+	// From is the first day on which the license is no longer in force (ended,
+	// expired), or is (not_yet_valid).
+	From party.Date `json:"from,omitzero"`
 }
 
 // OfferedLicense is a license that can serve, opened for its holder to see.
@@ -173,7 +185,8 @@ type Grant struct {
 	Assurance      int                `json:"assurance"`
 	Recurring      bool               `json:"recurring"`
 	Licenses       []ChosenLicense    `json:"licenses"`
-	Materials      map[string]Outcome `json:"materials"` // what became of each material that was asked for
+	Materials      map[string]Outcome `json:"materials"`       // what became of each material that was asked for
+	Dated          map[string]Dated   `json:"dated,omitempty"` // more of the outcomes of some
 	Created        time.Time          `json:"created"`
 	Activated      time.Time          `json:"activated,omitzero"`
 	Until          time.Time          `json:"until,omitzero"` // zero while it is pending, unless the holder set an end

@@ -108,7 +108,7 @@ func TestChangedBeforeDelivery(t *testing.T) {
 		"license_superseded": func(t *testing.T, w *world, id license.ID) { w.change(t, id) },
 		"license_suspended":  func(t *testing.T, w *world, id license.ID) { w.suspend(t, id) },
 		"license_ended": func(t *testing.T, w *world, id license.ID) {
-			if _, err := w.End(t.Context(), issuer, id, ending()); err != nil {
+			if _, err := w.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 		},

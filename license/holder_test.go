@@ -38,7 +38,7 @@ func TestHeld(t *testing.T) {
 	first, second := w.issue(t, "A-1"), w.issue(t, "A-2")
 	w.issueTo(t, "A-3", toSpouse)
 	ended := w.issue(t, "A-4")
-	if _, err := w.End(t.Context(), issuer, ended.ID, ending()); err != nil {
+	if _, err := w.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, first.ID)
@@ -106,18 +106,31 @@ func (w *world) lastEvent(t testing.TB, id license.ID) license.Event {
 	return es[len(es)-2]
 }
 
+// keptOnce issues a license of the spouse's, of which the subject was the keeper
+// in the version before the newest.
+func (w *world) keptOnce(t testing.TB, number string) license.Issued {
+	t.Helper()
+	out := w.issueTo(t, number, func(q *license.IssueRequest) {
+		keeper := q.Holders[0]
+		keeper.Role = "keeper"
+		toSpouse(q)
+		q.Holders = append(q.Holders, keeper)
+	})
+	q := request(number)
+	toSpouse(&q)
+	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
+	if _, err := w.Replace(t.Context(), issuer, out.ID, rep, seen(1)); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // Another person's license is not there, and its history says who tried.
 func TestHeldByAnother(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	theirs := w.issueTo(t, "A-1", toSpouse)
-	former := w.issue(t, "A-2")
-	q := request("A-2")
-	toSpouse(&q)
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Replace(t.Context(), issuer, former.ID, rep, ""); err != nil {
-		t.Fatal(err)
-	}
+	former := w.keptOnce(t, "A-2")
 	for name, id := range map[string]license.ID{
 		"another's": theirs.ID, "held before": former.ID, "nobody's": "abcdefghijklmnopqrstuvwxyz", "no id": "../x",
 	} {

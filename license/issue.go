@@ -44,13 +44,16 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
+	if err := mandated(typ, by.Code); err != nil {
+		return Issued{}, err
+	}
 	d, err := check(typ, by, content{q.Number, q.Holders, q.ValidFrom, q.ValidUntil, q.AreaCode, q.Fields}, now)
 	if err != nil {
 		return Issued{}, err
 	}
 	r.step("issue.checked")
 	for range serialTries {
-		p, err := r.seal(ctx, d, version{id: newID(), number: 1, serial: q.Serial, source: a.Client, issued: now})
+		p, err := r.seal(ctx, d, version{id: newID(), number: 1, state: Active, serial: q.Serial, source: a.Client, issued: now})
 		if err != nil {
 			return Issued{}, err
 		}
@@ -69,6 +72,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 			return r.replayedAfter(ctx, a, ActionIssue, t)
 		}
 		r.step("issue.saved")
+		p.issued.Revision = 1
 		return p.issued, explainSave(err)
 	}
 	return Issued{}, errors.New("no free serial was found")
@@ -118,12 +122,15 @@ func (r *Registry) authority(ctx context.Context, a Actor) (PresentedBy, error) 
 // version says which version seal shall make.
 type version struct {
 	id       ID
-	number   int    // 1, 2, …
+	number   int // 1, 2, …
+	state    State
 	serial   string // empty: a random one
 	source   string // the client it came from
 	replaces ReplaceKind
 	previous Identifier // of the version that it replaces
 	issued   time.Time
+	// suspension goes over from the version before, if it is suspended with a document.
+	suspension *Suspension
 }
 
 // prepared is a version ready to be stored.
@@ -178,7 +185,7 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 // sealed seals the columns of a signed version, whose credential lies in m.
 func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot slot, holderKey []byte) (prepared, error) {
 	rec := VersionRecord{
-		License: v.id, Version: v.number, State: Active, TypeVersion: d.typ.Version,
+		License: v.id, Version: v.number, State: v.state, TypeVersion: d.typ.Version,
 		Origin: OriginAuthority, TrustGrade: GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
 		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
@@ -201,13 +208,18 @@ func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b
 		}
 		*column.to = all[from:len(all):len(all)]
 	}
+	if v.suspension != nil {
+		if rec.Suspension, err = r.sealJSON(ctx, v.id, v.number, "suspension", v.suspension); err != nil {
+			return prepared{}, err
+		}
+	}
 	rows, err := r.lookups(ctx, d.typ.Code, d.authority.Code, b, d.typ.Numbers)
 	if err != nil {
 		return prepared{}, err
 	}
 	return prepared{rec, rows, Issued{
 		ID: v.id, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
-		Version: v.number, State: Active, Credential: string(m.credential),
+		Version: v.number, State: v.state, Credential: string(m.credential),
 	}}, nil
 }
 
@@ -222,6 +234,7 @@ func (r *Registry) saveRequest(ctx context.Context, a Actor, act Action, p prepa
 	if t != nil {
 		done := t.Request
 		done.License, done.Version, done.State, done.Created = rec.ID, rec.Version, rec.State, p.record.Issued
+		done.Revision = rec.Revision + 1
 		s.Request = &done
 	}
 	return s, nil
@@ -302,10 +315,13 @@ func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Reque
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return Issued{}, err
 	}
+	if req.Version == 1 {
+		req.Revision = 1 // also of before it was kept
+	}
 	credential, err := r.openCredential(ctx, v)
 	return Issued{
 		ID: req.License, Identifier: b.Identifier, VerificationCode: b.VerificationCode,
-		Version: req.Version, State: req.State, Credential: credential, Replayed: true,
+		Version: req.Version, Revision: req.Revision, State: req.State, Credential: credential, Replayed: true,
 	}, err
 }
 

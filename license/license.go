@@ -60,7 +60,7 @@ const (
 	Lapsed    EndingKind = "lapsed"    // 失效
 )
 
-// Document is the legal document that an ending rests on.
+// Document is the legal document that an ending or a suspension rests on.
 type Document struct {
 	Number string     `json:"number" doc:"文号, 1 to 100 characters"`
 	Date   party.Date `json:"date" doc:"the day of the document; not in the future"`
@@ -74,6 +74,12 @@ type Ending struct {
 	EffectiveFrom party.Date `json:"effective_from" doc:"the first day on which the license is no longer in force"`
 	RecordedAt    time.Time  `json:"recorded_at" doc:"when the registry was told"`
 	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
+}
+
+// Suspension says on what ground a version is suspended.
+type Suspension struct {
+	RecordedAt time.Time `json:"recorded_at" doc:"when the registry was told"`
+	Document   Document  `json:"document" doc:"the legal document that the suspension rests on"`
 }
 
 // Origin says who vouches for a version.
@@ -133,12 +139,13 @@ type Version struct {
 	IssuedAt         time.Time       `json:"issued_at" doc:"when this version was signed"`
 	VerificationCode string          `json:"verification_code" doc:"查验码, printed on the license: whoever has it and the identifier can verify"`
 	Ending           *Ending         `json:"ending,omitempty" doc:"how it ended; absent while it has not"`
+	Suspension       *Suspension     `json:"suspension,omitempty" doc:"on what ground it is suspended; absent while it is not, and of suspensions of before documents were kept"`
 }
 
 // License is one license with one of its versions.
 type License struct {
 	ID            ID         `json:"id" doc:"opaque; it names the license through all its versions"`
-	Revision      int64      `json:"revision" doc:"counts changes, from 1"`
+	Revision      int64      `json:"revision" doc:"counts changes, from 1; the ETag, for If-Match"`
 	TypeCode      TypeCode   `json:"type_code" doc:"证照类型代码 (GB/T 36904): 18 characters and three digits"`
 	TypeName      string     `json:"type_name" doc:"the type's name"`
 	Authority     party.USCC `json:"authority" doc:"unified social credit code of the department that issued it"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -186,8 +187,12 @@ func (r *Registry) revoked(ctx context.Context, der []byte) (reason string, from
 	return k.Reason, k.Revoked, k.State == signing.KeyRevoked, nil
 }
 
-// rehashPage is how many versions Rehash takes at a time.
-const rehashPage = 200
+// rehashPage is how many versions Rehash takes at a time, and rehashTries how
+// often it tries one that is changed meanwhile.
+const (
+	rehashPage  = 200
+	rehashTries = 10
+)
 
 // Rehash gives every stored version, grant and access record its lookup keys under
 // all live lookup keys, and calls progress, if not nil, with how many it has done. It
@@ -208,6 +213,9 @@ func (r *Registry) Rehash(ctx context.Context, progress func(done int)) error {
 		return err
 	}
 	if err := r.rehashAccess(ctx, count); err != nil {
+		return err
+	}
+	if err := r.numbersFolded(ctx); err != nil {
 		return err
 	}
 	if progress != nil {
@@ -237,8 +245,22 @@ func (r *Registry) rehashVersions(ctx context.Context, each func()) error {
 	}
 }
 
+// rehash renews the lookup keys of a version, unless the license changes all the time.
 func (r *Registry) rehash(ctx context.Context, v VersionRecord) error {
-	rec, _, err := r.c.Stores.Load(ctx, v.License, v.Version)
+	var err error
+	for range rehashTries {
+		if err = r.rehashNow(ctx, v); !errors.Is(err, ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("renewing lookup keys of license %s: %w", v.License, err)
+	}
+	return nil
+}
+
+func (r *Registry) rehashNow(ctx context.Context, v VersionRecord) error {
+	rec, newest, err := r.c.Stores.Load(ctx, v.License, 0)
 	if err != nil {
 		return fmt.Errorf("loading license %s: %w", v.License, err)
 	}
@@ -246,41 +268,31 @@ func (r *Registry) rehash(ctx context.Context, v VersionRecord) error {
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return err
 	}
-	policy, err := r.numberPolicy(ctx, rec, v, b.Number)
+	current := b
+	if newest.Version != v.Version {
+		if err := r.openJSON(ctx, newest, "body", newest.Body, &current); err != nil {
+			return err
+		}
+	}
+	t, err := r.Type(ctx, rec.Type, newest.TypeVersion)
 	if err != nil {
 		return err
 	}
-	rows, err := r.lookups(ctx, rec.Type, rec.Authority, &b, policy)
+	rows, err := r.lookups(ctx, rec.Type, rec.Authority, &b, t.Numbers)
 	if err != nil {
 		return err
 	}
-	if err := r.c.Stores.AddLookups(ctx, Located{v.License, v.Version}, rows); err != nil {
-		return fmt.Errorf("renewing lookup keys of license %s: %w", v.License, err)
+	number := &rows[slices.IndexFunc(rows, func(row LookupRow) bool { return row.Kind == LookupNumber })]
+	number.Former = rec.State == Ended || numberKey(current.Number) != numberKey(b.Number)
+	at := Located{v.License, v.Version}
+	err = r.c.Stores.AddLookups(ctx, at, rec.Revision, rows)
+	if errors.Is(err, ErrNumberTaken) {
+		// Of before numbers were folded, or kept apart: both stay, the other one has it.
+		r.c.Log.WarnContext(ctx, "two licenses have the same number, perhaps written otherwise", "license", v.License, "version", v.Version)
+		number.Former = true
+		err = r.c.Stores.AddLookups(ctx, at, rec.Revision, rows)
 	}
-	return nil
-}
-
-// numberPolicy returns the policy that a version's number is kept under: that of
-// the newest version that has the same number. A type may come to share numbers
-// that it once kept apart.
-func (r *Registry) numberPolicy(ctx context.Context, rec Record, v VersionRecord, number string) (NumberPolicy, error) {
-	bound := v.TypeVersion
-	for n := rec.Version; n > v.Version; n-- {
-		_, newer, err := r.c.Stores.Load(ctx, v.License, n)
-		if err != nil {
-			return "", fmt.Errorf("loading license %s: %w", v.License, err)
-		}
-		var b body
-		if err := r.openJSON(ctx, newer, "body", newer.Body, &b); err != nil {
-			return "", err
-		}
-		if b.Number == number {
-			bound = newer.TypeVersion
-			break
-		}
-	}
-	t, err := r.Type(ctx, rec.Type, bound)
-	return t.Numbers, err
+	return err
 }
 
 // PurgeLookups deletes all lookup keys made under a lookup key that is out of

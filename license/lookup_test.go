@@ -101,7 +101,7 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 	q := request("N-1")
 	_, err := w.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
-	}, "")
+	}, seen(1))
 	if err != nil {
 		t.Fatal(err)
 	}

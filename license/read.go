@@ -181,7 +181,8 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 	case q.Identifier != "":
 		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupIdentifier, domainIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier)))
 	case q.Number != "":
-		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupNumber, domainNumber, string(q.TypeCode), a.USCC, q.Number)
+		out.Kind = LookupNumber
+		out.Keys, err = r.numberKeys(ctx, q.TypeCode, out.Authority, q.Number)
 	case q.Holder != nil:
 		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupHolder, domainHolder, string(code.Type), code.Value)
 	}

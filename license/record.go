@@ -165,12 +165,28 @@ func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (Licen
 			return License{}, err
 		}
 	}
+	if v.State == Suspended {
+		var err error
+		if l.Suspension, err = r.openSuspension(ctx, v); err != nil {
+			return License{}, err
+		}
+	}
 	t, err := r.Type(ctx, rec.Type, v.TypeVersion)
 	if err != nil {
 		return License{}, fmt.Errorf("type of license %s: %w", rec.ID, err)
 	}
 	l.TypeName = t.Name
 	return l, nil
+}
+
+// openSuspension returns a version's latest suspension, or nil if it has none with
+// a document.
+func (r *Registry) openSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
+	if v.Suspension == nil {
+		return nil, nil
+	}
+	s := new(Suspension)
+	return s, r.openJSON(ctx, v, "suspension", v.Suspension, s)
 }
 
 // openCredential returns a stored version's credential.
@@ -207,9 +223,12 @@ func (r *Registry) lookups(ctx context.Context, t TypeCode, authority party.USCC
 	if err := add(LookupVerification, true, domainVerification, string(b.Identifier), b.VerificationCode); err != nil {
 		return nil, err
 	}
-	if err := add(LookupNumber, policy == NumberUnique, domainNumber, string(t), string(authority), b.Number); err != nil {
+	number, err := r.numberRow(ctx, t, authority, b.Number)
+	if err != nil {
 		return nil, err
 	}
+	number.Exclusive = policy == NumberUnique
+	rows = append(rows, number)
 	for _, h := range b.Holders {
 		if err := add(LookupHolder, false, domainHolder, string(h.CodeType), h.Code); err != nil {
 			return nil, err

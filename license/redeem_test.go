@@ -246,7 +246,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 			return stores{}
 		}, "license_superseded"},
 		{"license ended", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
-			if _, err := w.End(t.Context(), issuer, out.ID, ending()); err != nil {
+			if _, err := w.End(t.Context(), issuer, out.ID, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
@@ -345,7 +345,7 @@ func TestWithdrawnWhileReading(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(w *world, out license.Issued, d license.Delivery) error{
 		"license_suspended": func(w *world, out license.Issued, _ license.Delivery) error {
-			_, err := w.Suspend(t.Context(), issuer, out.ID, "暂扣")
+			_, err := w.Suspend(t.Context(), issuer, out.ID, suspension(), license.Terms{})
 			return err
 		},
 		"grant_ended": func(w *world, _ license.Issued, d license.Delivery) error {

@@ -81,6 +81,9 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 		return nil, &PublicURLError{Stored: stored, Given: c.PublicURL}
 	}
 	r := &Registry{c: c}
+	if _, err := r.NumbersFolded(ctx); err != nil {
+		return nil, err
+	}
 	r.types = catalog{store: c.Stores, entries: map[TypeCode]catalogEntry{}}
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
 	r.slots = slots{store: c.Stores}
@@ -163,14 +166,25 @@ type IssueRequest struct {
 
 // ReplaceRequest is the whole content of the version that takes the newest one's place.
 type ReplaceRequest struct {
-	Kind       ReplaceKind     `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of an active license; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
+	Kind       ReplaceKind     `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of a license that is active, or suspended and stays so; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
 	Reason     string          `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 	Number     string          `json:"number" doc:"as in issuing"`
-	Holders    []Holder        `json:"holders" doc:"as in issuing"`
+	Holders    []Holder        `json:"holders" doc:"as in issuing; the same as before, by role and code, but for roles that the type calls replaceable"`
 	ValidFrom  party.Date      `json:"valid_from" doc:"as in issuing"`
 	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"as in issuing"`
 	AreaCode   string          `json:"area_code,omitempty" doc:"as in issuing"`
 	Fields     json.RawMessage `json:"fields" doc:"as in issuing"`
+}
+
+// SuspendRequest suspends a license.
+type SuspendRequest struct {
+	Reason   string   `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Document Document `json:"document" doc:"the legal document that the suspension rests on"`
+}
+
+// ResumeRequest puts a suspended license back in force.
+type ResumeRequest struct {
+	Reason string `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 }
 
 // EndRequest ends a license.
@@ -187,9 +201,16 @@ type Issued struct {
 	Identifier       Identifier `json:"identifier" doc:"电子证照标识 (GB/T 36904) of this version"`
 	VerificationCode string     `json:"verification_code" doc:"查验码 of this version, to be printed on the license"`
 	Version          int        `json:"version" doc:"of the license, from 1"`
+	Revision         int64      `json:"revision,omitzero" doc:"of the license, as of this request; the ETag, for If-Match"`
 	State            State      `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
 	Credential       string     `json:"credential" doc:"the signed SD-JWT VC, with all disclosures"`
 	Replayed         bool       `json:"-"` // the answer to an earlier request with the same key
+}
+
+// Changed answers a change of a license's state.
+type Changed struct {
+	License
+	Replayed bool `json:"-"` // the answer to an earlier request with the same key
 }
 
 // SearchRequest finds the caller's licenses. Empty members don't restrict; at

@@ -51,7 +51,10 @@ func definition() license.Definition {
 		Name: "样例特种作业操作证", NameEN: "Sample operator certificate",
 		Schema: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["category"],
 			"properties":{"category":{"type":"string","title":"作业类别","maxLength":50},"grade":{"type":"integer","title":"级别","minimum":1,"maximum":5}}}`),
-		Holders:     []license.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 2, CodeTypes: []party.CodeType{party.Citizen}}},
+		Holders: []license.HolderRole{
+			{Role: "holder", Name: "持证人", Min: 1, Max: 2, CodeTypes: []party.CodeType{party.Citizen}},
+			{Role: "keeper", Name: "保管人", Max: 1, Replaceable: true, CodeTypes: []party.CodeType{party.Citizen}},
+		},
 		Validity:    license.Validity{LongTerm: true, MaxMonths: 72},
 		Numbers:     license.NumberUnique,
 		Approval:    license.OneStep,
@@ -178,7 +181,7 @@ func TestTransitionRaces(t *testing.T) {
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := nodes[i%2].End(t.Context(), issuer, out.ID, ending())
+			_, err := nodes[i%2].End(t.Context(), issuer, out.ID, ending(), license.Terms{})
 			if err != nil && reason(t, err) != "already_ended" && reason(t, err) != "changed_meanwhile" {
 				t.Errorf("loser: %v", err)
 			}
@@ -203,6 +206,13 @@ func ending() license.EndRequest {
 	}
 }
 
+func suspension() license.SuspendRequest {
+	return license.SuspendRequest{Reason: "暂扣", Document: ending().Document}
+}
+
+// seen are the terms of a caller that saw a revision of the license.
+func seen(revision int64) license.Terms { return license.Terms{Revisions: []int64{revision}} }
+
 func TestLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
@@ -211,27 +221,24 @@ func TestLifeCycle(t *testing.T) {
 		t.Helper()
 		check(t, w.Verify(ctx, credential), license.CheckStatus, want, why)
 	}
-	if _, err := w.Resume(ctx, issuer, first.ID, "复"); reason(t, err) != "not_suspended" {
+	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "复"}, license.Terms{}); reason(t, err) != "not_suspended" {
 		t.Errorf("resuming an active license: %v", err)
 	}
-	if _, err := w.Suspend(ctx, issuer, first.ID, "暂扣"); err != nil {
+	if _, err := w.Suspend(ctx, issuer, first.ID, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, license.Fail, "suspended")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
 		ValidFrom: request("").ValidFrom, Fields: json.RawMessage(`{"category":"高处作业"}`)}
-	if _, err := w.Replace(ctx, issuer, first.ID, rep, ""); reason(t, err) != "not_active" {
-		t.Errorf("replacing a suspended license: %v", err)
-	}
-	if _, err := w.Resume(ctx, issuer, first.ID, "发还"); err != nil {
+	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, license.Pass, "in_force")
-	second, err := w.Replace(ctx, issuer, first.ID, rep, "k2")
+	second, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}})
 	if err != nil || second.Version != 2 || second.ID != first.ID || second.Identifier == first.Identifier {
 		t.Fatalf("replacement: %+v, %v", second, err)
 	}
-	if again, err := w.Replace(ctx, issuer, first.ID, rep, "k2"); err != nil || !again.Replayed || again.Identifier != second.Identifier {
+	if again, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
 		t.Errorf("repeated replacement: %+v, %v", again, err)
 	}
 	status(first.Credential, license.Fail, "superseded")
@@ -239,16 +246,16 @@ func TestLifeCycle(t *testing.T) {
 	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != license.Invalid || v.License == nil {
 		t.Errorf("superseded version by identifier: %+v", v)
 	}
-	l, err := w.End(ctx, issuer, first.ID, ending())
+	l, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{})
 	if err != nil || l.State != license.Ended || l.Ending.Kind != license.Cancelled {
 		t.Fatalf("ending: %+v, %v", l, err)
 	}
 	status(second.Credential, license.Fail, "ended")
-	if _, err := w.End(ctx, issuer, first.ID, ending()); reason(t, err) != "already_ended" {
+	if _, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{}); reason(t, err) != "already_ended" {
 		t.Errorf("second ending: %v", err)
 	}
 	rep.Kind, rep.Reason = license.Reinstated, "复议撤销"
-	third, err := w.Replace(ctx, issuer, first.ID, rep, "")
+	third, err := w.Replace(ctx, issuer, first.ID, rep, seen(5))
 	if err != nil || third.Version != 3 {
 		t.Fatalf("reinstated: %+v, %v", third, err)
 	}
@@ -344,8 +351,8 @@ func TestStrangerSeesNothing(t *testing.T) {
 		"read":       func() error { _, err := w.Read(ctx, stranger, out.ID, 0); return err },
 		"credential": func() error { _, err := w.Credential(ctx, stranger, out.ID, 0); return err },
 		"history":    func() error { _, err := w.History(ctx, stranger, out.ID, 0, 10); return err },
-		"suspend":    func() error { _, err := w.Suspend(ctx, stranger, out.ID, "x"); return err },
-		"end":        func() error { _, err := w.End(ctx, stranger, out.ID, ending()); return err },
+		"suspend":    func() error { _, err := w.Suspend(ctx, stranger, out.ID, suspension(), license.Terms{}); return err },
+		"end":        func() error { _, err := w.End(ctx, stranger, out.ID, ending(), license.Terms{}); return err },
 	}
 	for name, call := range calls {
 		if got := reason(t, call()); got != "license_unknown" {

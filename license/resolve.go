@@ -81,6 +81,7 @@ type shownOffer struct {
 type shownMaterial struct {
 	ID       string         `json:"id"`
 	Outcome  Outcome        `json:"outcome"`
+	Dated    *Dated         `json:"dated,omitempty"`
 	Licenses []shownLicense `json:"licenses"`
 }
 
@@ -97,6 +98,9 @@ func (o *Offer) hash(a Actor, q Ask, s Subject) ([32]byte, error) {
 	}
 	for _, m := range o.Materials {
 		sm := shownMaterial{ID: m.Material.ID, Outcome: m.Outcome}
+		if m.Dated != (Dated{}) && m.Outcome != OutcomeExpired { // whose hash was without it
+			sm.Dated = &m.Dated
+		}
 		for _, l := range m.Licenses {
 			sm.Licenses = append(sm.Licenses, shownLicense{l.ID, l.Version.Version, l.Fields, l.Sensitive})
 		}
@@ -113,27 +117,54 @@ func (o *Offer) hash(a Actor, q Ask, s Subject) ([32]byte, error) {
 type finding struct {
 	valid       []OfferedLicense
 	suspended   bool
-	expired     bool
+	coming      party.Date // the earliest day from which one will be in force
+	over        Outcome    // ended or expired, of the license that was in force last
+	last        Dated      // of over
 	unavailable bool
 	covered     bool // every authority's licenses, of every type that can serve, are all here
 }
 
-func (f *finding) outcome() Outcome {
+// add takes in a license that proves nothing now, for a reason. Of those whose
+// time is over the one counts that was in force last: somebody whose license was
+// revoked isn't told that an older one has expired.
+func (f *finding) add(why string, l License) {
+	was := func(o Outcome, d Dated) {
+		if c := d.From.Compare(f.last.From); f.over == "" || c > 0 || c == 0 && o == OutcomeEnded {
+			f.over, f.last = o, d
+		}
+	}
+	switch {
+	case why == "license_suspended":
+		f.suspended = true
+	case why == "license_not_yet_valid":
+		if f.coming.IsZero() || l.ValidFrom.Before(f.coming) {
+			f.coming = l.ValidFrom
+		}
+	case why == "license_expired":
+		was(OutcomeExpired, Dated{From: l.ValidUntil.AddDays(1)})
+	case l.Ending != nil:
+		was(OutcomeEnded, Dated{l.Ending.Kind, l.Ending.EffectiveFrom})
+	}
+}
+
+func (f *finding) outcome() (Outcome, Dated) {
 	switch {
 	case len(f.valid) > 1:
-		return OutcomeChoice
+		return OutcomeChoice, Dated{}
 	case len(f.valid) == 1:
-		return OutcomeFound
+		return OutcomeFound, Dated{}
 	case f.unavailable: // or else what follows might be untrue
-		return OutcomeUnavailable
+		return OutcomeUnavailable, Dated{}
 	case f.suspended:
-		return OutcomeSuspended
-	case f.expired:
-		return OutcomeExpired
+		return OutcomeSuspended, Dated{}
+	case !f.coming.IsZero():
+		return OutcomeNotYet, Dated{From: f.coming}
+	case f.over != "":
+		return f.over, f.last
 	case f.covered:
-		return OutcomeMissing
+		return OutcomeMissing, Dated{}
 	}
-	return OutcomeUncollected
+	return OutcomeUncollected, Dated{}
 }
 
 // offered finds the licenses of one party that can serve as a material.
@@ -159,7 +190,8 @@ func (r *Registry) offered(ctx context.Context, m Material, codes []party.Code, 
 			return OfferedMaterial{}, err
 		}
 	}
-	return OfferedMaterial{Material: m, Outcome: f.outcome(), Licenses: f.valid}, nil
+	outcome, dated := f.outcome()
+	return OfferedMaterial{Material: m, Outcome: outcome, Licenses: f.valid, Dated: dated}, nil
 }
 
 // covered reports whether all of the authorities' licenses of the type are here.
@@ -200,18 +232,16 @@ func (r *Registry) find(ctx context.Context, f *finding, m Material, alt Alterna
 		if !heldBy(l.Holders, alt.Role, codes) {
 			continue
 		}
-		switch why := unusable(v, now); why {
-		case "":
-			o, err := r.offer(ctx, l, m, alt, typ)
-			if err != nil {
-				return err
-			}
-			f.valid = append(f.valid, o)
-		case "license_suspended":
-			f.suspended = true
-		case "license_expired":
-			f.expired = true
+		why := unusable(v, now)
+		if why != "" {
+			f.add(why, l)
+			continue
 		}
+		o, err := r.offer(ctx, l, m, alt, typ)
+		if err != nil {
+			return err
+		}
+		f.valid = append(f.valid, o)
 	}
 	return nil
 }

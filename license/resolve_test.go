@@ -121,7 +121,14 @@ func (s stores) LoadGrant(ctx context.Context, id license.GrantID) (license.Gran
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	yesterday := party.DateOf(time.Now()).AddDays(-1)
+	today := party.DateOf(time.Now())
+	yesterday := today.AddDays(-1)
+	end := func(t *testing.T, w *world, number string) {
+		t.Helper()
+		if _, err := w.End(t.Context(), issuer, w.issue(t, number).ID, ending(), license.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	covered := func(w *world) {
 		d := definition()
 		d.Coverage = d.Authorities
@@ -132,47 +139,66 @@ func TestOutcomes(t *testing.T) {
 		prepare func(t *testing.T, w *world) stores
 		want    license.Outcome
 		offered int
+		dated   license.Dated
 	}{
-		{"one", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); return stores{} }, license.OutcomeFound, 1},
-		{"two", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); w.issue(t, "A-2"); return stores{} }, license.OutcomeChoice, 2},
-		{"none", func(t *testing.T, w *world) stores { return stores{} }, license.OutcomeUncollected, 0},
-		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, license.OutcomeMissing, 0},
+		{"one", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); return stores{} }, license.OutcomeFound, 1, license.Dated{}},
+		{"two", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); w.issue(t, "A-2"); return stores{} }, license.OutcomeChoice, 2, license.Dated{}},
+		{"none", func(t *testing.T, w *world) stores { return stores{} }, license.OutcomeUncollected, 0, license.Dated{}},
+		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, license.OutcomeMissing, 0, license.Dated{}},
 		{"suspended", func(t *testing.T, w *world) stores {
-			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, "暂扣"); err != nil {
+			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
-		}, license.OutcomeSuspended, 0},
+		}, license.OutcomeSuspended, 0, license.Dated{}},
 		{"suspended beside one in force", func(t *testing.T, w *world) stores {
 			w.issue(t, "A-2")
-			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, "暂扣"); err != nil {
+			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
-		}, license.OutcomeFound, 1},
+		}, license.OutcomeFound, 1, license.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
 			w.issue(t, "A-1")
 			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday }}
-		}, license.OutcomeExpired, 0},
+		}, license.OutcomeExpired, 0, license.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
-			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
+			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
+			w.issueTo(t, "A-2", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
+			end(t, w, "A-3")
 			return stores{}
-		}, license.OutcomeUncollected, 0},
+		}, license.OutcomeNotYet, 0, license.Dated{From: today.AddDays(2)}},
+		{"ended, though not all are here", func(t *testing.T, w *world) stores {
+			end(t, w, "A-1")
+			return stores{}
+		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
+		{"ended after another had expired", func(t *testing.T, w *world) stores {
+			end(t, w, "A-1")
+			w.issue(t, "A-2")
+			return stores{load: func(v *license.VersionRecord) {
+				if v.State == license.Active {
+					v.ValidUntil = today.AddDays(-30)
+				}
+			}}
+		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
+		{"suspended beside one that ended", func(t *testing.T, w *world) stores {
+			w.suspend(t, w.issue(t, "A-1").ID)
+			end(t, w, "A-2")
+			return stores{}
+		}, license.OutcomeSuspended, 0, license.Dated{}},
 		{"ended", func(t *testing.T, w *world) stores {
 			covered(w)
-			if _, err := w.End(t.Context(), issuer, w.issue(t, "A-1").ID, ending()); err != nil {
-				t.Fatal(err)
-			}
+			end(t, w, "A-1")
 			return stores{}
-		}, license.OutcomeMissing, 0},
+		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
 		{"source unavailable", func(t *testing.T, w *world) stores {
 			covered(w)
 			return stores{search: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
-		}, license.OutcomeUnavailable, 0},
+		}, license.OutcomeUnavailable, 0, license.Dated{}},
 		{"a license that can't be opened", func(t *testing.T, w *world) stores {
 			w.issue(t, "A-1")
 			return stores{load: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
-		}, license.OutcomeUnavailable, 0},
+		}, license.OutcomeUnavailable, 0, license.Dated{}},
 		{"another role", func(t *testing.T, w *world) stores {
 			d := definition()
 			d.Holders = append(d.Holders, license.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
@@ -182,7 +208,7 @@ func TestOutcomes(t *testing.T) {
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
 			})
 			return stores{}
-		}, license.OutcomeUncollected, 0},
+		}, license.OutcomeUncollected, 0, license.Dated{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -191,8 +217,8 @@ func TestOutcomes(t *testing.T) {
 			s.Stores = w.db.Licenses()
 			o := offer(t, w.openOn(t, s, nil), subject())
 			m := o.Materials[0]
-			if m.Outcome != test.want || len(m.Licenses) != test.offered {
-				t.Errorf("outcome %s with %d licenses, want %s with %d", m.Outcome, len(m.Licenses), test.want, test.offered)
+			if m.Outcome != test.want || len(m.Licenses) != test.offered || m.Dated != test.dated {
+				t.Errorf("outcome %s, %+v, with %d licenses, want %s, %+v, with %d", m.Outcome, m.Dated, len(m.Licenses), test.want, test.dated, test.offered)
 			}
 			if spouses := o.Materials[1]; spouses.Outcome != license.OutcomeUncollected || len(spouses.Licenses) != 0 {
 				t.Errorf("of a spouse whom nobody knows: %+v", spouses)
@@ -249,12 +275,7 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	w := newSharing(t)
 	mine := w.issue(t, "mine")
 	theirs := w.issueTo(t, "theirs", toSpouse)
-	had := w.issue(t, "had")
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "转让", Number: "had", ValidFrom: request("").ValidFrom,
-		Holders: []license.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}, Fields: json.RawMessage(`{"category":"x"}`)}
-	if _, err := w.Replace(t.Context(), issuer, had.ID, rep, ""); err != nil {
-		t.Fatal(err)
-	}
+	w.keptOnce(t, "had")
 	o := offer(t, w.Registry, subject())
 	if ls := o.Materials[0].Licenses; len(ls) != 1 || ls[0].ID != mine.ID {
 		t.Errorf("offered %+v, want only the subject's own", ls)

@@ -21,7 +21,7 @@ type Record struct {
 }
 
 // VersionRecord is a version as a store keeps it: plain what is not personal,
-// sealed the rest. It never changes once stored, but for State and Ending.
+// sealed the rest. It never changes once stored, but for State, Ending and Suspension.
 type VersionRecord struct {
 	License     ID
 	Version     int
@@ -38,6 +38,7 @@ type VersionRecord struct {
 	Credential  []byte // sealed: the SD-JWT
 	HolderKey   []byte // sealed: the presentation key named in its cnf
 	Ending      []byte // sealed; nil while it has none
+	Suspension  []byte // sealed: the latest one's; nil if there was none, or it had no document
 }
 
 // LookupKind says what a lookup key stands for.
@@ -51,11 +52,14 @@ const (
 	LookupRequest      LookupKind = "request"      // client and idempotency key; see Request
 )
 
-// LookupRow is a value's lookup keys, all of which lead to the same license.
+// LookupRow is a value's lookup keys, all of which lead to the same license. A
+// number is exclusive (no other license may have it), shared, or former: the
+// license is found by it, and it keeps no other license from having it.
 type LookupRow struct {
 	Kind      LookupKind
 	Keys      []signing.Lookup
-	Exclusive bool // for numbers: no other license may have it
+	Exclusive bool // for numbers
+	Former    bool // for numbers: of a version that is no longer current; never exclusive
 }
 
 // Located is where a lookup key leads.
@@ -66,9 +70,10 @@ type Located struct {
 
 // VersionState is a stored version's new state.
 type VersionState struct {
-	Version int
-	State   State
-	Ending  []byte // sealed; nil leaves it as it is
+	Version    int
+	State      State
+	Ending     []byte // sealed; nil leaves it as it is
+	Suspension []byte // sealed; nil leaves it as it is
 }
 
 // StatusChange sets a value of a status list.
@@ -86,6 +91,7 @@ type Request struct {
 	License     ID
 	Version     int
 	State       State // as answered
+	Revision    int64 // of the license, as answered; 0 in requests of before it was kept
 	Created     time.Time
 }
 
@@ -133,8 +139,9 @@ type Store interface {
 	// unknown license, ErrConflict if the stored revision is not
 	// Record.Revision, ErrIdentifierTaken or ErrNumberTaken if a unique lookup
 	// key leads to another license already: an identifier's or verification's, or
-	// a number's that either license has to itself. A key that leads to this
-	// license already leads to Record.Version then. A state of a version that is
+	// a number's that either license has to itself and that is former to neither.
+	// A key that leads to this license already leads to Record.Version then, and a
+	// number stands as the row says. A state of a version that is
 	// not stored, a version that is, and a status entry that was never reserved
 	// are errors too. After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
@@ -214,10 +221,12 @@ type EventStore interface {
 type LookupStore interface {
 	// Versions returns up to limit versions after a place, ordered by license and version.
 	Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error)
-	// AddLookups adds lookup keys that lead to a license's version, or none;
-	// those that lead to the license already stay as they are. ErrNotFound for no
-	// such version; ErrIdentifierTaken and ErrNumberTaken as Save.
-	AddLookups(ctx context.Context, at Located, rows []LookupRow) error
+	// AddLookups adds lookup keys that lead to a license's version, or none, if the
+	// license's stored revision is still the one given, else it returns ErrConflict.
+	// Those that lead to the license already stay as they are, but for numbers,
+	// which stand as the rows say. ErrNotFound for no such version;
+	// ErrIdentifierTaken and ErrNumberTaken as Save.
+	AddLookups(ctx context.Context, at Located, revision int64, rows []LookupRow) error
 	// PurgeLookups deletes up to limit lookup keys that a serial made, requests'
 	// as well, and returns how many.
 	PurgeLookups(ctx context.Context, serial int32, limit int) (int, error)

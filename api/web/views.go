@@ -104,6 +104,8 @@ type ConsentMaterial struct {
 	Relation string
 	Required bool
 	Outcome  string
+	Ending   string // of what has ended: how
+	From     string // 2006-01-02: since when it has ended, or from when on it will be in force
 	Licenses []ConsentLicense
 }
 

@@ -139,7 +139,8 @@ type made struct {
 	state        license.State
 	path, key    string
 	request, raw []byte
-	status       int // of the answer
+	seen         int64 // the license's revision, of a replacement
+	status       int   // of the answer
 }
 
 func (w *worker) work(ctx context.Context) {
@@ -167,9 +168,9 @@ func (w *worker) step(ctx context.Context) error {
 	case h.state == license.Active && chance < 4:
 		return w.replace(ctx, h, license.Change)
 	case h.state == license.Active && chance < 7:
-		return w.change(ctx, h, license.ActionSuspend, license.Suspended, reasoned{"样例"})
+		return w.change(ctx, h, license.ActionSuspend, license.Suspended, suspending())
 	case h.state == license.Suspended && chance < 7:
-		return w.change(ctx, h, license.ActionResume, license.Active, reasoned{"样例"})
+		return w.change(ctx, h, license.ActionResume, license.Active, license.ResumeRequest{Reason: "样例"})
 	case h.state == license.Ended && chance < 5:
 		return w.replace(ctx, h, license.Reinstated)
 	case h.state == license.Ended:
@@ -178,9 +179,8 @@ func (w *worker) step(ctx context.Context) error {
 	return w.change(ctx, h, license.ActionEnd, license.Ended, ending())
 }
 
-// reasoned is the body of suspend and resume.
-type reasoned struct {
-	Reason string `json:"reason"`
+func suspending() license.SuspendRequest {
+	return license.SuspendRequest{Reason: "样例", Document: ending().Document}
 }
 
 func ending() license.EndRequest {
@@ -198,7 +198,7 @@ func replaceRequest(number string, kind license.ReplaceKind) license.ReplaceRequ
 
 func (w *worker) issue(ctx context.Context) error {
 	h := &held{number: fmt.Sprintf("样字第%d-%d号", w.name, len(w.held)), changes: map[license.Action]int{}}
-	v, err := w.make(ctx, "/v1/licenses", issueRequest(h.number), http.StatusCreated)
+	v, err := w.make(ctx, "/v1/licenses", issueRequest(h.number), http.StatusCreated, 0)
 	if err != nil {
 		return fmt.Errorf("issuing: %w", err)
 	}
@@ -212,7 +212,7 @@ func (w *worker) issue(ctx context.Context) error {
 }
 
 func (w *worker) replace(ctx context.Context, h *held, kind license.ReplaceKind) error {
-	v, err := w.make(ctx, "/v1/licenses/"+string(h.id)+"/replace", replaceRequest(h.number, kind), http.StatusOK)
+	v, err := w.make(ctx, "/v1/licenses/"+string(h.id)+"/replace", replaceRequest(h.number, kind), http.StatusOK, h.revision())
 	if err != nil {
 		return fmt.Errorf("replacing a license that is %s: %w", h.state, err)
 	}
@@ -226,6 +226,14 @@ func (w *worker) replace(ctx context.Context, h *held, kind license.ReplaceKind)
 	return nil
 }
 
+// revision is the license's: every change counts it up.
+func (h *held) revision() (n int64) {
+	for _, changes := range h.changes {
+		n += int64(changes)
+	}
+	return n
+}
+
 func (h *held) add(v *made, a license.Action) {
 	h.versions = append(h.versions, v)
 	h.state = v.state
@@ -233,14 +241,14 @@ func (h *held) add(v *made, a license.Action) {
 }
 
 // make asks for a version, under a key of its own.
-func (w *worker) make(ctx context.Context, path string, q any, status int) (*made, error) {
+func (w *worker) make(ctx context.Context, path string, q any, status int, seen int64) (*made, error) {
 	w.keys++
-	v := &made{state: license.Active, status: status, path: path, key: fmt.Sprintf("worker-%d-%d", w.name, w.keys)}
+	v := &made{state: license.Active, status: status, path: path, seen: seen, key: fmt.Sprintf("worker-%d-%d", w.name, w.keys)}
 	var err error
 	if v.request, err = json.Marshal(q); err != nil {
 		return nil, err
 	}
-	r, again, err := w.ask(ctx, path, v.key, v.request)
+	r, again, err := w.ask(ctx, path, v.key, seen, v.request)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +278,7 @@ func (w *worker) change(ctx context.Context, h *held, a license.Action, to licen
 	if err != nil {
 		return err
 	}
-	r, again, err := w.ask(ctx, "/v1/licenses/"+string(h.id)+"/"+verb, "", body)
+	r, again, err := w.ask(ctx, "/v1/licenses/"+string(h.id)+"/"+verb, "", 0, body)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s of a license that is %s: %w", verb, h.state, err)
@@ -287,10 +295,10 @@ func (w *worker) change(ctx context.Context, h *held, a license.Action, to licen
 
 // ask sends a request until there is an answer. again tells that it took more
 // than one server.
-func (w *worker) ask(ctx context.Context, path, key string, body []byte) (r reply, again bool, err error) {
+func (w *worker) ask(ctx context.Context, path, key string, seen int64, body []byte) (r reply, again bool, err error) {
 	for {
 		e := w.load.now.Load()
-		if r, err = e.client.ask(ctx, "POST", path, key, body); err == nil {
+		if r, err = e.client.ask(ctx, "POST", path, key, body, seen); err == nil {
 			e.once.Do(func() { close(e.busy) })
 			return r, again, nil
 		}

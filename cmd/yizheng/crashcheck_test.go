@@ -109,7 +109,7 @@ func (h *held) check(ctx context.Context, c *apiClient, lists *statusLists) erro
 
 // check repeats the request that made a version, and verifies its credential.
 func (m *made) check(ctx context.Context, c *apiClient, lists *statusLists) error {
-	r, err := c.ask(ctx, "POST", m.path, m.key, m.request)
+	r, err := c.ask(ctx, "POST", m.path, m.key, m.request, m.seen)
 	if err != nil {
 		return err
 	}
@@ -137,9 +137,10 @@ func (r reply) reason() string {
 	return p.Reason
 }
 
-// ask sends a request, with the idempotency key if there is one, and returns
-// the answer whatever it is. Its error says that there was no whole one.
-func (c *apiClient) ask(ctx context.Context, method, path, key string, body []byte) (reply, error) {
+// ask sends a request, with the idempotency key and the revision that was seen,
+// if there are such, and returns the answer whatever it is. Its error says that
+// there was no whole one.
+func (c *apiClient) ask(ctx context.Context, method, path, key string, body []byte, seen ...int64) (reply, error) {
 	token, err := c.Token(ctx)
 	if err != nil {
 		return reply{}, err
@@ -154,6 +155,9 @@ func (c *apiClient) ask(ctx context.Context, method, path, key string, body []by
 	}
 	if key != "" {
 		q.Header.Set("Idempotency-Key", key)
+	}
+	if len(seen) > 0 && seen[0] > 0 {
+		q.Header.Set("If-Match", fmt.Sprintf("%q", fmt.Sprint(seen[0])))
 	}
 	r, err := c.http.Do(q)
 	if err != nil {

@@ -157,9 +157,9 @@ func newTry(t *testing.T, c *apiClient, w way, at int) *try {
 	case license.ActionIssue:
 		y.made.path, y.made.status, body = "/v1/licenses", http.StatusCreated, issueRequest(number)
 	case license.ActionReplace:
-		y.made.path, y.made.status, body = y.base(t, c)+"/replace", http.StatusOK, replaceRequest(number, license.Correction)
+		y.made.path, y.made.seen, y.made.status, body = y.base(t, c)+"/replace", 1, http.StatusOK, replaceRequest(number, license.Correction)
 	case license.ActionSuspend:
-		y.made.path, y.made.key, body = y.base(t, c)+"/suspend", "", reasoned{"样例"}
+		y.made.path, y.made.key, body = y.base(t, c)+"/suspend", "", suspending()
 	}
 	var err error
 	if y.made.request, err = json.Marshal(body); err != nil {
@@ -200,7 +200,7 @@ func (p *failpoints) try(t *testing.T, y *try) {
 	if done := y.done(t, c); done != y.committed() {
 		t.Fatalf("before the request is repeated, it was done: %t", done)
 	}
-	r, err := c.ask(t.Context(), "POST", y.made.path, y.made.key, y.made.request)
+	r, err := c.ask(t.Context(), "POST", y.made.path, y.made.key, y.made.request, y.made.seen)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.Log())
 	}
@@ -239,7 +239,7 @@ func (p *failpoints) kill(t *testing.T, y *try) []byte {
 	if err := os.WriteFile(armed, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := c.ask(t.Context(), "POST", y.made.path, y.made.key, y.made.request)
+	r, err := c.ask(t.Context(), "POST", y.made.path, y.made.key, y.made.request, y.made.seen)
 	if err == nil && name != "reply.written" {
 		t.Fatalf("the server was to die at %s and answered %v\n%s", name, r, s.Log())
 	}

@@ -35,7 +35,7 @@ var rules = map[string]rule{
 	"license": {
 		ours: []string{"license/party", "signing", "signing/sdjwt"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
-			"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
+			"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},

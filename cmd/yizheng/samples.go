@@ -78,18 +78,23 @@ type sampleLicense struct {
 // validFrom stands in a sample's fields for its first day of validity.
 const validFrom = "VALID-FROM"
 
+// sampleSuspension is made on the day of the demo.
 type sampleSuspension struct {
-	Reason string `json:"reason"`
+	Reason   string         `json:"reason"`
+	Document sampleDocument `json:"document"`
+}
+
+// sampleDocument is of the day of the demo.
+type sampleDocument struct {
+	Number string `json:"number"`
+	Basis  string `json:"basis"`
 }
 
 // sampleEnding takes effect on the day of the demo.
 type sampleEnding struct {
 	Reason   string             `json:"reason"`
 	Kind     license.EndingKind `json:"kind"`
-	Document struct {
-		Number string `json:"number"`
-		Basis  string `json:"basis"`
-	} `json:"document"`
+	Document sampleDocument     `json:"document"`
 }
 
 // sampleReplacement changes the fields, and leaves the rest.
@@ -245,7 +250,7 @@ func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by licens
 		next, err := r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
 			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
 			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
-		}, "sample-"+l.Key+"-2")
+		}, license.Terms{Key: "sample-" + l.Key + "-2", Revisions: []int64{issued.Revision}})
 		return []license.Issued{issued, next}, explained(err)
 	}
 	return []license.Issued{issued}, l.change(ctx, r, by, issued.ID)
@@ -274,15 +279,17 @@ func (l sampleLicense) change(ctx context.Context, r *license.Registry, by licen
 	if err != nil || now.State != license.Active {
 		return err
 	}
-	if l.Suspend != nil {
-		_, err = r.Suspend(ctx, by, id, l.Suspend.Reason)
+	today := party.DateOf(time.Now())
+	if q := l.Suspend; q != nil {
+		_, err = r.Suspend(ctx, by, id, license.SuspendRequest{
+			Reason: q.Reason, Document: license.Document{Number: q.Document.Number, Date: today, Basis: q.Document.Basis},
+		}, license.Terms{})
 		return explained(err)
 	}
-	today := party.DateOf(time.Now())
 	_, err = r.End(ctx, by, id, license.EndRequest{
 		Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
 		Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
-	})
+	}, license.Terms{})
 	return explained(err)
 }
 

@@ -40,7 +40,7 @@ func ParseName(s string) (string, error) {
 		if !stored(r) {
 			return "", &NameError{"name_character"}
 		}
-		seen = seen || !invisible(r) && !unicode.IsSpace(r)
+		seen = seen || !invisible(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.M, r)
 	}
 	if !seen {
 		return "", &NameError{"name_empty"}
@@ -58,15 +58,7 @@ const (
 
 // stored reports whether a character may stand in a stored name or code.
 func stored(r rune) bool {
-	switch {
-	case r == joiner, r == joinerNot:
-		return true
-	case r == utf8.RuneError:
-		return false // what was here is lost already
-	case r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef:
-		return false // noncharacters
-	}
-	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	return r == joiner || r == joinerNot || !Hidden(r)
 }
 
 // invisible reports whether a character changes at most how others look:

@@ -28,8 +28,9 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 			queueVersion(b, *r.Add)
 		}
 		for _, state := range r.States {
-			b.Queue(`UPDATE license_versions SET state = $3, ending = coalesce($4, ending)
-				WHERE license = $1 AND version = $2`, id, state.Version, state.State, state.Ending).
+			b.Queue(`UPDATE license_versions SET state = $3, ending = coalesce($4, ending),
+				suspension = coalesce($5, suspension)
+				WHERE license = $1 AND version = $2`, id, state.Version, state.State, state.Ending, state.Suspension).
 				Exec(changed(fmt.Errorf("version %d: %w", state.Version, license.ErrNotFound)))
 		}
 		queueStatus(b, r.Status)
@@ -75,10 +76,11 @@ func queueRecord(b *pgx.Batch, r license.Record) {
 
 func queueVersion(b *pgx.Batch, v license.VersionRecord) {
 	b.Queue(`INSERT INTO license_versions (license, version, state, type_version, origin, trust_grade,
-			valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending,
+			suspension)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		v.License, v.Version, v.State, v.TypeVersion, v.Origin, v.TrustGrade, date(v.ValidFrom), date(v.ValidUntil),
-		v.StatusList, v.StatusIndex, v.Issued, v.Body, v.Credential, v.HolderKey, v.Ending)
+		v.StatusList, v.StatusIndex, v.Issued, v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
 }
 
 const loadLicense = `SELECT ` + recordNames + `, ` + versionNames + `
@@ -111,14 +113,15 @@ func recordTargets(r *license.Record) []any {
 
 // versionNames are the columns that versionColumns takes, of license_versions AS v.
 const versionNames = `v.license, v.version, v.state, v.type_version, v.origin, v.trust_grade, v.valid_from,
-	v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending`
+	v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending,
+	v.suspension`
 
 // versionColumns holds the dates of a version while it is read.
 type versionColumns struct{ from, until pgtype.Date }
 
 func (c *versionColumns) targets(v *license.VersionRecord) []any {
 	return []any{&v.License, &v.Version, &v.State, &v.TypeVersion, &v.Origin, &v.TrustGrade, &c.from, &c.until,
-		&v.StatusList, &v.StatusIndex, &v.Issued, &v.Body, &v.Credential, &v.HolderKey, &v.Ending}
+		&v.StatusList, &v.StatusIndex, &v.Issued, &v.Body, &v.Credential, &v.HolderKey, &v.Ending, &v.Suspension}
 }
 
 func (c *versionColumns) fill(v *license.VersionRecord) {

@@ -14,11 +14,11 @@ import (
 )
 
 // queueLookups adds lookup rows that lead to a place, by table and then by sum.
-// With renew, those that are there already lead to the new version and are as
-// exclusive as it says; without, they stay.
+// With renew, those that are there already lead to the new version; without, they
+// stay. Numbers stand as the rows say either way.
 func queueLookups(b *pgx.Batch, at license.Located, rows []license.LookupRow, renew bool) {
 	queueIdentifiers(b, at, rows, renew)
-	queueNumbers(b, at, rows, renew)
+	queueNumbers(b, at, rows)
 	for _, row := range lookups(rows, license.LookupHolder) {
 		b.Queue(`INSERT INTO holdings (sum, serial, license) VALUES ($1, $2, $3)
 			ON CONFLICT (serial, sum, license) DO NOTHING`, row.Sum[:], row.Serial, at.License)
@@ -40,16 +40,16 @@ func queueIdentifiers(b *pgx.Batch, at license.Located, rows []license.LookupRow
 
 // queueNumbers keeps an exclusive number from all others. Two exclusive rows
 // collide in the unique index; an exclusive and a shared one, as meet when a type
-// changes its policy, are kept apart by a lock on the number.
-func queueNumbers(b *pgx.Batch, at license.Located, rows []license.LookupRow, renew bool) {
+// changes its policy, are kept apart by a lock on the number. A former one meets nobody.
+func queueNumbers(b *pgx.Batch, at license.Located, rows []license.LookupRow) {
 	numbers := lookups(rows, license.LookupNumber)
 	for _, row := range numbers {
 		b.Queue(`SELECT pg_advisory_xact_lock($1)`, lockKey("number", string(row.Sum[:])))
 	}
 	for _, row := range numbers {
 		b.Queue(`SELECT EXISTS (SELECT FROM numbers
-			WHERE serial = $1 AND sum = $2 AND license <> $3 AND (exclusive OR $4::boolean))`,
-			row.Serial, row.Sum[:], at.License, row.exclusive).QueryRow(func(row pgx.Row) error {
+			WHERE serial = $1 AND sum = $2 AND license <> $3 AND NOT former AND NOT $5::boolean AND (exclusive OR $4::boolean))`,
+			row.Serial, row.Sum[:], at.License, row.exclusive, row.former).QueryRow(func(row pgx.Row) error {
 			var taken bool
 			if err := row.Scan(&taken); err != nil {
 				return err
@@ -59,10 +59,10 @@ func queueNumbers(b *pgx.Batch, at license.Located, rows []license.LookupRow, re
 			}
 			return nil
 		})
-		b.Queue(`INSERT INTO numbers (sum, serial, license, exclusive) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (serial, sum, license) DO UPDATE SET exclusive = excluded.exclusive
-			WHERE $5 AND numbers.exclusive <> excluded.exclusive`,
-			row.Sum[:], row.Serial, at.License, row.exclusive, renew)
+		b.Queue(`INSERT INTO numbers (sum, serial, license, exclusive, former) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (serial, sum, license) DO UPDATE SET exclusive = excluded.exclusive, former = excluded.former
+			WHERE numbers.exclusive <> excluded.exclusive OR numbers.former <> excluded.former`,
+			row.Sum[:], row.Serial, at.License, row.exclusive, row.former)
 	}
 }
 
@@ -71,6 +71,7 @@ type lookup struct {
 	signing.Lookup
 	kind      license.LookupKind
 	exclusive bool
+	former    bool
 }
 
 // lookups returns the keys of the rows of some kinds, each once, in the order in
@@ -82,7 +83,7 @@ func lookups(rows []license.LookupRow, kinds ...license.LookupKind) []lookup {
 			continue
 		}
 		for _, key := range row.Keys {
-			all = append(all, lookup{key, row.Kind, row.Exclusive})
+			all = append(all, lookup{key, row.Kind, row.Exclusive && !row.Former, row.Former})
 		}
 	}
 	compare := func(a, b lookup) int {
@@ -154,12 +155,22 @@ func (s *Licenses) Versions(ctx context.Context, after license.Located, limit in
 }
 
 // AddLookups implements [license.LookupStore].
-func (s *Licenses) AddLookups(ctx context.Context, at license.Located, rows []license.LookupRow) error {
+func (s *Licenses) AddLookups(ctx context.Context, at license.Located, revision int64, rows []license.LookupRow) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT version FROM license_versions WHERE license = $1 AND version = $2`, at.License, at.Version).
 			QueryRow(func(row pgx.Row) error {
 				return missing(row.Scan(new(int)), license.ErrNotFound)
 			})
+		b.Queue(`SELECT revision FROM licenses WHERE id = $1 FOR SHARE`, at.License).QueryRow(func(row pgx.Row) error {
+			var stored int64
+			if err := row.Scan(&stored); err != nil {
+				return missing(err, license.ErrNotFound)
+			}
+			if stored != revision {
+				return license.ErrConflict
+			}
+			return nil
+		})
 		queueLookups(b, at, rows, false)
 	})
 	if violates(err, "numbers_") {

@@ -14,14 +14,16 @@ import (
 // that race waits for the first, and loses if that commits.
 func queueRequest(b *pgx.Batch, r license.Request) {
 	for _, key := range sorted(r.Keys) {
-		b.Queue(`INSERT INTO requests (sum, serial, fingerprint, fingerprint_serial, license, version, state, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (serial, sum) DO NOTHING`,
-			key.Sum[:], key.Serial, r.Fingerprint.Sum[:], r.Fingerprint.Serial, r.License, r.Version, r.State, r.Created).
+		b.Queue(`INSERT INTO requests (sum, serial, fingerprint, fingerprint_serial, license, version, state, revision,
+				created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (serial, sum) DO NOTHING`,
+			key.Sum[:], key.Serial, r.Fingerprint.Sum[:], r.Fingerprint.Serial, r.License, r.Version, r.State, r.Revision,
+			r.Created).
 			Exec(changed(license.ErrRequestTaken))
 	}
 }
 
-const loadRequest = `SELECT fingerprint, fingerprint_serial, license, version, state, created
+const loadRequest = `SELECT fingerprint, fingerprint_serial, license, version, state, revision, created
 	FROM requests WHERE serial = $1 AND sum = $2`
 
 // LoadRequest implements [license.Store]. The request's Keys are the one under
@@ -33,7 +35,7 @@ func (s *Licenses) LoadRequest(ctx context.Context, keys []signing.Lookup) (lice
 			b.Queue(loadRequest, key.Serial, key.Sum[:]).QueryRow(func(row pgx.Row) error {
 				r := license.Request{Keys: []signing.Lookup{key}}
 				var fingerprint []byte
-				err := row.Scan(&fingerprint, &r.Fingerprint.Serial, &r.License, &r.Version, &r.State, &r.Created)
+				err := row.Scan(&fingerprint, &r.Fingerprint.Serial, &r.License, &r.Version, &r.State, &r.Revision, &r.Created)
 				if err != nil {
 					return missing(err, nil)
 				}

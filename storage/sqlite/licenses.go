@@ -80,20 +80,20 @@ func saveVersions(c *conn, r license.SaveRequest) error {
 	if v := r.Add; v != nil {
 		_, err := c.exec(`
 			INSERT INTO license_versions (license, version, state, type_version, origin, trust_grade,
-				valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending, suspension)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			string(v.License), v.Version, string(v.State), v.TypeVersion, string(v.Origin), string(v.TrustGrade),
 			v.ValidFrom, v.ValidUntil, v.StatusList, v.StatusIndex, optional(v.Issued),
-			v.Body, v.Credential, v.HolderKey, v.Ending)
+			v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
 		if err != nil {
 			return fmt.Errorf("version %d: %w", v.Version, err)
 		}
 	}
 	for _, st := range r.States {
 		n, err := c.exec(`
-			UPDATE license_versions SET state = ?, ending = coalesce(?, ending)
+			UPDATE license_versions SET state = ?, ending = coalesce(?, ending), suspension = coalesce(?, suspension)
 			WHERE license = ? AND version = ?`,
-			string(st.State), st.Ending, string(r.Record.ID), st.Version)
+			string(st.State), st.Ending, st.Suspension, string(r.Record.ID), st.Version)
 		if err == nil && n == 0 {
 			err = errors.New("it is not stored")
 		}
@@ -115,14 +115,14 @@ func scanRecord(r *row) license.Record {
 }
 
 const versionColumns = `v.license, v.version, v.state, v.type_version, v.origin, v.trust_grade,
-	v.valid_from, v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending`
+	v.valid_from, v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending, v.suspension`
 
 func scanVersion(r *row) license.VersionRecord {
 	return license.VersionRecord{
 		License: license.ID(r.text()), Version: r.int(), State: license.State(r.text()), TypeVersion: r.int(),
 		Origin: license.Origin(r.text()), TrustGrade: license.TrustGrade(r.text()),
 		ValidFrom: r.date(), ValidUntil: r.date(), StatusList: r.int64(), StatusIndex: r.int(), Issued: r.time(),
-		Body: r.bytes(), Credential: r.bytes(), HolderKey: r.bytes(), Ending: r.bytes(),
+		Body: r.bytes(), Credential: r.bytes(), HolderKey: r.bytes(), Ending: r.bytes(), Suspension: r.bytes(),
 	}
 }
 

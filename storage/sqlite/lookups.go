@@ -26,7 +26,7 @@ func saveLookups(c *conn, at license.Located, created time.Time, r license.Looku
 				return license.ErrIdentifierTaken
 			}
 		case license.LookupNumber:
-			err = saveNumber(c, at.License, key, r.Exclusive)
+			err = saveNumber(c, at.License, key, r.Exclusive && !r.Former, r.Former)
 		case license.LookupHolder:
 			_, err = c.exec(`
 				INSERT INTO holdings (serial, sum, created, license) VALUES (?, ?, ?, ?)
@@ -43,11 +43,12 @@ func saveLookups(c *conn, at license.Located, created time.Time, r license.Looku
 }
 
 // saveNumber stores a number of a license. Two licenses share one only if it is
-// exclusive to neither.
-func saveNumber(c *conn, id license.ID, key signing.Lookup, exclusive bool) error {
+// exclusive to neither, or former to one of them.
+func saveNumber(c *conn, id license.ID, key signing.Lookup, exclusive, former bool) error {
 	taken, err := c.exists(`
-		SELECT 1 FROM numbers WHERE serial = ? AND sum = ? AND license <> ? AND (exclusive OR ?) LIMIT 1`,
-		key.Serial, key.Sum[:], string(id), exclusive)
+		SELECT 1 FROM numbers
+		WHERE serial = ? AND sum = ? AND license <> ? AND NOT former AND NOT ? AND (exclusive OR ?) LIMIT 1`,
+		key.Serial, key.Sum[:], string(id), former, exclusive)
 	if err != nil {
 		return err
 	}
@@ -55,9 +56,9 @@ func saveNumber(c *conn, id license.ID, key signing.Lookup, exclusive bool) erro
 		return license.ErrNumberTaken
 	}
 	_, err = c.exec(`
-		INSERT INTO numbers (serial, sum, license, exclusive) VALUES (?, ?, ?, ?)
-		ON CONFLICT (serial, sum, license) DO UPDATE SET exclusive = excluded.exclusive`,
-		key.Serial, key.Sum[:], string(id), exclusive)
+		INSERT INTO numbers (serial, sum, license, exclusive, former) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (serial, sum, license) DO UPDATE SET exclusive = excluded.exclusive, former = excluded.former`,
+		key.Serial, key.Sum[:], string(id), exclusive, former)
 	return err
 }
 
@@ -88,18 +89,22 @@ func (s *Licenses) Versions(ctx context.Context, after license.Located, limit in
 }
 
 // AddLookups implements [license.LookupStore].
-func (s *Licenses) AddLookups(ctx context.Context, at license.Located, rows []license.LookupRow) error {
+func (s *Licenses) AddLookups(ctx context.Context, at license.Located, revision int64, rows []license.LookupRow) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		var created time.Time
+		var stored int64
 		found := false
 		err := c.query(`
-			SELECT l.created FROM licenses l JOIN license_versions v ON v.license = l.id AND v.version = ?2
-			WHERE l.id = ?1`, func(r *row) { created, found = r.time(), true }, string(at.License), at.Version)
+			SELECT l.created, l.revision FROM licenses l JOIN license_versions v ON v.license = l.id AND v.version = ?2
+			WHERE l.id = ?1`, func(r *row) { created, stored, found = r.time(), r.int64(), true }, string(at.License), at.Version)
 		if err != nil {
 			return err
 		}
 		if !found {
 			return license.ErrNotFound
+		}
+		if stored != revision {
+			return license.ErrConflict
 		}
 		for _, row := range rows {
 			if row, err = missingKeys(c, at, row); err != nil {

@@ -211,7 +211,7 @@ func everything(t *testing.T, db *DB) {
 			return l.Save(ctx, r)
 		},
 		func() error { return l.AppendEvents(ctx, r.Event, ev) },
-		func() error { return l.AddLookups(ctx, at(r), newLicense(0, 0).Lookups) },
+		func() error { return l.AddLookups(ctx, at(r), 2, newLicense(0, 0).Lookups) },
 		func() error { _, err := l.PurgeLookups(ctx, 9, 10); return err },
 		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },

@@ -32,10 +32,10 @@ func saveRequest(c *conn, q *license.Request) error {
 	}
 	for _, key := range q.Keys {
 		_, err := c.exec(`
-			INSERT INTO requests (serial, sum, fingerprint_serial, fingerprint, license, version, state, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			INSERT INTO requests (serial, sum, fingerprint_serial, fingerprint, license, version, state, revision, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			key.Serial, key.Sum[:], q.Fingerprint.Serial, q.Fingerprint.Sum[:],
-			string(q.License), q.Version, string(q.State), q.Created)
+			string(q.License), q.Version, string(q.State), q.Revision, q.Created)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func saveRequest(c *conn, q *license.Request) error {
 }
 
 const loadRequest = `
-	SELECT fingerprint_serial, fingerprint, license, version, state, created
+	SELECT fingerprint_serial, fingerprint, license, version, state, revision, created
 	FROM requests WHERE serial = ? AND sum = ?`
 
 // LoadRequest implements [license.Store]. The result names the key by which it
@@ -53,7 +53,8 @@ func (s *Licenses) LoadRequest(ctx context.Context, keys []signing.Lookup) (lice
 	q, err := first(ctx, s.db, keys, loadRequest, func(r *row) license.Request {
 		return license.Request{
 			Fingerprint: signing.Lookup{Serial: int32(r.int64()), Sum: r.sum()},
-			License:     license.ID(r.text()), Version: r.int(), State: license.State(r.text()), Created: r.time(),
+			License:     license.ID(r.text()), Version: r.int(), State: license.State(r.text()),
+			Revision: r.int64(), Created: r.time(),
 		}
 	})
 	if err != nil {

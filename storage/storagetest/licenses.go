@@ -65,7 +65,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 		Event:  event(id, license.ActionIssue),
 		Request: &license.Request{
 			Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Fingerprint: newKey(),
-			License: id, Version: 1, State: license.Active, Created: at(0),
+			License: id, Version: 1, State: license.Active, Revision: 7, Created: at(0),
 		},
 	}
 }
@@ -80,7 +80,9 @@ func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision in
 	r.Record = first.Record
 	r.Record.Revision, r.Record.Version, r.Record.Updated = revision, version, at(60)
 	r.Add.License, r.Add.Version = id, version
-	r.States = []license.VersionState{{Version: version - 1, State: license.Superseded, Ending: []byte("sealed ending")}}
+	r.States = []license.VersionState{{
+		Version: version - 1, State: license.Superseded, Ending: []byte("sealed ending"), Suspension: []byte("sealed suspension"),
+	}}
 	r.Status = append(r.Status, license.StatusChange{
 		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: license.StatusSuperseded,
 	})
@@ -144,7 +146,7 @@ func roundTrip(t *testing.T, s LicenseStores) {
 		// A draft, say: what is nil or zero comes back so.
 		r := issue(t, s)
 		r.Add.ValidUntil, r.Add.ValidFrom = party.Date{}, party.Date{}
-		r.Add.Credential, r.Add.HolderKey, r.Add.Ending = nil, nil, nil
+		r.Add.Credential, r.Add.HolderKey, r.Add.Ending, r.Add.Suspension = nil, nil, nil, nil
 		r.Add.Issued = time.Time{}
 		r.Lookups, r.Status, r.Request = nil, nil, nil
 		r.Event.Detail = nil
@@ -160,7 +162,7 @@ func roundTrip(t *testing.T, s LicenseStores) {
 	})
 	t.Run("EmptyAndBig", func(t *testing.T) {
 		r := issue(t, s)
-		r.Add.HolderKey, r.Add.Ending = []byte{}, []byte{}
+		r.Add.HolderKey, r.Add.Ending, r.Add.Suspension = []byte{}, []byte{}, []byte{}
 		r.Add.Body = bytes.Repeat([]byte{0, 0xff, '\'', '%'}, 1<<18) // 1 MiB
 		save(t, s, r)
 		_, version, err := s.Load(t.Context(), r.Record.ID, 0)
@@ -168,7 +170,7 @@ func roundTrip(t *testing.T, s LicenseStores) {
 		if !bytes.Equal(version.Body, r.Add.Body) {
 			t.Error("a body of 1 MiB changed")
 		}
-		if version.HolderKey == nil || version.Ending == nil {
+		if version.HolderKey == nil || version.Ending == nil || version.Suspension == nil {
 			t.Error("empty bytes came back nil")
 		}
 	})
@@ -193,21 +195,23 @@ func precision(t *testing.T, s LicenseStores) {
 
 func change(t *testing.T, s LicenseStores) {
 	r := issue(t, s)
-	r.Add.Ending = []byte("first ending")
+	r.Add.Ending, r.Add.Suspension = []byte("first ending"), []byte("first suspension")
 	save(t, s, r)
 	steps := []struct {
-		name   string
-		ending []byte
-		want   string
+		name               string
+		ending, suspension []byte
+		want               string
+		wantSuspension     string
 	}{
-		{"an ending that is nil leaves the one that is there", nil, "first ending"},
-		{"an ending takes its place", []byte("second ending"), "second ending"},
-		{"and stays", nil, "second ending"},
+		{"what is nil leaves the one that is there", nil, nil, "first ending", "first suspension"},
+		{"an ending takes its place", []byte("second ending"), nil, "second ending", "first suspension"},
+		{"a suspension likewise", nil, []byte("second suspension"), "second ending", "second suspension"},
+		{"and both stay", nil, nil, "second ending", "second suspension"},
 	}
 	for i, step := range steps {
 		c := license.SaveRequest{
 			Record: r.Record,
-			States: []license.VersionState{{Version: 1, State: license.Suspended, Ending: step.ending}},
+			States: []license.VersionState{{Version: 1, State: license.Suspended, Ending: step.ending, Suspension: step.suspension}},
 			Event:  event(r.Record.ID, license.ActionSuspend),
 		}
 		c.Record.Revision, c.Record.State, c.Record.Updated = int64(i+1), license.Suspended, at(i+1)
@@ -218,7 +222,7 @@ func change(t *testing.T, s LicenseStores) {
 		want.Revision = int64(i + 2)
 		same(t, step.name+": record", rec, want)
 		wantVersion := *r.Add
-		wantVersion.State, wantVersion.Ending = license.Suspended, []byte(step.want)
+		wantVersion.State, wantVersion.Ending, wantVersion.Suspension = license.Suspended, []byte(step.want), []byte(step.wantSuspension)
 		same(t, step.name+": version", version, wantVersion)
 	}
 }
@@ -241,7 +245,7 @@ func nextVersion(t *testing.T, s LicenseStores) {
 	must(t, "Load", err)
 	same(t, "record beside the old version", rec, want)
 	wantOld := *first.Add
-	wantOld.State, wantOld.Ending = license.Superseded, []byte("sealed ending")
+	wantOld.State, wantOld.Ending, wantOld.Suspension = license.Superseded, []byte("sealed ending"), []byte("sealed suspension")
 	same(t, "old version", old, wantOld)
 
 	for version, r := range map[int]license.SaveRequest{1: first, 2: second} {
@@ -352,6 +356,34 @@ func numbers(t *testing.T, s LicenseStores) {
 	refused(t, s, "an exclusive number again", withNumber(exclusive, true), license.ErrNumberTaken)
 	refused(t, s, "an exclusive number, to be shared", withNumber(exclusive, false), license.ErrNumberTaken)
 	refused(t, s, "a shared number, to be exclusive", withNumber(shared, true), license.ErrNumberTaken)
+	formerNumbers(t, s, withNumber)
+}
+
+// formerNumbers gives a license another number: the former one is free, and the
+// license is found by it all the same.
+func formerNumbers(t *testing.T, s LicenseStores, withNumber func(signing.Lookup, bool) license.SaveRequest) {
+	was, now := newKey(), newKey()
+	r := withNumber(was, true)
+	save(t, s, r)
+	corrected := later(t, s, r, 1)
+	corrected.Lookups = append(corrected.Lookups, license.LookupRow{Kind: license.LookupNumber, Keys: []signing.Lookup{was}, Former: true})
+	row(corrected, license.LookupNumber).Keys = []signing.Lookup{now}
+	save(t, s, corrected)
+	refused(t, s, "the number that it has now", withNumber(now, true), license.ErrNumberTaken)
+	rightful := withNumber(was, true)
+	save(t, s, rightful)
+	refused(t, s, "the former number, once more", withNumber(was, true), license.ErrNumberTaken)
+	found, err := s.Search(t.Context(), license.Query{Kind: license.LookupNumber, Keys: []signing.Lookup{was}, Limit: 10})
+	must(t, "Search", err)
+	if len(found) != 2 {
+		t.Errorf("a former number leads to %d licenses, want 2", len(found))
+	}
+	back := later(t, s, corrected, 2)
+	row(back, license.LookupNumber).Keys = []signing.Lookup{was}
+	refused(t, s, "back to a former number that another has now", back, license.ErrNumberTaken)
+	never := withNumber(now, true)
+	row(never, license.LookupNumber).Exclusive, row(never, license.LookupNumber).Former = true, true
+	save(t, s, never) // a former number is never exclusive, and meets nobody
 }
 
 // precedence tries requests with several things wrong.

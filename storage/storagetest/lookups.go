@@ -24,7 +24,7 @@ func Lookups(t *testing.T, open Open) {
 		key := newKey()
 		_, err := s.Versions(ended(), license.Located{}, 1)
 		is(t, "Versions", err, context.Canceled)
-		err = s.AddLookups(ended(), license.Located{License: r.Record.ID, Version: 1},
+		err = s.AddLookups(ended(), license.Located{License: r.Record.ID, Version: 1}, 1,
 			[]license.LookupRow{{Kind: license.LookupIdentifier, Keys: []signing.Lookup{key}}})
 		is(t, "AddLookups", err, context.Canceled)
 		_, err = s.Locate(t.Context(), license.LookupIdentifier, []signing.Lookup{key})
@@ -43,7 +43,7 @@ func versions(t *testing.T, s LicenseStores) {
 		save(t, s, first)
 		second := later(t, s, first, 1)
 		save(t, s, second)
-		first.Add.State, first.Add.Ending = license.Superseded, []byte("sealed ending")
+		first.Add.State, first.Add.Ending, first.Add.Suspension = license.Superseded, []byte("sealed ending"), []byte("sealed suspension")
 		want = append(want, *first.Add, *second.Add)
 	}
 	slices.SortStableFunc(want, func(a, b license.VersionRecord) int {
@@ -110,15 +110,15 @@ func addLookups(t *testing.T, s LicenseStores) {
 	at1, at2 := license.Located{License: first.Record.ID, Version: 1}, license.Located{License: first.Record.ID, Version: 2}
 
 	rows := newRows(2)
-	must(t, "AddLookups", s.AddLookups(ctx, at1, rows))
+	must(t, "AddLookups", s.AddLookups(ctx, at1, 2, rows))
 	leads(t, s, "added", rows, &at1)
-	must(t, "AddLookups again", s.AddLookups(ctx, at1, rows))
+	must(t, "AddLookups again", s.AddLookups(ctx, at1, 2, rows))
 	leads(t, s, "added again", rows, &at1)
 	mixed := append(newRows(2), second.Lookups...)
-	must(t, "AddLookups to version 1 of what leads to version 2", s.AddLookups(ctx, at1, mixed))
+	must(t, "AddLookups to version 1 of what leads to version 2", s.AddLookups(ctx, at1, 2, mixed))
 	leads(t, s, "what is new beside what is there", mixed[:4], &at1)
 	leads(t, s, "what is there", second.Lookups, &at2)
-	must(t, "AddLookups of none", s.AddLookups(ctx, at1, nil))
+	must(t, "AddLookups of none", s.AddLookups(ctx, at1, 2, nil))
 
 	for kind, want := range map[license.LookupKind]error{
 		license.LookupIdentifier:   license.ErrIdentifierTaken,
@@ -127,13 +127,21 @@ func addLookups(t *testing.T, s LicenseStores) {
 	} {
 		fresh := newRows(2)
 		taken := license.LookupRow{Kind: kind, Keys: []signing.Lookup{newKeyOf(2), row(other, kind).Keys[1]}, Exclusive: true}
-		is(t, "AddLookups of what leads to another license", s.AddLookups(ctx, at1, append(slices.Clone(fresh), taken)), want)
+		is(t, "AddLookups of what leads to another license", s.AddLookups(ctx, at1, 2, append(slices.Clone(fresh), taken)), want)
 		leads(t, s, "beside a refused key", fresh, nil)
 	}
 	fresh := newRows(2)
-	is(t, "AddLookups of an unknown license", s.AddLookups(ctx, license.Located{License: newID(), Version: 1}, fresh), license.ErrNotFound)
-	is(t, "AddLookups of an unknown version", s.AddLookups(ctx, license.Located{License: first.Record.ID, Version: 3}, fresh), license.ErrNotFound)
+	is(t, "AddLookups of an unknown license", s.AddLookups(ctx, license.Located{License: newID(), Version: 1}, 1, fresh), license.ErrNotFound)
+	is(t, "AddLookups of an unknown version", s.AddLookups(ctx, license.Located{License: first.Record.ID, Version: 3}, 2, fresh), license.ErrNotFound)
 	leads(t, s, "of an unknown version", fresh, nil)
+	is(t, "AddLookups at another revision", s.AddLookups(ctx, at1, 1, fresh), license.ErrConflict)
+	leads(t, s, "at another revision", fresh, nil)
+
+	number := *row(other, license.LookupNumber)
+	number.Exclusive, number.Former = false, true
+	must(t, "AddLookups that makes a number former", s.AddLookups(ctx, license.Located{License: other.Record.ID, Version: 1}, 1, []license.LookupRow{number}))
+	number.Exclusive, number.Former = true, false
+	must(t, "AddLookups of another's former number", s.AddLookups(ctx, at1, 2, []license.LookupRow{number}))
 }
 
 // purgeLookups deletes the keys of serial 1, of which each saved license has

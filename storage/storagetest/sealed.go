@@ -77,13 +77,15 @@ func liveThrough(t *testing.T, db Database) []string {
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
 	must(t, "living through", err)
-	_, err = r.Suspend(ctx, a, out.ID, "涉嫌样例违规暂扣")
+	_, err = r.Suspend(ctx, a, out.ID, license.SuspendRequest{
+		Reason: "涉嫌样例违规暂扣", Document: license.Document{Number: "青样例扣〔2026〕6号", Date: today, Basis: "样例法第六十九条"},
+	}, license.Terms{Key: "idempotency-key-of-a-suspension"})
 	must(t, "living through", err)
-	_, err = r.Resume(ctx, a, out.ID, "样例核实发还")
+	_, err = r.Resume(ctx, a, out.ID, license.ResumeRequest{Reason: "样例核实发还"}, license.Terms{})
 	must(t, "living through", err)
 	second, err := r.Replace(ctx, a, out.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
-	}, "")
+	}, license.Terms{Revisions: []int64{3}})
 	must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
 	shared = append(shared, people(t, db, in)...)
@@ -92,11 +94,12 @@ func liveThrough(t *testing.T, db Database) []string {
 	_, err = r.End(ctx, a, out.ID, license.EndRequest{
 		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
-	})
+	}, license.Terms{})
 	must(t, "living through", err)
 	return append(shared,
 		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",
 		"涉嫌样例违规暂扣", "样例核实发还", "样例住址变更", "持证人样例去世", "青样例〔2026〕7号", "样例法第七十条",
+		"青样例扣〔2026〕6号", "样例法第六十九条", "idempotency-key-of-a-suspension",
 		string(out.Identifier), out.VerificationCode, string(second.Identifier), second.VerificationCode,
 		out.Credential[:40], second.Credential[:40], // its header says where certificates are: the whole token would be there
 	)

@@ -1,0 +1,56 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// Terms are those on which a change of a license is asked for. The zero Terms
+// make it whatever the license's revision is, and again if it is asked for again.
+type Terms struct {
+	// Key is the idempotency key: the same request with the same key is answered
+	// as the first one was. Empty: there is none.
+	Key string
+	// Revisions are those that the caller saw (If-Match): the change is made only
+	// of a license whose revision is one of them. Empty: of any.
+	Revisions []int64
+}
+
+// check returns an *Error unless the terms allow a change of the license.
+func (on Terms) check(rec Record, required bool) error {
+	switch {
+	case len(on.Revisions) > 0 && !slices.Contains(on.Revisions, rec.Revision):
+		return errRevision()
+	case len(on.Revisions) == 0 && required:
+		return &Error{KindUnconditional, "if_match_missing", "Say by If-Match which revision of the license you saw: read it, and send its ETag.", nil}
+	}
+	return nil
+}
+
+// explain is explainSave for a change that was made on terms.
+func (on Terms) explain(err error) error {
+	if errors.Is(err, ErrConflict) && len(on.Revisions) > 0 {
+		return errRevision()
+	}
+	return explainSave(err)
+}
+
+func errRevision() error {
+	return &Error{KindChanged, "revision_mismatch", "The license was changed since you read it. Read it again, and repeat the change if it is still wanted.", nil}
+}
+
+// overtaken returns the request that an attempt repeats after all: an earlier one
+// with the same key that was stored while this one was under way, and for which
+// it was refused. It is nil if err has another reason.
+func (r *Registry) overtaken(ctx context.Context, t *attempt, err error) (*Request, error) {
+	_, refused := errors.AsType[*Error](err)
+	if t == nil || !refused && !errors.Is(err, ErrRequestTaken) {
+		return nil, err
+	}
+	known, lookup := r.earlier(ctx, t)
+	if errors.Is(lookup, ErrNotFound) {
+		return nil, err
+	}
+	return known, lookup
+}

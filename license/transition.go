@@ -1,0 +1,223 @@
+package license
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"yizheng.internal/license/party"
+)
+
+// transition is a change of state of the newest version.
+type transition struct {
+	to         State
+	status     StatusValue
+	ending     *Ending
+	suspension *Suspension
+	detail     map[string]string
+}
+
+// Suspend takes an active license out of force, on the ground of a document.
+// Suspend and End need no mandate of today, as long as nobody else can take a
+// license out of force whose authority lost it.
+func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest, on Terms) (c Changed, err error) {
+	defer r.audit(ctx, &err, a, ActionSuspend, id, 0)
+	return r.move(ctx, a, id, move{ActionSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
+		if v.State != Active {
+			return transition{}, conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		var vs violations
+		q.Document.check(&vs, now)
+		return transition{
+			to: Suspended, status: StatusSuspended, suspension: &Suspension{now, q.Document},
+			detail: map[string]string{"document": q.Document.Number},
+		}, vs.err("request_invalid", "The request is not acceptable; see violations.")
+	}}, on)
+}
+
+// Resume puts a suspended license back in force. The caller must be mandated now.
+func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, on Terms) (c Changed, err error) {
+	defer r.audit(ctx, &err, a, ActionResume, id, 0)
+	return r.move(ctx, a, id, move{ActionResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
+		if v.State != Suspended {
+			return transition{}, conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
+		}
+		vs, err := r.types.versions(ctx, rec.Type)
+		if err != nil {
+			return transition{}, err
+		}
+		return transition{to: Active, status: StatusValid}, mandated(mandating(vs), rec.Authority)
+	}}, on)
+}
+
+// End ends an active or suspended license for good. EffectiveFrom lies between
+// the day of issue, or the first day of validity if that is earlier, and today.
+// Its number is free from then on.
+func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest, on Terms) (c Changed, err error) {
+	defer r.audit(ctx, &err, a, ActionEnd, id, 0)
+	return r.move(ctx, a, id, move{ActionEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
+		if v.State == Ended {
+			return transition{}, conflict("already_ended", "The license has ended already.")
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		return transition{
+			to: Ended, status: StatusInvalid, ending: &Ending{q.Kind, q.EffectiveFrom, now, q.Document},
+			detail: map[string]string{"kind": string(q.Kind), "document": q.Document.Number},
+		}, q.check(v, now)
+	}}, on)
+}
+
+func (q *EndRequest) check(v VersionRecord, now time.Time) error {
+	var vs violations
+	switch q.Kind {
+	case Cancelled, Rescinded, Revoked, Withdrawn, Lapsed:
+	default:
+		vs.add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
+	}
+	earliest := party.DateOf(v.Issued)
+	if v.ValidFrom.Before(earliest) {
+		earliest = v.ValidFrom
+	}
+	vs.when(q.EffectiveFrom.IsZero(), "/effective_from", "required", "must be given")
+	if !q.EffectiveFrom.IsZero() {
+		vs.when(q.EffectiveFrom.Before(earliest), "/effective_from", "effective_from_early", "is before the license was issued or valid")
+		vs.when(q.EffectiveFrom.After(party.DateOf(now)), "/effective_from", "effective_from_future", "is in the future; end the license on that day")
+	}
+	q.Document.check(&vs, now)
+	return vs.err("request_invalid", "The request is not acceptable; see violations.")
+}
+
+// check checks the legal document that a change rests on.
+func (d *Document) check(vs *violations, now time.Time) {
+	vs.text("/document/number", d.Number, 1, 100)
+	vs.text("/document/basis", d.Basis, 1, maxReason)
+	vs.when(d.Date.Before(earliestDate) || d.Date.After(party.DateOf(now)), "/document/date", "date", "must be given, from 1900-01-01 on, and not be in the future")
+	vs.when(d.SHA256 != "" && !isHex(d.SHA256, 64), "/document/sha256", "pattern", "must be 64 lower-case hexadecimal digits")
+}
+
+// move is a request to change a license's state.
+type move struct {
+	action    Action
+	operation string // bound into the fingerprints of requests with an idempotency key
+	request   any
+	reason    string
+	decide    func(Record, VersionRecord) (transition, error)
+}
+
+// move changes the state of a license's newest version. When two callers race,
+// the stored revision lets one win.
+func (r *Registry) move(ctx context.Context, a Actor, id ID, m move, on Terms) (c Changed, err error) {
+	t, replay, err := r.attempt(ctx, a, on.Key, m.operation, id, m.request)
+	if err == nil && replay == nil {
+		if c.License, err = r.moveNow(ctx, a, id, m, on, t); err == nil {
+			return c, nil
+		}
+		replay, err = r.overtaken(ctx, t, err)
+	}
+	if err != nil {
+		return Changed{}, err
+	}
+	return r.moved(ctx, a, m.action, replay)
+}
+
+func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms, t *attempt) (License, error) {
+	rec, v, err := r.ownVersion(ctx, a, id, 0)
+	if err != nil {
+		return License{}, err
+	}
+	if err := on.check(rec, false); err != nil {
+		return License{}, err
+	}
+	var vs violations
+	checkReason(&vs, m.reason)
+	if err := vs.err("request_invalid", "The request is not acceptable."); err != nil {
+		return License{}, err
+	}
+	to, err := m.decide(rec, v)
+	if err != nil {
+		return License{}, err
+	}
+	save, err := r.transit(ctx, rec, &v, to)
+	if err != nil {
+		return License{}, err
+	}
+	detail := map[string]string{"reason": m.reason}
+	maps.Copy(detail, to.detail)
+	if save.Event, err = r.event(ctx, a, m.action, id, v.Version, "ok", detail); err != nil {
+		return License{}, err
+	}
+	save.Record.Updated = save.Event.At
+	if t != nil {
+		done := t.Request
+		done.License, done.Version, done.State, done.Revision, done.Created = id, v.Version, to.to, rec.Revision+1, save.Event.At
+		save.Request = &done
+	}
+	if err := r.c.Stores.Save(ctx, save); err != nil {
+		return License{}, on.explain(err)
+	}
+	r.step("change.saved")
+	save.Record.Revision++
+	return r.open(ctx, save.Record, v)
+}
+
+// transit puts together the change of a version's state, and makes it in v too.
+func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to transition) (save SaveRequest, err error) {
+	rec.State, v.State = to.to, to.to
+	state := VersionState{Version: v.Version, State: to.to}
+	save = SaveRequest{Record: rec, Status: []StatusChange{{v.StatusList, v.StatusIndex, to.status}}}
+	if to.suspension != nil {
+		if state.Suspension, err = r.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
+			return SaveRequest{}, err
+		}
+		v.Suspension = state.Suspension
+	}
+	if to.ending != nil {
+		if state.Ending, err = r.sealJSON(ctx, rec.ID, v.Version, "ending", to.ending); err != nil {
+			return SaveRequest{}, err
+		}
+		v.Ending = state.Ending
+		var b body
+		if err := r.openJSON(ctx, *v, "body", v.Body, &b); err != nil {
+			return SaveRequest{}, err
+		}
+		former, err := r.formerNumber(ctx, rec, b.Number)
+		if err != nil {
+			return SaveRequest{}, err
+		}
+		save.Lookups = []LookupRow{former}
+	}
+	save.States = []VersionState{state}
+	return save, nil
+}
+
+// moved makes the answer to an earlier change of state again. That reads the
+// license, so it leaves an event.
+func (r *Registry) moved(ctx context.Context, a Actor, act Action, req *Request) (Changed, error) {
+	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
+		return Changed{}, err
+	}
+	rec, v, err := r.c.Stores.Load(ctx, req.License, req.Version)
+	if err != nil {
+		return Changed{}, fmt.Errorf("loading license %s: %w", req.License, err)
+	}
+	if req.State != Ended {
+		v.Ending = nil
+	}
+	v.State, rec.Revision, rec.Version, rec.Updated = req.State, req.Revision, req.Version, req.Created
+	l, err := r.open(ctx, rec, v)
+	return Changed{l, true}, err
+}
+
+func isHex(s string, n int) bool {
+	if len(s) != n {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}

@@ -144,7 +144,7 @@ func TestIssueAnswer(t *testing.T) {
 	if err := jsonInto(first, &o); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := sortedKeys(o), []string{"credential", "id", "identifier", "state", "verification_code", "version"}; !slices.Equal(got, want) {
+	if got, want := sortedKeys(o), []string{"credential", "id", "identifier", "revision", "state", "verification_code", "version"}; !slices.Equal(got, want) {
 		t.Errorf("members %v, want %v", got, want)
 	}
 	h := first.Header

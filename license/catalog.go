@@ -53,12 +53,12 @@ const (
 type Definition struct {
 	Name        string          `json:"name" doc:"Chinese name 证照名称, 1 to 100 characters"`
 	NameEN      string          `json:"name_en,omitempty" doc:"English name, at most 100 characters"`
-	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false"`
+	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false. A text of several lines, such as 附记, needs x-multiline: true"`
 	Holders     []HolderRole    `json:"holders" doc:"the roles of holders 持证主体, 1 to 10"`
 	Validity    Validity        `json:"validity" doc:"how long licenses are valid"`
 	Numbers     NumberPolicy    `json:"number_policy" doc:"unique: no two licenses of an authority have the same number; shared: originals and duplicates 正本/副本 may" enum:"unique,shared"`
-	Approval    Approval        `json:"approval" doc:"one_step: the issuing client alone decides; two_step: two different officers" enum:"one_step,two_step"`
-	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue, 1 to 1000"`
+	Approval    Approval        `json:"approval" doc:"one_step: the issuing client alone decides; two_step, two different officers, is refused until somebody can approve" enum:"one_step,two_step"`
+	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue and change licenses, 1 to 1000; what the newest published version says holds for all licenses of the type"`
 	Coverage    []party.USCC    `json:"coverage,omitempty" doc:"those of the authorities whose licenses of the type are all here; unless it is all of them, a license that isn't found counts as not collected 未归集 instead of missing"`
 	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
 	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks: an object of at most 64 KiB; color is jade, sky, seal, amber, plum, slate or rose"`

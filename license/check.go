@@ -206,6 +206,17 @@ func (h *HolderRole) takes(t party.CodeType) bool {
 	return slices.Contains(h.CodeTypes, t)
 }
 
+// plainText reports whether a text of the face fields has nothing hidden in it,
+// but for the joiners that some scripts need, and line feeds if it may have lines.
+func plainText(s string, lines bool) bool {
+	for _, r := range s {
+		if party.Hidden(r) && r != '\u200c' && r != '\u200d' && !(lines && r == '\n') {
+			return false
+		}
+	}
+	return true
+}
+
 // visible reports whether a text has nothing in it that a reader can't see:
 // no control or formatting characters, and no space at an end. Private-use
 // characters pass: rare names are written with them.

@@ -88,7 +88,7 @@ func TestOfferChanged(t *testing.T) {
 		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.issue(t, "A-2") },
 		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.suspend(t, out.ID) },
 		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.change(t, out.ID) },
-		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.publishItem(t, itemCode, item()) },
+		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.publishOlder(t, itemCode, item()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,7 +50,7 @@ type Alternative struct {
 type Material struct {
 	ID           string            `json:"id" doc:"within the item: lower-case letters, digits and -"`
 	Name         string            `json:"name" doc:"for holders to read, such as 经营者身份证明"`
-	Relation     Relation          `json:"relation" doc:"whose license it is" enum:"applicant,spouse,child,legal_representative"`
+	Relation     Relation          `json:"relation" doc:"whose license it is; only items that ask for the applicant's can be published yet" enum:"applicant,spouse,child,legal_representative"`
 	Required     bool              `json:"required" doc:"the item can't be had without it; by paper it may still come"`
 	Alternatives []Alternative     `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
 	Reasons      map[string]string `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`

@@ -3,8 +3,10 @@ package license_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
@@ -43,21 +45,76 @@ func (w *world) publishItem(t testing.TB, code license.ItemCode, d license.ItemD
 	return i
 }
 
+// publishOlder publishes an item as it was published before relations were refused.
+func (w *world) publishOlder(t testing.TB, code license.ItemCode, d license.ItemDefinition) {
+	t.Helper()
+	var records []license.ItemRecord
+	add := func(i license.ServiceItem) {
+		body, err := json.Marshal(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, license.ItemRecord{
+			Code: code, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
+		})
+	}
+	if before, err := w.Item(t.Context(), code, 0); err == nil {
+		before.State, before.RetiredAt = license.ItemRetired, time.Now().UTC()
+		add(before)
+	}
+	i, _, err := w.PutItem(t.Context(), cataloguer, code, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.State, i.PublishedAt = license.ItemPublished, time.Now().UTC()
+	add(i)
+	e := license.EventRecord{ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
+	if err := w.db.Licenses().SaveItems(t.Context(), e, records...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ownItem is item without anybody's but the applicant's.
+func ownItem() license.ItemDefinition {
+	d := item()
+	d.Materials[1].Relation = license.RelationApplicant
+	return d
+}
+
+// Whose spouse somebody is, nobody knows yet: such an item stays a draft.
+func TestRelationsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, relation := range []license.Relation{license.RelationSpouse, license.RelationChild, license.RelationLegalRepresentative} {
+		d := item()
+		d.Materials[1].Relation = relation
+		code := license.ItemCode("R-" + string(relation))
+		if _, _, err := w.PutItem(t.Context(), cataloguer, code, d); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.PublishItem(t.Context(), cataloguer, code)
+		e, _ := errors.AsType[*license.Error](err)
+		if e == nil || e.Reason != "relation_unsupported" || e.Violations[0].Pointer != "/materials/1/relation" {
+			t.Errorf("%d: %s: %v", i, relation, err)
+		}
+	}
+}
+
 func TestItemLifeCycle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	first, created, err := w.PutItem(ctx, cataloguer, itemCode, item())
+	first, created, err := w.PutItem(ctx, cataloguer, itemCode, ownItem())
 	if err != nil || !created || first.Version != 1 || first.State != license.ItemDraft {
 		t.Fatalf("put: %+v %v %v", first, created, err)
 	}
-	d := item()
+	d := ownItem()
 	d.Purpose = "另一用途"
 	if again, created, err := w.PutItem(ctx, cataloguer, itemCode, d); err != nil || created || again.Version != 1 || again.Revision != 2 {
 		t.Fatalf("put again: %+v %v %v", again, created, err)
 	}
 	for name, call := range map[string]func() error{
-		"put":     func() error { _, _, err := w.PutItem(ctx, issuer, itemCode, item()); return err },
+		"put":     func() error { _, _, err := w.PutItem(ctx, issuer, itemCode, ownItem()); return err },
 		"publish": func() error { _, err := w.PublishItem(ctx, issuer, itemCode); return err },
 		"retire":  func() error { _, err := w.RetireItem(ctx, issuer, itemCode); return err },
 	} {
@@ -74,7 +131,7 @@ func TestItemLifeCycle(t *testing.T) {
 	if _, err := w.PublishItem(ctx, cataloguer, itemCode); reason(t, err) != "item_not_draft" {
 		t.Errorf("publishing twice: %v", err)
 	}
-	second := w.publishItem(t, itemCode, item())
+	second := w.publishItem(t, itemCode, ownItem())
 	old, err := w.Item(ctx, itemCode, 1)
 	if err != nil || second.Version != 2 || old.State != license.ItemRetired || old.RetiredAt.IsZero() {
 		t.Errorf("versions: %+v, then %+v, %v", old, second, err)

@@ -64,6 +64,9 @@ func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i S
 	if err := r.checkItem(ctx, &i.ItemDefinition); err != nil {
 		return ServiceItem{}, err
 	}
+	if err := i.checkRelations(); err != nil {
+		return ServiceItem{}, err
+	}
 	now := time.Now().UTC()
 	change := []ServiceItem{}
 	if old := publishedItem(vs); old != nil {
@@ -266,6 +269,17 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 		vs.when(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
 	}
 	return nil
+}
+
+// checkRelations refuses materials that could never be resolved: nobody's spouse,
+// child or legal representative is known yet.
+func (d *ItemDefinition) checkRelations() error {
+	var vs violations
+	for i := range d.Materials {
+		vs.when(d.Materials[i].Relation != RelationApplicant, fmt.Sprintf("/materials/%d/relation", i), "relation_unsupported",
+			"must be applicant: whose spouse, child or legal representative somebody is, is not known yet")
+	}
+	return vs.err("item_invalid", "The service item can't be published; see violations.")
 }
 
 // checkParts checks the parts that are asked of licenses of a type.

@@ -21,7 +21,7 @@ const spouse = "110105194912310038"
 func newSharing(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.publishItem(t, itemCode, item())
+	w.publishOlder(t, itemCode, item()) // a spouse's certificate among its materials
 	return w
 }
 

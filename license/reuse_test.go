@@ -89,7 +89,7 @@ func TestNotReusable(t *testing.T) {
 		},
 		"an item changed": func(t *testing.T, w *world) {
 			w.recurring(t, nil)
-			w.publishItem(t, itemCode, item())
+			w.publishOlder(t, itemCode, item())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

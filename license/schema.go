@@ -17,6 +17,7 @@ type Schema struct {
 	compiled *jsonschema.Schema
 	flat     *flat // nil for one that isn't of the usual kind
 	fields   []Field
+	lines    map[string]bool // fields whose texts may have several lines
 }
 
 // Field is one face field: a property of the schema's root.
@@ -60,6 +61,8 @@ const (
 //   - schema_hidden_field: a field that isn't among the root's properties
 //   - schema_required: the root requires a field that it doesn't define
 //   - schema_invalid: wrong by the draft's own schema
+//   - schema_length, schema_contradiction, schema_text, of [CheckSchema] alone: more
+//     than face fields may hold; limits that no value meets; a text with hidden characters
 type SchemaError struct {
 	Reason  string
 	Pointer string // a JSON Pointer into the schema, "" for the whole
@@ -100,6 +103,9 @@ var schemaMessages = map[string]string{
 	"schema_hidden_field":  "lets in a field that is not among the properties of the root",
 	"schema_required":      "names a field that is not among the properties",
 	"schema_invalid":       "is not allowed by JSON Schema draft 2020-12",
+	"schema_length":        "is more than face fields may hold: texts of 4,096 characters, lists and objects of 4,095 values",
+	"schema_contradiction": "is more than the limit beside it",
+	"schema_text":          "must have no control or invisible characters",
 }
 
 // refuse returns a SchemaError. The pointer holds the author's own names, so that
@@ -118,6 +124,12 @@ type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("schemas load nothing") }
 
+// CheckSchema compiles a schema that is being written. It refuses more than
+// CompileSchema, which also reads what was stored before: what no face fields
+// could meet, within their own limits, and texts with hidden characters. Errors
+// are [*SchemaError].
+func CheckSchema(raw []byte) (*Schema, error) { return compileSchema(raw, true) }
+
 // CompileSchema checks a type's schema and compiles it. Errors are
 // [*SchemaError].
 //
@@ -126,7 +138,9 @@ func (noLoader) Load(string) (any, error) { return nil, errors.New("schemas load
 // and asserted, $ref stays inside ("#/…") and never recurses, and every field is
 // named at the root, because consent and disclosure name fields one by one. A
 // $id at the root is ignored.
-func CompileSchema(raw []byte) (*Schema, error) {
+func CompileSchema(raw []byte) (*Schema, error) { return compileSchema(raw, false) }
+
+func compileSchema(raw []byte, written bool) (*Schema, error) {
 	if len(raw) > maxSchemaBytes {
 		return nil, refuse("schema_size", "")
 	}
@@ -135,7 +149,7 @@ func CompileSchema(raw []byte) (*Schema, error) {
 		return nil, err
 	}
 	delete(doc, "$id") // or else references would be relative to it
-	check := schemaCheck{byPointer: map[string]*schemaNode{}}
+	check := schemaCheck{byPointer: map[string]*schemaNode{}, written: written}
 	root, err := check.all(doc)
 	if err != nil {
 		return nil, err
@@ -151,7 +165,7 @@ func CompileSchema(raw []byte) (*Schema, error) {
 	if err != nil {
 		return nil, invalidSchema(err)
 	}
-	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order)}, nil
+	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order), linesOf(root)}, nil
 }
 
 // decodeSchema decodes a schema and returns the root's property names in order.

@@ -32,6 +32,7 @@ type schemaCheck struct {
 	nodes      []*schemaNode
 	byPointer  map[string]*schemaNode // all that $ref may lead to
 	properties int
+	written    bool // it is being written: see CheckSchema
 }
 
 // all checks the whole schema and returns its root.
@@ -86,6 +87,9 @@ func (c *schemaCheck) walk(at string, v any) (*schemaNode, error) {
 		if err := check(c, n, at+"/"+key, n.object[key]); err != nil {
 			return nil, err
 		}
+	}
+	if c.written {
+		return n, n.sound()
 	}
 	return n, nil
 }

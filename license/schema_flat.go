@@ -195,7 +195,7 @@ func (f *flatField) fits(v any) bool {
 		return false
 	}
 	n := int64(utf8.RuneCountInString(s))
-	return f.least <= n && n <= f.most &&
+	return f.least <= n && n <= f.most && plainText(s, false) && // with several lines the validator decides
 		(f.enum == nil || slices.Contains(f.enum, s)) &&
 		(f.compiled.Pattern == nil || f.compiled.Pattern.MatchString(s)) &&
 		(f.compiled.Format == nil || f.compiled.Format.Validate(s) == nil)

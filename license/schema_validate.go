@@ -77,7 +77,7 @@ func (s *Schema) ValidateDecoded(v any) ([]Violation, error) {
 // validate asks the validator.
 func (s *Schema) validate(v any) ([]Violation, error) {
 	found := findings{}
-	look := inspection{found: &found}
+	look := inspection{found: &found, lines: s.lines}
 	if err := look.value(v, 1); err != nil {
 		return nil, err
 	}
@@ -100,6 +100,7 @@ func (s *Schema) validate(v any) ([]Violation, error) {
 // inspection looks at what holds for all fields, whatever the schema says.
 type inspection struct {
 	found     *findings
+	lines     map[string]bool // fields whose texts may have several lines
 	path      []string
 	values    int
 	badNumber bool
@@ -114,6 +115,9 @@ func (in *inspection) value(v any, depth int) error {
 	case string:
 		if len(v) > maxFieldString && utf8.RuneCountInString(v) > maxFieldString {
 			in.found.add(in.path, "maxLength", "has more than "+strconv.Itoa(maxFieldString)+" characters")
+		}
+		if !plainText(v, len(in.path) == 1 && in.lines[in.path[0]]) {
+			in.found.add(in.path, "characters", "must have no control or invisible formatting characters")
 		}
 	case json.Number:
 		in.number(plainNumber(string(v)))

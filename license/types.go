@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"yizheng.internal/license/party"
 )
 
 // Bounds of a type's definition.
@@ -180,7 +178,7 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 }
 
 // PublishType makes the draft the version that licenses are issued under, and
-// retires the one before it. Licenses stay bound to their own version.
+// retires the one before it. The draft is checked again. Licenses stay bound to their own version.
 func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypePubl, "", 0)
 	vs, err := r.ownTypes(ctx, a, code)
@@ -190,6 +188,9 @@ func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t T
 	newest := vs[len(vs)-1]
 	if newest.State != TypeDraft {
 		return Type{}, conflict("type_not_draft", "The type has no draft to publish. PUT one first.")
+	}
+	if err := newest.check(); err != nil { // it may have been written when less was refused
+		return Type{}, err
 	}
 	now := time.Now().UTC()
 	change := []Type{}
@@ -313,12 +314,13 @@ func (d *Definition) check() error {
 	vs.text("/name", d.Name, 1, maxTypeName)
 	vs.text("/name_en", d.NameEN, 0, maxTypeName)
 	vs.when(d.Numbers != NumberUnique && d.Numbers != NumberShared, "/number_policy", "enum", "must be unique or shared")
-	vs.when(d.Approval != OneStep && d.Approval != TwoStep, "/approval", "enum", "must be one_step or two_step")
+	vs.when(d.Approval != OneStep && d.Approval != TwoStep, "/approval", "enum", "must be one_step")
+	vs.when(d.Approval == TwoStep, "/approval", "approval_unsupported", "must be one_step: nothing could be issued, for nobody can approve yet")
 	vs.when(d.Validity.MaxMonths < 0 || d.Validity.MaxMonths > maxMonths, "/validity/max_months", "range", "must be 0 (no limit) to 1200")
 	vs.when(len(d.Authorities) == 0 || len(d.Authorities) > maxAuthorities, "/authorities", "count", "must name 1 to 1000 authorities")
-	for i, c := range d.Authorities {
-		_, err := party.ParseUSCC(string(c))
-		vs.when(err != nil, fmt.Sprintf("/authorities/%d", i), "uscc", "is not a unified social credit code")
+	for i, c := range d.Authorities[:min(len(d.Authorities), maxAuthorities)] {
+		vs.when(!c.Valid(), fmt.Sprintf("/authorities/%d", i), "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
+		vs.when(slices.Contains(d.Authorities[:i], c), fmt.Sprintf("/authorities/%d", i), "duplicate", "stands twice")
 	}
 	vs.when(len(d.Coverage) > len(d.Authorities), "/coverage", "count", "must name no more than the authorities")
 	for i, c := range d.Coverage[:min(len(d.Coverage), len(d.Authorities))] {
@@ -329,7 +331,7 @@ func (d *Definition) check() error {
 		var layout map[string]json.RawMessage
 		vs.when(len(d.Layout) > maxLayout || json.Unmarshal(d.Layout, &layout) != nil, "/layout", "layout", "must be a JSON object of at most 64 KiB")
 	}
-	schema, err := CompileSchema(d.Schema)
+	schema, err := CheckSchema(d.Schema)
 	if e, ok := errors.AsType[*SchemaError](err); ok {
 		vs.add("/schema"+e.Pointer, e.Reason, e.Error())
 	} else if err != nil {
@@ -362,6 +364,9 @@ func (d *Definition) checkHolders(vs *violations) {
 		least += h.Min
 	}
 	vs.when(len(d.Holders) > 0 && least == 0, "/holders", "range", "must demand at least one holder")
+	vs.when(least > maxHolders, "/holders", "range", "must not demand more than 100 holders: no license has more")
+	vs.when(len(d.Holders) > 0 && !slices.ContainsFunc(d.Holders, func(h HolderRole) bool { return h.Min > 0 && !h.Replaceable }),
+		"/holders", "subject", "must demand a holder whose role is not replaceable: whose license it is")
 }
 
 // violations collects everything wrong with an input.

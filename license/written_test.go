@@ -1,0 +1,135 @@
+package license_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// What could never be issued is refused when it is written, not when an authority
+// issues.
+func TestTypesAreRefusedWhenWritten(t *testing.T) {
+	w := newWorld(t)
+	field := func(schema string) func(*license.Definition) {
+		return func(d *license.Definition) {
+			d.Sensitive = nil
+			d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"x":` + schema + `}}`)
+		}
+	}
+	for name, test := range map[string]struct {
+		alter      func(*license.Definition)
+		reason, at string
+	}{
+		"code in lower case":  {func(d *license.Definition) { d.Authorities[0] = "11430000006122244l" }, "uscc", "/authorities/0"},
+		"code with a space":   {func(d *license.Definition) { d.Authorities[0] = " 11430000006122244L" }, "uscc", "/authorities/0"},
+		"code in full width":  {func(d *license.Definition) { d.Authorities[0] = "11430000006122244Ｌ" }, "uscc", "/authorities/0"},
+		"authority twice":     {func(d *license.Definition) { d.Authorities = []party.USCC{authority, authority} }, "duplicate", "/authorities/1"},
+		"two steps":           {func(d *license.Definition) { d.Approval = license.TwoStep }, "approval_unsupported", "/approval"},
+		"nobody's":            {func(d *license.Definition) { d.Holders[0].Replaceable = true }, "subject", "/holders"},
+		"long text":           {field(`{"type":"string","maxLength":200000}`), "schema_length", "/schema/properties/x/maxLength"},
+		"text that none is":   {field(`{"type":"string","minLength":5000}`), "schema_length", "/schema/properties/x/minLength"},
+		"long list":           {field(`{"type":"array","minItems":4096}`), "schema_length", "/schema/properties/x/minItems"},
+		"contradiction":       {field(`{"type":"string","minLength":3,"maxLength":2}`), "schema_contradiction", "/schema/properties/x/minLength"},
+		"no number":           {field(`{"type":"number","minimum":1.5,"maximum":1}`), "schema_contradiction", "/schema/properties/x/minimum"},
+		"long constant":       {field(fmt.Sprintf(`{"const":%q}`, strings.Repeat("x", 4097))), "schema_length", "/schema/properties/x/const"},
+		"hidden value":        {field(`{"enum":["a","b\u202e"]}`), "schema_text", "/schema/properties/x/enum/1"},
+		"hidden title":        {field(`{"title":"a\u200b"}`), "schema_text", "/schema/properties/x/title"},
+		"inside a definition": {field(`{"type":"object","properties":{"y":{"items":{"maxLength":4097}}}}`), "schema_length", "/schema/properties/x/properties/y/items/maxLength"},
+		"too many holders": {func(d *license.Definition) {
+			d.Holders[0].Min, d.Holders[0].Max, d.Holders[1].Min, d.Holders[1].Max = 60, 60, 60, 60
+		}, "range", "/holders"},
+		"role of hidden name":  {func(d *license.Definition) { d.Holders[0].Name = "持\u2066证人" }, "characters", "/holders/0/name"},
+		"coverage in any case": {func(d *license.Definition) { d.Coverage = []party.USCC{"11430000006122244l"} }, "unknown_authority", "/coverage/0"},
+	} {
+		d := definition()
+		test.alter(&d)
+		_, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W036", d)
+		e, ok := errors.AsType[*license.Error](err)
+		if !ok || e.Reason != test.reason || e.Violations[0].Pointer != test.at {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	d := definition()
+	field(`{"type":"string","minLength":4096,"maxLength":4096,"title":"附记"}`)(&d)
+	if _, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W036", d); err != nil {
+		t.Errorf("just so long: %v", err)
+	}
+}
+
+// What an older program took is read as before, but not published.
+func TestOlderTypes(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	older := func(code license.TypeCode, state license.TypeState) {
+		t.Helper()
+		d := definition()
+		d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","maxLength":200000},"grade":{}}}`)
+		body, err := json.Marshal(license.Type{Code: code, Version: 1, State: state, Definition: d, Owner: cataloguer.Participant})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.db.Licenses().SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
+			license.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	older("11100000000013338W037", license.TypeDraft)
+	if _, err := w.PublishType(ctx, cataloguer, "11100000000013338W037"); reason(t, err) != "schema_length" {
+		t.Errorf("published: %v", err)
+	}
+	older("11100000000013338W038", license.TypePublished)
+	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
+}
+
+// What can't be seen, or changes how the rest is read, enters no license.
+func TestHiddenCharacters(t *testing.T) {
+	w := newWorld(t)
+	d := definition()
+	d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{
+		"category":{"type":"string"},"remark":{"type":"string","x-multiline":true},"list":{"type":"array","items":{"type":"string"}},"grade":{"type":"integer"}}}`)
+	w.publish(t, typeCode, d)
+	hidden := map[string]string{
+		"null": "a\u0000b", "bell": "a\u0007", "delete": "a\u007f", "C1": "a\u0085b", "tab": "a\tb", "right to left": "a\u202eb", "isolate": "\u2066a\u2069",
+		"mark": "a\u200f", "zero width space": "a\u200bb", "BOM": "\ufeffa", "Hangul filler": "a\u3164", "half-width filler": "a\uffa0", "Braille blank": "a\u2800b",
+		"soft hyphen": "a\u00adb", "line separator": "a\u2028b", "lost": "a\ufffd", "noncharacter": "a\ufdd0", "tag": "a\U000e0041", "joiner of graphemes": "a\u034f",
+	}
+	n := 0
+	try := func(what, at string, alter func(*license.IssueRequest)) {
+		t.Helper()
+		n++
+		q := request(fmt.Sprint("H-", n))
+		alter(&q)
+		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("h", n))
+		e, ok := errors.AsType[*license.Error](err)
+		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != at {
+			t.Errorf("%s: %v, want one at %s", what, err, at)
+		}
+	}
+	fields := func(name string, v any) func(*license.IssueRequest) {
+		return func(q *license.IssueRequest) { q.Fields = json.RawMessage(text(t, map[string]any{name: v})) }
+	}
+	for name, s := range hidden {
+		try(name+" in a field", "/fields/category", fields("category", s))
+		try(name+" in a list", "/fields/list/1", fields("list", []string{"good", s}))
+		try(name+" in a text of several lines", "/fields/remark", fields("remark", "line\n"+s))
+		try(name+" in a name", "/holders/0/name", func(q *license.IssueRequest) { q.Holders[0].Name = "样" + s + "例" })
+		try(name+" in a number", "/number", func(q *license.IssueRequest) { q.Number = "1" + s + "2" })
+	}
+	try("a line feed", "/fields/category", fields("category", "a\nb"))
+	for name, s := range map[string]string{"fillers": "\u3164\u115f", "marks": "\u0301\u0302", "Braille": "\u2800", "selectors": "\ufe00\ufe0f", "joiners": "\u200d\u200c"} {
+		try("a name of "+name, "/holders/0/name", func(q *license.IssueRequest) { q.Holders[0].Name = s })
+	}
+	good := request("good")
+	good.Fields = json.RawMessage(text(t, map[string]string{"category": "䶮𬱖 \ue863 葛\U000e0100 می\u200cخواهم", "remark": "一行\n二行"}))
+	good.Holders[0].Name = "می\u200cخواهم 𣲗\U000e0100"
+	if _, err := w.Issue(t.Context(), issuer, good, "good"); err != nil {
+		t.Errorf("rare characters and lines: %v", err)
+	}
+}

@@ -30,7 +30,6 @@ const (
 	draftType   = "11100000000013338W033"
 	retiredType = "11100000000013338W034"
 	othersType  = "11100000000013338W035" // another department's to issue
-	twoStepType = "11100000000013338W036"
 	unknownType = "11100000000013338W099"
 )
 
@@ -50,7 +49,6 @@ func newWorld(t *testing.T) *world {
 	w.publish(t, retiredType, definition(nil))
 	w.call(t, w.catalog, "POST", "/v1/license-types/"+retiredType+"/retire", nil).want(t, 200, "")
 	w.publish(t, othersType, definition(object{"authorities": []string{strangerUSCC}}))
-	w.publish(t, twoStepType, definition(object{"approval": "two_step"}))
 	w.publishItem(t, sampleItem, itemDefinition(nil))
 	stranger, err := w.rules.Client(t.Context(), w.rival.id)
 	mustOf(t)(err)
@@ -214,6 +212,9 @@ func (w *world) badTypes() []badInput {
 		put("open schema", object{"schema": object{"type": "object", "properties": object{}}}, "schema_root", "/schema"),
 		put("schema that is no object", object{"schema": []int{1}}, "schema_json", "/schema"),
 		put("unknown sensitive field", object{"sensitive": []string{"colour"}}, "unknown_field", "/sensitive/0"),
+		put("two steps", object{"approval": "two_step"}, "approval_unsupported", "/approval"),
+		put("text longer than any", field(object{"type": "string", "maxLength": 200000}), "schema_length", "/schema/properties/a/maxLength"),
+		put("authority in lower case", object{"authorities": []string{strings.ToLower(departmentUSCC)}}, "uscc", "/authorities/0"),
 		put("authority that is none", object{"authorities": []string{"1143000000612224XX"}}, "uscc", "/authorities/0"),
 		put("code type", object{"holders": []object{{"role": "holder", "name": "持证人", "min": 1, "max": 1, "code_types": []string{"000"}}}}, "code_type_unknown", "/holders/0/code_types/0"),
 		put("layout", object{"layout": []int{}}, "layout", "/layout"),
@@ -250,7 +251,6 @@ func (w *world) badLicenses() []badInput {
 		w.issuing("draft type", object{"type_code": draftType}, 409, "type_draft", ""),
 		w.issuing("retired type", object{"type_code": retiredType}, 409, "type_retired", ""),
 		w.issuing("beyond the mandate", object{"type_code": othersType}, 403, "mandate", ""),
-		w.issuing("type of two steps", object{"type_code": twoStepType}, 409, "approval_required", ""),
 		w.issuing("schema violations", object{"fields": object{"grade": 9, hiddenName: hiddenField}}, 422, "schema_violation",
 			"/fields/category /fields/"+hiddenName+" /fields/grade"),
 		w.issuing("a field of the wrong type", object{"fields": object{"category": []string{hiddenField}}}, 422, "schema_violation", "/fields/category"),

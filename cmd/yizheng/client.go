@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 )
@@ -27,7 +29,7 @@ type clientAddCmd struct {
 	RedirectURI []string `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
 	LogoutURI   []string `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`
 	HomeURI     string   `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
-	ServiceItem []string `help:"Service item 事项 for which it may ask for licenses. Several with commas, or the flag again." placeholder:"CODE"`
+	ServiceItem []string `help:"Service item 事项 for which it may ask for licenses, published or drafted. Several with commas, or the flag again." placeholder:"CODE"`
 	IDTokenAlg  string   `name:"id-token-alg" help:"How ID tokens for it are signed: ES256, or RS256 for libraries that know nothing else." default:"ES256" enum:"ES256,RS256"`
 	Subject     string   `help:"pairwise: people have a subject of their own at each participant; public: the same everywhere." default:"pairwise" enum:"pairwise,public"`
 	Public      bool     `help:"It can't keep a secret, as apps on phones can't: it gets none, and no licenses."`
@@ -47,11 +49,31 @@ func (c *clientAddCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
+	if err := in.checkItems(p.ctx, c.ServiceItem); err != nil {
+		return err
+	}
 	client, secret, err := in.provider.CreateClient(p.ctx, oidc.Actor{ID: operator}, c.spec(owner.ID))
 	if err != nil {
 		return err
 	}
 	return in.clientConfig(client, secret).print(p, c.JSON)
+}
+
+// checkItems refuses service items that a client can't ask for: nobody would
+// notice before its first request.
+func (in *installation) checkItems(ctx context.Context, codes []string) error {
+	for _, code := range codes {
+		i, err := in.registry.Item(ctx, license.ItemCode(code), 0)
+		if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindMissing {
+			return usage("--service-item: there is no service item with the code %.70q; yizheng item list shows them all", code)
+		} else if err != nil {
+			return err
+		}
+		if i.State == license.ItemRetired {
+			return usage("--service-item: %s is retired", code)
+		}
+	}
+	return nil
 }
 
 // spec returns what the flags say.

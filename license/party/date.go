@@ -165,13 +165,19 @@ func (d Date) AppendText(b []byte) ([]byte, error) {
 // MarshalText implements [encoding.TextMarshaler]: "2006-01-02", "" for no date.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. It reads what MarshalText
-// writes and nothing else, or returns ErrDate.
-func (d *Date) UnmarshalText(b []byte) error {
-	if len(b) == 0 {
-		*d = Date{}
-		return nil
+// UnmarshalJSON implements [encoding/json.Unmarshaler]. Only a date is one: no
+// date is a member that is left out, and neither "" nor null, which come of forms
+// and mappings that forgot it, and would make a license long-term.
+func (d *Date) UnmarshalJSON(b []byte) error {
+	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
+		return ErrDate
 	}
+	return d.UnmarshalText(b[1 : len(b)-1])
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. It reads a date as
+// MarshalText writes it and nothing else, or returns ErrDate: the empty text is none.
+func (d *Date) UnmarshalText(b []byte) error {
 	date, err := ParseDate(string(b))
 	if err != nil {
 		return err

@@ -199,19 +199,17 @@ func TestConsentToWhatChanged(t *testing.T) {
 // Each reason why a license can't be provided is said in words.
 func TestConsentOutcomes(t *testing.T) {
 	s := newPageSite(t)
-	said := func(text string) {
+	said := func(texts ...string) {
 		t.Helper()
-		says(t, s.consent(t), text, "可以继续办理")
+		says(t, s.consent(t), append(texts, "可以继续办理")...)
 	}
 	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/end", object{
 		"kind": "revoked", "effective_from": party.DateOf(s.started).String(),
 		"document": object{"number": "样例1号", "date": party.DateOf(s.started).String(), "basis": "样例法"}, "reason": "样例",
 	}).want(t, 200, "")
-	said("还没有全部归集")
-	path := "/v1/license-types/" + sampleType
-	s.call(t, s.catalog, "PUT", path, definition(object{"coverage": []string{departmentUSCC}})).want(t, 200, "")
-	s.call(t, s.catalog, "POST", path+"/publish", nil).want(t, 200, "")
-	said("没有查到您的这类证照")
+	said("已经失去效力", "已吊销，自")
+	s.call(t, s.department, "POST", "/v1/licenses", issueBody("未来", object{"valid_from": party.DateOf(s.started).AddDays(3).String()}), idempotencyKey, "later").want(t, 201, "")
+	said("还没有到生效的日期", "起生效")
 }
 
 // A client that is no department says which details it gets; there is no license to look at.

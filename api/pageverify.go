@@ -20,7 +20,7 @@ func (s *Server) verifyLicense(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := web.Verify{Credential: compact(form.Get("credential")), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
+	view := web.Verify{Credential: form.Get("credential"), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
 	again := func(status int, problem string, wait int) error {
 		v.bind()
 		view.Form, view.Problem, view.Wait = v.token(purposeVerify), problem, wait
@@ -31,7 +31,7 @@ func (s *Server) verifyLicense(v *visit) error {
 	}
 	q := verifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
 	if form.Get("act") == "credential" {
-		q = verifyRequest{Credential: view.Credential}
+		q = verifyRequest{Credential: compact(view.Credential)}
 	}
 	if q.Credential == "" && (q.Identifier == "" || q.VerificationCode == "") {
 		return again(http.StatusUnprocessableEntity, "empty", 0)
@@ -43,10 +43,14 @@ func (s *Server) verifyLicense(v *visit) error {
 	}
 	if err != nil {
 		p := explained(err)
-		if p.Reason == "busy" || p.Reason == "rate_limited" || p.Reason == "verification_limited" {
+		switch p.Reason {
+		case "busy", "rate_limited", "verification_limited", license.ReasonIdentifierForm, license.ReasonIdentifierCheckDigit, license.ReasonVerificationCodeForm:
 			return again(p.Status, p.Reason, p.retryAfter)
 		}
 		return err
+	}
+	if q.Credential == "" && result.Checks[0].Reason == license.ReasonNotFound {
+		return again(http.StatusOK, "not_found", 0) // perhaps mistyped: what was typed stays
 	}
 	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context()), &result, q.Credential == "")
 	return v.show(http.StatusOK, view)

@@ -99,14 +99,14 @@ func NewIdentifier(t TypeCode, authority party.USCC, serial string, version int)
 }
 
 // ParseIdentifier reads an identifier as people and other systems write it:
-// spaces around it go, full-width and small letters become what they stand for.
+// spaces and line breaks go, full-width and small letters become what they stand for.
 // What it returns has six sound parts; whether the check character is right is
 // for the caller to ask of [Identifier.Parse]. Errors are [*IdentifierError].
 func ParseIdentifier(s string) (Identifier, error) {
-	if len(s) > 4*maxIdentifier { // full-width characters take three bytes each
+	if len(s) > 8*maxIdentifier { // full-width characters take three bytes each, and lines may be broken
 		return "", &IdentifierError{"identifier_length"}
 	}
-	i := Identifier(party.FoldCode(s))
+	i := Identifier(party.FoldPrinted(s))
 	if _, err := i.Parse(); err != nil {
 		return "", err
 	}

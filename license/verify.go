@@ -119,7 +119,7 @@ func (c *verification) set(n CheckName, r Result, reason string) { *c.check(n) =
 // passed reports whether a check was made and passed.
 func (c *verification) passed(n CheckName) bool { return c.check(n).Result == Pass }
 
-// Verify checks a credential as of a time: its form, signature and certificate
+// Verify checks a credential, however it is wrapped in lines, as of a time: its form, signature and certificate
 // chain at the time of signing, that the certificate is the authority's, the
 // period, the status, and that nothing disclosed was altered. A check that
 // another one's failure left without ground is skipped.
@@ -132,7 +132,7 @@ func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at t
 // then a check like the others.
 func (v *CredentialVerifier) VerifyBound(ctx context.Context, credential string, b Binding, at time.Time) Verification {
 	c := &verification{v: v, at: at, binding: b}
-	if c.format(credential) {
+	if c.format(foldCredential(credential)) {
 		c.signature(ctx)
 		if c.trusted() {
 			c.integrity()

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf16"
 
 	"github.com/go-json-experiment/json"
 
@@ -85,5 +88,26 @@ func readInput(p *process, path string, max int64) ([]byte, error) {
 	if int64(len(text)) > max {
 		return nil, usage("%s is larger than %d bytes", path, max)
 	}
-	return text, nil
+	return withoutMark(text), nil
+}
+
+// withoutMark takes away the byte order mark that editors on Windows write before
+// UTF-8, and turns their UTF-16 into UTF-8.
+func withoutMark(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return text[3:]
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return text
+	}
+	units := make([]uint16, 0, len(text)/2)
+	for text = text[2:]; len(text) >= 2; text = text[2:] {
+		units = append(units, order.Uint16(text))
+	}
+	return []byte(string(utf16.Decode(units)))
 }

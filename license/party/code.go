@@ -6,6 +6,7 @@ package party
 import (
 	"log/slog"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
@@ -180,6 +181,21 @@ func FoldCode(s string) string {
 		}
 		return r
 	}, strings.TrimSpace(s))
+}
+
+// FoldPrinted brings what is copied from a printed page into its one form, as
+// FoldCode does: and spaces of every kind go, line breaks, and formatting characters;
+// full stops become dots.
+func FoldPrinted(s string) string {
+	return FoldCode(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), unicode.Is(unicode.Cf, r):
+			return -1
+		case r == '。', r == '｡':
+			return '.'
+		}
+		return r
+	}, s))
 }
 
 func isASCII(s string) bool {

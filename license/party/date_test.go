@@ -110,7 +110,7 @@ func TestDateJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"from":"2024-02-29"}`), &r); err != nil || r != (record{From: d}) {
 		t.Errorf("%v, %v", r, err)
 	}
-	for _, s := range []string{`{"until":""}`, `{"until":null}`,`{"from":"2024-02-30"}`, `{"from":20240229}`, `{"from":" 2024-02-29"}`, `{"from":"长期"}`} {
+	for _, s := range []string{`{"until":""}`, `{"until":null}`, `{"from":"2024-02-30"}`, `{"from":20240229}`, `{"from":" 2024-02-29"}`, `{"from":"长期"}`} {
 		if err := json.Unmarshal([]byte(s), &record{}); err == nil {
 			t.Errorf("%s is accepted", s)
 		}

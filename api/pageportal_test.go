@@ -321,7 +321,7 @@ func TestVerifyPageIsLimited(t *testing.T) {
 	s := newService(t, serviceConfig{People: true, Limits: Limits{VerifyPerMinute: 6, VerifyBurst: 2}})
 	b := s.browser(t)
 	p := b.Get(s.url + "/verify")
-	for i, want := range []int{200, 200, 429} {
+	for i, want := range []int{422, 422, 429} {
 		if got := p.Press("submit", "identifier", "1.2.156", "code", "AAAAAAAA"); got.Status != want {
 			t.Errorf("try %d: %d", i, got.Status)
 		}

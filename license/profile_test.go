@@ -237,7 +237,7 @@ func TestShareAndPrevious(t *testing.T) {
 	second, err := w.Replace(t.Context(), issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil,
 		AreaCode: q.AreaCode, Fields: q.Fields,
-	}, "")
+	}, seen(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,6 +189,11 @@ func (e *examination) installation(p *process) {
 	}
 	e.ok("configuration", "the installation is bound to %s", in.url)
 	e.trust(p.ctx, in)
+	if folded, err := in.registry.NumbersFolded(p.ctx); err != nil {
+		e.fail("licenses", "", "%v", err)
+	} else if !folded {
+		e.warn("licenses", "run yizheng key rehash, once every node runs this version", "licenses of an older version are found by their numbers only as they are written")
+	}
 }
 
 // soundness reads the whole database, as far as there is time.

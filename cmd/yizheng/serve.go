@@ -121,6 +121,11 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	} else if err != nil {
 		return err
 	}
+	if folded, err := s.in.registry.NumbersFolded(ctx); err != nil {
+		return err
+	} else if !folded {
+		s.log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
+	}
 	s.watch = newKeptWatch(s.in.kept, s.in.db.Licenses(), s.log)
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),

@@ -211,9 +211,19 @@ func TestVerifyByIdentifier(t *testing.T) {
 	}
 	strip := regexp.MustCompile(`"checked_at":"[^"]*"`)
 	wrong := strip.ReplaceAllString(ask(out.Identifier, "00000000").body, "")
-	if unknown := strip.ReplaceAllString(ask("nonsense", "00000000").body, ""); unknown != wrong {
+	none, err := license.NewIdentifier(sampleType, departmentUSCC, "NOSUCH", 1)
+	mustOf(t)(err)
+	if unknown := strip.ReplaceAllString(ask(string(none), "00000000").body, ""); unknown != wrong {
 		t.Errorf("an unknown identifier gets %s, a wrong code %s", unknown, wrong)
 	}
+	// What was mistyped is no verdict.
+	typo := func(identifier, code, reason string) {
+		t.Helper()
+		s.call(t, nil, "POST", "/v1/verify", object{"identifier": identifier, "verification_code": code}).want(t, 422, reason)
+	}
+	typo("nonsense", "00000000", "identifier_form")
+	typo(strings.Replace(out.Identifier, ".001.", ".002.", 1), out.VerificationCode, "identifier_check_digit")
+	typo(out.Identifier, "0000", "verification_code_form")
 }
 
 func TestTrust(t *testing.T) {

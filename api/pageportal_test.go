@@ -299,7 +299,18 @@ func TestVerifyPages(t *testing.T) {
 		}
 	}
 	wrong := p.Press("submit", "identifier", s.issued.Identifier, "code", "AAAAAAAA")
-	says(t, wrong, "未通过核验", "标识或查验码不对")
+	says(t, wrong, "没有查到", `value="`+s.issued.Identifier+`"`, `value="AAAAAAAA"`)
+	mistyped := strings.Replace(s.issued.Identifier, ".001.", ".002.", 1)
+	for _, typo := range [][3]string{
+		{"1.2.156", "AAAAAAAA", "这不是电子证照标识"}, {mistyped, "AAAAAAAA", "最后一位校验字符"}, {s.issued.Identifier, "AAAA", "查验码是 8 位"},
+	} {
+		after := p.Press("submit", "identifier", typo[0], "code", typo[1])
+		shows(t, after, 422, "/verify")
+		says(t, after, typo[2], `value="`+typo[0]+`"`, `value="`+typo[1]+`"`)
+		if strings.Contains(after.Body, "未通过核验") {
+			t.Errorf("a typing error is called a verdict: %s", typo[0])
+		}
+	}
 	whole := p.Press("submit-credential", "credential", "\n "+s.issued.Credential[:100]+"\n"+s.issued.Credential[100:]+"\n")
 	says(t, whole, "真实有效", sampleField, sampleCitizen, sampleName)
 	altered := p.Press("submit-credential", "credential", strings.Replace(s.issued.Credential, "~", "x~", 1))

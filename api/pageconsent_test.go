@@ -177,7 +177,7 @@ func TestConsentClickedTwice(t *testing.T) {
 	if n := strings.Count(page.Body, `id="grant-`); n != 1 || len(grants) != 1 {
 		t.Errorf("%d grants", n)
 	}
-	says(t, page, "同一件事可多次读取")
+	says(t, page, "同一办件可多次读取")
 }
 
 // What changed since it was shown is shown again before anybody agrees to it.
@@ -187,7 +187,7 @@ func TestConsentToWhatChanged(t *testing.T) {
 	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
 	after := p.Press("approve")
 	shows(t, after, 409, consentPath)
-	says(t, after, "刚刚有变化", "暂扣状态", "继续，改交纸质材料")
+	says(t, after, "刚刚发生变化", "暂扣状态", "继续，改交纸质材料")
 	if after.Has("approve") {
 		t.Error("there is nothing to approve")
 	}
@@ -207,9 +207,9 @@ func TestConsentOutcomes(t *testing.T) {
 		"kind": "revoked", "effective_from": party.DateOf(s.started).String(),
 		"document": object{"number": "样例1号", "date": party.DateOf(s.started).String(), "basis": "样例法"}, "reason": "样例",
 	}).want(t, 200, "")
-	said("已经失去效力", "已吊销，自")
+	said("已失去效力", "已吊销，自")
 	s.call(t, s.department, "POST", "/v1/licenses", issueBody("未来", object{"valid_from": party.DateOf(s.started).AddDays(3).String()}), idempotencyKey, "later").want(t, 201, "")
-	said("还没有到生效的日期", "起生效")
+	said("尚未到生效日期", "起生效")
 }
 
 // A client that is no department says which details it gets; there is no license to look at.

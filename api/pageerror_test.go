@@ -106,7 +106,7 @@ func TestFaultsAsPages(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		s.around(s.page(h)).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil))
-		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "系统出了问题") || !strings.Contains(body, w.Header().Get("X-Request-Id")) || strings.Contains(body, sampleCitizen) {
+		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "系统出现问题") || !strings.Contains(body, w.Header().Get("X-Request-Id")) || strings.Contains(body, sampleCitizen) {
 			t.Errorf("%s: %d %s", name, w.Code, body)
 		}
 	}
@@ -127,13 +127,13 @@ func TestErrorsInWords(t *testing.T) {
 		{refusal(oidc.InvalidRequest, ""), 400, "登录请求有误"}, {refusal(oidc.InvalidRequestURI, "request_uri_gone"), 410, "这次登录已经结束"},
 		{refusal(oidc.UnmetAuthenticationRequirements, "proofing_too_low"), 403, "需要更高的实名等级"},
 		{refusal(oidc.UnmetAuthenticationRequirements, "no_second_factor"), 403, "需要绑定手机号"},
-		{refusal(oidc.TemporarilyUnavailable, "full"), 503, "系统暂时忙不过来"}, {refusal(oidc.ServerError, ""), 500, "系统出了问题"},
-		{&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "系统暂时忙不过来"}, {&identity.Error{Reason: "unavailable"}, 503, "系统暂时忙不过来"},
-		{&identity.Error{Reason: "other"}, 500, "系统出了问题"}, {license.ErrUnavailable, 503, "系统暂时忙不过来"}, {context.DeadlineExceeded, 503, "系统暂时忙不过来"},
-		{context.Canceled, 503, "系统暂时忙不过来"}, {&license.Error{Kind: license.KindForbidden, Reason: "assurance_too_low"}, 403, "需要更高的实名等级"},
+		{refusal(oidc.TemporarilyUnavailable, "full"), 503, "系统繁忙"}, {refusal(oidc.ServerError, ""), 500, "系统出现问题"},
+		{&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "系统繁忙"}, {&identity.Error{Reason: "unavailable"}, 503, "系统繁忙"},
+		{&identity.Error{Reason: "other"}, 500, "系统出现问题"}, {license.ErrUnavailable, 503, "系统繁忙"}, {context.DeadlineExceeded, 503, "系统繁忙"},
+		{context.Canceled, 503, "系统繁忙"}, {&license.Error{Kind: license.KindForbidden, Reason: "assurance_too_low"}, 403, "需要更高的实名等级"},
 		{&license.Error{Kind: license.KindMissing, Reason: "license_unknown"}, 404, "没有找到这份证照"}, {&license.Error{Kind: license.KindMissing, Reason: "grant_unknown"}, 404, "没有找到这次授权"},
 		{&license.Error{Kind: license.KindInvalid, Reason: "cursor"}, 422, "提交的内容有误"}, {&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "操作过于频繁"},
-		{errNowhere(), 404, "没有找到这个页面"}, {errForm(), 403, "这一步没有完成"}, {errInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出了问题"},
+		{errNowhere(), 404, "没有找到这个页面"}, {errForm(), 403, "这一步没有完成"}, {errInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出现问题"},
 	} {
 		for _, l := range web.Languages() {
 			w := httptest.NewRecorder()

@@ -228,7 +228,7 @@ func TestAccountPage(t *testing.T) {
 	shows(t, p, 200, loginPath)
 	shows(t, b.Get(s.url+"/sessions"), 200, loginPath)
 	s.app.answerOf(t, p.LogIn(other))
-	says(t, b.Get(s.url+"/sessions"), "正在使用")
+	says(t, b.Get(s.url+"/sessions"), "本设备")
 }
 
 // After many wrong tries a code decides: its page says nothing of the password.
@@ -315,8 +315,8 @@ func TestSetup(t *testing.T) {
 	p := b.Get(s.url + "/setup")
 	const fresh = "a kettle on the roof"
 	for _, test := range []struct{ ticket, password, repeat, text string }{
-		{"made.up", fresh, fresh, "设置码不对"}, {ticket, "short", "short", "密码太短"}, {ticket, fresh, fresh + "x", "两次填写的密码不一样"},
-		{ticket, "password1", "password1", "太常见"}, {ticket, sampleCitizen, sampleCitizen, "证件号码"}, {"", "", "", "设置码不对"},
+		{"made.up", fresh, fresh, "设置码不正确"}, {ticket, "short", "short", "密码太短"}, {ticket, fresh, fresh + "x", "两次填写的密码不一致"},
+		{ticket, "password1", "password1", "过于常见"}, {ticket, sampleCitizen, sampleCitizen, "证件号码"}, {"", "", "", "设置码不正确"},
 	} {
 		p = p.Press("submit", "ticket", test.ticket, "password", test.password, "repeat", test.repeat)
 		shows(t, p, 422, "/setup")
@@ -327,8 +327,8 @@ func TestSetup(t *testing.T) {
 	}
 	p = p.Press("submit", "ticket", " "+ticket+" ", "password", fresh, "repeat", fresh)
 	shows(t, p, 200, "/")
-	says(t, p, "密码设置好了")
-	if again := b.Get(s.url + "/"); strings.Contains(again.Body, "密码设置好了") {
+	says(t, p, "密码已设置")
+	if again := b.Get(s.url + "/"); strings.Contains(again.Body, "密码已设置") {
 		t.Error("it is told twice")
 	}
 	p = b.Get(s.url+"/setup").Press("submit", "ticket", ticket, "password", fresh+"2", "repeat", fresh+"2")

@@ -21,7 +21,7 @@ func TestChangingThePassword(t *testing.T) {
 	says(t, p, `autocomplete="current-password"`, `autocomplete="new-password"`)
 	p = p.Press("submit", "current", samplePassword, "password", anotherPassword)
 	shows(t, p, 200, "/sessions")
-	says(t, p, "密码改好了", "正在使用")
+	says(t, p, "密码已修改", "本设备")
 	if n := strings.Count(p.Body, `name="session"`); n != 0 {
 		t.Errorf("%d other sessions are listed", n)
 	}
@@ -46,14 +46,14 @@ func TestPasswordIsNotChanged(t *testing.T) {
 		current, password, says string
 		status                  int
 	}{
-		{"another one", anotherPassword, "现在的密码填得不对", 403},
-		{"another one", "short", "现在的密码填得不对", 403}, // nothing is said of it to who doesn't know the old one
+		{"another one", anotherPassword, "当前密码不正确", 403},
+		{"another one", "short", "当前密码不正确", 403}, // nothing is said of it to who doesn't know the old one
 		{samplePassword, "short", "新密码太短", 422},
-		{samplePassword, "12345678", "太常见", 422},
+		{samplePassword, "12345678", "过于常见", 422},
 		{samplePassword, sampleCitizen, "证件号码", 422},
-		{samplePassword, samplePassword, "和现在的密码一样", 422},
-		{samplePassword, "", "都填上", 422},
-		{"", anotherPassword, "都填上", 422},
+		{samplePassword, samplePassword, "与当前密码相同", 422},
+		{samplePassword, "", "请填写当前密码和新密码", 422},
+		{"", anotherPassword, "请填写当前密码和新密码", 422},
 	} {
 		p := b.Get(s.url+passwordPath).Press("submit", "current", test.current, "password", test.password)
 		shows(t, p, test.status, passwordPath)
@@ -83,7 +83,7 @@ func TestPasswordNeedsTwoFactors(t *testing.T) {
 	three := s.browserOf(t)
 	p := three.Post(f.Action, f.Values)
 	shows(t, p, 403, passwordPath)
-	says(t, p, "再填一次")
+	says(t, p, "页面停留时间过长")
 	shows(t, two.Get(s.url+"/sessions"), 200, "/sessions")
 	shows(t, s.browser(t).Get(s.url+"/sessions").Press("submit", "username", "zhang", "password", samplePassword), 200, "/sessions")
 }

@@ -183,7 +183,7 @@ func TestSessionsPage(t *testing.T) {
 	s := newPageSite(t)
 	first, second := s.browserOf(t), s.browserOf(t)
 	p := first.Get(s.url + "/sessions")
-	says(t, p, "正在使用", "让它退出", "127.0.0.1")
+	says(t, p, "本设备", "退出该设备", "127.0.0.1")
 	if strings.Contains(p.Body, secretOf(second, s.url, sessionCookie).Reveal()) {
 		t.Error("the page holds a session's cookie")
 	}

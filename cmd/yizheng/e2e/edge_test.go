@@ -257,7 +257,7 @@ func TestMissing(t *testing.T) {
 	b := newBrowser(t, phone)
 	police := d.Departments[0].URL
 	b.consent(d, police, d.People[1])
-	b.good("consent", "没有查到您的这类证照", "不动产权证书(样例)") // of police's permits all are here
+	b.good("consent", "没有查到您的此类证照", "不动产权证书(样例)") // of police's permits all are here
 	b.click("#approve")
 	b.waitAt(police + "/case")
 	b.good("case", "还需纸质提交：居住证", "证照库中没有您的此项证照", "云(2021)青禾市不动产权第9900002号(样例)")

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yizheng.internal/api/web"
 )
 
 // facts are what is known of a request: for the log, and for explain.
@@ -42,8 +44,22 @@ func clientOf(ctx context.Context) string { return factsOf(ctx).client }
 // knowClient notes the authenticated client.
 func knowClient(ctx context.Context, id string) { factsOf(ctx).client = id }
 
-// maxURL is the longest request target, in bytes: nothing of ours is near it.
-const maxURL = 4096
+// Longest request targets, in bytes. Nothing of ours is near the first. Where a
+// client's parameters come in the query, the longest that are documented fit, each
+// byte of them percent-encoded.
+const (
+	maxURL     = 4 << 10
+	maxLongURL = 24 << 10 // together with cookies below the server's limit on headers, 32 KiB
+)
+
+// maxTarget returns how long the request target of a path may be.
+func maxTarget(path string) int {
+	switch path {
+	case authorizePath, endSessionPath, web.PreferencesPath:
+		return maxLongURL
+	}
+	return maxURL
+}
 
 const strictTransport = "max-age=63072000"
 
@@ -67,7 +83,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 		}
 		defer s.finish(out, r, begin)
 		switch {
-		case len(r.RequestURI) > maxURL:
+		case len(r.RequestURI) > maxTarget(r.URL.Path):
 			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
 		case !cleanPath(r.URL.EscapedPath()):
 			s.explain(out, r, errNowhere())

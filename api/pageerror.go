@@ -29,8 +29,11 @@ func wantsPage(r *http.Request) bool {
 	if factsOf(r.Context()).page {
 		return true
 	}
-	return r.Pattern == "/" && strings.Contains(r.Header.Get("Accept"), "text/html") &&
-		!strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/oauth/")
+	// Without a pattern it didn't get as far as the routes.
+	if r.Pattern != "/" && r.Pattern != "" || !strings.Contains(r.Header.Get("Accept"), "text/html") || strings.HasPrefix(r.URL.Path, "/v1/") {
+		return false
+	}
+	return !strings.HasPrefix(r.URL.Path, "/oauth/") || r.URL.Path == authorizePath || r.URL.Path == endSessionPath
 }
 
 // showError shows an error as a page. p is what a client of the API would see.
@@ -85,6 +88,8 @@ func keyOf(p problem) string {
 		return "not_found"
 	case http.StatusMethodNotAllowed:
 		return "method"
+	case http.StatusRequestURITooLong:
+		return "url_too_long"
 	case http.StatusTooManyRequests:
 		return "too_many"
 	case http.StatusServiceUnavailable:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"yizheng.internal/oidc/identity"
@@ -74,8 +73,8 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("issuer: %w", err)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil:
 		return nil, fmt.Errorf("issuer %q is not an absolute http or https URL", c.Issuer)
-	case strings.ContainsAny(c.Issuer, "?#") || strings.HasSuffix(c.Issuer, "/"):
-		return nil, fmt.Errorf("issuer %q has a query, a fragment or a slash at the end", c.Issuer)
+	case c.Issuer != u.Scheme+"://"+u.Host: // forms and cookies are held to that origin
+		return nil, fmt.Errorf("issuer %q has a path, a query or a fragment", c.Issuer)
 	}
 	if c.TokenTTL == 0 {
 		c.TokenTTL = MaxTokenTTL

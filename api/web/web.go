@@ -132,8 +132,15 @@ func (p page) Other() Language {
 
 // Switch is the address that sets a preference and leads back here.
 func (p page) Switch(name, value string) string {
-	return PreferencesPath + "?" + url.Values{name: {value}, "to": {p.Here}}.Encode()
+	to := p.Here
+	if len(to) > maxHere {
+		to = "/" // encoded once more it would be longer than addresses may be
+	}
+	return PreferencesPath + "?" + url.Values{name: {value}, "to": {to}}.Encode()
 }
+
+// maxHere is how long the address of a page is that is led back to.
+const maxHere = 7 << 10
 
 // PreferencesPath is where language and text size are set: in the query, language
 // or text with the value, and to with where to go on.

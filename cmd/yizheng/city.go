@@ -63,7 +63,8 @@ func (c *city) name(urls []string) error {
 		if i < len(urls) {
 			url = urls[i]
 		}
-		if err := checkPublicURL(url); err != nil {
+		url, err := canonicalURL(url)
+		if err != nil {
 			return fmt.Errorf("--department-url: %w", err)
 		}
 		c.urls = append(c.urls, url)

@@ -84,13 +84,14 @@ func (e *examination) configuration() {
 	if names := unknownVariables(os.Environ()); len(names) > 0 {
 		e.warn(about, "correct their names, or remove them", "variables in the environment that no setting has: %s", strings.Join(names, ", "))
 	}
+	url, err := canonicalURL(e.PublicURL)
 	switch {
 	case e.PublicURL == "":
 		e.warn(about, "set --public-url before anyone relies on the service", "no public URL is set; the service will only run on loopback")
-	case checkPublicURL(e.PublicURL) != nil:
-		e.fail(about, "see yizheng serve --help", "%v", checkPublicURL(e.PublicURL))
+	case err != nil:
+		e.fail(about, "see yizheng serve --help", "%v", err)
 	default:
-		e.ok(about, "the public URL is %s", e.PublicURL)
+		e.ok(about, "the public URL is %s", url)
 	}
 	name, code, err := e.registry()
 	switch {

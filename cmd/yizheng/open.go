@@ -172,7 +172,11 @@ func (in *installation) joinStored(ctx context.Context) error {
 	if given == "" {
 		given = "http://" + defaultListen
 	}
-	err := in.join(ctx, given)
+	given, err := canonicalURL(given)
+	if err != nil {
+		return err
+	}
+	err = in.join(ctx, given)
 	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && in.settings.PublicURL == "" {
 		return in.join(ctx, stored.Stored)
 	}

@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,18 +149,48 @@ func tooWide(n netip.Prefix) bool {
 	return n.Bits() < 28
 }
 
-// checkPublicURL checks a public URL that was given: https, or http on
-// loopback, where nobody can listen in.
-func checkPublicURL(text string) error {
+// canonicalURL returns a public URL that was given in its one form, the origin as
+// browsers and the metadata write it: cookies, forms and issuers are compared byte
+// by byte. It is https, or http on loopback.
+func canonicalURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(text, "/"):
-		return usage("--public-url: must be an absolute URL without user, query, fragment, or slash at its end")
-	case u.Scheme == "https", u.Scheme == "http" && loopbackHost(u.Hostname()):
-		return nil
+	case err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return "", usage("--public-url: must be an absolute URL without user, query, or fragment")
+	case u.Path != "" && u.Path != "/":
+		return "", usage("--public-url: must have no path: the service has its host to itself, as cookies of the prefix __Host- need it")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())):
+		return "", usage("--public-url: must begin with https:// (http:// is for loopback alone): tokens and licenses travel there")
 	}
-	return usage("--public-url: must begin with https:// (http:// is for loopback alone): tokens and licenses travel there")
+	host := strings.ToLower(u.Hostname())
+	a, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && a.Zone() != "":
+		return "", usage("--public-url: must name no zone of this machine's networks")
+	case err == nil:
+		host = a.String()
+	case strings.ContainsFunc(host, func(c rune) bool { return c >= 0x80 }):
+		return "", usage("--public-url: write the host as DNS has it, with xn-- (Punycode): browsers do so in what they send")
+	case !hostName.MatchString(host):
+		return "", usage("--public-url: %.80q is no name of a host", host)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	switch port := u.Port(); {
+	case port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80":
+		return u.Scheme + "://" + host, nil
+	default:
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return "", usage("--public-url: has no port of 1 to 65535")
+		}
+		return u.Scheme + "://" + host + ":" + strconv.FormatUint(n, 10), nil
+	}
 }
+
+// hostName is a name of DNS, without a dot at its end.
+var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 func loopbackHost(host string) bool {
 	if strings.EqualFold(host, "localhost") {
@@ -172,16 +204,16 @@ func loopbackHost(host string) bool {
 // address, and does so at bound.
 func (s settings) publicURL(told string, bound net.Addr) (string, error) {
 	if s.PublicURL != "" {
-		return s.PublicURL, checkPublicURL(s.PublicURL)
+		return canonicalURL(s.PublicURL)
 	}
 	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil || !loopbackHost(host) {
 		return "", usage("--public-url is missing: the service listens on %s, which others may reach, so it must be told the https URL by which they do", bound)
 	}
 	if name, _, err := net.SplitHostPort(told); err == nil && strings.EqualFold(name, localhost) {
-		return "http://" + net.JoinHostPort(localhost, port), nil
+		return canonicalURL("http://" + net.JoinHostPort(localhost, port))
 	}
-	return "http://" + bound.String(), nil
+	return canonicalURL("http://" + bound.String())
 }
 
 // unknownVariables returns what the environment has under our prefix that no

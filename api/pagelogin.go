@@ -57,6 +57,9 @@ func (s *Server) logIn(v *visit) error {
 		return err
 	}
 	step, err := v.next()
+	if _, answered := errors.AsType[*oidc.GoneError](err); answered && form.Get("act") == "login" {
+		return v.logInTwice(form, err)
+	}
 	if err != nil || step.Kind != oidc.StepLogin { // logged in meanwhile, as in another tab
 		return v.onward(step, err)
 	}
@@ -79,10 +82,7 @@ func (s *Server) logIn(v *visit) error {
 		again.Problem = "incomplete"
 		return v.showLogin(step, http.StatusUnprocessableEntity, again)
 	}
-	account, err := s.c.Identity.CheckPassword(v.r.Context(), identity.Attempt{
-		Login: again.Username, Password: form.Get("password"), Device: v.cookie(deviceCookie), Address: v.browser.Address,
-		Binding: v.browser.ID.Reveal(), Language: string(v.lang), RequestID: v.browser.RequestID,
-	})
+	account, err := v.checkPassword(form)
 	if c, ok := errors.AsType[*identity.Challenge](err); ok {
 		return v.showConfirm(step, c.Handle, nil)
 	}
@@ -94,6 +94,39 @@ func (s *Server) logIn(v *visit) error {
 		return err
 	}
 	return v.loggedIn(step, account, false)
+}
+
+// checkPassword checks what the login's form says.
+func (v *visit) checkPassword(form url.Values) (identity.Account, error) {
+	return v.s.c.Identity.CheckPassword(v.r.Context(), identity.Attempt{
+		Login: strings.TrimSpace(form.Get("username")), Password: form.Get("password"), Device: v.cookie(deviceCookie), Address: v.browser.Address,
+		Binding: v.browser.ID.Reveal(), Language: string(v.lang), RequestID: v.browser.RequestID,
+	})
+}
+
+// logInTwice takes a login's form whose request was answered just now, most likely
+// by the same form: without scripts, nothing stops a second click. The password
+// counts once more, unless the first answer's cookie has arrived. Whatever is not
+// right gets what every answered request gets.
+func (v *visit) logInTwice(form url.Values, gone error) error {
+	p := v.s.c.Provider
+	if v.browser.Session == (oidc.Secret{}) {
+		if !v.checked(form, purposeLogin) || v.s.people.wait(v.browser.Address, time.Now()) > 0 {
+			return gone
+		}
+		account, err := v.checkPassword(form)
+		if err != nil {
+			return gone
+		}
+		cookie, _, err := p.LogIn(v.r.Context(), v.request, v.browser, account, oidc.FactorPassword)
+		if err != nil {
+			return v.onward(oidc.Step{}, err)
+		}
+		v.browser.Session = cookie
+		v.keepSession(cookie)
+	}
+	step, err := p.Again(v.r.Context(), v.request, v.browser)
+	return v.onward(step, err)
 }
 
 // formProblem says why a form was not taken.
@@ -157,6 +190,9 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 	v.keepSession(cookie)
 	v.noteDevice(account)
 	step, err = p.Next(ctx, v.request, v.browser)
+	if _, answered := errors.AsType[*oidc.GoneError](err); answered { // by the same form, sent twice at once
+		step, err = p.Again(ctx, v.request, v.browser)
+	}
 	if err != nil || step.Kind != oidc.StepSecondFactor {
 		return v.onward(step, err)
 	}

@@ -138,6 +138,41 @@ func (p *Provider) Next(ctx context.Context, handle Secret, b Browser) (Step, er
 	return p.next(ctx, a)
 }
 
+// Again answers a request once more that was answered less than a minute ago by
+// the login of this browser's session: its form was sent twice, and a browser
+// shows the answer to the second one. It gives another code for the same login,
+// and nothing else. ErrRequestGone.
+func (p *Provider) Again(ctx context.Context, handle Secret, b Browser) (Step, error) {
+	k, err := p.changeRequest(ctx, handle, b, nil)
+	if err != nil {
+		return Step{}, err
+	}
+	if k.Answered.IsZero() {
+		return p.Next(ctx, handle, b)
+	}
+	if time.Since(k.Answered) > answeredAgain || k.Form != "" || k.Session == "" {
+		return Step{}, p.gone(ctx, &k)
+	}
+	a, err := p.askKept(ctx, k, handle, b)
+	if err != nil {
+		return Step{}, err
+	}
+	if a.login == nil || a.login.ID != k.Session || a.login.ID != k.Login {
+		return Step{}, p.gone(ctx, &k)
+	}
+	kind, err := p.demand(ctx, a)
+	if err != nil {
+		return Step{}, err
+	}
+	switch {
+	case kind != StepDone:
+		return Step{}, p.gone(ctx, &k)
+	case k.Request.portal():
+		return p.finishPortal(a), nil
+	}
+	return p.grantCode(ctx, a)
+}
+
 // ask loads a kept request with all that decides what comes next.
 func (p *Provider) ask(ctx context.Context, handle Secret, b Browser) (*asking, error) {
 	k, err := p.loadRequest(ctx, handle, b)
@@ -286,12 +321,17 @@ func (p *Provider) present(ctx context.Context, a *asking, kind StepKind) (Step,
 // finish answers a request for which nothing more is needed.
 func (p *Provider) finish(ctx context.Context, a *asking) (Step, error) {
 	if a.Request.portal() {
-		return Step{Kind: StepDone, Request: a.Request.view(a.standing), Response: &Response{RedirectURI: a.Request.Path, Local: true}}, nil
+		return p.finishPortal(a), nil
 	}
 	if err := p.answer(ctx, a, "", a.login.ID); err != nil {
 		return Step{}, err
 	}
 	return p.grantCode(ctx, a)
+}
+
+// finishPortal leads to the page of ours that was asked for.
+func (p *Provider) finishPortal(a *asking) Step {
+	return Step{Kind: StepDone, Request: a.Request.view(a.standing), Response: &Response{RedirectURI: a.Request.Path, Local: true}}
 }
 
 // Cancel ends a request: the client gets access_denied.

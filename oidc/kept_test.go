@@ -280,3 +280,64 @@ func TestUnopenedRequest(t *testing.T) {
 		}
 	})
 }
+
+// The same form again is the same login for a minute, and no longer.
+func TestLoginFormSentTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		step := b.authorize(t, w.bureau)
+		login := func(a identity.Account) (Secret, string, error) {
+			cookie, s, err := w.LogIn(t.Context(), step.Handle, b.Browser, a, FactorPassword)
+			return cookie, s.ID, err
+		}
+		cookie, id, err := login(w.zhang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := len(w.results())
+		if again, same, err := login(w.zhang); err != nil || again != cookie || same != id || len(w.results()) != events {
+			t.Errorf("the same form: %v, session %t, %d events more, %v", again == cookie, same == id, len(w.results())-events, err)
+		}
+		if other, another, err := login(w.li); err != nil || other == cookie || another == id {
+			t.Errorf("another person's: %v", err)
+		}
+		time.Sleep(answeredAgain + time.Second)
+		later, another, err := login(w.zhang)
+		if err != nil || later == cookie || another == id {
+			t.Errorf("a minute later: %v, session %t, %v", later == cookie, another == id, err)
+		}
+
+		step = b.authorize(t, w.bureau)
+		with := *b
+		with.logIn(t, step.Handle, w.zhang)
+		again, _, err := login(w.zhang)
+		if err != nil || again != with.Session {
+			t.Errorf("after the answer: %v, %v", again == with.Session, err)
+		}
+		code(t, must(t)(w.Again(t.Context(), step.Handle, with.Browser)))
+		if _, _, err := login(w.li); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("after the answer, by another person: %v", err)
+		}
+		if _, err := w.Again(t.Context(), step.Handle, b.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("again without the session: %v", err)
+		}
+		time.Sleep(answeredAgain + time.Second)
+		if _, _, err := login(w.zhang); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("a minute after the answer: %v", err)
+		}
+		if _, err := w.Again(t.Context(), step.Handle, with.Browser); !errors.Is(err, ErrRequestGone) {
+			t.Errorf("again, a minute after the answer: %v", err)
+		}
+	})
+}
+
+func must(t testing.TB) func(Step, error) Step {
+	return func(s Step, err error) Step {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+}

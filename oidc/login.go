@@ -138,12 +138,15 @@ func (p *Provider) seen(ctx context.Context, l *login, now time.Time) error {
 // LogIn makes a session of somebody whose first factor was checked, and returns
 // its cookie; the browser's earlier session, if any, ends. If that was the same
 // person's, it goes on instead, under the new cookie and with this factor alone,
-// so that what other clients have of it lives on. The request goes on with Next.
-// ErrRequestGone, also if the account got another password since its own was
-// checked.
+// so that what other clients have of it lives on. The request goes on with Next. A
+// form that was sent twice within a minute, as by a double click, leads to one
+// session with one cookie, also if the first one was answered: then the request
+// goes on with Again. ErrRequestGone, also if the account got another password
+// since its own was checked.
 func (p *Provider) LogIn(ctx context.Context, handle Secret, b Browser, account identity.Account, f Factor) (cookie Secret, s Session, err error) {
-	if _, err := p.loadRequest(ctx, handle, b); err != nil {
-		return Secret{}, Session{}, err
+	k, gone := p.loadRequest(ctx, handle, b)
+	if _, answered := errors.AsType[*GoneError](gone); gone != nil && !answered {
+		return Secret{}, Session{}, gone
 	}
 	p.accounts.drop(account.ID) // it may have changed with this login
 	state, err := p.account(ctx, account.ID)
@@ -156,42 +159,83 @@ func (p *Provider) LogIn(ctx context.Context, handle Secret, b Browser, account 
 	if !state.password.Equal(account.Password.Set) { // the one that was checked is no more
 		return Secret{}, Session{}, ErrRequestGone
 	}
-	var l, before *login
-	for try := 1; ; try++ {
-		if before, err = p.findLogin(ctx, b); err != nil {
+	// The cookie follows from the request's secret, so that a form sent twice gets
+	// one cookie, in whatever order the answers arrive.
+	cookie = Secret{derive(k.Seed, "login", account.ID, b.Session.text, string(f))}
+	l, err := p.twice(ctx, cookie, account.ID)
+	switch {
+	case err != nil:
+		return Secret{}, Session{}, err
+	case gone != nil && (l == nil || l.ID != k.Session || time.Since(k.Answered) > answeredAgain):
+		return Secret{}, Session{}, gone
+	case l == nil:
+		if l, cookie, err = p.newLogin(ctx, b, account, state, cookie, f); err != nil {
 			return Secret{}, Session{}, err
+		}
+	}
+	if gone == nil {
+		if _, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Login, k.Account = l.ID, account.ID }); err != nil {
+			return Secret{}, Session{}, err
+		}
+	}
+	s, err = p.show(ctx, l)
+	return cookie, s, err
+}
+
+// twice returns the session that the same form made less than a minute ago, or nil.
+func (p *Provider) twice(ctx context.Context, cookie Secret, account string) (*login, error) {
+	l, err := p.findLogin(ctx, Browser{Session: cookie})
+	if err != nil || l == nil || l.body.Account != account || time.Since(l.body.AuthTime) > answeredAgain {
+		return nil, err
+	}
+	return l, nil
+}
+
+// newLogin begins a session, or has the browser's go on if it is the same
+// person's, and ends it if it isn't. Its cookie is the wanted one, if nobody had
+// that before.
+func (p *Provider) newLogin(ctx context.Context, b Browser, account identity.Account, state accountState, wanted Secret, f Factor) (*login, Secret, error) {
+	var l, before *login
+	cookie := wanted
+	for try := 1; ; try++ {
+		var err error
+		if before, err = p.findLogin(ctx, b); err != nil {
+			return nil, Secret{}, err
 		}
 		l = &login{account: state, body: sessionBody{Account: account.ID, Party: account.Party, Seed: NewHandle().text}}
 		if before != nil && before.body.Account == account.ID {
 			l.SessionRecord, l.body.Seed = before.SessionRecord, before.body.Seed
 			before = nil // it goes on
 		}
-		if cookie, err = p.begin(ctx, l, b, f); err == nil {
+		if err = p.begin(ctx, l, b, cookie, f); err == nil {
 			break
 		}
-		if !errors.Is(err, ErrConflict) || try == changeTries {
-			return Secret{}, Session{}, err
+		if taken := errors.Is(err, ErrExists); taken {
+			if same, err := p.twice(ctx, wanted, account.ID); err != nil || same != nil {
+				return same, wanted, err // the same form, sent twice at once
+			}
+			cookie = NewHandle() // of a session that is over
+		} else if !errors.Is(err, ErrConflict) {
+			return nil, Secret{}, err
+		}
+		if try == changeTries {
+			return nil, Secret{}, err
 		}
 	}
 	p.step("login.session")
 	if before != nil {
 		if err := p.endSession(ctx, before, Actor{before.body.Account, b.RequestID}, EndedByReplaced); err != nil {
-			return Secret{}, Session{}, err
+			return nil, Secret{}, err
 		}
 	}
-	_, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Login, k.Account = l.ID, account.ID })
-	if err != nil {
-		return Secret{}, Session{}, err
-	}
-	s, err = p.show(ctx, l)
-	return cookie, s, err
+	return l, cookie, nil
 }
 
 // begin stores a login that begins now, in a session that is new or has an ID
-// already, and returns its cookie: always another one, so that nobody can have
-// planted it (session fixation).
-func (p *Provider) begin(ctx context.Context, l *login, b Browser, f Factor) (Secret, error) {
-	now, cookie := time.Now().UTC(), NewHandle()
+// already, under a cookie: always another one, so that nobody can have planted it
+// (session fixation).
+func (p *Provider) begin(ctx context.Context, l *login, b Browser, cookie Secret, f Factor) error {
+	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.handleHash(), now, now.Add(p.c.SessionLife)
 	l.body.Factors, l.body.AuthTime = []Factor{f}, now
 	l.body.Address, l.body.UserAgent = b.Address.String(), clip(b.UserAgent, maxUserAgent)
@@ -200,25 +244,25 @@ func (p *Provider) begin(ctx context.Context, l *login, b Browser, f Factor) (Se
 		l.ID, l.Created, l.Revision = identity.NewID(), now, 1
 		var err error
 		if l.Party, err = p.c.Vault.Lookups(ctx, domainParty, l.body.Party); err != nil {
-			return Secret{}, err
+			return err
 		}
 	}
 	if err := p.seal(ctx, l); err != nil {
-		return Secret{}, err
+		return err
 	}
 	e := newEvent(Actor{l.body.Account, b.RequestID}, ActionSessionBegin, l.ID, ResultOK)
 	if fresh {
 		if err := p.c.Sessions.CreateSession(ctx, l.SessionRecord, e); err != nil {
-			return Secret{}, unavailable(fmt.Errorf("beginning a session: %w", err))
+			return unavailable(fmt.Errorf("beginning a session: %w", err))
 		}
-		return cookie, nil
+		return nil
 	}
 	if err := p.c.Sessions.UpdateSession(ctx, l.SessionRecord, e); err != nil {
-		return Secret{}, unavailable(fmt.Errorf("beginning session %s anew: %w", l.ID, err))
+		return unavailable(fmt.Errorf("beginning session %s anew: %w", l.ID, err))
 	}
 	l.Revision++
 	p.sessions.drop(l.ID)
-	return cookie, nil
+	return nil
 }
 
 // clip shortens a text to at most n bytes of UTF-8 without control characters.
@@ -294,7 +338,8 @@ func (p *Provider) PasswordChanged(ctx context.Context, b Browser, account ident
 		if l.body.Account != account.ID || !l.body.AuthTime.After(state.barred) {
 			return Secret{}, ErrNoSession
 		}
-		cookie, err := p.begin(ctx, l, b, FactorPassword)
+		cookie := NewHandle()
+		err = p.begin(ctx, l, b, cookie, FactorPassword)
 		if err == nil || !errors.Is(err, ErrConflict) || try == changeTries {
 			return cookie, err
 		}

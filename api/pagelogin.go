@@ -60,6 +60,9 @@ func (s *Server) logIn(v *visit) error {
 	if _, answered := errors.AsType[*oidc.GoneError](err); answered && form.Get("act") == "login" {
 		return v.logInTwice(form, err)
 	}
+	if err == nil && step.Kind == oidc.StepSecondFactor && form.Get("act") == "login" {
+		return v.afterLogin(step, *step.Session) // by the same form, a moment ago
+	}
 	if err != nil || step.Kind != oidc.StepLogin { // logged in meanwhile, as in another tab
 		return v.onward(step, err)
 	}
@@ -193,10 +196,19 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 	if _, answered := errors.AsType[*oidc.GoneError](err); answered { // by the same form, sent twice at once
 		step, err = p.Again(ctx, v.request, v.browser)
 	}
-	if err != nil || step.Kind != oidc.StepSecondFactor {
+	if err != nil {
 		return v.onward(step, err)
 	}
-	again, problem := v.sendCode(ctx, session)
+	return v.afterLogin(step, session)
+}
+
+// afterLogin leads on after the login's page: where a code is needed, one is sent
+// at once, unless that was done just now.
+func (v *visit) afterLogin(step oidc.Step, session oidc.Session) error {
+	if step.Kind != oidc.StepSecondFactor {
+		return v.onward(step, nil)
+	}
+	again, problem := v.sendCode(v.r.Context(), session)
 	if problem != nil {
 		return v.onward(step, nil) // the page has a button for trying once more, and says what is wrong then
 	}

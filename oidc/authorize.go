@@ -16,8 +16,9 @@ type asking struct {
 	standing
 	handle  Secret // zero while it is kept nowhere
 	browser Browser
-	login   *login // who is logged in; nil: nobody
-	grant   string // of the licenses that are asked for; empty: none yet
+	login   *login  // who is logged in; nil: nobody
+	agreed  []Scope // that they agreed to show the client before
+	grant   string  // of the licenses that are asked for; empty: none yet
 }
 
 func errNoLogins() *Error {
@@ -232,6 +233,11 @@ func (p *Provider) demand(ctx context.Context, a *asking) (StepKind, error) {
 	if refusal != nil {
 		return "", p.refusalOf(a, refusal)
 	}
+	if kind == StepDone {
+		if err := p.recall(ctx, a); err != nil {
+			return "", err
+		}
+	}
 	if kind == StepDone && a.needsConsent() {
 		kind = StepConsent
 	}
@@ -276,7 +282,7 @@ func (a *asking) demand(hinted bool) (StepKind, *Error) {
 	}
 	if fresh := a.Login == l.ID; !fresh {
 		switch {
-		case r.prompts(promptLogin) || r.tooOld(l.body.AuthTime, time.Now()) || !hinted:
+		case r.prompts(promptLogin) || a.tooOld(time.Now()) || !hinted:
 			return StepLogin, nil
 		case r.prompts(promptAccount) && a.Confirmed != l.ID:
 			return StepAccount, nil
@@ -284,18 +290,37 @@ func (a *asking) demand(hinted bool) (StepKind, *Error) {
 	} else if !hinted {
 		return "", &Error{Code: LoginRequired, Description: "somebody else logged in than whom id_token_hint names", Reason: "hint_mismatch"}
 	}
-	if l.assurance() >= r.Assurance {
+	need := a.need()
+	if l.assurance() >= need {
 		return StepDone, nil
 	}
 	switch {
-	case l.account.proofing < r.Assurance:
+	case l.account.proofing < need:
 		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
-	case r.Assurance > 2:
+	case need > 2:
 		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
 	case !l.account.phone:
 		return "", &Error{Code: UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: "no_second_factor"}
 	}
 	return StepSecondFactor, nil
+}
+
+// need is the assurance that the login must have: what is asked for, and not below
+// the client's floor.
+func (a *asking) need() int {
+	if a.Request.portal() {
+		return a.Request.Assurance
+	}
+	return max(a.Request.Assurance, a.client.Floor(a.participant.Class))
+}
+
+// tooOld reports whether the login is too old for max_age, or for the client's own.
+func (a *asking) tooOld(now time.Time) bool {
+	age := a.Request.MaxAge
+	if age == nil {
+		age = a.client.DefaultMaxAge
+	}
+	return age != nil && now.Sub(a.login.body.AuthTime) >= time.Duration(*age)*time.Second
 }
 
 // present returns a step with all that its page needs.

@@ -179,7 +179,7 @@ func (w *world) tokensOf(t testing.TB, b *browser) Tokens { return b.tokens(t, w
 func TestAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.shop = w.add(t, identity.Government, codes[1], func(s *ClientSpec) { s.RedirectURIs = []string{"https://shop.example/cb?tenant=1"} })
+		w.shop = w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.RedirectURIs = []string{"https://shop.example/cb?tenant=1"} })
 		b := w.browser()
 		b.session(t, w.zhang, 1)
 		if r := b.authorize(t, w.shop).Response; !strings.HasPrefix(r.RedirectURI, "https://shop.example/cb?tenant=1&code=") || r.Local {

@@ -78,7 +78,7 @@ func serve(b *testing.B) *served {
 	s := &served{browser: oidc.Browser{ID: oidc.NewBrowserID()}}
 	s.Provider, err = oidc.New(oidc.Config{
 		Issuer: "https://yizheng.example", Clients: store, Participants: store, Events: store, Keyrings: rings, Sessions: store, Families: store,
-		Spent: store, Settings: store, Ephemeral: kept, Identity: people, Vault: vault,
+		Consents: store, Spent: store, Settings: store, Ephemeral: kept, Identity: people, Vault: vault,
 	})
 	if err != nil {
 		b.Fatal(err)

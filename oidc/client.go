@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -68,6 +69,24 @@ type Client struct {
 	WithoutPKCE      bool              `json:"without_pkce,omitempty"` // a confidential legacy client; never for licenses
 	RequirePAR       bool              `json:"require_par,omitempty"`
 	ServiceItems     []string          `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
+	// MinAssurance is the assurance that its logins have at least, whatever it asks
+	// for; nil: see [Client.Floor]. DefaultMaxAge is the max_age of requests without
+	// one, in seconds (Dynamic Client Registration section 2); nil: none.
+	MinAssurance  *int   `json:"min_assurance,omitempty"`
+	DefaultMaxAge *int64 `json:"default_max_age,omitempty"`
+}
+
+// Floor returns the assurance below which nobody logs in at the client: what the
+// operator set, or else 2 for a department's client that asks who people are, so
+// that one that forgets acr_values doesn't take a password alone for a person.
+func (c Client) Floor(class identity.Class) int {
+	switch {
+	case c.MinAssurance != nil:
+		return *c.MinAssurance
+	case class == identity.Government && slices.Contains(c.Scopes, ScopeIdentity):
+		return codeAssurance
+	}
+	return 0
 }
 
 // Public reports whether the client has no secret (RFC 6749 section 2.1).

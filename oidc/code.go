@@ -45,7 +45,7 @@ func (p *Provider) grantCode(ctx context.Context, a *asking) (Step, error) {
 		Session: a.login.ID, Offline: offline, Ends: a.login.Expires, Expires: now.Add(codeLife),
 		About: about{
 			Account: a.login.body.Account, Party: a.login.body.Party, SID: a.login.sid(a.client.ID), AuthTime: a.login.body.AuthTime.Unix(),
-			Factors: a.login.body.Factors, Assurance: a.login.assurance(), Scopes: a.Request.Scopes, Grant: a.grant,
+			Factors: a.login.body.Factors, Assurance: a.login.assurance(), Scopes: a.scopes(), Grant: a.grant,
 		},
 	}
 	if offline {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,23 +31,39 @@ func (a *asking) uncertain() bool {
 	return a.client.Public() && !strings.HasPrefix(a.Request.RedirectURI, "https:")
 }
 
-// consents returns the scopes that the person must agree to: all that show who
-// they are, where the participant is no department, or it isn't certain who
-// asks, or the client wants it so.
+// consents returns the scopes that the person must agree to. Where the participant
+// is no department: all that show who they are, and openid, by which it knows them
+// again for good, unless they agreed to that before. Where it isn't certain who
+// asks, or the client wants it so: those that show who they are, each time.
 func (a *asking) consents() []Scope {
 	r := &a.Request
-	if r.portal() {
+	switch {
+	case r.portal():
 		return nil
+	case !a.Answered.IsZero():
+		return a.Consented // the form was sent twice: it showed what the first one did
 	}
 	asked := r.prompts(promptConsent)
-	all := asked || a.uncertain() || a.participant.Class != identity.Government
+	again := asked || a.uncertain()
+	foreign := a.participant.Class != identity.Government
 	var scopes []Scope
-	for _, s := range r.Scopes {
-		if s.identifies() && all || s == ScopeOffline && asked {
+	if foreign && (again || !slices.Contains(a.agreed, ScopeOpenID)) {
+		scopes = append(scopes, ScopeOpenID) // whatever is asked for: the token has the subject
+	}
+	for _, s := range a.scopes() {
+		if s.identifies() && (again || foreign && !slices.Contains(a.agreed, s)) || s == ScopeOffline && asked {
 			scopes = append(scopes, s)
 		}
 	}
 	return scopes
+}
+
+// scopes returns those of the request's scopes that the login is good for.
+func (a *asking) scopes() []Scope {
+	if a.login == nil {
+		return a.Request.Scopes
+	}
+	return shown(a.Request.Scopes, a.login.assurance())
 }
 
 // facts say to a [Resolver] who asks whom.
@@ -168,6 +185,10 @@ func (p *Provider) agree(ctx context.Context, a *asking, d Decision) (Step, erro
 		if err != nil {
 			return Step{}, err
 		}
+	}
+	// After the answer: what came of the same form before sees it as not yet agreed to.
+	if err := p.remember(ctx, a); err != nil {
+		return Step{}, err
 	}
 	return p.grantCode(ctx, a)
 }

@@ -32,6 +32,8 @@ const (
 	ActionSessionStepUp = "session.step_up"
 	ActionSessionEnd    = "session.end"    // the result is why, one of EndedBy…
 	ActionConsent       = "consent.decide" // the result is ok, or the reason of a refusal
+	ActionConsentKeep   = "consent.remember"
+	ActionConsentEnd    = "consent.end" // the object is the client
 	ActionCodeRedeem    = "code.redeem"
 	ActionCodeReuse     = "code.reuse"
 	ActionRefreshReuse  = "refresh.reuse"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yizheng.internal/oidc/identity"
@@ -122,7 +123,7 @@ func (p *Provider) checkAbout(ctx context.Context, session string, who *about) e
 	if a.disabled || a.party != who.Party || who.AuthTime <= a.barred.Unix() {
 		return overError("account_disabled")
 	}
-	if session != "" && who.AuthTime < a.password.Unix() {
+	if who.AuthTime < a.password.Unix() { // offline access too: whoever knew the old one may have it
 		return overError("session_ended")
 	}
 	return nil
@@ -240,22 +241,6 @@ func (p *Provider) endFamiliesOf(ctx context.Context, l *login, reason string) e
 // hasOffline reports whether a person has given a client offline access that
 // lives.
 func (p *Provider) hasOffline(ctx context.Context, client, party string) (bool, error) {
-	list, err := p.familiesOf(ctx, party)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range list {
-		if r.Client != client || r.Session != "" {
-			continue
-		}
-		// Whose it is and that it is offline stands in its sealed form too.
-		f, err := p.openFamily(ctx, r)
-		if err != nil {
-			return false, err
-		}
-		if f.body.About.Party == party {
-			return true, nil
-		}
-	}
-	return false, nil
+	list, err := p.offlineOf(ctx, party)
+	return slices.ContainsFunc(list, func(f *family) bool { return f.Client == client }), err
 }

@@ -39,6 +39,7 @@ func (p *Provider) issue(ctx context.Context, c Client, f *family, scopes []Scop
 	// The client may have been registered for less since.
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool { return !slices.Contains(c.Scopes, s) })
 	who := &f.body.About
+	scopes = shown(scopes, who.Assurance)
 	subject, err := p.subject(ctx, c, who.Party)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ type kept struct {
 	Answered time.Time `json:"answered,omitzero"`
 	Form     string    `json:"form,omitempty"`
 	Session  string    `json:"session,omitempty"`
+	// Consented is what that form asked agreement to.
+	Consented []Scope `json:"consented,omitempty"`
 }
 
 // pushed is a pushed authorization request that waits to be used.
@@ -210,10 +212,10 @@ func (p *Provider) answer(ctx context.Context, a *asking, form, session string) 
 	if a.handle == (Secret{}) {
 		return p.usePushed(ctx, a) // answered without having been kept
 	}
-	late := false
+	late, consented := false, a.consents()
 	k, err := p.changeRequest(ctx, a.handle, a.browser, func(k *kept) {
 		if late = !k.Answered.IsZero(); !late {
-			k.Answered, k.Form, k.Session = time.Now(), form, session
+			k.Answered, k.Form, k.Session, k.Consented = time.Now(), form, session, consented
 		}
 	})
 	if err == nil && late {

@@ -14,6 +14,7 @@ import (
 type logins struct {
 	sessions map[string]SessionRecord
 	families map[string]FamilyRecord
+	consents map[string]ConsentRecord
 	spent    map[[32]byte]spentRow
 	settings map[string]string
 	parties  map[string]identity.PartyRecord
@@ -29,7 +30,7 @@ type spentRow struct {
 
 func newLogins() logins {
 	return logins{
-		sessions: map[string]SessionRecord{}, families: map[string]FamilyRecord{}, spent: map[[32]byte]spentRow{},
+		sessions: map[string]SessionRecord{}, families: map[string]FamilyRecord{}, consents: map[string]ConsentRecord{}, spent: map[[32]byte]spentRow{},
 		settings: map[string]string{}, parties: map[string]identity.PartyRecord{}, accounts: map[string]identity.AccountRecord{},
 	}
 }
@@ -158,6 +159,40 @@ func (m *memory) ListFamilies(_ context.Context, party []signing.Lookup, at time
 		}
 	}
 	slices.SortFunc(list, func(a, b FamilyRecord) int { return b.Created.Compare(a.Created) })
+	return list[:min(limit, len(list))], m.fails
+}
+
+func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []string, es ...EventRecord) error {
+	defer m.lock()()
+	if _, ok := m.consents[c.ID]; ok {
+		return ErrExists
+	}
+	for _, id := range instead {
+		delete(m.consents, id)
+	}
+	m.consents[c.ID] = c
+	return m.write(es)
+}
+
+func (m *memory) DeleteConsents(_ context.Context, ids []string, es ...EventRecord) error {
+	defer m.lock()()
+	for _, id := range ids {
+		delete(m.consents, id)
+	}
+	return m.write(es)
+}
+
+func (m *memory) ListConsents(_ context.Context, party []signing.Lookup, at time.Time, limit int) ([]ConsentRecord, error) {
+	defer m.lock()()
+	m.queries++
+	var list []ConsentRecord
+	for _, c := range m.consents {
+		if leadsTo(c.Party, party) && c.Expires.After(at) {
+			c.Party = nil
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b ConsentRecord) int { return b.Created.Compare(a.Created) })
 	return list[:min(limit, len(list))], m.fails
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	// For people's logins; without Sessions there are none.
 	Sessions  Sessions
 	Families  Families
+	Consents  Consents
 	Spent     Spent
 	Settings  Settings
 	Ephemeral identity.Ephemeral
@@ -105,8 +106,8 @@ func (c *Config) checkLogins() error {
 	if c.Sessions == nil {
 		return nil
 	}
-	if c.Families == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
-		return errors.New("a provider with Sessions needs Families, Spent, Settings, Ephemeral, Identity and Vault")
+	if c.Families == nil || c.Consents == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
+		return errors.New("a provider with Sessions needs Families, Consents, Spent, Settings, Ephemeral, Identity and Vault")
 	}
 	c.SessionIdle = cmp.Or(c.SessionIdle, 30*time.Minute)
 	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)

@@ -107,7 +107,11 @@ func (p *Provider) refresh(ctx context.Context, c Client, q RefreshRequest) (Tok
 	if id == "" {
 		return Tokens{}, errRefresh("refresh_malformed")
 	}
-	f, err := p.rotate(ctx, c, id, number, q)
+	s, err := p.standingOf(ctx, c.ID, standingFresh)
+	if err != nil {
+		return Tokens{}, err
+	}
+	f, err := p.rotate(ctx, c, id, number, q, s.client.Floor(s.participant.Class))
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -124,7 +128,7 @@ func (p *Provider) refresh(ctx context.Context, c Client, q RefreshRequest) (Tok
 
 // rotate makes the family's next refresh token the newest, and returns the
 // family as it is then.
-func (p *Provider) rotate(ctx context.Context, c Client, id string, number int64, q RefreshRequest) (*family, error) {
+func (p *Provider) rotate(ctx context.Context, c Client, id string, number int64, q RefreshRequest, floor int) (*family, error) {
 	for try := 1; ; try++ {
 		f, err := p.readFamily(ctx, id)
 		if errors.Is(err, ErrNotFound) {
@@ -141,6 +145,9 @@ func (p *Provider) rotate(ctx context.Context, c Client, id string, number int64
 		}
 		if err := p.checkRefresh(ctx, c, f); err != nil {
 			return nil, err
+		}
+		if f.body.About.Assurance < floor { // it was set higher since the login
+			return nil, errRefresh("refresh_assurance")
 		}
 		now := time.Now()
 		again := number == f.Number-1 && now.Sub(f.Rotated) <= refreshGrace

@@ -29,6 +29,8 @@ type ClientSpec struct {
 	WithoutPKCE      bool              // refused for public clients and with ServiceItems
 	RequirePAR       bool
 	ServiceItems     []string // at most 100; of confidential clients with authorization_code alone
+	MinAssurance     *int     // 0 to 3; nil: the default, see [Client.Floor]
+	DefaultMaxAge    *int64   // seconds, 0 to a year; nil: none
 }
 
 // RegistrationError says why a client can't be registered or changed so. Reason
@@ -39,7 +41,8 @@ type ClientSpec struct {
 // auth_methods_combined, public_client, public_fixed, redirect_uri_missing,
 // redirect_uri_invalid, redirect_uri_unused, logout_uri_invalid,
 // home_uri_invalid, subject_type_unknown, id_token_alg_unknown, pkce_required,
-// service_item_invalid, service_items_refused, overlap_invalid. No value is echoed.
+// service_item_invalid, service_items_refused, assurance_invalid, max_age_invalid,
+// overlap_invalid. No value is echoed.
 type RegistrationError struct {
 	Reason string
 	Detail string // one sentence: what is wrong and what to do
@@ -72,6 +75,7 @@ func (s ClientSpec) checked() (Client, error) {
 		RedirectURIs: slices.Clone(s.RedirectURIs), LogoutURIs: slices.Clone(s.LogoutURIs), HomeURI: s.HomeURI,
 		Subject: s.Subject, IDTokenAlgorithm: s.IDTokenAlgorithm,
 		WithoutPKCE: s.WithoutPKCE, RequirePAR: s.RequirePAR, ServiceItems: slices.Clone(s.ServiceItems),
+		MinAssurance: s.MinAssurance, DefaultMaxAge: s.DefaultMaxAge,
 	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []GrantType{GrantClientCredentials}
@@ -125,6 +129,9 @@ func checkMethods(c Client) *RegistrationError {
 	return nil
 }
 
+// maxAssurance is the highest assurance there is.
+const maxAssurance = 3
+
 const (
 	maxURIs  = 20 // of a client, of each kind
 	maxItems = 100
@@ -171,6 +178,10 @@ func checkLogins(c Client) *RegistrationError {
 		return &RegistrationError{"subject_type_unknown", "the subject types are pairwise and public"}
 	case c.IDTokenAlgorithm != "" && c.IDTokenAlgorithm != algRS256 && c.IDTokenAlgorithm != signing.ES256:
 		return &RegistrationError{"id_token_alg_unknown", "ID tokens are signed with RS256 or ES256"}
+	case c.MinAssurance != nil && (*c.MinAssurance < 0 || *c.MinAssurance > maxAssurance || !c.Has(GrantCode)):
+		return &RegistrationError{"assurance_invalid", "the least assurance is 0 to 3, of a client with authorization_code"}
+	case c.DefaultMaxAge != nil && (*c.DefaultMaxAge < 0 || *c.DefaultMaxAge > 366*24*3600 || !c.Has(GrantCode)):
+		return &RegistrationError{"max_age_invalid", "the default max_age is 0 seconds to a year, of a client with authorization_code"}
 	case c.WithoutPKCE && c.Public():
 		return &RegistrationError{"pkce_required", "a client without a secret always uses PKCE (RFC 7636)"}
 	}

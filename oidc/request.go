@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -442,11 +441,6 @@ func (p *Provider) refusal(r *request, c Client, e *Error) *RequestError {
 func (r *request) view(s standing) RequestView {
 	return RequestView{
 		Portal: r.portal(), Client: s.client, Participant: s.participant, Scopes: r.Scopes, LoginHint: r.LoginHint,
-		UILocales: r.UILocales, Licenses: r.Detail != nil, Assurance: r.Assurance, RedirectURI: r.RedirectURI,
+		UILocales: r.UILocales, Licenses: r.Detail != nil, Assurance: max(r.Assurance, s.client.Floor(s.participant.Class)), RedirectURI: r.RedirectURI,
 	}
-}
-
-// tooOld reports whether a login at a time is too old for max_age.
-func (r *request) tooOld(authTime, now time.Time) bool {
-	return r.MaxAge != nil && now.Sub(authTime) >= time.Duration(*r.MaxAge)*time.Second
 }

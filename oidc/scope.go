@@ -50,6 +50,14 @@ func (s Scope) identifies() bool {
 	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity
 }
 
+// shown returns those of the scopes that a login of an assurance shows anything
+// by. What is withheld isn't granted either, so that a client can see it.
+func shown(scopes []Scope, assurance int) []Scope {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool {
+		return assurance < codeAssurance && (s == ScopeIdentity || s == ScopePhone)
+	})
+}
+
 // administers reports whether the scope is one of administration. None of
 // these combines with issuing: who decides what a license is must not be able
 // to make one too.

@@ -365,8 +365,7 @@ func TestLogoutRefuses(t *testing.T) {
 	})
 }
 
-// Another password ends what was begun with the old one, but for offline access,
-// which the holder ends in the portal.
+// Another password ends what was begun with the old one, offline access too.
 func TestPasswordEndsSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -390,8 +389,11 @@ func TestPasswordEndsSessions(t *testing.T) {
 		if _, reason := codeOf(t, err); reason != "refresh_session_ended" {
 			t.Errorf("its refresh token lives: %v", err)
 		}
-		if _, err = w.Refresh(t.Context(), w.shop, RefreshRequest{Token: offline.Refresh.Reveal()}); err != nil {
-			t.Errorf("offline access ended: %v", err)
+		if _, err = w.Refresh(t.Context(), w.shop, RefreshRequest{Token: offline.Refresh.Reveal()}); err == nil {
+			t.Error("offline access lives")
+		}
+		if _, err := w.CheckAccessToken(t.Context(), offline.Access.Reveal()); err == nil {
+			t.Error("the access token of offline access lives")
 		}
 		if b.live(t) {
 			t.Error("the session lives")

@@ -120,7 +120,7 @@ func (w *world) node(t testing.TB, level int) (*Provider, *identity.Service) {
 	}
 	p, err := New(Config{
 		Issuer: issuer, Clients: w.memory, Participants: w.memory, Events: w.memory, Keyrings: rings,
-		Sessions: w.memory, Families: w.memory, Spent: w.memory, Settings: w.memory, Ephemeral: w.kept,
+		Sessions: w.memory, Families: w.memory, Consents: w.memory, Spent: w.memory, Settings: w.memory, Ephemeral: w.kept,
 		Identity: people, Vault: vault, Resolver: w.resolver, Step: w.passed,
 	})
 	if err != nil {
@@ -154,7 +154,7 @@ func (w *world) add(t testing.TB, class identity.Class, code string, change func
 		Name: "样例系统", Participant: n.ID, Scopes: []Scope{ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline},
 		GrantTypes: []GrantType{GrantCode, GrantRefresh}, RedirectURIs: []string{"https://bureau.example/cb"},
 		LogoutURIs: []string{"https://bureau.example/bye"}, HomeURI: "https://bureau.example/",
-		ServiceItems: []string{"residence-permit"}, IDTokenAlgorithm: signing.ES256,
+		ServiceItems: []string{"residence-permit"}, IDTokenAlgorithm: signing.ES256, MinAssurance: new(int),
 	}
 	change(&s)
 	c, _, err := w.Provider.CreateClient(t.Context(), operator, s)

@@ -45,6 +45,7 @@ type Provider interface {
 	oidc.Events
 	oidc.Sessions
 	oidc.Families
+	oidc.Consents
 	oidc.Spent
 	oidc.Settings
 	identity.Participants

@@ -7,6 +7,7 @@ import (
 	"text/template"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -27,9 +28,11 @@ type clientConfig struct {
 	IDTokenAlgorithm signing.Algorithm `json:"id_token_signed_response_alg,omitempty"`
 	RequirePAR       bool              `json:"require_pushed_authorization_requests,omitempty"`
 	ServiceItems     []string          `json:"service_items,omitempty"`
+	MinAssurance     int               `json:"min_assurance,omitempty"` // of its logins; below it there are none
+	DefaultMaxAge    *int64            `json:"default_max_age,omitempty"`
 }
 
-func (in *installation) clientConfig(c oidc.Client, secret oidc.Secret) clientConfig {
+func (in *installation) clientConfig(owner identity.Participant, c oidc.Client, secret oidc.Secret) clientConfig {
 	f := clientConfig{
 		Issuer: in.url, Discovery: in.url + "/.well-known/openid-configuration", TokenEndpoint: in.url + "/oauth/token",
 		ClientID: c.ID, ClientSecret: secret.Reveal(), AuthMethod: c.AuthMethods[0], GrantTypes: c.GrantTypes, Scopes: c.Scopes,
@@ -39,6 +42,7 @@ func (in *installation) clientConfig(c oidc.Client, secret oidc.Secret) clientCo
 		f.Discovery = in.url + "/.well-known/oauth-authorization-server"
 		return f
 	}
+	f.MinAssurance, f.DefaultMaxAge = c.Floor(owner.Class), c.DefaultMaxAge
 	if f.IDTokenAlgorithm = c.IDTokenAlgorithm; f.IDTokenAlgorithm == "" {
 		f.IDTokenAlgorithm = "RS256" // OpenID Connect Core section 2
 	}

@@ -36,7 +36,7 @@ func (in *installation) logins(c *oidc.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	c.Sessions, c.Families, c.Spent, c.Settings = stores, stores, stores, stores
+	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
 	c.Ephemeral, c.Identity, c.Vault, c.Resolver = in.kept, in.people, in.keys.Vault(), api.NewResolver(in.registry)
 	return nil
 }

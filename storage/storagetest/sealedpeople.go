@@ -62,7 +62,7 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	ctx := t.Context()
 	p, err := oidc.New(oidc.Config{
 		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Provider, Keyrings: in.Keyrings(),
-		Sessions: db.Provider, Families: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
+		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
 	})
 	must(t, "logging in", err)
 	n, err := p.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})

@@ -63,6 +63,7 @@ type ProviderStores interface {
 	oidc.Events
 	oidc.Sessions
 	oidc.Families
+	oidc.Consents
 	oidc.Spent
 	oidc.Settings
 	identity.Participants

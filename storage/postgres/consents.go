@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// deleteConsents deletes consents, with what leads to them.
+const deleteConsents = `DELETE FROM consents WHERE id = ANY ($1::text[])`
+
+// CreateConsent implements [oidc.Consents].
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+	sums, serials := columns(c.Party)
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO consents (id, client, created, expires, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
+			c.ID, c.Client, c.Created, c.Expires, c.Body).Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO consent_parties (sum, serial, created, consent)
+			SELECT DISTINCT k.sum, k.serial, $1::timestamptz, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
+			c.Created, c.ID, sums, serials)
+		b.Queue(deleteConsents, instead)
+		queueProviderEvents(b, es)
+	})
+	if err != nil {
+		return fmt.Errorf("creating consent %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// DeleteConsents implements [oidc.Consents].
+func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
+	err := s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(deleteConsents, ids)
+		queueProviderEvents(b, es)
+	})
+	if err != nil {
+		return fmt.Errorf("deleting consents: %w", err)
+	}
+	return nil
+}
+
+func scanConsent(row pgx.CollectableRow) (c oidc.ConsentRecord, err error) {
+	err = row.Scan(&c.ID, &c.Client, &c.Created, &c.Expires, &c.Body)
+	return c, err
+}
+
+// consentsOf seeks each consent by its id; see sessionsOf.
+const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body FROM consent_parties k
+	CROSS JOIN LATERAL (SELECT * FROM consents WHERE id = k.consent OFFSET 0) c
+	WHERE k.serial = $1 AND k.sum = $2 AND c.expires > $3
+	ORDER BY k.created DESC, k.consent DESC LIMIT $4`
+
+// ListConsents implements [oidc.Consents], with a query for each key.
+func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.ConsentRecord, error) {
+	all, err := ofParty(ctx, s.db, scanConsent, consentsOf, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing consents: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.ConsentRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.ConsentRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}

@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// CreateConsent implements [oidc.Consents].
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+	err := s.db.writer.do(ctx, func(conn *conn) error {
+		_, err := conn.exec(`INSERT INTO consents (id, client, created, expires, body) VALUES (?, ?, ?, ?, ?)`,
+			c.ID, c.Client, c.Created, c.Expires, c.Body)
+		if err != nil {
+			return taken(err, oidc.ErrExists)
+		}
+		for _, key := range c.Party {
+			_, err := conn.exec(`
+				INSERT INTO consent_parties (serial, sum, created, consent) VALUES (?, ?, ?, ?)
+				ON CONFLICT (serial, sum, created, consent) DO NOTHING`, key.Serial, key.Sum[:], c.Created, c.ID)
+			if err != nil {
+				return err
+			}
+		}
+		if err := deleteConsents(conn, instead); err != nil {
+			return err
+		}
+		return appendProviderEvents(conn, es)
+	})
+	if err != nil {
+		return fmt.Errorf("creating consent %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// DeleteConsents implements [oidc.Consents].
+func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
+	err := s.db.writer.do(ctx, func(conn *conn) error {
+		if err := deleteConsents(conn, ids); err != nil {
+			return err
+		}
+		return appendProviderEvents(conn, es)
+	})
+	if err != nil {
+		return fmt.Errorf("deleting consents: %w", err)
+	}
+	return nil
+}
+
+func deleteConsents(conn *conn, ids []string) error {
+	for _, id := range ids {
+		if _, err := conn.exec(`DELETE FROM consents WHERE id = ?`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const consentsOf = `
+	SELECT c.id, c.client, c.created, c.expires, c.body FROM consent_parties k CROSS JOIN consents c ON c.id = k.consent
+	WHERE k.serial = ? AND k.sum = ? AND c.expires > ?
+	ORDER BY k.created DESC, k.consent DESC LIMIT ?`
+
+// ListConsents implements [oidc.Consents], with a query for each key.
+func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.ConsentRecord, error) {
+	all, err := ofParty(ctx, s.db, consentsOf, func(r *row) oidc.ConsentRecord {
+		return oidc.ConsentRecord{ID: r.text(), Client: r.text(), Created: r.time(), Expires: r.time(), Body: r.bytes()}
+	}, party, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing consents: %w", err)
+	}
+	slices.SortFunc(all, func(a, b oidc.ConsentRecord) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
+	})
+	all = slices.CompactFunc(all, func(a, b oidc.ConsentRecord) bool { return a.ID == b.ID })
+	return all[:min(len(all), max(limit, 0))], nil
+}

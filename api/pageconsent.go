@@ -42,9 +42,7 @@ func (v *visit) showConsent(step oidc.Step, status int, problem string) error {
 func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, error) {
 	view := web.Consent{Asker: *requestAsker(step.Request), ID: step.Consent.Form}
 	for _, scope := range step.Consent.Scopes {
-		if scope != oidc.ScopeOpenID {
-			view.Scopes = append(view.Scopes, string(scope))
-		}
+		view.Scopes = append(view.Scopes, string(scope))
 	}
 	if step.Consent.Detail == nil {
 		return view, nil

@@ -25,6 +25,7 @@ const (
 	purposeLogout   = "logout"
 	purposeGrants   = "grants"
 	purposeSession  = "sessions"
+	purposeService  = "services"
 	purposeSetup    = "setup"
 	purposeVerify   = "verify"
 	purposePassword = "password"

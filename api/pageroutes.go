@@ -30,6 +30,8 @@ func (s *Server) pageRoutes() {
 	s.mux.Handle("POST /grants", s.private(seesLicenses, "grants", s.withdraw))
 	s.mux.Handle("GET /sessions", s.private(seesSessions, "sessions", s.sessionsPage))
 	s.mux.Handle("POST /sessions", s.private(seesSessions, "sessions", s.endSession))
+	s.mux.Handle("GET "+servicesPath, s.private(seesSessions, "sessions", s.servicesPage))
+	s.mux.Handle("POST "+servicesPath, s.private(seesSessions, "sessions", s.endService))
 	s.mux.Handle("GET "+passwordPath, s.private(changesPassword, "sessions", s.passwordPage))
 	s.mux.Handle("POST "+passwordPath, s.private(changesPassword, "sessions", s.changePassword))
 	s.mux.Handle("GET /.well-known/change-password", s.login(func(v *visit) error { return v.redirect(passwordPath) }))

@@ -284,6 +284,22 @@ type Session struct {
 	Seen    time.Time
 }
 
+// Services shows which services may do what with somebody's login.
+type Services struct {
+	Form
+	Services []Service
+}
+
+// Service is one of them.
+type Service struct {
+	ID          string
+	Name        string // empty: it is no more
+	Participant string
+	Scopes      []string
+	Since       time.Time
+	Offline     time.Time // until when it may go on while the person is away; zero: it may not
+}
+
 // Logout asks whether to log out.
 type Logout struct {
 	Form
@@ -378,6 +394,7 @@ func (License) template() string  { return "license" }
 func (Records) template() string  { return "records" }
 func (Grants) template() string   { return "grants" }
 func (Sessions) template() string { return "sessions" }
+func (Services) template() string { return "services" }
 func (Logout) template() string   { return "logout" }
 func (Goodbye) template() string  { return "goodbye" }
 func (Setup) template() string    { return "setup" }

@@ -115,7 +115,7 @@ func (v *visit) checkPassword(form url.Values) (identity.Account, error) {
 func (v *visit) logInTwice(form url.Values, gone error) error {
 	p := v.s.c.Provider
 	if v.browser.Session == (oidc.Secret{}) {
-		if !v.checked(form, purposeLogin) || v.s.people.wait(v.browser.Address, time.Now()) > 0 {
+		if !v.checked(form, purposeLogin) || v.s.people.wait(v.browser.Address, 1, time.Now()) > 0 {
 			return gone
 		}
 		account, err := v.checkPassword(form)

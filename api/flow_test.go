@@ -47,7 +47,7 @@ func TestLoginFlow(t *testing.T) {
 	}
 	for _, method := range []string{"GET", "POST"} {
 		a := s.call(t, &clientOfTest{token: tokens.AccessToken}, method, userInfoPath, nil).want(t, 200, "")
-		if a.member("sub") != id["sub"] || a.member("name") != sampleName || a.member("user_type") != "person" || a.Header.Get("Cache-Control") != "no-store" {
+		if a.member("sub") != id["sub"] || a.member("name") != sampleName || a.member("user_type") != "" || a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("userinfo by %s: %s", method, a.body)
 		}
 		if strings.Contains(a.body, sampleCitizen) || strings.Contains(a.body, "phone_number") { // of one factor

@@ -18,7 +18,10 @@ const (
 // Logout 1.0 section 2), by GET and POST. Nothing ends before the person says so.
 // Who wants to log out is asked, however wrong the request is otherwise.
 func (s *Server) logoutRequest(v *visit) error {
-	params, refused := v.logoutParameters()
+	params, refused, err := v.logoutParameters()
+	if err != nil {
+		return err
+	}
 	v.client = params["client_id"]
 	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
 	if err != nil {
@@ -38,29 +41,26 @@ func (s *Server) logoutRequest(v *visit) error {
 	return v.askLogout(view, params, http.StatusOK)
 }
 
-// logoutParameters reads a logout request; what can't be read counts as not there.
-func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError) {
+// logoutParameters reads a logout request. Parameters that aren't good count as
+// not there; a body that can't be read is an error.
+func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError, error) {
 	form, err := parseForm(v.r.URL.RawQuery)
 	if v.r.Method == http.MethodPost {
 		if v.r.URL.RawQuery != "" { // or else a parameter could stand in both
-			err = errInput()
-		} else {
-			form, err = readPosted(v.w, v.r, maxForm)
+			return nil, nil, errInput()
+		}
+		if form, err = readPosted(v.w, v.r, maxForm); err != nil {
+			return nil, nil, err
 		}
 	}
-	var params oidc.Parameters
-	if err == nil {
-		params, err = requestParameters(form)
+	if err != nil {
+		return oidc.Parameters{}, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "the query is not a form in UTF-8"}}, nil
 	}
-	if err == nil {
-		return params, nil
-	}
+	params, err := requestParameters(form)
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
-		return oidc.Parameters{}, e
+		return oidc.Parameters{}, e, nil
 	}
-	return oidc.Parameters{}, &oidc.RequestError{Refusal: &oidc.Error{
-		Code: oidc.InvalidRequest, Description: "the parameters are not a form in UTF-8 of at most 64 KiB, in the query of a GET or the body of a POST",
-	}}
+	return params, nil, err
 }
 
 func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int) error {

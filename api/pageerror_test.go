@@ -171,7 +171,7 @@ func TestCodesInWords(t *testing.T) {
 		"password.problem.*": {"wrong_password", "too_many_tries", "password_same", "password_short", "password_long", "password_characters", "password_common",
 			"password_personal", "incomplete", "stale", "rate_limited", "busy", "other"},
 		"verify.problem.*": {"rate_limited", "verification_limited", "identifier_form", "identifier_check_digit", "verification_code_form", "not_found", "empty", "too_large", "stale", "busy"}, "consent.problem.*": {"changed", "stale", "choose"},
-		"notice.*": {"withdrawn", "session_ended", "password_set", "password_changed"},
+		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
 	}
 	for family, codes := range families {
 		for _, code := range codes {

@@ -46,7 +46,7 @@ func (s *service) addPeople(t testing.TB, c *oidc.Config) {
 		Parties: stores, Accounts: stores, Ephemeral: c.Ephemeral, Vault: s.keys.Vault(), Sender: s.phone, Record: oidc.Recorder(stores), Log: c.Log,
 	})
 	mustOf(t)(err)
-	c.Sessions, c.Families, c.Spent, c.Settings = stores, stores, stores, stores
+	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
 	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), NewResolver(s.registry)
 }
 

@@ -300,7 +300,8 @@ type relyingParty struct {
 func (s *stage) relyingParty(t testing.TB, participant, redirect string, change func(*oidc.ClientSpec)) *relyingParty {
 	t.Helper()
 	spec := oidc.ClientSpec{
-		Name: "样例业务系统", Participant: participant, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
+		MinAssurance: new(int),
+		Name:         "样例业务系统", Participant: participant, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
 		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
 		RedirectURIs: []string{redirect}, HomeURI: strings.TrimSuffix(redirect, "callback"), LogoutURIs: []string{redirect + "/bye"}, IDTokenAlgorithm: signing.ES256, ServiceItems: []string{sampleItem},
 	}

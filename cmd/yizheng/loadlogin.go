@@ -44,7 +44,7 @@ func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
 		return errors.New("no participant is there to own the client for load")
 	}
 	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
-		Name: "样例负载", Participant: owners[0].ID, Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
+		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
 		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
 	})
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 	"yizheng.internal/storage/storagetest"
 )
 
-<<<<<<< HEAD
 func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, open) }
 func TestTypes(t *testing.T)           { t.Parallel(); storagetest.Types(t, open) }
 func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, open) }
@@ -33,31 +32,10 @@ func TestParticipants(t *testing.T)    { t.Parallel(); storagetest.Participants(
 func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, open) }
 func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, open) }
 func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, open) }
+func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, open) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
-=======
-func TestLicenses(t *testing.T)       { t.Parallel(); storagetest.Licenses(t, open) }
-func TestTypes(t *testing.T)          { t.Parallel(); storagetest.Types(t, open) }
-func TestStatusLists(t *testing.T)    { t.Parallel(); storagetest.StatusLists(t, open) }
-func TestEvents(t *testing.T)         { t.Parallel(); storagetest.Events(t, open) }
-func TestLookups(t *testing.T)        { t.Parallel(); storagetest.Lookups(t, open) }
-func TestSettings(t *testing.T)       { t.Parallel(); storagetest.Settings(t, open) }
-func TestItems(t *testing.T)          { t.Parallel(); storagetest.Items(t, open) }
-func TestGrants(t *testing.T)         { t.Parallel(); storagetest.Grants(t, open) }
-func TestUses(t *testing.T)           { t.Parallel(); storagetest.Uses(t, open) }
-func TestPartyKeys(t *testing.T)      { t.Parallel(); storagetest.PartyKeys(t, open) }
-func TestKeys(t *testing.T)           { t.Parallel(); storagetest.Keys(t, open) }
-func TestClients(t *testing.T)        { t.Parallel(); storagetest.Clients(t, open) }
-func TestParticipants(t *testing.T)   { t.Parallel(); storagetest.Participants(t, open) }
-func TestSessions(t *testing.T)       { t.Parallel(); storagetest.Sessions(t, open) }
-func TestFamilies(t *testing.T)       { t.Parallel(); storagetest.Families(t, open) }
-func TestSpent(t *testing.T)          { t.Parallel(); storagetest.Spent(t, open) }
-func TestConsents(t *testing.T)       { t.Parallel(); storagetest.Consents(t, open) }
-func TestParties(t *testing.T)        { t.Parallel(); storagetest.Parties(t, open) }
-func TestAccounts(t *testing.T)       { t.Parallel(); storagetest.Accounts(t, open) }
-func TestProviderEvents(t *testing.T) { t.Parallel(); storagetest.ProviderEvents(t, open) }
->>>>>>> 92d7e24 (oidc, storage: assurance floors, remembered consents, offline access that ends)
 
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})

@@ -7,7 +7,6 @@ import (
 	"yizheng.internal/storage/storagetest"
 )
 
-<<<<<<< HEAD
 func TestLicenses(t *testing.T)        { storagetest.Licenses(t, stores) }
 func TestTypes(t *testing.T)           { storagetest.Types(t, stores) }
 func TestStatusLists(t *testing.T)     { storagetest.StatusLists(t, stores) }
@@ -25,31 +24,10 @@ func TestParticipants(t *testing.T)    { storagetest.Participants(t, stores) }
 func TestSessions(t *testing.T)        { storagetest.Sessions(t, stores) }
 func TestFamilies(t *testing.T)        { storagetest.Families(t, stores) }
 func TestSpent(t *testing.T)           { storagetest.Spent(t, stores) }
+func TestConsents(t *testing.T)        { storagetest.Consents(t, stores) }
 func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
-=======
-func TestLicenses(t *testing.T)       { storagetest.Licenses(t, stores) }
-func TestTypes(t *testing.T)          { storagetest.Types(t, stores) }
-func TestStatusLists(t *testing.T)    { storagetest.StatusLists(t, stores) }
-func TestEvents(t *testing.T)         { storagetest.Events(t, stores) }
-func TestLookups(t *testing.T)        { storagetest.Lookups(t, stores) }
-func TestSettings(t *testing.T)       { storagetest.Settings(t, stores) }
-func TestItems(t *testing.T)          { storagetest.Items(t, stores) }
-func TestGrants(t *testing.T)         { storagetest.Grants(t, stores) }
-func TestUses(t *testing.T)           { storagetest.Uses(t, stores) }
-func TestPartyKeys(t *testing.T)      { storagetest.PartyKeys(t, stores) }
-func TestKeys(t *testing.T)           { storagetest.Keys(t, stores) }
-func TestClients(t *testing.T)        { storagetest.Clients(t, stores) }
-func TestParticipants(t *testing.T)   { storagetest.Participants(t, stores) }
-func TestSessions(t *testing.T)       { storagetest.Sessions(t, stores) }
-func TestFamilies(t *testing.T)       { storagetest.Families(t, stores) }
-func TestSpent(t *testing.T)          { storagetest.Spent(t, stores) }
-func TestConsents(t *testing.T)       { storagetest.Consents(t, stores) }
-func TestParties(t *testing.T)        { storagetest.Parties(t, stores) }
-func TestAccounts(t *testing.T)       { storagetest.Accounts(t, stores) }
-func TestProviderEvents(t *testing.T) { storagetest.ProviderEvents(t, stores) }
->>>>>>> 92d7e24 (oidc, storage: assurance floors, remembered consents, offline access that ends)
 
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})

@@ -190,7 +190,7 @@ func TestSessionsPage(t *testing.T) {
 	f := p.FormAt("/sessions")
 	after := f.Send()
 	shows(t, after, 200, "/sessions")
-	says(t, after, "已经退出登录")
+	says(t, after, "已退出登录")
 	shows(t, second.Get(s.url+"/licenses"), 200, loginPath)
 	shows(t, first.Get(s.url+"/licenses"), 200, "/licenses")
 	shows(t, f.Send(), 200, "/sessions") // gone already: no fault

@@ -214,7 +214,7 @@ func TestTrapUnknownCurveBreaksRelyingParties(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = x.db.Keys().CreateKey(t.Context(), signing.KeyRecord{
+	err = signing.AuthenticRecords(x.db.Keys(), x.server.c.Keyrings.Auth()).CreateKey(t.Context(), signing.KeyRecord{
 		ID: "sm-access", Purpose: signing.PurposeAccessToken, Serial: 99, Algorithm: string(signing.SM2), State: signing.KeyNext,
 		PublicKey: der, Created: time.Now(), Revision: 1,
 	})

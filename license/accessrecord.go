@@ -59,6 +59,8 @@ type Reading struct {
 	First           time.Time
 	GrantRevision   int64
 	LicenseRevision int64
+	// CodeAuth is the use code's authenticator once its first use is Record.At.
+	CodeAuth []byte
 }
 
 // Used is all that a use code leads to.

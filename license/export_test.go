@@ -62,3 +62,24 @@ func (r *Registry) WithStatus(s StatusSource) CredentialVerifier {
 	v.Status = s
 	return v
 }
+
+// Restamp gives records that a test changed the authenticators that they would have
+// had if they had been stored so.
+func Restamp(r *Registry, records ...any) {
+	for _, record := range records {
+		var err error
+		switch x := record.(type) {
+		case *VersionRecord:
+			x.Auth, _, err = r.c.Vault.Auth().Stamp(x.facts())
+		case *UseCodeRecord:
+			x.Auth, _, err = r.c.Vault.Auth().Stamp(x.facts())
+		case *GrantRecord:
+			x.Auth, x.Mark, err = r.c.Vault.Auth().Stamp(x.facts(x.Revision))
+		default:
+			panic("no such record")
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+}

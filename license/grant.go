@@ -233,6 +233,9 @@ type GrantRecord struct {
 	// Party leads to the party whose grant it is. Written with a new grant, and
 	// not read back.
 	Party []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // GrantStore keeps grants. Every driver passes storagetest.Grants.

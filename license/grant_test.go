@@ -138,7 +138,7 @@ func TestPendingGrantLapses(t *testing.T) {
 	w := newSharing(t)
 	w.issue(t, "A-1")
 	g := w.agree(t, nil)
-	late := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created }}, nil)
+	late := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Registry, g) }}, nil)
 	if _, err := late.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("delivered: %v", err)
 	}

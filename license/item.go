@@ -86,6 +86,7 @@ type ItemRecord struct {
 	Owner    string
 	Body     []byte // ServiceItem as JSON
 	Updated  time.Time
+	Auth     []byte // see signing.Authenticator
 }
 
 // ItemStore keeps service items. Every driver passes storagetest.Items.

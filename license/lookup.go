@@ -147,6 +147,14 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 	if err != nil {
 		return Verification{}, fmt.Errorf("loading license %s: %w", at.License, err)
 	}
+	// The row that led here decides nothing: the license itself must say so.
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return Verification{}, err
+	}
+	if b.Identifier != id || b.VerificationCode != foldVerificationCode(code) {
+		return Verification{}, r.c.Vault.Auth().Refuse("identifiers", string(at.License), "a verification code leads to it that is another license's")
+	}
 	credential, err := r.openCredential(ctx, v)
 	if err != nil {
 		return Verification{}, err

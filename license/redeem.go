@@ -136,8 +136,16 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	e, err := r.event(ctx, a, ActionRedeem, rec.License, rec.Version, result, map[string]string{
 		"grant": string(g.ID), "item": string(g.Item), "case": g.Case, "record": rec.ID,
 	})
+	if err != nil {
+		return nil, err
+	}
+	used := u.Code
+	if used.First.IsZero() {
+		used.First = rec.At
+	}
+	auth, _, err := r.c.Vault.Auth().Stamp(used.facts())
 	return &Reading{
-		Record: rec, Event: e, Code: u.Code.Hash, Request: code.request(q.RequestID),
+		Record: rec, CodeAuth: auth, Event: e, Code: u.Code.Hash, Request: code.request(q.RequestID),
 		First: u.Code.First, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
 	}, err
 }

@@ -251,16 +251,17 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 			}
 			return stores{}
 		}, "license_ended"},
-		{"license expired", func(*testing.T, *world, license.Issued, license.GrantID) stores {
-			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday }}
+		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
+			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday; license.Restamp(w.Registry, &u.Version) }}
 		}, "license_expired"},
-		{"window over", func(*testing.T, *world, license.Issued, license.GrantID) stores {
+		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
 			// The first use, some time ago. The store is given back what it has.
 			var first time.Time
 			return stores{
 				loadUse: func(u *license.Used) {
 					first = u.Code.First
 					u.Code.First = first.Add(-license.ReadingWindow)
+					license.Restamp(w.Registry, &u.Code)
 				},
 				saveUse: func(r *license.Reading) error { r.First = first; return nil },
 			}

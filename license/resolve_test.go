@@ -160,7 +160,7 @@ func TestOutcomes(t *testing.T) {
 		}, license.OutcomeFound, 1, license.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
 			w.issue(t, "A-1")
-			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday }}
+			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
 		}, license.OutcomeExpired, 0, license.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
 			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
@@ -178,6 +178,7 @@ func TestOutcomes(t *testing.T) {
 			return stores{load: func(v *license.VersionRecord) {
 				if v.State == license.Active {
 					v.ValidUntil = today.AddDays(-30)
+					license.Restamp(w.Registry, v)
 				}
 			}}
 		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},

@@ -18,6 +18,9 @@ type Record struct {
 	State     State // of the newest version
 	Created   time.Time
 	Updated   time.Time
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // VersionRecord is a version as a store keeps it: plain what is not personal,
@@ -39,6 +42,8 @@ type VersionRecord struct {
 	HolderKey   []byte // sealed: the presentation key named in its cnf
 	Ending      []byte // sealed; nil while it has none
 	Suspension  []byte // sealed: the latest one's; nil if there was none, or it had no document
+
+	Auth []byte // see signing.Authenticator
 }
 
 // LookupKind says what a lookup key stands for.
@@ -74,6 +79,7 @@ type VersionState struct {
 	State      State
 	Ending     []byte // sealed; nil leaves it as it is
 	Suspension []byte // sealed; nil leaves it as it is
+	Auth       []byte // the version's as it then is
 }
 
 // StatusChange sets a value of a status list.
@@ -166,6 +172,7 @@ type TypeRecord struct {
 	Owner    string // the participant that defined it
 	Body     []byte // Type as JSON
 	Updated  time.Time
+	Auth     []byte // see signing.Authenticator
 }
 
 // TypeStore keeps the catalog. Every driver passes storagetest.Types.

@@ -72,6 +72,7 @@ type UseCodeRecord struct {
 	Number  int // of the codes of this grant for this license, from 1; unique
 	Created time.Time
 	First   time.Time // first use; zero before. The reading window counts from here
+	Auth    []byte    // see signing.Authenticator
 }
 
 // domainUseCode is the domain of the keyed hashes that use codes are.

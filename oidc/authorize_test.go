@@ -373,6 +373,9 @@ func TestWhoMayAskForLicenses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if record.Auth, record.Mark, err = w.c.Keyrings.Auth().Stamp(record.facts(record.Revision)); err != nil {
+				t.Fatal(err)
+			}
 			w.clients[try.client.ID] = record
 			w.standings.forget()
 			changes := append([]string{"authorization_details", detail}, try.changes...)

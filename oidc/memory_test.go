@@ -203,6 +203,9 @@ func newFixture(t testing.TB) *fixture {
 	if f.keystore, err = signing.CreateKeystore(t.TempDir()+"/keys", passphrase); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.keystore.GenerateSecret(signing.AuthenticatorKey); err != nil {
+		t.Fatal(err)
+	}
 	f.addKey(t, "at-1", 1, signing.ES256, signing.KeyActive)
 	f.Provider = f.another(t)
 	return f
@@ -241,18 +244,26 @@ func (f *fixture) addKeyOf(t testing.TB, p signing.Purpose, id signing.KeyID, se
 		ID: id, Purpose: p, Serial: serial, Algorithm: string(a), State: state,
 		PublicKey: der, Created: time.Now(), Revision: 1,
 	}
-	if err := f.CreateKey(t.Context(), record); err != nil {
+	if err := f.records().CreateKey(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // setKey changes a key's state, as the key command does.
 func (f *fixture) setKey(id signing.KeyID, change func(*signing.KeyRecord)) {
-	defer f.lock()()
-	k := f.keys[id]
+	k, err := f.records().LoadKey(context.Background(), id)
+	if err != nil {
+		panic(err)
+	}
 	change(&k)
-	k.Revision++
-	f.keys[id] = k
+	if err := f.records().UpdateKeys(context.Background(), k); err != nil {
+		panic(err)
+	}
+}
+
+// records are the fixture's key records, as its keystore authenticates them.
+func (f *fixture) records() signing.Records {
+	return signing.AuthenticRecords(f.memory, signing.NewAuthenticator(f.keystore, nil))
 }
 
 var codes = []string{"11100000000013338W", "111000000000131433", "11100000000013371B"}

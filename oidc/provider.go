@@ -92,6 +92,7 @@ func New(c Config) (*Provider, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.authenticate()
 	p := &Provider{c: c, tokens: newBoundedCache[tokenHash, claims](maxCachedTokens)}
 	p.standings = newFreshCache(maxCachedClients, p.readStanding)
 	p.accounts = newFreshCache(maxCachedAccounts, p.readAccount)
@@ -99,6 +100,16 @@ func New(c Config) (*Provider, error) {
 	p.families = newFreshCache(maxCachedFamilies, p.readFamily)
 	p.denied = newFreshCache(maxCachedTokens, p.readDenied)
 	return p, nil
+}
+
+// authenticate lets only records through that were written here.
+func (c *Config) authenticate() {
+	auth := c.Keyrings.Auth()
+	c.Clients = &authenticClients{c.Clients, auth}
+	c.Participants = identity.AuthenticParticipants(c.Participants, auth)
+	if c.Sessions != nil {
+		c.Sessions, c.Families = AuthenticSessions(c.Sessions, auth), AuthenticFamilies(c.Families, auth)
+	}
 }
 
 // checkLogins checks what people's logins need, and fills in defaults.

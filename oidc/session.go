@@ -21,6 +21,9 @@ type SessionRecord struct {
 	// Party leads to the person's sessions. Written with a new session, and not
 	// read back.
 	Party []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // Sessions keeps sessions. Events given along are appended in the same
@@ -62,6 +65,9 @@ type FamilyRecord struct {
 	// Party leads to the person's families. Written with a new family, and not
 	// read back.
 	Party []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // ErrSpent says that something for one use was used before.

@@ -24,6 +24,8 @@ type ClientRecord struct {
 	Body        []byte // Client as JSON; secrets in it are hashes
 	Created     time.Time
 	Updated     time.Time
+	Auth        []byte // see signing.Authenticator; read and written with the record
+	Mark        []byte // its register, likewise; nil before revision 2
 }
 
 // Clients keeps clients. Every driver passes storagetest.Clients.

@@ -48,6 +48,11 @@ func (c InstallationConfig) bootstrap(ctx context.Context, now time.Time) error 
 	if err != nil {
 		return fmt.Errorf("making the keystore: %w", err)
 	}
+	// The first of all, for every record is authenticated under it.
+	if err := keys.GenerateSecret(AuthenticatorKey); err != nil && !errors.Is(err, ErrExists) {
+		return fmt.Errorf("making the key of records: %w", err)
+	}
+	c.Records = &authenticRecords{c.Records, NewAuthenticator(keys, c.Log)}
 	// The root's record is the first: of two directories that start with one
 	// database, the second fails here and has put nothing into it.
 	if err := c.recordRoot(ctx, ca, now); err != nil {
@@ -175,7 +180,7 @@ func ensureRecord(ctx context.Context, records Records, k KeyRecord) error {
 		return err
 	}
 	there, err := records.LoadKey(ctx, k.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrAltered) { // to another directory's keystore, this one's record is altered
 		return err
 	}
 	return sameKey(there, k)

@@ -29,6 +29,8 @@ var ErrInstallation = errors.New("data directory and database are not one whole 
 // A further node needs copies of keys/, keys.pass and anchors.pem.
 type Installation struct {
 	c        InstallationConfig
+	stored   Records // Config.Records; c.Records holds those of them that are authentic
+	auth     *Authenticator
 	keys     *Keystore
 	keyrings *Keyrings
 	vault    *Vault
@@ -58,7 +60,9 @@ const (
 	anchorsName    = "anchors.pem"
 	unfinishedName = "unfinished"
 	lockName       = "lock"
-	maxAnchors     = 64 << 10 // bytes
+	// upgradingName lies among the keys, so that it is copied with them.
+	upgradingName = "upgrading"
+	maxAnchors    = 64 << 10 // bytes
 )
 
 func (c InstallationConfig) path(elem ...string) string {
@@ -180,7 +184,7 @@ func (s survey) verdict() error {
 // open opens a whole installation, and makes what it lacks of later versions'
 // keys. It leaves the root alone.
 func (c InstallationConfig) open(ctx context.Context, now time.Time) (*Installation, error) {
-	i := &Installation{c: c}
+	i := &Installation{c: c, stored: c.Records}
 	passphrase, err := ReadPassphraseFile(c.PassphraseFile)
 	if err != nil {
 		return nil, err
@@ -195,7 +199,10 @@ func (c InstallationConfig) open(ctx context.Context, now time.Time) (*Installat
 	if i.anchors, err = ParseAnchors(pem); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.path(anchorsName), err)
 	}
-	i.keyrings, err = NewKeyrings(KeyringsConfig{Records: c.Records, Module: i.keys, Log: c.Log})
+	if err := i.authenticate(ctx); err != nil {
+		return nil, err
+	}
+	i.keyrings, err = NewKeyrings(KeyringsConfig{Records: i.c.Records, Module: i.keys, Auth: i.auth, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}

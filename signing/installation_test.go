@@ -56,7 +56,7 @@ func files(t testing.TB, dir string) (names []string) {
 var finished = []string{
 	"anchors.pem", "keys.pass", "keys/access-token-1.key", "keys/attestation-1.key", "keys/id-token-1.key",
 	"keys/id-token-rs256-1.key", "keys/keystore.json",
-	"keys/lookup-1.key", "keys/master-1.key", "keys/status-1.key", "lock", "root.pass", "root/keystore.json",
+	"keys/lookup-1.key", "keys/master-1.key", "keys/records-1.key", "keys/status-1.key", "lock", "root.pass", "root/keystore.json",
 	"root/root-1.key", "root/root-1.pem",
 }
 
@@ -212,7 +212,7 @@ func TestInterruptedFirstStart(t *testing.T) {
 func TestInterruptedFiles(t *testing.T) {
 	steps := []string{
 		"unfinished", "root.pass", "root/keystore.json", "root/root-1.key", "root/root-1.pem", "anchors.pem",
-		"keys.pass", "keys/keystore.json",
+		"keys.pass", "keys/keystore.json", "keys/records-1.key",
 	}
 	down := errors.New("down")
 	records := newMemoryRecords()

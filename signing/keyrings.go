@@ -23,6 +23,7 @@ import (
 // 200 ms apart, whoever asks, so that made-up key ids don't become queries.
 type Keyrings struct {
 	c       KeyringsConfig
+	auth    *Authenticator
 	current atomic.Pointer[keySet]
 	changes atomic.Int64 // made by this process; a reading from before one is stale
 
@@ -32,10 +33,11 @@ type Keyrings struct {
 
 // KeyringsConfig says what New needs.
 type KeyringsConfig struct {
-	Records Records
+	Records Records // of which those count that were written under Module's keys
 	Module  Module
-	Fresh   time.Duration // how long a reading serves; default 5 s
-	Log     *slog.Logger  // default: discards
+	Auth    *Authenticator // default: a new one of Module
+	Fresh   time.Duration  // how long a reading serves; default 5 s
+	Log     *slog.Logger   // default: discards
 }
 
 // Key is a key ready for use. It is shared: don't change it.
@@ -66,11 +68,20 @@ func NewKeyrings(c KeyringsConfig) (*Keyrings, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Keyrings{c: c}, nil
+	if c.Auth == nil {
+		c.Auth = NewAuthenticator(c.Module, c.Log)
+	}
+	if _, guarded := c.Records.(*authenticRecords); !guarded {
+		c.Records = &authenticRecords{c.Records, c.Auth}
+	}
+	return &Keyrings{c: c, auth: c.Auth}, nil
 }
 
 // Format implements [fmt.Formatter]: the keys inside are not to be printed.
 func (r *Keyrings) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "keyrings") }
+
+// Auth returns the authenticator of records that goes with the keyrings.
+func (r *Keyrings) Auth() *Authenticator { return r.auth }
 
 // Active returns the active key of a ring, or ErrNoKey.
 func (r *Keyrings) Active(ctx context.Context, p Purpose, owner string) (*Key, error) {

@@ -412,7 +412,7 @@ func TestForeignPrivateKey(t *testing.T) {
 	if _, err := other.GenerateSigner("status-1", SM2); err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewKeyrings(KeyringsConfig{Records: records, Module: other})
+	r, err := NewKeyrings(KeyringsConfig{Records: records, Module: other, Auth: r.auth})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -423,11 +423,11 @@ func TestForeignPrivateKey(t *testing.T) {
 
 // TestBadRecord has one record that doesn't parse among good ones.
 func TestBadRecord(t *testing.T) {
-	r, records, keys := newKeyrings(t)
+	r, _, keys := newKeyrings(t)
 	addKey(t, r, keys, PurposeStatus, KeyActive)
 	bad := KeyRecord{ID: "bad", Purpose: PurposeAuthority, Owner: "X", Algorithm: string(SM2), State: KeyActive, Serial: 1,
 		PublicKey: []byte{1, 2, 3}, Chain: [][]byte{{4, 5, 6}}}
-	if err := records.CreateKey(t.Context(), bad); err != nil {
+	if err := r.c.Records.CreateKey(t.Context(), bad); err != nil {
 		t.Fatal(err)
 	}
 	if k, err := r.ByID(t.Context(), "status-1"); err != nil || k.Signer == nil {
@@ -438,6 +438,65 @@ func TestBadRecord(t *testing.T) {
 	}
 	if k, err := r.ByCertificate(t.Context(), []byte{4, 5, 6}); err != nil || k.ID != "bad" {
 		t.Errorf("by its certificate: %v, %v", k, err)
+	}
+}
+
+// TestForgedRecords has records that somebody wrote into the database without a
+// keystore: each is refused, and the others go on.
+func TestForgedRecords(t *testing.T) {
+	r, records, keys := newKeyrings(t)
+	addKey(t, r, keys, PurposeStatus, KeyActive)
+	addKey(t, r, keys, PurposeAccessToken, KeyActive)
+	addKey(t, r, keys, PurposeAccessToken, KeyNext)
+	good := records.keys["access-token-1"]
+	for name, forge := range map[string]func(k *KeyRecord){
+		"no authenticator": func(k *KeyRecord) { k.Auth = nil },
+		"purpose":          func(k *KeyRecord) { k.Purpose = PurposeIDToken },
+		"public key":       func(k *KeyRecord) { k.PublicKey = records.keys["access-token-2"].PublicKey },
+		"state":            func(k *KeyRecord) { k.State = KeyNext },
+		"owner":            func(k *KeyRecord) { k.Owner = "11430000006122244L" },
+		"revision":         func(k *KeyRecord) { k.Revision++ },
+		"another's":        func(k *KeyRecord) { k.Auth = records.keys["access-token-2"].Auth },
+		"revoked":          func(k *KeyRecord) { k.Revoked = day },
+		"chain":            func(k *KeyRecord) { k.Chain = [][]byte{{1}} },
+	} {
+		k := good
+		forge(&k)
+		records.keys["access-token-1"] = k
+		r.changes.Add(1)
+		if _, err := r.ByID(t.Context(), "access-token-1"); !errors.Is(err, ErrNoKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if k, err := r.ByID(t.Context(), "status-1"); err != nil || k.Signer == nil {
+			t.Errorf("%s: the key beside it: %v", name, err)
+		}
+		if err := r.Activate(t.Context(), "access-token-1", day); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: activated: %v", name, err)
+		}
+	}
+	if n := r.auth.Refusals()["keys"]; n < 9 {
+		t.Errorf("%d refusals counted", n)
+	}
+	// An earlier state is authentic, but behind its register.
+	records.keys["access-token-1"] = good
+	if err := r.Revoke(t.Context(), "access-token-1", keyCompromise, day, day); err != nil {
+		t.Fatal(err)
+	}
+	revoked := records.keys["access-token-1"]
+	back := good
+	for name, mark := range map[string][]byte{"the row put back": revoked.Mark, "an altered register": append([]byte{0, 0, 0, 0, 0, 0, 0, 1}, revoked.Mark[8:]...)} {
+		back.Mark = mark
+		records.keys["access-token-1"] = back
+		r.changes.Add(1)
+		if _, err := r.ByID(t.Context(), "access-token-1"); !errors.Is(err, ErrNoKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	revoked.Mark = nil
+	records.keys["access-token-1"] = revoked
+	r.changes.Add(1)
+	if _, err := r.ByID(t.Context(), "access-token-1"); !errors.Is(err, ErrNoKey) {
+		t.Errorf("without its register: %v", err)
 	}
 }
 

@@ -26,6 +26,9 @@ func newKeystore(t testing.TB) (*Keystore, Passphrase) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := k.GenerateSecret(AuthenticatorKey); err != nil {
+		t.Fatal(err)
+	}
 	return k, passphrase
 }
 
@@ -112,7 +115,7 @@ func TestKeystoreModes(t *testing.T) {
 			t.Errorf("%s has mode %v, %v", e.Name(), info.Mode(), err)
 		}
 	}
-	if got := fmt.Sprint(names); got != "[keystore.json master-1.key status-1.key]" {
+	if got := fmt.Sprint(names); got != "[keystore.json master-1.key records-1.key status-1.key]" {
 		t.Errorf("the keystore holds %s", got)
 	}
 	if info, err := os.Stat(k.dir); err != nil || info.Mode().Perm() != 0o700 {

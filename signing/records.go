@@ -66,6 +66,9 @@ type KeyRecord struct {
 	Revoked   time.Time // from when on its signatures are doubted; zero if not revoked
 	Reason    string    // why revoked: RFC 5280 5.3.1 names, e.g. keyCompromise, superseded
 	Revision  int64     // counts updates, from 1
+
+	Auth []byte // see Authenticator; Keyrings and Installation make and check it
+	Mark []byte // its register, read and written with the record; nil before revision 2
 }
 
 // Records keeps key records. Every driver passes storagetest.Keys.

@@ -55,6 +55,9 @@ func OpenVault(ctx context.Context, r *Keyrings, m Module) (*Vault, error) {
 	return v, nil
 }
 
+// Auth returns the authenticator of records that goes with the vault.
+func (v *Vault) Auth() *Authenticator { return v.rings.auth }
+
 // Format implements [fmt.Formatter]: the keys inside are not to be printed.
 func (v *Vault) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "vault") }
 

@@ -48,6 +48,7 @@ type Provider interface {
 	oidc.Consents
 	oidc.Spent
 	oidc.Settings
+	oidc.OldRecords
 	identity.Participants
 	identity.Parties
 	identity.Accounts
@@ -62,6 +63,7 @@ type Keys interface {
 // Admin is what operators need of a database.
 type Admin interface {
 	Clocks
+	signing.AuthStore
 	// Migrate brings the schema up to date and returns its version.
 	Migrate(ctx context.Context) (int64, error)
 	// SchemaVersion returns the schema's version and the one this program needs.

@@ -120,7 +120,7 @@ func (in *installation) join(ctx context.Context, publicURL string) error {
 
 // authorityName tells the registry what credentials call a department.
 func (in *installation) authorityName(ctx context.Context, code party.USCC) (string, error) {
-	p, err := in.db.Provider().FindParticipant(ctx, code)
+	p, err := in.provider.FindParticipant(ctx, code)
 	if errors.Is(err, identity.ErrNotFound) {
 		return "", license.ErrNotFound
 	}
@@ -163,7 +163,10 @@ func (in *installation) openExisting(ctx context.Context) error {
 	if err := in.openKeys(ctx); err != nil {
 		return err
 	}
-	return in.joinStored(ctx)
+	if err := in.joinStored(ctx); err != nil {
+		return err
+	}
+	return in.upgrade(ctx)
 }
 
 // joinStored joins under the public URL of the first start.
@@ -239,7 +242,7 @@ func (in *installation) participant(ctx context.Context, ref string) (identity.P
 	if err != nil {
 		return identity.Participant{}, usage("%.40q is neither a participant's id nor a unified social credit code: %w", ref, err)
 	}
-	p, err := in.db.Provider().FindParticipant(ctx, code)
+	p, err := in.provider.FindParticipant(ctx, code)
 	if errors.Is(err, identity.ErrNotFound) {
 		return p, fmt.Errorf("no participant has the code %s; yizheng participant list shows them all", code)
 	}

@@ -180,7 +180,7 @@ func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, ci
 
 // plant registers a participant with its key and its client.
 func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *signing.CA, parent string) (identity.Participant, demoClient, error) {
-	p, err := in.db.Provider().FindParticipant(ctx, party.USCC(sp.USCC))
+	p, err := in.provider.FindParticipant(ctx, party.USCC(sp.USCC))
 	if errors.Is(err, identity.ErrNotFound) {
 		p, err = in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, identity.Spec{
 			USCC: sp.USCC, Name: sp.Name, Class: sp.Class, AreaCode: sp.AreaCode, Level: sp.Level, Parent: parent,

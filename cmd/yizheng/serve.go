@@ -121,6 +121,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	} else if err != nil {
 		return err
 	}
+	if err := s.in.upgrade(ctx); err != nil {
+		return err
+	}
 	if folded, err := s.in.registry.NumbersFolded(ctx); err != nil {
 		return err
 	} else if !folded {

@@ -63,6 +63,9 @@ type AccountRecord struct {
 	// person's code numbers, of each under every live lookup key. Written, and not
 	// read back.
 	Logins []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // Accounts keeps accounts. Every driver passes storagetest.Accounts.

@@ -41,7 +41,9 @@ type Participant struct {
 	Disabled  bool   // its clients get no tokens
 	Created   time.Time
 	Updated   time.Time
-	Revision  int64 // counts updates, from 1
+	Revision  int64  // counts updates, from 1
+	Auth      []byte `json:"-"` // see signing.Authenticator; read and written with the record
+	Mark      []byte `json:"-"` // its register, likewise; nil before revision 2
 }
 
 // Participants keeps participants. Every driver passes storagetest.Participants.

@@ -57,6 +57,9 @@ type PartyRecord struct {
 	// Codes lead to the party: the lookup keys of its codes, of each under every
 	// live lookup key. Written, and not read back.
 	Codes []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
 }
 
 // Parties keeps parties. Every driver passes storagetest.Parties.

@@ -135,6 +135,9 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 			return Party{}, err
 		}
 		p, err := s.openParty(ctx, record)
+		if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here decides nothing
+			return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "a code leads to it that is another's")
+		}
 		if err == nil && !(p.Kind == Person && p.named(r.Name)) {
 			err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
 		}

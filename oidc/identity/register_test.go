@@ -104,7 +104,7 @@ func TestRegisterUsesTheParty(t *testing.T) {
 		}
 		record, err := w.sealParty(t.Context(), p)
 		isReason(t, "sealing", err, "")
-		isReason(t, "creating", w.CreateParty(t.Context(), record), "")
+		isReason(t, "creating", w.c.Parties.CreateParty(t.Context(), record), "")
 		proofed := &Proofing{Level: 2, Method: "in_person", Source: "cli"}
 		_, _, err = w.Register(t.Context(), Registration{Name: "李建军", Code: former, Proofing: proofed})
 		isReason(t, "another's name", err, "name_differs")
@@ -250,9 +250,10 @@ func (w *world) rotateLookup(t *testing.T) signing.KeyRecord {
 	}
 	old, next := ring[0], ring[0]
 	old.State = signing.KeyRetired
-	isReason(t, "retiring", w.UpdateKeys(t.Context(), old), "")
+	keys := signing.AuthenticRecords(w.memory, w.c.Vault.Auth())
+	isReason(t, "retiring", keys.UpdateKeys(t.Context(), old), "")
 	next.ID, next.Serial = secondLookup, old.Serial+1
-	isReason(t, "activating", w.CreateKey(t.Context(), next), "")
+	isReason(t, "activating", keys.CreateKey(t.Context(), next), "")
 	time.Sleep(10 * time.Second) // until the keyrings read again
 	old.Revision++
 	return old
@@ -261,7 +262,7 @@ func (w *world) rotateLookup(t *testing.T) signing.KeyRecord {
 func (w *world) revoke(t *testing.T, k signing.KeyRecord) {
 	t.Helper()
 	k.State = signing.KeyRevoked
-	isReason(t, "revoking", w.UpdateKeys(t.Context(), k), "")
+	isReason(t, "revoking", signing.AuthenticRecords(w.memory, w.c.Vault.Auth()).UpdateKeys(t.Context(), k), "")
 	time.Sleep(10 * time.Second)
 }
 

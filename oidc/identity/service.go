@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,8 @@ func NewService(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	auth := c.Vault.Auth()
+	c.Parties, c.Accounts = &authenticParties{c.Parties, auth}, &authenticAccounts{c.Accounts, auth}
 	return &Service{c: c, hash: newHashing(c.Hashing)}, nil
 }
 
@@ -98,7 +101,21 @@ func (s *Service) FindAccount(ctx context.Context, login string) (Account, error
 	if err != nil {
 		return Account{}, fmt.Errorf("finding an account: %w", err)
 	}
-	return s.openAccount(ctx, r)
+	a, err := s.openAccount(ctx, r)
+	if err != nil {
+		return Account{}, err
+	}
+	// The row that led here decides nothing: the account itself must have that login.
+	p, err := s.Party(ctx, a.Party)
+	if err != nil {
+		return Account{}, err
+	}
+	for _, typed := range readLogin(login) {
+		if slices.Contains(a.logins(p, party.DateOf(time.Now())), typed) {
+			return a, nil
+		}
+	}
+	return Account{}, ErrNotFound
 }
 
 // ListAccounts returns up to limit accounts with an ID greater than after, by ID.

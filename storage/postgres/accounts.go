@@ -13,9 +13,9 @@ import (
 // CreateAccount implements [identity.Accounts].
 func (s *Provider) CreateAccount(ctx context.Context, a identity.AccountRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO accounts (id, party, disabled, revision, body, created, updated)
-			VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
-			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated).Exec(changed(identity.ErrExists))
+		b.Queue(`INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth).Exec(changed(identity.ErrExists))
 		b.Queue(`INSERT INTO account_parties (party, account) VALUES ($1, $2) ON CONFLICT (party) DO NOTHING`,
 			a.Party, a.ID).Exec(changed(identity.ErrExists))
 		queueLogins(b, a)
@@ -29,8 +29,8 @@ func (s *Provider) CreateAccount(ctx context.Context, a identity.AccountRecord) 
 // UpdateAccount implements [identity.Accounts].
 func (s *Provider) UpdateAccount(ctx context.Context, a identity.AccountRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE accounts SET disabled = $3, revision = revision + 1, body = $4, updated = $5
-			WHERE id = $1 AND revision = $2`, a.ID, a.Revision, a.Disabled, a.Body, a.Updated).Exec(changed(identity.ErrConflict))
+		b.Queue(marked(`UPDATE accounts SET disabled = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
+			WHERE id = $1 AND revision = $2`, "accounts", 7), a.ID, a.Revision, a.Disabled, a.Body, a.Updated, a.Auth, a.Mark).Exec(changed(identity.ErrConflict))
 		b.Queue(`DELETE FROM account_logins WHERE account = $1`, a.ID)
 		queueLogins(b, a)
 	})
@@ -48,10 +48,11 @@ func queueLogins(b *pgx.Batch, a identity.AccountRecord) {
 		ON CONFLICT (serial, sum) DO NOTHING`, a.ID, sums, serials).Exec(changedAll(len(sums), identity.ErrExists))
 }
 
-const accountNames = `a.id, a.party, a.disabled, a.revision, a.body, a.created, a.updated`
+const accountNames = `a.id, a.party, a.disabled, a.revision, a.body, a.created, a.updated, a.auth,
+	(SELECT mark FROM registers WHERE kind = 'accounts' AND registers.id = a.id)`
 
 func scanAccount(row pgx.CollectableRow) (a identity.AccountRecord, err error) {
-	return a, row.Scan(&a.ID, &a.Party, &a.Disabled, &a.Revision, &a.Body, &a.Created, &a.Updated)
+	return a, row.Scan(&a.ID, &a.Party, &a.Disabled, &a.Revision, &a.Body, &a.Created, &a.Updated, &a.Auth, &a.Mark)
 }
 
 const (

@@ -9,13 +9,16 @@ import (
 	"yizheng.internal/oidc"
 )
 
-const clientNames = `id, participant, disabled, revision, body, created, updated`
+const (
+	clientNames = `id, participant, disabled, revision, body, created, updated, auth`
+	clientMark  = `(SELECT mark FROM registers WHERE kind = 'clients' AND registers.id = clients.id)`
+)
 
 // CreateClient implements [oidc.Clients].
 func (s *Provider) CreateClient(ctx context.Context, c oidc.ClientRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO clients (`+clientNames+`) VALUES ($1, $2, $3, 1, $4, $5, $6)
-			ON CONFLICT (id) DO NOTHING`, c.ID, c.Participant, c.Disabled, c.Body, c.Created, c.Updated).
+		b.Queue(`INSERT INTO clients (`+clientNames+`) VALUES ($1, $2, $3, 1, $4, $5, $6, $7)
+			ON CONFLICT (id) DO NOTHING`, c.ID, c.Participant, c.Disabled, c.Body, c.Created, c.Updated, c.Auth).
 			Exec(changed(oidc.ErrExists))
 	})
 	if err != nil {
@@ -26,7 +29,7 @@ func (s *Provider) CreateClient(ctx context.Context, c oidc.ClientRecord) error 
 
 // LoadClient implements [oidc.Clients].
 func (s *Provider) LoadClient(ctx context.Context, id string) (oidc.ClientRecord, error) {
-	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+` FROM clients WHERE id = $1`, id)
+	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+`, `+clientMark+` FROM clients WHERE id = $1`, id)
 	if err == nil && len(cs) == 0 {
 		err = oidc.ErrNotFound
 	}
@@ -42,7 +45,7 @@ func (s *Provider) ListClients(ctx context.Context, participant, after string, l
 	if participant != "" {
 		where, args = "AND participant = $3 ", append(args, participant)
 	}
-	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+` FROM clients
+	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+`, `+clientMark+` FROM clients
 		WHERE id > $1 `+where+`ORDER BY id LIMIT $2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing clients: %w", err)
@@ -53,8 +56,8 @@ func (s *Provider) ListClients(ctx context.Context, participant, after string, l
 // UpdateClient implements [oidc.Clients].
 func (s *Provider) UpdateClient(ctx context.Context, c oidc.ClientRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE clients SET participant = $3, disabled = $4, body = $5, updated = $6, revision = revision + 1
-			WHERE id = $1 AND revision = $2`, c.ID, c.Revision, c.Participant, c.Disabled, c.Body, c.Updated).
+		b.Queue(marked(`UPDATE clients SET participant = $3, disabled = $4, body = $5, updated = $6, auth = $7, revision = revision + 1
+			WHERE id = $1 AND revision = $2`, "clients", 8), c.ID, c.Revision, c.Participant, c.Disabled, c.Body, c.Updated, c.Auth, c.Mark).
 			Exec(changed(oidc.ErrConflict))
 	})
 	if err != nil {
@@ -64,5 +67,5 @@ func (s *Provider) UpdateClient(ctx context.Context, c oidc.ClientRecord) error 
 }
 
 func scanClient(row pgx.CollectableRow) (c oidc.ClientRecord, err error) {
-	return c, row.Scan(&c.ID, &c.Participant, &c.Disabled, &c.Revision, &c.Body, &c.Created, &c.Updated)
+	return c, row.Scan(&c.ID, &c.Participant, &c.Disabled, &c.Revision, &c.Body, &c.Created, &c.Updated, &c.Auth, &c.Mark)
 }

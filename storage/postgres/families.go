@@ -26,9 +26,9 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO spent (hash, keep, family) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`,
 			code[:], keep, f.ID).Exec(changed(oidc.ErrSpent))
-		b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body)
-			VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
-			f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body).
+		b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+			f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth).
 			Exec(changed(oidc.ErrExists))
 		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
 			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
@@ -48,13 +48,13 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 	return "", nil
 }
 
-const updateFamily = `UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6,
-		ended = $7, ended_by = $8, body = $9
-	WHERE id = $1 AND revision = $2`
+var updateFamily = marked(`UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6,
+		ended = $7, ended_by = $8, body = $9, auth = $10
+	WHERE id = $1 AND revision = $2`, "families", 11)
 
 // UpdateFamily implements [oidc.Families].
 func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
-	args := []any{f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body}
+	args := []any{f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.Mark}
 	var err error
 	if len(es) == 0 { // each time that a token is refreshed
 		err = s.db.writeOne(ctx, changed(oidc.ErrConflict), updateFamily, args...)
@@ -71,12 +71,12 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 }
 
 const familyNames = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended, f.ended_by,
-	f.body`
+	f.body, f.auth, (SELECT mark FROM registers WHERE kind = 'families' AND registers.id = f.id)`
 
 func scanFamily(row pgx.CollectableRow) (f oidc.FamilyRecord, err error) {
 	var rotated, ended *time.Time
 	err = row.Scan(&f.ID, &f.Client, &f.Session, &f.Revision, &f.Number, &rotated, &f.Created, &f.Expires, &ended,
-		&f.EndedBy, &f.Body)
+		&f.EndedBy, &f.Body, &f.Auth, &f.Mark)
 	f.Rotated, f.Ended = moment(rotated), moment(ended)
 	return f, err
 }
@@ -109,4 +109,14 @@ func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at 
 	})
 	all = slices.CompactFunc(all, func(a, b oidc.FamilyRecord) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
+}
+
+// FamiliesAfter implements [oidc.OldRecords].
+func (s *Provider) FamiliesAfter(ctx context.Context, after string, limit int) ([]oidc.FamilyRecord, error) {
+	all, err := collect(ctx, s.db, scanFamily, `SELECT `+familyNames+` FROM families f WHERE f.id > $1 ORDER BY f.id LIMIT $2`,
+		after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing all families: %w", err)
+	}
+	return all, nil
 }

@@ -20,9 +20,9 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		queueGrant(b, g)
 		for _, c := range codes {
-			b.Queue(`INSERT INTO use_codes (grant_id, hash, license, version, number, created, first)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-				c.Grant, c.Hash[:], c.License, c.Version, c.Number, c.Created, optional(c.First))
+			b.Queue(`INSERT INTO use_codes (grant_id, hash, license, version, number, created, first, auth)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+				c.Grant, c.Hash[:], c.License, c.Version, c.Number, c.Created, optional(c.First), c.Auth)
 		}
 		queueEvents(b, e)
 	})
@@ -40,13 +40,13 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 func queueGrant(b *pgx.Batch, g license.GrantRecord) {
 	if g.Revision > 0 {
 		b.Queue(`SELECT revision FROM grants WHERE id = $1 FOR UPDATE`, g.ID).QueryRow(revisionIs(g.Revision))
-		b.Queue(`UPDATE grants SET revision = revision + 1, state = $2, expires = $3, body = $4, code = $5 WHERE id = $1`,
-			g.ID, g.State, g.Expires, g.Body, g.Code).Exec(changed(license.ErrConflict))
+		b.Queue(marked(`UPDATE grants SET revision = revision + 1, state = $2, expires = $3, body = $4, code = $5, auth = $6 WHERE id = $1`, "grants", 7),
+			g.ID, g.State, g.Expires, g.Body, g.Code, g.Auth, g.Mark).Exec(changed(license.ErrConflict))
 		return
 	}
-	b.Queue(`INSERT INTO grants (id, revision, state, client, item, basis, recurring, created, expires, body, code)
-		VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
-		g.ID, g.State, g.Client, g.Item, g.Basis, g.Recurring, g.Created, g.Expires, g.Body, g.Code).
+	b.Queue(`INSERT INTO grants (id, revision, state, client, item, basis, recurring, created, expires, body, code, auth)
+		VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+		g.ID, g.State, g.Client, g.Item, g.Basis, g.Recurring, g.Created, g.Expires, g.Body, g.Code, g.Auth).
 		Exec(changed(license.ErrConflict))
 	for _, key := range sorted(g.Party) {
 		b.Queue(`INSERT INTO grant_parties (sum, serial, created, grant_id) VALUES ($1, $2, $3, $4)`,
@@ -70,11 +70,12 @@ func revisionIs(want int64) func(pgx.Row) error {
 }
 
 // grantNames are the columns that grantTargets takes, of grants AS g.
-const grantNames = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code`
+const grantNames = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code,
+	g.auth, (SELECT mark FROM registers WHERE kind = 'grants' AND registers.id = g.id)`
 
 func grantTargets(g *license.GrantRecord) []any {
 	return []any{&g.ID, &g.Revision, &g.State, &g.Client, &g.Item, &g.Basis, &g.Recurring, &g.Created, &g.Expires,
-		&g.Body, &g.Code}
+		&g.Body, &g.Code, &g.Auth, &g.Mark}
 }
 
 func scanGrant(row pgx.CollectableRow) (g license.GrantRecord, err error) {
@@ -82,7 +83,7 @@ func scanGrant(row pgx.CollectableRow) (g license.GrantRecord, err error) {
 }
 
 // codeNames are the columns that codeColumns takes, of use_codes AS c.
-const codeNames = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first`
+const codeNames = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first, c.auth`
 
 // codeColumns holds what of a use code's row isn't of the record's type.
 type codeColumns struct {
@@ -91,7 +92,7 @@ type codeColumns struct {
 }
 
 func (cs *codeColumns) targets(c *license.UseCodeRecord) []any {
-	return []any{&c.Grant, &cs.hash, &c.License, &c.Version, &c.Number, &c.Created, &cs.first}
+	return []any{&c.Grant, &cs.hash, &c.License, &c.Version, &c.Number, &c.Created, &cs.first, &c.Auth}
 }
 
 func (cs *codeColumns) fill(c *license.UseCodeRecord) (err error) {

@@ -28,20 +28,20 @@ func (s *Licenses) SaveItems(ctx context.Context, e license.EventRecord, is ...l
 
 func queueItem(b *pgx.Batch, i license.ItemRecord) {
 	if i.Revision == 0 {
-		b.Queue(`INSERT INTO service_items (code, version, state, revision, owner, body, updated)
-			VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (code, version) DO NOTHING`,
-			i.Code, i.Version, i.State, i.Owner, i.Body, i.Updated).Exec(changed(license.ErrConflict))
+		b.Queue(`INSERT INTO service_items (code, version, state, revision, owner, body, updated, auth)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (code, version) DO NOTHING`,
+			i.Code, i.Version, i.State, i.Owner, i.Body, i.Updated, i.Auth).Exec(changed(license.ErrConflict))
 		return
 	}
-	b.Queue(`UPDATE service_items SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7
+	b.Queue(`UPDATE service_items SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7, auth = $8
 		WHERE code = $1 AND version = $2 AND revision = $3`,
-		i.Code, i.Version, i.Revision, i.State, i.Owner, i.Body, i.Updated).Exec(changed(license.ErrConflict))
+		i.Code, i.Version, i.Revision, i.State, i.Owner, i.Body, i.Updated, i.Auth).Exec(changed(license.ErrConflict))
 }
 
-const itemNames = `code, version, state, revision, owner, body, updated`
+const itemNames = `code, version, state, revision, owner, body, updated, auth`
 
 func scanItem(row pgx.CollectableRow) (i license.ItemRecord, err error) {
-	return i, row.Scan(&i.Code, &i.Version, &i.State, &i.Revision, &i.Owner, &i.Body, &i.Updated)
+	return i, row.Scan(&i.Code, &i.Version, &i.State, &i.Revision, &i.Owner, &i.Body, &i.Updated, &i.Auth)
 }
 
 // LoadItems implements [license.ItemStore].

@@ -11,16 +11,19 @@ import (
 	"yizheng.internal/signing"
 )
 
-const keyNames = `id, purpose, owner, serial, algorithm, state, public_key, chain, wrapped, wrapped_by, created,
-	activated, retired, revoked, reason, revision`
+const (
+	keyNames = `id, purpose, owner, serial, algorithm, state, public_key, chain, wrapped, wrapped_by, created,
+	activated, retired, revoked, reason, revision, auth`
+	keyMark = `(SELECT mark FROM registers WHERE kind = 'keys' AND registers.id = keys.id)`
+)
 
 // CreateKey implements [signing.Records].
 func (s *Keys) CreateKey(ctx context.Context, k signing.KeyRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO keys (`+keyNames+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16)`,
 			k.ID, k.Purpose, k.Owner, k.Serial, k.Algorithm, k.State, k.PublicKey, k.Chain, k.Wrapped, k.WrappedBy,
-			k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason)
+			k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth)
 	})
 	switch {
 	case violates(err, "keys_active"):
@@ -36,7 +39,7 @@ func (s *Keys) CreateKey(ctx context.Context, k signing.KeyRecord) error {
 
 // LoadKey implements [signing.Records].
 func (s *Keys) LoadKey(ctx context.Context, id signing.KeyID) (signing.KeyRecord, error) {
-	ks, err := collect(ctx, s.db, scanKey, `SELECT `+keyNames+` FROM keys WHERE id = $1`, id)
+	ks, err := collect(ctx, s.db, scanKey, `SELECT `+keyNames+`, `+keyMark+` FROM keys WHERE id = $1`, id)
 	if err == nil && len(ks) == 0 {
 		err = signing.ErrNoKey
 	}
@@ -48,7 +51,7 @@ func (s *Keys) LoadKey(ctx context.Context, id signing.KeyID) (signing.KeyRecord
 
 // ListKeys implements [signing.Records].
 func (s *Keys) ListKeys(ctx context.Context, purpose signing.Purpose) ([]signing.KeyRecord, error) {
-	ks, err := collect(ctx, s.db, scanKey, `SELECT `+keyNames+` FROM keys
+	ks, err := collect(ctx, s.db, scanKey, `SELECT `+keyNames+`, `+keyMark+` FROM keys
 		WHERE purpose = $1 OR $1 = '' ORDER BY purpose, owner, serial`, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("listing keys: %w", err)
@@ -72,12 +75,12 @@ func (s *Keys) UpdateKeys(ctx context.Context, ks ...signing.KeyRecord) error {
 			b.Queue(`SELECT id FROM keys WHERE id = $1 FOR UPDATE`, id)
 		}
 		for _, k := range ks {
-			b.Queue(`UPDATE keys SET purpose = $3, owner = $4, serial = $5, algorithm = $6, state = $7,
+			b.Queue(marked(`UPDATE keys SET purpose = $3, owner = $4, serial = $5, algorithm = $6, state = $7,
 					public_key = $8, chain = $9, wrapped = $10, wrapped_by = $11, created = $12, activated = $13,
-					retired = $14, revoked = $15, reason = $16, revision = revision + 1
-				WHERE id = $1 AND revision = $2`,
+					retired = $14, revoked = $15, reason = $16, auth = $17, revision = revision + 1
+				WHERE id = $1 AND revision = $2`, "keys", 18),
 				k.ID, k.Revision, k.Purpose, k.Owner, k.Serial, k.Algorithm, k.State, k.PublicKey, k.Chain, k.Wrapped,
-				k.WrappedBy, k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason).
+				k.WrappedBy, k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth, k.Mark).
 				Exec(changed(signing.ErrConflict))
 		}
 	})
@@ -93,7 +96,7 @@ func (s *Keys) UpdateKeys(ctx context.Context, ks ...signing.KeyRecord) error {
 func scanKey(row pgx.CollectableRow) (k signing.KeyRecord, err error) {
 	var activated, retired, revoked *time.Time
 	err = row.Scan(&k.ID, &k.Purpose, &k.Owner, &k.Serial, &k.Algorithm, &k.State, &k.PublicKey, &k.Chain, &k.Wrapped,
-		&k.WrappedBy, &k.Created, &activated, &retired, &revoked, &k.Reason, &k.Revision)
+		&k.WrappedBy, &k.Created, &activated, &retired, &revoked, &k.Reason, &k.Revision, &k.Auth, &k.Mark)
 	for _, t := range []struct{ from, to *time.Time }{{activated, &k.Activated}, {retired, &k.Retired}, {revoked, &k.Revoked}} {
 		if t.from != nil {
 			*t.to = *t.from

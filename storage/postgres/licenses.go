@@ -29,8 +29,8 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 		}
 		for _, state := range r.States {
 			b.Queue(`UPDATE license_versions SET state = $3, ending = coalesce($4, ending),
-				suspension = coalesce($5, suspension)
-				WHERE license = $1 AND version = $2`, id, state.Version, state.State, state.Ending, state.Suspension).
+				suspension = coalesce($5, suspension), auth = $6
+				WHERE license = $1 AND version = $2`, id, state.Version, state.State, state.Ending, state.Suspension, state.Auth).
 				Exec(changed(fmt.Errorf("version %d: %w", state.Version, license.ErrNotFound)))
 		}
 		queueStatus(b, r.Status)
@@ -51,9 +51,9 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 // queueRecord stores a new license, or locks a stored one and changes it.
 func queueRecord(b *pgx.Batch, r license.Record) {
 	if r.Revision == 0 {
-		b.Queue(`INSERT INTO licenses (id, revision, type, authority, version, state, created, updated)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-			r.ID, r.Type, r.Authority, r.Version, r.State, r.Created, r.Updated).
+		b.Queue(`INSERT INTO licenses (id, revision, type, authority, version, state, created, updated, auth)
+			VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.Type, r.Authority, r.Version, r.State, r.Created, r.Updated, r.Auth).
 			Exec(changed(license.ErrConflict))
 		return
 	}
@@ -67,20 +67,20 @@ func queueRecord(b *pgx.Batch, r license.Record) {
 		}
 		return nil
 	})
-	b.Queue(`UPDATE licenses SET revision = revision + 1, type = $3, authority = $4, version = $5, state = $6,
-			updated = $7
-		WHERE id = $1 AND revision = $2`,
-		r.ID, r.Revision, r.Type, r.Authority, r.Version, r.State, r.Updated).
+	b.Queue(marked(`UPDATE licenses SET revision = revision + 1, type = $3, authority = $4, version = $5, state = $6,
+			updated = $7, auth = $8
+		WHERE id = $1 AND revision = $2`, "licenses", 9),
+		r.ID, r.Revision, r.Type, r.Authority, r.Version, r.State, r.Updated, r.Auth, r.Mark).
 		Exec(changed(license.ErrConflict))
 }
 
 func queueVersion(b *pgx.Batch, v license.VersionRecord) {
 	b.Queue(`INSERT INTO license_versions (license, version, state, type_version, origin, trust_grade,
 			valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending,
-			suspension)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			suspension, auth)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		v.License, v.Version, v.State, v.TypeVersion, v.Origin, v.TrustGrade, date(v.ValidFrom), date(v.ValidUntil),
-		v.StatusList, v.StatusIndex, v.Issued, v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
+		v.StatusList, v.StatusIndex, v.Issued, v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension, v.Auth)
 }
 
 const loadLicense = `SELECT ` + recordNames + `, ` + versionNames + `
@@ -105,23 +105,25 @@ func (s *Licenses) Load(ctx context.Context, id license.ID, version int) (licens
 }
 
 // recordNames are the columns that recordTargets takes, of licenses AS l.
-const recordNames = `l.id, l.revision, l.type, l.authority, l.version, l.state, l.created, l.updated`
+const recordNames = `l.id, l.revision, l.type, l.authority, l.version, l.state, l.created, l.updated, l.auth,
+	(SELECT mark FROM registers WHERE kind = 'licenses' AND registers.id = l.id)`
 
 func recordTargets(r *license.Record) []any {
-	return []any{&r.ID, &r.Revision, &r.Type, &r.Authority, &r.Version, &r.State, &r.Created, &r.Updated}
+	return []any{&r.ID, &r.Revision, &r.Type, &r.Authority, &r.Version, &r.State, &r.Created, &r.Updated, &r.Auth,
+		&r.Mark}
 }
 
 // versionNames are the columns that versionColumns takes, of license_versions AS v.
 const versionNames = `v.license, v.version, v.state, v.type_version, v.origin, v.trust_grade, v.valid_from,
 	v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending,
-	v.suspension`
+	v.suspension, v.auth`
 
 // versionColumns holds the dates of a version while it is read.
 type versionColumns struct{ from, until pgtype.Date }
 
 func (c *versionColumns) targets(v *license.VersionRecord) []any {
 	return []any{&v.License, &v.Version, &v.State, &v.TypeVersion, &v.Origin, &v.TrustGrade, &c.from, &c.until,
-		&v.StatusList, &v.StatusIndex, &v.Issued, &v.Body, &v.Credential, &v.HolderKey, &v.Ending, &v.Suspension}
+		&v.StatusList, &v.StatusIndex, &v.Issued, &v.Body, &v.Credential, &v.HolderKey, &v.Ending, &v.Suspension, &v.Auth}
 }
 
 func (c *versionColumns) fill(v *license.VersionRecord) {

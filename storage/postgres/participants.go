@@ -10,15 +10,18 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-const participantNames = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated,
-	revision`
+const (
+	participantNames = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated,
+	revision, auth`
+	participantMark = `(SELECT mark FROM registers WHERE kind = 'participants' AND registers.id = participants.id)`
+)
 
 // CreateParticipant implements [identity.Participants].
 func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO participants (`+participantNames+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)`, p.ID, p.USCC, p.Name, p.Class, p.AreaCode,
-			p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12)`, p.ID, p.USCC, p.Name, p.Class, p.AreaCode,
+			p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated, p.Auth)
 	})
 	if violates(err, "participants_") {
 		err = identity.ErrExists
@@ -31,12 +34,12 @@ func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant
 
 // LoadParticipant implements [identity.Participants].
 func (s *Provider) LoadParticipant(ctx context.Context, id string) (identity.Participant, error) {
-	return s.participant(ctx, `SELECT `+participantNames+` FROM participants WHERE id = $1`, id)
+	return s.participant(ctx, `SELECT `+participantNames+`, `+participantMark+` FROM participants WHERE id = $1`, id)
 }
 
 // FindParticipant implements [identity.Participants].
 func (s *Provider) FindParticipant(ctx context.Context, code party.USCC) (identity.Participant, error) {
-	return s.participant(ctx, `SELECT `+participantNames+` FROM participants WHERE uscc = $1`, code)
+	return s.participant(ctx, `SELECT `+participantNames+`, `+participantMark+` FROM participants WHERE uscc = $1`, code)
 }
 
 func (s *Provider) participant(ctx context.Context, sql string, args ...any) (identity.Participant, error) {
@@ -52,7 +55,7 @@ func (s *Provider) participant(ctx context.Context, sql string, args ...any) (id
 
 // ListParticipants implements [identity.Participants].
 func (s *Provider) ListParticipants(ctx context.Context, after string, limit int) ([]identity.Participant, error) {
-	ps, err := collect(ctx, s.db, scanParticipant, `SELECT `+participantNames+` FROM participants
+	ps, err := collect(ctx, s.db, scanParticipant, `SELECT `+participantNames+`, `+participantMark+` FROM participants
 		WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing participants: %w", err)
@@ -63,10 +66,10 @@ func (s *Provider) ListParticipants(ctx context.Context, after string, limit int
 // UpdateParticipant implements [identity.Participants].
 func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE participants SET name = $3, class = $4, area_code = $5, level = $6, parent = $7,
-				successor = $8, disabled = $9, updated = $10, revision = revision + 1
-			WHERE id = $1 AND revision = $2`, p.ID, p.Revision, p.Name, p.Class, p.AreaCode, p.Level, p.Parent,
-			p.Successor, p.Disabled, p.Updated).Exec(changed(identity.ErrConflict))
+		b.Queue(marked(`UPDATE participants SET name = $3, class = $4, area_code = $5, level = $6, parent = $7,
+				successor = $8, disabled = $9, updated = $10, auth = $11, revision = revision + 1
+			WHERE id = $1 AND revision = $2`, "participants", 12), p.ID, p.Revision, p.Name, p.Class, p.AreaCode, p.Level, p.Parent,
+			p.Successor, p.Disabled, p.Updated, p.Auth, p.Mark).Exec(changed(identity.ErrConflict))
 	})
 	if err != nil {
 		return fmt.Errorf("updating participant %s: %w", p.ID, err)
@@ -76,5 +79,5 @@ func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant
 
 func scanParticipant(row pgx.CollectableRow) (p identity.Participant, err error) {
 	return p, row.Scan(&p.ID, &p.USCC, &p.Name, &p.Class, &p.AreaCode, &p.Level, &p.Parent, &p.Successor, &p.Disabled,
-		&p.Created, &p.Updated, &p.Revision)
+		&p.Created, &p.Updated, &p.Revision, &p.Auth, &p.Mark)
 }

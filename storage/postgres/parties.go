@@ -14,8 +14,8 @@ import (
 // CreateParty implements [identity.Parties].
 func (s *Provider) CreateParty(ctx context.Context, p identity.PartyRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO parties (id, kind, revision, body, created, updated) VALUES ($1, $2, 1, $3, $4, $5)
-			ON CONFLICT (id) DO NOTHING`, p.ID, p.Kind, p.Body, p.Created, p.Updated).Exec(changed(identity.ErrExists))
+		b.Queue(`INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES ($1, $2, 1, $3, $4, $5, $6)
+			ON CONFLICT (id) DO NOTHING`, p.ID, p.Kind, p.Body, p.Created, p.Updated, p.Auth).Exec(changed(identity.ErrExists))
 		queueCodes(b, p)
 	})
 	if err != nil {
@@ -27,8 +27,8 @@ func (s *Provider) CreateParty(ctx context.Context, p identity.PartyRecord) erro
 // UpdateParty implements [identity.Parties].
 func (s *Provider) UpdateParty(ctx context.Context, p identity.PartyRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE parties SET kind = $3, revision = revision + 1, body = $4, updated = $5
-			WHERE id = $1 AND revision = $2`, p.ID, p.Revision, p.Kind, p.Body, p.Updated).Exec(changed(identity.ErrConflict))
+		b.Queue(marked(`UPDATE parties SET kind = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
+			WHERE id = $1 AND revision = $2`, "parties", 7), p.ID, p.Revision, p.Kind, p.Body, p.Updated, p.Auth, p.Mark).Exec(changed(identity.ErrConflict))
 		b.Queue(`DELETE FROM party_codes WHERE party = $1`, p.ID)
 		queueCodes(b, p)
 	})
@@ -57,10 +57,11 @@ func changedAll(n int, e error) func(pgconn.CommandTag) error {
 	}
 }
 
-const partyNames = `p.id, p.kind, p.revision, p.body, p.created, p.updated`
+const partyNames = `p.id, p.kind, p.revision, p.body, p.created, p.updated, p.auth,
+	(SELECT mark FROM registers WHERE kind = 'parties' AND registers.id = p.id)`
 
 func scanParty(row pgx.CollectableRow) (p identity.PartyRecord, err error) {
-	return p, row.Scan(&p.ID, &p.Kind, &p.Revision, &p.Body, &p.Created, &p.Updated)
+	return p, row.Scan(&p.ID, &p.Kind, &p.Revision, &p.Body, &p.Created, &p.Updated, &p.Auth, &p.Mark)
 }
 
 const (

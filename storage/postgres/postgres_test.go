@@ -37,9 +37,27 @@ func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, op
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
 
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {
+		address := newDatabase(t)
+		db := openDB(t, Config{URL: address})
+		conn, err := pgx.Connect(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+		return &storagetest.Attacked{
+			Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db},
+			KeyTable: "keys", TypeTable: "types",
+			SQL: func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
+		}
+	})
+}
+
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys()}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 }
 
 // openDB opens a database that is closed when the test ends.

@@ -18,9 +18,9 @@ import (
 func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
 	sums, serials := columns(n.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body)
-			VALUES ($1, $2, 1, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
+			VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth).Exec(changed(oidc.ErrExists))
 		b.Queue(`INSERT INTO session_cookies (cookie, session) VALUES ($1, $2) ON CONFLICT (cookie) DO NOTHING`,
 			n.Cookie[:], n.ID).Exec(changed(oidc.ErrExists))
 		b.Queue(`INSERT INTO session_parties (sum, serial, created, session)
@@ -37,9 +37,10 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 const (
 	dropCookie = `DELETE FROM session_cookies
 		WHERE cookie = (SELECT cookie FROM sessions WHERE id = $1 AND revision = $2 AND cookie <> $3)`
-	updateSession = `UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7
-		WHERE id = $1 AND revision = $2`
 )
+
+var updateSession = marked(`UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7, auth = $8
+		WHERE id = $1 AND revision = $2`, "sessions", 9)
 
 // UpdateSession implements [oidc.Sessions]. A cookie that stays is left alone.
 // Of two callers that change it, the second deletes nothing, for the first did,
@@ -47,7 +48,7 @@ const (
 func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(dropCookie, n.ID, n.Revision, n.Cookie[:])
-		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body).Exec(changed(oidc.ErrConflict))
+		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth, n.Mark).Exec(changed(oidc.ErrConflict))
 		b.Queue(`INSERT INTO session_cookies (cookie, session) SELECT $1, $2
 			WHERE NOT EXISTS (SELECT FROM session_cookies WHERE cookie = $1 AND session = $2)`, n.Cookie[:], n.ID)
 		queueProviderEvents(b, es)
@@ -61,12 +62,13 @@ func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es .
 	return nil
 }
 
-const sessionNames = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body`
+const sessionNames = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body, s.auth,
+	(SELECT mark FROM registers WHERE kind = 'sessions' AND registers.id = s.id)`
 
 func scanSession(row pgx.CollectableRow) (n oidc.SessionRecord, err error) {
 	var cookie []byte
 	var ended *time.Time
-	if err := row.Scan(&n.ID, &cookie, &n.Revision, &n.Created, &n.Seen, &n.Expires, &ended, &n.Body); err != nil {
+	if err := row.Scan(&n.ID, &cookie, &n.Revision, &n.Created, &n.Seen, &n.Expires, &ended, &n.Body, &n.Auth, &n.Mark); err != nil {
 		return n, err
 	}
 	n.Ended = moment(ended)
@@ -153,4 +155,14 @@ func ofParty[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql stri
 		}
 	})
 	return all, err
+}
+
+// SessionsAfter implements [oidc.OldRecords].
+func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]oidc.SessionRecord, error) {
+	all, err := collect(ctx, s.db, scanSession, `SELECT `+sessionNames+` FROM sessions s WHERE s.id > $1 ORDER BY s.id LIMIT $2`,
+		after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing all sessions: %w", err)
+	}
+	return all, nil
 }

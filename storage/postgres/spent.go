@@ -56,6 +56,8 @@ var overs = []over{
 		RETURNING id, cookie
 	), parties AS (
 		DELETE FROM session_parties WHERE session = ANY (ARRAY(SELECT id FROM gone))
+	), marks AS (
+		DELETE FROM registers WHERE kind = 'sessions' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*), coalesce(array_agg(cookie), '{}') FROM gone`,
 		cookie: `DELETE FROM session_cookies WHERE cookie = $1`},
 	{gone: `WITH gone AS (
@@ -64,6 +66,8 @@ var overs = []over{
 		RETURNING id
 	), parties AS (
 		DELETE FROM family_parties WHERE family = ANY (ARRAY(SELECT id FROM gone))
+	), marks AS (
+		DELETE FROM registers WHERE kind = 'families' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*), '{}'::bytea[] FROM gone`},
 }
 

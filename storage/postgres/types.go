@@ -29,20 +29,20 @@ func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...l
 
 func queueType(b *pgx.Batch, t license.TypeRecord) {
 	if t.Revision == 0 {
-		b.Queue(`INSERT INTO types (code, version, state, revision, owner, body, updated)
-			VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (code, version) DO NOTHING`,
-			t.Code, t.Version, t.State, t.Owner, t.Body, t.Updated).Exec(changed(license.ErrConflict))
+		b.Queue(`INSERT INTO types (code, version, state, revision, owner, body, updated, auth)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (code, version) DO NOTHING`,
+			t.Code, t.Version, t.State, t.Owner, t.Body, t.Updated, t.Auth).Exec(changed(license.ErrConflict))
 		return
 	}
-	b.Queue(`UPDATE types SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7
+	b.Queue(`UPDATE types SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7, auth = $8
 		WHERE code = $1 AND version = $2 AND revision = $3`,
-		t.Code, t.Version, t.Revision, t.State, t.Owner, t.Body, t.Updated).Exec(changed(license.ErrConflict))
+		t.Code, t.Version, t.Revision, t.State, t.Owner, t.Body, t.Updated, t.Auth).Exec(changed(license.ErrConflict))
 }
 
-const typeNames = `code, version, state, revision, owner, body, updated`
+const typeNames = `code, version, state, revision, owner, body, updated, auth`
 
 func scanType(row pgx.CollectableRow) (t license.TypeRecord, err error) {
-	return t, row.Scan(&t.Code, &t.Version, &t.State, &t.Revision, &t.Owner, &t.Body, &t.Updated)
+	return t, row.Scan(&t.Code, &t.Version, &t.State, &t.Revision, &t.Owner, &t.Body, &t.Updated, &t.Auth)
 }
 
 // LoadTypes implements [license.TypeStore].

@@ -81,7 +81,7 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 			QueryRow(firstIs(u.First))
 		b.Queue(`SELECT revision FROM licenses WHERE id = $1 FOR SHARE`, a.License).QueryRow(revisionIs(u.LicenseRevision))
 		if a.Result == license.ResultOK && u.First.IsZero() {
-			b.Queue(`UPDATE use_codes SET first = $3 WHERE grant_id = $1 AND hash = $2`, a.Grant, u.Code[:], a.At)
+			b.Queue(`UPDATE use_codes SET first = $3, auth = $4 WHERE grant_id = $1 AND hash = $2`, a.Grant, u.Code[:], a.At, u.CodeAuth)
 		}
 		queueAccess(b, u)
 		queueEvents(b, u.Event)

@@ -12,8 +12,8 @@ import (
 func (s *Provider) CreateAccount(ctx context.Context, a identity.AccountRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
-			INSERT INTO accounts (id, party, disabled, revision, body, created, updated) VALUES (?, ?, ?, 1, ?, ?, ?)`,
-			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated)
+			INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth) VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
+			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth)
 		if err != nil {
 			return taken(err, identity.ErrExists)
 		}
@@ -29,13 +29,16 @@ func (s *Provider) CreateAccount(ctx context.Context, a identity.AccountRecord) 
 func (s *Provider) UpdateAccount(ctx context.Context, a identity.AccountRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
-			UPDATE accounts SET disabled = ?, revision = revision + 1, body = ?, updated = ?
-			WHERE id = ? AND revision = ?`, a.Disabled, a.Body, a.Updated, a.ID, a.Revision)
+			UPDATE accounts SET disabled = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
+			WHERE id = ? AND revision = ?`, a.Disabled, a.Body, a.Updated, a.Auth, a.ID, a.Revision)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return identity.ErrConflict
+		}
+		if err := saveMark(c, "accounts", a.ID, a.Mark); err != nil {
+			return err
 		}
 		if _, err := c.exec("DELETE FROM account_logins WHERE account = ?", a.ID); err != nil {
 			return err
@@ -64,12 +67,13 @@ func saveLogins(c *conn, a identity.AccountRecord) error {
 	return nil
 }
 
-const accountColumns = `a.id, a.party, a.disabled, a.revision, a.body, a.created, a.updated`
+const accountColumns = `a.id, a.party, a.disabled, a.revision, a.body, a.created, a.updated, a.auth,
+	(SELECT mark FROM registers WHERE kind = 'accounts' AND registers.id = a.id)`
 
 func scanAccount(r *row) identity.AccountRecord {
 	return identity.AccountRecord{
 		ID: r.text(), Party: r.text(), Disabled: r.bool(), Revision: r.int64(), Body: r.bytes(),
-		Created: r.time(), Updated: r.time(),
+		Created: r.time(), Updated: r.time(), Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 func (s *Provider) CreateClient(ctx context.Context, cl oidc.ClientRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
-			INSERT INTO clients (id, participant, disabled, revision, body, created, updated)
-			VALUES (?, ?, ?, 1, ?, ?, ?)`,
-			cl.ID, cl.Participant, cl.Disabled, cl.Body, cl.Created, cl.Updated)
+			INSERT INTO clients (id, participant, disabled, revision, body, created, updated, auth)
+			VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
+			cl.ID, cl.Participant, cl.Disabled, cl.Body, cl.Created, cl.Updated, cl.Auth)
 		return taken(err, oidc.ErrExists)
 	})
 	if err != nil {
@@ -26,13 +26,16 @@ func (s *Provider) CreateClient(ctx context.Context, cl oidc.ClientRecord) error
 func (s *Provider) UpdateClient(ctx context.Context, cl oidc.ClientRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
-			UPDATE clients SET participant = ?, disabled = ?, revision = revision + 1, body = ?, updated = ?
+			UPDATE clients SET participant = ?, disabled = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
 			WHERE id = ? AND revision = ?`,
-			cl.Participant, cl.Disabled, cl.Body, cl.Updated, cl.ID, cl.Revision)
+			cl.Participant, cl.Disabled, cl.Body, cl.Updated, cl.Auth, cl.ID, cl.Revision)
 		if err == nil && n == 0 {
 			return oidc.ErrConflict
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return saveMark(c, "clients", cl.ID, cl.Mark)
 	})
 	if err != nil {
 		return fmt.Errorf("updating client %s: %w", cl.ID, err)
@@ -40,12 +43,13 @@ func (s *Provider) UpdateClient(ctx context.Context, cl oidc.ClientRecord) error
 	return nil
 }
 
-const clientColumns = `id, participant, disabled, revision, body, created, updated`
+const clientColumns = `id, participant, disabled, revision, body, created, updated, auth,
+	(SELECT mark FROM registers WHERE kind = 'clients' AND registers.id = clients.id)`
 
 func scanClient(r *row) oidc.ClientRecord {
 	return oidc.ClientRecord{
 		ID: r.text(), Participant: r.text(), Disabled: r.bool(), Revision: r.int64(),
-		Body: r.bytes(), Created: r.time(), Updated: r.time(),
+		Body: r.bytes(), Created: r.time(), Updated: r.time(), Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 

@@ -45,9 +45,9 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 
 func createFamily(c *conn, f oidc.FamilyRecord) error {
 	_, err := c.exec(`
-		INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body)
-		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
-		f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body)
+		INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth)
 	if err != nil {
 		return taken(err, oidc.ErrExists)
 	}
@@ -67,14 +67,17 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
 			UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, expires = ?, ended = ?,
-				ended_by = ?, body = ?
+				ended_by = ?, body = ?, auth = ?
 			WHERE id = ? AND revision = ?`,
-			f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.ID, f.Revision)
+			f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return oidc.ErrConflict
+		}
+		if err := saveMark(c, "families", f.ID, f.Mark); err != nil {
+			return err
 		}
 		return appendProviderEvents(c, es)
 	})
@@ -85,12 +88,13 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 }
 
 const familyColumns = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended,
-	f.ended_by, f.body`
+	f.ended_by, f.body, f.auth, (SELECT mark FROM registers WHERE kind = 'families' AND registers.id = f.id)`
 
 func scanFamily(r *row) oidc.FamilyRecord {
 	return oidc.FamilyRecord{
 		ID: r.text(), Client: r.text(), Session: r.text(), Revision: r.int64(), Number: r.int64(), Rotated: r.time(),
 		Created: r.time(), Expires: r.time(), Ended: r.time(), EndedBy: r.text(), Body: r.bytes(),
+		Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 
@@ -121,4 +125,13 @@ func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at 
 	})
 	all = slices.CompactFunc(all, func(a, b oidc.FamilyRecord) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
+}
+
+// FamiliesAfter implements [oidc.OldRecords].
+func (s *Provider) FamiliesAfter(ctx context.Context, after string, limit int) ([]oidc.FamilyRecord, error) {
+	all, err := many(ctx, s.db, "SELECT "+familyColumns+" FROM families f WHERE f.id > ? ORDER BY f.id LIMIT ?", scanFamily, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing all families: %w", err)
+	}
+	return all, nil
 }

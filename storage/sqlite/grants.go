@@ -19,9 +19,9 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 		}
 		for _, code := range codes {
 			_, err := c.exec(`
-				INSERT INTO use_codes (grant_id, hash, license, version, number, created, first)
-				VALUES (?, ?, ?, ?, ?, ?, ?)`,
-				string(code.Grant), code.Hash[:], string(code.License), code.Version, code.Number, code.Created, optional(code.First))
+				INSERT INTO use_codes (grant_id, hash, license, version, number, created, first, auth)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+				string(code.Grant), code.Hash[:], string(code.License), code.Version, code.Number, code.Created, optional(code.First), code.Auth)
 			if err != nil {
 				return taken(err, license.ErrConflict)
 			}
@@ -39,11 +39,14 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 func saveGrant(c *conn, g license.GrantRecord) error {
 	if g.Revision > 0 {
 		n, err := c.exec(`
-			UPDATE grants SET revision = revision + 1, state = ?, expires = ?, body = ?, code = ?
+			UPDATE grants SET revision = revision + 1, state = ?, expires = ?, body = ?, code = ?, auth = ?
 			WHERE id = ? AND revision = ?`,
-			string(g.State), g.Expires, g.Body, g.Code, string(g.ID), g.Revision)
-		if err != nil || n == 1 {
+			string(g.State), g.Expires, g.Body, g.Code, g.Auth, string(g.ID), g.Revision)
+		if err != nil {
 			return err
+		}
+		if n == 1 {
+			return saveMark(c, "grants", string(g.ID), g.Mark)
 		}
 		there, err := c.exists("SELECT 1 FROM grants WHERE id = ?", string(g.ID))
 		if err == nil && there {
@@ -52,10 +55,10 @@ func saveGrant(c *conn, g license.GrantRecord) error {
 		return cmp.Or(err, license.ErrNotFound)
 	}
 	n, err := c.exec(`
-		INSERT INTO grants (id, revision, state, client, item, basis, recurring, created, expires, body, code)
-		VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO grants (id, revision, state, client, item, basis, recurring, created, expires, body, code, auth)
+		VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`,
-		string(g.ID), string(g.State), g.Client, string(g.Item), string(g.Basis), g.Recurring, g.Created, g.Expires, g.Body, g.Code)
+		string(g.ID), string(g.State), g.Client, string(g.Item), string(g.Basis), g.Recurring, g.Created, g.Expires, g.Body, g.Code, g.Auth)
 	if err != nil {
 		return err
 	}
@@ -65,22 +68,24 @@ func saveGrant(c *conn, g license.GrantRecord) error {
 	return saveGrantKeys(c, g.ID, g.Created, g.Party)
 }
 
-const grantColumns = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code`
+const grantColumns = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code,
+	g.auth, (SELECT mark FROM registers WHERE kind = 'grants' AND registers.id = g.id)`
 
 func scanGrant(r *row) license.GrantRecord {
 	return license.GrantRecord{
 		ID: license.GrantID(r.text()), Revision: r.int64(), State: license.GrantState(r.text()), Client: r.text(),
 		Item: license.ItemCode(r.text()), Basis: license.Basis(r.text()), Recurring: r.bool(),
 		Created: r.time(), Expires: r.time(), Body: r.bytes(), Code: r.bytes(),
+		Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 
-const codeColumns = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first`
+const codeColumns = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first, c.auth`
 
 func scanCode(r *row) license.UseCodeRecord {
 	return license.UseCodeRecord{
 		Grant: license.GrantID(r.text()), Hash: r.sum(), License: license.ID(r.text()), Version: r.int(),
-		Number: r.int(), Created: r.time(), First: r.time(),
+		Number: r.int(), Created: r.time(), First: r.time(), Auth: r.bytes(),
 	}
 }
 

@@ -26,27 +26,27 @@ func (s *Licenses) SaveItems(ctx context.Context, e license.EventRecord, is ...l
 func saveItem(c *conn, i license.ItemRecord) error {
 	if i.Revision == 0 {
 		_, err := c.exec(`
-			INSERT INTO service_items (code, version, state, revision, owner, body, updated)
-			VALUES (?, ?, ?, 1, ?, ?, ?)`,
-			string(i.Code), i.Version, string(i.State), i.Owner, i.Body, i.Updated)
+			INSERT INTO service_items (code, version, state, revision, owner, body, updated, auth)
+			VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
+			string(i.Code), i.Version, string(i.State), i.Owner, i.Body, i.Updated, i.Auth)
 		return err
 	}
 	n, err := c.exec(`
-		UPDATE service_items SET state = ?, revision = revision + 1, owner = ?, body = ?, updated = ?
+		UPDATE service_items SET state = ?, revision = revision + 1, owner = ?, body = ?, updated = ?, auth = ?
 		WHERE code = ? AND version = ? AND revision = ?`,
-		string(i.State), i.Owner, i.Body, i.Updated, string(i.Code), i.Version, i.Revision)
+		string(i.State), i.Owner, i.Body, i.Updated, i.Auth, string(i.Code), i.Version, i.Revision)
 	if err == nil && n == 0 {
 		return license.ErrConflict
 	}
 	return err
 }
 
-const itemColumns = `code, version, state, revision, owner, body, updated`
+const itemColumns = `code, version, state, revision, owner, body, updated, auth`
 
 func scanItem(r *row) license.ItemRecord {
 	return license.ItemRecord{
 		Code: license.ItemCode(r.text()), Version: r.int(), State: license.ItemState(r.text()),
-		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(),
+		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(), Auth: r.bytes(),
 	}
 }
 

@@ -27,10 +27,10 @@ func (s *Keys) CreateKey(ctx context.Context, k signing.KeyRecord) error {
 		}
 		_, err = c.exec(`
 			INSERT INTO signing_keys (id, purpose, owner, serial, algorithm, state, public_key, chain,
-				wrapped, wrapped_by, created, activated, retired, revoked, reason, revision)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
+				wrapped, wrapped_by, created, activated, retired, revoked, reason, revision, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 			string(k.ID), string(k.Purpose), k.Owner, k.Serial, k.Algorithm, string(k.State), k.PublicKey, chain,
-			k.Wrapped, string(k.WrappedBy), k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason)
+			k.Wrapped, string(k.WrappedBy), k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth)
 		return taken(err, signing.ErrConflict) // what is left is signing_keys_one_active
 	})
 	if err != nil {
@@ -62,14 +62,17 @@ func updateKey(c *conn, k signing.KeyRecord) error {
 	}
 	n, err := c.exec(`
 		UPDATE signing_keys SET algorithm = ?, state = ?, public_key = ?, chain = ?, wrapped = ?, wrapped_by = ?,
-			activated = ?, retired = ?, revoked = ?, reason = ?, revision = revision + 1
+			activated = ?, retired = ?, revoked = ?, reason = ?, revision = revision + 1, auth = ?
 		WHERE id = ? AND revision = ?`,
 		k.Algorithm, string(k.State), k.PublicKey, chain, k.Wrapped, string(k.WrappedBy),
-		optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, string(k.ID), k.Revision)
+		optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth, string(k.ID), k.Revision)
 	if err == nil && n == 0 {
 		return signing.ErrConflict
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return saveMark(c, "keys", string(k.ID), k.Mark)
 }
 
 // chainText returns certificates as the table keeps them, NULL for none.
@@ -82,7 +85,8 @@ func chainText(chain [][]byte) (any, error) {
 }
 
 const keyColumns = `id, purpose, owner, serial, algorithm, state, public_key, chain,
-	wrapped, wrapped_by, created, activated, retired, revoked, reason, revision`
+	wrapped, wrapped_by, created, activated, retired, revoked, reason, revision, auth,
+	(SELECT mark FROM registers WHERE kind = 'keys' AND registers.id = signing_keys.id)`
 
 func scanKey(r *row) signing.KeyRecord {
 	k := signing.KeyRecord{
@@ -94,7 +98,7 @@ func scanKey(r *row) signing.KeyRecord {
 	}
 	k.Wrapped, k.WrappedBy, k.Created = r.bytes(), signing.KeyID(r.text()), r.time()
 	k.Activated, k.Retired, k.Revoked = r.time(), r.time(), r.time()
-	k.Reason, k.Revision = r.text(), r.int64()
+	k.Reason, k.Revision, k.Auth, k.Mark = r.text(), r.int64(), r.bytes(), r.bytes()
 	return k
 }
 

@@ -49,21 +49,24 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 func saveRecord(c *conn, r license.Record) error {
 	if r.Revision == 0 {
 		n, err := c.exec(`
-			INSERT INTO licenses (id, revision, type, authority, version, state, created, updated)
-			VALUES (?, 1, ?, ?, ?, ?, ?, ?)
+			INSERT INTO licenses (id, revision, type, authority, version, state, created, updated, auth)
+			VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`,
-			string(r.ID), string(r.Type), string(r.Authority), r.Version, string(r.State), r.Created, r.Updated)
+			string(r.ID), string(r.Type), string(r.Authority), r.Version, string(r.State), r.Created, r.Updated, r.Auth)
 		if err == nil && n == 0 {
 			return license.ErrConflict
 		}
 		return err
 	}
 	n, err := c.exec(`
-		UPDATE licenses SET revision = revision + 1, version = ?, state = ?, updated = ?
+		UPDATE licenses SET revision = revision + 1, version = ?, state = ?, updated = ?, auth = ?
 		WHERE id = ? AND revision = ?`,
-		r.Version, string(r.State), r.Updated, string(r.ID), r.Revision)
-	if err != nil || n == 1 {
+		r.Version, string(r.State), r.Updated, r.Auth, string(r.ID), r.Revision)
+	if err != nil {
 		return err
+	}
+	if n == 1 {
+		return saveMark(c, "licenses", string(r.ID), r.Mark)
 	}
 	there, err := c.exists("SELECT 1 FROM licenses WHERE id = ?", string(r.ID))
 	if err != nil {
@@ -80,20 +83,20 @@ func saveVersions(c *conn, r license.SaveRequest) error {
 	if v := r.Add; v != nil {
 		_, err := c.exec(`
 			INSERT INTO license_versions (license, version, state, type_version, origin, trust_grade,
-				valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending, suspension)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				valid_from, valid_until, status_list, status_index, issued, body, credential, holder_key, ending, suspension, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			string(v.License), v.Version, string(v.State), v.TypeVersion, string(v.Origin), string(v.TrustGrade),
 			v.ValidFrom, v.ValidUntil, v.StatusList, v.StatusIndex, optional(v.Issued),
-			v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
+			v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension, v.Auth)
 		if err != nil {
 			return fmt.Errorf("version %d: %w", v.Version, err)
 		}
 	}
 	for _, st := range r.States {
 		n, err := c.exec(`
-			UPDATE license_versions SET state = ?, ending = coalesce(?, ending), suspension = coalesce(?, suspension)
+			UPDATE license_versions SET state = ?, ending = coalesce(?, ending), suspension = coalesce(?, suspension), auth = ?
 			WHERE license = ? AND version = ?`,
-			string(st.State), st.Ending, st.Suspension, string(r.Record.ID), st.Version)
+			string(st.State), st.Ending, st.Suspension, st.Auth, string(r.Record.ID), st.Version)
 		if err == nil && n == 0 {
 			err = errors.New("it is not stored")
 		}
@@ -104,25 +107,26 @@ func saveVersions(c *conn, r license.SaveRequest) error {
 	return nil
 }
 
-const recordColumns = `l.id, l.revision, l.type, l.authority, l.version, l.state, l.created, l.updated`
+const recordColumns = `l.id, l.revision, l.type, l.authority, l.version, l.state, l.created, l.updated,
+	l.auth, (SELECT mark FROM registers WHERE kind = 'licenses' AND registers.id = l.id)`
 
 func scanRecord(r *row) license.Record {
 	return license.Record{
 		ID: license.ID(r.text()), Revision: r.int64(), Type: license.TypeCode(r.text()),
 		Authority: party.USCC(r.text()), Version: r.int(), State: license.State(r.text()),
-		Created: r.time(), Updated: r.time(),
+		Created: r.time(), Updated: r.time(), Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 
 const versionColumns = `v.license, v.version, v.state, v.type_version, v.origin, v.trust_grade,
-	v.valid_from, v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending, v.suspension`
+	v.valid_from, v.valid_until, v.status_list, v.status_index, v.issued, v.body, v.credential, v.holder_key, v.ending, v.suspension, v.auth`
 
 func scanVersion(r *row) license.VersionRecord {
 	return license.VersionRecord{
 		License: license.ID(r.text()), Version: r.int(), State: license.State(r.text()), TypeVersion: r.int(),
 		Origin: license.Origin(r.text()), TrustGrade: license.TrustGrade(r.text()),
 		ValidFrom: r.date(), ValidUntil: r.date(), StatusList: r.int64(), StatusIndex: r.int(), Issued: r.time(),
-		Body: r.bytes(), Credential: r.bytes(), HolderKey: r.bytes(), Ending: r.bytes(), Suspension: r.bytes(),
+		Body: r.bytes(), Credential: r.bytes(), HolderKey: r.bytes(), Ending: r.bytes(), Suspension: r.bytes(), Auth: r.bytes(),
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
-			INSERT INTO participants (id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
-			p.ID, string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated)
+			INSERT INTO participants (id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+			p.ID, string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated, p.Auth)
 		return taken(err, identity.ErrExists)
 	})
 	if err != nil {
@@ -28,13 +28,16 @@ func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
 			UPDATE participants SET name = ?, class = ?, area_code = ?, level = ?, parent = ?, successor = ?,
-				disabled = ?, updated = ?, revision = revision + 1
+				disabled = ?, updated = ?, revision = revision + 1, auth = ?
 			WHERE id = ? AND revision = ?`,
-			p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Updated, p.ID, p.Revision)
+			p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Updated, p.Auth, p.ID, p.Revision)
 		if err == nil && n == 0 {
 			return identity.ErrConflict
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return saveMark(c, "participants", p.ID, p.Mark)
 	})
 	if err != nil {
 		return fmt.Errorf("updating participant %s: %w", p.ID, err)
@@ -42,13 +45,14 @@ func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant
 	return nil
 }
 
-const participantColumns = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision`
+const participantColumns = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision, auth,
+	(SELECT mark FROM registers WHERE kind = 'participants' AND registers.id = participants.id)`
 
 func scanParticipant(r *row) identity.Participant {
 	return identity.Participant{
 		ID: r.text(), USCC: party.USCC(r.text()), Name: r.text(), Class: identity.Class(r.text()),
 		AreaCode: r.text(), Level: r.int(), Parent: r.text(), Successor: r.text(), Disabled: r.bool(),
-		Created: r.time(), Updated: r.time(), Revision: r.int64(),
+		Created: r.time(), Updated: r.time(), Revision: r.int64(), Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 // CreateParty implements [identity.Parties].
 func (s *Provider) CreateParty(ctx context.Context, p identity.PartyRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
-		_, err := c.exec("INSERT INTO parties (id, kind, revision, body, created, updated) VALUES (?, ?, 1, ?, ?, ?)",
-			p.ID, string(p.Kind), p.Body, p.Created, p.Updated)
+		_, err := c.exec("INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES (?, ?, 1, ?, ?, ?, ?)",
+			p.ID, string(p.Kind), p.Body, p.Created, p.Updated, p.Auth)
 		if err != nil {
 			return taken(err, identity.ErrExists)
 		}
@@ -28,13 +28,16 @@ func (s *Provider) CreateParty(ctx context.Context, p identity.PartyRecord) erro
 func (s *Provider) UpdateParty(ctx context.Context, p identity.PartyRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
-			UPDATE parties SET kind = ?, revision = revision + 1, body = ?, updated = ?
-			WHERE id = ? AND revision = ?`, string(p.Kind), p.Body, p.Updated, p.ID, p.Revision)
+			UPDATE parties SET kind = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
+			WHERE id = ? AND revision = ?`, string(p.Kind), p.Body, p.Updated, p.Auth, p.ID, p.Revision)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return identity.ErrConflict
+		}
+		if err := saveMark(c, "parties", p.ID, p.Mark); err != nil {
+			return err
 		}
 		if _, err := c.exec("DELETE FROM party_codes WHERE party = ?", p.ID); err != nil {
 			return err
@@ -63,11 +66,13 @@ func saveCodes(c *conn, p identity.PartyRecord) error {
 	return nil
 }
 
-const partyColumns = `p.id, p.kind, p.revision, p.body, p.created, p.updated`
+const partyColumns = `p.id, p.kind, p.revision, p.body, p.created, p.updated, p.auth,
+	(SELECT mark FROM registers WHERE kind = 'parties' AND registers.id = p.id)`
 
 func scanParty(r *row) identity.PartyRecord {
 	return identity.PartyRecord{
 		ID: r.text(), Kind: identity.Kind(r.text()), Revision: r.int64(), Body: r.bytes(), Created: r.time(), Updated: r.time(),
+		Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 

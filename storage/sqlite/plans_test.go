@@ -98,6 +98,11 @@ var cold = []string{
 
 var bare = regexp.MustCompile(`(?s)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)`)
 
+// ofRegister reports whether a step reads the register beside a record.
+func ofRegister(step string) bool {
+	return strings.HasPrefix(step, "CORRELATED SCALAR SUBQUERY") || step == "SEARCH registers USING PRIMARY KEY (kind=? AND id=?)"
+}
+
 // TestPlans holds the hot queries to their indexes, and sees that no other
 // statement of the program scans or sorts; also when somebody ran ANALYZE.
 func TestPlans(t *testing.T) {
@@ -105,7 +110,7 @@ func TestPlans(t *testing.T) {
 	everything(t, db)
 	check := func(t *testing.T) {
 		for name, q := range hot(t) {
-			if got := plan(t, db, q.sql); !slices.Equal(got, q.plan) {
+			if got := slices.DeleteFunc(plan(t, db, q.sql), ofRegister); !slices.Equal(got, q.plan) {
 				t.Errorf("%s:\n got %q\nwant %q", name, got, q.plan)
 			}
 		}

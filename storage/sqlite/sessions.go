@@ -16,9 +16,9 @@ import (
 func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
-			INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?)`,
-			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body)
+			INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)`,
+			n.ID, n.Cookie[:], n.Created, n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth)
 		if err != nil {
 			return taken(err, oidc.ErrExists)
 		}
@@ -42,14 +42,17 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		changed, err := c.exec(`
-			UPDATE sessions SET cookie = ?, revision = revision + 1, seen = ?, expires = ?, ended = ?, body = ?
+			UPDATE sessions SET cookie = ?, revision = revision + 1, seen = ?, expires = ?, ended = ?, body = ?, auth = ?
 			WHERE id = ? AND revision = ?`,
-			n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.ID, n.Revision)
+			n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth, n.ID, n.Revision)
 		if err != nil {
 			return taken(err, oidc.ErrExists)
 		}
 		if changed == 0 {
 			return oidc.ErrConflict
+		}
+		if err := saveMark(c, "sessions", n.ID, n.Mark); err != nil {
+			return err
 		}
 		return appendProviderEvents(c, es)
 	})
@@ -59,12 +62,13 @@ func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es .
 	return nil
 }
 
-const sessionColumns = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body`
+const sessionColumns = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body, s.auth,
+	(SELECT mark FROM registers WHERE kind = 'sessions' AND registers.id = s.id)`
 
 func scanSession(r *row) oidc.SessionRecord {
 	return oidc.SessionRecord{
 		ID: r.text(), Cookie: r.sum(), Revision: r.int64(), Created: r.time(), Seen: r.time(),
-		Expires: r.time(), Ended: r.time(), Body: r.bytes(),
+		Expires: r.time(), Ended: r.time(), Body: r.bytes(), Auth: r.bytes(), Mark: r.bytes(),
 	}
 }
 
@@ -123,4 +127,13 @@ func ofParty[T any](ctx context.Context, db *DB, sql string, scan func(*row) T, 
 		return nil
 	})
 	return all, err
+}
+
+// SessionsAfter implements [oidc.OldRecords].
+func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]oidc.SessionRecord, error) {
+	all, err := many(ctx, s.db, "SELECT "+sessionColumns+" FROM sessions s WHERE s.id > ? ORDER BY s.id LIMIT ?", scanSession, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing all sessions: %w", err)
+	}
+	return all, nil
 }

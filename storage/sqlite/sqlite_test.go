@@ -29,9 +29,22 @@ func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 
+func TestAttacks(t *testing.T) {
+	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {
+		db := openTest(t, Config{})
+		return &storagetest.Attacked{
+			Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db},
+			KeyTable: "signing_keys", TypeTable: "license_types",
+			SQL: func(sql string) error {
+				return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
+			},
+		}
+	})
+}
+
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys()}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

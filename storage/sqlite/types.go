@@ -27,27 +27,27 @@ func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...l
 func saveType(c *conn, t license.TypeRecord) error {
 	if t.Revision == 0 {
 		_, err := c.exec(`
-			INSERT INTO license_types (code, version, state, revision, owner, body, updated)
-			VALUES (?, ?, ?, 1, ?, ?, ?)`,
-			string(t.Code), t.Version, string(t.State), t.Owner, t.Body, t.Updated)
+			INSERT INTO license_types (code, version, state, revision, owner, body, updated, auth)
+			VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
+			string(t.Code), t.Version, string(t.State), t.Owner, t.Body, t.Updated, t.Auth)
 		return err
 	}
 	n, err := c.exec(`
-		UPDATE license_types SET state = ?, revision = revision + 1, owner = ?, body = ?, updated = ?
+		UPDATE license_types SET state = ?, revision = revision + 1, owner = ?, body = ?, updated = ?, auth = ?
 		WHERE code = ? AND version = ? AND revision = ?`,
-		string(t.State), t.Owner, t.Body, t.Updated, string(t.Code), t.Version, t.Revision)
+		string(t.State), t.Owner, t.Body, t.Updated, t.Auth, string(t.Code), t.Version, t.Revision)
 	if err == nil && n == 0 {
 		return license.ErrConflict
 	}
 	return err
 }
 
-const typeColumns = `code, version, state, revision, owner, body, updated`
+const typeColumns = `code, version, state, revision, owner, body, updated, auth`
 
 func scanType(r *row) license.TypeRecord {
 	return license.TypeRecord{
 		Code: license.TypeCode(r.text()), Version: r.int(), State: license.TypeState(r.text()),
-		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(),
+		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(), Auth: r.bytes(),
 	}
 }
 

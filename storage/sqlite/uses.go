@@ -125,8 +125,8 @@ func spend(c *conn, u license.Reading, seq int64) error {
 	if err != nil {
 		return taken(err, license.ErrConflict)
 	}
-	_, err = c.exec("UPDATE use_codes SET first = ? WHERE grant_id = ? AND hash = ? AND first IS NULL",
-		u.Record.At, string(u.Record.Grant), u.Code[:])
+	_, err = c.exec("UPDATE use_codes SET first = ?, auth = ? WHERE grant_id = ? AND hash = ? AND first IS NULL",
+		u.Record.At, u.CodeAuth, string(u.Record.Grant), u.Code[:])
 	return err
 }
 

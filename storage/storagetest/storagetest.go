@@ -41,6 +41,7 @@ type Database struct {
 	Provider ProviderStores
 	Keys     signing.Records
 	Lists    signing.RevocationLists
+	Auth     signing.AuthStore
 }
 
 // LicenseStores is what package license needs stored.
@@ -66,6 +67,7 @@ type ProviderStores interface {
 	oidc.Consents
 	oidc.Spent
 	oidc.Settings
+	oidc.OldRecords
 	identity.Participants
 	identity.Parties
 	identity.Accounts

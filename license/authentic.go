@@ -1,0 +1,294 @@
+package license
+
+import (
+	"context"
+	"strconv"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// authenticStores are stores whose records carry authenticators: they are made
+// of what is saved, and what comes back without fitting ones is signing.ErrAltered.
+// So the rest of the package never sees a record that was written past it.
+type authenticStores struct {
+	Stores
+	auth *signing.Authenticator
+}
+
+func (r *Record) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("licenses", string(r.ID), revision).
+		Text(string(r.Type), string(r.Authority), string(r.State)).Int(int64(r.Version)).Time(r.Created, r.Updated)
+}
+
+func (v *VersionRecord) facts() *signing.Facts {
+	return signing.NewFacts("license_versions", string(v.License), 0).
+		Int(int64(v.Version), int64(v.TypeVersion), v.StatusList, int64(v.StatusIndex)).
+		Text(string(v.State), string(v.Origin), string(v.TrustGrade), civil(v.ValidFrom), civil(v.ValidUntil)).
+		Time(v.Issued).Sealed(v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
+}
+
+// civil is a date as a fact, empty for none.
+func civil(d party.Date) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
+}
+
+func (t *TypeRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("license_types", string(t.Code), revision).Int(int64(t.Version)).
+		Text(string(t.State), t.Owner).Bytes(t.Body).Time(t.Updated)
+}
+
+func (i *ItemRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("service_items", string(i.Code), revision).Int(int64(i.Version)).
+		Text(string(i.State), i.Owner).Bytes(i.Body).Time(i.Updated)
+}
+
+func (g *GrantRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("grants", string(g.ID), revision).
+		Text(string(g.State), g.Client, string(g.Item), string(g.Basis)).Flag(g.Recurring).
+		Time(g.Created, g.Expires).Sealed(g.Body).Bytes(g.Code)
+}
+
+func (c *UseCodeRecord) facts() *signing.Facts {
+	return signing.NewFacts("use_codes", string(c.Grant), 0).Bytes(c.Hash[:]).Text(string(c.License)).
+		Int(int64(c.Version), int64(c.Number)).Time(c.Created, c.First)
+}
+
+// verify checks a license and a version of it, and that they belong together: the
+// versions' rows have no registers of their own.
+func (s *authenticStores) verify(r *Record, v *VersionRecord) error {
+	if err := s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark); err != nil {
+		return err
+	}
+	if err := s.auth.VerifyAlone(v.facts(), v.Auth); err != nil {
+		return err
+	}
+	fits := v.State == Superseded || v.State == Ended
+	if v.Version == r.Version {
+		fits = v.State == r.State
+	}
+	if v.License != r.ID || v.Version > r.Version || !fits {
+		return s.auth.Refuse("license_versions", string(v.License)+"/"+strconv.Itoa(v.Version),
+			"it is "+string(v.State)+", which its license is not: one of them was put back")
+	}
+	return nil
+}
+
+// Save implements [Store].
+func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
+	var err error
+	if q.Record.Auth, q.Record.Mark, err = s.auth.Stamp(q.Record.facts(q.Record.Revision + 1)); err != nil {
+		return err
+	}
+	if q.Add != nil {
+		add := *q.Add
+		if add.Auth, _, err = s.auth.Stamp(add.facts()); err != nil {
+			return err
+		}
+		q.Add = &add
+	}
+	states := make([]VersionState, len(q.States))
+	for i, st := range q.States {
+		if st.Auth, err = s.stateAuth(ctx, q.Record.ID, st); err != nil {
+			return err
+		}
+		states[i] = st
+	}
+	q.States = states
+	return s.Stores.Save(ctx, q)
+}
+
+// stateAuth returns the authenticator of a stored version in its new state. Should
+// the version change meanwhile, so has the license's revision, and Save fails.
+func (s *authenticStores) stateAuth(ctx context.Context, id ID, st VersionState) ([]byte, error) {
+	_, v, err := s.Load(ctx, id, st.Version)
+	if err != nil {
+		return nil, err
+	}
+	v.State = st.State
+	if st.Ending != nil {
+		v.Ending = st.Ending
+	}
+	if st.Suspension != nil {
+		v.Suspension = st.Suspension
+	}
+	auth, _, err := s.auth.Stamp(v.facts())
+	return auth, err
+}
+
+// Load implements [Store].
+func (s *authenticStores) Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error) {
+	r, v, err := s.Stores.Load(ctx, id, version)
+	if err == nil {
+		err = s.verify(&r, &v)
+	}
+	if err != nil {
+		return Record{}, VersionRecord{}, err
+	}
+	return r, v, nil
+}
+
+// Search implements [Store].
+func (s *authenticStores) Search(ctx context.Context, q Query) ([]Record, error) {
+	records, err := s.Stores.Search(ctx, q)
+	for i := range records {
+		if err := s.auth.Verify(records[i].facts(records[i].Revision), records[i].Auth, records[i].Mark); err != nil {
+			return nil, err
+		}
+	}
+	return records, err
+}
+
+// Versions implements [LookupStore].
+func (s *authenticStores) Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error) {
+	vs, err := s.Stores.Versions(ctx, after, limit)
+	for i := range vs {
+		if err := s.auth.VerifyAlone(vs[i].facts(), vs[i].Auth); err != nil {
+			return nil, err
+		}
+	}
+	return vs, err
+}
+
+// SaveTypes implements [TypeStore].
+func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...TypeRecord) error {
+	var err error
+	for i := range ts {
+		if ts[i].Auth, _, err = s.auth.Stamp(ts[i].facts(ts[i].Revision + 1)); err != nil {
+			return err
+		}
+	}
+	return s.Stores.SaveTypes(ctx, e, ts...)
+}
+
+// LoadTypes implements [TypeStore].
+func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error) {
+	ts, err := s.Stores.LoadTypes(ctx, code)
+	return ts, s.verifyTypes(ts, err)
+}
+
+// ListTypes implements [TypeStore].
+func (s *authenticStores) ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error) {
+	ts, err := s.Stores.ListTypes(ctx, after, limit)
+	return ts, s.verifyTypes(ts, err)
+}
+
+func (s *authenticStores) verifyTypes(ts []TypeRecord, err error) error {
+	for i := range ts {
+		if err := s.auth.VerifyAlone(ts[i].facts(ts[i].Revision), ts[i].Auth); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// SaveItems implements [ItemStore].
+func (s *authenticStores) SaveItems(ctx context.Context, e EventRecord, is ...ItemRecord) error {
+	var err error
+	for i := range is {
+		if is[i].Auth, _, err = s.auth.Stamp(is[i].facts(is[i].Revision + 1)); err != nil {
+			return err
+		}
+	}
+	return s.Stores.SaveItems(ctx, e, is...)
+}
+
+// LoadItems implements [ItemStore].
+func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode) ([]ItemRecord, error) {
+	is, err := s.Stores.LoadItems(ctx, code)
+	return is, s.verifyItems(is, err)
+}
+
+// ListItems implements [ItemStore].
+func (s *authenticStores) ListItems(ctx context.Context, after ItemCode, limit int) ([]ItemRecord, error) {
+	is, err := s.Stores.ListItems(ctx, after, limit)
+	return is, s.verifyItems(is, err)
+}
+
+func (s *authenticStores) verifyItems(is []ItemRecord, err error) error {
+	for i := range is {
+		if err := s.auth.VerifyAlone(is[i].facts(is[i].Revision), is[i].Auth); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// SaveGrant implements [GrantStore].
+func (s *authenticStores) SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e EventRecord) error {
+	var err error
+	if g.Auth, g.Mark, err = s.auth.Stamp(g.facts(g.Revision + 1)); err != nil {
+		return err
+	}
+	stamped := make([]UseCodeRecord, len(codes))
+	for i, c := range codes {
+		if c.Auth, _, err = s.auth.Stamp(c.facts()); err != nil {
+			return err
+		}
+		stamped[i] = c
+	}
+	return s.Stores.SaveGrant(ctx, g, stamped, e)
+}
+
+// LoadGrant implements [GrantStore].
+func (s *authenticStores) LoadGrant(ctx context.Context, id GrantID) (GrantRecord, []UseCodeRecord, error) {
+	g, codes, err := s.Stores.LoadGrant(ctx, id)
+	if err == nil {
+		err = s.verifyGrant(&g)
+	}
+	for i := range codes {
+		if err == nil {
+			err = s.auth.VerifyAlone(codes[i].facts(), codes[i].Auth)
+		}
+	}
+	if err != nil {
+		return GrantRecord{}, nil, err
+	}
+	return g, codes, nil
+}
+
+// ListGrants implements [GrantStore].
+func (s *authenticStores) ListGrants(ctx context.Context, keys []signing.Lookup, before Cursor, limit int) ([]GrantRecord, error) {
+	gs, err := s.Stores.ListGrants(ctx, keys, before, limit)
+	return gs, s.verifyGrants(gs, err)
+}
+
+// GrantsAfter implements [PartyKeyStore].
+func (s *authenticStores) GrantsAfter(ctx context.Context, after GrantID, limit int) ([]GrantRecord, error) {
+	gs, err := s.Stores.GrantsAfter(ctx, after, limit)
+	return gs, s.verifyGrants(gs, err)
+}
+
+func (s *authenticStores) verifyGrant(g *GrantRecord) error {
+	return s.auth.Verify(g.facts(g.Revision), g.Auth, g.Mark)
+}
+
+func (s *authenticStores) verifyGrants(gs []GrantRecord, err error) error {
+	for i := range gs {
+		if err := s.verifyGrant(&gs[i]); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// LoadUse implements [UseStore].
+func (s *authenticStores) LoadUse(ctx context.Context, grant GrantID, code [32]byte, request string) (Used, error) {
+	u, err := s.Stores.LoadUse(ctx, grant, code, request)
+	if err == nil {
+		err = s.auth.VerifyAlone(u.Code.facts(), u.Code.Auth)
+	}
+	if err == nil {
+		err = s.verifyGrant(&u.Grant)
+	}
+	if err == nil {
+		err = s.verify(&u.License, &u.Version)
+	}
+	if err != nil {
+		return Used{}, err
+	}
+	return u, nil
+}

@@ -1,0 +1,189 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+// What follows are stores whose records carry authenticators: they are made of what
+// is saved, and what comes back without fitting ones is signing.ErrAltered.
+
+type authenticClients struct {
+	Clients
+	auth *signing.Authenticator
+}
+
+func (c *ClientRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("clients", c.ID, revision).Text(c.Participant).Flag(c.Disabled).Bytes(c.Body).Time(c.Created, c.Updated)
+}
+
+// CreateClient implements [Clients].
+func (s *authenticClients) CreateClient(ctx context.Context, c ClientRecord) (err error) {
+	if c.Auth, c.Mark, err = s.auth.Stamp(c.facts(1)); err != nil {
+		return err
+	}
+	return s.Clients.CreateClient(ctx, c)
+}
+
+// UpdateClient implements [Clients].
+func (s *authenticClients) UpdateClient(ctx context.Context, c ClientRecord) (err error) {
+	if c.Auth, c.Mark, err = s.auth.Stamp(c.facts(c.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Clients.UpdateClient(ctx, c)
+}
+
+// LoadClient implements [Clients].
+func (s *authenticClients) LoadClient(ctx context.Context, id string) (ClientRecord, error) {
+	c, err := s.Clients.LoadClient(ctx, id)
+	if err == nil {
+		err = s.auth.Verify(c.facts(c.Revision), c.Auth, c.Mark)
+	}
+	if err != nil {
+		return ClientRecord{}, err
+	}
+	return c, nil
+}
+
+// ListClients implements [Clients].
+func (s *authenticClients) ListClients(ctx context.Context, participant, after string, limit int) ([]ClientRecord, error) {
+	cs, err := s.Clients.ListClients(ctx, participant, after, limit)
+	for i := range cs {
+		if err := s.auth.Verify(cs[i].facts(cs[i].Revision), cs[i].Auth, cs[i].Mark); err != nil {
+			return nil, err
+		}
+	}
+	return cs, err
+}
+
+// AuthenticSessions returns sessions as they were written here.
+func AuthenticSessions(s Sessions, a *signing.Authenticator) Sessions {
+	return &authenticSessions{s, a}
+}
+
+// AuthenticFamilies returns families as they were written here.
+func AuthenticFamilies(f Families, a *signing.Authenticator) Families {
+	return &authenticFamilies{f, a}
+}
+
+type authenticSessions struct {
+	Sessions
+	auth *signing.Authenticator
+}
+
+func (s *SessionRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("sessions", s.ID, revision).Bytes(s.Cookie[:]).Time(s.Created, s.Seen, s.Expires, s.Ended).Sealed(s.Body)
+}
+
+func (s *authenticSessions) verify(r SessionRecord, err error) (SessionRecord, error) {
+	if err == nil {
+		err = s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark)
+	}
+	if err != nil {
+		return SessionRecord{}, err
+	}
+	return r, nil
+}
+
+// CreateSession implements [Sessions].
+func (s *authenticSessions) CreateSession(ctx context.Context, r SessionRecord, es ...EventRecord) (err error) {
+	if r.Auth, r.Mark, err = s.auth.Stamp(r.facts(1)); err != nil {
+		return err
+	}
+	return s.Sessions.CreateSession(ctx, r, es...)
+}
+
+// UpdateSession implements [Sessions].
+func (s *authenticSessions) UpdateSession(ctx context.Context, r SessionRecord, es ...EventRecord) (err error) {
+	if r.Auth, r.Mark, err = s.auth.Stamp(r.facts(r.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Sessions.UpdateSession(ctx, r, es...)
+}
+
+// LoadSession implements [Sessions].
+func (s *authenticSessions) LoadSession(ctx context.Context, id string) (SessionRecord, error) {
+	return s.verify(s.Sessions.LoadSession(ctx, id))
+}
+
+// FindSession implements [Sessions]. The row that leads from a cookie to a session
+// decides nothing: the session itself must have that cookie.
+func (s *authenticSessions) FindSession(ctx context.Context, cookie [32]byte) (SessionRecord, error) {
+	r, err := s.verify(s.Sessions.FindSession(ctx, cookie))
+	if err == nil && r.Cookie != cookie {
+		return SessionRecord{}, s.auth.Refuse("sessions", r.ID, "a cookie leads to it that is another session's")
+	}
+	return r, err
+}
+
+// ListSessions implements [Sessions], and leaves out what doesn't fit.
+func (s *authenticSessions) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]SessionRecord, error) {
+	all, err := s.Sessions.ListSessions(ctx, party, at, limit)
+	if err != nil {
+		return nil, err
+	}
+	return fitting(all, func(r *SessionRecord) error { return s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark) })
+}
+
+type authenticFamilies struct {
+	Families
+	auth *signing.Authenticator
+}
+
+func (f *FamilyRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("families", f.ID, revision).Text(f.Client, f.Session, f.EndedBy).Int(f.Number).
+		Time(f.Rotated, f.Created, f.Expires, f.Ended).Sealed(f.Body)
+}
+
+// RedeemCode implements [Families].
+func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (first string, err error) {
+	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(1)); err != nil {
+		return "", err
+	}
+	return s.Families.RedeemCode(ctx, code, keep, f, es...)
+}
+
+// UpdateFamily implements [Families].
+func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) (err error) {
+	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(f.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Families.UpdateFamily(ctx, f, es...)
+}
+
+// LoadFamily implements [Families].
+func (s *authenticFamilies) LoadFamily(ctx context.Context, id string) (FamilyRecord, error) {
+	f, err := s.Families.LoadFamily(ctx, id)
+	if err == nil {
+		err = s.auth.Verify(f.facts(f.Revision), f.Auth, f.Mark)
+	}
+	if err != nil {
+		return FamilyRecord{}, err
+	}
+	return f, nil
+}
+
+// ListFamilies implements [Families], and leaves out what doesn't fit.
+func (s *authenticFamilies) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error) {
+	all, err := s.Families.ListFamilies(ctx, party, at, limit)
+	if err != nil {
+		return nil, err
+	}
+	return fitting(all, func(f *FamilyRecord) error { return s.auth.Verify(f.facts(f.Revision), f.Auth, f.Mark) })
+}
+
+// fitting returns those that are as they were written.
+func fitting[T any](all []T, verify func(*T) error) (fit []T, err error) {
+	fit = slices.DeleteFunc(all, func(one T) bool {
+		e := verify(&one)
+		if e != nil && !errors.Is(e, signing.ErrAltered) {
+			err = e
+		}
+		return e != nil
+	})
+	return fit, err
+}

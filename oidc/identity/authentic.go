@@ -1,0 +1,187 @@
+package identity
+
+import (
+	"context"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// What follows are stores whose records carry authenticators: they are made of what
+// is saved, and what comes back without fitting ones is signing.ErrAltered.
+
+type authenticParticipants struct {
+	Participants
+	auth *signing.Authenticator
+}
+
+// AuthenticParticipants returns participants as they were written here, or
+// signing.ErrAltered in place of one.
+func AuthenticParticipants(p Participants, a *signing.Authenticator) Participants {
+	return &authenticParticipants{p, a}
+}
+
+func (p *Participant) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("participants", p.ID, revision).
+		Text(string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Parent, p.Successor).
+		Int(int64(p.Level)).Flag(p.Disabled).Time(p.Created, p.Updated)
+}
+
+func (s *authenticParticipants) verify(p Participant, err error) (Participant, error) {
+	if err == nil {
+		err = s.auth.Verify(p.facts(p.Revision), p.Auth, p.Mark)
+	}
+	if err != nil {
+		return Participant{}, err
+	}
+	return p, nil
+}
+
+// CreateParticipant implements [Participants].
+func (s *authenticParticipants) CreateParticipant(ctx context.Context, p Participant) (err error) {
+	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(1)); err != nil {
+		return err
+	}
+	return s.Participants.CreateParticipant(ctx, p)
+}
+
+// UpdateParticipant implements [Participants].
+func (s *authenticParticipants) UpdateParticipant(ctx context.Context, p Participant) (err error) {
+	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(p.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Participants.UpdateParticipant(ctx, p)
+}
+
+// LoadParticipant implements [Participants].
+func (s *authenticParticipants) LoadParticipant(ctx context.Context, id string) (Participant, error) {
+	return s.verify(s.Participants.LoadParticipant(ctx, id))
+}
+
+// FindParticipant implements [Participants].
+func (s *authenticParticipants) FindParticipant(ctx context.Context, code party.USCC) (Participant, error) {
+	return s.verify(s.Participants.FindParticipant(ctx, code))
+}
+
+// ListParticipants implements [Participants].
+func (s *authenticParticipants) ListParticipants(ctx context.Context, after string, limit int) ([]Participant, error) {
+	ps, err := s.Participants.ListParticipants(ctx, after, limit)
+	for _, p := range ps {
+		if _, err := s.verify(p, nil); err != nil {
+			return nil, err
+		}
+	}
+	return ps, err
+}
+
+type authenticParties struct {
+	Parties
+	auth *signing.Authenticator
+}
+
+func (p *PartyRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("parties", p.ID, revision).Text(string(p.Kind)).Sealed(p.Body).Time(p.Created, p.Updated)
+}
+
+func (s *authenticParties) verify(p PartyRecord, err error) (PartyRecord, error) {
+	if err == nil {
+		err = s.auth.Verify(p.facts(p.Revision), p.Auth, p.Mark)
+	}
+	if err != nil {
+		return PartyRecord{}, err
+	}
+	return p, nil
+}
+
+// CreateParty implements [Parties].
+func (s *authenticParties) CreateParty(ctx context.Context, p PartyRecord) (err error) {
+	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(1)); err != nil {
+		return err
+	}
+	return s.Parties.CreateParty(ctx, p)
+}
+
+// UpdateParty implements [Parties].
+func (s *authenticParties) UpdateParty(ctx context.Context, p PartyRecord) (err error) {
+	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(p.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Parties.UpdateParty(ctx, p)
+}
+
+// LoadParty implements [Parties].
+func (s *authenticParties) LoadParty(ctx context.Context, id string) (PartyRecord, error) {
+	return s.verify(s.Parties.LoadParty(ctx, id))
+}
+
+// FindParty implements [Parties].
+func (s *authenticParties) FindParty(ctx context.Context, keys []signing.Lookup) (PartyRecord, error) {
+	return s.verify(s.Parties.FindParty(ctx, keys))
+}
+
+// ListParties implements [Parties].
+func (s *authenticParties) ListParties(ctx context.Context, after string, limit int) ([]PartyRecord, error) {
+	ps, err := s.Parties.ListParties(ctx, after, limit)
+	for _, p := range ps {
+		if _, err := s.verify(p, nil); err != nil {
+			return nil, err
+		}
+	}
+	return ps, err
+}
+
+type authenticAccounts struct {
+	Accounts
+	auth *signing.Authenticator
+}
+
+func (a *AccountRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("accounts", a.ID, revision).Text(a.Party).Flag(a.Disabled).Sealed(a.Body).Time(a.Created, a.Updated)
+}
+
+func (s *authenticAccounts) verify(a AccountRecord, err error) (AccountRecord, error) {
+	if err == nil {
+		err = s.auth.Verify(a.facts(a.Revision), a.Auth, a.Mark)
+	}
+	if err != nil {
+		return AccountRecord{}, err
+	}
+	return a, nil
+}
+
+// CreateAccount implements [Accounts].
+func (s *authenticAccounts) CreateAccount(ctx context.Context, a AccountRecord) (err error) {
+	if a.Auth, a.Mark, err = s.auth.Stamp(a.facts(1)); err != nil {
+		return err
+	}
+	return s.Accounts.CreateAccount(ctx, a)
+}
+
+// UpdateAccount implements [Accounts].
+func (s *authenticAccounts) UpdateAccount(ctx context.Context, a AccountRecord) (err error) {
+	if a.Auth, a.Mark, err = s.auth.Stamp(a.facts(a.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Accounts.UpdateAccount(ctx, a)
+}
+
+// LoadAccount implements [Accounts].
+func (s *authenticAccounts) LoadAccount(ctx context.Context, id string) (AccountRecord, error) {
+	return s.verify(s.Accounts.LoadAccount(ctx, id))
+}
+
+// FindAccount implements [Accounts].
+func (s *authenticAccounts) FindAccount(ctx context.Context, keys []signing.Lookup) (AccountRecord, error) {
+	return s.verify(s.Accounts.FindAccount(ctx, keys))
+}
+
+// ListAccounts implements [Accounts].
+func (s *authenticAccounts) ListAccounts(ctx context.Context, after string, limit int) ([]AccountRecord, error) {
+	as, err := s.Accounts.ListAccounts(ctx, after, limit)
+	for _, a := range as {
+		if _, err := s.verify(a, nil); err != nil {
+			return nil, err
+		}
+	}
+	return as, err
+}

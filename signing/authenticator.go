@@ -1,0 +1,306 @@
+package signing
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+)
+
+// ErrAltered says that a stored record is not as it was written here: somebody
+// changed it in the database, or put an earlier state of it back.
+var ErrAltered = errors.New("the stored record is not as it was written here: it was altered, or put back to an earlier state")
+
+// Authenticator makes and checks what keeps somebody who can write the
+// database, but has no keystore, from changing a decision. A record carries
+//
+//   - an authenticator, a MAC over its table, id, revision and every column that
+//     decides, in the record's own row;
+//   - from its second revision on a register, in another table, that names the
+//     revision: an earlier row put back doesn't fit it.
+//
+// The key is derived from a secret of its own, which lies in the keystore and has no
+// record in the database. Safe for concurrent use.
+type Authenticator struct {
+	module Module
+	log    *slog.Logger
+	macs   atomic.Pointer[sync.Pool] // of hash.Hash; nil before the first use
+
+	mu       sync.Mutex
+	refused  map[string]int64     // by table
+	logged   map[string]time.Time // by table and id
+	tolerant atomic.Bool          // an upgrade is under way; see Installation.Upgrading
+}
+
+// AuthenticatorKey is the secret in the keystore from which the key of
+// authenticators is derived. It has no record and is not rotated: whoever holds the
+// keystore needs to forge no records.
+const AuthenticatorKey KeyID = "records-1"
+
+// An authenticator is a format byte and half of an HMAC-SM3. A register is its
+// record's revision and an authenticator of that.
+const (
+	authFormat = 1
+	authSum    = 16
+	authLength = 1 + authSum
+	markLength = 8 + authLength
+)
+
+// logAgain is how long a record that doesn't fit is not logged a second time.
+const logAgain = time.Minute
+
+// NewAuthenticator returns an authenticator under a module's keys. Log may be nil.
+func NewAuthenticator(m Module, log *slog.Logger) *Authenticator {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Authenticator{module: m, log: log, refused: map[string]int64{}, logged: map[string]time.Time{}}
+}
+
+// Facts are what an authenticator covers: of a record of a table its id, the
+// revision that it has when it is stored, and its columns, each in a fixed order.
+type Facts struct {
+	table, id string
+	revision  int64
+	b         []byte
+}
+
+// NewFacts begins the facts of a record. Revision is 0 for records that have none.
+func NewFacts(table, id string, revision int64) *Facts {
+	f := &Facts{table: table, id: id, revision: revision, b: make([]byte, 0, 384)}
+	f.b = append(f.b, "yizheng record\x00"...)
+	return f.Text(table, id).Int(revision)
+}
+
+// Text adds texts.
+func (f *Facts) Text(values ...string) *Facts {
+	for _, v := range values {
+		f.b = append(f.b, 't')
+		f.b = binary.BigEndian.AppendUint32(f.b, uint32(len(v)))
+		f.b = append(f.b, v...)
+	}
+	return f
+}
+
+// Int adds numbers.
+func (f *Facts) Int(values ...int64) *Facts {
+	for _, v := range values {
+		f.b = append(f.b, 'i')
+		f.b = binary.BigEndian.AppendUint64(f.b, uint64(v))
+	}
+	return f
+}
+
+// Flag adds a yes or no.
+func (f *Facts) Flag(v bool) *Facts {
+	if v {
+		return f.Int(1)
+	}
+	return f.Int(0)
+}
+
+// Time adds times, to the microsecond, as databases keep them.
+func (f *Facts) Time(values ...time.Time) *Facts {
+	for _, v := range values {
+		if v.IsZero() {
+			f.b = append(f.b, 'z')
+			continue
+		}
+		f.b = append(f.b, 'm')
+		f.b = binary.BigEndian.AppendUint64(f.b, uint64(v.UnixMicro()))
+	}
+	return f
+}
+
+// Bytes adds bytes as they are.
+func (f *Facts) Bytes(values ...[]byte) *Facts {
+	for _, v := range values {
+		if v == nil {
+			f.b = append(f.b, 'n')
+			continue
+		}
+		f.b = append(f.b, 'b')
+		f.b = binary.BigEndian.AppendUint32(f.b, uint32(len(v)))
+		f.b = append(f.b, v...)
+	}
+	return f
+}
+
+// Sealed adds sealed columns by their header, nonce and tag: under one key and
+// nonce no other contents have the same tag, and opening the column checks it.
+func (f *Facts) Sealed(values ...[]byte) *Facts {
+	for _, v := range values {
+		if len(v) < SealedExtra {
+			f.Bytes(v)
+			continue
+		}
+		f.b = append(f.b, 's')
+		f.b = binary.BigEndian.AppendUint32(f.b, uint32(len(v)))
+		f.b = append(f.b, v[:sealedHeader+gcmNonce]...)
+		f.b = append(f.b, v[len(v)-gcmTag:]...)
+	}
+	return f
+}
+
+// Stamp returns a record's authenticator, and its register if this isn't its
+// first revision.
+func (a *Authenticator) Stamp(f *Facts) (auth, mark []byte, err error) {
+	if auth, err = a.sum(f.b); err != nil || f.revision < 2 {
+		return auth, nil, err
+	}
+	sum, err := a.sum(markFacts(f.table, f.id, f.revision))
+	if err != nil {
+		return nil, nil, err
+	}
+	mark = binary.BigEndian.AppendUint64(make([]byte, 0, markLength), uint64(f.revision))
+	return auth, append(mark, sum...), nil
+}
+
+// Verify returns ErrAltered (wrapped) unless a record has the facts that its
+// authenticator and its register were made of. It logs and counts what doesn't fit.
+func (a *Authenticator) Verify(f *Facts, auth, mark []byte) error {
+	if err := a.VerifyAlone(f, auth); err != nil {
+		return err
+	}
+	why := ""
+	switch {
+	case mark == nil && (f.revision < 2 || a.tolerant.Load()):
+		return nil
+	case mark == nil:
+		why = "its register is gone"
+	case len(mark) != markLength:
+		why = "its register is malformed"
+	default:
+		revision := int64(binary.BigEndian.Uint64(mark))
+		want, err := a.sum(markFacts(f.table, f.id, revision))
+		switch {
+		case err != nil:
+			return err
+		case subtle.ConstantTimeCompare(want, mark[8:]) != 1:
+			why = "its register was altered"
+		case revision != f.revision:
+			why = fmt.Sprintf("it has revision %d, and its register %d: one of them was put back", f.revision, revision)
+		default:
+			return nil
+		}
+	}
+	return a.Refuse(f.table, f.id, why)
+}
+
+// VerifyAlone is Verify for records without registers.
+func (a *Authenticator) VerifyAlone(f *Facts, auth []byte) error {
+	if auth == nil {
+		if a.tolerant.Load() {
+			return nil
+		}
+		return a.Refuse(f.table, f.id, "it has no authenticator")
+	}
+	want, err := a.sum(f.b)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(want, auth) != 1 {
+		return a.Refuse(f.table, f.id, "its authenticator does not fit")
+	}
+	return nil
+}
+
+// Refuse logs and counts a record that doesn't fit, and returns its error.
+func (a *Authenticator) Refuse(table, id, why string) error {
+	a.mu.Lock()
+	a.refused[table]++
+	key := table + "\x00" + id
+	loud := time.Since(a.logged[key]) > logAgain
+	if loud {
+		if len(a.logged) > 10_000 {
+			clear(a.logged)
+		}
+		a.logged[key] = time.Now()
+	}
+	a.mu.Unlock()
+	if loud {
+		a.log.Error("a stored record was altered and is refused", "table", table, "record", id, "why", why)
+	}
+	return fmt.Errorf("%s %s: %s: %w", table, id, why, ErrAltered)
+}
+
+// Refusals returns how often records of each table were refused since the start.
+func (a *Authenticator) Refusals() map[string]int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.refused)
+}
+
+// Element returns 32 bytes that nobody without the keystore can know: what a
+// tally sums up. See Vault.Tally.
+func (a *Authenticator) element(f *Facts) ([]byte, error) { return a.whole(f.b) }
+
+// markFacts are what a register covers.
+func markFacts(table, id string, revision int64) []byte {
+	return NewFacts("registers", table, revision).Text(id).b
+}
+
+func (a *Authenticator) sum(message []byte) ([]byte, error) {
+	sum, err := a.whole(message)
+	if err != nil {
+		return nil, err
+	}
+	copy(sum[1:], sum[:authSum])
+	sum[0] = authFormat
+	return sum[:authLength:authLength], nil
+}
+
+func (a *Authenticator) whole(message []byte) ([]byte, error) {
+	macs, err := a.key()
+	if err != nil {
+		return nil, err
+	}
+	h := macs.Get().(hash.Hash)
+	defer macs.Put(h)
+	h.Reset()
+	h.Write(message)
+	return h.Sum(make([]byte, 0, sm3.Size)), nil
+}
+
+// key derives the key at the first use.
+func (a *Authenticator) key() (*sync.Pool, error) {
+	if macs := a.macs.Load(); macs != nil {
+		return macs, nil
+	}
+	key, err := a.module.MAC(AuthenticatorKey, []byte("yizheng authenticators of records v1"))
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key of records' authenticators: %w", err)
+	}
+	macs := &sync.Pool{New: func() any { return hmac.New(sm3.New, key) }}
+	a.macs.Store(macs)
+	return macs, nil
+}
+
+// AuthRow is a stored record that gets its authenticator, when a database of an
+// earlier version is upgraded.
+type AuthRow struct {
+	Table      string // the name that its facts carry
+	ID         string
+	Part       int64  // version, of tables whose rows are an id's versions
+	Hash       []byte // of use codes
+	Revision   int64  // as read; 0 in tables without one
+	Auth, Mark []byte
+}
+
+// AuthStore gives records their authenticators. Every driver passes
+// storagetest.Authenticators.
+type AuthStore interface {
+	// SetAuthenticators saves the authenticators of those of the rows that have
+	// none and still have the revision, with the registers, all or nothing.
+	SetAuthenticators(ctx context.Context, rows ...AuthRow) error
+}

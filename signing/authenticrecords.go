@@ -1,0 +1,82 @@
+package signing
+
+import (
+	"context"
+	"errors"
+)
+
+// authenticRecords are key records of which only those come back that were written
+// here. A key whose record doesn't fit signs nothing, verifies nothing and is not
+// published; the others go on.
+type authenticRecords struct {
+	stored Records
+	auth   *Authenticator
+}
+
+// AuthenticRecords returns records that carry authenticators: those that are stored
+// through it, and of those that are read only what fits.
+func AuthenticRecords(stored Records, a *Authenticator) Records {
+	return &authenticRecords{stored, a}
+}
+
+func (k *KeyRecord) facts(revision int64) *Facts {
+	f := NewFacts("keys", string(k.ID), revision).
+		Text(string(k.Purpose), k.Owner, k.Algorithm, string(k.State), string(k.WrappedBy), k.Reason).
+		Int(int64(k.Serial)).Bytes(k.PublicKey, k.Wrapped).
+		Time(k.Created, k.Activated, k.Retired, k.Revoked).Int(int64(len(k.Chain)))
+	return f.Bytes(k.Chain...)
+}
+
+func (r *authenticRecords) stamp(k *KeyRecord) (err error) {
+	k.Auth, k.Mark, err = r.auth.Stamp(k.facts(k.Revision + 1))
+	return err
+}
+
+// CreateKey implements [Records].
+func (r *authenticRecords) CreateKey(ctx context.Context, k KeyRecord) error {
+	k.Revision = 0
+	if err := r.stamp(&k); err != nil {
+		return err
+	}
+	k.Revision = 1
+	return r.stored.CreateKey(ctx, k)
+}
+
+// LoadKey implements [Records]. ErrAltered (wrapped) for a record that doesn't fit.
+func (r *authenticRecords) LoadKey(ctx context.Context, id KeyID) (KeyRecord, error) {
+	k, err := r.stored.LoadKey(ctx, id)
+	if err != nil {
+		return k, err
+	}
+	return k, r.auth.Verify(k.facts(k.Revision), k.Auth, k.Mark)
+}
+
+// ListKeys implements [Records], and leaves out what doesn't fit.
+func (r *authenticRecords) ListKeys(ctx context.Context, purpose Purpose) ([]KeyRecord, error) {
+	all, err := r.stored.ListKeys(ctx, purpose)
+	if err != nil {
+		return nil, err
+	}
+	fit := all[:0]
+	for _, k := range all {
+		err := r.auth.Verify(k.facts(k.Revision), k.Auth, k.Mark)
+		if errors.Is(err, ErrAltered) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		fit = append(fit, k)
+	}
+	return fit, nil
+}
+
+// UpdateKeys implements [Records].
+func (r *authenticRecords) UpdateKeys(ctx context.Context, ks ...KeyRecord) error {
+	for i := range ks {
+		if err := r.stamp(&ks[i]); err != nil {
+			return err
+		}
+	}
+	return r.stored.UpdateKeys(ctx, ks...)
+}

@@ -1,0 +1,76 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/signing"
+)
+
+// marked returns an update of one record that writes its register too, in one
+// statement: it changes one row if the update did, and the register is parameter n.
+func marked(update, kind string, n int) string {
+	return `WITH marked AS (` + update + ` RETURNING id)
+		INSERT INTO registers (kind, id, mark) SELECT '` + kind + `', id, $` + strconv.Itoa(n) + `::bytea FROM marked
+		ON CONFLICT (kind, id) DO UPDATE SET mark = excluded.mark`
+}
+
+// setAuth are the statements that give records their authenticators, by the names
+// that their facts carry.
+var setAuth = map[string]string{
+	"keys":             byRevision("keys"),
+	"participants":     byRevision("participants"),
+	"clients":          byRevision("clients"),
+	"parties":          byRevision("parties"),
+	"accounts":         byRevision("accounts"),
+	"sessions":         byRevision("sessions"),
+	"families":         byRevision("families"),
+	"licenses":         byRevision("licenses"),
+	"grants":           byRevision("grants"),
+	"license_types":    byVersion("types"),
+	"service_items":    byVersion("service_items"),
+	"license_versions": `UPDATE license_versions SET auth = $1 WHERE license = $2 AND version = $3 AND auth IS NULL`,
+	"use_codes":        `UPDATE use_codes SET auth = $1 WHERE grant_id = $2 AND hash = $3 AND auth IS NULL`,
+}
+
+func byRevision(table string) string {
+	return `UPDATE ` + table + ` SET auth = $1 WHERE id = $2 AND revision = $3 AND auth IS NULL`
+}
+
+func byVersion(table string) string {
+	return `UPDATE ` + table + ` SET auth = $1 WHERE code = $2 AND revision = $3 AND version = $4 AND auth IS NULL`
+}
+
+// SetAuthenticators implements [signing.AuthStore].
+func (db *DB) SetAuthenticators(ctx context.Context, rows ...signing.AuthRow) error {
+	for _, r := range rows {
+		if setAuth[r.Table] == "" {
+			return fmt.Errorf("setting authenticators: no table %q", r.Table)
+		}
+	}
+	err := db.write(ctx, func(b *pgx.Batch) {
+		for _, r := range rows {
+			values := []any{r.Auth, r.ID, r.Revision}
+			switch r.Table {
+			case "license_types", "service_items":
+				values = append(values, r.Part)
+			case "license_versions":
+				values[2] = r.Part
+			case "use_codes":
+				values[2] = r.Hash
+			}
+			b.Queue(setAuth[r.Table], values...)
+			if r.Mark != nil {
+				b.Queue(`INSERT INTO registers (kind, id, mark) VALUES ($1, $2, $3) ON CONFLICT (kind, id) DO NOTHING`,
+					r.Table, r.ID, r.Mark)
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("setting authenticators: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package storagetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// Attacked is a database with the means of somebody who can write it, but has no
+// keystore.
+type Attacked struct {
+	Database
+	SQL                 func(sql string) error // runs one statement past the stores
+	KeyTable, TypeTable string                 // the driver's names
+}
+
+// sql is a statement with {keys} and {types} for the driver's names, @id for the
+// record, and {was} for the copy of an earlier row of the table.
+func (d *Attacked) sql(t *testing.T, id, sql string) {
+	t.Helper()
+	sql = strings.NewReplacer("{keys}", d.KeyTable, "{types}", d.TypeTable, "@id", "'"+id+"'").Replace(sql)
+	if err := d.SQL(sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// victims are the records that are attacked, and what reads them.
+type victims struct {
+	*Attacked
+	dir     string
+	in      *signing.Installation
+	reg     *license.Registry
+	p       *oidc.Provider
+	people  *identity.Service
+	session oidc.Sessions
+	family  oidc.Families
+
+	officer license.Actor
+	typ     license.TypeCode
+	out     license.Issued
+	client  oidc.Client
+	account identity.Account
+}
+
+type noEphemeral struct{ identity.Ephemeral }
+
+// Attacks does with SQL alone what must change no decision: each row is a statement,
+// and a reading that must be refused after it and was not before.
+func Attacks(t *testing.T, open func(t *testing.T) *Attacked) {
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			v := newVictims(t, open(t))
+			id := a.id(v)
+			if a.table != "" {
+				v.sql(t, id, "CREATE TABLE was AS SELECT * FROM "+a.table+" WHERE "+a.where)
+			}
+			if a.change != nil {
+				a.change(t, v)
+			}
+			if err := a.read(t.Context(), v); err != nil {
+				t.Fatalf("before the attack: %v", err)
+			}
+			if a.table != "" {
+				v.sql(t, id, "UPDATE "+a.table+" SET ("+a.back+") = (SELECT "+a.back+" FROM was) WHERE "+a.where)
+			}
+			for _, sql := range a.sql {
+				v.sql(t, id, sql)
+			}
+			if err := a.read(t.Context(), v); !errors.Is(err, signing.ErrAltered) && !errors.Is(err, signing.ErrNoKey) {
+				t.Errorf("%q has an effect: %v, want it refused as altered", a.sql, err)
+			}
+			total := int64(0)
+			for _, n := range v.in.Keyrings().Auth().Refusals() {
+				total += n
+			}
+			if total == 0 {
+				t.Error("the refusal is not counted")
+			}
+		})
+	}
+}
+
+type attack struct {
+	name string
+	sql  []string
+	// An earlier row that is put back: of a table, where, its columns.
+	table, where, back string
+	id                 func(*victims) string
+	change             func(*testing.T, *victims) // after the earlier row was copied
+	read               func(context.Context, *victims) error
+}
+
+var (
+	ofClient  = func(v *victims) string { return v.client.ID }
+	ofOwner   = func(v *victims) string { return v.client.Participant }
+	ofLicense = func(v *victims) string { return string(v.out.ID) }
+	ofAccount = func(v *victims) string { return v.account.ID }
+	ofParty   = func(v *victims) string { return v.account.Party }
+	ofKey     = func(*victims) string { return "access-token-1" }
+	ofType    = func(v *victims) string { return string(v.typ) }
+	named     = func(id string) func(*victims) string { return func(*victims) string { return id } }
+
+	readClient = func(ctx context.Context, v *victims) error { _, err := v.p.Client(ctx, v.client.ID); return err }
+	readOwner  = func(ctx context.Context, v *victims) error {
+		_, err := v.p.Participant(ctx, v.client.Participant)
+		return err
+	}
+	readLicense = func(ctx context.Context, v *victims) error {
+		_, err := v.reg.Read(ctx, v.officer, v.out.ID, 0)
+		return err
+	}
+	readAccount = func(ctx context.Context, v *victims) error { _, err := v.people.Account(ctx, v.account.ID); return err }
+	readParty   = func(ctx context.Context, v *victims) error {
+		_, err := v.people.Party(ctx, v.account.Party)
+		return err
+	}
+	readType    = func(ctx context.Context, v *victims) error { _, err := v.registry(ctx).Type(ctx, v.typ, 1); return err }
+	readSession = func(ctx context.Context, v *victims) error {
+		_, err := v.session.LoadSession(ctx, "session")
+		return err
+	}
+	readFamily = func(ctx context.Context, v *victims) error { _, err := v.family.LoadFamily(ctx, "family"); return err }
+)
+
+// readKey reads the records as another process does, which has nothing cached.
+func readKey(ctx context.Context, v *victims) error {
+	r, err := signing.NewKeyrings(signing.KeyringsConfig{Records: v.Keys, Module: v.in.Module(), Auth: v.in.Keyrings().Auth()})
+	if err != nil {
+		return err
+	}
+	_, err = r.Active(ctx, signing.PurposeAccessToken, "")
+	return err
+}
+
+// Keys0 are the key records as they are stored.
+func (v *victims) Keys0() signing.Records { return v.Database.Keys }
+
+func readForged(ctx context.Context, v *victims) error {
+	r, err := signing.NewKeyrings(signing.KeyringsConfig{Records: v.Keys, Module: v.in.Module(), Auth: v.in.Keyrings().Auth()})
+	if err != nil {
+		return err
+	}
+	ring, err := r.Ring(ctx, signing.PurposeAccessToken, "")
+	if err != nil {
+		return err
+	}
+	for _, k := range ring {
+		if k.ID == "forged" {
+			return nil // it is published
+		}
+	}
+	if _, err := r.Active(ctx, signing.PurposeAccessToken, ""); err != nil {
+		return fmt.Errorf("the key beside it: %v", err)
+	}
+	if v.in.Keyrings().Auth().Refusals()["keys"] == 0 {
+		return nil // before the attack
+	}
+	return signing.ErrAltered
+}
+
+var attacks = []attack{
+	{name: "a key of one's own", id: ofKey, read: readForged, sql: []string{`INSERT INTO {keys} (id, purpose, owner, serial, algorithm, state,
+		public_key, wrapped_by, created, reason, revision) SELECT 'forged', purpose, owner, 99, algorithm, 'next', public_key, wrapped_by, created, reason, 1
+		FROM {keys} WHERE id = @id`}},
+	{name: "another public key", id: ofKey, read: readKey, sql: []string{
+		`UPDATE {keys} SET public_key = (SELECT public_key FROM {keys} WHERE id = 'id-token-1') WHERE id = @id`}},
+	{name: "a key's purpose", id: named("id-token-1"), read: readForged, sql: []string{
+		`INSERT INTO {keys} (id, purpose, owner, serial, algorithm, state, public_key, wrapped_by, created, reason, revision, auth)
+		SELECT 'forged', 'access-token', owner, 98, algorithm, 'next', public_key, wrapped_by, created, reason, revision, auth FROM {keys} WHERE id = @id`}},
+	{name: "a client's secret", id: ofClient, read: readClient, sql: []string{
+		`UPDATE clients SET body = (SELECT body FROM clients WHERE id <> @id) WHERE id = @id`}},
+	{name: "a client's participant", id: ofClient, read: readClient, sql: []string{
+		`UPDATE clients SET participant = (SELECT participant FROM clients WHERE id <> @id) WHERE id = @id`}},
+	{name: "another client's whole row", id: ofClient, read: readClient, sql: []string{
+		`UPDATE clients SET (body, auth, revision) = (SELECT body, auth, revision FROM clients WHERE id <> @id) WHERE id = @id`}},
+	{name: "a disabled client enabled", id: ofClient, read: readClient, sql: []string{`UPDATE clients SET disabled = NOT disabled WHERE id = @id`}},
+	{name: "an earlier client", id: ofClient, read: readClient, table: "clients", where: "id = @id", back: "body, disabled, revision, updated, auth",
+		change: func(t *testing.T, v *victims) {
+			_, err := v.p.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
+			must(t, "disabling", err)
+		}},
+	{name: "a client's register emptied", id: ofClient, read: readClient, change: disabled,
+		sql: []string{`UPDATE registers SET mark = NULL WHERE kind = 'clients' AND id = @id`}},
+	{name: "a client's register gone", id: ofClient, read: readClient, change: disabled,
+		sql: []string{`DELETE FROM registers WHERE kind = 'clients' AND id = @id`}},
+	{name: "a participant's code", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET uscc = 'X' WHERE id = @id`}},
+	{name: "a participant's class", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET class = 'enterprise' WHERE id = @id`}},
+	{name: "a license's authority", id: ofLicense, read: readLicense, sql: []string{`UPDATE licenses SET authority = '99990101MA00000002' WHERE id = @id`}},
+	{name: "a license's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE licenses SET state = 'active' WHERE id = @id`}},
+	{name: "a version's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE license_versions SET state = 'active' WHERE license = @id`}},
+	{name: "a version's end", id: ofLicense, read: readLicense, sql: []string{`UPDATE license_versions SET valid_until = '2099-12-31' WHERE license = @id`}},
+	{name: "a version's status entry", id: ofLicense, read: readLicense, sql: []string{`UPDATE license_versions SET status_index = status_index + 1 WHERE license = @id`}},
+	{name: "a version's credential", id: ofLicense, read: readLicense, sql: []string{`UPDATE license_versions SET credential = body WHERE license = @id`}},
+	{name: "an earlier license", id: ofLicense, read: readLicense, change: suspended, table: "licenses", where: "id = @id",
+		back: "state, revision, updated, auth"},
+	{name: "an earlier version of a license", id: ofLicense, read: readLicense, change: suspended, table: "license_versions", where: "license = @id",
+		back: "state, auth"},
+	{name: "an account enabled", id: ofAccount, read: readAccount, sql: []string{`UPDATE accounts SET disabled = NOT disabled WHERE id = @id`}},
+	{name: "an earlier account", id: ofAccount, read: readAccount, table: "accounts", where: "id = @id", back: "body, disabled, revision, updated, auth",
+		change: func(t *testing.T, v *victims) {
+			_, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+			must(t, "changing the phone", err)
+		}},
+	{name: "an earlier body of an account alone", id: ofAccount, read: readAccount, table: "accounts", where: "id = @id", back: "body",
+		change: func(t *testing.T, v *victims) {
+			_, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+			must(t, "changing the phone", err)
+		}},
+	{name: "another's party", id: ofParty, read: readParty, sql: []string{`UPDATE parties SET kind = 'organization' WHERE id = @id`}},
+	{name: "a type's rules", id: ofType, read: readType, sql: []string{`UPDATE {types} SET owner = 'me' WHERE code = @id`}},
+	{name: "a session revived", id: named("session"), read: readSession, change: endedSession, sql: []string{`UPDATE sessions SET ended = NULL WHERE id = @id`}},
+	{name: "a session's longer life", id: named("session"), read: readSession, sql: []string{`UPDATE sessions SET expires = seen WHERE id = @id`}},
+	{name: "an earlier session", id: named("session"), read: readSession, change: endedSession, table: "sessions", where: "id = @id",
+		back: "ended, revision, auth"},
+	{name: "an earlier family", id: named("family"), read: readFamily, change: endedFamily, table: "families", where: "id = @id",
+		back: "ended, ended_by, revision, auth"},
+	{name: "a family revived", id: named("family"), read: readFamily, change: endedFamily, sql: []string{`UPDATE families SET ended = NULL WHERE id = @id`}},
+	{name: "an earlier refresh token", id: named("family"), read: readFamily, sql: []string{`UPDATE families SET number = number - 1 WHERE id = @id`}},
+	{name: "another client's family", id: named("family"), read: readFamily, sql: []string{`UPDATE families SET client = 'other' WHERE id = @id`}},
+}
+
+func disabled(t *testing.T, v *victims) {
+	_, err := v.p.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
+	must(t, "disabling", err)
+}
+
+func suspended(t *testing.T, v *victims) {
+	_, err := v.reg.Suspend(t.Context(), v.officer, v.out.ID,
+		license.SuspendRequest{Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
+	must(t, "suspending", err)
+}
+
+func endedSession(t *testing.T, v *victims) {
+	s, err := v.session.LoadSession(t.Context(), "session")
+	must(t, "loading a session", err)
+	s.Ended = at(100)
+	must(t, "ending a session", v.session.UpdateSession(t.Context(), s))
+}
+
+func endedFamily(t *testing.T, v *victims) {
+	f, err := v.family.LoadFamily(t.Context(), "family")
+	must(t, "loading a family", err)
+	f.Ended, f.EndedBy = at(100), "holder"
+	must(t, "ending a family", v.family.UpdateFamily(t.Context(), f))
+}
+
+func newVictims(t *testing.T, d *Attacked) *victims {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	v := &victims{Attacked: d, dir: t.TempDir() + "/data"}
+	var err error
+	v.in, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+		Dir: v.dir, Records: d.Database.Keys, RegistryName: "样例证照库", RegistryUSCC: "99990101MA0000000X",
+	}, now)
+	must(t, "opening an installation", err)
+	v.p, err = oidc.New(oidc.Config{
+		Issuer: "https://yizheng.example", Clients: d.Provider, Participants: d.Provider, Events: d.Provider, Keyrings: v.in.Keyrings(),
+	})
+	must(t, "opening a provider", err)
+	v.people, err = identity.NewService(identity.Config{
+		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Record: oidc.Recorder(d.Provider),
+	})
+	must(t, "opening the service of identities", err)
+	v.session = oidc.AuthenticSessions(d.Provider, v.in.Keyrings().Auth())
+	v.family = oidc.AuthenticFamilies(d.Provider, v.in.Keyrings().Auth())
+	must(t, "a session", v.session.CreateSession(ctx, oidc.SessionRecord{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
+	_, err = v.family.RedeemCode(ctx, newHash(), at(9), oidc.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
+	must(t, "a family", err)
+	for n, code := range []party.USCC{uscc(t, "99990101MA0000001"), uscc(t, "99990101MA0000002")} {
+		p, err := v.p.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: string(code), Name: "样例单位", Class: identity.Government, AreaCode: "990101", Level: 3})
+		must(t, "a participant", err)
+		c, _, err := v.p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{Name: "样例系统", Participant: p.ID, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
+		must(t, "a client", err)
+		if n == 0 {
+			v.client = c
+			v.officer = license.Actor{Client: c.ID, Participant: p.ID, USCC: string(code)}
+		}
+	}
+	v.account, _, err = v.people.Register(ctx, identity.Registration{
+		Name: "样例甲", Code: party.Code{Type: party.Citizen, Value: "11010519491231002X"}, LoginName: "victim-1",
+		Proofing: &identity.Proofing{Level: 2, Method: "in_person", Source: "cli"},
+	})
+	must(t, "an account", err)
+	v.issue(t)
+	return v
+}
+
+// uscc returns a code with its check character.
+func uscc(t *testing.T, first17 string) party.USCC {
+	t.Helper()
+	for _, c := range "0123456789ABCDEFGHJKLMNPQRTUWXY" {
+		if code, err := party.ParseUSCC(first17 + string(c)); err == nil {
+			return code
+		}
+	}
+	t.Fatalf("%s has no check character", first17)
+	return ""
+}
+
+// registry opens a registry that has nothing cached.
+func (v *victims) registry(ctx context.Context) *license.Registry {
+	r, err := license.New(ctx, license.Config{
+		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example",
+		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
+	})
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// issue issues the license that is attacked.
+func (v *victims) issue(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	authority := party.USCC(v.officer.USCC)
+	ca, err := signing.OpenRoot(v.dir+"/root", "")
+	must(t, "opening the root", err)
+	_, err = v.in.AddAuthority(ctx, ca, signing.Subject{Name: "样例单位", USCC: string(authority)}, time.Now())
+	must(t, "an authority's key", err)
+	v.reg = v.registry(ctx)
+	v.typ = license.TypeCode(string(authority) + "001")
+	var d license.Definition
+	must(t, "a definition", json.Unmarshal([]byte(`{"name": "样例证", "schema": {"type": "object", "properties": {"grade": {"type": "string", "title": "级别", "maxLength": 5}}, "additionalProperties": false},
+		"holders": [{"role": "holder", "name": "持证人", "min": 1, "max": 1, "code_types": ["111"]}],
+		"number_policy": "unique", "approval": "one_step", "authorities": ["`+string(authority)+`"]}`), &d))
+	_, _, err = v.reg.PutType(ctx, v.officer, v.typ, d)
+	must(t, "a type", err)
+	_, err = v.reg.PublishType(ctx, v.officer, v.typ)
+	must(t, "publishing a type", err)
+	v.out, err = v.reg.Issue(ctx, v.officer, license.IssueRequest{
+		TypeCode: v.typ, Number: "N-1", ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now().AddDate(1, 0, 0)), Fields: json.RawMessage(`{"grade":"A"}`),
+		Holders: []license.Holder{{Name: "样例甲", CodeType: party.Citizen, Code: "11010519491231002X", Role: "holder"}},
+	}, "key-1")
+	must(t, "issuing", err)
+}

@@ -41,6 +41,7 @@ type Config struct {
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
 	PublicURL     string       // absolute, without a slash at the end: status lists' addresses build on it
 	Log           *slog.Logger // default: discards
+	Seen          Memory       // of status lists, beside the keys; default: they are remembered until the end of the process
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -54,6 +55,7 @@ type Registry struct {
 	slots    slots
 	lists    lists
 	tries    tries
+	seen     seenLists
 	scratch  sync.Pool // of *scratch
 	verifier CredentialVerifier
 }
@@ -88,6 +90,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	r.types = catalog{store: c.Stores, entries: map[TypeCode]catalogEntry{}}
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
 	r.slots = slots{store: c.Stores}
+	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}}
 	r.lists = lists{sealed: map[int64]*publishedList{}}
 	r.tries = tries{wrong: map[[32]byte]wrongTries{}}
 	r.verifier = CredentialVerifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}

@@ -176,7 +176,7 @@ func (r *Registry) StatusList(ctx context.Context, n int64) (string, error) {
 		return "", fmt.Errorf("loading status list %d: %w", n, err)
 	}
 	if revision != seen {
-		if p.token, err = r.signStatusList(ctx, n, entries, now); err != nil {
+		if p.token, err = r.signStatusList(ctx, n, revision, entries, now); err != nil {
 			return "", err
 		}
 		p.revision, p.made = revision, now
@@ -188,7 +188,7 @@ func (r *Registry) StatusList(ctx context.Context, n int64) (string, error) {
 	return p.token, nil
 }
 
-func (r *Registry) signStatusList(ctx context.Context, n int64, entries []StatusEntry, now time.Time) (string, error) {
+func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entries []StatusEntry, now time.Time) (string, error) {
 	key, err := r.c.Keyrings.Active(ctx, signing.PurposeStatus, "")
 	if err != nil {
 		return "", fmt.Errorf("finding the status key: %w", err)
@@ -198,6 +198,9 @@ func (r *Registry) signStatusList(ctx context.Context, n int64, entries []Status
 		if e.Index >= 0 && e.Index < StatusListSize {
 			packed[e.Index/4] |= byte(e.Value&3) << (e.Index % 4 * statusBits)
 		}
+	}
+	if err := r.seen.check(n, revision, packed); err != nil {
+		return "", err
 	}
 	var b bytes.Buffer
 	z, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
@@ -233,7 +236,11 @@ func (r *Registry) status(ctx context.Context, uri string, index int) (StatusVal
 	if index >= StatusListSize {
 		return 0, errStatusIndex
 	}
-	return r.c.Stores.LoadStatus(ctx, list, index)
+	v, err := r.c.Stores.LoadStatus(ctx, list, index)
+	if err != nil {
+		return 0, err
+	}
+	return v, r.seen.checkOne(list, index, v)
 }
 
 // errStatusIndex says that a list has no entry with a credential's index.

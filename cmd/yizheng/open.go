@@ -103,6 +103,7 @@ func (in *installation) join(ctx context.Context, publicURL string) error {
 	in.registry, err = license.New(ctx, license.Config{
 		Stores: in.db.Licenses(), Keyrings: in.keys.Keyrings(), Vault: in.keys.Vault(), Anchors: in.keys.Anchors(),
 		Verifier: in.verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.log, Step: in.step,
+		Seen: in.keys,
 	})
 	if err != nil {
 		return err

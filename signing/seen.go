@@ -1,0 +1,85 @@
+package signing
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// seenName is the folder of what this node saw last of the database: what nobody can
+// put back who can write the database alone. It belongs to the node, not to the keys.
+const seenName = "seen"
+
+const maxSeen = 1 << 20 // bytes of one file
+
+// Remember keeps data beside the keys under a name of lower-case letters, digits and
+// hyphens, in place of what was kept before. When it returns nil, it is on disk.
+func (i *Installation) Remember(name string, data []byte) error {
+	auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(data).b)
+	if err != nil {
+		return err
+	}
+	dir := i.c.path(seenName)
+	if err := makeDir(dir); err != nil {
+		return fmt.Errorf("remembering %s: %w", name, err)
+	}
+	if err := replaceFile(filepath.Join(dir, name), append(auth, data...)); err != nil {
+		return fmt.Errorf("remembering %s: %w", name, err)
+	}
+	return nil
+}
+
+// Remembered returns what Remember kept, nil if nothing was; ErrAltered (wrapped) if
+// the file is another.
+func (i *Installation) Remembered(name string) ([]byte, error) {
+	b, err := readFile(i.c.path(seenName, name), maxSeen)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what was seen of %s: %w", name, err)
+	}
+	if len(b) >= authLength {
+		auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(b[authLength:]).b)
+		if err != nil {
+			return nil, err
+		}
+		if subtle.ConstantTimeCompare(auth, b[:authLength]) == 1 {
+			return b[authLength:], nil
+		}
+	}
+	return nil, i.auth.Refuse(seenName, name, "the file "+i.c.path(seenName, name)+" was altered")
+}
+
+// ForgetSeen forgets all that the node in a data directory saw of its database: after
+// a restore, or once an operator has confirmed what was lost.
+func ForgetSeen(dir string) error { return os.RemoveAll(filepath.Join(dir, seenName)) }
+
+// replaceFile writes a file whole, or leaves the one before.
+func replaceFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

@@ -53,22 +53,29 @@ func (r *authenticRecords) LoadKey(ctx context.Context, id KeyID) (KeyRecord, er
 
 // ListKeys implements [Records], and leaves out what doesn't fit.
 func (r *authenticRecords) ListKeys(ctx context.Context, purpose Purpose) ([]KeyRecord, error) {
+	fit, _, err := r.list(ctx, purpose)
+	return fit, err
+}
+
+// list is ListKeys that also says how many records were left out.
+func (r *authenticRecords) list(ctx context.Context, purpose Purpose) (fit []KeyRecord, altered int, err error) {
 	all, err := r.stored.ListKeys(ctx, purpose)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	fit := all[:0]
+	fit = all[:0]
 	for _, k := range all {
 		err := r.auth.Verify(k.facts(k.Revision), k.Auth, k.Mark)
 		if errors.Is(err, ErrAltered) {
+			altered++
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		fit = append(fit, k)
 	}
-	return fit, nil
+	return fit, altered, nil
 }
 
 // UpdateKeys implements [Records].

@@ -110,10 +110,14 @@ func (r *Keyrings) ByID(ctx context.Context, id KeyID) (*Key, error) {
 func (r *Keyrings) ByCertificate(ctx context.Context, der []byte) (*Key, error) {
 	leaf := string(der)
 	k, err := r.find(ctx, func(s *keySet) *Key { return s.byLeaf[leaf] })
-	if err != nil {
-		return nil, fmt.Errorf("key of a certificate: %w", err)
+	if err == nil {
+		return k, nil
 	}
-	return k, nil
+	// It may be a revoked key's, whose record somebody altered to hide that.
+	if s := r.current.Load(); errors.Is(err, ErrNoKey) && s != nil && s.altered > 0 {
+		err = ErrAltered
+	}
+	return nil, fmt.Errorf("key of a certificate: %w", err)
 }
 
 // Ring returns all keys of a purpose and owner, by serial. A ring without keys
@@ -242,12 +246,13 @@ func (r *Keyrings) run(ctx context.Context, reading *keyReading) {
 		r.mu.Unlock()
 		close(reading.done)
 	}()
-	records, err := r.c.Records.ListKeys(ctx, "")
+	records, altered, err := r.records().list(ctx, "")
 	if err != nil {
 		reading.err = fmt.Errorf("reading the key records: %w", err)
 		return
 	}
 	reading.set, reading.err = r.newKeySet(records, reading), nil
+	reading.set.altered = altered
 }
 
 // ringName names a keyring.
@@ -272,7 +277,11 @@ type keySet struct {
 	byLeaf  map[string]*Key // by leaf certificate, DER
 	active  map[ringName]*Key
 	rings   map[ringName][]*Key // by serial, as ListKeys orders them
+	altered int                 // how many records were left out
 }
+
+// records are the records, of which those count that are authentic.
+func (r *Keyrings) records() *authenticRecords { return r.c.Records.(*authenticRecords) }
 
 func (r *Keyrings) newKeySet(records []KeyRecord, reading *keyReading) *keySet {
 	s := &keySet{

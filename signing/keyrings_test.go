@@ -470,6 +470,9 @@ func TestForgedRecords(t *testing.T) {
 		if k, err := r.ByID(t.Context(), "status-1"); err != nil || k.Signer == nil {
 			t.Errorf("%s: the key beside it: %v", name, err)
 		}
+		if _, err := r.ByCertificate(t.Context(), []byte("a revoked key's")); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: a certificate that may be its: %v", name, err)
+		}
 		if err := r.Activate(t.Context(), "access-token-1", day); !errors.Is(err, ErrAltered) {
 			t.Errorf("%s: activated: %v", name, err)
 		}

@@ -83,3 +83,7 @@ func Restamp(r *Registry, records ...any) {
 		}
 	}
 }
+
+// StoresOf returns the stores as the registry uses them: what is saved there gets
+// its authenticator.
+func StoresOf(r *Registry) Stores { return r.c.Stores }

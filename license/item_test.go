@@ -69,7 +69,7 @@ func (w *world) publishOlder(t testing.TB, code license.ItemCode, d license.Item
 	i.State, i.PublishedAt = license.ItemPublished, time.Now().UTC()
 	add(i)
 	e := license.EventRecord{ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
-	if err := w.db.Licenses().SaveItems(t.Context(), e, records...); err != nil {
+	if err := license.StoresOf(w.Registry).SaveItems(t.Context(), e, records...); err != nil {
 		t.Fatal(err)
 	}
 }

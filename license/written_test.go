@@ -74,7 +74,7 @@ func TestOlderTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.db.Licenses().SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
+		err = license.StoresOf(w.Registry).SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
 			license.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,10 @@ func TestSearchPlans(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				steps := plan(t, db, sql)
+				// Each row's register is looked up by its primary key.
+				steps := slices.DeleteFunc(plan(t, db, sql), func(step string) bool {
+					return step == "CORRELATED SCALAR SUBQUERY 1" || step == "SEARCH registers USING PRIMARY KEY (kind=? AND id=?)"
+				})
 				if len(steps) != 1 || !strings.HasPrefix(steps[0], "SEARCH l USING INDEX licenses_by_authority") {
 					t.Errorf("the plan is %q", steps)
 				}

@@ -17,15 +17,15 @@ const evil = `<script>alert("样例")</script>𬱖䶮`
 
 var (
 	sampleForm  = Form{Action: "/here?request=abc", Token: "token"}
-	sampleAsker = &Asker{Name: "居住证系统" + evil, Participant: "青禾市公安局(样例)", Home: "https://service.example/start"}
+	sampleAsker = &Asker{Name: "居住证系统" + evil, Participant: "青禾市公安局（样例）", Home: "https://service.example/start"}
 	sampleTime  = time.Date(2026, 3, 2, 8, 30, 0, 0, time.UTC)
 	sampleCard  = Card{
-		ID: "aaaaaaaaaaaaaaaaaaaaaaaaaa", Band: "jade", Type: "居住证(样例)", Number: "样居字第1号", Authority: "青禾市公安局(样例)",
+		ID: "aaaaaaaaaaaaaaaaaaaaaaaaaa", Band: "jade", Type: "居住证（样例）", Number: "样居字第1号", Authority: "青禾市公安局（样例）",
 		Holders: []CardHolder{{Role: "持证人", Name: evil, CodeType: "公民身份号码", Code: "990102198803121011", Share: "1/2"}},
 		From:    "2025-03-03", Until: "2035-03-02", State: "active", Fields: []Part{{Name: "sex", Title: "性别", Value: "男"}, {Name: "x", Title: evil, Value: evil}},
 	}
 	sampleRecord = Record{
-		At: sampleTime, Participant: "青禾市市场监督管理局(样例)", Client: evil, Officer: "登记科 样例", Item: "食品经营许可", Case: "2026-1", License: "居住证(样例)",
+		At: sampleTime, Participant: "青禾市市场监督管理局（样例）", Client: evil, Officer: "登记科 样例", Item: "食品经营许可", Case: "2026-1", License: "居住证（样例）",
 		LicenseID: "aaaaaaaaaaaaaaaaaaaaaaaaaa", Parts: []string{"姓名", evil}, Basis: "consent", Result: "ok",
 	}
 	sampleLicense = ConsentLicense{
@@ -72,7 +72,7 @@ func samples() map[string]View {
 		"grants none":     Grants{Form: sampleForm},
 		"sessions":        Sessions{Form: sampleForm, Sessions: []Session{{ID: "a", Current: true, Device: "Chrome · Windows", Address: "192.0.2.1", Created: sampleTime, Seen: sampleTime}, {ID: "b", Address: evil}}},
 		"services": Services{Form: sampleForm, Services: []Service{
-			{ID: "a", Name: evil, Participant: "青禾市某公司(样例)", Scopes: []string{"openid", "profile", "strange"}, Since: sampleTime, Offline: sampleTime},
+			{ID: "a", Name: evil, Participant: "青禾市某公司（样例）", Scopes: []string{"openid", "profile", "strange"}, Since: sampleTime, Offline: sampleTime},
 			{ID: "b", Since: sampleTime}, {ID: "c", Name: "x", Participant: "y", Since: sampleTime, Offline: sampleTime},
 		}},
 		"services none":    Services{Form: sampleForm},
@@ -109,8 +109,8 @@ func sampleConsent(ls ...ConsentLicense) Consent {
 
 func sampleGrant(state, by string) Grant {
 	return Grant{
-		ID: state + by, Participant: "青禾市公安局(样例)", Client: evil, Item: "居住证签注", Case: "1", State: state, EndedBy: by, Recurring: true, Created: sampleTime,
-		Until: sampleTime, Ended: sampleTime, Licenses: []GrantLicense{{ID: "a", Type: "居住证(样例)", Parts: []string{"姓名", evil}}},
+		ID: state + by, Participant: "青禾市公安局（样例）", Client: evil, Item: "居住证签注", Case: "1", State: state, EndedBy: by, Recurring: true, Created: sampleTime,
+		Until: sampleTime, Ended: sampleTime, Licenses: []GrantLicense{{ID: "a", Type: "居住证（样例）", Parts: []string{"姓名", evil}}},
 	}
 }
 

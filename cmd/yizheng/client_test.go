@@ -50,7 +50,7 @@ type apiClient struct {
 // may issue and read, by the operator's commands, beside the running server.
 func (s *server) setUp(t testing.TB) *apiClient {
 	t.Helper()
-	s.Command(t, "participant", "add", "--uscc", departmentUSCC, "--name", "青禾市公安局(样例)", "--area-code", "990100", "--level", "3")
+	s.Command(t, "participant", "add", "--uscc", departmentUSCC, "--name", "青禾市公安局（样例）", "--area-code", "990100", "--level", "3")
 	file := filepath.Join(t.TempDir(), "type.json")
 	if err := os.WriteFile(file, []byte(sampleDefinition), 0o600); err != nil {
 		t.Fatal(err)

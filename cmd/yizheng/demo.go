@@ -76,7 +76,7 @@ type demoDepartment struct {
 const (
 	demoFile     = "demo.json"          // in the data directory: the facts, once all samples are there
 	demoMark     = "demo.unfinished"    // there from before the first sample until then
-	demoRegistry = "青禾市电子证照库(样例)"       // in the demo's certificates
+	demoRegistry = "青禾市电子证照库（样例）"       // in the demo's certificates
 	demoCode     = "11990000000010014J" // that of the samples' province
 )
 

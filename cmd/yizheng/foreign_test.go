@@ -192,7 +192,7 @@ type departmentClient struct {
 func (d *city) register(t *testing.T, s snippet, port string) *departmentClient {
 	t.Helper()
 	c := &departmentClient{snippet: s, demo: d, base: "http://127.0.0.1:" + port}
-	out := d.process.Command(t, "client", "add", "--json", "--participant", policeCode, "--name", "居住证系统(样例)",
+	out := d.process.Command(t, "client", "add", "--json", "--participant", policeCode, "--name", "居住证系统（样例）",
 		"--scope", "openid,profile,identity", "--redirect-uri", c.base+s.callback,
 		"--logout-uri", c.base+"/", "--service-item", policeItem)
 	var printed struct {

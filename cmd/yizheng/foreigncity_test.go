@@ -123,7 +123,7 @@ func (c *city) writeOtherAnchor(t *testing.T, file string) {
 		return
 	}
 	dir := filepath.Join(t.TempDir(), "other")
-	s := startServer(t, serverOptions{Data: dir, Args: []string{"--registry-name", "青禾市电子证照库(样例)", "--registry-uscc", "11990000000010014J"}})
+	s := startServer(t, serverOptions{Data: dir, Args: []string{"--registry-name", "青禾市电子证照库（样例）", "--registry-uscc", "11990000000010014J"}})
 	defer s.Kill()
 	text, err := os.ReadFile(filepath.Join(dir, "anchors.pem"))
 	if err != nil {

@@ -34,7 +34,7 @@ func TestSamplesAreMadeUp(t *testing.T) {
 		unassigned(p.Key, p.USCC[2:])
 		unassigned(p.Key, p.AreaCode)
 	}
-	for _, name := range []string{"青禾市公安局(样例)", "青禾市市场监督管理局(样例)", "青禾市自然资源和规划局(样例)", "青禾市民政局(样例)", "青禾市卫生健康委员会(样例)"} {
+	for _, name := range []string{"青禾市公安局（样例）", "青禾市市场监督管理局（样例）", "青禾市自然资源和规划局（样例）", "青禾市民政局（样例）", "青禾市卫生健康委员会（样例）"} {
 		if !departments[name] {
 			t.Errorf("there is no department %s", name)
 		}

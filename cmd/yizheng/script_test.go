@@ -257,7 +257,7 @@ func otherRoot(t *testing.T, file string) error {
 		return err
 	}
 	now := time.Now()
-	der, err := signing.NewRoot(signer, signing.Subject{Name: "别的根(样例)", USCC: departmentUSCC}, now.Add(-time.Hour), now.AddDate(1, 0, 0))
+	der, err := signing.NewRoot(signer, signing.Subject{Name: "别的根（样例）", USCC: departmentUSCC}, now.Add(-time.Hour), now.AddDate(1, 0, 0))
 	if err != nil {
 		return err
 	}

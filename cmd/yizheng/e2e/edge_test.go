@@ -116,7 +116,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	b.pick(section("dwelling"), "9900003")
 	b.click("#approve")
 	b.waitAt(police + "/case")
-	b.says("材料已收到", "云(2024)青禾市不动产权第9900003号(样例)", "青禾市样例区样例路1号")
+	b.says("材料已收到", "云（2024）青禾市不动产权第9900003号（样例）", "青禾市样例区样例路1号")
 	b.open(d.Issuer + "/grants")
 	b.click("main ul.entries > li:first-child summary")
 	b.follow("main ul.entries > li:first-child button.stop")
@@ -195,12 +195,12 @@ func TestTwoTabs(t *testing.T) {
 	// The tab that came second logs in first; the other one has a login page of before.
 	other.logIn(d, d.People[0])
 	other.waitFor("#approve")
-	other.says("青禾市市场监督管理局(样例)")
+	other.says("青禾市市场监督管理局（样例）")
 	a.fill("#username", d.People[0].Login)
 	a.fill("#password", d.People[0].Password)
 	a.follow("#submit")
 	a.waitFor("#approve")
-	a.says("青禾市公安局(样例)")
+	a.says("青禾市公安局（样例）")
 	a.pick(section("dwelling"), "9900002")
 	other.pick(section("business-license"), "92990102MA0007073A")
 	other.pick(section("premises"), "9900003")
@@ -223,11 +223,11 @@ func TestAnotherPersonsLicense(t *testing.T) {
 	b.waitFor("#username")
 	b.logIn(d, d.People[1])
 	b.waitFor("a.license")
-	b.says("机动车驾驶证(样例)", d.People[1].Name)
+	b.says("机动车驾驶证（样例）", d.People[1].Name)
 	b.silent("样居字第990102000001号")
 	b.open(d.Issuer + "/licenses/" + d.Licenses[0].ID) // the first person's residence permit
 	b.good("not-yours", "没有找到这份证照")
-	b.silent("居住证(样例)", "样居字第990102000001号", "周样例䶮")
+	b.silent("居住证（样例）", "样居字第990102000001号", "周样例䶮")
 	theirs := b.text("h1")
 	b.open(d.Issuer + "/licenses/" + strings.Repeat("a", 26)) // nobody's
 	if nobodys := b.text("h1"); nobodys != theirs {
@@ -247,7 +247,7 @@ func TestPaper(t *testing.T) {
 	b.good("paper", "携带纸质材料办理", "证照没有发给本系统")
 	b.open(d.Issuer + "/records")
 	b.waitFor("h1")
-	b.silent("青禾市公安局(样例)")
+	b.silent("青禾市公安局（样例）")
 }
 
 // Somebody who lacks what is needed is told so, and can go on.
@@ -257,10 +257,10 @@ func TestMissing(t *testing.T) {
 	b := newBrowser(t, phone)
 	police := d.Departments[0].URL
 	b.consent(d, police, d.People[1])
-	b.good("consent", "没有查到您的此类证照", "不动产权证书(样例)") // of police's permits all are here
+	b.good("consent", "没有查到您的此类证照", "不动产权证书（样例）") // of police's permits all are here
 	b.click("#approve")
 	b.waitAt(police + "/case")
-	b.good("case", "还需纸质提交：居住证", "证照库中没有您的此项证照", "云(2021)青禾市不动产权第9900002号(样例)")
+	b.good("case", "还需纸质提交：居住证", "证照库中没有您的此项证照", "云（2021）青禾市不动产权第9900002号（样例）")
 }
 
 // Large text is large on every page of the way, and nothing gets lost by it.
@@ -303,7 +303,7 @@ func TestLargeText(t *testing.T) {
 	large("code", "短信验证")
 	b.confirm(d, d.People[0], before)
 	b.waitFor("#approve")
-	large("consent", "授权用证", "居住证(样例)")
+	large("consent", "授权用证", "居住证（样例）")
 	b.pick(section("dwelling"), "9900002")
 	b.click("#approve")
 	b.waitAt(d.Departments[0].URL + "/case")

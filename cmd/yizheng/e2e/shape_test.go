@@ -59,7 +59,7 @@ func TestConsentShape(t *testing.T) {
 	b.says("请先为“合法稳定住所证明”作出选择")
 	b.pick(section("dwelling"), "9900002")
 	b.says("将提供 2 份证照、7 项信息。2 项敏感信息未勾选")
-	b.pick(section("residence-permit"), "居住证(样例)")
+	b.pick(section("residence-permit"), "居住证（样例）")
 	b.says("1 项敏感信息未勾选，可能需到窗口补交。“居住证”为必需材料，需到窗口提交纸质材料。")
 	if !eval[bool](b, `Array.from(document.querySelectorAll('.sensitive')).every(e => !e.closest('details'))`) {
 		t.Error("sensitive fields are folded")
@@ -140,14 +140,14 @@ func TestPrintedLicense(t *testing.T) {
 	b.waitAt(d.Departments[0].URL + "/case")
 	b.open(d.Issuer + "/licenses/" + d.Licenses[0].ID)
 	b.waitFor("#verification-code")
-	b.says("用证记录", "居住证服务(样例)")
+	b.says("用证记录", "居住证服务（样例）")
 	identifier, code := b.text("#identifier"), b.text("#verification-code")
 	b.do("print", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 		return err
 	}))
-	b.says("居住证(样例)", "样居字第990102000001号", identifier, code, "打印时间："+time.Now().In(time.FixedZone("", 8*3600)).Format("2006年1月2日"), "以在线核验结果为准", d.Issuer+"/verify")
-	b.silent("居住证服务(样例)", "我的授权", "打开核验页面")
+	b.says("居住证（样例）", "样居字第990102000001号", identifier, code, "打印时间："+time.Now().In(time.FixedZone("", 8*3600)).Format("2006年1月2日"), "以在线核验结果为准", d.Issuer+"/verify")
+	b.silent("居住证服务（样例）", "我的授权", "打开核验页面")
 	var pdf []byte
 	b.do("print to PDF", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		r, err := cdp.Call(ctx, t, page.PrintToPDF, page.PrintToPDFParams{PrintBackground: new(true), PaperWidth: 8.27, PaperHeight: 11.69})
@@ -180,7 +180,7 @@ func TestVerifyLink(t *testing.T) {
 		t.Errorf("the address is %s", at)
 	}
 	other.follow("#submit")
-	other.good("verify-link", "真实有效", "居住证(样例)")
+	other.good("verify-link", "真实有效", "居住证（样例）")
 	if !eval[bool](other, `Array.from(document.querySelectorAll('.check-skipped')).every(e => e.closest('details:not([open]) ul'))`) {
 		t.Error("what was not checked is unfolded")
 	}

@@ -42,6 +42,7 @@ func (b *browser) pick(within, text string) {
 		const label = Array.from(document.querySelectorAll(%q)).flatMap(e => Array.from(e.querySelectorAll('label'))).find(l => l.innerText.includes(%q))
 		if (!label) return false
 		label.setAttribute('data-picked', '')
+		label.scrollIntoView({block: 'center'}) // as people do: the bar at the bottom may lie over it
 		return true
 	})()`, within, text))
 	if !found {
@@ -129,20 +130,20 @@ func (s *story) firstDepartment(url string) {
 	s.click("#apply")
 	s.waitAt(s.d.Issuer)
 	s.waitFor("#username")
-	s.good("2-login", "登录", "青禾市公安局(样例)", "居住证服务(样例)")
+	s.good("2-login", "登录", "青禾市公安局（样例）", "居住证服务（样例）")
 	before := len(s.d.messages(s.t, s.who))
 	s.fill("#username", s.who.Login)
 	s.fill("#password", s.who.Password)
 	s.click("#submit")
 	s.waitFor("#code, #send")
-	s.good("3-code", "短信验证", "青禾市公安局(样例)")
+	s.good("3-code", "短信验证", "青禾市公安局（样例）")
 	s.silent(s.who.Phone, strings.TrimPrefix(s.who.Phone, "+86"))
 	s.confirm(s.d, s.who, before)
 
 	s.waitFor("#approve")
-	s.good("4-consent", "授权用证", "青禾市公安局(样例)", "居住证签注(样例)", "核对您的居住证和现住所",
-		"居住证(样例)", "样居字第990102000001号", "云(2021)青禾市不动产权第9900002号(样例)", "云(2024)青禾市不动产权第9900003号(样例)",
-		"签注以证上的居住地址为准", "结婚证(样例)")
+	s.good("4-consent", "授权用证", "青禾市公安局（样例）", "居住证签注（样例）", "核对您的居住证和现住所",
+		"居住证（样例）", "样居字第990102000001号", "云（2021）青禾市不动产权第9900002号（样例）", "云（2024）青禾市不动产权第9900003号（样例）",
+		"签注以证上的居住地址为准", "结婚证（样例）")
 	if n := s.ticked("part"); n != 0 {
 		s.fail("%d sensitive fields are ticked before anybody agreed to them", n)
 	}
@@ -154,7 +155,7 @@ func (s *story) firstDepartment(url string) {
 	s.click("#approve")
 
 	s.waitAt(url + "/case")
-	s.good("5-case", "材料已收到", s.who.Name, "样居字第990102000001号", "青禾市样例区样例路1号", "云(2021)青禾市不动产权第9900002号(样例)",
+	s.good("5-case", "材料已收到", s.who.Name, "样居字第990102000001号", "青禾市样例区样例路1号", "云（2021）青禾市不动产权第9900002号（样例）",
 		"已核验", "您选择不提供", "必交材料已齐")
 	s.scene()
 	// Not what nobody agreed to: the other home, where this one is, and what the item didn't ask for.
@@ -171,12 +172,12 @@ func (s *story) secondDepartment(url string) {
 	if eval[bool](s.browser, `!!document.querySelector('#username, #password, #code')`) {
 		s.fail("the second department asks for a login")
 	}
-	s.good("6-consent", "授权用证", "青禾市市场监督管理局(样例)", "食品经营许可新办(样例)", "从业人员健康证明", "此类证照尚未全部归集")
+	s.good("6-consent", "授权用证", "青禾市市场监督管理局（样例）", "食品经营许可新办（样例）", "从业人员健康证明", "此类证照尚未全部归集")
 	s.pick(section("business-license"), "92990102MA0007073A")
 	s.pick(section("premises"), "9900003")
 	s.click("#approve")
 	s.waitAt(url + "/case")
-	s.good("7-case", "材料已收到", "青禾市样例区样例面馆(个体工商户)", "还需纸质提交：从业人员健康证明", "此类证照尚未归集到证照库")
+	s.good("7-case", "材料已收到", "青禾市样例区样例面馆（个体工商户）", "还需纸质提交：从业人员健康证明", "此类证照尚未归集到证照库")
 }
 
 // portal shows the licenses, and who read what.
@@ -187,13 +188,13 @@ func (s *story) portal() {
 	s.accessible()
 	s.open(s.d.Issuer + "/licenses")
 	s.waitFor("a.license")
-	s.good("8-licenses", "我的证照", "居住证(样例)", "营业执照(样例)", "结婚证(样例)", s.who.Name)
+	s.good("8-licenses", "我的证照", "居住证（样例）", "营业执照（样例）", "结婚证（样例）", s.who.Name)
 	s.scene()
 	s.click(fmt.Sprintf(`a.license[href="/licenses/%s"]`, s.d.Licenses[0].ID))
 	s.waitFor("#verification-code")
-	s.good("9-license", "居住证(样例)", "样居字第990102000001号", "云岭省样例县样例乡1号", "青禾市公安局(样例)")
+	s.good("9-license", "居住证（样例）", "样居字第990102000001号", "云岭省样例县样例乡1号", "青禾市公安局（样例）")
 	s.open(s.d.Issuer + "/records")
-	s.good("10-records", "用证记录", "青禾市公安局(样例)", "青禾市市场监督管理局(样例)", "居住证签注(样例)", "食品经营许可新办(样例)")
+	s.good("10-records", "用证记录", "青禾市公安局（样例）", "青禾市市场监督管理局（样例）", "居住证签注（样例）", "食品经营许可新办（样例）")
 	s.open(s.d.Issuer + "/sessions")
 	s.good("11-sessions", "账号与安全")
 }
@@ -206,7 +207,7 @@ func (s *story) withdraw(url string) {
 	s.says("材料已收到") // it can still read
 
 	s.open(s.d.Issuer + "/grants")
-	s.good("12-grants", "我的授权", "青禾市公安局(样例)", "青禾市市场监督管理局(样例)", "食品经营许可新办(样例)")
+	s.good("12-grants", "我的授权", "青禾市公安局（样例）", "青禾市市场监督管理局（样例）", "食品经营许可新办（样例）")
 	s.click("main ul.entries > li:first-child summary") // the newest
 	s.click("main ul.entries > li:first-child button.stop")
 	s.waitFor("[role=status]")
@@ -215,7 +216,7 @@ func (s *story) withdraw(url string) {
 	s.open(url + "/case")
 	s.follow("#refresh")
 	s.good("14-over", "没有收到电子证照", "不能再读取：授权已经结束")
-	s.silent("青禾市样例区样例面馆(个体工商户)")
+	s.silent("青禾市样例区样例面馆（个体工商户）")
 }
 
 // leave logs out at the department, and everywhere.
@@ -225,7 +226,7 @@ func (s *story) leave(url string) {
 	s.click("#logout")
 	s.waitAt(s.d.Issuer)
 	s.waitFor("#submit")
-	s.good("15-logout", "退出登录", "居住证服务(样例)")
+	s.good("15-logout", "退出登录", "居住证服务（样例）")
 	s.click("#submit")
 	s.waitAt(url + "/logged-out")
 	s.good("16-logged-out", "您已退出")

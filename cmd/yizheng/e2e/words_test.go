@@ -55,7 +55,7 @@ func TestEnglish(t *testing.T) {
 	b.english("code", "code")
 	b.confirm(d, d.People[0], before)
 	b.waitFor("#approve")
-	b.english("consent", "居住证签注(样例)")
+	b.english("consent", "居住证签注（样例）")
 	b.pick(section("dwelling"), "9900002")
 	b.click("#approve")
 	b.waitAt(d.Departments[0].URL + "/case")
@@ -83,7 +83,7 @@ func TestVerifyPage(t *testing.T) {
 	other.fill("#identifier", identifier)
 	other.fill("#code", strings.ToLower(code))
 	other.follow("#submit")
-	other.good("valid", "居住证(样例)", "青禾市公安局(样例)")
+	other.good("valid", "居住证（样例）", "青禾市公安局（样例）")
 	other.silent("周样例䶮", "样例路1号") // nobody is shown more than the paper's reader needs
 	other.open(d.Issuer + "/verify")
 	other.waitFor("#identifier")
@@ -91,7 +91,7 @@ func TestVerifyPage(t *testing.T) {
 	other.fill("#code", "AAAAAAAA")
 	other.follow("#submit")
 	other.good("wrong-code")
-	other.silent("青禾市公安局(样例)")
+	other.silent("青禾市公安局（样例）")
 }
 
 // What goes wrong is said on a page that says what to do, and to whom.

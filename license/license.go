@@ -63,7 +63,7 @@ const (
 // Document is the legal document that an ending or a suspension rests on.
 type Document struct {
 	Number string     `json:"number" doc:"文号, 1 to 100 characters"`
-	Date   party.Date `json:"date" doc:"the day of the document; not in the future"`
+	Date   party.Date `json:"date,omitzero" required:"true" doc:"the day of the document; not in the future"`
 	SHA256 string     `json:"sha256,omitempty" doc:"SHA-256 of the document's file, 64 lower-case hexadecimal digits"`
 	Basis  string     `json:"basis" doc:"the article of law 法律依据, 1 to 500 characters"`
 }
@@ -71,7 +71,7 @@ type Document struct {
 // Ending says how, from when and on what ground a version ended.
 type Ending struct {
 	Kind          EndingKind `json:"kind" doc:"how it ended: 注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
-	EffectiveFrom party.Date `json:"effective_from" doc:"the first day on which the license is no longer in force"`
+	EffectiveFrom party.Date `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force"`
 	RecordedAt    time.Time  `json:"recorded_at" doc:"when the registry was told"`
 	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
 }

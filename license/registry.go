@@ -161,7 +161,7 @@ type IssueRequest struct {
 	TypeCode   TypeCode        `json:"type_code" doc:"a published type, whose authorities name your participant"`
 	Number     string          `json:"number" doc:"the license's number 证照编号, 1 to 100 characters; personal, so it is sealed"`
 	Holders    []Holder        `json:"holders" doc:"持证主体, as many of each role as the type demands"`
-	ValidFrom  party.Date      `json:"valid_from" doc:"the first day of validity, civil, UTC+8"`
+	ValidFrom  party.Date      `json:"valid_from,omitzero" required:"true" doc:"the first day of validity, civil, UTC+8"`
 	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期, if the type allows it"`
 	AreaCode   string          `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
 	Fields     json.RawMessage `json:"fields" doc:"the face fields 照面信息, by the type's schema; at most 64 KiB"`
@@ -174,7 +174,7 @@ type ReplaceRequest struct {
 	Reason     string          `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 	Number     string          `json:"number" doc:"as in issuing"`
 	Holders    []Holder        `json:"holders" doc:"as in issuing; the same as before, by role and code, but for roles that the type calls replaceable"`
-	ValidFrom  party.Date      `json:"valid_from" doc:"as in issuing"`
+	ValidFrom  party.Date      `json:"valid_from,omitzero" required:"true" doc:"as in issuing"`
 	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"as in issuing"`
 	AreaCode   string          `json:"area_code,omitempty" doc:"as in issuing"`
 	Fields     json.RawMessage `json:"fields" doc:"as in issuing"`
@@ -195,7 +195,7 @@ type ResumeRequest struct {
 type EndRequest struct {
 	Reason        string     `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 	Kind          EndingKind `json:"kind" doc:"注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
-	EffectiveFrom party.Date `json:"effective_from" doc:"the first day on which the license is no longer in force: from the day of issue, or of validity, to today"`
+	EffectiveFrom party.Date `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force: from the day of issue, or of validity, to today"`
 	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
 }
 

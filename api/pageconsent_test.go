@@ -216,7 +216,7 @@ func TestConsentOutcomes(t *testing.T) {
 func TestConsentToDetails(t *testing.T) {
 	s := newPageSite(t)
 	b := s.browser(t)
-	p := s.app.open(b, s.app.request("prompt", "consent", "scope", "openid profile phone identity")).LogIn(s.who)
+	p := s.app.open(b, s.app.request("prompt", "consent", "acr_values", "urn:yizheng:assurance:2", "scope", "openid profile phone identity")).LogIn(s.who)
 	shows(t, p, 200, consentPath)
 	says(t, p, "授权登录", "姓名", "手机号码", "证件号码")
 	if a := s.app.answerOf(t, p.Press("refuse")); a.Get("error") != "access_denied" {

@@ -202,7 +202,7 @@ func waitStatus(t *testing.T, c *apiClient, want int) {
 func TestGracefulShutdown(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, serverOptions{})
-	body := `{"identifier":"x","verification_code":"00000000"}`
+	body := `{"credential":"neither a credential nor too long to be one"}`
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.BaseURL, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,8 @@ import (
 )
 
 // deleteConsents deletes consents, with what leads to them.
-const deleteConsents = `DELETE FROM consents WHERE id = ANY ($1::text[])`
+const deleteConsents = `WITH led AS (DELETE FROM consent_parties WHERE consent = ANY ($1::text[]))
+	DELETE FROM consents WHERE id = ANY ($1::text[])`
 
 // CreateConsent implements [oidc.Consents].
 func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {

@@ -32,6 +32,11 @@ type clock struct {
 // believed (see [DB.ReportClock]), and what has passed since this process first
 // read that, as it measured it. A database that was never used has ours.
 func (db *DB) Clock(ctx context.Context) (time.Time, error) {
+	// Under the lock: a mark that was read before a report of this process, and is
+	// looked at after it, would seem one that was put back.
+	k := &db.clock
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	var mark time.Time
 	err := db.readers.do(ctx, func(c *conn) error {
 		return c.query("SELECT mark FROM clock WHERE only = 1", func(r *row) { mark = r.time() })
@@ -42,9 +47,6 @@ func (db *DB) Clock(ctx context.Context) (time.Time, error) {
 	if mark.IsZero() {
 		return time.Now().UTC(), nil
 	}
-	k := &db.clock
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	measured := db.c.measured()
 	at := k.at.Add(measured - k.seen)
 	// One that was put back is believed too: see ReportClock.

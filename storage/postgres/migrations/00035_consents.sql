@@ -15,7 +15,7 @@ CREATE TABLE consent_parties (
 	serial  integer     NOT NULL,
 	sum     bytea       NOT NULL,
 	created timestamptz NOT NULL,
-	consent text        NOT NULL REFERENCES consents ON DELETE CASCADE,
+	consent text        NOT NULL,
 	PRIMARY KEY (serial, sum, created, consent)
 );
 CREATE INDEX consent_parties_of_consent ON consent_parties (consent);

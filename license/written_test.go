@@ -88,6 +88,20 @@ func TestOlderTypes(t *testing.T) {
 	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 
+// Types of the usual kind have a way of their own to be checked.
+func TestHiddenCharactersOfFlatTypes(t *testing.T) {
+	w := newWorld(t)
+	for i, s := range []string{"a\u202eb", "a\u0085b", "a\u200bb", "a\u3164"} {
+		q := request(fmt.Sprint("F-", i))
+		q.Fields = json.RawMessage(`{"category":"` + s + `"}`)
+		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("f", i))
+		e, ok := errors.AsType[*license.Error](err)
+		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != "/fields/category" {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
 // What can't be seen, or changes how the rest is read, enters no license.
 func TestHiddenCharacters(t *testing.T) {
 	w := newWorld(t)

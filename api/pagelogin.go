@@ -97,7 +97,7 @@ func (s *Server) logIn(v *visit) error {
 	} else if err != nil {
 		return err
 	}
-	return v.loggedIn(step, account, false)
+	return v.loggedIn(account, false)
 }
 
 // checkPassword checks what the login's form says.
@@ -174,12 +174,12 @@ func (v *visit) confirmLogin(step oidc.Step, form url.Values) error {
 	} else if err != nil {
 		return err
 	}
-	return v.loggedIn(step, account, true)
+	return v.loggedIn(account, true)
 }
 
 // loggedIn begins the session of somebody whose password was right, and perhaps
 // a code, too; else it sends one if that is needed.
-func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed bool) error {
+func (v *visit) loggedIn(account identity.Account, confirmed bool) error {
 	ctx, p := v.r.Context(), v.s.c.Provider
 	cookie, session, err := p.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
 	if err != nil {
@@ -193,7 +193,7 @@ func (v *visit) loggedIn(step oidc.Step, account identity.Account, confirmed boo
 	}
 	v.keepSession(cookie)
 	v.noteDevice(account)
-	step, err = p.Next(ctx, v.request, v.browser)
+	step, err := p.Next(ctx, v.request, v.browser)
 	if _, answered := errors.AsType[*oidc.GoneError](err); answered { // by the same form, sent twice at once
 		step, err = p.Again(ctx, v.request, v.browser)
 	}

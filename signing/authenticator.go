@@ -241,10 +241,6 @@ func (a *Authenticator) Refusals() map[string]int64 {
 	return maps.Clone(a.refused)
 }
 
-// Element returns 32 bytes that nobody without the keystore can know: what a
-// tally sums up. See Vault.Tally.
-func (a *Authenticator) element(f *Facts) ([]byte, error) { return a.whole(f.b) }
-
 // markFacts are what a register covers.
 func markFacts(table, id string, revision int64) []byte {
 	return NewFacts("registers", table, revision).Text(id).b

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"yizheng.internal/oidc"
@@ -91,13 +92,14 @@ func programVersion() string {
 	if !ok {
 		return "unknown"
 	}
-	version := orDash(info.Main.Version)
+	var version strings.Builder
+	version.WriteString(orDash(info.Main.Version))
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			version += " " + s.Value
+			version.WriteString(" " + s.Value)
 		}
 	}
-	return version
+	return version.String()
 }
 
 type restoreCmd struct {

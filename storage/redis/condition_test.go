@@ -23,7 +23,7 @@ func leastRights(t *testing.T) []any {
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, "ACL SETUSER yizheng on >PASSWORD "); ok {
 			args := []any{"ACL", "SETUSER", "yizheng", "on", ">" + testPassword}
-			for _, word := range strings.Fields(rest) {
+			for word := range strings.FieldsSeq(rest) {
 				args = append(args, word)
 			}
 			return args

@@ -37,7 +37,7 @@ func RevocationLists(t *testing.T, open Open) {
 	})
 	t.Run("Race", func(t *testing.T) {
 		oneWins(t, "SaveRevocationList", race(Writers, func(i int) error {
-			return s.SaveRevocationList(ctx, "raced", 1, []byte(fmt.Sprint(i)))
+			return s.SaveRevocationList(ctx, "raced", 1, fmt.Append(nil, i))
 		}), signing.ErrConflict)
 	})
 	t.Run("Ended", func(t *testing.T) {

@@ -47,5 +47,12 @@ func (in *installation) gauges() []api.Gauge {
 			}
 			return 0
 		}},
+		{Name: "yizheng_altered_records", Help: "Records of the database that were refused since the start: they are not as this service wrote them, or were put back to an earlier state.", Value: func() float64 {
+			n := int64(0)
+			for _, refused := range in.keys.Vault().Auth().Refusals() {
+				n += refused
+			}
+			return float64(n)
+		}},
 	}
 }

@@ -22,7 +22,7 @@ build: ## build bin/yizheng: one static binary
 
 test: ## run all tests, with the race detector, beside a PostgreSQL and a Redis of their own
 	.ci/install
-	.ci/with-servers go test -race -timeout 20m $(TESTFLAGS) ./...
+	.ci/with-servers go test -race -timeout 40m $(TESTFLAGS) ./...
 
 soak: ## run the same tests at larger scale, without the race detector
 	.ci/install

@@ -114,7 +114,7 @@ func (f *forger) forgeries(t *testing.T) map[string][3]string {
 	mustOf(t)(err)
 	now := time.Now()
 	foreign, foreignChain := certified(t, ownRoot(t), now.Add(-time.Hour), now.Add(time.Hour))
-	expired, expiredChain := certified(t, ca, now.Add(-time.Minute), now.Add(-time.Second))
+	expired, expiredChain := certified(t, ca, now.Add(-time.Minute), now.Add(-30*time.Second)) // before the credential was issued
 	other, _ := certified(t, ca, now.Add(-time.Minute), now.Add(time.Hour))
 	c := f.genuine.Credential
 	jws, _, _ := strings.Cut(c, "~")

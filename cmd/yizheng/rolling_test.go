@@ -32,15 +32,16 @@ type balanced struct {
 	ready      atomic.Bool
 }
 
-// watch asks the nodes until ctx ends.
-func (b *balancer) watch(ctx context.Context) {
+// watch asks a node until ctx ends. One that is slow to answer stays in, as with
+// other balancers, which take a node out after several such failures.
+func (n *balanced) watch(ctx context.Context) {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for ctx.Err() == nil {
-		for _, n := range b.nodes {
-			a, err := client.Get(n.admin.String() + "/readyz")
-			if err == nil {
-				a.Body.Close()
-			}
+		a, err := client.Get(n.admin.String() + "/readyz")
+		if err == nil {
+			a.Body.Close()
+		}
+		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
 			n.ready.Store(err == nil && a.StatusCode == http.StatusOK)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -52,8 +53,9 @@ func (b *balancer) handler() http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 		Rewrite: func(r *httputil.ProxyRequest) {
-			for range b.nodes {
-				n := b.nodes[int(b.turn.Add(1))%len(b.nodes)]
+			first := int(b.turn.Add(1)) // others take turns meanwhile
+			for i := range b.nodes {
+				n := b.nodes[(first+i)%len(b.nodes)]
 				if n.ready.Load() {
 					r.SetURL(n.url)
 					r.SetXForwarded()
@@ -89,7 +91,7 @@ func TestRollingRestarts(t *testing.T) {
 	start := func(name, listen, admin string) *server {
 		t.Helper()
 		return startServer(t, serverOptions{
-			Data: filepath.Join(dir, name), DatabaseURL: database, Env: []string{"YIZHENG_DRAIN=1s"},
+			Data: filepath.Join(dir, name), DatabaseURL: database, Env: []string{"YIZHENG_DRAIN=2s"},
 			Args: []string{"--redis-url", redis, "--listen", listen, "--admin-listen", admin, "--trusted-proxy", "127.0.0.1", "--log-level", "warn"},
 		})
 	}
@@ -118,7 +120,9 @@ func TestRollingRestarts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go b.watch(ctx)
+	for _, n := range b.nodes {
+		go n.watch(ctx)
+	}
 	front := httptest.NewServer(b.handler())
 	defer front.Close()
 

@@ -233,7 +233,11 @@ func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
 	found["withheld"] = strings.Join(append(parts[:len(parts)-2:len(parts)-2], ""), "~")
 	jws := []byte(parts[0])
 	dot := bytes.LastIndexByte(jws, '.')
-	jws[dot+10] ^= 1
+	altered := byte('A') // stays base64url
+	if jws[dot+10] == altered {
+		altered = 'B'
+	}
+	jws[dot+10] = altered
 	found["tampered"] = string(jws) + whole[len(jws):]
 	for name, credential := range found {
 		if err := os.WriteFile(filepath.Join(dir, name+".sdjwt"), []byte(credential), 0o600); err != nil {

@@ -43,8 +43,10 @@ class Browser {
       this.text = await answer.text()
       this.url = new URL(url)
       this.status = answer.status
-      if (answer.status < 300 || answer.status > 399) return this
-      url = new URL(answer.headers.get('location'), url).href
+      // What answers a form leads on by a refresh, which browsers follow as they do redirects.
+      const next = answer.headers.get('location') ?? /^0; ?url=(.+)$/i.exec(answer.headers.get('refresh') ?? '')?.[1]
+      if (!next) return this
+      url = new URL(next, url).href
       options = {}
       if (!url.startsWith(facts.issuer + '/')) {
         this.url = new URL(url)

@@ -10,7 +10,7 @@ import (
 const upgradePage = 200
 
 // OldRecords lists the records of sessions and families, for giving those of an
-// earlier version their authenticators. Every driver passes storagetest.OldRecords.
+// earlier version their authenticators.
 type OldRecords interface {
 	// SessionsAfter returns up to limit sessions with an ID greater than after, by ID.
 	SessionsAfter(ctx context.Context, after string, limit int) ([]SessionRecord, error)

@@ -293,8 +293,7 @@ type AuthRow struct {
 	Auth, Mark []byte
 }
 
-// AuthStore gives records their authenticators. Every driver passes
-// storagetest.Authenticators.
+// AuthStore gives records their authenticators.
 type AuthStore interface {
 	// SetAuthenticators saves the authenticators of those of the rows that have
 	// none and still have the revision, with the registers, all or nothing.

@@ -39,7 +39,8 @@ func TestLeastRights(t *testing.T) {
 	server := startServer(t)
 	server.do(t, leastRights(t)...)
 	url := "redis://yizheng:" + testPassword + "@" + server.address()
-	storagetest.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{URL: url}) })
+	suite := storagetest.Ephemeral // its own test runs beside memory's
+	suite(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{URL: url}) })
 	s := openTest(t, Config{URL: url, MaxValues: 40, MaxBytes: 1 << 20, Prefix: "yizheng:small:"})
 	for i := range 200 { // so that values give way
 		k := identity.Keeping{Part: identity.PartUnopened, Owner: fmt.Sprint("o", i%3), Until: time.Now().Add(time.Hour)}

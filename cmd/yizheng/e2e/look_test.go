@@ -12,7 +12,7 @@ func TestCity(t *testing.T) {
 		b.good("messages", "演示手机", "周样例䶮", "noodles at seven", d.Departments[1].URL)
 		b.open(d.Departments[0].URL)
 		b.good("police", "居住证签注", "合法稳定住所证明", "登录并用电子证照办理")
-		b.click("#paper")
+		b.follow("#paper")
 		b.good("police-paper", "携带纸质材料办理", "3 号窗口")
 		b.open(d.Departments[1].URL)
 		b.good("market", "食品经营许可新办", "从业人员健康证明")

@@ -73,6 +73,7 @@ func (s *stage) otherSites(t *testing.T) []otherSite {
 // Nobody is logged in by another site's form (login CSRF): the attacker would
 // have the victim work under the attacker's account.
 func TestAttackLoginCSRF(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for _, x := range s.otherSites(t) {
 		b := s.browser(t)
@@ -90,6 +91,7 @@ func TestAttackLoginCSRF(t *testing.T) {
 
 // Nobody agrees by another site's form.
 func TestAttackConsentCSRF(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	s.clinic.licensed().toConsent(t, b, s.alice)
@@ -107,6 +109,7 @@ func TestAttackConsentCSRF(t *testing.T) {
 
 // Nobody is logged out by another site: a GET only asks, and the form has a token.
 func TestAttackLogoutCSRF(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	k := s.clinic.request().loggedIn(t, b, s.alice)
@@ -142,6 +145,7 @@ func TestAttackLogoutCSRF(t *testing.T) {
 // Whatever a browser showed before the login is worth nothing after it: an
 // attacker who plants cookies of theirs isn't logged in with the victim.
 func TestAttackSessionFixation(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for name, plant := range map[string]func(attacker, victim *apitest.Browser){
 		"the browser's cookie": func(attacker, victim *apitest.Browser) {
@@ -188,6 +192,7 @@ func hasCookie(all []*http.Cookie, c *http.Cookie) bool {
 
 // The second factor makes a new session cookie: one stolen before is worth nothing.
 func TestAttackFixationByStepUp(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	s.clinic.request().loggedIn(t, b, s.alice)
@@ -203,6 +208,7 @@ func TestAttackFixationByStepUp(t *testing.T) {
 // can't have a victim log in, or agree, in a request of the attacker's
 // (RFC 9700 section 4.7).
 func TestAttackRequestSwap(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	attacker, victim := s.browser(t), s.browser(t)
 	s.clinic.request().loggedIn(t, victim, s.alice)
@@ -225,6 +231,7 @@ func TestAttackRequestSwap(t *testing.T) {
 // this host; the answers to a person are kept nowhere and shown in no frame
 // (clickjacking).
 func TestAttackClickjacking(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	f := s.clinic.licensed()
@@ -266,6 +273,7 @@ func TestAttackClickjacking(t *testing.T) {
 // A client may not read people's pages or tokens from a browser: no endpoint
 // lets another origin in, and none reflects one.
 func TestAttackCrossOriginReading(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for _, path := range []string{pathAuthorize, pathPAR, pathToken, pathUserInfo, pathIntrospect, pathRevoke, pathEndSession, "/v1/shared/licenses", "/v1/use-codes/redeem", "/consent", "/login", "/"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS"} {

@@ -74,6 +74,7 @@ func TestAttackCodeReplay(t *testing.T) {
 // Of 64 who redeem a code at once, one at most gets tokens, and what it got is
 // over, for one of the others is a thief.
 func TestAttackCodeRace(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	s.race(t, s.clinic.licensed())
 }
@@ -112,6 +113,7 @@ func (s *stage) race(t *testing.T, f *flow) {
 // URI. Whoever steals one and brings it into a flow of their own gets nothing,
 // and the code is spent (RFC 9700 section 4.5).
 func TestAttackCodeInjection(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	type theft struct {
@@ -152,6 +154,7 @@ func TestAttackCodeInjection(t *testing.T) {
 // PKCE can't be taken out of a request on the way (RFC 9700 section 2.1.1): a
 // request without a challenge is refused, and so is the method plain.
 func TestAttackPKCEDowngrade(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for name, pairs := range map[string][]string{
 		"no challenge":    {"code_challenge", "", "code_challenge_method", ""},
@@ -178,6 +181,7 @@ func TestAttackPKCEDowngrade(t *testing.T) {
 // providers can't be made to send our code to another (RFC 9207, RFC 9700
 // section 4.4). answered checks it in every test; here are the errors.
 func TestAttackMixUp(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for wanted, pairs := range map[string][]string{
 		"login_required":            {"prompt", "none"},
@@ -206,6 +210,7 @@ func TestAttackMixUp(t *testing.T) {
 // The ID token of a flow carries the nonce of that flow alone, and its audience
 // is the client, so that a token can't be moved between flows or clients.
 func TestAttackIDTokenSubstitution(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	mine := s.clinic.request()

@@ -24,6 +24,7 @@ func (s *stage) grantsOf(t *testing.T, b *apitest.Browser) int {
 // A consent form that is sent again, double-clicked or replayed, makes no second
 // grant and no second code.
 func TestAttackConsentReplay(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	f := s.clinic.licensed()
@@ -66,6 +67,7 @@ func TestAttackConsentReplay(t *testing.T) {
 // What a consent form says is checked against what was offered: nothing can be
 // put into it.
 func TestAttackConsentAltered(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b, other := s.browser(t), s.browser(t)
 	bobs := s.clinic.licensed().toConsent(t, other, s.bob) // another person's license, as their form names it
@@ -118,6 +120,7 @@ func TestAttackConsentAltered(t *testing.T) {
 
 // Sensitive parts are released only with a yes of their own.
 func TestAttackSensitiveByDefault(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	f := s.clinic.licensed()
 	p := f.toConsent(t, s.browser(t), s.alice)
@@ -134,6 +137,7 @@ func TestAttackSensitiveByDefault(t *testing.T) {
 // A license that changes while the holder reads about it isn't agreed to: what
 // holds now is shown first.
 func TestAttackChangedBeforeConsent(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	f := s.clinic.licensed()
@@ -156,6 +160,7 @@ func TestAttackChangedBeforeConsent(t *testing.T) {
 // and the reading, is left out with the reason: nobody gets a version that the
 // holder didn't see, or one that is no longer good.
 func TestAttackChangedAfterConsent(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]struct {
 		do     func(s *stage, t *testing.T)
 		reason string
@@ -196,6 +201,7 @@ func (s *stage) changeLicense(t *testing.T, act string, body any, headers ...str
 
 // A person's pages show nothing of another person's, whatever the address says.
 func TestAttackAnotherPersonsPages(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	f := s.clinic.licensed()
@@ -240,6 +246,7 @@ func (s *stage) firstGrant(t *testing.T, b *apitest.Browser) string {
 // Whatever a client asks for, licenses need two factors and a person who was
 // proofed: the request can raise that, and not lower it.
 func TestAttackAssuranceDowngrade(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for _, acr := range []string{"", "urn:yizheng:assurance:1", "urn:yizheng:assurance:0", "0", "phr"} {
 		b := s.browser(t)
@@ -260,6 +267,7 @@ func TestAttackAssuranceDowngrade(t *testing.T) {
 // What a client says of itself, its case or its officer is shown as text, on
 // pages that other people read (stored cross-site scripting).
 func TestAttackStoredMarkup(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	const markup = `<script>alert("evil")</script><img src=x onerror=alert(1)>`
 	shady := s.relyingParty(t, s.owner(t, strangerUSCC), "http://127.0.0.1:9105/callback", func(c *oidc.ClientSpec) {

@@ -62,6 +62,7 @@ func badDetails(aliceLicense string) map[string]string {
 }
 
 func TestAttackAuthorizationDetails(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for name, d := range badDetails(s.alicesLicense) {
 		a := s.clinic.licensed("authorization_details", d).push(t)
@@ -96,6 +97,7 @@ func TestAttackAuthorizationDetails(t *testing.T) {
 // A pushed request is good once, for the client that pushed it, and can't be
 // changed on its way through the browser (RFC 9126 section 7).
 func TestAttackPushedRequest(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	f := s.clinic.licensed()
 	uri := f.push(t).want(t, http.StatusCreated, "").member("request_uri")
@@ -133,6 +135,7 @@ func TestAttackPushedRequest(t *testing.T) {
 // Any parameter that is there twice is refused, at every endpoint (RFC 6749
 // sections 3.1 and 3.2): two readers might take different ones.
 func TestAttackParameterTwice(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	f := s.clinic.request()
 	for name := range f.params {
@@ -192,6 +195,7 @@ func (s *stage) twice(t *testing.T, path string, form url.Values, name, second s
 // Bodies of any size, shape and coding are refused before they are read whole,
 // and nothing is unpacked.
 func TestAttackOversized(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -249,6 +253,7 @@ func TestAttackOversized(t *testing.T) {
 // Secrets in a query are refused, and so are other methods (RFC 6749 sections
 // 2.3.1 and 3.2): what stands in a URL stands in logs.
 func TestAttackSecretsInQueries(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	f := s.clinic.request()
 	code := f.through(t, s.browser(t), s.alice)
@@ -285,6 +290,7 @@ var withBreaks = []string{
 // What comes in with a request becomes no header, no markup and no line of the
 // log.
 func TestAttackInjection(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for _, value := range withBreaks {
 		for _, name := range []string{"state", "nonce", "login_hint", "ui_locales", "client_id", "redirect_uri", "scope", "prompt", "acr_values", "id_token_hint", "display", "evil"} {
@@ -334,6 +340,7 @@ func printable(c rune) rune {
 // The log of whole logins, right and wrong ones, holds no secret and nothing
 // personal.
 func TestAttackLogDisclosure(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	f := s.clinic.licensed("scope", "openid profile phone identity offline_access", "prompt", "consent", "login_hint", "alice")

@@ -85,6 +85,7 @@ func (c countedEphemeral) Count(ctx context.Context, key string, n int64, window
 // password and a disabled account get one answer, for one amount of work. That
 // the hash is computed too is counted in package identity.
 func TestAttackAccountEnumeration(t *testing.T) {
+	t.Parallel()
 	w := &work{}
 	s := newStage(t, stageConfig{
 		Accounts:  func(a identity.Accounts) identity.Accounts { return countedAccounts{a, w} },
@@ -177,6 +178,7 @@ func TestAttackLockout(t *testing.T) {
 
 // A one-time code has five tries, five minutes and one login.
 func TestAttackCodeGuessing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	p := s.clinic.licensed().open(t, b).Press("submit", "username", s.alice.Login, "password", s.alice.Password)

@@ -48,6 +48,7 @@ func strayURIs(registered string) map[string]string {
 // pushed request. The page says what came and how it differs, and quotes nothing
 // that is registered.
 func TestAttackOpenRedirect(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for name, uri := range strayURIs(clinicURI) {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +73,7 @@ func TestAttackOpenRedirect(t *testing.T) {
 // An error of the request goes back to the client only after the redirect URI
 // was found good, whatever else is wrong with it.
 func TestAttackOpenRedirectByError(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for _, wrong := range [][]string{
 		{"response_type", "token"}, {"scope", "nonsense"}, {"prompt", "none"}, {"code_challenge", ""}, {"request", "eyJ"}, {"response_mode", "fragment"},
@@ -87,6 +89,7 @@ func TestAttackOpenRedirectByError(t *testing.T) {
 // After a logout the browser goes to a registered address alone, and none but
 // the client that the hint names (OpenID Connect RP-Initiated Logout section 3).
 func TestAttackOpenRedirectByLogout(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	k := s.clinic.request().loggedIn(t, b, s.alice)
@@ -112,6 +115,7 @@ func TestAttackOpenRedirectByLogout(t *testing.T) {
 
 // Addresses of our own pages that carry where to go next don't lead away.
 func TestAttackOpenRedirectByPages(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	s.clinic.request().loggedIn(t, b, s.alice)

@@ -19,6 +19,7 @@ func refreshForm(token string, pairs ...string) url.Values {
 
 // What one client got is worth nothing in another's hands.
 func TestAttackTokenSubstitution(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	k := s.clinic.licensed("scope", "openid offline_access", "prompt", "consent").loggedIn(t, s.browser(t), s.alice)
 	other := s.garage.request().loggedIn(t, s.browser(t), s.carol)
@@ -48,6 +49,7 @@ func TestAttackTokenSubstitution(t *testing.T) {
 
 // A token of one kind is not taken for another (RFC 8725 section 3.11).
 func TestAttackTokenConfusion(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	k := s.clinic.licensed("scope", "openid profile offline_access", "prompt", "consent").loggedIn(t, b, s.alice)
@@ -148,6 +150,7 @@ func TestAttackStolenRefreshToken(t *testing.T) {
 
 // A thief who was first is found out by the owner's next refresh, and loses all.
 func TestAttackRefreshTokenThief(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	k := s.clinic.request("scope", "openid offline_access", "prompt", "consent").loggedIn(t, s.browser(t), s.alice)
 	thief := s.clinic.send(t, pathToken, refreshForm(k.RefreshToken)).tokens(t)
@@ -159,6 +162,7 @@ func TestAttackRefreshTokenThief(t *testing.T) {
 // Logging out ends what lives with the session; what was granted offline goes
 // on, and ends when the person withdraws the client's session-less access.
 func TestAttackTokensAfterLogout(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	online := s.clinic.request("scope", "openid").loggedIn(t, b, s.alice)
@@ -176,6 +180,7 @@ func TestAttackTokensAfterLogout(t *testing.T) {
 // it answers with an error where a person would have to be asked
 // (OpenID Connect Core section 3.1.2.6).
 func TestAttackSilentConsent(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	silent := func(f *flow, want ...string) {

@@ -61,6 +61,7 @@ func newWorld(t *testing.T) *world {
 // TestBadInput sends every request that must be refused, and looks at the
 // refusal, at the event that it leaves, and at what it gives away.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var all []badInput
 	for _, list := range [][]badInput{

@@ -18,6 +18,7 @@ const (
 )
 
 func TestBearer(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	token := x.token(t)
 	for _, test := range []struct {
@@ -61,6 +62,7 @@ func TestBearer(t *testing.T) {
 
 // A token in the URL or in the body isn't taken, be it as good as it may.
 func TestBearerOnlyInTheHeader(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	token := x.token(t)
 	for _, query := range []string{"?access_token=" + token, "?after=x&access%5Ftoken=" + token} {
@@ -82,6 +84,7 @@ func TestBearerOnlyInTheHeader(t *testing.T) {
 
 // A missing scope is 403, names the scope, and is recorded: the caller is known.
 func TestInsufficientScope(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	a := x.basic(t, grant+"&scope=license:read")
 	r := x.request(t, "POST", issuePath, "{}")
@@ -96,6 +99,7 @@ func TestInsufficientScope(t *testing.T) {
 
 // A disabled client's token is refused and leaves an event: it is genuine.
 func TestDisabledClientsTokenIsRefused(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	token := x.token(t)
 	if _, err := x.rules.DisableClient(t.Context(), operator, x.client.ID); err != nil {

@@ -56,6 +56,7 @@ func (d discovered) only(name string, want ...string) {
 
 // Whatever the document says is tried, and something it doesn't say.
 func TestDiscovery(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	d := s.discover(t)

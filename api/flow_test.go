@@ -34,6 +34,7 @@ func (s *service) participantOf(t testing.TB, c *clientOfTest) identity.Particip
 
 // The whole way: login, code, tokens, userinfo, refresh, introspection, revocation.
 func TestLoginFlow(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)
@@ -88,7 +89,8 @@ func TestLoginFlow(t *testing.T) {
 
 // What an address may ask for anonymously is limited, here and nowhere else.
 func TestAuthorizeIsLimited(t *testing.T) {
-	s := &site{service: newService(t, serviceConfig{People: true, Empty: true, Limits: Limits{AuthorizeBurst: 3}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})}
+	t.Parallel()
+	s := &site{service: newService(t, serviceConfig{People: true, Empty: true, Limits: Limits{AuthorizePerMinute: 1, AuthorizeBurst: 3}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})}
 	s.app = s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.ServiceItems = nil })
 	ask := func(method, from string) answer {
 		t.Helper()

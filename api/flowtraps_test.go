@@ -18,6 +18,7 @@ var clientEndpoints = []string{tokenPath, introspectionPath, revocationPath, par
 
 // A confidential client's PKCE can't be taken away by leaving parameters out.
 func TestTrapPKCEDowngrade(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)
@@ -58,6 +59,7 @@ func TestTrapPKCEDowngrade(t *testing.T) {
 // A code works once, however many redeem it at the same time; and if one comes
 // twice, what it yielded is over.
 func TestTrapParallelRedemption(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	code := s.app.code(s.browser(t), who, s.app.request())
@@ -85,6 +87,7 @@ func TestTrapParallelRedemption(t *testing.T) {
 }
 
 func TestTrapCodeReuse(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	other := s.newApp(t, s.participantOf(t, s.stranger), nil)
@@ -104,6 +107,7 @@ func TestTrapCodeReuse(t *testing.T) {
 }
 
 func TestTrapRefreshReuse(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)
@@ -128,6 +132,7 @@ func TestTrapRefreshReuse(t *testing.T) {
 }
 
 func TestTrapGetOnEveryEndpoint(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, path := range clientEndpoints {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
@@ -145,6 +150,7 @@ func TestTrapGetOnEveryEndpoint(t *testing.T) {
 }
 
 func TestTrapNoStoreAnywhere(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, path := range clientEndpoints { // post checks the header of each answer
 		s.app.post(t, path, url.Values{})
@@ -165,6 +171,7 @@ func TestTrapNoStoreAnywhere(t *testing.T) {
 // No page of another origin reads anything but what is for everybody anyway:
 // browser-based clients keep their tokens in a backend.
 func TestTrapNoCORS(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	public := []string{jwksPath, metadataPath, discoveryPath}
 	for _, path := range slices.Concat(clientEndpoints, public, []string{userInfoPath, authorizePath, endSessionPath}) {
@@ -185,6 +192,7 @@ func TestTrapNoCORS(t *testing.T) {
 }
 
 func TestTrapNoChallenge(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, path := range clientEndpoints {
 		for name, header := range map[string]string{
@@ -212,6 +220,7 @@ func basicOf(id, secret string) string {
 }
 
 func TestTrapIDTokenWithoutOpenID(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	tokens := s.app.redeem(t, s.app.code(s.browser(t), who, s.app.request("scope", "profile"))).tokens(t)
@@ -229,6 +238,7 @@ func TestTrapIDTokenWithoutOpenID(t *testing.T) {
 
 // What goes wrong inside is told to the log and not to the client.
 func TestTrapInnerErrors(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)

@@ -8,6 +8,7 @@ import (
 // HEAD has no effect on any page, so that what only looks at links takes nothing
 // away: no code, no pushed request, no logout, no cookie.
 func TestHEADHasNoEffect(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)

@@ -53,6 +53,7 @@ type serviceItemOfTest struct {
 }
 
 func TestLifeOfAnItem(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	path := "/v1/service-items/" + sampleItem
 	var i serviceItemOfTest
@@ -82,6 +83,7 @@ func TestLifeOfAnItem(t *testing.T) {
 }
 
 func TestItemsByPage(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	want := []string{"A-1", "A-2", "B-1", "b_2", "b_3"}
 	for _, code := range want {

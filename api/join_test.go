@@ -111,6 +111,7 @@ func (j *joined) deliver(t testing.TB, grant string, code byte) grantedOfTest {
 }
 
 func TestJoinDelivers(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	mustOf(t)(j.resolver.Check(t.Context(), j.facts.Client, detail(sampleItem)))
 	grant := j.agree(t, nil)
@@ -148,6 +149,7 @@ func TestJoinDelivers(t *testing.T) {
 }
 
 func TestJoinReuses(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	reuse := func() string {
 		t.Helper()
@@ -182,6 +184,7 @@ func codeOf(t testing.TB, err error) string {
 }
 
 func TestJoinRefusesDetails(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	const secret = "zzverysecretzz"
 	for name, test := range map[string]struct{ detail, want string }{
@@ -223,6 +226,7 @@ func TestJoinRefusesDetails(t *testing.T) {
 }
 
 func TestJoinRefusesConsent(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	for name, test := range map[string]struct {
 		alter func(*oidc.Agreement)

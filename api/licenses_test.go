@@ -18,6 +18,7 @@ import (
 // published, a license issued, read, found, replaced, suspended, resumed and
 // ended, and everyone sees by verifying what became of it.
 func TestLifeOfALicense(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	s.publish(t, sampleType, definition(nil))
 	first := s.issue(t, sampleNumber)
@@ -138,6 +139,7 @@ func checkHistory(t *testing.T, s *service, path string) {
 
 // The 201 answer, and the replay of it.
 func TestIssueAnswer(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	first := s.call(t, s.department, "POST", "/v1/licenses", issueBody("1", nil), idempotencyKey, "k").want(t, 201, "")
 	var o object
@@ -160,6 +162,7 @@ func TestIssueAnswer(t *testing.T) {
 // The shapes of answers: what is absent is not there, times are RFC 3339 in
 // UTC, and lists are never null.
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	l := readLicense(t, s, "/v1/licenses/"+out.ID)
@@ -193,6 +196,7 @@ func TestShapes(t *testing.T) {
 }
 
 func TestVerifyByIdentifier(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	ask := func(identifier, code string) answer {
@@ -227,6 +231,7 @@ func TestVerifyByIdentifier(t *testing.T) {
 }
 
 func TestTrust(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	a := s.call(t, nil, "GET", "/v1/trust/anchors", nil).want(t, 200, "")
@@ -267,6 +272,7 @@ func TestTrust(t *testing.T) {
 }
 
 func TestConditionalRequests(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	s.issue(t, "1")
 	const path = "/v1/trust/status-lists/1"
@@ -288,6 +294,7 @@ func TestConditionalRequests(t *testing.T) {
 
 // A change is in the status list well within a minute.
 func TestStatusListFollows(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	before := s.call(t, nil, "GET", "/v1/trust/status-lists/1", nil)

@@ -41,6 +41,7 @@ func sendTwice(t *testing.T, url string, p *apitest.Page, who apitest.Person, ho
 // A login form sent twice, as nothing but a script could stop, leads on both
 // times: in one session, with one message.
 func TestLoginFormSentTwice(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	sent := func() int {

@@ -10,6 +10,7 @@ import (
 // Every parameter may be as long as docs/integrating.md says, however it is
 // encoded; what is longer gets a page in a browser.
 func TestLongParameters(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	b := s.browser(t)

@@ -9,6 +9,7 @@ import (
 // learns that a guess is right, nor is the owner kept out, on a device that the
 // account knows or on a new one.
 func TestManyTries(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	known := s.browser(t)

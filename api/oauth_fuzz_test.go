@@ -56,6 +56,7 @@ func FuzzClientRequest(f *testing.F) {
 }
 
 func TestFailureLimiter(t *testing.T) {
+	t.Parallel()
 	l, now := newFailureLimiter(), time.Now()
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	for range failureBurst {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestClientCredentials(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for _, test := range []struct {
 		name, body, scope string
@@ -56,6 +57,7 @@ func TestClientCredentials(t *testing.T) {
 }
 
 func TestIssuingATokenWritesNothing(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	events := func() int {
 		es, err := x.db.Provider().ListEvents(t.Context(), 0, 1000)
@@ -93,6 +95,7 @@ func TestIssuingATokenWritesNothing(t *testing.T) {
 // Trap: bad Basic authentication gets 400 without WWW-Authenticate.
 // RFC 6749 section 2.3.1: user and password are form-encoded before Basic.
 func TestBasicIsFormDecoded(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	var escaped strings.Builder
 	for _, c := range []byte(x.secret) {
@@ -107,6 +110,7 @@ func TestBasicIsFormDecoded(t *testing.T) {
 
 // An unknown client and a wrong secret can't be told apart.
 func TestFailedAuthenticationIsUniform(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	ask := func(id, secret string) answer {
 		r := x.request(t, "POST", tokenPath, grant)
@@ -120,6 +124,7 @@ func TestFailedAuthenticationIsUniform(t *testing.T) {
 }
 
 func TestTokenRequestRefused(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	both := grant + "&client_id=" + x.client.ID + "&client_secret=" + x.secret
 	for _, test := range []struct {
@@ -187,6 +192,7 @@ func TestTokenRequestRefused(t *testing.T) {
 // Trap: err.Error() of an unknown error reaches the client.
 // A database that doesn't answer is neither a wrong secret nor news for the client.
 func TestUnreachableDatabase(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	if err := x.db.Close(); err != nil {
 		t.Fatal(err)
@@ -204,6 +210,7 @@ func TestUnreachableDatabase(t *testing.T) {
 // Trap: a JWKS holding a key of an unknown curve breaks go-jose relying
 // parties. This one is built on go-jose, and an SM2 key is in the ring.
 func TestKeySetIgnoresTheQuery(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	if a := x.do(t, x.request(t, "GET", jwksPath+"?x=%zz;", "")); a.StatusCode != 200 {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
@@ -212,6 +219,7 @@ func TestKeySetIgnoresTheQuery(t *testing.T) {
 
 // What the metadata says is what there is (RFC 8414), and a foreign client reads it.
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	a := x.do(t, x.request(t, "GET", metadataPath, ""))
 	if a.StatusCode != 200 || a.Header.Get("Content-Type") != "application/json" {
@@ -235,6 +243,7 @@ func TestMetadata(t *testing.T) {
 // Failures are limited by client and address; the right secret gets through
 // all the same, so that nobody can lock a client out.
 func TestFailedAuthenticationsAreLimited(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	at := func(path, id, secret string) answer {
 		r := x.request(t, "POST", path, grant+"&token=x")
@@ -267,6 +276,7 @@ func TestFailedAuthenticationsAreLimited(t *testing.T) {
 }
 
 func TestDisabledClientGetsNoToken(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	if _, err := x.rules.DisableClient(t.Context(), operator, x.client.ID); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 )
 
 func TestTrapGetOnTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 		a := x.do(t, x.request(t, method, tokenPath+"?"+grant+"&client_id="+x.client.ID+"&client_secret="+x.secret, ""))
@@ -32,6 +33,7 @@ func TestTrapGetOnTheTokenEndpoint(t *testing.T) {
 }
 
 func TestTrapSecretInTheQuery(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for name, query := range map[string]string{
 		"all of it":       "?" + grant + "&client_id=" + x.client.ID + "&client_secret=" + x.secret,
@@ -55,6 +57,7 @@ func TestTrapSecretInTheQuery(t *testing.T) {
 }
 
 func TestTrapNoStore(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	checkNoStore(t, x.basic(t, grant))
 	checkNoStore(t, x.basic(t, grant+"&scope=x"))
@@ -67,6 +70,7 @@ func TestTrapNoStore(t *testing.T) {
 }
 
 func TestTrapCORSReflectsAnyOrigin(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for _, path := range []string{tokenPath, introspectionPath, revocationPath, jwksPath, metadataPath} {
 		for _, method := range []string{"OPTIONS", "POST", "GET"} {
@@ -88,6 +92,7 @@ func TestTrapCORSReflectsAnyOrigin(t *testing.T) {
 }
 
 func TestTrapBadBasicWithoutChallenge(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	encode := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
 	for name, header := range map[string]string{
@@ -124,6 +129,7 @@ func TestTrapBadBasicWithoutChallenge(t *testing.T) {
 }
 
 func TestTrapClosedGrantSwitch(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for _, grant := range []string{
 		"password", "implicit", "authorization_code", "refresh_token", "CLIENT_CREDENTIALS", "client_credentials%20", "%22%3Cscript%3E",
@@ -139,6 +145,7 @@ func TestTrapClosedGrantSwitch(t *testing.T) {
 }
 
 func TestTrapUnimplementedEndpoints(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	for _, path := range []string{
 		"/healthz", "/ready", "/.well-known/openid-configuration", "/authorize", "/oauth/authorize", "/oauth/v2/authorize", "/userinfo", "/oauth/userinfo",
@@ -158,6 +165,7 @@ func TestTrapUnimplementedEndpoints(t *testing.T) {
 }
 
 func TestTrapUnknownErrorReachesTheClient(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	key, err := x.server.c.Keyrings.Active(t.Context(), signing.PurposeAccessToken, "")
 	if err != nil {
@@ -205,6 +213,7 @@ func TestTrapDefaultLogger(t *testing.T) {
 }
 
 func TestTrapUnknownCurveBreaksRelyingParties(t *testing.T) {
+	t.Parallel()
 	x := newProvider(t)
 	key, err := sm2.GenerateKey(rand.Reader)
 	if err != nil {

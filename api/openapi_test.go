@@ -33,6 +33,7 @@ func at(o object, names ...string) object {
 // Every endpoint is in the document and everything in the document is served.
 // Each is either public or asks for a token.
 func TestDocumentIsComplete(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	d := s.document(t)
 	if d["openapi"] != "3.1.0" {
@@ -89,6 +90,7 @@ func asList(v any) []any { l, _ := v.([]any); return l }
 
 // Every member is described, by a type that JSON has.
 func TestDocumentDescribesMembers(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	schemas := at(s.document(t), "components", "schemas")
 	for name, schema := range schemas {
@@ -135,6 +137,7 @@ func or(v, otherwise any) any {
 
 // What the service answers is what the document says.
 func TestAnswersFitTheDocument(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	d := s.document(t)
 	out := s.issue(t, "1")
@@ -271,6 +274,7 @@ func fitsText(schema object, s string) bool {
 
 // The document itself is strict JSON, and its references lead somewhere.
 func TestDocumentReferences(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	a := s.call(t, nil, "GET", "/v1/openapi.json", nil).want(t, http.StatusOK, "")
 	var d object

@@ -37,6 +37,7 @@ func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, SMSConfig) 
 var sampleMessage = identity.Message{Phone: "+8613800138000", Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
 
 func TestSMS(t *testing.T) {
+	t.Parallel()
 	var got struct{ Phone, Text, Code string }
 	var members map[string]string
 	requests := 0
@@ -77,6 +78,7 @@ func saysNothing(t *testing.T, what string, err error, c SMSConfig) {
 }
 
 func TestSMSRefused(t *testing.T) {
+	t.Parallel()
 	elsewhere, _ := newGateway(t, func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") })
 	for name, h := range map[string]http.HandlerFunc{
 		"an error with the message in it": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); io.Copy(w, r.Body) },
@@ -119,6 +121,7 @@ func TestSMSRefused(t *testing.T) {
 // A message that may have arrived isn't handed over again, even if a kept
 // connection ends under it.
 func TestSMSNeverTwice(t *testing.T) {
+	t.Parallel()
 	var requests atomic.Int32
 	_, c := newGateway(t, func(http.ResponseWriter, *http.Request) {
 		if requests.Add(1) == 2 {
@@ -169,6 +172,7 @@ func TestSMSAddresses(t *testing.T) {
 }
 
 func TestSMSForeignCertificate(t *testing.T) {
+	t.Parallel()
 	_, c := newGateway(t, func(http.ResponseWriter, *http.Request) { t.Error("a foreign certificate was accepted") })
 	c.Roots = x509.NewCertPool()
 	s, err := NewSMS(c)
@@ -177,6 +181,7 @@ func TestSMSForeignCertificate(t *testing.T) {
 }
 
 func TestSMSGivenUp(t *testing.T) {
+	t.Parallel()
 	_, c := newGateway(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	s, err := NewSMS(c)
 	mustOf(t)(err)
@@ -188,6 +193,7 @@ func TestSMSGivenUp(t *testing.T) {
 }
 
 func TestNewSMSRefuses(t *testing.T) {
+	t.Parallel()
 	good := SMSConfig{URL: "https://sms.example/send", Secret: oidc.SecretOf("secret")}
 	if _, err := NewSMS(good); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 // Cookies have all that keeps them ours, and change with what they stand for.
 func TestCookies(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	s.ask(b).LogIn(s.who)
@@ -35,6 +36,7 @@ func TestCookies(t *testing.T) {
 
 // With HTTPS browsers hold cookies to their prefix.
 func TestCookiesOverHTTPS(t *testing.T) {
+	t.Parallel()
 	w := httptest.NewRecorder()
 	v := &visit{s: &Server{c: Config{Issuer: "https://id.example"}}, w: w, r: httptest.NewRequest("GET", "/", nil)}
 	v.bind()
@@ -57,6 +59,7 @@ func TestCookiesOverHTTPS(t *testing.T) {
 
 // Without cookies there is one clear page, and no circle.
 func TestCookiesBlocked(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	for name, open := range map[string]func(b *apitest.Browser) *apitest.Page{
 		"GET":    func(b *apitest.Browser) *apitest.Page { return s.app.open(b, s.app.request()) },
@@ -74,6 +77,7 @@ func TestCookiesBlocked(t *testing.T) {
 
 // A response by form_post carries itself to the client, and nowhere else.
 func TestFormPostPage(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := s.app.open(b, s.app.request("response_mode", "form_post", "state", `"><script>alert(1)</script>`)).LogIn(s.who)
@@ -98,6 +102,7 @@ func TestFormPostPage(t *testing.T) {
 // Browsers hold the redirects after a form against its page's policy: it names
 // the client's origin where the answer may go there, and nowhere else.
 func TestPolicyNamesTheClient(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	allowed := func(p *apitest.Page) string {
@@ -129,6 +134,7 @@ func TestPolicyNamesTheClient(t *testing.T) {
 
 // A policy can't name an IPv6 address: then a page leads on.
 func TestIPv6Redirect(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
 		c.RedirectURIs, c.AuthMethods, c.ServiceItems = []string{"http://[::1]/back"}, []oidc.AuthMethod{oidc.AuthNone}, nil
@@ -150,6 +156,7 @@ func TestIPv6Redirect(t *testing.T) {
 // A logout request that another site sends by POST comes without cookies, and
 // takes none away: a login under way goes on.
 func TestPostedLogoutLeavesALogin(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := s.app.open(b, s.app.request())
@@ -164,6 +171,7 @@ func TestPostedLogoutLeavesALogin(t *testing.T) {
 
 // Nor can a policy name an app's own scheme.
 func TestRedirectToAnApp(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
 		c.RedirectURIs, c.AuthMethods, c.ServiceItems = []string{"cn.example.app:/back"}, []oidc.AuthMethod{oidc.AuthNone}, nil
@@ -180,6 +188,7 @@ func TestRedirectToAnApp(t *testing.T) {
 }
 
 func TestLanguages(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	get := func(b *apitest.Browser, path, accept string) *apitest.Page {
 		r := s.request(t, "GET", path, "")
@@ -222,6 +231,7 @@ func href(t testing.TB, p *apitest.Page, id string) string {
 }
 
 func TestLargeText(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := s.ask(b)
@@ -238,6 +248,7 @@ func TestLargeText(t *testing.T) {
 
 // Preferences lead back to a page of ours, wherever they are told to.
 func TestPreferencesAreNoOpenRedirect(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	for _, to := range []string{
 		"https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "/%5Cevil.example/..", "javascript:alert(1)", "http:evil.example",
@@ -258,6 +269,7 @@ func TestPreferencesAreNoOpenRedirect(t *testing.T) {
 // Every form of ours is refused when another site sends it, or when it doesn't
 // come from a page of this browser's; and then nothing happens.
 func TestForgedForms(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	consent := s.ask(b).LogIn(s.who)

@@ -33,6 +33,7 @@ func (s *pageSite) granted(t testing.TB, p *apitest.Page) grantedOfTest {
 // The page says who asks, what for, and what of which license; sensitive parts
 // stand apart, with the reason, and are not ticked.
 func TestConsentPage(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t)
 	says(t, p, "样例局", "样例网上办事", "样例事项", "办理样例事项", "样例操作证", "必需", "作业类别", sampleField, "1 小时", sampleNumber, "核对级别", "敏感信息")
@@ -51,6 +52,7 @@ func TestConsentPage(t *testing.T) {
 }
 
 func TestConsentToTheSensitive(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t)
 	f := p.Form("approve")
@@ -62,6 +64,7 @@ func TestConsentToTheSensitive(t *testing.T) {
 
 // Whoever refuses goes on by paper, in whichever way they say so.
 func TestConsentRefused(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	field := "license-operator-certificate"
 	for name, decide := range map[string]func(p *apitest.Page) *apitest.Page{
@@ -81,6 +84,7 @@ func TestConsentRefused(t *testing.T) {
 
 // Of several licenses one is chosen, none beforehand; what tells them apart is said.
 func TestConsentChoice(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	var second issuedOfTest
 	body := issueBody("样例证号二", object{"fields": object{"category": "样例焊接作业", "grade": 2}})
@@ -103,6 +107,7 @@ func TestConsentChoice(t *testing.T) {
 
 // A form that was altered agrees to nothing: what it names must be what was shown.
 func TestConsentFormAltered(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	theirs := issueBody("别人的证号", object{"holders": []object{{"name": "李样例", "code_type": "111", "code": otherCitizen, "role": "holder"}}})
 	var stranger issuedOfTest
@@ -150,6 +155,7 @@ func (s *pageSite) browserOf(t testing.TB) *apitest.Browser {
 
 // Two clicks get the same answer: both lead on, to one grant.
 func TestConsentClickedTwice(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t)
 	f := p.Form("approve").With("recurring", p.Choices("recurring")[0])
@@ -182,6 +188,7 @@ func TestConsentClickedTwice(t *testing.T) {
 
 // What changed since it was shown is shown again before anybody agrees to it.
 func TestConsentToWhatChanged(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t)
 	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
@@ -198,6 +205,7 @@ func TestConsentToWhatChanged(t *testing.T) {
 
 // Each reason why a license can't be provided is said in words.
 func TestConsentOutcomes(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	said := func(texts ...string) {
 		t.Helper()
@@ -214,6 +222,7 @@ func TestConsentOutcomes(t *testing.T) {
 
 // A client that is no department says which details it gets; there is no license to look at.
 func TestConsentToDetails(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := s.app.open(b, s.app.request("prompt", "consent", "acr_values", "urn:yizheng:assurance:2", "scope", "openid profile phone identity")).LogIn(s.who)
@@ -228,6 +237,7 @@ func TestConsentToDetails(t *testing.T) {
 
 // A session that ended meanwhile agrees to nothing.
 func TestConsentAfterLogout(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t)
 	other := s.browserOf(t)
@@ -278,6 +288,7 @@ func FuzzDecision(f *testing.F) {
 }
 
 func TestChoices(t *testing.T) {
+	t.Parallel()
 	c := oidc.Choice{Material: "a-1", License: "b", Version: 12}
 	if got, part, ok := parseChoice(choiceValue(c)); !ok || part != "" || got.Material != c.Material || got.License != c.License || got.Version != c.Version {
 		t.Errorf("%+v %q %t", got, part, ok)

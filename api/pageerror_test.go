@@ -21,6 +21,7 @@ import (
 
 // A wrong redirect URI is for the developer to see, and for nobody to follow.
 func TestWrongRedirectURI(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	for wrong, differs := range map[string]string{
@@ -53,6 +54,7 @@ func TestWrongRedirectURI(t *testing.T) {
 }
 
 func TestWrongRequests(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	for name, query := range map[string]string{
@@ -78,6 +80,7 @@ func manyNames(n int) string {
 
 // Browsers get pages, programs get JSON, both with the request's id.
 func TestErrorsAsPages(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true})
 	for _, test := range []struct {
 		method, path, accept string
@@ -97,6 +100,7 @@ func TestErrorsAsPages(t *testing.T) {
 
 // What pages don't know is a fault of ours that tells nothing, a panic as well.
 func TestFaultsAsPages(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true})
 	secret := errors.New("about " + sampleCitizen)
 	for name, h := range map[string]func(v *visit) error{
@@ -114,6 +118,7 @@ func TestFaultsAsPages(t *testing.T) {
 
 // Each error that a page can meet has its status and its words.
 func TestErrorsInWords(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true, Empty: true})
 	refusal := func(code oidc.Code, reason string) error {
 		return fmt.Errorf("x: %w", &oidc.RequestError{Refusal: &oidc.Error{Code: code, Reason: reason}})
@@ -150,6 +155,7 @@ func TestErrorsInWords(t *testing.T) {
 // Every code that a page puts into words has words, and every text of a code is
 // of a code that there is.
 func TestCodesInWords(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	families := map[string][]string{
 		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeEnded), string(license.OutcomeNotYet), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},

@@ -10,6 +10,7 @@ const anotherPassword = "four quiet herons"
 // The old password logs nobody in any more; this browser goes on, another
 // browser's session is over.
 func TestChangingThePassword(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b, other := s.browserOf(t), s.browserOf(t)
 	thief := b.Clone(s.url)
@@ -40,6 +41,7 @@ func TestChangingThePassword(t *testing.T) {
 }
 
 func TestPasswordIsNotChanged(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	for _, test := range []struct {
@@ -71,6 +73,7 @@ func TestPasswordIsNotChanged(t *testing.T) {
 
 // With one factor nobody comes as far: neither to the page nor by its form.
 func TestPasswordNeedsTwoFactors(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	two := s.browserOf(t)
 	one := s.browser(t)
@@ -90,6 +93,7 @@ func TestPasswordNeedsTwoFactors(t *testing.T) {
 
 // Guesses in an open session end after as many as a login's.
 func TestPasswordGuesses(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	statuses := map[int]int{}

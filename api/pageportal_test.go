@@ -14,6 +14,7 @@ import (
 var portalPages = []string{"/licenses", "/licenses/" + strings.Repeat("a", 26), "/records", "/grants", "/sessions", "/password"}
 
 func TestPortalNeedsALogin(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	for _, path := range portalPages {
 		b := s.browser(t)
@@ -35,6 +36,7 @@ func TestPortalNeedsALogin(t *testing.T) {
 
 // One factor isn't enough for licenses, and who can't have two is told so: no circle.
 func TestPortalNeedsAssurance(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	s.app.code(b, s.who, s.app.request()) // one factor
@@ -59,6 +61,7 @@ func TestPortalNeedsAssurance(t *testing.T) {
 
 // The licenses look like what they are; one shows all that its holder may see.
 func TestLicensePages(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	for _, path := range []string{"/", "/licenses"} {
@@ -86,6 +89,7 @@ func TestLicensePages(t *testing.T) {
 // Another person's license, and one that isn't there, are the same to whoever
 // guesses their address; the try stands in the license's history.
 func TestAnotherPersonsLicense(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	other := s.citizen(t, "lili", "李样例", otherCitizen, 2)
 	b := s.browser(t)
@@ -113,6 +117,7 @@ func TestAnotherPersonsLicense(t *testing.T) {
 
 // What was agreed to can be seen and withdrawn, and then it is over at once.
 func TestGrantsAndRecords(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	p := s.consent(t).Press("approve")
 	tokens := s.app.redeem(t, s.app.answerOf(t, p).Get("code")).tokens(t)
@@ -154,6 +159,7 @@ func TestGrantsAndRecords(t *testing.T) {
 
 // Nobody withdraws another person's grant.
 func TestAnotherPersonsGrant(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	s.app.answerOf(t, s.consent(t).Press("approve"))
 	mine := s.browserOf(t).Get(s.url + "/grants").FormAt("/grants").Values.Get("grant")
@@ -180,6 +186,7 @@ func secretOf(b *apitest.Browser, url, name string) oidc.Secret {
 }
 
 func TestSessionsPage(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	first, second := s.browserOf(t), s.browserOf(t)
 	p := first.Get(s.url + "/sessions")
@@ -209,6 +216,7 @@ func TestSessionsPage(t *testing.T) {
 }
 
 func TestLogoutPages(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	p := b.Get(s.url + "/logout")
@@ -222,6 +230,7 @@ func TestLogoutPages(t *testing.T) {
 }
 
 func TestLogoutRequests(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	tokens := s.app.redeem(t, s.app.code(b, s.who, s.app.request())).tokens(t)
@@ -287,6 +296,7 @@ func TestLogoutRequests(t *testing.T) {
 }
 
 func TestVerifyPages(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := b.Get(s.url + "/verify")
@@ -329,7 +339,8 @@ func TestVerifyPages(t *testing.T) {
 }
 
 func TestVerifyPageIsLimited(t *testing.T) {
-	s := newService(t, serviceConfig{People: true, Limits: Limits{VerifyPerMinute: 6, VerifyBurst: 2}})
+	t.Parallel()
+	s := newService(t, serviceConfig{People: true, Limits: Limits{VerifyPerMinute: 1, VerifyBurst: 2}})
 	b := s.browser(t)
 	p := b.Get(s.url + "/verify")
 	for i, want := range []int{422, 422, 429} {
@@ -341,6 +352,7 @@ func TestVerifyPageIsLimited(t *testing.T) {
 
 // Names can be anything: pages show them as text.
 func TestNamesAreText(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	const evil = `<script>alert("某人")</script>`
 	s.call(t, s.department, "POST", "/v1/licenses", issueBody("<b>样例</b>", object{
@@ -364,6 +376,7 @@ func TestNamesAreText(t *testing.T) {
 
 // No page is kept anywhere, shown inside another one, or large.
 func TestHeadersOfPages(t *testing.T) {
+	t.Parallel()
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	s.app.answerOf(t, s.ask(b).Press("approve"))
@@ -403,6 +416,7 @@ func TestHeadersOfPages(t *testing.T) {
 }
 
 func TestStaticFiles(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	for encoding, packed := range map[string]bool{"": false, "br": false, "gzip, br": true, "gzip;q=0": false, "gzip; q=0.0": false, "br;q=1, gzip;q=0.5": true, "x-gzip": false} {
 		a := s.call(t, nil, "GET", s.web.URL("style.css"), nil, "Accept-Encoding", encoding).want(t, 200, "")
@@ -417,6 +431,7 @@ func TestStaticFiles(t *testing.T) {
 
 // Without an identity service nobody can log in; the rest works.
 func TestPagesWithoutLogins(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	b := s.browser(t)
 	p := b.Get(s.url + "/")

@@ -13,6 +13,7 @@ import (
 
 // Documents that are served before anything else look as those that aren't.
 func TestPublishedDocuments(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true, Quiet: true, Empty: true})
 	for path, document := range s.documents {
 		first := s.call(t, nil, "GET", path, nil).want(t, 200, "") // the ordinary way: it is made
@@ -47,6 +48,7 @@ func TestPublishedDocuments(t *testing.T) {
 
 // A new key stands in the set soon, a revoked one is gone as soon.
 func TestKeySetFollows(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{Quiet: true, Empty: true})
 	kids := func() string { return s.call(t, nil, "GET", jwksPath, nil).want(t, 200, "").body }
 	before := kids()
@@ -66,6 +68,7 @@ func TestKeySetFollows(t *testing.T) {
 
 // Of many that find a document old one makes it anew.
 func TestPublishedIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	made := 0
 	p := &published{media: "application/json", fresh: time.Hour, make: func(context.Context) (any, error) {

@@ -10,6 +10,7 @@ import (
 // A network is one customer's, who must not have a limit for each of the addresses
 // in it.
 func TestAddressLimitOfNetwork(t *testing.T) {
+	t.Parallel()
 	l := newAddressLimit(60, 2)
 	now := time.Now()
 	asks := func(network string, subnets, step int) (taken int) {
@@ -54,6 +55,7 @@ func TestAddressLimitOfNetwork(t *testing.T) {
 
 // A large request takes several turns, and one that is refused none.
 func TestAddressLimitOfBytes(t *testing.T) {
+	t.Parallel()
 	l := newAddressLimit(60, 10)
 	now, a := time.Now(), netip.MustParseAddr("198.51.100.7")
 	for i, c := range []struct {

@@ -10,6 +10,7 @@ import (
 
 // security.txt is there only with a contact, which the operator sets (RFC 9116).
 func TestSecurityTxt(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true})
 	if a := s.call(t, nil, "GET", securityPath, nil); a.StatusCode != http.StatusNotFound {
 		t.Errorf("without a contact: %d", a.StatusCode)
@@ -42,6 +43,7 @@ func TestSecurityTxt(t *testing.T) {
 
 // Password managers look for the page for another password at a known address.
 func TestChangePasswordAddress(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{People: true})
 	a := s.call(t, nil, "GET", "/.well-known/change-password", nil)
 	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != passwordPath {
@@ -51,6 +53,7 @@ func TestChangePasswordAddress(t *testing.T) {
 
 // An underscore makes a locale of a language tag; that is what many clients send.
 func TestLocalesWithUnderscore(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, stageConfig{})
 	for locales, want := range map[string]string{"en_US": "en", "fr_FR en_GB": "en", "zh_CN": "zh-CN"} {
 		p := s.clinic.request("ui_locales", locales).open(t, s.browser(t))
@@ -62,6 +65,7 @@ func TestLocalesWithUnderscore(t *testing.T) {
 
 // The name of a character set is the same in any case (RFC 9110 section 8.3.2).
 func TestCharsetInAnyCase(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	for charset, status := range map[string]int{"Utf-8": 200, "utf-8": 200, `"UTF-8"`: 200, "uTf-8": 200, "gb18030": 415, "utf8": 415} {
 		s.call(t, nil, "POST", "/v1/verify", object{"credential": "x"}, "Content-Type", "application/json; charset="+charset).want(t, status, "")

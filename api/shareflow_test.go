@@ -78,6 +78,7 @@ type sharedOfTest struct {
 // One login, one consent, the license arrives; and when its holder withdraws the
 // grant, all is over at once.
 func TestJoinOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	b := s.browser(t)
 	tokens := s.agreed(t, b, s.asking())
@@ -153,6 +154,7 @@ func bindingOf(t testing.TB, credential string) object {
 }
 
 func TestHolderRefuses(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	b := s.browser(t)
 	for button, want := range map[string]string{"refuse": "holder_chose_paper", "cancel": "cancelled"} {
@@ -170,6 +172,7 @@ func TestHolderRefuses(t *testing.T) {
 
 // A form that was altered agrees to nothing.
 func TestConsentAltered(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	b, another := s.browser(t), s.issueTo(t, otherCitizen)
 	for name, alter := range map[string]func(url.Values){
@@ -210,6 +213,7 @@ func (s *sharing) issueTo(t testing.TB, code string) string {
 
 // A license that changes between consent and delivery is left out, by name.
 func TestChangedBeforeDeliveryOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	p := s.consent(t, s.browser(t), s.asking()).Press("approve")
 	s.call(t, s.department, "POST", "/v1/licenses/"+s.issued.ID+"/suspend", suspendBody()).want(t, 200, "")
@@ -221,6 +225,7 @@ func TestChangedBeforeDeliveryOverHTTP(t *testing.T) {
 
 // Codes that come twice end the grant, too.
 func TestCodeReuseEndsTheGrant(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	code := s.app.answerOf(t, s.consent(t, s.browser(t), s.asking()).Press("approve")).Get("code")
 	tokens := s.app.redeem(t, code).tokens(t)
@@ -237,6 +242,7 @@ func TestCodeReuseEndsTheGrant(t *testing.T) {
 // prompt=none gets licenses by an identical recurring grant that lives, and by
 // nothing else.
 func TestPromptNoneReuses(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	b := s.browser(t)
 	silent := func(q url.Values) url.Values {
@@ -276,6 +282,7 @@ func TestPromptNoneReuses(t *testing.T) {
 
 // Licenses are asked for through PAR alone, within the registration.
 func TestDetailsRefused(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	b := s.browser(t)
 	if a := s.app.answerOf(t, s.app.open(b, s.asking())); a.Get("error") != "invalid_authorization_details" {
@@ -306,6 +313,7 @@ func TestDetailsRefused(t *testing.T) {
 
 // Somebody whose identity isn't proofed well enough sees no license.
 func TestLowAssurance(t *testing.T) {
+	t.Parallel()
 	s := newSharingSite(t)
 	lisi := s.citizen(t, "lisi", "样例另一人", otherCitizen, 1)
 	p := s.app.open(s.browser(t), s.app.push(t, s.asking())).LogIn(lisi)

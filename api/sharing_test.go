@@ -26,6 +26,7 @@ type releasedOfTest struct {
 }
 
 func TestRedeem(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	code := j.deliver(t, j.agree(t, nil), 1).Materials[0].UseCode
 	var out, again releasedOfTest
@@ -64,6 +65,7 @@ func (j *joined) grantOf(code string) string { return code[:26] }
 // To any but its client a use code isn't there, whether or not there is one; and
 // the holder sees who tried.
 func TestRedeemByAnother(t *testing.T) {
+	t.Parallel()
 	j := newJoined(t)
 	code := j.deliver(t, j.agree(t, nil), 1).Materials[0].UseCode
 	made := code[:27] + strings.Repeat("A", 43)

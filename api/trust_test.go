@@ -37,6 +37,7 @@ func maxAge(t *testing.T, a answer) int {
 // TestRevocationList serves the root's list to everyone, and it is good for an
 // offline verifier.
 func TestRevocationList(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	path := signing.RevocationListPath("root-1")
 	first := s.call(t, nil, "GET", path, nil).want(t, 200, "")
@@ -86,6 +87,7 @@ func TestRevocationList(t *testing.T) {
 
 // TestTypeMetadataServed: a credential's vct leads to what describes it, for anyone.
 func TestTypeMetadataServed(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	issued := s.issue(t, "1")
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(issued.Credential, ".")[1])
@@ -110,6 +112,7 @@ func TestTypeMetadataServed(t *testing.T) {
 
 // TestVerifyForAudience takes audience and nonce, and a false binding fails.
 func TestVerifyForAudience(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	issued := s.issue(t, "1")
 	ask := func(audience, nonce string) object {

@@ -14,6 +14,7 @@ import (
 // recorded gets 503, nothing is half done, and all is well when it is back.
 // Verifying, which records nothing, goes on.
 func TestUnavailable(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	s := newService(t, serviceConfig{VFS: d.name})
 	out := s.issue(t, "1")
@@ -73,6 +74,7 @@ func countEvents(t *testing.T, s *service, id string) int {
 
 // A closed database is unavailable for everything, and never a 500.
 func TestClosedDatabase(t *testing.T) {
+	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	mustOf(t)(s.db.Close())
@@ -90,6 +92,7 @@ func TestClosedDatabase(t *testing.T) {
 // A disk that fills up in the middle of many requests: each is answered with
 // 201 and there, or with 503 and not.
 func TestDiskFillsUp(t *testing.T) {
+	t.Parallel()
 	const issuers, each = 8, 6
 	d := newDisk(t)
 	s := newService(t, serviceConfig{VFS: d.name})

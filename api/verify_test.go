@@ -165,6 +165,7 @@ func (f *forger) forgeries(t *testing.T) map[string][3]string {
 
 // TestForgedCredentials shows every forgery to the service.
 func TestForgedCredentials(t *testing.T) {
+	t.Parallel()
 	f := newForger(t, serviceConfig{Limits: Limits{VerifyBurst: 1000}})
 	f.verifyCredential(t, f.genuine.Credential).wantVerdict(t, "valid", "integrity pass whole")
 	for name, forgery := range f.forgeries(t) {
@@ -191,6 +192,7 @@ func TestForgedCredentials(t *testing.T) {
 
 // A holder may withhold what is selectively disclosable.
 func TestWithheldFields(t *testing.T) {
+	t.Parallel()
 	f := newForger(t, serviceConfig{})
 	parts := strings.Split(f.genuine.Credential, "~")
 	token, err := sdjwt.Parse(f.genuine.Credential, sdjwt.Limits{})
@@ -211,6 +213,7 @@ func TestWithheldFields(t *testing.T) {
 // genuine licenses are answered soon all the while: within two seconds on a
 // machine that has nothing else to do.
 func TestForgeriesDontHoldUpOthers(t *testing.T) {
+	t.Parallel()
 	n, within := 150, 8*time.Second
 	if os.Getenv("YIZHENG_SOAK") == "1" {
 		n, within = 5000, 2*time.Second
@@ -272,6 +275,7 @@ func TestForgeriesDontHoldUpOthers(t *testing.T) {
 // The turnstile lets in as many as it says, then those who wait, in order, and
 // turns away the rest.
 func TestTurnstile(t *testing.T) {
+	t.Parallel()
 	gate := newTurnstile(1, 1)
 	leave, err := gate.enter(t.Context(), 1)
 	mustOf(t)(err)

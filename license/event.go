@@ -18,7 +18,7 @@ import (
 // Actor is who does something: a client, for its participant, perhaps an
 // officer through it; or a person, on pages of ours.
 type Actor struct {
-	Client      string // client id; "cli" for an operator's command, "portal" for a page of ours
+	Client      string // client id; "cli:" and the operator's name for a command, "portal" for a page of ours
 	Participant string // participant id
 	USCC        string // the participant's unified social credit code
 	RequestID   string // of the HTTP request, for finding it in the log
@@ -86,7 +86,7 @@ type Event struct {
 	ID          string            `json:"id" doc:"opaque"`
 	At          time.Time         `json:"at" doc:"when it happened"`
 	Action      Action            `json:"action" doc:"what was done, such as license.issue or license.read"`
-	Client      string            `json:"client" doc:"the client that did it; cli for an operator's command"`
+	Client      string            `json:"client" doc:"the client that did it; cli: and the operator's name for a command"`
 	Participant string            `json:"participant" doc:"id of the client's participant"`
 	RequestID   string            `json:"request_id,omitempty" doc:"finds the request in the service's log"`
 	License     ID                `json:"license,omitempty" doc:"the license"`

@@ -59,9 +59,10 @@ func (p *Provider) participant(ctx context.Context, id string) (identity.Partici
 
 // UpdateClient registers a client anew, by a whole spec: what the spec leaves
 // out is gone. Its id, its participant (which the spec may leave out), its secrets
-// and whether it is public stay. Refusals are *RegistrationError; ErrNotFound if
-// there is no such client.
-func (p *Provider) UpdateClient(ctx context.Context, a Actor, id string, s ClientSpec) (Client, error) {
+// whether it is public, and at a client where people log in already their subjects
+// stay. Refusals are *RegistrationError; ErrNotFound if there is no such client,
+// and ErrConflict if revision isn't the client's any more: 0 is any.
+func (p *Provider) UpdateClient(ctx context.Context, a Actor, id string, revision int64, s ClientSpec) (Client, error) {
 	n, err := s.checked()
 	if err != nil {
 		return Client{}, err
@@ -72,6 +73,10 @@ func (p *Provider) UpdateClient(ctx context.Context, a Actor, id string, s Clien
 			return Client{}, &RegistrationError{"participant_fixed", "a client belongs to its participant for good: register another"}
 		case n.Public() != c.Public():
 			return Client{}, &RegistrationError{"public_fixed", "a client has a secret or none for good: register another"}
+		case c.Subject != "" && n.Subject != c.Subject:
+			return Client{}, &RegistrationError{"subject_type_fixed", "people keep their subjects at a client for good: register another"}
+		case revision != 0 && revision != c.Revision:
+			return Client{}, ErrConflict
 		}
 		changed := n
 		changed.ID, changed.Participant, changed.Disabled = c.ID, c.Participant, c.Disabled

@@ -232,7 +232,7 @@ func TestFloors(t *testing.T) {
 			Name: w.bureau.Name, Scopes: w.bureau.Scopes, GrantTypes: w.bureau.GrantTypes, RedirectURIs: w.bureau.RedirectURIs, LogoutURIs: w.bureau.LogoutURIs,
 			HomeURI: w.bureau.HomeURI, IDTokenAlgorithm: w.bureau.IDTokenAlgorithm, MinAssurance: &two, DefaultMaxAge: &day,
 		}
-		if _, err := w.Provider.UpdateClient(t.Context(), operator, w.bureau.ID, spec); err != nil {
+		if _, err := w.Provider.UpdateClient(t.Context(), operator, w.bureau.ID, 0, spec); err != nil {
 			t.Fatal(err)
 		}
 		if reason := w.refusedRefresh(t, w.bureau, before.Refresh.Reveal()); reason != "refresh_assurance" {
@@ -244,7 +244,7 @@ func TestFloors(t *testing.T) {
 		} {
 			wrong := spec
 			bad(&wrong)
-			if _, err := w.Provider.UpdateClient(t.Context(), operator, w.bureau.ID, wrong); err == nil {
+			if _, err := w.Provider.UpdateClient(t.Context(), operator, w.bureau.ID, 0, wrong); err == nil {
 				t.Errorf("taken: %v", wrong)
 			}
 		}

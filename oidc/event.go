@@ -15,16 +15,30 @@ import (
 
 // Actions that leave events. The names are stable.
 const (
-	ActionClientCreate      = "client.create"
-	ActionClientUpdate      = "client.update"
-	ActionClientRotate      = "client.rotate_secret"
-	ActionClientDisable     = "client.disable"
-	ActionClientEnable      = "client.enable"
-	ActionParticipantCreate = "participant.create"
-	ActionParticipantUpdate = "participant.update"
-	ActionRestore           = "installation.restore" // the object is the backup's id
-	ActionTokenRefuse       = "token.refuse"
-	ActionTokenRevoke       = "token.revoke"
+	ActionClientCreate       = "client.create"
+	ActionClientUpdate       = "client.update"
+	ActionClientRotate       = "client.rotate_secret"
+	ActionClientDisable      = "client.disable"
+	ActionClientEnable       = "client.enable"
+	ActionParticipantCreate  = "participant.create"
+	ActionParticipantUpdate  = "participant.update" // of several things, or of others than those below
+	ActionParticipantRename  = "participant.rename"
+	ActionParticipantDisable = "participant.disable"
+	ActionParticipantEnable  = "participant.enable"
+	ActionTokenRefuse        = "token.refuse"
+	ActionTokenRevoke        = "token.revoke"
+
+	// Of operators' commands. The object is the backup's id, the schema's version, a
+	// key's id; of key.create the ring, as PURPOSE or PURPOSE/OWNER.
+	ActionBackup      = "installation.backup"
+	ActionRestore     = "installation.restore"
+	ActionMigrate     = "installation.migrate"
+	ActionKeyCreate   = "key.create"
+	ActionKeyActivate = "key.activate"
+	ActionKeyRetire   = "key.retire"
+	ActionKeyRevoke   = "key.revoke"
+	ActionKeyRehash   = "key.rehash"              // without an object
+	ActionListPublish = "revocation_list.publish" // the object is the root's key
 
 	// Of people's logins. The actor is an account or a client, the object a
 	// session, a family, or the client that was agreed to.
@@ -50,7 +64,7 @@ const (
 
 // Actor is who does something.
 type Actor struct {
-	ID        string // client id; "cli" for an operator's command
+	ID        string // client id; "cli" for an operator's command, followed by ":" and the operator's name
 	RequestID string // of the HTTP request, for finding it in the log
 }
 
@@ -104,6 +118,12 @@ func (p *Provider) refused(ctx context.Context, c Client, requestID string, e *E
 	if err := p.Refused(ctx, Actor{c.ID, requestID}, ActionTokenRefuse, c.ID, e.reason()); err != nil {
 		p.c.Log.ErrorContext(ctx, "a refusal could not be recorded", "client", c.ID, "reason", e.reason(), "error", err)
 	}
+}
+
+// Recorded does a change that is none of the provider's between two events of it,
+// as the provider's own changes are done. It returns the change's error.
+func (p *Provider) Recorded(ctx context.Context, a Actor, action, object string, change func() error) error {
+	return p.recorded(ctx, a, action, object, change)
 }
 
 // recorded does a change between the two events of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ func (p *Provider) UpdateParticipant(ctx context.Context, a Actor, n identity.Pa
 		return identity.Participant{}, err
 	}
 	n.Created, n.Updated = old.Created, time.Now().UTC()
-	err = p.recorded(ctx, a, ActionParticipantUpdate, n.ID, func() error {
+	err = p.recorded(ctx, a, participantAction(old, n), n.ID, func() error {
 		if err := p.checkRelations(ctx, n); err != nil {
 			return err
 		}
@@ -59,6 +60,24 @@ func (p *Provider) UpdateParticipant(ctx context.Context, a Actor, n identity.Pa
 	p.standings.forget()
 	n.Revision++
 	return n, nil
+}
+
+// participantAction returns the action for the event of a change: its own name
+// where it is one thing that changed.
+func participantAction(old, n identity.Participant) string {
+	same := old
+	same.Name, same.Disabled, same.Updated, same.Revision = n.Name, n.Disabled, n.Updated, n.Revision
+	same.Auth, same.Mark = n.Auth, n.Mark
+	renamed, switched := old.Name != n.Name, old.Disabled != n.Disabled
+	switch {
+	case !reflect.DeepEqual(same, n) || renamed == switched:
+		return ActionParticipantUpdate
+	case renamed:
+		return ActionParticipantRename
+	case n.Disabled:
+		return ActionParticipantDisable
+	}
+	return ActionParticipantEnable
 }
 
 // maxDepth is how many participants may stand above one another.

@@ -35,7 +35,7 @@ type ClientSpec struct {
 
 // RegistrationError says why a client can't be registered or changed so. Reason
 // is one of: name_invalid, participant_unknown, participant_disabled,
-// participant_fixed, scopes_missing, scope_unknown, scope_repeated,
+// participant_fixed, subject_type_fixed, scopes_missing, scope_unknown, scope_repeated,
 // scopes_combined, scopes_without_login, offline_without_refresh,
 // grant_type_unknown, grant_types_combined, auth_method_unknown,
 // auth_methods_combined, public_client, public_fixed, redirect_uri_missing,
@@ -94,6 +94,16 @@ func (s ClientSpec) checked() (Client, error) {
 		c.Subject = SubjectPairwise
 	}
 	return c, nil
+}
+
+// Spec returns what was said of the client: with it, UpdateClient changes nothing.
+func (c Client) Spec() ClientSpec {
+	return ClientSpec{
+		Name: c.Name, Participant: c.Participant, Scopes: slices.Clone(c.Scopes), GrantTypes: slices.Clone(c.GrantTypes),
+		AuthMethods: slices.Clone(c.AuthMethods), RedirectURIs: slices.Clone(c.RedirectURIs), LogoutURIs: slices.Clone(c.LogoutURIs),
+		HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlgorithm: c.IDTokenAlgorithm, WithoutPKCE: c.WithoutPKCE,
+		RequirePAR: c.RequirePAR, ServiceItems: slices.Clone(c.ServiceItems), MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,
+	}
 }
 
 func sorted[S ~string](all []S) []S {

@@ -235,7 +235,7 @@ func TestUpdateClient(t *testing.T) {
 		c, secret := f.client(t, ScopeLicenseRead)
 		s := loginSpec("")
 		s.GrantTypes = append(s.GrantTypes, GrantClientCredentials)
-		changed, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, s)
+		changed, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 0, s)
 		if err != nil || changed.ID != c.ID || changed.Participant != c.Participant || changed.Revision != 2 || !changed.redirects("https://rp.example/cb") {
 			t.Fatalf("got %+v, %v", changed, err)
 		}
@@ -244,15 +244,15 @@ func TestUpdateClient(t *testing.T) {
 			t.Errorf("the client is now %+v, %v", got, err)
 		}
 		s.Participant = identity.NewID()
-		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, s); !isRegistration(err, "participant_fixed") {
+		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 0, s); !isRegistration(err, "participant_fixed") {
 			t.Errorf("moved to another participant: %v", err)
 		}
 		public := loginSpec("")
 		public.AuthMethods = []AuthMethod{AuthNone}
-		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, public); !isRegistration(err, "public_fixed") {
+		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 0, public); !isRegistration(err, "public_fixed") {
 			t.Errorf("a confidential client became public: %v", err)
 		}
-		if _, err := f.Provider.UpdateClient(t.Context(), operator, identity.NewID(), loginSpec("")); !errors.Is(err, ErrNotFound) {
+		if _, err := f.Provider.UpdateClient(t.Context(), operator, identity.NewID(), 0, loginSpec("")); !errors.Is(err, ErrNotFound) {
 			t.Errorf("an unknown client: %v", err)
 		}
 	})

@@ -42,14 +42,14 @@ type Clients interface {
 	UpdateClient(ctx context.Context, c ClientRecord) error
 }
 
-// EventRecord is an event of the provider or its administration. Nothing in it
-// is personal.
+// EventRecord is an event of the provider or its administration. Nothing in it is
+// of the people who log in but opaque ids; an operator's name may be in it.
 type EventRecord struct {
 	Seq       int64 // given by the store, rising
 	ID        string
 	At        time.Time
 	Action    string // such as client.create or token.refuse
-	Actor     string // client id, or "cli"
+	Actor     string // client id, account id, or "cli", or "cli:" and an operator's name
 	Object    string // what was acted on: a client's, participant's or key's id
 	RequestID string
 	Result    string // "ok", or the reason code of a refusal

@@ -31,6 +31,7 @@ type Licenses interface {
 	license.TypeStore
 	license.StatusStore
 	license.EventStore
+	license.EventSearch
 	license.LookupStore
 	license.SettingStore
 	license.ItemStore
@@ -43,6 +44,7 @@ type Licenses interface {
 type Provider interface {
 	oidc.Clients
 	oidc.Events
+	oidc.EventSearch
 	oidc.Sessions
 	oidc.Families
 	oidc.Consents

@@ -47,13 +47,25 @@ func (c *backupCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionBackup, m.Backup, func() error { return in.save(p, m, data, keys) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "Backup %s of %s: everything answered before is in it.\n", m.Backup, m.Made.Format(time.RFC3339))
+	fmt.Fprintf(p.out, "  data  %s\n  keys  %s (keep them apart from the data)\n", data, keys)
+	fmt.Fprintf(p.out, "Not in it, to be kept elsewhere: the passphrase of the keys, and the root's keystore with its passphrase.\n")
+	return nil
+}
+
+// save writes both parts of a backup.
+func (in *installation) save(p *process, m backup.Manifest, data, keys string) error {
 	steps, done := p.bytes("copying the database")
-	err = in.db.Admin().Save(p.ctx, data, steps)
+	err := in.db.Admin().Save(p.ctx, data, steps)
 	if done(); err != nil {
 		return err
 	}
 	// The keys come after the data: each that the data name is there then.
-	if err := signing.CopyKeys(keys, c.Data); err != nil {
+	if err := signing.CopyKeys(keys, in.settings.Data); err != nil {
 		return err
 	}
 	mac := func(message []byte) ([]byte, error) { return in.keys.Module().MAC(signing.KeyID(m.Key), message) }
@@ -63,9 +75,6 @@ func (c *backupCmd) Run(p *process) (err error) {
 			return err
 		}
 	}
-	fmt.Fprintf(p.out, "Backup %s of %s: everything answered before is in it.\n", m.Backup, m.Made.Format(time.RFC3339))
-	fmt.Fprintf(p.out, "  data  %s\n  keys  %s (keep them apart from the data)\n", data, keys)
-	fmt.Fprintf(p.out, "Not in it, to be kept elsewhere: the passphrase of the keys, and the root's keystore with its passphrase.\n")
 	return nil
 }
 
@@ -216,7 +225,7 @@ func (c *restoreCmd) confirm(p *process, m backup.Manifest, now time.Time) (err 
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
 	err = oidc.Recorder(in.db.Provider())(p.ctx, identity.Fact{
-		Action: oidc.ActionRestore, Actor: operator, Object: m.Backup, Result: oidc.ResultOK,
+		Action: oidc.ActionRestore, Actor: in.operator, Object: m.Backup, Result: oidc.ResultOK,
 	})
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (o *entryOwner) change(p *process, do func(context.Context, *license.Regist
 	if err != nil {
 		return err
 	}
-	is, err := do(p.ctx, in.registry, license.Actor{Client: operator, Participant: n.ID, USCC: string(n.USCC)})
+	is, err := do(p.ctx, in.registry, license.Actor{Client: in.operator, Participant: n.ID, USCC: string(n.USCC)})
 	if err != nil {
 		return explained(err)
 	}

@@ -15,6 +15,8 @@ import (
 type clientCmd struct {
 	Add          clientAddCmd     `cmd:"" help:"Register a client, and print its configuration and its secret, once."`
 	List         clientListCmd    `cmd:"" help:"List clients."`
+	Show         clientShowCmd    `cmd:"" help:"Print what a client is registered with, as JSON. Secrets are not kept, and not shown."`
+	Update       clientUpdateCmd  `cmd:"" help:"Change what a client is registered with. What isn't named stays; its id, participant, secrets, and people's subjects always do."`
 	RotateSecret clientRotateCmd  `cmd:"" help:"Give a client a new secret, and print it, once."`
 	Disable      clientDisableCmd `cmd:"" help:"Refuse a client and its tokens, within 2 seconds everywhere."`
 	Enable       clientEnableCmd  `cmd:"" help:"Undo disable."`
@@ -54,7 +56,7 @@ func (c *clientAddCmd) Run(p *process) error {
 	if err := in.checkItems(p.ctx, c.ServiceItem); err != nil {
 		return err
 	}
-	client, secret, err := in.provider.CreateClient(p.ctx, oidc.Actor{ID: operator}, c.spec(owner.ID))
+	client, secret, err := in.provider.CreateClient(p.ctx, in.actor(), c.spec(owner.ID))
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,7 @@ func (c *clientAddCmd) spec(participant string) oidc.ClientSpec {
 type clientListCmd struct {
 	settings
 	Participant string `help:"Only those of this participant: its id or code." placeholder:"ID"`
+	JSON        bool   `name:"json" help:"Print JSON, an object a line."`
 }
 
 // Run lists the clients.
@@ -123,11 +126,17 @@ func (c *clientListCmd) Run(p *process) error {
 		}
 		owner = n.ID
 	}
-	t := newTable(p.out, "ID", "PARTICIPANT", "STATE", "SECRETS", "SCOPES", "NAME")
+	names := in.owners()
+	t := newListing(p.out, c.JSON, "ID", "NAME", "PARTICIPANT", "PARTICIPANT'S NAME", "STATE", "SECRETS", "SCOPES")
 	return pages(t, func(last oidc.Client) ([]oidc.Client, error) {
 		return in.provider.ListClients(p.ctx, owner, last.ID, page)
 	}, func(cl oidc.Client) error {
-		return t.row(cl.ID, cl.Participant, enabled(cl.Disabled), live(cl, time.Now()), oidc.JoinScopes(cl.Scopes), printable(cl.Name))
+		n, err := names.of(p.ctx, cl.Participant)
+		if err != nil {
+			return err
+		}
+		return t.record(clientInfoOf(cl, n), cl.ID, printable(cl.Name), n.USCC, printable(n.Name), enabled(cl.Disabled),
+			live(cl, time.Now()), oidc.JoinScopes(cl.Scopes))
 	})
 }
 
@@ -156,7 +165,7 @@ func (c *clientRotateCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	client, secret, err := in.provider.RotateSecret(p.ctx, oidc.Actor{ID: operator}, c.Client, c.Overlap)
+	client, secret, err := in.provider.RotateSecret(p.ctx, in.actor(), c.Client, c.Overlap)
 	if err != nil {
 		return clientError(c.Client, err)
 	}
@@ -179,7 +188,7 @@ func (c *clientDisableCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	if _, err := in.provider.DisableClient(p.ctx, oidc.Actor{ID: operator}, c.Client); err != nil {
+	if _, err := in.provider.DisableClient(p.ctx, in.actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
 	fmt.Fprintf(p.out, "client %s is disabled\n", c.Client)
@@ -198,7 +207,7 @@ func (c *clientEnableCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	if _, err := in.provider.EnableClient(p.ctx, oidc.Actor{ID: operator}, c.Client); err != nil {
+	if _, err := in.provider.EnableClient(p.ctx, in.actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
 	fmt.Fprintf(p.out, "client %s is enabled\n", c.Client)

@@ -174,12 +174,16 @@ func (c configured) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	return nil, nil
 }
 
+// ofACommand are flags with an environment variable that no configuration file has
+// a say in: they are of whoever gives a command.
+var ofACommand = []string{"config", "operator"}
+
 // settingNames returns the settings of all commands: the flags that have an
-// environment variable, but for the configuration file itself.
+// environment variable, but for those of whoever gives a command.
 func settingNames(n *kong.Node) []string {
 	var names []string
 	for _, f := range n.Flags {
-		if len(f.Envs) > 0 && f.Name != "config" {
+		if len(f.Envs) > 0 && !slices.Contains(ofACommand, f.Name) {
 			names = append(names, f.Name)
 		}
 	}

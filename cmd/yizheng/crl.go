@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 )
 
@@ -36,7 +37,15 @@ func (c *crlPublishCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	list, err := in.keys.PublishRevocationList(p.ctx, ca, time.Duration(c.Days)*24*time.Hour, time.Now())
+	root, err := in.rootID(p.ctx, ca)
+	if err != nil {
+		return err
+	}
+	var list *signing.RevocationList
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionListPublish, string(root), func() (err error) {
+		list, err = in.keys.PublishRevocationList(p.ctx, ca, time.Duration(c.Days)*24*time.Hour, time.Now())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -52,6 +61,22 @@ func (c *crlPublishCmd) Run(p *process) error {
 
 type crlShowCmd struct {
 	settings
+	JSON bool `name:"json" help:"Print JSON, a list a line."`
+}
+
+// listInfo is what is shown of a revocation list.
+type listInfo struct {
+	Root    string        `json:"root"`
+	Number  string        `json:"number"`
+	From    time.Time     `json:"from"`
+	Until   time.Time     `json:"until"`
+	Revoked []listedEntry `json:"revoked"`
+}
+
+type listedEntry struct {
+	Serial string    `json:"serial"` // hexadecimal
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 // Run shows the lists.
@@ -65,7 +90,7 @@ func (c *crlShowCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(p.out, "ROOT", "NUMBER", "FROM", "UNTIL", "SERIAL", "REVOKED", "REASON")
+	t := newListing(p.out, c.JSON, "ROOT", "NUMBER", "FROM", "UNTIL", "SERIAL", "REVOKED", "REASON")
 	for _, root := range roots {
 		der, err := in.db.Keys().LoadRevocationList(p.ctx, root.ID)
 		if err != nil {
@@ -75,12 +100,22 @@ func (c *crlShowCmd) Run(p *process) error {
 		if err != nil {
 			return err
 		}
+		info := listInfo{string(root.ID), list.Number.String(), list.ThisUpdate, list.NextUpdate, []listedEntry{}}
+		for _, e := range list.Entries {
+			info.Revoked = append(info.Revoked, listedEntry{e.Serial.Text(16), e.At, e.Reason})
+		}
+		if c.JSON {
+			if err := printJSON(p.out, info); err != nil {
+				return err
+			}
+			continue
+		}
 		row := []any{root.ID, list.Number, list.ThisUpdate.Format(time.RFC3339), list.NextUpdate.Format(time.RFC3339)}
-		if len(list.Entries) == 0 {
+		if len(info.Revoked) == 0 {
 			t.row(append(row, "-", "-", "-")...)
 		}
-		for _, e := range list.Entries {
-			t.row(append(row[:4:4], e.Serial.Text(16), e.At.Format(time.RFC3339), e.Reason)...)
+		for _, e := range info.Revoked {
+			t.row(append(row[:4:4], e.Serial, e.At.Format(time.RFC3339), e.Reason)...)
 		}
 	}
 	return t.Flush()
@@ -93,14 +128,20 @@ func (in *installation) openRoot(ctx context.Context, r root) (*signing.CA, erro
 	if err != nil {
 		return nil, err
 	}
-	ring, err := in.keys.Keyrings().Ring(ctx, signing.PurposeRoot, "")
-	if err != nil {
-		return nil, err
+	id, err := in.rootID(ctx, ca)
+	if id != "" {
+		ca.ListURL = in.url + signing.RevocationListPath(id)
 	}
+	return ca, err
+}
+
+// rootID returns the id under which a root's certificate is known here, or none.
+func (in *installation) rootID(ctx context.Context, ca *signing.CA) (signing.KeyID, error) {
+	ring, err := in.keys.Keyrings().Ring(ctx, signing.PurposeRoot, "")
 	for _, k := range ring {
 		if len(k.Chain) > 0 && bytes.Equal(k.Chain[0], ca.Certificate.Raw) {
-			ca.ListURL = in.url + signing.RevocationListPath(k.ID)
+			return k.ID, err
 		}
 	}
-	return ca, nil
+	return "", err
 }

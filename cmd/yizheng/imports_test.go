@@ -33,7 +33,7 @@ var rules = map[string]rule{
 		others: []string{"golang.org/x/text"},
 	},
 	"license": {
-		ours: []string{"license/party", "signing", "signing/sdjwt"},
+		ours: []string{"license/party", "signing", "signing/journal", "signing/sdjwt"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
@@ -45,7 +45,7 @@ var rules = map[string]rule{
 		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
 	"oidc": {
-		ours:       []string{"license/party", "oidc/identity", "signing"},
+		ours:       []string{"license/party", "oidc/identity", "signing", "signing/journal"},
 		others:     []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs:   []string{"storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
@@ -55,6 +55,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json",
 			"github.com/golang-jwt/jwt/v5", "github.com/tjfoc/gmsm", "golang.org/x/crypto"},
 	},
+	"signing/journal": {},
 	"signing/sdjwt": {
 		ours:   []string{"signing"},
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
@@ -103,7 +104,7 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/backup"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
-			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term"},
+			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term", "golang.org/x/text/width"},
 		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
 	},
@@ -123,7 +124,7 @@ var rules = map[string]rule{
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "oidc", "oidc/identity", "signing", "signing/sdjwt"}
+var domains = []string{"license", "license/party", "oidc", "oidc/identity", "signing", "signing/journal", "signing/sdjwt"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -17,6 +17,7 @@ type itemCmd struct {
 
 type itemListCmd struct {
 	settings
+	JSON bool `name:"json" help:"Print JSON, an object a line."`
 }
 
 // Run lists the items.
@@ -26,11 +27,17 @@ func (c *itemListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newTable(p.out, "CODE", "VERSION", "STATE", "OWNER", "MATERIALS", "NAME")
+	names := in.owners()
+	t := newListing(p.out, c.JSON, "CODE", "VERSION", "STATE", "OWNER", "OWNER'S NAME", "MATERIALS", "NAME")
 	return pages(t, func(last license.ServiceItem) ([]license.ServiceItem, error) {
 		return in.registry.Items(p.ctx, last.Code, page)
 	}, func(i license.ServiceItem) error {
-		return t.row(i.Code, i.Version, i.State, i.Owner, len(i.Materials), printable(i.Name))
+		n, err := names.of(p.ctx, i.Owner)
+		if err != nil {
+			return err
+		}
+		return t.record(entryInfo{string(i.Code), i.Name, i.Version, string(i.State), i.Owner, string(n.USCC), n.Name, len(i.Materials)},
+			i.Code, i.Version, i.State, n.USCC, printable(n.Name), len(i.Materials), printable(i.Name))
 	})
 }
 

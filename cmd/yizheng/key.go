@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 )
 
@@ -25,6 +27,20 @@ type keyCmd struct {
 type keyListCmd struct {
 	settings
 	Purpose string `help:"Only keys for this purpose." placeholder:"PURPOSE"`
+	JSON    bool   `name:"json" help:"Print JSON, an object a line."`
+}
+
+// keyInfo is what a list shows of a key.
+type keyInfo struct {
+	ID        string    `json:"id"`
+	Purpose   string    `json:"purpose"`
+	Owner     string    `json:"owner,omitempty"` // the department's code
+	OwnerName string    `json:"owner_name,omitempty"`
+	State     string    `json:"state"`
+	Created   time.Time `json:"created"`
+	Certified string    `json:"certified_until,omitempty"` // the day
+	Revoked   time.Time `json:"revoked,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
 }
 
 // Run lists the keys.
@@ -38,9 +54,18 @@ func (c *keyListCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(p.out, "ID", "PURPOSE", "OWNER", "STATE", "CREATED", "CERTIFIED UNTIL", "REVOKED")
+	names := in.owners()
+	t := newListing(p.out, c.JSON, "ID", "PURPOSE", "OWNER", "STATE", "CREATED", "CERTIFIED UNTIL", "OWNER'S NAME", "REVOKED")
 	for _, k := range records {
-		t.row(k.ID, k.Purpose, orDash(k.Owner), k.State, k.Created.Format(time.DateOnly), certifiedUntil(k), revoked(k))
+		n, err := names.by(p.ctx, k.Owner)
+		if err != nil {
+			return err
+		}
+		info := keyInfo{string(k.ID), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
+		err = t.record(info, k.ID, k.Purpose, orDash(k.Owner), k.State, k.Created.Format(time.DateOnly), certifiedUntil(k), orDash(printable(n.Name)), revoked(k))
+		if err != nil {
+			return err
+		}
 	}
 	return t.Flush()
 }
@@ -118,11 +143,29 @@ func (c *keyRotateCmd) step(p *process, in *installation, purpose signing.Purpos
 	if err != nil {
 		return signing.KeyRecord{}, err
 	}
-	k, err := in.keys.Rotate(p.ctx, ca, purpose, owner, time.Now())
+	action, object := oidc.ActionKeyCreate, ringName(purpose, owner)
+	if next, err := in.next(p.ctx, purpose, owner); err != nil {
+		return signing.KeyRecord{}, err
+	} else if next != nil {
+		action, object = oidc.ActionKeyActivate, string(next.ID)
+	}
+	var k signing.KeyRecord
+	err = in.provider.Recorded(p.ctx, in.actor(), action, object, func() (err error) {
+		k, err = in.keys.Rotate(p.ctx, ca, purpose, owner, time.Now())
+		return err
+	})
 	if err != nil {
 		return k, err
 	}
 	return k, in.rotated(p, k)
+}
+
+// ringName is what events call a ring.
+func ringName(purpose signing.Purpose, owner string) string {
+	if owner == "" {
+		return string(purpose)
+	}
+	return string(purpose) + "/" + owner
 }
 
 // certifier opens the root if a key is to be made that needs a certificate.
@@ -191,7 +234,11 @@ func (c *keyActivateCmd) Run(p *process) error {
 		return fmt.Errorf("key %s is %s, and not the one to be activated next: %w", k.ID, k.State, signing.ErrKeyState)
 	}
 	// Rotate waits for nodes to know the key, and wraps data keys anew.
-	if k, err = in.keys.Rotate(p.ctx, nil, k.Purpose, k.Owner, time.Now()); err != nil {
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyActivate, string(k.ID), func() (err error) {
+		k, err = in.keys.Rotate(p.ctx, nil, k.Purpose, k.Owner, time.Now())
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return in.rotated(p, k)
@@ -222,7 +269,10 @@ func (c *keyRetireCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if err := in.keys.Keyrings().Retire(p.ctx, k.ID, time.Now()); err != nil {
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRetire, string(k.ID), func() error {
+		return in.keys.Keyrings().Retire(p.ctx, k.ID, time.Now())
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRetired)
@@ -261,7 +311,10 @@ func (c *keyRevokeCmd) Run(p *process) error {
 	if c.From.IsZero() {
 		c.From = now
 	}
-	if err := in.keys.Keyrings().Revoke(p.ctx, k.ID, c.Reason, c.From, now); err != nil {
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRevoke, string(k.ID), func() error {
+		return in.keys.Keyrings().Revoke(p.ctx, k.ID, c.Reason, c.From, now)
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRevoked)
@@ -285,7 +338,7 @@ func (c *keyRehashCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	return in.rehash(p)
+	return in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRehash, "", func() error { return in.rehash(p) })
 }
 
 // rehash writes every license's, party's and account's lookup keys under all live keys.

@@ -28,14 +28,17 @@ const (
 type commands struct {
 	Config configFile `help:"YAML file with settings, named as the flags are. Flags come first, then the environment, then the file." env:"YIZHENG_CONFIG" placeholder:"FILE"`
 
+	Operator string `help:"Who acts, for the events of what is changed; without it the user of the operating system, with sudo whoever called that." env:"YIZHENG_OPERATOR" placeholder:"NAME"`
+
 	Serve       serveCmd       `cmd:"" help:"Run the service."`
 	Demo        demoCmd        `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
-	Participant participantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, disable."`
+	Participant participantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, rename, update, disable."`
 	Person      personCmd      `cmd:"" help:"People and their accounts: add at a counter, list, disable, change the phone, reset the password."`
-	Client      clientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, rotate their secrets, disable."`
+	Client      clientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, show, update, rotate their secrets, disable."`
 	Type        typeCmd        `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
 	Item        itemCmd        `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
 	Key         keyCmd         `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
+	Event       eventCmd       `cmd:"" help:"What was done, by whom: list, export."`
 	CRL         crlCmd         `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
@@ -52,6 +55,7 @@ type process struct {
 	ctx      context.Context // ends with SIGINT or SIGTERM
 	in       io.Reader
 	out, err io.Writer
+	actor    string // who acts, for the events
 }
 
 // exit is an error that decides the exit code.
@@ -76,7 +80,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	code := run(&process{ctx, os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	code := run(&process{ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -108,6 +112,10 @@ func run(p *process, args []string) int {
 		fmt.Fprintf(p.err, "yizheng: %v\nRun \"yizheng --help\" or \"yizheng COMMAND --help\" for what there is.\n", err)
 		return exitUsage
 	}
+	if err := checkOperator(c.Operator); err != nil {
+		return p.report(err)
+	}
+	p.actor = actorID(c.Operator)
 	return p.report(line.Run())
 }
 

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 )
 
 type migrateCmd struct {
@@ -39,6 +43,12 @@ func (c *migrateCmd) Run(p *process) (err error) {
 		return nil
 	}
 	now, err := in.db.Admin().Migrate(p.ctx)
+	if err != nil {
+		return err
+	}
+	err = oidc.Recorder(in.db.Provider())(p.ctx, identity.Fact{
+		Action: oidc.ActionMigrate, Actor: p.actor, Object: strconv.FormatInt(int64(now), 10), Result: oidc.ResultOK,
+	})
 	if err != nil {
 		return err
 	}

@@ -36,10 +36,8 @@ type installation struct {
 	clock    *storage.Clock
 	log      *slog.Logger
 	step     func(name string)
+	operator string // who acts through this command, for the events
 }
-
-// operator is who acts through a command.
-const operator = "cli"
 
 // openDatabase opens the database alone.
 func (s settings) openDatabase(ctx context.Context, log *slog.Logger, step func(string)) (*installation, error) {
@@ -49,7 +47,7 @@ func (s settings) openDatabase(ctx context.Context, log *slog.Logger, step func(
 	}
 	return &installation{
 		settings: s, db: db, log: log, step: step,
-		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}), clock: storage.NewClock(db.Admin(), log),
+		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
 	}, nil
 }
 
@@ -139,6 +137,7 @@ func (s settings) attach(p *process) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.operator = p.actor
 	// A command keeps nothing that may be lost: no Redis need answer for it.
 	if err := in.openEphemeral(p.ctx, "", false); err != nil {
 		return nil, errors.Join(err, in.close())

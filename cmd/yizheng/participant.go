@@ -15,6 +15,8 @@ import (
 type participantCmd struct {
 	Add     participantAddCmd     `cmd:"" help:"Connect an organization. A department of the government gets a key to sign licenses with, certified by the root."`
 	List    participantListCmd    `cmd:"" help:"List the participants."`
+	Rename  participantRenameCmd  `cmd:"" help:"Give a participant another name: pages and new licenses have it within 2 seconds everywhere. Its code and id stay."`
+	Update  participantUpdateCmd  `cmd:"" help:"Change a participant's area, level, superior or successor. What isn't named stays; its code, id and class always do."`
 	Disable participantDisableCmd `cmd:"" help:"Refuse a participant's clients, within 2 seconds everywhere."`
 	Enable  participantEnableCmd  `cmd:"" help:"Undo disable."`
 }
@@ -84,7 +86,7 @@ func (c *participantAddCmd) register(ctx context.Context, in *installation, clas
 		}
 		spec.Parent = parent.ID
 	}
-	n, err := in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, spec)
+	n, err := in.provider.CreateParticipant(ctx, in.actor(), spec)
 	if !errors.Is(err, identity.ErrExists) {
 		return n, err
 	}
@@ -112,11 +114,17 @@ func (in *installation) certify(ctx context.Context, ca *signing.CA, p identity.
 	if err != nil || len(ring) > 0 {
 		return signing.KeyRecord{}, err
 	}
-	return in.keys.AddAuthority(ctx, ca, signing.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
+	var k signing.KeyRecord
+	err = in.provider.Recorded(ctx, in.actor(), oidc.ActionKeyCreate, ringName(signing.PurposeAuthority, string(p.USCC)), func() (err error) {
+		k, err = in.keys.AddAuthority(ctx, ca, signing.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
+		return err
+	})
+	return k, err
 }
 
 type participantListCmd struct {
 	settings
+	JSON bool `name:"json" help:"Print JSON, an object a line."`
 }
 
 // Run lists the participants.
@@ -126,11 +134,11 @@ func (c *participantListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newTable(p.out, "ID", "CODE", "CLASS", "LEVEL", "AREA", "STATE", "NAME")
+	t := newListing(p.out, c.JSON, "ID", "CODE", "CLASS", "LEVEL", "AREA", "STATE", "NAME")
 	return pages(t, func(last identity.Participant) ([]identity.Participant, error) {
 		return in.provider.ListParticipants(p.ctx, last.ID, page)
 	}, func(n identity.Participant) error {
-		return t.row(n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
+		return t.record(participantInfoOf(n), n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
 	})
 }
 
@@ -160,12 +168,11 @@ func (s settings) switchParticipant(p *process, ref string, disabled bool) error
 		return err
 	}
 	defer in.close()
-	n, err := in.participant(p.ctx, ref)
+	n, err := in.changeParticipant(p, ref, revision{}, func(n *identity.Participant) error {
+		n.Disabled = disabled
+		return nil
+	})
 	if err != nil {
-		return err
-	}
-	n.Disabled = disabled
-	if n, err = in.provider.UpdateParticipant(p.ctx, oidc.Actor{ID: operator}, n); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "participant %s is %s\n", n.ID, enabled(n.Disabled))

@@ -59,8 +59,8 @@ func (c *personAddCmd) Run(p *process) error {
 	}
 	defer in.close()
 	a, _, err := in.people.Register(p.ctx, identity.Registration{
-		Name: who.Name, Code: party.Code{Type: who.CodeType, Value: who.Code}, LoginName: who.Login, Phone: who.Phone, Actor: operator,
-		Proofing: &identity.Proofing{Level: c.Level, Method: "in_person", Source: operator, At: time.Now().UTC().Truncate(time.Second)},
+		Name: who.Name, Code: party.Code{Type: who.CodeType, Value: who.Code}, LoginName: who.Login, Phone: who.Phone, Actor: in.operator,
+		Proofing: &identity.Proofing{Level: c.Level, Method: "in_person", Source: in.operator, At: time.Now().UTC().Truncate(time.Second)},
 	})
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ type setup struct {
 // no server sees what stands behind the #.
 func (in *installation) ticket(p *process, a identity.Account, asJSON bool) error {
 	expires := time.Now().Add(identity.TicketLife).Truncate(time.Second)
-	text, err := in.people.SetupTicket(p.ctx, operator, a.ID)
+	text, err := in.people.SetupTicket(p.ctx, in.operator, a.ID)
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,20 @@ func (in *installation) ticket(p *process, a identity.Account, asJSON bool) erro
 
 type personListCmd struct {
 	settings
+	JSON bool `name:"json" help:"Print JSON, an object a line."`
+}
+
+// personInfo is what is shown of an account.
+type personInfo struct {
+	Account  string    `json:"account"`
+	Name     string    `json:"name"` // masked
+	Login    string    `json:"login_name,omitempty"`
+	Phone    string    `json:"phone,omitempty"` // masked
+	Disabled bool      `json:"disabled"`
+	Level    int       `json:"proofing_level"`
+	Proofed  string    `json:"proofing_method,omitempty"`
+	Password string    `json:"password"` // set, asked for, none
+	Created  time.Time `json:"created"`
 }
 
 // Run lists the accounts.
@@ -135,7 +149,7 @@ func (c *personListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newTable(p.out, "ACCOUNT", "STATE", "LEVEL", "PROOFED", "PASSWORD", "PHONE", "CREATED", "LOGIN", "NAME")
+	t := newListing(p.out, c.JSON, "ACCOUNT", "STATE", "LEVEL", "PROOFED", "PASSWORD", "PHONE", "CREATED", "LOGIN", "NAME")
 	return pages(t, func(last identity.Account) ([]identity.Account, error) {
 		return in.people.ListAccounts(p.ctx, last.ID, page)
 	}, func(a identity.Account) error {
@@ -143,7 +157,8 @@ func (c *personListCmd) Run(p *process) error {
 		if err != nil {
 			return err
 		}
-		return t.row(a.ID, enabled(a.Disabled), a.Proofing.Level, orDash(a.Proofing.Method), passwordOf(a), orDash(a.MaskedPhone()),
+		return t.record(personInfo{a.ID, party.MaskName(n.Name), a.LoginName, a.MaskedPhone(), a.Disabled, a.Proofing.Level, a.Proofing.Method, passwordOf(a), a.Created},
+			a.ID, enabled(a.Disabled), a.Proofing.Level, orDash(a.Proofing.Method), passwordOf(a), orDash(a.MaskedPhone()),
 			a.Created.Format(time.DateOnly), orDash(printable(a.LoginName)), printable(party.MaskName(n.Name)))
 	})
 }
@@ -189,7 +204,7 @@ func (s settings) switchPerson(p *process, ref string, disabled bool) error {
 	if err != nil {
 		return err
 	}
-	if a, err = in.people.DisableAccount(p.ctx, operator, a.ID, disabled); err != nil {
+	if a, err = in.people.DisableAccount(p.ctx, in.operator, a.ID, disabled); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "account %s is %s\n", a.ID, enabled(a.Disabled))
@@ -213,7 +228,7 @@ func (c *personPhoneCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if a, err = in.people.ChangePhone(p.ctx, operator, a.ID, c.Phone); err != nil {
+	if a, err = in.people.ChangePhone(p.ctx, in.operator, a.ID, c.Phone); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "account %s has the phone %s\n", a.ID, orDash(a.MaskedPhone()))

@@ -223,7 +223,7 @@ func unknownVariables(environ []string) []string {
 	if err != nil {
 		return nil
 	}
-	known := []string{"YIZHENG_CONFIG", "YIZHENG_SOAK"} // the latter is the tests'
+	known := []string{"YIZHENG_CONFIG", "YIZHENG_OPERATOR", "YIZHENG_SOAK"} // the latter is the tests'
 	for _, name := range settingNames(parser.Model.Node) {
 		known = append(known, "YIZHENG_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 	}

@@ -1,33 +1,100 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/text/width"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
 )
 
-// table prints rows in columns. Names come last: ideographs are two columns
-// wide, which no column after them would survive.
-type table struct{ *tabwriter.Writer }
+// table prints rows in columns, or each record as JSON in a line.
+type table struct {
+	w    io.Writer
+	json bool
+	rows [][]string
+}
 
-func newTable(w io.Writer, columns ...any) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+func newTable(w io.Writer, columns ...any) *table {
+	t := &table{w: w}
 	_ = t.row(columns...) // it is kept until Flush
 	return t
 }
 
-func (t table) row(cells ...any) error {
-	for i, c := range cells {
-		if i > 0 {
-			fmt.Fprint(t, "\t")
-		}
-		fmt.Fprint(t, c)
+// newListing is newTable, or prints JSON.
+func newListing(w io.Writer, asJSON bool, columns ...any) *table {
+	t := newTable(w, columns...)
+	t.json = asJSON
+	return t
+}
+
+func (t *table) row(cells ...any) error {
+	texts := make([]string, 0, len(cells))
+	for _, c := range cells {
+		texts = append(texts, fmt.Sprint(c))
 	}
-	_, err := fmt.Fprintln(t)
+	t.rows = append(t.rows, texts)
+	return nil
+}
+
+// record adds a record: info as JSON, or the cells as a row.
+func (t *table) record(info any, cells ...any) error {
+	if t.json {
+		return printJSON(t.w, info)
+	}
+	return t.row(cells...)
+}
+
+// Flush prints the rows.
+func (t *table) Flush() error {
+	if t.json {
+		return nil
+	}
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], columns(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range t.rows {
+		for i, cell := range row {
+			b.WriteString(cell)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-columns(cell)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	t.rows = nil
+	_, err := io.WriteString(t.w, b.String())
 	return err
+}
+
+// columns returns how many columns of a terminal a text takes: ideographs and what
+// is as wide take two, marks on other characters none.
+func columns(s string) (n int) {
+	for _, r := range s {
+		switch k := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case k == width.EastAsianWide || k == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // page is how many records a listing reads at a time.
@@ -35,7 +102,7 @@ const page = 100
 
 // pages shows all records and prints the table. read returns up to a page of
 // those that come after the last one shown, which is zero at first.
-func pages[T any](t table, read func(last T) ([]T, error), show func(T) error) error {
+func pages[T any](t *table, read func(last T) ([]T, error), show func(T) error) error {
 	var last T
 	for {
 		records, err := read(last)
@@ -51,6 +118,44 @@ func pages[T any](t table, read func(last T) ([]T, error), show func(T) error) e
 			return t.Flush()
 		}
 	}
+}
+
+// owners knows the participants that a list names.
+type owners struct {
+	in    *installation
+	known map[string]identity.Participant
+}
+
+func (in *installation) owners() owners { return owners{in, map[string]identity.Participant{}} }
+
+// of returns a participant by its id, one without a name if there is none.
+func (o owners) of(ctx context.Context, id string) (identity.Participant, error) {
+	if n, ok := o.known[id]; ok {
+		return n, nil
+	}
+	n, err := o.in.provider.Participant(ctx, id)
+	if errors.Is(err, identity.ErrNotFound) {
+		n, err = identity.Participant{ID: id}, nil
+	}
+	if err == nil {
+		o.known[id] = n
+	}
+	return n, err
+}
+
+// by returns a participant by its code, likewise.
+func (o owners) by(ctx context.Context, code string) (identity.Participant, error) {
+	if n, ok := o.known[code]; ok || code == "" {
+		return n, nil
+	}
+	n, err := o.in.provider.FindParticipant(ctx, party.USCC(code))
+	if errors.Is(err, identity.ErrNotFound) {
+		n, err = identity.Participant{USCC: party.USCC(code)}, nil
+	}
+	if err == nil {
+		o.known[code] = n
+	}
+	return n, err
 }
 
 // printJSON prints a value as one line.

@@ -17,6 +17,19 @@ type typeCmd struct {
 
 type typeListCmd struct {
 	settings
+	JSON bool `name:"json" help:"Print JSON, an object a line."`
+}
+
+// entryInfo is what a list shows of a type or an item.
+type entryInfo struct {
+	Code      string `json:"code"`
+	Name      string `json:"name"`
+	Version   int    `json:"version"`
+	State     string `json:"state"`
+	Owner     string `json:"owner"` // participant id
+	OwnerUSCC string `json:"owner_uscc,omitempty"`
+	OwnerName string `json:"owner_name,omitempty"`
+	Materials int    `json:"materials,omitzero"` // of an item
 }
 
 // Run lists the types.
@@ -26,11 +39,17 @@ func (c *typeListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newTable(p.out, "CODE", "VERSION", "STATE", "OWNER", "NAME")
+	names := in.owners()
+	t := newListing(p.out, c.JSON, "CODE", "VERSION", "STATE", "OWNER", "OWNER'S NAME", "NAME")
 	return pages(t, func(last license.Type) ([]license.Type, error) {
 		return in.registry.Types(p.ctx, last.Code, page)
 	}, func(ty license.Type) error {
-		return t.row(ty.Code, ty.Version, ty.State, ty.Owner, printable(ty.Name))
+		n, err := names.of(p.ctx, ty.Owner)
+		if err != nil {
+			return err
+		}
+		return t.record(entryInfo{string(ty.Code), ty.Name, ty.Version, string(ty.State), ty.Owner, string(n.USCC), n.Name, 0},
+			ty.Code, ty.Version, ty.State, n.USCC, printable(n.Name), printable(ty.Name))
 	})
 }
 

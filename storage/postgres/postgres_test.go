@@ -36,6 +36,7 @@ func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, o
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
+func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
 
 func TestAttacks(t *testing.T) {
 	t.Parallel()

@@ -34,14 +34,16 @@ const listEvents = `
 
 // ListEvents implements [oidc.Events].
 func (s *Provider) ListEvents(ctx context.Context, after int64, limit int) ([]oidc.EventRecord, error) {
-	es, err := many(ctx, s.db, listEvents, func(r *row) oidc.EventRecord {
-		return oidc.EventRecord{
-			Seq: r.int64(), ID: r.text(), At: r.time(), Action: r.text(), Actor: r.text(), Object: r.text(),
-			RequestID: r.text(), Result: r.text(), Hash: r.sum(),
-		}
-	}, after, max(limit, 0))
+	es, err := many(ctx, s.db, listEvents, scanProviderEvent, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing the provider's events: %w", err)
 	}
 	return es, nil
+}
+
+func scanProviderEvent(r *row) oidc.EventRecord {
+	return oidc.EventRecord{
+		Seq: r.int64(), ID: r.text(), At: r.time(), Action: r.text(), Actor: r.text(), Object: r.text(),
+		RequestID: r.text(), Result: r.text(), Hash: r.sum(),
+	}
 }

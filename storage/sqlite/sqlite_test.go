@@ -28,6 +28,7 @@ func TestConsents(t *testing.T)        { storagetest.Consents(t, stores) }
 func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
+func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 
 func TestAttacks(t *testing.T) {
 	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {

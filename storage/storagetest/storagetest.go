@@ -50,6 +50,7 @@ type LicenseStores interface {
 	license.TypeStore
 	license.StatusStore
 	license.EventStore
+	license.EventSearch
 	license.LookupStore
 	license.SettingStore
 	license.ItemStore
@@ -62,6 +63,7 @@ type LicenseStores interface {
 type ProviderStores interface {
 	oidc.Clients
 	oidc.Events
+	oidc.EventSearch
 	oidc.Sessions
 	oidc.Families
 	oidc.Consents

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
+)
+
+type eventCmd struct {
+	List eventListCmd `cmd:"" help:"List what was done, by whom, to what: logins, administration, licenses. Nobody's name is in it but operators'."`
+}
+
+type eventListCmd struct {
+	settings
+	Since   string   `help:"Only from then on: 2026-11-29, 2026-11-29T08:00:00+08:00, or how long ago: 90m, 7d. Days are those of UTC+8." placeholder:"TIME"`
+	Until   string   `help:"Only before then." placeholder:"TIME"`
+	Kind    []string `help:"Only such actions: client.update, or client.* for all that begin so. Several with commas." placeholder:"ACTION"`
+	Subject string   `help:"Only what was done to it: the id of a license, client, participant, account, session or key." placeholder:"ID"`
+	Actor   string   `help:"Only what it did: a client's or account's id, cli:NAME for an operator, cli for all operators." placeholder:"ID"`
+	Party   string   `help:"Only events of licenses at which this person was present: the party's opaque id." placeholder:"ID"`
+	Result  string   `help:"Only with this result: ok, begun, or the reason code of a refusal." placeholder:"CODE"`
+	Log     []string `help:"Only these logs: provider, registry, license." enum:"provider,registry,license" placeholder:"LOG"`
+	Limit   int      `help:"How many at most; 0: all." default:"100" placeholder:"N"`
+	Oldest  bool     `name:"oldest-first" help:"Begin with the oldest, as for an export: then only what is a minute old, unless --until says otherwise, for what is younger may still be in the making."`
+	Cursor  string   `help:"Go on where an earlier list ended: its cursor." placeholder:"CURSOR"`
+	JSON    bool     `name:"json" help:"Print JSON, an event a line, and at the end the cursor."`
+}
+
+// underway is how long after its time an event may be written: as long as a
+// request takes, and what is recorded of it.
+const underway = time.Minute
+
+// Run lists events.
+func (c *eventListCmd) Run(p *process) error {
+	now := time.Now().UTC()
+	f, after, err := c.filter(now)
+	if err != nil {
+		return err
+	}
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	r, err := in.journal(p.ctx, c.Log, c.Party, now)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		last, n := after, 0
+		err := r.List(p.ctx, f, after, func(e journal.Entry) error {
+			last, n = e.Place(), n+1
+			return printJSON(p.out, e)
+		})
+		if err != nil || last.At.IsZero() {
+			return err
+		}
+		return printJSON(p.out, eventCursor{last.String(), f.Limit == 0 || n < f.Limit})
+	}
+	return c.table(p, r, f, after)
+}
+
+// eventCursor is the last line of a list in JSON.
+type eventCursor struct {
+	Cursor string `json:"cursor"`
+	End    bool   `json:"end"` // there is no more now
+}
+
+// table prints the list for people.
+func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, after journal.Place) error {
+	t := newTable(p.out, "TIME", "ACTION", "RESULT", "ACTOR", "SUBJECT")
+	last, n := after, 0
+	err := r.List(p.ctx, f, after, func(e journal.Entry) error {
+		last, n = e.Place(), n+1
+		result := e.Result
+		if e.Altered {
+			result += " ALTERED"
+		}
+		return t.row(e.At.In(civil).Format("2006-01-02 15:04:05"), e.Action, printable(result), orDash(printable(e.Actor)), orDash(printable(e.Subject)))
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if f.Limit > 0 && n == f.Limit {
+		fmt.Fprintf(p.err, "There may be more: --cursor %s\n", last)
+	}
+	return nil
+}
+
+// civil is the time of licenses' dates.
+var civil = time.FixedZone("UTC+8", 8*60*60)
+
+// filter returns what the flags say.
+func (c *eventListCmd) filter(now time.Time) (f journal.Filter, after journal.Place, err error) {
+	if c.Limit < 0 {
+		return f, after, usage("--limit is 0 or more")
+	}
+	f = journal.Filter{Actions: c.Kind, Actor: c.Actor, Subject: c.Subject, Result: c.Result, Newest: !c.Oldest, Limit: c.Limit}
+	if f.From, err = eventTime(c.Since, now); err != nil {
+		return f, after, usage("--since: %w", err)
+	}
+	if f.Until, err = eventTime(c.Until, now); err != nil {
+		return f, after, usage("--until: %w", err)
+	}
+	if c.Oldest && c.Until == "" {
+		f.Until = now.Add(-underway)
+	}
+	for _, a := range c.Kind {
+		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
+			return f, after, usage("--kind: an action such as client.update, or client.* for all that begin so")
+		}
+	}
+	if c.Cursor != "" {
+		if after, err = journal.ParsePlace(c.Cursor); err != nil {
+			return f, after, usage("--cursor: %w", err)
+		}
+	}
+	return f, after, nil
+}
+
+// eventTime reads a time, or how long ago it was.
+func eventTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if d, err := time.ParseDuration(days + "h"); err == nil && d >= 0 {
+			return now.Add(-24 * d), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	if t, err := time.ParseInLocation(time.DateOnly, text, civil); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("%.40q is no time such as 2026-11-29, 2026-11-29T08:00:00+08:00 or 90m", text)
+	}
+	return t, nil
+}
+
+// journal returns what reads the logs that are named, or all.
+func (in *installation) journal(ctx context.Context, logs []string, party string, now time.Time) (journal.Reader, error) {
+	keys, err := in.db.Keys().ListKeys(ctx, "")
+	if err != nil {
+		return journal.Reader{}, err
+	}
+	begin := now
+	for _, k := range keys { // the first ones are older than any event
+		if k.Created.Before(begin) {
+			begin = k.Created
+		}
+	}
+	r := journal.Reader{
+		Begin: begin.Add(-24 * time.Hour), Now: now, End: now.AddDate(10, 0, 0), // clocks may have been wrong
+		Sources: map[journal.Log]journal.Source{},
+	}
+	named := func(l journal.Log) bool { return len(logs) == 0 || slices.Contains(logs, string(l)) }
+	if named(journal.Provider) && party == "" {
+		r.Sources[journal.Provider] = oidc.Journal(in.db.Provider())
+	}
+	for _, l := range []journal.Log{journal.Registry, journal.License} {
+		if named(l) {
+			r.Sources[l] = in.registry.Journal(in.db.Licenses(), l, party)
+		}
+	}
+	return r, nil
+}

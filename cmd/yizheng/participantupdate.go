@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+)
+
+// participantInfo is what is shown of a participant.
+type participantInfo struct {
+	ID        string         `json:"id"`
+	USCC      party.USCC     `json:"uscc"`
+	Name      string         `json:"name"`
+	Class     identity.Class `json:"class"`
+	AreaCode  string         `json:"area_code"`
+	Level     int            `json:"level"`
+	Parent    string         `json:"parent,omitempty"`
+	Successor string         `json:"successor,omitempty"`
+	Disabled  bool           `json:"disabled"`
+	Revision  int64          `json:"revision"`
+	Created   time.Time      `json:"created"`
+	Updated   time.Time      `json:"updated"`
+}
+
+func participantInfoOf(n identity.Participant) participantInfo {
+	return participantInfo{
+		n.ID, n.USCC, n.Name, n.Class, n.AreaCode, n.Level, n.Parent, n.Successor, n.Disabled, n.Revision, n.Created, n.Updated,
+	}
+}
+
+type participantRenameCmd struct {
+	settings
+	revision
+	Participant string `arg:"" help:"Its id or code."`
+	Name        string `arg:"" help:"Its new name, as credentials shall carry it."`
+	JSON        bool   `name:"json" help:"Print JSON."`
+}
+
+// Run renames the participant.
+func (c *participantRenameCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	n, err := in.changeParticipant(p, c.Participant, c.revision, func(n *identity.Participant) error {
+		if n.Name == c.Name {
+			return usage("that is its name already")
+		}
+		n.Name = c.Name
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(p.out, participantInfoOf(n))
+	}
+	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, printable(n.Name))
+	if n.Class == identity.Government {
+		fmt.Fprintf(p.out, "Licenses issued before keep the name that they were signed with, and stay valid. The certificate of its key has the old name until\n"+
+			"the key is rotated: yizheng key rotate authority --owner %s, with the root\n", n.USCC)
+	}
+	return nil
+}
+
+type participantUpdateCmd struct {
+	settings
+	revision
+	Participant string  `arg:"" help:"Its id or code."`
+	AreaCode    *string `help:"Its area, 6 digits (GB/T 2260)." placeholder:"CODE"`
+	Level       *int    `help:"1 national, 2 provincial, 3 city, 4 county, 5 other." placeholder:"N"`
+	Parent      *string `help:"The id or code of its superior participant; empty for none." placeholder:"ID"`
+	Successor   *string `help:"The id or code of the participant that took over its duties; empty for none." placeholder:"ID"`
+	JSON        bool    `name:"json" help:"Print JSON."`
+}
+
+// Run changes the participant.
+func (c *participantUpdateCmd) Run(p *process) error {
+	if c.AreaCode == nil && c.Level == nil && c.Parent == nil && c.Successor == nil {
+		return usage("nothing would change: say what, or see yizheng participant update --help")
+	}
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	related := func(flag string, ref *string, to *string) error {
+		if ref == nil || *ref == "" {
+			set(to, ref)
+			return nil
+		}
+		n, err := in.participant(p.ctx, *ref)
+		if err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+		*to = n.ID
+		return nil
+	}
+	n, err := in.changeParticipant(p, c.Participant, c.revision, func(n *identity.Participant) error {
+		set(&n.AreaCode, c.AreaCode)
+		set(&n.Level, c.Level)
+		return errors.Join(related("--parent", c.Parent, &n.Parent), related("--successor", c.Successor, &n.Successor))
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(p.out, participantInfoOf(n))
+	}
+	fmt.Fprintf(p.out, "participant %s has revision %d  %s\n", n.ID, n.Revision, printable(n.Name))
+	return nil
+}
+
+// changeParticipant changes a participant and returns it as it is then.
+func (in *installation) changeParticipant(p *process, ref string, r revision, change func(*identity.Participant) error) (identity.Participant, error) {
+	n, err := in.participant(p.ctx, ref)
+	if err != nil {
+		return n, err
+	}
+	if err := r.check(n.Revision, "participant "+n.ID); err != nil {
+		return n, err
+	}
+	if err := change(&n); err != nil {
+		return n, err
+	}
+	n, err = in.provider.UpdateParticipant(p.ctx, in.actor(), n)
+	if errors.Is(err, identity.ErrConflict) {
+		return n, fmt.Errorf("the participant was changed meanwhile: look at it again (yizheng participant list): %w", err)
+	}
+	return n, err
+}

@@ -1,0 +1,125 @@
+// Package journal reads the events that the halves of the service left, as one
+// list in the order of time: for operators and auditors.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Log names one of the logs. Events of the same moment are ordered by their log's
+// place in [Logs].
+type Log string
+
+const (
+	Provider Log = "provider" // logins, tokens, administration
+	Registry Log = "registry" // of no one license: types, items, searches
+	License  Log = "license"  // licenses' histories
+)
+
+// Logs are all of them.
+var Logs = []Log{Provider, Registry, License}
+
+// Entry is an event of any log. Nothing in it is of a person but opaque ids.
+type Entry struct {
+	Log         Log       `json:"log"`
+	Seq         int64     `json:"seq"` // within its log
+	ID          string    `json:"id"`
+	At          time.Time `json:"at"`
+	Action      string    `json:"action"`
+	Actor       string    `json:"actor"`                 // a client's or account's id, or cli: and an operator's name
+	Participant string    `json:"participant,omitempty"` // the client's, where the log has it
+	Subject     string    `json:"subject,omitempty"`     // what was acted on: a client's, participant's, session's, license's or grant's id, a type's or item's code
+	Version     int       `json:"version,omitzero"`      // of a license
+	Party       string    `json:"party,omitempty"`       // the person's opaque id, where one was there
+	RequestID   string    `json:"request_id,omitempty"`
+	Result      string    `json:"result"`
+	Hash        string    `json:"hash"`             // SM3, in hexadecimal
+	Altered     bool      `json:"altered,omitzero"` // it doesn't fit its hash
+}
+
+// Place returns the entry's place.
+func (e Entry) Place() Place { return Place{e.At, e.Log, e.Seq} }
+
+// Filter narrows a list. Zero fields don't restrict.
+type Filter struct {
+	From, Until time.Time // from included, until not
+	// Actions: an event has one of them. One that ends in * stands for all that
+	// begin so.
+	Actions []string
+	Actor   string // "cli" stands for every operator's command
+	Subject string
+	Result  string
+	After   Position // only what comes after it, in the order of the list
+	Newest  bool     // the newest come first
+	Limit   int
+}
+
+// Position is a place in one log. The zero Position is before all, in either order.
+type Position struct {
+	At  time.Time
+	Seq int64
+}
+
+// Place is a place in the list of all logs.
+type Place struct {
+	At  time.Time
+	Log Log
+	Seq int64
+}
+
+// String returns the place as a cursor for people to pass on.
+func (p Place) String() string {
+	return fmt.Sprintf("%s_%s_%d", p.At.UTC().Format("20060102T150405.000000Z"), p.Log, p.Seq)
+}
+
+// ParsePlace reads what String wrote.
+func ParsePlace(text string) (Place, error) {
+	parts := strings.Split(text, "_")
+	if len(parts) != 3 {
+		return Place{}, errors.New("a cursor is what an earlier list ended with")
+	}
+	at, err := time.Parse("20060102T150405.000000Z", parts[0])
+	seq, err2 := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || err2 != nil || !slices.Contains(Logs, Log(parts[1])) || seq < 0 {
+		return Place{}, errors.New("a cursor is what an earlier list ended with")
+	}
+	return Place{at, Log(parts[1]), seq}, nil
+}
+
+// compare orders places from older to newer.
+func compare(a, b Place) int {
+	if c := a.At.Compare(b.At); c != 0 {
+		return c
+	}
+	if c := slices.Index(Logs, a.Log) - slices.Index(Logs, b.Log); c != 0 {
+		return c
+	}
+	switch {
+	case a.Seq < b.Seq:
+		return -1
+	case a.Seq > b.Seq:
+		return 1
+	}
+	return 0
+}
+
+// in returns where a log is to go on after a place in the list, in either order:
+// of the logs before the place's in [Logs] all events of that moment are older, of
+// those behind it all are newer.
+func (p Place) in(log Log) Position {
+	switch at, of := slices.Index(Logs, log), slices.Index(Logs, p.Log); {
+	case p.At.IsZero():
+		return Position{}
+	case at < of:
+		return Position{p.At, math.MaxInt64}
+	case at > of:
+		return Position{p.At, 0}
+	}
+	return Position{p.At, p.Seq}
+}

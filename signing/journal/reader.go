@@ -1,0 +1,128 @@
+package journal
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Source reads one log: up to f.Limit entries that f admits, by time and then by
+// Seq, or in the reverse order for f.Newest. It answers for few days quickly, not
+// for years: a Reader asks for a while at a time.
+type Source func(ctx context.Context, f Filter) ([]Entry, error)
+
+// Reader reads several logs as one list.
+type Reader struct {
+	Sources map[Log]Source
+	// Begin and End bound the list where its filter doesn't: nothing is older than
+	// the one, and newer than the other. Little is expected after Now.
+	Begin, Now, End time.Time
+}
+
+// The while that is asked for: it is doubled as long as little comes.
+const (
+	shortest = time.Minute
+	longest  = 30 * 24 * time.Hour
+)
+
+// List calls show for up to f.Limit entries after a place (0: all that there are),
+// in order. f.After says nothing here.
+func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry) error) error {
+	from, until := r.Begin, r.End
+	if f.From.After(from) {
+		from = f.From
+	}
+	if !f.Until.IsZero() && f.Until.Before(until) {
+		until = f.Until
+	}
+	if !after.At.IsZero() { // what is before it was seen
+		if f.Newest && after.At.Before(until) {
+			until = after.At.Add(time.Microsecond)
+		} else if !f.Newest && after.At.After(from) {
+			from = after.At
+		}
+	}
+	left, span := f.Limit, shortest
+	for from.Before(until) {
+		w := f
+		w.From, w.Until = r.while(from, until, span, f.Newest)
+		w.Limit = batch
+		if f.Limit > 0 {
+			w.Limit = min(batch, left)
+		}
+		found, err := r.window(ctx, w, after)
+		if err != nil {
+			return err
+		}
+		for _, e := range found {
+			if err := show(e); err != nil {
+				return err
+			}
+			after = e.Place()
+		}
+		if left -= len(found); f.Limit > 0 && left <= 0 {
+			return nil
+		}
+		if len(found) == w.Limit { // there may be more in the same while
+			if span = max(span/2, shortest); f.Newest {
+				until = after.At.Add(time.Microsecond)
+			} else {
+				from = after.At
+			}
+			continue
+		}
+		if span = min(2*span, longest); f.Newest {
+			until = w.From
+		} else {
+			from = w.Until
+		}
+	}
+	return nil
+}
+
+// while returns what is asked for next, of what lies between from and until.
+func (r Reader) while(from, until time.Time, span time.Duration, newest bool) (time.Time, time.Time) {
+	switch {
+	case newest && until.After(r.Now): // all the future at once
+		return later(from, r.Now.Add(-span)), until
+	case newest:
+		return later(from, until.Add(-span)), until
+	case from.Before(r.Now) && from.Add(span).Before(until):
+		return from, from.Add(span)
+	}
+	return from, until
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// batch is how many entries are read at a time.
+const batch = 500
+
+// window returns the first w.Limit entries of all logs.
+func (r Reader) window(ctx context.Context, w Filter, after Place) ([]Entry, error) {
+	var all []Entry
+	for _, log := range Logs {
+		source := r.Sources[log]
+		if source == nil {
+			continue
+		}
+		w.After = after.in(log)
+		found, err := source(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if w.Newest {
+			a, b = b, a
+		}
+		return compare(a.Place(), b.Place())
+	})
+	return all[:min(len(all), w.Limit)], nil
+}

@@ -107,25 +107,9 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 		return Verification{}, err
 	}
 	id := typed.identifier
-	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
+	counted, err := r.mayTry(ctx, id, from, now)
 	if err != nil {
 		return Verification{}, err
-	}
-	most := wrongOfOne
-	if !r.tries.left(ofAll.Sum, wrongOfAll, now) {
-		most = wrongInFlood
-	}
-	counted := [][32]byte{ofAll.Sum}
-	for _, caller := range from {
-		of, err := r.c.Vault.MAC(ctx, domainTries, string(id), caller)
-		if err != nil {
-			return Verification{}, err
-		}
-		if !r.tries.left(of.Sum, most, now) {
-			return Verification{}, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
-		}
-		counted = append(counted, of.Sum)
-		most *= wrongOfNetwork
 	}
 	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), typed.code)
 	if err != nil {
@@ -143,25 +127,57 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 	} else if err != nil {
 		return Verification{}, fmt.Errorf("locating a license: %w", err)
 	}
-	_, v, err := r.c.Stores.Load(ctx, at.License, at.Version)
-	if err != nil {
-		return Verification{}, fmt.Errorf("loading license %s: %w", at.License, err)
-	}
-	// The row that led here decides nothing: the license itself must say so.
-	var b body
-	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
-		return Verification{}, err
-	}
-	if b.Identifier != id || b.VerificationCode != foldVerificationCode(code) {
-		return Verification{}, r.c.Vault.Auth().Refuse("identifiers", string(at.License), "a verification code leads to it that is another license's")
-	}
-	credential, err := r.openCredential(ctx, v)
+	credential, err := r.credentialOf(ctx, at, typed)
 	if err != nil {
 		return Verification{}, err
 	}
 	out := r.verifier.Verify(ctx, credential, now)
 	out.License.mask()
 	return out, nil
+}
+
+// mayTry returns the counters of wrong tries that one more from there would count
+// in: the identifier's own, and those of it and each of the callers' networks, the
+// narrowest first. It is an error of reason verification_limited if one is full.
+func (r *Registry) mayTry(ctx context.Context, id Identifier, from []string, now time.Time) ([][32]byte, error) {
+	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
+	if err != nil {
+		return nil, err
+	}
+	most := wrongOfOne
+	if !r.tries.left(ofAll.Sum, wrongOfAll, now) {
+		most = wrongInFlood
+	}
+	counted := [][32]byte{ofAll.Sum}
+	for _, caller := range from {
+		of, err := r.c.Vault.MAC(ctx, domainTries, string(id), caller)
+		if err != nil {
+			return nil, err
+		}
+		if !r.tries.left(of.Sum, most, now) {
+			return nil, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
+		}
+		counted = append(counted, of.Sum)
+		most *= wrongOfNetwork
+	}
+	return counted, nil
+}
+
+// credentialOf returns the credential of the version that a printed code led to. The row
+// that led there decides nothing: the version itself must have identifier and code.
+func (r *Registry) credentialOf(ctx context.Context, at Located, typed printed) (string, error) {
+	_, v, err := r.c.Stores.Load(ctx, at.License, at.Version)
+	if err != nil {
+		return "", fmt.Errorf("loading license %s: %w", at.License, err)
+	}
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return "", err
+	}
+	if b.Identifier != typed.identifier || b.VerificationCode != typed.code {
+		return "", r.c.Vault.Auth().Refuse("identifiers", string(at.License), "a verification code leads to it that is another license's")
+	}
+	return r.openCredential(ctx, v)
 }
 
 // notFound is the uniform answer: the same for an identifier that does not

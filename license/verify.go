@@ -189,23 +189,52 @@ func (c *verification) signature(ctx context.Context) {
 	_, _, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
 		Typ: signing.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
 	})
-	if c.leaf != nil {
-		switch {
-		case c.v.Revoked != nil:
-			c.set(CheckChain, Pass, "chain_trusted")
-		case c.v.RevocationWaived:
-			c.set(CheckChain, Pass, "revocation_waived")
-		default:
-			c.set(CheckChain, Unknown, "revocation_not_checked")
-		}
-	}
-	if chain, ok := errors.AsType[*signing.ChainError](err); ok {
-		c.set(CheckChain, Fail, chain.Reason)
-		c.set(CheckSignature, Unknown, "key_untrusted")
+	c.anchored()
+	if c.refused(err) {
 		return
 	}
+	if e, ok := errors.AsType[*sdjwt.Error](malformed); ok {
+		c.set(CheckSignature, Pass, "signature_valid")
+		c.set(CheckIntegrity, Fail, e.Reason)
+		return
+	}
+	reason := claims.conforms()
+	if !good {
+		reason = "claims_malformed"
+	}
+	if reason != "" {
+		c.set(CheckFormat, Fail, reason)
+		return
+	}
+	c.claims = claims
+	c.set(CheckSignature, Pass, "signature_valid")
+}
+
+// anchored says of a certificate that leads to an anchor whether it was looked up
+// among the revoked ones.
+func (c *verification) anchored() {
+	switch {
+	case c.leaf == nil:
+	case c.v.Revoked != nil:
+		c.set(CheckChain, Pass, "chain_trusted")
+	case c.v.RevocationWaived:
+		c.set(CheckChain, Pass, "revocation_waived")
+	default:
+		c.set(CheckChain, Unknown, "revocation_not_checked")
+	}
+}
+
+// refused says which check failed, and reports whether one did: err is what
+// verifying the signature and its chain returned.
+func (c *verification) refused(err error) bool {
+	chain, untrusted := errors.AsType[*signing.ChainError](err)
 	token, refused := errors.AsType[*signing.TokenError](err)
 	switch {
+	case err == nil:
+		return false
+	case untrusted:
+		c.set(CheckChain, Fail, chain.Reason)
+		c.set(CheckSignature, Unknown, "key_untrusted")
 	case errors.Is(err, signing.ErrUndecided):
 		c.set(CheckSignature, Unknown, "undecided")
 		if c.leaf == nil {
@@ -215,25 +244,10 @@ func (c *verification) signature(ctx context.Context) {
 		c.set(CheckSignature, Fail, token.Reason)
 	case refused:
 		c.set(CheckFormat, Fail, token.Reason)
-	case err != nil:
-		c.set(CheckFormat, Fail, "token_malformed")
 	default:
-		if e, ok := errors.AsType[*sdjwt.Error](malformed); ok {
-			c.set(CheckSignature, Pass, "signature_valid")
-			c.set(CheckIntegrity, Fail, e.Reason)
-			return
-		}
-		reason := claims.conforms()
-		if !good {
-			reason = "claims_malformed"
-		}
-		if reason != "" {
-			c.set(CheckFormat, Fail, reason)
-			return
-		}
-		c.claims = claims
-		c.set(CheckSignature, Pass, "signature_valid")
+		c.set(CheckFormat, Fail, "token_malformed")
 	}
+	return true
 }
 
 // issuedAt returns the time of signing, or nil, of claims that aren't those of an

@@ -59,6 +59,9 @@ type DB struct {
 	step   func(string)
 	pooled bool // sessions aren't ours: set in each transaction what matters
 
+	issues      *group[save] // see Licenses.Save
+	redemptions *group[redemption]
+
 	deadlines  deadlines     // shorter in tests
 	purgeEvery time.Duration // see Run; another one in tests
 }
@@ -94,6 +97,8 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	mode := cfg.ConnConfig.DefaultQueryExecMode
 	db.pooled = mode != pgx.QueryExecModeCacheStatement
 	cfg.AfterConnect = db.prepare
+	db.issues = newGroup(db, cfg.MaxConns, queueIssues, issueKeys)
+	db.redemptions = newGroup(db, cfg.MaxConns, queueRedemptions, redemptionKeys)
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", explain(ctx, err))
 	}
@@ -145,8 +150,11 @@ func (db *DB) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// Close ends all connections, those in use when their operation has ended. It returns nil.
+// Close ends all connections, those in use when their operation has ended, after
+// what waits to be written. It returns nil.
 func (db *DB) Close() error {
+	db.issues.drain()
+	db.redemptions.drain()
 	db.pool.Close()
 	return nil
 }

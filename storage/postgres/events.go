@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,6 +48,28 @@ func queueEvents(b *pgx.Batch, es ...license.EventRecord) {
 			e.ID, e.At, e.Action, e.Client, e.Participant, e.RequestID, e.License, e.Version, e.Result,
 			e.Detail, e.Hash[:])
 	}
+}
+
+// queueFirstEvents appends the first event of each of several licenses. Nobody
+// follows the history of a license that isn't there yet: so there is no stream to
+// lock.
+func queueFirstEvents(b *pgx.Batch, es []license.EventRecord) {
+	type event = license.EventRecord
+	b.Queue(`INSERT INTO history (id, at, action, client, participant, request_id, license, version, result,
+			detail, hash)
+		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+			$8::integer[], $9::text[], $10::bytea[], $11::bytea[])`,
+		column(es, func(e *event) string { return e.ID }),
+		column(es, func(e *event) time.Time { return e.At }),
+		column(es, func(e *event) string { return string(e.Action) }),
+		column(es, func(e *event) string { return e.Client }),
+		column(es, func(e *event) string { return e.Participant }),
+		column(es, func(e *event) string { return e.RequestID }),
+		column(es, func(e *event) string { return string(e.License) }),
+		column(es, func(e *event) int32 { return int32(e.Version) }),
+		column(es, func(e *event) string { return e.Result }),
+		column(es, func(e *event) []byte { return e.Detail }),
+		column(es, func(e *event) []byte { return e.Hash[:] }))
 }
 
 // AppendEvents implements [license.EventStore].

@@ -20,21 +20,17 @@ const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = $1`
 
 // RedeemCode implements [oidc.Families]. The unique hash makes the second caller
 // wait for the first and lose, also on another node; what the first one did is
-// committed then, and is read apart.
+// committed then, and is read apart. Codes are redeemed in groups; but not for a
+// family that never lives, as when a code comes again, for that one was spent.
 func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
-	sums, serials := columns(f.Party)
-	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO spent (hash, keep, family) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`,
-			code[:], keep, f.ID).Exec(changed(oidc.ErrSpent))
-		b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
-			VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
-			f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth).
-			Exec(changed(oidc.ErrExists))
-		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
-			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
-			f.Created, f.ID, sums, serials)
-		queueProviderEvents(b, es)
-	})
+	r := redemption{code, keep, f, es}
+	alone := func(ctx context.Context) error { return s.redeem(ctx, r) }
+	var err error
+	if f.Ended.IsZero() {
+		err = s.db.redemptions.write(ctx, r, alone)
+	} else {
+		err = alone(ctx)
+	}
 	first := ""
 	if errors.Is(err, oidc.ErrSpent) {
 		var rerr error
@@ -46,6 +42,24 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 		return first, fmt.Errorf("redeeming a code for family %s: %w", f.ID, err)
 	}
 	return "", nil
+}
+
+// redeem redeems one code in a transaction of its own.
+func (s *Provider) redeem(ctx context.Context, r redemption) error {
+	f := r.family
+	sums, serials := columns(f.Party)
+	return s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(`INSERT INTO spent (hash, keep, family) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`,
+			r.code[:], r.keep, f.ID).Exec(changed(oidc.ErrSpent))
+		b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
+			VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+			f.ID, f.Client, f.Session, f.Number, optional(f.Rotated), f.Created, f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth).
+			Exec(changed(oidc.ErrExists))
+		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
+			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
+			f.Created, f.ID, sums, serials)
+		queueProviderEvents(b, r.events)
+	})
 }
 
 var updateFamily = marked(`UPDATE families SET session = $3, revision = revision + 1, number = $4, rotated = $5, expires = $6,

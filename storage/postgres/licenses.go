@@ -15,10 +15,20 @@ import (
 
 // Save implements [license.Store]. Every Save takes its locks in the same order
 // (request, license, lookups by table and sum, versions, status, history), so
-// that two don't wait for each other; should they, write tries again.
+// that two don't wait for each other; should they, write tries again. New licenses
+// are saved in groups.
 func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
+	alone := func(ctx context.Context) error { return s.save(ctx, r) }
+	if issues(r) {
+		return s.saved(r, s.db.issues.write(ctx, r, alone))
+	}
+	return s.saved(r, alone(ctx))
+}
+
+// save saves one license in a transaction of its own.
+func (s *Licenses) save(ctx context.Context, r license.SaveRequest) error {
 	id := r.Record.ID
-	err := s.db.write(ctx, func(b *pgx.Batch) {
+	return s.db.write(ctx, func(b *pgx.Batch) {
 		if r.Request != nil {
 			queueRequest(b, *r.Request)
 		}
@@ -36,6 +46,10 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 		queueStatus(b, r.Status)
 		queueEvents(b, r.Event)
 	})
+}
+
+// saved turns an error of saving into one that the registry knows.
+func (s *Licenses) saved(r license.SaveRequest, err error) error {
 	switch {
 	case violates(err, "numbers_"):
 		err = license.ErrNumberTaken
@@ -43,7 +57,7 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 		err = license.ErrConflict
 	}
 	if err != nil {
-		return fmt.Errorf("saving license %s: %w", id, err)
+		return fmt.Errorf("saving license %s: %w", r.Record.ID, err)
 	}
 	return nil
 }

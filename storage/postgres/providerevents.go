@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,14 +27,22 @@ func (s *Provider) AppendEvents(ctx context.Context, es ...oidc.EventRecord) err
 
 // queueProviderEvents appends events; those who read wait for it, see appendLock.
 func queueProviderEvents(b *pgx.Batch, es []oidc.EventRecord) {
-	if len(es) > 0 {
-		b.Queue(appendLock, providerStream)
+	if len(es) == 0 {
+		return
 	}
-	for _, e := range es {
-		b.Queue(`INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			e.ID, e.At, e.Action, e.Actor, e.Object, e.RequestID, e.Result, e.Hash[:])
-	}
+	b.Queue(appendLock, providerStream)
+	type event = oidc.EventRecord
+	b.Queue(`INSERT INTO provider_events (id, at, action, actor, object, request_id, result, hash)
+		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+			$8::bytea[])`,
+		column(es, func(e *event) string { return e.ID }),
+		column(es, func(e *event) time.Time { return e.At }),
+		column(es, func(e *event) string { return e.Action }),
+		column(es, func(e *event) string { return e.Actor }),
+		column(es, func(e *event) string { return e.Object }),
+		column(es, func(e *event) string { return e.RequestID }),
+		column(es, func(e *event) string { return e.Result }),
+		column(es, func(e *event) []byte { return e.Hash[:] }))
 }
 
 // ListEvents implements [oidc.Events].

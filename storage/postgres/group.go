@@ -1,0 +1,320 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"yizheng.internal/license"
+)
+
+const (
+	// groupWriters is how many groups of a kind are written at the same time: while
+	// one waits for the disk, others go on. More of them make smaller groups.
+	groupWriters = 3
+	// groupMost is how many jobs a transaction takes.
+	groupMost = 32
+)
+
+// group writes jobs that callers wait for, several in one transaction: those that
+// come while all its writers are busy go together. A job that comes while a writer
+// is free is written alone, at once.
+//
+// A group's statements have rows of all its jobs, and its COMMIT travels with them:
+// so what one of them must not do has to be an error of the server's. Then nothing
+// of the group was written, and each job is written alone, which tells its caller
+// what was wrong with it, and stores the others.
+type group[T any] struct {
+	db      *DB
+	writers int // at the same time
+	least   int // fewer jobs than these are written alone; 1 in some tests
+	// queue adds the statements that write jobs, without BEGIN and COMMIT. They take
+	// locks in the order in which writing alone takes them, by table and then by key.
+	queue func(*pgx.Batch, []T)
+	// keys names what no two jobs of one transaction may have.
+	keys func(T) [][32]byte
+
+	mu      sync.Mutex
+	waiting []*job[T]
+	writing int       // writers at work
+	idle    sync.Cond // when there is none
+}
+
+// job is what a caller waits for.
+type job[T any] struct {
+	what  T
+	begun time.Time  // when its transaction began; guarded by the group's lock
+	done  chan error // buffered, for the caller may have left
+}
+
+// What a job's caller is told beside what became of it: to write it alone, and
+// whether it is a writer while it does.
+var (
+	errAlone = errors.New("to be written alone")
+	errTurn  = errors.New("to be written alone, as a writer")
+)
+
+// newGroup returns a group that uses at most half of the pool's connections.
+func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte) *group[T] {
+	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/2)), least: 2, queue: queue, keys: keys}
+	g.idle.L = &g.mu
+	return g
+}
+
+// write has a job written, by alone or among others. When it returns nil, all of it
+// is on disk. A caller whose context ends while its job waits takes it back, and
+// nothing is written; what has begun completes. If it hasn't by the caller's
+// deadline, or its connection is lost, nobody knows: license.ErrUnavailable, as
+// when a COMMIT is lost.
+func (g *group[T]) write(ctx context.Context, what T, alone func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job[T]{what: what, done: make(chan error, 1)}
+	if g.enter(j) {
+		// Whoever is ready to run, and about to bring a job, does so first; nobody
+		// is when the service is idle.
+		runtime.Gosched()
+		if g.only(j) {
+			defer g.leave()
+			return alone(ctx)
+		}
+		go g.run()
+	}
+	err := g.await(ctx, j)
+	switch {
+	case errors.Is(err, errTurn):
+		defer g.leave()
+		return alone(ctx)
+	case errors.Is(err, errAlone):
+		return alone(ctx)
+	}
+	return err
+}
+
+// await waits for what becomes of a job.
+func (g *group[T]) await(ctx context.Context, j *job[T]) error {
+	limited, cancel := context.WithTimeout(ctx, g.db.deadlines.acquire)
+	defer cancel()
+	select {
+	case err := <-j.done:
+		return err
+	case <-limited.Done():
+	}
+	begun, taken := g.withdraw(j)
+	if !taken {
+		return explain(ctx, fmt.Errorf("waiting to be written: %w", limited.Err()))
+	}
+	var late <-chan time.Time // never, without a deadline: the transaction has one
+	if deadline, ok := ctx.Deadline(); ok {
+		if least := begun.Add(leastWrite); least.After(deadline) {
+			deadline = least
+		}
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-late:
+		return fmt.Errorf("%w: %w", license.ErrUnavailable, &commitError{context.DeadlineExceeded})
+	}
+}
+
+// enter has a job wait, and reports whether its caller became a writer.
+func (g *group[T]) enter(j *job[T]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = append(g.waiting, j)
+	if g.writing == g.writers {
+		return false
+	}
+	g.writing++
+	return true
+}
+
+// only takes a job back if no other waits, and reports whether it did.
+func (g *group[T]) only(j *job[T]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.least < 2 || len(g.waiting) != 1 || g.waiting[0] != j {
+		return false
+	}
+	g.waiting = nil
+	return true
+}
+
+// withdraw takes a job back, unless a writer has taken it: then it says when.
+func (g *group[T]) withdraw(j *job[T]) (begun time.Time, taken bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, j)
+	if i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+	}
+	return j.begun, i < 0
+}
+
+// leave ends a writer, or has it go on with what came meanwhile.
+func (g *group[T]) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) > 0 {
+		go g.run()
+		return
+	}
+	g.stop()
+}
+
+// stop ends a writer, under the lock.
+func (g *group[T]) stop() {
+	if g.writing--; g.writing == 0 {
+		g.idle.Broadcast()
+	}
+}
+
+// drain waits until nothing waits to be written.
+func (g *group[T]) drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.writing > 0 {
+		g.idle.Wait()
+	}
+}
+
+// run is a writer: it writes what waits until nothing does.
+func (g *group[T]) run() {
+	for !g.handOver() {
+		g.round()
+	}
+}
+
+// handOver ends a writer if nothing waits, or one job, whose caller goes on as the
+// writer.
+func (g *group[T]) handOver() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch n := len(g.waiting); {
+	case n == 0:
+		g.stop()
+	case n < g.least:
+		j := g.waiting[0]
+		g.waiting, j.begun = nil, time.Now()
+		j.done <- errTurn
+	default:
+		return false
+	}
+	return true
+}
+
+// round writes one group. Jobs are taken when there is a connection: until then
+// their callers may leave.
+func (g *group[T]) round() {
+	g.mu.Lock()
+	first := slices.Clone(g.waiting)
+	g.mu.Unlock()
+	ctx := context.Background() // the callers' contexts are theirs
+	conn, err := g.db.acquire(ctx)
+	if err != nil {
+		for _, j := range first {
+			if _, taken := g.withdraw(j); !taken {
+				j.done <- explain(ctx, err)
+			}
+		}
+		return
+	}
+	defer conn.Release() // which closes a connection that is still in a transaction
+	jobs := g.take()
+	if len(jobs) == 0 {
+		return
+	}
+	whats := make([]T, len(jobs))
+	for i, j := range jobs {
+		whats[i] = j.what
+	}
+	err = g.db.commitAtOnce(ctx, conn.Conn(), func(b *pgx.Batch) { g.queue(b, whats) })
+	switch {
+	case err == nil:
+	case undone(err):
+		err = errAlone
+	default:
+		if broken(err) {
+			g.db.pool.Reset() // as retry does
+		}
+		err = explain(ctx, &commitError{err})
+	}
+	for _, j := range jobs {
+		j.done <- err
+	}
+}
+
+// take takes the jobs of one transaction. A job that has a key in common with
+// another one is left to its caller: it will see what becomes of the other.
+func (g *group[T]) take() []*job[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(groupMost, len(g.waiting))
+	jobs := make([]*job[T], 0, n)
+	seen := make(map[[32]byte]bool, 4*n)
+	now := time.Now()
+	for _, j := range g.waiting[:n] {
+		j.begun = now
+		keys := g.keys(j.what)
+		if slices.ContainsFunc(keys, func(k [32]byte) bool { return seen[k] }) {
+			j.done <- errAlone
+			continue
+		}
+		for _, k := range keys {
+			seen[k] = true
+		}
+		jobs = append(jobs, j)
+	}
+	g.waiting = slices.Delete(g.waiting, 0, n)
+	return jobs
+}
+
+// commitAtOnce runs a transaction whose COMMIT travels with its statements.
+func (db *DB) commitAtOnce(ctx context.Context, conn *pgx.Conn, build func(*pgx.Batch)) error {
+	ctx, cancel := db.begun(ctx)
+	defer cancel()
+	for _, name := range []string{"tx.begin", "tx.write", "tx.commit"} {
+		db.step(name)
+	}
+	b := db.begin()
+	build(b)
+	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() != "COMMIT" {
+			return errors.New("the transaction was rolled back")
+		}
+		return nil
+	})
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		if !conn.IsClosed() {
+			_, _ = conn.Exec(ctx, "ROLLBACK")
+		}
+		return err
+	}
+	db.step("tx.committed")
+	return nil
+}
+
+// undone reports whether a transaction whose COMMIT was sent with it has surely
+// left nothing: the server refused a statement, or saw none. Anything worse than an
+// error may have come at COMMIT.
+func undone(err error) bool {
+	if _, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok {
+		return true // COMMIT comes last, and nothing was sent after this
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.SeverityUnlocalized == "ERROR"
+	}
+	return pgconn.SafeToRetry(err)
+}

@@ -1,0 +1,650 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// hold keeps all writers of a group busy, so that what comes waits. release has
+// one of them go on with it.
+func hold[T any](g *group[T]) (release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.writing += g.writers
+	return func() {
+		for range g.writers {
+			g.leave()
+		}
+	}
+}
+
+// await waits until so many jobs wait.
+func await[T any](t *testing.T, g *group[T], jobs int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		g.mu.Lock()
+		n := len(g.waiting)
+		g.mu.Unlock()
+		if n == jobs {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d jobs wait, want %d", n, jobs)
+		}
+	}
+}
+
+// together makes all calls wait for a writer, in their order, and returns what each
+// was told when one group was made of them.
+func together[T any](t *testing.T, g *group[T], calls ...func() error) []error {
+	t.Helper()
+	release := sync.OnceFunc(hold(g))
+	defer release()
+	errs := make([]error, len(calls))
+	var wg sync.WaitGroup
+	for i, call := range calls {
+		wg.Go(func() { errs[i] = call() })
+		await(t, g, i+1)
+	}
+	release()
+	wg.Wait()
+	return errs
+}
+
+// spoilt are new licenses that are refused, with the reason.
+func spoilt(stored license.SaveRequest) map[string]struct {
+	want  error
+	spoil func(*license.SaveRequest)
+} {
+	type c = struct {
+		want  error
+		spoil func(*license.SaveRequest)
+	}
+	return map[string]c{
+		"request":      {license.ErrRequestTaken, func(r *license.SaveRequest) { r.Request.Keys = stored.Request.Keys }},
+		"id":           {license.ErrConflict, func(r *license.SaveRequest) { setID(r, stored.Record.ID) }},
+		"identifier":   {license.ErrIdentifierTaken, func(r *license.SaveRequest) { r.Lookups[0].Keys = stored.Lookups[0].Keys }},
+		"verification": {license.ErrIdentifierTaken, func(r *license.SaveRequest) { r.Lookups[1].Keys = stored.Lookups[1].Keys }},
+		"number":       {license.ErrNumberTaken, func(r *license.SaveRequest) { r.Lookups[2].Keys = stored.Lookups[2].Keys }},
+		"number shared": {license.ErrNumberTaken, func(r *license.SaveRequest) {
+			r.Lookups[2].Keys, r.Lookups[2].Exclusive = stored.Lookups[2].Keys, false
+		}},
+		"a value that PostgreSQL refuses": {nil, func(r *license.SaveRequest) { r.Event.Client = "\x00" }},
+	}
+}
+
+func setID(r *license.SaveRequest, id license.ID) {
+	r.Record.ID, r.Add.License, r.Event.License, r.Request.License = id, id, id, id
+}
+
+// TestGroupIsolation has 32 licenses issued in one transaction, one of which is
+// refused: its caller gets the answer that it gets alone, and the others get theirs.
+func TestGroupIsolation(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	stored := newSave()
+	mustSave(t, db, stored)
+	for name, c := range spoilt(stored) {
+		t.Run(name, func(t *testing.T) {
+			const bad = 17
+			rs := make([]license.SaveRequest, groupMost)
+			calls := make([]func() error, len(rs))
+			for i := range rs {
+				rs[i] = newSave()
+				rs[i].Lookups[3].Keys = stored.Lookups[3].Keys // they all are the same person's
+				if i == bad {
+					c.spoil(&rs[i])
+				}
+				calls[i] = func() error { return db.Licenses().Save(t.Context(), rs[i]) }
+			}
+			alone := db.Licenses().saved(rs[bad], db.Licenses().save(t.Context(), rs[bad]))
+			if alone == nil || c.want != nil && !errors.Is(alone, c.want) {
+				t.Fatalf("alone it gets %v, want %v", alone, c.want)
+			}
+			for i, err := range together(t, db.issues, calls...) {
+				switch {
+				case i != bad && err != nil:
+					t.Errorf("caller %d: %v", i, err)
+				case i == bad && (err == nil || c.want != nil && !errors.Is(err, c.want) || err.Error() != alone.Error()):
+					t.Errorf("the caller of the one that is refused gets %v, and alone %v", err, alone)
+				}
+				if i != bad {
+					whole(t, db, rs[i].Record.ID, true)
+				} else if c.want == nil || !errors.Is(c.want, license.ErrConflict) {
+					whole(t, db, rs[i].Record.ID, false)
+				}
+			}
+		})
+	}
+}
+
+// TestGroupTwice has two of one group ask for the same: one gets it.
+func TestGroupTwice(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	for name, c := range spoilt(license.SaveRequest{}) {
+		t.Run(name, func(t *testing.T) {
+			if c.want == nil {
+				return
+			}
+			for _, exclusiveFirst := range []bool{true, false} {
+				first, second := newSave(), newSave()
+				spoilt(first)[name].spoil(&second)
+				if !exclusiveFirst {
+					first, second = second, first
+				}
+				save := func(r license.SaveRequest) func() error {
+					return func() error { return db.Licenses().Save(t.Context(), r) }
+				}
+				errs := together(t, db.issues, save(newSave()), save(first), save(second), save(newSave()))
+				if errs[0] != nil || errs[3] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), c.want) {
+					t.Errorf("they are told %q, want one of the middle ones to be told %v", errs, c.want)
+				}
+			}
+		})
+	}
+	t.Run("code", func(t *testing.T) {
+		r := newRedemption()
+		other := r
+		other.family.ID = rand.Text()
+		firsts := make([]string, 3)
+		errs := together(t, db.redemptions, redeems(db, newRedemption(), &firsts[0]), redeems(db, r, &firsts[1]), redeems(db, other, &firsts[2]))
+		if errs[0] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), oidc.ErrSpent) {
+			t.Fatalf("they are told %q, want one of the last two to be told that it was spent", errs)
+		}
+		if first := firsts[1] + firsts[2]; first != r.family.ID && first != other.family.ID {
+			t.Errorf("the first family is %q", first)
+		}
+	})
+}
+
+func redeems(db *DB, r redemption, first *string) func() error {
+	return func() (err error) {
+		*first, err = db.Provider().RedeemCode(context.Background(), r.code, r.keep, r.family, r.events...)
+		return err
+	}
+}
+
+// TestGroupCodes redeems 32 codes in one transaction, of which one was spent.
+func TestGroupCodes(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	spent := newRedemption()
+	if err := redeems(db, spent, new(string))(); err != nil {
+		t.Fatal(err)
+	}
+	rs, firsts := make([]redemption, groupMost), make([]string, groupMost)
+	calls := make([]func() error, groupMost)
+	for i := range rs {
+		rs[i] = newRedemption()
+		rs[i].family.Party = nil
+		if i == 9 {
+			rs[i].code = spent.code
+		}
+		if i%2 == 0 {
+			rs[i].family.Party = append(newKeys(), newKeys()...)
+			rs[i].family.Rotated = epoch
+		}
+		calls[i] = redeems(db, rs[i], &firsts[i])
+	}
+	for i, err := range together(t, db.redemptions, calls...) {
+		if i == 9 {
+			if !errors.Is(err, oidc.ErrSpent) || firsts[i] != spent.family.ID {
+				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
+			}
+			continue
+		}
+		if err != nil || firsts[i] != "" {
+			t.Errorf("code %d: %v, first %q", i, err, firsts[i])
+		}
+		f, err := db.Provider().LoadFamily(t.Context(), rs[i].family.ID)
+		if err != nil || f.Revision != 1 || !f.Ended.IsZero() || f.Rotated.IsZero() == (i%2 == 0) {
+			t.Errorf("family %d: %+v, %v", i, f, err)
+		}
+		fs, err := db.Provider().ListFamilies(t.Context(), rs[i].family.Party, epoch.Add(-1), 10)
+		if err != nil || len(fs) != (i+1)%2 {
+			t.Errorf("family %d is listed %d times: %v", i, len(fs), err)
+		}
+	}
+	es, err := db.Provider().ListEvents(t.Context(), 0, 100)
+	if err != nil || len(es) != groupMost {
+		t.Errorf("%d events, want %d: %v", len(es), groupMost, err)
+	}
+}
+
+// TestGroupLeaving: whoever leaves while its job waits for a writer, or the writer
+// for a connection, has written nothing; the others are not disturbed.
+func TestGroupLeaving(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t), MaxConns: 2})
+	for _, waiting := range []string{"for a writer", "for a connection"} {
+		t.Run(waiting, func(t *testing.T) {
+			begin := hold(db.issues)
+			leaving, leave := context.WithCancel(t.Context())
+			soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			contexts := []context.Context{t.Context(), leaving, soon, t.Context()}
+			wants := []error{nil, context.Canceled, context.DeadlineExceeded, nil}
+			rs, errs := make([]license.SaveRequest, 4), make([]error, 4)
+			var stay, gone sync.WaitGroup
+			for i := range rs {
+				rs[i] = newSave()
+				wg := &stay
+				if wants[i] != nil {
+					wg = &gone
+				}
+				wg.Go(func() { errs[i] = db.Licenses().Save(contexts[i], rs[i]) })
+			}
+			await(t, db.issues, 4)
+			if waiting == "for a connection" {
+				free := exhaust(t, db)
+				begin()
+				begin = free
+			}
+			leave()
+			gone.Wait() // before anything is written
+			begin()
+			stay.Wait()
+			for i, err := range errs {
+				if !errors.Is(err, wants[i]) {
+					t.Errorf("caller %d gets %v, want %v", i, err, wants[i])
+				}
+				if _, _, err := db.Licenses().Load(t.Context(), rs[i].Record.ID, 0); (err == nil) != (wants[i] == nil) {
+					t.Errorf("caller %d was told %v, and loading says %v", i, wants[i], err)
+				}
+			}
+		})
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := db.Licenses().Save(ended, newSave()); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that had left before: %v", err)
+	}
+}
+
+// exhaust takes all connections, until free.
+func exhaust(t *testing.T, db *DB) (free func()) {
+	t.Helper()
+	var held []*pgxpool.Conn
+	for range db.pool.Config().MaxConns {
+		conn, err := db.pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+	}
+	return func() {
+		for _, conn := range held {
+			conn.Release()
+		}
+	}
+}
+
+// TestGroupDeadlines: nobody waits longer for a group than for a transaction of its
+// own. Whose deadline passes when its job is under way doesn't know what became of
+// it; the others wait until they do.
+func TestGroupDeadlines(t *testing.T) {
+	t.Parallel()
+	t.Run("under way", func(t *testing.T) {
+		t.Parallel()
+		written, proceed := make(chan bool), make(chan bool)
+		db := openDB(t, Config{URL: newDatabase(t), Step: func(step string) {
+			if step == "tx.commit" {
+				written <- true
+				<-proceed
+			}
+		}})
+		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		leaving, leave := context.WithCancel(t.Context())
+		release := hold(db.issues)
+		var early, late sync.WaitGroup
+		rs, errs := []license.SaveRequest{newSave(), newSave(), newSave()}, make([]error, 3)
+		early.Go(func() { errs[0] = db.Licenses().Save(soon, rs[0]) })
+		late.Go(func() { errs[1] = db.Licenses().Save(leaving, rs[1]) })
+		late.Go(func() { errs[2] = db.Licenses().Save(t.Context(), rs[2]) })
+		await(t, db.issues, 3)
+		began := time.Now()
+		release()
+		<-written
+		leave()
+		early.Wait()
+		if took := time.Since(began); !errors.Is(errs[0], license.ErrUnavailable) || took < leastWrite {
+			t.Errorf("whose deadline passed gets %v after %v", errs[0], took)
+		}
+		proceed <- true
+		late.Wait()
+		if errs[1] != nil || errs[2] != nil {
+			t.Errorf("the others get %v", errs[1:])
+		}
+		for _, r := range rs {
+			whole(t, db, r.Record.ID, true)
+		}
+	})
+	for _, c := range []struct {
+		name string
+		stop func(*testing.T, *DB) (again func())
+	}{
+		{"no connection", exhaust},
+		{"the server hangs", func(t *testing.T, db *DB) func() {
+			conn, err := pgx.Connect(t.Context(), db.pool.Config().ConnString())
+			if err == nil {
+				_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE requests IN ACCESS EXCLUSIVE MODE")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = conn.Close(context.WithoutCancel(t.Context())) }
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := openDB(t, Config{URL: newDatabase(t), MaxConns: 2})
+			db.deadlines = deadlines{acquire: time.Second, read: time.Second, write: time.Second}
+			again := c.stop(t, db)
+			began := time.Now()
+			for i, err := range together(t, db.issues, saves(db, newSave()), saves(db, newSave())) {
+				if !errors.Is(err, license.ErrUnavailable) {
+					t.Errorf("caller %d gets %v, want ErrUnavailable", i, err)
+				}
+			}
+			if took := time.Since(began); took > 6*time.Second {
+				t.Errorf("they waited for %v", took)
+			}
+			again()
+			db.issues.drain()
+			db.deadlines = usual
+			if err := errors.Join(together(t, db.issues, saves(db, newSave()), saves(db, newSave()))...); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+func saves(db *DB, r license.SaveRequest) func() error {
+	return func() error { return db.Licenses().Save(context.Background(), r) }
+}
+
+// TestGroupLost cuts the connection at each piece of a group that travels to the
+// server: all its callers get nil for what is stored, and license.ErrUnavailable
+// where nobody knows; nothing is stored in part, or twice. See [TestLostAtCommit].
+func TestGroupLost(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	direct := openDB(t, Config{URL: address})
+	for _, name := range []string{"a license is issued", "a code is redeemed"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, through := newWire(t, address)
+			db := openDB(t, Config{URL: through, MaxConns: 1})
+			all := func(cs []change) []error {
+				var calls []func() error
+				for _, c := range cs {
+					calls = append(calls, func() error { return c.do(db) })
+				}
+				if name == "a code is redeemed" {
+					return together(t, db.redemptions, calls...)
+				}
+				return together(t, db.issues, calls...)
+			}
+			three := func() []change {
+				return []change{changes[name](t, direct), changes[name](t, direct), changes[name](t, direct)}
+			}
+			if err := errors.Join(all(three())...); err != nil { // prepares the statements
+				t.Fatal(err)
+			}
+			lost, kept := 0, 0
+			for _, unseen := range []bool{true, false} {
+				for piece := range 20 {
+					cs := three()
+					w.cutAt(piece, unseen)
+					errs := all(cs)
+					if w.heal() {
+						if err := errors.Join(errs...); err != nil || piece == 0 {
+							t.Errorf("without a cut, at piece %d: %v", piece, err)
+						}
+						break
+					}
+					stored := 0
+					for i, c := range cs {
+						n := c.check(t, db, direct, errs[i])
+						switch stored += n; {
+						case errs[i] != nil && n == 0:
+							lost++
+						case errs[i] != nil:
+							kept++
+						}
+					}
+					if stored != 0 && stored != len(cs) {
+						t.Errorf("piece %d: %d of a group of %d are stored", piece, stored, len(cs))
+					}
+				}
+			}
+			if lost == 0 || kept == 0 {
+				t.Errorf("%d that the server didn't see, and %d whose answer was lost: both must occur", lost, kept)
+			}
+		})
+	}
+}
+
+// counting counts the batches and the statements that are sent.
+type counting struct {
+	mu   sync.Mutex
+	sent counts
+}
+
+type counts struct{ batches, statements, commits int }
+
+// take returns what was counted, and begins anew.
+func (c *counting) take() counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sent := c.sent
+	c.sent = counts{}
+	return sent
+}
+
+func (c *counting) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent.batches++
+	return ctx
+}
+
+func (c *counting) TraceBatchQuery(_ context.Context, _ *pgx.Conn, q pgx.TraceBatchQueryData) {
+	c.count(q.SQL)
+}
+
+func (c *counting) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+func (c *counting) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	c.count(q.SQL)
+	return ctx
+}
+
+func (c *counting) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (c *counting) count(sql string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent.statements++
+	if strings.HasPrefix(sql, "COMMIT") {
+		c.sent.commits++
+	}
+}
+
+// traced has a database's connections count what they send.
+func traced(t *testing.T, db *DB) *counting {
+	t.Helper()
+	c := new(counting)
+	cfg := db.pool.Config()
+	cfg.ConnConfig.Tracer = c
+	db.pool.Close()
+	var err error
+	if db.pool, err = pgxpool.NewWithConfig(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestGroupStatements counts what is sent for 32 licenses that are issued together,
+// and for 32 codes: one transaction, in one batch, with one COMMIT to wait for. Alone
+// each takes as many statements as all of them here.
+func TestGroupStatements(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	sent := traced(t, db)
+	exhaust(t, db)() // connections are prepared when they are made
+	saving, redeeming := make([]func() error, groupMost), make([]func() error, groupMost)
+	for i := range groupMost {
+		saving[i], redeeming[i] = saves(db, newSave()), redeems(db, newRedemption(), new(string))
+	}
+	for _, c := range []struct {
+		name  string
+		write func() []error
+		want  counts
+	}{
+		{"issue", func() []error { return together(t, db.issues, saving...) }, counts{batches: 1, statements: 10, commits: 1}},
+		{"redeem", func() []error { return together(t, db.redemptions, redeeming...) }, counts{batches: 1, statements: 7, commits: 1}},
+	} {
+		sent.take()
+		if err := errors.Join(c.write()...); err != nil {
+			t.Fatal(err)
+		}
+		if got := sent.take(); got != c.want {
+			t.Errorf("%s: sent %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestGroupClose: what waits when the database is closed is written first.
+func TestGroupClose(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	direct, db := openDB(t, Config{URL: address}), openDB(t, Config{URL: address})
+	rs, errs := make([]license.SaveRequest, 2*groupMost+5), make([]error, 2*groupMost+5)
+	release := hold(db.issues)
+	var wg sync.WaitGroup
+	for i := range rs {
+		rs[i] = newSave()
+		wg.Go(func() { errs[i] = db.Licenses().Save(t.Context(), rs[i]) })
+	}
+	await(t, db.issues, len(rs))
+	closed := make(chan error)
+	go func() { closed <- db.Close() }()
+	release()
+	wg.Wait()
+	if err := errors.Join(append(errs, <-closed)...); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rs {
+		whole(t, direct, r.Record.ID, true)
+	}
+}
+
+// TestGroupNodes has many callers of two nodes issue and redeem what is at odds in
+// part, in groups and alone. Nobody waits for anybody who waits for him.
+func TestGroupNodes(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	nodes := []*DB{openDB(t, Config{URL: address}), openDB(t, Config{URL: address})}
+	const rounds, callers = 6, 48
+	for range rounds {
+		var keys [8][]license.LookupRow
+		for i := range keys {
+			keys[i] = []license.LookupRow{{Kind: license.LookupNumber, Keys: newKeys(), Exclusive: i%2 == 0}, {Kind: license.LookupHolder, Keys: newKeys()}}
+		}
+		codes := [8]redemption{}
+		for i := range codes {
+			codes[i] = newRedemption()
+		}
+		won := make([]int, len(keys))
+		spent := make([]int, len(codes))
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for i := range callers {
+			db := nodes[i%2]
+			r := newSave()
+			n := i % len(keys)
+			r.Lookups = append(slices.Clone(r.Lookups[:2]), keys[n]...)
+			wg.Go(func() {
+				err := db.Licenses().Save(t.Context(), r)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					won[n]++
+				} else if !errors.Is(err, license.ErrNumberTaken) {
+					t.Errorf("a license: %v", err)
+				}
+			})
+			code := codes[n]
+			code.family.ID = rand.Text()
+			wg.Go(func() {
+				err := redeems(db, code, new(string))()
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					spent[n]++
+				} else if !errors.Is(err, oidc.ErrSpent) {
+					t.Errorf("a code: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range keys {
+			want := 1
+			if i%2 == 1 { // anybody may have the number
+				want = callers / len(keys)
+			}
+			if won[i] != want || spent[i] != 1 {
+				t.Errorf("%d licenses have number %d, want %d; its code was spent %d times", won[i], i, want, spent[i])
+			}
+		}
+	}
+	var deadlocks int
+	if err := nodes[0].pool.QueryRow(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks); err != nil || deadlocks != 0 {
+		t.Errorf("%d deadlocks: %v", deadlocks, err)
+	}
+}
+
+// TestSealedStorage: no column that holds what is sealed is tried to be compressed,
+// also in partitions that come later.
+func TestSealedStorage(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	if err := db.EnsurePartitions(t.Context(), epoch); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.pool.Query(t.Context(), `SELECT c.relname || '.' || a.attname, a.attstorage = 'e' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.atttypid = 'bytea'::regtype
+			AND a.attname IN ('body', 'credential', 'holder_key', 'ending', 'suspension', 'detail')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := []string{"types", "service_items", "clients"} // JSON
+	columns := 0
+	var name string
+	var external bool
+	if _, err := pgx.ForEachRow(rows, []any{&name, &external}, func() error {
+		table, _, _ := strings.Cut(name, ".")
+		if slices.Contains(plain, table) == external {
+			t.Errorf("%s is stored without an attempt to compress it: %v", name, external)
+		}
+		columns++
+		return nil
+	}); err != nil || columns < 17*5 {
+		t.Errorf("%d columns: %v", columns, err)
+	}
+}

@@ -175,7 +175,7 @@ const person = facts.people[0]
 const [police, market] = facts.clients.filter(c => c.redirect_uris.length > 0)
 const browser = new Browser()
 
-let asked = await ask(police, 'residence-endorsement', browser)
+let asked = await ask(police, '11990100000020028W-residence-endorsement', browser)
 await logIn(browser, person)
 await agree(browser)
 const first = await redeem(asked, browser)
@@ -186,7 +186,7 @@ const again = await fetch(metadata.token_endpoint, {
 })
 check(again.status === 400 && (await again.json()).error === 'invalid_grant', 'a code that nobody gave was not refused as one')
 
-asked = await ask(market, 'food-permit', browser)
+asked = await ask(market, '119901000000300310-food-permit', browser)
 check(!browser.has('username') && !browser.has('code'), 'the second department asks for a login')
 await agree(browser)
 const second = await redeem(asked, browser)

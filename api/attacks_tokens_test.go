@@ -219,7 +219,7 @@ func TestAttackSilentConsent(t *testing.T) {
 	s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
 	silent(s.garage.licensed(), "consent_required")
 	for name, d := range map[string]string{
-		"fewer fields":  `[{"type":"license","service_item":"QH-SAMPLE-1","case":"2026-000123","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W032","fields":["category"]}]}]`,
+		"fewer fields":  `[{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"2026-000123","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W032","fields":["category"]}]}]`,
 		"another login": "",
 	} {
 		if d == "" {

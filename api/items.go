@@ -18,7 +18,8 @@ func (s *Server) itemEndpoints() []endpoint {
 			query: []parameter{{name: "version", text: "of the item's definition; without it the published one, else the newest", kind: "integer"}},
 			out:   typeOf[license.ServiceItem](), serve: s.readItem},
 		{method: "PUT", path: "/v1/service-items/{item}", id: "put-item", tag: "Catalog", summary: "Write the draft of a service item",
-			text: "The first version, or the one after the newest; a draft that is there is replaced. Only the participant that defined an item may change it. " +
+			text: "The first version, or the one after the newest; a draft that is there is replaced. The code begins with your participant's unified social credit code, or with one that the operator delegated to it. " +
+				"Only the participant that defined an item may change it. " +
 				"Each material 材料 names the license types that can serve, whose license it is, and the parts that are needed; a sensitive field needs a reason, which the holder reads.",
 			scope: oidc.ScopeItemWrite, action: license.ActionItemPut, created: true,
 			in: typeOf[license.ItemDefinition](), most: largeBody, out: typeOf[license.ServiceItem](), serve: s.putItem},

@@ -85,7 +85,7 @@ func TestLifeOfAnItem(t *testing.T) {
 func TestItemsByPage(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
-	want := []string{"A-1", "A-2", "B-1", "b_2", "b_3"}
+	want := []string{registryUSCC + "A-1", registryUSCC + "A-2", registryUSCC + "B-1", registryUSCC + "b_2", registryUSCC + "b_3"}
 	for _, code := range want {
 		s.publishItem(t, code, itemDefinition(nil))
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	sampleItem  = "QH-SAMPLE-1"
-	otherItem   = "QH-SAMPLE-2"
+	sampleItem  = "11100000000013338W-SAMPLE-1"
+	otherItem   = "11100000000013338W-SAMPLE-2"
 	sampleCase  = "2026-000123"
 	sampleParty = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
@@ -190,20 +190,20 @@ func TestJoinRefusesDetails(t *testing.T) {
 	for name, test := range map[string]struct{ detail, want string }{
 		"another item": {string(detail(otherItem)), "invalid_authorization_details item_unregistered"},
 		"unknown item": {string(detail("NO-SUCH")), "invalid_authorization_details item_unregistered"},
-		"another type": {`{"type":"` + secret + `","service_item":"QH-SAMPLE-1","case":"1"}`, "invalid_authorization_details ask_type"},
+		"another type": {`{"type":"` + secret + `","service_item":"11100000000013338W-SAMPLE-1","case":"1"}`, "invalid_authorization_details ask_type"},
 		"no JSON":      {secret, "invalid_authorization_details ask_json"},
-		"unknown member": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"1","holder":"` + secret + `"}`,
+		"unknown member": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1","holder":"` + secret + `"}`,
 			"invalid_authorization_details ask_json"},
-		"member twice": {`{"type":"license","type":"license","service_item":"QH-SAMPLE-1","case":"1"}`, "invalid_authorization_details ask_json"},
-		"control character": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"` + secret + `\u0007"}`,
+		"member twice": {`{"type":"license","type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1"}`, "invalid_authorization_details ask_json"},
+		"control character": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"` + secret + `\u0007"}`,
 			"invalid_authorization_details characters"},
-		"unknown material": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"1","licenses":[{"material":"` + secret + `","type_code":"11100000000013338W032"}]}`,
+		"unknown material": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1","licenses":[{"material":"` + secret + `","type_code":"11100000000013338W032"}]}`,
 			"invalid_authorization_details material_unknown"},
-		"unknown type": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"1","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W999"}]}`,
+		"unknown type": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W999"}]}`,
 			"invalid_authorization_details type_outside"},
-		"field outside": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"1","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W032","fields":["` + secret + `"]}]}`,
+		"field outside": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1","licenses":[{"material":"operator-certificate","type_code":"11100000000013338W032","fields":["` + secret + `"]}]}`,
 			"invalid_authorization_details field_outside"},
-		"1,000 entries": {`{"type":"license","service_item":"QH-SAMPLE-1","case":"1","licenses":[` + strings.Repeat(`{"material":"a","type_code":"11100000000013338W032"},`, 999) + `{"material":"a","type_code":"11100000000013338W032"}]}`,
+		"1,000 entries": {`{"type":"license","service_item":"11100000000013338W-SAMPLE-1","case":"1","licenses":[` + strings.Repeat(`{"material":"a","type_code":"11100000000013338W032"},`, 999) + `{"material":"a","type_code":"11100000000013338W032"}]}`,
 			"invalid_authorization_details count"},
 		"64 KiB and more": {string(detail(sampleItem)) + strings.Repeat(" ", 64<<10), "invalid_authorization_details ask_size"},
 	} {

@@ -82,7 +82,8 @@ func (s *Server) typeEndpoints() []endpoint {
 			query: []parameter{{name: "version", text: "of the type's definition; without it the published one, else the newest", kind: "integer"}},
 			out:   typeOf[license.Type](), serve: s.readType},
 		{method: "PUT", path: "/v1/license-types/{code}", id: "put-type", tag: "Catalog", summary: "Write the draft of a license type",
-			text: "The first version, or the one after the newest; a draft that is there is replaced. Only the participant that defined a type may change it. " +
+			text: "The first version, or the one after the newest; a draft that is there is replaced. The code begins with your participant's unified social credit code, or with one that the operator delegated to it. " +
+				"Only the participant that defined a type may change it. " +
 				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
 			scope: oidc.ScopeCatalogWrite, action: license.ActionTypePut, created: true,
 			in: typeOf[license.Definition](), most: largeBody, out: typeOf[license.Type](), serve: s.putType},

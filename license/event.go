@@ -43,6 +43,9 @@ const (
 	ActionTypeRetire Action = "type.retire"
 	ActionTypeRead   Action = "type.read"
 
+	ActionDelegate   Action = "catalog.delegate" // another body's code, to a participant
+	ActionUndelegate Action = "catalog.undelegate"
+
 	ActionItemPut     Action = "item.put"
 	ActionItemPublish Action = "item.publish"
 	ActionItemRetire  Action = "item.retire"

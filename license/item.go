@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// ItemCode names a service item 事项: 1 to 64 letters, digits, - and _.
+// ItemCode names a service item 事项: 1 to 64 letters, digits, - and _, which begin
+// with the unified social credit code of the body that defines it. (Items of earlier
+// versions may begin with anything.)
 type ItemCode string
 
 // ItemState is a service item version's state: draft → published → retired.
@@ -66,7 +68,7 @@ type ItemDefinition struct {
 
 // ServiceItem is one version of a service item.
 type ServiceItem struct {
-	Code    ItemCode  `json:"code" doc:"the item's code 事项编码"`
+	Code    ItemCode  `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
 	Version int       `json:"version" doc:"of the definition, from 1"`
 	State   ItemState `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
 	ItemDefinition

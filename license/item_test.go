@@ -12,7 +12,7 @@ import (
 	"yizheng.internal/license/party"
 )
 
-const itemCode = license.ItemCode("QH-FOOD-1")
+const itemCode = license.ItemCode("11110000000021135M-FOOD-1")
 
 // item returns an acceptable definition: a certificate of the applicant's, one
 // of the spouse's that may be left out.
@@ -88,7 +88,7 @@ func TestRelationsAreRefused(t *testing.T) {
 	for i, relation := range []license.Relation{license.RelationSpouse, license.RelationChild, license.RelationLegalRepresentative} {
 		d := item()
 		d.Materials[1].Relation = relation
-		code := license.ItemCode("R-" + string(relation))
+		code := license.ItemCode(otherDept + "-R-" + string(relation))
 		if _, _, err := w.PutItem(t.Context(), cataloguer, code, d); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ const (
 )
 
 // PutItem writes the draft of a service item: its first version, or the one
-// after the newest. Only the participant that defined an item may change it.
+// after the newest. Codes and who may change an item are as with types.
 // Types that can serve must be published, and sensitive fields need a reason.
 func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDefinition) (i ServiceItem, created bool, err error) {
 	defer r.audit(ctx, &err, a, ActionItemPut, "", 0)
@@ -33,12 +33,12 @@ func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDe
 	if err != nil {
 		return ServiceItem{}, false, err
 	}
+	if err := r.mayWrite(ctx, a, string(code), ownerOfItem(vs), errItemOwner); err != nil {
+		return ServiceItem{}, false, err
+	}
 	i = ServiceItem{Code: code, Version: 1, State: ItemDraft, ItemDefinition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
 	if n := len(vs); n > 0 {
 		newest := vs[n-1]
-		if newest.Owner != a.Participant {
-			return ServiceItem{}, false, errItemOwner()
-		}
 		i.Version = newest.Version + 1
 		if newest.State == ItemDraft {
 			i.Version, i.Revision, i.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
@@ -53,7 +53,7 @@ func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDe
 // changed. Grants stay bound to the version that was agreed to.
 func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i ServiceItem, err error) {
 	defer r.audit(ctx, &err, a, ActionItemPublish, "", 0)
-	vs, err := r.ownItems(ctx, a, code)
+	vs, err := r.ownItems(ctx, a, code, r.mayWrite)
 	if err != nil {
 		return ServiceItem{}, err
 	}
@@ -81,7 +81,7 @@ func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i S
 // RetireItem ends asking for licenses by an item; its grants stay as they are.
 func (r *Registry) RetireItem(ctx context.Context, a Actor, code ItemCode) (i ServiceItem, err error) {
 	defer r.audit(ctx, &err, a, ActionItemRetire, "", 0)
-	vs, err := r.ownItems(ctx, a, code)
+	vs, err := r.ownItems(ctx, a, code, r.mayRetire)
 	if err != nil {
 		return ServiceItem{}, err
 	}
@@ -151,7 +151,7 @@ func openItems(records []ItemRecord) ([]ServiceItem, error) {
 }
 
 // ownItems reads an item that the caller may change.
-func (r *Registry) ownItems(ctx context.Context, a Actor, code ItemCode) ([]ServiceItem, error) {
+func (r *Registry) ownItems(ctx context.Context, a Actor, code ItemCode, may allows) ([]ServiceItem, error) {
 	if !code.Valid() {
 		return nil, errItemUnknown()
 	}
@@ -161,10 +161,19 @@ func (r *Registry) ownItems(ctx context.Context, a Actor, code ItemCode) ([]Serv
 		return nil, err
 	case len(vs) == 0:
 		return nil, errItemUnknown()
-	case vs[0].Owner != a.Participant:
-		return nil, errItemOwner()
+	}
+	if err := may(ctx, a, string(code), ownerOfItem(vs), errItemOwner); err != nil {
+		return nil, err
 	}
 	return vs, nil
+}
+
+// ownerOfItem returns the participant that wrote the newest version, or "".
+func ownerOfItem(vs []ServiceItem) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	return vs[len(vs)-1].Owner
 }
 
 // saveItems saves items in one step and returns the last with its new revision.

@@ -21,7 +21,7 @@ type EventSearch interface {
 // logs; of one person's presence alone, unless party is empty. Details are opened
 // to see that the event is as it was written; of them the list has the person's
 // opaque id and, as the subject of an event without a license, the id of the grant
-// or the code of the type or item.
+// or the code of the type or item, or the participant to whom a code is delegated.
 func (r *Registry) Journal(store EventSearch, log journal.Log, party string) journal.Source {
 	search := store.SearchApart
 	if log == journal.License {
@@ -57,7 +57,7 @@ func (r *Registry) entry(ctx context.Context, log journal.Log, rec EventRecord) 
 	opened, err := r.openEvent(ctx, rec)
 	subject := string(rec.License)
 	if subject == "" {
-		subject = cmp.Or(opened.Detail["grant"], opened.Detail["type"], opened.Detail["item"])
+		subject = cmp.Or(opened.Detail["grant"], opened.Detail["type"], opened.Detail["item"], opened.Detail["participant"])
 	}
 	return journal.Entry{
 		Log: log, Seq: rec.Seq, ID: rec.ID, At: rec.At.UTC(), Action: string(rec.Action), Actor: rec.Client, Participant: rec.Participant,

@@ -27,6 +27,7 @@ type Stores interface {
 	GrantStore
 	UseStore
 	PartyKeyStore
+	DelegationStore
 }
 
 // Config says what a Registry works with.

@@ -149,7 +149,8 @@ func published(vs []*issuable) *issuable {
 }
 
 // PutType writes the draft of a type: its first version, or the one after the
-// newest. Only the participant that defined a type may change it.
+// newest. Its code begins with the caller's own, or one that was delegated to it, and
+// only the participant that defined a type may change it, as long as that is so.
 func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Definition) (t Type, created bool, err error) {
 	defer r.audit(ctx, &err, a, ActionTypePut, "", 0)
 	if _, err := ParseTypeCode(string(code)); err != nil {
@@ -162,12 +163,12 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 	if err != nil {
 		return Type{}, false, err
 	}
+	if err := r.mayWrite(ctx, a, string(code), ownerOfType(e.versions), errTypeOwner); err != nil {
+		return Type{}, false, err
+	}
 	t = Type{Code: code, Version: 1, State: TypeDraft, Definition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
 	if n := len(e.versions); n > 0 {
 		newest := e.versions[n-1]
-		if newest.Owner != a.Participant {
-			return Type{}, false, forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
-		}
 		t.Version = newest.Version + 1
 		if newest.State == TypeDraft {
 			t.Version, t.Revision, t.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
@@ -181,7 +182,7 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 // retires the one before it. The draft is checked again. Licenses stay bound to their own version.
 func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypePubl, "", 0)
-	vs, err := r.ownTypes(ctx, a, code)
+	vs, err := r.ownTypes(ctx, a, code, r.mayWrite)
 	if err != nil {
 		return Type{}, err
 	}
@@ -207,7 +208,7 @@ func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t T
 // RetireType ends issuing under a type; its licenses stay as they are.
 func (r *Registry) RetireType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypeRetire, "", 0)
-	vs, err := r.ownTypes(ctx, a, code)
+	vs, err := r.ownTypes(ctx, a, code, r.mayRetire)
 	if err != nil {
 		return Type{}, err
 	}
@@ -220,8 +221,11 @@ func (r *Registry) RetireType(ctx context.Context, a Actor, code TypeCode) (t Ty
 	return r.saveTypes(ctx, a, ActionTypeRetire, t)
 }
 
+// allows is mayWrite or mayRetire.
+type allows func(ctx context.Context, a Actor, code, owner string, notOwner func() error) error
+
 // ownTypes reads a type that the caller may change.
-func (r *Registry) ownTypes(ctx context.Context, a Actor, code TypeCode) ([]*issuable, error) {
+func (r *Registry) ownTypes(ctx context.Context, a Actor, code TypeCode, may allows) ([]*issuable, error) {
 	e, err := r.types.read(ctx, code)
 	if err != nil {
 		return nil, err
@@ -229,10 +233,18 @@ func (r *Registry) ownTypes(ctx context.Context, a Actor, code TypeCode) ([]*iss
 	if len(e.versions) == 0 {
 		return nil, errTypeUnknown()
 	}
-	if e.versions[0].Owner != a.Participant {
-		return nil, forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
+	if err := may(ctx, a, string(code), ownerOfType(e.versions), errTypeOwner); err != nil {
+		return nil, err
 	}
 	return e.versions, nil
+}
+
+// ownerOfType returns the participant that wrote the newest version, or "".
+func ownerOfType(vs []*issuable) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	return vs[len(vs)-1].Owner
 }
 
 // saveTypes saves types in one step and returns the last with its new revision.
@@ -302,6 +314,10 @@ func (r *Registry) Types(ctx context.Context, after TypeCode, limit int) ([]Type
 
 func errTypeUnknown() error {
 	return missing("type_unknown", "There is no license type with this code.")
+}
+
+func errTypeOwner() error {
+	return forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
 }
 
 func errChanged() error {

@@ -86,6 +86,9 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if _, err := r.Delegate(ctx, license.Actor{Client: "cli"}, definer(cataloguer), national, "样例函〔2026〕0号"); err != nil {
+		return "", err
+	}
 	if _, _, err := r.PutType(ctx, cataloguer, typeCode, definition()); err != nil {
 		return "", err
 	}

@@ -38,6 +38,7 @@ type Licenses interface {
 	license.GrantStore
 	license.UseStore
 	license.PartyKeyStore
+	license.DelegationStore
 }
 
 // Provider is what packages oidc and identity need stored.

@@ -29,7 +29,7 @@ type citizen struct {
 	uri    string // redirect URI
 }
 
-const sampleItem = "residence-endorsement"
+const sampleItem = "11990100000020028W-residence-endorsement"
 
 func newCitizen(t testing.TB, facts demoFacts) *citizen {
 	t.Helper()

@@ -34,7 +34,7 @@ func TestOperators(t *testing.T) {
 	}
 	demo := len(list())
 	client := decoded(t, as("client", "add", "--participant", departmentUSCC, "--name", "样例", "--scope", "license:read", "--json"))["client_id"].(string)
-	item, definition := "operator-item", t.TempDir()+"/item.json"
+	item, definition := departmentUSCC+"-operator-item", t.TempDir()+"/item.json"
 	if err := os.WriteFile(definition, []byte(`{"name": "样例事项", "purpose": "样例", "materials": [
 		{"id": "permit", "name": "居住证", "relation": "applicant", "required": true,
 		"alternatives": [{"type_code": "11990000000010014J001", "fields": ["number"]}]}]}`), 0o600); err != nil {
@@ -68,6 +68,8 @@ func TestOperators(t *testing.T) {
 		{"key revoke authority-11990100000020028w-1 --reason superseded", "key.revoke", "authority-11990100000020028w-1"},
 		{"key rehash", "key.rehash", ""},
 		{"crl publish", "revocation_list.publish", "root-1"},
+		{"participant delegate * --prefix 11100000000013338W --document 样例函〔2026〕1号", "catalog.delegate", department},
+		{"participant undelegate * --prefix 11100000000013338W --document 样例函〔2026〕2号", "catalog.undelegate", department},
 		{"type put --participant " + departmentUSCC + " " + string(sampleType) + " " + typeFile, "type.put", string(sampleType)},
 		{"type publish --participant " + departmentUSCC + " " + string(sampleType), "type.publish", string(sampleType)},
 		{"type retire --participant " + departmentUSCC + " " + string(sampleType), "type.retire", string(sampleType)},

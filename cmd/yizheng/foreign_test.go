@@ -209,7 +209,7 @@ func (d *city) register(t *testing.T, s snippet, port string) *departmentClient 
 // What of the samples the tests know.
 const (
 	policeCode = "11990100000020028W"
-	policeItem = "residence-endorsement"
+	policeItem = "11990100000020028W-residence-endorsement"
 	account    = "A-1001" // that the department has already
 )
 

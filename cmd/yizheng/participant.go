@@ -19,6 +19,10 @@ type participantCmd struct {
 	Update  participantUpdateCmd  `cmd:"" help:"Change a participant's area, level, superior or successor. What isn't named stays; its code, id and class always do."`
 	Disable participantDisableCmd `cmd:"" help:"Refuse a participant's clients, within 2 seconds everywhere."`
 	Enable  participantEnableCmd  `cmd:"" help:"Undo disable."`
+
+	Delegate    participantDelegateCmd    `cmd:"" help:"Let a participant define types and items whose codes begin with another body's code, by a document."`
+	Undelegate  participantUndelegateCmd  `cmd:"" help:"Withdraw that, by a document. What was defined stays."`
+	Delegations participantDelegationsCmd `cmd:"" help:"List what was delegated, and by which documents."`
 }
 
 type participantAddCmd struct {

@@ -206,7 +206,7 @@ func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Partic
 	var c oidc.Client
 	var secret oidc.Secret
 	at := slices.IndexFunc(there, func(c oidc.Client) bool {
-		return c.Name == spec.Name && slices.Equal(c.RedirectURIs, spec.RedirectURIs)
+		return c.Name == spec.Name && slices.Equal(c.RedirectURIs, spec.RedirectURIs) && slices.Equal(c.ServiceItems, spec.ServiceItems)
 	})
 	if at >= 0 {
 		c, secret, err = provider.RotateSecret(ctx, oidc.Actor{ID: operator}, there[at].ID, 0)

@@ -103,6 +103,14 @@ const page = 100
 // pages shows all records and prints the table. read returns up to a page of
 // those that come after the last one shown, which is zero at first.
 func pages[T any](t *table, read func(last T) ([]T, error), show func(T) error) error {
+	if err := every(read, show); err != nil {
+		return err
+	}
+	return t.Flush()
+}
+
+// every calls do with all records, which read returns a page at a time.
+func every[T any](read func(last T) ([]T, error), do func(T) error) error {
 	var last T
 	for {
 		records, err := read(last)
@@ -110,12 +118,12 @@ func pages[T any](t *table, read func(last T) ([]T, error), show func(T) error) 
 			return err
 		}
 		for _, last = range records {
-			if err := show(last); err != nil {
+			if err := do(last); err != nil {
 				return err
 			}
 		}
 		if len(records) < page {
-			return t.Flush()
+			return nil
 		}
 	}
 }

@@ -33,6 +33,7 @@ func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, o
 func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, open) }
 func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, open) }
 func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, open) }
+func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, open) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }

@@ -25,6 +25,7 @@ func TestSessions(t *testing.T)        { storagetest.Sessions(t, stores) }
 func TestFamilies(t *testing.T)        { storagetest.Families(t, stores) }
 func TestSpent(t *testing.T)           { storagetest.Spent(t, stores) }
 func TestConsents(t *testing.T)        { storagetest.Consents(t, stores) }
+func TestDelegations(t *testing.T)     { storagetest.Delegations(t, stores) }
 func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }

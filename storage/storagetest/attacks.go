@@ -129,6 +129,11 @@ var (
 		_, err := v.session.LoadSession(ctx, "session")
 		return err
 	}
+	ofDelegation   = func(v *victims) string { return string(delegated) + "/" + v.officer.Participant }
+	readDelegation = func(ctx context.Context, v *victims) error {
+		_, err := v.registry(ctx).Holds(ctx, v.definer(), string(delegated)+"001")
+		return err
+	}
 	readFamily = func(ctx context.Context, v *victims) error { _, err := v.family.LoadFamily(ctx, "family"); return err }
 )
 
@@ -218,6 +223,12 @@ var attacks = []attack{
 		}},
 	{name: "another's party", id: ofParty, read: readParty, sql: []string{`UPDATE parties SET kind = 'organization' WHERE id = @id`}},
 	{name: "a type's rules", id: ofType, read: readType, sql: []string{`UPDATE {types} SET owner = 'me' WHERE code = @id`}},
+	{name: "another's delegation", id: ofDelegation, read: readDelegation, sql: []string{
+		`UPDATE delegations SET prefix = '11100000000013338W' WHERE id = @id`}},
+	{name: "a delegation revived", id: ofDelegation, read: readDelegation, change: undelegated, sql: []string{
+		`UPDATE delegations SET ended = NULL WHERE id = @id`}},
+	{name: "an earlier delegation", id: ofDelegation, read: readDelegation, change: undelegated, table: "delegations", where: "id = @id",
+		back: "document, given_by, updated, ended, revision, auth"},
 	{name: "a session revived", id: named("session"), read: readSession, change: endedSession, sql: []string{`UPDATE sessions SET ended = NULL WHERE id = @id`}},
 	{name: "a session's longer life", id: named("session"), read: readSession, sql: []string{`UPDATE sessions SET expires = seen WHERE id = @id`}},
 	{name: "an earlier session", id: named("session"), read: readSession, change: endedSession, table: "sessions", where: "id = @id",
@@ -232,6 +243,18 @@ var attacks = []attack{
 func disabled(t *testing.T, v *victims) {
 	_, err := v.p.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
 	must(t, "disabling", err)
+}
+
+// delegated is the code of a body that is no participant.
+const delegated = party.USCC("11430000006122244L")
+
+func (v *victims) definer() license.Definer {
+	return license.Definer{ID: v.officer.Participant, USCC: party.USCC(v.officer.USCC)}
+}
+
+func undelegated(t *testing.T, v *victims) {
+	_, err := v.reg.Undelegate(t.Context(), license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕2号")
+	must(t, "withdrawing a delegation", err)
 }
 
 func suspended(t *testing.T, v *victims) {
@@ -336,6 +359,8 @@ func (v *victims) issue(t *testing.T) {
 		"number_policy": "unique", "approval": "one_step", "authorities": ["`+string(authority)+`"]}`), &d))
 	_, _, err = v.reg.PutType(ctx, v.officer, v.typ, d)
 	must(t, "a type", err)
+	_, err = v.reg.Delegate(ctx, license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕1号")
+	must(t, "a delegation", err)
 	_, err = v.reg.PublishType(ctx, v.officer, v.typ)
 	must(t, "publishing a type", err)
 	v.out, err = v.reg.Issue(ctx, v.officer, license.IssueRequest{

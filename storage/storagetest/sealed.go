@@ -60,7 +60,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	})
 	must(t, "living through", err)
 	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
-	const typ = license.TypeCode("11100000000013338W032")
+	const typ = license.TypeCode(authority + "032")
 	_, _, err = r.PutType(ctx, a, typ, license.Definition{
 		Name: "样例证", Numbers: license.NumberUnique, Approval: license.OneStep, Authorities: []party.USCC{authority},
 		Schema:   json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"address":{"type":"string"}}}`),
@@ -105,19 +105,22 @@ func liveThrough(t *testing.T, db Database) []string {
 	)
 }
 
+// ofShare is the item by which a license is shared.
+const ofShare = license.ItemCode("11430000006122244L-QH-1")
+
 // share lets a client read the holder's license by consent, and returns what must
 // not be found afterwards.
 func share(t *testing.T, r *license.Registry, a license.Actor, typ license.TypeCode, code string) []string {
 	t.Helper()
 	ctx := t.Context()
-	_, _, err := r.PutItem(ctx, a, "QH-1", license.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []license.Material{{
+	_, _, err := r.PutItem(ctx, a, ofShare, license.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []license.Material{{
 		ID: "m", Name: "样例材料", Relation: license.RelationApplicant,
 		Alternatives: []license.Alternative{{TypeCode: typ, Fields: []string{"number", "fields/address"}}},
 	}}})
 	must(t, "sharing", err)
-	_, err = r.PublishItem(ctx, a, "QH-1")
+	_, err = r.PublishItem(ctx, a, ofShare)
 	must(t, "sharing", err)
-	ask := license.Ask{Item: "QH-1", Case: "青禾样例办件0001"}
+	ask := license.Ask{Item: ofShare, Case: "青禾样例办件0001"}
 	who := license.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
 	o, err := r.Offer(ctx, a, ask, who)
 	must(t, "sharing", err)

@@ -57,6 +57,7 @@ type LicenseStores interface {
 	license.GrantStore
 	license.UseStore
 	license.PartyKeyStore
+	license.DelegationStore
 }
 
 // ProviderStores is what packages oidc and identity need stored.

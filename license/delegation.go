@@ -1,0 +1,235 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Delegation lets a participant define entries of the catalog whose codes begin
+// with another body's code: national types, whose definer isn't connected. The
+// operator gives it by a document, and may withdraw it by another.
+type Delegation struct {
+	Prefix      party.USCC `json:"prefix"`         // with which the codes begin
+	Participant string     `json:"participant"`    // id
+	Document    string     `json:"document"`       // on which it rests; of one that ended: the withdrawal
+	By          string     `json:"by"`             // who gave or withdrew it
+	Created     time.Time  `json:"created"`        // when it was first given
+	Updated     time.Time  `json:"updated"`        // when it was last given or withdrawn
+	Ended       time.Time  `json:"ended,omitzero"` // zero: it is in force
+	Revision    int64      `json:"revision"`
+}
+
+// maxDelegationDocument is how many characters a document's name has.
+const maxDelegationDocument = 200
+
+// DelegationRecord is a delegation as a store keeps it. Nothing in it is personal.
+type DelegationRecord struct {
+	ID string // prefix, / and participant: there is one for the two
+	Delegation
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
+}
+
+// DelegationStore keeps delegations. Every driver passes storagetest.Delegations.
+type DelegationStore interface {
+	// SaveDelegation saves the record with the event of the change, or nothing: one
+	// with Revision 0 must be new, else the stored revision must be the record's;
+	// otherwise ErrConflict. It is counted up.
+	SaveDelegation(ctx context.Context, e EventRecord, d DelegationRecord) error
+	// LoadDelegation returns a delegation, or ErrNotFound.
+	LoadDelegation(ctx context.Context, id string) (DelegationRecord, error)
+	// ListDelegations returns up to limit delegations with an id greater than after, by id.
+	ListDelegations(ctx context.Context, after string, limit int) ([]DelegationRecord, error)
+}
+
+func (d *DelegationRecord) facts(revision int64) *signing.Facts {
+	return signing.NewFacts("delegations", d.ID, revision).
+		Text(string(d.Prefix), d.Participant, d.Document, d.By).Time(d.Created, d.Updated, d.Ended)
+}
+
+// SaveDelegation implements [DelegationStore].
+func (s *authenticStores) SaveDelegation(ctx context.Context, e EventRecord, d DelegationRecord) (err error) {
+	if d.Auth, d.Mark, err = s.auth.Stamp(d.facts(d.Revision + 1)); err != nil {
+		return err
+	}
+	return s.Stores.SaveDelegation(ctx, e, d)
+}
+
+// LoadDelegation implements [DelegationStore].
+func (s *authenticStores) LoadDelegation(ctx context.Context, id string) (DelegationRecord, error) {
+	d, err := s.Stores.LoadDelegation(ctx, id)
+	if err == nil {
+		err = s.auth.Verify(d.facts(d.Revision), d.Auth, d.Mark)
+	}
+	if err == nil && d.ID != id {
+		err = s.auth.Refuse("delegations", d.ID, "it stands in another's place")
+	}
+	if err != nil {
+		return DelegationRecord{}, err
+	}
+	return d, nil
+}
+
+// ListDelegations implements [DelegationStore].
+func (s *authenticStores) ListDelegations(ctx context.Context, after string, limit int) ([]DelegationRecord, error) {
+	ds, err := s.Stores.ListDelegations(ctx, after, limit)
+	for i := range ds {
+		if err := s.auth.Verify(ds[i].facts(ds[i].Revision), ds[i].Auth, ds[i].Mark); err != nil {
+			return nil, err
+		}
+	}
+	return ds, err
+}
+
+func delegationID(prefix party.USCC, participant string) string {
+	return string(prefix) + "/" + participant
+}
+
+// Definer is a participant that is to define entries, or to do so no longer.
+type Definer struct {
+	ID   string
+	USCC party.USCC
+}
+
+// Delegate lets a participant define entries under another body's code, by a
+// document. The actor is who gives it. It may be given again, by another document.
+func (r *Registry) Delegate(ctx context.Context, a Actor, to Definer, prefix party.USCC, document string) (Delegation, error) {
+	return r.delegate(ctx, a, to, prefix, document, ActionDelegate)
+}
+
+// Undelegate withdraws a delegation, by a document. What was defined under it stays,
+// until somebody who may defines it anew.
+func (r *Registry) Undelegate(ctx context.Context, a Actor, from Definer, prefix party.USCC, document string) (Delegation, error) {
+	return r.delegate(ctx, a, from, prefix, document, ActionUndelegate)
+}
+
+func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix party.USCC, document string, act Action) (_ Delegation, err error) {
+	defer r.audit(ctx, &err, a, act, "", 0)
+	var vs violations
+	vs.when(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
+	vs.when(prefix == n.USCC, "/prefix", "prefix_own", "is the participant's own code, under which it defines entries anyway")
+	vs.text("/document", document, 1, maxDelegationDocument)
+	if err := vs.err("delegation_invalid", "The delegation is not usable; see violations."); err != nil {
+		return Delegation{}, err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, n.ID))
+	switch {
+	case errors.Is(err, ErrNotFound) && act == ActionDelegate:
+		d = DelegationRecord{ID: delegationID(prefix, n.ID), Delegation: Delegation{Prefix: prefix, Participant: n.ID, Created: now}}
+	case errors.Is(err, ErrNotFound), err == nil && act == ActionUndelegate && !d.Ended.IsZero():
+		return Delegation{}, missing("delegation_unknown", "The participant has no delegation of this code that is in force.")
+	case err != nil:
+		return Delegation{}, fmt.Errorf("reading a delegation: %w", err)
+	}
+	d.Document, d.By, d.Updated, d.Ended = document, a.Client, now, time.Time{}
+	if act == ActionUndelegate {
+		d.Ended = now
+	}
+	e, err := r.event(ctx, a, act, "", 0, "ok", map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document})
+	if err != nil {
+		return Delegation{}, err
+	}
+	switch err := r.c.Stores.SaveDelegation(ctx, e, d); {
+	case errors.Is(err, ErrConflict):
+		return Delegation{}, errChanged()
+	case err != nil:
+		return Delegation{}, fmt.Errorf("saving a delegation: %w", err)
+	}
+	d.Revision++
+	return d.Delegation, nil
+}
+
+// Delegations lists delegations, also those that ended, after one: the zero one for the first.
+func (r *Registry) Delegations(ctx context.Context, after Delegation, limit int) ([]Delegation, error) {
+	id := ""
+	if after.Prefix != "" {
+		id = delegationID(after.Prefix, after.Participant)
+	}
+	records, err := r.c.Stores.ListDelegations(ctx, id, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing delegations: %w", err)
+	}
+	var ds []Delegation
+	for _, d := range records {
+		ds = append(ds, d.Delegation)
+	}
+	return ds, nil
+}
+
+// usccLength is how long a unified social credit code is.
+const usccLength = 18
+
+// CodePrefix returns the unified social credit code with which the code of a type or item
+// begins, or "".
+func CodePrefix(code string) party.USCC {
+	if len(code) < usccLength || !party.USCC(code[:usccLength]).Valid() {
+		return ""
+	}
+	return party.USCC(code[:usccLength])
+}
+
+// Holds reports whether a participant may define entries whose codes begin like
+// this one: with its own code, or one that is delegated to it.
+func (r *Registry) Holds(ctx context.Context, n Definer, code string) (bool, error) {
+	prefix := CodePrefix(code)
+	if prefix == "" || prefix == n.USCC {
+		return prefix != "", nil
+	}
+	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, n.ID))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("looking for a delegation: %w", err)
+	}
+	return d.Ended.IsZero(), nil
+}
+
+// mayWrite returns an *Error unless the caller may write an entry: a new one, if
+// owner is empty, or the one of an owner. Nobody takes codes of another's first, also
+// before that is connected; and what was taken before this was so, or under a
+// delegation that ended, is given up to who may. Items of before this was so may have
+// codes that begin with nobody's: their owners keep them.
+func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, notOwner func() error) error {
+	own := owner == a.Participant && owner != ""
+	prefix := CodePrefix(code)
+	if own && prefix == "" {
+		return nil
+	}
+	holds, err := r.Holds(ctx, Definer{a.Participant, party.USCC(a.USCC)}, code)
+	switch {
+	case err != nil:
+		return err
+	case !holds && (own || owner == ""):
+		return errCodePrefix()
+	case !holds:
+		return notOwner()
+	case own || owner == "":
+		return nil
+	}
+	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, owner))
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return fmt.Errorf("looking for a delegation: %w", err)
+	case err == nil && d.Ended.IsZero(), err != nil && string(prefix) != a.USCC:
+		return notOwner()
+	}
+	return nil
+}
+
+// mayRetire is mayWrite for ending an entry's use, which its owner may always do.
+func (r *Registry) mayRetire(ctx context.Context, a Actor, code, owner string, notOwner func() error) error {
+	if owner == a.Participant {
+		return nil
+	}
+	return r.mayWrite(ctx, a, code, owner, notOwner)
+}
+
+func errCodePrefix() error {
+	return forbidden("code_prefix", "The code must begin with your participant's unified social credit code, or with one that the operator delegated to it.")
+}

@@ -1,0 +1,194 @@
+package license_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// national is the code of a body that is no participant.
+const national = party.USCC("11100000000013338W")
+
+var (
+	operator = license.Actor{Client: "cli"}
+	squatter = license.Actor{Client: "squat", Participant: "p9", USCC: "91350100M000100Y43", RequestID: "r9"}
+	ministry = license.Actor{Client: "ministry", Participant: "p8", USCC: string(national), RequestID: "r8"}
+)
+
+func definer(a license.Actor) license.Definer {
+	return license.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
+}
+
+// putters put, publish and retire an entry of each kind.
+func putters(w *world, t *testing.T, number string) map[string]func(a license.Actor, prefix party.USCC) (put, publish, retire error) {
+	typ := func(p party.USCC) license.TypeCode { return license.TypeCode(string(p) + number) }
+	item := func(p party.USCC) license.ItemCode { return license.ItemCode(string(p) + "-permit-" + number) }
+	return map[string]func(license.Actor, party.USCC) (error, error, error){
+		"type": func(a license.Actor, p party.USCC) (error, error, error) {
+			_, _, put := w.PutType(t.Context(), a, typ(p), definition())
+			_, publish := w.PublishType(t.Context(), a, typ(p))
+			_, retire := w.RetireType(t.Context(), a, typ(p))
+			return put, publish, retire
+		},
+		"item": func(a license.Actor, p party.USCC) (error, error, error) {
+			_, _, put := w.PutItem(t.Context(), a, item(p), ownItem())
+			_, publish := w.PublishItem(t.Context(), a, item(p))
+			_, retire := w.RetireItem(t.Context(), a, item(p))
+			return put, publish, retire
+		},
+	}
+}
+
+// Nobody defines types or items under another body's code, also not of one that will
+// be connected later, unless the operator delegated that to them by name.
+func TestCodesAreTheirDefiners(t *testing.T) {
+	w := newWorld(t)
+	for name, do := range putters(w, t, "777") {
+		for range 2 {
+			if put, _, _ := do(squatter, national); reason(t, put) != "code_prefix" {
+				t.Errorf("%s: taken under another's code: %v", name, put)
+			}
+		}
+		if put, publish, retire := do(squatter, party.USCC(squatter.USCC)); put != nil || publish != nil || retire != nil {
+			t.Errorf("%s: under one's own code: %v, %v, %v", name, put, publish, retire)
+		}
+		if put, publish, retire := do(ministry, national); put != nil || publish != nil || retire != nil {
+			t.Errorf("%s: by the ministry itself: %v, %v, %v", name, put, publish, retire)
+		}
+		if put, publish, _ := do(cataloguer, national); reason(t, put) != name+"_owner" || reason(t, publish) != name+"_owner" {
+			t.Errorf("%s: the ministry's own, by somebody to whom its code is delegated: %v, %v", name, put, publish)
+		}
+	}
+	for _, code := range []license.ItemCode{"food-permit", "1", license.ItemCode(squatter.USCC[:17]), license.ItemCode(strings.ToLower(squatter.USCC)) + "-1"} {
+		if _, _, err := w.PutItem(t.Context(), squatter, code, ownItem()); reason(t, err) != "code_prefix" {
+			t.Errorf("%s is taken, which is nobody's: %v", code, err)
+		}
+	}
+}
+
+func TestDelegation(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	for _, c := range []struct {
+		prefix           party.USCC
+		document, reason string
+	}{
+		{national, "", "length"}, {national, strings.Repeat("长", 201), "length"}, {national, "a\u202eb", "characters"},
+		{"11100000000013338X", "函", "uscc"}, {"", "函", "uscc"}, {party.USCC(squatter.USCC), "函", "prefix_own"},
+	} {
+		if _, err := w.Delegate(ctx, operator, definer(squatter), c.prefix, c.document); reason(t, err) != c.reason {
+			t.Errorf("delegating %s by %.20q: %v, want %s", c.prefix, c.document, err, c.reason)
+		}
+	}
+	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "函"); reason(t, err) != "delegation_unknown" {
+		t.Errorf("withdrawing what was never given: %v", err)
+	}
+	d, err := w.Delegate(ctx, operator, definer(squatter), national, "样例函〔2026〕1号")
+	if err != nil || d.Participant != squatter.Participant || d.Prefix != national || !d.Ended.IsZero() || d.By != "cli" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for name, do := range putters(w, t, "778") {
+		if put, publish, retire := do(squatter, national); put != nil || publish != nil || retire != nil {
+			t.Errorf("%s: delegated: %v, %v, %v", name, put, publish, retire)
+		}
+		if put, publish, retire := do(cataloguer, national); reason(t, put) != name+"_owner" || reason(t, publish) != name+"_owner" || reason(t, retire) != name+"_owner" {
+			t.Errorf("%s: of somebody else with the same delegation: %v, %v, %v", name, put, publish, retire)
+		}
+		if put, _, _ := do(ministry, national); reason(t, put) != name+"_owner" {
+			t.Errorf("%s: of somebody whose delegation is in force, by the ministry: %v", name, put)
+		}
+	}
+	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); reason(t, err) != "delegation_unknown" {
+		t.Errorf("withdrawn twice: %v", err)
+	}
+	for name, do := range putters(w, t, "778") {
+		if put, publish, _ := do(squatter, national); reason(t, put) != "code_prefix" || reason(t, publish) != "code_prefix" {
+			t.Errorf("%s: after it was withdrawn: %v, %v", name, put, publish)
+		}
+		if put, publish, retire := do(cataloguer, national); put != nil || publish != nil || retire != nil {
+			t.Errorf("%s: taken over by somebody who has it: %v, %v, %v", name, put, publish, retire)
+		}
+	}
+	events, err := w.db.Licenses().Events(ctx, 0, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[license.Action]int{}
+	for _, e := range events {
+		if e.Result == "ok" {
+			given[e.Action]++
+		}
+	}
+	if given[license.ActionDelegate] != 2 || given[license.ActionUndelegate] != 1 { // with the world's
+		t.Errorf("events: %v", given)
+	}
+	all, err := w.Delegations(ctx, license.Delegation{}, 1)
+	if err != nil || len(all) != 1 || all[0].Participant != cataloguer.Participant {
+		t.Fatalf("the first: %v, %v", all, err)
+	}
+	if rest, err := w.Delegations(ctx, all[0], 10); err != nil || len(rest) != 1 || rest[0].Document != "样例函〔2026〕2号" || rest[0].Ended.IsZero() {
+		t.Errorf("the rest: %v, %v", rest, err)
+	}
+}
+
+// What was taken by earlier versions: a type or an item under another's code is given up to
+// its definer, and an item with nobody's code stays with its owner.
+func TestTakenBefore(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	const squatted, bare = license.ItemCode(national + "-squatted"), license.ItemCode("food-permit")
+	const typ = license.TypeCode(national + "779")
+	stores := license.StoresOf(w.Registry)
+	older := func(code string, what any, save func(license.EventRecord, []byte) error) {
+		t.Helper()
+		body, err := json.Marshal(what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := save(license.EventRecord{ID: "older-" + code, At: time.Now()}, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, code := range []license.ItemCode{squatted, bare} {
+		i := license.ServiceItem{Code: code, Version: 1, State: license.ItemDraft, ItemDefinition: ownItem(), Owner: squatter.Participant}
+		older(string(code), i, func(e license.EventRecord, body []byte) error {
+			return stores.SaveItems(ctx, e, license.ItemRecord{Code: code, Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
+		})
+	}
+	y := license.Type{Code: typ, Version: 1, State: license.TypeDraft, Definition: definition(), Owner: squatter.Participant}
+	older(string(typ), y, func(e license.EventRecord, body []byte) error {
+		return stores.SaveTypes(ctx, e, license.TypeRecord{Code: typ, Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
+	})
+
+	if _, err := w.PublishItem(ctx, squatter, bare); err != nil {
+		t.Errorf("an item that begins with nobody's code, by its owner: %v", err)
+	}
+	if _, _, err := w.PutItem(ctx, cataloguer, bare, ownItem()); reason(t, err) != "item_owner" {
+		t.Errorf("the same by another: %v", err)
+	}
+	if _, err := w.PublishItem(ctx, squatter, squatted); reason(t, err) != "code_prefix" {
+		t.Errorf("under another's code: %v", err)
+	}
+	if _, err := w.PublishType(ctx, squatter, typ); reason(t, err) != "code_prefix" {
+		t.Errorf("a type under another's code: %v", err)
+	}
+	if _, _, err := w.PutItem(ctx, cataloguer, squatted, ownItem()); reason(t, err) != "item_owner" {
+		t.Errorf("by somebody to whom the code is delegated: %v", err)
+	}
+	if i, _, err := w.PutItem(ctx, ministry, squatted, ownItem()); err != nil || i.Owner != ministry.Participant {
+		t.Errorf("by the body whose code it is: %+v, %v", i, err)
+	}
+	if _, err := w.PublishItem(ctx, ministry, squatted); err != nil {
+		t.Error(err)
+	}
+	if y, _, err := w.PutType(ctx, ministry, typ, definition()); err != nil || y.Owner != ministry.Participant {
+		t.Errorf("a type by the body whose code it is: %+v, %v", y, err)
+	}
+}

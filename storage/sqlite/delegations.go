@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// SaveDelegation implements [license.DelegationStore].
+func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d license.DelegationRecord) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		if err := saveDelegation(c, d); err != nil {
+			return err
+		}
+		return appendEvent(c, e)
+	})
+	if err != nil {
+		return fmt.Errorf("saving delegation %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+func saveDelegation(c *conn, d license.DelegationRecord) error {
+	if d.Revision == 0 {
+		_, err := c.exec(`
+			INSERT INTO delegations (id, prefix, participant, document, given_by, created, updated, ended, revision, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+			d.ID, string(d.Prefix), d.Participant, d.Document, d.By, d.Created, d.Updated, optional(d.Ended), d.Auth)
+		return taken(err, license.ErrConflict)
+	}
+	n, err := c.exec(`
+		UPDATE delegations SET document = ?, given_by = ?, updated = ?, ended = ?, auth = ?, revision = revision + 1
+		WHERE id = ? AND revision = ?`,
+		d.Document, d.By, d.Updated, optional(d.Ended), d.Auth, d.ID, d.Revision)
+	if err == nil && n == 0 {
+		return license.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	return saveMark(c, "delegations", d.ID, d.Mark)
+}
+
+const delegationColumns = `id, prefix, participant, document, given_by, created, updated, ended, revision, auth,
+	(SELECT mark FROM registers WHERE kind = 'delegations' AND registers.id = delegations.id)`
+
+func scanDelegation(r *row) license.DelegationRecord {
+	return license.DelegationRecord{
+		ID: r.text(),
+		Delegation: license.Delegation{
+			Prefix: party.USCC(r.text()), Participant: r.text(), Document: r.text(), By: r.text(),
+			Created: r.time(), Updated: r.time(), Ended: r.time(), Revision: r.int64(),
+		},
+		Auth: r.bytes(), Mark: r.bytes(),
+	}
+}
+
+const (
+	loadDelegation  = `SELECT ` + delegationColumns + ` FROM delegations WHERE id = ?`
+	listDelegations = `SELECT ` + delegationColumns + ` FROM delegations WHERE id > ? ORDER BY id LIMIT ?`
+)
+
+// LoadDelegation implements [license.DelegationStore].
+func (s *Licenses) LoadDelegation(ctx context.Context, id string) (license.DelegationRecord, error) {
+	var d license.DelegationRecord
+	err := one(ctx, s.db, license.ErrNotFound, loadDelegation, func(r *row) { d = scanDelegation(r) }, id)
+	if err != nil {
+		return license.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// ListDelegations implements [license.DelegationStore].
+func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]license.DelegationRecord, error) {
+	ds, err := many(ctx, s.db, listDelegations, scanDelegation, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing delegations: %w", err)
+	}
+	return ds, nil
+}

@@ -99,7 +99,7 @@ func (s *Server) licenseEndpoints() []endpoint {
 	version := parameter{name: "version", text: "of the license; without it the newest", kind: "integer"}
 	key := func(required bool) parameter {
 		return parameter{name: idempotencyKey, kind: "string", required: required,
-			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true."}
+			text: "1 to 128 visible ASCII characters, new for each new request. A repeated request with the same key gets the first one's answer, with Idempotency-Replayed: true. A key is kept for 48 hours at least; from then on it may be that of a new request."}
 	}
 	match := func(required bool) parameter {
 		return parameter{name: ifMatch, kind: "string", required: required,

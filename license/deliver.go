@@ -267,7 +267,7 @@ func (r *Registry) end(ctx context.Context, a Actor, act Action, id GrantID, by 
 			return g, nil
 		}
 		b.Grant.State, b.Grant.Ended, b.Grant.EndedBy = GrantEnded, now, by
-		rec.State = GrantEnded
+		rec.State, rec.Expires = GrantEnded, now
 		err = r.saveGrant(ctx, a, act, &rec, &b, nil, map[string]string{"by": by})
 		if errors.Is(err, ErrConflict) {
 			continue

@@ -226,7 +226,7 @@ type GrantRecord struct {
 	Basis     Basis
 	Recurring bool
 	Created   time.Time // never changes
-	Expires   time.Time // pending: when it lapses; active: Until
+	Expires   time.Time // pending: when it lapses; active: Until; ended: then, or later in records of before that was kept
 	Body      []byte    // sealed: Grant, and what the consent was bound to
 	// Code is the hash of the authorization code that activated it; nil before.
 	Code []byte

@@ -219,6 +219,10 @@ func TestRevokeAndWithdraw(t *testing.T) {
 	if err != nil || out.State != license.GrantEnded || out.EndedBy != license.EndedByHolder {
 		t.Errorf("withdrawn: %+v, %v", out, err)
 	}
+	// From then on the time runs for which what has ended is kept.
+	if rec, _, err := w.db.Licenses().LoadGrant(ctx, g.ID); err != nil || !rec.Expires.Equal(out.Ended) {
+		t.Errorf("stored as over at %v, and it ended at %v, %v", rec.Expires, out.Ended, err)
+	}
 	if again, err := w.Withdraw(ctx, consumer, subject(), g.ID); err != nil || !again.Ended.Equal(out.Ended) {
 		t.Errorf("withdrawn twice: %+v, %v", again, err)
 	}

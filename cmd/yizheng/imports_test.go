@@ -61,8 +61,10 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 	},
 	"storage": {
-		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/sqlite", "storage/postgres"}),
+		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/retention", "storage/sqlite", "storage/postgres"}),
 	},
+	// What the drivers and who sets them up have words for.
+	"storage/retention": {},
 	"storage/backup": {
 		others: []string{"github.com/go-json-experiment/json"},
 	},
@@ -76,17 +78,17 @@ var rules = map[string]rule{
 		testOurs: []string{"storage/storagetest"},
 	},
 	"storage/sqlite": {
-		ours:     domains,
+		ours:     slices.Concat(domains, []string{"storage/retention"}),
 		others:   []string{"github.com/ncruces/go-sqlite3", "github.com/pressly/goose/v3"},
 		testOurs: []string{"storage/storagetest"},
 	},
 	"storage/postgres": {
-		ours:     domains,
+		ours:     slices.Concat(domains, []string{"storage/retention"}),
 		others:   []string{"github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2", "github.com/pressly/goose/v3"},
 		testOurs: []string{"storage/storagetest"},
 	},
 	"storage/storagetest": {
-		ours: domains,
+		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
 		ours: slices.Concat(domains, []string{"api/web"}),

@@ -49,7 +49,7 @@ const (
 )
 
 // notSaved are tables that are about the database itself.
-var notSaved = []string{"goose_db_version", "pings"}
+var notSaved = []string{"goose_db_version", "pings", "sweeps"}
 
 // Save copies all tables, as they are at one moment, into a folder. Others read
 // and write meanwhile.

@@ -186,7 +186,7 @@ func TestPurgePlans(t *testing.T) {
 	}
 	const before = "2026-01-01 05:00Z"
 	for i, want := range []map[string]int{
-		{"spent": 1}, {"sessions": 1, "session_parties": 16}, {"families": 1, "family_parties": 16},
+		{"spent": 1}, {"sessions": 1}, {"families": 1},
 	} {
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 			t.Run(fmt.Sprint(slices.Sorted(maps.Keys(want)), mode), func(t *testing.T) {

@@ -38,6 +38,7 @@ func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, op
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
+func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 
 func TestAttacks(t *testing.T) {
 	t.Parallel()
@@ -62,7 +63,7 @@ func TestAttacks(t *testing.T) {
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	db.issues.least, db.redemptions.least = 1, 1
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, Sweeper: db}
 }
 
 // openDB opens a database that is closed when the test ends.

@@ -34,9 +34,8 @@ func (s *Provider) IsSpent(ctx context.Context, hash [32]byte) (bool, error) {
 
 // over is what is purged of a table, one of its partitions (%02d) at a time: a row
 // is sought where it was found, and not in all sixteen. What is locked is left to who
-// holds it: another node that purges. Keys go with the rows that they lead to; they
-// lie by the sum of the key, which only they know, so that these are sought in all
-// partitions, by an index that holds nothing else. ARRAY keeps the planner from
+// holds it: another node that purges. Lookup keys, which lie by their own sums, lead
+// nowhere from then on, and a sweep deletes them. ARRAY keeps the planner from
 // reading a whole table for a join. gone deletes up to some rows and returns how
 // many, and the cookies of those that have one, which are deleted after it.
 type over struct {
@@ -54,8 +53,6 @@ var overs = []over{
 		DELETE FROM sessions_%02[1]d WHERE id = ANY (ARRAY(
 			SELECT id FROM sessions_%02[1]d WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
 		RETURNING id, cookie
-	), parties AS (
-		DELETE FROM session_parties WHERE session = ANY (ARRAY(SELECT id FROM gone))
 	), marks AS (
 		DELETE FROM registers WHERE kind = 'sessions' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*), coalesce(array_agg(cookie), '{}') FROM gone`,
@@ -64,8 +61,6 @@ var overs = []over{
 		DELETE FROM families_%02[1]d WHERE id = ANY (ARRAY(
 			SELECT id FROM families_%02[1]d WHERE LEAST(ended, expires) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
 		RETURNING id
-	), parties AS (
-		DELETE FROM family_parties WHERE family = ANY (ARRAY(SELECT id FROM gone))
 	), marks AS (
 		DELETE FROM registers WHERE kind = 'families' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*), '{}'::bytea[] FROM gone`},

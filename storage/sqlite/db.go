@@ -58,6 +58,7 @@ type DB struct {
 	writer  *writer
 	readers *readers
 	clock   clock
+	swept   swept
 }
 
 // Sizes keep an idle program small: the operating system caches the file as well.
@@ -102,7 +103,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
-	db := &DB{c: c, uri: uri(path, c.VFS)}
+	db := &DB{c: c, uri: uri(path, c.VFS), swept: swept{at: map[string][]any{}, due: map[string]time.Time{}}}
 	db.writer = newWriter(db.openWriter, c)
 	db.readers = newReaders(db.openReader)
 	// What is wrong with the file should show now, not at the first request.

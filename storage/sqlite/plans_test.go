@@ -218,6 +218,11 @@ func everything(t *testing.T, db *DB) {
 		func() error { return l.AppendEvents(ctx, r.Event, ev) },
 		func() error { return l.AddLookups(ctx, at(r), 2, newLicense(0, 0).Lookups) },
 		func() error { _, err := l.PurgeLookups(ctx, 9, 10); return err },
+		func() error {
+			db.swept.due = map[string]time.Time{}
+			_, _, err := db.Sweep(ctx, time.Now())
+			return err
+		},
 		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },
 		func() error {

@@ -30,6 +30,7 @@ func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
+func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
 
 func TestAttacks(t *testing.T) {
 	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {
@@ -46,7 +47,7 @@ func TestAttacks(t *testing.T) {
 
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, Sweeper: db}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

@@ -10,6 +10,9 @@ const (
 	// afterlife is how long what is over stays before it is purged: longer than
 	// processes' clocks differ, and than anybody takes to ask what became of it.
 	afterlife = time.Hour
+	// sweptAtOnce is how many parts of tables are swept every purgeEvery, so that
+	// sweeps of large ones take a small share of the time.
+	sweptAtOnce = 256
 	// purgeLimit is how many rows of a table one transaction purges: the others
 	// who write wait that long.
 	purgeLimit = 200
@@ -55,8 +58,17 @@ func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
 func (db *DB) purge(ctx context.Context, now time.Time) error {
 	for {
 		n, err := db.Provider().Purge(ctx, now.Add(-afterlife), purgeLimit)
-		if err != nil || n < purgeLimit {
+		if err != nil {
+			return err
+		}
+		if n < purgeLimit {
+			break
+		}
+	}
+	for range sweptAtOnce {
+		if _, done, err := db.Sweep(ctx, now); err != nil || done {
 			return err
 		}
 	}
+	return nil
 }

@@ -30,6 +30,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/storage/retention"
 )
 
 // Writers is how many goroutines race in the suites.
@@ -42,6 +43,7 @@ type Database struct {
 	Keys     signing.Records
 	Lists    signing.RevocationLists
 	Auth     signing.AuthStore
+	Sweeper  retention.Sweeper
 }
 
 // LicenseStores is what package license needs stored.

@@ -47,7 +47,13 @@ func newMetrics(c Config) (metrics, error) {
 	}
 	all = append(all, c.Kept.collectors()...)
 	for _, g := range c.Gauges {
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.Name, Help: g.Help}, g.Value))
+		all = append(all, g.collector())
+	}
+	for _, g := range c.GaugeSets {
+		all = append(all, g)
+	}
+	if c.Activity != nil {
+		all = append(all, c.Activity.collectors()...)
 	}
 	for _, collector := range all {
 		if err := c.Metrics.Register(collector); err != nil {

@@ -46,6 +46,8 @@ type Config struct {
 	LoginsReady func(ctx context.Context) error
 	Kept        KeptState            // for the metrics
 	Gauges      []Gauge              // further ones for the metrics
+	GaugeSets   []GaugeSet           // likewise
+	Activity    *Activity            // likewise; nil: nothing is counted
 	Metrics     *prometheus.Registry // default: a new one
 	// TrustedProxies may name the client's address in X-Forwarded-For, and the
 	// request in X-Request-Id.
@@ -98,12 +100,6 @@ type Limits struct {
 // RequestWithin is how long a request may take if nothing else is said. A
 // store's own deadlines are shorter: this one bounds what asks stores several times.
 const RequestWithin = 20 * time.Second
-
-// Gauge is a value for /metrics that somebody else knows.
-type Gauge struct {
-	Name, Help string
-	Value      func() float64
-}
 
 // Server serves the public and the admin listener.
 type Server struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/storage/memory"
@@ -17,6 +18,12 @@ type Ephemeral interface {
 	Ping(ctx context.Context) error
 	// Probe tells whether the store does everything that logins need of it.
 	Probe(ctx context.Context) error
+	// Evicted returns how many values of each part, from [identity.PartUnopened] on,
+	// this process's calls let give way to others before their time.
+	Evicted() [identity.PartReserved]uint64
+	// Pool returns how many connections are in use, idle, and open at most, how many
+	// callers have waited for one, and how long together; nothing of what has none.
+	Pool() (inUse, idle, most int, waits int64, waited time.Duration)
 	// Condition returns whether the last call was answered, and how many weren't.
 	Condition() (up bool, failures uint64)
 	// Close ends what is under way and closes the store. Later calls fail.

@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -73,6 +74,9 @@ type Admin interface {
 	SchemaVersion(ctx context.Context) (have, want int64, err error)
 	// Ping tells whether the database answers, and takes writes if write is set.
 	Ping(ctx context.Context, write bool) error
+	// Pool returns how many connections (SQLite's: for reading) are in use, idle, and
+	// open at most; how many callers have waited for one, and how long together.
+	Pool() (inUse, idle, most int, waits int64, waited time.Duration)
 	// Check reads all of the database: ErrCorrupt (wrapped) if that shows damage.
 	// It takes its time, and keeps nobody from reading and writing.
 	Check(ctx context.Context) error

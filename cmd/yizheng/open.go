@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -36,7 +37,8 @@ type installation struct {
 	clock    *storage.Clock
 	log      *slog.Logger
 	step     func(name string)
-	operator string // who acts through this command, for the events
+	activity *api.Activity // nil: nothing is counted
+	operator string        // who acts through this command, for the events
 }
 
 // openDatabase opens the database alone.

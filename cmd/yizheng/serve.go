@@ -136,6 +136,8 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe,
 		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
 		Gauges:         s.in.gauges(),
+		GaugeSets:      s.in.keyGauges(),
+		Activity:       s.in.activity,
 		TrustedProxies: proxies, SecurityContact: c.SecurityContact,
 		Log: s.log, Step: s.in.step,
 	})
@@ -203,6 +205,7 @@ func (c *serveCmd) install(ctx context.Context, log *slog.Logger, url string) (*
 		return nil, err
 	}
 	in.url = url
+	in.counted()
 	if err := c.furnish(ctx, in); err != nil {
 		return nil, errors.Join(err, in.close())
 	}

@@ -55,6 +55,7 @@ type Ephemeral struct {
 	counted  list.List // of counters' entries, the last counted first
 	parts    [parts]part
 	bytes    int64 // of values
+	evicted  [parts]uint64
 	closed   bool
 }
 

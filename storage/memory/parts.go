@@ -101,6 +101,7 @@ func (s *Ephemeral) makeRoom(e, old *entry) bool {
 		if v == nil || v.part == identity.PartReserved && (v.owner == "" || p.owners[v.owner] <= surplus) {
 			continue
 		}
+		s.evicted[i]++
 		s.forget(v)
 		return true
 	}

@@ -32,7 +32,7 @@ func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identit
 		return s.Delete(ctx, key)
 	}
 	err := s.callWithRoom(ctx, key, value, func(ctx context.Context) error {
-		done, err := put.Run(ctx, s.client, s.keys(key), s.placing(key, k, life, value)...).Int()
+		done, err := s.answered(put.Run(ctx, s.client, s.keys(key), s.placing(key, k, life, value)...).Int64())
 		if err == nil && done == full {
 			return identity.ErrFull
 		}
@@ -69,7 +69,7 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ide
 		return fmt.Errorf("swapping a kept value: %w", err)
 	}
 	err := s.callWithRoom(ctx, key, new, func(ctx context.Context) error {
-		done, err := swap.Run(ctx, s.client, s.keys(key), append(s.placing(key, k, life, new), old)...).Int()
+		done, err := s.answered(swap.Run(ctx, s.client, s.keys(key), append(s.placing(key, k, life, new), old)...).Int64())
 		switch {
 		case err != nil:
 			return err
@@ -172,6 +172,7 @@ func (s *Ephemeral) callWithRoom(ctx context.Context, key string, value []byte, 
 		if clearing != nil || n == 0 {
 			return err
 		}
+		s.evicted[0].Add(uint64(n))
 		return run(ctx)
 	})
 }

@@ -93,6 +93,12 @@ local function lapse(p)
 	for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1 + p], '-inf', now, 'LIMIT', 0, 100)) do out(p, member) end
 end
 
+-- How many of each part gave way; answer puts them behind an answer, 9 bits each.
+local given = {0, 0, 0, 0}
+local function answer(code)
+	return code + 8 * (given[1] + 512 * (given[2] + 512 * (given[3] + 512 * given[4])))
+end
+
 local function give(p, random)
 	local n = redis.call('ZCARD', KEYS[1 + p])
 	if n == 0 then return false end
@@ -110,6 +116,7 @@ local function give(p, random)
 	end
 	if p == 4 and (owners[best] == ':' or most <= tonumber(ARGV[10])) then return false end
 	redis.call('DEL', begins .. out(p, members[best]))
+	given[p] = given[p] + 1
 	return true
 end
 
@@ -148,15 +155,43 @@ local function place(old, p, owner, life)
 	end
 	if not room then
 		if was then into(was, had, old, left) end
-		return 3
+		return answer(3)
 	end
 	into(p, owner, stored, life)
-	return 2
+	return answer(2)
 end
 `
 
 var put = redis.NewScript(library + `
 return place(redis.call('GET', KEYS[1]), tonumber(ARGV[3]), ARGV[4], ARGV[5])`)
+
+// answered returns what a script that places answers, and counts what gave way to it.
+func (s *Ephemeral) answered(n int64, err error) (int, error) {
+	for part, given := 0, n>>3; part < len(s.evicted) && err == nil; part, given = part+1, given>>9 {
+		s.evicted[part].Add(uint64(given & 511))
+	}
+	return int(n & 7), err
+}
+
+// Evicted implements storage.Ephemeral.
+func (s *Ephemeral) Evicted() (n [identity.PartReserved]uint64) {
+	for part := range n {
+		n[part] = s.evicted[part].Load()
+	}
+	return n
+}
+
+// Pool implements storage.Ephemeral.
+func (s *Ephemeral) Pool() (inUse, idle, most int, waits int64, waited time.Duration) {
+	switch c := s.client.(type) {
+	case *redis.Client:
+		most = c.Options().PoolSize
+	case *redis.ClusterClient:
+		most = c.Options().PoolSize // of each node
+	}
+	p := s.client.PoolStats()
+	return int(p.TotalConns - p.IdleConns), int(p.IdleConns), most, int64(p.WaitCount), time.Duration(p.WaitDurationNs)
+}
 
 // swap has the old value as ARGV 13.
 var swap = redis.NewScript(library + `

@@ -16,12 +16,14 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"yizheng.internal/license"
+	"yizheng.internal/oidc/identity"
 )
 
 // Config says which Redis to use, and how.
@@ -56,6 +58,8 @@ type Ephemeral struct {
 	c      Config
 	client redis.UniversalClient
 	slots  int // of indexes
+
+	evicted [identity.PartReserved]atomic.Uint64
 
 	condition condition
 }

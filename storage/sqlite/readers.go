@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // readers is a few connections for reading, opened when they are needed.
 type readers struct {
 	open  func(context.Context) (*conn, error)
 	slots chan struct{} // one token for each connection that may be in use
+
+	waits  atomic.Int64 // queries that waited for a slot
+	waited atomic.Int64 // nanoseconds that they did
 
 	mu     sync.Mutex // guards the rest
 	idle   []*conn    // the last one was used last, so its cache is the warmest
@@ -25,12 +30,10 @@ func (r *readers) do(ctx context.Context, run func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := r.slot(ctx); err != nil {
+		return err
 	}
+	defer func() { <-r.slots }()
 	c, err := r.take(ctx)
 	if err != nil {
 		return explain(ctx, err)
@@ -38,6 +41,34 @@ func (r *readers) do(ctx context.Context, run func(*conn) error) error {
 	defer r.put(c)
 	c.db.SetInterrupt(ctx)
 	return explain(ctx, run(c))
+}
+
+// slot waits for a connection that may be used.
+func (r *readers) slot(ctx context.Context) error {
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	began := time.Now()
+	r.waits.Add(1)
+	defer func() { r.waited.Add(int64(time.Since(began))) }()
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Pool returns how many connections for reading are in use, idle, and open at most,
+// how many queries have waited for one, and how long together.
+func (db *DB) Pool() (inUse, idle, most int, waits int64, waited time.Duration) {
+	r := db.readers
+	r.mu.Lock()
+	idle = len(r.idle)
+	r.mu.Unlock()
+	return len(r.slots), idle, cap(r.slots), r.waits.Load(), time.Duration(r.waited.Load())
 }
 
 func (r *readers) take(ctx context.Context) (*conn, error) {

@@ -50,6 +50,18 @@ func (r *rooms) fill(part identity.Part, n, size int, owner func(i int) string) 
 	return there
 }
 
+// evicted returns how many values of each part gave way.
+func (r *rooms) evicted() [identity.PartReserved]uint64 {
+	r.t.Helper()
+	s, ok := r.s.(interface {
+		Evicted() [identity.PartReserved]uint64
+	})
+	if !ok {
+		r.t.Fatal("the store doesn't say what gave way")
+	}
+	return s.Evicted()
+}
+
 func (r *rooms) has(key string) bool {
 	r.t.Helper()
 	_, err := r.s.Load(r.t.Context(), key, time.Now())
@@ -84,7 +96,11 @@ func partsFlood(r *rooms) {
 		part identity.Part
 		most int
 	}{{identity.PartUnopened, 120}, {identity.PartOpened, 120}, {identity.PartPushed, 60}} {
+		before := r.evicted()[c.part-1]
 		there := r.fill(c.part, 1200, 10, func(i int) string { return fmt.Sprint("many-", i%15) })
+		if gone := r.evicted()[c.part-1] - before; gone != uint64(1200-there) {
+			r.t.Errorf("part %d: %d of 1,200 are there, and %d are said to have given way", c.part, there, gone)
+		}
 		if there >= c.most || there < c.most-20 {
 			r.t.Errorf("part %d keeps %d of them, want nearly %d", c.part, there, c.most)
 		}

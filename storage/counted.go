@@ -1,0 +1,129 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// Happened is an event that was stored, as far as it is counted.
+type Happened struct {
+	Action string
+	Result string
+	Type   license.TypeCode // of a license that was changed; empty: the event doesn't say
+}
+
+// Counted returns the database with every event that was stored through it told to
+// count, after it is on disk. What failed to be stored isn't told.
+func Counted(db Database, count func(Happened)) Database { return countedDatabase{db, count} }
+
+type countedDatabase struct {
+	Database
+	count func(Happened)
+}
+
+// Licenses implements [Database].
+func (d countedDatabase) Licenses() Licenses { return countedLicenses{d.Database.Licenses(), d.count} }
+
+// Provider implements [Database].
+func (d countedDatabase) Provider() Provider { return countedProvider{d.Database.Provider(), d.count} }
+
+type countedLicenses struct {
+	Licenses
+	count func(Happened)
+}
+
+func (l countedLicenses) counted(err error, es ...license.EventRecord) error {
+	for _, e := range es {
+		if err == nil {
+			l.count(Happened{string(e.Action), e.Result, ""})
+		}
+	}
+	return err
+}
+
+// Save implements [license.Store].
+func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error {
+	err := l.Licenses.Save(ctx, s)
+	if err == nil {
+		l.count(Happened{string(s.Event.Action), s.Event.Result, s.Record.Type})
+	}
+	return err
+}
+
+// SaveTypes implements [license.TypeStore].
+func (l countedLicenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...license.TypeRecord) error {
+	return l.counted(l.Licenses.SaveTypes(ctx, e, ts...), e)
+}
+
+// SaveItems implements [license.ItemStore].
+func (l countedLicenses) SaveItems(ctx context.Context, e license.EventRecord, is ...license.ItemRecord) error {
+	return l.counted(l.Licenses.SaveItems(ctx, e, is...), e)
+}
+
+// SaveGrant implements [license.GrantStore].
+func (l countedLicenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+	return l.counted(l.Licenses.SaveGrant(ctx, g, codes, e), e)
+}
+
+// SaveUse implements [license.UseStore].
+func (l countedLicenses) SaveUse(ctx context.Context, u license.Reading) error {
+	return l.counted(l.Licenses.SaveUse(ctx, u), u.Event)
+}
+
+// AppendEvents implements [license.EventStore].
+func (l countedLicenses) AppendEvents(ctx context.Context, es ...license.EventRecord) error {
+	return l.counted(l.Licenses.AppendEvents(ctx, es...), es...)
+}
+
+type countedProvider struct {
+	Provider
+	count func(Happened)
+}
+
+func (p countedProvider) counted(err error, es []oidc.EventRecord) error {
+	for _, e := range es {
+		if err == nil {
+			p.count(Happened{e.Action, e.Result, ""})
+		}
+	}
+	return err
+}
+
+// AppendEvents implements [oidc.Events].
+func (p countedProvider) AppendEvents(ctx context.Context, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.AppendEvents(ctx, es...), es)
+}
+
+// CreateSession implements [oidc.Sessions].
+func (p countedProvider) CreateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.CreateSession(ctx, s, es...), es)
+}
+
+// UpdateSession implements [oidc.Sessions].
+func (p countedProvider) UpdateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.UpdateSession(ctx, s, es...), es)
+}
+
+// RedeemCode implements [oidc.Families].
+func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+	first, err := p.Provider.RedeemCode(ctx, code, keep, f, es...)
+	return first, p.counted(err, es)
+}
+
+// UpdateFamily implements [oidc.Families].
+func (p countedProvider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.UpdateFamily(ctx, f, es...), es)
+}
+
+// CreateConsent implements [oidc.Consents].
+func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.CreateConsent(ctx, c, instead, es...), es)
+}
+
+// DeleteConsents implements [oidc.Consents].
+func (p countedProvider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.DeleteConsents(ctx, ids, es...), es)
+}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"regexp"
 	"slices"
@@ -256,7 +258,11 @@ func TestTrust(t *testing.T) {
 	if v := offline.Verify(t.Context(), out.Credential, time.Now()); v.Verdict != license.Valid {
 		t.Errorf("offline: %+v", v)
 	}
-	kid := "authority-" + strings.ToLower(departmentUSCC) + "-1"
+	header, err := base64.RawURLEncoding.DecodeString(out.Credential[:strings.IndexByte(out.Credential, '.')])
+	mustOf(t)(err)
+	var named struct{ Kid string }
+	mustOf(t)(json.Unmarshal(header, &named))
+	kid := named.Kid
 	certificate := s.call(t, nil, "GET", "/v1/trust/certificates/"+kid, nil).want(t, 200, "")
 	if b, _ := pem.Decode([]byte(certificate.body)); b == nil || b.Type != "CERTIFICATE" {
 		t.Errorf("certificate: %s", certificate.body)

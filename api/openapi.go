@@ -192,7 +192,7 @@ func (s *Server) pathParameters(path string) []*huma.Param {
 		"code":    {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
 		"id":      {Description: "of the license", Schema: licenseID{}.Schema(nil)},
 		"item":    {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
-		"kid":     {Description: "id of the key, as the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
+		"kid":     {Description: "name of the key: the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
 		"file":    {Description: "the key id of the root and `.crl`", Schema: &huma.Schema{Type: "string"}},
 		"version": {Description: "of the type", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
 		"n":       {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},

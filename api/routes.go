@@ -161,7 +161,7 @@ func (s *Server) trustEndpoints() []endpoint {
 		{method: "GET", path: "/v1/trust/anchors", id: "anchors", tag: "Trust", summary: "The root certificates, PEM",
 			text: "Compare their fingerprints with those the operator published elsewhere.", public: true, cached: true, media: "application/x-pem-file", serve: s.anchors},
 		{method: "GET", path: "/v1/trust/certificates/{kid}", id: "certificate", tag: "Trust", summary: "A key's certificate, PEM",
-			text: "By the `kid` of a credential or status list.", public: true, cached: true, media: "application/x-pem-file", serve: s.certificate},
+			text: "By the `kid` of a credential or status list: the thumbprint of its key (RFC 7638, by SM3), or a name of an earlier version.", public: true, cached: true, media: "application/x-pem-file", serve: s.certificate},
 		{method: "GET", path: "/v1/trust/crl/{file}", id: "revocation-list", tag: "Trust", summary: "A root's revocation list, DER",
 			text:   "The certificates whose keys were revoked (RFC 5280). Certificates name it as their distribution point: the root's key id and `.crl`.",
 			public: true, cached: true, media: "application/pkix-crl", serve: s.revocationList},

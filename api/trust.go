@@ -22,7 +22,7 @@ func (s *Server) anchors(c *call) error {
 // certificate serves certificates of keys that sign what others verify.
 func (s *Server) certificate(c *call) error {
 	unknown := refuse(http.StatusNotFound, "certificate_unknown", "There is no certificate of a key with this id.")
-	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(c.r.PathValue("kid")))
+	k, err := s.c.Keyrings.ByKID(c.ctx(), c.r.PathValue("kid"))
 	if errors.Is(err, signing.ErrNoKey) {
 		return unknown
 	} else if err != nil {

@@ -48,7 +48,7 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 	}
 	if m.key != key { // keys stay the same from one reading of the keyrings to the next
 		m.key, m.header = key, signing.Header{
-			Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
+			Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: key.KID(), X5C: key.Chain,
 		}.Prepared()
 	}
 	m.credential, err = packed.Issue(m.credential[:0], key.Signer, m.header)

@@ -214,7 +214,7 @@ func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entrie
 		return "", err
 	}
 	token, err := signing.Sign(key.Signer, signing.Header{
-		Typ: signing.TypStatusList, Algorithm: signing.SM2, KeyID: string(key.ID), X5C: key.Chain,
+		Typ: signing.TypStatusList, Algorithm: signing.SM2, KeyID: key.KID(), X5C: key.Chain,
 	}, statusClaims{
 		Subject: r.statusListURI(n), IssuedAt: now.Unix(), Expires: now.Add(statusLife).Unix(),
 		TTL:  int64(statusTTL.Seconds()),

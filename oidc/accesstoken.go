@@ -53,7 +53,7 @@ type claims struct {
 	Family   string `json:"family,omitempty"`   // private: what the authorization yielded
 	Grant    string `json:"grant_id,omitempty"` // private: license grant
 
-	key signing.KeyID // that signed it; not a claim
+	key string // the kid of what signed it; not a claim
 }
 
 // TokenRequest is what an authenticated client asks the token endpoint for.
@@ -226,13 +226,13 @@ func (p *Provider) verifyAccessToken(ctx context.Context, token string) (claims,
 	header, payload, err := signing.Verify(ctx, token, signing.Expectation{
 		Typ: signing.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
 		Key: func(h signing.Header) (crypto.PublicKey, error) {
-			return p.tokenKey(ctx, signing.KeyID(h.KeyID), 0)
+			return p.tokenKey(ctx, h.KeyID, 0)
 		},
 	})
 	if err != nil {
 		return claims{}, keyError(err)
 	}
-	t := claims{key: signing.KeyID(header.KeyID)}
+	t := claims{key: header.KeyID}
 	if err := json.Unmarshal(payload, &t); err != nil {
 		return claims{}, invalidToken("token_claims", "the access token is not valid", err)
 	}
@@ -254,16 +254,16 @@ func (p *Provider) verifyAccessToken(ctx context.Context, token string) (claims,
 var errTokenKey = errors.New("the key does not verify tokens of this kind")
 
 // tokenKey returns the key for an access token issued at a time.
-func (p *Provider) tokenKey(ctx context.Context, id signing.KeyID, issued int64) (crypto.PublicKey, error) {
-	return p.publicKey(ctx, id, issued, signing.PurposeAccessToken)
+func (p *Provider) tokenKey(ctx context.Context, kid string, issued int64) (crypto.PublicKey, error) {
+	return p.publicKey(ctx, kid, issued, signing.PurposeAccessToken)
 }
 
 // publicKey returns the key of one of the purposes for a token issued at a time,
 // which is 0 if the token isn't read yet. A key that is revoked is none, and a
 // retired one is none for what was issued later, so that whoever got hold of it
 // can't use it for ever.
-func (p *Provider) publicKey(ctx context.Context, id signing.KeyID, issued int64, purposes ...signing.Purpose) (crypto.PublicKey, error) {
-	key, err := p.c.Keyrings.ByID(ctx, id)
+func (p *Provider) publicKey(ctx context.Context, kid string, issued int64, purposes ...signing.Purpose) (crypto.PublicKey, error) {
+	key, err := p.c.Keyrings.ByKID(ctx, kid)
 	if err != nil {
 		return nil, err
 	}

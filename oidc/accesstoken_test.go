@@ -216,6 +216,39 @@ func claimsOf(c Client, now int64) claims {
 	return claims{Issuer: issuer, Subject: c.ID, Audience: issuer, ClientID: c.ID, Scope: "license:read", Issued: now, Expires: now + 60, TokenID: "x"}
 }
 
+// Keys of earlier versions keep the names under which tokens that are out name them;
+// those made now are named by their thumbprints alone.
+func TestKeysOfBefore(t *testing.T) {
+	f := newFixture(t)
+	c, _ := f.client(t, ScopeLicenseRead)
+	old := f.token(t, c)
+	f.addKey(t, "at-2", 2, signing.ES256, signing.KeyNext)
+	const name = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+	f.setKey("at-2", func(k *signing.KeyRecord) { k.Thumbprint = name })
+	p := f.another(t)
+	if _, err := p.CheckAccessToken(t.Context(), old); err != nil || part(t, old, 0)["kid"] != "at-1" {
+		t.Errorf("a token from before: %v", err)
+	}
+	set, err := p.KeySet(t.Context())
+	if err != nil || len(set.Keys) != 2 || set.Keys[0].KeyID != "at-1" || set.Keys[1].KeyID != name {
+		t.Errorf("published: %+v, %v", set, err)
+	}
+	f.setKey("at-1", func(k *signing.KeyRecord) { k.State, k.Retired = signing.KeyRetired, time.Now() })
+	f.setKey("at-2", func(k *signing.KeyRecord) { k.State = signing.KeyActive })
+	p = f.another(t)
+	if _, err := p.CheckAccessToken(t.Context(), old); err != nil {
+		t.Errorf("a token from before, of a key that is retired: %v", err)
+	}
+	_, err = p.CheckAccessToken(t.Context(), f.sign(t, "at-2", signing.TypAccessToken, claimsOf(c, time.Now().Unix())))
+	if _, reason := codeOf(t, err); reason != "token_key" {
+		t.Errorf("a new key by its id: %v", err)
+	}
+	f.Provider = p
+	if kid := part(t, f.token(t, c), 0)["kid"]; kid != name {
+		t.Errorf("a new token is of %v", kid)
+	}
+}
+
 func (f *fixture) sign(t *testing.T, id signing.KeyID, typ string, what any) string {
 	t.Helper()
 	signer, err := f.keystore.Signer(id)

@@ -17,7 +17,7 @@ func (p *Provider) readHint(ctx context.Context, token string) (idClaims, error)
 	header, payload, err := signing.Verify(ctx, token, signing.Expectation{
 		Typ: signing.TypIDToken, Max: maxHintBytes, Verifier: p.c.Verifier,
 		Key: func(h signing.Header) (crypto.PublicKey, error) {
-			return p.publicKey(ctx, signing.KeyID(h.KeyID), 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
+			return p.publicKey(ctx, h.KeyID, 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
 		},
 	})
 	if err != nil {
@@ -27,7 +27,7 @@ func (p *Provider) readHint(ctx context.Context, token string) (idClaims, error)
 	if err := json.Unmarshal(payload, &t); err != nil || t.Issuer != p.c.Issuer || t.Subject == "" {
 		return idClaims{}, refused
 	}
-	if _, err := p.publicKey(ctx, signing.KeyID(header.KeyID), t.Issued, signing.PurposeIDToken, signing.PurposeIDTokenRSA); err != nil {
+	if _, err := p.publicKey(ctx, header.KeyID, t.Issued, signing.PurposeIDToken, signing.PurposeIDTokenRSA); err != nil {
 		return idClaims{}, hintError(refused, err)
 	}
 	return t, nil

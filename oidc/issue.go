@@ -103,6 +103,6 @@ func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg signin
 	if key.Signer == nil || key.Algorithm != string(alg) {
 		return Secret{}, fmt.Errorf("key %s is not one of %s held here", key.ID, alg)
 	}
-	token, err := signing.SignPassing(key.Signer, signing.Header{Typ: typ, KeyID: string(key.ID)}, claims)
+	token, err := signing.SignPassing(key.Signer, signing.Header{Typ: typ, KeyID: key.KID()}, claims)
 	return SecretOf(token), err
 }

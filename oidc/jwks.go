@@ -39,7 +39,7 @@ func (p *Provider) KeySet(ctx context.Context) (KeySet, error) {
 			if err != nil {
 				return KeySet{}, fmt.Errorf("key set: key %s: %w", key.ID, err)
 			}
-			jwk.KeyID, jwk.Use, jwk.Algorithm = string(key.ID), "sig", string(alg)
+			jwk.KeyID, jwk.Use, jwk.Algorithm = key.KID(), "sig", string(alg)
 			set.Keys = append(set.Keys, jwk)
 		}
 	}

@@ -24,7 +24,11 @@ func (k *KeyRecord) facts(revision int64) *Facts {
 		Text(string(k.Purpose), k.Owner, k.Algorithm, string(k.State), string(k.WrappedBy), k.Reason).
 		Int(int64(k.Serial)).Bytes(k.PublicKey, k.Wrapped).
 		Time(k.Created, k.Activated, k.Retired, k.Revoked).Int(int64(len(k.Chain)))
-	return f.Bytes(k.Chain...)
+	f.Bytes(k.Chain...)
+	if k.Thumbprint != "" { // records of earlier versions, which had none, keep their authenticators
+		f.Text(k.Thumbprint)
+	}
+	return f
 }
 
 func (r *authenticRecords) stamp(k *KeyRecord) (err error) {

@@ -264,7 +264,14 @@ func (m keyMaker) key(id KeyID, p Purpose, master KeyID) (KeyRecord, error) {
 	if err != nil {
 		return k, err
 	}
-	k.PublicKey, err = smx509.MarshalPKIXPublicKey(pub)
+	if k.PublicKey, err = smx509.MarshalPKIXPublicKey(pub); err != nil {
+		return k, err
+	}
+	jwk, err := NewJWK(pub)
+	if err != nil {
+		return k, err
+	}
+	k.Thumbprint, err = jwk.Thumbprint()
 	return k, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,6 +102,22 @@ func (r *Keyrings) ByID(ctx context.Context, id KeyID) (*Key, error) {
 	k, err := r.find(ctx, func(s *keySet) *Key { return s.byID[id] })
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", id, err)
+	}
+	return k, nil
+}
+
+// ByKID returns the key that others know by a name, in whatever state, or ErrNoKey.
+// See KeyRecord.KID.
+func (r *Keyrings) ByKID(ctx context.Context, kid string) (*Key, error) {
+	odd := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	}
+	if kid == "" || len(kid) > maxKeyID || strings.ContainsFunc(kid, odd) {
+		return nil, fmt.Errorf("key %.80q: %w", kid, ErrNoKey)
+	}
+	k, err := r.find(ctx, func(s *keySet) *Key { return s.byKID[kid] })
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", kid, err)
 	}
 	return k, nil
 }
@@ -274,6 +291,7 @@ type keySet struct {
 	took    time.Duration
 	changes int64
 	byID    map[KeyID]*Key
+	byKID   map[string]*Key
 	byLeaf  map[string]*Key // by leaf certificate, DER
 	active  map[ringName]*Key
 	rings   map[ringName][]*Key // by serial, as ListKeys orders them
@@ -288,6 +306,7 @@ func (r *Keyrings) newKeySet(records []KeyRecord, reading *keyReading) *keySet {
 		began:   reading.began,
 		changes: reading.changes,
 		byID:    make(map[KeyID]*Key, len(records)),
+		byKID:   make(map[string]*Key, len(records)),
 		byLeaf:  make(map[string]*Key),
 		active:  make(map[ringName]*Key),
 		rings:   make(map[ringName][]*Key),
@@ -296,7 +315,7 @@ func (r *Keyrings) newKeySet(records []KeyRecord, reading *keyReading) *keySet {
 	for _, record := range records {
 		k := r.ready(record, before)
 		name := ringName{k.Purpose, k.Owner}
-		s.byID[k.ID] = k
+		s.byID[k.ID], s.byKID[k.KID()] = k, k
 		s.rings[name] = append(s.rings[name], k)
 		if k.State == KeyActive {
 			s.active[name] = k

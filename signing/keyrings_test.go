@@ -458,6 +458,7 @@ func TestForgedRecords(t *testing.T) {
 		"revision":         func(k *KeyRecord) { k.Revision++ },
 		"another's":        func(k *KeyRecord) { k.Auth = records.keys["access-token-2"].Auth },
 		"revoked":          func(k *KeyRecord) { k.Revoked = day },
+		"thumbprint":       func(k *KeyRecord) { k.Thumbprint = records.keys["access-token-2"].Thumbprint + "x" },
 		"chain":            func(k *KeyRecord) { k.Chain = [][]byte{{1}} },
 	} {
 		k := good

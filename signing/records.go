@@ -55,10 +55,13 @@ type KeyRecord struct {
 	Serial    int32  // 1, 2, …: the key's number within purpose and owner; sealed columns and lookups name it
 	Algorithm string // Algorithm for signing keys; "SM4-GCM" or "HMAC-SM3" for secret ones
 	State     KeyState
-	PublicKey []byte   // PKIX DER; nil for secret keys
-	Chain     [][]byte // certificates, DER, leaf first, anchor left out; nil if none
-	Wrapped   []byte   // a data key, wrapped by the master key; else nil
-	WrappedBy KeyID    // that master key
+	PublicKey []byte // PKIX DER; nil for secret keys
+	// Thumbprint is the public key's, by RFC 7638; see KID. It is empty for secret
+	// keys and for those that earlier versions made.
+	Thumbprint string
+	Chain      [][]byte // certificates, DER, leaf first, anchor left out; nil if none
+	Wrapped    []byte   // a data key, wrapped by the master key; else nil
+	WrappedBy  KeyID    // that master key
 
 	Created   time.Time
 	Activated time.Time // zero if never
@@ -69,6 +72,16 @@ type KeyRecord struct {
 
 	Auth []byte // see Authenticator; Keyrings and Installation make and check it
 	Mark []byte // its register, read and written with the record; nil before revision 2
+}
+
+// KID returns what names the key to others, in key sets and the headers of what it
+// signs: its thumbprint, which no other key ever has, also of an installation that was
+// made anew. Keys of earlier versions keep the names under which they are known.
+func (k *KeyRecord) KID() string {
+	if k.Thumbprint != "" {
+		return k.Thumbprint
+	}
+	return string(k.ID)
 }
 
 // Records keeps key records. Every driver passes storagetest.Keys.

@@ -33,6 +33,7 @@ type keyListCmd struct {
 // keyInfo is what a list shows of a key.
 type keyInfo struct {
 	ID        string    `json:"id"`
+	KID       string    `json:"kid"` // in headers and key sets
 	Purpose   string    `json:"purpose"`
 	Owner     string    `json:"owner,omitempty"` // the department's code
 	OwnerName string    `json:"owner_name,omitempty"`
@@ -61,7 +62,7 @@ func (c *keyListCmd) Run(p *process) error {
 		if err != nil {
 			return err
 		}
-		info := keyInfo{string(k.ID), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
+		info := keyInfo{string(k.ID), k.KID(), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
 		err = t.record(info, k.ID, k.Purpose, orDash(k.Owner), k.State, k.Created.Format(time.DateOnly), certifiedUntil(k), orDash(printable(n.Name)), revoked(k))
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 
 const (
 	keyNames = `id, purpose, owner, serial, algorithm, state, public_key, chain, wrapped, wrapped_by, created,
-	activated, retired, revoked, reason, revision, auth`
+	activated, retired, revoked, reason, thumbprint, revision, auth`
 	keyMark = `(SELECT mark FROM registers WHERE kind = 'keys' AND registers.id = keys.id)`
 )
 
@@ -21,9 +21,9 @@ const (
 func (s *Keys) CreateKey(ctx context.Context, k signing.KeyRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO keys (`+keyNames+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17)`,
 			k.ID, k.Purpose, k.Owner, k.Serial, k.Algorithm, k.State, k.PublicKey, k.Chain, k.Wrapped, k.WrappedBy,
-			k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth)
+			k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Thumbprint, k.Auth)
 	})
 	switch {
 	case violates(err, "keys_active"):
@@ -96,7 +96,7 @@ func (s *Keys) UpdateKeys(ctx context.Context, ks ...signing.KeyRecord) error {
 func scanKey(row pgx.CollectableRow) (k signing.KeyRecord, err error) {
 	var activated, retired, revoked *time.Time
 	err = row.Scan(&k.ID, &k.Purpose, &k.Owner, &k.Serial, &k.Algorithm, &k.State, &k.PublicKey, &k.Chain, &k.Wrapped,
-		&k.WrappedBy, &k.Created, &activated, &retired, &revoked, &k.Reason, &k.Revision, &k.Auth, &k.Mark)
+		&k.WrappedBy, &k.Created, &activated, &retired, &revoked, &k.Reason, &k.Thumbprint, &k.Revision, &k.Auth, &k.Mark)
 	for _, t := range []struct{ from, to *time.Time }{{activated, &k.Activated}, {retired, &k.Retired}, {revoked, &k.Revoked}} {
 		if t.from != nil {
 			*t.to = *t.from

@@ -27,10 +27,10 @@ func (s *Keys) CreateKey(ctx context.Context, k signing.KeyRecord) error {
 		}
 		_, err = c.exec(`
 			INSERT INTO signing_keys (id, purpose, owner, serial, algorithm, state, public_key, chain,
-				wrapped, wrapped_by, created, activated, retired, revoked, reason, revision, auth)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+				wrapped, wrapped_by, created, activated, retired, revoked, reason, thumbprint, revision, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 			string(k.ID), string(k.Purpose), k.Owner, k.Serial, k.Algorithm, string(k.State), k.PublicKey, chain,
-			k.Wrapped, string(k.WrappedBy), k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Auth)
+			k.Wrapped, string(k.WrappedBy), k.Created, optional(k.Activated), optional(k.Retired), optional(k.Revoked), k.Reason, k.Thumbprint, k.Auth)
 		return taken(err, signing.ErrConflict) // what is left is signing_keys_one_active
 	})
 	if err != nil {
@@ -85,7 +85,7 @@ func chainText(chain [][]byte) (any, error) {
 }
 
 const keyColumns = `id, purpose, owner, serial, algorithm, state, public_key, chain,
-	wrapped, wrapped_by, created, activated, retired, revoked, reason, revision, auth,
+	wrapped, wrapped_by, created, activated, retired, revoked, reason, thumbprint, revision, auth,
 	(SELECT mark FROM registers WHERE kind = 'keys' AND registers.id = signing_keys.id)`
 
 func scanKey(r *row) signing.KeyRecord {
@@ -98,7 +98,7 @@ func scanKey(r *row) signing.KeyRecord {
 	}
 	k.Wrapped, k.WrappedBy, k.Created = r.bytes(), signing.KeyID(r.text()), r.time()
 	k.Activated, k.Retired, k.Revoked = r.time(), r.time(), r.time()
-	k.Reason, k.Revision, k.Auth, k.Mark = r.text(), r.int64(), r.bytes(), r.bytes()
+	k.Reason, k.Thumbprint, k.Revision, k.Auth, k.Mark = r.text(), r.text(), r.int64(), r.bytes(), r.bytes()
 	return k
 }
 

@@ -182,6 +182,7 @@ var attacks = []attack{
 	{name: "a key's purpose", id: named("id-token-1"), read: readForged, sql: []string{
 		`INSERT INTO {keys} (id, purpose, owner, serial, algorithm, state, public_key, wrapped_by, created, reason, revision, auth)
 		SELECT 'forged', 'access-token', owner, 98, algorithm, 'next', public_key, wrapped_by, created, reason, revision, auth FROM {keys} WHERE id = @id`}},
+	{name: "a key's name", id: ofKey, read: readKey, sql: []string{`UPDATE {keys} SET thumbprint = '' WHERE id = @id`}},
 	{name: "a client's secret", id: ofClient, read: readClient, sql: []string{
 		`UPDATE clients SET body = (SELECT body FROM clients WHERE id <> @id) WHERE id = @id`}},
 	{name: "a client's participant", id: ofClient, read: readClient, sql: []string{

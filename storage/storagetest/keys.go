@@ -62,7 +62,7 @@ func keysRoundTrip(t *testing.T, s signing.Records) {
 	full := newKeyRecord("a", 1)
 	full.Wrapped, full.WrappedBy = []byte("wrapped"), signing.KeyID(newText())
 	full.Created, full.Activated, full.Retired, full.Revoked = finer, at(1), at(2), at(3)
-	full.State, full.Reason = signing.KeyRevoked, "keyCompromise"
+	full.State, full.Reason, full.Thumbprint = signing.KeyRevoked, "keyCompromise", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 	full.Revision = 77 // is not read
 	full = createKey(t, s, full)
 	full.Created = kept

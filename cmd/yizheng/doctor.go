@@ -20,6 +20,7 @@ import (
 type doctorCmd struct {
 	settings
 	ephemeral
+	messaging
 	root
 	CheckWithin time.Duration `help:"How long reading the database, to see that it is sound, may take; 0: as long as it takes." default:"1m" placeholder:"TIME"`
 }
@@ -64,6 +65,7 @@ func (c *doctorCmd) Run(p *process) error {
 	e.configuration()
 	e.disk()
 	e.files()
+	e.gateway(p.ctx)
 	e.installation(p)
 	failed := false
 	for _, f := range e.findings {

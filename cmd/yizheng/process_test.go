@@ -249,9 +249,10 @@ func (s *server) Command(t testing.TB, args ...string) string {
 // runProgram runs the program to its end.
 func runProgram(t testing.TB, tags string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	path := program(t, tags) // building it takes its time
 	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t, tags), args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

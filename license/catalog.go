@@ -2,6 +2,7 @@ package license
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -20,8 +21,10 @@ const (
 type HolderRole struct {
 	Role string `json:"role" doc:"name of the role in lower-case letters, such as holder or spouse"`
 	Name string `json:"name" doc:"the role's Chinese name, such as 持证人"`
-	Min  int    `json:"min" doc:"how many holders of this role at least"`
-	Max  int    `json:"max" doc:"how many at the most; 1 to 100"`
+	// Names are the role's in other languages.
+	Names party.Names `json:"names,omitempty" doc:"its name in other languages, by language tag"`
+	Min   int         `json:"min" doc:"how many holders of this role at least"`
+	Max   int         `json:"max" doc:"how many at the most; 1 to 100"`
 	// Replaceable holders may be others in a new version of the license.
 	Replaceable bool             `json:"replaceable,omitzero" doc:"a new version may name others in this role, as when 法定代表人 changes; in all other roles a license keeps its holders"`
 	CodeTypes   []party.CodeType `json:"code_types" doc:"the code types (GB/T 36903 annex A) that such a holder may have"`
@@ -52,8 +55,9 @@ const (
 // Definition is what a catalog client says of a type.
 type Definition struct {
 	Name        string          `json:"name" doc:"Chinese name 证照名称, 1 to 100 characters"`
-	NameEN      string          `json:"name_en,omitempty" doc:"English name, at most 100 characters"`
-	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false. A text of several lines, such as 附记, needs x-multiline: true"`
+	Names       party.Names     `json:"names,omitempty" doc:"its name in other languages, by language tag (BCP 47) other than zh, such as en or bo: at most 20, each 1 to 100 characters. Pages and type metadata show them; what is signed is name"`
+	NameEN      string          `json:"name_en,omitempty" doc:"the older way to write names.en, at most 100 characters; not both with different names"`
+	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false. title is a part's Chinese name, x-titles those in other languages, x-enum-titles those of an enum's values. A text of several lines, such as 附记, needs x-multiline: true"`
 	Holders     []HolderRole    `json:"holders" doc:"the roles of holders 持证主体, 1 to 10"`
 	Validity    Validity        `json:"validity" doc:"how long licenses are valid"`
 	Numbers     NumberPolicy    `json:"number_policy" doc:"unique: no two licenses of an authority have the same number; shared: originals and duplicates 正本/副本 may" enum:"unique,shared"`
@@ -62,6 +66,16 @@ type Definition struct {
 	Coverage    []party.USCC    `json:"coverage,omitempty" doc:"those of the authorities whose licenses of the type are all here; unless it is all of them, a license that isn't found counts as not collected 未归集 instead of missing"`
 	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
 	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks: an object of at most 64 KiB; color is jade, sky, seal, amber, plum, slate or rose"`
+}
+
+// NamesBeside returns the type's names in other languages than Chinese.
+func (d *Definition) NamesBeside() party.Names {
+	if d.NameEN == "" || d.Names["en"] != "" {
+		return d.Names
+	}
+	names := party.Names{"en": d.NameEN}
+	maps.Copy(names, d.Names)
+	return names
 }
 
 // Type is one version of a catalog entry 证照类型.

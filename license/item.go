@@ -4,6 +4,8 @@ import (
 	"context"
 	"regexp"
 	"time"
+
+	"yizheng.internal/license/party"
 )
 
 // ItemCode names a service item 事项: 1 to 64 letters, digits, - and _, which begin
@@ -52,18 +54,23 @@ type Alternative struct {
 type Material struct {
 	ID           string            `json:"id" doc:"within the item: lower-case letters, digits and -"`
 	Name         string            `json:"name" doc:"for holders to read, such as 经营者身份证明"`
+	Names        party.Names       `json:"names,omitempty" doc:"its name in other languages, by language tag"`
 	Relation     Relation          `json:"relation" doc:"whose license it is; only items that ask for the applicant's can be published yet" enum:"applicant,spouse,child,legal_representative"`
 	Required     bool              `json:"required" doc:"the item can't be had without it; by paper it may still come"`
 	Alternatives []Alternative     `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
 	Reasons      map[string]string `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`
+	// ReasonsIn are the reasons in other languages, by part.
+	ReasonsIn map[string]party.Names `json:"reasons_in,omitempty" doc:"the reasons in other languages: by part, and then by language tag"`
 }
 
 // ItemDefinition is what a catalog client says of a service item.
 type ItemDefinition struct {
-	Name      string     `json:"name" doc:"the item's name 事项名称, 1 to 200 characters"`
-	Purpose   string     `json:"purpose" doc:"what the holder reads as the purpose when asked for consent, 1 to 200 characters"`
-	AreaCode  string     `json:"area_code,omitempty" doc:"where it is offered: 6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
-	Materials []Material `json:"materials" doc:"what it demands, 1 to 50"`
+	Name      string      `json:"name" doc:"the item's name 事项名称, 1 to 200 characters"`
+	Names     party.Names `json:"names,omitempty" doc:"its name in other languages, by language tag (BCP 47) other than zh, such as en or bo: at most 20, each 1 to 200 characters"`
+	Purpose   string      `json:"purpose" doc:"what the holder reads as the purpose when asked for consent, 1 to 200 characters"`
+	Purposes  party.Names `json:"purposes,omitempty" doc:"the purpose in other languages, by language tag"`
+	AreaCode  string      `json:"area_code,omitempty" doc:"where it is offered: 6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Materials []Material  `json:"materials" doc:"what it demands, 1 to 50"`
 }
 
 // ServiceItem is one version of a service item.

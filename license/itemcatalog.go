@@ -225,7 +225,9 @@ func errItemOwner() error {
 func (r *Registry) checkItem(ctx context.Context, d *ItemDefinition) error {
 	var vs violations
 	vs.text("/name", d.Name, 1, maxItemText)
+	vs.names("/names", d.Names, maxItemText)
 	vs.text("/purpose", d.Purpose, 1, maxItemText)
+	vs.names("/purposes", d.Purposes, maxItemText)
 	n := len(d.AreaCode)
 	vs.when(n > 0 && (!digits(d.AreaCode) || n != 6 && n != 9 && n != 12), "/area_code", "area_code", "must be 6, 9 or 12 digits (GB/T 2260, GB/T 10114)")
 	vs.when(len(d.Materials) == 0 || len(d.Materials) > maxMaterials, "/materials", "count", "must be 1 to 50 materials")
@@ -244,6 +246,7 @@ func (r *Registry) checkItem(ctx context.Context, d *ItemDefinition) error {
 
 func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string, m *Material) error {
 	vs.text(at+"/name", m.Name, 1, maxItemText)
+	vs.names(at+"/names", m.Names, maxItemText)
 	switch m.Relation {
 	case RelationApplicant, RelationSpouse, RelationChild, RelationLegalRepresentative:
 	default:
@@ -277,7 +280,18 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 		vs.text(at, m.Reasons[part], 1, maxItemText)
 		vs.when(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
 	}
+	m.checkReasonsIn(vs, at)
 	return nil
+}
+
+// checkReasonsIn checks the reasons in other languages.
+func (m *Material) checkReasonsIn(vs *violations, at string) {
+	vs.when(len(m.ReasonsIn) > maxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
+	for _, part := range sortedKeys(m.ReasonsIn)[:min(len(m.ReasonsIn), maxParts)] {
+		at := at + pointer([]string{"reasons_in", part})
+		vs.when(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
+		vs.names(at, m.ReasonsIn[part], maxItemText)
+	}
 }
 
 // checkRelations refuses materials that could never be resolved: nobody's spouse,

@@ -17,6 +17,7 @@ type Schema struct {
 	compiled *jsonschema.Schema
 	flat     *flat // nil for one that isn't of the usual kind
 	fields   []Field
+	wording  *Wording
 	lines    map[string]bool // fields whose texts may have several lines
 }
 
@@ -63,6 +64,8 @@ const (
 //   - schema_invalid: wrong by the draft's own schema
 //   - schema_length, schema_contradiction, schema_text, of [CheckSchema] alone: more
 //     than face fields may hold; limits that no value meets; a text with hidden characters
+//   - schema_titles, schema_language, schema_enum_titles, of [CheckSchema] alone: titles
+//     in other languages that are none, of no language, or of no value
 type SchemaError struct {
 	Reason  string
 	Pointer string // a JSON Pointer into the schema, "" for the whole
@@ -106,6 +109,9 @@ var schemaMessages = map[string]string{
 	"schema_length":        "is more than face fields may hold: texts of 4,096 characters, lists and objects of 4,095 values",
 	"schema_contradiction": "is more than the limit beside it",
 	"schema_text":          "must have no control or invisible characters",
+	"schema_titles":        `must give a title of 1 to 100 visible characters for 1 to 20 language tags, such as {"en": "Address"}, beside a title in Chinese`,
+	"schema_language":      "must be a language tag such as en, bo or zh-Hant; title is the one in Chinese",
+	"schema_enum_titles":   "must name a value of the enum beside it",
 }
 
 // refuse returns a SchemaError. The pointer holds the author's own names, so that
@@ -165,7 +171,7 @@ func compileSchema(raw []byte, written bool) (*Schema, error) {
 	if err != nil {
 		return nil, invalidSchema(err)
 	}
-	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order), linesOf(root)}, nil
+	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order), wordings{}.of(root), linesOf(root)}, nil
 }
 
 // decodeSchema decodes a schema and returns the root's property names in order.

@@ -9,6 +9,7 @@ type schemaNode struct {
 	object  map[string]any         // nil for true and false
 	inPlace []*schemaNode          // allOf, if, …, and the target of $ref
 	named   map[string]*schemaNode // properties
+	items   *schemaNode            // items
 	inside  []*schemaNode          // items, additionalProperties, …
 	target  *schemaNode            // of $ref
 	weight  int                    // evaluating this node alone, in units of one subschema

@@ -32,7 +32,9 @@ func checkOf(keyword string) (check keywordCheck, known bool) {
 		return checkProperties, true
 	case "patternProperties":
 		return checkPatternProperties, true
-	case "items", "contains", "additionalProperties", "unevaluatedProperties", "unevaluatedItems":
+	case "items":
+		return subschema(eachItem), true
+	case "contains", "additionalProperties", "unevaluatedProperties", "unevaluatedItems":
 		return subschema(within), true
 	case "prefixItems":
 		return subschemas(within), true
@@ -57,6 +59,7 @@ func checkOf(keyword string) (check keywordCheck, known bool) {
 func nowhere(*schemaNode, *schemaNode)       {} // $defs apply where a $ref says so
 func samePlace(n *schemaNode, s *schemaNode) { n.inPlace = append(n.inPlace, s) }
 func within(n *schemaNode, s *schemaNode)    { n.inside = append(n.inside, s) }
+func eachItem(n *schemaNode, s *schemaNode)  { n.items, n.inside = s, append(n.inside, s) }
 
 // subschema returns the check of a keyword whose value is one schema.
 func subschema(place func(n, s *schemaNode)) keywordCheck {

@@ -56,6 +56,9 @@ func (n *schemaNode) sound() error {
 			return refuse("schema_text", n.pointer+"/"+key)
 		}
 	}
+	if err := n.soundWords(); err != nil {
+		return err
+	}
 	lines := n.object[keywordLines] == true
 	if v, ok := n.object["const"]; ok {
 		if err := soundValue(n.pointer+"/const", v, lines); err != nil {

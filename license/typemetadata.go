@@ -1,8 +1,10 @@
 package license
 
 import (
-	"cmp"
 	"context"
+	"maps"
+
+	"yizheng.internal/license/party"
 )
 
 // TypeMetadata says of a version of a type what SD-JWT VC type metadata says
@@ -96,29 +98,59 @@ func (r *Registry) TypeMetadata(ctx context.Context, code TypeCode, version int)
 	return TypeMetadata{}, errTypeUnknown()
 }
 
+// maxNestedClaims is how many parts within fields the metadata tells of.
+const maxNestedClaims = 200
+
 func (t *issuable) metadata(publicURL string) TypeMetadata {
-	english := t.NameEN != "" // a language that the type is named in is in every label
-	labels := func(zh, en string) []ClaimDisplay {
-		all := []ClaimDisplay{{localeChinese, zh}}
-		if english {
-			all = append(all, ClaimDisplay{localeEnglish, en})
-		}
-		return all
-	}
+	names := t.NamesBeside()
 	m := TypeMetadata{
 		VCT: vctOf(publicURL, t.Code, t.Version), Name: t.Name,
 		Display: []TypeDisplay{{localeChinese, t.Name}},
 	}
-	if english {
-		m.Display = append(m.Display, TypeDisplay{localeEnglish, t.NameEN})
+	for _, tag := range names.Languages() {
+		m.Display = append(m.Display, TypeDisplay{tag, names[tag]})
 	}
 	for _, c := range profileClaims {
-		m.Claims = append(m.Claims, ClaimMetadata{c.path, labels(c.zh, c.en), c.mandatory, c.selectively})
+		m.Claims = append(m.Claims, ClaimMetadata{c.path, claimLabels(names, c.zh, party.Names{localeEnglish: c.en}), c.mandatory, c.selectively})
 	}
+	nested := maxNestedClaims
 	for _, f := range t.schema.Fields() {
+		w := t.schema.Wording().Member(f.Name)
 		m.Claims = append(m.Claims, ClaimMetadata{
-			[]any{"fields", f.Name}, labels(cmp.Or(f.Title, f.Name), f.Name), f.Required, AlwaysSelective,
+			[]any{"fields", f.Name}, w.labels(names, f.Name), f.Required, AlwaysSelective,
+		})
+		w.eachNested(nested, func(path []any, part *Wording) {
+			name, _ := path[len(path)-1].(string)
+			m.Claims = append(m.Claims, ClaimMetadata{append([]any{"fields", f.Name}, path...), part.labels(names, name), false, NeverSelective})
+			nested--
 		})
 	}
 	return m
+}
+
+// labels returns the labels of a part of the face fields. One without a title in
+// English goes by its name in the schema.
+func (w *Wording) labels(languages party.Names, name string) []ClaimDisplay {
+	if w == nil || w.Title == "" {
+		return claimLabels(languages, name, nil)
+	}
+	titles := w.Titles
+	if titles.In(localeEnglish, "") == "" && name != "" {
+		titles = maps.Clone(titles)
+		if titles == nil {
+			titles = party.Names{}
+		}
+		titles[localeEnglish] = name
+	}
+	return claimLabels(languages, w.Title, titles)
+}
+
+// claimLabels returns a claim's labels in the languages of the type, each of which
+// the draft wants in every claim: where a label is missing the Chinese one stands.
+func claimLabels(languages party.Names, chinese string, titles party.Names) []ClaimDisplay {
+	all := []ClaimDisplay{{localeChinese, chinese}}
+	for _, tag := range languages.Languages() {
+		all = append(all, ClaimDisplay{tag, titles.In(tag, chinese)})
+	}
+	return all
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"yizheng.internal/license/party"
 )
 
 // Bounds of a type's definition.
@@ -329,6 +331,8 @@ func (d *Definition) check() error {
 	var vs violations
 	vs.text("/name", d.Name, 1, maxTypeName)
 	vs.text("/name_en", d.NameEN, 0, maxTypeName)
+	vs.names("/names", d.Names, maxTypeName)
+	vs.when(d.NameEN != "" && d.Names["en"] != "" && d.NameEN != d.Names["en"], "/name_en", "names_differ", "must be left out, or the same as names/en")
 	vs.when(d.Numbers != NumberUnique && d.Numbers != NumberShared, "/number_policy", "enum", "must be unique or shared")
 	vs.when(d.Approval != OneStep && d.Approval != TwoStep, "/approval", "enum", "must be one_step")
 	vs.when(d.Approval == TwoStep, "/approval", "approval_unsupported", "must be one_step: nothing could be issued, for nobody can approve yet")
@@ -372,6 +376,7 @@ func (d *Definition) checkHolders(vs *violations) {
 		vs.when(seen[h.Role], at+"/role", "duplicate", "stands twice")
 		seen[h.Role] = true
 		vs.text(at+"/name", h.Name, 1, maxTypeName)
+		vs.names(at+"/names", h.Names, maxTypeName)
 		vs.when(h.Min < 0 || h.Max < 1 || h.Max > maxHolders || h.Min > h.Max, at, "range", "min and max must be 0 ≤ min ≤ max, 1 ≤ max ≤ 100")
 		vs.when(len(h.CodeTypes) == 0, at+"/code_types", "count", "must name at least one code type")
 		for j, t := range h.CodeTypes {
@@ -404,6 +409,31 @@ func (vs *violations) text(pointer, s string, least, most int) {
 		vs.add(pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
 	}
 	vs.when(!visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
+}
+
+// names checks what something is called in other languages than Chinese.
+func (vs *violations) names(at string, names party.Names, most int) {
+	if len(names) > party.MaxNames {
+		vs.add(at, "count", fmt.Sprintf("must be at most %d languages", party.MaxNames))
+		return
+	}
+	for _, tag := range names.Languages() {
+		here := at + pointer([]string{tag})
+		switch party.CheckLanguage(tag) {
+		case "":
+		case "names_chinese":
+			vs.add(here, "language_chinese", "must not be given: the Chinese one stands beside it, and is what is signed")
+			continue
+		default:
+			vs.add(here, "language", "must be a language tag such as en, bo or zh-Hant")
+			continue
+		}
+		before := len(*vs)
+		if vs.text(here, names[tag], 1, most); len(*vs) == before {
+			_, err := party.ParseName(names[tag])
+			vs.when(err != nil, here, "characters", "must have a visible character")
+		}
+	}
 }
 
 // err returns nil if nothing is wrong. A lone violation gives its keyword as

@@ -179,10 +179,17 @@ func (v *visit) postResponse(r *oidc.Response) error {
 	return v.show(http.StatusOK, view)
 }
 
-// askerOf returns who asks in a request; nil if it is for pages of ours.
-func requestAsker(q oidc.RequestView) *web.Asker {
+// requestAsker returns who asks in a request; nil if it is for pages of ours.
+func (v *visit) requestAsker(q oidc.RequestView) *web.Asker {
 	if q.Portal {
 		return nil
 	}
-	return &web.Asker{Name: q.Client.Name, Participant: q.Participant.Name, Home: q.Client.HomeURI}
+	a := v.clientAsker(q.Client)
+	a.Participant = q.Participant.Names.In(string(v.lang), q.Participant.Name)
+	return a
+}
+
+// clientAsker returns who asks when only the client is known.
+func (v *visit) clientAsker(c oidc.Client) *web.Asker {
+	return &web.Asker{Name: c.Names.In(string(v.lang), c.Name), Home: c.HomeURI}
 }

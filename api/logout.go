@@ -71,7 +71,7 @@ func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int)
 		view.User = party.MaskName(l.Session.Party.Name)
 	}
 	if l.Client != nil {
-		view.Asker = &web.Asker{Name: l.Client.Name, Home: l.Client.HomeURI}
+		view.Asker = v.clientAsker(*l.Client)
 	}
 	if l.Response != nil {
 		v.allow(l.Response.RedirectURI)

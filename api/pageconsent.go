@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/hex"
 	"net/http"
 	"net/url"
@@ -30,7 +29,7 @@ func (s *Server) consentPage(v *visit) error {
 
 func (v *visit) showConsent(step oidc.Step, status int, problem string) error {
 	v.frame.Quiet = true
-	view, err := v.s.consentView(v.r.Context(), step)
+	view, err := v.consentView(step)
 	if err != nil {
 		return err
 	}
@@ -39,8 +38,8 @@ func (v *visit) showConsent(step oidc.Step, status int, problem string) error {
 }
 
 // consentView puts what is asked for into a page's words.
-func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, error) {
-	view := web.Consent{Asker: *requestAsker(step.Request), ID: step.Consent.Form}
+func (v *visit) consentView(step oidc.Step) (web.Consent, error) {
+	view := web.Consent{Asker: *v.requestAsker(step.Request), ID: step.Consent.Form}
 	for _, scope := range step.Consent.Scopes {
 		view.Scopes = append(view.Scopes, string(scope))
 	}
@@ -53,11 +52,11 @@ func (s *Server) consentView(ctx context.Context, step oidc.Step) (web.Consent, 
 		return view, nil
 	}
 	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
-	view.Item = &web.ConsentItem{Name: offer.Item.Name, Purpose: offer.Item.Purpose}
-	words := s.newWords(ctx)
+	words := v.s.newWords(v.r.Context(), v.lang)
+	view.Item = &web.ConsentItem{Name: words.called(offer.Item.Name, offer.Item.Names), Purpose: words.called(offer.Item.Purpose, offer.Item.Purposes)}
 	for _, m := range offer.Materials {
 		cm := web.ConsentMaterial{
-			ID: m.Material.ID, Name: m.Material.Name, Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
+			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
 		}
 		if m.Outcome == license.OutcomeEnded || m.Outcome == license.OutcomeNotYet {
 			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
@@ -89,7 +88,7 @@ func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLic
 	for _, name := range l.Fields {
 		part := w.part(&l.License, name)
 		if slices.Contains(l.Sensitive, name) {
-			part.Reason = m.Material.Reasons[name]
+			part.Reason = w.called(m.Material.Reasons[name], m.Material.ReasonsIn[name])
 			out.Sensitive = append(out.Sensitive, part)
 			continue
 		}

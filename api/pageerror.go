@@ -49,11 +49,11 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, er
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		view.Why = whyOf(e)
 		if e.Client != nil {
-			view.Asker = &web.Asker{Name: e.Client.Name, Home: e.Client.HomeURI}
+			view.Asker = v.clientAsker(*e.Client)
 		}
 	}
 	if e, ok := errors.AsType[*oidc.GoneError](err); ok && e.Client.ID != "" {
-		view.Asker = &web.Asker{Name: e.Client.Name, Home: e.Client.HomeURI}
+		view.Asker = v.clientAsker(e.Client)
 	}
 	if view.Key == "too_many" && view.Wait == 0 {
 		view.Wait = 60
@@ -147,5 +147,5 @@ func (v *visit) asker(ctx context.Context) *web.Asker {
 	if err != nil || c.Disabled {
 		return nil
 	}
-	return &web.Asker{Name: c.Name, Home: c.HomeURI}
+	return v.clientAsker(c)
 }

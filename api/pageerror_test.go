@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -177,6 +178,13 @@ func TestCodesInWords(t *testing.T) {
 		"password.problem.*": {"wrong_password", "too_many_tries", "password_same", "password_short", "password_long", "password_characters", "password_common",
 			"password_personal", "incomplete", "stale", "rate_limited", "busy", "other"},
 		"verify.problem.*": {"rate_limited", "verification_limited", "identifier_form", "identifier_check_digit", "verification_code_form", "not_found", "empty", "too_large", "stale", "busy"}, "consent.problem.*": {"changed", "stale", "choose"},
+		"part.*":   {license.PartIdentifier, license.PartNumber, license.PartAreaCode, license.PartHolders},
+		"value.*":  {"true", "false", "null"},
+		"device.*": {"wechat", "alipay", "dingtalk", "huawei", "mi", "qq", "uc", "harmony", "kylin", "uos"},
+		"code_type.*": {string(party.SocialCredit), string(party.OtherOrganization), string(party.Citizen), string(party.MilitaryOfficer),
+			string(party.ArmedPoliceOfficer), string(party.Soldier), string(party.ArmedPoliceSoldier), string(party.MilitaryCivilian),
+			string(party.ArmedPoliceCivilian), string(party.DiplomaticPassport), string(party.ServicePassport), string(party.PublicPassport),
+			string(party.Passport), string(party.TaiwanPermit), string(party.HongKongMacaoPermit), string(party.OtherPerson)},
 		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
 	}
 	for family, codes := range families {

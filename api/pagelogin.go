@@ -47,7 +47,7 @@ func (s *Server) loginPage(v *visit) error {
 
 func (v *visit) showLogin(step oidc.Step, status int, view web.Login) error {
 	v.frame.Quiet = !step.Request.Portal
-	view.Form, view.Asker, view.Licenses = v.token(purposeLogin), requestAsker(step.Request), step.Request.Licenses
+	view.Form, view.Asker, view.Licenses = v.token(purposeLogin), v.requestAsker(step.Request), step.Request.Licenses
 	return v.show(status, view)
 }
 
@@ -154,7 +154,7 @@ func loginProblem(e *identity.Error) formProblem {
 // whether this one was right isn't said.
 func (v *visit) showConfirm(step oidc.Step, challenge string, problem *formProblem) error {
 	v.frame.Quiet = !step.Request.Portal
-	view := web.Code{Form: v.token(purposeLogin), Asker: requestAsker(step.Request), Challenge: challenge, Sent: true}
+	view := web.Code{Form: v.token(purposeLogin), Asker: v.requestAsker(step.Request), Challenge: challenge, Sent: true}
 	status := http.StatusOK
 	if problem != nil {
 		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
@@ -296,7 +296,7 @@ func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
 	}
 	sent, again := v.sent()
 	view := web.Code{
-		Form: v.token(purposeCode), Asker: requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: seconds(again),
+		Form: v.token(purposeCode), Asker: v.requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: seconds(again),
 	}
 	status := http.StatusOK
 	if problem == nil && view.Phone == "" {
@@ -376,7 +376,7 @@ func (s *Server) accountPage(v *visit) error {
 func (v *visit) showAccount(step oidc.Step, status int) error {
 	v.frame.Quiet = true
 	return v.show(status, web.Account{
-		Form: v.token(purposeAccount), Asker: requestAsker(step.Request), User: party.MaskName(step.Session.Party.Name),
+		Form: v.token(purposeAccount), Asker: v.requestAsker(step.Request), User: party.MaskName(step.Session.Party.Name),
 	})
 }
 

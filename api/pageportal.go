@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,7 +80,7 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words, view := s.newWords(ctx), web.Licenses{Next: page.NextCursor}
+	words, view := s.newWords(ctx, v.lang), web.Licenses{Next: page.NextCursor}
 	for i := range page.Licenses {
 		c, err := words.heldCard(&page.Licenses[i])
 		if err != nil {
@@ -97,7 +98,7 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 
 // heldCard is card for a license that its holder looks at.
 func (w *words) heldCard(l *license.HeldLicense) (web.Card, error) {
-	if l.AuthorityName != "" {
+	if l.AuthorityName != "" && w.lang == web.Chinese { // in others it is looked up
 		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
 	}
 	c, err := w.card(&l.License)
@@ -117,7 +118,7 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words := s.newWords(ctx)
+	words := s.newWords(ctx, v.lang)
 	card, err := words.heldCard(&l)
 	if err != nil {
 		return err
@@ -180,7 +181,7 @@ func (s *Server) recordsPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words, view := s.newWords(ctx), web.Records{}
+	words, view := s.newWords(ctx, v.lang), web.Records{}
 	for i := range all {
 		r, err := words.record(&all[i])
 		if err != nil {
@@ -213,7 +214,7 @@ func (s *Server) grantsPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words, view := s.newWords(ctx), web.Grants{Form: v.token(purposeGrants), Next: page.NextCursor}
+	words, view := s.newWords(ctx, v.lang), web.Grants{Form: v.token(purposeGrants), Next: page.NextCursor}
 	for i := range page.Grants {
 		g, err := words.grant(&page.Grants[i])
 		if err != nil {
@@ -265,7 +266,7 @@ func (s *Server) sessionsPage(v *visit, who oidc.Session) error {
 	view := web.Sessions{Form: v.token(purposeSession)}
 	for _, o := range all {
 		view.Sessions = append(view.Sessions, web.Session{
-			ID: o.ID, Current: o.Current, Device: deviceOf(o.UserAgent), Address: o.Address, Created: o.Created, Seen: o.Seen,
+			ID: o.ID, Current: o.Current, Device: v.deviceOf(o.UserAgent), Address: o.Address, Created: o.Created, Seen: o.Seen,
 		})
 	}
 	slices.SortStableFunc(view.Sessions, func(a, b web.Session) int {
@@ -298,25 +299,26 @@ func (s *Server) endSession(v *visit, who oidc.Session) error {
 	return v.redirect("/sessions")
 }
 
-// Names by which browsers and systems are recognized, the first that fits.
+// Marks by which browsers and systems are recognized, the first that fits, and what
+// they are called: a key of a text, without "device.", if that depends on the language.
 var (
 	browserNames = [][2]string{
-		{"MicroMessenger", "微信"}, {"AlipayClient", "支付宝"}, {"DingTalk", "钉钉"}, {"HuaweiBrowser", "华为浏览器"}, {"MiuiBrowser", "小米浏览器"},
-		{"QQBrowser", "QQ浏览器"}, {"UCBrowser", "UC浏览器"}, {"Edg", "Edge"}, {"Firefox", "Firefox"}, {"Chrome", "Chrome"}, {"Safari", "Safari"},
+		{"MicroMessenger", "wechat"}, {"AlipayClient", "alipay"}, {"DingTalk", "dingtalk"}, {"HuaweiBrowser", "huawei"}, {"MiuiBrowser", "mi"},
+		{"QQBrowser", "qq"}, {"UCBrowser", "uc"}, {"Edg", "Edge"}, {"Firefox", "Firefox"}, {"Chrome", "Chrome"}, {"Safari", "Safari"},
 	}
 	systemNames = [][2]string{
-		{"OpenHarmony", "鸿蒙"}, {"HarmonyOS", "鸿蒙"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"},
-		{"Macintosh", "Mac"}, {"Kylin", "麒麟"}, {"UOS", "统信"}, {"Linux", "Linux"},
+		{"OpenHarmony", "harmony"}, {"HarmonyOS", "harmony"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"},
+		{"Macintosh", "Mac"}, {"Kylin", "kylin"}, {"UOS", "uos"}, {"Linux", "Linux"},
 	}
 )
 
 // deviceOf says in a few words what a User-Agent claims to be.
-func deviceOf(userAgent string) string {
+func (v *visit) deviceOf(userAgent string) string {
 	var found []string
 	for _, names := range [][][2]string{browserNames, systemNames} {
 		i := slices.IndexFunc(names, func(n [2]string) bool { return strings.Contains(userAgent, n[0]) })
 		if i >= 0 {
-			found = append(found, names[i][1])
+			found = append(found, cmp.Or(v.s.web.Text(v.lang, "device."+names[i][1]), names[i][1]))
 		}
 	}
 	return strings.Join(found, " · ")

@@ -19,7 +19,7 @@ func (s *Server) servicesPage(v *visit, who oidc.Session) error {
 	}
 	view := web.Services{Form: v.token(purposeService)}
 	for _, a := range all {
-		one := web.Service{ID: a.Client.ID, Name: a.Client.Name, Participant: a.Participant.Name, Since: a.Since, Offline: a.Offline}
+		one := web.Service{ID: a.Client.ID, Name: a.Client.Names.In(string(v.lang), a.Client.Name), Participant: a.Participant.Names.In(string(v.lang), a.Participant.Name), Since: a.Since, Offline: a.Offline}
 		for _, scope := range a.Scopes {
 			one.Scopes = append(one.Scopes, string(scope))
 		}

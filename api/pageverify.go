@@ -52,7 +52,7 @@ func (s *Server) verifyLicense(v *visit) error {
 	if q.Credential == "" && result.Checks[0].Reason == license.ReasonNotFound {
 		return again(http.StatusOK, "not_found", 0) // perhaps mistyped: what was typed stays
 	}
-	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context()), &result, q.Credential == "")
+	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context(), v.lang), &result, q.Credential == "")
 	return v.show(http.StatusOK, view)
 }
 
@@ -77,13 +77,19 @@ func verdictOf(w *words, r *license.Verification, byCode bool) *web.Verdict {
 	t, err := w.typ(p.TypeCode, p.TypeVersion)
 	if err == nil {
 		c.Band = t.band
+		if t.signed == p.TypeName {
+			c.Type = t.name
+		}
+	}
+	if w.lang != web.Chinese { // what is signed is Chinese
+		c.Authority = w.signedAuthority(p.Authority.Code, p.Authority.Name)
 	}
 	for _, h := range p.Holders {
-		c.Holders = append(c.Holders, web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: h.CodeType.Name(), Code: h.Code})
+		c.Holders = append(c.Holders, web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: w.codeType(h.CodeType), Code: h.Code})
 	}
 	for _, f := range t.fields {
 		if value, ok := p.Fields[f.Name]; ok {
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: t.titles.of(f.Name).text(value)})
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: t.says.Member(f.Name).TitleIn(string(w.lang), f.Name), Value: w.text(t.says.Member(f.Name), value)})
 		}
 	}
 	out.Card = &c

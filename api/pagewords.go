@@ -12,14 +12,17 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
 
-// words puts licenses, and who deals with them, into what pages show. It looks
-// up each type, client and item once, and serves one request.
+// words puts licenses, and who deals with them, into what pages show, in the page's
+// language as far as there are names in it. It looks up each type, client and item
+// once, and serves one request.
 type words struct {
 	s            *Server
 	ctx          context.Context
+	lang         web.Language
 	types        map[typeVersion]typeWords
 	participants map[string]string
 	clients      map[string]string
@@ -33,16 +36,17 @@ type typeVersion struct {
 
 // typeWords is what pages show of a type.
 type typeWords struct {
+	signed string // the name that is signed: the Chinese one
 	name   string
 	band   string
 	fields []license.Field // in the schema's order
-	titles *titles
+	says   *license.Wording
 	roles  map[string]string
 }
 
-func (s *Server) newWords(ctx context.Context) *words {
+func (s *Server) newWords(ctx context.Context, lang web.Language) *words {
 	return &words{
-		s: s, ctx: ctx, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
+		s: s, ctx: ctx, lang: lang, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
 		items: map[license.ItemCode]string{},
 	}
 }
@@ -66,16 +70,16 @@ func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 	if err != nil {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
 	}
-	out := typeWords{name: t.Name, band: bandOf(t), fields: schema.Fields(), roles: map[string]string{}}
-	if err := json.Unmarshal(t.Schema, &out.titles); err != nil {
-		out.titles = nil // titles of another kind: names do as well
-	}
+	out := typeWords{signed: t.Name, name: w.called(t.Name, t.NamesBeside()), band: bandOf(t), fields: schema.Fields(), says: schema.Wording(), roles: map[string]string{}}
 	for _, h := range t.Holders {
-		out.roles[h.Role] = h.Name
+		out.roles[h.Role] = w.called(h.Name, h.Names)
 	}
 	w.types[typeVersion{t.Code, t.Version}] = out
 	return out, nil
 }
+
+// called returns what something is called in the page's language.
+func (w *words) called(name string, names party.Names) string { return names.In(string(w.lang), name) }
 
 // bands are the colors of licenses, by name.
 var bands = []string{"jade", "sky", "seal", "amber", "plum", "slate", "rose"}
@@ -103,7 +107,7 @@ func (w *words) card(l *license.License) (web.Card, error) {
 		return web.Card{}, err
 	}
 	c := web.Card{
-		ID: string(l.ID), Band: t.band, Type: l.TypeName, Number: l.Number, AuthorityCode: string(l.Authority),
+		ID: string(l.ID), Band: t.band, Type: t.name, Number: l.Number, AuthorityCode: string(l.Authority),
 		From: l.ValidFrom.String(), State: string(l.State),
 	}
 	if !l.ValidUntil.IsZero() {
@@ -114,13 +118,14 @@ func (w *words) card(l *license.License) (web.Card, error) {
 	}
 	for _, h := range l.Holders {
 		role := t.roles[h.Role]
-		c.Holders = append(c.Holders, web.CardHolder{Role: role, Name: h.Name, CodeType: h.CodeType.Name(), Code: h.Code, Share: h.Share})
+		c.Holders = append(c.Holders, web.CardHolder{Role: role, Name: h.Name, CodeType: w.codeType(h.CodeType), Code: h.Code, Share: h.Share})
 	}
 	c.Authority = w.authority(l)
 	values := fieldValues(l.Fields)
 	for _, f := range t.fields {
 		if raw, ok := values[f.Name]; ok {
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: titleOf(f), Value: t.titles.of(f.Name).valueText(raw)})
+			says := t.says.Member(f.Name)
+			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: says.TitleIn(string(w.lang), f.Name), Value: w.valueText(says, raw)})
 		}
 	}
 	return c, nil
@@ -129,28 +134,36 @@ func (w *words) card(l *license.License) (web.Card, error) {
 // authority returns the name of a license's authority, or its code if it is no
 // participant any more.
 func (w *words) authority(l *license.License) string {
-	key := "uscc:" + string(l.Authority)
+	return w.department(l.Authority, string(l.Authority))
+}
+
+// department returns the name of the participant with that code in the page's
+// language, or what it is called otherwise.
+func (w *words) department(code party.USCC, otherwise string) string {
+	key := "uscc:" + string(code)
 	if name, ok := w.participants[key]; ok {
 		return name
 	}
-	name := string(l.Authority)
-	if p, err := w.s.c.Provider.FindParticipant(w.ctx, l.Authority); err == nil {
-		name = p.Name
+	name := otherwise
+	if p, err := w.s.c.Provider.FindParticipant(w.ctx, code); err == nil {
+		name = w.called(p.Name, p.Names)
 	}
 	w.participants[key] = name
 	return name
 }
 
-func titleOf(f license.Field) string {
-	if f.Title != "" {
-		return f.Title
+// signedAuthority returns the name of a credential's authority: in the page's
+// language if the participant is still called as it was signed.
+func (w *words) signedAuthority(code party.USCC, signed string) string {
+	if p, err := w.s.c.Provider.FindParticipant(w.ctx, code); err == nil && p.Name == signed {
+		return w.called(p.Name, p.Names)
 	}
-	return f.Name
+	return signed
 }
 
-// Titles of parts that are no face fields, as licenses have them.
-var partTitles = map[string]string{
-	license.PartIdentifier: "电子证照标识", license.PartNumber: "证照编号", license.PartAreaCode: "行政区划代码", license.PartHolders: "持证人",
+// codeType returns what a kind of code is called.
+func (w *words) codeType(t party.CodeType) string {
+	return w.s.web.Text(w.lang, "code_type."+string(t))
 }
 
 // part shows one part of a license.
@@ -172,7 +185,7 @@ func (w *words) part(l *license.License, name string) web.Part {
 	default:
 		raw, ok := fieldValues(l.Fields)[fieldName(name)]
 		if t, err := w.typ(l.TypeCode, l.TypeVersion); ok && err == nil {
-			p.Value = t.titles.of(fieldName(name)).valueText(raw)
+			p.Value = w.valueText(t.says.Member(fieldName(name)), raw)
 		}
 	}
 	return p
@@ -182,24 +195,14 @@ func fieldName(part string) string { return strings.TrimPrefix(part, "fields/") 
 
 // partTitle returns what a part is called.
 func (w *words) partTitle(code license.TypeCode, version int, name string) string {
-	if title, ok := partTitles[name]; ok {
+	if title := w.s.web.Text(w.lang, "part."+name); title != "" {
 		return title
 	}
 	t, err := w.typ(code, version)
 	if err != nil {
 		return fieldName(name)
 	}
-	return t.title(fieldName(name))
-}
-
-// title returns what a face field is called.
-func (t *typeWords) title(field string) string {
-	for _, f := range t.fields {
-		if f.Name == field {
-			return titleOf(f)
-		}
-	}
-	return field
+	return t.says.Member(fieldName(name)).TitleIn(string(w.lang), fieldName(name))
 }
 
 // named returns what a license is called in lists, and those parts of it.
@@ -208,13 +211,14 @@ func (w *words) named(id license.ID, version int, parts []string) (name string, 
 	if err != nil {
 		return "", nil, err
 	}
-	if _, err := w.typ(typ.Code, typ.Version); err != nil {
+	t, err := w.typ(typ.Code, typ.Version)
+	if err != nil {
 		return "", nil, err
 	}
 	for _, part := range parts {
 		titles = append(titles, w.partTitle(typ.Code, typ.Version, part))
 	}
-	return typ.Name, titles, nil
+	return t.name, titles, nil
 }
 
 func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
@@ -225,50 +229,26 @@ func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
 	return values
 }
 
-// valueText writes a face field's value as a license has it, in the words of its schema.
-func (n *titles) valueText(raw json.RawMessage) string {
+// valueText writes a face field's value, in the words of its schema.
+func (w *words) valueText(says *license.Wording, raw json.RawMessage) string {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber() // as it was written
 	var v any
 	if d.Decode(&v) != nil {
 		return ""
 	}
-	return n.text(v)
-}
-
-// titles are what a schema calls its parts.
-type titles struct {
-	Title      string             `json:"title"`
-	Properties map[string]*titles `json:"properties"`
-	Items      *titles            `json:"items"`
-}
-
-func (n *titles) of(member string) *titles {
-	if n == nil {
-		return nil
-	}
-	return n.Properties[member]
-}
-
-func (n *titles) items() *titles {
-	if n == nil {
-		return nil
-	}
-	return n.Items
+	return w.text(says, v)
 }
 
 // text writes a value of JSON. Lists and objects are texts in lines.
-func (n *titles) text(v any) string {
+func (w *words) text(says *license.Wording, v any) string {
 	switch v := v.(type) {
 	case string:
-		return v
+		return says.ValueIn(string(w.lang), v)
 	case bool:
-		if v {
-			return "是"
-		}
-		return "否"
+		return w.s.web.Text(w.lang, "value."+strconv.FormatBool(v))
 	case nil:
-		return "无"
+		return w.s.web.Text(w.lang, "value.null")
 	case json.Number:
 		return v.String()
 	case float64:
@@ -276,17 +256,14 @@ func (n *titles) text(v any) string {
 	case []any:
 		var parts []string
 		for _, e := range v {
-			parts = append(parts, n.items().text(e))
+			parts = append(parts, w.text(says.Element(), e))
 		}
 		return strings.Join(parts, "\n")
 	case map[string]any:
 		var parts []string
 		for _, key := range sortedKeys(v) {
-			title := key
-			if t := n.of(key); t != nil && t.Title != "" {
-				title = t.Title
-			}
-			parts = append(parts, title+" "+n.of(key).text(v[key]))
+			member := says.Member(key)
+			parts = append(parts, member.TitleIn(string(w.lang), key)+" "+w.text(member, v[key]))
 		}
 		return strings.Join(parts, "\n")
 	}
@@ -300,7 +277,7 @@ func (w *words) participant(id string) string {
 	}
 	name := ""
 	if p, err := w.s.c.Provider.Participant(w.ctx, id); err == nil {
-		name = p.Name
+		name = w.called(p.Name, p.Names)
 	} else if !errors.Is(err, identity.ErrNotFound) {
 		w.failed("participant", err)
 	}
@@ -317,8 +294,8 @@ func (w *words) client(id string) string {
 	if err != nil {
 		w.failed("client", err)
 	}
-	w.clients[id] = c.Name
-	return c.Name
+	w.clients[id] = w.called(c.Name, c.Names)
+	return w.clients[id]
 }
 
 // item returns a service item's name, as it is now, or its code.
@@ -328,7 +305,7 @@ func (w *words) item(code license.ItemCode) string {
 	}
 	name := string(code)
 	if i, err := w.s.c.Registry.Item(w.ctx, code, 0); err == nil {
-		name = i.Name
+		name = w.called(i.Name, i.Names)
 	}
 	w.items[code] = name
 	return name

@@ -189,11 +189,13 @@ func TestNamesOfItems(t *testing.T) {
 		change func(*license.ItemDefinition)
 		want   string
 	}{
-		"name":       {func(d *license.ItemDefinition) { d.Names["en"] = "" }, "/names/en length"},
-		"language":   {func(d *license.ItemDefinition) { d.Names["e"] = "x" }, "/names/e language"},
-		"purpose":    {func(d *license.ItemDefinition) { d.Purposes["en"] = "a\u202eb" }, "/purposes/en characters"},
-		"material":   {func(d *license.ItemDefinition) { d.Materials[0].Names["zh"] = "证" }, "/materials/0/names/zh language_chinese"},
-		"reason":     {func(d *license.ItemDefinition) { d.Materials[0].ReasonsIn["fields/grade"]["en"] = strings.Repeat("x", 201) }, "/materials/0/reasons_in/fields~1grade/en length"},
+		"name":     {func(d *license.ItemDefinition) { d.Names["en"] = "" }, "/names/en length"},
+		"language": {func(d *license.ItemDefinition) { d.Names["e"] = "x" }, "/names/e language"},
+		"purpose":  {func(d *license.ItemDefinition) { d.Purposes["en"] = "a\u202eb" }, "/purposes/en characters"},
+		"material": {func(d *license.ItemDefinition) { d.Materials[0].Names["zh"] = "证" }, "/materials/0/names/zh language_chinese"},
+		"reason": {func(d *license.ItemDefinition) {
+			d.Materials[0].ReasonsIn["fields/grade"]["en"] = strings.Repeat("x", 201)
+		}, "/materials/0/reasons_in/fields~1grade/en length"},
 		"for no one": {func(d *license.ItemDefinition) { d.Materials[0].ReasonsIn["number"] = party.Names{"en": "x"} }, "/materials/0/reasons_in/number reason_missing"},
 	} {
 		d := item()

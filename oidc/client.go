@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
@@ -55,7 +56,8 @@ type Client struct {
 	Revision    int64     `json:"-"` // counts updates, from 1
 
 	Name        string       `json:"name"`
-	Scopes      []Scope      `json:"scopes"` // what it may ask for
+	Names       party.Names  `json:"names,omitempty"` // in other languages than Chinese, as client_name#en is in Dynamic Client Registration section 2.1
+	Scopes      []Scope      `json:"scopes"`          // what it may ask for
 	GrantTypes  []GrantType  `json:"grant_types"`
 	AuthMethods []AuthMethod `json:"auth_methods"`
 	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live

@@ -15,6 +15,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -39,6 +40,8 @@ func TestCreateClientRefuses(t *testing.T) {
 		change       func(*ClientSpec)
 	}{
 		{"no name", "name_invalid", func(s *ClientSpec) { s.Name = "" }},
+		{"a name in no language", "names_invalid", func(s *ClientSpec) { s.Names = party.Names{"EN": "x"} }},
+		{"an invisible English name", "names_invalid", func(s *ClientSpec) { s.Names = party.Names{"en": "\u200d"} }},
 		{"no scope", "scopes_missing", func(s *ClientSpec) { s.Scopes = nil }},
 		{"unknown scope", "scope_unknown", func(s *ClientSpec) { s.Scopes = []Scope{"admin"} }},
 		{"a scope twice", "scope_repeated", func(s *ClientSpec) { s.Scopes = []Scope{ScopeLicenseRead, ScopeLicenseRead} }},

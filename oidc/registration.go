@@ -12,6 +12,7 @@ import (
 // ClientSpec is what is said of a client when it is registered or changed.
 type ClientSpec struct {
 	Name        string
+	Names       party.Names  // in other languages than Chinese, by language tag
 	Participant string       // participant id
 	Scopes      []Scope      // at least one
 	GrantTypes  []GrantType  // default: client_credentials
@@ -34,7 +35,7 @@ type ClientSpec struct {
 }
 
 // RegistrationError says why a client can't be registered or changed so. Reason
-// is one of: name_invalid, participant_unknown, participant_disabled,
+// is one of: name_invalid, names_invalid, participant_unknown, participant_disabled,
 // participant_fixed, subject_type_fixed, scopes_missing, scope_unknown, scope_repeated,
 // scopes_combined, scopes_without_login, offline_without_refresh,
 // grant_type_unknown, grant_types_combined, auth_method_unknown,
@@ -70,8 +71,12 @@ func (s ClientSpec) checked() (Client, error) {
 	if err != nil {
 		return Client{}, &RegistrationError{"name_invalid", "a name has 1 to 200 visible characters: " + err.Error()}
 	}
+	names, err := party.ParseNames(s.Names)
+	if err != nil {
+		return Client{}, &RegistrationError{"names_invalid", identity.NamesHelp + ": " + err.Error()}
+	}
 	c := Client{
-		Name: name, Scopes: slices.Clone(s.Scopes), GrantTypes: sorted(s.GrantTypes), AuthMethods: sorted(s.AuthMethods),
+		Name: name, Names: names, Scopes: slices.Clone(s.Scopes), GrantTypes: sorted(s.GrantTypes), AuthMethods: sorted(s.AuthMethods),
 		RedirectURIs: slices.Clone(s.RedirectURIs), LogoutURIs: slices.Clone(s.LogoutURIs), HomeURI: s.HomeURI,
 		Subject: s.Subject, IDTokenAlgorithm: s.IDTokenAlgorithm,
 		WithoutPKCE: s.WithoutPKCE, RequirePAR: s.RequirePAR, ServiceItems: slices.Clone(s.ServiceItems),

@@ -79,6 +79,9 @@ func readTexts(l Language) (texts, error) {
 	return t, nil
 }
 
+// Text returns a text that needs no values, or "" if there is none with that key.
+func (p *Pages) Text(l Language, key string) string { return p.texts[l][key] }
+
 // Has reports whether there is a text with that key. All languages have the
 // same keys.
 func (p *Pages) Has(key string) bool { return p.texts[Chinese][key] != "" }
@@ -93,35 +96,48 @@ func (t texts) text(key string, pairs ...any) (string, error) {
 	return t.fill(key, pairs, func(value string) string { return value }, func(s string) string { return s })
 }
 
-// bold is text with its values set off.
-func (t texts) bold(key string, pairs ...any) (template.HTML, error) {
-	return t.marked("<strong>", "</strong>", key, pairs)
+// said marks what a page in another language says in Chinese, such as a person's
+// name, so that a screen reader says it right.
+func (l Language) said(s string) template.HTML {
+	text := template.HTMLEscapeString(s)
+	if l != Chinese && strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+		text = `<span lang="` + string(Chinese) + `">` + text + "</span>"
+	}
+	return template.HTML(text)
 }
 
-// whole is text whose values are not broken into lines.
-func (t texts) whole(key string, pairs ...any) (template.HTML, error) {
-	return t.marked(`<span class="whole">`, "</span>", key, pairs)
+// list is said of several, one after the other.
+func (l Language) list(all []string) template.HTML {
+	said := make([]string, len(all))
+	for i, s := range all {
+		said[i] = string(l.said(s))
+	}
+	return template.HTML(strings.Join(said, l.mark("、", ", ")))
 }
 
-// chinese is text with values of which some are names, which are Chinese in every
-// language: they are marked, so that a screen reader says them right.
-func (t texts) chinese(key string, pairs ...any) (template.HTML, error) {
-	return t.markedBy(key, pairs, func(value string) string {
-		s := template.HTMLEscapeString(value)
-		if strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-			s = `<span lang="zh-CN">` + s + "</span>"
-		}
-		return s
-	})
+// apart writes parts of a license with what they are called.
+func (l Language) apart(parts []Part) template.HTML {
+	said := make([]string, len(parts))
+	for i, p := range parts {
+		said[i] = string(l.said(p.Title)) + l.mark("：", ": ") + string(l.said(l.value(p.Value)))
+	}
+	return template.HTML(strings.Join(said, l.mark("；", "; ")))
 }
 
-func (t texts) marked(open, end, key string, pairs []any) (template.HTML, error) {
-	return t.markedBy(key, pairs, func(value string) string { return open + template.HTMLEscapeString(value) + end })
+// mark is a punctuation mark of the language.
+func (l Language) mark(chinese, other string) string {
+	if l == Chinese {
+		return chinese
+	}
+	return other
 }
 
-func (t texts) markedBy(key string, pairs []any, show func(string) string) (template.HTML, error) {
-	s, err := t.fill(key, pairs, show, template.HTMLEscapeString)
-	return template.HTML(s), err
+// around returns text with each value said between two tags.
+func (t texts) around(l Language, begin, end string) func(key string, pairs ...any) (template.HTML, error) {
+	return func(key string, pairs ...any) (template.HTML, error) {
+		s, err := t.fill(key, pairs, func(value string) string { return begin + string(l.said(value)) + end }, template.HTMLEscapeString)
+		return template.HTML(s), err
+	}
 }
 
 func (t texts) fill(key string, pairs []any, show, plain func(string) string) (string, error) {
@@ -185,13 +201,13 @@ func (l Language) day(iso string) string {
 	return t.Format("2006年1月2日")
 }
 
-// value writes a face field's value, which is in the license's language: a date
-// as licenses print it, anything else as it is.
-func (Language) value(s string) string {
+// value writes a face field's value: a date as the page writes dates, anything
+// else as it is.
+func (l Language) value(s string) string {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return Chinese.moment(t)
+		return l.moment(t)
 	}
-	return Chinese.day(s)
+	return l.day(s)
 }
 
 // moment writes a time, as clocks in China show it.

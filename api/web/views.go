@@ -120,6 +120,15 @@ type ConsentLicense struct {
 	Sensitive []Part // what is read only with a yes of its own
 }
 
+// Titles are what the parts are called that are read with the license.
+func (c ConsentLicense) Titles() []string {
+	titles := make([]string, len(c.Parts))
+	for i, p := range c.Parts {
+		titles[i] = p.Title
+	}
+	return titles
+}
+
 // Part is a part of a license.
 type Part struct {
 	Name   string // of the form's field

@@ -83,15 +83,18 @@ func isShared(name string) bool {
 func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 	return template.FuncMap{
 		"t":  texts.text,
-		"tb": texts.bold,
-		"tw": texts.whole,
-		"tc": texts.chinese,
+		"tb": texts.around(l, "<strong>", "</strong>"),
+		"tw": texts.around(l, `<span class="whole">`, "</span>"),
+		"tc": texts.around(l, "", ""),
 		"or_else": func(key, other string) (string, error) {
 			if texts[key] == "" {
 				key = other
 			}
 			return texts.text(key)
 		},
+		"said":   l.said,
+		"list":   l.list,
+		"apart":  l.apart,
 		"day":    l.day,
 		"moment": l.moment,
 		"value":  l.value,

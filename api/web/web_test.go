@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"html/template"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 // families are keys of which a template or the api package writes the first part
 // alone: what follows is a code. TestFamilies of package api has the codes.
 var families = regexp.MustCompile(`^(login|code|setup|password|verify|consent)\.problem\.|^notice\.|^error\.[a-z_]+\.(title|what|do)$|^outcome\.[a-z_]+\.(what|do)$|` +
-	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why)\.`)
+	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why|part|code_type|value|device)\.`)
 
 var (
 	literalKey = regexp.MustCompile(`\b(?:t|tb|tc|tw) "([a-z_.]+)"`)
@@ -122,10 +123,24 @@ func TestDates(t *testing.T) {
 	for got, want := range map[string]string{
 		Chinese.day("2025-03-03"): "2025年3月3日", English.day("2025-03-03"): "3 March 2025", Chinese.day("长期"): "长期",
 		Chinese.moment(at): "2025年3月3日 01:05", English.moment(at): "3 March 2025 01:05", Chinese.moment(time.Time{}): "",
-		English.value("1988-03-12"): "1988年3月12日", English.value("2025-03-02T17:05:00Z"): "2025年3月3日 01:05", English.value("汉族"): "汉族",
+		English.value("1988-03-12"): "12 March 1988", English.value("2025-03-02T17:05:00Z"): "3 March 2025 01:05", English.value("汉族"): "汉族",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// What is Chinese on a page in another language is marked, whatever it is.
+func TestSaid(t *testing.T) {
+	for got, want := range map[template.HTML]template.HTML{
+		English.said("公安局<"): `<span lang="zh-CN">公安局&lt;</span>`, English.said("Police <"): "Police &lt;", Chinese.said("公安局<"): "公安局&lt;", English.said("𬱖"): `<span lang="zh-CN">𬱖</span>`,
+		English.list([]string{"Name", "住址"}): `Name, <span lang="zh-CN">住址</span>`, Chinese.list([]string{"姓名", "住址"}): "姓名、住址",
+		English.apart([]Part{{Title: "Use", Value: "住宅"}, {Title: "Since", Value: "2025-03-03"}}): `Use: <span lang="zh-CN">住宅</span>; Since: 3 March 2025`,
+		Chinese.apart([]Part{{Title: "用途", Value: "住宅"}, {Title: "自", Value: "2025-03-03"}}):      "用途：住宅；自：2025年3月3日",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }
@@ -142,8 +157,8 @@ func TestPeriods(t *testing.T) {
 // A text is the service's own; what is put into it is not.
 func TestValuesAreEscaped(t *testing.T) {
 	zh := pagesOf(t).texts[Chinese]
-	got, err := zh.bold("code.sent", "phone", `<script>"{n}`)
-	if err != nil || !strings.Contains(string(got), "<strong>&lt;script&gt;&#34;{n}</strong>") {
+	got, err := zh.around(English, "<strong>", "</strong>")("code.sent", "phone", `<script>"{n}样`)
+	if err != nil || !strings.Contains(string(got), `<strong><span lang="zh-CN">&lt;script&gt;&#34;{n}样</span></strong>`) {
 		t.Errorf("%s %v", got, err)
 	}
 	if _, err := zh.text("code.sent"); err == nil {

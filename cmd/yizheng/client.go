@@ -24,22 +24,23 @@ type clientCmd struct {
 
 type clientAddCmd struct {
 	settings
-	Participant   string   `required:"" help:"The id or code of the participant that it acts for." placeholder:"ID"`
-	Name          string   `required:"" help:"Its name. People read it when they are asked for consent." placeholder:"NAME"`
-	Scope         []string `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
-	Grant         []string `help:"Grant types: client_credentials, authorization_code, refresh_token. Without it the last two where there is a redirect URI, else the first." placeholder:"GRANT"`
-	RedirectURI   []string `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
-	LogoutURI     []string `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`
-	HomeURI       string   `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
-	ServiceItem   []string `help:"Service item 事项 for which it may ask for licenses, published or drafted. Several with commas, or the flag again." placeholder:"CODE"`
-	IDTokenAlg    string   `name:"id-token-alg" help:"How ID tokens for it are signed: ES256, or RS256 for libraries that know nothing else." default:"ES256" enum:"ES256,RS256"`
-	Subject       string   `help:"pairwise: people have a subject of their own at each participant; public: the same everywhere." default:"pairwise" enum:"pairwise,public"`
-	Public        bool     `help:"It can't keep a secret, as apps on phones can't: it gets none, and no licenses."`
-	WithoutPKCE   bool     `name:"without-pkce" help:"It is a legacy system whose library lacks PKCE. It gets no licenses."`
-	RequirePAR    bool     `name:"require-par" help:"It must push its authorization requests (RFC 9126)."`
-	MinAssurance  *int     `name:"min-assurance" help:"The least assurance of its logins, whatever it asks for: 1 one factor, 2 two and an identity that was proofed. Without it 2 for a department's client with the scope identity, else 0." placeholder:"N"`
-	DefaultMaxAge *int64   `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say (max_age)." placeholder:"SECONDS"`
-	JSON          bool     `name:"json" help:"Print JSON."`
+	Participant   string            `required:"" help:"The id or code of the participant that it acts for." placeholder:"ID"`
+	Name          string            `required:"" help:"Its name. People read it when they are asked for consent." placeholder:"NAME"`
+	NameIn        map[string]string `name:"name-in" mapsep:"none" help:"Its name in another language than Chinese, by language tag, for pages in it: en=NAME. Several with the flag again." placeholder:"TAG=NAME"`
+	Scope         []string          `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Grant         []string          `help:"Grant types: client_credentials, authorization_code, refresh_token. Without it the last two where there is a redirect URI, else the first." placeholder:"GRANT"`
+	RedirectURI   []string          `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
+	LogoutURI     []string          `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`
+	HomeURI       string            `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
+	ServiceItem   []string          `help:"Service item 事项 for which it may ask for licenses, published or drafted. Several with commas, or the flag again." placeholder:"CODE"`
+	IDTokenAlg    string            `name:"id-token-alg" help:"How ID tokens for it are signed: ES256, or RS256 for libraries that know nothing else." default:"ES256" enum:"ES256,RS256"`
+	Subject       string            `help:"pairwise: people have a subject of their own at each participant; public: the same everywhere." default:"pairwise" enum:"pairwise,public"`
+	Public        bool              `help:"It can't keep a secret, as apps on phones can't: it gets none, and no licenses."`
+	WithoutPKCE   bool              `name:"without-pkce" help:"It is a legacy system whose library lacks PKCE. It gets no licenses."`
+	RequirePAR    bool              `name:"require-par" help:"It must push its authorization requests (RFC 9126)."`
+	MinAssurance  *int              `name:"min-assurance" help:"The least assurance of its logins, whatever it asks for: 1 one factor, 2 two and an identity that was proofed. Without it 2 for a department's client with the scope identity, else 0." placeholder:"N"`
+	DefaultMaxAge *int64            `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say (max_age)." placeholder:"SECONDS"`
+	JSON          bool              `name:"json" help:"Print JSON."`
 }
 
 // Run registers the client.
@@ -83,7 +84,7 @@ func (in *installation) checkItems(ctx context.Context, codes []string) error {
 // spec returns what the flags say.
 func (c *clientAddCmd) spec(participant string) oidc.ClientSpec {
 	s := oidc.ClientSpec{
-		Name: c.Name, Participant: participant, RedirectURIs: c.RedirectURI, LogoutURIs: c.LogoutURI, HomeURI: c.HomeURI,
+		Name: c.Name, Names: c.NameIn, Participant: participant, RedirectURIs: c.RedirectURI, LogoutURIs: c.LogoutURI, HomeURI: c.HomeURI,
 		ServiceItems: c.ServiceItem, WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR,
 		MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,
 	}

@@ -28,21 +28,23 @@ type participantCmd struct {
 type participantAddCmd struct {
 	settings
 	root
-	USCC     string `name:"uscc" required:"" help:"Its unified social credit code 统一社会信用代码." placeholder:"CODE"`
-	Name     string `required:"" help:"Its name, as credentials shall carry it." placeholder:"NAME"`
-	Class    string `help:"What it is: government, public_service, enterprise." default:"government" enum:"government,public_service,enterprise"`
-	AreaCode string `required:"" help:"Its area, 6 digits (GB/T 2260)." placeholder:"CODE"`
-	Level    int    `help:"1 national, 2 provincial, 3 city, 4 county, 5 other." default:"5"`
-	Parent   string `help:"The id or code of its superior participant." placeholder:"ID"`
-	JSON     bool   `name:"json" help:"Print JSON."`
+	USCC     string            `name:"uscc" required:"" help:"Its unified social credit code 统一社会信用代码." placeholder:"CODE"`
+	Name     string            `required:"" help:"Its name, as credentials shall carry it." placeholder:"NAME"`
+	NameIn   map[string]string `name:"name-in" mapsep:"none" help:"Its name in another language than Chinese, by language tag, for pages in it: en=NAME. Several with the flag again." placeholder:"TAG=NAME"`
+	Class    string            `help:"What it is: government, public_service, enterprise." default:"government" enum:"government,public_service,enterprise"`
+	AreaCode string            `required:"" help:"Its area, 6 digits (GB/T 2260)." placeholder:"CODE"`
+	Level    int               `help:"1 national, 2 provincial, 3 city, 4 county, 5 other." default:"5"`
+	Parent   string            `help:"The id or code of its superior participant." placeholder:"ID"`
+	JSON     bool              `name:"json" help:"Print JSON."`
 }
 
 // added is what participant add prints.
 type added struct {
-	ID   string        `json:"id"`
-	USCC party.USCC    `json:"uscc"`
-	Name string        `json:"name"`
-	Key  signing.KeyID `json:"key,omitempty"`
+	ID    string        `json:"id"`
+	USCC  party.USCC    `json:"uscc"`
+	Name  string        `json:"name"`
+	Names party.Names   `json:"names,omitempty"`
+	Key   signing.KeyID `json:"key,omitempty"`
 }
 
 // Run connects an organization. Run again after it was cut off, it does the rest.
@@ -69,7 +71,7 @@ func (c *participantAddCmd) Run(p *process) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(p.out, added{n.ID, n.USCC, n.Name, key.ID})
+		return printJSON(p.out, added{n.ID, n.USCC, n.Name, n.Names, key.ID})
 	}
 	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, n.Name)
 	if key.ID != "" {
@@ -82,7 +84,7 @@ func (c *participantAddCmd) Run(p *process) error {
 // register creates the participant, or finds the one that an earlier try
 // created and left without a key.
 func (c *participantAddCmd) register(ctx context.Context, in *installation, class identity.Class) (identity.Participant, error) {
-	spec := identity.Spec{USCC: c.USCC, Name: c.Name, Class: class, AreaCode: c.AreaCode, Level: c.Level}
+	spec := identity.Spec{USCC: c.USCC, Name: c.Name, Names: c.NameIn, Class: class, AreaCode: c.AreaCode, Level: c.Level}
 	if c.Parent != "" {
 		parent, err := in.participant(ctx, c.Parent)
 		if err != nil {

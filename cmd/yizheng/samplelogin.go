@@ -37,6 +37,7 @@ func (p samplePerson) code() party.Code { return party.Code{Type: p.CodeType, Va
 type sampleDepartment struct {
 	Participant string             `json:"participant"` // its key
 	Client      string             `json:"client"`      // the client's name
+	Clients     party.Names        `json:"client_names"`
 	Scopes      []oidc.Scope       `json:"scopes"`
 	Profile     department.Profile `json:"profile"`
 }
@@ -72,7 +73,7 @@ func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[st
 		owner := byKey[d.Participant].Participant
 		url := city.urls[i]
 		c, err := plantClient(ctx, in.provider, owner, oidc.ClientSpec{
-			Name: d.Client, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
+			Name: d.Client, Names: d.Clients, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
 			RedirectURIs: []string{d.callback(url)}, LogoutURIs: []string{d.loggedOut(url)}, HomeURI: url + "/",
 			IDTokenAlgorithm: signing.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},
 		})

@@ -43,11 +43,13 @@ type sampleParticipant struct {
 	Key      string         `json:"key"` // for the other samples to name it by
 	USCC     string         `json:"uscc"`
 	Name     string         `json:"name"`
+	Names    party.Names    `json:"names"`
 	Class    identity.Class `json:"class"`
 	AreaCode string         `json:"area_code"`
 	Level    int            `json:"level"`
 	Parent   string         `json:"parent,omitempty"` // key of one that stands before it
 	Client   string         `json:"client"`
+	Clients  party.Names    `json:"client_names"`
 	Scopes   []oidc.Scope   `json:"scopes"`
 }
 
@@ -183,7 +185,7 @@ func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *sig
 	p, err := in.provider.FindParticipant(ctx, party.USCC(sp.USCC))
 	if errors.Is(err, identity.ErrNotFound) {
 		p, err = in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, identity.Spec{
-			USCC: sp.USCC, Name: sp.Name, Class: sp.Class, AreaCode: sp.AreaCode, Level: sp.Level, Parent: parent,
+			USCC: sp.USCC, Name: sp.Name, Names: sp.Names, Class: sp.Class, AreaCode: sp.AreaCode, Level: sp.Level, Parent: parent,
 		})
 	}
 	if err != nil {
@@ -192,7 +194,7 @@ func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *sig
 	if _, err := in.certify(ctx, ca, p); err != nil {
 		return p, demoClient{}, err
 	}
-	c, err := plantClient(ctx, in.provider, p, oidc.ClientSpec{Name: sp.Client, Scopes: sp.Scopes})
+	c, err := plantClient(ctx, in.provider, p, oidc.ClientSpec{Name: sp.Client, Names: sp.Clients, Scopes: sp.Scopes})
 	return p, c, err
 }
 

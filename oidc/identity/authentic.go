@@ -22,9 +22,13 @@ func AuthenticParticipants(p Participants, a *signing.Authenticator) Participant
 }
 
 func (p *Participant) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("participants", p.ID, revision).
+	f := signing.NewFacts("participants", p.ID, revision).
 		Text(string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Parent, p.Successor).
 		Int(int64(p.Level)).Flag(p.Disabled).Time(p.Created, p.Updated)
+	for _, tag := range p.Names.Languages() { // none of what was written before there were any
+		f.Text(tag, p.Names[tag])
+	}
+	return f
 }
 
 func (s *authenticParticipants) verify(p Participant, err error) (Participant, error) {

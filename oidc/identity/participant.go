@@ -33,6 +33,7 @@ type Participant struct {
 	ID        string // of NewID
 	USCC      party.USCC
 	Name      string
+	Names     party.Names // it in other languages than Chinese; nil for none
 	Class     Class
 	AreaCode  string // 6 digits (GB/T 2260)
 	Level     int    // 1 national, 2 provincial, 3 city, 4 county, 5 other

@@ -10,7 +10,7 @@ import (
 
 // Error says why something was refused. No value is echoed. Reason is one of
 //
-//   - of a participant: uscc_invalid, name_invalid, class_unknown,
+//   - of a participant: uscc_invalid, name_invalid, names_invalid, class_unknown,
 //     area_code_invalid, level_invalid, parent_invalid, successor_invalid,
 //     uscc_fixed
 //   - of a person's registration: name_invalid, code_invalid,
@@ -39,6 +39,7 @@ func (e *Error) Unwrap() error { return e.Err }
 type Spec struct {
 	USCC     string // read as party.ParseUSCC does
 	Name     string
+	Names    party.Names // in other languages than Chinese
 	Class    Class
 	AreaCode string // 6 digits (GB/T 2260)
 	Level    int    // 1 national to 5 other
@@ -55,11 +56,14 @@ func NewParticipant(s Spec) (Participant, error) {
 	}
 	now := time.Now().UTC()
 	p := Participant{
-		ID: NewID(), USCC: code, Name: s.Name, Class: s.Class, AreaCode: s.AreaCode, Level: s.Level,
+		ID: NewID(), USCC: code, Name: s.Name, Names: s.Names, Class: s.Class, AreaCode: s.AreaCode, Level: s.Level,
 		Parent: s.Parent, Created: now, Updated: now, Revision: 1,
 	}
 	return p.Checked()
 }
+
+// NamesHelp says what names in other languages must be.
+const NamesHelp = "names in other languages go by a language tag such as en, at most 20, and have 1 to 200 visible characters; the Chinese one is the name itself"
 
 // Checked returns the participant with its name trimmed, or an *Error that
 // says what is wrong with it.
@@ -72,6 +76,9 @@ func (p Participant) Checked() (Participant, error) {
 		return Participant{}, &Error{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error(), Err: err}
 	}
 	p.Name = name
+	if p.Names, err = party.ParseNames(p.Names); err != nil {
+		return Participant{}, &Error{Reason: "names_invalid", Detail: NamesHelp + ": " + err.Error(), Err: err}
+	}
 	switch {
 	case !p.Class.Known():
 		return Participant{}, &Error{Reason: "class_unknown", Detail: "the class is government, public_service or enterprise"}

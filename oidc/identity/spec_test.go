@@ -8,14 +8,14 @@ import (
 )
 
 // spec is a participant made up for tests: area code 990101 is not assigned.
-var spec = Spec{USCC: "11100000000013338W", Name: " 青禾市样例局 ", Class: Government, AreaCode: "990101", Level: 3}
+var spec = Spec{USCC: "11100000000013338W", Name: " 青禾市样例局 ", Class: Government, AreaCode: "990101", Level: 3, Names: party.Names{"en": " Sample Bureau "}}
 
 func TestNewParticipant(t *testing.T) {
 	p, err := NewParticipant(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Name != "青禾市样例局" || p.USCC != "11100000000013338W" || p.Revision != 1 || p.Created.IsZero() || p.Disabled {
+	if p.Name != "青禾市样例局" || p.Names["en"] != "Sample Bureau" || p.USCC != "11100000000013338W" || p.Revision != 1 || p.Created.IsZero() || p.Disabled {
 		t.Errorf("participant is %+v", p)
 	}
 	if !ValidID(p.ID) {
@@ -41,6 +41,9 @@ func TestNewParticipantRefuses(t *testing.T) {
 		{"no name", "name_invalid", func(s *Spec) { s.Name = "  " }},
 		{"control character in the name", "name_invalid", func(s *Spec) { s.Name = "a\x00b" }},
 		{"name not UTF-8", "name_invalid", func(s *Spec) { s.Name = "\xff" }},
+		{"a name in no language", "names_invalid", func(s *Spec) { s.Names = party.Names{"english": "x"} }},
+		{"a second Chinese name", "names_invalid", func(s *Spec) { s.Names = party.Names{"zh": "样例局"} }},
+		{"bidirectional character in an English name", "names_invalid", func(s *Spec) { s.Names = party.Names{"en": "a\u202eb"} }},
 		{"no class", "class_unknown", func(s *Spec) { s.Class = "" }},
 		{"unknown class", "class_unknown", func(s *Spec) { s.Class = "club" }},
 		{"short area code", "area_code_invalid", func(s *Spec) { s.AreaCode = "99010" }},

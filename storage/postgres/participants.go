@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -11,16 +12,20 @@ import (
 )
 
 const (
-	participantNames = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated,
+	participantNames = `id, uscc, name, names, class, area_code, level, parent, successor, disabled, created, updated,
 	revision, auth`
 	participantMark = `(SELECT mark FROM registers WHERE kind = 'participants' AND registers.id = participants.id)`
 )
 
 // CreateParticipant implements [identity.Participants].
 func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
-	err := s.db.write(ctx, func(b *pgx.Batch) {
+	names, err := namesText(p.Names)
+	if err != nil {
+		return fmt.Errorf("creating participant %s: %w", p.ID, err)
+	}
+	err = s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO participants (`+participantNames+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12)`, p.ID, p.USCC, p.Name, p.Class, p.AreaCode,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)`, p.ID, p.USCC, p.Name, names, p.Class, p.AreaCode,
 			p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated, p.Auth)
 	})
 	if violates(err, "participants_") {
@@ -65,10 +70,14 @@ func (s *Provider) ListParticipants(ctx context.Context, after string, limit int
 
 // UpdateParticipant implements [identity.Participants].
 func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant) error {
-	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(marked(`UPDATE participants SET name = $3, class = $4, area_code = $5, level = $6, parent = $7,
-				successor = $8, disabled = $9, updated = $10, auth = $11, revision = revision + 1
-			WHERE id = $1 AND revision = $2`, "participants", 12), p.ID, p.Revision, p.Name, p.Class, p.AreaCode, p.Level, p.Parent,
+	names, err := namesText(p.Names)
+	if err != nil {
+		return fmt.Errorf("updating participant %s: %w", p.ID, err)
+	}
+	err = s.db.write(ctx, func(b *pgx.Batch) {
+		b.Queue(marked(`UPDATE participants SET name = $3, names = $4, class = $5, area_code = $6, level = $7, parent = $8,
+				successor = $9, disabled = $10, updated = $11, auth = $12, revision = revision + 1
+			WHERE id = $1 AND revision = $2`, "participants", 13), p.ID, p.Revision, p.Name, names, p.Class, p.AreaCode, p.Level, p.Parent,
 			p.Successor, p.Disabled, p.Updated, p.Auth, p.Mark).Exec(changed(identity.ErrConflict))
 	})
 	if err != nil {
@@ -78,6 +87,21 @@ func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant
 }
 
 func scanParticipant(row pgx.CollectableRow) (p identity.Participant, err error) {
-	return p, row.Scan(&p.ID, &p.USCC, &p.Name, &p.Class, &p.AreaCode, &p.Level, &p.Parent, &p.Successor, &p.Disabled,
+	var names *string
+	err = row.Scan(&p.ID, &p.USCC, &p.Name, &names, &p.Class, &p.AreaCode, &p.Level, &p.Parent, &p.Successor, &p.Disabled,
 		&p.Created, &p.Updated, &p.Revision, &p.Auth, &p.Mark)
+	if err == nil && names != nil {
+		err = json.Unmarshal([]byte(*names), &p.Names)
+	}
+	return p, err
+}
+
+// namesText returns names as the database has them: nil, which is NULL, for none.
+func namesText(names party.Names) (*string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	b, err := json.Marshal(names)
+	text := string(b)
+	return &text, err
 }

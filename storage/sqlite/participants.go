@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"yizheng.internal/license/party"
@@ -10,11 +11,15 @@ import (
 
 // CreateParticipant implements [identity.Participants].
 func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant) error {
-	err := s.db.writer.do(ctx, func(c *conn) error {
+	names, err := namesText(p.Names)
+	if err != nil {
+		return fmt.Errorf("creating participant %s: %w", p.ID, err)
+	}
+	err = s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
-			INSERT INTO participants (id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision, auth)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
-			p.ID, string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated, p.Auth)
+			INSERT INTO participants (id, uscc, name, names, class, area_code, level, parent, successor, disabled, created, updated, revision, auth)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+			p.ID, string(p.USCC), p.Name, names, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Created, p.Updated, p.Auth)
 		return taken(err, identity.ErrExists)
 	})
 	if err != nil {
@@ -25,12 +30,16 @@ func (s *Provider) CreateParticipant(ctx context.Context, p identity.Participant
 
 // UpdateParticipant implements [identity.Participants].
 func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant) error {
-	err := s.db.writer.do(ctx, func(c *conn) error {
+	names, err := namesText(p.Names)
+	if err != nil {
+		return fmt.Errorf("updating participant %s: %w", p.ID, err)
+	}
+	err = s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
-			UPDATE participants SET name = ?, class = ?, area_code = ?, level = ?, parent = ?, successor = ?,
+			UPDATE participants SET name = ?, names = ?, class = ?, area_code = ?, level = ?, parent = ?, successor = ?,
 				disabled = ?, updated = ?, revision = revision + 1, auth = ?
 			WHERE id = ? AND revision = ?`,
-			p.Name, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Updated, p.Auth, p.ID, p.Revision)
+			p.Name, names, string(p.Class), p.AreaCode, p.Level, p.Parent, p.Successor, p.Disabled, p.Updated, p.Auth, p.ID, p.Revision)
 		if err == nil && n == 0 {
 			return identity.ErrConflict
 		}
@@ -45,15 +54,31 @@ func (s *Provider) UpdateParticipant(ctx context.Context, p identity.Participant
 	return nil
 }
 
-const participantColumns = `id, uscc, name, class, area_code, level, parent, successor, disabled, created, updated, revision, auth,
+const participantColumns = `id, uscc, name, names, class, area_code, level, parent, successor, disabled, created, updated, revision, auth,
 	(SELECT mark FROM registers WHERE kind = 'participants' AND registers.id = participants.id)`
 
 func scanParticipant(r *row) identity.Participant {
 	return identity.Participant{
-		ID: r.text(), USCC: party.USCC(r.text()), Name: r.text(), Class: identity.Class(r.text()),
+		ID: r.text(), USCC: party.USCC(r.text()), Name: r.text(), Names: namesOf(r), Class: identity.Class(r.text()),
 		AreaCode: r.text(), Level: r.int(), Parent: r.text(), Successor: r.text(), Disabled: r.bool(),
 		Created: r.time(), Updated: r.time(), Revision: r.int64(), Auth: r.bytes(), Mark: r.bytes(),
 	}
+}
+
+// namesText returns names as the database has them: nil, which is NULL, for none.
+func namesText(names party.Names) (any, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(names)
+	return string(text), err
+}
+
+func namesOf(r *row) (names party.Names) {
+	if text := r.text(); text != "" {
+		r.fail(json.Unmarshal([]byte(text), &names))
+	}
+	return names
 }
 
 const (

@@ -200,6 +200,7 @@ var attacks = []attack{
 	{name: "a client's register gone", id: ofClient, read: readClient, change: disabled,
 		sql: []string{`DELETE FROM registers WHERE kind = 'clients' AND id = @id`}},
 	{name: "a participant's code", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET uscc = 'X' WHERE id = @id`}},
+	{name: "a participant's English name", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET names = '{"en":"Another"}' WHERE id = @id`}},
 	{name: "a participant's class", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET class = 'enterprise' WHERE id = @id`}},
 	{name: "a license's authority", id: ofLicense, read: readLicense, sql: []string{`UPDATE licenses SET authority = '99990101MA00000002' WHERE id = @id`}},
 	{name: "a license's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE licenses SET state = 'active' WHERE id = @id`}},

@@ -60,6 +60,7 @@ func sameParticipant(t *testing.T, s identity.Participants, what string, want id
 func participantsRoundTrip(t *testing.T, s identity.Participants) {
 	p := newParticipant()
 	p.Successor, p.Disabled, p.Created, p.Updated, p.Revision = newText(), true, finer, finer, 9
+	p.Names = party.Names{"en": "Sample Bureau of \"Qinghe\"", "bo": "དཔེ།"}
 	p = createParticipant(t, s, p)
 	p.Created, p.Updated = kept, kept
 	sameParticipant(t, s, "a participant", p)
@@ -84,6 +85,7 @@ func participantsUpdate(t *testing.T, s identity.Participants) {
 	p := createParticipant(t, s, newParticipant())
 	p.Name, p.Class, p.AreaCode, p.Level = "another name", identity.PublicService, "990102", 4
 	p.Parent, p.Successor, p.Disabled, p.Updated = "", newText(), true, at(7)
+	p.Names = party.Names{"en": "another name"}
 	must(t, "UpdateParticipant", s.UpdateParticipant(ctx, p))
 	p.Revision = 2
 	sameParticipant(t, s, "an updated participant", p)

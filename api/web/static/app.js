@@ -76,11 +76,11 @@
     var say = form.dataset;
     var gap = document.documentElement.lang === "en" ? " " : "";
     var all = function (within, selector) { return Array.prototype.slice.call(within.querySelectorAll(selector)); };
-    // append adds a text with names in the place of its mark. Names are Chinese in every language.
+    // append adds a text with names in the place of its mark. Those in Chinese are marked.
     var append = function (p, text, names) {
       var at = text.indexOf("#"), span = document.createElement("span");
-      span.lang = "zh-CN";
-      span.textContent = names.join("、");
+      span.textContent = names.join(gap ? ", " : "、");
+      if (gap && /[\u3400-\u9fff]/.test(span.textContent)) { span.lang = "zh-CN"; }
       p.appendChild(document.createTextNode((p.textContent ? gap : "") + text.slice(0, at)));
       p.appendChild(span);
       p.appendChild(document.createTextNode(text.slice(at + 1)));
@@ -88,7 +88,7 @@
     var tell = function () {
       var licenses = 0, parts = 0, left = 0, paper = [], open = [];
       all(form, "[data-material]").forEach(function (material) {
-        var name = material.querySelector("h2 > [lang]").textContent;
+        var name = material.querySelector("h2 > .material-name").textContent;
         var chosen = material.querySelector(".option > input:checked");
         if (chosen && chosen.value !== "none") {
           var option = chosen.parentNode;

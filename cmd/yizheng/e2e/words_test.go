@@ -6,66 +6,6 @@ import (
 	"testing"
 )
 
-// english fails the test if the page says something in Chinese that isn't marked
-// as such: names, titles of licenses and what else stays as it is written.
-func (b *browser) english(name string, texts ...string) {
-	b.t.Helper()
-	b.good(name, texts...)
-	if lang := eval[string](b, `document.documentElement.lang`); lang != "en" {
-		b.t.Errorf("%s: the page says it is in %q", name, lang)
-	}
-	left := eval[[]string](b, `(() => {
-		const found = []
-		const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-		while (walk.nextNode()) {
-			const n = walk.currentNode, e = n.parentElement
-			if (/[\u3400-\u9fff]/.test(n.data) && !e.closest('[lang]:not(html)') && !e.closest('script, style')) found.push(n.data.trim())
-		}
-		document.querySelectorAll('[aria-label], [title], [placeholder], [alt]').forEach(e => ['aria-label', 'title', 'placeholder', 'alt'].forEach(a => {
-			if (/[\u3400-\u9fff]/.test(e.getAttribute(a) || '') && !e.closest('[lang]:not(html)')) found.push(a + ': ' + e.getAttribute(a))
-		}))
-		return found
-	})()`)
-	if len(left) > 0 {
-		b.t.Errorf("%s: in Chinese still: %q", name, left)
-	}
-}
-
-// In English all of it is English.
-func TestEnglish(t *testing.T) {
-	t.Parallel()
-	d := startDemo(t)
-	b := newBrowser(t, phone)
-	b.open(d.Issuer)
-	b.follow("#language")
-	b.english("front", "Log in")
-	b.open(d.Departments[0].URL)
-	b.click("#apply")
-	b.waitFor("#username")
-	b.english("login", "Password")
-	before := len(d.messages(t, d.People[0]))
-	b.fill("#username", d.People[0].Login)
-	b.fill("#password", "wrong horse battery")
-	b.follow("#submit")
-	b.english("login-refused", "Password")
-	b.fill("#username", d.People[0].Login)
-	b.fill("#password", d.People[0].Password)
-	b.click("#submit")
-	b.waitFor("#code, #send")
-	b.english("code", "code")
-	b.confirm(d, d.People[0], before)
-	b.waitFor("#approve")
-	b.english("consent", "居住证签注（样例）")
-	b.pick(section("dwelling"), "9900002")
-	b.click("#approve")
-	b.waitAt(d.Departments[0].URL + "/case")
-	for _, path := range []string{"/licenses", "/licenses/" + d.Licenses[0].ID, "/records", "/grants", "/sessions", "/password", "/logout", "/verify", "/licenses/nothing", "/nowhere", "/oauth/authorize"} {
-		b.open(d.Issuer + path)
-		b.waitFor("h1")
-		b.english("page"+strings.ReplaceAll(path, "/", "-"), "")
-	}
-}
-
 // Verifying by what stands on the paper, for people.
 func TestVerifyPage(t *testing.T) {
 	t.Parallel()

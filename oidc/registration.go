@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -104,7 +105,7 @@ func (s ClientSpec) checked() (Client, error) {
 // Spec returns what was said of the client: with it, UpdateClient changes nothing.
 func (c Client) Spec() ClientSpec {
 	return ClientSpec{
-		Name: c.Name, Participant: c.Participant, Scopes: slices.Clone(c.Scopes), GrantTypes: slices.Clone(c.GrantTypes),
+		Name: c.Name, Names: maps.Clone(c.Names), Participant: c.Participant, Scopes: slices.Clone(c.Scopes), GrantTypes: slices.Clone(c.GrantTypes),
 		AuthMethods: slices.Clone(c.AuthMethods), RedirectURIs: slices.Clone(c.RedirectURIs), LogoutURIs: slices.Clone(c.LogoutURIs),
 		HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlgorithm: c.IDTokenAlgorithm, WithoutPKCE: c.WithoutPKCE,
 		RequirePAR: c.RequirePAR, ServiceItems: slices.Clone(c.ServiceItems), MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
@@ -28,6 +30,7 @@ func (r revision) check(now int64, what string) error {
 type clientInfo struct {
 	ID              string            `json:"id"`
 	Name            string            `json:"name"`
+	Names           party.Names       `json:"names,omitempty"`
 	Participant     string            `json:"participant"`
 	USCC            string            `json:"participant_uscc"`
 	ParticipantName string            `json:"participant_name"`
@@ -53,7 +56,7 @@ type clientInfo struct {
 
 func clientInfoOf(c oidc.Client, owner identity.Participant) clientInfo {
 	return clientInfo{
-		ID: c.ID, Name: c.Name, Participant: owner.ID, USCC: string(owner.USCC), ParticipantName: owner.Name, Disabled: c.Disabled,
+		ID: c.ID, Name: c.Name, Names: c.Names, Participant: owner.ID, USCC: string(owner.USCC), ParticipantName: owner.Name, Disabled: c.Disabled,
 		Secrets: live(c, time.Now()), Scopes: c.Scopes, GrantTypes: c.GrantTypes, AuthMethods: c.AuthMethods,
 		RedirectURIs: c.RedirectURIs, LogoutURIs: c.LogoutURIs, HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlg: c.IDTokenAlgorithm,
 		WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR, ServiceItems: c.ServiceItems,
@@ -89,21 +92,22 @@ func (c *clientShowCmd) Run(p *process) error {
 type clientUpdateCmd struct {
 	settings
 	revision
-	Client        string   `arg:"" help:"The client's id."`
-	Name          *string  `help:"Its new name. People read it when they are asked for consent." placeholder:"NAME"`
-	Scope         []string `help:"All that it may ask for from now on. Several with commas, or the flag again." placeholder:"SCOPE"`
-	Grant         []string `help:"All its grant types." placeholder:"GRANT"`
-	RedirectURI   []string `name:"redirect-uri" sep:"none" help:"All places where people come back to after their login. Several with the flag again." placeholder:"URI"`
-	LogoutURI     []string `name:"logout-uri" sep:"none" help:"All places where people come back to after logging out." placeholder:"URI"`
-	HomeURI       *string  `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
-	ServiceItem   []string `help:"All service items 事项 for which it may ask for licenses." placeholder:"CODE"`
-	IDTokenAlg    *string  `name:"id-token-alg" help:"How ID tokens for it are signed: ES256 or RS256." placeholder:"ALG"`
-	PKCE          *bool    `name:"pkce" negatable:"" help:"It uses PKCE, or is a legacy system whose library lacks it."`
-	RequirePAR    *bool    `name:"require-par" negatable:"" help:"It must push its authorization requests (RFC 9126), or need not."`
-	MinAssurance  *int     `name:"min-assurance" help:"The least assurance of its logins, 0 to 3." placeholder:"N"`
-	DefaultMaxAge *int64   `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say." placeholder:"SECONDS"`
-	Clear         []string `help:"Take away what is set: redirect-uri, logout-uri, home-uri, service-item, min-assurance, default-max-age. Several with commas." enum:"redirect-uri,logout-uri,home-uri,service-item,min-assurance,default-max-age" placeholder:"SETTING"`
-	JSON          bool     `name:"json" help:"Print JSON."`
+	Client        string            `arg:"" help:"The client's id."`
+	Name          *string           `help:"Its new name. People read it when they are asked for consent." placeholder:"NAME"`
+	NameIn        map[string]string `name:"name-in" mapsep:"none" help:"Its name in another language than Chinese, by language tag; an empty one takes it away." placeholder:"TAG=NAME"`
+	Scope         []string          `help:"All that it may ask for from now on. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Grant         []string          `help:"All its grant types." placeholder:"GRANT"`
+	RedirectURI   []string          `name:"redirect-uri" sep:"none" help:"All places where people come back to after their login. Several with the flag again." placeholder:"URI"`
+	LogoutURI     []string          `name:"logout-uri" sep:"none" help:"All places where people come back to after logging out." placeholder:"URI"`
+	HomeURI       *string           `name:"home-uri" help:"Where people begin anew when a login can't go on." placeholder:"URI"`
+	ServiceItem   []string          `help:"All service items 事项 for which it may ask for licenses." placeholder:"CODE"`
+	IDTokenAlg    *string           `name:"id-token-alg" help:"How ID tokens for it are signed: ES256 or RS256." placeholder:"ALG"`
+	PKCE          *bool             `name:"pkce" negatable:"" help:"It uses PKCE, or is a legacy system whose library lacks it."`
+	RequirePAR    *bool             `name:"require-par" negatable:"" help:"It must push its authorization requests (RFC 9126), or need not."`
+	MinAssurance  *int              `name:"min-assurance" help:"The least assurance of its logins, 0 to 3." placeholder:"N"`
+	DefaultMaxAge *int64            `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say." placeholder:"SECONDS"`
+	Clear         []string          `help:"Take away what is set: redirect-uri, logout-uri, home-uri, service-item, min-assurance, default-max-age. Several with commas." enum:"redirect-uri,logout-uri,home-uri,service-item,min-assurance,default-max-age" placeholder:"SETTING"`
+	JSON          bool              `name:"json" help:"Print JSON."`
 }
 
 // Run changes the client.
@@ -162,6 +166,7 @@ func (c *clientUpdateCmd) apply(s oidc.ClientSpec) (oidc.ClientSpec, error) {
 		clear[name]()
 	}
 	set(&s.Name, c.Name)
+	s.Names = renamed(s.Names, c.NameIn)
 	set(&s.HomeURI, c.HomeURI)
 	set((*string)(&s.IDTokenAlgorithm), c.IDTokenAlg)
 	set(&s.RequirePAR, c.RequirePAR)
@@ -192,6 +197,15 @@ func set[T any](to, given *T) {
 	}
 }
 
+// renamed returns names with those that were given; an empty one is taken away.
+func renamed(old party.Names, given map[string]string) party.Names {
+	names := party.Names{}
+	maps.Copy(names, old)
+	maps.Copy(names, given)
+	maps.DeleteFunc(names, func(_, name string) bool { return name == "" })
+	return names
+}
+
 // replaced returns what was given, or else what there was.
 func replaced[S ~string](old []S, given []string) []S {
 	if given == nil {
@@ -218,7 +232,7 @@ func sameSpec(a, b oidc.ClientSpec) bool {
 		}
 		return *n
 	}
-	return a.Name == b.Name && a.HomeURI == b.HomeURI && a.IDTokenAlgorithm == b.IDTokenAlgorithm &&
+	return a.Name == b.Name && maps.Equal(a.Names, b.Names) && a.HomeURI == b.HomeURI && a.IDTokenAlgorithm == b.IDTokenAlgorithm &&
 		a.RequirePAR == b.RequirePAR && a.WithoutPKCE == b.WithoutPKCE && slices.Equal(a.Scopes, b.Scopes) &&
 		slices.Equal(a.GrantTypes, b.GrantTypes) && slices.Equal(a.RedirectURIs, b.RedirectURIs) &&
 		slices.Equal(a.LogoutURIs, b.LogoutURIs) && slices.Equal(a.ServiceItems, b.ServiceItems) &&

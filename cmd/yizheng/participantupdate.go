@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -14,6 +15,7 @@ type participantInfo struct {
 	ID        string         `json:"id"`
 	USCC      party.USCC     `json:"uscc"`
 	Name      string         `json:"name"`
+	Names     party.Names    `json:"names,omitempty"`
 	Class     identity.Class `json:"class"`
 	AreaCode  string         `json:"area_code"`
 	Level     int            `json:"level"`
@@ -27,16 +29,17 @@ type participantInfo struct {
 
 func participantInfoOf(n identity.Participant) participantInfo {
 	return participantInfo{
-		n.ID, n.USCC, n.Name, n.Class, n.AreaCode, n.Level, n.Parent, n.Successor, n.Disabled, n.Revision, n.Created, n.Updated,
+		n.ID, n.USCC, n.Name, n.Names, n.Class, n.AreaCode, n.Level, n.Parent, n.Successor, n.Disabled, n.Revision, n.Created, n.Updated,
 	}
 }
 
 type participantRenameCmd struct {
 	settings
 	revision
-	Participant string `arg:"" help:"Its id or code."`
-	Name        string `arg:"" help:"Its new name, as credentials shall carry it."`
-	JSON        bool   `name:"json" help:"Print JSON."`
+	Participant string            `arg:"" help:"Its id or code."`
+	Name        string            `arg:"" help:"Its new name, as credentials shall carry it."`
+	NameIn      map[string]string `name:"name-in" mapsep:"none" help:"Its new name in another language than Chinese, by language tag; an empty one takes it away. Names that aren't given stay." placeholder:"TAG=NAME"`
+	JSON        bool              `name:"json" help:"Print JSON."`
 }
 
 // Run renames the participant.
@@ -47,10 +50,11 @@ func (c *participantRenameCmd) Run(p *process) error {
 	}
 	defer in.close()
 	n, err := in.changeParticipant(p, c.Participant, c.revision, func(n *identity.Participant) error {
-		if n.Name == c.Name {
+		names := renamed(n.Names, c.NameIn)
+		if n.Name == c.Name && maps.Equal(n.Names, names) {
 			return usage("that is its name already")
 		}
-		n.Name = c.Name
+		n.Name, n.Names = c.Name, names
 		return nil
 	})
 	if err != nil {
@@ -60,6 +64,9 @@ func (c *participantRenameCmd) Run(p *process) error {
 		return printJSON(p.out, participantInfoOf(n))
 	}
 	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, printable(n.Name))
+	for _, tag := range n.Names.Languages() {
+		fmt.Fprintf(p.out, "name in %s  %s\n", tag, printable(n.Names[tag]))
+	}
 	if n.Class == identity.Government {
 		fmt.Fprintf(p.out, "Licenses issued before keep the name that they were signed with, and stay valid. The certificate of its key has the old name until\n"+
 			"the key is rotated: yizheng key rotate authority --owner %s, with the root\n", n.USCC)

@@ -64,7 +64,7 @@ func TestClientUpdate(t *testing.T) {
 	c := cli{t, demoCopy(t)}
 	added := c.object("client", "add", "--participant", departmentUSCC, "--name", "旧名样例", "--scope", "openid,identity",
 		"--redirect-uri", "https://app.example/cb", "--logout-uri", "https://app.example/", "--default-max-age", "600",
-		"--service-item", sampleItem, "--json")
+		"--service-item", sampleItem, "--name-in", "en=Old name", "--json")
 	id := added["client_id"].(string)
 	before := c.object("client", "show", id)
 
@@ -80,12 +80,18 @@ func TestClientUpdate(t *testing.T) {
 	if uris := after["redirect_uris"].([]any); len(uris) != 2 || uris[0] != "https://app.example/a,b" {
 		t.Errorf("the redirect URIs are %v", uris)
 	}
-	for _, name := range []string{"id", "participant", "subject_type", "scopes", "grant_types", "service_items", "post_logout_redirect_uris", "live_secrets", "created"} {
+	for _, name := range []string{"id", "participant", "subject_type", "scopes", "grant_types", "service_items", "post_logout_redirect_uris", "names", "live_secrets", "created"} {
 		a, _ := json.Marshal(before[name])
 		b, _ := json.Marshal(after[name])
 		if string(a) != string(b) || before[name] == nil {
 			t.Errorf("%s was %s and is %s", name, a, b)
 		}
+	}
+	if named := c.object("client", "update", id, "--name-in", "bo=དཔེ", "--name-in", "en=New, name", "--json")["names"].(map[string]any); len(named) != 2 || named["en"] != "New, name" {
+		t.Errorf("the names are %v", named)
+	}
+	if named := c.object("client", "update", id, "--name-in", "bo=", "--json")["names"].(map[string]any); len(named) != 1 {
+		t.Errorf("a name that was taken away stays: %v", named)
 	}
 	c.run(0, "client", "update", id, "--no-require-par", "--no-pkce", "--clear", "service-item")
 	if now := c.object("client", "show", id); now["without_pkce"] != true || now["require_pushed_authorization_requests"] != false || now["service_items"] != nil {
@@ -93,11 +99,12 @@ func TestClientUpdate(t *testing.T) {
 	}
 
 	for want, args := range map[string][]string{
-		"has revision 3 and not 1":  {"1", "--name", "x", "--if-revision", "1"},
+		"has revision 5 and not 1":  {"1", "--name", "x", "--if-revision", "1"},
 		"redirect_uri_invalid":      {"1", "--redirect-uri", "http://app.example/"},
 		"redirect_uri_missing":      {"1", "--clear", "redirect-uri"},
 		"service_items_refused":     {"1", "--service-item", sampleItem},
 		"name_invalid":              {"1", "--name", " "},
+		"names_language":            {"1", "--name-in", "english=x"},
 		"nothing would change":      {"2", "--name", "新名样例"},
 		"contradict each other":     {"2", "--clear", "home-uri", "--home-uri", "https://app.example/"},
 		"there is no service item":  {"2", "--service-item", "nope"},
@@ -116,7 +123,7 @@ func TestClientUpdate(t *testing.T) {
 			t.Errorf("client update %q: %s", args[1:], got)
 		}
 	}
-	if now := c.object("client", "show", id); now["revision"] != 3.0 {
+	if now := c.object("client", "show", id); now["revision"] != 5.0 {
 		t.Errorf("refusals changed the client: %v", now)
 	}
 }
@@ -130,13 +137,20 @@ func TestParticipantRename(t *testing.T) {
 	if renamed["name"] != "青禾市公安局（新名样例）" || renamed["uscc"] != departmentUSCC || renamed["revision"] != 2.0 {
 		t.Errorf("renamed: %v", renamed)
 	}
+	named := renamed["names"].(map[string]any)
+	if named["en"] == nil {
+		t.Errorf("the other names went: %v", renamed)
+	}
+	if again := c.object("participant", "rename", departmentUSCC, "青禾市公安局（新名样例）", "--name-in", "en=Another bureau", "--json"); again["names"].(map[string]any)["en"] != "Another bureau" {
+		t.Errorf("renamed in English: %v", again)
+	}
 	moved := c.object("participant", "update", departmentUSCC, "--level", "4", "--area-code", "990102", "--successor", "11990100000060062D", "--json")
 	for _, name := range []string{"id", "uscc", "name", "class", "created"} {
 		if moved[name] != renamed[name] || moved[name] == nil {
 			t.Errorf("%s is %v and was %v", name, moved[name], renamed[name])
 		}
 	}
-	if moved["level"] != 4.0 || moved["area_code"] != "990102" || moved["successor"] == nil || moved["revision"] != 3.0 {
+	if moved["level"] != 4.0 || moved["area_code"] != "990102" || moved["successor"] == nil || moved["revision"] != 4.0 {
 		t.Errorf("updated: %v", moved)
 	}
 	if back := c.object("participant", "update", departmentUSCC, "--successor", "", "--json"); back["successor"] != nil {
@@ -146,7 +160,7 @@ func TestParticipantRename(t *testing.T) {
 		t.Errorf("nothing of the certificate: %s", text)
 	}
 	for want, args := range map[string][]string{
-		"has revision 5 and not 2": {"rename", departmentUSCC, "x", "--if-revision", "2"},
+		"has revision 6 and not 2": {"rename", departmentUSCC, "x", "--if-revision", "2"},
 		"name_invalid":             {"rename", departmentUSCC, "\u202e"},
 		"parent_invalid":           {"update", departmentUSCC, "--parent", departmentUSCC},
 		"level_invalid":            {"update", departmentUSCC, "--level", "9"},

@@ -181,7 +181,7 @@ func TestNamesOfItems(t *testing.T) {
 		d.Materials[0].ReasonsIn = map[string]party.Names{"fields/grade": {"en": "To check the grade"}}
 		return d
 	}
-	got, _, err := w.PutItem(t.Context(), cataloguer, "names", item())
+	got, _, err := w.PutItem(t.Context(), cataloguer, itemCode, item())
 	if err != nil || got.Names["en"] != "Food permit" || got.Materials[0].ReasonsIn["fields/grade"]["en"] != "To check the grade" {
 		t.Fatalf("%+v %v", got, err)
 	}
@@ -200,7 +200,7 @@ func TestNamesOfItems(t *testing.T) {
 	} {
 		d := item()
 		c.change(&d)
-		if _, _, err := w.PutItem(t.Context(), cataloguer, "names", d); !slices.Equal(violated(err), []string{c.want}) {
+		if _, _, err := w.PutItem(t.Context(), cataloguer, itemCode, d); !slices.Equal(violated(err), []string{c.want}) {
 			t.Errorf("%s: %v %q, want %q", name, err, violated(err), c.want)
 		}
 	}

@@ -103,6 +103,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request, checks ...func(co
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
+	checks = append(checks, func(context.Context) error { return s.refusal() })
 	for _, check := range checks {
 		if check == nil {
 			continue

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/highwater"
 )
 
 const problemMedia = "application/problem+json"
@@ -105,6 +106,9 @@ func explained(err error) problem {
 		// down, and then an empty 200 would pass for success.
 		return problem{Status: http.StatusServiceUnavailable, Reason: "cancelled",
 			Detail: "The request was given up before it was answered. Repeat it; with the same Idempotency-Key it takes effect once.", retryAfter: 1}
+	case errors.Is(err, highwater.ErrLost):
+		return problem{Status: http.StatusServiceUnavailable, Reason: "records_lost",
+			Detail: "The service decides nothing until its operator has looked at its database. Repeat the request later; with the same Idempotency-Key it takes effect once.", retryAfter: 60}
 	case passes(err):
 		return problem{Status: http.StatusServiceUnavailable, Reason: "storage_unavailable",
 			Detail: "The service can't store anything at the moment. Repeat the request later; with the same Idempotency-Key it takes effect once.", retryAfter: retrySoon}

@@ -87,10 +87,20 @@ func (s *Server) around(next http.Handler) http.Handler {
 			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
 		case !cleanPath(r.URL.EscapedPath()):
 			s.explain(out, r, errNowhere())
+		case s.refusal() != nil && !strings.HasPrefix(r.URL.Path, web.StaticPath): // what a page saying so needs
+			s.explain(out, r, s.refusal())
 		default:
 			next.ServeHTTP(out, r)
 		}
 	})
+}
+
+// refusal returns why nothing may be decided here, or nil.
+func (s *Server) refusal() error {
+	if s.c.Refusal == nil {
+		return nil
+	}
+	return s.c.Refusal()
 }
 
 // cleanPath reports whether a path is in its shortest form. The mux would

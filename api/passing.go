@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/highwater"
 )
 
 // passes reports whether an error is about this moment and not about the
@@ -23,7 +24,7 @@ func passes(err error) bool {
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return e.Reason == "unavailable" || e.Reason == "busy"
 	}
-	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, identity.ErrFull) ||
+	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, highwater.ErrLost) || errors.Is(err, identity.ErrFull) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
@@ -62,6 +63,8 @@ func kindOf(err error) string {
 	switch {
 	case errors.Is(err, identity.ErrAway), errors.Is(err, identity.ErrFull):
 		return "redis"
+	case errors.Is(err, highwater.ErrLost):
+		return "lost"
 	case errors.Is(err, license.ErrUnavailable):
 		return "database"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -118,7 +118,7 @@ func (s *Server) published(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.RawQuery == "" && len(r.URL.Path) <= longestPublished {
+		if r.Method == http.MethodGet && s.refusal() == nil && r.URL.RawQuery == "" && len(r.URL.Path) <= longestPublished {
 			if p, ok := s.documents[r.URL.Path]; ok {
 				if d := p.ready(); d != nil {
 					begin := time.Now()

@@ -44,11 +44,14 @@ type Config struct {
 	// LoginsReady reports whether people can log in as well, for /readyz/logins.
 	// Nil: always, where there are logins.
 	LoginsReady func(ctx context.Context) error
-	Kept        KeptState            // for the metrics
-	Gauges      []Gauge              // further ones for the metrics
-	GaugeSets   []GaugeSet           // likewise
-	Activity    *Activity            // likewise; nil: nothing is counted
-	Metrics     *prometheus.Registry // default: a new one
+	// Refusal returns nil, or why nothing may be decided here: then every request gets
+	// 503, and /readyz fails. Nil: nothing ever is refused so.
+	Refusal   func() error
+	Kept      KeptState            // for the metrics
+	Gauges    []Gauge              // further ones for the metrics
+	GaugeSets []GaugeSet           // likewise
+	Activity  *Activity            // likewise; nil: nothing is counted
+	Metrics   *prometheus.Registry // default: a new one
 	// TrustedProxies may name the client's address in X-Forwarded-For, and the
 	// request in X-Request-Id.
 	TrustedProxies []netip.Prefix

@@ -16,6 +16,9 @@ type authenticStores struct {
 	auth *signing.Authenticator
 }
 
+// AuthenticStores returns stores whose records are as they were written here.
+func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
+
 func (r *Record) facts(revision int64) *signing.Facts {
 	return signing.NewFacts("licenses", string(r.ID), revision).
 		Text(string(r.Type), string(r.Authority), string(r.State)).Int(int64(r.Version)).Time(r.Created, r.Updated)
@@ -98,7 +101,7 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 		states[i] = st
 	}
 	q.States = states
-	return s.Stores.Save(ctx, q)
+	return s.auth.Wrote(s.Stores.Save(ctx, q), "licenses", string(q.Record.ID), q.Record.Revision+1)
 }
 
 // stateAuth returns the authenticator of a stored version in its new state. Should
@@ -161,7 +164,11 @@ func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...Ty
 			return err
 		}
 	}
-	return s.Stores.SaveTypes(ctx, e, ts...)
+	err = s.Stores.SaveTypes(ctx, e, ts...)
+	for _, t := range ts {
+		err = s.auth.Wrote(err, "license_types", string(t.Code)+"/"+strconv.Itoa(t.Version), t.Revision+1)
+	}
+	return err
 }
 
 // LoadTypes implements [TypeStore].
@@ -193,7 +200,11 @@ func (s *authenticStores) SaveItems(ctx context.Context, e EventRecord, is ...It
 			return err
 		}
 	}
-	return s.Stores.SaveItems(ctx, e, is...)
+	err = s.Stores.SaveItems(ctx, e, is...)
+	for _, i := range is {
+		err = s.auth.Wrote(err, "service_items", string(i.Code)+"/"+strconv.Itoa(i.Version), i.Revision+1)
+	}
+	return err
 }
 
 // LoadItems implements [ItemStore].
@@ -230,7 +241,7 @@ func (s *authenticStores) SaveGrant(ctx context.Context, g GrantRecord, codes []
 		}
 		stamped[i] = c
 	}
-	return s.Stores.SaveGrant(ctx, g, stamped, e)
+	return s.auth.Wrote(s.Stores.SaveGrant(ctx, g, stamped, e), "grants", string(g.ID), g.Revision+1)
 }
 
 // LoadGrant implements [GrantStore].

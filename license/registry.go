@@ -76,7 +76,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Stores = &authenticStores{c.Stores, c.Vault.Auth()}
+	c.Stores = AuthenticStores(c.Stores, c.Vault.Auth())
 	stored, err := c.Stores.ClaimSetting(ctx, settingPublicURL, c.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("claiming the public URL: %w", err)

@@ -82,6 +82,17 @@ func (s *seenLists) check(n, revision int64, packed []byte) error {
 	return s.memory.Remember(seenName(n), append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(packed)), uint64(revision)), packed...))
 }
 
+// forget forgets what was seen: an operator has accepted what the database lost.
+func (s *seenLists) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.lists)
+}
+
+// ForgetSeen forgets what this process saw of status lists, once an operator has
+// accepted what the database lost and the memory of it is gone.
+func (r *Registry) ForgetSeen() { r.seen.forget() }
+
 // follows reports whether each of the four entries of a byte may have become that of
 // another.
 func follows(before, after byte) bool {

@@ -34,7 +34,7 @@ func (s *authenticClients) UpdateClient(ctx context.Context, c ClientRecord) (er
 	if c.Auth, c.Mark, err = s.auth.Stamp(c.facts(c.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Clients.UpdateClient(ctx, c)
+	return s.auth.Wrote(s.Clients.UpdateClient(ctx, c), "clients", c.ID, c.Revision+1)
 }
 
 // LoadClient implements [Clients].
@@ -66,8 +66,8 @@ func AuthenticSessions(s Sessions, a *signing.Authenticator) Sessions {
 }
 
 // AuthenticFamilies returns families as they were written here.
-func AuthenticFamilies(f Families, a *signing.Authenticator) Families {
-	return &authenticFamilies{f, a}
+func AuthenticFamilies(f Families, s Spent, a *signing.Authenticator) Families {
+	return &authenticFamilies{f, a, &authenticSpent{s, a}}
 }
 
 type authenticSessions struct {
@@ -102,7 +102,11 @@ func (s *authenticSessions) UpdateSession(ctx context.Context, r SessionRecord, 
 	if r.Auth, r.Mark, err = s.auth.Stamp(r.facts(r.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Sessions.UpdateSession(ctx, r, es...)
+	err = s.Sessions.UpdateSession(ctx, r, es...)
+	if w := s.auth.Witness(); err == nil && w != nil && !r.Ended.IsZero() {
+		w.Over("sessions", r.ID, r.Revision+1, r.Expires)
+	}
+	return err
 }
 
 // LoadSession implements [Sessions].
@@ -131,7 +135,58 @@ func (s *authenticSessions) ListSessions(ctx context.Context, party []signing.Lo
 
 type authenticFamilies struct {
 	Families
+	auth  *signing.Authenticator
+	spent *authenticSpent
+}
+
+// authenticSpent is what was spent, of which this node remembers for a while what it
+// spent itself.
+type authenticSpent struct {
+	Spent
 	auth *signing.Authenticator
+}
+
+// AuthenticSpent returns what was spent, as far as this node knows even if it was
+// deleted.
+func AuthenticSpent(s Spent, a *signing.Authenticator) Spent { return &authenticSpent{s, a} }
+
+// check returns an error if a hash was spent here and is no longer so in the store.
+func (s *authenticSpent) check(ctx context.Context, w signing.Witness, hash [32]byte) error {
+	if !w.WasSpent(hash) {
+		return nil
+	}
+	spent, err := s.Spent.IsSpent(ctx, hash)
+	if err != nil || spent {
+		return err
+	}
+	w.Lost("a code or an assertion that was spent here is no longer so: it was deleted")
+	return s.auth.Refuse("spent", "", "it was spent here, and is no longer so")
+}
+
+// Spend implements [Spent].
+func (s *authenticSpent) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
+	w := s.auth.Witness()
+	if w == nil {
+		return s.Spent.Spend(ctx, hash, keep)
+	}
+	if err := s.check(ctx, w, hash); err != nil {
+		return err
+	}
+	err := s.Spent.Spend(ctx, hash, keep)
+	if err == nil {
+		w.Spent(hash, keep)
+	}
+	return err
+}
+
+// IsSpent implements [Spent].
+func (s *authenticSpent) IsSpent(ctx context.Context, hash [32]byte) (bool, error) {
+	spent, err := s.Spent.IsSpent(ctx, hash)
+	if w := s.auth.Witness(); err == nil && !spent && w != nil && w.WasSpent(hash) {
+		w.Lost("a code, an assertion or the end of a token that was stored here is no longer so: it was deleted")
+		return true, nil
+	}
+	return spent, err
 }
 
 func (f *FamilyRecord) facts(revision int64) *signing.Facts {
@@ -144,7 +199,18 @@ func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep 
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(1)); err != nil {
 		return "", err
 	}
-	return s.Families.RedeemCode(ctx, code, keep, f, es...)
+	w := s.auth.Witness()
+	if w == nil {
+		return s.Families.RedeemCode(ctx, code, keep, f, es...)
+	}
+	if err := s.spent.check(ctx, w, code); err != nil {
+		return "", err
+	}
+	first, err = s.Families.RedeemCode(ctx, code, keep, f, es...)
+	if err == nil {
+		w.Spent(code, keep)
+	}
+	return first, err
 }
 
 // UpdateFamily implements [Families].
@@ -152,7 +218,11 @@ func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(f.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Families.UpdateFamily(ctx, f, es...)
+	err = s.Families.UpdateFamily(ctx, f, es...)
+	if w := s.auth.Witness(); err == nil && w != nil && !f.Ended.IsZero() {
+		w.Over("families", f.ID, f.Revision+1, f.Expires)
+	}
+	return err
 }
 
 // LoadFamily implements [Families].

@@ -108,7 +108,10 @@ func (c *Config) authenticate() {
 	c.Clients = &authenticClients{c.Clients, auth}
 	c.Participants = identity.AuthenticParticipants(c.Participants, auth)
 	if c.Sessions != nil {
-		c.Sessions, c.Families = AuthenticSessions(c.Sessions, auth), AuthenticFamilies(c.Families, auth)
+		c.Sessions, c.Families = AuthenticSessions(c.Sessions, auth), AuthenticFamilies(c.Families, c.Spent, auth)
+	}
+	if c.Spent != nil {
+		c.Spent = AuthenticSpent(c.Spent, auth)
 	}
 }
 

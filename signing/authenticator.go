@@ -40,6 +40,8 @@ type Authenticator struct {
 	refused  map[string]int64     // by table
 	logged   map[string]time.Time // by table and id
 	tolerant atomic.Bool          // an upgrade is under way; see Installation.Upgrading
+
+	witness atomic.Pointer[Witness] // nil: nobody is told what is written
 }
 
 // AuthenticatorKey is the secret in the keystore from which the key of
@@ -186,7 +188,7 @@ func (a *Authenticator) Verify(f *Facts, auth, mark []byte) error {
 		switch {
 		case err != nil:
 			return err
-		case subtle.ConstantTimeCompare(want, mark[8:]) != 1:
+		case !same(want, mark[8:]):
 			why = "its register was altered"
 		case revision != f.revision:
 			why = fmt.Sprintf("it has revision %d, and its register %d: one of them was put back", f.revision, revision)
@@ -209,7 +211,7 @@ func (a *Authenticator) VerifyAlone(f *Facts, auth []byte) error {
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(want, auth) != 1 {
+	if !same(want, auth) {
 		return a.Refuse(f.table, f.id, "its authenticator does not fit")
 	}
 	return nil
@@ -240,6 +242,8 @@ func (a *Authenticator) Refusals() map[string]int64 {
 	defer a.mu.Unlock()
 	return maps.Clone(a.refused)
 }
+
+func same(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
 // markFacts are what a register covers.
 func markFacts(table, id string, revision int64) []byte {

@@ -89,5 +89,9 @@ func (r *authenticRecords) UpdateKeys(ctx context.Context, ks ...KeyRecord) erro
 			return err
 		}
 	}
-	return r.stored.UpdateKeys(ctx, ks...)
+	err := r.stored.UpdateKeys(ctx, ks...)
+	for _, k := range ks {
+		err = r.auth.Wrote(err, "keys", string(k.ID), k.Revision+1)
+	}
+	return err
 }

@@ -13,7 +13,7 @@ import (
 // put back who can write the database alone. It belongs to the node, not to the keys.
 const seenName = "seen"
 
-const maxSeen = 1 << 20 // bytes of one file
+const maxSeen = 128 << 20 // bytes of one file
 
 // Remember keeps data beside the keys under a name of lower-case letters, digits and
 // hyphens, in place of what was kept before. When it returns nil, it is on disk.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage/postgres"
 	"yizheng.internal/storage/sqlite"
 )
@@ -98,6 +99,7 @@ func (d sqliteDatabase) Licenses() Licenses            { return d.db.Licenses() 
 func (d sqliteDatabase) Provider() Provider            { return d.db.Provider() }
 func (d sqliteDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d sqliteDatabase) Admin() Admin                  { return d.db }
+func (d sqliteDatabase) HighWater() highwater.Store    { return d.db.HighWater() }
 func (d sqliteDatabase) Run(ctx context.Context) error { return d.db.Run(ctx) }
 func (d sqliteDatabase) Close() error                  { return d.db.Close() }
 
@@ -107,5 +109,6 @@ func (d postgresDatabase) Licenses() Licenses            { return d.db.Licenses(
 func (d postgresDatabase) Provider() Provider            { return d.db.Provider() }
 func (d postgresDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d postgresDatabase) Admin() Admin                  { return d.db }
+func (d postgresDatabase) HighWater() highwater.Store    { return d.db.HighWater() }
 func (d postgresDatabase) Run(ctx context.Context) error { return d.db.Run(ctx) }
 func (d postgresDatabase) Close() error                  { return d.db.Close() }

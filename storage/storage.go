@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/highwater"
 )
 
 // Database is an open database.
@@ -18,6 +19,7 @@ type Database interface {
 	Provider() Provider
 	Keys() Keys
 	Admin() Admin
+	HighWater() highwater.Store
 	// Run does what the database needs from time to time until ctx ends, and
 	// returns its error: it forgets what is over, and makes the next months'
 	// partitions.

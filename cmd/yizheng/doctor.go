@@ -193,6 +193,7 @@ func (e *examination) installation(p *process) {
 	e.ok("configuration", "the installation is bound to %s", in.url)
 	e.trust(p.ctx, in)
 	e.catalogCodes(p.ctx, in)
+	e.integrity(p.ctx, in)
 	if folded, err := in.registry.NumbersFolded(p.ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {

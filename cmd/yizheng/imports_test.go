@@ -55,6 +55,10 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json",
 			"github.com/golang-jwt/jwt/v5", "github.com/tjfoc/gmsm", "golang.org/x/crypto"},
 	},
+	"signing/highwater": {
+		ours:   []string{"signing"},
+		others: []string{"github.com/emmansun/gmsm/sm3"},
+	},
 	"signing/journal": {},
 	"signing/sdjwt": {
 		ours:   []string{"signing"},
@@ -126,7 +130,7 @@ var rules = map[string]rule{
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "oidc", "oidc/identity", "signing", "signing/journal", "signing/sdjwt"}
+var domains = []string{"license", "license/party", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/journal", "signing/sdjwt"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

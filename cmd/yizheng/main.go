@@ -44,6 +44,7 @@ type commands struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Backup      backupCmd      `cmd:"" help:"Copy database and keys, beside the running service."`
 	Restore     restoreCmd     `cmd:"" help:"Make an installation out of a backup, where there is none."`
+	Integrity   integrityCmd   `cmd:"" help:"Of a database that lost something: accept what was lost."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
 	Load        loadCmd        `cmd:"" hidden:"" help:"Put a service under load and measure it."`

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"yizheng.internal/api"
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/highwater"
 )
 
 type serveCmd struct {
@@ -51,6 +53,7 @@ type service struct {
 	public6       net.Listener // the other address of localhost; nil: there is none
 	api           *api.Server
 	watch         *keptWatch
+	seen          *highwater.Watch
 	drain         time.Duration // from a signal until no new request is taken
 	beside        []site        // what else runs in this process: the demo's neighbours
 	log           *slog.Logger
@@ -129,13 +132,16 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	} else if !folded {
 		s.log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
 	}
+	if err := s.lookBack(ctx); err != nil {
+		return err
+	}
 	s.watch = newKeptWatch(s.in.kept, s.in.db.Licenses(), s.log)
 	s.api, err = api.New(api.Config{
 		Issuer: url, Registry: s.in.registry, Provider: s.in.provider, Keyrings: s.in.keys.Keyrings(),
 		Identity: s.in.people, Ephemeral: s.in.kept,
-		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe,
+		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe, Refusal: s.seen.Refusal,
 		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
-		Gauges:         s.in.gauges(),
+		Gauges:         append(s.in.gauges(), s.gauge()),
 		GaugeSets:      s.in.keyGauges(),
 		Activity:       s.in.activity,
 		TrustedProxies: proxies, SecurityContact: c.SecurityContact,
@@ -315,7 +321,7 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 }
 
 // compare compares this node's clock, and its store of what may be lost, with the
-// other nodes' until ctx ends, and then closes what it returns. Where a test kills
+// other nodes', and the database with what this node saw of it, until ctx ends, and then closes what it returns. Where a test kills
 // the process at a step of a request, nothing else shall write: then it does nothing.
 func (s *service) compare(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
@@ -324,10 +330,10 @@ func (s *service) compare(ctx context.Context) <-chan struct{} {
 		return done
 	}
 	go s.watch.Run(ctx)
-	go func() {
-		defer close(done)
-		_ = s.in.clock.Run(ctx) // ends with ctx alone, and has said everything else
-	}()
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = s.in.clock.Run(ctx) }) // end with ctx alone, and have said everything else
+	ended.Go(func() { _ = s.seen.Run(ctx) })
+	go func() { ended.Wait(); close(done) }()
 	return done
 }
 

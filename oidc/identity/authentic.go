@@ -54,7 +54,7 @@ func (s *authenticParticipants) UpdateParticipant(ctx context.Context, p Partici
 	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(p.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Participants.UpdateParticipant(ctx, p)
+	return s.auth.Wrote(s.Participants.UpdateParticipant(ctx, p), "participants", p.ID, p.Revision+1)
 }
 
 // LoadParticipant implements [Participants].
@@ -77,6 +77,9 @@ func (s *authenticParticipants) ListParticipants(ctx context.Context, after stri
 	}
 	return ps, err
 }
+
+// AuthenticParties returns parties as they were written here.
+func AuthenticParties(p Parties, a *signing.Authenticator) Parties { return &authenticParties{p, a} }
 
 type authenticParties struct {
 	Parties
@@ -110,7 +113,7 @@ func (s *authenticParties) UpdateParty(ctx context.Context, p PartyRecord) (err 
 	if p.Auth, p.Mark, err = s.auth.Stamp(p.facts(p.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Parties.UpdateParty(ctx, p)
+	return s.auth.Wrote(s.Parties.UpdateParty(ctx, p), "parties", p.ID, p.Revision+1)
 }
 
 // LoadParty implements [Parties].
@@ -166,7 +169,7 @@ func (s *authenticAccounts) UpdateAccount(ctx context.Context, a AccountRecord) 
 	if a.Auth, a.Mark, err = s.auth.Stamp(a.facts(a.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Accounts.UpdateAccount(ctx, a)
+	return s.auth.Wrote(s.Accounts.UpdateAccount(ctx, a), "accounts", a.ID, a.Revision+1)
 }
 
 // LoadAccount implements [Accounts].

@@ -40,22 +40,24 @@ func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvent
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 
-func TestAttacks(t *testing.T) {
-	t.Parallel()
-	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {
-		address := newDatabase(t)
-		db := openDB(t, Config{URL: address})
-		conn, err := pgx.Connect(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-		return &storagetest.Attacked{
-			Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db},
-			KeyTable: "keys", TypeTable: "types",
-			SQL: func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
-		}
-	})
+func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
+func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
+func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, open) }
+func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, open) }
+
+func attacked(t *testing.T) *storagetest.Attacked {
+	address := newDatabase(t)
+	db := openDB(t, Config{URL: address})
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return &storagetest.Attacked{
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+		KeyTable: "keys", TypeTable: "types",
+		SQL: func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
+	}
 }
 
 // open opens a database for a suite. What others write in groups goes through them
@@ -63,7 +65,7 @@ func TestAttacks(t *testing.T) {
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	db.issues.least, db.redemptions.least = 1, 1
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, Sweeper: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db}
 }
 
 // openDB opens a database that is closed when the test ends.

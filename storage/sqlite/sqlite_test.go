@@ -32,22 +32,26 @@ func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
 
-func TestAttacks(t *testing.T) {
-	storagetest.Attacks(t, func(t *testing.T) *storagetest.Attacked {
-		db := openTest(t, Config{})
-		return &storagetest.Attacked{
-			Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db},
-			KeyTable: "signing_keys", TypeTable: "license_types",
-			SQL: func(sql string) error {
-				return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
-			},
-		}
-	})
+func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
+func TestLosses(t *testing.T)         { storagetest.Losses(t, attacked) }
+func TestHighWater(t *testing.T)      { storagetest.HighWater(t, stores) }
+func TestAuthenticators(t *testing.T) { storagetest.Authenticators(t, stores) }
+
+func attacked(t *testing.T) *storagetest.Attacked {
+	db := openTest(t, Config{})
+	return &storagetest.Attacked{
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+		KeyTable: "signing_keys", TypeTable: "license_types",
+		Guards: []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
+		SQL: func(sql string) error {
+			return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
+		},
+	}
 }
 
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, Sweeper: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

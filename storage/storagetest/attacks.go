@@ -22,6 +22,7 @@ type Attacked struct {
 	Database
 	SQL                 func(sql string) error // runs one statement past the stores
 	KeyTable, TypeTable string                 // the driver's names
+	Guards              []string               // triggers in the way of whoever alters events
 }
 
 // sql is a statement with {keys} and {types} for the driver's names, @id for the
@@ -44,6 +45,9 @@ type victims struct {
 	people  *identity.Service
 	session oidc.Sessions
 	family  oidc.Families
+	spent   oidc.Spent
+	party   identity.Parties
+	stores  license.Stores
 
 	officer license.Actor
 	typ     license.TypeCode
@@ -297,7 +301,10 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	})
 	must(t, "opening the service of identities", err)
 	v.session = oidc.AuthenticSessions(d.Provider, v.in.Keyrings().Auth())
-	v.family = oidc.AuthenticFamilies(d.Provider, v.in.Keyrings().Auth())
+	v.family = oidc.AuthenticFamilies(d.Provider, d.Provider, v.in.Keyrings().Auth())
+	v.spent = oidc.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
+	v.party = identity.AuthenticParties(d.Provider, v.in.Keyrings().Auth())
+	v.stores = license.AuthenticStores(d.Licenses, v.in.Keyrings().Auth())
 	must(t, "a session", v.session.CreateSession(ctx, oidc.SessionRecord{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
 	_, err = v.family.RedeemCode(ctx, newHash(), at(9), oidc.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
 	must(t, "a family", err)

@@ -30,6 +30,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage/retention"
 )
 
@@ -44,6 +45,8 @@ type Database struct {
 	Lists    signing.RevocationLists
 	Auth     signing.AuthStore
 	Sweeper  retention.Sweeper
+	// HighWater is of the same database.
+	HighWater highwater.Store
 }
 
 // LicenseStores is what package license needs stored.

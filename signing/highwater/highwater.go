@@ -1,0 +1,261 @@
+// Package highwater finds what somebody took out of a database, or put back in it,
+// who can write it but has no keystore.
+//
+// A record's authenticator and its register (see [signing.Authenticator]) say that
+// it is as it was written here, and whether it is the newest. They can't say so if
+// both are put back together, or are gone, or if all of the database is of
+// yesterday. So each node remembers beside its keys how far the database had come:
+// the revision of each register, the events at the end of each log, the logins that
+// ended here, the codes that were spent here. What is remembered was on disk in the
+// database before; so the memory may be behind the database, and never ahead of it.
+// A [Watch] compares both, and refuses once they don't fit.
+package highwater
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+// ErrLost says that the database lacks what this node saw in it.
+var ErrLost = errors.New("the database is not what this node saw of it")
+
+// Every is how often a node compares.
+const Every = time.Minute
+
+// Memory keeps data outside the database, authenticated. [signing.Installation] is one.
+type Memory interface {
+	// Remember keeps data under a name, in place of what was kept before.
+	Remember(name string, data []byte) error
+	// Remembered returns it, nil if nothing was kept.
+	Remembered(name string) ([]byte, error)
+}
+
+// Log names a log of events.
+type Log string
+
+// The logs that are compared.
+const (
+	Events         Log = "events"          // of the registry, about no one license
+	ProviderEvents Log = "provider_events" // of logins and administration
+)
+
+// tables are those whose records have revisions that are all remembered. Grants are
+// taken away when they have lapsed; no others ever are.
+var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items"}
+
+const lapsing = "grants"
+
+// Register is the newest revision of a record.
+type Register struct {
+	ID       string
+	Mark     []byte // see signing.Authenticator.Register; nil: the table has no registers …
+	Revision int64  // … and this is the record's own
+}
+
+// Row is an event's place in its log.
+type Row struct {
+	Seq  int64
+	At   time.Time
+	Hash [32]byte
+}
+
+// Standing is a session or family as it is stored.
+type Standing struct {
+	ID       string
+	Revision int64
+	Ended    bool
+}
+
+// Store is what a database says of itself. Every driver passes storagetest.HighWater.
+type Store interface {
+	// Registers returns up to limit registers of a table by the record's id, those
+	// after one. For license_types and service_items these are the versions, by
+	// code/version.
+	Registers(ctx context.Context, table, after string, limit int) ([]Register, error)
+	// Newest returns the newest event of a log, the zero Row if there is none. None
+	// with a smaller Seq is stored after that.
+	Newest(ctx context.Context, log Log) (Row, error)
+	// Rows returns up to limit events with a Seq after one and up to another, by Seq.
+	Rows(ctx context.Context, log Log, after, upTo int64, limit int) ([]Row, error)
+	// Standing returns those sessions or families of the ids that are stored.
+	Standing(ctx context.Context, table string, ids []string) ([]Standing, error)
+	// Missing returns those of the hashes that are not spent.
+	Missing(ctx context.Context, hashes [][32]byte) ([][32]byte, error)
+}
+
+// Config says what a Watch compares. Memory, Store and Auth are required.
+type Config struct {
+	Memory Memory
+	Store  Store
+	Auth   *signing.Authenticator
+	Log    *slog.Logger // default: discards
+	// Reset, if set, is called when what was lost has been accepted.
+	Reset func()
+}
+
+// Watch remembers and compares. It is a [signing.Witness]. Safe for concurrent use.
+type Watch struct {
+	c   Config
+	key [16]byte // of the hashes under which records are remembered
+
+	checking sync.Mutex // held by a comparison, or by who starts anew
+
+	mu      sync.Mutex // guards the rest
+	era     string     // of the memory: another one was begun by who accepted what was lost
+	marks   map[uint64]mark
+	over    map[overKey]overMark
+	spent   map[[32]byte]int64 // until then, in seconds
+	logs    map[Log][]stretch
+	pending []entry // what isn't in the large file yet
+	changed bool    // since the small file was written
+	dirty   bool    // since the large file was written
+	full    bool    // more is there than is remembered
+	pass    uint8
+	turn    map[Log]int // which stretch is counted next, of those that aren't each time
+	checked time.Time
+	lost    []string // what was found; sticky
+	refusal atomic.Pointer[error]
+}
+
+// New returns a Watch that remembers what its memory holds.
+func New(c Config) (*Watch, error) {
+	if c.Memory == nil || c.Store == nil || c.Auth == nil {
+		return nil, errors.New("highwater: Config needs Memory, Store and Auth")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &Watch{c: c}
+	key, err := c.Auth.Digest(signing.NewFacts("highwater", "key of hashes", 0))
+	if err != nil {
+		return nil, err
+	}
+	w.key = key
+	w.forget()
+	return w, w.load()
+}
+
+// forget begins anew, without any memory.
+func (w *Watch) forget() {
+	w.era = rand.Text()
+	w.marks, w.over, w.spent = map[uint64]mark{}, map[overKey]overMark{}, map[[32]byte]int64{}
+	w.logs, w.turn, w.pending = map[Log][]stretch{}, map[Log]int{}, nil
+	w.changed, w.dirty, w.full, w.lost = true, true, false, nil
+	w.refusal.Store(nil)
+}
+
+// Lost implements [signing.Witness]: nothing is decided here from now on.
+func (w *Watch) Lost(why string) { w.lose([]string{why}) }
+
+const maxLost = 20 // findings that are kept
+
+func (w *Watch) lose(why []string) {
+	if len(why) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	news := 0
+	for _, one := range why {
+		if len(w.lost) < maxLost && !contains(w.lost, one) {
+			w.lost = append(w.lost, one)
+			news++
+		}
+	}
+	if news == 0 {
+		return
+	}
+	w.refuse()
+	w.c.Log.Error("the database is not what this node saw of it: nothing is decided here until an operator has confirmed what was lost (yizheng integrity accept)",
+		"lost", w.lost)
+	if err := w.c.Memory.Remember(lostName, []byte(strings.Join(w.lost, "\n"))); err != nil {
+		w.c.Log.Error("remembering that the database lost something", "error", err)
+	}
+}
+
+// refuse makes Refusal refuse. The lock is held.
+func (w *Watch) refuse() {
+	more := ""
+	if n := len(w.lost) - 1; n > 0 {
+		more = fmt.Sprintf(", and %d more", n)
+	}
+	err := fmt.Errorf("%w: %s%s; see yizheng doctor, find out what happened, then confirm what was lost with yizheng integrity accept", ErrLost, w.lost[0], more)
+	w.refusal.Store(&err)
+}
+
+// Refusal returns nil, or why nothing is decided here: ErrLost (wrapped).
+func (w *Watch) Refusal() error {
+	if err := w.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Findings returns what was lost, as far as it is known.
+func (w *Watch) Findings() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.lost...)
+}
+
+// Status is what a Watch remembers.
+type Status struct {
+	Records int       // whose revisions are remembered
+	Events  int64     // that are remembered
+	Checked time.Time // when all fitted the last time; zero: never
+	Full    bool      // more is there than is remembered
+}
+
+// Status returns what is remembered.
+func (w *Watch) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := Status{Records: len(w.marks) + len(w.over), Checked: w.checked, Full: w.full}
+	for _, all := range w.logs {
+		for _, one := range all {
+			s.Events += one.count
+		}
+	}
+	return s
+}
+
+// Run compares and writes what is remembered until ctx ends; then it returns ctx's
+// error.
+func (w *Watch) Run(ctx context.Context) error {
+	compare, save := time.NewTicker(Every), time.NewTicker(time.Second)
+	defer compare.Stop()
+	defer save.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return cmp.Or(w.Save(), ctx.Err())
+		case <-compare.C:
+			if err := w.Check(ctx); err != nil && !errors.Is(err, ErrLost) && ctx.Err() == nil {
+				w.c.Log.Warn("comparing the database with what this node saw of it; it is tried again", "error", err)
+			}
+		case <-save.C:
+			if err := w.Save(); err != nil {
+				w.c.Log.Warn("remembering what was seen of the database; it is tried again", "error", err)
+			}
+		}
+	}
+}
+
+func contains(all []string, one string) bool {
+	for _, s := range all {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,181 @@
+package highwater
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+	"time"
+
+	"yizheng.internal/signing"
+)
+
+const (
+	rowsAtOnce = 5000
+	// firstRows is how far back the first look at a log goes.
+	firstRows = 1000
+	// recentRows are counted each time, and as many older ones in turn.
+	recentRows = 20_000
+	// longest is how many rows one stretch has at most, and maxStretches how many
+	// there are: so many events are remembered of a log.
+	longest      = 200_000
+	maxStretches = 512
+	// keptFor is how long events are remembered: retention takes none away that is
+	// younger than six months.
+	keptFor = 150 * 24 * time.Hour
+)
+
+var logs = []Log{Events, ProviderEvents}
+
+// stretch is a part of a log: how many events there are with a Seq after one and up
+// to another, and the sum of their digests.
+type stretch struct {
+	after, upTo int64
+	count       int64
+	sum         total
+	oldest      int64 // seconds; 0: it has none
+}
+
+// total is a sum of digests.
+type total struct{ high, low uint64 }
+
+func (t *total) add(high, low uint64) {
+	var carry uint64
+	t.low, carry = bits.Add64(t.low, low, 0)
+	t.high, _ = bits.Add64(t.high, high, carry)
+}
+
+// events compares the logs, and remembers what was appended to them.
+func (w *Watch) events(ctx context.Context) (lost []string, err error) {
+	for _, log := range logs {
+		found, err := w.log(ctx, log)
+		if err != nil {
+			return lost, fmt.Errorf("comparing the log %s with what was seen: %w", log, err)
+		}
+		if found != "" {
+			lost = append(lost, found)
+		}
+	}
+	return lost, nil
+}
+
+func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
+	floor := time.Now().Add(-keptFor).Unix()
+	w.mu.Lock()
+	known := slices.Clone(w.logs[log])
+	turn := w.turn[log]
+	w.mu.Unlock()
+	for len(known) > 0 && known[0].oldest != 0 && known[0].oldest < floor {
+		known = known[1:]
+	}
+	for _, s := range due(known, &turn) {
+		now, err := w.count(ctx, log, s.after, s.upTo)
+		if err != nil {
+			return "", err
+		}
+		if now.count != s.count || now.sum != s.sum {
+			return fmt.Sprintf("events of %s between %d and %d were deleted or altered: there were %d, and there are %d",
+				log, s.after, s.upTo, s.count, now.count), nil
+		}
+	}
+	newest, err := w.c.Store.Newest(ctx, log)
+	if err != nil {
+		return "", err
+	}
+	after := max(0, newest.Seq-firstRows)
+	if len(known) > 0 {
+		after = known[len(known)-1].upTo
+	}
+	for after < newest.Seq {
+		s, err := w.count(ctx, log, after, newest.Seq)
+		if err != nil {
+			return "", err
+		}
+		if s.count == 0 {
+			break
+		}
+		known, after = append(known, s), s.upTo
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lost == nil {
+		w.logs[log], w.turn[log] = shorter(known), turn
+		w.changed = true
+	}
+	return "", nil
+}
+
+// due are the stretches that are counted now: the newest ones, and older ones in turn.
+func due(known []stretch, turn *int) (now []stretch) {
+	n, rows := len(known), int64(0)
+	for n > 0 && rows < recentRows {
+		n--
+		now, rows = append(now, known[n]), rows+known[n].count
+	}
+	rows = 0
+	for range n {
+		*turn = (*turn + 1) % n
+		now, rows = append(now, known[*turn]), rows+known[*turn].count
+		if rows >= recentRows {
+			break
+		}
+	}
+	return now
+}
+
+// count reads a stretch of a log: all of it, or its beginning where it is long.
+func (w *Watch) count(ctx context.Context, log Log, after, upTo int64) (stretch, error) {
+	s := stretch{after: after, upTo: upTo}
+	for at := after; ; {
+		rows, err := w.c.Store.Rows(ctx, log, at, upTo, rowsAtOnce)
+		if err != nil {
+			return s, err
+		}
+		for _, r := range rows {
+			d, err := w.c.Auth.Digest(signing.NewFacts("highwater", string(log), r.Seq).Bytes(r.Hash[:]))
+			if err != nil {
+				return s, err
+			}
+			s.sum.add(binary.BigEndian.Uint64(d[:8]), binary.BigEndian.Uint64(d[8:]))
+			if at := max(1, r.At.Unix()); s.oldest == 0 || at < s.oldest {
+				s.oldest = at
+			}
+		}
+		s.count += int64(len(rows))
+		if len(rows) < rowsAtOnce {
+			return s, nil
+		}
+		at = rows[len(rows)-1].Seq
+		if s.count >= longest {
+			s.upTo = at
+			return s, nil
+		}
+	}
+}
+
+// shorter joins neighbours while there are too many stretches, the shortest first,
+// and drops the oldest where all are long.
+func shorter(all []stretch) []stretch {
+	for len(all) > maxStretches {
+		best := -1
+		for i := range len(all) - 1 {
+			sum := all[i].count + all[i+1].count
+			if sum < longest && (best < 0 || sum < all[best].count+all[best+1].count) {
+				best = i
+			}
+		}
+		if best < 0 {
+			all = all[1:]
+			continue
+		}
+		a, b := all[best], all[best+1]
+		a.upTo, a.count = b.upTo, a.count+b.count
+		a.sum.add(b.sum.high, b.sum.low)
+		if a.oldest == 0 || b.oldest != 0 && b.oldest < a.oldest {
+			a.oldest = b.oldest
+		}
+		all = slices.Replace(all, best, best+2, a)
+	}
+	return all
+}

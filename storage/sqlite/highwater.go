@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"yizheng.internal/signing/highwater"
+)
+
+// HighWater is what of the database is compared with what a node saw of it. It
+// implements [highwater.Store].
+type HighWater struct{ db *DB }
+
+// HighWater returns what is compared with what a node saw.
+func (db *DB) HighWater() *HighWater { return &HighWater{db} }
+
+const (
+	registersOf = `SELECT id, mark, 0 FROM registers WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3`
+	// The versions of types and items have no registers; there are few of them.
+	versionsOfTypes = `SELECT code || '/' || version AS id, NULL, revision FROM license_types WHERE id > ?2 AND ?1 <> '' ORDER BY id LIMIT ?3`
+	versionsOfItems = `SELECT code || '/' || version AS id, NULL, revision FROM service_items WHERE id > ?2 AND ?1 <> '' ORDER BY id LIMIT ?3`
+)
+
+// Registers implements [highwater.Store].
+func (s *HighWater) Registers(ctx context.Context, table, after string, limit int) ([]highwater.Register, error) {
+	sql := registersOf
+	switch table {
+	case "license_types":
+		sql = versionsOfTypes
+	case "service_items":
+		sql = versionsOfItems
+	}
+	all, err := many(ctx, s.db, sql, func(r *row) highwater.Register {
+		return highwater.Register{ID: r.text(), Mark: r.bytes(), Revision: r.int64()}
+	}, table, after, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("reading registers: %w", err)
+	}
+	return all, nil
+}
+
+// logTables are the tables of the logs.
+var logTables = map[highwater.Log]string{highwater.Events: "events", highwater.ProviderEvents: "provider_events"}
+
+func scanRow(r *row) highwater.Row { return highwater.Row{Seq: r.int64(), At: r.time(), Hash: r.sum()} }
+
+// Newest implements [highwater.Store].
+func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Row, error) {
+	rows, err := many(ctx, s.db, `SELECT seq, at, hash FROM `+logTables[log]+` ORDER BY seq DESC LIMIT 1`, scanRow)
+	if err != nil {
+		return highwater.Row{}, fmt.Errorf("reading the newest event: %w", err)
+	}
+	if len(rows) == 0 {
+		return highwater.Row{}, nil
+	}
+	return rows[0], nil
+}
+
+// Rows implements [highwater.Store].
+func (s *HighWater) Rows(ctx context.Context, log highwater.Log, after, upTo int64, limit int) ([]highwater.Row, error) {
+	rows, err := many(ctx, s.db, `SELECT seq, at, hash FROM `+logTables[log]+` WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+		scanRow, after, upTo, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	return rows, nil
+}
+
+// Standing implements [highwater.Store].
+func (s *HighWater) Standing(ctx context.Context, table string, ids []string) (all []highwater.Standing, err error) {
+	sql := `SELECT id, revision, ended IS NOT NULL FROM sessions WHERE id = ?`
+	if table == "families" {
+		sql = `SELECT id, revision, ended IS NOT NULL FROM families WHERE id = ?`
+	}
+	err = s.db.readers.do(ctx, func(c *conn) error {
+		all = nil
+		for _, id := range ids {
+			err := c.query(sql, func(r *row) {
+				all = append(all, highwater.Standing{ID: r.text(), Revision: r.int64(), Ended: r.bool()})
+			}, id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what ended: %w", err)
+	}
+	slices.SortFunc(all, func(a, b highwater.Standing) int { return strings.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// Missing implements [highwater.Store].
+func (s *HighWater) Missing(ctx context.Context, hashes [][32]byte) (missing [][32]byte, err error) {
+	err = s.db.readers.do(ctx, func(c *conn) error {
+		missing = nil
+		for _, hash := range hashes {
+			spent, err := c.exists(isSpent, hash[:])
+			if err != nil {
+				return err
+			}
+			if !spent {
+				missing = append(missing, hash)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking what is spent: %w", err)
+	}
+	return missing, nil
+}

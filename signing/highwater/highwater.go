@@ -229,8 +229,11 @@ func (w *Watch) Status() Status {
 	return s
 }
 
-// Run compares and writes what is remembered until ctx ends; then it returns ctx's
-// error.
+// lastWithin is how long the last comparison may take, when Run ends.
+const lastWithin = 2 * time.Second
+
+// Run compares and writes what is remembered until ctx ends; then it does so once
+// more and returns ctx's error.
 func (w *Watch) Run(ctx context.Context) error {
 	compare, save := time.NewTicker(Every), time.NewTicker(time.Second)
 	defer compare.Stop()
@@ -238,7 +241,12 @@ func (w *Watch) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return cmp.Or(w.Save(), ctx.Err())
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWithin)
+			defer cancel()
+			if err := w.Check(last); err != nil && !errors.Is(err, ErrLost) {
+				return cmp.Or(w.Save(), ctx.Err())
+			}
+			return ctx.Err()
 		case <-compare.C:
 			if err := w.Check(ctx); err != nil && !errors.Is(err, ErrLost) && ctx.Err() == nil {
 				w.c.Log.Warn("comparing the database with what this node saw of it; it is tried again", "error", err)

@@ -106,7 +106,7 @@ func (w *Watch) judge(table uint8, page []Register, before map[string]int64) (be
 	behind = map[string]int64{}
 	for _, r := range page {
 		h, revision := w.hash(table, r.ID), r.Revision
-		if r.Mark != nil && len(r.Mark) >= 8 {
+		if len(r.Mark) >= 8 {
 			revision = int64(binary.BigEndian.Uint64(r.Mark))
 		}
 		if revision < 1 || revision > 1<<32-1 {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,7 +168,7 @@ func (w *Watch) lose(why []string) {
 	defer w.mu.Unlock()
 	news := 0
 	for _, one := range why {
-		if len(w.lost) < maxLost && !contains(w.lost, one) {
+		if len(w.lost) < maxLost && !slices.Contains(w.lost, one) {
 			w.lost = append(w.lost, one)
 			news++
 		}
@@ -257,13 +258,4 @@ func (w *Watch) Run(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }

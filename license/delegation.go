@@ -57,7 +57,7 @@ func (s *authenticStores) SaveDelegation(ctx context.Context, e EventRecord, d D
 	if d.Auth, d.Mark, err = s.auth.Stamp(d.facts(d.Revision + 1)); err != nil {
 		return err
 	}
-	return s.Stores.SaveDelegation(ctx, e, d)
+	return s.auth.Wrote(s.Stores.SaveDelegation(ctx, e, d), "delegations", d.ID, d.Revision+1)
 }
 
 // LoadDelegation implements [DelegationStore].

@@ -52,7 +52,7 @@ const (
 
 // tables are those whose records have revisions that are all remembered. Grants are
 // taken away when they have lapsed; no others ever are.
-var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items"}
+var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations"}
 
 const lapsing = "grants"
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type commands struct {
 	Config configFile `help:"YAML file with settings, named as the flags are. Flags come first, then the environment, then the file." env:"YIZHENG_CONFIG" placeholder:"FILE"`
 
 	Operator string `help:"Who acts, for the events of what is changed; without it the user of the operating system, with sudo whoever called that." env:"YIZHENG_OPERATOR" placeholder:"NAME"`
+
+	Lang string `help:"Language of what is said: zh, en; auto goes by LC_ALL, LC_MESSAGES, LANG. What programs read, and exit codes, are the same in each." default:"auto" enum:"auto,zh,en" placeholder:"LANG"`
 
 	Serve       serveCmd       `cmd:"" help:"Run the service."`
 	Demo        demoCmd        `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
@@ -57,6 +60,7 @@ type process struct {
 	in       io.Reader
 	out, err io.Writer
 	actor    string // who acts, for the events
+	words    words  // what is said, in the operator's language
 }
 
 // exit is an error that decides the exit code.
@@ -89,11 +93,14 @@ func main() {
 // run runs one command line and returns the exit code.
 func run(p *process, args []string) int {
 	var c commands
+	spoken := language(args)
+	p.words = wordsOf(spoken)
+	var help bytes.Buffer
 	left := -1 // exit code, once the parser has left
 	parser, err := kong.New(&c,
 		kong.Name("yizheng"),
 		kong.Description("Yizheng 一证: the registry of electronic licenses, signed with SM2.\n\nEvery setting can also be given as YIZHENG_… in the environment or in the file of --config."),
-		kong.Writers(p.out, p.err),
+		kong.Writers(&help, p.err),
 		kong.Exit(func(code int) { left = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
 		kong.Bind(p),
@@ -102,15 +109,21 @@ func run(p *process, args []string) int {
 		fmt.Fprintf(p.err, "yizheng: %v\n", err)
 		return exitFailed
 	}
+	if spoken == chinese {
+		translate(parser.Model, readWords("help.zh"), p.words)
+	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	line, err := parser.Parse(args)
-	if left >= 0 { // --help was shown
+	if left >= 0 { // --help was asked for
+		if _, err := p.out.Write(p.words.framed(help.Bytes())); err != nil {
+			return exitFailed
+		}
 		return left
 	}
 	if err != nil {
-		fmt.Fprintf(p.err, "yizheng: %v\nRun \"yizheng --help\" or \"yizheng COMMAND --help\" for what there is.\n", err)
+		fmt.Fprintf(p.err, "yizheng: %s\n%s\n", p.words.usageError(err), p.words.say("usage.more"))
 		return exitUsage
 	}
 	if err := checkOperator(c.Operator); err != nil {

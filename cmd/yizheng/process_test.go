@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
+	os.Setenv("LC_ALL", "C")
 	var err error
 	if buildDir, err = os.MkdirTemp("", "yizheng-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -141,7 +141,7 @@ func TestVerdictText(t *testing.T) {
 		"签名真实，证书是否吊销及状态未核实": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckChain, license.Unknown), check(license.CheckStatus, license.Unknown)}},
 		"无法确定": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Unknown), check(license.CheckStatus, license.Skipped)}},
 	} {
-		if got := verdictText(v); got != want {
+		if got := verdictText(wordsOf(chinese), v); got != want {
 			t.Errorf("%+v: %s, want %s", v, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,7 +53,7 @@ func (c *verifyCmd) Run(p *process) error {
 	if c.JSON {
 		err = printJSON(p.out, v)
 	} else {
-		err = showVerification(p.out, v)
+		err = showVerification(p.out, p.words, v)
 	}
 	switch {
 	case err != nil:
@@ -111,7 +110,7 @@ func (c *verifyCmd) revocation(p *process, v *license.CredentialVerifier, now ti
 	}
 	lists, problem := v.Anchors.RevocationLists(p.ctx, v.Signatures, now, files...)
 	if problem != nil {
-		fmt.Fprintf(p.err, "yizheng: 证书吊销列表不可用 the revocation list is of no use: %v\n", problem)
+		fmt.Fprintf(p.err, "yizheng: %s\n", p.words.say("verify.crl_useless", problem))
 		v.Revoked = func(context.Context, []byte) (string, time.Time, bool, error) { return "", time.Time{}, false, problem }
 		return nil
 	}
@@ -130,7 +129,7 @@ func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.T
 	}
 	source, problem := v.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), now)
 	if problem != nil {
-		fmt.Fprintf(p.err, "yizheng: 状态列表不可用 the status list is of no use: %v\n", problem)
+		fmt.Fprintf(p.err, "yizheng: %s\n", p.words.say("verify.list_useless", problem))
 		source = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
 	}
 	v.Status = source
@@ -138,74 +137,85 @@ func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.T
 }
 
 // showVerification prints a verification for people.
-func showVerification(w io.Writer, v license.Verification) error {
+func showVerification(out io.Writer, w words, v license.Verification) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "结论  %s  (%s)\n时间  %s\n\n", verdictText(v), v.Verdict, v.CheckedAt.In(time.FixedZone("", 8*3600)).Format("2006-01-02 15:04:05 -07:00"))
+	at := v.CheckedAt.In(civil).Format("2006-01-02 15:04:05 -07:00")
+	fmt.Fprintf(&b, "%s\n%s\n\n", w.say("verify.verdict", verdictText(w, v), v.Verdict), w.say("verify.time", at))
 	for _, c := range v.Checks {
-		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", resultTexts[c.Result], checkTexts[c.Name], reasonText(c.Reason), c.Reason)
+		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", w.say("verify.result."+string(c.Result)), w.say("verify.check."+string(c.Name)), reasonText(w, c.Reason), c.Reason)
 	}
 	if v.License == nil {
-		b.WriteString("\n内容不予显示：未能确认其真实性。\n")
+		b.WriteString("\n" + w.say("verify.hidden") + "\n")
 	} else {
-		showLicense(&b, v.License)
+		showLicense(&b, w, v.License)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(out, b.String())
 	return err
 }
 
+// reasonText returns what a reason code means. One that has no text is shown by its
+// code alone.
+func reasonText(w words, code string) string {
+	if text, ok := w["verify.reason."+code]; ok {
+		return text
+	}
+	return w.say("verify.see_code")
+}
+
 // verdictText says the verdict, and names the case where only the status is open.
-func verdictText(v license.Verification) string {
+func verdictText(w words, v license.Verification) string {
 	unknown := []license.CheckName{}
 	for _, c := range v.Checks {
 		if c.Result == license.Unknown {
 			unknown = append(unknown, c.Name)
 		}
 	}
+	key := "verify.indeterminate"
 	switch {
 	case v.Verdict == license.Valid:
-		return "有效"
+		key = "verify.valid"
 	case v.Verdict == license.Invalid:
-		return "无效"
+		key = "verify.invalid"
 	case slices.Equal(unknown, []license.CheckName{license.CheckStatus}):
-		return "签名真实，状态未核实"
+		key = "verify.open.status"
 	case slices.Equal(unknown, []license.CheckName{license.CheckChain}):
-		return "签名真实，证书是否吊销未核实"
+		key = "verify.open.chain"
 	case slices.Equal(unknown, []license.CheckName{license.CheckChain, license.CheckStatus}):
-		return "签名真实，证书是否吊销及状态未核实"
+		key = "verify.open.chain_status"
 	}
-	return "无法确定"
+	return w.say(key)
 }
 
-func showLicense(b *strings.Builder, l *license.Presented) {
+func showLicense(b *strings.Builder, w words, l *license.Presented) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "  %s：%s\n", printable(name), printable(value))
+			fmt.Fprintf(b, "  %s\n", w.say("verify.line", printable(name), printable(value)))
 		}
 	}
 	until := l.ValidUntil.String()
 	if until == "" {
-		until = "长期"
+		until = w.say("verify.long_term")
 	}
 	b.WriteString("\n")
-	line("证照类型", fmt.Sprintf("%s（%s，第 %d 版）", l.TypeName, l.TypeCode, l.TypeVersion))
-	line("颁发机构", fmt.Sprintf("%s（%s）", l.Authority.Name, l.Authority.Code))
-	line("证照标识", l.Identifier)
-	line("关联证照标识", l.Previous)
-	line("证照编号", l.Number)
-	line("有效期", l.ValidFrom.String()+" 至 "+until)
-	line("证照版本", fmt.Sprint(l.Version))
-	line("区划代码", l.AreaCode)
+	line(w.say("verify.type"), w.say("verify.type_value", l.TypeName, l.TypeCode, l.TypeVersion))
+	line(w.say("verify.authority"), w.say("verify.authority_value", l.Authority.Name, l.Authority.Code))
+	line(w.say("verify.identifier"), l.Identifier)
+	line(w.say("verify.previous"), l.Previous)
+	line(w.say("verify.number"), l.Number)
+	line(w.say("verify.period"), w.say("verify.period_value", l.ValidFrom, until))
+	line(w.say("verify.version"), fmt.Sprint(l.Version))
+	line(w.say("verify.area"), l.AreaCode)
 	if l.Origin == license.OriginCollected {
-		line("来源", "归集，由登记系统证明")
+		line(w.say("verify.origin"), w.say("verify.collected"))
 	}
 	for _, h := range l.Holders {
-		line("持证主体", strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role, h.Share}, func(s string) bool { return s == "" }), " "))
+		line(w.say("verify.holder"), strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role, h.Share}, func(s string) bool { return s == "" }), " "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
-		line("照面信息 "+name, fieldText(l.Fields[name]))
+		line(w.say("verify.field", name), fieldText(w, l.Fields[name]))
 	}
 	if l.Withheld > 0 {
-		line("未出示的项目", fmt.Sprint(l.Withheld))
+		line(w.say("verify.withheld"), fmt.Sprint(l.Withheld))
 	}
 }
 
@@ -217,13 +227,13 @@ func codeTypeText(t party.CodeType) string {
 }
 
 // fieldText returns a field's value: text as it is, anything else as JSON.
-func fieldText(v any) string {
+func fieldText(w words, v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
 	text, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
-		return errors.New("不可显示").Error()
+		return w.say("verify.unshowable")
 	}
 	return string(text)
 }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/alecthomas/kong"
+)
+
+func TestLanguageOf(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		{nil, nil, english},
+		{nil, map[string]string{"LANG": "zh_CN.UTF-8"}, chinese},
+		{nil, map[string]string{"LANG": "ZH"}, chinese},
+		{nil, map[string]string{"LANG": "C.UTF-8"}, english},
+		{nil, map[string]string{"LANG": "de_DE.UTF-8"}, english},
+		{nil, map[string]string{"LANG": "en_US", "LC_MESSAGES": "zh_TW"}, chinese},
+		{nil, map[string]string{"LANG": "zh_CN", "LC_MESSAGES": "zh_CN", "LC_ALL": "C"}, english},
+		{nil, map[string]string{"LANG": "zh_CN", "LC_ALL": ""}, chinese},
+		{[]string{"doctor", "--lang", "en"}, map[string]string{"LANG": "zh_CN"}, english},
+		{[]string{"--lang=zh", "doctor"}, nil, chinese},
+		{[]string{"--lang", "auto"}, map[string]string{"LANG": "zh_CN"}, chinese},
+		{[]string{"x", "--", "--lang=zh"}, nil, english},
+		{[]string{"--lang"}, nil, english},
+	} {
+		if got := languageOf(c.args, func(name string) string { return c.env[name] }); got != c.want {
+			t.Errorf("%q, %v: %s, want %s", c.args, c.env, got, c.want)
+		}
+	}
+}
+
+var (
+	verb = regexp.MustCompile(`%[-+ #0-9.]*[a-zA-Z]`)
+	flag = regexp.MustCompile(`--[a-z][a-z-]+|YIZHENG_[A-Z]+|/v1/[a-z/.-]+`)
+)
+
+// TestMessages holds the two files to one another, and both to the program: each
+// key is there twice, with the same arguments, and is used.
+func TestMessages(t *testing.T) {
+	en, zh := wordsOf(english), wordsOf(chinese)
+	if a, b := slices.Sorted(maps.Keys(en)), slices.Sorted(maps.Keys(zh)); !slices.Equal(a, b) {
+		t.Errorf("the keys differ: %v and %v", a, b)
+	}
+	for key, text := range en {
+		if a, b := verb.FindAllString(text, -1), verb.FindAllString(zh[key], -1); !slices.Equal(a, b) {
+			t.Errorf("%s takes %q in English and %q in Chinese", key, a, b)
+		}
+		if text == "" || !strings.ContainsFunc(zh[key], isHan) && !slices.Contains([]string{"verify.line", "verify.authority_value"}, key) {
+			t.Errorf("%s: %q, %q", key, text, zh[key])
+		}
+		if strings.ContainsFunc(text, isHan) {
+			t.Errorf("%s is not English: %q", key, text)
+		}
+	}
+	used := map[string]bool{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := regexp.MustCompile(`"((?:verify|usage|help|doctor)\.[a-z_.]+)"`)
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range key.FindAllStringSubmatch(string(text), -1) {
+			used[m[1]] = true
+			if en[m[1]] == "" && !strings.HasSuffix(m[1], ".") && m[1] != "help.zh" {
+				t.Errorf("%s asks for %s, which has no text", f, m[1])
+			}
+		}
+	}
+	for key := range en {
+		made := slices.ContainsFunc([]string{"verify.reason.", "verify.result.", "verify.check."}, func(p string) bool { return strings.HasPrefix(key, p) })
+		if !made && !used[key] {
+			t.Errorf("nobody says %s", key)
+		}
+	}
+}
+
+func isHan(r rune) bool { return unicode.Is(unicode.Han, r) }
+
+// TestHelpTexts holds the Chinese help to the commands: each has its text, none is
+// left over, and flags that others are told of are named in both languages.
+func TestHelpTexts(t *testing.T) {
+	parser, err := kong.New(&commands{}, kong.Name("yizheng"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := readWords("help.zh")
+	used := map[string]string{"about": "", "about.settings": ""} // key to the English text
+	eachHelp(parser.Model.Node, func(keys []string, english *string) {
+		i := slices.IndexFunc(keys, func(k string) bool { return help[k] != "" })
+		if i < 0 {
+			t.Errorf("%q has no Chinese help: %s", keys, *english)
+			return
+		}
+		key := keys[i]
+		if before, ok := used[key]; ok && before != *english {
+			t.Errorf("%s stands for %q and for %q", key, before, *english)
+		}
+		used[key] = *english
+		for _, name := range flag.FindAllString(*english, -1) {
+			if !strings.Contains(help[key], name) {
+				t.Errorf("%s names %s in English alone", key, name)
+			}
+		}
+		if !strings.ContainsFunc(help[key], isHan) && key != "<purpose>" {
+			t.Errorf("%s: %s", key, help[key])
+		}
+	})
+	for key := range help {
+		if _, ok := used[key]; !ok {
+			t.Errorf("no command has %s", key)
+		}
+	}
+}
+
+// TestHelpInBothLanguages shows the help of every command in both languages.
+func TestHelpInBothLanguages(t *testing.T) {
+	parser, err := kong.New(&commands{}, kong.Name("yizheng"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func(args ...string) string {
+		var out, errs bytes.Buffer
+		p := &process{ctx: context.Background(), in: strings.NewReader(""), out: &out, err: &errs}
+		if code := run(p, args); code != exitOK || errs.Len() > 0 {
+			t.Errorf("%q: exit code %d, %s", args, code, errs.String())
+		}
+		return out.String()
+	}
+	help, n := readWords("help.zh"), 0
+	var each func(node *kong.Node, path []string)
+	each = func(node *kong.Node, path []string) {
+		n++
+		en, zh := shown(slices.Concat(path, []string{"--help", "--lang=en"})...), shown(slices.Concat([]string{"--lang", "zh"}, path, []string{"--help"})...)
+		if !strings.HasPrefix(en, "Usage: yizheng") || !strings.HasPrefix(zh, "用法：yizheng") {
+			t.Errorf("%q begins with %.40q and %.40q", path, en, zh)
+		}
+		for _, english := range []string{"Usage:", "Flags:", "Settings:", "Arguments:", "Commands:", "for more information", "Show context"} {
+			if strings.Contains(zh, english) || strings.Contains(en, help["--help"]) {
+				t.Errorf("%q in the Chinese help of %q, or the other way round:\n%s", english, path, zh)
+			}
+		}
+		if text := help[strings.Join(path, " ")]; text != "" && !strings.Contains(strings.Join(strings.Fields(zh), ""), strings.Join(strings.Fields(text), "")) {
+			t.Errorf("the Chinese help of %q lacks its text:\n%s", path, zh)
+		}
+		for _, c := range node.Children {
+			if !c.Hidden {
+				each(c, append(slices.Clone(path), c.Name))
+			}
+		}
+	}
+	each(parser.Model.Node, nil)
+	if n < 50 {
+		t.Errorf("%d commands", n)
+	}
+}
+
+// TestUsageErrors gives command lines that are wrong: the exit code is the same in
+// both languages.
+func TestUsageErrors(t *testing.T) {
+	for want, args := range map[string][]string{
+		"多余的参数 nothing":           {"nothing"},
+		"未知的选项 --nothing":         {"serve", "--nothing"},
+		"缺少选项：":                   {"participant", "add"},
+		`--log-level 只能是 "debug"`: {"serve", "--log-level=loud"},
+		`缺少 "<participant>"`:      {"participant", "disable"},
+		`缺少其中之一："add", "list"`:    {"client"},
+		"运行 \"yizheng --help\"":   {"x"},
+	} {
+		for _, lang := range []string{english, chinese} {
+			var out, errs bytes.Buffer
+			p := &process{ctx: context.Background(), in: strings.NewReader(""), out: &out, err: &errs}
+			if code := run(p, append(slices.Clone(args), "--lang="+lang)); code != exitUsage {
+				t.Errorf("%q in %s: exit code %d", args, lang, code)
+			}
+			if has := strings.Contains(errs.String(), want); has != (lang == chinese) {
+				t.Errorf("%q in %s: %s", args, lang, errs.String())
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
@@ -33,8 +34,24 @@ const crashWorkers = 8
 func TestCrashSQLite(t *testing.T) { t.Parallel(); testCrash(t, "") }
 
 // TestCrashPostgres is [TestCrashSQLite] on PostgreSQL, whose server survives:
-// what a killed service had under way there may still come to its end.
-func TestCrashPostgres(t *testing.T) { t.Parallel(); testCrash(t, postgresURL(t)) }
+// what a killed service had under way there may still come to its end. Licenses are
+// issued in groups there, and the kills come in the middle of them.
+func TestCrashPostgres(t *testing.T) {
+	t.Parallel()
+	database := postgresURL(t)
+	testCrash(t, database)
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var grouped int // transactions that wrote several licenses
+	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM (SELECT xmin::text FROM history GROUP BY 1 HAVING count(DISTINCT license) > 1) t`).Scan(&grouped)
+	if err != nil || grouped == 0 {
+		t.Errorf("%d groups were written: %v", grouped, err)
+	}
+	t.Logf("%d groups were written", grouped)
+}
 
 func testCrash(t *testing.T, database string) {
 	first := startServer(t, serverOptions{DatabaseURL: database, Args: []string{"--log-level", "warn"}})

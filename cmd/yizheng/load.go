@@ -184,7 +184,9 @@ type loadResult struct {
 	P50      float64 `json:"p50_ms"`
 	P99      float64 `json:"p99_ms"`
 	CPU      float64 `json:"cpu_us_per_request"` // of all servers; 0: not counted
-	PerCore  float64 `json:"requests_per_core_second"`
+	// CPUs are the parts of each --pid in CPU, in their order.
+	CPUs    []float64 `json:"cpu_us_per_request_of_each"`
+	PerCore float64   `json:"requests_per_core_second"`
 	// Discoveries is CPU in requests for the discovery document, as they were
 	// measured before in the same run; 0: they weren't.
 	Discoveries float64 `json:"discoveries_per_request"`
@@ -240,7 +242,7 @@ func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, e
 		}
 	}
 	pause(c.Warm)
-	cpu, err := cpuTime(c.PID)
+	cpu, err := cpuTimes(c.PID)
 	if err != nil {
 		cancel(err)
 	}
@@ -248,13 +250,17 @@ func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, e
 	counting.Store(true)
 	pause(c.For)
 	n, elapsed := done.Load(), time.Since(begin)
-	after, err := cpuTime(c.PID)
+	after, err := cpuTimes(c.PID)
 	cancel(errors.Join(err, errLoadOver))
 	wg.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, errLoadOver) {
 		return loadResult{}, cause
 	}
-	return summary(name, n, elapsed, after-cpu, slices.Concat(took...)), err
+	r := summary(name, n, elapsed, after[0]-cpu[0], slices.Concat(took...))
+	for i := range c.PID {
+		r.CPUs = append(r.CPUs, (after[i+1]-cpu[i+1]).Seconds()*1e6/float64(max(n, 1)))
+	}
+	return r, err
 }
 
 var errLoadOver = errors.New("the time is over")

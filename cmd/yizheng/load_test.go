@@ -48,7 +48,8 @@ func TestLoad(t *testing.T) {
 				CPU      float64 `json:"cpu_us_per_request"`
 				PerCore  float64 `json:"requests_per_core_second"`
 
-				Discoveries float64 `json:"discoveries_per_request"`
+				CPUs        []float64 `json:"cpu_us_per_request_of_each"`
+				Discoveries float64   `json:"discoveries_per_request"`
 				Processor   string
 			}
 			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -56,6 +57,9 @@ func TestLoad(t *testing.T) {
 			}
 			if r.Requests < 1 || r.Rate <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.CPU < 0 {
 				t.Errorf("measured: %s", lines.Text())
+			}
+			if len(r.CPUs) != 1 || r.CPUs[0] != r.CPU {
+				t.Errorf("the one process used %v of %v", r.CPUs, r.CPU)
 			}
 			if r.Scenario == "discovery" {
 				yardstick = r.CPU

@@ -14,15 +14,17 @@ import (
 // runs on (USER_HZ).
 const clockTick = 10 * time.Millisecond
 
-// cpuTime returns the CPU time that processes have used so far, with all that
-// descend from them: a database has a process for each connection.
-func cpuTime(pids []int) (time.Duration, error) {
+// cpuTimes returns the CPU time that processes have used so far, with all that
+// descend from them, for a database has a process for each connection: of all of
+// them, and then of each.
+func cpuTimes(pids []int) ([]time.Duration, error) {
+	sums := make([]time.Duration, 1+len(pids))
 	if len(pids) == 0 {
-		return 0, nil
+		return sums, nil
 	}
 	all, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		return sums, err
 	}
 	used, parent := map[int]time.Duration{}, map[int]int{}
 	for _, name := range all {
@@ -32,22 +34,26 @@ func cpuTime(pids []int) (time.Duration, error) {
 		}
 		pid, above, cpu, ok := parseStat(text)
 		if !ok {
-			return 0, fmt.Errorf("%s is not as proc(5) has it", name)
+			return sums, fmt.Errorf("%s is not as proc(5) has it", name)
 		}
 		used[pid], parent[pid] = cpu, above
 	}
-	var sum time.Duration
 	for _, pid := range pids {
 		if _, ok := used[pid]; !ok {
-			return 0, fmt.Errorf("there is no process %d", pid)
+			return sums, fmt.Errorf("there is no process %d", pid)
 		}
 	}
 	for pid, cpu := range used {
 		if descends(pid, parent, pids) {
-			sum += cpu
+			sums[0] += cpu
+		}
+		for i := range pids {
+			if descends(pid, parent, pids[i:i+1]) {
+				sums[i+1] += cpu
+			}
 		}
 	}
-	return sum, nil
+	return sums, nil
 }
 
 // descends reports whether a process is one of those, or below one.

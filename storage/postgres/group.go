@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,15 +18,22 @@ import (
 
 const (
 	// groupWriters is how many groups of a kind are written at the same time: while
-	// one waits for the disk, others go on. More of them make smaller groups.
+	// one waits for the disk, others go on.
 	groupWriters = 3
 	// groupMost is how many jobs a transaction takes.
 	groupMost = 32
+	// groupNext is for how many waiting jobs one more writer begins while some are at
+	// work: fewer go with the next group, for what a job costs falls with the size of
+	// its group.
+	groupNext = 8
+	// groupPatience is how long a job waits before one more writer begins for it
+	// alone: those at work hang, or the disk is slow.
+	groupPatience = 100 * time.Millisecond
 )
 
 // group writes jobs that callers wait for, several in one transaction: those that
-// come while all its writers are busy go together. A job that comes while a writer
-// is free is written alone, at once.
+// come while its writers are at work go together. A job that comes while none is, is
+// written alone, at once.
 //
 // A group's statements have rows of all its jobs, and its COMMIT travels with them:
 // so what one of them must not do has to be an error of the server's. Then nothing
@@ -101,16 +109,12 @@ func (g *group[T]) write(ctx context.Context, what T, alone func(context.Context
 
 // await waits for what becomes of a job.
 func (g *group[T]) await(ctx context.Context, j *job[T]) error {
-	limited, cancel := context.WithTimeout(ctx, g.db.deadlines.acquire)
-	defer cancel()
-	select {
-	case err := <-j.done:
+	if err, ok := g.patiently(ctx, j); ok {
 		return err
-	case <-limited.Done():
 	}
 	begun, taken := g.withdraw(j)
 	if !taken {
-		return explain(ctx, fmt.Errorf("waiting to be written: %w", limited.Err()))
+		return explain(ctx, fmt.Errorf("waiting to be written: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded)))
 	}
 	var late <-chan time.Time // never, without a deadline: the transaction has one
 	if deadline, ok := ctx.Deadline(); ok {
@@ -125,7 +129,43 @@ func (g *group[T]) await(ctx context.Context, j *job[T]) error {
 	case err := <-j.done:
 		return err
 	case <-late:
+	}
+	select {
+	case err := <-j.done: // it may be the turn to write, which must not get lost
+		return err
+	default:
 		return fmt.Errorf("%w: %w", license.ErrUnavailable, &commitError{context.DeadlineExceeded})
+	}
+}
+
+// patiently waits for what becomes of a job, for as long as one may wait for a
+// connection, and reports whether it came.
+func (g *group[T]) patiently(ctx context.Context, j *job[T]) (became error, ok bool) {
+	timer := time.NewTimer(groupPatience)
+	defer timer.Stop()
+	for _, then := range []time.Duration{g.db.deadlines.acquire - groupPatience, 0} {
+		select {
+		case err := <-j.done:
+			return err, true
+		case <-ctx.Done():
+			return nil, false
+		case <-timer.C:
+			if then > 0 {
+				g.help()
+				timer.Reset(then)
+			}
+		}
+	}
+	return nil, false
+}
+
+// help begins one more writer, if it may.
+func (g *group[T]) help() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.writing < g.writers && len(g.waiting) > 0 {
+		g.writing++
+		go g.run()
 	}
 }
 
@@ -134,7 +174,7 @@ func (g *group[T]) enter(j *job[T]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, j)
-	if g.writing == g.writers {
+	if g.writing == g.writers || len(g.waiting) <= g.writing*groupNext {
 		return false
 	}
 	g.writing++

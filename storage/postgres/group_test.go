@@ -529,6 +529,27 @@ func TestGroupStatements(t *testing.T) {
 	}
 }
 
+// TestGroupHangs: while some writer doesn't come back, others write what comes.
+func TestGroupHangs(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	db.issues.mu.Lock()
+	db.issues.writing = groupWriters - 1
+	db.issues.mu.Unlock()
+	defer func() {
+		for range groupWriters - 1 {
+			db.issues.leave()
+		}
+	}()
+	for range 2 {
+		soon, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		if err := db.Licenses().Save(soon, newSave()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestGroupClose: what waits when the database is closed is written first.
 func TestGroupClose(t *testing.T) {
 	t.Parallel()

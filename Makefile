@@ -9,10 +9,10 @@ ARGS      ?=
 
 export GOVULNDB
 
-.PHONY: help demo build test soak bench fuzz check fresh sbom vuln shares
+.PHONY: help demo build test soak bench fuzz check fresh sbom vuln shares compare
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## run the registry with made-up samples in a fresh directory (ARGS="--listen …")
 	bin/yizheng demo $(ARGS)
@@ -35,6 +35,10 @@ bench: ## measure, on one core (BENCHTIME=2s)
 shares: ## say what part of verifying and issuing SM2, SM3, SM4, base64 and JSON take here, by profile
 	.ci/install
 	.ci/shares
+
+compare: ## say what requests cost at the commit BEFORE and now, in one run on PostgreSQL (BEFORE=…; SCENARIOS, ROUNDS, FOR)
+	.ci/install
+	SERVERS_DIR=/tmp .ci/with-servers .ci/compare "$(BEFORE)" $(SCENARIOS)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) .ci/fuzz

@@ -2,8 +2,10 @@
 // native pool. It implements the stores that license, oidc and signing declare.
 //
 // A change is one transaction in two round trips: all its statements travel
-// together, then COMMIT. One of a single statement takes one. What must not happen twice is decided by a unique index
-// or a row lock, so any number of nodes may share a database.
+// together, then COMMIT. One of a single statement takes one. New licenses and
+// redeemed codes are written in groups, if several wait: see group. What must not
+// happen twice is decided by a unique index or a row lock, so any number of nodes
+// may share a database.
 //
 // # Behind PgBouncer
 //

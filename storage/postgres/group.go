@@ -69,9 +69,10 @@ var (
 	errTurn  = errors.New("to be written alone, as a writer")
 )
 
-// newGroup returns a group that uses at most half of the pool's connections.
+// newGroup returns a group that uses at most a quarter of the pool's connections,
+// for there are two.
 func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte) *group[T] {
-	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/2)), least: 2, queue: queue, keys: keys}
+	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/4)), least: 2, queue: queue, keys: keys}
 	g.idle.L = &g.mu
 	return g
 }

@@ -22,7 +22,10 @@ import (
 func hold[T any](g *group[T]) (release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.writing += g.writers
+	for g.writing > 0 { // one that is about to end would take the first that comes
+		g.idle.Wait()
+	}
+	g.writing = g.writers
 	return func() {
 		for range g.writers {
 			g.leave()

@@ -134,26 +134,25 @@ func (s *authenticStores) Load(ctx context.Context, id ID, version int) (Record,
 	return r, v, nil
 }
 
-// Search implements [Store].
+// Search implements [Store], and leaves out what doesn't fit.
 func (s *authenticStores) Search(ctx context.Context, q Query) ([]Record, error) {
-	records, err := s.Stores.Search(ctx, q)
-	for i := range records {
-		if err := s.auth.Verify(records[i].facts(records[i].Revision), records[i].Auth, records[i].Mark); err != nil {
-			return nil, err
+	return signing.Fitting(q.Limit, func(after *Record, n int) ([]Record, error) {
+		q := q
+		if q.Limit = n; after != nil {
+			q.Before = Cursor{after.Created, after.ID}
 		}
-	}
-	return records, err
+		return s.Stores.Search(ctx, q)
+	}, func(r *Record) error { return s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark) })
 }
 
-// Versions implements [LookupStore].
+// Versions implements [LookupStore], and leaves out what doesn't fit.
 func (s *authenticStores) Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error) {
-	vs, err := s.Stores.Versions(ctx, after, limit)
-	for i := range vs {
-		if err := s.auth.VerifyAlone(vs[i].facts(), vs[i].Auth); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *VersionRecord, n int) ([]VersionRecord, error) {
+		if last != nil {
+			after = Located{last.License, last.Version}
 		}
-	}
-	return vs, err
+		return s.Stores.Versions(ctx, after, n)
+	}, func(v *VersionRecord) error { return s.auth.VerifyAlone(v.facts(), v.Auth) })
 }
 
 // SaveTypes implements [TypeStore].
@@ -177,10 +176,14 @@ func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode) ([]TypeR
 	return ts, s.verifyTypes(ts, err)
 }
 
-// ListTypes implements [TypeStore].
+// ListTypes implements [TypeStore], and leaves out what doesn't fit.
 func (s *authenticStores) ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error) {
-	ts, err := s.Stores.ListTypes(ctx, after, limit)
-	return ts, s.verifyTypes(ts, err)
+	return signing.Fitting(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
+		if last != nil {
+			after = last.Code
+		}
+		return s.Stores.ListTypes(ctx, after, n)
+	}, func(t *TypeRecord) error { return s.auth.VerifyAlone(t.facts(t.Revision), t.Auth) })
 }
 
 func (s *authenticStores) verifyTypes(ts []TypeRecord, err error) error {
@@ -213,10 +216,14 @@ func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode) ([]ItemR
 	return is, s.verifyItems(is, err)
 }
 
-// ListItems implements [ItemStore].
+// ListItems implements [ItemStore], and leaves out what doesn't fit.
 func (s *authenticStores) ListItems(ctx context.Context, after ItemCode, limit int) ([]ItemRecord, error) {
-	is, err := s.Stores.ListItems(ctx, after, limit)
-	return is, s.verifyItems(is, err)
+	return signing.Fitting(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
+		if last != nil {
+			after = last.Code
+		}
+		return s.Stores.ListItems(ctx, after, n)
+	}, func(i *ItemRecord) error { return s.auth.VerifyAlone(i.facts(i.Revision), i.Auth) })
 }
 
 func (s *authenticStores) verifyItems(is []ItemRecord, err error) error {
@@ -261,29 +268,28 @@ func (s *authenticStores) LoadGrant(ctx context.Context, id GrantID) (GrantRecor
 	return g, codes, nil
 }
 
-// ListGrants implements [GrantStore].
+// ListGrants implements [GrantStore], and leaves out what doesn't fit.
 func (s *authenticStores) ListGrants(ctx context.Context, keys []signing.Lookup, before Cursor, limit int) ([]GrantRecord, error) {
-	gs, err := s.Stores.ListGrants(ctx, keys, before, limit)
-	return gs, s.verifyGrants(gs, err)
+	return signing.Fitting(limit, func(after *GrantRecord, n int) ([]GrantRecord, error) {
+		if after != nil {
+			before = Cursor{after.Created, ID(after.ID)}
+		}
+		return s.Stores.ListGrants(ctx, keys, before, n)
+	}, s.verifyGrant)
 }
 
-// GrantsAfter implements [PartyKeyStore].
+// GrantsAfter implements [PartyKeyStore], and leaves out what doesn't fit.
 func (s *authenticStores) GrantsAfter(ctx context.Context, after GrantID, limit int) ([]GrantRecord, error) {
-	gs, err := s.Stores.GrantsAfter(ctx, after, limit)
-	return gs, s.verifyGrants(gs, err)
+	return signing.Fitting(limit, func(last *GrantRecord, n int) ([]GrantRecord, error) {
+		if last != nil {
+			after = last.ID
+		}
+		return s.Stores.GrantsAfter(ctx, after, n)
+	}, s.verifyGrant)
 }
 
 func (s *authenticStores) verifyGrant(g *GrantRecord) error {
 	return s.auth.Verify(g.facts(g.Revision), g.Auth, g.Mark)
-}
-
-func (s *authenticStores) verifyGrants(gs []GrantRecord, err error) error {
-	for i := range gs {
-		if err := s.verifyGrant(&gs[i]); err != nil {
-			return err
-		}
-	}
-	return err
 }
 
 // LoadUse implements [UseStore].

@@ -77,13 +77,12 @@ func (s *authenticStores) LoadDelegation(ctx context.Context, id string) (Delega
 
 // ListDelegations implements [DelegationStore].
 func (s *authenticStores) ListDelegations(ctx context.Context, after string, limit int) ([]DelegationRecord, error) {
-	ds, err := s.Stores.ListDelegations(ctx, after, limit)
-	for i := range ds {
-		if err := s.auth.Verify(ds[i].facts(ds[i].Revision), ds[i].Auth, ds[i].Mark); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *DelegationRecord, n int) ([]DelegationRecord, error) {
+		if last != nil {
+			after = last.ID
 		}
-	}
-	return ds, err
+		return s.Stores.ListDelegations(ctx, after, n)
+	}, func(d *DelegationRecord) error { return s.auth.Verify(d.facts(d.Revision), d.Auth, d.Mark) })
 }
 
 func delegationID(prefix party.USCC, participant string) string {

@@ -12,6 +12,9 @@ import (
 // What follows are stores whose records carry authenticators: they are made of what
 // is saved, and what comes back without fitting ones is signing.ErrAltered.
 
+// AuthenticClients returns clients as they were written here.
+func AuthenticClients(c Clients, a *signing.Authenticator) Clients { return &authenticClients{c, a} }
+
 type authenticClients struct {
 	Clients
 	auth *signing.Authenticator
@@ -49,15 +52,14 @@ func (s *authenticClients) LoadClient(ctx context.Context, id string) (ClientRec
 	return c, nil
 }
 
-// ListClients implements [Clients].
+// ListClients implements [Clients], and leaves out what doesn't fit.
 func (s *authenticClients) ListClients(ctx context.Context, participant, after string, limit int) ([]ClientRecord, error) {
-	cs, err := s.Clients.ListClients(ctx, participant, after, limit)
-	for i := range cs {
-		if err := s.auth.Verify(cs[i].facts(cs[i].Revision), cs[i].Auth, cs[i].Mark); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *ClientRecord, n int) ([]ClientRecord, error) {
+		if last != nil {
+			after = last.ID
 		}
-	}
-	return cs, err
+		return s.Clients.ListClients(ctx, participant, after, n)
+	}, func(c *ClientRecord) error { return s.auth.Verify(c.facts(c.Revision), c.Auth, c.Mark) })
 }
 
 // AuthenticSessions returns sessions as they were written here.

@@ -105,7 +105,7 @@ func New(c Config) (*Provider, error) {
 // authenticate lets only records through that were written here.
 func (c *Config) authenticate() {
 	auth := c.Keyrings.Auth()
-	c.Clients = &authenticClients{c.Clients, auth}
+	c.Clients = AuthenticClients(c.Clients, auth)
 	c.Participants = identity.AuthenticParticipants(c.Participants, auth)
 	if c.Sessions != nil {
 		c.Sessions, c.Families = AuthenticSessions(c.Sessions, auth), AuthenticFamilies(c.Families, c.Spent, auth)

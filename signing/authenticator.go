@@ -10,6 +10,8 @@ import (
 	"hash"
 	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -244,6 +246,17 @@ func (a *Authenticator) Refusals() map[string]int64 {
 }
 
 func same(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// Refused names records that were refused lately, as table and id, some of them.
+func (a *Authenticator) Refused() (all []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for key := range a.logged {
+		all = append(all, strings.Replace(key, "\x00", " ", 1))
+	}
+	slices.Sort(all)
+	return all
+}
 
 // markFacts are what a register covers.
 func markFacts(table, id string, revision int64) []byte {

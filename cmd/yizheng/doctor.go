@@ -194,6 +194,7 @@ func (e *examination) installation(p *process) {
 	e.trust(p.ctx, in)
 	e.catalogCodes(p.ctx, in)
 	e.integrity(p.ctx, in)
+	e.altered(p.ctx, in)
 	if folded, err := in.registry.NumbersFolded(p.ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {

@@ -67,15 +67,14 @@ func (s *authenticParticipants) FindParticipant(ctx context.Context, code party.
 	return s.verify(s.Participants.FindParticipant(ctx, code))
 }
 
-// ListParticipants implements [Participants].
+// ListParticipants implements [Participants], and leaves out what doesn't fit.
 func (s *authenticParticipants) ListParticipants(ctx context.Context, after string, limit int) ([]Participant, error) {
-	ps, err := s.Participants.ListParticipants(ctx, after, limit)
-	for _, p := range ps {
-		if _, err := s.verify(p, nil); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *Participant, n int) ([]Participant, error) {
+		if last != nil {
+			after = last.ID
 		}
-	}
-	return ps, err
+		return s.Participants.ListParticipants(ctx, after, n)
+	}, func(r *Participant) error { _, err := s.verify(*r, nil); return err })
 }
 
 // AuthenticParties returns parties as they were written here.
@@ -126,15 +125,19 @@ func (s *authenticParties) FindParty(ctx context.Context, keys []signing.Lookup)
 	return s.verify(s.Parties.FindParty(ctx, keys))
 }
 
-// ListParties implements [Parties].
+// ListParties implements [Parties], and leaves out what doesn't fit.
 func (s *authenticParties) ListParties(ctx context.Context, after string, limit int) ([]PartyRecord, error) {
-	ps, err := s.Parties.ListParties(ctx, after, limit)
-	for _, p := range ps {
-		if _, err := s.verify(p, nil); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *PartyRecord, n int) ([]PartyRecord, error) {
+		if last != nil {
+			after = last.ID
 		}
-	}
-	return ps, err
+		return s.Parties.ListParties(ctx, after, n)
+	}, func(r *PartyRecord) error { _, err := s.verify(*r, nil); return err })
+}
+
+// AuthenticAccounts returns accounts as they were written here.
+func AuthenticAccounts(s Accounts, a *signing.Authenticator) Accounts {
+	return &authenticAccounts{s, a}
 }
 
 type authenticAccounts struct {
@@ -182,13 +185,12 @@ func (s *authenticAccounts) FindAccount(ctx context.Context, keys []signing.Look
 	return s.verify(s.Accounts.FindAccount(ctx, keys))
 }
 
-// ListAccounts implements [Accounts].
+// ListAccounts implements [Accounts], and leaves out what doesn't fit.
 func (s *authenticAccounts) ListAccounts(ctx context.Context, after string, limit int) ([]AccountRecord, error) {
-	as, err := s.Accounts.ListAccounts(ctx, after, limit)
-	for _, a := range as {
-		if _, err := s.verify(a, nil); err != nil {
-			return nil, err
+	return signing.Fitting(limit, func(last *AccountRecord, n int) ([]AccountRecord, error) {
+		if last != nil {
+			after = last.ID
 		}
-	}
-	return as, err
+		return s.Accounts.ListAccounts(ctx, after, n)
+	}, func(r *AccountRecord) error { _, err := s.verify(*r, nil); return err })
 }

@@ -62,7 +62,7 @@ func NewService(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	auth := c.Vault.Auth()
-	c.Parties, c.Accounts = AuthenticParties(c.Parties, auth), &authenticAccounts{c.Accounts, auth}
+	c.Parties, c.Accounts = AuthenticParties(c.Parties, auth), AuthenticAccounts(c.Accounts, auth)
 	return &Service{c: c, hash: newHashing(c.Hashing)}, nil
 }
 

@@ -41,6 +41,7 @@ func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 
 func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
+func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
 func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, open) }
 func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, open) }
@@ -55,7 +56,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
-		KeyTable: "keys", TypeTable: "types",
+		KeyTable: "keys", TypeTable: "types", LaterList: "UPDATE status_revisions SET changes = changes + 1",
 		SQL: func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
 	}
 }

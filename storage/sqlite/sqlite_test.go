@@ -33,6 +33,7 @@ func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
 
 func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
+func TestLists(t *testing.T)          { storagetest.Lists(t, attacked) }
 func TestLosses(t *testing.T)         { storagetest.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { storagetest.HighWater(t, stores) }
 func TestAuthenticators(t *testing.T) { storagetest.Authenticators(t, stores) }
@@ -41,7 +42,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	db := openTest(t, Config{})
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
-		KeyTable: "signing_keys", TypeTable: "license_types",
+		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
 		Guards: []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
 		SQL: func(sql string) error {
 			return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })

@@ -22,6 +22,7 @@ type Attacked struct {
 	Database
 	SQL                 func(sql string) error // runs one statement past the stores
 	KeyTable, TypeTable string                 // the driver's names
+	LaterList           string                 // has status lists seem to have changed
 	Guards              []string               // triggers in the way of whoever alters events
 }
 
@@ -29,7 +30,7 @@ type Attacked struct {
 // record, and {was} for the copy of an earlier row of the table.
 func (d *Attacked) sql(t *testing.T, id, sql string) {
 	t.Helper()
-	sql = strings.NewReplacer("{keys}", d.KeyTable, "{types}", d.TypeTable, "@id", "'"+id+"'").Replace(sql)
+	sql = strings.NewReplacer("{keys}", d.KeyTable, "{types}", d.TypeTable, "{later list}", d.LaterList, "@id", "'"+id+"'").Replace(sql)
 	if err := d.SQL(sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -63,8 +64,12 @@ type noEphemeral struct{ identity.Ephemeral }
 func Attacks(t *testing.T, open func(t *testing.T) *Attacked) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
 			v := newVictims(t, open(t))
 			id := a.id(v)
+			if a.before != nil {
+				a.before(t, v)
+			}
 			if a.table != "" {
 				v.sql(t, id, "CREATE TABLE was AS SELECT * FROM "+a.table+" WHERE "+a.where)
 			}
@@ -100,6 +105,7 @@ type attack struct {
 	// An earlier row that is put back: of a table, where, its columns.
 	table, where, back string
 	id                 func(*victims) string
+	before             func(*testing.T, *victims) // before that
 	change             func(*testing.T, *victims) // after the earlier row was copied
 	read               func(context.Context, *victims) error
 }
@@ -136,6 +142,13 @@ var (
 	ofDelegation   = func(v *victims) string { return string(delegated) + "/" + v.officer.Participant }
 	readDelegation = func(ctx context.Context, v *victims) error {
 		_, err := v.registry(ctx).Holds(ctx, v.definer(), string(delegated)+"001")
+		return err
+	}
+	readGrant = func(ctx context.Context, v *victims) error { _, _, err := v.stores.LoadGrant(ctx, "grant"); return err }
+	readItem  = func(ctx context.Context, v *victims) error { _, err := v.stores.LoadItems(ctx, "item"); return err }
+	// readStatus signs a status list as another process of the same node does.
+	readStatus = func(ctx context.Context, v *victims) error {
+		_, err := v.registry(ctx).StatusList(ctx, 1)
 		return err
 	}
 	readFamily = func(ctx context.Context, v *victims) error { _, err := v.family.LoadFamily(ctx, "family"); return err }
@@ -243,6 +256,17 @@ var attacks = []attack{
 		back: "ended, ended_by, revision, auth"},
 	{name: "a family revived", id: named("family"), read: readFamily, change: endedFamily, sql: []string{`UPDATE families SET ended = NULL WHERE id = @id`}},
 	{name: "an earlier refresh token", id: named("family"), read: readFamily, sql: []string{`UPDATE families SET number = number - 1 WHERE id = @id`}},
+	{name: "a grant's client", id: named("grant"), read: readGrant, change: agreedWithCode, sql: []string{`UPDATE grants SET client = 'another' WHERE id = @id`}},
+	{name: "a withdrawn grant active", id: named("grant"), read: readGrant, change: agreedAndWithdrawn, sql: []string{`UPDATE grants SET state = 'active' WHERE id = @id`}},
+	{name: "a grant's end", id: named("grant"), read: readGrant, change: agreedWithCode, sql: []string{`UPDATE grants SET expires = created WHERE id = @id`}},
+	{name: "an earlier grant", id: named("grant"), read: readGrant, before: agreed, change: withdrawn, table: "grants", where: "id = @id",
+		back: "state, body, revision, auth"},
+	{name: "a use code's license version", id: named("grant"), read: readGrant, change: agreedWithCode, sql: []string{`UPDATE use_codes SET number = number + 1 WHERE grant_id = @id`}},
+	{name: "a use code's first use", id: named("grant"), read: readGrant, change: agreedWithCode, sql: []string{`UPDATE use_codes SET first = created WHERE grant_id = @id`}},
+	{name: "an item's owner", id: named("item"), read: readItem, change: itemPut, sql: []string{`UPDATE service_items SET owner = 'me' WHERE code = @id`}},
+	{name: "an item's state", id: named("item"), read: readItem, change: itemPut, sql: []string{`UPDATE service_items SET state = 'published' WHERE code = @id`}},
+	{name: "a revoked license's status entry", id: ofLicense, read: readStatus, change: endedLicense, sql: []string{
+		`UPDATE status_entries SET value = 0`, `{later list}`}},
 	{name: "another client's family", id: named("family"), read: readFamily, sql: []string{`UPDATE families SET client = 'other' WHERE id = @id`}},
 }
 
@@ -267,6 +291,29 @@ func suspended(t *testing.T, v *victims) {
 	_, err := v.reg.Suspend(t.Context(), v.officer, v.out.ID,
 		license.SuspendRequest{Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
 	must(t, "suspending", err)
+}
+
+// agreedWithCode makes a grant that was delivered.
+func agreedWithCode(t *testing.T, v *victims) {
+	g := pending()
+	g.ID = "grant"
+	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionAgree)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{codeFor(g, v.out.ID, 1)}, event("", license.ActionDeliver)))
+}
+
+func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v) }
+
+func itemPut(t *testing.T, v *victims) {
+	i := draftItem(1)
+	i.Code = "item"
+	must(t, "an item", v.stores.SaveItems(t.Context(), event("", license.ActionItemPut), i))
+}
+
+func endedLicense(t *testing.T, v *victims) {
+	_, err := v.reg.End(t.Context(), v.officer, v.out.ID, license.EndRequest{
+		Kind: "revoked", EffectiveFrom: party.DateOf(time.Now()), Reason: "a reason",
+		Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
+	must(t, "ending", err)
 }
 
 func endedSession(t *testing.T, v *victims) {
@@ -342,7 +389,7 @@ func uscc(t *testing.T, first17 string) party.USCC {
 // registry opens a registry that has nothing cached.
 func (v *victims) registry(ctx context.Context) *license.Registry {
 	r, err := license.New(ctx, license.Config{
-		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example",
+		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
 	if err != nil {
@@ -377,4 +424,41 @@ func (v *victims) issue(t *testing.T) {
 		Holders: []license.Holder{{Name: "样例甲", CodeType: party.Citizen, Code: "11010519491231002X", Role: "holder"}},
 	}, "key-1")
 	must(t, "issuing", err)
+}
+
+// Lists alters one of several records: lists leave it out, count it, and go on.
+func Lists(t *testing.T, open func(t *testing.T) *Attacked) {
+	v := newVictims(t, open(t))
+	ctx, auth := t.Context(), v.in.Keyrings().Auth()
+	clients := oidc.AuthenticClients(v.Provider, auth)
+	var ids []string
+	for range 3 {
+		c, _, err := v.p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{Name: "样例系统", Participant: v.client.Participant, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
+		must(t, "a client", err)
+		ids = append(ids, c.ID)
+	}
+	all, err := clients.ListClients(ctx, v.client.Participant, "", 10)
+	must(t, "ListClients", err)
+	before := len(all)
+	// The second one by id, so that a page of one is filled up from beyond it.
+	v.sql(t, all[1].ID, "UPDATE clients SET disabled = NOT disabled WHERE id = @id")
+	all, err = clients.ListClients(ctx, v.client.Participant, all[0].ID, 1)
+	must(t, "ListClients with an altered one", err)
+	if len(all) != 1 || before != len(ids)+1 {
+		t.Errorf("a page of one after the first has %d clients, of %d", len(all), before)
+	}
+	all, err = clients.ListClients(ctx, v.client.Participant, "", 10)
+	must(t, "ListClients, all", err)
+	same(t, "clients beside the altered one", len(all), before-1)
+	if auth.Refusals()["clients"] == 0 || len(auth.Refused()) != 1 {
+		t.Errorf("refused: %v, %q", auth.Refusals(), auth.Refused())
+	}
+
+	found, err := v.stores.Search(ctx, license.Query{Limit: 5})
+	must(t, "Search", err)
+	same(t, "licenses", len(found), 1)
+	v.sql(t, string(v.out.ID), "UPDATE licenses SET authority = 'another' WHERE id = @id")
+	found, err = v.stores.Search(ctx, license.Query{Limit: 5})
+	must(t, "Search with an altered one", err)
+	same(t, "licenses beside the altered one", len(found), 0)
 }

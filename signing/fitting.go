@@ -1,0 +1,31 @@
+package signing
+
+import "errors"
+
+// Fitting reads up to limit records of a list and leaves out those that are not as
+// they were written here: one altered row must not hide the others. Verify logs and
+// counts it. more returns up to n records after one, from the beginning for nil.
+func Fitting[T any](limit int, more func(after *T, n int) ([]T, error), verify func(*T) error) ([]T, error) {
+	var fit []T
+	var last *T
+	for {
+		n := limit - len(fit)
+		page, err := more(last, n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			err := verify(&page[i])
+			if err != nil && !errors.Is(err, ErrAltered) {
+				return nil, err
+			}
+			if err == nil {
+				fit = append(fit, page[i])
+			}
+		}
+		if len(page) < n || len(fit) >= limit {
+			return fit, nil
+		}
+		last = &page[len(page)-1]
+	}
+}

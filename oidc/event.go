@@ -31,6 +31,7 @@ const (
 	// Of operators' commands. The object is the backup's id, the schema's version, a
 	// key's id; of key.create the ring, as PURPOSE or PURPOSE/OWNER.
 	ActionBackup      = "installation.backup"
+	ActionArchive     = "installation.archive"
 	ActionRestore     = "installation.restore"
 	ActionAcceptLoss  = "integrity.accept" // the object is why
 	ActionMigrate     = "installation.migrate"

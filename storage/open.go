@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage/postgres"
+	"yizheng.internal/storage/retention"
 	"yizheng.internal/storage/sqlite"
 )
 
@@ -19,6 +20,9 @@ type Options struct {
 	Step func(name string) // called before each step of a commit, for tests that stop the program there; default: none
 	// Patient has OpenEphemeral succeed although Redis doesn't answer yet.
 	Patient bool
+	// Terms say when months of events and access records go, which Database.Run
+	// deletes. Default: never.
+	Terms retention.Terms
 }
 
 // Open opens the database that a URL names. It does not migrate it. The URL is
@@ -47,7 +51,7 @@ func Open(ctx context.Context, rawURL string, o Options) (Database, error) {
 		}
 		return openSQLite(ctx, path, o)
 	case "postgres", "postgresql":
-		db, err := postgres.Open(ctx, postgres.Config{URL: rawURL, Log: o.Log, Step: o.Step})
+		db, err := postgres.Open(ctx, postgres.Config{URL: rawURL, Log: o.Log, Step: o.Step, Terms: o.Terms})
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +68,7 @@ func openSQLite(ctx context.Context, path string, o Options) (Database, error) {
 	if strings.HasPrefix(path, ":") {
 		return nil, errors.New("the database must be a file: SQLite's databases in memory would lose what was answered")
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Log: o.Log, Step: o.Step})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Log: o.Log, Step: o.Step, Terms: o.Terms})
 	if err != nil {
 		return nil, err
 	}

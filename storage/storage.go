@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/storage/retention"
 )
 
 // Database is an open database.
@@ -70,6 +71,9 @@ type Keys interface {
 type Admin interface {
 	Clocks
 	signing.AuthStore
+	retention.Months
+	// Kept counts what this process deleted of what is over.
+	Kept() *retention.Counters
 	// Migrate brings the schema up to date and returns its version.
 	Migrate(ctx context.Context) (int64, error)
 	// SchemaVersion returns the schema's version and the one this program needs.

@@ -40,7 +40,7 @@ func (in *installation) gauges() []api.Gauge {
 		}
 		return d.Seconds()
 	}
-	return append(slices.Concat(in.poolGauges(), in.evictionGauges()), []api.Gauge{
+	return append(slices.Concat(in.poolGauges(), in.evictionGauges(), in.keptGauges()), []api.Gauge{
 		{Name: "yizheng_clock_ahead_seconds", Help: "How far this node's clock is ahead of the database's; negative: behind.", Value: ahead},
 		{Name: "yizheng_purge_stopped", Help: "1 while this node purges nothing, for its clock and the database's differ by more than a minute.", Value: func() float64 {
 			if math.Abs(ahead()) > storage.ClockStopsPurge.Seconds() {

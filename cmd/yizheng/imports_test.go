@@ -69,6 +69,11 @@ var rules = map[string]rule{
 	},
 	// What the drivers and who sets them up have words for.
 	"storage/retention": {},
+	"storage/archive": {
+		ours:     []string{"storage/retention"},
+		others:   []string{"github.com/emmansun/gmsm/sm3"},
+		testOurs: []string{"license", "oidc", "storage/sqlite"},
+	},
 	"storage/backup": {
 		others: []string{"github.com/go-json-experiment/json"},
 	},
@@ -108,7 +113,7 @@ var rules = map[string]rule{
 		testOthers: []string{"golang.org/x/net/html"},
 	},
 	"cmd/yizheng": {
-		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/backup"}),
+		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/archive", "storage/backup", "storage/retention"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term", "golang.org/x/text/width"},
 		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},

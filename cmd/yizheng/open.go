@@ -43,12 +43,18 @@ type installation struct {
 
 // openDatabase opens the database alone.
 func (s settings) openDatabase(ctx context.Context, log *slog.Logger, step func(string)) (*installation, error) {
-	db, err := storage.Open(ctx, s.databaseURL(), storage.Options{Log: log, Step: step})
+	return s.openStorage(ctx, storage.Options{Log: log, Step: step})
+}
+
+// openStorage is openDatabase with all options.
+func (s settings) openStorage(ctx context.Context, o storage.Options) (*installation, error) {
+	log := o.Log
+	db, err := storage.Open(ctx, s.databaseURL(), o)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	return &installation{
-		settings: s, db: db, log: log, step: step,
+		settings: s, db: db, log: log, step: o.Step,
 		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
 	}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/storage"
 )
 
 type serveCmd struct {
@@ -24,6 +25,7 @@ type serveCmd struct {
 	ephemeral
 	messaging
 	listening
+	keeping
 }
 
 // Run runs the service until a signal ends it.
@@ -92,6 +94,9 @@ func (h libraryLog) Handle(ctx context.Context, r slog.Record) error {
 // prepare fills a service in. What it opened before an error is the caller's
 // to close.
 func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
+	if _, err := c.terms(); err != nil {
+		return err
+	}
 	proxies, err := c.proxies()
 	if err != nil {
 		return err
@@ -206,7 +211,11 @@ func (c *serveCmd) install(ctx context.Context, log *slog.Logger, url string) (*
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, err
 	}
-	in, err := c.openDatabase(ctx, log, failpoint())
+	terms, err := c.terms()
+	if err != nil {
+		return nil, err
+	}
+	in, err := c.openStorage(ctx, storage.Options{Log: log, Step: failpoint(), Terms: terms})
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-// Package postgres keeps everything in PostgreSQL 12 or newer, through pgx's
+// Package postgres keeps everything in PostgreSQL 14 or newer, through pgx's
 // native pool. It implements the stores that license, oidc and signing declare.
 //
 // A change is one transaction in two round trips: all its statements travel
@@ -29,6 +29,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"yizheng.internal/storage/retention"
 )
 
 // Config says which database to open.
@@ -46,6 +48,8 @@ type Config struct {
 	// its COMMIT, and after that was answered. Tests kill the process there.
 	// Default: nothing.
 	Step func(string)
+	// Terms say when months of events and access records go. Default: never.
+	Terms retention.Terms
 	// MaxConns is how many connections are open at most. Default: pool_max_conns
 	// of the URL, else 20.
 	MaxConns int
@@ -66,6 +70,7 @@ type DB struct {
 
 	deadlines  deadlines     // shorter in tests
 	purgeEvery time.Duration // see Run; another one in tests
+	keeper     *retention.Keeper
 }
 
 // Open returns the database and checks that it answers. It leaves the schema as
@@ -89,7 +94,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if !strings.Contains(c.URL, "connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = usual.acquire
 	}
-	db := &DB{log: c.Log, step: c.Step, purgeEvery: purgeEvery, deadlines: usual}
+	db := &DB{log: c.Log, step: c.Step, purgeEvery: purgeEvery, deadlines: usual, keeper: &retention.Keeper{Terms: c.Terms}}
 	if db.log == nil {
 		db.log = slog.Default()
 	}

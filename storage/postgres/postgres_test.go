@@ -39,6 +39,7 @@ func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, o
 func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
+func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, open) }
 
 func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
 func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
@@ -66,7 +67,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	db.issues.least, db.redemptions.least = 1, 1
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // openDB opens a database that is closed when the test ends.

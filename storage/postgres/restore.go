@@ -51,7 +51,12 @@ func (db *DB) Restore(ctx context.Context, dir string, version, list int64, now 
 	if version, err = db.Migrate(ctx); err != nil {
 		return version, err
 	}
-	return version, db.partitionRest(ctx)
+	for _, table := range monthly {
+		if err := db.partitionRest(ctx, table, now.AddDate(1000, 0, 0)); err != nil {
+			return version, err
+		}
+	}
+	return version, nil
 }
 
 // Empty returns an error that says what is in the database, unless that is nothing.
@@ -221,18 +226,17 @@ func afresh(ctx context.Context, conn *pgx.Conn, c contents, list int64, now tim
 	return err
 }
 
-// partitionRest makes the partitions of the months whose rows went to the rest.
-func (db *DB) partitionRest(ctx context.Context) error {
-	for _, table := range monthly {
-		months, err := collect(ctx, db, pgx.RowTo[time.Time],
-			`SELECT DISTINCT date_trunc('month', at, 'UTC') FROM `+table+`_rest`)
-		if err != nil {
-			return err
-		}
-		for _, m := range months {
-			if err := db.ensurePartition(ctx, table, m.UTC()); err != nil {
-				return fmt.Errorf("making the partition of %s for %s: %w", table, m.UTC().Format("2006-01"), err)
-			}
+// partitionRest makes the partitions of the months before a time whose rows went to
+// the rest.
+func (db *DB) partitionRest(ctx context.Context, table string, until time.Time) error {
+	months, err := collect(ctx, db, pgx.RowTo[time.Time],
+		`SELECT DISTINCT date_trunc('month', at, 'UTC') FROM `+table+`_rest WHERE at < $1`, until)
+	if err != nil {
+		return err
+	}
+	for _, m := range months {
+		if err := db.ensurePartition(ctx, table, m.UTC()); err != nil {
+			return fmt.Errorf("making the partition of %s for %s: %w", table, m.UTC().Format("2006-01"), err)
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"yizheng.internal/license"
+	"yizheng.internal/storage/retention"
 )
 
 // Config says which database to open, and how.
@@ -34,6 +35,9 @@ type Config struct {
 	// program there: tx.begin, tx.write (one operation), tx.commit, and
 	// tx.committed, when the operations are on disk and not answered yet.
 	Step func(name string) // default: none
+
+	// Terms say when months of events and access records go. Default: never.
+	Terms retention.Terms
 
 	VFS string // the name of a registered VFS; default: the operating system's
 
@@ -59,6 +63,7 @@ type DB struct {
 	readers *readers
 	clock   clock
 	swept   swept
+	keeper  *retention.Keeper
 }
 
 // Sizes keep an idle program small: the operating system caches the file as well.
@@ -103,7 +108,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, fmt.Errorf("opening the SQLite database: %w", err)
 	}
-	db := &DB{c: c, uri: uri(path, c.VFS), swept: swept{at: map[string][]any{}, due: map[string]time.Time{}}}
+	db := &DB{c: c, uri: uri(path, c.VFS), swept: swept{at: map[string][]any{}, due: map[string]time.Time{}}, keeper: &retention.Keeper{Terms: c.Terms}}
 	db.writer = newWriter(db.openWriter, c)
 	db.readers = newReaders(db.openReader)
 	// What is wrong with the file should show now, not at the first request.

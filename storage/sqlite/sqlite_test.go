@@ -31,6 +31,7 @@ func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
 func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
+func TestMonths(t *testing.T)          { storagetest.Months(t, stores) }
 
 func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
 func TestLists(t *testing.T)          { storagetest.Lists(t, attacked) }
@@ -52,7 +53,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 
 func stores(t *testing.T) storagetest.Database {
 	db := openTest(t, Config{})
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"yizheng.internal/storage/retention"
 )
 
 const (
@@ -61,14 +63,23 @@ func (db *DB) purge(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		db.keeper.Rows.Add(int64(n))
 		if n < purgeLimit {
 			break
 		}
 	}
 	for range sweptAtOnce {
-		if _, done, err := db.Sweep(ctx, now); err != nil || done {
+		gone, done, err := db.Sweep(ctx, now)
+		db.keeper.Rows.Add(int64(gone))
+		if err != nil {
 			return err
 		}
+		if done {
+			break
+		}
 	}
-	return nil
+	return db.keeper.Drop(ctx, db, now, sweptAtOnce, db.c.Log)
 }
+
+// Kept counts what this process deleted.
+func (db *DB) Kept() *retention.Counters { return &db.keeper.Counters }

@@ -47,6 +47,7 @@ type Database struct {
 	Sweeper  retention.Sweeper
 	// HighWater is of the same database.
 	HighWater highwater.Store
+	Months    retention.Months
 }
 
 // LicenseStores is what package license needs stored.

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/storage/archive"
+	"yizheng.internal/storage/retention"
+)
+
+type archiveCmd struct {
+	Export archiveExportCmd `cmd:"" help:"Write months that are complete and not archived yet into files, beside the running service. Run again, it goes on."`
+	List   archiveListCmd   `cmd:"" help:"List the months: which have rows, which were archived, which are deleted."`
+	Verify archiveVerifyCmd `cmd:"" help:"Read archived months back, and compare them with their manifests."`
+}
+
+type archiveExportCmd struct {
+	settings
+	Dir   string   `arg:"" help:"Directory for the files, LOG-MONTH.jsonl, each with a manifest LOG-MONTH.json. What is personal is sealed in them as it is in the database."`
+	Log   []string `help:"Only these logs: events, provider_events, access_records." enum:"events,provider_events,access_records" placeholder:"LOG"`
+	Until string   `help:"Only months up to this one, such as 2026-01. Without it all that are complete." placeholder:"MONTH"`
+}
+
+// settled is how long after its end a month is complete: nodes' clocks differ less.
+const settled = 24 * time.Hour
+
+// Run archives months.
+func (c *archiveExportCmd) Run(p *process) (err error) {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	now, err := in.agreed(p.ctx)
+	if err != nil {
+		return err
+	}
+	until := retention.MonthOf(now.Add(-settled)) - 1
+	if c.Until != "" {
+		asked, err := retention.ParseMonth(c.Until)
+		if err != nil {
+			return usage("--until: %w", err)
+		}
+		until = min(until, asked)
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return err
+	}
+	found := 0
+	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionArchive, until.String(), func() error {
+		found, err = c.export(p, in, until, now)
+		return err
+	})
+	if err == nil && found == 0 {
+		fmt.Fprintf(p.out, "Nothing to archive up to %s.\n", until)
+	}
+	return err
+}
+
+// agreed returns the time, if this machine's clock and the database's agree.
+func (in *installation) agreed(ctx context.Context) (time.Time, error) {
+	now := time.Now().UTC()
+	at, err := in.db.Admin().Clock(ctx)
+	if err != nil {
+		return now, err
+	}
+	if at.Before(now) { // a database that nobody used for a while is behind, too
+		now = at
+	}
+	return now, nil
+}
+
+func (c *archiveExportCmd) export(p *process, in *installation, until retention.Month, now time.Time) (found int, err error) {
+	db := in.db.Admin()
+	logs := retention.Tables
+	if len(c.Log) > 0 {
+		logs = nil
+		for _, l := range c.Log {
+			logs = append(logs, retention.Table(l))
+		}
+	}
+	for _, table := range logs {
+		months, err := db.ListMonths(p.ctx, table, until)
+		if err != nil {
+			return found, err
+		}
+		for _, s := range months {
+			if !s.Rows {
+				continue
+			}
+			n, bar := 0, p.progress(fmt.Sprintf("archiving %s of %s", table, s.Month))
+			m, err := archive.Month(p.ctx, db, c.Dir, table, s, now, programVersion(), func(rows int) { n += rows; _ = bar.Set(n) })
+			_ = bar.Finish()
+			if err != nil {
+				return found, err
+			}
+			if m != nil {
+				found++
+				fmt.Fprintf(p.out, "%s  %d rows, %d bytes, SM3 %s\n", m.File, m.Rows, m.Bytes, m.SM3)
+			}
+		}
+	}
+	return found, nil
+}
+
+type archiveListCmd struct {
+	settings
+	JSON bool `name:"json" help:"Print JSON, a month a line."`
+}
+
+// monthInfo is a month as it is listed.
+type monthInfo struct {
+	Log      retention.Table `json:"log"`
+	Month    string          `json:"month"`
+	Rows     bool            `json:"rows"` // there are some in the database
+	Parts    int             `json:"archived_parts"`
+	Archived int64           `json:"archived_rows"`
+	At       time.Time       `json:"archived_at,omitzero"`
+	Dropped  time.Time       `json:"deleted_at,omitzero"`
+}
+
+// Run lists the months.
+func (c *archiveListCmd) Run(p *process) error {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	t := newListing(p.out, c.JSON, "LOG", "MONTH", "IN THE DATABASE", "ARCHIVED", "DELETED")
+	for _, table := range retention.Tables {
+		months, err := in.db.Admin().ListMonths(p.ctx, table, retention.MonthOf(time.Now()))
+		if err != nil {
+			return err
+		}
+		for _, s := range months {
+			rows, archived, dropped := "no", "-", "-"
+			if s.Rows {
+				rows = "yes"
+			}
+			if s.Archive.Parts > 0 {
+				archived = fmt.Sprintf("%s (%d rows)", s.Archive.At.Format(time.DateOnly), s.Archive.Rows)
+			}
+			if !s.Dropped.IsZero() {
+				dropped = s.Dropped.Format(time.DateOnly)
+			}
+			info := monthInfo{table, s.Month.String(), s.Rows, s.Archive.Parts, s.Archive.Rows, s.Archive.At, s.Dropped}
+			if err := t.record(info, table, s.Month, rows, archived, dropped); err != nil {
+				return err
+			}
+		}
+	}
+	return t.Flush()
+}
+
+type archiveVerifyCmd struct {
+	Manifest []string `arg:"" help:"Manifests of archived months, LOG-MONTH.json; the files lie beside them."`
+}
+
+// Run verifies files.
+func (c *archiveVerifyCmd) Run(p *process) error {
+	for _, path := range c.Manifest {
+		m, err := archive.Verify(path, nil)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s is as it was made at %s: %d rows, SM3 %s\n", m.File, m.Made.Format(time.RFC3339), m.Rows, m.SM3)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"yizheng.internal/api"
+	"yizheng.internal/storage/retention"
+)
+
+// keeping says how long the service keeps what is over.
+type keeping struct {
+	EventMonths      int  `help:"How many months events are kept, 6 at least; 0: for ever. The months' number is this project's choice: ask what law asks of you." env:"YIZHENG_EVENT_MONTHS" default:"12" group:"Settings:"`
+	RecordMonths     int  `help:"Likewise, access records: who read what of whose licenses." env:"YIZHENG_RECORD_MONTHS" default:"36" group:"Settings:"`
+	DeleteUnarchived bool `help:"Months go that were not archived, too. Without it they stay until yizheng archive export has them." env:"YIZHENG_DELETE_UNARCHIVED" group:"Settings:"`
+}
+
+// terms returns what the settings say.
+func (k keeping) terms() (retention.Terms, error) {
+	t := retention.Terms{EventMonths: k.EventMonths, RecordMonths: k.RecordMonths, Unarchived: k.DeleteUnarchived}
+	if err := t.Check(); err != nil {
+		return t, usage("--event-months, --record-months: %w", err)
+	}
+	return t, nil
+}
+
+// keptGauges are what the metrics show of what this node deleted.
+func (in *installation) keptGauges() []api.Gauge {
+	kept := in.db.Admin().Kept()
+	return []api.Gauge{
+		{Name: "yizheng_purged_rows_total", Help: "Rows that this node deleted since its start, for they were over; without those of months that go as a whole.", Counter: true, Value: func() float64 { return float64(kept.Rows.Load()) }},
+		{Name: "yizheng_purged_months_total", Help: "Months of events and access records that this node deleted since its start.", Counter: true, Value: func() float64 { return float64(kept.Months.Load()) }},
+		{Name: "yizheng_unarchived_months", Help: "Months of events and access records that are over, and stay until they are archived.", Value: func() float64 { return float64(kept.Waiting.Load()) }},
+	}
+}

@@ -1,0 +1,263 @@
+package storagetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+	"yizheng.internal/storage/retention"
+)
+
+// Months tests [retention.Months].
+func Months(t *testing.T, open Open) {
+	for _, table := range retention.Tables {
+		t.Run(string(table), func(t *testing.T) { monthsOf(t, open(t), table) })
+	}
+	t.Run("Records", func(t *testing.T) { monthsOfRecords(t, open(t)) })
+	t.Run("Terms", func(t *testing.T) { monthsByTerms(t, open(t)) })
+	t.Run("Unknown", func(t *testing.T) {
+		d := open(t)
+		_, err := d.Months.ListMonths(t.Context(), "licenses", march)
+		_, rerr := d.Months.MonthRows(t.Context(), "licenses", march, 0, retention.Place{}, 1)
+		_, _, derr := d.Months.DropMonth(t.Context(), "licenses", march, true, at(0))
+		if err == nil || rerr == nil || derr == nil {
+			t.Errorf("of a table that isn't kept by month: %v, %v, %v", err, rerr, derr)
+		}
+	})
+}
+
+// march is the month of epoch.
+var march = retention.MonthOf(epoch)
+
+// log appends a row to a table then, and returns its id.
+func log(t *testing.T, d Database, table retention.Table, when time.Time) string {
+	t.Helper()
+	switch table {
+	case retention.Events:
+		e := event("", license.ActionSearch)
+		e.At = when
+		must(t, "AppendEvents", d.Licenses.AppendEvents(t.Context(), e))
+		return e.ID
+	case retention.ProviderEvents:
+		e := oidc.EventRecord{ID: newText(), At: when, Action: "login.password", Actor: "a", Object: "o", RequestID: "r", Result: "ok", Hash: newHash()}
+		must(t, "AppendEvents", d.Provider.AppendEvents(t.Context(), e))
+		return e.ID
+	}
+	u := usable(t, d.Licenses)
+	r := u.reading("r")
+	r.Record.At = when
+	must(t, "SaveUse", d.Licenses.SaveUse(t.Context(), r))
+	return r.Record.ID
+}
+
+// rows reads a month in pages of two, and returns the rows' ids and highest number.
+func rows(t *testing.T, d Database, table retention.Table, m retention.Month, above int64) (ids map[string]bool, last int64) {
+	t.Helper()
+	ids = map[string]bool{}
+	for _, r := range paged(t, 2, func(last *retention.Row) ([]retention.Row, error) {
+		var after retention.Place
+		if last != nil {
+			after = last.Place()
+		}
+		return d.Months.MonthRows(t.Context(), table, m, above, after, 2)
+	}) {
+		if len(r) != len(table.Columns()) {
+			t.Fatalf("a row of %s has %d values", table, len(r))
+		}
+		for i, c := range table.Columns() {
+			ok := false
+			switch c.Kind {
+			case retention.Number:
+				_, ok = r[i].(int64)
+			case retention.Text:
+				_, ok = r[i].(string)
+			case retention.Time:
+				var at time.Time
+				at, ok = r[i].(time.Time)
+				ok = ok && at.Location() == time.UTC
+			case retention.Bytes:
+				_, ok = r[i].([]byte)
+			}
+			if !ok {
+				t.Errorf("%s of %s is a %T", c.Name, table, r[i])
+			}
+		}
+		ids[r[2].(string)] = true
+		last = max(last, r.Place().Seq)
+	}
+	return ids, last
+}
+
+// drop deletes a month, and reports whether it is gone.
+func drop(t *testing.T, d Database, table retention.Table, m retention.Month, unarchived bool) (bool, error) {
+	t.Helper()
+	for range 100 {
+		n, done, err := d.Months.DropMonth(t.Context(), table, m, unarchived, at(0))
+		if err != nil || done || n == 0 {
+			return done, err
+		}
+	}
+	t.Fatal("a month never goes")
+	return false, nil
+}
+
+func states(t *testing.T, d Database, table retention.Table, until retention.Month) string {
+	t.Helper()
+	all, err := d.Months.ListMonths(t.Context(), table, until)
+	must(t, "ListMonths", err)
+	text := ""
+	for _, s := range all {
+		text += fmt.Sprintf("%s rows=%v parts=%d gone=%v; ", s.Month, s.Rows, s.Archive.Parts, !s.Dropped.IsZero())
+	}
+	return text
+}
+
+// monthsOf archives and deletes months, with rows at both ends of one, and some
+// that come after their month was archived, and after it was deleted.
+func monthsOf(t *testing.T, d Database, table retention.Table) {
+	ctx := t.Context()
+	begin, end := march.Begin(), march.End()
+	want := map[string]bool{log(t, d, table, begin): true, log(t, d, table, end.Add(-tick)): true, log(t, d, table, epoch): true}
+	before, after := log(t, d, table, begin.Add(-tick)), log(t, d, table, end)
+
+	got, last := rows(t, d, table, march, 0)
+	same(t, "the month's rows", got, want)
+	got, _ = rows(t, d, table, march, last)
+	same(t, "rows above the last number", len(got), 0)
+	same(t, "months", states(t, d, table, march), "2026-02 rows=true parts=0 gone=false; 2026-03 rows=true parts=0 gone=false; ")
+
+	_, err := drop(t, d, table, march, false)
+	is(t, "DropMonth of what isn't archived", err, retention.ErrUnarchived)
+	a := retention.Archive{Parts: 1, Rows: 3, Last: last, Digest: newHash(), At: at(5)}
+	must(t, "MarkArchived", d.Months.MarkArchived(ctx, table, march, a))
+	all, err := d.Months.ListMonths(ctx, table, march)
+	must(t, "ListMonths", err)
+	same(t, "the archive", all[1].Archive, a)
+
+	// A row that comes too late isn't archived.
+	late := log(t, d, table, epoch)
+	_, err = drop(t, d, table, march, false)
+	is(t, "DropMonth with a row that came later", err, retention.ErrUnarchived)
+	got, last = rows(t, d, table, march, last)
+	same(t, "rows that came later", got, map[string]bool{late: true})
+	a.Parts, a.Rows, a.Last = 2, 4, last
+	newest := log(t, d, table, end)
+	must(t, "MarkArchived", d.Months.MarkArchived(ctx, table, march, a))
+	done, err := drop(t, d, table, march, false)
+	must(t, "DropMonth", err)
+	same(t, "whether it is gone", done, true)
+	got, _ = rows(t, d, table, march, 0)
+	same(t, "how many rows it has", len(got), 0)
+	got, _ = rows(t, d, table, march-1, 0)
+	same(t, "the month before", got, map[string]bool{before: true})
+	got, _ = rows(t, d, table, march+1, 0)
+	same(t, "the month after", got, map[string]bool{after: true, newest: true})
+	same(t, "months", states(t, d, table, march), "2026-02 rows=true parts=0 gone=false; 2026-03 rows=false parts=2 gone=true; ")
+
+	// Numbers go on, and what comes now isn't taken for archived.
+	again := log(t, d, table, epoch)
+	got, seq := rows(t, d, table, march, last)
+	same(t, "what came after the month was gone", got, map[string]bool{again: true})
+	if seq <= last {
+		t.Errorf("number %d follows number %d", seq, last)
+	}
+	same(t, "months", states(t, d, table, march), "2026-02 rows=true parts=0 gone=false; 2026-03 rows=true parts=2 gone=true; ")
+	_, err = drop(t, d, table, march, false)
+	is(t, "DropMonth with a row that came after", err, retention.ErrUnarchived)
+
+	// Told so, it goes unarchived.
+	log(t, d, table, end)
+	done, err = drop(t, d, table, march-1, true)
+	must(t, "DropMonth", err)
+	same(t, "whether it is gone", done, true)
+	same(t, "months", states(t, d, table, march-1), "2026-02 rows=false parts=0 gone=true; ")
+	got, _ = rows(t, d, table, march, 0)
+	same(t, "another month", got, map[string]bool{again: true})
+
+	// A month of which nothing is left is no error.
+	done, err = drop(t, d, table, march-1, false)
+	must(t, "DropMonth again", err)
+	same(t, "whether it is gone", done, true)
+}
+
+// monthsOfRecords deletes access records with what leads to them.
+func monthsOfRecords(t *testing.T, d Database) {
+	s := d.Licenses
+	party := []signing.Lookup{newKey()}
+	u := usable(t, s)
+	r := u.reading("r")
+	r.Record.At, r.Record.Party = epoch, party
+	must(t, "SaveUse", s.SaveUse(t.Context(), r))
+	next := u.reading("r2")
+	next.First, next.Record.At, next.Record.Party = r.Record.At, march.End(), party
+	must(t, "SaveUse", s.SaveUse(t.Context(), next))
+	sameRecords(t, s, "records", party, next.Record, r.Record)
+	got, _ := rows(t, d, retention.AccessRecords, march, 0)
+	same(t, "the month's rows", got, map[string]bool{r.Record.ID: true})
+	all, err := d.Months.MonthRows(t.Context(), retention.AccessRecords, march, 0, retention.Place{}, 1)
+	must(t, "MonthRows", err)
+	if body := all[0][13].([]byte); !bytes.Equal(body, r.Record.Body) {
+		t.Errorf("the body is %q", body)
+	}
+	done, err := drop(t, d, retention.AccessRecords, march, true)
+	must(t, "DropMonth", err)
+	same(t, "whether it is gone", done, true)
+	sameRecords(t, s, "records of later months", party, next.Record)
+	if used := loadUse(t, s, u, "r"); used.Earlier != nil {
+		t.Error("a record that is gone is found by its request id")
+	}
+	if used := loadUse(t, s, u, "r2"); used.Earlier == nil {
+		t.Error("a record that is left isn't found by its request id")
+	}
+	sweep(t, d, at(0).Add(100*time.Hour)) // the keys of what is gone
+	sameRecords(t, s, "records after a sweep", party, next.Record)
+}
+
+// monthsByTerms lets months go by an operator's terms: the last that may, and not
+// the next.
+func monthsByTerms(t *testing.T, d Database) {
+	now := (march + 13).Begin()                               // march ended twelve months ago
+	for _, table := range slices.Backward(retention.Tables) { // readings leave events, too
+		for m := march - 1; m <= march+1; m++ {
+			log(t, d, table, m.Begin().Add(time.Hour))
+		}
+	}
+	terms := retention.Terms{EventMonths: 12, RecordMonths: 13}
+	var c retention.Counters
+	kept := func(terms retention.Terms, now time.Time) (waiting, gone []string) {
+		t.Helper()
+		must(t, "Drop", retention.Drop(t.Context(), d.Months, terms, now, 10, &c, func(table retention.Table, m retention.Month, err error) {
+			if what := fmt.Sprint(table, " ", m); errors.Is(err, retention.ErrUnarchived) {
+				waiting = append(waiting, what)
+			} else {
+				gone = append(gone, what)
+			}
+		}))
+		return waiting, gone
+	}
+	waiting, gone := kept(terms, now)
+	same(t, "what waits", waiting, []string{"events 2026-02", "events 2026-03", "provider_events 2026-02", "provider_events 2026-03", "access_records 2026-02"})
+	same(t, "what went", gone, nil)
+	same(t, "how many wait", c.Waiting.Load(), 5)
+	_, last := rows(t, d, retention.Events, march-1, 0)
+	must(t, "MarkArchived", d.Months.MarkArchived(t.Context(), retention.Events, march-1, retention.Archive{Parts: 1, Rows: 1, Last: last, At: now}))
+	waiting, gone = kept(terms, now)
+	same(t, "how many wait", len(waiting), 4)
+	same(t, "what went", gone, []string{"events 2026-02"})
+	terms.Unarchived = true
+	waiting, gone = kept(terms, now.Add(-tick))
+	same(t, "what waits", waiting, nil)
+	same(t, "what went", gone, []string{"provider_events 2026-02"})
+	_, gone = kept(terms, now)
+	same(t, "what went then", gone, []string{"events 2026-03", "provider_events 2026-03", "access_records 2026-02"})
+	_, gone = kept(retention.Terms{Unarchived: true}, now.AddDate(50, 0, 0))
+	same(t, "what goes without terms", gone, nil)
+	same(t, "how many went", c.Months.Load(), 5)
+	same(t, "how many wait", c.Waiting.Load(), 0)
+}

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -251,6 +252,18 @@ func TestUpdateClient(t *testing.T) {
 		public.AuthMethods = []AuthMethod{AuthNone}
 		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 0, public); !isRegistration(err, "public_fixed") {
 			t.Errorf("a confidential client became public: %v", err)
+		}
+		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 1, changed.Spec()); !errors.Is(err, ErrConflict) {
+			t.Errorf("by a revision that is over: %v", err)
+		}
+		same, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 2, changed.Spec())
+		if err != nil || same.Revision != 3 || !reflect.DeepEqual(same.Spec(), changed.Spec()) {
+			t.Errorf("by its own spec: %+v, %v", same, err)
+		}
+		subject := changed.Spec()
+		subject.Subject = SubjectPublic
+		if _, err := f.Provider.UpdateClient(t.Context(), operator, c.ID, 0, subject); !isRegistration(err, "subject_type_fixed") {
+			t.Errorf("people get other subjects: %v", err)
 		}
 		if _, err := f.Provider.UpdateClient(t.Context(), operator, identity.NewID(), 0, loginSpec("")); !errors.Is(err, ErrNotFound) {
 			t.Errorf("an unknown client: %v", err)

@@ -201,7 +201,7 @@ func TestEventList(t *testing.T) {
 	if party != "" && len(list("--party", party)) < 2 {
 		t.Error("nothing of a person that was there")
 	}
-	for _, subject := range []string{"residence-endorsement", "11990000000010014J005"} {
+	for _, subject := range []string{sampleItem, "11990000000010014J005"} {
 		if got := list("--subject", subject); len(got) < 2 || got[0]["log"] != "registry" || got[0]["subject"] != subject {
 			t.Errorf("of %s: %v", subject, got)
 		}

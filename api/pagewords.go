@@ -64,18 +64,54 @@ func (w *words) typ(code license.TypeCode, version int) (typeWords, error) {
 	return w.wordsOf(&t)
 }
 
-// wordsOf keeps what pages show of a type.
+// wordsOf keeps what pages show of a type. Names that the published version has in
+// more languages count for older ones, where the Chinese name is the same: that alone
+// is signed.
 func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 	schema, err := license.CompileSchema(t.Schema)
 	if err != nil {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
 	}
-	out := typeWords{signed: t.Name, name: w.called(t.Name, t.NamesBeside()), band: bandOf(t), fields: schema.Fields(), says: schema.Wording(), roles: map[string]string{}}
+	out := typeWords{signed: t.Name, band: bandOf(t), fields: schema.Fields(), says: schema.Wording(), roles: map[string]string{}}
+	names, roles := t.NamesBeside(), map[string]party.Names{}
 	for _, h := range t.Holders {
-		out.roles[h.Role] = w.called(h.Name, h.Names)
+		roles[h.Role] = h.Names
+	}
+	if newer, says := w.newer(t); newer != nil {
+		if newer.Name == t.Name {
+			names = names.Beside(newer.NamesBeside())
+		}
+		for _, h := range newer.Holders {
+			if slices.ContainsFunc(t.Holders, func(old license.HolderRole) bool { return old.Role == h.Role && old.Name == h.Name }) {
+				roles[h.Role] = roles[h.Role].Beside(h.Names)
+			}
+		}
+		out.says = out.says.Beside(says)
+	}
+	out.name = w.called(t.Name, names)
+	for _, h := range t.Holders {
+		out.roles[h.Role] = w.called(h.Name, roles[h.Role])
 	}
 	w.types[typeVersion{t.Code, t.Version}] = out
 	return out, nil
+}
+
+// newer returns the published version of a type, if that is another one, and pages
+// are in a language for which it matters; or nil.
+func (w *words) newer(t *license.Type) (*license.Type, *license.Wording) {
+	if w.lang == web.Chinese {
+		return nil, nil
+	}
+	newer, err := w.s.c.Registry.Type(w.ctx, t.Code, 0)
+	if err != nil || newer.Version == t.Version || newer.State != license.TypePublished {
+		return nil, nil
+	}
+	schema, err := license.CompileSchema(newer.Schema)
+	if err != nil {
+		w.failed("type", err)
+		return nil, nil
+	}
+	return &newer, schema.Wording()
 }
 
 // called returns what something is called in the page's language.

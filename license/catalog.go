@@ -2,7 +2,6 @@ package license
 
 import (
 	"encoding/json"
-	"maps"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -73,9 +72,7 @@ func (d *Definition) NamesBeside() party.Names {
 	if d.NameEN == "" || d.Names["en"] != "" {
 		return d.Names
 	}
-	names := party.Names{"en": d.NameEN}
-	maps.Copy(names, d.Names)
-	return names
+	return d.Names.Beside(party.Names{"en": d.NameEN})
 }
 
 // Type is one version of a catalog entry 证照类型.

@@ -126,6 +126,31 @@ func TestWording(t *testing.T) {
 	}
 }
 
+// Names that are given later reach what was issued before, where the Chinese name stayed.
+func TestWordingBeside(t *testing.T) {
+	d := named()
+	newer, err := license.CheckSchema(d.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := strings.NewReplacer(`"x-titles":{"en":"Category","bo":"རིགས།"},`, `"x-titles":{"en":"Old category"},`, `,"x-enum-titles":{"电工":{"en":"Electrician"}}`, "",
+		`"x-titles":{"en":"Grade"},`, "", `"title":"名称","x-titles":{"en":"Name"}`, `"title":"旧称"`).Replace(string(d.Schema))
+	older, err := license.CheckSchema([]byte(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := older.Wording().Beside(newer.Wording())
+	for got, want := range map[string]string{
+		w.Member("category").TitleIn("en", ""): "Old category", w.Member("category").TitleIn("bo", ""): "རིགས།", w.Member("category").ValueIn("en", "电工"): "Electrician",
+		w.Member("grade").TitleIn("en", ""): "Grade", w.Member("sites").Element().Member("name").TitleIn("en", ""): "旧称",
+		older.Wording().Member("grade").TitleIn("en", ""): "级别",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // Type metadata has the names in every language of the type; what isn't named in
 // one of them stands in Chinese.
 func TestTypeMetadataLanguages(t *testing.T) {

@@ -63,6 +63,46 @@ func (w *Wording) ValueIn(tag, value string) string {
 	return w.Values[value].In(tag, value)
 }
 
+// Beside returns the wording with names that a newer version of the schema has in
+// more languages, wherever the Chinese one is still the same: names that are given
+// later reach what was issued before.
+func (w *Wording) Beside(newer *Wording) *Wording { return besides{}.of(w, newer) }
+
+// besides makes each pair once: what is referred to from several places is one.
+type besides map[[2]*Wording]*Wording
+
+func (all besides) of(w, newer *Wording) *Wording {
+	if w == nil || newer == nil || w == newer {
+		return w
+	}
+	pair := [2]*Wording{w, newer}
+	if done, ok := all[pair]; ok {
+		return done
+	}
+	out := &Wording{Title: w.Title, Titles: w.Titles, Values: w.Values}
+	all[pair] = out
+	if w.Title == newer.Title {
+		out.Titles = w.Titles.Beside(newer.Titles)
+	}
+	if len(newer.Values) > 0 {
+		out.Values = maps.Clone(w.Values)
+		if out.Values == nil {
+			out.Values = map[string]party.Names{}
+		}
+		for value, names := range newer.Values {
+			out.Values[value] = w.Values[value].Beside(names)
+		}
+	}
+	for name, member := range w.Members {
+		if out.Members == nil {
+			out.Members = make(map[string]*Wording, len(w.Members))
+		}
+		out.Members[name] = all.of(member, newer.Members[name])
+	}
+	out.Items = all.of(w.Items, newer.Items)
+	return out
+}
+
 // wordings makes the wording of each subschema once.
 type wordings map[*schemaNode]*Wording
 

@@ -93,6 +93,16 @@ func ParseNames(names Names) (Names, error) {
 // Languages returns the tags, in order.
 func (n Names) Languages() []string { return slices.Sorted(maps.Keys(n)) }
 
+// Beside returns the names with those of others in languages that aren't among them.
+func (n Names) Beside(others Names) Names {
+	if len(others) == 0 {
+		return n
+	}
+	all := maps.Clone(others)
+	maps.Copy(all, n)
+	return all
+}
+
 // In returns the name in a language: that of the tag itself, or of the next
 // shorter one (RFC 4647 section 3.4), or of the first regional one of the same
 // language; or else the Chinese name, which is also the answer to every zh that

@@ -63,6 +63,11 @@ func (l countedLicenses) SaveItems(ctx context.Context, e license.EventRecord, i
 	return l.counted(l.Licenses.SaveItems(ctx, e, is...), e)
 }
 
+// SaveDelegation implements [license.DelegationStore].
+func (l countedLicenses) SaveDelegation(ctx context.Context, e license.EventRecord, d license.DelegationRecord) error {
+	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
+}
+
 // SaveGrant implements [license.GrantStore].
 func (l countedLicenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
 	return l.counted(l.Licenses.SaveGrant(ctx, g, codes, e), e)

@@ -66,6 +66,10 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 	known := slices.Clone(w.logs[log])
 	turn := w.turn[log]
 	w.mu.Unlock()
+	end := int64(-1) // of what is known, also of what is forgotten now
+	if len(known) > 0 {
+		end = known[len(known)-1].upTo
+	}
 	for len(known) > 0 && known[0].oldest != 0 && known[0].oldest < floor {
 		known = known[1:]
 	}
@@ -83,9 +87,9 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 	if err != nil {
 		return "", err
 	}
-	after := max(0, newest.Seq-firstRows)
-	if len(known) > 0 {
-		after = known[len(known)-1].upTo
+	after := end
+	if after < 0 {
+		after = max(0, newest.Seq-firstRows)
 	}
 	for after < newest.Seq {
 		s, err := w.count(ctx, log, after, newest.Seq)

@@ -510,8 +510,9 @@ func TestGroupStatements(t *testing.T) {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	sent := traced(t, db)
 	exhaust(t, db)() // connections are prepared when they are made
-	saving, redeeming := make([]func() error, groupMost), make([]func() error, groupMost)
-	for i := range groupMost {
+	const jobs = 32
+	saving, redeeming := make([]func() error, jobs), make([]func() error, jobs)
+	for i := range jobs {
 		saving[i], redeeming[i] = saves(db, newSave()), redeems(db, newRedemption(), new(string))
 	}
 	for _, c := range []struct {

@@ -38,11 +38,14 @@ type manualGroup struct {
 
 type manualOperation struct {
 	Method, Path, ID, Summary, Text, Scope string
-	Public                                 bool
+	Public, Secret                         bool
+	Others                                 []manualAnswer // that aren't 2xx
 	Parameters                             []*huma.Param
 	Body, Answer                           string // names of schemas
 	Media, Status                          string
 }
+
+type manualAnswer struct{ Status, Text string }
 
 type manualSchema struct {
 	Name    string
@@ -82,14 +85,25 @@ func describeOperation(op *huma.Operation) manualOperation {
 		Public: len(op.Security) == 0, Parameters: op.Parameters,
 	}
 	for _, need := range op.Security {
-		out.Scope = strings.Join(need["client"], " ")
+		_, out.Secret = need[schemeSecret]
+		out.Scope = strings.Join(need[schemeToken], " ")
 	}
 	if op.RequestBody != nil {
-		out.Body, _ = typeName(op.RequestBody.Content["application/json"].Schema)
+		if body := op.RequestBody.Content["application/json"]; body != nil {
+			out.Body, _ = typeName(body.Schema)
+		}
+		if form := op.RequestBody.Content[formType]; form != nil {
+			for _, name := range sortedKeys(form.Schema.Properties) {
+				p := form.Schema.Properties[name]
+				out.Parameters = append(out.Parameters, &huma.Param{Name: name, In: "form", Description: p.Description, Schema: p,
+					Required: slices.Contains(form.Schema.Required, name)})
+			}
+		}
 	}
 	for _, status := range sortedKeys(op.Responses) {
 		r := op.Responses[status]
 		if status[0] != '2' {
+			out.Others = append(out.Others, manualAnswer{status, r.Description})
 			continue
 		}
 		out.Status = strings.TrimPrefix(out.Status+" or "+status, " or ")

@@ -35,7 +35,27 @@ type endpoint struct {
 	replays      bool         // the answer may be that to an earlier request
 	cached       bool         // served with an ETag
 	revised      bool         // the answer's ETag is the license's revision
+	more         []int        // statuses of refusals beside those that follow from the rest
 	serve        func(c *call) error
+}
+
+// router is a mux that knows its patterns.
+type router struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func newRouter() *router { return &router{ServeMux: http.NewServeMux()} }
+
+// Handle shadows that of the mux.
+func (r *router) Handle(pattern string, h http.Handler) {
+	r.patterns = append(r.patterns, pattern)
+	r.ServeMux.Handle(pattern, h)
+}
+
+// HandleFunc shadows that of the mux.
+func (r *router) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	r.Handle(pattern, http.HandlerFunc(h))
 }
 
 // parameter is a query parameter or a header.

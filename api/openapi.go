@@ -18,6 +18,13 @@ import (
 	"yizheng.internal/oidc"
 )
 
+// Names in the document: of a group, and of the ways to authenticate.
+const (
+	tagSignOn    = "Sign-on"
+	schemeToken  = "client"
+	schemeSecret = "secret"
+)
+
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // Types that are described otherwise than huma would by their Go type.
@@ -98,6 +105,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 		},
 		Servers: []*huma.Server{{URL: issuer}},
 		Tags: []*huma.Tag{
+			{Name: tagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error and error_description, or go back to the client."},
 			{Name: "Catalog", Description: "License types 证照类型, with versions."},
 			{Name: "Licenses", Description: "Licenses of your own participant."},
 			{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
@@ -106,10 +114,13 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 		},
 		Components: &huma.Components{
 			Schemas: schemas,
-			SecuritySchemes: map[string]*huma.SecurityScheme{"client": {
-				Type: "oauth2", Description: "Client credentials, or a person's login; the token goes into the Authorization header.",
-				Flows: flows,
-			}},
+			SecuritySchemes: map[string]*huma.SecurityScheme{
+				schemeToken: {
+					Type: "oauth2", Description: "Client credentials, or a person's login; the token goes into the Authorization header.",
+					Flows: flows,
+				},
+				schemeSecret: {Type: "http", Scheme: "basic", Description: "The client's id and secret; or both in the form, as client_id and client_secret. Public clients send client_id alone."},
+			},
 		},
 	}
 }
@@ -125,7 +136,7 @@ func (s *Server) operation(e endpoint) *huma.Operation {
 		if e.scope != "" {
 			scopes = append(scopes, string(e.scope))
 		}
-		op.Security = append(op.Security, map[string][]string{"client": scopes})
+		op.Security = append(op.Security, map[string][]string{schemeToken: scopes})
 	}
 	op.Parameters = s.pathParameters(e.path)
 	for _, p := range e.query {
@@ -175,8 +186,46 @@ func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
 	}
 	wrong := map[string]*huma.MediaType{problemMedia: {Schema: schemas.Schema(typeOf[problem](), true, "problem")}}
 	retry := map[string]*huma.Param{"Retry-After": header("seconds; with 429 and 503", "integer")}
-	to["4XX"] = &huma.Response{Description: "Refused.", Headers: retry, Content: wrong}
-	to["5XX"] = &huma.Response{Description: "Failed.", Headers: retry, Content: wrong}
+	for status, text := range e.refusals() {
+		to[strconv.Itoa(status)] = &huma.Response{Description: text, Headers: retry, Content: wrong}
+	}
+}
+
+// refusals are the statuses of what isn't done.
+func (e *endpoint) refusals() map[int]string {
+	all := map[int]string{
+		http.StatusBadRequest: "The query, a header or the JSON is malformed.", http.StatusRequestURITooLong: "The URL is too long.",
+		http.StatusInternalServerError: "Failed; it was recorded.", http.StatusServiceUnavailable: "Not now: wait for Retry-After, then repeat with the same Idempotency-Key.",
+	}
+	if !e.public {
+		all[http.StatusUnauthorized] = "There is no access token, or it is no longer good: get a new one."
+		all[http.StatusForbidden] = "The token lacks the scope, or the participant may not do this."
+	}
+	if strings.Contains(e.path, "{") || e.in != nil {
+		all[http.StatusNotFound] = "It isn't there, or isn't yours."
+	}
+	if e.in != nil || e.method != http.MethodGet {
+		all[http.StatusRequestEntityTooLarge] = fmt.Sprintf("The body is larger than %d KiB.", max(e.most, 1<<10)>>10)
+	}
+	if e.in != nil {
+		all[http.StatusUnsupportedMediaType] = "The body is not application/json in UTF-8, or is compressed."
+		all[http.StatusUnprocessableEntity] = "The body is JSON, and not acceptable: see violations."
+	}
+	if !e.public && e.method != http.MethodGet {
+		all[http.StatusConflict] = "It doesn't fit the present state, or the Idempotency-Key was used for another request."
+	}
+	for _, h := range e.headers {
+		if h.name == "If-Match" {
+			all[http.StatusPreconditionFailed] = "It was changed since it was read: read again."
+			if h.required {
+				all[http.StatusPreconditionRequired] = "Send If-Match with the ETag that you read."
+			}
+		}
+	}
+	for _, status := range e.more {
+		all[status] = http.StatusText(status) + "."
+	}
+	return all
 }
 
 func (p parameter) describe(in string) *huma.Param {
@@ -248,7 +297,7 @@ func (s *Server) correctSchemas() {
 	}
 	for _, item := range s.openapi.Paths {
 		for _, op := range operations(item) {
-			if op.RequestBody != nil {
+			if op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil { // else it is a form
 				ask(op.RequestBody.Content["application/json"].Schema)
 			}
 		}

@@ -107,7 +107,7 @@ const RequestWithin = 20 * time.Second
 // Server serves the public and the admin listener.
 type Server struct {
 	c         Config
-	mux       *http.ServeMux
+	mux       *router
 	openapi   *huma.OpenAPI
 	document  []byte // the OpenAPI document
 	docs      []byte // the page made of it
@@ -159,7 +159,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("api: Limits must not be negative")
 	}
 	s := &Server{
-		c: c, mux: http.NewServeMux(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
+		c: c, mux: newRouter(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
 		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
 		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers:   newAddressLimit(l.PushPerMinute, l.PushBurst),

@@ -222,7 +222,9 @@ func (s *service) do(t testing.TB, r *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{response, string(b)}
+	a := answer{response, string(b)}
+	s.documented(t, r, a)
+	return a
 }
 
 // call sends a JSON body, made of v unless that is a string or nil, as a

@@ -74,6 +74,15 @@ const (
 	challengeLength    = 43       // of base64url of SHA-256
 )
 
+// ParameterBounds returns how long the parameters of an authorization request may be,
+// in bytes, where that is limited beyond all of them together.
+func ParameterBounds() map[string]int {
+	return map[string]int{
+		"redirect_uri": maxURIBytes, "state": maxStateBytes, "nonce": maxNonceBytes, "id_token_hint": maxHintBytes, "login_hint": maxTextBytes,
+		"ui_locales": maxTextBytes, "authorization_details": maxDetailBytes,
+	}
+}
+
 // invalid refuses a request for a parameter.
 func invalid(description string) *Error {
 	return &Error{Code: InvalidRequest, Description: description}

@@ -45,6 +45,7 @@ type commands struct {
 	Archive     archiveCmd     `cmd:"" help:"Months of events and access records: export them into files before they are deleted, list, verify."`
 	CRL         crlCmd         `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
+	USCC        usccCmd        `cmd:"" name:"uscc" help:"Unified social credit codes 统一社会信用代码: make one for a test, check one."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Backup      backupCmd      `cmd:"" help:"Copy database and keys, beside the running service."`
 	Restore     restoreCmd     `cmd:"" help:"Make an installation out of a backup, where there is none."`

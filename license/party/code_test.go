@@ -275,3 +275,34 @@ func BenchmarkParseCode(b *testing.B) {
 		}
 	}
 }
+
+// What is made is a code, whose organization's part has its own check character.
+func TestMakeUSCC(t *testing.T) {
+	seen := map[USCC]bool{}
+	for range 200 {
+		code, err := MakeUSCC("11990100")
+		if err != nil || !code.Valid() || code[:8] != "11990100" {
+			t.Fatal(code, err)
+		}
+		seen[code] = true
+		sum := 0
+		for i, weight := range []int{3, 7, 9, 10, 5, 8, 4, 2} {
+			sum += weight * int(code[8+i]-'0')
+		}
+		check := map[int]byte{10: 'X', 11: '0'}[11-sum%11]
+		if check == 0 {
+			check = byte('0' + 11 - sum%11)
+		}
+		if code[16] != check {
+			t.Errorf("%s: the organization's check character is not %c", code, check)
+		}
+	}
+	if len(seen) < 190 {
+		t.Errorf("%d different codes", len(seen))
+	}
+	for _, wrong := range []string{"", "1199010", "1I990100", "119901000"} {
+		if code, err := MakeUSCC(wrong); err == nil {
+			t.Errorf("%q gives %s", wrong, code)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"yizheng.internal/license/party"
+)
+
+type usccCmd struct {
+	Make  usccMakeCmd  `cmd:"" help:"Make a code for tests and examples: in an area that is nobody's, so no body has it."`
+	Check usccCheckCmd `cmd:"" help:"Check codes, and print them in their one form. Exit code 1 if one is wrong."`
+}
+
+type usccMakeCmd struct {
+	Area string `help:"The area, 6 digits; those that begin with 99 are nobody's." default:"990100"`
+	Kind string `help:"Registration authority and kind of body, such as 11 for a state organ, 91 for an enterprise." default:"11"`
+}
+
+// Run makes a code.
+func (c *usccMakeCmd) Run(p *process) error {
+	code, err := party.MakeUSCC(strings.ToUpper(c.Kind) + c.Area)
+	if err != nil {
+		return usage("--kind has 2 characters of a code, and --area 6: %w", err)
+	}
+	_, err = fmt.Fprintln(p.out, code)
+	return err
+}
+
+type usccCheckCmd struct {
+	Codes []string `arg:"" help:"The codes."`
+}
+
+// Run checks codes.
+func (c *usccCheckCmd) Run(p *process) error {
+	wrong := false
+	for _, text := range c.Codes {
+		code, err := party.ParseUSCC(text)
+		if err != nil {
+			wrong = true
+			fmt.Fprintf(p.out, "wrong  %s  %v\n", printable(text), err)
+			continue
+		}
+		fmt.Fprintf(p.out, "ok     %s\n", code)
+	}
+	if wrong {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}

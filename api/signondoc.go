@@ -140,7 +140,7 @@ func (s *Server) describeSignOn() {
 		if d.people && s.c.Identity == nil {
 			continue
 		}
-		for _, method := range strings.Fields(d.methods) {
+		for method := range strings.FieldsSeq(d.methods) {
 			s.openapi.AddOperation(d.operation(method))
 		}
 	}

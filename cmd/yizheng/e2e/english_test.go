@@ -184,7 +184,7 @@ func (r *reader) portal(who person) {
 	r.waitFor("a.license")
 	r.licenses("own")
 	for path, text := range map[string]string{
-		"/records": "New food business permit (sample)", "/grants": "Residence permits (sample)", "/services": "Services you logged in to",
+		"/records": "New food business permit (sample)", "/grants": "Residence permits (sample)", "/services": "Connected services",
 		"/sessions": "Chrome", "/password": "password", "/logout": "Log out",
 	} {
 		r.open(r.d.Issuer + path)

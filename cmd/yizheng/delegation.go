@@ -111,8 +111,8 @@ func (e *examination) catalogCodes(ctx context.Context, in *installation) {
 		}
 		holds, err := in.registry.Holds(ctx, definerOf(n), code)
 		if err == nil && !holds {
-			e.warn(about, fmt.Sprintf("delegate it, if there is a document: yizheng participant delegate %s --prefix %s --document …", n.ID, prefix),
-				"the %s %s begins with the code of another body than its owner, to whom that is not delegated: it can't be changed any more", kind, code)
+			e.warn(about, e.words.say("doctor.delegate.todo", n.ID, prefix),
+				"doctor.delegate", e.words.say("doctor.kind."+kind), code)
 		}
 		return err
 	}

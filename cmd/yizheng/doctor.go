@@ -44,24 +44,28 @@ const (
 // examination collects findings.
 type examination struct {
 	doctorCmd
+	words    words
 	now      time.Time
 	findings []finding
 }
 
-func (e *examination) ok(about, format string, args ...any) {
-	e.findings = append(e.findings, finding{gradeOK, about, fmt.Sprintf(format, args...), ""})
+// A finding and what there is to do are keys of the catalogue; a text that has none
+// stands as it is, such as an error or a command.
+
+func (e *examination) ok(about, key string, args ...any) {
+	e.findings = append(e.findings, finding{gradeOK, about, e.words.say(key, args...), ""})
 }
-func (e *examination) warn(about, todo, format string, args ...any) {
-	e.findings = append(e.findings, finding{gradeWarn, about, fmt.Sprintf(format, args...), todo})
+func (e *examination) warn(about, todo, key string, args ...any) {
+	e.findings = append(e.findings, finding{gradeWarn, about, e.words.say(key, args...), e.words.say(todo)})
 }
-func (e *examination) fail(about, todo, format string, args ...any) {
-	e.findings = append(e.findings, finding{gradeFail, about, fmt.Sprintf(format, args...), todo})
+func (e *examination) fail(about, todo, key string, args ...any) {
+	e.findings = append(e.findings, finding{gradeFail, about, e.words.say(key, args...), e.words.say(todo)})
 }
 
 // Run examines the installation. Exit code 1 if something fails; warnings
 // alone leave it 0.
 func (c *doctorCmd) Run(p *process) error {
-	e := &examination{doctorCmd: *c, now: time.Now()}
+	e := &examination{doctorCmd: *c, words: p.words, now: time.Now()}
 	e.configuration()
 	e.disk()
 	e.files()
@@ -69,9 +73,9 @@ func (c *doctorCmd) Run(p *process) error {
 	e.installation(p)
 	failed := false
 	for _, f := range e.findings {
-		fmt.Fprintf(p.out, "%-4s  %-13s  %s\n", f.grade, f.about, printable(f.text))
+		fmt.Fprintf(p.out, "%s  %s  %s\n", padded(p.words.say("doctor.grade."+string(f.grade)), 4), padded(p.words.say("doctor.about."+f.about), 13), printable(f.text))
 		if f.todo != "" {
-			fmt.Fprintf(p.out, "      %-13s  → %s\n", "", f.todo)
+			fmt.Fprintf(p.out, "%s  → %s\n", padded("", 19), f.todo)
 		}
 		failed = failed || f.grade == gradeFail
 	}
@@ -84,25 +88,25 @@ func (c *doctorCmd) Run(p *process) error {
 func (e *examination) configuration() {
 	const about = "configuration"
 	if names := unknownVariables(os.Environ()); len(names) > 0 {
-		e.warn(about, "correct their names, or remove them", "variables in the environment that no setting has: %s", strings.Join(names, ", "))
+		e.warn(about, "doctor.unknown_variables.todo", "doctor.unknown_variables", strings.Join(names, ", "))
 	}
 	url, err := canonicalURL(e.PublicURL)
 	switch {
 	case e.PublicURL == "":
-		e.warn(about, "set --public-url before anyone relies on the service", "no public URL is set; the service will only run on loopback")
+		e.warn(about, "doctor.no_url.todo", "doctor.no_url")
 	case err != nil:
-		e.fail(about, "see yizheng serve --help", "%v", err)
+		e.fail(about, "doctor.see_serve.todo", "%v", err)
 	default:
-		e.ok(about, "the public URL is %s", url)
+		e.ok(about, "doctor.url", url)
 	}
 	name, code, err := e.registry()
 	switch {
 	case err != nil:
-		e.fail(about, "set --registry-uscc", "%v", err)
+		e.fail(about, "doctor.registry.todo", "%v", err)
 	case code == placeholderUSCC:
-		e.warn(about, "for production, start a new data directory with --registry-name and --registry-uscc", "the registry's certificates carry the placeholder %s", code)
+		e.warn(about, "doctor.placeholder.todo", "doctor.placeholder", code)
 	default:
-		e.ok(about, "the registry is %s, %s", name, code)
+		e.ok(about, "doctor.registry", name, code)
 	}
 }
 
@@ -117,13 +121,13 @@ func (e *examination) disk() {
 	free, err := freeSpace(e.Data)
 	switch {
 	case err != nil:
-		e.fail(about, "check --data", "%v", err)
+		e.fail(about, "doctor.data.todo", "%v", err)
 	case free < noSpace:
-		e.fail(about, "make room: a full disk stops issuing", "%d MiB are free in %s", free>>20, e.Data)
+		e.fail(about, "doctor.no_space.todo", "doctor.free", free>>20, e.Data)
 	case free < littleSpace:
-		e.warn(about, "make room soon", "%d MiB are free in %s", free>>20, e.Data)
+		e.warn(about, "doctor.little_space.todo", "doctor.free", free>>20, e.Data)
 	default:
-		e.ok(about, "%d MiB are free in %s", free>>20, e.Data)
+		e.ok(about, "doctor.free", free>>20, e.Data)
 	}
 }
 
@@ -135,22 +139,22 @@ func (e *examination) files() {
 		passphrase = filepath.Join(e.Data, "keys.pass")
 	}
 	if _, err := signing.ReadPassphraseFile(passphrase); err != nil {
-		e.fail(about, "give the file back, for its owner alone (chmod 600); without it nothing can be read", "%v", err)
+		e.fail(about, "doctor.passphrase.todo", "%v", err)
 	} else {
-		e.ok(about, "the passphrase in %s is readable for its owner alone", passphrase)
+		e.ok(about, "doctor.passphrase", passphrase)
 	}
 	if dir, err := os.Stat(e.Data); err == nil && dir.Mode().Perm()&0o077 != 0 {
-		e.warn(about, "chmod 700 "+e.Data, "other users of this machine may look into %s (mode %04o)", e.Data, dir.Mode().Perm())
+		e.warn(about, "chmod 700 "+e.Data, "doctor.readable", e.Data, dir.Mode().Perm())
 	}
 	root := e.Root
 	if root == "" {
 		root = filepath.Join(e.Data, "root")
 	}
 	if _, err := os.Stat(root); err == nil {
-		e.warn(about, "move it and its passphrase off this machine; bring them back for the commands that certify keys",
-			"the root's keystore is in %s: whoever has it can certify any authority", root)
+		e.warn(about, "doctor.root_here.todo",
+			"doctor.root_here", root)
 	} else if errors.Is(err, fs.ErrNotExist) {
-		e.ok(about, "the root's keystore is not on this machine")
+		e.ok(about, "doctor.root_away")
 	}
 }
 
@@ -163,7 +167,7 @@ func (e *examination) installation(p *process) {
 	}
 	in, err := e.openDatabase(p.ctx, log, nil)
 	if err != nil {
-		e.fail("database", "check --database-url, the network and the server", "%v", err)
+		e.fail("database", "doctor.database.todo", "%v", err)
 		return
 	}
 	defer in.close()
@@ -171,11 +175,11 @@ func (e *examination) installation(p *process) {
 		e.fail("database", "", "%v", err)
 		return
 	}
-	e.ok("database", "the schema is up to date")
+	e.ok("database", "doctor.schema")
 	if err := in.db.Admin().Ping(p.ctx, true); err != nil {
-		e.fail("database", "look at its disk and rights", "it takes no writes: %v", err)
+		e.fail("database", "doctor.disk_rights.todo", "doctor.no_writes", err)
 	} else {
-		e.ok("database", "it takes writes")
+		e.ok("database", "doctor.writes")
 	}
 	e.soundness(p.ctx, in)
 	e.durability(p.ctx, in)
@@ -190,7 +194,7 @@ func (e *examination) installation(p *process) {
 		e.fail("configuration", "", "%v", err)
 		return
 	}
-	e.ok("configuration", "the installation is bound to %s", in.url)
+	e.ok("configuration", "doctor.bound", in.url)
 	e.trust(p.ctx, in)
 	e.catalogCodes(p.ctx, in)
 	e.integrity(p.ctx, in)
@@ -198,7 +202,7 @@ func (e *examination) installation(p *process) {
 	if folded, err := in.registry.NumbersFolded(p.ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {
-		e.warn("licenses", "run yizheng key rehash, once every node runs this version", "licenses of an older version are found by their numbers only as they are written")
+		e.warn("licenses", "doctor.rehash.todo", "doctor.rehash")
 	}
 }
 
@@ -213,13 +217,13 @@ func (e *examination) soundness(ctx context.Context, in *installation) {
 	err := in.db.Admin().Check(ctx)
 	switch {
 	case err == nil:
-		e.ok(about, "it is sound: all of it was read")
+		e.ok(about, "doctor.sound")
 	case storage.IsCorrupt(err):
-		e.fail(about, "stop the service and restore a backup (yizheng restore); keep the damaged files", "%v", err)
+		e.fail(about, "doctor.corrupt.todo", "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):
-		e.warn(about, "when there is time: yizheng doctor --check-within 0", "not all of it could be read within %v, to see that it is sound; what was read is", e.CheckWithin)
+		e.warn(about, "doctor.time.todo", "doctor.partly_sound", e.CheckWithin)
 	default:
-		e.fail(about, "look at its disk and rights", "%v", err)
+		e.fail(about, "doctor.disk_rights.todo", "%v", err)
 	}
 }
 
@@ -227,7 +231,7 @@ func (e *examination) soundness(ctx context.Context, in *installation) {
 func (e *examination) redis(ctx context.Context, in *installation) {
 	const about = "redis"
 	if e.RedisURL == "" {
-		e.ok(about, "what may be lost lies in the service's memory: right for one node; several need --redis-url")
+		e.ok(about, "doctor.memory")
 	}
 	err := in.openEphemeral(ctx, e.RedisURL, false) // which does what logins do, also writes
 	differs := false
@@ -236,11 +240,11 @@ func (e *examination) redis(ctx context.Context, in *installation) {
 	}
 	switch {
 	case err != nil:
-		e.fail(about, "check --redis-url, the network and the server: nobody can log in without it", "%v", err)
+		e.fail(about, "doctor.redis.todo", "%v", err)
 	case differs:
-		e.fail(about, "give all nodes, and this command, the same --redis-url: logins fail at random otherwise", "it answers and takes writes, but a running node on this database uses another one")
+		e.fail(about, "doctor.redis_differs.todo", "doctor.redis_differs")
 	case e.RedisURL != "":
-		e.ok(about, "it answers, and takes what logins write")
+		e.ok(about, "doctor.redis")
 	}
 }
 
@@ -275,12 +279,12 @@ func (e *examination) durability(ctx context.Context, in *installation) {
 		name, todo string
 		read       func(context.Context) (string, error)
 		bad        []string
-		grade      func(about, todo, format string, args ...any)
+		grade      func(about, todo, key string, args ...any)
 	}{
-		{"synchronous_commit", "set it to on: an answer must mean that the license is on disk", server.SynchronousCommit, []string{"off", "local"}, e.fail},
-		{"fsync", "set it to on in postgresql.conf: a crash of the machine may destroy the database", server.FSync, []string{"off"}, e.fail},
-		{"data_checksums", "turn them on (pg_checksums --enable, with the server stopped): without them nobody notices what a disk alters", server.DataChecksums, []string{"off"}, e.warn},
-		{"full_page_writes", "set it to on, unless the file system itself never tears pages", server.FullPageWrites, []string{"off"}, e.warn},
+		{"synchronous_commit", "doctor.synchronous_commit.todo", server.SynchronousCommit, []string{"off", "local"}, e.fail},
+		{"fsync", "doctor.fsync.todo", server.FSync, []string{"off"}, e.fail},
+		{"data_checksums", "doctor.data_checksums.todo", server.DataChecksums, []string{"off"}, e.warn},
+		{"full_page_writes", "doctor.full_page_writes.todo", server.FullPageWrites, []string{"off"}, e.warn},
 	} {
 		value, err := setting.read(ctx)
 		bad := false
@@ -289,11 +293,11 @@ func (e *examination) durability(ctx context.Context, in *installation) {
 		}
 		switch {
 		case err != nil:
-			e.fail(about, "check the database", "%v", err)
+			e.fail(about, "doctor.check_database.todo", "%v", err)
 		case bad:
-			setting.grade(about, setting.todo, "%s is %s", setting.name, value)
+			setting.grade(about, setting.todo, "doctor.setting", setting.name, value)
 		default:
-			e.ok(about, "%s is %s", setting.name, value)
+			e.ok(about, "doctor.setting", setting.name, value)
 		}
 	}
 }
@@ -309,43 +313,43 @@ const (
 func (e *examination) clock(ctx context.Context, in *installation) {
 	const about = "clock"
 	if at, err := in.db.Admin().Clock(ctx); err != nil {
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 	} else {
 		e.databaseClock(time.Since(at), at)
 	}
 	newest, err := newestEvent(ctx, in)
 	switch {
 	case err != nil:
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 	case newest.IsZero():
-		e.ok(about, "it shows %s; there is no event to compare it with", e.now.Format(time.RFC3339))
+		e.ok(about, "doctor.clock_alone", e.now.Format(time.RFC3339))
 	case newest.After(e.now.Add(clockAhead)):
-		e.fail(about, "set the clock (NTP) on every node: signatures carry its time", "it shows %s, but the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.fail(about, "doctor.clock_future.todo", "doctor.clock_future", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
 	case e.now.Sub(newest) > clockStale:
-		e.warn(about, "see that the clock is right", "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.warn(about, "doctor.clock.todo", "doctor.clock", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
 	default:
-		e.ok(about, "it shows %s; the newest event is of %s", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.ok(about, "doctor.clock", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
 	}
 }
 
 // databaseClock compares the machine's clock with the database's. SQLite's is behind
 // by as long as the service wasn't running, which is no fault.
 func (e *examination) databaseClock(ahead time.Duration, at time.Time) {
-	const about, todo = "clock", "set both clocks by NTP"
+	const about, todo = "clock", "doctor.clocks.todo"
 	driver, _, _ := storage.Driver(e.databaseURL()) // it was opened: the URL is right
 	shown := ahead.Round(time.Second)
 	switch {
 	case driver == storage.SQLite && ahead >= 0:
 		if ahead > storage.ClockStopsPurge {
-			e.warn(about, "if the service is running: see that the clock is right (NTP). It is believed when it has gone on steadily for as long, at most a week",
-				"the database was last used by a clock that was believed %v ago, at %s; nothing is purged until this one is", shown, at.Format(time.RFC3339))
+			e.warn(about, "doctor.clock_behind.todo",
+				"doctor.clock_behind", shown, at.Format(time.RFC3339))
 		}
 	case ahead.Abs() > storage.ClockUnready:
-		e.fail(about, todo, "this machine's is %v off the database's, which shows %s", shown, at.Format(time.RFC3339))
+		e.fail(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
 	case ahead.Abs() > storage.ClockWarns:
-		e.warn(about, todo, "this machine's is %v off the database's, which shows %s", shown, at.Format(time.RFC3339))
+		e.warn(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
 	default:
-		e.ok(about, "this machine's and the database's agree")
+		e.ok(about, "doctor.clocks_agree")
 	}
 }
 
@@ -435,7 +439,7 @@ func (e *examination) keys(ctx context.Context, in *installation) {
 	const about = "keys"
 	records, err := in.db.Keys().ListKeys(ctx, "")
 	if err != nil {
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 		return
 	}
 	active := 0
@@ -445,12 +449,12 @@ func (e *examination) keys(ctx context.Context, in *installation) {
 		}
 		k, err := in.keys.Keyrings().ByID(ctx, record.ID)
 		if err != nil {
-			e.fail(about, "", "key %s: %v", record.ID, err)
+			e.fail(about, "", "doctor.key_error", record.ID, err)
 			continue
 		}
 		active++
 		if k.Public != nil && k.Signer == nil && k.Purpose != signing.PurposeRoot {
-			e.fail(about, fmt.Sprintf("copy keys/%s.key here from the node that made it", k.ID), "active key %s is not in the keystore here", k.ID)
+			e.fail(about, e.words.say("doctor.key_elsewhere.todo", k.ID), "doctor.key_elsewhere", k.ID)
 		}
 		if len(k.Certificates) > 0 {
 			e.certificate(k)
@@ -458,10 +462,10 @@ func (e *examination) keys(ctx context.Context, in *installation) {
 	}
 	for _, p := range []signing.Purpose{signing.PurposeStatus, signing.PurposeAttestation, signing.PurposeAccessToken, signing.PurposeIDToken, signing.PurposeIDTokenRSA} {
 		if !slices.ContainsFunc(records, func(k signing.KeyRecord) bool { return k.Purpose == p && k.State == signing.KeyActive }) {
-			e.fail(about, "yizheng key rotate "+string(p), "no %s key is active", p)
+			e.fail(about, "yizheng key rotate "+string(p), "doctor.no_key", p)
 		}
 	}
-	e.ok(about, "%d keys are active", active)
+	e.ok(about, "doctor.keys", active)
 }
 
 func (e *examination) certificate(k *signing.Key) {
@@ -471,15 +475,15 @@ func (e *examination) certificate(k *signing.Key) {
 		todo += " --owner " + k.Owner
 	}
 	if k.Purpose == signing.PurposeRoot {
-		todo = "plan a new root, and its delivery to all verifiers"
+		todo = "doctor.root_expires.todo"
 	}
 	until := k.Certificates[0].NotAfter
 	switch left := until.Sub(e.now); {
 	case left <= 0:
-		e.fail(about, todo, "that of key %s has expired on %s", k.ID, until.Format(time.DateOnly))
+		e.fail(about, todo, "doctor.expired", k.ID, until.Format(time.DateOnly))
 	case left < certificateSoon:
-		e.warn(about, todo, "that of key %s expires on %s", k.ID, until.Format(time.DateOnly))
+		e.warn(about, todo, "doctor.expires", k.ID, until.Format(time.DateOnly))
 	default:
-		e.ok(about, "that of key %s is valid until %s", k.ID, until.Format(time.DateOnly))
+		e.ok(about, "doctor.valid", k.ID, until.Format(time.DateOnly))
 	}
 }

@@ -29,18 +29,18 @@ func (e *examination) altered(ctx context.Context, in *installation) {
 	if refused := auth.Refused(); len(refused) > 0 {
 		more := ""
 		if len(refused) > alteredNamed {
-			refused, more = refused[:alteredNamed], ", and more"
+			refused, more = refused[:alteredNamed], e.words.say("doctor.altered.more")
 		}
-		e.fail(about, "find out who wrote the database; put the records back from a backup, or end them and make them anew",
-			"records are not as this service wrote them, or were put back, and are refused: %s%s", strings.Join(refused, ", "), more)
+		e.fail(about, "doctor.altered.todo",
+			"doctor.altered", strings.Join(refused, ", "), more)
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		e.warn(about, "when there is time: yizheng doctor --check-within 0", "not all records could be read within %v; %d were", e.CheckWithin, n)
+		e.warn(about, "doctor.time.todo", "doctor.partly_read", e.CheckWithin, n)
 	case err != nil:
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 	default:
-		e.ok(about, "%d records were read, to see that they are as this service wrote them", n)
+		e.ok(about, "doctor.read", n)
 	}
 }
 

@@ -19,7 +19,7 @@ func (e *examination) trust(ctx context.Context, in *installation) {
 	const about = "revocation"
 	roots, err := in.keys.Keyrings().Ring(ctx, signing.PurposeRoot, "")
 	if err != nil {
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 		return
 	}
 	for _, root := range roots {
@@ -31,34 +31,34 @@ func (e *examination) trust(ctx context.Context, in *installation) {
 func (e *examination) list(ctx context.Context, in *installation, root *signing.Key) {
 	const (
 		about = "revocation"
-		todo  = "bring the root and run yizheng crl publish"
+		todo  = "doctor.crl.todo"
 	)
 	der, err := in.db.Keys().LoadRevocationList(ctx, root.ID)
 	if errors.Is(err, signing.ErrNoList) {
-		e.warn(about, todo, "%s has published no revocation list: verifiers without a network call every license indeterminate", root.ID)
+		e.warn(about, todo, "doctor.no_crl", root.ID)
 		return
 	} else if err != nil {
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 		return
 	}
 	list, err := in.keys.Anchors().RevocationList(ctx, in.verifier, der)
 	if err != nil {
-		e.fail(about, todo, "the stored list of %s is of no use: %v", root.ID, err)
+		e.fail(about, todo, "doctor.crl_useless", root.ID, err)
 		return
 	}
 	missing, err := unlisted(ctx, in, list)
 	until := list.NextUpdate.Format(time.RFC3339)
 	switch {
 	case err != nil:
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 	case len(missing) > 0:
-		e.fail(about, todo, "revoked, and not on the list of %s: %s. Verifiers without a network believe them", root.ID, strings.Join(missing, ", "))
+		e.fail(about, todo, "doctor.crl_lacks", root.ID, strings.Join(missing, ", "))
 	case !list.NextUpdate.After(e.now):
-		e.fail(about, todo, "the list of %s is out of date since %s: verifiers without a network call every license indeterminate", root.ID, until)
+		e.fail(about, todo, "doctor.crl_old", root.ID, until)
 	case list.NextUpdate.Sub(e.now) < listSoon:
-		e.warn(about, todo, "the list of %s is good until %s", root.ID, until)
+		e.warn(about, todo, "doctor.crl_until", root.ID, until)
 	default:
-		e.ok(about, "list %v of %s is good until %s", list.Number, root.ID, until)
+		e.ok(about, "doctor.crl", list.Number, root.ID, until)
 	}
 }
 
@@ -94,7 +94,7 @@ func (e *examination) olderCertificates(ctx context.Context, in *installation) {
 	const about = "certificates"
 	records, err := in.db.Keys().ListKeys(ctx, "")
 	if err != nil {
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 		return
 	}
 	for _, k := range records {
@@ -103,7 +103,7 @@ func (e *examination) olderCertificates(ctx context.Context, in *installation) {
 		}
 		c, err := signing.ParseCertificate(k.Chain[0])
 		if err != nil {
-			e.fail(about, "", "key %s: %v", k.ID, err)
+			e.fail(about, "", "doctor.key_error", k.ID, err)
 			continue
 		}
 		todo := "yizheng key rotate " + string(k.Purpose)
@@ -113,12 +113,12 @@ func (e *examination) olderCertificates(ctx context.Context, in *installation) {
 		switch {
 		case k.Purpose == signing.PurposeRoot:
 			if c.Certificate.Subject.CommonName == c.Subject.Name {
-				e.ok(about, "%s has the registry's own name, as earlier versions gave it: it stays, and needs nothing", k.ID)
+				e.ok(about, "doctor.root_name", k.ID)
 			}
 		case len(c.AuthorityKeyId) == 0 && bytes.Equal(c.RawSubject, c.RawIssuer):
-			e.warn(about, todo+", with the root; once more to activate it", "that of key %s looks self-signed to other software, such as OpenSSL: it was made by an earlier version", k.ID)
+			e.warn(about, e.words.say("doctor.self_signed.todo", todo), "doctor.self_signed", k.ID)
 		case len(c.CRLDistributionPoints) == 0:
-			e.ok(about, "that of key %s doesn't say where the revocation list is; the next one will, when the key is rotated in its time", k.ID)
+			e.ok(about, "doctor.no_crl_place", k.ID)
 		}
 	}
 }

@@ -69,18 +69,18 @@ func (e *examination) integrity(ctx context.Context, in *installation) {
 	switch {
 	case errors.Is(err, highwater.ErrLost):
 		for _, one := range w.Findings() {
-			e.fail(about, "find out who wrote the database; then, on each node that refuses: yizheng integrity accept --reason …", "%s", one)
+			e.fail(about, "doctor.lost.todo", "%s", one)
 		}
 	case err != nil:
-		e.fail(about, "check the database", "%v", err)
+		e.fail(about, "doctor.check_database.todo", "%v", err)
 	default:
 		switch s := w.Status(); {
 		case s.Full:
-			e.warn(about, "see docs/design/0021-what-a-node-saw.md", "more is there than a node remembers: %d records and %d events fit", s.Records, s.Events)
+			e.warn(about, "doctor.seen_full.todo", "doctor.seen_full", s.Records, s.Events)
 		case s.Checked.IsZero():
-			e.ok(about, "no service has run on this directory yet, so that nothing is known of the database")
+			e.ok(about, "doctor.unseen")
 		default:
-			e.ok(about, "the database is what this node saw of it: %d records and %d events", s.Records, s.Events)
+			e.ok(about, "doctor.seen", s.Records, s.Events)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func TestMessages(t *testing.T) {
 		}
 	}
 	for key := range en {
-		made := slices.ContainsFunc([]string{"verify.reason.", "verify.result.", "verify.check."}, func(p string) bool { return strings.HasPrefix(key, p) })
+		made := slices.ContainsFunc([]string{"verify.reason.", "verify.result.", "verify.check.", "doctor.about.", "doctor.grade.", "doctor.kind."}, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !used[key] {
 			t.Errorf("nobody says %s", key)
 		}

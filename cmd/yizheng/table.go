@@ -97,6 +97,9 @@ func columns(s string) (n int) {
 	return n
 }
 
+// padded fills a text up with spaces to as many columns.
+func padded(s string, to int) string { return s + strings.Repeat(" ", max(0, to-columns(s))) }
+
 // page is how many records a listing reads at a time.
 const page = 100
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,11 +112,11 @@ func states(t *testing.T, d Database, table retention.Table, until retention.Mon
 	t.Helper()
 	all, err := d.Months.ListMonths(t.Context(), table, until)
 	must(t, "ListMonths", err)
-	text := ""
+	var text strings.Builder
 	for _, s := range all {
-		text += fmt.Sprintf("%s rows=%v parts=%d gone=%v; ", s.Month, s.Rows, s.Archive.Parts, !s.Dropped.IsZero())
+		text.WriteString(fmt.Sprintf("%s rows=%v parts=%d gone=%v; ", s.Month, s.Rows, s.Archive.Parts, !s.Dropped.IsZero()))
 	}
-	return text
+	return text.String()
 }
 
 // monthsOf archives and deletes months, with rows at both ends of one, and some

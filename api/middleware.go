@@ -82,13 +82,14 @@ func (s *Server) around(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", strictTransport)
 		}
 		defer s.finish(out, r, begin)
+		refused := s.refusal()
 		switch {
 		case len(r.RequestURI) > maxTarget(r.URL.Path):
 			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
 		case !cleanPath(r.URL.EscapedPath()):
 			s.explain(out, r, errNowhere())
-		case s.refusal() != nil && !strings.HasPrefix(r.URL.Path, web.StaticPath): // what a page saying so needs
-			s.explain(out, r, s.refusal())
+		case refused != nil && !strings.HasPrefix(r.URL.Path, web.StaticPath): // what a page saying so needs
+			s.explain(out, r, refused)
 		default:
 			next.ServeHTTP(out, r)
 		}

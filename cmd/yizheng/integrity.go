@@ -103,6 +103,9 @@ func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	if reason == "" || len(reason) > maxReason || printable(reason) != reason {
 		return usage("--reason: a line of at most %d bytes", maxReason)
 	}
+	if err := ownData(c.Data); err != nil {
+		return err
+	}
 	in, err := c.attach(p)
 	if err != nil {
 		return err

@@ -358,6 +358,11 @@ func (in *installation) rehash(p *process) error {
 		return fmt.Errorf("after %d parties and accounts: %w; run yizheng key rehash to go on", n, err)
 	}
 	fmt.Fprintf(p.out, "lookup keys of %d parties and accounts are up to date\n", n)
+	if refused := in.keys.Keyrings().Auth().Refused(); len(refused) > 0 {
+		// They may be put right: then their old lookup keys are what leads to them.
+		return fmt.Errorf("records that are not as this service wrote them were left out: %s; see yizheng doctor, and run yizheng key rehash again once they are put right",
+			strings.Join(refused[:min(len(refused), alteredNamed)], ", "))
+	}
 	return nil
 }
 

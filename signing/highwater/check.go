@@ -24,51 +24,55 @@ func (w *Watch) Check(ctx context.Context) error {
 	if err := w.follow(); err != nil {
 		return err
 	}
-	if err := w.compare(ctx); err != nil {
-		return err
-	}
+	failed := w.compare(ctx)
 	if err := w.Refusal(); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	w.sweep(time.Now())
-	w.checked, w.changed = time.Now(), true
+	if w.changed = true; failed == nil {
+		w.checked = time.Now()
+	}
 	w.mu.Unlock()
-	return w.save(true)
+	return errors.Join(failed, w.save(true))
 }
 
 // Compare is Check that writes nothing: for another process than the service.
 func (w *Watch) Compare(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
-	if err := w.compare(ctx); err != nil {
+	w.mu.Lock()
+	w.looking = true
+	w.mu.Unlock()
+	failed := w.compare(ctx)
+	if err := w.Refusal(); err != nil {
 		return err
 	}
-	return w.Refusal()
+	return failed
 }
 
-// compare compares everything. What was lost is noted, and no error.
+// compare compares everything, also where a part of it fails. What was lost is
+// noted, and no error.
 func (w *Watch) compare(ctx context.Context) error {
 	w.mu.Lock()
 	if w.pass++; w.pass == 0 {
 		w.pass = 1
 	}
 	w.mu.Unlock()
+	var failed []error
 	for n := range tables {
 		lost, err := w.registers(ctx, uint8(n))
 		w.lose(lost)
 		if err != nil {
-			return fmt.Errorf("comparing %s with what was seen: %w", tables[n], err)
+			failed = append(failed, fmt.Errorf("comparing %s with what was seen: %w", tables[n], err))
 		}
 	}
 	for _, part := range []func(context.Context) ([]string, error){w.standing, w.codes, w.events} {
 		lost, err := part(ctx)
 		w.lose(lost)
-		if err != nil {
-			return err
-		}
+		failed = append(failed, err)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // registers compares the registers of a table.

@@ -57,6 +57,7 @@ func (w *Watch) save(large bool) error {
 	}
 	large = w.dirty && (large || len(w.pending) >= maxPending)
 	var b []byte
+	pending := w.pending
 	if large {
 		b = w.appendLarge()
 		w.pending, w.dirty = nil, false
@@ -74,6 +75,9 @@ func (w *Watch) save(large bool) error {
 	if err != nil {
 		w.mu.Lock()
 		w.changed, w.dirty = true, true
+		if large { // the file has none of it, or nobody knows
+			w.pending = append(pending, w.pending...)
+		}
 		w.mu.Unlock()
 	}
 	return err
@@ -107,14 +111,14 @@ func (w *Watch) read() error {
 	}
 	r := reader{b: small}
 	r.header()
-	w.era = r.text()
+	w.era, w.logs = r.text(), map[Log][]stretch{}
 	w.checked, w.full = time.Unix(int64(r.uint64()), 0), r.byte() == 1
 	for range r.count() {
 		log := Log(r.text())
 		for range r.count() {
 			w.logs[log] = append(w.logs[log], stretch{
 				after: int64(r.uint64()), upTo: int64(r.uint64()), count: int64(r.uint64()),
-				sum: total{r.uint64(), r.uint64()}, oldest: int64(r.uint64()),
+				sum: total{r.uint64(), r.uint64()}, made: int64(r.uint64()),
 			})
 		}
 	}
@@ -148,7 +152,10 @@ func (w *Watch) read() error {
 func (w *Watch) take(e entry) {
 	switch e.kind {
 	case entryMark:
-		m := w.marks[e.hash]
+		m, known := w.marks[e.hash]
+		if !known {
+			w.counted(e.table, 1)
+		}
 		m.table, m.revision, m.gone = e.table, max(m.revision, uint32(e.value)), uint16(e.until)
 		w.marks[e.hash] = m
 	case entryOver:
@@ -187,6 +194,9 @@ func (w *Watch) follow() error {
 			return nil
 		}
 		if !written && !lost { // another process on this directory was first
+			w.mu.Lock()
+			w.forget()
+			w.mu.Unlock()
 			return w.load()
 		}
 	}
@@ -216,7 +226,7 @@ func (w *Watch) appendSmall() []byte {
 		b = appendText(b, string(log))
 		b = binary.BigEndian.AppendUint32(b, uint32(len(w.logs[log])))
 		for _, s := range w.logs[log] {
-			for _, v := range []uint64{uint64(s.after), uint64(s.upTo), uint64(s.count), s.sum.high, s.sum.low, uint64(s.oldest)} {
+			for _, v := range []uint64{uint64(s.after), uint64(s.upTo), uint64(s.count), s.sum.high, s.sum.low, uint64(s.made)} {
 				b = binary.BigEndian.AppendUint64(b, v)
 			}
 		}

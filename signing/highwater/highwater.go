@@ -121,10 +121,13 @@ type Watch struct {
 	changed bool    // since the small file was written
 	dirty   bool    // since the large file was written
 	full    bool    // more is there than is remembered
+	grants  int     // of the marks
 	pass    uint8
 	turn    map[Log]int // which stretch is counted next, of those that aren't each time
 	checked time.Time
 	lost    []string // what was found; sticky
+	more    int      // how much was found beside that
+	looking bool     // only: nothing is written
 	refusal atomic.Pointer[error]
 }
 
@@ -151,7 +154,7 @@ func (w *Watch) forget() {
 	w.era = rand.Text()
 	w.marks, w.over, w.spent = map[uint64]mark{}, map[overKey]overMark{}, map[[32]byte]int64{}
 	w.logs, w.turn, w.pending = map[Log][]stretch{}, map[Log]int{}, nil
-	w.changed, w.dirty, w.full, w.lost = true, true, false, nil
+	w.changed, w.dirty, w.full, w.grants, w.lost, w.more = true, true, false, 0, nil, 0
 	w.refusal.Store(nil)
 }
 
@@ -168,15 +171,22 @@ func (w *Watch) lose(why []string) {
 	defer w.mu.Unlock()
 	news := 0
 	for _, one := range why {
-		if len(w.lost) < maxLost && !slices.Contains(w.lost, one) {
+		switch {
+		case slices.Contains(w.lost, one):
+		case len(w.lost) < maxLost:
 			w.lost = append(w.lost, one)
 			news++
+		default:
+			w.more++
 		}
 	}
 	if news == 0 {
 		return
 	}
 	w.refuse()
+	if w.looking {
+		return
+	}
 	w.c.Log.Error("the database is not what this node saw of it: nothing is decided here until an operator has confirmed what was lost (yizheng integrity accept)",
 		"lost", w.lost)
 	if err := w.c.Memory.Remember(lostName, []byte(strings.Join(w.lost, "\n"))); err != nil {
@@ -202,11 +212,16 @@ func (w *Watch) Refusal() error {
 	return nil
 }
 
-// Findings returns what was lost, as far as it is known.
+// Findings returns what was lost, as far as it is known, and at the end that there is
+// more, if there is.
 func (w *Watch) Findings() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]string(nil), w.lost...)
+	found := append([]string(nil), w.lost...)
+	if w.more > 0 {
+		found = append(found, fmt.Sprintf("and more, which isn't named: found %d times", w.more))
+	}
+	return found
 }
 
 // Status is what a Watch remembers.

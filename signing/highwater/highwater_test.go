@@ -196,7 +196,7 @@ func TestStretches(t *testing.T) {
 	}
 	var many []stretch
 	for n := range maxStretches + 50 {
-		many = append(many, stretch{after: int64(n), upTo: int64(n + 1), count: 1, sum: total{1, 1 << 63}, oldest: int64(n + 1)})
+		many = append(many, stretch{after: int64(n), upTo: int64(n + 1), count: 1, sum: total{1, 1 << 63}})
 	}
 	many = shorter(many)
 	count, sum := int64(0), total{}
@@ -272,4 +272,94 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// An event of a clock that was wrong by years goes when retention takes its month:
+// that is no loss. The events beside it are counted all the same.
+func TestWrongClock(t *testing.T) {
+	auth, m := newAuth(), memory{}
+	s := &store{}
+	w := newWatch(t, m, s, auth)
+	for n, at := range []time.Time{time.Now(), time.Now().AddDate(-2, 0, 0), time.Now(), time.Now()} {
+		s.rows = append(s.rows, Row{Seq: int64(n + 1), At: at, Hash: [32]byte{byte(n)}})
+	}
+	if err := w.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.rows = slices.Delete(s.rows, 1, 2)
+	if err := w.Check(t.Context()); err != nil {
+		t.Errorf("after retention: %v", err)
+	}
+	s.rows = slices.Delete(s.rows, 1, 2)
+	if err := w.Check(t.Context()); !errors.Is(err, ErrLost) {
+		t.Errorf("an event of today was deleted: %v", err)
+	}
+}
+
+// What one log or table keeps up hides nothing in the others.
+func TestPartsThatFail(t *testing.T) {
+	auth, m := newAuth(), memory{}
+	s := &failing{store: store{registers: []Register{register(t, auth, "a", 3)}, rows: []Row{{Seq: 1, At: time.Now()}, {Seq: 2, At: time.Now()}}}}
+	w := newWatch(t, m, s, auth)
+	if err := w.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.fails = Events
+	if err := w.Check(t.Context()); err == nil || errors.Is(err, ErrLost) {
+		t.Errorf("a log that can't be read: %v", err)
+	}
+	s.rows = s.rows[:1]
+	if err := w.Check(t.Context()); !errors.Is(err, ErrLost) {
+		t.Errorf("an event of the other log is gone: %v", err)
+	}
+}
+
+// failing is a store of which one log can't be read.
+type failing struct {
+	store
+	fails Log
+}
+
+func (s *failing) Rows(ctx context.Context, log Log, after, upTo int64, limit int) ([]Row, error) {
+	if log == s.fails {
+		return nil, errors.New("the row is malformed")
+	}
+	return s.store.Rows(ctx, log, after, upTo, limit)
+}
+
+// A file that couldn't be written loses nothing: it is written later.
+func TestFailedWrite(t *testing.T) {
+	auth, m := newAuth(), &breaking{memory: memory{}}
+	s := &store{}
+	w := newWatch(t, m, s, auth)
+	if err := w.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.registers = append(s.registers, register(t, auth, "a", 2))
+	w.Wrote("clients", "a", 2)
+	m.breaks = true
+	if err := w.Check(t.Context()); err == nil || errors.Is(err, ErrLost) {
+		t.Fatalf("the memory doesn't break: %v", err)
+	}
+	m.breaks = false
+	w.Spent([32]byte{1}, time.Now().Add(time.Hour))
+	if err := w.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if again := newWatch(t, m, s, auth); len(again.marks) != 1 || !again.WasSpent([32]byte{1}) {
+		t.Errorf("%d marks are left", len(again.marks))
+	}
+}
+
+// breaking is a memory that may fail.
+type breaking struct {
+	memory
+	breaks bool
+}
+
+func (m *breaking) Remember(name string, data []byte) error {
+	if m.breaks {
+		return errors.New("the disk is full")
+	}
+	return m.memory.Remember(name, data)
 }

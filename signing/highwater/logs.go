@@ -3,6 +3,7 @@ package highwater
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -21,9 +22,11 @@ const (
 	// there are: so many events are remembered of a log.
 	longest      = 200_000
 	maxStretches = 512
-	// keptFor is how long events are remembered: retention takes none away that is
-	// younger than six months.
+	// keptFor is how long a stretch is remembered. Retention takes no event away that is
+	// younger than six months by its own time: so those are not counted that were older
+	// than late when their stretch was made, by a clock that was wrong.
 	keptFor = 150 * 24 * time.Hour
+	late    = 10 * 24 * time.Hour
 )
 
 var logs = []Log{Events, ProviderEvents}
@@ -34,8 +37,11 @@ type stretch struct {
 	after, upTo int64
 	count       int64
 	sum         total
-	oldest      int64 // seconds; 0: it has none
+	made        int64 // the day, in seconds: what is older by late isn't counted
 }
+
+// today returns a day's beginning, in seconds.
+func today(t time.Time) int64 { return t.Unix() - t.Unix()%(24*60*60) }
 
 // total is a sum of digests.
 type total struct{ high, low uint64 }
@@ -48,20 +54,22 @@ func (t *total) add(high, low uint64) {
 
 // events compares the logs, and remembers what was appended to them.
 func (w *Watch) events(ctx context.Context) (lost []string, err error) {
+	var failed []error // what one log keeps up must not hide the other
 	for _, log := range logs {
 		found, err := w.log(ctx, log)
 		if err != nil {
-			return lost, fmt.Errorf("comparing the log %s with what was seen: %w", log, err)
+			failed = append(failed, fmt.Errorf("comparing the log %s with what was seen: %w", log, err))
 		}
 		if found != "" {
 			lost = append(lost, found)
 		}
 	}
-	return lost, nil
+	return lost, errors.Join(failed...)
 }
 
 func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
-	floor := time.Now().Add(-keptFor).Unix()
+	now := time.Now()
+	floor := now.Add(-keptFor).Unix()
 	w.mu.Lock()
 	known := slices.Clone(w.logs[log])
 	turn := w.turn[log]
@@ -70,17 +78,17 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 	if len(known) > 0 {
 		end = known[len(known)-1].upTo
 	}
-	for len(known) > 0 && known[0].oldest != 0 && known[0].oldest < floor {
+	for len(known) > 0 && known[0].made < floor {
 		known = known[1:]
 	}
 	for _, s := range due(known, &turn) {
-		now, err := w.count(ctx, log, s.after, s.upTo)
+		again, err := w.count(ctx, log, s.after, s.upTo, s.made)
 		if err != nil {
 			return "", err
 		}
-		if now.count != s.count || now.sum != s.sum {
+		if again.count != s.count || again.sum != s.sum {
 			return fmt.Sprintf("events of %s between %d and %d were deleted or altered: there were %d, and there are %d",
-				log, s.after, s.upTo, s.count, now.count), nil
+				log, s.after, s.upTo, s.count, again.count), nil
 		}
 	}
 	newest, err := w.c.Store.Newest(ctx, log)
@@ -92,14 +100,14 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 		after = max(0, newest.Seq-firstRows)
 	}
 	for after < newest.Seq {
-		s, err := w.count(ctx, log, after, newest.Seq)
+		s, err := w.count(ctx, log, after, newest.Seq, today(now))
 		if err != nil {
 			return "", err
 		}
-		if s.count == 0 {
-			break
+		if s.count > 0 {
+			known = append(known, s)
 		}
-		known, after = append(known, s), s.upTo
+		after = s.upTo
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,44 +136,46 @@ func due(known []stretch, turn *int) (now []stretch) {
 	return now
 }
 
-// count reads a stretch of a log: all of it, or its beginning where it is long.
-func (w *Watch) count(ctx context.Context, log Log, after, upTo int64) (stretch, error) {
-	s := stretch{after: after, upTo: upTo}
+// count reads a stretch of a log that was made on a day: all of it, or its beginning
+// where it is long.
+func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64) (stretch, error) {
+	s := stretch{after: after, upTo: upTo, made: made}
+	read := 0
 	for at := after; ; {
 		rows, err := w.c.Store.Rows(ctx, log, at, upTo, rowsAtOnce)
 		if err != nil {
 			return s, err
 		}
 		for _, r := range rows {
+			if r.At.Unix() < made-int64(late/time.Second) {
+				continue
+			}
 			d, err := w.c.Auth.Digest(signing.NewFacts("highwater", string(log), r.Seq).Bytes(r.Hash[:]))
 			if err != nil {
 				return s, err
 			}
 			s.sum.add(binary.BigEndian.Uint64(d[:8]), binary.BigEndian.Uint64(d[8:]))
-			if at := max(1, r.At.Unix()); s.oldest == 0 || at < s.oldest {
-				s.oldest = at
-			}
+			s.count++
 		}
-		s.count += int64(len(rows))
 		if len(rows) < rowsAtOnce {
 			return s, nil
 		}
 		at = rows[len(rows)-1].Seq
-		if s.count >= longest {
+		if read += len(rows); read >= longest {
 			s.upTo = at
 			return s, nil
 		}
 	}
 }
 
-// shorter joins neighbours while there are too many stretches, the shortest first,
-// and drops the oldest where all are long.
+// shorter joins neighbours of a day while there are too many stretches, the shortest
+// first, and drops the oldest where all are long.
 func shorter(all []stretch) []stretch {
 	for len(all) > maxStretches {
 		best := -1
 		for i := range len(all) - 1 {
 			sum := all[i].count + all[i+1].count
-			if sum < longest && (best < 0 || sum < all[best].count+all[best+1].count) {
+			if all[i].made == all[i+1].made && sum < longest && (best < 0 || sum < all[best].count+all[best+1].count) {
 				best = i
 			}
 		}
@@ -176,9 +186,6 @@ func shorter(all []stretch) []stretch {
 		a, b := all[best], all[best+1]
 		a.upTo, a.count = b.upTo, a.count+b.count
 		a.sum.add(b.sum.high, b.sum.low)
-		if a.oldest == 0 || b.oldest != 0 && b.oldest < a.oldest {
-			a.oldest = b.oldest
-		}
 		all = slices.Replace(all, best, best+2, a)
 	}
 	return all

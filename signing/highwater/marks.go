@@ -10,9 +10,10 @@ import (
 
 // How much is remembered. A mark takes some 25 bytes, a login that ended 100.
 const (
-	maxMarks = 4_000_000
-	maxOver  = 200_000
-	maxSpent = 100_000
+	maxMarks  = 4_000_000
+	maxGrants = maxMarks / 2 // of them: grants come by the thousand, and matter least
+	maxOver   = 200_000
+	maxSpent  = 400_000 // 440 a second
 	// spentFor is how long a hash that was spent is remembered: longer than whatever
 	// could be used a second time is kept.
 	spentFor = 15 * time.Minute
@@ -84,9 +85,12 @@ func (w *Watch) Wrote(table, id string, revision int64) {
 // raise remembers a revision, if it is newer. The lock is held.
 func (w *Watch) raise(h uint64, table uint8, revision int64, pass uint8) {
 	m, known := w.marks[h]
-	if !known && len(w.marks) >= maxMarks {
-		w.full = true
-		return
+	if !known {
+		if len(w.marks) >= maxMarks || tables[table] == lapsing && w.grants >= maxGrants {
+			w.full = true
+			return
+		}
+		w.counted(table, 1)
 	}
 	m.table, m.pass, m.gone = table, pass, 0
 	if revision > int64(m.revision) {
@@ -148,12 +152,20 @@ func (w *Watch) append(e entry) {
 	}
 }
 
+// counted counts the grants that are remembered. The lock is held.
+func (w *Watch) counted(table uint8, more int) {
+	if tables[table] == lapsing {
+		w.grants += more
+	}
+}
+
 // sweep forgets what is over for good. The lock is held.
 func (w *Watch) sweep(now time.Time) {
 	at, today := now.Unix(), day(now)
 	for h, m := range w.marks {
 		if m.gone != 0 && m.gone+goneFor < today {
 			delete(w.marks, h)
+			w.counted(m.table, -1)
 			w.dirty = true
 		}
 	}
@@ -169,4 +181,6 @@ func (w *Watch) sweep(now time.Time) {
 			w.dirty = true
 		}
 	}
+	// Whatever found no place meanwhile is past, or found again by the next comparison.
+	w.full = len(w.marks) >= maxMarks || w.grants >= maxGrants || len(w.over) >= maxOver || len(w.spent) >= maxSpent
 }

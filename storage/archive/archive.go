@@ -90,6 +90,9 @@ func Month(ctx context.Context, db retention.Months, dir string, table retention
 	if err := m.read(path, nil); err != nil {
 		return nil, err
 	}
+	if err := m.compare(ctx, db, table, s); err != nil {
+		return nil, err
+	}
 	if err := m.write(dir, name(table, s.Month, part)+manifest); err != nil {
 		return nil, err
 	}
@@ -270,6 +273,38 @@ func (m *Manifest) read(path string, f func(line []byte) error) error {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
 	m.SM3 = hex.EncodeToString(h.Sum(nil))
+	return nil
+}
+
+// compare reads the rows once more, and compares them with the file. It may be
+// another installation's, or an interrupted call left it and rows came in between
+// since then: what isn't in the file must not go.
+func (m *Manifest) compare(ctx context.Context, db retention.Months, table retention.Table, s retention.State) error {
+	h := sm3.New()
+	after := retention.Place{}
+	for {
+		rows, err := db.MonthRows(ctx, table, s.Month, s.Archive.Last, after, pageRows)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			after = r.Place()
+			if after.Seq > m.Last {
+				continue // it came meanwhile: the next part has it
+			}
+			line, err := encode(table, r)
+			if err != nil {
+				return err
+			}
+			h.Write(line)
+		}
+		if len(rows) < pageRows {
+			break
+		}
+	}
+	if hex.EncodeToString(h.Sum(nil)) != m.SM3 {
+		return fmt.Errorf("%s is not what the database has of %s: it is another installation's, or rows came while an interrupted export was not gone on with; move it away, and export again", m.File, m.Month)
+	}
 	return nil
 }
 

@@ -223,3 +223,21 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestAnothersFile finds a file of the month's name that another installation wrote:
+// it isn't taken for this one's archive, or rows that nobody has would go.
+func TestAnothersFile(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []int{1234, 1000, 2000} { // the first is the other one's
+		db := openDB(t)
+		logins(t, db, march, n, n)
+		logins(t, db, march+1, 0, 1)
+		_, err := Month(t.Context(), db, dir, retention.ProviderEvents, state(t, db, retention.ProviderEvents), now, "test", nil)
+		if (n == 1234) != (err == nil) {
+			t.Errorf("%d rows: %v", n, err)
+		}
+		if s := state(t, db, retention.ProviderEvents); (n == 1234) != (s.Archive.Parts == 1) {
+			t.Errorf("%d rows: the database remembers %+v", n, s.Archive)
+		}
+	}
+}

@@ -49,10 +49,15 @@ type group[T any] struct {
 	// keys names what no two jobs of one transaction may have.
 	keys func(T) [][32]byte
 
+	// alone has a place for each job that is written alone after its group failed, so
+	// that a group's callers don't take the whole pool at once.
+	alone chan struct{}
+
 	mu      sync.Mutex
 	waiting []*job[T]
 	writing int       // writers at work
-	idle    sync.Cond // when there is none
+	callers int       // that wait, or write
+	idle    sync.Cond // when there is neither
 }
 
 // job is what a caller waits for.
@@ -73,7 +78,7 @@ var (
 // for there are two.
 func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte) *group[T] {
 	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/4)), least: 2, queue: queue, keys: keys}
-	g.idle.L = &g.mu
+	g.alone, g.idle.L = make(chan struct{}, g.writers), &g.mu
 	return g
 }
 
@@ -87,7 +92,9 @@ func (g *group[T]) write(ctx context.Context, what T, alone func(context.Context
 		return err
 	}
 	j := &job[T]{what: what, done: make(chan error, 1)}
-	if g.enter(j) {
+	writer := g.enter(j)
+	defer g.exit()
+	if writer {
 		// Whoever is ready to run, and about to bring a job, does so first; nobody
 		// is when the service is idle.
 		runtime.Gosched()
@@ -103,7 +110,13 @@ func (g *group[T]) write(ctx context.Context, what T, alone func(context.Context
 		defer g.leave()
 		return alone(ctx)
 	case errors.Is(err, errAlone):
-		return alone(ctx)
+		select {
+		case g.alone <- struct{}{}:
+			defer func() { <-g.alone }()
+			return alone(ctx)
+		case <-ctx.Done():
+			return ctx.Err() // nothing of it was written
+		}
 	}
 	return err
 }
@@ -174,12 +187,27 @@ func (g *group[T]) help() {
 func (g *group[T]) enter(j *job[T]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = append(g.waiting, j)
+	g.waiting, g.callers = append(g.waiting, j), g.callers+1
 	if g.writing == g.writers || len(g.waiting) <= g.writing*groupNext {
 		return false
 	}
 	g.writing++
 	return true
+}
+
+// exit is what a caller does at the end.
+func (g *group[T]) exit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.callers--
+	g.signal()
+}
+
+// signal tells who drains that there is nothing more, under the lock.
+func (g *group[T]) signal() {
+	if g.writing == 0 && g.callers == 0 {
+		g.idle.Broadcast()
+	}
 }
 
 // only takes a job back if no other waits, and reports whether it did.
@@ -217,16 +245,15 @@ func (g *group[T]) leave() {
 
 // stop ends a writer, under the lock.
 func (g *group[T]) stop() {
-	if g.writing--; g.writing == 0 {
-		g.idle.Broadcast()
-	}
+	g.writing--
+	g.signal()
 }
 
-// drain waits until nothing waits to be written.
+// drain waits until nothing waits to be written, and nothing is.
 func (g *group[T]) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.writing > 0 {
+	for g.writing > 0 || g.callers > 0 {
 		g.idle.Wait()
 	}
 }

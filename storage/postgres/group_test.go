@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -671,5 +672,43 @@ func TestSealedStorage(t *testing.T) {
 		return nil
 	}); err != nil || columns < 17*5 {
 		t.Errorf("%d columns: %v", columns, err)
+	}
+}
+
+// TestGroupInTurn has a group fail: its jobs are written alone a few at a time, so
+// that others find connections, and who closes waits for them.
+func TestGroupInTurn(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t), MaxConns: 8})
+	stored := newSave()
+	if err := db.Licenses().Save(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	var now, most atomic.Int32
+	var calls []func() error
+	for n := range 12 {
+		r := newSave()
+		if n == 5 {
+			r.Lookups[2].Keys = stored.Lookups[2].Keys
+		}
+		calls = append(calls, func() error {
+			return db.issues.write(context.Background(), r, func(ctx context.Context) error {
+				defer now.Add(-1)
+				for n := now.Add(1); ; {
+					if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+						break
+					}
+				}
+				return db.Licenses().save(ctx, r)
+			})
+		})
+	}
+	for n, err := range together(t, db.issues, calls...) {
+		if want := license.ErrNumberTaken; (n == 5) != errors.Is(err, want) || n != 5 && err != nil {
+			t.Errorf("caller %d gets %v", n, err)
+		}
+	}
+	if n := int(most.Load()); n < 1 || n > db.issues.writers {
+		t.Errorf("%d were written alone at once, want at most %d", n, db.issues.writers)
 	}
 }

@@ -62,10 +62,14 @@ func scanLogRow(row pgx.CollectableRow) (r highwater.Row, err error) {
 	return r, err
 }
 
-// Newest implements [highwater.Store]. Nobody is appending meanwhile.
+// Newest implements [highwater.Store]. Nobody is appending meanwhile; and nobody waits
+// to append for long, if somebody holds this up: then it is an error.
 func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Row, error) {
 	var newest highwater.Row
-	err := s.db.follow(ctx, logTables[log].stream, func(b *pgx.Batch) {
+	err := s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(begin)
+		b.Queue(`SET LOCAL lock_timeout = '500ms'`)
+		b.Queue(followLock, logTables[log].stream)
 		b.Queue(`SELECT seq, at, hash FROM ` + logTables[log].name + ` ORDER BY seq DESC LIMIT 1`).Query(func(rows pgx.Rows) error {
 			all, err := pgx.CollectRows(rows, scanLogRow)
 			if len(all) > 0 {
@@ -73,6 +77,7 @@ func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Ro
 			}
 			return err
 		})
+		b.Queue("COMMIT")
 	})
 	if err != nil {
 		return highwater.Row{}, fmt.Errorf("reading the newest event: %w", err)

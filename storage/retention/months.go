@@ -186,6 +186,7 @@ type Counters struct {
 // of each by said: the error is nil when it went, or ErrUnarchived.
 func Drop(ctx context.Context, db Months, t Terms, now time.Time, steps int, c *Counters, said func(Table, Month, error)) error {
 	waiting := int64(0)
+	var failed []error // what one log keeps up must not keep up the others
 	for _, table := range Tables {
 		last, ok := t.Last(table, now)
 		if !ok {
@@ -193,7 +194,8 @@ func Drop(ctx context.Context, db Months, t Terms, now time.Time, steps int, c *
 		}
 		months, err := db.ListMonths(ctx, table, last)
 		if err != nil {
-			return err
+			failed = append(failed, err)
+			continue
 		}
 		for _, s := range months {
 			if !s.Rows {
@@ -204,7 +206,7 @@ func Drop(ctx context.Context, db Months, t Terms, now time.Time, steps int, c *
 				waiting++
 				said(table, s.Month, ErrUnarchived)
 			case err != nil:
-				return fmt.Errorf("deleting %s of %s: %w", table, s.Month, err)
+				failed = append(failed, fmt.Errorf("deleting %s of %s: %w", table, s.Month, err))
 			case gone:
 				c.Months.Add(1)
 				said(table, s.Month, nil)
@@ -212,7 +214,7 @@ func Drop(ctx context.Context, db Months, t Terms, now time.Time, steps int, c *
 		}
 	}
 	c.Waiting.Store(waiting)
-	return nil
+	return errors.Join(failed...)
 }
 
 func drop(ctx context.Context, db Months, t Terms, table Table, m Month, now time.Time, steps int, c *Counters) (bool, error) {

@@ -48,10 +48,12 @@ func (s *service) lookBack(ctx context.Context) (err error) {
 	return err
 }
 
-// gauge shows whether something was lost.
-func (s *service) gauge() api.Gauge {
-	return api.Gauge{Name: "yizheng_database_lost_records", Help: "What this node saw in the database and no longer finds there, or finds in an earlier state: above 0 every request is refused until an operator has confirmed what was lost.",
-		Value: func() float64 { return float64(len(s.seen.Findings())) }}
+// gauges show whether something was lost, and when that was last looked for.
+func (s *service) gauges() []api.Gauge {
+	compared := func() float64 { return float64(max(0, s.seen.Status().Checked.Unix())) }
+	return []api.Gauge{{Name: "yizheng_database_compared_timestamp_seconds", Value: compared,
+		Help: "When all of the database was last compared with what this node saw in it, in seconds since 1970: it is every minute."}, {Name: "yizheng_database_lost_records", Help: "What this node saw in the database and no longer finds there, or finds in an earlier state: above 0 every request is refused until an operator has confirmed what was lost.",
+		Value: func() float64 { return float64(len(s.seen.Findings())) }}}
 }
 
 // integrity compares the database with what this node saw of it.

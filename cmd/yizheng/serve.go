@@ -146,7 +146,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		Identity: s.in.people, Ephemeral: s.in.kept,
 		Anchors: s.in.keys.Anchors(), Lists: s.in.db.Keys(), Verifier: s.in.verifier, Ready: s.in.ready, LoginsReady: s.in.kept.Probe, Refusal: s.seen.Refusal,
 		Kept:           api.KeptState{Condition: s.in.kept.Condition, Foreign: s.watch.foreign.Load},
-		Gauges:         append(s.in.gauges(), s.gauge()),
+		Gauges:         append(s.in.gauges(), s.gauges()...),
 		GaugeSets:      s.in.keyGauges(),
 		Activity:       s.in.activity,
 		TrustedProxies: proxies, SecurityContact: c.SecurityContact,

@@ -122,8 +122,13 @@ func (p *Provider) refused(ctx context.Context, c Client, requestID string, e *E
 	}
 }
 
+// ErrUnrecorded says that the event of a change could not be stored, so that the
+// change was not begun.
+var ErrUnrecorded = errors.New("it can't be recorded")
+
 // Recorded does a change that is none of the provider's between two events of it,
-// as the provider's own changes are done. It returns the change's error.
+// as the provider's own changes are done. It returns the change's error, or ErrUnrecorded
+// (wrapped).
 func (p *Provider) Recorded(ctx context.Context, a Actor, action, object string, change func() error) error {
 	return p.recorded(ctx, a, action, object, change)
 }
@@ -131,7 +136,7 @@ func (p *Provider) Recorded(ctx context.Context, a Actor, action, object string,
 // recorded does a change between the two events of it.
 func (p *Provider) recorded(ctx context.Context, a Actor, action, object string, change func() error) error {
 	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, ResultBegun)); err != nil {
-		return fmt.Errorf("recording %s: %w", action, err)
+		return fmt.Errorf("%w: %s: %w", ErrUnrecorded, action, err)
 	}
 	failure := change()
 	result := ResultOK

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
 )
@@ -158,4 +159,33 @@ func entryOf(t *testing.T, credential string) string {
 		t.Fatalf("no entry in %s: %v", payload, err)
 	}
 	return fmt.Sprintf("%s#%d", claims.Status.List.URI, *claims.Status.List.Index)
+}
+
+// A backup is wanted most where the database takes no events any more, as on a full
+// disk: it is made, without one.
+func TestBackupUnrecorded(t *testing.T) {
+	t.Parallel()
+	database := postgresURL(t)
+	s := startServer(t, serverOptions{DatabaseURL: database})
+	s.setUp(t)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, sql := range []string{
+		`CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE disk_full; END'`,
+		`CREATE TRIGGER refused BEFORE INSERT ON provider_events FOR EACH ROW EXECUTE FUNCTION refused()`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "backup")
+	if out := s.Command(t, "backup", dir); !strings.Contains(out, "everything answered before is in it") {
+		t.Errorf("backup said %s", out)
+	}
 }

@@ -175,8 +175,9 @@ func printJSON(w io.Writer, v any) error { return writeJSON(w, v) }
 // printPretty prints a value as JSON for people.
 func printPretty(w io.Writer, v any) error { return writeJSON(w, v, jsontext.WithIndent("  ")) }
 
+// writeJSON prints the same value always as the same text.
 func writeJSON(w io.Writer, v any, o ...json.Options) error {
-	text, err := json.Marshal(v, o...)
+	text, err := json.Marshal(v, append(o, json.Deterministic(true))...)
 	if err != nil {
 		return err
 	}

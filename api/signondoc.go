@@ -70,6 +70,14 @@ func listed[T ~string](values []T) string {
 
 var tokenErrors = []oidc.Code{oidc.InvalidRequest, oidc.InvalidClient, oidc.TemporarilyUnavailable, oidc.ServerError}
 
+// authorizationErrors are those of an authorization request.
+var authorizationErrors = []oidc.Code{
+	oidc.AccessDenied, oidc.LoginRequired, oidc.ConsentRequired, oidc.InteractionRequired, oidc.AccountSelectionRequired,
+	oidc.UnmetAuthenticationRequirements, oidc.InvalidRequest, oidc.InvalidRequestURI, oidc.RequestNotSupported, oidc.RegistrationNotSupported,
+	oidc.InvalidScope, oidc.InvalidTarget, oidc.UnauthorizedClient, oidc.UnsupportedResponseType, oidc.InvalidAuthorizationDetails,
+	oidc.TemporarilyUnavailable, oidc.ServerError,
+}
+
 // signOns lists the provider's endpoints.
 func signOns() []signOn {
 	pushed := slices.DeleteFunc(authorizationParameters(), func(p parameter) bool { return p.name == "request_uri" || p.name == "client_id" })
@@ -77,22 +85,16 @@ func signOns() []signOn {
 		{name: "token", text: "the access or refresh token", kind: "string", required: true},
 		{name: "token_type_hint", text: "access_token or refresh_token", kind: "string"},
 	}
-	authorization := []oidc.Code{
-		oidc.AccessDenied, oidc.LoginRequired, oidc.ConsentRequired, oidc.InteractionRequired, oidc.AccountSelectionRequired,
-		oidc.UnmetAuthenticationRequirements, oidc.InvalidRequest, oidc.InvalidRequestURI, oidc.RequestNotSupported, oidc.RegistrationNotSupported,
-		oidc.InvalidScope, oidc.InvalidTarget, oidc.UnauthorizedClient, oidc.UnsupportedResponseType, oidc.InvalidAuthorizationDetails,
-		oidc.TemporarilyUnavailable, oidc.ServerError,
-	}
 	documents := []answerDoc{{200, "The document.", "application/json"}, {304, "The caller has it already.", ""}}
 	return []signOn{
 		{methods: "GET POST", path: authorizePath, id: "authorize", summary: "Begin a login (authorization endpoint)", people: true, page: true,
 			text: "The browser is sent here. It comes back to the redirect URI with code, state and iss, or with error, error_description, state and iss (RFC 9207). " +
 				"What is wrong with client or redirect URI is shown on a page. HEAD has no effect.",
-			form: authorizationParameters(), codes: authorization,
+			form: authorizationParameters(), codes: authorizationErrors,
 			done: []answerDoc{{200, "A page: the way back by form_post.", "text/html"}, {302, "On to the login, or back to the redirect URI.", ""}, {303, "On to the login, or back to the redirect URI.", ""}}},
 		{methods: "POST", path: parPath, id: "push-request", summary: "Push an authorization request (RFC 9126)", who: "client", people: true, form: pushed,
 			text:  "A client may push 30,000 requests a minute, 6,000 at once; requests larger than 2 KiB count several times. All parameters together have at most 40 KiB.",
-			codes: slices.Concat(tokenErrors, slices.DeleteFunc(slices.Clone(authorization), func(c oidc.Code) bool { return slices.Contains(slices.Concat(tokenErrors, ofLogins), c) })),
+			codes: slices.Concat(tokenErrors, slices.DeleteFunc(slices.Clone(authorizationErrors), func(c oidc.Code) bool { return slices.Contains(slices.Concat(tokenErrors, ofLogins), c) })),
 			done:  []answerDoc{{201, "request_uri, and expires_in in seconds.", "application/json"}}},
 		{methods: "POST", path: tokenPath, id: "token", summary: "Get tokens (token endpoint)", who: "client",
 			text: "A code is good for a minute, and once: used twice, it ends what it yielded. A refresh token is good once, too; a repetition within 10 seconds gets the same answer. " +

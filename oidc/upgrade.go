@@ -2,12 +2,9 @@ package oidc
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/signing"
 )
-
-const upgradePage = 200
 
 // OldRecords lists the records of sessions and families, for giving those of an
 // earlier version their authenticators.
@@ -22,77 +19,42 @@ type OldRecords interface {
 // authenticators; see license.Registry.Upgrade.
 func (p *Provider) Upgrade(ctx context.Context, s signing.AuthStore, old OldRecords) error {
 	a := p.c.Keyrings.Auth()
-	if err := authenticate(ctx, a, s, "participants", func(after string) ([]oldRecord, error) {
-		ps, err := p.c.Participants.ListParticipants(ctx, after, upgradePage)
-		var all []oldRecord
+	if err := a.Give(ctx, s, "participants", func(after string) ([]signing.OldRecord, error) {
+		ps, err := p.c.Participants.ListParticipants(ctx, after, signing.GivePage)
+		var all []signing.OldRecord
 		for _, r := range ps {
-			all = append(all, oldRecord{r.ID, r.Revision, r.Auth, r.Facts()})
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.Facts()})
 		}
 		return all, err
 	}); err != nil {
 		return err
 	}
-	if err := authenticate(ctx, a, s, "clients", func(after string) ([]oldRecord, error) {
-		cs, err := p.c.Clients.ListClients(ctx, "", after, upgradePage)
-		var all []oldRecord
+	if err := a.Give(ctx, s, "clients", func(after string) ([]signing.OldRecord, error) {
+		cs, err := p.c.Clients.ListClients(ctx, "", after, signing.GivePage)
+		var all []signing.OldRecord
 		for _, r := range cs {
-			all = append(all, oldRecord{r.ID, r.Revision, r.Auth, r.facts(r.Revision)})
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.facts(r.Revision)})
 		}
 		return all, err
 	}); err != nil {
 		return err
 	}
-	if err := authenticate(ctx, a, s, "sessions", func(after string) ([]oldRecord, error) {
-		ss, err := old.SessionsAfter(ctx, after, upgradePage)
-		var all []oldRecord
+	if err := a.Give(ctx, s, "sessions", func(after string) ([]signing.OldRecord, error) {
+		ss, err := old.SessionsAfter(ctx, after, signing.GivePage)
+		var all []signing.OldRecord
 		for _, r := range ss {
-			all = append(all, oldRecord{r.ID, r.Revision, r.Auth, r.facts(r.Revision)})
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.facts(r.Revision)})
 		}
 		return all, err
 	}); err != nil {
 		return err
 	}
-	return authenticate(ctx, a, s, "families", func(after string) ([]oldRecord, error) {
-		fs, err := old.FamiliesAfter(ctx, after, upgradePage)
-		var all []oldRecord
+	return a.Give(ctx, s, "families", func(after string) ([]signing.OldRecord, error) {
+		fs, err := old.FamiliesAfter(ctx, after, signing.GivePage)
+		var all []signing.OldRecord
 		for _, r := range fs {
-			all = append(all, oldRecord{r.ID, r.Revision, r.Auth, r.facts(r.Revision)})
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.facts(r.Revision)})
 		}
 		return all, err
 	})
-}
-
-// oldRecord is one that may have no authenticator yet.
-type oldRecord struct {
-	id       string
-	revision int64
-	auth     []byte
-	facts    *signing.Facts
-}
-
-func authenticate(ctx context.Context, a *signing.Authenticator, s signing.AuthStore, table string, page func(after string) ([]oldRecord, error)) error {
-	for after := ""; ; {
-		records, err := page(after)
-		if err != nil {
-			return fmt.Errorf("giving %s their authenticators: %w", table, err)
-		}
-		var rows []signing.AuthRow
-		for _, r := range records {
-			after = r.id
-			if r.auth != nil {
-				continue
-			}
-			row := signing.AuthRow{Table: table, ID: r.id, Revision: r.revision}
-			if row.Auth, row.Mark, err = a.Stamp(r.facts); err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		if err := s.SetAuthenticators(ctx, rows...); err != nil {
-			return fmt.Errorf("giving %s their authenticators: %w", table, err)
-		}
-		if len(records) < upgradePage {
-			return nil
-		}
-	}
 }

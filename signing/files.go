@@ -15,28 +15,34 @@ import (
 // by a process racing with this one: that is why it links and doesn't rename.
 func createFile(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	name, err := newFile(dir, data)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if e := os.Remove(f.Name()); err == nil && e != nil {
+		if e := os.Remove(name); err == nil && e != nil {
 			err = e
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil {
+	if err := os.Link(name, path); err != nil {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// newFile writes a file of a new name, which is on disk then, and returns the name.
+func newFile(dir string, data []byte) (name string, err error) {
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
 }
 
 // syncDir makes the names in a directory durable.

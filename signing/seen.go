@@ -59,27 +59,14 @@ func (i *Installation) Remembered(name string) ([]byte, error) {
 func ForgetSeen(dir string) error { return os.RemoveAll(filepath.Join(dir, seenName)) }
 
 // replaceFile writes a file whole, or leaves the one before.
-func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+func replaceFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	name, err := newFile(dir, data)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
+	if err := os.Rename(name, path); err != nil {
+		return errors.Join(err, os.Remove(name))
 	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }

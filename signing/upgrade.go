@@ -110,3 +110,44 @@ func (i *Installation) Upgraded() error {
 	i.auth.tolerant.Store(false)
 	return nil
 }
+
+// GivePage is how many records a page of [Authenticator.Give] has at most; a shorter
+// one is the last.
+const GivePage = 200
+
+// OldRecord is one that may have no authenticator yet.
+type OldRecord struct {
+	ID       string
+	Revision int64
+	Auth     []byte // nil: it has none
+	Facts    *Facts
+}
+
+// Give gives the records of a table that have no authenticator theirs. Page returns
+// those with an ID greater than after, by ID. It can be cut off and run again.
+func (a *Authenticator) Give(ctx context.Context, s AuthStore, table string, page func(after string) ([]OldRecord, error)) error {
+	for after := ""; ; {
+		records, err := page(after)
+		if err != nil {
+			return fmt.Errorf("giving %s their authenticators: %w", table, err)
+		}
+		var rows []AuthRow
+		for _, r := range records {
+			after = r.ID
+			if r.Auth != nil {
+				continue
+			}
+			row := AuthRow{Table: table, ID: r.ID, Revision: r.Revision}
+			if row.Auth, row.Mark, err = a.Stamp(r.Facts); err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+		if err := s.SetAuthenticators(ctx, rows...); err != nil {
+			return fmt.Errorf("giving %s their authenticators: %w", table, err)
+		}
+		if len(records) < GivePage {
+			return nil
+		}
+	}
+}

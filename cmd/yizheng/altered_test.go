@@ -59,3 +59,36 @@ func alteredRecords(t *testing.T, s *server) string {
 	}
 	return string(found[1])
 }
+
+// Rehashing leaves out a record that is not as the service wrote it, and says so: its
+// old lookup keys must stay, for it may be put right.
+func TestRehashTellsOfAlteredRecords(t *testing.T) {
+	t.Parallel()
+	database := postgresURL(t)
+	s := startServer(t, serverOptions{DatabaseURL: database})
+	c := s.setUp(t)
+	if _, err := c.Issue(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	rehash := func() (string, int) {
+		_, errs, code := runProgram(t, "", append([]string{"key", "rehash"}, s.Options.settings()...)...)
+		return errs, code
+	}
+	if errs, code := rehash(); code != 0 {
+		t.Fatalf("before anything was altered: exit code %d\n%s", code, errs)
+	}
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if tag, err := conn.Exec(t.Context(), "UPDATE license_versions SET auth = set_byte(auth, 5, get_byte(auth, 5) # 1)"); err != nil || tag.RowsAffected() != 1 {
+		t.Fatalf("altering a license's version: %v, %v", tag, err)
+	}
+	if errs, code := rehash(); code != 1 || !strings.Contains(errs, "were left out: license_versions ") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}

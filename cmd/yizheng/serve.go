@@ -132,10 +132,8 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	if err := s.in.upgrade(ctx); err != nil {
 		return err
 	}
-	if folded, err := s.in.registry.NumbersFolded(ctx); err != nil {
+	if err := s.remind(ctx); err != nil {
 		return err
-	} else if !folded {
-		s.log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
 	}
 	if err := s.lookBack(ctx); err != nil {
 		return err
@@ -152,6 +150,15 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 		TrustedProxies: proxies, SecurityContact: c.SecurityContact,
 		Log: s.log, Step: s.in.step,
 	})
+	return err
+}
+
+// remind says what an update left to the operator.
+func (s *service) remind(ctx context.Context) error {
+	folded, err := s.in.registry.NumbersFolded(ctx)
+	if err == nil && !folded {
+		s.log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
+	}
 	return err
 }
 

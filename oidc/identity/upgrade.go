@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/signing"
 )
@@ -13,65 +12,21 @@ func (p *Participant) Facts() *signing.Facts { return p.facts(p.Revision) }
 // Upgrade gives parties and accounts of an earlier version their authenticators;
 // see license.Registry.Upgrade.
 func (s *Service) Upgrade(ctx context.Context, store signing.AuthStore) error {
-	if err := s.authenticateParties(ctx, store); err != nil {
-		return fmt.Errorf("giving parties their authenticators: %w", err)
+	a := s.c.Vault.Auth()
+	if err := a.Give(ctx, store, "parties", func(after string) (all []signing.OldRecord, err error) {
+		ps, err := s.c.Parties.ListParties(ctx, after, signing.GivePage)
+		for _, r := range ps {
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.facts(r.Revision)})
+		}
+		return all, err
+	}); err != nil {
+		return err
 	}
-	if err := s.authenticateAccounts(ctx, store); err != nil {
-		return fmt.Errorf("giving accounts their authenticators: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) authenticateParties(ctx context.Context, store signing.AuthStore) error {
-	for after := ""; ; {
-		records, err := s.c.Parties.ListParties(ctx, after, rehashPage)
-		if err != nil {
-			return err
+	return a.Give(ctx, store, "accounts", func(after string) (all []signing.OldRecord, err error) {
+		as, err := s.c.Accounts.ListAccounts(ctx, after, signing.GivePage)
+		for _, r := range as {
+			all = append(all, signing.OldRecord{ID: r.ID, Revision: r.Revision, Auth: r.Auth, Facts: r.facts(r.Revision)})
 		}
-		var rows []signing.AuthRow
-		for _, r := range records {
-			after = r.ID
-			if r.Auth != nil {
-				continue
-			}
-			row := signing.AuthRow{Table: "parties", ID: r.ID, Revision: r.Revision}
-			if row.Auth, row.Mark, err = s.c.Vault.Auth().Stamp(r.facts(r.Revision)); err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		if err := store.SetAuthenticators(ctx, rows...); err != nil {
-			return err
-		}
-		if len(records) < rehashPage {
-			return nil
-		}
-	}
-}
-
-func (s *Service) authenticateAccounts(ctx context.Context, store signing.AuthStore) error {
-	for after := ""; ; {
-		records, err := s.c.Accounts.ListAccounts(ctx, after, rehashPage)
-		if err != nil {
-			return err
-		}
-		var rows []signing.AuthRow
-		for _, r := range records {
-			after = r.ID
-			if r.Auth != nil {
-				continue
-			}
-			row := signing.AuthRow{Table: "accounts", ID: r.ID, Revision: r.Revision}
-			if row.Auth, row.Mark, err = s.c.Vault.Auth().Stamp(r.facts(r.Revision)); err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		if err := store.SetAuthenticators(ctx, rows...); err != nil {
-			return err
-		}
-		if len(records) < rehashPage {
-			return nil
-		}
-	}
+		return all, err
+	})
 }

@@ -247,6 +247,40 @@ func (k *Keeper) Drop(ctx context.Context, db Months, now time.Time, steps int, 
 	})
 }
 
+// sweptAtOnce is how many parts of tables are swept at once, so that a large table
+// takes no reader's turn, and in how many steps a month is deleted.
+const sweptAtOnce = 256
+
+// Clean deletes what is over for long enough at now, until little is left to do:
+// first what purge deletes, up to limit rows at a time, then what sweeps find, then
+// months.
+func (k *Keeper) Clean(ctx context.Context, db interface {
+	Months
+	Sweeper
+}, now time.Time, log *slog.Logger, limit int, purge func() (int, error)) error {
+	for {
+		n, err := purge()
+		if err != nil {
+			return err
+		}
+		k.Rows.Add(int64(n))
+		if n < limit {
+			break
+		}
+	}
+	for range sweptAtOnce {
+		gone, done, err := db.Sweep(ctx, now)
+		k.Rows.Add(int64(gone))
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+	}
+	return k.Drop(ctx, db, now, sweptAtOnce, log)
+}
+
 // InOrder returns the states of months, oldest first.
 func InOrder(months map[Month]*State) []State {
 	all := make([]State, 0, len(months))

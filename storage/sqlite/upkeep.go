@@ -12,9 +12,6 @@ const (
 	// afterlife is how long what is over stays before it is purged: longer than
 	// processes' clocks differ, and than anybody takes to ask what became of it.
 	afterlife = time.Hour
-	// sweptAtOnce is how many parts of tables are swept every purgeEvery, so that
-	// sweeps of large ones take a small share of the time.
-	sweptAtOnce = 256
 	// purgeLimit is how many rows of a table one transaction purges: the others
 	// who write wait that long.
 	purgeLimit = 200
@@ -58,27 +55,9 @@ func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
 
 // purge forgets what is over for long enough, until little is left to do.
 func (db *DB) purge(ctx context.Context, now time.Time) error {
-	for {
-		n, err := db.Provider().Purge(ctx, now.Add(-afterlife), purgeLimit)
-		if err != nil {
-			return err
-		}
-		db.keeper.Rows.Add(int64(n))
-		if n < purgeLimit {
-			break
-		}
-	}
-	for range sweptAtOnce {
-		gone, done, err := db.Sweep(ctx, now)
-		db.keeper.Rows.Add(int64(gone))
-		if err != nil {
-			return err
-		}
-		if done {
-			break
-		}
-	}
-	return db.keeper.Drop(ctx, db, now, sweptAtOnce, db.c.Log)
+	return db.keeper.Clean(ctx, db, now, db.c.Log, purgeLimit, func() (int, error) {
+		return db.Provider().Purge(ctx, now.Add(-afterlife), purgeLimit)
+	})
 }
 
 // Kept counts what this process deleted.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -43,7 +42,7 @@ func (c *archiveExportCmd) Run(p *process) (err error) {
 	if c.Until != "" {
 		asked, err := retention.ParseMonth(c.Until)
 		if err != nil {
-			return usage("--until: %w", err)
+			return usage("usage.of", "--until", err)
 		}
 		until = min(until, asked)
 	}
@@ -56,7 +55,7 @@ func (c *archiveExportCmd) Run(p *process) (err error) {
 		return err
 	})
 	if err == nil && found == 0 {
-		fmt.Fprintf(p.out, "Nothing to archive up to %s.\n", until)
+		p.print("archive.nothing", until)
 	}
 	return err
 }
@@ -92,7 +91,7 @@ func (c *archiveExportCmd) export(p *process, in *installation, until retention.
 			if !s.Rows {
 				continue
 			}
-			n, bar := 0, p.progress(fmt.Sprintf("archiving %s of %s", table, s.Month))
+			n, bar := 0, p.progress(p.words.say("archive.archiving", table, s.Month))
 			m, err := archive.Month(p.ctx, db, c.Dir, table, s, now, programVersion(), func(rows int) { n += rows; _ = bar.Set(n) })
 			_ = bar.Finish()
 			if err != nil {
@@ -100,7 +99,7 @@ func (c *archiveExportCmd) export(p *process, in *installation, until retention.
 			}
 			if m != nil {
 				found++
-				fmt.Fprintf(p.out, "%s  %d rows, %d bytes, SM3 %s\n", m.File, m.Rows, m.Bytes, m.SM3)
+				p.print("archive.made", m.File, m.Rows, m.Bytes, m.SM3)
 			}
 		}
 	}
@@ -130,19 +129,19 @@ func (c *archiveListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newListing(p.out, c.JSON, "LOG", "MONTH", "IN THE DATABASE", "ARCHIVED", "DELETED")
+	t := p.listing(c.JSON, "log", "month", "in_database", "archived", "deleted")
 	for _, table := range retention.Tables {
 		months, err := in.db.Admin().ListMonths(p.ctx, table, retention.MonthOf(time.Now()))
 		if err != nil {
 			return err
 		}
 		for _, s := range months {
-			rows, archived, dropped := "no", "-", "-"
+			rows, archived, dropped := p.words.say("archive.no"), "-", "-"
 			if s.Rows {
-				rows = "yes"
+				rows = p.words.say("archive.yes")
 			}
 			if s.Archive.Parts > 0 {
-				archived = fmt.Sprintf("%s (%d rows)", s.Archive.At.Format(time.DateOnly), s.Archive.Rows)
+				archived = p.words.say("archive.rows", s.Archive.At.Format(time.DateOnly), s.Archive.Rows)
 			}
 			if !s.Dropped.IsZero() {
 				dropped = s.Dropped.Format(time.DateOnly)
@@ -167,7 +166,7 @@ func (c *archiveVerifyCmd) Run(p *process) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "%s is as it was made at %s: %d rows, SM3 %s\n", m.File, m.Made.Format(time.RFC3339), m.Rows, m.SM3)
+		p.print("archive.good", m.File, m.Made.Format(time.RFC3339), m.Rows, m.SM3)
 	}
 	return nil
 }

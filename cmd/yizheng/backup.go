@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -49,21 +48,22 @@ func (c *backupCmd) Run(p *process) (err error) {
 	}
 	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionBackup, m.Backup, func() error { return in.save(p, m, data, keys) })
 	if errors.Is(err, oidc.ErrUnrecorded) { // as on a full disk, when a backup is wanted most
-		fmt.Fprintf(p.err, "yizheng: the database takes no events, so none tells of this backup: %v\n", err)
+		p.complain(p.words.say("backup.unrecorded", err))
 		err = in.save(p, m, data, keys)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "Backup %s of %s: everything answered before is in it.\n", m.Backup, m.Made.Format(time.RFC3339))
-	fmt.Fprintf(p.out, "  data  %s\n  keys  %s (keep them apart from the data)\n", data, keys)
-	fmt.Fprintf(p.out, "Not in it, to be kept elsewhere: the passphrase of the keys, and the root's keystore with its passphrase.\n")
+	p.print("backup.made", m.Backup, m.Made.Format(time.RFC3339))
+	p.print("backup.data", data)
+	p.print("backup.keys", keys)
+	p.print("backup.lacks")
 	return nil
 }
 
 // save writes both parts of a backup.
 func (in *installation) save(p *process, m backup.Manifest, data, keys string) error {
-	steps, done := p.bytes("copying the database")
+	steps, done := p.bytes(p.words.say("backup.copying"))
 	err := in.db.Admin().Save(p.ctx, data, steps)
 	if done(); err != nil {
 		return err
@@ -137,17 +137,17 @@ func (c *restoreCmd) Run(p *process) error {
 	}
 	m := d.Manifest
 	now := time.Now().UTC()
-	steps, done := p.bytes("restoring the database")
+	steps, done := p.bytes(p.words.say("restore.restoring"))
 	_, err = storage.Restore(p.ctx, c.databaseURL(), storage.Options{}, storage.Saved{Dir: data, Driver: m.Driver, Schema: m.Schema}, now, steps)
 	if done(); err != nil {
 		return err
 	}
 	// Without keys the service refuses to start on the database: so they come last.
 	if err := signing.CopyKeys(c.Data, keys); err != nil {
-		return fmt.Errorf("the database is restored, the keys are not: %w", err)
+		return refuse("restore.keys_left", err)
 	}
 	if err := c.confirm(p, m, now); err != nil {
-		return fmt.Errorf("database and keys are restored, but don't open: %w", err)
+		return refuse("restore.closed", err)
 	}
 	return nil
 }
@@ -164,8 +164,7 @@ func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
 	}
 	for _, e := range entries {
 		if e.Name() != "keys.pass" && e.Name() != "lost+found" {
-			return nil, fmt.Errorf("%s exists: a backup is restored only into an empty directory, which may hold keys.pass alone; give another one by --data",
-				filepath.Join(c.Data, e.Name()))
+			return nil, refuse("restore.not_empty", filepath.Join(c.Data, e.Name()))
 		}
 	}
 	if err := storage.CheckEmpty(p.ctx, c.databaseURL(), storage.Options{}); err != nil {
@@ -177,7 +176,7 @@ func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
 	}
 	passphrase, err := signing.ReadPassphraseFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the passphrase of the backup's keys is needed, which is not in the backup: name its file by --passphrase-file, or put it at %s: %w", file, err)
+		return nil, refuse("restore.passphrase", file, err)
 	}
 	return passphrase, nil
 }
@@ -195,7 +194,7 @@ func (c *restoreCmd) read(data, keys string) (d, k backup.Sealed, err error) {
 	}
 	driver, _, err := storage.Driver(c.databaseURL())
 	if err == nil && driver != d.Driver {
-		err = usage("the backup is of a database of driver %s, and --database-url names one of driver %s, into which it can't be restored", d.Driver, driver)
+		err = usage("restore.driver", d.Driver, driver)
 	}
 	return d, k, err
 }
@@ -203,7 +202,7 @@ func (c *restoreCmd) read(data, keys string) (d, k backup.Sealed, err error) {
 // verify reads all of a backup and checks that it is as it was made, before
 // anything is written.
 func verify(p *process, data, keys string, d, k backup.Sealed, passphrase signing.Passphrase) error {
-	steps, done := p.bytes("verifying the backup")
+	steps, done := p.bytes(p.words.say("restore.verifying"))
 	defer done()
 	read, total := int64(0), d.Size()+k.Size()
 	progress := func(n int64) { read += n; steps(read, total) }
@@ -212,7 +211,7 @@ func verify(p *process, data, keys string, d, k backup.Sealed, passphrase signin
 	}
 	store, err := signing.OpenKeystore(filepath.Join(keys, "keys"), passphrase)
 	if err != nil {
-		return fmt.Errorf("the backup's keys: %w", err)
+		return refuse("restore.keys", err)
 	}
 	mac := func(message []byte) ([]byte, error) { return store.MAC(signing.KeyID(d.Key), message) }
 	if err := errors.Join(d.Check(mac), k.Check(mac)); err != nil {
@@ -234,21 +233,16 @@ func (c *restoreCmd) confirm(p *process, m backup.Manifest, now time.Time) (err 
 	if err != nil {
 		return err
 	}
-	newest := "it holds no event"
+	newest := p.words.say("restore.no_event")
 	if !m.Newest.IsZero() {
-		newest = "its newest event is of " + m.Newest.UTC().Format(time.RFC3339)
+		newest = p.words.say("restore.newest", m.Newest.UTC().Format(time.RFC3339))
 	}
 	made := m.Made.UTC().Format(time.RFC3339)
-	fmt.Fprintf(p.out, "Restored: backup %s of %s; %s.\n", m.Backup, made, newest)
-	fmt.Fprintf(p.out, "Lost is what was answered between %s and now, %s:\n", made, now.Format(time.RFC3339))
-	for _, line := range []string{
-		"licenses issued then: holders have credentials that this registry doesn't know; issue them again",
-		"licenses ended, suspended or resumed then have their state of before, and are published with it; do it again",
-		"grants withdrawn, accounts disabled, passwords and phones changed then are as before",
-		"all logins and refresh tokens: people and applications log in again",
-	} {
-		fmt.Fprintf(p.out, "  - %s\n", line)
+	p.print("restore.done", m.Backup, made, newest)
+	p.print("restore.lost", made, now.Format(time.RFC3339))
+	for _, key := range []string{"restore.lost.issued", "restore.lost.ended", "restore.lost.changed", "restore.lost.logins"} {
+		p.print("restore.one", p.words.say(key))
 	}
-	fmt.Fprintf(p.out, "New licenses get entries of a new status list: none is given out twice.\n")
+	p.print("restore.lists")
 	return nil
 }

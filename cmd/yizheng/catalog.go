@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"unicode/utf16"
@@ -29,7 +29,7 @@ type entryOwner struct {
 
 // change opens the installation, does something as the owner, and prints what
 // the entry is then.
-func (o *entryOwner) change(p *process, do func(context.Context, *license.Registry, license.Actor) (string, error)) error {
+func (o *entryOwner) change(p *process, do func(context.Context, *license.Registry, license.Actor) (entryIs, error)) error {
 	in, err := o.attach(p)
 	if err != nil {
 		return err
@@ -41,33 +41,32 @@ func (o *entryOwner) change(p *process, do func(context.Context, *license.Regist
 	}
 	is, err := do(p.ctx, in.registry, license.Actor{Client: in.operator, Participant: n.ID, USCC: string(n.USCC)})
 	if err != nil {
-		return explained(err)
+		return err
 	}
-	_, err = fmt.Fprintln(p.out, is)
-	return err
+	p.print("catalog.is", word{"kind", is.kind}, is.code, is.version, is.state)
+	return nil
 }
 
-// readDefinition reads a definition as strictly as the API does. What is its
-// kind, for the errors.
-func readDefinition[D any](p *process, path, what string) (d D, err error) {
+// entryIs says what became of an entry.
+type entryIs struct {
+	kind, code string
+	version    int
+	state      word
+}
+
+// readDefinition reads a definition as strictly as the API does.
+func readDefinition[D any](p *process, path, kind string) (d D, err error) {
 	text, err := readInput(p, path, maxDefinition)
 	if err != nil {
 		return d, err
 	}
 	if err := json.Unmarshal(text, &d, json.RejectUnknownMembers(true)); err != nil {
 		if e, ok := errors.AsType[*json.SemanticError](err); ok {
-			return d, usage("%s: %s does not fit the definition of a %s", path, orWhole(license.PrintablePointer(string(e.JSONPointer))), what)
+			return d, usage("catalog.misfit", path, cmp.Or(license.PrintablePointer(string(e.JSONPointer)), "/"), word{"kind", kind})
 		}
-		return d, usage("%s: not strict JSON: %w", path, err)
+		return d, usage("catalog.no_json", path, err)
 	}
 	return d, nil
-}
-
-func orWhole(pointer string) string {
-	if pointer == "" {
-		return "the whole"
-	}
-	return pointer
 }
 
 // readInput reads a file, or standard input for "-", of at most max bytes.
@@ -76,17 +75,17 @@ func readInput(p *process, path string, max int64) ([]byte, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, usage("%w", err)
+			return nil, usage("input.unreadable", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, max+1))
 	if err != nil {
-		return nil, usage("reading %s: %w", path, err)
+		return nil, usage("input.reading", path, err)
 	}
 	if int64(len(text)) > max {
-		return nil, usage("%s is larger than %d bytes", path, max)
+		return nil, usage("input.large", path, max)
 	}
 	return withoutMark(text), nil
 }

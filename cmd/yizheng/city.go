@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -65,12 +64,12 @@ func (c *city) name(urls []string) error {
 		}
 		url, err := canonicalURL(url)
 		if err != nil {
-			return fmt.Errorf("--department-url: %w", err)
+			return refuse("usage.of", "--department-url", err)
 		}
 		c.urls = append(c.urls, url)
 	}
 	if len(urls) > len(c.urls) {
-		return usage("--department-url: there are %d departments", len(c.urls))
+		return usage("demo.departments", len(c.urls))
 	}
 	return nil
 }
@@ -81,7 +80,7 @@ func listenBeside(ctx context.Context, wished int, earlier string) (net.Listener
 	if earlier != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", earlier)
 		if err != nil {
-			return nil, fmt.Errorf("%w: the demo in this directory is bound to that address; stop what listens there, or give another --data", err)
+			return nil, refuse("demo.bound", err)
 		}
 		return l, nil
 	}
@@ -101,14 +100,14 @@ func (c *city) open(facts demoFacts, samples samples, box *messageBox) error {
 	for i, d := range samples.departments {
 		client, ok := facts.clientAt(d.callback(c.urls[i]))
 		if !ok {
-			return fmt.Errorf("the demo in this directory has its department %s elsewhere than at %s: give the same --department-url again, or another --data", d.Participant, c.urls[i])
+			return refuse("demo.elsewhere", d.Participant, c.urls[i])
 		}
 		h, err := department.New(department.Config{
 			Issuer: facts.Issuer, ClientID: client.ClientID, ClientSecret: client.ClientSecret, Scopes: d.names(),
 			URL: c.urls[i], Profile: d.Profile, Log: c.service.log.With("department", d.Participant),
 		})
 		if err != nil {
-			return fmt.Errorf("sample department %s: %w", d.Participant, err)
+			return refuse("demo.sample", d.Participant, err)
 		}
 		c.service.beside[i].handler = h
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -70,12 +69,12 @@ func (in *installation) checkItems(ctx context.Context, codes []string) error {
 	for _, code := range codes {
 		i, err := in.registry.Item(ctx, license.ItemCode(code), 0)
 		if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindMissing {
-			return usage("--service-item: there is no service item with the code %.70q; yizheng item list shows them all", code)
+			return usage("client.no_item", code)
 		} else if err != nil {
 			return err
 		}
 		if i.State == license.ItemRetired {
-			return usage("--service-item: %s is retired", code)
+			return usage("client.item_retired", code)
 		}
 	}
 	return nil
@@ -128,7 +127,7 @@ func (c *clientListCmd) Run(p *process) error {
 		owner = n.ID
 	}
 	names := in.owners()
-	t := newListing(p.out, c.JSON, "ID", "NAME", "PARTICIPANT", "PARTICIPANT'S NAME", "STATE", "SECRETS", "SCOPES")
+	t := p.listing(c.JSON, "id", "name", "participant", "participant_name", "state", "secrets", "scopes")
 	return pages(t, func(last oidc.Client) ([]oidc.Client, error) {
 		return in.provider.ListClients(p.ctx, owner, last.ID, page)
 	}, func(cl oidc.Client) error {
@@ -192,7 +191,7 @@ func (c *clientDisableCmd) Run(p *process) error {
 	if _, err := in.provider.DisableClient(p.ctx, in.actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
-	fmt.Fprintf(p.out, "client %s is disabled\n", c.Client)
+	p.print("client.disabled", c.Client)
 	return nil
 }
 
@@ -211,14 +210,14 @@ func (c *clientEnableCmd) Run(p *process) error {
 	if _, err := in.provider.EnableClient(p.ctx, in.actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
-	fmt.Fprintf(p.out, "client %s is enabled\n", c.Client)
+	p.print("client.enabled", c.Client)
 	return nil
 }
 
 // clientError says what to do about a client that isn't there.
 func clientError(id string, err error) error {
 	if errors.Is(err, oidc.ErrNotFound) {
-		return fmt.Errorf("no client has the id %.40q; yizheng client list shows them all", id)
+		return refuse("client.unknown", id)
 	}
 	return err
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	_ "embed" // for the text
-	"fmt"
+	"slices"
 	"strings"
-	"text/template"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -49,17 +47,12 @@ func (in *installation) clientConfig(owner identity.Participant, c oidc.Client, 
 	return f
 }
 
-// clientConfigText is the configuration for people, with what to copy.
-//
-//go:embed clientconfig.txt
-var clientConfigText string
-
 // Login reports whether people log in at the client.
 func (f clientConfig) Login() bool { return len(f.RedirectURIs) > 0 }
 
 // Alone reports whether the client gets tokens for itself.
 func (f clientConfig) Alone() bool {
-	return strings.Contains(fmt.Sprint(f.GrantTypes), string(oidc.GrantClientCredentials))
+	return slices.Contains(f.GrantTypes, oidc.GrantClientCredentials)
 }
 
 // Plain reports whether the issuer is a plain-HTTP one, which libraries refuse
@@ -68,6 +61,9 @@ func (f clientConfig) Plain() bool { return strings.HasPrefix(f.Issuer, "http:")
 
 // Scope is the scope parameter.
 func (f clientConfig) Scope() string { return oidc.JoinScopes(f.Scopes) }
+
+// Commas is Asks, as Spring has it.
+func (f clientConfig) Commas() string { return strings.ReplaceAll(f.Asks(), " ", ",") }
 
 // Asks is the scope parameter of a login: what a client may ask for itself is
 // no part of it.
@@ -86,12 +82,5 @@ func (f clientConfig) print(p *process, asJSON bool) error {
 	if asJSON {
 		return printJSON(p.out, f)
 	}
-	t, err := template.New("").Funcs(template.FuncMap{"commas": func(s string) string { return strings.ReplaceAll(s, " ", ",") }}).Parse(clientConfigText)
-	if err != nil {
-		return err
-	}
-	if err := t.Execute(p.out, f); err != nil {
-		return fmt.Errorf("showing the configuration: %w", err)
-	}
-	return nil
+	return p.page("clientconfig", f)
 }

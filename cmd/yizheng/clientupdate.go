@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -18,10 +17,10 @@ type revision struct {
 	IfRevision int64 `name:"if-revision" help:"Change it only if its revision, which the JSON of list and show has, is still this one." placeholder:"N"`
 }
 
-// check refuses a change of what somebody else changed meanwhile.
-func (r revision) check(now int64, what string) error {
+// check refuses a change of what somebody else changed meanwhile. kind is what it is.
+func (r revision) check(now int64, kind, id string) error {
 	if r.IfRevision != 0 && r.IfRevision != now {
-		return fmt.Errorf("%s has revision %d and not %d: look at it again before changing it", what, now, r.IfRevision)
+		return refuse("change.revision", word{"kind", kind}, id, now, r.IfRevision)
 	}
 	return nil
 }
@@ -121,7 +120,7 @@ func (c *clientUpdateCmd) Run(p *process) error {
 	if err != nil {
 		return clientError(c.Client, err)
 	}
-	if err := c.check(client.Revision, "client "+client.ID); err != nil {
+	if err := c.check(client.Revision, "client", client.ID); err != nil {
 		return err
 	}
 	if err := in.checkItems(p.ctx, c.ServiceItem); err != nil {
@@ -133,7 +132,7 @@ func (c *clientUpdateCmd) Run(p *process) error {
 	}
 	client, err = in.provider.UpdateClient(p.ctx, in.actor(), client.ID, client.Revision, spec)
 	if errors.Is(err, oidc.ErrConflict) {
-		return fmt.Errorf("client %s was changed meanwhile: look at it again (yizheng client show): %w", c.Client, err)
+		return refuse("client.changed", c.Client)
 	} else if err != nil {
 		return err
 	}
@@ -144,7 +143,7 @@ func (c *clientUpdateCmd) Run(p *process) error {
 	if c.JSON {
 		return printJSON(p.out, clientInfoOf(client, owner))
 	}
-	fmt.Fprintf(p.out, "client %s has revision %d  %s\n", client.ID, client.Revision, printable(client.Name))
+	p.print("client.updated", client.ID, client.Revision, printable(client.Name))
 	return nil
 }
 
@@ -161,7 +160,7 @@ func (c *clientUpdateCmd) apply(s oidc.ClientSpec) (oidc.ClientSpec, error) {
 	}
 	for _, name := range c.Clear {
 		if given[name] {
-			return s, usage("--clear %s and --%s contradict each other", name, name)
+			return s, usage("client.clear", name, name)
 		}
 		clear[name]()
 	}
@@ -185,7 +184,7 @@ func (c *clientUpdateCmd) apply(s oidc.ClientSpec) (oidc.ClientSpec, error) {
 		s.DefaultMaxAge = c.DefaultMaxAge
 	}
 	if sameSpec(before, s) {
-		return s, usage("nothing would change: say what, or see yizheng client update --help")
+		return s, usage("change.nothing", "client")
 	}
 	return s, nil
 }

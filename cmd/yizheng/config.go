@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -29,16 +28,16 @@ func (c configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	}
 	f, err := os.Open(string(path))
 	if err != nil {
-		return fmt.Errorf("reading the configuration: %w", err)
+		return refuse("config.reading", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return fmt.Errorf("reading the configuration: %w", err)
+		return refuse("config.reading", err)
 	}
 	values, err := parseConfig(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return refuse("usage.of", string(path), err)
 	}
 	ctx.AddResolver(configured{string(path), values})
 	return nil
@@ -55,7 +54,7 @@ type setting struct {
 // stands there, for it may be a password.
 func parseConfig(text []byte) ([]setting, error) {
 	if len(text) > maxConfig {
-		return nil, fmt.Errorf("larger than %d bytes", maxConfig)
+		return nil, refuse("config.large", maxConfig)
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -64,7 +63,7 @@ func parseConfig(text []byte) ([]setting, error) {
 	var settings []setting
 	for i, doc := range file.Docs {
 		if i > 0 && doc.Body != nil {
-			return nil, fmt.Errorf("line %d: a second document", lineOf(doc.Body))
+			return nil, refuse("config.second", lineOf(doc.Body))
 		}
 		pairs, err := pairsOf(doc.Body)
 		if err != nil {
@@ -73,7 +72,7 @@ func parseConfig(text []byte) ([]setting, error) {
 		for _, pair := range pairs {
 			s := setting{key: strings.Trim(pair.Key.String(), `"'`), line: lineOf(pair.Key)}
 			if s.value, err = valueOf(pair.Value); err != nil {
-				return nil, fmt.Errorf("line %d: %.60q %w", s.line, s.key, err)
+				return nil, refuse("config.value", s.line, s.key, err)
 			}
 			settings = append(settings, s)
 		}
@@ -84,9 +83,9 @@ func parseConfig(text []byte) ([]setting, error) {
 // syntaxError returns the parser's error without its excerpt of the file.
 func syntaxError(err error) error {
 	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
-		return fmt.Errorf("line %d: not YAML as expected", e.GetToken().Position.Line)
+		return refuse("config.syntax", e.GetToken().Position.Line)
 	}
-	return errors.New("not YAML")
+	return refuse("config.no_yaml")
 }
 
 func lineOf(n ast.Node) int {
@@ -106,7 +105,7 @@ func pairsOf(body ast.Node) ([]*ast.MappingValueNode, error) {
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{n}, nil
 	}
-	return nil, fmt.Errorf("line %d: settings are written KEY: VALUE", lineOf(body))
+	return nil, refuse("config.pairs", lineOf(body))
 }
 
 // valueOf returns a value as the flag takes it: a list with commas between.
@@ -134,9 +133,9 @@ func scalarOf(n ast.Node) (string, error) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		return n.GetToken().Value, nil // as it was written
 	case *ast.NullNode:
-		return "", errors.New("has no value: give one, or remove the line")
+		return "", refuse("config.empty")
 	}
-	return "", errors.New("must be one value, or a list of values")
+	return "", refuse("config.nested")
 }
 
 // configured is a configuration file as kong asks it.
@@ -150,10 +149,10 @@ func (c configured) Validate(app *kong.Application) error {
 	known := settingNames(app.Node)
 	for i, s := range c.settings {
 		if !slices.Contains(known, s.key) {
-			return fmt.Errorf("%s: line %d: unknown setting %.60q%s", c.path, s.line, s.key, suggestion(s.key, known))
+			return unknownSetting(c.path, s, known)
 		}
 		if slices.ContainsFunc(c.settings[:i], func(other setting) bool { return other.key == s.key }) {
-			return fmt.Errorf("%s: line %d: %q stands twice", c.path, s.line, s.key)
+			return refuse("config.twice", c.path, s.line, s.key)
 		}
 	}
 	return nil
@@ -194,14 +193,14 @@ func settingNames(n *kong.Node) []string {
 	return slices.Compact(names)
 }
 
-// suggestion returns the setting that was probably meant: the one that differs
-// in nothing but how its words are joined.
-func suggestion(key string, known []string) string {
+// unknownSetting names the setting that was probably meant, too: the one that
+// differs in nothing but how its words are joined.
+func unknownSetting(path string, s setting, known []string) error {
 	flat := strings.NewReplacer("_", "", "-", "", ".", "")
 	for _, k := range known {
-		if strings.EqualFold(flat.Replace(k), flat.Replace(key)) {
-			return fmt.Sprintf("; did you mean %q?", k)
+		if strings.EqualFold(flat.Replace(k), flat.Replace(s.key)) {
+			return refuse("config.meant", path, s.line, s.key, k)
 		}
 	}
-	return ""
+	return refuse("config.unknown", path, s.line, s.key)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -26,7 +25,7 @@ type crlPublishCmd struct {
 // Run publishes a list.
 func (c *crlPublishCmd) Run(p *process) error {
 	if c.Days < 1 || c.Days > 366 {
-		return usage("--days is 1 to 366")
+		return usage("crl.days")
 	}
 	in, err := c.attach(p)
 	if err != nil {
@@ -54,8 +53,7 @@ func (c *crlPublishCmd) Run(p *process) error {
 			return err
 		}
 	}
-	fmt.Fprintf(p.out, "revocation list %v is published with %d certificates; publish the next one before %s\n",
-		list.Number, len(list.Entries), list.NextUpdate.Format(time.RFC3339))
+	p.print("crl.published", list.Number, len(list.Entries), list.NextUpdate.Format(time.RFC3339))
 	return nil
 }
 
@@ -90,7 +88,7 @@ func (c *crlShowCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	t := newListing(p.out, c.JSON, "ROOT", "NUMBER", "FROM", "UNTIL", "SERIAL", "REVOKED", "REASON")
+	t := p.listing(c.JSON, "root", "number", "from", "until", "serial", "revoked_at", "reason")
 	for _, root := range roots {
 		der, err := in.db.Keys().LoadRevocationList(p.ctx, root.ID)
 		if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
@@ -20,10 +19,10 @@ type delegated struct {
 type delegateFunc func(r *license.Registry, ctx context.Context, a license.Actor, n license.Definer, prefix party.USCC, document string) (license.Delegation, error)
 
 // run delegates or withdraws, and prints what became of it.
-func (c *delegated) run(p *process, do delegateFunc, is string) error {
+func (c *delegated) run(p *process, do delegateFunc, said string) error {
 	prefix, err := party.ParseUSCC(c.Prefix)
 	if err != nil {
-		return usage("--prefix: not a unified social credit code: %w", err)
+		return usage("usage.uscc", "--prefix", err)
 	}
 	in, err := c.attach(p)
 	if err != nil {
@@ -35,9 +34,9 @@ func (c *delegated) run(p *process, do delegateFunc, is string) error {
 		return err
 	}
 	if _, err := do(in.registry, p.ctx, license.Actor{Client: in.operator}, definerOf(n), prefix, c.Document); err != nil {
-		return explained(err)
+		return err
 	}
-	fmt.Fprintf(p.out, "participant %s %s types and items whose codes begin with %s\n", n.ID, is, prefix)
+	p.print(said, n.ID, prefix)
 	return nil
 }
 
@@ -49,14 +48,14 @@ type participantDelegateCmd struct{ delegated }
 
 // Run delegates the code.
 func (c *participantDelegateCmd) Run(p *process) error {
-	return c.run(p, (*license.Registry).Delegate, "may define")
+	return c.run(p, (*license.Registry).Delegate, "delegation.given")
 }
 
 type participantUndelegateCmd struct{ delegated }
 
 // Run withdraws the delegation.
 func (c *participantUndelegateCmd) Run(p *process) error {
-	return c.run(p, (*license.Registry).Undelegate, "may no longer define")
+	return c.run(p, (*license.Registry).Undelegate, "delegation.withdrawn")
 }
 
 type participantDelegationsCmd struct {
@@ -79,7 +78,7 @@ func (c *participantDelegationsCmd) Run(p *process) error {
 	}
 	defer in.close()
 	names := in.owners()
-	t := newListing(p.out, c.JSON, "PREFIX", "PARTICIPANT", "PARTICIPANT'S NAME", "STATE", "SINCE", "DOCUMENT")
+	t := p.listing(c.JSON, "prefix", "participant", "participant_name", "state", "since", "document")
 	return pages(t, func(last license.Delegation) ([]license.Delegation, error) {
 		return in.registry.Delegations(p.ctx, last, page)
 	}, func(d license.Delegation) error {
@@ -87,11 +86,11 @@ func (c *participantDelegationsCmd) Run(p *process) error {
 		if err != nil {
 			return err
 		}
-		state := "in force"
+		is := state("in_force")
 		if !d.Ended.IsZero() {
-			state = "withdrawn"
+			is = state("withdrawn")
 		}
-		return t.record(delegationInfo{d, n.USCC, n.Name}, d.Prefix, n.USCC, printable(n.Name), state, party.DateOf(d.Updated), printable(d.Document))
+		return t.record(delegationInfo{d, n.USCC, n.Name}, d.Prefix, n.USCC, printable(n.Name), is, party.DateOf(d.Updated), printable(d.Document))
 	})
 }
 
@@ -112,7 +111,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *installation) {
 		holds, err := in.registry.Holds(ctx, definerOf(n), code)
 		if err == nil && !holds {
 			e.warn(about, e.words.say("doctor.delegate.todo", n.ID, prefix),
-				"doctor.delegate", e.words.say("doctor.kind."+kind), code)
+				"doctor.delegate", word{"kind", kind}, code)
 		}
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -167,7 +166,7 @@ func claim(dir string) error {
 		}
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty, and not of an earlier demo: give another directory", dir)
+		return refuse("demo.not_empty", dir)
 	}
 	return os.WriteFile(filepath.Join(dir, demoMark), nil, 0o600)
 }
@@ -183,7 +182,7 @@ func earlierFacts(dir string) (facts demoFacts, err error) {
 		return facts, err
 	}
 	if err := json.Unmarshal(text, &facts); err != nil {
-		return facts, fmt.Errorf("%s: %w", path, err)
+		return facts, refuse("usage.of", path, err)
 	}
 	return facts, nil
 }

@@ -2,11 +2,9 @@
 
 package main
 
-import "errors"
-
 // freeSpace isn't known on this system.
 func freeSpace(string) (uint64, error) {
-	return 0, errors.New("free space can't be read on this system")
+	return 0, refuse("disk.unknown")
 }
 
 // ownData knows nothing of owners here.

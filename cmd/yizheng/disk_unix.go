@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 )
@@ -13,7 +12,7 @@ import (
 func freeSpace(dir string) (uint64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", dir, err)
+		return 0, refuse("disk.free", dir, err)
 	}
 	return s.Bavail * uint64(s.Bsize), nil
 }
@@ -26,7 +25,7 @@ func ownData(dir string) error {
 		return nil // whoever opens it says so
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 && owner.Uid != 0 {
-		return fmt.Errorf("%s belongs to the user %d: run this as that user (sudo -u '#%d' …), or else the service can't read what it leaves there", dir, owner.Uid, owner.Uid)
+		return refuse("disk.owner", dir, owner.Uid, owner.Uid)
 	}
 	return nil
 }

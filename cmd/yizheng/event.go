@@ -73,13 +73,13 @@ type eventCursor struct {
 
 // table prints the list for people.
 func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, after journal.Place) error {
-	t := newTable(p.out, "TIME", "ACTION", "RESULT", "ACTOR", "SUBJECT")
+	t := p.listing(false, "time", "action", "result", "actor", "subject")
 	last, n := after, 0
 	err := r.List(p.ctx, f, after, func(e journal.Entry) error {
 		last, n = e.Place(), n+1
 		result := e.Result
 		if e.Altered {
-			result += " ALTERED"
+			result += " " + p.words.say("event.altered")
 		}
 		return t.row(e.At.In(civil).Format("2006-01-02 15:04:05"), printable(e.Action), printable(result), orDash(printable(e.Actor)), orDash(printable(e.Subject)))
 	})
@@ -90,7 +90,7 @@ func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, aft
 		return err
 	}
 	if f.Limit > 0 && n == f.Limit {
-		fmt.Fprintf(p.err, "There may be more: --cursor %s\n", last)
+		fmt.Fprintln(p.err, p.words.say("event.more", last))
 	}
 	return nil
 }
@@ -101,26 +101,26 @@ var civil = time.FixedZone("UTC+8", 8*60*60)
 // filter returns what the flags say.
 func (c *eventListCmd) filter(now time.Time) (f journal.Filter, after journal.Place, err error) {
 	if c.Limit < 0 {
-		return f, after, usage("--limit is 0 or more")
+		return f, after, usage("event.limit")
 	}
 	f = journal.Filter{Actions: c.Kind, Actor: c.Actor, Subject: c.Subject, Result: c.Result, Newest: !c.Oldest, Limit: c.Limit}
 	if f.From, err = eventTime(c.Since, now); err != nil {
-		return f, after, usage("--since: %w", err)
+		return f, after, usage("usage.of", "--since", err)
 	}
 	if f.Until, err = eventTime(c.Until, now); err != nil {
-		return f, after, usage("--until: %w", err)
+		return f, after, usage("usage.of", "--until", err)
 	}
 	if c.Oldest && c.Until == "" {
 		f.Until = now.Add(-underway)
 	}
 	for _, a := range c.Kind {
 		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
-			return f, after, usage("--kind: an action such as client.update, or client.* for all that begin so")
+			return f, after, usage("event.kind")
 		}
 	}
 	if c.Cursor != "" {
 		if after, err = journal.ParsePlace(c.Cursor); err != nil {
-			return f, after, usage("--cursor: %w", err)
+			return f, after, usage("usage.of", "--cursor", err)
 		}
 	}
 	return f, after, nil
@@ -144,7 +144,7 @@ func eventTime(text string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("%.40q is no time such as 2026-11-29, 2026-11-29T08:00:00+08:00 or 90m", text)
+		return t, refuse("event.time", text)
 	}
 	return t, nil
 }

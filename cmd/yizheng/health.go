@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -23,7 +22,7 @@ func (in *installation) sound(ctx context.Context) error {
 	err := in.db.Admin().Check(ctx)
 	switch {
 	case storage.IsCorrupt(err):
-		return fmt.Errorf("the service doesn't start on a damaged database; keep its files, and restore a backup with yizheng restore: %w", err)
+		return refuse("serve.damaged", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		in.log.Info("the database is too large to be read whole at the start, to see that it is sound: yizheng doctor --check-within 0 does", "read_for", soundWithin.String())
 		return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -31,17 +30,17 @@ func (c *healthcheckCmd) Run(p *process) error {
 	client := http.Client{Transport: &http.Transport{}}
 	answer, err := client.Do(q)
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		return refuse("healthcheck.not_ready", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		return refuse("healthcheck.not_ready", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s: %s", answer.Status, printable(string(text)))
+		return refuse("healthcheck.refused", answer.Status, printable(string(text)))
 	}
-	fmt.Fprintln(p.out, "ready")
+	p.print("healthcheck.ready")
 	return nil
 }
 
@@ -50,7 +49,7 @@ func (c *healthcheckCmd) Run(p *process) error {
 func readyURL(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", usage("--admin-listen: %w", err)
+		return "", usage("usage.of", "--admin-listen", err)
 	}
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && a.IsUnspecified() {
 		host = "127.0.0.1"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/license"
 )
@@ -28,7 +27,7 @@ func (c *itemListCmd) Run(p *process) error {
 	}
 	defer in.close()
 	names := in.owners()
-	t := newListing(p.out, c.JSON, "CODE", "VERSION", "STATE", "OWNER", "OWNER'S NAME", "MATERIALS", "NAME")
+	t := p.listing(c.JSON, "code", "version", "state", "owner", "owner_name", "materials", "name")
 	return pages(t, func(last license.ServiceItem) ([]license.ServiceItem, error) {
 		return in.registry.Items(p.ctx, last.Code, page)
 	}, func(i license.ServiceItem) error {
@@ -37,7 +36,7 @@ func (c *itemListCmd) Run(p *process) error {
 			return err
 		}
 		return t.record(entryInfo{string(i.Code), i.Name, i.Version, string(i.State), i.Owner, string(n.USCC), n.Name, len(i.Materials)},
-			i.Code, i.Version, i.State, n.USCC, printable(n.Name), len(i.Materials), printable(i.Name))
+			i.Code, i.Version, state(i.State), n.USCC, printable(n.Name), len(i.Materials), printable(i.Name))
 	})
 }
 
@@ -68,8 +67,8 @@ type ownedItem struct {
 }
 
 // itemIs says what became of an item.
-func itemIs(i license.ServiceItem, err error) (string, error) {
-	return fmt.Sprintf("item %s version %d is %s", i.Code, i.Version, i.State), err
+func itemIs(i license.ServiceItem, err error) (entryIs, error) {
+	return entryIs{"item", string(i.Code), i.Version, state(i.State)}, err
 }
 
 type itemPutCmd struct {
@@ -79,11 +78,11 @@ type itemPutCmd struct {
 
 // Run writes the draft.
 func (c *itemPutCmd) Run(p *process) error {
-	d, err := readDefinition[license.ItemDefinition](p, c.File, "service item")
+	d, err := readDefinition[license.ItemDefinition](p, c.File, "item")
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		i, _, err := r.PutItem(ctx, a, c.Code, d)
 		return itemIs(i, err)
 	})
@@ -93,7 +92,7 @@ type itemPublishCmd struct{ ownedItem }
 
 // Run publishes the draft.
 func (c *itemPublishCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return itemIs(r.PublishItem(ctx, a, c.Code))
 	})
 }
@@ -102,7 +101,7 @@ type itemRetireCmd struct{ ownedItem }
 
 // Run retires the item.
 func (c *itemRetireCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return itemIs(r.RetireItem(ctx, a, c.Code))
 	})
 }

@@ -16,7 +16,7 @@ type keeping struct {
 func (k keeping) terms() (retention.Terms, error) {
 	t := retention.Terms{EventMonths: k.EventMonths, RecordMonths: k.RecordMonths, Unarchived: k.DeleteUnarchived}
 	if err := t.Check(); err != nil {
-		return t, usage("--event-months, --record-months: %w", err)
+		return t, usage("usage.of", "--event-months, --record-months", err)
 	}
 	return t, nil
 }

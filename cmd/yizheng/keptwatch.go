@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -77,19 +76,19 @@ func (w *keptWatch) round(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.every)
 	defer cancel()
 	if err := w.kept.Probe(ctx); err != nil {
-		w.say("the store for what may be lost can't be used: nobody can log in", err)
+		w.logError("the store for what may be lost can't be used: nobody can log in", err)
 		return
 	}
 	if err := w.compare(ctx); err != nil {
-		w.say("the store for what may be lost can't be compared with other nodes'", err)
+		w.logError("the store for what may be lost can't be compared with other nodes'", err)
 	}
 	if w.foreign.Load() {
-		w.say("another node on this database uses another Redis: logins fail at random. Give all nodes the same --redis-url", nil)
+		w.logError("another node on this database uses another Redis: logins fail at random. Give all nodes the same --redis-url", nil)
 	}
 }
 
-// say logs an error, once a minute at most.
-func (w *keptWatch) say(message string, err error) {
+// logError logs an error, once a minute at most.
+func (w *keptWatch) logError(message string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now := time.Now(); w.logged.IsZero() || now.Sub(w.logged) >= logKeptEvery {
@@ -109,7 +108,7 @@ func (w *keptWatch) compare(ctx context.Context) error {
 	mine := own + " " + rand.Text()
 	stored, err := w.settings.ClaimSetting(ctx, keptSetting, mine)
 	if err != nil {
-		return fmt.Errorf("comparing stores with other nodes: %w", err)
+		return refuse("kept.comparing", err)
 	}
 	name, _, _ := strings.Cut(stored, " ")
 	w.note(name != own, stored)
@@ -159,5 +158,5 @@ func storeName(ctx context.Context, kept identity.Ephemeral) (string, error) {
 			return "", err
 		}
 	}
-	return "", errors.New("the store for what may be lost forgets at once what is written")
+	return "", refuse("kept.forgets")
 }

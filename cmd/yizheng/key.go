@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -56,14 +55,14 @@ func (c *keyListCmd) Run(p *process) error {
 		return err
 	}
 	names := in.owners()
-	t := newListing(p.out, c.JSON, "ID", "PURPOSE", "OWNER", "STATE", "CREATED", "CERTIFIED UNTIL", "OWNER'S NAME", "REVOKED")
+	t := p.listing(c.JSON, "id", "purpose", "owner", "state", "created", "certified", "owner_name", "revoked")
 	for _, k := range records {
 		n, err := names.by(p.ctx, k.Owner)
 		if err != nil {
 			return err
 		}
 		info := keyInfo{string(k.ID), k.KID(), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
-		err = t.record(info, k.ID, k.Purpose, orDash(k.Owner), k.State, k.Created.Format(time.DateOnly), certifiedUntil(k), orDash(printable(n.Name)), revoked(k))
+		err = t.record(info, k.ID, k.Purpose, orDash(k.Owner), state(k.State), k.Created.Format(time.DateOnly), word{"certificate", certifiedUntil(k)}, orDash(printable(n.Name)), revoked(k))
 		if err != nil {
 			return err
 		}
@@ -113,7 +112,7 @@ func (c *keyRotateCmd) Run(p *process) error {
 	defer in.close()
 	purpose := signing.Purpose(c.Purpose)
 	if (purpose == signing.PurposeAuthority) != (c.Owner != "") {
-		return usage("--owner names the department of an authority key, and of no other")
+		return usage("key.owner")
 	}
 	owner := ""
 	if c.Owner != "" {
@@ -128,7 +127,7 @@ func (c *keyRotateCmd) Run(p *process) error {
 		return err
 	}
 	settled := signing.Settle(purpose) + time.Second
-	fmt.Fprintf(p.out, "waiting %v, until whoever uses the key knows it\n", settled)
+	p.print("key.waiting", settled)
 	select {
 	case <-p.ctx.Done():
 		return p.ctx.Err()
@@ -200,9 +199,9 @@ func (in *installation) next(ctx context.Context, purpose signing.Purpose, owner
 
 // rotated says what a rotation did, and does what has to follow it.
 func (in *installation) rotated(p *process, k signing.KeyRecord) error {
-	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, k.State)
+	p.print("key.is", k.ID, state(k.State))
 	if k.State == signing.KeyNext {
-		fmt.Fprintf(p.out, "Next: with several nodes copy keys/%s.key to them; after %v run yizheng key activate %s\n", k.ID, signing.Settle(k.Purpose), k.ID)
+		p.print("key.next", k.ID, signing.Settle(k.Purpose), k.ID)
 		return nil
 	}
 	if k.Purpose == signing.PurposeLookup {
@@ -232,7 +231,7 @@ func (c *keyActivateCmd) Run(p *process) error {
 		return err
 	}
 	if next == nil || next.ID != k.ID {
-		return fmt.Errorf("key %s is %s, and not the one to be activated next: %w", k.ID, k.State, signing.ErrKeyState)
+		return refuse("key.not_next", k.ID, state(k.State))
 	}
 	// Rotate waits for nodes to know the key, and wraps data keys anew.
 	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyActivate, string(k.ID), func() (err error) {
@@ -249,7 +248,7 @@ func (c *keyActivateCmd) Run(p *process) error {
 func (in *installation) key(ctx context.Context, id string) (signing.KeyRecord, error) {
 	k, err := in.db.Keys().LoadKey(ctx, signing.KeyID(id))
 	if errors.Is(err, signing.ErrNoKey) {
-		return k, fmt.Errorf("no key has the id %.80q; yizheng key list shows them all", id)
+		return k, refuse("key.unknown", id)
 	}
 	return k, err
 }
@@ -276,7 +275,7 @@ func (c *keyRetireCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRetired)
+	p.print("key.is", k.ID, state(signing.KeyRetired))
 	return nil
 }
 
@@ -300,7 +299,7 @@ func (c *keyRevokeCmd) Run(p *process) error {
 		return err
 	}
 	if k.Purpose == signing.PurposeData && !c.AcceptLoss {
-		return usage("key %s sealed licenses that can't be read without it: retired is as far as it goes, unless you --accept-loss", k.ID)
+		return usage("key.sealed", k.ID)
 	}
 	if k.Purpose == signing.PurposeLookup && k.State == signing.KeyRetired {
 		// What only it can find must first be found by another.
@@ -318,9 +317,9 @@ func (c *keyRevokeCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "key %s is %s\n", k.ID, signing.KeyRevoked)
+	p.print("key.is", k.ID, state(signing.KeyRevoked))
 	if len(k.Chain) > 0 {
-		fmt.Fprintln(p.out, "Next: yizheng crl publish, with the root: verifiers without a network learn of it from nowhere else")
+		p.print("key.publish")
 	}
 	if k.Purpose != signing.PurposeLookup {
 		return nil
@@ -344,37 +343,36 @@ func (c *keyRehashCmd) Run(p *process) error {
 
 // rehash writes every license's, party's and account's lookup keys under all live keys.
 func (in *installation) rehash(p *process) error {
-	n, bar := 0, p.progress("writing lookup keys anew")
+	n, bar := 0, p.progress(p.words.say("key.rehashing"))
 	err := in.registry.Rehash(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
 	_ = bar.Finish() // it only draws
 	if err != nil {
-		return fmt.Errorf("after %d versions: %w; run yizheng key rehash to go on", n, err)
+		return refuse("key.rehash_cut", n, err)
 	}
-	fmt.Fprintf(p.out, "lookup keys of %d license versions are up to date\n", n)
-	n, bar = 0, p.progress("writing lookup keys of people anew")
+	p.print("key.rehashed", n)
+	n, bar = 0, p.progress(p.words.say("key.rehashing_people"))
 	err = in.people.RehashLogins(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
 	_ = bar.Finish()
 	if err != nil {
-		return fmt.Errorf("after %d parties and accounts: %w; run yizheng key rehash to go on", n, err)
+		return refuse("key.rehash_people_cut", n, err)
 	}
-	fmt.Fprintf(p.out, "lookup keys of %d parties and accounts are up to date\n", n)
+	p.print("key.rehashed_people", n)
 	if refused := in.keys.Keyrings().Auth().Refused(); len(refused) > 0 {
 		// They may be put right: then their old lookup keys are what leads to them.
-		return fmt.Errorf("records that are not as this service wrote them were left out: %s; see yizheng doctor, and run yizheng key rehash again once they are put right",
-			strings.Join(refused[:min(len(refused), alteredNamed)], ", "))
+		return refuse("key.altered", strings.Join(refused[:min(len(refused), alteredNamed)], ", "))
 	}
 	return nil
 }
 
 // purge deletes the lookup keys that a key made.
 func (in *installation) purge(p *process, serial int32) error {
-	n, bar := 0, p.progress("deleting old lookup keys")
+	n, bar := 0, p.progress(p.words.say("key.purging"))
 	err := in.registry.PurgeLookups(p.ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
 	_ = bar.Finish()
 	if err != nil {
-		return fmt.Errorf("after %d lookup keys: %w", n, err)
+		return refuse("key.purge_cut", n, err)
 	}
-	fmt.Fprintf(p.out, "%d old lookup keys are deleted\n", n)
+	p.print("key.purged", n)
 	return nil
 }
 

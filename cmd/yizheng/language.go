@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/alecthomas/kong"
 )
@@ -52,8 +56,19 @@ var textFiles embed.FS
 // words are texts by their keys.
 type words map[string]string
 
-// wordsOf returns what is said in a language.
-func wordsOf(language string) words { return readWords("messages." + language) }
+// languageKey is the key under which words have their language.
+const languageKey = "language"
+
+// wordsOf returns what is said in a language. In Chinese that is also what reason
+// codes mean, for which English has the errors' own texts.
+func wordsOf(language string) words {
+	w := readWords("messages." + language)
+	if language == chinese {
+		maps.Copy(w, readWords("reasons.zh"))
+	}
+	w[languageKey] = language
+	return w
+}
 
 func readWords(name string) words {
 	text, err := textFiles.ReadFile("texts/" + name + ".txt")
@@ -69,8 +84,8 @@ func readWords(name string) words {
 	return w
 }
 
-// say returns a text, with the arguments in it. One that is missing is its key: the
-// tests have none.
+// say returns a text, with the arguments in it: errors and words in the same language.
+// A text that is missing is its key: the tests have none.
 func (w words) say(key string, args ...any) string {
 	text, ok := w[key]
 	if !ok {
@@ -79,7 +94,16 @@ func (w words) say(key string, args ...any) string {
 	if len(args) == 0 {
 		return text
 	}
-	return fmt.Sprintf(text, args...)
+	said := slices.Clone(args)
+	for i, a := range args {
+		switch a := a.(type) {
+		case error:
+			said[i] = w.explain(a)
+		case word:
+			said[i] = w.word(a)
+		}
+	}
+	return fmt.Sprintf(text, said...)
 }
 
 // translate gives a command line's help texts in Chinese.
@@ -140,6 +164,15 @@ var helpFrame = map[string]string{"Flags:": "help.flags", "Arguments:": "help.ar
 
 var helpMore = regexp.MustCompile(`^Run "(.*)" for more information.*\.$`)
 
+// page prints a text of the catalogue that fills a page, with the facts in it.
+func (p *process) page(name string, facts any) error {
+	t, err := template.ParseFS(textFiles, "texts/"+name+"."+p.words[languageKey]+".txt")
+	if err != nil {
+		return err
+	}
+	return t.Execute(p.out, facts)
+}
+
 // framed returns the parser's help with its own lines in the language of w.
 func (w words) framed(help []byte) []byte {
 	var out bytes.Buffer
@@ -158,32 +191,57 @@ func (w words) framed(help []byte) []byte {
 	return out.Bytes()
 }
 
-// usageErrors are what the parser says of a command line that is wrong.
+// usageErrors are what the parser says of a command line that is wrong. Group inner is
+// itself such a text; 0: none is.
 var usageErrors = []struct {
-	form *regexp.Regexp
-	key  string
+	form  *regexp.Regexp
+	key   string
+	inner int
 }{
-	{regexp.MustCompile(`^unexpected argument (.*)$`), "usage.unexpected"},
-	{regexp.MustCompile(`^unknown flag (.*)$`), "usage.unknown_flag"},
-	{regexp.MustCompile(`^missing flags: (.*)$`), "usage.missing_flags"},
-	{regexp.MustCompile(`^expected one of (.*)$`), "usage.expected_one"},
-	{regexp.MustCompile(`^expected (.*)$`), "usage.expected"},
-	{regexp.MustCompile(`^(\S+) must be one of (.*) but got (.*)$`), "usage.must_be"},
+	{regexp.MustCompile(`^(.*), did you mean (?:one of )?(.*)\?$`), "usage.did_you_mean", 1},
+	{regexp.MustCompile(`^(.*) \(from envar (.*)\)$`), "usage.from_environment", 1},
+	{regexp.MustCompile(`^(--\S+|\[?<\S+>(?: \.\.\.)?\]?): (.*)$`), "usage.of", 2},
+	{regexp.MustCompile(`^unexpected argument (.*)$`), "usage.unexpected", 0},
+	{regexp.MustCompile(`^unknown flag (.*)$`), "usage.unknown_flag", 0},
+	{regexp.MustCompile(`^missing flags: (.*)$`), "usage.missing_flags", 0},
+	{regexp.MustCompile(`^missing positional arguments (.*)$`), "usage.expected", 0},
+	{regexp.MustCompile(`^missing value, expecting "(.*)"$`), "usage.missing_value", 0},
+	{regexp.MustCompile(`^expected duration but got (\S+).*$`), "usage.duration", 0},
+	{regexp.MustCompile(`^expected (?:an int|a valid \d+ bit u?int) but got (.*)$`), "usage.int", 0},
+	{regexp.MustCompile(`^expected "<key>=<value>" but got (.*)$`), "usage.pair", 0},
+	{regexp.MustCompile(`^expected \S+ value but got (.*?) \(.*$`), "usage.value", 0},
+	{regexp.MustCompile(`^expected one of (.*)$`), "usage.expected_one", 0},
+	{regexp.MustCompile(`^expected (.*)$`), "usage.expected", 0},
+	{regexp.MustCompile(`^(\S+) must be one of (.*) but got (.*)$`), "usage.must_be", 0},
+	{regexp.MustCompile(`^bool value must be .* but got (.*)$`), "usage.bool", 0},
+	{regexp.MustCompile(`^parsing time (".*?").*$`), "usage.time", 0},
 }
 
-// usageError returns what is wrong with a command line. What the settings' own checks
-// say is in English, with the name of the setting.
+// usageError returns what is wrong with a command line, or with a file of settings.
 func (w words) usageError(err error) string {
-	for _, e := range usageErrors {
-		if m := e.form.FindStringSubmatch(err.Error()); m != nil {
-			args := make([]any, 0, len(m)-1)
-			for _, part := range m[1:] {
-				args = append(args, part)
-			}
-			return w.say(e.key, args...)
-		}
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return w.explain(e)
 	}
-	return err.Error()
+	return w.parserError(err.Error())
+}
+
+// parserError returns what the parser says.
+func (w words) parserError(text string) string {
+	for _, e := range usageErrors {
+		m := e.form.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		args := make([]any, 0, len(m)-1)
+		for i, part := range m[1:] {
+			if i+1 == e.inner {
+				part = w.parserError(part)
+			}
+			args = append(args, part)
+		}
+		return w.say(e.key, args...)
+	}
+	return w.say("error.technical", text)
 }
 
 // language is languageOf this process.

@@ -11,10 +11,10 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -85,14 +85,14 @@ func (c *loadCmd) Run(p *process) error {
 	}
 	for _, name := range names {
 		if loadScenarios[name] == nil {
-			return usage("no scenario %q: there are %s", name, strings.Join(loadNames(), ", "))
+			return usage("load.no_scenario", name, strings.Join(loadNames(), ", "))
 		}
 	}
 	if i := slices.Index(names, "discovery"); i > 0 { // the yardstick of the others
 		names = slices.Concat(names[i:i+1], names[:i], names[i+1:])
 	}
 	if c.Connections < 1 || c.For <= 0 || c.Warm < 0 {
-		return usage("-c, --for and --warm must be positive")
+		return usage("load.positive")
 	}
 	target, err := c.target(p.ctx, facts.Issuer)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *loadCmd) Run(p *process) error {
 	for _, name := range names {
 		r, err := c.measure(p, &loadTarget{facts: facts, address: target, callers: c.Connections, during: c.Warm + c.For}, name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return refuse("usage.of", name, err)
 		}
 		if name == "discovery" {
 			yardstick = r.CPU
@@ -123,7 +123,7 @@ func (c *loadCmd) Run(p *process) error {
 	if c.JSON {
 		return nil
 	}
-	return printLoad(p.out, results)
+	return printLoad(p, results)
 }
 
 func (c *loadCmd) read(p *process) (loadFacts, error) {
@@ -142,7 +142,7 @@ func (c *loadCmd) read(p *process) (loadFacts, error) {
 		return facts, err
 	}
 	if err := json.Unmarshal(text, &facts); err != nil {
-		return facts, fmt.Errorf("%s is not what yizheng demo --json prints: %w", c.Facts, err)
+		return facts, refuse("load.facts", c.Facts, err)
 	}
 	return facts, nil
 }
@@ -152,7 +152,7 @@ func (c *loadCmd) read(p *process) (loadFacts, error) {
 func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return "", usage("load speaks plain HTTP alone: the issuer must be an http URL, with no TLS before it")
+		return "", usage("load.plain")
 	}
 	port := u.Port()
 	if port == "" {
@@ -164,7 +164,7 @@ func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
 	}
 	away := slices.ContainsFunc(addresses, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
 	if away && !c.Anywhere {
-		return "", usage("%s is not on this machine. Load another machine with --anywhere, and only one that is yours", u.Hostname())
+		return "", usage("load.elsewhere", u.Hostname())
 	}
 	for _, a := range addresses {
 		address := net.JoinHostPort(a.Unmap().String(), port)
@@ -173,7 +173,7 @@ func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
 			return address, conn.Close()
 		}
 	}
-	return "", fmt.Errorf("nothing listens at %s", u.Host)
+	return "", refuse("load.nobody", u.Host)
 }
 
 // loadResult is what one scenario measured.
@@ -282,12 +282,15 @@ func summary(name string, n int64, elapsed, cpu time.Duration, took []time.Durat
 	return r
 }
 
-func printLoad(out io.Writer, results []loadResult) error {
-	fmt.Fprintf(out, "processor: %s\n", processor())
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "scenario\trequests/s\tp50 ms\tp99 ms\tCPU µs/request\trequests/s of a core\tdiscoveries\t")
+func printLoad(p *process, results []loadResult) error {
+	p.print("load.processor", processor())
+	t := p.listing(false, "scenario", "rate", "p50", "p99", "cpu", "per_core", "discoveries")
+	number := func(digits int, n float64) string { return strconv.FormatFloat(n, 'f', digits, 64) }
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.0f\t%.1f\t\n", r.Scenario, r.Rate, r.P50, r.P99, r.CPU, r.PerCore, r.Discoveries)
+		err := t.row(r.Scenario, number(0, r.Rate), number(2, r.P50), number(2, r.P99), number(1, r.CPU), number(0, r.PerCore), number(1, r.Discoveries))
+		if err != nil {
+			return err
+		}
 	}
-	return w.Flush()
+	return t.Flush()
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -41,7 +39,7 @@ func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
 		return err
 	}
 	if len(owners) == 0 {
-		return errors.New("no participant is there to own the client for load")
+		return refuse("load.no_owner")
 	}
 	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
 		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
@@ -63,7 +61,7 @@ type loadClient struct{ id, secret, redirect string }
 func (t *loadTarget) visit(ctx context.Context, w *wire, caller int, scope string) (*visitor, error) {
 	i := slices.IndexFunc(t.facts.Clients, func(c factsClient) bool { return slices.Contains(c.RedirectURIs, loadRedirect) })
 	if i < 0 || len(t.facts.People) == 0 {
-		return nil, errors.New("the facts name no client for load: start the demo with --load-client")
+		return nil, refuse("load.no_client")
 	}
 	c, who := t.facts.Clients[i], t.facts.People[caller%len(t.facts.People)]
 	v := &visitor{w: w, client: loadClient{c.ClientID, c.ClientSecret, c.RedirectURIs[0]}, verifier: strings.Repeat("load", 16)}
@@ -73,7 +71,7 @@ func (t *loadTarget) visit(ctx context.Context, w *wire, caller int, scope strin
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
 	if err := v.logIn(ctx, t, who.Login, who.Password); err != nil {
-		return nil, fmt.Errorf("logging %s in: %w", who.Login, err)
+		return nil, refuse("load.login", who.Login, err)
 	}
 	return v, nil
 }
@@ -108,7 +106,7 @@ func (v *visitor) logIn(ctx context.Context, t *loadTarget, login, password stri
 		}
 	}
 	if !strings.HasPrefix(page.location, v.client.redirect+"?code=") {
-		return fmt.Errorf("it ends with status %d at %.80q", page.status, page.location)
+		return refuse("load.login_ends", page.status, page.location)
 	}
 	for _, c := range jar.Cookies(issuer) {
 		v.cookies += "; " + c.Name + "=" + c.Value
@@ -201,7 +199,7 @@ func (v *visitor) signOn() (loadTokens, error) {
 	}
 	code := to.Query().Get("code")
 	if code == "" {
-		return loadTokens{}, fmt.Errorf("no code: %s to %.100q: %.300s", answer.Status, to, body)
+		return loadTokens{}, refuse("load.no_code", answer.Status, to.String(), string(body))
 	}
 	return v.tokens(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {v.client.redirect}, "code_verifier": {v.verifier}})
 }
@@ -253,7 +251,7 @@ func loadRefresh(ctx context.Context, t *loadTarget) ([]func() error, error) {
 		}
 		tokens, err := v.signOn()
 		if err == nil && tokens.Refresh == "" {
-			err = errors.New("the client gets no refresh token")
+			err = refuse("load.no_refresh")
 		}
 		return func() (err error) {
 			tokens, err = v.tokens(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,13 +33,13 @@ func cpuTimes(pids []int) ([]time.Duration, error) {
 		}
 		pid, above, cpu, ok := parseStat(text)
 		if !ok {
-			return sums, fmt.Errorf("%s is not as proc(5) has it", name)
+			return sums, refuse("load.proc", name)
 		}
 		used[pid], parent[pid] = cpu, above
 	}
 	for _, pid := range pids {
 		if _, ok := used[pid]; !ok {
-			return sums, fmt.Errorf("there is no process %d", pid)
+			return sums, refuse("load.no_process", pid)
 		}
 	}
 	for pid, cpu := range used {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -76,7 +75,7 @@ func (t *loadTarget) client(scope string) (id, secret string, err error) {
 			return c.ClientID, c.ClientSecret, nil
 		}
 	}
-	return "", "", fmt.Errorf("the facts name no client with the scope %s", scope)
+	return "", "", refuse("load.no_scope", scope)
 }
 
 // issuing is the scope of the clients that load speaks for where no person is.
@@ -132,7 +131,7 @@ func (w *wire) introspect(q request) error {
 		return err
 	}
 	if !answer.Active {
-		return errors.New("a good token is not active")
+		return refuse("load.inactive")
 	}
 	return nil
 }
@@ -184,7 +183,7 @@ func loadIntrospectionFirst(ctx context.Context, t *loadTarget) ([]func() error,
 		return func() error {
 			n := shown.Add(1) - 1
 			if n >= int64(len(tokens)) {
-				return errors.New("all tokens that were laid in are shown: measure for a shorter time")
+				return refuse("load.spent")
 			}
 			return w.introspect(introspection(id, secret, tokens[n]))
 		}, nil
@@ -207,7 +206,7 @@ func loadIssue(_ context.Context, t *loadTarget) ([]func() error, error) {
 		}
 	}
 	if id == "" {
-		return nil, errors.New("the facts name no client of the department that issues the samples")
+		return nil, refuse("load.no_authority")
 	}
 	q := l.request(party.DateOf(time.Now()))
 	return t.each(func(w *wire, _ int) (func() error, error) {

@@ -90,7 +90,7 @@ func (w *wire) do(q request) (*http.Response, []byte, error) {
 func (w *wire) want(status int, q request) ([]byte, error) {
 	answer, body, err := w.do(q)
 	if err == nil && answer.StatusCode != status {
-		err = fmt.Errorf("%s %s: %s: %.300s", q.method, q.target, answer.Status, body)
+		err = refuse("load.answer", q.method, q.target, answer.Status, string(body))
 	}
 	return body, err
 }

@@ -80,8 +80,9 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// usage returns an error of whoever wrote the command line or the configuration.
-func usage(format string, args ...any) error { return &exit{exitUsage, fmt.Errorf(format, args...)} }
+// usage returns an error of whoever wrote the command line or the configuration. Its
+// text is a key of the catalogue.
+func usage(key string, args ...any) error { return &exit{exitUsage, refuse(key, args...)} }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -100,7 +101,7 @@ func run(p *process, args []string) int {
 	var help bytes.Buffer
 	left := -1 // exit code, once the parser has left
 	parser, err := kong.New(&c,
-		kong.Name("yizheng"),
+		kong.Name(programName),
 		kong.Description("Yizheng 一证: the registry of electronic licenses, signed with SM2.\n\nEvery setting can also be given as YIZHENG_… in the environment or in the file of --config."),
 		kong.Writers(&help, p.err),
 		kong.Exit(func(code int) { left = code }),
@@ -108,8 +109,7 @@ func run(p *process, args []string) int {
 		kong.Bind(p),
 	)
 	if err != nil {
-		fmt.Fprintf(p.err, "yizheng: %v\n", err)
-		return exitFailed
+		return p.report(err)
 	}
 	if spoken == chinese {
 		translate(parser.Model, readWords("help.zh"), p.words)
@@ -125,7 +125,7 @@ func run(p *process, args []string) int {
 		return left
 	}
 	if err != nil {
-		fmt.Fprintf(p.err, "yizheng: %s\n%s\n", p.words.usageError(err), p.words.say("usage.more"))
+		p.complain(p.words.usageError(err) + "\n" + p.words.say("usage.more"))
 		return exitUsage
 	}
 	if err := checkOperator(c.Operator); err != nil {
@@ -140,13 +140,21 @@ func (p *process) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	e, ok := errors.AsType[*exit](err)
-	if !ok {
-		fmt.Fprintf(p.err, "yizheng: %v\n", err)
-		return exitFailed
+	code := exitFailed
+	if e, ok := errors.AsType[*exit](err); ok {
+		if code = e.code; e.err == nil {
+			return code
+		}
 	}
-	if e.err != nil {
-		fmt.Fprintf(p.err, "yizheng: %v\n", err)
-	}
-	return e.code
+	p.complain(p.words.explain(err))
+	return code
 }
+
+// complain prints what is wrong, on standard error.
+func (p *process) complain(text string) { fmt.Fprintf(p.err, "%s: %s\n", programName, text) }
+
+// print prints a text of the catalogue as a line.
+func (p *process) print(key string, args ...any) { fmt.Fprintln(p.out, p.words.say(key, args...)) }
+
+// programName is what the program calls itself.
+const programName = "yizheng"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strconv"
@@ -39,7 +38,7 @@ func (c *migrateCmd) Run(p *process) (err error) {
 	case c.Check && have != want:
 		return in.checkSchema(p.ctx)
 	case have == want:
-		fmt.Fprintf(p.out, "the schema has version %d, as it should\n", have)
+		p.print("migrate.same", have)
 		return nil
 	}
 	now, err := in.db.Admin().Migrate(p.ctx)
@@ -52,6 +51,6 @@ func (c *migrateCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "the schema went from version %d to %d\n", have, now)
+	p.print("migrate.done", have, now)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -51,7 +50,7 @@ func (s settings) openStorage(ctx context.Context, o storage.Options) (*installa
 	log := o.Log
 	db, err := storage.Open(ctx, s.databaseURL(), o)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, refuse("open.database", err)
 	}
 	return &installation{
 		settings: s, db: db, log: log, step: o.Step,
@@ -79,7 +78,7 @@ func (s settings) registry() (name, code string, err error) {
 	if code != "" {
 		parsed, err := party.ParseUSCC(code)
 		if err != nil {
-			return "", "", usage("--registry-uscc: not a unified social credit code: %w", err)
+			return "", "", usage("usage.uscc", "--registry-uscc", err)
 		}
 		code = string(parsed)
 	}
@@ -198,7 +197,7 @@ func (in *installation) joinStored(ctx context.Context) error {
 const defaultListen = "127.0.0.1:8080"
 
 func errNoInstallation(dir string) error {
-	return fmt.Errorf("there is no installation in %s: check --data and --database-url, or start the service once (yizheng serve), which makes one", dir)
+	return refuse("open.nothing", dir)
 }
 
 // present checks that a directory and a SQLite file are there, so that no
@@ -230,9 +229,9 @@ func (in *installation) checkSchema(ctx context.Context) error {
 	case err != nil:
 		return err
 	case have < want:
-		return fmt.Errorf("the database's schema has version %d and this program needs %d: run yizheng migrate", have, want)
+		return refuse("open.old_schema", have, want)
 	case have > want:
-		return fmt.Errorf("the database's schema has version %d and this program knows up to %d: use the newer program", have, want)
+		return refuse("open.new_schema", have, want)
 	}
 	return nil
 }
@@ -242,17 +241,17 @@ func (in *installation) participant(ctx context.Context, ref string) (identity.P
 	if identity.ValidID(ref) {
 		p, err := in.provider.Participant(ctx, ref)
 		if errors.Is(err, identity.ErrNotFound) {
-			return p, fmt.Errorf("no participant has the id %s; yizheng participant list shows them all", ref)
+			return p, refuse("participant.unknown", ref)
 		}
 		return p, err
 	}
 	code, err := party.ParseUSCC(ref)
 	if err != nil {
-		return identity.Participant{}, usage("%.40q is neither a participant's id nor a unified social credit code: %w", ref, err)
+		return identity.Participant{}, usage("participant.neither", ref, err)
 	}
 	p, err := in.provider.FindParticipant(ctx, code)
 	if errors.Is(err, identity.ErrNotFound) {
-		return p, fmt.Errorf("no participant has the code %s; yizheng participant list shows them all", code)
+		return p, refuse("participant.unknown_code", code)
 	}
 	return p, err
 }

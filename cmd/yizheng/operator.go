@@ -21,7 +21,7 @@ const maxOperator = 64
 func checkOperator(name string) error {
 	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	if utf8.RuneCountInString(name) > maxOperator || strings.ContainsFunc(name, odd) || strings.TrimSpace(name) != name {
-		return usage("--operator: a name has 1 to %d visible characters, and no space around it", maxOperator)
+		return usage("settings.operator", maxOperator)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -73,11 +72,11 @@ func (c *participantAddCmd) Run(p *process) error {
 	if c.JSON {
 		return printJSON(p.out, added{n.ID, n.USCC, n.Name, n.Names, key.ID})
 	}
-	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, n.Name)
+	p.print("participant.is", n.ID, n.USCC, printable(n.Name))
 	if key.ID != "" {
-		fmt.Fprintf(p.out, "key         %s (%s)\n", key.ID, key.State)
+		p.print("participant.key", key.ID, state(key.State))
 	}
-	fmt.Fprintf(p.out, "Next: yizheng client add --participant %s --name NAME --scope license:issue --scope license:read\n", n.USCC)
+	p.print("participant.next", n.USCC)
 	return nil
 }
 
@@ -88,7 +87,7 @@ func (c *participantAddCmd) register(ctx context.Context, in *installation, clas
 	if c.Parent != "" {
 		parent, err := in.participant(ctx, c.Parent)
 		if err != nil {
-			return identity.Participant{}, fmt.Errorf("--parent: %w", err)
+			return identity.Participant{}, refuse("usage.of", "--parent", err)
 		}
 		spec.Parent = parent.ID
 	}
@@ -105,7 +104,7 @@ func (c *participantAddCmd) register(ctx context.Context, in *installation, clas
 		return n, found
 	}
 	if n.Class != identity.Government || class != n.Class || len(ring) > 0 {
-		return n, fmt.Errorf("the code %s belongs to participant %s already: %w", n.USCC, n.ID, err)
+		return n, refuse("participant.taken", n.USCC, n.ID)
 	}
 	return n, nil
 }
@@ -140,11 +139,11 @@ func (c *participantListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newListing(p.out, c.JSON, "ID", "CODE", "CLASS", "LEVEL", "AREA", "STATE", "NAME")
+	t := p.listing(c.JSON, "id", "uscc", "class", "level", "area", "state", "name")
 	return pages(t, func(last identity.Participant) ([]identity.Participant, error) {
 		return in.provider.ListParticipants(p.ctx, last.ID, page)
 	}, func(n identity.Participant) error {
-		return t.record(participantInfoOf(n), n.ID, n.USCC, n.Class, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
+		return t.record(participantInfoOf(n), n.ID, n.USCC, word{"class", string(n.Class)}, n.Level, n.AreaCode, enabled(n.Disabled), printable(n.Name))
 	})
 }
 
@@ -181,13 +180,13 @@ func (s settings) switchParticipant(p *process, ref string, disabled bool) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "participant %s is %s\n", n.ID, enabled(n.Disabled))
+	p.print("participant.switched", n.ID, enabled(n.Disabled))
 	return nil
 }
 
-func enabled(disabled bool) string {
+func enabled(disabled bool) word {
 	if disabled {
-		return "disabled"
+		return state("disabled")
 	}
-	return "enabled"
+	return state("enabled")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -52,7 +51,7 @@ func (c *participantRenameCmd) Run(p *process) error {
 	n, err := in.changeParticipant(p, c.Participant, c.revision, func(n *identity.Participant) error {
 		names := renamed(n.Names, c.NameIn)
 		if n.Name == c.Name && maps.Equal(n.Names, names) {
-			return usage("that is its name already")
+			return usage("participant.same_name")
 		}
 		n.Name, n.Names = c.Name, names
 		return nil
@@ -63,13 +62,13 @@ func (c *participantRenameCmd) Run(p *process) error {
 	if c.JSON {
 		return printJSON(p.out, participantInfoOf(n))
 	}
-	fmt.Fprintf(p.out, "participant %s  %s  %s\n", n.ID, n.USCC, printable(n.Name))
+	p.print("participant.is", n.ID, n.USCC, printable(n.Name))
 	for _, tag := range n.Names.Languages() {
-		fmt.Fprintf(p.out, "name in %s  %s\n", tag, printable(n.Names[tag]))
+		p.print("participant.name_in", tag, printable(n.Names[tag]))
 	}
 	if n.Class == identity.Government {
-		fmt.Fprintf(p.out, "Licenses issued before keep the name that they were signed with, and stay valid. The certificate of its key has the old name until\n"+
-			"the key is rotated: yizheng key rotate authority --owner %s, with the root\n", n.USCC)
+		p.print("participant.old_licenses")
+		p.print("participant.old_certificate", n.USCC)
 	}
 	return nil
 }
@@ -88,7 +87,7 @@ type participantUpdateCmd struct {
 // Run changes the participant.
 func (c *participantUpdateCmd) Run(p *process) error {
 	if c.AreaCode == nil && c.Level == nil && c.Parent == nil && c.Successor == nil {
-		return usage("nothing would change: say what, or see yizheng participant update --help")
+		return usage("change.nothing", "participant")
 	}
 	in, err := c.attach(p)
 	if err != nil {
@@ -102,7 +101,7 @@ func (c *participantUpdateCmd) Run(p *process) error {
 		}
 		n, err := in.participant(p.ctx, *ref)
 		if err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
+			return refuse("usage.of", flag, err)
 		}
 		*to = n.ID
 		return nil
@@ -118,7 +117,7 @@ func (c *participantUpdateCmd) Run(p *process) error {
 	if c.JSON {
 		return printJSON(p.out, participantInfoOf(n))
 	}
-	fmt.Fprintf(p.out, "participant %s has revision %d  %s\n", n.ID, n.Revision, printable(n.Name))
+	p.print("participant.updated", n.ID, n.Revision, printable(n.Name))
 	return nil
 }
 
@@ -128,7 +127,7 @@ func (in *installation) changeParticipant(p *process, ref string, r revision, ch
 	if err != nil {
 		return n, err
 	}
-	if err := r.check(n.Revision, "participant "+n.ID); err != nil {
+	if err := r.check(n.Revision, "participant", n.ID); err != nil {
 		return n, err
 	}
 	if err := change(&n); err != nil {
@@ -136,7 +135,7 @@ func (in *installation) changeParticipant(p *process, ref string, r revision, ch
 	}
 	n, err = in.provider.UpdateParticipant(p.ctx, in.actor(), n)
 	if errors.Is(err, identity.ErrConflict) {
-		return n, fmt.Errorf("the participant was changed meanwhile: look at it again (yizheng participant list): %w", err)
+		return n, refuse("participant.changed")
 	}
 	return n, err
 }

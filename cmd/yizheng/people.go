@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/api"
 	"yizheng.internal/oidc"
@@ -21,7 +20,7 @@ type outside struct {
 // the process's own memory. With patience, a Redis that doesn't answer yet is no error.
 func (in *installation) openEphemeral(ctx context.Context, url string, patient bool) (err error) {
 	if in.kept, err = storage.OpenEphemeral(ctx, url, storage.Options{Log: in.log, Patient: patient}); err != nil {
-		return fmt.Errorf("--redis-url: %w", err)
+		return refuse("usage.of", "--redis-url", err)
 	}
 	return nil
 }

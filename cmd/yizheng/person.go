@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -48,10 +47,10 @@ func (c *personAddCmd) Run(p *process) error {
 		return err
 	}
 	if who.Name == "" || who.Code == "" {
-		return usage("--name and --code are missing, or --from with both")
+		return usage("person.missing")
 	}
 	if c.Level < 1 || c.Level > 3 {
-		return usage("--level is 1, 2 or 3")
+		return usage("person.level")
 	}
 	in, err := c.attach(p)
 	if err != nil {
@@ -90,11 +89,11 @@ func (c *personAddCmd) read(p *process) (who personal, err error) {
 		return who, err
 	}
 	if len(text) > maxPersonal {
-		return who, usage("--from: longer than %d bytes", maxPersonal)
+		return who, usage("person.large", maxPersonal)
 	}
 	who.CodeType = party.Citizen
 	if err := json.Unmarshal(text, &who, json.RejectUnknownMembers(true)); err != nil {
-		return who, usage("--from: not a JSON object with name, code_type, code, login_name, phone") // the cause may quote it
+		return who, usage("person.malformed") // the cause may quote it
 	}
 	return who, nil
 }
@@ -119,8 +118,11 @@ func (in *installation) ticket(p *process, a identity.Account, asJSON bool) erro
 	if asJSON {
 		return printJSON(p.out, s)
 	}
-	fmt.Fprintf(p.out, "account  %s\nopen     %s\nor type  %s\n         at %s/setup\nuntil    %s, once\n",
-		s.Account, s.URL, s.Ticket, in.url, s.Expires.Format(time.DateTime+" -07:00"))
+	p.print("person.account", s.Account)
+	p.print("person.open", s.URL)
+	p.print("person.type", s.Ticket)
+	p.print("person.type_at", in.url+"/setup")
+	p.print("person.until", s.Expires.Format(time.DateTime+" -07:00"))
 	return nil
 }
 
@@ -149,7 +151,7 @@ func (c *personListCmd) Run(p *process) error {
 		return err
 	}
 	defer in.close()
-	t := newListing(p.out, c.JSON, "ACCOUNT", "STATE", "LEVEL", "PROOFED", "PASSWORD", "PHONE", "CREATED", "LOGIN", "NAME")
+	t := p.listing(c.JSON, "account", "state", "proofing_level", "proofed", "password", "phone", "created", "login", "person")
 	return pages(t, func(last identity.Account) ([]identity.Account, error) {
 		return in.people.ListAccounts(p.ctx, last.ID, page)
 	}, func(a identity.Account) error {
@@ -158,7 +160,7 @@ func (c *personListCmd) Run(p *process) error {
 			return err
 		}
 		return t.record(personInfo{a.ID, party.MaskName(n.Name), a.LoginName, a.MaskedPhone(), a.Disabled, a.Proofing.Level, a.Proofing.Method, passwordOf(a), a.Created},
-			a.ID, enabled(a.Disabled), a.Proofing.Level, orDash(a.Proofing.Method), passwordOf(a), orDash(a.MaskedPhone()),
+			a.ID, enabled(a.Disabled), a.Proofing.Level, word{"proofed", orDash(a.Proofing.Method)}, word{"password", passwordOf(a)}, orDash(a.MaskedPhone()),
 			a.Created.Format(time.DateOnly), orDash(printable(a.LoginName)), printable(party.MaskName(n.Name)))
 	})
 }
@@ -207,7 +209,7 @@ func (s settings) switchPerson(p *process, ref string, disabled bool) error {
 	if a, err = in.people.DisableAccount(p.ctx, in.operator, a.ID, disabled); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "account %s is %s\n", a.ID, enabled(a.Disabled))
+	p.print("person.switched", a.ID, enabled(a.Disabled))
 	return nil
 }
 
@@ -231,7 +233,7 @@ func (c *personPhoneCmd) Run(p *process) error {
 	if a, err = in.people.ChangePhone(p.ctx, in.operator, a.ID, c.Phone); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "account %s has the phone %s\n", a.ID, orDash(a.MaskedPhone()))
+	p.print("person.phone", a.ID, orDash(a.MaskedPhone()))
 	return nil
 }
 
@@ -253,7 +255,7 @@ func (c *personResetCmd) Run(p *process) error {
 		return err
 	}
 	if a.Disabled {
-		return fmt.Errorf("account %s is disabled: a new password would be of no use", a.ID)
+		return refuse("person.disabled", a.ID)
 	}
 	return in.ticket(p, a, c.JSON)
 }
@@ -266,7 +268,7 @@ func (in *installation) account(ctx context.Context, ref string) (identity.Accou
 	}
 	a, err := find(ctx, ref)
 	if errors.Is(err, identity.ErrNotFound) {
-		return a, errors.New("nobody has that id or login; yizheng person list shows all accounts")
+		return a, refuse("person.unknown")
 	}
 	return a, err
 }

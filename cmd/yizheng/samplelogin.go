@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"yizheng.internal/cmd/yizheng/department"
 	"yizheng.internal/license"
@@ -60,12 +59,12 @@ func (d sampleDepartment) names() []string {
 func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[string]planted, city *city, facts *demoFacts) error {
 	for _, i := range s.items {
 		if err := i.plant(ctx, in.registry, byKey[i.Owner].actor); err != nil {
-			return fmt.Errorf("sample item %s: %w", i.Code, err)
+			return refuse("demo.sample", i.Code, err)
 		}
 	}
 	for _, p := range s.people {
 		if err := p.plant(ctx, in.people); err != nil {
-			return fmt.Errorf("sample person %s: %w", p.Login, err)
+			return refuse("demo.sample", p.Login, err)
 		}
 		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone})
 	}
@@ -78,7 +77,7 @@ func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[st
 			IDTokenAlgorithm: signing.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},
 		})
 		if err != nil {
-			return fmt.Errorf("sample department %s: %w", d.Participant, err)
+			return refuse("demo.sample", d.Participant, err)
 		}
 		facts.Clients = append(facts.Clients, c)
 		facts.Departments = append(facts.Departments, demoDepartment{owner.Name, url, city.departments[i].Addr().String()})
@@ -96,10 +95,10 @@ func (i sampleItem) plant(ctx context.Context, r *license.Registry, by license.A
 		return nil
 	}
 	if _, _, err := r.PutItem(ctx, by, i.Code, i.Definition); err != nil {
-		return explained(err)
+		return err
 	}
 	_, err = r.PublishItem(ctx, by, i.Code)
-	return explained(err)
+	return err
 }
 
 // plant proofs a person and makes their account, unless an earlier try did.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -135,7 +133,7 @@ func readSample(name string, to any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, to, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return refuse("usage.of", name, err)
 	}
 	return nil
 }
@@ -154,24 +152,24 @@ func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, ci
 	for _, sp := range s.participants {
 		p, client, err := sp.plant(ctx, in, ca, byKey[sp.Parent].ID)
 		if err != nil {
-			return facts, fmt.Errorf("sample %s: %w", sp.Key, err)
+			return facts, refuse("demo.sample", sp.Key, err)
 		}
 		byKey[sp.Key] = planted{p, license.Actor{Client: client.ClientID, Participant: p.ID, USCC: string(p.USCC), RequestID: "demo"}}
 		facts.Clients = append(facts.Clients, client)
 	}
 	for _, t := range s.types {
 		if err := t.plant(ctx, in, byKey[s.participants[0].Key].actor); err != nil {
-			return facts, fmt.Errorf("sample type %s: %w", t.Code, err)
+			return facts, refuse("demo.sample", t.Code, err)
 		}
 	}
 	for _, l := range s.licenses {
 		by, ok := byKey[l.By]
 		if !ok {
-			return facts, fmt.Errorf("sample %s: no participant has the key %q", l.Key, l.By)
+			return facts, refuse("demo.no_owner", l.Key, l.By)
 		}
 		versions, err := l.plant(ctx, in.registry, by.actor)
 		if err != nil {
-			return facts, fmt.Errorf("sample %s: %w", l.Key, err)
+			return facts, refuse("demo.sample", l.Key, err)
 		}
 		for _, v := range versions {
 			facts.Licenses = append(facts.Licenses, demoLicense{v.ID, v.Identifier, v.VerificationCode, l.TypeCode})
@@ -234,10 +232,10 @@ func (t sampleType) plant(ctx context.Context, in *installation, by license.Acto
 		return nil
 	}
 	if _, _, err := in.registry.PutType(ctx, by, t.Code, t.Definition); err != nil {
-		return explained(err)
+		return err
 	}
 	_, err = in.registry.PublishType(ctx, by, t.Code)
-	return explained(err)
+	return err
 }
 
 // plant issues a license and does with it what the sample says. It returns
@@ -246,14 +244,14 @@ func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by licens
 	q := l.request(party.DateOf(time.Now()))
 	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
 	if err != nil {
-		return nil, explained(err)
+		return nil, err
 	}
 	if l.Replace != nil {
 		next, err := r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
 			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
 			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
 		}, license.Terms{Key: "sample-" + l.Key + "-2", Revisions: []int64{issued.Revision}})
-		return []license.Issued{issued, next}, explained(err)
+		return []license.Issued{issued, next}, err
 	}
 	return []license.Issued{issued}, l.change(ctx, r, by, issued.ID)
 }
@@ -286,23 +284,11 @@ func (l sampleLicense) change(ctx context.Context, r *license.Registry, by licen
 		_, err = r.Suspend(ctx, by, id, license.SuspendRequest{
 			Reason: q.Reason, Document: license.Document{Number: q.Document.Number, Date: today, Basis: q.Document.Basis},
 		}, license.Terms{})
-		return explained(err)
+		return err
 	}
 	_, err = r.End(ctx, by, id, license.EndRequest{
 		Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
 		Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
 	}, license.Terms{})
-	return explained(err)
-}
-
-// explained adds to a refusal of the registry what exactly it found wrong.
-func explained(err error) error {
-	e, ok := errors.AsType[*license.Error](err)
-	if !ok {
-		return err
-	}
-	for _, v := range e.Violations {
-		err = fmt.Errorf("%w\n  %s %s (%s)", err, cmp.Or(license.PrintablePointer(v.Pointer), "/"), v.Message, v.Keyword)
-	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ import (
 //	yizheng ARGS…        the program, for exit code 0, or with "!" any other
 //	exits CODE ARGS…     the program, for this exit code; "<FILE" is its standard input
 //	demo                 copies the directory of a demo, and what it signed, here
+//	chinese CODE ARGS…   exits in a Chinese environment, and no English sentence is printed
 //	damage FILE          alters a page in the middle of a file
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -39,6 +41,8 @@ func TestScripts(t *testing.T) {
 	engine.Cmds["yizheng"] = script.Program(path, nil, 0)
 	engine.Cmds["exits"] = script.Command(script.CmdUsage{Summary: "run yizheng and expect an exit code", Args: "code args..."},
 		func(s *script.State, args ...string) (script.WaitFunc, error) { return exits(s, path, args) })
+	engine.Cmds["chinese"] = script.Command(script.CmdUsage{Summary: "run yizheng in Chinese and expect an exit code", Args: "code args..."},
+		func(s *script.State, args ...string) (script.WaitFunc, error) { return inChinese(s, path, args) })
 	engine.Cmds["demo"] = script.Command(script.CmdUsage{Summary: "copy a demo's directory to d, and credentials beside it"},
 		func(s *script.State, args ...string) (script.WaitFunc, error) {
 			from, err := demoDirectory(t)
@@ -94,6 +98,57 @@ func exits(s *script.State, path string, args []string) (script.WaitFunc, error)
 		}
 		return out.String(), errs.String(), nil
 	}, nil
+}
+
+// inChinese is exits in a Chinese environment, where what is printed is Chinese.
+func inChinese(s *script.State, path string, args []string) (script.WaitFunc, error) {
+	before, set := s.LookupEnv("LANG")
+	if err := s.Setenv("LANG", "zh_CN.UTF-8"); err != nil {
+		return nil, err
+	}
+	wait, err := exits(s, path, args)
+	if !set {
+		before = ""
+	}
+	if err := errors.Join(err, s.Setenv("LANG", before)); err != nil {
+		return nil, err
+	}
+	return func(s *script.State) (out, errs string, err error) {
+		out, errs, err = wait(s)
+		if left := englishIn(out + "\n" + errs); err == nil && left != "" {
+			err = fmt.Errorf("this is English: %q", left)
+		}
+		return out, errs, err
+	}, nil
+}
+
+// What is the same in each language: URLs, commands to copy, flags with their values, scopes.
+var (
+	sameInEach = regexp.MustCompile(`[a-z]+://[!-~]+|yizheng [ -~]+|--[a-z-]+(=\S+)?|[a-z]+:[a-z]+|openid( [a-z_]+)*`)
+	twoWords   = regexp.MustCompile(`[A-Za-z']{2,} [A-Za-z']{2,}`)
+)
+
+// englishIn returns the first English sentence in a text, apart from the log's.
+func englishIn(text string) string {
+	for line := range strings.Lines(text) {
+		logged := strings.HasPrefix(line, `{"time":`) || strings.HasPrefix(line, "time=")
+		if !logged && twoWords.MatchString(sameInEach.ReplaceAllString(line, "…")) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+// TestEnglishIn shows what the scripts take for English.
+func TestEnglishIn(t *testing.T) {
+	for text, english := range map[string]bool{
+		"the key is gone": true, "没有：open file": true, "密钥 key-1 已吊销\nrun it": true,
+		"下一步：yizheng client add --participant X --name 名称": false, "没有标识为 \"a\" 的应用": false, "http://localhost/a b": false, "id  name": false,
+	} {
+		if (englishIn(text) != "") != english {
+			t.Errorf("%q: %q", text, englishIn(text))
+		}
+	}
 }
 
 // damage overwrites pages in the middle of a file, as a broken disk does.

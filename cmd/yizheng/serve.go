@@ -43,7 +43,7 @@ func (c *serveCmd) Run(p *process) error {
 		return err
 	}
 	return s.run(p.ctx, func() error {
-		_, err := fmt.Fprintf(p.out, "Yizheng is ready: %s (listening on %s, admin on %s)\n", s.in.url, s.public.Addr(), s.admin.Addr())
+		_, err := fmt.Fprintln(p.out, p.words.say("serve.ready", s.in.url, s.public.Addr(), s.admin.Addr()))
 		return err
 	})
 }
@@ -103,7 +103,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	}
 	if c.SecurityContact != "" {
 		if err := api.CheckSecurityContact(c.SecurityContact); err != nil {
-			return usage("--security-contact: %w", err)
+			return usage("usage.of", "--security-contact", err)
 		}
 	}
 	// The addresses first: nothing is made for a service that can't run. Who
@@ -125,7 +125,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *service, o outside) error {
 	s.in.outside = o
 	err = s.in.join(ctx, url)
 	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && c.PublicURL == "" {
-		return fmt.Errorf("%w: listen there, or give --public-url %s if a proxy does", err, stored.Stored)
+		return refuse("serve.elsewhere", err, stored.Stored)
 	} else if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ const localhost = "localhost"
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%w: give another address by %s", err, flag)
+		return nil, refuse("serve.listen", err, flag)
 	}
 	return l, nil
 }
@@ -274,7 +274,7 @@ func (in *installation) ready(ctx context.Context) error {
 			return err
 		}
 		if k.Signer == nil {
-			return fmt.Errorf("key %s is not in the keystore here", k.ID)
+			return refuse("serve.key", k.ID)
 		}
 	}
 	return nil
@@ -291,7 +291,7 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	public, admin := s.newServer(s.api.Handler()), s.newServer(s.api.Admin())
 	ended := make(chan error, 3+len(s.beside))
 	serve := func(h *http.Server, l net.Listener) {
-		ended <- fmt.Errorf("serving %s: %w", l.Addr(), h.Serve(l))
+		ended <- refuse("serve.ended", l.Addr(), h.Serve(l))
 	}
 	go serve(public, s.public)
 	if s.public6 != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -72,20 +71,20 @@ type messaging struct {
 func (m messaging) sender() (identity.Sender, error) {
 	if m.SMSURL == "" {
 		if m.SMSSecretFile != "" {
-			return nil, usage("--sms-url is missing, to go with --sms-secret-file")
+			return nil, usage("settings.no_sms_url")
 		}
 		return nil, nil
 	}
 	if m.SMSSecretFile == "" {
-		return nil, usage("--sms-secret-file is missing, to go with --sms-url")
+		return nil, usage("settings.no_sms_secret")
 	}
 	secret, err := signing.ReadPassphraseFile(m.SMSSecretFile)
 	if err != nil {
-		return nil, fmt.Errorf("--sms-secret-file: %w", err)
+		return nil, refuse("usage.of", "--sms-secret-file", err)
 	}
 	sms, err := api.NewSMS(api.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
 	if err != nil {
-		return nil, usage("--sms-url: %w", err)
+		return nil, usage("usage.of", "--sms-url", err)
 	}
 	return sms, nil
 }
@@ -123,13 +122,13 @@ func (l listening) proxies() ([]netip.Prefix, error) {
 		}
 		n, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, usage("--trusted-proxy: %q is neither an address nor a network such as 10.0.0.0/8", text)
+			return nil, usage("settings.proxy", text)
 		}
 		if a := n.Addr(); a.Is4In6() && n.Bits() >= 96 {
 			n = netip.PrefixFrom(a.Unmap(), n.Bits()-96)
 		}
 		if n = n.Masked(); tooWide(n) {
-			return nil, usage("--trusted-proxy: %s is so wide that clients are in it, each of whom could then name any address as theirs and pass every limit: name the proxies alone", n)
+			return nil, usage("settings.wide", n)
 		}
 		found = append(found, n)
 	}
@@ -156,23 +155,23 @@ func canonicalURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		return "", usage("--public-url: must be an absolute URL without user, query, or fragment")
+		return "", usage("settings.url.absolute")
 	case u.Path != "" && u.Path != "/":
-		return "", usage("--public-url: must have no path: the service has its host to itself, as cookies of the prefix __Host- need it")
+		return "", usage("settings.url.path")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())):
-		return "", usage("--public-url: must begin with https:// (http:// is for loopback alone): tokens and licenses travel there")
+		return "", usage("settings.url.scheme")
 	}
 	host := strings.ToLower(u.Hostname())
 	a, err := netip.ParseAddr(host)
 	switch {
 	case err == nil && a.Zone() != "":
-		return "", usage("--public-url: must name no zone of this machine's networks")
+		return "", usage("settings.url.zone")
 	case err == nil:
 		host = a.String()
 	case strings.ContainsFunc(host, func(c rune) bool { return c >= 0x80 }):
-		return "", usage("--public-url: write the host as DNS has it, with xn-- (Punycode): browsers do so in what they send")
+		return "", usage("settings.url.punycode")
 	case !hostName.MatchString(host):
-		return "", usage("--public-url: %.80q is no name of a host", host)
+		return "", usage("settings.url.host", host)
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -183,7 +182,7 @@ func canonicalURL(text string) (string, error) {
 	default:
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return "", usage("--public-url: has no port of 1 to 65535")
+			return "", usage("settings.url.port")
 		}
 		return u.Scheme + "://" + host + ":" + strconv.FormatUint(n, 10), nil
 	}
@@ -208,7 +207,7 @@ func (s settings) publicURL(told string, bound net.Addr) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil || !loopbackHost(host) {
-		return "", usage("--public-url is missing: the service listens on %s, which others may reach, so it must be told the https URL by which they do", bound)
+		return "", usage("settings.url.missing", bound)
 	}
 	if name, _, err := net.SplitHostPort(told); err == nil && strings.EqualFold(name, localhost) {
 		return canonicalURL("http://" + net.JoinHostPort(localhost, port))
@@ -248,7 +247,7 @@ func isDir(path string) (bool, error) {
 		return false, err
 	}
 	if !info.IsDir() {
-		return false, fmt.Errorf("%s is not a directory", path)
+		return false, refuse("settings.no_directory", path)
 	}
 	return true, nil
 }

@@ -18,27 +18,29 @@ import (
 
 // table prints rows in columns, or each record as JSON in a line.
 type table struct {
-	w    io.Writer
-	json bool
-	rows [][]string
+	w     io.Writer
+	words words // for cells that are words of it
+	json  bool
+	rows  [][]string
 }
 
-func newTable(w io.Writer, columns ...any) *table {
-	t := &table{w: w}
-	_ = t.row(columns...) // it is kept until Flush
-	return t
-}
-
-// newListing is newTable, or prints JSON.
-func newListing(w io.Writer, asJSON bool, columns ...any) *table {
-	t := newTable(w, columns...)
-	t.json = asJSON
+// listing returns a table with headings of the catalogue, by the columns' names.
+func (p *process) listing(asJSON bool, columns ...string) *table {
+	t := &table{w: p.out, words: p.words, json: asJSON}
+	var headings []any
+	for _, c := range columns {
+		headings = append(headings, p.words.say("column."+c))
+	}
+	_ = t.row(headings...) // it is kept until Flush
 	return t
 }
 
 func (t *table) row(cells ...any) error {
 	texts := make([]string, 0, len(cells))
 	for _, c := range cells {
+		if one, ok := c.(word); ok {
+			c = t.words.word(one)
+		}
 		texts = append(texts, fmt.Sprint(c))
 	}
 	t.rows = append(t.rows, texts)

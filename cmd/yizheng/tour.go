@@ -1,30 +1,17 @@
 package main
 
 import (
-	"context"
-	_ "embed" // for the text
-	"fmt"
 	"os"
-	"text/template"
 	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 )
 
-// tourText is the tour that the demo prints, in Chinese and English.
-//
-//go:embed tour.txt
-var tourText string
-
 // tourLicense is a sample with what became of it.
 type tourLicense struct {
 	demoLicense
 	Type, State string
-}
-
-var stateTexts = map[license.State]string{
-	license.Active: "有效 active", license.Suspended: "暂扣 suspended", license.Superseded: "已替换 superseded", license.Ended: "已终止 ended",
 }
 
 // tourFacts are what the tour shows.
@@ -43,11 +30,7 @@ type tourFacts struct {
 
 // tour prints what there is to see, and commands to copy.
 func (f demoFacts) tour(p *process, in *installation, kept bool) error {
-	t, err := template.New("tour").Parse(tourText)
-	if err != nil {
-		return err
-	}
-	samples, err := f.samples(p.ctx, in)
+	samples, err := f.samples(p, in)
 	if err != nil {
 		return err
 	}
@@ -56,17 +39,14 @@ func (f demoFacts) tour(p *process, in *installation, kept bool) error {
 		demoFacts: f, Samples: samples, Program: os.Args[0], Data: in.settings.Data, Kept: kept, Issuing: f.Clients[1],
 		TypeCode: f.Licenses[0].TypeCode, Now: f.Licenses[0], From: today, Until: today.AddMonths(12),
 	}
-	if err := t.Execute(p.out, facts); err != nil {
-		return fmt.Errorf("showing the tour: %w", err)
-	}
-	return nil
+	return p.page("tour", facts)
 }
 
 // samples returns the licenses with their types and states as they are now.
-func (f demoFacts) samples(ctx context.Context, in *installation) ([]tourLicense, error) {
+func (f demoFacts) samples(p *process, in *installation) ([]tourLicense, error) {
 	var samples []tourLicense
 	for _, l := range f.Licenses {
-		t, err := in.registry.Type(ctx, l.TypeCode, 0)
+		t, err := in.registry.Type(p.ctx, l.TypeCode, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -74,11 +54,11 @@ func (f demoFacts) samples(ctx context.Context, in *installation) ([]tourLicense
 		if err != nil {
 			return nil, err
 		}
-		_, v, err := in.db.Licenses().Load(ctx, l.ID, parts.Version)
+		_, v, err := in.db.Licenses().Load(p.ctx, l.ID, parts.Version)
 		if err != nil {
 			return nil, err
 		}
-		samples = append(samples, tourLicense{l, t.Name, stateTexts[v.State]})
+		samples = append(samples, tourLicense{l, t.Name, p.words.word(word{"license", string(v.State)})})
 	}
 	return samples, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/license"
 )
@@ -40,7 +39,7 @@ func (c *typeListCmd) Run(p *process) error {
 	}
 	defer in.close()
 	names := in.owners()
-	t := newListing(p.out, c.JSON, "CODE", "VERSION", "STATE", "OWNER", "OWNER'S NAME", "NAME")
+	t := p.listing(c.JSON, "code", "version", "state", "owner", "owner_name", "name")
 	return pages(t, func(last license.Type) ([]license.Type, error) {
 		return in.registry.Types(p.ctx, last.Code, page)
 	}, func(ty license.Type) error {
@@ -49,7 +48,7 @@ func (c *typeListCmd) Run(p *process) error {
 			return err
 		}
 		return t.record(entryInfo{string(ty.Code), ty.Name, ty.Version, string(ty.State), ty.Owner, string(n.USCC), n.Name, 0},
-			ty.Code, ty.Version, ty.State, n.USCC, printable(n.Name), printable(ty.Name))
+			ty.Code, ty.Version, state(ty.State), n.USCC, printable(n.Name), printable(ty.Name))
 	})
 }
 
@@ -80,8 +79,8 @@ type ownedType struct {
 }
 
 // typeIs says what became of a type.
-func typeIs(t license.Type, err error) (string, error) {
-	return fmt.Sprintf("type %s version %d is %s", t.Code, t.Version, t.State), err
+func typeIs(t license.Type, err error) (entryIs, error) {
+	return entryIs{"type", string(t.Code), t.Version, state(t.State)}, err
 }
 
 type typePutCmd struct {
@@ -95,7 +94,7 @@ func (c *typePutCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		t, _, err := r.PutType(ctx, a, c.Code, d)
 		return typeIs(t, err)
 	})
@@ -105,7 +104,7 @@ type typePublishCmd struct{ ownedType }
 
 // Run publishes the draft.
 func (c *typePublishCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return typeIs(r.PublishType(ctx, a, c.Code))
 	})
 }
@@ -114,7 +113,7 @@ type typeRetireCmd struct{ ownedType }
 
 // Run retires the type.
 func (c *typeRetireCmd) Run(p *process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (string, error) {
+	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return typeIs(r.RetireType(ctx, a, c.Code))
 	})
 }

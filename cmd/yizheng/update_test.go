@@ -99,7 +99,7 @@ func TestClientUpdate(t *testing.T) {
 	}
 
 	for want, args := range map[string][]string{
-		"has revision 5 and not 1":  {"1", "--name", "x", "--if-revision", "1"},
+		"has revision 5 now, not 1": {"1", "--name", "x", "--if-revision", "1"},
 		"redirect_uri_invalid":      {"1", "--redirect-uri", "http://app.example/"},
 		"redirect_uri_missing":      {"1", "--clear", "redirect-uri"},
 		"service_items_refused":     {"1", "--service-item", sampleItem},
@@ -160,19 +160,19 @@ func TestParticipantRename(t *testing.T) {
 		t.Errorf("nothing of the certificate: %s", text)
 	}
 	for want, args := range map[string][]string{
-		"has revision 6 and not 2": {"rename", departmentUSCC, "x", "--if-revision", "2"},
-		"name_invalid":             {"rename", departmentUSCC, "\u202e"},
-		"parent_invalid":           {"update", departmentUSCC, "--parent", departmentUSCC},
-		"level_invalid":            {"update", departmentUSCC, "--level", "9"},
-		"--successor: no part":     {"update", departmentUSCC, "--successor", "91990103MA0009095J"},
+		"has revision 6 now, not 2": {"rename", departmentUSCC, "x", "--if-revision", "2"},
+		"name_invalid":              {"rename", departmentUSCC, "\u202e"},
+		"parent_invalid":            {"update", departmentUSCC, "--parent", departmentUSCC},
+		"level_invalid":             {"update", departmentUSCC, "--level", "9"},
+		"--successor: no part":      {"update", departmentUSCC, "--successor", "91990103MA0009095J"},
 	} {
 		if got := c.run(1, append([]string{"participant"}, args...)...); !strings.Contains(got, want) {
 			t.Errorf("participant %q: %s", args, got)
 		}
 	}
 	for want, args := range map[string][]string{
-		"that is its name already": {"rename", departmentUSCC, "青禾市公安局"},
-		"nothing would change":     {"update", departmentUSCC},
+		"has this name already": {"rename", departmentUSCC, "青禾市公安局"},
+		"nothing would change":  {"update", departmentUSCC},
 	} {
 		if got := c.run(2, append([]string{"participant"}, args...)...); !strings.Contains(got, want) {
 			t.Errorf("participant %q: %s", args, got)

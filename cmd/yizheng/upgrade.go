@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // upgrade gives the records of an earlier version their authenticators, once. It can
 // be cut off: the next start goes on.
@@ -21,7 +18,7 @@ func (in *installation) upgrade(ctx context.Context) error {
 		in.keys.Upgraded,
 	} {
 		if err := step(); err != nil {
-			return fmt.Errorf("upgrading the database's records: %w", err)
+			return refuse("upgrade.cut", err)
 		}
 	}
 	in.log.Warn("every record has its authenticator: from here on those without one are refused")

@@ -21,7 +21,7 @@ type usccMakeCmd struct {
 func (c *usccMakeCmd) Run(p *process) error {
 	code, err := party.MakeUSCC(strings.ToUpper(c.Kind) + c.Area)
 	if err != nil {
-		return usage("--kind has 2 characters of a code, and --area 6: %w", err)
+		return usage("uscc.parts", err)
 	}
 	_, err = fmt.Fprintln(p.out, code)
 	return err
@@ -38,10 +38,10 @@ func (c *usccCheckCmd) Run(p *process) error {
 		code, err := party.ParseUSCC(text)
 		if err != nil {
 			wrong = true
-			fmt.Fprintf(p.out, "wrong  %s  %v\n", printable(text), err)
+			p.print("uscc.wrong", printable(text), err)
 			continue
 		}
-		fmt.Fprintf(p.out, "ok     %s\n", code)
+		p.print("uscc.ok", code)
 	}
 	if wrong {
 		return &exit{code: exitFailed}

@@ -40,11 +40,11 @@ const (
 func (c *verifyCmd) Run(p *process) error {
 	switch {
 	case (c.Audience == "") != (c.Nonce == ""):
-		return usage("--audience and --nonce are given together")
+		return usage("verify.together")
 	case c.NoRevocationCheck && len(c.CRL) > 0:
-		return usage("either --crl or --no-revocation-check")
+		return usage("verify.either")
 	case c.BindingAge <= 0:
-		return usage("--binding-age is more than nothing")
+		return usage("verify.age")
 	}
 	v, err := c.verify(p)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
 	}
 	anchors, err := signing.ParseAnchors(pem)
 	if err != nil {
-		return v, usage("--trust %s: %w", c.Trust, err)
+		return v, usage("verify.trust", c.Trust, err)
 	}
 	now := time.Now()
 	verifier := license.CredentialVerifier{
@@ -110,7 +110,7 @@ func (c *verifyCmd) revocation(p *process, v *license.CredentialVerifier, now ti
 	}
 	lists, problem := v.Anchors.RevocationLists(p.ctx, v.Signatures, now, files...)
 	if problem != nil {
-		fmt.Fprintf(p.err, "yizheng: %s\n", p.words.say("verify.crl_useless", problem))
+		p.complain(p.words.say("verify.crl_useless", problem))
 		v.Revoked = func(context.Context, []byte) (string, time.Time, bool, error) { return "", time.Time{}, false, problem }
 		return nil
 	}
@@ -129,7 +129,7 @@ func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.T
 	}
 	source, problem := v.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), now)
 	if problem != nil {
-		fmt.Fprintf(p.err, "yizheng: %s\n", p.words.say("verify.list_useless", problem))
+		p.complain(p.words.say("verify.list_useless", problem))
 		source = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
 	}
 	v.Status = source

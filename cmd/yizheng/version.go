@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -20,7 +19,7 @@ var shownModules = []string{
 func (*versionCmd) Run(p *process) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return errors.New("this program was built without information on its build")
+		return refuse("version.unknown")
 	}
 	fmt.Fprintf(p.out, "%s %s\n", info.Main.Path, orDash(info.Main.Version))
 	for _, s := range info.Settings {

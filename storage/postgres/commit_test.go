@@ -71,6 +71,20 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 			again: oidc.ErrSpent,
 		}
 	},
+	"a token is rotated": func(t *testing.T, direct *DB) change {
+		f := newFamily(t, direct)
+		return change{
+			do: func(db *DB) error { return db.Provider().UpdateFamily(context.Background(), f) },
+			stored: func(t *testing.T, db *DB) int {
+				n := count(t, db, "SELECT count(*) FROM families WHERE id = $1 AND revision = 2", f.ID)
+				if marks := count(t, db, "SELECT count(*) FROM registers WHERE kind = 'families' AND id = $1", f.ID); marks != n {
+					t.Errorf("%d families, %d registers", n, marks)
+				}
+				return n
+			},
+			again: oidc.ErrConflict,
+		}
+	},
 	"a hash is spent": func(*testing.T, *DB) change {
 		var hash [32]byte
 		rand.Read(hash[:])

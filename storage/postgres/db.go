@@ -67,6 +67,7 @@ type DB struct {
 
 	issues      *group[save] // see Licenses.Save
 	redemptions *group[redemption]
+	rotations   *group[rotation]
 
 	deadlines  deadlines     // shorter in tests
 	purgeEvery time.Duration // see Run; another one in tests
@@ -106,6 +107,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	cfg.AfterConnect = db.prepare
 	db.issues = newGroup(db, cfg.MaxConns, queueIssues, issueKeys)
 	db.redemptions = newGroup(db, cfg.MaxConns, queueRedemptions, redemptionKeys)
+	db.rotations = newGroup(db, cfg.MaxConns, queueRotations, rotationKeys)
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", explain(ctx, err))
 	}
@@ -162,6 +164,7 @@ func (db *DB) prepare(ctx context.Context, conn *pgx.Conn) error {
 func (db *DB) Close() error {
 	db.issues.drain()
 	db.redemptions.drain()
+	db.rotations.drain()
 	db.pool.Close()
 	return nil
 }

@@ -66,15 +66,15 @@ var updateFamily = marked(`UPDATE families SET session = $3, revision = revision
 		ended = $7, ended_by = $8, body = $9, auth = $10
 	WHERE id = $1 AND revision = $2`, "families", 11)
 
-// UpdateFamily implements [oidc.Families].
+// UpdateFamily implements [oidc.Families]. What has no event, as when a token is
+// refreshed, is written in groups.
 func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
-	args := []any{f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.Mark}
 	var err error
-	if len(es) == 0 { // each time that a token is refreshed
-		err = s.db.writeOne(ctx, changed(oidc.ErrConflict), updateFamily, args...)
+	if len(es) == 0 {
+		err = s.rotate(ctx, f)
 	} else {
 		err = s.db.write(ctx, func(b *pgx.Batch) {
-			b.Queue(updateFamily, args...).Exec(changed(oidc.ErrConflict))
+			b.Queue(updateFamily, familyChange(f)...).Exec(changed(oidc.ErrConflict))
 			queueProviderEvents(b, es)
 		})
 	}
@@ -82,6 +82,28 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 		return fmt.Errorf("updating family %s: %w", f.ID, err)
 	}
 	return nil
+}
+
+// rotate updates a family alone, or in a group.
+func (s *Provider) rotate(ctx context.Context, f oidc.FamilyRecord) error {
+	r, byItself := rotation{f, new(bool)}, false
+	err := s.db.rotations.write(ctx, r, func(ctx context.Context) error {
+		byItself = true
+		return s.rotateAlone(ctx, f)
+	})
+	if err == nil && !byItself && !*r.saved {
+		return oidc.ErrConflict
+	}
+	return err
+}
+
+func (s *Provider) rotateAlone(ctx context.Context, f oidc.FamilyRecord) error {
+	return s.db.writeOne(ctx, changed(oidc.ErrConflict), updateFamily, familyChange(f)...)
+}
+
+// familyChange are the parameters of [updateFamily].
+func familyChange(f oidc.FamilyRecord) []any {
+	return []any{f.ID, f.Revision, f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.Mark}
 }
 
 const familyNames = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended, f.ended_by,

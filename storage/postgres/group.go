@@ -74,10 +74,10 @@ var (
 	errTurn  = errors.New("to be written alone, as a writer")
 )
 
-// newGroup returns a group that uses at most a quarter of the pool's connections,
-// for there are two.
+// newGroup returns a group that uses at most a fifth of the pool's connections, for
+// there are three.
 func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte) *group[T] {
-	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/4)), least: 2, queue: queue, keys: keys}
+	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/5)), least: 2, queue: queue, keys: keys}
 	g.alone, g.idle.L = make(chan struct{}, g.writers), &g.mu
 	return g
 }

@@ -388,7 +388,7 @@ func TestGroupLost(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
 	direct := openDB(t, Config{URL: address})
-	for _, name := range []string{"a license is issued", "a code is redeemed"} {
+	for _, name := range []string{"a license is issued", "a code is redeemed", "a token is rotated"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, through := newWire(t, address)
@@ -398,8 +398,11 @@ func TestGroupLost(t *testing.T) {
 				for _, c := range cs {
 					calls = append(calls, func() error { return c.do(db) })
 				}
-				if name == "a code is redeemed" {
+				switch name {
+				case "a code is redeemed":
 					return together(t, db.redemptions, calls...)
+				case "a token is rotated":
+					return together(t, db.rotations, calls...)
 				}
 				return together(t, db.issues, calls...)
 			}

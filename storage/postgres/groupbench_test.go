@@ -46,6 +46,11 @@ func BenchmarkGroups(b *testing.B) {
 					return err
 				}
 		}},
+		{"UpdateFamily", 3000, func() (func() error, func() error) {
+			f := newFamily(b, db)
+			return func() error { return db.Provider().rotateAlone(b.Context(), f) },
+				func() error { return db.Provider().UpdateFamily(b.Context(), f) }
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			const round = 400

@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"yizheng.internal/license"
+	"yizheng.internal/oidc"
 )
 
 // planned is how many licenses the plans are made for. With fewer, PostgreSQL
@@ -147,6 +149,14 @@ func TestPlans(t *testing.T) {
 			})
 		}
 	}
+	t.Run("UpdateFamilies", func(t *testing.T) {
+		// Planned for thirty families, PostgreSQL rightly reads tables of this size whole;
+		// sessions of ours plan for any.
+		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
+			t.Fatal(err)
+		}
+		readsOnly(t, explainPlan(t, conn, updateFamilies, thirty()), map[string]int{"families": hashPartitions})
+	})
 	t.Run("SearchByID", func(t *testing.T) {
 		// What a holder's three licenses lead to: they lie in three partitions at most.
 		sql, args := searchSQL(license.Query{Limit: 10}, []string{"license231", "license232", "license233"})
@@ -157,6 +167,36 @@ func TestPlans(t *testing.T) {
 			t.Errorf("the plan returned %v rows, want 3: it proves nothing", plan.Rows)
 		}
 	})
+}
+
+// thirty are the parameters that rotate thirty families, of a revision that they
+// don't have.
+func thirty() []any {
+	rs := make([]rotation, 30)
+	for i := range rs {
+		rs[i].family = rotated(oidc.FamilyRecord{ID: fmt.Sprint("family", 77+i), Revision: 7})
+	}
+	columns := rotationColumns(rs)
+	for i, c := range columns {
+		array, err := pgtype.NewMap().Encode(arrayOf(c), pgtype.TextFormatCode, c, nil)
+		if err != nil {
+			panic(err)
+		}
+		columns[i] = string(array)
+	}
+	return columns
+}
+
+func arrayOf(column any) uint32 {
+	switch column.(type) {
+	case []string:
+		return pgtype.TextArrayOID
+	case []int64:
+		return pgtype.Int8ArrayOID
+	case [][]byte:
+		return pgtype.ByteaArrayOID
+	}
+	return pgtype.TimestamptzArrayOID
 }
 
 // TestPurgePlans checks that a purge finds the few rows that are over by indexes,

@@ -66,7 +66,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 // here also when it comes by itself; what is refused there is tried alone.
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
-	db.issues.least, db.redemptions.least = 1, 1
+	db.issues.least, db.redemptions.least, db.rotations.least = 1, 1, 1
 	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 

@@ -15,7 +15,7 @@ type clientCmd struct {
 	Add          clientAddCmd     `cmd:"" help:"Register a client, and print its configuration and its secret, once."`
 	List         clientListCmd    `cmd:"" help:"List clients."`
 	Show         clientShowCmd    `cmd:"" help:"Print what a client is registered with, as JSON. Secrets are not kept, and not shown."`
-	Update       clientUpdateCmd  `cmd:"" help:"Change what a client is registered with. What isn't named stays; its id, participant, secrets, and people's subjects always do."`
+	Update       clientUpdateCmd  `cmd:"" help:"Change what a client is registered with. What you don't name stays as it is. Its id, participant, secrets and people's subjects never change."`
 	RotateSecret clientRotateCmd  `cmd:"" help:"Give a client a new secret, and print it, once."`
 	Disable      clientDisableCmd `cmd:"" help:"Refuse a client and its tokens, within 2 seconds everywhere."`
 	Enable       clientEnableCmd  `cmd:"" help:"Undo disable."`

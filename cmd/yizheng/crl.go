@@ -19,7 +19,7 @@ type crlPublishCmd struct {
 	settings
 	root
 	Out  string `help:"Write the list into this file, too, as DER." placeholder:"FILE"`
-	Days int    `help:"How many days the list is good for, 1 to 366: verifiers without a network go by an old one for so long at most." default:"30" placeholder:"DAYS"`
+	Days int    `help:"How many days the list is good for, 1 to 366: a verifier without a network trusts an old list that long at most." default:"30" placeholder:"DAYS"`
 }
 
 // Run publishes a list.

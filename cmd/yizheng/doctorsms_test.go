@@ -48,8 +48,8 @@ func TestDoctorLooksAtTheGateway(t *testing.T) {
 		want   string
 	}{
 		{0, anchors, nil, `warn  sms .*no SMS gateway is set`},
-		{204, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `ok    sms .*answers \(status 204\); not tried`},
-		{405, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `ok    sms .*answers \(status 405\); not tried`},
+		{204, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `ok    sms .*answers \(status 204\)\. No message is sent`},
+		{405, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `ok    sms .*answers \(status 405\)\. No message is sent`},
 		{404, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `warn  sms .*status 404`},
 		{503, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `warn  sms .*status 503`},
 		{302, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `warn  sms .*status 302`},

@@ -12,7 +12,7 @@ import (
 )
 
 type eventCmd struct {
-	List eventListCmd `cmd:"" help:"List what was done, by whom, to what: logins, administration, licenses. Nobody's name is in it but operators'."`
+	List eventListCmd `cmd:"" help:"List what was done, by whom, to what: logins, administration, licenses. It holds no names but those of operators."`
 }
 
 type eventListCmd struct {
@@ -26,7 +26,7 @@ type eventListCmd struct {
 	Result  string   `help:"Only with this result: ok, begun, or the reason code of a refusal." placeholder:"CODE"`
 	Log     []string `help:"Only these logs: provider, registry, license." enum:"provider,registry,license" placeholder:"LOG"`
 	Limit   int      `help:"How many at most; 0: all." default:"100" placeholder:"N"`
-	Oldest  bool     `name:"oldest-first" help:"Begin with the oldest, as for an export: then only what is a minute old, unless --until says otherwise, for what is younger may still be in the making."`
+	Oldest  bool     `name:"oldest-first" help:"Begin with the oldest, as an export does. Without --until it leaves out the last three minutes: events of that time may still be written."`
 	Cursor  string   `help:"Go on where an earlier list ended: its cursor." placeholder:"CURSOR"`
 	JSON    bool     `name:"json" help:"Print JSON, an event a line, and at the end the cursor."`
 }

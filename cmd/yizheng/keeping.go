@@ -7,9 +7,9 @@ import (
 
 // keeping says how long the service keeps what is over.
 type keeping struct {
-	EventMonths      int  `help:"How many months events are kept, 6 at least; 0: for ever. The months' number is this project's choice: ask what law asks of you." env:"YIZHENG_EVENT_MONTHS" default:"12" group:"Settings:"`
+	EventMonths      int  `help:"For how many months events are kept: 6 or more; 0 keeps them for ever. The default is this project's choice: check what the law asks of you." env:"YIZHENG_EVENT_MONTHS" default:"12" group:"Settings:"`
 	RecordMonths     int  `help:"Likewise, access records: who read what of whose licenses." env:"YIZHENG_RECORD_MONTHS" default:"36" group:"Settings:"`
-	DeleteUnarchived bool `help:"Months go that were not archived, too. Without it they stay until yizheng archive export has them." env:"YIZHENG_DELETE_UNARCHIVED" group:"Settings:"`
+	DeleteUnarchived bool `help:"Delete months that were not archived, too. Without it they stay until yizheng archive export has archived them." env:"YIZHENG_DELETE_UNARCHIVED" group:"Settings:"`
 }
 
 // terms returns what the settings say.

@@ -284,7 +284,7 @@ type keyRevokeCmd struct {
 	Key        string    `arg:"" help:"The key's id."`
 	Reason     string    `required:"" help:"Why, by RFC 5280: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn, unspecified." placeholder:"REASON"`
 	From       time.Time `help:"From when on its signatures are doubted; without it from now on." placeholder:"2026-01-31T00:00:00+08:00"`
-	AcceptLoss bool      `help:"Revoke a data key although what it sealed can't be read any more."`
+	AcceptLoss bool      `help:"Revoke a data key, although nobody can read what it sealed after that."`
 }
 
 // Run revokes the key.

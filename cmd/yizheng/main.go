@@ -29,9 +29,9 @@ const (
 type commands struct {
 	Config configFile `help:"YAML file with settings, named as the flags are. Flags come first, then the environment, then the file." env:"YIZHENG_CONFIG" placeholder:"FILE"`
 
-	Operator string `help:"Who acts, for the events of what is changed; without it the user of the operating system, with sudo whoever called that." env:"YIZHENG_OPERATOR" placeholder:"NAME"`
+	Operator string `help:"The operator's name, which the events of changes keep. Without it: the user of the operating system; with sudo, the user who called it." env:"YIZHENG_OPERATOR" placeholder:"NAME"`
 
-	Lang string `help:"Language of what is said: zh, en; auto goes by LC_ALL, LC_MESSAGES, LANG. What programs read, and exit codes, are the same in each." default:"auto" enum:"auto,zh,en" placeholder:"LANG"`
+	Lang string `help:"Language of messages: zh, en; auto follows LC_ALL, LC_MESSAGES, LANG. JSON, exit codes and log lines are the same in each." default:"auto" enum:"auto,zh,en" placeholder:"LANG"`
 
 	Serve       serveCmd       `cmd:"" help:"Run the service."`
 	Demo        demoCmd        `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
@@ -49,7 +49,7 @@ type commands struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
 	Backup      backupCmd      `cmd:"" help:"Copy database and keys, beside the running service."`
 	Restore     restoreCmd     `cmd:"" help:"Make an installation out of a backup, where there is none."`
-	Integrity   integrityCmd   `cmd:"" help:"Of a database that lost something: accept what was lost."`
+	Integrity   integrityCmd   `cmd:"" help:"For a database that lost something: accept the loss."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
 	Load        loadCmd        `cmd:"" hidden:"" help:"Put a service under load and measure it."`

@@ -15,7 +15,7 @@ type participantCmd struct {
 	Add     participantAddCmd     `cmd:"" help:"Connect an organization. A department of the government gets a key to sign licenses with, certified by the root."`
 	List    participantListCmd    `cmd:"" help:"List the participants."`
 	Rename  participantRenameCmd  `cmd:"" help:"Give a participant another name: pages and new licenses have it within 2 seconds everywhere. Its code and id stay."`
-	Update  participantUpdateCmd  `cmd:"" help:"Change a participant's area, level, superior or successor. What isn't named stays; its code, id and class always do."`
+	Update  participantUpdateCmd  `cmd:"" help:"Change a participant's area, level, superior or successor. What you don't name stays as it is. Its code, id and class never change."`
 	Disable participantDisableCmd `cmd:"" help:"Refuse a participant's clients, within 2 seconds everywhere."`
 	Enable  participantEnableCmd  `cmd:"" help:"Undo disable."`
 

@@ -95,7 +95,7 @@ type listening struct {
 	AdminListen     string        `help:"Address of the admin listener: /livez, /readyz, /readyz/logins, /metrics. Not to be reachable from outside." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" group:"Settings:"`
 	TrustedProxy    []string      `help:"Address or network of a proxy that may name the client in X-Forwarded-For and the request in X-Request-Id. Several with commas." env:"YIZHENG_TRUSTED_PROXY" placeholder:"CIDR" group:"Settings:"`
 	SecurityContact string        `help:"Whom to tell of a weakness, served as /.well-known/security.txt: mailto:ADDRESS, https://… or tel:… Without it there is none." env:"YIZHENG_SECURITY_CONTACT" placeholder:"URI" group:"Settings:"`
-	Drain           time.Duration `help:"How long new requests are still served after SIGTERM, while /readyz says that this node is going: longer than a balancer takes to notice. 0: none are." env:"YIZHENG_DRAIN" default:"5s" group:"Settings:"`
+	Drain           time.Duration `help:"How long the node still serves new requests after SIGTERM, while /readyz says that it is going. Make it longer than your load balancer takes to notice. 0: it serves none." env:"YIZHENG_DRAIN" default:"5s" group:"Settings:"`
 	LogLevel        string        `help:"Least level that is logged: debug, info, warn, error." env:"YIZHENG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Settings:"`
 	Migrate         string        `help:"auto brings the database's schema up to date at the start; check only refuses to start with an old one." env:"YIZHENG_MIGRATE" default:"auto" enum:"auto,check" group:"Settings:"`
 }

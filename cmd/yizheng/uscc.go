@@ -8,7 +8,7 @@ import (
 )
 
 type usccCmd struct {
-	Make  usccMakeCmd  `cmd:"" help:"Make a code for tests and examples: in an area that is nobody's, so no body has it."`
+	Make  usccMakeCmd  `cmd:"" help:"Make a code for tests and examples. Its area is assigned to nobody, so no real body has the code."`
 	Check usccCheckCmd `cmd:"" help:"Check codes, and print them in their one form. Exit code 1 if one is wrong."`
 }
 

@@ -51,6 +51,13 @@ var snippets = map[string]snippet{
 		run:    []string{"./first-hour"}, verify: []string{"./first-hour"},
 		login: "/login", callback: "/callback", logout: "/logout",
 	},
+	"python": {
+		folder: "python",
+		tools:  []string{"python3"},
+		build:  []string{"sh", "-c", "python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt"},
+		run:    []string{".venv/bin/python", "app.py"}, verify: []string{".venv/bin/python", "license.py"},
+		login: "/login", callback: "/callback", logout: "/logout",
+	},
 	"java": {
 		folder: "java-spring",
 		tools:  []string{"javac", "mvn"},
@@ -126,7 +133,7 @@ func TestForeignClients(t *testing.T) {
 func (s snippet) prepare(t *testing.T) string {
 	t.Helper()
 	source, dir := filepath.Join(root, "docs", "snippets", s.folder), filepath.Join(t.TempDir(), s.folder)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // npm and Maven download, and wait for long if nobody answers
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // npm, pip and Maven download, and wait for long if nobody answers
 	defer cancel()
 	build := exec.CommandContext(ctx, s.build[0], s.build[1:]...)
 	build.Dir = dir
@@ -156,7 +163,8 @@ func copySources(to, from string) error {
 			return err
 		}
 		if e.IsDir() {
-			if e.Name() == "node_modules" || e.Name() == "target" {
+			switch e.Name() {
+			case "node_modules", "target", ".venv", "__pycache__":
 				return filepath.SkipDir
 			}
 			return os.MkdirAll(filepath.Join(to, name), 0o700)

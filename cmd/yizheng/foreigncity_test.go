@@ -22,6 +22,7 @@ type city struct {
 	MessagesURL string       `json:"messages_url"`
 
 	process *server
+	facts   demoFacts
 	anchor  []byte
 	code    samplePerson // the first person
 }
@@ -44,11 +45,11 @@ type samplePerson struct {
 func openCity(t *testing.T) *city {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "demo")
-	process, _, err := startDemo(t, nil, "--listen", "127.0.0.1:0", "--data", dir)
+	process, printed, err := startDemo(t, nil, "--listen", "127.0.0.1:0", "--data", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &city{process: process}
+	c := &city{process: process, facts: printed}
 	c.process.Options = serverOptions{Data: dir}
 	facts, err := os.ReadFile(filepath.Join(dir, "demo.json"))
 	if err != nil {

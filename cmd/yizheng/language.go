@@ -112,7 +112,7 @@ func translate(app *kong.Application, help, w words) {
 	eachHelp(app.Node, func(keys []string, text *string) {
 		for _, key := range keys {
 			if t, ok := help[key]; ok {
-				*text = t
+				*text = strings.ReplaceAll(t, `\n`, "\n")
 				return
 			}
 		}
@@ -132,7 +132,7 @@ func translate(app *kong.Application, help, w words) {
 }
 
 // eachHelp calls found with each help text of a node and those below, and the keys
-// that it may have in the catalogue.
+// that it may have in the catalogue. A detail is a command's longer text.
 func eachHelp(n *kong.Node, found func(keys []string, text *string)) {
 	path := strings.TrimPrefix(strings.TrimPrefix(n.FullPath(), "yizheng"), " ")
 	if i := strings.IndexByte(path, '<'); i >= 0 {
@@ -140,6 +140,9 @@ func eachHelp(n *kong.Node, found func(keys []string, text *string)) {
 	}
 	if path != "" {
 		found([]string{path}, &n.Help)
+	}
+	if n.Detail != "" {
+		found([]string{path + " detail"}, &n.Detail)
 	}
 	value := func(name string, text *string) {
 		found([]string{strings.TrimSpace(path + " " + name), name}, text)
@@ -153,9 +156,7 @@ func eachHelp(n *kong.Node, found func(keys []string, text *string)) {
 		value("<"+a.Name+">", &a.Help)
 	}
 	for _, c := range n.Children {
-		if !c.Hidden {
-			eachHelp(c, found)
-		}
+		eachHelp(c, found)
 	}
 }
 
@@ -209,6 +210,7 @@ var usageErrors = []struct {
 	{regexp.MustCompile(`^expected duration but got (\S+).*$`), "usage.duration", 0},
 	{regexp.MustCompile(`^expected (?:an int|a valid \d+ bit u?int) but got (.*)$`), "usage.int", 0},
 	{regexp.MustCompile(`^expected "<key>=<value>" but got (.*)$`), "usage.pair", 0},
+	{regexp.MustCompile(`^expected \S+ value but got "EOL" .*$`), "usage.no_value", 0},
 	{regexp.MustCompile(`^expected \S+ value but got (.*?) \(.*$`), "usage.value", 0},
 	{regexp.MustCompile(`^expected one of (.*)$`), "usage.expected_one", 0},
 	{regexp.MustCompile(`^expected (.*)$`), "usage.expected", 0},

@@ -137,9 +137,7 @@ func TestHelpInBothLanguages(t *testing.T) {
 			t.Errorf("the Chinese help of %q lacks its text:\n%s", path, zh)
 		}
 		for _, c := range node.Children {
-			if !c.Hidden {
-				each(c, append(slices.Clone(path), c.Name))
-			}
+			each(c, append(slices.Clone(path), c.Name))
 		}
 	}
 	each(parser.Model.Node, nil)
@@ -159,6 +157,7 @@ func TestUsageErrors(t *testing.T) {
 		`缺少 "<participant>"`:      {"participant", "disable"},
 		`缺少其中之一："add", "list"`:    {"client"},
 		"运行 \"yizheng --help\"":   {"x"},
+		`--drain：缺少值`:             {"serve", "--drain"},
 		`--timeout：应为时长`:          {"healthcheck", "--timeout=soon"},
 		`--days：应为整数`:             {"crl", "publish", "--days=many"},
 		`--from：应为时间`:             {"key", "revoke", "k", "--reason=superseded", "--from=now"},

@@ -53,11 +53,11 @@ type factsClient struct {
 
 // Help implements kong's HelpProvider.
 func (c *loadCmd) Help() string {
-	return `A closed loop: so many connections as -c says are kept alive, and each sends its next request when the
-answer to the one before has come. For each scenario it prints the requests a second, how long the
-median and the slowest hundredth took, and the CPU time of the servers for each request: also in
-discoveries, how many requests for the discovery document, measured first, take as much. That
-can be compared between machines; the rest can't. The processor is named.
+	return `As many callers as -c says keep a connection each, and send the next request when the answer to the
+one before has come. For each scenario load prints the requests a second, how long the median and the
+slowest hundredth took, and the CPU time of the servers for each request. It prints that also in
+discoveries: how many requests for the discovery document, measured first, take as much. That number
+can be compared between machines; the others can't. The processor is named.
 
 	yizheng demo --json > facts.json &
 	yizheng load --facts facts.json --pid $! client-credentials
@@ -68,9 +68,9 @@ To measure one core, pin the servers to it, and load to another:
 	GOMAXPROCS=1 taskset -c 1 yizheng load --facts facts.json --pid $!
 
 A request of sso is two: the authorization request of somebody who is logged in, and the
-redeeming of its code. All come from one address, and the service limits what an address may ask:
-let the demo trust load as a proxy, with --trusted-proxy 127.0.0.1,::1, for load names an address
-of its own for each caller, and for each request of sso. sso, userinfo and refresh need --load-client there.`
+redeeming of its code. All come from one address, and the service limits what an address may ask.
+Let the demo trust load as a proxy, with --trusted-proxy 127.0.0.1,::1: load then names an address of
+its own for each caller, and for each request of sso. sso, userinfo and refresh need --load-client there.`
 }
 
 // Run loads the service with one scenario after the other.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/storage/retention"
 )
@@ -24,12 +25,25 @@ func (db *DB) ListMonths(ctx context.Context, table retention.Table, until reten
 	if err := db.partitionRest(ctx, string(table), until.End()); err != nil {
 		return nil, err
 	}
+	for again := 0; ; again++ {
+		months, err := db.listMonths(ctx, table, until)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42P01" && again < tries {
+			continue // undefined_table: another node deleted a month meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing the months of %s: %w", table, err)
+		}
+		return retention.InOrder(months), nil
+	}
+}
+
+func (db *DB) listMonths(ctx context.Context, table retention.Table, until retention.Month) (map[retention.Month]*retention.State, error) {
 	// Partitions are named after their months, so names in order are months in order.
 	partitions, err := collect(ctx, db, pgx.RowTo[string], `SELECT part.relname::text FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid
 		WHERE inhparent = $1::text::regclass AND part.relname >= $2 AND part.relname <= $3 ORDER BY 1`,
 		table, string(table)+"_000000", partitionOf(string(table), until.Begin()))
 	if err != nil {
-		return nil, fmt.Errorf("listing the months of %s: %w", table, err)
+		return nil, err
 	}
 	months := map[retention.Month]*retention.State{}
 	err = db.read(ctx, func(b *pgx.Batch) {
@@ -61,10 +75,7 @@ func (db *DB) ListMonths(ctx context.Context, table retention.Table, until reten
 			})
 		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("listing the months of %s: %w", table, err)
-	}
-	return retention.InOrder(months), nil
+	return months, err
 }
 
 func scanState(row pgx.CollectableRow) (s retention.State, err error) {
@@ -165,8 +176,7 @@ func (db *DB) DropMonth(ctx context.Context, table retention.Table, m retention.
 			WHERE inhparent = $1::text::regclass AND part.relname = $2)`, table, name).Scan(&there); err != nil {
 			return err
 		}
-		if !there {
-			done = true
+		if !there { // another node was first, and counts it
 			return nil
 		}
 		if !unarchived {

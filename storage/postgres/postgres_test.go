@@ -41,6 +41,12 @@ func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, open) }
 
+func TestMonthsTogether(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	storagetest.MonthsTogether(t, suite(openDB(t, Config{URL: address})), suite(openDB(t, Config{URL: address})), suite(openDB(t, Config{URL: address})))
+}
+
 func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
 func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
 func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
@@ -67,6 +73,11 @@ func attacked(t *testing.T) *storagetest.Attacked {
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	db.issues.least, db.redemptions.least, db.rotations.least = 1, 1, 1
+	return suite(db)
+}
+
+// suite hands a database to a suite.
+func suite(db *DB) storagetest.Database {
 	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 

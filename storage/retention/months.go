@@ -169,7 +169,8 @@ type Months interface {
 	MarkArchived(ctx context.Context, table Table, m Month, a Archive) error
 	// DropMonth deletes a month, or a bounded part of it, with the lookup keys of its
 	// rows sooner or later, and reports how many rows went if it counted them, and
-	// whether all did. ErrUnarchived unless all its rows were archived, or unarchived is
+	// whether the month went with this call: of all callers, on any node, one is told
+	// so, and nobody of a month that has no rows. ErrUnarchived unless all its rows were archived, or unarchived is
 	// set; nothing is deleted then. What was begun may be gone on with by anybody. A
 	// month may stay, without an error, that has the newest row of all: numbers go on from it.
 	DropMonth(ctx context.Context, table Table, m Month, unarchived bool, now time.Time) (gone int64, done bool, err error)

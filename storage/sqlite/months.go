@@ -146,20 +146,21 @@ func (db *DB) DropMonth(ctx context.Context, table retention.Table, m retention.
 
 // beginDropping lets the rows of a month be deleted, but for one with the newest
 // row of all: SQLite gives a row the number after the highest that there is, and if
-// that went, numbers would begin anew. What was begun is gone on with.
+// that went, numbers would begin anew. What was begun is gone on with. A month without
+// rows isn't begun: somebody else deleted it, and counts it.
 func beginDropping(c *conn, table retention.Table, m retention.Month, unarchived bool) (begun bool, err error) {
 	var last, newest int64
 	err = c.query(`SELECT last, dropping FROM months WHERE log = ? AND month = ?`, func(r *row) { last, begun = r.int64(), r.bool() }, string(table), m.String())
 	if err != nil {
 		return false, err
 	}
-	if !begun && !unarchived {
+	if !begun {
 		// Rows that came after the archive have higher numbers.
 		err = c.query(`SELECT coalesce(max(seq), 0) FROM `+string(table)+` WHERE at >= ? AND at < ?`, func(r *row) { newest = r.int64() }, m.Begin(), m.End())
-		if err == nil && newest > last {
+		if err == nil && newest > last && !unarchived {
 			err = retention.ErrUnarchived
 		}
-		if err != nil {
+		if err != nil || newest == 0 {
 			return false, err
 		}
 	}

@@ -32,6 +32,10 @@ func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
 func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
 func TestMonths(t *testing.T)          { storagetest.Months(t, stores) }
+func TestMonthsTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	storagetest.MonthsTogether(t, suite(openTest(t, Config{Path: path})), suite(openTest(t, Config{Path: path})), suite(openTest(t, Config{Path: path})))
+}
 
 func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
 func TestLists(t *testing.T)          { storagetest.Lists(t, attacked) }
@@ -51,8 +55,10 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	}
 }
 
-func stores(t *testing.T) storagetest.Database {
-	db := openTest(t, Config{})
+func stores(t *testing.T) storagetest.Database { return suite(openTest(t, Config{})) }
+
+// suite hands a database to a suite.
+func suite(db *DB) storagetest.Database {
 	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 

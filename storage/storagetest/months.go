@@ -2,10 +2,12 @@ package storagetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,7 +97,7 @@ func rows(t *testing.T, d Database, table retention.Table, m retention.Month, ab
 	return ids, last
 }
 
-// drop deletes a month, and reports whether it is gone.
+// drop deletes a month, and reports whether it went.
 func drop(t *testing.T, d Database, table retention.Table, m retention.Month, unarchived bool) (bool, error) {
 	t.Helper()
 	for range 100 {
@@ -184,7 +186,7 @@ func monthsOf(t *testing.T, d Database, table retention.Table) {
 	// A month of which nothing is left is no error.
 	done, err = drop(t, d, table, march-1, false)
 	must(t, "DropMonth again", err)
-	same(t, "whether it is gone", done, true)
+	same(t, "whether it went now", done, false)
 }
 
 // monthsOfRecords deletes access records with what leads to them.
@@ -261,4 +263,66 @@ func monthsByTerms(t *testing.T, d Database) {
 	same(t, "what goes without terms", gone, nil)
 	same(t, "how many went", c.Months.Load(), 5)
 	same(t, "how many wait", c.Waiting.Load(), 0)
+}
+
+// MonthsTogether lets several stores of one database, as nodes have them, delete the
+// same months side by side: each month goes once, and is counted and told of once.
+func MonthsTogether(t *testing.T, stores ...Database) {
+	const months = 4
+	for _, table := range slices.Backward(retention.Tables) { // readings leave events, too
+		for m := march; m < march+months; m++ {
+			log(t, stores[0], table, m.Begin())
+			log(t, stores[0], table, m.Begin())
+		}
+		log(t, stores[0], table, (march + 20).Begin()) // the newest stays with SQLite
+	}
+	var mu sync.Mutex
+	told := map[string]int{}
+	counters := make([]retention.Counters, len(stores))
+	var listed, all sync.WaitGroup // all have listed the months before one goes
+	listed.Add(len(stores))
+	for i, d := range stores {
+		all.Go(func() {
+			terms := retention.Terms{EventMonths: 12, RecordMonths: 12, Unarchived: true}
+			db := &listedFirst{Months: d.Months, wait: sync.OnceFunc(func() { listed.Done(); listed.Wait() })}
+			for {
+				err := retention.Drop(t.Context(), db, terms, (march + 12 + months).Begin(), 100, &counters[i], func(table retention.Table, m retention.Month, err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					told[fmt.Sprint(table, " ", m, " ", err)]++
+				})
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, license.ErrUnavailable) { // that waited for another for too long
+					t.Errorf("node %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	counted := int64(0)
+	for i := range counters {
+		counted += counters[i].Months.Load()
+	}
+	same(t, "how many months were counted", counted, int64(months*len(retention.Tables)))
+	same(t, "how many were told of", len(told), months*len(retention.Tables))
+	for what, n := range told {
+		if n != 1 {
+			t.Errorf("%s was told %d times", what, n)
+		}
+	}
+}
+
+// listedFirst has the first list of months wait.
+type listedFirst struct {
+	retention.Months
+	wait func()
+}
+
+func (l *listedFirst) ListMonths(ctx context.Context, table retention.Table, until retention.Month) ([]retention.State, error) {
+	found, err := l.Months.ListMonths(ctx, table, until)
+	l.wait()
+	return found, err
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -21,6 +22,8 @@ type wire struct {
 	mu     sync.Mutex
 	left   int  // pieces from the client until the cut; less than 0 for none
 	unseen bool // whether the server never sees the piece
+
+	said, says string // what is replaced in the server's messages, and by what; as long
 }
 
 // newWire returns a wire to the database's server, and the database's URL through it.
@@ -58,7 +61,7 @@ func (w *wire) serve() {
 			w.wg.Go(func() {
 				defer client.Close()
 				defer server.Close()
-				answers(client, server, lost)
+				w.answers(client, server, lost)
 			})
 			w.requests(client, server, lost)
 		})
@@ -115,7 +118,7 @@ func (w *wire) heal() bool {
 
 // answers passes the server's messages on until they are lost; then until the
 // server is ready for the next query, which it is when all is done.
-func answers(client, server net.Conn, lost chan struct{}) {
+func (w *wire) answers(client, server net.Conn, lost chan struct{}) {
 	const ready = 'Z'
 	in := bufio.NewReader(server)
 	for {
@@ -136,8 +139,18 @@ func answers(client, server net.Conn, lost chan struct{}) {
 			continue
 		default:
 		}
-		if _, err := client.Write(message); err != nil {
+		if _, err := client.Write(w.replaced(message)); err != nil {
 			return
 		}
 	}
+}
+
+// replaced returns a message of the server's as the client is to see it.
+func (w *wire) replaced(message []byte) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.said == "" {
+		return message
+	}
+	return bytes.ReplaceAll(message, []byte(w.said), []byte(w.says))
 }

@@ -105,13 +105,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	mode := cfg.ConnConfig.DefaultQueryExecMode
 	db.pooled = mode != pgx.QueryExecModeCacheStatement
 	cfg.AfterConnect = db.prepare
-	db.issues = newGroup(db, cfg.MaxConns, queueIssues, issueKeys)
-	db.redemptions = newGroup(db, cfg.MaxConns, queueRedemptions, redemptionKeys)
-	db.rotations = newGroup(db, cfg.MaxConns, queueRotations, rotationKeys)
+	db.issues = newGroup(db, cfg.MaxConns, queueIssues, issueKeys, issueIDs)
+	db.redemptions = newGroup(db, cfg.MaxConns, queueRedemptions, redemptionKeys, redemptionIDs)
+	db.rotations = newGroup(db, cfg.MaxConns, queueRotations, rotationKeys, rotationIDs)
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", explain(ctx, err))
 	}
-	err = db.Ping(ctx, false)
+	err = db.checkServer(ctx)
 	if err == nil && !db.pooled && cfg.MaxConns > 1 {
 		err = db.checkPooler(ctx)
 	}

@@ -3,10 +3,12 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,9 @@ const (
 	// work: fewer go with the next group, for what a job costs falls with the size of
 	// its group.
 	groupNext = 8
+	// groupRefusals is how many jobs of a group may be refused one after another: the
+	// rest goes together again. After more each is written alone.
+	groupRefusals = 3
 	// groupPatience is how long a job waits before one more writer begins for it
 	// alone: those at work hang, or the disk is slow.
 	groupPatience = 100 * time.Millisecond
@@ -37,8 +42,9 @@ const (
 //
 // A group's statements have rows of all its jobs, and its COMMIT travels with them:
 // so what one of them must not do has to be an error of the server's. Then nothing
-// of the group was written, and each job is written alone, which tells its caller
-// what was wrong with it, and stores the others.
+// of the group was written. A job that the error names is written alone, which tells
+// its caller what was wrong with it, and the others go together again; without such a
+// name each is written alone.
 type group[T any] struct {
 	db      *DB
 	writers int // at the same time
@@ -48,6 +54,9 @@ type group[T any] struct {
 	queue func(*pgx.Batch, []T)
 	// keys names what no two jobs of one transaction may have.
 	keys func(T) [][32]byte
+	// ids are what the server calls a job's rows by in an error, beside the keys.
+	ids      func(T) []string
+	refusals int // groupRefusals; 0 in some tests
 
 	// alone has a place for each job that is written alone after its group failed, so
 	// that a group's callers don't take the whole pool at once.
@@ -76,8 +85,8 @@ var (
 
 // newGroup returns a group that uses at most a fifth of the pool's connections, for
 // there are three.
-func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte) *group[T] {
-	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/5)), least: 2, queue: queue, keys: keys}
+func newGroup[T any](db *DB, conns int32, queue func(*pgx.Batch, []T), keys func(T) [][32]byte, ids func(T) []string) *group[T] {
+	g := &group[T]{db: db, writers: max(1, min(groupWriters, int(conns)/5)), least: 2, queue: queue, keys: keys, ids: ids, refusals: groupRefusals}
 	g.alone, g.idle.L = make(chan struct{}, g.writers), &g.mu
 	return g
 }
@@ -304,11 +313,7 @@ func (g *group[T]) round() {
 	if len(jobs) == 0 {
 		return
 	}
-	whats := make([]T, len(jobs))
-	for i, j := range jobs {
-		whats[i] = j.what
-	}
-	err = g.db.commitAtOnce(ctx, conn.Conn(), func(b *pgx.Batch) { g.queue(b, whats) })
+	jobs, err = g.together(ctx, conn.Conn(), jobs)
 	switch {
 	case err == nil:
 	case undone(err):
@@ -322,6 +327,40 @@ func (g *group[T]) round() {
 	for _, j := range jobs {
 		j.done <- err
 	}
+}
+
+// together writes jobs in one transaction. One that is refused is left to its caller,
+// and the others are tried again: it returns those, and their error.
+func (g *group[T]) together(ctx context.Context, conn *pgx.Conn, jobs []*job[T]) ([]*job[T], error) {
+	for refused := 0; ; refused++ {
+		whats := make([]T, len(jobs))
+		for i, j := range jobs {
+			whats[i] = j.what
+		}
+		err := g.db.commitAtOnce(ctx, conn, func(b *pgx.Batch) { g.queue(b, whats) })
+		if err == nil || !undone(err) || refused >= g.refusals {
+			return jobs, err
+		}
+		i := g.named(err, jobs)
+		if i < 0 || len(jobs) == 1 {
+			return jobs, err
+		}
+		jobs[i].done <- errAlone
+		jobs = slices.Delete(jobs, i, i+1)
+	}
+}
+
+// named returns which job an error of the server's names by what its row holds, or
+// less than 0.
+func (g *group[T]) named(err error, jobs []*job[T]) int {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || e.Detail == "" {
+		return -1
+	}
+	return slices.IndexFunc(jobs, func(j *job[T]) bool {
+		return slices.ContainsFunc(g.ids(j.what), func(id string) bool { return strings.Contains(e.Detail, id) }) ||
+			slices.ContainsFunc(g.keys(j.what), func(k [32]byte) bool { return strings.Contains(e.Detail, hex.EncodeToString(k[:])) })
+	})
 }
 
 // take takes the jobs of one transaction. A job that has a key in common with

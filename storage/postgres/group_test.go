@@ -683,6 +683,7 @@ func TestSealedStorage(t *testing.T) {
 func TestGroupInTurn(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t), MaxConns: 8})
+	db.issues.refusals = 0
 	stored := newSave()
 	if err := db.Licenses().Save(t.Context(), stored); err != nil {
 		t.Fatal(err)

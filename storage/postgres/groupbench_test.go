@@ -5,6 +5,7 @@ package postgres
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
 
@@ -78,6 +80,53 @@ func BenchmarkGroups(b *testing.B) {
 			b.ReportMetric(per(ours[1], 1), "our-µs/grouped")
 		})
 	}
+}
+
+// BenchmarkGroupRefusals issues licenses of which one in a hundred is refused, as
+// [BenchmarkGroups] does, in turns: a group in which one is refused is written alone
+// as a whole, or only that one is.
+func BenchmarkGroupRefusals(b *testing.B) {
+	db := openDB(b, Config{URL: newDatabase(b)})
+	var backend int
+	if err := db.pool.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		b.Fatal(err)
+	}
+	server, _ := process(b, fmt.Sprint("/proc/", backend))
+	stored := newSave()
+	if err := db.Licenses().Save(b.Context(), stored); err != nil {
+		b.Fatal(err)
+	}
+	const round = 400
+	var servers, took [2]time.Duration
+	rounds := max(2, b.N/round)
+	for n := range rounds {
+		mode := n % 2
+		db.issues.refusals = []int{0, groupRefusals}[mode]
+		calls := make([]func() error, round)
+		for i := range calls {
+			r, want := newSave(), error(nil)
+			if i%100 == 50 {
+				r.Lookups[2].Keys, want = stored.Lookups[2].Keys, license.ErrNumberTaken
+			}
+			calls[i] = func() error {
+				if err := db.Licenses().Save(b.Context(), r); !errors.Is(err, want) {
+					return fmt.Errorf("%w, and not %w", err, want)
+				}
+				return nil
+			}
+		}
+		began, before := time.Now(), serverTime(b, server)
+		inTurn(b, calls, 6000)
+		servers[mode] += serverTime(b, server) - before
+		took[mode] += time.Since(began)
+	}
+	per := func(d time.Duration, mode int) float64 {
+		return float64(d.Microseconds()) / float64((rounds+1-mode)/2*round)
+	}
+	b.ReportMetric(per(servers[0], 0), "server-µs/all-alone")
+	b.ReportMetric(per(servers[1], 1), "server-µs/one-alone")
+	b.ReportMetric(per(servers[1], 1)/per(servers[0], 0), "×server")
+	b.ReportMetric(per(took[1], 1)/per(took[0], 0), "×time")
 }
 
 func newRedemption() redemption {

@@ -21,6 +21,8 @@ type redemption struct {
 
 func redemptionKeys(r redemption) [][32]byte { return [][32]byte{r.code} }
 
+func redemptionIDs(r redemption) []string { return []string{r.family.ID} }
+
 // queueRedemptions adds what redeeming each code alone adds: see
 // [Provider.RedeemCode]. A code that was spent violates an index here.
 func queueRedemptions(b *pgx.Batch, rs []redemption) {

@@ -21,6 +21,8 @@ type rotation struct {
 
 func rotationKeys(r rotation) [][32]byte { return [][32]byte{sha256.Sum256([]byte(r.family.ID))} }
 
+func rotationIDs(r rotation) []string { return []string{r.family.ID} }
+
 // updateFamilies is [updateFamily] for many, with their registers.
 const updateFamilies = `WITH marked AS (
 		UPDATE families SET session = n.session, revision = families.revision + 1, number = n.number, rotated = n.rotated,

@@ -41,6 +41,8 @@ func issueKeys(r save) [][32]byte {
 	return keys
 }
 
+func issueIDs(r save) []string { return []string{string(r.Record.ID)} }
+
 // queueIssues adds what saving each license alone adds: see [Licenses.Save]. What
 // is answered with an error there violates an index here, or a NOT NULL.
 func queueIssues(b *pgx.Batch, rs []save) {

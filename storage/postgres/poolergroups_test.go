@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// The most that one license has: docs/operating.md, "Sizes and times".
+const (
+	mostHolders    = 100
+	mostCredential = 128 << 10
+	mostBody       = 96 << 10 // fields, holders and all, sealed
+	keyringKeys    = 2        // lookup keys while they are rotated: each value has a row for each
+)
+
+// largest makes a license as large as one can be.
+func largest() license.SaveRequest {
+	r := newSave()
+	r.Add.Body, r.Add.Credential = random(mostBody), random(mostCredential)
+	r.Add.HolderKey, r.Event.Detail, r.Record.Auth, r.Add.Auth = random(300), random(2000), random(60), random(60)
+	r.Lookups = r.Lookups[:0]
+	keys := func() (all []signing.Lookup) {
+		for serial := range keyringKeys {
+			k := newKeys()[0]
+			k.Serial = int32(serial + 1)
+			all = append(all, k)
+		}
+		return all
+	}
+	r.Request.Keys = keys()
+	for _, kind := range []license.LookupKind{license.LookupIdentifier, license.LookupVerification, license.LookupNumber} {
+		r.Lookups = append(r.Lookups, license.LookupRow{Kind: kind, Keys: keys(), Exclusive: kind == license.LookupNumber})
+	}
+	for range mostHolders {
+		r.Lookups = append(r.Lookups, license.LookupRow{Kind: license.LookupHolder, Keys: keys()})
+	}
+	return r
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// TestPoolerGroups writes full groups of the largest licenses, and of codes, through a
+// real PgBouncer in transaction mode, which has two connections for the six
+// writers of each of two nodes: one of each group is refused, and the others are
+// stored, whole, as without a pooler.
+func TestPoolerGroups(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	direct := openDB(t, Config{URL: address})
+	through := with(t, startPooler(t, address), "default_query_exec_mode", "cache_describe")
+	nodes := []*DB{openDB(t, Config{URL: through}), openDB(t, Config{URL: through})}
+	for round := range 3 { // the first describes the statements, the others know them
+		for n, db := range nodes {
+			t.Run(fmt.Sprint("licenses/", round, "/", n), func(t *testing.T) { pooledIssues(t, db, direct) })
+			t.Run(fmt.Sprint("codes/", round, "/", n), func(t *testing.T) { pooledCodes(t, db, direct) })
+		}
+	}
+	// All at once, so that groups of both nodes share the pooler's connections.
+	const each = 2 * groupMost
+	errs := make(chan error)
+	var rs []license.SaveRequest
+	for range each {
+		for _, db := range nodes {
+			r, code := newSave(), newRedemption()
+			rs = append(rs, r)
+			go func() { errs <- saves(db, r)() }()
+			go func() { errs <- redeems(db, code, new(string))() }()
+		}
+	}
+	for range 2 * len(rs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, r := range rs {
+		whole(t, direct, r.Record.ID, true)
+	}
+}
+
+func pooledIssues(t *testing.T, db, direct *DB) {
+	const bad = 11
+	taken := largest()
+	mustSave(t, direct, taken)
+	rs, calls := make([]license.SaveRequest, groupMost), make([]func() error, groupMost)
+	for i := range rs {
+		rs[i] = largest()
+		if i == bad {
+			rs[i].Lookups[2].Keys = taken.Lookups[2].Keys
+		}
+		calls[i] = saves(db, rs[i])
+	}
+	for i, err := range together(t, db.issues, calls...) {
+		if i == bad {
+			if !errors.Is(err, license.ErrNumberTaken) {
+				t.Errorf("the one whose number is taken is told %v", err)
+			}
+			whole(t, direct, rs[i].Record.ID, false)
+			continue
+		}
+		if err != nil {
+			t.Fatalf("license %d: %v", i, err)
+		}
+		_, v, err := direct.Licenses().Load(t.Context(), rs[i].Record.ID, 1)
+		if err != nil || !bytes.Equal(v.Body, rs[i].Add.Body) || !bytes.Equal(v.Credential, rs[i].Add.Credential) || !bytes.Equal(v.Auth, rs[i].Add.Auth) {
+			t.Errorf("license %d isn't as it was saved: %v", i, err)
+		}
+		var held int
+		if err := direct.pool.QueryRow(t.Context(), "SELECT count(*) FROM holdings WHERE license = $1", rs[i].Record.ID).Scan(&held); err != nil || held != mostHolders*keyringKeys {
+			t.Errorf("%d keys of holders lead to license %d: %v", held, i, err)
+		}
+	}
+}
+
+func pooledCodes(t *testing.T, db, direct *DB) {
+	const bad = 5
+	spent := newRedemption()
+	if err := redeems(direct, spent, new(string))(); err != nil {
+		t.Fatal(err)
+	}
+	rs, calls, firsts := make([]redemption, groupMost), make([]func() error, groupMost), make([]string, groupMost)
+	for i := range rs {
+		rs[i] = newRedemption()
+		rs[i].family.Body = random(8 << 10)
+		rs[i].family.Party = append(newKeys(), newKeys()...)
+		if i == bad {
+			rs[i].code = spent.code
+		}
+		calls[i] = redeems(db, rs[i], &firsts[i])
+	}
+	for i, err := range together(t, db.redemptions, calls...) {
+		if i == bad {
+			if !errors.Is(err, oidc.ErrSpent) || firsts[i] != spent.family.ID {
+				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
+			}
+			continue
+		}
+		f, lerr := direct.Provider().LoadFamily(t.Context(), rs[i].family.ID)
+		if err != nil || lerr != nil || !bytes.Equal(f.Body, rs[i].family.Body) {
+			t.Errorf("code %d: %v, %v", i, err, lerr)
+		}
+	}
+}

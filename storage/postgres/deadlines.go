@@ -15,10 +15,12 @@ type deadlines struct {
 	acquire time.Duration // a connection: all are in use, or the server doesn't let us in
 	read    time.Duration // one batch of queries, with the wait for its connection
 	write   time.Duration // a transaction under way, which the caller's context no longer interrupts
+	lock    time.Duration // a migration for a table that others use: who comes after it waits as well
+	locks   time.Duration // and for all tables together, trying again
 }
 
 // usual are the deadlines of a DB; tests have shorter ones.
-var usual = deadlines{acquire: 5 * time.Second, read: 8 * time.Second, write: 10 * time.Second}
+var usual = deadlines{acquire: 5 * time.Second, read: 8 * time.Second, write: 10 * time.Second, lock: 3 * time.Second, locks: 10 * time.Minute}
 
 // patient is db for upkeep, for which nobody waits: a partition that gets many
 // rows takes its time.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -39,13 +40,46 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 	return have, db.EnsurePartitions(ctx, time.Now())
 }
 
+// migrateUp runs what is missing. A migration that doesn't get a table within a few
+// seconds, for a backup reads it or a transaction was left open, is undone and tried
+// again: nobody else waits behind it for longer than that.
 func (db *DB) migrateUp(ctx context.Context) (version int64, err error) {
+	for until := time.Now().Add(db.deadlines.locks); ; {
+		version, err = db.tryMigrations(ctx)
+		e, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || e.Code != "55P03" || !time.Now().Before(until) { // lock_not_available
+			return version, err
+		}
+		db.log.WarnContext(ctx, "a migration waits for a table that others use: another transaction is open, or a backup is made; it is tried again", "error", err)
+		select { // as long as it waited itself, others have their turn
+		case <-ctx.Done():
+			return version, ctx.Err()
+		case <-time.After(db.deadlines.lock):
+		}
+	}
+}
+
+func (db *DB) tryMigrations(ctx context.Context) (version int64, err error) {
 	// The lock belongs to a session: if this process dies, it goes with it.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 30))
 	if err != nil {
 		return 0, err
 	}
-	return version, db.withProvider(func(p *goose.Provider) error {
+	// Connections of their own, which wait for a lock for so long and no longer.
+	cfg := db.pool.Config()
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := db.prepare(ctx, conn); err != nil || db.pooled { // else the session isn't ours
+			return err
+		}
+		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(db.deadlines.lock.Milliseconds()))
+		return err
+	}
+	conns, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer conns.Close()
+	return version, withProvider(conns, func(p *goose.Provider) error {
 		if _, err := p.Up(ctx); err != nil {
 			return err
 		}
@@ -54,13 +88,13 @@ func (db *DB) migrateUp(ctx context.Context) (version int64, err error) {
 	}, goose.WithSessionLocker(locker))
 }
 
-// withProvider hands goose the pool in the form that it takes.
-func (db *DB) withProvider(use func(*goose.Provider) error, options ...goose.ProviderOption) (err error) {
+// withProvider hands goose a pool in the form that it takes.
+func withProvider(conns *pgxpool.Pool, use func(*goose.Provider) error, options ...goose.ProviderOption) (err error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	pool := stdlib.OpenDBFromPool(db.pool)
+	pool := stdlib.OpenDBFromPool(conns)
 	defer func(pool *sql.DB) { err = errors.Join(err, pool.Close()) }(pool)
 	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, append(options, goose.WithDisableGlobalRegistry(true))...)
 	if err != nil {
@@ -72,7 +106,7 @@ func (db *DB) withProvider(use func(*goose.Provider) error, options ...goose.Pro
 // SchemaVersion returns the schema's version, 0 for an empty database, and the
 // one this program needs.
 func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
-	err = db.withProvider(func(p *goose.Provider) error {
+	err = withProvider(db.pool, func(p *goose.Provider) error {
 		sources := p.ListSources()
 		want = sources[len(sources)-1].Version
 		return nil

@@ -1,10 +1,18 @@
 package postgres
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
+
+	"yizheng.internal/license"
 )
 
 // Nodes that start together all migrate.
@@ -115,4 +123,90 @@ func TestPartitions(t *testing.T) {
 			t.Fatalf("event %d is %s, want %s", i, e.ID, want[i])
 		}
 	}
+}
+
+// TestMigrateWaits brings an old schema up to date while somebody uses tables that
+// change. The migrations wait for none of them for long, so that nobody waits behind
+// them: they are undone, tried again, and done when the tables are free.
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	address := createDatabase(t, "template0")
+	tried := make(chan string, 1)
+	db := openDB(t, Config{URL: address, Log: slog.New(slog.NewTextHandler(lines(tried), nil))})
+	if err := withProvider(db.pool, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
+		t.Fatal(err)
+	}
+	db.deadlines.lock, db.deadlines.locks = 50*time.Millisecond, time.Minute
+	// Of the migrations 55, 60, 66, 70 and 75, each has a table that is used now.
+	used := []struct{ version, table string }{
+		{"version:55)", "license_versions"}, {"version:60)", "session_parties"}, {"version:66)", "keys"}, {"version:70)", "provider_events"}, {"version:75)", "participants"},
+	}
+	conns := make([]*pgx.Conn, len(used))
+	for i, u := range used {
+		conn, err := pgx.Connect(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.WithoutCancel(t.Context()))
+		if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE "+u.table+" IN ROW EXCLUSIVE MODE"); err != nil {
+			t.Fatal(err)
+		}
+		conns[i] = conn
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := db.Migrate(t.Context())
+		done <- err
+	}()
+	for i, u := range used {
+		for waits := false; !waits; {
+			select {
+			case line := <-tried: // or one of the table before
+				waits = strings.Contains(line, u.version)
+			case err := <-done:
+				t.Fatalf("with %s in use, Migrate returned %v", u.table, err)
+			}
+		}
+		// Who uses it goes on, though a migration waits for it again and again.
+		if _, err := conns[i].Exec(t.Context(), "SELECT count(*) FROM "+u.table+"; COMMIT"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, db, newSave())
+	var timeout string
+	if err := db.pool.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != "0" {
+		t.Errorf("afterwards everybody waits for locks for %q at most: %v", timeout, err)
+	}
+
+	// It gives up at last, with an error that says so.
+	late := openDB(t, Config{URL: createDatabase(t, "template0"), Log: slog.New(slog.DiscardHandler)})
+	if err := withProvider(late.pool, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := late.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE grants IN ROW EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	late.deadlines.lock, late.deadlines.locks = 10*time.Millisecond, 50*time.Millisecond
+	if _, err := late.Migrate(t.Context()); !errors.Is(err, license.ErrUnavailable) {
+		t.Errorf("with a table that stays in use: %v, want ErrUnavailable", err)
+	}
+}
+
+// lines hands on what is written to it, and drops what nobody takes.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
 }

@@ -109,7 +109,7 @@ func (db *DB) makeSchema(ctx context.Context, version int64) error {
 	if err != nil {
 		return err
 	}
-	err = db.withProvider(func(p *goose.Provider) error {
+	err = withProvider(db.pool, func(p *goose.Provider) error {
 		_, err := p.UpTo(ctx, version)
 		return err
 	}, goose.WithSessionLocker(locker))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,14 +54,17 @@ func (c *eventListCmd) Run(p *process) error {
 	}
 	if c.JSON {
 		last, n := after, 0
-		err := r.List(p.ctx, f, after, func(e journal.Entry) error {
+		reached, err := r.List(p.ctx, f, after, func(e journal.Entry) error {
 			last, n = e.Place(), n+1
 			return printJSON(p.out, e)
 		})
-		if err != nil || last.At.IsZero() {
+		if err != nil { // what was looked through in vain needn't be again
+			last = reached
+		}
+		if last.At.IsZero() {
 			return err
 		}
-		return printJSON(p.out, eventCursor{last.String(), f.Limit == 0 || n < f.Limit})
+		return errors.Join(err, printJSON(p.out, eventCursor{last.String(), err == nil && (f.Limit == 0 || n < f.Limit)}))
 	}
 	return c.table(p, r, f, after)
 }
@@ -74,25 +78,22 @@ type eventCursor struct {
 // table prints the list for people.
 func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, after journal.Place) error {
 	t := p.listing(false, "time", "action", "result", "actor", "subject")
-	last, n := after, 0
-	err := r.List(p.ctx, f, after, func(e journal.Entry) error {
-		last, n = e.Place(), n+1
+	n := 0
+	reached, failed := r.List(p.ctx, f, after, func(e journal.Entry) error {
+		n++
 		result := e.Result
 		if e.Altered {
 			result += " " + p.words.say("event.altered")
 		}
 		return t.row(e.At.In(civil).Format("2006-01-02 15:04:05"), printable(e.Action), printable(result), orDash(printable(e.Actor)), orDash(printable(e.Subject)))
 	})
-	if err != nil {
+	if err := t.Flush(); err != nil { // also what was found before a failure
 		return err
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	if failed != nil && !reached.At.IsZero() || f.Limit > 0 && n == f.Limit {
+		fmt.Fprintln(p.err, p.words.say("event.more", reached))
 	}
-	if f.Limit > 0 && n == f.Limit {
-		fmt.Fprintln(p.err, p.words.say("event.more", last))
-	}
-	return nil
+	return failed
 }
 
 // civil is the time of licenses' dates.
@@ -164,6 +165,7 @@ func (in *installation) journal(ctx context.Context, logs []string, party string
 	r := journal.Reader{
 		Begin: begin.Add(-24 * time.Hour), Now: now, End: now.AddDate(10, 0, 0), // clocks may have been wrong
 		Sources: map[journal.Log]journal.Source{},
+		Slow:    func(err error) bool { return errors.Is(err, context.DeadlineExceeded) },
 	}
 	named := func(l journal.Log) bool { return len(logs) == 0 || slices.Contains(logs, string(l)) }
 	if named(journal.Provider) && party == "" {

@@ -60,6 +60,24 @@ type Filter struct {
 	Limit   int
 }
 
+// Admits reports whether the filter admits an entry, wherever it stands in the list.
+func (f Filter) Admits(e Entry) bool {
+	switch {
+	case e.At.Before(f.From), !f.Until.IsZero() && !e.At.Before(f.Until):
+		return false
+	case f.Actor == "cli" && e.Actor != "cli" && !strings.HasPrefix(e.Actor, "cli:"):
+		return false
+	case f.Actor != "" && f.Actor != "cli" && e.Actor != f.Actor:
+		return false
+	case f.Subject != "" && e.Subject != f.Subject, f.Result != "" && e.Result != f.Result:
+		return false
+	}
+	return len(f.Actions) == 0 || slices.ContainsFunc(f.Actions, func(a string) bool {
+		begin, all := strings.CutSuffix(a, "*")
+		return e.Action == a || all && strings.HasPrefix(e.Action, begin)
+	})
+}
+
 // Position is a place in one log. The zero Position is before all, in either order.
 type Position struct {
 	At  time.Time

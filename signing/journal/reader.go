@@ -17,18 +17,80 @@ type Reader struct {
 	// Begin and End bound the list where its filter doesn't: nothing is older than
 	// the one, and newer than the other. Little is expected after Now.
 	Begin, Now, End time.Time
+	// Slow reports whether an error of a source's is that it was asked for more than it
+	// could answer in time. Default: none is.
+	Slow func(error) bool
 }
 
-// The while that is asked for: it is doubled as long as little comes.
+// The while that is asked for: it is doubled as long as little comes, and soon.
 const (
 	shortest = time.Minute
 	longest  = 30 * 24 * time.Hour
+	soon     = 500 * time.Millisecond
+	least    = time.Second // of a while that a source didn't answer for
 )
 
 // List calls show for up to f.Limit entries after a place (0: all that there are),
-// in order. f.After says nothing here.
-func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry) error) error {
-	from, until := r.Begin, r.End
+// in order. f.After says nothing here. It returns the place after which a further
+// list goes on, also with an error: what was shown, and what a log was looked
+// through in vain, needn't be looked at again.
+//
+// Where a log has so much that a source answers slowly, or not within its deadline,
+// it is asked for less at a time, down to a second.
+func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry) error) (Place, error) {
+	from, until := r.bounds(f, after)
+	left, span := f.Limit, shortest
+	for from.Before(until) {
+		w := f
+		w.From, w.Until = r.while(from, until, span, f.Newest)
+		w.Limit = batch
+		if f.Limit > 0 {
+			w.Limit = min(batch, left)
+		}
+		began := time.Now()
+		found, err := r.window(ctx, w, after)
+		if err != nil && ctx.Err() == nil && r.Slow != nil && r.Slow(err) && span > least {
+			span = max(min(span, w.Until.Sub(w.From))/16, least)
+			continue
+		}
+		if err != nil {
+			return after, err
+		}
+		for _, e := range found {
+			if err := show(e); err != nil {
+				return after, err
+			}
+			after = e.Place()
+		}
+		if left -= len(found); f.Limit > 0 && left <= 0 {
+			return after, nil
+		}
+		slow := time.Since(began) > soon
+		if len(found) == w.Limit { // there may be more in the same while
+			if span = max(span/2, least); f.Newest {
+				until = after.At.Add(time.Microsecond)
+			} else {
+				from = after.At
+			}
+			continue
+		}
+		if f.Newest {
+			until = w.From
+			after = edge(until)
+		} else {
+			from = w.Until
+			after = edge(from)
+		}
+		if span = min(2*span, longest); slow {
+			span = max(span/4, least)
+		}
+	}
+	return after, nil
+}
+
+// bounds returns what is to be looked through: what comes after a place.
+func (r Reader) bounds(f Filter, after Place) (from, until time.Time) {
+	from, until = r.Begin, r.End
 	if f.From.After(from) {
 		from = f.From
 	}
@@ -42,42 +104,16 @@ func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry
 			from = after.At
 		}
 	}
-	left, span := f.Limit, shortest
-	for from.Before(until) {
-		w := f
-		w.From, w.Until = r.while(from, until, span, f.Newest)
-		w.Limit = batch
-		if f.Limit > 0 {
-			w.Limit = min(batch, left)
-		}
-		found, err := r.window(ctx, w, after)
-		if err != nil {
-			return err
-		}
-		for _, e := range found {
-			if err := show(e); err != nil {
-				return err
-			}
-			after = e.Place()
-		}
-		if left -= len(found); f.Limit > 0 && left <= 0 {
-			return nil
-		}
-		if len(found) == w.Limit { // there may be more in the same while
-			if span = max(span/2, shortest); f.Newest {
-				until = after.At.Add(time.Microsecond)
-			} else {
-				from = after.At
-			}
-			continue
-		}
-		if span = min(2*span, longest); f.Newest {
-			until = w.From
-		} else {
-			from = w.Until
-		}
+	return from, until
+}
+
+// edge is the place between what is older than a time and what is not. Entries'
+// times are whole microseconds.
+func edge(at time.Time) Place {
+	if whole := at.Truncate(time.Microsecond); whole.Before(at) {
+		at = whole.Add(time.Microsecond)
 	}
-	return nil
+	return Place{At: at, Log: Logs[0]}
 }
 
 // while returns what is asked for next, of what lies between from and until.

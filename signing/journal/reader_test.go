@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -85,7 +86,7 @@ func TestReader(t *testing.T) {
 				var after Place
 				for {
 					n := 0
-					err := r.List(t.Context(), Filter{Newest: newest, Limit: limit}, after, func(e Entry) error {
+					reached, err := r.List(t.Context(), Filter{Newest: newest, Limit: limit}, after, func(e Entry) error {
 						got, n = append(got, e), n+1
 						return nil
 					})
@@ -95,8 +96,8 @@ func TestReader(t *testing.T) {
 					if limit == 0 || n < limit || len(got) >= len(want) {
 						break
 					}
-					if after, err = ParsePlace(got[len(got)-1].Place().String()); err != nil {
-						t.Fatal(err)
+					if after, err = ParsePlace(reached.String()); err != nil || after != got[len(got)-1].Place() {
+						t.Fatalf("a list that is full goes on after %v, %v", reached, err)
 					}
 				}
 				got = got[:min(len(got), len(want))]
@@ -122,7 +123,7 @@ func TestReaderAsksLittle(t *testing.T) {
 	var asked int
 	r := reader([]Entry{{Log: Provider, Seq: 1, At: origin.Add(time.Hour)}, {Log: License, Seq: 1, At: origin.AddDate(10, 0, 0)}}, &asked)
 	n := 0
-	err := r.List(t.Context(), Filter{Newest: true, Limit: 10}, Place{}, func(Entry) error { n++; return nil })
+	_, err := r.List(t.Context(), Filter{Newest: true, Limit: 10}, Place{}, func(Entry) error { n++; return nil })
 	if err != nil || n != 2 {
 		t.Errorf("%d entries, %v", n, err)
 	}
@@ -130,7 +131,7 @@ func TestReaderAsksLittle(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	stop := errors.New("stop")
-	if err := r.List(t.Context(), Filter{}, Place{}, func(Entry) error { return stop }); !errors.Is(err, stop) {
+	if _, err := r.List(t.Context(), Filter{}, Place{}, func(Entry) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("whoever shows can't stop: %v", err)
 	}
 }
@@ -149,4 +150,130 @@ func FuzzParsePlace(f *testing.F) {
 			t.Errorf("%q is %+v, and again %+v, %v", text, p, again, err)
 		}
 	})
+}
+
+// TestReaderSlow looks for a few entries in a log of a year of which a source looks
+// through some hours in its time: it is asked for less, and everything is found.
+func TestReaderSlow(t *testing.T) {
+	const within = 8 * time.Second
+	errSlow := errors.New("slow")
+	for _, newest := range []bool{false, true} {
+		for _, quiet := range []bool{false, true} { // nothing at all but in its middle month
+			synctest.Test(t, func(t *testing.T) {
+				var all []Entry
+				for day := range 365 {
+					if day%90 == 7 || day == 190 {
+						all = append(all, Entry{Log: Logs[day%3], Seq: int64(day), At: origin.AddDate(0, 0, day)})
+					}
+				}
+				failed, asked := 0, 0
+				r := reader(all, &asked)
+				r.Now, r.End = origin.AddDate(1, 0, 0), origin.AddDate(1, 0, 0)
+				r.Slow = func(err error) bool { return errors.Is(err, errSlow) }
+				for log, source := range r.Sources {
+					r.Sources[log] = func(ctx context.Context, f Filter) ([]Entry, error) {
+						hours := f.Until.Sub(f.From).Hours()
+						if busy := origin.AddDate(0, 6, 0); quiet { // only a month takes its time
+							hours = max(0, min(hours, f.Until.Sub(busy).Hours(), busy.AddDate(0, 1, 0).Sub(f.From).Hours()))
+						}
+						took := time.Duration(hours * float64(within) / 6)
+						if time.Sleep(min(took, within)); took > within {
+							failed++
+							return nil, errSlow
+						}
+						return source(ctx, f)
+					}
+				}
+				var got []Entry
+				last := time.Now()
+				_, err := r.List(t.Context(), Filter{Newest: newest}, Place{}, func(e Entry) error { got = append(got, e); return nil })
+				if newest {
+					slices.Reverse(got)
+				}
+				if err != nil || !slices.Equal(got, all) {
+					t.Errorf("found %v, want %v: %v", got, all, err)
+				}
+				if quiet != (failed > 0) || failed > 10 {
+					t.Errorf("newest first %t, quiet %t: asked %d times in vain, of %d", newest, quiet, failed, asked)
+				}
+				// Three logs take 3¼ hours each when nothing is asked for in vain.
+				if took := time.Since(last); took > 10*time.Hour+30*time.Minute {
+					t.Errorf("it took %v", took)
+				}
+			})
+		}
+	}
+}
+
+// TestReaderGivesUp has a source fail in the middle of a list: what was found before
+// is shown, and a list from the place that was reached finds the rest, and nothing twice.
+func TestReaderGivesUp(t *testing.T) {
+	all := logs(700)
+	broken := errors.New("broken")
+	for _, newest := range []bool{false, true} {
+		var asked int
+		r := reader(all, &asked)
+		fail := 40
+		for log, source := range r.Sources {
+			r.Sources[log] = func(ctx context.Context, f Filter) ([]Entry, error) {
+				if fail--; fail == 0 {
+					return nil, broken
+				}
+				return source(ctx, f)
+			}
+		}
+		var got []Entry
+		show := func(e Entry) error { got = append(got, e); return nil }
+		var reached Place
+		failures := 0
+		for {
+			var err error
+			if reached, err = r.List(t.Context(), Filter{Newest: newest}, reached, show); err == nil {
+				break
+			}
+			if failures++; !errors.Is(err, broken) || failures > 1000 {
+				t.Fatal(err)
+			}
+			if reached, err = ParsePlace(reached.String()); err != nil && len(got) > 0 {
+				t.Fatal(err)
+			}
+			fail = 40
+		}
+		want := slices.Clone(all)
+		slices.SortFunc(want, func(a, b Entry) int {
+			if newest {
+				a, b = b, a
+			}
+			return compare(a.Place(), b.Place())
+		})
+		if !slices.Equal(got, want) || failures < 2 {
+			t.Errorf("newest first %t: %d entries, want %d, or others, after %d failures", newest, len(got), len(want), failures)
+		}
+	}
+}
+
+// TestAdmits has each condition of a filter admit an entry, and not another.
+func TestAdmits(t *testing.T) {
+	e := Entry{At: origin, Action: "client.update", Actor: "cli:w", Subject: "s", Result: "ok"}
+	for _, c := range []struct {
+		name    string
+		yes, no Filter
+	}{
+		{"from", Filter{From: origin}, Filter{From: origin.Add(1)}},
+		{"until", Filter{Until: origin.Add(1)}, Filter{Until: origin}},
+		{"action", Filter{Actions: []string{"x", "client.update"}}, Filter{Actions: []string{"client.updat"}}},
+		{"actions", Filter{Actions: []string{"client.*"}}, Filter{Actions: []string{"clients.*"}}},
+		{"actor", Filter{Actor: "cli:w"}, Filter{Actor: "cli:v"}},
+		{"operators", Filter{Actor: "cli"}, Filter{Actor: "cl"}},
+		{"subject", Filter{Subject: "s"}, Filter{Subject: "t"}},
+		{"result", Filter{Result: "ok"}, Filter{Result: "begun"}},
+		{"all", Filter{Actions: []string{"*"}}, Filter{Actions: []string{"*"}, Subject: "t"}},
+	} {
+		if !c.yes.Admits(e) || c.no.Admits(e) {
+			t.Errorf("%s: %t of what is admitted, %t of what isn't", c.name, c.yes.Admits(e), c.no.Admits(e))
+		}
+	}
+	if (Filter{Actor: "cli"}).Admits(Entry{At: origin, Actor: "client"}) || !(Filter{}).Admits(Entry{}) {
+		t.Error("a client is taken for an operator, or nothing narrows")
+	}
 }

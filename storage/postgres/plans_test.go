@@ -290,12 +290,13 @@ func readsOnly(t *testing.T, plan node, want map[string]int) {
 
 // node is what is looked at of a plan's node.
 type node struct {
-	Type     string  `json:"Node Type"`
-	Relation string  `json:"Relation Name"`
-	Loops    float64 `json:"Actual Loops"` // 0: pruned when the query ran
-	Rows     float64 `json:"Actual Rows"`
-	Removed  float64 `json:"Rows Removed by Filter"`
-	Plans    []node  `json:"Plans"`
+	Type      string  `json:"Node Type"`
+	Relation  string  `json:"Relation Name"`
+	Loops     float64 `json:"Actual Loops"` // 0: pruned when the query ran
+	Rows      float64 `json:"Actual Rows"`
+	Removed   float64 `json:"Rows Removed by Filter"`
+	Rechecked float64 `json:"Rows Removed by Index Recheck"`
+	Plans     []node  `json:"Plans"`
 }
 
 func (n node) walk(visit func(node)) {

@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"yizheng.internal/signing/journal"
+)
+
+const (
+	numbered     = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) `
+	fillHistory  = numbered + `INSERT INTO history SELECT i, 'license' || (i % 20000), 'event' || i, ?2 + i * 40000000, 'license.read', 'c', 'p', '', 1, 'ok', zeroblob(90), zeroblob(32) FROM n`
+	fillApart    = numbered + `INSERT INTO events SELECT i, 'event' || i, ?2 + i * 40000000, 'license.search', 'c', 'p', '', 0, 'ok', zeroblob(90), zeroblob(32) FROM n`
+	fillProvider = numbered + `INSERT INTO provider_events SELECT i, 'event' || i, ?2 + i * 40000000, 'login.password', 'c', 'account' || (i % 20000), '', 'ok', zeroblob(32) FROM n`
+)
+
+// TestEventPlans looks for one subject's events among 100,000 in each log: of
+// licenses' histories, which one license leads to, nothing else is read, however long
+// the while; of the others, which have no index by subject that every login would fill,
+// no more than what the while has. SQLite plans the same with and without statistics.
+func TestEventPlans(t *testing.T) {
+	db := openTest(t, Config{})
+	begin := time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC)
+	exec := func(sql string, values ...any) {
+		t.Helper()
+		if err := db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql, values...); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{fillHistory, fillApart, fillProvider} {
+		exec(sql, 100_000, begin)
+	}
+	long, short := 30*24*time.Hour, 12*time.Hour // of which the one has 65,000 rows, and the other 1,080
+	check := func(t *testing.T) {
+		for _, c := range []struct {
+			table, subject string
+			while          time.Duration
+			most           int // of SQLite's steps
+		}{
+			{"history", "license17", long, 500}, {"history", "license17", short, 500},
+			{"provider_events", "account17", short, 20_000}, {"events", "nothing", short, 20_000},
+		} {
+			for _, newest := range []bool{false, true} {
+				t.Run(fmt.Sprint(c.table, "/", c.while, "/newest=", newest), func(t *testing.T) {
+					f := journal.Filter{From: begin.Add(24 * time.Hour), Until: begin.Add(24*time.Hour + c.while), Subject: c.subject, Newest: newest, Limit: 500}
+					f.After = journal.Position{At: f.From.Add(-time.Second)}
+					if newest {
+						f.After = journal.Position{At: f.Until.Add(time.Second)}
+					}
+					column := map[string]string{"history": "license", "provider_events": "object", "events": "''"}[c.table]
+					where, values := eventCondition(f, "client", column)
+					sql := `SELECT seq FROM ` + c.table + ` ` + where
+					rows, work := 0, 0
+					err := db.readers.do(t.Context(), func(c *conn) error {
+						s, err := c.prepare(sql, values)
+						if err != nil {
+							return err
+						}
+						s.Status(sqlite3.STMTSTATUS_VM_STEP, true)
+						if err := c.query(sql, func(*row) { rows++ }, values...); err != nil {
+							return err
+						}
+						work = s.Status(sqlite3.STMTSTATUS_VM_STEP, false)
+						return nil
+					})
+					if err != nil || c.table == "history" && c.while == long && rows == 0 {
+						t.Fatalf("%d rows, %v: it proves nothing", rows, err)
+					}
+					if work > c.most || work < rows {
+						t.Errorf("%d steps for %d rows: %q", work, rows, plan(t, db, sql))
+					}
+				})
+			}
+		}
+	}
+	t.Run("as made", check)
+	exec("ANALYZE")
+	for _, c := range db.readers.idle { // they read the statistics when they begin
+		c.close()
+	}
+	db.readers.idle = nil
+	t.Run("analyzed", check)
+}

@@ -207,6 +207,15 @@ func (r *Registry) newAccess(ctx context.Context, a Actor, u *Used, g *Grant, b 
 	return rec, err
 }
 
+// OpenAccess opens an access record whole, also one that an archive kept, for those
+// who may see all of it. With an error the result has what stands in its columns:
+// [signing.ErrNoKey] or [signing.ErrSealed], wrapped.
+func (r *Registry) OpenAccess(ctx context.Context, rec AccessRecord) (Access, error) {
+	a, err := r.openAccess(ctx, rec)
+	a.Nonce = ""
+	return a, err
+}
+
 func (r *Registry) openAccess(ctx context.Context, rec AccessRecord) (Access, error) {
 	a := Access{
 		Seq: rec.Seq, ID: rec.ID, At: rec.At, Grant: rec.Grant, License: rec.License, Version: rec.Version,
@@ -215,10 +224,11 @@ func (r *Registry) openAccess(ctx context.Context, rec AccessRecord) (Access, er
 	}
 	plain, err := r.c.Vault.Open(ctx, accessPlace(rec.ID), rec.Body)
 	if err != nil {
-		return Access{}, fmt.Errorf("opening access record %s: %w", rec.ID, err)
+		return a, fmt.Errorf("opening access record %s: %w", rec.ID, err)
 	}
 	if err := json.Unmarshal(plain, &a.accessBody); err != nil {
-		return Access{}, fmt.Errorf("decoding access record %s", rec.ID)
+		a.accessBody = accessBody{}
+		return a, fmt.Errorf("decoding access record %s", rec.ID)
 	}
 	return a, nil
 }

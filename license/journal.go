@@ -54,6 +54,14 @@ func (r *Registry) Journal(store EventSearch, log journal.Log, party string) jou
 // entry shows an event. One that can't be opened, or doesn't fit its hash, is shown
 // by what stands in its columns.
 func (r *Registry) entry(ctx context.Context, log journal.Log, rec EventRecord) journal.Entry {
+	e, _, _ := r.OpenEvent(ctx, log, rec)
+	return e
+}
+
+// OpenEvent opens an event, also one that an archive kept, for a list of all logs,
+// with its details. With an error the entry has what stands in the event's columns:
+// [signing.ErrNoKey] or [signing.ErrSealed], wrapped, or it doesn't fit its hash.
+func (r *Registry) OpenEvent(ctx context.Context, log journal.Log, rec EventRecord) (journal.Entry, map[string]string, error) {
 	opened, err := r.openEvent(ctx, rec)
 	subject := string(rec.License)
 	if subject == "" {
@@ -63,5 +71,5 @@ func (r *Registry) entry(ctx context.Context, log journal.Log, rec EventRecord) 
 		Log: log, Seq: rec.Seq, ID: rec.ID, At: rec.At.UTC(), Action: string(rec.Action), Actor: rec.Client, Participant: rec.Participant,
 		Subject: subject, Version: rec.Version, Party: opened.Detail["party"], RequestID: rec.RequestID, Result: rec.Result,
 		Hash: hex.EncodeToString(rec.Hash[:]), Altered: err != nil,
-	}
+	}, opened.Detail, err
 }

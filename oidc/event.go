@@ -32,6 +32,7 @@ const (
 	// key's id; of key.create the ring, as PURPOSE or PURPOSE/OWNER.
 	ActionBackup      = "installation.backup"
 	ActionArchive     = "installation.archive"
+	ActionArchiveRead = "installation.read_archive" // the object is the file
 	ActionRestore     = "installation.restore"
 	ActionAcceptLoss  = "integrity.accept" // the object is why
 	ActionMigrate     = "installation.migrate"

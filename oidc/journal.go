@@ -25,11 +25,16 @@ func Journal(store EventSearch) journal.Source {
 		}
 		entries := make([]journal.Entry, 0, len(records))
 		for _, r := range records {
-			entries = append(entries, journal.Entry{
-				Log: journal.Provider, Seq: r.Seq, ID: r.ID, At: r.At.UTC(), Action: r.Action, Actor: r.Actor, Subject: r.Object,
-				RequestID: r.RequestID, Result: r.Result, Hash: hex.EncodeToString(r.Hash[:]), Altered: sm3.Sum(r.Canonical()) != r.Hash,
-			})
+			entries = append(entries, r.Entry())
 		}
 		return entries, nil
+	}
+}
+
+// Entry returns the event for a list of all logs.
+func (e EventRecord) Entry() journal.Entry {
+	return journal.Entry{
+		Log: journal.Provider, Seq: e.Seq, ID: e.ID, At: e.At.UTC(), Action: e.Action, Actor: e.Actor, Subject: e.Object,
+		RequestID: e.RequestID, Result: e.Result, Hash: hex.EncodeToString(e.Hash[:]), Altered: sm3.Sum(e.Canonical()) != e.Hash,
 	}
 }

@@ -15,6 +15,7 @@ type archiveCmd struct {
 	Export archiveExportCmd `cmd:"" help:"Write months that are complete and not archived yet into files, beside the running service. Run again, it goes on."`
 	List   archiveListCmd   `cmd:"" help:"List the months: which have rows, which were archived, which are deleted."`
 	Verify archiveVerifyCmd `cmd:"" help:"Read archived months back, and compare them with their manifests."`
+	Show   archiveShowCmd   `cmd:"" help:"Show an archived month, with what is sealed in it opened by this installation's keys. An event tells of it."`
 }
 
 type archiveExportCmd struct {

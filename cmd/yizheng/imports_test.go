@@ -117,7 +117,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term", "golang.org/x/text/width"},
 		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"rsc.io/script", "github.com/jackc/pgx/v5"},
+		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/jackc/pgx/v5"},
 	},
 	// Departments' programs: they know nothing of this module.
 	"cmd/yizheng/department": {

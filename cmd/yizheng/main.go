@@ -42,7 +42,7 @@ type commands struct {
 	Item        itemCmd        `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
 	Key         keyCmd         `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
 	Event       eventCmd       `cmd:"" help:"What was done, by whom: list, export."`
-	Archive     archiveCmd     `cmd:"" help:"Months of events and access records: export them into files before they are deleted, list, verify."`
+	Archive     archiveCmd     `cmd:"" help:"Months of events and access records: export them into files before they are deleted, list, verify, show."`
 	CRL         crlCmd         `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
 	Verify      verifyCmd      `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
 	USCC        usccCmd        `cmd:"" name:"uscc" help:"Unified social credit codes 统一社会信用代码: make one for a test, check one."`

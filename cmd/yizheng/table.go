@@ -18,10 +18,11 @@ import (
 
 // table prints rows in columns, or each record as JSON in a line.
 type table struct {
-	w     io.Writer
-	words words // for cells that are words of it
-	json  bool
-	rows  [][]string
+	w      io.Writer
+	words  words // for cells that are words of it
+	json   bool
+	rows   [][]string
+	widths []int // of the columns, as far as they were printed
 }
 
 // listing returns a table with headings of the catalogue, by the columns' names.
@@ -55,18 +56,18 @@ func (t *table) record(info any, cells ...any) error {
 	return t.row(cells...)
 }
 
-// Flush prints the rows.
+// Flush prints the rows. Those of the next time stand below, in columns that are as
+// wide at least.
 func (t *table) Flush() error {
 	if t.json {
 		return nil
 	}
-	var widths []int
 	for _, row := range t.rows {
 		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
+			if i == len(t.widths) {
+				t.widths = append(t.widths, 0)
 			}
-			widths[i] = max(widths[i], columns(cell))
+			t.widths[i] = max(t.widths[i], columns(cell))
 		}
 	}
 	var b strings.Builder
@@ -74,7 +75,7 @@ func (t *table) Flush() error {
 		for i, cell := range row {
 			b.WriteString(cell)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-columns(cell)+2))
+				b.WriteString(strings.Repeat(" ", t.widths[i]-columns(cell)+2))
 			}
 		}
 		b.WriteByte('\n')

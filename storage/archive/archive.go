@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -258,7 +259,7 @@ func (m *Manifest) read(path string, f func(line []byte) error) error {
 	err = lines(file, h, func(line []byte) error {
 		at, seq, err := place(line)
 		if err != nil {
-			return err
+			return fmt.Errorf("line %d is not as it was written: %w", m.Rows+1, err)
 		}
 		if retention.MonthOf(at) != month {
 			return fmt.Errorf("the row with seq %d is not of %s", seq, m.Month)
@@ -347,15 +348,48 @@ func Verify(path string, f func(line []byte) error) (Manifest, error) {
 	if err := d.Decode(&said); err != nil || said.Format != Format || !said.Log.Valid() {
 		return said, fmt.Errorf("%s is no manifest of the form %s", path, Format)
 	}
-	if said.File != filepath.Base(said.File) || said.File == "." || said.File == ".." || said.File == string(filepath.Separator) {
-		return said, fmt.Errorf("%s names a file elsewhere", path)
+	if !said.named() {
+		return said, fmt.Errorf("%s doesn't name the file of its month", path)
 	}
 	has := said
-	if err := has.read(filepath.Join(filepath.Dir(path), said.File), f); err != nil {
+	err = has.read(filepath.Join(filepath.Dir(path), said.File), f)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return said, fmt.Errorf("%s is truncated: its last line has no end, of %d bytes that its manifest says there are", said.File, said.Bytes)
+	case err != nil:
 		return said, err
-	}
-	if has != said {
+	case has.Bytes < said.Bytes:
+		return said, fmt.Errorf("%s is truncated: it has %d of the %d bytes that its manifest says there are", said.File, has.Bytes, said.Bytes)
+	case has != said:
 		return said, fmt.Errorf("%s is not as its manifest says: it has %d rows and SM3 %s", said.File, has.Rows, has.SM3)
 	}
 	return said, nil
+}
+
+// Remembered returns an error unless a file is what this installation archived, by
+// what its database remembers of the month: whoever alters a file can alter its
+// manifest as well. Of several parts the database knows the sum of the last one.
+func (m Manifest) Remembered(s retention.State) error {
+	switch {
+	case m.Part < 1 || m.Part > s.Archive.Parts:
+		return fmt.Errorf("this installation never archived %s: the file is another installation's, or the database is older than the file; then yizheng archive export has it remembered", m.File)
+	case m.Part == s.Archive.Parts && m.SM3 != hex.EncodeToString(s.Archive.Digest[:]):
+		return fmt.Errorf("%s is not what this installation archived of %s: its SM3 is %s, and the database remembers %x; it is another installation's, or file and manifest were altered", m.File, m.Month, m.SM3, s.Archive.Digest)
+	}
+	return nil
+}
+
+// named reports whether a manifest names its file as this package does: the file lies
+// beside it, and the name may stand in events.
+func (m Manifest) named() bool {
+	month, err := retention.ParseMonth(m.Month)
+	return err == nil && m.Part >= 1 && m.File == name(m.Log, month, m.Part)+suffix
+}
+
+// ManifestOf returns the path of a file's manifest; that of a manifest is itself.
+func ManifestOf(path string) string {
+	if file, ok := strings.CutSuffix(path, suffix); ok {
+		return file + manifest
+	}
+	return path
 }

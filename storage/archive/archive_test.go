@@ -208,11 +208,11 @@ func TestSealed(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	f.Add([]byte(`{"format":"yizheng-archive-1","log":"events","month":"2026-03","part":1,"file":"x.jsonl","rows":0,"last":0,"bytes":0,"sm3":"","made":"2026-03-01T00:00:00Z","program":""}`), []byte("{\"seq\":1,\"at\":\"2026-03-01T00:00:00Z\"}\n"))
+	f.Add([]byte(`{"format":"yizheng-archive-1","log":"events","month":"2026-03","part":1,"file":"events-2026-03.jsonl","rows":0,"last":0,"bytes":0,"sm3":"","made":"2026-03-01T00:00:00Z","program":""}`), []byte("{\"seq\":1,\"at\":\"2026-03-01T00:00:00Z\"}\n"))
 	f.Add([]byte(`{"file":"../x"}`), []byte{})
 	f.Fuzz(func(t *testing.T, manifest, file []byte) {
 		dir := t.TempDir()
-		for name, text := range map[string][]byte{"x.json": manifest, "x.jsonl": file} {
+		for name, text := range map[string][]byte{"x.json": manifest, "events-2026-03.jsonl": file} {
 			if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -200,16 +200,8 @@ func (r *reader) logIn(t *testing.T, requestURI string) string {
 	b := apitest.NewBrowser(t)
 	b.Stop = func(u *url.URL) bool { return u.Host == "dept.example.gov" }
 	ask := url.Values{"client_id": {r.values["CLIENT_ID"]}, "request_uri": {requestURI}}
-	p := b.Get(r.city.Issuer + "/oauth/authorize?" + ask.Encode()).LogIn(r.city.person(t, 0))
-	if !p.Has("approve") {
-		t.Fatalf("%s: this is not the consent page: %v", p.URL, p)
-	}
-	f := p.Form("approve")
-	for _, name := range p.Names("license-") {
-		f.Values.Set(name, p.Choices(name)[0])
-	}
-	f.Values["part"] = p.Choices("part")
-	if p = f.Send(); p.To == nil || p.To.Query().Get("code") == "" {
+	p := agree(t, b.Get(r.city.Issuer+"/oauth/authorize?"+ask.Encode()).LogIn(r.city.person(t, 0)))
+	if p.To == nil || p.To.Query().Get("code") == "" {
 		t.Fatalf("the login ends with %v", p)
 	}
 	return p.To.Query().Get("code")

@@ -279,21 +279,26 @@ func (c *departmentClient) visit(t *testing.T, b *apitest.Browser, who apitest.P
 	if who.Login == "" && p.Has("username") {
 		t.Fatal("somebody who is logged in is asked to log in")
 	}
-	p = p.LogIn(who)
-	if !p.Has("approve") {
-		t.Fatalf("%s: this is not the consent page: %v", p.URL, p)
-	}
-	f := p.Form("approve")
-	for _, name := range p.Names("license-") { // the first of each choice
-		f.Values.Set(name, p.Choices(name)[0])
-	}
-	f.Values["part"] = p.Choices("part")
-	p = f.Send()
+	p = agree(t, p.LogIn(who))
 	var r received
 	if err := json.Unmarshal([]byte(p.Body), &r); err != nil || p.Status != http.StatusOK {
 		t.Fatalf("%s: the program shows: %v", p.URL, p)
 	}
 	return r
+}
+
+// agree agrees to a consent page's request, with the first of each choice and all parts.
+func agree(t *testing.T, p *apitest.Page) *apitest.Page {
+	t.Helper()
+	if !p.Has("approve") {
+		t.Fatalf("%s: this is not the consent page: %v", p.URL, p)
+	}
+	f := p.Form("approve")
+	for _, name := range p.Names("license-") {
+		f.Values.Set(name, p.Choices(name)[0])
+	}
+	f.Values["part"] = p.Choices("part")
+	return f.Send()
 }
 
 // check checks what a program received of the first sample person.

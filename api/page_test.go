@@ -325,7 +325,7 @@ func TestForgedForms(t *testing.T) {
 	if p := consent.Press("approve"); p.To == nil {
 		t.Errorf("the consent was used up: %d %s", p.Status, p.Body)
 	}
-	says(t, agreed.Get(s.url+"/grants"), "等待对方领取")
+	says(t, agreed.Get(s.url+"/grants"), "等待用证单位读取")
 	if n := strings.Count(agreed.Get(s.url+"/sessions").Body, `name="session"`); n < 2 {
 		t.Errorf("a session ended: %d are left", n)
 	}

@@ -74,7 +74,7 @@ func TestLicensePages(t *testing.T) {
 		}
 	}
 	p := b.Get(s.url + "/licenses/" + s.issued.ID)
-	says(t, p, sampleField, "作业类别", sampleCitizen, sampleName, "持证人", "这份证照还没有使用记录")
+	says(t, p, sampleField, "作业类别", sampleCitizen, sampleName, "持证人", "这份证照还没有用证记录")
 	if got := p.Text("identifier"); got != s.issued.Identifier {
 		t.Errorf("identifier %q, want %q", got, s.issued.Identifier)
 	}
@@ -173,7 +173,7 @@ func TestAnotherPersonsGrant(t *testing.T) {
 	p = o.Post(s.url+"/grants", form("grant", mine, "token", v.Token))
 	shows(t, p, 404, "/grants")
 	says(t, p, "没有找到这次授权")
-	says(t, s.browserOf(t).Get(s.url+"/grants"), "等待对方领取")
+	says(t, s.browserOf(t).Get(s.url+"/grants"), "等待用证单位读取")
 }
 
 func secretOf(b *apitest.Browser, url, name string) oidc.Secret {

@@ -161,7 +161,11 @@ func (w *words) card(l *license.License) (web.Card, error) {
 	for _, f := range t.fields {
 		if raw, ok := values[f.Name]; ok {
 			says := t.says.Member(f.Name)
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: says.TitleIn(string(w.lang), f.Name), Value: w.valueText(says, raw)})
+			part := web.Part{Name: f.Name, Title: says.TitleIn(string(w.lang), f.Name), Value: w.valueText(says, raw)}
+			c.Fields = append(c.Fields, part)
+			if v := string(raw); v == `"正本"` || v == `"副本"` {
+				c.Copy = part.Value
+			}
 		}
 	}
 	return c, nil

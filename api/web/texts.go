@@ -64,7 +64,8 @@ func ChooseLanguage(header string) Language {
 }
 
 // texts are the texts of one language, by key. A text names the values that are
-// put into it in braces.
+// put into it in braces: {n}. Where a word depends on a number, both of its forms
+// follow the number's name, that for one first: {n:minute|minutes}.
 type texts map[string]string
 
 func readTexts(l Language) (texts, error) {
@@ -89,7 +90,7 @@ func (p *Pages) Has(key string) bool { return p.texts[Chinese][key] != "" }
 // Keys returns the keys of all texts, in order.
 func (p *Pages) Keys() []string { return slices.Sorted(maps.Keys(p.texts[Chinese])) }
 
-var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+var placeholder = regexp.MustCompile(`\{([a-z]+)(?::([^{}|]*)\|([^{}|]*))?\}`)
 
 // text returns a text with values, given in pairs of name and value.
 func (t texts) text(key string, pairs ...any) (string, error) {
@@ -147,15 +148,21 @@ func (t texts) fill(key string, pairs []any, show, plain func(string) string) (s
 	}
 	var b strings.Builder
 	end := 0
-	for _, at := range placeholder.FindAllStringIndex(text, -1) {
+	for _, at := range placeholder.FindAllStringSubmatchIndex(text, -1) {
 		b.WriteString(plain(text[end:at[0]]))
-		name := text[at[0]+1 : at[1]-1]
-		value, ok := valueOf(pairs, name)
-		if !ok {
-			return "", fmt.Errorf("text %q lacks the value %s", key, name)
-		}
-		b.WriteString(show(value))
 		end = at[1]
+		name := text[at[2]:at[3]]
+		value, ok := valueOf(pairs, name)
+		switch {
+		case !ok:
+			return "", fmt.Errorf("text %q lacks the value %s", key, name)
+		case at[4] < 0:
+			b.WriteString(show(value))
+		case value == "1":
+			b.WriteString(plain(text[at[4]:at[5]]))
+		default:
+			b.WriteString(plain(text[at[6]:at[7]]))
+		}
 	}
 	b.WriteString(plain(text[end:]))
 	return b.String(), nil

@@ -142,6 +142,7 @@ type Card struct {
 	ID            string
 	Band          string // the color of its type, by name
 	Type          string
+	Copy          string // 正本 or 副本, of types whose licenses are one or the other
 	Number        string
 	Holders       []CardHolder
 	Authority     string
@@ -163,6 +164,20 @@ func (c Card) Standing() string {
 		return c.Unusable
 	}
 	return "in_force"
+}
+
+// Face is the face fields but for those that name a holder once more, in the same
+// role: a business license has its operator as a holder and as a field.
+func (c Card) Face() []Part {
+	return slices.DeleteFunc(slices.Clone(c.Fields), func(p Part) bool {
+		return slices.ContainsFunc(c.Holders, func(h CardHolder) bool { return h.Role == p.Title && h.Name == p.Value })
+	})
+}
+
+// Others are the fields that tell a card from others of its type and don't stand
+// in its head.
+func (c Card) Others() []Part {
+	return slices.DeleteFunc(slices.Clone(c.Apart), func(p Part) bool { return p.Value == c.Copy })
 }
 
 // CardHolder is one of those who hold a license.

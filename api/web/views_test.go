@@ -44,6 +44,10 @@ func ended(kind string) Card {
 func samples() map[string]View {
 	refused := sampleRecord
 	refused.Result, refused.LicenseID, refused.Basis = "client_mismatch", "", "duty"
+	copied := sampleCard
+	copied.Copy = "副本"
+	copied.Fields = []Part{{Name: "copy", Title: "正本或副本", Value: "副本"}, {Name: "holder", Title: "持证人", Value: evil}}
+	copied.Apart = copied.Fields[:1]
 	another := sampleLicense
 	another.Value, another.Card.Apart = "permit:bbbbbbbbbbbbbbbbbbbbbbbbbb:1", []Part{{Name: "x", Title: evil, Value: evil}}
 	return map[string]View{
@@ -61,7 +65,7 @@ func samples() map[string]View {
 		"consent nothing": sampleConsent(),
 		"front":           Front{Login: true},
 		"front closed":    Front{},
-		"licenses":        Licenses{Cards: []Card{sampleCard, ended("revoked"), {Band: "sky", Type: "x", Unusable: "license_expired"}}, Next: "cursor"},
+		"licenses":        Licenses{Cards: []Card{sampleCard, copied, ended("revoked"), {Band: "sky", Type: "x", Unusable: "license_expired"}}, Next: "cursor"},
 		"licenses none":   Licenses{},
 		"locked":          Locked{},
 		"license":         License{Card: sampleCard, Identifier: "1.2.156.3005.2", VerificationCode: "ABCD EFGH", Version: 2, Replaces: "change", Issued: sampleTime, Origin: "authority", Grade: "A", Records: []Record{sampleRecord, refused}, More: true, Now: sampleTime, VerifyURL: "https://id.example/verify"},
@@ -231,5 +235,31 @@ func TestRenderRefuses(t *testing.T) {
 	}
 	if b, err := p.Render(Frame{Lang: "xx"}, Goodbye{}); err != nil || !bytes.Contains(b, []byte(`lang="zh-CN"`)) {
 		t.Errorf("an unknown language: %v", err)
+	}
+}
+
+// A card says in its head which copy it is of, and says nothing twice.
+func TestCardSaysNothingTwice(t *testing.T) {
+	p := pagesOf(t)
+	card := Card{
+		Type: "营业执照", Copy: "副本", Holders: []CardHolder{{Role: "经营者", Name: "周样例"}}, From: "2025-03-03",
+		Fields: []Part{{Title: "经营者", Value: "周样例"}, {Title: "正本或副本", Value: "副本"}, {Title: "联系人", Value: "周样例"}}, Apart: []Part{{Title: "正本或副本", Value: "副本"}, {Title: "类型", Value: "甲"}},
+	}
+	for name, c := range map[string]struct {
+		view View
+		once []string
+	}{
+		"list":    {Licenses{Cards: []Card{card}}, []string{">副本<", ">周样例<", ">甲<"}},
+		"license": {License{Card: card, Now: sampleTime}, []string{`class="card-apart">副本<`, "<dt>经营者<", "<dt>联系人<", "<dt>正本或副本<"}},
+	} {
+		b, err := p.Render(Frame{Lang: Chinese}, c.view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.once {
+			if n := bytes.Count(b, []byte(text)); n != 1 {
+				t.Errorf("%s: %q stands %d times in\n%s", name, text, n, b)
+			}
+		}
 	}
 }

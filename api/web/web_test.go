@@ -42,9 +42,7 @@ func TestTexts(t *testing.T) {
 		if !ok {
 			t.Errorf("%s is not in English", key)
 		}
-		a, b := placeholder.FindAllString(text, -1), placeholder.FindAllString(other, -1)
-		slices.Sort(a)
-		slices.Sort(b)
+		a, b := values(text), values(other)
 		if !slices.Equal(a, b) {
 			t.Errorf("%s: the values are %v in Chinese, %v in English", key, a, b)
 		}
@@ -69,6 +67,58 @@ func TestTexts(t *testing.T) {
 		}
 		if !json.Valid(raw) {
 			t.Errorf("%s is no JSON", l)
+		}
+	}
+}
+
+// values returns the names of the values that a text shows.
+func values(text string) (names []string) {
+	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(m[0], ":") {
+			names = append(names, m[1])
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// How texts are not written. English is that of government services: no contraction
+// of "not", curly quotation marks, nothing that must be read twice. Chinese has its
+// own punctuation marks and the words of official services.
+var (
+	unenglish = regexp.MustCompile(`(?i)n[’']t\b|['"，。；：（）]|\bany ?more\b|\bonce more\b|\bwill do\b|\bjust now\b|\banew\b|\bbegin\b|\bof yours\b|\bnot right\b|\bstands? (below|here)\b|  | [,.;:]`)
+	unchinese = regexp.MustCompile(`\p{Han} *[,.;:?!()]|[,;:?!()] *\p{Han}|\p{Han} \p{Han}| [，。；：？！（）“”、]|[，。；：？！（）“”、] |[点按]“|点开|你|对方|用户名|申请单位|发证机关`)
+)
+
+// Texts keep to the manner of their language, say the same in sentences or in
+// phrases, and name buttons, menus and headings as the pages write them.
+func TestManner(t *testing.T) {
+	p := pagesOf(t)
+	quoted := regexp.MustCompile(`“([^”{]*)”`)
+	for l, not := range map[Language]*regexp.Regexp{Chinese: unchinese, English: unenglish} {
+		written := map[string]bool{}
+		for _, text := range p.texts[l] {
+			written[text] = true
+		}
+		for key, text := range p.texts[l] {
+			if found := not.FindAllString(text, -1); found != nil {
+				t.Errorf("%s in %s: %q in %q", key, l, found, text)
+			}
+			for _, m := range quoted.FindAllStringSubmatch(text, -1) {
+				if !written[m[1]] {
+					t.Errorf("%s in %s speaks of “%s”, which no page says", key, l, m[1])
+				}
+			}
+		}
+	}
+	ends := func(s, marks string) bool { return strings.ContainsAny(s[len(s)-1:], marks) }
+	for key, zh := range p.texts[Chinese] {
+		en := p.texts[English][key]
+		if sentence := strings.HasSuffix(zh, "。"); sentence != ends(en, ".") {
+			t.Errorf("%s is a sentence in one language alone: %q, %q", key, zh, en)
+		}
+		if asks := strings.HasSuffix(zh, "？"); asks != ends(en, "?") {
+			t.Errorf("%s is a question in one language alone: %q, %q", key, zh, en)
 		}
 	}
 }
@@ -146,11 +196,32 @@ func TestSaid(t *testing.T) {
 }
 
 func TestPeriods(t *testing.T) {
-	zh := pagesOf(t).texts[Chinese]
-	for seconds, want := range map[int]string{1: "1 秒", 90: "90 秒", 91: "2 分钟", 3600: "60 分钟", 7201: "3 小时"} {
-		if got := zh.period(seconds); got != want {
-			t.Errorf("%d: %q, want %q", seconds, got, want)
+	p := pagesOf(t)
+	for l, periods := range map[Language]map[int]string{
+		Chinese: {1: "1 秒", 90: "90 秒", 91: "2 分钟", 3600: "60 分钟", 7201: "3 小时"},
+		English: {1: "1 second", 90: "90 seconds", 91: "2 minutes", 7201: "3 hours"},
+	} {
+		for seconds, want := range periods {
+			if got := p.texts[l].period(seconds); got != want {
+				t.Errorf("%d: %q, want %q", seconds, got, want)
+			}
 		}
+	}
+}
+
+// A word stands in the form that its number asks for.
+func TestPlurals(t *testing.T) {
+	en := pagesOf(t).texts[English]
+	for numbers, want := range map[[2]int]string{
+		{1, 12}: "Share <b>1</b> license (<b>12</b> details) with <b>x</b>", {2, 1}: "Share <b>2</b> licenses (<b>1</b> detail) with <b>x</b>",
+	} {
+		got, err := en.around(English, "<b>", "</b>")("consent.asks", "licenses", numbers[0], "parts", numbers[1], "who", "x")
+		if err != nil || string(got) != want {
+			t.Errorf("%v: %q %v, want %q", numbers, got, err, want)
+		}
+	}
+	if _, err := en.text("period.hours"); err == nil {
+		t.Error("a word is shown without its number")
 	}
 }
 

@@ -258,7 +258,7 @@ func (c *citizen) grant(v visit) string {
 			c.t.Fatalf("case %s has two grants", v.number)
 		}
 		switch {
-		case strings.Contains(entry, "等待对方领取"):
+		case strings.Contains(entry, "等待用证单位读取"):
 			found = grantPending
 		case strings.Contains(entry, "is-good"):
 			found = grantActive

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,6 +103,29 @@ func TestSamplesAreComplete(t *testing.T) {
 	for _, name := range []string{"居住证", "营业执照", "食品经营许可证", "机动车驾驶证", "不动产权证书", "结婚证", "出生医学证明"} {
 		if !strings.Contains(named.String(), name) {
 			t.Errorf("there is no type %s", name)
+		}
+	}
+}
+
+// Chinese in the samples has the punctuation marks of Chinese, as the licenses do
+// that they stand for; English has curly apostrophes.
+func TestSamplesPunctuation(t *testing.T) {
+	wrong := regexp.MustCompile(`\p{Han}[,.;:?!()]|[,;:?!()]\p{Han}|\p{Latin}'`)
+	var files []string
+	for _, pattern := range []string{"samples/*.json", "samples/types/*.json"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(found), err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := wrong.FindAll(b, -1); found != nil {
+			t.Errorf("%s has %q", file, found)
 		}
 	}
 }

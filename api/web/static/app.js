@@ -79,7 +79,7 @@
     // append adds a text with names in the place of its mark. Those in Chinese are marked.
     var append = function (p, text, names) {
       var at = text.indexOf("#"), span = document.createElement("span");
-      span.textContent = names.join(gap ? ", " : "、");
+      span.textContent = names.map(function (name) { return "“" + name + "”"; }).join(gap && ", ");
       if (gap && /[\u3400-\u9fff]/.test(span.textContent)) { span.lang = "zh-CN"; }
       p.appendChild(document.createTextNode((p.textContent ? gap : "") + text.slice(0, at)));
       p.appendChild(span);
@@ -101,11 +101,12 @@
           paper.push(name);
         }
       });
-      var text = licenses ? say.consent.replace("#1", licenses).replace("#2", parts) : open.length ? "" : say.none;
-      if (left) { text += (text ? gap : "") + say.sensitive.replace("#", left); }
+      // What must be chosen yet comes first, and alone: it is what holds the person up.
+      var text = open.length ? "" : licenses ? say.consent.replace("#1", licenses).replace("#2", parts) : say.none;
+      if (left && !open.length) { text += gap + say.sensitive.replace("#", left); }
       each(".leaving", function (p) {
         p.textContent = text;
-        if (paper.length && licenses) { append(p, say.paper, paper); }
+        if (paper.length && licenses && !open.length) { append(p, say.paper, paper); }
         if (open.length) { append(p, say.open, open); }
       });
     };

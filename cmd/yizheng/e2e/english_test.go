@@ -161,11 +161,11 @@ func (r *reader) login(who person) {
 // consents are given to both departments.
 func (r *reader) consents() {
 	r.waitFor("#approve")
-	r.page("consent", "Qinghe Public Security Bureau (sample)", "Yearly endorsement of a residence permit (sample)", "To endorse your residence permit for a year",
-		"Residence permit", "Proof of a lawful and stable home", "The endorsement is for the address on the permit", "Sole ownership")
-	r.pick(section("residence-permit"), "Residential address")
+	r.page("consent", "Qinghe Public Security Bureau (sample)", "Annual residence permit endorsement (sample)", "To endorse your permit and check your home (sample)",
+		"Residence permit", "Proof of lawful and stable residence", "To check the endorsed address", "Ownership: Sole")
+	r.pick(section("residence-permit"), "Home address")
 	r.pick(section("dwelling"), "9900002")
-	r.page("consent-filled", "Licenses provided: 2")
+	r.page("consent-filled", "Licenses to share: 2")
 	r.click("#approve")
 	r.waitAt(r.d.Departments[0].URL + "/case")
 	r.open(r.d.Departments[1].URL)
@@ -201,7 +201,7 @@ func (r *reader) licenses(whose string) {
 		r.waitFor("#verification-code")
 		r.shoot("license-" + whose + "-" + link[len(link)-4:])
 		r.spoken(link, r.words)
-		r.says("Citizen identity number")
+		r.says("Citizen ID number")
 	}
 }
 

@@ -24,9 +24,7 @@ func TestConsentShape(t *testing.T) {
 	b := newBrowser(t, phone)
 	b.consent(d, d.Departments[0].URL, d.People[0])
 	b.good("consent", "3 份证照", "用途", "授权期限", "使用理由", "敏感个人信息")
-	if height := eval[int](b, `document.documentElement.scrollHeight`); height > 2*int(phone.height) {
-		t.Errorf("the page is %d pixels high", height)
-	}
+	b.twoScreens()
 	inSight := `(() => { const r = document.querySelector('#approve').getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })()`
 	for _, at := range []string{"0", "document.documentElement.scrollHeight / 2", "document.documentElement.scrollHeight"} {
 		if !eval[bool](b, fmt.Sprintf(`(scrollTo(0, %s), %s)`, at, inSight)) {
@@ -63,6 +61,25 @@ func TestConsentShape(t *testing.T) {
 	b.says("1 项敏感信息未勾选，可能需到窗口补交。“居住证”为必需材料，需到窗口提交纸质材料。")
 	if !eval[bool](b, `Array.from(document.querySelectorAll('.sensitive')).every(e => !e.closest('details'))`) {
 		t.Error("sensitive fields are folded")
+	}
+}
+
+// twoScreens measures the consent page in each language, with its reasons for
+// what is sensitive in sight.
+func (b *browser) twoScreens() {
+	b.t.Helper()
+	for _, lang := range []string{"zh-CN", "en", "zh-CN"} { // and there again, for what follows
+		if lang != eval[string](b, `document.documentElement.lang`) {
+			b.follow("#language")
+			b.waitFor("#approve")
+			b.good("consent-" + lang)
+		}
+		if height := eval[int](b, `document.documentElement.scrollHeight`); height > 2*int(phone.height) {
+			b.t.Errorf("in %s the page is %d pixels high", lang, height)
+		}
+		if eval[int](b, `Array.from(document.querySelectorAll('.sensitive .reason')).filter(e => e.getClientRects().length).length`) == 0 {
+			b.t.Errorf("in %s no reason for a sensitive field is in sight", lang)
+		}
 	}
 }
 

@@ -211,7 +211,7 @@ func (s *story) withdraw(url string) {
 	s.click("main ul.entries > li:first-child summary") // the newest
 	s.click("main ul.entries > li:first-child button.stop")
 	s.waitFor("[role=status]")
-	s.good("13-withdrawn", "授权已撤回，对方已不能再读取。")
+	s.good("13-withdrawn", "授权已撤回，用证单位已不能再读取。")
 
 	s.open(url + "/case")
 	s.follow("#refresh")

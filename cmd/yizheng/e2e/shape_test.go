@@ -145,7 +145,7 @@ func TestReflow(t *testing.T) {
 	}
 }
 
-// A license prints on one page: the card, what it is verified with, the date,
+// Each license prints on one page, in both languages: the card, what it is verified with, the date,
 // and that the online result counts. Who read it is nobody's business.
 func TestPrintedLicense(t *testing.T) {
 	t.Parallel()
@@ -165,6 +165,22 @@ func TestPrintedLicense(t *testing.T) {
 	}))
 	b.says("居住证（样例）", "样居字第990102000001号", identifier, code, "打印时间："+time.Now().In(time.FixedZone("", 8*3600)).Format("2006年1月2日"), "以在线核验结果为准", d.Issuer+"/verify")
 	b.silent("居住证服务（样例）", "我的授权", "打开核验页面")
+	for _, lang := range []string{"zh-CN", "en"} {
+		b.open(d.Issuer + "/preferences?language=" + lang + "&to=/licenses")
+		b.waitFor("a.license")
+		for _, link := range eval[[]string](b, `Array.from(document.querySelectorAll('a.license'), a => a.href)`) {
+			b.open(link)
+			b.waitFor("#verification-code")
+			if pages := b.printedPages(); pages != 1 {
+				t.Errorf("in %s, printed, %s has %d pages", lang, b.text("#main"), pages)
+			}
+		}
+	}
+}
+
+// printedPages prints the page on A4 and counts the sheets.
+func (b *browser) printedPages() int {
+	b.t.Helper()
 	var pdf []byte
 	b.do("print to PDF", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		r, err := cdp.Call(ctx, t, page.PrintToPDF, page.PrintToPDFParams{PrintBackground: new(true), PaperWidth: 8.27, PaperHeight: 11.69})
@@ -173,9 +189,10 @@ func TestPrintedLicense(t *testing.T) {
 		}
 		return err
 	}))
-	if pages := len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1)); pages != 1 || !bytes.HasPrefix(pdf, []byte("%PDF")) {
-		t.Errorf("printed, it has %d pages", pages)
+	if !bytes.HasPrefix(pdf, []byte("%PDF")) {
+		b.fail("what is printed is no PDF")
 	}
+	return len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1))
 }
 
 // A link fills in what a license is verified by, and leaves nothing in the address.

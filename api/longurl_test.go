@@ -27,7 +27,7 @@ func TestLongParameters(t *testing.T) {
 			t.Errorf("refused: %v", p)
 		}
 		bye := b.Get(s.url + endSessionPath + "?" + url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {state}}.Encode())
-		if bye.Status != 200 || !bye.Has("submit") || strings.Contains(bye.Body, "请自行回到该服务") {
+		if bye.Status != 200 || !bye.Has("submit") || strings.Contains(bye.Body, "请自行返回该服务") {
 			t.Errorf("logout with a long state: %v", bye)
 		}
 		if p := b.Get(s.url + "/preferences?" + url.Values{"language": {"en"}, "to": {authorizePath + "?" + q.Encode()}}.Encode()); p.Status != 200 && p.To == nil {

@@ -241,7 +241,7 @@ func TestLogoutRequests(t *testing.T) {
 	refused := func(what string, p *apitest.Page) {
 		t.Helper()
 		if p.To != nil || p.Status != 200 || p.Form("submit").Action != s.url+logoutPath || !strings.Contains(p.Body, `<details class="developer">`) ||
-			!strings.Contains(p.Body, "请自行回到该服务") || strings.Contains(p.Body, `登录没有`) {
+			!strings.Contains(p.Body, "请自行返回该服务") || strings.Contains(p.Body, `登录没有`) {
 			t.Errorf("%s: %v to %v\n%s", what, p, p.To, p.Body)
 		}
 	}
@@ -443,6 +443,6 @@ func TestPagesWithoutLogins(t *testing.T) {
 	for _, path := range append([]string{authorizePath, loginPath, codePath, consentPath, endSessionPath, logoutPath, setupPath}, portalPages...) {
 		p := b.Get(s.url + path)
 		shows(t, p, http.StatusNotFound, path)
-		says(t, p, "没有开通")
+		says(t, p, "尚未开通")
 	}
 }

@@ -32,6 +32,7 @@ var notRun = map[string]string{
 	"yizheng demo --data demo":        "the demo beside which all of this runs, on free ports, stands for it",
 	"go build -o yizheng ":            "the program that this test built stands for it",
 	"yizheng archive verify /archive": "no month of a new demo is complete, so nothing was archived",
+	"yizheng archive show /archive":   "nor can it be shown",
 }
 
 // example is a fenced block of a document.

@@ -62,7 +62,7 @@ func (c *archiveShowCmd) Run(p *process) (err error) {
 	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionArchiveRead, m.File, func() error {
 		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.ctx, line) })
 		if err == nil && again != m {
-			err = fmt.Errorf("%s was replaced while it was read", m.File)
+			err = refuse("archive.replaced", m.File)
 		}
 		return errors.Join(err, s.t.Flush(), out.Flush())
 	})
@@ -277,7 +277,7 @@ func (s *archiveShow) sum(p *process) error {
 func hashOf(v any) (hash [32]byte, err error) {
 	b := v.([]byte)
 	if len(b) != len(hash) {
-		return hash, errors.New("a row's hash has not 32 bytes")
+		return hash, refuse("archive.hash")
 	}
 	return [32]byte(b), nil
 }

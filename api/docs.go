@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,6 +30,7 @@ type manual struct {
 	Title   string
 	Text    []string
 	Groups  []manualGroup
+	Reasons []manualReason // of the REST API
 	Schemas []manualSchema
 }
 
@@ -45,7 +48,16 @@ type manualOperation struct {
 	Media, Status                          string
 }
 
-type manualAnswer struct{ Status, Text string }
+type manualAnswer struct {
+	Status, Text string
+	Reasons      []string
+}
+
+// manualReason is a reason code at a status.
+type manualReason struct {
+	Status       int
+	Reason, Text string
+}
 
 type manualSchema struct {
 	Name    string
@@ -72,11 +84,27 @@ func (s *Server) manual() manual {
 			g.Operations = append(g.Operations, describeOperation(op))
 		}
 	}
+	m.Reasons = s.allReasons()
 	schemas := o.Components.Schemas.Map()
 	for _, name := range sortedKeys(schemas) {
 		m.Schemas = append(m.Schemas, describeSchema(name, schemas[name]))
 	}
 	return m
+}
+
+// allReasons lists all that the endpoints can be refused for, once, by reason.
+func (s *Server) allReasons() []manualReason {
+	known := map[manualReason]bool{}
+	for _, es := range s.endpoints() {
+		for _, e := range es {
+			for _, f := range e.reasons() {
+				known[manualReason{f.status, f.reason, f.meaning}] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(known), func(a, b manualReason) int {
+		return cmp.Or(strings.Compare(a.Reason, b.Reason), a.Status-b.Status)
+	})
 }
 
 func describeOperation(op *huma.Operation) manualOperation {
@@ -103,7 +131,9 @@ func describeOperation(op *huma.Operation) manualOperation {
 	for _, status := range sortedKeys(op.Responses) {
 		r := op.Responses[status]
 		if status[0] != '2' {
-			out.Others = append(out.Others, manualAnswer{status, r.Description})
+			text, _, _ := strings.Cut(r.Description, "\n")
+			reasons, _ := r.Extensions[extensionReasons].([]string)
+			out.Others = append(out.Others, manualAnswer{status, text, reasons})
 			continue
 		}
 		out.Status = strings.TrimPrefix(out.Status+" or "+status, " or ")

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +34,9 @@ func (s *service) documented(t testing.TB, r *http.Request, a answer) {
 	if answer == nil {
 		t.Errorf("%s %s: %d %s is not documented", r.Method, path, a.StatusCode, a.body)
 		return
+	}
+	if reasons, ok := answer.Extensions[extensionReasons].([]string); ok && r.Method != http.MethodHead && !slices.Contains(reasons, a.member("reason")) {
+		t.Errorf("%s %s: %d with the reason %s is not documented", r.Method, path, a.StatusCode, a.member("reason"))
 	}
 	if code := a.member("error"); code != "" && op.Tags[0] == tagSignOn && !strings.Contains(answer.Description, "`"+code+"`") {
 		t.Errorf("%s %s: %d with the error %s is not documented", r.Method, path, a.StatusCode, code)

@@ -23,7 +23,7 @@ type endpoint struct {
 	text         string // what a caller must know beyond it
 	public       bool   // for everyone; else a client's access token is needed
 	scope        oidc.Scope
-	action       license.Action // recorded when the scope is missing
+	action       license.Action // says what it can be refused for; recorded when the scope is missing
 	query        []parameter
 	headers      []parameter
 	in           reflect.Type // of the JSON body; nil for none
@@ -35,7 +35,6 @@ type endpoint struct {
 	replays      bool         // the answer may be that to an earlier request
 	cached       bool         // served with an ETag
 	revised      bool         // the answer's ETag is the license's revision
-	more         []int        // statuses of refusals beside those that follow from the rest
 	serve        func(c *call) error
 }
 

@@ -100,7 +100,8 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 			Description: "The license library 电子证照库: define license types, issue licenses signed with SM2, and verify them.\n\n" +
 				"Departments' clients call with an access token (OAuth 2.0 client credentials, or of a person's login) and act for their own participant alone. " +
 				"Verification and the trust documents are open to everyone.\n\n" +
-				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows.\n\n" +
+				"Errors are application/problem+json (RFC 9457) with a stable `reason` code and the `request_id` that the log knows. " +
+				"`x-reasons` of each answer lists the codes that it can have, and its description says what they mean; later versions may add some.\n\n" +
 				"Bodies are strict JSON: members that an endpoint doesn't know, or that stand twice, are refused. Answers may gain members.",
 		},
 		Servers: []*huma.Server{{URL: issuer}},
@@ -186,47 +187,20 @@ func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
 	}
 	wrong := map[string]*huma.MediaType{problemMedia: {Schema: schemas.Schema(typeOf[problem](), true, "problem")}}
 	retry := map[string]*huma.Param{"Retry-After": header("seconds; with 429 and 503", "integer")}
-	for status, text := range e.refusals() {
-		to[strconv.Itoa(status)] = &huma.Response{Description: text, Headers: retry, Content: wrong}
+	for _, f := range e.reasons() {
+		at := strconv.Itoa(f.status)
+		if to[at] == nil {
+			to[at] = &huma.Response{Description: e.statusText(f.status) + "\n", Headers: retry, Content: wrong, Extensions: map[string]any{}}
+		}
+		to[at].Description += "\n- `" + f.reason + "`: " + f.meaning
+		reasons, _ := to[at].Extensions[extensionReasons].([]string)
+		to[at].Extensions[extensionReasons] = append(reasons, f.reason)
 	}
 }
 
-// refusals are the statuses of what isn't done.
-func (e *endpoint) refusals() map[int]string {
-	all := map[int]string{
-		http.StatusBadRequest: "The query, a header or the JSON is malformed.", http.StatusRequestURITooLong: "The URL is too long.",
-		http.StatusInternalServerError: "Failed; it was recorded.", http.StatusServiceUnavailable: "Not now: wait for Retry-After, then repeat with the same Idempotency-Key.",
-	}
-	if !e.public {
-		all[http.StatusUnauthorized] = "There is no access token, or it is no longer good: get a new one."
-		all[http.StatusForbidden] = "The token lacks the scope, or the participant may not do this."
-	}
-	if strings.Contains(e.path, "{") || e.in != nil {
-		all[http.StatusNotFound] = "It isn't there, or isn't yours."
-	}
-	if e.in != nil || e.method != http.MethodGet {
-		all[http.StatusRequestEntityTooLarge] = fmt.Sprintf("The body is larger than %d KiB.", max(e.most, 1<<10)>>10)
-	}
-	if e.in != nil {
-		all[http.StatusUnsupportedMediaType] = "The body is not application/json in UTF-8, or is compressed."
-		all[http.StatusUnprocessableEntity] = "The body is JSON, and not acceptable: see violations."
-	}
-	if !e.public && e.method != http.MethodGet {
-		all[http.StatusConflict] = "It doesn't fit the present state, or the Idempotency-Key was used for another request."
-	}
-	for _, h := range e.headers {
-		if h.name == "If-Match" {
-			all[http.StatusPreconditionFailed] = "It was changed since it was read: read again."
-			if h.required {
-				all[http.StatusPreconditionRequired] = "Send If-Match with the ETag that you read."
-			}
-		}
-	}
-	for _, status := range e.more {
-		all[status] = http.StatusText(status) + "."
-	}
-	return all
-}
+// extensionReasons is the member of a documented answer that lists the reason
+// codes that it can have.
+const extensionReasons = "x-reasons"
 
 func (p parameter) describe(in string) *huma.Param {
 	return &huma.Param{Name: p.name, In: in, Description: p.text, Required: p.required, Schema: &huma.Schema{Type: p.kind}}

@@ -150,7 +150,7 @@ func (s *Server) licenseEndpoints() []endpoint {
 
 func (s *Server) verifyEndpoints() []endpoint {
 	return []endpoint{
-		{method: "POST", path: "/v1/verify", id: "verify", tag: "Verification", more: []int{http.StatusTooManyRequests}, summary: "Verify a license",
+		{method: "POST", path: "/v1/verify", id: "verify", tag: "Verification", action: license.ActionVerify, summary: "Verify a license",
 			text: "Either a credential, whole or with fields withheld, or an identifier with the verification code printed on the license. " +
 				"Open to everyone, limited per address. An unknown identifier and a wrong code get the same answer.",
 			public: true, in: typeOf[verifyRequest](), most: largeBody, out: typeOf[license.Verification](), serve: s.verify},
@@ -166,10 +166,10 @@ func (s *Server) trustEndpoints() []endpoint {
 		{method: "GET", path: "/v1/trust/crl/{file}", id: "revocation-list", tag: "Trust", summary: "A root's revocation list, DER",
 			text:   "The certificates whose keys were revoked (RFC 5280). Certificates name it as their distribution point: the root's key id and `.crl`.",
 			public: true, cached: true, media: "application/pkix-crl", serve: s.revocationList},
-		{method: "GET", path: "/v1/trust/types/{code}/{version}", id: "type-metadata", tag: "Trust", summary: "SD-JWT VC type metadata of a type",
+		{method: "GET", path: "/v1/trust/types/{code}/{version}", id: "type-metadata", tag: "Trust", action: license.ActionMetadata, summary: "SD-JWT VC type metadata of a type",
 			text:   "What the `vct` of a credential names: labels of its claims in Chinese and English. A published version doesn't change.",
 			public: true, cached: true, out: typeOf[license.TypeMetadata](), serve: s.typeMetadata},
-		{method: "GET", path: "/v1/trust/status-lists/{n}", id: "status-list", tag: "Trust", more: []int{http.StatusNotImplemented}, summary: "A status list",
+		{method: "GET", path: "/v1/trust/status-lists/{n}", id: "status-list", tag: "Trust", action: license.ActionStatusList, summary: "A status list",
 			text: "A signed Token Status List, for verifying offline.", public: true, cached: true, media: "application/statuslist+jwt", serve: s.statusList},
 	}
 }

@@ -59,6 +59,11 @@ const (
 	ActionShared      Action = "grant.shared"   // listed, without data
 	ActionRedeem      Action = "license.redeem" // read by a use code
 	ActionHeld        Action = "license.held"   // shown to its holder; with no license: listed
+
+	// What is for everybody leaves no event; these name it all the same.
+	ActionVerify     Action = "license.verify" // by what is printed on a license
+	ActionMetadata   Action = "type.metadata"  // what a credential's vct names
+	ActionStatusList Action = "statuslist.read"
 )
 
 // ResultReplayed is the result of an event of a repeated request, which was

@@ -1,0 +1,347 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/types"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+func ordered(set map[raised]bool) []raised {
+	return slices.SortedFunc(maps.Keys(set), func(a, b raised) int { return cmp.Or(a.status-b.status, strings.Compare(a.reason, b.reason)) })
+}
+
+// never are reasons that the source leads to, and no request.
+var never = map[license.Action]map[string]string{
+	license.ActionIssue: {
+		"license_unknown": "a license whose request is known was stored with it", "changed_meanwhile": "nobody has a new license yet",
+		"identifier_type": "a type's code is checked before it is stored", "identifier_authority": "so is a participant's", "identifier_version": "it is 1",
+	},
+	license.ActionReplace: {
+		"identifier_type": "as with issuing", "identifier_authority": "as with issuing", "identifier_serial": "it is that of the version before",
+		"serial_citizen_number": "it is that of the version before", "serial_taken": "the license has it", "type_unknown": "its license is of it",
+	},
+	license.ActionSuspend: stays, license.ActionResume: stays, license.ActionEnd: stays,
+	license.ActionRead: {"type_unknown": "its license is of it"}, license.ActionSearch: {"type_unknown": "its license is of it"},
+	license.ActionShared: {"type_unknown": "its license is of it"}, license.ActionHeld: {"type_unknown": "its license is of it"},
+	license.ActionOffer: {"type_unknown": "its license is of it"}, license.ActionAgree: {"type_unknown": "its license is of it"},
+	license.ActionDelegate: {"delegation_unknown": "it is made"},
+}
+
+var stays = map[string]string{
+	"serial_taken": "identifiers stay", "number_taken": "numbers are only given back", "if_match_missing": "it is optional", "type_unknown": "its license is of it",
+}
+
+// byAction returns what the source of the registry refuses, by action. The action
+// stands in each method that leaves an event.
+func (s *source) byAction() map[license.Action]map[raised]bool {
+	extra := map[string]license.Action{
+		"VerifyIdentifier": license.ActionVerify, "StatusList": license.ActionStatusList, "TypeMetadata": license.ActionMetadata, "ParseAsk": license.ActionOffer,
+	}
+	out := map[license.Action]map[raised]bool{}
+	for f := range s.funcs {
+		if f.Pkg().Path() != licensePath || !f.Exported() {
+			continue
+		}
+		actions := s.actionsIn(f)
+		if a, ok := extra[f.Name()]; ok {
+			actions = append(actions, a)
+		}
+		for _, a := range actions {
+			if out[a] == nil {
+				out[a] = map[raised]bool{}
+			}
+			maps.Copy(out[a], s.all(f, nil))
+		}
+	}
+	return out
+}
+
+// actionsIn returns the actions that a method of the registry names.
+func (s *source) actionsIn(f *types.Func) (all []license.Action) {
+	if f.Signature().Recv() == nil {
+		return nil
+	}
+	ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			if c, ok := s.info.Uses[id].(*types.Const); ok && kindOfError(c.Type()) == licensePath+".Action" {
+				all = append(all, license.Action(constant.StringVal(c.Val())))
+			}
+		}
+		return true
+	})
+	return all
+}
+
+// What the registry refuses an action for is what its table says, as far as the
+// source can tell; and all that the source raises stands in the table.
+func TestRefusalsAreRegistered(t *testing.T) {
+	t.Parallel()
+	s := readSource(t)
+	byAction := s.byAction()
+	if len(byAction) < 25 {
+		t.Fatalf("%d actions were found", len(byAction))
+	}
+	for a, found := range byAction {
+		for reason, why := range never[a] {
+			n := len(found)
+			maps.DeleteFunc(found, func(r raised, _ bool) bool { return r.reason == reason && why != "" })
+			if len(found) == n && why != stays[reason] {
+				t.Errorf("%s: nothing leads to %s", a, reason)
+			}
+		}
+		registered := map[raised]bool{}
+		for _, f := range license.RefusalsOf(a) {
+			registered[raised{statusOf(f.Kind), f.Reason}] = true
+		}
+		compare(t, string(a), found, registered)
+	}
+	registered := map[raised]bool{}
+	for _, f := range license.Refusals() {
+		if r := (raised{statusOf(f.Kind), f.Reason}); registered[r] {
+			t.Errorf("%v is registered twice", r)
+		} else {
+			registered[r] = true
+		}
+	}
+	for f := range s.funcs {
+		if f.Pkg().Path() == licensePath && !isRaiser(f) {
+			for _, r := range ordered(s.raisedBy(f)) {
+				if !registered[r] && r.reason != "identifier_type" && r.reason != "identifier_authority" {
+					t.Errorf("%s raises %v, which is not registered", f.FullName(), r)
+				}
+			}
+		}
+	}
+}
+
+// compare names what was found and is not registered, and the other way round.
+func compare(t *testing.T, where string, found, registered map[raised]bool) {
+	t.Helper()
+	for _, r := range ordered(found) {
+		if !registered[r] {
+			t.Errorf("%s: %v is raised and not registered", where, r)
+		}
+	}
+	for _, r := range ordered(registered) {
+		if !found[r] {
+			t.Errorf("%s: %v is registered and not raised", where, r)
+		}
+	}
+}
+
+// served returns the functions that serve the endpoints, by operationId.
+func (s *source) served() map[string]*types.Func {
+	all := map[string]*types.Func{}
+	for f, d := range s.funcs {
+		if f.Pkg().Path() != apiPath || !strings.HasSuffix(f.Name(), "Endpoints") {
+			continue
+		}
+		ast.Inspect(d.Body, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.CompositeLit); ok {
+				if serve := field(lit, "serve", -1); serve != nil {
+					all[constant.StringVal(s.info.Types[field(lit, "id", -1)].Value)] = s.function(serve)
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// What an endpoint can be refused for is what it is documented with, as far as
+// the source can tell: the API's own reasons by what its handler calls, the
+// registry's by the action of the method that it calls.
+func TestReasonsOfEndpoints(t *testing.T) {
+	t.Parallel()
+	s := readSource(t)
+	served, byAction := s.served(), s.byAction()
+	outside := func(f *types.Func) bool { return f.Pkg().Path() != apiPath }
+	for _, es := range (&Server{}).endpoints() {
+		for _, e := range es {
+			serve := served[e.id]
+			if serve == nil {
+				t.Errorf("%s: what serves it was not found", e.id)
+				continue
+			}
+			found := s.all(serve, outside)
+			for f := range s.reach(serve, outside) {
+				for _, a := range s.actionsOf(f, byAction) {
+					if a != e.action {
+						t.Errorf("%s is of the action %q and calls %s, which is of %s", e.id, e.action, f.Name(), a)
+					}
+				}
+			}
+			maps.Copy(found, s.around(t, &e))
+			documented, own := map[raised]bool{}, map[raised]bool{}
+			for _, f := range e.reasons() {
+				documented[raised{f.status, f.reason}] = true
+			}
+			for _, f := range ownReasons {
+				if f.of(&e) {
+					own[raised{f.status, f.reason}] = true
+				}
+			}
+			for r := range found {
+				if documented[r] {
+					own[r] = true // also what the registry raises likewise
+				}
+			}
+			compare(t, e.id, found, own)
+		}
+	}
+}
+
+// actionsOf returns the actions of a method of the registry that can be refused.
+func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised]bool) []license.Action {
+	if f.Pkg().Path() != licensePath || !f.Exported() {
+		return nil
+	}
+	var all []license.Action
+	for _, a := range s.actionsIn(f) {
+		if len(byAction[a]) > 0 {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// around returns what every endpoint is refused for before and after its handler.
+func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
+	all := s.raisedBy(s.method(t, "around"))
+	maps.Copy(all, s.raisedBy(s.named(apiPath, "explained")))
+	if !e.public {
+		codes := []oidc.Code{oidc.InvalidRequest, oidc.InvalidToken, oidc.TemporarilyUnavailable}
+		if e.scope != "" {
+			codes = append(codes, oidc.InsufficientScope)
+		}
+		for _, code := range codes {
+			all[raised{(&bearerError{err: &oidc.Error{Code: code}}).status(), string(code)}] = true
+		}
+	}
+	return all
+}
+
+// method returns a method of Server.
+func (s *source) method(t *testing.T, name string) *types.Func {
+	for f := range s.funcs {
+		if f.Name() == name && f.Pkg().Path() == apiPath && f.Signature().Recv() != nil {
+			return f
+		}
+	}
+	t.Fatalf("there is no method %s", name)
+	return nil
+}
+
+// Each reason is documented where it can come, and explained once.
+func TestReasonsAreDocumented(t *testing.T) {
+	t.Parallel()
+	s := newService(t, serviceConfig{Empty: true})
+	d := s.document(t)
+	page := s.call(t, nil, "GET", "/docs", nil).want(t, 200, "").body
+	meanings := map[raised]string{}
+	for _, es := range s.endpoints() {
+		for _, e := range es {
+			listed := map[raised]bool{}
+			for status, answer := range at(d, "paths", e.path, strings.ToLower(e.method), "responses") {
+				for _, reason := range asList(answer.(object)[extensionReasons]) {
+					n, err := strconv.Atoi(status)
+					mustOf(t)(err)
+					listed[raised{n, reason.(string)}] = true
+				}
+			}
+			want := map[raised]bool{}
+			for _, f := range e.reasons() {
+				r := raised{f.status, f.reason}
+				want[r] = true
+				if known := meanings[r]; known != "" && known != f.meaning {
+					t.Errorf("%v means %q and %q", r, known, f.meaning)
+				}
+				meanings[r] = f.meaning
+				text, _ := at(d, "paths", e.path, strings.ToLower(e.method), "responses", strconv.Itoa(f.status))["description"].(string)
+				if !strings.Contains(text, "\n- `"+f.reason+"`: "+f.meaning) {
+					t.Errorf("%s: %v is not explained", e.id, r)
+				}
+			}
+			compare(t, e.id, listed, want)
+			if len(want) < 6 {
+				t.Errorf("%s has %d reasons", e.id, len(want))
+			}
+		}
+	}
+	if len(meanings) < 150 {
+		t.Errorf("%d reasons", len(meanings))
+	}
+	for r, meaning := range meanings {
+		if !strings.HasSuffix(meaning, ".") || strings.ContainsAny(meaning, "\n`") || len(meaning) < 20 {
+			t.Errorf("%v is explained by %q", r, meaning)
+		}
+		anchor := fmt.Sprintf("reason-%d-%s", r.status, r.reason)
+		if strings.Count(page, `<tr id="`+anchor+`">`) != 1 || !strings.Contains(page, `<a href="#`+anchor+`">`) {
+			t.Errorf("%v is not explained once on the page, or no operation leads there", r)
+		}
+	}
+}
+
+// The guides name no reason that there isn't, and all statuses that callers meet.
+func TestGuidesNameReasons(t *testing.T) {
+	t.Parallel()
+	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered"}} // which is not the registry's
+	for row, a := range map[string]license.Action{"invalid_authorization_details": license.ActionOffer, "granted": license.ActionRedeem} {
+		for _, f := range license.RefusalsOf(a) {
+			codes[row] = append(codes[row], f.Reason)
+		}
+	}
+	statuses := map[string]bool{}
+	for _, es := range (&Server{}).endpoints() {
+		for _, e := range es {
+			for _, f := range e.reasons() {
+				statuses[strconv.Itoa(f.status)] = true
+			}
+		}
+	}
+	for _, obvious := range []string{"414", "500", "501"} {
+		delete(statuses, obvious)
+	}
+	code, status := regexp.MustCompile("`([a-z]+_[a-z_]+)`"), regexp.MustCompile(`\b[1-5][0-9][0-9]\b`)
+	for _, path := range []string{"../docs/integrating.md", "../docs/zh/integrating.md"} {
+		b, err := os.ReadFile(path)
+		mustOf(t)(err)
+		named, seen := map[string]int{}, map[string]bool{}
+		for line := range strings.SplitSeq(string(b), "\n") {
+			cells := strings.Split(line, "|")
+			if len(cells) < 4 {
+				continue
+			}
+			row := strings.Trim(strings.SplitAfter(cells[1]+"` ", "` ")[0], "` ")
+			for _, m := range code.FindAllStringSubmatch(cells[2], -1) {
+				if m[1] != "use_code" && codes[row] != nil && !slices.Contains(codes[row], m[1]) {
+					t.Errorf("%s: %s, of %s, is no reason", path, m[1], row)
+				}
+				named[row]++
+			}
+			if len(cells) == 4 {
+				for _, n := range status.FindAllString(cells[1], -1) {
+					seen[n] = true
+				}
+			}
+		}
+		if named["invalid_authorization_details"] < 5 || named["granted"] < 4 {
+			t.Errorf("%s: the tables of codes were not found: %v", path, named)
+		}
+		if !maps.Equal(statuses, seen) {
+			t.Errorf("%s names the statuses %v, want %v", path, sortedKeys(seen), sortedKeys(statuses))
+		}
+	}
+}

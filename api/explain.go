@@ -83,6 +83,13 @@ func explained(err error) problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return *p
 	}
+	if e, ok := errors.AsType[*bearerError](err); ok {
+		p := problem{Status: e.status(), Reason: string(e.err.Code), Detail: sentence(e.err.Description), challenge: e.challenge()}
+		if p.Status == http.StatusServiceUnavailable {
+			p.retryAfter = retrySoon
+		}
+		return p
+	}
 	if p, ok := explainedPage(err); ok {
 		return p
 	}
@@ -90,13 +97,6 @@ func explained(err error) problem {
 		p := problem{Status: statusOf(e.Kind), Reason: e.Reason, Detail: e.Detail, Violations: e.Violations}
 		if e.Kind == license.KindLimited {
 			p.retryAfter = 3600
-		}
-		return p
-	}
-	if e, ok := errors.AsType[*bearerError](err); ok {
-		p := problem{Status: e.status(), Reason: string(e.err.Code), Detail: sentence(e.err.Description), challenge: e.challenge()}
-		if p.Status == http.StatusServiceUnavailable {
-			p.retryAfter = retrySoon
 		}
 		return p
 	}

@@ -195,7 +195,7 @@ var refusedStates = []Refusal{
 	{KindConflict, "number_taken", "Another license of this type and authority has this number: send another, or end that license first.", onMaking},
 	{KindConflict, "subject_changed", "A license keeps its holders: end it, and issue a new one to the others.", only(ActionReplace)},
 	{KindConflict, "not_ended", "Only an ended license can be reinstated: read its state.", only(ActionReplace)},
-	{KindConflict, "not_active", "The license is not in the state for that, superseded or ended: read its state.", only(ActionReplace, ActionSuspend)},
+	{KindConflict, "not_active", "That needs an active license, to replace it perhaps a suspended one: read its state.", only(ActionReplace, ActionSuspend)},
 	{KindConflict, "not_suspended", "Only a suspended license can be resumed: read its state.", only(ActionResume)},
 	{KindConflict, "already_ended", "The license has ended already: nothing is left to do.", only(ActionEnd)},
 	{KindConflict, "type_not_draft", "The type has no draft: PUT one first.", only(ActionTypePubl)},

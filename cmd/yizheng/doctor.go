@@ -53,13 +53,22 @@ type examination struct {
 // stands as it is, such as an error or a command.
 
 func (e *examination) ok(about, key string, args ...any) {
-	e.findings = append(e.findings, finding{gradeOK, about, e.words.say(key, args...), ""})
+	e.findings = append(e.findings, finding{gradeOK, about, e.said(key, args...), ""})
 }
 func (e *examination) warn(about, todo, key string, args ...any) {
-	e.findings = append(e.findings, finding{gradeWarn, about, e.words.say(key, args...), e.words.say(todo)})
+	e.findings = append(e.findings, finding{gradeWarn, about, e.said(key, args...), e.words.say(todo)})
 }
 func (e *examination) fail(about, todo, key string, args ...any) {
-	e.findings = append(e.findings, finding{gradeFail, about, e.words.say(key, args...), e.words.say(todo)})
+	e.findings = append(e.findings, finding{gradeFail, about, e.said(key, args...), e.words.say(todo)})
+}
+
+// said returns what is found, also where a package says it in a sentence of its own.
+func (e *examination) said(key string, args ...any) string {
+	text := e.words.say(key, args...)
+	if phrase, ok := e.words.phrase(text, nil); ok {
+		return phrase
+	}
+	return text
 }
 
 // Run examines the installation. Exit code 1 if something fails; warnings

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,6 +13,9 @@ import (
 	"unicode"
 
 	"github.com/alecthomas/kong"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
 )
 
 func TestLanguageOf(t *testing.T) {
@@ -143,6 +148,37 @@ func TestHelpInBothLanguages(t *testing.T) {
 	each(parser.Model.Node, nil)
 	if n < 50 {
 		t.Errorf("%d commands", n)
+	}
+}
+
+// TestExplain says errors in both languages: by their keys, their codes, their phrases,
+// and else as they are.
+func TestExplain(t *testing.T) {
+	refused := &license.Error{Reason: "type_invalid", Detail: "The definition of the type is not usable; see violations.", Violations: []license.Violation{
+		{Pointer: "/authorities", Keyword: "count", Message: "must name 1 to 1000 authorities"}, {Keyword: "pattern", Message: "must be something else"},
+	}}
+	for _, c := range []struct {
+		err    error
+		en, zh string
+	}{
+		{refuse("client.unknown", "x"), `no client has the id "x"; yizheng client list shows them all`, `没有标识为 "x" 的应用；用 yizheng client list 查看全部应用`},
+		{usage("usage.of", "--since", refuse("event.limit")), "--since: --limit is 0 or more", "--since：--limit 不能小于 0"},
+		{refused, "type_invalid: The definition of the type is not usable; see violations.\n  /authorities must name 1 to 1000 authorities (count)\n  / must be something else (pattern)",
+			"证照类型的定义不符合要求（type_invalid）\n  /authorities 应有 1 至 1000 个颁发机构（count）\n  / 格式不符（pattern）"},
+		{fmt.Errorf("revoking key %s: %w", "a-1", fmt.Errorf("it still wraps key %s: %w", "data-1", signing.ErrKeyState)),
+			"revoking key a-1: it still wraps key data-1: the key's state does not allow that", "吊销密钥 a-1：该密钥仍用于包裹密钥 data-1"},
+		{fmt.Errorf("nobody knows this: %w", refuse("person.unknown")), "nobody knows this: nobody has that id or login; yizheng person list shows all accounts", "没有使用该标识或登录名的账号；用 yizheng person list 查看全部账号"},
+		{errors.Join(signing.ErrPassphrase, errors.New("odd thing")), "wrong passphrase\nodd thing", "口令错误\n技术信息：odd thing"},
+		{fmt.Errorf("reading the passphrase: %w", errors.New("odd thing")), "reading the passphrase: odd thing", "读取口令：技术信息：odd thing"},
+	} {
+		if en, zh := wordsOf(english).explain(c.err), wordsOf(chinese).explain(c.err); en != c.en || zh != c.zh {
+			t.Errorf("%v:\n%s\n%s", c.err, en, zh)
+		}
+	}
+	e := examination{words: wordsOf(chinese)}
+	e.fail("integrity", "", "%s", "registers of 3 records of clients are gone: they were deleted")
+	if got := e.findings[0].text; got != "clients 的 3 条登记记录不见了：被删除" {
+		t.Error(got)
 	}
 }
 

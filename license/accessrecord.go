@@ -3,6 +3,7 @@ package license
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,6 +71,9 @@ type Used struct {
 	License Record
 	Version VersionRecord
 	Earlier *AccessRecord // of an allowed reading with the same request id; nil for none
+	// PutBack says that the code has no first use, and yet a request id that was used
+	// with it.
+	PutBack bool
 }
 
 // UseStore keeps readings. Every driver passes storagetest.Uses.
@@ -160,12 +164,38 @@ func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, l
 			return nil, err
 		}
 		if a.owner() != owner {
+			if held, err := r.heldThen(ctx, rec, s.codes(RelationApplicant)); err != nil {
+				return nil, err
+			} else if !held {
+				continue
+			}
 			a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
 		}
 		a.Nonce = ""
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// heldThen reports whether one of the codes is a holder's of the license that was read.
+// The row that led from them to the record decides nothing.
+func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code) (bool, error) {
+	_, v, err := r.c.Stores.Load(ctx, rec.License, rec.Version)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, signing.ErrAltered) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("loading license %s: %w", rec.License, err)
+	}
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return false, err
+	}
+	if heldBy(b.Holders, "", codes) {
+		return true, nil
+	}
+	_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
+	return false, nil
 }
 
 // accessKeys returns the lookup keys of the access records of a party and its codes.

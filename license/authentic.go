@@ -298,6 +298,9 @@ func (s *authenticStores) LoadUse(ctx context.Context, grant GrantID, code [32]b
 	if err == nil {
 		err = s.auth.VerifyAlone(u.Code.facts(), u.Code.Auth)
 	}
+	if err == nil && u.PutBack {
+		err = s.auth.Refuse("use_codes", string(grant), "it was used, and is as it was before that: it was put back")
+	}
 	if err == nil {
 		err = s.verifyGrant(&u.Grant)
 	}

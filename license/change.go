@@ -24,7 +24,7 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		}
 		replay, err = r.overtaken(ctx, t, err)
 	}
-	return r.replayed(ctx, a, ActionReplace, replay, err)
+	return r.replayed(ctx, a, ActionReplace, replay, q.answered, err)
 }
 
 func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {

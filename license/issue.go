@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -29,7 +30,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	}
 	t, replay, err := r.attempt(ctx, a, key, "issue", "", q)
 	if err != nil || replay != nil {
-		return r.replayed(ctx, a, ActionIssue, replay, err)
+		return r.replayed(ctx, a, ActionIssue, replay, q.answered, err)
 	}
 	vs, err := r.types.versions(ctx, q.TypeCode)
 	if err != nil {
@@ -69,7 +70,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 			continue
 		}
 		if errors.Is(err, ErrRequestTaken) {
-			return r.replayedAfter(ctx, a, ActionIssue, t)
+			return r.replayedAfter(ctx, a, ActionIssue, t, q.answered)
 		}
 		r.step("issue.saved")
 		p.issued.Revision = 1
@@ -286,6 +287,9 @@ func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("comparing a repeated request: %w", err)
 	}
+	if id := ID(t.of[1]); same && id != "" && id != known.License {
+		return nil, r.refuseRequest(&known)
+	}
 	if !same {
 		return nil, conflict("idempotency_key_reused", "This Idempotency-Key was used for another request before. Use a new key for a new request.")
 	}
@@ -293,27 +297,55 @@ func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 }
 
 // replayedAfter is replayed for an attempt that lost a race against itself.
-func (r *Registry) replayedAfter(ctx context.Context, a Actor, act Action, t *attempt) (Issued, error) {
+func (r *Registry) replayedAfter(ctx context.Context, a Actor, act Action, t *attempt, fits answered) (Issued, error) {
 	known, err := r.earlier(ctx, t)
-	return r.replayed(ctx, a, act, known, err)
+	return r.replayed(ctx, a, act, known, fits, err)
+}
+
+// answered reports whether a version of a license may be what a request made.
+type answered func(Record, int, *body) bool
+
+func (q *IssueRequest) answered(rec Record, version int, b *body) bool {
+	return rec.Type == q.TypeCode && version == 1 && b.has(q.Number, q.Holders)
+}
+
+func (q *ReplaceRequest) answered(_ Record, version int, b *body) bool {
+	return version > 1 && b.has(q.Number, q.Holders)
+}
+
+// has reports whether a version has a number and holders as they were asked for.
+func (b *body) has(number string, holders []Holder) bool {
+	return (number == "" || numberKey(number) == numberKey(b.Number)) && !slices.ContainsFunc(holders, func(h Holder) bool {
+		code, err := party.ParseCode(h.CodeType, h.Code)
+		return err == nil && !heldBy(b.Holders, h.Role, []party.Code{code})
+	})
+}
+
+// refuseRequest refuses the row of an idempotency key, which decides nothing: what it
+// leads to must be what the request made.
+func (r *Registry) refuseRequest(req *Request) error {
+	return r.c.Vault.Auth().Refuse("requests", string(req.License), "an idempotency key leads to it that another license was made with")
 }
 
 // replayed makes the answer to an earlier request again. That reads the license,
 // so it leaves an event.
-func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Request, err error) (Issued, error) {
+func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Request, fits answered, err error) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
 	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
 		return Issued{}, err
 	}
-	_, v, err := r.ownVersion(ctx, a, req.License, req.Version) // the key's row decides nothing
+	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)
 	if err != nil {
 		return Issued{}, fmt.Errorf("loading license %s: %w", req.License, err)
 	}
 	var b body
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return Issued{}, err
+	}
+	if !fits(rec, v.Version, &b) {
+		return Issued{}, r.refuseRequest(req)
 	}
 	if req.Version == 1 {
 		req.Revision = 1 // also of before it was kept

@@ -124,6 +124,13 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 	}
 	found.Licenses = []Summary{}
 	for _, rec := range records {
+		has, err := r.has(ctx, rec, q)
+		if err != nil {
+			return SearchResult{}, err
+		}
+		if !has {
+			continue
+		}
 		t, err := r.Type(ctx, rec.Type, 0)
 		if err != nil {
 			return SearchResult{}, err
@@ -137,6 +144,40 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 		found.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
 	}
 	return found, nil
+}
+
+// has reports whether a license that was found has what it was found by, in one of its
+// versions. The row that led to it decides nothing.
+func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, error) {
+	if q.Identifier == "" && q.Number == "" && q.Holder == nil {
+		return true, nil
+	}
+	var holder []party.Code
+	if q.Holder != nil {
+		code, err := party.ParseCode(q.Holder.Type, q.Holder.Value)
+		if err != nil {
+			return false, err
+		}
+		holder = []party.Code{code}
+	}
+	for n := rec.Version; n > 0; n-- {
+		_, v, err := r.c.Stores.Load(ctx, rec.ID, n)
+		if err != nil {
+			return false, fmt.Errorf("loading license %s: %w", rec.ID, err)
+		}
+		var b body
+		if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+			return false, err
+		}
+		switch {
+		case q.Identifier != "" && string(b.Identifier) == strings.ToUpper(strings.TrimSpace(q.Identifier)),
+			q.Number != "" && numberKey(b.Number) == numberKey(q.Number),
+			q.Holder != nil && heldBy(b.Holders, "", holder):
+			return true, nil
+		}
+	}
+	_ = r.c.Vault.Auth().Refuse("licenses", string(rec.ID), "an identifier, number or holder leads to it that is another's") // logged, and counted
+	return false, nil
 }
 
 func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, error) {

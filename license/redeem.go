@@ -150,11 +150,16 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	}, err
 }
 
-// again answers a request that was recorded before.
+// again answers a request that was recorded before. The row that led to its record
+// decides nothing: it must be of an allowed reading by this very code.
 func (r *Registry) again(ctx context.Context, a Actor, u *Used, q RedeemRequest) (Released, error) {
 	earlier, err := r.openAccess(ctx, *u.Earlier)
 	if err != nil {
 		return Released{}, err
+	}
+	if earlier.Grant != u.Grant.ID || earlier.License != u.Code.License || earlier.Version != u.Code.Version ||
+		earlier.Client != a.Client || earlier.Result != ResultOK {
+		return Released{}, r.c.Vault.Auth().Refuse("use_requests", string(u.Grant.ID), "a request leads to a reading that is not its own")
 	}
 	if earlier.Nonce != q.Nonce || !reflect.DeepEqual(earlier.Officer, q.Officer) {
 		return Released{}, conflict("request_id_reused", "This request id was used for another reading by this code. Use a new one for a new reading.")
@@ -171,7 +176,7 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 	if err != nil {
 		return Released{}, err
 	}
-	parts := b.Grant.parts(rec.License)
+	parts := b.Grant.parts(u.Code.License)
 	credential, err := r.openCredential(ctx, u.Version)
 	if err != nil {
 		return Released{}, err

@@ -193,13 +193,8 @@ func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entrie
 	if err != nil {
 		return "", fmt.Errorf("finding the status key: %w", err)
 	}
-	packed := make([]byte, StatusListSize*statusBits/8)
-	for _, e := range entries {
-		if e.Index >= 0 && e.Index < StatusListSize {
-			packed[e.Index/4] |= byte(e.Value&3) << (e.Index % 4 * statusBits)
-		}
-	}
-	if err := r.seen.check(n, revision, packed); err != nil {
+	list := pack(revision, entries)
+	if err := r.seen.check(n, list); err != nil {
 		return "", err
 	}
 	var b bytes.Buffer
@@ -207,7 +202,7 @@ func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entrie
 	if err != nil {
 		return "", err
 	}
-	if _, err := z.Write(packed); err != nil {
+	if _, err := z.Write(list.packed); err != nil {
 		return "", err
 	}
 	if err := z.Close(); err != nil {

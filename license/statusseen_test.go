@@ -2,6 +2,7 @@ package license
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"yizheng.internal/signing"
@@ -12,6 +13,15 @@ type kept map[string][]byte
 
 func (k kept) Remember(name string, data []byte) error { k[name] = data; return nil }
 func (k kept) Remembered(name string) ([]byte, error)  { return k[name], nil }
+func (k kept) Forget(name string) error                { delete(k, name); return nil }
+func (k kept) AllRemembered(prefix string) (names []string, err error) {
+	for name := range k {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
 
 func TestSeenLists(t *testing.T) {
 	t.Parallel()
@@ -44,7 +54,7 @@ func TestSeenLists(t *testing.T) {
 		{"another ended", 5, list(StatusEntry{5, StatusInvalid}, StatusEntry{7, StatusSuperseded}, StatusEntry{9, StatusInvalid}), false},
 	} {
 		for _, lists := range []*seenLists{s, restarted()} {
-			if err := lists.check(1, step.revision, step.packed); errors.Is(err, signing.ErrAltered) != step.altered {
+			if err := lists.check(1, &seenList{step.revision, step.packed}); errors.Is(err, signing.ErrAltered) != step.altered {
 				t.Errorf("%s: %v", step.name, err)
 			}
 		}

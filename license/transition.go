@@ -198,7 +198,7 @@ func (r *Registry) moved(ctx context.Context, a Actor, act Action, req *Request)
 	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
 		return Changed{}, err
 	}
-	rec, v, err := r.c.Stores.Load(ctx, req.License, req.Version)
+	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)
 	if err != nil {
 		return Changed{}, fmt.Errorf("loading license %s: %w", req.License, err)
 	}

@@ -191,6 +191,61 @@ func (s *authenticSpent) IsSpent(ctx context.Context, hash [32]byte) (bool, erro
 	return spent, err
 }
 
+// AuthenticConsents returns consents that were not withdrawn.
+func AuthenticConsents(c Consents, a *signing.Authenticator) Consents {
+	return &authenticConsents{c, a}
+}
+
+type authenticConsents struct {
+	Consents
+	auth *signing.Authenticator
+}
+
+// stamp makes the registers of consents that end. Their revision is the second when they
+// would have expired, so that whoever compares registers knows when they may go.
+func (s *authenticConsents) stamp(all []EndedConsent) (ended []EndedConsent, err error) {
+	ended = slices.Clone(all)
+	for i, c := range ended {
+		if _, ended[i].Mark, err = s.auth.Stamp(signing.NewFacts("consents", c.ID, c.Expires.Unix())); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// CreateConsent implements [Consents].
+func (s *authenticConsents) CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error {
+	ended, err := s.stamp(instead)
+	if err != nil {
+		return err
+	}
+	return s.Consents.CreateConsent(ctx, c, ended, es...)
+}
+
+// DeleteConsents implements [Consents].
+func (s *authenticConsents) DeleteConsents(ctx context.Context, all []EndedConsent, es ...EventRecord) error {
+	ended, err := s.stamp(all)
+	if err != nil {
+		return err
+	}
+	return s.Consents.DeleteConsents(ctx, ended, es...)
+}
+
+// ListConsents implements [Consents], and leaves out those that were withdrawn, and
+// whose rows were put back.
+func (s *authenticConsents) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]ConsentRecord, error) {
+	all, err := s.Consents.ListConsents(ctx, party, at, limit)
+	if err != nil {
+		return nil, err
+	}
+	return fitting(all, func(c *ConsentRecord) error {
+		if c.Mark == nil {
+			return nil
+		}
+		return s.auth.Refuse("consents", c.ID, "it was withdrawn")
+	})
+}
+
 func (f *FamilyRecord) facts(revision int64) *signing.Facts {
 	return signing.NewFacts("families", f.ID, revision).Text(f.Client, f.Session, f.EndedBy).Int(f.Number).
 		Time(f.Rotated, f.Created, f.Expires, f.Ended).Sealed(f.Body)

@@ -12,8 +12,9 @@ import (
 )
 
 // ConsentRecord is what a person agreed to show a client at its logins, as a store
-// keeps it. It never changes: another consent is another record, and one that is
-// withdrawn is gone. So no column decides anything that isn't in the sealed body.
+// keeps it. It never changes: another consent is another record, and of one that is
+// withdrawn only its register is left, until it would have expired. So no column decides
+// anything that isn't in the sealed body.
 type ConsentRecord struct {
 	ID      string // of identity.NewID
 	Client  string
@@ -22,17 +23,26 @@ type ConsentRecord struct {
 	Body    []byte // sealed: party, client, scopes, times
 	// Party leads to the person's consents. Written with a new one, and not read back.
 	Party []signing.Lookup
+	Mark  []byte // its register, see signing.Authenticator; nil: it was not withdrawn
+}
+
+// EndedConsent is a consent that is withdrawn, or replaced by another one.
+type EndedConsent struct {
+	ID      string
+	Expires time.Time
+	Mark    []byte // the register that says so
 }
 
 // Consents keeps remembered consents. Events given along are appended in the same
 // transaction, as AppendEvents does: both are on disk, or neither. Every driver
 // passes storagetest.Consents.
 type Consents interface {
-	// CreateConsent stores c and deletes those with the other IDs, as far as they
-	// are there. ErrExists if its ID is taken: then nothing is deleted.
-	CreateConsent(ctx context.Context, c ConsentRecord, instead []string, es ...EventRecord) error
-	// DeleteConsents deletes those with the IDs, as far as they are there.
-	DeleteConsents(ctx context.Context, ids []string, es ...EventRecord) error
+	// CreateConsent stores c and deletes others, as DeleteConsents does. ErrExists if
+	// its ID was ever taken: then nothing is deleted.
+	CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error
+	// DeleteConsents deletes what consents hold and what leads to them, as far as they
+	// are there, and keeps their registers until they expire.
+	DeleteConsents(ctx context.Context, ended []EndedConsent, es ...EventRecord) error
 	// ListConsents returns up to limit consents to which one of the keys leads and
 	// that expire after a time, newest first; of those made at the same time, the
 	// one with the greater ID.
@@ -61,6 +71,8 @@ type remembered struct {
 	ConsentRecord
 	body consentBody
 }
+
+func (r *remembered) ended() EndedConsent { return EndedConsent{ID: r.ID, Expires: r.body.Expires} }
 
 // consentsOf returns what a person has agreed to and not withdrawn, the newest first.
 func (p *Provider) consentsOf(ctx context.Context, party string) ([]remembered, error) {
@@ -124,10 +136,10 @@ func (p *Provider) remember(ctx context.Context, a *asking) error {
 	if err != nil {
 		return err
 	}
-	var instead []string
+	var instead []EndedConsent
 	for _, c := range list {
 		if c.Client == a.client.ID {
-			instead, scopes = append(instead, c.ID), append(scopes, c.body.Scopes...)
+			instead, scopes = append(instead, c.ended()), append(scopes, c.body.Scopes...)
 		}
 	}
 	now := time.Now().UTC()
@@ -242,14 +254,14 @@ func (p *Provider) EndClientAccess(ctx context.Context, s Session, client, reque
 	if err != nil {
 		return err
 	}
-	var ids []string
+	var withdrawn []EndedConsent
 	for _, c := range consents {
 		if c.Client == client {
-			ids = append(ids, c.ID)
+			withdrawn = append(withdrawn, c.ended())
 		}
 	}
-	if len(ids) > 0 {
-		if err := p.c.Consents.DeleteConsents(ctx, ids, newEvent(actor, ActionConsentEnd, client, ResultOK)); err != nil {
+	if len(withdrawn) > 0 {
+		if err := p.c.Consents.DeleteConsents(ctx, withdrawn, newEvent(actor, ActionConsentEnd, client, ResultOK)); err != nil {
 			return unavailable(fmt.Errorf("withdrawing a consent: %w", err))
 		}
 	}
@@ -274,7 +286,7 @@ func (p *Provider) EndClientAccess(ctx context.Context, s Session, client, reque
 		}
 		ended++
 	}
-	if len(ids)+ended == 0 {
+	if len(withdrawn)+ended == 0 {
 		return ErrNotFound
 	}
 	return nil

@@ -162,22 +162,22 @@ func (m *memory) ListFamilies(_ context.Context, party []signing.Lookup, at time
 	return list[:min(limit, len(list))], m.fails
 }
 
-func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []string, es ...EventRecord) error {
+func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error {
 	defer m.lock()()
 	if _, ok := m.consents[c.ID]; ok {
 		return ErrExists
 	}
-	for _, id := range instead {
-		delete(m.consents, id)
+	for _, old := range instead {
+		delete(m.consents, old.ID)
 	}
 	m.consents[c.ID] = c
 	return m.write(es)
 }
 
-func (m *memory) DeleteConsents(_ context.Context, ids []string, es ...EventRecord) error {
+func (m *memory) DeleteConsents(_ context.Context, ended []EndedConsent, es ...EventRecord) error {
 	defer m.lock()()
-	for _, id := range ids {
-		delete(m.consents, id)
+	for _, old := range ended {
+		delete(m.consents, old.ID)
 	}
 	return m.write(es)
 }

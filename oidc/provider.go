@@ -113,6 +113,9 @@ func (c *Config) authenticate() {
 	if c.Spent != nil {
 		c.Spent = AuthenticSpent(c.Spent, auth)
 	}
+	if c.Consents != nil {
+		c.Consents = AuthenticConsents(c.Consents, auth)
+	}
 }
 
 // checkLogins checks what people's logins need, and fills in defaults.

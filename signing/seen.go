@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // seenName is the folder of what this node saw last of the database: what nobody can
@@ -54,9 +55,30 @@ func (i *Installation) Remembered(name string) ([]byte, error) {
 	return nil, i.auth.Refuse(seenName, name, "the file "+i.c.path(seenName, name)+" was altered")
 }
 
-// ForgetSeen forgets all that the node in a data directory saw of its database: after
-// a restore, or once an operator has confirmed what was lost.
-func ForgetSeen(dir string) error { return os.RemoveAll(filepath.Join(dir, seenName)) }
+// Forget keeps no longer what Remember kept under a name.
+func (i *Installation) Forget(name string) error {
+	err := removeFile(i.c.path(seenName, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forgetting %s: %w", name, err)
+	}
+	return nil
+}
+
+// AllRemembered returns the names under which something is kept and that begin with a
+// prefix, in their order.
+func (i *Installation) AllRemembered(prefix string) ([]string, error) {
+	entries, err := os.ReadDir(i.c.path(seenName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing what was seen: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
 
 // replaceFile writes a file whole, or leaves the one before.
 func replaceFile(path string, data []byte) error {

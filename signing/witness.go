@@ -41,21 +41,18 @@ func (a *Authenticator) Wrote(err error, table, id string, revision int64) error
 	return err
 }
 
-// Register returns the revision that a record's register names, or ErrAltered
-// (wrapped).
-func (a *Authenticator) Register(table, id string, mark []byte) (int64, error) {
+// Register returns the revision that a record's register names, and why it is none that
+// was written here, if so: who tells of that calls Refuse.
+func (a *Authenticator) Register(table, id string, mark []byte) (revision int64, why string, err error) {
 	if len(mark) != markLength {
-		return 0, a.Refuse(table, id, "its register is malformed")
+		return 0, "its register is malformed", nil
 	}
-	revision := int64(binary.BigEndian.Uint64(mark))
+	revision = int64(binary.BigEndian.Uint64(mark))
 	want, err := a.sum(markFacts(table, id, revision))
-	if err != nil {
-		return 0, err
+	if err == nil && !same(want, mark[8:]) {
+		why = "its register was altered"
 	}
-	if !same(want, mark[8:]) {
-		return 0, a.Refuse(table, id, "its register was altered")
-	}
-	return revision, nil
+	return revision, why, err
 }
 
 // Digest returns half an HMAC of facts, under the key of authenticators: who has no

@@ -124,11 +124,11 @@ func (p countedProvider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, 
 }
 
 // CreateConsent implements [oidc.Consents].
-func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
 	return p.counted(p.Provider.CreateConsent(ctx, c, instead, es...), es)
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (p countedProvider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
-	return p.counted(p.Provider.DeleteConsents(ctx, ids, es...), es)
+func (p countedProvider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
+	return p.counted(p.Provider.DeleteConsents(ctx, ended, es...), es)
 }

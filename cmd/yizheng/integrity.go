@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"yizheng.internal/api"
+	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 )
 
@@ -21,7 +22,7 @@ const lookBackWithin = 5 * time.Second
 // highWater opens what this node saw of the database.
 func (in *installation) highWater() (*highwater.Watch, error) {
 	return highwater.New(highwater.Config{
-		Memory: in.keys, Store: in.db.HighWater(), Auth: in.keys.Keyrings().Auth(), Log: in.log, Reset: in.registry.ForgetSeen,
+		Memory: in.keys, Store: in.db.HighWater(), Auth: in.keys.Keyrings().Auth(), Log: in.log,
 	})
 }
 
@@ -68,6 +69,13 @@ func (e *examination) integrity(ctx context.Context, in *installation) {
 		}
 		err = w.Compare(ctx)
 	}
+	lists, failed := in.registry.ListLosses(ctx)
+	for _, one := range lists {
+		e.fail(about, "doctor.lost.todo", "%s", one)
+	}
+	if failed != nil {
+		e.fail(about, "doctor.check_database.todo", "%v", failed)
+	}
 	switch {
 	case errors.Is(err, highwater.ErrLost):
 		for _, one := range w.Findings() {
@@ -88,7 +96,64 @@ func (e *examination) integrity(ctx context.Context, in *installation) {
 }
 
 type integrityCmd struct {
+	Show   integrityShowCmd   `cmd:"" help:"Show what the database lost that this node saw in it: what accepting gives up. Exit code 1 if there is anything."`
 	Accept integrityAcceptCmd `cmd:"" help:"Accept that the database lost what this node saw in it, so that the service goes on."`
+}
+
+// losses are what a node saw in its database and doesn't find there.
+type losses struct {
+	watch *highwater.Watch
+	lists []license.ListLoss
+}
+
+// losses compares the database with all that this node remembers of it.
+func (in *installation) losses(ctx context.Context) (l losses, err error) {
+	if l.watch, err = in.highWater(); err != nil {
+		return l, err
+	}
+	if err := l.watch.Compare(ctx); err != nil && !errors.Is(err, highwater.ErrLost) {
+		return l, err
+	}
+	l.lists, err = in.registry.ListLosses(ctx)
+	return l, err
+}
+
+// print names everything, and reports whether there is anything.
+func (l losses) print(w io.Writer) bool {
+	all := l.watch.GivenUp()
+	for _, list := range l.lists {
+		all = append(all, list.String())
+	}
+	if len(all) == 0 {
+		fmt.Fprintln(w, "Nothing is lost: the database is what this node saw of it.")
+		return false
+	}
+	fmt.Fprintln(w, "Lost, of what this node saw:")
+	for _, one := range all {
+		fmt.Fprintf(w, "  - %s\n", one)
+	}
+	return true
+}
+
+type integrityShowCmd struct {
+	settings
+}
+
+// Run shows what was lost.
+func (c *integrityShowCmd) Run(p *process) (err error) {
+	in, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	l, err := in.losses(p.ctx)
+	if err != nil {
+		return err
+	}
+	if l.print(p.out) {
+		return &exit{code: exitFailed}
+	}
+	return nil
 }
 
 type integrityAcceptCmd struct {
@@ -99,7 +164,8 @@ type integrityAcceptCmd struct {
 // maxReason is how many bytes a reason has at most.
 const maxReason = 500
 
-// Run accepts what was lost.
+// Run accepts what was lost: it names everything first, and what fits is remembered as
+// before.
 func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	reason := strings.TrimSpace(c.Reason)
 	if reason == "" || len(reason) > maxReason || printable(reason) != reason {
@@ -113,41 +179,28 @@ func (c *integrityAcceptCmd) Run(p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	before, err := in.highWater()
+	l, err := in.losses(p.ctx)
 	if err != nil {
 		return err
 	}
-	if err := before.Compare(p.ctx); err != nil && !errors.Is(err, highwater.ErrLost) {
-		return err
-	}
-	lost := before.Findings()
-	if len(lost) == 0 {
-		fmt.Fprintln(p.out, "Nothing is lost: the database is what this node saw of it. Nothing was changed.")
+	if !l.print(p.out) {
 		return nil
 	}
+	// First the event, then the memory: whoever is stopped in between accepts again.
 	err = oidc.Recorder(in.db.Provider())(p.ctx, identity.Fact{
 		Action: oidc.ActionAcceptLoss, Actor: in.operator, Object: reason, Result: oidc.ResultOK,
 	})
-	if err != nil {
-		return err
-	}
-	// First the event, then the memory: whoever is stopped in between accepts again.
-	if err := signing.ForgetSeen(c.Data); err != nil {
-		return err
-	}
-	after, err := in.highWater()
 	if err == nil {
-		err = after.Check(p.ctx)
+		err = in.registry.AcceptLists(p.ctx, l.lists)
+	}
+	if err == nil {
+		err = l.watch.Accept(p.ctx)
 	}
 	if err != nil {
 		return err
-	}
-	fmt.Fprintln(p.out, "Accepted as lost, on this node:")
-	for _, one := range lost {
-		fmt.Fprintf(p.out, "  - %s\n", one)
 	}
 	for _, line := range []string{
-		"What is in the database now is taken for what it is. A running service goes on within seconds.",
+		"Accepted as lost: this is given up on this node, and all else is remembered as before. A running service goes on within seconds.",
 		"Do again what was undone: licenses ended, grants withdrawn, clients and accounts disabled, keys revoked since then.",
 		"Each other node that refuses needs its own confirmation.",
 	} {

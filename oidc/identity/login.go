@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -93,8 +94,8 @@ func (c claimant) fact(action, result, requestID string) Fact {
 	return f
 }
 
-// claimed finds the account of a login: one query and one record opened, whether
-// there is one or not.
+// claimed finds the account of a login: the same queries, and as many records opened,
+// whether there is one or not.
 func (s *Service) claimed(ctx context.Context, logins []login) (claimant, error) {
 	keys, err := s.loginKeys(ctx, logins)
 	if err != nil {
@@ -113,6 +114,13 @@ func (s *Service) claimed(ctx context.Context, logins []login) (claimant, error)
 		return claimant{}, fmt.Errorf("finding an account: %w", err)
 	}
 	account, err := s.openAccount(ctx, r)
+	if err == nil {
+		var named bool
+		if named, err = s.named(ctx, account, there, logins); err == nil && there && !named {
+			there = false
+			account, err = s.openAccount(ctx, d.record)
+		}
+	}
 	if err != nil && !there { // its key was purged meanwhile
 		s.decoy.CompareAndSwap(d, nil)
 	}
@@ -123,6 +131,7 @@ func (s *Service) claimed(ctx context.Context, logins []login) (claimant, error)
 // unknown login costs what a known one does.
 type decoy struct {
 	record AccountRecord
+	party  PartyRecord
 	hash   PasswordHash // of no password
 }
 
@@ -141,8 +150,46 @@ func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
 	if d.record, err = s.sealAccount(ctx, a, Party{}); err != nil {
 		return nil, err
 	}
+	p := Party{ID: a.Party, Kind: Person, Name: "nobody", Codes: []PartyCode{{Source: "decoy"}}, Created: now, Updated: now, Revision: 1}
+	if d.party, err = s.sealParty(ctx, p); err != nil {
+		return nil, err
+	}
 	s.decoy.Store(d)
 	return d, nil
+}
+
+// named reports whether an account has one of the logins that led to it: the row that
+// did decides nothing. Codes count also when their time is over. For a login that leads to
+// nobody the decoy's party is opened, so that it costs the same.
+func (s *Service) named(ctx context.Context, a Account, there bool, logins []login) (bool, error) {
+	has := func(kind loginKind, value string) bool {
+		return value != "" && slices.Contains(logins, login{kind, value})
+	}
+	p, err := s.partyNamed(ctx, a.Party)
+	if err != nil {
+		return false, err
+	}
+	found := has(byName, a.LoginName) || has(byPhone, a.Phone) ||
+		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(byCode, foldCode(c.Value)) })
+	if there && !found {
+		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "a login leads to it that is another's") // logged, and counted
+	}
+	return there && found, nil
+}
+
+// partyNamed opens a party, or the decoy's if there is none.
+func (s *Service) partyNamed(ctx context.Context, id string) (Party, error) {
+	r, err := s.c.Parties.LoadParty(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		var d *decoy
+		if d, err = s.aDecoy(ctx); err == nil {
+			r = d.party
+		}
+	}
+	if err != nil {
+		return Party{}, fmt.Errorf("loading a party: %w", err)
+	}
+	return s.openParty(ctx, r)
 }
 
 // judge checks a password, always by one hash, and returns why not, or "".

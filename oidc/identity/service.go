@@ -105,13 +105,19 @@ func (s *Service) FindAccount(ctx context.Context, login string) (Account, error
 	if err != nil {
 		return Account{}, err
 	}
-	// The row that led here decides nothing: the account itself must have that login.
+	typed := readLogin(login)
+	if has, err := s.named(ctx, a, true, typed); err != nil {
+		return Account{}, err
+	} else if !has {
+		return Account{}, ErrNotFound
+	}
+	// A code whose time is over is not looked for any more.
 	p, err := s.Party(ctx, a.Party)
 	if err != nil {
 		return Account{}, err
 	}
-	for _, typed := range readLogin(login) {
-		if slices.Contains(a.logins(p, party.DateOf(time.Now())), typed) {
+	for _, l := range a.logins(p, party.DateOf(time.Now())) {
+		if slices.Contains(typed, l) {
 			return a, nil
 		}
 	}

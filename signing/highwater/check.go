@@ -5,14 +5,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"yizheng.internal/signing"
 )
 
 const (
 	registersAtOnce = 2000
 	overAtOnce      = 1000
+)
+
+// How many rows are read of a table in a comparison, and how many forged ones are told
+// of in the log: a node's memory, its log and the time that it takes must not grow with
+// what somebody fills a table with.
+const (
+	maxRegisters = 2 * maxMarks
+	maxVersions  = 100_000 // of types or items, which have no registers that could be checked
+	maxForged    = 100
 )
 
 // Check compares the database with all that is remembered, and then remembers how
@@ -42,7 +50,7 @@ func (w *Watch) Compare(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
 	w.mu.Lock()
-	w.looking = true
+	w.looking, w.found = true, nil
 	w.mu.Unlock()
 	failed := w.compare(ctx)
 	if err := w.Refusal(); err != nil {
@@ -63,11 +71,14 @@ func (w *Watch) compare(ctx context.Context) error {
 	for n := range tables {
 		lost, err := w.registers(ctx, uint8(n))
 		w.lose(lost)
+		if errors.Is(err, ErrReplica) {
+			return err
+		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("comparing %s with what was seen: %w", tables[n], err))
 		}
 	}
-	for _, part := range []func(context.Context) ([]string, error){w.standing, w.codes, w.events} {
+	for _, part := range []func(context.Context) ([]loss, error){w.events, w.standing, w.codes} {
 		lost, err := part(ctx)
 		w.lose(lost)
 		failed = append(failed, err)
@@ -76,38 +87,71 @@ func (w *Watch) compare(ctx context.Context) error {
 }
 
 // registers compares the registers of a table.
-func (w *Watch) registers(ctx context.Context, table uint8) (lost []string, err error) {
-	name := tables[table]
+func (w *Watch) registers(ctx context.Context, table uint8) (lost []loss, err error) {
+	name, rows, most, forged := tables[table], 0, maxRegisters, 0
+	if name == "license_types" || name == "service_items" {
+		most = maxVersions
+	}
 	for after := ""; ; {
 		page, err := w.c.Store.Registers(ctx, name, after, registersAtOnce)
 		if err != nil {
 			return lost, err
 		}
-		behind, err := w.judge(table, page, nil)
+		if rows += len(page); rows > most {
+			return append(lost, loss{text: fmt.Sprintf("%s has more rows than %d, so that nothing can be compared: somebody fills the table", name, most)}), nil
+		}
+		behind, err := w.judge(table, page, nil, &forged)
 		if err == nil && len(behind) > 0 {
 			// It may have been written after the page was read, and noted before it was
 			// looked at. What was noted before a second reading must be in that.
 			if page, err = w.c.Store.Registers(ctx, name, after, registersAtOnce); err == nil {
-				behind, err = w.judge(table, page, behind)
+				behind, err = w.judge(table, page, behind, new(int))
 			}
 		}
 		if err != nil {
 			return lost, err
 		}
-		for id, remembered := range behind {
-			lost = append(lost, fmt.Sprintf("%s %s has an earlier revision than %d, which it had: it was put back", name, id, remembered))
+		for id, r := range behind {
+			lost = append(lost, loss{
+				fmt.Sprintf("%s %s has revision %d, and had %d: it was put back", name, id, r.stored, r.remembered),
+				func() { w.lower(w.hash(table, id), r.stored) },
+			})
 		}
 		if len(page) < registersAtOnce {
-			return append(lost, w.gone(table)...), nil
+			if forged > maxForged {
+				err = fmt.Errorf("%d registers were not written here: somebody fills the table", forged)
+			}
+			return append(lost, w.gone(table)...), err
 		}
 		after = page[len(page)-1].ID
 	}
 }
 
+// put is a record that was put back.
+type put struct{ remembered, stored int64 }
+
+// there notes that a record's register was found in this pass.
+func (w *Watch) there(h uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m, ok := w.marks[h]; ok {
+		m.pass = w.pass
+		w.marks[h] = m
+	}
+}
+
+// lower remembers the revision that a record that was put back has now. The lock is held.
+func (w *Watch) lower(h uint64, revision int64) {
+	if m, ok := w.marks[h]; ok {
+		m.revision = uint32(revision)
+		w.marks[h] = m
+	}
+}
+
 // judge compares registers and returns those that are behind what is remembered; of
 // those alone that were behind already, unless before is nil, and then behind that.
-func (w *Watch) judge(table uint8, page []Register, before map[string]int64) (behind map[string]int64, err error) {
-	behind = map[string]int64{}
+func (w *Watch) judge(table uint8, page []Register, before map[string]put, forged *int) (behind map[string]put, err error) {
+	behind = map[string]put{}
 	for _, r := range page {
 		h, revision := w.hash(table, r.ID), r.Revision
 		if len(r.Mark) >= 8 {
@@ -121,23 +165,30 @@ func (w *Watch) judge(table uint8, page []Register, before map[string]int64) (be
 		w.mu.Unlock()
 		remembered := int64(m.revision)
 		if before != nil {
-			if remembered, known = before[r.ID]; !known {
+			earlier, was := before[r.ID]
+			if !was {
 				continue
 			}
+			remembered, known = earlier.remembered, true
 		}
 		switch {
 		case known && revision < remembered:
-			behind[r.ID] = remembered
+			behind[r.ID] = put{remembered, revision}
+			w.there(h)
 			continue
 		case known && revision == remembered, r.Mark == nil:
 		default: // new
-			if _, err := w.c.Auth.Register(tables[table], r.ID, r.Mark); errors.Is(err, signing.ErrAltered) {
-				revision = remembered // its record is refused when it is read
-				if !known {
+			_, why, err := w.c.Auth.Register(tables[table], r.ID, r.Mark)
+			if err != nil {
+				return nil, err
+			}
+			if why != "" { // its record is refused when it is read
+				if *forged++; *forged <= maxForged {
+					_ = w.c.Auth.Refuse(tables[table], r.ID, why) // logged, and counted
+				}
+				if revision = remembered; !known {
 					continue
 				}
-			} else if err != nil {
-				return nil, err
 			}
 		}
 		w.mu.Lock()
@@ -147,32 +198,84 @@ func (w *Watch) judge(table uint8, page []Register, before map[string]int64) (be
 	return behind, nil
 }
 
+// expiredEarly is by how much another node's clock may be ahead, which takes away what
+// has expired.
+const expiredEarly = 10 * time.Minute
+
 // gone says how many registers of a table weren't there, after all were read.
-func (w *Watch) gone(table uint8) []string {
-	n, today := 0, day(time.Now())
+func (w *Watch) gone(table uint8) []loss {
+	today, soon := day(time.Now()), time.Now().Add(expiredEarly).Unix()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	var missing []uint64
 	for h, m := range w.marks {
 		if m.table != table || m.pass == w.pass {
 			continue
 		}
-		if tables[table] == lapsing { // taken away when they have lapsed; a deleted one is refused
+		switch {
+		case tables[table] == lapsing: // taken away when they have lapsed; a deleted one is refused
 			if m.gone == 0 {
 				m.gone = today
 				w.marks[h], w.dirty = m, true
 			}
-			continue
+		case tables[table] == expiring && int64(m.revision) < soon: // it could not be used any more
+			delete(w.marks, h)
+			w.counted(table, -1)
+			w.dirty = true
+		default:
+			missing = append(missing, h)
 		}
-		n++
 	}
-	if n == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("registers of %d records of %s are gone: they were deleted", n, tables[table])}
+	return []loss{{
+		fmt.Sprintf("registers of %d records of %s are gone: they were deleted", len(missing), tables[table]),
+		func() {
+			for _, h := range missing {
+				delete(w.marks, h)
+				w.counted(table, -1)
+			}
+		},
+	}}
 }
 
-// standing looks whether sessions and families that ended here live again.
-func (w *Watch) standing(ctx context.Context) (lost []string, err error) {
+// learn remembers what the log says that it ended, here or elsewhere, as far as it is
+// still there: the event was stored with that.
+func (w *Watch) learn(ctx context.Context, ended []overKey) error {
+	ids := map[string][]string{}
+	w.mu.Lock()
+	for _, k := range ended {
+		if _, known := w.over[k]; !known && !w.excused[k] && slices.Contains(overTables, k.table) {
+			ids[k.table] = append(ids[k.table], k.id)
+		}
+	}
+	w.mu.Unlock()
+	for table, all := range ids {
+		slices.Sort(all)
+		all = slices.Compact(all)
+		for page := range slices.Chunk(all, overAtOnce) {
+			stored, err := w.c.Store.Standing(ctx, table, page)
+			if err != nil {
+				return err
+			}
+			for _, s := range stored {
+				w.Over(table, s.ID, s.Revision, s.Expires)
+			}
+			w.mu.Lock()
+			enough := len(w.over) >= maxLearnt
+			w.full = w.full || enough
+			w.mu.Unlock()
+			if enough {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// standing looks whether sessions and families that ended live again.
+func (w *Watch) standing(ctx context.Context) (lost []loss, err error) {
 	ended := map[string]map[string]overMark{}
 	w.mu.Lock()
 	for k, m := range w.over {
@@ -198,7 +301,13 @@ func (w *Watch) standing(ctx context.Context) (lost []string, err error) {
 			}
 			for _, s := range stored {
 				if !s.Ended || s.Revision < of[s.ID].revision {
-					lost = append(lost, fmt.Sprintf("%s %s, which ended here, is as it was before: it was put back", table, s.ID))
+					lost = append(lost, loss{
+						fmt.Sprintf("%s %s, which had ended, is as it was before: it was put back", table, s.ID),
+						func() {
+							delete(w.over, overKey{table, s.ID})
+							w.excused[overKey{table, s.ID}] = true
+						},
+					})
 				}
 			}
 			ids = ids[n:]
@@ -208,7 +317,7 @@ func (w *Watch) standing(ctx context.Context) (lost []string, err error) {
 }
 
 // codes looks whether what was spent here still is.
-func (w *Watch) codes(ctx context.Context) (lost []string, err error) {
+func (w *Watch) codes(ctx context.Context) (lost []loss, err error) {
 	now := time.Now().Unix()
 	w.mu.Lock()
 	all := make([][32]byte, 0, len(w.spent))
@@ -218,18 +327,25 @@ func (w *Watch) codes(ctx context.Context) (lost []string, err error) {
 		}
 	}
 	w.mu.Unlock()
-	gone := 0
+	var gone [][32]byte
 	for len(all) > 0 {
 		n := min(len(all), overAtOnce)
 		missing, err := w.c.Store.Missing(ctx, all[:n])
 		if err != nil {
 			return nil, fmt.Errorf("comparing what was spent with what was seen: %w", err)
 		}
-		gone += len(missing)
+		gone = append(gone, missing...)
 		all = all[n:]
 	}
-	if gone > 0 {
-		lost = append(lost, fmt.Sprintf("%d codes or assertions that were spent here are no longer so: they were deleted", gone))
+	if len(gone) > 0 {
+		lost = append(lost, loss{
+			fmt.Sprintf("%d codes or assertions that were spent here are no longer so: they were deleted", len(gone)),
+			func() {
+				for _, hash := range gone {
+					delete(w.spent, hash)
+				}
+			},
+		})
 	}
 	return lost, nil
 }

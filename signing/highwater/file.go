@@ -89,10 +89,18 @@ func (w *Watch) load() error {
 	err := w.read()
 	w.mu.Unlock()
 	if errors.Is(err, signing.ErrAltered) || errors.Is(err, errMalformed) {
-		w.lose([]string{"what this node remembered was altered: " + err.Error()})
+		w.unreadable(err)
 		return nil
 	}
 	return err
+}
+
+// unreadable says that nothing can be compared with what was remembered.
+func (w *Watch) unreadable(err error) {
+	w.mu.Lock()
+	w.altered = true
+	w.mu.Unlock()
+	w.lose([]loss{{text: "what this node remembered was altered, all of it is given up: " + err.Error()}})
 }
 
 // read is load with the lock held.
@@ -176,7 +184,7 @@ func (w *Watch) follow() error {
 	era := w.era
 	w.mu.Unlock()
 	if err != nil {
-		w.lose([]string{"what this node remembered was altered: " + err.Error()})
+		w.unreadable(err)
 		return nil
 	}
 	if small == nil {
@@ -207,10 +215,7 @@ func (w *Watch) follow() error {
 	if err := w.load(); err != nil {
 		return err
 	}
-	w.c.Log.Warn("an operator has accepted what the database lost: this node takes it for what it is from here on")
-	if w.c.Reset != nil {
-		w.c.Reset()
-	}
+	w.c.Log.Warn("an operator has accepted what the database lost: this node goes on with what is left")
 	return nil
 }
 

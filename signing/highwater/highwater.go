@@ -39,6 +39,8 @@ type Memory interface {
 	Remember(name string, data []byte) error
 	// Remembered returns it, nil if nothing was kept.
 	Remembered(name string) ([]byte, error)
+	// Forget keeps it no longer.
+	Forget(name string) error
 }
 
 // Log names a log of events.
@@ -50,11 +52,20 @@ const (
 	ProviderEvents Log = "provider_events" // of logins and administration
 )
 
-// tables are those whose records have revisions that are all remembered. Grants are
-// taken away when they have lapsed; no others ever are.
-var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations"}
+// tables are those whose records have revisions that are all remembered. The files hold
+// their places in it: it may only grow at its end. Grants are taken away when they have
+// lapsed; the register of a consent that was withdrawn names the second when it would
+// have expired, and goes then; no others ever are.
+var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations", expiring}
 
-const lapsing = "grants"
+const (
+	lapsing  = "grants"
+	expiring = "consents"
+)
+
+// Tables returns the tables whose records' revisions are compared, as facts name them:
+// those that are read in full, and those of which what ended is.
+func Tables() (read, ended []string) { return slices.Clone(tables), slices.Clone(overTables) }
 
 // Register is the newest revision of a record.
 type Register struct {
@@ -68,6 +79,8 @@ type Row struct {
 	Seq  int64
 	At   time.Time
 	Hash [32]byte
+	// Table and Ended are the session or family that ended with it; mostly empty.
+	Table, Ended string
 }
 
 // Standing is a session or family as it is stored.
@@ -75,9 +88,19 @@ type Standing struct {
 	ID       string
 	Revision int64
 	Ended    bool
+	Expires  time.Time
 }
 
+// ErrReplica says that the database is a copy, which may lag: nothing is compared with it.
+var ErrReplica = errors.New("this is a replica, which may lag behind its primary: nothing can be compared with it")
+
+// MaxText is how long an id is at most that a Store returns. What is longer was written
+// by somebody else, and is left out, so that nobody can fill a node's memory with it.
+const MaxText = 200
+
 // Store is what a database says of itself. Every driver passes storagetest.HighWater.
+// Each method returns ErrReplica (wrapped) where it would read a replica, and an error
+// soon where somebody holds a lock.
 type Store interface {
 	// Registers returns up to limit registers of a table by the record's id, those
 	// after one. For license_types and service_items these are the versions, by
@@ -100,8 +123,6 @@ type Config struct {
 	Store  Store
 	Auth   *signing.Authenticator
 	Log    *slog.Logger // default: discards
-	// Reset, if set, is called when what was lost has been accepted.
-	Reset func()
 }
 
 // Watch remembers and compares. It is a [signing.Witness]. Safe for concurrent use.
@@ -125,10 +146,21 @@ type Watch struct {
 	pass    uint8
 	turn    map[Log]int // which stretch is counted next, of those that aren't each time
 	checked time.Time
-	lost    []string // what was found; sticky
-	more    int      // how much was found beside that
-	looking bool     // only: nothing is written
+	lost    []string         // what was found; sticky
+	more    int              // how much was found beside that
+	looking bool             // only: nothing is written
+	found   []loss           // while only looking: all that was found
+	excused map[overKey]bool // what Accept has accepted to live again
+	altered bool             // what was remembered can't be read
 	refusal atomic.Pointer[error]
+}
+
+// loss is something that the database lacks.
+type loss struct {
+	text string
+	// accept has the memory agree with the database in this, with the lock held; nil:
+	// there is nothing to change.
+	accept func()
 }
 
 // New returns a Watch that remembers what its memory holds.
@@ -153,28 +185,37 @@ func New(c Config) (*Watch, error) {
 func (w *Watch) forget() {
 	w.era = rand.Text()
 	w.marks, w.over, w.spent = map[uint64]mark{}, map[overKey]overMark{}, map[[32]byte]int64{}
-	w.logs, w.turn, w.pending = map[Log][]stretch{}, map[Log]int{}, nil
-	w.changed, w.dirty, w.full, w.grants, w.lost, w.more = true, true, false, 0, nil, 0
+	w.logs, w.turn, w.pending, w.excused = map[Log][]stretch{}, map[Log]int{}, nil, map[overKey]bool{}
+	w.changed, w.dirty, w.full, w.grants = true, true, false, 0
+	w.confirmed()
+}
+
+// confirmed ends the refusal. The lock is held.
+func (w *Watch) confirmed() {
+	w.lost, w.more, w.found, w.altered = nil, 0, nil, false
 	w.refusal.Store(nil)
 }
 
 // Lost implements [signing.Witness]: nothing is decided here from now on.
-func (w *Watch) Lost(why string) { w.lose([]string{why}) }
+func (w *Watch) Lost(why string) { w.lose([]loss{{text: why}}) }
 
 const maxLost = 20 // findings that are kept
 
-func (w *Watch) lose(why []string) {
-	if len(why) == 0 {
+func (w *Watch) lose(lost []loss) {
+	if len(lost) == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.looking {
+		w.found = append(w.found, lost...)
+	}
 	news := 0
-	for _, one := range why {
+	for _, one := range lost {
 		switch {
-		case slices.Contains(w.lost, one):
+		case slices.Contains(w.lost, one.text):
 		case len(w.lost) < maxLost:
-			w.lost = append(w.lost, one)
+			w.lost = append(w.lost, one.text)
 			news++
 		default:
 			w.more++

@@ -21,6 +21,7 @@ type memory map[string][]byte
 
 func (m memory) Remember(name string, data []byte) error { m[name] = data; return nil }
 func (m memory) Remembered(name string) ([]byte, error)  { return m[name], nil }
+func (m memory) Forget(name string) error                { delete(m, name); return nil }
 
 // store is a database of registers of clients and of events alone.
 type store struct {

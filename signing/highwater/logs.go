@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -53,21 +54,19 @@ func (t *total) add(high, low uint64) {
 }
 
 // events compares the logs, and remembers what was appended to them.
-func (w *Watch) events(ctx context.Context) (lost []string, err error) {
+func (w *Watch) events(ctx context.Context) (lost []loss, err error) {
 	var failed []error // what one log keeps up must not hide the other
 	for _, log := range logs {
 		found, err := w.log(ctx, log)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("comparing the log %s with what was seen: %w", log, err))
 		}
-		if found != "" {
-			lost = append(lost, found)
-		}
+		lost = append(lost, found...)
 	}
 	return lost, errors.Join(failed...)
 }
 
-func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
+func (w *Watch) log(ctx context.Context, log Log) (lost []loss, err error) {
 	now := time.Now()
 	floor := now.Add(-keptFor).Unix()
 	w.mu.Lock()
@@ -81,28 +80,36 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 	for len(known) > 0 && known[0].made < floor {
 		known = known[1:]
 	}
-	for _, s := range due(known, &turn) {
-		again, err := w.count(ctx, log, s.after, s.upTo, s.made)
-		if err != nil {
-			return "", err
-		}
-		if again.count != s.count || again.sum != s.sum {
-			return fmt.Sprintf("events of %s between %d and %d were deleted or altered: there were %d, and there are %d",
-				log, s.after, s.upTo, s.count, again.count), nil
-		}
+	newest, failed := w.c.Store.Newest(ctx, log)
+	if failed != nil { // as where somebody holds the log's lock: what is known is compared all the same
+		newest.Seq = math.MaxInt64
 	}
-	newest, err := w.c.Store.Newest(ctx, log)
-	if err != nil {
-		return "", err
+	for _, s := range due(known, &turn) {
+		one, err := w.recount(ctx, log, s, newest.Seq)
+		if err != nil {
+			return lost, err
+		}
+		lost = append(lost, one...)
+	}
+	if failed != nil {
+		return lost, failed
 	}
 	after := end
 	if after < 0 {
 		after = max(0, newest.Seq-firstRows)
 	}
 	for after < newest.Seq {
-		s, err := w.count(ctx, log, after, newest.Seq, today(now))
+		var ended []overKey
+		s, err := w.count(ctx, log, after, newest.Seq, today(now), func(r Row) {
+			if r.Ended != "" {
+				ended = append(ended, overKey{r.Table, r.Ended})
+			}
+		})
+		if err == nil {
+			err = w.learn(ctx, ended)
+		}
 		if err != nil {
-			return "", err
+			return lost, err
 		}
 		if s.count > 0 {
 			known = append(known, s)
@@ -111,11 +118,38 @@ func (w *Watch) log(ctx context.Context, log Log) (lost string, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lost == nil {
+	if w.lost == nil && lost == nil {
 		w.logs[log], w.turn[log] = shorter(known), turn
 		w.changed = true
 	}
-	return "", nil
+	return lost, nil
+}
+
+// recount compares a stretch with the log, which has a newest event.
+func (w *Watch) recount(ctx context.Context, log Log, s stretch, newest int64) ([]loss, error) {
+	again, err := w.count(ctx, log, s.after, s.upTo, s.made, nil)
+	if err != nil || again == s {
+		return nil, err
+	}
+	events, now := again.count, []stretch{again}
+	for again.upTo < s.upTo { // there are so many more that it is no stretch any longer
+		if again, err = w.count(ctx, log, again.upTo, s.upTo, s.made, nil); err != nil {
+			return nil, err
+		}
+		events, now = events+again.count, append(now, again)
+	}
+	return []loss{{
+		fmt.Sprintf("events of %s between %d and %d were deleted or altered: there were %d, and there are %d", log, s.after, s.upTo, s.count, events),
+		func() {
+			at := slices.Index(w.logs[log], s)
+			switch {
+			case at >= 0 && newest < s.upTo: // new events come in its place
+				w.logs[log] = w.logs[log][:at]
+			case at >= 0:
+				w.logs[log] = slices.Replace(w.logs[log], at, at+1, now...)
+			}
+		},
+	}}, nil
 }
 
 // due are the stretches that are counted now: the newest ones, and older ones in turn.
@@ -137,8 +171,8 @@ func due(known []stretch, turn *int) (now []stretch) {
 }
 
 // count reads a stretch of a log that was made on a day: all of it, or its beginning
-// where it is long.
-func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64) (stretch, error) {
+// where it is long. Each, if not nil, is told of every event that counts.
+func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64, each func(Row)) (stretch, error) {
 	s := stretch{after: after, upTo: upTo, made: made}
 	read := 0
 	for at := after; ; {
@@ -149,6 +183,9 @@ func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64) (st
 		for _, r := range rows {
 			if r.At.Unix() < made-int64(late/time.Second) {
 				continue
+			}
+			if each != nil {
+				each(r)
 			}
 			d, err := w.c.Auth.Digest(signing.NewFacts("highwater", string(log), r.Seq).Bytes(r.Hash[:]))
 			if err != nil {

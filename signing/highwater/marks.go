@@ -11,9 +11,10 @@ import (
 // How much is remembered. A mark takes some 25 bytes, a login that ended 100.
 const (
 	maxMarks  = 4_000_000
-	maxGrants = maxMarks / 2 // of them: grants come by the thousand, and matter least
-	maxOver   = 200_000
-	maxSpent  = 400_000 // 440 a second
+	maxGrants = maxMarks / 2 // of them: grants and consents come by the thousand, and matter least
+	maxOver   = 400_000
+	maxLearnt = maxOver / 2 // of them, at which no more is learnt from the log
+	maxSpent  = 400_000     // 440 a second
 	// spentFor is how long a hash that was spent is remembered: longer than whatever
 	// could be used a second time is kept.
 	spentFor = 15 * time.Minute
@@ -86,7 +87,7 @@ func (w *Watch) Wrote(table, id string, revision int64) {
 func (w *Watch) raise(h uint64, table uint8, revision int64, pass uint8) {
 	m, known := w.marks[h]
 	if !known {
-		if len(w.marks) >= maxMarks || tables[table] == lapsing && w.grants >= maxGrants {
+		if len(w.marks) >= maxMarks || comes(table) && w.grants >= maxGrants {
 			w.full = true
 			return
 		}
@@ -152,9 +153,12 @@ func (w *Watch) append(e entry) {
 	}
 }
 
-// counted counts the grants that are remembered. The lock is held.
+// comes reports whether records of a table come and go by the thousand.
+func comes(table uint8) bool { return tables[table] == lapsing || tables[table] == expiring }
+
+// counted counts those that are remembered. The lock is held.
 func (w *Watch) counted(table uint8, more int) {
-	if tables[table] == lapsing {
+	if comes(table) {
 		w.grants += more
 	}
 }

@@ -14,12 +14,22 @@ import (
 	"yizheng.internal/signing"
 )
 
-// deleteConsents deletes consents, with what leads to them.
-const deleteConsents = `WITH led AS (DELETE FROM consent_parties WHERE consent = ANY ($1::text[]))
-	DELETE FROM consents WHERE id = ANY ($1::text[])`
+// deleteConsents leaves of consents their registers, and rows from which it is known
+// when those may go.
+const deleteConsents = `WITH led AS (DELETE FROM consent_parties WHERE consent = ANY ($1::text[])),
+	gone AS (UPDATE consents SET body = NULL FROM (SELECT DISTINCT ON (id) id, mark FROM unnest($1::text[], $2::bytea[]) AS k (id, mark)) k
+		WHERE consents.id = k.id RETURNING consents.id, k.mark)
+	INSERT INTO registers (kind, id, mark) SELECT 'consents', id, mark FROM gone
+	ON CONFLICT (kind, id) DO UPDATE SET mark = excluded.mark`
+
+func queueDeleteConsents(b *pgx.Batch, ended []oidc.EndedConsent) {
+	if len(ended) > 0 {
+		b.Queue(deleteConsents, column(ended, func(c *oidc.EndedConsent) string { return c.ID }), column(ended, func(c *oidc.EndedConsent) []byte { return c.Mark }))
+	}
+}
 
 // CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
 	sums, serials := columns(c.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO consents (id, client, created, expires, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
@@ -27,7 +37,7 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 		b.Queue(`INSERT INTO consent_parties (sum, serial, created, consent)
 			SELECT DISTINCT k.sum, k.serial, $1::timestamptz, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			c.Created, c.ID, sums, serials)
-		b.Queue(deleteConsents, instead)
+		queueDeleteConsents(b, instead)
 		queueProviderEvents(b, es)
 	})
 	if err != nil {
@@ -37,9 +47,12 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
+func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
+	if len(ended)+len(es) == 0 {
+		return ctx.Err()
+	}
 	err := s.db.write(ctx, func(b *pgx.Batch) {
-		b.Queue(deleteConsents, ids)
+		queueDeleteConsents(b, ended)
 		queueProviderEvents(b, es)
 	})
 	if err != nil {
@@ -49,12 +62,13 @@ func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.
 }
 
 func scanConsent(row pgx.CollectableRow) (c oidc.ConsentRecord, err error) {
-	err = row.Scan(&c.ID, &c.Client, &c.Created, &c.Expires, &c.Body)
+	err = row.Scan(&c.ID, &c.Client, &c.Created, &c.Expires, &c.Body, &c.Mark)
 	return c, err
 }
 
 // consentsOf seeks each consent by its id; see sessionsOf.
-const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body FROM consent_parties k
+const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body,
+	(SELECT mark FROM registers WHERE kind = 'consents' AND id = c.id) FROM consent_parties k
 	CROSS JOIN LATERAL (SELECT * FROM consents WHERE id = k.consent OFFSET 0) c
 	WHERE k.serial = $1 AND k.sum = $2 AND c.expires > $3
 	ORDER BY k.created DESC, k.consent DESC LIMIT $4`

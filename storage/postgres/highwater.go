@@ -3,25 +3,86 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
 )
 
 // HighWater is what of the database is compared with what a node saw of it. It
 // implements [highwater.Store].
-type HighWater struct{ db *DB }
+type HighWater struct {
+	db *DB
+	// How long a reading waits for a lock, and takes in all; shorter in tests.
+	lock, statement time.Duration
+}
 
 // HighWater returns what is compared with what a node saw.
-func (db *DB) HighWater() *HighWater { return &HighWater{db} }
+func (db *DB) HighWater() *HighWater {
+	return &HighWater{db, 500 * time.Millisecond, 5 * time.Second}
+}
 
+// look runs a query for a comparison, in a transaction: on a primary alone, and no
+// longer than is allowed, for whoever writes the database may hold it up. That is said
+// first, for preparing a statement waits for locks too.
+func look[T any](ctx context.Context, s *HighWater, before func(*pgx.Batch), scan pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
+	err = s.db.retry(ctx, func() error {
+		return s.db.reading(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			err := s.begin(ctx, conn)
+			if err == nil {
+				b := new(pgx.Batch)
+				if before != nil {
+					before(b)
+				}
+				b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+					all, err = pgx.CollectRows(rows, scan)
+					return err
+				})
+				b.Queue("COMMIT")
+				err = conn.SendBatch(ctx, b).Close()
+			}
+			if err != nil && !conn.IsClosed() {
+				_, _ = conn.Exec(ctx, "ROLLBACK") // on failure the connection is closed, which rolls back as well
+			}
+			return err
+		})
+	})
+	return all, err
+}
+
+// begin begins such a transaction.
+func (s *HighWater) begin(ctx context.Context, conn *pgx.Conn) error {
+	b := new(pgx.Batch)
+	b.Queue(begin)
+	b.Queue(`SELECT pg_is_in_recovery() FROM set_config('lock_timeout', $1, true) l, set_config('statement_timeout', $2, true) s`,
+		milliseconds(s.lock), milliseconds(s.statement)).QueryRow(func(row pgx.Row) error {
+		var replica bool
+		if err := row.Scan(&replica); err != nil {
+			return err
+		}
+		if replica {
+			return highwater.ErrReplica
+		}
+		return nil
+	})
+	return conn.SendBatch(ctx, b).Close()
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// What is longer than anything that was written here is left out: see highwater.MaxText.
 const (
-	registersOf = `SELECT id, mark, 0::bigint FROM registers WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3`
+	registersOf = `SELECT id, CASE WHEN octet_length(mark) <= 64 THEN mark END, 0::bigint FROM registers
+		WHERE kind = $1 AND id > $2 AND octet_length(id) <= 200 ORDER BY id LIMIT $3`
 	// The versions of types and items have no registers; there are few of them.
-	versionsOfTypes = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM types) v
+	versionsOfTypes = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM types
+			WHERE octet_length(code) <= 180) v
 		WHERE id > $2 AND $1::text <> '' ORDER BY id LIMIT $3`
-	versionsOfItems = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM service_items) v
+	versionsOfItems = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM service_items
+			WHERE octet_length(code) <= 180) v
 		WHERE id > $2 AND $1::text <> '' ORDER BY id LIMIT $3`
 )
 
@@ -34,7 +95,7 @@ func (s *HighWater) Registers(ctx context.Context, table, after string, limit in
 	case "service_items":
 		sql = versionsOfItems
 	}
-	all, err := collect(ctx, s.db, func(row pgx.CollectableRow) (r highwater.Register, err error) {
+	all, err := look(ctx, s, nil, func(row pgx.CollectableRow) (r highwater.Register, err error) {
 		err = row.Scan(&r.ID, &r.Mark, &r.Revision)
 		return r, err
 	}, sql, table, after, max(limit, 0))
@@ -44,18 +105,32 @@ func (s *HighWater) Registers(ctx context.Context, table, after string, limit in
 	return all, nil
 }
 
-// logTables are the tables of the logs, and the streams of who appends to them.
+// logColumns are the columns that scanLogRow takes.
+const (
+	logColumns     = `seq, at, substring(hash FROM 1 FOR 33)`
+	noEnds         = `, '', ''`
+	ends           = `, ` + sessionEnds + familyEnds + `ELSE '' END, CASE WHEN action IN (` + endingActions + `) THEN left(object, 200) ELSE '' END`
+	sessionEnds    = `CASE WHEN action = '` + oidc.ActionSessionEnd + `' THEN 'sessions' `
+	familyEnds     = `WHEN action IN (` + endingActions + `) THEN 'families' `
+	endingActions  = `'` + oidc.ActionSessionEnd + `', '` + oidc.ActionFamilyEnd + `', '` + oidc.ActionTokenRevoke + `', '` + oidc.ActionRefreshReuse + `', '` + oidc.ActionCodeReuse + `'`
+	eventRows      = `SELECT ` + logColumns + noEnds + ` FROM events `
+	providerRows   = `SELECT ` + logColumns + ends + ` FROM provider_events `
+	newestRow      = `ORDER BY seq DESC LIMIT 1`
+	rowsOfAStretch = `WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`
+)
+
+// logTables are how logs are read, and the streams of who appends to them.
 var logTables = map[highwater.Log]struct {
-	name   string
+	rows   string
 	stream int64
 }{
-	highwater.Events:         {"events", stream("")},
-	highwater.ProviderEvents: {"provider_events", providerStream},
+	highwater.Events:         {eventRows, stream("")},
+	highwater.ProviderEvents: {providerRows, providerStream},
 }
 
 func scanLogRow(row pgx.CollectableRow) (r highwater.Row, err error) {
 	var hash []byte
-	if err := row.Scan(&r.Seq, &r.At, &hash); err != nil {
+	if err := row.Scan(&r.Seq, &r.At, &hash, &r.Table, &r.Ended); err != nil {
 		return r, err
 	}
 	r.Hash, err = sum(hash)
@@ -65,30 +140,19 @@ func scanLogRow(row pgx.CollectableRow) (r highwater.Row, err error) {
 // Newest implements [highwater.Store]. Nobody is appending meanwhile; and nobody waits
 // to append for long, if somebody holds this up: then it is an error.
 func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Row, error) {
-	var newest highwater.Row
-	err := s.db.read(ctx, func(b *pgx.Batch) {
-		b.Queue(begin)
-		b.Queue(`SET LOCAL lock_timeout = '500ms'`)
-		b.Queue(followLock, logTables[log].stream)
-		b.Queue(`SELECT seq, at, hash FROM ` + logTables[log].name + ` ORDER BY seq DESC LIMIT 1`).Query(func(rows pgx.Rows) error {
-			all, err := pgx.CollectRows(rows, scanLogRow)
-			if len(all) > 0 {
-				newest = all[0]
-			}
-			return err
-		})
-		b.Queue("COMMIT")
-	})
+	all, err := look(ctx, s, func(b *pgx.Batch) { b.Queue(followLock, logTables[log].stream) }, scanLogRow, logTables[log].rows+newestRow)
 	if err != nil {
 		return highwater.Row{}, fmt.Errorf("reading the newest event: %w", err)
 	}
-	return newest, nil
+	if len(all) == 0 {
+		return highwater.Row{}, nil
+	}
+	return all[0], nil
 }
 
 // Rows implements [highwater.Store].
 func (s *HighWater) Rows(ctx context.Context, log highwater.Log, after, upTo int64, limit int) ([]highwater.Row, error) {
-	rows, err := collect(ctx, s.db, scanLogRow,
-		`SELECT seq, at, hash FROM `+logTables[log].name+` WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, after, upTo, max(limit, 0))
+	rows, err := look(ctx, s, nil, scanLogRow, logTables[log].rows+rowsOfAStretch, after, upTo, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
 	}
@@ -101,11 +165,11 @@ func (s *HighWater) Standing(ctx context.Context, table string, ids []string) ([
 	if table != "families" {
 		table = "sessions"
 	}
-	all, err := collect(ctx, s.db, func(row pgx.CollectableRow) (r highwater.Standing, err error) {
-		err = row.Scan(&r.ID, &r.Revision, &r.Ended)
+	all, err := look(ctx, s, nil, func(row pgx.CollectableRow) (r highwater.Standing, err error) {
+		err = row.Scan(&r.ID, &r.Revision, &r.Ended, &r.Expires)
 		return r, err
-	}, `SELECT k.id, s.revision, s.ended IS NOT NULL FROM unnest($1::text[]) AS k (id)
-		CROSS JOIN LATERAL (SELECT revision, ended FROM `+table+` WHERE id = k.id COLLATE "C" OFFSET 0) s ORDER BY k.id COLLATE "C"`, ids)
+	}, `SELECT k.id, s.revision, s.ended IS NOT NULL, s.expires FROM unnest($1::text[]) AS k (id)
+		CROSS JOIN LATERAL (SELECT revision, ended, expires FROM `+table+` WHERE id = k.id COLLATE "C" OFFSET 0) s ORDER BY k.id COLLATE "C"`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("reading what ended: %w", err)
 	}
@@ -118,7 +182,7 @@ func (s *HighWater) Missing(ctx context.Context, hashes [][32]byte) ([][32]byte,
 	for n := range hashes {
 		keys[n] = hashes[n][:]
 	}
-	missing, err := collect(ctx, s.db, func(row pgx.CollectableRow) (hash [32]byte, err error) {
+	missing, err := look(ctx, s, nil, func(row pgx.CollectableRow) (hash [32]byte, err error) {
 		var b []byte
 		if err := row.Scan(&b); err != nil {
 			return hash, err

@@ -114,7 +114,7 @@ func TestPlans(t *testing.T) {
 		{"GrantCodes", grantCodes, []any{"grant77"}, 1, map[string]int{"use_codes": 1}},
 		{"ListGrants", grantsFirst, []any{1, sum[:], 10}, 3, map[string]int{"grant_parties": 1}},
 		{"ListGrantsAfter", grantsAfter, []any{1, sum[:], 10, "2027-01-01Z", "x"}, 3, map[string]int{"grant_parties": 1}},
-		{"LoadUse", loadUse, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "grants": 1}},
+		{"LoadUse", loadUse, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "grants": 1, "use_requests": 1}},
 		{"UsedLicense", usedLicense, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "licenses": 1, "license_versions": 1}},
 		{"EarlierUse", earlierUse, []any{"grant77", sum[:], "request"}, 1, map[string]int{"use_requests": 1, "access_records": 1}},
 		{"AccessOf", accessOf, []any{1, sum[:], 1 << 40, 10}, 3, map[string]int{"access_parties": 1}},

@@ -53,6 +53,23 @@ func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, atta
 func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, open) }
 func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, open) }
 
+func TestWatched(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	columns, err := collect(t.Context(), db, func(row pgx.CollectableRow) (c [2]string, err error) { return c, row.Scan(&c[0], &c[1]) },
+		`SELECT c.table_name::text, c.column_name::text FROM information_schema.columns c
+		JOIN pg_class t ON t.oid = format('%I.%I', c.table_schema, c.table_name)::regclass
+		WHERE c.table_schema = 'public' AND NOT t.relispartition`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string][]string{}
+	for _, c := range columns {
+		tables[c[0]] = append(tables[c[0]], c[1])
+	}
+	storagetest.Watched(t, attacked(t), tables)
+}
+
 func attacked(t *testing.T) *storagetest.Attacked {
 	address := newDatabase(t)
 	db := openDB(t, Config{URL: address})
@@ -64,7 +81,8 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "keys", TypeTable: "types", LaterList: "UPDATE status_revisions SET changes = changes + 1",
-		SQL: func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
+		Cookies: "UPDATE session_cookies SET session = 'session' WHERE session = 'another'",
+		SQL:     func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
 	}
 }
 

@@ -72,6 +72,8 @@ var sweeps = []sweep{
 		DELETE FROM consents WHERE ctid >= $1 AND ctid < $2 AND expires < $3 RETURNING id
 	), led AS (
 		DELETE FROM consent_parties WHERE consent = ANY (ARRAY(SELECT id FROM gone))
+	), marks AS (
+		DELETE FROM registers WHERE kind = 'consents' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*) FROM gone`},
 
 	{"grant_parties", hashPartitions, 24 * time.Hour, []time.Duration{retention.Lapsed}, orphans("grant_parties", "grants WHERE id = k.grant_id", "created")},

@@ -14,7 +14,8 @@ import (
 	"yizheng.internal/signing"
 )
 
-const loadUse = `SELECT ` + codeNames + `, ` + grantNames + `
+const loadUse = `SELECT ` + codeNames + `, ` + grantNames + `,
+	c.first IS NULL AND EXISTS (SELECT FROM use_requests WHERE grant_id = $1 AND hash = $2)
 	FROM use_codes c JOIN grants g ON g.id = c.grant_id
 	WHERE c.grant_id = $1 AND g.id = $1 AND c.hash = $2`
 
@@ -45,7 +46,7 @@ func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]
 	err := s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(loadUse, grant, code[:]).QueryRow(func(row pgx.Row) error {
 			var cs codeColumns
-			if err := row.Scan(append(cs.targets(&u.Code), grantTargets(&u.Grant)...)...); err != nil {
+			if err := row.Scan(append(append(cs.targets(&u.Code), grantTargets(&u.Grant)...), &u.PutBack)...); err != nil {
 				return missing(err, license.ErrNotFound)
 			}
 			return cs.fill(&u.Code)

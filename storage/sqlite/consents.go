@@ -13,7 +13,7 @@ import (
 )
 
 // CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []string, es ...oidc.EventRecord) error {
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
 		_, err := conn.exec(`INSERT INTO consents (id, client, created, expires, body) VALUES (?, ?, ?, ?, ?)`,
 			c.ID, c.Client, c.Created, c.Expires, c.Body)
@@ -40,9 +40,9 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.EventRecord) error {
+func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
-		if err := deleteConsents(conn, ids); err != nil {
+		if err := deleteConsents(conn, ended); err != nil {
 			return err
 		}
 		return appendProviderEvents(conn, es)
@@ -53,9 +53,18 @@ func (s *Provider) DeleteConsents(ctx context.Context, ids []string, es ...oidc.
 	return nil
 }
 
-func deleteConsents(conn *conn, ids []string) error {
-	for _, id := range ids {
-		if _, err := conn.exec(`DELETE FROM consents WHERE id = ?`, id); err != nil {
+// deleteConsents leaves of consents their registers, and rows from which it is known
+// when those may go.
+func deleteConsents(conn *conn, ended []oidc.EndedConsent) error {
+	for _, c := range ended {
+		n, err := conn.exec(`UPDATE consents SET body = NULL WHERE id = ?`, c.ID)
+		if err == nil && n == 1 {
+			err = saveMark(conn, "consents", c.ID, c.Mark)
+		}
+		if err == nil {
+			_, err = conn.exec(`DELETE FROM consent_parties WHERE consent = ?`, c.ID)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -63,14 +72,15 @@ func deleteConsents(conn *conn, ids []string) error {
 }
 
 const consentsOf = `
-	SELECT c.id, c.client, c.created, c.expires, c.body FROM consent_parties k CROSS JOIN consents c ON c.id = k.consent
+	SELECT c.id, c.client, c.created, c.expires, c.body, (SELECT mark FROM registers WHERE kind = 'consents' AND id = c.id)
+	FROM consent_parties k CROSS JOIN consents c ON c.id = k.consent
 	WHERE k.serial = ? AND k.sum = ? AND c.expires > ?
 	ORDER BY k.created DESC, k.consent DESC LIMIT ?`
 
 // ListConsents implements [oidc.Consents], with a query for each key.
 func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.ConsentRecord, error) {
 	all, err := ofParty(ctx, s.db, consentsOf, func(r *row) oidc.ConsentRecord {
-		return oidc.ConsentRecord{ID: r.text(), Client: r.text(), Created: r.time(), Expires: r.time(), Body: r.bytes()}
+		return oidc.ConsentRecord{ID: r.text(), Client: r.text(), Created: r.time(), Expires: r.time(), Body: r.bytes(), Mark: r.bytes()}
 	}, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing consents: %w", err)

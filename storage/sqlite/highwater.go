@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
 )
 
@@ -16,11 +17,13 @@ type HighWater struct{ db *DB }
 // HighWater returns what is compared with what a node saw.
 func (db *DB) HighWater() *HighWater { return &HighWater{db} }
 
+// What is longer than anything that was written here is left out: see highwater.MaxText.
 const (
-	registersOf = `SELECT id, mark, 0 FROM registers WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3`
+	registersOf = `SELECT id, CASE WHEN length(mark) <= 64 THEN mark END, 0 FROM registers
+		WHERE kind = ?1 AND id > ?2 AND length(id) <= 200 ORDER BY id LIMIT ?3`
 	// The versions of types and items have no registers; there are few of them.
-	versionsOfTypes = `SELECT code || '/' || version AS id, NULL, revision FROM license_types WHERE id > ?2 AND ?1 <> '' ORDER BY id LIMIT ?3`
-	versionsOfItems = `SELECT code || '/' || version AS id, NULL, revision FROM service_items WHERE id > ?2 AND ?1 <> '' ORDER BY id LIMIT ?3`
+	versionsOfTypes = `SELECT code || '/' || version AS id, NULL, revision FROM license_types WHERE id > ?2 AND ?1 <> '' AND length(code) <= 180 ORDER BY id LIMIT ?3`
+	versionsOfItems = `SELECT code || '/' || version AS id, NULL, revision FROM service_items WHERE id > ?2 AND ?1 <> '' AND length(code) <= 180 ORDER BY id LIMIT ?3`
 )
 
 // Registers implements [highwater.Store].
@@ -41,14 +44,24 @@ func (s *HighWater) Registers(ctx context.Context, table, after string, limit in
 	return all, nil
 }
 
-// logTables are the tables of the logs.
-var logTables = map[highwater.Log]string{highwater.Events: "events", highwater.ProviderEvents: "provider_events"}
+const endingActions = `'` + oidc.ActionSessionEnd + `', '` + oidc.ActionFamilyEnd + `', '` + oidc.ActionTokenRevoke + `', '` +
+	oidc.ActionRefreshReuse + `', '` + oidc.ActionCodeReuse + `'`
 
-func scanRow(r *row) highwater.Row { return highwater.Row{Seq: r.int64(), At: r.time(), Hash: r.sum()} }
+// logRows are how logs are read.
+var logRows = map[highwater.Log]string{
+	highwater.Events: `SELECT seq, at, substr(hash, 1, 33), '', '' FROM events `,
+	highwater.ProviderEvents: `SELECT seq, at, substr(hash, 1, 33),
+		CASE WHEN action = '` + oidc.ActionSessionEnd + `' THEN 'sessions' WHEN action IN (` + endingActions + `) THEN 'families' ELSE '' END,
+		CASE WHEN action IN (` + endingActions + `) THEN substr(object, 1, 200) ELSE '' END FROM provider_events `,
+}
+
+func scanRow(r *row) highwater.Row {
+	return highwater.Row{Seq: r.int64(), At: r.time(), Hash: r.sum(), Table: r.text(), Ended: r.text()}
+}
 
 // Newest implements [highwater.Store].
 func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Row, error) {
-	rows, err := many(ctx, s.db, `SELECT seq, at, hash FROM `+logTables[log]+` ORDER BY seq DESC LIMIT 1`, scanRow)
+	rows, err := many(ctx, s.db, logRows[log]+`ORDER BY seq DESC LIMIT 1`, scanRow)
 	if err != nil {
 		return highwater.Row{}, fmt.Errorf("reading the newest event: %w", err)
 	}
@@ -60,7 +73,7 @@ func (s *HighWater) Newest(ctx context.Context, log highwater.Log) (highwater.Ro
 
 // Rows implements [highwater.Store].
 func (s *HighWater) Rows(ctx context.Context, log highwater.Log, after, upTo int64, limit int) ([]highwater.Row, error) {
-	rows, err := many(ctx, s.db, `SELECT seq, at, hash FROM `+logTables[log]+` WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+	rows, err := many(ctx, s.db, logRows[log]+`WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
 		scanRow, after, upTo, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
@@ -70,15 +83,15 @@ func (s *HighWater) Rows(ctx context.Context, log highwater.Log, after, upTo int
 
 // Standing implements [highwater.Store].
 func (s *HighWater) Standing(ctx context.Context, table string, ids []string) (all []highwater.Standing, err error) {
-	sql := `SELECT id, revision, ended IS NOT NULL FROM sessions WHERE id = ?`
+	sql := `SELECT id, revision, ended IS NOT NULL, expires FROM sessions WHERE id = ?`
 	if table == "families" {
-		sql = `SELECT id, revision, ended IS NOT NULL FROM families WHERE id = ?`
+		sql = `SELECT id, revision, ended IS NOT NULL, expires FROM families WHERE id = ?`
 	}
 	err = s.db.readers.do(ctx, func(c *conn) error {
 		all = nil
 		for _, id := range ids {
 			err := c.query(sql, func(r *row) {
-				all = append(all, highwater.Standing{ID: r.text(), Revision: r.int64(), Ended: r.bool()})
+				all = append(all, highwater.Standing{ID: r.text(), Revision: r.int64(), Ended: r.bool(), Expires: r.time()})
 			}, id)
 			if err != nil {
 				return err

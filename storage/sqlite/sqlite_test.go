@@ -43,12 +43,28 @@ func TestLosses(t *testing.T)         { storagetest.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { storagetest.HighWater(t, stores) }
 func TestAuthenticators(t *testing.T) { storagetest.Authenticators(t, stores) }
 
+func TestWatched(t *testing.T) {
+	db := openTest(t, Config{})
+	columns, err := many(t.Context(), db, `SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`,
+		func(r *row) [2]string { return [2]string{r.text(), r.text()} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string][]string{}
+	for _, c := range columns {
+		tables[c[0]] = append(tables[c[0]], c[1])
+	}
+	storagetest.Watched(t, attacked(t), tables)
+}
+
 func attacked(t *testing.T) *storagetest.Attacked {
 	db := openTest(t, Config{})
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
-		Guards: []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
+		// There is no such row: another's session takes the place of the victim's.
+		Cookies: "UPDATE sessions SET (seen, expires, ended, body, revision, auth) = (SELECT seen, expires + 1, ended, body, revision, auth FROM sessions WHERE id = 'session') WHERE id = 'another'",
+		Guards:  []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
 		SQL: func(sql string) error {
 			return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
 		},

@@ -76,8 +76,11 @@ var sweeps = []sweep{
 	}, {
 		table: "consents", every: time.Hour, kept: []time.Duration{retention.Consents},
 		first: []any{""}, last: []any{maxID},
-		next:   `SELECT id FROM consents WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2`,
-		forget: []string{`DELETE FROM consents WHERE id > ?1 AND id <= ?2 AND expires < ?3`},
+		next: `SELECT id FROM consents WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2`,
+		forget: []string{
+			`DELETE FROM registers WHERE kind = 'consents' AND id IN (SELECT id FROM consents WHERE id > ?1 AND id <= ?2 AND expires < ?3)`,
+			`DELETE FROM consents WHERE id > ?1 AND id <= ?2 AND expires < ?3`,
+		},
 	},
 }
 

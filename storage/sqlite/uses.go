@@ -13,7 +13,8 @@ import (
 )
 
 const loadUse = `
-	SELECT ` + codeColumns + `, ` + grantColumns + `, ` + recordColumns + `, ` + versionColumns + `
+	SELECT ` + codeColumns + `, ` + grantColumns + `, ` + recordColumns + `, ` + versionColumns + `,
+		c.first IS NULL AND EXISTS (SELECT 1 FROM use_requests q WHERE q.grant_id = c.grant_id AND q.hash = c.hash)
 	FROM use_codes c
 		CROSS JOIN grants g ON g.id = c.grant_id
 		CROSS JOIN licenses l ON l.id = c.license
@@ -43,7 +44,7 @@ func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]
 		return c.read(func() error {
 			found := false
 			err := c.query(loadUse, func(r *row) {
-				u = license.Used{Code: scanCode(r), Grant: scanGrant(r), License: scanRecord(r), Version: scanVersion(r)}
+				u = license.Used{Code: scanCode(r), Grant: scanGrant(r), License: scanRecord(r), Version: scanVersion(r), PutBack: r.bool()}
 				found = true
 			}, string(grant), code[:])
 			if err != nil || !found {

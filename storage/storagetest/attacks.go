@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type Attacked struct {
 	SQL                 func(sql string) error // runs one statement past the stores
 	KeyTable, TypeTable string                 // the driver's names
 	LaterList           string                 // has status lists seem to have changed
+	Cookies             string                 // has the cookie of session another lead to session session
 	Guards              []string               // triggers in the way of whoever alters events
 }
 
@@ -30,7 +32,7 @@ type Attacked struct {
 // record, and {was} for the copy of an earlier row of the table.
 func (d *Attacked) sql(t *testing.T, id, sql string) {
 	t.Helper()
-	sql = strings.NewReplacer("{keys}", d.KeyTable, "{types}", d.TypeTable, "{later list}", d.LaterList, "@id", "'"+id+"'").Replace(sql)
+	sql = strings.NewReplacer("{keys}", d.KeyTable, "{types}", d.TypeTable, "{later list}", d.LaterList, "{another's cookie}", d.Cookies, "@id", "'"+id+"'").Replace(sql)
 	if err := d.SQL(sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -46,6 +48,7 @@ type victims struct {
 	people  *identity.Service
 	session oidc.Sessions
 	family  oidc.Families
+	consent oidc.Consents
 	spent   oidc.Spent
 	party   identity.Parties
 	stores  license.Stores
@@ -55,6 +58,10 @@ type victims struct {
 	out     license.Issued
 	client  oidc.Client
 	account identity.Account
+
+	other  license.Issued // another's
+	cookie [32]byte       // another's
+	code   license.UseCodeRecord
 }
 
 type noEphemeral struct{ identity.Ephemeral }
@@ -62,14 +69,14 @@ type noEphemeral struct{ identity.Ephemeral }
 // Attacks does with SQL alone what must change no decision: each row is a statement,
 // and a reading that must be refused after it and was not before.
 func Attacks(t *testing.T, open func(t *testing.T) *Attacked) {
-	for _, a := range attacks {
+	for _, a := range slices.Concat(attacks, lookupAttacks) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			v := newVictims(t, open(t))
-			id := a.id(v)
 			if a.before != nil {
 				a.before(t, v)
 			}
+			id := a.id(v)
 			if a.table != "" {
 				v.sql(t, id, "CREATE TABLE was AS SELECT * FROM "+a.table+" WHERE "+a.where)
 			}
@@ -298,7 +305,8 @@ func agreedWithCode(t *testing.T, v *victims) {
 	g := pending()
 	g.ID = "grant"
 	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionAgree)))
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{codeFor(g, v.out.ID, 1)}, event("", license.ActionDeliver)))
+	v.code = codeFor(g, v.out.ID, 1)
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{v.code}, event("", license.ActionDeliver)))
 }
 
 func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v) }
@@ -349,6 +357,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	must(t, "opening the service of identities", err)
 	v.session = oidc.AuthenticSessions(d.Provider, v.in.Keyrings().Auth())
 	v.family = oidc.AuthenticFamilies(d.Provider, d.Provider, v.in.Keyrings().Auth())
+	v.consent = oidc.AuthenticConsents(d.Provider, v.in.Keyrings().Auth())
 	v.spent = oidc.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
 	v.party = identity.AuthenticParties(d.Provider, v.in.Keyrings().Auth())
 	v.stores = license.AuthenticStores(d.Licenses, v.in.Keyrings().Auth())
@@ -419,10 +428,7 @@ func (v *victims) issue(t *testing.T) {
 	must(t, "a delegation", err)
 	_, err = v.reg.PublishType(ctx, v.officer, v.typ)
 	must(t, "publishing a type", err)
-	v.out, err = v.reg.Issue(ctx, v.officer, license.IssueRequest{
-		TypeCode: v.typ, Number: "N-1", ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now().AddDate(1, 0, 0)), Fields: json.RawMessage(`{"grade":"A"}`),
-		Holders: []license.Holder{{Name: "样例甲", CodeType: party.Citizen, Code: "11010519491231002X", Role: "holder"}},
-	}, "key-1")
+	v.out, err = v.reg.Issue(ctx, v.officer, v.request("N-1", "样例甲", "11010519491231002X"), "key-1")
 	must(t, "issuing", err)
 }
 

@@ -14,6 +14,14 @@ func newConsent(party ...signing.Lookup) oidc.ConsentRecord {
 	return oidc.ConsentRecord{ID: newText(), Client: newText(), Created: at(0), Expires: at(600), Body: []byte("sealed"), Party: party}
 }
 
+// endedAll are consents that end, with their registers.
+func endedAll(ids ...string) (all []oidc.EndedConsent) {
+	for _, id := range ids {
+		all = append(all, oidc.EndedConsent{ID: id, Mark: []byte("a register of " + id)})
+	}
+	return all
+}
+
 // Consents tests [oidc.Consents].
 func Consents(t *testing.T, open Open) {
 	s := open(t).Provider
@@ -45,7 +53,7 @@ func Consents(t *testing.T, open Open) {
 		same(t, "when it expires", len(list(t, at(600), 10, key)), 0)
 		again := newConsent(key)
 		again.ID = c.ID
-		is(t, "CreateConsent again", s.CreateConsent(t.Context(), again, []string{c.ID}), oidc.ErrExists)
+		is(t, "CreateConsent again", s.CreateConsent(t.Context(), again, endedAll(c.ID)), oidc.ErrExists)
 		same(t, "after that", list(t, at(0), 10, key), []oidc.ConsentRecord{want})
 	})
 	t.Run("Order", func(t *testing.T) {
@@ -71,17 +79,17 @@ func Consents(t *testing.T, open Open) {
 		a, b, other := newConsent(key), newConsent(key), newConsent(key)
 		must(t, "CreateConsent", s.CreateConsent(t.Context(), a, nil))
 		must(t, "CreateConsent", s.CreateConsent(t.Context(), other, nil))
-		must(t, "CreateConsent instead", s.CreateConsent(t.Context(), b, []string{a.ID, newText()}))
+		must(t, "CreateConsent instead", s.CreateConsent(t.Context(), b, endedAll(a.ID, newText())))
 		want := []string{b.ID, other.ID}
 		slices.Sort(want)
 		slices.Reverse(want)
 		same(t, "what is left", ids(list(t, at(0), 10, key)), want)
-		must(t, "DeleteConsents", s.DeleteConsents(t.Context(), []string{b.ID, other.ID, newText()}))
-		must(t, "DeleteConsents again", s.DeleteConsents(t.Context(), []string{b.ID}))
+		must(t, "DeleteConsents", s.DeleteConsents(t.Context(), endedAll(b.ID, other.ID, newText())))
+		must(t, "DeleteConsents again", s.DeleteConsents(t.Context(), endedAll(b.ID)))
 		must(t, "DeleteConsents of none", s.DeleteConsents(t.Context(), nil))
 		same(t, "what is left", len(list(t, at(0), 10, key)), 0)
-		must(t, "CreateConsent", s.CreateConsent(t.Context(), a, nil)) // its id is free
-		same(t, "what is left", ids(list(t, at(0), 10, key)), []string{a.ID})
+		is(t, "CreateConsent of one that was deleted", s.CreateConsent(t.Context(), a, nil), oidc.ErrExists)
+		same(t, "what is left", len(list(t, at(0), 10, key)), 0)
 	})
 	t.Run("Events", func(t *testing.T) { consentEvents(t, open(t).Provider) })
 	t.Run("Ended", func(t *testing.T) {
@@ -90,7 +98,7 @@ func Consents(t *testing.T, open Open) {
 		is(t, "CreateConsent", s.CreateConsent(ended(), c, nil), context.Canceled)
 		same(t, "what is there", len(list(t, at(0), 10, key)), 0)
 		must(t, "CreateConsent", s.CreateConsent(t.Context(), c, nil))
-		is(t, "DeleteConsents", s.DeleteConsents(ended(), []string{c.ID}), context.Canceled)
+		is(t, "DeleteConsents", s.DeleteConsents(ended(), endedAll(c.ID)), context.Canceled)
 		_, err := s.ListConsents(ended(), []signing.Lookup{key}, at(0), 10)
 		is(t, "ListConsents", err, context.Canceled)
 		same(t, "what is there", ids(list(t, at(0), 10, key)), []string{c.ID})
@@ -105,7 +113,7 @@ func consentEvents(t *testing.T, s ProviderStores) {
 	again := newConsent(key)
 	again.ID = c.ID
 	is(t, "CreateConsent again", s.CreateConsent(t.Context(), again, nil, providerEvent()), oidc.ErrExists)
-	must(t, "DeleteConsents", s.DeleteConsents(t.Context(), []string{c.ID}, providerEvent()))
+	must(t, "DeleteConsents", s.DeleteConsents(t.Context(), endedAll(c.ID), providerEvent()))
 	es, err := s.ListEvents(t.Context(), 0, 10)
 	must(t, "ListEvents", err)
 	same(t, "events", len(es), 2)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 )
@@ -17,6 +18,7 @@ func HighWater(t *testing.T, open Open) {
 	d := open(t)
 	t.Run("Registers", func(t *testing.T) { highWaterRegisters(t, d) })
 	t.Run("Logs", func(t *testing.T) { highWaterLogs(t, open(t)) })
+	t.Run("Ends", func(t *testing.T) { highWaterEnds(t, open(t)) })
 	t.Run("Standing", func(t *testing.T) { highWaterStanding(t, d) })
 	t.Run("Missing", func(t *testing.T) { highWaterMissing(t, d) })
 	t.Run("Ended", func(t *testing.T) {
@@ -117,13 +119,32 @@ func highWaterLogs(t *testing.T, d Database) {
 	}
 }
 
+// highWaterEnds tests that rows name what ended with their events.
+func highWaterEnds(t *testing.T, d Database) {
+	var es []oidc.EventRecord
+	for _, action := range []string{oidc.ActionSessionEnd, oidc.ActionFamilyEnd, oidc.ActionRefreshReuse, oidc.ActionCodeReuse, oidc.ActionTokenRevoke, oidc.ActionSessionBegin} {
+		e := providerEvent()
+		e.Action, e.Object = action, "of "+action
+		es = append(es, e)
+	}
+	must(t, "AppendEvents", d.Provider.AppendEvents(t.Context(), es...))
+	rows, err := d.HighWater.Rows(t.Context(), highwater.ProviderEvents, 0, 1000, 10)
+	must(t, "Rows", err)
+	var got [][2]string
+	for _, r := range rows {
+		got = append(got, [2]string{r.Table, r.Ended})
+	}
+	same(t, "what ended", got, [][2]string{{"sessions", "of session.end"}, {"families", "of family.end"}, {"families", "of refresh.reuse"},
+		{"families", "of code.reuse"}, {"families", "of token.revoke"}, {"", ""}})
+}
+
 func highWaterStanding(t *testing.T, d Database) {
 	s, ctx := d.HighWater, t.Context()
 	a, b := createSession(t, d.Provider, newSession()), createSession(t, d.Provider, newSession())
 	b.Ended = at(5)
 	must(t, "UpdateSession", d.Provider.UpdateSession(ctx, b))
 	f := redeem(t, d.Provider, newFamily())
-	want := []highwater.Standing{{ID: a.ID, Revision: 1}, {ID: b.ID, Revision: 2, Ended: true}}
+	want := []highwater.Standing{{ID: a.ID, Revision: 1, Expires: a.Expires}, {ID: b.ID, Revision: 2, Ended: true, Expires: b.Expires}}
 	if want[0].ID > want[1].ID {
 		slices.Reverse(want)
 	}
@@ -132,7 +153,7 @@ func highWaterStanding(t *testing.T, d Database) {
 	same(t, "sessions", got, want)
 	got, err = s.Standing(ctx, "families", []string{a.ID, f.ID})
 	must(t, "Standing of families", err)
-	same(t, "families", got, []highwater.Standing{{ID: f.ID, Revision: 1}})
+	same(t, "families", got, []highwater.Standing{{ID: f.ID, Revision: 1, Expires: f.Expires}})
 }
 
 func highWaterMissing(t *testing.T, d Database) {

@@ -8,7 +8,6 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 )
 
@@ -35,6 +34,7 @@ type loss struct {
 	id                 func(*victims) string
 	sql                []string // what else is done
 	alone              bool     // found by the node alone that wrote
+	late               bool     // by a node that has looked since, also the one that wrote
 	want               string   // in what is found
 }
 
@@ -56,6 +56,9 @@ func (l *loss) run(t *testing.T, v *victims) {
 		l.change(t, v)
 	}
 	must(t, "before anything is lost", other.Check(t.Context()))
+	if l.late {
+		must(t, "before anything is lost, who wrote", own.Check(t.Context()))
+	}
 
 	if l.table != "" {
 		v.sql(t, id, "UPDATE "+l.table+" SET ("+l.back+") = (SELECT "+l.back+" FROM was) WHERE "+l.where)
@@ -72,10 +75,22 @@ func (l *loss) run(t *testing.T, v *victims) {
 	if !l.alone {
 		v.found(t, "another node", other, l.want)
 	}
-	// Who accepts it begins anew.
-	must(t, "accepting", signing.ForgetSeen(v.dir))
+	v.accept(t, l.want)
 	must(t, "after it was accepted", own.Check(t.Context()))
 	must(t, "again", own.Check(t.Context()))
+}
+
+// accept accepts what was lost, in another process.
+func (v *victims) accept(t *testing.T, want string) {
+	t.Helper()
+	w := v.watch(t, v.in)
+	if err := w.Compare(t.Context()); !errors.Is(err, highwater.ErrLost) {
+		t.Errorf("before it is accepted: %v", err)
+	}
+	if all := strings.Join(w.GivenUp(), "\n"); !strings.Contains(all, want) {
+		t.Errorf("given up is %q, want it to tell of %q", all, want)
+	}
+	must(t, "accepting", w.Accept(t.Context()))
 }
 
 // found checks that a comparison finds something.
@@ -108,6 +123,7 @@ type memory map[string][]byte
 
 func (m memory) Remember(name string, data []byte) error { m[name] = data; return nil }
 func (m memory) Remembered(name string) ([]byte, error)  { return m[name], nil }
+func (m memory) Forget(name string) error                { delete(m, name); return nil }
 
 const (
 	clientColumns  = "body, disabled, revision, updated, auth"
@@ -135,9 +151,11 @@ var losses = []loss{
 	{name: "a type put back", id: ofType, change: retired, want: "license_types",
 		table: "{types}", where: "code = @id", back: "state, revision, updated, auth"},
 	{name: "a session put back", id: named("living"), before: living, change: endedLiving, kind: "sessions", want: "sessions",
-		table: "sessions", where: "id = @id", back: sessionColumns, alone: true},
+		table: "sessions", where: "id = @id", back: sessionColumns},
 	{name: "a family put back", id: named("living"), before: living, change: endedLiving, kind: "families", want: "families",
-		table: "families", where: "id = @id", back: "ended, ended_by, revision, auth", alone: true},
+		table: "families", where: "id = @id", back: "ended, ended_by, revision, auth"},
+	{name: "a withdrawn consent put back", id: named("consent"), before: consented, change: unconsented, kind: "consents", want: "consents are gone",
+		table: "consents", where: "id = @id", back: "body", late: true, sql: []string{"INSERT INTO consent_parties SELECT * FROM led"}},
 	{name: "a client deleted", id: ofClient, before: disabled, kind: "clients", want: "clients are gone",
 		sql: []string{"DELETE FROM registers WHERE kind = 'clients' AND id = @id", "DELETE FROM clients WHERE id = @id"}},
 	{name: "a license deleted", id: ofLicense, before: suspended, want: "licenses are gone",
@@ -222,11 +240,18 @@ func endedLiving(t *testing.T, v *victims) {
 	s, err := v.session.LoadSession(t.Context(), "living")
 	must(t, "a session", err)
 	s.Ended = time.Now()
-	must(t, "ending a session", v.session.UpdateSession(t.Context(), s))
+	must(t, "ending a session", v.session.UpdateSession(t.Context(), s, ending(oidc.ActionSessionEnd)))
 	f, err := v.family.LoadFamily(t.Context(), "living")
 	must(t, "a family", err)
 	f.Ended, f.EndedBy = time.Now(), "holder"
-	must(t, "ending a family", v.family.UpdateFamily(t.Context(), f))
+	must(t, "ending a family", v.family.UpdateFamily(t.Context(), f, ending(oidc.ActionRefreshReuse)))
+}
+
+// ending is the event of an end, by which other nodes know of it.
+func ending(action string) oidc.EventRecord {
+	e := providerEvent()
+	e.At, e.Action, e.Object = time.Now(), action, "living"
+	return e
 }
 
 func spent(t *testing.T, v *victims) {

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage/retention"
 )
 
@@ -248,7 +249,13 @@ func sweepConsents(t *testing.T, d Database) {
 		return c
 	}
 	over, kept, live := create(now.Add(-retention.Consents-tick)), create(now.Add(-retention.Consents)), create(now.Add(time.Hour))
-	same(t, "how many are gone", sweep(t, d, now), 1)
+	// Of what was withdrawn the register stays as long as it could be used.
+	withdrawn, still := create(now.Add(-retention.Consents-tick)), create(now.Add(time.Hour))
+	must(t, "DeleteConsents", s.DeleteConsents(ctx, endedAll(withdrawn.ID, still.ID)))
+	same(t, "how many are gone", sweep(t, d, now), 2)
+	marks, err := d.HighWater.Registers(ctx, "consents", "", 10)
+	must(t, "Registers", err)
+	same(t, "their registers", marks, []highwater.Register{{ID: still.ID, Mark: []byte("a register of " + still.ID)}})
 	listed, err := s.ListConsents(ctx, []signing.Lookup{key}, time.Time{}, 10)
 	must(t, "ListConsents", err)
 	found := map[string]bool{}

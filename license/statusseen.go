@@ -196,13 +196,13 @@ func (d ListLoss) why() string {
 
 // String says what differs.
 func (d ListLoss) String() string {
-	text := fmt.Sprintf("status list %d", d.List)
 	switch {
 	case d.Altered:
-		return text + ": what this node kept of it was altered, so that nothing can be compared"
+		return fmt.Sprintf("status list %d: what this node kept of it was altered, so that nothing can be compared", d.List)
 	case d.Gone:
-		return text + " is gone: it was deleted"
+		return fmt.Sprintf("status list %d is gone: it was deleted", d.List)
 	}
+	text := fmt.Sprintf("status list %d", d.List)
 	if d.Stored < d.Seen {
 		text += fmt.Sprintf(": its revision fell from %d to %d", d.Seen, d.Stored)
 	} else {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -119,18 +117,21 @@ func (in *installation) losses(ctx context.Context) (l losses, err error) {
 }
 
 // print names everything, and reports whether there is anything.
-func (l losses) print(w io.Writer) bool {
+func (l losses) print(p *process) bool {
 	all := l.watch.GivenUp()
 	for _, list := range l.lists {
 		all = append(all, list.String())
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(w, "Nothing is lost: the database is what this node saw of it.")
+		p.print("integrity.none")
 		return false
 	}
-	fmt.Fprintln(w, "Lost, of what this node saw:")
+	p.print("integrity.lost")
 	for _, one := range all {
-		fmt.Fprintf(w, "  - %s\n", one)
+		if said, ok := p.words.phrase(one, nil); ok {
+			one = said
+		}
+		p.print("restore.one", one)
 	}
 	return true
 }
@@ -150,7 +151,7 @@ func (c *integrityShowCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.print(p.out) {
+	if l.print(p) {
 		return &exit{code: exitFailed}
 	}
 	return nil
@@ -169,7 +170,7 @@ const maxReason = 500
 func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	reason := strings.TrimSpace(c.Reason)
 	if reason == "" || len(reason) > maxReason || printable(reason) != reason {
-		return usage("--reason: a line of at most %d bytes", maxReason)
+		return usage("integrity.reason", maxReason)
 	}
 	if err := ownData(c.Data); err != nil {
 		return err
@@ -183,7 +184,7 @@ func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if !l.print(p.out) {
+	if !l.print(p) {
 		return nil
 	}
 	// First the event, then the memory: whoever is stopped in between accepts again.
@@ -199,12 +200,8 @@ func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, line := range []string{
-		"Accepted as lost: this is given up on this node, and all else is remembered as before. A running service goes on within seconds.",
-		"Do again what was undone: licenses ended, grants withdrawn, clients and accounts disabled, keys revoked since then.",
-		"Each other node that refuses needs its own confirmation.",
-	} {
-		fmt.Fprintln(p.out, line)
-	}
+	p.print("integrity.accepted")
+	p.print("integrity.again")
+	p.print("integrity.others")
 	return nil
 }

@@ -21,7 +21,6 @@ var englishAlone = map[string][]string{
 	"archiveshow.go":   {"data key %d is not here", "altered, or another installation's"}, // in JSON
 	"doctor.go":        {"yizheng key rotate "},                                           // a command to copy
 	"doctortrust.go":   {"yizheng key rotate "},
-	"integrity.go":     {"a line of at most", "Nothing is lost", "Accepted as lost", "What is in the database", "Do again what was", "Each other node"},
 	"load.go":          {"model name", "the time is over", "As many callers"}, // of /proc; for errors.Is; the help of a hidden command
 	"loadscenarios.go": {"openid profile phone identity"},
 	"main.go":          {"exit code %d", "the registry of electronic licenses"}, // never shown; Chinese by translate

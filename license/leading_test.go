@@ -1,0 +1,86 @@
+package license_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// The row that leads from a request id to an earlier reading decides nothing: with
+// another's reading in its place nothing is released, and no part more.
+func TestAnothersReading(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	q := redeem(d, "1")
+	if _, err := w.Redeem(t.Context(), consumer, q); err != nil {
+		t.Fatal(err)
+	}
+	again := func(alter func(*license.AccessRecord)) error {
+		r := w.openOn(t, stores{Stores: w.db.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
+		_, err := r.Redeem(t.Context(), consumer, q)
+		return err
+	}
+	if err := again(func(*license.AccessRecord) {}); err != nil {
+		t.Errorf("the same request again: %v", err)
+	}
+	for name, alter := range map[string]func(*license.AccessRecord){
+		"of another license": func(a *license.AccessRecord) { a.License = "another" },
+		"of another version": func(a *license.AccessRecord) { a.Version++ },
+		"by another grant":   func(a *license.AccessRecord) { a.Grant = "another" },
+		"by another client":  func(a *license.AccessRecord) { a.Client = "another" },
+		"a refused one":      func(a *license.AccessRecord) { a.Result = "window_over" },
+	} {
+		if err := again(alter); !errors.Is(err, signing.ErrAltered) {
+			t.Errorf("a reading %s: %v, want it refused as altered", name, err)
+		}
+	}
+}
+
+// leading are stores whose rows that lead from a party lead everybody to the first's.
+type leading struct {
+	license.Stores
+	readings, grants []signing.Lookup
+}
+
+func (s *leading) AccessRecords(ctx context.Context, keys []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+	if s.readings == nil {
+		s.readings = keys
+	}
+	return s.Stores.AccessRecords(ctx, s.readings, before, limit)
+}
+
+func (s *leading) ListGrants(ctx context.Context, keys []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+	if s.grants == nil {
+		s.grants = keys
+	}
+	return s.Stores.ListGrants(ctx, s.grants, before, limit)
+}
+
+// Somebody to whom another's grants and readings lead is shown none of them.
+func TestAnothersGrantsAndReadings(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+		t.Fatal(err)
+	}
+	r := w.openOn(t, &leading{Stores: w.db.Licenses()}, nil)
+	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
+	wantShown(t, r, "their own", subject(), 1) // after which the stores lead there
+	wantShown(t, r, "another's", stranger, 0)
+}
+
+func wantShown(t *testing.T, r *license.Registry, name string, s license.Subject, want int) {
+	t.Helper()
+	readings, err := r.AccessRecords(t.Context(), s, 0, 10)
+	if err != nil || len(readings) != want {
+		t.Errorf("%s: %d readings, %v, want %d", name, len(readings), err, want)
+	}
+	grants, err := r.Grants(t.Context(), s, "", 10)
+	if err != nil || len(grants.Grants) != want {
+		t.Errorf("%s: %d grants, %v, want %d", name, len(grants.Grants), err, want)
+	}
+}

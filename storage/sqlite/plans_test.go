@@ -65,7 +65,8 @@ func hot(t *testing.T) map[string]struct {
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
 		"LoadUse": {loadUse, []string{
 			"SEARCH c USING PRIMARY KEY (grant_id=? AND hash=?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)",
-			"SEARCH l USING PRIMARY KEY (id=?)", "SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)"}},
+			"SEARCH l USING PRIMARY KEY (id=?)", "SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)",
+			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=?)"}},
 		"EarlierUse": {earlierUse, []string{
 			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=? AND request=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"AccessRecords": {accessOf, []string{

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"yizheng.internal/license"
@@ -50,10 +51,10 @@ func random(n int) []byte {
 	return b
 }
 
-// TestPoolerGroups writes full groups of the largest licenses, and of codes, through a
-// real PgBouncer in transaction mode, which has two connections for the six
-// writers of each of two nodes: one of each group is refused, and the others are
-// stored, whole, as without a pooler.
+// TestPoolerGroups writes full groups of the largest licenses, of codes and of rotated
+// tokens through a real PgBouncer in transaction mode, which has two connections for
+// the nine writers of each of two nodes: one of each group is refused, and the others
+// are stored, whole, as without a pooler.
 func TestPoolerGroups(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
@@ -148,6 +149,32 @@ func pooledCodes(t *testing.T, db, direct *DB) {
 		f, lerr := direct.Provider().LoadFamily(t.Context(), rs[i].family.ID)
 		if err != nil || lerr != nil || !bytes.Equal(f.Body, rs[i].family.Body) {
 			t.Errorf("code %d: %v, %v", i, err, lerr)
+		}
+	}
+	rs = slices.Delete(rs, bad, bad+1)
+	pooledRotations(t, db, direct, column(rs, func(r *redemption) oidc.FamilyRecord { return r.family }))
+}
+
+// pooledRotations rotates the tokens of stored families, of which one changed meanwhile.
+func pooledRotations(t *testing.T, db, direct *DB, fs []oidc.FamilyRecord) {
+	const bad = 3
+	calls := make([]func() error, len(fs))
+	for i := range fs {
+		fs[i].Revision, fs[i].Number, fs[i].Rotated, fs[i].Body, fs[i].Mark = 1, 2, epoch, random(8<<10), random(25)
+		if i == bad {
+			fs[i].Revision = 7
+		}
+		calls[i] = func() error { return db.Provider().rotate(t.Context(), fs[i]) }
+	}
+	for i, err := range together(t, db.rotations, calls...) {
+		f, lerr := direct.Provider().LoadFamily(t.Context(), fs[i].ID)
+		switch {
+		case lerr != nil:
+			t.Errorf("family %d: %v", i, lerr)
+		case i == bad && (!errors.Is(err, oidc.ErrConflict) || f.Revision != 1):
+			t.Errorf("the family that changed meanwhile: %v, revision %d", err, f.Revision)
+		case i != bad && (err != nil || f.Revision != 2 || !bytes.Equal(f.Body, fs[i].Body)):
+			t.Errorf("family %d: %v, revision %d", i, err, f.Revision)
 		}
 	}
 }

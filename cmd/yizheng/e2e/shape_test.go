@@ -142,6 +142,17 @@ func TestReflow(t *testing.T) {
 			b.waitFor("h1")
 			fits("page" + regexp.MustCompile(`\W`).ReplaceAllString(path, "-"))
 		}
+		b.open(d.Issuer + "/preferences?language=en&to=/licenses") // English words are longer
+		b.waitFor("a.license")
+		links := eval[[]string](b, `Array.from(document.querySelectorAll('a.license'), a => a.href)`)
+		for i, link := range append(links, d.Issuer+"/licenses", d.Issuer+"/grants") {
+			b.open(link)
+			b.waitFor("h1")
+			fits(fmt.Sprintf("en-%d", i))
+			if cut := eval[[]string](b, `Array.from(document.querySelectorAll('.license, .entries > li')).filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)`); len(cut) > 0 {
+				t.Errorf("large text %t: cut off in English: %q", large, cut)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package highwater
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -66,9 +67,7 @@ func TestAcceptKeepsTheRest(t *testing.T) {
 		altered := &store{registers: slices.Clone(s.registers), rows: slices.Clone(s.rows)}
 		alter(altered)
 		files := memory{}
-		for name, b := range m {
-			files[name] = b
-		}
+		maps.Copy(files, m)
 		check(name, newWatch(t, files, altered, auth), ErrLost)
 	}
 }

@@ -18,7 +18,7 @@ func TestNamesOnPages(t *testing.T) {
 	p := b.Get(s.url + web.PreferencesPath + "?language=en&to=" + path)
 	shows(t, p, 200, path)
 	chinese := func(text string) string { return `<span lang="zh-CN">` + text + `</span>` }
-	says(t, p, "<h1>Sample operator certificate</h1>", chinese("作业类别"), chinese("持证人"), chinese("样例厅"), chinese(sampleName), "Citizen identity number")
+	says(t, p, "<h1>Sample operator certificate</h1>", chinese("作业类别"), chinese("持证人"), chinese("样例厅"), chinese(sampleName), "Citizen ID number")
 
 	s.call(t, s.catalog, "PUT", "/v1/license-types/"+sampleType, definition(object{
 		"name_en": nil, "names": object{"en": "Certificate of an operator"},

@@ -219,7 +219,9 @@ func oauthText(e *license.Error) string {
 	s := e.Detail
 	if len(e.Violations) > 0 {
 		v := e.Violations[0]
-		s = strings.TrimSuffix(strings.TrimSuffix(s, "; see violations."), ".") + ": " + v.Pointer + " " + v.Message
+		if place := v.Pointer + " " + v.Message; s != place { // a single one may be the detail itself
+			s = strings.TrimSuffix(strings.TrimSuffix(s, "; see violations."), ".") + ": " + place
+		}
 	}
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {

@@ -180,6 +180,9 @@ func codeOf(t testing.TB, err error) string {
 	if strings.ContainsFunc(e.Description, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) || e.Description == "" {
 		t.Errorf("description %q has what RFC 6749 doesn't allow", e.Description)
 	}
+	if first, second, twice := strings.Cut(e.Description, ": "); twice && first == second {
+		t.Errorf("description %q says it twice", e.Description)
+	}
 	return string(e.Code) + " " + e.Reason
 }
 

@@ -33,7 +33,7 @@ func TestWrongRedirectURI(t *testing.T) {
 		if p.Status != 400 || p.To != nil || p.Header.Get("Location") != "" {
 			t.Errorf("%s: %d, to %v", wrong, p.Status, p.To)
 		}
-		says(t, p, "返回地址有误", "没有登记", "redirect_uri", `id="request-id"`, differs)
+		says(t, p, "回调地址有误", "没有登记", "redirect_uri", `id="request-id"`, differs)
 		if strings.Contains(p.Body, "<script>alert") || strings.Contains(p.Body, `href="javascript`) || strings.Contains(p.Body, `"https://app.example/callback"`) || strings.Contains(p.Body, ">https://app.example/callback<") {
 			t.Errorf("%s: the page runs it, or tells what is registered:\n%s", wrong, p.Body)
 		}
@@ -50,7 +50,7 @@ func TestWrongRedirectURI(t *testing.T) {
 		if p.Status != 400 || p.To != nil || strings.Contains(p.Body, text) || strings.Contains(p.Body, "冻结") || strings.Contains(p.Body, "alert(1)") {
 			t.Errorf("%s: %d to %v:\n%s", text, p.Status, p.To, p.Body)
 		}
-		says(t, p, "返回地址有误", "redirect_uri is not an absolute URI in ASCII")
+		says(t, p, "回调地址有误", "redirect_uri is not an absolute URI in ASCII")
 	}
 }
 

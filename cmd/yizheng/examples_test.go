@@ -27,12 +27,13 @@ var translated = map[string]string{
 
 // notRun are the commands that aren't run, by their beginning, and why.
 var notRun = map[string]string{
-	"go run ./cmd/yizheng demo":       "it runs until it is stopped; make fresh tries it as it stands",
-	"make test":                       "this is part of it",
-	"yizheng demo --data demo":        "the demo beside which all of this runs, on free ports, stands for it",
-	"go build -o yizheng ":            "the program that this test built stands for it",
-	"yizheng archive verify /archive": "no month of a new demo is complete, so nothing was archived",
-	"yizheng archive show /archive":   "nor can it be shown",
+	"go run ./cmd/yizheng demo": "it runs until it is stopped; make fresh tries it as it stands",
+	"make test":                 "this is part of it",
+	"yizheng demo --data demo":  "the demo beside which all of this runs, on free ports, stands for it",
+	"go build -o yizheng ":      "the program that this test built stands for it",
+	"./yizheng participant add --name 青禾市市场监督管理局 ": "the demo has this participant already",
+	"yizheng archive verify /archive":              "no month of a new demo is complete, so nothing was archived",
+	"yizheng archive show /archive":                "nor can it be shown",
 }
 
 // example is a fenced block of a document.

@@ -49,7 +49,7 @@ func TestErrorPages(t *testing.T) {
 	wrong := client.RedirectURIs[0] + "/"
 	authorize(url.Values{"client_id": {client.ID}, "response_type": {"code"}, "redirect_uri": {wrong}, "scope": {"openid"}})
 	b.click("details.developer summary")
-	b.good("redirect-uri", "该服务的返回地址有误", wrong)
+	b.good("redirect-uri", "该服务的回调地址有误", wrong)
 	for _, registered := range client.RedirectURIs {
 		if strings.Contains(strings.ReplaceAll(b.text("body"), wrong, ""), registered) {
 			b.fail("the page lists what is registered")

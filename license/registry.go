@@ -101,12 +101,18 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 // settingPublicURL names the setting that binds an installation to its URL.
 const settingPublicURL = "public_url"
 
+// StoredPublicURL returns the public URL that an installation is bound to, or
+// ErrNotFound if it has none yet: its first start has not come so far.
+func StoredPublicURL(ctx context.Context, s SettingStore) (string, error) {
+	return s.LoadSetting(ctx, settingPublicURL)
+}
+
 // PublicURLError says that the installation was started with another public
-// URL before, which stands in every credential that it signed.
+// URL before, which stands in every credential that it signs.
 type PublicURLError struct{ Stored, Given string }
 
 func (e *PublicURLError) Error() string {
-	return fmt.Sprintf("the public URL is %s, as signed credentials say, and cannot become %s; see docs/operating.md on moving", e.Stored, e.Given)
+	return fmt.Sprintf("the public URL is %s since the first start, and cannot become %s: signed credentials carry it; see docs/operating.md on moving", e.Stored, e.Given)
 }
 
 func checkPublicURL(s string) error {

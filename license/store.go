@@ -245,6 +245,8 @@ type SettingStore interface {
 	// ClaimSetting stores the value if the name has none, and returns the one
 	// that is stored then, its own or an earlier caller's.
 	ClaimSetting(ctx context.Context, name, value string) (string, error)
+	// LoadSetting returns what is stored under a name, or ErrNotFound.
+	LoadSetting(ctx context.Context, name string) (string, error)
 	// ReplaceSetting changes a value from old, or returns ErrConflict.
 	ReplaceSetting(ctx context.Context, name, old, value string) error
 }

@@ -63,6 +63,9 @@ func TestDatabasePutBack(t *testing.T) {
 		!strings.Contains(metrics, "\nyizheng_database_lost_records 2\n") {
 		t.Error("no metric tells of it")
 	}
+	if !strings.Contains(s.Log(), "started, and refuses all requests") || strings.Contains(s.Log(), `"msg":"ready"`) {
+		t.Error("it is called ready")
+	}
 	if !strings.Contains(s.Log(), `"level":"ERROR"`) || !strings.Contains(s.Log(), "yizheng integrity accept") {
 		t.Errorf("the log does not say what to do:\n%s", s.Log())
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -140,6 +141,9 @@ func (s settings) attach(p *process) (*installation, error) {
 	if err := s.present(); err != nil {
 		return nil, err
 	}
+	if err := ownData(s.Data); err != nil {
+		return nil, err
+	}
 	in, err := s.openDatabase(p.ctx, log, nil)
 	if err != nil {
 		return nil, err
@@ -160,12 +164,18 @@ func (in *installation) openExisting(ctx context.Context) error {
 	if err := in.checkSchema(ctx); err != nil {
 		return err
 	}
-	records, err := in.db.Keys().ListKeys(ctx, "")
+	// The first start binds the public URL when all else is made: a command before that
+	// would bind another one, or make keys.
+	_, err := license.StoredPublicURL(ctx, in.db.Licenses())
+	if errors.Is(err, license.ErrNotFound) {
+		records, err := in.db.Keys().ListKeys(ctx, "")
+		if err == nil && len(records) > 0 {
+			err = refuse("open.unfinished", in.settings.Data)
+		}
+		return cmp.Or(err, errNoInstallation(in.settings.Data))
+	}
 	if err != nil {
 		return err
-	}
-	if len(records) == 0 {
-		return errNoInstallation(in.settings.Data)
 	}
 	if err := in.openKeys(ctx); err != nil {
 		return err
@@ -176,25 +186,23 @@ func (in *installation) openExisting(ctx context.Context) error {
 	return in.upgrade(ctx)
 }
 
-// joinStored joins under the public URL of the first start.
+// joinStored joins under the public URL of the first start, which binds it.
 func (in *installation) joinStored(ctx context.Context) error {
-	given := in.settings.PublicURL
-	if given == "" {
-		given = "http://" + defaultListen
+	stored, err := license.StoredPublicURL(ctx, in.db.Licenses())
+	if errors.Is(err, license.ErrNotFound) {
+		return refuse("open.unfinished", in.settings.Data)
 	}
-	given, err := canonicalURL(given)
 	if err != nil {
 		return err
 	}
-	err = in.join(ctx, given)
-	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && in.settings.PublicURL == "" {
-		return in.join(ctx, stored.Stored)
+	given := stored
+	if in.settings.PublicURL != "" {
+		if given, err = canonicalURL(in.settings.PublicURL); err != nil {
+			return err
+		}
 	}
-	return err
+	return in.join(ctx, given)
 }
-
-// defaultListen is the default of --listen.
-const defaultListen = "127.0.0.1:8080"
 
 func errNoInstallation(dir string) error {
 	return refuse("open.nothing", dir)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -21,5 +24,67 @@ func TestOwnData(t *testing.T) {
 	}
 	if err := ownData(dir); err == nil || !strings.Contains(err.Error(), "sudo -u '#12345'") {
 		t.Errorf("another's directory: %v", err)
+	}
+}
+
+// A command that root runs beside another user's service leaves nothing that the
+// service can't read: it refuses.
+func TestCommandsOfRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/"+databaseFile, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	_, err := settings{Data: dir}.attach(&process{ctx: t.Context(), err: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "sudo -u '#12345'") {
+		t.Errorf("root beside another's service: %v", err)
+	}
+	if info, err := os.Stat(dir + "/" + databaseFile); err != nil || info.Size() != 0 {
+		t.Error("it has opened the database")
+	}
+}
+
+// A command beside a first start that hasn't come to its end neither makes keys nor
+// binds the public URL: it waits for nothing and says so.
+func TestCommandBesideFirstStart(t *testing.T) {
+	ctx := t.Context()
+	s := settings{Data: t.TempDir()}
+	command := func() error {
+		_, err := s.attach(&process{ctx: ctx, err: io.Discard})
+		return err
+	}
+	in, err := s.openDatabase(ctx, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	if _, err := in.db.Admin().Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := command(); err == nil || !strings.Contains(err.Error(), "there is no installation in") {
+		t.Errorf("before the keys are made: %v", err)
+	}
+	in.url = "https://license.example.gov"
+	if err := in.openKeys(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := command(); err == nil || !strings.Contains(err.Error(), "has not been started once to the end") {
+		t.Errorf("before the public URL is bound: %v", err)
+	}
+	if err := errors.Join(in.openEphemeral(ctx, "", false), in.join(ctx, in.url)); err != nil {
+		t.Fatalf("the start goes on: %v", err)
+	}
+	beside, err := s.attach(&process{ctx: ctx, err: io.Discard})
+	if err != nil {
+		t.Fatalf("when it is made: %v", err)
+	}
+	defer beside.close()
+	if beside.url != in.url {
+		t.Errorf("the command's public URL is %s", beside.url)
 	}
 }

@@ -43,7 +43,11 @@ func (c *serveCmd) Run(p *process) error {
 		return err
 	}
 	return s.run(p.ctx, func() error {
-		_, err := fmt.Fprintln(p.out, p.words.say("serve.ready", s.in.url, s.public.Addr(), s.admin.Addr()))
+		key := "serve.ready"
+		if s.seen.Refusal() != nil {
+			key = "serve.refusing"
+		}
+		_, err := fmt.Fprintln(p.out, p.words.say(key, s.in.url, s.public.Addr(), s.admin.Addr()))
 		return err
 	})
 }
@@ -319,7 +323,11 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	if err := ready(); err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
 	}
-	s.log.Info("ready", "public_url", s.in.url, "listen", s.public.Addr().String(), "admin", s.admin.Addr().String())
+	said := "ready"
+	if s.seen.Refusal() != nil {
+		said = "started, and refuses all requests: the database lost what this node saw in it"
+	}
+	s.log.Info(said, "public_url", s.in.url, "listen", s.public.Addr().String(), "admin", s.admin.Addr().String())
 	select {
 	case err := <-ended:
 		return errors.Join(err, public.Close(), admin.Close())

@@ -24,6 +24,15 @@ func (s *Licenses) ClaimSetting(ctx context.Context, name, value string) (string
 	return stored, nil
 }
 
+// LoadSetting implements [license.SettingStore].
+func (s *Licenses) LoadSetting(ctx context.Context, name string) (string, error) {
+	value, err := one(ctx, s.db, license.ErrNotFound, pgx.RowTo[string], `SELECT value FROM settings WHERE name = $1`, name)
+	if err != nil {
+		return "", fmt.Errorf("loading setting %s: %w", name, err)
+	}
+	return value, nil
+}
+
 // ClaimSetting implements [oidc.Settings], in the same table.
 func (s *Provider) ClaimSetting(ctx context.Context, name, value string) (string, error) {
 	return s.db.Licenses().ClaimSetting(ctx, name, value)

@@ -25,6 +25,16 @@ func Settings(t *testing.T, open Open) {
 		claim(t, "another", "", "")
 		claim(t, "another", "a value beside an empty one", "")
 	})
+	t.Run("Load", func(t *testing.T) {
+		_, err := s.LoadSetting(ctx, "loaded")
+		is(t, "LoadSetting of what isn't there", err, license.ErrNotFound)
+		claim(t, "loaded", "a", "a")
+		got, err := s.LoadSetting(ctx, "loaded")
+		must(t, "LoadSetting", err)
+		same(t, "the setting loaded", got, "a")
+		_, err = s.LoadSetting(ended(), "loaded")
+		is(t, "LoadSetting", err, context.Canceled)
+	})
 	t.Run("Replace", func(t *testing.T) {
 		claim(t, "replaced", "old", "old")
 		must(t, "ReplaceSetting", s.ReplaceSetting(ctx, "replaced", "old", "new"))

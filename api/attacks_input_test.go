@@ -112,7 +112,7 @@ func TestAttackPushedRequest(t *testing.T) {
 		"by nobody":         {"request_uri": {uri}},
 		"of another issuer": {"client_id": {s.clinic.id}, "request_uri": {"https://evil.example/request"}},
 		"of this machine":   {"client_id": {s.clinic.id}, "request_uri": {"file:///etc/passwd"}},
-		"guessed":           {"client_id": {s.clinic.id}, "request_uri": {uri[:len(uri)-1] + "A"}},
+		"guessed":           {"client_id": {s.clinic.id}, "request_uri": {uri[:len(uri)-6] + "AAAAAA"}},
 	} {
 		if status, to := open(q); status < 400 && (to == nil || to.Query().Get("error") == "") || to != nil && to.Host == "evil.example" {
 			t.Errorf("%s: %d to %v", name, status, to)

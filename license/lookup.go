@@ -205,11 +205,22 @@ func (p *Presented) mask() {
 	}
 }
 
-// revoked tells what the registry knows of a certificate that it made.
+// revoked tells what the registry knows of a certificate that it made. One of its own
+// whose key's record is gone is an error: the record may have said that it was revoked.
 func (r *Registry) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
 	k, err := r.c.Keyrings.ByCertificate(ctx, der)
 	if errors.Is(err, signing.ErrNoKey) {
-		return "", time.Time{}, false, nil // an external CA's: it has lists of its own
+		c, parseErr := signing.ParseCertificate(der)
+		if parseErr != nil {
+			return "", time.Time{}, false, parseErr
+		}
+		ours, issuerErr := r.c.Keyrings.IssuedHere(ctx, c)
+		switch {
+		case issuerErr != nil:
+			return "", time.Time{}, false, issuerErr
+		case !ours: // an external CA's: it has lists of its own
+			return "", time.Time{}, false, nil
+		}
 	}
 	if err != nil {
 		return "", time.Time{}, false, err

@@ -137,6 +137,21 @@ func (r *Keyrings) ByCertificate(ctx context.Context, der []byte) (*Key, error) 
 	return nil, fmt.Errorf("key of a certificate: %w", err)
 }
 
+// IssuedHere reports whether whoever issued this certificate issued one of a key that
+// has a record: then this one must have a record too.
+func (r *Keyrings) IssuedHere(ctx context.Context, c *Certificate) (bool, error) {
+	s, err := r.fresh(ctx)
+	if err != nil {
+		return false, fmt.Errorf("issuer of a certificate: %w", err)
+	}
+	return s.issuers[issuerOf(c)], nil
+}
+
+// issuerOf returns a certificate's issuer, by name and key.
+func issuerOf(c *Certificate) string {
+	return string(c.RawIssuer) + string(c.AuthorityKeyId)
+}
+
 // Ring returns all keys of a purpose and owner, by serial. A ring without keys
 // is no error.
 func (r *Keyrings) Ring(ctx context.Context, p Purpose, owner string) ([]*Key, error) {
@@ -293,6 +308,7 @@ type keySet struct {
 	byID    map[KeyID]*Key
 	byKID   map[string]*Key
 	byLeaf  map[string]*Key // by leaf certificate, DER
+	issuers map[string]bool // of these certificates: see issuerOf
 	active  map[ringName]*Key
 	rings   map[ringName][]*Key // by serial, as ListKeys orders them
 	altered int                 // how many records were left out
@@ -308,6 +324,7 @@ func (r *Keyrings) newKeySet(records []KeyRecord, reading *keyReading) *keySet {
 		byID:    make(map[KeyID]*Key, len(records)),
 		byKID:   make(map[string]*Key, len(records)),
 		byLeaf:  make(map[string]*Key),
+		issuers: make(map[string]bool),
 		active:  make(map[ringName]*Key),
 		rings:   make(map[ringName][]*Key),
 	}
@@ -322,6 +339,9 @@ func (r *Keyrings) newKeySet(records []KeyRecord, reading *keyReading) *keySet {
 		}
 		if len(k.Chain) > 0 {
 			s.byLeaf[string(k.Chain[0])] = k
+		}
+		if len(k.Certificates) > 0 {
+			s.issuers[issuerOf(k.Certificates[0])] = true
 		}
 	}
 	s.took = time.Since(s.began)

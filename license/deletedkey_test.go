@@ -1,0 +1,63 @@
+package license_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// without are key records of which somebody deleted one.
+type without struct {
+	signing.Records
+	id signing.KeyID
+}
+
+func (s without) ListKeys(ctx context.Context, p signing.Purpose) ([]signing.KeyRecord, error) {
+	all, err := s.Records.ListKeys(ctx, p)
+	return slices.DeleteFunc(all, func(k signing.KeyRecord) bool { return k.ID == s.id }), err
+}
+
+// Whoever deletes the record of a revoked key doesn't make what it signed valid: a
+// certificate of our own root without a record can't be judged.
+func TestDeletedKeyRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	issued := w.issue(t, "1")
+	key, err := w.in.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := func(r *license.Registry) (license.Verdict, license.Check) {
+		t.Helper()
+		v := r.Verify(t.Context(), issued.Credential)
+		i := slices.IndexFunc(v.Checks, func(c license.Check) bool { return c.Name == license.CheckChain })
+		return v.Verdict, v.Checks[i]
+	}
+	if got, _ := verdict(w.Registry); got != license.Valid {
+		t.Fatalf("before: %s", got)
+	}
+	if err := w.in.Keyrings().Revoke(t.Context(), key.ID, "keyCompromise", time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got, c := verdict(w.Registry); got != license.Invalid || c.Reason != "key_compromised" {
+		t.Errorf("revoked: %s %s", got, c.Reason)
+	}
+	c := config(w.db.Licenses(), w.in)
+	c.Keyrings, err = signing.NewKeyrings(signing.KeyringsConfig{
+		Records: without{w.db.Keys(), key.ID}, Module: w.in.Module(), Auth: w.in.Keyrings().Auth(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := license.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, c := verdict(r); got != license.Indeterminate || c.Result != license.Unknown || c.Reason != "revocation_unavailable" {
+		t.Errorf("its record deleted: %s %s %s", got, c.Result, c.Reason)
+	}
+}

@@ -297,7 +297,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 // The guides name no reason that there isn't, and all statuses that callers meet.
 func TestGuidesNameReasons(t *testing.T) {
 	t.Parallel()
-	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered"}} // which is not the registry's
+	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered", "details_not_pushed"}} // which are not the registry's
 	for row, a := range map[string]license.Action{"invalid_authorization_details": license.ActionOffer, "granted": license.ActionRedeem} {
 		for _, f := range license.RefusalsOf(a) {
 			codes[row] = append(codes[row], f.Reason)

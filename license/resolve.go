@@ -19,9 +19,12 @@ const (
 	// leastAssurance is the assurance of a login below which no license is seen
 	// or released.
 	leastAssurance = 2
-	// maxOffered is how many licenses of a type are looked at for a material,
-	// the newest first.
+	// maxOffered is how many licenses of a type are offered for a material, and of how
+	// many that prove nothing the newest are looked at for the reason.
 	maxOffered = 100
+	// maxActive is how many active ones are looked at, expired ones among them. With more
+	// it isn't said that there is none.
+	maxActive = 500
 )
 
 // Offer finds what a subject has of what a client asks for: each material with
@@ -205,44 +208,82 @@ func (t *Type) covered() bool {
 }
 
 // find adds to f the licenses of a type that a party holds. typ is the type's
-// published version, or nil.
+// published version, or nil. Why others prove nothing is looked for only if none
+// does: so many of them hide none that is good.
 func (r *Registry) find(ctx context.Context, f *finding, m Material, alt Alternative, typ *issuable, codes []party.Code, now time.Time) error {
 	keys, err := r.holderKeys(ctx, codes)
 	if err != nil {
 		return err
 	}
-	records, err := r.c.Stores.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Type: alt.TypeCode, Limit: maxOffered})
-	if err != nil {
-		return fmt.Errorf("searching licenses of type %s: %w", alt.TypeCode, err)
-	}
-	for _, found := range records {
-		rec, v, err := r.c.Stores.Load(ctx, found.ID, 0)
+	q := Query{Kind: LookupHolder, Keys: keys, Type: alt.TypeCode, Limit: maxOffered}
+	look := func(s State, before Cursor) ([]Record, error) {
+		q.State, q.Before = s, before
+		records, err := r.c.Stores.Search(ctx, q)
 		if err != nil {
-			return fmt.Errorf("loading license %s: %w", found.ID, err)
+			return nil, fmt.Errorf("searching licenses of type %s: %w", alt.TypeCode, err)
 		}
-		l, err := r.open(ctx, rec, v)
-		if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
-			r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
+		for _, found := range records {
+			if err := r.judge(ctx, f, found.ID, m, alt, typ, codes, now); err != nil {
+				return nil, err
+			}
+		}
+		return records, nil
+	}
+	before := Cursor{}
+	for looked := 0; len(f.valid) < maxOffered; {
+		records, err := look(Active, before)
+		if err != nil {
+			return err
+		}
+		if len(records) < maxOffered {
+			break
+		}
+		if looked += len(records); looked >= maxActive {
 			f.unavailable = true
-			continue
-		} else if err != nil {
-			return err
+			break
 		}
-		// Lookup keys also lead here from versions before, which may have named others.
-		if !heldBy(l.Holders, alt.Role, codes) {
-			continue
-		}
-		why := unusable(v, now)
-		if why != "" {
-			f.add(why, l)
-			continue
-		}
-		o, err := r.offer(ctx, l, m, alt, typ)
-		if err != nil {
-			return err
-		}
-		f.valid = append(f.valid, o)
+		last := records[len(records)-1]
+		before = Cursor{last.Created, last.ID}
 	}
+	for _, s := range []State{Suspended, ""} {
+		if len(f.valid) > 0 {
+			return nil
+		}
+		if _, err := look(s, Cursor{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge adds a license to f: to what can be offered, or with the reason why it proves
+// nothing.
+func (r *Registry) judge(ctx context.Context, f *finding, id ID, m Material, alt Alternative, typ *issuable, codes []party.Code, now time.Time) error {
+	rec, v, err := r.c.Stores.Load(ctx, id, 0)
+	if err != nil {
+		return fmt.Errorf("loading license %s: %w", id, err)
+	}
+	l, err := r.open(ctx, rec, v)
+	if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
+		r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
+		f.unavailable = true
+		return nil
+	} else if err != nil {
+		return err
+	}
+	// Lookup keys also lead here from versions before, which may have named others.
+	if !heldBy(l.Holders, alt.Role, codes) {
+		return nil
+	}
+	if why := unusable(v, now); why != "" {
+		f.add(why, l)
+		return nil
+	}
+	o, err := r.offer(ctx, l, m, alt, typ)
+	if err != nil {
+		return err
+	}
+	f.valid = append(f.valid, o)
 	return nil
 }
 

@@ -323,11 +323,12 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	if err := ready(); err != nil {
 		return errors.Join(err, public.Close(), admin.Close())
 	}
-	said := "ready"
-	if s.seen.Refusal() != nil {
-		said = "started, and refuses all requests: the database lost what this node saw in it"
+	started := s.log.With("public_url", s.in.url, "listen", s.public.Addr().String(), "admin", s.admin.Addr().String())
+	if s.seen.Refusal() == nil {
+		started.Info("ready")
+	} else {
+		started.Warn("started, and refuses all requests: the database lost what this node saw in it")
 	}
-	s.log.Info(said, "public_url", s.in.url, "listen", s.public.Addr().String(), "admin", s.admin.Addr().String())
 	select {
 	case err := <-ended:
 		return errors.Join(err, public.Close(), admin.Close())

@@ -484,7 +484,7 @@ func TestDemoCutOff(t *testing.T) {
 	if at < 0 {
 		t.Fatal(err)
 	}
-	address, _, _ := strings.Cut(err.Error()[at+len(says):], ",")
+	address, _, _ := strings.Cut(err.Error()[at+len(says):], " ")
 	_, facts, err := startDemo(t, nil, "--listen", address, "--data", data)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,70 @@
+package license_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// However many licenses of a type somebody has that are over, the one that is good is
+// offered: a list of the newest alone would hide it.
+func TestManyOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publishOlder(t, itemCode, item())
+	good := w.issue(t, "good")
+	for i := range 101 {
+		if _, err := w.End(t.Context(), issuer, w.issue(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := offer(t, w.Registry, subject())
+	m := o.Materials[0]
+	if m.Outcome != license.OutcomeFound || len(m.Licenses) != 1 || m.Licenses[0].ID != good.ID {
+		t.Errorf("with one that is good: %s, %d licenses", m.Outcome, len(m.Licenses))
+	}
+	w.suspend(t, good.ID)
+	if m := offer(t, w.Registry, subject()).Materials[0]; m.Outcome != license.OutcomeSuspended {
+		t.Errorf("with one that is suspended: %s", m.Outcome)
+	}
+}
+
+// copies are stores in which somebody's active licenses are so many copies of one.
+type copies struct {
+	stores
+	left *int
+}
+
+func (s copies) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
+	all, err := s.stores.Search(ctx, license.Query{Kind: q.Kind, Keys: q.Keys, Type: q.Type, State: q.State, Limit: 1})
+	if err != nil || q.State != license.Active || len(all) == 0 {
+		return all, err
+	}
+	n := min(q.Limit, *s.left)
+	*s.left -= n
+	return slices.Repeat(all, n), nil
+}
+
+// Of more active licenses than are looked at it isn't said that none is good.
+func TestMoreThanLookedAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publishOlder(t, itemCode, item())
+	w.issue(t, "expired")
+	yesterday := party.DateOf(time.Now()).AddDays(-1)
+	over := stores{Stores: w.db.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
+	for many, want := range map[int]license.Outcome{
+		1: license.OutcomeExpired, 250: license.OutcomeExpired, 499: license.OutcomeExpired, 600: license.OutcomeUnavailable,
+	} {
+		left := many
+		r := w.openOn(t, copies{over, &left}, nil)
+		if got := offer(t, r, subject()).Materials[0].Outcome; got != want {
+			t.Errorf("%d: %s, want %s", many, got, want)
+		}
+	}
+}

@@ -198,7 +198,7 @@ func showsArchives(t *testing.T, databaseURL string) {
 		}
 	}
 	told := p.s.Command(t, "event", "list", "--json", "--kind", "installation.read_archive", "--limit", "2")
-	if !strings.Contains(told, `"subject":"provider_events-`) && !strings.Contains(told, `"subject":"events-`) || !strings.Contains(told, `"result":"begun"`) || !strings.Contains(told, `"result":"ok"`) || !strings.Contains(told, `"actor":"cli:`) {
+	if strings.Count(told, p.month.String()+`.jsonl","result"`) != 2 || !strings.Contains(told, `"result":"begun"`) || !strings.Contains(told, `"result":"ok"`) || !strings.Contains(told, `"actor":"cli:`) {
 		t.Errorf("events of it: %s", told)
 	}
 	if errs := p.s.fails(t, 2, "archive", "show", records+".json", "--kind", "x"); !strings.Contains(errs, "no actions") {

@@ -20,22 +20,17 @@ import (
 
 type archiveShowCmd struct {
 	settings
-	File    string   `arg:"" help:"An archived month, LOG-MONTH.jsonl, or its manifest, LOG-MONTH.json; they lie side by side."`
-	Since   string   `help:"Only from then on: 2026-11-29, 2026-11-29T08:00:00+08:00, or how long ago: 90m, 7d. Days are those of UTC+8." placeholder:"TIME"`
-	Until   string   `help:"Only before then." placeholder:"TIME"`
-	Kind    []string `help:"Only such actions: client.update, or client.* for all that begin so. Several with commas." placeholder:"ACTION"`
-	Subject string   `help:"Only what was done to it: the id of a client, participant, account, session or key, the code of a type or item; of access records a license's or grant's id, or an item's code." placeholder:"ID"`
-	Actor   string   `help:"Only what it did: a client's or account's id, cli:NAME for an operator, cli for all operators." placeholder:"ID"`
-	Party   string   `help:"Only what has to do with this person: the party's opaque id." placeholder:"ID"`
-	Result  string   `help:"Only with this result: ok, begun, or the reason code of a refusal." placeholder:"CODE"`
-	JSON    bool     `name:"json" help:"Print JSON, an event or access record a line."`
+	File string `arg:"" help:"An archived month, LOG-MONTH.jsonl, or its manifest, LOG-MONTH.json; they lie side by side."`
+	eventFilter
+	Subject string `help:"Only what was done to it: the id of a client, participant, account, session or key, the code of a type or item; of access records a license's or grant's id, or an item's code." placeholder:"ID"`
+	Party   string `help:"Only what has to do with this person: the party's opaque id." placeholder:"ID"`
+	JSON    bool   `name:"json" help:"Print JSON, an event or access record a line."`
 }
 
 // Run shows an archived month: nothing of it before all of it was found to be what
 // this installation archived, and not without an event.
 func (c *archiveShowCmd) Run(p *process) (err error) {
-	like := eventListCmd{Since: c.Since, Until: c.Until, Kind: c.Kind, Actor: c.Actor, Subject: c.Subject, Result: c.Result}
-	f, _, err := like.filter(time.Now().UTC())
+	f, err := c.of(c.Subject, time.Now().UTC())
 	if err != nil {
 		return err
 	}

@@ -16,15 +16,20 @@ type eventCmd struct {
 	List eventListCmd `cmd:"" help:"List what was done, by whom, to what: logins, administration, licenses. It holds no names but those of operators."`
 }
 
+// eventFilter are the flags that say which events are meant.
+type eventFilter struct {
+	Since  string   `help:"Only from then on: 2026-11-29, 2026-11-29T08:00:00+08:00, or how long ago: 90m, 7d. Days are those of UTC+8." placeholder:"TIME"`
+	Until  string   `help:"Only before then." placeholder:"TIME"`
+	Kind   []string `help:"Only such actions: client.update, or client.* for all that begin so. Several with commas." placeholder:"ACTION"`
+	Actor  string   `help:"Only what it did: a client's or account's id, cli:NAME for an operator, cli for all operators." placeholder:"ID"`
+	Result string   `help:"Only with this result: ok, begun, or the reason code of a refusal." placeholder:"CODE"`
+}
+
 type eventListCmd struct {
 	settings
-	Since   string   `help:"Only from then on: 2026-11-29, 2026-11-29T08:00:00+08:00, or how long ago: 90m, 7d. Days are those of UTC+8." placeholder:"TIME"`
-	Until   string   `help:"Only before then." placeholder:"TIME"`
-	Kind    []string `help:"Only such actions: client.update, or client.* for all that begin so. Several with commas." placeholder:"ACTION"`
+	eventFilter
 	Subject string   `help:"Only what was done to it: the id of a license, client, participant, account, session or key." placeholder:"ID"`
-	Actor   string   `help:"Only what it did: a client's or account's id, cli:NAME for an operator, cli for all operators." placeholder:"ID"`
 	Party   string   `help:"Only events of licenses at which this person was present: the party's opaque id." placeholder:"ID"`
-	Result  string   `help:"Only with this result: ok, begun, or the reason code of a refusal." placeholder:"CODE"`
 	Log     []string `help:"Only these logs: provider, registry, license." enum:"provider,registry,license" placeholder:"LOG"`
 	Limit   int      `help:"How many at most; 0: all." default:"100" placeholder:"N"`
 	Oldest  bool     `name:"oldest-first" help:"Begin with the oldest, as an export does. Without --until it leaves out the last three minutes: events of that time may still be written."`
@@ -99,25 +104,34 @@ func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, aft
 // civil is the time of licenses' dates.
 var civil = time.FixedZone("UTC+8", 8*60*60)
 
+// of returns what the flags say of events whose subject is this, or any.
+func (c *eventFilter) of(subject string, now time.Time) (f journal.Filter, err error) {
+	f = journal.Filter{Actions: c.Kind, Actor: c.Actor, Subject: subject, Result: c.Result}
+	if f.From, err = eventTime(c.Since, now); err != nil {
+		return f, usage("usage.of", "--since", err)
+	}
+	if f.Until, err = eventTime(c.Until, now); err != nil {
+		return f, usage("usage.of", "--until", err)
+	}
+	for _, a := range c.Kind {
+		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
+			return f, usage("event.kind")
+		}
+	}
+	return f, nil
+}
+
 // filter returns what the flags say.
 func (c *eventListCmd) filter(now time.Time) (f journal.Filter, after journal.Place, err error) {
 	if c.Limit < 0 {
 		return f, after, usage("event.limit")
 	}
-	f = journal.Filter{Actions: c.Kind, Actor: c.Actor, Subject: c.Subject, Result: c.Result, Newest: !c.Oldest, Limit: c.Limit}
-	if f.From, err = eventTime(c.Since, now); err != nil {
-		return f, after, usage("usage.of", "--since", err)
+	if f, err = c.of(c.Subject, now); err != nil {
+		return f, after, err
 	}
-	if f.Until, err = eventTime(c.Until, now); err != nil {
-		return f, after, usage("usage.of", "--until", err)
-	}
+	f.Newest, f.Limit = !c.Oldest, c.Limit
 	if c.Oldest && c.Until == "" {
 		f.Until = now.Add(-underway)
-	}
-	for _, a := range c.Kind {
-		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
-			return f, after, usage("event.kind")
-		}
 	}
 	if c.Cursor != "" {
 		if after, err = journal.ParsePlace(c.Cursor); err != nil {

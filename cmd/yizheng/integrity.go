@@ -172,9 +172,6 @@ func (c *integrityAcceptCmd) Run(p *process) (err error) {
 	if reason == "" || len(reason) > maxReason || printable(reason) != reason {
 		return usage("integrity.reason", maxReason)
 	}
-	if err := ownData(c.Data); err != nil {
-		return err
-	}
 	in, err := c.attach(p)
 	if err != nil {
 		return err

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"yizheng.internal/signing/journal"
 )
 
@@ -53,21 +51,9 @@ func TestEventPlans(t *testing.T) {
 					column := map[string]string{"history": "license", "provider_events": "object", "events": "''"}[c.table]
 					where, values := eventCondition(f, "client", column)
 					sql := `SELECT seq FROM ` + c.table + ` ` + where
-					rows, work := 0, 0
-					err := db.readers.do(t.Context(), func(c *conn) error {
-						s, err := c.prepare(sql, values)
-						if err != nil {
-							return err
-						}
-						s.Status(sqlite3.STMTSTATUS_VM_STEP, true)
-						if err := c.query(sql, func(*row) { rows++ }, values...); err != nil {
-							return err
-						}
-						work = s.Status(sqlite3.STMTSTATUS_VM_STEP, false)
-						return nil
-					})
-					if err != nil || c.table == "history" && c.while == long && rows == 0 {
-						t.Fatalf("%d rows, %v: it proves nothing", rows, err)
+					rows, work := worked(t, db, sql, values)
+					if c.table == "history" && c.while == long && rows == 0 {
+						t.Fatal("no rows: it proves nothing")
 					}
 					if work > c.most || work < rows {
 						t.Errorf("%d steps for %d rows: %q", work, rows, plan(t, db, sql))

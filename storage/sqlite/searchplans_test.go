@@ -56,21 +56,9 @@ func TestSearchPlans(t *testing.T) {
 				if len(steps) != 1 || !strings.HasPrefix(steps[0], "SEARCH l USING INDEX licenses_by_authority") {
 					t.Errorf("the plan is %q", steps)
 				}
-				rows, work := 0, 0
-				err = db.readers.do(t.Context(), func(c *conn) error {
-					s, err := c.prepare(sql, values)
-					if err != nil {
-						return err
-					}
-					s.Status(sqlite3.STMTSTATUS_VM_STEP, true)
-					if err := c.query(sql, func(*row) { rows++ }, values...); err != nil {
-						return err
-					}
-					work = s.Status(sqlite3.STMTSTATUS_VM_STEP, false)
-					return nil
-				})
-				if err != nil || rows == 0 {
-					t.Fatalf("%d rows, %v: it proves nothing", rows, err)
+				rows, work := worked(t, db, sql, values)
+				if rows == 0 {
+					t.Fatal("no rows: it proves nothing")
 				}
 				if work > maxSteps || work < rows {
 					t.Errorf("%d steps for %d rows", work, rows)
@@ -85,6 +73,28 @@ func TestSearchPlans(t *testing.T) {
 	}
 	db.readers.idle = nil
 	t.Run("analyzed", check)
+}
+
+// worked runs a query, and returns how many rows it has and how many of its steps
+// SQLite made for them.
+func worked(t *testing.T, db *DB, sql string, values []any) (rows, steps int) {
+	t.Helper()
+	err := db.readers.do(t.Context(), func(c *conn) error {
+		s, err := c.prepare(sql, values)
+		if err != nil {
+			return err
+		}
+		s.Status(sqlite3.STMTSTATUS_VM_STEP, true)
+		if err := c.query(sql, func(*row) { rows++ }, values...); err != nil {
+			return err
+		}
+		steps = s.Status(sqlite3.STMTSTATUS_VM_STEP, false)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows, steps
 }
 
 type departmentSearch struct {

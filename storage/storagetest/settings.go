@@ -25,16 +25,7 @@ func Settings(t *testing.T, open Open) {
 		claim(t, "another", "", "")
 		claim(t, "another", "a value beside an empty one", "")
 	})
-	t.Run("Load", func(t *testing.T) {
-		_, err := s.LoadSetting(ctx, "loaded")
-		is(t, "LoadSetting of what isn't there", err, license.ErrNotFound)
-		claim(t, "loaded", "a", "a")
-		got, err := s.LoadSetting(ctx, "loaded")
-		must(t, "LoadSetting", err)
-		same(t, "the setting loaded", got, "a")
-		_, err = s.LoadSetting(ended(), "loaded")
-		is(t, "LoadSetting", err, context.Canceled)
-	})
+	t.Run("Load", func(t *testing.T) { loadsSetting(t, s) })
 	t.Run("Replace", func(t *testing.T) {
 		claim(t, "replaced", "old", "old")
 		must(t, "ReplaceSetting", s.ReplaceSetting(ctx, "replaced", "old", "new"))
@@ -79,4 +70,18 @@ func Settings(t *testing.T, open Open) {
 		is(t, "ReplaceSetting", s.ReplaceSetting(ended(), "ended", "y", "z"), context.Canceled)
 		claim(t, "ended", "x", "y")
 	})
+}
+
+func loadsSetting(t *testing.T, s license.SettingStore) {
+	t.Helper()
+	ctx := t.Context()
+	_, err := s.LoadSetting(ctx, "loaded")
+	is(t, "LoadSetting of what isn't there", err, license.ErrNotFound)
+	_, err = s.ClaimSetting(ctx, "loaded", "a")
+	must(t, "ClaimSetting", err)
+	got, err := s.LoadSetting(ctx, "loaded")
+	must(t, "LoadSetting", err)
+	same(t, "the setting loaded", got, "a")
+	_, err = s.LoadSetting(ended(), "loaded")
+	is(t, "LoadSetting", err, context.Canceled)
 }

@@ -14,13 +14,13 @@ const (
 	overAtOnce      = 1000
 )
 
-// How many rows are read of a table in a comparison, and how many forged ones are told
-// of in the log: a node's memory, its log and the time that it takes must not grow with
-// what somebody fills a table with.
+// How many rows are read of types or items, which have no registers that could be checked,
+// and how many forged registers are told of in the log: a node's memory and its log must
+// not grow with what somebody fills a table with. What is more is no loss, for it may be
+// lawful; but then not everything was compared, and that is an error.
 const (
-	maxRegisters = 2 * maxMarks
-	maxVersions  = 100_000 // of types or items, which have no registers that could be checked
-	maxForged    = 100
+	maxVersions = 100_000
+	maxForged   = 100
 )
 
 // Check compares the database with all that is remembered, and then remembers how
@@ -88,17 +88,15 @@ func (w *Watch) compare(ctx context.Context) error {
 
 // registers compares the registers of a table.
 func (w *Watch) registers(ctx context.Context, table uint8) (lost []loss, err error) {
-	name, rows, most, forged := tables[table], 0, maxRegisters, 0
-	if name == "license_types" || name == "service_items" {
-		most = maxVersions
-	}
+	name, rows, forged := tables[table], 0, 0
+	bounded := name == "license_types" || name == "service_items"
 	for after := ""; ; {
 		page, err := w.c.Store.Registers(ctx, name, after, registersAtOnce)
 		if err != nil {
 			return lost, err
 		}
-		if rows += len(page); rows > most {
-			return append(lost, loss{text: fmt.Sprintf("%s has more rows than %d, so that nothing can be compared: somebody fills the table", name, most)}), nil
+		if rows += len(page); bounded && rows > maxVersions {
+			return lost, fmt.Errorf("it has more rows than %d, and no more are compared", maxVersions)
 		}
 		behind, err := w.judge(table, page, nil, &forged)
 		if err == nil && len(behind) > 0 {

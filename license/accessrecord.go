@@ -181,15 +181,15 @@ func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, l
 // The row that led from them to the record decides nothing.
 func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code) (bool, error) {
 	_, v, err := r.c.Stores.Load(ctx, rec.License, rec.Version)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, signing.ErrAltered) {
+	var b body
+	if err == nil {
+		err = r.openJSON(ctx, v, "body", v.Body, &b)
+	}
+	if errors.Is(err, ErrNotFound) || unreadable(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("loading license %s: %w", rec.License, err)
-	}
-	var b body
-	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
-		return false, err
+		return false, fmt.Errorf("reading license %s: %w", rec.License, err)
 	}
 	if heldBy(b.Holders, "", codes) {
 		return true, nil

@@ -146,6 +146,12 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 	return found, nil
 }
 
+// unreadable reports whether an error is one of a single record: somebody altered it, or
+// its data key is gone. It hides no other record from a list.
+func unreadable(err error) bool {
+	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
+}
+
 // has reports whether a license that was found has what it was found by, in one of its
 // versions. The row that led to it decides nothing.
 func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, error) {
@@ -160,14 +166,19 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 		}
 		holder = []party.Code{code}
 	}
+	var unread error
 	for n := rec.Version; n > 0; n-- {
 		_, v, err := r.c.Stores.Load(ctx, rec.ID, n)
-		if err != nil {
-			return false, fmt.Errorf("loading license %s: %w", rec.ID, err)
-		}
 		var b body
-		if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
-			return false, err
+		if err == nil {
+			err = r.openJSON(ctx, v, "body", v.Body, &b)
+		}
+		if unreadable(err) {
+			unread = err
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading version %d of license %s: %w", n, rec.ID, err)
 		}
 		switch {
 		case q.Identifier != "" && string(b.Identifier) == strings.ToUpper(strings.TrimSpace(q.Identifier)),
@@ -175,6 +186,10 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 			q.Holder != nil && heldBy(b.Holders, "", holder):
 			return true, nil
 		}
+	}
+	if unread != nil {
+		r.c.Log.ErrorContext(ctx, "a license can't be read, and is left out of a search", "license", rec.ID, "error", unread)
+		return false, nil
 	}
 	_ = r.c.Vault.Auth().Refuse("licenses", string(rec.ID), "an identifier, number or holder leads to it that is another's") // logged, and counted
 	return false, nil

@@ -1,0 +1,35 @@
+package license_test
+
+import (
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+)
+
+// A license that can't be read, for somebody altered its row or its data key is gone,
+// hides no other one from a search.
+func TestSearchLeavesOut(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*world, *license.VersionRecord){
+		"altered": func(_ *world, v *license.VersionRecord) { v.Body[len(v.Body)-1] ^= 1 },
+		"can't be opened": func(w *world, v *license.VersionRecord) {
+			v.Body[len(v.Body)-30] ^= 1
+			license.Restamp(w.Registry, v)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			bad, good := w.issue(t, "bad"), w.issue(t, "good")
+			r := w.openOn(t, stores{Stores: w.db.Licenses(), load: func(v *license.VersionRecord) {
+				if v.License == bad.ID {
+					spoil(w, v)
+				}
+			}}, nil)
+			found, err := r.Search(t.Context(), issuer, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}})
+			if err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != good.ID {
+				t.Errorf("%d licenses, %v", len(found.Licenses), err)
+			}
+		})
+	}
+}

@@ -27,8 +27,8 @@ func (db *DB) ListMonths(ctx context.Context, table retention.Table, until reten
 	}
 	for again := 0; ; again++ {
 		months, err := db.listMonths(ctx, table, until)
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42P01" && again < tries {
-			continue // undefined_table: another node deleted a month meanwhile
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42P01" && again < 100 && ctx.Err() == nil {
+			continue // undefined_table: another node deleted a month meanwhile, and may delete the next
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listing the months of %s: %w", table, err)

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // Whoever writes the database alone gets nothing by it, and the operator sees that
 // it was tried: in the log and in a metric.
 func TestAlteredRecordIsSeen(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	s := startServer(t, serverOptions{DatabaseURL: database})
 	c := s.setUp(t)
 	if n := alteredRecords(t, s); n != "0" {
@@ -64,7 +66,7 @@ func alteredRecords(t *testing.T, s *server) string {
 // old lookup keys must stay, for it may be put right.
 func TestRehashTellsOfAlteredRecords(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	s := startServer(t, serverOptions{DatabaseURL: database})
 	c := s.setUp(t)
 	if _, err := c.Issue(t.Context(), "1"); err != nil {

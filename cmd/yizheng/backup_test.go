@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 )
 
@@ -25,7 +26,7 @@ func TestBackupDrillSQLite(t *testing.T) { t.Parallel(); backupDrill(t, "", "") 
 // TestBackupDrillPostgres is [TestBackupDrillSQLite] on PostgreSQL.
 func TestBackupDrillPostgres(t *testing.T) {
 	t.Parallel()
-	backupDrill(t, postgresURL(t), postgresURL(t))
+	backupDrill(t, servertest.PostgresURL(t), servertest.PostgresURL(t))
 }
 
 func backupDrill(t *testing.T, database, elsewhere string) {
@@ -165,7 +166,7 @@ func entryOf(t *testing.T, credential string) string {
 // disk: it is made, without one.
 func TestBackupUnrecorded(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	s := startServer(t, serverOptions{DatabaseURL: database})
 	s.setUp(t)
 	if err := s.Stop(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 )
@@ -38,7 +39,7 @@ func TestCrashSQLite(t *testing.T) { t.Parallel(); testCrash(t, "") }
 // issued in groups there, and the kills come in the middle of them.
 func TestCrashPostgres(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	testCrash(t, database)
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {

@@ -30,7 +30,7 @@ type demoCmd struct {
 	DatabaseURL  string   `name:"database-url" hidden:"" help:"An empty database, as of serve." placeholder:"URL"`
 	RedisURL     string   `name:"redis-url" hidden:"" help:"As of serve." placeholder:"URL"`
 	TrustedProxy []string `hidden:"" help:"As of serve." placeholder:"CIDR"`
-	LoadClient   bool     `hidden:"" help:"Register a client for yizheng load."`
+	LoadClient   bool     `hidden:"" help:"Register a client for yizheng-load."`
 }
 
 // demoFacts are what a visitor, or a program, needs to use the demo: what

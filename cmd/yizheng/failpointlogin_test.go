@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // ways through the login and the join, each with the steps at which the service
@@ -56,7 +57,7 @@ func onEachInstallation(t *testing.T, test func(t *testing.T, args []string, red
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, nil, false) })
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, []string{"--database-url", postgresURL(t), "--redis-url", redisURL(t)}, true)
+		test(t, []string{"--database-url", servertest.PostgresURL(t), "--redis-url", servertest.RedisURL(t)}, true)
 	})
 }
 

@@ -115,9 +115,18 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/archive", "storage/backup", "storage/retention"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
-			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/net/html", "golang.org/x/term", "golang.org/x/text/width"},
-		testOurs:   []string{"api/apitest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
+			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
+		testOurs:   []string{"api/apitest", "cmd/internal/servertest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/jackc/pgx/v5"},
+	},
+	// It knows the service as any client does.
+	"cmd/yizheng-load": {
+		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json", "github.com/schollz/progressbar/v3",
+			"golang.org/x/net/html", "golang.org/x/term"},
+		testOurs: []string{"cmd/internal/servertest"},
+	},
+	"cmd/internal/servertest": {
+		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	// Departments' programs: they know nothing of this module.
 	"cmd/yizheng/department": {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license/party"
 )
 
@@ -16,7 +17,7 @@ import (
 // of another list: an entry of that one that is put back afterwards is still refused.
 func TestAcceptKeepsOtherLists(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	s := startServer(t, serverOptions{DatabaseURL: database})
 	c := s.setUp(t)
 	conn, err := pgx.Connect(t.Context(), database)

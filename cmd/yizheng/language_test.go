@@ -50,7 +50,7 @@ var (
 
 // withoutWords are texts that are made of arguments alone.
 var withoutWords = []string{
-	"verify.line", "verify.authority_value", "verify.trust", "error.reason", "error.because", "usage.of", "restore.one", "load.answer",
+	"verify.line", "verify.authority_value", "verify.trust", "error.reason", "error.because", "usage.of", "restore.one",
 }
 
 // TestMessages holds the two files to one another: each key is there twice, with the

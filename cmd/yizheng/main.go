@@ -52,7 +52,6 @@ type commands struct {
 	Integrity   integrityCmd   `cmd:"" help:"For a database that lost something: accept the loss."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running service whether it is ready."`
-	Load        loadCmd        `cmd:"" hidden:"" help:"Put a service under load and measure it."`
 	Version     versionCmd     `cmd:"" help:"Show the versions of the program, of Go and of the cryptographic libraries."`
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // Two nodes on one PostgreSQL and one Redis are one service: a request that
@@ -17,7 +19,7 @@ import (
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	database, redis := postgresURL(t), redisURL(t)
+	database, redis := servertest.PostgresURL(t), servertest.RedisURL(t)
 	args := []string{"--database-url", database, "--redis-url", redis, "--data", filepath.Join(dir, "a")}
 	first, facts, err := startDemo(t, nil, append(args, "--listen", "localhost:0")...)
 	if err != nil {

@@ -11,13 +11,15 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // TestOldServer starts the service, and asks the doctor, with a PostgreSQL whose own
 // version number is another one on its way here: there is no older server to be had.
 func TestOldServer(t *testing.T) {
 	t.Parallel()
-	database := postgresURL(t)
+	database := servertest.PostgresURL(t)
 	s := startServer(t, serverOptions{DatabaseURL: database})
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // residentMost is what an idle service may keep in memory, in KiB.
@@ -92,7 +94,7 @@ func BenchmarkStart(b *testing.B) {
 		url  func(testing.TB) string
 	}{
 		{"sqlite", func(testing.TB) string { return "" }},
-		{"postgres", postgresURL},
+		{"postgres", servertest.PostgresURL},
 	} {
 		b.Run(d.name, func(b *testing.B) {
 			first := startServer(b, serverOptions{DatabaseURL: d.url(b)})

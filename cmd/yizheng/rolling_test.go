@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"yizheng.internal/cmd/internal/servertest"
 )
 
 // balancer is a reverse proxy as small as they come: it asks each node's
@@ -87,7 +89,7 @@ func fixedAddress(t *testing.T) string {
 // that follows /readyz, under load: no request is cut off or answered with an error.
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
-	database, redis, dir := postgresURL(t), redisURL(t), t.TempDir()
+	database, redis, dir := servertest.PostgresURL(t), servertest.RedisURL(t), t.TempDir()
 	start := func(name, listen, admin string) *server {
 		t.Helper()
 		return startServer(t, serverOptions{

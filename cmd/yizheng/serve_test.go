@@ -2,14 +2,12 @@ package main_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,55 +16,15 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 )
 
 // onEachDatabase runs a test with SQLite and with PostgreSQL.
 func onEachDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, "") })
-	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, postgresURL(t)) })
-}
-
-// postgresURL returns the URL of an empty database that nobody else has. The
-// test fails where there is no server: make test starts one.
-func postgresURL(t testing.TB) string {
-	t.Helper()
-	server := os.Getenv("YIZHENG_TEST_POSTGRES_URL")
-	if server == "" {
-		t.Fatal("there is no PostgreSQL: run the tests by make test, or .ci/with-servers go test …")
-	}
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "yizheng_cmd_" + strings.ToLower(rand.Text()[:12])
-	execute := func(ctx context.Context, statement string) {
-		conn, err := pgx.Connect(ctx, server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(ctx)
-		if _, err := conn.Exec(ctx, statement); err != nil {
-			t.Error(err)
-		}
-	}
-	execute(t.Context(), "CREATE DATABASE "+name)
-	t.Cleanup(func() { execute(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") })
-	u.Path = "/" + name
-	return u.String()
-}
-
-// redisURL returns the URL of the tests' Redis. Keys there are unguessable, so
-// nobody need have it alone.
-func redisURL(t testing.TB) string {
-	t.Helper()
-	server := os.Getenv("YIZHENG_TEST_REDIS_URL")
-	if server == "" {
-		t.Fatal("there is no Redis: run the tests by make test, or .ci/with-servers go test …")
-	}
-	return server
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, servertest.PostgresURL(t)) })
 }
 
 // A license is issued, verified, and still there after a restart.

@@ -16,17 +16,15 @@ import (
 
 // English that no operator reads in the other language, by file.
 var englishAlone = map[string][]string{
-	"register.go":      {"the population register has nobody"},                            // the demo's, on pages
-	"person.go":        {"asked for"},                                                     // in JSON; the catalogue has its word
-	"archiveshow.go":   {"data key %d is not here", "altered, or another installation's"}, // in JSON
-	"doctor.go":        {"yizheng key rotate "},                                           // a command to copy
-	"doctortrust.go":   {"yizheng key rotate "},
-	"load.go":          {"model name", "the time is over", "As many callers"}, // of /proc; for errors.Is; the help of a hidden command
-	"loadscenarios.go": {"openid profile phone identity"},
-	"main.go":          {"exit code %d", "the registry of electronic licenses"}, // never shown; Chinese by translate
-	"failpoint.go":     {"step %s"},                                             // for tests
-	"metrics.go":       {"When the ", "Keys by purpose", "Until when the root's"},
-	"serve.go":         {"request error"}, // a library's, in the log
+	"register.go":    {"the population register has nobody"},                            // the demo's, on pages
+	"person.go":      {"asked for"},                                                     // in JSON; the catalogue has its word
+	"archiveshow.go": {"data key %d is not here", "altered, or another installation's"}, // in JSON
+	"doctor.go":      {"yizheng key rotate "},                                           // a command to copy
+	"doctortrust.go": {"yizheng key rotate "},
+	"main.go":        {"exit code %d", "the registry of electronic licenses"}, // never shown; Chinese by translate
+	"failpoint.go":   {"step %s"},                                             // for tests
+	"metrics.go":     {"When the ", "Keys by purpose", "Until when the root's"},
+	"serve.go":       {"request error"}, // a library's, in the log
 }
 
 var (

@@ -11,18 +11,19 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"text/tabwriter"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
-// loadCmd puts a service under load and measures it. It is for who develops or
-// sizes the service, so the list of commands doesn't name it.
-type loadCmd struct {
+// command is the command line.
+type command struct {
 	Scenario    []string      `arg:"" optional:"" help:"What to ask for, one after the other: discovery, jwks, client-credentials, introspection-first, introspection-seen, userinfo, userinfo-claims, refresh, sso, issue. Without any: all of them." placeholder:"SCENARIO"`
 	Facts       string        `help:"What the service's demo printed: yizheng demo --json. - reads it from standard input." required:"" placeholder:"FILE"`
 	Connections int           `short:"c" help:"How many callers there are, each of whom waits for an answer before the next request." default:"32"`
@@ -33,8 +34,8 @@ type loadCmd struct {
 	JSON        bool          `name:"json" help:"Print a line of JSON for each scenario."`
 }
 
-// loadFacts are what a demo says of itself, as far as load needs it.
-type loadFacts struct {
+// demoFacts are what a demo says of itself, as far as load needs it.
+type demoFacts struct {
 	Issuer  string        `json:"issuer"`
 	Clients []factsClient `json:"clients"`
 	People  []struct {
@@ -52,7 +53,7 @@ type factsClient struct {
 }
 
 // Help implements kong's HelpProvider.
-func (c *loadCmd) Help() string {
+func (c *command) Help() string {
 	return `As many callers as -c says keep a connection each, and send the next request when the answer to the
 one before has come. For each scenario load prints the requests a second, how long the median and the
 slowest hundredth took, and the CPU time of the servers for each request. It prints that also in
@@ -60,12 +61,12 @@ discoveries: how many requests for the discovery document, measured first, take 
 can be compared between machines; the others can't. The processor is named.
 
 	yizheng demo --json > facts.json &
-	yizheng load --facts facts.json --pid $! client-credentials
+	yizheng-load --facts facts.json --pid $! client-credentials
 
 To measure one core, pin the servers to it, and load to another:
 
 	GOMAXPROCS=1 taskset -c 0 yizheng demo --json > facts.json &
-	GOMAXPROCS=1 taskset -c 1 yizheng load --facts facts.json --pid $!
+	GOMAXPROCS=1 taskset -c 1 yizheng-load --facts facts.json --pid $!
 
 A request of sso is two: the authorization request of somebody who is logged in, and the
 redeeming of its code. All come from one address, and the service limits what an address may ask.
@@ -73,37 +74,37 @@ Let the demo trust load as a proxy, with --trusted-proxy 127.0.0.1,::1: load the
 its own for each caller, and for each request of sso. sso, userinfo and refresh need --load-client there.`
 }
 
-// Run loads the service with one scenario after the other.
-func (c *loadCmd) Run(p *process) error {
-	facts, err := c.read(p)
+// run loads the service with one scenario after the other.
+func (c *command) run(ctx context.Context, s *streams) error {
+	facts, err := c.read(s.in)
 	if err != nil {
 		return err
 	}
 	names := c.Scenario
 	if len(names) == 0 {
-		names = loadNames()
+		names = scenarioNames()
 	}
 	for _, name := range names {
-		if loadScenarios[name] == nil {
-			return usage("load.no_scenario", name, strings.Join(loadNames(), ", "))
+		if scenarios[name] == nil {
+			return usage("no scenario %q: there are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
 	if i := slices.Index(names, "discovery"); i > 0 { // the yardstick of the others
 		names = slices.Concat(names[i:i+1], names[:i], names[i+1:])
 	}
 	if c.Connections < 1 || c.For <= 0 || c.Warm < 0 {
-		return usage("load.positive")
+		return usage("-c, --for and --warm must be positive")
 	}
-	target, err := c.target(p.ctx, facts.Issuer)
+	address, err := c.target(ctx, facts.Issuer)
 	if err != nil {
 		return err
 	}
-	var results []loadResult
+	var results []result
 	var yardstick float64 // CPU time of a request for the discovery document
 	for _, name := range names {
-		r, err := c.measure(p, &loadTarget{facts: facts, address: target, callers: c.Connections, during: c.Warm + c.For}, name)
+		r, err := c.measure(ctx, s, &target{facts: facts, address: address, callers: c.Connections, during: c.Warm + c.For}, name)
 		if err != nil {
-			return refuse("usage.of", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		if name == "discovery" {
 			yardstick = r.CPU
@@ -117,18 +118,17 @@ func (c *loadCmd) Run(p *process) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.out, "%s\n", line)
+			fmt.Fprintf(s.out, "%s\n", line)
 		}
 	}
 	if c.JSON {
 		return nil
 	}
-	return printLoad(p, results)
+	return printTable(s.out, results)
 }
 
-func (c *loadCmd) read(p *process) (loadFacts, error) {
-	var facts loadFacts
-	in := p.in
+func (c *command) read(in io.Reader) (demoFacts, error) {
+	var facts demoFacts
 	if c.Facts != "-" {
 		f, err := os.Open(c.Facts)
 		if err != nil {
@@ -142,17 +142,17 @@ func (c *loadCmd) read(p *process) (loadFacts, error) {
 		return facts, err
 	}
 	if err := json.Unmarshal(text, &facts); err != nil {
-		return facts, refuse("load.facts", c.Facts, err)
+		return facts, fmt.Errorf("%s is not what yizheng demo --json prints: %w", c.Facts, err)
 	}
 	return facts, nil
 }
 
 // target returns the address to connect to: on this machine, unless the caller
 // said otherwise.
-func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
+func (c *command) target(ctx context.Context, issuer string) (string, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return "", usage("load.plain")
+		return "", usage("load speaks plain HTTP alone: the issuer must be an http URL, with no TLS before it")
 	}
 	port := u.Port()
 	if port == "" {
@@ -164,7 +164,7 @@ func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
 	}
 	away := slices.ContainsFunc(addresses, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
 	if away && !c.Anywhere {
-		return "", usage("load.elsewhere", u.Hostname())
+		return "", usage("%s is not on this machine. Load another machine with --anywhere, and only one that is yours", u.Hostname())
 	}
 	for _, a := range addresses {
 		address := net.JoinHostPort(a.Unmap().String(), port)
@@ -173,11 +173,11 @@ func (c *loadCmd) target(ctx context.Context, issuer string) (string, error) {
 			return address, conn.Close()
 		}
 	}
-	return "", refuse("load.nobody", u.Host)
+	return "", fmt.Errorf("nothing listens at %s", u.Host)
 }
 
-// loadResult is what one scenario measured.
-type loadResult struct {
+// result is what one scenario measured.
+type result struct {
 	Scenario string  `json:"scenario"`
 	Requests int64   `json:"requests"`
 	Rate     float64 `json:"requests_per_second"`
@@ -207,14 +207,14 @@ func processor() string {
 }
 
 // measure runs one scenario: its preparation, the warming up, and what counts.
-func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, error) {
-	bar := p.progress(name)
+func (c *command) measure(ctx context.Context, s *streams, t *target, name string) (result, error) {
+	bar := s.progress(name)
 	defer func() { _ = bar.Finish() }() // it only draws
-	ctx, cancel := context.WithCancelCause(p.ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	calls, err := loadScenarios[name](ctx, t)
+	calls, err := scenarios[name](ctx, t)
 	if err != nil {
-		return loadResult{}, err
+		return result{}, err
 	}
 	var done atomic.Int64
 	var counting atomic.Bool
@@ -251,10 +251,10 @@ func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, e
 	pause(c.For)
 	n, elapsed := done.Load(), time.Since(begin)
 	after, err := cpuTimes(c.PID)
-	cancel(errors.Join(err, errLoadOver))
+	cancel(errors.Join(err, errOver))
 	wg.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, errLoadOver) {
-		return loadResult{}, cause
+	if cause := context.Cause(ctx); !errors.Is(cause, errOver) {
+		return result{}, cause
 	}
 	r := summary(name, n, elapsed, after[0]-cpu[0], slices.Concat(took...))
 	for i := range c.PID {
@@ -263,10 +263,10 @@ func (c *loadCmd) measure(p *process, t *loadTarget, name string) (loadResult, e
 	return r, err
 }
 
-var errLoadOver = errors.New("the time is over")
+var errOver = errors.New("the time is over")
 
-func summary(name string, n int64, elapsed, cpu time.Duration, took []time.Duration) loadResult {
-	r := loadResult{Scenario: name, Requests: n, Rate: float64(n) / elapsed.Seconds()}
+func summary(name string, n int64, elapsed, cpu time.Duration, took []time.Duration) result {
+	r := result{Scenario: name, Requests: n, Rate: float64(n) / elapsed.Seconds()}
 	slices.Sort(took)
 	at := func(share float64) float64 {
 		if len(took) == 0 {
@@ -282,15 +282,21 @@ func summary(name string, n int64, elapsed, cpu time.Duration, took []time.Durat
 	return r
 }
 
-func printLoad(p *process, results []loadResult) error {
-	p.print("load.processor", processor())
-	t := p.listing(false, "scenario", "rate", "p50", "p99", "cpu", "per_core", "discoveries")
-	number := func(digits int, n float64) string { return strconv.FormatFloat(n, 'f', digits, 64) }
+func printTable(out io.Writer, results []result) error {
+	fmt.Fprintf(out, "processor: %s\n", processor())
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "scenario\trequests/s\tp50 ms\tp99 ms\tCPU µs/request\trequests/s of a core\tdiscoveries")
 	for _, r := range results {
-		err := t.row(r.Scenario, number(0, r.Rate), number(2, r.P50), number(2, r.P99), number(1, r.CPU), number(0, r.PerCore), number(1, r.Discoveries))
-		if err != nil {
-			return err
-		}
+		fmt.Fprintf(t, "%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.0f\t%.1f\n", r.Scenario, r.Rate, r.P50, r.P99, r.CPU, r.PerCore, r.Discoveries)
 	}
 	return t.Flush()
+}
+
+// progress returns a counter on standard error, where that is a terminal.
+func (s *streams) progress(what string) *progressbar.ProgressBar {
+	f, ok := s.err.(*os.File)
+	return progressbar.NewOptions(-1,
+		progressbar.OptionSetWriter(s.err), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
+		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 }

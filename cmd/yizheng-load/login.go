@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,15 +15,12 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/net/html"
-
-	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 )
 
 // visitor is somebody who is logged in, in a browser that load speaks for.
 type visitor struct {
 	w        *wire
-	client   loadClient
+	client   client
 	cookies  string // header line
 	request  string // target of the authorization request
 	verifier string
@@ -31,53 +30,30 @@ type visitor struct {
 // nothing listens there.
 const loadRedirect = "http://127.0.0.1:9/load"
 
-// addLoadClient registers a client at which people log in without pushing their
-// requests first.
-func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
-	owners, err := in.provider.ListParticipants(ctx, "", 1)
-	if err != nil {
-		return err
-	}
-	if len(owners) == 0 {
-		return refuse("load.no_owner")
-	}
-	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
-		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
-		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
-	})
-	if err != nil {
-		return err
-	}
-	f.Clients = append(f.Clients, demoClient{
-		ClientID: c.ID, ClientSecret: secret.Reveal(), Participant: owners[0].Name, Scopes: c.Scopes, RedirectURIs: c.RedirectURIs,
-	})
-	return nil
-}
-
-// loadClient is a client at which people log in.
-type loadClient struct{ id, secret, redirect string }
+// client is a client at which people log in.
+type client struct{ id, secret, redirect string }
 
 // visit logs somebody in for a scope and returns them, on a connection of their own.
-func (t *loadTarget) visit(ctx context.Context, w *wire, caller int, scope string) (*visitor, error) {
+func (t *target) visit(ctx context.Context, w *wire, caller int, scope string) (*visitor, error) {
 	i := slices.IndexFunc(t.facts.Clients, func(c factsClient) bool { return slices.Contains(c.RedirectURIs, loadRedirect) })
 	if i < 0 || len(t.facts.People) == 0 {
-		return nil, refuse("load.no_client")
+		return nil, errors.New("the facts name no client for load: start the demo with --load-client")
 	}
 	c, who := t.facts.Clients[i], t.facts.People[caller%len(t.facts.People)]
-	v := &visitor{w: w, client: loadClient{c.ClientID, c.ClientSecret, c.RedirectURIs[0]}, verifier: strings.Repeat("load", 16)}
+	v := &visitor{w: w, client: client{c.ClientID, c.ClientSecret, c.RedirectURIs[0]}, verifier: strings.Repeat("load", 16)}
 	sum := sha256.Sum256([]byte(v.verifier))
 	v.request = "/oauth/authorize?" + url.Values{
 		"response_type": {"code"}, "client_id": {v.client.id}, "redirect_uri": {v.client.redirect}, "scope": {scope}, "state": {"load"}, "nonce": {"load"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
 	if err := v.logIn(ctx, t, who.Login, who.Password); err != nil {
-		return nil, refuse("load.login", who.Login, err)
+		return nil, fmt.Errorf("logging %s in: %w", who.Login, err)
 	}
 	return v, nil
 }
 
 // logIn goes through the login's page as a browser does, and keeps its cookies.
-func (v *visitor) logIn(ctx context.Context, t *loadTarget, login, password string) error {
+func (v *visitor) logIn(ctx context.Context, t *target, login, password string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err
@@ -106,7 +82,7 @@ func (v *visitor) logIn(ctx context.Context, t *loadTarget, login, password stri
 		}
 	}
 	if !strings.HasPrefix(page.location, v.client.redirect+"?code=") {
-		return refuse("load.login_ends", page.status, page.location)
+		return fmt.Errorf("the login ends with status %d at %.80q", page.status, page.location)
 	}
 	for _, c := range jar.Cookies(issuer) {
 		v.cookies += "; " + c.Name + "=" + c.Value
@@ -180,42 +156,42 @@ func htmlAttribute(n *html.Node, name string) string {
 	return ""
 }
 
-// loadTokens are the tokens of a login.
-type loadTokens struct {
+// tokenPair are the tokens of a login.
+type tokenPair struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 }
 
 // signOn goes once through what somebody who is logged in goes through: the
 // authorization request, and the redeeming of its code.
-func (v *visitor) signOn() (loadTokens, error) {
+func (v *visitor) signOn() (tokenPair, error) {
 	answer, body, err := v.w.do(request{method: http.MethodGet, target: v.request, header: []string{v.cookies}})
 	if err != nil {
-		return loadTokens{}, err
+		return tokenPair{}, err
 	}
 	to, err := url.Parse(answer.Header.Get("Location"))
 	if err != nil {
-		return loadTokens{}, err
+		return tokenPair{}, err
 	}
 	code := to.Query().Get("code")
 	if code == "" {
-		return loadTokens{}, refuse("load.no_code", answer.Status, to.String(), string(body))
+		return tokenPair{}, fmt.Errorf("there is no code in the answer: %s to %.100q: %.300s", answer.Status, to.String(), string(body))
 	}
 	return v.tokens(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {v.client.redirect}, "code_verifier": {v.verifier}})
 }
 
-func (v *visitor) tokens(form url.Values) (loadTokens, error) {
+func (v *visitor) tokens(form url.Values) (tokenPair, error) {
 	body, err := v.w.want(http.StatusOK, request{
 		method: http.MethodPost, target: "/oauth/token", header: []string{formHeader, basicHeader(v.client.id, v.client.secret)}, body: []byte(form.Encode()),
 	})
 	if err != nil {
-		return loadTokens{}, err
+		return tokenPair{}, err
 	}
-	var t loadTokens
+	var t tokenPair
 	return t, json.Unmarshal(body, &t)
 }
 
-func loadSSO(ctx context.Context, t *loadTarget) ([]func() error, error) {
+func loadSSO(ctx context.Context, t *target) ([]func() error, error) {
 	return t.each(func(w *wire, caller int) (func() error, error) {
 		v, err := t.visit(ctx, w, caller, "openid")
 		from := caller
@@ -229,8 +205,8 @@ func loadSSO(ctx context.Context, t *loadTarget) ([]func() error, error) {
 }
 
 // loadUserInfo asks for what the scopes show of a person, again and again.
-func loadUserInfo(scope string) loadScenario {
-	return func(ctx context.Context, t *loadTarget) ([]func() error, error) {
+func loadUserInfo(scope string) scenario {
+	return func(ctx context.Context, t *target) ([]func() error, error) {
 		return t.each(func(w *wire, caller int) (func() error, error) {
 			v, err := t.visit(ctx, w, caller, scope)
 			if err != nil {
@@ -243,7 +219,7 @@ func loadUserInfo(scope string) loadScenario {
 	}
 }
 
-func loadRefresh(ctx context.Context, t *loadTarget) ([]func() error, error) {
+func loadRefresh(ctx context.Context, t *target) ([]func() error, error) {
 	return t.each(func(w *wire, caller int) (func() error, error) {
 		v, err := t.visit(ctx, w, caller, "openid")
 		if err != nil {
@@ -251,7 +227,7 @@ func loadRefresh(ctx context.Context, t *loadTarget) ([]func() error, error) {
 		}
 		tokens, err := v.signOn()
 		if err == nil && tokens.Refresh == "" {
-			err = refuse("load.no_refresh")
+			err = errors.New("the client gets no refresh token")
 		}
 		return func() (err error) {
 			tokens, err = v.tokens(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}})

@@ -3,31 +3,33 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	_ "embed" // of license.json
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
-
-	"yizheng.internal/license/party"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// loadTarget is the service that is loaded.
-type loadTarget struct {
-	facts   loadFacts
+// target is the service that is loaded.
+type target struct {
+	facts   demoFacts
 	address string
 	callers int
 	during  time.Duration // how long a scenario runs
 }
 
-// A loadScenario prepares what its callers need and returns what each does, again
+// A scenario prepares what its callers need and returns what each does, again
 // and again.
-type loadScenario func(ctx context.Context, t *loadTarget) ([]func() error, error)
+type scenario func(ctx context.Context, t *target) ([]func() error, error)
 
-var loadScenarios = map[string]loadScenario{
+var scenarios = map[string]scenario{
 	"discovery":           loadDocument("/.well-known/openid-configuration"),
 	"jwks":                loadDocument("/oauth/jwks"),
 	"client-credentials":  loadClientCredentials,
@@ -40,10 +42,10 @@ var loadScenarios = map[string]loadScenario{
 	"userinfo-claims":     loadUserInfo("openid profile phone identity"),
 }
 
-func loadNames() []string { return slices.Sorted(maps.Keys(loadScenarios)) }
+func scenarioNames() []string { return slices.Sorted(maps.Keys(scenarios)) }
 
 // each makes what every caller does on a connection of its own.
-func (t *loadTarget) each(make func(w *wire, caller int) (func() error, error)) ([]func() error, error) {
+func (t *target) each(make func(w *wire, caller int) (func() error, error)) ([]func() error, error) {
 	calls := []func() error{}
 	for i := range t.callers {
 		w, err := dial(t, i)
@@ -59,8 +61,8 @@ func (t *loadTarget) each(make func(w *wire, caller int) (func() error, error)) 
 	return calls, nil
 }
 
-func loadDocument(path string) loadScenario {
-	return func(_ context.Context, t *loadTarget) ([]func() error, error) {
+func loadDocument(path string) scenario {
+	return func(_ context.Context, t *target) ([]func() error, error) {
 		return t.each(func(w *wire, _ int) (func() error, error) {
 			q := request{method: "GET", target: path}
 			return func() error { _, err := w.want(200, q); return err }, nil
@@ -69,13 +71,13 @@ func loadDocument(path string) loadScenario {
 }
 
 // client returns the id and secret of a client that has a scope.
-func (t *loadTarget) client(scope string) (id, secret string, err error) {
+func (t *target) client(scope string) (id, secret string, err error) {
 	for _, c := range t.facts.Clients {
 		if slices.Contains(c.Scopes, scope) {
 			return c.ClientID, c.ClientSecret, nil
 		}
 	}
-	return "", "", refuse("load.no_scope", scope)
+	return "", "", fmt.Errorf("the facts name no client with the scope %s", scope)
 }
 
 // issuing is the scope of the clients that load speaks for where no person is.
@@ -88,7 +90,7 @@ func clientCredentials(id, secret string) request {
 	}
 }
 
-func loadClientCredentials(_ context.Context, t *loadTarget) ([]func() error, error) {
+func loadClientCredentials(_ context.Context, t *target) ([]func() error, error) {
 	id, secret, err := t.client(issuing)
 	if err != nil {
 		return nil, err
@@ -131,12 +133,12 @@ func (w *wire) introspect(q request) error {
 		return err
 	}
 	if !answer.Active {
-		return refuse("load.inactive")
+		return errors.New("a good token is not active")
 	}
 	return nil
 }
 
-func loadIntrospectionSeen(_ context.Context, t *loadTarget) ([]func() error, error) {
+func loadIntrospectionSeen(_ context.Context, t *target) ([]func() error, error) {
 	id, secret, err := t.client(issuing)
 	if err != nil {
 		return nil, err
@@ -153,7 +155,7 @@ const freshTokens = 12_000
 
 // loadIntrospectionFirst shows each token once. The tokens are made first, so
 // that they can be old by no more than the preparation.
-func loadIntrospectionFirst(ctx context.Context, t *loadTarget) ([]func() error, error) {
+func loadIntrospectionFirst(ctx context.Context, t *target) ([]func() error, error) {
 	id, secret, err := t.client(issuing)
 	if err != nil {
 		return nil, err
@@ -183,32 +185,37 @@ func loadIntrospectionFirst(ctx context.Context, t *loadTarget) ([]func() error,
 		return func() error {
 			n := shown.Add(1) - 1
 			if n >= int64(len(tokens)) {
-				return refuse("load.spent")
+				return errors.New("all tokens that were made before are used: measure for a shorter time")
 			}
 			return w.introspect(introspection(id, secret, tokens[n]))
 		}, nil
 	})
 }
 
+// licenseText is what a sample department of the demo is asked to issue: a license of one
+// of the demo's types, with placeholders for its number and its dates.
+//
+//go:embed license.json
+var licenseText []byte
+
 // loadIssue issues one sample license over and over, each under a number of its own.
-func loadIssue(_ context.Context, t *loadTarget) ([]func() error, error) {
-	samples, err := loadSamples()
-	if err != nil {
+func loadIssue(_ context.Context, t *target) ([]func() error, error) {
+	var sample struct {
+		Authority string         `json:"authority"`
+		Request   jsontext.Value `json:"request"`
+	}
+	if err := json.Unmarshal(licenseText, &sample, json.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	l := samples.licenses[0]
-	id, secret := "", ""
-	for _, sp := range samples.participants {
-		for _, c := range t.facts.Clients {
-			if sp.Key == l.By && c.Participant == sp.Name && slices.Contains(c.Scopes, issuing) {
-				id, secret = c.ClientID, c.ClientSecret
-			}
-		}
+	i := slices.IndexFunc(t.facts.Clients, func(c factsClient) bool {
+		return c.Participant == sample.Authority && slices.Contains(c.Scopes, issuing)
+	})
+	if i < 0 {
+		return nil, errors.New("the facts name no client of the department that issues the samples")
 	}
-	if id == "" {
-		return nil, refuse("load.no_authority")
-	}
-	q := l.request(party.DateOf(time.Now()))
+	id, secret := t.facts.Clients[i].ClientID, t.facts.Clients[i].ClientSecret
+	from := time.Now().In(time.FixedZone("", 8*60*60)).AddDate(0, -6, 0)
+	text := strings.NewReplacer("VALID-FROM", from.Format(time.DateOnly), "VALID-UNTIL", from.AddDate(10, 0, -1).Format(time.DateOnly)).Replace(string(sample.Request))
 	return t.each(func(w *wire, _ int) (func() error, error) {
 		token, asked := "", time.Time{}
 		return func() (err error) {
@@ -218,13 +225,8 @@ func loadIssue(_ context.Context, t *loadTarget) ([]func() error, error) {
 					return err
 				}
 			}
-			q := q
-			q.Number = "样例" + rand.Text()
-			body, err := json.Marshal(q)
-			if err != nil {
-				return err
-			}
-			_, err = w.want(201, request{method: "POST", target: "/v1/licenses", body: body, header: []string{
+			body := strings.Replace(text, "NUMBER", "样例"+rand.Text(), 1)
+			_, err = w.want(201, request{method: "POST", target: "/v1/licenses", body: []byte(body), header: []string{
 				"Content-Type: application/json", "Authorization: Bearer " + token, "Idempotency-Key: " + rand.Text(),
 			}})
 			return err

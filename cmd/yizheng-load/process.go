@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,13 +34,13 @@ func cpuTimes(pids []int) ([]time.Duration, error) {
 		}
 		pid, above, cpu, ok := parseStat(text)
 		if !ok {
-			return sums, refuse("load.proc", name)
+			return sums, fmt.Errorf("%s is not as proc(5) has it", name)
 		}
 		used[pid], parent[pid] = cpu, above
 	}
 	for _, pid := range pids {
 		if _, ok := used[pid]; !ok {
-			return sums, refuse("load.no_process", pid)
+			return sums, fmt.Errorf("there is no process %d", pid)
 		}
 	}
 	for pid, cpu := range used {

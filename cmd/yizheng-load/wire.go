@@ -23,7 +23,7 @@ type wire struct {
 	out  []byte
 }
 
-func dial(t *loadTarget, n int) (*wire, error) {
+func dial(t *target, n int) (*wire, error) {
 	u, err := url.Parse(t.facts.Issuer)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (w *wire) do(q request) (*http.Response, []byte, error) {
 func (w *wire) want(status int, q request) ([]byte, error) {
 	answer, body, err := w.do(q)
 	if err == nil && answer.StatusCode != status {
-		err = refuse("load.answer", q.method, q.target, answer.Status, string(body))
+		err = fmt.Errorf("%s %s: %s: %.300s", q.method, q.target, answer.Status, string(body))
 	}
 	return body, err
 }

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+)
+
+// loadRedirect is where the answers go of the client that yizheng-load speaks for, by
+// which it knows that client: nothing listens there.
+const loadRedirect = "http://127.0.0.1:9/load"
+
+// addLoadClient registers a client at which people log in without pushing their
+// requests first.
+func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
+	owners, err := in.provider.ListParticipants(ctx, "", 1)
+	if err != nil {
+		return err
+	}
+	if len(owners) == 0 {
+		return refuse("demo.no_participant")
+	}
+	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
+		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
+		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
+	})
+	if err != nil {
+		return err
+	}
+	f.Clients = append(f.Clients, demoClient{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), Participant: owners[0].Name, Scopes: c.Scopes, RedirectURIs: c.RedirectURIs,
+	})
+	return nil
+}

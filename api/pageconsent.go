@@ -210,7 +210,7 @@ func undecided(form url.Values) bool {
 // decide takes the form of the consent's page. It doesn't look first what comes
 // next: of two clicks the second one must get the same answer as the first.
 func (s *Server) decide(v *visit) error {
-	form, err := v.form()
+	form, err := v.form(fieldPart, fieldChoose)
 	if err != nil {
 		return err
 	}

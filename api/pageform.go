@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -77,14 +78,33 @@ func requestParameters(form url.Values) (oidc.Parameters, error) {
 }
 
 // form reads a form of ours, after a look at who sent it: browsers say when
-// another site did, and then nothing of it is believed.
-func (v *visit) form() (url.Values, error) { return v.formOf(maxForm) }
+// another site did, and then nothing of it is believed. Only the fields that are lists may
+// come more than once, and nothing of the address: of two values nobody could say which
+// one was meant.
+func (v *visit) form(lists ...string) (url.Values, error) { return v.formOf(maxForm, lists...) }
 
-func (v *visit) formOf(most int64) (url.Values, error) {
+func (v *visit) formOf(most int64, lists ...string) (url.Values, error) {
 	if !v.s.sameOrigin(v.r) {
 		return nil, errForm()
 	}
-	return readPosted(v.w, v.r, most)
+	form, err := readPosted(v.w, v.r, most)
+	if err != nil {
+		return nil, err
+	}
+	if repeated(v.r.URL.Query()) || repeated(form, lists...) {
+		return nil, errInput()
+	}
+	return form, nil
+}
+
+// repeated reports whether a field comes twice and is no list.
+func repeated(form url.Values, lists ...string) bool {
+	for name, values := range form {
+		if len(values) > 1 && !slices.Contains(lists, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // sameOrigin reports whether a form comes from a page of ours, as far as the

@@ -56,6 +56,24 @@ func TestRequestsRefusedOnAPage(t *testing.T) {
 	}
 }
 
+// A native app may listen at any port that there is, written as a browser takes it.
+func TestPortsOfNativeApps(t *testing.T) {
+	w := newWorld(t)
+	app := w.add(t, identity.Government, codes[0], func(s *ClientSpec) {
+		s.AuthMethods, s.RedirectURIs, s.LogoutURIs, s.ServiceItems = []AuthMethod{AuthNone}, []string{"http://127.0.0.1/cb"}, nil, nil
+	})
+	for port, good := range map[string]bool{
+		"": true, ":1": true, ":80": true, ":51000": true, ":65535": true,
+		":": false, ":0": false, ":080": false, ":65536": false, ":99999": false,
+	} {
+		_, err := w.Authorize(t.Context(), params(app, "redirect_uri", "http://127.0.0.1"+port+"/cb"), w.browser().Browser, false)
+		e, refused := errors.AsType[*RequestError](err)
+		if refused != !good || refused && (e.Refusal.Reason != "redirect_uri_unregistered" || e.Response != nil) || !refused && err != nil {
+			t.Errorf("port %q: %v", port, err)
+		}
+	}
+}
+
 // All else goes back to the client, with state and iss.
 func TestRequestsRefusedBack(t *testing.T) {
 	w := newWorld(t)

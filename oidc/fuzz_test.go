@@ -145,7 +145,7 @@ func FuzzCode(f *testing.F) {
 func FuzzRedirectURI(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"https://rp.example/cb", "https://rp.example/cb/"}, {"http://127.0.0.1/cb", "http://127.0.0.1:51000/cb"},
-		{"http://[::1]:1/cb?x=1", "http://[::1]/cb?x=1"}, {"http://127.0.0.1/", "http://127.0.0.1:1@evil.example/"}, {"cn.example.app:/cb", "cn.example.app:/"},
+		{"http://[::1]:1/cb?x=1", "http://[::1]/cb?x=1"}, {"http://127.0.0.1/", "http://127.0.0.1:1@evil.example/"}, {"cn.example.app:/cb", "cn.example.app:/"}, {"http://127.0.0.1/cb", "http://127.0.0.1:080/cb"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
@@ -168,7 +168,7 @@ func FuzzRedirectURI(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Scheme != "http" || b.Scheme != "http" || a.Hostname() != b.Hostname() || !isLoopback(b.Hostname()) || a.RequestURI() != b.RequestURI() || b.User != nil || b.Fragment != "" {
+		if a.Scheme != "http" || b.Scheme != "http" || a.Hostname() != b.Hostname() || !isLoopback(b.Hostname()) || a.RequestURI() != b.RequestURI() || b.User != nil || b.Fragment != "" || !plainPort(b) {
 			t.Errorf("%q matches %q", asked, registered)
 		}
 	})

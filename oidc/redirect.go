@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,8 @@ func checkURI(raw string, public bool) string {
 		return "has a fragment (RFC 6749 section 3.1.2)"
 	case u.User != nil:
 		return "has a user in it"
+	case !plainPort(u):
+		return "has a port that is not 1 to 65535 in plain digits"
 	case reservedInQuery(u.RawQuery):
 		return "has a parameter in its query that an answer has too"
 	}
@@ -82,6 +85,17 @@ func reservedInQuery(query string) bool {
 	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description", "error_uri"}, values.Has)
 }
 
+// plainPort reports whether a URI has no port, or one of 1 to 65535 in decimal without
+// leading zeros. Browsers send others elsewhere than they say, or nowhere.
+func plainPort(u *url.URL) bool {
+	port := u.Port()
+	if port == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == port && n > 0
+}
+
 func isLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
@@ -109,7 +123,7 @@ func sameButPort(registered, raw string) bool {
 		return false
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.User != nil || u.Hostname() != r.Hostname() {
+	if err != nil || u.User != nil || u.Hostname() != r.Hostname() || !plainPort(u) {
 		return false
 	}
 	return raw == "http://"+u.Host+strings.TrimPrefix(registered, "http://"+r.Host)

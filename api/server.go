@@ -79,7 +79,7 @@ type Limits struct {
 	VerifyBurst     int // at once; default 60
 	// Verifying is how many verifications may be under way; default 4 for each
 	// processor and 65 more: so many may wait for second opinions (see
-	// [signing.VerifierConfig]), and forgeries that do must not hold up the rest.
+	// [sm2.Config]), and forgeries that do must not hold up the rest.
 	Verifying   int
 	VerifyQueue int // verifications waiting for their turn; default 8192
 	// Tries to log in per address, of passwords and codes together: a hall full of

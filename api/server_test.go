@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage/sqlite"
 )
 
@@ -68,7 +69,7 @@ type serviceConfig struct {
 	Limits   Limits
 	Proxies  []netip.Prefix
 	VFS      string
-	Verifier signing.VerifierConfig
+	Verifier sm2.Config
 	Step     func(string)
 	Empty    bool // no type is published
 	People   bool // people can log in

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
 
@@ -196,7 +197,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	stores := db.Provider()
 	n := &node{keys: keys}
-	verifier := signing.NewVerifier(signing.VerifierConfig{})
+	verifier := signing.NewVerifier(sm2.Config{})
 	n.registry, err = license.New(ctx, license.Config{
 		Stores: db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
+	"yizheng.internal/signing/sm2"
 )
 
 // forger has a genuine credential, the authority's key, and a root of its own.
@@ -78,7 +79,7 @@ func (f *forger) header(change object) string {
 // certified returns a key that a root certified for the department.
 func certified(t *testing.T, ca *signing.CA, from, until time.Time) (crypto.MessageSigner, [][]byte) {
 	t.Helper()
-	key, err := sm2.GenerateKey(rand.Reader)
+	key, err := gmsm.GenerateKey(rand.Reader)
 	mustOf(t)(err)
 	der, err := ca.Certify(&key.PublicKey, signing.Subject{Name: "样例厅", USCC: departmentUSCC}, signing.ProfileAuthority, from, until)
 	mustOf(t)(err)
@@ -86,18 +87,18 @@ func certified(t *testing.T, ca *signing.CA, from, until time.Time) (crypto.Mess
 }
 
 // sm2Signer signs messages as the registry's keys do.
-type sm2Signer struct{ *sm2.PrivateKey }
+type sm2Signer struct{ *gmsm.PrivateKey }
 
 func (s sm2Signer) Public() crypto.PublicKey { return &s.PublicKey }
 
 func (s sm2Signer) SignMessage(_ io.Reader, message []byte, _ crypto.SignerOpts) ([]byte, error) {
-	return s.PrivateKey.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts)
+	return s.PrivateKey.Sign(rand.Reader, message, gmsm.DefaultSM2SignerOpts)
 }
 
 // ownRoot is a root that nobody trusts.
 func ownRoot(t *testing.T) *signing.CA {
 	t.Helper()
-	key, err := sm2.GenerateKey(rand.Reader)
+	key, err := gmsm.GenerateKey(rand.Reader)
 	mustOf(t)(err)
 	der, err := signing.NewRoot(sm2Signer{key}, signing.Subject{Name: "样例根"}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	mustOf(t)(err)
@@ -221,7 +222,7 @@ func TestForgeriesDontHoldUpOthers(t *testing.T) {
 	var now, most atomic.Int64
 	f := newForger(t, serviceConfig{
 		Limits: Limits{VerifyPerMinute: 1e9, VerifyBurst: 1e9},
-		Verifier: signing.VerifierConfig{Second: func(*ecdsa.PublicKey, []byte, []byte) bool {
+		Verifier: sm2.Config{Second: func(*ecdsa.PublicKey, []byte, []byte) bool {
 			if inside := now.Add(1); inside > most.Load() {
 				most.Store(inside)
 			}

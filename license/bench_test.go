@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/license"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // benchType is a type of twelve fields, and a request for a license of it.
@@ -86,12 +86,12 @@ func BenchmarkRatios(b *testing.B) {
 	w := newWorld(b)
 	t, q := benchType()
 	credential := prepare(b, w, t, q)
-	key, err := sm2.GenerateKey(rand.Reader)
+	key, err := gmsm.GenerateKey(rand.Reader)
 	if err != nil {
 		b.Fatal(err)
 	}
 	message := []byte(credential[:jwsLength(credential)])
-	uid := []byte(signing.UserID)
+	uid := []byte(sm2.UserID)
 	signature, err := key.SignWithSM2(rand.Reader, uid, message)
 	if err != nil {
 		b.Fatal(err)
@@ -120,7 +120,7 @@ func BenchmarkRatios(b *testing.B) {
 	}
 	for b.Loop() {
 		timed(&rawVerify, func() {
-			if !sm2.VerifyASN1WithSM2(&key.PublicKey, uid, message, signature) {
+			if !gmsm.VerifyASN1WithSM2(&key.PublicKey, uid, message, signature) {
 				b.Fatal("raw signature")
 			}
 		})
@@ -136,7 +136,7 @@ func BenchmarkRatios(b *testing.B) {
 		})
 		timed(&rawIssue, func() {
 			sig, err := key.SignWithSM2(rand.Reader, uid, message)
-			if err != nil || !sm2.VerifyASN1WithSM2(&key.PublicKey, uid, message, sig) {
+			if err != nil || !gmsm.VerifyASN1WithSM2(&key.PublicKey, uid, message, sig) {
 				b.Fatal("raw signature")
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 type object = map[string]any
@@ -205,7 +206,7 @@ func TestOldCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := license.CredentialVerifier{Anchors: anchors, Signatures: signing.NewVerifier(signing.VerifierConfig{}), RevocationWaived: true}
+	v := license.CredentialVerifier{Anchors: anchors, Signatures: signing.NewVerifier(sm2.Config{}), RevocationWaived: true}
 	at := old.At.Add(12 * time.Hour) // it is valid from the next day on
 	if v.Status, err = v.OpenStatusList(t.Context(), old.StatusList, at); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
+	"yizheng.internal/signing/sm2"
 )
 
 const nonce = "nonce-of-the-consumer"
@@ -65,7 +66,7 @@ func bound(t testing.TB, credential, audience, nonce string) (*sdjwt.Resolved, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resolved, token.CheckBinding(context.Background(), resolved.Claims, sdjwt.Binding{Audience: audience, Nonce: nonce}, signing.NewVerifier(signing.VerifierConfig{}))
+	return resolved, token.CheckBinding(context.Background(), resolved.Claims, sdjwt.Binding{Audience: audience, Nonce: nonce}, signing.NewVerifier(sm2.Config{}))
 }
 
 func TestRedeem(t *testing.T) {

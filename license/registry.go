@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // Stores are what a Registry keeps its records in.
@@ -71,7 +72,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 		return nil, err
 	}
 	if c.Verifier == nil {
-		c.Verifier = signing.NewVerifier(signing.VerifierConfig{})
+		c.Verifier = signing.NewVerifier(sm2.Config{})
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/sdjwt"
+	"yizheng.internal/signing/sm2"
 )
 
 // Verdict is the whole answer of a verification.
@@ -235,7 +236,7 @@ func (c *verification) refused(err error) bool {
 	case untrusted:
 		c.set(CheckChain, Fail, chain.Reason)
 		c.set(CheckSignature, Unknown, "key_untrusted")
-	case errors.Is(err, signing.ErrUndecided):
+	case errors.Is(err, sm2.ErrUndecided):
 		c.set(CheckSignature, Unknown, "undecided")
 		if c.leaf == nil {
 			c.set(CheckChain, Unknown, "undecided")

@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // TestVerifyBound: a key binding counts as what it is, asked for or not.
@@ -120,7 +121,7 @@ func TestVerifyRevocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := license.CredentialVerifier{
-				Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(signing.VerifierConfig{}), Status: cachedStatus,
+				Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(sm2.Config{}), Status: cachedStatus,
 				Revoked: tt.revoked, RevocationWaived: tt.waived,
 			}
 			out := v.Verify(t.Context(), credential, time.Now())
@@ -193,7 +194,7 @@ func TestStatusListProfile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := license.CredentialVerifier{Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(signing.VerifierConfig{})}
+			v := license.CredentialVerifier{Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(sm2.Config{})}
 			if _, err := v.OpenStatusList(t.Context(), token, now); (err == nil) != tt.good {
 				t.Errorf("%v", err)
 			}

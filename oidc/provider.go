@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // Config says what a Provider works with.
@@ -87,7 +88,7 @@ func New(c Config) (*Provider, error) {
 		return nil, err
 	}
 	if c.Verifier == nil {
-		c.Verifier = signing.NewVerifier(signing.VerifierConfig{})
+		c.Verifier = signing.NewVerifier(sm2.Config{})
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/emmansun/gmsm/sm2"
+	"yizheng.internal/signing/sm2"
 )
 
 // errKey says that a public key is of no kind used here, or not a good one of its kind.
@@ -30,16 +30,14 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 	return a, err
 }
 
-// algorithmOf returns the algorithm of a signer's key. One of this package's own
-// was checked when it was made or loaded.
+// signerAlgorithm is implemented by keys that were checked when they were made or
+// loaded, as those of a keystore are.
+type signerAlgorithm interface{ Algorithm() Algorithm }
+
+// algorithmOf returns the algorithm of a signer's key.
 func algorithmOf(s crypto.MessageSigner) (Algorithm, error) {
-	switch s.(type) {
-	case *sm2Signer:
-		return SM2, nil
-	case *es256Signer:
-		return ES256, nil
-	case *rs256Signer:
-		return RS256, nil
+	if known, ok := s.(signerAlgorithm); ok {
+		return known.Algorithm(), nil
 	}
 	return AlgorithmOf(s.Public())
 }
@@ -73,14 +71,13 @@ func checkedKey(pub crypto.PublicKey) (*ecdsa.PublicKey, Algorithm, error) {
 	if !ok || key == nil {
 		return nil, "", errKey
 	}
-	switch key.Curve {
-	case sm2.P256():
-		//lint:ignore SA1019 SM2 is not among the curves of ecdsa.PublicKey.Bytes, so its coordinates are all there is
-		if x, y := key.X, key.Y; x == nil || y == nil || !key.Curve.IsOnCurve(x, y) {
-			return nil, "", fmt.Errorf("%w: not a point of the SM2 curve", errKey)
+	switch {
+	case sm2.HasCurve(key):
+		if _, err := sm2.PublicKey(key); err != nil {
+			return nil, "", fmt.Errorf("%w: %w", errKey, err)
 		}
 		return key, SM2, nil
-	case elliptic.P256():
+	case key.Curve == elliptic.P256():
 		if _, err := key.Bytes(); err != nil {
 			return nil, "", fmt.Errorf("%w: %w", errKey, err)
 		}
@@ -99,13 +96,7 @@ func marshalPoint(pub crypto.PublicKey) ([]byte, Algorithm, error) {
 		point, err := key.Bytes()
 		return point, a, err
 	}
-	point := make([]byte, 65)
-	point[0] = 4
-	//lint:ignore SA1019 as in checkedKey
-	key.X.FillBytes(point[1:33])
-	//lint:ignore SA1019 as in checkedKey
-	key.Y.FillBytes(point[33:])
-	return point, a, nil
+	return sm2.MarshalPoint(key), a, nil
 }
 
 // parsePoint reverses marshalPoint. It accepts only points on the curve.
@@ -114,7 +105,7 @@ func parsePoint(a Algorithm, point []byte) (*ecdsa.PublicKey, error) {
 	var err error
 	switch a {
 	case SM2:
-		pub, err = sm2.ParseUncompressedPublicKey(point)
+		pub, err = sm2.ParsePoint(point)
 	case ES256:
 		pub, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 	default:

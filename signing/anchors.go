@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/sm2"
 )
 
 const (
@@ -108,8 +110,8 @@ func (e *ChainError) Unwrap() error { return e.Err }
 // Verify checks a chain (leaf first, DER, anchor left out or not, at most 4)
 // at a given time and returns the leaf, which the caller must not change.
 // Signatures go through v, so that a certificate, too, gets its second opinion;
-// ErrUndecided passes through. What was verified once is remembered, apart from
-// the dates. Errors: *ChainError, ErrUndecided.
+// sm2.ErrUndecided passes through. What was verified once is remembered, apart from
+// the dates. Errors: *ChainError, sm2.ErrUndecided.
 //
 // It is path validation of RFC 5280 section 6.1 for what is used here: names,
 // signatures, dates, basic constraints, key usage. Critical extensions it does
@@ -246,7 +248,7 @@ func issued(ctx context.Context, v *Verifier, issuer, c *Certificate) error {
 		return &ChainError{"chain_signature", errors.New("its algorithm is not that of the issuer's key")}
 	}
 	err := v.Verify(ctx, issuer.PublicKey, c.RawTBSCertificate, c.Signature)
-	if err == nil || errors.Is(err, ErrUndecided) {
+	if err == nil || errors.Is(err, sm2.ErrUndecided) {
 		return err
 	}
 	return &ChainError{"chain_signature", err}

@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 func pemOf(ders ...[]byte) []byte {
@@ -43,7 +47,7 @@ func mustAnchors(t testing.TB, ders ...[]byte) *Anchors {
 // intermediate makes a CA below another.
 func intermediate(t testing.TB, above *CA, name string, change func(*smx509.Certificate)) *CA {
 	t.Helper()
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	der := issue(t, above, key.Public(), func(c *smx509.Certificate) {
 		c.Subject = pkix.Name{CommonName: name}
 		c.URIs = nil
@@ -58,7 +62,7 @@ func intermediate(t testing.TB, above *CA, name string, change func(*smx509.Cert
 
 func TestParseAnchors(t *testing.T) {
 	a, b := newCA(t), newCA(t)
-	leaf := certify(t, a, newSM2(t).Public())
+	leaf := certify(t, a, signingtest.NewSM2(t).Public())
 	anchors := mustAnchors(t, a.Certificate.Raw, b.Certificate.Raw, a.Certificate.Raw)
 	if len(anchors.certificates) != 2 || !bytes.Equal(anchors.PEM(), pemOf(a.Certificate.Raw, b.Certificate.Raw)) {
 		t.Errorf("%d anchors", len(anchors.certificates))
@@ -77,13 +81,13 @@ func TestParseAnchors(t *testing.T) {
 			t.Errorf("%s: parsed", name)
 		}
 	}
-	if _, err := (&Anchors{}).Verify(t.Context(), NewVerifier(VerifierConfig{}), [][]byte{leaf}, testNow); reasonOf(err) != "chain_untrusted" {
+	if _, err := (&Anchors{}).Verify(t.Context(), NewVerifier(sm2.Config{}), [][]byte{leaf}, testNow); reasonOf(err) != "chain_untrusted" {
 		t.Errorf("no anchors: %v", err)
 	}
 }
 
 func TestChains(t *testing.T) {
-	ca, other, key := newCA(t), newCA(t), newSM2(t)
+	ca, other, key := newCA(t), newCA(t), signingtest.NewSM2(t)
 	root := ca.Certificate.Raw
 	leaf := certify(t, ca, key.Public())
 	leafWith := func(change func(*smx509.Certificate)) []byte { return issue(t, ca, key.Public(), change) }
@@ -102,7 +106,7 @@ func TestChains(t *testing.T) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example.com"}
 	})
 	// A root without a limit of depth, and three CAs below it.
-	deepKey := newSM2(t)
+	deepKey := signingtest.NewSM2(t)
 	deepDER := issue(t, &CA{Certificate: ca.Certificate, Signer: ca.Signer}, deepKey.Public(), func(c *smx509.Certificate) {
 		c.Subject = pkix.Name{CommonName: "deep"}
 		c.IsCA, c.MaxPathLen, c.KeyUsage, c.URIs = true, -1, smx509.KeyUsageCertSign, nil
@@ -118,7 +122,7 @@ func TestChains(t *testing.T) {
 	namesake := newCA(t)
 	namesakeLeaf := issue(t, &CA{Certificate: &Certificate{Certificate: &smx509.Certificate{
 		RawSubject: namesake.Certificate.RawSubject, PublicKey: namesake.Certificate.PublicKey}}, Signer: namesake.Signer}, key.Public(), nil)
-	ecKey := newES256(t)
+	ecKey := signingtest.NewES256(t)
 	ecRoot, err := NewRoot(ecKey, Subject{Name: "P-256"}, testStart, testEnd)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +183,7 @@ func TestChains(t *testing.T) {
 		"expired, and tampered with":  {[][]byte{tamperedExpired(t, ca, key.Public())}, "chain_signature"},
 		"signature of the wrong kind": {[][]byte{crossed(t, ecCA, ca, key.Public())}, "chain_signature"},
 	}
-	v := NewVerifier(VerifierConfig{})
+	v := NewVerifier(sm2.Config{})
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // the second time from memory, if it is good
@@ -221,11 +225,11 @@ func crossed(t *testing.T, named, signs *CA, pub any) []byte {
 func TestChainRemembered(t *testing.T) {
 	ca := newCA(t)
 	anchors := mustAnchors(t, ca.Certificate.Raw)
-	chain := [][]byte{certify(t, ca, newSM2(t).Public())}
+	chain := [][]byte{certify(t, ca, signingtest.NewSM2(t).Public())}
 	var verified atomic.Int64
-	v := NewVerifier(VerifierConfig{First: func(pub *ecdsa.PublicKey, message, der []byte) bool {
+	v := NewVerifier(sm2.Config{First: func(pub *ecdsa.PublicKey, message, der []byte) bool {
 		verified.Add(1)
-		return firstVerify(pub, message, der)
+		return gmsm.VerifyASN1WithSM2(pub, nil, message, der)
 	}})
 	for name, tt := range map[string]struct {
 		at     time.Time
@@ -263,15 +267,19 @@ func TestChainRemembered(t *testing.T) {
 func TestChainUndecided(t *testing.T) {
 	ca := newCA(t)
 	anchors := mustAnchors(t, ca.Certificate.Raw)
-	chain := [][]byte{certify(t, ca, newSM2(t).Public())}
-	v := NewVerifier(VerifierConfig{First: rejects})
-	v.slots <- struct{}{}
+	chain := [][]byte{certify(t, ca, signingtest.NewSM2(t).Public())}
+	slow := signingtest.NewSlow()
+	v := NewVerifier(sm2.Config{First: signingtest.Rejects, Second: slow.Second})
+	release := slow.Occupy(func() {
+		other := signingtest.NewSM2(t)
+		_ = v.Verify(t.Context(), other.Public(), []byte("forged"), signingtest.MustSign(t, other, []byte("signed")))
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := anchors.Verify(ctx, v, chain, testNow); !errors.Is(err, ErrUndecided) || reasonOf(err) != "" {
+	if _, err := anchors.Verify(ctx, v, chain, testNow); !errors.Is(err, sm2.ErrUndecided) || reasonOf(err) != "" {
 		t.Errorf("slot taken: %v", err)
 	}
-	<-v.slots
+	release()
 	if _, err := anchors.Verify(t.Context(), v, chain, testNow); err != nil {
 		t.Errorf("with a second opinion: %v", err)
 	}
@@ -297,8 +305,8 @@ func TestErrorText(t *testing.T) {
 func BenchmarkChainRemembered(b *testing.B) {
 	ca := newCA(b)
 	anchors := mustAnchors(b, ca.Certificate.Raw)
-	chain := [][]byte{certify(b, ca, newSM2(b).Public())}
-	v := NewVerifier(VerifierConfig{})
+	chain := [][]byte{certify(b, ca, signingtest.NewSM2(b).Public())}
+	v := NewVerifier(sm2.Config{})
 	for b.Loop() {
 		if _, err := anchors.Verify(b.Context(), v, chain, testNow); err != nil {
 			b.Fatal(err)

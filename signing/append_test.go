@@ -8,12 +8,14 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
+
+	"yizheng.internal/signing/signingtest"
 )
 
 // TestAppendSigned checks that a token is appended, in the room there is, and
 // that JSON is signed as it stands.
 func TestAppendSigned(t *testing.T) {
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	const payload = ` {"b": "<", "a": 1}`
 	h := Header{Typ: TypAccessToken, KeyID: `"kid"`, X5C: [][]byte{{1}, {}, {2, 3}}}
 	token, err := AppendSigned([]byte("before "), 100, key, h, jsontext.Value(payload[1:]))
@@ -52,7 +54,7 @@ func TestAppendSigned(t *testing.T) {
 
 // TestPreparedHeader: a header that was encoded before says the same.
 func TestPreparedHeader(t *testing.T) {
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	h := Header{Typ: TypAccessToken, Algorithm: SM2, KeyID: `"kid"`, X5C: [][]byte{{1}, {2, 3}}}
 	head := func(h Header) string {
 		t.Helper()
@@ -68,7 +70,7 @@ func TestPreparedHeader(t *testing.T) {
 	if got, want := head(h.Prepared()), head(h); got != want {
 		t.Errorf("begins with %s, want %s", got, want)
 	}
-	if token, err := Sign(newES256(t), h.Prepared(), Object(`{}`)); err == nil {
+	if token, err := Sign(signingtest.NewES256(t), h.Prepared(), Object(`{}`)); err == nil {
 		t.Errorf("signed with a key of another algorithm: %s", token)
 	}
 	if token, err := Sign(key, Header{Algorithm: SM2}.Prepared(), Object(`{}`)); err == nil {
@@ -79,7 +81,7 @@ func TestPreparedHeader(t *testing.T) {
 // TestMethodSigns checks that golang-jwt signs with our method what we verify,
 // and that the method refuses a key of another algorithm.
 func TestMethodSigns(t *testing.T) {
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	token := jwt.Token{Header: map[string]any{"typ": TypAccessToken, "alg": string(SM2)}, Claims: jwt.MapClaims{"sub": "x"}, Method: method{SM2}}
 	text, err := token.SignedString(key)
 	if err != nil {
@@ -88,7 +90,7 @@ func TestMethodSigns(t *testing.T) {
 	if _, payload, err := Verify(t.Context(), text, expect(key.Public())); err != nil || string(payload) != `{"sub":"x"}` {
 		t.Errorf("payload %s, %v", payload, err)
 	}
-	if _, err := token.SignedString(newES256(t)); !errors.Is(err, jwt.ErrInvalidKey) {
+	if _, err := token.SignedString(signingtest.NewES256(t)); !errors.Is(err, jwt.ErrInvalidKey) {
 		t.Errorf("another algorithm's key: %v", err)
 	}
 }

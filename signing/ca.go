@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/sm2"
 )
 
 // CA certifies keys with a root key.
@@ -126,7 +128,7 @@ func makeCertificate(template, parent *smx509.Certificate, pub crypto.PublicKey,
 	if err != nil {
 		return nil, err
 	}
-	err = NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), made.RawTBSCertificate, made.Signature)
+	err = NewVerifier(sm2.Config{}).Verify(context.Background(), s.Public(), made.RawTBSCertificate, made.Signature)
 	if err != nil {
 		return nil, err
 	}

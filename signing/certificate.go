@@ -9,10 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
+
+	"yizheng.internal/signing/sm2"
 )
 
 // Profile says what a certificate's key may do. It stands in the certificate
@@ -127,7 +128,7 @@ func signedBy(a smx509.SignatureAlgorithm, pub any) bool {
 	case !ok:
 		return false
 	case a == smx509.SM2WithSM3:
-		return key.Curve == sm2.P256()
+		return sm2.HasCurve(key)
 	case a == smx509.ECDSAWithSHA256:
 		return key.Curve == elliptic.P256()
 	}

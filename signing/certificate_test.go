@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 var (
@@ -30,7 +33,7 @@ var department = Subject{Name: "青禾市市场监督管理局（样例）", USC
 // newCA makes a root of SM2 for tests.
 func newCA(t testing.TB) *CA {
 	t.Helper()
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	der, err := NewRoot(key, Subject{Name: "样例根"}, testStart, testEnd)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +106,7 @@ func resign(t testing.TB, s crypto.MessageSigner, der []byte, inner, outer strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := asn1.Marshal(asn1.BitString{Bytes: mustSign(t, s, body), BitLength: 8 * len(mustSign(t, s, body))})
+	sig, err := asn1.Marshal(asn1.BitString{Bytes: signingtest.MustSign(t, s, body), BitLength: 8 * len(signingtest.MustSign(t, s, body))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +123,7 @@ const (
 )
 
 func TestCertify(t *testing.T) {
-	ca, key := newCA(t), newSM2(t)
+	ca, key := newCA(t), signingtest.NewSM2(t)
 	root, leaf := ca.Certificate, mustParse(t, certify(t, ca, key.Public()))
 	if root.Profile != ProfileRoot || root.Subject != (Subject{Name: "样例根"}) {
 		t.Errorf("root: %v, %q", root.Subject, root.Profile)
@@ -152,19 +155,19 @@ func TestCertify(t *testing.T) {
 	if again.SerialNumber.Cmp(leaf.SerialNumber) == 0 {
 		t.Error("a serial was used twice")
 	}
-	if _, err := ca.Certify(newES256(t).Public(), Subject{Name: "样例"}, ProfileStatus, testStart, testEnd); err != nil {
+	if _, err := ca.Certify(signingtest.NewES256(t).Public(), Subject{Name: "样例"}, ProfileStatus, testStart, testEnd); err != nil {
 		t.Errorf("a P-256 key: %v", err)
 	}
 }
 
 func TestCertifyRefuses(t *testing.T) {
-	ca, pub := newCA(t), newSM2(t).Public()
+	ca, pub := newCA(t), signingtest.NewSM2(t).Public()
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken := &CA{Certificate: ca.Certificate, Signer: faulty{ca.Signer}}
-	others := &CA{Certificate: ca.Certificate, Signer: newSM2(t)}
+	others := &CA{Certificate: ca.Certificate, Signer: signingtest.NewSM2(t)}
 	for name, try := range map[string]func() ([]byte, error){
 		"no name": func() ([]byte, error) { return ca.Certify(pub, Subject{}, ProfileStatus, testStart, testEnd) },
 		"long name": func() ([]byte, error) {
@@ -211,12 +214,12 @@ func TestCertifyRefuses(t *testing.T) {
 // sm2sign-with-sm3 absent, as ours are, and NULL.
 func TestParameters(t *testing.T) {
 	ca := newCA(t)
-	der := certify(t, ca, newSM2(t).Public())
+	der := certify(t, ca, signingtest.NewSM2(t).Public())
 	anchors, err := ParseAnchors(pemOf(resign(t, ca.Signer, ca.Certificate.Raw, algorithmNull, algorithmNull)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := NewVerifier(VerifierConfig{})
+	v := NewVerifier(sm2.Config{})
 	for name, made := range map[string][]byte{
 		"absent": resign(t, ca.Signer, der, algorithmAbsent, algorithmAbsent),
 		"NULL":   resign(t, ca.Signer, der, algorithmNull, algorithmNull),
@@ -246,7 +249,7 @@ func TestParameters(t *testing.T) {
 }
 
 func TestParseCertificateRefuses(t *testing.T) {
-	ca, pub := newCA(t), newSM2(t).Public()
+	ca, pub := newCA(t), signingtest.NewSM2(t).Public()
 	good := certify(t, ca, pub)
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
@@ -344,7 +347,7 @@ func TestGuarded(t *testing.T) {
 
 func TestForeignSubject(t *testing.T) {
 	ca := newCA(t)
-	der := issue(t, ca, newSM2(t).Public(), func(c *smx509.Certificate) {
+	der := issue(t, ca, signingtest.NewSM2(t).Public(), func(c *smx509.Certificate) {
 		c.Subject = pkix.Name{CommonName: "只有通用名"}
 		c.URIs = []*url.URL{{Scheme: "https", Host: "ca.example", Path: "/"}}
 	})
@@ -355,7 +358,7 @@ func TestForeignSubject(t *testing.T) {
 
 func FuzzCertificate(f *testing.F) {
 	ca := newCA(f)
-	leaf := certify(f, ca, newSM2(f).Public())
+	leaf := certify(f, ca, signingtest.NewSM2(f).Public())
 	f.Add(ca.Certificate.Raw)
 	f.Add(leaf)
 	f.Add(resign(f, ca.Signer, leaf, algorithmNull, algorithmNull))
@@ -365,7 +368,7 @@ func FuzzCertificate(f *testing.F) {
 		f.Fatal(err)
 	}
 	// Whatever parses counts as signed, so that the fuzzer gets to the path.
-	v := NewVerifier(VerifierConfig{First: accepts})
+	v := NewVerifier(sm2.Config{First: signingtest.Accepts})
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if list, err := ParseRevocationList(t.Context(), der, ca.Certificate, v); (list == nil) == (err == nil) {
 			t.Errorf("a list of %v and %v", list, err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/sm2"
 )
 
 // Revocation is one entry of a revocation list.
@@ -63,7 +65,7 @@ func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nex
 	if err != nil {
 		return nil, fmt.Errorf("making a revocation list: %w", err)
 	}
-	if _, err := ParseRevocationList(context.Background(), der, ca.Certificate, NewVerifier(VerifierConfig{})); err != nil {
+	if _, err := ParseRevocationList(context.Background(), der, ca.Certificate, NewVerifier(sm2.Config{})); err != nil {
 		return nil, fmt.Errorf("making a revocation list: %w", err)
 	}
 	return der, nil
@@ -72,7 +74,7 @@ func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nex
 // ParseRevocationList reads a list (DER, at most 4 MiB) that issuer signed. The
 // issuer itself must have been verified; whether the list is out of date is for
 // the caller to decide. Delta and indirect lists, which are marked by critical
-// extensions, are refused. Errors: ErrSignature and ErrUndecided, wrapped, or
+// extensions, are refused. Errors: sm2.ErrSignature and sm2.ErrUndecided, wrapped, or
 // what is wrong with the form.
 func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v *Verifier) (*RevocationList, error) {
 	if len(der) > maxRevocationList {
@@ -90,7 +92,7 @@ func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v
 	case issuer.KeyUsage&smx509.KeyUsageCRLSign == 0:
 		return nil, errors.New("revocation list: the issuer's key is not for revocation lists")
 	case !signedBy(parsed.SignatureAlgorithm, issuer.PublicKey):
-		return nil, fmt.Errorf("revocation list: %w: its algorithm is not that of the issuer's key", ErrSignature)
+		return nil, fmt.Errorf("revocation list: %w: its algorithm is not that of the issuer's key", sm2.ErrSignature)
 	case parsed.Number == nil || parsed.NextUpdate.IsZero():
 		return nil, errors.New("revocation list has no number or no next update")
 	}

@@ -11,6 +11,9 @@ import (
 	"crypto/x509/pkix"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 func mustList(t testing.TB, ca *CA) []byte {
@@ -26,7 +29,7 @@ func mustList(t testing.TB, ca *CA) []byte {
 }
 
 func TestRevocationList(t *testing.T) {
-	ca, v := newCA(t), NewVerifier(VerifierConfig{})
+	ca, v := newCA(t), NewVerifier(sm2.Config{})
 	der := mustList(t, ca)
 	for name, der := range map[string][]byte{"absent": der, "NULL": resign(t, ca.Signer, der, algorithmNull, algorithmNull)} {
 		list, err := ParseRevocationList(t.Context(), der, ca.Certificate, v)
@@ -53,7 +56,7 @@ func TestRevocationList(t *testing.T) {
 }
 
 func TestRevocationListRefuses(t *testing.T) {
-	ca, v := newCA(t), NewVerifier(VerifierConfig{})
+	ca, v := newCA(t), NewVerifier(sm2.Config{})
 	der := mustList(t, ca)
 	tampered := bytes.Clone(der)
 	at := bytes.Index(tampered, []byte{2, 1, 5}) // the first serial
@@ -72,7 +75,7 @@ func TestRevocationListRefuses(t *testing.T) {
 	unknown := []pkix.Extension{{Id: []int{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
 	withoutUsage := *ca.Certificate.Certificate
 	withoutUsage.KeyUsage = smx509.KeyUsageCertSign
-	other := mustParse(t, certify(t, ca, newSM2(t).Public()))
+	other := mustParse(t, certify(t, ca, signingtest.NewSM2(t).Public()))
 	for name, tt := range map[string]struct {
 		der       []byte
 		issuer    *Certificate
@@ -92,7 +95,7 @@ func TestRevocationListRefuses(t *testing.T) {
 		"ECDSA's name for it": {resign(t, ca.Signer, der, "300a 06082a8648ce3d040302", "300a 06082a8648ce3d040302"), ca.Certificate, true},
 	} {
 		list, err := ParseRevocationList(t.Context(), tt.der, tt.issuer, v)
-		if err == nil || list != nil || errors.Is(err, ErrSignature) != tt.signature {
+		if err == nil || list != nil || errors.Is(err, sm2.ErrSignature) != tt.signature {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yizheng.internal/signing/sm2"
 )
 
 const registryUSCC = "11990000MB0000000X"
@@ -77,7 +79,7 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 	if got := strings.Join(ids, " "); got != "access-token-1 attestation-1 data-1 id-token-1 id-token-rs256-1 lookup-1 master-1 root-1 status-1" {
 		t.Errorf("the database holds %s", got)
 	}
-	verifier := NewVerifier(VerifierConfig{})
+	verifier := NewVerifier(sm2.Config{})
 	for p, profile := range map[Purpose]Profile{
 		PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation,
 		PurposeAccessToken: "", PurposeIDToken: "", PurposeIDTokenRSA: "",

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 // These tests exchange keys, signatures and certificates with software that
@@ -22,7 +25,7 @@ import (
 // fail where those are missing: a test that is skipped shows nothing.
 
 // distID makes OpenSSL use the default user id, which it does not by itself.
-const distID = "distid:" + UserID
+const distID = "distid:" + sm2.UserID
 
 // commandOpenSSL returns openssl in a directory with its own configuration: the
 // machine's could add extensions.
@@ -94,7 +97,7 @@ func readDER(t *testing.T, dir, name string) []byte {
 
 func TestInteropOpenSSLVerifies(t *testing.T) {
 	dir, now := newOpenSSL(t), time.Now()
-	rootKey, key := newSM2(t), newSM2(t)
+	rootKey, key := signingtest.NewSM2(t), signingtest.NewSM2(t)
 	rootDER, err := NewRoot(rootKey, Subject{Name: "样例根"}, now.Add(-time.Hour), now.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +133,13 @@ func TestInteropOpenSSLVerifies(t *testing.T) {
 	}
 	write(t, dir, "public.pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix}))
 	write(t, dir, "message", message)
-	write(t, dir, "signature", mustSign(t, key, message))
+	write(t, dir, "signature", signingtest.MustSign(t, key, message))
 	out = openSSL(t, dir, "dgst", "-sm3", "-verify", "public.pem", "-sigopt", distID, "-signature", "signature", "message")
 	if !strings.Contains(out, "Verified OK") {
 		t.Errorf("dgst: %s", out)
 	}
 	// And it does tell a wrong one.
-	write(t, dir, "forged", mustSign(t, key, []byte("another")))
+	write(t, dir, "forged", signingtest.MustSign(t, key, []byte("another")))
 	refuseOpenSSL(t, dir, "dgst", "-sm3", "-verify", "public.pem", "-sigopt", distID, "-signature", "forged", "message")
 
 	list, err := ca.RevocationList([]Revocation{{mustParse(t, leafDER).SerialNumber, now, "keyCompromise"}}, 3, now, now.Add(time.Hour))
@@ -151,7 +154,7 @@ func TestInteropOpenSSLVerifies(t *testing.T) {
 }
 
 func TestInteropOpenSSLSigns(t *testing.T) {
-	dir, v := newOpenSSL(t), NewVerifier(VerifierConfig{})
+	dir, v := newOpenSSL(t), NewVerifier(sm2.Config{})
 	openSSL(t, dir, "genpkey", "-algorithm", "SM2", "-out", "root.key")
 	openSSL(t, dir, "req", "-x509", "-new", "-utf8", "-key", "root.key", "-sm3", "-sigopt", distID, "-days", "30",
 		"-subj", "/O=外部根（样例）", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
@@ -188,12 +191,12 @@ func TestInteropOpenSSLSigns(t *testing.T) {
 	if err := v.Verify(t.Context(), leaf.PublicKey, message, signature); err != nil {
 		t.Error(err)
 	}
-	if err := v.Verify(t.Context(), leaf.PublicKey, []byte("another"), signature); !errors.Is(err, ErrSignature) {
+	if err := v.Verify(t.Context(), leaf.PublicKey, []byte("another"), signature); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("another message: %v", err)
 	}
 	// OpenSSL without distid signs with another user id: that must not pass.
 	openSSL(t, dir, "dgst", "-sm3", "-sign", "leaf.key", "-out", "no-id", "message")
-	if err := v.Verify(t.Context(), leaf.PublicKey, message, read(t, dir, "no-id")); !errors.Is(err, ErrSignature) {
+	if err := v.Verify(t.Context(), leaf.PublicKey, message, read(t, dir, "no-id")); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("no user id: %v", err)
 	}
 	if _, overruled, undecided := v.SecondOpinions(); undecided != 0 {
@@ -213,9 +216,9 @@ func TestInteropSMCrypto(t *testing.T) {
 	}
 
 	const message = "电子证照 electronic license"
-	key, v := newSM2(t), NewVerifier(VerifierConfig{})
-	der := mustSign(t, key, []byte(message))
-	raw, err := DERToRaw(der)
+	key, v := signingtest.NewSM2(t), NewVerifier(sm2.Config{})
+	der := signingtest.MustSign(t, key, []byte(message))
+	raw, err := sm2.DERToRaw(der)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +252,7 @@ func TestInteropSMCrypto(t *testing.T) {
 		}
 		return b
 	}
-	pub, err := parsePoint(SM2, unhex(result.PublicKey))
+	pub, err := sm2.ParsePoint(unhex(result.PublicKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +262,7 @@ func TestInteropSMCrypto(t *testing.T) {
 	if err := v.VerifyRaw(t.Context(), pub, []byte(message), unhex(result.OwnRaw)); err != nil {
 		t.Errorf("its raw: %v", err)
 	}
-	if err := v.VerifyRaw(t.Context(), pub, []byte("another"), unhex(result.OwnRaw)); !errors.Is(err, ErrSignature) {
+	if err := v.VerifyRaw(t.Context(), pub, []byte("another"), unhex(result.OwnRaw)); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("another message: %v", err)
 	}
 }

@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
 )
 
 // sameNameCA is a root as versions before this one made it: its subject is the
 // registry's, which the registry's own certificates carry too.
 func sameNameCA(t testing.TB, registry Subject, now time.Time) *CA {
 	t.Helper()
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	template, err := newTemplate(key.Public(), registry, ProfileRoot, now.Add(-time.Hour), now.AddDate(1, 0, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +37,7 @@ func sameNameCA(t testing.TB, registry Subject, now time.Time) *CA {
 // is made here: with the strict checks of RFC 5280, and with the revocation list.
 func TestInteropOpenSSLEveryKind(t *testing.T) {
 	registry, now := Subject{Name: "样例证照库", USCC: registryUSCC}, time.Now()
-	rootKey := newSM2(t)
+	rootKey := signingtest.NewSM2(t)
 	rootDER, err := NewRoot(rootKey, registry, now.Add(-time.Hour), now.AddDate(1, 0, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func everyKind(t *testing.T, ca *CA, registry Subject, now time.Time) {
 	}{{PurposeStatus, registry}, {PurposeAttestation, registry}, {PurposeAuthority, department}, {PurposeAuthority, registry}} {
 		tried[c.purpose] = true
 		name := string(c.purpose) + "-" + c.subject.USCC + ".pem"
-		der, err := ca.Certify(newSM2(t).Public(), c.subject, profiles[c.purpose], now.Add(-time.Hour), now.AddDate(0, 6, 0))
+		der, err := ca.Certify(signingtest.NewSM2(t).Public(), c.subject, profiles[c.purpose], now.Add(-time.Hour), now.AddDate(0, 6, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func everyKind(t *testing.T, ca *CA, registry Subject, now time.Time) {
 // certificate alone, and finds no SM2 signature of a list good.
 func TestInteropOpenSSLRevocationList(t *testing.T) {
 	dir, ca, now := newOpenSSL(t), newCA(t), time.Now()
-	leaf := mustParse(t, certify(t, ca, newSM2(t).Public()))
+	leaf := mustParse(t, certify(t, ca, signingtest.NewSM2(t).Public()))
 	der, err := ca.RevocationList([]Revocation{{leaf.SerialNumber, now, keyCompromise}}, 2748, now, now.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)

@@ -10,10 +10,12 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/signing/signingtest"
 )
 
 func TestJWK(t *testing.T) {
-	for name, pub := range map[string]crypto.PublicKey{"SM2": newSM2(t).Public(), "ES256": newES256(t).Public(), "RS256": testRSA().Public()} {
+	for name, pub := range map[string]crypto.PublicKey{"SM2": signingtest.NewSM2(t).Public(), "ES256": signingtest.NewES256(t).Public(), "RS256": signingtest.RSA().Public()} {
 		j, err := NewJWK(pub)
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +80,7 @@ func TestThumbprint(t *testing.T) {
 	if got, err := rsa.Thumbprint(); err != nil || got != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
 		t.Errorf("%s, %v", got, err)
 	}
-	j, err := NewJWK(vectorKey(t))
+	j, err := NewJWK(signingtest.VectorKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func TestThumbprint(t *testing.T) {
 }
 
 func TestJWKRefuses(t *testing.T) {
-	good, err := NewJWK(vectorKey(t))
+	good, err := NewJWK(signingtest.VectorKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
+
+	"yizheng.internal/signing/sm2"
 )
 
 // Token types: the "typ" of every kind of token, one a kind, so that none can
@@ -119,7 +122,7 @@ func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
-	size := len(h.prepared) + segment.EncodedLen(len(payload)) + segment.EncodedLen(signatureSize(alg)) + 2
+	size := len(h.prepared) + segment.EncodedLen(len(payload)) + segment.EncodedLen(signatureSize(s)) + 2
 	dst = slices.Grow(dst, size+room)
 	from := len(dst)
 	dst = append(dst, h.prepared...)
@@ -133,10 +136,10 @@ func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h
 	return segment.AppendEncode(dst, sig), nil
 }
 
-// signatureSize is how many bytes a signature has; for RSA, one of a key made here.
-func signatureSize(alg Algorithm) int {
-	if alg == RS256 {
-		return newRSABits / 8
+// signatureSize is how many bytes a signature of a key has.
+func signatureSize(s crypto.MessageSigner) int {
+	if key, ok := s.Public().(*rsa.PublicKey); ok {
+		return key.Size()
 	}
 	return 64
 }
@@ -242,7 +245,7 @@ func (e *Expectation) key(h Header, payload []byte) (crypto.PublicKey, error) {
 // Verify checks a compact JWS and returns its header, whose certificates are
 // shared and not to be changed, and its payload's bytes, which are a well-formed JSON object without duplicate names. It checks no
 // claim: that is the caller's. Any crit fails, because no extension is
-// understood (RFC 7515 section 4.1.11). Errors: *TokenError, ErrUndecided.
+// understood (RFC 7515 section 4.1.11). Errors: *TokenError, sm2.ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
 	if e.Typ == "" || (e.Key == nil) == (e.KeyWithin == nil) || e.Verifier == nil {
 		return Header{}, nil, errors.New("verifying a token: the expectation is incomplete")
@@ -264,7 +267,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 		return Header{}, nil, &TokenError{Reason: "token_algorithm"}
 	}
 	pub, err := e.key(h, p)
-	if errors.Is(err, ErrUndecided) {
+	if errors.Is(err, sm2.ErrUndecided) {
 		return Header{}, nil, err // of the key's certificate: not a flaw of the token
 	}
 	if err != nil {
@@ -279,7 +282,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	}
 	signed := token[:strings.LastIndexByte(token, '.')]
 	err = method{alg}.Verify(signed, sig, verification{ctx, e.Verifier, pub})
-	if errors.Is(err, ErrUndecided) {
+	if errors.Is(err, sm2.ErrUndecided) {
 		return Header{}, nil, err
 	}
 	if err != nil {
@@ -435,7 +438,7 @@ func signRaw(s crypto.MessageSigner, alg Algorithm, message []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if err := NewVerifier(VerifierConfig{}).Verify(context.Background(), s.Public(), message, sig); err != nil {
+	if err := NewVerifier(sm2.Config{}).Verify(context.Background(), s.Public(), message, sig); err != nil {
 		return nil, fmt.Errorf("what the key made does not verify: %w", err)
 	}
 	return rawSignature(alg, sig)
@@ -463,5 +466,5 @@ func rawSignature(alg Algorithm, sig []byte) ([]byte, error) {
 	if alg == RS256 {
 		return sig, nil
 	}
-	return DERToRaw(sig)
+	return sm2.DERToRaw(sig)
 }

@@ -10,9 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 // expect returns an Expectation of a key for tests.
@@ -20,7 +23,7 @@ func expect(pub crypto.PublicKey) Expectation {
 	return Expectation{
 		Typ:      TypAccessToken,
 		Key:      func(Header) (crypto.PublicKey, error) { return pub, nil },
-		Verifier: NewVerifier(VerifierConfig{}),
+		Verifier: NewVerifier(sm2.Config{}),
 	}
 }
 
@@ -28,10 +31,10 @@ func expect(pub crypto.PublicKey) Expectation {
 func compact(t testing.TB, s crypto.MessageSigner, header, payload string) string {
 	t.Helper()
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-	raw := mustSign(t, s, []byte(text))
-	if _, isRSA := s.(*rs256Signer); !isRSA {
+	raw := signingtest.MustSign(t, s, []byte(text))
+	if _, isRSA := s.(signingtest.RS256); !isRSA {
 		var err error
-		if raw, err = DERToRaw(raw); err != nil {
+		if raw, err = sm2.DERToRaw(raw); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +42,7 @@ func compact(t testing.TB, s crypto.MessageSigner, header, payload string) strin
 }
 
 func TestSignAndVerify(t *testing.T) {
-	for name, s := range map[string]crypto.MessageSigner{"SM2": newSM2(t), "ES256": newES256(t), "RS256": testRSA()} {
+	for name, s := range map[string]crypto.MessageSigner{"SM2": signingtest.NewSM2(t), "ES256": signingtest.NewES256(t), "RS256": signingtest.RSA()} {
 		t.Run(name, func(t *testing.T) {
 			h := Header{Typ: TypAccessToken, KeyID: "key-1", X5C: [][]byte{{0x30, 0xff}, {0x31}}}
 			token, err := Sign(s, h, map[string]any{"sub": "张三", "html": "<&>", "n": 9007199254740993})
@@ -64,15 +67,15 @@ func TestSignAndVerify(t *testing.T) {
 			if string(payload) != want {
 				t.Errorf("payload %s", payload)
 			}
-			other := expect(newSM2(t).Public())
+			other := expect(signingtest.NewSM2(t).Public())
 			switch name {
 			case "ES256":
-				other = expect(newES256(t).Public())
+				other = expect(signingtest.NewES256(t).Public())
 			case "RS256":
-				other = expect(otherRSA(t).Public())
+				other = expect(signingtest.NewRSA(t, 2048).Public())
 			}
 			var bad *TokenError
-			if _, _, err := Verify(t.Context(), token, other); !errors.As(err, &bad) || bad.Reason != "token_signature" || !errors.Is(err, ErrSignature) {
+			if _, _, err := Verify(t.Context(), token, other); !errors.As(err, &bad) || bad.Reason != "token_signature" || !errors.Is(err, sm2.ErrSignature) {
 				t.Errorf("another key: %v", err)
 			}
 		})
@@ -80,7 +83,7 @@ func TestSignAndVerify(t *testing.T) {
 }
 
 func TestVerifyRefusesTokens(t *testing.T) {
-	key, ec := newSM2(t), newES256(t)
+	key, ec := signingtest.NewSM2(t), signingtest.NewES256(t)
 	const alg = `"alg":"urn:oid:1.2.156.10197.1.501"`
 	const head = `{"typ":"at+jwt",` + alg + `}`
 	good := compact(t, key, head, `{"sub":"x"}`)
@@ -133,9 +136,9 @@ func TestVerifyRefusesTokens(t *testing.T) {
 		"payload not UTF-8":   {compact(t, key, head, `{"a":"`+"\xff"+`"}`), "token_malformed"},
 		"payload nested deep": {compact(t, key, head, `{"a":`+strings.Repeat(`[`, 10000)+strings.Repeat(`]`, 10000)+`}`), "token_malformed"},
 		"no signature":        {parts[0] + "." + parts[1] + ".", "token_signature"},
-		"DER signature":       {parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(mustSign(t, key, []byte(parts[0]+"."+parts[1]))), "token_signature"},
+		"DER signature":       {parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(signingtest.MustSign(t, key, []byte(parts[0]+"."+parts[1]))), "token_signature"},
 		"payload replaced":    {parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"y"}`)) + "." + parts[2], "token_signature"},
-		"jwk of the attacker": {compact(t, newSM2(t), `{"typ":"at+jwt","jwk":{},"jku":"https://a.example","x5u":"https://a.example",`+alg+`}`, `{}`), "token_signature"},
+		"jwk of the attacker": {compact(t, signingtest.NewSM2(t), `{"typ":"at+jwt","jwk":{},"jku":"https://a.example","x5u":"https://a.example",`+alg+`}`, `{}`), "token_signature"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +163,7 @@ func TestVerifyRefusesTokens(t *testing.T) {
 func verifyError(_ Header, _ []byte, err error) error { return err }
 
 func TestVerifyKeyErrors(t *testing.T) {
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	token := compact(t, key, `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{}`)
 	e := expect(nil)
 	e.Key = func(Header) (crypto.PublicKey, error) { return nil, &ChainError{Reason: "chain_expired"} }
@@ -170,9 +173,9 @@ func TestVerifyKeyErrors(t *testing.T) {
 	if !ok || bad.Reason != "token_key" || !inside || chain.Reason != "chain_expired" {
 		t.Errorf("chain error: %v", err)
 	}
-	e.Key = func(Header) (crypto.PublicKey, error) { return nil, ErrUndecided }
+	e.Key = func(Header) (crypto.PublicKey, error) { return nil, sm2.ErrUndecided }
 	_, _, err = Verify(t.Context(), token, e)
-	if _, ok := errors.AsType[*TokenError](err); ok || !errors.Is(err, ErrUndecided) {
+	if _, ok := errors.AsType[*TokenError](err); ok || !errors.Is(err, sm2.ErrUndecided) {
 		t.Errorf("undecided chain: %v", err)
 	}
 	e.Key = func(Header) (crypto.PublicKey, error) { return []byte("secret"), nil }
@@ -181,12 +184,13 @@ func TestVerifyKeyErrors(t *testing.T) {
 	}
 	// A forged token, while second opinions can't be had, is undecided.
 	e = expect(key.Public())
-	e.Verifier = NewVerifier(VerifierConfig{})
-	e.Verifier.slots <- struct{}{}
+	slow := signingtest.NewSlow()
+	e.Verifier = NewVerifier(sm2.Config{Second: slow.Second})
+	forged := compact(t, signingtest.NewSM2(t), `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{}`)
+	defer slow.Occupy(func() { _, _, _ = Verify(t.Context(), forged, e) })()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	forged := compact(t, newSM2(t), `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{}`)
-	if _, _, err := Verify(ctx, forged, e); !errors.Is(err, ErrUndecided) || errors.Is(err, ErrSignature) {
+	if _, _, err := Verify(ctx, forged, e); !errors.Is(err, sm2.ErrUndecided) || errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("undecided signature: %v", err)
 	}
 	if _, _, err := Verify(t.Context(), token, Expectation{}); err == nil {
@@ -202,7 +206,7 @@ func (f faulty) SignMessage(random io.Reader, message []byte, opts crypto.Signer
 }
 
 func TestSignRefuses(t *testing.T) {
-	key := newSM2(t)
+	key := signingtest.NewSM2(t)
 	h := Header{Typ: TypAccessToken}
 	for name, try := range map[string]func() (string, error){
 		"faulty signer":       func() (string, error) { return Sign(faulty{key}, h, map[string]any{}) },
@@ -231,13 +235,13 @@ func (noKey) Public() crypto.PublicKey { return nil }
 // golang-jwt's registry, which the process shares, was changed.
 func TestMethods(t *testing.T) {
 	m := method{SM2}
-	if err := m.Verify("x", make([]byte, 64), newSM2(t).Public()); !errors.Is(err, jwt.ErrInvalidKeyType) {
+	if err := m.Verify("x", make([]byte, 64), signingtest.NewSM2(t).Public()); !errors.Is(err, jwt.ErrInvalidKeyType) {
 		t.Error(err)
 	}
 	if _, err := m.Sign("x", []byte("secret")); !errors.Is(err, jwt.ErrInvalidKeyType) {
 		t.Error(err)
 	}
-	k := verification{t.Context(), NewVerifier(VerifierConfig{}), newES256(t).Public()}
+	k := verification{t.Context(), NewVerifier(sm2.Config{}), signingtest.NewES256(t).Public()}
 	if err := m.Verify("x", make([]byte, 64), k); !errors.Is(err, jwt.ErrInvalidKey) {
 		t.Error(err)
 	}
@@ -261,7 +265,7 @@ func TestRFC7515(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := verification{t.Context(), NewVerifier(VerifierConfig{}), pub}
+	k := verification{t.Context(), NewVerifier(sm2.Config{}), pub}
 	if err := (method{ES256}).Verify(signed, sig, k); err != nil {
 		t.Error(err)
 	}
@@ -273,22 +277,22 @@ func TestRFC7515(t *testing.T) {
 }
 
 func FuzzJWS(f *testing.F) {
-	key := newSM2(f)
+	key := signingtest.NewSM2(f)
 	f.Add(compact(f, key, `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{"sub":"x"}`))
 	f.Add(compact(f, key, `{"typ":"at+jwt","alg":"ES256","crit":["b64"],"x5c":["MAA="]}`, `{"a":1,"a":2}`))
-	f.Add(compact(f, testRSA(), `{"typ":"at+jwt","alg":"RS256"}`, `{"sub":"x"}`))
+	f.Add(compact(f, signingtest.RSA(), `{"typ":"at+jwt","alg":"RS256"}`, `{"sub":"x"}`))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
 	e := expect(nil)
 	e.Key = func(h Header) (crypto.PublicKey, error) {
 		if h.Algorithm == RS256 {
-			return testRSA().Public(), nil
+			return signingtest.RSA().Public(), nil
 		}
 		return key.Public(), nil
 	}
 	// Whatever is not refused for its form counts as signed, so that the fuzzer
 	// gets behind the signature.
-	e.Verifier = NewVerifier(VerifierConfig{First: accepts})
+	e.Verifier = NewVerifier(sm2.Config{First: signingtest.Accepts})
 	f.Fuzz(func(t *testing.T, token string) {
 		_, payload, err := Verify(t.Context(), token, e)
 		if err != nil {
@@ -310,7 +314,7 @@ func FuzzJWS(f *testing.F) {
 }
 
 func BenchmarkJWS(b *testing.B) {
-	key := newSM2(b)
+	key := signingtest.NewSM2(b)
 	claims := map[string]any{"text": strings.Repeat("y", 1000)}
 	h := Header{Typ: TypAccessToken, KeyID: "key-1", X5C: [][]byte{make([]byte, 700)}}
 	token, err := Sign(key, h, claims)
@@ -321,7 +325,7 @@ func BenchmarkJWS(b *testing.B) {
 	b.Run("raw", func(b *testing.B) { // what Sign cannot do without
 		for b.Loop() {
 			der, err := key.SignMessage(rand.Reader, text, nil)
-			if err != nil || !sm2.VerifyASN1WithSM2(&key.PublicKey, nil, text, der) {
+			if err != nil || !gmsm.VerifyASN1WithSM2(&key.PublicKey, nil, text, der) {
 				b.Fatal(err)
 			}
 		}

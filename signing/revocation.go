@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"yizheng.internal/signing/sm2"
 )
 
 // RevocationLists keeps the newest revocation list of each root. Every driver
@@ -68,7 +70,7 @@ func (c InstallationConfig) publishRevocationList(ctx context.Context, ca *CA, r
 	der, err := c.Lists.LoadRevocationList(ctx, id)
 	switch {
 	case err == nil:
-		before, err := ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(VerifierConfig{}))
+		before, err := ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(sm2.Config{}))
 		if err != nil {
 			return nil, fmt.Errorf("the list before it: %w", err)
 		}
@@ -90,7 +92,7 @@ func (c InstallationConfig) publishRevocationList(ctx context.Context, ca *CA, r
 	if err := c.Lists.SaveRevocationList(ctx, id, number, der); err != nil {
 		return nil, err
 	}
-	return ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(VerifierConfig{}))
+	return ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(sm2.Config{}))
 }
 
 // addRevoked adds the certificate of a revoked key, if the CA issued it. One that

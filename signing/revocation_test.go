@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 // openedRoot returns an installation with a department, and its root opened.
@@ -39,7 +42,7 @@ func TestFirstRevocationList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := i.Anchors().RevocationList(t.Context(), NewVerifier(VerifierConfig{}), der)
+	list, err := i.Anchors().RevocationList(t.Context(), NewVerifier(sm2.Config{}), der)
 	if err != nil || len(list.Entries) != 0 || !list.NextUpdate.Equal(day.Add(RevocationListLife)) || !list.ThisUpdate.Before(day) {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -54,7 +57,7 @@ func TestFirstRevocationList(t *testing.T) {
 
 func TestPublishRevocationList(t *testing.T) {
 	i, records, ca, k := openedRoot(t)
-	ctx, v, now := t.Context(), NewVerifier(VerifierConfig{}), day.AddDate(0, 1, 0)
+	ctx, v, now := t.Context(), NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
 	first, err := i.Anchors().RevocationList(ctx, v, records.published["root-1"].der)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +109,7 @@ func TestPublishRevocationList(t *testing.T) {
 
 func TestCheckedLists(t *testing.T) {
 	i, records, ca, k := openedRoot(t)
-	ctx, v, now := t.Context(), NewVerifier(VerifierConfig{}), day.AddDate(0, 1, 0)
+	ctx, v, now := t.Context(), NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
 	publish(t, i, ca, time.Hour, now)
 	empty := records.published["root-1"].der
 	if err := i.Keyrings().Revoke(ctx, k.ID, keyCompromise, day, now); err != nil {
@@ -142,7 +145,7 @@ func TestCheckedLists(t *testing.T) {
 	}
 	// Another's certificate is on no list at hand.
 	other := newCA(t)
-	if _, _, _, err := lists.Revoked(ctx, certify(t, other, newSM2(t).Public())); !errors.Is(err, ErrNotListed) {
+	if _, _, _, err := lists.Revoked(ctx, certify(t, other, signingtest.NewSM2(t).Public())); !errors.Is(err, ErrNotListed) {
 		t.Errorf("another's: %v", err)
 	}
 	none, err := i.Anchors().RevocationLists(ctx, v, within)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yizheng.internal/signing/sm2"
 )
 
 var bureau = Subject{Name: "青禾市市场监督管理局", USCC: "11990100MB00000017"}
@@ -46,7 +48,7 @@ func TestAddAuthority(t *testing.T) {
 	if err != nil || key.ID != k.ID || key.Signer == nil {
 		t.Fatalf("the server sees %v, %v", key, err)
 	}
-	leaf, err := server.Anchors().Verify(ctx, NewVerifier(VerifierConfig{}), key.Chain, day)
+	leaf, err := server.Anchors().Verify(ctx, NewVerifier(sm2.Config{}), key.Chain, day)
 	if err != nil || leaf.Subject != bureau || leaf.Profile != ProfileAuthority || !leaf.NotAfter.Equal(day.AddDate(5, 0, 0)) {
 		t.Errorf("certificate %+v, %v", leaf, err)
 	}

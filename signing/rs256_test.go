@@ -17,22 +17,10 @@ import (
 	"testing"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
-
-// otherRSA makes a key of 2048 bits that isn't testRSA.
-func otherRSA(t testing.TB) *rs256Signer {
-	t.Helper()
-	return newRSA(t, newRSABits)
-}
-
-func newRSA(t testing.TB, bits int) *rs256Signer {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &rs256Signer{key}
-}
 
 // TestRFC7515RSA is the RS256 example of RFC 7515 appendix A.2.
 func TestRFC7515RSA(t *testing.T) {
@@ -52,11 +40,11 @@ func TestRFC7515RSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := verification{t.Context(), NewVerifier(VerifierConfig{}), pub}
+	k := verification{t.Context(), NewVerifier(sm2.Config{}), pub}
 	if err := (method{RS256}).Verify(signed, sig, k); err != nil {
 		t.Error(err)
 	}
-	if err := (method{RS256}).Verify(signed+"A", sig, k); !errors.Is(err, ErrSignature) {
+	if err := (method{RS256}).Verify(signed+"A", sig, k); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("another text: %v", err)
 	}
 	// It has no typ, so as a token of ours it is refused.
@@ -68,8 +56,8 @@ func TestRFC7515RSA(t *testing.T) {
 
 // TestRS256 tries what is not the one signature of PKCS #1 v1.5.
 func TestRS256(t *testing.T) {
-	v, key, message := NewVerifier(VerifierConfig{}), testRSA(), []byte("yizheng")
-	good := mustSign(t, key, message)
+	v, key, message := NewVerifier(sm2.Config{}), signingtest.RSA(), []byte("yizheng")
+	good := signingtest.MustSign(t, key, message)
 	if err := v.Verify(t.Context(), key.Public(), message, good); err != nil {
 		t.Error(err)
 	}
@@ -77,11 +65,11 @@ func TestRS256(t *testing.T) {
 		t.Error(err)
 	}
 	digest := sha256.Sum256(message)
-	pss, err := rsa.SignPSS(rand.Reader, key.key, crypto.SHA256, digest[:], nil)
+	pss, err := rsa.SignPSS(rand.Reader, key.PrivateKey, crypto.SHA256, digest[:], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare, err := rsa.SignPKCS1v15(nil, key.key, 0, digest[:]) // without DigestInfo
+	bare, err := rsa.SignPKCS1v15(nil, key.PrivateKey, 0, digest[:]) // without DigestInfo
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,16 +80,16 @@ func TestRS256(t *testing.T) {
 		"longer":    append(bytes.Clone(good), 0),
 		"zeros":     make([]byte, len(good)),
 		"one":       append(make([]byte, len(good)-1), 1),
-		"plus n":    more.Add(more, key.key.N).Bytes(), // the same modulo n
+		"plus n":    more.Add(more, key.PrivateKey.N).Bytes(), // the same modulo n
 		"PSS":       pss,
 		"bare":      bare,
-		"of ECDSA":  mustSign(t, newES256(t), message),
-		"another's": mustSign(t, otherRSA(t), message),
+		"of ECDSA":  signingtest.MustSign(t, signingtest.NewES256(t), message),
+		"another's": signingtest.MustSign(t, signingtest.NewRSA(t, 2048), message),
 	} {
-		if err := v.Verify(t.Context(), key.Public(), message, bad); !errors.Is(err, ErrSignature) {
+		if err := v.Verify(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := v.VerifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, ErrSignature) {
+		if err := v.VerifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("raw, %s: %v", name, err)
 		}
 	}
@@ -114,15 +102,15 @@ func TestRS256(t *testing.T) {
 // no algorithm, no JWK, no valid signatures.
 func TestRSAKeys(t *testing.T) {
 	message := []byte("yizheng")
-	small := newRSA(t, 1024)
-	genuine := mustSign(t, small, message)
-	if digest := sha256.Sum256(message); rsa.VerifyPKCS1v15(&small.key.PublicKey, crypto.SHA256, digest[:], genuine) != nil {
+	small := signingtest.NewRSA(t, 1024)
+	genuine := signingtest.MustSign(t, small, message)
+	if digest := sha256.Sum256(message); rsa.VerifyPKCS1v15(&small.PublicKey, crypto.SHA256, digest[:], genuine) != nil {
 		t.Fatal("the signature under the small key isn't even a good one")
 	}
-	n := testRSA().key.N
+	n := signingtest.RSA().N
 	large := new(big.Int).Lsh(big.NewInt(1), maxRSABits)
 	for name, key := range map[string]*rsa.PublicKey{
-		"1024 bits": &small.key.PublicKey,
+		"1024 bits": &small.PublicKey,
 		"2047 bits": {N: new(big.Int).Rsh(n, 1), E: 65537},
 		"4097 bits": {N: large.Add(large, big.NewInt(1)), E: 65537},
 		"even n":    {N: new(big.Int).Add(n, big.NewInt(1)), E: 65537},
@@ -142,7 +130,7 @@ func TestRSAKeys(t *testing.T) {
 		if j, err := NewJWK(key); err == nil {
 			t.Errorf("%s: has the JWK %+v", name, j)
 		}
-		if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), key, message, genuine); !errors.Is(err, ErrSignature) {
+		if err := NewVerifier(sm2.Config{}).Verify(t.Context(), key, message, genuine); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("%s: verified: %v", name, err)
 		}
 	}
@@ -154,7 +142,7 @@ func TestRSAKeys(t *testing.T) {
 }
 
 func TestRSAJWKRefuses(t *testing.T) {
-	good, err := NewJWK(testRSA().Public())
+	good, err := NewJWK(signingtest.RSA().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +156,7 @@ func TestRSAJWKRefuses(t *testing.T) {
 		"1024 bits": func(j *JWK) { j.N = bits(1024) },
 		"4104 bits": func(j *JWK) { j.N = bits(4104) },
 		"zero before n": func(j *JWK) {
-			j.N = base64.RawURLEncoding.EncodeToString(append([]byte{0}, testRSA().key.N.Bytes()...))
+			j.N = base64.RawURLEncoding.EncodeToString(append([]byte{0}, signingtest.RSA().N.Bytes()...))
 		},
 		"zero before e":  func(j *JWK) { j.E = "AAEAAQ" },
 		"e of 3":         func(j *JWK) { j.E = "Aw" },
@@ -194,7 +182,7 @@ func TestRSAJWKRefuses(t *testing.T) {
 // TestAlgorithmConfusion signs for one key by what its owner published, as
 // RFC 8725 section 2.1 has it: the key alone decides.
 func TestAlgorithmConfusion(t *testing.T) {
-	key, ec := testRSA(), newES256(t)
+	key, ec := signingtest.RSA(), signingtest.NewES256(t)
 	pkix, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		t.Fatal(err)
@@ -221,14 +209,14 @@ func TestAlgorithmConfusion(t *testing.T) {
 		"RS256 without signature": {text(`{"typ":"at+jwt","alg":"RS256"}`) + ".", key.Public(), "token_signature"},
 		"ES256 for an RSA key":    {compact(t, ec, `{"typ":"at+jwt","alg":"ES256"}`, `{}`), key.Public(), "token_algorithm"},
 		"RS256 for an EC key":     {good, ec.Public(), "token_algorithm"},
-		"RS256 for an SM2 key":    {good, newSM2(t).Public(), "token_algorithm"},
+		"RS256 for an SM2 key":    {good, signingtest.NewSM2(t).Public(), "token_algorithm"},
 		"ES256 named, RSA made":   {compact(t, key, `{"typ":"at+jwt","alg":"ES256"}`, `{}`), key.Public(), "token_algorithm"},
 		"RS256 named, EC made":    {compact(t, ec, `{"typ":"at+jwt","alg":"RS256"}`, `{}`), ec.Public(), "token_algorithm"},
 		"PS256":                   {compact(t, key, `{"typ":"at+jwt","alg":"PS256"}`, `{}`), key.Public(), "token_algorithm"},
 		"RS512":                   {compact(t, key, `{"typ":"at+jwt","alg":"RS512"}`, `{}`), key.Public(), "token_algorithm"},
 		"unknown crit":            {compact(t, key, `{"typ":"at+jwt","crit":["exp"],"exp":1,"alg":"RS256"}`, `{}`), key.Public(), "token_critical"},
 		"truncated":               {parts[0] + "." + parts[1] + "." + parts[2][:len(parts[2])-2], key.Public(), "token_signature"},
-		"1024 bits":               {compact(t, newRSA(t, 1024), `{"typ":"at+jwt","alg":"RS256"}`, `{}`), &newRSA(t, 1024).key.PublicKey, "token_key"},
+		"1024 bits":               {compact(t, signingtest.NewRSA(t, 1024), `{"typ":"at+jwt","alg":"RS256"}`, `{}`), &signingtest.NewRSA(t, 1024).PublicKey, "token_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, payload, err := Verify(t.Context(), tt.token, expect(tt.pub))
@@ -246,7 +234,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 // SM2 is refused.
 func TestSignPassing(t *testing.T) {
 	h := Header{Typ: TypAccessToken, KeyID: "key-1"}
-	for name, s := range map[string]crypto.MessageSigner{"ES256": &es256Signer{newES256(t).PrivateKey}, "another module's ES256": newES256(t), "RS256": testRSA()} {
+	for name, s := range map[string]crypto.MessageSigner{"ES256": &es256Signer{signingtest.NewES256(t).PrivateKey}, "another module's ES256": signingtest.NewES256(t), "RS256": signingtest.RSA()} {
 		token, err := SignPassing(s, h, map[string]any{"sub": "x"})
 		if err != nil {
 			t.Fatal(err)
@@ -262,7 +250,7 @@ func TestSignPassing(t *testing.T) {
 			t.Errorf("%s: Sign returned what does not verify: %s", name, token)
 		}
 	}
-	for name, s := range map[string]crypto.MessageSigner{"SM2": &sm2Signer{newSM2(t)}, "another module's SM2": newSM2(t), "a small RSA key": anyRSA{newRSA(t, 1024)}, "no key": noKey{newSM2(t)}} {
+	for name, s := range map[string]crypto.MessageSigner{"SM2": &sm2Signer{signingtest.NewSM2(t)}, "another module's SM2": signingtest.NewSM2(t), "a small RSA key": anyRSA{signingtest.NewRSA(t, 1024)}, "no key": noKey{signingtest.NewSM2(t)}} {
 		if token, err := SignPassing(s, h, map[string]any{}); err == nil || token != "" {
 			t.Errorf("%s: signed %s", name, token)
 		}
@@ -293,14 +281,14 @@ func TestRSAKeyFile(t *testing.T) {
 	if !samePublicKey(signer.Public(), public) {
 		t.Error("opened again, the key is another one")
 	}
-	if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), public, []byte("m"), mustSign(t, signer, []byte("m"))); err != nil {
+	if err := NewVerifier(sm2.Config{}).Verify(t.Context(), public, []byte("m"), signingtest.MustSign(t, signer, []byte("m"))); err != nil {
 		t.Error(err)
 	}
 	file, err := os.ReadFile(k.path("id-token-rs256-1"))
 	if err != nil || len(file) > maxKeyFile/2 || bytes.Contains(file, []byte("RSA")) {
 		t.Errorf("the key file: %d bytes, %v", len(file), err)
 	}
-	if file, err = encodePrivateKey(k.key, "small", newRSA(t, 1024).key); err != nil {
+	if file, err = encodePrivateKey(k.key, "small", signingtest.NewRSA(t, 1024).PrivateKey); err != nil {
 		t.Fatal(err)
 	}
 	if held, err := decodeKeyFile(k.key, "small", file); err == nil {
@@ -310,9 +298,9 @@ func TestRSAKeyFile(t *testing.T) {
 
 // TestRSACertificate: RSA is for tokens. No certificate of such a key is read.
 func TestRSACertificate(t *testing.T) {
-	ca := newES256(t)
+	ca := signingtest.NewES256(t)
 	template := &smx509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := smx509.CreateCertificate(rand.Reader, template, template, testRSA().Public(), ca.PrivateKey)
+	der, err := smx509.CreateCertificate(rand.Reader, template, template, signingtest.RSA().Public(), ca.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,6 @@ const (
 // CurveSM2 is the JWK "crv" value of an SM2 key, whose "kty" is EC.
 const CurveSM2 = "urn:oid:1.2.156.10197.1.301"
 
-// UserID is the default user id of GB/T 35276, the only one in use here.
-const UserID = "1234567812345678"
-
 var (
 	// ErrNoKey says that no such key is held, or none is active.
 	ErrNoKey = errors.New("no such key")
@@ -39,9 +36,4 @@ var (
 	ErrConflict = errors.New("key record changed since it was read")
 	// ErrPassphrase says that a passphrase does not open the keystore.
 	ErrPassphrase = errors.New("wrong passphrase")
-	// ErrSignature says that a signature is wrong: checked, and not valid.
-	ErrSignature = errors.New("signature is not valid")
-	// ErrUndecided says that a signature could not be decided on now: the
-	// queue for second opinions is full or too slow. It is never "valid".
-	ErrUndecided = errors.New("signature could not be decided on")
 )

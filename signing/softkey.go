@@ -16,9 +16,11 @@ import (
 	"io"
 	"sync"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
+
+	"yizheng.internal/signing/sm2"
 )
 
 var (
@@ -29,7 +31,7 @@ var (
 
 // sm2Signer signs with SM2, SM3 and the default user id (GB/T 35276), always
 // over the message: the hash begins with the signer's identity Z.
-type sm2Signer struct{ key *sm2.PrivateKey }
+type sm2Signer struct{ key *gmsm.PrivateKey }
 
 func (s *sm2Signer) Public() crypto.PublicKey { return &s.key.PublicKey }
 
@@ -43,8 +45,8 @@ func (s *sm2Signer) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 func (s *sm2Signer) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	switch o := opts.(type) {
 	case nil:
-	case *sm2.SM2SignerOption:
-		if o != sm2.DefaultSM2SignerOpts { // it may name another user id, and won't say
+	case *gmsm.SM2SignerOption:
+		if o != gmsm.DefaultSM2SignerOpts { // it may name another user id, and won't say
 			return nil, errOptions
 		}
 	default:
@@ -55,25 +57,11 @@ func (s *sm2Signer) SignMessage(random io.Reader, message []byte, opts crypto.Si
 	if len(message) == 0 {
 		return nil, errEmpty
 	}
-	e, err := digestSM2(&s.key.PublicKey, message)
+	e, err := sm2.Digest(&s.key.PublicKey, message)
 	if err != nil {
 		return nil, err
 	}
 	return s.key.Sign(orSystem(random), e, nil)
-}
-
-// digestSM2 returns e = SM3(ZA ‖ message) with the default user id (GB/T 32918.2
-// section 5.5). The library keeps ZA of keys that are in use; its functions that
-// take a message compute it each time.
-func digestSM2(pub *ecdsa.PublicKey, message []byte) ([]byte, error) {
-	za, err := sm2.CalculateZA(pub, nil)
-	if err != nil {
-		return nil, err
-	}
-	h := sm3.New()
-	h.Write(za)
-	h.Write(message)
-	return h.Sum(nil), nil
 }
 
 // es256Signer signs with ECDSA, P-256 and SHA-256 (RFC 7518 section 3.4).
@@ -126,6 +114,11 @@ func orSystem(r io.Reader) io.Reader {
 	}
 	return r
 }
+
+// Algorithm says, for [Sign], with what a key signs that was checked already.
+func (*sm2Signer) Algorithm() Algorithm   { return SM2 }
+func (*es256Signer) Algorithm() Algorithm { return ES256 }
+func (*rs256Signer) Algorithm() Algorithm { return RS256 }
 
 func (s *sm2Signer) Format(f fmt.State, _ rune)     { printSecret(f) }
 func (s *es256Signer) Format(f fmt.State, _ rune)   { printSecret(f) }

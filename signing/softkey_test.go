@@ -12,9 +12,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
+
+	"yizheng.internal/signing/sm2"
 )
 
 func TestSigners(t *testing.T) {
@@ -33,7 +35,7 @@ func TestSigners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), public, message, sig); err != nil {
+		if err := NewVerifier(sm2.Config{}).Verify(t.Context(), public, message, sig); err != nil {
 			t.Errorf("%s: %v", a, err)
 		}
 		again, err := signer.SignMessage(nil, message, nil)
@@ -52,14 +54,14 @@ func TestSigners(t *testing.T) {
 		t.Errorf("RS256 signs with PSS: %v", err)
 	}
 	signer, _ = k.Signer("sm2")
-	if _, err := signer.SignMessage(nil, message, sm2.NewSM2SignerOption(true, []byte("other"))); !errors.Is(err, errOptions) {
+	if _, err := signer.SignMessage(nil, message, gmsm.NewSM2SignerOption(true, []byte("other"))); !errors.Is(err, errOptions) {
 		t.Errorf("SM2 signs for another user id: %v", err)
 	}
 	if _, err := signer.SignMessage(nil, nil, nil); !errors.Is(err, errEmpty) {
 		t.Errorf("SM2 signs nothing: %v", err)
 	}
-	sig, err := signer.SignMessage(nil, message, sm2.DefaultSM2SignerOpts)
-	if err != nil || !sm2.VerifyASN1WithSM2(signer.Public().(*ecdsa.PublicKey), []byte(UserID), message, sig) {
+	sig, err := signer.SignMessage(nil, message, gmsm.DefaultSM2SignerOpts)
+	if err != nil || !gmsm.VerifyASN1WithSM2(signer.Public().(*ecdsa.PublicKey), []byte(sm2.UserID), message, sig) {
 		t.Errorf("SM2 with smx509's options: %v", err)
 	}
 }

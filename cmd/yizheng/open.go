@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
 
@@ -55,7 +56,7 @@ func (s settings) openStorage(ctx context.Context, o storage.Options) (*installa
 	}
 	return &installation{
 		settings: s, db: db, log: log, step: o.Step,
-		verifier: signing.NewVerifier(signing.VerifierConfig{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
+		verifier: signing.NewVerifier(sm2.Config{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
 	}, nil
 }
 

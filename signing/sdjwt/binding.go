@@ -70,7 +70,7 @@ func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce s
 // CheckBinding verifies the token's key binding JWT: that it is signed with the
 // key in the claim cnf.jwk (RFC 7800 section 3.2), over this very token, for this
 // audience and nonce, and lately. claims are those that [Token.Resolve]
-// returned. Errors: *Error, [signing.ErrUndecided].
+// returned. Errors: *Error, [sm2.ErrUndecided].
 func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *signing.Verifier) error {
 	c, err := t.binding(ctx, claims, v)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // payloadOf returns the payload of a token's JWS, unverified.
@@ -75,7 +76,7 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, has
 	_, raw, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
 		Typ:      signing.TypCredential,
 		Key:      func(signing.Header) (crypto.PublicKey, error) { return issuer.Public(), nil },
-		Verifier: signing.NewVerifier(signing.VerifierConfig{}),
+		Verifier: signing.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +91,7 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, has
 func TestBinding(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	expect := Binding{Audience: "https://window.example", Nonce: "secret nonce", Now: now}
-	verifier := signing.NewVerifier(signing.VerifierConfig{})
+	verifier := signing.NewVerifier(sm2.Config{})
 	for _, alg := range []signing.Algorithm{signing.SM2, signing.ES256} {
 		for _, hash := range []Hash{SM3, SHA256} {
 			t.Run(string(alg)+" "+string(hash), func(t *testing.T) {
@@ -184,7 +185,7 @@ func TestCheckBindingRefuses(t *testing.T) {
 		{"no hash", nil, "", with("sd_hash", nil), nil, Binding{}, "binding_malformed"},
 		{"hash of another algorithm", nil, "", with("sd_hash", token.sdHash(SHA256)), nil, Binding{}, "binding_hash"},
 	}
-	verifier := signing.NewVerifier(signing.VerifierConfig{})
+	verifier := signing.NewVerifier(sm2.Config{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.signer == nil {
@@ -238,13 +239,13 @@ func TestCheckBindingUndecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier := signing.NewVerifier(signing.VerifierConfig{
+	verifier := signing.NewVerifier(sm2.Config{
 		First:  func(*ecdsa.PublicKey, []byte, []byte) bool { return false },
 		Second: func(*ecdsa.PublicKey, []byte, []byte) bool { panic("no opinion") },
 	})
 	err = bound.CheckBinding(t.Context(), claims, Binding{Audience: "aud", Nonce: "nonce"}, verifier)
-	if _, ok := errors.AsType[*Error](err); ok || !errors.Is(err, signing.ErrUndecided) {
-		t.Errorf("error is %v, want %v alone", err, signing.ErrUndecided)
+	if _, ok := errors.AsType[*Error](err); ok || !errors.Is(err, sm2.ErrUndecided) {
+		t.Errorf("error is %v, want %v alone", err, sm2.ErrUndecided)
 	}
 }
 

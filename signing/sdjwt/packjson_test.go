@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // TestPackJSON checks the payload to the byte, and that with the same
@@ -93,7 +94,7 @@ func TestIssue(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, payload, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
-		Typ: signing.TypCredential, Verifier: signing.NewVerifier(signing.VerifierConfig{}),
+		Typ: signing.TypCredential, Verifier: signing.NewVerifier(sm2.Config{}),
 		Key: func(signing.Header) (crypto.PublicKey, error) { return key.Public(), nil },
 	})
 	if err != nil || !bytes.Equal(payload, packed.Payload) {

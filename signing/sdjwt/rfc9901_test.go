@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/sm2"
 )
 
 // rfc9901 is testdata/rfc9901.json: the examples of RFC 9901; see its source.
@@ -71,7 +72,7 @@ func (v *rfc9901) verified(t *testing.T, section string, token *Token) []byte {
 	_, payload, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
 		Typ:      typ,
 		Key:      func(signing.Header) (crypto.PublicKey, error) { return v.Issuer.PublicKey() },
-		Verifier: signing.NewVerifier(signing.VerifierConfig{}),
+		Verifier: signing.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func TestRFC9901Presented(t *testing.T) {
 				expect := Binding{
 					Audience: "https://verifier.example.org", Nonce: "1234567890", Now: time.Unix(1748536865, 0),
 				}
-				verifier := signing.NewVerifier(signing.VerifierConfig{})
+				verifier := signing.NewVerifier(sm2.Config{})
 				if err := token.CheckBinding(t.Context(), r.Claims, expect, verifier); err != nil {
 					t.Error(err)
 				}

@@ -1,4 +1,4 @@
-package signing
+package sm2
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 	second "github.com/tjfoc/gmsm/sm2"
+
+	"yizheng.internal/signing/signingtest"
 )
 
 func secondVerifyDigest(pub *ecdsa.PublicKey, e []byte, sig signature) bool {
@@ -38,30 +40,15 @@ func sigOf(r, s *big.Int) signature {
 const (
 	vectorD = "3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8"
 	vectorK = "59276E27D506861A16680F3AD9C02DCCEF3CC1FA3CDBE4CE6D54B80DEAC1BC21"
-	vectorX = "09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020"
-	vectorY = "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
 	vectorE = "F0B43E94BA45ACCAACE692ED534382EB17E6AB5A19CE7B31F4486FDFC0D28640"
 	vectorR = "F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3"
 	vectorS = "B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA"
 )
 
-func vectorKey(t *testing.T) *ecdsa.PublicKey {
-	t.Helper()
-	raw, err := hex.DecodeString("04" + vectorX + vectorY)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pub, err := parsePoint(SM2, raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pub
-}
-
 func TestReferenceVector(t *testing.T) {
-	pub := vectorKey(t)
+	pub := signingtest.VectorKey(t)
 	c := &curveSM2
-	if q := c.g.times(bigHex(vectorD)); q.x.Cmp(bigHex(vectorX)) != 0 || q.y.Cmp(bigHex(vectorY)) != 0 {
+	if q := c.g.times(bigHex(vectorD)); q.x.Cmp(bigHex(signingtest.VectorX)) != 0 || q.y.Cmp(bigHex(signingtest.VectorY)) != 0 {
 		t.Error("d·G is not the vector's public key")
 	}
 	message := []byte("message digest")
@@ -85,7 +72,7 @@ func TestReferenceVector(t *testing.T) {
 	if sum := c.g.times(c.n); sum.x != nil {
 		t.Error("n·G is not at infinity")
 	}
-	v := NewVerifier(VerifierConfig{})
+	v := New(Config{})
 	if err := v.Verify(t.Context(), pub, message, sig.der()); err != nil {
 		t.Error(err)
 	}
@@ -100,7 +87,7 @@ func TestReferenceVector(t *testing.T) {
 // TestReferenceRefuses asks the reference by itself what the verifier's own
 // checks keep from it.
 func TestReferenceRefuses(t *testing.T) {
-	pub, e := vectorKey(t), bigHex(vectorE).Bytes()
+	pub, e := signingtest.VectorKey(t), bigHex(vectorE).Bytes()
 	good := signature{mustHex(vectorR), mustHex(vectorS)}
 	q := referencePoint(pub)
 	off := &ecdsa.PublicKey{Curve: sm2.P256(), X: q.x, Y: new(big.Int).Add(q.y, big.NewInt(1))} //lint:ignore SA1019 no key that is made properly is off the curve
@@ -115,8 +102,8 @@ func TestReferenceRefuses(t *testing.T) {
 		"at infinity":      {nowhere, good},
 		"r zero":           {pub, signature{s: good.s}},
 		"s zero":           {pub, signature{r: good.r}},
-		"r is n":           {pub, signature{orderSM2, good.s}},
-		"s is n":           {pub, signature{good.r, orderSM2}},
+		"r is n":           {pub, signature{order, good.s}},
+		"s is n":           {pub, signature{good.r, order}},
 		"r + s is n":       {pub, sigOf(bigHex(vectorR), new(big.Int).Sub(curveSM2.n, bigHex(vectorR)))},
 		"swapped":          {pub, signature{good.s, good.r}},
 	} {
@@ -167,7 +154,7 @@ func TestIssue560(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			v := NewVerifier(VerifierConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			v := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 			err := v.decide(t.Context(), pub, sig, opinions{
 				first:     tt.first,
 				second:    func() bool { return secondVerifyDigest(pub, e, sig) },
@@ -190,7 +177,7 @@ func TestIssue560(t *testing.T) {
 // infinity. Only the owner of d can make one, but no verifier may accept it;
 // tjfoc/gmsm does.
 func TestSumAtInfinity(t *testing.T) {
-	key, c := newSM2(t), &curveSM2
+	key, c := signingtest.NewSM2(t), &curveSM2
 	d, message := secret(key), []byte("at infinity")
 	e := referenceDigest(&key.PublicKey, message)
 	r := new(big.Int).SetBytes(e)
@@ -208,7 +195,7 @@ func TestSumAtInfinity(t *testing.T) {
 	if referenceVerify(&key.PublicKey, e, sig) {
 		t.Error("reference accepts it")
 	}
-	if err := NewVerifier(VerifierConfig{}).Verify(t.Context(), &key.PublicKey, message, sig.der()); !errors.Is(err, ErrSignature) {
+	if err := New(Config{}).Verify(t.Context(), &key.PublicKey, message, sig.der()); !errors.Is(err, ErrSignature) {
 		t.Error(err)
 	}
 }
@@ -217,7 +204,7 @@ func TestSumAtInfinity(t *testing.T) {
 // takes the formula for doubling. It is valid; tjfoc/gmsm rejects it. So it is
 // accepted as long as the first implementation does, and no longer.
 func TestEqualSummands(t *testing.T) {
-	key, c := newSM2(t), &curveSM2
+	key, c := signingtest.NewSM2(t), &curveSM2
 	d, s := secret(key), big.NewInt(560)
 	// s = (r + s)·d, so r = s·(1 − d)/d; and e = r − x(2sG).
 	r := new(big.Int).Sub(big.NewInt(1), d)
@@ -233,10 +220,10 @@ func TestEqualSummands(t *testing.T) {
 	if secondVerifyDigest(&key.PublicKey, digest, sig) {
 		t.Error("tjfoc/gmsm accepts it by now: say so in the comments")
 	}
-	if err := NewVerifier(VerifierConfig{}).verifyDigest(t.Context(), &key.PublicKey, digest, sig.der()); err != nil {
+	if err := New(Config{}).verifyDigest(t.Context(), &key.PublicKey, digest, sig.der()); err != nil {
 		t.Error(err)
 	}
-	err := NewVerifier(VerifierConfig{}).decide(t.Context(), &key.PublicKey, sig, opinions{
+	err := New(Config{}).decide(t.Context(), &key.PublicKey, sig, opinions{
 		first:     func() bool { return false },
 		second:    func() bool { return secondVerifyDigest(&key.PublicKey, digest, sig) },
 		reference: func() bool { return referenceVerify(&key.PublicKey, digest, sig) },

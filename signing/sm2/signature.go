@@ -1,4 +1,4 @@
-package signing
+package sm2
 
 import (
 	"bytes"
@@ -75,8 +75,8 @@ func (sig signature) der() []byte {
 }
 
 // RawToDER turns r ‖ s, 64 bytes, as JWS has it (RFC 7518 section 3.4), into
-// the DER that everything else uses. It is an error if the length differs or
-// either number is zero.
+// the DER that everything else uses; signatures of ECDSA with P-256 have the same
+// two forms. It is an error if the length differs or either number is zero.
 func RawToDER(raw []byte) ([]byte, error) {
 	if len(raw) != 64 {
 		return nil, errors.New("raw signature is not 64 bytes")
@@ -98,11 +98,8 @@ func DERToRaw(der []byte) ([]byte, error) {
 	return append(sig.r[:], sig.s[:]...), nil
 }
 
-// The orders n of the two curves: GB/T 32918.5 and FIPS 186-4 D.1.2.3.
-var (
-	orderSM2  = mustHex("FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123")
-	orderP256 = mustHex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")
-)
+// order is n, the order of the curve of GB/T 32918.5.
+var order = mustHex("FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123")
 
 // below reports whether 1 ≤ r, s < n.
 func (sig signature) below(n [32]byte) bool {

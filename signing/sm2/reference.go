@@ -1,4 +1,4 @@
-package signing
+package sm2
 
 import (
 	"crypto/ecdsa"

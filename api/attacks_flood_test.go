@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -87,7 +88,7 @@ func (s *stage) survives(t *testing.T, requests int) {
 func TestAttackPushLoop(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, stageConfig{})
-	s.nodes[0].pushers = newAddressLimit(1, 50) // the default's 6,000 take a while
+	s.nodes[0].pushers = limit.NewRate(1, 50) // the default's 6,000 take a while
 	var last answer
 	for range 60 {
 		if last = s.garage.request().push(t); last.StatusCode != http.StatusCreated {
@@ -101,7 +102,7 @@ func TestAttackPushLoop(t *testing.T) {
 	s.clinic.licensed().loggedIn(t, s.browser(t), s.alice)
 
 	// Large ones count several times.
-	s.nodes[0].pushers = newAddressLimit(1, 50)
+	s.nodes[0].pushers = limit.NewRate(1, 50)
 	taken := 0
 	for range 60 {
 		if a := s.garage.request("unknown", strings.Repeat("x", 30<<10)).push(t); a.StatusCode == http.StatusCreated {
@@ -163,7 +164,7 @@ func TestAttackVerificationCodeLockout(t *testing.T) {
 	s := newStage(t, stageConfig{})
 	issued := s.issue(t, "样例编号-查验")
 	for i := range 3_000 {
-		if _, err := s.registry.VerifyIdentifier(t.Context(), issued.Identifier, "00000000", callersOf(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 7}))...); err != nil {
+		if _, err := s.registry.VerifyIdentifier(t.Context(), issued.Identifier, "00000000", limit.Networks(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 7}))...); err != nil {
 			t.Fatalf("wrong code %d: %v", i, err)
 		}
 	}

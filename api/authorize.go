@@ -74,7 +74,7 @@ func (s *Server) authorizationPosted(v *visit) error {
 // takeTurn refuses an address that asks too often, or too much: so many bytes. It may
 // be anybody who asks, and what they ask is kept.
 func (v *visit) takeTurn(size int) error {
-	if wait := v.s.askers.wait(v.browser.Address, size, time.Now()); wait > 0 {
+	if wait := v.s.askers.WaitAddress(v.browser.Address, size, time.Now()); wait > 0 {
 		return &pageError{status: http.StatusTooManyRequests, key: "too_many", wait: int(wait/time.Second) + 1, retry: true}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/oidc"
 )
 
@@ -53,11 +54,11 @@ type oauthConfig struct {
 type oauth struct {
 	c        oauthConfig
 	library  http.Handler
-	failures failureLimiter
+	failures limit.Failures
 }
 
 func newOAuth(c oauthConfig) *oauth {
-	o := &oauth{c: c, failures: newFailureLimiter()}
+	o := &oauth{c: c, failures: limit.NewFailures()}
 	// The endpoints not named here are not there: neither at their default
 	// paths nor anywhere else. /healthz and /ready, which it always adds, are
 	// out of reach because no route of ours leads there.
@@ -180,7 +181,7 @@ func (o *oauth) countFailure(x *exchange, err error) error {
 	if !ok || e.Code != oidc.InvalidClient {
 		return err
 	}
-	wait := o.failures.fail(x.credentials.ID, x.address, time.Now())
+	wait := o.failures.Fail(x.credentials.ID, x.address, time.Now())
 	if wait <= 0 {
 		return err
 	}

@@ -4,10 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"yizheng.internal/oidc"
 )
@@ -53,36 +51,6 @@ func FuzzClientRequest(f *testing.F) {
 			t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
 		}
 	})
-}
-
-func TestFailureLimiter(t *testing.T) {
-	t.Parallel()
-	l, now := newFailureLimiter(), time.Now()
-	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	for range failureBurst {
-		if l.fail("x", a, now) != 0 {
-			t.Fatal("limited within the burst")
-		}
-	}
-	if wait := l.fail("x", a, now); wait <= 0 || wait > time.Minute/failurePerMinute {
-		t.Errorf("wait is %v", wait)
-	}
-	if l.fail("x", b, now) != 0 || l.fail("y", a, now) != 0 {
-		t.Error("another address or client is limited too")
-	}
-	if l.fail("x", netip.MustParseAddr("::ffff:192.0.2.1"), now) == 0 {
-		t.Error("the same address in its IPv6 form is another")
-	}
-	if l.fail("x", a, now.Add(time.Minute)) != 0 {
-		t.Error("limited for ever")
-	}
-	one, same := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:1%eth0")
-	for range failureBurst {
-		l.fail("x", one, now)
-	}
-	if l.fail("x", same, now) == 0 {
-		t.Error("within one /64 the addresses count apart")
-	}
 }
 
 // BenchmarkClientCredentials is the token endpoint without the network: the

@@ -14,6 +14,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/zitadel/oidc/v3/pkg/client"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -251,7 +252,7 @@ func TestFailedAuthenticationsAreLimited(t *testing.T) {
 		return x.do(t, r)
 	}
 	ask := func(id, secret string) answer { return at(tokenPath, id, secret) }
-	for i := range failureBurst { // wherever they are
+	for i := range limit.FailureBurst { // wherever they are
 		path := []string{tokenPath, introspectionPath, revocationPath}[i%3]
 		if a := at(path, x.client.ID, "wrong"); a.StatusCode != 401 {
 			t.Fatalf("within the burst: %d", a.StatusCode)

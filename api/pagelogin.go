@@ -75,7 +75,7 @@ func (s *Server) logIn(v *visit) error {
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
-	if wait := s.people.wait(v.browser.Address, 0, time.Now()); wait > 0 {
+	if wait := s.people.WaitAddress(v.browser.Address, 0, time.Now()); wait > 0 {
 		again.Problem, again.Wait = "rate_limited", seconds(wait)
 		return v.showLogin(step, http.StatusTooManyRequests, again)
 	}
@@ -115,7 +115,7 @@ func (v *visit) checkPassword(form url.Values) (identity.Account, error) {
 func (v *visit) logInTwice(form url.Values, gone error) error {
 	p := v.s.c.Provider
 	if v.browser.Session == (oidc.Secret{}) {
-		if !v.checked(form, purposeLogin) || v.s.people.wait(v.browser.Address, 1, time.Now()) > 0 {
+		if !v.checked(form, purposeLogin) || v.s.people.WaitAddress(v.browser.Address, 1, time.Now()) > 0 {
 			return gone
 		}
 		account, err := v.checkPassword(form)
@@ -324,7 +324,7 @@ func (s *Server) checkCode(v *visit) error {
 	if form.Get("act") == "cancel" {
 		return v.cancel()
 	}
-	if wait := s.people.wait(v.browser.Address, 0, time.Now()); wait > 0 {
+	if wait := s.people.WaitAddress(v.browser.Address, 0, time.Now()); wait > 0 {
 		return v.showCode(step, &formProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
 	}
 	if form.Get("act") == "send" {

@@ -30,7 +30,7 @@ func (s *Server) changePassword(v *visit, who oidc.Session) error {
 	if !v.checked(form, purposePassword) {
 		return v.showPassword(http.StatusForbidden, "stale")
 	}
-	if s.people.wait(v.browser.Address, 0, time.Now()) > 0 {
+	if s.people.WaitAddress(v.browser.Address, 0, time.Now()) > 0 {
 		return v.showPassword(http.StatusTooManyRequests, "rate_limited")
 	}
 	if form.Get("current") == "" || form.Get("password") == "" {

@@ -30,7 +30,7 @@ func (s *Server) setup(v *visit) error {
 	if !v.checked(form, purposeSetup) {
 		return again(http.StatusForbidden, "stale")
 	}
-	if s.people.wait(v.browser.Address, 0, time.Now()) > 0 {
+	if s.people.WaitAddress(v.browser.Address, 0, time.Now()) > 0 {
 		return again(http.StatusTooManyRequests, "rate_limited")
 	}
 	if form.Get("password") != form.Get("repeat") {

@@ -35,9 +35,9 @@ func (s *Server) providerRoutes() {
 	o := newOAuth(oauthConfig{
 		Provider: s.c.Provider, People: people, Log: s.c.Log, Failing: s.failing, Address: s.address, RequestID: requestID, Step: s.step,
 		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
-		Turn:    func(a netip.Addr, size int) time.Duration { return s.askers.wait(a, size, time.Now()) },
+		Turn:    func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
 		PushTurn: func(client string, size int) time.Duration {
-			return s.pushers.waitFor(client, turns(size), time.Now())
+			return s.pushers.WaitKey(client, size, time.Now())
 		},
 	})
 	s.mux.HandleFunc(tokenPath, o.token)

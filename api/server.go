@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -114,12 +115,12 @@ type Server struct {
 	web       *web.Pages
 	metrics   metrics
 	documents map[string]*published // by path
-	addresses *addressLimit         // of verifications
-	people    *addressLimit         // of tries to log in
-	askers    *addressLimit         // of authorization requests
-	pushers   *addressLimit         // of pushed ones, by client
+	addresses *limit.Rate           // of verifications
+	people    *limit.Rate           // of tries to log in
+	askers    *limit.Rate           // of authorization requests
+	pushers   *limit.Rate           // of pushed ones, by client
 	unnamed   sync.Once             // says that a proxy isn't trusted
-	verifying *turnstile
+	verifying *limit.Turnstile
 	lists     revocationLists
 	failing   *passingLog
 	draining  atomic.Bool
@@ -160,10 +161,10 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		c: c, mux: newRouter(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
-		addresses: newAddressLimit(l.VerifyPerMinute, l.VerifyBurst), people: newAddressLimit(l.LoginPerMinute, l.LoginBurst),
-		askers:    newAddressLimit(l.AuthorizePerMinute, l.AuthorizeBurst),
-		pushers:   newAddressLimit(l.PushPerMinute, l.PushBurst),
-		verifying: newTurnstile(l.Verifying, l.VerifyQueue), failing: newPassingLog(c.Log),
+		addresses: limit.NewRate(l.VerifyPerMinute, l.VerifyBurst), people: limit.NewRate(l.LoginPerMinute, l.LoginBurst),
+		askers:    limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
+		pushers:   limit.NewRate(l.PushPerMinute, l.PushBurst),
+		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), failing: newPassingLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {

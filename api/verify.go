@@ -1,10 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
 )
 
@@ -28,20 +29,11 @@ func (s *Server) verify(c *call) error {
 // limitVerifying counts a verification of an address, and refuses it if there
 // were too many.
 func (s *Server) limitVerifying(r *http.Request) error {
-	if wait := s.addresses.wait(s.address(r), 0, time.Now()); wait > 0 {
+	if wait := s.addresses.WaitAddress(s.address(r), 0, time.Now()); wait > 0 {
 		return &problem{Status: http.StatusTooManyRequests, Reason: "rate_limited",
 			Detail: "Too many verifications from your address. Try again in a while.", retryAfter: int(wait/time.Second) + 1}
 	}
 	return nil
-}
-
-// callersOf returns the networks of an address, the narrowest first.
-func callersOf(a netip.Addr) []string {
-	var all []string
-	for _, n := range networksOf(a) {
-		all = append(all, n.key)
-	}
-	return all
 }
 
 // verification answers a request to verify, when its turn comes. The size is
@@ -57,14 +49,17 @@ func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v lic
 			return v, refuse(http.StatusUnprocessableEntity, "verify_binding", "Send audience and nonce together, and with a credential.")
 		}
 	}
-	leave, err := s.verifying.enter(r.Context(), size)
+	leave, err := s.verifying.Enter(r.Context(), size)
+	if errors.Is(err, limit.ErrBusy) {
+		err = &problem{Status: http.StatusServiceUnavailable, Reason: "busy", Detail: "The service is busy. Try again in a few seconds.", retryAfter: retrySoon}
+	}
 	if err != nil {
 		return v, err
 	}
 	defer leave()
 	if byCredential {
 		v = s.c.Registry.VerifyBound(r.Context(), q.Credential, license.Binding{Audience: q.Audience, Nonce: q.Nonce})
-	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, callersOf(s.address(r))...); err != nil {
+	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, limit.Networks(s.address(r))...); err != nil {
 		return v, err
 	}
 	s.metrics.verified.WithLabelValues(string(v.Verdict)).Inc()

@@ -272,37 +272,3 @@ func TestForgeriesDontHoldUpOthers(t *testing.T) {
 		t.Errorf("a genuine license took %v", slowest)
 	}
 }
-
-// The turnstile lets in as many as it says, then those who wait, in order, and
-// turns away the rest.
-func TestTurnstile(t *testing.T) {
-	t.Parallel()
-	gate := newTurnstile(1, 1)
-	leave, err := gate.enter(t.Context(), 1)
-	mustOf(t)(err)
-	second := make(chan func())
-	go func() {
-		leave, err := gate.enter(t.Context(), 1)
-		if err != nil {
-			t.Error(err)
-		}
-		second <- leave
-	}()
-	for len(gate.waiting) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	if _, err := gate.enter(t.Context(), 1); err == nil || err.Error() != "busy" {
-		t.Errorf("a third one: %v", err)
-	}
-	leave()
-	(<-second)()
-	if n := gate.bytes.Load(); n != 0 || len(gate.inside) != 0 || len(gate.waiting) != 0 {
-		t.Errorf("%d bytes are counted still", n)
-	}
-	leave, err = gate.enter(t.Context(), 1)
-	mustOf(t)(err)
-	defer leave()
-	if _, err := gate.enter(t.Context(), maxWaitingBytes+1); err == nil || err.Error() != "busy" {
-		t.Errorf("a large one: %v", err)
-	}
-}

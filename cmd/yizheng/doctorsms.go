@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"yizheng.internal/api"
+	"yizheng.internal/api/outbound"
 )
 
 // gatewaySoon is how long before its end a gateway's certificate is worth a word.
@@ -16,7 +16,7 @@ const gatewaySoon = 14 * 24 * time.Hour
 func (e *examination) gateway(ctx context.Context) {
 	const about = "sms"
 	sender, err := e.sender()
-	sms, ok := sender.(*api.SMS)
+	sms, ok := sender.(*outbound.SMS)
 	switch {
 	case err != nil:
 		e.fail(about, "doctor.see_serve.todo", "%v", err)
@@ -27,7 +27,7 @@ func (e *examination) gateway(ctx context.Context) {
 	}
 	probe, err := sms.Probe(ctx)
 	switch {
-	case errors.Is(err, api.ErrForbiddenAddress):
+	case errors.Is(err, outbound.ErrForbiddenAddress):
 		e.fail(about, "doctor.sms_private.todo", "doctor.sms_private")
 		return
 	case err != nil:

@@ -111,20 +111,27 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours: slices.Concat(domains, []string{"api/web"}),
+		ours: slices.Concat(domains, []string{"api/limit", "api/web"}),
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
-			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3", "golang.org/x/time"},
+			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},
 	},
+	"api/limit": {
+		others: []string{"golang.org/x/time"},
+	},
+	"api/outbound": {
+		ours:   []string{"oidc", "oidc/identity"},
+		others: []string{"github.com/go-json-experiment/json"},
+	},
 	"api/web": {
 		testOthers: []string{"golang.org/x/net/html"},
 	},
 	"cmd/yizheng": {
-		ours: slices.Concat(domains, []string{"api", "api/web", "cmd/yizheng/department", "storage", "storage/archive", "storage/backup", "storage/retention"}),
+		ours: slices.Concat(domains, []string{"api", "api/outbound", "api/web", "cmd/yizheng/department", "storage", "storage/archive", "storage/backup", "storage/retention"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
 		testOurs:   []string{"api/apitest", "cmd/internal/servertest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},

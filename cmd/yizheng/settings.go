@@ -16,7 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"yizheng.internal/api"
+	"yizheng.internal/api/outbound"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
@@ -82,7 +82,7 @@ func (m messaging) sender() (identity.Sender, error) {
 	if err != nil {
 		return nil, refuse("usage.of", "--sms-secret-file", err)
 	}
-	sms, err := api.NewSMS(api.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
+	sms, err := outbound.NewSMS(outbound.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
 	if err != nil {
 		return nil, usage("usage.of", "--sms-url", err)
 	}

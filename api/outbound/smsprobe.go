@@ -1,4 +1,4 @@
-package api
+package outbound
 
 import (
 	"context"
@@ -9,10 +9,6 @@ import (
 	"net/url"
 	"time"
 )
-
-// ErrForbiddenAddress says that the gateway's name leads to a private network or
-// this machine, and it isn't said that it may.
-var ErrForbiddenAddress = errForbiddenAddress
 
 // SMSProbe is what could be seen of a gateway without sending a message.
 type SMSProbe struct {

@@ -1,4 +1,4 @@
-package api
+package outbound
 
 import (
 	"bytes"
@@ -151,7 +151,7 @@ func TestSMSAddresses(t *testing.T) {
 		mustOf(t)(err)
 		err = s.Send(t.Context(), sampleMessage)
 		saysNothing(t, host, err, c)
-		if _, parses := netip.ParseAddr(strings.Trim(host, "[]")); (parses == nil || host == "localhost") && !errors.Is(err, errForbiddenAddress) {
+		if _, parses := netip.ParseAddr(strings.Trim(host, "[]")); (parses == nil || host == "localhost") && !errors.Is(err, ErrForbiddenAddress) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -212,6 +212,15 @@ func TestNewSMSRefuses(t *testing.T) {
 		change(&c)
 		if _, err := NewSMS(c); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func mustOf(t testing.TB) func(error) {
+	return func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

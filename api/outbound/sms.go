@@ -1,81 +1,21 @@
-package api
+package outbound
 
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
-
-// errForbiddenAddress says that a name leads to where no outbound request may go.
-var errForbiddenAddress = errors.New("the address is not one that requests may go to")
-
-// forbiddenNetworks are those that are never the Internet, beside what netip
-// knows (RFC 6890): shared and reserved ones, and those in which an IPv6 address
-// stands for an IPv4 one of any kind.
-var forbiddenNetworks = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16")
-
-func prefixes(texts ...string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, t := range texts {
-		all = append(all, netip.MustParsePrefix(t))
-	}
-	return all
-}
-
-// allowedAddress reports whether an outbound request may go there: to the
-// Internet, and with private to loopback and private networks too; never to
-// link-local addresses, where clouds keep their machines' credentials.
-func allowedAddress(a netip.Addr, private bool) bool {
-	a = a.Unmap().WithZone("")
-	switch {
-	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast():
-		return false
-	case a.IsLoopback(), a.IsPrivate():
-		return private
-	}
-	return !slices.ContainsFunc(forbiddenNetworks, func(n netip.Prefix) bool { return n.Contains(a) })
-}
-
-// outboundClient returns a client for requests that leave the service. It looks
-// at the address itself when it connects, so that no name can lead elsewhere in
-// between; it follows no redirect and asks no proxy, and takes what a small
-// answer takes.
-func outboundClient(timeout time.Duration, private bool, roots *x509.CertPool) *http.Client {
-	dialer := &net.Dialer{Timeout: timeout / 2, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		a, err := netip.ParseAddrPort(address)
-		if err != nil || !allowedAddress(a.Addr(), private) {
-			return errForbiddenAddress
-		}
-		return nil
-	}}
-	return &http.Client{
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: timeout / 2, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, MaxConnsPerHost: 32,
-			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 16 << 10,
-		},
-	}
-}
 
 // SMSConfig says where text messages are handed over to be sent.
 type SMSConfig struct {
@@ -111,7 +51,7 @@ func NewSMS(c SMSConfig) (*SMS, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 8 * time.Second
 	}
-	return &SMS{c, outboundClient(c.Timeout, c.Private, c.Roots)}, nil
+	return &SMS{c, newClient(c.Timeout, c.Private, c.Roots)}, nil
 }
 
 // maxSMSAnswer is how much of a gateway's answer is read, for the connection to

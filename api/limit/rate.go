@@ -1,0 +1,121 @@
+// Package limit says how much callers may ask for: so much a minute by address and
+// network or by a caller's id ([Rate]), so many failures in a row ([Failures]), and so
+// many at a time ([Turnstile]). All of it is this node's alone, in memory, of a bounded
+// size; what is counted across nodes, such as guesses at a password, isn't kept here.
+package limit
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Rate limits what each address, or each caller that has an id, may ask for. It keeps a
+// bounded number of them: when half are new, those not seen since the last turn are
+// forgotten, so that whoever has many gains a burst for each and no more. Safe for
+// concurrent use.
+type Rate struct {
+	every    rate.Limit
+	burst    int
+	mu       sync.Mutex
+	new, old map[string]*rate.Limiter
+}
+
+// maxAddresses is how many networks and ids are kept.
+const maxAddresses = 1 << 16
+
+// NewRate returns a Rate of so many turns a minute, and so many at once. An address's
+// network may take several times as many: of IPv4 a /24 20 times, of IPv6 a /56 4 times
+// what a /64 may, and a /48 10 times.
+func NewRate(perMinute, burst int) *Rate {
+	return &Rate{every: rate.Limit(float64(perMinute) / 60), burst: burst, new: map[string]*rate.Limiter{}}
+}
+
+// WaitAddress counts one request of an address, with a body or query of so many bytes:
+// one turn, and one more for each 2 KiB. It returns 0, or how long it takes until the
+// next one is welcome; then it did not count.
+func (l *Rate) WaitAddress(a netip.Addr, size int, now time.Time) time.Duration {
+	return l.wait(networksOf(a), size, now)
+}
+
+// turns is how many turns a request takes: one, and one more for each 2 KiB.
+func turns(size int) int { return 1 + size/2048 }
+
+// network is one that an address is in, and how many times what one subscriber may
+// ask for it may.
+type network struct {
+	key   string
+	share int
+}
+
+// networksOf returns the networks of an address that may be one customer's, the
+// narrowest first. Of IPv4 the whole address is a subscriber's, or a thousand's; of
+// IPv6 the first 64 bits.
+func networksOf(a netip.Addr) []network {
+	a = a.Unmap().WithZone("")
+	widths := []struct{ bits, share int }{{32, 1}, {24, 20}}
+	if a.Is6() {
+		widths = []struct{ bits, share int }{{64, 1}, {56, 4}, {48, 10}}
+	}
+	var all []network
+	for _, w := range widths {
+		if p, err := a.Prefix(w.bits); err == nil {
+			all = append(all, network{p.String(), w.share})
+		}
+	}
+	if all == nil {
+		return []network{{a.String(), 1}} // no address
+	}
+	return all
+}
+
+// Networks returns the networks that [Rate.WaitAddress] counts an address in, the
+// narrowest first.
+func Networks(a netip.Addr) []string {
+	var all []string
+	for _, n := range networksOf(a) {
+		all = append(all, n.key)
+	}
+	return all
+}
+
+// WaitKey is WaitAddress for a caller that is known by an id.
+func (l *Rate) WaitKey(key string, size int, now time.Time) time.Duration {
+	return l.wait([]network{{key, 1}}, size, now)
+}
+
+// wait counts a request's turns at all limiters, or at none.
+func (l *Rate) wait(networks []network, size int, now time.Time) time.Duration {
+	var taken []*rate.Reservation
+	for _, n := range networks {
+		limiter := l.limiter(n.key, n.share)
+		r := limiter.ReserveN(now, min(turns(size), l.burst))
+		taken = append(taken, r)
+		if wait := r.DelayFrom(now); wait > 0 {
+			for _, r := range taken {
+				r.CancelAt(now)
+			}
+			return wait
+		}
+	}
+	return 0
+}
+
+func (l *Rate) limiter(prefix string, share int) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if limiter, ok := l.new[prefix]; ok {
+		return limiter
+	}
+	if len(l.new) >= maxAddresses/2 {
+		l.old, l.new = l.new, map[string]*rate.Limiter{}
+	}
+	limiter, ok := l.old[prefix]
+	if !ok {
+		limiter = rate.NewLimiter(l.every*rate.Limit(share), l.burst*share)
+	}
+	l.new[prefix] = limiter
+	return limiter
+}

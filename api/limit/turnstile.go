@@ -1,0 +1,59 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Turnstile lets so many through at a time, in the order in which they came, and so
+// many more wait. Safe for concurrent use.
+type Turnstile struct {
+	inside, waiting chan struct{}
+	bytes           atomic.Int64 // of the bodies that wait
+}
+
+// NewTurnstile returns one that lets inside through at a time, while waiting more wait.
+func NewTurnstile(inside, waiting int) *Turnstile {
+	return &Turnstile{inside: make(chan struct{}, inside), waiting: make(chan struct{}, waiting)}
+}
+
+const (
+	maxWait         = 5 * time.Second // at a turnstile
+	maxWaitingBytes = 64 << 20        // what all that wait hold in memory
+)
+
+// ErrBusy says that there is no room, nor any place to wait.
+var ErrBusy = errors.New("too many at once")
+
+// Enter returns how to leave again. The size is that of the body that waits, in bytes.
+// Its error is ErrBusy if there is no room within five seconds, or the context's.
+func (t *Turnstile) Enter(ctx context.Context, size int) (leave func(), err error) {
+	leave = func() { <-t.inside }
+	select {
+	case t.inside <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	defer t.bytes.Add(-int64(size))
+	if t.bytes.Add(int64(size)) > maxWaitingBytes {
+		return nil, ErrBusy
+	}
+	select {
+	case t.waiting <- struct{}{}:
+		defer func() { <-t.waiting }()
+	default:
+		return nil, ErrBusy
+	}
+	timeout := time.NewTimer(maxWait)
+	defer timeout.Stop()
+	select {
+	case t.inside <- struct{}{}:
+		return leave, nil
+	case <-timeout.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

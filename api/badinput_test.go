@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -98,7 +99,7 @@ func checkProblem(t *testing.T, a answer, b badInput) {
 		Type, Title, Reason, Detail string
 		Status                      int
 		RequestID                   string `json:"request_id"`
-		Violations                  []license.Violation
+		Violations                  []schema.Violation
 	}
 	a.decode(t, &p)
 	if p.Type != "about:blank" || p.Title == "" || p.Status != a.StatusCode || p.Detail == "" || p.RequestID != a.Header.Get("X-Request-Id") {

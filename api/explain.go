@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/signing/highwater"
 )
 
@@ -18,13 +19,13 @@ const problemMedia = "application/problem+json"
 // problem is what a client sees of an error (RFC 9457). It echoes no value of
 // the request and tells nothing of the inside.
 type problem struct {
-	Type       string              `json:"type" doc:"about:blank: status and reason say it all"`
-	Title      string              `json:"title" doc:"the status in words"`
-	Status     int                 `json:"status" doc:"the HTTP status"`
-	Reason     string              `json:"reason" doc:"a stable code in snake_case: test for this"`
-	Detail     string              `json:"detail" doc:"what is wrong and what to do, for people"`
-	RequestID  string              `json:"request_id" doc:"finds this request in the service's log"`
-	Violations []license.Violation `json:"violations,omitempty" doc:"each thing that is wrong, by JSON Pointer into the body"`
+	Type       string             `json:"type" doc:"about:blank: status and reason say it all"`
+	Title      string             `json:"title" doc:"the status in words"`
+	Status     int                `json:"status" doc:"the HTTP status"`
+	Reason     string             `json:"reason" doc:"a stable code in snake_case: test for this"`
+	Detail     string             `json:"detail" doc:"what is wrong and what to do, for people"`
+	RequestID  string             `json:"request_id" doc:"finds this request in the service's log"`
+	Violations []schema.Violation `json:"violations,omitempty" doc:"each thing that is wrong, by JSON Pointer into the body"`
 
 	challenge  string // WWW-Authenticate
 	retryAfter int    // seconds; 0: none
@@ -41,7 +42,7 @@ func refuse(status int, reason, detail string) error {
 func refuseAt(status int, reason, detail, pointer string) error {
 	p := &problem{Status: status, Reason: reason, Detail: detail}
 	if pointer != "" {
-		p.Violations = []license.Violation{{Pointer: license.PrintablePointer(pointer), Keyword: reason, Message: detail}}
+		p.Violations = []schema.Violation{{Pointer: schema.PrintablePointer(pointer), Keyword: reason, Message: detail}}
 	}
 	return p
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/license/schema"
+
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
@@ -39,8 +41,8 @@ type typeWords struct {
 	signed string // the name that is signed: the Chinese one
 	name   string
 	band   string
-	fields []license.Field // in the schema's order
-	says   *license.Wording
+	fields []schema.Field // in the schema's order
+	says   *schema.Wording
 	roles  map[string]string
 }
 
@@ -68,11 +70,11 @@ func (w *words) typ(code license.TypeCode, version int) (typeWords, error) {
 // more languages count for older ones, where the Chinese name is the same: that alone
 // is signed.
 func (w *words) wordsOf(t *license.Type) (typeWords, error) {
-	schema, err := license.CompileSchema(t.Schema)
+	compiled, err := schema.Compile(t.Schema)
 	if err != nil {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
 	}
-	out := typeWords{signed: t.Name, band: bandOf(t), fields: schema.Fields(), says: schema.Wording(), roles: map[string]string{}}
+	out := typeWords{signed: t.Name, band: bandOf(t), fields: compiled.Fields(), says: compiled.Wording(), roles: map[string]string{}}
 	names, roles := t.NamesBeside(), map[string]party.Names{}
 	for _, h := range t.Holders {
 		roles[h.Role] = h.Names
@@ -98,7 +100,7 @@ func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 
 // newer returns the published version of a type, if that is another one, and pages
 // are in a language for which it matters; or nil.
-func (w *words) newer(t *license.Type) (*license.Type, *license.Wording) {
+func (w *words) newer(t *license.Type) (*license.Type, *schema.Wording) {
 	if w.lang == web.Chinese {
 		return nil, nil
 	}
@@ -106,12 +108,12 @@ func (w *words) newer(t *license.Type) (*license.Type, *license.Wording) {
 	if err != nil || newer.Version == t.Version || newer.State != license.TypePublished {
 		return nil, nil
 	}
-	schema, err := license.CompileSchema(newer.Schema)
+	compiled, err := schema.Compile(newer.Schema)
 	if err != nil {
 		w.failed("type", err)
 		return nil, nil
 	}
-	return &newer, schema.Wording()
+	return &newer, compiled.Wording()
 }
 
 // called returns what something is called in the page's language.
@@ -270,7 +272,7 @@ func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
 }
 
 // valueText writes a face field's value, in the words of its schema.
-func (w *words) valueText(says *license.Wording, raw json.RawMessage) string {
+func (w *words) valueText(says *schema.Wording, raw json.RawMessage) string {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber() // as it was written
 	var v any
@@ -281,7 +283,7 @@ func (w *words) valueText(says *license.Wording, raw json.RawMessage) string {
 }
 
 // text writes a value of JSON. Lists and objects are texts in lines.
-func (w *words) text(says *license.Wording, v any) string {
+func (w *words) text(says *schema.Wording, v any) string {
 	switch v := v.(type) {
 	case string:
 		return says.ValueIn(string(w.lang), v)

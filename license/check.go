@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -166,17 +165,8 @@ func (d *draft) checkFields(vs *violations) error {
 	if len(d.content.Fields) == 0 {
 		d.content.Fields = json.RawMessage("{}")
 	}
-	var plain bool
-	if d.fields, plain = d.typ.schema.flat.plain(d.content.Fields); plain {
-		return nil
-	}
-	decoded, ferr := decodeFields(d.content.Fields)
-	if ferr != nil {
-		vs.add("/fields", ferr.Reason, "cannot be read as face fields")
-		return nil
-	}
-	found, err := d.typ.schema.ValidateDecoded(decoded)
-	if e, ok := errors.AsType[*FieldsError](err); ok {
+	fields, found, err := d.typ.schema.Read(d.content.Fields)
+	if e, ok := errors.AsType[*schema.FieldsError](err); ok {
 		vs.add("/fields", e.Reason, "cannot be read as face fields")
 		return nil
 	} else if err != nil {
@@ -185,10 +175,7 @@ func (d *draft) checkFields(vs *violations) error {
 	for _, v := range found {
 		vs.add("/fields"+v.Pointer, v.Keyword, v.Message)
 	}
-	members, _ := decoded.(map[string]any) // the schema demands an object
-	for _, name := range sortedKeys(members) {
-		d.fields = append(d.fields, sdjwt.Member{Name: name, Value: members[name], Selective: true})
-	}
+	d.fields = fields
 	return nil
 }
 
@@ -204,34 +191,6 @@ func (t *Type) role(name string) *HolderRole {
 
 func (h *HolderRole) takes(t party.CodeType) bool {
 	return slices.Contains(h.CodeTypes, t)
-}
-
-// plainText reports whether a text of the face fields has nothing hidden in it,
-// but for the joiners that some scripts need, and line feeds if it may have lines.
-func plainText(s string, lines bool) bool {
-	for _, r := range s {
-		if party.Hidden(r) && r != '\u200c' && r != '\u200d' && !(lines && r == '\n') {
-			return false
-		}
-	}
-	return true
-}
-
-// visible reports whether a text has nothing in it that a reader can't see:
-// no control or formatting characters, and no space at an end. Private-use
-// characters pass: rare names are written with them.
-func visible(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	last := ' '
-	for i, r := range s {
-		if party.Hidden(r) || i == 0 && unicode.IsSpace(r) {
-			return false
-		}
-		last = r
-	}
-	return s == "" || !unicode.IsSpace(last)
 }
 
 // checkReason checks the reason that a change is made for.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -144,7 +146,7 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 	for _, l := range b.Grant.Licenses {
 		chosen[l.Material] = l
 	}
-	for _, material := range sortedKeys(b.Grant.Materials) {
+	for _, material := range slices.Sorted(maps.Keys(b.Grant.Materials)) {
 		m := DeliveredMaterial{Material: material, Outcome: b.Grant.Materials[material], Dated: b.Grant.Dated[material]}
 		l, ok := chosen[material]
 		if !ok {

@@ -1,6 +1,10 @@
 package license
 
-import "errors"
+import (
+	"errors"
+
+	"yizheng.internal/license/schema"
+)
 
 // Conditions of stores that the registry tests for.
 var (
@@ -20,7 +24,7 @@ type Error struct {
 	Kind       ErrorKind
 	Reason     string // a code in snake_case, stable
 	Detail     string // one sentence: what is wrong and what to do
-	Violations []Violation
+	Violations []schema.Violation
 }
 
 // ErrorKind groups reasons by what the caller can do about them.
@@ -38,13 +42,9 @@ const (
 
 func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
 
-func invalid(reason, detail string, vs ...Violation) error {
+func invalid(reason, detail string, vs ...schema.Violation) error {
 	return &Error{KindInvalid, reason, detail, vs}
 }
 func forbidden(reason, detail string) error { return &Error{KindForbidden, reason, detail, nil} }
 func missing(reason, detail string) error   { return &Error{KindMissing, reason, detail, nil} }
 func conflict(reason, detail string) error  { return &Error{KindConflict, reason, detail, nil} }
-
-// PrintablePointer returns a JSON Pointer that came from outside as it may be
-// shown: cut to 1,000 characters, with what doesn't print escaped.
-func PrintablePointer(p string) string { return shown(p, 1000) }

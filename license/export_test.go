@@ -3,6 +3,8 @@ package license
 import (
 	"context"
 	"time"
+
+	"yizheng.internal/license/schema"
 )
 
 // These open the inside to tests and benchmarks of package license_test, which
@@ -51,7 +53,7 @@ func issuableOnce(t Type) (*issuable, error) {
 	if typ, ok := compiledTypes[t.Code]; ok {
 		return typ, nil
 	}
-	schema, err := CompileSchema(t.Schema)
+	schema, err := schema.Compile(t.Schema)
 	compiledTypes[t.Code] = &issuable{t, schema}
 	return compiledTypes[t.Code], err
 }

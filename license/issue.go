@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/signing"
 )
 
@@ -155,7 +156,7 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 	identifier, err := NewIdentifier(d.typ.Code, d.authority.Code, v.serial, v.number)
 	if e, ok := errors.AsType[*IdentifierError](err); ok {
 		return prepared{}, invalid(e.Reason, "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
-			Violation{Pointer: "/serial", Keyword: e.Reason, Message: "cannot be part of an identifier"})
+			schema.Violation{Pointer: "/serial", Keyword: e.Reason, Message: "cannot be part of an identifier"})
 	} else if err != nil {
 		return prepared{}, err
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/license/schema"
+
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 )
@@ -199,7 +201,7 @@ func TestItemRefuses(t *testing.T) {
 			if !ok || e.Kind != license.KindInvalid {
 				t.Fatalf("not refused: %v", err)
 			}
-			if !slices.ContainsFunc(e.Violations, func(v license.Violation) bool { return v.Keyword == test.keyword && v.Pointer == test.at }) {
+			if !slices.ContainsFunc(e.Violations, func(v schema.Violation) bool { return v.Keyword == test.keyword && v.Pointer == test.at }) {
 				t.Errorf("violations %+v, want %s at %s", e.Violations, test.keyword, test.at)
 			}
 		})

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"yizheng.internal/license/schema"
 )
 
 // Bounds of an item's definition.
@@ -275,8 +278,8 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 		}
 	}
 	vs.when(len(m.Reasons) > maxParts, at+"/reasons", "count", "must be at most 100 reasons")
-	for _, part := range sortedKeys(m.Reasons)[:min(len(m.Reasons), maxParts)] {
-		at := at + pointer([]string{"reasons", part})
+	for _, part := range slices.Sorted(maps.Keys(m.Reasons))[:min(len(m.Reasons), maxParts)] {
+		at := at + schema.Pointer([]string{"reasons", part})
 		vs.text(at, m.Reasons[part], 1, maxItemText)
 		vs.when(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
 	}
@@ -287,8 +290,8 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 // checkReasonsIn checks the reasons in other languages.
 func (m *Material) checkReasonsIn(vs *violations, at string) {
 	vs.when(len(m.ReasonsIn) > maxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
-	for _, part := range sortedKeys(m.ReasonsIn)[:min(len(m.ReasonsIn), maxParts)] {
-		at := at + pointer([]string{"reasons_in", part})
+	for _, part := range slices.Sorted(maps.Keys(m.ReasonsIn))[:min(len(m.ReasonsIn), maxParts)] {
+		at := at + schema.Pointer([]string{"reasons_in", part})
 		vs.when(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
 		vs.names(at, m.ReasonsIn[part], maxItemText)
 	}
@@ -312,7 +315,7 @@ func (t *issuable) checkParts(vs *violations, at string, parts []string, reasons
 		at := fmt.Sprintf("%s/%d", at, i)
 		vs.when(slices.Contains(parts[:i], part), at, "duplicate", "stands twice")
 		switch name, field := strings.CutPrefix(part, partField); {
-		case field && !slices.ContainsFunc(t.schema.Fields(), func(f Field) bool { return f.Name == name }):
+		case field && !slices.ContainsFunc(t.schema.Fields(), func(f schema.Field) bool { return f.Name == name }):
 			vs.add(at, "unknown_part", "is not a field of the license type")
 		case field && slices.Contains(t.Sensitive, name) && reasons[part] == "":
 			vs.add(at, "reason_missing", "is a sensitive field, for which the material must give a reason")

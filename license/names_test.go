@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/license/schema"
+
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 )
@@ -98,7 +100,7 @@ func TestNamesOfTypes(t *testing.T) {
 
 // What the schema says is found in each language, and falls back to Chinese.
 func TestWording(t *testing.T) {
-	s, err := license.CheckSchema(named().Schema)
+	s, err := schema.Check(named().Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestWording(t *testing.T) {
 		}
 	}
 	// What was stored when x- keywords of authors' own meant nothing goes on.
-	s, err = license.CompileSchema([]byte(`{"type":"object","additionalProperties":false,"properties":{"a":{"title":"甲","enum":["乙"],"x-titles":["A"],"x-enum-titles":{"乙":"B","丙":7}}}}`))
+	s, err = schema.Compile([]byte(`{"type":"object","additionalProperties":false,"properties":{"a":{"title":"甲","enum":["乙"],"x-titles":["A"],"x-enum-titles":{"乙":"B","丙":7}}}}`))
 	if err != nil || s.Wording().Member("a").TitleIn("en", "a") != "甲" || s.Wording().Member("a").ValueIn("en", "乙") != "乙" {
 		t.Errorf("%+v %v", s, err)
 	}
@@ -129,13 +131,13 @@ func TestWording(t *testing.T) {
 // Names that are given later reach what was issued before, where the Chinese name stayed.
 func TestWordingBeside(t *testing.T) {
 	d := named()
-	newer, err := license.CheckSchema(d.Schema)
+	newer, err := schema.Check(d.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := strings.NewReplacer(`"x-titles":{"en":"Category","bo":"རིགས།"},`, `"x-titles":{"en":"Old category"},`, `,"x-enum-titles":{"电工":{"en":"Electrician"}}`, "",
 		`"x-titles":{"en":"Grade"},`, "", `"title":"名称","x-titles":{"en":"Name"}`, `"title":"旧称"`).Replace(string(d.Schema))
-	older, err := license.CheckSchema([]byte(s))
+	older, err := schema.Check([]byte(s))
 	if err != nil {
 		t.Fatal(err)
 	}

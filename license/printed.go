@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 )
 
 // Reasons of what was mistyped: no verdicts on a license.
@@ -52,7 +53,7 @@ func readPrinted(identifier, code string) (p printed, err error) {
 // errMistyped says that an identifier that isn't known can't be right.
 func errMistyped() error {
 	return invalid(ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
-		Violation{Pointer: "/identifier", Keyword: ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
+		schema.Violation{Pointer: "/identifier", Keyword: ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
 }
 
 // verificationCodeLength is how many characters a verification code has.

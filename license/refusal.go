@@ -1,6 +1,10 @@
 package license
 
-import "slices"
+import (
+	"slices"
+
+	"yizheng.internal/license/schema"
+)
 
 // Refusal is a reason for which the registry refuses something, as the Reason of
 // an [Error] names it. The tables below are the only place that says which there
@@ -100,8 +104,8 @@ var refusedEntries = []Refusal{
 // refusedSchemas is what can be wrong with the schema of a type.
 func refusedSchemas() []Refusal {
 	all := []Refusal{{KindInvalid, "schema", "The schema is not a usable JSON Schema: compare it with the draft 2020-12.", onType}}
-	for _, reason := range sortedKeys(schemaMessages) {
-		all = append(all, Refusal{KindInvalid, reason, "A place in the schema, which violations names, " + schemaMessages[reason] + ".", onType})
+	for _, reason := range schema.Reasons() {
+		all = append(all, Refusal{KindInvalid, reason, "A place in the schema, which violations names, " + (&schema.Error{Reason: reason}).Message() + ".", onType})
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 )
 
 // TypeMetadata says of a version of a type what SD-JWT VC type metadata says
@@ -117,20 +118,20 @@ func (t *issuable) metadata(publicURL string) TypeMetadata {
 	for _, f := range t.schema.Fields() {
 		w := t.schema.Wording().Member(f.Name)
 		m.Claims = append(m.Claims, ClaimMetadata{
-			[]any{"fields", f.Name}, w.labels(names, f.Name), f.Required, AlwaysSelective,
+			[]any{"fields", f.Name}, labelsOf(w, names, f.Name), f.Required, AlwaysSelective,
 		})
-		w.eachNested(nested, func(path []any, part *Wording) {
+		w.EachNested(nested, func(path []any, part *schema.Wording) {
 			name, _ := path[len(path)-1].(string)
-			m.Claims = append(m.Claims, ClaimMetadata{append([]any{"fields", f.Name}, path...), part.labels(names, name), false, NeverSelective})
+			m.Claims = append(m.Claims, ClaimMetadata{append([]any{"fields", f.Name}, path...), labelsOf(part, names, name), false, NeverSelective})
 			nested--
 		})
 	}
 	return m
 }
 
-// labels returns the labels of a part of the face fields. One without a title in
+// labelsOf returns the labels of a part of the face fields. One without a title in
 // English goes by its name in the schema.
-func (w *Wording) labels(languages party.Names, name string) []ClaimDisplay {
+func labelsOf(w *schema.Wording, languages party.Names, name string) []ClaimDisplay {
 	if w == nil || w.Title == "" {
 		return claimLabels(languages, name, nil)
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 )
 
 // Bounds of a type's definition.
@@ -33,7 +34,7 @@ var roleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 // issuable is a type version with its schema compiled.
 type issuable struct {
 	Type
-	schema *Schema
+	schema *schema.Schema
 }
 
 // catalog keeps types as they were last read. Only codes that exist are kept,
@@ -111,11 +112,11 @@ func openType(rec TypeRecord) (*issuable, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := CompileSchema(t.Schema)
+	compiled, err := schema.Compile(t.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("compiling type %s version %d: %w", rec.Code, rec.Version, err)
 	}
-	return &issuable{t, schema}, nil
+	return &issuable{t, compiled}, nil
 }
 
 // readType returns a stored type. Compiling its schema costs fifty times
@@ -351,15 +352,15 @@ func (d *Definition) check() error {
 		var layout map[string]json.RawMessage
 		vs.when(len(d.Layout) > maxLayout || json.Unmarshal(d.Layout, &layout) != nil, "/layout", "layout", "must be a JSON object of at most 64 KiB")
 	}
-	schema, err := CheckSchema(d.Schema)
-	if e, ok := errors.AsType[*SchemaError](err); ok {
+	compiled, err := schema.Check(d.Schema)
+	if e, ok := errors.AsType[*schema.Error](err); ok {
 		vs.add("/schema"+e.Pointer, e.Reason, e.Error())
 	} else if err != nil {
 		vs.add("/schema", "schema", "is not a usable JSON Schema")
 	}
-	if schema != nil {
+	if compiled != nil {
 		for i, name := range d.Sensitive {
-			known := slices.ContainsFunc(schema.Fields(), func(f Field) bool { return f.Name == name })
+			known := slices.ContainsFunc(compiled.Fields(), func(f schema.Field) bool { return f.Name == name })
 			vs.when(!known, fmt.Sprintf("/sensitive/%d", i), "unknown_field", "is not a field of the schema")
 		}
 	}
@@ -391,10 +392,10 @@ func (d *Definition) checkHolders(vs *violations) {
 }
 
 // violations collects everything wrong with an input.
-type violations []Violation
+type violations []schema.Violation
 
 func (vs *violations) add(pointer, keyword, message string) {
-	*vs = append(*vs, Violation{Pointer: pointer, Keyword: keyword, Message: message})
+	*vs = append(*vs, schema.Violation{Pointer: pointer, Keyword: keyword, Message: message})
 }
 
 func (vs *violations) when(wrong bool, pointer, keyword, message string) {
@@ -408,7 +409,7 @@ func (vs *violations) text(pointer, s string, least, most int) {
 	if n := utf8.RuneCountInString(s); n < least || n > most {
 		vs.add(pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
 	}
-	vs.when(!visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
+	vs.when(!party.Visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
 }
 
 // names checks what something is called in other languages than Chinese.
@@ -418,7 +419,7 @@ func (vs *violations) names(at string, names party.Names, most int) {
 		return
 	}
 	for _, tag := range names.Languages() {
-		here := at + pointer([]string{tag})
+		here := at + schema.Pointer([]string{tag})
 		switch party.CheckLanguage(tag) {
 		case "":
 		case "names_chinese":

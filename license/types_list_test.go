@@ -2,6 +2,7 @@ package license
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -29,7 +30,12 @@ func TestReadTypeDoesNotCompile(t *testing.T) {
 }
 
 func BenchmarkReadType(b *testing.B) {
-	rec, err := sealType(Type{Code: "11100000000013338W032", Definition: Definition{Schema: json.RawMessage(flatSchema)}})
+	var properties []string // twelve, as most types have
+	for i := range 12 {
+		properties = append(properties, fmt.Sprintf(`"field_%d":{"title":"项目","type":"string","maxLength":100}`, i))
+	}
+	usual := `{"type":"object","additionalProperties":false,"required":["field_0"],"properties":{` + strings.Join(properties, ",") + `}}`
+	rec, err := sealType(Type{Code: "11100000000013338W032", Definition: Definition{Schema: json.RawMessage(usual)}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"unicode/utf16"
 
+	"yizheng.internal/license/schema"
+
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
@@ -62,7 +64,7 @@ func readDefinition[D any](p *process, path, kind string) (d D, err error) {
 	}
 	if err := json.Unmarshal(text, &d, json.RejectUnknownMembers(true)); err != nil {
 		if e, ok := errors.AsType[*json.SemanticError](err); ok {
-			return d, usage("catalog.misfit", path, cmp.Or(license.PrintablePointer(string(e.JSONPointer)), "/"), word{"kind", kind})
+			return d, usage("catalog.misfit", path, cmp.Or(schema.PrintablePointer(string(e.JSONPointer)), "/"), word{"kind", kind})
 		}
 		return d, usage("catalog.no_json", path, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/signing"
 )
 
@@ -154,7 +155,7 @@ func TestHelpInBothLanguages(t *testing.T) {
 // TestExplain says errors in both languages: by their keys, their codes, their phrases,
 // and else as they are.
 func TestExplain(t *testing.T) {
-	refused := &license.Error{Reason: "type_invalid", Detail: "The definition of the type is not usable; see violations.", Violations: []license.Violation{
+	refused := &license.Error{Reason: "type_invalid", Detail: "The definition of the type is not usable; see violations.", Violations: []schema.Violation{
 		{Pointer: "/authorities", Keyword: "count", Message: "must name 1 to 1000 authorities"}, {Keyword: "pattern", Message: "must be something else"},
 	}}
 	for _, c := range []struct {

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -135,7 +136,7 @@ func (w words) reason(err error) (text string, ok bool) {
 		code, detail = e.Reason, e.Detail
 	case *oidc.RegistrationError:
 		code, detail = e.Reason, e.Detail
-	case *license.SchemaError:
+	case *schema.Error:
 		code = e.Reason
 	case *party.CodeError:
 		code = e.Reason
@@ -180,7 +181,7 @@ func (w words) violations(err error) string {
 	}
 	var b strings.Builder
 	for _, v := range e.Violations {
-		at := license.PrintablePointer(v.Pointer)
+		at := schema.PrintablePointer(v.Pointer)
 		if at == "" {
 			at = "/"
 		}
@@ -190,7 +191,7 @@ func (w words) violations(err error) string {
 }
 
 // message returns what a violation says.
-func (w words) message(v license.Violation) string {
+func (w words) message(v schema.Violation) string {
 	if text, ok := w.phrase(v.Message, nil); ok {
 		return text
 	}

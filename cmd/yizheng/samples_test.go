@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/license/schema"
+
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -90,11 +92,11 @@ func TestSamplesAreComplete(t *testing.T) {
 		if !used[ty.Code] {
 			t.Errorf("no license of type %s", ty.Definition.Name)
 		}
-		schema, err := license.CompileSchema(ty.Definition.Schema)
+		compiled, err := schema.Compile(ty.Definition.Schema)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range schema.Fields() {
+		for _, f := range compiled.Fields() {
 			if !strings.ContainsFunc(f.Title, func(r rune) bool { return r >= 0x4e00 && r <= 0x9fff }) {
 				t.Errorf("%s: field %s has no Chinese title", ty.Definition.Name, f.Name)
 			}

@@ -233,7 +233,7 @@ const moduleRoot = "../.."
 func TestReasons(t *testing.T) {
 	reasons := readWords("reasons.zh")
 	there := map[string]bool{}
-	for _, dir := range []string{"license", "license/party", "oidc", "oidc/identity"} {
+	for _, dir := range slices.Concat(packagesBelow(t, "license"), packagesBelow(t, "oidc")) {
 		files, _ := sources(t, filepath.Join(moduleRoot, dir))
 		for name, file := range files {
 			for _, text := range literals(file) {
@@ -254,6 +254,27 @@ func TestReasons(t *testing.T) {
 			t.Errorf("%s: %s", key, text)
 		}
 	}
+}
+
+// packagesBelow returns the folders of a top-level one's packages, itself first, from
+// the module's root.
+func packagesBelow(t *testing.T, top string) (dirs []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(moduleRoot, top), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		files, _ := filepath.Glob(filepath.Join(path, "*.go"))
+		dir, err := filepath.Rel(moduleRoot, path)
+		if len(files) > 0 {
+			dirs = append(dirs, dir)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
 }
 
 var code = regexp.MustCompile(`^[a-zA-Z]+(_[a-z]+)*$`)
@@ -300,17 +321,11 @@ func codesOf(dir string, file *ast.File) (codes []string) {
 func TestPhrases(t *testing.T) {
 	var said strings.Builder
 	for _, top := range []string{"license", "oidc", "signing", "storage", "api"} {
-		err := filepath.WalkDir(filepath.Join(moduleRoot, top), func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				files, _ := sources(t, path)
-				for _, file := range files {
-					said.WriteString(strings.Join(literals(file), "\n") + "\n")
-				}
+		for _, dir := range packagesBelow(t, top) {
+			files, _ := sources(t, filepath.Join(moduleRoot, dir))
+			for _, file := range files {
+				said.WriteString(strings.Join(literals(file), "\n") + "\n")
 			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 	ours := phrasesOf("phrases.zh")

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"
@@ -37,7 +37,7 @@ const maxFlatDigits = 18
 
 // newFlat returns nil for a schema that isn't of the usual kind. Keywords it
 // doesn't know, and new ones with them, make it one of those.
-func newFlat(root *schemaNode, compiled *jsonschema.Schema) *flat {
+func newFlat(root *node, compiled *jsonschema.Schema) *flat {
 	for key, v := range root.object {
 		switch {
 		case key == "properties" || key == "required" || key == "$schema" || key == "$defs" || silent(key):
@@ -67,7 +67,7 @@ func silent(key string) bool {
 	return strings.HasPrefix(key, "x-") || key == "type" || known && check == nil
 }
 
-func newFlatField(n *schemaNode, compiled *jsonschema.Schema) *flatField {
+func newFlatField(n *node, compiled *jsonschema.Schema) *flatField {
 	if n == nil || n.object == nil || compiled == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"
@@ -39,7 +39,7 @@ const flatFields = `{"name":"样例青禾小馆","category":"餐饮服务经营�
 
 func compile(t testing.TB, raw string) *Schema {
 	t.Helper()
-	s, err := CompileSchema([]byte(raw))
+	s, err := Compile([]byte(raw))
 	if err != nil {
 		t.Fatalf("%v in %s", err, raw)
 	}
@@ -179,8 +179,8 @@ func TestCompileSchemaRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
-			s, err := CompileSchema([]byte(tt.raw))
-			e, ok := errors.AsType[*SchemaError](err)
+			s, err := Compile([]byte(tt.raw))
+			e, ok := errors.AsType[*Error](err)
 			if !ok || s != nil || e.Reason != tt.reason || e.Pointer != tt.pointer {
 				t.Errorf("got %+v; want %s at %q", e, tt.reason, tt.pointer)
 			}
@@ -218,7 +218,7 @@ func TestCompileSchemaLooksAtEveryPattern(t *testing.T) {
 	p := strings.Repeat("a", 100)
 	for _, names := range [][2]string{{p + "1", p + "2"}, {p + "2", p + "1"}} {
 		raw := with(fmt.Sprintf(`{"patternProperties":{%q:{"$ref":"file:///etc/passwd"},%q:{}}}`, names[0], names[1]))
-		if _, err := CompileSchema([]byte(raw)); err == nil || err.(*SchemaError).Reason != "schema_reference" {
+		if _, err := Compile([]byte(raw)); err == nil || err.(*Error).Reason != "schema_reference" {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -380,9 +380,9 @@ func FuzzSchema(f *testing.F) {
 	f.Add([]byte(with(`{"format":"uri","if":{"minimum":1e3},"then":{"uniqueItems":true}}`)), []byte(`{"a":["http://[","x"]}`))
 	f.Add([]byte(with(`{"patternProperties":{"^a~/%":{}},"unevaluatedItems":false}`)), []byte(`{"a":[[]]}`))
 	f.Fuzz(func(t *testing.T, raw, fields []byte) {
-		s, err := CompileSchema(raw)
+		s, err := Compile(raw)
 		if err != nil {
-			if _, ok := errors.AsType[*SchemaError](err); !ok {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("an error without reason: %v", err)
 			}
 			return

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"
@@ -127,7 +127,7 @@ func TestFlatAgrees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := CompileSchema(raw)
+		s, err := Compile(raw)
 		if err != nil {
 			continue // a number with too large an exponent, for one
 		}
@@ -162,7 +162,7 @@ func FuzzFlat(f *testing.F) {
 	f.Add(flatSchema, flatFields)
 	f.Add(with(`{"type":"integer","minimum":-5}`), `{"a":-5e0}`)
 	f.Fuzz(func(t *testing.T, schema, fields string) {
-		s, err := CompileSchema([]byte(schema))
+		s, err := Compile([]byte(schema))
 		if err != nil {
 			return
 		}

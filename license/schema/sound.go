@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 const keywordLines = "x-multiline"
 
 // linesOf returns the root's fields whose texts may have several lines.
-func linesOf(root *schemaNode) map[string]bool {
+func linesOf(root *node) map[string]bool {
 	lines := map[string]bool{}
 	for name, n := range root.named {
 		for ; n != nil && !lines[name]; n = n.target {
@@ -37,8 +37,8 @@ var ranges = [...][2]string{
 
 // sound refuses of one subschema what no face fields could meet: an authority
 // would learn of it only when it issues.
-func (n *schemaNode) sound() error {
-	for _, key := range sortedKeys(fieldLimits) {
+func (n *node) sound() error {
+	for _, key := range keysOf(fieldLimits) {
 		v, _ := n.object[key].(json.Number)
 		if count, err := strconv.Atoi(string(v)); err == nil && count > fieldLimits[key] {
 			return refuse("schema_length", n.pointer+"/"+key)
@@ -91,7 +91,7 @@ func soundValue(at string, v any, lines bool) error {
 			}
 		}
 	case map[string]any:
-		names := sortedKeys(v)
+		names := keysOf(v)
 		if i := slices.IndexFunc(names, func(name string) bool { return !isFieldName(name) }); i >= 0 {
 			return refuse("schema_property_name", at+"/"+escapeToken(names[i]))
 		}

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 
 // keywordCheck checks one keyword's value v, which stands at a pointer. A wrong
 // kind of value is left to the draft's own schema unless it matters here.
-type keywordCheck func(c *schemaCheck, n *schemaNode, at string, v any) error
+type keywordCheck func(c *checker, n *node, at string, v any) error
 
 // checkOf returns the check of a keyword that a type's schema may use: nil for one
 // that says nothing about values.
@@ -56,14 +56,14 @@ func checkOf(keyword string) (check keywordCheck, known bool) {
 	return nil, false
 }
 
-func nowhere(*schemaNode, *schemaNode)       {} // $defs apply where a $ref says so
-func samePlace(n *schemaNode, s *schemaNode) { n.inPlace = append(n.inPlace, s) }
-func within(n *schemaNode, s *schemaNode)    { n.inside = append(n.inside, s) }
-func eachItem(n *schemaNode, s *schemaNode)  { n.items, n.inside = s, append(n.inside, s) }
+func nowhere(*node, *node)       {} // $defs apply where a $ref says so
+func samePlace(n *node, s *node) { n.inPlace = append(n.inPlace, s) }
+func within(n *node, s *node)    { n.inside = append(n.inside, s) }
+func eachItem(n *node, s *node)  { n.items, n.inside = s, append(n.inside, s) }
 
 // subschema returns the check of a keyword whose value is one schema.
-func subschema(place func(n, s *schemaNode)) keywordCheck {
-	return func(c *schemaCheck, n *schemaNode, at string, v any) error {
+func subschema(place func(n, s *node)) keywordCheck {
+	return func(c *checker, n *node, at string, v any) error {
 		s, err := c.walk(at, v)
 		if err == nil {
 			place(n, s)
@@ -74,9 +74,9 @@ func subschema(place func(n, s *schemaNode)) keywordCheck {
 
 // subschemas returns the check of a keyword whose value is a list or an object of
 // schemas.
-func subschemas(place func(n, s *schemaNode)) keywordCheck {
+func subschemas(place func(n, s *node)) keywordCheck {
 	one := subschema(place)
-	return func(c *schemaCheck, n *schemaNode, at string, v any) error {
+	return func(c *checker, n *node, at string, v any) error {
 		switch v := v.(type) {
 		case []any:
 			for i, s := range v {
@@ -85,7 +85,7 @@ func subschemas(place func(n, s *schemaNode)) keywordCheck {
 				}
 			}
 		case map[string]any:
-			for _, name := range sortedKeys(v) {
+			for _, name := range keysOf(v) {
 				if !isFieldName(name) { // of $defs and dependentSchemas
 					return refuse("schema_property_name", at+"/"+escapeToken(name))
 				}
@@ -115,7 +115,7 @@ func isFieldName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-func checkProperties(c *schemaCheck, n *schemaNode, at string, v any) error {
+func checkProperties(c *checker, n *node, at string, v any) error {
 	properties, ok := v.(map[string]any)
 	if !ok {
 		return refuse("schema_invalid", at)
@@ -123,16 +123,16 @@ func checkProperties(c *schemaCheck, n *schemaNode, at string, v any) error {
 	if c.properties += len(properties); c.properties > maxSchemaProperties {
 		return refuse("schema_properties", at)
 	}
-	n.named = make(map[string]*schemaNode, len(properties))
-	return subschemas(func(n, s *schemaNode) { n.named[s.pointer[len(at)+1:]] = s })(c, n, at, v)
+	n.named = make(map[string]*node, len(properties))
+	return subschemas(func(n, s *node) { n.named[s.pointer[len(at)+1:]] = s })(c, n, at, v)
 }
 
-func checkPatternProperties(c *schemaCheck, n *schemaNode, at string, v any) error {
+func checkPatternProperties(c *checker, n *node, at string, v any) error {
 	patterns, ok := v.(map[string]any)
 	if !ok {
 		return refuse("schema_invalid", at)
 	}
-	for _, p := range sortedKeys(patterns) {
+	for _, p := range keysOf(patterns) {
 		here := at + "/" + escapeToken(p)
 		if err := checkPattern(c, n, here, p); err != nil {
 			return err
@@ -144,7 +144,7 @@ func checkPatternProperties(c *schemaCheck, n *schemaNode, at string, v any) err
 	return nil
 }
 
-func checkDraft(_ *schemaCheck, n *schemaNode, at string, v any) error {
+func checkDraft(_ *checker, n *node, at string, v any) error {
 	if n.pointer != "" {
 		return refuse("schema_keyword", at)
 	}
@@ -156,14 +156,14 @@ func checkDraft(_ *schemaCheck, n *schemaNode, at string, v any) error {
 
 // checkReference only asks for the form; resolve finds the target. A percent sign
 // would be decoded and could lead elsewhere than it says.
-func checkReference(_ *schemaCheck, _ *schemaNode, at string, v any) error {
+func checkReference(_ *checker, _ *node, at string, v any) error {
 	if s, _ := v.(string); !strings.HasPrefix(s, "#/") || strings.Contains(s, "%") {
 		return refuse("schema_reference", at)
 	}
 	return nil
 }
 
-func checkEnum(c *schemaCheck, n *schemaNode, at string, v any) error {
+func checkEnum(c *checker, n *node, at string, v any) error {
 	values, _ := v.([]any)
 	if len(values) > maxEnum {
 		return refuse("schema_enum", at)
@@ -173,7 +173,7 @@ func checkEnum(c *schemaCheck, n *schemaNode, at string, v any) error {
 }
 
 // checkNames makes lists of required names count: each may yield an error.
-func checkNames(_ *schemaCheck, n *schemaNode, at string, v any) error {
+func checkNames(_ *checker, n *node, at string, v any) error {
 	names := 0
 	switch v := v.(type) {
 	case []any:
@@ -191,14 +191,14 @@ func checkNames(_ *schemaCheck, n *schemaNode, at string, v any) error {
 	return nil
 }
 
-func checkUnique(_ *schemaCheck, n *schemaNode, _ string, _ any) error {
+func checkUnique(_ *checker, n *node, _ string, _ any) error {
 	n.weight += 8 // it hashes all that is inside
 	return nil
 }
 
 // checkNumbers looks for numbers that would take long to compare, also inside
 // lists and objects: 1e999999999 is exact in the validator, and a gigabyte.
-func checkNumbers(c *schemaCheck, n *schemaNode, at string, v any) error {
+func checkNumbers(c *checker, n *node, at string, v any) error {
 	switch v := v.(type) {
 	case json.Number:
 		if !plainNumber(string(v)) {
@@ -221,8 +221,8 @@ func checkNumbers(c *schemaCheck, n *schemaNode, at string, v any) error {
 }
 
 // checkCount asks for a small whole number; the validator would cut a larger one.
-func checkCount(_ *schemaCheck, _ *schemaNode, at string, v any) error {
-	if s, ok := v.(json.Number); !ok || len(s) > 6 || !digits(string(s)) {
+func checkCount(_ *checker, _ *node, at string, v any) error {
+	if s, ok := v.(json.Number); !ok || len(s) > 6 || strings.Trim(string(s), "0123456789") != "" {
 		return refuse("schema_number", at)
 	}
 	return nil
@@ -230,7 +230,7 @@ func checkCount(_ *schemaCheck, _ *schemaNode, at string, v any) error {
 
 // checkPattern compiles a pattern and weighs it. Go's patterns take time linear
 // in the text, but also in the pattern, which repetitions inflate.
-func checkPattern(_ *schemaCheck, n *schemaNode, at string, v any) error {
+func checkPattern(_ *checker, n *node, at string, v any) error {
 	s, ok := v.(string)
 	if !ok {
 		return refuse("schema_invalid", at)
@@ -250,7 +250,7 @@ func checkPattern(_ *schemaCheck, n *schemaNode, at string, v any) error {
 	return nil
 }
 
-func checkFormat(_ *schemaCheck, _ *schemaNode, at string, v any) error {
+func checkFormat(_ *checker, _ *node, at string, v any) error {
 	switch v {
 	case "date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid":
 		return nil

@@ -1,18 +1,18 @@
-package license
+package schema
 
 import "strings"
 
-// schemaNode is one subschema, with what it applies to the same value and to the
+// node is one subschema, with what it applies to the same value and to the
 // values inside.
-type schemaNode struct {
+type node struct {
 	pointer string
-	object  map[string]any         // nil for true and false
-	inPlace []*schemaNode          // allOf, if, …, and the target of $ref
-	named   map[string]*schemaNode // properties
-	items   *schemaNode            // items
-	inside  []*schemaNode          // items, additionalProperties, …
-	target  *schemaNode            // of $ref
-	weight  int                    // evaluating this node alone, in units of one subschema
+	object  map[string]any   // nil for true and false
+	inPlace []*node          // allOf, if, …, and the target of $ref
+	named   map[string]*node // properties
+	items   *node            // items
+	inside  []*node          // items, additionalProperties, …
+	target  *node            // of $ref
+	weight  int              // evaluating this node alone, in units of one subschema
 
 	state nodeState
 	same  int // subschemas applied to the value itself
@@ -28,16 +28,16 @@ const (
 	done
 )
 
-// schemaCheck walks a decoded schema before anything is compiled.
-type schemaCheck struct {
-	nodes      []*schemaNode
-	byPointer  map[string]*schemaNode // all that $ref may lead to
+// checker walks a decoded schema before anything is compiled.
+type checker struct {
+	nodes      []*node
+	byPointer  map[string]*node // all that $ref may lead to
 	properties int
-	written    bool // it is being written: see CheckSchema
+	written    bool // it is being written: see Check
 }
 
 // all checks the whole schema and returns its root.
-func (c *schemaCheck) all(doc map[string]any) (*schemaNode, error) {
+func (c *checker) all(doc map[string]any) (*node, error) {
 	root, err := c.walk("", doc)
 	if err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (c *schemaCheck) all(doc map[string]any) (*schemaNode, error) {
 }
 
 // walk checks one subschema and, through its keywords, those inside.
-func (c *schemaCheck) walk(at string, v any) (*schemaNode, error) {
-	n := &schemaNode{pointer: at, weight: 1}
+func (c *checker) walk(at string, v any) (*node, error) {
+	n := &node{pointer: at, weight: 1}
 	if len(c.nodes) >= maxSchemas {
 		return nil, refuse("schema_count", at)
 	}
@@ -74,7 +74,7 @@ func (c *schemaCheck) walk(at string, v any) (*schemaNode, error) {
 	default:
 		return nil, refuse("schema_invalid", at)
 	}
-	for _, key := range sortedKeys(n.object) {
+	for _, key := range keysOf(n.object) {
 		if strings.HasPrefix(key, "x-") {
 			continue
 		}
@@ -97,7 +97,7 @@ func (c *schemaCheck) walk(at string, v any) (*schemaNode, error) {
 
 // resolve finds the target of a node's $ref among the subschemas. A pointer to
 // anything else, such as into an enum, would compile what was never checked.
-func (c *schemaCheck) resolve(n *schemaNode) error {
+func (c *checker) resolve(n *node) error {
 	ref, ok := n.object["$ref"].(string)
 	if !ok {
 		return nil
@@ -111,7 +111,7 @@ func (c *schemaCheck) resolve(n *schemaNode) error {
 
 // count adds up what a node costs and refuses cycles. Each node is counted once,
 // so that a schema that multiplies through $ref costs no more to refuse.
-func (n *schemaNode) count() error {
+func (n *node) count() error {
 	switch n.state {
 	case done:
 		return nil
@@ -127,7 +127,7 @@ func (n *schemaNode) count() error {
 		}
 		n.same, n.below = n.same+s.same, n.below+s.below
 	}
-	for _, name := range sortedKeys(n.named) { // a value has one name
+	for _, name := range keysOf(n.named) { // a value has one name
 		s := n.named[name]
 		if err := s.count(); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (n *schemaNode) count() error {
 }
 
 // closed checks that the root is an object whose fields are all named there.
-func (c *schemaCheck) closed(root *schemaNode) error {
+func (c *checker) closed(root *node) error {
 	o := root.object
 	if o["type"] != "object" || len(root.named) == 0 ||
 		o["additionalProperties"] != false && o["unevaluatedProperties"] != false {
@@ -160,12 +160,12 @@ func (c *schemaCheck) closed(root *schemaNode) error {
 			return refuse("schema_required", "/required")
 		}
 	}
-	return root.hidesNothing(root, map[*schemaNode]bool{})
+	return root.hidesNothing(root, map[*node]bool{})
 }
 
 // hidesNothing checks the subschemas that apply to the root's value: with
 // unevaluatedProperties, any of them could let in a field that no list shows.
-func (n *schemaNode) hidesNothing(root *schemaNode, seen map[*schemaNode]bool) error {
+func (n *node) hidesNothing(root *node, seen map[*node]bool) error {
 	if seen[n] {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (n *schemaNode) hidesNothing(root *schemaNode, seen map[*schemaNode]bool) e
 			return refuse("schema_hidden_field", n.pointer+"/"+key)
 		}
 	}
-	for _, name := range sortedKeys(n.named) {
+	for _, name := range keysOf(n.named) {
 		if root.named[name] == nil {
 			return refuse("schema_hidden_field", n.pointer+"/properties/"+name)
 		}

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"maps"
@@ -15,6 +15,9 @@ const (
 	keywordTitles     = "x-titles"      // {"en": "Address"}
 	keywordEnumTitles = "x-enum-titles" // {"正本": {"en": "Original"}}
 )
+
+// maxTitle is how many characters a title may have.
+const maxTitle = 100
 
 // Wording is what a schema calls a part of the face fields. It is shared, and
 // parts that refer to the same subschema have the same Wording: don't change it.
@@ -104,9 +107,9 @@ func (all besides) of(w, newer *Wording) *Wording {
 }
 
 // wordings makes the wording of each subschema once.
-type wordings map[*schemaNode]*Wording
+type wordings map[*node]*Wording
 
-func (all wordings) of(n *schemaNode) *Wording {
+func (all wordings) of(n *node) *Wording {
 	if n == nil || n.object == nil {
 		return nil
 	}
@@ -182,7 +185,7 @@ func valuesOf(v any) map[string]party.Names {
 }
 
 // soundWords refuses titles in other languages that are none, or of nothing.
-func (n *schemaNode) soundWords() error {
+func (n *node) soundWords() error {
 	if v, ok := n.object[keywordTitles]; ok {
 		at := n.pointer + "/" + keywordTitles
 		if title, _ := n.object["title"].(string); title == "" {
@@ -225,7 +228,7 @@ func soundNames(at string, v any) error {
 			return refuse("schema_language", here)
 		}
 		name, ok := members[tag].(string)
-		if !ok || utf8.RuneCountInString(name) > maxTypeName || !visible(name) {
+		if !ok || utf8.RuneCountInString(name) > maxTitle || !party.Visible(name) {
 			return refuse("schema_titles", here)
 		}
 		if _, err := party.ParseName(name); err != nil {
@@ -235,10 +238,10 @@ func soundNames(at string, v any) error {
 	return nil
 }
 
-// eachNested calls f for every named part within a field, with its path from the
+// EachNested calls f for every named part within a field, with its path from the
 // field on, in which a nil stands for each element of a list; until it has been
 // called most times: parts that refer to one another could be without number.
-func (w *Wording) eachNested(most int, f func(path []any, w *Wording)) {
+func (w *Wording) EachNested(most int, f func(path []any, w *Wording)) {
 	type step struct {
 		path []any
 		w    *Wording
@@ -252,7 +255,7 @@ func (w *Wording) eachNested(most int, f func(path []any, w *Wording)) {
 			f(here.path, here.w)
 			most--
 		}
-		for _, name := range sortedKeys(here.w.Members) {
+		for _, name := range keysOf(here.w.Members) {
 			queue = append(queue, step{append(slices.Clone(here.path), name), here.w.Members[name]})
 		}
 		if here.w.Items != nil {

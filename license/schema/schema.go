@@ -1,4 +1,9 @@
-package license
+// Package schema is the JSON Schema (draft 2020-12) that a license type has for its
+// face fields 照面信息: what a schema may say ([Check], [Compile]), whether fields fit it
+// ([Schema.Read], [Schema.Validate]), and what its fields and values are called in the
+// languages that it has titles in ([Wording]). Both schemas and fields come from
+// outside: each has limits, is read strictly, and is refused with a reason code.
+package schema
 
 import (
 	"cmp"
@@ -10,7 +15,7 @@ import (
 )
 
 // Schema is the JSON Schema (draft 2020-12) of a type's face fields 照面信息,
-// compiled. [CompileSchema] made sure that it ends soon on whatever it is given:
+// compiled. [Compile] made sure that it ends soon on whatever it is given:
 // it loads nothing, recurses nowhere, and holds no more than the limits below. A
 // Schema may be used by several goroutines.
 type Schema struct {
@@ -44,7 +49,7 @@ const (
 	maxSchemaCost = 128
 )
 
-// SchemaError says what is wrong with a schema, and where. Reason is one of:
+// Error says what is wrong with a schema, and where. Reason is one of:
 //
 //   - schema_json: not strict JSON, or not an object
 //   - schema_size, schema_depth, schema_count, schema_properties: beyond a limit
@@ -62,16 +67,16 @@ const (
 //   - schema_hidden_field: a field that isn't among the root's properties
 //   - schema_required: the root requires a field that it doesn't define
 //   - schema_invalid: wrong by the draft's own schema
-//   - schema_length, schema_contradiction, schema_text, of [CheckSchema] alone: more
+//   - schema_length, schema_contradiction, schema_text, of [Check] alone: more
 //     than face fields may hold; limits that no value meets; a text with hidden characters
-//   - schema_titles, schema_language, schema_enum_titles, of [CheckSchema] alone: titles
+//   - schema_titles, schema_language, schema_enum_titles, of [Check] alone: titles
 //     in other languages that are none, of no language, or of no value
-type SchemaError struct {
+type Error struct {
 	Reason  string
 	Pointer string // a JSON Pointer into the schema, "" for the whole
 }
 
-func (e *SchemaError) Error() string {
+func (e *Error) Error() string {
 	if e.Pointer == "" {
 		return e.Message()
 	}
@@ -79,14 +84,17 @@ func (e *SchemaError) Error() string {
 }
 
 // Message returns a clause that follows the pointer and says what to do.
-func (e *SchemaError) Message() string {
-	if m, ok := schemaMessages[e.Reason]; ok {
+func (e *Error) Message() string {
+	if m, ok := messages[e.Reason]; ok {
 		return m
 	}
 	return "is not usable: " + e.Reason
 }
 
-var schemaMessages = map[string]string{
+// Reasons returns every reason code that an [Error] can have, sorted.
+func Reasons() []string { return keysOf(messages) }
+
+var messages = map[string]string{
 	"schema_json":          "must be one strict JSON object",
 	"schema_size":          "must have at most 64 KiB",
 	"schema_depth":         "must have at most 16 levels of objects and arrays",
@@ -114,9 +122,9 @@ var schemaMessages = map[string]string{
 	"schema_enum_titles":   "must name a value of the enum beside it",
 }
 
-// refuse returns a SchemaError. The pointer holds the author's own names, so that
+// refuse returns a Error. The pointer holds the author's own names, so that
 // it is made printable.
-func refuse(reason, at string) error { return &SchemaError{reason, shown(at, 1000)} }
+func refuse(reason, at string) error { return &Error{reason, shown(at, 1000)} }
 
 // Fields returns the face fields in the order in which the schema has them.
 func (s *Schema) Fields() []Field { return slices.Clone(s.fields) }
@@ -130,32 +138,32 @@ type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("schemas load nothing") }
 
-// CheckSchema compiles a schema that is being written. It refuses more than
-// CompileSchema, which also reads what was stored before: what no face fields
+// Check compiles a schema that is being written. It refuses more than
+// Compile, which also reads what was stored before: what no face fields
 // could meet, within their own limits, and texts with hidden characters. Errors
-// are [*SchemaError].
-func CheckSchema(raw []byte) (*Schema, error) { return compileSchema(raw, true) }
+// are [*Error].
+func Check(raw []byte) (*Schema, error) { return compileAs(raw, true) }
 
-// CompileSchema checks a type's schema and compiles it. Errors are
-// [*SchemaError].
+// Compile checks a type's schema and compiles it. Errors are
+// [*Error].
 //
 // It is stricter than the draft, so that a schema says what its author means and
 // stays harmless: keywords must be known ("x-…" are ignored), formats are known
 // and asserted, $ref stays inside ("#/…") and never recurses, and every field is
 // named at the root, because consent and disclosure name fields one by one. A
 // $id at the root is ignored.
-func CompileSchema(raw []byte) (*Schema, error) { return compileSchema(raw, false) }
+func Compile(raw []byte) (*Schema, error) { return compileAs(raw, false) }
 
-func compileSchema(raw []byte, written bool) (*Schema, error) {
+func compileAs(raw []byte, written bool) (*Schema, error) {
 	if len(raw) > maxSchemaBytes {
 		return nil, refuse("schema_size", "")
 	}
-	doc, order, err := decodeSchema(raw)
+	doc, order, err := decode(raw)
 	if err != nil {
 		return nil, err
 	}
 	delete(doc, "$id") // or else references would be relative to it
-	check := schemaCheck{byPointer: map[string]*schemaNode{}, written: written}
+	check := checker{byPointer: map[string]*node{}, written: written}
 	root, err := check.all(doc)
 	if err != nil {
 		return nil, err
@@ -169,13 +177,13 @@ func compileSchema(raw []byte, written bool) (*Schema, error) {
 	}
 	compiled, err := c.Compile(schemaURL)
 	if err != nil {
-		return nil, invalidSchema(err)
+		return nil, byTheDraft(err)
 	}
 	return &Schema{compiled, newFlat(root, compiled), fieldsOf(root, order), wordings{}.of(root), linesOf(root)}, nil
 }
 
-// decodeSchema decodes a schema and returns the root's property names in order.
-func decodeSchema(raw []byte) (map[string]any, []string, error) {
+// decode decodes a schema and returns the root's property names in order.
+func decode(raw []byte) (map[string]any, []string, error) {
 	d := newValueDecoder(raw, maxSchemaDepth, maxSchemaValues)
 	d.ordered = "/properties"
 	v, err := d.document()
@@ -196,8 +204,8 @@ func decodeSchema(raw []byte) (map[string]any, []string, error) {
 	return doc, d.order, nil
 }
 
-// invalidSchema says where the draft's own schema was violated.
-func invalidSchema(err error) error {
+// byTheDraft says where the draft's own schema was violated.
+func byTheDraft(err error) error {
 	e, ok := errors.AsType[*jsonschema.SchemaValidationError](err)
 	if !ok {
 		return refuse("schema_invalid", "")
@@ -211,12 +219,12 @@ func invalidSchema(err error) error {
 			return cmp.Compare(len(a.InstanceLocation), len(b.InstanceLocation))
 		})
 	}
-	return refuse("schema_invalid", pointer(v.InstanceLocation))
+	return refuse("schema_invalid", Pointer(v.InstanceLocation))
 }
 
 // fieldsOf lists the root's properties. A field without a title takes that of
 // the schema it refers to.
-func fieldsOf(root *schemaNode, order []string) []Field {
+func fieldsOf(root *node, order []string) []Field {
 	required, _ := root.object["required"].([]any)
 	fields := make([]Field, 0, len(order))
 	for _, name := range order {
@@ -229,5 +237,5 @@ func fieldsOf(root *schemaNode, order []string) []Field {
 	return fields
 }
 
-// sortedKeys makes what is found in maps come in the same order each time.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// keysOf makes what is found in maps come in the same order each time.
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,4 +1,4 @@
-package license
+package schema
 
 import (
 	"cmp"
@@ -14,6 +14,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing/sdjwt"
 )
 
 // Limits of face fields.
@@ -53,6 +56,29 @@ func (s *Schema) Validate(fields []byte) ([]Violation, error) {
 		return nil, err
 	}
 	return s.ValidateDecoded(v)
+}
+
+// Read is Validate for fields that go into a credential: it returns them too, sorted by
+// name, each to be disclosed selectively. Texts are string or *string, numbers
+// [json.Number]. With violations the fields are of no use.
+func (s *Schema) Read(fields []byte) (sdjwt.Members, []Violation, error) {
+	if members, ok := s.flat.plain(fields); ok {
+		return members, nil, nil
+	}
+	decoded, ferr := decodeFields(fields)
+	if ferr != nil {
+		return nil, nil, ferr
+	}
+	found, err := s.ValidateDecoded(decoded)
+	if err != nil {
+		return nil, nil, err
+	}
+	object, _ := decoded.(map[string]any) // the schema demands one
+	var members sdjwt.Members
+	for _, name := range keysOf(object) {
+		members = append(members, sdjwt.Member{Name: name, Value: object[name], Selective: true})
+	}
+	return members, found, nil
 }
 
 // decodeFields decodes what is given as face fields, for ValidateDecoded. Numbers
@@ -193,7 +219,7 @@ func (fs *findings) add(path []string, keyword, message string) {
 	// Ten times as many as are shown, for some are found twice; a bound
 	// nonetheless, as hostile fields may have thousands.
 	if fs.total++; len(fs.kept) < 10*maxViolations {
-		fs.kept = append(fs.kept, Violation{pointer(path), keyword, message})
+		fs.kept = append(fs.kept, Violation{Pointer(path), keyword, message})
 	}
 }
 
@@ -296,10 +322,10 @@ func explain(k jsonschema.ErrorKind) (keyword, message string) {
 	return keyword, message
 }
 
-// pointer writes a JSON Pointer (RFC 6901) that is safe to print: tokens are the
+// Pointer writes a JSON Pointer (RFC 6901) that is safe to print: tokens are the
 // caller's member names, so each is cut to 64 characters and what doesn't print
 // is escaped.
-func pointer(tokens []string) string {
+func Pointer(tokens []string) string {
 	var b strings.Builder
 	for _, t := range tokens {
 		b.WriteByte('/')
@@ -331,4 +357,19 @@ func shown(s string, n int) string {
 		}
 	}
 	return b.String()
+}
+
+// PrintablePointer returns a JSON Pointer that came from outside as it may be
+// shown: cut to 1,000 characters, with what doesn't print escaped.
+func PrintablePointer(p string) string { return shown(p, 1000) }
+
+// plainText reports whether a text of the face fields has nothing hidden in it,
+// but for the joiners that some scripts need, and line feeds if it may have lines.
+func plainText(s string, lines bool) bool {
+	for _, r := range s {
+		if party.Hidden(r) && r != '\u200c' && r != '\u200d' && !(lines && r == '\n') {
+			return false
+		}
+	}
+	return true
 }

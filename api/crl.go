@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -74,7 +75,7 @@ func (l *revocationLists) load(c *call, root signing.KeyID, now time.Time) (read
 	}
 	verifier := c.s.c.Verifier
 	if verifier == nil {
-		verifier = signing.NewVerifier(sm2.Config{})
+		verifier = jose.NewVerifier(sm2.Config{})
 	}
 	list, err := c.s.c.Anchors.RevocationList(c.ctx(), verifier, der)
 	if err != nil {

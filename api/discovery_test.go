@@ -14,7 +14,7 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // discovered is what the provider says of itself, as a program that knows
@@ -223,7 +223,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	keys := rp.NewRemoteKeySet(http.DefaultClient, d.text("jwks_uri"))
 	said := map[string]bool{}
 	for _, alg := range algs {
-		a := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.IDTokenAlgorithm = signing.Algorithm(alg) })
+		a := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.IDTokenAlgorithm = jose.Algorithm(alg) })
 		tokens := a.redeem(t, a.answerOf(t, a.open(b, a.request("scope", "openid profile phone identity"))).Get("code")).tokens(t)
 		verifier := rp.NewIDTokenVerifier(s.url, a.id, keys, rp.WithSupportedSigningAlgorithms(alg), rp.WithNonce(func(context.Context) string { return loginNonce }))
 		claims, err := rp.VerifyTokens[*zoidc.IDTokenClaims](t.Context(), tokens.AccessToken, tokens.IDToken, verifier)

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -250,7 +251,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("status list: %v", list.Header)
 	}
 	// What is served is enough to verify offline.
-	verifier := signing.NewVerifier(sm2.Config{})
+	verifier := jose.NewVerifier(sm2.Config{})
 	status, err := (&license.CredentialVerifier{Anchors: anchors, Signatures: verifier}).OpenStatusList(t.Context(), list.body, time.Now())
 	if err != nil {
 		t.Fatal(err)

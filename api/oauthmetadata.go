@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // metadata is what the provider says of itself (RFC 8414 section 2, OpenID
@@ -41,7 +41,7 @@ type loginMetadata struct {
 	Details       []string            `json:"authorization_details_types_supported"`          // RFC 9396
 	ACRs          []string            `json:"acr_values_supported"`
 	Subjects      []oidc.SubjectType  `json:"subject_types_supported"`
-	IDTokenAlgs   []signing.Algorithm `json:"id_token_signing_alg_values_supported"`
+	IDTokenAlgs   []jose.Algorithm    `json:"id_token_signing_alg_values_supported"`
 	Prompts       []string            `json:"prompt_values_supported"`
 	Claims        []string            `json:"claims_supported"`
 	ClaimTypes    []string            `json:"claim_types_supported"`
@@ -75,7 +75,7 @@ func metadataOf(issuer string, people bool) metadata {
 		// Level 3 takes an authenticator that resists phishing: there is none yet.
 		ACRs:        []string{"urn:yizheng:assurance:1", "urn:yizheng:assurance:2"},
 		Subjects:    []oidc.SubjectType{oidc.SubjectPairwise, oidc.SubjectPublic},
-		IDTokenAlgs: []signing.Algorithm{signing.RS256, signing.ES256},
+		IDTokenAlgs: []jose.Algorithm{jose.RS256, jose.ES256},
 		Prompts:     []string{"none", "login", "consent", "select_account"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",

@@ -18,6 +18,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 func TestTrapGetOnTheTokenEndpoint(t *testing.T) {
@@ -224,7 +225,7 @@ func TestTrapUnknownCurveBreaksRelyingParties(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = signing.AuthenticRecords(x.db.Keys(), x.server.c.Keyrings.Auth()).CreateKey(t.Context(), signing.KeyRecord{
-		ID: "sm-access", Purpose: signing.PurposeAccessToken, Serial: 99, Algorithm: string(signing.SM2), State: signing.KeyNext,
+		ID: "sm-access", Purpose: signing.PurposeAccessToken, Serial: 99, Algorithm: string(jose.SM2), State: signing.KeyNext,
 		PublicKey: der, Created: time.Now(), Revision: 1,
 	})
 	if err != nil {

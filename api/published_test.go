@@ -15,6 +15,7 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // Documents that are served before anything else look as those that aren't.
@@ -108,7 +109,7 @@ func TestKeysAreNamedByThumbprint(t *testing.T) {
 			}
 			leaf, err := smx509.ParseCertificate(header.X5C[0])
 			mustOf(t)(err)
-			jwk, err := signing.NewJWK(leaf.PublicKey)
+			jwk, err := jose.NewKey(leaf.PublicKey)
 			mustOf(t)(err)
 			check("the key of "+what, header.Kid, thumbprintOf(t, object{"kty": "EC", "crv": "urn:oid:1.2.156.10197.1.301", "x": jwk.X, "y": jwk.Y}, sm3.Sum))
 		}

@@ -25,6 +25,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // Config says what a Server serves.
@@ -35,7 +36,7 @@ type Config struct {
 	Keyrings *signing.Keyrings
 	Anchors  *signing.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
-	Verifier *signing.Verifier       // whose second opinions are counted; nil: none are
+	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
 	// Identity and Ephemeral are for people's pages; without them there are none.
 	Identity  *identity.Service
 	Ephemeral identity.Ephemeral

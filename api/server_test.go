@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage/sqlite"
 )
@@ -104,7 +105,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 
 	front := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + front.Listener.Addr().String()
-	verifier := signing.NewVerifier(c.Verifier)
+	verifier := jose.NewVerifier(c.Verifier)
 	stores := s.db.Provider()
 	s.registry, err = license.New(ctx, license.Config{
 		Stores: s.db.Licenses(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
@@ -197,7 +198,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	stores := db.Provider()
 	n := &node{keys: keys}
-	verifier := signing.NewVerifier(sm2.Config{})
+	verifier := jose.NewVerifier(sm2.Config{})
 	n.registry, err = license.New(ctx, license.Config{
 		Stores: db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,
@@ -304,7 +305,7 @@ func (s *stage) relyingParty(t testing.TB, participant, redirect string, change 
 		MinAssurance: new(int),
 		Name:         "样例业务系统", Participant: participant, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
 		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
-		RedirectURIs: []string{redirect}, HomeURI: strings.TrimSuffix(redirect, "callback"), LogoutURIs: []string{redirect + "/bye"}, IDTokenAlgorithm: signing.ES256, ServiceItems: []string{sampleItem},
+		RedirectURIs: []string{redirect}, HomeURI: strings.TrimSuffix(redirect, "callback"), LogoutURIs: []string{redirect + "/bye"}, IDTokenAlgorithm: jose.ES256, ServiceItems: []string{sampleItem},
 	}
 	if change != nil {
 		change(&spec)

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -46,7 +47,7 @@ func TestRevocationList(t *testing.T) {
 		t.Errorf("%v", first.Header)
 	}
 	s.call(t, nil, "GET", path, nil, "If-None-Match", first.Header.Get("ETag")).want(t, 304, "")
-	verifier := signing.NewVerifier(sm2.Config{})
+	verifier := jose.NewVerifier(sm2.Config{})
 	issued := s.issue(t, "1")
 	offline := func(list string) license.Verification {
 		t.Helper()

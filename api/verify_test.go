@@ -18,6 +18,7 @@ import (
 	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -51,16 +52,16 @@ func newForger(t *testing.T, c serviceConfig) *forger {
 
 // sign signs claims as a credential, with the authority's key and chain unless
 // the header or key says otherwise.
-func (f *forger) sign(t *testing.T, key crypto.MessageSigner, h signing.Header, claims any) string {
+func (f *forger) sign(t *testing.T, key crypto.MessageSigner, h jose.Header, claims any) string {
 	t.Helper()
 	if h.Typ == "" {
-		h.Typ = signing.TypCredential
+		h.Typ = jose.TypCredential
 	}
 	if h.X5C == nil {
 		h.X5C = f.key.Chain
 	}
 	h.KeyID = string(f.key.ID)
-	jws, err := signing.Sign(key, h, claims)
+	jws, err := jose.Sign(key, h, claims)
 	mustOf(t)(err)
 	return jws + f.rest
 }
@@ -137,10 +138,10 @@ func (f *forger) forgeries(t *testing.T) map[string][3]string {
 		"alg none, unsigned":        {strings.Join([]string{strings.Split(f.header(object{"alg": "none"}), ".")[0], body[1], ""}, ".") + f.rest, "invalid", ""},
 		"another alg":               {f.header(object{"alg": "ES256"}), "invalid", "signature fail token_algorithm"},
 		"unknown crit":              {f.header(object{"crit": []string{"x"}, "x": 1}), "invalid", ""},
-		"wrong typ":                 {f.sign(t, f.key.Signer, signing.Header{Typ: signing.TypStatusList}, f.claims), "invalid", "format fail token_typ"},
-		"key not in the chain":      {f.sign(t, other, signing.Header{}, f.claims), "invalid", "signature fail token_signature"},
-		"an untrusted chain":        {f.sign(t, foreign, signing.Header{X5C: foreignChain}, f.claims), "invalid", "chain fail chain_untrusted"},
-		"an expired certificate":    {f.sign(t, expired, signing.Header{X5C: expiredChain}, f.claims), "invalid", "chain fail chain_expired"},
+		"wrong typ":                 {f.sign(t, f.key.Signer, jose.Header{Typ: jose.TypStatusList}, f.claims), "invalid", "format fail token_typ"},
+		"key not in the chain":      {f.sign(t, other, jose.Header{}, f.claims), "invalid", "signature fail token_signature"},
+		"an untrusted chain":        {f.sign(t, foreign, jose.Header{X5C: foreignChain}, f.claims), "invalid", "chain fail chain_untrusted"},
+		"an expired certificate":    {f.sign(t, expired, jose.Header{X5C: expiredChain}, f.claims), "invalid", "chain fail chain_expired"},
 		"no chain":                  {f.header(object{"x5c": nil}), "invalid", "chain fail chain_missing"},
 		"a chain of nonsense":       {f.header(object{"x5c": []string{"AAAA"}}), "invalid", ""},
 		"a tampered payload":        {strings.Join(body, ".") + f.rest, "invalid", "signature fail token_signature"},
@@ -150,9 +151,9 @@ func (f *forger) forgeries(t *testing.T) map[string][3]string {
 		"a malformed disclosure":    {c + "!!!~", "invalid", ""},
 		"a bomb of a disclosure":    {c + base64.RawURLEncoding.EncodeToString([]byte(`["c2FsdHNhbHRzYWx0","a",`+bomb+`]`)) + "~", "invalid", ""},
 		"a bomb of a payload":       {body[0] + "." + nested + "." + body[2] + "~", "invalid", ""},
-		"a signed bomb":             {strings.Split(f.sign(t, f.key.Signer, signing.Header{}, merge(object{"deep": deep}, f.claims)), "~")[0] + "~", "invalid", "integrity fail sdjwt_depth"},
-		"another's authority":       {f.sign(t, f.key.Signer, signing.Header{}, another), "invalid", "authority fail authority_mismatch"},
-		"another's status list":     {f.sign(t, f.key.Signer, signing.Header{}, elsewhere), "indeterminate", "status unknown status_unavailable"},
+		"a signed bomb":             {strings.Split(f.sign(t, f.key.Signer, jose.Header{}, merge(object{"deep": deep}, f.claims)), "~")[0] + "~", "invalid", "integrity fail sdjwt_depth"},
+		"another's authority":       {f.sign(t, f.key.Signer, jose.Header{}, another), "invalid", "authority fail authority_mismatch"},
+		"another's status list":     {f.sign(t, f.key.Signer, jose.Header{}, elsewhere), "indeterminate", "status unknown status_unavailable"},
 		"too many disclosures":      {jws + strings.Repeat("~"+one, 2000) + "~", "invalid", "format fail sdjwt_too_large"},
 		"a large token":             {jws + "~" + strings.Repeat("A", 200<<10) + "~", "invalid", "format fail sdjwt_too_large"},
 		"no tilde at the end":       {strings.TrimSuffix(c, "~"), "invalid", ""},

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -20,8 +21,8 @@ type scratch struct {
 	credential []byte
 	body       []byte
 
-	key    *signing.Key   // that signed last
-	header signing.Header // of its credentials
+	key    *signing.Key // that signed last
+	header jose.Header  // of its credentials
 }
 
 // takeScratch returns a scratch, which is to be put back.
@@ -35,7 +36,7 @@ func (r *Registry) takeScratch() *scratch {
 // sign makes the credential of a version, in m, and the presentation key that its
 // cnf names. The layout is docs/credential-profile.md; its names are frozen.
 func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s slot) (holderKey []byte, err error) {
-	cnf, holderKey, err := signing.NewHolderKey()
+	cnf, holderKey, err := jose.NewHolderKey()
 	if err != nil {
 		return nil, fmt.Errorf("making a presentation key: %w", err)
 	}
@@ -47,8 +48,8 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 		return nil, fmt.Errorf("packing a credential: %w", err)
 	}
 	if m.key != key { // keys stay the same from one reading of the keyrings to the next
-		m.key, m.header = key, signing.Header{
-			Typ: signing.TypCredential, Algorithm: signing.SM2, KeyID: key.KID(), X5C: key.Chain,
+		m.key, m.header = key, jose.Header{
+			Typ: jose.TypCredential, Algorithm: jose.SM2, KeyID: key.KID(), X5C: key.Chain,
 		}.Prepared()
 	}
 	m.credential, err = packed.Issue(m.credential[:0], key.Signer, m.header)
@@ -62,7 +63,7 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 }
 
 // claims appends the claims of a credential, in the order of their names.
-func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf signing.JWK, s slot) sdjwt.Members {
+func (r *Registry) claims(claims sdjwt.Members, d draft, v version, b *body, cnf jose.Key, s slot) sdjwt.Members {
 	claims = slices.Grow(claims, 24)
 	shown := func(name string, value any) { claims = append(claims, sdjwt.Member{Name: name, Value: value}) }
 	withheld := func(name string, value any) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -27,10 +27,10 @@ type credentialClaims struct {
 	validFrom   string
 	validUntil  string
 	hash        string
-	presenter   signing.JWK // of cnf
-	holders     bool        // there is such an array …
-	fields      bool        // … and such an object
-	status      bool        // there is a status of a list
+	presenter   jose.Key // of cnf
+	holders     bool     // there is such an array …
+	fields      bool     // … and such an object
+	status      bool     // there is a status of a list
 	statusURI   string
 	statusIndex *int64
 }
@@ -51,7 +51,7 @@ func readClaims(p *sdjwt.Payload) (credentialClaims, bool) {
 		origin:    Origin(all.text("origin")), trustGrade: TrustGrade(all.text("trust_grade")),
 		validFrom: all.text("valid_from"), validUntil: all.text("valid_until"),
 		hash:      all.text("_sd_alg"),
-		presenter: signing.JWK{KeyType: jwk.text("kty"), Curve: jwk.text("crv"), X: jwk.text("x"), Y: jwk.text("y")},
+		presenter: jose.Key{KeyType: jwk.text("kty"), Curve: jwk.text("crv"), X: jwk.text("x"), Y: jwk.text("y")},
 		holders:   all.array("holders"), fields: all.object("fields").members != nil,
 		status: list.members != nil, statusURI: list.text("uri"), statusIndex: list.number("idx"),
 	}, good
@@ -68,7 +68,7 @@ func (c *credentialClaims) conforms() (reason string) {
 		return "claims_missing"
 	}
 	_, err := c.presenter.PublicKey()
-	sound := err == nil && c.presenter.Curve == signing.CurveSM2 &&
+	sound := err == nil && c.presenter.Curve == jose.CurveSM2 &&
 		c.typeCode.valid() && c.typeVersion > 0 && c.version > 0 && c.version <= maxVersion &&
 		c.authority.Code.Valid() && c.authority.Name != "" &&
 		(c.origin == OriginAuthority || c.origin == OriginCollected) && strings.Contains("ABCD", string(c.trustGrade)) && len(c.trustGrade) == 1 &&

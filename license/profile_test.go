@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -58,7 +59,7 @@ func (r *resigner) sign(t *testing.T, changes object, disclosures string) string
 			delete(claims, name)
 		}
 	}
-	jws, err := signing.Sign(r.key.Signer, signing.Header{Typ: signing.TypCredential, X5C: r.key.Chain}, claims)
+	jws, err := jose.Sign(r.key.Signer, jose.Header{Typ: jose.TypCredential, X5C: r.key.Chain}, claims)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		"an authority without a name":       {object{"authority": object{"code": authority}}, "format claims_malformed"},
 		"an unknown origin":                 {object{"origin": "self"}, "format claims_malformed"},
 		"an unknown grade":                  {object{"trust_grade": "AB"}, "format claims_malformed"},
-		"a key off the curve":               {object{"cnf": object{"jwk": object{"kty": "EC", "crv": signing.CurveSM2, "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}}}, "format claims_malformed"},
+		"a key off the curve":               {object{"cnf": object{"jwk": object{"kty": "EC", "crv": jose.CurveSM2, "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}}}, "format claims_malformed"},
 		"a key of another curve":            {object{"cnf": object{"jwk": object{"kty": "EC", "crv": "P-256", "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}}}, "format claims_malformed"},
 		"digests of SHA-256":                {object{"_sd_alg": "sha-256", "_sd": nil}, "format claims_malformed"},
 		"a negative index":                  {object{"status": object{"status_list": object{"idx": -1, "uri": list["uri"]}}}, "format claims_malformed"},
@@ -206,7 +207,7 @@ func TestOldCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := license.CredentialVerifier{Anchors: anchors, Signatures: signing.NewVerifier(sm2.Config{}), RevocationWaived: true}
+	v := license.CredentialVerifier{Anchors: anchors, Signatures: jose.NewVerifier(sm2.Config{}), RevocationWaived: true}
 	at := old.At.Add(12 * time.Hour) // it is valid from the next day on
 	if v.Status, err = v.OpenStatusList(t.Context(), old.StatusList, at); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -194,7 +194,7 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 		return Released{}, fmt.Errorf("reading the presentation key of license %s: %w", rec.License, err)
 	}
 	now := time.Now()
-	bound, err := token.Bind(key, signing.SM2, a.Client, nonce, now)
+	bound, err := token.Bind(key, jose.SM2, a.Client, nonce, now)
 	if err != nil {
 		return Released{}, fmt.Errorf("binding license %s: %w", rec.License, err)
 	}

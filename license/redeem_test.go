@@ -13,7 +13,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -66,7 +66,7 @@ func bound(t testing.TB, credential, audience, nonce string) (*sdjwt.Resolved, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resolved, token.CheckBinding(context.Background(), resolved.Claims, sdjwt.Binding{Audience: audience, Nonce: nonce}, signing.NewVerifier(sm2.Config{}))
+	return resolved, token.CheckBinding(context.Background(), resolved.Claims, sdjwt.Binding{Audience: audience, Nonce: nonce}, jose.NewVerifier(sm2.Config{}))
 }
 
 func TestRedeem(t *testing.T) {

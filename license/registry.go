@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 	Keyrings *signing.Keyrings
 	Vault    *signing.Vault
 	Anchors  *signing.Anchors
-	Verifier *signing.Verifier // default: a new one
+	Verifier *jose.Verifier // default: a new one
 	// AuthorityName returns the name of the department with that code, as the
 	// credential shall carry it, or ErrNotFound if it is not a participant.
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
@@ -72,7 +73,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 		return nil, err
 	}
 	if c.Verifier == nil {
-		c.Verifier = signing.NewVerifier(sm2.Config{})
+		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // StatusValue is an entry of a status list, 2 bits (Token Status List, section 7).
@@ -208,8 +209,8 @@ func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entrie
 	if err := z.Close(); err != nil {
 		return "", err
 	}
-	token, err := signing.Sign(key.Signer, signing.Header{
-		Typ: signing.TypStatusList, Algorithm: signing.SM2, KeyID: key.KID(), X5C: key.Chain,
+	token, err := jose.Sign(key.Signer, jose.Header{
+		Typ: jose.TypStatusList, Algorithm: jose.SM2, KeyID: key.KID(), X5C: key.Chain,
 	}, statusClaims{
 		Subject: r.statusListURI(n), IssuedAt: now.Unix(), Expires: now.Add(statusLife).Unix(),
 		TTL:  int64(statusTTL.Seconds()),
@@ -245,9 +246,9 @@ var errStatusIndex = errors.New("the status list has no such entry")
 // for the entries of its list alone. A list whose key was revoked says nothing.
 func (v *CredentialVerifier) OpenStatusList(ctx context.Context, token string, at time.Time) (StatusSource, error) {
 	var chainErr error
-	_, payload, err := signing.Verify(ctx, token, signing.Expectation{
-		Typ: signing.TypStatusList, Max: maxStatusToken, Verifier: v.Signatures,
-		Key: func(h signing.Header) (crypto.PublicKey, error) {
+	_, payload, err := jose.Verify(ctx, token, jose.Expectation{
+		Typ: jose.TypStatusList, Max: maxStatusToken, Verifier: v.Signatures,
+		Key: func(h jose.Header) (crypto.PublicKey, error) {
 			leaf, err := v.Anchors.Verify(ctx, v.Signatures, h.X5C, at)
 			if err == nil {
 				err = v.listKey(ctx, leaf)

@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -75,7 +76,7 @@ type RevocationSource func(ctx context.Context, der []byte) (reason string, from
 // and offline alike.
 type CredentialVerifier struct {
 	Anchors    *signing.Anchors
-	Signatures *signing.Verifier
+	Signatures *jose.Verifier
 	Status     StatusSource // nil: the status stays unknown
 	// Revoked tells of revoked certificates. Nil: whether one was revoked stays
 	// unknown, and the verdict indeterminate, unless RevocationWaived.
@@ -169,7 +170,7 @@ func (c *verification) signature(ctx context.Context) {
 	var claims credentialClaims
 	var good bool
 	var malformed error
-	key := func(h signing.Header, unverified []byte) (crypto.PublicKey, error) {
+	key := func(h jose.Header, unverified []byte) (crypto.PublicKey, error) {
 		// The time of signing is in the payload, which is not verified yet; it
 		// is believed only if the signature then is right.
 		if c.payload, malformed = sdjwt.DecodePayload(unverified, credentialLimits); malformed == nil {
@@ -187,8 +188,8 @@ func (c *verification) signature(ctx context.Context) {
 		c.leaf = leaf
 		return leaf.PublicKey, nil
 	}
-	_, _, err := signing.Verify(ctx, c.token.JWS, signing.Expectation{
-		Typ: signing.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
+	_, _, err := jose.Verify(ctx, c.token.JWS, jose.Expectation{
+		Typ: jose.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
 	})
 	c.anchored()
 	if c.refused(err) {
@@ -229,7 +230,7 @@ func (c *verification) anchored() {
 // verifying the signature and its chain returned.
 func (c *verification) refused(err error) bool {
 	chain, untrusted := errors.AsType[*signing.ChainError](err)
-	token, refused := errors.AsType[*signing.TokenError](err)
+	token, refused := errors.AsType[*jose.TokenError](err)
 	switch {
 	case err == nil:
 		return false

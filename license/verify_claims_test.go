@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // TestVerifyMalformedClaims checks what is said of credentials whose claims are
@@ -24,7 +25,7 @@ func TestVerifyMalformedClaims(t *testing.T) {
 	}
 	sign := func(claims string) string {
 		t.Helper()
-		jws, err := signing.Sign(key.Signer, signing.Header{Typ: signing.TypCredential, X5C: key.Chain}, jsontext.Value(claims))
+		jws, err := jose.Sign(key.Signer, jose.Header{Typ: jose.TypCredential, X5C: key.Chain}, jsontext.Value(claims))
 		if err != nil {
 			t.Fatal(err)
 		}

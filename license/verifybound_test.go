@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -121,7 +122,7 @@ func TestVerifyRevocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := license.CredentialVerifier{
-				Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(sm2.Config{}), Status: cachedStatus,
+				Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus,
 				Revoked: tt.revoked, RevocationWaived: tt.waived,
 			}
 			out := v.Verify(t.Context(), credential, time.Now())
@@ -190,11 +191,11 @@ func TestStatusListProfile(t *testing.T) {
 		"without a list":         {object{"status_list": nil}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			token, err := signing.Sign(key.Signer, signing.Header{Typ: signing.TypStatusList, X5C: key.Chain}, claims(tt.change))
+			token, err := jose.Sign(key.Signer, jose.Header{Typ: jose.TypStatusList, X5C: key.Chain}, claims(tt.change))
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := license.CredentialVerifier{Anchors: w.in.Anchors(), Signatures: signing.NewVerifier(sm2.Config{})}
+			v := license.CredentialVerifier{Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{})}
 			if _, err := v.OpenStatusList(t.Context(), token, now); (err == nil) != tt.good {
 				t.Errorf("%v", err)
 			}

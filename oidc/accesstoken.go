@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // Access is what an access token entitles to, checked.
@@ -80,7 +81,7 @@ func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenReque
 		return Token{}, err
 	}
 	now := time.Now()
-	signed, err := p.sign(ctx, signing.PurposeAccessToken, signing.ES256, signing.TypAccessToken, claims{
+	signed, err := p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, claims{
 		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: JoinScopes(q.Scopes),
 		Issued: now.Unix(), Expires: now.Add(p.c.TokenTTL).Unix(), TokenID: rand.Text(),
 	})
@@ -223,9 +224,9 @@ func invalidToken(reason, description string, err error) *Error {
 
 // verifyAccessToken checks what can't change: form, signature, typ and claims.
 func (p *Provider) verifyAccessToken(ctx context.Context, token string) (claims, error) {
-	header, payload, err := signing.Verify(ctx, token, signing.Expectation{
-		Typ: signing.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
-		Key: func(h signing.Header) (crypto.PublicKey, error) {
+	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+		Typ: jose.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
+		Key: func(h jose.Header) (crypto.PublicKey, error) {
 			return p.tokenKey(ctx, h.KeyID, 0)
 		},
 	})
@@ -285,9 +286,9 @@ const retiredGrace = 60
 // keyError maps an error of verifying, where it matters whether the token is
 // bad or its key could not be read.
 func keyError(err error) error {
-	refusal, ok := errors.AsType[*signing.TokenError](err)
+	refusal, ok := errors.AsType[*jose.TokenError](err)
 	if !ok {
-		refusal = &signing.TokenError{Reason: "token_key", Err: err}
+		refusal = &jose.TokenError{Reason: "token_key", Err: err}
 	}
 	if refusal.Reason == "token_key" && !isNoKey(refusal.Err) {
 		return unavailable(err)

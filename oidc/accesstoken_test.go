@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // part decodes the header (0) or payload (1) of a token.
@@ -183,7 +184,7 @@ func TestKeyStateDecides(t *testing.T) {
 			_, reason := codeOf(t, err)
 			return reason
 		}
-		f.addKey(t, "at-2", 2, signing.ES256, signing.KeyActive)
+		f.addKey(t, "at-2", 2, jose.ES256, signing.KeyActive)
 		f.setKey("at-1", func(k *signing.KeyRecord) { k.State, k.Retired = signing.KeyRetired, time.Now() })
 		time.Sleep(6 * time.Second) // the keyrings read again
 		if got := reason(token); got != "" {
@@ -195,7 +196,7 @@ func TestKeyStateDecides(t *testing.T) {
 		// Whoever got hold of the retired key makes a token with it.
 		time.Sleep(2 * time.Minute)
 		now := time.Now().Unix()
-		late := f.sign(t, "at-1", signing.TypAccessToken, claimsOf(c, now))
+		late := f.sign(t, "at-1", jose.TypAccessToken, claimsOf(c, now))
 		if got := reason(late); got != "token_key" {
 			t.Errorf("signed with the key after it was retired: %q", got)
 		}
@@ -222,7 +223,7 @@ func TestKeysOfBefore(t *testing.T) {
 	f := newFixture(t)
 	c, _ := f.client(t, ScopeLicenseRead)
 	old := f.token(t, c)
-	f.addKey(t, "at-2", 2, signing.ES256, signing.KeyNext)
+	f.addKey(t, "at-2", 2, jose.ES256, signing.KeyNext)
 	const name = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 	f.setKey("at-2", func(k *signing.KeyRecord) { k.Thumbprint = name })
 	p := f.another(t)
@@ -239,7 +240,7 @@ func TestKeysOfBefore(t *testing.T) {
 	if _, err := p.CheckAccessToken(t.Context(), old); err != nil {
 		t.Errorf("a token from before, of a key that is retired: %v", err)
 	}
-	_, err = p.CheckAccessToken(t.Context(), f.sign(t, "at-2", signing.TypAccessToken, claimsOf(c, time.Now().Unix())))
+	_, err = p.CheckAccessToken(t.Context(), f.sign(t, "at-2", jose.TypAccessToken, claimsOf(c, time.Now().Unix())))
 	if _, reason := codeOf(t, err); reason != "token_key" {
 		t.Errorf("a new key by its id: %v", err)
 	}
@@ -255,7 +256,7 @@ func (f *fixture) sign(t *testing.T, id signing.KeyID, typ string, what any) str
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := signing.Sign(signer, signing.Header{Typ: typ, KeyID: string(id)}, what)
+	token, err := jose.Sign(signer, jose.Header{Typ: typ, KeyID: string(id)}, what)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,31 +267,31 @@ func (f *fixture) sign(t *testing.T, id signing.KeyID, typ string, what any) str
 func TestTokenKindsAreNotConfused(t *testing.T) {
 	f := newFixture(t)
 	c, _ := f.client(t, ScopeLicenseRead)
-	f.addKey(t, "sm-1", 2, signing.SM2, signing.KeyNext)
-	f.addKey(t, "st-1", 3, signing.ES256, signing.KeyActive)
+	f.addKey(t, "sm-1", 2, jose.SM2, signing.KeyNext)
+	f.addKey(t, "st-1", 3, jose.ES256, signing.KeyActive)
 	f.setKey("st-1", func(k *signing.KeyRecord) { k.Purpose = signing.PurposeStatus })
 	now := time.Now().Unix()
 	good := claimsOf(c, now)
 	with := func(change func(*claims)) claims { q := good; change(&q); return q }
-	if _, err := f.CheckAccessToken(t.Context(), f.sign(t, "at-1", signing.TypAccessToken, good)); err != nil {
+	if _, err := f.CheckAccessToken(t.Context(), f.sign(t, "at-1", jose.TypAccessToken, good)); err != nil {
 		t.Fatalf("a good one: %v", err)
 	}
 	for _, test := range []struct{ name, token, reason string }{
-		{"ID token", f.sign(t, "at-1", signing.TypIDToken, good), "token_typ"},
-		{"status list", f.sign(t, "at-1", signing.TypStatusList, good), "token_typ"},
+		{"ID token", f.sign(t, "at-1", jose.TypIDToken, good), "token_typ"},
+		{"status list", f.sign(t, "at-1", jose.TypStatusList, good), "token_typ"},
 		{"typ in upper case", f.sign(t, "at-1", "AT+JWT", good), "token_typ"},
 		{"media type as typ", f.sign(t, "at-1", "application/at+jwt", good), "token_typ"},
-		{"key of another purpose", f.sign(t, "st-1", signing.TypAccessToken, good), "token_key"},
-		{"SM2 key", f.sign(t, "sm-1", signing.TypAccessToken, good), "token_key"},
-		{"another issuer", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.Issuer += "/x" })), "token_issuer"},
-		{"another audience", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.Audience = "https://other.example" })), "token_audience"},
-		{"no client", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.ClientID = "" })), "token_claims"},
-		{"unknown client", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.ClientID = "x" })), "client_unknown"},
-		{"from tomorrow", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.Issued += 86400; q.Expires += 86400 })), "token_period"},
-		{"for a year", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.Expires += 365 * 86400 })), "token_period"},
-		{"expired", f.sign(t, "at-1", signing.TypAccessToken, with(func(q *claims) { q.Issued -= 120; q.Expires -= 120 })), "token_expired"},
-		{"claims of other kinds", f.sign(t, "at-1", signing.TypAccessToken, map[string]any{"iss": 1, "aud": []string{issuer}}), "token_claims"},
-		{"audience as a list", f.sign(t, "at-1", signing.TypAccessToken, map[string]any{"aud": []string{issuer, "x"}}), "token_claims"},
+		{"key of another purpose", f.sign(t, "st-1", jose.TypAccessToken, good), "token_key"},
+		{"SM2 key", f.sign(t, "sm-1", jose.TypAccessToken, good), "token_key"},
+		{"another issuer", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.Issuer += "/x" })), "token_issuer"},
+		{"another audience", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.Audience = "https://other.example" })), "token_audience"},
+		{"no client", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.ClientID = "" })), "token_claims"},
+		{"unknown client", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.ClientID = "x" })), "client_unknown"},
+		{"from tomorrow", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.Issued += 86400; q.Expires += 86400 })), "token_period"},
+		{"for a year", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.Expires += 365 * 86400 })), "token_period"},
+		{"expired", f.sign(t, "at-1", jose.TypAccessToken, with(func(q *claims) { q.Issued -= 120; q.Expires -= 120 })), "token_expired"},
+		{"claims of other kinds", f.sign(t, "at-1", jose.TypAccessToken, map[string]any{"iss": 1, "aud": []string{issuer}}), "token_claims"},
+		{"audience as a list", f.sign(t, "at-1", jose.TypAccessToken, map[string]any{"aud": []string{issuer, "x"}}), "token_claims"},
 		{"empty", "", "token_malformed"},
 		{"a secret", NewSecret().Reveal(), "token_malformed"},
 		{"too large", strings.Repeat("a", 5000), "token_too_large"},
@@ -364,16 +365,16 @@ func TestTokenCacheIsBounded(t *testing.T) {
 
 func TestKeySet(t *testing.T) {
 	f := newFixture(t)
-	f.addKey(t, "at-0", 2, signing.ES256, signing.KeyRetired)
-	f.addKey(t, "at-2", 3, signing.ES256, signing.KeyNext)
-	f.addKey(t, "at-x", 4, signing.ES256, signing.KeyRevoked)
-	f.addKey(t, "sm-1", 5, signing.SM2, signing.KeyNext)
-	f.addKey(t, "rs-1", 6, signing.RS256, signing.KeyNext) // not this ring's algorithm
-	f.addKeyOf(t, signing.PurposeIDToken, "id-1", 1, signing.ES256, signing.KeyActive)
-	f.addKeyOf(t, signing.PurposeIDToken, "id-2", 2, signing.ES256, signing.KeyNext)
-	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-1", 1, signing.RS256, signing.KeyActive)
-	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-x", 2, signing.RS256, signing.KeyRevoked)
-	f.addKeyOf(t, signing.PurposeStatus, "st-1", 1, signing.ES256, signing.KeyActive)
+	f.addKey(t, "at-0", 2, jose.ES256, signing.KeyRetired)
+	f.addKey(t, "at-2", 3, jose.ES256, signing.KeyNext)
+	f.addKey(t, "at-x", 4, jose.ES256, signing.KeyRevoked)
+	f.addKey(t, "sm-1", 5, jose.SM2, signing.KeyNext)
+	f.addKey(t, "rs-1", 6, jose.RS256, signing.KeyNext) // not this ring's algorithm
+	f.addKeyOf(t, signing.PurposeIDToken, "id-1", 1, jose.ES256, signing.KeyActive)
+	f.addKeyOf(t, signing.PurposeIDToken, "id-2", 2, jose.ES256, signing.KeyNext)
+	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-1", 1, jose.RS256, signing.KeyActive)
+	f.addKeyOf(t, signing.PurposeIDTokenRSA, "ir-x", 2, jose.RS256, signing.KeyRevoked)
+	f.addKeyOf(t, signing.PurposeStatus, "st-1", 1, jose.ES256, signing.KeyActive)
 	set, err := f.KeySet(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -381,9 +382,9 @@ func TestKeySet(t *testing.T) {
 	var ids []string
 	for _, k := range set.Keys {
 		ids = append(ids, k.KeyID)
-		want := signing.JWK{KeyType: "EC", Curve: "P-256", X: k.X, Y: k.Y, KeyID: k.KeyID, Use: "sig", Algorithm: "ES256"}
+		want := jose.Key{KeyType: "EC", Curve: "P-256", X: k.X, Y: k.Y, KeyID: k.KeyID, Use: "sig", Algorithm: "ES256"}
 		if k.KeyID == "ir-1" {
-			want = signing.JWK{KeyType: "RSA", N: k.N, E: "AQAB", KeyID: k.KeyID, Use: "sig", Algorithm: "RS256"}
+			want = jose.Key{KeyType: "RSA", N: k.N, E: "AQAB", KeyID: k.KeyID, Use: "sig", Algorithm: "RS256"}
 		}
 		if !reflect.DeepEqual(k, want) {
 			t.Errorf("key is %+v", k)

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/storage/memory"
 	"yizheng.internal/storage/sqlite"
 )
@@ -99,7 +100,7 @@ func (s *served) logIn(b *testing.B, people *identity.Service) {
 	}
 	s.site, _, err = s.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{
 		Name: "y", Participant: n.ID, Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile}, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
-		RedirectURIs: []string{"https://bureau.example/cb"}, IDTokenAlgorithm: signing.ES256,
+		RedirectURIs: []string{"https://bureau.example/cb"}, IDTokenAlgorithm: jose.ES256,
 	})
 	if err != nil {
 		b.Fatal(err)

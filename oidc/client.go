@@ -9,7 +9,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // GrantType is a way to get a token (RFC 6749 section 1.3).
@@ -63,14 +63,14 @@ type Client struct {
 	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live
 
 	// Of clients at which people log in.
-	RedirectURIs     []string          `json:"redirect_uris,omitempty"`             // compared as they stand; native ones on a loopback IP may have any port
-	LogoutURIs       []string          `json:"post_logout_redirect_uris,omitempty"` // likewise
-	HomeURI          string            `json:"home_uri,omitempty"`                  // where people begin anew
-	Subject          SubjectType       `json:"subject_type,omitempty"`
-	IDTokenAlgorithm signing.Algorithm `json:"id_token_alg,omitempty"` // default RS256 (Core section 2)
-	WithoutPKCE      bool              `json:"without_pkce,omitempty"` // a confidential legacy client; never for licenses
-	RequirePAR       bool              `json:"require_par,omitempty"`
-	ServiceItems     []string          `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
+	RedirectURIs     []string       `json:"redirect_uris,omitempty"`             // compared as they stand; native ones on a loopback IP may have any port
+	LogoutURIs       []string       `json:"post_logout_redirect_uris,omitempty"` // likewise
+	HomeURI          string         `json:"home_uri,omitempty"`                  // where people begin anew
+	Subject          SubjectType    `json:"subject_type,omitempty"`
+	IDTokenAlgorithm jose.Algorithm `json:"id_token_alg,omitempty"` // default RS256 (Core section 2)
+	WithoutPKCE      bool           `json:"without_pkce,omitempty"` // a confidential legacy client; never for licenses
+	RequirePAR       bool           `json:"require_par,omitempty"`
+	ServiceItems     []string       `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
 	// MinAssurance is the assurance that its logins have at least, whatever it asks
 	// for; nil: see [Client.Floor]. DefaultMaxAge is the max_age of requests without
 	// one, in seconds (Dynamic Client Registration section 2); nil: none.

@@ -8,15 +8,16 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // readHint verifies an id_token_hint: an ID token of ours, expired or not.
 // *Error invalid_request, temporarily_unavailable.
 func (p *Provider) readHint(ctx context.Context, token string) (idClaims, error) {
 	refused := &Error{Code: InvalidRequest, Description: "id_token_hint is not an ID token of this provider", Reason: "hint_invalid"}
-	header, payload, err := signing.Verify(ctx, token, signing.Expectation{
-		Typ: signing.TypIDToken, Max: maxHintBytes, Verifier: p.c.Verifier,
-		Key: func(h signing.Header) (crypto.PublicKey, error) {
+	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+		Typ: jose.TypIDToken, Max: maxHintBytes, Verifier: p.c.Verifier,
+		Key: func(h jose.Header) (crypto.PublicKey, error) {
 			return p.publicKey(ctx, h.KeyID, 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
 		},
 	})

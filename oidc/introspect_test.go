@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 func TestIntrospect(t *testing.T) {
@@ -260,19 +261,19 @@ func TestTokenKindsAreApart(t *testing.T) {
 		for name, token := range map[string]string{
 			"an ID token":                  tokens.ID.Reveal(),
 			"a refresh token":              tokens.Refresh.Reveal(),
-			"signed by the ID token's key": w.signed(t, signing.PurposeIDToken, signing.TypAccessToken, part(t, tokens.Access.Reveal(), 1)),
-			"of another typ":               w.signed(t, signing.PurposeAccessToken, signing.TypIDToken, part(t, tokens.Access.Reveal(), 1)),
-			"of an unknown family":         w.signed(t, signing.PurposeAccessToken, signing.TypAccessToken, changed(t, tokens, "family", identity.NewID())),
-			"of a family that can't be":    w.signed(t, signing.PurposeAccessToken, signing.TypAccessToken, changed(t, tokens, "family", "x")),
-			"of another client's family":   w.signed(t, signing.PurposeAccessToken, signing.TypAccessToken, changed(t, tokens, "client_id", w.shop.ID)),
-			"with another grant":           w.signed(t, signing.PurposeAccessToken, signing.TypAccessToken, changed(t, tokens, "grant_id", "g")),
+			"signed by the ID token's key": w.signed(t, signing.PurposeIDToken, jose.TypAccessToken, part(t, tokens.Access.Reveal(), 1)),
+			"of another typ":               w.signed(t, signing.PurposeAccessToken, jose.TypIDToken, part(t, tokens.Access.Reveal(), 1)),
+			"of an unknown family":         w.signed(t, signing.PurposeAccessToken, jose.TypAccessToken, changed(t, tokens, "family", identity.NewID())),
+			"of a family that can't be":    w.signed(t, signing.PurposeAccessToken, jose.TypAccessToken, changed(t, tokens, "family", "x")),
+			"of another client's family":   w.signed(t, signing.PurposeAccessToken, jose.TypAccessToken, changed(t, tokens, "client_id", w.shop.ID)),
+			"with another grant":           w.signed(t, signing.PurposeAccessToken, jose.TypAccessToken, changed(t, tokens, "grant_id", "g")),
 		} {
 			_, err := w.CheckAccessToken(t.Context(), token)
 			if code, _ := codeOf(t, err); code != InvalidToken {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := w.CheckAccessToken(t.Context(), w.signed(t, signing.PurposeAccessToken, signing.TypAccessToken, part(t, tokens.Access.Reveal(), 1))); err != nil {
+		if _, err := w.CheckAccessToken(t.Context(), w.signed(t, signing.PurposeAccessToken, jose.TypAccessToken, part(t, tokens.Access.Reveal(), 1))); err != nil {
 			t.Errorf("made the same way, unchanged: %v", err)
 		}
 	})
@@ -290,7 +291,7 @@ func (w *world) signed(t testing.TB, purpose signing.Purpose, typ string, claims
 	for _, name := range []string{"iat", "exp", "auth_time"} {
 		claims[name] = int64(claims[name].(float64))
 	}
-	token, err := w.sign(t.Context(), purpose, signing.ES256, typ, claims)
+	token, err := w.sign(t.Context(), purpose, jose.ES256, typ, claims)
 	if err != nil {
 		t.Fatal(err)
 	}

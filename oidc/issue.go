@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // idTokenLife is how long an ID token is good. It says who logged in, at the
@@ -50,13 +51,13 @@ func (p *Provider) issue(ctx context.Context, c Client, f *family, scopes []Scop
 		Issued: now.Unix(), Expires: now.Add(p.c.TokenTTL).Unix(), TokenID: rand.Text(),
 		AuthTime: who.AuthTime, ACR: ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
 	}
-	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, signing.ES256, signing.TypAccessToken, access); err != nil {
+	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, access); err != nil {
 		return fmt.Errorf("issuing an access token: %w", err)
 	}
 	t.Expires, t.Scopes = p.c.TokenTTL, scopes
 	if slices.Contains(scopes, ScopeOpenID) {
 		alg, purpose := idTokenKey(c)
-		t.ID, err = p.sign(ctx, purpose, alg, signing.TypIDToken, idClaims{
+		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, idClaims{
 			Issuer: p.c.Issuer, Subject: subject, Audience: c.ID, Expires: now.Add(idTokenLife).Unix(), Issued: now.Unix(),
 			AuthTime: who.AuthTime, Nonce: nonce, ACR: ACR(who.Assurance), AMR: amr(who.Factors), SessionID: who.SID,
 			AccessHash: accessHash(t.Access),
@@ -87,15 +88,15 @@ func accessHash(token Secret) string {
 }
 
 // idTokenKey returns which key signs a client's ID tokens.
-func idTokenKey(c Client) (signing.Algorithm, signing.Purpose) {
-	if c.IDTokenAlgorithm == signing.ES256 {
-		return signing.ES256, signing.PurposeIDToken
+func idTokenKey(c Client) (jose.Algorithm, signing.Purpose) {
+	if c.IDTokenAlgorithm == jose.ES256 {
+		return jose.ES256, signing.PurposeIDToken
 	}
-	return signing.RS256, signing.PurposeIDTokenRSA
+	return jose.RS256, signing.PurposeIDTokenRSA
 }
 
 // sign signs a token that lives for minutes and is stored nowhere.
-func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg signing.Algorithm, typ string, claims any) (Secret, error) {
+func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims any) (Secret, error) {
 	key, err := p.c.Keyrings.Active(ctx, purpose, "")
 	if err != nil {
 		return Secret{}, err
@@ -103,6 +104,6 @@ func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg signin
 	if key.Signer == nil || key.Algorithm != string(alg) {
 		return Secret{}, fmt.Errorf("key %s is not one of %s held here", key.ID, alg)
 	}
-	token, err := signing.SignPassing(key.Signer, signing.Header{Typ: typ, KeyID: key.KID()}, claims)
+	token, err := jose.SignPassing(key.Signer, jose.Header{Typ: typ, KeyID: key.KID()}, claims)
 	return SecretOf(token), err
 }

@@ -5,11 +5,12 @@ import (
 	"fmt"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // KeySet is a JWK set (RFC 7517 section 5).
 type KeySet struct {
-	Keys []signing.JWK `json:"keys"`
+	Keys []jose.Key `json:"keys"`
 }
 
 // published are the rings whose keys stand in the key set.
@@ -21,7 +22,7 @@ var published = []signing.Purpose{signing.PurposeIDToken, signing.PurposeIDToken
 // registered nowhere, as SM2 is, would make common relying parties fail on the
 // whole set, so SM2 keys never stand here.
 func (p *Provider) KeySet(ctx context.Context) (KeySet, error) {
-	set := KeySet{Keys: []signing.JWK{}} // an empty set has the member too
+	set := KeySet{Keys: []jose.Key{}} // an empty set has the member too
 	for _, purpose := range published {
 		ring, err := p.c.Keyrings.Ring(ctx, purpose, "")
 		if err != nil {
@@ -31,11 +32,11 @@ func (p *Provider) KeySet(ctx context.Context) (KeySet, error) {
 			if key.State == signing.KeyRevoked || key.Public == nil {
 				continue
 			}
-			alg, err := signing.AlgorithmOf(key.Public)
+			alg, err := jose.AlgorithmOf(key.Public)
 			if err != nil || alg != purpose.Algorithm() {
 				continue
 			}
-			jwk, err := signing.NewJWK(key.Public)
+			jwk, err := jose.NewKey(key.Public)
 			if err != nil {
 				return KeySet{}, fmt.Errorf("key set: key %s: %w", key.ID, err)
 			}

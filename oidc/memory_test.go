@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // memory is the stores in memory, for the tests that need a bubble's clock:
@@ -206,7 +207,7 @@ func newFixture(t testing.TB) *fixture {
 	if err := f.keystore.GenerateSecret(signing.AuthenticatorKey); err != nil {
 		t.Fatal(err)
 	}
-	f.addKey(t, "at-1", 1, signing.ES256, signing.KeyActive)
+	f.addKey(t, "at-1", 1, jose.ES256, signing.KeyActive)
 	f.Provider = f.another(t)
 	return f
 }
@@ -225,12 +226,12 @@ func (f *fixture) another(t testing.TB) *Provider {
 	return p
 }
 
-func (f *fixture) addKey(t testing.TB, id signing.KeyID, serial int32, a signing.Algorithm, state signing.KeyState) {
+func (f *fixture) addKey(t testing.TB, id signing.KeyID, serial int32, a jose.Algorithm, state signing.KeyState) {
 	t.Helper()
 	f.addKeyOf(t, signing.PurposeAccessToken, id, serial, a, state)
 }
 
-func (f *fixture) addKeyOf(t testing.TB, p signing.Purpose, id signing.KeyID, serial int32, a signing.Algorithm, state signing.KeyState) {
+func (f *fixture) addKeyOf(t testing.TB, p signing.Purpose, id signing.KeyID, serial int32, a jose.Algorithm, state signing.KeyState) {
 	t.Helper()
 	pub, err := f.keystore.GenerateSigner(id, a)
 	if err != nil {

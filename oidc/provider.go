@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -38,9 +39,9 @@ type Config struct {
 	SessionLife time.Duration // the longest that a session lives, however much it is used; default 12 hours
 	OfflineLife time.Duration // the longest that offline access lives; default 90 days
 
-	Verifier *signing.Verifier // default: a new one
-	TokenTTL time.Duration     // of access tokens, in whole seconds; default and at most 5 minutes
-	Log      *slog.Logger      // default: discards
+	Verifier *jose.Verifier // default: a new one
+	TokenTTL time.Duration  // of access tokens, in whole seconds; default and at most 5 minutes
+	Log      *slog.Logger   // default: discards
 }
 
 // MaxTokenTTL is the longest that an access token lives.
@@ -88,7 +89,7 @@ func New(c Config) (*Provider, error) {
 		return nil, err
 	}
 	if c.Verifier == nil {
-		c.Verifier = signing.NewVerifier(sm2.Config{})
+		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -7,7 +7,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // ClientSpec is what is said of a client when it is registered or changed.
@@ -24,11 +24,11 @@ type ClientSpec struct {
 	// https; or http on localhost or a loopback IP; or, of a public client, a scheme
 	// of its own with a dot in it (RFC 8252 section 7.1). At most 20.
 	RedirectURIs     []string
-	LogoutURIs       []string          // likewise, at most 20
-	HomeURI          string            // https, or http as above; may be empty
-	Subject          SubjectType       // default: pairwise
-	IDTokenAlgorithm signing.Algorithm // RS256 (the default) or ES256
-	WithoutPKCE      bool              // refused for public clients and with ServiceItems
+	LogoutURIs       []string       // likewise, at most 20
+	HomeURI          string         // https, or http as above; may be empty
+	Subject          SubjectType    // default: pairwise
+	IDTokenAlgorithm jose.Algorithm // RS256 (the default) or ES256
+	WithoutPKCE      bool           // refused for public clients and with ServiceItems
 	RequirePAR       bool
 	ServiceItems     []string // at most 100; of confidential clients with authorization_code alone
 	MinAssurance     *int     // 0 to 3; nil: the default, see [Client.Floor]
@@ -192,7 +192,7 @@ func checkLogins(c Client) *RegistrationError {
 	switch {
 	case c.Subject != "" && c.Subject != SubjectPairwise && c.Subject != SubjectPublic:
 		return &RegistrationError{"subject_type_unknown", "the subject types are pairwise and public"}
-	case c.IDTokenAlgorithm != "" && c.IDTokenAlgorithm != algRS256 && c.IDTokenAlgorithm != signing.ES256:
+	case c.IDTokenAlgorithm != "" && c.IDTokenAlgorithm != algRS256 && c.IDTokenAlgorithm != jose.ES256:
 		return &RegistrationError{"id_token_alg_unknown", "ID tokens are signed with RS256 or ES256"}
 	case c.MinAssurance != nil && (*c.MinAssurance < 0 || *c.MinAssurance > maxAssurance || !c.Has(GrantCode)):
 		return &RegistrationError{"assurance_invalid", "the least assurance is 0 to 3, of a client with authorization_code"}
@@ -234,4 +234,4 @@ func isItemCode(s string) bool {
 }
 
 // algRS256 is the default algorithm of ID tokens (OpenID Connect Core section 2).
-const algRS256 signing.Algorithm = "RS256"
+const algRS256 jose.Algorithm = "RS256"

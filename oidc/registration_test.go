@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // loginSpec describes a client at which people log in.
@@ -36,7 +36,7 @@ func TestRegistrationOfLogins(t *testing.T) {
 		{"all there is", "", func(s *ClientSpec) {
 			s.GrantTypes = []GrantType{GrantCode, GrantRefresh, GrantClientCredentials}
 			s.Scopes = append(s.Scopes, ScopeOffline, ScopePhone, ScopeIdentity, ScopeLicenseRead)
-			s.HomeURI, s.Subject, s.IDTokenAlgorithm, s.RequirePAR = "https://rp.example/", SubjectPublic, signing.ES256, true
+			s.HomeURI, s.Subject, s.IDTokenAlgorithm, s.RequirePAR = "https://rp.example/", SubjectPublic, jose.ES256, true
 			s.ServiceItems, s.RedirectURIs, s.LogoutURIs = []string{"food-license"}, many(20), many(20)
 		}},
 		{"a legacy client without PKCE", "", func(s *ClientSpec) { s.WithoutPKCE = true }},
@@ -52,7 +52,7 @@ func TestRegistrationOfLogins(t *testing.T) {
 		{"public, for itself", "public_client", func(s *ClientSpec) { public(s); s.GrantTypes = []GrantType{GrantCode, GrantClientCredentials} }},
 		{"public without PKCE", "pkce_required", func(s *ClientSpec) { public(s); s.WithoutPKCE = true }},
 		{"unknown subject type", "subject_type_unknown", func(s *ClientSpec) { s.Subject = "ephemeral" }},
-		{"ID tokens under SM2", "id_token_alg_unknown", func(s *ClientSpec) { s.IDTokenAlgorithm = signing.SM2 }},
+		{"ID tokens under SM2", "id_token_alg_unknown", func(s *ClientSpec) { s.IDTokenAlgorithm = jose.SM2 }},
 		{"ID tokens without signature", "id_token_alg_unknown", func(s *ClientSpec) { s.IDTokenAlgorithm = "none" }},
 		{"licenses without PKCE", "service_items_refused", func(s *ClientSpec) { s.ServiceItems, s.WithoutPKCE = []string{"a"}, true }},
 		{"licenses for a public client", "service_items_refused", func(s *ClientSpec) { public(s); s.ServiceItems = []string{"a"} }},

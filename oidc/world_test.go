@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	ephemeral "yizheng.internal/storage/memory"
 )
 
@@ -154,7 +155,7 @@ func (w *world) add(t testing.TB, class identity.Class, code string, change func
 		Name: "样例系统", Participant: n.ID, Scopes: []Scope{ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline},
 		GrantTypes: []GrantType{GrantCode, GrantRefresh}, RedirectURIs: []string{"https://bureau.example/cb"},
 		LogoutURIs: []string{"https://bureau.example/bye"}, HomeURI: "https://bureau.example/",
-		ServiceItems: []string{"residence-permit"}, IDTokenAlgorithm: signing.ES256, MinAssurance: new(int),
+		ServiceItems: []string{"residence-permit"}, IDTokenAlgorithm: jose.ES256, MinAssurance: new(int),
 	}
 	change(&s)
 	c, _, err := w.Provider.CreateClient(t.Context(), operator, s)

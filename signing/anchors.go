@@ -15,6 +15,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -117,7 +118,7 @@ func (e *ChainError) Unwrap() error { return e.Err }
 // signatures, dates, basic constraints, key usage. Critical extensions it does
 // not follow, name and policy constraints among them, fail. Revocation is the
 // caller's to ask.
-func (a *Anchors) Verify(ctx context.Context, v *Verifier, chain [][]byte, at time.Time) (*Certificate, error) {
+func (a *Anchors) Verify(ctx context.Context, v *jose.Verifier, chain [][]byte, at time.Time) (*Certificate, error) {
 	switch {
 	case len(chain) == 0:
 		return nil, &ChainError{Reason: "chain_missing"}
@@ -173,7 +174,7 @@ func (a *Anchors) remember(key [32]byte, c verifiedChain) {
 }
 
 // verify checks everything but the dates.
-func (a *Anchors) verify(ctx context.Context, v *Verifier, chain [][]byte) (verifiedChain, error) {
+func (a *Anchors) verify(ctx context.Context, v *jose.Verifier, chain [][]byte) (verifiedChain, error) {
 	path := make([]*Certificate, 0, maxChain+1)
 	for _, der := range chain {
 		c, err := ParseCertificate(der)
@@ -223,7 +224,7 @@ func (a *Anchors) verify(ctx context.Context, v *Verifier, chain [][]byte) (veri
 // issuer returns the anchor that issued a certificate with a number of CAs
 // below it. Anchors of another key identifier aren't asked: each signature that
 // doesn't fit costs a second opinion.
-func (a *Anchors) issuer(ctx context.Context, v *Verifier, c *Certificate, below int) (*Certificate, error) {
+func (a *Anchors) issuer(ctx context.Context, v *jose.Verifier, c *Certificate, below int) (*Certificate, error) {
 	var refused error = &ChainError{Reason: "chain_untrusted"}
 	for _, anchor := range a.certificates {
 		if !bytes.Equal(anchor.RawSubject, c.RawIssuer) ||
@@ -243,7 +244,7 @@ func (a *Anchors) issuer(ctx context.Context, v *Verifier, c *Certificate, below
 }
 
 // issued checks that issuer's key signed c.
-func issued(ctx context.Context, v *Verifier, issuer, c *Certificate) error {
+func issued(ctx context.Context, v *jose.Verifier, issuer, c *Certificate) error {
 	if !signedBy(c.SignatureAlgorithm, issuer.PublicKey) {
 		return &ChainError{"chain_signature", errors.New("its algorithm is not that of the issuer's key")}
 	}

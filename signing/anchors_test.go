@@ -15,6 +15,7 @@ import (
 	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -81,7 +82,7 @@ func TestParseAnchors(t *testing.T) {
 			t.Errorf("%s: parsed", name)
 		}
 	}
-	if _, err := (&Anchors{}).Verify(t.Context(), NewVerifier(sm2.Config{}), [][]byte{leaf}, testNow); reasonOf(err) != "chain_untrusted" {
+	if _, err := (&Anchors{}).Verify(t.Context(), jose.NewVerifier(sm2.Config{}), [][]byte{leaf}, testNow); reasonOf(err) != "chain_untrusted" {
 		t.Errorf("no anchors: %v", err)
 	}
 }
@@ -183,7 +184,7 @@ func TestChains(t *testing.T) {
 		"expired, and tampered with":  {[][]byte{tamperedExpired(t, ca, key.Public())}, "chain_signature"},
 		"signature of the wrong kind": {[][]byte{crossed(t, ecCA, ca, key.Public())}, "chain_signature"},
 	}
-	v := NewVerifier(sm2.Config{})
+	v := jose.NewVerifier(sm2.Config{})
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // the second time from memory, if it is good
@@ -227,7 +228,7 @@ func TestChainRemembered(t *testing.T) {
 	anchors := mustAnchors(t, ca.Certificate.Raw)
 	chain := [][]byte{certify(t, ca, signingtest.NewSM2(t).Public())}
 	var verified atomic.Int64
-	v := NewVerifier(sm2.Config{First: func(pub *ecdsa.PublicKey, message, der []byte) bool {
+	v := jose.NewVerifier(sm2.Config{First: func(pub *ecdsa.PublicKey, message, der []byte) bool {
 		verified.Add(1)
 		return gmsm.VerifyASN1WithSM2(pub, nil, message, der)
 	}})
@@ -269,7 +270,7 @@ func TestChainUndecided(t *testing.T) {
 	anchors := mustAnchors(t, ca.Certificate.Raw)
 	chain := [][]byte{certify(t, ca, signingtest.NewSM2(t).Public())}
 	slow := signingtest.NewSlow()
-	v := NewVerifier(sm2.Config{First: signingtest.Rejects, Second: slow.Second})
+	v := jose.NewVerifier(sm2.Config{First: signingtest.Rejects, Second: slow.Second})
 	release := slow.Occupy(func() {
 		other := signingtest.NewSM2(t)
 		_ = v.Verify(t.Context(), other.Public(), []byte("forged"), signingtest.MustSign(t, other, []byte("signed")))
@@ -290,12 +291,12 @@ func TestChainUndecided(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	why := errors.New("why")
-	for _, err := range []error{&ChainError{"some_reason", why}, &TokenError{"some_reason", why}} {
+	for _, err := range []error{&ChainError{"some_reason", why}, &jose.TokenError{Reason: "some_reason", Err: why}} {
 		if err.Error() != "some_reason: why" || !errors.Is(err, why) {
 			t.Error(err)
 		}
 	}
-	for _, err := range []error{&ChainError{Reason: "some_reason"}, &TokenError{Reason: "some_reason"}} {
+	for _, err := range []error{&ChainError{Reason: "some_reason"}, &jose.TokenError{Reason: "some_reason"}} {
 		if err.Error() != "some_reason" {
 			t.Error(err)
 		}
@@ -306,7 +307,7 @@ func BenchmarkChainRemembered(b *testing.B) {
 	ca := newCA(b)
 	anchors := mustAnchors(b, ca.Certificate.Raw)
 	chain := [][]byte{certify(b, ca, signingtest.NewSM2(b).Public())}
-	v := NewVerifier(sm2.Config{})
+	v := jose.NewVerifier(sm2.Config{})
 	for b.Loop() {
 		if _, err := anchors.Verify(b.Context(), v, chain, testNow); err != nil {
 			b.Fatal(err)

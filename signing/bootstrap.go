@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/jose"
 )
 
 const (
@@ -89,7 +91,7 @@ func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ensureSigner(keys, rootID, SM2); err != nil {
+	if _, err := ensureSigner(keys, rootID, jose.SM2); err != nil {
 		return nil, err
 	}
 	signer, err := keys.Signer(rootID)
@@ -141,7 +143,7 @@ func (c InstallationConfig) firstRevocationList(ctx context.Context, ca *CA, now
 
 func (c InstallationConfig) recordRoot(ctx context.Context, ca *CA, now time.Time) error {
 	return ensureRecord(ctx, c.Records, KeyRecord{
-		ID: rootID, Purpose: PurposeRoot, Serial: 1, Algorithm: string(SM2), State: KeyActive,
+		ID: rootID, Purpose: PurposeRoot, Serial: 1, Algorithm: string(jose.SM2), State: KeyActive,
 		PublicKey: ca.Certificate.RawSubjectPublicKeyInfo, Chain: [][]byte{ca.Certificate.Raw},
 		Created: now, Activated: now,
 	})
@@ -219,7 +221,7 @@ func ensureKeystore(dir, passphraseFile string) (*Keystore, error) {
 }
 
 // ensureSigner makes a private key, or takes the one that a try before this one left.
-func ensureSigner(keys *Keystore, id KeyID, a Algorithm) (crypto.PublicKey, error) {
+func ensureSigner(keys *Keystore, id KeyID, a jose.Algorithm) (crypto.PublicKey, error) {
 	pub, err := keys.GenerateSigner(id, a)
 	if !errors.Is(err, ErrExists) {
 		return pub, err
@@ -267,7 +269,7 @@ func (m keyMaker) key(id KeyID, p Purpose, master KeyID) (KeyRecord, error) {
 	if k.PublicKey, err = smx509.MarshalPKIXPublicKey(pub); err != nil {
 		return k, err
 	}
-	jwk, err := NewJWK(pub)
+	jwk, err := jose.NewKey(pub)
 	if err != nil {
 		return k, err
 	}

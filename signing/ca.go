@@ -16,6 +16,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -99,7 +100,7 @@ func newTemplate(pub crypto.PublicKey, s Subject, p Profile, notBefore, notAfter
 	if !notBefore.Before(notAfter) || notBefore.Year() < 1950 || notAfter.Year() > 9999 {
 		return nil, errors.New("its time of validity is empty or not one that X.509 can write")
 	}
-	point, _, err := marshalPoint(pub)
+	point, _, err := jose.PointOf(pub)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func makeCertificate(template, parent *smx509.Certificate, pub crypto.PublicKey,
 	if err != nil {
 		return nil, err
 	}
-	err = NewVerifier(sm2.Config{}).Verify(context.Background(), s.Public(), made.RawTBSCertificate, made.Signature)
+	err = jose.NewVerifier(sm2.Config{}).Verify(context.Background(), s.Public(), made.RawTBSCertificate, made.Signature)
 	if err != nil {
 		return nil, err
 	}

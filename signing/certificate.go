@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -61,7 +62,7 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	if _, _, err := checkedKey(parsed.PublicKey); err != nil {
+	if _, _, err := jose.PointOf(parsed.PublicKey); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	profile, err := profileOf(parsed)

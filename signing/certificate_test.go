@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"net/url"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -166,7 +168,7 @@ func TestCertifyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken := &CA{Certificate: ca.Certificate, Signer: faulty{ca.Signer}}
+	broken := &CA{Certificate: ca.Certificate, Signer: signingtest.Faulty{MessageSigner: ca.Signer}}
 	others := &CA{Certificate: ca.Certificate, Signer: signingtest.NewSM2(t)}
 	for name, try := range map[string]func() ([]byte, error){
 		"no name": func() ([]byte, error) { return ca.Certify(pub, Subject{}, ProfileStatus, testStart, testEnd) },
@@ -219,7 +221,7 @@ func TestParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := NewVerifier(sm2.Config{})
+	v := jose.NewVerifier(sm2.Config{})
 	for name, made := range map[string][]byte{
 		"absent": resign(t, ca.Signer, der, algorithmAbsent, algorithmAbsent),
 		"NULL":   resign(t, ca.Signer, der, algorithmNull, algorithmNull),
@@ -330,7 +332,7 @@ func padded(t testing.TB, der []byte, unused byte) []byte {
 
 func point65(t testing.TB, pub crypto.PublicKey) []byte {
 	t.Helper()
-	b, _, err := marshalPoint(pub)
+	b, _, err := jose.PointOf(pub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +370,7 @@ func FuzzCertificate(f *testing.F) {
 		f.Fatal(err)
 	}
 	// Whatever parses counts as signed, so that the fuzzer gets to the path.
-	v := NewVerifier(sm2.Config{First: signingtest.Accepts})
+	v := jose.NewVerifier(sm2.Config{First: signingtest.Accepts})
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if list, err := ParseRevocationList(t.Context(), der, ca.Certificate, v); (list == nil) == (err == nil) {
 			t.Errorf("a list of %v and %v", list, err)
@@ -380,7 +382,7 @@ func FuzzCertificate(f *testing.F) {
 		if !bytes.Equal(c.Raw, der) {
 			t.Error("not all of it was parsed")
 		}
-		if _, err := AlgorithmOf(c.PublicKey); err != nil {
+		if _, err := jose.AlgorithmOf(c.PublicKey); err != nil {
 			t.Error(err)
 		}
 		for _, chain := range [][][]byte{{der}, {leaf, der}, {der, ca.Certificate.Raw}} {
@@ -389,4 +391,17 @@ func FuzzCertificate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestRSACertificate: RSA is for tokens. No certificate of such a key is read.
+func TestRSACertificate(t *testing.T) {
+	ca := signingtest.NewES256(t)
+	template := &smx509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := smx509.CreateCertificate(rand.Reader, template, template, signingtest.RSA().Public(), ca.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseCertificate(der); !errors.Is(err, jose.ErrKey) {
+		t.Errorf("parsed: %v", err)
+	}
 }

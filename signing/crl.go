@@ -12,6 +12,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -65,7 +66,7 @@ func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nex
 	if err != nil {
 		return nil, fmt.Errorf("making a revocation list: %w", err)
 	}
-	if _, err := ParseRevocationList(context.Background(), der, ca.Certificate, NewVerifier(sm2.Config{})); err != nil {
+	if _, err := ParseRevocationList(context.Background(), der, ca.Certificate, jose.NewVerifier(sm2.Config{})); err != nil {
 		return nil, fmt.Errorf("making a revocation list: %w", err)
 	}
 	return der, nil
@@ -76,7 +77,7 @@ func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nex
 // the caller to decide. Delta and indirect lists, which are marked by critical
 // extensions, are refused. Errors: sm2.ErrSignature and sm2.ErrUndecided, wrapped, or
 // what is wrong with the form.
-func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v *Verifier) (*RevocationList, error) {
+func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v *jose.Verifier) (*RevocationList, error) {
 	if len(der) > maxRevocationList {
 		return nil, fmt.Errorf("revocation list is larger than %d bytes", maxRevocationList)
 	}

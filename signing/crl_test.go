@@ -12,6 +12,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -29,7 +30,7 @@ func mustList(t testing.TB, ca *CA) []byte {
 }
 
 func TestRevocationList(t *testing.T) {
-	ca, v := newCA(t), NewVerifier(sm2.Config{})
+	ca, v := newCA(t), jose.NewVerifier(sm2.Config{})
 	der := mustList(t, ca)
 	for name, der := range map[string][]byte{"absent": der, "NULL": resign(t, ca.Signer, der, algorithmNull, algorithmNull)} {
 		list, err := ParseRevocationList(t.Context(), der, ca.Certificate, v)
@@ -56,7 +57,7 @@ func TestRevocationList(t *testing.T) {
 }
 
 func TestRevocationListRefuses(t *testing.T) {
-	ca, v := newCA(t), NewVerifier(sm2.Config{})
+	ca, v := newCA(t), jose.NewVerifier(sm2.Config{})
 	der := mustList(t, ca)
 	tampered := bytes.Clone(der)
 	at := bytes.Index(tampered, []byte{2, 1, 5}) // the first serial

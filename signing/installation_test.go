@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -79,7 +80,7 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 	if got := strings.Join(ids, " "); got != "access-token-1 attestation-1 data-1 id-token-1 id-token-rs256-1 lookup-1 master-1 root-1 status-1" {
 		t.Errorf("the database holds %s", got)
 	}
-	verifier := NewVerifier(sm2.Config{})
+	verifier := jose.NewVerifier(sm2.Config{})
 	for p, profile := range map[Purpose]Profile{
 		PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation,
 		PurposeAccessToken: "", PurposeIDToken: "", PurposeIDTokenRSA: "",
@@ -89,7 +90,7 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 			t.Errorf("%s: %v, %v", p, k, err)
 			continue
 		}
-		if a, err := AlgorithmOf(k.Public); err != nil || a != p.Algorithm() || k.Algorithm != string(a) {
+		if a, err := jose.AlgorithmOf(k.Public); err != nil || a != p.Algorithm() || k.Algorithm != string(a) {
 			t.Errorf("%s: a key of %s, recorded as %s, %v", p, a, k.Algorithm, err)
 		}
 		if profile == "" {

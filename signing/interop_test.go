@@ -16,6 +16,7 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -154,7 +155,7 @@ func TestInteropOpenSSLVerifies(t *testing.T) {
 }
 
 func TestInteropOpenSSLSigns(t *testing.T) {
-	dir, v := newOpenSSL(t), NewVerifier(sm2.Config{})
+	dir, v := newOpenSSL(t), jose.NewVerifier(sm2.Config{})
 	openSSL(t, dir, "genpkey", "-algorithm", "SM2", "-out", "root.key")
 	openSSL(t, dir, "req", "-x509", "-new", "-utf8", "-key", "root.key", "-sm3", "-sigopt", distID, "-days", "30",
 		"-subj", "/O=外部根（样例）", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
@@ -216,7 +217,7 @@ func TestInteropSMCrypto(t *testing.T) {
 	}
 
 	const message = "电子证照 electronic license"
-	key, v := signingtest.NewSM2(t), NewVerifier(sm2.Config{})
+	key, v := signingtest.NewSM2(t), jose.NewVerifier(sm2.Config{})
 	der := signingtest.MustSign(t, key, []byte(message))
 	raw, err := sm2.DERToRaw(der)
 	if err != nil {

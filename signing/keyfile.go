@@ -17,6 +17,8 @@ import (
 	"github.com/emmansun/gmsm/pkcs8"
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/signing/jose"
 )
 
 // A key file is one PEM block: PKCS#8 EncryptedPrivateKeyInfo (RFC 5958) for a
@@ -133,7 +135,7 @@ func decodePrivateKey(storeKey []byte, id KeyID, der []byte) (_ crypto.MessageSi
 			return &es256Signer{k}, nil
 		}
 	case *rsa.PrivateKey:
-		if checkRSA(&k.PublicKey) == nil && len(k.Primes) == 2 {
+		if _, err := jose.AlgorithmOf(&k.PublicKey); err == nil && len(k.Primes) == 2 {
 			return &rs256Signer{k}, nil
 		}
 	}

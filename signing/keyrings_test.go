@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"yizheng.internal/signing/jose"
 )
 
 func newKeyrings(t testing.TB) (*Keyrings, *memoryRecords, *Keystore) {
@@ -410,7 +412,7 @@ func TestForeignPrivateKey(t *testing.T) {
 	r, records, keys := newKeyrings(t)
 	addKey(t, r, keys, PurposeStatus, KeyActive)
 	other, _ := newKeystore(t)
-	if _, err := other.GenerateSigner("status-1", SM2); err != nil {
+	if _, err := other.GenerateSigner("status-1", jose.SM2); err != nil {
 		t.Fatal(err)
 	}
 	r, err := NewKeyrings(KeyringsConfig{Records: records, Module: other, Auth: r.auth})
@@ -426,7 +428,7 @@ func TestForeignPrivateKey(t *testing.T) {
 func TestBadRecord(t *testing.T) {
 	r, _, keys := newKeyrings(t)
 	addKey(t, r, keys, PurposeStatus, KeyActive)
-	bad := KeyRecord{ID: "bad", Purpose: PurposeAuthority, Owner: "X", Algorithm: string(SM2), State: KeyActive, Serial: 1,
+	bad := KeyRecord{ID: "bad", Purpose: PurposeAuthority, Owner: "X", Algorithm: string(jose.SM2), State: KeyActive, Serial: 1,
 		PublicKey: []byte{1, 2, 3}, Chain: [][]byte{{4, 5, 6}}}
 	if err := r.c.Records.CreateKey(t.Context(), bad); err != nil {
 		t.Fatal(err)

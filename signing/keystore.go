@@ -15,6 +15,8 @@ import (
 	"sync"
 
 	"github.com/emmansun/gmsm/sm2"
+
+	"yizheng.internal/signing/jose"
 )
 
 // Keystore is a [Module] in software: a directory with one file a key, each
@@ -89,23 +91,23 @@ const newRSABits = 2048
 
 // GenerateSigner makes a key pair and returns its public key, when the private
 // key is on disk. ErrExists if the id is taken.
-func (k *Keystore) GenerateSigner(id KeyID, a Algorithm) (crypto.PublicKey, error) {
+func (k *Keystore) GenerateSigner(id KeyID, a jose.Algorithm) (crypto.PublicKey, error) {
 	var private any
 	var signer crypto.MessageSigner
 	switch a {
-	case SM2:
+	case jose.SM2:
 		key, err := sm2.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, fmt.Errorf("making key %s: %w", id, err)
 		}
 		private, signer = key, &sm2Signer{key}
-	case ES256:
+	case jose.ES256:
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, fmt.Errorf("making key %s: %w", id, err)
 		}
 		private, signer = key, &es256Signer{key}
-	case RS256:
+	case jose.RS256:
 		key, err := rsa.GenerateKey(rand.Reader, newRSABits)
 		if err != nil {
 			return nil, fmt.Errorf("making key %s: %w", id, err)

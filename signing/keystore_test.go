@@ -2,6 +2,7 @@ package signing
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,8 +13,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/emmansun/gmsm/sm2"
+	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/sm2"
 )
 
 // cheap is a scrypt cost for tests that are not about its cost.
@@ -48,7 +53,7 @@ func TestKeystore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			public, err := made.GenerateSigner("status-1", SM2)
+			public, err := made.GenerateSigner("status-1", jose.SM2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +103,7 @@ func TestKeystore(t *testing.T) {
 
 func TestKeystoreModes(t *testing.T) {
 	k, _ := newKeystore(t)
-	if _, err := k.GenerateSigner("status-1", SM2); err != nil {
+	if _, err := k.GenerateSigner("status-1", jose.SM2); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.GenerateSecret("master-1"); err != nil {
@@ -129,7 +134,7 @@ func TestKeyIDs(t *testing.T) {
 		if err := k.GenerateSecret(id); !errors.Is(err, ErrNoKey) {
 			t.Errorf("GenerateSecret(%q): %v", id, err)
 		}
-		if _, err := k.GenerateSigner(id, SM2); err == nil {
+		if _, err := k.GenerateSigner(id, jose.SM2); err == nil {
 			t.Errorf("GenerateSigner(%q) worked", id)
 		}
 		if _, err := k.Signer(id); !errors.Is(err, ErrNoKey) {
@@ -146,7 +151,7 @@ func TestModuleErrors(t *testing.T) {
 	if err := k.GenerateSecret("secret"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.GenerateSigner("signer", SM2); err != nil {
+	if _, err := k.GenerateSigner("signer", jose.SM2); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.GenerateSigner("other", "PS256"); err == nil {
@@ -156,7 +161,7 @@ func TestModuleErrors(t *testing.T) {
 		if err := k.GenerateSecret(id); !errors.Is(err, ErrExists) {
 			t.Errorf("GenerateSecret(%s) again: %v", id, err)
 		}
-		if _, err := k.GenerateSigner(id, ES256); !errors.Is(err, ErrExists) {
+		if _, err := k.GenerateSigner(id, jose.ES256); !errors.Is(err, ErrExists) {
 			t.Errorf("GenerateSigner(%s) again: %v", id, err)
 		}
 	}
@@ -212,7 +217,7 @@ func TestUnwrapRefuses(t *testing.T) {
 
 func TestTamperedKeyFile(t *testing.T) {
 	k, passphrase := newKeystore(t)
-	if _, err := k.GenerateSigner("signer", SM2); err != nil {
+	if _, err := k.GenerateSigner("signer", jose.SM2); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.GenerateSecret("secret"); err != nil {
@@ -275,7 +280,7 @@ func TestAddedByAnotherProcess(t *testing.T) {
 	if _, err := k.Signer("new"); !errors.Is(err, ErrNoKey) {
 		t.Fatalf("before: %v", err)
 	}
-	public, err := other.GenerateSigner("new", ES256)
+	public, err := other.GenerateSigner("new", jose.ES256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +300,7 @@ func TestGenerateRace(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			public, err := other.GenerateSigner("raced", SM2)
+			public, err := other.GenerateSigner("raced", jose.SM2)
 			if err == nil {
 				wins.Store(public, true)
 			} else if !errors.Is(err, ErrExists) {
@@ -361,7 +366,7 @@ func TestSecretsDontPrint(t *testing.T) {
 
 func FuzzKeyFile(f *testing.F) {
 	key := bytes.Repeat([]byte{7}, 32)
-	private, err := sm2.NewPrivateKey(bytes.Repeat([]byte{1}, 32))
+	private, err := gmsm.NewPrivateKey(bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -407,7 +412,7 @@ func BenchmarkMAC(b *testing.B) {
 
 func BenchmarkLoadSigner(b *testing.B) {
 	k, _ := newKeystore(b)
-	if _, err := k.GenerateSigner("status-1", SM2); err != nil {
+	if _, err := k.GenerateSigner("status-1", jose.SM2); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -415,5 +420,41 @@ func BenchmarkLoadSigner(b *testing.B) {
 		if _, err := k.Signer("status-1"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestRSAKeyFile: an RSA key comes back from its file; one of another size does not.
+func TestRSAKeyFile(t *testing.T) {
+	k, passphrase := newKeystore(t)
+	public, err := k.GenerateSigner("id-token-rs256-1", jose.RS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bits := public.(*rsa.PublicKey).N.BitLen(); bits != 2048 {
+		t.Errorf("made a key of %d bits", bits)
+	}
+	opened, err := OpenKeystore(k.dir, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := opened.Signer("id-token-rs256-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !samePublicKey(signer.Public(), public) {
+		t.Error("opened again, the key is another one")
+	}
+	if err := jose.NewVerifier(sm2.Config{}).Verify(t.Context(), public, []byte("m"), signingtest.MustSign(t, signer, []byte("m"))); err != nil {
+		t.Error(err)
+	}
+	file, err := os.ReadFile(k.path("id-token-rs256-1"))
+	if err != nil || len(file) > maxKeyFile/2 || bytes.Contains(file, []byte("RSA")) {
+		t.Errorf("the key file: %d bytes, %v", len(file), err)
+	}
+	if file, err = encodePrivateKey(k.key, "small", signingtest.NewRSA(t, 1024).PrivateKey); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := decodeKeyFile(k.key, "small", file); err == nil {
+		t.Errorf("loaded %v of 1024 bits", held.signer)
 	}
 }

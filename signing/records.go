@@ -3,6 +3,8 @@ package signing
 import (
 	"context"
 	"time"
+
+	"yizheng.internal/signing/jose"
 )
 
 // Purpose says what a key is for. A key is used for nothing else.
@@ -23,14 +25,14 @@ const (
 
 // Algorithm returns the algorithm with which keys of this purpose sign; it is
 // empty for those that don't.
-func (p Purpose) Algorithm() Algorithm {
+func (p Purpose) Algorithm() jose.Algorithm {
 	switch p {
 	case PurposeRoot, PurposeAuthority, PurposeAttestation, PurposeStatus:
-		return SM2
+		return jose.SM2
 	case PurposeAccessToken, PurposeIDToken:
-		return ES256
+		return jose.ES256
 	case PurposeIDTokenRSA:
-		return RS256
+		return jose.RS256
 	}
 	return ""
 }

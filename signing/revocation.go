@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -70,7 +71,7 @@ func (c InstallationConfig) publishRevocationList(ctx context.Context, ca *CA, r
 	der, err := c.Lists.LoadRevocationList(ctx, id)
 	switch {
 	case err == nil:
-		before, err := ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(sm2.Config{}))
+		before, err := ParseRevocationList(ctx, der, ca.Certificate, jose.NewVerifier(sm2.Config{}))
 		if err != nil {
 			return nil, fmt.Errorf("the list before it: %w", err)
 		}
@@ -92,7 +93,7 @@ func (c InstallationConfig) publishRevocationList(ctx context.Context, ca *CA, r
 	if err := c.Lists.SaveRevocationList(ctx, id, number, der); err != nil {
 		return nil, err
 	}
-	return ParseRevocationList(ctx, der, ca.Certificate, NewVerifier(sm2.Config{}))
+	return ParseRevocationList(ctx, der, ca.Certificate, jose.NewVerifier(sm2.Config{}))
 }
 
 // addRevoked adds the certificate of a revoked key, if the CA issued it. One that
@@ -139,7 +140,7 @@ type CheckedLists struct {
 // RevocationLists verifies lists (DER, or PEM) as of a time: each must be signed
 // by one of the anchors and must not be out of date. Of two of one anchor the one
 // with the higher number counts.
-func (a *Anchors) RevocationLists(ctx context.Context, v *Verifier, at time.Time, lists ...[]byte) (*CheckedLists, error) {
+func (a *Anchors) RevocationLists(ctx context.Context, v *jose.Verifier, at time.Time, lists ...[]byte) (*CheckedLists, error) {
 	out := &CheckedLists{a, map[*Certificate]*RevocationList{}}
 	for _, der := range lists {
 		if block, _ := pem.Decode(der); block != nil && block.Type == "X509 CRL" {
@@ -162,12 +163,12 @@ func (a *Anchors) RevocationLists(ctx context.Context, v *Verifier, at time.Time
 }
 
 // RevocationList verifies the signature of one list (DER), which may be out of date.
-func (a *Anchors) RevocationList(ctx context.Context, v *Verifier, der []byte) (*RevocationList, error) {
+func (a *Anchors) RevocationList(ctx context.Context, v *jose.Verifier, der []byte) (*RevocationList, error) {
 	_, list, err := a.revocationList(ctx, v, der)
 	return list, err
 }
 
-func (a *Anchors) revocationList(ctx context.Context, v *Verifier, der []byte) (*Certificate, *RevocationList, error) {
+func (a *Anchors) revocationList(ctx context.Context, v *jose.Verifier, der []byte) (*Certificate, *RevocationList, error) {
 	err := errors.New("there is no anchor that could have signed the revocation list")
 	for _, anchor := range a.certificates {
 		list, refused := ParseRevocationList(ctx, der, anchor, v)

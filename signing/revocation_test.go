@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -42,7 +43,7 @@ func TestFirstRevocationList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := i.Anchors().RevocationList(t.Context(), NewVerifier(sm2.Config{}), der)
+	list, err := i.Anchors().RevocationList(t.Context(), jose.NewVerifier(sm2.Config{}), der)
 	if err != nil || len(list.Entries) != 0 || !list.NextUpdate.Equal(day.Add(RevocationListLife)) || !list.ThisUpdate.Before(day) {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -57,7 +58,7 @@ func TestFirstRevocationList(t *testing.T) {
 
 func TestPublishRevocationList(t *testing.T) {
 	i, records, ca, k := openedRoot(t)
-	ctx, v, now := t.Context(), NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
+	ctx, v, now := t.Context(), jose.NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
 	first, err := i.Anchors().RevocationList(ctx, v, records.published["root-1"].der)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +110,7 @@ func TestPublishRevocationList(t *testing.T) {
 
 func TestCheckedLists(t *testing.T) {
 	i, records, ca, k := openedRoot(t)
-	ctx, v, now := t.Context(), NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
+	ctx, v, now := t.Context(), jose.NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
 	publish(t, i, ca, time.Hour, now)
 	empty := records.published["root-1"].der
 	if err := i.Keyrings().Revoke(ctx, k.ID, keyCompromise, day, now); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -48,7 +49,7 @@ func TestAddAuthority(t *testing.T) {
 	if err != nil || key.ID != k.ID || key.Signer == nil {
 		t.Fatalf("the server sees %v, %v", key, err)
 	}
-	leaf, err := server.Anchors().Verify(ctx, NewVerifier(sm2.Config{}), key.Chain, day)
+	leaf, err := server.Anchors().Verify(ctx, jose.NewVerifier(sm2.Config{}), key.Chain, day)
 	if err != nil || leaf.Subject != bureau || leaf.Profile != ProfileAuthority || !leaf.NotAfter.Equal(day.AddDate(5, 0, 0)) {
 		t.Errorf("certificate %+v, %v", leaf, err)
 	}

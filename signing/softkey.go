@@ -20,6 +20,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -116,9 +117,9 @@ func orSystem(r io.Reader) io.Reader {
 }
 
 // Algorithm says, for [Sign], with what a key signs that was checked already.
-func (*sm2Signer) Algorithm() Algorithm   { return SM2 }
-func (*es256Signer) Algorithm() Algorithm { return ES256 }
-func (*rs256Signer) Algorithm() Algorithm { return RS256 }
+func (*sm2Signer) Algorithm() jose.Algorithm   { return jose.SM2 }
+func (*es256Signer) Algorithm() jose.Algorithm { return jose.ES256 }
+func (*rs256Signer) Algorithm() jose.Algorithm { return jose.RS256 }
 
 func (s *sm2Signer) Format(f fmt.State, _ rune)     { printSecret(f) }
 func (s *es256Signer) Format(f fmt.State, _ rune)   { printSecret(f) }

@@ -16,13 +16,14 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
 
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
 func TestSigners(t *testing.T) {
 	k, _ := newKeystore(t)
 	message := []byte("message digest")
-	for id, a := range map[KeyID]Algorithm{"sm2": SM2, "es256": ES256, "rs256": RS256} {
+	for id, a := range map[KeyID]jose.Algorithm{"sm2": jose.SM2, "es256": jose.ES256, "rs256": jose.RS256} {
 		public, err := k.GenerateSigner(id, a)
 		if err != nil {
 			t.Fatal(err)
@@ -35,11 +36,11 @@ func TestSigners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := NewVerifier(sm2.Config{}).Verify(t.Context(), public, message, sig); err != nil {
+		if err := jose.NewVerifier(sm2.Config{}).Verify(t.Context(), public, message, sig); err != nil {
 			t.Errorf("%s: %v", a, err)
 		}
 		again, err := signer.SignMessage(nil, message, nil)
-		if err != nil || bytes.Equal(sig, again) != (a == RS256) { // PKCS #1 v1.5 has nothing random
+		if err != nil || bytes.Equal(sig, again) != (a == jose.RS256) { // PKCS #1 v1.5 has nothing random
 			t.Errorf("%s: without a reader, signing is not random (%v)", a, err)
 		}
 		if _, err := signer.Sign(nil, make([]byte, 32), crypto.Hash(0)); !errors.Is(err, errDigest) {

@@ -8,7 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 type clientCmd struct {
@@ -97,7 +97,7 @@ func (c *clientAddCmd) spec(participant string) oidc.ClientSpec {
 		s.GrantTypes = []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}
 	}
 	if slices.Contains(s.GrantTypes, oidc.GrantCode) {
-		s.IDTokenAlgorithm, s.Subject = signing.Algorithm(c.IDTokenAlg), oidc.SubjectType(c.Subject)
+		s.IDTokenAlgorithm, s.Subject = jose.Algorithm(c.IDTokenAlg), oidc.SubjectType(c.Subject)
 	}
 	if c.Public {
 		s.AuthMethods = []oidc.AuthMethod{oidc.AuthNone}

@@ -6,28 +6,28 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // clientConfig is what a client is configured with. The members that discovery
 // or registration has are named as there (OpenID Connect Discovery and Dynamic
 // Client Registration 1.0).
 type clientConfig struct {
-	Issuer           string            `json:"issuer"`
-	Discovery        string            `json:"discovery"` // URL of the metadata
-	TokenEndpoint    string            `json:"token_endpoint"`
-	ClientID         string            `json:"client_id"`
-	ClientSecret     string            `json:"client_secret,omitempty"`
-	AuthMethod       oidc.AuthMethod   `json:"token_endpoint_auth_method"`
-	GrantTypes       []oidc.GrantType  `json:"grant_types"`
-	Scopes           []oidc.Scope      `json:"scopes"`
-	RedirectURIs     []string          `json:"redirect_uris,omitempty"`
-	LogoutURIs       []string          `json:"post_logout_redirect_uris,omitempty"`
-	IDTokenAlgorithm signing.Algorithm `json:"id_token_signed_response_alg,omitempty"`
-	RequirePAR       bool              `json:"require_pushed_authorization_requests,omitempty"`
-	ServiceItems     []string          `json:"service_items,omitempty"`
-	MinAssurance     int               `json:"min_assurance,omitempty"` // of its logins; below it there are none
-	DefaultMaxAge    *int64            `json:"default_max_age,omitempty"`
+	Issuer           string           `json:"issuer"`
+	Discovery        string           `json:"discovery"` // URL of the metadata
+	TokenEndpoint    string           `json:"token_endpoint"`
+	ClientID         string           `json:"client_id"`
+	ClientSecret     string           `json:"client_secret,omitempty"`
+	AuthMethod       oidc.AuthMethod  `json:"token_endpoint_auth_method"`
+	GrantTypes       []oidc.GrantType `json:"grant_types"`
+	Scopes           []oidc.Scope     `json:"scopes"`
+	RedirectURIs     []string         `json:"redirect_uris,omitempty"`
+	LogoutURIs       []string         `json:"post_logout_redirect_uris,omitempty"`
+	IDTokenAlgorithm jose.Algorithm   `json:"id_token_signed_response_alg,omitempty"`
+	RequirePAR       bool             `json:"require_pushed_authorization_requests,omitempty"`
+	ServiceItems     []string         `json:"service_items,omitempty"`
+	MinAssurance     int              `json:"min_assurance,omitempty"` // of its logins; below it there are none
+	DefaultMaxAge    *int64           `json:"default_max_age,omitempty"`
 }
 
 func (in *installation) clientConfig(owner identity.Participant, c oidc.Client, secret oidc.Secret) clientConfig {

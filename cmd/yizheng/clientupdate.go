@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // revision is what a change may depend on.
@@ -42,7 +42,7 @@ type clientInfo struct {
 	LogoutURIs      []string          `json:"post_logout_redirect_uris,omitempty"`
 	HomeURI         string            `json:"home_uri,omitempty"`
 	Subject         oidc.SubjectType  `json:"subject_type,omitempty"`
-	IDTokenAlg      signing.Algorithm `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenAlg      jose.Algorithm    `json:"id_token_signed_response_alg,omitempty"`
 	WithoutPKCE     bool              `json:"without_pkce"`
 	RequirePAR      bool              `json:"require_pushed_authorization_requests"`
 	ServiceItems    []string          `json:"service_items,omitempty"`

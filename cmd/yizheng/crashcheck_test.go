@@ -18,6 +18,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -265,7 +266,7 @@ func (s *statusLists) verify(ctx context.Context, credential string, state licen
 	if err != nil {
 		return err
 	}
-	verifier := license.CredentialVerifier{Anchors: s.anchors, Signatures: signing.NewVerifier(sm2.Config{}), Status: source, RevocationWaived: true}
+	verifier := license.CredentialVerifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{}), Status: source, RevocationWaived: true}
 	v := verifier.Verify(ctx, credential, time.Now())
 	want := map[license.State]string{license.Active: "in_force", license.Suspended: "suspended",
 		license.Superseded: "superseded", license.Ended: "ended"}[state]
@@ -325,7 +326,7 @@ func (s *statusLists) source(ctx context.Context, credential string) (license.St
 	if err != nil {
 		return nil, err
 	}
-	source, err := (&license.CredentialVerifier{Anchors: s.anchors, Signatures: signing.NewVerifier(sm2.Config{})}).OpenStatusList(ctx, string(r.body), time.Now())
+	source, err := (&license.CredentialVerifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{})}).OpenStatusList(ctx, string(r.body), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", r, err)
 	}

@@ -37,7 +37,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
 	},
 	"license": {
-		ours: []string{"license/party", "license/schema", "signing", "signing/journal", "signing/sdjwt", "signing/sm2"},
+		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/sdjwt", "signing/sm2"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
@@ -49,15 +49,14 @@ var rules = map[string]rule{
 		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
 	"oidc": {
-		ours:       []string{"license/party", "oidc/identity", "signing", "signing/journal", "signing/sm2"},
+		ours:       []string{"license/party", "oidc/identity", "signing", "signing/jose", "signing/journal", "signing/sm2"},
 		others:     []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs:   []string{"storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"signing": {
-		ours: []string{"signing/sm2"},
-		others: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json",
-			"github.com/golang-jwt/jwt/v5", "golang.org/x/crypto"},
+		ours:     []string{"signing/jose", "signing/sm2"},
+		others:   []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json", "golang.org/x/crypto"},
 		testOurs: []string{"signing/signingtest"},
 	},
 	// Two SM2 libraries: the second one only when the first says no.
@@ -65,6 +64,13 @@ var rules = map[string]rule{
 		others:     []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "github.com/tjfoc/gmsm/sm2"},
 		testOurs:   []string{"signing/signingtest"},
 		testOthers: []string{"github.com/emmansun/gmsm/smx509"},
+	},
+	"signing/jose": {
+		ours: []string{"signing/sm2"},
+		others: []string{"github.com/emmansun/gmsm/ecdh", "github.com/emmansun/gmsm/sm3",
+			"github.com/go-json-experiment/json", "github.com/golang-jwt/jwt/v5"},
+		testOurs:   []string{"signing/signingtest"},
+		testOthers: []string{"github.com/emmansun/gmsm/sm2"},
 	},
 	// It knows none of the rooms, so that their tests from inside can use it.
 	"signing/signingtest": {
@@ -76,8 +82,9 @@ var rules = map[string]rule{
 	},
 	"signing/journal": {},
 	"signing/sdjwt": {
-		ours:   []string{"signing", "signing/sm2"},
-		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
+		ours:     []string{"signing/jose", "signing/sm2"},
+		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
+		testOurs: []string{"signing"},
 	},
 	"storage": {
 		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/retention", "storage/sqlite", "storage/postgres"}),
@@ -166,14 +173,14 @@ var rules = map[string]rule{
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/journal", "signing/sdjwt", "signing/sm2"}
+var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/sdjwt", "signing/sm2"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.
 var notInDomains = []string{"database/sql", "net/http", "os/exec"}
 
 // nowhere is what nobody imports directly: tokens are made and read by
-// golang-jwt through signing, so that one place decides what is accepted.
+// golang-jwt through signing/jose, so that one place decides what is accepted.
 var nowhere = []string{"github.com/go-jose", "gopkg.in/go-jose", "gopkg.in/square/go-jose.v2"}
 
 // TestImports parses the files rather than asking "go list": the go command

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // loadRedirect is where the answers go of the client that yizheng-load speaks for, by
@@ -22,7 +22,7 @@ func (f *demoFacts) addLoadClient(ctx context.Context, in *installation) error {
 		return refuse("demo.no_participant")
 	}
 	c, secret, err := in.provider.CreateClient(ctx, oidc.Actor{ID: operator, RequestID: "demo"}, oidc.ClientSpec{
-		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: signing.ES256,
+		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: jose.ES256,
 		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
 	})
 	if err != nil {

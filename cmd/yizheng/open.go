@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
@@ -29,7 +30,7 @@ type installation struct {
 	url      string // the public URL that it is bound to
 	db       storage.Database
 	keys     *signing.Installation
-	verifier *signing.Verifier
+	verifier *jose.Verifier
 	provider *oidc.Provider
 	registry *license.Registry
 	people   *identity.Service
@@ -56,7 +57,7 @@ func (s settings) openStorage(ctx context.Context, o storage.Options) (*installa
 	}
 	return &installation{
 		settings: s, db: db, log: log, step: o.Step,
-		verifier: signing.NewVerifier(sm2.Config{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
+		verifier: jose.NewVerifier(sm2.Config{Log: log}), clock: storage.NewClock(db.Admin(), log), operator: operator,
 	}, nil
 }
 

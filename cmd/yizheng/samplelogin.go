@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // sampleItem is a service item of a sample department.
@@ -74,7 +74,7 @@ func (s samples) plantLogins(ctx context.Context, in *installation, byKey map[st
 		c, err := plantClient(ctx, in.provider, owner, oidc.ClientSpec{
 			Name: d.Client, Names: d.Clients, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
 			RedirectURIs: []string{d.callback(url)}, LogoutURIs: []string{d.loggedOut(url)}, HomeURI: url + "/",
-			IDTokenAlgorithm: signing.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},
+			IDTokenAlgorithm: jose.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},
 		})
 		if err != nil {
 			return refuse("demo.sample", d.Participant, err)

@@ -23,6 +23,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // TestScripts runs the scripts in testdata. Beside rsc.io/script's own commands
@@ -308,7 +309,7 @@ func otherRoot(t *testing.T, file string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := keys.GenerateSigner("other", signing.SM2); err != nil {
+	if _, err := keys.GenerateSigner("other", jose.SM2); err != nil {
 		return err
 	}
 	signer, err := keys.Signer("other")

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -84,7 +85,7 @@ func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
 	}
 	now := time.Now()
 	verifier := license.CredentialVerifier{
-		Anchors: anchors, Signatures: signing.NewVerifier(sm2.Config{}), RevocationWaived: c.NoRevocationCheck,
+		Anchors: anchors, Signatures: jose.NewVerifier(sm2.Config{}), RevocationWaived: c.NoRevocationCheck,
 	}
 	if err := c.revocation(p, &verifier, now); err != nil {
 		return v, err

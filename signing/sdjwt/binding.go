@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // Binding is what a verifier expects of a key binding JWT (RFC 9901 section 7.3).
@@ -45,7 +45,7 @@ type bindingClaims struct {
 // Bind returns the token with a key binding JWT, signed with the holder's key
 // for one audience and one nonce (RFC 9901 section 4.3). It takes the place of
 // one that is there. iat is rounded down to the second.
-func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce string, iat time.Time) (*Token, error) {
+func (t *Token) Bind(s crypto.MessageSigner, alg jose.Algorithm, aud, nonce string, iat time.Time) (*Token, error) {
 	if aud == "" || nonce == "" {
 		return nil, fail("binding_malformed", "neither audience nor nonce may be empty")
 	}
@@ -53,7 +53,7 @@ func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce s
 	if err != nil {
 		return nil, err
 	}
-	jws, err := signing.Sign(s, signing.Header{Typ: signing.TypKeyBinding, Algorithm: alg}, struct {
+	jws, err := jose.Sign(s, jose.Header{Typ: jose.TypKeyBinding, Algorithm: alg}, struct {
 		IssuedAt int64  `json:"iat"`
 		Audience string `json:"aud"`
 		Nonce    string `json:"nonce"`
@@ -71,7 +71,7 @@ func (t *Token) Bind(s crypto.MessageSigner, alg signing.Algorithm, aud, nonce s
 // key in the claim cnf.jwk (RFC 7800 section 3.2), over this very token, for this
 // audience and nonce, and lately. claims are those that [Token.Resolve]
 // returned. Errors: *Error, [sm2.ErrUndecided].
-func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *signing.Verifier) error {
+func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *jose.Verifier) error {
 	c, err := t.binding(ctx, claims, v)
 	if err != nil {
 		return err
@@ -90,13 +90,13 @@ func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Bindi
 // CheckBindingSignature verifies what can be verified of a key binding JWT by who
 // asked for none: that it is signed with the key in cnf.jwk, and over this very
 // token. Whom it was made for, and when, is not looked at.
-func (t *Token) CheckBindingSignature(ctx context.Context, claims map[string]any, v *signing.Verifier) error {
+func (t *Token) CheckBindingSignature(ctx context.Context, claims map[string]any, v *jose.Verifier) error {
 	_, err := t.binding(ctx, claims, v)
 	return err
 }
 
 // binding verifies the signature, the form and the hash of the key binding JWT.
-func (t *Token) binding(ctx context.Context, claims map[string]any, v *signing.Verifier) (*bindingClaims, error) {
+func (t *Token) binding(ctx context.Context, claims map[string]any, v *jose.Verifier) (*bindingClaims, error) {
 	if t.KeyBinding == "" {
 		return nil, &Error{Reason: "binding_missing"}
 	}
@@ -104,13 +104,13 @@ func (t *Token) binding(ctx context.Context, claims map[string]any, v *signing.V
 	if err != nil {
 		return nil, err
 	}
-	_, payload, err := signing.Verify(ctx, t.KeyBinding, signing.Expectation{
-		Typ:      signing.TypKeyBinding,
+	_, payload, err := jose.Verify(ctx, t.KeyBinding, jose.Expectation{
+		Typ:      jose.TypKeyBinding,
 		Max:      maxBinding,
-		Key:      func(signing.Header) (crypto.PublicKey, error) { return holder, nil },
+		Key:      func(jose.Header) (crypto.PublicKey, error) { return holder, nil },
 		Verifier: v,
 	})
-	if e, ok := errors.AsType[*signing.TokenError](err); ok {
+	if e, ok := errors.AsType[*jose.TokenError](err); ok {
 		return nil, &Error{Reason: "binding_signature", Err: e}
 	}
 	if err != nil {
@@ -168,7 +168,7 @@ func holderKey(claims map[string]any) (crypto.PublicKey, error) {
 		return nil, fail("binding_key", "no cnf.jwk")
 	}
 	text := func(name string) string { s, _ := jwk[name].(string); return s }
-	key, err := signing.JWK{
+	key, err := jose.Key{
 		KeyType: text("kty"), Curve: text("crv"), X: text("x"), Y: text("y"),
 	}.PublicKey()
 	if err != nil {

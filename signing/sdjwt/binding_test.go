@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -35,7 +36,7 @@ func wantAnyReason(t testing.TB, err error) {
 }
 
 // newKey returns a key pair, made in a keystore of its own.
-func newKey(t testing.TB, alg signing.Algorithm) (crypto.MessageSigner, signing.JWK) {
+func newKey(t testing.TB, alg jose.Algorithm) (crypto.MessageSigner, jose.Key) {
 	t.Helper()
 	store, err := signing.CreateKeystore(filepath.Join(t.TempDir(), "keys"), signing.GeneratePassphrase())
 	if err != nil {
@@ -48,7 +49,7 @@ func newKey(t testing.TB, alg signing.Algorithm) (crypto.MessageSigner, signing.
 	if err != nil {
 		t.Fatal(err)
 	}
-	jwk, err := signing.NewJWK(signer.Public())
+	jwk, err := jose.NewKey(signer.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func newKey(t testing.TB, alg signing.Algorithm) (crypto.MessageSigner, signing.
 
 // newToken returns a signed token for the holder's key, taken apart, and its
 // claims.
-func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, hash Hash) (*Token, map[string]any) {
+func newToken(t testing.TB, issuer crypto.MessageSigner, holder jose.Key, hash Hash) (*Token, map[string]any) {
 	t.Helper()
 	payload, disclosures, err := Pack(map[string]any{
 		"a": Selective{1}, "b": Selective{2}, "cnf": map[string]any{"jwk": holder},
@@ -65,7 +66,7 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, has
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := signing.Sign(issuer, signing.Header{Typ: signing.TypCredential}, payload)
+	jws, err := jose.Sign(issuer, jose.Header{Typ: jose.TypCredential}, payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +74,10 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, has
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, raw, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
-		Typ:      signing.TypCredential,
-		Key:      func(signing.Header) (crypto.PublicKey, error) { return issuer.Public(), nil },
-		Verifier: signing.NewVerifier(sm2.Config{}),
+	_, raw, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
+		Typ:      jose.TypCredential,
+		Key:      func(jose.Header) (crypto.PublicKey, error) { return issuer.Public(), nil },
+		Verifier: jose.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,8 +92,8 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder signing.JWK, has
 func TestBinding(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	expect := Binding{Audience: "https://window.example", Nonce: "secret nonce", Now: now}
-	verifier := signing.NewVerifier(sm2.Config{})
-	for _, alg := range []signing.Algorithm{signing.SM2, signing.ES256} {
+	verifier := jose.NewVerifier(sm2.Config{})
+	for _, alg := range []jose.Algorithm{jose.SM2, jose.ES256} {
 		for _, hash := range []Hash{SM3, SHA256} {
 			t.Run(string(alg)+" "+string(hash), func(t *testing.T) {
 				issuer, _ := newKey(t, alg)
@@ -125,9 +126,9 @@ func TestBinding(t *testing.T) {
 func TestCheckBindingRefuses(t *testing.T) {
 	const audience, nonce = "https://window.example", "secret nonce"
 	now := time.Unix(1700000000, 0)
-	issuer, _ := newKey(t, signing.SM2)
-	holder, jwk := newKey(t, signing.SM2)
-	other, otherJWK := newKey(t, signing.SM2)
+	issuer, _ := newKey(t, jose.SM2)
+	holder, jwk := newKey(t, jose.SM2)
+	other, otherJWK := newKey(t, jose.SM2)
 	token, claims := newToken(t, issuer, jwk, SM3)
 	good := map[string]any{"iat": now.Unix(), "aud": audience, "nonce": nonce, "sd_hash": token.sdHash(SM3)}
 	with := func(name string, v any) map[string]any {
@@ -158,7 +159,7 @@ func TestCheckBindingRefuses(t *testing.T) {
 
 		{"another's key", other, "", good, nil, Binding{}, "binding_signature"},
 		{"issuer's key", issuer, "", good, nil, Binding{}, "binding_signature"},
-		{"credential as binding", nil, signing.TypCredential, good, nil, Binding{}, "binding_signature"},
+		{"credential as binding", nil, jose.TypCredential, good, nil, Binding{}, "binding_signature"},
 		{"another holder's credential", nil, "", good, cnf(map[string]any{"jwk": asMap(t, otherJWK)}), Binding{}, "binding_signature"},
 		{"no cnf", nil, "", good, map[string]any{}, Binding{}, "binding_key"},
 		{"cnf without jwk", nil, "", good, cnf(map[string]any{"kid": "secret"}), Binding{}, "binding_key"},
@@ -185,14 +186,14 @@ func TestCheckBindingRefuses(t *testing.T) {
 		{"no hash", nil, "", with("sd_hash", nil), nil, Binding{}, "binding_malformed"},
 		{"hash of another algorithm", nil, "", with("sd_hash", token.sdHash(SHA256)), nil, Binding{}, "binding_hash"},
 	}
-	verifier := signing.NewVerifier(sm2.Config{})
+	verifier := jose.NewVerifier(sm2.Config{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.signer == nil {
 				tt.signer = holder
 			}
 			if tt.typ == "" {
-				tt.typ = signing.TypKeyBinding
+				tt.typ = jose.TypKeyBinding
 			}
 			if tt.claims == nil {
 				tt.claims = claims
@@ -204,7 +205,7 @@ func TestCheckBindingRefuses(t *testing.T) {
 				tt.expect.Nonce = ""
 			}
 			tt.expect.Audience, tt.expect.Now = audience, now
-			jws, err := signing.Sign(tt.signer, signing.Header{Typ: tt.typ}, tt.kb)
+			jws, err := jose.Sign(tt.signer, jose.Header{Typ: tt.typ}, tt.kb)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,11 +221,11 @@ func TestCheckBindingRefuses(t *testing.T) {
 		})
 	}
 	wantReason(t, token.CheckBinding(t.Context(), claims, Binding{Audience: audience, Nonce: nonce, Now: now}, verifier), "binding_missing")
-	_, err := token.Bind(holder, signing.SM2, "", nonce, now)
+	_, err := token.Bind(holder, jose.SM2, "", nonce, now)
 	wantReason(t, err, "binding_malformed")
-	_, err = token.Bind(holder, signing.SM2, audience, "", now)
+	_, err = token.Bind(holder, jose.SM2, audience, "", now)
 	wantReason(t, err, "binding_malformed")
-	if _, err := token.Bind(holder, signing.ES256, audience, nonce, now); err == nil {
+	if _, err := token.Bind(holder, jose.ES256, audience, nonce, now); err == nil {
 		t.Error("an SM2 key signs with ES256")
 	}
 }
@@ -232,14 +233,14 @@ func TestCheckBindingRefuses(t *testing.T) {
 // TestCheckBindingUndecided checks that a signature nobody could decide on is
 // neither right nor wrong.
 func TestCheckBindingUndecided(t *testing.T) {
-	issuer, _ := newKey(t, signing.SM2)
-	holder, jwk := newKey(t, signing.SM2)
+	issuer, _ := newKey(t, jose.SM2)
+	holder, jwk := newKey(t, jose.SM2)
 	token, claims := newToken(t, issuer, jwk, SM3)
-	bound, err := token.Bind(holder, signing.SM2, "aud", "nonce", time.Now())
+	bound, err := token.Bind(holder, jose.SM2, "aud", "nonce", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier := signing.NewVerifier(sm2.Config{
+	verifier := jose.NewVerifier(sm2.Config{
 		First:  func(*ecdsa.PublicKey, []byte, []byte) bool { return false },
 		Second: func(*ecdsa.PublicKey, []byte, []byte) bool { panic("no opinion") },
 	})

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"io"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // PackOptions says how PackJSON works; its zero value is right for RFC 9901's
@@ -31,7 +31,7 @@ type Member struct {
 
 // Packed is what an SD-JWT is signed from.
 type Packed struct {
-	Payload signing.Object
+	Payload jose.Object
 
 	coded []byte // all disclosures in base64url
 	made  []span // of coded, in the order of the document
@@ -50,9 +50,9 @@ func (p *Packed) Disclosures() []string {
 }
 
 // Issue signs the payload and appends the SD-JWT with all disclosures to dst.
-// Errors are those of [signing.Sign].
-func (p *Packed) Issue(dst []byte, s crypto.MessageSigner, h signing.Header) ([]byte, error) {
-	token, err := signing.AppendSigned(dst, len(p.coded)+len(p.made)+1, s, h, p.Payload)
+// Errors are those of [jose.Sign].
+func (p *Packed) Issue(dst []byte, s crypto.MessageSigner, h jose.Header) ([]byte, error) {
+	token, err := jose.AppendSigned(dst, len(p.coded)+len(p.made)+1, s, h, p.Payload)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -80,12 +80,12 @@ func TestPackJSON(t *testing.T) {
 // TestIssue checks that a payload is signed as it stands, and that what is
 // issued holds it and all disclosures.
 func TestIssue(t *testing.T) {
-	key, _ := newKey(t, signing.SM2)
+	key, _ := newKey(t, jose.SM2)
 	packed, err := PackJSON(Members{{"a", "<&>", false}, {"b", Members{{"c", 1, true}, {"d", 2, true}}, true}}, PackOptions{Hash: SM3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	issued, err := packed.Issue(nil, key, signing.Header{Typ: signing.TypCredential})
+	issued, err := packed.Issue(nil, key, jose.Header{Typ: jose.TypCredential})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +93,9 @@ func TestIssue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, payload, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
-		Typ: signing.TypCredential, Verifier: signing.NewVerifier(sm2.Config{}),
-		Key: func(signing.Header) (crypto.PublicKey, error) { return key.Public(), nil },
+	_, payload, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
+		Typ: jose.TypCredential, Verifier: jose.NewVerifier(sm2.Config{}),
+		Key: func(jose.Header) (crypto.PublicKey, error) { return key.Public(), nil },
 	})
 	if err != nil || !bytes.Equal(payload, packed.Payload) {
 		t.Errorf("signed is %s, %v, not %s", payload, err, packed.Payload)
@@ -107,7 +107,7 @@ func TestIssue(t *testing.T) {
 	if got, want := canonical(t, r.Claims), `{"a":"<&>","b":{"c":1,"d":2}}`; got != want || !slices.Equal(token.Disclosures, packed.Disclosures()) {
 		t.Errorf("claims are %s, want %s", got, want)
 	}
-	if _, err := packed.Issue(nil, key, signing.Header{}); err == nil {
+	if _, err := packed.Issue(nil, key, jose.Header{}); err == nil {
 		t.Error("issued without a typ")
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
 
 // rfc9901 is testdata/rfc9901.json: the examples of RFC 9901; see its source.
 type rfc9901 struct {
-	Source   string      `json:"source"`
-	Issuer   signing.JWK `json:"issuer"`
+	Source   string   `json:"source"`
+	Issuer   jose.Key `json:"issuer"`
 	Examples []struct {
 		Section     string `json:"section"`
 		Title       string `json:"title"`
@@ -67,12 +67,12 @@ func (v *rfc9901) verified(t *testing.T, section string, token *Token) []byte {
 	t.Helper()
 	typ := "example+sd-jwt"
 	if section == "A.3" {
-		typ = signing.TypCredential
+		typ = jose.TypCredential
 	}
-	_, payload, err := signing.Verify(t.Context(), token.JWS, signing.Expectation{
+	_, payload, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
 		Typ:      typ,
-		Key:      func(signing.Header) (crypto.PublicKey, error) { return v.Issuer.PublicKey() },
-		Verifier: signing.NewVerifier(sm2.Config{}),
+		Key:      func(jose.Header) (crypto.PublicKey, error) { return v.Issuer.PublicKey() },
+		Verifier: jose.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestRFC9901Presented(t *testing.T) {
 				expect := Binding{
 					Audience: "https://verifier.example.org", Nonce: "1234567890", Now: time.Unix(1748536865, 0),
 				}
-				verifier := signing.NewVerifier(sm2.Config{})
+				verifier := jose.NewVerifier(sm2.Config{})
 				if err := token.CheckBinding(t.Context(), r.Claims, expect, verifier); err != nil {
 					t.Error(err)
 				}

@@ -4,7 +4,7 @@
 // The issuer marks claims with [Selective], packs them with [PackJSON], signs the
 // payload and joins both with [Combine]. Whoever receives a token takes it
 // apart with [Parse], verifies the signature of Token.JWS with
-// [signing.Verify], and only then gives the verified payload to
+// [jose.Verify], and only then gives the verified payload to
 // [Token.Resolve]. The holder withholds with [Token.Present] and proves
 // possession of a key with [Token.Bind], which the verifier checks with
 // [Token.CheckBinding].

@@ -19,7 +19,7 @@ func Combine(jws string, disclosures []string) string {
 }
 
 // Parse takes a token apart. It looks at size, number and form; what the parts
-// hold is for [signing.Verify], [Token.Resolve] and [Token.CheckBinding] to
+// hold is for [jose.Verify], [Token.Resolve] and [Token.CheckBinding] to
 // read and to refuse. Whether a key binding must be there is the caller's
 // policy, never the token's choice (RFC 9901 section 7.3).
 func Parse(s string, limits Limits) (*Token, error) {

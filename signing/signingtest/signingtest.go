@@ -107,6 +107,14 @@ func MustSign(t testing.TB, s crypto.MessageSigner, message []byte) []byte {
 	return sig
 }
 
+// Faulty signs something else than it was given, as a module with a fault may.
+type Faulty struct{ crypto.MessageSigner }
+
+// SignMessage signs the message and one byte more.
+func (f Faulty) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return f.MessageSigner.SignMessage(random, append(message, 'x'), opts)
+}
+
 // Rejects and Accepts are implementations of SM2 that don't look.
 func Rejects(*ecdsa.PublicKey, []byte, []byte) bool { return false }
 

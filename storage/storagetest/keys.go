@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // Keys tests [signing.Records].
@@ -38,7 +39,7 @@ func Keys(t *testing.T, open Open) {
 func newKeyRecord(owner string, serial int32) signing.KeyRecord {
 	return signing.KeyRecord{
 		ID: signing.KeyID(newText()), Purpose: signing.PurposeAuthority, Owner: owner, Serial: serial,
-		Algorithm: string(signing.SM2), State: signing.KeyNext,
+		Algorithm: string(jose.SM2), State: signing.KeyNext,
 		PublicKey: []byte("public key"), Chain: [][]byte{[]byte("leaf"), []byte("middle")},
 		Created: at(0),
 	}

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 )
 
 // people lets a person be registered, log in with two factors, log in at a client
@@ -70,7 +71,7 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	client, _, err := p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{
 		Name: "样例系统", Participant: n.ID, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{"https://dept.example.gov/cb"},
 		Scopes:           []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
-		IDTokenAlgorithm: signing.ES256, MinAssurance: new(1),
+		IDTokenAlgorithm: jose.ES256, MinAssurance: new(1),
 	})
 	must(t, "logging in", err)
 	b := oidc.Browser{ID: oidc.NewBrowserID(), Address: netip.MustParseAddr("192.0.2.77"), UserAgent: "样例浏览器 of a certain person"}

@@ -1,4 +1,4 @@
-package signing
+package jose
 
 import (
 	"crypto"
@@ -16,7 +16,7 @@ import (
 
 func TestJWK(t *testing.T) {
 	for name, pub := range map[string]crypto.PublicKey{"SM2": signingtest.NewSM2(t).Public(), "ES256": signingtest.NewES256(t).Public(), "RS256": signingtest.RSA().Public()} {
-		j, err := NewJWK(pub)
+		j, err := NewKey(pub)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,19 +24,19 @@ func TestJWK(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := ParseJWK(data)
+		parsed, err := ParseKey(data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again, err := parsed.PublicKey()
-		if err != nil || !samePublicKey(again, pub) {
+		if err != nil || !pub.(interface{ Equal(crypto.PublicKey) bool }).Equal(again) {
 			t.Errorf("%s: %s came back as %v: %v", name, data, again, err)
 		}
 		if strings.Contains(string(data), "kid") || strings.Contains(string(data), "alg") {
 			t.Errorf("%s: %s", name, data)
 		}
 	}
-	if _, err := NewJWK("no key"); err == nil {
+	if _, err := NewKey("no key"); err == nil {
 		t.Error("a JWK of no key")
 	}
 }
@@ -51,7 +51,7 @@ func TestNewHolderKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if same, err := NewJWK(&key.PublicKey); err != nil || same.X != j.X || same.Y != j.Y || j.Curve != CurveSM2 || j.KeyType != "EC" {
+	if same, err := NewKey(&key.PublicKey); err != nil || same.X != j.X || same.Y != j.Y || j.Curve != CurveSM2 || j.KeyType != "EC" {
 		t.Errorf("%+v is not the key of %+v: %v", j, same, err)
 	}
 	if other, _, err := NewHolderKey(); err != nil || other.X == j.X {
@@ -68,7 +68,7 @@ const rfc7638N = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT8
 // 4.1 and 6.1, the RSA key is that of RFC 7638 section 3.1. For SM2 there is no published one; the text that is hashed is
 // spelled out instead.
 func TestThumbprint(t *testing.T) {
-	j := JWK{
+	j := Key{
 		KeyType: "EC", Curve: "P-256", KeyID: "left out", Algorithm: "ES256",
 		X: "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
 		Y: "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
@@ -76,11 +76,11 @@ func TestThumbprint(t *testing.T) {
 	if got, err := j.Thumbprint(); err != nil || got != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
 		t.Errorf("%s, %v", got, err)
 	}
-	rsa := JWK{KeyType: "RSA", E: "AQAB", Algorithm: "RS256", KeyID: "2011-04-29", N: rfc7638N}
+	rsa := Key{KeyType: "RSA", E: "AQAB", Algorithm: "RS256", KeyID: "2011-04-29", N: rfc7638N}
 	if got, err := rsa.Thumbprint(); err != nil || got != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
 		t.Errorf("%s, %v", got, err)
 	}
-	j, err := NewJWK(signingtest.VectorKey(t))
+	j, err := NewKey(signingtest.VectorKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,27 +95,27 @@ func TestThumbprint(t *testing.T) {
 }
 
 func TestJWKRefuses(t *testing.T) {
-	good, err := NewJWK(signingtest.VectorKey(t))
+	good, err := NewKey(signingtest.VectorKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	zero := strings.Repeat("A", 43)
-	for name, change := range map[string]func(*JWK){
-		"kty":             func(j *JWK) { j.KeyType = "RSA" },
-		"kty oct":         func(j *JWK) { j.KeyType = "oct" },
-		"members of RSA":  func(j *JWK) { j.N, j.E = rfc7638N, "AQAB" },
-		"no crv":          func(j *JWK) { j.Curve = "" },
-		"crv P-384":       func(j *JWK) { j.Curve = "P-384" },
-		"other curve":     func(j *JWK) { j.Curve = CurveP256 },
-		"alg differs":     func(j *JWK) { j.Algorithm = "ES256" },
-		"x and y swapped": func(j *JWK) { j.X, j.Y = j.Y, j.X },
-		"infinity":        func(j *JWK) { j.X, j.Y = zero, zero },
-		"x missing":       func(j *JWK) { j.X = "" },
-		"x padded":        func(j *JWK) { j.X += "=" },
-		"x with a break":  func(j *JWK) { j.X = j.X[:42] + "\n" + j.X[42:] },
-		"x long":          func(j *JWK) { j.X += "AA" },
-		"x loose":         func(j *JWK) { j.X = j.X[:42] + "B" },
-		"y short":         func(j *JWK) { j.Y = j.Y[:42] },
+	for name, change := range map[string]func(*Key){
+		"kty":             func(j *Key) { j.KeyType = "RSA" },
+		"kty oct":         func(j *Key) { j.KeyType = "oct" },
+		"members of RSA":  func(j *Key) { j.N, j.E = rfc7638N, "AQAB" },
+		"no crv":          func(j *Key) { j.Curve = "" },
+		"crv P-384":       func(j *Key) { j.Curve = "P-384" },
+		"other curve":     func(j *Key) { j.Curve = CurveP256 },
+		"alg differs":     func(j *Key) { j.Algorithm = "ES256" },
+		"x and y swapped": func(j *Key) { j.X, j.Y = j.Y, j.X },
+		"infinity":        func(j *Key) { j.X, j.Y = zero, zero },
+		"x missing":       func(j *Key) { j.X = "" },
+		"x padded":        func(j *Key) { j.X += "=" },
+		"x with a break":  func(j *Key) { j.X = j.X[:42] + "\n" + j.X[42:] },
+		"x long":          func(j *Key) { j.X += "AA" },
+		"x loose":         func(j *Key) { j.X = j.X[:42] + "B" },
+		"y short":         func(j *Key) { j.Y = j.Y[:42] },
 	} {
 		j := good
 		change(&j)
@@ -137,7 +137,7 @@ func TestJWKRefuses(t *testing.T) {
 		"large":     `{"kty":"` + strings.Repeat("E", 16<<10) + `"}`,
 		"empty":     ``,
 	} {
-		if _, err := ParseJWK([]byte(text)); err == nil {
+		if _, err := ParseKey([]byte(text)); err == nil {
 			t.Errorf("%s: parsed", name)
 		}
 	}
@@ -150,7 +150,7 @@ func FuzzJWK(f *testing.F) {
 	f.Add([]byte(`{"kty":"RSA","e":"AQAB","n":"` + rfc7638N + `"}`))
 	f.Add([]byte(`{"kty":"RSA","e":"Aw","n":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		j, err := ParseJWK(data)
+		j, err := ParseKey(data)
 		if err != nil {
 			return
 		}
@@ -158,7 +158,7 @@ func FuzzJWK(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := NewJWK(pub)
+		again, err := NewKey(pub)
 		if err != nil || again.X != j.X || again.Y != j.Y || again.Curve != j.Curve || again.N != j.N || again.E != j.E {
 			t.Errorf("%s became %+v: %v", data, again, err)
 		}

@@ -1,4 +1,4 @@
-package signing
+package jose
 
 import (
 	"crypto"
@@ -23,8 +23,8 @@ const (
 	keyTypeRSA = "RSA"
 )
 
-// JWK is a public JSON Web Key (RFC 7517) of P-256, SM2 or RSA.
-type JWK struct {
+// Key is a public JSON Web Key (RFC 7517) of P-256, SM2 or RSA.
+type Key struct {
 	KeyType   string   `json:"kty"`
 	Curve     string   `json:"crv,omitempty"` // with X and Y: EC
 	X         string   `json:"x,omitempty"`
@@ -37,16 +37,16 @@ type JWK struct {
 	X5C       []string `json:"x5c,omitempty"`
 }
 
-// NewJWK returns the JWK of a public key: kty, and crv, x and y or n and e. The
+// NewKey returns the JWK of a public key: kty, and crv, x and y or n and e. The
 // other members are the caller's to add. It is an error if [AlgorithmOf] refuses
 // the key.
-func NewJWK(pub crypto.PublicKey) (JWK, error) {
+func NewKey(pub crypto.PublicKey) (Key, error) {
 	if key, ok := pub.(*rsa.PublicKey); ok {
 		return newRSAJWK(key)
 	}
-	point, alg, err := marshalPoint(pub)
+	point, alg, err := PointOf(pub)
 	if err != nil {
-		return JWK{}, err
+		return Key{}, err
 	}
 	if alg == SM2 {
 		return pointJWK(CurveSM2, point), nil
@@ -55,8 +55,8 @@ func NewJWK(pub crypto.PublicKey) (JWK, error) {
 }
 
 // pointJWK returns the JWK of a point of a curve, 04 ‖ X ‖ Y.
-func pointJWK(curve string, point []byte) JWK {
-	return JWK{
+func pointJWK(curve string, point []byte) Key {
+	return Key{
 		KeyType: keyTypeEC,
 		Curve:   curve,
 		X:       base64.RawURLEncoding.EncodeToString(point[1:33]),
@@ -64,28 +64,28 @@ func pointJWK(curve string, point []byte) JWK {
 	}
 }
 
-func newRSAJWK(key *rsa.PublicKey) (JWK, error) {
+func newRSAJWK(key *rsa.PublicKey) (Key, error) {
 	if err := checkRSA(key); err != nil {
-		return JWK{}, err
+		return Key{}, err
 	}
-	return JWK{
+	return Key{
 		KeyType: keyTypeRSA,
 		N:       base64.RawURLEncoding.EncodeToString(key.N.Bytes()),
 		E:       base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
 	}, nil
 }
 
-// ParseJWK reads a JWK of at most 16 KiB as strict JSON: no duplicate names,
+// ParseKey reads a JWK of at most 16 KiB as strict JSON: no duplicate names,
 // nothing behind it. Members it doesn't know are ignored (RFC 7517 section 4),
 // but a private key is refused: whoever sends one gave it away. Whether the key
-// is good is for [JWK.PublicKey] to say.
-func ParseJWK(data []byte) (JWK, error) {
+// is good is for [Key.PublicKey] to say.
+func ParseKey(data []byte) (Key, error) {
 	if len(data) > 16<<10 {
-		return JWK{}, errors.New("JWK is larger than 16 KiB")
+		return Key{}, errors.New("JWK is larger than 16 KiB")
 	}
 	// The private members of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.
 	var in struct {
-		JWK
+		Key
 		D   jsontext.Value `json:"d"`
 		P   jsontext.Value `json:"p"`
 		Q   jsontext.Value `json:"q"`
@@ -96,21 +96,21 @@ func ParseJWK(data []byte) (JWK, error) {
 		K   jsontext.Value `json:"k"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return JWK{}, fmt.Errorf("JWK: %w", err)
+		return Key{}, fmt.Errorf("JWK: %w", err)
 	}
 	for _, private := range []jsontext.Value{in.D, in.P, in.Q, in.DP, in.DQ, in.QI, in.Oth, in.K} {
 		if private != nil {
-			return JWK{}, errors.New("JWK holds a private key")
+			return Key{}, errors.New("JWK holds a private key")
 		}
 	}
-	return in.JWK, nil
+	return in.Key, nil
 }
 
 // PublicKey returns the key, checked as by [AlgorithmOf]. Coordinates have
 // exactly 32 bytes (RFC 7518 section 6.2.1.2), n and e no leading zeros
 // (section 6.3.1); members of another kty may not be there, and "alg", if it
 // is, must fit. "x5c" is not looked at.
-func (j JWK) PublicKey() (crypto.PublicKey, error) {
+func (j Key) PublicKey() (crypto.PublicKey, error) {
 	alg, err := j.algorithm()
 	if err != nil {
 		return nil, err
@@ -123,21 +123,21 @@ func (j JWK) PublicKey() (crypto.PublicKey, error) {
 		// 43 characters are 32 bytes and leave no room for skipped line breaks.
 		n, err := base64.RawURLEncoding.Strict().DecodeString(text)
 		if err != nil || len(text) != 43 || len(n) != 32 {
-			return nil, fmt.Errorf("%w: a coordinate is not 32 bytes in base64url", errKey)
+			return nil, fmt.Errorf("%w: a coordinate is not 32 bytes in base64url", ErrKey)
 		}
 		point = append(point, n...)
 	}
 	return parsePoint(alg, point)
 }
 
-func (j JWK) rsaKey() (*rsa.PublicKey, error) {
+func (j Key) rsaKey() (*rsa.PublicKey, error) {
 	n, err := unsigned(j.N, maxRSABits)
 	if err != nil {
-		return nil, fmt.Errorf("%w: n is %w", errKey, err)
+		return nil, fmt.Errorf("%w: n is %w", ErrKey, err)
 	}
 	e, err := unsigned(j.E, 31)
 	if err != nil {
-		return nil, fmt.Errorf("%w: e is %w", errKey, err)
+		return nil, fmt.Errorf("%w: e is %w", ErrKey, err)
 	}
 	key := &rsa.PublicKey{N: n, E: int(e.Int64())}
 	if err := checkRSA(key); err != nil {
@@ -161,22 +161,22 @@ func unsigned(text string, bits int) (*big.Int, error) {
 }
 
 // algorithm returns what kty, crv and alg say.
-func (j JWK) algorithm() (Algorithm, error) {
+func (j Key) algorithm() (Algorithm, error) {
 	var alg Algorithm
 	switch {
 	case j.KeyType == keyTypeRSA && j.Curve == "" && j.X == "" && j.Y == "":
 		alg = RS256
 	case j.KeyType != keyTypeEC || j.N != "" || j.E != "":
-		return "", fmt.Errorf("%w: kty is neither EC nor RSA, or the members are of both", errKey)
+		return "", fmt.Errorf("%w: kty is neither EC nor RSA, or the members are of both", ErrKey)
 	case j.Curve == CurveP256:
 		alg = ES256
 	case j.Curve == CurveSM2:
 		alg = SM2
 	default:
-		return "", fmt.Errorf("%w: crv is neither %s nor %s", errKey, CurveP256, CurveSM2)
+		return "", fmt.Errorf("%w: crv is neither %s nor %s", ErrKey, CurveP256, CurveSM2)
 	}
 	if j.Algorithm != "" && j.Algorithm != string(alg) {
-		return "", fmt.Errorf("%w: alg does not fit crv", errKey)
+		return "", fmt.Errorf("%w: alg does not fit crv", ErrKey)
 	}
 	return alg, nil
 }
@@ -185,7 +185,7 @@ func (j JWK) algorithm() (Algorithm, error) {
 // The members hashed are those of RFC 7638 section 3.2: crv, kty, x, y of an EC
 // key, and so of SM2; e, kty, n of an RSA key. It is an error if the key is not
 // good.
-func (j JWK) Thumbprint() (string, error) {
+func (j Key) Thumbprint() (string, error) {
 	if _, err := j.PublicKey(); err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package signing
+package jose
 
 import (
 	"bytes"
@@ -12,11 +12,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
-	"os"
 	"strings"
 	"testing"
-
-	"github.com/emmansun/gmsm/smx509"
 
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
@@ -24,7 +21,7 @@ import (
 
 // TestRFC7515RSA is the RS256 example of RFC 7515 appendix A.2.
 func TestRFC7515RSA(t *testing.T) {
-	pub, err := JWK{
+	pub, err := Key{
 		KeyType: "RSA", E: "AQAB",
 		N: "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7" +
 			"OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91" +
@@ -124,10 +121,10 @@ func TestRSAKeys(t *testing.T) {
 		"minus e":   {N: n, E: -65537},
 		"nil":       nil,
 	} {
-		if a, err := AlgorithmOf(key); a != "" || !errors.Is(err, errKey) {
+		if a, err := AlgorithmOf(key); a != "" || !errors.Is(err, ErrKey) {
 			t.Errorf("%s: algorithm %q, %v", name, a, err)
 		}
-		if j, err := NewJWK(key); err == nil {
+		if j, err := NewKey(key); err == nil {
 			t.Errorf("%s: has the JWK %+v", name, j)
 		}
 		if err := NewVerifier(sm2.Config{}).Verify(t.Context(), key, message, genuine); !errors.Is(err, sm2.ErrSignature) {
@@ -142,7 +139,7 @@ func TestRSAKeys(t *testing.T) {
 }
 
 func TestRSAJWKRefuses(t *testing.T) {
-	good, err := NewJWK(signingtest.RSA().Public())
+	good, err := NewKey(signingtest.RSA().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,26 +147,26 @@ func TestRSAJWKRefuses(t *testing.T) {
 		b := bytes.Repeat([]byte{0xff}, n/8)
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
-	for name, change := range map[string]func(*JWK){
-		"no n":      func(j *JWK) { j.N = "" },
-		"no e":      func(j *JWK) { j.E = "" },
-		"1024 bits": func(j *JWK) { j.N = bits(1024) },
-		"4104 bits": func(j *JWK) { j.N = bits(4104) },
-		"zero before n": func(j *JWK) {
+	for name, change := range map[string]func(*Key){
+		"no n":      func(j *Key) { j.N = "" },
+		"no e":      func(j *Key) { j.E = "" },
+		"1024 bits": func(j *Key) { j.N = bits(1024) },
+		"4104 bits": func(j *Key) { j.N = bits(4104) },
+		"zero before n": func(j *Key) {
 			j.N = base64.RawURLEncoding.EncodeToString(append([]byte{0}, signingtest.RSA().N.Bytes()...))
 		},
-		"zero before e":  func(j *JWK) { j.E = "AAEAAQ" },
-		"e of 3":         func(j *JWK) { j.E = "Aw" },
-		"e of 32 bits":   func(j *JWK) { j.E = bits(32) },
-		"e of 64 bits":   func(j *JWK) { j.E = bits(64) },
-		"n padded":       func(j *JWK) { j.N += "=" },
-		"n with a break": func(j *JWK) { j.N = j.N[:40] + "\n" + j.N[40:] },
-		"n even":         func(j *JWK) { j.N = bits(2048)[:341] + "8" },
-		"alg of EC":      func(j *JWK) { j.Algorithm = "ES256" },
-		"alg PS256":      func(j *JWK) { j.Algorithm = "PS256" },
-		"members of EC":  func(j *JWK) { j.Curve = CurveP256 },
-		"kty EC":         func(j *JWK) { j.KeyType = "EC" },
-		"kty rsa":        func(j *JWK) { j.KeyType = "rsa" },
+		"zero before e":  func(j *Key) { j.E = "AAEAAQ" },
+		"e of 3":         func(j *Key) { j.E = "Aw" },
+		"e of 32 bits":   func(j *Key) { j.E = bits(32) },
+		"e of 64 bits":   func(j *Key) { j.E = bits(64) },
+		"n padded":       func(j *Key) { j.N += "=" },
+		"n with a break": func(j *Key) { j.N = j.N[:40] + "\n" + j.N[40:] },
+		"n even":         func(j *Key) { j.N = bits(2048)[:341] + "8" },
+		"alg of EC":      func(j *Key) { j.Algorithm = "ES256" },
+		"alg PS256":      func(j *Key) { j.Algorithm = "PS256" },
+		"members of EC":  func(j *Key) { j.Curve = CurveP256 },
+		"kty EC":         func(j *Key) { j.KeyType = "EC" },
+		"kty rsa":        func(j *Key) { j.KeyType = "rsa" },
 	} {
 		j := good
 		change(&j)
@@ -234,7 +231,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 // SM2 is refused.
 func TestSignPassing(t *testing.T) {
 	h := Header{Typ: TypAccessToken, KeyID: "key-1"}
-	for name, s := range map[string]crypto.MessageSigner{"ES256": &es256Signer{signingtest.NewES256(t).PrivateKey}, "another module's ES256": signingtest.NewES256(t), "RS256": signingtest.RSA()} {
+	for name, s := range map[string]crypto.MessageSigner{"ES256": checked{signingtest.NewES256(t), ES256}, "another module's ES256": signingtest.NewES256(t), "RS256": signingtest.RSA()} {
 		token, err := SignPassing(s, h, map[string]any{"sub": "x"})
 		if err != nil {
 			t.Fatal(err)
@@ -243,14 +240,14 @@ func TestSignPassing(t *testing.T) {
 		if err != nil || got.KeyID != h.KeyID || string(payload) != `{"sub":"x"}` {
 			t.Errorf("%s: %+v, %s, %v", name, got, payload, err)
 		}
-		if token, err := SignPassing(faulty{s}, h, map[string]any{}); err != nil || token == "" {
+		if token, err := SignPassing(signingtest.Faulty{MessageSigner: s}, h, map[string]any{}); err != nil || token == "" {
 			t.Errorf("%s verifies: %v", name, err)
 		}
-		if token, err := Sign(faulty{s}, h, map[string]any{}); err == nil {
+		if token, err := Sign(signingtest.Faulty{MessageSigner: s}, h, map[string]any{}); err == nil {
 			t.Errorf("%s: Sign returned what does not verify: %s", name, token)
 		}
 	}
-	for name, s := range map[string]crypto.MessageSigner{"SM2": &sm2Signer{signingtest.NewSM2(t)}, "another module's SM2": signingtest.NewSM2(t), "a small RSA key": anyRSA{signingtest.NewRSA(t, 1024)}, "no key": noKey{signingtest.NewSM2(t)}} {
+	for name, s := range map[string]crypto.MessageSigner{"SM2": checked{signingtest.NewSM2(t), SM2}, "another module's SM2": signingtest.NewSM2(t), "a small RSA key": anyRSA{signingtest.NewRSA(t, 1024)}, "no key": noKey{signingtest.NewSM2(t)}} {
 		if token, err := SignPassing(s, h, map[string]any{}); err == nil || token != "" {
 			t.Errorf("%s: signed %s", name, token)
 		}
@@ -260,51 +257,10 @@ func TestSignPassing(t *testing.T) {
 // anyRSA is a key of a module that isn't this package's.
 type anyRSA struct{ crypto.MessageSigner }
 
-// TestRSAKeyFile: an RSA key comes back from its file; one of another size does not.
-func TestRSAKeyFile(t *testing.T) {
-	k, passphrase := newKeystore(t)
-	public, err := k.GenerateSigner("id-token-rs256-1", RS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bits := public.(*rsa.PublicKey).N.BitLen(); bits != 2048 {
-		t.Errorf("made a key of %d bits", bits)
-	}
-	opened, err := OpenKeystore(k.dir, passphrase)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := opened.Signer("id-token-rs256-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !samePublicKey(signer.Public(), public) {
-		t.Error("opened again, the key is another one")
-	}
-	if err := NewVerifier(sm2.Config{}).Verify(t.Context(), public, []byte("m"), signingtest.MustSign(t, signer, []byte("m"))); err != nil {
-		t.Error(err)
-	}
-	file, err := os.ReadFile(k.path("id-token-rs256-1"))
-	if err != nil || len(file) > maxKeyFile/2 || bytes.Contains(file, []byte("RSA")) {
-		t.Errorf("the key file: %d bytes, %v", len(file), err)
-	}
-	if file, err = encodePrivateKey(k.key, "small", signingtest.NewRSA(t, 1024).PrivateKey); err != nil {
-		t.Fatal(err)
-	}
-	if held, err := decodeKeyFile(k.key, "small", file); err == nil {
-		t.Errorf("loaded %v of 1024 bits", held.signer)
-	}
+// checked is a key that says its algorithm, as those of a keystore do.
+type checked struct {
+	crypto.MessageSigner
+	algorithm Algorithm
 }
 
-// TestRSACertificate: RSA is for tokens. No certificate of such a key is read.
-func TestRSACertificate(t *testing.T) {
-	ca := signingtest.NewES256(t)
-	template := &smx509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := smx509.CreateCertificate(rand.Reader, template, template, signingtest.RSA().Public(), ca.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ParseCertificate(der); !errors.Is(err, errKey) {
-		t.Errorf("parsed: %v", err)
-	}
-}
+func (c checked) Algorithm() Algorithm { return c.algorithm }

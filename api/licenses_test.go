@@ -13,8 +13,8 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -239,7 +239,7 @@ func TestTrust(t *testing.T) {
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
 	a := s.call(t, nil, "GET", "/v1/trust/anchors", nil).want(t, 200, "")
-	anchors, err := signing.ParseAnchors([]byte(a.body))
+	anchors, err := pki.ParseAnchors([]byte(a.body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestTrust(t *testing.T) {
 	certificate := s.call(t, nil, "GET", "/v1/trust/certificates/"+kid, nil).want(t, 200, "")
 	if b, _ := pem.Decode([]byte(certificate.body)); b == nil || b.Type != "CERTIFICATE" {
 		t.Errorf("certificate: %s", certificate.body)
-	} else if _, err := signing.ParseCertificate(b.Bytes); err != nil {
+	} else if _, err := pki.ParseCertificate(b.Bytes); err != nil {
 		t.Error(err)
 	} else if _, err := x509.ParseCertificate(b.Bytes); err == nil {
 		t.Error("the standard library knows SM2 now: say so in the documentation")

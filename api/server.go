@@ -26,6 +26,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 )
 
 // Config says what a Server serves.
@@ -34,7 +35,7 @@ type Config struct {
 	Registry *license.Registry
 	Provider *oidc.Provider
 	Keyrings *signing.Keyrings
-	Anchors  *signing.Anchors
+	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
 	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
 	// Identity and Ephemeral are for people's pages; without them there are none.

@@ -23,6 +23,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage/sqlite"
 )
@@ -100,7 +101,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	must(err)
 	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), filepath.Join(dir, "root.pass"))
 	must(err)
-	_, err = s.keys.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
+	_, err = s.keys.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
 	must(err)
 
 	front := httptest.NewUnstartedServer(nil)

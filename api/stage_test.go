@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
@@ -150,7 +151,7 @@ func openStage(t testing.TB, c stageConfig) *stage {
 	}
 	ca, err := signing.OpenRoot(filepath.Join(c.Dir, "root"), filepath.Join(c.Dir, "root.pass"))
 	must(err)
-	_, err = s.keys.AddAuthority(t.Context(), ca, signing.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
+	_, err = s.keys.AddAuthority(t.Context(), ca, pki.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
 	must(err)
 	t.Cleanup(func() {
 		for _, n := range s.nodes {

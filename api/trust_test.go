@@ -11,11 +11,12 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
 // publishList publishes a revocation list as the operator's command does.
-func (s *service) publishList(t *testing.T, life time.Duration) *signing.RevocationList {
+func (s *service) publishList(t *testing.T, life time.Duration) *pki.RevocationList {
 	t.Helper()
 	ca, err := signing.OpenRoot(filepath.Join(s.dir, "root"), filepath.Join(s.dir, "root.pass"))
 	mustOf(t)(err)

@@ -19,6 +19,7 @@ import (
 
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -78,11 +79,11 @@ func (f *forger) header(change object) string {
 }
 
 // certified returns a key that a root certified for the department.
-func certified(t *testing.T, ca *signing.CA, from, until time.Time) (crypto.MessageSigner, [][]byte) {
+func certified(t *testing.T, ca *pki.CA, from, until time.Time) (crypto.MessageSigner, [][]byte) {
 	t.Helper()
 	key, err := gmsm.GenerateKey(rand.Reader)
 	mustOf(t)(err)
-	der, err := ca.Certify(&key.PublicKey, signing.Subject{Name: "样例厅", USCC: departmentUSCC}, signing.ProfileAuthority, from, until)
+	der, err := ca.Certify(&key.PublicKey, pki.Subject{Name: "样例厅", USCC: departmentUSCC}, pki.ProfileAuthority, from, until)
 	mustOf(t)(err)
 	return sm2Signer{key}, [][]byte{der}
 }
@@ -97,15 +98,15 @@ func (s sm2Signer) SignMessage(_ io.Reader, message []byte, _ crypto.SignerOpts)
 }
 
 // ownRoot is a root that nobody trusts.
-func ownRoot(t *testing.T) *signing.CA {
+func ownRoot(t *testing.T) *pki.CA {
 	t.Helper()
 	key, err := gmsm.GenerateKey(rand.Reader)
 	mustOf(t)(err)
-	der, err := signing.NewRoot(sm2Signer{key}, signing.Subject{Name: "样例根"}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	der, err := pki.NewRoot(sm2Signer{key}, pki.Subject{Name: "样例根"}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	mustOf(t)(err)
-	c, err := signing.ParseCertificate(der)
+	c, err := pki.ParseCertificate(der)
 	mustOf(t)(err)
-	return &signing.CA{Certificate: c, Signer: sm2Signer{key}}
+	return &pki.CA{Certificate: c, Signer: sm2Signer{key}}
 }
 
 // forgeries returns credentials that are not as the authority made them, each

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // Bounds on guessing verification codes: 40 random bits against this many wrong tries
@@ -210,7 +211,7 @@ func (p *Presented) mask() {
 func (r *Registry) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
 	k, err := r.c.Keyrings.ByCertificate(ctx, der)
 	if errors.Is(err, signing.ErrNoKey) {
-		c, parseErr := signing.ParseCertificate(der)
+		c, parseErr := pki.ParseCertificate(der)
 		if parseErr != nil {
 			return "", time.Time{}, false, parseErr
 		}

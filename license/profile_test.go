@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -203,7 +204,7 @@ func TestOldCredential(t *testing.T) {
 	if err := json.Unmarshal(file, &old); err != nil {
 		t.Fatal(err)
 	}
-	anchors, err := signing.ParseAnchors([]byte(old.Anchors))
+	anchors, err := pki.ParseAnchors([]byte(old.Anchors))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 	Stores   Stores
 	Keyrings *signing.Keyrings
 	Vault    *signing.Vault
-	Anchors  *signing.Anchors
+	Anchors  *pki.Anchors
 	Verifier *jose.Verifier // default: a new one
 	// AuthorityName returns the name of the department with that code, as the
 	// credential shall carry it, or ErrNotFound if it is not a participant.

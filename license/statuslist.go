@@ -19,6 +19,7 @@ import (
 
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 )
 
 // StatusValue is an entry of a status list, 2 bits (Token Status List, section 7).
@@ -296,8 +297,8 @@ func (v *CredentialVerifier) OpenStatusList(ctx context.Context, token string, a
 }
 
 // listKey checks that a certificate is one of a status key, and not revoked.
-func (v *CredentialVerifier) listKey(ctx context.Context, leaf *signing.Certificate) error {
-	if leaf.Profile != signing.ProfileStatus {
+func (v *CredentialVerifier) listKey(ctx context.Context, leaf *pki.Certificate) error {
+	if leaf.Profile != pki.ProfileStatus {
 		return errors.New("the certificate is not one of a status key")
 	}
 	if v.Revoked == nil {

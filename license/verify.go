@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -75,7 +75,7 @@ type RevocationSource func(ctx context.Context, der []byte) (reason string, from
 // CredentialVerifier checks credentials against trust anchors, in the registry
 // and offline alike.
 type CredentialVerifier struct {
-	Anchors    *signing.Anchors
+	Anchors    *pki.Anchors
 	Signatures *jose.Verifier
 	Status     StatusSource // nil: the status stays unknown
 	// Revoked tells of revoked certificates. Nil: whether one was revoked stays
@@ -102,7 +102,7 @@ type verification struct {
 	token   *sdjwt.Token
 	payload *sdjwt.Payload
 	claims  credentialClaims
-	leaf    *signing.Certificate
+	leaf    *pki.Certificate
 
 	resolved    *sdjwt.Resolved
 	from, until party.Date
@@ -229,7 +229,7 @@ func (c *verification) anchored() {
 // refused says which check failed, and reports whether one did: err is what
 // verifying the signature and its chain returned.
 func (c *verification) refused(err error) bool {
-	chain, untrusted := errors.AsType[*signing.ChainError](err)
+	chain, untrusted := errors.AsType[*pki.ChainError](err)
 	token, refused := errors.AsType[*jose.TokenError](err)
 	switch {
 	case err == nil:
@@ -294,9 +294,9 @@ func (c *verification) authority(ctx context.Context) {
 	}
 	l := c.claims
 	switch {
-	case l.origin == OriginAuthority && c.leaf.Profile == signing.ProfileAuthority && c.leaf.Subject.USCC == string(l.authority.Code):
+	case l.origin == OriginAuthority && c.leaf.Profile == pki.ProfileAuthority && c.leaf.Subject.USCC == string(l.authority.Code):
 		c.set(CheckAuthority, Pass, "authority_signed")
-	case l.origin == OriginCollected && c.leaf.Profile == signing.ProfileAttestation:
+	case l.origin == OriginCollected && c.leaf.Profile == pki.ProfileAttestation:
 		c.set(CheckAuthority, Pass, "attested")
 	default:
 		c.set(CheckAuthority, Fail, "authority_mismatch")

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/storage/sqlite"
 )
 
@@ -79,7 +80,7 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := in.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: authority}, time.Now()); err != nil {
+	if _, err := in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now()); err != nil {
 		return "", err
 	}
 	r, err := license.New(ctx, config(db.Licenses(), in))

@@ -14,13 +14,12 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 )
 
 const (
 	rootYears = 20
 	leafYears = 5
-	// clockSkew is how far back certificates begin, for nodes whose clocks lag.
-	clockSkew = 5 * time.Minute
 
 	rootID KeyID = "root-1"
 )
@@ -64,7 +63,7 @@ func (c InstallationConfig) bootstrap(ctx context.Context, now time.Time) error 
 		ca.ListURL = c.PublicURL + RevocationListPath(rootID)
 	}
 	maker := keyMaker{keys: keys, ca: ca}
-	registry := Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
+	registry := pki.Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
 	for _, p := range append([]Purpose{PurposeMaster, PurposeData, PurposeLookup}, signingPurposes...) {
 		if err := c.ensureKey(ctx, maker, p, registry, now); err != nil {
 			return fmt.Errorf("making the first %s key: %w", p, err)
@@ -85,7 +84,7 @@ func (c InstallationConfig) bootstrap(ctx context.Context, now time.Time) error 
 }
 
 // makeRoot makes the root's keystore, key and certificate, and anchors.pem.
-func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
+func (c InstallationConfig) makeRoot(now time.Time) (*pki.CA, error) {
 	dir := c.path(rootName)
 	keys, err := ensureKeystore(dir, c.RootPassphraseFile)
 	if err != nil {
@@ -104,12 +103,12 @@ func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
 		return nil, err
 	}
 	if !made {
-		subject := Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
-		der, err := NewRoot(signer, subject, now.Add(-clockSkew), now.AddDate(rootYears, 0, 0))
+		subject := pki.Subject{Name: c.RegistryName, USCC: c.RegistryUSCC}
+		der, err := pki.NewRoot(signer, subject, now.Add(-pki.ClockSkew), now.AddDate(rootYears, 0, 0))
 		if err != nil {
 			return nil, err
 		}
-		if err := createFile(certificate, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der})); err != nil {
+		if err := createFile(certificate, pem.EncodeToMemory(&pem.Block{Type: pki.PEMType, Bytes: der})); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +116,7 @@ func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = createFile(c.path(anchorsName), pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: ca.Certificate.Raw}))
+	err = createFile(c.path(anchorsName), pem.EncodeToMemory(&pem.Block{Type: pki.PEMType, Bytes: ca.Certificate.Raw}))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -125,7 +124,7 @@ func (c InstallationConfig) makeRoot(now time.Time) (*CA, error) {
 }
 
 // firstRevocationList publishes a list while the root is at hand, unless one is there.
-func (c InstallationConfig) firstRevocationList(ctx context.Context, ca *CA, now time.Time) error {
+func (c InstallationConfig) firstRevocationList(ctx context.Context, ca *pki.CA, now time.Time) error {
 	if c.Lists == nil {
 		return nil
 	}
@@ -141,7 +140,7 @@ func (c InstallationConfig) firstRevocationList(ctx context.Context, ca *CA, now
 	return err
 }
 
-func (c InstallationConfig) recordRoot(ctx context.Context, ca *CA, now time.Time) error {
+func (c InstallationConfig) recordRoot(ctx context.Context, ca *pki.CA, now time.Time) error {
 	return ensureRecord(ctx, c.Records, KeyRecord{
 		ID: rootID, Purpose: PurposeRoot, Serial: 1, Algorithm: string(jose.SM2), State: KeyActive,
 		PublicKey: ca.Certificate.RawSubjectPublicKeyInfo, Chain: [][]byte{ca.Certificate.Raw},
@@ -150,7 +149,7 @@ func (c InstallationConfig) recordRoot(ctx context.Context, ca *CA, now time.Tim
 }
 
 // ensureKey makes the registry's first key for a purpose, unless it is there.
-func (c InstallationConfig) ensureKey(ctx context.Context, m keyMaker, p Purpose, registry Subject, now time.Time) error {
+func (c InstallationConfig) ensureKey(ctx context.Context, m keyMaker, p Purpose, registry pki.Subject, now time.Time) error {
 	id := registryKeyID(p, 1)
 	// The key first, as it may be held already; a record, as its certificate is
 	// signed anew each time, only if there is none.
@@ -236,7 +235,7 @@ func ensureSigner(keys *Keystore, id KeyID, a jose.Algorithm) (crypto.PublicKey,
 // keyMaker makes keys and what their records say.
 type keyMaker struct {
 	keys *Keystore
-	ca   *CA // nil if no key that needs a certificate is to be made
+	ca   *pki.CA // nil if no key that needs a certificate is to be made
 }
 
 // key makes the secret part of a key, or finds it, and returns its record as
@@ -278,15 +277,15 @@ func (m keyMaker) key(id KeyID, p Purpose, master KeyID) (KeyRecord, error) {
 }
 
 // profiles are the purposes whose keys need a certificate.
-var profiles = map[Purpose]Profile{
-	PurposeAuthority:   ProfileAuthority,
-	PurposeAttestation: ProfileAttestation,
-	PurposeStatus:      ProfileStatus,
+var profiles = map[Purpose]pki.Profile{
+	PurposeAuthority:   pki.ProfileAuthority,
+	PurposeAttestation: pki.ProfileAttestation,
+	PurposeStatus:      pki.ProfileStatus,
 }
 
 // certify adds the certificate that a key of this purpose needs, if any: for
 // five years, and never past the root's own end.
-func (m keyMaker) certify(k *KeyRecord, s Subject, now time.Time) error {
+func (m keyMaker) certify(k *KeyRecord, s pki.Subject, now time.Time) error {
 	profile, ok := profiles[k.Purpose]
 	if !ok {
 		return nil
@@ -295,7 +294,7 @@ func (m keyMaker) certify(k *KeyRecord, s Subject, now time.Time) error {
 		return fmt.Errorf("a %s key needs the root to certify it", k.Purpose)
 	}
 	root := m.ca.Certificate
-	from, until := now.Add(-clockSkew), now.AddDate(leafYears, 0, 0)
+	from, until := now.Add(-pki.ClockSkew), now.AddDate(leafYears, 0, 0)
 	if from.Before(root.NotBefore) {
 		from = root.NotBefore
 	}

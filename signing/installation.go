@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"yizheng.internal/signing/pki"
 )
 
 // ErrInstallation says that a data directory and a database do not belong
@@ -34,7 +36,7 @@ type Installation struct {
 	keys     *Keystore
 	keyrings *Keyrings
 	vault    *Vault
-	anchors  *Anchors
+	anchors  *pki.Anchors
 }
 
 // InstallationConfig says what OpenInstallation needs. All but the last five
@@ -62,7 +64,6 @@ const (
 	lockName       = "lock"
 	// upgradingName lies among the keys, so that it is copied with them.
 	upgradingName = "upgrading"
-	maxAnchors    = 64 << 10 // bytes
 )
 
 func (c InstallationConfig) path(elem ...string) string {
@@ -192,11 +193,11 @@ func (c InstallationConfig) open(ctx context.Context, now time.Time) (*Installat
 	if i.keys, err = OpenKeystore(c.path(keysName), passphrase); err != nil {
 		return nil, err
 	}
-	pem, err := readFile(c.path(anchorsName), maxAnchors)
+	pem, err := readFile(c.path(anchorsName), pki.MaxAnchors)
 	if err != nil {
 		return nil, err
 	}
-	if i.anchors, err = ParseAnchors(pem); err != nil {
+	if i.anchors, err = pki.ParseAnchors(pem); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.path(anchorsName), err)
 	}
 	if err := i.authenticate(ctx); err != nil {
@@ -243,7 +244,7 @@ func (i *Installation) Keyrings() *Keyrings { return i.keyrings }
 func (i *Installation) Vault() *Vault { return i.vault }
 
 // Anchors returns the roots that the installation trusts: those of anchors.pem.
-func (i *Installation) Anchors() *Anchors { return i.anchors }
+func (i *Installation) Anchors() *pki.Anchors { return i.anchors }
 
 // Module returns the registry's keystore. The root's key is not in it.
 func (i *Installation) Module() Module { return i.keys }

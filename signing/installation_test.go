@@ -18,8 +18,12 @@ import (
 	"time"
 
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
+
+// marketDepartment is one of the made-up departments of the samples.
+var marketDepartment = pki.Subject{Name: "青禾市市场监督管理局（样例）", USCC: "11100000000013338W"}
 
 const registryUSCC = "11990000MB0000000X"
 
@@ -81,8 +85,8 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 		t.Errorf("the database holds %s", got)
 	}
 	verifier := jose.NewVerifier(sm2.Config{})
-	for p, profile := range map[Purpose]Profile{
-		PurposeStatus: ProfileStatus, PurposeAttestation: ProfileAttestation,
+	for p, profile := range map[Purpose]pki.Profile{
+		PurposeStatus: pki.ProfileStatus, PurposeAttestation: pki.ProfileAttestation,
 		PurposeAccessToken: "", PurposeIDToken: "", PurposeIDTokenRSA: "",
 	} {
 		k, err := i.Keyrings().Active(ctx, p, "")
@@ -97,7 +101,7 @@ func checkWhole(t *testing.T, i *Installation, records *memoryRecords) {
 			continue
 		}
 		leaf, err := i.Anchors().Verify(ctx, verifier, k.Chain, day)
-		if err != nil || leaf.Profile != profile || leaf.Subject != (Subject{"样例证照库", registryUSCC}) {
+		if err != nil || leaf.Profile != profile || leaf.Subject != (pki.Subject{Name: "样例证照库", USCC: registryUSCC}) {
 			t.Errorf("%s: certificate %+v, %v", p, leaf, err)
 			continue
 		}

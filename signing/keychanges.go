@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"yizheng.internal/signing/pki"
 )
 
 // ErrKeyState says that a key's state, or its ring's, does not allow a change.
@@ -14,11 +16,9 @@ var ErrKeyState = errors.New("the key's state does not allow that")
 // revocationReasons are the reasons of RFC 5280 section 5.3.1 that end a key
 // for good. certificateHold and removeFromCRL don't, and aren't taken.
 var revocationReasons = []string{
-	"unspecified", keyCompromise, "cACompromise", "affiliationChanged",
+	"unspecified", pki.KeyCompromise, "cACompromise", "affiliationChanged",
 	"superseded", "cessationOfOperation", "privilegeWithdrawn", "aACompromise",
 }
-
-const keyCompromise = "keyCompromise"
 
 // addTries is how often Add looks for a free serial when others add to the same ring.
 const addTries = 20
@@ -150,7 +150,7 @@ func (r *Keyrings) mayRevoke(ctx context.Context, k KeyRecord, reason string, fr
 		return fmt.Errorf("reason %q is none of %q", reason, revocationReasons)
 	case from.IsZero() || from.After(now):
 		return errors.New("a key is revoked from a time that has come, or from now on")
-	case k.State == KeyRevoked && (reason != keyCompromise || k.Reason == keyCompromise):
+	case k.State == KeyRevoked && (reason != pki.KeyCompromise || k.Reason == pki.KeyCompromise):
 		return fmt.Errorf("it is revoked already, as %s: %w", k.Reason, ErrKeyState)
 	case k.State == KeyActive && k.guardsStorage():
 		return fmt.Errorf("activate another %s key first: %w", k.Purpose, ErrKeyState)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"yizheng.internal/signing/pki"
 )
 
 // CopyKeys copies a keystore's files and the anchors from one data directory, or
@@ -38,7 +40,7 @@ func CopyKeys(to, from string) error {
 		}
 	}
 	for _, name := range append(names, filepath.Join(keysName, manifestName), anchorsName) {
-		data, err := readFile(filepath.Join(from, name), maxAnchors)
+		data, err := readFile(filepath.Join(from, name), pki.MaxAnchors)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s is missing: %w", filepath.Join(from, name), ErrInstallation)
 		}

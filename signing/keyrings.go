@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"yizheng.internal/signing/pki"
 )
 
 // Keyrings finds the key for a purpose. It reads Records, keeps what it read
@@ -46,7 +48,7 @@ type Key struct {
 	KeyRecord
 	Signer       crypto.MessageSigner // nil unless the key is active or next, and held here
 	Public       crypto.PublicKey     // of PublicKey, parsed; nil for secret keys
-	Certificates []*Certificate       // of Chain, parsed
+	Certificates []*pki.Certificate   // of Chain, parsed
 }
 
 const (
@@ -139,7 +141,7 @@ func (r *Keyrings) ByCertificate(ctx context.Context, der []byte) (*Key, error) 
 
 // IssuedHere reports whether whoever issued this certificate issued one of a key that
 // has a record: then this one must have a record too.
-func (r *Keyrings) IssuedHere(ctx context.Context, c *Certificate) (bool, error) {
+func (r *Keyrings) IssuedHere(ctx context.Context, c *pki.Certificate) (bool, error) {
 	s, err := r.fresh(ctx)
 	if err != nil {
 		return false, fmt.Errorf("issuer of a certificate: %w", err)
@@ -148,7 +150,7 @@ func (r *Keyrings) IssuedHere(ctx context.Context, c *Certificate) (bool, error)
 }
 
 // issuerOf returns a certificate's issuer, by name and key.
-func issuerOf(c *Certificate) string {
+func issuerOf(c *pki.Certificate) string {
 	return string(c.RawIssuer) + string(c.AuthorityKeyId)
 }
 
@@ -403,7 +405,7 @@ func (r *Keyrings) parse(k *Key) {
 	}
 	k.Public = public
 	for _, der := range k.Chain {
-		c, err := ParseCertificate(der)
+		c, err := pki.ParseCertificate(der)
 		if err != nil {
 			r.c.Log.Error("certificate does not parse", "key", k.ID, "error", err)
 			k.Certificates = nil

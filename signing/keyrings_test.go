@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 )
 
 func newKeyrings(t testing.TB) (*Keyrings, *memoryRecords, *Keystore) {
@@ -168,13 +169,13 @@ func TestRevokedTwice(t *testing.T) {
 	if err := r.Revoke(t.Context(), "status-1", "superseded", early, late); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Revoke(t.Context(), "status-1", keyCompromise, late, late); err != nil {
+	if err := r.Revoke(t.Context(), "status-1", pki.KeyCompromise, late, late); err != nil {
 		t.Fatal(err)
 	}
-	if k := records.keys["status-1"]; !k.Revoked.Equal(early) || k.Reason != keyCompromise {
+	if k := records.keys["status-1"]; !k.Revoked.Equal(early) || k.Reason != pki.KeyCompromise {
 		t.Errorf("revoked from %v as %s: the earlier time must stay", k.Revoked, k.Reason)
 	}
-	if err := r.Revoke(t.Context(), "status-1", keyCompromise, early, late); !errors.Is(err, ErrKeyState) {
+	if err := r.Revoke(t.Context(), "status-1", pki.KeyCompromise, early, late); !errors.Is(err, ErrKeyState) {
 		t.Errorf("a third time: %v", err)
 	}
 }
@@ -486,7 +487,7 @@ func TestForgedRecords(t *testing.T) {
 	}
 	// An earlier state is authentic, but behind its register.
 	records.keys["access-token-1"] = good
-	if err := r.Revoke(t.Context(), "access-token-1", keyCompromise, day, day); err != nil {
+	if err := r.Revoke(t.Context(), "access-token-1", pki.KeyCompromise, day, day); err != nil {
 		t.Fatal(err)
 	}
 	revoked := records.keys["access-token-1"]

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
 )
@@ -342,7 +343,7 @@ func TestSecretsDontPrint(t *testing.T) {
 	held, _ := keys.load("lookup-1")
 	for _, value := range []any{
 		passphrase, struct{ P Passphrase }{passphrase}, map[string]any{"p": passphrase}, []Passphrase{passphrase},
-		keys, signer, held.secret, key, *key, v, v.rings, []any{keys, v, key}, &CA{Signer: signer}, CA{Signer: signer},
+		keys, signer, held.secret, key, *key, v, v.rings, []any{keys, v, key}, &pki.CA{Signer: signer}, pki.CA{Signer: signer},
 	} {
 		var out strings.Builder
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {

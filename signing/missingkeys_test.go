@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yizheng.internal/signing/pki"
 )
 
 // newOlder makes an installation as versions without logins left it.
@@ -228,7 +230,7 @@ func TestMissingKeysNotMade(t *testing.T) {
 func TestRevokedRing(t *testing.T) {
 	i, _ := newInstallation(t)
 	ctx := t.Context()
-	if err := i.Keyrings().Revoke(ctx, "id-token-1", keyCompromise, day, day); err != nil {
+	if err := i.Keyrings().Revoke(ctx, "id-token-1", pki.KeyCompromise, day, day); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

@@ -1,32 +1,31 @@
 package signing
 
 import (
-	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"yizheng.internal/signing/jose"
-	"yizheng.internal/signing/signingtest"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
 // openedRoot returns an installation with a department, and its root opened.
-func openedRoot(t *testing.T) (*Installation, *memoryRecords, *CA, KeyRecord) {
+func openedRoot(t *testing.T) (*Installation, *memoryRecords, *pki.CA, KeyRecord) {
 	t.Helper()
 	i, records := newInstallation(t)
 	ca, err := OpenRoot(filepath.Join(i.c.Dir, "root"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := i.AddAuthority(t.Context(), ca, department, day)
+	k, err := i.AddAuthority(t.Context(), ca, marketDepartment, day)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return i, records, ca, k
 }
 
-func publish(t *testing.T, i *Installation, ca *CA, life time.Duration, now time.Time) *RevocationList {
+func publish(t *testing.T, i *Installation, ca *pki.CA, life time.Duration, now time.Time) *pki.RevocationList {
 	t.Helper()
 	list, err := i.PublishRevocationList(t.Context(), ca, life, now)
 	if err != nil {
@@ -67,7 +66,10 @@ func TestPublishRevocationList(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := publish(t, i, ca, time.Hour, now)
-	leaf := mustParse(t, k.Chain[0])
+	leaf, err := pki.ParseCertificate(k.Chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(second.Entries) != 1 || second.Entries[0].Serial.Cmp(leaf.SerialNumber) != 0 || second.Entries[0].Reason != "superseded" ||
 		!second.Entries[0].At.Equal(day.AddDate(0, 0, 3)) || second.Number.Cmp(first.Number) <= 0 || !second.NextUpdate.Equal(now.Add(time.Hour)) {
 		t.Errorf("%+v after %v", second, first.Number)
@@ -79,11 +81,11 @@ func TestPublishRevocationList(t *testing.T) {
 	}
 
 	// A worse reason comes to it. What was revoked stays so, whatever the records say later.
-	if err := i.Keyrings().Revoke(ctx, k.ID, keyCompromise, now, now); err != nil {
+	if err := i.Keyrings().Revoke(ctx, k.ID, pki.KeyCompromise, now, now); err != nil {
 		t.Fatal(err)
 	}
 	fourth := publish(t, i, ca, time.Hour, now)
-	if len(fourth.Entries) != 1 || fourth.Entries[0].Reason != keyCompromise || !fourth.Entries[0].At.Equal(day.AddDate(0, 0, 3)) {
+	if len(fourth.Entries) != 1 || fourth.Entries[0].Reason != pki.KeyCompromise || !fourth.Entries[0].At.Equal(day.AddDate(0, 0, 3)) {
 		t.Errorf("%+v", fourth.Entries)
 	}
 	back, err := records.LoadKey(ctx, k.ID)
@@ -94,77 +96,20 @@ func TestPublishRevocationList(t *testing.T) {
 	if err := i.Keyrings().update(ctx, back); err != nil {
 		t.Fatal(err)
 	}
-	if fifth := publish(t, i, ca, time.Hour, now); len(fifth.Entries) != 1 || fifth.Entries[0].Reason != keyCompromise {
+	if fifth := publish(t, i, ca, time.Hour, now); len(fifth.Entries) != 1 || fifth.Entries[0].Reason != pki.KeyCompromise {
 		t.Errorf("after the record was put back: %+v", fifth.Entries)
 	}
 
-	other := newCA(t)
+	_, _, other, _ := openedRoot(t)
 	if _, err := i.PublishRevocationList(ctx, other, time.Hour, now); err == nil {
 		t.Error("another's root published here")
 	}
-	records.published["root-1"] = publishedList{1, mustList(t, other)}
+	foreign, err := other.RevocationList(nil, 1, day, day.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records.published["root-1"] = publishedList{1, foreign}
 	if _, err := i.PublishRevocationList(ctx, ca, time.Hour, now); err == nil {
 		t.Error("a list that the root did not sign was carried on")
-	}
-}
-
-func TestCheckedLists(t *testing.T) {
-	i, records, ca, k := openedRoot(t)
-	ctx, v, now := t.Context(), jose.NewVerifier(sm2.Config{}), day.AddDate(0, 1, 0)
-	publish(t, i, ca, time.Hour, now)
-	empty := records.published["root-1"].der
-	if err := i.Keyrings().Revoke(ctx, k.ID, keyCompromise, day, now); err != nil {
-		t.Fatal(err)
-	}
-	publish(t, i, ca, time.Hour, now)
-	full := records.published["root-1"].der
-	within := now.Add(time.Minute)
-
-	lists, err := i.Anchors().RevocationLists(ctx, v, within, full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if reason, from, revoked, err := lists.Revoked(ctx, k.Chain[0]); err != nil || !revoked || reason != keyCompromise || !from.Equal(day) {
-		t.Errorf("%q, %v, %v, %v", reason, from, revoked, err)
-	}
-	status, err := i.Keyrings().Active(ctx, PurposeStatus, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, revoked, err := lists.Revoked(ctx, status.Chain[0]); revoked || err != nil {
-		t.Errorf("a good one: %v, %v", revoked, err)
-	}
-	// The one with the higher number counts, in whatever order they come.
-	for _, two := range [][][]byte{{empty, full}, {full, empty}} {
-		both, err := i.Anchors().RevocationLists(ctx, v, within, two...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, revoked, _ := both.Revoked(ctx, k.Chain[0]); !revoked {
-			t.Error("the older list won")
-		}
-	}
-	// Another's certificate is on no list at hand.
-	other := newCA(t)
-	if _, _, _, err := lists.Revoked(ctx, certify(t, other, signingtest.NewSM2(t).Public())); !errors.Is(err, ErrNotListed) {
-		t.Errorf("another's: %v", err)
-	}
-	none, err := i.Anchors().RevocationLists(ctx, v, within)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := none.Revoked(ctx, status.Chain[0]); !errors.Is(err, ErrNotListed) {
-		t.Errorf("no list: %v", err)
-	}
-	for name, tt := range map[string]struct {
-		list []byte
-		at   time.Time
-	}{
-		"out of date": {full, now.Add(time.Hour)}, "of the future": {full, now.Add(-2 * time.Hour)},
-		"another's": {mustList(t, other), testNow}, "no list": {[]byte("x"), now},
-	} {
-		if _, err := i.Anchors().RevocationLists(ctx, v, tt.at, tt.list); err == nil {
-			t.Errorf("%s: taken", name)
-		}
 	}
 }

@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-)
 
-const pemCertificate = "CERTIFICATE"
+	"yizheng.internal/signing/pki"
+)
 
 // OpenRoot opens the root: its keystore's directory (DIR/root of an
 // installation, or wherever it was moved to) holds its certificate too. The
 // passphrase file is DIR/root.pass, beside the directory, if left empty. Only
 // commands that certify do this; serve never does.
-func OpenRoot(dir, passphraseFile string) (*CA, error) {
+func OpenRoot(dir, passphraseFile string) (*pki.CA, error) {
 	if passphraseFile == "" {
 		passphraseFile = filepath.Clean(dir) + passSuffix
 	}
@@ -44,17 +44,17 @@ func OpenRoot(dir, passphraseFile string) (*CA, error) {
 func rootCertificatePath(dir string) string { return filepath.Join(dir, string(rootID)+".pem") }
 
 // loadRoot returns the CA of a root's keystore.
-func loadRoot(keys *Keystore) (*CA, error) {
+func loadRoot(keys *Keystore) (*pki.CA, error) {
 	path := rootCertificatePath(keys.dir)
-	file, err := readFile(path, maxAnchors)
+	file, err := readFile(path, pki.MaxAnchors)
 	if err != nil {
 		return nil, err
 	}
 	block, rest := pem.Decode(file)
-	if block == nil || block.Type != pemCertificate || len(bytes.TrimSpace(rest)) != 0 {
+	if block == nil || block.Type != pki.PEMType || len(bytes.TrimSpace(rest)) != 0 {
 		return nil, fmt.Errorf("%s is not one PEM certificate", path)
 	}
-	certificate, err := ParseCertificate(block.Bytes)
+	certificate, err := pki.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -65,5 +65,5 @@ func loadRoot(keys *Keystore) (*CA, error) {
 	if !samePublicKey(signer.Public(), certificate.PublicKey) {
 		return nil, errors.New("the root's certificate is of another key than its keystore's")
 	}
-	return &CA{Certificate: certificate, Signer: signer}, nil
+	return &pki.CA{Certificate: certificate, Signer: signer}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yizheng.internal/signing/pki"
 )
 
 // rotateTries is how often a change is tried again that lost a race.
@@ -16,7 +18,7 @@ const rotateTries = 10
 // for five years at most, and records it: as active if it is the authority's
 // first, else as next. Its id is authority-USCC-SERIAL in lower case. Safe
 // beside a running server, which finds the key at once.
-func (i *Installation) AddAuthority(ctx context.Context, ca *CA, s Subject, now time.Time) (KeyRecord, error) {
+func (i *Installation) AddAuthority(ctx context.Context, ca *pki.CA, s pki.Subject, now time.Time) (KeyRecord, error) {
 	k, err := i.add(ctx, ca, PurposeAuthority, s, now)
 	if err != nil {
 		return KeyRecord{}, fmt.Errorf("adding a key for authority %s: %w", s.USCC, err)
@@ -26,18 +28,18 @@ func (i *Installation) AddAuthority(ctx context.Context, ca *CA, s Subject, now 
 
 // AddKey makes a key of the registry's own and records it as next. ca may be
 // nil but for the purposes status and attestation, whose keys need a certificate.
-func (i *Installation) AddKey(ctx context.Context, ca *CA, p Purpose, now time.Time) (KeyRecord, error) {
+func (i *Installation) AddKey(ctx context.Context, ca *pki.CA, p Purpose, now time.Time) (KeyRecord, error) {
 	if !slices.Contains(signingPurposes, p) && !(KeyRecord{Purpose: p}).guardsStorage() {
 		return KeyRecord{}, fmt.Errorf("the registry makes no %q keys of its own", p)
 	}
-	k, err := i.add(ctx, ca, p, Subject{Name: i.c.RegistryName, USCC: i.c.RegistryUSCC}, now)
+	k, err := i.add(ctx, ca, p, pki.Subject{Name: i.c.RegistryName, USCC: i.c.RegistryUSCC}, now)
 	if err != nil {
 		return KeyRecord{}, fmt.Errorf("adding a %s key: %w", p, err)
 	}
 	return k, nil
 }
 
-func (i *Installation) add(ctx context.Context, ca *CA, p Purpose, s Subject, now time.Time) (KeyRecord, error) {
+func (i *Installation) add(ctx context.Context, ca *pki.CA, p Purpose, s pki.Subject, now time.Time) (KeyRecord, error) {
 	if s.Name == "" || !looksLikeUSCC(s.USCC) {
 		return KeyRecord{}, fmt.Errorf("name is missing, or %q is no unified social credit code", s.USCC)
 	}
@@ -57,7 +59,7 @@ func (i *Installation) add(ctx context.Context, ca *CA, p Purpose, s Subject, no
 	return KeyRecord{}, fmt.Errorf("other nodes keep adding keys: %w", ErrConflict)
 }
 
-func (i *Installation) tryAdd(ctx context.Context, ca *CA, p Purpose, s Subject, now time.Time) (KeyRecord, error) {
+func (i *Installation) tryAdd(ctx context.Context, ca *pki.CA, p Purpose, s pki.Subject, now time.Time) (KeyRecord, error) {
 	set, err := i.keyrings.read(ctx, time.Now())
 	if err != nil {
 		return KeyRecord{}, err
@@ -109,7 +111,7 @@ func looksLikeUSCC(code string) bool {
 // After a lookup key was activated, the rows of old lookup keys are to be
 // written anew before the retired key is revoked. After a master key was, all
 // data keys are wrapped by it when Rotate returns.
-func (i *Installation) Rotate(ctx context.Context, ca *CA, p Purpose, owner string, now time.Time) (KeyRecord, error) {
+func (i *Installation) Rotate(ctx context.Context, ca *pki.CA, p Purpose, owner string, now time.Time) (KeyRecord, error) {
 	set, err := i.keyrings.read(ctx, time.Now())
 	if err != nil {
 		return KeyRecord{}, err

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
-var bureau = Subject{Name: "青禾市市场监督管理局", USCC: "11990100MB00000017"}
+var bureau = pki.Subject{Name: "青禾市市场监督管理局", USCC: "11990100MB00000017"}
 
-func openRoot(t testing.TB, i *Installation) *CA {
+func openRoot(t testing.TB, i *Installation) *pki.CA {
 	t.Helper()
 	ca, err := OpenRoot(filepath.Join(i.c.Dir, "root"), "")
 	if err != nil {
@@ -50,7 +51,7 @@ func TestAddAuthority(t *testing.T) {
 		t.Fatalf("the server sees %v, %v", key, err)
 	}
 	leaf, err := server.Anchors().Verify(ctx, jose.NewVerifier(sm2.Config{}), key.Chain, day)
-	if err != nil || leaf.Subject != bureau || leaf.Profile != ProfileAuthority || !leaf.NotAfter.Equal(day.AddDate(5, 0, 0)) {
+	if err != nil || leaf.Subject != bureau || leaf.Profile != pki.ProfileAuthority || !leaf.NotAfter.Equal(day.AddDate(5, 0, 0)) {
 		t.Errorf("certificate %+v, %v", leaf, err)
 	}
 	if !samePublicKey(key.Signer.Public(), leaf.PublicKey) {
@@ -74,16 +75,16 @@ func TestAddAuthorityRefuses(t *testing.T) {
 	before := len(records.all(t))
 	for name, add := range map[string]func() error{
 		"no name": func() error {
-			_, err := i.AddAuthority(t.Context(), ca, Subject{USCC: bureau.USCC}, day)
+			_, err := i.AddAuthority(t.Context(), ca, pki.Subject{USCC: bureau.USCC}, day)
 			return err
 		},
-		"no code": func() error { _, err := i.AddAuthority(t.Context(), ca, Subject{Name: "x"}, day); return err },
+		"no code": func() error { _, err := i.AddAuthority(t.Context(), ca, pki.Subject{Name: "x"}, day); return err },
 		"path as code": func() error {
-			_, err := i.AddAuthority(t.Context(), ca, Subject{"x", "../../../../../etc"}, day)
+			_, err := i.AddAuthority(t.Context(), ca, pki.Subject{Name: "x", USCC: "../../../../../etc"}, day)
 			return err
 		},
 		"lower case": func() error {
-			_, err := i.AddAuthority(t.Context(), ca, Subject{"x", "11990100mb00000017"}, day)
+			_, err := i.AddAuthority(t.Context(), ca, pki.Subject{Name: "x", USCC: "11990100mb00000017"}, day)
 			return err
 		},
 		"no root": func() error { _, err := i.AddAuthority(t.Context(), nil, bureau, day); return err },
@@ -113,7 +114,7 @@ func TestAddAuthorityRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if leaf, err := ParseCertificate(late.Chain[0]); err != nil || !leaf.NotAfter.Equal(ca.Certificate.NotAfter) {
+	if leaf, err := pki.ParseCertificate(late.Chain[0]); err != nil || !leaf.NotAfter.Equal(ca.Certificate.NotAfter) {
 		t.Errorf("certified until %v, %v; the root's end is %v", leaf.NotAfter, err, ca.Certificate.NotAfter)
 	}
 }

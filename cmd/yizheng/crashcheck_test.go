@@ -17,8 +17,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -238,13 +238,13 @@ func history(ctx context.Context, c *apiClient, id license.ID) (map[license.Acti
 }
 
 // trustAnchors asks for the anchors, as a verifier would.
-func trustAnchors(t testing.TB, c *apiClient) *signing.Anchors {
+func trustAnchors(t testing.TB, c *apiClient) *pki.Anchors {
 	t.Helper()
 	r, err := c.ask(t.Context(), "GET", "/v1/trust/anchors", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	anchors, err := signing.ParseAnchors(r.body)
+	anchors, err := pki.ParseAnchors(r.body)
 	if err != nil {
 		t.Fatalf("anchors: %v: %v", r, err)
 	}
@@ -255,7 +255,7 @@ func trustAnchors(t testing.TB, c *apiClient) *signing.Anchors {
 // publishes, each fetched once.
 type statusLists struct {
 	client  *apiClient
-	anchors *signing.Anchors
+	anchors *pki.Anchors
 	mu      sync.Mutex
 	known   map[string]license.StatusSource
 }

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 type crlCmd struct {
@@ -40,7 +41,7 @@ func (c *crlPublishCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	var list *signing.RevocationList
+	var list *pki.RevocationList
 	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionListPublish, string(root), func() (err error) {
 		list, err = in.keys.PublishRevocationList(p.ctx, ca, time.Duration(c.Days)*24*time.Hour, time.Now())
 		return err
@@ -121,7 +122,7 @@ func (c *crlShowCmd) Run(p *process) error {
 
 // openRoot opens the root's keystore, for commands that certify keys and publish
 // lists. Certificates that it makes say where its lists are.
-func (in *installation) openRoot(ctx context.Context, r root) (*signing.CA, error) {
+func (in *installation) openRoot(ctx context.Context, r root) (*pki.CA, error) {
 	ca, err := r.open(in.settings.Data)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (in *installation) openRoot(ctx context.Context, r root) (*signing.CA, erro
 }
 
 // rootID returns the id under which a root's certificate is known here, or none.
-func (in *installation) rootID(ctx context.Context, ca *signing.CA) (signing.KeyID, error) {
+func (in *installation) rootID(ctx context.Context, ca *pki.CA) (signing.KeyID, error) {
 	ring, err := in.keys.Keyrings().Ring(ctx, signing.PurposeRoot, "")
 	for _, k := range ring {
 		if len(k.Chain) > 0 && bytes.Equal(k.Chain[0], ca.Certificate.Raw) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // listSoon is how long before its end a revocation list is to be followed by the next.
@@ -64,7 +65,7 @@ func (e *examination) list(ctx context.Context, in *installation, root *signing.
 
 // unlisted returns the revoked keys whose certificates a list lacks, or has with
 // less than what is known of them by now.
-func unlisted(ctx context.Context, in *installation, list *signing.RevocationList) (ids []string, err error) {
+func unlisted(ctx context.Context, in *installation, list *pki.RevocationList) (ids []string, err error) {
 	records, err := in.db.Keys().ListKeys(ctx, "")
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func unlisted(ctx context.Context, in *installation, list *signing.RevocationLis
 		if k.State != signing.KeyRevoked || len(k.Chain) == 0 {
 			continue
 		}
-		c, err := signing.ParseCertificate(k.Chain[0])
+		c, err := pki.ParseCertificate(k.Chain[0])
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +102,7 @@ func (e *examination) olderCertificates(ctx context.Context, in *installation) {
 		if k.State != signing.KeyActive || len(k.Chain) == 0 {
 			continue
 		}
-		c, err := signing.ParseCertificate(k.Chain[0])
+		c, err := pki.ParseCertificate(k.Chain[0])
 		if err != nil {
 			e.fail(about, "", "doctor.key_error", k.ID, err)
 			continue

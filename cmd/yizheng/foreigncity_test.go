@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // city is a running "yizheng demo", as programs see it.
@@ -130,7 +130,7 @@ func (c *city) writeOtherAnchor(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signing.ParseAnchors(text); err != nil {
+	if _, err := pki.ParseAnchors(text); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, text, 0o600); err != nil {

@@ -37,7 +37,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
 	},
 	"license": {
-		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/sdjwt", "signing/sm2"},
+		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
@@ -55,8 +55,8 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"signing": {
-		ours:     []string{"signing/jose", "signing/sm2"},
-		others:   []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json", "golang.org/x/crypto"},
+		ours:     []string{"signing/jose", "signing/pki", "signing/sm2"},
+		others:   []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json", "golang.org/x/crypto/scrypt"},
 		testOurs: []string{"signing/signingtest"},
 	},
 	// Two SM2 libraries: the second one only when the first says no.
@@ -69,6 +69,12 @@ var rules = map[string]rule{
 		ours: []string{"signing/sm2"},
 		others: []string{"github.com/emmansun/gmsm/ecdh", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "github.com/golang-jwt/jwt/v5"},
+		testOurs:   []string{"signing/signingtest"},
+		testOthers: []string{"github.com/emmansun/gmsm/sm2"},
+	},
+	"signing/pki": {
+		ours:       []string{"signing/jose", "signing/sm2"},
+		others:     []string{"github.com/emmansun/gmsm/smx509", "golang.org/x/crypto/cryptobyte"},
 		testOurs:   []string{"signing/signingtest"},
 		testOthers: []string{"github.com/emmansun/gmsm/sm2"},
 	},
@@ -173,7 +179,7 @@ var rules = map[string]rule{
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/sdjwt", "signing/sm2"}
+var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 type keyCmd struct {
@@ -81,7 +82,7 @@ func certifiedUntil(k signing.KeyRecord) string {
 	if len(k.Chain) == 0 {
 		return "-"
 	}
-	c, err := signing.ParseCertificate(k.Chain[0])
+	c, err := pki.ParseCertificate(k.Chain[0])
 	if err != nil {
 		return "unreadable"
 	}
@@ -170,7 +171,7 @@ func ringName(purpose signing.Purpose, owner string) string {
 
 // certifier opens the root if a key is to be made that needs a certificate.
 // Activating one that is there needs no root.
-func (c *keyRotateCmd) certifier(ctx context.Context, in *installation, purpose signing.Purpose, owner string) (*signing.CA, error) {
+func (c *keyRotateCmd) certifier(ctx context.Context, in *installation, purpose signing.Purpose, owner string) (*pki.CA, error) {
 	switch purpose {
 	case signing.PurposeAuthority, signing.PurposeAttestation, signing.PurposeStatus:
 	default:

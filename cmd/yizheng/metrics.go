@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/storage"
 )
 
@@ -115,7 +116,7 @@ func (s *keyState) sum(records []signing.KeyRecord) {
 		if len(k.Chain) == 0 {
 			continue
 		}
-		if c, err := signing.ParseCertificate(k.Chain[0]); err == nil {
+		if c, err := pki.ParseCertificate(k.Chain[0]); err == nil {
 			earlier(expiry, k.Purpose, c.NotAfter)
 		}
 	}

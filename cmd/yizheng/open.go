@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
@@ -89,9 +90,9 @@ func (s settings) registry() (name, code string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", "", err
 	}
-	made := signing.Subject{Name: placeholderName, USCC: placeholderUSCC}
+	made := pki.Subject{Name: placeholderName, USCC: placeholderUSCC}
 	if block, _ := pem.Decode(text); block != nil {
-		if root, err := signing.ParseCertificate(block.Bytes); err == nil { // else OpenInstallation says it better
+		if root, err := pki.ParseCertificate(block.Bytes); err == nil { // else OpenInstallation says it better
 			made = root.Subject
 		}
 	}
@@ -267,7 +268,7 @@ func (in *installation) participant(ctx context.Context, ref string) (identity.P
 }
 
 // openRoot opens the root's keystore, for commands that certify keys.
-func (r root) open(data string) (*signing.CA, error) {
+func (r root) open(data string) (*pki.CA, error) {
 	dir := r.Root
 	if dir == "" {
 		dir = filepath.Join(data, "root")

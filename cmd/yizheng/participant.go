@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 type participantCmd struct {
@@ -54,7 +55,7 @@ func (c *participantAddCmd) Run(p *process) error {
 	}
 	defer in.close()
 	class := identity.Class(c.Class)
-	var ca *signing.CA
+	var ca *pki.CA
 	if class == identity.Government {
 		// First, as a participant without a key is of no use.
 		if ca, err = in.openRoot(p.ctx, c.root); err != nil {
@@ -111,7 +112,7 @@ func (c *participantAddCmd) register(ctx context.Context, in *installation, clas
 
 // certify gives a department its first key, certified by the root. Other
 // participants get none, and one that has keys keeps them.
-func (in *installation) certify(ctx context.Context, ca *signing.CA, p identity.Participant) (signing.KeyRecord, error) {
+func (in *installation) certify(ctx context.Context, ca *pki.CA, p identity.Participant) (signing.KeyRecord, error) {
 	if p.Class != identity.Government {
 		return signing.KeyRecord{}, nil
 	}
@@ -121,7 +122,7 @@ func (in *installation) certify(ctx context.Context, ca *signing.CA, p identity.
 	}
 	var k signing.KeyRecord
 	err = in.provider.Recorded(ctx, in.actor(), oidc.ActionKeyCreate, ringName(signing.PurposeAuthority, string(p.USCC)), func() (err error) {
-		k, err = in.keys.AddAuthority(ctx, ca, signing.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
+		k, err = in.keys.AddAuthority(ctx, ca, pki.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
 		return err
 	})
 	return k, err

@@ -16,7 +16,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // sampleFiles are the samples, all made up: the city 青禾市 in the province
@@ -146,7 +146,7 @@ type planted struct {
 
 // plant registers and issues the samples, and returns what a visitor needs to
 // use them. It can be cut off anywhere and run again: what is there stays.
-func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, city *city) (demoFacts, error) {
+func (s samples) plant(ctx context.Context, in *installation, ca *pki.CA, city *city) (demoFacts, error) {
 	facts := demoFacts{Issuer: in.url, MessagesURL: city.messagesURL()}
 	byKey := map[string]planted{}
 	for _, sp := range s.participants {
@@ -179,7 +179,7 @@ func (s samples) plant(ctx context.Context, in *installation, ca *signing.CA, ci
 }
 
 // plant registers a participant with its key and its client.
-func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *signing.CA, parent string) (identity.Participant, demoClient, error) {
+func (sp sampleParticipant) plant(ctx context.Context, in *installation, ca *pki.CA, parent string) (identity.Participant, demoClient, error) {
 	p, err := in.provider.FindParticipant(ctx, party.USCC(sp.USCC))
 	if errors.Is(err, identity.ErrNotFound) {
 		p, err = in.provider.CreateParticipant(ctx, oidc.Actor{ID: operator}, identity.Spec{

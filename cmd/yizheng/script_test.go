@@ -24,6 +24,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 )
 
 // TestScripts runs the scripts in testdata. Beside rsc.io/script's own commands
@@ -317,7 +318,7 @@ func otherRoot(t *testing.T, file string) error {
 		return err
 	}
 	now := time.Now()
-	der, err := signing.NewRoot(signer, signing.Subject{Name: "别的根（样例）", USCC: departmentUSCC}, now.Add(-time.Hour), now.AddDate(1, 0, 0))
+	der, err := pki.NewRoot(signer, pki.Subject{Name: "别的根（样例）", USCC: departmentUSCC}, now.Add(-time.Hour), now.AddDate(1, 0, 0))
 	if err != nil {
 		return err
 	}

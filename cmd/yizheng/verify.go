@@ -13,8 +13,8 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -79,7 +79,7 @@ func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
 	if err != nil {
 		return v, err
 	}
-	anchors, err := signing.ParseAnchors(pem)
+	anchors, err := pki.ParseAnchors(pem)
 	if err != nil {
 		return v, usage("verify.trust", c.Trust, err)
 	}

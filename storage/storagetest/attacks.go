@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // Attacked is a database with the means of somebody who can write it, but has no
@@ -414,7 +415,7 @@ func (v *victims) issue(t *testing.T) {
 	authority := party.USCC(v.officer.USCC)
 	ca, err := signing.OpenRoot(v.dir+"/root", "")
 	must(t, "opening the root", err)
-	_, err = v.in.AddAuthority(ctx, ca, signing.Subject{Name: "样例单位", USCC: string(authority)}, time.Now())
+	_, err = v.in.AddAuthority(ctx, ca, pki.Subject{Name: "样例单位", USCC: string(authority)}, time.Now())
 	must(t, "an authority's key", err)
 	v.reg = v.registry(ctx)
 	v.typ = license.TypeCode(string(authority) + "001")

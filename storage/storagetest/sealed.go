@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/pki"
 )
 
 // Sealed checks that what a registry stored is readable to nobody who has the
@@ -52,7 +53,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	must(t, "living through", err)
 	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), "")
 	must(t, "living through", err)
-	_, err = in.AddAuthority(ctx, ca, signing.Subject{Name: "样例厅", USCC: authority}, time.Now())
+	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
 	must(t, "living through", err)
 	r, err := license.New(ctx, license.Config{
 		Stores: db.Licenses, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",

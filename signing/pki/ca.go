@@ -1,4 +1,4 @@
-package signing
+package pki
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,12 @@ type CA struct {
 	// certificates made (RFC 5280 section 4.2.1.13); empty: they name no place.
 	ListURL string
 }
+
+// ClockSkew is how far back certificates begin, for nodes whose clocks lag.
+const ClockSkew = 5 * time.Minute
+
+// leafProfiles are those of the keys that a CA certifies.
+var leafProfiles = []Profile{ProfileAuthority, ProfileAttestation, ProfileStatus}
 
 // rootCommonName is the common name of every root made here. Its subject thus is
 // none that a certified key has: who takes a certificate for self-issued, by its
@@ -66,7 +73,7 @@ func (ca *CA) Certify(pub crypto.PublicKey, s Subject, p Profile, notBefore, not
 	template, err := newTemplate(pub, s, p, notBefore, notAfter)
 	switch {
 	case err != nil:
-	case p != ProfileAuthority && p != ProfileAttestation && p != ProfileStatus:
+	case !slices.Contains(leafProfiles, p):
 		err = fmt.Errorf("profile %q is not one to certify", p)
 	case p == ProfileAuthority && s.USCC == "":
 		err = errors.New("an authority needs its unified social credit code")

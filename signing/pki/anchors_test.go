@@ -1,4 +1,4 @@
-package signing
+package pki
 
 import (
 	"bytes"
@@ -75,7 +75,7 @@ func TestParseAnchors(t *testing.T) {
 		"a key":       pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte{1}}),
 		"garbage":     pemOf([]byte{0x30, 0}),
 		"damaged end": append(pemOf(a.Certificate.Raw), []byte("-----BEGIN CERTIFICATE-----\nMII")...),
-		"too large":   bytes.Repeat([]byte("x"), maxAnchors+1),
+		"too large":   bytes.Repeat([]byte("x"), MaxAnchors+1),
 		"no usage":    pemOf(intermediate(t, a, "x", func(c *smx509.Certificate) { c.KeyUsage = 0 }).Certificate.Raw),
 	} {
 		if _, err := ParseAnchors(text); err == nil {

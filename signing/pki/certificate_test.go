@@ -1,4 +1,4 @@
-package signing
+package pki
 
 import (
 	"bytes"
@@ -264,7 +264,11 @@ func TestParseCertificateRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, y := bytes.Index(good, point65(t, pub)), 40
+	point, _, err := jose.PointOf(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, y := bytes.Index(good, point), 40
 	offCurve := bytes.Clone(good)
 	offCurve[x+y] ^= 1
 	inner := bytes.Clone(good) // one byte more in the outer SEQUENCE
@@ -328,15 +332,6 @@ func padded(t testing.TB, der []byte, unused byte) []byte {
 		t.Fatalf("the other encoding is of another certificate: %v", err)
 	}
 	return again
-}
-
-func point65(t testing.TB, pub crypto.PublicKey) []byte {
-	t.Helper()
-	b, _, err := jose.PointOf(pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // TestGuarded: a parser that panics has found the bytes malformed.

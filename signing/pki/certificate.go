@@ -1,4 +1,9 @@
-package signing
+// Package pki holds the certificates that say whose a key is: the root that makes them
+// (CA), the profiles of the keys it certifies, the anchors to which a chain is verified,
+// and revocation lists (RFC 5280, GB/T 20518). Keys are of SM2 or P-256.
+//
+// It reads and writes no files, and keeps no keys: package signing does.
+package pki
 
 import (
 	"crypto/ecdsa"

@@ -1,4 +1,4 @@
-package signing
+package pki
 
 import (
 	"bytes"
@@ -35,10 +35,14 @@ type RevocationList struct {
 // reasonCodes are the names of CRLReason by code. 7 is not used, and 8
 // (removeFromCRL) is for delta lists only.
 var reasonCodes = [...]string{
-	0: "unspecified", 1: "keyCompromise", 2: "cACompromise", 3: "affiliationChanged",
+	0: "unspecified", 1: KeyCompromise, 2: "cACompromise", 3: "affiliationChanged",
 	4: "superseded", 5: "cessationOfOperation", 6: "certificateHold",
 	9: "privilegeWithdrawn", 10: "aACompromise",
 }
+
+// KeyCompromise is the reason of keys that another may have: it spoils all that they
+// ever signed.
+const KeyCompromise = "keyCompromise"
 
 // maxRevocationList is the size of the largest list read: about 100,000 entries.
 const maxRevocationList = 4 << 20

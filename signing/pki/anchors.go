@@ -1,4 +1,4 @@
-package signing
+package pki
 
 import (
 	"bytes"
@@ -18,6 +18,12 @@ import (
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
 )
+
+// PEMType is the type of a certificate's PEM block (RFC 7468 section 5.1).
+const PEMType = "CERTIFICATE"
+
+// MaxAnchors is the size of the largest file of anchors that is read, in bytes.
+const MaxAnchors = 64 << 10
 
 const (
 	maxChain      = 4    // certificates in a chain, its anchor included
@@ -42,8 +48,8 @@ type verifiedChain struct {
 // ParseAnchors reads PEM certificates: at least one, at most 64 KiB together.
 // Each must be of a CA that may certify.
 func ParseAnchors(text []byte) (*Anchors, error) {
-	if len(text) > maxAnchors {
-		return nil, fmt.Errorf("trust anchors are larger than %d bytes", maxAnchors)
+	if len(text) > MaxAnchors {
+		return nil, fmt.Errorf("trust anchors are larger than %d bytes", MaxAnchors)
 	}
 	a := &Anchors{remembered: make(map[[32]byte]verifiedChain)}
 	for {
@@ -52,7 +58,7 @@ func ParseAnchors(text []byte) (*Anchors, error) {
 			break
 		}
 		text = rest
-		if block.Type != pemCertificate {
+		if block.Type != PEMType {
 			return nil, fmt.Errorf("trust anchors hold a %q, not only certificates", block.Type)
 		}
 		c, err := ParseCertificate(block.Bytes)
@@ -79,7 +85,7 @@ func ParseAnchors(text []byte) (*Anchors, error) {
 func (a *Anchors) PEM() []byte {
 	var text []byte
 	for _, c := range a.certificates {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: c.Raw})...)
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: PEMType, Bytes: c.Raw})...)
 	}
 	return text
 }

@@ -42,29 +42,6 @@ func isScript(name string) bool {
 	return path.Ext(name) == ".txt" && path.Base(path.Dir(name)) == "testdata"
 }
 
-// TestSizes reports long files and functions. It never fails: length is a
-// reason to look for the second thing in there, and no more.
-func TestSizes(t *testing.T) {
-	for _, f := range goFiles(t) {
-		if lines := f.fset.File(f.syntax.Pos()).LineCount(); lines > 500 {
-			t.Logf("%s has %d lines", f.name, lines)
-		}
-		if strings.HasSuffix(f.name, "_test.go") {
-			continue
-		}
-		for _, d := range f.syntax.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok {
-				continue
-			}
-			start := f.fset.Position(fn.Pos())
-			if lines := f.fset.Position(fn.End()).Line - start.Line + 1; lines > 60 {
-				t.Logf("%s: %s has %d lines", start, fn.Name.Name, lines)
-			}
-		}
-	}
-}
-
 // link is a Markdown link's target, without its fragment.
 var link = regexp.MustCompile(`\]\(([^)#\s]*)`)
 

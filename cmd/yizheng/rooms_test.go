@@ -1,0 +1,201 @@
+package main_test
+
+import (
+	"fmt"
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The measures of a room: a package with one vocabulary. Lines are those of its files
+// without tests, with comments.
+const (
+	roomLeast, roomMost = 300, 1800
+	methodsMost         = 25 // of a receiver
+	fileMost            = 500
+	functionMost        = 60
+)
+
+// An exception lets something be outside a measure, up to a ceiling and for a reason. What
+// no longer needs one must leave the table: so a hall that was divided can't grow again.
+type exception struct {
+	most int
+	why  string
+}
+
+// notYet is the reason of what stood before rooms were measured.
+const notYet = "not yet divided"
+
+// rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
+var rooms = map[string]exception{
+	"api":                            {7305, notYet},
+	"api/limit":                      {210, "one thing of few lines, that three packages use"},
+	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
+	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
+	"cmd/yizheng":                    {8356, notYet},
+	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
+	"license":                        {9527, notYet},
+	"license/schema":                 {1902, notYet},
+	"oidc":                           {6782, notYet},
+	"oidc/identity":                  {3372, notYet},
+	"signing":                        {4061, notYet},
+	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
+	"storage/postgres":               {5795, notYet},
+	"storage/sqlite":                 {4645, notYet},
+	"storage/storagetest":            {8659, "the suites that all drivers pass: tests, though not in test files"},
+}
+
+// receivers are the types of more than 25 methods.
+var receivers = map[string]exception{
+	"api.Server":                    {112, notYet},
+	"api.visit":                     {46, notYet},
+	"cmd/yizheng.installation":      {43, notYet},
+	"cmd/yizheng/department.System": {29, "a small program of its own: one type is all it has"},
+	"license.Registry":              {152, notYet},
+	"oidc.Provider":                 {160, notYet},
+	"oidc/identity.Service":         {60, notYet},
+	"signing.Installation":          {28, notYet},
+	"signing.Keyrings":              {26, notYet},
+	"signing/highwater.Watch":       {45, notYet},
+	"storage/postgres.DB":           {56, notYet},
+	"storage/postgres.Licenses":     {46, notYet},
+	"storage/postgres.Provider":     {45, notYet},
+	"storage/sqlite.DB":             {29, notYet},
+	"storage/sqlite.Licenses":       {39, notYet},
+	"storage/sqlite.Provider":       {42, notYet},
+}
+
+// longFiles are the files of more than 500 lines.
+var longFiles = map[string]exception{
+	"oidc/identity/login_test.go":    {508, notYet},
+	"signing/keyrings_test.go":       {519, notYet},
+	"storage/postgres/group_test.go": {718, notYet},
+}
+
+// longFunctions are the functions of more than 60 lines, tests apart.
+var longFunctions = map[string]exception{
+	"storage/storagetest.Consents":     {81, "one suite, told in order"},
+	"storage/storagetest.Settings":     {62, "one suite, told in order"},
+	"storage/storagetest.drill":        {62, "one suite, told in order"},
+	"storage/storagetest.liveThrough":  {63, "one suite, told in order"},
+	"storage/storagetest.monthsOf":     {65, "one suite, told in order"},
+	"storage/storagetest.purge":        {82, "one suite, told in order"},
+	"storage/storagetest.searchLog":    {73, "one suite, told in order"},
+	"storage/storagetest.statusValues": {61, "one suite, told in order"},
+}
+
+// TestTree holds each package, receiver, file and function to its measure.
+func TestTree(t *testing.T) {
+	lines, methods := map[string]int{}, map[string]int{}
+	files, functions := map[string]int{}, map[string]int{}
+	for _, f := range goFiles(t) {
+		n := f.fset.File(f.syntax.Pos()).LineCount()
+		files[f.name] = n
+		if strings.HasSuffix(f.name, "_test.go") {
+			continue
+		}
+		dir := path.Dir(f.name)
+		lines[dir] += n
+		for _, d := range f.syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			name := dir + "." + fn.Name.Name
+			if r := receiver(fn); r != "" {
+				methods[dir+"."+r]++
+				name = dir + "." + r + "." + fn.Name.Name
+			}
+			functions[name] = f.fset.Position(fn.End()).Line - f.fset.Position(fn.Pos()).Line + 1
+		}
+	}
+	for _, problem := range []string{
+		measure("package", "lines", lines, roomMost, roomLeast, rooms),
+		measure("receiver", "methods", methods, methodsMost, 0, receivers),
+		measure("file", "lines", files, fileMost, 0, longFiles),
+		measure("function", "lines", functions, functionMost, 0, longFunctions),
+	} {
+		if problem != "" {
+			t.Error(problem)
+		}
+	}
+}
+
+// receiver returns the name of a method's type, or nothing for a function.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return ""
+	}
+	x := fn.Recv.List[0].Type
+	for {
+		switch of := x.(type) {
+		case *ast.StarExpr:
+			x = of.X
+		case *ast.IndexExpr:
+			x = of.X
+		case *ast.IndexListExpr:
+			x = of.X
+		case *ast.Ident:
+			return of.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// measure returns what is outside its measure or its exception, and exceptions that
+// nothing needs, a line each.
+func measure(kind, unit string, sizes map[string]int, most, least int, except map[string]exception) string {
+	var problems []string
+	for name, n := range sizes {
+		e, excepted := except[name]
+		switch {
+		case excepted && n <= most && n >= least:
+			problems = append(problems, fmt.Sprintf("%s %s has %d %s: it needs no exception any more", kind, name, n, unit))
+		case excepted && n > max(e.most, most):
+			problems = append(problems, fmt.Sprintf("%s %s has %d %s; its exception (%s) ends at %d: divide it", kind, name, n, unit, e.why, e.most))
+		case excepted && e.why == "":
+			problems = append(problems, fmt.Sprintf("%s %s: its exception gives no reason", kind, name))
+		case !excepted && (n > most || n < least):
+			problems = append(problems, fmt.Sprintf("%s %s has %d %s, not %d to %d: divide it, or put it where it belongs", kind, name, n, unit, least, most))
+		}
+	}
+	for name := range except {
+		if _, ok := sizes[name]; !ok {
+			problems = append(problems, fmt.Sprintf("%s %s is excepted and not there", kind, name))
+		}
+	}
+	slices.Sort(problems)
+	return strings.Join(problems, "\n")
+}
+
+// TestMeasure tries the measures themselves.
+func TestMeasure(t *testing.T) {
+	hall := map[string]exception{"x": {100, notYet}}
+	for _, tt := range []struct {
+		name   string
+		size   int
+		except map[string]exception
+		want   string // part of the problem; empty: none
+	}{
+		{"within", 50, nil, ""},
+		{"least", 30, nil, ""},
+		{"most", 60, nil, ""},
+		{"too small", 29, nil, "divide it, or put it"},
+		{"too large", 61, nil, "divide it, or put it"},
+		{"a hall at its ceiling", 100, hall, ""},
+		{"a hall that grew", 101, hall, "ends at 100"},
+		{"a hall that was divided", 60, hall, "needs no exception any more"},
+		{"small, and said why", 5, map[string]exception{"x": {5, "one thing"}}, ""},
+		{"small, grown within", 29, map[string]exception{"x": {5, "one thing"}}, ""},
+		{"no reason", 100, map[string]exception{"x": {100, ""}}, "gives no reason"},
+		{"an exception of nothing", 50, map[string]exception{"y": {100, notYet}}, "y is excepted and not there"},
+	} {
+		got := measure("package", "lines", map[string]int{"x": tt.size}, 60, 30, tt.except)
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q", tt.name, got)
+		}
+	}
+}

@@ -106,10 +106,6 @@ func (w *words) heldCard(l *license.HeldLicense) (web.Card, error) {
 	return c, err
 }
 
-// recordsOfOne is how many of the newest records are looked through for those of
-// one license.
-const recordsOfOne = 100
-
 // licensePage shows one license of somebody's.
 func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
@@ -131,19 +127,13 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	if e := l.Ending; e != nil {
 		view.Ended = &web.LicenseEnding{Kind: string(e.Kind), From: e.EffectiveFrom.String(), Document: e.Document.Number, Basis: e.Document.Basis}
 	}
-	all, err := s.c.Registry.AccessRecords(ctx, subject(who), 0, recordsOfOne)
+	page, err := s.c.Registry.LicenseRecords(ctx, subject(who), id, 0, pageSize)
 	if err != nil {
 		return err
 	}
-	view.More = len(all) == recordsOfOne
-	for i := range all {
-		if all[i].License == id {
-			r, err := words.record(&all[i])
-			if err != nil {
-				return err
-			}
-			view.Records = append(view.Records, r)
-		}
+	view.More = page.Next > 0
+	if view.Records, err = words.records(page.Records); err != nil {
+		return err
 	}
 	return v.show(http.StatusOK, view)
 }
@@ -170,27 +160,41 @@ func (w *words) record(a *license.Access) (web.Record, error) {
 	return r, err
 }
 
-// recordsPage shows who read somebody's licenses.
-func (s *Server) recordsPage(v *visit, who oidc.Session) error {
-	ctx := v.r.Context()
-	before, err := positive(v.r.URL.Query().Get("before"))
-	if err != nil {
-		return err
-	}
-	all, err := s.c.Registry.AccessRecords(ctx, subject(who), before, pageSize)
-	if err != nil {
-		return err
-	}
-	words, view := s.newWords(ctx, v.lang), web.Records{}
+// records shows readings.
+func (w *words) records(all []license.Access) (shown []web.Record, err error) {
 	for i := range all {
-		r, err := words.record(&all[i])
+		r, err := w.record(&all[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		view.Records = append(view.Records, r)
+		shown = append(shown, r)
 	}
-	if n := len(all); n == pageSize {
-		view.Next = all[n-1].Seq
+	return shown, nil
+}
+
+// recordsPage shows who read somebody's licenses, or one of them.
+func (s *Server) recordsPage(v *visit, who oidc.Session) error {
+	ctx, query := v.r.Context(), v.r.URL.Query()
+	before, err := positive(query.Get("before"))
+	if err != nil {
+		return err
+	}
+	id := license.ID(query.Get("license"))
+	var page license.AccessPage
+	switch {
+	case id == "":
+		page, err = s.c.Registry.AccessRecords(ctx, subject(who), before, pageSize)
+	case id.Valid():
+		page, err = s.c.Registry.LicenseRecords(ctx, subject(who), id, before, pageSize)
+	default:
+		return errInput()
+	}
+	if err != nil {
+		return err
+	}
+	view := web.Records{License: string(id), Next: page.Next}
+	if view.Records, err = s.newWords(ctx, v.lang).records(page.Records); err != nil {
+		return err
 	}
 	return v.show(http.StatusOK, view)
 }

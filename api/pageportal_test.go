@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -110,8 +111,44 @@ func TestAnotherPersonsLicense(t *testing.T) {
 		t.Error("the list shows another person's license")
 	}
 	h := s.call(t, s.reader, "GET", "/v1/licenses/"+s.issued.ID+"/history", nil).want(t, 200, "")
-	if !strings.Contains(h.body, "license.held") || !strings.Contains(h.body, "license_unknown") {
+	if !strings.Contains(h.body, "license.held") || !strings.Contains(h.body, `"result":"refused"`) || strings.Contains(h.body, "portal") {
 		t.Errorf("the try left no event: %s", h.body)
+	}
+}
+
+// A license shows its own newest readings, and leads to all of them, page by page;
+// another person finds none there.
+func TestRecordsOfALicense(t *testing.T) {
+	t.Parallel()
+	s := newPageSite(t)
+	p := s.consent(t).Press("approve")
+	tokens := s.app.redeem(t, s.app.answerOf(t, p).Get("code")).tokens(t)
+	for i := range pageSize + 3 {
+		s.call(t, &clientOfTest{token: tokens.AccessToken}, "POST", "/v1/use-codes/redeem",
+			object{"use_code": tokens.Details[0].Materials[0].UseCode, "request_id": fmt.Sprint(i), "nonce": "nonce-of-the-app"}).want(t, 200, "")
+	}
+	b := s.browserOf(t)
+	list := "/records?license=" + s.issued.ID
+	page := b.Get(s.url + "/licenses/" + s.issued.ID)
+	says(t, page, `href="`+list+`"`)
+	count := func(p *apitest.Page) int { return strings.Count(p.Body, "样例特种作业操作证") }
+	if n := strings.Count(page.Body, sampleCase); n != pageSize {
+		t.Errorf("the license shows %d readings", n)
+	}
+	first := b.Get(s.url + list)
+	next := regexp.MustCompile(`rel="next" href="([^"]*)"`).FindStringSubmatch(first.Body)
+	if count(first) != pageSize || next == nil {
+		t.Fatalf("%d readings, then %v", count(first), next)
+	}
+	says(t, first, `href="/licenses/`+s.issued.ID+`"`)
+	last := b.Get(s.url + strings.ReplaceAll(next[1], "&amp;", "&"))
+	if count(last) != 3 || strings.Contains(last.Body, `rel="next"`) {
+		t.Errorf("%d readings on the last page", count(last))
+	}
+	shows(t, b.Get(s.url+"/records?license=x"), 400, "/records")
+	other := s.browser(t)
+	if p := other.Get(s.url + list).LogIn(s.citizen(t, "lili", "李样例", otherCitizen, 2)); p.Status != 200 || count(p) != 0 || strings.Contains(p.Body, sampleCase) {
+		t.Errorf("another person sees %d: %s", p.Status, p.Body)
 	}
 }
 

@@ -49,7 +49,8 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("again: %+v", again)
 	}
 	j.call(t, j.stranger, "POST", "/v1/use-codes/redeem", redeemBody(code, nil)).want(t, 409, "request_id_reused")
-	records, err := j.registry.AccessRecords(t.Context(), subjectOf(j.facts.Party, 2), 0, 10)
+	page, err := j.registry.AccessRecords(t.Context(), subjectOf(j.facts.Party, 2), 0, 10)
+	records := page.Records
 	if err != nil || len(records) != 1 || records[0].ID != out.Record || records[0].Officer == nil || records[0].Officer.Name != "样例工作人员" || records[0].Case != sampleCase {
 		t.Errorf("the holder sees %+v, %v", records, err)
 	}
@@ -82,7 +83,8 @@ func TestRedeemByAnother(t *testing.T) {
 	if len(bodies) != 1 {
 		t.Errorf("the answers differ: %v", bodies)
 	}
-	records, err := j.registry.AccessRecords(t.Context(), subjectOf(j.facts.Party, 2), 0, 10)
+	page, err := j.registry.AccessRecords(t.Context(), subjectOf(j.facts.Party, 2), 0, 10)
+	records := page.Records
 	if err != nil || len(records) != 1 || records[0].Result != "client_mismatch" || records[0].Client != j.reader.id {
 		t.Errorf("the holder sees %+v, %v", records, err)
 	}

@@ -27,6 +27,9 @@ const (
 	ResultMismatch = "client_mismatch" // the use code is another client's
 )
 
+// ResultExhausted is the result of a reading by a code that was used MaxReadings times.
+const ResultExhausted = "use_code_exhausted"
+
 // AccessRecord 用证记录 is one reading, or a refused one, as a store keeps it.
 type AccessRecord struct {
 	Seq         int64 // given by the store, rising
@@ -86,14 +89,24 @@ type UseStore interface {
 	// else returns ErrConflict; ErrNotFound for no such use code. With the access
 	// record and the event, an allowed reading (Result "ok") stores its request
 	// id and, if First is zero, Record.At as the code's first use; a request id
-	// that the code has already is ErrConflict. All or nothing; when it returns
-	// nil, it is on disk. A change of the grant or the license comes wholly before
-	// it or wholly after.
+	// that the code has already is ErrConflict. It returns ErrExhausted if the code
+	// has MaxReadings allowed readings already, or for a refused one
+	// MaxRefusedReadings refused ones. All or nothing; when it returns nil, it is on
+	// disk. A change of the grant or the license comes wholly before it or wholly after.
 	SaveUse(ctx context.Context, u Reading) error
 	// AccessRecords returns up to limit records to which one of the keys leads,
 	// by Seq, the newest first, with a Seq less than before (0: all).
 	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]AccessRecord, error)
+	// LicenseAccessRecords returns up to limit records of a license, likewise.
+	LicenseAccessRecords(ctx context.Context, id ID, before int64, limit int) ([]AccessRecord, error)
 }
+
+// How many readings a use code is good for, each with a request id of its own, and of
+// how many refused ones a record is kept. Whoever has a code writes no more than that.
+const (
+	MaxReadings        = 100
+	MaxRefusedReadings = 100
+)
 
 // Officer is a person 工作人员 who reads through a client, as the consuming system
 // names them.
@@ -140,46 +153,112 @@ func accessPlace(id string) signing.Place {
 // records are found: of their codes. Parties' ids have domainParty.
 const domainAccess = "access.holder"
 
+// AccessPage is one page of readings.
+type AccessPage struct {
+	Records []Access // newest first; may be fewer than were asked for, also on a page before the last
+	Next    int64    // the before of the next page; 0: this was the last one
+}
+
 // AccessRecords lists the readings of a subject's licenses, or of those of the
 // organization acted for, and the readings by their grants: up to limit, 1 to
 // 100, newest first, with a Seq less than before (0: all). Of a reading by
 // another's grant, as of a license held together, case and party stay hidden.
-func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, limit int) ([]Access, error) {
+func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, limit int) (AccessPage, error) {
 	owner := s.owner()
 	if owner == "" {
-		return nil, fmt.Errorf("listing access records: the subject has no party id")
+		return AccessPage{}, fmt.Errorf("listing access records: the subject has no party id")
 	}
 	keys, err := r.accessKeys(ctx, owner, s.codes(RelationApplicant))
 	if err != nil {
-		return nil, err
+		return AccessPage{}, err
 	}
-	records, err := r.c.Stores.AccessRecords(ctx, keys, before, min(max(limit, 1), maxLimit))
+	limit = min(max(limit, 1), maxLimit)
+	records, err := r.c.Stores.AccessRecords(ctx, keys, before, limit)
 	if err != nil {
-		return nil, fmt.Errorf("listing access records: %w", err)
+		return AccessPage{}, fmt.Errorf("listing access records: %w", err)
 	}
-	var all []Access
+	page := AccessPage{Next: nextRecord(records, limit)}
 	for _, rec := range records {
-		a, err := r.openAccess(ctx, rec)
+		a, mine, err := r.recordOf(ctx, s, rec, true)
 		if err != nil {
-			return nil, err
+			return AccessPage{}, err
 		}
-		if a.owner() != owner {
-			if held, err := r.heldThen(ctx, rec, s.codes(RelationApplicant)); err != nil {
-				return nil, err
-			} else if !held {
-				continue
-			}
-			a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
+		if mine {
+			page.Records = append(page.Records, a)
 		}
-		a.Nonce = ""
-		all = append(all, a)
 	}
-	return all, nil
+	return page, nil
+}
+
+// recordPages is how many pages of a license's records are looked through for those of
+// one subject: others may have held it before, and been read.
+const recordPages = 10
+
+// LicenseRecords is AccessRecords for one license alone: the readings that are the
+// subject's, of whichever version.
+func (r *Registry) LicenseRecords(ctx context.Context, s Subject, id ID, before int64, limit int) (AccessPage, error) {
+	if s.owner() == "" {
+		return AccessPage{}, fmt.Errorf("listing access records of license %s: the subject has no party id", id)
+	}
+	limit = min(max(limit, 1), maxLimit)
+	page := AccessPage{Next: before}
+	if !id.Valid() {
+		return AccessPage{}, nil
+	}
+	for range recordPages {
+		// One more than are shown, so that there is a next page only if it has something.
+		records, err := r.c.Stores.LicenseAccessRecords(ctx, id, page.Next, limit+1)
+		if err != nil {
+			return AccessPage{}, fmt.Errorf("listing access records: %w", err)
+		}
+		for _, rec := range records {
+			a, mine, err := r.recordOf(ctx, s, rec, false)
+			if err != nil {
+				return AccessPage{}, err
+			}
+			if mine && len(page.Records) == limit {
+				return page, nil
+			}
+			if page.Next = rec.Seq; mine {
+				page.Records = append(page.Records, a)
+			}
+		}
+		if len(records) <= limit {
+			page.Next = 0
+			break
+		}
+	}
+	return page, nil
+}
+
+// nextRecord returns where the page after some records begins, or 0 if there is none.
+func nextRecord(records []AccessRecord, limit int) int64 {
+	if len(records) < limit {
+		return 0
+	}
+	return records[limit-1].Seq
+}
+
+// recordOf opens a record as a subject may see it, and reports whether it is theirs at
+// all: of a reading by their grant, or of a license that they held. led says that a row
+// leads from the subject to the record.
+func (r *Registry) recordOf(ctx context.Context, s Subject, rec AccessRecord, led bool) (a Access, mine bool, err error) {
+	if a, err = r.openAccess(ctx, rec); err != nil {
+		return Access{}, false, err
+	}
+	if a.owner() != s.owner() {
+		if mine, err = r.heldThen(ctx, rec, s.codes(RelationApplicant), led); err != nil || !mine {
+			return Access{}, false, err
+		}
+		a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
+	}
+	a.Nonce = ""
+	return a, true, nil
 }
 
 // heldThen reports whether one of the codes is a holder's of the license that was read.
-// The row that led from them to the record decides nothing.
-func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code) (bool, error) {
+// A row that led from them to the record decides nothing.
+func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code, led bool) (bool, error) {
 	_, v, err := r.c.Stores.Load(ctx, rec.License, rec.Version)
 	var b body
 	if err == nil {
@@ -191,11 +270,11 @@ func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party
 	if err != nil {
 		return false, fmt.Errorf("reading license %s: %w", rec.License, err)
 	}
-	if heldBy(b.Holders, "", codes) {
-		return true, nil
+	held := heldBy(b.Holders, "", codes)
+	if !held && led {
+		_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
 	}
-	_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
-	return false, nil
+	return held, nil
 }
 
 // accessKeys returns the lookup keys of the access records of a party and its codes.

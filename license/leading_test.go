@@ -63,21 +63,27 @@ func (s *leading) ListGrants(ctx context.Context, keys []signing.Lookup, before 
 // Somebody to whom another's grants and readings lead is shown none of them.
 func TestAnothersGrantsAndReadings(t *testing.T) {
 	t.Parallel()
-	w, _, d := newDelivery(t)
+	w, out, d := newDelivery(t)
 	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
 	r := w.openOn(t, &leading{Stores: w.db.Licenses()}, nil)
 	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
-	wantShown(t, r, "their own", subject(), 1) // after which the stores lead there
-	wantShown(t, r, "another's", stranger, 0)
+	wantShown(t, r, "their own", subject(), 1, out.ID) // after which the stores lead there
+	wantShown(t, r, "another's", stranger, 0, out.ID)
 }
 
-func wantShown(t *testing.T, r *license.Registry, name string, s license.Subject, want int) {
+func wantShown(t *testing.T, r *license.Registry, name string, s license.Subject, want int, ids ...license.ID) {
 	t.Helper()
 	readings, err := r.AccessRecords(t.Context(), s, 0, 10)
-	if err != nil || len(readings) != want {
-		t.Errorf("%s: %d readings, %v, want %d", name, len(readings), err, want)
+	if err != nil || len(readings.Records) != want {
+		t.Errorf("%s: %d readings, %v, want %d", name, len(readings.Records), err, want)
+	}
+	for _, id := range ids {
+		readings, err := r.LicenseRecords(t.Context(), s, id, 0, 10)
+		if err != nil || len(readings.Records) != want || readings.Next != 0 {
+			t.Errorf("%s: %d readings of one license, %v, want %d", name, len(readings.Records), err, want)
+		}
 	}
 	grants, err := r.Grants(t.Context(), s, "", 10)
 	if err != nil || len(grants.Grants) != want {

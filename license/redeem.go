@@ -48,7 +48,8 @@ const redeemTries = 10
 // would be. The key binding is signed anew then.
 //
 // To any but its client a use code isn't there; the attempt is recorded all the
-// same, for the holder to see.
+// same, for the holder to see. Of more refused readings by a code than
+// MaxRefusedReadings only the events of refusals are left.
 func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Released, err error) {
 	recorded := false
 	defer func() {
@@ -63,6 +64,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 	if !ok {
 		return Released{}, errUseCodeUnknown()
 	}
+	exhausted := false
 	for range redeemTries {
 		u, err := r.c.Stores.LoadUse(ctx, code.grant(), code.hash(), code.request(q.RequestID))
 		if errors.Is(err, ErrNotFound) {
@@ -70,7 +72,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		} else if err != nil {
 			return Released{}, fmt.Errorf("loading a use code: %w", err)
 		}
-		read, err := r.reading(ctx, a, &u, code, q)
+		read, err := r.reading(ctx, a, &u, code, q, exhausted)
 		if err != nil {
 			return Released{}, err
 		}
@@ -79,9 +81,15 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		}
 		r.step("redeem.decided")
 		err = r.c.Stores.SaveUse(ctx, *read)
-		if errors.Is(err, ErrConflict) {
+		switch result := read.Record.Result; {
+		case errors.Is(err, ErrConflict):
 			continue
-		} else if err != nil {
+		case errors.Is(err, ErrExhausted) && result == ResultOK:
+			exhausted = true // to be recorded as what it is then
+			continue
+		case errors.Is(err, ErrExhausted):
+			return Released{}, errRefused(result) // and the license has no more records of it
+		case err != nil:
 			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
 		}
 		r.step("redeem.recorded")
@@ -107,8 +115,8 @@ func (q *RedeemRequest) check() error {
 }
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
-// one's repetition.
-func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, q RedeemRequest) (*Reading, error) {
+// one's repetition. exhausted says that the code is good for no further one.
+func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
 	b, err := r.openGrant(ctx, u.Grant)
 	if err != nil {
 		return nil, err
@@ -122,6 +130,8 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	switch {
 	case result == "" && u.Earlier != nil:
 		return nil, nil
+	case result == "" && exhausted:
+		result = ResultExhausted
 	case result == "":
 		result = ResultOK
 	}

@@ -45,7 +45,7 @@ func (w *world) records(t testing.TB, s license.Subject) []string {
 		t.Fatal(err)
 	}
 	results := []string{}
-	for _, a := range all {
+	for _, a := range all.Records {
 		results = append(results, a.Result)
 	}
 	return results
@@ -103,19 +103,18 @@ func TestRedeem(t *testing.T) {
 		t.Error("released a sensitive field, which was not chosen")
 	}
 	all, err := w.AccessRecords(t.Context(), subject(), 0, 10)
-	if err != nil || len(all) != 1 {
+	if err != nil || len(all.Records) != 1 {
 		t.Fatalf("records %+v, %v", all, err)
 	}
-	a := all[0]
+	a := all.Records[0]
 	if a.ID != released.Record || a.License != out.ID || a.Client != consumer.Client || a.Result != license.ResultOK || a.Case != ask().Case ||
 		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != license.BasisConsent || a.Nonce != "" {
 		t.Errorf("record %+v", a)
 	}
-	es, err := w.History(t.Context(), issuer, out.ID, 0, 100)
-	if err != nil || !slices.ContainsFunc(es, func(e license.Event) bool {
+	if es := w.events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
 		return e.Action == license.ActionRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
 	}) {
-		t.Errorf("history %+v, %v", es, err)
+		t.Errorf("history %+v", es)
 	}
 }
 
@@ -420,7 +419,8 @@ func TestAccessRecordsOfAllHolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
-	all, err := w.AccessRecords(t.Context(), other, 0, 10)
+	page, err := w.AccessRecords(t.Context(), other, 0, 10)
+	all := page.Records
 	if err != nil || len(all) != 1 || all[0].Client != consumer.Client || all[0].Case != "" || all[0].Party != "" || all[0].Grant != "" {
 		t.Errorf("the other holder sees %+v, %v", all, err)
 	}
@@ -428,7 +428,7 @@ func TestAccessRecordsOfAllHolders(t *testing.T) {
 	if got := w.records(t, nobody); len(got) != 0 {
 		t.Errorf("somebody else sees %v", got)
 	}
-	if all, err := w.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all) != 1 || all[0].Case == "" {
+	if all, err := w.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all.Records) != 1 || all.Records[0].Case == "" {
 		t.Errorf("who agreed sees %+v, %v", all, err)
 	}
 }

@@ -208,6 +208,7 @@ var refusedStates = []Refusal{
 	{KindConflict, "item_not_published", "The service item has no published version: there is nothing to retire.", only(ActionItemRetire)},
 	{KindConflict, "request_id_reused", "The request_id was used for another reading by this code: send a new one for a new reading.", only(ActionRedeem)},
 	{KindConflict, "window_over", "The use code's reading window of 10 minutes is over: take a new code of a recurring grant, or ask the holder again.", only(ActionRedeem)},
+	{KindConflict, ResultExhausted, "The use code was used with 100 different request_ids, which is the most: repeat an earlier request within its window, take a new code of a recurring grant, or ask the holder again.", only(ActionRedeem)},
 	{KindConflict, "license_suspended", "The license is suspended: ask the holder, or go on with paper.", only(ActionRedeem)},
 	{KindConflict, "license_superseded", "The license was changed since its holder agreed: ask the holder again.", only(ActionRedeem)},
 	{KindConflict, "license_ended", "The license has ended: it proves nothing any more.", only(ActionRedeem)},

@@ -209,6 +209,7 @@ var refusals = map[string]string{
 	"grant_ended":           "The grant was withdrawn or revoked. Ask the holder again.",
 	"grant_expired":         "The grant's time is over. Ask the holder again.",
 	"window_over":           "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
+	ResultExhausted:         "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
 	"license_suspended":     "The license is suspended.",
 	"license_superseded":    "The license was changed since its holder agreed. Ask the holder again.",
 	"license_ended":         "The license has ended.",

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/storage/sqlite"
 )
@@ -160,4 +161,24 @@ func config(stores license.Stores, in *signing.Installation) license.Config {
 			return "", license.ErrNotFound
 		},
 	}
+}
+
+// events returns a license's events as an auditor sees them: whole.
+func (w *world) events(t testing.TB, id license.ID) (es []license.Event) {
+	t.Helper()
+	records, err := w.db.Licenses().History(t.Context(), id, 0, 1000)
+	if err != nil || len(records) == 0 {
+		t.Fatalf("history: %+v, %v", records, err)
+	}
+	for _, rec := range records {
+		_, detail, err := w.OpenEvent(t.Context(), journal.License, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		es = append(es, license.Event{
+			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Client, Participant: rec.Participant,
+			RequestID: rec.RequestID, License: rec.License, Version: rec.Version, Result: rec.Result, Detail: detail,
+		})
+	}
+	return es
 }

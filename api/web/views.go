@@ -206,7 +206,7 @@ type License struct {
 	Origin, Grade    string
 	Ended            *LicenseEnding
 	Records          []Record
-	More             bool // there are more records
+	More             bool // there are more records of it
 	// For paper: when the page was made, and where what it says is verified.
 	Now       time.Time
 	VerifyURL string
@@ -217,6 +217,7 @@ type LicenseEnding struct{ Kind, From, Document, Basis string }
 
 // Records is the page of who read what, the newest first.
 type Records struct {
+	License string // id of the license whose records they are; empty: of all
 	Records []Record
 	Next    int64 // the before of the next page
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // TestMonthPlans checks that a month is read in one partition, in the order of its
-// primary key, and that what leads to a record reads the record's month alone.
+// primary key, and the records of one license by an index of each month.
 func TestMonthPlans(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
@@ -32,7 +32,7 @@ func TestMonthPlans(t *testing.T) {
 	for _, sql := range []string{
 		`INSERT INTO events SELECT n, 'event' || n, $1::timestamptz + n * interval '5 minutes', 'type.read', '', '', '', 0, 'ok', 'x', sha256('x') FROM generate_series(1, 40000) n`,
 		`INSERT INTO provider_events SELECT n, 'event' || n, $1::timestamptz + n * interval '5 minutes', 'login.password', '', '', '', 'ok', sha256('x') FROM generate_series(1, 40000) n`,
-		`INSERT INTO access_records SELECT n, 'access' || n, $1::timestamptz + n * interval '5 minutes', 'grant' || n, 'license' || n, 1,
+		`INSERT INTO access_records SELECT n, 'access' || n, $1::timestamptz + n * interval '5 minutes', 'grant' || n, 'license' || n % 4000, 1,
 			'client', 'participant', 'item', 'consent', 'online', 'ok', 'immediate', repeat('x', 200)::bytea FROM generate_series(1, 40000) n`,
 	} {
 		if _, err := conn.Exec(t.Context(), sql, (month - 5).Begin()); err != nil {
@@ -65,6 +65,24 @@ func TestMonthPlans(t *testing.T) {
 			}
 		})
 	}
+	t.Run("LicenseAccessRecords", func(t *testing.T) {
+		plan := explainPlan(t, conn, accessOfLicense, []any{"license77", 1 << 40, 7})
+		if plan.Rows != 7 {
+			t.Errorf("the plan returned %v rows, want 7: it proves nothing", plan.Rows)
+		}
+		months := 0
+		plan.walk(func(n node) {
+			if n.Relation == "" || n.Loops == 0 || n.Relation == partitionOf("access_records", month.Begin()) || strings.HasSuffix(n.Relation, "_rest") {
+				return // what is empty is read as it comes
+			}
+			if months++; !strings.Contains(n.Type, "Index") || n.Rows > 10 {
+				t.Errorf("%s by a %s, %.0f rows", n.Relation, n.Type, n.Rows)
+			}
+		})
+		if months < 4 {
+			t.Errorf("%d months were looked at", months)
+		}
+	})
 }
 
 // TestMonthInUse lets a month stay that somebody reads for long, as a backup does,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
@@ -81,10 +82,8 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 		b.Queue(`SELECT first FROM use_codes WHERE grant_id = $1 AND hash = $2 FOR UPDATE`, a.Grant, u.Code[:]).
 			QueryRow(firstIs(u.First))
 		b.Queue(`SELECT revision FROM licenses WHERE id = $1 FOR SHARE`, a.License).QueryRow(revisionIs(u.LicenseRevision))
-		if a.Result == license.ResultOK && u.First.IsZero() {
-			b.Queue(`UPDATE use_codes SET first = $3, auth = $4 WHERE grant_id = $1 AND hash = $2`, a.Grant, u.Code[:], a.At, u.CodeAuth)
-		}
-		queueAccess(b, u)
+		queueAccess(b, u) // with a request id that is there this fails, whatever the count says
+		queueCount(b, u)
 		queueEvents(b, u.Event)
 	})
 	if violates(err, "use_requests_") {
@@ -94,6 +93,24 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 		return fmt.Errorf("saving a reading by grant %s: %w", a.Grant, err)
 	}
 	return nil
+}
+
+// queueCount counts a reading at its use code, if there is room for it, and opens the
+// code's window with the first one that is allowed.
+func queueCount(b *pgx.Batch, u license.Reading) {
+	grant, code := u.Record.Grant, u.Code[:]
+	sql, values := `UPDATE use_codes SET refused = refused + 1 WHERE grant_id = $1 AND hash = $2 AND refused < $3`, []any{grant, code, license.MaxRefusedReadings}
+	if u.Record.Result == license.ResultOK {
+		sql = `UPDATE use_codes SET readings = readings + 1, first = coalesce(first, $4), auth = CASE WHEN first IS NULL THEN $5 ELSE auth END
+			WHERE grant_id = $1 AND hash = $2 AND readings < $3`
+		values = []any{grant, code, license.MaxReadings, u.Record.At, u.CodeAuth}
+	}
+	b.Queue(sql, values...).Exec(func(done pgconn.CommandTag) error {
+		if done.RowsAffected() == 0 {
+			return license.ErrExhausted
+		}
+		return nil
+	})
 }
 
 // firstIs is revisionIs for a use code's first use.
@@ -165,4 +182,16 @@ func (s *Licenses) accessRecords(ctx context.Context, party []signing.Lookup, be
 	}
 	return forValues(ctx, s.db, scanAccess,
 		`SELECT `+accessNames+` FROM access_records a WHERE a.seq = ANY($1) AND a.at = ANY($2)`, seqs, times)
+}
+
+const accessOfLicense = `SELECT ` + accessNames + ` FROM access_records a WHERE a.license = $1 AND a.seq < $2 ORDER BY a.seq DESC LIMIT $3`
+
+// LicenseAccessRecords implements [license.UseStore]. It looks into the index of every
+// month: somebody looks at a page, and nothing waits for it.
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id license.ID, before int64, limit int) ([]license.AccessRecord, error) {
+	all, err := forValues(ctx, s.db, scanAccess, accessOfLicense, id, cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)
+	}
+	return all, nil
 }

@@ -71,9 +71,10 @@ func hot(t *testing.T) map[string]struct {
 			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=? AND request=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"AccessRecords": {accessOf, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND seq<?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"LoadParty":   {loadParty, []string{"SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
-		"FindParty":   {findParty, []string{"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
-		"LoadAccount": {loadAccount, []string{"SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
+		"LicenseAccessRecords": {accessOfLicense, []string{"SEARCH a USING INDEX access_records_of_license (license=? AND seq<?)"}},
+		"LoadParty":            {loadParty, []string{"SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"FindParty":            {findParty, []string{"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"LoadAccount":          {loadAccount, []string{"SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
 		"FindAccount": {findAccount, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
 		"LoadSession": {loadSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
@@ -289,6 +290,7 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 			})
 		},
 		func() error { _, err := l.AccessRecords(ctx, keys, 0, 1); return err },
+		func() error { _, err := l.LicenseAccessRecords(ctx, r.Record.ID, 0, 1); return err },
 		func() error { _, err := l.GrantsAfter(ctx, "", 1); return err },
 		func() error { return l.AddGrantKeys(ctx, id, keys) },
 		func() error { _, err := l.AccessAfter(ctx, 0, 1); return err },

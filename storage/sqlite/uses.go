@@ -70,10 +70,12 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 		if err != nil {
 			return err
 		}
+		use := refuse
 		if u.Record.Result == license.ResultOK {
-			if err := spend(c, u, seq); err != nil {
-				return err
-			}
+			use = spend
+		}
+		if err := use(c, u, seq); err != nil {
+			return err
 		}
 		return appendEvent(c, u.Event)
 	})
@@ -119,15 +121,32 @@ func appendAccess(c *conn, a license.AccessRecord) (seq int64, err error) {
 	return seq, saveAccessKeys(c, seq, a.Party)
 }
 
-// spend gives the request id to the reading, and opens the code's window.
+// spend gives the request id to the reading, counts it, and opens the code's window.
 func spend(c *conn, u license.Reading, seq int64) error {
 	_, err := c.exec("INSERT INTO use_requests (grant_id, hash, request, seq) VALUES (?, ?, ?, ?)",
 		string(u.Record.Grant), u.Code[:], u.Request, seq)
 	if err != nil {
 		return taken(err, license.ErrConflict)
 	}
-	_, err = c.exec("UPDATE use_codes SET first = ?, auth = ? WHERE grant_id = ? AND hash = ? AND first IS NULL",
-		u.Record.At, u.CodeAuth, string(u.Record.Grant), u.Code[:])
+	n, err := c.exec(`
+		UPDATE use_codes SET readings = readings + 1, first = coalesce(first, ?), auth = CASE WHEN first IS NULL THEN ? ELSE auth END
+		WHERE grant_id = ? AND hash = ? AND readings < ?`,
+		u.Record.At, u.CodeAuth, string(u.Record.Grant), u.Code[:], license.MaxReadings)
+	return exhausted(n, err)
+}
+
+// refuse counts a refused reading.
+func refuse(c *conn, u license.Reading, _ int64) error {
+	n, err := c.exec("UPDATE use_codes SET refused = refused + 1 WHERE grant_id = ? AND hash = ? AND refused < ?",
+		string(u.Record.Grant), u.Code[:], license.MaxRefusedReadings)
+	return exhausted(n, err)
+}
+
+// exhausted is the error of a reading that isn't counted, for its code has so many.
+func exhausted(counted int64, err error) error {
+	if err == nil && counted == 0 {
+		return license.ErrExhausted
+	}
 	return err
 }
 
@@ -157,4 +176,16 @@ func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, be
 	slices.SortFunc(all, func(a, b license.AccessRecord) int { return cmp.Compare(b.Seq, a.Seq) })
 	all = slices.CompactFunc(all, func(a, b license.AccessRecord) bool { return a.Seq == b.Seq })
 	return all[:min(len(all), max(limit, 0))], nil
+}
+
+const accessOfLicense = `
+	SELECT ` + accessColumns + ` FROM access_records a WHERE a.license = ? AND a.seq < ? ORDER BY a.seq DESC LIMIT ?`
+
+// LicenseAccessRecords implements [license.UseStore].
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id license.ID, before int64, limit int) ([]license.AccessRecord, error) {
+	all, err := many(ctx, s.db, accessOfLicense, scanAccess, string(id), cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)
+	}
+	return all, nil
 }

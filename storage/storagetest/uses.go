@@ -23,6 +23,9 @@ func Uses(t *testing.T, open Open) {
 	t.Run("Race", func(t *testing.T) { usesRace(t, s) })
 	t.Run("RaceOfOneRequest", func(t *testing.T) { usesRaceOfOneRequest(t, s) })
 	t.Run("RaceWithAnEnd", func(t *testing.T) { usesRaceWithEnd(t, s) })
+	t.Run("Bounds", func(t *testing.T) { usesBounds(t, s) })
+	t.Run("RaceForTheLast", func(t *testing.T) { usesRaceForTheLast(t, s) })
+	t.Run("RecordsOfALicense", func(t *testing.T) { accessRecordsOfLicense(t, s) })
 	t.Run("Records", func(t *testing.T) { accessRecords(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		u := usable(t, s)
@@ -32,6 +35,8 @@ func Uses(t *testing.T, open Open) {
 		is(t, "LoadUse", err, context.Canceled)
 		_, err = s.AccessRecords(ended(), r.Record.Party, 0, 1)
 		is(t, "AccessRecords", err, context.Canceled)
+		_, err = s.LicenseAccessRecords(ended(), u.license.Record.ID, 0, 1)
+		is(t, "LicenseAccessRecords", err, context.Canceled)
 		sameRecords(t, s, "records", r.Record.Party)
 	})
 }

@@ -1,0 +1,145 @@
+package storagetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/signing"
+)
+
+// spendMost uses a code for all but some of the readings that it is good for.
+func spendMost(t *testing.T, s LicenseStores, u use, party []signing.Lookup, but int) (first time.Time) {
+	t.Helper()
+	for i := range license.MaxReadings - but {
+		r := u.reading(fmt.Sprint("spent ", i))
+		r.First, r.Record.Party = first, party
+		must(t, "SaveUse", s.SaveUse(t.Context(), r))
+		first = r.Record.At
+	}
+	return first
+}
+
+// usesBounds tests how many readings, and how many refused ones, a code has.
+func usesBounds(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	u, party := usable(t, s), []signing.Lookup{newKey()}
+	refused := func() error {
+		r := u.reading("refused")
+		r.Record.Result, r.Record.Party = "grant_ended", party
+		used := loadUse(t, s, u, "")
+		r.First = used.Code.First
+		return s.SaveUse(ctx, r)
+	}
+	must(t, "a refused reading", refused())
+	first := spendMost(t, s, u, party, 0) // the refused one doesn't count
+	more := u.reading("more")
+	more.First = first
+	is(t, "one more reading", s.SaveUse(ctx, more), license.ErrExhausted)
+	sameRecords(t, s, "its records", more.Record.Party)
+	if loadUse(t, s, u, "more").Earlier != nil {
+		t.Error("one more reading has its request id")
+	}
+	again := u.reading("spent 7")
+	again.First = first
+	is(t, "a request id that is there", s.SaveUse(ctx, again), license.ErrConflict)
+	for range license.MaxRefusedReadings - 1 {
+		must(t, "a refused reading", refused())
+	}
+	is(t, "one more refused reading", refused(), license.ErrExhausted)
+	records, err := s.AccessRecords(ctx, party, 0, 1000)
+	must(t, "AccessRecords", err)
+	same(t, "records", len(records), license.MaxReadings+license.MaxRefusedReadings)
+	h, err := s.History(ctx, u.license.Record.ID, 0, 1000)
+	must(t, "History", err)
+	same(t, "events", len(h), 1+license.MaxReadings+license.MaxRefusedReadings)
+
+	// Another code's readings are its own; what is refused hinders none that is allowed.
+	u = usable(t, s)
+	for range license.MaxRefusedReadings {
+		r := u.reading("refused")
+		r.Record.Result = license.ResultMismatch
+		must(t, "another's reading", s.SaveUse(ctx, r))
+	}
+	must(t, "another code", s.SaveUse(ctx, u.reading("spent 0")))
+}
+
+// usesRaceForTheLast lets 64 read at once by a code that is good for three more
+// readings, or that has three more refused ones recorded.
+func usesRaceForTheLast(t *testing.T, s LicenseStores) {
+	const left = 3
+	for _, result := range []string{license.ResultOK, "grant_ended"} {
+		u, party := usable(t, s), []signing.Lookup{newKey()}
+		var first time.Time
+		if result == license.ResultOK {
+			first = spendMost(t, s, u, nil, left)
+		} else {
+			for range license.MaxRefusedReadings - left {
+				r := u.reading("")
+				r.Record.Result = result
+				must(t, "SaveUse", s.SaveUse(t.Context(), r))
+			}
+		}
+		errs := race(64, func(i int) error {
+			r := u.reading(fmt.Sprint(i))
+			r.First, r.Record.Party, r.Record.Result = first, party, result
+			return s.SaveUse(t.Context(), r)
+		})
+		stored := 0
+		for _, err := range errs {
+			if err == nil {
+				stored++
+			} else {
+				is(t, "one too many", err, license.ErrExhausted)
+			}
+		}
+		same(t, "stored readings, "+result, stored, left)
+		records, err := s.AccessRecords(t.Context(), party, 0, 100)
+		must(t, "AccessRecords", err)
+		same(t, "records, "+result, len(records), left)
+	}
+}
+
+// accessRecordsOfLicense reads the records of one license between those of another.
+func accessRecordsOfLicense(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	u, other := usable(t, s), usable(t, s)
+	var want []license.AccessRecord
+	var first, otherFirst time.Time
+	for i := range 7 {
+		r := u.reading(fmt.Sprint(i))
+		r.First, r.Record.At = first, at(100-i) // the order is that of saving
+		if i == 3 {
+			r.Record.Result = "grant_ended"
+		}
+		must(t, "SaveUse", s.SaveUse(ctx, r))
+		if i == 0 {
+			first = r.Record.At
+		}
+		r.Record.Party = nil
+		want = append(want, r.Record)
+		o := other.reading(fmt.Sprint(i))
+		o.First = otherFirst
+		must(t, "SaveUse", s.SaveUse(ctx, o))
+		otherFirst = o.Record.At
+	}
+	slices.Reverse(want)
+	for _, size := range []int{1, 2, 7, 100} {
+		got := paged(t, size, func(last *license.AccessRecord) ([]license.AccessRecord, error) {
+			var before int64
+			if last != nil {
+				before = last.Seq
+			}
+			return s.LicenseAccessRecords(ctx, u.license.Record.ID, before, size)
+		})
+		for i := range got {
+			got[i].Seq = 0
+		}
+		same(t, fmt.Sprintf("pages of %d", size), got, want)
+	}
+	none, err := s.LicenseAccessRecords(ctx, license.ID(newText()), 0, 10)
+	must(t, "LicenseAccessRecords", err)
+	same(t, "records of an unknown license", len(none), 0)
+}

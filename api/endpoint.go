@@ -38,6 +38,9 @@ type endpoint struct {
 	serve        func(c *call) error
 }
 
+// reads reports whether the endpoint changes nothing, and is for clients.
+func (e *endpoint) reads() bool { return !e.public && (e.method == http.MethodGet || e.id == "search") }
+
 // router is a mux that knows its patterns.
 type router struct {
 	*http.ServeMux
@@ -84,6 +87,9 @@ func (s *Server) register(e endpoint) {
 		if !e.public {
 			if err := c.admit(); err != nil {
 				return err
+			}
+			if err := c.limitReading(); err != nil {
+				return c.record(err)
 			}
 		}
 		return c.record(e.serve(c))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -54,6 +55,27 @@ func (c *call) admit() error {
 	}
 	return err
 }
+
+// limitReading counts a reading, each of which leaves an event: of a client by itself,
+// or of a person at a client, who has a fiftieth of what a client has.
+func (c *call) limitReading() error {
+	if !c.e.reads() {
+		return nil
+	}
+	who, share := c.access.Client, clientShare
+	if c.access.Party != "" {
+		who, share = who+" "+c.access.Party, 1
+	}
+	wait := c.s.readers.WaitShare(who, share, time.Now())
+	if wait <= 0 {
+		return nil
+	}
+	return &problem{Status: http.StatusTooManyRequests, Reason: "rate_limited", Detail: "Too many readings by this client, or for this person. Try again after Retry-After.",
+		retryAfter: int(wait/time.Second) + 1}
+}
+
+// clientShare is how many times what a person at a client may read the client may.
+const clientShare = 50
 
 // record leaves an event of a refusal that the registry knows nothing of: a
 // body that isn't JSON, a wrong parameter. Those of anonymous callers are only

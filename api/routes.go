@@ -138,7 +138,8 @@ func (s *Server) licenseEndpoints() []endpoint {
 			scope: oidc.ScopeLicenseIssue, action: license.ActionEnd, headers: changing, replays: true, revised: true,
 			in: typeOf[license.EndRequest](), most: smallBody, out: typeOf[license.License](), serve: s.end},
 		{method: "GET", path: "/v1/licenses/{id}/history", id: "history", tag: "Licenses", summary: "Read what was done with a license",
-			text:  "Every change, reading and refusal, oldest first.",
+			text: "Every change, reading and refusal, oldest first. Where another department read the license by a use code, or its holder looked at it on the portal, " +
+				"you see `action`, time, version and whether it was refused: not who, by which grant or for which case. The holder sees that in the access records 用证记录.",
 			scope: oidc.ScopeLicenseRead, action: license.ActionHistory,
 			query: []parameter{{name: "after", text: "only entries with a greater seq", kind: "integer"}, limitParameter},
 			out:   typeOf[history](), serve: s.history},

@@ -98,6 +98,10 @@ type Limits struct {
 	// takes one turn, and one more for each 2 KiB. Default 30,000.
 	PushPerMinute int
 	PushBurst     int // at once; default 6,000
+	// ReadPerMinute bounds the readings that leave an event, for each person at a client:
+	// a client without a person may 50 times as much. Default 600.
+	ReadPerMinute int
+	ReadBurst     int // at once; default 120
 	// Request is how long a request may take until it is answered with 503, from
 	// when its header was read. Default [RequestWithin].
 	Request time.Duration
@@ -122,6 +126,7 @@ type Server struct {
 	askers    *limit.Rate           // of authorization requests
 	pushers   *limit.Rate           // of pushed ones, by client
 	unnamed   sync.Once             // says that a proxy isn't trusted
+	readers   *limit.Rate           // of readings, by client and person
 	verifying *limit.Turnstile
 	lists     revocationLists
 	failing   *passingLog
@@ -151,6 +156,7 @@ func New(c Config) (*Server, error) {
 	}{
 		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
 		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
+		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {
@@ -166,6 +172,7 @@ func New(c Config) (*Server, error) {
 		addresses: limit.NewRate(l.VerifyPerMinute, l.VerifyBurst), people: limit.NewRate(l.LoginPerMinute, l.LoginBurst),
 		askers:    limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers:   limit.NewRate(l.PushPerMinute, l.PushBurst),
+		readers:   limit.NewRate(l.ReadPerMinute, l.ReadBurst),
 		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), failing: newPassingLog(c.Log),
 	}
 	var err error

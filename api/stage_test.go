@@ -54,6 +54,7 @@ type node struct {
 	rules    *oidc.Provider
 	registry *license.Registry
 	people   *identity.Service
+	db       storage.Database
 	handler  http.Handler
 	close    func()
 }
@@ -198,7 +199,7 @@ func (s *stage) open(t testing.TB) *node {
 	}, time.Now())
 	must(err)
 	stores := db.Provider()
-	n := &node{keys: keys}
+	n := &node{keys: keys, db: db}
 	verifier := jose.NewVerifier(sm2.Config{})
 	n.registry, err = license.New(ctx, license.Config{
 		Stores: db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),

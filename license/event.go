@@ -13,6 +13,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Actor is who does something: a client, for its participant, perhaps an
@@ -88,19 +89,39 @@ type EventRecord struct {
 	Hash        [32]byte
 }
 
+// ResultRefused stands in a license's history where the reason of a refusal is
+// somebody else's affair.
+const ResultRefused = "refused"
+
 // Event is an event, opened: what a license's history shows.
 type Event struct {
 	Seq         int64             `json:"seq" doc:"rises from event to event"`
 	ID          string            `json:"id" doc:"opaque"`
 	At          time.Time         `json:"at" doc:"when it happened"`
 	Action      Action            `json:"action" doc:"what was done, such as license.issue or license.read"`
-	Client      string            `json:"client" doc:"the client that did it; cli: and the operator's name for a command"`
-	Participant string            `json:"participant" doc:"id of the client's participant"`
+	Client      string            `json:"client,omitempty" doc:"the client that did it; cli: and the operator's name for a command; absent: another department read by a use code, or the holder looked"`
+	Participant string            `json:"participant,omitempty" doc:"id of the client's participant; absent likewise"`
 	RequestID   string            `json:"request_id,omitempty" doc:"finds the request in the service's log"`
 	License     ID                `json:"license,omitempty" doc:"the license"`
 	Version     int               `json:"version,omitzero" doc:"the version that was acted on; absent: no particular one"`
-	Result      string            `json:"result" doc:"ok, or the reason code of a refusal"`
+	Result      string            `json:"result" doc:"ok, or the reason code of a refusal; refused where the client is absent"`
 	Detail      map[string]string `json:"detail,omitempty" doc:"reason, kind, …; may be personal"`
+}
+
+// shownTo returns what the authority of a license sees of an event: all of its own doings,
+// and of others' attempts at what only an authority may do. That the license was read by a
+// use code, or looked at by its holder, is between those two: of that it sees what was done,
+// when, and whether it was refused; and not by whom, by which grant or for which case.
+func (e *Event) shownTo(a Actor) Event {
+	private := e.Action == ActionRedeem || e.Action == ActionHeld
+	if !private || e.Participant != "" && e.Participant == a.Participant {
+		return *e
+	}
+	out := Event{Seq: e.Seq, ID: e.ID, At: e.At, Action: e.Action, License: e.License, Version: e.Version, Result: e.Result}
+	if out.Result != ResultOK {
+		out.Result = ResultRefused
+	}
+	return out
 }
 
 // canonicalEvent is what an event's hash is over, as JSON with the members in
@@ -224,6 +245,32 @@ func (d eventDetail) marshal() ([]byte, error) {
 	o.text("nonce", base64.StdEncoding.EncodeToString(d.Nonce))
 	o.end()
 	return o.out, o.err
+}
+
+// repeating is of which kind events are that repeat: what makes one differ from another
+// otherwise, such as the license, is the caller's to choose.
+type repeating struct {
+	client, participant, party string
+	action                     Action
+	result                     string
+}
+
+// recordRepeating is record for what a caller can have as often as it likes: of a kind,
+// ten a minute leave an event each, and those that follow one together, of no one license.
+func (r *Registry) recordRepeating(ctx context.Context, a Actor, act Action, id ID, version int, result string, detail map[string]string) error {
+	if !r.repeats.Admit(repeating{a.Client, a.Participant, a.Party, act, result}, time.Now()) {
+		return nil
+	}
+	return r.record(ctx, a, act, id, version, result, detail)
+}
+
+// Run writes the events of what was merged, until ctx ends, and then those that are left.
+func (r *Registry) Run(ctx context.Context) {
+	r.repeats.Run(ctx, r.c.Log, func(ctx context.Context, d journal.Repeated[repeating]) error {
+		k := d.Kind
+		a := Actor{Client: k.client, Participant: k.participant, Party: k.party, RequestID: journal.MergedRequest(d.Count)}
+		return r.record(ctx, a, k.action, "", 0, k.result, nil)
+	})
 }
 
 // record stores an event that is no change.

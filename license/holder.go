@@ -25,8 +25,8 @@ type HeldPage struct {
 
 // Held lists the licenses of a subject, or of the organization acted for, over
 // all codes: the newest version of each, the newest license first, up to limit,
-// 1 to 100. Verification codes are left out; HeldLicense shows one. The event
-// is on disk before anything is returned. Refusals are *Error, assurance_too_low
+// 1 to 100. Verification codes are left out; HeldLicense shows one. The event, of
+// which there is one an hour, is on disk before anything is returned. Refusals are *Error, assurance_too_low
 // among them.
 func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
 	defer r.audit(ctx, &err, a, ActionHeld, "", 0)
@@ -41,7 +41,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 	codes := s.codes(RelationApplicant)
 	page.Licenses = []HeldLicense{}
 	if len(codes) == 0 {
-		return page, r.record(ctx, a, ActionHeld, "", 0, "ok", nil)
+		return page, r.looked(ctx, a, ActionHeld, look{party: s.Party, acting: s.Acting}, nil)
 	}
 	keys, err := r.holderKeys(ctx, codes)
 	if err != nil {
@@ -61,7 +61,8 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 		l.VerificationCode = ""
 		page.Licenses = append(page.Licenses, l)
 	}
-	if err := r.record(ctx, a, ActionHeld, "", 0, "ok", map[string]string{"found": fmt.Sprint(len(page.Licenses)), "acting": s.Acting}); err != nil {
+	detail := map[string]string{"found": fmt.Sprint(len(page.Licenses)), "acting": s.Acting}
+	if err := r.looked(ctx, a, ActionHeld, look{party: s.Party, acting: s.Acting}, detail); err != nil {
 		return HeldPage{}, err
 	}
 	if n := len(records); n == limit {
@@ -73,7 +74,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 // HeldLicense shows a subject one license, in its newest version, with its
 // identifier and verification code. One that somebody else holds isn't there;
 // the attempt stands in that license's history. The event is on disk before
-// anything is returned.
+// anything is returned; looks within an hour share it.
 func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (l HeldLicense, err error) {
 	defer r.audit(ctx, &err, a, ActionHeld, id, 0)
 	if err := s.maySee(); err != nil {
@@ -89,7 +90,8 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 	} else if err != nil {
 		return HeldLicense{}, err
 	}
-	if err := r.record(ctx, a, ActionHeld, id, l.Version.Version, "ok", map[string]string{"acting": s.Acting}); err != nil {
+	shown := look{party: s.Party, acting: s.Acting, license: id, version: l.Version.Version}
+	if err := r.looked(ctx, a, ActionHeld, shown, map[string]string{"acting": s.Acting}); err != nil {
 		return HeldLicense{}, err
 	}
 	return l, nil

@@ -334,7 +334,7 @@ func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Reque
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
+	if err := r.recordRepeating(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
 		return Issued{}, err
 	}
 	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)

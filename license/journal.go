@@ -69,7 +69,7 @@ func (r *Registry) OpenEvent(ctx context.Context, log journal.Log, rec EventReco
 	}
 	return journal.Entry{
 		Log: log, Seq: rec.Seq, ID: rec.ID, At: rec.At.UTC(), Action: string(rec.Action), Actor: rec.Client, Participant: rec.Participant,
-		Subject: subject, Version: rec.Version, Party: opened.Detail["party"], RequestID: rec.RequestID, Result: rec.Result,
+		Subject: subject, Version: rec.Version, Party: opened.Detail["party"], Result: rec.Result,
 		Hash: hex.EncodeToString(rec.Hash[:]), Altered: err != nil,
-	}, opened.Detail, err
+	}.Requested(rec.RequestID), opened.Detail, err
 }

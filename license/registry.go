@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
@@ -60,6 +61,8 @@ type Registry struct {
 	lists    lists
 	tries    tries
 	seen     seenLists
+	looks    looks
+	repeats  journal.Repeats[repeating]
 	scratch  sync.Pool // of *scratch
 	verifier CredentialVerifier
 }

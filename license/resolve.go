@@ -29,7 +29,8 @@ const (
 
 // Offer finds what a subject has of what a client asks for: each material with
 // its outcome, and with the licenses that can serve, opened for the subject to
-// look at. The event is on disk before anything is returned.
+// look at. The event is on disk before anything is returned; showing the same again
+// within an hour shares it.
 func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject) (o Offer, err error) {
 	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
 	o, err = r.resolve(ctx, a, q, s)
@@ -37,7 +38,7 @@ func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject) (o Offe
 		return Offer{}, err
 	}
 	detail := map[string]string{"item": string(q.Item), "case": q.Case, "party": s.Party, "acting": s.Acting}
-	if err := r.record(ctx, a, ActionOffer, "", 0, "ok", detail); err != nil {
+	if err := r.looked(ctx, a, ActionOffer, look{party: s.Party, acting: s.Acting, offer: o.Hash}, detail); err != nil {
 		return Offer{}, err
 	}
 	return o, nil

@@ -195,7 +195,7 @@ func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to
 // moved makes the answer to an earlier change of state again. That reads the
 // license, so it leaves an event.
 func (r *Registry) moved(ctx context.Context, a Actor, act Action, req *Request) (Changed, error) {
-	if err := r.record(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
+	if err := r.recordRepeating(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
 		return Changed{}, err
 	}
 	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)

@@ -29,8 +29,9 @@ type granted struct {
 }
 
 const (
-	codeLife  = time.Minute
-	spentKept = time.Hour // that a spent code is remembered longer than what it yielded
+	codeLife   = time.Minute
+	wrongTries = 3         // with which a code ends
+	spentKept  = time.Hour // that a spent code is remembered longer than what it yielded
 )
 
 // grantCode answers a request with an authorization code.
@@ -137,7 +138,7 @@ func (p *Provider) redeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 		return Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_expired")
 	}
 	if err := g.check(c, q); err != nil {
-		return Tokens{}, err
+		return Tokens{}, p.wrong(ctx, c, &g, hash, err)
 	}
 	p.step("code.checked")
 	f, err := p.spendCode(ctx, c, &g, hash, q.RequestID)
@@ -187,6 +188,26 @@ func (g *granted) check(c Client, q CodeRequest) error {
 		return badGrant("code_verifier", "code_verifier does not fit the code_challenge of the authorization request")
 	}
 	return nil
+}
+
+// wrong counts what its own client presents wrongly with a code, and ends the code with
+// the third: nobody who began the login needs more. What another client presents counts
+// for nothing, for whoever only read the code could end the login else.
+func (p *Provider) wrong(ctx context.Context, c Client, g *granted, hash handleHash, refusal error) error {
+	if g.Client != c.ID {
+		return refusal
+	}
+	n, err := p.c.Ephemeral.Count(ctx, keptWrong+hash.String(), 1, 2*codeLife, time.Now())
+	if err != nil {
+		return unavailable(fmt.Errorf("counting tries with a code: %w", err))
+	}
+	if n < wrongTries {
+		return refusal
+	}
+	if err := p.c.Ephemeral.Delete(ctx, keptKey(keptCode, hash)); err != nil {
+		return unavailable(fmt.Errorf("ending a code: %w", err))
+	}
+	return badGrant("code_tries", "the authorization code was presented wrongly too often and has ended; begin again")
 }
 
 // verifies reports whether a code verifier fits a challenge (S256).

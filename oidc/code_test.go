@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"strings"
@@ -295,6 +296,108 @@ func TestStorageFails(t *testing.T) {
 		_, err = w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, NewHandle().Reveal()))
 		if got, _ := codeOf(t, err); got != TemporarilyUnavailable {
 			t.Errorf("without what is kept: %v", err)
+		}
+	})
+}
+
+// A code ends with the third wrong try by its own client; whoever else has it ends
+// nothing, and fills no log: neither with tries nor with what is refused afterwards.
+func TestCodeEndsAfterWrongTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		public := w.add(t, identity.Government, codes[0], func(s *ClientSpec) { s.AuthMethods, s.ServiceItems = []AuthMethod{AuthNone}, nil })
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		try := func(by, of Client, c string, change func(*CodeRequest)) string {
+			q := redemption(of, c)
+			if change != nil {
+				change(&q)
+			}
+			_, err := w.Provider.RedeemCode(t.Context(), by, q)
+			if err == nil {
+				return ""
+			}
+			_, reason := codeOf(t, err)
+			return reason
+		}
+		wrongly := func(q *CodeRequest) { q.CodeVerifier = strings.Repeat("x", 43) }
+		elsewhere := func(q *CodeRequest) { q.RedirectURI += "x" }
+		for _, c := range []Client{w.bureau, public} {
+			// A stranger who read the code tries it through clients that anybody can be.
+			got := code(t, b.authorize(t, c))
+			before := len(w.events)
+			for range 1000 {
+				if r := try(w.shop, c, got, wrongly); r != "code_client" {
+					t.Fatalf("a stranger: %s", r)
+				}
+			}
+			if n := len(w.events) - before; n > 10 {
+				t.Errorf("%d events of a stranger's tries", n)
+			}
+			for i, want := range []string{"code_verifier", "code_redirect_uri", ""} { // two mistakes are free
+				if r := try(c, c, got, []func(*CodeRequest){wrongly, elsewhere, nil}[i]); r != want {
+					t.Errorf("try %d: %q, want %q", i+1, r, want)
+				}
+			}
+
+			got = code(t, b.authorize(t, c))
+			families, before := len(w.memory.families), len(w.events)
+			for i, want := range []string{"code_verifier", "code_verifier", "code_tries", "code_unknown"} {
+				if r := try(c, c, got, []func(*CodeRequest){wrongly, wrongly, elsewhere, nil}[i]); r != want {
+					t.Errorf("try %d: %q, want %q", i+1, r, want)
+				}
+			}
+			for range 1000 {
+				try(c, c, got, wrongly)
+			}
+			if len(w.memory.families) != families {
+				t.Error("an ended code yielded something")
+			}
+			if n := len(w.events) - before; n > 3+10 {
+				t.Errorf("%d events of 1,004 tries", n)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		w.Run(ctx)
+		if e := w.last().Entry(); e.Merged < 900 || e.Action != ActionTokenRefuse || e.Altered || e.RequestID != "" {
+			t.Errorf("the last event: %+v", e)
+		}
+	})
+}
+
+// Of many who try wrongly at once, the first two are told what is wrong; the right one
+// among them may come too late, and nothing is yielded twice.
+func TestCodeWrongTriesRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 1)
+		c := code(t, b.authorize(t, w.bureau))
+		var told sync.Map
+		var by sync.WaitGroup
+		for i := range 64 {
+			by.Go(func() {
+				q := redemption(w.bureau, c)
+				q.CodeVerifier = strings.Repeat("x", 43)
+				_, err := w.Provider.RedeemCode(t.Context(), w.bureau, q)
+				_, reason := codeOf(t, err)
+				told.Store(i, reason)
+			})
+		}
+		by.Wait()
+		verifier := 0
+		told.Range(func(_, reason any) bool {
+			if reason == "code_verifier" {
+				verifier++
+			}
+			return true
+		})
+		if verifier != wrongTries-1 {
+			t.Errorf("%d of 64 may try again, want %d", verifier, wrongTries-1)
+		}
+		if _, err := w.Provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); err == nil {
+			t.Error("the code lives on")
 		}
 	})
 }

@@ -221,8 +221,11 @@ func (p *Provider) refuseAll(ctx context.Context, a *asking, e *Error) (Step, er
 }
 
 func (p *Provider) recordConsent(ctx context.Context, a *asking, result string) error {
-	e := newEvent(Actor{a.login.body.Account, a.browser.RequestID}, ActionConsent, a.client.ID, result)
-	if err := p.c.Events.AppendEvents(ctx, e); err != nil {
+	record := p.record
+	if result != ResultOK { // the same form may come again and again
+		record = p.recordRepeating
+	}
+	if err := record(ctx, Actor{a.login.body.Account, a.browser.RequestID}, ActionConsent, a.client.ID, result); err != nil {
 		return unavailable(fmt.Errorf("recording a consent: %w", err))
 	}
 	return nil

@@ -33,16 +33,22 @@ func (p *Provider) deny(ctx context.Context, c Client, t *claims, requestID stri
 	minute := minuteOf(t)
 	keep := time.Unix(t.Issued-t.Issued%60+60, 0).Add(MaxTokenTTL + clockSkew*time.Second)
 	// The minute last: what it leads to is there then.
+	again := false
 	for _, name := range []string{t.TokenID, minute} {
-		if err := p.c.Spent.Spend(ctx, deniedHash(name), keep); err != nil && !errors.Is(err, ErrSpent) {
+		err := p.c.Spent.Spend(ctx, deniedHash(name), keep)
+		if err != nil && !errors.Is(err, ErrSpent) {
 			return unavailable(fmt.Errorf("revoking an access token: %w", err))
 		}
+		again = again || name == t.TokenID && err != nil
 	}
 	p.denied.drop(t.TokenID)
 	p.denied.drop(minute)
-	e := newEvent(Actor{c.ID, requestID}, ActionTokenRevoke, c.ID, ResultOK)
-	if err := p.c.Events.AppendEvents(ctx, e); err != nil {
-		return unavailable(fmt.Errorf("recording %s: %w", ActionTokenRevoke, err))
+	record := p.record
+	if again { // perhaps of a process that died before its event
+		record = p.recordRepeating
+	}
+	if err := record(ctx, Actor{c.ID, requestID}, ActionTokenRevoke, c.ID, ResultOK); err != nil {
+		return unavailable(err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // Actions that leave events. The names are stable.
@@ -99,13 +100,38 @@ func (e EventRecord) Canonical() []byte {
 	return b
 }
 
+// repeating is of which kind events are that repeat.
+type repeating struct{ actor, action, object, result string }
+
 // Refused records that an authenticated caller was refused something. Object
-// is what it wanted to act on, or empty.
+// is what it wanted to act on, or empty. Refusals that repeat are merged.
 func (p *Provider) Refused(ctx context.Context, a Actor, action, object, reason string) error {
-	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, reason)); err != nil {
+	return p.recordRepeating(ctx, a, action, object, reason)
+}
+
+// recordRepeating is record for what a caller can have as often as it likes: of a kind,
+// ten a minute leave an event each, and those that follow one together.
+func (p *Provider) recordRepeating(ctx context.Context, a Actor, action, object, result string) error {
+	if !p.repeats.Admit(repeating{a.ID, action, object, result}, time.Now()) {
+		return nil
+	}
+	return p.record(ctx, a, action, object, result)
+}
+
+// record stores an event that is no change of a row.
+func (p *Provider) record(ctx context.Context, a Actor, action, object, result string) error {
+	if err := p.c.Events.AppendEvents(ctx, newEvent(a, action, object, result)); err != nil {
 		return fmt.Errorf("recording %s: %w", action, err)
 	}
 	return nil
+}
+
+// Run writes the events of what was merged, until ctx ends, and then those that are left.
+func (p *Provider) Run(ctx context.Context) {
+	p.repeats.Run(ctx, p.c.Log, func(ctx context.Context, d journal.Repeated[repeating]) error {
+		k := d.Kind
+		return p.c.Events.AppendEvents(ctx, newEvent(Actor{k.actor, journal.MergedRequest(d.Count)}, k.action, k.object, k.result))
+	})
 }
 
 // refused is Refused where the refusal stands whatever becomes of its record:
@@ -154,7 +180,7 @@ func (p *Provider) recorded(ctx context.Context, a Actor, action, object string,
 
 // misuse are reasons for refusing a code or a refresh token that somebody was given.
 var misuse = map[string]bool{
-	"code_client": true, "code_redirect_uri": true, "code_verifier": true, "code_reuse": true, "refresh_client": true, "refresh_reuse": true,
+	"code_client": true, "code_redirect_uri": true, "code_verifier": true, "code_tries": true, "code_reuse": true, "refresh_client": true, "refresh_reuse": true,
 }
 
 // recordTimeout adds to the time that a request takes at most: see api.RequestWithin.

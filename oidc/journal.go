@@ -35,6 +35,6 @@ func Journal(store EventSearch) journal.Source {
 func (e EventRecord) Entry() journal.Entry {
 	return journal.Entry{
 		Log: journal.Provider, Seq: e.Seq, ID: e.ID, At: e.At.UTC(), Action: e.Action, Actor: e.Actor, Subject: e.Object,
-		RequestID: e.RequestID, Result: e.Result, Hash: hex.EncodeToString(e.Hash[:]), Altered: sm3.Sum(e.Canonical()) != e.Hash,
-	}
+		Result: e.Result, Hash: hex.EncodeToString(e.Hash[:]), Altered: sm3.Sum(e.Canonical()) != e.Hash,
+	}.Requested(e.RequestID)
 }

@@ -53,7 +53,9 @@ const (
 	keptPushed  = "pushed"
 	keptCode    = "code"
 
-	keptUsed = "oidc.used." // of pushed requests: the beginning of counters' keys
+	// The beginnings of counters' keys: of pushed requests, and of wrong tries with a code.
+	keptUsed  = "oidc.used."
+	keptWrong = "oidc.wrong."
 )
 
 func keptKey(kind string, h handleHash) string { return "oidc." + kind + "." + h.String() }

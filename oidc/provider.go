@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -63,6 +64,7 @@ type Provider struct {
 	families  *freshCache[*family]
 	denied    *freshCache[bool] // by the id of an access token, or by minuteOf
 	subjects  subjects
+	repeats   journal.Repeats[repeating]
 }
 
 // New checks c and returns a Provider.

@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // Happened is an event that was stored, as far as it is counted.
@@ -16,7 +17,8 @@ type Happened struct {
 }
 
 // Counted returns the database with every event that was stored through it told to
-// count, after it is on disk. What failed to be stored isn't told.
+// count, after it is on disk: one that is of many requests as often as there were any.
+// What failed to be stored isn't told.
 func Counted(db Database, count func(Happened)) Database { return countedDatabase{db, count} }
 
 type countedDatabase struct {
@@ -38,7 +40,9 @@ type countedLicenses struct {
 func (l countedLicenses) counted(err error, es ...license.EventRecord) error {
 	for _, e := range es {
 		if err == nil {
-			l.count(Happened{string(e.Action), e.Result, ""})
+			for range max(1, journal.Merged(e.RequestID)) {
+				l.count(Happened{string(e.Action), e.Result, ""})
+			}
 		}
 	}
 	return err
@@ -91,7 +95,9 @@ type countedProvider struct {
 func (p countedProvider) counted(err error, es []oidc.EventRecord) error {
 	for _, e := range es {
 		if err == nil {
-			p.count(Happened{e.Action, e.Result, ""})
+			for range max(1, journal.Merged(e.RequestID)) {
+				p.count(Happened{e.Action, e.Result, ""})
+			}
 		}
 	}
 	return err

@@ -1,14 +1,41 @@
 package storage
 
 import (
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
+
+// An event that is of many requests counts as many.
+func TestCountedMerged(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "yizheng.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Admin().Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	counted := Counted(db, func(h Happened) { counts[h.Action+" "+h.Result]++ })
+	now := time.Now()
+	err = counted.Provider().AppendEvents(t.Context(),
+		oidc.EventRecord{ID: "a", At: now, Action: "token.refuse", Result: "x", RequestID: journal.MergedRequest(7)},
+		oidc.EventRecord{ID: "b", At: now, Action: "token.refuse", Result: "x", RequestID: "r"})
+	if err == nil {
+		err = counted.Licenses().AppendEvents(t.Context(), license.EventRecord{ID: "c", At: now, Action: license.ActionRead, Result: "y", RequestID: journal.MergedRequest(5)})
+	}
+	if err != nil || counts["token.refuse x"] != 8 || counts["license.read y"] != 5 {
+		t.Errorf("%v, %v", counts, err)
+	}
+}
 
 // TestCountedStoresAll sees that no method that stores an event goes uncounted.
 func TestCountedStoresAll(t *testing.T) {

@@ -86,6 +86,11 @@ func (l *Rate) WaitKey(key string, size int, now time.Time) time.Duration {
 	return l.wait([]network{{key, 1}}, size, now)
 }
 
+// WaitShare counts one request of somebody who may so many times as much as others.
+func (l *Rate) WaitShare(key string, share int, now time.Time) time.Duration {
+	return l.wait([]network{{key, share}}, 0, now)
+}
+
 // wait counts a request's turns at all limiters, or at none.
 func (l *Rate) wait(networks []network, size int, now time.Time) time.Duration {
 	var taken []*rate.Reservation

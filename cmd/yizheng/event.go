@@ -87,6 +87,9 @@ func (c *eventListCmd) table(p *process, r journal.Reader, f journal.Filter, aft
 	reached, failed := r.List(p.ctx, f, after, func(e journal.Entry) error {
 		n++
 		result := e.Result
+		if e.Merged > 0 {
+			result += fmt.Sprintf(" ×%d", e.Merged)
+		}
 		if e.Altered {
 			result += " " + p.words.say("event.altered")
 		}

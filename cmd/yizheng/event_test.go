@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/user"
 	"slices"
@@ -227,5 +229,29 @@ func TestEventList(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--since", "yesterday"}, {"--cursor", "x"}, {"--limit", "-1"}, {"--kind", "a*b"}, {"--log", "x"}} {
 		c.run(2, append([]string{"event", "list"}, args...)...)
+	}
+}
+
+// What a service counted instead of writing each is written when it is stopped, after
+// the last request, and the list says how many it was.
+func TestMergedEvents(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, serverOptions{})
+	c := s.setUp(t)
+	for range 25 {
+		err := c.Do(t.Context(), "GET", "/v1/licenses/"+strings.Repeat("a", 26), nil, nil)
+		if e, ok := errors.AsType[*statusError](err); !ok || e.Status != http.StatusNotFound {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatalf("%v\n%s", err, s.Log())
+	}
+	list := []string{"event", "list", "--actor", c.ID, "--result", "license_unknown", "--limit", "0"}
+	if out := s.Command(t, append(list, "--json")...); strings.Count(out, `"result":"license_unknown"`) != 11 || strings.Count(out, `"merged":15`) != 1 {
+		t.Errorf("the list has %s", out)
+	}
+	if out := s.Command(t, list...); strings.Count(out, "license_unknown ×15") != 1 {
+		t.Errorf("the list shows %s", out)
 	}
 }

@@ -308,6 +308,7 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 		defer func() { err = errors.Join(err, h.Close()) }()
 	}
 
+	defer s.merge(ctx)()
 	upkeep, stop := context.WithCancel(ctx)
 	go keepSparing(upkeep)
 	kept := make(chan struct{})
@@ -343,6 +344,16 @@ func (s *service) run(ctx context.Context, ready func() error) (err error) {
 	case <-time.After(s.drain):
 	}
 	return s.shutdown(public, admin)
+}
+
+// merge has events of refusals that repeat written together. The end, which writes what
+// is left, is to come after the last request.
+func (s *service) merge(ctx context.Context) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var ended sync.WaitGroup
+	ended.Go(func() { s.in.registry.Run(ctx) })
+	ended.Go(func() { s.in.provider.Run(ctx) })
+	return func() { stop(); ended.Wait() }
 }
 
 // compare compares this node's clock, and its store of what may be lost, with the

@@ -38,6 +38,7 @@ type Entry struct {
 	Version     int       `json:"version,omitzero"`      // of a license
 	Party       string    `json:"party,omitempty"`       // the person's opaque id, where one was there
 	RequestID   string    `json:"request_id,omitempty"`
+	Merged      int64     `json:"merged,omitzero"` // of how many requests it is, where they are too many for an event each
 	Result      string    `json:"result"`
 	Hash        string    `json:"hash"`             // SM3, in hexadecimal
 	Altered     bool      `json:"altered,omitzero"` // it doesn't fit its hash

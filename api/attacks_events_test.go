@@ -152,18 +152,18 @@ func TestReadingIsLimited(t *testing.T) {
 	for range 2 {
 		types(alice.AccessToken).want(t, 200, "")
 	}
-	limited := types(alice.AccessToken).want(t, 429, "rate_limited")
+	limited := types(alice.AccessToken).want(t, 429, "readings_limited")
 	if wait := limited.Header.Get("Retry-After"); wait == "" || wait == "0" {
 		t.Errorf("Retry-After %q", wait)
 	}
-	s.bearer(t, "GET", "/v1/shared/licenses", alice.AccessToken, nil).want(t, 429, "rate_limited")
+	s.bearer(t, "GET", "/v1/shared/licenses", alice.AccessToken, nil).want(t, 429, "readings_limited")
 	types(bob.AccessToken).want(t, 200, "") // another person
 	s.read(t, alice.AccessToken, alice.useCode(t)).want(t, 200, "")
 	limit := func(read func() answer) {
 		t.Helper()
 		for range 10 * clientShare {
 			if a := read(); a.StatusCode != 200 {
-				a.want(t, 429, "rate_limited")
+				a.want(t, 429, "readings_limited")
 				return
 			}
 		}

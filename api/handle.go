@@ -70,7 +70,7 @@ func (c *call) limitReading() error {
 	if wait <= 0 {
 		return nil
 	}
-	return &problem{Status: http.StatusTooManyRequests, Reason: "rate_limited", Detail: "Too many readings by this client, or for this person. Try again after Retry-After.",
+	return &problem{Status: http.StatusTooManyRequests, Reason: "readings_limited", Detail: "Too many readings by this client, or for this person. Try again after Retry-After.",
 		retryAfter: int(wait/time.Second) + 1}
 }
 

@@ -69,7 +69,7 @@ var ownReasons = []reasonCode{
 		meaning: "Send audience and nonce together, and with a credential."},
 	{status: http.StatusTooManyRequests, reason: "rate_limited", of: ofOperation("verify"),
 		meaning: "There were too many verifications from your address: wait for Retry-After."},
-	{status: http.StatusTooManyRequests, reason: "rate_limited", of: (*endpoint).reads,
+	{status: http.StatusTooManyRequests, reason: "readings_limited", of: (*endpoint).reads,
 		meaning: "There were too many readings by your client, 30,000 a minute, or with tokens of one person, 600 a minute: wait for Retry-After."},
 	{status: http.StatusInternalServerError, reason: "internal", of: always,
 		meaning: "Something went wrong on our side: tell the operator the request_id."},

@@ -221,6 +221,9 @@ func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised
 func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
 	all := s.raisedBy(s.method(t, "around"))
 	maps.Copy(all, s.raisedBy(s.named(apiPath, "explained")))
+	if e.reads() {
+		maps.Copy(all, s.raisedBy(s.method(t, "limitReading")))
+	}
 	if !e.public {
 		codes := []oidc.Code{oidc.InvalidRequest, oidc.InvalidToken, oidc.TemporarilyUnavailable}
 		if e.scope != "" {

@@ -125,13 +125,11 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	g := b.Grant.stand(u.Grant, now)
 	result := ResultMismatch
 	if g.Client == a.Client {
-		result = refusal(&u.Code, &g, u.Version, now)
+		result = refusal(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
 	}
 	switch {
 	case result == "" && u.Earlier != nil:
 		return nil, nil
-	case result == "" && exhausted:
-		result = ResultExhausted
 	case result == "":
 		result = ResultOK
 	}

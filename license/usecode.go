@@ -182,7 +182,7 @@ func (r *Registry) Shared(ctx context.Context, a Actor, id GrantID) (g Grant, ls
 		case !coded:
 			s.Reason = b.LeftOut[chosen.Material]
 		default:
-			s.Reason = refusal(&c, &g, v, now)
+			s.Reason = refusal(&c, &g, v, false, now)
 		}
 		ls = append(ls, s)
 	}
@@ -190,8 +190,8 @@ func (r *Registry) Shared(ctx context.Context, a Actor, id GrantID) (g Grant, ls
 }
 
 // refusal returns why a license can't be read by a code now, as a reason code,
-// or "" if it can.
-func refusal(c *UseCodeRecord, g *Grant, v VersionRecord, now time.Time) string {
+// or "" if it can. exhausted says that the code is good for no further reading.
+func refusal(c *UseCodeRecord, g *Grant, v VersionRecord, exhausted bool, now time.Time) string {
 	switch {
 	case g.State == GrantPending:
 		return "grant_pending"
@@ -199,6 +199,8 @@ func refusal(c *UseCodeRecord, g *Grant, v VersionRecord, now time.Time) string 
 		return endedReason(g)
 	case !c.First.IsZero() && !now.Before(c.First.Add(ReadingWindow)):
 		return "window_over"
+	case exhausted:
+		return ResultExhausted
 	}
 	return unusable(v, now)
 }

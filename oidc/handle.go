@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 )
 
 // handleLength is the length of a handle, and of 32 bytes as base64url.
@@ -66,10 +67,21 @@ func (p *Provider) CheckForm(b Browser, purpose, token string) bool {
 // derive returns the HMAC-SHA-256 of a use and its parts under a random key of
 // 256 bits, as 43 characters of base64url.
 func derive(key, use string, parts ...string) string {
-	mac := hmac.New(sha256.New, []byte(key))
-	for _, part := range append([]string{"yizheng", use}, parts...) {
-		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
-		mac.Write([]byte(part))
+	return deriveUnder(hmac.New(sha256.New, []byte(key)), use, parts...)
+}
+
+// deriveUnder is derive with an HMAC-SHA-256 that nothing was written to.
+func deriveUnder(mac hash.Hash, use string, parts ...string) string {
+	message := make([]byte, 0, 192)
+	write := func(part string) {
+		message = binary.BigEndian.AppendUint32(message, uint32(len(part)))
+		message = append(message, part...)
 	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	write("yizheng")
+	write(use)
+	for _, part := range parts {
+		write(part)
+	}
+	mac.Write(message)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(message[:0]))
 }

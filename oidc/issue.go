@@ -95,6 +95,25 @@ func idTokenKey(c Client) (jose.Algorithm, signing.Purpose) {
 	return jose.RS256, signing.PurposeIDTokenRSA
 }
 
+// tokenKind is what the header of a token follows from.
+type tokenKind struct {
+	typ, kid  string
+	algorithm jose.Algorithm
+}
+
+// maxHeaders is for the keys of some years.
+const maxHeaders = 128
+
+// header returns the header of a kind of tokens, encoded once.
+func (p *Provider) header(k tokenKind) jose.Header {
+	h, ok := p.headers.load(k)
+	if !ok {
+		h = jose.Header{Typ: k.typ, KeyID: k.kid, Algorithm: k.algorithm}.Prepared()
+		p.headers.store(k, h)
+	}
+	return h
+}
+
 // sign signs a token that lives for minutes and is stored nowhere.
 func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims any) (Secret, error) {
 	key, err := p.c.Keyrings.Active(ctx, purpose, "")
@@ -104,6 +123,6 @@ func (p *Provider) sign(ctx context.Context, purpose signing.Purpose, alg jose.A
 	if key.Signer == nil || key.Algorithm != string(alg) {
 		return Secret{}, fmt.Errorf("key %s is not one of %s held here", key.ID, alg)
 	}
-	token, err := jose.SignPassing(key.Signer, jose.Header{Typ: typ, KeyID: key.KID()}, claims)
+	token, err := jose.SignPassing(key.Signer, p.header(tokenKind{typ, key.KID(), alg}), claims)
 	return SecretOf(token), err
 }

@@ -62,7 +62,9 @@ type Provider struct {
 	accounts  *freshCache[accountState]
 	sessions  *freshCache[SessionRecord] // without their bodies
 	families  *freshCache[*family]
-	denied    *freshCache[bool] // by the id of an access token, or by minuteOf
+	opened    *boundedCache[string, openedBody]     // by family
+	headers   *boundedCache[tokenKind, jose.Header] // prepared
+	denied    *freshCache[bool]                     // by the id of an access token, or by minuteOf
 	subjects  subjects
 	repeats   journal.Repeats[repeating]
 }
@@ -102,6 +104,8 @@ func New(c Config) (*Provider, error) {
 	p.accounts = newFreshCache(maxCachedAccounts, p.readAccount)
 	p.sessions = newFreshCache(maxCachedAccounts, p.readSessionRecord)
 	p.families = newFreshCache(maxCachedFamilies, p.readFamily)
+	p.opened = newBoundedCache[string, openedBody](maxOpened)
+	p.headers = newBoundedCache[tokenKind, jose.Header](maxHeaders)
 	p.denied = newFreshCache(maxCachedTokens, p.readDenied)
 	return p, nil
 }

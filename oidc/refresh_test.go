@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
 )
 
 func (w *world) refreshed(t testing.TB, c Client, token Secret, scopes ...Scope) Tokens {
@@ -401,6 +403,58 @@ func TestRefreshTokenForm(t *testing.T) {
 			if family != id || number != n || err != nil {
 				t.Errorf("read %s, %d, %v", family, number, err)
 			}
+		}
+	})
+}
+
+// What a family's sealed part said is remembered for the same bytes at the same place, while
+// their key is there.
+func TestOpenedFamilies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		tokens := b.tokens(t, w.bureau, "scope", "openid")
+		id, _, _ := strings.Cut(tokens.Refresh.Reveal(), ".")
+		tokens = w.refreshed(t, w.bureau, tokens.Refresh)
+		r, err := w.c.Families.LoadFamily(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body = slices.Clone(r.Body)
+		if f, err := w.openFamily(t.Context(), r); err != nil || f.body.About.Account != w.zhang.ID || &f.Body[0] == &r.Body[0] {
+			t.Error("the same bytes are opened again: ", err)
+		}
+		other := r
+		other.Body = slices.Clone(r.Body)
+		other.Body[len(other.Body)-1] ^= 1
+		if _, err := w.openFamily(t.Context(), other); !errors.Is(err, signing.ErrSealed) {
+			t.Error("other bytes: ", err)
+		}
+		other = r
+		other.ID = "x"
+		if _, err := w.openFamily(t.Context(), other); !errors.Is(err, signing.ErrSealed) {
+			t.Error("the same bytes elsewhere: ", err)
+		}
+		key, err := w.c.Keyrings.Active(t.Context(), signing.PurposeData, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		records := signing.AuthenticRecords(w.memory, w.c.Keyrings.Auth())
+		k, err := records.LoadKey(t.Context(), key.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.State, k.Revoked = signing.KeyRevoked, time.Now()
+		if err := records.UpdateKeys(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if _, err := w.openFamily(t.Context(), r); !errors.Is(err, signing.ErrNoKey) {
+			t.Error("under a purged key: ", err)
+		}
+		if _, err := w.Refresh(t.Context(), w.bureau, RefreshRequest{Token: tokens.Refresh.Reveal()}); !errors.Is(err, signing.ErrNoKey) {
+			t.Error("a refresh under a purged key: ", err)
 		}
 	})
 }

@@ -36,7 +36,7 @@ var ErrAltered = errors.New("the stored record is not as it was written here: it
 type Authenticator struct {
 	module Module
 	log    *slog.Logger
-	macs   atomic.Pointer[sync.Pool] // of hash.Hash; nil before the first use
+	macs   atomic.Pointer[sync.Pool] // of *mac; nil before the first use
 
 	mu       sync.Mutex
 	refused  map[string]int64     // by table
@@ -77,13 +77,21 @@ type Facts struct {
 	table, id string
 	revision  int64
 	b         []byte
+	first     [256]byte // in which b begins: most facts fit
 }
 
 // NewFacts begins the facts of a record. Revision is 0 for records that have none.
 func NewFacts(table, id string, revision int64) *Facts {
-	f := &Facts{table: table, id: id, revision: revision, b: make([]byte, 0, 384)}
-	f.b = append(f.b, "yizheng record\x00"...)
-	return f.Text(table, id).Int(revision)
+	f := new(Facts)
+	f.begin(table, id, revision)
+	return f
+}
+
+// begin makes f the facts of a record, and none else.
+func (f *Facts) begin(table, id string, revision int64) {
+	f.table, f.id, f.revision = table, id, revision
+	f.b = append(f.first[:0], "yizheng record\x00"...)
+	f.Text(table, id).Int(revision)
 }
 
 // Text adds texts.
@@ -159,15 +167,20 @@ func (f *Facts) Sealed(values ...[]byte) *Facts {
 // Stamp returns a record's authenticator, and its register if this isn't its
 // first revision.
 func (a *Authenticator) Stamp(f *Facts) (auth, mark []byte, err error) {
-	if auth, err = a.sum(f.b); err != nil || f.revision < 2 {
-		return auth, nil, err
-	}
-	sum, err := a.sum(markFacts(f.table, f.id, f.revision))
+	sum, err := a.sum(f)
 	if err != nil {
 		return nil, nil, err
 	}
-	mark = binary.BigEndian.AppendUint64(make([]byte, 0, markLength), uint64(f.revision))
-	return auth, append(mark, sum...), nil
+	both := append(make([]byte, 0, authLength+markLength), sum[:]...)
+	auth = both[:authLength:authLength]
+	if f.revision < 2 {
+		return auth, nil, nil
+	}
+	if sum, err = a.markSum(f.table, f.id, f.revision); err != nil {
+		return nil, nil, err
+	}
+	both = binary.BigEndian.AppendUint64(both, uint64(f.revision))
+	return auth, append(both, sum[:]...)[authLength:], nil
 }
 
 // Verify returns ErrAltered (wrapped) unless a record has the facts that its
@@ -186,11 +199,11 @@ func (a *Authenticator) Verify(f *Facts, auth, mark []byte) error {
 		why = "its register is malformed"
 	default:
 		revision := int64(binary.BigEndian.Uint64(mark))
-		want, err := a.sum(markFacts(f.table, f.id, revision))
+		want, err := a.markSum(f.table, f.id, revision)
 		switch {
 		case err != nil:
 			return err
-		case !same(want, mark[8:]):
+		case !same(want[:], mark[8:]):
 			why = "its register was altered"
 		case revision != f.revision:
 			why = fmt.Sprintf("it has revision %d, and its register %d: one of them was put back", f.revision, revision)
@@ -209,11 +222,11 @@ func (a *Authenticator) VerifyAlone(f *Facts, auth []byte) error {
 		}
 		return a.Refuse(f.table, f.id, "it has no authenticator")
 	}
-	want, err := a.sum(f.b)
+	want, err := a.sum(f)
 	if err != nil {
 		return err
 	}
-	if !same(want, auth) {
+	if !same(want[:], auth) {
 		return a.Refuse(f.table, f.id, "its authenticator does not fit")
 	}
 	return nil
@@ -258,31 +271,57 @@ func (a *Authenticator) Refused() (all []string) {
 	return all
 }
 
-// markFacts are what a register covers.
-func markFacts(table, id string, revision int64) []byte {
-	return NewFacts("registers", table, revision).Text(id).b
+// mac is an HMAC-SM3 with the key already absorbed, and room for what it is made of: what
+// passes through hash.Hash would be allocated each time.
+type mac struct {
+	hash hash.Hash
+	mark Facts
+	out  [sm3.Size]byte
 }
 
-func (a *Authenticator) sum(message []byte) ([]byte, error) {
-	sum, err := a.whole(message)
-	if err != nil {
-		return nil, err
-	}
-	copy(sum[1:], sum[:authSum])
-	sum[0] = authFormat
-	return sum[:authLength:authLength], nil
+// sum is the MAC of a message.
+func (m *mac) sum(message []byte) [sm3.Size]byte {
+	m.hash.Reset()
+	m.hash.Write(message)
+	m.hash.Sum(m.out[:0])
+	return m.out
 }
 
-func (a *Authenticator) whole(message []byte) ([]byte, error) {
+// authenticator is what of a MAC is stored.
+type authenticator [authLength]byte
+
+func authenticatorOf(sum [sm3.Size]byte) (a authenticator) {
+	a[0] = authFormat
+	copy(a[1:], sum[:authSum])
+	return a
+}
+
+// sum returns the authenticator of facts.
+func (a *Authenticator) sum(f *Facts) (authenticator, error) {
+	sum, err := a.whole(f)
+	return authenticatorOf(sum), err
+}
+
+// markSum returns the authenticator in the register of a record that has a revision.
+func (a *Authenticator) markSum(table, id string, revision int64) (authenticator, error) {
 	macs, err := a.key()
 	if err != nil {
-		return nil, err
+		return authenticator{}, err
 	}
-	h := macs.Get().(hash.Hash)
-	defer macs.Put(h)
-	h.Reset()
-	h.Write(message)
-	return h.Sum(make([]byte, 0, sm3.Size)), nil
+	m := macs.Get().(*mac)
+	defer macs.Put(m)
+	m.mark.begin("registers", table, revision)
+	return authenticatorOf(m.sum(m.mark.Text(id).b)), nil
+}
+
+func (a *Authenticator) whole(f *Facts) (sum [sm3.Size]byte, err error) {
+	macs, err := a.key()
+	if err != nil {
+		return sum, err
+	}
+	m := macs.Get().(*mac)
+	defer macs.Put(m)
+	return m.sum(f.b), nil
 }
 
 // key derives the key at the first use.
@@ -294,7 +333,7 @@ func (a *Authenticator) key() (*sync.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of records' authenticators: %w", err)
 	}
-	macs := &sync.Pool{New: func() any { return hmac.New(sm3.New, key) }}
+	macs := &sync.Pool{New: func() any { return &mac{hash: hmac.New(sm3.New, key)} }}
 	a.macs.Store(macs)
 	return macs, nil
 }

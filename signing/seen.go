@@ -19,7 +19,7 @@ const maxSeen = 128 << 20 // bytes of one file
 // Remember keeps data beside the keys under a name of lower-case letters, digits and
 // hyphens, in place of what was kept before. When it returns nil, it is on disk.
 func (i *Installation) Remember(name string, data []byte) error {
-	auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(data).b)
+	auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(data))
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (i *Installation) Remember(name string, data []byte) error {
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("remembering %s: %w", name, err)
 	}
-	if err := replaceFile(filepath.Join(dir, name), append(auth, data...)); err != nil {
+	if err := replaceFile(filepath.Join(dir, name), append(auth[:], data...)); err != nil {
 		return fmt.Errorf("remembering %s: %w", name, err)
 	}
 	return nil
@@ -44,11 +44,11 @@ func (i *Installation) Remembered(name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading what was seen of %s: %w", name, err)
 	}
 	if len(b) >= authLength {
-		auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(b[authLength:]).b)
+		auth, err := i.auth.sum(NewFacts(seenName, name, 0).Bytes(b[authLength:]))
 		if err != nil {
 			return nil, err
 		}
-		if subtle.ConstantTimeCompare(auth, b[:authLength]) == 1 {
+		if subtle.ConstantTimeCompare(auth[:], b[:authLength]) == 1 {
 			return b[authLength:], nil
 		}
 	}

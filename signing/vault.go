@@ -129,6 +129,13 @@ func (v *Vault) Open(ctx context.Context, p Place, sealed []byte) ([]byte, error
 	return plain, nil
 }
 
+// CheckKey returns the error of [Vault.Open] for a value whose data key is unknown or
+// purged, for whoever remembers what opened.
+func (v *Vault) CheckKey(ctx context.Context, sealed []byte) error {
+	_, err := v.bySerial(ctx, PurposeData, uint32(SealedSerial(sealed)))
+	return err
+}
+
 // SealedSerial returns the serial of the data key under which a value was
 // sealed, for jobs that seal anew what lies under an old one. It is 0 for what
 // isn't a sealed value.

@@ -48,8 +48,8 @@ func (a *Authenticator) Register(table, id string, mark []byte) (revision int64,
 		return 0, "its register is malformed", nil
 	}
 	revision = int64(binary.BigEndian.Uint64(mark))
-	want, err := a.sum(markFacts(table, id, revision))
-	if err == nil && !same(want, mark[8:]) {
+	want, err := a.markSum(table, id, revision)
+	if err == nil && !same(want[:], mark[8:]) {
 		why = "its register was altered"
 	}
 	return revision, why, err
@@ -58,7 +58,7 @@ func (a *Authenticator) Register(table, id string, mark []byte) (revision int64,
 // Digest returns half an HMAC of facts, under the key of authenticators: who has no
 // keystore can't make others that have the same, or that add up to the same.
 func (a *Authenticator) Digest(f *Facts) (d [16]byte, err error) {
-	sum, err := a.whole(f.b)
-	copy(d[:], sum)
+	sum, err := a.whole(f)
+	copy(d[:], sum[:])
 	return d, err
 }

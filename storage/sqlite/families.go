@@ -62,14 +62,36 @@ func createFamily(c *conn, f oidc.FamilyRecord) error {
 	return nil
 }
 
+// keepDates changes a family whose dates stay, as each new refresh token does: the index of
+// what is over is made of them, and writing it anew costs as much as the rest. Whoever
+// doesn't find the family so goes on with updateFamily.
+const (
+	keepDates = `
+		UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, ended_by = ?, body = ?, auth = ?
+		WHERE id = ? AND revision = ? AND expires = ? AND ended IS NULL`
+	updateFamily = `
+		UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, expires = ?, ended = ?,
+			ended_by = ?, body = ?, auth = ?
+		WHERE id = ? AND revision = ?`
+)
+
+// changeFamily saves a family if its revision is the stored one, and returns how many rows
+// that were.
+func changeFamily(c *conn, f oidc.FamilyRecord) (int64, error) {
+	if f.Ended.IsZero() {
+		n, err := c.exec(keepDates, f.Session, f.Number, optional(f.Rotated), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision, f.Expires)
+		if err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return c.exec(updateFamily,
+		f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision)
+}
+
 // UpdateFamily implements [oidc.Families].
 func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
-		n, err := c.exec(`
-			UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, expires = ?, ended = ?,
-				ended_by = ?, body = ?, auth = ?
-			WHERE id = ? AND revision = ?`,
-			f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision)
+		n, err := changeFamily(c, f)
 		if err != nil {
 			return err
 		}

@@ -11,11 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/strictjson"
 )
 
 // call is one request to an endpoint of the REST API.
@@ -159,58 +157,34 @@ const maxDepth = 64
 // decodeJSON decodes strict JSON: no duplicate or unknown members, no invalid
 // UTF-8, nothing behind it. Its errors name the place, never a value.
 func decodeJSON(body []byte, v any) error {
-	if err := checkDepth(body); err != nil {
-		return err
-	}
-	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	err := strictjson.DecodeShallow(body, v, maxDepth)
 	if err == nil {
 		return nil
 	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		reason, detail := "json_syntax", "The body is not well-formed JSON."
-		switch {
-		case errors.Is(err, jsontext.ErrDuplicateName):
-			reason, detail = "json_duplicate_name", "The body's JSON names a member twice."
-		case bytes.Contains([]byte(syntax.Err.Error()), []byte("UTF-8")):
-			reason, detail = "json_utf8", "The body's JSON is not valid UTF-8."
-		case bytes.Contains([]byte(syntax.Err.Error()), []byte("after top-level value")):
-			reason, detail = "json_trailing", "There is something behind the body's JSON value."
-		}
-		return refuseAt(http.StatusBadRequest, reason, detail, string(syntax.JSONPointer))
+	bad, ok := errors.AsType[*strictjson.Error](err)
+	if !ok {
+		return refuse(http.StatusBadRequest, "json_syntax", "The body is not usable JSON.")
 	}
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		reason, detail := "json_type", "A member is not of the type or form that it must have."
-		if errors.Is(err, json.ErrUnknownName) {
-			reason, detail = "json_unknown_member", "The body has a member that this endpoint doesn't know."
-		}
-		return refuseAt(http.StatusBadRequest, reason, detail, string(semantic.JSONPointer))
-	}
-	return refuse(http.StatusBadRequest, "json_syntax", "The body is not usable JSON.")
-}
-
-// checkDepth refuses what is nested too deep, and empty bodies, before anything
-// recursive looks at them.
-func checkDepth(body []byte) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+	switch bad.Kind {
+	case strictjson.Empty:
 		return refuse(http.StatusBadRequest, "body_empty", "The request needs a JSON body.")
+	case strictjson.Depth:
+		return refuse(http.StatusBadRequest, "json_depth", "The body's JSON is nested deeper than 64 levels.")
 	}
-	depth, text := 0, false
-	for i := 0; i < len(body); i++ {
-		switch b := body[i]; {
-		case text && b == '\\':
-			i++
-		case b == '"':
-			text = !text
-		case text:
-		case b == '{' || b == '[':
-			if depth++; depth > maxDepth {
-				return refuse(http.StatusBadRequest, "json_depth", "The body's JSON is nested deeper than 64 levels.")
-			}
-		case b == '}' || b == ']':
-			depth--
-		}
+	reason, detail := "json_syntax", "The body is not well-formed JSON."
+	switch bad.Kind {
+	case strictjson.DuplicateName:
+		reason, detail = "json_duplicate_name", "The body's JSON names a member twice."
+	case strictjson.UTF8:
+		reason, detail = "json_utf8", "The body's JSON is not valid UTF-8."
+	case strictjson.Trailing:
+		reason, detail = "json_trailing", "There is something behind the body's JSON value."
+	case strictjson.Type:
+		reason, detail = "json_type", "A member is not of the type or form that it must have."
+	case strictjson.UnknownMember:
+		reason, detail = "json_unknown_member", "The body has a member that this endpoint doesn't know."
 	}
-	return nil
+	return refuseAt(http.StatusBadRequest, reason, detail, bad.Pointer)
 }
 
 // reply answers with JSON and the endpoint's status.
@@ -218,7 +192,7 @@ func (c *call) reply(v any) error { return c.replyAs(c.e.status, v) }
 
 // replyAs answers with JSON.
 func (c *call) replyAs(status int, v any) error {
-	body, err := json.Marshal(v, json.Deterministic(true))
+	body, err := strictjson.Marshal(v)
 	if err != nil {
 		return err
 	}

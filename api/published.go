@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
+	"yizheng.internal/signing/strictjson"
 )
 
 // published is a document that everybody may read and that seldom changes: the
@@ -65,7 +65,7 @@ func (p *published) load(ctx context.Context) (*madeDocument, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(v, json.Deterministic(true))
+	body, err := strictjson.Marshal(v)
 	if err != nil {
 		return nil, err
 	}

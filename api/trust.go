@@ -9,10 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/strictjson"
 )
 
 func (s *Server) anchors(c *call) error {
@@ -67,7 +66,7 @@ func (s *Server) typeMetadata(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(m, json.Deterministic(true))
+	body, err := strictjson.Marshal(m)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
+	"yizheng.internal/signing/strictjson"
 )
 
 // Ask is what a client asks of a subject: an RFC 9396 authorization detail of
@@ -47,7 +47,7 @@ func ParseAsk(detail []byte) (Ask, error) {
 		Type string `json:"type"`
 		Ask
 	}
-	if err := json.Unmarshal(detail, &wire, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(detail, &wire); err != nil {
 		return Ask{}, invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case and licenses {material, type_code, fields}.")
 	}
 	if wire.Type != AskType {

@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/scrypt"
+
+	"yizheng.internal/signing/strictjson"
 )
 
 const (
@@ -78,7 +80,7 @@ func parseManifest(b []byte) (manifest, error) {
 	if len(b) > maxManifest {
 		return m, errors.New("too large")
 	}
-	if err := json.Unmarshal(b, &m, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
 	}
 	if m.Format != manifestFormat {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/strictjson"
 )
 
 // The catalog has two kinds of entries, types and service items, with one life:
@@ -62,7 +63,7 @@ func readDefinition[D any](p *process, path, kind string) (d D, err error) {
 	if err != nil {
 		return d, err
 	}
-	if err := json.Unmarshal(text, &d, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(text, &d); err != nil {
 		if e, ok := errors.AsType[*json.SemanticError](err); ok {
 			return d, usage("catalog.misfit", path, cmp.Or(schema.PrintablePointer(string(e.JSONPointer)), "/"), word{"kind", kind})
 		}

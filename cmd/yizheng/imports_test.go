@@ -37,7 +37,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
 	},
 	"license": {
-		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2"},
+		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
@@ -55,7 +55,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"signing": {
-		ours:     []string{"signing/jose", "signing/pki", "signing/sm2"},
+		ours:     []string{"signing/jose", "signing/pki", "signing/sm2", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json", "golang.org/x/crypto/scrypt"},
 		testOurs: []string{"signing/signingtest"},
 	},
@@ -64,6 +64,9 @@ var rules = map[string]rule{
 		others:     []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "github.com/tjfoc/gmsm/sm2"},
 		testOurs:   []string{"signing/signingtest"},
 		testOthers: []string{"github.com/emmansun/gmsm/smx509"},
+	},
+	"signing/strictjson": {
+		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"signing/jose": {
 		ours: []string{"signing/sm2"},
@@ -103,6 +106,7 @@ var rules = map[string]rule{
 		testOurs: []string{"license", "oidc", "storage/sqlite"},
 	},
 	"storage/backup": {
+		ours:   []string{"signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"storage/memory": {
@@ -179,7 +183,7 @@ var rules = map[string]rule{
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2"}
+var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

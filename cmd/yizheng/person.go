@@ -7,10 +7,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/strictjson"
 )
 
 type personCmd struct {
@@ -92,7 +91,7 @@ func (c *personAddCmd) read(p *process) (who personal, err error) {
 		return who, usage("person.large", maxPersonal)
 	}
 	who.CodeType = party.Citizen
-	if err := json.Unmarshal(text, &who, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(text, &who); err != nil {
 		return who, usage("person.malformed") // the cause may quote it
 	}
 	return who, nil

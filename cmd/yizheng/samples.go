@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/license"
@@ -17,6 +16,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/strictjson"
 )
 
 // sampleFiles are the samples, all made up: the city 青禾市 in the province
@@ -132,7 +132,7 @@ func readSample(name string, to any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, to, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(text, to); err != nil {
 		return refuse("usage.of", name, err)
 	}
 	return nil

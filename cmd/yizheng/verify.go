@@ -9,13 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
+	"yizheng.internal/signing/strictjson"
 )
 
 type verifyCmd struct {
@@ -233,7 +232,7 @@ func fieldText(w words, v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	text, err := json.Marshal(v, json.Deterministic(true))
+	text, err := strictjson.Marshal(v)
 	if err != nil {
 		return w.say("verify.unshowable")
 	}

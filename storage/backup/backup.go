@@ -33,6 +33,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/signing/strictjson"
 )
 
 // Part says which half of a backup a folder is.
@@ -137,7 +139,7 @@ func seal(m Manifest, mac MAC) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(m, json.Deterministic(true))
+	body, err := strictjson.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func Parse(text []byte) (Sealed, error) {
 		return Sealed{}, damaged("the manifest is larger than %d bytes", maxManifest)
 	}
 	var e envelope
-	if err := json.Unmarshal(text, &e, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(text, &e); err != nil {
 		return Sealed{}, damaged("the manifest is not JSON as expected")
 	}
 	var m Manifest
@@ -197,7 +199,7 @@ func Parse(text []byte) (Sealed, error) {
 	if err := json.Unmarshal(e.Manifest, &f); err == nil && f.Format != format && f.Format > 0 {
 		return Sealed{}, damaged("its format is %d, and this program knows %d: use the program that made it", f.Format, format)
 	}
-	if err := json.Unmarshal(e.Manifest, &m, json.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Decode(e.Manifest, &m); err != nil {
 		return Sealed{}, damaged("the manifest is not JSON as expected")
 	}
 	if err := m.check(); err != nil {

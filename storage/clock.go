@@ -35,6 +35,14 @@ type Clocks interface {
 	// reported, within fresh of at. With SQLite there are no other machines and so no
 	// others: there it is what makes a clock believed that goes on steadily.
 	ReportClock(ctx context.Context, node string, now, at time.Time, fresh time.Duration) (others []time.Duration, err error)
+	// Unused returns for how long nobody used the database before this process began, if
+	// that may be why its clock, which showed at, is behind one that shows now, or 0 if it
+	// can't be; and when that one will be believed and things are purged again: the zero
+	// time if it is believed. It is called after ReportClock. With PostgreSQL, whose clock
+	// never stands still, it returns 0. SQLite can't tell such a pause from a clock that
+	// jumped before the process began; one that is behind, or jumped while a process ran,
+	// is wrong.
+	Unused(ctx context.Context, now, at time.Time) (unused time.Duration, until time.Time, err error)
 }
 
 // Clock compares this node's clock with the database's and the other nodes'. It
@@ -48,7 +56,9 @@ type Clock struct {
 	ahead  time.Duration   // of the database's clock; negative: behind
 	others []time.Duration // the other nodes', likewise
 	known  bool
-	said   time.Time // when the difference was last logged; zero: there is none
+	said   time.Time     // when the difference was last logged; zero: there is none
+	unused time.Duration // for how long the database wasn't used, while nothing is purged for it
+	paused bool          // whether that was logged
 }
 
 // NewClock returns one that has compared nothing yet.
@@ -73,7 +83,8 @@ func (c *Clock) Run(ctx context.Context) error {
 }
 
 // Compare compares the clocks once. now is what this node's shows. A difference
-// that is too large stands in the log, once in ten minutes while it lasts.
+// that is too large stands in the log, once in ten minutes while it lasts, and when nothing
+// is purged any more; that the database wasn't used for a while stands there once.
 func (c *Clock) Compare(ctx context.Context, now time.Time) error {
 	began := time.Now()
 	at, err := c.db.Clock(ctx)
@@ -86,10 +97,43 @@ func (c *Clock) Compare(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	unused, until, err := c.db.Unused(ctx, now, at)
+	if err != nil {
+		return err
+	}
 	slices.Sort(others)
+	if unused > 0 {
+		c.pause(ctx, unused, at, until)
+	} else {
+		c.differ(ctx, ahead, others, now, at)
+	}
+	return nil
+}
+
+// pause notes that nobody used the database for a while before this node began, or
+// that its clock jumped meanwhile: how far that is ahead can't be known.
+func (c *Clock) pause(ctx context.Context, unused time.Duration, at, until time.Time) {
 	c.mu.Lock()
-	c.ahead, c.others, c.known = ahead, others, true
-	say := ahead.Abs() > ClockWarns && (c.said.IsZero() || time.Since(c.said) >= clockSaid)
+	c.known, c.unused, c.said = false, unused, time.Time{}
+	if until.IsZero() { // it is believed, and the database's goes on from there
+		c.ahead, c.known, c.unused = 0, true, 0
+	}
+	say := c.unused > 0 && !c.paused
+	c.paused = c.paused || say
+	c.mu.Unlock()
+	if say {
+		c.log.WarnContext(ctx, "the database was not used for a while, or this machine's clock jumped: nothing is purged until that is made up for",
+			"unused", unused.Round(time.Second).String(), "last_used", at.UTC().Format(time.RFC3339), "until", until.UTC().Format(time.RFC3339))
+	}
+}
+
+// differ notes how far this node's clock is ahead of the database's.
+func (c *Clock) differ(ctx context.Context, ahead time.Duration, others []time.Duration, now, at time.Time) {
+	stopped := ahead.Abs() > ClockStopsPurge
+	c.mu.Lock()
+	worse := stopped && !(c.known && c.ahead.Abs() > ClockStopsPurge)
+	c.ahead, c.others, c.known, c.unused = ahead, others, true, 0
+	say := ahead.Abs() > ClockWarns && (worse || c.said.IsZero() || time.Since(c.said) >= clockSaid)
 	if say {
 		c.said = time.Now()
 	} else if ahead.Abs() <= ClockWarns {
@@ -97,23 +141,37 @@ func (c *Clock) Compare(ctx context.Context, now time.Time) error {
 	}
 	c.mu.Unlock()
 	if !say {
-		return nil
+		return
 	}
 	level, purge := slog.LevelWarn, "goes on"
-	if ahead.Abs() > ClockStopsPurge {
+	if stopped {
 		level, purge = slog.LevelError, "stopped on this node"
 	}
 	c.log.Log(ctx, level, "this node's clock differs from the database's: set both by NTP",
 		"ahead_seconds", ahead.Seconds(), "shows", now.UTC().Format(time.RFC3339), "database", at.UTC().Format(time.RFC3339), "purge", purge)
-	return nil
 }
 
 // Ahead returns how far this node's clock is ahead of the database's, behind it if
-// negative, and whether that is known yet.
+// negative, and whether that is known: it isn't yet, or not after a pause.
 func (c *Clock) Ahead() (ahead time.Duration, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ahead, c.known
+}
+
+// Unused returns for how long nobody used the database before this node began, or by
+// how much its clock jumped meanwhile, as long as nothing is purged for it.
+func (c *Clock) Unused() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unused
+}
+
+// PurgeStopped reports whether this node purges nothing, for its clock isn't believed.
+func (c *Clock) PurgeStopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unused > 0 || c.known && c.ahead.Abs() > ClockStopsPurge
 }
 
 // Ready returns an error if this node's clock is the wrong one: if it differs from

@@ -14,6 +14,8 @@ import (
 type nodes struct {
 	at     time.Time
 	others []time.Duration
+	unused time.Duration // see Unused
+	until  time.Time
 	err    error
 }
 
@@ -21,6 +23,48 @@ func (n *nodes) Clock(context.Context) (time.Time, error) { return n.at, n.err }
 
 func (n *nodes) ReportClock(context.Context, string, time.Time, time.Time, time.Duration) ([]time.Duration, error) {
 	return n.others, n.err
+}
+
+func (n *nodes) Unused(context.Context, time.Time, time.Time) (time.Duration, time.Time, error) {
+	return n.unused, n.until, n.err
+}
+
+// TestClockAfterAPause compares with a database that nobody used for two hours: that
+// is said once, and nobody is told that the clock is wrong.
+func TestClockAfterAPause(t *testing.T) {
+	var log bytes.Buffer
+	now := time.Now()
+	db := &nodes{at: now.Add(-2 * time.Hour), unused: 2 * time.Hour, until: now.Add(2 * time.Hour)}
+	k := NewClock(db, slog.New(slog.NewTextHandler(&log, nil)))
+	compare := func(what string, known bool, unused time.Duration, stopped bool, lines int) {
+		t.Helper()
+		for range 3 {
+			if err := k.Compare(t.Context(), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, is := k.Ahead(); is != known || k.Unused() != unused || k.PurgeStopped() != stopped || k.Ready() != nil {
+			t.Errorf("%s: known %t, unused %v, stopped %t, ready %v", what, is, k.Unused(), k.PurgeStopped(), k.Ready())
+		}
+		if n := strings.Count(log.String(), "\n"); n != lines {
+			t.Errorf("%s: %d lines in the log, want %d: %s", what, n, lines, log.String())
+		}
+	}
+	compare("after two hours", false, 2*time.Hour, true, 1)
+	if !strings.Contains(log.String(), "WARN") || !strings.Contains(log.String(), "was not used") || !strings.Contains(log.String(), "unused=2h0m0s") ||
+		!strings.Contains(log.String(), "until="+db.until.UTC().Format(time.RFC3339)) || strings.Contains(log.String(), "differs") {
+		t.Errorf("the log says %s", log.String())
+	}
+	db.unused, db.until = 0, time.Time{}
+	compare("when it jumped", true, 0, true, 2)
+	db.at = now
+	compare("when it is believed", true, 0, false, 2)
+	db.at, db.unused = now.Add(-40*time.Second), 40*time.Second
+	compare("after a short restart", true, 0, false, 2)
+	db.at, db.unused = now.Add(-20*time.Second), 0
+	compare("a small jump", true, 0, false, 3)
+	db.at = now.Add(-2 * time.Minute)
+	compare("a greater one", true, 0, true, 4)
 }
 
 // TestClockReady holds who is ready: a node isn't, only if its clock differs by more

@@ -321,10 +321,8 @@ const (
 // future shows that a clock was, or is, wrong.
 func (e *examination) clock(ctx context.Context, in *installation) {
 	const about = "clock"
-	if at, err := in.db.Admin().Clock(ctx); err != nil {
+	if err := e.databaseClock(ctx, in); err != nil {
 		e.fail(about, "doctor.check_database.todo", "%v", err)
-	} else {
-		e.databaseClock(time.Since(at), at)
 	}
 	newest, err := newestEvent(ctx, in)
 	switch {
@@ -343,23 +341,36 @@ func (e *examination) clock(ctx context.Context, in *installation) {
 
 // databaseClock compares the machine's clock with the database's. SQLite's is behind
 // by as long as the service wasn't running, which is no fault.
-func (e *examination) databaseClock(ahead time.Duration, at time.Time) {
+func (e *examination) databaseClock(ctx context.Context, in *installation) error {
 	const about, todo = "clock", "doctor.clocks.todo"
-	driver, _, _ := storage.Driver(e.databaseURL()) // it was opened: the URL is right
+	at, err := in.db.Admin().Clock(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	unused, until, err := in.db.Admin().Unused(ctx, now, at)
+	if err != nil {
+		return err
+	}
+	ahead := now.Sub(at)
 	shown := ahead.Round(time.Second)
+	driver, _, _ := storage.Driver(e.databaseURL()) // it was opened: the URL is right
 	switch {
-	case driver == storage.SQLite && ahead >= 0:
-		if ahead > storage.ClockStopsPurge {
-			e.warn(about, "doctor.clock_behind.todo",
-				"doctor.clock_behind", shown, at.Format(time.RFC3339))
-		}
+	case !until.IsZero():
+		e.warn(about, "doctor.clock_unused.todo", "doctor.clock_unused", unused.Round(time.Second), until.Format(time.RFC3339))
+	case unused > 0: // a moment
+	case driver == storage.SQLite && ahead > storage.ClockWarns:
+		e.warn(about, "doctor.clock_jumped.todo", "doctor.clock_jumped", shown, at.Format(time.RFC3339))
+	case driver == storage.SQLite && ahead < -storage.ClockWarns:
+		e.fail(about, "doctor.clock_behind.todo", "doctor.clock_behind", -shown, at.Format(time.RFC3339))
 	case ahead.Abs() > storage.ClockUnready:
 		e.fail(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
 	case ahead.Abs() > storage.ClockWarns:
 		e.warn(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
-	default:
+	case driver != storage.SQLite:
 		e.ok(about, "doctor.clocks_agree")
 	}
+	return nil
 }
 
 // newestEvent returns the time of the newest license, key, or event that is

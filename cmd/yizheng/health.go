@@ -40,9 +40,11 @@ func (in *installation) gauges() []api.Gauge {
 		return d.Seconds()
 	}
 	return append(slices.Concat(in.poolGauges(), in.evictionGauges(), in.keptGauges()), []api.Gauge{
-		{Name: "yizheng_clock_ahead_seconds", Help: "How far this node's clock is ahead of the database's; negative: behind.", Value: ahead},
+		{Name: "yizheng_clock_ahead_seconds", Help: "How far this node's clock is ahead of the database's; negative: behind. NaN while that can't be known: see yizheng_database_unused_seconds.", Value: ahead},
+		{Name: "yizheng_database_unused_seconds", Help: "How long nobody used the SQLite database before this start, or by how much the machine's clock jumped meanwhile, as long as nothing is purged for it; else 0.",
+			Value: func() float64 { return in.clock.Unused().Seconds() }},
 		{Name: "yizheng_purge_stopped", Help: "1 while this node purges nothing, for its clock and the database's differ by more than a minute.", Value: func() float64 {
-			if math.Abs(ahead()) > storage.ClockStopsPurge.Seconds() {
+			if in.clock.PurgeStopped() {
 				return 1
 			}
 			return 0

@@ -156,7 +156,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
 			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
 		testOurs:   []string{"api/apitest", "cmd/internal/servertest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/jackc/pgx/v5"},
+		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	// It knows the service as any client does.
 	"cmd/yizheng-load": {

@@ -87,3 +87,18 @@ func TestReportClock(t *testing.T) {
 		t.Errorf("%d reports are stored after a day, %v", n, err)
 	}
 }
+
+// The server's clock goes on while nobody uses the database: a difference is never a pause.
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, Config{URL: newDatabase(t)})
+	at, err := db.Clock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ahead := range []time.Duration{-time.Hour, 10 * time.Second, 2 * time.Hour} {
+		if unused, until, err := db.Unused(t.Context(), at.Add(ahead), at); unused != 0 || !until.IsZero() || err != nil {
+			t.Errorf("ahead by %v: not used for %v, until %v, %v", ahead, unused, until, err)
+		}
+	}
+}

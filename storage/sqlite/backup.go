@@ -151,7 +151,7 @@ func (db *DB) afresh(ctx context.Context, list int64, now time.Time) error {
 			}
 		}
 		// Whoever restores has looked at the clock; see ReportClock.
-		if _, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0 WHERE only = 1", now); err != nil {
+		if _, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now); err != nil {
 			return err
 		}
 		_, err := c.exec(`INSERT INTO status_lists (list, revision, taken, created)

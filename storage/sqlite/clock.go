@@ -25,6 +25,8 @@ type clock struct {
 	seen     time.Duration // when it was, as this process measures
 	mark     time.Time     // as it was last read
 	reported time.Duration // when ReportClock was called last, likewise; 0: not yet
+	began    bool          // whether ReportClock was called more than once
+	jumped   bool          // whether this process saw its clock jump, which isn't believed yet
 }
 
 // Clock returns the database's clock. SQLite has none of its own, and the
@@ -70,15 +72,16 @@ func (db *DB) ReportClock(ctx context.Context, _ string, now, at time.Time, _ ti
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	measured := db.c.measured()
-	step, first := measured-k.reported, k.reported == 0
+	step, first, jumped := measured-k.reported, k.reported == 0, false
 	err := db.writer.do(ctx, func(c *conn) error {
 		if gap.Abs() > believed {
-			sure, err := doubtOf(c, now, step, first)
-			if err != nil || !sure {
+			sure, unsteady, err := doubtOf(c, now, step, first)
+			if jumped = unsteady; err != nil || !sure {
 				return err
 			}
+			jumped = false
 		}
-		_, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0 WHERE only = 1", now)
+		_, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now)
 		if err == nil {
 			k.at, k.seen, k.mark = now, measured, now.Truncate(time.Microsecond)
 		}
@@ -87,32 +90,87 @@ func (db *DB) ReportClock(ctx context.Context, _ string, now, at time.Time, _ ti
 	if err != nil {
 		return nil, fmt.Errorf("reporting the clock: %w", err)
 	}
-	k.reported = measured
+	k.reported, k.began, k.jumped = measured, !first, jumped
 	return nil, nil
 }
 
+// doubt is a row of the table clock.
+type doubt struct {
+	mark   time.Time
+	at     time.Time     // what the clock that isn't believed showed last; zero: there is none
+	steady time.Duration // for how long it went on steadily
+	jumped bool          // while a process ran
+}
+
+func readDoubt(c *conn) (d doubt, err error) {
+	err = c.query("SELECT mark, doubt, steady, jumped FROM clock WHERE only = 1", func(r *row) {
+		d = doubt{r.time(), r.time(), time.Duration(r.int64()) * time.Microsecond, r.bool()}
+	})
+	return d, err
+}
+
+// left returns by how much a clock that shows now jumped, and for how long it must
+// go on steadily yet.
+func (d doubt) left(now time.Time) (jump, left time.Duration) {
+	jump = now.Sub(d.mark) - d.steady // what has passed since is no part of it
+	return jump, min(jump.Abs(), doubtful) - d.steady
+}
+
 // doubtOf counts for how long a clock that isn't believed goes on steadily, and
-// reports whether that is long enough.
-func doubtOf(c *conn, now time.Time, step time.Duration, first bool) (bool, error) {
-	var mark, doubt time.Time
-	var steady time.Duration
-	err := c.query("SELECT mark, doubt, steady FROM clock WHERE only = 1", func(r *row) {
-		mark, doubt, steady = r.time(), r.time(), time.Duration(r.int64())*time.Microsecond
+// reports whether that is long enough, and whether it jumped while a process ran.
+func doubtOf(c *conn, now time.Time, step time.Duration, first bool) (sure, jumped bool, err error) {
+	d, err := readDoubt(c)
+	if err != nil {
+		return false, false, err
+	}
+	passed := now.Sub(d.at) // by the clock that is doubted
+	switch {
+	case d.at.IsZero(), passed < -believed, passed > resumed && (first || passed > step+believed):
+		d.steady, d.jumped = 0, !first // it jumped again
+	case !first:
+		d.steady += max(0, min(step, passed)) // another process may have counted some of it
+		d.jumped = d.jumped || passed > step+believed
+	}
+	if _, left := d.left(now); left <= 0 {
+		return true, d.jumped, nil
+	}
+	_, err = c.exec("UPDATE clock SET doubt = ?, steady = ?, jumped = ? WHERE only = 1", now, d.steady.Microseconds(), d.jumped)
+	return false, d.jumped, err
+}
+
+// Unused returns for how long nobody used the database before a process began, if
+// that may be why its clock is behind one that shows now, and when that one will be
+// believed; the zero time if it is. The machine's clock may as well have jumped
+// before the process began: nothing here tells. But one that jumps while a process
+// runs, or is behind what was believed, is wrong: then it returns 0.
+func (db *DB) Unused(ctx context.Context, now, at time.Time) (time.Duration, time.Time, error) {
+	gap := now.Sub(at)
+	k := &db.clock
+	k.mu.Lock()
+	began, jumped := k.began, k.jumped
+	k.mu.Unlock()
+	switch {
+	case gap <= 0, jumped:
+		return 0, time.Time{}, nil
+	case gap <= believed && began:
+		return 0, time.Time{}, nil
+	case gap <= believed:
+		return gap, time.Time{}, nil
+	}
+	var d doubt
+	err := db.readers.do(ctx, func(c *conn) (err error) {
+		d, err = readDoubt(c)
+		return err
 	})
 	if err != nil {
-		return false, err
+		return 0, time.Time{}, fmt.Errorf("reading what is known of the clock: %w", err)
 	}
-	passed := now.Sub(doubt) // by the clock that is doubted
-	switch {
-	case doubt.IsZero(), passed < -believed, passed > resumed && (first || passed > step+believed):
-		steady = 0 // it jumped again
-	case !first:
-		steady += max(0, min(step, passed)) // another process may have counted some of it
+	if d.jumped {
+		return 0, time.Time{}, nil
 	}
-	jump := now.Sub(mark) - steady // what has passed since is no part of it
-	if steady >= min(jump.Abs(), doubtful) {
-		return true, nil
+	if passed := now.Sub(d.at); passed < -believed || passed > resumed {
+		d.steady = 0 // it will be counted anew
 	}
-	_, err = c.exec("UPDATE clock SET doubt = ?, steady = ? WHERE only = 1", now, steady.Microseconds())
-	return false, err
+	jump, left := d.left(now)
+	return jump, now.Add(left).UTC(), nil
 }

@@ -171,3 +171,108 @@ func TestPurgeByTheEarlier(t *testing.T) {
 		t.Error("not purged when it was over by both")
 	}
 }
+
+// gap holds what is told of a process whose clock is ahead of the machine's: for how
+// long nobody used the database, and for how long nothing is purged for it.
+func (m *machine) gap(what string, db *DB, ahead, unused, left time.Duration) {
+	m.t.Helper()
+	const about = 3 * time.Minute // restarts lose some
+	now := m.shows.Add(ahead)
+	at, err := db.Clock(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	got, until, err := db.Unused(m.t.Context(), now, at)
+	if err != nil || (got-unused).Abs() > about || (got == 0) != (unused == 0) ||
+		until.IsZero() != (left == 0) || !until.IsZero() && (until.Sub(now)-left).Abs() > about {
+		m.t.Errorf("%s: not used for %v, until %v, %v; want %v, and %v left", what, got, until, err, unused, left)
+	}
+	if left != 0 && m.purges(db, ahead) {
+		m.t.Errorf("%s: it purges", what)
+	}
+}
+
+// steady lets one process run, whose clock is right.
+func (m *machine) steady(d time.Duration, db *DB) {
+	m.t.Helper()
+	m.run(d, map[*DB]time.Duration{db: 0})
+}
+
+// TestUnused tells that nobody used the database before a process began, however often
+// that is started, until the clock is believed.
+func TestUnused(t *testing.T) {
+	m := newMachine(t)
+	db := m.start()
+	m.steady(time.Minute, db)
+	m.gap("a clock that is right", db, 0, 0, 0)
+
+	m.shows = m.shows.Add(45 * time.Second)
+	db = m.start()
+	m.gap("a short restart", db, 0, 45*time.Second, 0)
+	m.steady(time.Minute, db)
+	m.gap("after it", db, 0, 0, 0)
+
+	m.shows = m.shows.Add(2 * time.Hour)
+	m.gap("a command while the service is off", m.start(), 0, 2*time.Hour, 2*time.Hour)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("after a pause", db, 0, 2*time.Hour, 2*time.Hour-time.Minute)
+	m.steady(time.Hour, db)
+	m.gap("after an hour", db, 0, 2*time.Hour, time.Hour-time.Minute)
+	m.gap("a command beside it", m.start(), 0, 2*time.Hour, time.Hour-time.Minute)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("restarted in the pause", db, 0, 2*time.Hour, time.Hour-2*time.Minute)
+	m.steady(time.Hour, db)
+	m.gap("when it is believed", db, 0, 0, 0)
+
+	m.shows = m.shows.Add(aYear)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("a year ahead at the start", db, 0, aYear, doubtful-time.Minute)
+	m.shows = m.shows.Add(-aYear)
+	m.steady(time.Minute, db)
+	m.gap("set right", db, 0, 0, 0)
+}
+
+// TestUnusedByAWrongClock tells no pause where the clock is behind, jumps while a
+// process runs, or differs from another process's; not when the process is started
+// anew either. After a longer pause nobody knows.
+func TestUnusedByAWrongClock(t *testing.T) {
+	m := newMachine(t)
+	db := m.start()
+	m.steady(time.Minute, db)
+	m.shows = m.shows.Add(2 * time.Hour)
+	m.steady(time.Minute, db)
+	m.gap("a jump while it runs", db, 0, 0, 0)
+	m.gap("a command beside that", m.start(), 0, 0, 0)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("restarted after the jump", db, 0, 0, 0)
+	if m.purges(db, 0) {
+		t.Error("purges after a jump")
+	}
+	m.shows = m.shows.Add(3 * time.Hour)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("not used after the jump", db, 0, 5*time.Hour, 5*time.Hour-time.Minute)
+	m.shows = m.shows.Add(5 * time.Minute)
+	m.steady(time.Minute, db)
+	m.gap("a small jump while that goes on", db, 0, 0, 0)
+	m.steady(6*time.Hour, db)
+	m.gap("when that is believed", db, 0, 0, 0)
+	if !m.purges(db, 0) {
+		t.Error("doesn't purge when it is believed")
+	}
+
+	m.shows = m.shows.Add(-2 * time.Hour)
+	db = m.start()
+	m.steady(time.Minute, db)
+	m.gap("behind", db, 0, 0, 0)
+	m.shows = m.shows.Add(2 * time.Hour)
+	m.steady(time.Minute, db)
+	wrong := m.start()
+	m.run(time.Minute, map[*DB]time.Duration{db: 0, wrong: aYear})
+	m.gap("beside one that is right", wrong, aYear, 0, 0)
+	m.gap("the one that is right", db, 0, 0, 0)
+}

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"yizheng.internal/storage/retention"
@@ -29,11 +31,18 @@ func (db *DB) Run(ctx context.Context) error {
 			return ctx.Err()
 		case now := <-tick.C:
 			if err := db.purgeAt(ctx, now); err != nil && ctx.Err() == nil {
-				db.c.Log.WarnContext(ctx, "purging the database", "error", err)
+				level := slog.LevelWarn
+				if errors.Is(err, errUnused) {
+					level = slog.LevelDebug // who compares the clocks says it, and once is enough
+				}
+				db.c.Log.Log(ctx, level, "purging the database", "error", err)
 			}
 		}
 	}
 }
+
+// errUnused is why nothing is purged after a pause. See [DB.Unused].
+var errUnused = errors.New("the database was not used for a while, or the machine's clock jumped")
 
 // purgeAt purges by a node's clock and the database's: by the earlier of them, and
 // only if they agree within a minute. A node whose clock is a year ahead would end
@@ -44,6 +53,11 @@ func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if now.Sub(at).Abs() > believed {
+		if unused, until, err := db.Unused(ctx, now, at); err != nil {
+			return err
+		} else if unused > 0 {
+			return fmt.Errorf("nothing is purged here until %s: %w", until.Format(time.RFC3339), errUnused)
+		}
 		return fmt.Errorf("nothing is purged here: this node's clock shows %s, and the database's %s",
 			now.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339))
 	}

@@ -185,11 +185,7 @@ func (e *examination) installation(p *process) {
 		return
 	}
 	e.ok("database", "doctor.schema")
-	if err := in.db.Admin().Ping(p.ctx, true); err != nil {
-		e.fail("database", "doctor.disk_rights.todo", "doctor.no_writes", err)
-	} else {
-		e.ok("database", "doctor.writes")
-	}
+	e.writes(p.ctx, in)
 	e.soundness(p.ctx, in)
 	e.durability(p.ctx, in)
 	e.redis(p.ctx, in)
@@ -212,6 +208,28 @@ func (e *examination) installation(p *process) {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {
 		e.warn("licenses", "doctor.rehash.todo", "doctor.rehash")
+	}
+}
+
+// writes looks whether the database takes writes. A standby takes none.
+func (e *examination) writes(ctx context.Context, in *installation) {
+	const about = "database"
+	if server, ok := in.db.Admin().(interface {
+		Standby(context.Context) (bool, error)
+	}); ok {
+		switch standby, err := server.Standby(ctx); {
+		case err != nil:
+			e.fail(about, "doctor.check_database.todo", "%v", err)
+			return
+		case standby:
+			e.fail(about, "doctor.standby.todo", "doctor.standby")
+			return
+		}
+	}
+	if err := in.db.Admin().Ping(ctx, true); err != nil {
+		e.fail(about, "doctor.disk_rights.todo", "doctor.no_writes", err)
+	} else {
+		e.ok(about, "doctor.writes")
 	}
 }
 

@@ -79,13 +79,6 @@ func TestFilledRegisters(t *testing.T) {
 	}
 }
 
-// replica is a store that has become a replica, which lags.
-type replica struct{ store }
-
-func (*replica) Registers(context.Context, string, string, int) ([]Register, error) {
-	return nil, fmt.Errorf("reading registers: %w", ErrReplica)
-}
-
 // What the log says that ended is known, whoever ended it; what was accepted to live
 // again is not found a second time.
 func TestEndedElsewhere(t *testing.T) {
@@ -133,20 +126,4 @@ func (s *standing) Standing(_ context.Context, table string, ids []string) (all 
 		}
 	}
 	return all, nil
-}
-
-// A replica that lags is no loss.
-func TestReplica(t *testing.T) {
-	auth, m := newAuth(), memory{}
-	s := &store{registers: []Register{register(t, auth, "a", 3)}, rows: []Row{{Seq: 1, At: time.Now()}}}
-	w := newWatch(t, m, s, auth)
-	if err := w.Check(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := newWatch(t, m, &replica{}, auth).Check(t.Context()); !errors.Is(err, ErrReplica) || errors.Is(err, ErrLost) {
-		t.Errorf("a replica: %v", err)
-	}
-	if err := newWatch(t, m, s, auth).Refusal(); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
 }

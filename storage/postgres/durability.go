@@ -21,6 +21,16 @@ func (db *DB) SynchronousCommit(ctx context.Context) (string, error) {
 	return db.show(ctx, "synchronous_commit")
 }
 
+// Standby reports whether the server is a standby, which takes no writes and may lag
+// behind its primary.
+func (db *DB) Standby(ctx context.Context) (bool, error) {
+	all, err := collect(ctx, db, pgx.RowTo[bool], `SELECT pg_is_in_recovery()`)
+	if err != nil {
+		return false, fmt.Errorf("asking whether the server is a standby: %w", err)
+	}
+	return all[0], nil
+}
+
 // FSync returns the server's fsync: with off, a crash of the machine may
 // destroy the database.
 func (db *DB) FSync(ctx context.Context) (string, error) { return db.show(ctx, "fsync") }

@@ -25,10 +25,21 @@ func explain(ctx context.Context, err error) error {
 		return err
 	case poolerInBetween(err):
 		return fmt.Errorf("%w: %w", ErrPooler, err)
+	case readOnly(err):
+		return fmt.Errorf("%w: %w: %w", license.ErrUnavailable, errReadOnly, err)
 	case unavailable(err):
 		return fmt.Errorf("%w: %w", license.ErrUnavailable, err)
 	}
 	return err
+}
+
+// errReadOnly says what to do where a standby, or one that its administrator made so,
+// is asked to write.
+var errReadOnly = errors.New("the server takes no writes, for it is a standby or read-only: the database's URL must lead to the primary")
+
+func readOnly(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "25006" // read_only_sql_transaction
 }
 
 // ErrPooler says that a pooler stands before the database, in transaction or

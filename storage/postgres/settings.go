@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -10,10 +11,17 @@ import (
 )
 
 // ClaimSetting implements [license.SettingStore]. The second of two callers waits
-// for the first, and then reads what that stored.
+// for the first, and then reads what that stored. What is there already is only read,
+// so that commands that look at a standby can do so.
 func (s *Licenses) ClaimSetting(ctx context.Context, name, value string) (string, error) {
-	var stored string
-	err := s.db.write(ctx, func(b *pgx.Batch) {
+	stored, err := s.LoadSetting(ctx, name)
+	if err == nil {
+		return stored, nil
+	}
+	if !errors.Is(err, license.ErrNotFound) {
+		return "", fmt.Errorf("claiming setting %s: %w", name, err)
+	}
+	err = s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, value)
 		b.Queue(`SELECT value FROM settings WHERE name = $1`, name).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&stored) })

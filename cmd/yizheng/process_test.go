@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // The tests here run the program as its users do: built, as a process of its
@@ -49,12 +51,45 @@ func TestMain(m *testing.M) {
 // programs are the programs built so far, by build tags.
 var programs sync.Map // of func() (string, error)
 
+// nextVersion is the tag of a program that is this one with a further migration, for
+// each database. The tag itself means nothing to the compiler.
+const nextVersion = "nextversion"
+
+// overlay returns the flags by which the compiler sees the files of the next version.
+func overlay(tags string) ([]string, error) {
+	if tags != nextVersion {
+		return nil, nil
+	}
+	replace := map[string]string{}
+	for _, driver := range []string{"sqlite", "postgres"} {
+		from := filepath.Join(buildDir, driver+"-next.sql")
+		if err := os.WriteFile(from, []byte("-- +goose Up\nCREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY);\n"), 0o600); err != nil {
+			return nil, err
+		}
+		to, err := filepath.Abs("../../storage/" + driver + "/migrations/90000_next.sql")
+		if err != nil {
+			return nil, err
+		}
+		replace[to] = from
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(buildDir, "overlay.json")
+	return []string{"-overlay", path}, os.WriteFile(path, text, 0o600)
+}
+
 // program returns the path of the program, built with tags ("" for none), once.
 func program(t testing.TB, tags string) string {
 	t.Helper()
 	build, _ := programs.LoadOrStore(tags, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(buildDir, "yizheng"+strings.ReplaceAll(tags, ",", "-"))
-		out, err := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", path, ".").CombinedOutput()
+		next, err := overlay(tags)
+		if err != nil {
+			return "", err
+		}
+		out, err := exec.Command("go", append(append([]string{"build", "-trimpath", "-tags", tags, "-o", path}, next...), ".")...).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("building the program: %w\n%s", err, out)
 		}

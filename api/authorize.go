@@ -92,7 +92,10 @@ func (s *Server) begin(v *visit) error {
 }
 
 // next returns what comes next in the request that the page's address names.
-func (v *visit) next() (oidc.Step, error) {
+func (v *visit) next() (oidc.Step, error) { return v.nextFor(nil) }
+
+// nextFor is next for somebody who looks for something on the consent page.
+func (v *visit) nextFor(find map[string]string) (oidc.Step, error) {
 	if v.request == (oidc.Secret{}) {
 		return oidc.Step{}, oidc.ErrRequestGone
 	}
@@ -100,7 +103,7 @@ func (v *visit) next() (oidc.Step, error) {
 	if v.browser.ID == (oidc.Secret{}) {
 		return oidc.Step{}, &pageError{status: http.StatusBadRequest, key: "cookies", retry: true}
 	}
-	step, err := v.s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	step, err := v.s.c.Provider.Look(v.r.Context(), v.request, v.browser, find)
 	if err == nil {
 		v.speak(step.Request.UILocales)
 		v.allow(step.Request.RedirectURI)

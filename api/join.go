@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -18,11 +21,16 @@ import (
 
 // resolver joins the two halves: what the provider asks of a [oidc.Resolver],
 // the registry answers.
-type resolver struct{ registry *license.Registry }
+type resolver struct {
+	registry *license.Registry
+	turns    *limit.Holders
+}
 
 // NewResolver returns what finds and delivers the licenses that authorization
 // requests ask for. The View of its descriptions is a *license.Offer.
-func NewResolver(r *license.Registry) oidc.Resolver { return &resolver{r} }
+func NewResolver(r *license.Registry) oidc.Resolver {
+	return &resolver{r, limit.NewHolders(runtime.GOMAXPROCS(0))}
+}
 
 // portal stands in events where a client would, for what a person does on pages
 // of ours.
@@ -53,6 +61,16 @@ func actorOf(ctx context.Context, c oidc.Client) license.Actor {
 	return license.Actor{Client: c.ID, Participant: c.Participant, RequestID: requestID(ctx)}
 }
 
+// takeTurn waits for somebody's turn to look for licenses. Whoever gets none is shown a page
+// that says so.
+func takeTurn(ctx context.Context, turns *limit.Holders, person, client string) (leave func(), err error) {
+	leave, err = turns.Enter(ctx, person, client)
+	if errors.Is(err, limit.ErrBusy) {
+		return nil, &pageError{status: http.StatusServiceUnavailable, key: "unavailable", wait: retrySoon, retry: true}
+	}
+	return leave, err
+}
+
 // ask reads a detail and checks that the client is registered for its item.
 func (j *resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, detail jsontext.Value) (license.Ask, error) {
 	q, err := license.ParseAsk(detail)
@@ -80,12 +98,17 @@ func (j *resolver) Check(ctx context.Context, c oidc.Client, detail jsontext.Val
 }
 
 // Describe implements [oidc.Resolver].
-func (j *resolver) Describe(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value) (oidc.Description, error) {
+func (j *resolver) Describe(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value, find map[string]string) (oidc.Description, error) {
 	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
 	if err != nil {
 		return oidc.Description{}, err
 	}
-	o, err := j.registry.Offer(ctx, askerOf(f), q, subjectOf(f.Party, f.Assurance))
+	leave, err := takeTurn(ctx, j.turns, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return oidc.Description{}, err
+	}
+	defer leave()
+	o, err := j.registry.Offer(ctx, askerOf(f), q, subjectOf(f.Party, f.Assurance), find)
 	if err != nil {
 		return oidc.Description{}, joinError(err)
 	}
@@ -99,12 +122,17 @@ func (j *resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontex
 		return "", err
 	}
 	c := license.Consent{
-		Form: a.Form, Session: f.Session, Request: f.Request, Shown: a.Shown,
+		Form: a.Form, Session: f.Session, Request: f.Request, Shown: a.Shown, Find: a.Find,
 		Channel: license.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
 	}
 	for _, l := range a.Chosen {
 		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: l.Material, License: license.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
+	leave, err := takeTurn(ctx, j.turns, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	g, err := j.registry.Agree(ctx, askerOf(f), q, subjectOf(f.Party, f.Assurance), c)
 	if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == "consent_used" {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: e.Reason, Err: e} // the form's fault, not the client's
@@ -121,6 +149,11 @@ func (j *resolver) Reuse(ctx context.Context, f oidc.DetailFacts, detail jsontex
 	if err != nil {
 		return "", err
 	}
+	leave, err := takeTurn(ctx, j.turns, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	id, err := j.registry.Reusable(ctx, askerOf(f), q, subjectOf(f.Party, f.Assurance))
 	return string(id), joinError(err)
 }
@@ -210,7 +243,7 @@ func joinError(err error) error {
 // itemChanged are reasons for refusing a detail that was good when it came in:
 // its item is another one now.
 var itemChanged = map[string]bool{
-	"item_unknown": true, "ask_outside": true, "material_unknown": true, "type_outside": true, "field_outside": true,
+	"item_unknown": true, "ask_outside": true, "ask_large": true, "material_unknown": true, "type_outside": true, "field_outside": true,
 }
 
 // oauthText says what is wrong in the characters that RFC 6749 section 5.2

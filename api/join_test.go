@@ -63,7 +63,7 @@ func (j *joined) agree(t testing.TB, alter func(*oidc.Agreement)) string {
 
 func (j *joined) agreement(t testing.TB, alter func(*oidc.Agreement)) oidc.Agreement {
 	t.Helper()
-	d, err := j.resolver.Describe(t.Context(), j.facts, detail(sampleItem))
+	d, err := j.resolver.Describe(t.Context(), j.facts, detail(sampleItem), nil)
 	mustOf(t)(err)
 	o := d.View.(*license.Offer)
 	a := oidc.Agreement{Form: fmt.Sprintf("form-%016d", time.Now().UnixNano()), Shown: d.Shown}
@@ -218,7 +218,7 @@ func TestJoinRefusesDetails(t *testing.T) {
 			if got := codeOf(t, err); got != test.want || strings.Contains(err.Error(), secret) {
 				t.Errorf("got %s: %v", got, err)
 			}
-			if _, err := j.resolver.Describe(t.Context(), j.facts, []byte(test.detail)); err == nil {
+			if _, err := j.resolver.Describe(t.Context(), j.facts, []byte(test.detail), nil); err == nil {
 				t.Error("it was described")
 			}
 			if _, err := j.resolver.Reuse(t.Context(), j.facts, []byte(test.detail)); err == nil {
@@ -249,7 +249,7 @@ func TestJoinRefusesConsent(t *testing.T) {
 	}
 	low := j.facts
 	low.Assurance = 1
-	if _, err := j.resolver.Describe(t.Context(), low, detail(sampleItem)); codeOf(t, err) != "unmet_authentication_requirements assurance_too_low" {
+	if _, err := j.resolver.Describe(t.Context(), low, detail(sampleItem), nil); codeOf(t, err) != "unmet_authentication_requirements assurance_too_low" {
 		t.Errorf("assurance 1: %v", err)
 	}
 	grant := j.agree(t, nil)

@@ -24,15 +24,18 @@ func (s *Server) consentPage(v *visit) error {
 	if err != nil || step.Kind != oidc.StepConsent {
 		return v.onward(step, err)
 	}
-	return v.showConsent(step, http.StatusOK, "")
+	return v.showConsent(step, http.StatusOK, "", nil)
 }
 
-func (v *visit) showConsent(step oidc.Step, status int, problem string) error {
+// showConsent shows what is asked for, with what a form has chosen already; nil: nothing yet.
+func (v *visit) showConsent(step oidc.Step, status int, problem string, form url.Values) error {
 	v.frame.Quiet = true
 	view, err := v.consentView(step)
 	if err != nil {
 		return err
 	}
+	bound(&view)
+	choose(&view, form)
 	view.Form, view.Problem = v.token(purposeConsent), problem
 	return v.show(status, view)
 }
@@ -57,6 +60,7 @@ func (v *visit) consentView(step oidc.Step) (web.Consent, error) {
 	for _, m := range offer.Materials {
 		cm := web.ConsentMaterial{
 			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
+			More: m.More, Find: m.Find,
 		}
 		if m.Outcome == license.OutcomeEnded || m.Outcome == license.OutcomeNotYet {
 			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
@@ -73,6 +77,11 @@ func (v *visit) consentView(step oidc.Step) (web.Consent, error) {
 			cards = append(cards, &cm.Licenses[i].Card)
 		}
 		tellApart(cards)
+		if m.Find != "" { // what was found says what it is, also if there is nothing to tell it from
+			for _, c := range cards {
+				c.Apart = first(c)
+			}
+		}
 		view.Materials = append(view.Materials, cm)
 	}
 	return view, nil
@@ -86,7 +95,7 @@ func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLic
 	}
 	out := web.ConsentLicense{Card: card, Value: choiceValue(oidc.Choice{Material: m.Material.ID, License: string(l.ID), Version: l.Version.Version})}
 	for _, name := range l.Fields {
-		part := w.part(&l.License, name)
+		part := w.part(&l.License, &card, name)
 		if slices.Contains(l.Sensitive, name) {
 			part.Reason = w.called(m.Material.Reasons[name], m.Material.ReasonsIn[name])
 			out.Sensitive = append(out.Sensitive, part)
@@ -97,22 +106,58 @@ func (w *words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLic
 	return out, nil
 }
 
+// choose ticks what a form has chosen, or else, where a license is required and there is
+// one, that.
+func choose(view *web.Consent, form url.Values) {
+	view.Recurring = form.Get("recurring") != ""
+	for i := range view.Materials {
+		m := &view.Materials[i]
+		chosen := form.Get(fieldLicense + m.ID)
+		m.None = chosen == noLicense
+		for j := range m.Licenses {
+			l := &m.Licenses[j]
+			l.Checked = chosen == l.Value || form == nil && m.Required && !m.Choice()
+			for k := range l.Sensitive {
+				l.Sensitive[k].Checked = slices.Contains(form[fieldPart], l.Value+":"+l.Sensitive[k].Name)
+			}
+		}
+	}
+}
+
 // maxApart is how many face fields tell a license from the others.
 const maxApart = 2
 
 // tellApart finds for each license the first face fields in which it differs
 // from another one of its type, so that a person needn't open them all.
 func tellApart(cards []*web.Card) {
+	type cell struct{ typ, field, value string }
+	same, ofType := map[cell]int{}, map[string]int{}
+	for _, c := range cards {
+		ofType[c.Type]++
+		for _, f := range c.Fields {
+			same[cell{c.Type, f.Name, f.Value}]++
+		}
+	}
 	for _, c := range cards {
 		for _, f := range c.Fields {
-			differs := slices.ContainsFunc(cards, func(o *web.Card) bool {
-				return o.Type == c.Type && !slices.ContainsFunc(o.Fields, func(g web.Part) bool { return g.Name == f.Name && g.Value == f.Value })
-			})
-			if differs && len(c.Apart) < maxApart {
+			if same[cell{c.Type, f.Name, f.Value}] < ofType[c.Type] && len(c.Apart) < maxApart {
+				f.Value, _ = cut(f.Value, maxApartValue)
 				c.Apart = append(c.Apart, f)
 			}
 		}
 	}
+}
+
+// first returns what tells a license from others, or else its first face fields.
+func first(c *web.Card) []web.Part {
+	if len(c.Apart) > 0 {
+		return c.Apart
+	}
+	apart := slices.Clone(c.Fields[:min(len(c.Fields), maxApart)])
+	for i := range apart {
+		apart[i].Value, _ = cut(apart[i].Value, maxApartValue)
+	}
+	return apart
 }
 
 // choiceValue writes which license a field of the form chooses.
@@ -141,6 +186,8 @@ const (
 	fieldLicense = "license-" // and the material: the license chosen for it, or none
 	fieldPart    = "part"     // a part of a license, which is read if that is chosen
 	fieldChoose  = "choose"   // a material for which something must be chosen
+	fieldFind    = "find-"    // and the material: what is to be looked for
+	fieldFound   = "found-"   // and the material: what the page was shown for
 	noLicense    = "none"
 )
 
@@ -149,7 +196,7 @@ const (
 func decisionOf(form url.Values) (d oidc.Decision, ok bool) {
 	d.Form = form.Get("form")
 	a := &d.Agreement
-	a.Form = d.Form
+	a.Form, a.Find = d.Form, formValues(form, fieldFound)
 	if shown := form.Get("shown"); shown != "" {
 		b, err := hex.DecodeString(shown)
 		if err != nil || len(b) != len(a.Shown) {
@@ -210,22 +257,27 @@ func undecided(form url.Values) bool {
 // decide takes the form of the consent's page. It doesn't look first what comes
 // next: of two clicks the second one must get the same answer as the first.
 func (s *Server) decide(v *visit) error {
-	form, err := v.form(fieldPart, fieldChoose)
+	form, err := v.formOf(maxAgreed, fieldPart, fieldChoose)
 	if err != nil {
 		return err
 	}
+	found := formValues(form, fieldFound)
 	again := func(status int, problem string) error {
-		step, err := v.next()
+		step, err := v.nextFor(found)
 		if err != nil || step.Kind != oidc.StepConsent {
 			return v.onward(step, err)
 		}
-		return v.showConsent(step, status, problem)
+		return v.showConsent(step, status, problem, form)
 	}
 	if !v.checked(form, purposeConsent) {
 		return again(http.StatusForbidden, "stale")
 	}
-	if form.Get("act") == "cancel" {
+	switch form.Get("act") {
+	case "cancel":
 		return v.cancel()
+	case "find":
+		found = formValues(form, fieldFind)
+		return again(http.StatusOK, "")
 	}
 	d, ok := decisionOf(form)
 	if !ok {
@@ -237,7 +289,7 @@ func (s *Server) decide(v *visit) error {
 	step, err := s.c.Provider.Decide(v.r.Context(), v.request, v.browser, d)
 	if err == nil && step.Kind == oidc.StepConsent {
 		v.allow(step.Request.RedirectURI)
-		return v.showConsent(step, http.StatusConflict, "changed")
+		return v.showConsent(step, http.StatusConflict, "changed", form)
 	}
 	return v.onward(step, err)
 }

@@ -15,6 +15,7 @@ import (
 const (
 	maxForm   = 64 << 10  // bytes of a form's body
 	maxFields = 2000      // fields of a form
+	maxAgreed = 512 << 10 // bytes of a consent's form: it names each part of what is offered
 	maxPasted = 200 << 10 // bytes of a form's body with a credential in it: with some of it percent-encoded
 )
 

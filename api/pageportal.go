@@ -65,7 +65,20 @@ func (s *Server) home(v *visit) error {
 	if who.Assurance < seesLicenses {
 		return v.show(http.StatusOK, web.Locked{})
 	}
-	return s.licensesPage(v, who)
+	return s.inTurn(s.licensesPage)(v, who)
+}
+
+// inTurn is for pages of somebody's licenses, and of what was done with them: each is
+// served when its turn comes.
+func (s *Server) inTurn(h func(v *visit, who oidc.Session) error) func(v *visit, who oidc.Session) error {
+	return func(v *visit, who oidc.Session) error {
+		leave, err := takeTurn(v.r.Context(), s.holders, who.Party.ID, "")
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return h(v, who)
+	}
 }
 
 // subject is who is logged in, as the registry knows them.
@@ -155,8 +168,8 @@ func (w *words) record(a *license.Access) (web.Record, error) {
 	if o := a.Officer; o != nil {
 		r.Officer = strings.TrimSpace(o.Division + " " + o.Name)
 	}
-	var err error
-	r.License, r.Parts, err = w.named(a.License, a.Version, a.Fields)
+	n, err := w.name(a.License, a.Version, a.Fields)
+	r.License, r.Parts, r.MoreParts = n.name, n.titles, n.more
 	return r, err
 }
 
@@ -235,11 +248,11 @@ func (w *words) grant(g *license.Grant) (web.Grant, error) {
 		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended,
 	}
 	for _, c := range g.Licenses {
-		name, parts, err := w.named(c.License, c.Version, c.Fields)
+		n, err := w.name(c.License, c.Version, c.Fields)
 		if err != nil {
 			return out, err
 		}
-		out.Licenses = append(out.Licenses, web.GrantLicense{ID: string(c.License), Type: name, Parts: parts})
+		out.Licenses = append(out.Licenses, web.GrantLicense{ID: string(c.License), Type: n.name, Parts: n.titles, MoreParts: n.more})
 	}
 	return out, nil
 }

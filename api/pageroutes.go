@@ -23,10 +23,10 @@ func (s *Server) pageRoutes() {
 	} {
 		s.mux.Handle(pattern, s.login(h))
 	}
-	s.mux.Handle("GET /licenses", s.private(seesLicenses, "licenses", s.licensesPage))
-	s.mux.Handle("GET /licenses/{id}", s.private(seesLicenses, "licenses", s.licensePage))
-	s.mux.Handle("GET /records", s.private(seesLicenses, "records", s.recordsPage))
-	s.mux.Handle("GET /grants", s.private(seesLicenses, "grants", s.grantsPage))
+	s.mux.Handle("GET /licenses", s.private(seesLicenses, "licenses", s.inTurn(s.licensesPage)))
+	s.mux.Handle("GET /licenses/{id}", s.private(seesLicenses, "licenses", s.inTurn(s.licensePage)))
+	s.mux.Handle("GET /records", s.private(seesLicenses, "records", s.inTurn(s.recordsPage)))
+	s.mux.Handle("GET /grants", s.private(seesLicenses, "grants", s.inTurn(s.grantsPage)))
 	s.mux.Handle("POST /grants", s.private(seesLicenses, "grants", s.withdraw))
 	s.mux.Handle("GET /sessions", s.private(seesSessions, "sessions", s.sessionsPage))
 	s.mux.Handle("POST /sessions", s.private(seesSessions, "sessions", s.endSession))

@@ -29,6 +29,13 @@ type words struct {
 	participants map[string]string
 	clients      map[string]string
 	items        map[license.ItemCode]string
+	cards        map[cardVersion]web.Card
+	named        int // titles of parts that named returned
+}
+
+type cardVersion struct {
+	id      license.ID
+	version int
 }
 
 type typeVersion struct {
@@ -49,7 +56,7 @@ type typeWords struct {
 func (s *Server) newWords(ctx context.Context, lang web.Language) *words {
 	return &words{
 		s: s, ctx: ctx, lang: lang, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
-		items: map[license.ItemCode]string{},
+		items: map[license.ItemCode]string{}, cards: map[cardVersion]web.Card{},
 	}
 }
 
@@ -140,6 +147,10 @@ func bandOf(t *license.Type) string {
 
 // card shows a license with all its face fields.
 func (w *words) card(l *license.License) (web.Card, error) {
+	key := cardVersion{l.ID, l.Version.Version}
+	if c, ok := w.cards[key]; ok {
+		return c, nil
+	}
 	t, err := w.typ(l.TypeCode, l.TypeVersion)
 	if err != nil {
 		return web.Card{}, err
@@ -163,13 +174,15 @@ func (w *words) card(l *license.License) (web.Card, error) {
 	for _, f := range t.fields {
 		if raw, ok := values[f.Name]; ok {
 			says := t.says.Member(f.Name)
-			part := web.Part{Name: f.Name, Title: says.TitleIn(string(w.lang), f.Name), Value: w.valueText(says, raw)}
+			part := web.Part{Name: f.Name, Value: w.valueText(says, raw)}
+			part.Title, _ = cut(says.TitleIn(string(w.lang), f.Name), maxTitle)
 			c.Fields = append(c.Fields, part)
 			if v := string(raw); v == `"正本"` || v == `"副本"` {
 				c.Copy = part.Value
 			}
 		}
 	}
+	w.cards[key] = c
 	return c, nil
 }
 
@@ -208,8 +221,8 @@ func (w *words) codeType(t party.CodeType) string {
 	return w.s.web.Text(w.lang, "code_type."+string(t))
 }
 
-// part shows one part of a license.
-func (w *words) part(l *license.License, name string) web.Part {
+// part shows one part of a license, whose card is c.
+func (w *words) part(l *license.License, c *web.Card, name string) web.Part {
 	p := web.Part{Name: name, Title: w.partTitle(l.TypeCode, l.TypeVersion, name)}
 	switch name {
 	case license.PartIdentifier:
@@ -225,9 +238,8 @@ func (w *words) part(l *license.License, name string) web.Part {
 		}
 		p.Value = strings.Join(names, "\n")
 	default:
-		raw, ok := fieldValues(l.Fields)[fieldName(name)]
-		if t, err := w.typ(l.TypeCode, l.TypeVersion); ok && err == nil {
-			p.Value = w.valueText(t.says.Member(fieldName(name)), raw)
+		if i := slices.IndexFunc(c.Fields, func(f web.Part) bool { return f.Name == fieldName(name) }); i >= 0 {
+			p.Value = c.Fields[i].Value
 		}
 	}
 	return p
@@ -244,23 +256,35 @@ func (w *words) partTitle(code license.TypeCode, version int, name string) strin
 	if err != nil {
 		return fieldName(name)
 	}
-	return t.says.Member(fieldName(name)).TitleIn(string(w.lang), fieldName(name))
+	title, _ := cut(t.says.Member(fieldName(name)).TitleIn(string(w.lang), fieldName(name)), maxTitle)
+	return title
 }
 
-// named returns what a license is called in lists, and those parts of it.
-func (w *words) named(id license.ID, version int, parts []string) (name string, titles []string, err error) {
+// naming is what a license is called in lists, and parts of it.
+type naming struct {
+	name   string
+	titles []string
+	more   int // parts that are not named, for the page has too many
+}
+
+// name returns what a license is called in lists, and those parts of it.
+func (w *words) name(id license.ID, version int, parts []string) (n naming, err error) {
 	typ, err := w.s.c.Registry.TypeOf(w.ctx, id, version)
 	if err != nil {
-		return "", nil, err
+		return n, err
 	}
 	t, err := w.typ(typ.Code, typ.Version)
 	if err != nil {
-		return "", nil, err
+		return n, err
 	}
-	for _, part := range parts {
-		titles = append(titles, w.partTitle(typ.Code, typ.Version, part))
+	n.name = t.name
+	named := min(len(parts), maxNamed-w.named)
+	for _, part := range parts[:named] {
+		n.titles = append(n.titles, w.partTitle(typ.Code, typ.Version, part))
 	}
-	return t.name, titles, nil
+	w.named += named
+	n.more = len(parts) - named
+	return n, nil
 }
 
 func fieldValues(fields json.RawMessage) map[string]json.RawMessage {

@@ -83,7 +83,7 @@ func (s *service) newApp(t testing.TB, participant identity.Participant, alter f
 		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
 		GrantTypes:   []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
 		RedirectURIs: []string{"https://app.example/callback"}, LogoutURIs: []string{"https://app.example/bye"},
-		IDTokenAlgorithm: jose.ES256, ServiceItems: []string{sampleItem}, MinAssurance: new(int),
+		IDTokenAlgorithm: jose.ES256, ServiceItems: []string{sampleItem, bulkyItem}, MinAssurance: new(int),
 	}
 	if alter != nil {
 		alter(&spec)

@@ -128,6 +128,7 @@ type Server struct {
 	unnamed   sync.Once             // says that a proxy isn't trusted
 	readers   *limit.Rate           // of readings, by client and person
 	verifying *limit.Turnstile
+	holders   *limit.Holders // of people who look at their own licenses
 	lists     revocationLists
 	failing   *passingLog
 	draining  atomic.Bool
@@ -173,7 +174,7 @@ func New(c Config) (*Server, error) {
 		askers:    limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers:   limit.NewRate(l.PushPerMinute, l.PushBurst),
 		readers:   limit.NewRate(l.ReadPerMinute, l.ReadBurst),
-		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), failing: newPassingLog(c.Log),
+		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: newPassingLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {

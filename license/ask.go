@@ -130,7 +130,29 @@ func (r *Registry) asked(ctx context.Context, q Ask) (ServiceItem, []Material, e
 		return ServiceItem{}, nil, invalid("item_unknown", "There is no published service item with this code.")
 	}
 	materials, err := i.narrowed(q.Licenses)
+	if err == nil && wide(materials) {
+		err = invalid("ask_large", "The authorization detail asks for more than 500 parts of licenses, or for more than 100 license types, at once. Name in licenses what this case needs.")
+	}
 	return *i, materials, err
+}
+
+// Bounds of what is asked for at once: a person has to read it.
+const (
+	maxAskedParts = 500 // of each material the license type with most of them
+	maxAskedTypes = 100
+)
+
+// wide reports whether materials are more than may be asked for at once.
+func wide(ms []Material) bool {
+	parts, types := 0, 0
+	for _, m := range ms {
+		most := 0
+		for _, alt := range m.Alternatives {
+			most = max(most, len(alt.Fields))
+		}
+		parts, types = parts+most, types+len(m.Alternatives)
+	}
+	return parts > maxAskedParts || types > maxAskedTypes
 }
 
 // narrowed returns the item's materials, in its order, as far as they are asked for.

@@ -99,7 +99,7 @@ func TestAskOutsideItsItem(t *testing.T) {
 			if _, err := w.CheckAsk(t.Context(), consumer, test.ask); reason(t, err) != test.reason {
 				t.Errorf("checked: %v, want %s", err, test.reason)
 			}
-			if _, err := w.Offer(t.Context(), consumer, test.ask, subject()); reason(t, err) != test.reason {
+			if _, err := w.Offer(t.Context(), consumer, test.ask, subject(), nil); reason(t, err) != test.reason {
 				t.Errorf("offered: %v, want %s", err, test.reason)
 			}
 		})

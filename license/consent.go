@@ -37,6 +37,7 @@ type grantBody struct {
 	Session []byte            `json:"session"`
 	Request []byte            `json:"request"`
 	Shown   []byte            `json:"shown"`
+	Find    Find              `json:"find,omitempty"`     // what the offer was made for
 	LeftOut map[string]string `json:"left_out,omitempty"` // reason codes, by material
 }
 
@@ -59,14 +60,14 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 	if len(c.Chosen) == 0 {
 		return Grant{}, forbidden("holder_chose_paper", "The holder released no license. Go on with paper.")
 	}
-	o, err := r.resolve(ctx, a, q, s)
+	o, err := r.resolve(ctx, a, q, s, c.Find)
 	if err != nil {
 		return Grant{}, err
 	}
 	if o.Hash != c.Shown {
 		return Grant{}, conflict("offer_changed", "What can be released has changed since it was shown. Show it again.")
 	}
-	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Grant: Grant{
+	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Find: c.Find.kept(), Grant: Grant{
 		ID: grantID(c.Form), State: GrantPending, Client: a.Client, Participant: a.Participant,
 		Party: s.Party, Acting: s.Acting, Representation: s.Representation,
 		Item: o.Item.Code, ItemVersion: o.Item.Version, Case: q.Case, Basis: BasisConsent, Channel: c.Channel,
@@ -122,7 +123,7 @@ func (o *Offer) choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 	outcomes := map[string]Outcome{}
 	for _, m := range o.Materials {
 		outcomes[m.Material.ID] = m.Outcome
-		if len(m.Licenses) > 0 {
+		if len(m.Licenses) > 0 || m.Outcome == OutcomeChoice {
 			outcomes[m.Material.ID] = OutcomeRefused
 		}
 	}

@@ -120,6 +120,8 @@ type OfferedMaterial struct {
 	Material Material
 	Outcome  Outcome
 	Licenses []OfferedLicense // none unless found or choice
+	More     bool             // of choice: there are more, which are found by what is looked for
+	Find     string           // what was looked for; empty: nothing, and the newest are offered
 	Dated                     // of ended, expired and not_yet_valid
 }
 
@@ -145,6 +147,7 @@ type Consent struct {
 	Session   [32]byte // hash of the session
 	Request   [32]byte // hash of the authorization request
 	Shown     [32]byte // Offer.Hash
+	Find      Find     // what the offer was made for
 	Channel   Channel
 	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, recurring 366
 	Recurring bool

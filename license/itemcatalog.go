@@ -244,6 +244,7 @@ func (r *Registry) checkItem(ctx context.Context, d *ItemDefinition) error {
 			return err
 		}
 	}
+	vs.when(wide(d.Materials), "/materials", "count", "must ask for at most 500 parts (of each material the license type with most of them) and 100 license types in all")
 	return vs.err("item_invalid", "The definition of the service item is not usable; see violations.")
 }
 

@@ -105,7 +105,7 @@ func TestLooksAreMerged(t *testing.T) {
 		if _, err := w.Held(ctx, holder, subject(), "", 10); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Offer(ctx, consumer, ask(), subject()); err != nil {
+		if _, err := w.Offer(ctx, consumer, ask(), subject(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestLooksAreMerged(t *testing.T) {
 	}
 	other := ask()
 	other.Case = "2026-000124"
-	if _, err := w.Offer(ctx, consumer, other, subject()); err != nil {
+	if _, err := w.Offer(ctx, consumer, other, subject(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, out.ID)

@@ -15,25 +15,18 @@ import (
 	"yizheng.internal/signing"
 )
 
-const (
-	// leastAssurance is the assurance of a login below which no license is seen
-	// or released.
-	leastAssurance = 2
-	// maxOffered is how many licenses of a type are offered for a material, and of how
-	// many that prove nothing the newest are looked at for the reason.
-	maxOffered = 100
-	// maxActive is how many active ones are looked at, expired ones among them. With more
-	// it isn't said that there is none.
-	maxActive = 500
-)
+// leastAssurance is the assurance of a login below which no license is seen or
+// released.
+const leastAssurance = 2
 
 // Offer finds what a subject has of what a client asks for: each material with
 // its outcome, and with the licenses that can serve, opened for the subject to
-// look at. The event is on disk before anything is returned; showing the same again
-// within an hour shares it.
-func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject) (o Offer, err error) {
+// look at: the newest, as far as an offer goes, or those that the subject looks for.
+// The event is on disk before anything is returned; showing the same again within an
+// hour shares it.
+func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject, find Find) (o Offer, err error) {
 	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
-	o, err = r.resolve(ctx, a, q, s)
+	o, err = r.resolve(ctx, a, q, s, find)
 	if err != nil {
 		return Offer{}, err
 	}
@@ -45,7 +38,29 @@ func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject) (o Offe
 }
 
 // resolve makes an offer, and leaves no event.
-func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject) (Offer, error) {
+func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject, find Find) (Offer, error) {
+	o, err := r.asking(ctx, q, &s)
+	if err != nil {
+		return Offer{}, err
+	}
+	if err := find.check(); err != nil {
+		return Offer{}, err
+	}
+	g := r.newOffering(&s, time.Now())
+	for i := range o.Materials {
+		m := &o.Materials[i]
+		if *m, err = g.material(ctx, m.Material, find[m.Material.ID]); err != nil {
+			return Offer{}, err
+		}
+	}
+	o.bound()
+	o.Hash, err = o.hash(a, q, s)
+	return o, err
+}
+
+// asking checks who is asked for what, and returns an offer of what is asked for with
+// nothing in it yet.
+func (r *Registry) asking(ctx context.Context, q Ask, s *Subject) (Offer, error) {
 	if s.Party == "" {
 		return Offer{}, errors.New("resolving materials: the subject has no party id")
 	}
@@ -57,16 +72,10 @@ func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject) (Offe
 		return Offer{}, errAssurance()
 	}
 	o := Offer{Item: item}
-	now := time.Now()
 	for _, m := range materials {
-		om, err := r.offered(ctx, m, s.codes(m.Relation), now)
-		if err != nil {
-			return Offer{}, err
-		}
-		o.Materials = append(o.Materials, om)
+		o.Materials = append(o.Materials, OfferedMaterial{Material: m})
 	}
-	o.Hash, err = o.hash(a, q, s)
-	return o, err
+	return o, nil
 }
 
 // shownOffer is what an offer's hash is over, as JSON with the members in this
@@ -119,7 +128,11 @@ func (o *Offer) hash(a Actor, q Ask, s Subject) ([32]byte, error) {
 
 // finding collects what was found for a material.
 type finding struct {
-	valid       []OfferedLicense
+	number      string             // what is looked for, as it was typed
+	find        string             // as it is compared: only these are offered; "": all
+	valid       [][]OfferedLicense // by alternative
+	any         bool               // there is one that is good, whether or not it is looked for
+	more        bool               // and more than are offered
 	suspended   bool
 	coming      party.Date // the earliest day from which one will be in force
 	over        Outcome    // ended or expired, of the license that was in force last
@@ -152,10 +165,14 @@ func (f *finding) add(why string, l License) {
 }
 
 func (f *finding) outcome() (Outcome, Dated) {
+	n := 0
+	for _, valid := range f.valid {
+		n += len(valid)
+	}
 	switch {
-	case len(f.valid) > 1:
+	case n > 1 || f.more || f.any && f.find != "":
 		return OutcomeChoice, Dated{}
-	case len(f.valid) == 1:
+	case n == 1:
 		return OutcomeFound, Dated{}
 	case f.unavailable: // or else what follows might be untrue
 		return OutcomeUnavailable, Dated{}
@@ -171,31 +188,25 @@ func (f *finding) outcome() (Outcome, Dated) {
 	return OutcomeUncollected, Dated{}
 }
 
-// offered finds the licenses of one party that can serve as a material.
-func (r *Registry) offered(ctx context.Context, m Material, codes []party.Code, now time.Time) (OfferedMaterial, error) {
-	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
-	f := finding{covered: len(codes) > 0}
-	for _, alt := range m.Alternatives {
-		types, err := r.types.versions(ctx, alt.TypeCode)
-		if err != nil {
-			return OfferedMaterial{}, err
-		}
-		typ := published(types)
-		f.covered = f.covered && typ != nil && typ.covered()
-		if len(codes) == 0 {
-			continue
-		}
-		err = r.find(ctx, &f, m, alt, typ, codes, now)
-		if errors.Is(err, ErrUnavailable) {
-			// The others can still be agreed to.
-			r.c.Log.WarnContext(ctx, "licenses of a type can't be read", "type", alt.TypeCode, "error", err)
-			f.unavailable = true
-		} else if err != nil {
-			return OfferedMaterial{}, err
-		}
+// offers returns what was found, of all alternatives together as many as a material is
+// offered: of the one that has most the oldest are left out.
+func (f *finding) offers() []OfferedLicense {
+	var all []OfferedLicense
+	for _, valid := range f.valid {
+		all = append(all, valid...)
 	}
-	outcome, dated := f.outcome()
-	return OfferedMaterial{Material: m, Outcome: outcome, Licenses: f.valid, Dated: dated}, nil
+	for len(all) > maxOffered {
+		f.more = true
+		most := 0
+		for i := range f.valid {
+			if len(f.valid[i]) >= len(f.valid[most]) {
+				most = i
+			}
+		}
+		f.valid[most] = f.valid[most][:len(f.valid[most])-1]
+		all = slices.Concat(f.valid...)
+	}
+	return all
 }
 
 // covered reports whether all of the authorities' licenses of the type are here.
@@ -206,86 +217,6 @@ func (t *Type) covered() bool {
 		}
 	}
 	return len(t.Authorities) > 0
-}
-
-// find adds to f the licenses of a type that a party holds. typ is the type's
-// published version, or nil. Why others prove nothing is looked for only if none
-// does: so many of them hide none that is good.
-func (r *Registry) find(ctx context.Context, f *finding, m Material, alt Alternative, typ *issuable, codes []party.Code, now time.Time) error {
-	keys, err := r.holderKeys(ctx, codes)
-	if err != nil {
-		return err
-	}
-	q := Query{Kind: LookupHolder, Keys: keys, Type: alt.TypeCode, Limit: maxOffered}
-	look := func(s State, before Cursor) ([]Record, error) {
-		q.State, q.Before = s, before
-		records, err := r.c.Stores.Search(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("searching licenses of type %s: %w", alt.TypeCode, err)
-		}
-		for _, found := range records {
-			if err := r.judge(ctx, f, found.ID, m, alt, typ, codes, now); err != nil {
-				return nil, err
-			}
-		}
-		return records, nil
-	}
-	before := Cursor{}
-	for looked := 0; len(f.valid) < maxOffered; {
-		records, err := look(Active, before)
-		if err != nil {
-			return err
-		}
-		if len(records) < maxOffered {
-			break
-		}
-		if looked += len(records); looked >= maxActive {
-			f.unavailable = true
-			break
-		}
-		last := records[len(records)-1]
-		before = Cursor{last.Created, last.ID}
-	}
-	for _, s := range []State{Suspended, ""} {
-		if len(f.valid) > 0 {
-			return nil
-		}
-		if _, err := look(s, Cursor{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// judge adds a license to f: to what can be offered, or with the reason why it proves
-// nothing.
-func (r *Registry) judge(ctx context.Context, f *finding, id ID, m Material, alt Alternative, typ *issuable, codes []party.Code, now time.Time) error {
-	rec, v, err := r.c.Stores.Load(ctx, id, 0)
-	if err != nil {
-		return fmt.Errorf("loading license %s: %w", id, err)
-	}
-	l, err := r.open(ctx, rec, v)
-	if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
-		r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
-		f.unavailable = true
-		return nil
-	} else if err != nil {
-		return err
-	}
-	// Lookup keys also lead here from versions before, which may have named others.
-	if !heldBy(l.Holders, alt.Role, codes) {
-		return nil
-	}
-	if why := unusable(v, now); why != "" {
-		f.add(why, l)
-		return nil
-	}
-	o, err := r.offer(ctx, l, m, alt, typ)
-	if err != nil {
-		return err
-	}
-	f.valid = append(f.valid, o)
-	return nil
 }
 
 // holderKeys returns the lookup keys of codes as licenses' holders have them.
@@ -330,12 +261,8 @@ func unusable(v VersionRecord, now time.Time) string {
 // offer returns what of a license is asked for. Parts that it doesn't have are
 // left out, and so are sensitive ones for which the item gives no reason: the
 // license may be bound to a version of its type that the item was not checked against.
-func (r *Registry) offer(ctx context.Context, l License, m Material, alt Alternative, typ *issuable) (OfferedLicense, error) {
-	o := OfferedLicense{License: l, Fields: []string{}, Sensitive: []string{}}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(l.Version.Fields, &fields); err != nil {
-		return OfferedLicense{}, fmt.Errorf("decoding fields of license %s", l.ID)
-	}
+func (r *Registry) offer(ctx context.Context, l *held, m Material, alt Alternative, typ *issuable) (OfferedLicense, error) {
+	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
 	own, err := r.Type(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {
 		return OfferedLicense{}, err
@@ -346,7 +273,7 @@ func (r *Registry) offer(ctx context.Context, l License, m Material, alt Alterna
 	}
 	for _, part := range alt.Fields {
 		name, field := strings.CutPrefix(part, partField)
-		switch _, there := fields[name]; {
+		switch _, there := l.fields[name]; {
 		case field && !there, part == PartAreaCode && l.AreaCode == "":
 			continue
 		case field && slices.Contains(sensitive, name):

@@ -50,7 +50,7 @@ func toSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = 
 // offer asks for the licenses of a subject.
 func offer(t testing.TB, r *license.Registry, s license.Subject) license.Offer {
 	t.Helper()
-	o, err := r.Offer(t.Context(), consumer, ask(), s)
+	o, err := r.Offer(t.Context(), consumer, ask(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 	}
 	q := ask()
 	q.Licenses = []license.AskedLicense{{Material: "operator-certificate", TypeCode: typeCode, Fields: []string{"category"}}}
-	narrow, err := w.Offer(t.Context(), consumer, q, subject())
+	narrow, err := w.Offer(t.Context(), consumer, q, subject(), nil)
 	if err != nil || len(narrow.Materials) != 1 || !slices.Equal(narrow.Materials[0].Licenses[0].Fields, []string{"fields/category"}) {
 		t.Errorf("narrowed: %+v, %v", narrow.Materials, err)
 	}
@@ -316,7 +316,7 @@ func TestAssuranceTooLow(t *testing.T) {
 	c := consentTo(offer(t, w.Registry, subject()))
 	s := subject()
 	s.Assurance = 1
-	if _, err := w.Offer(t.Context(), consumer, ask(), s); reason(t, err) != "assurance_too_low" {
+	if _, err := w.Offer(t.Context(), consumer, ask(), s, nil); reason(t, err) != "assurance_too_low" {
 		t.Errorf("offer: %v", err)
 	}
 	if _, err := w.Agree(t.Context(), consumer, ask(), s, c); reason(t, err) != "assurance_too_low" {

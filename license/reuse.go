@@ -3,7 +3,9 @@ package license
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,10 +19,10 @@ const maxReusable = 1000
 // leaves no event; what is made of the grant does.
 func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id GrantID, err error) {
 	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
-	o, err := r.resolve(ctx, a, q, s)
-	if err != nil {
+	if _, err := r.asking(ctx, q, &s); err != nil {
 		return "", err
 	}
+	offers := reoffers{}
 	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.owner())
 	if err != nil {
 		return "", err
@@ -40,7 +42,11 @@ func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id 
 			if err != nil {
 				return "", err
 			}
-			if slices.Equal(b.Shown, o.Hash[:]) && b.Grant.covers(&o) {
+			o, err := offers.of(b.Find, func() (Offer, error) { return r.resolve(ctx, a, q, s, b.Find) })
+			if err != nil {
+				return "", err
+			}
+			if o != nil && slices.Equal(b.Shown, o.Hash[:]) && b.Grant.covers(o) {
 				return rec.ID, nil
 			}
 		}
@@ -53,11 +59,35 @@ func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id 
 	return "", nil
 }
 
+// maxReoffers is how many offers are made anew to find a grant that was given in one of them:
+// of what holders looked for, the newest first.
+const maxReoffers = 3
+
+// reoffers are the offers of today, by what the holder looked for.
+type reoffers map[string]*Offer
+
+// of returns the offer for what was looked for, made once; nil: it would be one too many.
+func (o reoffers) of(find Find, offer func() (Offer, error)) (*Offer, error) {
+	var key strings.Builder
+	for _, material := range slices.Sorted(maps.Keys(find)) {
+		key.WriteString(material + "\x00" + find[material] + "\x00")
+	}
+	if made, ok := o[key.String()]; ok || len(o) == maxReoffers {
+		return made, nil
+	}
+	made, err := offer()
+	if err != nil {
+		return nil, err
+	}
+	o[key.String()] = &made
+	return &made, nil
+}
+
 // covers reports whether of each material for which licenses were offered one
 // was granted, with all its parts.
 func (g *Grant) covers(o *Offer) bool {
 	for _, m := range o.Materials {
-		if len(m.Licenses) == 0 {
+		if len(m.Licenses) == 0 && m.Outcome != OutcomeChoice {
 			continue
 		}
 		i := slices.IndexFunc(g.Licenses, func(l ChosenLicense) bool { return l.Material == m.Material.ID })

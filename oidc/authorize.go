@@ -16,9 +16,10 @@ type asking struct {
 	standing
 	handle  Secret // zero while it is kept nowhere
 	browser Browser
-	login   *login  // who is logged in; nil: nobody
-	agreed  []Scope // that they agreed to show the client before
-	grant   string  // of the licenses that are asked for; empty: none yet
+	login   *login            // who is logged in; nil: nobody
+	agreed  []Scope           // that they agreed to show the client before
+	grant   string            // of the licenses that are asked for; empty: none yet
+	find    map[string]string // what the consent page is to show of them; see [Resolver].Describe
 }
 
 func errNoLogins() *Error {
@@ -136,6 +137,17 @@ func (p *Provider) Next(ctx context.Context, handle Secret, b Browser) (Step, er
 	if err != nil {
 		return Step{}, err
 	}
+	return p.next(ctx, a)
+}
+
+// Look is Next for somebody who looks for something on the consent page; see
+// [Resolver].Describe.
+func (p *Provider) Look(ctx context.Context, handle Secret, b Browser, find map[string]string) (Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return Step{}, err
+	}
+	a.find = find
 	return p.next(ctx, a)
 }
 

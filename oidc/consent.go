@@ -100,7 +100,7 @@ func (p *Provider) describe(ctx context.Context, a *asking, who identity.Party) 
 	view := &ConsentView{Scopes: a.consents()}
 	var shown [32]byte
 	if a.Request.Detail != nil {
-		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail)
+		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail, a.find)
 		if err != nil {
 			return nil, p.refusalOf(a, err)
 		}
@@ -133,6 +133,7 @@ func (p *Provider) Decide(ctx context.Context, handle Secret, b Browser, d Decis
 	if err != nil {
 		return Step{}, err
 	}
+	a.find = d.Agreement.Find
 	if again && (a.login == nil || a.login.ID != k.Session) {
 		return Step{}, p.gone(ctx, &k)
 	}

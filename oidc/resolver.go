@@ -22,8 +22,9 @@ type Resolver interface {
 	// Check checks a detail against the client's registration, before anybody
 	// logs in for it.
 	Check(ctx context.Context, c Client, detail jsontext.Value) error
-	// Describe returns what the holder is to be shown before agreeing.
-	Describe(ctx context.Context, f DetailFacts, detail jsontext.Value) (Description, error)
+	// Describe returns what the holder is to be shown before agreeing; find is what the
+	// holder looks for in it, in words of the Resolver's own, nil for nothing.
+	Describe(ctx context.Context, f DetailFacts, detail jsontext.Value, find map[string]string) (Description, error)
 	// Grant makes the pending grant of what the holder agreed to and returns its
 	// id; the same consent again returns the same. ErrShownChanged if what was
 	// shown no longer holds; ErrRefusedAll if nothing was agreed to.
@@ -72,9 +73,10 @@ type Description struct {
 
 // Agreement is what the holder agreed to.
 type Agreement struct {
-	Form      string   // the consent form's one-use id
-	Shown     [32]byte // Description.Shown, as the form carried it
-	Chosen    []Choice // none: everything was refused
+	Form      string            // the consent form's one-use id
+	Shown     [32]byte          // Description.Shown, as the form carried it
+	Find      map[string]string // what it was shown for; see [Resolver].Describe
+	Chosen    []Choice          // none: everything was refused
 	Until     time.Time
 	Recurring bool
 }

@@ -389,8 +389,9 @@ type resolver struct {
 	fails   error                 // what the next call returns, if set
 	reuse   string                // what Reuse returns
 	checks  []jsontext.Value
-	facts   DetailFacts // of the last call
-	revoked []string    // "grant reason"
+	facts   DetailFacts       // of the last call
+	find    map[string]string // of the last description
+	revoked []string          // "grant reason"
 }
 
 type fakeGrant struct {
@@ -409,9 +410,9 @@ func (r *resolver) Check(_ context.Context, _ Client, d jsontext.Value) error {
 	return r.fails
 }
 
-func (r *resolver) Describe(_ context.Context, f DetailFacts, _ jsontext.Value) (Description, error) {
+func (r *resolver) Describe(_ context.Context, f DetailFacts, _ jsontext.Value, find map[string]string) (Description, error) {
 	defer r.enter()()
-	r.facts = f
+	r.facts, r.find = f, find
 	return Description{Shown: r.shown, View: "licenses"}, r.fails
 }
 

@@ -65,17 +65,13 @@ type Consent struct {
 	Item      *ConsentItem // nil: no licenses are asked for
 	Materials []ConsentMaterial
 	Until     string // of a recurring grant, as the form carries it
+	Recurring bool   // it was ticked, on a page that comes again
 	Problem   string // key, without "consent.problem."
 }
 
 // Offers reports whether there is any license to agree to.
 func (c Consent) Offers() bool {
-	for _, m := range c.Materials {
-		if len(m.Licenses) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Materials, func(m ConsentMaterial) bool { return len(m.Licenses) > 0 || m.Choice() })
 }
 
 // Asked counts what is asked for at the most: one license of each material, and
@@ -86,7 +82,7 @@ func (c Consent) Asked() (n struct{ Licenses, Parts int }) {
 		for _, l := range m.Licenses {
 			most = max(most, len(l.Parts)+len(l.Sensitive))
 		}
-		if len(m.Licenses) > 0 {
+		if len(m.Licenses) > 0 || m.Choice() {
 			n.Licenses++
 			n.Parts += most
 		}
@@ -107,34 +103,49 @@ type ConsentMaterial struct {
 	Ending   string // of what has ended: how
 	From     string // 2006-01-02: since when it has ended, or from when on it will be in force
 	Licenses []ConsentLicense
+	More     bool   // there are more, to be looked for
+	Find     string // what was looked for; empty: nothing
+	None     bool   // none was chosen, on a page that comes again
 }
 
-// Choice reports whether the holder must choose among several.
-func (m ConsentMaterial) Choice() bool { return len(m.Licenses) > 1 }
+// Choice reports whether the holder must choose among several, even if what was looked for
+// is not among them.
+func (m ConsentMaterial) Choice() bool { return m.Outcome == "choice" }
 
 // ConsentLicense is one license that can serve.
 type ConsentLicense struct {
 	Value     string // of the form's field
+	Checked   bool
 	Card      Card
+	Inside    bool   // the page has the whole license
+	Elsewhere bool   // the license's own page has more than this one
 	Parts     []Part // what is read with the license
 	Sensitive []Part // what is read only with a yes of its own
 }
 
-// Titles are what the parts are called that are read with the license.
+// maxTitles is how many parts are named before a license is opened.
+const maxTitles = 12
+
+// Titles are what the first parts are called that are read with the license.
 func (c ConsentLicense) Titles() []string {
-	titles := make([]string, len(c.Parts))
-	for i, p := range c.Parts {
-		titles[i] = p.Title
+	titles := make([]string, min(len(c.Parts), maxTitles))
+	for i := range titles {
+		titles[i] = c.Parts[i].Title
 	}
 	return titles
 }
 
+// Untitled is how many parts are read beside those that Titles names.
+func (c ConsentLicense) Untitled() int { return max(len(c.Parts)-maxTitles, 0) }
+
 // Part is a part of a license.
 type Part struct {
-	Name   string // of the form's field
-	Title  string
-	Value  string
-	Reason string // why a sensitive part is needed
+	Name    string // of the form's field
+	Title   string
+	Value   string
+	Whole   int    // how many characters the value has, if it is cut off
+	Reason  string // why a sensitive part is needed
+	Checked bool   // of a sensitive part
 }
 
 // Card is a license as it looks.
@@ -179,6 +190,15 @@ func (c Card) Face() []Part {
 func (c Card) Others() []Part {
 	return slices.DeleteFunc(slices.Clone(c.Apart), func(p Part) bool { return p.Value == c.Copy })
 }
+
+// briefHolders is how many holders a license in a list names.
+const briefHolders = 5
+
+// First are those who hold a license, as far as a list names them.
+func (c Card) First() []CardHolder { return c.Holders[:min(len(c.Holders), briefHolders)] }
+
+// Unnamed is how many others hold it.
+func (c Card) Unnamed() int { return max(len(c.Holders)-briefHolders, 0) }
 
 // CardHolder is one of those who hold a license.
 type CardHolder struct{ Role, Name, CodeType, Code, Share string }
@@ -257,6 +277,7 @@ type Record struct {
 	License     string // its type's name
 	LicenseID   string
 	Parts       []string
+	MoreParts   int // that the page doesn't name
 	Basis       string
 	Result      string // ok or a reason code
 }
@@ -289,8 +310,9 @@ func (g Grant) Live() bool { return g.State == "active" || g.State == "pending" 
 
 // GrantLicense is one license of a grant.
 type GrantLicense struct {
-	ID, Type string
-	Parts    []string
+	ID, Type  string
+	Parts     []string
+	MoreParts int // that the page doesn't name
 }
 
 // Sessions is the page of where somebody is logged in.

@@ -30,15 +30,14 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {7320, notYet},
-	"api/limit":                      {215, "one thing of few lines, that three packages use"},
+	"api":                            {7550, notYet},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                    {8369, notYet},
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
-	"license":                        {9738, notYet},
+	"license":                        {10192, notYet},
 	"license/schema":                 {1902, notYet},
-	"oidc":                           {6909, notYet},
+	"oidc":                           {6924, notYet},
 	"oidc/identity":                  {3372, notYet},
 	"signing":                        {4109, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
@@ -50,13 +49,13 @@ var rooms = map[string]exception{
 
 // receivers are the types of more than 25 methods.
 var receivers = map[string]exception{
-	"api.Server":                    {112, notYet},
+	"api.Server":                    {113, notYet},
 	"api.call":                      {26, notYet},
-	"api.visit":                     {46, notYet},
+	"api.visit":                     {47, notYet},
 	"cmd/yizheng.installation":      {43, notYet},
 	"cmd/yizheng/department.System": {29, "a small program of its own: one type is all it has"},
 	"license.Registry":              {157, notYet},
-	"oidc.Provider":                 {166, notYet},
+	"oidc.Provider":                 {167, notYet},
 	"oidc/identity.Service":         {60, notYet},
 	"signing.Installation":          {28, notYet},
 	"signing.Keyrings":              {26, notYet},

@@ -123,7 +123,7 @@ func share(t *testing.T, r *license.Registry, a license.Actor, typ license.TypeC
 	must(t, "sharing", err)
 	ask := license.Ask{Item: ofShare, Case: "青禾样例办件0001"}
 	who := license.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
-	o, err := r.Offer(ctx, a, ask, who)
+	o, err := r.Offer(ctx, a, ask, who, nil)
 	must(t, "sharing", err)
 	l := o.Materials[0].Licenses[0]
 	g, err := r.Agree(ctx, a, ask, who, license.Consent{Form: "one-use-id-of-a-form", Shown: o.Hash, Channel: license.ChannelOnline,

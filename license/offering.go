@@ -1,0 +1,468 @@
+package license
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Bounds of an offer. What isn't offered for them is found by what the holder looks for.
+const (
+	maxOffered      = 20        // licenses offered for a material
+	maxOfferedBytes = 384 << 10 // of all that is offered, as offerSize counts it
+	maxLooked       = 1000      // licenses opened for one offer
+	maxLookedBytes  = 16 << 20  // of their face fields
+	maxActive       = 500       // active ones of a type that are looked at, expired ones among them
+	maxOver         = 100       // of those that prove nothing, the newest, looked at for the reason
+	shelfPage       = 100       // records read at a time
+	maxFind         = maxNumber // characters of what the holder looks for
+)
+
+// Find is what the holder looks for among more licenses than are offered, by material: a
+// number, or a text that stands in one of the face fields.
+type Find map[string]string
+
+// check checks what was typed.
+func (f Find) check() error {
+	for _, text := range f {
+		if len([]rune(text)) > maxFind || strings.ContainsFunc(text, party.Hidden) || len(f) > maxMaterials {
+			return invalid("find_text", "What is looked for is at most 100 characters, none of them invisible.")
+		}
+	}
+	return nil
+}
+
+// kept returns what is looked for at all, nil for nothing.
+func (f Find) kept() Find {
+	var kept Find
+	for material, text := range f {
+		if numberKey(text) == "" {
+			continue
+		}
+		if kept == nil {
+			kept = Find{}
+		}
+		kept[material] = text
+	}
+	return kept
+}
+
+// offering makes one offer. What the subject has of a type it reads once, however many
+// materials take that, newest first and no further than is needed.
+type offering struct {
+	r       *Registry
+	s       *Subject
+	now     time.Time
+	shelves map[shelfKey]*shelf
+	looked  int // licenses opened so far
+	bytes   int // of their face fields
+}
+
+// shelfKey is whose licenses of which type.
+type shelfKey struct {
+	typ      TypeCode
+	relation Relation
+}
+
+// shelf is what one party has of a type, as far as it was read.
+type shelf struct {
+	g     *offering
+	typ   *issuable // the published version, or nil
+	codes []party.Code
+	query Query // of active ones
+	ahead []Record
+	end   bool   // there are no more records in the store
+	read  int    // records taken
+	found []held // of the active ones
+	over  []held // of those that prove nothing, once read
+	asked bool   // over was read
+	lost  bool   // some can't be opened
+	many  bool   // some weren't looked at
+}
+
+// held is a license that was opened for an offer.
+type held struct {
+	License
+	why    string                     // why it proves nothing now; "": it does
+	fields map[string]json.RawMessage // by name
+	text   string                     // what has looks in, once it did
+}
+
+func (r *Registry) newOffering(s *Subject, now time.Time) *offering {
+	return &offering{r: r, s: s, now: now, shelves: map[shelfKey]*shelf{}}
+}
+
+// shelf returns what the party of a relation has of a type; nil if nobody knows that party.
+func (g *offering) shelf(ctx context.Context, code TypeCode, relation Relation, typ *issuable) (*shelf, error) {
+	key := shelfKey{code, relation}
+	if s, ok := g.shelves[key]; ok {
+		return s, nil
+	}
+	codes := g.s.codes(relation)
+	keys, err := g.r.holderKeys(ctx, codes)
+	if err != nil {
+		return nil, err
+	}
+	s := &shelf{g: g, typ: typ, codes: codes, query: Query{Kind: LookupHolder, Keys: keys, Type: code, State: Active, Limit: shelfPage}}
+	g.shelves[key] = s
+	return s, nil
+}
+
+// at returns the i-th of the active licenses, newest first; nil: there are no more, or it
+// takes too many to find them, which many says then.
+func (s *shelf) at(ctx context.Context, i int) (*held, error) {
+	for len(s.found) <= i {
+		rec, err := s.next(ctx)
+		if rec == nil || err != nil {
+			return nil, err
+		}
+		h, err := s.g.open(ctx, s, rec.ID)
+		if err != nil {
+			return nil, err
+		}
+		if h != nil {
+			s.found = append(s.found, *h)
+		}
+	}
+	return &s.found[i], nil
+}
+
+// next takes the next record; nil: there is none, or it is one too many.
+func (s *shelf) next(ctx context.Context) (*Record, error) {
+	if s.end && len(s.ahead) == 0 {
+		return nil, nil
+	}
+	if s.read >= maxActive || s.g.full() {
+		s.many = true
+		return nil, nil
+	}
+	if len(s.ahead) == 0 {
+		records, err := s.g.search(ctx, s.query)
+		if err != nil {
+			return nil, err
+		}
+		s.ahead, s.end = records, len(records) < shelfPage
+		if len(records) == 0 {
+			return nil, nil
+		}
+		last := records[len(records)-1]
+		s.query.Before = Cursor{last.Created, last.ID}
+	}
+	rec := s.ahead[0]
+	s.ahead = s.ahead[1:]
+	s.read++
+	return &rec, nil
+}
+
+// reasons returns the newest licenses that are not active, and others: why they prove
+// nothing is looked for only if none of the active ones does.
+func (s *shelf) reasons(ctx context.Context) ([]held, error) {
+	if s.asked {
+		return s.over, nil
+	}
+	for _, state := range []State{Suspended, ""} {
+		if s.g.full() {
+			s.many = true
+			return s.over, nil
+		}
+		q := s.query
+		q.State, q.Before, q.Limit = state, Cursor{}, maxOver
+		records, err := s.g.search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range records {
+			if s.g.full() {
+				s.many = true
+				return s.over, nil
+			}
+			h, err := s.g.open(ctx, s, rec.ID)
+			if err != nil {
+				return nil, err
+			}
+			if h != nil {
+				s.over = append(s.over, *h)
+			}
+		}
+	}
+	s.asked = true
+	return s.over, nil
+}
+
+// numbered returns the active licenses with a number, however many others there are.
+func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
+	var found []held
+	if s.typ == nil {
+		return nil, nil
+	}
+	for authorities := range slices.Chunk(s.typ.Authorities, shelfPage) {
+		if s.g.full() {
+			return found, nil
+		}
+		q := Query{Kind: LookupNumber, Type: s.query.Type, State: Active, Limit: maxOffered}
+		for _, a := range authorities {
+			keys, err := s.g.r.numberKeys(ctx, s.query.Type, a, number)
+			if err != nil {
+				return nil, err
+			}
+			q.Keys = append(q.Keys, keys...)
+		}
+		records, err := s.g.search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range records {
+			h, err := s.g.open(ctx, s, rec.ID)
+			if err != nil {
+				return nil, err
+			}
+			if h != nil && numberKey(h.Number) == numberKey(number) {
+				found = append(found, *h)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (g *offering) full() bool { return g.looked >= maxLooked || g.bytes >= maxLookedBytes }
+
+// search costs as much as a license that is opened.
+func (g *offering) search(ctx context.Context, q Query) ([]Record, error) {
+	g.looked++
+	records, err := g.r.c.Stores.Search(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("searching licenses of type %s: %w", q.Type, err)
+	}
+	return records, nil
+}
+
+// open opens the newest version of a license; nil if none of the shelf's codes holds it, or
+// if it can't be opened.
+func (g *offering) open(ctx context.Context, s *shelf, id ID) (*held, error) {
+	g.looked++
+	rec, v, err := g.r.c.Stores.Load(ctx, id, 0)
+	if err != nil {
+		return nil, fmt.Errorf("loading license %s: %w", id, err)
+	}
+	l, err := g.r.open(ctx, rec, v)
+	if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
+		g.r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
+		s.lost = true
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	// Lookup keys also lead here from versions before, which may have named others.
+	if !heldBy(l.Holders, "", s.codes) {
+		return nil, nil
+	}
+	h := held{License: l, why: unusable(v, g.now)}
+	if err := json.Unmarshal(l.Version.Fields, &h.fields); err != nil {
+		return nil, fmt.Errorf("decoding fields of license %s", l.ID)
+	}
+	g.bytes += len(l.Version.Fields)
+	return &h, nil
+}
+
+// has reports whether a text, in the form in which numbers are compared, stands in the
+// number or in a face field.
+func (h *held) has(text string) bool {
+	if h.text == "" {
+		var b strings.Builder
+		b.WriteString(numberKey(h.Number))
+		for _, name := range slices.Sorted(maps.Keys(h.fields)) {
+			var v any
+			if json.Unmarshal(h.fields[name], &v) == nil {
+				writeTexts(&b, v)
+			}
+		}
+		h.text = b.String()
+	}
+	return strings.Contains(h.text, text)
+}
+
+// writeTexts writes the texts and numbers of a value of JSON, in lines, as numbers are compared.
+func writeTexts(b *strings.Builder, v any) {
+	switch v := v.(type) {
+	case string:
+		b.WriteString("\n" + numberKey(v))
+	case float64:
+		b.WriteString("\n" + strconv.FormatFloat(v, 'f', -1, 64))
+	case []any:
+		for _, e := range v {
+			writeTexts(b, e)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			writeTexts(b, v[name])
+		}
+	}
+}
+
+// material finds the licenses of one party that can serve as a material.
+func (g *offering) material(ctx context.Context, m Material, find string) (OfferedMaterial, error) {
+	codes := g.s.codes(m.Relation)
+	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
+	f := finding{number: find, find: numberKey(find), covered: len(codes) > 0}
+	for _, alt := range m.Alternatives {
+		types, err := g.r.types.versions(ctx, alt.TypeCode)
+		if err != nil {
+			return OfferedMaterial{}, err
+		}
+		typ := published(types)
+		f.covered = f.covered && typ != nil && typ.covered()
+		if len(codes) == 0 {
+			continue
+		}
+		s, err := g.shelf(ctx, alt.TypeCode, m.Relation, typ)
+		if err == nil {
+			err = g.alternative(ctx, &f, s, m, alt)
+		}
+		if errors.Is(err, ErrUnavailable) {
+			// The others can still be agreed to.
+			g.r.c.Log.WarnContext(ctx, "licenses of a type can't be read", "type", alt.TypeCode, "error", err)
+			f.unavailable = true
+		} else if err != nil {
+			return OfferedMaterial{}, err
+		}
+	}
+	om := OfferedMaterial{Material: m, Licenses: f.offers()}
+	om.Outcome, om.Dated = f.outcome()
+	if om.Outcome == OutcomeChoice {
+		om.More = f.more
+		if f.find != "" {
+			om.Find, om.More = find, true
+		}
+	}
+	return om, nil
+}
+
+// sorting is the licenses of a shelf on their way into a finding, for an alternative.
+type sorting struct {
+	*finding
+	s     *shelf
+	m     Material
+	alt   Alternative
+	valid []OfferedLicense
+}
+
+// alternative adds to f what a shelf has for an alternative of a material. Why others prove
+// nothing is looked for only if none does: so many of them hide none that is good.
+func (g *offering) alternative(ctx context.Context, f *finding, s *shelf, m Material, alt Alternative) error {
+	to := &sorting{finding: f, s: s, m: m, alt: alt}
+	defer func() { f.valid = append(f.valid, to.valid) }()
+	if f.find != "" {
+		exact, err := s.numbered(ctx, f.number)
+		if err != nil {
+			return err
+		}
+		for i := range exact {
+			if err := to.sort(ctx, &exact[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := to.newest(ctx); err != nil || f.any {
+		return err
+	}
+	over, err := s.reasons(ctx)
+	if err != nil {
+		return err
+	}
+	f.unavailable = f.unavailable || s.lost || s.many
+	for i := range over {
+		if err := to.sort(ctx, &over[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newest sorts the active licenses, as many as are offered.
+func (to *sorting) newest(ctx context.Context) error {
+	exact := slices.Clone(to.valid)
+	for i := 0; ; i++ {
+		h, err := to.s.at(ctx, i)
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			to.more = to.more || to.s.many && to.any
+			to.unavailable = to.unavailable || to.s.lost || to.s.many
+			return nil
+		}
+		if h.why == "" && heldBy(h.Holders, to.alt.Role, to.s.codes) {
+			to.any = true
+			if to.find != "" && (!h.has(to.find) || slices.ContainsFunc(exact, func(o OfferedLicense) bool { return o.ID == h.ID })) {
+				continue
+			}
+			if len(to.valid) == maxOffered {
+				to.more = true
+				return nil
+			}
+		}
+		if err := to.sort(ctx, h); err != nil {
+			return err
+		}
+	}
+}
+
+// sort adds a license to those that are good, or with the reason why it proves nothing.
+func (to *sorting) sort(ctx context.Context, h *held) error {
+	if !heldBy(h.Holders, to.alt.Role, to.s.codes) {
+		return nil
+	}
+	if h.why != "" {
+		to.add(h.why, h.License)
+		return nil
+	}
+	to.any = true
+	o, err := to.s.g.r.offer(ctx, h, to.m, to.alt, to.s.typ)
+	if err == nil {
+		to.valid = append(to.valid, o)
+	}
+	return err
+}
+
+// offerSize is about what a page takes that shows what is asked for of a license.
+func offerSize(o *OfferedLicense) int {
+	size := 2 << 10
+	for _, part := range o.Fields {
+		size += 256 + 2*len(part)
+	}
+	size += 1 << 10 * len(o.Sensitive) // with the reasons
+	return size
+}
+
+// bound leaves out what is beyond an offer's size: one license of each material stays,
+// then the second of each, and so on.
+func (o *Offer) bound() {
+	size, kept := 0, make([]int, len(o.Materials))
+	for round := range maxOffered {
+		for i := range o.Materials {
+			m := &o.Materials[i]
+			if kept[i] < round || len(m.Licenses) <= round {
+				continue
+			}
+			if size += offerSize(&m.Licenses[round]); size > maxOfferedBytes && round > 0 {
+				continue
+			}
+			kept[i]++
+		}
+	}
+	for i := range o.Materials {
+		m := &o.Materials[i]
+		if len(m.Licenses) > kept[i] {
+			m.Licenses, m.More, m.Outcome = m.Licenses[:kept[i]], true, OutcomeChoice
+		}
+	}
+}

@@ -63,7 +63,7 @@ const maxHolders = 64
 // for the database. A client has half of them.
 func NewHolders(processors int) *Holders {
 	all := min(8*processors, maxHolders)
-	return &Holders{person: newTurnstiles(1, 4), client: newTurnstiles(all/2, 128), all: NewTurnstile(all, 512)}
+	return &Holders{person: newTurnstiles(1, 64), client: newTurnstiles(all/2, 128), all: NewTurnstile(all, 512)}
 }
 
 // Enter returns how to leave again, or a refusal if there is no room. The client is empty

@@ -9,7 +9,7 @@ ARGS      ?=
 
 export GOVULNDB
 
-.PHONY: help demo build test soak bench fuzz check fresh sbom vuln shares compare
+.PHONY: help demo build release test soak bench fuzz check fresh sbom vuln shares compare
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: build ## run the registry with made-up samples in a fresh directory (ARGS=
 
 build: ## build bin/yizheng: one static binary
 	CGO_ENABLED=0 go build -o bin/yizheng ./cmd/yizheng
+
+release: ## build bin/release/yizheng as the image has it: without the demo
+	CGO_ENABLED=0 go build -tags nodemo -trimpath -o bin/release/yizheng ./cmd/yizheng
 
 test: ## run all tests, with the race detector, beside a PostgreSQL and a Redis of their own
 	.ci/install
@@ -49,7 +52,7 @@ check: ## look at the code without running it: format, vet, fix, staticcheck, go
 fresh: ## try README's commands in a minimal Debian made for it, with nothing downloaded before (as root)
 	.ci/fresh
 
-sbom: ## write the binary's list of components, bin/yizheng.cdx.json (CycloneDX)
+sbom: ## write the released binary's list of components, bin/yizheng.cdx.json (CycloneDX)
 	.ci/sbom
 
 vuln: ## look for known weaknesses in what the code calls (GOVULNDB=https://vuln.go.dev)

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strings"
 	"time"
 
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
@@ -16,7 +17,7 @@ import (
 )
 
 type backupCmd struct {
-	settings
+	install.Settings
 	Dir     string `arg:"" help:"New directory for the backup. The database goes to DIR/data, in which everything personal is sealed."`
 	KeysDir string `name:"keys-dir" help:"New directory for the keys that open it; without it DIR/keys. Keep it apart from the data, and the passphrase apart from both." placeholder:"DIR"`
 }
@@ -30,52 +31,52 @@ func keysPart(dir, given string) string {
 }
 
 // Run makes a backup beside a running service.
-func (c *backupCmd) Run(p *process) (err error) {
-	in, err := c.attach(p)
+func (c *backupCmd) Run(p *command.Process) (err error) {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, in.close()) }()
+	defer func() { err = errors.Join(err, in.Close()) }()
 	data, keys := filepath.Join(c.Dir, string(backup.Data)), keysPart(c.Dir, c.KeysDir)
 	for _, dir := range []string{data, keys} {
 		if err := backup.Begin(dir); err != nil {
 			return err
 		}
 	}
-	m, err := in.describe(p)
+	m, err := describe(p, in)
 	if err != nil {
 		return err
 	}
-	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionBackup, m.Backup, func() error { return in.save(p, m, data, keys) })
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionBackup, m.Backup, func() error { return save(p, in, m, data, keys) })
 	if errors.Is(err, oidc.ErrUnrecorded) { // as on a full disk, when a backup is wanted most
-		p.complain(p.words.say("backup.unrecorded", err))
-		err = in.save(p, m, data, keys)
+		p.Complain(p.Words.Say("backup.unrecorded", err))
+		err = save(p, in, m, data, keys)
 	}
 	if err != nil {
 		return err
 	}
-	p.print("backup.made", m.Backup, m.Made.Format(time.RFC3339))
-	p.print("backup.data", data)
-	p.print("backup.keys", keys)
-	p.print("backup.lacks")
+	p.Print("backup.made", m.Backup, m.Made.Format(time.RFC3339))
+	p.Print("backup.data", data)
+	p.Print("backup.keys", keys)
+	p.Print("backup.lacks")
 	return nil
 }
 
 // save writes both parts of a backup.
-func (in *installation) save(p *process, m backup.Manifest, data, keys string) error {
-	steps, done := p.bytes(p.words.say("backup.copying"))
-	err := in.db.Admin().Save(p.ctx, data, steps)
+func save(p *command.Process, in *install.Installation, m backup.Manifest, data, keys string) error {
+	steps, done := p.Bytes(p.Words.Say("backup.copying"))
+	err := in.DB.Admin().Save(p.Ctx, data, steps)
 	if done(); err != nil {
 		return err
 	}
 	// The keys come after the data: each that the data name is there then.
-	if err := signing.CopyKeys(keys, in.settings.Data); err != nil {
+	if err := signing.CopyKeys(keys, in.Settings.Data); err != nil {
 		return err
 	}
-	mac := func(message []byte) ([]byte, error) { return in.keys.Module().MAC(signing.KeyID(m.Key), message) }
+	mac := func(message []byte) ([]byte, error) { return in.Keys.Module().MAC(signing.KeyID(m.Key), message) }
 	for part, dir := range map[backup.Part]string{backup.Data: data, backup.Keys: keys} {
 		m.Part = part
-		if err := backup.Finish(p.ctx, dir, m, mac); err != nil {
+		if err := backup.Finish(p.Ctx, dir, m, mac); err != nil {
 			return err
 		}
 	}
@@ -83,46 +84,31 @@ func (in *installation) save(p *process, m backup.Manifest, data, keys string) e
 }
 
 // describe returns the manifest of a backup that begins now.
-func (in *installation) describe(p *process) (backup.Manifest, error) {
-	m := backup.Manifest{Backup: backup.NewID(), Made: time.Now().UTC().Truncate(time.Second), Program: programVersion()}
+func describe(p *command.Process, in *install.Installation) (backup.Manifest, error) {
+	m := backup.Manifest{Backup: backup.NewID(), Made: time.Now().UTC().Truncate(time.Second), Program: command.ProgramVersion()}
 	var err error
-	if m.Driver, _, err = storage.Driver(in.settings.databaseURL()); err != nil {
+	if m.Driver, _, err = storage.Driver(in.Settings.Database()); err != nil {
 		return m, err
 	}
-	if m.Schema, _, err = in.db.Admin().SchemaVersion(p.ctx); err != nil {
+	if m.Schema, _, err = in.DB.Admin().SchemaVersion(p.Ctx); err != nil {
 		return m, err
 	}
-	if m.Newest, err = newestEvent(p.ctx, in); err != nil {
+	if m.Newest, err = install.NewestEvent(p.Ctx, in); err != nil {
 		return m, err
 	}
-	k, err := in.keys.Keyrings().Active(p.ctx, signing.PurposeLookup, "")
+	k, err := in.Keys.Keyrings().Active(p.Ctx, signing.PurposeLookup, "")
 	m.Key = string(k.ID)
 	return m, err
 }
 
-func programVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	var version strings.Builder
-	version.WriteString(orDash(info.Main.Version))
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			version.WriteString(" " + s.Value)
-		}
-	}
-	return version.String()
-}
-
 type restoreCmd struct {
-	settings
+	install.Settings
 	Dir     string `arg:"" help:"Directory of the backup; its data are in DIR/data."`
 	KeysDir string `name:"keys-dir" help:"Directory of the backup's keys; without it DIR/keys." placeholder:"DIR"`
 }
 
 // Run makes an installation out of a backup, where there is none.
-func (c *restoreCmd) Run(p *process) error {
+func (c *restoreCmd) Run(p *command.Process) error {
 	data, keys := filepath.Join(c.Dir, string(backup.Data)), keysPart(c.Dir, c.KeysDir)
 	d, k, err := c.read(data, keys)
 	if err != nil {
@@ -137,24 +123,24 @@ func (c *restoreCmd) Run(p *process) error {
 	}
 	m := d.Manifest
 	now := time.Now().UTC()
-	steps, done := p.bytes(p.words.say("restore.restoring"))
-	_, err = storage.Restore(p.ctx, c.databaseURL(), storage.Options{}, storage.Saved{Dir: data, Driver: m.Driver, Schema: m.Schema}, now, steps)
+	steps, done := p.Bytes(p.Words.Say("restore.restoring"))
+	_, err = storage.Restore(p.Ctx, c.Database(), storage.Options{}, storage.Saved{Dir: data, Driver: m.Driver, Schema: m.Schema}, now, steps)
 	if done(); err != nil {
 		return err
 	}
 	// Without keys the service refuses to start on the database: so they come last.
 	if err := signing.CopyKeys(c.Data, keys); err != nil {
-		return refuse("restore.keys_left", err)
+		return texts.Refuse("restore.keys_left", err)
 	}
 	if err := c.confirm(p, m, now); err != nil {
-		return refuse("restore.closed", err)
+		return texts.Refuse("restore.closed", err)
 	}
 	return nil
 }
 
 // emptyTarget checks that nothing is where the installation is to be made, but for
 // the passphrase of its keys, which it returns.
-func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
+func (c *restoreCmd) emptyTarget(p *command.Process) (signing.Passphrase, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, err
 	}
@@ -164,10 +150,10 @@ func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
 	}
 	for _, e := range entries {
 		if e.Name() != "keys.pass" && e.Name() != "lost+found" {
-			return nil, refuse("restore.not_empty", filepath.Join(c.Data, e.Name()))
+			return nil, texts.Refuse("restore.not_empty", filepath.Join(c.Data, e.Name()))
 		}
 	}
-	if err := storage.CheckEmpty(p.ctx, c.databaseURL(), storage.Options{}); err != nil {
+	if err := storage.CheckEmpty(p.Ctx, c.Database(), storage.Options{}); err != nil {
 		return nil, err
 	}
 	file := c.PassphraseFile
@@ -176,7 +162,7 @@ func (c *restoreCmd) emptyTarget(p *process) (signing.Passphrase, error) {
 	}
 	passphrase, err := signing.ReadPassphraseFile(file)
 	if err != nil {
-		return nil, refuse("restore.passphrase", file, err)
+		return nil, texts.Refuse("restore.passphrase", file, err)
 	}
 	return passphrase, nil
 }
@@ -192,57 +178,57 @@ func (c *restoreCmd) read(data, keys string) (d, k backup.Sealed, err error) {
 	if err := d.Fits(&k); err != nil {
 		return d, k, err
 	}
-	driver, _, err := storage.Driver(c.databaseURL())
+	driver, _, err := storage.Driver(c.Database())
 	if err == nil && driver != d.Driver {
-		err = usage("restore.driver", d.Driver, driver)
+		err = texts.Usage("restore.driver", d.Driver, driver)
 	}
 	return d, k, err
 }
 
 // verify reads all of a backup and checks that it is as it was made, before
 // anything is written.
-func verify(p *process, data, keys string, d, k backup.Sealed, passphrase signing.Passphrase) error {
-	steps, done := p.bytes(p.words.say("restore.verifying"))
+func verify(p *command.Process, data, keys string, d, k backup.Sealed, passphrase signing.Passphrase) error {
+	steps, done := p.Bytes(p.Words.Say("restore.verifying"))
 	defer done()
 	read, total := int64(0), d.Size()+k.Size()
 	progress := func(n int64) { read += n; steps(read, total) }
-	if err := k.Verify(p.ctx, keys, progress); err != nil {
+	if err := k.Verify(p.Ctx, keys, progress); err != nil {
 		return err
 	}
 	store, err := signing.OpenKeystore(filepath.Join(keys, "keys"), passphrase)
 	if err != nil {
-		return refuse("restore.keys", err)
+		return texts.Refuse("restore.keys", err)
 	}
 	mac := func(message []byte) ([]byte, error) { return store.MAC(signing.KeyID(d.Key), message) }
 	if err := errors.Join(d.Check(mac), k.Check(mac)); err != nil {
 		return err
 	}
-	return d.Verify(p.ctx, data, progress)
+	return d.Verify(p.Ctx, data, progress)
 }
 
 // confirm opens what was restored, records that it was, and says what is lost.
-func (c *restoreCmd) confirm(p *process, m backup.Manifest, now time.Time) (err error) {
-	in, err := c.attach(p)
+func (c *restoreCmd) confirm(p *command.Process, m backup.Manifest, now time.Time) (err error) {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	err = oidc.Recorder(in.db.Provider())(p.ctx, identity.Fact{
-		Action: oidc.ActionRestore, Actor: in.operator, Object: m.Backup, Result: oidc.ResultOK,
+	defer func() { err = errors.Join(err, in.Close()) }()
+	err = oidc.Recorder(in.DB.Provider())(p.Ctx, identity.Fact{
+		Action: oidc.ActionRestore, Actor: in.Operator, Object: m.Backup, Result: oidc.ResultOK,
 	})
 	if err != nil {
 		return err
 	}
-	newest := p.words.say("restore.no_event")
+	newest := p.Words.Say("restore.no_event")
 	if !m.Newest.IsZero() {
-		newest = p.words.say("restore.newest", m.Newest.UTC().Format(time.RFC3339))
+		newest = p.Words.Say("restore.newest", m.Newest.UTC().Format(time.RFC3339))
 	}
 	made := m.Made.UTC().Format(time.RFC3339)
-	p.print("restore.done", m.Backup, made, newest)
-	p.print("restore.lost", made, now.Format(time.RFC3339))
+	p.Print("restore.done", m.Backup, made, newest)
+	p.Print("restore.lost", made, now.Format(time.RFC3339))
 	for _, key := range []string{"restore.lost.issued", "restore.lost.ended", "restore.lost.changed", "restore.lost.logins"} {
-		p.print("restore.one", p.words.say(key))
+		p.Print("restore.one", p.Words.Say(key))
 	}
-	p.print("restore.lists")
+	p.Print("restore.lists")
 	return nil
 }

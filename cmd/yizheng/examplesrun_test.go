@@ -309,7 +309,7 @@ func (r *reader) issuing(t *testing.T) *apiClient {
 // itemDefinition returns that of a sample, as item put takes it.
 func itemDefinition(t *testing.T, code string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("samples", "items.json"))
+	text, err := os.ReadFile(filepath.Join("internal", "demo", "samples", "items.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

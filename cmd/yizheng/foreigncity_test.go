@@ -66,7 +66,7 @@ func openCity(t *testing.T) *city {
 	if c.anchor, err = io.ReadAll(answer.Body); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join("samples", "people.json"))
+	text, err := os.ReadFile(filepath.Join("internal", "demo", "samples", "people.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

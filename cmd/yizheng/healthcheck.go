@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 )
 
 type healthcheckCmd struct {
@@ -15,12 +18,12 @@ type healthcheckCmd struct {
 }
 
 // Run asks /readyz. Exit code 0: ready; 1: not.
-func (c *healthcheckCmd) Run(p *process) error {
+func (c *healthcheckCmd) Run(p *command.Process) error {
 	url, err := readyURL(c.AdminListen)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, c.Timeout)
+	ctx, cancel := context.WithTimeout(p.Ctx, c.Timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -30,17 +33,17 @@ func (c *healthcheckCmd) Run(p *process) error {
 	client := http.Client{Transport: &http.Transport{}}
 	answer, err := client.Do(q)
 	if err != nil {
-		return refuse("healthcheck.not_ready", err)
+		return texts.Refuse("healthcheck.not_ready", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
 	if err != nil {
-		return refuse("healthcheck.not_ready", err)
+		return texts.Refuse("healthcheck.not_ready", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return refuse("healthcheck.refused", answer.Status, printable(string(text)))
+		return texts.Refuse("healthcheck.refused", answer.Status, command.Printable(string(text)))
 	}
-	p.print("healthcheck.ready")
+	p.Print("healthcheck.ready")
 	return nil
 }
 
@@ -49,7 +52,7 @@ func (c *healthcheckCmd) Run(p *process) error {
 func readyURL(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", usage("usage.of", "--admin-listen", err)
+		return "", texts.Usage("usage.of", "--admin-listen", err)
 	}
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && a.IsUnspecified() {
 		host = "127.0.0.1"

@@ -151,12 +151,43 @@ var rules = map[string]rule{
 	"api/web": {
 		testOthers: []string{"golang.org/x/net/html"},
 	},
+	// The operator's program: main has the verbs, and its rooms what several of them share.
 	"cmd/yizheng": {
-		ours: slices.Concat(domains, []string{"api", "api/outbound", "api/web", "cmd/yizheng/department", "storage", "storage/archive", "storage/backup", "storage/retention"}),
-		others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json",
-			"github.com/goccy/go-yaml", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
-		testOurs:   []string{"api/apitest", "cmd/internal/servertest", "cmd/yizheng/internal/toolcheck", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
+		ours:       slices.Concat(domains, roomsOf("command", "demo", "doctor", "enroll", "events", "install", "serve", "texts"), []string{"storage", "storage/backup"}),
+		others:     []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json"},
+		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "cmd/internal/servertest", "storage/archive", "storage/retention", "storage/sqlite", "storage/postgres"}),
+		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/goccy/go-yaml", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
+	},
+	"cmd/yizheng/internal/texts": {
+		ours:   domains,
+		others: []string{"github.com/alecthomas/kong"},
+	},
+	"cmd/yizheng/internal/command": {
+		ours:   roomsOf("texts"),
+		others: []string{"github.com/go-json-experiment/json", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
+	},
+	"cmd/yizheng/internal/install": {
+		ours:   slices.Concat(domains, roomsOf("command", "texts"), []string{"api", "api/outbound", "storage"}),
+		others: []string{"github.com/alecthomas/kong", "github.com/goccy/go-yaml"},
+	},
+	"cmd/yizheng/internal/serve": {
+		ours: slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"api", "storage", "storage/retention"}),
+	},
+	"cmd/yizheng/internal/doctor": {
+		ours: slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"api/outbound", "storage"}),
+	},
+	"cmd/yizheng/internal/enroll": {
+		ours:   slices.Concat(domains, roomsOf("command", "install", "texts")),
+		others: []string{"github.com/go-json-experiment/json"},
+	},
+	"cmd/yizheng/internal/events": {
+		ours:   slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"storage", "storage/archive", "storage/retention"}),
+		others: []string{"github.com/go-json-experiment/json"},
+	},
+	// Only cmd/yizheng imports it, and that only where the tag nodemo isn't set.
+	"cmd/yizheng/internal/demo": {
+		ours:   slices.Concat(domains, roomsOf("command", "demo/department", "install", "serve", "texts")),
+		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// It knows the service as any client does.
 	"cmd/yizheng-load": {
@@ -168,7 +199,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	// Departments' programs: they know nothing of this module.
-	"cmd/yizheng/department": {
+	"cmd/yizheng/internal/demo/department": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "golang.org/x/oauth2"},
 	},
 	// What is tested from outside is not looked at from inside.
@@ -180,6 +211,14 @@ var rules = map[string]rule{
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},
+}
+
+// roomsOf returns the paths of rooms of cmd/yizheng.
+func roomsOf(names ...string) (paths []string) {
+	for _, name := range names {
+		paths = append(paths, "cmd/yizheng/internal/"+name)
+	}
+	return paths
 }
 
 // domains hold the rules of the two halves, and the keys.
@@ -272,8 +311,11 @@ func TestForbidden(t *testing.T) {
 		{"the other database's client", "storage/sqlite", "github.com/jackc/pgx/v5", false, false},
 		{"a name that only begins alike", "storage/sqlite", "github.com/ncruces/go-sqlite3x", false, false},
 		{"below an allowed module", "storage/sqlite", "github.com/ncruces/go-sqlite3/driver", false, true},
-		{"a department imports a domain", "cmd/yizheng/department", module + "/signing/sdjwt", false, false},
-		{"a department's test imports a domain", "cmd/yizheng/department", module + "/oidc", true, false},
+		{"the service imports the demo", "cmd/yizheng/internal/serve", module + "/cmd/yizheng/internal/demo", false, false},
+		{"main imports the demo", "cmd/yizheng", module + "/cmd/yizheng/internal/demo", false, true},
+		{"a room imports a driver", "cmd/yizheng/internal/install", module + "/storage/sqlite", false, false},
+		{"a department imports a domain", "cmd/yizheng/internal/demo/department", module + "/signing/sdjwt", false, false},
+		{"a department's test imports a domain", "cmd/yizheng/internal/demo/department", module + "/oidc", true, false},
 		{"go-jose, by whom it may be", "api", "github.com/go-jose/go-jose/v4", true, false},
 	}
 	for _, tt := range tests {

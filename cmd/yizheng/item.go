@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 )
 
@@ -15,49 +18,49 @@ type itemCmd struct {
 }
 
 type itemListCmd struct {
-	settings
+	install.Settings
 	JSON bool `name:"json" help:"Print JSON, an object a line."`
 }
 
 // Run lists the items.
-func (c *itemListCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *itemListCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	names := in.owners()
-	t := p.listing(c.JSON, "code", "version", "state", "owner", "owner_name", "materials", "name")
-	return pages(t, func(last license.ServiceItem) ([]license.ServiceItem, error) {
-		return in.registry.Items(p.ctx, last.Code, page)
+	defer in.Close()
+	names := in.Owners()
+	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "materials", "name")
+	return command.Pages(t, func(last license.ServiceItem) ([]license.ServiceItem, error) {
+		return in.Registry.Items(p.Ctx, last.Code, command.PageSize)
 	}, func(i license.ServiceItem) error {
-		n, err := names.of(p.ctx, i.Owner)
+		n, err := names.Of(p.Ctx, i.Owner)
 		if err != nil {
 			return err
 		}
-		return t.record(entryInfo{string(i.Code), i.Name, i.Version, string(i.State), i.Owner, string(n.USCC), n.Name, len(i.Materials)},
-			i.Code, i.Version, state(i.State), n.USCC, printable(n.Name), len(i.Materials), printable(i.Name))
+		return t.Record(entryInfo{string(i.Code), i.Name, i.Version, string(i.State), i.Owner, string(n.USCC), n.Name, len(i.Materials)},
+			i.Code, i.Version, texts.State(i.State), n.USCC, command.Printable(n.Name), len(i.Materials), command.Printable(i.Name))
 	})
 }
 
 type itemShowCmd struct {
-	settings
+	install.Settings
 	Code    license.ItemCode `arg:"" help:"The item's code."`
 	Version int              `help:"Version; without it the published one, else the newest."`
 }
 
 // Run prints the item.
-func (c *itemShowCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *itemShowCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	i, err := in.registry.Item(p.ctx, c.Code, c.Version)
+	defer in.Close()
+	i, err := in.Registry.Item(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
-	return printPretty(p.out, i)
+	return command.PrintPretty(p.Out, i)
 }
 
 // ownedItem is what changes of an item need.
@@ -68,7 +71,7 @@ type ownedItem struct {
 
 // itemIs says what became of an item.
 func itemIs(i license.ServiceItem, err error) (entryIs, error) {
-	return entryIs{"item", string(i.Code), i.Version, state(i.State)}, err
+	return entryIs{"item", string(i.Code), i.Version, texts.State(i.State)}, err
 }
 
 type itemPutCmd struct {
@@ -77,7 +80,7 @@ type itemPutCmd struct {
 }
 
 // Run writes the draft.
-func (c *itemPutCmd) Run(p *process) error {
+func (c *itemPutCmd) Run(p *command.Process) error {
 	d, err := readDefinition[license.ItemDefinition](p, c.File, "item")
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func (c *itemPutCmd) Run(p *process) error {
 type itemPublishCmd struct{ ownedItem }
 
 // Run publishes the draft.
-func (c *itemPublishCmd) Run(p *process) error {
+func (c *itemPublishCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return itemIs(r.PublishItem(ctx, a, c.Code))
 	})
@@ -100,7 +103,7 @@ func (c *itemPublishCmd) Run(p *process) error {
 type itemRetireCmd struct{ ownedItem }
 
 // Run retires the item.
-func (c *itemRetireCmd) Run(p *process) error {
+func (c *itemRetireCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return itemIs(r.RetireItem(ctx, a, c.Code))
 	})

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
@@ -25,7 +24,7 @@ type keyCmd struct {
 }
 
 type keyListCmd struct {
-	settings
+	install.Settings
 	Purpose string `help:"Only keys for this purpose." placeholder:"PURPOSE"`
 	JSON    bool   `name:"json" help:"Print JSON, an object a line."`
 }
@@ -45,37 +44,30 @@ type keyInfo struct {
 }
 
 // Run lists the keys.
-func (c *keyListCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyListCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	records, err := in.db.Keys().ListKeys(p.ctx, signing.Purpose(c.Purpose))
+	defer in.Close()
+	records, err := in.DB.Keys().ListKeys(p.Ctx, signing.Purpose(c.Purpose))
 	if err != nil {
 		return err
 	}
-	names := in.owners()
-	t := p.listing(c.JSON, "id", "purpose", "owner", "state", "created", "certified", "owner_name", "revoked")
+	names := in.Owners()
+	t := p.Listing(c.JSON, "id", "purpose", "owner", "state", "created", "certified", "owner_name", "revoked")
 	for _, k := range records {
-		n, err := names.by(p.ctx, k.Owner)
+		n, err := names.By(p.Ctx, k.Owner)
 		if err != nil {
 			return err
 		}
 		info := keyInfo{string(k.ID), k.KID(), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
-		err = t.record(info, k.ID, k.Purpose, orDash(k.Owner), state(k.State), k.Created.Format(time.DateOnly), word{"certificate", certifiedUntil(k)}, orDash(printable(n.Name)), revoked(k))
+		err = t.Record(info, k.ID, k.Purpose, command.OrDash(k.Owner), texts.State(k.State), k.Created.Format(time.DateOnly), texts.WordOf("certificate", certifiedUntil(k)), command.OrDash(command.Printable(n.Name)), revoked(k))
 		if err != nil {
 			return err
 		}
 	}
 	return t.Flush()
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func certifiedUntil(k signing.KeyRecord) string {
@@ -97,27 +89,27 @@ func revoked(k signing.KeyRecord) string {
 }
 
 type keyRotateCmd struct {
-	settings
-	root
+	install.Settings
+	install.RootStore
 	Purpose string `arg:"" help:"authority, attestation, status, access-token, id-token, id-token-rs256, master, data or lookup." enum:"authority,attestation,status,access-token,id-token,id-token-rs256,master,data,lookup"`
 	Owner   string `help:"Of an authority key: the department's id or code." placeholder:"ID"`
 	Wait    bool   `help:"Make the next key, wait until every node knows it (and for ID tokens every relying party: five minutes), and activate it: both steps in one. With several nodes, copy its file to them within that time."`
 }
 
 // Run rotates the ring by a step, or with --wait by two.
-func (c *keyRotateCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyRotateCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	defer in.Close()
 	purpose := signing.Purpose(c.Purpose)
 	if (purpose == signing.PurposeAuthority) != (c.Owner != "") {
-		return usage("key.owner")
+		return texts.Usage("key.owner")
 	}
 	owner := ""
 	if c.Owner != "" {
-		n, err := in.participant(p.ctx, c.Owner)
+		n, err := in.Participant(p.Ctx, c.Owner)
 		if err != nil {
 			return err
 		}
@@ -128,10 +120,10 @@ func (c *keyRotateCmd) Run(p *process) error {
 		return err
 	}
 	settled := signing.Settle(purpose) + time.Second
-	p.print("key.waiting", settled)
+	p.Print("key.waiting", settled)
 	select {
-	case <-p.ctx.Done():
-		return p.ctx.Err()
+	case <-p.Ctx.Done():
+		return p.Ctx.Err()
 	case <-time.After(settled):
 	}
 	_, err = c.step(p, in, purpose, owner)
@@ -139,54 +131,46 @@ func (c *keyRotateCmd) Run(p *process) error {
 }
 
 // step takes the ring one step on and says what to do next.
-func (c *keyRotateCmd) step(p *process, in *installation, purpose signing.Purpose, owner string) (signing.KeyRecord, error) {
-	ca, err := c.certifier(p.ctx, in, purpose, owner)
+func (c *keyRotateCmd) step(p *command.Process, in *install.Installation, purpose signing.Purpose, owner string) (signing.KeyRecord, error) {
+	ca, err := c.certifier(p.Ctx, in, purpose, owner)
 	if err != nil {
 		return signing.KeyRecord{}, err
 	}
-	action, object := oidc.ActionKeyCreate, ringName(purpose, owner)
-	if next, err := in.next(p.ctx, purpose, owner); err != nil {
+	action, object := oidc.ActionKeyCreate, install.RingName(purpose, owner)
+	if next, err := next(p.Ctx, in, purpose, owner); err != nil {
 		return signing.KeyRecord{}, err
 	} else if next != nil {
 		action, object = oidc.ActionKeyActivate, string(next.ID)
 	}
 	var k signing.KeyRecord
-	err = in.provider.Recorded(p.ctx, in.actor(), action, object, func() (err error) {
-		k, err = in.keys.Rotate(p.ctx, ca, purpose, owner, time.Now())
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), action, object, func() (err error) {
+		k, err = in.Keys.Rotate(p.Ctx, ca, purpose, owner, time.Now())
 		return err
 	})
 	if err != nil {
 		return k, err
 	}
-	return k, in.rotated(p, k)
-}
-
-// ringName is what events call a ring.
-func ringName(purpose signing.Purpose, owner string) string {
-	if owner == "" {
-		return string(purpose)
-	}
-	return string(purpose) + "/" + owner
+	return k, rotated(p, in, k)
 }
 
 // certifier opens the root if a key is to be made that needs a certificate.
 // Activating one that is there needs no root.
-func (c *keyRotateCmd) certifier(ctx context.Context, in *installation, purpose signing.Purpose, owner string) (*pki.CA, error) {
+func (c *keyRotateCmd) certifier(ctx context.Context, in *install.Installation, purpose signing.Purpose, owner string) (*pki.CA, error) {
 	switch purpose {
 	case signing.PurposeAuthority, signing.PurposeAttestation, signing.PurposeStatus:
 	default:
 		return nil, nil
 	}
-	next, err := in.next(ctx, purpose, owner)
+	next, err := next(ctx, in, purpose, owner)
 	if err != nil || next != nil {
 		return nil, err
 	}
-	return in.openRoot(ctx, c.root)
+	return in.OpenRoot(ctx, c.RootStore)
 }
 
 // next returns the ring's next key, or nil.
-func (in *installation) next(ctx context.Context, purpose signing.Purpose, owner string) (*signing.Key, error) {
-	ring, err := in.keys.Keyrings().Ring(ctx, purpose, owner)
+func next(ctx context.Context, in *install.Installation, purpose signing.Purpose, owner string) (*signing.Key, error) {
+	ring, err := in.Keys.Keyrings().Ring(ctx, purpose, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -199,89 +183,89 @@ func (in *installation) next(ctx context.Context, purpose signing.Purpose, owner
 }
 
 // rotated says what a rotation did, and does what has to follow it.
-func (in *installation) rotated(p *process, k signing.KeyRecord) error {
-	p.print("key.is", k.ID, state(k.State))
+func rotated(p *command.Process, in *install.Installation, k signing.KeyRecord) error {
+	p.Print("key.is", k.ID, texts.State(k.State))
 	if k.State == signing.KeyNext {
-		p.print("key.next", k.ID, signing.Settle(k.Purpose), k.ID)
+		p.Print("key.next", k.ID, signing.Settle(k.Purpose), k.ID)
 		return nil
 	}
 	if k.Purpose == signing.PurposeLookup {
-		return in.rehash(p)
+		return rehash(p, in)
 	}
 	return nil
 }
 
 type keyActivateCmd struct {
-	settings
+	install.Settings
 	Key string `arg:"" help:"The key's id."`
 }
 
 // Run activates the key.
-func (c *keyActivateCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyActivateCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	k, err := in.key(p.ctx, c.Key)
+	defer in.Close()
+	k, err := key(p.Ctx, in, c.Key)
 	if err != nil {
 		return err
 	}
-	next, err := in.next(p.ctx, k.Purpose, k.Owner)
+	next, err := next(p.Ctx, in, k.Purpose, k.Owner)
 	if err != nil {
 		return err
 	}
 	if next == nil || next.ID != k.ID {
-		return refuse("key.not_next", k.ID, state(k.State))
+		return texts.Refuse("key.not_next", k.ID, texts.State(k.State))
 	}
 	// Rotate waits for nodes to know the key, and wraps data keys anew.
-	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyActivate, string(k.ID), func() (err error) {
-		k, err = in.keys.Rotate(p.ctx, nil, k.Purpose, k.Owner, time.Now())
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyActivate, string(k.ID), func() (err error) {
+		k, err = in.Keys.Rotate(p.Ctx, nil, k.Purpose, k.Owner, time.Now())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return in.rotated(p, k)
+	return rotated(p, in, k)
 }
 
 // key loads a key's record.
-func (in *installation) key(ctx context.Context, id string) (signing.KeyRecord, error) {
-	k, err := in.db.Keys().LoadKey(ctx, signing.KeyID(id))
+func key(ctx context.Context, in *install.Installation, id string) (signing.KeyRecord, error) {
+	k, err := in.DB.Keys().LoadKey(ctx, signing.KeyID(id))
 	if errors.Is(err, signing.ErrNoKey) {
-		return k, refuse("key.unknown", id)
+		return k, texts.Refuse("key.unknown", id)
 	}
 	return k, err
 }
 
 type keyRetireCmd struct {
-	settings
+	install.Settings
 	Key string `arg:"" help:"The key's id."`
 }
 
 // Run retires the key.
-func (c *keyRetireCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyRetireCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	k, err := in.key(p.ctx, c.Key)
+	defer in.Close()
+	k, err := key(p.Ctx, in, c.Key)
 	if err != nil {
 		return err
 	}
-	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRetire, string(k.ID), func() error {
-		return in.keys.Keyrings().Retire(p.ctx, k.ID, time.Now())
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRetire, string(k.ID), func() error {
+		return in.Keys.Keyrings().Retire(p.Ctx, k.ID, time.Now())
 	})
 	if err != nil {
 		return err
 	}
-	p.print("key.is", k.ID, state(signing.KeyRetired))
+	p.Print("key.is", k.ID, texts.State(signing.KeyRetired))
 	return nil
 }
 
 type keyRevokeCmd struct {
-	settings
+	install.Settings
 	Key        string    `arg:"" help:"The key's id."`
 	Reason     string    `required:"" help:"Why, by RFC 5280: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn, unspecified." placeholder:"REASON"`
 	From       time.Time `help:"From when on its signatures are doubted; without it from now on." placeholder:"2026-01-31T00:00:00+08:00"`
@@ -289,22 +273,22 @@ type keyRevokeCmd struct {
 }
 
 // Run revokes the key.
-func (c *keyRevokeCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyRevokeCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	k, err := in.key(p.ctx, c.Key)
+	defer in.Close()
+	k, err := key(p.Ctx, in, c.Key)
 	if err != nil {
 		return err
 	}
 	if k.Purpose == signing.PurposeData && !c.AcceptLoss {
-		return usage("key.sealed", k.ID)
+		return texts.Usage("key.sealed", k.ID)
 	}
 	if k.Purpose == signing.PurposeLookup && k.State == signing.KeyRetired {
 		// What only it can find must first be found by another.
-		if err := in.rehash(p); err != nil {
+		if err := rehash(p, in); err != nil {
 			return err
 		}
 	}
@@ -312,89 +296,67 @@ func (c *keyRevokeCmd) Run(p *process) error {
 	if c.From.IsZero() {
 		c.From = now
 	}
-	err = in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRevoke, string(k.ID), func() error {
-		return in.keys.Keyrings().Revoke(p.ctx, k.ID, c.Reason, c.From, now)
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRevoke, string(k.ID), func() error {
+		return in.Keys.Keyrings().Revoke(p.Ctx, k.ID, c.Reason, c.From, now)
 	})
 	if err != nil {
 		return err
 	}
-	p.print("key.is", k.ID, state(signing.KeyRevoked))
+	p.Print("key.is", k.ID, texts.State(signing.KeyRevoked))
 	if len(k.Chain) > 0 {
-		p.print("key.publish")
+		p.Print("key.publish")
 	}
 	if k.Purpose != signing.PurposeLookup {
 		return nil
 	}
-	return in.purge(p, k.Serial)
+	return purge(p, in, k.Serial)
 }
 
 type keyRehashCmd struct {
-	settings
+	install.Settings
 }
 
 // Run writes all lookup keys anew.
-func (c *keyRehashCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *keyRehashCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	return in.provider.Recorded(p.ctx, in.actor(), oidc.ActionKeyRehash, "", func() error { return in.rehash(p) })
+	defer in.Close()
+	return in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRehash, "", func() error { return rehash(p, in) })
 }
 
 // rehash writes every license's, party's and account's lookup keys under all live keys.
-func (in *installation) rehash(p *process) error {
-	n, bar := 0, p.progress(p.words.say("key.rehashing"))
-	err := in.registry.Rehash(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
+func rehash(p *command.Process, in *install.Installation) error {
+	n, bar := 0, p.Progress(p.Words.Say("key.rehashing"))
+	err := in.Registry.Rehash(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
 	_ = bar.Finish() // it only draws
 	if err != nil {
-		return refuse("key.rehash_cut", n, err)
+		return texts.Refuse("key.rehash_cut", n, err)
 	}
-	p.print("key.rehashed", n)
-	n, bar = 0, p.progress(p.words.say("key.rehashing_people"))
-	err = in.people.RehashLogins(p.ctx, func(done int) { n = done; _ = bar.Set(done) })
+	p.Print("key.rehashed", n)
+	n, bar = 0, p.Progress(p.Words.Say("key.rehashing_people"))
+	err = in.People.RehashLogins(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
 	_ = bar.Finish()
 	if err != nil {
-		return refuse("key.rehash_people_cut", n, err)
+		return texts.Refuse("key.rehash_people_cut", n, err)
 	}
-	p.print("key.rehashed_people", n)
-	if refused := in.keys.Keyrings().Auth().Refused(); len(refused) > 0 {
+	p.Print("key.rehashed_people", n)
+	if refused := in.Keys.Keyrings().Auth().Refused(); len(refused) > 0 {
 		// They may be put right: then their old lookup keys are what leads to them.
-		return refuse("key.altered", strings.Join(refused[:min(len(refused), alteredNamed)], ", "))
+		return texts.Refuse("key.altered", strings.Join(refused[:min(len(refused), install.RefusedShown)], ", "))
 	}
 	return nil
 }
 
 // purge deletes the lookup keys that a key made.
-func (in *installation) purge(p *process, serial int32) error {
-	n, bar := 0, p.progress(p.words.say("key.purging"))
-	err := in.registry.PurgeLookups(p.ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
+func purge(p *command.Process, in *install.Installation, serial int32) error {
+	n, bar := 0, p.Progress(p.Words.Say("key.purging"))
+	err := in.Registry.PurgeLookups(p.Ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
 	_ = bar.Finish()
 	if err != nil {
-		return refuse("key.purge_cut", n, err)
+		return texts.Refuse("key.purge_cut", n, err)
 	}
-	p.print("key.purged", n)
+	p.Print("key.purged", n)
 	return nil
-}
-
-// progress returns a counter on standard error, where that is a terminal.
-func (p *process) progress(what string) *progressbar.ProgressBar {
-	f, ok := p.err.(*os.File)
-	return progressbar.NewOptions(-1,
-		progressbar.OptionSetWriter(p.err), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
-		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-}
-
-// bytes returns what shows how many of how many bytes are done, on standard error,
-// where that is a terminal, and what ends that.
-func (p *process) bytes(what string) (progress func(done, total int64), finish func()) {
-	f, ok := p.err.(*os.File)
-	bar := progressbar.NewOptions64(1,
-		progressbar.OptionSetWriter(p.err), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
-		progressbar.OptionSetDescription(what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-	return func(done, total int64) {
-		bar.ChangeMax64(max(total, 1))
-		_ = bar.Set64(min(done, total))
-	}, func() { _ = bar.Finish() }
 }

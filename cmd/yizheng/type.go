@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 )
 
@@ -15,7 +18,7 @@ type typeCmd struct {
 }
 
 type typeListCmd struct {
-	settings
+	install.Settings
 	JSON bool `name:"json" help:"Print JSON, an object a line."`
 }
 
@@ -32,44 +35,44 @@ type entryInfo struct {
 }
 
 // Run lists the types.
-func (c *typeListCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *typeListCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	names := in.owners()
-	t := p.listing(c.JSON, "code", "version", "state", "owner", "owner_name", "name")
-	return pages(t, func(last license.Type) ([]license.Type, error) {
-		return in.registry.Types(p.ctx, last.Code, page)
+	defer in.Close()
+	names := in.Owners()
+	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "name")
+	return command.Pages(t, func(last license.Type) ([]license.Type, error) {
+		return in.Registry.Types(p.Ctx, last.Code, command.PageSize)
 	}, func(ty license.Type) error {
-		n, err := names.of(p.ctx, ty.Owner)
+		n, err := names.Of(p.Ctx, ty.Owner)
 		if err != nil {
 			return err
 		}
-		return t.record(entryInfo{string(ty.Code), ty.Name, ty.Version, string(ty.State), ty.Owner, string(n.USCC), n.Name, 0},
-			ty.Code, ty.Version, state(ty.State), n.USCC, printable(n.Name), printable(ty.Name))
+		return t.Record(entryInfo{string(ty.Code), ty.Name, ty.Version, string(ty.State), ty.Owner, string(n.USCC), n.Name, 0},
+			ty.Code, ty.Version, texts.State(ty.State), n.USCC, command.Printable(n.Name), command.Printable(ty.Name))
 	})
 }
 
 type typeShowCmd struct {
-	settings
+	install.Settings
 	Code    license.TypeCode `arg:"" help:"The type's code, 21 characters."`
 	Version int              `help:"Version; without it the published one, else the newest."`
 }
 
 // Run prints the type.
-func (c *typeShowCmd) Run(p *process) error {
-	in, err := c.attach(p)
+func (c *typeShowCmd) Run(p *command.Process) error {
+	in, err := c.Attach(p)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	t, err := in.registry.Type(p.ctx, c.Code, c.Version)
+	defer in.Close()
+	t, err := in.Registry.Type(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
-	return printPretty(p.out, t)
+	return command.PrintPretty(p.Out, t)
 }
 
 // ownedType is what changes of a type need.
@@ -80,7 +83,7 @@ type ownedType struct {
 
 // typeIs says what became of a type.
 func typeIs(t license.Type, err error) (entryIs, error) {
-	return entryIs{"type", string(t.Code), t.Version, state(t.State)}, err
+	return entryIs{"type", string(t.Code), t.Version, texts.State(t.State)}, err
 }
 
 type typePutCmd struct {
@@ -89,7 +92,7 @@ type typePutCmd struct {
 }
 
 // Run writes the draft.
-func (c *typePutCmd) Run(p *process) error {
+func (c *typePutCmd) Run(p *command.Process) error {
 	d, err := readDefinition[license.Definition](p, c.File, "type")
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func (c *typePutCmd) Run(p *process) error {
 type typePublishCmd struct{ ownedType }
 
 // Run publishes the draft.
-func (c *typePublishCmd) Run(p *process) error {
+func (c *typePublishCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return typeIs(r.PublishType(ctx, a, c.Code))
 	})
@@ -112,7 +115,7 @@ func (c *typePublishCmd) Run(p *process) error {
 type typeRetireCmd struct{ ownedType }
 
 // Run retires the type.
-func (c *typeRetireCmd) Run(p *process) error {
+func (c *typeRetireCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
 		return typeIs(r.RetireType(ctx, a, c.Code))
 	})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 )
 
@@ -18,12 +20,12 @@ type usccMakeCmd struct {
 }
 
 // Run makes a code.
-func (c *usccMakeCmd) Run(p *process) error {
+func (c *usccMakeCmd) Run(p *command.Process) error {
 	code, err := party.MakeUSCC(strings.ToUpper(c.Kind) + c.Area)
 	if err != nil {
-		return usage("uscc.parts", err)
+		return texts.Usage("uscc.parts", err)
 	}
-	_, err = fmt.Fprintln(p.out, code)
+	_, err = fmt.Fprintln(p.Out, code)
 	return err
 }
 
@@ -32,19 +34,19 @@ type usccCheckCmd struct {
 }
 
 // Run checks codes.
-func (c *usccCheckCmd) Run(p *process) error {
+func (c *usccCheckCmd) Run(p *command.Process) error {
 	wrong := false
 	for _, text := range c.Codes {
 		code, err := party.ParseUSCC(text)
 		if err != nil {
 			wrong = true
-			p.print("uscc.wrong", printable(text), err)
+			p.Print("uscc.wrong", command.Printable(text), err)
 			continue
 		}
-		p.print("uscc.ok", code)
+		p.Print("uscc.ok", code)
 	}
 	if wrong {
-		return &exit{code: exitFailed}
+		return &texts.Exit{Code: texts.ExitFailed}
 	}
 	return nil
 }

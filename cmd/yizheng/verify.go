@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/events"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
@@ -38,49 +41,49 @@ const (
 )
 
 // Run verifies the credential. Its error carries the exit code.
-func (c *verifyCmd) Run(p *process) error {
+func (c *verifyCmd) Run(p *command.Process) error {
 	switch {
 	case (c.Audience == "") != (c.Nonce == ""):
-		return usage("verify.together")
+		return texts.Usage("verify.together")
 	case c.NoRevocationCheck && len(c.CRL) > 0:
-		return usage("verify.either")
+		return texts.Usage("verify.either")
 	case c.BindingAge <= 0:
-		return usage("verify.age")
+		return texts.Usage("verify.age")
 	}
 	v, err := c.verify(p)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = printJSON(p.out, v)
+		err = command.PrintJSON(p.Out, v)
 	} else {
-		err = showVerification(p.out, p.words, v)
+		err = showVerification(p.Out, p.Words, v)
 	}
 	switch {
 	case err != nil:
 		return err
 	case v.Verdict == license.Invalid:
-		return &exit{code: exitFailed}
+		return &texts.Exit{Code: texts.ExitFailed}
 	case v.Verdict != license.Valid:
-		return &exit{code: exitIndeterminate}
+		return &texts.Exit{Code: texts.ExitIndeterminate}
 	}
 	return nil
 }
 
 // verify runs the checks. What is wrong with a list is said on standard error: one
 // that can't be believed says nothing, neither good nor bad.
-func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
-	credential, err := readInput(p, c.File, maxCredentialFile)
+func (c *verifyCmd) verify(p *command.Process) (v license.Verification, err error) {
+	credential, err := command.ReadInput(p, c.File, maxCredentialFile)
 	if err != nil {
 		return v, err
 	}
-	pem, err := readInput(p, c.Trust, maxAnchorsFile)
+	pem, err := command.ReadInput(p, c.Trust, maxAnchorsFile)
 	if err != nil {
 		return v, err
 	}
 	anchors, err := pki.ParseAnchors(pem)
 	if err != nil {
-		return v, usage("verify.trust", c.Trust, err)
+		return v, texts.Usage("verify.trust", c.Trust, err)
 	}
 	now := time.Now()
 	verifier := license.CredentialVerifier{
@@ -93,25 +96,25 @@ func (c *verifyCmd) verify(p *process) (v license.Verification, err error) {
 		return v, err
 	}
 	binding := license.Binding{Audience: c.Audience, Nonce: c.Nonce, MaxAge: c.BindingAge}
-	return verifier.VerifyBound(p.ctx, strings.TrimSpace(string(credential)), binding, now), nil
+	return verifier.VerifyBound(p.Ctx, strings.TrimSpace(string(credential)), binding, now), nil
 }
 
 // revocation reads the revocation lists, if any were given.
-func (c *verifyCmd) revocation(p *process, v *license.CredentialVerifier, now time.Time) error {
+func (c *verifyCmd) revocation(p *command.Process, v *license.CredentialVerifier, now time.Time) error {
 	if len(c.CRL) == 0 {
 		return nil
 	}
 	var files [][]byte
 	for _, name := range c.CRL {
-		file, err := readInput(p, name, maxListFile)
+		file, err := command.ReadInput(p, name, maxListFile)
 		if err != nil {
 			return err
 		}
 		files = append(files, file)
 	}
-	lists, problem := v.Anchors.RevocationLists(p.ctx, v.Signatures, now, files...)
+	lists, problem := v.Anchors.RevocationLists(p.Ctx, v.Signatures, now, files...)
 	if problem != nil {
-		p.complain(p.words.say("verify.crl_useless", problem))
+		p.Complain(p.Words.Say("verify.crl_useless", problem))
 		v.Revoked = func(context.Context, []byte) (string, time.Time, bool, error) { return "", time.Time{}, false, problem }
 		return nil
 	}
@@ -120,17 +123,17 @@ func (c *verifyCmd) revocation(p *process, v *license.CredentialVerifier, now ti
 }
 
 // status reads the status list, if one was given.
-func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.Time) error {
+func (c *verifyCmd) status(p *command.Process, v *license.CredentialVerifier, now time.Time) error {
 	if c.StatusList == "" {
 		return nil
 	}
-	token, err := readInput(p, c.StatusList, maxStatusFile)
+	token, err := command.ReadInput(p, c.StatusList, maxStatusFile)
 	if err != nil {
 		return err
 	}
-	source, problem := v.OpenStatusList(p.ctx, strings.TrimSpace(string(token)), now)
+	source, problem := v.OpenStatusList(p.Ctx, strings.TrimSpace(string(token)), now)
 	if problem != nil {
-		p.complain(p.words.say("verify.list_useless", problem))
+		p.Complain(p.Words.Say("verify.list_useless", problem))
 		source = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
 	}
 	v.Status = source
@@ -138,15 +141,15 @@ func (c *verifyCmd) status(p *process, v *license.CredentialVerifier, now time.T
 }
 
 // showVerification prints a verification for people.
-func showVerification(out io.Writer, w words, v license.Verification) error {
+func showVerification(out io.Writer, w texts.Words, v license.Verification) error {
 	var b strings.Builder
-	at := v.CheckedAt.In(civil).Format("2006-01-02 15:04:05 -07:00")
-	fmt.Fprintf(&b, "%s\n%s\n\n", w.say("verify.verdict", verdictText(w, v), v.Verdict), w.say("verify.time", at))
+	at := v.CheckedAt.In(events.Civil).Format("2006-01-02 15:04:05 -07:00")
+	fmt.Fprintf(&b, "%s\n%s\n\n", w.Say("verify.verdict", verdictText(w, v), v.Verdict), w.Say("verify.time", at))
 	for _, c := range v.Checks {
-		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", w.say("verify.result."+string(c.Result)), w.say("verify.check."+string(c.Name)), reasonText(w, c.Reason), c.Reason)
+		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", w.Say("verify.result."+string(c.Result)), w.Say("verify.check."+string(c.Name)), reasonText(w, c.Reason), c.Reason)
 	}
 	if v.License == nil {
-		b.WriteString("\n" + w.say("verify.hidden") + "\n")
+		b.WriteString("\n" + w.Say("verify.hidden") + "\n")
 	} else {
 		showLicense(&b, w, v.License)
 	}
@@ -156,15 +159,15 @@ func showVerification(out io.Writer, w words, v license.Verification) error {
 
 // reasonText returns what a reason code means. One that has no text is shown by its
 // code alone.
-func reasonText(w words, code string) string {
+func reasonText(w texts.Words, code string) string {
 	if text, ok := w["verify.reason."+code]; ok {
 		return text
 	}
-	return w.say("verify.see_code")
+	return w.Say("verify.see_code")
 }
 
 // verdictText says the verdict, and names the case where only the status is open.
-func verdictText(w words, v license.Verification) string {
+func verdictText(w texts.Words, v license.Verification) string {
 	unknown := []license.CheckName{}
 	for _, c := range v.Checks {
 		if c.Result == license.Unknown {
@@ -184,39 +187,39 @@ func verdictText(w words, v license.Verification) string {
 	case slices.Equal(unknown, []license.CheckName{license.CheckChain, license.CheckStatus}):
 		key = "verify.open.chain_status"
 	}
-	return w.say(key)
+	return w.Say(key)
 }
 
-func showLicense(b *strings.Builder, w words, l *license.Presented) {
+func showLicense(b *strings.Builder, w texts.Words, l *license.Presented) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "  %s\n", w.say("verify.line", printable(name), printable(value)))
+			fmt.Fprintf(b, "  %s\n", w.Say("verify.line", command.Printable(name), command.Printable(value)))
 		}
 	}
 	until := l.ValidUntil.String()
 	if until == "" {
-		until = w.say("verify.long_term")
+		until = w.Say("verify.long_term")
 	}
 	b.WriteString("\n")
-	line(w.say("verify.type"), w.say("verify.type_value", l.TypeName, l.TypeCode, l.TypeVersion))
-	line(w.say("verify.authority"), w.say("verify.authority_value", l.Authority.Name, l.Authority.Code))
-	line(w.say("verify.identifier"), l.Identifier)
-	line(w.say("verify.previous"), l.Previous)
-	line(w.say("verify.number"), l.Number)
-	line(w.say("verify.period"), w.say("verify.period_value", l.ValidFrom, until))
-	line(w.say("verify.version"), fmt.Sprint(l.Version))
-	line(w.say("verify.area"), l.AreaCode)
+	line(w.Say("verify.type"), w.Say("verify.type_value", l.TypeName, l.TypeCode, l.TypeVersion))
+	line(w.Say("verify.authority"), w.Say("verify.authority_value", l.Authority.Name, l.Authority.Code))
+	line(w.Say("verify.identifier"), l.Identifier)
+	line(w.Say("verify.previous"), l.Previous)
+	line(w.Say("verify.number"), l.Number)
+	line(w.Say("verify.period"), w.Say("verify.period_value", l.ValidFrom, until))
+	line(w.Say("verify.version"), fmt.Sprint(l.Version))
+	line(w.Say("verify.area"), l.AreaCode)
 	if l.Origin == license.OriginCollected {
-		line(w.say("verify.origin"), w.say("verify.collected"))
+		line(w.Say("verify.origin"), w.Say("verify.collected"))
 	}
 	for _, h := range l.Holders {
-		line(w.say("verify.holder"), strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role, h.Share}, func(s string) bool { return s == "" }), " "))
+		line(w.Say("verify.holder"), strings.Join(slices.DeleteFunc([]string{h.Name, codeTypeText(h.CodeType), h.Code, h.Role, h.Share}, func(s string) bool { return s == "" }), " "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
-		line(w.say("verify.field", name), fieldText(w, l.Fields[name]))
+		line(w.Say("verify.field", name), fieldText(w, l.Fields[name]))
 	}
 	if l.Withheld > 0 {
-		line(w.say("verify.withheld"), fmt.Sprint(l.Withheld))
+		line(w.Say("verify.withheld"), fmt.Sprint(l.Withheld))
 	}
 }
 
@@ -228,13 +231,13 @@ func codeTypeText(t party.CodeType) string {
 }
 
 // fieldText returns a field's value: text as it is, anything else as JSON.
-func fieldText(w words, v any) string {
+func fieldText(w texts.Words, v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
 	text, err := strictjson.Marshal(v)
 	if err != nil {
-		return w.say("verify.unshowable")
+		return w.Say("verify.unshowable")
 	}
 	return string(text)
 }

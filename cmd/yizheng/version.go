@@ -5,6 +5,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 )
 
 type versionCmd struct{}
@@ -16,21 +19,21 @@ var shownModules = []string{
 }
 
 // Run prints the versions.
-func (*versionCmd) Run(p *process) error {
+func (*versionCmd) Run(p *command.Process) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return refuse("version.unknown")
+		return texts.Refuse("version.unknown")
 	}
-	fmt.Fprintf(p.out, "%s %s\n", info.Main.Path, orDash(info.Main.Version))
+	fmt.Fprintf(p.Out, "%s %s\n", info.Main.Path, command.OrDash(info.Main.Version))
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" || s.Key == "vcs.time" || s.Key == "vcs.modified" || s.Key == "-tags" {
-			fmt.Fprintf(p.out, "  %s %s\n", s.Key, s.Value)
+			fmt.Fprintf(p.Out, "  %s %s\n", s.Key, s.Value)
 		}
 	}
-	fmt.Fprintf(p.out, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(p.Out, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	for _, m := range info.Deps {
 		if slices.Contains(shownModules, m.Path) {
-			fmt.Fprintf(p.out, "  %s %s\n", m.Path, m.Version)
+			fmt.Fprintf(p.Out, "  %s %s\n", m.Path, m.Version)
 		}
 	}
 	return nil

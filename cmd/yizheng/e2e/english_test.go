@@ -32,7 +32,7 @@ func ownWords(t *testing.T) map[string]bool {
 		}
 	}
 	for _, name := range []string{"licenses", "people"} {
-		raw, err := os.ReadFile("../samples/" + name + ".json")
+		raw, err := os.ReadFile("../internal/demo/samples/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,0 @@
-//go:build !failpoints
-
-package main
-
-// failpoint returns nil: only programs built with the tag failpoints have any.
-func failpoint() func(name string) { return nil }

@@ -1,0 +1,116 @@
+package demo
+
+import (
+	"context"
+	"errors"
+
+	"yizheng.internal/cmd/yizheng/internal/demo/department"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/jose"
+)
+
+// sampleItem is a service item of a sample department.
+type sampleItem struct {
+	Code       license.ItemCode       `json:"code"`
+	Owner      string                 `json:"owner"` // key of the department
+	Definition license.ItemDefinition `json:"definition"`
+}
+
+// samplePerson is a citizen with an account. The phone numbers begin with 154,
+// which is nobody's.
+type samplePerson struct {
+	Login    string         `json:"login"`
+	Password string         `json:"password"`
+	Name     string         `json:"name"`
+	CodeType party.CodeType `json:"code_type"`
+	Code     string         `json:"code"`
+	Phone    string         `json:"phone"`
+}
+
+func (p samplePerson) code() party.Code { return party.Code{Type: p.CodeType, Value: p.Code} }
+
+// sampleDepartment is a department's system that citizens visit.
+type sampleDepartment struct {
+	Participant string             `json:"participant"` // its key
+	Client      string             `json:"client"`      // the client's name
+	Clients     party.Names        `json:"client_names"`
+	Scopes      []oidc.Scope       `json:"scopes"`
+	Profile     department.Profile `json:"profile"`
+}
+
+// Paths of a department's system that are registered with its client.
+func (d sampleDepartment) callback(url string) string { return url + department.CallbackPath }
+
+func (d sampleDepartment) loggedOut(url string) string { return url + department.LoggedOutPath }
+
+// names returns the scopes as a client asks for them.
+func (d sampleDepartment) names() []string {
+	var names []string
+	for _, s := range d.Scopes {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// plantLogins makes what logins need: items, people, and the clients of the
+// departments' systems.
+func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKey map[string]planted, city *city, facts *demoFacts) error {
+	for _, i := range s.items {
+		if err := i.plant(ctx, in.Registry, byKey[i.Owner].actor); err != nil {
+			return texts.Refuse("demo.sample", i.Code, err)
+		}
+	}
+	for _, p := range s.people {
+		if err := p.plant(ctx, in.People); err != nil {
+			return texts.Refuse("demo.sample", p.Login, err)
+		}
+		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone})
+	}
+	for i, d := range s.departments {
+		owner := byKey[d.Participant].Participant
+		url := city.urls[i]
+		c, err := plantClient(ctx, in.Provider, owner, oidc.ClientSpec{
+			Name: d.Client, Names: d.Clients, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
+			RedirectURIs: []string{d.callback(url)}, LogoutURIs: []string{d.loggedOut(url)}, HomeURI: url + "/",
+			IDTokenAlgorithm: jose.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},
+		})
+		if err != nil {
+			return texts.Refuse("demo.sample", d.Participant, err)
+		}
+		facts.Clients = append(facts.Clients, c)
+		facts.Departments = append(facts.Departments, demoDepartment{owner.Name, url, city.departments[i].Addr().String()})
+	}
+	return nil
+}
+
+// plant defines and publishes an item.
+func (i sampleItem) plant(ctx context.Context, r *license.Registry, by license.Actor) error {
+	there, err := r.Item(ctx, i.Code, 0)
+	if e, ok := errors.AsType[*license.Error](err); err != nil && !(ok && e.Kind == license.KindMissing) {
+		return err
+	}
+	if there.State == license.ItemPublished {
+		return nil
+	}
+	if _, _, err := r.PutItem(ctx, by, i.Code, i.Definition); err != nil {
+		return err
+	}
+	_, err = r.PublishItem(ctx, by, i.Code)
+	return err
+}
+
+// plant proofs a person and makes their account, unless an earlier try did.
+func (p samplePerson) plant(ctx context.Context, s *identity.Service) error {
+	_, _, err := s.Register(ctx, identity.Registration{
+		Name: p.Name, Code: p.code(), LoginName: p.Login, Phone: p.Phone, Password: p.Password, Actor: install.Operator, RequestID: "demo",
+	})
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == "account_exists" {
+		return nil
+	}
+	return err
+}

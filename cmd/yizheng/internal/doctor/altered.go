@@ -1,0 +1,115 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+)
+
+// alteredAtOnce is how many rows are read at once.
+const alteredAtOnce = 500
+
+// altered reads the records that carry authenticators, as far as there is time, and
+// names those that are refused. Sessions and families are looked at when they are used.
+func (e *examination) altered(ctx context.Context, in *install.Installation) {
+	const about = "integrity"
+	if e.CheckWithin > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.CheckWithin)
+		defer cancel()
+	}
+	n, err := readRecords(ctx, in)
+	auth := in.Keys.Keyrings().Auth()
+	if refused := auth.Refused(); len(refused) > 0 {
+		more := ""
+		if len(refused) > install.RefusedShown {
+			refused, more = refused[:install.RefusedShown], e.words.Say("doctor.altered.more")
+		}
+		e.fail(about, "doctor.altered.todo",
+			"doctor.altered", strings.Join(refused, ", "), more)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		e.warn(about, "doctor.time.todo", "doctor.partly_read", e.CheckWithin, n)
+	case err != nil:
+		e.fail(about, "doctor.check_database.todo", "%v", err)
+	default:
+		e.ok(about, "doctor.read", n)
+	}
+}
+
+// readRecords reads all records through what checks their authenticators, and returns
+// how many fit.
+func readRecords(ctx context.Context, in *install.Installation) (n int, err error) {
+	auth, provider := in.Keys.Keyrings().Auth(), in.DB.Provider()
+	stores := license.AuthenticStores(in.DB.Licenses(), auth)
+	clients, participants := oidc.AuthenticClients(provider, auth), identity.AuthenticParticipants(provider, auth)
+	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
+	for _, read := range []func() (int, error){
+		wholeList(func(after string) ([]identity.Participant, error) {
+			return participants.ListParticipants(ctx, after, alteredAtOnce)
+		},
+			func(p identity.Participant) string { return p.ID }),
+		wholeList(func(after string) ([]oidc.ClientRecord, error) {
+			return clients.ListClients(ctx, "", after, alteredAtOnce)
+		},
+			func(c oidc.ClientRecord) string { return c.ID }),
+		wholeList(func(after string) ([]identity.PartyRecord, error) {
+			return parties.ListParties(ctx, after, alteredAtOnce)
+		},
+			func(p identity.PartyRecord) string { return p.ID }),
+		wholeList(func(after string) ([]identity.AccountRecord, error) {
+			return accounts.ListAccounts(ctx, after, alteredAtOnce)
+		},
+			func(a identity.AccountRecord) string { return a.ID }),
+		wholeList(func(after license.TypeCode) ([]license.TypeRecord, error) {
+			return stores.ListTypes(ctx, after, alteredAtOnce)
+		},
+			func(t license.TypeRecord) license.TypeCode { return t.Code }),
+		wholeList(func(after license.ItemCode) ([]license.ItemRecord, error) {
+			return stores.ListItems(ctx, after, alteredAtOnce)
+		},
+			func(i license.ItemRecord) license.ItemCode { return i.Code }),
+		wholeList(func(after string) ([]license.DelegationRecord, error) {
+			return stores.ListDelegations(ctx, after, alteredAtOnce)
+		}, func(d license.DelegationRecord) string { return d.ID }),
+		wholeList(func(after license.GrantID) ([]license.GrantRecord, error) {
+			return stores.GrantsAfter(ctx, after, alteredAtOnce)
+		},
+			func(g license.GrantRecord) license.GrantID { return g.ID }),
+		wholeList(func(before license.Cursor) ([]license.Record, error) {
+			return stores.Search(ctx, license.Query{Before: before, Limit: alteredAtOnce})
+		}, func(r license.Record) license.Cursor { return license.Cursor{Created: r.Created, ID: r.ID} }),
+		wholeList(func(after license.Located) ([]license.VersionRecord, error) {
+			return stores.Versions(ctx, after, alteredAtOnce)
+		},
+			func(v license.VersionRecord) license.Located {
+				return license.Located{License: v.License, Version: v.Version}
+			}),
+	} {
+		more, err := read()
+		if n += more; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// wholeList reads all pages of a list and returns how many records they have.
+func wholeList[T, P any](page func(after P) ([]T, error), place func(T) P) func() (int, error) {
+	return func() (n int, err error) {
+		var after P
+		for {
+			all, err := page(after)
+			if n += len(all); err != nil || len(all) < alteredAtOnce {
+				return n, err
+			}
+			after = place(all[len(all)-1])
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package doctor
+
+import (
+	"context"
+
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/license"
+)
+
+// catalogCodes looks for entries whose codes begin with another body's, which their
+// owners were never given, or no longer have: they can use them, and not change them.
+func (e *examination) catalogCodes(ctx context.Context, in *install.Installation) {
+	const about = "catalog"
+	names := in.Owners()
+	look := func(kind, code, owner string) error {
+		prefix := license.CodePrefix(code)
+		if prefix == "" {
+			return nil
+		}
+		n, err := names.Of(ctx, owner)
+		if err != nil {
+			return err
+		}
+		holds, err := in.Registry.Holds(ctx, license.Definer{ID: n.ID, USCC: n.USCC}, code)
+		if err == nil && !holds {
+			e.warn(about, e.words.Say("doctor.delegate.todo", n.ID, prefix),
+				"doctor.delegate", texts.WordOf("kind", kind), code)
+		}
+		return err
+	}
+	types := func() error {
+		return command.Every(func(last license.Type) ([]license.Type, error) {
+			return in.Registry.Types(ctx, last.Code, command.PageSize)
+		},
+			func(t license.Type) error { return look("type", string(t.Code), t.Owner) })
+	}
+	items := func() error {
+		return command.Every(func(last license.ServiceItem) ([]license.ServiceItem, error) {
+			return in.Registry.Items(ctx, last.Code, command.PageSize)
+		}, func(i license.ServiceItem) error { return look("item", string(i.Code), i.Owner) })
+	}
+	for _, all := range []func() error{types, items} {
+		if err := all(); err != nil {
+			e.fail(about, "", "%v", err)
+			return
+		}
+	}
+}

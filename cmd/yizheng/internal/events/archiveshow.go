@@ -1,0 +1,303 @@
+package events
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/archive"
+	"yizheng.internal/storage/retention"
+)
+
+type archiveShowCmd struct {
+	install.Settings
+	File string `arg:"" help:"An archived month, LOG-MONTH.jsonl, or its manifest, LOG-MONTH.json; they lie side by side."`
+	eventFilter
+	Subject string `help:"Only what was done to it: the id of a client, participant, account, session or key, the code of a type or item; of access records a license's or grant's id, or an item's code." placeholder:"ID"`
+	Party   string `help:"Only what has to do with this person: the party's opaque id." placeholder:"ID"`
+	JSON    bool   `name:"json" help:"Print JSON, an event or access record a line."`
+}
+
+// Run shows an archived month: nothing of it before all of it was found to be what
+// this installation archived, and not without an event.
+func (c *archiveShowCmd) Run(p *command.Process) (err error) {
+	f, err := c.of(c.Subject, time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	path := archive.ManifestOf(c.File)
+	m, err := archive.Verify(path, nil)
+	if err != nil {
+		return err
+	}
+	if m.Log == retention.AccessRecords && len(c.Kind) > 0 {
+		return texts.Usage("archive.no_actions")
+	}
+	in, err := c.Attach(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := archived(p.Ctx, in, m); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(p.Out)
+	t := p.Listing(c.JSON, archiveColumns[m.Log]...)
+	t.W = out
+	s := archiveShow{registry: in.Registry, log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionArchiveRead, m.File, func() error {
+		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.Ctx, line) })
+		if err == nil && again != m {
+			err = texts.Refuse("archive.replaced", m.File)
+		}
+		return errors.Join(err, s.t.Flush(), out.Flush())
+	})
+	if err != nil {
+		return err
+	}
+	return s.sum(p)
+}
+
+// archived returns an error unless a file is what this installation archived.
+func archived(ctx context.Context, in *install.Installation, m archive.Manifest) error {
+	month, err := retention.ParseMonth(m.Month)
+	if err != nil {
+		return err
+	}
+	months, err := in.DB.Admin().ListMonths(ctx, m.Log, month)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(months, func(s retention.State) bool { return s.Month == month })
+	if i < 0 {
+		return m.Remembered(retention.State{})
+	}
+	return m.Remembered(months[i])
+}
+
+// archiveColumns are the columns in which logs are shown.
+var archiveColumns = map[retention.Table][]string{
+	retention.Events:         {"time", "action", "result", "actor", "subject", "party", "detail"},
+	retention.ProviderEvents: {"time", "action", "result", "actor", "subject"},
+	retention.AccessRecords:  {"time", "result", "client", "license", "item", "case", "officer", "party", "fields"},
+}
+
+// archiveShow shows the rows of an archive one after another.
+type archiveShow struct {
+	registry *license.Registry
+	log      retention.Table
+	f        journal.Filter
+	party    string
+	t        *command.Table
+	shown    int
+
+	serials                    map[int32]bool // of data keys that aren't here
+	noKey, unopened, unfitting int            // rows
+}
+
+// shownAtOnce is how many rows of a table are kept until they are printed.
+const shownAtOnce = 500
+
+// show shows a line, if the filter admits it.
+func (s *archiveShow) show(ctx context.Context, line []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	row, err := archive.Row(s.log, line)
+	if err != nil {
+		return err
+	}
+	if at := row.Place().At; at.Before(s.f.From) || !s.f.Until.IsZero() && !at.Before(s.f.Until) {
+		return nil
+	}
+	shown := s.shown
+	switch s.log {
+	case retention.ProviderEvents:
+		err = s.providerEvent(row)
+	case retention.Events:
+		err = s.event(ctx, row)
+	case retention.AccessRecords:
+		err = s.access(ctx, row)
+	}
+	if err == nil && s.shown > shown && s.shown%shownAtOnce == 0 {
+		err = s.t.Flush()
+	}
+	return err
+}
+
+// archivedEvent is an event as it is shown.
+type archivedEvent struct {
+	journal.Entry
+	Detail   map[string]string `json:"detail,omitempty"`
+	Unopened string            `json:"unopened,omitempty"` // why
+}
+
+// archivedAccess is an access record as it is shown.
+type archivedAccess struct {
+	license.Access
+	Unopened string `json:"unopened,omitempty"`
+}
+
+func (s *archiveShow) providerEvent(row retention.Row) error {
+	r := oidc.EventRecord{
+		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: row[3].(string), Actor: row[4].(string),
+		Object: row[5].(string), RequestID: row[6].(string), Result: row[7].(string),
+	}
+	hash, err := hashOf(row[8])
+	if err != nil {
+		return err
+	}
+	r.Hash = hash
+	e := r.Entry()
+	if e.Altered {
+		s.unfitting++
+	}
+	if !s.f.Admits(e) || s.party != "" {
+		return nil
+	}
+	s.shown++
+	return s.t.Record(archivedEvent{Entry: e}, timeCell(e.At), command.Printable(e.Action), s.resultCell(e.Result, e.Altered, ""), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
+}
+
+func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
+	r := license.EventRecord{
+		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: license.Action(row[3].(string)), Client: row[4].(string),
+		Participant: row[5].(string), RequestID: row[6].(string), Version: int(row[7].(int64)), Result: row[8].(string), Detail: row[9].([]byte),
+	}
+	hash, err := hashOf(row[10])
+	if err != nil {
+		return err
+	}
+	r.Hash = hash
+	e, detail, err := s.registry.OpenEvent(ctx, journal.Registry, r)
+	why, err := s.why(r.Detail, err)
+	if err != nil {
+		return err
+	}
+	if e.Altered = e.Altered && why == ""; e.Altered {
+		s.unfitting++
+	}
+	if !s.f.Admits(e) || s.party != "" && e.Party != s.party {
+		return nil
+	}
+	s.shown++
+	return s.t.Record(archivedEvent{e, detail, why}, timeCell(e.At), command.Printable(e.Action), s.resultCell(e.Result, e.Altered, why), command.OrDash(command.Printable(e.Actor)),
+		command.OrDash(command.Printable(e.Subject)), command.OrDash(command.Printable(e.Party)), command.OrDash(command.Printable(pairs(detail))))
+}
+
+func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
+	r := license.AccessRecord{
+		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Grant: license.GrantID(row[3].(string)), License: license.ID(row[4].(string)),
+		Version: int(row[5].(int64)), Client: row[6].(string), Participant: row[7].(string), Item: license.ItemCode(row[8].(string)),
+		Basis: license.Basis(row[9].(string)), Channel: license.Channel(row[10].(string)), Result: row[11].(string),
+		Disclosure: license.Disclosure(row[12].(string)), Body: row[13].([]byte),
+	}
+	a, failed := s.registry.OpenAccess(ctx, r)
+	why, err := s.why(r.Body, failed)
+	if err != nil {
+		return err
+	}
+	if failed != nil && why == "" { // it opens, and is nothing of ours
+		why, err = s.why(r.Body, signing.ErrSealed)
+		if err != nil {
+			return err
+		}
+	}
+	e := journal.Entry{At: a.At, Actor: a.Client, Subject: s.f.Subject, Result: a.Result}
+	if s.f.Subject != string(a.License) && s.f.Subject != string(a.Grant) && s.f.Subject != string(a.Item) {
+		e.Subject = ""
+	}
+	if !s.f.Admits(e) || s.party != "" && s.party != a.Party && s.party != a.Acting {
+		return nil
+	}
+	s.shown++
+	officer := ""
+	if a.Officer != nil {
+		officer = a.Officer.Name + " (" + a.Officer.ID + ")"
+	}
+	return s.t.Record(archivedAccess{a, why}, timeCell(a.At), s.resultCell(a.Result, false, why), command.Printable(a.Client), command.Printable(string(a.License)),
+		command.OrDash(command.Printable(string(a.Item))), command.OrDash(command.Printable(a.Case)), command.OrDash(command.Printable(officer)), command.OrDash(command.Printable(a.Party)), command.OrDash(command.Printable(strings.Join(a.Fields, " "))))
+}
+
+// why says why something sealed doesn't open: the keys are not here, or it is not
+// what was sealed. What opens and doesn't fit its hash is neither. Any other error,
+// such as one of the database, ends the list.
+func (s *archiveShow) why(sealed []byte, err error) (string, error) {
+	switch {
+	case errors.Is(err, signing.ErrNoKey):
+		serial := signing.SealedSerial(sealed)
+		s.serials[serial] = true
+		s.noKey++
+		return fmt.Sprintf("data key %d is not here", serial), nil
+	case errors.Is(err, signing.ErrSealed):
+		s.unopened++
+		return "altered, or another installation's", nil
+	case errors.Is(err, license.ErrUnavailable), errors.Is(err, context.Canceled):
+		return "", err
+	}
+	return "", nil
+}
+
+// sum tells of what was not opened, which is a failure.
+func (s *archiveShow) sum(p *command.Process) error {
+	if s.noKey > 0 {
+		var numbers []string
+		for _, n := range slices.Sorted(maps.Keys(s.serials)) {
+			numbers = append(numbers, fmt.Sprint(n))
+		}
+		fmt.Fprintln(p.Err, p.Words.Say("archive.no_keys", s.noKey, strings.Join(numbers, ", ")))
+	}
+	if s.unopened > 0 {
+		fmt.Fprintln(p.Err, p.Words.Say("archive.unopened", s.unopened))
+	}
+	if s.unfitting > 0 {
+		fmt.Fprintln(p.Err, p.Words.Say("archive.altered", s.unfitting))
+	}
+	if s.noKey+s.unopened+s.unfitting > 0 {
+		return &texts.Exit{Code: texts.ExitFailed}
+	}
+	return nil
+}
+
+// hashOf returns a row's hash.
+func hashOf(v any) (hash [32]byte, err error) {
+	b := v.([]byte)
+	if len(b) != len(hash) {
+		return hash, texts.Refuse("archive.hash")
+	}
+	return [32]byte(b), nil
+}
+
+func timeCell(at time.Time) string { return at.In(Civil).Format("2006-01-02 15:04:05") }
+
+func (s *archiveShow) resultCell(result string, altered bool, why string) string {
+	result = command.Printable(result)
+	if altered {
+		result += " " + s.t.Words.Say("event.altered")
+	}
+	if why != "" {
+		result += " " + s.t.Words.Say("archive.sealed")
+	}
+	return result
+}
+
+// pairs writes details as a line.
+func pairs(detail map[string]string) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(detail)) {
+		all = append(all, k+"="+detail[k])
+	}
+	return strings.Join(all, " ")
+}

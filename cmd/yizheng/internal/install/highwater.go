@@ -1,0 +1,12 @@
+package install
+
+import (
+	"yizheng.internal/signing/highwater"
+)
+
+// HighWater opens what this node saw of the database.
+func (in *Installation) HighWater() (*highwater.Watch, error) {
+	return highwater.New(highwater.Config{
+		Memory: in.Keys, Store: in.DB.HighWater(), Auth: in.Keys.Keyrings().Auth(), Log: in.Log,
+	})
+}

@@ -1,0 +1,42 @@
+package install
+
+import (
+	"context"
+
+	"yizheng.internal/api"
+	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/storage"
+)
+
+// Outside is what an installation needs of the world for people's logins. The
+// zero outside has none of it: then nobody gets a code, and nobody is proofed.
+type Outside struct {
+	Sender  identity.Sender
+	Proofer identity.IdentityProofer
+}
+
+// OpenEphemeral opens the store for what may be lost: a Redis, or without a URL
+// the process's own memory. With patience, a Redis that doesn't answer yet is no error.
+func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient bool) (err error) {
+	if in.Kept, err = storage.OpenEphemeral(ctx, url, storage.Options{Log: in.Log, Patient: patient}); err != nil {
+		return texts.Refuse("usage.of", "--redis-url", err)
+	}
+	return nil
+}
+
+// logins adds to the provider's configuration what people log in with.
+func (in *Installation) logins(c *oidc.Config) (err error) {
+	stores := in.DB.Provider()
+	in.People, err = identity.NewService(identity.Config{
+		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
+		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Record: oidc.Recorder(stores), Log: in.Log,
+	})
+	if err != nil {
+		return err
+	}
+	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
+	c.Ephemeral, c.Identity, c.Vault, c.Resolver = in.Kept, in.People, in.Keys.Vault(), api.NewResolver(in.Registry)
+	return nil
+}

@@ -1,0 +1,112 @@
+package install
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"yizheng.internal/api/outbound"
+
+	"github.com/alecthomas/kong"
+
+	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// Settings say where an installation is. Every command that opens one has them.
+type Settings struct {
+	Data           string `help:"Directory of the keys and, with SQLite, of the database." env:"YIZHENG_DATA" default:"./data" group:"Settings:"`
+	DatabaseURL    string `name:"database-url" help:"Database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Without it sqlite:DATA/yizheng.db. With a password, better in the environment: command lines can be seen." env:"YIZHENG_DATABASE_URL" placeholder:"URL" group:"Settings:"`
+	PassphraseFile string `help:"File with the passphrase of the keys; without it DATA/keys.pass. Passphrases come from files alone." env:"YIZHENG_PASSPHRASE_FILE" placeholder:"FILE" group:"Settings:"`
+	PublicURL      string `name:"public-url" help:"Public URL, the OpenID issuer: https, or http on loopback. It is bound to the installation at its first start. Without it http://LISTEN, if that is loopback." env:"YIZHENG_PUBLIC_URL" placeholder:"URL" group:"Settings:"`
+	RegistryName   string `name:"registry-name" help:"Name in the registry's own certificates, from the first start on. Without it 电子证照库." env:"YIZHENG_REGISTRY_NAME" placeholder:"NAME" group:"Settings:"`
+	RegistryUSCC   string `name:"registry-uscc" help:"Unified social credit code in them. Without it a placeholder over the unassigned area 990000: not for production." env:"YIZHENG_REGISTRY_USCC" placeholder:"CODE" group:"Settings:"`
+}
+
+// The registry's subject while nobody has named it. The code's check character
+// is right, so that everything works; area 990000 is not assigned to anybody.
+const (
+	placeholderName = "电子证照库"
+	PlaceholderUSCC = "11990000000000000D"
+)
+
+const databaseFile = "yizheng.db"
+
+// Database returns the database's URL, with the default filled in.
+func (s Settings) Database() string {
+	if s.DatabaseURL != "" {
+		return s.DatabaseURL
+	}
+	return "sqlite:" + filepath.Join(s.Data, databaseFile)
+}
+
+// Ephemeral says where the service keeps what may be lost at any time.
+type Ephemeral struct {
+	RedisURL string `name:"redis-url" help:"Redis for what may be lost: logins under way, counters of tries. redis://HOST/DB, or rediss:// with TLS. Without it they lie in memory, which is for one node alone. With a password, better in the environment." env:"YIZHENG_REDIS_URL" placeholder:"URL" group:"Settings:"`
+}
+
+// Messaging says how one-time codes get to phones.
+type Messaging struct {
+	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, text, code}. Without it nobody gets a code, so there is no second factor and no license is released." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
+	SMSSecretFile string `name:"sms-secret-file" help:"File with the secret that the gateway gets as a bearer token; nobody else may read it." env:"YIZHENG_SMS_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
+	SMSPrivate    bool   `name:"sms-private" help:"The gateway may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_SMS_PRIVATE" group:"Settings:"`
+}
+
+// Sender returns what sends messages, or nil if nothing is set.
+func (m Messaging) Sender() (identity.Sender, error) {
+	if m.SMSURL == "" {
+		if m.SMSSecretFile != "" {
+			return nil, texts.Usage("settings.no_sms_url")
+		}
+		return nil, nil
+	}
+	if m.SMSSecretFile == "" {
+		return nil, texts.Usage("settings.no_sms_secret")
+	}
+	secret, err := signing.ReadPassphraseFile(m.SMSSecretFile)
+	if err != nil {
+		return nil, texts.Refuse("usage.of", "--sms-secret-file", err)
+	}
+	sms, err := outbound.NewSMS(outbound.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
+	if err != nil {
+		return nil, texts.Usage("usage.of", "--sms-url", err)
+	}
+	return sms, nil
+}
+
+// UnknownVariables returns what the environment has under our prefix that no
+// setting of the commands reads: most likely misspelt.
+func UnknownVariables(commands *kong.Node, environ []string) []string {
+	known := []string{"YIZHENG_CONFIG", "YIZHENG_OPERATOR", "YIZHENG_SOAK"} // the latter is the tests'
+	for _, name := range settingNames(commands) {
+		known = append(known, "YIZHENG_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
+	}
+	var unknown []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "YIZHENG_") && !strings.HasPrefix(name, "YIZHENG_TEST_") && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// isDir reports whether there is a directory.
+func isDir(path string) (bool, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.IsDir() {
+		return false, texts.Refuse("settings.no_directory", path)
+	}
+	return true, nil
+}

@@ -2,6 +2,7 @@ package license
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"yizheng.internal/license/party"
@@ -101,7 +102,10 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 		states[i] = st
 	}
 	q.States = states
-	return s.auth.Wrote(s.Stores.Save(ctx, q), "licenses", string(q.Record.ID), q.Record.Revision+1)
+	if q.Status, err = stampStatus(s.auth, q.Status, q.Record.Revision+1); err != nil {
+		return err
+	}
+	return s.auth.Wrote(unreserved(s.auth, s.Stores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
 }
 
 // stateAuth returns the authenticator of a stored version in its new state. Should
@@ -125,13 +129,40 @@ func (s *authenticStores) stateAuth(ctx context.Context, id ID, st VersionState)
 // Load implements [Store].
 func (s *authenticStores) Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error) {
 	r, v, err := s.Stores.Load(ctx, id, version)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = s.verify(&r, &v)
+	case errors.Is(err, ErrNotFound):
+		err = versionGone(ctx, s, id, version, err)
+	default:
+		err = malformed(s.auth, err, "licenses", string(id))
 	}
 	if err != nil {
 		return Record{}, VersionRecord{}, err
 	}
 	return r, v, nil
+}
+
+// versionGone tells a license that is not there from one whose version was deleted, or
+// whose number of versions was altered. Err is what the store said.
+func versionGone(ctx context.Context, s *authenticStores, id ID, version int, err error) error {
+	other := 0
+	if version == 0 { // the newest: the first one is always there
+		other = 1
+	}
+	r, _, found := s.Stores.Load(ctx, id, other)
+	if found != nil || version > max(0, r.Version) {
+		return err
+	}
+	return s.auth.Refuse("licenses", string(id), "one of its versions is not there")
+}
+
+// malformed refuses a record whose columns can't even be read.
+func malformed(auth *signing.Authenticator, err error, table, id string) error {
+	if errors.Is(err, signing.ErrAltered) {
+		return auth.Refuse(table, id, "a column of it is malformed")
+	}
+	return err
 }
 
 // Search implements [Store], and leaves out what doesn't fit.
@@ -173,6 +204,7 @@ func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...Ty
 // LoadTypes implements [TypeStore].
 func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error) {
 	ts, err := s.Stores.LoadTypes(ctx, code)
+	err = malformed(s.auth, err, "license_types", string(code))
 	return ts, s.verifyTypes(ts, err)
 }
 
@@ -213,6 +245,7 @@ func (s *authenticStores) SaveItems(ctx context.Context, e EventRecord, is ...It
 // LoadItems implements [ItemStore].
 func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode) ([]ItemRecord, error) {
 	is, err := s.Stores.LoadItems(ctx, code)
+	err = malformed(s.auth, err, "service_items", string(code))
 	return is, s.verifyItems(is, err)
 }
 

@@ -85,7 +85,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		return Issued{}, err
 	}
 	p.issued.Revision = rec.Revision + 1
-	return p.issued, on.explain(r.c.Stores.Save(ctx, save))
+	return p.issued, on.explain(r.save(ctx, save))
 }
 
 // supersede adds to the change that stores a version what becomes of the one
@@ -93,15 +93,18 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record, old VersionRecord, number string, q ReplaceRequest) error {
 	if q.Kind != Reinstated { // what ended stays ended in the records; its place is taken all the same
 		save.States = []VersionState{{Version: old.Version, State: Superseded}}
-		save.Status = []StatusChange{{old.StatusList, old.StatusIndex, StatusSuperseded}}
+		save.Status = []StatusChange{{List: old.StatusList, Index: old.StatusIndex, Value: StatusSuperseded}}
 	}
 	if v := save.Add; v.State == Suspended {
-		save.Status = append(save.Status, StatusChange{v.StatusList, v.StatusIndex, StatusSuspended})
+		save.Status = append(save.Status, StatusChange{List: v.StatusList, Index: v.StatusIndex, Value: StatusSuspended})
 	}
 	if numberKey(number) == numberKey(q.Number) {
 		return nil
 	}
 	former, err := r.formerNumber(ctx, rec, number)
+	if err != nil {
+		r.slots.give(save.Add.slot())
+	}
 	save.Lookups = append(save.Lookups, former)
 	return err
 }

@@ -2,6 +2,7 @@ package license
 
 import (
 	"errors"
+	"fmt"
 
 	"yizheng.internal/license/schema"
 )
@@ -18,6 +19,17 @@ var (
 	// a read-only or unreachable database. Nothing was done.
 	ErrUnavailable = errors.New("storage is unavailable")
 )
+
+// UnreservedError says that a change was to set an entry of a status list that was
+// never reserved, or that somebody deleted.
+type UnreservedError struct {
+	List  int64
+	Index int
+}
+
+func (e *UnreservedError) Error() string {
+	return fmt.Sprintf("entry %d of status list %d was never reserved", e.Index, e.List)
+}
 
 // Error is a refusal that the caller may see. Its texts hold no personal data
 // and echo no value.

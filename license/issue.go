@@ -66,7 +66,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 		if err != nil {
 			return Issued{}, err
 		}
-		err = r.c.Stores.Save(ctx, save)
+		err = r.save(ctx, save)
 		if errors.Is(err, ErrIdentifierTaken) && q.Serial == "" {
 			continue
 		}
@@ -143,9 +143,9 @@ type prepared struct {
 }
 
 // seal gives a draft its identifier and verification code, signs its
-// credential and seals its record. Nothing is stored yet, but an index of a
-// status list is used up.
-func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, error) {
+// credential and seals its record. Nothing is stored yet, but it has an entry of a
+// status list, which whoever doesn't store it gives back.
+func (r *Registry) seal(ctx context.Context, d draft, v version) (p prepared, err error) {
 	if v.serial == "" {
 		serial, err := RandomSerial(rand.Reader)
 		if err != nil {
@@ -170,6 +170,11 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (prepared, erro
 	if err != nil {
 		return prepared{}, err
 	}
+	defer func() {
+		if err != nil {
+			r.slots.give(slot)
+		}
+	}()
 	b := &body{
 		Identifier: identifier, Serial: v.serial, Number: d.content.Number, Holders: d.content.Holders,
 		AreaCode: d.content.AreaCode, Fields: d.content.Fields, Replaces: v.replaces,
@@ -230,6 +235,7 @@ func (r *Registry) saveRequest(ctx context.Context, a Actor, act Action, p prepa
 	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
 	e, err := r.event(ctx, a, act, rec.ID, rec.Version, "ok", detail)
 	if err != nil {
+		r.slots.give(p.record.slot())
 		return SaveRequest{}, err
 	}
 	s := SaveRequest{Record: rec, Add: &p.record, Lookups: p.lookups, Event: e}

@@ -132,6 +132,7 @@ func (r *Registry) sealJSON(ctx context.Context, id ID, version int, column stri
 
 func (r *Registry) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
 	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, column), sealed)
+	err = r.notOpen(err, v, column)
 	if err != nil {
 		return fmt.Errorf("opening %s of license %s version %d: %w", column, v.License, v.Version, err)
 	}
@@ -179,6 +180,15 @@ func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (Licen
 	return l, nil
 }
 
+// notOpen refuses a version one of whose sealed columns does not open: its authenticator
+// covers their ends alone.
+func (r *Registry) notOpen(err error, v VersionRecord, column string) error {
+	if !errors.Is(err, signing.ErrSealed) {
+		return err
+	}
+	return errors.Join(err, r.c.Vault.Auth().Refuse("license_versions", string(v.License)+"/"+strconv.Itoa(v.Version), "its "+column+" does not open"))
+}
+
 // openSuspension returns a version's latest suspension, or nil if it has none with
 // a document.
 func (r *Registry) openSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
@@ -192,6 +202,7 @@ func (r *Registry) openSuspension(ctx context.Context, v VersionRecord) (*Suspen
 // openCredential returns a stored version's credential.
 func (r *Registry) openCredential(ctx context.Context, v VersionRecord) (string, error) {
 	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "credential"), v.Credential)
+	err = r.notOpen(err, v, "credential")
 	if err != nil {
 		return "", fmt.Errorf("opening credential of license %s version %d: %w", v.License, v.Version, err)
 	}

@@ -24,6 +24,7 @@ type Stores interface {
 	Store
 	TypeStore
 	StatusStore
+	StatusMendStore
 	EventStore
 	LookupStore
 	SettingStore
@@ -97,7 +98,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	r.types = catalog{store: c.Stores, entries: map[TypeCode]catalogEntry{}}
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
 	r.slots = slots{store: c.Stores}
-	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}}
+	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}
 	r.lists = lists{sealed: map[int64]*publishedList{}}
 	r.tries = tries{wrong: map[[32]byte]wrongTries{}}
 	r.verifier = CredentialVerifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}

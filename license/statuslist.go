@@ -61,8 +61,8 @@ type slot struct {
 }
 
 // slots hands out entries of status lists. They are reserved in blocks, ahead
-// of the signature that names them; those unused at the end of the process stay
-// reserved, and valid, for good.
+// of the signature that names them, and come back if nothing that names them was
+// stored; those unused at the end of the process stay reserved, and valid, for good.
 type slots struct {
 	store StatusStore
 	mu    sync.Mutex
@@ -96,6 +96,16 @@ func (s *slots) take(ctx context.Context) (slot, error) {
 	taken := s.ready[last]
 	s.ready = s.ready[:last]
 	return taken, nil
+}
+
+// give takes an entry back. What was signed with it was neither stored nor shown.
+func (s *slots) give(unused slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = append(s.ready, unused)
+	last := len(s.ready) - 1
+	i := rand.IntN(len(s.ready)) // an index must not tell that it was given back
+	s.ready[i], s.ready[last] = s.ready[last], s.ready[i]
 }
 
 // distinct returns n different random numbers below limit. (math/rand/v2's
@@ -171,17 +181,17 @@ func (r *Registry) StatusList(ctx context.Context, n int64) (string, error) {
 	if now.Sub(p.made) >= statusResign {
 		seen = -1
 	}
-	revision, entries, err := r.c.Stores.LoadList(ctx, n, seen)
+	list, err := r.lookAt(ctx, n, seen)
 	if errors.Is(err, ErrNotFound) {
 		return "", missing("status_list_unknown", "There is no status list with this number.")
 	} else if err != nil {
-		return "", fmt.Errorf("loading status list %d: %w", n, err)
+		return "", err
 	}
-	if revision != seen {
-		if p.token, err = r.signStatusList(ctx, n, revision, entries, now); err != nil {
+	if list != nil {
+		if p.token, err = r.signStatusList(ctx, n, list, now); err != nil {
 			return "", err
 		}
-		p.revision, p.made = revision, now
+		p.revision, p.made = list.revision, now
 	}
 	p.looked = now
 	if !known {
@@ -190,14 +200,10 @@ func (r *Registry) StatusList(ctx context.Context, n int64) (string, error) {
 	return p.token, nil
 }
 
-func (r *Registry) signStatusList(ctx context.Context, n, revision int64, entries []StatusEntry, now time.Time) (string, error) {
+func (r *Registry) signStatusList(ctx context.Context, n int64, list *seenList, now time.Time) (string, error) {
 	key, err := r.c.Keyrings.Active(ctx, signing.PurposeStatus, "")
 	if err != nil {
 		return "", fmt.Errorf("finding the status key: %w", err)
-	}
-	list := pack(revision, entries)
-	if err := r.seen.check(n, list); err != nil {
-		return "", err
 	}
 	var b bytes.Buffer
 	z, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
@@ -233,11 +239,7 @@ func (r *Registry) status(ctx context.Context, uri string, index int) (StatusVal
 	if index >= StatusListSize {
 		return 0, errStatusIndex
 	}
-	v, err := r.c.Stores.LoadStatus(ctx, list, index)
-	if err != nil {
-		return 0, err
-	}
-	return v, r.seen.checkOne(list, index, v)
+	return r.lookAtOne(ctx, list, index)
 }
 
 // errStatusIndex says that a list has no entry with a credential's index.

@@ -2,10 +2,10 @@ package license
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"yizheng.internal/signing"
@@ -24,34 +24,67 @@ type Memory interface {
 }
 
 // seenLists are the status lists as this node saw them last. An entry that says
-// ended or superseded never changes again, and a list's revision only rises: what
-// differs was written past the registry, and is refused.
+// ended or superseded never changes again, the serial of another only rises, and so
+// does a list's revision: what differs was written past the registry, and is refused.
 type seenLists struct {
 	memory Memory // nil: what was seen before the start is not known
 	auth   *signing.Authenticator
 	mu     sync.Mutex
 	lists  map[int64]*seenList
+	// noted are this node's own changes since it saw a list last, by list and index.
+	noted map[int64]map[int]StatusEntry
 }
 
+// seenList is a list as it was seen. It is never changed.
 type seenList struct {
 	revision int64
-	packed   []byte // as in the token, before compression
+	packed   []byte        // as in the token, before compression
+	serials  map[int]int64 // of entries that may still change: suspended, or valid again
 }
 
-const seenPrefix = "status-list-"
+const (
+	seenPrefix = "status-list-"
+	packedSize = StatusListSize * statusBits / 8
+	// A file is a list's revision, its values, and of each serial the index and itself.
+	serialSize = 4 + 8
+)
 
 func seenName(n int64) string { return seenPrefix + strconv.FormatInt(n, 10) }
 
-// pack returns a list as it is in a token before compression.
+// seenNumber reverses seenName.
+func seenNumber(name string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(name, seenPrefix), 10, 64)
+	return n, err == nil && seenName(n) == name
+}
+
+func newSeenList(revision int64) *seenList {
+	return &seenList{revision, make([]byte, packedSize), map[int]int64{}}
+}
+
+// pack returns a list as it is in a token before compression, with its serials.
 func pack(revision int64, entries []StatusEntry) *seenList {
-	l := &seenList{revision, make([]byte, StatusListSize*statusBits/8)}
+	l := newSeenList(revision)
 	for _, e := range entries {
 		if e.Index >= 0 && e.Index < StatusListSize {
-			l.packed[e.Index/4] |= byte(e.Value&3) << (e.Index % 4 * statusBits)
+			l.set(e)
 		}
 	}
 	return l
 }
+
+// set is for lists that nobody has seen yet.
+func (l *seenList) set(e StatusEntry) {
+	shift := e.Index % 4 * statusBits
+	l.packed[e.Index/4] = l.packed[e.Index/4]&^(3<<shift) | byte(e.Value&3)<<shift
+	if final(e.Value) || e.unchanged() {
+		delete(l.serials, e.Index)
+	} else {
+		l.serials[e.Index] = e.Serial
+	}
+}
+
+// final reports whether an entry with a value never changes again.
+func final(v StatusValue) bool { return v == StatusInvalid || v == StatusSuperseded }
 
 func (l *seenList) value(index int) StatusValue {
 	return StatusValue(l.packed[index/4] >> (index % 4 * statusBits) & 3)
@@ -59,62 +92,121 @@ func (l *seenList) value(index int) StatusValue {
 
 // encode returns what is kept of a list.
 func (l *seenList) encode() []byte {
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(l.packed)), uint64(l.revision)), l.packed...)
+	b := make([]byte, 0, 8+len(l.packed)+serialSize*len(l.serials))
+	b = append(binary.BigEndian.AppendUint64(b, uint64(l.revision)), l.packed...)
+	for _, index := range slices.Sorted(maps.Keys(l.serials)) {
+		b = binary.BigEndian.AppendUint32(b, uint32(index))
+		b = binary.BigEndian.AppendUint64(b, uint64(l.serials[index]))
+	}
+	return b
 }
 
-// load returns what was seen of a list, nil for nothing. The lock is held.
-func (s *seenLists) load(n int64) (*seenList, error) {
-	if l, ok := s.lists[n]; ok || s.memory == nil {
-		return l, nil
+// decodeSeen reverses encode. Nil for what is no list.
+func decodeSeen(b []byte) *seenList {
+	if len(b) < 8+packedSize || (len(b)-8-packedSize)%serialSize != 0 {
+		return nil
 	}
-	l, err := remembered(s.memory, n)
-	if err != nil || l == nil {
-		return nil, err
+	l := &seenList{int64(binary.BigEndian.Uint64(b)), b[8 : 8+packedSize], map[int]int64{}}
+	for b := b[8+packedSize:]; len(b) > 0; b = b[serialSize:] {
+		if index := binary.BigEndian.Uint32(b); index < StatusListSize {
+			l.serials[int(index)] = int64(binary.BigEndian.Uint64(b[4:]))
+		}
 	}
-	s.lists[n] = l
-	return l, nil
+	return l
 }
 
 // remembered reads what was kept of a list, nil for nothing.
 func remembered(m Memory, n int64) (*seenList, error) {
 	b, err := m.Remembered(seenName(n))
-	if err != nil || len(b) != 8+StatusListSize*statusBits/8 {
+	if err != nil {
 		return nil, err
 	}
-	return &seenList{int64(binary.BigEndian.Uint64(b)), b[8:]}, nil
+	return decodeSeen(b), nil
 }
 
-// fits compares what was seen of a list with what is there, and returns why it doesn't
-// fit, or "". What another process was told to take for what it is replaces what was
-// seen. The lock is held.
-func (s *seenLists) fits(n int64, why func(before *seenList) string) (string, error) {
-	before, err := s.load(n)
-	if err != nil || before == nil {
-		return "", err
-	}
-	refused := why(before)
-	if refused == "" || s.memory == nil {
-		return refused, nil
-	}
-	delete(s.lists, n)
-	if before, err = s.load(n); err != nil || before == nil {
-		return "", err
-	}
-	return why(before), nil
-}
-
-// check compares a list with what was seen of it, and remembers it.
-func (s *seenLists) check(n int64, now *seenList) error {
+// before returns a list as this node knows it, nil for not at all. Who reads it from the
+// store after that must find it so, or later. Anew has what another process remembered
+// meanwhile, such as one that accepted a loss, take the place of what this one knows.
+func (s *seenLists) before(n int64, anew bool) (*seenList, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	why, err := s.fits(n, func(before *seenList) string { return before.against(n, now).why() })
-	if err != nil {
-		return err
+	if l := s.lists[n]; anew && l != nil && s.memory != nil {
+		kept, err := remembered(s.memory, n)
+		if err != nil {
+			return nil, err
+		}
+		if kept == nil || !slices.Equal(kept.encode(), l.encode()) {
+			delete(s.lists, n)
+			delete(s.noted, n)
+		}
 	}
-	if why != "" {
-		return s.refuse(n, why)
+	return s.load(n)
+}
+
+// load returns a list with this node's own changes. The lock is held.
+func (s *seenLists) load(n int64) (*seenList, error) {
+	l := s.lists[n]
+	if l == nil && s.memory != nil {
+		var err error
+		if l, err = remembered(s.memory, n); err != nil {
+			return nil, err
+		}
+		if l != nil {
+			s.lists[n] = l
+		}
 	}
-	if before := s.lists[n]; before != nil && now.revision == before.revision {
+	noted := s.noted[n]
+	if len(noted) == 0 {
+		return l, nil
+	}
+	changed := newSeenList(-1)
+	if l != nil {
+		changed = &seenList{l.revision, slices.Clone(l.packed), maps.Clone(l.serials)}
+	}
+	for _, e := range noted {
+		if changed.judge(e) == entryLater {
+			changed.set(e)
+		}
+	}
+	return changed, nil
+}
+
+// note takes up what this node has written itself.
+func (s *seenLists) note(changes []StatusChange, serial int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range changes {
+		noted := s.noted[c.List]
+		if noted == nil {
+			noted = map[int]StatusEntry{}
+			s.noted[c.List] = noted
+		}
+		// Whoever saved an earlier change may be later here.
+		if e, ok := noted[c.Index]; !ok || e.Serial < serial {
+			noted[c.Index] = StatusEntry{Index: c.Index, Value: c.Value, Serial: serial, Auth: notedAuth}
+		}
+	}
+}
+
+// notedAuth stands for the authenticator of an entry that this process wrote.
+var notedAuth = []byte{}
+
+// keep remembers a list that fits.
+func (s *seenLists) keep(n int64, now *seenList) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lists[n]; l != nil && l.revision > now.revision {
+		return nil // another reading was faster
+	}
+	for index, e := range s.noted[n] {
+		if now.judge(e) != entryLater {
+			delete(s.noted[n], index)
+		}
+	}
+	if len(s.noted[n]) == 0 {
+		delete(s.noted, n)
+	}
+	if l := s.lists[n]; l != nil && l.revision == now.revision && maps.Equal(l.serials, now.serials) {
 		return nil
 	}
 	s.lists[n] = now
@@ -124,115 +216,64 @@ func (s *seenLists) check(n int64, now *seenList) error {
 	return s.memory.Remember(seenName(n), now.encode())
 }
 
-// against compares a list as it was seen with how it is.
-func (l *seenList) against(n int64, now *seenList) ListLoss {
-	d := ListLoss{List: n, Seen: l.revision, Stored: now.revision}
-	for i, b := range l.packed {
-		if b == now.packed[i] {
-			continue
-		}
-		for index := 4 * i; index < 4*i+4; index++ {
-			switch before, is := l.value(index), now.value(index); {
-			case before == is:
-			case before == StatusInvalid || before == StatusSuperseded:
-				d.Revived = append(d.Revived, index)
-			case now.revision <= l.revision:
-				d.Changed = append(d.Changed, index)
-			}
-		}
-	}
-	return d
-}
-
-// checkOne compares one entry with what was seen of its list.
-func (s *seenLists) checkOne(n int64, index int, v StatusValue) error {
-	if index < 0 || index >= StatusListSize {
-		return nil
-	}
+// keepNoted has this node's own changes outlive the process, for lists that it could not
+// read since.
+func (s *seenLists) keepNoted() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	why, err := s.fits(n, func(before *seenList) string {
-		if seen := before.value(index); seen != v && (seen == StatusInvalid || seen == StatusSuperseded) {
-			return "an entry that had ended or was superseded is valid again"
+	if s.memory == nil {
+		return nil
+	}
+	for n := range s.noted {
+		l, err := s.load(n)
+		if err == nil {
+			err = s.memory.Remember(seenName(n), l.encode())
 		}
-		return ""
-	})
-	if err != nil || why == "" {
-		return err
-	}
-	return s.refuse(n, why)
-}
-
-func (s *seenLists) refuse(n int64, why string) error {
-	return s.auth.Refuse("status_lists", strconv.FormatInt(n, 10), why)
-}
-
-// ListLoss is a status list that is not as this node saw it.
-type ListLoss struct {
-	List         int64
-	Seen, Stored int64 // its revision, as it was seen and as it is
-	// Revived are the entries that had ended or were superseded, and are so no longer;
-	// Changed others that changed without the revision.
-	Revived, Changed []int
-	Gone             bool // there is no such list any more
-	Altered          bool // what this node kept of it was altered: nothing can be said
-}
-
-// lost reports whether there is anything that isn't as it was.
-func (d *ListLoss) lost() bool {
-	return d.Gone || d.Altered || d.Stored < d.Seen || len(d.Revived) > 0 || len(d.Changed) > 0
-}
-
-// why says in short why a list is refused, "" if it isn't.
-func (d ListLoss) why() string {
-	switch {
-	case d.Stored < d.Seen:
-		return fmt.Sprintf("its revision is %d, and was %d: it was put back", d.Stored, d.Seen)
-	case d.lost():
-		return "an entry that had ended or was superseded is valid again, or changed without its revision"
-	}
-	return ""
-}
-
-// String says what differs.
-func (d ListLoss) String() string {
-	switch {
-	case d.Altered:
-		return fmt.Sprintf("status list %d: what this node kept of it was altered, so that nothing can be compared", d.List)
-	case d.Gone:
-		return fmt.Sprintf("status list %d is gone: it was deleted", d.List)
-	}
-	text := fmt.Sprintf("status list %d", d.List)
-	if d.Stored < d.Seen {
-		text += fmt.Sprintf(": its revision fell from %d to %d", d.Seen, d.Stored)
-	} else {
-		text += fmt.Sprintf(": at revision %d", d.Stored)
-	}
-	if len(d.Revived) > 0 {
-		text += fmt.Sprintf("; %d entries had ended or were superseded, and are so no longer: %s", len(d.Revived), numbers(d.Revived))
-	}
-	if len(d.Changed) > 0 {
-		text += fmt.Sprintf("; %d entries changed: %s", len(d.Changed), numbers(d.Changed))
-	}
-	return text
-}
-
-func numbers(all []int) string {
-	var b []byte
-	for i, n := range all {
-		if i > 0 {
-			b = append(b, ", "...)
+		if err != nil {
+			return err
 		}
-		b = strconv.AppendInt(b, int64(n), 10)
+		s.lists[n] = l
+		delete(s.noted, n)
 	}
-	return string(b)
+	return nil
 }
 
-// equal reports whether two losses are the same.
-func (d *ListLoss) equal(o *ListLoss) bool {
-	return d.List == o.List && d.Seen == o.Seen && d.Stored == o.Stored && d.Gone == o.Gone && d.Altered == o.Altered &&
-		slices.Equal(d.Revived, o.Revived) && slices.Equal(d.Changed, o.Changed)
+// pending returns the lists with changes of this node that it has not seen since.
+func (s *seenLists) pending() map[int64]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lists := map[int64]bool{}
+	for n := range s.noted {
+		lists[n] = true
+	}
+	return lists
 }
 
-// errListChanged says that a list isn't as it was when its loss was shown.
-var errListChanged = errors.New("it changed since it was looked at: look again")
+// standing is what an entry is to what was seen of it.
+type standing int
+
+const (
+	entrySame    standing = iota
+	entryLater            // it may be, if its authenticator fits
+	entryRevived          // it had ended or was superseded, and is so no longer
+	entryBehind           // its serial is not greater, or it has none: it was put back
+)
+
+// judge compares an entry with what was seen of it.
+func (l *seenList) judge(e StatusEntry) standing {
+	serial := e.Serial
+	if e.unchanged() {
+		serial = 0
+	}
+	switch value, seen := l.value(e.Index), l.serials[e.Index]; {
+	case final(value) && e.Value == value:
+		return entrySame
+	case final(value):
+		return entryRevived
+	case serial == seen && e.Value == value:
+		return entrySame
+	case serial > seen || seen == 0 && value == StatusValid:
+		return entryLater
+	}
+	return entryBehind
+}

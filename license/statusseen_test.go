@@ -1,7 +1,8 @@
 package license
 
 import (
-	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,51 +24,193 @@ func (k kept) AllRemembered(prefix string) (names []string, err error) {
 	return names, nil
 }
 
+// author makes entries as the registry writes them, and some that it doesn't.
+type author struct {
+	*signing.Authenticator
+	t *testing.T
+}
+
+func newAuthor(t *testing.T) author {
+	keys, err := signing.CreateKeystore(filepath.Join(t.TempDir(), "keys"), signing.GeneratePassphrase())
+	if err == nil {
+		err = keys.GenerateSecret(signing.AuthenticatorKey)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return author{signing.NewAuthenticator(keys, nil), t}
+}
+
+// entry is one of list 1.
+func (a author) entry(index int, v StatusValue, serial int64) StatusEntry {
+	return a.entryOf(1, index, v, serial)
+}
+
+func (a author) entryOf(list int64, index int, v StatusValue, serial int64) StatusEntry {
+	e := StatusEntry{Index: index, Value: v, Serial: serial}
+	var err error
+	if e.Auth, _, err = a.Stamp(e.facts(list)); err != nil {
+		a.t.Fatal(err)
+	}
+	return e
+}
+
+func (a author) lists(m Memory) *seenLists {
+	return &seenLists{memory: m, auth: a.Authenticator, lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}
+}
+
+// look is what the registry does with a list that it has loaded.
+func (s *seenLists) look(t *testing.T, revision int64, entries []StatusEntry) ListLoss {
+	t.Helper()
+	before, err := s.before(1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, now, err := before.against(s.auth, 1, revision, entries)
+	if err == nil && !d.lost() {
+		err = s.keep(1, now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Entries 5 and 7 ended and were superseded; 6 is suspended, resumed, and suspended again.
+// What becomes of 6 in the end is the same if a process saw all of it, or every step was
+// another's on the same memory.
 func TestSeenLists(t *testing.T) {
 	t.Parallel()
-	list := func(entries ...StatusEntry) []byte {
-		packed := make([]byte, StatusListSize*statusBits/8)
-		for _, e := range entries {
-			packed[e.Index/4] |= byte(e.Value) << (e.Index % 4 * statusBits)
-		}
-		return packed
+	a := newAuthor(t)
+	ended, superseded := a.entry(5, StatusInvalid, 2), a.entry(7, StatusSuperseded, 9)
+	suspended, resumed, again := a.entry(6, StatusSuspended, 2), a.entry(6, StatusValid, 3), a.entry(6, StatusSuspended, 4)
+	with := func(es ...StatusEntry) []StatusEntry { return append([]StatusEntry{ended, superseded}, es...) }
+	altered := func(e StatusEntry, value StatusValue, serial int64) StatusEntry {
+		e.Value, e.Serial = value, serial
+		return e
 	}
+	bare := func(index int, v StatusValue) StatusEntry { return StatusEntry{Index: index, Value: v, Serial: 99} }
 	memory := kept{}
-	restarted := func() *seenLists {
-		return &seenLists{memory: memory, auth: signing.NewAuthenticator(nil, nil), lists: map[int64]*seenList{}}
-	}
-	s := restarted()
-	ended := list(StatusEntry{5, StatusInvalid}, StatusEntry{6, StatusSuspended}, StatusEntry{7, StatusSuperseded})
+	s := a.lists(memory)
 	for _, step := range []struct {
 		name     string
 		revision int64
-		packed   []byte
-		altered  bool
+		entries  []StatusEntry
+		want     string // of the loss; empty: it fits
 	}{
-		{"the first", 3, ended, false},
-		{"the same", 3, ended, false},
-		{"resumed", 4, list(StatusEntry{5, StatusInvalid}, StatusEntry{7, StatusSuperseded}), false},
-		{"an earlier revision", 3, ended, true},
-		{"ended no more", 5, list(StatusEntry{7, StatusSuperseded}), true},
-		{"superseded no more", 5, list(StatusEntry{5, StatusInvalid}), true},
-		{"changed without its revision", 4, list(StatusEntry{5, StatusInvalid}, StatusEntry{7, StatusSuperseded}, StatusEntry{9, StatusInvalid}), true},
-		{"another ended", 5, list(StatusEntry{5, StatusInvalid}, StatusEntry{7, StatusSuperseded}, StatusEntry{9, StatusInvalid}), false},
+		{"the first", 3, with(suspended), ""},
+		{"the same", 3, with(suspended), ""},
+		{"valid as if it never changed", 4, with(), "put back to an earlier state: 6"},
+		{"valid without an authenticator", 4, with(bare(6, StatusValid)), "put back to an earlier state: 6"},
+		{"valid with the authenticator of before", 4, with(altered(suspended, StatusValid, 2)), "put back to an earlier state: 6"},
+		{"valid with a greater serial and the authenticator of before", 4, with(altered(suspended, StatusValid, 3)), "not written here: 6"},
+		{"valid by another entry's resumption", 4, with(StatusEntry{6, StatusValid, 3, a.entry(8, StatusValid, 3).Auth}), "not written here: 6"},
+		{"valid by another list's", 4, with(a.entryOf(2, 6, StatusValid, 3)), "not written here: 6"},
+		{"ended without an authenticator", 4, with(bare(6, StatusInvalid)), "not written here: 6"},
+		{"resumed", 4, with(resumed), ""},
+		{"suspended as before", 5, with(suspended), "put back to an earlier state: 6"},
+		{"never suspended", 5, with(), "put back to an earlier state: 6"},
+		{"another suspended without an authenticator", 5, with(resumed, bare(9, StatusSuspended)), "not written here: 9"},
+		{"suspended again", 5, with(again), ""},
+		{"resumed as before", 6, with(resumed), "put back to an earlier state: 6"},
+		{"suspended as at first", 6, with(suspended), "put back to an earlier state: 6"},
+		{"an earlier revision", 4, with(again), "its revision fell from 5 to 4"},
+		{"ended no more", 6, []StatusEntry{superseded, again}, "are so no longer: 5"},
+		{"superseded no more", 6, []StatusEntry{ended, again}, "are so no longer: 7"},
+		{"ended, now superseded", 6, []StatusEntry{a.entry(5, StatusSuperseded, 12), superseded, again}, "are so no longer: 5"},
+		{"changed without the revision", 5, with(again, a.entry(9, StatusInvalid, 2)), "the list's revision did not: 9"},
+		{"another ended", 6, with(again, a.entry(9, StatusInvalid, 2)), ""},
+		{"it ended", 7, with(a.entry(6, StatusInvalid, 5), a.entry(9, StatusInvalid, 2)), ""},
+		{"suspended and not ended", 8, with(again, a.entry(9, StatusInvalid, 2)), "are so no longer: 6"},
 	} {
-		for _, lists := range []*seenLists{s, restarted()} {
-			if err := lists.check(1, &seenList{step.revision, step.packed}); errors.Is(err, signing.ErrAltered) != step.altered {
-				t.Errorf("%s: %v", step.name, err)
+		for who, lists := range map[string]*seenLists{"who saw all": s, "another process": a.lists(memory)} {
+			d := lists.look(t, step.revision, step.entries)
+			if d.lost() != (step.want != "") || !strings.Contains(d.String(), step.want) {
+				t.Errorf("%s, %s: %v, want %q", step.name, who, d, step.want)
 			}
 		}
 	}
-	for _, lists := range []*seenLists{s, restarted()} {
-		if err := lists.checkOne(1, 5, StatusValid); !errors.Is(err, signing.ErrAltered) {
-			t.Errorf("an ended entry that is valid: %v", err)
+	if n := len(decodeSeen(memory[seenName(1)]).serials); n != 0 {
+		t.Errorf("%d serials are kept of entries that never change again", n)
+	}
+}
+
+// A node that never saw a list takes what carries authenticators, and nothing else.
+func TestUnseenList(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	d := a.lists(kept{}).look(t, 7, []StatusEntry{
+		a.entry(1, StatusSuspended, 2), a.entry(2, StatusValid, 3), {Index: 3, Value: StatusInvalid}, {Index: 4, Value: StatusSuspended, Serial: 2, Auth: []byte("none")},
+	})
+	if want := []int{3, 4}; !slices.Equal(d.Forged, want) || len(d.Behind)+len(d.Revived)+len(d.Changed) > 0 {
+		t.Errorf("%+v, want %v forged", d, want)
+	}
+}
+
+// What this node wrote itself it knows before it has seen the list again; and a reading
+// from before that is no loss.
+func TestNotedEntries(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	memory := kept{}
+	s := a.lists(memory)
+	s.look(t, 1, nil)
+	early, err := s.before(1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.note([]StatusChange{{List: 1, Index: 6, Value: StatusSuspended}}, 4)
+	s.note([]StatusChange{{List: 1, Index: 6, Value: StatusValid}}, 3) // it was saved before, and noted after
+	if d, now, err := early.against(s.auth, 1, 1, nil); err != nil || d.lost() {
+		t.Errorf("read before it was written: %v, %v", d, err)
+	} else if err := s.keep(1, now); err != nil {
+		t.Fatal(err)
+	}
+	if d := s.look(t, 2, nil); !slices.Equal(d.Behind, []int{6}) {
+		t.Errorf("what was written is gone: %v", d)
+	}
+	if err := s.keepNoted(); err != nil {
+		t.Fatal(err)
+	}
+	if d := a.lists(memory).look(t, 2, nil); !slices.Equal(d.Behind, []int{6}) {
+		t.Errorf("gone after a restart: %v", d)
+	}
+	if d := s.look(t, 3, []StatusEntry{a.entry(6, StatusSuspended, 4)}); d.lost() || len(s.noted) > 0 {
+		t.Errorf("what was written is there: %v, %v", d, s.noted)
+	}
+	unread := a.lists(memory)
+	unread.note([]StatusChange{{List: 2, Index: 3, Value: StatusInvalid}}, 2)
+	if before, err := unread.before(2, false); err != nil || before.judge(StatusEntry{Index: 3}) != entryRevived {
+		t.Errorf("one of a list that was never read: %v, %v", before, err)
+	}
+}
+
+// Files of earlier versions have no serials.
+func TestSeenListOfBefore(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	l := pack(5, []StatusEntry{{Index: 6, Value: StatusSuspended}, {Index: 7, Value: StatusInvalid}})
+	memory := kept{seenName(1): l.encode()[:8+packedSize]}
+	for name, c := range map[string]struct {
+		entry StatusEntry
+		lost  bool
+	}{
+		"suspended, stamped since":  {a.entry(6, StatusSuspended, 2), false},
+		"resumed with one":          {a.entry(6, StatusValid, 3), false},
+		"valid as if never changed": {StatusEntry{Index: 6}, true},
+		"valid, serial without one": {StatusEntry{Index: 6, Serial: 9}, true},
+	} {
+		before, err := a.lists(memory).before(1, false)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := lists.checkOne(1, 6, StatusValid); err != nil {
-			t.Errorf("a valid entry: %v", err)
+		if d, _, err := before.against(a.Authenticator, 1, 6, []StatusEntry{c.entry, a.entry(7, StatusInvalid, 2)}); err != nil || d.lost() != c.lost {
+			t.Errorf("%s: %v, %v", name, d, err)
 		}
-		if err := lists.checkOne(2, 5, StatusValid); err != nil {
-			t.Errorf("a list that was never seen: %v", err)
+	}
+	for _, b := range [][]byte{nil, {1}, make([]byte, 8+packedSize-1), make([]byte, 8+packedSize+serialSize-1)} {
+		if decodeSeen(b) != nil {
+			t.Errorf("%d bytes are taken for a list", len(b))
 		}
 	}
 }

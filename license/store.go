@@ -87,6 +87,9 @@ type StatusChange struct {
 	List  int64
 	Index int
 	Value StatusValue
+
+	Serial int64  // the license's revision that the change makes
+	Auth   []byte // see signing.Authenticator
 }
 
 // Request remembers what an idempotency key was used for. The answer is made
@@ -149,7 +152,7 @@ type Store interface {
 	// A key that leads to this license already leads to Record.Version then, and a
 	// number stands as the row says. A state of a version that is
 	// not stored, a version that is, and a status entry that was never reserved
-	// are errors too. After an error nothing at all is stored.
+	// (an *UnreservedError) are errors too. After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
 	Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error)
@@ -190,10 +193,14 @@ type TypeStore interface {
 	ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error)
 }
 
-// StatusEntry is an entry of a status list that isn't StatusValid.
+// StatusEntry is an entry of a status list. One that never changed is StatusValid, and
+// has neither serial nor authenticator.
 type StatusEntry struct {
 	Index int
 	Value StatusValue
+
+	Serial int64  // the license's revision that set the value; 0 if nothing did
+	Auth   []byte // see signing.Authenticator
 }
 
 // StatusStore keeps status lists. Every driver passes storagetest.StatusLists.
@@ -203,12 +210,38 @@ type StatusStore interface {
 	// be fewer, or none. If there is no list yet, or the newest has most or more
 	// taken indexes, it begins the next list first; lists number from 1.
 	Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error)
-	// LoadList returns a list's revision, which counts its changes of value,
-	// and its entries that aren't StatusValid, by index; no entries if the
-	// revision is still seen (-1: always all). ErrNotFound for no such list.
+	// StatusLists returns the numbers of all lists, in their order.
+	StatusLists(ctx context.Context) ([]int64, error)
+	// LoadList returns a list's revision, which counts its changes, and its entries
+	// that ever changed, by index; no entries if the revision is still seen (-1:
+	// always all). ErrNotFound for no such list. Entries come back as they are
+	// stored: whoever uses them looks at their authenticators.
 	LoadList(ctx context.Context, list int64, seen int64) (revision int64, entries []StatusEntry, err error)
-	// LoadStatus returns one entry's value, or ErrNotFound if it was never reserved.
-	LoadStatus(ctx context.Context, list int64, index int) (StatusValue, error)
+	// LoadStatus returns one entry, or ErrNotFound if it was never reserved.
+	LoadStatus(ctx context.Context, list int64, index int) (StatusEntry, error)
+}
+
+// StatusOwner is a version with its entry of a status list.
+type StatusOwner struct {
+	Located
+	List  int64
+	Entry StatusEntry
+}
+
+// StatusMendStore mends entries of status lists from what their licenses say. Every
+// driver passes storagetest.StatusLists.
+type StatusMendStore interface {
+	// PlainOwners returns up to limit versions after a place, ordered by license and
+	// version, whose entries are not StatusValid and have no authenticator. It reads
+	// no version while there is no such entry.
+	PlainOwners(ctx context.Context, after Located, limit int) ([]StatusOwner, error)
+	// StatusOwners returns the versions that have some entries of a list. It reads
+	// all versions.
+	StatusOwners(ctx context.Context, list int64, indexes []int) ([]StatusOwner, error)
+	// MendStatus makes a change, if the entry still has the value and authenticator
+	// that it was read with, and else does nothing. An entry that is gone has none,
+	// and is made again.
+	MendStatus(ctx context.Context, was StatusEntry, c StatusChange) error
 }
 
 // EventStore keeps events. Every driver passes storagetest.Events. (Those of

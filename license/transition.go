@@ -154,7 +154,7 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 		done.License, done.Version, done.State, done.Revision, done.Created = id, v.Version, to.to, rec.Revision+1, save.Event.At
 		save.Request = &done
 	}
-	if err := r.c.Stores.Save(ctx, save); err != nil {
+	if err := r.save(ctx, save); err != nil {
 		return License{}, on.explain(err)
 	}
 	r.step("change.saved")
@@ -166,7 +166,7 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to transition) (save SaveRequest, err error) {
 	rec.State, v.State = to.to, to.to
 	state := VersionState{Version: v.Version, State: to.to}
-	save = SaveRequest{Record: rec, Status: []StatusChange{{v.StatusList, v.StatusIndex, to.status}}}
+	save = SaveRequest{Record: rec, Status: []StatusChange{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
 	if to.suspension != nil {
 		if state.Suspension, err = r.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
 			return SaveRequest{}, err

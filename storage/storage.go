@@ -34,6 +34,7 @@ type Licenses interface {
 	license.Store
 	license.TypeStore
 	license.StatusStore
+	license.StatusMendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore

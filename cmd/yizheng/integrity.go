@@ -41,7 +41,7 @@ func lossesOf(ctx context.Context, in *install.Installation) (l losses, err erro
 func (l losses) print(p *command.Process) bool {
 	all := l.watch.GivenUp()
 	for _, list := range l.lists {
-		all = append(all, list.String())
+		all = append(all, list.Lines()...)
 	}
 	if len(all) == 0 {
 		p.Print("integrity.none")
@@ -119,6 +119,9 @@ func (c *integrityAcceptCmd) Run(p *command.Process) (err error) {
 		return err
 	}
 	p.Print("integrity.accepted")
+	if len(l.lists) > 0 {
+		p.Print("integrity.entries")
+	}
 	p.Print("integrity.again")
 	p.Print("integrity.others")
 	return nil

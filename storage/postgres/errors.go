@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing"
 )
 
 // explain turns an error of pgx into one of the stores' conditions where it is
@@ -29,6 +30,9 @@ func explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w: %w", license.ErrUnavailable, errReadOnly, err)
 	case unavailable(err):
 		return fmt.Errorf("%w: %w", license.ErrUnavailable, err)
+	}
+	if _, malformed := errors.AsType[pgx.ScanArgError](err); malformed {
+		return fmt.Errorf("a stored column is malformed: %w: %w", signing.ErrAltered, err)
 	}
 	return err
 }

@@ -48,6 +48,8 @@ func TestMonthsTogether(t *testing.T) {
 }
 
 func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
+func TestColumns(t *testing.T)        { t.Parallel(); storagetest.Columns(t, attacked) }
+func TestEntries(t *testing.T)        { t.Parallel(); storagetest.Entries(t, attacked) }
 func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
 func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, open) }
@@ -80,7 +82,9 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
-		KeyTable: "keys", TypeTable: "types", LaterList: "UPDATE status_revisions SET changes = changes + 1",
+		KeyTable: "keys", TypeTable: "types", LaterList: `INSERT INTO status_revisions (list, shard, changes) SELECT list, 0, 1 FROM status_lists
+			ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1`,
+		BadDate: "'infinity'", BadTime: "'infinity'", Inside: "overlay(body placing '\\x00'::bytea from 41)",
 		Cookies: "UPDATE session_cookies SET session = 'session' WHERE session = 'another'",
 		SQL:     func(sql string) error { _, err := conn.Exec(t.Context(), sql); return err },
 	}

@@ -19,29 +19,35 @@ const revisionShards = 16
 func queueStatus(b *pgx.Batch, changes []license.StatusChange) {
 	changes = slices.Clone(changes)
 	slices.SortStableFunc(changes, func(x, y license.StatusChange) int {
-		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(x.Index%revisionShards, y.Index%revisionShards),
+		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(shardOf(x), shardOf(y)),
 			cmp.Compare(x.Index, y.Index))
 	})
 	for _, c := range changes {
 		b.Queue(`WITH changed AS (
-				UPDATE status_entries SET value = $3 WHERE list = $1 AND index = $2 AND value <> $3 RETURNING list
-			), counted AS (
-				INSERT INTO status_revisions (list, shard, changes) SELECT list, $4::smallint, 1 FROM changed
-				ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1
-			)
+				UPDATE status_entries SET value = $3, serial = $5, auth = $6
+				WHERE list = $1 AND index = $2 AND (value <> $3 OR auth IS DISTINCT FROM $6) RETURNING list
+			), `+countChange+`
 			SELECT EXISTS (SELECT FROM status_entries WHERE list = $1 AND index = $2)`,
-			c.List, c.Index, int16(c.Value), c.Index%revisionShards).QueryRow(func(row pgx.Row) error {
+			c.List, c.Index, int16(c.Value), shardOf(c), c.Serial, c.Auth).QueryRow(func(row pgx.Row) error {
 			var reserved bool
 			if err := row.Scan(&reserved); err != nil {
 				return err
 			}
 			if !reserved {
-				return fmt.Errorf("entry %d of status list %d was never reserved", c.Index, c.List)
+				return &license.UnreservedError{List: c.List, Index: c.Index}
 			}
 			return nil
 		})
 	}
 }
+
+func shardOf(c license.StatusChange) int { return c.Index % revisionShards }
+
+// countChange counts the entries of changed in a shard, parameter 4, of their list's revision.
+const countChange = `counted AS (
+				INSERT INTO status_revisions (list, shard, changes) SELECT list, $4::smallint, 1 FROM changed
+				ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1
+			)`
 
 // Reserve implements [license.StatusStore]. The newest list's row is locked, so
 // that nodes reserve one after the other.
@@ -100,10 +106,10 @@ func newestList(ctx context.Context, tx *pgx.Conn, most int, now time.Time) (int
 const loadList = `WITH at AS (
 		SELECT coalesce(sum(changes), 0)::bigint AS revision FROM status_revisions WHERE list = $1
 	)
-	SELECT at.revision, e.index, e.value
+	SELECT at.revision, e.index, e.value, e.serial, e.auth
 	FROM status_lists l CROSS JOIN at
-	LEFT JOIN LATERAL (SELECT index, value FROM status_entries
-		WHERE list = $1 AND value <> 0 AND at.revision <> $2 OFFSET 0) e ON true
+	LEFT JOIN LATERAL (SELECT index, value, serial, auth FROM status_entries
+		WHERE list = $1 AND (value <> 0 OR auth IS NOT NULL) AND at.revision <> $2 OFFSET 0) e ON true
 	WHERE l.list = $1 ORDER BY e.index`
 
 // LoadList implements [license.StatusStore].
@@ -116,10 +122,12 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 		b.Queue(loadList, list, seen).Query(func(rows pgx.Rows) error {
 			var index *int
 			var value *int16
-			_, err := pgx.ForEachRow(rows, []any{&revision, &index, &value}, func() error {
+			var serial *int64
+			var auth []byte
+			_, err := pgx.ForEachRow(rows, []any{&revision, &index, &value, &serial, &auth}, func() error {
 				exists = true
 				if index != nil && value != nil {
-					entries = append(entries, license.StatusEntry{Index: *index, Value: license.StatusValue(*value)})
+					entries = append(entries, entry(*index, *value, serial, auth))
 				}
 				return nil
 			})
@@ -135,16 +143,41 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 	return revision, entries, nil
 }
 
-const loadStatus = `SELECT value FROM status_entries WHERE list = $1 AND index = $2`
+// entry is an entry from its columns.
+func entry(index int, value int16, serial *int64, auth []byte) license.StatusEntry {
+	e := license.StatusEntry{Index: index, Value: license.StatusValue(value), Auth: auth}
+	if serial != nil {
+		e.Serial = *serial
+	}
+	return e
+}
+
+const loadStatus = `SELECT value, serial, auth FROM status_entries WHERE list = $1 AND index = $2`
 
 // LoadStatus implements [license.StatusStore].
-func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusValue, error) {
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusEntry, error) {
 	var value int16
+	var serial *int64
+	var auth []byte
 	err := s.db.read(ctx, func(b *pgx.Batch) {
-		b.Queue(loadStatus, list, index).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
+		b.Queue(loadStatus, list, index).QueryRow(func(row pgx.Row) error { return row.Scan(&value, &serial, &auth) })
 	})
 	if err != nil {
-		return 0, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, license.ErrNotFound))
+		return license.StatusEntry{}, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, license.ErrNotFound))
 	}
-	return license.StatusValue(value), nil
+	return entry(index, value, serial, auth), nil
+}
+
+// StatusLists implements [license.StatusStore].
+func (s *Licenses) StatusLists(ctx context.Context) (lists []int64, err error) {
+	err = s.db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT list FROM status_lists ORDER BY list`).Query(func(rows pgx.Rows) error {
+			lists, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing status lists: %w", err)
+	}
+	return lists, nil
 }

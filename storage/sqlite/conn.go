@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
 )
 
 // conn is a connection with its prepared statements. One goroutine uses it at a
@@ -218,8 +219,9 @@ func (r *row) date() party.Date {
 	return d
 }
 
+// fail says that a column can't be what was written here.
 func (r *row) fail(err error) {
-	if r.err == nil {
-		r.err = err
+	if r.err == nil && err != nil {
+		r.err = fmt.Errorf("a stored column is malformed: %w: %w", signing.ErrAltered, err)
 	}
 }

@@ -90,7 +90,7 @@ func present(t testing.TB, db *DB, r license.SaveRequest) presence {
 	}
 	for _, s := range r.Status {
 		value, err := l.LoadStatus(ctx, s.List, s.Index)
-		count(err, value == s.Value)
+		count(err, value.Value == s.Value)
 	}
 	_, err = l.LoadRequest(ctx, r.Request.Keys)
 	count(err, true)

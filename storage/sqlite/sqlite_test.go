@@ -38,6 +38,8 @@ func TestMonthsTogether(t *testing.T) {
 }
 
 func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
+func TestEntries(t *testing.T)        { storagetest.Entries(t, attacked) }
+func TestColumns(t *testing.T)        { storagetest.Columns(t, attacked) }
 func TestLists(t *testing.T)          { storagetest.Lists(t, attacked) }
 func TestLosses(t *testing.T)         { storagetest.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { storagetest.HighWater(t, stores) }
@@ -64,7 +66,8 @@ func attacked(t *testing.T) *storagetest.Attacked {
 		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
 		// There is no such row: another's session takes the place of the victim's.
 		Cookies: "UPDATE sessions SET (seen, expires, ended, body, revision, auth) = (SELECT seen, expires + 1, ended, body, revision, auth FROM sessions WHERE id = 'session') WHERE id = 'another'",
-		Guards:  []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
+		BadDate: "'soon'", BadTime: "1", Inside: "CAST(substr(body, 1, 40) || x'00' || substr(body, 42) AS BLOB)",
+		Guards: []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
 		SQL: func(sql string) error {
 			return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
 		},

@@ -50,25 +50,44 @@ func openList(c *conn, most int, now time.Time) (int64, error) {
 	return list + 1, err
 }
 
-// setStatus changes an entry's value, which the list's revision counts.
+// setStatus changes an entry, which the list's revision counts.
 func setStatus(c *conn, s license.StatusChange) error {
-	n, err := c.exec("UPDATE status_entries SET value = ?1 WHERE list = ?2 AND position = ?3 AND value <> ?1",
-		int(s.Value), s.List, s.Index)
+	n, err := c.exec(`UPDATE status_entries SET value = ?1, serial = ?4, auth = ?5
+		WHERE list = ?2 AND position = ?3 AND (value <> ?1 OR auth IS NOT ?5)`,
+		int(s.Value), s.List, s.Index, s.Serial, s.Auth)
 	if err != nil {
 		return err
 	}
 	if n == 1 {
-		_, err := c.exec("UPDATE status_lists SET revision = revision + 1 WHERE list = ?", s.List)
-		return err
+		return countChange(c, s.List)
 	}
 	reserved, err := c.exists(loadStatus, s.List, s.Index)
 	if err == nil && !reserved {
-		err = fmt.Errorf("entry %d of status list %d was never reserved", s.Index, s.List)
+		err = &license.UnreservedError{List: s.List, Index: s.Index}
 	}
 	return err
 }
 
-const loadList = `SELECT position, value FROM status_entries WHERE list = ? AND value <> 0 ORDER BY position`
+func countChange(c *conn, list int64) error {
+	_, err := c.exec("UPDATE status_lists SET revision = revision + 1 WHERE list = ?", list)
+	return err
+}
+
+// StatusLists implements [license.StatusStore].
+func (s *Licenses) StatusLists(ctx context.Context) ([]int64, error) {
+	lists, err := many(ctx, s.db, "SELECT list FROM status_lists ORDER BY list", (*row).int64)
+	if err != nil {
+		return nil, fmt.Errorf("listing status lists: %w", err)
+	}
+	return lists, nil
+}
+
+const loadList = `SELECT position, value, serial, auth FROM status_entries
+	WHERE list = ? AND (value <> 0 OR auth IS NOT NULL) ORDER BY position`
+
+func scanEntry(r *row) license.StatusEntry {
+	return license.StatusEntry{Index: r.int(), Value: license.StatusValue(r.int()), Serial: r.int64(), Auth: r.bytes()}
+}
 
 // LoadList implements [license.StatusStore].
 func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []license.StatusEntry, error) {
@@ -88,9 +107,7 @@ func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []lic
 			if revision == seen {
 				return nil
 			}
-			return c.query(loadList, func(r *row) {
-				entries = append(entries, license.StatusEntry{Index: r.int(), Value: license.StatusValue(r.int())})
-			}, list)
+			return c.query(loadList, func(r *row) { entries = append(entries, scanEntry(r)) }, list)
 		})
 	})
 	if err != nil {
@@ -99,14 +116,14 @@ func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []lic
 	return revision, entries, nil
 }
 
-const loadStatus = `SELECT value FROM status_entries WHERE list = ? AND position = ?`
+const loadStatus = `SELECT position, value, serial, auth FROM status_entries WHERE list = ? AND position = ?`
 
 // LoadStatus implements [license.StatusStore].
-func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusValue, error) {
-	var v license.StatusValue
-	err := one(ctx, s.db, license.ErrNotFound, loadStatus, func(r *row) { v = license.StatusValue(r.int()) }, list, index)
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusEntry, error) {
+	var e license.StatusEntry
+	err := one(ctx, s.db, license.ErrNotFound, loadStatus, func(r *row) { e = scanEntry(r) }, list, index)
 	if err != nil {
-		return 0, fmt.Errorf("loading a status of list %d: %w", list, err)
+		return license.StatusEntry{}, fmt.Errorf("loading a status of list %d: %w", list, err)
 	}
-	return v, nil
+	return e, nil
 }

@@ -60,7 +60,7 @@ func look(t *testing.T, s LicenseStores, r license.SaveRequest) trace {
 	}
 	for _, c := range r.Status {
 		if v, err := s.LoadStatus(ctx, c.List, c.Index); found(err) {
-			tr.Statuses = append(tr.Statuses, v)
+			tr.Statuses = append(tr.Statuses, v.Value)
 		}
 		revision, _, err := s.LoadList(ctx, c.List, -1)
 		found(err)

@@ -26,6 +26,8 @@ type Attacked struct {
 	KeyTable, TypeTable string                 // the driver's names
 	LaterList           string                 // has status lists seem to have changed
 	Cookies             string                 // has the cookie of session another lead to session session
+	BadDate, BadTime    string                 // what no date and time of ours is
+	Inside              string                 // a version's body with a byte altered in its middle
 	Guards              []string               // triggers in the way of whoever alters events
 }
 

@@ -222,7 +222,7 @@ func whole(t *testing.T, db Database, made []license.SaveRequest) {
 		same(t, "the version", version, *r.Add)
 		same(t, "where its identifier leads", at, license.Located{License: r.Record.ID, Version: 1})
 		same(t, "its history", len(history), 1)
-		same(t, "its status", value, r.Status[len(r.Status)-1].Value)
+		same(t, "its status", value.Value, r.Status[len(r.Status)-1].Value)
 		must(t, "Locate", lerr)
 		must(t, "LoadStatus", serr)
 	}

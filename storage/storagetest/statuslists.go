@@ -9,13 +9,15 @@ import (
 	"yizheng.internal/license"
 )
 
-// StatusLists tests [license.StatusStore].
+// StatusLists tests [license.StatusStore] and [license.StatusMendStore].
 func StatusLists(t *testing.T, open Open) {
 	t.Run("Reserve", func(t *testing.T) { reserving(t, open(t).Licenses) })
 	t.Run("Values", func(t *testing.T) { statusValues(t, open(t).Licenses) })
 	t.Run("Race", func(t *testing.T) { reserveRace(t, open(t).Licenses) })
 	t.Run("RaceForLists", func(t *testing.T) { listRace(t, open(t).Licenses) })
 	t.Run("RaceForValues", func(t *testing.T) { valueRace(t, open(t).Licenses) })
+	t.Run("Authenticators", func(t *testing.T) { statusAuthenticators(t, open(t).Licenses) })
+	t.Run("Mend", func(t *testing.T) { statusMend(t, open(t).Licenses) })
 	t.Run("OneState", func(t *testing.T) { listOneState(t, open(t).Licenses) })
 	t.Run("Ended", func(t *testing.T) {
 		s := open(t).Licenses
@@ -35,6 +37,9 @@ func reserving(t *testing.T, s LicenseStores) {
 	ctx := t.Context()
 	_, _, err := s.LoadList(ctx, 1, -1)
 	is(t, "LoadList of an empty database", err, license.ErrNotFound)
+	lists, err := s.StatusLists(ctx)
+	must(t, "StatusLists of an empty database", err)
+	same(t, "lists", len(lists), 0)
 	for _, step := range []struct {
 		name    string
 		indexes []int
@@ -61,9 +66,12 @@ func reserving(t *testing.T, s LicenseStores) {
 		for _, i := range taken {
 			v, err := s.LoadStatus(ctx, list, i)
 			must(t, "LoadStatus", err)
-			same(t, "a reserved entry", v, license.StatusValid)
+			same(t, "a reserved entry", v, license.StatusEntry{Index: i})
 		}
 	}
+	lists, err = s.StatusLists(ctx)
+	must(t, "StatusLists", err)
+	same(t, "lists", lists, []int64{1, 2, 3})
 	_, err = s.LoadStatus(ctx, 1, 1)
 	is(t, "LoadStatus of an entry that isn't reserved", err, license.ErrNotFound)
 	_, err = s.LoadStatus(ctx, 9, 3)
@@ -135,7 +143,7 @@ func statusValues(t *testing.T, s LicenseStores) {
 		for _, c := range step.changes {
 			v, err := s.LoadStatus(ctx, list, c.Index)
 			must(t, "LoadStatus", err)
-			same(t, step.name+": value", v, c.Value)
+			same(t, step.name+": value", v.Value, c.Value)
 		}
 	}
 	_, _, err = s.Reserve(ctx, []int{11}, 100, at(0))

@@ -55,6 +55,7 @@ type LicenseStores interface {
 	license.Store
 	license.TypeStore
 	license.StatusStore
+	license.StatusMendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore

@@ -18,6 +18,7 @@ var registersIn = regexp.MustCompile("saveMark\\(\\w+, \"(\\w+)\"|`, \"(\\w+)\",
 var belongs = map[string]string{
 	"license_versions": "licenses", // its state must fit the license's
 	"use_codes":        "grants",   // see license.Used.PutBack
+	"status_entries":   "licenses", // its serial is the license's revision; lists are compared as such, too
 }
 
 // Watched tests that each table whose records carry authenticators or registers is

@@ -50,6 +50,7 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 	stores := license.AuthenticStores(in.DB.Licenses(), auth)
 	clients, participants := oidc.AuthenticClients(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
+	entries := in.Registry.EntryCheck()
 	for _, read := range []func() (int, error){
 		wholeList(func(after string) ([]identity.Participant, error) {
 			return participants.ListParticipants(ctx, after, alteredAtOnce)
@@ -86,7 +87,8 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return stores.Search(ctx, license.Query{Before: before, Limit: alteredAtOnce})
 		}, func(r license.Record) license.Cursor { return license.Cursor{Created: r.Created, ID: r.ID} }),
 		wholeList(func(after license.Located) ([]license.VersionRecord, error) {
-			return stores.Versions(ctx, after, alteredAtOnce)
+			vs, err := stores.Versions(ctx, after, alteredAtOnce)
+			return vs, errors.Join(err, entries(ctx, vs))
 		},
 			func(v license.VersionRecord) license.Located {
 				return license.Located{License: v.License, Version: v.Version}

@@ -21,8 +21,10 @@ func (e *examination) integrity(ctx context.Context, in *install.Installation) {
 		err = w.Compare(ctx)
 	}
 	lists, failed := in.Registry.ListLosses(ctx)
-	for _, one := range lists {
-		e.fail(about, "doctor.lost.todo", "%s", one)
+	for _, list := range lists {
+		for _, one := range list.Lines() {
+			e.fail(about, "doctor.lost.todo", "%s", one)
+		}
 	}
 	if failed != nil {
 		e.fail(about, "doctor.check_database.todo", "%v", failed)

@@ -10,7 +10,7 @@ import (
 // be cut off: the next start goes on.
 func (in *Installation) Upgrade(ctx context.Context) error {
 	if !in.Keys.Upgrading() {
-		return nil
+		return in.upgradeEntries(ctx)
 	}
 	in.Log.Warn("the database is of a version before records were authenticated: they get their authenticators now")
 	store := in.DB.Admin()
@@ -26,5 +26,13 @@ func (in *Installation) Upgrade(ctx context.Context) error {
 		}
 	}
 	in.Log.Warn("every record has its authenticator: from here on those without one are refused")
+	return in.upgradeEntries(ctx)
+}
+
+// upgradeEntries does the same for entries of status lists, which had none for longer.
+func (in *Installation) upgradeEntries(ctx context.Context) error {
+	if err := in.Registry.UpgradeEntries(ctx); err != nil {
+		return texts.Refuse("upgrade.cut", err)
+	}
 	return nil
 }

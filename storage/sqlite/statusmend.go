@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"yizheng.internal/license"
+)
+
+const anyPlain = `SELECT 1 FROM status_entries WHERE value <> 0 AND auth IS NULL LIMIT 1`
+
+// PlainOwners implements [license.StatusMendStore].
+func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit int) ([]license.StatusOwner, error) {
+	var owners []license.StatusOwner
+	err := s.db.readers.do(ctx, func(c *conn) error {
+		owners = nil
+		if plain, err := c.exists(anyPlain); err != nil || !plain {
+			return err
+		}
+		// The unary + keeps the versions in their order, page after page.
+		return c.query(`SELECT v.license, v.version, e.list, e.position, e.value, e.serial, e.auth
+			FROM license_versions v CROSS JOIN status_entries e ON e.list = v.status_list AND e.position = v.status_index
+			WHERE (v.license, v.version) > (?, ?) AND +e.value <> 0 AND +e.auth IS NULL
+			ORDER BY v.license, v.version LIMIT ?`, func(r *row) { owners = append(owners, scanOwner(r)) },
+			string(after.License), after.Version, limit)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("finding versions of status entries without authenticators: %w", err)
+	}
+	return owners, nil
+}
+
+func scanOwner(r *row) license.StatusOwner {
+	return license.StatusOwner{
+		Located: license.Located{License: license.ID(r.text()), Version: r.int()}, List: r.int64(), Entry: scanEntry(r),
+	}
+}
+
+// StatusOwners implements [license.StatusMendStore]. What is gone comes back as an entry
+// without a value.
+func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) ([]license.StatusOwner, error) {
+	wanted, err := json.Marshal(indexes)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := many(ctx, s.db, `SELECT v.license, v.version, v.status_list, v.status_index,
+			coalesce(e.value, 0), e.serial, e.auth
+		FROM license_versions v LEFT JOIN status_entries e ON e.list = v.status_list AND e.position = v.status_index
+		WHERE v.status_list = ? AND v.status_index IN (SELECT value FROM json_each(?))
+		ORDER BY v.license, v.version`, scanOwner, list, string(wanted))
+	if err != nil {
+		return nil, fmt.Errorf("finding versions of status list %d: %w", list, err)
+	}
+	return owners, nil
+}
+
+// MendStatus implements [license.StatusMendStore].
+func (s *Licenses) MendStatus(ctx context.Context, was license.StatusEntry, to license.StatusChange) error {
+	err := s.db.writer.do(ctx, func(c *conn) error {
+		n, err := c.exec(`INSERT INTO status_entries (list, position, value, serial, auth) VALUES (?1, ?2, ?3, ?4, ?5)
+			ON CONFLICT (list, position) DO UPDATE SET value = excluded.value, serial = excluded.serial, auth = excluded.auth
+			WHERE value = ?6 AND auth IS ?7`,
+			to.List, to.Index, int(to.Value), to.Serial, to.Auth, int(was.Value), was.Auth)
+		if err == nil && n == 1 {
+			err = countChange(c, to.List)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mending entry %d of status list %d: %w", to.Index, to.List, err)
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+package storagetest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/party"
+	"yizheng.internal/signing"
+)
+
+// Entries does with SQL alone what must change no entry of a status list: suspended ones
+// become valid, valid ones suspended, rows are put back, deleted, taken from another. Who
+// saw the entry as it was refuses the list, and has no verdict on its license.
+func Entries(t *testing.T, open func(t *testing.T) *Attacked) {
+	for _, a := range entryAttacks {
+		t.Run(a.name, func(t *testing.T) { t.Parallel(); a.run(t, newVictims(t, open(t))) })
+	}
+	t.Run("what a node wrote and nobody looked at", func(t *testing.T) { t.Parallel(); writtenUnseen(t, newVictims(t, open(t))) })
+	t.Run("of an earlier version", func(t *testing.T) { t.Parallel(); upgradedEntries(t, newVictims(t, open(t))) })
+	t.Run("resumed before the upgrade", func(t *testing.T) { t.Parallel(); resumedBefore(t, newVictims(t, open(t))) })
+	t.Run("nothing", func(t *testing.T) { t.Parallel(); entriesInUse(t, newVictims(t, open(t))) })
+}
+
+// listMemory is a node's.
+type listMemory struct{ memory }
+
+func (m listMemory) AllRemembered(prefix string) (names []string, err error) {
+	for name := range m.memory {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// node opens a registry of another node, or one that begins anew.
+func (v *victims) node(t *testing.T, m license.Memory) *license.Registry {
+	t.Helper()
+	r, err := license.New(t.Context(), license.Config{
+		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
+		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
+	})
+	must(t, "another node", err)
+	return r
+}
+
+type entryAttack struct {
+	name   string
+	change []func(*testing.T, *victims)
+	copied int // the rows are copied after so many changes
+	sql    []string
+	truth  license.Verdict // of the license, before the attack and once it is mended
+	unseen bool            // refused also by a node that never saw the list
+	gone   bool            // the row, so that nothing more can be done with its license
+}
+
+const (
+	setValid   = `UPDATE status_entries SET value = 0 WHERE value = 2`
+	asNew      = `UPDATE status_entries SET value = 0, serial = NULL, auth = NULL WHERE value = 2`
+	rowsBack   = `UPDATE status_entries SET (value, serial, auth) = (SELECT value, serial, auth FROM was) WHERE auth IS NOT NULL`
+	copyOfRows = `CREATE TABLE was AS SELECT value, serial, auth FROM status_entries WHERE auth IS NOT NULL`
+)
+
+var entryAttacks = []entryAttack{
+	{name: "suspended set to valid", change: does(suspended), sql: []string{setValid}, truth: license.Invalid, unseen: true},
+	{name: "suspended as if it never changed", change: does(suspended), sql: []string{asNew}, truth: license.Invalid},
+	{name: "suspended, its row deleted", change: does(suspended), sql: []string{`DELETE FROM status_entries WHERE value = 2`}, truth: license.Invalid, gone: true},
+	{name: "suspended, its serial raised", change: does(suspended), sql: []string{`UPDATE status_entries SET value = 0, serial = serial + 7 WHERE value = 2`},
+		truth: license.Invalid, unseen: true},
+	{name: "suspended, resumed, suspended, put back to resumed", change: does(suspended, resumedOne, suspended), copied: 2, sql: []string{rowsBack}, truth: license.Invalid},
+	{name: "suspended with another's resumption", change: does(suspended, anotherResumed), sql: []string{
+		`UPDATE status_entries SET (value, serial, auth) = (SELECT value, serial, auth FROM status_entries WHERE value = 0 AND auth IS NOT NULL) WHERE value = 2`},
+		truth: license.Invalid, unseen: true},
+	{name: "resumed, put back to suspended", change: does(suspended, resumedOne), copied: 1, sql: []string{rowsBack}, truth: license.Valid},
+	{name: "resumed, put back to before, and then to suspended", change: does(suspended, resumedOne), copied: 1, sql: []string{
+		`UPDATE status_entries SET serial = NULL, auth = NULL`, rowsBack + ` OR serial IS NULL AND 0 < (SELECT count(*) FROM was)`}, truth: license.Valid},
+	{name: "all entries suspended", sql: []string{`UPDATE status_entries SET value = 2`}, truth: license.Valid, unseen: true},
+	{name: "all entries ended, with serials", sql: []string{`UPDATE status_entries SET value = 1, serial = 9`}, truth: license.Valid, unseen: true},
+	{name: "ended set to suspended", change: does(endedLicense), sql: []string{`UPDATE status_entries SET value = 2 WHERE value = 1`}, truth: license.Invalid, unseen: true},
+	{name: "ended, its row deleted", change: does(endedLicense), sql: []string{`DELETE FROM status_entries WHERE value = 1`}, truth: license.Invalid, gone: true},
+}
+
+func does(all ...func(*testing.T, *victims)) []func(*testing.T, *victims) { return all }
+
+func resumedOne(t *testing.T, v *victims) {
+	_, err := v.reg.Resume(t.Context(), v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
+	must(t, "resuming", err)
+}
+
+// anotherResumed leaves another license's entry valid again, with a greater serial.
+func anotherResumed(t *testing.T, v *victims) {
+	mine := v.out
+	var err error
+	v.out, err = v.reg.Issue(t.Context(), v.officer, v.request("N-2", "样例丙", "110101199003071233"), "key-2")
+	must(t, "issuing another", err)
+	suspended(t, v)
+	resumedOne(t, v)
+	v.out = mine
+}
+
+func (a *entryAttack) run(t *testing.T, v *victims) {
+	ctx := t.Context()
+	other := v.node(t, listMemory{memory{}})
+	looked := func() {
+		t.Helper()
+		must(t, "who writes", v.reg.LookAtLists(ctx))
+		must(t, "another node", other.LookAtLists(ctx))
+	}
+	looked()
+	for n, change := range a.change {
+		if n == a.copied && n > 0 {
+			v.sql(t, "", copyOfRows)
+		}
+		change(t, v)
+		looked()
+	}
+	readers := map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "another node": other}
+	if a.unseen {
+		readers["a new node"] = v.node(t, listMemory{memory{}})
+	}
+	v.compareVersions(t)
+	same(t, "what doctor finds before the attack", v.in.Keyrings().Auth().Refusals()["status_entries"], int64(0))
+	for name, r := range readers {
+		same(t, name+" before the attack", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
+	}
+	for _, sql := range append(a.sql, "{later list}") {
+		v.sql(t, "", sql)
+	}
+	for name, r := range readers {
+		is(t, name+" looks", r.LookAtLists(ctx), signing.ErrAltered)
+		_, err := r.StatusList(ctx, 1)
+		if name != "who wrote" { // it has one of a moment ago
+			is(t, name+" signs the list", err, signing.ErrAltered)
+		}
+		if got := r.Verify(ctx, v.out.Credential).Verdict; got != license.Indeterminate && !(a.gone && got == a.truth) {
+			t.Errorf("%s: the verdict is %s", name, got)
+		}
+	}
+	if v.in.Keyrings().Auth().Refusals()["status_lists"] == 0 {
+		t.Error("the refusal is not counted")
+	}
+	// Who remembers nothing sees by the licenses that they differ, as doctor does.
+	before := v.in.Keyrings().Auth().Refusals()["status_entries"]
+	v.compareVersions(t)
+	if v.in.Keyrings().Auth().Refusals()["status_entries"] == before {
+		t.Error("the license's state is not what its entry says, and nothing tells of it")
+	}
+	a.accept(t, v)
+}
+
+// compareVersions compares all versions with their entries.
+func (v *victims) compareVersions(t *testing.T) {
+	t.Helper()
+	vs, err := v.stores.Versions(t.Context(), license.Located{}, 100)
+	must(t, "Versions", err)
+	must(t, "comparing entries", v.node(t, listMemory{memory{}}).EntryCheck()(t.Context(), vs))
+}
+
+// accept has an operator accept it on each node: the licenses' records say what their
+// entries are to be.
+func (a *entryAttack) accept(t *testing.T, v *victims) {
+	ctx := t.Context()
+	command := v.registry(ctx)
+	losses, err := command.ListLosses(ctx)
+	must(t, "ListLosses", err)
+	if len(losses) != 1 || losses[0].List != 1 {
+		t.Fatalf("lost: %v", losses)
+	}
+	must(t, "accepting", command.AcceptLists(ctx, losses))
+	losses, err = command.ListLosses(ctx)
+	must(t, "ListLosses afterwards", err)
+	same(t, "losses afterwards", len(losses), 0)
+	for name, r := range map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
+		must(t, name+" looks afterwards", r.LookAtLists(ctx))
+		same(t, name+" afterwards", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
+	}
+}
+
+// writtenUnseen puts an entry back before anybody has read the list that it changed.
+func writtenUnseen(t *testing.T, v *victims) {
+	ctx := t.Context()
+	suspended(t, v)
+	v.sql(t, "", asNew)
+	v.sql(t, "", "{later list}")
+	same(t, "who wrote", v.reg.Verify(ctx, v.out.Credential).Verdict, license.Indeterminate)
+	is(t, "who wrote looks", v.reg.LookAtLists(ctx), signing.ErrAltered)
+	_, err := v.registry(ctx).StatusList(ctx, 1)
+	is(t, "the next process signs the list", err, signing.ErrAltered)
+	losses, err := v.registry(ctx).ListLosses(ctx)
+	must(t, "ListLosses", err)
+	if len(losses) != 1 || len(losses[0].Behind) != 1 {
+		t.Errorf("lost: %v", losses)
+	}
+}
+
+// upgradedEntries has no entry with an authenticator, as a database of an earlier version.
+func upgradedEntries(t *testing.T, v *victims) {
+	ctx := t.Context()
+	mine := v.out
+	suspended(t, v)
+	anotherResumed(t, v) // no entry tells of that in the end
+	var err error
+	v.out, err = v.reg.Issue(ctx, v.officer, v.request("N-3", "样例丁", "110101199003074012"), "key-3")
+	must(t, "issuing a third", err)
+	endedLicense(t, v)
+	third := v.out
+	v.sql(t, "", `UPDATE status_entries SET serial = NULL, auth = NULL`)
+	v.sql(t, "", "{later list}")
+	fresh := func() *license.Registry { return v.node(t, listMemory{memory{}}) }
+	is(t, "before the upgrade", fresh().LookAtLists(ctx), signing.ErrAltered)
+	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
+	must(t, "UpgradeEntries", fresh().UpgradeEntries(ctx))
+	is(t, "one that is not what its license says", fresh().LookAtLists(ctx), signing.ErrAltered)
+	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, license.Invalid)
+	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, license.Indeterminate)
+	v.sql(t, "", `UPDATE status_entries SET value = 1 WHERE value = 3`)
+	must(t, "UpgradeEntries again", fresh().UpgradeEntries(ctx))
+	must(t, "after the upgrade", fresh().LookAtLists(ctx))
+	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, license.Invalid)
+	v.out = mine
+	resumedOne(t, v)
+	same(t, "resumed", fresh().Verify(ctx, mine.Credential).Verdict, license.Valid)
+	must(t, "after that", fresh().LookAtLists(ctx))
+}
+
+// resumedBefore was suspended when this node saw it, and resumed by an earlier version.
+func resumedBefore(t *testing.T, v *victims) {
+	ctx := t.Context()
+	m := listMemory{memory{}}
+	suspended(t, v)
+	must(t, "a look", v.node(t, m).LookAtLists(ctx))
+	old := func() {
+		for name, data := range m.memory { // what earlier versions kept had no serials
+			m.memory[name] = data[:8+license.StatusListSize/4]
+		}
+	}
+	old()
+	v.sql(t, "", asNew)
+	v.sql(t, "", "{later list}")
+	must(t, "UpgradeEntries of a license that is suspended", v.node(t, m).UpgradeEntries(ctx))
+	is(t, "it is valid all the same", v.node(t, m).LookAtLists(ctx), signing.ErrAltered)
+	v.sql(t, "", `UPDATE status_entries SET value = 2`) // of any license: only one is used
+	must(t, "UpgradeEntries", v.node(t, m).UpgradeEntries(ctx))
+	resumedOne(t, v)
+	v.sql(t, "", `UPDATE status_entries SET value = 0, serial = NULL, auth = NULL`)
+	v.sql(t, "", "{later list}")
+	old()
+	is(t, "before the upgrade", v.node(t, m).LookAtLists(ctx), signing.ErrAltered)
+	must(t, "UpgradeEntries of one that is active", v.node(t, m).UpgradeEntries(ctx))
+	must(t, "after the upgrade", v.node(t, m).LookAtLists(ctx))
+	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, license.Valid)
+}
+
+// entriesInUse does what is usual, on nodes that look and nodes that don't.
+func entriesInUse(t *testing.T, v *victims) {
+	ctx := t.Context()
+	often, seldom := v.node(t, listMemory{memory{}}), v.node(t, listMemory{memory{}})
+	verdict := func(what string, want license.Verdict) {
+		t.Helper()
+		must(t, what+": who looks often", often.LookAtLists(ctx))
+		for name, r := range map[string]*license.Registry{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
+			same(t, what+": "+name, r.Verify(ctx, v.out.Credential).Verdict, want)
+		}
+		if _, err := v.registry(ctx).StatusList(ctx, 1); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for range 3 {
+		suspended(t, v)
+		verdict("suspended", license.Invalid)
+		resumedOne(t, v)
+		verdict("resumed", license.Valid)
+	}
+	must(t, "who looks seldom", seldom.LookAtLists(ctx))
+	suspended(t, v)
+	endedLicense(t, v)
+	verdict("ended", license.Invalid)
+	for _, r := range []*license.Registry{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
+		must(t, "at the end", r.LookAtLists(ctx))
+		losses, err := r.ListLosses(ctx)
+		must(t, "ListLosses", err)
+		same(t, "losses", len(losses), 0)
+	}
+	if n := v.in.Keyrings().Auth().Refusals(); len(n) > 0 {
+		t.Errorf("refused: %v", n)
+	}
+}

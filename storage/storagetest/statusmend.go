@@ -1,0 +1,118 @@
+package storagetest
+
+import (
+	"errors"
+	"testing"
+
+	"yizheng.internal/license"
+)
+
+// statusAuthenticators tests that an entry's serial and authenticator are written with
+// its value, and come back with it, also when it is valid again.
+func statusAuthenticators(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	list, _, err := s.Reserve(ctx, []int{3, 5}, 100, at(0))
+	must(t, "Reserve", err)
+	for _, step := range []struct {
+		value   license.StatusValue
+		serial  int64
+		auth    string
+		counted int64
+	}{
+		{license.StatusSuspended, 2, "first", 1},
+		{license.StatusValid, 3, "second", 1},
+		{license.StatusValid, 4, "third", 1}, // the same value, written anew
+		{license.StatusValid, 4, "third", 0},
+		{license.StatusInvalid, 5, "fourth", 1},
+	} {
+		before, _, err := s.LoadList(ctx, list, -1)
+		must(t, "LoadList", err)
+		must(t, "Save", setStatus(t, s, license.StatusChange{List: list, Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}))
+		want := license.StatusEntry{Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}
+		got, err := s.LoadStatus(ctx, list, 5)
+		must(t, "LoadStatus", err)
+		same(t, "the entry", got, want)
+		revision, entries, err := s.LoadList(ctx, list, -1)
+		must(t, "LoadList", err)
+		same(t, "the list's entries", entries, []license.StatusEntry{want})
+		same(t, "the revision", revision, before+step.counted)
+	}
+	err = setStatus(t, s, license.StatusChange{List: list, Index: 4, Value: license.StatusInvalid})
+	if gone, ok := errors.AsType[*license.UnreservedError](err); !ok || gone.List != list || gone.Index != 4 {
+		t.Errorf("an entry that was never reserved: %v", err)
+	}
+}
+
+// versionAt saves a license whose version has an entry.
+func versionAt(t *testing.T, s LicenseStores, list int64, index int, changes ...license.StatusChange) license.Located {
+	t.Helper()
+	id := newID()
+	must(t, "Save", s.Save(t.Context(), license.SaveRequest{
+		Record: license.Record{ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active, Created: at(0), Updated: at(0)},
+		Add:    &license.VersionRecord{License: id, Version: 1, State: license.Active, Issued: at(0), Body: []byte("sealed"), StatusList: list, StatusIndex: index},
+		Event:  event(id, license.ActionIssue),
+		Status: changes,
+	}))
+	return license.Located{License: id, Version: 1}
+}
+
+// statusMend tests [license.StatusMendStore].
+func statusMend(t *testing.T, s LicenseStores) {
+	ctx := t.Context()
+	list, _, err := s.Reserve(ctx, []int{1, 2, 3, 4}, 100, at(0))
+	must(t, "Reserve", err)
+	owners, err := s.PlainOwners(ctx, license.Located{}, 10)
+	must(t, "PlainOwners of none", err)
+	same(t, "plain ones", len(owners), 0)
+	change := func(index int, v license.StatusValue, serial int64, auth []byte) license.StatusChange {
+		return license.StatusChange{List: list, Index: index, Value: v, Serial: serial, Auth: auth}
+	}
+	versionAt(t, s, list, 1)
+	versionAt(t, s, list, 2, change(2, license.StatusSuspended, 2, []byte("auth")))
+	want := map[license.Located]int{
+		versionAt(t, s, list, 3, change(3, license.StatusSuspended, 0, nil)): 3,
+		versionAt(t, s, list, 4, change(4, license.StatusInvalid, 0, nil)):   4,
+	}
+	var after license.Located
+	for n := 0; ; n++ {
+		owners, err := s.PlainOwners(ctx, after, 1)
+		must(t, "PlainOwners", err)
+		if len(owners) == 0 {
+			same(t, "pages", n, 2)
+			break
+		}
+		o := owners[0]
+		if after = o.Located; want[o.Located] != o.Entry.Index || o.List != list || o.Entry.Value == 0 || o.Entry.Auth != nil {
+			t.Errorf("a version without an authenticator: %+v", o)
+		}
+	}
+	owners, err = s.StatusOwners(ctx, list, []int{1, 4, 77})
+	must(t, "StatusOwners", err)
+	same(t, "owners", len(owners), 2)
+	for _, o := range owners {
+		if o.List != list || o.Entry.Index != 1 && o.Entry.Index != 4 || (o.Entry.Index == 4) != (want[o.Located] == 4) {
+			t.Errorf("an owner: %+v", o)
+		}
+	}
+	owners, err = s.StatusOwners(ctx, list+1, []int{1})
+	must(t, "StatusOwners of another list", err)
+	same(t, "its owners", len(owners), 0)
+
+	entry := func(index int) license.StatusEntry {
+		e, err := s.LoadStatus(ctx, list, index)
+		must(t, "LoadStatus", err)
+		return e
+	}
+	before, _, err := s.LoadList(ctx, list, -1)
+	must(t, "LoadList", err)
+	was := entry(4)
+	must(t, "MendStatus", s.MendStatus(ctx, was, change(4, license.StatusValid, 9, []byte("mended"))))
+	same(t, "a mended entry", entry(4), license.StatusEntry{Index: 4, Value: license.StatusValid, Serial: 9, Auth: []byte("mended")})
+	must(t, "MendStatus of one that changed", s.MendStatus(ctx, was, change(4, license.StatusInvalid, 10, []byte("late"))))
+	same(t, "an entry that changed meanwhile", entry(4).Auth, []byte("mended"))
+	must(t, "MendStatus of one that is gone", s.MendStatus(ctx, license.StatusEntry{Index: 50}, change(50, license.StatusInvalid, 3, []byte("made"))))
+	same(t, "one that was gone", entry(50), license.StatusEntry{Index: 50, Value: license.StatusInvalid, Serial: 3, Auth: []byte("made")})
+	counted, _, err := s.LoadList(ctx, list, -1)
+	must(t, "LoadList", err)
+	same(t, "the revision", counted, before+2)
+}

@@ -55,7 +55,7 @@ func (c *backupCmd) Run(p *command.Process) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Print("backup.made", m.Backup, m.Made.Format(time.RFC3339))
+	p.Print("backup.made", m.Backup, m.Made)
 	p.Print("backup.data", data)
 	p.Print("backup.keys", keys)
 	p.Print("backup.lacks")
@@ -221,11 +221,11 @@ func (c *restoreCmd) confirm(p *command.Process, m backup.Manifest, now time.Tim
 	}
 	newest := p.Words.Say("restore.no_event")
 	if !m.Newest.IsZero() {
-		newest = p.Words.Say("restore.newest", m.Newest.UTC().Format(time.RFC3339))
+		newest = p.Words.Say("restore.newest", m.Newest)
 	}
-	made := m.Made.UTC().Format(time.RFC3339)
+	made := m.Made
 	p.Print("restore.done", m.Backup, made, newest)
-	p.Print("restore.lost", made, now.Format(time.RFC3339))
+	p.Print("restore.lost", made, now)
 	for _, key := range []string{"restore.lost.issued", "restore.lost.ended", "restore.lost.changed", "restore.lost.logins"} {
 		p.Print("restore.one", p.Words.Say(key))
 	}

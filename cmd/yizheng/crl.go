@@ -55,7 +55,7 @@ func (c *crlPublishCmd) Run(p *command.Process) error {
 			return err
 		}
 	}
-	p.Print("crl.published", list.Number, len(list.Entries), list.NextUpdate.Format(time.RFC3339))
+	p.Print("crl.published", list.Number, len(list.Entries), list.NextUpdate)
 	return nil
 }
 
@@ -110,12 +110,12 @@ func (c *crlShowCmd) Run(p *command.Process) error {
 			}
 			continue
 		}
-		row := []any{root.ID, list.Number, list.ThisUpdate.Format(time.RFC3339), list.NextUpdate.Format(time.RFC3339)}
+		row := []any{root.ID, list.Number, list.ThisUpdate, list.NextUpdate}
 		if len(info.Revoked) == 0 {
 			t.Row(append(row, "-", "-", "-")...)
 		}
 		for _, e := range info.Revoked {
-			t.Row(append(row[:4:4], e.Serial, e.At.Format(time.RFC3339), e.Reason)...)
+			t.Row(append(row[:4:4], e.Serial, e.At, e.Reason)...)
 		}
 	}
 	return t.Flush()

@@ -38,7 +38,7 @@ type keyInfo struct {
 	OwnerName string    `json:"owner_name,omitempty"`
 	State     string    `json:"state"`
 	Created   time.Time `json:"created"`
-	Certified string    `json:"certified_until,omitempty"` // the day
+	Certified time.Time `json:"certified_until,omitzero"`
 	Revoked   time.Time `json:"revoked,omitzero"`
 	Reason    string    `json:"reason,omitempty"`
 }
@@ -61,8 +61,13 @@ func (c *keyListCmd) Run(p *command.Process) error {
 		if err != nil {
 			return err
 		}
-		info := keyInfo{string(k.ID), k.KID(), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, strings.Trim(certifiedUntil(k), "-"), k.Revoked, k.Reason}
-		err = t.Record(info, k.ID, k.Purpose, command.OrDash(k.Owner), texts.State(k.State), k.Created.Format(time.DateOnly), texts.WordOf("certificate", certifiedUntil(k)), command.OrDash(command.Printable(n.Name)), revoked(k))
+		until, unreadable := certifiedUntil(k)
+		info := keyInfo{string(k.ID), k.KID(), string(k.Purpose), k.Owner, n.Name, string(k.State), k.Created, until, k.Revoked, k.Reason}
+		certified := texts.Day(until)
+		if unreadable {
+			certified = "unreadable"
+		}
+		err = t.Record(info, k.ID, k.Purpose, command.OrDash(k.Owner), texts.State(k.State), texts.Day(k.Created), texts.WordOf("certificate", certified), command.OrDash(command.Printable(n.Name)), revoked(k))
 		if err != nil {
 			return err
 		}
@@ -70,22 +75,24 @@ func (c *keyListCmd) Run(p *command.Process) error {
 	return t.Flush()
 }
 
-func certifiedUntil(k signing.KeyRecord) string {
+// certifiedUntil returns how long a key's certificate is valid, if it has one that can
+// be read.
+func certifiedUntil(k signing.KeyRecord) (until time.Time, unreadable bool) {
 	if len(k.Chain) == 0 {
-		return "-"
+		return time.Time{}, false
 	}
 	c, err := pki.ParseCertificate(k.Chain[0])
 	if err != nil {
-		return "unreadable"
+		return time.Time{}, true
 	}
-	return c.NotAfter.Format(time.DateOnly)
+	return c.NotAfter, false
 }
 
 func revoked(k signing.KeyRecord) string {
 	if k.State != signing.KeyRevoked {
 		return "-"
 	}
-	return k.Revoked.Format(time.RFC3339) + " " + k.Reason
+	return texts.Moment(k.Revoked) + " " + k.Reason
 }
 
 type keyRotateCmd struct {

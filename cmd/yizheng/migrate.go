@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"strconv"
 
@@ -19,7 +18,7 @@ type migrateCmd struct {
 
 // Run migrates the database, or only looks.
 func (c *migrateCmd) Run(p *command.Process) (err error) {
-	log := slog.New(slog.NewTextHandler(p.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := command.Warnings(p.Err)
 	if c.Check {
 		if err := c.Present(); err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"yizheng.internal/cmd/yizheng/internal/command"
-	"yizheng.internal/cmd/yizheng/internal/events"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
@@ -143,8 +142,7 @@ func (c *verifyCmd) status(p *command.Process, v *license.CredentialVerifier, no
 // showVerification prints a verification for people.
 func showVerification(out io.Writer, w texts.Words, v license.Verification) error {
 	var b strings.Builder
-	at := v.CheckedAt.In(events.Civil).Format("2006-01-02 15:04:05 -07:00")
-	fmt.Fprintf(&b, "%s\n%s\n\n", w.Say("verify.verdict", verdictText(w, v), v.Verdict), w.Say("verify.time", at))
+	fmt.Fprintf(&b, "%s\n%s\n\n", w.Say("verify.verdict", verdictText(w, v), v.Verdict), w.Say("verify.time", v.CheckedAt))
 	for _, c := range v.Checks {
 		fmt.Fprintf(&b, "  %s %s  %s  (%s)\n", w.Say("verify.result."+string(c.Result)), w.Say("verify.check."+string(c.Name)), reasonText(w, c.Reason), c.Reason)
 	}

@@ -2,6 +2,7 @@ package command
 
 import (
 	"io"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,10 +16,17 @@ func PrintPretty(w io.Writer, v any) error { return writeJSON(w, v, jsontext.Wit
 
 // writeJSON prints the same value always as the same text.
 func writeJSON(w io.Writer, v any, o ...json.Options) error {
-	text, err := json.Marshal(v, append(o, json.Deterministic(true))...)
+	text, err := json.Marshal(v, append(o, json.Deterministic(true), timesInUTC())...)
 	if err != nil {
 		return err
 	}
 	_, err = w.Write(append(text, '\n'))
 	return err
+}
+
+// timesInUTC writes every time in the one form of RFC 3339 that ends in Z.
+func timesInUTC() json.Options {
+	return json.WithMarshalers(json.MarshalToFunc(func(e *jsontext.Encoder, t time.Time) error {
+		return e.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
+	}))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/width"
@@ -35,8 +36,11 @@ func (p *Process) Listing(asJSON bool, columns ...string) *Table {
 func (t *Table) Row(cells ...any) error {
 	row := make([]string, 0, len(cells))
 	for _, c := range cells {
-		if one, ok := c.(texts.Word); ok {
+		switch one := c.(type) {
+		case texts.Word:
 			c = t.Words.Word(one)
+		case time.Time:
+			c = texts.Moment(one)
 		}
 		row = append(row, fmt.Sprint(c))
 	}

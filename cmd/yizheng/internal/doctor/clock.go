@@ -26,13 +26,13 @@ func (e *examination) clock(ctx context.Context, in *install.Installation) {
 	case err != nil:
 		e.fail(about, "doctor.check_database.todo", "%v", err)
 	case newest.IsZero():
-		e.ok(about, "doctor.clock_alone", e.now.Format(time.RFC3339))
+		e.ok(about, "doctor.clock_alone", e.now)
 	case newest.After(e.now.Add(clockAhead)):
-		e.fail(about, "doctor.clock_future.todo", "doctor.clock_future", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.fail(about, "doctor.clock_future.todo", "doctor.clock_future", e.now, newest)
 	case e.now.Sub(newest) > clockStale:
-		e.warn(about, "doctor.clock.todo", "doctor.clock", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.warn(about, "doctor.clock.todo", "doctor.clock", e.now, newest)
 	default:
-		e.ok(about, "doctor.clock", e.now.Format(time.RFC3339), newest.Format(time.RFC3339))
+		e.ok(about, "doctor.clock", e.now, newest)
 	}
 }
 
@@ -54,16 +54,16 @@ func (e *examination) databaseClock(ctx context.Context, in *install.Installatio
 	driver, _, _ := storage.Driver(e.Database()) // it was opened: the URL is right
 	switch {
 	case !until.IsZero():
-		e.warn(about, "doctor.clock_unused.todo", "doctor.clock_unused", unused.Round(time.Second), until.Format(time.RFC3339))
+		e.warn(about, "doctor.clock_unused.todo", "doctor.clock_unused", unused.Round(time.Second), until)
 	case unused > 0: // a moment
 	case driver == storage.SQLite && ahead > storage.ClockWarns:
-		e.warn(about, "doctor.clock_jumped.todo", "doctor.clock_jumped", shown, at.Format(time.RFC3339))
+		e.warn(about, "doctor.clock_jumped.todo", "doctor.clock_jumped", shown, at)
 	case driver == storage.SQLite && ahead < -storage.ClockWarns:
-		e.fail(about, "doctor.clock_behind.todo", "doctor.clock_behind", -shown, at.Format(time.RFC3339))
+		e.fail(about, "doctor.clock_behind.todo", "doctor.clock_behind", -shown, at)
 	case ahead.Abs() > storage.ClockUnready:
-		e.fail(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
+		e.fail(about, todo, "doctor.clocks_differ", shown, at)
 	case ahead.Abs() > storage.ClockWarns:
-		e.warn(about, todo, "doctor.clocks_differ", shown, at.Format(time.RFC3339))
+		e.warn(about, todo, "doctor.clocks_differ", shown, at)
 	case driver != storage.SQLite:
 		e.ok(about, "doctor.clocks_agree")
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/cmd/yizheng/internal/install"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/signing"
 )
 
@@ -59,10 +60,10 @@ func (e *examination) certificate(k *signing.Key) {
 	until := k.Certificates[0].NotAfter
 	switch left := until.Sub(e.now); {
 	case left <= 0:
-		e.fail(about, todo, "doctor.expired", k.ID, until.Format(time.DateOnly))
+		e.fail(about, todo, "doctor.expired", k.ID, texts.Day(until))
 	case left < certificateSoon:
-		e.warn(about, todo, "doctor.expires", k.ID, until.Format(time.DateOnly))
+		e.warn(about, todo, "doctor.expires", k.ID, texts.Day(until))
 	default:
-		e.ok(about, "doctor.valid", k.ID, until.Format(time.DateOnly))
+		e.ok(about, "doctor.valid", k.ID, texts.Day(until))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/outbound"
+	"yizheng.internal/cmd/yizheng/internal/texts"
 )
 
 // gatewaySoon is how long before its end a gateway's certificate is worth a word.
@@ -47,6 +48,6 @@ func (e *examination) gateway(ctx context.Context) {
 		e.ok(about, "doctor.sms_ok", status)
 	}
 	if left := probe.Expires.Sub(e.now); !probe.Expires.IsZero() && left < gatewaySoon {
-		e.warn(about, "doctor.sms_tell.todo", "doctor.sms_expires", probe.Expires.Format(time.DateOnly))
+		e.warn(about, "doctor.sms_tell.todo", "doctor.sms_expires", texts.Day(probe.Expires))
 	}
 }

@@ -49,7 +49,7 @@ func (e *examination) list(ctx context.Context, in *install.Installation, root *
 		return
 	}
 	missing, err := unlisted(ctx, in, list)
-	until := list.NextUpdate.Format(time.RFC3339)
+	until := list.NextUpdate
 	switch {
 	case err != nil:
 		e.fail(about, "doctor.check_database.todo", "%v", err)

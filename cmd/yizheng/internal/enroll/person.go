@@ -125,7 +125,7 @@ func ticket(p *command.Process, in *install.Installation, a identity.Account, as
 	p.Print("person.open", s.URL)
 	p.Print("person.type", s.Ticket)
 	p.Print("person.type_at", in.URL+"/setup")
-	p.Print("person.until", s.Expires.Format(time.DateTime+" -07:00"))
+	p.Print("person.until", s.Expires)
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (c *personListCmd) Run(p *command.Process) error {
 		}
 		return t.Record(personInfo{a.ID, party.MaskName(n.Name), a.LoginName, a.MaskedPhone(), a.Disabled, a.Proofing.Level, a.Proofing.Method, passwordOf(a), a.Created},
 			a.ID, enabled(a.Disabled), a.Proofing.Level, texts.WordOf("proofed", command.OrDash(a.Proofing.Method)), texts.WordOf("password", passwordOf(a)), command.OrDash(a.MaskedPhone()),
-			a.Created.Format(time.DateOnly), command.OrDash(command.Printable(a.LoginName)), command.Printable(party.MaskName(n.Name)))
+			texts.Day(a.Created), command.OrDash(command.Printable(a.LoginName)), command.Printable(party.MaskName(n.Name)))
 	})
 }
 

@@ -146,10 +146,10 @@ func (c *archiveListCmd) Run(p *command.Process) error {
 				rows = p.Words.Say("archive.yes")
 			}
 			if s.Archive.Parts > 0 {
-				archived = p.Words.Say("archive.rows", s.Archive.At.Format(time.DateOnly), s.Archive.Rows)
+				archived = p.Words.Say("archive.rows", texts.Day(s.Archive.At), s.Archive.Rows)
 			}
 			if !s.Dropped.IsZero() {
-				dropped = s.Dropped.Format(time.DateOnly)
+				dropped = texts.Day(s.Dropped)
 			}
 			info := monthInfo{table, s.Month.String(), s.Rows, s.Archive.Parts, s.Archive.Rows, s.Archive.At, s.Dropped}
 			if err := t.Record(info, table, s.Month, rows, archived, dropped); err != nil {
@@ -171,7 +171,7 @@ func (c *archiveVerifyCmd) Run(p *command.Process) error {
 		if err != nil {
 			return err
 		}
-		p.Print("archive.good", m.File, m.Made.Format(time.RFC3339), m.Rows, m.SM3)
+		p.Print("archive.good", m.File, m.Made, m.Rows, m.SM3)
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func (s *archiveShow) providerEvent(row retention.Row) error {
 		return nil
 	}
 	s.shown++
-	return s.t.Record(archivedEvent{Entry: e}, timeCell(e.At), command.Printable(e.Action), s.resultCell(e.Result, e.Altered, ""), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
+	return s.t.Record(archivedEvent{Entry: e}, e.At, command.Printable(e.Action), s.resultCell(e.Result, e.Altered, ""), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
 }
 
 func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
@@ -193,7 +193,7 @@ func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
 		return nil
 	}
 	s.shown++
-	return s.t.Record(archivedEvent{e, detail, why}, timeCell(e.At), command.Printable(e.Action), s.resultCell(e.Result, e.Altered, why), command.OrDash(command.Printable(e.Actor)),
+	return s.t.Record(archivedEvent{e, detail, why}, e.At, command.Printable(e.Action), s.resultCell(e.Result, e.Altered, why), command.OrDash(command.Printable(e.Actor)),
 		command.OrDash(command.Printable(e.Subject)), command.OrDash(command.Printable(e.Party)), command.OrDash(command.Printable(pairs(detail))))
 }
 
@@ -227,7 +227,7 @@ func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
 	if a.Officer != nil {
 		officer = a.Officer.Name + " (" + a.Officer.ID + ")"
 	}
-	return s.t.Record(archivedAccess{a, why}, timeCell(a.At), s.resultCell(a.Result, false, why), command.Printable(a.Client), command.Printable(string(a.License)),
+	return s.t.Record(archivedAccess{a, why}, a.At, s.resultCell(a.Result, false, why), command.Printable(a.Client), command.Printable(string(a.License)),
 		command.OrDash(command.Printable(string(a.Item))), command.OrDash(command.Printable(a.Case)), command.OrDash(command.Printable(officer)), command.OrDash(command.Printable(a.Party)), command.OrDash(command.Printable(strings.Join(a.Fields, " "))))
 }
 
@@ -279,8 +279,6 @@ func hashOf(v any) (hash [32]byte, err error) {
 	}
 	return [32]byte(b), nil
 }
-
-func timeCell(at time.Time) string { return at.In(Civil).Format("2006-01-02 15:04:05") }
 
 func (s *archiveShow) resultCell(result string, altered bool, why string) string {
 	result = command.Printable(result)

@@ -99,7 +99,7 @@ func (c *eventListCmd) table(p *command.Process, r journal.Reader, f journal.Fil
 		if e.Altered {
 			result += " " + p.Words.Say("event.altered")
 		}
-		return t.Row(e.At.In(Civil).Format("2006-01-02 15:04:05"), command.Printable(e.Action), command.Printable(result), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
+		return t.Row(e.At, command.Printable(e.Action), command.Printable(result), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
 	})
 	if err := t.Flush(); err != nil { // also what was found before a failure
 		return err
@@ -109,9 +109,6 @@ func (c *eventListCmd) table(p *command.Process, r journal.Reader, f journal.Fil
 	}
 	return failed
 }
-
-// Civil is the time of licenses' dates.
-var Civil = time.FixedZone("UTC+8", 8*60*60)
 
 // of returns what the flags say of events whose subject is this, or any.
 func (c *eventFilter) of(subject string, now time.Time) (f journal.Filter, err error) {
@@ -163,14 +160,15 @@ func eventTime(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	if t, err := time.ParseInLocation(time.DateOnly, text, Civil); err == nil {
+	if t, err := time.ParseInLocation(time.DateOnly, text, texts.Civil); err == nil {
 		return t, nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, texts.Refuse("event.time", text)
+	for _, form := range []string{time.RFC3339, texts.MomentForm} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
 	}
-	return t, nil
+	return time.Time{}, texts.Refuse("event.time", text)
 }
 
 // readerOf returns what reads the logs that are named, or all.

@@ -147,7 +147,7 @@ func (in *Installation) authorityName(ctx context.Context, code party.USCC) (str
 // Attach opens an installation for a command, beside a service that may be
 // running. It makes nothing: whatever is missing is an error that says what to do.
 func (s Settings) Attach(p *command.Process) (*Installation, error) {
-	log := slog.New(slog.NewTextHandler(p.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := command.Warnings(p.Err)
 	if err := s.Present(); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (l Listening) Logger(p *command.Process) *slog.Logger {
 	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
 		level = slog.LevelInfo // the parser has checked it
 	}
-	return slog.New(slog.NewJSONHandler(p.Err, &slog.HandlerOptions{Level: level}))
+	return slog.New(command.UTCLog{Handler: slog.NewJSONHandler(p.Err, &slog.HandlerOptions{Level: level})})
 }
 
 // proxies returns the networks of trusted proxies.

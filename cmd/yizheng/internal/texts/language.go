@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The languages of what commands say to people. Logs, what programs read, and exit
@@ -101,6 +102,8 @@ func (w Words) Say(key string, args ...any) string {
 			said[i] = w.Explain(a)
 		case Word:
 			said[i] = w.Word(a)
+		case time.Time:
+			said[i] = Moment(a)
 		}
 	}
 	return fmt.Sprintf(text, said...)

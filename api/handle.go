@@ -32,7 +32,7 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 func (c *call) actor() license.Actor {
 	return license.Actor{
 		Client: c.access.Client, Participant: c.access.Participant.ID,
-		USCC: string(c.access.Participant.USCC), RequestID: requestID(c.ctx()),
+		USCC: string(c.access.Participant.USCC), RequestID: requestID(c.ctx()), Drafts: c.access.Subject == "",
 	}
 }
 

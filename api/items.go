@@ -11,10 +11,11 @@ import (
 func (s *Server) itemEndpoints() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/service-items", id: "list-items", tag: "Catalog", summary: "List service items",
-			text: "The newest version of each, in order of code. Any client may read the catalog.", action: license.ActionItemRead,
+			text: "The newest version of each, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", action: license.ActionItemRead,
 			query: []parameter{{name: "after", text: "only codes greater than this one", kind: "string"}, limitParameter},
 			out:   typeOf[itemList](), serve: s.listItems},
-		{method: "GET", path: "/v1/service-items/{item}", id: "read-item", tag: "Catalog", summary: "Read a service item", action: license.ActionItemRead,
+		{method: "GET", path: "/v1/service-items/{item}", id: "read-item", tag: "Catalog", summary: "Read a service item",
+			text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", action: license.ActionItemRead,
 			query: []parameter{{name: "version", text: "of the item's definition; without it the published one, else the newest", kind: "integer"}},
 			out:   typeOf[license.ServiceItem](), serve: s.readItem},
 		{method: "PUT", path: "/v1/service-items/{item}", id: "put-item", tag: "Catalog", summary: "Write the draft of a service item",
@@ -52,12 +53,12 @@ func (s *Server) listItems(c *call) error {
 	if after != "" && !after.Valid() {
 		return refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be an item's code, as next names it.")
 	}
-	items, err := s.c.Registry.ReadItems(c.ctx(), c.actor(), after, int(limit))
+	items, more, err := s.c.Registry.ReadItems(c.ctx(), c.actor(), after, int(limit))
 	if err != nil {
 		return err
 	}
 	list := itemList{Items: items}
-	if n := len(items); n == int(limit) {
+	if n := len(items); more && n > 0 {
 		list.Next = items[n-1].Code
 	}
 	return c.reply(list)

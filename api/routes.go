@@ -76,10 +76,11 @@ func (s *Server) endpoints() [][]endpoint {
 func (s *Server) typeEndpoints() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/license-types", id: "list-types", tag: "Catalog", summary: "List license types",
-			text: "The newest version of each type, in order of code. Any client may read the catalog.", action: license.ActionTypeRead,
+			text: "The newest version of each type, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", action: license.ActionTypeRead,
 			query: []parameter{{name: "after", text: "only codes greater than this one", kind: "string"}, limitParameter},
 			out:   typeOf[typeList](), serve: s.listTypes},
-		{method: "GET", path: "/v1/license-types/{code}", id: "read-type", tag: "Catalog", summary: "Read a license type", action: license.ActionTypeRead,
+		{method: "GET", path: "/v1/license-types/{code}", id: "read-type", tag: "Catalog", summary: "Read a license type",
+			text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", action: license.ActionTypeRead,
 			query: []parameter{{name: "version", text: "of the type's definition; without it the published one, else the newest", kind: "integer"}},
 			out:   typeOf[license.Type](), serve: s.readType},
 		{method: "PUT", path: "/v1/license-types/{code}", id: "put-type", tag: "Catalog", summary: "Write the draft of a license type",

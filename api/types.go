@@ -24,12 +24,12 @@ func (s *Server) listTypes(c *call) error {
 			return refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
 		}
 	}
-	types, err := s.c.Registry.ReadTypes(c.ctx(), c.actor(), after, int(limit))
+	types, more, err := s.c.Registry.ReadTypes(c.ctx(), c.actor(), after, int(limit))
 	if err != nil {
 		return err
 	}
 	list := typeList{Types: types}
-	if n := len(types); n == int(limit) {
+	if n := len(types); more && n > 0 {
 		list.Next = types[n-1].Code
 	}
 	return c.reply(list)

@@ -121,11 +121,11 @@ func (r *Registry) asked(ctx context.Context, q Ask) (ServiceItem, []Material, e
 	if err := q.check(); err != nil {
 		return ServiceItem{}, nil, err
 	}
-	vs, err := r.items(ctx, q.Item)
+	h, err := r.items(ctx, q.Item)
 	if err != nil {
 		return ServiceItem{}, nil, err
 	}
-	i := publishedItem(vs)
+	i := h.published()
 	if i == nil {
 		return ServiceItem{}, nil, invalid("item_unknown", "There is no published service item with this code.")
 	}

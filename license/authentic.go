@@ -202,19 +202,19 @@ func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...Ty
 }
 
 // LoadTypes implements [TypeStore].
-func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error) {
-	ts, err := s.Stores.LoadTypes(ctx, code)
+func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode, before, limit int) ([]TypeRecord, error) {
+	ts, err := s.Stores.LoadTypes(ctx, code, before, limit)
 	err = malformed(s.auth, err, "license_types", string(code))
 	return ts, s.verifyTypes(ts, err)
 }
 
 // ListTypes implements [TypeStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error) {
+func (s *authenticStores) ListTypes(ctx context.Context, d Drafts, after TypeCode, limit int) ([]TypeRecord, error) {
 	return signing.Fitting(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
 		if last != nil {
 			after = last.Code
 		}
-		return s.Stores.ListTypes(ctx, after, n)
+		return s.Stores.ListTypes(ctx, d, after, n)
 	}, func(t *TypeRecord) error { return s.auth.VerifyAlone(t.facts(t.Revision), t.Auth) })
 }
 
@@ -243,19 +243,19 @@ func (s *authenticStores) SaveItems(ctx context.Context, e EventRecord, is ...It
 }
 
 // LoadItems implements [ItemStore].
-func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode) ([]ItemRecord, error) {
-	is, err := s.Stores.LoadItems(ctx, code)
+func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error) {
+	is, err := s.Stores.LoadItems(ctx, code, before, limit)
 	err = malformed(s.auth, err, "service_items", string(code))
 	return is, s.verifyItems(is, err)
 }
 
 // ListItems implements [ItemStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListItems(ctx context.Context, after ItemCode, limit int) ([]ItemRecord, error) {
+func (s *authenticStores) ListItems(ctx context.Context, d Drafts, after ItemCode, limit int) ([]ItemRecord, error) {
 	return signing.Fitting(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
 		if last != nil {
 			after = last.Code
 		}
-		return s.Stores.ListItems(ctx, after, n)
+		return s.Stores.ListItems(ctx, d, after, n)
 	}, func(i *ItemRecord) error { return s.auth.VerifyAlone(i.facts(i.Revision), i.Auth) })
 }
 

@@ -38,11 +38,11 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := q.check(old.State); err != nil {
 		return Issued{}, err
 	}
-	vs, err := r.types.versions(ctx, rec.Type)
+	h, err := r.types.of(ctx, rec.Type)
 	if err != nil {
 		return Issued{}, err
 	}
-	typ, err := replacementType(vs, rec, old, q.Kind)
+	typ, err := r.replacementType(ctx, a, h, rec, old, q.Kind)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -50,7 +50,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := mandated(mandating(vs), by.Code); err != nil {
+	if err := mandated(h.mandating(), by.Code); err != nil {
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -62,7 +62,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := r.openJSON(ctx, old, "body", old.Body, &before); err != nil {
 		return Issued{}, err
 	}
-	if !sameSubject(&mandating(vs).Type, before.Holders, d.content.Holders) {
+	if !sameSubject(h.mandating(), before.Holders, d.content.Holders) {
 		return Issued{}, conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
 	}
 	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
@@ -130,19 +130,21 @@ func (q *ReplaceRequest) check(s State) error {
 }
 
 // replacementType returns the type version that a replacement is made under.
-func replacementType(vs []*issuable, rec Record, old VersionRecord, kind ReplaceKind) (*issuable, error) {
+func (r *Registry) replacementType(ctx context.Context, a Actor, h heads, rec Record, old VersionRecord, kind ReplaceKind) (*issuable, error) {
 	if kind == Renewal {
-		if typ := published(vs); typ != nil {
-			return typ, nil
+		if current := h.published(); current != nil {
+			return r.types.compiled(current)
 		}
-		return nil, errNotIssuable(vs)
+		return nil, errNotIssuable(a, h)
 	}
-	for _, typ := range vs {
-		if typ.Version == old.TypeVersion {
-			return typ, nil
-		}
+	own, err := r.types.version(ctx, rec.Type, old.TypeVersion)
+	switch {
+	case err != nil:
+		return nil, err
+	case own == nil:
+		return nil, fmt.Errorf("type %s version %d of license %s is gone", rec.Type, old.TypeVersion, rec.ID)
 	}
-	return nil, fmt.Errorf("type %s version %d of license %s is gone", rec.Type, old.TypeVersion, rec.ID)
+	return r.types.compiled(own)
 }
 
 // sameSubject reports whether a new version names the same holders, by role and

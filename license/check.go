@@ -66,20 +66,9 @@ func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, erro
 	return d, vs.err("license_invalid", "The license is not acceptable; see violations.")
 }
 
-// mandating returns the version of a type that says who may act now: the newest
-// one that was published, also if it is retired meanwhile; nil if none was.
-func mandating(vs []*issuable) *issuable {
-	for _, v := range slices.Backward(vs) {
-		if v.State != TypeDraft {
-			return v
-		}
-	}
-	return nil
-}
-
 // mandated returns an *Error unless the authority may put licenses of the type in
 // force by this version of it.
-func mandated(typ *issuable, authority party.USCC) error {
+func mandated(typ *Type, authority party.USCC) error {
 	for _, c := range typ.Authorities {
 		if c == authority {
 			if typ.Approval == TwoStep {

@@ -189,12 +189,16 @@ func (r *Registry) Holds(ctx context.Context, n Definer, code string) (bool, err
 	return d.Ended.IsZero(), nil
 }
 
+// allows is mayWrite or mayRetire.
+type allows func(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error
+
 // mayWrite returns an *Error unless the caller may write an entry: a new one, if
-// owner is empty, or the one of an owner. Nobody takes codes of another's first, also
+// owner is empty, or the one of an owner. One that is hidden was never published: to whom
+// the code is another's anyway it is as if there were none. Nobody takes codes of another's first, also
 // before that is connected; and what was taken before this was so, or under a
 // delegation that ended, is given up to who may. Items of before this was so may have
 // codes that begin with nobody's: their owners keep them.
-func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, notOwner func() error) error {
+func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error {
 	own := owner == a.Participant && owner != ""
 	prefix := CodePrefix(code)
 	if own && prefix == "" {
@@ -204,7 +208,7 @@ func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, no
 	switch {
 	case err != nil:
 		return err
-	case !holds && (own || owner == ""):
+	case !holds && (own || owner == "" || hidden):
 		return errCodePrefix()
 	case !holds:
 		return notOwner()
@@ -222,11 +226,11 @@ func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, no
 }
 
 // mayRetire is mayWrite for ending an entry's use, which its owner may always do.
-func (r *Registry) mayRetire(ctx context.Context, a Actor, code, owner string, notOwner func() error) error {
+func (r *Registry) mayRetire(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error {
 	if owner == a.Participant {
 		return nil
 	}
-	return r.mayWrite(ctx, a, code, owner, notOwner)
+	return r.mayWrite(ctx, a, code, owner, hidden, notOwner)
 }
 
 func errCodePrefix() error {

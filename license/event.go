@@ -24,6 +24,7 @@ type Actor struct {
 	USCC        string // the participant's unified social credit code
 	RequestID   string // of the HTTP request, for finding it in the log
 	Party       string // opaque id of the person who is there, if one is: a detail of the event
+	Drafts      bool   // it may see its participant's drafts: it is a client of that, by itself and not for a person
 }
 
 // Action is what was done. The names are stable.

@@ -89,3 +89,10 @@ func Restamp(r *Registry, records ...any) {
 // StoresOf returns the stores as the registry uses them: what is saved there gets
 // its authenticator.
 func StoresOf(r *Registry) Stores { return r.c.Stores }
+
+// CompiledSchemas returns how many compiled schemas a registry keeps.
+func CompiledSchemas(r *Registry) int {
+	r.types.schemas.mu.Lock()
+	defer r.types.schemas.mu.Unlock()
+	return len(r.types.schemas.places)
+}

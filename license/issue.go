@@ -33,20 +33,24 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	if err != nil || replay != nil {
 		return r.replayed(ctx, a, ActionIssue, replay, q.answered, err)
 	}
-	vs, err := r.types.versions(ctx, q.TypeCode)
+	h, err := r.types.of(ctx, q.TypeCode)
 	if err != nil {
 		return Issued{}, err
 	}
-	typ := published(vs)
-	if typ == nil {
-		return Issued{}, errNotIssuable(vs)
+	current := h.published()
+	if current == nil {
+		return Issued{}, errNotIssuable(a, h)
 	}
 	by, err := r.authority(ctx, a)
 	if err != nil {
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	if err := mandated(typ, by.Code); err != nil {
+	if err := mandated(current, by.Code); err != nil {
+		return Issued{}, err
+	}
+	typ, err := r.types.compiled(current)
+	if err != nil {
 		return Issued{}, err
 	}
 	d, err := check(typ, by, content{q.Number, q.Holders, q.ValidFrom, q.ValidUntil, q.AreaCode, q.Fields}, now)
@@ -80,13 +84,14 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	return Issued{}, errors.New("no free serial was found")
 }
 
-// errNotIssuable says why no license can be issued under these versions of a type.
-func errNotIssuable(vs []*issuable) error {
-	switch {
-	case len(vs) == 0:
-		return invalid("type_unknown", "There is no license type with this code.")
-	case vs[len(vs)-1].State == TypeDraft:
+// errNotIssuable says why no license can be issued under a type without a published
+// version. That there is a draft is said to the participant that wrote it.
+func errNotIssuable(a Actor, h heads) error {
+	switch newest := h.newest(); {
+	case newest != nil && newest.State == TypeDraft && newest.Owner == a.Participant:
 		return conflict("type_draft", "The license type is not published yet.")
+	case h.mandating() == nil:
+		return invalid("type_unknown", "There is no license type with this code.")
 	}
 	return conflict("type_retired", "The license type is retired; no licenses are issued under it.")
 }

@@ -102,11 +102,12 @@ type ItemRecord struct {
 type ItemStore interface {
 	// SaveItems is to items what TypeStore.SaveTypes is to types.
 	SaveItems(ctx context.Context, e EventRecord, is ...ItemRecord) error
-	// LoadItems returns all versions of an item, oldest first; none is no error.
-	LoadItems(ctx context.Context, code ItemCode) ([]ItemRecord, error)
-	// ListItems returns, for up to limit codes greater than after, in order of
-	// code, the newest version of each.
-	ListItems(ctx context.Context, after ItemCode, limit int) ([]ItemRecord, error)
+	// LoadItems is to items what TypeStore.LoadTypes is to types.
+	LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error)
+	// ListItems is to items what TypeStore.ListTypes is to types.
+	ListItems(ctx context.Context, d Drafts, after ItemCode, limit int) ([]ItemRecord, error)
+	// UseOfItems returns what the versions that have this owner take up.
+	UseOfItems(ctx context.Context, owner string) (Use, error)
 }
 
 var (

@@ -115,12 +115,13 @@ func TestItemLifeCycle(t *testing.T) {
 	if again, created, err := w.PutItem(ctx, cataloguer, itemCode, d); err != nil || created || again.Version != 1 || again.Revision != 2 {
 		t.Fatalf("put again: %+v %v %v", again, created, err)
 	}
-	for name, call := range map[string]func() error{
+	by := map[string]func() error{
 		"put":     func() error { _, _, err := w.PutItem(ctx, issuer, itemCode, ownItem()); return err },
 		"publish": func() error { _, err := w.PublishItem(ctx, issuer, itemCode); return err },
 		"retire":  func() error { _, err := w.RetireItem(ctx, issuer, itemCode); return err },
-	} {
-		if got := reason(t, call()); got != "item_owner" {
+	}
+	for name, want := range map[string]string{"put": "code_prefix", "publish": "item_unknown", "retire": "item_unknown"} {
+		if got := reason(t, by[name]()); got != want { // a draft is as if it weren't there
 			t.Errorf("%s by another participant: %q", name, got)
 		}
 	}
@@ -129,6 +130,11 @@ func TestItemLifeCycle(t *testing.T) {
 	}
 	if i, err := w.PublishItem(ctx, cataloguer, itemCode); err != nil || i.State != license.ItemPublished || i.Purpose != "另一用途" {
 		t.Fatalf("published: %+v, %v", i, err)
+	}
+	for name, call := range by {
+		if got := reason(t, call()); got != "item_owner" {
+			t.Errorf("%s by another participant, once it is published: %q", name, got)
+		}
 	}
 	if _, err := w.PublishItem(ctx, cataloguer, itemCode); reason(t, err) != "item_not_draft" {
 		t.Errorf("publishing twice: %v", err)

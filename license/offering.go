@@ -76,7 +76,7 @@ type shelfKey struct {
 // shelf is what one party has of a type, as far as it was read.
 type shelf struct {
 	g     *offering
-	typ   *issuable // the published version, or nil
+	typ   *Type // the published version, or nil
 	codes []party.Code
 	query Query // of active ones
 	ahead []Record
@@ -102,7 +102,7 @@ func (r *Registry) newOffering(s *Subject, now time.Time) *offering {
 }
 
 // shelf returns what the party of a relation has of a type; nil if nobody knows that party.
-func (g *offering) shelf(ctx context.Context, code TypeCode, relation Relation, typ *issuable) (*shelf, error) {
+func (g *offering) shelf(ctx context.Context, code TypeCode, relation Relation, typ *Type) (*shelf, error) {
 	key := shelfKey{code, relation}
 	if s, ok := g.shelves[key]; ok {
 		return s, nil
@@ -314,11 +314,11 @@ func (g *offering) material(ctx context.Context, m Material, find string) (Offer
 	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
 	f := finding{number: find, find: numberKey(find), covered: len(codes) > 0}
 	for _, alt := range m.Alternatives {
-		types, err := g.r.types.versions(ctx, alt.TypeCode)
+		h, err := g.r.types.of(ctx, alt.TypeCode)
 		if err != nil {
 			return OfferedMaterial{}, err
 		}
-		typ := published(types)
+		typ := h.published()
 		f.covered = f.covered && typ != nil && typ.covered()
 		if len(codes) == 0 {
 			continue

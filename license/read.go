@@ -67,42 +67,6 @@ func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, lim
 	return es, nil
 }
 
-// ReadType is [Registry.Type] for a client, whose reading is recorded.
-func (r *Registry) ReadType(ctx context.Context, a Actor, code TypeCode, version int) (t Type, err error) {
-	defer r.audit(ctx, &err, a, ActionTypeRead, "", 0)
-	if t, err = r.Type(ctx, code, version); err != nil {
-		return Type{}, err
-	}
-	return t, r.recordRepeating(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
-}
-
-// ReadTypes is [Registry.Types] for a client, whose reading is recorded.
-func (r *Registry) ReadTypes(ctx context.Context, a Actor, after TypeCode, limit int) ([]Type, error) {
-	ts, err := r.Types(ctx, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return ts, r.recordRepeating(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(ts))})
-}
-
-// ReadItem is [Registry.Item] for a client, whose reading is recorded.
-func (r *Registry) ReadItem(ctx context.Context, a Actor, code ItemCode, version int) (i ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, ActionItemRead, "", 0)
-	if i, err = r.Item(ctx, code, version); err != nil {
-		return ServiceItem{}, err
-	}
-	return i, r.recordRepeating(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
-}
-
-// ReadItems is [Registry.Items] for a client, whose reading is recorded.
-func (r *Registry) ReadItems(ctx context.Context, a Actor, after ItemCode, limit int) ([]ServiceItem, error) {
-	is, err := r.Items(ctx, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return is, r.recordRepeating(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(is))})
-}
-
 // Bounds of a search's page.
 const (
 	defaultLimit = 20

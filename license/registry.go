@@ -95,7 +95,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if _, err := r.NumbersFolded(ctx); err != nil {
 		return nil, err
 	}
-	r.types = catalog{store: c.Stores, entries: map[TypeCode]catalogEntry{}}
+	r.types = newCatalog(c.Stores)
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
 	r.slots = slots{store: c.Stores}
 	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}

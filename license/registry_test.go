@@ -41,9 +41,9 @@ func (w *world) issue(t testing.TB, key string) license.Issued {
 }
 
 var (
-	cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: otherDept, RequestID: "r0"}
-	issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: authority, RequestID: "r1"}
-	stranger   = license.Actor{Client: "other", Participant: "p2", USCC: otherDept, RequestID: "r2"}
+	cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: otherDept, RequestID: "r0", Drafts: true}
+	issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: authority, RequestID: "r1", Drafts: true}
+	stranger   = license.Actor{Client: "other", Participant: "p2", USCC: otherDept, RequestID: "r2", Drafts: true}
 )
 
 func definition() license.Definition {
@@ -300,7 +300,7 @@ func TestIssueRefuses(t *testing.T) {
 		at     string
 	}{
 		{"unknown type", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W099" }, "type_unknown", ""},
-		{"draft type", func(q *license.IssueRequest) { q.TypeCode = draft }, "type_draft", ""},
+		{"draft type", func(q *license.IssueRequest) { q.TypeCode = draft }, "type_unknown", ""},
 		{"retired type", func(q *license.IssueRequest) { q.TypeCode = retired }, "type_retired", ""},
 		{"number in use", func(q *license.IssueRequest) { q.Number = "taken" }, "number_taken", ""},
 		{"no number", func(q *license.IssueRequest) { q.Number = "" }, "length", "/number"},

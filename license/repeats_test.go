@@ -150,7 +150,7 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 		if _, err := w.Issue(ctx, issuer, request("A-1"), "A-1"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.ReadTypes(ctx, stranger, "", 10); err != nil {
+		if _, _, err := w.ReadTypes(ctx, stranger, "", 10); err != nil {
 			t.Fatal(err)
 		}
 	}

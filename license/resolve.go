@@ -261,7 +261,7 @@ func unusable(v VersionRecord, now time.Time) string {
 // offer returns what of a license is asked for. Parts that it doesn't have are
 // left out, and so are sensitive ones for which the item gives no reason: the
 // license may be bound to a version of its type that the item was not checked against.
-func (r *Registry) offer(ctx context.Context, l *held, m Material, alt Alternative, typ *issuable) (OfferedLicense, error) {
+func (r *Registry) offer(ctx context.Context, l *held, m Material, alt Alternative, typ *Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
 	own, err := r.Type(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {

@@ -186,11 +186,26 @@ type TypeStore interface {
 	// At most one version of a code may be a draft and one published: a call
 	// that would break this returns ErrConflict too.
 	SaveTypes(ctx context.Context, e EventRecord, ts ...TypeRecord) error
-	// LoadTypes returns all versions of a type, oldest first; none is no error.
-	LoadTypes(ctx context.Context, code TypeCode) ([]TypeRecord, error)
+	// LoadTypes returns up to limit versions of a type that are older than before (0:
+	// from the newest on), the newest first; none is no error.
+	LoadTypes(ctx context.Context, code TypeCode, before, limit int) ([]TypeRecord, error)
 	// ListTypes returns, for up to limit codes greater than after, in order of
-	// code, the newest version of each.
-	ListTypes(ctx context.Context, after TypeCode, limit int) ([]TypeRecord, error)
+	// code, the newest version of each that is none of the drafts left out.
+	ListTypes(ctx context.Context, d Drafts, after TypeCode, limit int) ([]TypeRecord, error)
+	// UseOfTypes returns what the versions that have this owner take up.
+	UseOfTypes(ctx context.Context, owner string) (Use, error)
+}
+
+// Drafts says which drafts a list of the catalog has. The zero one has none.
+type Drafts struct {
+	All bool
+	Of  string // those of one participant
+}
+
+// Use is what a participant has in the catalog.
+type Use struct {
+	Drafts int   // how many
+	Bytes  int64 // of all definitions, as they are stored
 }
 
 // StatusEntry is an entry of a status list. One that never changed is StatusValid, and

@@ -44,11 +44,11 @@ func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, 
 		if v.State != Suspended {
 			return transition{}, conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
-		vs, err := r.types.versions(ctx, rec.Type)
+		h, err := r.types.of(ctx, rec.Type)
 		if err != nil {
 			return transition{}, err
 		}
-		return transition{to: Active, status: StatusValid}, mandated(mandating(vs), rec.Authority)
+		return transition{to: Active, status: StatusValid}, mandated(h.mandating(), rec.Authority)
 	}}, on)
 }
 

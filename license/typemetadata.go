@@ -87,16 +87,18 @@ var profileClaims = []struct {
 // TypeMetadata returns the metadata of a version of a type that was published. To
 // everyone, as everyone who is shown a credential may ask; drafts aren't there.
 func (r *Registry) TypeMetadata(ctx context.Context, code TypeCode, version int) (TypeMetadata, error) {
-	vs, err := r.types.versions(ctx, code)
+	t, err := r.types.version(ctx, code, version)
 	if err != nil {
 		return TypeMetadata{}, err
 	}
-	for _, t := range vs {
-		if t.Version == version && !t.PublishedAt.IsZero() {
-			return t.metadata(r.c.PublicURL), nil
-		}
+	if t == nil || t.PublishedAt.IsZero() {
+		return TypeMetadata{}, errTypeUnknown()
 	}
-	return TypeMetadata{}, errTypeUnknown()
+	typ, err := r.types.compiled(t)
+	if err != nil {
+		return TypeMetadata{}, err
+	}
+	return typ.metadata(r.c.PublicURL), nil
 }
 
 // maxNestedClaims is how many parts within fields the metadata tells of.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -25,110 +24,7 @@ const (
 	maxMonths      = 1200
 )
 
-// typesFresh is how long a catalog entry serves before it is read again: what
-// another node published or retired holds here after that at the latest.
-const typesFresh = 2 * time.Second
-
 var roleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
-
-// issuable is a type version with its schema compiled.
-type issuable struct {
-	Type
-	schema *schema.Schema
-}
-
-// catalog keeps types as they were last read. Only codes that exist are kept,
-// so nobody can fill it.
-type catalog struct {
-	store   TypeStore
-	mu      sync.Mutex
-	entries map[TypeCode]catalogEntry
-}
-
-type catalogEntry struct {
-	read     time.Time
-	records  []TypeRecord
-	versions []*issuable // oldest first
-}
-
-// versions returns all versions of a type, oldest first; none if there is none.
-// What can't be a code isn't looked up: databases differ in what texts they take.
-func (c *catalog) versions(ctx context.Context, code TypeCode) ([]*issuable, error) {
-	if !code.valid() {
-		return nil, nil
-	}
-	c.mu.Lock()
-	e, ok := c.entries[code]
-	c.mu.Unlock()
-	if ok && time.Since(e.read) < typesFresh {
-		return e.versions, nil
-	}
-	fresh, err := c.read(ctx, code)
-	return fresh.versions, err
-}
-
-// read reads a type from the store, past what is kept.
-func (c *catalog) read(ctx context.Context, code TypeCode) (catalogEntry, error) {
-	if !code.valid() {
-		return catalogEntry{}, nil
-	}
-	now := time.Now()
-	records, err := c.store.LoadTypes(ctx, code)
-	if err != nil {
-		return catalogEntry{}, fmt.Errorf("reading type %s: %w", code, err)
-	}
-	c.mu.Lock()
-	old := c.entries[code]
-	c.mu.Unlock()
-	e := catalogEntry{read: now, records: records}
-	for i, rec := range records {
-		if i < len(old.records) && old.records[i].Version == rec.Version && old.records[i].Revision == rec.Revision {
-			e.versions = append(e.versions, old.versions[i])
-			continue
-		}
-		v, err := openType(rec)
-		if err != nil {
-			return catalogEntry{}, err
-		}
-		e.versions = append(e.versions, v)
-	}
-	if len(records) > 0 {
-		c.mu.Lock()
-		c.entries[code] = e
-		c.mu.Unlock()
-	}
-	return e, nil
-}
-
-func (c *catalog) forget(code TypeCode) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.entries, code)
-}
-
-// openType returns a stored type with its schema compiled, as issuing needs it.
-func openType(rec TypeRecord) (*issuable, error) {
-	t, err := readType(rec)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := schema.Compile(t.Schema)
-	if err != nil {
-		return nil, fmt.Errorf("compiling type %s version %d: %w", rec.Code, rec.Version, err)
-	}
-	return &issuable{t, compiled}, nil
-}
-
-// readType returns a stored type. Compiling its schema costs fifty times
-// as much, so lists go without.
-func readType(rec TypeRecord) (Type, error) {
-	var t Type
-	if err := json.Unmarshal(rec.Body, &t); err != nil {
-		return Type{}, fmt.Errorf("opening type %s version %d: %w", rec.Code, rec.Version, err)
-	}
-	t.State, t.Revision = rec.State, rec.Revision
-	return t, nil
-}
 
 func sealType(t Type) (TypeRecord, error) {
 	body, err := json.Marshal(t)
@@ -139,16 +35,6 @@ func sealType(t Type) (TypeRecord, error) {
 		Code: t.Code, Version: t.Version, State: t.State, Revision: t.Revision,
 		Owner: t.Owner, Body: body, Updated: time.Now(),
 	}, nil
-}
-
-// published returns the version that licenses are issued under, or nil.
-func published(vs []*issuable) *issuable {
-	for _, v := range vs {
-		if v.State == TypePublished {
-			return v
-		}
-	}
-	return nil
 }
 
 // PutType writes the draft of a type: its first version, or the one after the
@@ -162,20 +48,29 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 	if err := d.check(); err != nil {
 		return Type{}, false, err
 	}
-	e, err := r.types.read(ctx, code)
+	h, err := r.types.read(ctx, code)
 	if err != nil {
 		return Type{}, false, err
 	}
-	if err := r.mayWrite(ctx, a, string(code), ownerOfType(e.versions), errTypeOwner); err != nil {
+	if err := r.mayWrite(ctx, a, string(code), h.owner(), h.mandating() == nil, errTypeOwner); err != nil {
 		return Type{}, false, err
 	}
 	t = Type{Code: code, Version: 1, State: TypeDraft, Definition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
-	if n := len(e.versions); n > 0 {
-		newest := e.versions[n-1]
+	before := Use{}
+	if newest := h.newest(); newest != nil {
 		t.Version = newest.Version + 1
 		if newest.State == TypeDraft {
 			t.Version, t.Revision, t.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
+			if before, err = useOf(newest.Owner == a.Participant, newest); err != nil {
+				return Type{}, false, err
+			}
 		}
+	}
+	if t.Version > maxVersions {
+		return Type{}, false, conflict("versions_limit", "The type has 1000 versions, as many as there may be: define another type.")
+	}
+	if err := r.mayGrow(ctx, r.c.Stores.UseOfTypes, a, before, t); err != nil {
+		return Type{}, false, err
 	}
 	t, err = r.saveTypes(ctx, a, ActionTypePut, t)
 	return t, t.Version == 1 && t.Revision == 1, err
@@ -185,11 +80,11 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code TypeCode, d Defini
 // retires the one before it. The draft is checked again. Licenses stay bound to their own version.
 func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypePubl, "", 0)
-	vs, err := r.ownTypes(ctx, a, code, r.mayWrite)
+	h, err := r.ownType(ctx, a, code, r.mayWrite)
 	if err != nil {
 		return Type{}, err
 	}
-	newest := vs[len(vs)-1]
+	newest := h.newest()
 	if newest.State != TypeDraft {
 		return Type{}, conflict("type_not_draft", "The type has no draft to publish. PUT one first.")
 	}
@@ -198,12 +93,12 @@ func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t T
 	}
 	now := time.Now().UTC()
 	change := []Type{}
-	if old := published(vs); old != nil {
-		retired := old.Type
+	if old := h.published(); old != nil {
+		retired := *old
 		retired.State, retired.RetiredAt = TypeRetired, now
 		change = append(change, retired)
 	}
-	t = newest.Type
+	t = *newest
 	t.State, t.PublishedAt = TypePublished, now
 	return r.saveTypes(ctx, a, ActionTypePubl, append(change, t)...)
 }
@@ -211,43 +106,35 @@ func (r *Registry) PublishType(ctx context.Context, a Actor, code TypeCode) (t T
 // RetireType ends issuing under a type; its licenses stay as they are.
 func (r *Registry) RetireType(ctx context.Context, a Actor, code TypeCode) (t Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypeRetire, "", 0)
-	vs, err := r.ownTypes(ctx, a, code, r.mayRetire)
+	h, err := r.ownType(ctx, a, code, r.mayRetire)
 	if err != nil {
 		return Type{}, err
 	}
-	v := published(vs)
+	v := h.published()
 	if v == nil {
 		return Type{}, conflict("type_not_published", "The type has no published version to retire.")
 	}
-	t = v.Type
+	t = *v
 	t.State, t.RetiredAt = TypeRetired, time.Now().UTC()
 	return r.saveTypes(ctx, a, ActionTypeRetire, t)
 }
 
-// allows is mayWrite or mayRetire.
-type allows func(ctx context.Context, a Actor, code, owner string, notOwner func() error) error
-
-// ownTypes reads a type that the caller may change.
-func (r *Registry) ownTypes(ctx context.Context, a Actor, code TypeCode, may allows) ([]*issuable, error) {
-	e, err := r.types.read(ctx, code)
+// ownType reads the newest versions of a type that the caller may change. A draft of
+// another's that was never published isn't there for it.
+func (r *Registry) ownType(ctx context.Context, a Actor, code TypeCode, may allows) (heads, error) {
+	h, err := r.types.read(ctx, code)
 	if err != nil {
-		return nil, err
+		return heads{}, err
 	}
-	if len(e.versions) == 0 {
-		return nil, errTypeUnknown()
+	if h.newest() == nil {
+		return heads{}, errTypeUnknown()
 	}
-	if err := may(ctx, a, string(code), ownerOfType(e.versions), errTypeOwner); err != nil {
-		return nil, err
+	hidden := h.mandating() == nil && h.owner() != a.Participant
+	err = may(ctx, a, string(code), h.owner(), hidden, errTypeOwner)
+	if e, ok := errors.AsType[*Error](err); ok && hidden && e.Kind == KindForbidden {
+		return heads{}, errTypeUnknown()
 	}
-	return e.versions, nil
-}
-
-// ownerOfType returns the participant that wrote the newest version, or "".
-func ownerOfType(vs []*issuable) string {
-	if len(vs) == 0 {
-		return ""
-	}
-	return vs[len(vs)-1].Owner
+	return h, err
 }
 
 // saveTypes saves types in one step and returns the last with its new revision.
@@ -276,34 +163,42 @@ func (r *Registry) saveTypes(ctx context.Context, a Actor, act Action, ts ...Typ
 	return t, nil
 }
 
-// Type returns a version of a type: 0 for the published one, or else the newest.
+// Type returns a version of a type: 0 for the published one, or else the one that was
+// published last, or else the draft.
 func (r *Registry) Type(ctx context.Context, code TypeCode, version int) (Type, error) {
-	vs, err := r.types.versions(ctx, code)
+	if version != 0 {
+		t, err := r.types.version(ctx, code, version)
+		if err == nil && t == nil {
+			err = errTypeUnknown()
+		}
+		if err != nil {
+			return Type{}, err
+		}
+		return *t, nil
+	}
+	h, err := r.types.of(ctx, code)
 	if err != nil {
 		return Type{}, err
 	}
-	if version == 0 {
-		if v := published(vs); v != nil {
-			return v.Type, nil
-		}
-		if n := len(vs); n > 0 {
-			return vs[n-1].Type, nil
-		}
-	}
-	for _, v := range vs {
-		if v.Version == version {
-			return v.Type, nil
+	for _, t := range []*Type{h.mandating(), h.newest()} {
+		if t != nil {
+			return *t, nil
 		}
 	}
 	return Type{}, errTypeUnknown()
 }
 
-// Types lists the newest version of each type with a code greater than after.
+// Types lists the newest version of each type with a code greater than after, drafts
+// among them.
 func (r *Registry) Types(ctx context.Context, after TypeCode, limit int) ([]Type, error) {
-	records, err := r.c.Stores.ListTypes(ctx, after, limit)
+	records, err := r.c.Stores.ListTypes(ctx, Drafts{All: true}, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing types: %w", err)
 	}
+	return readTypes(records)
+}
+
+func readTypes(records []TypeRecord) ([]Type, error) {
 	var ts []Type
 	for _, rec := range records {
 		t, err := readType(rec)

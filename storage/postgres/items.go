@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,8 +46,12 @@ func scanItem(row pgx.CollectableRow) (i license.ItemRecord, err error) {
 }
 
 // LoadItems implements [license.ItemStore].
-func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode) ([]license.ItemRecord, error) {
-	is, err := collect(ctx, s.db, scanItem, `SELECT `+itemNames+` FROM service_items WHERE code = $1 ORDER BY version`, code)
+func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode, before, limit int) ([]license.ItemRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	is, err := collect(ctx, s.db, scanItem, `SELECT `+itemNames+` FROM service_items
+		WHERE code = $1 AND version < $2::bigint ORDER BY version DESC LIMIT $3`, code, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("loading service item %s: %w", code, err)
 	}
@@ -54,11 +59,21 @@ func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode) ([]lice
 }
 
 // ListItems implements [license.ItemStore].
-func (s *Licenses) ListItems(ctx context.Context, after license.ItemCode, limit int) ([]license.ItemRecord, error) {
+func (s *Licenses) ListItems(ctx context.Context, d license.Drafts, after license.ItemCode, limit int) ([]license.ItemRecord, error) {
 	is, err := collect(ctx, s.db, scanItem, `SELECT DISTINCT ON (code) `+itemNames+` FROM service_items
-		WHERE code > $1 ORDER BY code, version DESC LIMIT $2`, after, limit)
+		WHERE code > $1 AND (state <> 'draft' OR $3 OR owner = $4) ORDER BY code, version DESC LIMIT $2`, after, limit, d.All, d.Of)
 	if err != nil {
 		return nil, fmt.Errorf("listing service items: %w", err)
 	}
 	return is, nil
+}
+
+// UseOfItems implements [license.ItemStore].
+func (s *Licenses) UseOfItems(ctx context.Context, owner string) (license.Use, error) {
+	us, err := collect(ctx, s.db, scanUse, `SELECT count(*) FILTER (WHERE state = 'draft'), coalesce(sum(octet_length(body)), 0)
+		FROM service_items WHERE owner = $1`, owner)
+	if err != nil {
+		return license.Use{}, fmt.Errorf("adding up service items: %w", err)
+	}
+	return us[0], nil
 }

@@ -137,9 +137,9 @@ func TestMigrateWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.deadlines.lock, db.deadlines.locks = 50*time.Millisecond, time.Minute
-	// Of the migrations 55, 60, 66, 70 and 75, each has a table that is used now.
+	// Of the migrations 55, 60, 66, 70, 75 and 85, each has a table that is used now.
 	used := []struct{ version, table string }{
-		{"version:55)", "license_versions"}, {"version:60)", "session_parties"}, {"version:66)", "keys"}, {"version:70)", "provider_events"}, {"version:75)", "participants"},
+		{"version:55)", "license_versions"}, {"version:60)", "session_parties"}, {"version:66)", "keys"}, {"version:70)", "provider_events"}, {"version:75)", "participants"}, {"version:85)", "types"},
 	}
 	conns := make([]*pgx.Conn, len(used))
 	for i, u := range used {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,8 +47,12 @@ func scanType(row pgx.CollectableRow) (t license.TypeRecord, err error) {
 }
 
 // LoadTypes implements [license.TypeStore].
-func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]license.TypeRecord, error) {
-	ts, err := collect(ctx, s.db, scanType, `SELECT `+typeNames+` FROM types WHERE code = $1 ORDER BY version`, code)
+func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode, before, limit int) ([]license.TypeRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	ts, err := collect(ctx, s.db, scanType, `SELECT `+typeNames+` FROM types
+		WHERE code = $1 AND version < $2::bigint ORDER BY version DESC LIMIT $3`, code, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("loading license type %s: %w", code, err)
 	}
@@ -55,11 +60,25 @@ func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]lice
 }
 
 // ListTypes implements [license.TypeStore].
-func (s *Licenses) ListTypes(ctx context.Context, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
 	ts, err := collect(ctx, s.db, scanType, `SELECT DISTINCT ON (code) `+typeNames+` FROM types
-		WHERE code > $1 ORDER BY code, version DESC LIMIT $2`, after, limit)
+		WHERE code > $1 AND (state <> 'draft' OR $3 OR owner = $4) ORDER BY code, version DESC LIMIT $2`, after, limit, d.All, d.Of)
 	if err != nil {
 		return nil, fmt.Errorf("listing license types: %w", err)
 	}
 	return ts, nil
+}
+
+// UseOfTypes implements [license.TypeStore].
+func (s *Licenses) UseOfTypes(ctx context.Context, owner string) (license.Use, error) {
+	us, err := collect(ctx, s.db, scanUse, `SELECT count(*) FILTER (WHERE state = 'draft'), coalesce(sum(octet_length(body)), 0)
+		FROM types WHERE owner = $1`, owner)
+	if err != nil {
+		return license.Use{}, fmt.Errorf("adding up license types: %w", err)
+	}
+	return us[0], nil
+}
+
+func scanUse(row pgx.CollectableRow) (u license.Use, err error) {
+	return u, row.Scan(&u.Drafts, &u.Bytes)
 }

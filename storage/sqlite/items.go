@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"yizheng.internal/license"
 )
@@ -50,11 +51,14 @@ func scanItem(r *row) license.ItemRecord {
 	}
 }
 
-const loadItems = `SELECT ` + itemColumns + ` FROM service_items WHERE code = ? ORDER BY version`
+const loadItems = `SELECT ` + itemColumns + ` FROM service_items WHERE code = ? AND version < ? ORDER BY version DESC LIMIT ?`
 
 // LoadItems implements [license.ItemStore].
-func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode) ([]license.ItemRecord, error) {
-	is, err := many(ctx, s.db, loadItems, scanItem, string(code))
+func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode, before, limit int) ([]license.ItemRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	is, err := many(ctx, s.db, loadItems, scanItem, string(code), before, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("loading service item %s: %w", code, err)
 	}
@@ -63,14 +67,26 @@ func (s *Licenses) LoadItems(ctx context.Context, code license.ItemCode) ([]lice
 
 const listItems = `
 	SELECT ` + itemColumns + ` FROM service_items AS i
-	WHERE code > ? AND version = (SELECT max(version) FROM service_items WHERE code = i.code)
-	ORDER BY code LIMIT ?`
+	WHERE code > ?1 AND version = (
+		SELECT max(version) FROM service_items WHERE code = i.code AND (state <> 'draft' OR ?2 OR owner = ?3))
+	ORDER BY code LIMIT ?4`
 
 // ListItems implements [license.ItemStore].
-func (s *Licenses) ListItems(ctx context.Context, after license.ItemCode, limit int) ([]license.ItemRecord, error) {
-	is, err := many(ctx, s.db, listItems, scanItem, string(after), max(limit, 0))
+func (s *Licenses) ListItems(ctx context.Context, d license.Drafts, after license.ItemCode, limit int) ([]license.ItemRecord, error) {
+	is, err := many(ctx, s.db, listItems, scanItem, string(after), d.All, d.Of, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing service items: %w", err)
 	}
 	return is, nil
+}
+
+const useOfItems = `SELECT coalesce(sum(state = 'draft'), 0), coalesce(sum(length(body)), 0) FROM service_items WHERE owner = ?`
+
+// UseOfItems implements [license.ItemStore].
+func (s *Licenses) UseOfItems(ctx context.Context, owner string) (license.Use, error) {
+	us, err := many(ctx, s.db, useOfItems, scanUse, owner)
+	if err != nil {
+		return license.Use{}, fmt.Errorf("adding up service items: %w", err)
+	}
+	return us[0], nil
 }

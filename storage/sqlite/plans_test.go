@@ -267,8 +267,10 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 	return []func() error{
 		func() error { return l.SaveItems(ctx, ev, item) },
 		func() error { return l.SaveItems(ctx, ev, changed) },
-		func() error { _, err := l.LoadItems(ctx, item.Code); return err },
-		func() error { _, err := l.ListItems(ctx, "", 1); return err },
+		func() error { _, err := l.LoadItems(ctx, item.Code, 0, 2); return err },
+		func() error { _, err := l.LoadItems(ctx, item.Code, 2, 1); return err },
+		func() error { _, err := l.UseOfItems(ctx, "p"); return err },
+		func() error { _, err := l.ListItems(ctx, license.Drafts{Of: "p"}, "", 1); return err },
 		func() error { return l.SaveGrant(ctx, license.GrantRecord{ID: id, Party: keys}, nil, ev) },
 		func() error {
 			return l.SaveGrant(ctx, license.GrantRecord{ID: id, Revision: 1}, []license.UseCodeRecord{code}, ev)
@@ -351,8 +353,10 @@ func reads(db *DB, r license.SaveRequest, list int64, fresh string) []func() err
 		func() error { _, err := l.LoadStatus(ctx, list, 1); return err },
 		func() error { _, err := l.History(ctx, r.Record.ID, 0, 10); return err },
 		func() error { _, err := l.Events(ctx, 0, 10); return err },
-		func() error { _, err := l.LoadTypes(ctx, "t"); return err },
-		func() error { _, err := l.ListTypes(ctx, "", 1); return err },
+		func() error { _, err := l.LoadTypes(ctx, "t", 0, 2); return err },
+		func() error { _, err := l.LoadTypes(ctx, "t", 2, 1); return err },
+		func() error { _, err := l.UseOfTypes(ctx, "p"); return err },
+		func() error { _, err := l.ListTypes(ctx, license.Drafts{Of: "p"}, "", 1); return err },
 		func() error { _, err := l.Versions(ctx, license.Located{}, 1); return err },
 		func() error { _, err := l.Search(ctx, license.Query{Authority: "a", Limit: 1}); return err },
 		func() error { _, err := k.LoadKey(ctx, signing.KeyID(fresh)); return err },

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"yizheng.internal/license"
 )
@@ -51,11 +52,14 @@ func scanType(r *row) license.TypeRecord {
 	}
 }
 
-const loadTypes = `SELECT ` + typeColumns + ` FROM license_types WHERE code = ? ORDER BY version`
+const loadTypes = `SELECT ` + typeColumns + ` FROM license_types WHERE code = ? AND version < ? ORDER BY version DESC LIMIT ?`
 
 // LoadTypes implements [license.TypeStore].
-func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]license.TypeRecord, error) {
-	ts, err := many(ctx, s.db, loadTypes, scanType, string(code))
+func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode, before, limit int) ([]license.TypeRecord, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	ts, err := many(ctx, s.db, loadTypes, scanType, string(code), before, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("loading type %s: %w", code, err)
 	}
@@ -64,14 +68,28 @@ func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode) ([]lice
 
 const listTypes = `
 	SELECT ` + typeColumns + ` FROM license_types AS t
-	WHERE code > ? AND version = (SELECT max(version) FROM license_types WHERE code = t.code)
-	ORDER BY code LIMIT ?`
+	WHERE code > ?1 AND version = (
+		SELECT max(version) FROM license_types WHERE code = t.code AND (state <> 'draft' OR ?2 OR owner = ?3))
+	ORDER BY code LIMIT ?4`
 
 // ListTypes implements [license.TypeStore].
-func (s *Licenses) ListTypes(ctx context.Context, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
-	ts, err := many(ctx, s.db, listTypes, scanType, string(after), max(limit, 0))
+func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+	ts, err := many(ctx, s.db, listTypes, scanType, string(after), d.All, d.Of, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing types: %w", err)
 	}
 	return ts, nil
 }
+
+const useOfTypes = `SELECT coalesce(sum(state = 'draft'), 0), coalesce(sum(length(body)), 0) FROM license_types WHERE owner = ?`
+
+// UseOfTypes implements [license.TypeStore].
+func (s *Licenses) UseOfTypes(ctx context.Context, owner string) (license.Use, error) {
+	us, err := many(ctx, s.db, useOfTypes, scanUse, owner)
+	if err != nil {
+		return license.Use{}, fmt.Errorf("adding up types: %w", err)
+	}
+	return us[0], nil
+}
+
+func scanUse(r *row) license.Use { return license.Use{Drafts: r.int(), Bytes: r.int64()} }

@@ -155,7 +155,10 @@ var (
 		return err
 	}
 	readGrant = func(ctx context.Context, v *victims) error { _, _, err := v.stores.LoadGrant(ctx, "grant"); return err }
-	readItem  = func(ctx context.Context, v *victims) error { _, err := v.stores.LoadItems(ctx, "item"); return err }
+	readItem  = func(ctx context.Context, v *victims) error {
+		_, err := v.stores.LoadItems(ctx, "item", 0, 2)
+		return err
+	}
 	// readStatus signs a status list as another process of the same node does.
 	readStatus = func(ctx context.Context, v *victims) error {
 		_, err := v.registry(ctx).StatusList(ctx, 1)

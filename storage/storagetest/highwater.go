@@ -199,7 +199,7 @@ func Authenticators(t *testing.T, open Open) {
 		grant, _, err := d.Licenses.LoadGrant(ctx, g.ID)
 		must(t, "LoadGrant", err)
 		same(t, what+": a grant's of another revision", grant.Auth, []byte(nil))
-		items, err := d.Licenses.LoadItems(ctx, item.Code)
+		items, err := d.Licenses.LoadItems(ctx, item.Code, 0, 10)
 		must(t, "LoadItems", err)
 		same(t, what+": an item's", items[0].Auth, auth)
 	}

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"yizheng.internal/license"
@@ -17,13 +18,18 @@ func Items(t *testing.T, open Open) {
 	t.Run("Race", func(t *testing.T) { itemsRace(t, s) })
 	t.Run("Event", func(t *testing.T) { itemsEvent(t, open(t).Licenses) })
 	t.Run("List", func(t *testing.T) { itemsList(t, open(t).Licenses) })
+	t.Run("Drafts", func(t *testing.T) { itemsDrafts(t, open(t).Licenses) })
+	t.Run("Before", func(t *testing.T) { itemsBefore(t, s) })
+	t.Run("Use", func(t *testing.T) { itemsUse(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		r := draftItem(1)
 		is(t, "SaveItems", s.SaveItems(ended(), event("", license.ActionItemPut), r), context.Canceled)
-		_, err := s.LoadItems(ended(), r.Code)
+		_, err := s.LoadItems(ended(), r.Code, 0, 1)
 		is(t, "LoadItems", err, context.Canceled)
-		_, err = s.ListItems(ended(), "", 1)
+		_, err = s.ListItems(ended(), license.Drafts{All: true}, "", 1)
 		is(t, "ListItems", err, context.Canceled)
+		_, err = s.UseOfItems(ended(), r.Owner)
+		is(t, "UseOfItems", err, context.Canceled)
 		sameItems(t, s, "items", r.Code)
 	})
 }
@@ -49,8 +55,9 @@ func storedItem(r license.ItemRecord) license.ItemRecord {
 
 func sameItems(t *testing.T, s license.ItemStore, what string, code license.ItemCode, want ...license.ItemRecord) {
 	t.Helper()
-	got, err := s.LoadItems(t.Context(), code)
+	got, err := s.LoadItems(t.Context(), code, 0, 100)
 	must(t, "LoadItems", err)
+	slices.Reverse(got) // they come the newest first
 	if len(got)+len(want) > 0 {
 		same(t, what, got, want)
 	}
@@ -165,7 +172,7 @@ func itemsEvent(t *testing.T, s LicenseStores) {
 
 func itemsList(t *testing.T, s license.ItemStore) {
 	ctx := t.Context()
-	none, err := s.ListItems(ctx, "", 10)
+	none, err := s.ListItems(ctx, license.Drafts{All: true}, "", 10)
 	must(t, "ListItems", err)
 	same(t, "items of an empty database", len(none), 0)
 	var want []license.ItemRecord
@@ -187,11 +194,99 @@ func itemsList(t *testing.T, s license.ItemStore) {
 			if last != nil {
 				after = last.Code
 			}
-			return s.ListItems(ctx, after, size)
+			return s.ListItems(ctx, license.Drafts{All: true}, after, size)
 		})
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err = s.ListItems(ctx, "", 0)
+	none, err = s.ListItems(ctx, license.Drafts{All: true}, "", 0)
 	must(t, "ListItems", err)
 	same(t, "items up to limit 0", len(none), 0)
+}
+
+// itemsDrafts tests which drafts a list has, and what it has in place of the others.
+func itemsDrafts(t *testing.T, s license.ItemStore) {
+	mine, theirs, fresh := draftItem(1), draftItem(1), draftItem(1)
+	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
+	past := theirs
+	past.State = license.ItemRetired
+	theirs.Version = 2
+	must(t, "SaveItems", saveItems(t, s, mine))
+	must(t, "SaveItems", saveItems(t, s, past, theirs))
+	must(t, "SaveItems", saveItems(t, s, fresh))
+	for _, c := range []struct {
+		name string
+		d    license.Drafts
+		want []license.ItemRecord
+	}{
+		{"none", license.Drafts{}, []license.ItemRecord{past}},
+		{"of nobody", license.Drafts{Of: "nobody"}, []license.ItemRecord{past}},
+		{"of one", license.Drafts{Of: mine.Owner}, []license.ItemRecord{mine, past}},
+		{"of another", license.Drafts{Of: theirs.Owner}, []license.ItemRecord{theirs}},
+		{"all", license.Drafts{All: true}, []license.ItemRecord{mine, theirs, fresh}},
+	} {
+		var want []license.ItemRecord
+		for _, r := range c.want {
+			want = append(want, storedItem(r))
+		}
+		for _, size := range []int{1, 10} {
+			got := paged(t, size, func(last *license.ItemRecord) ([]license.ItemRecord, error) {
+				var after license.ItemCode
+				if last != nil {
+					after = last.Code
+				}
+				return s.ListItems(t.Context(), c.d, after, size)
+			})
+			same(t, fmt.Sprintf("drafts %s, pages of %d", c.name, size), got, want)
+		}
+	}
+}
+
+// itemsBefore tests that versions are read from the newest on, as many as are asked for.
+func itemsBefore(t *testing.T, s license.ItemStore) {
+	first := draftItem(1)
+	var all []license.ItemRecord
+	for v := range 12 {
+		r := first
+		r.Version, r.State = v+1, license.ItemRetired
+		must(t, "SaveItems", saveItems(t, s, r))
+		all = append(all, storedItem(r))
+	}
+	slices.Reverse(all)
+	for _, c := range []struct{ before, limit, from, to int }{
+		{0, 2, 0, 2}, {0, 100, 0, 12}, {12, 1, 1, 2}, {3, 5, 10, 12}, {1, 5, 12, 12}, {1 << 31, 1, 0, 1}, {0, 0, 0, 0},
+	} {
+		got, err := s.LoadItems(t.Context(), first.Code, c.before, c.limit)
+		must(t, "LoadItems", err)
+		if want := all[c.from:c.to]; len(got)+len(want) > 0 {
+			same(t, fmt.Sprintf("%d versions before %d", c.limit, c.before), got, want)
+		}
+	}
+}
+
+// itemsUse tests that what a participant has is added up: of all its versions, and of
+// nobody else's.
+func itemsUse(t *testing.T, s license.ItemStore) {
+	owner := newText()
+	use := func(what string, want license.Use) {
+		t.Helper()
+		got, err := s.UseOfItems(t.Context(), owner)
+		must(t, "UseOfItems", err)
+		same(t, what, got, want)
+	}
+	use("nothing", license.Use{})
+	v1, other := draftItem(1), draftItem(1)
+	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
+	must(t, "SaveItems", saveItems(t, s, v1))
+	must(t, "SaveItems", saveItems(t, s, other))
+	use("a draft", license.Use{Drafts: 1, Bytes: 1000})
+	v1 = storedItem(v1)
+	v1.State, v1.Body = license.ItemRetired, make([]byte, 70_000)
+	v2 := v1
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, license.ItemDraft, make([]byte, 300)
+	must(t, "SaveItems", saveItems(t, s, v1, v2))
+	use("two versions", license.Use{Drafts: 1, Bytes: 70_300})
+	v1, v2 = storedItem(v1), storedItem(v2)
+	v2.Owner, v2.State = other.Owner, license.ItemPublished
+	must(t, "SaveItems", saveItems(t, s, v2))
+	use("one that went to another", license.Use{Bytes: 70_000})
 }

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"yizheng.internal/license"
@@ -17,13 +18,18 @@ func Types(t *testing.T, open Open) {
 	t.Run("Race", func(t *testing.T) { typesRace(t, s) })
 	t.Run("Event", func(t *testing.T) { typesEvent(t, open(t).Licenses) })
 	t.Run("List", func(t *testing.T) { typesList(t, open(t).Licenses) })
+	t.Run("Drafts", func(t *testing.T) { typesDrafts(t, open(t).Licenses) })
+	t.Run("Before", func(t *testing.T) { typesBefore(t, s) })
+	t.Run("Use", func(t *testing.T) { typesUse(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		r := draft(1)
 		is(t, "SaveTypes", s.SaveTypes(ended(), event("", license.ActionTypePut), r), context.Canceled)
-		_, err := s.LoadTypes(ended(), r.Code)
+		_, err := s.LoadTypes(ended(), r.Code, 0, 1)
 		is(t, "LoadTypes", err, context.Canceled)
-		_, err = s.ListTypes(ended(), "", 1)
+		_, err = s.ListTypes(ended(), license.Drafts{All: true}, "", 1)
 		is(t, "ListTypes", err, context.Canceled)
+		_, err = s.UseOfTypes(ended(), r.Owner)
+		is(t, "UseOfTypes", err, context.Canceled)
 		sameTypes(t, s, "types", r.Code)
 	})
 }
@@ -50,8 +56,9 @@ func stored(r license.TypeRecord) license.TypeRecord {
 
 func sameTypes(t *testing.T, s license.TypeStore, what string, code license.TypeCode, want ...license.TypeRecord) {
 	t.Helper()
-	got, err := s.LoadTypes(t.Context(), code)
+	got, err := s.LoadTypes(t.Context(), code, 0, 100)
 	must(t, "LoadTypes", err)
+	slices.Reverse(got) // they come the newest first
 	if len(got)+len(want) > 0 {
 		same(t, what, got, want)
 	}
@@ -168,7 +175,7 @@ func typesEvent(t *testing.T, s LicenseStores) {
 
 func typesList(t *testing.T, s license.TypeStore) {
 	ctx := t.Context()
-	none, err := s.ListTypes(ctx, "", 10)
+	none, err := s.ListTypes(ctx, license.Drafts{All: true}, "", 10)
 	must(t, "ListTypes", err)
 	same(t, "types of an empty database", len(none), 0)
 	var want []license.TypeRecord
@@ -190,11 +197,99 @@ func typesList(t *testing.T, s license.TypeStore) {
 			if last != nil {
 				after = last.Code
 			}
-			return s.ListTypes(ctx, after, size)
+			return s.ListTypes(ctx, license.Drafts{All: true}, after, size)
 		})
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err = s.ListTypes(ctx, "", 0)
+	none, err = s.ListTypes(ctx, license.Drafts{All: true}, "", 0)
 	must(t, "ListTypes", err)
 	same(t, "types up to limit 0", len(none), 0)
+}
+
+// typesDrafts tests which drafts a list has, and what it has in place of the others.
+func typesDrafts(t *testing.T, s license.TypeStore) {
+	mine, theirs, fresh := draft(1), draft(1), draft(1)
+	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
+	past := theirs
+	past.State = license.TypeRetired
+	theirs.Version = 2
+	must(t, "SaveTypes", saveTypes(t, s, mine))
+	must(t, "SaveTypes", saveTypes(t, s, past, theirs))
+	must(t, "SaveTypes", saveTypes(t, s, fresh))
+	for _, c := range []struct {
+		name string
+		d    license.Drafts
+		want []license.TypeRecord
+	}{
+		{"none", license.Drafts{}, []license.TypeRecord{past}},
+		{"of nobody", license.Drafts{Of: "nobody"}, []license.TypeRecord{past}},
+		{"of one", license.Drafts{Of: mine.Owner}, []license.TypeRecord{mine, past}},
+		{"of another", license.Drafts{Of: theirs.Owner}, []license.TypeRecord{theirs}},
+		{"all", license.Drafts{All: true}, []license.TypeRecord{mine, theirs, fresh}},
+	} {
+		var want []license.TypeRecord
+		for _, r := range c.want {
+			want = append(want, stored(r))
+		}
+		for _, size := range []int{1, 10} {
+			got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
+				var after license.TypeCode
+				if last != nil {
+					after = last.Code
+				}
+				return s.ListTypes(t.Context(), c.d, after, size)
+			})
+			same(t, fmt.Sprintf("drafts %s, pages of %d", c.name, size), got, want)
+		}
+	}
+}
+
+// typesBefore tests that versions are read from the newest on, as many as are asked for.
+func typesBefore(t *testing.T, s license.TypeStore) {
+	first := draft(1)
+	var all []license.TypeRecord
+	for v := range 12 {
+		r := first
+		r.Version, r.State = v+1, license.TypeRetired
+		must(t, "SaveTypes", saveTypes(t, s, r))
+		all = append(all, stored(r))
+	}
+	slices.Reverse(all)
+	for _, c := range []struct{ before, limit, from, to int }{
+		{0, 2, 0, 2}, {0, 100, 0, 12}, {12, 1, 1, 2}, {3, 5, 10, 12}, {1, 5, 12, 12}, {1 << 31, 1, 0, 1}, {0, 0, 0, 0},
+	} {
+		got, err := s.LoadTypes(t.Context(), first.Code, c.before, c.limit)
+		must(t, "LoadTypes", err)
+		if want := all[c.from:c.to]; len(got)+len(want) > 0 {
+			same(t, fmt.Sprintf("%d versions before %d", c.limit, c.before), got, want)
+		}
+	}
+}
+
+// typesUse tests that what a participant has is added up: of all its versions, and of
+// nobody else's.
+func typesUse(t *testing.T, s license.TypeStore) {
+	owner := newText()
+	use := func(what string, want license.Use) {
+		t.Helper()
+		got, err := s.UseOfTypes(t.Context(), owner)
+		must(t, "UseOfTypes", err)
+		same(t, what, got, want)
+	}
+	use("nothing", license.Use{})
+	v1, other := draft(1), draft(1)
+	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
+	must(t, "SaveTypes", saveTypes(t, s, v1))
+	must(t, "SaveTypes", saveTypes(t, s, other))
+	use("a draft", license.Use{Drafts: 1, Bytes: 1000})
+	v1 = stored(v1)
+	v1.State, v1.Body = license.TypeRetired, make([]byte, 70_000)
+	v2 := v1
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, license.TypeDraft, make([]byte, 300)
+	must(t, "SaveTypes", saveTypes(t, s, v1, v2))
+	use("two versions", license.Use{Drafts: 1, Bytes: 70_300})
+	v1, v2 = stored(v1), stored(v2)
+	v2.Owner, v2.State = other.Owner, license.TypePublished
+	must(t, "SaveTypes", saveTypes(t, s, v2))
+	use("one that went to another", license.Use{Bytes: 70_000})
 }

@@ -69,11 +69,11 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
 		wholeList(func(after license.TypeCode) ([]license.TypeRecord, error) {
-			return stores.ListTypes(ctx, after, alteredAtOnce)
+			return stores.ListTypes(ctx, license.Drafts{All: true}, after, alteredAtOnce)
 		},
 			func(t license.TypeRecord) license.TypeCode { return t.Code }),
 		wholeList(func(after license.ItemCode) ([]license.ItemRecord, error) {
-			return stores.ListItems(ctx, after, alteredAtOnce)
+			return stores.ListItems(ctx, license.Drafts{All: true}, after, alteredAtOnce)
 		},
 			func(i license.ItemRecord) license.ItemCode { return i.Code }),
 		wholeList(func(after string) ([]license.DelegationRecord, error) {

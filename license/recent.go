@@ -1,0 +1,86 @@
+package license
+
+import (
+	"container/list"
+	"sync"
+)
+
+// recent keeps what was used last, up to a number of values and of bytes. What a value
+// takes is its caller's estimate. Safe for concurrent use.
+type recent[K comparable, V any] struct {
+	most  int // values
+	bytes int // of all of them
+
+	mu     sync.Mutex
+	order  list.List // of used, the last used first
+	places map[K]*list.Element
+	taken  int // bytes
+}
+
+type used[K comparable, V any] struct {
+	key   K
+	value V
+	bytes int
+}
+
+func newRecent[K comparable, V any](most, bytes int) *recent[K, V] {
+	return &recent[K, V]{most: most, bytes: bytes, places: map[K]*list.Element{}}
+}
+
+// get returns a value that is kept.
+func (s *recent[K, V]) get(key K) (v V, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.places[key]
+	if !ok {
+		return v, false
+	}
+	s.order.MoveToFront(at)
+	return at.Value.(used[K, V]).value, true
+}
+
+// put keeps a value in the place of the one that was there, and drops what was not
+// used for longest until there is room. One that takes more than there is isn't kept.
+func (s *recent[K, V]) put(key K, v V, bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(key)
+	s.add(key, v, bytes)
+}
+
+// share returns the value that is kept, or else keeps this one and returns it.
+func (s *recent[K, V]) share(key K, v V, bytes int) V {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.places[key]; ok {
+		s.order.MoveToFront(at)
+		return at.Value.(used[K, V]).value
+	}
+	s.add(key, v, bytes)
+	return v
+}
+
+// forget drops a value.
+func (s *recent[K, V]) forget(key K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(key)
+}
+
+func (s *recent[K, V]) add(key K, v V, bytes int) {
+	if bytes > s.bytes {
+		return
+	}
+	s.places[key] = s.order.PushFront(used[K, V]{key, v, bytes})
+	s.taken += bytes
+	for len(s.places) > s.most || s.taken > s.bytes {
+		s.drop(s.order.Back().Value.(used[K, V]).key)
+	}
+}
+
+func (s *recent[K, V]) drop(key K) {
+	if at, ok := s.places[key]; ok {
+		s.taken -= s.order.Remove(at).(used[K, V]).bytes
+		delete(s.places, key)
+	}
+}

@@ -223,7 +223,7 @@ func (w *world) badTypes() []badInput {
 		put("several things", object{"name": "", "number_policy": "none", "authorities": []string{}}, "type_invalid", "/name /number_policy /authorities"),
 		{name: "no type code", client: w.catalog, request: "PUT /v1/license-types/x%00%ff", body: definition(nil), status: 422, reason: "type_code"},
 		{name: "another's type", client: w.rival, request: "PUT /v1/license-types/" + sampleType, body: definition(nil), status: 403, reason: "type_owner"},
-		{name: "publishing another's type", client: w.rival, request: "POST /v1/license-types/" + draftType + "/publish", status: 403, reason: "type_owner"},
+		{name: "publishing another's type", client: w.rival, request: "POST /v1/license-types/" + draftType + "/publish", status: 404, reason: "type_unknown"},
 		{name: "publishing no type", client: w.catalog, request: "POST /v1/license-types/%00/publish", status: 404, reason: "type_unknown"},
 		{name: "publishing twice", client: w.catalog, request: "POST /v1/license-types/" + sampleType + "/publish", status: 409, reason: "type_not_draft"},
 		{name: "retiring twice", client: w.catalog, request: "POST /v1/license-types/" + retiredType + "/retire", status: 409, reason: "type_not_published"},
@@ -250,7 +250,7 @@ func (w *world) badLicenses() []badInput {
 	return []badInput{
 		w.issuing("unknown type", object{"type_code": unknownType}, 422, "type_unknown", ""),
 		w.issuing("type that is none", object{"type_code": "\x00"}, 422, "type_unknown", ""),
-		w.issuing("draft type", object{"type_code": draftType}, 409, "type_draft", ""),
+		w.issuing("draft type", object{"type_code": draftType}, 422, "type_unknown", ""),
 		w.issuing("retired type", object{"type_code": retiredType}, 409, "type_retired", ""),
 		w.issuing("beyond the mandate", object{"type_code": othersType}, 403, "mandate", ""),
 		w.issuing("schema violations", object{"fields": object{"grade": 9, hiddenName: hiddenField}}, 422, "schema_violation",

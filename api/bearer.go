@@ -84,11 +84,11 @@ func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, erro
 // one is refused rather than overlooked; bodies are never looked at.
 func bearerToken(r *http.Request) (string, *bearerError) {
 	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
-		return "", &bearerError{err: invalidRequest("the access token belongs into the Authorization header, not into the URL")}
+		return "", &bearerError{err: invalidRequest("token_in_url", "the access token belongs into the Authorization header, not into the URL")}
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", &bearerError{err: invalidRequest("there are two Authorization headers")}
+		return "", &bearerError{err: invalidRequest("authorization_repeated", "there are two Authorization headers")}
 	}
 	nothing := &bearerError{err: &oidc.Error{Code: oidc.InvalidToken, Description: "an access token is needed", Reason: "token_missing"}, nothing: true}
 	if len(headers) == 0 {

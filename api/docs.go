@@ -18,19 +18,27 @@ func (s *Server) pages() (err error) {
 	if s.web, err = web.New(); err != nil {
 		return fmt.Errorf("api: reading the pages: %w", err)
 	}
-	if s.docs, err = s.web.RenderPlain("docs", s.manual()); err != nil {
-		return fmt.Errorf("api: making the documentation's page: %w", err)
+	s.docs = map[web.Language][]byte{}
+	for _, l := range web.Languages() {
+		m := s.manual()
+		m.translate(s.web, l)
+		if s.docs[l], err = s.web.RenderPlain(l, "docs", m); err != nil {
+			return fmt.Errorf("api: making the documentation's page: %w", err)
+		}
 	}
 	return nil
 }
 
 // manual is what the documentation's page shows.
 type manual struct {
+	Lang    web.Language
+	Other   web.Language // that it may be switched to
 	Issuer  string
 	Title   string
 	Text    []string
 	Groups  []manualGroup
 	Reasons []manualReason // of the REST API
+	SignOn  []manualReason // of the provider
 	Schemas []manualSchema
 }
 
@@ -51,6 +59,7 @@ type manualOperation struct {
 type manualAnswer struct {
 	Status, Text string
 	Reasons      []string
+	Anchor       string // of the table with these reasons
 }
 
 // manualReason is a reason code at a status.
@@ -84,7 +93,7 @@ func (s *Server) manual() manual {
 			g.Operations = append(g.Operations, describeOperation(op))
 		}
 	}
-	m.Reasons = s.allReasons()
+	m.Reasons, m.SignOn = s.allReasons(), s.signOnReasons()
 	schemas := o.Components.Schemas.Map()
 	for _, name := range sortedKeys(schemas) {
 		m.Schemas = append(m.Schemas, describeSchema(name, schemas[name]))
@@ -102,6 +111,23 @@ func (s *Server) allReasons() []manualReason {
 			}
 		}
 	}
+	return inOrder(known)
+}
+
+// signOnReasons lists likewise what the provider's endpoints are refused for.
+func (s *Server) signOnReasons() []manualReason {
+	known := map[manualReason]bool{}
+	for _, d := range signOns() {
+		if !d.people || s.c.Identity != nil {
+			for _, f := range d.reasons() {
+				known[manualReason{f.status, f.reason, f.meaning}] = true
+			}
+		}
+	}
+	return inOrder(known)
+}
+
+func inOrder(known map[manualReason]bool) []manualReason {
 	return slices.SortedFunc(maps.Keys(known), func(a, b manualReason) int {
 		return cmp.Or(strings.Compare(a.Reason, b.Reason), a.Status-b.Status)
 	})
@@ -133,7 +159,11 @@ func describeOperation(op *huma.Operation) manualOperation {
 		if status[0] != '2' {
 			text, _, _ := strings.Cut(r.Description, "\n")
 			reasons, _ := r.Extensions[extensionReasons].([]string)
-			out.Others = append(out.Others, manualAnswer{status, text, reasons})
+			anchor := "reason"
+			if op.Tags[0] == tagSignOn {
+				anchor = "oauth"
+			}
+			out.Others = append(out.Others, manualAnswer{status, text, reasons, anchor})
 			continue
 		}
 		out.Status = strings.TrimPrefix(out.Status+" or "+status, " or ")
@@ -185,9 +215,20 @@ func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 // pagePolicy lets a page have the service's style and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-func (s *Server) documentation(w http.ResponseWriter, _ *http.Request) error {
+// documentation serves the page in the language of ui_locales, or else in that of the
+// other pages.
+func (s *Server) documentation(w http.ResponseWriter, r *http.Request) error {
+	lang := s.visit(w, r).lang
+	for tag := range strings.FieldsSeq(r.URL.Query().Get("ui_locales")) {
+		if l, ok := web.ParseLanguage(tag); ok {
+			lang = l
+			break
+		}
+	}
 	w.Header().Set("Content-Security-Policy", pagePolicy)
-	return document(w, "text/html; charset=utf-8", s.docs)
+	w.Header().Set("Content-Language", string(lang))
+	w.Header().Set("Vary", "Accept-Language, Cookie")
+	return document(w, "text/html; charset=utf-8", s.docs[lang])
 }
 
 func document(w http.ResponseWriter, media string, body []byte) error {

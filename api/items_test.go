@@ -73,8 +73,9 @@ func TestLifeOfAnItem(t *testing.T) {
 	if i.Version != 1 || i.State != "published" {
 		t.Errorf("read: %+v", i)
 	}
-	s.call(t, s.reader, "GET", path+"?version=2", nil).want(t, 200, "")
-	s.call(t, s.reader, "GET", path+"?version=3", nil).want(t, 404, "item_unknown")
+	s.call(t, s.items, "GET", path+"?version=2", nil).want(t, 200, "") // a draft, which is its participant's
+	s.call(t, s.reader, "GET", path+"?version=2", nil).want(t, 404, "item_unknown")
+	s.call(t, s.items, "GET", path+"?version=3", nil).want(t, 404, "item_unknown")
 	s.call(t, s.items, "POST", path+"/retire", nil).want(t, 200, "").decode(t, &i)
 	if i.State != "retired" || i.RetiredAt == "" {
 		t.Errorf("retired: %+v", i)

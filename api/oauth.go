@@ -101,7 +101,7 @@ func (o *oauth) serve(w http.ResponseWriter, r *http.Request, check func(*exchan
 		o.refuse(w, r, x, err)
 		return
 	}
-	o.library.ServeHTTP(&challenger{w, x}, x.forLibrary(r))
+	o.library.ServeHTTP(&challenger{ResponseWriter: w, x: x}, x.forLibrary(r))
 }
 
 // noStore is for every answer that could hold a token or say why not (RFC 6749
@@ -114,7 +114,7 @@ func noStore(w http.ResponseWriter) {
 // confidential refuses clients that don't authenticate.
 func confidential(x *exchange) error {
 	if x.credentials.Method == oidc.AuthNone {
-		return &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing"}
+		return &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing", Reason: "credentials_missing"}
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func confidential(x *exchange) error {
 // readGrant checks that the grant is one that is implemented here.
 func (o *oauth) readGrant(x *exchange) error {
 	if x.form.Has("authorization_details") { // RFC 9396 section 6 lets a client narrow here: we don't, and say so
-		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: "authorization_details belong into the pushed authorization request alone"}
+		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: "authorization_details belong into the pushed authorization request alone", Reason: "details_not_pushed"}
 	}
 	switch oidc.GrantType(x.form.Get("grant_type")) {
 	case oidc.GrantClientCredentials:
@@ -132,12 +132,12 @@ func (o *oauth) readGrant(x *exchange) error {
 			return nil
 		}
 	case "":
-		return invalidRequest("grant_type is missing")
+		return invalidRequest("grant_type_missing", "grant_type is missing")
 	}
 	if !o.c.People {
-		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials"}
+		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials", Reason: "grant_type_unsupported"}
 	}
-	return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is authorization_code, refresh_token or client_credentials"}
+	return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is authorization_code, refresh_token or client_credentials", Reason: "grant_type_unsupported"}
 }
 
 type exchangeKey struct{}
@@ -185,13 +185,13 @@ func (o *oauth) countFailure(x *exchange, err error) error {
 	if wait <= 0 {
 		return err
 	}
-	return x.tooMany(wait, "too many failed authentications; try again later")
+	return x.tooMany(wait, "too_many_failures", "too many failed authentications; try again later")
 }
 
 // tooMany refuses a request of which there are too many.
-func (x *exchange) tooMany(wait time.Duration, description string) error {
+func (x *exchange) tooMany(wait time.Duration, reason, description string) error {
 	x.retryAfter = wait
-	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description}}
+	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description, Reason: reason}}
 }
 
 // authorizationServer implements op.Server. What it doesn't implement has no

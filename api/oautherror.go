@@ -24,72 +24,81 @@ type refusal struct {
 func (e *refusal) Error() string { return e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// explainOAuth maps an error to the status and the two members of RFC 6749
-// section 5.2. Of an error it doesn't know it tells the client nothing.
-func explainOAuth(err error) (status int, code oidc.Code, description string) {
+// oauthAnswer is an error as the client sees it: the two members of RFC 6749 section
+// 5.2, and the finer reason beside them, which that section permits.
+type oauthAnswer struct {
+	status      int
+	Code        oidc.Code `json:"error"`
+	Description string    `json:"error_description,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+}
+
+// explainOAuth maps an error to what the client sees. Of an error it doesn't know it
+// tells the client nothing.
+func explainOAuth(err error) oauthAnswer {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok && passes(err) {
-		return http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly"
+		return oauthAnswer{http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly", ""}
 	}
 	if !ok {
-		return http.StatusInternalServerError, oidc.ServerError, "" // the authorization endpoint's code, but clients know it
+		return oauthAnswer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
 	}
+	a := oauthAnswer{http.StatusBadRequest, e.Code, e.Description, e.ReasonShown()}
 	if r, ok := errors.AsType[*refusal](err); ok {
-		return r.status, e.Code, e.Description
+		a.status = r.status
+		return a
 	}
 	switch e.Code {
 	case oidc.InvalidClient:
-		status = http.StatusUnauthorized
+		a.status = http.StatusUnauthorized
 	case oidc.TemporarilyUnavailable:
-		status = http.StatusServiceUnavailable
-	default:
-		status = http.StatusBadRequest
+		a.status = http.StatusServiceUnavailable
 	}
-	return status, e.Code, e.Description
+	return a
 }
 
 // refuse writes an error before the library has seen the request.
 func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
-	status, code, description := explainOAuth(err)
-	o.log(r.Context(), x, status, code, err)
+	a := explainOAuth(err)
+	o.log(r.Context(), x, a, err)
 	if x == nil {
 		x = new(exchange)
 	}
-	if status == http.StatusServiceUnavailable && x.retryAfter == 0 {
+	if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
 		x.retryAfter = retrySoon * time.Second
 	}
-	w = &challenger{w, x}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error here is the connection's, and there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(struct {
-		Error       oidc.Code `json:"error"`
-		Description string    `json:"error_description,omitempty"`
-	}{code, description})
+	c := &challenger{ResponseWriter: w, x: x}
+	c.Header().Set("Content-Type", "application/json")
+	c.WriteHeader(a.status)
+	c.answer(a)
 }
 
-// libraryError returns an error as the library is to write it. The cause stays
-// here: the library would log it through the process's default logger.
+// libraryError returns an error as the library is to write it; the challenger writes
+// our own answer in its place. The cause stays here: the library would log it through
+// the process's default logger.
 func (o *oauth) libraryError(ctx context.Context, x *exchange, err error) error {
-	status, code, description := explainOAuth(err)
-	o.log(ctx, x, status, code, err)
-	if status == http.StatusServiceUnavailable && x != nil && x.retryAfter == 0 {
-		x.retryAfter = retrySoon * time.Second
+	a := explainOAuth(err)
+	o.log(ctx, x, a, err)
+	if x != nil {
+		if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
+			x.retryAfter = retrySoon * time.Second
+		}
+		x.refused = &a
 	}
-	return op.NewStatusError(libraryCode(code).WithDescription("%s", description), status)
+	return op.NewStatusError(libraryCode(a.Code).WithDescription("%s", a.Description), a.status)
 }
 
 // log says what was refused and why, what isn't the client's fault as an
 // error, and counts what was refused to nobody known.
-func (o *oauth) log(ctx context.Context, x *exchange, status int, code oidc.Code, err error) {
-	args := []any{"status", status, "error_code", string(code), "request_id", o.c.RequestID(ctx)}
+func (o *oauth) log(ctx context.Context, x *exchange, a oauthAnswer, err error) {
+	args := []any{"status", a.status, "error_code", string(a.Code), "request_id", o.c.RequestID(ctx)}
 	if x != nil && identity.ValidID(x.credentials.ID) { // else it may be anything, also a misplaced secret
 		args = append(args, "client_claimed", x.credentials.ID)
 	}
 	if clientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
-		o.c.Refused(string(code))
+		o.c.Refused(string(a.Code))
 	}
-	if status >= 500 && !cancelled(ctx, err) {
+	if a.status >= 500 && !cancelled(ctx, err) {
 		o.c.Failing.error(ctx, "client request failed", err, args...)
 		return
 	}
@@ -107,15 +116,48 @@ func libraryCode(code oidc.Code) *zoidc.Error {
 func set[T ~string](to *T, text oidc.Code) { *to = T(text) }
 
 // challenger adds to an answer the headers that go with its status, whoever
-// writes it.
+// writes it. In place of the library's account of a refusal it writes ours.
 type challenger struct {
 	http.ResponseWriter
-	x *exchange
+	x        *exchange
+	bad      bool // the status is 400
+	answered bool
+}
+
+// Write implements http.ResponseWriter.
+func (c *challenger) Write(b []byte) (int, error) {
+	switch {
+	case c.x.refused != nil:
+		c.answer(*c.x.refused)
+	case c.bad: // the library looks itself whether code and token are there
+		var a oauthAnswer
+		if json.Unmarshal(b, &a) != nil || a.Code != oidc.InvalidRequest {
+			return c.ResponseWriter.Write(b)
+		}
+		a.Reason = reasonMissing
+		c.answer(a)
+	default:
+		return c.ResponseWriter.Write(b)
+	}
+	return len(b), nil
+}
+
+// reasonMissing is the reason of what the library refuses by itself.
+const reasonMissing = "parameter_missing"
+
+// answer writes an error, once.
+func (c *challenger) answer(a oauthAnswer) {
+	if !c.answered {
+		c.answered = true
+		// An error here is the connection's, and there is nobody left to tell.
+		_ = json.NewEncoder(c.ResponseWriter).Encode(a)
+	}
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (c *challenger) WriteHeader(status int) {
 	h := c.Header()
+	c.bad = status == http.StatusBadRequest
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Basic realm="yizheng", charset="UTF-8"`) // RFC 6749 section 5.2
 	}

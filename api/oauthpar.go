@@ -41,13 +41,13 @@ func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
 	}
 	if client.Public() { // anybody, and what they push is kept
 		if wait := o.c.Turn(x.address, sizeOf(x.form)); wait > 0 {
-			return pushed{}, x.tooMany(wait, "too many requests from this address; try again later")
+			return pushed{}, x.tooMany(wait, "rate_limited", "too many requests from this address; try again later")
 		}
 	} else if wait := o.c.PushTurn(client.ID, sizeOf(x.form)); wait > 0 {
-		return pushed{}, x.tooMany(wait, "this client pushes too many requests, or too large ones; try again after Retry-After")
+		return pushed{}, x.tooMany(wait, "rate_limited", "this client pushes too many requests, or too large ones; try again after Retry-After")
 	}
 	if x.form.Has("request_uri") { // RFC 9126 section 2.1
-		return pushed{}, invalidRequest("a pushed request has no request_uri")
+		return pushed{}, invalidRequest("request_uri_pushed", "a pushed request has no request_uri")
 	}
 	params, err := parametersOf(x.form)
 	if err != nil {
@@ -76,7 +76,7 @@ func parametersOf(form map[string][]string) (oidc.Parameters, error) {
 	params := make(oidc.Parameters, len(form)+1)
 	for name, values := range form {
 		if len(values) > 1 { // readForm lets only resource stand twice
-			return nil, &oidc.Error{Code: oidc.InvalidTarget, Description: "name one resource at most"}
+			return nil, &oidc.Error{Code: oidc.InvalidTarget, Description: "name one resource at most", Reason: "resource_repeated"}
 		}
 		params[name] = values[0]
 	}

@@ -27,6 +27,7 @@ type exchange struct {
 	form        url.Values // without credentials
 	address     netip.Addr
 	retryAfter  time.Duration // to be told to the client; 0: nothing
+	refused     *oauthAnswer  // what the client is told; nil: nothing was refused yet
 }
 
 // readRequest reads a client's request and refuses whatever the protocol
@@ -34,12 +35,12 @@ type exchange struct {
 func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("this endpoint takes POST only")}
+		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
 	}
 	// Queries end up in logs and histories, so nothing may stand there, least
 	// of all a secret (RFC 6749 section 2.3.1).
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return nil, invalidRequest("parameters belong into the body, not into the URL")
+		return nil, invalidRequest("parameters_in_url", "parameters belong into the body, not into the URL")
 	}
 	form, err := readForm(w, r)
 	if err != nil {
@@ -55,8 +56,8 @@ func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, 
 	return x, nil
 }
 
-func invalidRequest(description string) *oidc.Error {
-	return &oidc.Error{Code: oidc.InvalidRequest, Description: description}
+func invalidRequest(reason, description string) *oidc.Error {
+	return &oidc.Error{Code: oidc.InvalidRequest, Description: description, Reason: reason}
 }
 
 // readForm reads a body of parameters (RFC 6749 appendix B). Parameters without
@@ -64,26 +65,26 @@ func invalidRequest(description string) *oidc.Error {
 // resource (RFC 8707 section 2).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if !isForm(r.Header.Get("Content-Type")) || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
-		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("the body is " + formType)}
+		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("media_type", "the body is "+formType)}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &refusal{http.StatusRequestEntityTooLarge, invalidRequest("the body is larger than 64 KiB")}
+		return nil, &refusal{http.StatusRequestEntityTooLarge, invalidRequest("body_too_large", "the body is larger than 64 KiB")}
 	}
 	if err != nil {
-		return nil, invalidRequest("the body could not be read")
+		return nil, invalidRequest("body_unreadable", "the body could not be read")
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalidRequest("the body is not well-formed " + formType)
+		return nil, invalidRequest("form_malformed", "the body is not well-formed "+formType)
 	}
 	for name, values := range form {
 		if len(values) > 1 && name != "resource" {
-			return nil, invalidRequest("a parameter is there twice")
+			return nil, invalidRequest("parameter_repeated", "a parameter is there twice")
 		}
 		for _, value := range values {
 			if !isText(value) {
-				return nil, invalidRequest("a parameter is not printable UTF-8")
+				return nil, invalidRequest("parameter_text", "a parameter is not printable UTF-8")
 			}
 		}
 		if len(values) == 1 && values[0] == "" {
@@ -113,29 +114,29 @@ func isText(s string) bool {
 func readCredentials(headers []string, form url.Values) (oidc.Credentials, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post"}
+		return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post", Reason: "assertion_unsupported"}
 	}
 	if len(headers) == 0 {
 		switch {
 		case id == "":
-			return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing"}
+			return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing", Reason: "credentials_missing"}
 		case secret == "":
 			return oidc.Credentials{ID: id, Method: oidc.AuthNone}, nil // of a public client
 		}
 		return oidc.Credentials{ID: id, Method: oidc.AuthPost, Secret: oidc.SecretOf(secret)}, nil
 	}
 	if len(headers) > 1 {
-		return oidc.Credentials{}, invalidRequest("there are two Authorization headers")
+		return oidc.Credentials{}, invalidRequest("authorization_repeated", "there are two Authorization headers")
 	}
 	c, err := parseBasic(headers[0])
 	if err != nil {
 		return oidc.Credentials{}, err
 	}
 	if secret != "" {
-		return oidc.Credentials{}, invalidRequest("use one way to authenticate, not two")
+		return oidc.Credentials{}, invalidRequest("authentication_twice", "use one way to authenticate, not two")
 	}
 	if id != "" && id != c.ID {
-		return oidc.Credentials{}, invalidRequest("client_id differs from the one in the Authorization header")
+		return oidc.Credentials{}, invalidRequest("client_id_differs", "client_id differs from the one in the Authorization header")
 	}
 	return c, nil
 }
@@ -143,7 +144,7 @@ func readCredentials(headers []string, form url.Values) (oidc.Credentials, error
 // parseBasic reads an Authorization header of HTTP Basic (RFC 7617), whose user
 // and password are form-encoded (RFC 6749 section 2.3.1).
 func parseBasic(header string) (oidc.Credentials, error) {
-	malformed := &oidc.Error{Code: oidc.InvalidClient, Description: "the Authorization header is not well-formed HTTP Basic"}
+	malformed := &oidc.Error{Code: oidc.InvalidClient, Description: "the Authorization header is not well-formed HTTP Basic", Reason: "basic_malformed"}
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
 		return oidc.Credentials{}, malformed

@@ -106,7 +106,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 		},
 		Servers: []*huma.Server{{URL: issuer}},
 		Tags: []*huma.Tag{
-			{Name: tagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error and error_description, or go back to the client."},
+			{Name: tagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error, error_description and a finer reason, or go back to the client with these as parameters."},
 			{Name: "Catalog", Description: "License types 证照类型, with versions."},
 			{Name: "Licenses", Description: "Licenses of your own participant."},
 			{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
@@ -190,12 +190,21 @@ func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
 	for _, f := range e.reasons() {
 		at := strconv.Itoa(f.status)
 		if to[at] == nil {
-			to[at] = &huma.Response{Description: e.statusText(f.status) + "\n", Headers: retry, Content: wrong, Extensions: map[string]any{}}
+			to[at] = &huma.Response{Description: e.statusText(f.status), Headers: retry, Content: wrong}
 		}
-		to[at].Description += "\n- `" + f.reason + "`: " + f.meaning
-		reasons, _ := to[at].Extensions[extensionReasons].([]string)
-		to[at].Extensions[extensionReasons] = append(reasons, f.reason)
+		addReason(to[at], f)
 	}
+}
+
+// addReason lists a reason among those that an answer can have.
+func addReason(to *huma.Response, f reasonCode) {
+	if to.Extensions == nil {
+		to.Extensions = map[string]any{}
+		to.Description += "\n"
+	}
+	to.Description += "\n- `" + f.reason + "`: " + f.meaning
+	reasons, _ := to.Extensions[extensionReasons].([]string)
+	to.Extensions[extensionReasons] = append(reasons, f.reason)
 }
 
 // extensionReasons is the member of a documented answer that lists the reason

@@ -231,7 +231,7 @@ func (a answer) wantOAuth(t testing.TB, status int, code string) answer {
 		t.Fatalf("%s %s: got %d %s, want %d %s", a.Request.Method, a.Request.URL.Path, a.StatusCode, a.body, status, code)
 	}
 	for name := range m {
-		if name != "error" && name != "error_description" {
+		if name != "error" && name != "error_description" && name != "reason" {
 			t.Errorf("the refusal has a member %s: %s", name, a.body)
 		}
 	}

@@ -36,8 +36,12 @@ var never = map[license.Action]map[string]string{
 	license.ActionRead: {"type_unknown": "its license is of it"}, license.ActionSearch: {"type_unknown": "its license is of it"},
 	license.ActionShared: {"type_unknown": "its license is of it"}, license.ActionHeld: {"type_unknown": "its license is of it"},
 	license.ActionOffer: {"type_unknown": "its license is of it"}, license.ActionAgree: {"type_unknown": "its license is of it"},
+	license.ActionTypeRead: unseen, license.ActionItemRead: unseen,
 	license.ActionDelegate: {"delegation_unknown": "it is made"},
 }
+
+// unseen is why somebody may not write a draft, which is then as if it weren't there.
+var unseen = map[string]string{"code_prefix": "it isn't there", "type_owner": "it isn't there"}
 
 var stays = map[string]string{
 	"serial_taken": "identifiers stay", "number_taken": "numbers are only given back", "if_match_missing": "it is optional", "type_unknown": "its license is of it",
@@ -286,6 +290,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	if len(meanings) < 150 {
 		t.Errorf("%d reasons", len(meanings))
 	}
+	s.signOnReasonsAreDocumented(t, d, page)
 	for r, meaning := range meanings {
 		if !strings.HasSuffix(meaning, ".") || strings.ContainsAny(meaning, "\n`") || len(meaning) < 20 {
 			t.Errorf("%v is explained by %q", r, meaning)
@@ -294,6 +299,37 @@ func TestReasonsAreDocumented(t *testing.T) {
 		if strings.Count(page, `<tr id="`+anchor+`">`) != 1 || !strings.Contains(page, `<a href="#`+anchor+`">`) {
 			t.Errorf("%v is not explained once on the page, or no operation leads there", r)
 		}
+	}
+}
+
+// signOnReasonsAreDocumented checks likewise what the provider's endpoints are refused for.
+func (s *service) signOnReasonsAreDocumented(t *testing.T, d object, page string) {
+	t.Helper()
+	meanings := map[raised]string{}
+	for _, e := range signOns() {
+		method := strings.ToLower(strings.Fields(e.methods)[0])
+		for _, f := range e.reasons() {
+			r := raised{f.status, f.reason}
+			if known := meanings[r]; known != "" && known != f.meaning {
+				t.Errorf("%v means %q and %q", r, known, f.meaning)
+			}
+			meanings[r] = f.meaning
+			if e.people && s.c.Identity == nil {
+				continue
+			}
+			answer := at(d, "paths", e.path, method, "responses", strconv.Itoa(f.status))
+			text, _ := answer["description"].(string)
+			if !strings.Contains(text, "\n- `"+f.reason+"`: "+f.meaning) || !slices.Contains(asList(answer[extensionReasons]), any(f.reason)) {
+				t.Errorf("%s: %v is not explained", e.id, r)
+			}
+			anchor := fmt.Sprintf("oauth-%d-%s", f.status, f.reason)
+			if strings.Count(page, `<tr id="`+anchor+`">`) != 1 || !strings.Contains(page, `<a href="#`+anchor+`">`) {
+				t.Errorf("%v is not explained once on the page, or no operation leads there", r)
+			}
+		}
+	}
+	if len(meanings) < 70 {
+		t.Errorf("the provider has %d reasons", len(meanings))
 	}
 }
 

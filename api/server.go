@@ -116,8 +116,8 @@ type Server struct {
 	c         Config
 	mux       *router
 	openapi   *huma.OpenAPI
-	document  []byte // the OpenAPI document
-	docs      []byte // the page made of it
+	document  []byte                  // the OpenAPI document
+	docs      map[web.Language][]byte // the page made of it, by language
 	web       *web.Pages
 	metrics   metrics
 	documents map[string]*published // by path

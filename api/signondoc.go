@@ -187,6 +187,9 @@ func (d *signOn) operation(method string) *huma.Operation {
 	for status, text := range d.refusals(method) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: text}
 	}
+	for _, f := range d.reasons() {
+		addReason(op.Responses[strconv.Itoa(f.status)], f)
+	}
 	return op
 }
 
@@ -205,7 +208,10 @@ func (d *signOn) refusals(method string) map[int]string {
 		return all
 	}
 	if d.page {
-		all[http.StatusBadRequest] = "A page, which says what is wrong with client, redirect URI or form. All other errors go back to the redirect URI: " + joinCodes(d.codes) + "."
+		all[http.StatusBadRequest] = "A page, which says what is wrong with client, redirect URI or form."
+		if len(d.codes) > 0 {
+			all[http.StatusBadRequest] += " All other errors go back to the redirect URI: " + joinCodes(d.codes) + "."
+		}
 		all[http.StatusTooManyRequests] = "A page: too many requests of this address."
 		all[http.StatusRequestURITooLong] = "A page: the URL is too long."
 	} else {

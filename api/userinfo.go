@@ -48,7 +48,7 @@ func formToken(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.Header.Get("Authorization") != "" {
-		return &bearerError{err: invalidRequest("there are two access tokens")}
+		return &bearerError{err: invalidRequest("token_repeated", "there are two access tokens")}
 	}
 	r.Header.Set("Authorization", "Bearer "+form.Get("access_token"))
 	return nil

@@ -20,7 +20,7 @@ const (
 	keptTypes      = 4096
 	keptTypeBytes  = 128 << 20
 	keptSchemas    = 1024
-	keptSchemaText = 4 << 20 // of all compiled schemas together
+	keptSchemaText = 2 << 20 // of all compiled schemas together: 120 MB, if they are all patterns
 )
 
 // issuable is a type version with its schema compiled.

@@ -94,10 +94,10 @@ func (p *Provider) ClientCredentials(ctx context.Context, c Client, q TokenReque
 // checkRequest checks a request and fills in its scopes.
 func (p *Provider) checkRequest(c Client, q *TokenRequest) *Error {
 	if !c.Has(GrantClientCredentials) {
-		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type"}
+		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type", Reason: "grant_unregistered"}
 	}
 	if slices.ContainsFunc(q.Resources, func(r string) bool { return r != p.c.Issuer }) {
-		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service"}
+		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}
 	}
 	if len(q.Scopes) == 0 {
 		q.Scopes = slices.DeleteFunc(slices.Clone(c.Scopes), Scope.OfPerson)

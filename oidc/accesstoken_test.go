@@ -82,8 +82,8 @@ func TestClientCredentialsRefuses(t *testing.T) {
 	}{
 		{"unknown scope", c, TokenRequest{Scopes: []Scope{"admin"}}, InvalidScope, "scope_unknown"},
 		{"unregistered scope", c, TokenRequest{Scopes: []Scope{ScopeLicenseIssue, ScopeCatalogWrite}}, InvalidScope, "scope_unregistered"},
-		{"another resource", c, TokenRequest{Resources: []string{issuer, "https://other.example"}}, InvalidTarget, "invalid_target"},
-		{"grant not registered", without, TokenRequest{}, UnauthorizedClient, "unauthorized_client"},
+		{"another resource", c, TokenRequest{Resources: []string{issuer, "https://other.example"}}, InvalidTarget, "resource_unknown"},
+		{"grant not registered", without, TokenRequest{}, UnauthorizedClient, "grant_unregistered"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.q.RequestID = "r1"

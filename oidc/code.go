@@ -94,7 +94,9 @@ func badGrant(reason, description string) *Error {
 // errCode is the one answer to codes that are unknown, expired, spent, or not
 // this client's: which it was stands in the event alone.
 func errCode(reason string) *Error {
-	return badGrant(reason, "the authorization code is unknown, expired, used before or not this client's")
+	e := badGrant(reason, "the authorization code is unknown, expired, used before or not this client's")
+	e.Shown = "code_invalid"
+	return e
 }
 
 // RedeemCode redeems an authorization code for the authenticated client.
@@ -164,9 +166,9 @@ func (p *Provider) redeemCode(ctx context.Context, c Client, q CodeRequest) (Tok
 func (p *Provider) checkGrantType(c Client, g GrantType, resources []string) error {
 	switch {
 	case p.c.Sessions == nil || !c.Has(g):
-		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type"}
+		return &Error{Code: UnauthorizedClient, Description: "the client is not registered for this grant type", Reason: "grant_unregistered"}
 	case slices.ContainsFunc(resources, func(r string) bool { return r != p.c.Issuer }):
-		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service"}
+		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}
 	}
 	return nil
 }

@@ -47,8 +47,8 @@ func TestRedeemCodeRefuses(t *testing.T) {
 			{"an unknown code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = NewHandle().Reveal() }, InvalidGrant, "code_unknown"},
 			{"no code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = "" }, InvalidGrant, "code_malformed"},
 			{"what can't be a code", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Code = strings.Repeat("é", 22)[:43] }, InvalidGrant, "code_malformed"},
-			{"another resource", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Resources = []string{"https://api.example"} }, InvalidTarget, "invalid_target"},
-			{"a client without logins", w.bureau, machine, nil, nil, UnauthorizedClient, "unauthorized_client"},
+			{"another resource", w.bureau, w.bureau, nil, func(q *CodeRequest) { q.Resources = []string{"https://api.example"} }, InvalidTarget, "resource_unknown"},
+			{"a client without logins", w.bureau, machine, nil, nil, UnauthorizedClient, "grant_unregistered"},
 		} {
 			c := code(t, b.authorize(t, test.client, test.ask...))
 			q := redemption(test.client, c)

@@ -41,7 +41,8 @@ type Error struct {
 	// RFC 6749 section 5.2 allows: ASCII without quotes and backslashes. It
 	// echoes nothing that the caller sent.
 	Description string
-	Reason      string // a finer code for the log and the events; may be empty
+	Reason      string // a finer code, for the client, the log and the events; may be empty
+	Shown       string // what the client is told in place of Reason, where that would tell too much
 	Err         error  // the cause, for the log alone; nil if there is no more to say
 }
 
@@ -59,6 +60,15 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonShown returns the finer code that the client may see, or "". It tells refusals apart
+// that have different descriptions, and none that have one.
+func (e *Error) ReasonShown() string {
+	if e.Shown != "" {
+		return e.Shown
+	}
+	return e.Reason
+}
 
 // reason returns the finest code there is.
 func (e *Error) reason() string {

@@ -102,7 +102,7 @@ func logoutResponse(c *Client, params Parameters) (*Response, error) {
 		e.Received, e.Differs = uri, differs(c.LogoutURIs, uri)
 		return nil, e
 	case len(state) > maxStateBytes || !isVisible(state):
-		return nil, pageError(c, invalid("state has at most 2048 bytes of visible ASCII"))
+		return nil, pageError(c, invalid("state_invalid", "state has at most 2048 bytes of visible ASCII"))
 	}
 	r := &Response{RedirectURI: uri, Mode: ModeQuery}
 	if state != "" {

@@ -43,7 +43,7 @@ func (p *Provider) Push(ctx context.Context, c Client, params Parameters, reques
 
 func (p *Provider) checkPushed(ctx context.Context, c Client, params Parameters) (request, error) {
 	if id := params["client_id"]; id != "" && id != c.ID {
-		return request{}, invalid("client_id is not the authenticated client")
+		return request{}, invalid("client_id_differs", "client_id is not the authenticated client")
 	}
 	s, err := p.askingClient(ctx, c.ID)
 	if err != nil {

@@ -82,7 +82,7 @@ func reservedInQuery(query string) bool {
 	if err != nil {
 		return true
 	}
-	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description", "error_uri"}, values.Has)
+	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description", "error_uri", "reason"}, values.Has)
 }
 
 // plainPort reports whether a URI has no port, or one of 1 to 65535 in decimal without

@@ -93,7 +93,9 @@ func (p *Provider) Refresh(ctx context.Context, c Client, q RefreshRequest) (Tok
 // errRefresh is the one answer to refresh tokens that aren't good: why stands in
 // the event alone.
 func errRefresh(reason string) *Error {
-	return badGrant(reason, "the refresh token is unknown, over, used before or not this client's")
+	e := badGrant(reason, "the refresh token is unknown, over, used before or not this client's")
+	e.Shown = "refresh_token_invalid"
+	return e
 }
 
 func (p *Provider) refresh(ctx context.Context, c Client, q RefreshRequest) (Tokens, error) {

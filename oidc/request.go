@@ -84,8 +84,8 @@ func ParameterBounds() map[string]int {
 }
 
 // invalid refuses a request for a parameter.
-func invalid(description string) *Error {
-	return &Error{Code: InvalidRequest, Description: description}
+func invalid(reason, description string) *Error {
+	return &Error{Code: InvalidRequest, Description: description, Reason: reason}
 }
 
 // pageError refuses a request on a page of ours: where it came from can't be trusted.
@@ -213,7 +213,7 @@ func (p *Provider) readRest(ctx context.Context, r *request, c Client, params Pa
 		return err
 	}
 	if resource := params["resource"]; resource != "" && resource != p.c.Issuer {
-		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service"}
+		return &Error{Code: InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}
 	}
 	if hint := params["id_token_hint"]; hint != "" {
 		t, err := p.readHint(ctx, hint)
@@ -232,21 +232,21 @@ func (p *Provider) readRest(ctx context.Context, r *request, c Client, params Pa
 func checkForm(c Client, params Parameters, pushed bool, state string) error {
 	switch {
 	case params["request"] != "": // first: state may be the object's
-		return &Error{Code: RequestNotSupported, Description: "request objects are not supported; push the parameters instead"}
+		return &Error{Code: RequestNotSupported, Description: "request objects are not supported; push the parameters instead", Reason: "request_unsupported"}
 	case params["state"] != state:
-		return invalid("state has at most 2048 bytes of visible ASCII")
+		return invalid("state_invalid", "state has at most 2048 bytes of visible ASCII")
 	case params["registration"] != "":
-		return &Error{Code: RegistrationNotSupported, Description: "clients are registered by the operator"}
+		return &Error{Code: RegistrationNotSupported, Description: "clients are registered by the operator", Reason: "registration_unsupported"}
 	case params["request_uri"] != "":
-		return &Error{Code: InvalidRequestURI, Description: "request_uri is one that the pushed authorization request endpoint returned"}
+		return &Error{Code: InvalidRequestURI, Description: "request_uri is one that the pushed authorization request endpoint returned", Reason: "request_uri_invalid"}
 	case params["response_type"] == "":
-		return invalid("response_type is missing")
+		return invalid("response_type_missing", "response_type is missing")
 	case params["response_type"] != "code":
-		return &Error{Code: UnsupportedResponseType, Description: "the response type is code"}
+		return &Error{Code: UnsupportedResponseType, Description: "the response type is code", Reason: "response_type_unsupported"}
 	case params["response_mode"] != "" && params["response_mode"] != string(ModeQuery) && params["response_mode"] != string(ModeFormPost):
-		return invalid("the response modes are query and form_post")
+		return invalid("response_mode_invalid", "the response modes are query and form_post")
 	case params["response_mode"] == string(ModeFormPost) && !webURI(params["redirect_uri"]):
-		return invalid("response_mode form_post needs a redirect_uri of http or https")
+		return invalid("response_mode_redirect", "response_mode form_post needs a redirect_uri of http or https")
 	case c.RequirePAR && !pushed:
 		return &Error{Code: InvalidRequest, Description: "the client is registered to push its requests (RFC 9126)", Reason: "par_required"}
 	}
@@ -299,28 +299,30 @@ func (r *request) readLogin(params Parameters) error {
 	r.Nonce, r.LoginHint = params["nonce"], params["login_hint"]
 	switch {
 	case len(r.Nonce) > maxNonceBytes || !isText(r.Nonce):
-		return invalid("nonce has at most 512 bytes, without control characters")
+		return invalid("nonce_invalid", "nonce has at most 512 bytes, without control characters")
 	case len(r.LoginHint) > maxTextBytes || !isText(r.LoginHint):
-		return invalid("login_hint has at most 256 bytes, without control characters")
+		return invalid("login_hint_invalid", "login_hint has at most 256 bytes, without control characters")
 	case len(params["ui_locales"]) > maxTextBytes || !isVisible(params["ui_locales"]):
-		return invalid("ui_locales is a list of language tags of at most 256 bytes")
-	case len(params["prompt"]) > maxTextBytes || len(params["acr_values"]) > 4*maxTextBytes:
-		return invalid("prompt or acr_values is too long")
+		return invalid("ui_locales_invalid", "ui_locales is a list of language tags of at most 256 bytes")
+	case len(params["prompt"]) > maxTextBytes:
+		return invalid("prompt_invalid", "prompt has at most 256 bytes")
+	case len(params["acr_values"]) > 4*maxTextBytes:
+		return invalid("acr_values_invalid", "acr_values has at most 1024 bytes")
 	}
 	r.UILocales = strings.Fields(params["ui_locales"])
 	r.Prompts = sorted(strings.Fields(params["prompt"]))
 	for _, value := range r.Prompts {
 		if value != promptNone && value != promptLogin && value != promptConsent && value != promptAccount {
-			return invalid("the prompts are none, login, consent and select_account")
+			return invalid("prompt_invalid", "the prompts are none, login, consent and select_account")
 		}
 	}
 	if r.prompts(promptNone) && len(r.Prompts) > 1 {
-		return invalid("prompt none stands alone")
+		return invalid("prompt_none", "prompt none stands alone")
 	}
 	if age := params["max_age"]; age != "" {
 		n, err := strconv.ParseInt(age, 10, 32)
 		if err != nil || n < 0 || strings.HasPrefix(age, "+") {
-			return invalid("max_age is a number of seconds")
+			return invalid("max_age_invalid", "max_age is a number of seconds")
 		}
 		r.MaxAge = &n
 	}

@@ -43,16 +43,19 @@ func withQuery(uri string, params ...Parameter) string {
 }
 
 // errorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
-// stands before the description, so that programs can tell refusals apart that
-// have one code.
+// stands in a parameter of its own, and as ever before the description, so that
+// programs can tell refusals apart that have one code.
 func (p *Provider) errorResponse(d *destination, e *Error) *Response {
-	description := e.Description
-	if e.Reason != "" && description != "" {
-		description = e.Reason + ": " + description
+	description, reason := e.Description, e.ReasonShown()
+	if reason != "" && description != "" {
+		description = reason + ": " + description
 	}
 	params := []Parameter{{"error", string(e.Code)}}
 	if description != "" {
 		params = append(params, Parameter{"error_description", description})
+	}
+	if reason != "" {
+		params = append(params, Parameter{"reason", reason})
 	}
 	return p.response(d, params...)
 }

@@ -95,12 +95,12 @@ func ParseScopes(param string) ([]Scope, error) {
 		return nil, nil
 	}
 	if len(param) > 1024 {
-		return nil, &Error{Code: InvalidScope, Description: "the scope parameter is longer than 1024 bytes"}
+		return nil, &Error{Code: InvalidScope, Description: "the scope parameter is longer than 1024 bytes", Reason: "scope_too_long"}
 	}
 	var scopes []Scope
 	for name := range strings.SplitSeq(param, " ") {
 		if !isScopeToken(name) {
-			return nil, &Error{Code: InvalidScope, Description: "the scope parameter is a list of names with one space between them"}
+			return nil, &Error{Code: InvalidScope, Description: "the scope parameter is a list of names with one space between them", Reason: "scope_malformed"}
 		}
 		if s := Scope(name); !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)

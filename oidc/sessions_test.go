@@ -348,7 +348,7 @@ func TestLogoutRefuses(t *testing.T) {
 			{"an unknown client", Parameters{"client_id": identity.NewID()}, "client_unknown", ""},
 			{"another client's hint", Parameters{"client_id": w.shop.ID, "id_token_hint": tokens.ID.Reveal()}, "hint_audience", ""},
 			{"an access token", Parameters{"id_token_hint": tokens.Access.Reveal()}, "hint_invalid", ""},
-			{"a bad state", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "\n"}, "", ""},
+			{"a bad state", Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "\n"}, "state_invalid", ""},
 		} {
 			view, err := w.Logout(t.Context(), test.params, b.Browser)
 			if err != nil || view.Refused == nil || view.Session == nil || view.Response != nil {

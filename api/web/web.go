@@ -22,7 +22,8 @@ var files embed.FS
 type Pages struct {
 	templates map[Language]map[string]*template.Template
 	texts     map[Language]texts
-	assets    map[string]Asset // by the name in their URL
+	manual    map[string]string // texts of the documentation in Chinese, by those in English
+	assets    map[string]Asset  // by the name in their URL
 	urls      map[string]string
 }
 
@@ -31,6 +32,9 @@ type Pages struct {
 func New() (*Pages, error) {
 	p := &Pages{templates: map[Language]map[string]*template.Template{}, texts: map[Language]texts{}}
 	if err := p.readAssets(); err != nil {
+		return nil, err
+	}
+	if err := p.readManual(); err != nil {
 		return nil, err
 	}
 	for _, l := range Languages() {
@@ -165,10 +169,10 @@ func (p *Pages) Render(f Frame, v View) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// RenderPlain returns a page that has a layout of its own and one language.
-func (p *Pages) RenderPlain(name string, data any) ([]byte, error) {
+// RenderPlain returns a page that has a layout of its own.
+func (p *Pages) RenderPlain(l Language, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := p.templates[English][name].ExecuteTemplate(&b, name+".html", data); err != nil {
+	if err := p.templates[l][name].ExecuteTemplate(&b, name+".html", data); err != nil {
 		return nil, fmt.Errorf("making the page %s: %w", name, err)
 	}
 	return b.Bytes(), nil

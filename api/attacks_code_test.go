@@ -53,13 +53,16 @@ func TestAttackCodeReplay(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
+	var one sync.Mutex // browser
 	for name, wait := range map[string]time.Duration{"at once": 0, "30 seconds later": 30 * time.Second} {
-		f := s.clinic.licensed("scope", "openid offline_access", "prompt", "consent")
-		code := f.through(t, b, s.alice)
-		k := f.redeem(t, code).tokens(t)
-		s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			t.Parallel() // first of all: waiting for a turn may take longer than an access token lives
+			one.Lock()
+			f := s.clinic.licensed("scope", "openid offline_access", "prompt", "consent")
+			code := f.through(t, b, s.alice)
+			one.Unlock()
+			k := f.redeem(t, code).tokens(t)
+			s.read(t, k.AccessToken, k.useCode(t)).want(t, http.StatusOK, "")
 			time.Sleep(wait)
 			if !s.clinic.active(t, k.AccessToken) || !s.clinic.active(t, k.RefreshToken) {
 				t.Fatal("the tokens aren't active before the replay")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,13 @@ type written struct {
 	mu    sync.Mutex
 	count map[string]int64
 	rows  int
-	fails bool
+	fails atomic.Bool
 }
 
 func (w *written) write(_ context.Context, d Repeated[string]) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fails {
+	if w.fails.Load() {
 		return errors.New("away")
 	}
 	if w.count == nil {
@@ -71,10 +72,10 @@ func TestRepeats(t *testing.T) {
 		if a := admitted("a", 15); a != RepeatsWritten {
 			t.Errorf("%d are written one by one in another minute", a)
 		}
-		w.fails = true
+		w.fails.Store(true)
 		time.Sleep(3 * time.Minute)
 		w.want(t, "while nothing can be written", 1, 1000, 0)
-		w.fails = false
+		w.fails.Store(false)
 		time.Sleep(2 * time.Minute)
 		w.want(t, "afterwards", 2, 1005, 0)
 		if len(r.kinds) != 0 {
@@ -161,7 +162,9 @@ func TestRepeatsLost(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	var log bytes.Buffer
-	r.Run(ctx, slog.New(slog.NewTextHandler(&log, nil)), (&written{fails: true}).write)
+	var w written
+	w.fails.Store(true)
+	r.Run(ctx, slog.New(slog.NewTextHandler(&log, nil)), w.write)
 	if !strings.Contains(log.String(), "count=7") {
 		t.Errorf("the log says %s", log.String())
 	}

@@ -109,7 +109,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request, checks ...func(co
 			continue
 		}
 		if err := check(ctx); err != nil {
-			s.failing.warn(ctx, "not ready", err)
+			s.failing.Warn(ctx, "not ready", err)
 			plain(w, http.StatusServiceUnavailable, "not ready; the log says why\n")
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
 )
@@ -75,7 +76,7 @@ func (s *Server) authorizationPosted(v *visit) error {
 // be anybody who asks, and what they ask is kept.
 func (v *visit) takeTurn(size int) error {
 	if wait := v.s.askers.WaitAddress(v.browser.Address, size, time.Now()); wait > 0 {
-		return &pageError{status: http.StatusTooManyRequests, key: "too_many", wait: int(wait/time.Second) + 1, retry: true}
+		return problem.Later(http.StatusTooManyRequests, "too_many", "", int(wait/time.Second)+1)
 	}
 	return nil
 }
@@ -101,7 +102,7 @@ func (v *visit) nextFor(find map[string]string) (oidc.Step, error) {
 	}
 	// Every way to a page with a request sets this cookie before.
 	if v.browser.ID == (oidc.Secret{}) {
-		return oidc.Step{}, &pageError{status: http.StatusBadRequest, key: "cookies", retry: true}
+		return oidc.Step{}, problem.Later(http.StatusBadRequest, "cookies", "", 0)
 	}
 	step, err := v.s.c.Provider.Look(v.r.Context(), v.request, v.browser, find)
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/schema"
@@ -105,7 +106,7 @@ func checkProblem(t *testing.T, a answer, b badInput) {
 	if p.Type != "about:blank" || p.Title == "" || p.Status != a.StatusCode || p.Detail == "" || p.RequestID != a.Header.Get("X-Request-Id") {
 		t.Errorf("not a whole problem: %s", a.body)
 	}
-	if a.Header.Get("Content-Type") != problemMedia || a.Header.Get("Cache-Control") != "no-store" {
+	if a.Header.Get("Content-Type") != problem.Media || a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v", a.Header)
 	}
 	if b.at == "" {

@@ -5,53 +5,13 @@ import (
 	"net/http"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 )
 
-// bearerError is a refusal at the door of the API (RFC 6750 section 3). It
-// unwraps to the *oidc.Error.
-type bearerError struct {
-	err     *oidc.Error
-	scope   oidc.Scope // that is needed; empty unless the code is insufficient_scope
-	nothing bool       // no token was presented
-}
-
-func (e *bearerError) Error() string { return e.err.Error() }
-func (e *bearerError) Unwrap() error { return e.err }
-
-// status returns the HTTP status (RFC 6750 section 3.1).
-func (e *bearerError) status() int {
-	switch e.err.Code {
-	case oidc.InvalidRequest:
-		return http.StatusBadRequest
-	case oidc.InsufficientScope:
-		return http.StatusForbidden
-	case oidc.TemporarilyUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusUnauthorized
-}
-
-// challenge returns the WWW-Authenticate header, or "" if there is to be none.
-// A caller without a token isn't told of an error (RFC 6750 section 3.1).
-func (e *bearerError) challenge() string {
-	if e.err.Code == oidc.TemporarilyUnavailable {
-		return ""
-	}
-	c := `Bearer realm="yizheng"`
-	if e.nothing {
-		return c
-	}
-	c += `, error="` + string(e.err.Code) + `", error_description="` + e.err.Description + `"`
-	if e.scope != "" {
-		c += `, scope="` + string(e.scope) + `"`
-	}
-	return c
-}
-
 // authorize checks the request's access token and that it carries the scope;
 // an empty one asks for none.
-// Errors are *bearerError, or unknown ones. With insufficient_scope the Access
+// Errors are *problem.Bearer, or unknown ones. With insufficient_scope the Access
 // is returned too, so that the refusal can be recorded; that of a disabled
 // client is recorded here.
 func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, error) {
@@ -62,19 +22,19 @@ func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, erro
 	access, err := s.c.Provider.CheckAccessToken(r.Context(), token)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if access.Client != "" { // genuine, but of a client that is disabled
-			a := oidc.Actor{ID: access.Client, RequestID: requestID(r.Context())}
+			a := oidc.Actor{ID: access.Client, RequestID: problem.RequestID(r.Context())}
 			if err := s.c.Provider.Refused(r.Context(), a, oidc.ActionTokenRefuse, access.Client, e.Reason); err != nil {
-				s.failing.error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
+				s.failing.Error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
 			}
 		}
-		return oidc.Access{}, &bearerError{err: e}
+		return oidc.Access{}, &problem.Bearer{Err: e}
 	}
 	if err != nil {
 		return oidc.Access{}, err
 	}
 	if scope != "" && !access.Has(scope) {
 		e := &oidc.Error{Code: oidc.InsufficientScope, Description: "the access token does not carry the scope that this needs"}
-		return access, &bearerError{err: e, scope: scope}
+		return access, &problem.Bearer{Err: e, Scope: scope}
 	}
 	return access, nil
 }
@@ -82,15 +42,15 @@ func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, erro
 // bearerToken finds the request's token: in the Authorization header and
 // nowhere else (RFC 6750 section 2.1). In URLs tokens end up in logs, so there
 // one is refused rather than overlooked; bodies are never looked at.
-func bearerToken(r *http.Request) (string, *bearerError) {
+func bearerToken(r *http.Request) (string, *problem.Bearer) {
 	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
-		return "", &bearerError{err: invalidRequest("token_in_url", "the access token belongs into the Authorization header, not into the URL")}
+		return "", &problem.Bearer{Err: invalidRequest("token_in_url", "the access token belongs into the Authorization header, not into the URL")}
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", &bearerError{err: invalidRequest("authorization_repeated", "there are two Authorization headers")}
+		return "", &problem.Bearer{Err: invalidRequest("authorization_repeated", "there are two Authorization headers")}
 	}
-	nothing := &bearerError{err: &oidc.Error{Code: oidc.InvalidToken, Description: "an access token is needed", Reason: "token_missing"}, nothing: true}
+	nothing := &problem.Bearer{Err: &oidc.Error{Code: oidc.InvalidToken, Description: "an access token is needed", Reason: "token_missing"}, Nothing: true}
 	if len(headers) == 0 {
 		return "", nothing
 	}
@@ -100,7 +60,7 @@ func bearerToken(r *http.Request) (string, *bearerError) {
 	}
 	token = strings.TrimLeft(token, " ")
 	if !isToken68(token) {
-		return "", &bearerError{err: &oidc.Error{Code: oidc.InvalidToken, Description: "the access token is not well-formed", Reason: "token_malformed"}}
+		return "", &problem.Bearer{Err: &oidc.Error{Code: oidc.InvalidToken, Description: "the access token is not well-formed", Reason: "token_malformed"}}
 	}
 	return token, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
@@ -58,7 +59,7 @@ func (s *Server) revocationList(c *call) error {
 }
 
 func errListUnknown() error {
-	return refuse(http.StatusNotFound, "revocation_list_unknown", "There is no root with this id, or it has published no revocation list.")
+	return problem.Refuse(http.StatusNotFound, "revocation_list_unknown", "There is no root with this id, or it has published no revocation list.")
 }
 
 // load returns a list, read and verified within the last few seconds: what the

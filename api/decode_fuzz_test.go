@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -36,7 +37,7 @@ func FuzzJSONBody(f *testing.F) {
 				checkDecoded(t, body, v)
 				continue
 			}
-			p, ok := errors.AsType[*problem](err)
+			p, ok := errors.AsType[*problem.Problem](err)
 			if !ok || p.Status != 400 || !strings.HasPrefix(p.Reason, "json_") && p.Reason != "body_empty" {
 				t.Fatalf("%T %v", err, err)
 			}
@@ -63,7 +64,7 @@ func checkDecoded(t *testing.T, body []byte, v reflect.Value) {
 
 // checkEchoes checks that a refusal says nothing that depends on the body but
 // the pointer, and that the pointer is made of members' names and indices.
-func checkEchoes(t *testing.T, body []byte, p *problem) {
+func checkEchoes(t *testing.T, body []byte, p *problem.Problem) {
 	t.Helper()
 	fixed := map[string]string{
 		"body_empty": "The request needs a JSON body.", "json_depth": "The body's JSON is nested deeper than 64 levels.",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 )
 
@@ -251,11 +252,11 @@ func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+strings.Join(allowed, ", ")+".")
+		return problem.Refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+strings.Join(allowed, ", ")+".")
 	}
 	return errNowhere()
 }
 
 func errNowhere() error {
-	return refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
+	return problem.Refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
 }

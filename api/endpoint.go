@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
@@ -82,7 +83,7 @@ func (s *Server) register(e endpoint) {
 	if e.media == "" {
 		e.media = "application/json"
 	}
-	s.mux.Handle(e.method+" "+e.path, s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	s.mux.Handle(e.method+" "+e.path, s.problems.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		c := &call{s: s, e: &e, w: w, r: r}
 		if !e.public {
 			if err := c.admit(); err != nil {
@@ -106,7 +107,7 @@ func (c *call) integer(name string, least, most, otherwise int64) (int64, error)
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < least || n > most {
-		return 0, refuse(http.StatusBadRequest, "query_parameter", fmt.Sprintf("The query parameter %s must be a number from %d to %d.", name, least, most))
+		return 0, problem.Refuse(http.StatusBadRequest, "query_parameter", fmt.Sprintf("The query parameter %s must be a number from %d to %d.", name, least, most))
 	}
 	return n, nil
 }
@@ -116,7 +117,7 @@ func (c *call) integer(name string, least, most, otherwise int64) (int64, error)
 func (c *call) checkQuery() error {
 	given, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return refuse(http.StatusBadRequest, "query_parameter", "The query is not well-formed.")
+		return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query is not well-formed.")
 	}
 	for name, values := range given {
 		known := slices.ContainsFunc(c.e.query, func(p parameter) bool { return p.name == name })
@@ -125,7 +126,7 @@ func (c *call) checkQuery() error {
 			for i, p := range c.e.query {
 				names[i] = p.name
 			}
-			return refuse(http.StatusBadRequest, "query_parameter", "The query may have these parameters, once each: "+strings.Join(names, ", ")+".")
+			return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query may have these parameters, once each: "+strings.Join(names, ", ")+".")
 		}
 	}
 	return nil

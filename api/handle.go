@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/strictjson"
@@ -32,7 +33,7 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 func (c *call) actor() license.Actor {
 	return license.Actor{
 		Client: c.access.Client, Participant: c.access.Participant.ID,
-		USCC: string(c.access.Participant.USCC), RequestID: requestID(c.ctx()), Drafts: c.access.Subject == "",
+		USCC: string(c.access.Participant.USCC), RequestID: problem.RequestID(c.ctx()), Drafts: c.access.Subject == "",
 	}
 }
 
@@ -42,7 +43,7 @@ func (c *call) admit() error {
 	access, err := c.s.authorize(c.r, c.e.scope)
 	c.access = access
 	c.w.Header().Set("Cache-Control", "no-store")
-	knowClient(c.ctx(), access.Client)
+	problem.KnowClient(c.ctx(), access.Client)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
 		if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, c.id(), string(e.Code)); rerr != nil {
 			return rerr
@@ -68,8 +69,7 @@ func (c *call) limitReading() error {
 	if wait <= 0 {
 		return nil
 	}
-	return &problem{Status: http.StatusTooManyRequests, Reason: "readings_limited", Detail: "Too many readings by this client, or for this person. Try again after Retry-After.",
-		retryAfter: int(wait/time.Second) + 1}
+	return problem.Later(http.StatusTooManyRequests, "readings_limited", "Too many readings by this client, or for this person. Try again after Retry-After.", int(wait/time.Second)+1)
 }
 
 // clientShare is how many times what a person at a client may read the client may.
@@ -79,7 +79,7 @@ const clientShare = 50
 // body that isn't JSON, a wrong parameter. Those of anonymous callers are only
 // counted. Its error is the one to answer with.
 func (c *call) record(err error) error {
-	p, ok := errors.AsType[*problem](err)
+	p, ok := errors.AsType[*problem.Problem](err)
 	if !ok || p.Status >= 500 || c.access.Client == "" {
 		return err
 	}
@@ -87,15 +87,6 @@ func (c *call) record(err error) error {
 		return rerr
 	}
 	return err
-}
-
-// handle turns a handler that returns its error into one of net/http's.
-func (s *Server) handle(h func(w http.ResponseWriter, r *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			s.explain(w, r, err)
-		}
-	})
 }
 
 // decode reads the request's JSON body: strict JSON, of the expected members
@@ -121,7 +112,7 @@ func (c *call) decode(v any) error {
 func (c *call) noBody() error {
 	body, err := c.read(emptyBody)
 	if body = bytes.TrimSpace(body); err == nil && len(body) > 0 && string(body) != "{}" {
-		err = refuse(http.StatusBadRequest, "body_unexpected", "This endpoint takes no body.")
+		err = problem.Refuse(http.StatusBadRequest, "body_unexpected", "This endpoint takes no body.")
 	}
 	return err
 }
@@ -130,10 +121,10 @@ func (c *call) noBody() error {
 func (c *call) body() ([]byte, error) {
 	media, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "media_type", "Send the body as application/json in UTF-8.")
+		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "media_type", "Send the body as application/json in UTF-8.")
 	}
 	if c.r.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "content_encoding", "Send the body without a Content-Encoding.")
+		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "content_encoding", "Send the body without a Content-Encoding.")
 	}
 	return c.read(c.e.most)
 }
@@ -142,9 +133,9 @@ func (c *call) body() ([]byte, error) {
 func (c *call) read(most int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than this endpoint takes.")
+		return nil, problem.Refuse(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than this endpoint takes.")
 	} else if err != nil {
-		return nil, refuse(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+		return nil, problem.Refuse(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
 	}
 	return body, nil
 }
@@ -163,13 +154,13 @@ func decodeJSON(body []byte, v any) error {
 	}
 	bad, ok := errors.AsType[*strictjson.Error](err)
 	if !ok {
-		return refuse(http.StatusBadRequest, "json_syntax", "The body is not usable JSON.")
+		return problem.Refuse(http.StatusBadRequest, "json_syntax", "The body is not usable JSON.")
 	}
 	switch bad.Kind {
 	case strictjson.Empty:
-		return refuse(http.StatusBadRequest, "body_empty", "The request needs a JSON body.")
+		return problem.Refuse(http.StatusBadRequest, "body_empty", "The request needs a JSON body.")
 	case strictjson.Depth:
-		return refuse(http.StatusBadRequest, "json_depth", "The body's JSON is nested deeper than 64 levels.")
+		return problem.Refuse(http.StatusBadRequest, "json_depth", "The body's JSON is nested deeper than 64 levels.")
 	}
 	reason, detail := "json_syntax", "The body is not well-formed JSON."
 	switch bad.Kind {
@@ -184,7 +175,7 @@ func decodeJSON(body []byte, v any) error {
 	case strictjson.UnknownMember:
 		reason, detail = "json_unknown_member", "The body has a member that this endpoint doesn't know."
 	}
-	return refuseAt(http.StatusBadRequest, reason, detail, bad.Pointer)
+	return problem.RefuseAt(http.StatusBadRequest, reason, detail, bad.Pointer)
 }
 
 // reply answers with JSON and the endpoint's status.

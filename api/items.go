@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
@@ -51,7 +52,7 @@ func (s *Server) listItems(c *call) error {
 	}
 	after := license.ItemCode(c.r.URL.Query().Get("after"))
 	if after != "" && !after.Valid() {
-		return refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be an item's code, as next names it.")
+		return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be an item's code, as next names it.")
 	}
 	items, more, err := s.c.Registry.ReadItems(c.ctx(), c.actor(), after, int(limit))
 	if err != nil {

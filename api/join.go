@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -39,7 +40,7 @@ const portal = "portal"
 // holderActor is who the registry records as acting when a person looks at
 // licenses and grants on pages of ours, or changes them.
 func holderActor(ctx context.Context, party string) license.Actor {
-	return license.Actor{Client: portal, Party: party, RequestID: requestID(ctx)}
+	return license.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
 }
 
 // subjectOf is a person who is logged in, as the registry wants to know them:
@@ -58,7 +59,7 @@ func askerOf(f oidc.DetailFacts) license.Actor {
 
 // actorOf is a client that acts alone.
 func actorOf(ctx context.Context, c oidc.Client) license.Actor {
-	return license.Actor{Client: c.ID, Participant: c.Participant, RequestID: requestID(ctx)}
+	return license.Actor{Client: c.ID, Participant: c.Participant, RequestID: problem.RequestID(ctx)}
 }
 
 // takeTurn waits for somebody's turn to look for licenses. Whoever gets none is shown a page
@@ -66,7 +67,7 @@ func actorOf(ctx context.Context, c oidc.Client) license.Actor {
 func takeTurn(ctx context.Context, turns *limit.Holders, person, client string) (leave func(), err error) {
 	leave, err = turns.Enter(ctx, person, client)
 	if errors.Is(err, limit.ErrBusy) {
-		return nil, &pageError{status: http.StatusServiceUnavailable, key: "unavailable", wait: retrySoon, retry: true}
+		return nil, problem.Later(http.StatusServiceUnavailable, "unavailable", "", problem.RetrySoon)
 	}
 	return leave, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -18,7 +19,7 @@ const idempotencyKey = "Idempotency-Key"
 func (c *call) idempotencyKey() (string, error) {
 	keys := c.r.Header.Values(idempotencyKey)
 	if len(keys) > 1 {
-		return "", refuse(http.StatusBadRequest, "idempotency_key", "There must be one Idempotency-Key.")
+		return "", problem.Refuse(http.StatusBadRequest, "idempotency_key", "There must be one Idempotency-Key.")
 	}
 	return cmp.Or(keys...), nil
 }
@@ -29,14 +30,14 @@ func (s *Server) issue(c *call) error {
 		return err
 	}
 	if key == "" {
-		return refuse(http.StatusBadRequest, "idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
+		return problem.Refuse(http.StatusBadRequest, "idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
 	var q license.IssueRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
 	if c.r.Header.Get(ifMatch) != "" {
-		return refuse(http.StatusBadRequest, "if_match", "A license that is issued has no revision yet: leave If-Match out.")
+		return problem.Refuse(http.StatusBadRequest, "if_match", "A license that is issued has no revision yet: leave If-Match out.")
 	}
 	out, err := s.c.Registry.Issue(c.ctx(), c.actor(), q, key)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,33 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 )
-
-// facts are what is known of a request: for the log, and for explain.
-type facts struct {
-	id     string
-	client string // empty: nobody was authenticated
-	page   bool   // a person waits for a page
-}
-
-type factsKey struct{}
-
-func factsOf(ctx context.Context) *facts {
-	if f, ok := ctx.Value(factsKey{}).(*facts); ok {
-		return f
-	}
-	return &facts{}
-}
-
-// requestID returns the request's id.
-func requestID(ctx context.Context) string { return factsOf(ctx).id }
-
-// clientOf returns the client that was authenticated, or nothing.
-func clientOf(ctx context.Context) string { return factsOf(ctx).client }
-
-// knowClient notes the authenticated client.
-func knowClient(ctx context.Context, id string) { factsOf(ctx).client = id }
 
 // Longest request targets, in bytes. Nothing of ours is near the first. Where a
 // client's parameters come in the query, the longest that are documented fit, each
@@ -68,13 +43,13 @@ func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.step("request.received")
 		begin := time.Now()
-		f := &facts{id: s.newRequestID(r)}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), factsKey{}, f), s.c.Limits.Request)
+		f := &problem.Facts{ID: s.newRequestID(r)}
+		ctx, cancel := context.WithTimeout(problem.WithFacts(r.Context(), f), s.c.Limits.Request)
 		defer cancel()
 		r = r.WithContext(ctx)
 		out := &recorder{ResponseWriter: w}
 		h := out.Header()
-		h.Set("X-Request-Id", f.id)
+		h.Set("X-Request-Id", f.ID)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -85,11 +60,11 @@ func (s *Server) around(next http.Handler) http.Handler {
 		refused := s.refusal()
 		switch {
 		case len(r.RequestURI) > maxTarget(r.URL.Path):
-			s.explain(out, r, refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
+			s.problems.Answer(out, r, problem.Refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
 		case !cleanPath(r.URL.EscapedPath()):
-			s.explain(out, r, errNowhere())
+			s.problems.Answer(out, r, errNowhere())
 		case refused != nil && !strings.HasPrefix(r.URL.Path, web.StaticPath): // what a page saying so needs
-			s.explain(out, r, refused)
+			s.problems.Answer(out, r, refused)
 		default:
 			next.ServeHTTP(out, r)
 		}
@@ -121,12 +96,12 @@ func (s *Server) finish(out *recorder, r *http.Request, begin time.Time) {
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}
-		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request_id", requestID(r.Context())),
+		s.c.Log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request_id", problem.RequestID(r.Context())),
 			slog.String("route", r.Pattern), slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
 		if out.status != 0 {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
-		s.explain(out, r, errPanic)
+		s.problems.Answer(out, r, problem.ErrPanic)
 	}
 	took := time.Since(begin)
 	route := r.Pattern
@@ -135,12 +110,9 @@ func (s *Server) finish(out *recorder, r *http.Request, begin time.Time) {
 	}
 	s.metrics.requests.WithLabelValues(route, class(out.status)).Observe(took.Seconds())
 	s.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", requestID(r.Context())), slog.String("method", method(r.Method)), slog.String("route", route),
-		slog.Int("status", out.status), slog.Duration("took", took), slog.String("client", clientOf(r.Context())))
+		slog.String("request_id", problem.RequestID(r.Context())), slog.String("method", method(r.Method)), slog.String("route", route),
+		slog.Int("status", out.status), slog.Duration("took", took), slog.String("client", problem.ClientOf(r.Context())))
 }
-
-// errPanic answers a request whose handling panicked, which is logged already.
-var errPanic = errors.New("panic")
 
 // panicText returns the text of a panic of the runtime's, and of any other
 // only the type: its text may hold what the request said.

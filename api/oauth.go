@@ -14,6 +14,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 )
 
@@ -36,7 +37,7 @@ type oauthConfig struct {
 	Provider  *oidc.Provider
 	People    bool // there are logins
 	Log       *slog.Logger
-	Failing   *passingLog
+	Failing   *problem.Log
 	Address   func(*http.Request) netip.Addr // of the client
 	RequestID func(context.Context) string
 	Refused   func(code string) // counts the refusal of somebody not authenticated
@@ -167,7 +168,7 @@ func (o *oauth) authenticate(ctx context.Context, x *exchange) (oidc.Client, err
 	if err != nil {
 		return oidc.Client{}, o.countFailure(x, err)
 	}
-	knowClient(ctx, client.ID)
+	problem.KnowClient(ctx, client.ID)
 	return client, nil
 }
 

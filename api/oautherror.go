@@ -11,6 +11,7 @@ import (
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -37,22 +38,16 @@ type oauthAnswer struct {
 // tells the client nothing.
 func explainOAuth(err error) oauthAnswer {
 	e, ok := errors.AsType[*oidc.Error](err)
-	if !ok && passes(err) {
+	if !ok && problem.Passes(err) {
 		return oauthAnswer{http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly", ""}
 	}
 	if !ok {
 		return oauthAnswer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
 	}
-	a := oauthAnswer{http.StatusBadRequest, e.Code, e.Description, e.ReasonShown()}
+	a := oauthAnswer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, e.ReasonShown()}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		a.status = r.status
 		return a
-	}
-	switch e.Code {
-	case oidc.InvalidClient:
-		a.status = http.StatusUnauthorized
-	case oidc.TemporarilyUnavailable:
-		a.status = http.StatusServiceUnavailable
 	}
 	return a
 }
@@ -65,7 +60,7 @@ func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err 
 		x = new(exchange)
 	}
 	if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-		x.retryAfter = retrySoon * time.Second
+		x.retryAfter = problem.RetrySoon * time.Second
 	}
 	c := &challenger{ResponseWriter: w, x: x}
 	c.Header().Set("Content-Type", "application/json")
@@ -81,7 +76,7 @@ func (o *oauth) libraryError(ctx context.Context, x *exchange, err error) error 
 	o.log(ctx, x, a, err)
 	if x != nil {
 		if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-			x.retryAfter = retrySoon * time.Second
+			x.retryAfter = problem.RetrySoon * time.Second
 		}
 		x.refused = &a
 	}
@@ -95,11 +90,11 @@ func (o *oauth) log(ctx context.Context, x *exchange, a oauthAnswer, err error) 
 	if x != nil && identity.ValidID(x.credentials.ID) { // else it may be anything, also a misplaced secret
 		args = append(args, "client_claimed", x.credentials.ID)
 	}
-	if clientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
+	if problem.ClientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
 		o.c.Refused(string(a.Code))
 	}
-	if a.status >= 500 && !cancelled(ctx, err) {
-		o.c.Failing.error(ctx, "client request failed", err, args...)
+	if a.status >= 500 && !problem.Cancelled(ctx, err) {
+		o.c.Failing.Error(ctx, "client request failed", err, args...)
 		return
 	}
 	o.c.Log.InfoContext(ctx, "client request refused", append(args, "error", err)...)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -185,7 +186,7 @@ func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
 		done.Headers["ETag"] = header("of the answer, for If-None-Match", "string")
 		to[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The caller has it already."}
 	}
-	wrong := map[string]*huma.MediaType{problemMedia: {Schema: schemas.Schema(typeOf[problem](), true, "problem")}}
+	wrong := map[string]*huma.MediaType{problem.Media: {Schema: schemas.Schema(typeOf[problem.Problem](), true, "problem")}}
 	retry := map[string]*huma.Param{"Retry-After": header("seconds; with 429 and 503", "integer")}
 	for _, f := range e.reasons() {
 		at := strconv.Itoa(f.status)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
 )
@@ -30,7 +31,7 @@ type visit struct {
 // as pages. HEAD has no effect and says nothing.
 func (s *Server) page(h func(v *visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		factsOf(r.Context()).page = true
+		problem.FactsOf(r.Context()).Page = true
 		v := s.visit(w, r)
 		if r.Method == http.MethodHead {
 			// Whatever a page's GET does, such as answering a request with a code, HEAD
@@ -41,7 +42,7 @@ func (s *Server) page(h func(v *visit) error) http.Handler {
 			return
 		}
 		if err := h(v); err != nil {
-			s.explain(w, r, err)
+			s.problems.Answer(w, r, err)
 		}
 	})
 }
@@ -51,7 +52,7 @@ func (s *Server) page(h func(v *visit) error) http.Handler {
 func (s *Server) login(h func(v *visit) error) http.Handler {
 	return s.page(func(v *visit) error {
 		if s.c.Identity == nil {
-			return &pageError{status: http.StatusNotFound, key: "no_login"}
+			return problem.Refuse(http.StatusNotFound, "no_login", "")
 		}
 		return h(v)
 	})
@@ -62,7 +63,7 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{s: s, w: w, r: r}
 	v.browser = oidc.Browser{
 		ID: v.secretCookie(browserCookie), Session: v.secretCookie(sessionCookie),
-		Address: s.address(r), UserAgent: userAgent(r), RequestID: requestID(r.Context()),
+		Address: s.address(r), UserAgent: userAgent(r), RequestID: problem.RequestID(r.Context()),
 	}
 	q := r.URL.Query()
 	if h := q.Get("request"); isHandle(h) {
@@ -116,7 +117,7 @@ func (v *visit) speak(locales []string) {
 // show answers with a page.
 func (v *visit) show(status int, view web.View) error {
 	f := v.frame
-	f.Lang, f.Elder, f.RequestID = v.lang, v.elder, requestID(v.r.Context())
+	f.Lang, f.Elder, f.RequestID = v.lang, v.elder, problem.RequestID(v.r.Context())
 	f.Here = v.r.URL.RequestURI()
 	f.Posted = v.r.Method == http.MethodPost
 	if f.Notice == "" {

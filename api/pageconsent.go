@@ -28,7 +28,7 @@ func (s *Server) consentPage(v *visit) error {
 }
 
 // showConsent shows what is asked for, with what a form has chosen already; nil: nothing yet.
-func (v *visit) showConsent(step oidc.Step, status int, problem string, form url.Values) error {
+func (v *visit) showConsent(step oidc.Step, status int, wrong string, form url.Values) error {
 	v.frame.Quiet = true
 	view, err := v.consentView(step)
 	if err != nil {
@@ -36,7 +36,7 @@ func (v *visit) showConsent(step oidc.Step, status int, problem string, form url
 	}
 	bound(&view)
 	choose(&view, form)
-	view.Form, view.Problem = v.token(purposeConsent), problem
+	view.Form, view.Problem = v.token(purposeConsent), wrong
 	return v.show(status, view)
 }
 
@@ -262,12 +262,12 @@ func (s *Server) decide(v *visit) error {
 		return err
 	}
 	found := formValues(form, fieldFound)
-	again := func(status int, problem string) error {
+	again := func(status int, wrong string) error {
 		step, err := v.nextFor(found)
 		if err != nil || step.Kind != oidc.StepConsent {
 			return v.onward(step, err)
 		}
-		return v.showConsent(step, status, problem, form)
+		return v.showConsent(step, status, wrong, form)
 	}
 	if !v.checked(form, purposeConsent) {
 		return again(http.StatusForbidden, "stale")

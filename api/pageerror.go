@@ -6,27 +6,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
 )
-
-// pageError is a refusal that is shown as a page. The key names its texts.
-type pageError struct {
-	status int
-	key    string
-	wait   int  // seconds
-	retry  bool // trying again may help
-}
-
-func (e *pageError) Error() string { return e.key }
 
 // wantsPage reports whether an error is to be shown as a page: on pages, and to
 // browsers that look for one where none is.
 func wantsPage(r *http.Request) bool {
-	if factsOf(r.Context()).page {
+	if problem.FactsOf(r.Context()).Page {
 		return true
 	}
 	// Without a pattern it didn't get as far as the routes.
@@ -36,15 +25,16 @@ func wantsPage(r *http.Request) bool {
 	return !strings.HasPrefix(r.URL.Path, "/oauth/") || r.URL.Path == authorizePath || r.URL.Path == endSessionPath
 }
 
-// showError shows an error as a page. p is what a client of the API would see.
-func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, err error) {
-	v := s.visit(w, r)
-	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.retryAfter}
-	if !passes(err) { // or else the store that doesn't answer would be asked again
-		view.Asker = v.asker(r.Context())
+// showError shows an error as a page where one is waited for, and reports whether it did.
+// p is what a client of the API would see.
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem.Problem, err error) bool {
+	if !wantsPage(r) {
+		return false
 	}
-	if e, ok := errors.AsType[*pageError](err); ok {
-		view.Wait, view.Retry = e.wait, e.retry
+	v := s.visit(w, r)
+	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.RetryAfter, Retry: p.Again}
+	if !problem.Passes(err) { // or else the store that doesn't answer would be asked again
+		view.Asker = v.asker(r.Context())
 	}
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		view.Why = whyOf(e)
@@ -65,6 +55,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem, er
 	if err := v.show(p.Status, view); err != nil {
 		w.WriteHeader(http.StatusInternalServerError) // only if a text is missing
 	}
+	return true
 }
 
 // whyOf says to developers what is wrong with a request; nil: nothing is.
@@ -76,7 +67,7 @@ func whyOf(e *oidc.RequestError) web.Why {
 }
 
 // keyOf returns the key of the texts for what a client of the API would see.
-func keyOf(p problem) string {
+func keyOf(p problem.Problem) string {
 	switch p.Reason {
 	case "gone", "cookies", "redirect_uri", "request", "assurance", "form", "input", "no_login", "license_unknown", "grant_unknown", "no_second_factor":
 		return p.Reason
@@ -98,43 +89,6 @@ func keyOf(p problem) string {
 		return "internal"
 	}
 	return "input"
-}
-
-// explainedPage returns what a client would see of an error that only pages meet.
-func explainedPage(err error) (problem, bool) {
-	if e, ok := errors.AsType[*pageError](err); ok {
-		return problem{Status: e.status, Reason: e.key, retryAfter: e.wait}, true
-	}
-	if errors.Is(err, oidc.ErrRequestGone) || errors.Is(err, oidc.ErrNoSession) { // logged out meanwhile, in another tab
-		return problem{Status: http.StatusGone, Reason: "gone"}, true
-	}
-	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
-		p := problem{Status: http.StatusBadRequest, Reason: "request"}
-		switch {
-		case e.Refusal.Reason == "redirect_uri_unregistered" || e.Refusal.Reason == "redirect_uri_invalid":
-			p.Reason = "redirect_uri"
-		case e.Refusal.Reason == "no_second_factor":
-			p.Status, p.Reason = http.StatusForbidden, e.Refusal.Reason
-		case e.Refusal.Reason == "request_uri_gone":
-			p.Status, p.Reason = http.StatusGone, "gone"
-		case e.Refusal.Code == oidc.UnmetAuthenticationRequirements:
-			p.Status, p.Reason = http.StatusForbidden, string(e.Refusal.Code)
-		case e.Refusal.Code == oidc.TemporarilyUnavailable:
-			p.Status, p.Reason = http.StatusServiceUnavailable, string(e.Refusal.Code)
-		case e.Refusal.Code == oidc.ServerError:
-			p.Status, p.Reason = http.StatusInternalServerError, string(e.Refusal.Code)
-		}
-		return p, true
-	}
-	wait := retrySoon
-	i, ok := errors.AsType[*identity.Error](err)
-	if ok {
-		wait = max(wait, int(i.Retry/time.Second))
-	}
-	if _, o := errors.AsType[*oidc.Error](err); (ok || o) && passes(err) {
-		return problem{Status: http.StatusServiceUnavailable, Reason: "unavailable", retryAfter: wait}, true
-	}
-	return problem{}, false
 }
 
 // asker returns whose client the page's address names, so that a person finds

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 )
 
@@ -23,11 +24,11 @@ const (
 func readPosted(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != formType || r.Header.Get("Content-Encoding") != "" {
-		return nil, &pageError{status: http.StatusUnsupportedMediaType, key: "input"}
+		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "input", "")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
-		return nil, &pageError{status: http.StatusRequestEntityTooLarge, key: "input"}
+		return nil, problem.Refuse(http.StatusRequestEntityTooLarge, "input", "")
 	}
 	return parseForm(string(body))
 }
@@ -52,7 +53,7 @@ func parseForm(body string) (url.Values, error) {
 	return form, nil
 }
 
-func errInput() error { return &pageError{status: http.StatusBadRequest, key: "input"} }
+func errInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
 
 // maxParameters is how many parameters a request of OAuth may have.
 const maxParameters = 64
@@ -128,7 +129,7 @@ func (v *visit) checked(form url.Values, purpose string) bool {
 }
 
 // errForm refuses a form without a good token.
-func errForm() error { return &pageError{status: http.StatusForbidden, key: "form"} }
+func errForm() error { return problem.Refuse(http.StatusForbidden, "form", "") }
 
 // formValues returns a form's fields that begin so, without what they begin with.
 func formValues(form url.Values, prefix string) map[string]string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -76,7 +77,7 @@ func (s *Server) logIn(v *visit) error {
 		return v.cancel()
 	}
 	if wait := s.people.WaitAddress(v.browser.Address, 0, time.Now()); wait > 0 {
-		again.Problem, again.Wait = "rate_limited", seconds(wait)
+		again.Problem, again.Wait = "rate_limited", problem.Seconds(wait)
 		return v.showLogin(step, http.StatusTooManyRequests, again)
 	}
 	if form.Get("act") == "confirm" {
@@ -141,23 +142,23 @@ type formProblem struct {
 }
 
 func loginProblem(e *identity.Error) formProblem {
-	switch e.Reason {
-	case "too_many_tries":
-		return formProblem{e.Reason, max(seconds(e.Retry), 1), http.StatusTooManyRequests}
-	case "busy", "unavailable":
-		return formProblem{"busy", 0, http.StatusServiceUnavailable}
+	switch status, wait := problem.LoginStatus(e); status {
+	case http.StatusTooManyRequests:
+		return formProblem{e.Reason, wait, status}
+	case http.StatusServiceUnavailable:
+		return formProblem{"busy", 0, status}
 	}
 	return formProblem{"login_refused", 0, http.StatusForbidden}
 }
 
 // showConfirm asks for the code of a challenge: there were too many tries, and
 // whether this one was right isn't said.
-func (v *visit) showConfirm(step oidc.Step, challenge string, problem *formProblem) error {
+func (v *visit) showConfirm(step oidc.Step, challenge string, wrong *formProblem) error {
 	v.frame.Quiet = !step.Request.Portal
 	view := web.Code{Form: v.token(purposeLogin), Asker: v.requestAsker(step.Request), Challenge: challenge, Sent: true}
 	status := http.StatusOK
-	if problem != nil {
-		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
+	if wrong != nil {
+		view.Problem, view.Retry, status = wrong.key, wrong.wait, wrong.status
 	}
 	return v.show(status, view)
 }
@@ -209,8 +210,8 @@ func (v *visit) afterLogin(step oidc.Step, session oidc.Session) error {
 	if step.Kind != oidc.StepSecondFactor {
 		return v.onward(step, nil)
 	}
-	again, problem := v.sendCode(v.r.Context(), session)
-	if problem != nil {
+	again, wrong := v.sendCode(v.r.Context(), session)
+	if wrong != nil {
 		return v.onward(step, nil) // the page has a button for trying once more, and says what is wrong then
 	}
 	return v.redirect(sentURL(step, again))
@@ -249,12 +250,14 @@ func (v *visit) sendCode(ctx context.Context, session oidc.Session) (time.Durati
 func codeProblemOf(e *identity.Error, otherwise string) *formProblem {
 	p := &formProblem{key: otherwise, status: http.StatusUnprocessableEntity}
 	switch e.Reason {
-	case "code_wrong", "code_expired", "no_phone", "no_second_factor", "too_many_tries":
+	case "code_wrong", "code_expired", "no_phone", "no_second_factor", "too_many_tries": // with another code it may be right
 		p.key = e.Reason
 	case "unavailable":
-		p.key, p.status = "not_sent", http.StatusServiceUnavailable
+		p.key = "not_sent"
+		p.status, p.wait = problem.LoginStatus(e)
 	case "too_many_codes":
-		p.key, p.wait, p.status = e.Reason, max(seconds(e.Retry), 1), http.StatusTooManyRequests
+		p.key = e.Reason
+		p.status, p.wait = problem.LoginStatus(e)
 	}
 	return p
 }
@@ -288,7 +291,7 @@ func (s *Server) codePage(v *visit) error {
 	return v.showCode(step, nil)
 }
 
-func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
+func (v *visit) showCode(step oidc.Step, wrong *formProblem) error {
 	v.frame.Quiet = !step.Request.Portal
 	account, err := v.s.c.Identity.Account(v.r.Context(), step.Session.Account)
 	if err != nil {
@@ -296,14 +299,14 @@ func (v *visit) showCode(step oidc.Step, problem *formProblem) error {
 	}
 	sent, again := v.sent()
 	view := web.Code{
-		Form: v.token(purposeCode), Asker: v.requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: seconds(again),
+		Form: v.token(purposeCode), Asker: v.requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: problem.Seconds(again),
 	}
 	status := http.StatusOK
-	if problem == nil && view.Phone == "" {
-		problem = &formProblem{key: "no_phone", status: http.StatusOK}
+	if wrong == nil && view.Phone == "" {
+		wrong = &formProblem{key: "no_phone", status: http.StatusOK}
 	}
-	if problem != nil {
-		view.Problem, view.Retry, status = problem.key, problem.wait, problem.status
+	if wrong != nil {
+		view.Problem, view.Retry, status = wrong.key, wrong.wait, wrong.status
 	}
 	return v.show(status, view)
 }
@@ -325,12 +328,12 @@ func (s *Server) checkCode(v *visit) error {
 		return v.cancel()
 	}
 	if wait := s.people.WaitAddress(v.browser.Address, 0, time.Now()); wait > 0 {
-		return v.showCode(step, &formProblem{"rate_limited", seconds(wait), http.StatusTooManyRequests})
+		return v.showCode(step, &formProblem{"rate_limited", problem.Seconds(wait), http.StatusTooManyRequests})
 	}
 	if form.Get("act") == "send" {
-		again, problem := v.sendCode(v.r.Context(), *step.Session)
-		if problem != nil {
-			return v.showCode(step, problem)
+		again, wrong := v.sendCode(v.r.Context(), *step.Session)
+		if wrong != nil {
+			return v.showCode(step, wrong)
 		}
 		return v.redirect(sentURL(step, again))
 	}
@@ -410,6 +413,3 @@ func (s *Server) chooseAccount(v *visit) error {
 	step, err = p.Next(ctx, v.request, v.browser)
 	return v.onward(step, err)
 }
-
-// seconds rounds up.
-func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

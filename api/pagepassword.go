@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -15,9 +16,9 @@ func (s *Server) passwordPage(v *visit, _ oidc.Session) error {
 	return v.showPassword(http.StatusOK, "")
 }
 
-func (v *visit) showPassword(status int, problem string) error {
+func (v *visit) showPassword(status int, wrong string) error {
 	v.bind()
-	return v.show(status, web.Password{Form: v.token(purposePassword), Problem: problem})
+	return v.show(status, web.Password{Form: v.token(purposePassword), Problem: wrong})
 }
 
 // changePassword takes the form of that page. The session goes on under a new
@@ -61,17 +62,13 @@ func (s *Server) changePassword(v *visit, who oidc.Session) error {
 }
 
 // passwordProblem returns how a refusal is shown.
-func (s *Server) passwordProblem(e *identity.Error) (status int, problem string) {
-	switch e.Reason {
-	case "wrong_password":
-		return http.StatusForbidden, e.Reason
-	case "too_many_tries":
-		return http.StatusTooManyRequests, e.Reason
-	case "busy", "unavailable":
-		return http.StatusServiceUnavailable, "busy"
+func (s *Server) passwordProblem(e *identity.Error) (status int, key string) {
+	status, _ = problem.LoginStatus(e)
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return status, "busy"
+	case !s.web.Has("password.problem." + e.Reason):
+		return status, "other"
 	}
-	if !s.web.Has("password.problem." + e.Reason) {
-		return http.StatusUnprocessableEntity, "other"
-	}
-	return http.StatusUnprocessableEntity, e.Reason
+	return status, e.Reason
 }

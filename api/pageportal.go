@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -43,7 +44,7 @@ func (s *Server) private(assurance int, section string, h func(v *visit, who oid
 		step, err := s.c.Provider.Visit(v.r.Context(), here, assurance, v.browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
-			return &pageError{status: http.StatusForbidden, key: "assurance"}
+			return problem.Refuse(http.StatusForbidden, "assurance", "")
 		}
 		return v.onward(step, err)
 	})

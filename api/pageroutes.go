@@ -36,7 +36,7 @@ func (s *Server) pageRoutes() {
 	s.mux.Handle("POST "+passwordPath, s.private(changesPassword, "sessions", s.changePassword))
 	s.mux.Handle("GET /.well-known/change-password", s.login(func(v *visit) error { return v.redirect(passwordPath) }))
 	if s.c.SecurityContact != "" {
-		s.mux.Handle("GET "+securityPath, s.handle(s.security))
+		s.mux.Handle("GET "+securityPath, s.problems.Handle(s.security))
 	}
-	s.mux.Handle("GET "+web.StaticPath+"{file}", s.handle(s.static))
+	s.mux.Handle("GET "+web.StaticPath+"{file}", s.problems.Handle(s.static))
 }

@@ -23,9 +23,9 @@ func (s *Server) setup(v *visit) error {
 	if err != nil {
 		return err
 	}
-	again := func(status int, problem string) error {
+	again := func(status int, wrong string) error {
 		v.bind()
-		return v.show(status, web.Setup{Form: v.token(purposeSetup), Ticket: form.Get("ticket"), Problem: problem})
+		return v.show(status, web.Setup{Form: v.token(purposeSetup), Ticket: form.Get("ticket"), Problem: wrong})
 	}
 	if !v.checked(form, purposeSetup) {
 		return again(http.StatusForbidden, "stale")
@@ -38,11 +38,11 @@ func (s *Server) setup(v *visit) error {
 	}
 	account, err := s.c.Identity.SetPassword(v.r.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		problem := "other"
+		wrong := "other"
 		if s.web.Has("setup.problem." + e.Reason) {
-			problem = e.Reason
+			wrong = e.Reason
 		}
-		return again(http.StatusUnprocessableEntity, problem)
+		return again(http.StatusUnprocessableEntity, wrong)
 	} else if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 )
@@ -21,9 +22,9 @@ func (s *Server) verifyLicense(v *visit) error {
 		return err
 	}
 	view := web.Verify{Credential: form.Get("credential"), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
-	again := func(status int, problem string, wait int) error {
+	again := func(status int, wrong string, wait int) error {
 		v.bind()
-		view.Form, view.Problem, view.Wait = v.token(purposeVerify), problem, wait
+		view.Form, view.Problem, view.Wait = v.token(purposeVerify), wrong, wait
 		return v.show(status, view)
 	}
 	if !v.checked(form, purposeVerify) {
@@ -42,10 +43,10 @@ func (s *Server) verifyLicense(v *visit) error {
 		result, err = s.verification(v.r, q, len(view.Credential))
 	}
 	if err != nil {
-		p := explained(err)
+		p := problem.Of(err)
 		switch p.Reason {
 		case "busy", "rate_limited", "verification_limited", license.ReasonIdentifierForm, license.ReasonIdentifierCheckDigit, license.ReasonVerificationCodeForm:
-			return again(p.Status, p.Reason, p.retryAfter)
+			return again(p.Status, p.Reason, p.RetryAfter)
 		}
 		return err
 	}

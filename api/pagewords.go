@@ -379,5 +379,5 @@ func (w *words) item(code license.ItemCode) string {
 
 // failed notes that a name could not be looked up: the page is shown without it.
 func (w *words) failed(what string, err error) {
-	w.s.failing.warn(w.ctx, "a name for a page could not be read", err, "what", what)
+	w.s.failing.Warn(w.ctx, "a name for a page could not be read", err, "what", what)
 }

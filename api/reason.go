@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
@@ -119,7 +120,7 @@ func (e *endpoint) reasons() []reasonCode {
 	}
 	for _, f := range license.RefusalsOf(e.action) {
 		if !first[f.Reason] {
-			all = append(all, reasonCode{status: statusOf(f.Kind), reason: f.Reason, meaning: f.Meaning})
+			all = append(all, reasonCode{status: problem.KindStatus(f.Kind), reason: f.Reason, meaning: f.Meaning})
 		}
 	}
 	slices.SortFunc(all, func(a, b reasonCode) int { return cmp.Or(a.status-b.status, strings.Compare(a.reason, b.reason)) })

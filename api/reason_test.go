@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
@@ -107,13 +108,13 @@ func TestRefusalsAreRegistered(t *testing.T) {
 		}
 		registered := map[raised]bool{}
 		for _, f := range license.RefusalsOf(a) {
-			registered[raised{statusOf(f.Kind), f.Reason}] = true
+			registered[raised{problem.KindStatus(f.Kind), f.Reason}] = true
 		}
 		compare(t, string(a), found, registered)
 	}
 	registered := map[raised]bool{}
 	for _, f := range license.Refusals() {
-		if r := (raised{statusOf(f.Kind), f.Reason}); registered[r] {
+		if r := (raised{problem.KindStatus(f.Kind), f.Reason}); registered[r] {
 			t.Errorf("%v is registered twice", r)
 		} else {
 			registered[r] = true
@@ -224,7 +225,7 @@ func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised
 // around returns what every endpoint is refused for before and after its handler.
 func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
 	all := s.raisedBy(s.method(t, "around"))
-	maps.Copy(all, s.raisedBy(s.named(apiPath, "explained")))
+	maps.Copy(all, s.raisedBy(s.named(problemPath, "Of")))
 	if e.reads() {
 		maps.Copy(all, s.raisedBy(s.method(t, "limitReading")))
 	}
@@ -234,7 +235,7 @@ func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
 			codes = append(codes, oidc.InsufficientScope)
 		}
 		for _, code := range codes {
-			all[raised{(&bearerError{err: &oidc.Error{Code: code}}).status(), string(code)}] = true
+			all[raised{problem.CodeStatus(code, problem.Bearers), string(code)}] = true
 		}
 	}
 	return all

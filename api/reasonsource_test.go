@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -36,6 +37,7 @@ type source struct {
 const (
 	module      = "yizheng.internal/"
 	apiPath     = module + "api"
+	problemPath = module + "api/problem"
 	licensePath = module + "license"
 )
 
@@ -110,8 +112,8 @@ var silent = map[string]string{
 }
 
 func isRaiser(f *types.Func) bool {
-	if f.Pkg().Path() == apiPath {
-		return f.Name() == "refuse" || f.Name() == "refuseAt"
+	if f.Pkg().Path() == problemPath {
+		return slices.Contains([]string{"Refuse", "RefuseAt", "Later"}, f.Name())
 	}
 	if recv := f.Signature().Recv(); recv != nil {
 		_, ok := keywords[f.Name()]
@@ -178,7 +180,7 @@ func (s *source) raisedBy(f *types.Func) map[raised]bool {
 			to := s.function(n.Fun)
 			switch {
 			case to == nil || !isRaiser(to):
-			case to.Pkg().Path() == apiPath:
+			case to.Pkg().Path() == problemPath:
 				if status, ok := s.number(n.Args[0]); ok {
 					add(status, n.Args[1])
 				}
@@ -201,11 +203,11 @@ func (s *source) raisedBy(f *types.Func) map[raised]bool {
 // without a status of its own hands on what another one says.
 func (s *source) literal(lit *ast.CompositeLit) (status int, reason ast.Expr) {
 	switch kindOfError(s.info.Types[lit].Type) {
-	case apiPath + ".problem":
+	case problemPath + ".Problem":
 		status, _ = s.number(field(lit, "Status", 2))
 	case licensePath + ".Error":
 		kind, _ := s.number(field(lit, "Kind", 0))
-		status = statusOf(license.ErrorKind(kind))
+		status = problem.KindStatus(license.ErrorKind(kind))
 		if reason = field(lit, "Reason", 1); kind == 0 {
 			reason = nil
 		}

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
@@ -13,12 +15,15 @@ import (
 
 // routes lists everything that the public listener serves. Endpoints of the
 // REST API pass through register, which adds them to the OpenAPI document.
-func (s *Server) routes() error {
+func (s *Server) routes() (err error) {
+	if s.problems, err = problem.NewWriter(problem.Config{Log: s.failing, Page: s.showError, Refused: s.countRefusal}); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
 	s.providerRoutes()
 
-	s.mux.Handle("GET /docs", s.handle(s.documentation))
-	s.mux.Handle("GET /v1/openapi.json", s.handle(s.openAPI))
-	s.mux.Handle("/", s.handle(s.nowhere))
+	s.mux.Handle("GET /docs", s.problems.Handle(s.documentation))
+	s.mux.Handle("GET /v1/openapi.json", s.problems.Handle(s.openAPI))
+	s.mux.Handle("/", s.problems.Handle(s.nowhere))
 
 	s.describeSignOn()
 	for _, es := range s.endpoints() {
@@ -29,12 +34,15 @@ func (s *Server) routes() error {
 	return nil
 }
 
+// countRefusal counts a request that was refused before a client was known.
+func (s *Server) countRefusal(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() }
+
 // providerRoutes adds the endpoints of the OpenID provider.
 func (s *Server) providerRoutes() {
 	people := s.c.Identity != nil
 	o := newOAuth(oauthConfig{
-		Provider: s.c.Provider, People: people, Log: s.c.Log, Failing: s.failing, Address: s.address, RequestID: requestID, Step: s.step,
-		Refused: func(code string) { s.metrics.refused.WithLabelValues(code).Inc() },
+		Provider: s.c.Provider, People: people, Log: s.c.Log, Failing: s.failing, Address: s.address, RequestID: problem.RequestID, Step: s.step,
+		Refused: s.countRefusal,
 		Turn:    func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
 		PushTurn: func(client string, size int) time.Duration {
 			return s.pushers.WaitKey(client, size, time.Now())
@@ -54,12 +62,12 @@ func (s *Server) providerRoutes() {
 	if people {
 		s.documents[discoveryPath] = about
 		s.mux.HandleFunc(parPath, o.pushRequest)
-		s.mux.Handle("GET "+userInfoPath, s.handle(s.userInfo))
-		s.mux.Handle("POST "+userInfoPath, s.handle(s.userInfo))
+		s.mux.Handle("GET "+userInfoPath, s.problems.Handle(s.userInfo))
+		s.mux.Handle("POST "+userInfoPath, s.problems.Handle(s.userInfo))
 	}
 	for path, document := range s.documents {
 		document.https = s.secure()
-		s.mux.Handle("GET "+path, s.handle(document.serve))
+		s.mux.Handle("GET "+path, s.problems.Handle(document.serve))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -130,7 +131,8 @@ type Server struct {
 	verifying *limit.Turnstile
 	holders   *limit.Holders // of people who look at their own licenses
 	lists     revocationLists
-	failing   *passingLog
+	failing   *problem.Log
+	problems  *problem.Writer
 	draining  atomic.Bool
 }
 
@@ -174,7 +176,7 @@ func New(c Config) (*Server, error) {
 		askers:    limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers:   limit.NewRate(l.PushPerMinute, l.PushBurst),
 		readers:   limit.NewRate(l.ReadPerMinute, l.ReadBurst),
-		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: newPassingLog(c.Log),
+		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: problem.NewLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) shared(c *call) error {
 		return err
 	}
 	if c.access.Grant == "" {
-		return refuse(http.StatusForbidden, "grant_missing", "The access token carries no grant of licenses. Use that of a login for which licenses were granted.")
+		return problem.Refuse(http.StatusForbidden, "grant_missing", "The access token carries no grant of licenses. Use that of a login for which licenses were granted.")
 	}
 	g, licenses, err := s.c.Registry.Shared(c.ctx(), c.actor(), license.GrantID(c.access.Grant))
 	if err != nil {

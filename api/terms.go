@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -26,7 +27,7 @@ func (c *call) terms() (on license.Terms, err error) {
 // a license's answers names its revision, or *, which every license matches and
 // which names none. A weak tag, and one that is no revision, match nothing.
 func revisions(lines []string) ([]int64, error) {
-	malformed := refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of the license as it was read, such as \"3\", in its quotes.")
+	malformed := problem.Refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of the license as it was read, such as \"3\", in its quotes.")
 	text := strings.TrimSpace(strings.Join(lines, ","))
 	if text == "*" || len(lines) == 0 {
 		return nil, nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/strictjson"
@@ -20,7 +21,7 @@ func (s *Server) anchors(c *call) error {
 
 // certificate serves certificates of keys that sign what others verify.
 func (s *Server) certificate(c *call) error {
-	unknown := refuse(http.StatusNotFound, "certificate_unknown", "There is no certificate of a key with this id.")
+	unknown := problem.Refuse(http.StatusNotFound, "certificate_unknown", "There is no certificate of a key with this id.")
 	k, err := s.c.Keyrings.ByKID(c.ctx(), c.r.PathValue("kid"))
 	if errors.Is(err, signing.ErrNoKey) {
 		return unknown
@@ -43,11 +44,11 @@ func (s *Server) certificate(c *call) error {
 // the parameter time asks for, is not kept (Token Status List, section 8.4).
 func (s *Server) statusList(c *call) error {
 	if c.r.URL.Query().Has("time") {
-		return refuse(http.StatusNotImplemented, "status_list_historical", "Only the present status list is served.")
+		return problem.Refuse(http.StatusNotImplemented, "status_list_historical", "Only the present status list is served.")
 	}
 	n, err := strconv.ParseInt(c.r.PathValue("n"), 10, 64)
 	if err != nil || n < 1 {
-		return refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
+		return problem.Refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
 	}
 	token, err := s.c.Registry.StatusList(c.ctx(), n)
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *Server) statusList(c *call) error {
 func (s *Server) typeMetadata(c *call) error {
 	version, err := strconv.ParseInt(c.r.PathValue("version"), 10, 32)
 	if err != nil || strconv.FormatInt(version, 10) != c.r.PathValue("version") {
-		return refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
+		return problem.Refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
 	}
 	m, err := s.c.Registry.TypeMetadata(c.ctx(), license.TypeCode(c.r.PathValue("code")), int(version))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -21,7 +22,7 @@ func (s *Server) listTypes(c *call) error {
 	after := license.TypeCode(c.r.URL.Query().Get("after"))
 	if after != "" {
 		if _, err := license.ParseTypeCode(string(after)); err != nil {
-			return refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
+			return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
 		}
 	}
 	types, more, err := s.c.Registry.ReadTypes(c.ctx(), c.actor(), after, int(limit))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 )
 
@@ -19,10 +20,10 @@ func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	knowClient(r.Context(), access.Client)
+	problem.KnowClient(r.Context(), access.Client)
 	claims, err := s.c.Provider.UserInfo(r.Context(), access)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
-		return &bearerError{err: e}
+		return &problem.Bearer{Err: e}
 	}
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func formToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	form, err := readForm(w, r)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
-		return &bearerError{err: e}
+		return &problem.Bearer{Err: e}
 	} else if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func formToken(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.Header.Get("Authorization") != "" {
-		return &bearerError{err: invalidRequest("token_repeated", "there are two access tokens")}
+		return &problem.Bearer{Err: invalidRequest("token_repeated", "there are two access tokens")}
 	}
 	r.Header.Set("Authorization", "Bearer "+form.Get("access_token"))
 	return nil

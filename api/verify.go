@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
@@ -30,8 +31,7 @@ func (s *Server) verify(c *call) error {
 // were too many.
 func (s *Server) limitVerifying(r *http.Request) error {
 	if wait := s.addresses.WaitAddress(s.address(r), 0, time.Now()); wait > 0 {
-		return &problem{Status: http.StatusTooManyRequests, Reason: "rate_limited",
-			Detail: "Too many verifications from your address. Try again in a while.", retryAfter: int(wait/time.Second) + 1}
+		return problem.Later(http.StatusTooManyRequests, "rate_limited", "Too many verifications from your address. Try again in a while.", int(wait/time.Second)+1)
 	}
 	return nil
 }
@@ -42,16 +42,16 @@ func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v lic
 	byCredential := q.Credential != "" && q.Identifier == "" && q.VerificationCode == ""
 	byCode := q.Credential == "" && q.Identifier != "" && q.VerificationCode != ""
 	if !byCredential && !byCode {
-		return v, refuse(http.StatusUnprocessableEntity, "verify_request", "Send either a credential, or an identifier with its verification_code.")
+		return v, problem.Refuse(http.StatusUnprocessableEntity, "verify_request", "Send either a credential, or an identifier with its verification_code.")
 	}
 	if q.Audience != "" || q.Nonce != "" {
 		if !byCredential || q.Audience == "" || q.Nonce == "" {
-			return v, refuse(http.StatusUnprocessableEntity, "verify_binding", "Send audience and nonce together, and with a credential.")
+			return v, problem.Refuse(http.StatusUnprocessableEntity, "verify_binding", "Send audience and nonce together, and with a credential.")
 		}
 	}
 	leave, err := s.verifying.Enter(r.Context(), size)
 	if errors.Is(err, limit.ErrBusy) {
-		err = &problem{Status: http.StatusServiceUnavailable, Reason: "busy", Detail: "The service is busy. Try again in a few seconds.", retryAfter: retrySoon}
+		err = problem.Later(http.StatusServiceUnavailable, "busy", "The service is busy. Try again in a few seconds.", problem.RetrySoon)
 	}
 	if err != nil {
 		return v, err

@@ -132,11 +132,15 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours: slices.Concat(domains, []string{"api/limit", "api/web"}),
+		ours: slices.Concat(domains, []string{"api/limit", "api/problem", "api/web"}),
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
 			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
+	},
+	"api/problem": {
+		ours:   []string{"license", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
+		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

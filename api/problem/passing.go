@@ -1,4 +1,4 @@
-package api
+package problem
 
 import (
 	"context"
@@ -13,36 +13,36 @@ import (
 	"yizheng.internal/signing/highwater"
 )
 
-// passes reports whether an error is about this moment and not about the
+// Passes reports whether an error is about this moment and not about the
 // request: a store that is down, full or too slow, a request whose time was up,
 // too many at once. Every endpoint answers it with 503 and Retry-After, and
 // every page with a page that says so.
-func passes(err error) bool {
+func Passes(err error) bool {
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		return e.Code == oidc.TemporarilyUnavailable
 	}
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		return e.Reason == "unavailable" || e.Reason == "busy"
+		return e.Reason == identityAway || e.Reason == identityBusy
 	}
 	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, highwater.ErrLost) || errors.Is(err, identity.ErrFull) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// cancelled reports whether an error only says that nobody waits any longer.
-func cancelled(ctx context.Context, err error) bool {
+// Cancelled reports whether an error only says that nobody waits any longer.
+func Cancelled(ctx context.Context, err error) bool {
 	return errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled)
 }
 
-// retrySoon is what Retry-After says, in seconds, where nothing better is known.
-const retrySoon = 5
+// RetrySoon is what Retry-After says, in seconds, where nothing better is known.
+const RetrySoon = 5
 
 // passingEvery is how often a failure that passes is logged.
 const passingEvery = time.Minute
 
-// passingLog keeps a store that is away from writing a line for each request:
+// Log keeps a store that is away from writing a line for each request:
 // of each kind of failure it logs the first, and after that one a minute, with
 // how many there were. The metrics count them all. Safe for concurrent use.
-type passingLog struct {
+type Log struct {
 	log *slog.Logger
 	mu  sync.Mutex
 	of  map[string]*passing
@@ -54,8 +54,9 @@ type passing struct {
 	skipped int
 }
 
-func newPassingLog(log *slog.Logger) *passingLog {
-	return &passingLog{log: log, of: map[string]*passing{}}
+// NewLog returns a Log that writes to log.
+func NewLog(log *slog.Logger) *Log {
+	return &Log{log: log, of: map[string]*passing{}}
 }
 
 // kindOf names what is away: one line about Redis must not hide one about the database.
@@ -73,18 +74,18 @@ func kindOf(err error) string {
 	return "other"
 }
 
-// error logs a failure as an error, unless it passes and its like was just logged.
-func (l *passingLog) error(ctx context.Context, message string, err error, args ...any) {
+// Error logs a failure as an error, unless it passes and its like was just logged.
+func (l *Log) Error(ctx context.Context, message string, err error, args ...any) {
 	l.write(ctx, slog.LevelError, message, err, args)
 }
 
-// warn is error for what is answered all the same.
-func (l *passingLog) warn(ctx context.Context, message string, err error, args ...any) {
+// Warn is Error for what is answered all the same.
+func (l *Log) Warn(ctx context.Context, message string, err error, args ...any) {
 	l.write(ctx, slog.LevelWarn, message, err, args)
 }
 
-func (l *passingLog) write(ctx context.Context, level slog.Level, message string, err error, args []any) {
-	if passes(err) {
+func (l *Log) write(ctx context.Context, level slog.Level, message string, err error, args []any) {
+	if Passes(err) {
 		skipped, say := l.turn(kindOf(err), time.Now())
 		if !say {
 			return
@@ -101,7 +102,7 @@ func (l *passingLog) write(ctx context.Context, level slog.Level, message string
 
 // turn reports whether a failure of that kind is to be logged now, and how many
 // weren't since the last one that was.
-func (l *passingLog) turn(kind string, now time.Time) (skipped int, say bool) {
+func (l *Log) turn(kind string, now time.Time) (skipped int, say bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.of[kind]

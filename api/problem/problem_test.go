@@ -1,0 +1,204 @@
+package problem
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/highwater"
+)
+
+// Each kind of error has its status, its reason and its Retry-After, however it is wrapped.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	request := func(code oidc.Code, reason string) error {
+		return &oidc.RequestError{Refusal: &oidc.Error{Code: code, Reason: reason}}
+	}
+	bearer := func(code oidc.Code) error { return &Bearer{Err: &oidc.Error{Code: code, Description: "no"}} }
+	for _, tt := range []struct {
+		err        error
+		status     int
+		reason     string
+		retryAfter int
+	}{
+		{Refuse(404, "not_found", "x"), 404, "not_found", 0}, {Later(429, "rate_limited", "x", 7), 429, "rate_limited", 7},
+		{&license.Error{Kind: license.KindInvalid, Reason: "x"}, 422, "x", 0}, {&license.Error{Kind: license.KindForbidden, Reason: "x"}, 403, "x", 0},
+		{&license.Error{Kind: license.KindMissing, Reason: "x"}, 404, "x", 0}, {&license.Error{Kind: license.KindConflict, Reason: "x"}, 409, "x", 0},
+		{&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "x", 3600}, {&license.Error{Kind: license.KindChanged, Reason: "x"}, 412, "x", 0},
+		{&license.Error{Kind: license.KindUnconditional, Reason: "x"}, 428, "x", 0}, {&license.Error{}, 500, "", 0},
+		{bearer(oidc.InvalidRequest), 400, "invalid_request", 0}, {bearer(oidc.InvalidToken), 401, "invalid_token", 0},
+		{bearer(oidc.InsufficientScope), 403, "insufficient_scope", 0}, {bearer(oidc.TemporarilyUnavailable), 503, "temporarily_unavailable", RetrySoon},
+		{oidc.ErrRequestGone, 410, "gone", 0}, {oidc.ErrNoSession, 410, "gone", 0}, {request(oidc.InvalidRequestURI, "request_uri_gone"), 410, "gone", 0},
+		{request(oidc.InvalidRequest, "redirect_uri_invalid"), 400, "redirect_uri", 0}, {request(oidc.InvalidRequest, "redirect_uri_unregistered"), 400, "redirect_uri", 0},
+		{request(oidc.UnmetAuthenticationRequirements, "no_second_factor"), 403, "no_second_factor", 0}, {request(oidc.InvalidScope, "scope_unknown"), 400, "request", 0},
+		{request(oidc.UnmetAuthenticationRequirements, ""), 403, "unmet_authentication_requirements", 0}, {request(oidc.ServerError, ""), 500, "server_error", 0},
+		{request(oidc.TemporarilyUnavailable, ""), 503, "temporarily_unavailable", 0}, {&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "unavailable", RetrySoon},
+		{&identity.Error{Reason: identityAway, Retry: time.Minute}, 503, "unavailable", 60}, {&identity.Error{Reason: identityBusy}, 503, "unavailable", RetrySoon},
+		{license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {identity.ErrFull, 503, "storage_unavailable", RetrySoon},
+		{context.DeadlineExceeded, 503, "storage_unavailable", RetrySoon}, {context.Canceled, 503, "cancelled", 1}, {highwater.ErrLost, 503, "records_lost", 60},
+		{errors.Join(context.Canceled, license.ErrUnavailable), 503, "storage_unavailable", RetrySoon},
+		{&identity.Error{Reason: wrongPassword}, 500, "internal", 0}, {&oidc.Error{Code: oidc.InvalidGrant}, 500, "internal", 0}, {errors.New("x"), 500, "internal", 0},
+	} {
+		p := Of(fmt.Errorf("doing something: %w", tt.err))
+		if p.Status != tt.status || p.Reason != tt.reason || p.RetryAfter != tt.retryAfter {
+			t.Errorf("%v: %d %s after %d s, want %d %s after %d s", tt.err, p.Status, p.Reason, p.RetryAfter, tt.status, tt.reason, tt.retryAfter)
+		}
+		if Passes(tt.err) && p.Status != http.StatusServiceUnavailable {
+			t.Errorf("%v passes, and has the status %d", tt.err, p.Status)
+		}
+	}
+}
+
+// One code of OAuth has the status that each of those who are told it expects.
+func TestCodeStatus(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[oidc.Code][3]int{ // clients, bearers, people
+		oidc.InvalidRequest: {400, 400, 400}, oidc.InvalidClient: {401, 401, 400}, oidc.InvalidToken: {400, 401, 400}, oidc.InsufficientScope: {400, 403, 400},
+		oidc.TemporarilyUnavailable: {503, 503, 503}, oidc.UnmetAuthenticationRequirements: {400, 401, 403}, oidc.ServerError: {400, 401, 500}, oidc.InvalidGrant: {400, 401, 400},
+	} {
+		if got := [3]int{CodeStatus(code, Clients), CodeStatus(code, Bearers), CodeStatus(code, People)}; got != want {
+			t.Errorf("%s: %v, want %v", code, got, want)
+		}
+	}
+}
+
+func TestLoginStatus(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string][2]int{ // status, seconds
+		tooManyTries: {429, 2}, tooManyCodes: {429, 2}, identityAway: {503, 0}, identityBusy: {503, 0}, wrongPassword: {403, 0}, loginRefused: {403, 0}, "password_short": {422, 0},
+	} {
+		status, wait := LoginStatus(&identity.Error{Reason: reason, Retry: 1500 * time.Millisecond})
+		if got := [2]int{status, wait}; got != want {
+			t.Errorf("%s: %v, want %v", reason, got, want)
+		}
+	}
+	if _, wait := LoginStatus(&identity.Error{Reason: tooManyTries}); wait != 1 {
+		t.Errorf("without a time to wait: %d s", wait)
+	}
+}
+
+// The reasons that have a status of their own are ones that the provider gives.
+func TestReasonsAreGiven(t *testing.T) {
+	t.Parallel()
+	written := map[string]bool{}
+	err := filepath.WalkDir("../../oidc", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil {
+					written[text] = true
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := []string{identityAway, identityBusy, tooManyTries, tooManyCodes, wrongPassword, loginRefused}
+	for reason := range ofRequests {
+		reasons = append(reasons, reason)
+	}
+	for _, reason := range reasons {
+		if !written[reason] {
+			t.Errorf("nothing in oidc gives %s", reason)
+		}
+	}
+}
+
+func TestWriter(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	var refused []string
+	page := false
+	x, err := NewWriter(Config{
+		Log: NewLog(slog.New(slog.NewJSONHandler(&log, nil))), Refused: func(reason string) { refused = append(refused, reason) },
+		Page: func(w http.ResponseWriter, _ *http.Request, p Problem, _ error) bool {
+			if page {
+				w.WriteHeader(p.Status)
+			}
+			return page
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(f Facts, err error) (*httptest.ResponseRecorder, Problem) {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil)
+		x.Handle(func(http.ResponseWriter, *http.Request) error { return err }).ServeHTTP(w, r.WithContext(WithFacts(r.Context(), &f)))
+		var p Problem
+		if json.Unmarshal(w.Body.Bytes(), &p) != nil && !page {
+			t.Errorf("%v: %s", err, w.Body)
+		}
+		return w, p
+	}
+	w, p := answer(Facts{ID: "r1"}, &Bearer{Err: &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "not now"}})
+	if w.Code != 503 || w.Header().Get("Retry-After") != "5" || w.Header().Get("Content-Type") != Media || w.Header().Get("Cache-Control") != "no-store" ||
+		p.Detail != "Not now." || p.RequestID != "r1" || p.Title != "Service Unavailable" || p.Status != 503 {
+		t.Errorf("unavailable: %v %s", w.Header(), w.Body)
+	}
+	w, _ = answer(Facts{Client: "c"}, &Bearer{Err: &oidc.Error{Code: oidc.InsufficientScope, Description: "no"}, Scope: oidc.ScopeLicenseRead})
+	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer realm="yizheng", error="insufficient_scope", error_description="no", scope="license:read"` {
+		t.Errorf("challenge: %s", got)
+	}
+	secret := errors.New("a secret")
+	if w, _ = answer(Facts{}, secret); w.Code != 500 || strings.Contains(w.Body.String(), secret.Error()) || !strings.Contains(log.String(), secret.Error()) {
+		t.Errorf("unknown: %d %s; log: %s", w.Code, w.Body, log.String())
+	}
+	log.Reset()
+	answer(Facts{}, context.Canceled)
+	answer(Facts{}, ErrPanic)
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", log.String())
+	}
+	page = true
+	if w, _ = answer(Facts{}, Refuse(404, "not_found", "x")); w.Code != 404 || w.Body.Len() > 0 {
+		t.Errorf("a page: %d %s", w.Code, w.Body)
+	}
+	if got := strings.Join(refused, " "); got != "temporarily_unavailable internal cancelled internal not_found" {
+		t.Errorf("counted: %s", got)
+	}
+}
+
+// What is away is logged once a minute, by what it is.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	l := NewLog(slog.New(slog.NewJSONHandler(&out, nil)))
+	for range 3 {
+		l.Error(t.Context(), "x", license.ErrUnavailable)
+		l.Warn(t.Context(), "x", &identity.Error{Reason: identityAway, Err: identity.ErrAway})
+	}
+	l.Error(t.Context(), "x", errors.New("something else"))
+	l.Error(t.Context(), "x", errors.New("something else"))
+	if n := strings.Count(out.String(), "\n"); n != 4 {
+		t.Errorf("%d lines:\n%s", n, out.String())
+	}
+	now := time.Now()
+	if skipped, say := l.turn("database", now.Add(passingEvery)); !say || skipped != 2 {
+		t.Errorf("a minute later: %d, %v", skipped, say)
+	}
+}

@@ -1,0 +1,100 @@
+package problem
+
+import (
+	"net/http"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+)
+
+// KindStatus returns the status of what the license library refuses.
+func KindStatus(k license.ErrorKind) int {
+	switch k {
+	case license.KindInvalid:
+		return http.StatusUnprocessableEntity
+	case license.KindForbidden:
+		return http.StatusForbidden
+	case license.KindMissing:
+		return http.StatusNotFound
+	case license.KindConflict:
+		return http.StatusConflict
+	case license.KindLimited:
+		return http.StatusTooManyRequests
+	case license.KindChanged:
+		return http.StatusPreconditionFailed
+	case license.KindUnconditional:
+		return http.StatusPreconditionRequired
+	}
+	return http.StatusInternalServerError
+}
+
+// An Audience is who is told an error code of OAuth: the same code has different
+// statuses.
+type Audience int
+
+const (
+	// Clients authenticate at the endpoint (RFC 6749 section 5.2).
+	Clients Audience = iota
+	// Bearers show an access token (RFC 6750 section 3.1).
+	Bearers
+	// People are in the middle of a login.
+	People
+)
+
+// CodeStatus returns the status of an error code of OAuth.
+func CodeStatus(code oidc.Code, to Audience) int {
+	if code == oidc.TemporarilyUnavailable {
+		return http.StatusServiceUnavailable
+	}
+	switch to {
+	case Bearers:
+		switch code {
+		case oidc.InvalidRequest:
+			return http.StatusBadRequest
+		case oidc.InsufficientScope:
+			return http.StatusForbidden
+		}
+		return http.StatusUnauthorized
+	case People:
+		switch code {
+		case oidc.UnmetAuthenticationRequirements:
+			return http.StatusForbidden
+		case oidc.ServerError:
+			return http.StatusInternalServerError
+		}
+	default:
+		if code == oidc.InvalidClient {
+			return http.StatusUnauthorized
+		}
+	}
+	return http.StatusBadRequest
+}
+
+// Reasons of the identity service that have a status of their own.
+const (
+	identityAway  = "unavailable"
+	identityBusy  = "busy"
+	tooManyTries  = "too_many_tries"
+	tooManyCodes  = "too_many_codes"
+	wrongPassword = "wrong_password"
+	loginRefused  = "login_refused"
+)
+
+// LoginStatus returns the status of what the identity service refuses, and the seconds
+// to wait where waiting helps, else 0.
+func LoginStatus(e *identity.Error) (status, wait int) {
+	switch e.Reason {
+	case tooManyTries, tooManyCodes:
+		return http.StatusTooManyRequests, max(Seconds(e.Retry), 1)
+	case identityAway, identityBusy:
+		return http.StatusServiceUnavailable, 0
+	case wrongPassword, loginRefused:
+		return http.StatusForbidden, 0
+	}
+	return http.StatusUnprocessableEntity, 0
+}
+
+// Seconds rounds up to whole seconds.
+func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

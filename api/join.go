@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -76,9 +77,9 @@ func takeTurn(ctx context.Context, turns *limit.Holders, person, client string) 
 func (j *resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, detail jsontext.Value) (license.Ask, error) {
 	q, err := license.ParseAsk(detail)
 	if err == nil && !slices.Contains(c.ServiceItems, string(q.Item)) {
-		err = &license.Error{Kind: license.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
+		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
-	if e, ok := errors.AsType[*license.Error](err); ok {
+	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		if err := j.registry.Refused(ctx, a, license.ActionOffer, "", e.Reason); err != nil {
 			return license.Ask{}, joinError(err)
 		}
@@ -135,7 +136,7 @@ func (j *resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontex
 	}
 	defer leave()
 	g, err := j.registry.Agree(ctx, askerOf(f), q, subjectOf(f.Party, f.Assurance), c)
-	if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == "consent_used" {
+	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == "consent_used" {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: e.Reason, Err: e} // the form's fault, not the client's
 	}
 	if err != nil {
@@ -205,7 +206,7 @@ func detailOf(d license.Delivery) grantedDetail {
 // Live implements [oidc.Resolver].
 func (j *resolver) Live(ctx context.Context, grant string) (bool, error) {
 	g, err := j.registry.State(ctx, license.GrantID(grant))
-	if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindMissing {
+	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
 		return false, nil
 	}
 	return err == nil && g.State == license.GrantActive, joinError(err)
@@ -223,7 +224,7 @@ func joinError(err error) error {
 	if errors.Is(err, license.ErrUnavailable) {
 		return &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "the service can not answer now; try again shortly", Err: err}
 	}
-	e, ok := errors.AsType[*license.Error](err)
+	e, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		return err
 	}
@@ -235,7 +236,7 @@ func joinError(err error) error {
 		return oidc.ErrRefusedAll
 	case e.Reason == "assurance_too_low":
 		out.Code = oidc.UnmetAuthenticationRequirements
-	case e.Kind == license.KindInvalid:
+	case e.Kind == refusal.KindInvalid:
 		out.Code = oidc.InvalidAuthorizationDetails
 	}
 	return out
@@ -249,7 +250,7 @@ var itemChanged = map[string]bool{
 
 // oauthText says what is wrong in the characters that RFC 6749 section 5.2
 // allows. A first violation is named by its place; neither names a value.
-func oauthText(e *license.Error) string {
+func oauthText(e *refusal.Error) string {
 	s := e.Detail
 	if len(e.Violations) > 0 {
 		v := e.Violations[0]

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -219,7 +219,7 @@ func TestVerifyByIdentifier(t *testing.T) {
 	}
 	strip := regexp.MustCompile(`"checked_at":"[^"]*"`)
 	wrong := strip.ReplaceAllString(ask(out.Identifier, "00000000").body, "")
-	none, err := license.NewIdentifier(sampleType, departmentUSCC, "NOSUCH", 1)
+	none, err := credential.NewIdentifier(sampleType, departmentUSCC, "NOSUCH", 1)
 	mustOf(t)(err)
 	if unknown := strip.ReplaceAllString(ask(string(none), "00000000").body, ""); unknown != wrong {
 		t.Errorf("an unknown identifier gets %s, a wrong code %s", unknown, wrong)
@@ -252,12 +252,12 @@ func TestTrust(t *testing.T) {
 	}
 	// What is served is enough to verify offline.
 	verifier := jose.NewVerifier(sm2.Config{})
-	status, err := (&license.CredentialVerifier{Anchors: anchors, Signatures: verifier}).OpenStatusList(t.Context(), list.body, time.Now())
+	status, err := (&credential.Verifier{Anchors: anchors, Signatures: verifier}).OpenStatusList(t.Context(), list.body, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	offline := license.CredentialVerifier{Anchors: anchors, Signatures: verifier, Status: status, RevocationWaived: true}
-	if v := offline.Verify(t.Context(), out.Credential, time.Now()); v.Verdict != license.Valid {
+	offline := credential.Verifier{Anchors: anchors, Signatures: verifier, Status: status, RevocationWaived: true}
+	if v := offline.Verify(t.Context(), out.Credential, time.Now()); v.Verdict != credential.Valid {
 		t.Errorf("offline: %+v", v)
 	}
 	header, err := base64.RawURLEncoding.DecodeString(out.Credential[:strings.IndexByte(out.Credential, '.')])

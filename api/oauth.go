@@ -192,7 +192,7 @@ func (o *oauth) countFailure(x *exchange, err error) error {
 // tooMany refuses a request of which there are too many.
 func (x *exchange) tooMany(wait time.Duration, reason, description string) error {
 	x.retryAfter = wait
-	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description, Reason: reason}}
+	return &oauthRefusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description, Reason: reason}}
 }
 
 // authorizationServer implements op.Server. What it doesn't implement has no

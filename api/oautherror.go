@@ -16,14 +16,14 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// refusal is an OAuth error that has a status of its own.
-type refusal struct {
+// oauthRefusal is an OAuth error that has a status of its own.
+type oauthRefusal struct {
 	status int
 	err    *oidc.Error
 }
 
-func (e *refusal) Error() string { return e.err.Error() }
-func (e *refusal) Unwrap() error { return e.err }
+func (e *oauthRefusal) Error() string { return e.err.Error() }
+func (e *oauthRefusal) Unwrap() error { return e.err }
 
 // oauthAnswer is an error as the client sees it: the two members of RFC 6749 section
 // 5.2, and the finer reason beside them, which that section permits.
@@ -45,7 +45,7 @@ func explainOAuth(err error) oauthAnswer {
 		return oauthAnswer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
 	}
 	a := oauthAnswer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, e.ReasonShown()}
-	if r, ok := errors.AsType[*refusal](err); ok {
+	if r, ok := errors.AsType[*oauthRefusal](err); ok {
 		a.status = r.status
 		return a
 	}

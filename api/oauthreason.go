@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 )
 
 // oauthReason is a reason code that endpoints of the provider give beside OAuth's error.
@@ -147,7 +148,7 @@ func (d *signOn) reasons() []reasonCode {
 		}
 		for _, f := range license.RefusalsOf(a) {
 			listed := slices.ContainsFunc(all, func(r reasonCode) bool { return r.reason == f.Reason })
-			if !listed && (f.Kind == license.KindInvalid || a == license.ActionDeliver) {
+			if !listed && (f.Kind == refusal.KindInvalid || a == license.ActionDeliver) {
 				all = append(all, reasonCode{status: http.StatusBadRequest, reason: f.Reason, meaning: f.Meaning})
 			}
 		}

@@ -35,7 +35,7 @@ type exchange struct {
 func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
+		return nil, &oauthRefusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
 	}
 	// Queries end up in logs and histories, so nothing may stand there, least
 	// of all a secret (RFC 6749 section 2.3.1).
@@ -65,11 +65,11 @@ func invalidRequest(reason, description string) *oidc.Error {
 // resource (RFC 8707 section 2).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if !isForm(r.Header.Get("Content-Type")) || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
-		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("media_type", "the body is "+formType)}
+		return nil, &oauthRefusal{http.StatusUnsupportedMediaType, invalidRequest("media_type", "the body is "+formType)}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &refusal{http.StatusRequestEntityTooLarge, invalidRequest("body_too_large", "the body is larger than 64 KiB")}
+		return nil, &oauthRefusal{http.StatusRequestEntityTooLarge, invalidRequest("body_too_large", "the body is larger than 64 KiB")}
 	}
 	if err != nil {
 		return nil, invalidRequest("body_unreadable", "the body could not be read")

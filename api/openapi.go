@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
@@ -31,7 +32,7 @@ func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 // Types that are described otherwise than huma would by their Go type.
 type (
 	civilDate   struct{} // party.Date
-	typeCode    struct{} // license.TypeCode
+	typeCode    struct{} // credential.TypeCode
 	creditCode  struct{} // party.USCC
 	licenseID   struct{} // license.ID
 	itemCode    struct{} // license.ItemCode
@@ -74,7 +75,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[party.Date](), typeOf[civilDate]())
 	schemas.RegisterTypeAlias(typeOf[party.USCC](), typeOf[creditCode]())
 	schemas.RegisterTypeAlias(typeOf[party.CodeType](), typeOf[partyCoding]())
-	schemas.RegisterTypeAlias(typeOf[license.TypeCode](), typeOf[typeCode]())
+	schemas.RegisterTypeAlias(typeOf[credential.TypeCode](), typeOf[typeCode]())
 	schemas.RegisterTypeAlias(typeOf[license.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.ItemCode](), typeOf[itemCode]())

@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // verifyPage checks a license for anybody.
@@ -38,7 +39,7 @@ func (s *Server) verifyLicense(v *visit) error {
 		return again(http.StatusUnprocessableEntity, "empty", 0)
 	}
 	err = s.limitVerifying(v.r)
-	var result license.Verification
+	var result credential.Verification
 	if err == nil {
 		result, err = s.verification(v.r, q, len(view.Credential))
 	}
@@ -50,7 +51,7 @@ func (s *Server) verifyLicense(v *visit) error {
 		}
 		return err
 	}
-	if q.Credential == "" && result.Checks[0].Reason == license.ReasonNotFound {
+	if q.Credential == "" && result.Checks[0].Reason == credential.ReasonNotFound {
 		return again(http.StatusOK, "not_found", 0) // perhaps mistyped: what was typed stays
 	}
 	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context(), v.lang), &result, q.Credential == "")
@@ -61,7 +62,7 @@ func (s *Server) verifyLicense(v *visit) error {
 func compact(s string) string { return strings.Join(strings.Fields(s), "") }
 
 // verdictOf shows how a verification came out.
-func verdictOf(w *words, r *license.Verification, byCode bool) *web.Verdict {
+func verdictOf(w *words, r *credential.Verification, byCode bool) *web.Verdict {
 	out := &web.Verdict{Verdict: string(r.Verdict), At: r.CheckedAt}
 	for _, c := range r.Checks {
 		out.Checks = append(out.Checks, web.Check{Name: string(c.Name), Result: string(c.Result), Reason: c.Reason})

@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
@@ -39,7 +40,7 @@ type cardVersion struct {
 }
 
 type typeVersion struct {
-	code    license.TypeCode
+	code    credential.TypeCode
 	version int
 }
 
@@ -61,7 +62,7 @@ func (s *Server) newWords(ctx context.Context, lang web.Language) *words {
 }
 
 // typ returns what pages show of a version of a type.
-func (w *words) typ(code license.TypeCode, version int) (typeWords, error) {
+func (w *words) typ(code credential.TypeCode, version int) (typeWords, error) {
 	key := typeVersion{code, version}
 	if t, ok := w.types[key]; ok {
 		return t, nil
@@ -248,7 +249,7 @@ func (w *words) part(l *license.License, c *web.Card, name string) web.Part {
 func fieldName(part string) string { return strings.TrimPrefix(part, "fields/") }
 
 // partTitle returns what a part is called.
-func (w *words) partTitle(code license.TypeCode, version int, name string) string {
+func (w *words) partTitle(code credential.TypeCode, version int, name string) string {
 	if title := w.s.web.Text(w.lang, "part."+name); title != "" {
 		return title
 	}

@@ -56,7 +56,7 @@ func (s *source) byAction() map[license.Action]map[raised]bool {
 	}
 	out := map[license.Action]map[raised]bool{}
 	for f := range s.funcs {
-		if f.Pkg().Path() != licensePath || !f.Exported() {
+		if !ofLicenses(f.Pkg().Path()) || !f.Exported() {
 			continue
 		}
 		actions := s.actionsIn(f)
@@ -121,7 +121,7 @@ func TestRefusalsAreRegistered(t *testing.T) {
 		}
 	}
 	for f := range s.funcs {
-		if f.Pkg().Path() == licensePath && !isRaiser(f) {
+		if ofLicenses(f.Pkg().Path()) && !isRaiser(f) {
 			for _, r := range ordered(s.raisedBy(f)) {
 				if !registered[r] && r.reason != "identifier_type" && r.reason != "identifier_authority" {
 					t.Errorf("%s raises %v, which is not registered", f.FullName(), r)
@@ -210,7 +210,7 @@ func TestReasonsOfEndpoints(t *testing.T) {
 
 // actionsOf returns the actions of a method of the registry that can be refused.
 func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised]bool) []license.Action {
-	if f.Pkg().Path() != licensePath || !f.Exported() {
+	if !ofLicenses(f.Pkg().Path()) || !f.Exported() {
 		return nil
 	}
 	var all []license.Action

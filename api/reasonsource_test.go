@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 )
 
 // raised is a reason code that the source raises, with its status.
@@ -39,7 +39,13 @@ const (
 	apiPath     = module + "api"
 	problemPath = module + "api/problem"
 	licensePath = module + "license"
+	refusalPath = licensePath + "/refusal"
 )
+
+// ofLicenses reports whether a package is that of licenses, or one of its rooms.
+func ofLicenses(path string) bool {
+	return path == licensePath || strings.HasPrefix(path, licensePath+"/")
+}
 
 func readSource(t testing.TB) *source {
 	t.Helper()
@@ -67,7 +73,7 @@ func (s *source) Import(path string) (*types.Package, error) {
 	if p := s.packages[path]; p != nil {
 		return p, nil
 	}
-	if path != apiPath && !strings.HasPrefix(path, apiPath+"/") && path != licensePath && !strings.HasPrefix(path, licensePath+"/") {
+	if path != apiPath && !strings.HasPrefix(path, apiPath+"/") && !ofLicenses(path) {
 		return nil, errors.New("not read")
 	}
 	names, err := filepath.Glob(filepath.Join("..", strings.TrimPrefix(path, module), "*.go"))
@@ -100,11 +106,12 @@ func (s *source) Import(path string) (*types.Package, error) {
 
 // raisers make errors of what they are told: their bodies raise nothing.
 var raisers = map[string]int{
-	"invalid": http.StatusUnprocessableEntity, "forbidden": http.StatusForbidden, "missing": http.StatusNotFound, "conflict": http.StatusConflict,
+	"Invalid": http.StatusUnprocessableEntity, "Forbidden": http.StatusForbidden, "Missing": http.StatusNotFound, "Conflict": http.StatusConflict,
+	"Limited": http.StatusTooManyRequests, "Changed": http.StatusPreconditionFailed, "Unconditional": http.StatusPreconditionRequired,
 }
 
 // keywords says which argument of methods of violations is a code.
-var keywords = map[string]int{"add": 1, "when": 2, "err": 0}
+var keywords = map[string]int{"Add": 1, "When": 2, "Err": 0}
 
 // silent are functions whose violations never give their keyword as the reason.
 var silent = map[string]string{
@@ -117,9 +124,9 @@ func isRaiser(f *types.Func) bool {
 	}
 	if recv := f.Signature().Recv(); recv != nil {
 		_, ok := keywords[f.Name()]
-		return ok && strings.HasSuffix(recv.Type().String(), ".violations")
+		return ok && strings.HasSuffix(recv.Type().String(), refusalPath+".Violations")
 	}
-	return raisers[f.Name()] != 0
+	return f.Pkg().Path() == refusalPath && raisers[f.Name()] != 0
 }
 
 // function returns what an expression calls or names, if it is read here.
@@ -186,7 +193,7 @@ func (s *source) raisedBy(f *types.Func) map[raised]bool {
 				}
 			case to.Signature().Recv() == nil:
 				add(raisers[to.Name()], n.Args[0])
-			case to.Name() == "err" || silent[f.Name()] == "":
+			case to.Name() == "Err" || silent[f.Name()] == "":
 				add(http.StatusUnprocessableEntity, n.Args[keywords[to.Name()]])
 			}
 		case *ast.CompositeLit:
@@ -205,9 +212,9 @@ func (s *source) literal(lit *ast.CompositeLit) (status int, reason ast.Expr) {
 	switch kindOfError(s.info.Types[lit].Type) {
 	case problemPath + ".Problem":
 		status, _ = s.number(field(lit, "Status", 2))
-	case licensePath + ".Error":
+	case refusalPath + ".Error":
 		kind, _ := s.number(field(lit, "Kind", 0))
-		status = problem.KindStatus(license.ErrorKind(kind))
+		status = problem.KindStatus(refusal.Kind(kind))
 		if reason = field(lit, "Reason", 1); kind == 0 {
 			reason = nil
 		}
@@ -271,8 +278,8 @@ func (s *source) values(in *types.Func, e ast.Expr, seen map[ast.Node]bool) []st
 		if !ok {
 			return nil
 		}
-		if in.Name() == "errRefused" && v.Name() == "reason" { // what a store gave back of what refusal decided
-			return s.returned(s.named(licensePath, "refusal"), seen)
+		if in.Name() == "errRefused" && v.Name() == "reason" { // what a store gave back of what hindrance decided
+			return s.returned(s.named(licensePath, "hindrance"), seen)
 		}
 		if i := slices.Index(slices.Collect(in.Signature().Params().Variables()), v); i >= 0 {
 			return s.given(in, i, seen)

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 )
@@ -163,7 +164,7 @@ func (s *Server) verifyEndpoints() []endpoint {
 		{method: "POST", path: "/v1/verify", id: "verify", tag: "Verification", action: license.ActionVerify, summary: "Verify a license",
 			text: "Either a credential, whole or with fields withheld, or an identifier with the verification code printed on the license. " +
 				"Open to everyone, limited per address. An unknown identifier and a wrong code get the same answer.",
-			public: true, in: typeOf[verifyRequest](), most: largeBody, out: typeOf[license.Verification](), serve: s.verify},
+			public: true, in: typeOf[verifyRequest](), most: largeBody, out: typeOf[credential.Verification](), serve: s.verify},
 	}
 }
 
@@ -188,8 +189,8 @@ var limitParameter = parameter{name: "limit", text: "how many at the most, 1 to 
 
 // typeList is one page of the catalog.
 type typeList struct {
-	Types []license.Type   `json:"types" doc:"the newest version of each, by code"`
-	Next  license.TypeCode `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
+	Types []license.Type      `json:"types" doc:"the newest version of each, by code"`
+	Next  credential.TypeCode `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
 }
 
 // history is one page of a license's history.

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/strictjson"
 )
@@ -63,7 +63,7 @@ func (s *Server) typeMetadata(c *call) error {
 	if err != nil || strconv.FormatInt(version, 10) != c.r.PathValue("version") {
 		return problem.Refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
 	}
-	m, err := s.c.Registry.TypeMetadata(c.ctx(), license.TypeCode(c.r.PathValue("code")), int(version))
+	m, err := s.c.Registry.TypeMetadata(c.ctx(), credential.TypeCode(c.r.PathValue("code")), int(version))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -50,22 +51,22 @@ func TestRevocationList(t *testing.T) {
 	s.call(t, nil, "GET", path, nil, "If-None-Match", first.Header.Get("ETag")).want(t, 304, "")
 	verifier := jose.NewVerifier(sm2.Config{})
 	issued := s.issue(t, "1")
-	offline := func(list string) license.Verification {
+	offline := func(list string) credential.Verification {
 		t.Helper()
 		lists, err := s.keys.Anchors().RevocationLists(t.Context(), verifier, time.Now(), []byte(list))
 		mustOf(t)(err)
-		v := license.CredentialVerifier{Anchors: s.keys.Anchors(), Signatures: verifier, Revoked: lists.Revoked}
+		v := credential.Verifier{Anchors: s.keys.Anchors(), Signatures: verifier, Revoked: lists.Revoked}
 		return v.Verify(t.Context(), issued.Credential, time.Now())
 	}
-	wantChain := func(v license.Verification, result license.Result, reason string) {
+	wantChain := func(v credential.Verification, result credential.Result, reason string) {
 		t.Helper()
 		for _, c := range v.Checks {
-			if c.Name == license.CheckChain && (c.Result != result || c.Reason != reason) {
+			if c.Name == credential.CheckChain && (c.Result != result || c.Reason != reason) {
 				t.Errorf("chain: %s %s, want %s %s", c.Result, c.Reason, result, reason)
 			}
 		}
 	}
-	wantChain(offline(first.body), license.Pass, "chain_trusted")
+	wantChain(offline(first.body), credential.Pass, "chain_trusted")
 
 	key, err := s.keys.Keyrings().Active(t.Context(), signing.PurposeAuthority, departmentUSCC)
 	mustOf(t)(err)
@@ -75,7 +76,7 @@ func TestRevocationList(t *testing.T) {
 	if age := maxAge(t, second); age < 500 || age > 600 || second.Header.Get("ETag") == first.Header.Get("ETag") {
 		t.Errorf("a list good for ten minutes: %v", second.Header)
 	}
-	wantChain(offline(second.body), license.Fail, "key_compromised")
+	wantChain(offline(second.body), credential.Fail, "key_compromised")
 
 	// What is stored and was not signed by the root is not passed on.
 	forged := []byte(second.body)

@@ -6,10 +6,11 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // code is the license type in the path.
-func (c *call) code() license.TypeCode { return license.TypeCode(c.r.PathValue("code")) }
+func (c *call) code() credential.TypeCode { return credential.TypeCode(c.r.PathValue("code")) }
 
 func (s *Server) listTypes(c *call) error {
 	if err := c.checkQuery(); err != nil {
@@ -19,9 +20,9 @@ func (s *Server) listTypes(c *call) error {
 	if err != nil {
 		return err
 	}
-	after := license.TypeCode(c.r.URL.Query().Get("after"))
+	after := credential.TypeCode(c.r.URL.Query().Get("after"))
 	if after != "" {
-		if _, err := license.ParseTypeCode(string(after)); err != nil {
+		if _, err := credential.ParseTypeCode(string(after)); err != nil {
 			return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
 		}
 	}
@@ -69,7 +70,7 @@ func (s *Server) putType(c *call) error {
 func (s *Server) publishType(c *call) error { return c.changeType(s.c.Registry.PublishType) }
 func (s *Server) retireType(c *call) error  { return c.changeType(s.c.Registry.RetireType) }
 
-func (c *call) changeType(change func(context.Context, license.Actor, license.TypeCode) (license.Type, error)) error {
+func (c *call) changeType(change func(context.Context, license.Actor, credential.TypeCode) (license.Type, error)) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}

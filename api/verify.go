@@ -7,7 +7,7 @@ import (
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // verify is open to everyone: limited per address, and so many at a time.
@@ -38,7 +38,7 @@ func (s *Server) limitVerifying(r *http.Request) error {
 
 // verification answers a request to verify, when its turn comes. The size is
 // that of what it holds meanwhile, in bytes.
-func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v license.Verification, err error) {
+func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v credential.Verification, err error) {
 	byCredential := q.Credential != "" && q.Identifier == "" && q.VerificationCode == ""
 	byCode := q.Credential == "" && q.Identifier != "" && q.VerificationCode != ""
 	if !byCredential && !byCode {
@@ -58,7 +58,7 @@ func (s *Server) verification(r *http.Request, q verifyRequest, size int) (v lic
 	}
 	defer leave()
 	if byCredential {
-		v = s.c.Registry.VerifyBound(r.Context(), q.Credential, license.Binding{Audience: q.Audience, Nonce: q.Nonce})
+		v = s.c.Registry.VerifyBound(r.Context(), q.Credential, credential.Binding{Audience: q.Audience, Nonce: q.Nonce})
 	} else if v, err = s.c.Registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, limit.Networks(s.address(r))...); err != nil {
 		return v, err
 	}

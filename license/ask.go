@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -19,9 +21,9 @@ type Ask struct {
 
 // AskedLicense narrows a material to a type and parts.
 type AskedLicense struct {
-	Material string   `json:"material"`
-	TypeCode TypeCode `json:"type_code"`
-	Fields   []string `json:"fields,omitempty"` // empty: those of the item. A name alone is a field's
+	Material string              `json:"material"`
+	TypeCode credential.TypeCode `json:"type_code"`
+	Fields   []string            `json:"fields,omitempty"` // empty: those of the item. A name alone is a field's
 }
 
 // AskType is the "type" of the authorization detail.
@@ -37,21 +39,21 @@ const (
 
 // ParseAsk reads an authorization detail of type "license": strict JSON of at
 // most 64 KiB, with no member but type, service_item, case and licenses, as RFC
-// 9396 section 5 wants it. Errors are *Error of KindInvalid, which OAuth calls
+// 9396 section 5 wants it. Errors are *refusal.Error of refusal.KindInvalid, which OAuth calls
 // invalid_authorization_details; they echo no value.
 func ParseAsk(detail []byte) (Ask, error) {
 	if len(detail) > maxAsk {
-		return Ask{}, invalid("ask_size", "An authorization detail has at most 64 KiB.")
+		return Ask{}, refusal.Invalid("ask_size", "An authorization detail has at most 64 KiB.")
 	}
 	var wire struct {
 		Type string `json:"type"`
 		Ask
 	}
 	if err := strictjson.Decode(detail, &wire); err != nil {
-		return Ask{}, invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case and licenses {material, type_code, fields}.")
+		return Ask{}, refusal.Invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case and licenses {material, type_code, fields}.")
 	}
 	if wire.Type != AskType {
-		return Ask{}, invalid("ask_type", "The authorization detail is not of type license.")
+		return Ask{}, refusal.Invalid("ask_type", "The authorization detail is not of type license.")
 	}
 	if err := wire.check(); err != nil {
 		return Ask{}, err
@@ -61,36 +63,36 @@ func ParseAsk(detail []byte) (Ask, error) {
 
 // check checks an ask's form and brings the names of parts into their one form.
 func (q *Ask) check() error {
-	var vs violations
-	vs.when(!q.Item.Valid(), "/service_item", "item_code", "must be the code of a service item")
-	vs.text("/case", q.Case, 1, maxCase)
-	vs.when(len(q.Licenses) > maxAsked, "/licenses", "count", "must be at most 100")
+	var vs refusal.Violations
+	vs.When(!q.Item.Valid(), "/service_item", "item_code", "must be the code of a service item")
+	vs.Text("/case", q.Case, 1, maxCase)
+	vs.When(len(q.Licenses) > maxAsked, "/licenses", "count", "must be at most 100")
 	if len(q.Licenses) > maxAsked {
-		return vs.err("ask_invalid", "The authorization detail is not acceptable; see violations.")
+		return vs.Err("ask_invalid", "The authorization detail is not acceptable; see violations.")
 	}
 	type entry struct {
 		material string
-		typ      TypeCode
+		typ      credential.TypeCode
 	}
 	seen := map[entry]bool{}
 	for i := range q.Licenses {
 		l, at := &q.Licenses[i], fmt.Sprintf("/licenses/%d", i)
-		vs.when(!materialID.MatchString(l.Material), at+"/material", "pattern", "must be the id of a material")
-		vs.when(!l.TypeCode.valid(), at+"/type_code", "type_code", "must be the code of a license type")
-		vs.when(seen[entry{l.Material, l.TypeCode}], at, "duplicate", "stands twice")
+		vs.When(!materialID.MatchString(l.Material), at+"/material", "pattern", "must be the id of a material")
+		vs.When(!l.TypeCode.Valid(), at+"/type_code", "type_code", "must be the code of a license type")
+		vs.When(seen[entry{l.Material, l.TypeCode}], at, "duplicate", "stands twice")
 		seen[entry{l.Material, l.TypeCode}] = true
-		vs.when(len(l.Fields) > maxParts, at+"/fields", "count", "must be at most 100")
+		vs.When(len(l.Fields) > maxParts, at+"/fields", "count", "must be at most 100")
 		parts := make([]string, 0, min(len(l.Fields), maxParts))
 		for j, part := range l.Fields[:min(len(l.Fields), maxParts)] {
 			at := fmt.Sprintf("%s/fields/%d", at, j)
-			vs.when(len(part) > maxAskPart || !visibleASCII(part) || part == "", at, "characters", "must be the name of a part")
+			vs.When(len(part) > maxAskPart || !visibleASCII(part) || part == "", at, "characters", "must be the name of a part")
 			part = partNamed(part)
-			vs.when(slices.Contains(parts, part), at, "duplicate", "stands twice")
+			vs.When(slices.Contains(parts, part), at, "duplicate", "stands twice")
 			parts = append(parts, part)
 		}
 		l.Fields = parts
 	}
-	return vs.err("ask_invalid", "The authorization detail is not acceptable; see violations.")
+	return vs.Err("ask_invalid", "The authorization detail is not acceptable; see violations.")
 }
 
 // partNamed returns a part in its one form: a name alone is a field's.
@@ -107,7 +109,7 @@ func partNamed(s string) string {
 
 // CheckAsk checks an ask against its item, before anybody logs in for it: the
 // item must be published, and materials, types and parts must be the item's. It
-// returns the item. Errors that the client may see are *Error of KindInvalid.
+// returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
 func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i ServiceItem, err error) {
 	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
@@ -127,11 +129,11 @@ func (r *Registry) asked(ctx context.Context, q Ask) (ServiceItem, []Material, e
 	}
 	i := h.published()
 	if i == nil {
-		return ServiceItem{}, nil, invalid("item_unknown", "There is no published service item with this code.")
+		return ServiceItem{}, nil, refusal.Invalid("item_unknown", "There is no published service item with this code.")
 	}
 	materials, err := i.narrowed(q.Licenses)
 	if err == nil && wide(materials) {
-		err = invalid("ask_large", "The authorization detail asks for more than 500 parts of licenses, or for more than 100 license types, at once. Name in licenses what this case needs.")
+		err = refusal.Invalid("ask_large", "The authorization detail asks for more than 500 parts of licenses, or for more than 100 license types, at once. Name in licenses what this case needs.")
 	}
 	return *i, materials, err
 }
@@ -160,18 +162,18 @@ func (d *ItemDefinition) narrowed(asked []AskedLicense) ([]Material, error) {
 	if len(asked) == 0 {
 		return d.Materials, nil
 	}
-	var vs violations
+	var vs refusal.Violations
 	wanted := map[string][]Alternative{}
 	for i, l := range asked {
 		at := fmt.Sprintf("/licenses/%d", i)
 		m := d.material(l.Material)
 		if m == nil {
-			vs.add(at+"/material", "material_unknown", "is not a material of the service item")
+			vs.Add(at+"/material", "material_unknown", "is not a material of the service item")
 			continue
 		}
 		alt := m.alternative(l.TypeCode)
 		if alt == nil {
-			vs.add(at+"/type_code", "type_outside", "is not a license type that the service item takes for this material")
+			vs.Add(at+"/type_code", "type_outside", "is not a license type that the service item takes for this material")
 			continue
 		}
 		narrow := *alt
@@ -179,11 +181,11 @@ func (d *ItemDefinition) narrowed(asked []AskedLicense) ([]Material, error) {
 			narrow.Fields = l.Fields
 		}
 		for j, part := range l.Fields {
-			vs.when(!slices.Contains(alt.Fields, part), fmt.Sprintf("%s/fields/%d", at, j), "field_outside", "is not a part that the service item needs of this license type")
+			vs.When(!slices.Contains(alt.Fields, part), fmt.Sprintf("%s/fields/%d", at, j), "field_outside", "is not a part that the service item needs of this license type")
 		}
 		wanted[m.ID] = append(wanted[m.ID], narrow)
 	}
-	if err := vs.err("ask_outside", "The authorization detail asks for more than the service item needs; see violations."); err != nil {
+	if err := vs.Err("ask_outside", "The authorization detail asks for more than the service item needs; see violations."); err != nil {
 		return nil, err
 	}
 	var ms []Material

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 func TestParseAsk(t *testing.T) {
@@ -77,7 +78,7 @@ func TestParseAskRefuses(t *testing.T) {
 func TestAskOutsideItsItem(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	asked := func(material string, code license.TypeCode, fields ...string) license.Ask {
+	asked := func(material string, code credential.TypeCode, fields ...string) license.Ask {
 		q := ask()
 		q.Licenses = []license.AskedLicense{{Material: material, TypeCode: code, Fields: fields}}
 		return q

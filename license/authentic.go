@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -202,14 +203,14 @@ func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...Ty
 }
 
 // LoadTypes implements [TypeStore].
-func (s *authenticStores) LoadTypes(ctx context.Context, code TypeCode, before, limit int) ([]TypeRecord, error) {
+func (s *authenticStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error) {
 	ts, err := s.Stores.LoadTypes(ctx, code, before, limit)
 	err = malformed(s.auth, err, "license_types", string(code))
 	return ts, s.verifyTypes(ts, err)
 }
 
 // ListTypes implements [TypeStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListTypes(ctx context.Context, d Drafts, after TypeCode, limit int) ([]TypeRecord, error) {
+func (s *authenticStores) ListTypes(ctx context.Context, d Drafts, after credential.TypeCode, limit int) ([]TypeRecord, error) {
 	return signing.Fitting(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
 		if last != nil {
 			after = last.Code

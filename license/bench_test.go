@@ -18,6 +18,7 @@ import (
 	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -37,26 +38,26 @@ func benchType() (license.Type, license.IssueRequest) {
 	return license.Type{Code: typeCode, Version: 1, State: license.TypePublished, Definition: d}, q
 }
 
-var benchAuthority = license.PresentedBy{Code: authority, Name: "样例厅"}
+var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}
 
 // cachedStatus is a source that has its list at hand.
-func cachedStatus(context.Context, string, int) (license.StatusValue, error) {
-	return license.StatusValid, nil
+func cachedStatus(context.Context, string, int) (credential.StatusValue, error) {
+	return credential.StatusValid, nil
 }
 
 func prepare(b *testing.B, w *world, t license.Type, q license.IssueRequest) string {
-	credential, err := w.Prepare(b.Context(), t, benchAuthority, q)
+	token, err := w.Prepare(b.Context(), t, benchAuthority, q)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return credential
+	return token
 }
 
 // jwsLength is the length of the signing input within a credential.
-func jwsLength(credential string) int {
+func jwsLength(token string) int {
 	dots := 0
-	for i := range len(credential) {
-		if credential[i] == '.' {
+	for i := range len(token) {
+		if token[i] == '.' {
 			if dots++; dots == 2 {
 				return i
 			}
@@ -85,19 +86,19 @@ func BenchmarkRatios(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	w := newWorld(b)
 	t, q := benchType()
-	credential := prepare(b, w, t, q)
+	token := prepare(b, w, t, q)
 	key, err := gmsm.GenerateKey(rand.Reader)
 	if err != nil {
 		b.Fatal(err)
 	}
-	message := []byte(credential[:jwsLength(credential)])
+	message := []byte(token[:jwsLength(token)])
 	uid := []byte(sm2.UserID)
 	signature, err := key.SignWithSM2(rand.Reader, uid, message)
 	if err != nil {
 		b.Fatal(err)
 	}
 	v := w.WithStatus(cachedStatus)
-	if out := v.Verify(b.Context(), credential, time.Now()); out.Verdict != license.Valid {
+	if out := v.Verify(b.Context(), token, time.Now()); out.Verdict != credential.Valid {
 		b.Fatalf("%+v", out)
 	}
 	es256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -130,7 +131,7 @@ func BenchmarkRatios(b *testing.B) {
 			}
 		})
 		timed(&verify, func() {
-			if out := v.Verify(b.Context(), credential, time.Now()); out.Verdict != license.Valid {
+			if out := v.Verify(b.Context(), token, time.Now()); out.Verdict != credential.Valid {
 				b.Fatal(out)
 			}
 		})
@@ -153,7 +154,7 @@ func BenchmarkRatios(b *testing.B) {
 		timed(&issue, func() { prepare(b, w, t, q) })
 	}
 	n := float64(b.N * turn)
-	b.ReportMetric(float64(len(credential)), "credential-bytes")
+	b.ReportMetric(float64(len(token)), "credential-bytes")
 	b.ReportMetric(float64(verify.Microseconds())/n, "µs/verify")
 	b.ReportMetric(float64(issue.Microseconds())/n, "µs/issue")
 	b.ReportMetric(100*float64(rawVerify)/float64(verify), "%verify-of-raw")
@@ -173,9 +174,9 @@ func BenchmarkIssue(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	w := newWorld(b)
 	t, q := benchType()
-	credential := prepare(b, w, t, q)
+	token := prepare(b, w, t, q)
 	v := w.WithStatus(cachedStatus)
 	for b.Loop() {
-		v.Verify(b.Context(), credential, time.Now())
+		v.Verify(b.Context(), token, time.Now())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -77,9 +78,9 @@ func (d *Definition) NamesBeside() party.Names {
 
 // Type is one version of a catalog entry 证照类型.
 type Type struct {
-	Code    TypeCode  `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
-	Version int       `json:"version" doc:"of the definition, from 1"`
-	State   TypeState `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
+	Code    credential.TypeCode `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
+	Version int                 `json:"version" doc:"of the definition, from 1"`
+	State   TypeState           `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
 	Definition
 	Owner       string    `json:"owner" doc:"id of the participant that defined the type, which alone may change it"`
 	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`

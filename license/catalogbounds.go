@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"yizheng.internal/license/refusal"
 )
 
 // Bounds of a catalog, so that no client fills the database or slows what reads it. A
@@ -28,7 +30,7 @@ func useOf(own bool, draft any) (Use, error) {
 	return Use{1, int64(len(body))}, nil
 }
 
-// mayGrow returns an *Error if a draft, which takes the place of what was before, is more
+// mayGrow returns a *refusal.Error if a draft, which takes the place of what was before, is more
 // than its participant may have in the catalog.
 func (r *Registry) mayGrow(ctx context.Context, used func(ctx context.Context, owner string) (Use, error), a Actor, before Use, draft any) error {
 	more, err := useOf(true, draft)
@@ -40,9 +42,9 @@ func (r *Registry) mayGrow(ctx context.Context, used func(ctx context.Context, o
 	case err != nil:
 		return fmt.Errorf("reading what a participant has in the catalog: %w", err)
 	case more.Drafts > before.Drafts && has.Drafts >= maxDrafts:
-		return conflict("drafts_limit", "Your participant has 1000 drafts, as many as there may be: publish some of them first.")
+		return refusal.Conflict("drafts_limit", "Your participant has 1000 drafts, as many as there may be: publish some of them first.")
 	case more.Bytes > before.Bytes && has.Bytes-before.Bytes+more.Bytes > maxDefinitions:
-		return conflict("definitions_limit", "Your participant's definitions have 64 MiB together, as much as there may be: shorten this one.")
+		return refusal.Conflict("definitions_limit", "Your participant's definitions have 64 MiB together, as much as there may be: shorten this one.")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // fills the catalog with records past what the registry would let through.
@@ -48,7 +49,7 @@ func TestVersionsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	typ, item := license.TypeCode(otherDept+"500"), license.ItemCode(otherDept+"-many")
+	typ, item := credential.TypeCode(otherDept+"500"), license.ItemCode(otherDept+"-many")
 	for _, last := range []int{999, 1000} {
 		w.fillTypes(t, 1, func(int) license.TypeRecord {
 			v := license.Type{Code: typ, Version: last, State: license.TypeRetired, Definition: definition(), Owner: "p0", PublishedAt: time.Now()}
@@ -68,7 +69,7 @@ func TestVersionsAreBounded(t *testing.T) {
 			t.Errorf("version 1001 of an item: %v", err)
 		}
 	}
-	other := license.TypeCode(otherDept + "501")
+	other := credential.TypeCode(otherDept + "501")
 	w.fillTypes(t, 1, func(int) license.TypeRecord {
 		v := license.Type{Code: other, Version: 999, State: license.TypeRetired, Definition: definition(), Owner: "p0"}
 		return license.TypeRecord{Code: other, Version: 999, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
@@ -88,7 +89,7 @@ func TestDraftsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	typ := func(i int) license.TypeCode { return license.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)) }
+	typ := func(i int) credential.TypeCode { return credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)) }
 	item := func(i int) license.ItemCode { return license.ItemCode(fmt.Sprintf("%s-%d", otherDept, i)) }
 	w.fillTypes(t, 999, func(i int) license.TypeRecord {
 		v := license.Type{Code: typ(i), Version: 1, State: license.TypeDraft, Definition: definition(), Owner: "p0"}
@@ -109,19 +110,19 @@ func TestDraftsAreBounded(t *testing.T) {
 	if err, ierr := put(7); err != nil || ierr != nil {
 		t.Errorf("one that is there, again: %v, %v", err, ierr)
 	}
-	if _, _, err := w.PutType(ctx, cataloguer, license.TypeCode(national+"600"), definition()); reason(t, err) != "drafts_limit" {
+	if _, _, err := w.PutType(ctx, cataloguer, credential.TypeCode(national+"600"), definition()); reason(t, err) != "drafts_limit" {
 		t.Errorf("one more type: %v", err)
 	}
 	if _, _, err := w.PutItem(ctx, cataloguer, item(1000), ownItem()); reason(t, err) != "drafts_limit" {
 		t.Errorf("one more item: %v", err)
 	}
-	if _, _, err := w.PutType(ctx, issuer, license.TypeCode(authority+"600"), definition()); err != nil {
+	if _, _, err := w.PutType(ctx, issuer, credential.TypeCode(authority+"600"), definition()); err != nil {
 		t.Errorf("another participant's: %v", err)
 	}
 	if _, err := w.PublishType(ctx, cataloguer, typ(3)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.PutType(ctx, cataloguer, license.TypeCode(national+"600"), definition()); err != nil {
+	if _, _, err := w.PutType(ctx, cataloguer, credential.TypeCode(national+"600"), definition()); err != nil {
 		t.Errorf("one more, after one was published: %v", err)
 	}
 }
@@ -132,12 +133,12 @@ func TestDefinitionsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const whole = 256 << 10
-	typ := license.TypeCode(otherDept + "700")
+	typ := credential.TypeCode(otherDept + "700")
 	if _, _, err := w.PutType(ctx, cataloguer, typ, definition()); err != nil {
 		t.Fatal(err)
 	}
 	w.fillTypes(t, 255, func(i int) license.TypeRecord {
-		v := license.Type{Code: license.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: license.TypeRetired, Definition: definition(), Owner: "p0"}
+		v := license.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: license.TypeRetired, Definition: definition(), Owner: "p0"}
 		return license.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole), Updated: time.Now()}
 	})
 	larger := definition()
@@ -146,10 +147,10 @@ func TestDefinitionsAreBounded(t *testing.T) {
 		t.Fatalf("there is room: %v", err)
 	}
 	w.fillTypes(t, 1, func(int) license.TypeRecord {
-		v := license.Type{Code: license.TypeCode(otherDept + "800"), Version: 1, State: license.TypeRetired, Definition: definition(), Owner: "p0"}
+		v := license.Type{Code: credential.TypeCode(otherDept + "800"), Version: 1, State: license.TypeRetired, Definition: definition(), Owner: "p0"}
 		return license.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole-(70<<10)), Updated: time.Now()}
 	})
-	if _, _, err := w.PutType(ctx, cataloguer, license.TypeCode(otherDept+"701"), larger); reason(t, err) != "definitions_limit" {
+	if _, _, err := w.PutType(ctx, cataloguer, credential.TypeCode(otherDept+"701"), larger); reason(t, err) != "definitions_limit" {
 		t.Errorf("there is none: %v", err)
 	}
 	if _, _, err := w.PutType(ctx, cataloguer, typ, larger); err != nil {
@@ -170,7 +171,7 @@ type readStores struct {
 }
 
 // LoadTypes implements [license.TypeStore].
-func (s *readStores) LoadTypes(ctx context.Context, code license.TypeCode, before, limit int) ([]license.TypeRecord, error) {
+func (s *readStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]license.TypeRecord, error) {
 	records, err := s.Stores.LoadTypes(ctx, code, before, limit)
 	s.versions += len(records)
 	return records, err
@@ -197,7 +198,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	used("issuing", 2, 1)
-	if v, err := r.VerifyIdentifier(ctx, string(old.Identifier), old.VerificationCode); err != nil || v.Verdict != license.Valid {
+	if v, err := r.VerifyIdentifier(ctx, string(old.Identifier), old.VerificationCode); err != nil || v.Verdict != credential.Valid {
 		t.Fatal(v, err)
 	}
 	used("verifying", 0, 1)
@@ -231,7 +232,7 @@ func TestPagesAreBounded(t *testing.T) {
 	ctx := t.Context()
 	const large = 200 << 10
 	w.fillTypes(t, 30, func(i int) license.TypeRecord {
-		v := license.Type{Code: license.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: license.TypePublished, Definition: definition(), Owner: "p0"}
+		v := license.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: license.TypePublished, Definition: definition(), Owner: "p0"}
 		return license.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
 	w.fillItems(t, 30, func(i int) license.ItemRecord {
@@ -239,7 +240,7 @@ func TestPagesAreBounded(t *testing.T) {
 		return license.ItemRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
 	types, items := 0, 0
-	for after, more := license.TypeCode(""), true; more; {
+	for after, more := credential.TypeCode(""), true; more; {
 		var page []license.Type
 		var err error
 		if page, more, err = w.ReadTypes(ctx, stranger, after, 100); err != nil || len(page) > 8 || more && len(page) == 0 {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // Replace makes the next version of a license; the one before it is superseded
@@ -63,7 +65,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		return Issued{}, err
 	}
 	if !sameSubject(h.mandating(), before.Holders, d.content.Holders) {
-		return Issued{}, conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
+		return Issued{}, refusal.Conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
 	}
 	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
 	if old.State == Suspended {
@@ -93,10 +95,10 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record, old VersionRecord, number string, q ReplaceRequest) error {
 	if q.Kind != Reinstated { // what ended stays ended in the records; its place is taken all the same
 		save.States = []VersionState{{Version: old.Version, State: Superseded}}
-		save.Status = []StatusChange{{List: old.StatusList, Index: old.StatusIndex, Value: StatusSuperseded}}
+		save.Status = []StatusChange{{List: old.StatusList, Index: old.StatusIndex, Value: credential.StatusSuperseded}}
 	}
 	if v := save.Add; v.State == Suspended {
-		save.Status = append(save.Status, StatusChange{List: v.StatusList, Index: v.StatusIndex, Value: StatusSuspended})
+		save.Status = append(save.Status, StatusChange{List: v.StatusList, Index: v.StatusIndex, Value: credential.StatusSuspended})
 	}
 	if numberKey(number) == numberKey(q.Number) {
 		return nil
@@ -110,21 +112,21 @@ func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record,
 }
 
 func (q *ReplaceRequest) check(s State) error {
-	var vs violations
+	var vs refusal.Violations
 	checkReason(&vs, q.Reason)
 	switch q.Kind {
 	case Change, Renewal, Correction, Reinstated:
 	default:
-		vs.add("/kind", "enum", "must be change, renewal, correction or reinstated")
+		vs.Add("/kind", "enum", "must be change, renewal, correction or reinstated")
 	}
-	if err := vs.err("request_invalid", "The request is not acceptable; see violations."); err != nil {
+	if err := vs.Err("request_invalid", "The request is not acceptable; see violations."); err != nil {
 		return err
 	}
 	switch {
 	case q.Kind == Reinstated && s != Ended:
-		return conflict("not_ended", "Only an ended license can be reinstated.")
+		return refusal.Conflict("not_ended", "Only an ended license can be reinstated.")
 	case q.Kind != Reinstated && s != Active && s != Suspended:
-		return conflict("not_active", "Only an active or suspended license can be replaced; this one is "+string(s)+".")
+		return refusal.Conflict("not_active", "Only an active or suspended license can be replaced; this one is "+string(s)+".")
 	}
 	return nil
 }
@@ -150,12 +152,12 @@ func (r *Registry) replacementType(ctx context.Context, a Actor, h heads, rec Re
 // sameSubject reports whether a new version names the same holders, by role and
 // code, as the one before it. Names may change, shares and order too; and holders
 // in roles that the type, as it is now, calls replaceable.
-func sameSubject(now *Type, before, after []Holder) bool {
+func sameSubject(now *Type, before, after []credential.Holder) bool {
 	type subject struct {
 		role string
 		code party.Code
 	}
-	subjects := func(hs []Holder) map[subject]bool {
+	subjects := func(hs []credential.Holder) map[subject]bool {
 		all := map[subject]bool{}
 		for _, h := range hs {
 			if role := now.role(h.Role); role == nil || !role.Replaceable {

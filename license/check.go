@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/signing/sdjwt"
 )
@@ -27,7 +29,7 @@ const (
 // content is what a request says of a license version.
 type content struct {
 	Number     string
-	Holders    []Holder
+	Holders    []credential.Holder
 	ValidFrom  party.Date
 	ValidUntil party.Date
 	AreaCode   string
@@ -38,7 +40,7 @@ type content struct {
 // only seal takes one, so nothing unchecked can be signed.
 type draft struct {
 	typ       *issuable
-	authority PresentedBy
+	authority credential.PresentedBy
 	content   content
 	holders   []party.Code  // of content.Holders, in their one form
 	fields    sdjwt.Members // of content.Fields, each selective
@@ -46,14 +48,11 @@ type draft struct {
 
 // check checks a version's content against its type. It names everything that is
 // wrong. That the authority is mandated is checked before.
-func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, error) {
+func check(typ *issuable, by credential.PresentedBy, c content, now time.Time) (draft, error) {
 	d := draft{typ: typ, authority: by, content: c}
-	var vs violations
-	vs.text("/number", c.Number, 1, maxNumber)
-	if c.AreaCode != "" {
-		n := len(c.AreaCode)
-		vs.when(!digits(c.AreaCode) || n != 6 && n != 9 && n != 12, "/area_code", "area_code", "must be 6, 9 or 12 digits (GB/T 2260, GB/T 10114)")
-	}
+	var vs refusal.Violations
+	vs.Text("/number", c.Number, 1, maxNumber)
+	vs.AreaCode(c.AreaCode)
 	d.checkPeriod(&vs, now)
 	d.checkHolders(&vs, now)
 	other := len(vs)
@@ -61,75 +60,75 @@ func check(typ *issuable, by PresentedBy, c content, now time.Time) (draft, erro
 		return draft{}, err
 	}
 	if len(vs) > other && other == 0 {
-		return draft{}, invalid("schema_violation", "The fields don't fit the schema of the license type; see violations.", vs...)
+		return draft{}, refusal.Invalid("schema_violation", "The fields don't fit the schema of the license type; see violations.", vs...)
 	}
-	return d, vs.err("license_invalid", "The license is not acceptable; see violations.")
+	return d, vs.Err("license_invalid", "The license is not acceptable; see violations.")
 }
 
-// mandated returns an *Error unless the authority may put licenses of the type in
+// mandated returns a *refusal.Error unless the authority may put licenses of the type in
 // force by this version of it.
 func mandated(typ *Type, authority party.USCC) error {
 	for _, c := range typ.Authorities {
 		if c == authority {
 			if typ.Approval == TwoStep {
-				return conflict("approval_required", "Licenses of this type need a second officer's approval, which this endpoint cannot give.")
+				return refusal.Conflict("approval_required", "Licenses of this type need a second officer's approval, which this endpoint cannot give.")
 			}
 			return nil
 		}
 	}
-	return forbidden("mandate", "The participant is not among the authorities that may issue licenses of this type.")
+	return refusal.Forbidden("mandate", "The participant is not among the authorities that may issue licenses of this type.")
 }
 
-func (d *draft) checkPeriod(vs *violations, now time.Time) {
+func (d *draft) checkPeriod(vs *refusal.Violations, now time.Time) {
 	c, v := &d.content, d.typ.Validity
-	vs.when(c.ValidFrom.IsZero(), "/valid_from", "required", "must be given")
+	vs.When(c.ValidFrom.IsZero(), "/valid_from", "required", "must be given")
 	switch {
 	case c.ValidFrom.IsZero():
 	case c.ValidFrom.Before(earliestDate):
-		vs.add("/valid_from", "period_early", "is before 1900-01-01")
+		vs.Add("/valid_from", "period_early", "is before 1900-01-01")
 	case c.ValidFrom.After(party.DateOf(now).AddMonths(maxAhead)):
-		vs.add("/valid_from", "period_late", "is more than 10 years ahead")
+		vs.Add("/valid_from", "period_late", "is more than 10 years ahead")
 	case c.ValidUntil.IsZero():
-		vs.when(!v.LongTerm, "/valid_until", "required", "must be given: licenses of this type are not long-term")
+		vs.When(!v.LongTerm, "/valid_until", "required", "must be given: licenses of this type are not long-term")
 	case c.ValidUntil.Before(c.ValidFrom):
-		vs.add("/valid_until", "period_order", "is before valid_from")
+		vs.Add("/valid_until", "period_order", "is before valid_from")
 	case c.ValidUntil.Before(party.DateOf(now)):
-		vs.add("/valid_until", "period_past", "is before the day of issue")
+		vs.Add("/valid_until", "period_past", "is before the day of issue")
 	case c.ValidUntil.After(c.ValidFrom.AddMonths(maxMonths)):
-		vs.add("/valid_until", "period_length", "is more than 100 years after valid_from; leave it out of a long-term license")
+		vs.Add("/valid_until", "period_length", "is more than 100 years after valid_from; leave it out of a long-term license")
 	case v.MaxMonths > 0 && c.ValidUntil.After(c.ValidFrom.AddMonths(v.MaxMonths)):
-		vs.add("/valid_until", "period_length", fmt.Sprintf("is more than %d months after valid_from", v.MaxMonths))
+		vs.Add("/valid_until", "period_length", fmt.Sprintf("is more than %d months after valid_from", v.MaxMonths))
 	}
 }
 
-func (d *draft) checkHolders(vs *violations, now time.Time) {
-	vs.when(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
+func (d *draft) checkHolders(vs *refusal.Violations, now time.Time) {
+	vs.When(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
 	given := d.content.Holders[:min(len(d.content.Holders), maxHolders)]
-	holders := make([]Holder, 0, len(given))
+	holders := make([]credential.Holder, 0, len(given))
 	for i, h := range given {
 		at := "/holders/" + strconv.Itoa(i)
 		role := d.typ.role(h.Role)
 		if role == nil {
-			vs.add(at+"/role", "role_unknown", "is not a role of the license type")
+			vs.Add(at+"/role", "role_unknown", "is not a role of the license type")
 			continue
 		}
 		name, err := party.ParseName(h.Name)
 		if e, ok := errors.AsType[*party.NameError](err); ok {
-			vs.add(at+"/name", e.Reason, "is not a usable name")
+			vs.Add(at+"/name", e.Reason, "is not a usable name")
 		}
 		code, err := party.ParseCode(h.CodeType, h.Code)
 		if e, ok := errors.AsType[*party.CodeError](err); ok {
-			vs.add(at+"/code", e.Reason, "is not a valid code of its type")
+			vs.Add(at+"/code", e.Reason, "is not a valid code of its type")
 		} else {
 			born, _ := code.BirthDate()
-			vs.when(born.After(party.DateOf(now)), at+"/code", "code_birth_date", "holds a birth date in the future")
-			vs.when(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
-			twice := func(other Holder) bool {
+			vs.When(born.After(party.DateOf(now)), at+"/code", "code_birth_date", "holds a birth date in the future")
+			vs.When(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
+			twice := func(other credential.Holder) bool {
 				return other.Role == h.Role && other.CodeType == code.Type && other.Code == code.Value
 			}
-			vs.when(slices.ContainsFunc(holders, twice), at, "duplicate", "names the same holder in the same role twice")
+			vs.When(slices.ContainsFunc(holders, twice), at, "duplicate", "names the same holder in the same role twice")
 		}
-		vs.text(at+"/share", h.Share, 0, maxShare)
+		vs.Text(at+"/share", h.Share, 0, maxShare)
 		h.Name, h.Code = name, code.Value
 		holders, d.holders = append(holders, h), append(d.holders, code)
 	}
@@ -143,26 +142,26 @@ func (d *draft) checkHolders(vs *violations, now time.Time) {
 		}
 		switch {
 		case n < role.Min:
-			vs.add("/holders", "role_missing", fmt.Sprintf("must name at least %d in the role %s", role.Min, role.Role))
+			vs.Add("/holders", "role_missing", fmt.Sprintf("must name at least %d in the role %s", role.Min, role.Role))
 		case n > role.Max:
-			vs.add("/holders", "role_excess", fmt.Sprintf("may name at most %d in the role %s", role.Max, role.Role))
+			vs.Add("/holders", "role_excess", fmt.Sprintf("may name at most %d in the role %s", role.Max, role.Role))
 		}
 	}
 }
 
-func (d *draft) checkFields(vs *violations) error {
+func (d *draft) checkFields(vs *refusal.Violations) error {
 	if len(d.content.Fields) == 0 {
 		d.content.Fields = json.RawMessage("{}")
 	}
 	fields, found, err := d.typ.schema.Read(d.content.Fields)
 	if e, ok := errors.AsType[*schema.FieldsError](err); ok {
-		vs.add("/fields", e.Reason, "cannot be read as face fields")
+		vs.Add("/fields", e.Reason, "cannot be read as face fields")
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("checking fields: %w", err)
 	}
 	for _, v := range found {
-		vs.add("/fields"+v.Pointer, v.Keyword, v.Message)
+		vs.Add("/fields"+v.Pointer, v.Keyword, v.Message)
 	}
 	d.fields = fields
 	return nil
@@ -183,6 +182,6 @@ func (h *HolderRole) takes(t party.CodeType) bool {
 }
 
 // checkReason checks the reason that a change is made for.
-func checkReason(vs *violations, s string) {
-	vs.text("/reason", s, 1, maxReason)
+func checkReason(vs *refusal.Violations, s string) {
+	vs.Text("/reason", s, 1, maxReason)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
@@ -46,7 +47,7 @@ func grantPlace(id GrantID) signing.Place {
 }
 
 // Agree makes a pending grant of what the holder chose. What was shown is
-// resolved anew: if anything of it has changed since, the *Error has the reason
+// resolved anew: if anything of it has changed since, the *refusal.Error has the reason
 // offer_changed, and the holder must look again. If nothing was chosen, it is
 // holder_chose_paper: a decision and no fault, and the service goes on by paper.
 // The same consent again, as of a double click, returns the same grant while
@@ -58,14 +59,14 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 		return Grant{}, err
 	}
 	if len(c.Chosen) == 0 {
-		return Grant{}, forbidden("holder_chose_paper", "The holder released no license. Go on with paper.")
+		return Grant{}, refusal.Forbidden("holder_chose_paper", "The holder released no license. Go on with paper.")
 	}
 	o, err := r.resolve(ctx, a, q, s, c.Find)
 	if err != nil {
 		return Grant{}, err
 	}
 	if o.Hash != c.Shown {
-		return Grant{}, conflict("offer_changed", "What can be released has changed since it was shown. Show it again.")
+		return Grant{}, refusal.Conflict("offer_changed", "What can be released has changed since it was shown. Show it again.")
 	}
 	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Find: c.Find.kept(), Grant: Grant{
 		ID: grantID(c.Form), State: GrantPending, Client: a.Client, Participant: a.Participant,
@@ -100,21 +101,21 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 }
 
 func (c *Consent) check(now time.Time) error {
-	var vs violations
+	var vs refusal.Violations
 	n := len(c.Form)
-	vs.when(n < minFormLength || n > maxFormLength || !visibleASCII(c.Form), "/form", "form", "must be the form's one-use id")
+	vs.When(n < minFormLength || n > maxFormLength || !visibleASCII(c.Form), "/form", "form", "must be the form's one-use id")
 	switch c.Channel {
 	case ChannelOnline, ChannelCounter, ChannelTerminal:
 	default:
-		vs.add("/channel", "enum", "must be online, counter or terminal")
+		vs.Add("/channel", "enum", "must be online, counter or terminal")
 	}
 	most := maxGrant
 	if c.Recurring {
 		most = maxRecurring
 	}
-	vs.when(!c.Until.IsZero() && !c.Until.After(now), "/until", "until_past", "must lie ahead")
-	vs.when(c.Until.After(now.Add(most)), "/until", "until_late", "must be at most 30 days ahead, 366 of a recurring grant")
-	return vs.err("consent_invalid", "The consent is not acceptable; see violations.")
+	vs.When(!c.Until.IsZero() && !c.Until.After(now), "/until", "until_past", "must lie ahead")
+	vs.When(c.Until.After(now.Add(most)), "/until", "until_late", "must be at most 30 days ahead, 366 of a recurring grant")
+	return vs.Err("consent_invalid", "The consent is not acceptable; see violations.")
 }
 
 // choose checks what the holder chose against what was offered, and says what
@@ -131,14 +132,14 @@ func (o *Offer) choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 	for _, c := range chosen {
 		offered := o.license(c)
 		if offered == nil {
-			return nil, nil, invalid("choice_not_offered", "A license was chosen that is not among those shown for the material.")
+			return nil, nil, refusal.Invalid("choice_not_offered", "A license was chosen that is not among those shown for the material.")
 		}
 		if outcomes[c.Material] == OutcomeGranted {
-			return nil, nil, invalid("choice_twice", "For each material one license can be chosen.")
+			return nil, nil, refusal.Invalid("choice_twice", "For each material one license can be chosen.")
 		}
 		for i, part := range c.Fields {
 			if !slices.Contains(offered.Fields, part) || slices.Contains(c.Fields[:i], part) {
-				return nil, nil, invalid("field_not_offered", "A part was chosen that is not among those shown for the license.")
+				return nil, nil, refusal.Invalid("field_not_offered", "A part was chosen that is not among those shown for the license.")
 			}
 		}
 		outcomes[c.Material] = OutcomeGranted
@@ -181,7 +182,7 @@ func (o *Offer) license(c ChosenLicense) *OfferedLicense {
 // agreedBefore returns the grant that a form made before, if it was the very same
 // consent and its code is not redeemed yet.
 func (r *Registry) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
-	used := conflict("consent_used", "This consent was given before. Begin again.")
+	used := refusal.Conflict("consent_used", "This consent was given before. Begin again.")
 	rec, _, err := r.c.Stores.LoadGrant(ctx, b.Grant.ID)
 	if err != nil {
 		return Grant{}, fmt.Errorf("loading grant %s: %w", b.Grant.ID, err)
@@ -255,7 +256,7 @@ func (r *Registry) loadGrant(ctx context.Context, client string, id GrantID) (Gr
 }
 
 func errGrantUnknown() error {
-	return missing("grant_unknown", "There is no such grant among yours.")
+	return refusal.Missing("grant_unknown", "There is no such grant among yours.")
 }
 
 // stand shows the grant as it stands at a time: one whose time is over has
@@ -277,5 +278,5 @@ func endedReason(g *Grant) string {
 
 // errGrantOver refuses what needs a grant that has not ended.
 func errGrantOver(g *Grant) error {
-	return conflict(endedReason(g), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
+	return refusal.Conflict(endedReason(g), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
 }

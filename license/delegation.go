@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
@@ -109,11 +110,11 @@ func (r *Registry) Undelegate(ctx context.Context, a Actor, from Definer, prefix
 
 func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix party.USCC, document string, act Action) (_ Delegation, err error) {
 	defer r.audit(ctx, &err, a, act, "", 0)
-	var vs violations
-	vs.when(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
-	vs.when(prefix == n.USCC, "/prefix", "prefix_own", "is the participant's own code, under which it defines entries anyway")
-	vs.text("/document", document, 1, maxDelegationDocument)
-	if err := vs.err("delegation_invalid", "The delegation is not usable; see violations."); err != nil {
+	var vs refusal.Violations
+	vs.When(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
+	vs.When(prefix == n.USCC, "/prefix", "prefix_own", "is the participant's own code, under which it defines entries anyway")
+	vs.Text("/document", document, 1, maxDelegationDocument)
+	if err := vs.Err("delegation_invalid", "The delegation is not usable; see violations."); err != nil {
 		return Delegation{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -122,7 +123,7 @@ func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix part
 	case errors.Is(err, ErrNotFound) && act == ActionDelegate:
 		d = DelegationRecord{ID: delegationID(prefix, n.ID), Delegation: Delegation{Prefix: prefix, Participant: n.ID, Created: now}}
 	case errors.Is(err, ErrNotFound), err == nil && act == ActionUndelegate && !d.Ended.IsZero():
-		return Delegation{}, missing("delegation_unknown", "The participant has no delegation of this code that is in force.")
+		return Delegation{}, refusal.Missing("delegation_unknown", "The participant has no delegation of this code that is in force.")
 	case err != nil:
 		return Delegation{}, fmt.Errorf("reading a delegation: %w", err)
 	}
@@ -192,7 +193,7 @@ func (r *Registry) Holds(ctx context.Context, n Definer, code string) (bool, err
 // allows is mayWrite or mayRetire.
 type allows func(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error
 
-// mayWrite returns an *Error unless the caller may write an entry: a new one, if
+// mayWrite returns a *refusal.Error unless the caller may write an entry: a new one, if
 // owner is empty, or the one of an owner. One that is hidden was never published: to whom
 // the code is another's anyway it is as if there were none. Nobody takes codes of another's first, also
 // before that is connected; and what was taken before this was so, or under a
@@ -234,5 +235,5 @@ func (r *Registry) mayRetire(ctx context.Context, a Actor, code, owner string, h
 }
 
 func errCodePrefix() error {
-	return forbidden("code_prefix", "The code must begin with your participant's unified social credit code, or with one that the operator delegated to it.")
+	return refusal.Forbidden("code_prefix", "The code must begin with your participant's unified social credit code, or with one that the operator delegated to it.")
 }

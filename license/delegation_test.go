@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -25,7 +26,7 @@ func definer(a license.Actor) license.Definer {
 
 // putters put, publish and retire an entry of each kind.
 func putters(w *world, t *testing.T, number string) map[string]func(a license.Actor, prefix party.USCC) (put, publish, retire error) {
-	typ := func(p party.USCC) license.TypeCode { return license.TypeCode(string(p) + number) }
+	typ := func(p party.USCC) credential.TypeCode { return credential.TypeCode(string(p) + number) }
 	item := func(p party.USCC) license.ItemCode { return license.ItemCode(string(p) + "-permit-" + number) }
 	return map[string]func(license.Actor, party.USCC) (error, error, error){
 		"type": func(a license.Actor, p party.USCC) (error, error, error) {
@@ -144,7 +145,7 @@ func TestTakenBefore(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const squatted, bare = license.ItemCode(national + "-squatted"), license.ItemCode("food-permit")
-	const typ = license.TypeCode(national + "779")
+	const typ = credential.TypeCode(national + "779")
 	stores := license.StoresOf(w.Registry)
 	older := func(code string, what any, save func(license.EventRecord, []byte) error) {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -31,19 +32,19 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdict := func(r *license.Registry) (license.Verdict, license.Check) {
+	verdict := func(r *license.Registry) (credential.Verdict, credential.Check) {
 		t.Helper()
 		v := r.Verify(t.Context(), issued.Credential)
-		i := slices.IndexFunc(v.Checks, func(c license.Check) bool { return c.Name == license.CheckChain })
+		i := slices.IndexFunc(v.Checks, func(c credential.Check) bool { return c.Name == credential.CheckChain })
 		return v.Verdict, v.Checks[i]
 	}
-	if got, _ := verdict(w.Registry); got != license.Valid {
+	if got, _ := verdict(w.Registry); got != credential.Valid {
 		t.Fatalf("before: %s", got)
 	}
 	if err := w.in.Keyrings().Revoke(t.Context(), key.ID, "keyCompromise", time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if got, c := verdict(w.Registry); got != license.Invalid || c.Reason != "key_compromised" {
+	if got, c := verdict(w.Registry); got != credential.Invalid || c.Reason != "key_compromised" {
 		t.Errorf("revoked: %s %s", got, c.Reason)
 	}
 	c := config(w.db.Licenses(), w.in)
@@ -57,7 +58,7 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, c := verdict(r); got != license.Indeterminate || c.Result != license.Unknown || c.Reason != "revocation_unavailable" {
+	if got, c := verdict(r); got != credential.Indeterminate || c.Result != credential.Unknown || c.Reason != "revocation_unavailable" {
 		t.Errorf("its record deleted: %s %s %s", got, c.Result, c.Reason)
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 )
 
 // Delivery is what a client gets for its authorization code: what became of
@@ -19,14 +22,14 @@ type Delivery struct {
 
 // DeliveredMaterial is one material of a delivery.
 type DeliveredMaterial struct {
-	Material string   `json:"material"`
-	Outcome  Outcome  `json:"outcome"`
-	Dated             // of ended, expired and not_yet_valid
-	License  ID       `json:"license,omitempty"`
-	Version  int      `json:"version,omitempty"`
-	TypeCode TypeCode `json:"type_code,omitempty"`
-	Fields   []string `json:"fields,omitempty"`
-	UseCode  UseCode  `json:"use_code,omitzero"`
+	Material string              `json:"material"`
+	Outcome  Outcome             `json:"outcome"`
+	Dated                        // of ended, expired and not_yet_valid
+	License  ID                  `json:"license,omitempty"`
+	Version  int                 `json:"version,omitempty"`
+	TypeCode credential.TypeCode `json:"type_code,omitempty"`
+	Fields   []string            `json:"fields,omitempty"`
+	UseCode  UseCode             `json:"use_code,omitzero"`
 	// Reason says why a license that was agreed to is left out after all:
 	// license_superseded, license_suspended, license_ended, license_expired.
 	Reason string `json:"reason,omitempty"`
@@ -51,7 +54,7 @@ func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]by
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]) && g.Recurring && g.State == GrantActive:
 			return r.renew(ctx, a, id)
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]):
-			return Delivery{}, conflict("grant_delivered", "The grant was delivered for another authorization code.")
+			return Delivery{}, refusal.Conflict("grant_delivered", "The grant was delivered for another authorization code.")
 		case g.State == GrantEnded:
 			return Delivery{}, errGrantOver(&g)
 		case g.State == GrantActive:
@@ -187,9 +190,9 @@ func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, er
 		case g.State == GrantEnded:
 			return Delivery{}, errGrantOver(&g)
 		case g.State != GrantActive:
-			return Delivery{}, conflict("grant_pending", "The grant's authorization code is not redeemed yet.")
+			return Delivery{}, refusal.Conflict("grant_pending", "The grant's authorization code is not redeemed yet.")
 		case !g.Recurring:
-			return Delivery{}, conflict("grant_once", "The grant is for one reading of each license.")
+			return Delivery{}, refusal.Conflict("grant_once", "The grant is for one reading of each license.")
 		}
 		fresh, left, err := r.mint(ctx, &b.Grant, codes, now)
 		if err != nil {
@@ -294,7 +297,7 @@ type GrantPage struct {
 func (r *Registry) Grants(ctx context.Context, s Subject, cursor string, limit int) (GrantPage, error) {
 	before, ok := parseCursor(cursor)
 	if !ok {
-		return GrantPage{}, invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
+		return GrantPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
 	if s.owner() == "" {
 		return GrantPage{}, errors.New("listing grants: the subject has no party id")

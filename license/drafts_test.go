@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // TestDraftsOfOthers: a draft is there for its participant's own clients, and for the
@@ -16,9 +17,9 @@ func TestDraftsOfOthers(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const (
-		fresh = license.TypeCode(otherDept + "901") // a draft alone
-		next  = license.TypeCode(otherDept + "902") // a draft after a published version
-		late  = license.TypeCode(otherDept + "903") // a draft after a retired one
+		fresh = credential.TypeCode(otherDept + "901") // a draft alone
+		next  = credential.TypeCode(otherDept + "902") // a draft after a published version
+		late  = credential.TypeCode(otherDept + "903") // a draft after a retired one
 	)
 	const freshItem, nextItem, lateItem = license.ItemCode(otherDept + "-901"), license.ItemCode(otherDept + "-902"), license.ItemCode(otherDept + "-903")
 	must := func(err error) {
@@ -27,7 +28,7 @@ func TestDraftsOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, code := range []license.TypeCode{next, late} {
+	for _, code := range []credential.TypeCode{next, late} {
 		w.publish(t, code, definition())
 	}
 	for _, code := range []license.ItemCode{nextItem, lateItem} {
@@ -37,7 +38,7 @@ func TestDraftsOfOthers(t *testing.T) {
 	must(err)
 	_, err = w.RetireItem(ctx, cataloguer, lateItem)
 	must(err)
-	for _, code := range []license.TypeCode{fresh, next, late} {
+	for _, code := range []credential.TypeCode{fresh, next, late} {
 		_, _, err = w.PutType(ctx, cataloguer, code, definition())
 		must(err)
 	}
@@ -50,7 +51,7 @@ func TestDraftsOfOthers(t *testing.T) {
 	person.Drafts = false
 	for name, a := range map[string]license.Actor{"another participant": issuer, "a person's token of the same client": person} {
 		for _, c := range []struct {
-			of      license.TypeCode
+			of      credential.TypeCode
 			item    license.ItemCode
 			version int
 			want    int // 0: unknown
@@ -117,7 +118,7 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	const draft, nothing = license.TypeCode(otherDept + "911"), license.TypeCode(otherDept + "912")
+	const draft, nothing = credential.TypeCode(otherDept + "911"), credential.TypeCode(otherDept + "912")
 	const draftItem, noItem = license.ItemCode(otherDept + "-911"), license.ItemCode(otherDept + "-912")
 	if _, _, err := w.PutType(ctx, cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
@@ -126,34 +127,40 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		try  func(license.TypeCode, license.ItemCode) error
+		try  func(credential.TypeCode, license.ItemCode) error
 		want string
 	}{
-		"putting a type": {func(c license.TypeCode, _ license.ItemCode) error {
+		"putting a type": {func(c credential.TypeCode, _ license.ItemCode) error {
 			_, _, err := w.PutType(ctx, issuer, c, definition())
 			return err
 		}, "code_prefix"},
-		"publishing a type": {func(c license.TypeCode, _ license.ItemCode) error {
+		"publishing a type": {func(c credential.TypeCode, _ license.ItemCode) error {
 			_, err := w.PublishType(ctx, issuer, c)
 			return err
 		}, "type_unknown"},
-		"retiring a type": {func(c license.TypeCode, _ license.ItemCode) error { _, err := w.RetireType(ctx, issuer, c); return err }, "type_unknown"},
-		"putting an item": {func(_ license.TypeCode, c license.ItemCode) error {
+		"retiring a type": {func(c credential.TypeCode, _ license.ItemCode) error {
+			_, err := w.RetireType(ctx, issuer, c)
+			return err
+		}, "type_unknown"},
+		"putting an item": {func(_ credential.TypeCode, c license.ItemCode) error {
 			_, _, err := w.PutItem(ctx, issuer, c, ownItem())
 			return err
 		}, "code_prefix"},
-		"publishing an item": {func(_ license.TypeCode, c license.ItemCode) error {
+		"publishing an item": {func(_ credential.TypeCode, c license.ItemCode) error {
 			_, err := w.PublishItem(ctx, issuer, c)
 			return err
 		}, "item_unknown"},
-		"retiring an item": {func(_ license.TypeCode, c license.ItemCode) error { _, err := w.RetireItem(ctx, issuer, c); return err }, "item_unknown"},
-		"issuing": {func(c license.TypeCode, _ license.ItemCode) error {
+		"retiring an item": {func(_ credential.TypeCode, c license.ItemCode) error {
+			_, err := w.RetireItem(ctx, issuer, c)
+			return err
+		}, "item_unknown"},
+		"issuing": {func(c credential.TypeCode, _ license.ItemCode) error {
 			q := request("样例草稿")
 			q.TypeCode = c
 			_, err := w.Issue(ctx, issuer, q, "draft-"+string(c))
 			return err
 		}, "type_unknown"},
-		"asking": {func(_ license.TypeCode, c license.ItemCode) error {
+		"asking": {func(_ credential.TypeCode, c license.ItemCode) error {
 			_, err := w.CheckAsk(ctx, issuer, license.Ask{Item: c, Case: "样例-1"})
 			return err
 		}, "item_unknown"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 )
 
@@ -12,7 +13,7 @@ import (
 
 // Prepare does all of issuing but the database: checks, signs, verifies what it
 // signed, seals, makes lookup keys and the event.
-func (r *Registry) Prepare(ctx context.Context, t Type, by PresentedBy, q IssueRequest) (credential string, err error) {
+func (r *Registry) Prepare(ctx context.Context, t Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
 	typ, err := issuableOnce(t)
 	if err != nil {
 		return "", err
@@ -47,7 +48,7 @@ func (r *Registry) Reserve(ctx context.Context, n int) error {
 }
 
 // compiledTypes are the types that Prepare has compiled, as the catalog would.
-var compiledTypes = map[TypeCode]*issuable{}
+var compiledTypes = map[credential.TypeCode]*issuable{}
 
 func issuableOnce(t Type) (*issuable, error) {
 	if typ, ok := compiledTypes[t.Code]; ok {
@@ -59,7 +60,7 @@ func issuableOnce(t Type) (*issuable, error) {
 }
 
 // WithStatus returns the registry's verifier with another source of status.
-func (r *Registry) WithStatus(s StatusSource) CredentialVerifier {
+func (r *Registry) WithStatus(s credential.StatusSource) credential.Verifier {
 	v := r.verifier
 	v.Status = s
 	return v

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 )
 
 // consentTo chooses the first license of each material, without sensitive parts.
@@ -289,7 +290,7 @@ func TestAlteredGrant(t *testing.T) {
 	} {
 		r := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: alter}, nil)
 		_, err := r.State(t.Context(), g.ID)
-		if _, refusal := errors.AsType[*license.Error](err); err == nil || refusal {
+		if _, refused := errors.AsType[*refusal.Error](err); err == nil || refused {
 			t.Errorf("altered %s: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // HeldLicense is a license as its holder sees it.
@@ -26,7 +27,7 @@ type HeldPage struct {
 // Held lists the licenses of a subject, or of the organization acted for, over
 // all codes: the newest version of each, the newest license first, up to limit,
 // 1 to 100. Verification codes are left out; HeldLicense shows one. The event, of
-// which there is one an hour, is on disk before anything is returned. Refusals are *Error, assurance_too_low
+// which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
 // among them.
 func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
 	defer r.audit(ctx, &err, a, ActionHeld, "", 0)
@@ -35,7 +36,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 	}
 	before, ok := parseCursor(cursor)
 	if !ok {
-		return HeldPage{}, invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
+		return HeldPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
 	limit = min(max(limit, 1), maxLimit)
 	codes := s.codes(RelationApplicant)
@@ -80,7 +81,7 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 	if err := s.maySee(); err != nil {
 		return HeldLicense{}, err
 	}
-	unknown := missing("license_unknown", "There is no such license among yours.")
+	unknown := refusal.Missing("license_unknown", "There is no such license among yours.")
 	if !id.Valid() {
 		return HeldLicense{}, unknown
 	}
@@ -109,7 +110,7 @@ func (s *Subject) maySee() error {
 }
 
 func errAssurance() error {
-	return forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
+	return refusal.Forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
 }
 
 // held returns the newest version of a license that one of the codes holds, or

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/signing"
 )
@@ -27,7 +29,7 @@ const maxKey = 128
 func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key string) (out Issued, err error) {
 	defer r.audit(ctx, &err, a, ActionIssue, "", 0)
 	if key == "" {
-		return Issued{}, invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
+		return Issued{}, refusal.Invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
 	t, replay, err := r.attempt(ctx, a, key, "issue", "", q)
 	if err != nil || replay != nil {
@@ -89,11 +91,11 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 func errNotIssuable(a Actor, h heads) error {
 	switch newest := h.newest(); {
 	case newest != nil && newest.State == TypeDraft && newest.Owner == a.Participant:
-		return conflict("type_draft", "The license type is not published yet.")
+		return refusal.Conflict("type_draft", "The license type is not published yet.")
 	case h.mandating() == nil:
-		return invalid("type_unknown", "There is no license type with this code.")
+		return refusal.Invalid("type_unknown", "There is no license type with this code.")
 	}
-	return conflict("type_retired", "The license type is retired; no licenses are issued under it.")
+	return refusal.Conflict("type_retired", "The license type is retired; no licenses are issued under it.")
 }
 
 // explainSave turns a store's conflict into what the caller may see.
@@ -102,9 +104,9 @@ func explainSave(err error) error {
 	case errors.Is(err, ErrConflict):
 		return errChanged()
 	case errors.Is(err, ErrIdentifierTaken):
-		return conflict("serial_taken", "A license of this type and authority has this serial already.")
+		return refusal.Conflict("serial_taken", "A license of this type and authority has this serial already.")
 	case errors.Is(err, ErrNumberTaken):
-		return conflict("number_taken", "Another license of this type and authority has this number already.")
+		return refusal.Conflict("number_taken", "Another license of this type and authority has this number already.")
 	case errors.Is(err, ErrNotFound):
 		return errLicenseUnknown()
 	case err != nil:
@@ -114,16 +116,16 @@ func explainSave(err error) error {
 }
 
 // authority returns the caller's participant as credentials name it.
-func (r *Registry) authority(ctx context.Context, a Actor) (PresentedBy, error) {
+func (r *Registry) authority(ctx context.Context, a Actor) (credential.PresentedBy, error) {
 	code := party.USCC(a.USCC)
 	name, err := r.names.name(ctx, code)
 	if errors.Is(err, ErrNotFound) {
-		return PresentedBy{}, forbidden("participant_unknown", "The caller's participant is not registered.")
+		return credential.PresentedBy{}, refusal.Forbidden("participant_unknown", "The caller's participant is not registered.")
 	}
 	if err != nil {
-		return PresentedBy{}, fmt.Errorf("finding the name of authority %s: %w", code, err)
+		return credential.PresentedBy{}, fmt.Errorf("finding the name of authority %s: %w", code, err)
 	}
-	return PresentedBy{Code: code, Name: name}, nil
+	return credential.PresentedBy{Code: code, Name: name}, nil
 }
 
 // version says which version seal shall make.
@@ -134,7 +136,7 @@ type version struct {
 	serial   string // empty: a random one
 	source   string // the client it came from
 	replaces ReplaceKind
-	previous Identifier // of the version that it replaces
+	previous credential.Identifier // of the version that it replaces
 	issued   time.Time
 	// suspension goes over from the version before, if it is suspended with a document.
 	suspension *Suspension
@@ -152,22 +154,22 @@ type prepared struct {
 // status list, which whoever doesn't store it gives back.
 func (r *Registry) seal(ctx context.Context, d draft, v version) (p prepared, err error) {
 	if v.serial == "" {
-		serial, err := RandomSerial(rand.Reader)
+		serial, err := credential.RandomSerial(rand.Reader)
 		if err != nil {
 			return prepared{}, err
 		}
 		v.serial = serial
 	}
-	identifier, err := NewIdentifier(d.typ.Code, d.authority.Code, v.serial, v.number)
-	if e, ok := errors.AsType[*IdentifierError](err); ok {
-		return prepared{}, invalid(e.Reason, "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
+	identifier, err := credential.NewIdentifier(d.typ.Code, d.authority.Code, v.serial, v.number)
+	if e, ok := errors.AsType[*credential.IdentifierError](err); ok {
+		return prepared{}, refusal.Invalid(e.Reason, "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
 			schema.Violation{Pointer: "/serial", Keyword: e.Reason, Message: "cannot be part of an identifier"})
 	} else if err != nil {
 		return prepared{}, err
 	}
 	key, err := r.c.Keyrings.Active(ctx, signing.PurposeAuthority, string(d.authority.Code))
 	if errors.Is(err, signing.ErrNoKey) || err == nil && key.Signer == nil {
-		return prepared{}, conflict("authority_key_missing", "The authority has no active signing key in this installation. Ask the operator to make one.")
+		return prepared{}, refusal.Conflict("authority_key_missing", "The authority has no active signing key in this installation. Ask the operator to make one.")
 	} else if err != nil {
 		return prepared{}, fmt.Errorf("finding the authority's key: %w", err)
 	}
@@ -198,7 +200,7 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (p prepared, er
 func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot slot, holderKey []byte) (prepared, error) {
 	rec := VersionRecord{
 		License: v.id, Version: v.number, State: v.state, TypeVersion: d.typ.Version,
-		Origin: OriginAuthority, TrustGrade: GradeA,
+		Origin: credential.OriginAuthority, TrustGrade: credential.GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
 		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
 	}
@@ -267,11 +269,11 @@ func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, 
 		return nil, nil, nil
 	}
 	if len(key) > maxKey || !visibleASCII(key) {
-		return nil, nil, invalid("idempotency_key", "The Idempotency-Key must be 1 to 128 visible ASCII characters.")
+		return nil, nil, refusal.Invalid("idempotency_key", "The Idempotency-Key must be 1 to 128 visible ASCII characters.")
 	}
 	plain, err := json.Marshal(q)
 	if err != nil {
-		return nil, nil, invalid("json", "The request is not well-formed.")
+		return nil, nil, refusal.Invalid("json", "The request is not well-formed.")
 	}
 	keys, err := r.c.Vault.Lookups(ctx, domainRequest, a.Client, key)
 	if err != nil {
@@ -289,7 +291,7 @@ func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, 
 }
 
 // earlier returns the request that an attempt repeats, or ErrNotFound; an
-// *Error if the key was used for another request.
+// *refusal.Error if the key was used for another request.
 func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 	known, err := r.c.Stores.LoadRequest(ctx, t.Keys)
 	if err != nil {
@@ -303,7 +305,7 @@ func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 		return nil, r.refuseRequest(&known)
 	}
 	if !same {
-		return nil, conflict("idempotency_key_reused", "This Idempotency-Key was used for another request before. Use a new key for a new request.")
+		return nil, refusal.Conflict("idempotency_key_reused", "This Idempotency-Key was used for another request before. Use a new key for a new request.")
 	}
 	return &known, nil
 }
@@ -326,8 +328,8 @@ func (q *ReplaceRequest) answered(_ Record, version int, b *body) bool {
 }
 
 // has reports whether a version has a number and holders as they were asked for.
-func (b *body) has(number string, holders []Holder) bool {
-	return (number == "" || numberKey(number) == numberKey(b.Number)) && !slices.ContainsFunc(holders, func(h Holder) bool {
+func (b *body) has(number string, holders []credential.Holder) bool {
+	return (number == "" || numberKey(number) == numberKey(b.Number)) && !slices.ContainsFunc(holders, func(h credential.Holder) bool {
 		code, err := party.ParseCode(h.CodeType, h.Code)
 		return err == nil && !heldBy(b.Holders, h.Role, []party.Code{code})
 	})

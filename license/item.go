@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -45,9 +46,9 @@ const (
 // Alternative is a license type that can serve as a material, and the parts of
 // it that are needed.
 type Alternative struct {
-	TypeCode TypeCode `json:"type_code" doc:"the license type, published"`
-	Role     string   `json:"role,omitempty" doc:"the role in which the party must hold the license, such as child on a birth certificate; absent: any"`
-	Fields   []string `json:"fields" doc:"the parts that are needed: identifier, number, area_code, holders, or fields/NAME; 1 to 100"`
+	TypeCode credential.TypeCode `json:"type_code" doc:"the license type, published"`
+	Role     string              `json:"role,omitempty" doc:"the role in which the party must hold the license, such as child on a birth certificate; absent: any"`
+	Fields   []string            `json:"fields" doc:"the parts that are needed: identifier, number, area_code, holders, or fields/NAME; 1 to 100"`
 }
 
 // Material 材料 is one thing that an item demands.
@@ -129,7 +130,7 @@ func (d *ItemDefinition) material(id string) *Material {
 }
 
 // alternative returns the material's alternative of that type, or nil.
-func (m *Material) alternative(t TypeCode) *Alternative {
+func (m *Material) alternative(t credential.TypeCode) *Alternative {
 	for i := range m.Alternatives {
 		if m.Alternatives[i].TypeCode == t {
 			return &m.Alternatives[i]

@@ -11,7 +11,9 @@ import (
 	"yizheng.internal/license/schema"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 const itemCode = license.ItemCode("11110000000021135M-FOOD-1")
@@ -95,7 +97,7 @@ func TestRelationsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := w.PublishItem(t.Context(), cataloguer, code)
-		e, _ := errors.AsType[*license.Error](err)
+		e, _ := errors.AsType[*refusal.Error](err)
 		if e == nil || e.Reason != "relation_unsupported" || e.Violations[0].Pointer != "/materials/1/relation" {
 			t.Errorf("%d: %s: %v", i, relation, err)
 		}
@@ -164,7 +166,7 @@ func TestItemLifeCycle(t *testing.T) {
 func TestItemRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	draft := license.TypeCode("11100000000013338W033")
+	draft := credential.TypeCode("11100000000013338W033")
 	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
@@ -203,8 +205,8 @@ func TestItemRefuses(t *testing.T) {
 			d := item()
 			test.alter(&d)
 			_, _, err := w.PutItem(t.Context(), cataloguer, itemCode, d)
-			e, ok := errors.AsType[*license.Error](err)
-			if !ok || e.Kind != license.KindInvalid {
+			e, ok := errors.AsType[*refusal.Error](err)
+			if !ok || e.Kind != refusal.KindInvalid {
 				t.Fatalf("not refused: %v", err)
 			}
 			if !slices.ContainsFunc(e.Violations, func(v schema.Violation) bool { return v.Keyword == test.keyword && v.Pointer == test.at }) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"yizheng.internal/license/refusal"
 )
 
 // PutItem writes the draft of a service item: its first version, or the one
@@ -14,7 +16,7 @@ import (
 func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDefinition) (i ServiceItem, created bool, err error) {
 	defer r.audit(ctx, &err, a, ActionItemPut, "", 0)
 	if !code.Valid() {
-		return ServiceItem{}, false, invalid("item_code", "The item code is not 1 to 64 letters, digits, - and _.")
+		return ServiceItem{}, false, refusal.Invalid("item_code", "The item code is not 1 to 64 letters, digits, - and _.")
 	}
 	if err := r.checkItem(ctx, &d); err != nil {
 		return ServiceItem{}, false, err
@@ -38,7 +40,7 @@ func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDe
 		}
 	}
 	if i.Version > maxVersions {
-		return ServiceItem{}, false, conflict("versions_limit", "The service item has 1000 versions, as many as there may be: define another item.")
+		return ServiceItem{}, false, refusal.Conflict("versions_limit", "The service item has 1000 versions, as many as there may be: define another item.")
 	}
 	if err := r.mayGrow(ctx, r.c.Stores.UseOfItems, a, before, i); err != nil {
 		return ServiceItem{}, false, err
@@ -58,7 +60,7 @@ func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i S
 	}
 	i = *h.newest()
 	if i.State != ItemDraft {
-		return ServiceItem{}, conflict("item_not_draft", "The service item has no draft to publish. PUT one first.")
+		return ServiceItem{}, refusal.Conflict("item_not_draft", "The service item has no draft to publish. PUT one first.")
 	}
 	if err := r.checkItem(ctx, &i.ItemDefinition); err != nil {
 		return ServiceItem{}, err
@@ -86,7 +88,7 @@ func (r *Registry) RetireItem(ctx context.Context, a Actor, code ItemCode) (i Se
 	}
 	old := h.published()
 	if old == nil {
-		return ServiceItem{}, conflict("item_not_published", "The service item has no published version to retire.")
+		return ServiceItem{}, refusal.Conflict("item_not_published", "The service item has no published version to retire.")
 	}
 	i = *old
 	i.State, i.RetiredAt = ItemRetired, time.Now().UTC()
@@ -217,7 +219,7 @@ func (r *Registry) ownItem(ctx context.Context, a Actor, code ItemCode, may allo
 	}
 	hidden := h.agreed() == nil && h.owner() != a.Participant
 	err = may(ctx, a, string(code), h.owner(), hidden, errItemOwner)
-	if e, ok := errors.AsType[*Error](err); ok && hidden && e.Kind == KindForbidden {
+	if e, ok := errors.AsType[*refusal.Error](err); ok && hidden && e.Kind == refusal.KindForbidden {
 		return nil, errItemUnknown()
 	}
 	return h, err
@@ -251,9 +253,9 @@ func (r *Registry) saveItems(ctx context.Context, a Actor, act Action, is ...Ser
 }
 
 func errItemUnknown() error {
-	return missing("item_unknown", "There is no service item with this code.")
+	return refusal.Missing("item_unknown", "There is no service item with this code.")
 }
 
 func errItemOwner() error {
-	return forbidden("item_owner", "The service item was defined by another participant, which alone may change it.")
+	return refusal.Forbidden("item_owner", "The service item was defined by another participant, which alone may change it.")
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 )
 
@@ -19,47 +21,46 @@ const (
 	maxParts        = 100
 )
 
-// checkItem returns an *Error that names everything wrong with a definition.
+// checkItem returns a *refusal.Error that names everything wrong with a definition.
 func (r *Registry) checkItem(ctx context.Context, d *ItemDefinition) error {
-	var vs violations
-	vs.text("/name", d.Name, 1, maxItemText)
-	vs.names("/names", d.Names, maxItemText)
-	vs.text("/purpose", d.Purpose, 1, maxItemText)
-	vs.names("/purposes", d.Purposes, maxItemText)
-	n := len(d.AreaCode)
-	vs.when(n > 0 && (!digits(d.AreaCode) || n != 6 && n != 9 && n != 12), "/area_code", "area_code", "must be 6, 9 or 12 digits (GB/T 2260, GB/T 10114)")
-	vs.when(len(d.Materials) == 0 || len(d.Materials) > maxMaterials, "/materials", "count", "must be 1 to 50 materials")
+	var vs refusal.Violations
+	vs.Text("/name", d.Name, 1, maxItemText)
+	vs.Names("/names", d.Names, maxItemText)
+	vs.Text("/purpose", d.Purpose, 1, maxItemText)
+	vs.Names("/purposes", d.Purposes, maxItemText)
+	vs.AreaCode(d.AreaCode)
+	vs.When(len(d.Materials) == 0 || len(d.Materials) > maxMaterials, "/materials", "count", "must be 1 to 50 materials")
 	seen := map[string]bool{}
-	fields := map[TypeCode][]string{}
+	fields := map[credential.TypeCode][]string{}
 	for i := range d.Materials[:min(len(d.Materials), maxMaterials)] {
 		m, at := &d.Materials[i], fmt.Sprintf("/materials/%d", i)
-		vs.when(!materialID.MatchString(m.ID), at+"/id", "pattern", "must be lower-case letters, digits and -, at most 64, no - first")
-		vs.when(seen[m.ID], at+"/id", "duplicate", "stands twice")
+		vs.When(!materialID.MatchString(m.ID), at+"/id", "pattern", "must be lower-case letters, digits and -, at most 64, no - first")
+		vs.When(seen[m.ID], at+"/id", "duplicate", "stands twice")
 		seen[m.ID] = true
 		if err := r.checkMaterial(ctx, &vs, at, m, fields); err != nil {
 			return err
 		}
 	}
-	vs.when(wide(d.Materials), "/materials", "count", "must ask for at most 500 parts (of each material the license type with most of them) and 100 license types in all")
-	return vs.err("item_invalid", "The definition of the service item is not usable; see violations.")
+	vs.When(wide(d.Materials), "/materials", "count", "must ask for at most 500 parts (of each material the license type with most of them) and 100 license types in all")
+	return vs.Err("item_invalid", "The definition of the service item is not usable; see violations.")
 }
 
 // checkMaterial checks a material. fields are the names of types' fields, as far as they
 // were read: an item may name the same types again and again.
-func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string, m *Material, fields map[TypeCode][]string) error {
-	vs.text(at+"/name", m.Name, 1, maxItemText)
-	vs.names(at+"/names", m.Names, maxItemText)
+func (r *Registry) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
+	vs.Text(at+"/name", m.Name, 1, maxItemText)
+	vs.Names(at+"/names", m.Names, maxItemText)
 	switch m.Relation {
 	case RelationApplicant, RelationSpouse, RelationChild, RelationLegalRepresentative:
 	default:
-		vs.add(at+"/relation", "enum", "must be applicant, spouse, child or legal_representative")
+		vs.Add(at+"/relation", "enum", "must be applicant, spouse, child or legal_representative")
 	}
-	vs.when(len(m.Alternatives) == 0 || len(m.Alternatives) > maxAlternatives, at+"/alternatives", "count", "must be 1 to 20 license types")
-	seen := map[TypeCode]bool{}
+	vs.When(len(m.Alternatives) == 0 || len(m.Alternatives) > maxAlternatives, at+"/alternatives", "count", "must be 1 to 20 license types")
+	seen := map[credential.TypeCode]bool{}
 	asked := map[string]bool{}
 	for i, alt := range m.Alternatives[:min(len(m.Alternatives), maxAlternatives)] {
 		at := fmt.Sprintf("%s/alternatives/%d", at, i)
-		vs.when(seen[alt.TypeCode], at+"/type_code", "duplicate", "stands twice")
+		vs.When(seen[alt.TypeCode], at+"/type_code", "duplicate", "stands twice")
 		seen[alt.TypeCode] = true
 		h, err := r.types.of(ctx, alt.TypeCode)
 		if err != nil {
@@ -67,10 +68,10 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 		}
 		typ := h.published()
 		if typ == nil {
-			vs.add(at+"/type_code", "type_not_published", "is not a published license type")
+			vs.Add(at+"/type_code", "type_not_published", "is not a published license type")
 			continue
 		}
-		vs.when(alt.Role != "" && typ.role(alt.Role) == nil, at+"/role", "role_unknown", "is not a role of the license type")
+		vs.When(alt.Role != "" && typ.role(alt.Role) == nil, at+"/role", "role_unknown", "is not a role of the license type")
 		if fields[alt.TypeCode] == nil {
 			if fields[alt.TypeCode], err = typ.fieldNames(); err != nil {
 				return err
@@ -81,35 +82,35 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *violations, at string,
 			asked[part] = true
 		}
 	}
-	vs.when(len(m.Reasons) > maxParts, at+"/reasons", "count", "must be at most 100 reasons")
+	vs.When(len(m.Reasons) > maxParts, at+"/reasons", "count", "must be at most 100 reasons")
 	for _, part := range slices.Sorted(maps.Keys(m.Reasons))[:min(len(m.Reasons), maxParts)] {
 		at := at + schema.Pointer([]string{"reasons", part})
-		vs.text(at, m.Reasons[part], 1, maxItemText)
-		vs.when(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
+		vs.Text(at, m.Reasons[part], 1, maxItemText)
+		vs.When(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
 	}
 	m.checkReasonsIn(vs, at)
 	return nil
 }
 
 // checkReasonsIn checks the reasons in other languages.
-func (m *Material) checkReasonsIn(vs *violations, at string) {
-	vs.when(len(m.ReasonsIn) > maxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
+func (m *Material) checkReasonsIn(vs *refusal.Violations, at string) {
+	vs.When(len(m.ReasonsIn) > maxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
 	for _, part := range slices.Sorted(maps.Keys(m.ReasonsIn))[:min(len(m.ReasonsIn), maxParts)] {
 		at := at + schema.Pointer([]string{"reasons_in", part})
-		vs.when(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
-		vs.names(at, m.ReasonsIn[part], maxItemText)
+		vs.When(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
+		vs.Names(at, m.ReasonsIn[part], maxItemText)
 	}
 }
 
 // checkRelations refuses materials that could never be resolved: nobody's spouse,
 // child or legal representative is known yet.
 func (d *ItemDefinition) checkRelations() error {
-	var vs violations
+	var vs refusal.Violations
 	for i := range d.Materials {
-		vs.when(d.Materials[i].Relation != RelationApplicant, fmt.Sprintf("/materials/%d/relation", i), "relation_unsupported",
+		vs.When(d.Materials[i].Relation != RelationApplicant, fmt.Sprintf("/materials/%d/relation", i), "relation_unsupported",
 			"must be applicant: whose spouse, child or legal representative somebody is, is not known yet")
 	}
-	return vs.err("item_invalid", "The service item can't be published; see violations.")
+	return vs.Err("item_invalid", "The service item can't be published; see violations.")
 }
 
 // fieldNames returns the names of the face fields, for which a schema need not be compiled.
@@ -124,18 +125,18 @@ func (t *Type) fieldNames() ([]string, error) {
 }
 
 // checkParts checks the parts that are asked of licenses of a type with these fields.
-func (t *Type) checkParts(vs *violations, at string, parts, fields []string, reasons map[string]string) {
-	vs.when(len(parts) == 0 || len(parts) > maxParts, at, "count", "must name 1 to 100 parts")
+func (t *Type) checkParts(vs *refusal.Violations, at string, parts, fields []string, reasons map[string]string) {
+	vs.When(len(parts) == 0 || len(parts) > maxParts, at, "count", "must name 1 to 100 parts")
 	for i, part := range parts[:min(len(parts), maxParts)] {
 		at := fmt.Sprintf("%s/%d", at, i)
-		vs.when(slices.Contains(parts[:i], part), at, "duplicate", "stands twice")
+		vs.When(slices.Contains(parts[:i], part), at, "duplicate", "stands twice")
 		switch name, field := strings.CutPrefix(part, partField); {
 		case field && !slices.Contains(fields, name):
-			vs.add(at, "unknown_part", "is not a field of the license type")
+			vs.Add(at, "unknown_part", "is not a field of the license type")
 		case field && slices.Contains(t.Sensitive, name) && reasons[part] == "":
-			vs.add(at, "reason_missing", "is a sensitive field, for which the material must give a reason")
+			vs.Add(at, "reason_missing", "is a sensitive field, for which the material must give a reason")
 		case !field && part != PartIdentifier && part != PartNumber && part != PartAreaCode && part != PartHolders:
-			vs.add(at, "unknown_part", "must be identifier, number, area_code, holders, or fields/ and a field's name")
+			vs.Add(at, "unknown_part", "must be identifier, number, area_code, holders, or fields/ and a field's name")
 		}
 	}
 }

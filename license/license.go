@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -82,25 +83,6 @@ type Suspension struct {
 	Document   Document  `json:"document" doc:"the legal document that the suspension rests on"`
 }
 
-// Origin says who vouches for a version.
-type Origin string
-
-const (
-	OriginAuthority Origin = "authority" // issued here by its authority
-	OriginCollected Origin = "collected" // 归集: taken over from elsewhere; the registry attests it
-)
-
-// TrustGrade is the grade of 国办函〔2016〕108号: A made by the authority itself,
-// B checked against the original, C uploaded by the user, D made by the user.
-type TrustGrade string
-
-const (
-	GradeA TrustGrade = "A"
-	GradeB TrustGrade = "B"
-	GradeC TrustGrade = "C"
-	GradeD TrustGrade = "D"
-)
-
 // Provenance says where a version's data came from.
 type Provenance struct {
 	Source     string    `json:"source" doc:"the client that issued it, or the source it was collected from"`
@@ -110,48 +92,39 @@ type Provenance struct {
 	Time       time.Time `json:"time" doc:"when it came"`
 }
 
-// Holder is one 持证主体 of a license; several are normal.
-type Holder struct {
-	Name     string         `json:"name" doc:"the whole name, 1 to 200 characters, rare characters as they are"`
-	CodeType party.CodeType `json:"code_type" doc:"of the code (GB/T 36903 annex A), such as 111 公民身份号码 or 001 统一社会信用代码"`
-	Code     string         `json:"code" doc:"the holder's code; check characters are checked"`
-	Role     string         `json:"role" doc:"one of the type's roles, such as holder or spouse"`
-	Share    string         `json:"share,omitempty" doc:"共有份额 as printed, such as 1/2; at most 50 characters"`
-}
-
 // Version is one version of a license, opened.
 type Version struct {
-	Version          int             `json:"version" doc:"of the license, from 1"`
-	State            State           `json:"state" doc:"of this version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	TypeVersion      int             `json:"type_version" doc:"the version of the type's definition that it was issued under"`
-	Identifier       Identifier      `json:"identifier" doc:"电子证照标识 (GB/T 36904)"`
-	CheckMismatch    bool            `json:"check_mismatch,omitzero" doc:"true: a collected identifier's check character is wrong"`
-	Number           string          `json:"number" doc:"the license's number 证照编号"`
-	Holders          []Holder        `json:"holders" doc:"持证主体, in order"`
-	ValidFrom        party.Date      `json:"valid_from" doc:"the first day of validity"`
-	ValidUntil       party.Date      `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期"`
-	AreaCode         string          `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
-	Fields           json.RawMessage `json:"fields" doc:"the face fields 照面信息, by the type's schema"`
-	Origin           Origin          `json:"origin" doc:"authority: issued here by it; collected: taken over from elsewhere" enum:"authority,collected"`
-	TrustGrade       TrustGrade      `json:"trust_grade" doc:"A made by the authority, B checked against the original, C uploaded by the user, D made by the user" enum:"A,B,C,D"`
-	Provenance       Provenance      `json:"provenance" doc:"where this version's data came from"`
-	Replaces         ReplaceKind     `json:"replaces,omitempty" doc:"why this version took its predecessor's place" enum:"change,renewal,correction,reinstated"`
-	IssuedAt         time.Time       `json:"issued_at" doc:"when this version was signed"`
-	VerificationCode string          `json:"verification_code" doc:"查验码, printed on the license: whoever has it and the identifier can verify"`
-	Ending           *Ending         `json:"ending,omitempty" doc:"how it ended; absent while it has not"`
-	Suspension       *Suspension     `json:"suspension,omitempty" doc:"on what ground it is suspended; absent while it is not, and of suspensions of before documents were kept"`
+	Version          int                   `json:"version" doc:"of the license, from 1"`
+	State            State                 `json:"state" doc:"of this version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	TypeVersion      int                   `json:"type_version" doc:"the version of the type's definition that it was issued under"`
+	Identifier       credential.Identifier `json:"identifier" doc:"电子证照标识 (GB/T 36904)"`
+	CheckMismatch    bool                  `json:"check_mismatch,omitzero" doc:"true: a collected identifier's check character is wrong"`
+	Number           string                `json:"number" doc:"the license's number 证照编号"`
+	Holders          []credential.Holder   `json:"holders" doc:"持证主体, in order"`
+	ValidFrom        party.Date            `json:"valid_from" doc:"the first day of validity"`
+	ValidUntil       party.Date            `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期"`
+	AreaCode         string                `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Fields           json.RawMessage       `json:"fields" doc:"the face fields 照面信息, by the type's schema"`
+	Origin           credential.Origin     `json:"origin" doc:"authority: issued here by it; collected: taken over from elsewhere" enum:"authority,collected"`
+	TrustGrade       credential.TrustGrade `json:"trust_grade" doc:"A made by the authority, B checked against the original, C uploaded by the user, D made by the user" enum:"A,B,C,D"`
+	Provenance       Provenance            `json:"provenance" doc:"where this version's data came from"`
+	Replaces         ReplaceKind           `json:"replaces,omitempty" doc:"why this version took its predecessor's place" enum:"change,renewal,correction,reinstated"`
+	IssuedAt         time.Time             `json:"issued_at" doc:"when this version was signed"`
+	VerificationCode string                `json:"verification_code" doc:"查验码, printed on the license: whoever has it and the identifier can verify"`
+	Ending           *Ending               `json:"ending,omitempty" doc:"how it ended; absent while it has not"`
+	Suspension       *Suspension           `json:"suspension,omitempty" doc:"on what ground it is suspended; absent while it is not, and of suspensions of before documents were kept"`
 }
 
 // License is one license with one of its versions.
 type License struct {
-	ID            ID         `json:"id" doc:"opaque; it names the license through all its versions"`
-	Revision      int64      `json:"revision" doc:"counts changes, from 1; the ETag, for If-Match"`
-	TypeCode      TypeCode   `json:"type_code" doc:"证照类型代码 (GB/T 36904): 18 characters and three digits"`
-	TypeName      string     `json:"type_name" doc:"the type's name"`
-	Authority     party.USCC `json:"authority" doc:"unified social credit code of the department that issued it"`
-	NewestVersion int        `json:"newest_version" doc:"the newest version there is"`
-	CreatedAt     time.Time  `json:"created_at" doc:"when version 1 was issued"`
-	UpdatedAt     time.Time  `json:"updated_at" doc:"when anything last changed"`
+	ID            ID                  `json:"id" doc:"opaque; it names the license through all its versions"`
+	Revision      int64               `json:"revision" doc:"counts changes, from 1; the ETag, for If-Match"`
+	TypeCode      credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904): 18 characters and three digits"`
+	TypeName      string              `json:"type_name" doc:"the type's name"`
+	Authority     party.USCC          `json:"authority" doc:"unified social credit code of the department that issued it"`
+	NewestVersion int                 `json:"newest_version" doc:"the newest version there is"`
+	CreatedAt     time.Time           `json:"created_at" doc:"when version 1 was issued"`
+	UpdatedAt     time.Time           `json:"updated_at" doc:"when anything last changed"`
 	Version
 }
 
@@ -167,11 +140,11 @@ const (
 
 // Summary is what a search shows of a license: nothing personal.
 type Summary struct {
-	ID        ID        `json:"id" doc:"to read the license by"`
-	TypeCode  TypeCode  `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	TypeName  string    `json:"type_name" doc:"the type's name"`
-	Version   int       `json:"version" doc:"the newest version"`
-	State     State     `json:"state" doc:"of the newest version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	CreatedAt time.Time `json:"created_at" doc:"when version 1 was issued"`
-	UpdatedAt time.Time `json:"updated_at" doc:"when anything last changed"`
+	ID        ID                  `json:"id" doc:"to read the license by"`
+	TypeCode  credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName  string              `json:"type_name" doc:"the type's name"`
+	Version   int                 `json:"version" doc:"the newest version"`
+	State     State               `json:"state" doc:"of the newest version" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	CreatedAt time.Time           `json:"created_at" doc:"when version 1 was issued"`
+	UpdatedAt time.Time           `json:"updated_at" doc:"when anything last changed"`
 }

@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"yizheng.internal/license/party"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
 )
@@ -83,38 +84,38 @@ func (t *tries) drop(now time.Time) {
 }
 
 // Verify checks a credential, whole or with fields withheld. It always returns a verdict.
-func (r *Registry) Verify(ctx context.Context, credential string) Verification {
-	return r.VerifyBound(ctx, credential, Binding{})
+func (r *Registry) Verify(ctx context.Context, token string) credential.Verification {
+	return r.VerifyBound(ctx, token, credential.Binding{})
 }
 
 // VerifyBound checks a credential and the key binding that was asked for.
-func (r *Registry) VerifyBound(ctx context.Context, credential string, b Binding) Verification {
-	return r.verifier.VerifyBound(ctx, credential, b, time.Now())
+func (r *Registry) VerifyBound(ctx context.Context, token string, b credential.Binding) credential.Verification {
+	return r.verifier.VerifyBound(ctx, token, b, time.Now())
 }
 
 // VerifyIdentifier checks the license with an identifier and the verification
 // code printed on it: its own credential, of which then only type, authority,
 // dates and masked holders are shown. An unknown identifier and a wrong code get
 // one uniform answer from one look-up. What was mistyped is no verdict but an
-// *Error of KindInvalid: what can't be an identifier or a code, and an unknown
+// *refusal.Error of refusal.KindInvalid: what can't be an identifier or a code, and an unknown
 // identifier whose check character is wrong, which anybody can compute. From says who asks, as
-// far as that is known, such as a network address, and after it wider networks which that is in. An *Error of KindLimited
+// far as that is known, such as a network address, and after it wider networks which that is in. A *refusal.Error of refusal.KindLimited
 // means too many wrong tries by this caller for this identifier; others' keep nobody
 // from the right code.
-func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (Verification, error) {
+func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (credential.Verification, error) {
 	now := time.Now()
 	typed, err := readPrinted(identifier, code)
 	if err != nil {
-		return Verification{}, err
+		return credential.Verification{}, err
 	}
 	id := typed.identifier
 	counted, err := r.mayTry(ctx, id, from, now)
 	if err != nil {
-		return Verification{}, err
+		return credential.Verification{}, err
 	}
 	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(id), typed.code)
 	if err != nil {
-		return Verification{}, err
+		return credential.Verification{}, err
 	}
 	at, err := r.c.Stores.Locate(ctx, LookupVerification, keys)
 	if errors.Is(err, ErrNotFound) {
@@ -122,25 +123,25 @@ func (r *Registry) VerifyIdentifier(ctx context.Context, identifier, code string
 			r.tries.miss(key, now)
 		}
 		if typed.mistyped {
-			return Verification{}, errMistyped()
+			return credential.Verification{}, errMistyped()
 		}
-		return notFound(now), nil
+		return credential.NotFound(now), nil
 	} else if err != nil {
-		return Verification{}, fmt.Errorf("locating a license: %w", err)
+		return credential.Verification{}, fmt.Errorf("locating a license: %w", err)
 	}
-	credential, err := r.credentialOf(ctx, at, typed)
+	token, err := r.credentialOf(ctx, at, typed)
 	if err != nil {
-		return Verification{}, err
+		return credential.Verification{}, err
 	}
-	out := r.verifier.Verify(ctx, credential, now)
-	out.License.mask()
+	out := r.verifier.Verify(ctx, token, now)
+	out.License.Mask()
 	return out, nil
 }
 
 // mayTry returns the counters of wrong tries that one more from there would count
 // in: the identifier's own, and those of it and each of the callers' networks, the
 // narrowest first. It is an error of reason verification_limited if one is full.
-func (r *Registry) mayTry(ctx context.Context, id Identifier, from []string, now time.Time) ([][32]byte, error) {
+func (r *Registry) mayTry(ctx context.Context, id credential.Identifier, from []string, now time.Time) ([][32]byte, error) {
 	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (r *Registry) mayTry(ctx context.Context, id Identifier, from []string, now
 			return nil, err
 		}
 		if !r.tries.left(of.Sum, most, now) {
-			return nil, &Error{KindLimited, "verification_limited", "Too many wrong tries for this identifier. Try again in an hour.", nil}
+			return nil, refusal.Limited("verification_limited", "Too many wrong tries for this identifier. Try again in an hour.")
 		}
 		counted = append(counted, of.Sum)
 		most *= wrongOfNetwork
@@ -179,31 +180,6 @@ func (r *Registry) credentialOf(ctx context.Context, at Located, typed printed) 
 		return "", r.c.Vault.Auth().Refuse("identifiers", string(at.License), "a verification code leads to it that is another license's")
 	}
 	return r.openCredential(ctx, v)
-}
-
-// notFound is the uniform answer: the same for an identifier that does not
-// exist and for a wrong code.
-func notFound(at time.Time) Verification {
-	out := Verification{Verdict: Invalid, CheckedAt: at.UTC().Truncate(time.Second)}
-	for _, n := range checkOrder {
-		out.Checks = append(out.Checks, Check{n, Skipped, "not_reached"})
-	}
-	out.Checks[0] = Check{CheckFormat, Fail, ReasonNotFound}
-	return out
-}
-
-// mask leaves of a license what may be shown to whoever has it in hand.
-func (p *Presented) mask() {
-	if p == nil {
-		return
-	}
-	p.Identifier, p.Previous, p.Number, p.AreaCode, p.Fields, p.Withheld = "", "", "", "", nil, 0
-	for i, h := range p.Holders {
-		p.Holders[i] = PresentedHolder{
-			Name: party.MaskName(h.Name), CodeType: h.CodeType, Role: h.Role,
-			Code: party.Code{Type: h.CodeType, Value: h.Code}.Mask(),
-		}
-	}
 }
 
 // revoked tells what the registry knows of a certificate that it made. One of its own

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 func TestVerifyIdentifierTellsNothing(t *testing.T) {
@@ -25,7 +26,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 		return string(v.Verdict) + string(b)
 	}
 	wrong := ask(string(out.Identifier), "00000000")
-	unknown, err := license.NewIdentifier(typeCode, authority, "NOSUCH", 1)
+	unknown, err := credential.NewIdentifier(typeCode, authority, "NOSUCH", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	}
 	// Nobody can lock another out, until all together were wrong too often.
 	from = "192.0.2.2"
-	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
+	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("asked from elsewhere: %+v, %v", v, err)
 	}
 	for i := range 1500 {
@@ -57,7 +58,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	// Whoever has the right code is answered, after a mistake too; who guesses isn't for long.
 	from = "203.0.113.1"
 	ask(string(out.Identifier), "00000000")
-	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != license.Valid {
+	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("after 1,500 wrong codes from everywhere: %+v, %v", v, err)
 	}
 	for _, id := range []string{string(out.Identifier), string(unknown)} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 )
 
@@ -104,7 +105,7 @@ func BenchmarkManyVersions(b *testing.B) {
 				r = w.open(b)
 				begin = time.Now()
 				v, err := r.VerifyIdentifier(b.Context(), string(out.Identifier), out.VerificationCode)
-				if err != nil || v.Verdict != license.Valid {
+				if err != nil || v.Verdict != credential.Valid {
 					b.Fatal(v, err)
 				}
 				verify += time.Since(begin)

@@ -12,7 +12,9 @@ import (
 	"yizheng.internal/license/schema"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // named is a type with names in several languages, down to the values of an enum.
@@ -31,7 +33,7 @@ func named() license.Definition {
 
 // violated returns the places and keywords that a definition was refused for.
 func violated(err error) (at []string) {
-	if e, ok := errors.AsType[*license.Error](err); ok {
+	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		for _, v := range e.Violations {
 			at = append(at, v.Pointer+" "+v.Keyword)
 		}
@@ -157,7 +159,7 @@ func TestWordingBeside(t *testing.T) {
 // one of them stands in Chinese.
 func TestTypeMetadataLanguages(t *testing.T) {
 	w := newWorld(t)
-	code := license.TypeCode("11100000000013338W035")
+	code := credential.TypeCode("11100000000013338W035")
 	if _, _, err := w.PutType(t.Context(), cataloguer, code, named()); err != nil {
 		t.Fatal(err)
 	}

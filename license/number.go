@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -86,7 +87,7 @@ func (r *Registry) numbersFolded(ctx context.Context) error {
 }
 
 // numberRow returns the lookup row of a number.
-func (r *Registry) numberRow(ctx context.Context, t TypeCode, authority party.USCC, number string) (LookupRow, error) {
+func (r *Registry) numberRow(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) (LookupRow, error) {
 	keys, err := r.c.Vault.Lookups(ctx, domainNumber, string(t), string(authority), numberKey(number))
 	return LookupRow{Kind: LookupNumber, Keys: keys}, err
 }
@@ -100,7 +101,7 @@ func (r *Registry) formerNumber(ctx context.Context, rec Record, number string) 
 
 // numberKeys returns the keys that a number is sought by: also as it is written,
 // for numbers stored before they were folded, and not rehashed yet.
-func (r *Registry) numberKeys(ctx context.Context, t TypeCode, authority party.USCC, number string) ([]signing.Lookup, error) {
+func (r *Registry) numberKeys(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) ([]signing.Lookup, error) {
 	row, err := r.numberRow(ctx, t, authority, number)
 	if err != nil || number == numberKey(number) {
 		return row.Keys, err

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
@@ -35,7 +37,7 @@ type Find map[string]string
 func (f Find) check() error {
 	for _, text := range f {
 		if len([]rune(text)) > maxFind || strings.ContainsFunc(text, party.Hidden) || len(f) > maxMaterials {
-			return invalid("find_text", "What is looked for is at most 100 characters, none of them invisible.")
+			return refusal.Invalid("find_text", "What is looked for is at most 100 characters, none of them invisible.")
 		}
 	}
 	return nil
@@ -69,7 +71,7 @@ type offering struct {
 
 // shelfKey is whose licenses of which type.
 type shelfKey struct {
-	typ      TypeCode
+	typ      credential.TypeCode
 	relation Relation
 }
 
@@ -102,7 +104,7 @@ func (r *Registry) newOffering(s *Subject, now time.Time) *offering {
 }
 
 // shelf returns what the party of a relation has of a type; nil if nobody knows that party.
-func (g *offering) shelf(ctx context.Context, code TypeCode, relation Relation, typ *Type) (*shelf, error) {
+func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation Relation, typ *Type) (*shelf, error) {
 	key := shelfKey{code, relation}
 	if s, ok := g.shelves[key]; ok {
 		return s, nil

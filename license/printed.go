@@ -4,9 +4,10 @@ import (
 	"errors"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 )
 
@@ -17,24 +18,21 @@ const (
 	ReasonVerificationCodeForm = "verification_code_form" // it is no verification code
 )
 
-// ReasonNotFound is the reason of the uniform verdict on what could be right and isn't known.
-const ReasonNotFound = "identifier_or_code_wrong"
-
 // printed is what is printed on a license, as somebody typed it.
 type printed struct {
-	identifier Identifier
+	identifier credential.Identifier
 	code       string
 	mistyped   bool // the identifier's check character is wrong: it may be a collected one all the same
 }
 
 // readPrinted reads an identifier and a verification code as they are typed. What
-// can't be one is an *Error of KindInvalid, which holds no value.
+// can't be one is a *refusal.Error of refusal.KindInvalid, which holds no value.
 func readPrinted(identifier, code string) (p printed, err error) {
-	var vs violations
-	parsed, err := ParseIdentifier(identifier)
-	if e, ok := errors.AsType[*IdentifierError](err); ok {
-		vs.add("/identifier", e.Reason, "is not an identifier as licenses have it")
-		return printed{}, invalid(ReasonIdentifierForm, "This is not an identifier: compare it with the license, dot by dot.", vs...)
+	var vs refusal.Violations
+	parsed, err := credential.ParseIdentifier(identifier)
+	if e, ok := errors.AsType[*credential.IdentifierError](err); ok {
+		vs.Add("/identifier", e.Reason, "is not an identifier as licenses have it")
+		return printed{}, refusal.Invalid(ReasonIdentifierForm, "This is not an identifier: compare it with the license, dot by dot.", vs...)
 	} else if err != nil {
 		return printed{}, err
 	}
@@ -44,15 +42,15 @@ func readPrinted(identifier, code string) (p printed, err error) {
 	}
 	p = printed{parsed, foldVerificationCode(code), parts.CheckMismatch}
 	if len(p.code) != verificationCodeLength || strings.Trim(p.code, verificationAlphabet) != "" {
-		vs.add("/verification_code", "pattern", "must have 8 letters and digits")
-		return printed{}, invalid(ReasonVerificationCodeForm, "This is not a verification code: it has 8 letters and digits.", vs...)
+		vs.Add("/verification_code", "pattern", "must have 8 letters and digits")
+		return printed{}, refusal.Invalid(ReasonVerificationCodeForm, "This is not a verification code: it has 8 letters and digits.", vs...)
 	}
 	return p, nil
 }
 
 // errMistyped says that an identifier that isn't known can't be right.
 func errMistyped() error {
-	return invalid(ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
+	return refusal.Invalid(ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
 		schema.Violation{Pointer: "/identifier", Keyword: ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
 }
 
@@ -77,20 +75,4 @@ func foldVerificationCode(s string) string {
 		}
 		return r
 	}, party.FoldPrinted(s))
-}
-
-// foldCredential takes out of a credential what files and pasting bring: white
-// space, and byte order marks.
-func foldCredential(s string) string {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= utf8.RuneSelf {
-			return strings.Map(func(r rune) rune {
-				if unicode.IsSpace(r) || r == '\ufeff' {
-					return -1
-				}
-				return r
-			}, s)
-		}
-	}
-	return s
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // fullWidth writes ASCII as forms in full width do.
@@ -35,19 +35,19 @@ func TestPrintedIsFound(t *testing.T) {
 		"zero width spaces":  {id[:half] + "\u200b" + id[half:], code[:4] + "\u200b" + code[4:]},
 	} {
 		v, err := w.VerifyIdentifier(t.Context(), typed[0], typed[1], "somewhere")
-		if err != nil || v.Verdict != license.Valid {
+		if err != nil || v.Verdict != credential.Valid {
 			t.Errorf("%s: %s, %v", name, v.Verdict, err)
 		}
 	}
 	third := len(out.Credential) / 3
-	for name, credential := range map[string]string{
+	for name, token := range map[string]string{
 		"byte order mark": "\ufeff" + out.Credential + "\r\n", "lines": out.Credential[:third] + "\r\n\t" + out.Credential[third:], "spaces": "\u3000" + out.Credential + "\u00a0",
 	} {
-		if v := w.Verify(t.Context(), credential); v.Verdict != license.Valid {
+		if v := w.Verify(t.Context(), token); v.Verdict != credential.Valid {
 			t.Errorf("a credential with %s: %+v", name, v)
 		}
 	}
-	if v := w.Verify(t.Context(), "\u200b"+out.Credential); v.Verdict == license.Valid {
+	if v := w.Verify(t.Context(), "\u200b"+out.Credential); v.Verdict == credential.Valid {
 		t.Error("what no file and no paste brings is taken out of a credential")
 	}
 }
@@ -83,7 +83,7 @@ func TestMistypedIsNoVerdict(t *testing.T) {
 	}
 	// What may be right is: wrong codes and unknown identifiers stay alike.
 	v, err := w.VerifyIdentifier(t.Context(), id, "00000000", "somewhere")
-	if err != nil || v.Verdict != license.Invalid || v.Checks[0].Reason != license.ReasonNotFound {
+	if err != nil || v.Verdict != credential.Invalid || v.Checks[0].Reason != credential.ReasonNotFound {
 		t.Errorf("a wrong code: %+v, %v", v, err)
 	}
 	// Mistyping the identifier is guessing too.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -67,10 +68,10 @@ func (r *resigner) sign(t *testing.T, changes object, disclosures string) string
 	return jws + disclosures
 }
 
-func failures(v license.Verification) string {
+func failures(v credential.Verification) string {
 	var failed []string
 	for _, c := range v.Checks {
-		if c.Result == license.Fail {
+		if c.Result == credential.Fail {
 			failed = append(failed, string(c.Name)+" "+c.Reason)
 		}
 	}
@@ -82,7 +83,7 @@ func failures(v license.Verification) string {
 func TestVerifyEnforcesProfile(t *testing.T) {
 	w := newWorld(t)
 	r := newResigner(t, w, w.issue(t, "P-1").Credential)
-	if v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != license.Valid || v.License == nil {
+	if v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != credential.Valid || v.License == nil {
 		t.Fatalf("signed anew: %+v", v)
 	}
 	required := []string{
@@ -129,7 +130,7 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		"a negative index":                  {object{"status": object{"status_list": object{"idx": -1, "uri": list["uri"]}}}, "format claims_malformed"},
 		"a status without an address":       {object{"status": object{"status_list": object{"idx": 1}}}, "format claims_malformed"},
 		"no status":                         {object{"status": nil}, "status status_missing"},
-		"an index that no list has":         {object{"status": object{"status_list": object{"idx": license.StatusListSize, "uri": list["uri"]}}}, "status status_index"},
+		"an index that no list has":         {object{"status": object{"status_list": object{"idx": credential.StatusListSize, "uri": list["uri"]}}}, "status status_index"},
 		"holders as an object":              {object{"holders": object{}}, "format claims_malformed"},
 		"a holder as a text":                {object{"holders": []string{"x"}}, "format claims_malformed"},
 		"a holder's name as a number":       {object{"holders": []object{{"name": 1}}}, "format claims_malformed"},
@@ -153,7 +154,7 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		})
 	}
 	// A later version may add claims.
-	if v := w.Verify(t.Context(), r.sign(t, object{"added_later": object{"a": 1}}, r.disclosures)); v.Verdict != license.Valid {
+	if v := w.Verify(t.Context(), r.sign(t, object{"added_later": object{"a": 1}}, r.disclosures)); v.Verdict != credential.Valid {
 		t.Errorf("with a claim more: %+v", v)
 	}
 }
@@ -161,7 +162,7 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 func (r *resigner) rejects(t *testing.T, change object, rest, want string) {
 	t.Helper()
 	v := r.Verify(t.Context(), r.sign(t, change, rest))
-	if got := failures(v); got != want || v.Verdict != license.Invalid {
+	if got := failures(v); got != want || v.Verdict != credential.Invalid {
 		t.Errorf("%s, failed: %s, want %s", v.Verdict, got, want)
 	}
 	if strings.HasPrefix(want, "format") && v.License != nil {
@@ -179,7 +180,7 @@ func wrongCheck(identifier string) string {
 
 func mustIdentifier(t *testing.T, by party.USCC) string {
 	t.Helper()
-	id, err := license.NewIdentifier(typeCode, by, "A1", 1)
+	id, err := credential.NewIdentifier(typeCode, by, "A1", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,13 +209,13 @@ func TestOldCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := license.CredentialVerifier{Anchors: anchors, Signatures: jose.NewVerifier(sm2.Config{}), RevocationWaived: true}
+	v := credential.Verifier{Anchors: anchors, Signatures: jose.NewVerifier(sm2.Config{}), RevocationWaived: true}
 	at := old.At.Add(12 * time.Hour) // it is valid from the next day on
 	if v.Status, err = v.OpenStatusList(t.Context(), old.StatusList, at); err != nil {
 		t.Fatal(err)
 	}
 	out := v.Verify(t.Context(), old.Credential, at)
-	if out.Verdict != license.Valid || out.License == nil || out.License.Number != "OLD-1" || out.License.Fields["category"] != "电工作业" {
+	if out.Verdict != credential.Valid || out.License == nil || out.License.Number != "OLD-1" || out.License.Fields["category"] != "电工作业" {
 		t.Errorf("%+v", out)
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(old.Credential, ".")[1])
@@ -228,7 +229,7 @@ func TestShareAndPrevious(t *testing.T) {
 	w := newWorld(t)
 	q := request("S-1")
 	q.Holders[0].Share = "1/2"
-	q.Holders = append(q.Holders, license.Holder{Name: "样例乙", CodeType: party.Citizen, Code: "11010519491231010X", Role: "holder"})
+	q.Holders = append(q.Holders, credential.Holder{Name: "样例乙", CodeType: party.Citizen, Code: "11010519491231010X", Role: "holder"})
 	first, err := w.Issue(t.Context(), issuer, q, "key")
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +246,7 @@ func TestShareAndPrevious(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = w.Verify(t.Context(), second.Credential)
-	if v.Verdict != license.Valid || v.License == nil || v.License.Previous != string(first.Identifier) || v.License.Identifier != string(second.Identifier) {
+	if v.Verdict != credential.Valid || v.License == nil || v.License.Previous != string(first.Identifier) || v.License.Identifier != string(second.Identifier) {
 		t.Errorf("%+v", v)
 	}
 	// Each can be withheld by itself.
@@ -259,7 +260,7 @@ func TestShareAndPrevious(t *testing.T) {
 			continue
 		}
 		v := w.Verify(t.Context(), strings.Replace(second.Credential, "~"+part+"~", "~", 1))
-		if v.Verdict != license.Valid || v.License == nil || v.License.Withheld != 1 {
+		if v.Verdict != credential.Valid || v.License == nil || v.License.Withheld != 1 {
 			t.Errorf("without %s: %+v", plain, v)
 		}
 	}
@@ -313,11 +314,11 @@ func TestTypeMetadata(t *testing.T) {
 			t.Errorf("%s isn't described", name)
 		}
 	}
-	draft := license.TypeCode("11100000000013338W033")
+	draft := credential.TypeCode("11100000000013338W033")
 	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
-	for _, unknown := range []license.TypeCode{draft, "11100000000013338W099", "x"} {
+	for _, unknown := range []credential.TypeCode{draft, "11100000000013338W099", "x"} {
 		if _, err := w.TypeMetadata(t.Context(), unknown, 1); reason(t, err) != "type_unknown" {
 			t.Errorf("%s: %v", unknown, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
@@ -166,19 +167,19 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,
 		From: q.CreatedFrom, To: q.CreatedTo, Limit: q.Limit,
 	}
-	var vs violations
+	var vs refusal.Violations
 	if out.Limit == 0 {
 		out.Limit = defaultLimit
 	}
-	vs.when(out.Limit < 1 || out.Limit > maxLimit, "/limit", "range", "must be 1 to 100")
+	vs.When(out.Limit < 1 || out.Limit > maxLimit, "/limit", "range", "must be 1 to 100")
 	switch q.State {
 	case "", Active, Suspended, Superseded, Ended:
 	default:
-		vs.add("/state", "enum", "must be active, suspended, superseded or ended")
+		vs.Add("/state", "enum", "must be active, suspended, superseded or ended")
 	}
-	vs.when(q.TypeCode != "" && !q.TypeCode.valid(), "/type_code", "type_code", "is not a type code: 18 characters of a unified social credit code and three digits")
+	vs.When(q.TypeCode != "" && !q.TypeCode.Valid(), "/type_code", "type_code", "is not a type code: 18 characters of a unified social credit code and three digits")
 	cursor, ok := parseCursor(q.Cursor)
-	vs.when(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
+	vs.When(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
 	out.Before = cursor
 	criteria := 0
 	for _, given := range []bool{q.Identifier != "", q.Number != "", q.Holder != nil} {
@@ -186,16 +187,16 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 			criteria++
 		}
 	}
-	vs.when(criteria > 1, "", "criteria", "may have only one of identifier, number and holder")
-	vs.when(q.Number != "" && q.TypeCode == "", "/type_code", "required", "must be given with a number")
+	vs.When(criteria > 1, "", "criteria", "may have only one of identifier, number and holder")
+	vs.When(q.Number != "" && q.TypeCode == "", "/type_code", "required", "must be given with a number")
 	var code party.Code
 	if q.Holder != nil {
 		var err error
 		if code, err = party.ParseCode(q.Holder.Type, q.Holder.Value); err != nil {
-			vs.add("/holder", "code", "is not a valid code of its type")
+			vs.Add("/holder", "code", "is not a valid code of its type")
 		}
 	}
-	if err := vs.err("search_invalid", "The search is not acceptable; see violations."); err != nil {
+	if err := vs.Err("search_invalid", "The search is not acceptable; see violations."); err != nil {
 		return Query{}, err
 	}
 	var err error
@@ -254,7 +255,7 @@ func (r *Registry) Refused(ctx context.Context, a Actor, action Action, id ID, r
 // fault leaves none: the log has it. If the event can't be stored, that is the
 // error: a refusal that leaves no trace is not answered.
 func (r *Registry) audit(ctx context.Context, err *error, a Actor, act Action, id ID, version int) {
-	e, ok := errors.AsType[*Error](*err)
+	e, ok := errors.AsType[*refusal.Error](*err)
 	if !ok {
 		return
 	}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 )
 
 // A page of the catalog ends before its limit where its definitions have so many bytes;
@@ -17,7 +20,7 @@ const (
 // ReadType returns a version of a type for a client, 0 for the published one, or else the
 // newest, and records the reading. All versions that were published are there for
 // everybody, drafts for [Actor.Drafts]: to others it is as if there were none.
-func (r *Registry) ReadType(ctx context.Context, a Actor, code TypeCode, version int) (_ Type, err error) {
+func (r *Registry) ReadType(ctx context.Context, a Actor, code credential.TypeCode, version int) (_ Type, err error) {
 	defer r.audit(ctx, &err, a, ActionTypeRead, "", 0)
 	t, err := r.seenType(ctx, a, code, version)
 	if err != nil {
@@ -26,7 +29,7 @@ func (r *Registry) ReadType(ctx context.Context, a Actor, code TypeCode, version
 	return *t, r.recordRepeating(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
 }
 
-func (r *Registry) seenType(ctx context.Context, a Actor, code TypeCode, version int) (t *Type, err error) {
+func (r *Registry) seenType(ctx context.Context, a Actor, code credential.TypeCode, version int) (t *Type, err error) {
 	var otherwise *Type
 	if version != 0 {
 		t, err = r.types.version(ctx, code, version)
@@ -51,7 +54,7 @@ func (r *Registry) seenType(ctx context.Context, a Actor, code TypeCode, version
 
 // ReadTypes lists for a client, of each type with a code greater than after, the newest
 // version that is there for it, and records it. More says whether there may be others.
-func (r *Registry) ReadTypes(ctx context.Context, a Actor, after TypeCode, limit int) (_ []Type, more bool, err error) {
+func (r *Registry) ReadTypes(ctx context.Context, a Actor, after credential.TypeCode, limit int) (_ []Type, more bool, err error) {
 	records, more, err := pageOf(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
 		if last != nil {
 			after = last.Code
@@ -134,7 +137,7 @@ func (r *Registry) sees(ctx context.Context, a Actor, code, owner string) (bool,
 		return a.Drafts, nil
 	}
 	err := r.mayWrite(ctx, a, code, owner, true, errTypeOwner)
-	if _, ok := errors.AsType[*Error](err); ok {
+	if _, ok := errors.AsType[*refusal.Error](err); ok {
 		return false, nil
 	}
 	return err == nil, err

@@ -12,22 +12,24 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
 // body is the personal part of a version: what its record keeps sealed.
 type body struct {
-	Identifier       Identifier      `json:"identifier"`
-	CheckMismatch    bool            `json:"check_mismatch,omitempty"`
-	Serial           string          `json:"serial"`
-	Number           string          `json:"number"`
-	Holders          []Holder        `json:"holders"`
-	AreaCode         string          `json:"area_code,omitempty"`
-	Fields           json.RawMessage `json:"fields"`
-	Provenance       Provenance      `json:"provenance"`
-	Replaces         ReplaceKind     `json:"replaces,omitempty"`
-	VerificationCode string          `json:"verification_code"`
+	Identifier       credential.Identifier `json:"identifier"`
+	CheckMismatch    bool                  `json:"check_mismatch,omitempty"`
+	Serial           string                `json:"serial"`
+	Number           string                `json:"number"`
+	Holders          []credential.Holder   `json:"holders"`
+	AreaCode         string                `json:"area_code,omitempty"`
+	Fields           json.RawMessage       `json:"fields"`
+	Provenance       Provenance            `json:"provenance"`
+	Replaces         ReplaceKind           `json:"replaces,omitempty"`
+	VerificationCode string                `json:"verification_code"`
 }
 
 // append appends the body as JSON, as encoding/json would make it but for escapes
@@ -221,7 +223,7 @@ const (
 )
 
 // lookups returns the lookup rows of a version.
-func (r *Registry) lookups(ctx context.Context, t TypeCode, authority party.USCC, b *body, policy NumberPolicy) ([]LookupRow, error) {
+func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy NumberPolicy) ([]LookupRow, error) {
 	rows := make([]LookupRow, 0, 3+len(b.Holders))
 	add := func(k LookupKind, exclusive bool, domain string, values ...string) error {
 		keys, err := r.c.Vault.Lookups(ctx, domain, values...)
@@ -265,5 +267,5 @@ func (r *Registry) ownVersion(ctx context.Context, a Actor, id ID, version int) 
 }
 
 func errLicenseUnknown() error {
-	return missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
+	return refusal.Missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/license/credential"
 )
 
 // fill sets whatever is in v to something that isn't its zero value, so that a
@@ -43,7 +45,7 @@ func TestBodyMarshal(t *testing.T) {
 	fill(t, reflect.ValueOf(&whole).Elem())
 	for name, b := range map[string]body{
 		"whole": whole,
-		"least": {Fields: json.RawMessage("{}"), Holders: []Holder{}, Provenance: Provenance{Time: time.Unix(1, 0).UTC()}},
+		"least": {Fields: json.RawMessage("{}"), Holders: []credential.Holder{}, Provenance: Provenance{Time: time.Unix(1, 0).UTC()}},
 	} {
 		got, err := b.append(nil)
 		if err != nil {

@@ -2,17 +2,16 @@ package license
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/jose"
-	"yizheng.internal/signing/sdjwt"
 )
 
 // RedeemRequest reads a license by a use code.
@@ -25,10 +24,10 @@ type RedeemRequest struct {
 
 // Released is what a reading yields.
 type Released struct {
-	License  ID       `json:"license" doc:"opaque id of the license"`
-	Version  int      `json:"version" doc:"of the license, as the holder saw it"`
-	TypeCode TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	Fields   []string `json:"fields" doc:"the parts that are disclosed: identifier, number, area_code, holders, or fields/NAME"`
+	License  ID                  `json:"license" doc:"opaque id of the license"`
+	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
+	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	Fields   []string            `json:"fields" doc:"the parts that are disclosed: identifier, number, area_code, holders, or fields/NAME"`
 	// Credential is the license's credential with only the parts that were
 	// agreed to, bound to the client and its nonce by a key binding JWT (RFC
 	// 9901 section 4.3) of the presentation key that its cnf names.
@@ -103,15 +102,15 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 }
 
 func (q *RedeemRequest) check() error {
-	var vs violations
-	vs.when(len(q.RequestID) > maxKey || !visibleASCII(q.RequestID) || q.RequestID == "", "/request_id", "request_id", "must be 1 to 128 visible ASCII characters")
-	vs.when(len(q.Nonce) < 8 || len(q.Nonce) > 128 || !visibleASCII(q.Nonce), "/nonce", "nonce", "must be 8 to 128 visible ASCII characters")
+	var vs refusal.Violations
+	vs.When(len(q.RequestID) > maxKey || !visibleASCII(q.RequestID) || q.RequestID == "", "/request_id", "request_id", "must be 1 to 128 visible ASCII characters")
+	vs.When(len(q.Nonce) < 8 || len(q.Nonce) > 128 || !visibleASCII(q.Nonce), "/nonce", "nonce", "must be 8 to 128 visible ASCII characters")
 	if o := q.Officer; o != nil {
-		vs.text("/officer/id", o.ID, 1, 64)
-		vs.text("/officer/name", o.Name, 1, 100)
-		vs.text("/officer/division", o.Division, 0, 100)
+		vs.Text("/officer/id", o.ID, 1, 64)
+		vs.Text("/officer/name", o.Name, 1, 100)
+		vs.Text("/officer/division", o.Division, 0, 100)
 	}
-	return vs.err("request_invalid", "The request is not acceptable; see violations.")
+	return vs.Err("request_invalid", "The request is not acceptable; see violations.")
 }
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
@@ -125,7 +124,7 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	g := b.Grant.stand(u.Grant, now)
 	result := ResultMismatch
 	if g.Client == a.Client {
-		result = refusal(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
+		result = hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
 	}
 	switch {
 	case result == "" && u.Earlier != nil:
@@ -170,7 +169,7 @@ func (r *Registry) again(ctx context.Context, a Actor, u *Used, q RedeemRequest)
 		return Released{}, r.c.Vault.Auth().Refuse("use_requests", string(u.Grant.ID), "a request leads to a reading that is not its own")
 	}
 	if earlier.Nonce != q.Nonce || !reflect.DeepEqual(earlier.Officer, q.Officer) {
-		return Released{}, conflict("request_id_reused", "This request id was used for another reading by this code. Use a new one for a new reading.")
+		return Released{}, refusal.Conflict("request_id_reused", "This request id was used for another reading by this code. Use a new one for a new reading.")
 	}
 	out, err := r.release(ctx, a, u, *u.Earlier, q.Nonce)
 	out.Again = true
@@ -185,11 +184,11 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 		return Released{}, err
 	}
 	parts := b.Grant.parts(u.Code.License)
-	credential, err := r.openCredential(ctx, u.Version)
+	whole, err := r.openCredential(ctx, u.Version)
 	if err != nil {
 		return Released{}, err
 	}
-	token, err := present(credential, parts)
+	token, err := credential.Present(whole, parts)
 	if err != nil {
 		return Released{}, fmt.Errorf("presenting license %s version %d: %w", rec.License, rec.Version, err)
 	}
@@ -213,27 +212,4 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 		License: rec.License, Version: rec.Version, TypeCode: u.License.Type, Fields: parts,
 		Credential: bound.String(), Record: rec.ID, Until: u.Code.window(u.Grant.Expires),
 	}, nil
-}
-
-// present withholds all of a stored credential but some parts. It opened under
-// the vault's key, so that its signature need not be verified again.
-func present(credential string, parts []string) (*sdjwt.Token, error) {
-	token, err := sdjwt.Parse(credential, credentialLimits)
-	if err != nil {
-		return nil, err
-	}
-	_, rest, _ := strings.Cut(token.JWS, ".")
-	part, _, _ := strings.Cut(rest, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		return nil, err
-	}
-	return token.Present(payload, func(pointer string) bool {
-		for _, p := range parts {
-			if below, ok := strings.CutPrefix(pointer, "/"+p); ok && (below == "" || below[0] == '/') {
-				return true
-			}
-		}
-		return false
-	})
 }

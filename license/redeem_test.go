@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sdjwt"
@@ -78,7 +79,7 @@ func TestRedeem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := w.Verify(t.Context(), released.Credential); v.Verdict != license.Valid {
+	if v := w.Verify(t.Context(), released.Credential); v.Verdict != credential.Valid {
 		t.Errorf("verification %+v", v)
 	}
 	resolved, err := bound(t, released.Credential, consumer.Client, nonce)
@@ -412,7 +413,7 @@ func TestAccessRecordsOfAllHolders(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.issueTo(t, "A-1", func(q *license.IssueRequest) {
-		q.Holders = append(q.Holders, license.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
+		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
 	})
 	d := w.deliver(t, w.agree(t, nil).ID)
 	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -53,7 +52,7 @@ type Config struct {
 }
 
 // Registry issues, changes, shows and verifies licenses. Safe for concurrent
-// use. Refusals that a caller may see are *Error.
+// use. Refusals that a caller may see are *refusal.Error.
 type Registry struct {
 	c        Config
 	types    catalog
@@ -65,7 +64,7 @@ type Registry struct {
 	looks    looks
 	repeats  journal.Repeats[repeating]
 	scratch  sync.Pool // of *scratch
-	verifier CredentialVerifier
+	verifier credential.Verifier
 }
 
 // New checks c and returns a Registry. It stores the public URL at the first
@@ -74,7 +73,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if c.Stores == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
 		return nil, errors.New("license: Config needs Stores, Keyrings, Vault, Anchors and AuthorityName")
 	}
-	if err := checkPublicURL(c.PublicURL); err != nil {
+	if err := credential.CheckPublicURL(c.PublicURL); err != nil {
 		return nil, err
 	}
 	if c.Verifier == nil {
@@ -101,7 +100,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}
 	r.lists = lists{sealed: map[int64]*publishedList{}}
 	r.tries = tries{wrong: map[[32]byte]wrongTries{}}
-	r.verifier = CredentialVerifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}
+	r.verifier = credential.Verifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}
 	return r, nil
 }
 
@@ -120,14 +119,6 @@ type PublicURLError struct{ Stored, Given string }
 
 func (e *PublicURLError) Error() string {
 	return fmt.Sprintf("the public URL is %s since the first start, and cannot become %s: signed credentials carry it; see docs/operating.md on moving", e.Stored, e.Given)
-}
-
-func checkPublicURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(s, "/") {
-		return errors.New("license: the public URL must be absolute, http or https, and have no slash at its end, query or fragment")
-	}
-	return nil
 }
 
 func (r *Registry) step(name string) {
@@ -172,26 +163,26 @@ func (n *names) name(ctx context.Context, code party.USCC) (string, error) {
 
 // IssueRequest is what an authority says of a new license.
 type IssueRequest struct {
-	TypeCode   TypeCode        `json:"type_code" doc:"a published type, whose authorities name your participant"`
-	Number     string          `json:"number" doc:"the license's number 证照编号, 1 to 100 characters; personal, so it is sealed"`
-	Holders    []Holder        `json:"holders" doc:"持证主体, as many of each role as the type demands"`
-	ValidFrom  party.Date      `json:"valid_from,omitzero" required:"true" doc:"the first day of validity, civil, UTC+8"`
-	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期, if the type allows it"`
-	AreaCode   string          `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
-	Fields     json.RawMessage `json:"fields" doc:"the face fields 照面信息, by the type's schema; at most 64 KiB"`
-	Serial     string          `json:"serial,omitempty" doc:"the serial of the identifier 流水号, 1 to 64 digits and upper-case letters, no citizen number in it; absent: a random one"`
+	TypeCode   credential.TypeCode `json:"type_code" doc:"a published type, whose authorities name your participant"`
+	Number     string              `json:"number" doc:"the license's number 证照编号, 1 to 100 characters; personal, so it is sealed"`
+	Holders    []credential.Holder `json:"holders" doc:"持证主体, as many of each role as the type demands"`
+	ValidFrom  party.Date          `json:"valid_from,omitzero" required:"true" doc:"the first day of validity, civil, UTC+8"`
+	ValidUntil party.Date          `json:"valid_until,omitzero" doc:"the last day of validity; absent: long-term 长期, if the type allows it"`
+	AreaCode   string              `json:"area_code,omitempty" doc:"6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
+	Fields     json.RawMessage     `json:"fields" doc:"the face fields 照面信息, by the type's schema; at most 64 KiB"`
+	Serial     string              `json:"serial,omitempty" doc:"the serial of the identifier 流水号, 1 to 64 digits and upper-case letters, no citizen number in it; absent: a random one"`
 }
 
 // ReplaceRequest is the whole content of the version that takes the newest one's place.
 type ReplaceRequest struct {
-	Kind       ReplaceKind     `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of a license that is active, or suspended and stays so; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
-	Reason     string          `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
-	Number     string          `json:"number" doc:"as in issuing"`
-	Holders    []Holder        `json:"holders" doc:"as in issuing; the same as before, by role and code, but for roles that the type calls replaceable"`
-	ValidFrom  party.Date      `json:"valid_from,omitzero" required:"true" doc:"as in issuing"`
-	ValidUntil party.Date      `json:"valid_until,omitzero" doc:"as in issuing"`
-	AreaCode   string          `json:"area_code,omitempty" doc:"as in issuing"`
-	Fields     json.RawMessage `json:"fields" doc:"as in issuing"`
+	Kind       ReplaceKind         `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of a license that is active, or suspended and stays so; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
+	Reason     string              `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Number     string              `json:"number" doc:"as in issuing"`
+	Holders    []credential.Holder `json:"holders" doc:"as in issuing; the same as before, by role and code, but for roles that the type calls replaceable"`
+	ValidFrom  party.Date          `json:"valid_from,omitzero" required:"true" doc:"as in issuing"`
+	ValidUntil party.Date          `json:"valid_until,omitzero" doc:"as in issuing"`
+	AreaCode   string              `json:"area_code,omitempty" doc:"as in issuing"`
+	Fields     json.RawMessage     `json:"fields" doc:"as in issuing"`
 }
 
 // SuspendRequest suspends a license.
@@ -215,14 +206,14 @@ type EndRequest struct {
 
 // Issued answers an issue or a replacement.
 type Issued struct {
-	ID               ID         `json:"id" doc:"opaque; it names the license through all its versions, and is all that URLs carry"`
-	Identifier       Identifier `json:"identifier" doc:"电子证照标识 (GB/T 36904) of this version"`
-	VerificationCode string     `json:"verification_code" doc:"查验码 of this version, to be printed on the license"`
-	Version          int        `json:"version" doc:"of the license, from 1"`
-	Revision         int64      `json:"revision,omitzero" doc:"of the license, as of this request; the ETag, for If-Match"`
-	State            State      `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	Credential       string     `json:"credential" doc:"the signed SD-JWT VC, with all disclosures"`
-	Replayed         bool       `json:"-"` // the answer to an earlier request with the same key
+	ID               ID                    `json:"id" doc:"opaque; it names the license through all its versions, and is all that URLs carry"`
+	Identifier       credential.Identifier `json:"identifier" doc:"电子证照标识 (GB/T 36904) of this version"`
+	VerificationCode string                `json:"verification_code" doc:"查验码 of this version, to be printed on the license"`
+	Version          int                   `json:"version" doc:"of the license, from 1"`
+	Revision         int64                 `json:"revision,omitzero" doc:"of the license, as of this request; the ETag, for If-Match"`
+	State            State                 `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	Credential       string                `json:"credential" doc:"the signed SD-JWT VC, with all disclosures"`
+	Replayed         bool                  `json:"-"` // the answer to an earlier request with the same key
 }
 
 // Changed answers a change of a license's state.
@@ -234,15 +225,15 @@ type Changed struct {
 // SearchRequest finds the caller's licenses. Empty members don't restrict; at
 // most one of Identifier, Number and Holder may be set. Number needs TypeCode.
 type SearchRequest struct {
-	Identifier  string      `json:"identifier,omitempty" doc:"a whole identifier; one of identifier, number and holder may be given"`
-	Number      string      `json:"number,omitempty" doc:"a whole number; type_code must be given too"`
-	Holder      *party.Code `json:"holder,omitempty" doc:"a holder's code"`
-	TypeCode    TypeCode    `json:"type_code,omitempty" doc:"licenses of this type"`
-	State       State       `json:"state,omitempty" doc:"licenses whose newest version has this state" enum:"active,suspended,superseded,ended"`
-	CreatedFrom party.Date  `json:"created_from,omitzero" doc:"issued on this day, UTC+8, or later"`
-	CreatedTo   party.Date  `json:"created_to,omitzero" doc:"issued on this day or earlier"`
-	Cursor      string      `json:"cursor,omitempty" doc:"next_cursor of the page before"`
-	Limit       int         `json:"limit,omitzero" doc:"how many at the most, 1 to 100; default 20"`
+	Identifier  string              `json:"identifier,omitempty" doc:"a whole identifier; one of identifier, number and holder may be given"`
+	Number      string              `json:"number,omitempty" doc:"a whole number; type_code must be given too"`
+	Holder      *party.Code         `json:"holder,omitempty" doc:"a holder's code"`
+	TypeCode    credential.TypeCode `json:"type_code,omitempty" doc:"licenses of this type"`
+	State       State               `json:"state,omitempty" doc:"licenses whose newest version has this state" enum:"active,suspended,superseded,ended"`
+	CreatedFrom party.Date          `json:"created_from,omitzero" doc:"issued on this day, UTC+8, or later"`
+	CreatedTo   party.Date          `json:"created_to,omitzero" doc:"issued on this day or earlier"`
+	Cursor      string              `json:"cursor,omitempty" doc:"next_cursor of the page before"`
+	Limit       int                 `json:"limit,omitzero" doc:"how many at the most, 1 to 100; default 20"`
 }
 
 // SearchResult is one page of found licenses, without personal data.

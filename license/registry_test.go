@@ -11,17 +11,19 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 const (
 	publicURL = "https://license.example.gov"
 	authority = "11430000006122244L" // the vectors of GB 32100 serve as departments
 	otherDept = "11110000000021135M"
-	typeCode  = license.TypeCode("11100000000013338W032")
+	typeCode  = credential.TypeCode("11100000000013338W032")
 )
 
-func (w *world) publish(t testing.TB, code license.TypeCode, d license.Definition) {
+func (w *world) publish(t testing.TB, code credential.TypeCode, d license.Definition) {
 	t.Helper()
 	if _, _, err := w.PutType(t.Context(), cataloguer, code, d); err != nil {
 		t.Fatal(err)
@@ -69,7 +71,7 @@ const citizen = "11010519491231002X"
 func request(number string) license.IssueRequest {
 	return license.IssueRequest{
 		TypeCode: typeCode, Number: number,
-		Holders:   []license.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "holder"}},
+		Holders:   []credential.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "holder"}},
 		ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now()).AddMonths(60),
 		AreaCode: "430000", Fields: json.RawMessage(`{"category":"电工作业","grade":3}`),
 	}
@@ -81,14 +83,14 @@ func reason(t testing.TB, err error) string {
 	if err == nil {
 		return ""
 	}
-	e, ok := errors.AsType[*license.Error](err)
+	e, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		t.Fatalf("not a refusal: %v", err)
 	}
 	return e.Reason
 }
 
-func check(t testing.TB, v license.Verification, n license.CheckName, want license.Result, reason string) {
+func check(t testing.TB, v credential.Verification, n credential.CheckName, want credential.Result, reason string) {
 	t.Helper()
 	for _, c := range v.Checks {
 		if c.Name == n && (c.Result != want || c.Reason != reason) {
@@ -107,18 +109,18 @@ func TestIssueReadVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Number != "A-1" || l.Holders[0].Name != "样例䶮" || l.TypeName != "样例特种作业操作证" || l.Origin != license.OriginAuthority || l.TrustGrade != license.GradeA {
+	if l.Number != "A-1" || l.Holders[0].Name != "样例䶮" || l.TypeName != "样例特种作业操作证" || l.Origin != credential.OriginAuthority || l.TrustGrade != credential.GradeA {
 		t.Errorf("read %+v", l)
 	}
 	v := w.Verify(t.Context(), out.Credential)
-	if v.Verdict != license.Valid || len(v.Checks) != 8 {
+	if v.Verdict != credential.Valid || len(v.Checks) != 8 {
 		t.Fatalf("verification %+v", v)
 	}
 	if v.License.Identifier != string(out.Identifier) || v.License.Holders[0].Code != citizen || v.License.Fields["category"] != "电工作业" {
 		t.Errorf("presented %+v", v.License)
 	}
 	byCode, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]), "somewhere")
-	if err != nil || byCode.Verdict != license.Valid {
+	if err != nil || byCode.Verdict != credential.Valid {
 		t.Fatalf("verification by identifier: %+v, %v", byCode, err)
 	}
 	if h := byCode.License.Holders[0]; h.Name == "样例䶮" || h.Code == citizen || byCode.License.Fields != nil || byCode.License.Number != "" {
@@ -217,9 +219,9 @@ func TestLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	first := w.issue(t, "A-1")
-	status := func(credential string, want license.Result, why string) {
+	status := func(token string, want credential.Result, why string) {
 		t.Helper()
-		check(t, w.Verify(ctx, credential), license.CheckStatus, want, why)
+		check(t, w.Verify(ctx, token), credential.CheckStatus, want, why)
 	}
 	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "复"}, license.Terms{}); reason(t, err) != "not_suspended" {
 		t.Errorf("resuming an active license: %v", err)
@@ -227,13 +229,13 @@ func TestLifeCycle(t *testing.T) {
 	if _, err := w.Suspend(ctx, issuer, first.ID, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	status(first.Credential, license.Fail, "suspended")
+	status(first.Credential, credential.Fail, "suspended")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
 		ValidFrom: request("").ValidFrom, Fields: json.RawMessage(`{"category":"高处作业"}`)}
 	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	status(first.Credential, license.Pass, "in_force")
+	status(first.Credential, credential.Pass, "in_force")
 	second, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}})
 	if err != nil || second.Version != 2 || second.ID != first.ID || second.Identifier == first.Identifier {
 		t.Fatalf("replacement: %+v, %v", second, err)
@@ -241,16 +243,16 @@ func TestLifeCycle(t *testing.T) {
 	if again, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
 		t.Errorf("repeated replacement: %+v, %v", again, err)
 	}
-	status(first.Credential, license.Fail, "superseded")
-	status(second.Credential, license.Pass, "in_force")
-	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != license.Invalid || v.License == nil {
+	status(first.Credential, credential.Fail, "superseded")
+	status(second.Credential, credential.Pass, "in_force")
+	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != credential.Invalid || v.License == nil {
 		t.Errorf("superseded version by identifier: %+v", v)
 	}
 	l, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{})
 	if err != nil || l.State != license.Ended || l.Ending.Kind != license.Cancelled {
 		t.Fatalf("ending: %+v, %v", l, err)
 	}
-	status(second.Credential, license.Fail, "ended")
+	status(second.Credential, credential.Fail, "ended")
 	if _, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{}); reason(t, err) != "already_ended" {
 		t.Errorf("second ending: %v", err)
 	}
@@ -259,7 +261,7 @@ func TestLifeCycle(t *testing.T) {
 	if err != nil || third.Version != 3 {
 		t.Fatalf("reinstated: %+v, %v", third, err)
 	}
-	status(third.Credential, license.Pass, "in_force")
+	status(third.Credential, credential.Pass, "in_force")
 	old, err := w.Read(ctx, issuer, first.ID, 2)
 	if err != nil || old.State != license.Ended || old.Ending == nil || old.NewestVersion != 3 {
 		t.Errorf("version 2 afterwards: %+v, %v", old, err)
@@ -284,11 +286,11 @@ func TestIssueRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.issue(t, "taken")
 	today := party.DateOf(time.Now())
-	draft := license.TypeCode("11100000000013338W033")
+	draft := credential.TypeCode("11100000000013338W033")
 	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
-	retired := license.TypeCode("11100000000013338W034")
+	retired := credential.TypeCode("11100000000013338W034")
 	w.publish(t, retired, definition())
 	if _, err := w.RetireType(t.Context(), cataloguer, retired); err != nil {
 		t.Fatal(err)
@@ -329,7 +331,7 @@ func TestIssueRefuses(t *testing.T) {
 			if got := reason(t, err); got != test.reason {
 				t.Fatalf("reason %q, want %q (%v)", got, test.reason, err)
 			}
-			e, _ := errors.AsType[*license.Error](err)
+			e, _ := errors.AsType[*refusal.Error](err)
 			if test.at != "" && (len(e.Violations) == 0 || e.Violations[0].Pointer != test.at) {
 				t.Errorf("violations %+v, want one at %s", e.Violations, test.at)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -233,8 +234,8 @@ func (r *Registry) holderKeys(ctx context.Context, codes []party.Code) ([]signin
 }
 
 // heldBy reports whether one of the codes is a holder's, in that role if it isn't empty.
-func heldBy(hs []Holder, role string, codes []party.Code) bool {
-	return slices.ContainsFunc(hs, func(h Holder) bool {
+func heldBy(hs []credential.Holder, role string, codes []party.Code) bool {
+	return slices.ContainsFunc(hs, func(h credential.Holder) bool {
 		return (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code})
 	})
 }

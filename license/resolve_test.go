@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -205,7 +206,7 @@ func TestOutcomes(t *testing.T) {
 			d.Holders = append(d.Holders, license.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
 			w.publish(t, typeCode, d)
 			w.issueTo(t, "A-1", func(q *license.IssueRequest) {
-				q.Holders = append(q.Holders, license.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
+				q.Holders = append(q.Holders, credential.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
 			})
 			return stores{}

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // replacing returns an acceptable replacement of a license that request(number) made.
@@ -72,14 +74,14 @@ func TestMandateIsOfNow(t *testing.T) {
 func TestSubjectStays(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	keeper := license.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
+	keeper := credential.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
 	out := w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
 	ended := w.issue(t, "A-2")
 	if _, err := w.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	another := []license.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}
-	for name, holders := range map[string][]license.Holder{
+	another := []credential.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}
+	for name, holders := range map[string][]credential.Holder{
 		"another": another, "one more": append(request("").Holders, another...),
 	} {
 		for _, kind := range []license.ReplaceKind{license.Change, license.Correction, license.Renewal} {
@@ -120,8 +122,8 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	if err != nil || next.State != license.Suspended || next.Revision != 3 {
 		t.Fatalf("corrected: %+v, %v", next, err)
 	}
-	check(t, w.Verify(ctx, next.Credential), license.CheckStatus, license.Fail, "suspended")
-	check(t, w.Verify(ctx, out.Credential), license.CheckStatus, license.Fail, "superseded")
+	check(t, w.Verify(ctx, next.Credential), credential.CheckStatus, credential.Fail, "suspended")
+	check(t, w.Verify(ctx, out.Credential), credential.CheckStatus, credential.Fail, "superseded")
 	l, err := w.Read(ctx, issuer, out.ID, 0)
 	if err != nil || l.State != license.Suspended || l.Suspension == nil || l.Suspension.Document != suspension().Document {
 		t.Fatalf("read: %+v, %v", l, err)
@@ -130,7 +132,7 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	if err != nil || resumed.Suspension != nil {
 		t.Fatalf("resumed: %+v, %v", resumed, err)
 	}
-	check(t, w.Verify(ctx, next.Credential), license.CheckStatus, license.Pass, "in_force")
+	check(t, w.Verify(ctx, next.Credential), credential.CheckStatus, credential.Pass, "in_force")
 }
 
 // A change is made of the revision that its caller saw, or not at all.
@@ -154,8 +156,8 @@ func TestNoUpdateIsLost(t *testing.T) {
 		"end":     lastOf(w.End(ctx, issuer, out.ID, ending(), seen(1))),
 		"suspend": lastOf(w.Suspend(ctx, issuer, out.ID, suspension(), seen(1))),
 	} {
-		e, _ := errors.AsType[*license.Error](err)
-		if e == nil || e.Reason != "revision_mismatch" || e.Kind != license.KindChanged {
+		e, _ := errors.AsType[*refusal.Error](err)
+		if e == nil || e.Reason != "revision_mismatch" || e.Kind != refusal.KindChanged {
 			t.Errorf("%s of what was changed meanwhile: %v", name, err)
 		}
 	}
@@ -462,7 +464,7 @@ func TestDatesThatCanNotBe(t *testing.T) {
 			s.Document.Date = at("1066-10-14")
 			_, err = w.Suspend(t.Context(), issuer, w.issue(t, q.Number).ID, s, license.Terms{})
 		}
-		e, ok := errors.AsType[*license.Error](err)
+		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -22,7 +23,7 @@ func (e *StatusEntry) facts(list int64) *signing.Facts {
 }
 
 // unchanged reports whether an entry is as one that never changed.
-func (e *StatusEntry) unchanged() bool { return e.Value == StatusValid && e.Auth == nil }
+func (e *StatusEntry) unchanged() bool { return e.Value == credential.StatusValid && e.Auth == nil }
 
 // stampStatus gives changes of status lists their serials and authenticators.
 func stampStatus(a *signing.Authenticator, changes []StatusChange, serial int64) ([]StatusChange, error) {
@@ -67,16 +68,16 @@ func (s *authenticStores) MendStatus(ctx context.Context, was StatusEntry, to St
 }
 
 // statusOf is what an entry says of a version in a state.
-func statusOf(s State) (StatusValue, error) {
+func statusOf(s State) (credential.StatusValue, error) {
 	switch s {
 	case Active:
-		return StatusValid, nil
+		return credential.StatusValid, nil
 	case Suspended:
-		return StatusSuspended, nil
+		return credential.StatusSuspended, nil
 	case Superseded:
-		return StatusSuperseded, nil
+		return credential.StatusSuperseded, nil
 	case Ended:
-		return StatusInvalid, nil
+		return credential.StatusInvalid, nil
 	}
 	return 0, fmt.Errorf("a version that is %s has no status", s)
 }
@@ -152,7 +153,7 @@ func (r *Registry) upgradeResumed(ctx context.Context) error {
 		}
 		var resumed []int
 		for index := range before.changed {
-			if before.value(index) != StatusSuspended || before.serials[index] != 0 {
+			if before.values.Value(index) != credential.StatusSuspended || before.serials[index] != 0 {
 				continue
 			}
 			if e, err := r.c.Stores.LoadStatus(ctx, n, index); err == nil && e.unchanged() {
@@ -168,7 +169,7 @@ func (r *Registry) upgradeResumed(ctx context.Context) error {
 		}
 		for _, o := range owners {
 			to, err := r.due(ctx, o)
-			if err == nil && to.Value == StatusValid && o.Entry.unchanged() {
+			if err == nil && to.Value == credential.StatusValid && o.Entry.unchanged() {
 				err = r.c.Stores.MendStatus(ctx, o.Entry, to)
 			}
 			if err != nil && !unreadable(err) && !errors.Is(err, ErrNotFound) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -51,9 +52,9 @@ func (l *seenList) against(auth *signing.Authenticator, n, revision int64, entri
 		l = newSeenList(-1)
 	}
 	d := ListLoss{List: n, Seen: max(l.revision, 0), Stored: revision}
-	there := make([]bool, StatusListSize)
+	there := make([]bool, credential.StatusListSize)
 	for _, e := range entries {
-		if e.Index < 0 || e.Index >= StatusListSize {
+		if e.Index < 0 || e.Index >= credential.StatusListSize {
 			continue
 		}
 		there[e.Index] = true
@@ -76,15 +77,15 @@ func (l *seenList) against(auth *signing.Authenticator, n, revision int64, entri
 
 // changed yields the entries that were not as if they never changed.
 func (l *seenList) changed(yield func(int) bool) {
-	for i, b := range l.packed {
+	for i, b := range l.values {
 		for index := 4 * i; b != 0 && index < 4*i+4; index++ {
-			if l.value(index) != StatusValid && !yield(index) {
+			if l.values.Value(index) != credential.StatusValid && !yield(index) {
 				return
 			}
 		}
 	}
 	for index := range l.serials {
-		if l.value(index) == StatusValid && !yield(index) {
+		if l.values.Value(index) == credential.StatusValid && !yield(index) {
 			return
 		}
 	}
@@ -99,13 +100,13 @@ func (d *ListLoss) add(before *seenList, e StatusEntry, fits bool) {
 		d.Behind = append(d.Behind, e.Index)
 	case !fits:
 		d.Forged = append(d.Forged, e.Index)
-	case standing == entryLater && d.Stored <= before.revision && before.value(e.Index) != e.Value:
+	case standing == entryLater && d.Stored <= before.revision && before.values.Value(e.Index) != e.Value:
 		d.Changed = append(d.Changed, e.Index)
 	}
 }
 
 // lookAtOne returns one entry's value, as lookAt does those of a list.
-func (r *Registry) lookAtOne(ctx context.Context, n int64, index int) (StatusValue, error) {
+func (r *Registry) lookAtOne(ctx context.Context, n int64, index int) (credential.StatusValue, error) {
 	var e StatusEntry
 	for _, anew := range [...]bool{false, true} {
 		before, err := r.seen.before(n, anew)
@@ -115,7 +116,7 @@ func (r *Registry) lookAtOne(ctx context.Context, n int64, index int) (StatusVal
 		if e, err = r.c.Stores.LoadStatus(ctx, n, index); err != nil {
 			return 0, err
 		}
-		if before == nil || index < 0 || index >= StatusListSize {
+		if before == nil || index < 0 || index >= credential.StatusListSize {
 			return e.Value, nil
 		}
 		if s := before.judge(e); s == entrySame || s == entryLater {
@@ -216,7 +217,7 @@ func (r *Registry) EntryCheck() func(context.Context, []VersionRecord) error {
 				lists[v.StatusList] = l
 			}
 			want, err := statusOf(v.State)
-			if err != nil || v.StatusIndex < 0 || v.StatusIndex >= StatusListSize || l.value(v.StatusIndex) == want {
+			if err != nil || v.StatusIndex < 0 || v.StatusIndex >= credential.StatusListSize || l.values.Value(v.StatusIndex) == want {
 				continue
 			}
 			if err := r.entryDiffers(ctx, v); err != nil && !unreadable(err) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -220,7 +221,7 @@ func (r *Registry) mendEntries(ctx context.Context, d ListLoss) error {
 		if owned[e.Index] || !slices.Contains(d.Forged, e.Index) {
 			continue
 		}
-		if err := r.c.Stores.MendStatus(ctx, e, StatusChange{List: d.List, Index: e.Index, Value: StatusInvalid, Serial: e.Serial}); err != nil {
+		if err := r.c.Stores.MendStatus(ctx, e, StatusChange{List: d.List, Index: e.Index, Value: credential.StatusInvalid, Serial: e.Serial}); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -38,13 +39,13 @@ type seenLists struct {
 // seenList is a list as it was seen. It is never changed.
 type seenList struct {
 	revision int64
-	packed   []byte        // as in the token, before compression
+	values   credential.StatusList
 	serials  map[int]int64 // of entries that may still change: suspended, or valid again
 }
 
 const (
 	seenPrefix = "status-list-"
-	packedSize = StatusListSize * statusBits / 8
+	valuesSize = credential.StatusListSize / 4 // two bits an entry
 	// A file is a list's revision, its values, and of each serial the index and itself.
 	serialSize = 4 + 8
 )
@@ -58,14 +59,14 @@ func seenNumber(name string) (int64, bool) {
 }
 
 func newSeenList(revision int64) *seenList {
-	return &seenList{revision, make([]byte, packedSize), map[int]int64{}}
+	return &seenList{revision, credential.NewStatusList(), map[int]int64{}}
 }
 
 // pack returns a list as it is in a token before compression, with its serials.
 func pack(revision int64, entries []StatusEntry) *seenList {
 	l := newSeenList(revision)
 	for _, e := range entries {
-		if e.Index >= 0 && e.Index < StatusListSize {
+		if e.Index >= 0 && e.Index < credential.StatusListSize {
 			l.set(e)
 		}
 	}
@@ -74,26 +75,18 @@ func pack(revision int64, entries []StatusEntry) *seenList {
 
 // set is for lists that nobody has seen yet.
 func (l *seenList) set(e StatusEntry) {
-	shift := e.Index % 4 * statusBits
-	l.packed[e.Index/4] = l.packed[e.Index/4]&^(3<<shift) | byte(e.Value&3)<<shift
-	if final(e.Value) || e.unchanged() {
+	l.values.Set(e.Index, e.Value)
+	if e.Value.Final() || e.unchanged() {
 		delete(l.serials, e.Index)
 	} else {
 		l.serials[e.Index] = e.Serial
 	}
 }
 
-// final reports whether an entry with a value never changes again.
-func final(v StatusValue) bool { return v == StatusInvalid || v == StatusSuperseded }
-
-func (l *seenList) value(index int) StatusValue {
-	return StatusValue(l.packed[index/4] >> (index % 4 * statusBits) & 3)
-}
-
 // encode returns what is kept of a list.
 func (l *seenList) encode() []byte {
-	b := make([]byte, 0, 8+len(l.packed)+serialSize*len(l.serials))
-	b = append(binary.BigEndian.AppendUint64(b, uint64(l.revision)), l.packed...)
+	b := make([]byte, 0, 8+len(l.values)+serialSize*len(l.serials))
+	b = append(binary.BigEndian.AppendUint64(b, uint64(l.revision)), l.values...)
 	for _, index := range slices.Sorted(maps.Keys(l.serials)) {
 		b = binary.BigEndian.AppendUint32(b, uint32(index))
 		b = binary.BigEndian.AppendUint64(b, uint64(l.serials[index]))
@@ -103,12 +96,12 @@ func (l *seenList) encode() []byte {
 
 // decodeSeen reverses encode. Nil for what is no list.
 func decodeSeen(b []byte) *seenList {
-	if len(b) < 8+packedSize || (len(b)-8-packedSize)%serialSize != 0 {
+	if len(b) < 8+valuesSize || (len(b)-8-valuesSize)%serialSize != 0 {
 		return nil
 	}
-	l := &seenList{int64(binary.BigEndian.Uint64(b)), b[8 : 8+packedSize], map[int]int64{}}
-	for b := b[8+packedSize:]; len(b) > 0; b = b[serialSize:] {
-		if index := binary.BigEndian.Uint32(b); index < StatusListSize {
+	l := &seenList{int64(binary.BigEndian.Uint64(b)), b[8 : 8+valuesSize], map[int]int64{}}
+	for b := b[8+valuesSize:]; len(b) > 0; b = b[serialSize:] {
+		if index := binary.BigEndian.Uint32(b); index < credential.StatusListSize {
 			l.serials[int(index)] = int64(binary.BigEndian.Uint64(b[4:]))
 		}
 	}
@@ -161,7 +154,7 @@ func (s *seenLists) load(n int64) (*seenList, error) {
 	}
 	changed := newSeenList(-1)
 	if l != nil {
-		changed = &seenList{l.revision, slices.Clone(l.packed), maps.Clone(l.serials)}
+		changed = &seenList{l.revision, slices.Clone(l.values), maps.Clone(l.serials)}
 	}
 	for _, e := range noted {
 		if changed.judge(e) == entryLater {
@@ -265,14 +258,14 @@ func (l *seenList) judge(e StatusEntry) standing {
 	if e.unchanged() {
 		serial = 0
 	}
-	switch value, seen := l.value(e.Index), l.serials[e.Index]; {
-	case final(value) && e.Value == value:
+	switch value, seen := l.values.Value(e.Index), l.serials[e.Index]; {
+	case value.Final() && e.Value == value:
 		return entrySame
-	case final(value):
+	case value.Final():
 		return entryRevived
 	case serial == seen && e.Value == value:
 		return entrySame
-	case serial > seen || seen == 0 && value == StatusValid:
+	case serial > seen || seen == 0 && value == credential.StatusValid:
 		return entryLater
 	}
 	return entryBehind

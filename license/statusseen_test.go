@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -42,11 +43,11 @@ func newAuthor(t *testing.T) author {
 }
 
 // entry is one of list 1.
-func (a author) entry(index int, v StatusValue, serial int64) StatusEntry {
+func (a author) entry(index int, v credential.StatusValue, serial int64) StatusEntry {
 	return a.entryOf(1, index, v, serial)
 }
 
-func (a author) entryOf(list int64, index int, v StatusValue, serial int64) StatusEntry {
+func (a author) entryOf(list int64, index int, v credential.StatusValue, serial int64) StatusEntry {
 	e := StatusEntry{Index: index, Value: v, Serial: serial}
 	var err error
 	if e.Auth, _, err = a.Stamp(e.facts(list)); err != nil {
@@ -82,14 +83,16 @@ func (s *seenLists) look(t *testing.T, revision int64, entries []StatusEntry) Li
 func TestSeenLists(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
-	ended, superseded := a.entry(5, StatusInvalid, 2), a.entry(7, StatusSuperseded, 9)
-	suspended, resumed, again := a.entry(6, StatusSuspended, 2), a.entry(6, StatusValid, 3), a.entry(6, StatusSuspended, 4)
+	ended, superseded := a.entry(5, credential.StatusInvalid, 2), a.entry(7, credential.StatusSuperseded, 9)
+	suspended, resumed, again := a.entry(6, credential.StatusSuspended, 2), a.entry(6, credential.StatusValid, 3), a.entry(6, credential.StatusSuspended, 4)
 	with := func(es ...StatusEntry) []StatusEntry { return append([]StatusEntry{ended, superseded}, es...) }
-	altered := func(e StatusEntry, value StatusValue, serial int64) StatusEntry {
+	altered := func(e StatusEntry, value credential.StatusValue, serial int64) StatusEntry {
 		e.Value, e.Serial = value, serial
 		return e
 	}
-	bare := func(index int, v StatusValue) StatusEntry { return StatusEntry{Index: index, Value: v, Serial: 99} }
+	bare := func(index int, v credential.StatusValue) StatusEntry {
+		return StatusEntry{Index: index, Value: v, Serial: 99}
+	}
 	memory := kept{}
 	s := a.lists(memory)
 	for _, step := range []struct {
@@ -101,27 +104,27 @@ func TestSeenLists(t *testing.T) {
 		{"the first", 3, with(suspended), ""},
 		{"the same", 3, with(suspended), ""},
 		{"valid as if it never changed", 4, with(), "put back to an earlier state: 6"},
-		{"valid without an authenticator", 4, with(bare(6, StatusValid)), "put back to an earlier state: 6"},
-		{"valid with the authenticator of before", 4, with(altered(suspended, StatusValid, 2)), "put back to an earlier state: 6"},
-		{"valid with a greater serial and the authenticator of before", 4, with(altered(suspended, StatusValid, 3)), "not written here: 6"},
-		{"valid by another entry's resumption", 4, with(StatusEntry{6, StatusValid, 3, a.entry(8, StatusValid, 3).Auth}), "not written here: 6"},
-		{"valid by another list's", 4, with(a.entryOf(2, 6, StatusValid, 3)), "not written here: 6"},
-		{"ended without an authenticator", 4, with(bare(6, StatusInvalid)), "not written here: 6"},
+		{"valid without an authenticator", 4, with(bare(6, credential.StatusValid)), "put back to an earlier state: 6"},
+		{"valid with the authenticator of before", 4, with(altered(suspended, credential.StatusValid, 2)), "put back to an earlier state: 6"},
+		{"valid with a greater serial and the authenticator of before", 4, with(altered(suspended, credential.StatusValid, 3)), "not written here: 6"},
+		{"valid by another entry's resumption", 4, with(StatusEntry{6, credential.StatusValid, 3, a.entry(8, credential.StatusValid, 3).Auth}), "not written here: 6"},
+		{"valid by another list's", 4, with(a.entryOf(2, 6, credential.StatusValid, 3)), "not written here: 6"},
+		{"ended without an authenticator", 4, with(bare(6, credential.StatusInvalid)), "not written here: 6"},
 		{"resumed", 4, with(resumed), ""},
 		{"suspended as before", 5, with(suspended), "put back to an earlier state: 6"},
 		{"never suspended", 5, with(), "put back to an earlier state: 6"},
-		{"another suspended without an authenticator", 5, with(resumed, bare(9, StatusSuspended)), "not written here: 9"},
+		{"another suspended without an authenticator", 5, with(resumed, bare(9, credential.StatusSuspended)), "not written here: 9"},
 		{"suspended again", 5, with(again), ""},
 		{"resumed as before", 6, with(resumed), "put back to an earlier state: 6"},
 		{"suspended as at first", 6, with(suspended), "put back to an earlier state: 6"},
 		{"an earlier revision", 4, with(again), "its revision fell from 5 to 4"},
 		{"ended no more", 6, []StatusEntry{superseded, again}, "are so no longer: 5"},
 		{"superseded no more", 6, []StatusEntry{ended, again}, "are so no longer: 7"},
-		{"ended, now superseded", 6, []StatusEntry{a.entry(5, StatusSuperseded, 12), superseded, again}, "are so no longer: 5"},
-		{"changed without the revision", 5, with(again, a.entry(9, StatusInvalid, 2)), "the list's revision did not: 9"},
-		{"another ended", 6, with(again, a.entry(9, StatusInvalid, 2)), ""},
-		{"it ended", 7, with(a.entry(6, StatusInvalid, 5), a.entry(9, StatusInvalid, 2)), ""},
-		{"suspended and not ended", 8, with(again, a.entry(9, StatusInvalid, 2)), "are so no longer: 6"},
+		{"ended, now superseded", 6, []StatusEntry{a.entry(5, credential.StatusSuperseded, 12), superseded, again}, "are so no longer: 5"},
+		{"changed without the revision", 5, with(again, a.entry(9, credential.StatusInvalid, 2)), "the list's revision did not: 9"},
+		{"another ended", 6, with(again, a.entry(9, credential.StatusInvalid, 2)), ""},
+		{"it ended", 7, with(a.entry(6, credential.StatusInvalid, 5), a.entry(9, credential.StatusInvalid, 2)), ""},
+		{"suspended and not ended", 8, with(again, a.entry(9, credential.StatusInvalid, 2)), "are so no longer: 6"},
 	} {
 		for who, lists := range map[string]*seenLists{"who saw all": s, "another process": a.lists(memory)} {
 			d := lists.look(t, step.revision, step.entries)
@@ -140,7 +143,7 @@ func TestUnseenList(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
 	d := a.lists(kept{}).look(t, 7, []StatusEntry{
-		a.entry(1, StatusSuspended, 2), a.entry(2, StatusValid, 3), {Index: 3, Value: StatusInvalid}, {Index: 4, Value: StatusSuspended, Serial: 2, Auth: []byte("none")},
+		a.entry(1, credential.StatusSuspended, 2), a.entry(2, credential.StatusValid, 3), {Index: 3, Value: credential.StatusInvalid}, {Index: 4, Value: credential.StatusSuspended, Serial: 2, Auth: []byte("none")},
 	})
 	if want := []int{3, 4}; !slices.Equal(d.Forged, want) || len(d.Behind)+len(d.Revived)+len(d.Changed) > 0 {
 		t.Errorf("%+v, want %v forged", d, want)
@@ -159,8 +162,8 @@ func TestNotedEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.note([]StatusChange{{List: 1, Index: 6, Value: StatusSuspended}}, 4)
-	s.note([]StatusChange{{List: 1, Index: 6, Value: StatusValid}}, 3) // it was saved before, and noted after
+	s.note([]StatusChange{{List: 1, Index: 6, Value: credential.StatusSuspended}}, 4)
+	s.note([]StatusChange{{List: 1, Index: 6, Value: credential.StatusValid}}, 3) // it was saved before, and noted after
 	if d, now, err := early.against(s.auth, 1, 1, nil); err != nil || d.lost() {
 		t.Errorf("read before it was written: %v, %v", d, err)
 	} else if err := s.keep(1, now); err != nil {
@@ -175,11 +178,11 @@ func TestNotedEntries(t *testing.T) {
 	if d := a.lists(memory).look(t, 2, nil); !slices.Equal(d.Behind, []int{6}) {
 		t.Errorf("gone after a restart: %v", d)
 	}
-	if d := s.look(t, 3, []StatusEntry{a.entry(6, StatusSuspended, 4)}); d.lost() || len(s.noted) > 0 {
+	if d := s.look(t, 3, []StatusEntry{a.entry(6, credential.StatusSuspended, 4)}); d.lost() || len(s.noted) > 0 {
 		t.Errorf("what was written is there: %v, %v", d, s.noted)
 	}
 	unread := a.lists(memory)
-	unread.note([]StatusChange{{List: 2, Index: 3, Value: StatusInvalid}}, 2)
+	unread.note([]StatusChange{{List: 2, Index: 3, Value: credential.StatusInvalid}}, 2)
 	if before, err := unread.before(2, false); err != nil || before.judge(StatusEntry{Index: 3}) != entryRevived {
 		t.Errorf("one of a list that was never read: %v, %v", before, err)
 	}
@@ -189,14 +192,14 @@ func TestNotedEntries(t *testing.T) {
 func TestSeenListOfBefore(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
-	l := pack(5, []StatusEntry{{Index: 6, Value: StatusSuspended}, {Index: 7, Value: StatusInvalid}})
-	memory := kept{seenName(1): l.encode()[:8+packedSize]}
+	l := pack(5, []StatusEntry{{Index: 6, Value: credential.StatusSuspended}, {Index: 7, Value: credential.StatusInvalid}})
+	memory := kept{seenName(1): l.encode()[:8+valuesSize]}
 	for name, c := range map[string]struct {
 		entry StatusEntry
 		lost  bool
 	}{
-		"suspended, stamped since":  {a.entry(6, StatusSuspended, 2), false},
-		"resumed with one":          {a.entry(6, StatusValid, 3), false},
+		"suspended, stamped since":  {a.entry(6, credential.StatusSuspended, 2), false},
+		"resumed with one":          {a.entry(6, credential.StatusValid, 3), false},
 		"valid as if never changed": {StatusEntry{Index: 6}, true},
 		"valid, serial without one": {StatusEntry{Index: 6, Serial: 9}, true},
 	} {
@@ -204,11 +207,11 @@ func TestSeenListOfBefore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, _, err := before.against(a.Authenticator, 1, 6, []StatusEntry{c.entry, a.entry(7, StatusInvalid, 2)}); err != nil || d.lost() != c.lost {
+		if d, _, err := before.against(a.Authenticator, 1, 6, []StatusEntry{c.entry, a.entry(7, credential.StatusInvalid, 2)}); err != nil || d.lost() != c.lost {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}
 	}
-	for _, b := range [][]byte{nil, {1}, make([]byte, 8+packedSize-1), make([]byte, 8+packedSize+serialSize-1)} {
+	for _, b := range [][]byte{nil, {1}, make([]byte, 8+valuesSize-1), make([]byte, 8+valuesSize+serialSize-1)} {
 		if decodeSeen(b) != nil {
 			t.Errorf("%d bytes are taken for a list", len(b))
 		}

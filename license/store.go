@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -12,7 +13,7 @@ import (
 type Record struct {
 	ID        ID
 	Revision  int64 // counts changes, from 1; in a SaveRequest: as read, 0 for a new license
-	Type      TypeCode
+	Type      credential.TypeCode
 	Authority party.USCC
 	Version   int   // the newest version
 	State     State // of the newest version
@@ -30,8 +31,8 @@ type VersionRecord struct {
 	Version     int
 	State       State
 	TypeVersion int
-	Origin      Origin
-	TrustGrade  TrustGrade
+	Origin      credential.Origin
+	TrustGrade  credential.TrustGrade
 	ValidFrom   party.Date
 	ValidUntil  party.Date // zero: 长期
 	StatusList  int64
@@ -86,7 +87,7 @@ type VersionState struct {
 type StatusChange struct {
 	List  int64
 	Index int
-	Value StatusValue
+	Value credential.StatusValue
 
 	Serial int64  // the license's revision that the change makes
 	Auth   []byte // see signing.Authenticator
@@ -121,7 +122,7 @@ type Query struct {
 	Keys      []signing.Lookup // any of these lookup keys…
 	Kind      LookupKind       // …of this kind
 	Authority party.USCC
-	Type      TypeCode
+	Type      credential.TypeCode
 	State     State      // of the newest version
 	From, To  party.Date // days of creation, both included
 	Before    Cursor     // only what comes after this place
@@ -168,7 +169,7 @@ type Store interface {
 
 // TypeRecord is a version of a type as a store keeps it.
 type TypeRecord struct {
-	Code     TypeCode
+	Code     credential.TypeCode
 	Version  int
 	State    TypeState
 	Revision int64  // counts updates, from 1; 0 for a new record
@@ -188,10 +189,10 @@ type TypeStore interface {
 	SaveTypes(ctx context.Context, e EventRecord, ts ...TypeRecord) error
 	// LoadTypes returns up to limit versions of a type that are older than before (0:
 	// from the newest on), the newest first; none is no error.
-	LoadTypes(ctx context.Context, code TypeCode, before, limit int) ([]TypeRecord, error)
+	LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error)
 	// ListTypes returns, for up to limit codes greater than after, in order of
 	// code, the newest version of each that is none of the drafts left out.
-	ListTypes(ctx context.Context, d Drafts, after TypeCode, limit int) ([]TypeRecord, error)
+	ListTypes(ctx context.Context, d Drafts, after credential.TypeCode, limit int) ([]TypeRecord, error)
 	// UseOfTypes returns what the versions that have this owner take up.
 	UseOfTypes(ctx context.Context, owner string) (Use, error)
 }
@@ -212,7 +213,7 @@ type Use struct {
 // has neither serial nor authenticator.
 type StatusEntry struct {
 	Index int
-	Value StatusValue
+	Value credential.StatusValue
 
 	Serial int64  // the license's revision that set the value; 0 if nothing did
 	Auth   []byte // see signing.Authenticator

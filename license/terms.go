@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"yizheng.internal/license/refusal"
 )
 
 // Terms are those on which a change of a license is asked for. The zero Terms
@@ -17,13 +19,13 @@ type Terms struct {
 	Revisions []int64
 }
 
-// check returns an *Error unless the terms allow a change of the license.
+// check returns a *refusal.Error unless the terms allow a change of the license.
 func (on Terms) check(rec Record, required bool) error {
 	switch {
 	case len(on.Revisions) > 0 && !slices.Contains(on.Revisions, rec.Revision):
 		return errRevision()
 	case len(on.Revisions) == 0 && required:
-		return &Error{KindUnconditional, "if_match_missing", "Say by If-Match which revision of the license you saw: read it, and send its ETag.", nil}
+		return refusal.Unconditional("if_match_missing", "Say by If-Match which revision of the license you saw: read it, and send its ETag.")
 	}
 	return nil
 }
@@ -37,14 +39,14 @@ func (on Terms) explain(err error) error {
 }
 
 func errRevision() error {
-	return &Error{KindChanged, "revision_mismatch", "The license was changed since you read it. Read it again, and repeat the change if it is still wanted.", nil}
+	return refusal.Changed("revision_mismatch", "The license was changed since you read it. Read it again, and repeat the change if it is still wanted.")
 }
 
 // overtaken returns the request that an attempt repeats after all: an earlier one
 // with the same key that was stored while this one was under way, and for which
 // it was refused. It is nil if err has another reason.
 func (r *Registry) overtaken(ctx context.Context, t *attempt, err error) (*Request, error) {
-	_, refused := errors.AsType[*Error](err)
+	_, refused := errors.AsType[*refusal.Error](err)
 	if t == nil || !refused && !errors.Is(err, ErrRequestTaken) {
 		return nil, err
 	}

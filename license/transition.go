@@ -6,13 +6,15 @@ import (
 	"maps"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // transition is a change of state of the newest version.
 type transition struct {
 	to         State
-	status     StatusValue
+	status     credential.StatusValue
 	ending     *Ending
 	suspension *Suspension
 	detail     map[string]string
@@ -25,15 +27,15 @@ func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest
 	defer r.audit(ctx, &err, a, ActionSuspend, id, 0)
 	return r.move(ctx, a, id, move{ActionSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State != Active {
-			return transition{}, conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
+			return transition{}, refusal.Conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		var vs violations
+		var vs refusal.Violations
 		q.Document.check(&vs, now)
 		return transition{
-			to: Suspended, status: StatusSuspended, suspension: &Suspension{now, q.Document},
+			to: Suspended, status: credential.StatusSuspended, suspension: &Suspension{now, q.Document},
 			detail: map[string]string{"document": q.Document.Number},
-		}, vs.err("request_invalid", "The request is not acceptable; see violations.")
+		}, vs.Err("request_invalid", "The request is not acceptable; see violations.")
 	}}, on)
 }
 
@@ -42,13 +44,13 @@ func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, 
 	defer r.audit(ctx, &err, a, ActionResume, id, 0)
 	return r.move(ctx, a, id, move{ActionResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
 		if v.State != Suspended {
-			return transition{}, conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
+			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
 		h, err := r.types.of(ctx, rec.Type)
 		if err != nil {
 			return transition{}, err
 		}
-		return transition{to: Active, status: StatusValid}, mandated(h.mandating(), rec.Authority)
+		return transition{to: Active, status: credential.StatusValid}, mandated(h.mandating(), rec.Authority)
 	}}, on)
 }
 
@@ -59,42 +61,42 @@ func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest, on Ter
 	defer r.audit(ctx, &err, a, ActionEnd, id, 0)
 	return r.move(ctx, a, id, move{ActionEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State == Ended {
-			return transition{}, conflict("already_ended", "The license has ended already.")
+			return transition{}, refusal.Conflict("already_ended", "The license has ended already.")
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		return transition{
-			to: Ended, status: StatusInvalid, ending: &Ending{q.Kind, q.EffectiveFrom, now, q.Document},
+			to: Ended, status: credential.StatusInvalid, ending: &Ending{q.Kind, q.EffectiveFrom, now, q.Document},
 			detail: map[string]string{"kind": string(q.Kind), "document": q.Document.Number},
 		}, q.check(v, now)
 	}}, on)
 }
 
 func (q *EndRequest) check(v VersionRecord, now time.Time) error {
-	var vs violations
+	var vs refusal.Violations
 	switch q.Kind {
 	case Cancelled, Rescinded, Revoked, Withdrawn, Lapsed:
 	default:
-		vs.add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
+		vs.Add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
 	}
 	earliest := party.DateOf(v.Issued)
 	if v.ValidFrom.Before(earliest) {
 		earliest = v.ValidFrom
 	}
-	vs.when(q.EffectiveFrom.IsZero(), "/effective_from", "required", "must be given")
+	vs.When(q.EffectiveFrom.IsZero(), "/effective_from", "required", "must be given")
 	if !q.EffectiveFrom.IsZero() {
-		vs.when(q.EffectiveFrom.Before(earliest), "/effective_from", "effective_from_early", "is before the license was issued or valid")
-		vs.when(q.EffectiveFrom.After(party.DateOf(now)), "/effective_from", "effective_from_future", "is in the future; end the license on that day")
+		vs.When(q.EffectiveFrom.Before(earliest), "/effective_from", "effective_from_early", "is before the license was issued or valid")
+		vs.When(q.EffectiveFrom.After(party.DateOf(now)), "/effective_from", "effective_from_future", "is in the future; end the license on that day")
 	}
 	q.Document.check(&vs, now)
-	return vs.err("request_invalid", "The request is not acceptable; see violations.")
+	return vs.Err("request_invalid", "The request is not acceptable; see violations.")
 }
 
 // check checks the legal document that a change rests on.
-func (d *Document) check(vs *violations, now time.Time) {
-	vs.text("/document/number", d.Number, 1, 100)
-	vs.text("/document/basis", d.Basis, 1, maxReason)
-	vs.when(d.Date.Before(earliestDate) || d.Date.After(party.DateOf(now)), "/document/date", "date", "must be given, from 1900-01-01 on, and not be in the future")
-	vs.when(d.SHA256 != "" && !isHex(d.SHA256, 64), "/document/sha256", "pattern", "must be 64 lower-case hexadecimal digits")
+func (d *Document) check(vs *refusal.Violations, now time.Time) {
+	vs.Text("/document/number", d.Number, 1, 100)
+	vs.Text("/document/basis", d.Basis, 1, maxReason)
+	vs.When(d.Date.Before(earliestDate) || d.Date.After(party.DateOf(now)), "/document/date", "date", "must be given, from 1900-01-01 on, and not be in the future")
+	vs.When(d.SHA256 != "" && !isHex(d.SHA256, 64), "/document/sha256", "pattern", "must be 64 lower-case hexadecimal digits")
 }
 
 // move is a request to change a license's state.
@@ -130,9 +132,9 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 	if err := on.check(rec, false); err != nil {
 		return License{}, err
 	}
-	var vs violations
+	var vs refusal.Violations
 	checkReason(&vs, m.reason)
-	if err := vs.err("request_invalid", "The request is not acceptable."); err != nil {
+	if err := vs.Err("request_invalid", "The request is not acceptable."); err != nil {
 		return License{}, err
 	}
 	to, err := m.decide(rec, v)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 )
 
@@ -34,7 +35,7 @@ type issuable struct {
 // exists is kept, so nobody can fill it with codes.
 type catalog struct {
 	store   TypeStore
-	heads   *recent[TypeCode, heads]
+	heads   *recent[credential.TypeCode, heads]
 	past    *recent[typeVersion, *Type] // versions behind the heads, which never change
 	schemas *recent[typeVersion, *compilation]
 }
@@ -50,7 +51,7 @@ type heads struct {
 
 // typeVersion names a version of a type, as a revision of it.
 type typeVersion struct {
-	code     TypeCode
+	code     credential.TypeCode
 	version  int
 	revision int64 // 0 where all revisions say the same
 }
@@ -65,7 +66,7 @@ type compilation struct {
 func newCatalog(s TypeStore) catalog {
 	return catalog{
 		store:   s,
-		heads:   newRecent[TypeCode, heads](keptTypes, keptTypeBytes),
+		heads:   newRecent[credential.TypeCode, heads](keptTypes, keptTypeBytes),
 		past:    newRecent[typeVersion, *Type](keptTypes, keptTypeBytes),
 		schemas: newRecent[typeVersion, *compilation](keptSchemas, keptSchemaText),
 	}
@@ -110,7 +111,7 @@ func (h heads) owner() string {
 
 // of returns a type's newest versions, none if there is no such type. What can't be a
 // code isn't looked up: databases differ in what texts they take.
-func (c *catalog) of(ctx context.Context, code TypeCode) (heads, error) {
+func (c *catalog) of(ctx context.Context, code credential.TypeCode) (heads, error) {
 	if h, ok := c.heads.get(code); ok && time.Since(h.read) < typesFresh {
 		return h, nil
 	}
@@ -118,8 +119,8 @@ func (c *catalog) of(ctx context.Context, code TypeCode) (heads, error) {
 }
 
 // read reads a type's newest versions from the store, past what is kept.
-func (c *catalog) read(ctx context.Context, code TypeCode) (heads, error) {
-	if !code.valid() {
+func (c *catalog) read(ctx context.Context, code credential.TypeCode) (heads, error) {
+	if !code.Valid() {
 		return heads{}, nil
 	}
 	h := heads{read: time.Now()}
@@ -158,7 +159,7 @@ func (h heads) same(rec TypeRecord) *Type {
 }
 
 // version returns one version of a type, or nil if there is none.
-func (c *catalog) version(ctx context.Context, code TypeCode, version int) (*Type, error) {
+func (c *catalog) version(ctx context.Context, code credential.TypeCode, version int) (*Type, error) {
 	h, err := c.of(ctx, code)
 	if err != nil {
 		return nil, err
@@ -200,7 +201,7 @@ func (c *catalog) compiled(t *Type) (*issuable, error) {
 	return &issuable{*t, at.schema}, nil
 }
 
-func (c *catalog) forget(code TypeCode) { c.heads.forget(code) }
+func (c *catalog) forget(code credential.TypeCode) { c.heads.forget(code) }
 
 // readType returns a stored type. Compiling its schema costs fifty times
 // as much, so lists go without.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/schema"
 )
@@ -86,7 +87,7 @@ var profileClaims = []struct {
 
 // TypeMetadata returns the metadata of a version of a type that was published. To
 // everyone, as everyone who is shown a credential may ask; drafts aren't there.
-func (r *Registry) TypeMetadata(ctx context.Context, code TypeCode, version int) (TypeMetadata, error) {
+func (r *Registry) TypeMetadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
 	t, err := r.types.version(ctx, code, version)
 	if err != nil {
 		return TypeMetadata{}, err
@@ -107,7 +108,7 @@ const maxNestedClaims = 200
 func (t *issuable) metadata(publicURL string) TypeMetadata {
 	names := t.NamesBeside()
 	m := TypeMetadata{
-		VCT: vctOf(publicURL, t.Code, t.Version), Name: t.Name,
+		VCT: credential.VCT(publicURL, t.Code, t.Version), Name: t.Name,
 		Display: []TypeDisplay{{localeChinese, t.Name}},
 	}
 	for _, tag := range names.Languages() {

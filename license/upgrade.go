@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -28,7 +29,7 @@ func (r *Registry) Upgrade(ctx context.Context, s signing.AuthStore) error {
 }
 
 func (r *Registry) authenticateTypes(ctx context.Context, s signing.AuthStore) error {
-	for after := TypeCode(""); ; {
+	for after := credential.TypeCode(""); ; {
 		newest, err := r.c.Stores.ListTypes(ctx, Drafts{All: true}, after, rehashPage)
 		if err != nil {
 			return err

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 )
 
 // UseCode 用证码 is the only handle on a license that a consuming system gets: its
@@ -133,16 +136,16 @@ func (c *UseCodeRecord) window(until time.Time) time.Time {
 
 // SharedLicense is one license that a grant covers, without its data.
 type SharedLicense struct {
-	Material string    `json:"material" doc:"id of the service item's material that it serves as"`
-	License  ID        `json:"license" doc:"opaque id of the license"`
-	Version  int       `json:"version" doc:"of the license, as the holder saw it"`
-	TypeCode TypeCode  `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	TypeName string    `json:"type_name" doc:"the type's name"`
-	State    State     `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	Reason   string    `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
-	Fields   []string  `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
-	Used     time.Time `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
-	Until    time.Time `json:"until,omitzero" doc:"when that use code's reading window closes"`
+	Material string              `json:"material" doc:"id of the service item's material that it serves as"`
+	License  ID                  `json:"license" doc:"opaque id of the license"`
+	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
+	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName string              `json:"type_name" doc:"the type's name"`
+	State    State               `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	Reason   string              `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
+	Fields   []string            `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
+	Used     time.Time           `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
+	Until    time.Time           `json:"until,omitzero" doc:"when that use code's reading window closes"`
 }
 
 // Shared lists what a grant of the client covers, without data.
@@ -182,16 +185,16 @@ func (r *Registry) Shared(ctx context.Context, a Actor, id GrantID) (g Grant, ls
 		case !coded:
 			s.Reason = b.LeftOut[chosen.Material]
 		default:
-			s.Reason = refusal(&c, &g, v, false, now)
+			s.Reason = hindrance(&c, &g, v, false, now)
 		}
 		ls = append(ls, s)
 	}
 	return g, ls, nil
 }
 
-// refusal returns why a license can't be read by a code now, as a reason code,
+// hindrance returns why a license can't be read by a code now, as a reason code,
 // or "" if it can. exhausted says that the code is good for no further reading.
-func refusal(c *UseCodeRecord, g *Grant, v VersionRecord, exhausted bool, now time.Time) string {
+func hindrance(c *UseCodeRecord, g *Grant, v VersionRecord, exhausted bool, now time.Time) string {
 	switch {
 	case g.State == GrantPending:
 		return "grant_pending"
@@ -224,9 +227,9 @@ func errRefused(reason string) error {
 	if reason == ResultMismatch {
 		return errUseCodeUnknown() // whether another's code exists is nobody's business
 	}
-	return conflict(reason, strings.TrimSpace(refusals[reason]+" Nothing was released."))
+	return refusal.Conflict(reason, strings.TrimSpace(refusals[reason]+" Nothing was released."))
 }
 
 func errUseCodeUnknown() error {
-	return missing("use_code_unknown", "There is no such use code among yours.")
+	return refusal.Missing("use_code_unknown", "There is no such use code among yours.")
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 )
@@ -53,14 +53,14 @@ func TestVerifyMalformedClaims(t *testing.T) {
 			out := v.Verify(t.Context(), tt.credential, time.Now())
 			var failed []string
 			for _, c := range out.Checks {
-				if c.Result == license.Fail {
+				if c.Result == credential.Fail {
 					failed = append(failed, string(c.Name)+" "+c.Reason)
 				}
-				if c.Name == license.CheckChain && c.Reason != tt.chain {
+				if c.Name == credential.CheckChain && c.Reason != tt.chain {
 					t.Errorf("chain is %s, want %s", c.Reason, tt.chain)
 				}
 			}
-			if got := strings.Join(failed, ", "); got != tt.failed || out.Verdict != license.Invalid || out.License != nil {
+			if got := strings.Join(failed, ", "); got != tt.failed || out.Verdict != credential.Invalid || out.License != nil {
 				t.Errorf("%s, failed: %s, want %s", out.Verdict, got, tt.failed)
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/sm2"
@@ -36,38 +36,38 @@ func TestVerifyBound(t *testing.T) {
 	fewer := parts[:strings.IndexByte(parts, '~')+1]
 	dot := strings.LastIndexByte(binding, '.')
 	broken := binding[:dot+9] + flip(binding[dot+9]) + binding[dot+10:]
-	asked := license.Binding{Audience: consumer.Client, Nonce: nonce}
+	asked := credential.Binding{Audience: consumer.Client, Nonce: nonce}
 	// Another license of the same person, whose presentation key is another one.
 	second := w.issue(t, "B-2").Credential
 
 	for name, tt := range map[string]struct {
-		credential string
-		asked      license.Binding
-		verdict    license.Verdict
-		result     license.Result
-		reason     string
+		token   string
+		asked   credential.Binding
+		verdict credential.Verdict
+		result  credential.Result
+		reason  string
 	}{
-		"as asked for":                    {good, asked, license.Valid, license.Pass, "key_binding_valid"},
-		"not asked for":                   {good, license.Binding{}, license.Valid, license.Skipped, "key_binding_not_checked"},
-		"none, not asked for":             {out.Credential, license.Binding{}, license.Valid, license.Skipped, "no_key_binding"},
-		"none, asked for":                 {out.Credential, asked, license.Invalid, license.Fail, "binding_missing"},
-		"taken off":                       {parts, asked, license.Invalid, license.Fail, "binding_missing"},
-		"another audience":                {good, license.Binding{Audience: "somebody-else", Nonce: nonce}, license.Invalid, license.Fail, "binding_audience"},
-		"another nonce":                   {other, asked, license.Invalid, license.Fail, "binding_nonce"},
-		"a broken signature":              {parts + broken, license.Binding{}, license.Invalid, license.Fail, "binding_signature"},
-		"a broken signature, asked for":   {parts + broken, asked, license.Invalid, license.Fail, "binding_signature"},
-		"over other parts":                {fewer + binding, license.Binding{}, license.Invalid, license.Fail, "binding_hash"},
-		"over other parts, asked for":     {fewer + binding, asked, license.Invalid, license.Fail, "binding_hash"},
-		"of another license":              {second + binding, license.Binding{}, license.Invalid, license.Fail, "binding_signature"},
-		"of another license, asked for":   {second + binding, asked, license.Invalid, license.Fail, "binding_signature"},
-		"a token of another kind":         {parts + strings.Split(second, "~")[0], license.Binding{}, license.Invalid, license.Fail, "binding_signature"},
-		"half a question: a nonce":        {good, license.Binding{Nonce: nonce}, license.Invalid, license.Fail, "binding_audience"},
-		"half a question: an audience":    {good, license.Binding{Audience: consumer.Client}, license.Invalid, license.Fail, "binding_nonce"},
-		"of a credential that is altered": {good[:20] + flip(good[20]) + good[21:], asked, license.Invalid, license.Skipped, "not_reached"},
+		"as asked for":                    {good, asked, credential.Valid, credential.Pass, "key_binding_valid"},
+		"not asked for":                   {good, credential.Binding{}, credential.Valid, credential.Skipped, "key_binding_not_checked"},
+		"none, not asked for":             {out.Credential, credential.Binding{}, credential.Valid, credential.Skipped, "no_key_binding"},
+		"none, asked for":                 {out.Credential, asked, credential.Invalid, credential.Fail, "binding_missing"},
+		"taken off":                       {parts, asked, credential.Invalid, credential.Fail, "binding_missing"},
+		"another audience":                {good, credential.Binding{Audience: "somebody-else", Nonce: nonce}, credential.Invalid, credential.Fail, "binding_audience"},
+		"another nonce":                   {other, asked, credential.Invalid, credential.Fail, "binding_nonce"},
+		"a broken signature":              {parts + broken, credential.Binding{}, credential.Invalid, credential.Fail, "binding_signature"},
+		"a broken signature, asked for":   {parts + broken, asked, credential.Invalid, credential.Fail, "binding_signature"},
+		"over other parts":                {fewer + binding, credential.Binding{}, credential.Invalid, credential.Fail, "binding_hash"},
+		"over other parts, asked for":     {fewer + binding, asked, credential.Invalid, credential.Fail, "binding_hash"},
+		"of another license":              {second + binding, credential.Binding{}, credential.Invalid, credential.Fail, "binding_signature"},
+		"of another license, asked for":   {second + binding, asked, credential.Invalid, credential.Fail, "binding_signature"},
+		"a token of another kind":         {parts + strings.Split(second, "~")[0], credential.Binding{}, credential.Invalid, credential.Fail, "binding_signature"},
+		"half a question: a nonce":        {good, credential.Binding{Nonce: nonce}, credential.Invalid, credential.Fail, "binding_audience"},
+		"half a question: an audience":    {good, credential.Binding{Audience: consumer.Client}, credential.Invalid, credential.Fail, "binding_nonce"},
+		"of a credential that is altered": {good[:20] + flip(good[20]) + good[21:], asked, credential.Invalid, credential.Skipped, "not_reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := w.VerifyBound(t.Context(), tt.credential, tt.asked)
-			check(t, v, license.CheckHolder, tt.result, tt.reason)
+			v := w.VerifyBound(t.Context(), tt.token, tt.asked)
+			check(t, v, credential.CheckHolder, tt.result, tt.reason)
 			if v.Verdict != tt.verdict {
 				t.Errorf("%s: %+v", v.Verdict, v.Checks)
 			}
@@ -77,9 +77,9 @@ func TestVerifyBound(t *testing.T) {
 	// A release is good for five minutes, or for as long as the verifier says.
 	verifier := w.WithStatus(cachedStatus)
 	later := time.Now().Add(10 * time.Minute)
-	check(t, verifier.VerifyBound(t.Context(), good, asked, later), license.CheckHolder, license.Fail, "binding_expired")
+	check(t, verifier.VerifyBound(t.Context(), good, asked, later), credential.CheckHolder, credential.Fail, "binding_expired")
 	asked.MaxAge = time.Hour
-	check(t, verifier.VerifyBound(t.Context(), good, asked, later), license.CheckHolder, license.Pass, "key_binding_valid")
+	check(t, verifier.VerifyBound(t.Context(), good, asked, later), credential.CheckHolder, credential.Pass, "key_binding_valid")
 }
 
 // flip returns another character of base64url.
@@ -94,40 +94,40 @@ func flip(c byte) string {
 // unless whoever verifies does without.
 func TestVerifyRevocation(t *testing.T) {
 	w := newWorld(t)
-	credential := w.issue(t, "R-1").Credential
+	token := w.issue(t, "R-1").Credential
 	list, err := w.StatusList(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	issued := time.Now().Truncate(time.Second)
-	on := func(reason string, from time.Time, err error) license.RevocationSource {
+	on := func(reason string, from time.Time, err error) credential.RevocationSource {
 		return func(context.Context, []byte) (string, time.Time, bool, error) { return reason, from, reason != "", err }
 	}
 	for name, tt := range map[string]struct {
-		revoked license.RevocationSource
+		revoked credential.RevocationSource
 		waived  bool
-		verdict license.Verdict
-		result  license.Result
+		verdict credential.Verdict
+		result  credential.Result
 		reason  string
 	}{
-		"no list":                 {nil, false, license.Indeterminate, license.Unknown, "revocation_not_checked"},
-		"waived":                  {nil, true, license.Valid, license.Pass, "revocation_waived"},
-		"not on it":               {on("", time.Time{}, nil), false, license.Valid, license.Pass, "chain_trusted"},
-		"a list of no use":        {on("", time.Time{}, errors.New("out of date")), false, license.Indeterminate, license.Unknown, "revocation_unavailable"},
-		"a list, although waived": {on("", time.Time{}, errors.New("out of date")), true, license.Indeterminate, license.Unknown, "revocation_unavailable"},
-		"compromised later":       {on("keyCompromise", issued.Add(time.Hour), nil), false, license.Invalid, license.Fail, "key_compromised"},
-		"its CA was":              {on("cACompromise", issued.Add(time.Hour), nil), false, license.Invalid, license.Fail, "key_compromised"},
-		"superseded later":        {on("superseded", issued.Add(time.Hour), nil), false, license.Valid, license.Pass, "chain_trusted"},
-		"superseded before":       {on("superseded", issued.Add(-time.Hour), nil), false, license.Invalid, license.Fail, "certificate_revoked"},
+		"no list":                 {nil, false, credential.Indeterminate, credential.Unknown, "revocation_not_checked"},
+		"waived":                  {nil, true, credential.Valid, credential.Pass, "revocation_waived"},
+		"not on it":               {on("", time.Time{}, nil), false, credential.Valid, credential.Pass, "chain_trusted"},
+		"a list of no use":        {on("", time.Time{}, errors.New("out of date")), false, credential.Indeterminate, credential.Unknown, "revocation_unavailable"},
+		"a list, although waived": {on("", time.Time{}, errors.New("out of date")), true, credential.Indeterminate, credential.Unknown, "revocation_unavailable"},
+		"compromised later":       {on("keyCompromise", issued.Add(time.Hour), nil), false, credential.Invalid, credential.Fail, "key_compromised"},
+		"its CA was":              {on("cACompromise", issued.Add(time.Hour), nil), false, credential.Invalid, credential.Fail, "key_compromised"},
+		"superseded later":        {on("superseded", issued.Add(time.Hour), nil), false, credential.Valid, credential.Pass, "chain_trusted"},
+		"superseded before":       {on("superseded", issued.Add(-time.Hour), nil), false, credential.Invalid, credential.Fail, "certificate_revoked"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := license.CredentialVerifier{
+			v := credential.Verifier{
 				Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus,
 				Revoked: tt.revoked, RevocationWaived: tt.waived,
 			}
-			out := v.Verify(t.Context(), credential, time.Now())
-			check(t, out, license.CheckChain, tt.result, tt.reason)
-			if out.Verdict != tt.verdict || (out.License != nil) != (tt.result != license.Fail) {
+			out := v.Verify(t.Context(), token, time.Now())
+			check(t, out, credential.CheckChain, tt.result, tt.reason)
+			if out.Verdict != tt.verdict || (out.License != nil) != (tt.result != credential.Fail) {
 				t.Errorf("%s, shown: %v", out.Verdict, out.License != nil)
 			}
 			// The key of a status list is looked up too.
@@ -195,7 +195,7 @@ func TestStatusListProfile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := license.CredentialVerifier{Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{})}
+			v := credential.Verifier{Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{})}
 			if _, err := v.OpenStatusList(t.Context(), token, now); (err == nil) != tt.good {
 				t.Errorf("%v", err)
 			}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 )
 
 // What could never be issued is refused when it is written, not when an authority
@@ -50,7 +52,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 		d := definition()
 		test.alter(&d)
 		_, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W036", d)
-		e, ok := errors.AsType[*license.Error](err)
+		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || e.Violations[0].Pointer != test.at {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -66,7 +68,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 func TestOlderTypes(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	older := func(code license.TypeCode, state license.TypeState) {
+	older := func(code credential.TypeCode, state license.TypeState) {
 		t.Helper()
 		d := definition()
 		d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","maxLength":200000},"grade":{}}}`)
@@ -95,7 +97,7 @@ func TestHiddenCharactersOfFlatTypes(t *testing.T) {
 		q := request(fmt.Sprint("F-", i))
 		q.Fields = json.RawMessage(`{"category":"` + s + `"}`)
 		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("f", i))
-		e, ok := errors.AsType[*license.Error](err)
+		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != "/fields/category" {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -121,7 +123,7 @@ func TestHiddenCharacters(t *testing.T) {
 		q := request(fmt.Sprint("H-", n))
 		alter(&q)
 		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("h", n))
-		e, ok := errors.AsType[*license.Error](err)
+		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != at {
 			t.Errorf("%s: %v, want one at %s", what, err, at)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
@@ -13,7 +14,7 @@ import (
 type Happened struct {
 	Action string
 	Result string
-	Type   license.TypeCode // of a license that was changed; empty: the event doesn't say
+	Type   credential.TypeCode // of a license that was changed; empty: the event doesn't say
 }
 
 // Counted returns the database with every event that was stored through it told to

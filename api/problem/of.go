@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
@@ -24,9 +25,9 @@ func Of(err error) Problem {
 	if p, ok := ofLogin(err); ok {
 		return p
 	}
-	if e, ok := errors.AsType[*license.Error](err); ok {
+	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		p := Problem{Status: KindStatus(e.Kind), Reason: e.Reason, Detail: e.Detail, Violations: e.Violations}
-		if e.Kind == license.KindLimited {
+		if e.Kind == refusal.KindLimited {
 			p.RetryAfter = 3600
 		}
 		return p

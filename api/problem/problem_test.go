@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
@@ -38,10 +39,10 @@ func TestOf(t *testing.T) {
 		retryAfter int
 	}{
 		{Refuse(404, "not_found", "x"), 404, "not_found", 0}, {Later(429, "rate_limited", "x", 7), 429, "rate_limited", 7},
-		{&license.Error{Kind: license.KindInvalid, Reason: "x"}, 422, "x", 0}, {&license.Error{Kind: license.KindForbidden, Reason: "x"}, 403, "x", 0},
-		{&license.Error{Kind: license.KindMissing, Reason: "x"}, 404, "x", 0}, {&license.Error{Kind: license.KindConflict, Reason: "x"}, 409, "x", 0},
-		{&license.Error{Kind: license.KindLimited, Reason: "x"}, 429, "x", 3600}, {&license.Error{Kind: license.KindChanged, Reason: "x"}, 412, "x", 0},
-		{&license.Error{Kind: license.KindUnconditional, Reason: "x"}, 428, "x", 0}, {&license.Error{}, 500, "", 0},
+		{&refusal.Error{Kind: refusal.KindInvalid, Reason: "x"}, 422, "x", 0}, {&refusal.Error{Kind: refusal.KindForbidden, Reason: "x"}, 403, "x", 0},
+		{&refusal.Error{Kind: refusal.KindMissing, Reason: "x"}, 404, "x", 0}, {&refusal.Error{Kind: refusal.KindConflict, Reason: "x"}, 409, "x", 0},
+		{&refusal.Error{Kind: refusal.KindLimited, Reason: "x"}, 429, "x", 3600}, {&refusal.Error{Kind: refusal.KindChanged, Reason: "x"}, 412, "x", 0},
+		{&refusal.Error{Kind: refusal.KindUnconditional, Reason: "x"}, 428, "x", 0}, {&refusal.Error{}, 500, "", 0},
 		{bearer(oidc.InvalidRequest), 400, "invalid_request", 0}, {bearer(oidc.InvalidToken), 401, "invalid_token", 0},
 		{bearer(oidc.InsufficientScope), 403, "insufficient_scope", 0}, {bearer(oidc.TemporarilyUnavailable), 503, "temporarily_unavailable", RetrySoon},
 		{oidc.ErrRequestGone, 410, "gone", 0}, {oidc.ErrNoSession, 410, "gone", 0}, {request(oidc.InvalidRequestURI, "request_uri_gone"), 410, "gone", 0},

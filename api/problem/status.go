@@ -4,27 +4,27 @@ import (
 	"net/http"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
 
 // KindStatus returns the status of what the license library refuses.
-func KindStatus(k license.ErrorKind) int {
+func KindStatus(k refusal.Kind) int {
 	switch k {
-	case license.KindInvalid:
+	case refusal.KindInvalid:
 		return http.StatusUnprocessableEntity
-	case license.KindForbidden:
+	case refusal.KindForbidden:
 		return http.StatusForbidden
-	case license.KindMissing:
+	case refusal.KindMissing:
 		return http.StatusNotFound
-	case license.KindConflict:
+	case refusal.KindConflict:
 		return http.StatusConflict
-	case license.KindLimited:
+	case refusal.KindLimited:
 		return http.StatusTooManyRequests
-	case license.KindChanged:
+	case refusal.KindChanged:
 		return http.StatusPreconditionFailed
-	case license.KindUnconditional:
+	case refusal.KindUnconditional:
 		return http.StatusPreconditionRequired
 	}
 	return http.StatusInternalServerError

@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // TestBackupDrillSQLite issues licenses, makes a backup while it goes on issuing,
@@ -83,9 +84,9 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 	}
 	r := startServer(t, serverOptions{Data: data, DatabaseURL: elsewhere, Args: []string{"--log-level", "warn"}})
 	c = c.at(r)
-	lists := &statusLists{client: c, anchors: trustAnchors(t, c), known: map[string]license.StatusSource{}}
+	lists := &statusLists{client: c, anchors: trustAnchors(t, c), known: map[string]credential.StatusSource{}}
 	for _, i := range before {
-		if v, err := c.Verify(t.Context(), i); err != nil || v.Verdict != license.Valid {
+		if v, err := c.Verify(t.Context(), i); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("license %s: %+v, %v", i.ID, v, err)
 		}
 		if err := lists.verify(t.Context(), i.Credential, license.Active); err != nil {
@@ -93,7 +94,7 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 		}
 	}
 	for _, i := range lost {
-		if v, err := c.Verify(t.Context(), i); err == nil && v.Verdict == license.Valid {
+		if v, err := c.Verify(t.Context(), i); err == nil && v.Verdict == credential.Valid {
 			t.Errorf("license %s was issued after the backup, and is there", i.ID)
 		}
 	}

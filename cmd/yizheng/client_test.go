@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -24,7 +25,7 @@ import (
 const (
 	departmentUSCC = "11990100000020028W"
 	sampleCitizen  = "990102199506305054"
-	sampleType     = license.TypeCode("11990100000020028W001")
+	sampleType     = credential.TypeCode("11990100000020028W001")
 )
 
 // sampleDefinition is a type with one field.
@@ -169,7 +170,7 @@ func (c *apiClient) send(q *http.Request, out any) error {
 func issueRequest(number string) license.IssueRequest {
 	return license.IssueRequest{
 		TypeCode: sampleType, Number: number, ValidFrom: party.DateOf(time.Now()), AreaCode: "990100",
-		Holders: []license.Holder{{Name: "方样例䶮", CodeType: party.Citizen, Code: sampleCitizen, Role: "holder"}},
+		Holders: []credential.Holder{{Name: "方样例䶮", CodeType: party.Citizen, Code: sampleCitizen, Role: "holder"}},
 		Fields:  []byte(`{"category":"样例"}`),
 	}
 }
@@ -189,8 +190,8 @@ func (c *apiClient) Credential(ctx context.Context, id license.ID) (string, erro
 }
 
 // Verify verifies a license by what stands on its paper.
-func (c *apiClient) Verify(ctx context.Context, i license.Issued) (license.Verification, error) {
-	var out license.Verification
+func (c *apiClient) Verify(ctx context.Context, i license.Issued) (credential.Verification, error) {
+	var out credential.Verification
 	err := c.Do(ctx, "POST", "/v1/verify", map[string]string{
 		"identifier": string(i.Identifier), "verification_code": i.VerificationCode,
 	}, &out)

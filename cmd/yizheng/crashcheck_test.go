@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
@@ -38,7 +39,7 @@ func checkAfterCrash(t *testing.T, c *apiClient, workers []*worker) {
 	if sum.repeated < crashes() {
 		t.Errorf("only %d requests were cut off by %d kills: too little load for a test", sum.repeated, crashes())
 	}
-	lists := &statusLists{client: c, anchors: anchors, known: map[string]license.StatusSource{}}
+	lists := &statusLists{client: c, anchors: anchors, known: map[string]credential.StatusSource{}}
 	todo := make(chan *held)
 	var running sync.WaitGroup
 	for range crashWorkers {
@@ -257,35 +258,35 @@ type statusLists struct {
 	client  *apiClient
 	anchors *pki.Anchors
 	mu      sync.Mutex
-	known   map[string]license.StatusSource
+	known   map[string]credential.StatusSource
 }
 
 // verify checks that a credential is genuine, and that its list says the state.
-func (s *statusLists) verify(ctx context.Context, credential string, state license.State) error {
-	source, err := s.source(ctx, credential)
+func (s *statusLists) verify(ctx context.Context, token string, state license.State) error {
+	source, err := s.source(ctx, token)
 	if err != nil {
 		return err
 	}
-	verifier := license.CredentialVerifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{}), Status: source, RevocationWaived: true}
-	v := verifier.Verify(ctx, credential, time.Now())
+	verifier := credential.Verifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{}), Status: source, RevocationWaived: true}
+	v := verifier.Verify(ctx, token, time.Now())
 	want := map[license.State]string{license.Active: "in_force", license.Suspended: "suspended",
 		license.Superseded: "superseded", license.Ended: "ended"}[state]
-	verdict := license.Invalid
+	verdict := credential.Invalid
 	if state == license.Active {
-		verdict = license.Valid
+		verdict = credential.Valid
 	}
 	if v.Verdict != verdict || v.License == nil {
 		return fmt.Errorf("a credential that is %s verifies as %+v", state, v)
 	}
 	for _, c := range v.Checks {
 		switch c.Name {
-		case license.CheckStatus:
+		case credential.CheckStatus:
 			if c.Reason != want {
 				return fmt.Errorf("a credential that is %s has the status %s", state, c.Reason)
 			}
-		case license.CheckHolder:
+		case credential.CheckHolder:
 		default:
-			if c.Result != license.Pass {
+			if c.Result != credential.Pass {
 				return fmt.Errorf("a credential that is %s: check %+v", state, c)
 			}
 		}
@@ -294,8 +295,8 @@ func (s *statusLists) verify(ctx context.Context, credential string, state licen
 }
 
 // source returns the list that a credential names.
-func (s *statusLists) source(ctx context.Context, credential string) (license.StatusSource, error) {
-	parts := strings.Split(credential, ".")
+func (s *statusLists) source(ctx context.Context, token string) (credential.StatusSource, error) {
+	parts := strings.Split(token, ".")
 	if len(parts) < 3 {
 		return nil, errors.New("not a credential")
 	}
@@ -326,7 +327,7 @@ func (s *statusLists) source(ctx context.Context, credential string) (license.St
 	if err != nil {
 		return nil, err
 	}
-	source, err := (&license.CredentialVerifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{})}).OpenStatusList(ctx, string(r.body), time.Now())
+	source, err := (&credential.Verifier{Anchors: s.anchors, Signatures: jose.NewVerifier(sm2.Config{})}).OpenStatusList(ctx, string(r.body), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", r, err)
 	}

@@ -164,8 +164,8 @@ var (
 		"USE_CODE": regexp.MustCompile(`"use_code":"([^"]+)"`),
 		"ID":       regexp.MustCompile(`"id":"([a-z2-7]{26})"`),
 	}
-	requestURI = regexp.MustCompile(`"request_uri":"([^"]+)"`)
-	credential = regexp.MustCompile(`"credential":"([^"]+)"`)
+	requestURI    = regexp.MustCompile(`"request_uri":"([^"]+)"`)
+	oneCredential = regexp.MustCompile(`"credential":"([^"]+)"`)
 )
 
 // harvest sets the variables that the documents say to take from what was printed.
@@ -184,7 +184,7 @@ func (r *reader) harvest(t *testing.T, e example, out string) {
 			r.values[name] = m[1]
 		}
 	}
-	if m := credential.FindStringSubmatch(out); m != nil && strings.Contains(e.text(), "/v1/use-codes/redeem") {
+	if m := oneCredential.FindStringSubmatch(out); m != nil && strings.Contains(e.text(), "/v1/use-codes/redeem") {
 		r.released.audience, r.released.nonce = r.values["CLIENT_ID"], r.values["NONCE"]
 		r.write(t, "released.sdjwt", []byte(m[1]))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // A PostgreSQL fails over, twice, to a real standby. As long as the service's address
@@ -38,7 +39,7 @@ func TestFailover(t *testing.T) {
 	if _, err := c.Issue(t.Context(), "A-2"); err != nil {
 		t.Errorf("issuing after the failover: %v", err)
 	}
-	if v, err := c.Verify(t.Context(), issued); err != nil || v.Verdict != license.Valid {
+	if v, err := c.Verify(t.Context(), issued); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("what was issued before the failover: %+v, %v", v, err)
 	}
 	if out := s.Command(t, "integrity", "show"); !strings.Contains(out, "Nothing is lost") {
@@ -72,7 +73,7 @@ func lagging(t *testing.T, s *server, c *apiClient, issued license.Issued, prima
 				t.Errorf("%s on a standby: %v, want 503", what, err)
 			}
 		}
-		if v, err := c.Verify(t.Context(), issued); err != nil || v.Verdict != license.Valid {
+		if v, err := c.Verify(t.Context(), issued); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("verifying, which writes nothing, on a standby: %+v, %v", v, err)
 		}
 	}

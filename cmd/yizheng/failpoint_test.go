@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // commit is what a transaction passes, on either database.
@@ -208,7 +209,7 @@ func (p *failpoints) try(t *testing.T, y *try) {
 	if partial != nil && !bytes.Equal(partial, r.body) {
 		t.Errorf("the answers differ:\n%s\n%s", partial, r.body)
 	}
-	lists := &statusLists{client: c, anchors: trustAnchors(t, c), known: map[string]license.StatusSource{}}
+	lists := &statusLists{client: c, anchors: trustAnchors(t, c), known: map[string]credential.StatusSource{}}
 	if err := y.held.check(t.Context(), c, lists); err != nil {
 		t.Error(err)
 	}

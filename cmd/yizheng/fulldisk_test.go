@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // A room is where a test's installation lies. It can be made full, but for some
@@ -124,7 +125,7 @@ func testFullDisk(t *testing.T, r room) {
 			t.Fatalf("with room again after %d bytes: %v %v\n%s", left, a, a.header, s.Log())
 		}
 	}
-	lists := &statusLists{client: f.client, anchors: trustAnchors(t, f.client), known: map[string]license.StatusSource{}}
+	lists := &statusLists{client: f.client, anchors: trustAnchors(t, f.client), known: map[string]credential.StatusSource{}}
 	for _, h := range f.answered {
 		if err := h.check(t.Context(), f.client, lists); err != nil {
 			t.Errorf("license %s: %v", h.number, err)
@@ -196,7 +197,7 @@ func (f *fullDisk) checkWithoutRoom(t *testing.T) {
 	f.wantStatus(t, "/readyz", http.StatusServiceUnavailable)
 	h := f.answered[0]
 	m := h.versions[0]
-	if v, err := f.client.Verify(t.Context(), m.Issued); err != nil || v.Verdict != license.Valid {
+	if v, err := f.client.Verify(t.Context(), m.Issued); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("verifying without room: %+v, %v", v, err)
 	}
 	if a, err := f.client.ask(t.Context(), "GET", "/v1/licenses/"+string(h.id), "", nil); err != nil || a.status != http.StatusServiceUnavailable {

@@ -36,8 +36,17 @@ var rules = map[string]rule{
 		ours:   []string{"license/party", "signing/sdjwt"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
 	},
+	// All that a verifier needs who is offline: no registry, no store.
+	"license/credential": {
+		ours:     []string{"license/party", "signing/jose", "signing/pki", "signing/sdjwt", "signing/sm2"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"license", "license/licensetest", "signing"},
+	},
+	"license/refusal": {
+		ours: []string{"license/party", "license/schema"},
+	},
 	"license": {
-		ours: []string{"license/party", "license/schema", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"},
+		ours: []string{"license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOurs:   []string{"storage/sqlite"},
@@ -139,7 +148,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"api/problem": {
-		ours:   []string{"license", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
+		ours:   []string{"license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/apitest": {
@@ -226,7 +235,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/party", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.
@@ -305,6 +314,7 @@ func TestForbidden(t *testing.T) {
 		{"SQL in a domain", "license", "database/sql", false, false},
 		{"a domain imports storage", "license", module + "/storage", false, false},
 		{"a domain imports the API", "oidc", module + "/api", true, false},
+		{"a verifier imports the registry", "license/credential", module + "/license", false, false},
 		{"a driver imports another", "storage/sqlite", module + "/storage/postgres", false, false},
 		{"a driver imports its suite", "storage/sqlite", module + "/storage/storagetest", false, false},
 		{"a driver's test imports its suite", "storage/sqlite", module + "/storage/storagetest", true, true},

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // A directory that the program of commit d076828 made, the last one before records
@@ -66,7 +67,7 @@ func TestUpgradeFromBeforeAuthenticators(t *testing.T) {
 			switch {
 			case err != nil:
 				t.Fatal(err)
-			case v.Verdict == license.Valid:
+			case v.Verdict == credential.Valid:
 				valid++
 			default:
 				invalid++

@@ -30,21 +30,21 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {7503, notYet},
+	"api":                            {7510, notYet},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                    {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
-	"license":                        {11395, notYet},
+	"license":                        {10038, notYet},
 	"license/schema":                 {1902, notYet},
 	"oidc":                           {6943, notYet},
 	"oidc/identity":                  {3372, notYet},
 	"signing":                        {4118, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {6011, notYet},
-	"storage/sqlite":                 {4897, notYet},
-	"storage/storagetest":            {9508, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/postgres":               {6013, notYet},
+	"storage/sqlite":                 {4900, notYet},
+	"storage/storagetest":            {9519, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.

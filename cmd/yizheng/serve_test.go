@@ -19,6 +19,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // onEachDatabase runs a test with SQLite and with PostgreSQL.
@@ -45,7 +46,7 @@ func TestServe(t *testing.T) {
 		again := startServer(t, s.Options)
 		c = c.at(again)
 		v, err := c.Verify(t.Context(), issued)
-		if err != nil || v.Verdict != license.Valid {
+		if err != nil || v.Verdict != credential.Valid {
 			t.Errorf("after a restart: %+v, %v", v, err)
 		}
 		repeated, err := c.Issue(t.Context(), "A-1")
@@ -123,14 +124,14 @@ func TestRotateLookupBesideServer(t *testing.T) {
 	s.Command(t, "key", "revoke", "--reason", "superseded", "lookup-1")
 	issue()
 	for i, l := range all {
-		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != license.Valid {
+		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("license %d: %+v, %v", i, v, err)
 		}
 	}
 	again := startServer(t, s.Options)
 	c = c.at(again)
 	for i, l := range all {
-		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != license.Valid {
+		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("license %d, in another process: %+v, %v", i, v, err)
 		}
 	}
@@ -262,7 +263,7 @@ func TestFailpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []license.Issued{first, second} {
-		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != license.Valid {
+		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("verified: %+v, %v", v, err)
 		}
 	}
@@ -286,10 +287,10 @@ type demoFacts struct {
 		RedirectURIs []string `json:"redirect_uris"`
 	} `json:"clients"`
 	Licenses []struct {
-		ID               license.ID         `json:"id"`
-		Identifier       license.Identifier `json:"identifier"`
-		VerificationCode string             `json:"verification_code"`
-		TypeCode         license.TypeCode   `json:"type_code"`
+		ID               license.ID            `json:"id"`
+		Identifier       credential.Identifier `json:"identifier"`
+		VerificationCode string                `json:"verification_code"`
+		TypeCode         credential.TypeCode   `json:"type_code"`
 	} `json:"licenses"`
 	People []struct {
 		Login    string `json:"login"`
@@ -359,7 +360,7 @@ func TestDemo(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, check := range v.Checks {
-			if check.Name == license.CheckStatus {
+			if check.Name == credential.CheckStatus {
 				verdicts[check.Reason]++
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 func TestReadyURL(t *testing.T) {
@@ -22,13 +22,15 @@ func TestReadyURL(t *testing.T) {
 }
 
 func TestVerdictText(t *testing.T) {
-	check := func(n license.CheckName, r license.Result) license.Check { return license.Check{Name: n, Result: r} }
-	for want, v := range map[string]license.Verification{
-		"有效": {Verdict: license.Valid}, "无效": {Verdict: license.Invalid, Checks: []license.Check{check(license.CheckStatus, license.Unknown)}},
-		"签名真实，状态未核实":        {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Pass), check(license.CheckStatus, license.Unknown)}},
-		"签名真实，证书是否吊销未核实":    {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckChain, license.Unknown)}},
-		"签名真实，证书是否吊销及状态未核实": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckChain, license.Unknown), check(license.CheckStatus, license.Unknown)}},
-		"无法确定": {Verdict: license.Indeterminate, Checks: []license.Check{check(license.CheckSignature, license.Unknown), check(license.CheckStatus, license.Skipped)}},
+	check := func(n credential.CheckName, r credential.Result) credential.Check {
+		return credential.Check{Name: n, Result: r}
+	}
+	for want, v := range map[string]credential.Verification{
+		"有效": {Verdict: credential.Valid}, "无效": {Verdict: credential.Invalid, Checks: []credential.Check{check(credential.CheckStatus, credential.Unknown)}},
+		"签名真实，状态未核实":        {Verdict: credential.Indeterminate, Checks: []credential.Check{check(credential.CheckSignature, credential.Pass), check(credential.CheckStatus, credential.Unknown)}},
+		"签名真实，证书是否吊销未核实":    {Verdict: credential.Indeterminate, Checks: []credential.Check{check(credential.CheckChain, credential.Unknown)}},
+		"签名真实，证书是否吊销及状态未核实": {Verdict: credential.Indeterminate, Checks: []credential.Check{check(credential.CheckChain, credential.Unknown), check(credential.CheckStatus, credential.Unknown)}},
+		"无法确定": {Verdict: credential.Indeterminate, Checks: []credential.Check{check(credential.CheckSignature, credential.Unknown), check(credential.CheckStatus, credential.Skipped)}},
 	} {
 		if got := verdictText(texts.WordsOf(texts.Chinese), v); got != want {
 			t.Errorf("%+v: %s, want %s", v, got, want)

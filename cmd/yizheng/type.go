@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 type typeCmd struct {
@@ -57,8 +58,8 @@ func (c *typeListCmd) Run(p *command.Process) error {
 
 type typeShowCmd struct {
 	install.Settings
-	Code    license.TypeCode `arg:"" help:"The type's code, 21 characters."`
-	Version int              `help:"Version; without it the published one, else the newest."`
+	Code    credential.TypeCode `arg:"" help:"The type's code, 21 characters."`
+	Version int                 `help:"Version; without it the published one, else the newest."`
 }
 
 // Run prints the type.
@@ -78,7 +79,7 @@ func (c *typeShowCmd) Run(p *command.Process) error {
 // ownedType is what changes of a type need.
 type ownedType struct {
 	entryOwner
-	Code license.TypeCode `arg:"" help:"The type's code, 21 characters."`
+	Code credential.TypeCode `arg:"" help:"The type's code, 21 characters."`
 }
 
 // typeIs says what became of a type.

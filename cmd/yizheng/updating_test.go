@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // TestUpdating does what the guide says of updating, step by step, with two programs:
@@ -47,7 +48,7 @@ func TestUpdating(t *testing.T) {
 		}
 		s = startServer(t, updated)
 		for _, i := range []license.Issued{before, after} {
-			mustVerify(t, c.at(s), i, license.Valid)
+			mustVerify(t, c.at(s), i, credential.Valid)
 		}
 		if _, err := c.at(s).Issue(t.Context(), "A-3"); err != nil {
 			t.Errorf("issuing after the update: %v", err)
@@ -91,7 +92,7 @@ func goBack(t *testing.T, o serverOptions, backup string, c *apiClient, before, 
 	(&server{Options: restored}).Command(t, "restore", backup)
 	healthy(t, restored)
 	s := startServer(t, restored)
-	mustVerify(t, c.at(s), before, license.Valid)
+	mustVerify(t, c.at(s), before, credential.Valid)
 	mustVerify(t, c.at(s), after, "")
 	if _, err := c.at(s).Issue(t.Context(), "A-4"); err != nil {
 		t.Errorf("issuing after the way back: %v", err)
@@ -110,10 +111,10 @@ func healthy(t *testing.T, o serverOptions) {
 }
 
 // mustVerify verifies a license; no verdict: it isn't known.
-func mustVerify(t *testing.T, c *apiClient, i license.Issued, want license.Verdict) {
+func mustVerify(t *testing.T, c *apiClient, i license.Issued, want credential.Verdict) {
 	t.Helper()
 	v, err := c.Verify(t.Context(), i)
-	if got := v.Verdict; want == "" && got == license.Valid || want != "" && (err != nil || got != want) {
+	if got := v.Verdict; want == "" && got == credential.Valid || want != "" && (err != nil || got != want) {
 		t.Errorf("license %s: %q, %v, want %q", i.Identifier, got, err, want)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -61,9 +61,9 @@ func (c *verifyCmd) Run(p *command.Process) error {
 	switch {
 	case err != nil:
 		return err
-	case v.Verdict == license.Invalid:
+	case v.Verdict == credential.Invalid:
 		return &texts.Exit{Code: texts.ExitFailed}
-	case v.Verdict != license.Valid:
+	case v.Verdict != credential.Valid:
 		return &texts.Exit{Code: texts.ExitIndeterminate}
 	}
 	return nil
@@ -71,8 +71,8 @@ func (c *verifyCmd) Run(p *command.Process) error {
 
 // verify runs the checks. What is wrong with a list is said on standard error: one
 // that can't be believed says nothing, neither good nor bad.
-func (c *verifyCmd) verify(p *command.Process) (v license.Verification, err error) {
-	credential, err := command.ReadInput(p, c.File, maxCredentialFile)
+func (c *verifyCmd) verify(p *command.Process) (v credential.Verification, err error) {
+	token, err := command.ReadInput(p, c.File, maxCredentialFile)
 	if err != nil {
 		return v, err
 	}
@@ -85,7 +85,7 @@ func (c *verifyCmd) verify(p *command.Process) (v license.Verification, err erro
 		return v, texts.Usage("verify.trust", c.Trust, err)
 	}
 	now := time.Now()
-	verifier := license.CredentialVerifier{
+	verifier := credential.Verifier{
 		Anchors: anchors, Signatures: jose.NewVerifier(sm2.Config{}), RevocationWaived: c.NoRevocationCheck,
 	}
 	if err := c.revocation(p, &verifier, now); err != nil {
@@ -94,12 +94,12 @@ func (c *verifyCmd) verify(p *command.Process) (v license.Verification, err erro
 	if err := c.status(p, &verifier, now); err != nil {
 		return v, err
 	}
-	binding := license.Binding{Audience: c.Audience, Nonce: c.Nonce, MaxAge: c.BindingAge}
-	return verifier.VerifyBound(p.Ctx, strings.TrimSpace(string(credential)), binding, now), nil
+	binding := credential.Binding{Audience: c.Audience, Nonce: c.Nonce, MaxAge: c.BindingAge}
+	return verifier.VerifyBound(p.Ctx, strings.TrimSpace(string(token)), binding, now), nil
 }
 
 // revocation reads the revocation lists, if any were given.
-func (c *verifyCmd) revocation(p *command.Process, v *license.CredentialVerifier, now time.Time) error {
+func (c *verifyCmd) revocation(p *command.Process, v *credential.Verifier, now time.Time) error {
 	if len(c.CRL) == 0 {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (c *verifyCmd) revocation(p *command.Process, v *license.CredentialVerifier
 }
 
 // status reads the status list, if one was given.
-func (c *verifyCmd) status(p *command.Process, v *license.CredentialVerifier, now time.Time) error {
+func (c *verifyCmd) status(p *command.Process, v *credential.Verifier, now time.Time) error {
 	if c.StatusList == "" {
 		return nil
 	}
@@ -133,14 +133,14 @@ func (c *verifyCmd) status(p *command.Process, v *license.CredentialVerifier, no
 	source, problem := v.OpenStatusList(p.Ctx, strings.TrimSpace(string(token)), now)
 	if problem != nil {
 		p.Complain(p.Words.Say("verify.list_useless", problem))
-		source = func(context.Context, string, int) (license.StatusValue, error) { return 0, problem }
+		source = func(context.Context, string, int) (credential.StatusValue, error) { return 0, problem }
 	}
 	v.Status = source
 	return nil
 }
 
 // showVerification prints a verification for people.
-func showVerification(out io.Writer, w texts.Words, v license.Verification) error {
+func showVerification(out io.Writer, w texts.Words, v credential.Verification) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n\n", w.Say("verify.verdict", verdictText(w, v), v.Verdict), w.Say("verify.time", v.CheckedAt))
 	for _, c := range v.Checks {
@@ -165,30 +165,30 @@ func reasonText(w texts.Words, code string) string {
 }
 
 // verdictText says the verdict, and names the case where only the status is open.
-func verdictText(w texts.Words, v license.Verification) string {
-	unknown := []license.CheckName{}
+func verdictText(w texts.Words, v credential.Verification) string {
+	unknown := []credential.CheckName{}
 	for _, c := range v.Checks {
-		if c.Result == license.Unknown {
+		if c.Result == credential.Unknown {
 			unknown = append(unknown, c.Name)
 		}
 	}
 	key := "verify.indeterminate"
 	switch {
-	case v.Verdict == license.Valid:
+	case v.Verdict == credential.Valid:
 		key = "verify.valid"
-	case v.Verdict == license.Invalid:
+	case v.Verdict == credential.Invalid:
 		key = "verify.invalid"
-	case slices.Equal(unknown, []license.CheckName{license.CheckStatus}):
+	case slices.Equal(unknown, []credential.CheckName{credential.CheckStatus}):
 		key = "verify.open.status"
-	case slices.Equal(unknown, []license.CheckName{license.CheckChain}):
+	case slices.Equal(unknown, []credential.CheckName{credential.CheckChain}):
 		key = "verify.open.chain"
-	case slices.Equal(unknown, []license.CheckName{license.CheckChain, license.CheckStatus}):
+	case slices.Equal(unknown, []credential.CheckName{credential.CheckChain, credential.CheckStatus}):
 		key = "verify.open.chain_status"
 	}
 	return w.Say(key)
 }
 
-func showLicense(b *strings.Builder, w texts.Words, l *license.Presented) {
+func showLicense(b *strings.Builder, w texts.Words, l *credential.Presented) {
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(b, "  %s\n", w.Say("verify.line", command.Printable(name), command.Printable(value)))
@@ -207,7 +207,7 @@ func showLicense(b *strings.Builder, w texts.Words, l *license.Presented) {
 	line(w.Say("verify.period"), w.Say("verify.period_value", l.ValidFrom, until))
 	line(w.Say("verify.version"), fmt.Sprint(l.Version))
 	line(w.Say("verify.area"), l.AreaCode)
-	if l.Origin == license.OriginCollected {
+	if l.Origin == credential.OriginCollected {
 		line(w.Say("verify.origin"), w.Say("verify.collected"))
 	}
 	for _, h := range l.Holders {

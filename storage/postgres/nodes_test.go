@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -303,7 +304,7 @@ func TestStatusOrder(t *testing.T) {
 					order = []int{18, 17, 2, 1}
 				}
 				for _, index := range order {
-					r.Status = append(r.Status, license.StatusChange{List: list, Index: index, Value: license.StatusValue((i + n) % 4)})
+					r.Status = append(r.Status, license.StatusChange{List: list, Index: index, Value: credential.StatusValue((i + n) % 4)})
 				}
 				if err := s.Save(t.Context(), r); err != nil {
 					t.Error(err)

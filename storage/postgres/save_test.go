@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -24,7 +25,7 @@ func newSave() license.SaveRequest {
 		Record: license.Record{ID: id, Type: "11100000000013338W032", Authority: "11990100MB1234567X", Version: 1,
 			State: license.Active, Created: epoch, Updated: epoch},
 		Add: &license.VersionRecord{License: id, Version: 1, State: license.Active, TypeVersion: 1,
-			Origin: license.OriginAuthority, TrustGrade: license.GradeA, Issued: epoch,
+			Origin: credential.OriginAuthority, TrustGrade: credential.GradeA, Issued: epoch,
 			Body: make([]byte, 900), Credential: make([]byte, 3000), HolderKey: make([]byte, 200)},
 		Lookups: []license.LookupRow{
 			{Kind: license.LookupIdentifier, Keys: newKeys()},

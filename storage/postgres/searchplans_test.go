@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -104,7 +105,7 @@ func departmentSearches(first time.Time) []departmentSearch {
 	}
 	var all []departmentSearch
 	for _, by := range []struct {
-		typ   license.TypeCode
+		typ   credential.TypeCode
 		state license.State
 	}{
 		{"", ""}, {"", license.Active}, {"", license.Suspended}, {"", license.Ended},

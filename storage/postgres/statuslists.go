@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // revisionShards is how many changes of a list may commit at the same time.
@@ -145,7 +146,7 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 
 // entry is an entry from its columns.
 func entry(index int, value int16, serial *int64, auth []byte) license.StatusEntry {
-	e := license.StatusEntry{Index: index, Value: license.StatusValue(value), Auth: auth}
+	e := license.StatusEntry{Index: index, Value: credential.StatusValue(value), Auth: auth}
 	if serial != nil {
 		e.Serial = *serial
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // SaveTypes implements [license.TypeStore]. Partial unique indexes keep a code
@@ -47,7 +48,7 @@ func scanType(row pgx.CollectableRow) (t license.TypeRecord, err error) {
 }
 
 // LoadTypes implements [license.TypeStore].
-func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode, before, limit int) ([]license.TypeRecord, error) {
+func (s *Licenses) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]license.TypeRecord, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
@@ -60,7 +61,7 @@ func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode, before,
 }
 
 // ListTypes implements [license.TypeStore].
-func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after credential.TypeCode, limit int) ([]license.TypeRecord, error) {
 	ts, err := collect(ctx, s.db, scanType, `SELECT DISTINCT ON (code) `+typeNames+` FROM types
 		WHERE code > $1 AND (state <> 'draft' OR $3 OR owner = $4) ORDER BY code, version DESC LIMIT $2`, after, limit, d.All, d.Of)
 	if err != nil {

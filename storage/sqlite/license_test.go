@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -40,7 +41,7 @@ func newLicense(list int64, index int) license.SaveRequest {
 		},
 	}
 	if list > 0 {
-		r.Status = []license.StatusChange{{List: list, Index: index, Value: license.StatusSuspended}}
+		r.Status = []license.StatusChange{{List: list, Index: index, Value: credential.StatusSuspended}}
 	}
 	rand.Read(r.Add.Body)
 	rand.Read(r.Add.Credential)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -228,10 +229,10 @@ func everything(t *testing.T, db *DB) {
 		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },
 		func() error {
-			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: license.TypeCode(fresh), Body: []byte("{}")})
+			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: credential.TypeCode(fresh), Body: []byte("{}")})
 		},
 		func() error {
-			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: license.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
+			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: credential.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
 		},
 		func() error { return p.AppendEvents(ctx, oidc.EventRecord{ID: fresh}) },
 		func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}")}) },

@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -114,7 +115,7 @@ func departmentSearches(first time.Time) []departmentSearch {
 	}
 	var all []departmentSearch
 	for _, by := range []struct {
-		typ   license.TypeCode
+		typ   credential.TypeCode
 		state license.State
 	}{
 		{"", ""}, {"", license.Active}, {"", license.Suspended}, {"", license.Ended},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // Reserve implements [license.StatusStore].
@@ -86,7 +87,7 @@ const loadList = `SELECT position, value, serial, auth FROM status_entries
 	WHERE list = ? AND (value <> 0 OR auth IS NOT NULL) ORDER BY position`
 
 func scanEntry(r *row) license.StatusEntry {
-	return license.StatusEntry{Index: r.int(), Value: license.StatusValue(r.int()), Serial: r.int64(), Auth: r.bytes()}
+	return license.StatusEntry{Index: r.int(), Value: credential.StatusValue(r.int()), Serial: r.int64(), Auth: r.bytes()}
 }
 
 // LoadList implements [license.StatusStore].

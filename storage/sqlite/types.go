@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // SaveTypes implements [license.TypeStore]. That a code has one draft and one
@@ -47,7 +48,7 @@ const typeColumns = `code, version, state, revision, owner, body, updated, auth`
 
 func scanType(r *row) license.TypeRecord {
 	return license.TypeRecord{
-		Code: license.TypeCode(r.text()), Version: r.int(), State: license.TypeState(r.text()),
+		Code: credential.TypeCode(r.text()), Version: r.int(), State: license.TypeState(r.text()),
 		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(), Auth: r.bytes(),
 	}
 }
@@ -55,7 +56,7 @@ func scanType(r *row) license.TypeRecord {
 const loadTypes = `SELECT ` + typeColumns + ` FROM license_types WHERE code = ? AND version < ? ORDER BY version DESC LIMIT ?`
 
 // LoadTypes implements [license.TypeStore].
-func (s *Licenses) LoadTypes(ctx context.Context, code license.TypeCode, before, limit int) ([]license.TypeRecord, error) {
+func (s *Licenses) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]license.TypeRecord, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
@@ -73,7 +74,7 @@ const listTypes = `
 	ORDER BY code LIMIT ?4`
 
 // ListTypes implements [license.TypeStore].
-func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after license.TypeCode, limit int) ([]license.TypeRecord, error) {
+func (s *Licenses) ListTypes(ctx context.Context, d license.Drafts, after credential.TypeCode, limit int) ([]license.TypeRecord, error) {
 	ts, err := many(ctx, s.db, listTypes, scanType, string(after), d.All, d.Of, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing types: %w", err)

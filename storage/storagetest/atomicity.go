@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -16,7 +17,7 @@ type trace struct {
 	Located  []license.Located
 	Found    [][]license.Record
 	Requests []license.Request
-	Statuses []license.StatusValue
+	Statuses []credential.StatusValue
 	Revision map[int64]int64
 	History  []license.EventRecord
 }
@@ -144,7 +145,7 @@ func oneThingWrong(t *testing.T, s LicenseStores, stored license.SaveRequest) {
 			r.Request.Keys[1] = stored.Request.Keys[1]
 		}},
 		{"a status entry that isn't reserved", nil, func(r *license.SaveRequest) {
-			r.Status = append(r.Status, license.StatusChange{List: r.Add.StatusList, Index: license.StatusListSize - 1, Value: 1})
+			r.Status = append(r.Status, license.StatusChange{List: r.Add.StatusList, Index: credential.StatusListSize - 1, Value: 1})
 		}},
 		{"a list that isn't there", nil, func(r *license.SaveRequest) {
 			r.Status = append(r.Status, license.StatusChange{List: 1 << 40, Index: 1, Value: 1})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -51,9 +52,9 @@ type entryAttack struct {
 	change []func(*testing.T, *victims)
 	copied int // the rows are copied after so many changes
 	sql    []string
-	truth  license.Verdict // of the license, before the attack and once it is mended
-	unseen bool            // refused also by a node that never saw the list
-	gone   bool            // the row, so that nothing more can be done with its license
+	truth  credential.Verdict // of the license, before the attack and once it is mended
+	unseen bool               // refused also by a node that never saw the list
+	gone   bool               // the row, so that nothing more can be done with its license
 }
 
 const (
@@ -64,22 +65,22 @@ const (
 )
 
 var entryAttacks = []entryAttack{
-	{name: "suspended set to valid", change: does(suspended), sql: []string{setValid}, truth: license.Invalid, unseen: true},
-	{name: "suspended as if it never changed", change: does(suspended), sql: []string{asNew}, truth: license.Invalid},
-	{name: "suspended, its row deleted", change: does(suspended), sql: []string{`DELETE FROM status_entries WHERE value = 2`}, truth: license.Invalid, gone: true},
+	{name: "suspended set to valid", change: does(suspended), sql: []string{setValid}, truth: credential.Invalid, unseen: true},
+	{name: "suspended as if it never changed", change: does(suspended), sql: []string{asNew}, truth: credential.Invalid},
+	{name: "suspended, its row deleted", change: does(suspended), sql: []string{`DELETE FROM status_entries WHERE value = 2`}, truth: credential.Invalid, gone: true},
 	{name: "suspended, its serial raised", change: does(suspended), sql: []string{`UPDATE status_entries SET value = 0, serial = serial + 7 WHERE value = 2`},
-		truth: license.Invalid, unseen: true},
-	{name: "suspended, resumed, suspended, put back to resumed", change: does(suspended, resumedOne, suspended), copied: 2, sql: []string{rowsBack}, truth: license.Invalid},
+		truth: credential.Invalid, unseen: true},
+	{name: "suspended, resumed, suspended, put back to resumed", change: does(suspended, resumedOne, suspended), copied: 2, sql: []string{rowsBack}, truth: credential.Invalid},
 	{name: "suspended with another's resumption", change: does(suspended, anotherResumed), sql: []string{
 		`UPDATE status_entries SET (value, serial, auth) = (SELECT value, serial, auth FROM status_entries WHERE value = 0 AND auth IS NOT NULL) WHERE value = 2`},
-		truth: license.Invalid, unseen: true},
-	{name: "resumed, put back to suspended", change: does(suspended, resumedOne), copied: 1, sql: []string{rowsBack}, truth: license.Valid},
+		truth: credential.Invalid, unseen: true},
+	{name: "resumed, put back to suspended", change: does(suspended, resumedOne), copied: 1, sql: []string{rowsBack}, truth: credential.Valid},
 	{name: "resumed, put back to before, and then to suspended", change: does(suspended, resumedOne), copied: 1, sql: []string{
-		`UPDATE status_entries SET serial = NULL, auth = NULL`, rowsBack + ` OR serial IS NULL AND 0 < (SELECT count(*) FROM was)`}, truth: license.Valid},
-	{name: "all entries suspended", sql: []string{`UPDATE status_entries SET value = 2`}, truth: license.Valid, unseen: true},
-	{name: "all entries ended, with serials", sql: []string{`UPDATE status_entries SET value = 1, serial = 9`}, truth: license.Valid, unseen: true},
-	{name: "ended set to suspended", change: does(endedLicense), sql: []string{`UPDATE status_entries SET value = 2 WHERE value = 1`}, truth: license.Invalid, unseen: true},
-	{name: "ended, its row deleted", change: does(endedLicense), sql: []string{`DELETE FROM status_entries WHERE value = 1`}, truth: license.Invalid, gone: true},
+		`UPDATE status_entries SET serial = NULL, auth = NULL`, rowsBack + ` OR serial IS NULL AND 0 < (SELECT count(*) FROM was)`}, truth: credential.Valid},
+	{name: "all entries suspended", sql: []string{`UPDATE status_entries SET value = 2`}, truth: credential.Valid, unseen: true},
+	{name: "all entries ended, with serials", sql: []string{`UPDATE status_entries SET value = 1, serial = 9`}, truth: credential.Valid, unseen: true},
+	{name: "ended set to suspended", change: does(endedLicense), sql: []string{`UPDATE status_entries SET value = 2 WHERE value = 1`}, truth: credential.Invalid, unseen: true},
+	{name: "ended, its row deleted", change: does(endedLicense), sql: []string{`DELETE FROM status_entries WHERE value = 1`}, truth: credential.Invalid, gone: true},
 }
 
 func does(all ...func(*testing.T, *victims)) []func(*testing.T, *victims) { return all }
@@ -134,7 +135,7 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 		if name != "who wrote" { // it has one of a moment ago
 			is(t, name+" signs the list", err, signing.ErrAltered)
 		}
-		if got := r.Verify(ctx, v.out.Credential).Verdict; got != license.Indeterminate && !(a.gone && got == a.truth) {
+		if got := r.Verify(ctx, v.out.Credential).Verdict; got != credential.Indeterminate && !(a.gone && got == a.truth) {
 			t.Errorf("%s: the verdict is %s", name, got)
 		}
 	}
@@ -184,7 +185,7 @@ func writtenUnseen(t *testing.T, v *victims) {
 	suspended(t, v)
 	v.sql(t, "", asNew)
 	v.sql(t, "", "{later list}")
-	same(t, "who wrote", v.reg.Verify(ctx, v.out.Credential).Verdict, license.Indeterminate)
+	same(t, "who wrote", v.reg.Verify(ctx, v.out.Credential).Verdict, credential.Indeterminate)
 	is(t, "who wrote looks", v.reg.LookAtLists(ctx), signing.ErrAltered)
 	_, err := v.registry(ctx).StatusList(ctx, 1)
 	is(t, "the next process signs the list", err, signing.ErrAltered)
@@ -213,15 +214,15 @@ func upgradedEntries(t *testing.T, v *victims) {
 	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
 	must(t, "UpgradeEntries", fresh().UpgradeEntries(ctx))
 	is(t, "one that is not what its license says", fresh().LookAtLists(ctx), signing.ErrAltered)
-	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, license.Invalid)
-	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, license.Indeterminate)
+	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, credential.Invalid)
+	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, credential.Indeterminate)
 	v.sql(t, "", `UPDATE status_entries SET value = 1 WHERE value = 3`)
 	must(t, "UpgradeEntries again", fresh().UpgradeEntries(ctx))
 	must(t, "after the upgrade", fresh().LookAtLists(ctx))
-	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, license.Invalid)
+	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, credential.Invalid)
 	v.out = mine
 	resumedOne(t, v)
-	same(t, "resumed", fresh().Verify(ctx, mine.Credential).Verdict, license.Valid)
+	same(t, "resumed", fresh().Verify(ctx, mine.Credential).Verdict, credential.Valid)
 	must(t, "after that", fresh().LookAtLists(ctx))
 }
 
@@ -233,7 +234,7 @@ func resumedBefore(t *testing.T, v *victims) {
 	must(t, "a look", v.node(t, m).LookAtLists(ctx))
 	old := func() {
 		for name, data := range m.memory { // what earlier versions kept had no serials
-			m.memory[name] = data[:8+license.StatusListSize/4]
+			m.memory[name] = data[:8+credential.StatusListSize/4]
 		}
 	}
 	old()
@@ -250,14 +251,14 @@ func resumedBefore(t *testing.T, v *victims) {
 	is(t, "before the upgrade", v.node(t, m).LookAtLists(ctx), signing.ErrAltered)
 	must(t, "UpgradeEntries of one that is active", v.node(t, m).UpgradeEntries(ctx))
 	must(t, "after the upgrade", v.node(t, m).LookAtLists(ctx))
-	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, license.Valid)
+	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, credential.Valid)
 }
 
 // entriesInUse does what is usual, on nodes that look and nodes that don't.
 func entriesInUse(t *testing.T, v *victims) {
 	ctx := t.Context()
 	often, seldom := v.node(t, listMemory{memory{}}), v.node(t, listMemory{memory{}})
-	verdict := func(what string, want license.Verdict) {
+	verdict := func(what string, want credential.Verdict) {
 		t.Helper()
 		must(t, what+": who looks often", often.LookAtLists(ctx))
 		for name, r := range map[string]*license.Registry{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
@@ -269,14 +270,14 @@ func entriesInUse(t *testing.T, v *victims) {
 	}
 	for range 3 {
 		suspended(t, v)
-		verdict("suspended", license.Invalid)
+		verdict("suspended", credential.Invalid)
 		resumedOne(t, v)
-		verdict("resumed", license.Valid)
+		verdict("resumed", credential.Valid)
 	}
 	must(t, "who looks seldom", seldom.LookAtLists(ctx))
 	suspended(t, v)
 	endedLicense(t, v)
-	verdict("ended", license.Invalid)
+	verdict("ended", credential.Invalid)
 	for _, r := range []*license.Registry{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
 		must(t, "at the end", r.LookAtLists(ctx))
 		losses, err := r.ListLosses(ctx)

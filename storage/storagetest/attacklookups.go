@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -165,7 +166,7 @@ func anotherLicense(t *testing.T, v *victims) {
 func (v *victims) request(number, name, code string) license.IssueRequest {
 	return license.IssueRequest{
 		TypeCode: v.typ, Number: number, ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now().AddDate(1, 0, 0)), Fields: json.RawMessage(`{"grade":"A"}`),
-		Holders: []license.Holder{{Name: name, CodeType: party.Citizen, Code: code, Role: "holder"}},
+		Holders: []credential.Holder{{Name: name, CodeType: party.Citizen, Code: code, Role: "holder"}},
 	}
 }
 

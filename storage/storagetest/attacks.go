@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -57,7 +58,7 @@ type victims struct {
 	stores  license.Stores
 
 	officer license.Actor
-	typ     license.TypeCode
+	typ     credential.TypeCode
 	out     license.Issued
 	client  oidc.Client
 	account identity.Account
@@ -423,7 +424,7 @@ func (v *victims) issue(t *testing.T) {
 	_, err = v.in.AddAuthority(ctx, ca, pki.Subject{Name: "样例单位", USCC: string(authority)}, time.Now())
 	must(t, "an authority's key", err)
 	v.reg = v.registry(ctx)
-	v.typ = license.TypeCode(string(authority) + "001")
+	v.typ = credential.TypeCode(string(authority) + "001")
 	var d license.Definition
 	must(t, "a definition", json.Unmarshal([]byte(`{"name": "样例证", "schema": {"type": "object", "properties": {"grade": {"type": "string", "title": "级别", "maxLength": 5}}, "additionalProperties": false},
 		"holders": [{"role": "holder", "name": "持证人", "min": 1, "max": 1, "code_types": ["111"]}],

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -32,7 +33,7 @@ func Licenses(t *testing.T, open Open) {
 }
 
 const (
-	typeCode  = license.TypeCode("11100000000013338W032")
+	typeCode  = credential.TypeCode("11100000000013338W032")
 	authority = party.USCC("11990100MB1234567X") // the store does not read it
 )
 
@@ -49,7 +50,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 		},
 		Add: &license.VersionRecord{
 			License: id, Version: 1, State: license.Active, TypeVersion: 3,
-			Origin: license.OriginAuthority, TrustGrade: license.GradeA,
+			Origin: credential.OriginAuthority, TrustGrade: credential.GradeA,
 			ValidFrom: day(t, "2026-03-01"), ValidUntil: day(t, "2031-02-28"),
 			StatusList: list, StatusIndex: index, Issued: at(0),
 			Body: []byte("sealed body"), Credential: []byte("sealed credential"), HolderKey: []byte("sealed key"),
@@ -61,7 +62,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
 			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
 		},
-		Status: []license.StatusChange{{List: list, Index: index, Value: license.StatusSuspended}},
+		Status: []license.StatusChange{{List: list, Index: index, Value: credential.StatusSuspended}},
 		Event:  event(id, license.ActionIssue),
 		Request: &license.Request{
 			Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Fingerprint: newKey(),
@@ -84,7 +85,7 @@ func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision in
 		Version: version - 1, State: license.Superseded, Ending: []byte("sealed ending"), Suspension: []byte("sealed suspension"),
 	}}
 	r.Status = append(r.Status, license.StatusChange{
-		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: license.StatusSuperseded,
+		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: credential.StatusSuperseded,
 	})
 	r.Event = event(id, license.ActionReplace)
 	r.Event.Version = version
@@ -98,7 +99,7 @@ func reserve(t *testing.T, s LicenseStores) (list int64, index int) {
 	for {
 		h := newHash()
 		index := int(h[0]) | int(h[1])<<8
-		list, taken, err := s.Reserve(t.Context(), []int{index}, license.StatusListSize/2, at(0))
+		list, taken, err := s.Reserve(t.Context(), []int{index}, credential.StatusListSize/2, at(0))
 		must(t, "Reserve", err)
 		if len(taken) == 1 {
 			return list, index

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -66,12 +67,12 @@ func raceForOne(t *testing.T, s LicenseStores, want error, prepare func(rs []lic
 		must(t, "LoadStatus", serr)
 		if i == winner {
 			must(t, "the winner's license", err)
-			same(t, "the winner's status", status.Value, license.StatusSuspended)
+			same(t, "the winner's status", status.Value, credential.StatusSuspended)
 			continue
 		}
 		is(t, "a loser's license", err, license.ErrNotFound)
 		same(t, "a loser's history", len(h), 0)
-		same(t, "a loser's status", status.Value, license.StatusValid)
+		same(t, "a loser's status", status.Value, credential.StatusValid)
 	}
 }
 

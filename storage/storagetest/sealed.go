@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
@@ -61,7 +62,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	})
 	must(t, "living through", err)
 	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
-	const typ = license.TypeCode(authority + "032")
+	const typ = credential.TypeCode(authority + "032")
 	_, _, err = r.PutType(ctx, a, typ, license.Definition{
 		Name: "样例证", Numbers: license.NumberUnique, Approval: license.OneStep, Authorities: []party.USCC{authority},
 		Schema:   json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"address":{"type":"string"}}}`),
@@ -73,7 +74,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	must(t, "living through", err)
 
 	today := party.DateOf(time.Now())
-	holders := []license.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
+	holders := []credential.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
 	out, err := r.Issue(ctx, a, license.IssueRequest{
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
@@ -111,7 +112,7 @@ const ofShare = license.ItemCode("11430000006122244L-QH-1")
 
 // share lets a client read the holder's license by consent, and returns what must
 // not be found afterwards.
-func share(t *testing.T, r *license.Registry, a license.Actor, typ license.TypeCode, code string) []string {
+func share(t *testing.T, r *license.Registry, a license.Actor, typ credential.TypeCode, code string) []string {
 	t.Helper()
 	ctx := t.Context()
 	_, _, err := r.PutItem(ctx, a, ofShare, license.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []license.Material{{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -70,7 +71,7 @@ func newShelf(t *testing.T, s LicenseStores) shelf {
 	for i := range 12 {
 		r := issue(t, s)
 		r.Record.Created = at(i / 4 * 60) // three times, four licenses each
-		r.Record.Type = []license.TypeCode{"T1", "T2"}[i%2]
+		r.Record.Type = []credential.TypeCode{"T1", "T2"}[i%2]
 		r.Record.Authority = []party.USCC{"A1", "A2", "A3"}[i%3]
 		if i%5 == 0 {
 			r.Record.State, r.Add.State = license.Ended, license.Ended

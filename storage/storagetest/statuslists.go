@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // StatusLists tests [license.StatusStore] and [license.StatusMendStore].
@@ -47,7 +48,7 @@ func reserving(t *testing.T, s LicenseStores) {
 		list    int64
 		taken   []int
 	}{
-		{"the first list is 1", []int{5, 3, license.StatusListSize - 1}, 6, 1, []int{3, 5, license.StatusListSize - 1}},
+		{"the first list is 1", []int{5, 3, credential.StatusListSize - 1}, 6, 1, []int{3, 5, credential.StatusListSize - 1}},
 		{"taken ones aren't taken again", []int{3, 0, 5}, 6, 1, []int{0}},
 		{"none is free", []int{0, 3}, 6, 1, nil},
 		{"none is wanted", nil, 6, 1, nil},
@@ -100,10 +101,10 @@ func statusValues(t *testing.T, s LicenseStores) {
 	if first < 0 || len(entries) != 0 {
 		t.Fatalf("a new list has revision %d and entries %v", first, entries)
 	}
-	set := func(index int, v license.StatusValue) license.StatusChange {
+	set := func(index int, v credential.StatusValue) license.StatusChange {
 		return license.StatusChange{List: list, Index: index, Value: v}
 	}
-	entry := func(index int, v license.StatusValue) license.StatusEntry {
+	entry := func(index int, v credential.StatusValue) license.StatusEntry {
 		return license.StatusEntry{Index: index, Value: v}
 	}
 	revision := first
@@ -113,16 +114,16 @@ func statusValues(t *testing.T, s LicenseStores) {
 		counted int64
 		want    []license.StatusEntry
 	}{
-		{"one", []license.StatusChange{set(4, license.StatusSuspended)}, 1,
-			[]license.StatusEntry{entry(4, license.StatusSuspended)}},
-		{"the same value is no change", []license.StatusChange{set(4, license.StatusSuspended)}, 0,
-			[]license.StatusEntry{entry(4, license.StatusSuspended)}},
-		{"two, by index", []license.StatusChange{set(9, license.StatusInvalid), set(2, license.StatusSuperseded)}, 2,
-			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(4, license.StatusSuspended), entry(9, license.StatusInvalid)}},
-		{"back to valid", []license.StatusChange{set(4, license.StatusValid)}, 1,
-			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(9, license.StatusInvalid)}},
-		{"valid again is no change", []license.StatusChange{set(4, license.StatusValid), set(6, license.StatusValid)}, 0,
-			[]license.StatusEntry{entry(2, license.StatusSuperseded), entry(9, license.StatusInvalid)}},
+		{"one", []license.StatusChange{set(4, credential.StatusSuspended)}, 1,
+			[]license.StatusEntry{entry(4, credential.StatusSuspended)}},
+		{"the same value is no change", []license.StatusChange{set(4, credential.StatusSuspended)}, 0,
+			[]license.StatusEntry{entry(4, credential.StatusSuspended)}},
+		{"two, by index", []license.StatusChange{set(9, credential.StatusInvalid), set(2, credential.StatusSuperseded)}, 2,
+			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(4, credential.StatusSuspended), entry(9, credential.StatusInvalid)}},
+		{"back to valid", []license.StatusChange{set(4, credential.StatusValid)}, 1,
+			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
+		{"valid again is no change", []license.StatusChange{set(4, credential.StatusValid), set(6, credential.StatusValid)}, 0,
+			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
 	} {
 		must(t, step.name, setStatus(t, s, step.changes...))
 		got, entries, err := s.LoadList(ctx, list, revision)
@@ -164,7 +165,7 @@ func reserveRace(t *testing.T, s LicenseStores) {
 	errs := race(Writers, func(i int) error {
 		mine := slices.Clone(indexes)
 		slices.Reverse(mine[:i]) // in other orders, which must not deadlock
-		list, taken, err := s.Reserve(t.Context(), mine[:len(mine)-i], license.StatusListSize/2, at(0))
+		list, taken, err := s.Reserve(t.Context(), mine[:len(mine)-i], credential.StatusListSize/2, at(0))
 		if list != 1 {
 			t.Errorf("reserved in list %d, want 1", list)
 		}
@@ -239,7 +240,7 @@ func valueRace(t *testing.T, s LicenseStores) {
 	before, _, err := s.LoadList(t.Context(), list, -1)
 	must(t, "LoadList", err)
 	errs := race(Writers, func(i int) error {
-		return setStatus(t, s, license.StatusChange{List: list, Index: indexes[i], Value: license.StatusInvalid})
+		return setStatus(t, s, license.StatusChange{List: list, Index: indexes[i], Value: credential.StatusInvalid})
 	})
 	for _, err := range errs {
 		must(t, "Save", err)
@@ -260,7 +261,7 @@ func listOneState(t *testing.T, s LicenseStores) {
 	done := make(chan struct{})
 	written := make(chan error, 1)
 	go func() {
-		for v := license.StatusValue(1); ; v = 1 - v {
+		for v := credential.StatusValue(1); ; v = 1 - v {
 			select {
 			case <-done:
 				written <- nil

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // statusAuthenticators tests that an entry's serial and authenticator are written with
@@ -14,16 +15,16 @@ func statusAuthenticators(t *testing.T, s LicenseStores) {
 	list, _, err := s.Reserve(ctx, []int{3, 5}, 100, at(0))
 	must(t, "Reserve", err)
 	for _, step := range []struct {
-		value   license.StatusValue
+		value   credential.StatusValue
 		serial  int64
 		auth    string
 		counted int64
 	}{
-		{license.StatusSuspended, 2, "first", 1},
-		{license.StatusValid, 3, "second", 1},
-		{license.StatusValid, 4, "third", 1}, // the same value, written anew
-		{license.StatusValid, 4, "third", 0},
-		{license.StatusInvalid, 5, "fourth", 1},
+		{credential.StatusSuspended, 2, "first", 1},
+		{credential.StatusValid, 3, "second", 1},
+		{credential.StatusValid, 4, "third", 1}, // the same value, written anew
+		{credential.StatusValid, 4, "third", 0},
+		{credential.StatusInvalid, 5, "fourth", 1},
 	} {
 		before, _, err := s.LoadList(ctx, list, -1)
 		must(t, "LoadList", err)
@@ -37,7 +38,7 @@ func statusAuthenticators(t *testing.T, s LicenseStores) {
 		same(t, "the list's entries", entries, []license.StatusEntry{want})
 		same(t, "the revision", revision, before+step.counted)
 	}
-	err = setStatus(t, s, license.StatusChange{List: list, Index: 4, Value: license.StatusInvalid})
+	err = setStatus(t, s, license.StatusChange{List: list, Index: 4, Value: credential.StatusInvalid})
 	if gone, ok := errors.AsType[*license.UnreservedError](err); !ok || gone.List != list || gone.Index != 4 {
 		t.Errorf("an entry that was never reserved: %v", err)
 	}
@@ -64,14 +65,14 @@ func statusMend(t *testing.T, s LicenseStores) {
 	owners, err := s.PlainOwners(ctx, license.Located{}, 10)
 	must(t, "PlainOwners of none", err)
 	same(t, "plain ones", len(owners), 0)
-	change := func(index int, v license.StatusValue, serial int64, auth []byte) license.StatusChange {
+	change := func(index int, v credential.StatusValue, serial int64, auth []byte) license.StatusChange {
 		return license.StatusChange{List: list, Index: index, Value: v, Serial: serial, Auth: auth}
 	}
 	versionAt(t, s, list, 1)
-	versionAt(t, s, list, 2, change(2, license.StatusSuspended, 2, []byte("auth")))
+	versionAt(t, s, list, 2, change(2, credential.StatusSuspended, 2, []byte("auth")))
 	want := map[license.Located]int{
-		versionAt(t, s, list, 3, change(3, license.StatusSuspended, 0, nil)): 3,
-		versionAt(t, s, list, 4, change(4, license.StatusInvalid, 0, nil)):   4,
+		versionAt(t, s, list, 3, change(3, credential.StatusSuspended, 0, nil)): 3,
+		versionAt(t, s, list, 4, change(4, credential.StatusInvalid, 0, nil)):   4,
 	}
 	var after license.Located
 	for n := 0; ; n++ {
@@ -106,12 +107,12 @@ func statusMend(t *testing.T, s LicenseStores) {
 	before, _, err := s.LoadList(ctx, list, -1)
 	must(t, "LoadList", err)
 	was := entry(4)
-	must(t, "MendStatus", s.MendStatus(ctx, was, change(4, license.StatusValid, 9, []byte("mended"))))
-	same(t, "a mended entry", entry(4), license.StatusEntry{Index: 4, Value: license.StatusValid, Serial: 9, Auth: []byte("mended")})
-	must(t, "MendStatus of one that changed", s.MendStatus(ctx, was, change(4, license.StatusInvalid, 10, []byte("late"))))
+	must(t, "MendStatus", s.MendStatus(ctx, was, change(4, credential.StatusValid, 9, []byte("mended"))))
+	same(t, "a mended entry", entry(4), license.StatusEntry{Index: 4, Value: credential.StatusValid, Serial: 9, Auth: []byte("mended")})
+	must(t, "MendStatus of one that changed", s.MendStatus(ctx, was, change(4, credential.StatusInvalid, 10, []byte("late"))))
 	same(t, "an entry that changed meanwhile", entry(4).Auth, []byte("mended"))
-	must(t, "MendStatus of one that is gone", s.MendStatus(ctx, license.StatusEntry{Index: 50}, change(50, license.StatusInvalid, 3, []byte("made"))))
-	same(t, "one that was gone", entry(50), license.StatusEntry{Index: 50, Value: license.StatusInvalid, Serial: 3, Auth: []byte("made")})
+	must(t, "MendStatus of one that is gone", s.MendStatus(ctx, license.StatusEntry{Index: 50}, change(50, credential.StatusInvalid, 3, []byte("made"))))
+	same(t, "one that was gone", entry(50), license.StatusEntry{Index: 50, Value: credential.StatusInvalid, Serial: 3, Auth: []byte("made")})
 	counted, _, err := s.LoadList(ctx, list, -1)
 	must(t, "LoadList", err)
 	same(t, "the revision", counted, before+2)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 )
 
 // Types tests [license.TypeStore].
@@ -37,7 +38,7 @@ func Types(t *testing.T, open Open) {
 // draft makes a record of a type that isn't stored.
 func draft(version int) license.TypeRecord {
 	return license.TypeRecord{
-		Code: license.TypeCode(newText()), Version: version, State: license.TypeDraft,
+		Code: credential.TypeCode(newText()), Version: version, State: license.TypeDraft,
 		Owner: newText(), Body: []byte(`{"name":"样例"}`), Updated: at(version),
 	}
 }
@@ -54,7 +55,7 @@ func stored(r license.TypeRecord) license.TypeRecord {
 	return r
 }
 
-func sameTypes(t *testing.T, s license.TypeStore, what string, code license.TypeCode, want ...license.TypeRecord) {
+func sameTypes(t *testing.T, s license.TypeStore, what string, code credential.TypeCode, want ...license.TypeRecord) {
 	t.Helper()
 	got, err := s.LoadTypes(t.Context(), code, 0, 100)
 	must(t, "LoadTypes", err)
@@ -181,7 +182,7 @@ func typesList(t *testing.T, s license.TypeStore) {
 	var want []license.TypeRecord
 	for i := range 7 {
 		v1, v2 := draft(1), draft(2)
-		v1.Code = license.TypeCode(fmt.Sprintf("11990000%02d", i))
+		v1.Code = credential.TypeCode(fmt.Sprintf("11990000%02d", i))
 		v2.Code, v1.State = v1.Code, license.TypeRetired
 		if i%2 == 0 {
 			must(t, "SaveTypes", saveTypes(t, s, v1))
@@ -193,7 +194,7 @@ func typesList(t *testing.T, s license.TypeStore) {
 	}
 	for _, size := range []int{1, 3, 7, 100} {
 		got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
-			var after license.TypeCode
+			var after credential.TypeCode
 			if last != nil {
 				after = last.Code
 			}
@@ -233,7 +234,7 @@ func typesDrafts(t *testing.T, s license.TypeStore) {
 		}
 		for _, size := range []int{1, 10} {
 			got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
-				var after license.TypeCode
+				var after credential.TypeCode
 				if last != nil {
 					after = last.Code
 				}

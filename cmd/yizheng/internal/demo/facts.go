@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 )
 
@@ -35,10 +36,10 @@ type demoClient struct {
 }
 
 type demoLicense struct {
-	ID               license.ID         `json:"id"`
-	Identifier       license.Identifier `json:"identifier"`
-	VerificationCode string             `json:"verification_code"`
-	TypeCode         license.TypeCode   `json:"type_code"`
+	ID               license.ID            `json:"id"`
+	Identifier       credential.Identifier `json:"identifier"`
+	VerificationCode string                `json:"verification_code"`
+	TypeCode         credential.TypeCode   `json:"type_code"`
 }
 
 type demoPerson struct {

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -105,7 +106,7 @@ func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Partic
 // plant defines and publishes a type.
 func (t sampleType) plant(ctx context.Context, in *install.Installation, by license.Actor) error {
 	there, err := in.Registry.Type(ctx, t.Code, 0)
-	if e, ok := errors.AsType[*license.Error](err); err != nil && !(ok && e.Kind == license.KindMissing) {
+	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
 	if there.State == license.TypePublished {

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/jose"
@@ -91,7 +92,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 // plant defines and publishes an item.
 func (i sampleItem) plant(ctx context.Context, r *license.Registry, by license.Actor) error {
 	there, err := r.Item(ctx, i.Code, 0)
-	if e, ok := errors.AsType[*license.Error](err); err != nil && !(ok && e.Kind == license.KindMissing) {
+	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
 	if there.State == license.ItemPublished {

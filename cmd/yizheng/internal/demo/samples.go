@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -49,22 +50,22 @@ type sampleParticipant struct {
 
 // sampleType is a license type, defined by the first participant.
 type sampleType struct {
-	Code       license.TypeCode   `json:"code"`
-	Definition license.Definition `json:"definition"`
+	Code       credential.TypeCode `json:"code"`
+	Definition license.Definition  `json:"definition"`
 }
 
 // sampleLicense is a license, and what became of it: one of Suspend, End and
 // Replace, or nothing.
 type sampleLicense struct {
-	Key        string           `json:"key"` // of its idempotent request
-	By         string           `json:"by"`  // key of the authority
-	TypeCode   license.TypeCode `json:"type_code"`
-	Number     string           `json:"number"`
-	Holders    []license.Holder `json:"holders"`
-	FromMonths int              `json:"from_months"`      // from today to its first day of validity
-	Months     int              `json:"months,omitempty"` // from then on; 0: long-term 长期
-	AreaCode   string           `json:"area_code"`
-	Fields     jsontext.Value   `json:"fields"`
+	Key        string              `json:"key"` // of its idempotent request
+	By         string              `json:"by"`  // key of the authority
+	TypeCode   credential.TypeCode `json:"type_code"`
+	Number     string              `json:"number"`
+	Holders    []credential.Holder `json:"holders"`
+	FromMonths int                 `json:"from_months"`      // from today to its first day of validity
+	Months     int                 `json:"months,omitempty"` // from then on; 0: long-term 长期
+	AreaCode   string              `json:"area_code"`
+	Fields     jsontext.Value      `json:"fields"`
 
 	Suspend *sampleSuspension  `json:"suspend,omitempty"`
 	End     *sampleEnding      `json:"end,omitempty"`

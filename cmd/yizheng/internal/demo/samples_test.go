@@ -9,7 +9,7 @@ import (
 
 	"yizheng.internal/license/schema"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
@@ -70,7 +70,7 @@ func TestSamplesAreComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used, suspended, ended, replaced := map[license.TypeCode]bool{}, 0, 0, 0
+	used, suspended, ended, replaced := map[credential.TypeCode]bool{}, 0, 0, 0
 	for _, l := range s.licenses {
 		used[l.TypeCode] = true
 		if l.Suspend != nil {

@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
@@ -31,7 +31,7 @@ type tourFacts struct {
 	Data     string
 	Kept     bool       // the directory stays
 	Issuing  demoClient // of the authority that issues TypeCode
-	TypeCode license.TypeCode
+	TypeCode credential.TypeCode
 	Now      demoLicense // in force
 	From     party.Date
 	Until    party.Date

@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/license"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -68,10 +69,10 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return accounts.ListAccounts(ctx, after, alteredAtOnce)
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
-		wholeList(func(after license.TypeCode) ([]license.TypeRecord, error) {
+		wholeList(func(after credential.TypeCode) ([]license.TypeRecord, error) {
 			return stores.ListTypes(ctx, license.Drafts{All: true}, after, alteredAtOnce)
 		},
-			func(t license.TypeRecord) license.TypeCode { return t.Code }),
+			func(t license.TypeRecord) credential.TypeCode { return t.Code }),
 		wholeList(func(after license.ItemCode) ([]license.ItemRecord, error) {
 			return stores.ListItems(ctx, license.Drafts{All: true}, after, alteredAtOnce)
 		},

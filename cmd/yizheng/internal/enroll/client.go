@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/jose"
 )
@@ -72,7 +73,7 @@ func (c *clientAddCmd) Run(p *command.Process) error {
 func checkItems(ctx context.Context, in *install.Installation, codes []string) error {
 	for _, code := range codes {
 		i, err := in.Registry.Item(ctx, license.ItemCode(code), 0)
-		if e, ok := errors.AsType[*license.Error](err); ok && e.Kind == license.KindMissing {
+		if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
 			return texts.Usage("client.no_item", code)
 		} else if err != nil {
 			return err

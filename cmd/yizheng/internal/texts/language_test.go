@@ -11,7 +11,7 @@ import (
 
 	"yizheng.internal/license/schema"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 )
 
@@ -71,7 +71,7 @@ func isHan(r rune) bool { return unicode.Is(unicode.Han, r) }
 // TestExplain says errors in both languages: by their keys, their codes, their phrases,
 // and else as they are.
 func TestExplain(t *testing.T) {
-	refused := &license.Error{Reason: "type_invalid", Detail: "The definition of the type is not usable; see violations.", Violations: []schema.Violation{
+	refused := &refusal.Error{Reason: "type_invalid", Detail: "The definition of the type is not usable; see violations.", Violations: []schema.Violation{
 		{Pointer: "/authorities", Keyword: "count", Message: "must name 1 to 1000 authorities"}, {Keyword: "pattern", Message: "must be something else"},
 	}}
 	for _, c := range []struct {

@@ -6,32 +6,32 @@ import (
 	"strings"
 	"sync"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
 
-// refusal is an error of a command. Its text is a key of the catalogue, so that the
+// refused is an error of a command. Its text is a key of the catalogue, so that the
 // operator reads it in their language.
-type refusal struct {
+type refused struct {
 	key  string
 	args []any
 }
 
 // Refuse returns an error with a text of the catalogue. An argument that is an error
 // is wrapped.
-func Refuse(key string, args ...any) error { return &refusal{key, args} }
+func Refuse(key string, args ...any) error { return &refused{key, args} }
 
 // englishWords is what errors say to whoever asks for no language, such as the log.
 var englishWords = sync.OnceValue(func() Words { return WordsOf(English) })
 
 // Error returns the English text.
-func (e *refusal) Error() string { return englishWords().Say(e.key, e.args...) }
+func (e *refused) Error() string { return englishWords().Say(e.key, e.args...) }
 
 // Unwrap returns the errors among the arguments.
-func (e *refusal) Unwrap() []error {
+func (e *refused) Unwrap() []error {
 	var wrapped []error
 	for _, a := range e.args {
 		if err, ok := a.(error); ok {
@@ -65,7 +65,7 @@ func (w Words) Explain(err error) string {
 	switch e := err.(type) {
 	case nil:
 		return ""
-	case *refusal:
+	case *refused:
 		return w.Say(e.key, e.args...)
 	case *Exit:
 		return w.Explain(e.Err)
@@ -113,10 +113,10 @@ func joined(err error) []error {
 
 // known returns the first error in a chain that has a text of its own, or nil.
 func known(err error) error {
-	if e, ok := errors.AsType[*refusal](err); ok {
+	if e, ok := errors.AsType[*refused](err); ok {
 		return e
 	}
-	if e, ok := errors.AsType[*license.Error](err); ok {
+	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*identity.Error](err); ok {
@@ -133,7 +133,7 @@ func known(err error) error {
 func (w Words) reason(err error) (text string, ok bool) {
 	code, detail := "", ""
 	switch e := err.(type) {
-	case *license.Error:
+	case *refusal.Error:
 		code, detail = e.Reason, e.Detail
 	case *identity.Error:
 		code, detail = e.Reason, e.Detail
@@ -178,7 +178,7 @@ func cause(err error) error {
 
 // violations returns what exactly the registry found wrong, a line each.
 func (w Words) violations(err error) string {
-	e, ok := errors.AsType[*license.Error](err)
+	e, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		return ""
 	}

@@ -325,7 +325,8 @@ func codesOf(dir string, file *ast.File) (codes []string) {
 			codes = append(codes, unquoted(lit))
 		}
 	}
-	at := map[string]int{"invalid": 0, "forbidden": 0, "missing": 0, "conflict": 0, "refuse": 0, "when": 2, "add": 1, "relationError": 1}
+	at := map[string]int{"Invalid": 0, "Forbidden": 0, "Missing": 0, "Conflict": 0, "Limited": 0, "Changed": 0, "Unconditional": 0,
+		"refuse": 0, "When": 2, "Add": 1, "relationError": 1}
 	if dir == "oidc" {
 		at = map[string]int{"relationError": 1}
 	}

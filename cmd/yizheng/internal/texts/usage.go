@@ -34,7 +34,7 @@ var usageErrors = []struct {
 
 // UsageError returns what is wrong with a command line, or with a file of settings.
 func (w Words) UsageError(err error) string {
-	if e, ok := errors.AsType[*refusal](err); ok {
+	if e, ok := errors.AsType[*refused](err); ok {
 		return w.Explain(e)
 	}
 	return w.parserError(err.Error())

@@ -1,4 +1,4 @@
-package license
+package credential
 
 import "yizheng.internal/license/party"
 
@@ -65,4 +65,18 @@ func (c *verification) presented() *Presented {
 		p.Holders = append(p.Holders, ph)
 	}
 	return p
+}
+
+// Mask leaves of a license what may be shown to whoever has it in hand.
+func (p *Presented) Mask() {
+	if p == nil {
+		return
+	}
+	p.Identifier, p.Previous, p.Number, p.AreaCode, p.Fields, p.Withheld = "", "", "", "", nil, 0
+	for i, h := range p.Holders {
+		p.Holders[i] = PresentedHolder{
+			Name: party.MaskName(h.Name), CodeType: h.CodeType, Role: h.Role,
+			Code: party.Code{Type: h.CodeType, Value: h.Code}.Mask(),
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package license
+package credential
 
 import (
 	"fmt"
@@ -17,13 +17,14 @@ type TypeCode string
 // USCC. It folds nothing, for a type has one code. Errors are [*IdentifierError].
 func ParseTypeCode(s string) (TypeCode, error) {
 	t := TypeCode(s)
-	if !t.valid() {
+	if !t.Valid() {
 		return "", &IdentifierError{"identifier_type"}
 	}
 	return t, nil
 }
 
-func (t TypeCode) valid() bool {
+// Valid reports whether the code has the form of one, and its definer's check character fits.
+func (t TypeCode) Valid() bool {
 	return len(t) == 21 && t.Definer().Valid() && digits(string(t[18:]))
 }
 
@@ -82,7 +83,7 @@ func (p IdentifierParts) Private() bool { return party.ContainsCitizenNumber(p.S
 // to 999. Errors are [*IdentifierError].
 func NewIdentifier(t TypeCode, authority party.USCC, serial string, version int) (Identifier, error) {
 	switch {
-	case !t.valid():
+	case !t.Valid():
 		return "", &IdentifierError{"identifier_type"}
 	case !authority.Valid():
 		return "", &IdentifierError{"identifier_authority"}
@@ -136,7 +137,7 @@ func (i Identifier) Parse() (IdentifierParts, error) {
 	}
 	t, authority, serial, version, check := TypeCode(part[0]), part[1], part[2], part[3], part[4]
 	switch {
-	case !t.valid():
+	case !t.Valid():
 		return refuse("identifier_type")
 	case !party.USCC(authority).Valid() && !(len(authority) == 6 && digits(authority)):
 		return refuse("identifier_authority")

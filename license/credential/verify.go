@@ -1,11 +1,19 @@
-package license
+// Package credential has all that a verifier of licenses needs, also one who is offline:
+// what a credential says ([Contents]) and how it is packed and signed, the checks of a
+// [Verifier] with their reasons, a license's [Identifier] (GB/T 36904) and status lists.
+//
+// It knows no registry and no store. The profile is docs/credential-profile.md.
+package credential
 
 import (
 	"context"
 	"crypto"
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -72,9 +80,9 @@ type StatusSource func(ctx context.Context, uri string, index int) (StatusValue,
 // section 5.3.1) and from when. An error leaves it unknown.
 type RevocationSource func(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error)
 
-// CredentialVerifier checks credentials against trust anchors, in the registry
+// Verifier checks credentials against trust anchors, in the registry
 // and offline alike.
-type CredentialVerifier struct {
+type Verifier struct {
 	Anchors    *pki.Anchors
 	Signatures *jose.Verifier
 	Status     StatusSource // nil: the status stays unknown
@@ -95,7 +103,7 @@ const maxCredential = 128 << 10
 
 // verification is one run of the checks.
 type verification struct {
-	v       *CredentialVerifier
+	v       *Verifier
 	at      time.Time
 	binding Binding
 	results [len(checkOrder)]Check
@@ -125,16 +133,16 @@ func (c *verification) passed(n CheckName) bool { return c.check(n).Result == Pa
 // chain at the time of signing, that the certificate is the authority's, the
 // period, the status, and that nothing disclosed was altered. A check that
 // another one's failure left without ground is skipped.
-func (v *CredentialVerifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
+func (v *Verifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
 	return v.VerifyBound(ctx, credential, Binding{}, at)
 }
 
-// VerifyBound is [CredentialVerifier.Verify] for a verifier who asked for a key
+// VerifyBound is [Verifier.Verify] for a verifier who asked for a key
 // binding: that it is there, made for this audience and nonce, and lately, is
 // then a check like the others.
-func (v *CredentialVerifier) VerifyBound(ctx context.Context, credential string, b Binding, at time.Time) Verification {
+func (v *Verifier) VerifyBound(ctx context.Context, credential string, b Binding, at time.Time) Verification {
 	c := &verification{v: v, at: at, binding: b}
-	if c.format(foldCredential(credential)) {
+	if c.format(fold(credential)) {
 		c.signature(ctx)
 		if c.trusted() {
 			c.integrity()
@@ -366,7 +374,7 @@ func (c *verification) status(ctx context.Context) {
 	}
 	value, err := c.v.Status(ctx, l.statusURI, int(*l.statusIndex))
 	switch {
-	case errors.Is(err, errStatusIndex):
+	case errors.Is(err, ErrStatusIndex):
 		// Token Status List, section 8.3: such a credential is to be rejected.
 		c.set(CheckStatus, Fail, "status_index")
 	case err != nil:
@@ -402,4 +410,34 @@ func (c *verification) answer() Verification {
 		out.License = c.presented()
 	}
 	return out
+}
+
+// ReasonNotFound is the reason of the uniform verdict on what could be right and isn't known.
+const ReasonNotFound = "identifier_or_code_wrong"
+
+// NotFound returns the uniform answer to who verifies by what is printed: the same for
+// an identifier that does not exist and for a wrong code.
+func NotFound(at time.Time) Verification {
+	out := Verification{Verdict: Invalid, CheckedAt: at.UTC().Truncate(time.Second)}
+	for _, n := range checkOrder {
+		out.Checks = append(out.Checks, Check{n, Skipped, "not_reached"})
+	}
+	out.Checks[0] = Check{CheckFormat, Fail, ReasonNotFound}
+	return out
+}
+
+// fold takes out of a credential what files and pasting bring: white
+// space, and byte order marks.
+func fold(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= utf8.RuneSelf {
+			return strings.Map(func(r rune) rune {
+				if unicode.IsSpace(r) || r == '\ufeff' {
+					return -1
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
 }

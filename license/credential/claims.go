@@ -1,7 +1,6 @@
-package license
+package credential
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func (c *credentialClaims) conforms() (reason string) {
 	}
 	_, err := c.presenter.PublicKey()
 	sound := err == nil && c.presenter.Curve == jose.CurveSM2 &&
-		c.typeCode.valid() && c.typeVersion > 0 && c.version > 0 && c.version <= maxVersion &&
+		c.typeCode.Valid() && c.typeVersion > 0 && c.version > 0 && c.version <= maxVersion &&
 		c.authority.Code.Valid() && c.authority.Name != "" &&
 		(c.origin == OriginAuthority || c.origin == OriginCollected) && strings.Contains("ABCD", string(c.trustGrade)) && len(c.trustGrade) == 1 &&
 		c.hash == string(sdjwt.SM3) && c.namesType() &&
@@ -87,23 +86,13 @@ const maxVersion = 999
 // namespace that nobody registered is no collision-resistant name.
 const vctURN = "urn:yizheng:license:"
 
-// typeMetadataPath is where types' metadata is served below the public URL: the
-// type's code and its version follow.
-const typeMetadataPath = "/v1/trust/types/"
-
-// vctOf returns what names a version of a type in credentials, as an absolute
-// address if the public URL is given.
-func vctOf(publicURL string, code TypeCode, version int) string {
-	return fmt.Sprintf("%s%s%s/%d", publicURL, typeMetadataPath, code, version)
-}
-
 // namesType reports whether vct is the name of type_code, of now or of before.
 func (c *credentialClaims) namesType() bool {
 	if c.vct == vctURN+string(c.typeCode) {
 		return true
 	}
-	base, ok := strings.CutSuffix(c.vct, vctOf("", c.typeCode, int(c.typeVersion)))
-	return ok && checkPublicURL(base) == nil
+	base, ok := strings.CutSuffix(c.vct, VCT("", c.typeCode, int(c.typeVersion)))
+	return ok && CheckPublicURL(base) == nil
 }
 
 // agreed checks claims that were disclosed: that each is of its type, and that the

@@ -1,0 +1,73 @@
+package credential
+
+import (
+	"crypto"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/sdjwt"
+)
+
+// ErrTooLarge says that a credential would be longer than 128 KiB, or have more than
+// 1024 parts that can be withheld.
+var ErrTooLarge = errors.New("the credential would be too large")
+
+// Packer packs and signs one credential after another in the same memory. The zero
+// Packer is ready; it is not safe for concurrent use.
+type Packer struct {
+	packer sdjwt.Packer
+	claims sdjwt.Members
+	out    []byte
+}
+
+// Pack makes a credential of contents, signed with a key whose header is of
+// [jose.TypCredential], and the presentation key that its cnf names. The credential is
+// good until the next call. An error is [ErrTooLarge], or one of [jose.Sign].
+func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (credential, holderKey []byte, err error) {
+	cnf, holderKey, err := jose.NewHolderKey()
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a presentation key: %w", err)
+	}
+	p.claims = c.claims(slices.Grow(p.claims[:0], 24), cnf)
+	packed, err := p.packer.Pack(p.claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
+	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
+		return nil, nil, ErrTooLarge
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("packing a credential: %w", err)
+	}
+	out, err := packed.Issue(p.out[:0], signer, h)
+	if err != nil {
+		return nil, nil, fmt.Errorf("signing a credential: %w", err)
+	}
+	if p.out = out; len(out) > maxCredential {
+		return nil, nil, ErrTooLarge
+	}
+	return out, holderKey, nil
+}
+
+// Present withholds all of a credential but some parts, such as holders or fields/NAME.
+// It verifies nothing: the credential is one's own.
+func Present(credential string, parts []string) (*sdjwt.Token, error) {
+	token, err := sdjwt.Parse(credential, credentialLimits)
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(token.JWS, ".")
+	part, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		return nil, err
+	}
+	return token.Present(payload, func(pointer string) bool {
+		for _, p := range parts {
+			if below, ok := strings.CutPrefix(pointer, "/"+p); ok && (below == "" || below[0] == '/') {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,56 @@
+// Package refusal has what the rooms of the registry refuse: an [Error] that the caller
+// may see, with a stable reason code, and the [Violations] that say where an input is
+// wrong. Which reasons there are stands in the table of package license.
+package refusal
+
+import "yizheng.internal/license/schema"
+
+// Error is a refusal that the caller may see. Its texts hold no personal data
+// and echo no value.
+type Error struct {
+	Kind       Kind
+	Reason     string // a code in snake_case, stable
+	Detail     string // one sentence: what is wrong and what to do
+	Violations []schema.Violation
+}
+
+// Kind groups reasons by what the caller can do about them.
+type Kind int
+
+const (
+	KindInvalid       Kind = iota + 1 // the input is wrong
+	KindForbidden                     // the caller may not do this
+	KindMissing                       // there is no such thing, or none that the caller may see
+	KindConflict                      // it doesn't fit the present state
+	KindLimited                       // too many tries
+	KindChanged                       // it isn't as the caller saw it any more
+	KindUnconditional                 // the caller must say what it saw
+)
+
+func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
+
+// Invalid returns an [*Error] that says that the input is wrong, and where.
+func Invalid(reason, detail string, vs ...schema.Violation) error {
+	return &Error{KindInvalid, reason, detail, vs}
+}
+
+// Forbidden returns an [*Error] that says that the caller may not do this.
+func Forbidden(reason, detail string) error { return &Error{KindForbidden, reason, detail, nil} }
+
+// Missing returns an [*Error] that says that there is no such thing, or none that the
+// caller may see.
+func Missing(reason, detail string) error { return &Error{KindMissing, reason, detail, nil} }
+
+// Conflict returns an [*Error] that says that it doesn't fit the present state.
+func Conflict(reason, detail string) error { return &Error{KindConflict, reason, detail, nil} }
+
+// Limited returns an [*Error] that says that there were too many tries.
+func Limited(reason, detail string) error { return &Error{KindLimited, reason, detail, nil} }
+
+// Changed returns an [*Error] that says that it isn't as the caller saw it any more.
+func Changed(reason, detail string) error { return &Error{KindChanged, reason, detail, nil} }
+
+// Unconditional returns an [*Error] that says that the caller must say what it saw.
+func Unconditional(reason, detail string) error {
+	return &Error{KindUnconditional, reason, detail, nil}
+}

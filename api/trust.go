@@ -50,7 +50,7 @@ func (s *Server) statusList(c *call) error {
 	if err != nil || n < 1 {
 		return problem.Refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
 	}
-	token, err := s.c.Registry.StatusList(c.ctx(), n)
+	token, err := s.c.Registry.Lists().StatusList(c.ctx(), n)
 	if err != nil {
 		return err
 	}

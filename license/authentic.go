@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -103,10 +104,10 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 		states[i] = st
 	}
 	q.States = states
-	if q.Status, err = stampStatus(s.auth, q.Status, q.Record.Revision+1); err != nil {
+	if q.Status, err = status.Stamp(s.auth, q.Status, q.Record.Revision+1); err != nil {
 		return err
 	}
-	return s.auth.Wrote(unreserved(s.auth, s.Stores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
+	return s.auth.Wrote(status.Unreserved(s.auth, s.Stores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
 }
 
 // stateAuth returns the authenticator of a stored version in its new state. Should

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/status"
 )
 
 // Replace makes the next version of a license; the one before it is superseded
@@ -95,17 +96,17 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record, old VersionRecord, number string, q ReplaceRequest) error {
 	if q.Kind != Reinstated { // what ended stays ended in the records; its place is taken all the same
 		save.States = []VersionState{{Version: old.Version, State: Superseded}}
-		save.Status = []StatusChange{{List: old.StatusList, Index: old.StatusIndex, Value: credential.StatusSuperseded}}
+		save.Status = []status.Change{{List: old.StatusList, Index: old.StatusIndex, Value: credential.StatusSuperseded}}
 	}
 	if v := save.Add; v.State == Suspended {
-		save.Status = append(save.Status, StatusChange{List: v.StatusList, Index: v.StatusIndex, Value: credential.StatusSuspended})
+		save.Status = append(save.Status, status.Change{List: v.StatusList, Index: v.StatusIndex, Value: credential.StatusSuspended})
 	}
 	if numberKey(number) == numberKey(q.Number) {
 		return nil
 	}
 	former, err := r.formerNumber(ctx, rec, number)
 	if err != nil {
-		r.slots.give(save.Add.slot())
+		r.lists.Give(save.Add.slot())
 	}
 	save.Lookups = append(save.Lookups, former)
 	return err

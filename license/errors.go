@@ -1,9 +1,6 @@
 package license
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Conditions of stores that the registry tests for.
 var (
@@ -17,14 +14,3 @@ var (
 	// a read-only or unreachable database. Nothing was done.
 	ErrUnavailable = errors.New("storage is unavailable")
 )
-
-// UnreservedError says that a change was to set an entry of a status list that was
-// never reserved, or that somebody deleted.
-type UnreservedError struct {
-	List  int64
-	Index int
-}
-
-func (e *UnreservedError) Error() string {
-	return fmt.Sprintf("entry %d of status list %d was never reserved", e.Index, e.List)
-}

@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
+	"yizheng.internal/license/status"
 )
 
 // These open the inside to tests and benchmarks of package license_test, which
@@ -33,17 +34,15 @@ func (r *Registry) Prepare(ctx context.Context, t Type, by credential.PresentedB
 // Reserve sees to it that so many versions find their entries of a status list
 // reserved.
 func (r *Registry) Reserve(ctx context.Context, n int) error {
-	var held []slot
+	var held []status.Slot
 	for range n {
-		s, err := r.slots.take(ctx)
+		s, err := r.lists.Take(ctx)
 		if err != nil {
 			return err
 		}
 		held = append(held, s)
 	}
-	r.slots.mu.Lock()
-	defer r.slots.mu.Unlock()
-	r.slots.ready = append(r.slots.ready, held...)
+	r.lists.Give(held...)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -173,13 +174,13 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (p prepared, er
 	} else if err != nil {
 		return prepared{}, fmt.Errorf("finding the authority's key: %w", err)
 	}
-	slot, err := r.slots.take(ctx)
+	slot, err := r.lists.Take(ctx)
 	if err != nil {
 		return prepared{}, err
 	}
 	defer func() {
 		if err != nil {
-			r.slots.give(slot)
+			r.lists.Give(slot)
 		}
 	}()
 	b := &body{
@@ -197,12 +198,12 @@ func (r *Registry) seal(ctx context.Context, d draft, v version) (p prepared, er
 }
 
 // sealed seals the columns of a signed version, whose credential lies in m.
-func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot slot, holderKey []byte) (prepared, error) {
+func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot status.Slot, holderKey []byte) (prepared, error) {
 	rec := VersionRecord{
 		License: v.id, Version: v.number, State: v.state, TypeVersion: d.typ.Version,
 		Origin: credential.OriginAuthority, TrustGrade: credential.GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
-		StatusList: slot.list, StatusIndex: slot.index, Issued: v.issued,
+		StatusList: slot.List, StatusIndex: slot.Index, Issued: v.issued,
 	}
 	var err error
 	if m.body, err = b.append(m.body[:0]); err != nil {
@@ -242,7 +243,7 @@ func (r *Registry) saveRequest(ctx context.Context, a Actor, act Action, p prepa
 	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
 	e, err := r.event(ctx, a, act, rec.ID, rec.Version, "ok", detail)
 	if err != nil {
-		r.slots.give(p.record.slot())
+		r.lists.Give(p.record.slot())
 		return SaveRequest{}, err
 	}
 	s := SaveRequest{Record: rec, Add: &p.record, Lookups: p.lookups, Event: e}

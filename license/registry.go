@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -22,8 +23,7 @@ import (
 type Stores interface {
 	Store
 	TypeStore
-	StatusStore
-	StatusMendStore
+	status.Stores
 	EventStore
 	LookupStore
 	SettingStore
@@ -44,9 +44,9 @@ type Config struct {
 	// AuthorityName returns the name of the department with that code, as the
 	// credential shall carry it, or ErrNotFound if it is not a participant.
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
-	PublicURL     string       // absolute, without a slash at the end: status lists' addresses build on it
-	Log           *slog.Logger // default: discards
-	Seen          Memory       // of status lists, beside the keys; default: they are remembered until the end of the process
+	PublicURL     string        // absolute, without a slash at the end: status lists' addresses build on it
+	Log           *slog.Logger  // default: discards
+	Seen          status.Memory // of status lists, beside the keys; default: they are remembered until the end of the process
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -57,10 +57,8 @@ type Registry struct {
 	c        Config
 	types    catalog
 	names    names
-	slots    slots
-	lists    lists
+	lists    *status.Lists
 	tries    tries
-	seen     seenLists
 	looks    looks
 	repeats  journal.Repeats[repeating]
 	scratch  sync.Pool // of *scratch
@@ -96,11 +94,14 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	}
 	r.types = newCatalog(c.Stores)
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
-	r.slots = slots{store: c.Stores}
-	r.seen = seenLists{memory: c.Seen, auth: c.Vault.Auth(), lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}
-	r.lists = lists{sealed: map[int64]*publishedList{}}
+	if r.lists, err = status.New(status.Config{
+		Store: c.Stores, Keyrings: c.Keyrings, Auth: c.Vault.Auth(), PublicURL: c.PublicURL,
+		Standing: r.standing, Memory: c.Seen, Log: c.Log,
+	}); err != nil {
+		return nil, err
+	}
 	r.tries = tries{wrong: map[[32]byte]wrongTries{}}
-	r.verifier = credential.Verifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.status, Revoked: r.revoked}
+	r.verifier = credential.Verifier{Anchors: c.Anchors, Signatures: c.Verifier, Status: r.lists.Value, Revoked: r.revoked}
 	return r, nil
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 )
@@ -30,7 +31,7 @@ func (r *Registry) takeScratch() *scratch {
 
 // sign makes the credential of a version, in m, and the presentation key that its
 // cnf names.
-func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s slot) (holderKey []byte, err error) {
+func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s status.Slot) (holderKey []byte, err error) {
 	if m.key != key { // keys stay the same from one reading of the keyrings to the next
 		m.key, m.header = key, jose.Header{
 			Typ: jose.TypCredential, Algorithm: jose.SM2, KeyID: key.KID(), X5C: key.Chain,
@@ -40,7 +41,7 @@ func (r *Registry) sign(m *scratch, d draft, v version, b *body, key *signing.Ke
 		TypeCode: d.typ.Code, TypeName: d.typ.Name, TypeVersion: d.typ.Version, Version: v.number,
 		Authority: d.authority, Origin: credential.OriginAuthority, TrustGrade: credential.GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil, Issued: v.issued,
-		PublicURL: r.c.PublicURL, StatusList: s.list, StatusIndex: s.index,
+		PublicURL: r.c.PublicURL, StatusList: s.List, StatusIndex: s.Index,
 		Identifier: b.Identifier, Previous: v.previous, Number: b.Number, AreaCode: b.AreaCode, Holders: b.Holders, Fields: d.fields,
 	}
 	m.credential, holderKey, err = m.packer.Pack(&m.contents, key.Signer, m.header)

@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -83,16 +84,6 @@ type VersionState struct {
 	Auth       []byte // the version's as it then is
 }
 
-// StatusChange sets a value of a status list.
-type StatusChange struct {
-	List  int64
-	Index int
-	Value credential.StatusValue
-
-	Serial int64  // the license's revision that the change makes
-	Auth   []byte // see signing.Authenticator
-}
-
 // Request remembers what an idempotency key was used for. The answer is made
 // again from License and Version, so nothing of it is kept twice.
 type Request struct {
@@ -111,7 +102,7 @@ type SaveRequest struct {
 	Add     *VersionRecord // a version to add; nil for none
 	States  []VersionState // stored versions that change state
 	Lookups []LookupRow    // to add, leading to Record.ID and Record.Version
-	Status  []StatusChange
+	Status  []status.Change
 	Event   EventRecord
 	Request *Request // nil without an idempotency key
 }
@@ -153,7 +144,7 @@ type Store interface {
 	// A key that leads to this license already leads to Record.Version then, and a
 	// number stands as the row says. A state of a version that is
 	// not stored, a version that is, and a status entry that was never reserved
-	// (an *UnreservedError) are errors too. After an error nothing at all is stored.
+	// (a *[status.UnreservedError]) are errors too. After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
 	Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error)
@@ -207,57 +198,6 @@ type Drafts struct {
 type Use struct {
 	Drafts int   // how many
 	Bytes  int64 // of all definitions, as they are stored
-}
-
-// StatusEntry is an entry of a status list. One that never changed is StatusValid, and
-// has neither serial nor authenticator.
-type StatusEntry struct {
-	Index int
-	Value credential.StatusValue
-
-	Serial int64  // the license's revision that set the value; 0 if nothing did
-	Auth   []byte // see signing.Authenticator
-}
-
-// StatusStore keeps status lists. Every driver passes storagetest.StatusLists.
-type StatusStore interface {
-	// Reserve marks those of the indexes that are free in the newest list as
-	// taken, and returns the list's number with the indexes it took, which may
-	// be fewer, or none. If there is no list yet, or the newest has most or more
-	// taken indexes, it begins the next list first; lists number from 1.
-	Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error)
-	// StatusLists returns the numbers of all lists, in their order.
-	StatusLists(ctx context.Context) ([]int64, error)
-	// LoadList returns a list's revision, which counts its changes, and its entries
-	// that ever changed, by index; no entries if the revision is still seen (-1:
-	// always all). ErrNotFound for no such list. Entries come back as they are
-	// stored: whoever uses them looks at their authenticators.
-	LoadList(ctx context.Context, list int64, seen int64) (revision int64, entries []StatusEntry, err error)
-	// LoadStatus returns one entry, or ErrNotFound if it was never reserved.
-	LoadStatus(ctx context.Context, list int64, index int) (StatusEntry, error)
-}
-
-// StatusOwner is a version with its entry of a status list.
-type StatusOwner struct {
-	Located
-	List  int64
-	Entry StatusEntry
-}
-
-// StatusMendStore mends entries of status lists from what their licenses say. Every
-// driver passes storagetest.StatusLists.
-type StatusMendStore interface {
-	// PlainOwners returns up to limit versions after a place, ordered by license and
-	// version, whose entries are not StatusValid and have no authenticator. It reads
-	// no version while there is no such entry.
-	PlainOwners(ctx context.Context, after Located, limit int) ([]StatusOwner, error)
-	// StatusOwners returns the versions that have some entries of a list. It reads
-	// all versions.
-	StatusOwners(ctx context.Context, list int64, indexes []int) ([]StatusOwner, error)
-	// MendStatus makes a change, if the entry still has the value and authenticator
-	// that it was read with, and else does nothing. An entry that is gone has none,
-	// and is made again.
-	MendStatus(ctx context.Context, was StatusEntry, c StatusChange) error
 }
 
 // EventStore keeps events. Every driver passes storagetest.Events. (Those of

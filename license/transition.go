@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/status"
 )
 
 // transition is a change of state of the newest version.
@@ -168,7 +169,7 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to transition) (save SaveRequest, err error) {
 	rec.State, v.State = to.to, to.to
 	state := VersionState{Version: v.Version, State: to.to}
-	save = SaveRequest{Record: rec, Status: []StatusChange{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
+	save = SaveRequest{Record: rec, Status: []status.Change{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
 	if to.suspension != nil {
 		if state.Suspension, err = r.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
 			return SaveRequest{}, err

@@ -95,7 +95,7 @@ func flip(c byte) string {
 func TestVerifyRevocation(t *testing.T) {
 	w := newWorld(t)
 	token := w.issue(t, "R-1").Credential
-	list, err := w.StatusList(t.Context(), 1)
+	list, err := w.Lists().StatusList(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

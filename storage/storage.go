@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
@@ -33,8 +34,8 @@ type Database interface {
 type Licenses interface {
 	license.Store
 	license.TypeStore
-	license.StatusStore
-	license.StatusMendStore
+	status.Store
+	status.MendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore

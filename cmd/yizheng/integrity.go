@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
@@ -22,7 +22,7 @@ type integrityCmd struct {
 // losses are what a node saw in its database and doesn't find there.
 type losses struct {
 	watch *highwater.Watch
-	lists []license.ListLoss
+	lists []status.Loss
 }
 
 // lossesOf compares the database with all that this node remembers of it.
@@ -33,7 +33,7 @@ func lossesOf(ctx context.Context, in *install.Installation) (l losses, err erro
 	if err := l.watch.Compare(ctx); err != nil && !errors.Is(err, highwater.ErrLost) {
 		return l, err
 	}
-	l.lists, err = in.Registry.ListLosses(ctx)
+	l.lists, err = in.Registry.Lists().Losses(ctx)
 	return l, err
 }
 
@@ -110,7 +110,7 @@ func (c *integrityAcceptCmd) Run(p *command.Process) (err error) {
 		Action: oidc.ActionAcceptLoss, Actor: in.Operator, Object: reason, Result: oidc.ResultOK,
 	})
 	if err == nil {
-		err = in.Registry.AcceptLists(p.Ctx, l.lists)
+		err = in.Registry.Lists().Accept(p.Ctx, l.lists)
 	}
 	if err == nil {
 		err = l.watch.Accept(p.Ctx)

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 )
 
 // Two nodes share nothing but the database: whatever one of them decides in
@@ -304,7 +305,7 @@ func TestStatusOrder(t *testing.T) {
 					order = []int{18, 17, 2, 1}
 				}
 				for _, index := range order {
-					r.Status = append(r.Status, license.StatusChange{List: list, Index: index, Value: credential.StatusValue((i + n) % 4)})
+					r.Status = append(r.Status, status.Change{List: list, Index: index, Value: credential.StatusValue((i + n) % 4)})
 				}
 				if err := s.Save(t.Context(), r); err != nil {
 					t.Error(err)

@@ -9,17 +9,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 )
 
 // revisionShards is how many changes of a list may commit at the same time.
 const revisionShards = 16
 
 // queueStatus sets values and counts those that really change.
-func queueStatus(b *pgx.Batch, changes []license.StatusChange) {
+func queueStatus(b *pgx.Batch, changes []status.Change) {
 	changes = slices.Clone(changes)
-	slices.SortStableFunc(changes, func(x, y license.StatusChange) int {
+	slices.SortStableFunc(changes, func(x, y status.Change) int {
 		return cmp.Or(cmp.Compare(x.List, y.List), cmp.Compare(shardOf(x), shardOf(y)),
 			cmp.Compare(x.Index, y.Index))
 	})
@@ -35,14 +35,14 @@ func queueStatus(b *pgx.Batch, changes []license.StatusChange) {
 				return err
 			}
 			if !reserved {
-				return &license.UnreservedError{List: c.List, Index: c.Index}
+				return &status.UnreservedError{List: c.List, Index: c.Index}
 			}
 			return nil
 		})
 	}
 }
 
-func shardOf(c license.StatusChange) int { return c.Index % revisionShards }
+func shardOf(c status.Change) int { return c.Index % revisionShards }
 
 // countChange counts the entries of changed in a shard, parameter 4, of their list's revision.
 const countChange = `counted AS (
@@ -50,7 +50,7 @@ const countChange = `counted AS (
 				ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1
 			)`
 
-// Reserve implements [license.StatusStore]. The newest list's row is locked, so
+// Reserve implements [status.Store]. The newest list's row is locked, so
 // that nodes reserve one after the other.
 func (s *Licenses) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error) {
 	err = s.db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
@@ -113,10 +113,10 @@ const loadList = `WITH at AS (
 		WHERE list = $1 AND (value <> 0 OR auth IS NOT NULL) AND at.revision <> $2 OFFSET 0) e ON true
 	WHERE l.list = $1 ORDER BY e.index`
 
-// LoadList implements [license.StatusStore].
-func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64, []license.StatusEntry, error) {
+// LoadList implements [status.Store].
+func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64, []status.Entry, error) {
 	var revision int64
-	var entries []license.StatusEntry
+	var entries []status.Entry
 	exists := false
 	err := s.db.read(ctx, func(b *pgx.Batch) {
 		entries, exists = nil, false
@@ -136,7 +136,7 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 		})
 	})
 	if err == nil && !exists {
-		err = license.ErrNotFound
+		err = status.ErrNotFound
 	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("loading status list %d: %w", list, err)
@@ -145,8 +145,8 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 }
 
 // entry is an entry from its columns.
-func entry(index int, value int16, serial *int64, auth []byte) license.StatusEntry {
-	e := license.StatusEntry{Index: index, Value: credential.StatusValue(value), Auth: auth}
+func entry(index int, value int16, serial *int64, auth []byte) status.Entry {
+	e := status.Entry{Index: index, Value: credential.StatusValue(value), Auth: auth}
 	if serial != nil {
 		e.Serial = *serial
 	}
@@ -155,8 +155,8 @@ func entry(index int, value int16, serial *int64, auth []byte) license.StatusEnt
 
 const loadStatus = `SELECT value, serial, auth FROM status_entries WHERE list = $1 AND index = $2`
 
-// LoadStatus implements [license.StatusStore].
-func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusEntry, error) {
+// LoadStatus implements [status.Store].
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (status.Entry, error) {
 	var value int16
 	var serial *int64
 	var auth []byte
@@ -164,12 +164,12 @@ func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (licen
 		b.Queue(loadStatus, list, index).QueryRow(func(row pgx.Row) error { return row.Scan(&value, &serial, &auth) })
 	})
 	if err != nil {
-		return license.StatusEntry{}, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, license.ErrNotFound))
+		return status.Entry{}, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, status.ErrNotFound))
 	}
 	return entry(index, value, serial, auth), nil
 }
 
-// StatusLists implements [license.StatusStore].
+// StatusLists implements [status.Store].
 func (s *Licenses) StatusLists(ctx context.Context) (lists []int64, err error) {
 	err = s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT list FROM status_lists ORDER BY list`).Query(func(rows pgx.Rows) error {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/status"
 )
 
 const anyPlain = `SELECT EXISTS (SELECT FROM status_entries WHERE value <> 0 AND auth IS NULL)`
@@ -16,14 +16,14 @@ const plainOwners = `SELECT v.license, v.version, e.list, e.index, e.value, e.se
 	WHERE (v.license, v.version) > ($1, $2) AND e.value <> 0 AND e.auth IS NULL
 	ORDER BY v.license, v.version LIMIT $3`
 
-// PlainOwners implements [license.StatusMendStore].
-func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit int) (owners []license.StatusOwner, err error) {
+// PlainOwners implements [status.MendStore].
+func (s *Licenses) PlainOwners(ctx context.Context, after status.Version, limit int) (owners []status.Owner, err error) {
 	plain := false
 	err = s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(anyPlain).QueryRow(func(row pgx.Row) error { return row.Scan(&plain) })
 	})
 	if err == nil && plain {
-		owners, err = s.owners(ctx, plainOwners, after.License, after.Version, limit)
+		owners, err = s.owners(ctx, plainOwners, after.License, after.Number, limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finding versions of status entries without authenticators: %w", err)
@@ -31,9 +31,9 @@ func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit
 	return owners, nil
 }
 
-// StatusOwners implements [license.StatusMendStore]. What is gone comes back as an entry
+// StatusOwners implements [status.MendStore]. What is gone comes back as an entry
 // without a value.
-func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) ([]license.StatusOwner, error) {
+func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) ([]status.Owner, error) {
 	owners, err := s.owners(ctx, `SELECT v.license, v.version, v.status_list, v.status_index,
 			coalesce(e.value, 0::smallint), e.serial, e.auth
 		FROM license_versions v LEFT JOIN status_entries e ON e.list = v.status_list AND e.index = v.status_index
@@ -45,16 +45,16 @@ func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) 
 	return owners, nil
 }
 
-func (s *Licenses) owners(ctx context.Context, sql string, values ...any) (owners []license.StatusOwner, err error) {
+func (s *Licenses) owners(ctx context.Context, sql string, values ...any) (owners []status.Owner, err error) {
 	err = s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(sql, values...).Query(func(rows pgx.Rows) error {
-			owners, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (license.StatusOwner, error) {
-				var o license.StatusOwner
+			owners, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (status.Owner, error) {
+				var o status.Owner
 				var index int
 				var value int16
 				var serial *int64
 				var auth []byte
-				err := row.Scan(&o.License, &o.Version, &o.List, &index, &value, &serial, &auth)
+				err := row.Scan(&o.License, &o.Number, &o.List, &index, &value, &serial, &auth)
 				o.Entry = entry(index, value, serial, auth)
 				return o, err
 			})
@@ -64,8 +64,8 @@ func (s *Licenses) owners(ctx context.Context, sql string, values ...any) (owner
 	return owners, err
 }
 
-// MendStatus implements [license.StatusMendStore].
-func (s *Licenses) MendStatus(ctx context.Context, was license.StatusEntry, to license.StatusChange) error {
+// MendStatus implements [status.MendStore].
+func (s *Licenses) MendStatus(ctx context.Context, was status.Entry, to status.Change) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`WITH changed AS (
 				INSERT INTO status_entries (list, index, value, serial, auth) VALUES ($1, $2, $3, $5, $6)

@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -41,7 +42,7 @@ func newLicense(list int64, index int) license.SaveRequest {
 		},
 	}
 	if list > 0 {
-		r.Status = []license.StatusChange{{List: list, Index: index, Value: credential.StatusSuspended}}
+		r.Status = []status.Change{{List: list, Index: index, Value: credential.StatusSuspended}}
 	}
 	rand.Read(r.Add.Body)
 	rand.Read(r.Add.Credential)

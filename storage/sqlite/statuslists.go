@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 )
 
-// Reserve implements [license.StatusStore].
+// Reserve implements [status.Store].
 func (s *Licenses) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (int64, []int, error) {
 	var list int64
 	var taken []int
@@ -52,7 +52,7 @@ func openList(c *conn, most int, now time.Time) (int64, error) {
 }
 
 // setStatus changes an entry, which the list's revision counts.
-func setStatus(c *conn, s license.StatusChange) error {
+func setStatus(c *conn, s status.Change) error {
 	n, err := c.exec(`UPDATE status_entries SET value = ?1, serial = ?4, auth = ?5
 		WHERE list = ?2 AND position = ?3 AND (value <> ?1 OR auth IS NOT ?5)`,
 		int(s.Value), s.List, s.Index, s.Serial, s.Auth)
@@ -64,7 +64,7 @@ func setStatus(c *conn, s license.StatusChange) error {
 	}
 	reserved, err := c.exists(loadStatus, s.List, s.Index)
 	if err == nil && !reserved {
-		err = &license.UnreservedError{List: s.List, Index: s.Index}
+		err = &status.UnreservedError{List: s.List, Index: s.Index}
 	}
 	return err
 }
@@ -74,7 +74,7 @@ func countChange(c *conn, list int64) error {
 	return err
 }
 
-// StatusLists implements [license.StatusStore].
+// StatusLists implements [status.Store].
 func (s *Licenses) StatusLists(ctx context.Context) ([]int64, error) {
 	lists, err := many(ctx, s.db, "SELECT list FROM status_lists ORDER BY list", (*row).int64)
 	if err != nil {
@@ -86,14 +86,14 @@ func (s *Licenses) StatusLists(ctx context.Context) ([]int64, error) {
 const loadList = `SELECT position, value, serial, auth FROM status_entries
 	WHERE list = ? AND (value <> 0 OR auth IS NOT NULL) ORDER BY position`
 
-func scanEntry(r *row) license.StatusEntry {
-	return license.StatusEntry{Index: r.int(), Value: credential.StatusValue(r.int()), Serial: r.int64(), Auth: r.bytes()}
+func scanEntry(r *row) status.Entry {
+	return status.Entry{Index: r.int(), Value: credential.StatusValue(r.int()), Serial: r.int64(), Auth: r.bytes()}
 }
 
-// LoadList implements [license.StatusStore].
-func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []license.StatusEntry, error) {
+// LoadList implements [status.Store].
+func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []status.Entry, error) {
 	var revision int64
-	var entries []license.StatusEntry
+	var entries []status.Entry
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		return c.read(func() error {
 			found := false
@@ -103,7 +103,7 @@ func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []lic
 				return err
 			}
 			if !found {
-				return license.ErrNotFound
+				return status.ErrNotFound
 			}
 			if revision == seen {
 				return nil
@@ -119,12 +119,12 @@ func (s *Licenses) LoadList(ctx context.Context, list, seen int64) (int64, []lic
 
 const loadStatus = `SELECT position, value, serial, auth FROM status_entries WHERE list = ? AND position = ?`
 
-// LoadStatus implements [license.StatusStore].
-func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (license.StatusEntry, error) {
-	var e license.StatusEntry
-	err := one(ctx, s.db, license.ErrNotFound, loadStatus, func(r *row) { e = scanEntry(r) }, list, index)
+// LoadStatus implements [status.Store].
+func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (status.Entry, error) {
+	var e status.Entry
+	err := one(ctx, s.db, status.ErrNotFound, loadStatus, func(r *row) { e = scanEntry(r) }, list, index)
 	if err != nil {
-		return license.StatusEntry{}, fmt.Errorf("loading a status of list %d: %w", list, err)
+		return status.Entry{}, fmt.Errorf("loading a status of list %d: %w", list, err)
 	}
 	return e, nil
 }

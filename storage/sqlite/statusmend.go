@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/status"
 )
 
 const anyPlain = `SELECT 1 FROM status_entries WHERE value <> 0 AND auth IS NULL LIMIT 1`
 
-// PlainOwners implements [license.StatusMendStore].
-func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit int) ([]license.StatusOwner, error) {
-	var owners []license.StatusOwner
+// PlainOwners implements [status.MendStore].
+func (s *Licenses) PlainOwners(ctx context.Context, after status.Version, limit int) ([]status.Owner, error) {
+	var owners []status.Owner
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		owners = nil
 		if plain, err := c.exists(anyPlain); err != nil || !plain {
@@ -23,7 +23,7 @@ func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit
 			FROM license_versions v CROSS JOIN status_entries e ON e.list = v.status_list AND e.position = v.status_index
 			WHERE (v.license, v.version) > (?, ?) AND +e.value <> 0 AND +e.auth IS NULL
 			ORDER BY v.license, v.version LIMIT ?`, func(r *row) { owners = append(owners, scanOwner(r)) },
-			string(after.License), after.Version, limit)
+			after.License, after.Number, limit)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("finding versions of status entries without authenticators: %w", err)
@@ -31,15 +31,15 @@ func (s *Licenses) PlainOwners(ctx context.Context, after license.Located, limit
 	return owners, nil
 }
 
-func scanOwner(r *row) license.StatusOwner {
-	return license.StatusOwner{
-		Located: license.Located{License: license.ID(r.text()), Version: r.int()}, List: r.int64(), Entry: scanEntry(r),
+func scanOwner(r *row) status.Owner {
+	return status.Owner{
+		Version: status.Version{License: r.text(), Number: r.int()}, List: r.int64(), Entry: scanEntry(r),
 	}
 }
 
-// StatusOwners implements [license.StatusMendStore]. What is gone comes back as an entry
+// StatusOwners implements [status.MendStore]. What is gone comes back as an entry
 // without a value.
-func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) ([]license.StatusOwner, error) {
+func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) ([]status.Owner, error) {
 	wanted, err := json.Marshal(indexes)
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func (s *Licenses) StatusOwners(ctx context.Context, list int64, indexes []int) 
 	return owners, nil
 }
 
-// MendStatus implements [license.StatusMendStore].
-func (s *Licenses) MendStatus(ctx context.Context, was license.StatusEntry, to license.StatusChange) error {
+// MendStatus implements [status.MendStore].
+func (s *Licenses) MendStatus(ctx context.Context, was status.Entry, to status.Change) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`INSERT INTO status_entries (list, position, value, serial, auth) VALUES (?1, ?2, ?3, ?4, ?5)
 			ON CONFLICT (list, position) DO UPDATE SET value = excluded.value, serial = excluded.serial, auth = excluded.auth

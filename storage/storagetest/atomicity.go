@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -145,10 +146,10 @@ func oneThingWrong(t *testing.T, s LicenseStores, stored license.SaveRequest) {
 			r.Request.Keys[1] = stored.Request.Keys[1]
 		}},
 		{"a status entry that isn't reserved", nil, func(r *license.SaveRequest) {
-			r.Status = append(r.Status, license.StatusChange{List: r.Add.StatusList, Index: credential.StatusListSize - 1, Value: 1})
+			r.Status = append(r.Status, status.Change{List: r.Add.StatusList, Index: credential.StatusListSize - 1, Value: 1})
 		}},
 		{"a list that isn't there", nil, func(r *license.SaveRequest) {
-			r.Status = append(r.Status, license.StatusChange{List: 1 << 40, Index: 1, Value: 1})
+			r.Status = append(r.Status, status.Change{List: 1 << 40, Index: 1, Value: 1})
 		}},
 		{"a state of a version that isn't there", nil, func(r *license.SaveRequest) {
 			r.States = append(r.States, license.VersionState{Version: 9, State: license.Ended})

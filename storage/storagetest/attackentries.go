@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -37,7 +38,7 @@ func (m listMemory) AllRemembered(prefix string) (names []string, err error) {
 }
 
 // node opens a registry of another node, or one that begins anew.
-func (v *victims) node(t *testing.T, m license.Memory) *license.Registry {
+func (v *victims) node(t *testing.T, m status.Memory) *license.Registry {
 	t.Helper()
 	r, err := license.New(t.Context(), license.Config{
 		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
@@ -106,8 +107,8 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 	other := v.node(t, listMemory{memory{}})
 	looked := func() {
 		t.Helper()
-		must(t, "who writes", v.reg.LookAtLists(ctx))
-		must(t, "another node", other.LookAtLists(ctx))
+		must(t, "who writes", v.reg.Lists().Look(ctx))
+		must(t, "another node", other.Lists().Look(ctx))
 	}
 	looked()
 	for n, change := range a.change {
@@ -130,8 +131,8 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 		v.sql(t, "", sql)
 	}
 	for name, r := range readers {
-		is(t, name+" looks", r.LookAtLists(ctx), signing.ErrAltered)
-		_, err := r.StatusList(ctx, 1)
+		is(t, name+" looks", r.Lists().Look(ctx), signing.ErrAltered)
+		_, err := r.Lists().StatusList(ctx, 1)
 		if name != "who wrote" { // it has one of a moment ago
 			is(t, name+" signs the list", err, signing.ErrAltered)
 		}
@@ -164,17 +165,17 @@ func (v *victims) compareVersions(t *testing.T) {
 func (a *entryAttack) accept(t *testing.T, v *victims) {
 	ctx := t.Context()
 	command := v.registry(ctx)
-	losses, err := command.ListLosses(ctx)
+	losses, err := command.Lists().Losses(ctx)
 	must(t, "ListLosses", err)
 	if len(losses) != 1 || losses[0].List != 1 {
 		t.Fatalf("lost: %v", losses)
 	}
-	must(t, "accepting", command.AcceptLists(ctx, losses))
-	losses, err = command.ListLosses(ctx)
+	must(t, "accepting", command.Lists().Accept(ctx, losses))
+	losses, err = command.Lists().Losses(ctx)
 	must(t, "ListLosses afterwards", err)
 	same(t, "losses afterwards", len(losses), 0)
 	for name, r := range map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
-		must(t, name+" looks afterwards", r.LookAtLists(ctx))
+		must(t, name+" looks afterwards", r.Lists().Look(ctx))
 		same(t, name+" afterwards", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
 	}
 }
@@ -186,10 +187,10 @@ func writtenUnseen(t *testing.T, v *victims) {
 	v.sql(t, "", asNew)
 	v.sql(t, "", "{later list}")
 	same(t, "who wrote", v.reg.Verify(ctx, v.out.Credential).Verdict, credential.Indeterminate)
-	is(t, "who wrote looks", v.reg.LookAtLists(ctx), signing.ErrAltered)
-	_, err := v.registry(ctx).StatusList(ctx, 1)
+	is(t, "who wrote looks", v.reg.Lists().Look(ctx), signing.ErrAltered)
+	_, err := v.registry(ctx).Lists().StatusList(ctx, 1)
 	is(t, "the next process signs the list", err, signing.ErrAltered)
-	losses, err := v.registry(ctx).ListLosses(ctx)
+	losses, err := v.registry(ctx).Lists().Losses(ctx)
 	must(t, "ListLosses", err)
 	if len(losses) != 1 || len(losses[0].Behind) != 1 {
 		t.Errorf("lost: %v", losses)
@@ -210,20 +211,20 @@ func upgradedEntries(t *testing.T, v *victims) {
 	v.sql(t, "", `UPDATE status_entries SET serial = NULL, auth = NULL`)
 	v.sql(t, "", "{later list}")
 	fresh := func() *license.Registry { return v.node(t, listMemory{memory{}}) }
-	is(t, "before the upgrade", fresh().LookAtLists(ctx), signing.ErrAltered)
+	is(t, "before the upgrade", fresh().Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
-	must(t, "UpgradeEntries", fresh().UpgradeEntries(ctx))
-	is(t, "one that is not what its license says", fresh().LookAtLists(ctx), signing.ErrAltered)
+	must(t, "UpgradeEntries", fresh().Lists().Upgrade(ctx))
+	is(t, "one that is not what its license says", fresh().Lists().Look(ctx), signing.ErrAltered)
 	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, credential.Invalid)
 	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, credential.Indeterminate)
 	v.sql(t, "", `UPDATE status_entries SET value = 1 WHERE value = 3`)
-	must(t, "UpgradeEntries again", fresh().UpgradeEntries(ctx))
-	must(t, "after the upgrade", fresh().LookAtLists(ctx))
+	must(t, "UpgradeEntries again", fresh().Lists().Upgrade(ctx))
+	must(t, "after the upgrade", fresh().Lists().Look(ctx))
 	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, credential.Invalid)
 	v.out = mine
 	resumedOne(t, v)
 	same(t, "resumed", fresh().Verify(ctx, mine.Credential).Verdict, credential.Valid)
-	must(t, "after that", fresh().LookAtLists(ctx))
+	must(t, "after that", fresh().Lists().Look(ctx))
 }
 
 // resumedBefore was suspended when this node saw it, and resumed by an earlier version.
@@ -231,7 +232,7 @@ func resumedBefore(t *testing.T, v *victims) {
 	ctx := t.Context()
 	m := listMemory{memory{}}
 	suspended(t, v)
-	must(t, "a look", v.node(t, m).LookAtLists(ctx))
+	must(t, "a look", v.node(t, m).Lists().Look(ctx))
 	old := func() {
 		for name, data := range m.memory { // what earlier versions kept had no serials
 			m.memory[name] = data[:8+credential.StatusListSize/4]
@@ -240,17 +241,17 @@ func resumedBefore(t *testing.T, v *victims) {
 	old()
 	v.sql(t, "", asNew)
 	v.sql(t, "", "{later list}")
-	must(t, "UpgradeEntries of a license that is suspended", v.node(t, m).UpgradeEntries(ctx))
-	is(t, "it is valid all the same", v.node(t, m).LookAtLists(ctx), signing.ErrAltered)
+	must(t, "UpgradeEntries of a license that is suspended", v.node(t, m).Lists().Upgrade(ctx))
+	is(t, "it is valid all the same", v.node(t, m).Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 2`) // of any license: only one is used
-	must(t, "UpgradeEntries", v.node(t, m).UpgradeEntries(ctx))
+	must(t, "UpgradeEntries", v.node(t, m).Lists().Upgrade(ctx))
 	resumedOne(t, v)
 	v.sql(t, "", `UPDATE status_entries SET value = 0, serial = NULL, auth = NULL`)
 	v.sql(t, "", "{later list}")
 	old()
-	is(t, "before the upgrade", v.node(t, m).LookAtLists(ctx), signing.ErrAltered)
-	must(t, "UpgradeEntries of one that is active", v.node(t, m).UpgradeEntries(ctx))
-	must(t, "after the upgrade", v.node(t, m).LookAtLists(ctx))
+	is(t, "before the upgrade", v.node(t, m).Lists().Look(ctx), signing.ErrAltered)
+	must(t, "UpgradeEntries of one that is active", v.node(t, m).Lists().Upgrade(ctx))
+	must(t, "after the upgrade", v.node(t, m).Lists().Look(ctx))
 	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, credential.Valid)
 }
 
@@ -260,11 +261,11 @@ func entriesInUse(t *testing.T, v *victims) {
 	often, seldom := v.node(t, listMemory{memory{}}), v.node(t, listMemory{memory{}})
 	verdict := func(what string, want credential.Verdict) {
 		t.Helper()
-		must(t, what+": who looks often", often.LookAtLists(ctx))
+		must(t, what+": who looks often", often.Lists().Look(ctx))
 		for name, r := range map[string]*license.Registry{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
 			same(t, what+": "+name, r.Verify(ctx, v.out.Credential).Verdict, want)
 		}
-		if _, err := v.registry(ctx).StatusList(ctx, 1); err != nil {
+		if _, err := v.registry(ctx).Lists().StatusList(ctx, 1); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -274,13 +275,13 @@ func entriesInUse(t *testing.T, v *victims) {
 		resumedOne(t, v)
 		verdict("resumed", credential.Valid)
 	}
-	must(t, "who looks seldom", seldom.LookAtLists(ctx))
+	must(t, "who looks seldom", seldom.Lists().Look(ctx))
 	suspended(t, v)
 	endedLicense(t, v)
 	verdict("ended", credential.Invalid)
 	for _, r := range []*license.Registry{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
-		must(t, "at the end", r.LookAtLists(ctx))
-		losses, err := r.ListLosses(ctx)
+		must(t, "at the end", r.Lists().Look(ctx))
+		losses, err := r.Lists().Losses(ctx)
 		must(t, "ListLosses", err)
 		same(t, "losses", len(losses), 0)
 	}

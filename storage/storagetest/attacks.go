@@ -162,7 +162,7 @@ var (
 	}
 	// readStatus signs a status list as another process of the same node does.
 	readStatus = func(ctx context.Context, v *victims) error {
-		_, err := v.registry(ctx).StatusList(ctx, 1)
+		_, err := v.registry(ctx).Lists().StatusList(ctx, 1)
 		return err
 	}
 	readFamily = func(ctx context.Context, v *victims) error { _, err := v.family.LoadFamily(ctx, "family"); return err }

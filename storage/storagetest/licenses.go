@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
 
@@ -62,7 +63,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
 			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
 		},
-		Status: []license.StatusChange{{List: list, Index: index, Value: credential.StatusSuspended}},
+		Status: []status.Change{{List: list, Index: index, Value: credential.StatusSuspended}},
 		Event:  event(id, license.ActionIssue),
 		Request: &license.Request{
 			Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Fingerprint: newKey(),
@@ -84,7 +85,7 @@ func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision in
 	r.States = []license.VersionState{{
 		Version: version - 1, State: license.Superseded, Ending: []byte("sealed ending"), Suspension: []byte("sealed suspension"),
 	}}
-	r.Status = append(r.Status, license.StatusChange{
+	r.Status = append(r.Status, status.Change{
 		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: credential.StatusSuperseded,
 	})
 	r.Event = event(id, license.ActionReplace)

@@ -8,9 +8,10 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 )
 
-// StatusLists tests [license.StatusStore] and [license.StatusMendStore].
+// StatusLists tests [status.Store] and [status.MendStore].
 func StatusLists(t *testing.T, open Open) {
 	t.Run("Reserve", func(t *testing.T) { reserving(t, open(t).Licenses) })
 	t.Run("Values", func(t *testing.T) { statusValues(t, open(t).Licenses) })
@@ -25,7 +26,7 @@ func StatusLists(t *testing.T, open Open) {
 		_, _, err := s.Reserve(ended(), []int{1}, 10, at(0))
 		is(t, "Reserve", err, context.Canceled)
 		_, _, err = s.LoadList(t.Context(), 1, -1)
-		is(t, "LoadList after that", err, license.ErrNotFound)
+		is(t, "LoadList after that", err, status.ErrNotFound)
 		_, _, err = s.LoadList(ended(), 1, -1)
 		is(t, "LoadList", err, context.Canceled)
 		_, err = s.LoadStatus(ended(), 1, 1)
@@ -33,11 +34,11 @@ func StatusLists(t *testing.T, open Open) {
 	})
 }
 
-// reserving tests [license.StatusStore.Reserve] on an empty database.
+// reserving tests [status.Store.Reserve] on an empty database.
 func reserving(t *testing.T, s LicenseStores) {
 	ctx := t.Context()
 	_, _, err := s.LoadList(ctx, 1, -1)
-	is(t, "LoadList of an empty database", err, license.ErrNotFound)
+	is(t, "LoadList of an empty database", err, status.ErrNotFound)
 	lists, err := s.StatusLists(ctx)
 	must(t, "StatusLists of an empty database", err)
 	same(t, "lists", len(lists), 0)
@@ -67,22 +68,22 @@ func reserving(t *testing.T, s LicenseStores) {
 		for _, i := range taken {
 			v, err := s.LoadStatus(ctx, list, i)
 			must(t, "LoadStatus", err)
-			same(t, "a reserved entry", v, license.StatusEntry{Index: i})
+			same(t, "a reserved entry", v, status.Entry{Index: i})
 		}
 	}
 	lists, err = s.StatusLists(ctx)
 	must(t, "StatusLists", err)
 	same(t, "lists", lists, []int64{1, 2, 3})
 	_, err = s.LoadStatus(ctx, 1, 1)
-	is(t, "LoadStatus of an entry that isn't reserved", err, license.ErrNotFound)
+	is(t, "LoadStatus of an entry that isn't reserved", err, status.ErrNotFound)
 	_, err = s.LoadStatus(ctx, 9, 3)
-	is(t, "LoadStatus of an unknown list", err, license.ErrNotFound)
+	is(t, "LoadStatus of an unknown list", err, status.ErrNotFound)
 	_, _, err = s.LoadList(ctx, 4, 0)
-	is(t, "LoadList of an unknown list", err, license.ErrNotFound)
+	is(t, "LoadList of an unknown list", err, status.ErrNotFound)
 }
 
 // setStatus saves a license that sets entries of a status list.
-func setStatus(t *testing.T, s LicenseStores, changes ...license.StatusChange) error {
+func setStatus(t *testing.T, s LicenseStores, changes ...status.Change) error {
 	id := newID()
 	return s.Save(t.Context(), license.SaveRequest{
 		Record: license.Record{ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active, Created: at(0), Updated: at(0)},
@@ -101,29 +102,29 @@ func statusValues(t *testing.T, s LicenseStores) {
 	if first < 0 || len(entries) != 0 {
 		t.Fatalf("a new list has revision %d and entries %v", first, entries)
 	}
-	set := func(index int, v credential.StatusValue) license.StatusChange {
-		return license.StatusChange{List: list, Index: index, Value: v}
+	set := func(index int, v credential.StatusValue) status.Change {
+		return status.Change{List: list, Index: index, Value: v}
 	}
-	entry := func(index int, v credential.StatusValue) license.StatusEntry {
-		return license.StatusEntry{Index: index, Value: v}
+	entry := func(index int, v credential.StatusValue) status.Entry {
+		return status.Entry{Index: index, Value: v}
 	}
 	revision := first
 	for _, step := range []struct {
 		name    string
-		changes []license.StatusChange
+		changes []status.Change
 		counted int64
-		want    []license.StatusEntry
+		want    []status.Entry
 	}{
-		{"one", []license.StatusChange{set(4, credential.StatusSuspended)}, 1,
-			[]license.StatusEntry{entry(4, credential.StatusSuspended)}},
-		{"the same value is no change", []license.StatusChange{set(4, credential.StatusSuspended)}, 0,
-			[]license.StatusEntry{entry(4, credential.StatusSuspended)}},
-		{"two, by index", []license.StatusChange{set(9, credential.StatusInvalid), set(2, credential.StatusSuperseded)}, 2,
-			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(4, credential.StatusSuspended), entry(9, credential.StatusInvalid)}},
-		{"back to valid", []license.StatusChange{set(4, credential.StatusValid)}, 1,
-			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
-		{"valid again is no change", []license.StatusChange{set(4, credential.StatusValid), set(6, credential.StatusValid)}, 0,
-			[]license.StatusEntry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
+		{"one", []status.Change{set(4, credential.StatusSuspended)}, 1,
+			[]status.Entry{entry(4, credential.StatusSuspended)}},
+		{"the same value is no change", []status.Change{set(4, credential.StatusSuspended)}, 0,
+			[]status.Entry{entry(4, credential.StatusSuspended)}},
+		{"two, by index", []status.Change{set(9, credential.StatusInvalid), set(2, credential.StatusSuperseded)}, 2,
+			[]status.Entry{entry(2, credential.StatusSuperseded), entry(4, credential.StatusSuspended), entry(9, credential.StatusInvalid)}},
+		{"back to valid", []status.Change{set(4, credential.StatusValid)}, 1,
+			[]status.Entry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
+		{"valid again is no change", []status.Change{set(4, credential.StatusValid), set(6, credential.StatusValid)}, 0,
+			[]status.Entry{entry(2, credential.StatusSuperseded), entry(9, credential.StatusInvalid)}},
 	} {
 		must(t, step.name, setStatus(t, s, step.changes...))
 		got, entries, err := s.LoadList(ctx, list, revision)
@@ -240,7 +241,7 @@ func valueRace(t *testing.T, s LicenseStores) {
 	before, _, err := s.LoadList(t.Context(), list, -1)
 	must(t, "LoadList", err)
 	errs := race(Writers, func(i int) error {
-		return setStatus(t, s, license.StatusChange{List: list, Index: indexes[i], Value: credential.StatusInvalid})
+		return setStatus(t, s, status.Change{List: list, Index: indexes[i], Value: credential.StatusInvalid})
 	})
 	for _, err := range errs {
 		must(t, "Save", err)
@@ -268,7 +269,7 @@ func listOneState(t *testing.T, s LicenseStores) {
 				return
 			default:
 			}
-			if err := setStatus(t, s, license.StatusChange{List: list, Index: 1, Value: v}); err != nil {
+			if err := setStatus(t, s, status.Change{List: list, Index: 1, Value: v}); err != nil {
 				written <- err
 				return
 			}

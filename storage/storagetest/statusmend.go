@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 )
 
 // statusAuthenticators tests that an entry's serial and authenticator are written with
@@ -28,24 +29,24 @@ func statusAuthenticators(t *testing.T, s LicenseStores) {
 	} {
 		before, _, err := s.LoadList(ctx, list, -1)
 		must(t, "LoadList", err)
-		must(t, "Save", setStatus(t, s, license.StatusChange{List: list, Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}))
-		want := license.StatusEntry{Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}
+		must(t, "Save", setStatus(t, s, status.Change{List: list, Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}))
+		want := status.Entry{Index: 5, Value: step.value, Serial: step.serial, Auth: []byte(step.auth)}
 		got, err := s.LoadStatus(ctx, list, 5)
 		must(t, "LoadStatus", err)
 		same(t, "the entry", got, want)
 		revision, entries, err := s.LoadList(ctx, list, -1)
 		must(t, "LoadList", err)
-		same(t, "the list's entries", entries, []license.StatusEntry{want})
+		same(t, "the list's entries", entries, []status.Entry{want})
 		same(t, "the revision", revision, before+step.counted)
 	}
-	err = setStatus(t, s, license.StatusChange{List: list, Index: 4, Value: credential.StatusInvalid})
-	if gone, ok := errors.AsType[*license.UnreservedError](err); !ok || gone.List != list || gone.Index != 4 {
+	err = setStatus(t, s, status.Change{List: list, Index: 4, Value: credential.StatusInvalid})
+	if gone, ok := errors.AsType[*status.UnreservedError](err); !ok || gone.List != list || gone.Index != 4 {
 		t.Errorf("an entry that was never reserved: %v", err)
 	}
 }
 
 // versionAt saves a license whose version has an entry.
-func versionAt(t *testing.T, s LicenseStores, list int64, index int, changes ...license.StatusChange) license.Located {
+func versionAt(t *testing.T, s LicenseStores, list int64, index int, changes ...status.Change) status.Version {
 	t.Helper()
 	id := newID()
 	must(t, "Save", s.Save(t.Context(), license.SaveRequest{
@@ -54,27 +55,27 @@ func versionAt(t *testing.T, s LicenseStores, list int64, index int, changes ...
 		Event:  event(id, license.ActionIssue),
 		Status: changes,
 	}))
-	return license.Located{License: id, Version: 1}
+	return status.Version{License: string(id), Number: 1}
 }
 
-// statusMend tests [license.StatusMendStore].
+// statusMend tests [status.MendStore].
 func statusMend(t *testing.T, s LicenseStores) {
 	ctx := t.Context()
 	list, _, err := s.Reserve(ctx, []int{1, 2, 3, 4}, 100, at(0))
 	must(t, "Reserve", err)
-	owners, err := s.PlainOwners(ctx, license.Located{}, 10)
+	owners, err := s.PlainOwners(ctx, status.Version{}, 10)
 	must(t, "PlainOwners of none", err)
 	same(t, "plain ones", len(owners), 0)
-	change := func(index int, v credential.StatusValue, serial int64, auth []byte) license.StatusChange {
-		return license.StatusChange{List: list, Index: index, Value: v, Serial: serial, Auth: auth}
+	change := func(index int, v credential.StatusValue, serial int64, auth []byte) status.Change {
+		return status.Change{List: list, Index: index, Value: v, Serial: serial, Auth: auth}
 	}
 	versionAt(t, s, list, 1)
 	versionAt(t, s, list, 2, change(2, credential.StatusSuspended, 2, []byte("auth")))
-	want := map[license.Located]int{
+	want := map[status.Version]int{
 		versionAt(t, s, list, 3, change(3, credential.StatusSuspended, 0, nil)): 3,
 		versionAt(t, s, list, 4, change(4, credential.StatusInvalid, 0, nil)):   4,
 	}
-	var after license.Located
+	var after status.Version
 	for n := 0; ; n++ {
 		owners, err := s.PlainOwners(ctx, after, 1)
 		must(t, "PlainOwners", err)
@@ -83,7 +84,7 @@ func statusMend(t *testing.T, s LicenseStores) {
 			break
 		}
 		o := owners[0]
-		if after = o.Located; want[o.Located] != o.Entry.Index || o.List != list || o.Entry.Value == 0 || o.Entry.Auth != nil {
+		if after = o.Version; want[o.Version] != o.Entry.Index || o.List != list || o.Entry.Value == 0 || o.Entry.Auth != nil {
 			t.Errorf("a version without an authenticator: %+v", o)
 		}
 	}
@@ -91,7 +92,7 @@ func statusMend(t *testing.T, s LicenseStores) {
 	must(t, "StatusOwners", err)
 	same(t, "owners", len(owners), 2)
 	for _, o := range owners {
-		if o.List != list || o.Entry.Index != 1 && o.Entry.Index != 4 || (o.Entry.Index == 4) != (want[o.Located] == 4) {
+		if o.List != list || o.Entry.Index != 1 && o.Entry.Index != 4 || (o.Entry.Index == 4) != (want[o.Version] == 4) {
 			t.Errorf("an owner: %+v", o)
 		}
 	}
@@ -99,7 +100,7 @@ func statusMend(t *testing.T, s LicenseStores) {
 	must(t, "StatusOwners of another list", err)
 	same(t, "its owners", len(owners), 0)
 
-	entry := func(index int) license.StatusEntry {
+	entry := func(index int) status.Entry {
 		e, err := s.LoadStatus(ctx, list, index)
 		must(t, "LoadStatus", err)
 		return e
@@ -108,11 +109,11 @@ func statusMend(t *testing.T, s LicenseStores) {
 	must(t, "LoadList", err)
 	was := entry(4)
 	must(t, "MendStatus", s.MendStatus(ctx, was, change(4, credential.StatusValid, 9, []byte("mended"))))
-	same(t, "a mended entry", entry(4), license.StatusEntry{Index: 4, Value: credential.StatusValid, Serial: 9, Auth: []byte("mended")})
+	same(t, "a mended entry", entry(4), status.Entry{Index: 4, Value: credential.StatusValid, Serial: 9, Auth: []byte("mended")})
 	must(t, "MendStatus of one that changed", s.MendStatus(ctx, was, change(4, credential.StatusInvalid, 10, []byte("late"))))
 	same(t, "an entry that changed meanwhile", entry(4).Auth, []byte("mended"))
-	must(t, "MendStatus of one that is gone", s.MendStatus(ctx, license.StatusEntry{Index: 50}, change(50, credential.StatusInvalid, 3, []byte("made"))))
-	same(t, "one that was gone", entry(50), license.StatusEntry{Index: 50, Value: credential.StatusInvalid, Serial: 3, Auth: []byte("made")})
+	must(t, "MendStatus of one that is gone", s.MendStatus(ctx, status.Entry{Index: 50}, change(50, credential.StatusInvalid, 3, []byte("made"))))
+	same(t, "one that was gone", entry(50), status.Entry{Index: 50, Value: credential.StatusInvalid, Serial: 3, Auth: []byte("made")})
 	counted, _, err := s.LoadList(ctx, list, -1)
 	must(t, "LoadList", err)
 	same(t, "the revision", counted, before+2)

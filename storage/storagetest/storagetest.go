@@ -27,6 +27,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
@@ -54,8 +55,8 @@ type Database struct {
 type LicenseStores interface {
 	license.Store
 	license.TypeStore
-	license.StatusStore
-	license.StatusMendStore
+	status.Store
+	status.MendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore

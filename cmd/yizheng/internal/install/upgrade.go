@@ -31,7 +31,7 @@ func (in *Installation) Upgrade(ctx context.Context) error {
 
 // upgradeEntries does the same for entries of status lists, which had none for longer.
 func (in *Installation) upgradeEntries(ctx context.Context) error {
-	if err := in.Registry.UpgradeEntries(ctx); err != nil {
+	if err := in.Registry.Lists().Upgrade(ctx); err != nil {
 		return texts.Refuse("upgrade.cut", err)
 	}
 	return nil

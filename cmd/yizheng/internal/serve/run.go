@@ -98,7 +98,7 @@ func (s *Service) compare(ctx context.Context) <-chan struct{} {
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = s.In.Clock.Run(ctx) }) // end with ctx alone, and have said everything else
 	ended.Go(func() { _ = s.seen.Run(ctx) })
-	ended.Go(func() { _ = s.In.Registry.WatchLists(ctx) })
+	ended.Go(func() { _ = s.In.Registry.Lists().Watch(ctx) })
 	go func() { ended.Wait(); close(done) }()
 	return done
 }

@@ -1,4 +1,4 @@
-package license
+package status
 
 import (
 	"path/filepath"
@@ -43,12 +43,12 @@ func newAuthor(t *testing.T) author {
 }
 
 // entry is one of list 1.
-func (a author) entry(index int, v credential.StatusValue, serial int64) StatusEntry {
+func (a author) entry(index int, v credential.StatusValue, serial int64) Entry {
 	return a.entryOf(1, index, v, serial)
 }
 
-func (a author) entryOf(list int64, index int, v credential.StatusValue, serial int64) StatusEntry {
-	e := StatusEntry{Index: index, Value: v, Serial: serial}
+func (a author) entryOf(list int64, index int, v credential.StatusValue, serial int64) Entry {
+	e := Entry{Index: index, Value: v, Serial: serial}
 	var err error
 	if e.Auth, _, err = a.Stamp(e.facts(list)); err != nil {
 		a.t.Fatal(err)
@@ -57,11 +57,12 @@ func (a author) entryOf(list int64, index int, v credential.StatusValue, serial 
 }
 
 func (a author) lists(m Memory) *seenLists {
-	return &seenLists{memory: m, auth: a.Authenticator, lists: map[int64]*seenList{}, noted: map[int64]map[int]StatusEntry{}}
+	s := newSeenLists(m, a.Authenticator)
+	return &s
 }
 
 // look is what the registry does with a list that it has loaded.
-func (s *seenLists) look(t *testing.T, revision int64, entries []StatusEntry) ListLoss {
+func (s *seenLists) look(t *testing.T, revision int64, entries []Entry) Loss {
 	t.Helper()
 	before, err := s.before(1, true)
 	if err != nil {
@@ -85,20 +86,20 @@ func TestSeenLists(t *testing.T) {
 	a := newAuthor(t)
 	ended, superseded := a.entry(5, credential.StatusInvalid, 2), a.entry(7, credential.StatusSuperseded, 9)
 	suspended, resumed, again := a.entry(6, credential.StatusSuspended, 2), a.entry(6, credential.StatusValid, 3), a.entry(6, credential.StatusSuspended, 4)
-	with := func(es ...StatusEntry) []StatusEntry { return append([]StatusEntry{ended, superseded}, es...) }
-	altered := func(e StatusEntry, value credential.StatusValue, serial int64) StatusEntry {
+	with := func(es ...Entry) []Entry { return append([]Entry{ended, superseded}, es...) }
+	altered := func(e Entry, value credential.StatusValue, serial int64) Entry {
 		e.Value, e.Serial = value, serial
 		return e
 	}
-	bare := func(index int, v credential.StatusValue) StatusEntry {
-		return StatusEntry{Index: index, Value: v, Serial: 99}
+	bare := func(index int, v credential.StatusValue) Entry {
+		return Entry{Index: index, Value: v, Serial: 99}
 	}
 	memory := kept{}
 	s := a.lists(memory)
 	for _, step := range []struct {
 		name     string
 		revision int64
-		entries  []StatusEntry
+		entries  []Entry
 		want     string // of the loss; empty: it fits
 	}{
 		{"the first", 3, with(suspended), ""},
@@ -107,7 +108,7 @@ func TestSeenLists(t *testing.T) {
 		{"valid without an authenticator", 4, with(bare(6, credential.StatusValid)), "put back to an earlier state: 6"},
 		{"valid with the authenticator of before", 4, with(altered(suspended, credential.StatusValid, 2)), "put back to an earlier state: 6"},
 		{"valid with a greater serial and the authenticator of before", 4, with(altered(suspended, credential.StatusValid, 3)), "not written here: 6"},
-		{"valid by another entry's resumption", 4, with(StatusEntry{6, credential.StatusValid, 3, a.entry(8, credential.StatusValid, 3).Auth}), "not written here: 6"},
+		{"valid by another entry's resumption", 4, with(Entry{6, credential.StatusValid, 3, a.entry(8, credential.StatusValid, 3).Auth}), "not written here: 6"},
 		{"valid by another list's", 4, with(a.entryOf(2, 6, credential.StatusValid, 3)), "not written here: 6"},
 		{"ended without an authenticator", 4, with(bare(6, credential.StatusInvalid)), "not written here: 6"},
 		{"resumed", 4, with(resumed), ""},
@@ -118,9 +119,9 @@ func TestSeenLists(t *testing.T) {
 		{"resumed as before", 6, with(resumed), "put back to an earlier state: 6"},
 		{"suspended as at first", 6, with(suspended), "put back to an earlier state: 6"},
 		{"an earlier revision", 4, with(again), "its revision fell from 5 to 4"},
-		{"ended no more", 6, []StatusEntry{superseded, again}, "are so no longer: 5"},
-		{"superseded no more", 6, []StatusEntry{ended, again}, "are so no longer: 7"},
-		{"ended, now superseded", 6, []StatusEntry{a.entry(5, credential.StatusSuperseded, 12), superseded, again}, "are so no longer: 5"},
+		{"ended no more", 6, []Entry{superseded, again}, "are so no longer: 5"},
+		{"superseded no more", 6, []Entry{ended, again}, "are so no longer: 7"},
+		{"ended, now superseded", 6, []Entry{a.entry(5, credential.StatusSuperseded, 12), superseded, again}, "are so no longer: 5"},
 		{"changed without the revision", 5, with(again, a.entry(9, credential.StatusInvalid, 2)), "the list's revision did not: 9"},
 		{"another ended", 6, with(again, a.entry(9, credential.StatusInvalid, 2)), ""},
 		{"it ended", 7, with(a.entry(6, credential.StatusInvalid, 5), a.entry(9, credential.StatusInvalid, 2)), ""},
@@ -142,7 +143,7 @@ func TestSeenLists(t *testing.T) {
 func TestUnseenList(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
-	d := a.lists(kept{}).look(t, 7, []StatusEntry{
+	d := a.lists(kept{}).look(t, 7, []Entry{
 		a.entry(1, credential.StatusSuspended, 2), a.entry(2, credential.StatusValid, 3), {Index: 3, Value: credential.StatusInvalid}, {Index: 4, Value: credential.StatusSuspended, Serial: 2, Auth: []byte("none")},
 	})
 	if want := []int{3, 4}; !slices.Equal(d.Forged, want) || len(d.Behind)+len(d.Revived)+len(d.Changed) > 0 {
@@ -162,8 +163,8 @@ func TestNotedEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.note([]StatusChange{{List: 1, Index: 6, Value: credential.StatusSuspended}}, 4)
-	s.note([]StatusChange{{List: 1, Index: 6, Value: credential.StatusValid}}, 3) // it was saved before, and noted after
+	s.note([]Change{{List: 1, Index: 6, Value: credential.StatusSuspended}}, 4)
+	s.note([]Change{{List: 1, Index: 6, Value: credential.StatusValid}}, 3) // it was saved before, and noted after
 	if d, now, err := early.against(s.auth, 1, 1, nil); err != nil || d.lost() {
 		t.Errorf("read before it was written: %v, %v", d, err)
 	} else if err := s.keep(1, now); err != nil {
@@ -178,12 +179,12 @@ func TestNotedEntries(t *testing.T) {
 	if d := a.lists(memory).look(t, 2, nil); !slices.Equal(d.Behind, []int{6}) {
 		t.Errorf("gone after a restart: %v", d)
 	}
-	if d := s.look(t, 3, []StatusEntry{a.entry(6, credential.StatusSuspended, 4)}); d.lost() || len(s.noted) > 0 {
+	if d := s.look(t, 3, []Entry{a.entry(6, credential.StatusSuspended, 4)}); d.lost() || len(s.noted) > 0 {
 		t.Errorf("what was written is there: %v, %v", d, s.noted)
 	}
 	unread := a.lists(memory)
-	unread.note([]StatusChange{{List: 2, Index: 3, Value: credential.StatusInvalid}}, 2)
-	if before, err := unread.before(2, false); err != nil || before.judge(StatusEntry{Index: 3}) != entryRevived {
+	unread.note([]Change{{List: 2, Index: 3, Value: credential.StatusInvalid}}, 2)
+	if before, err := unread.before(2, false); err != nil || before.judge(Entry{Index: 3}) != entryRevived {
 		t.Errorf("one of a list that was never read: %v, %v", before, err)
 	}
 }
@@ -192,22 +193,22 @@ func TestNotedEntries(t *testing.T) {
 func TestSeenListOfBefore(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
-	l := pack(5, []StatusEntry{{Index: 6, Value: credential.StatusSuspended}, {Index: 7, Value: credential.StatusInvalid}})
+	l := pack(5, []Entry{{Index: 6, Value: credential.StatusSuspended}, {Index: 7, Value: credential.StatusInvalid}})
 	memory := kept{seenName(1): l.encode()[:8+valuesSize]}
 	for name, c := range map[string]struct {
-		entry StatusEntry
+		entry Entry
 		lost  bool
 	}{
 		"suspended, stamped since":  {a.entry(6, credential.StatusSuspended, 2), false},
 		"resumed with one":          {a.entry(6, credential.StatusValid, 3), false},
-		"valid as if never changed": {StatusEntry{Index: 6}, true},
-		"valid, serial without one": {StatusEntry{Index: 6, Serial: 9}, true},
+		"valid as if never changed": {Entry{Index: 6}, true},
+		"valid, serial without one": {Entry{Index: 6, Serial: 9}, true},
 	} {
 		before, err := a.lists(memory).before(1, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, _, err := before.against(a.Authenticator, 1, 6, []StatusEntry{c.entry, a.entry(7, credential.StatusInvalid, 2)}); err != nil || d.lost() != c.lost {
+		if d, _, err := before.against(a.Authenticator, 1, 6, []Entry{c.entry, a.entry(7, credential.StatusInvalid, 2)}); err != nil || d.lost() != c.lost {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package license
+package status
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/signing"
 )
 
-// ListLoss is a status list that is not as this node saw it, or has entries that were
+// Loss is a status list that is not as this node saw it, or has entries that were
 // not written here.
-type ListLoss struct {
+type Loss struct {
 	List         int64
 	Seen, Stored int64 // its revision, as it was seen and as it is
 	// Revived are the entries that had ended or were superseded, and are so no longer;
@@ -27,15 +27,15 @@ type ListLoss struct {
 }
 
 // lost reports whether there is anything that isn't as it was.
-func (d *ListLoss) lost() bool {
+func (d *Loss) lost() bool {
 	return d.Gone || d.Altered || d.Stored < d.Seen || len(d.entries()) > 0
 }
 
 // entries are all that are not as they should be.
-func (d *ListLoss) entries() []int { return slices.Concat(d.Revived, d.Behind, d.Forged, d.Changed) }
+func (d *Loss) entries() []int { return slices.Concat(d.Revived, d.Behind, d.Forged, d.Changed) }
 
 // why says in short why a list is refused, "" if it isn't.
-func (d *ListLoss) why() string {
+func (d *Loss) why() string {
 	switch {
 	case d.Stored < d.Seen:
 		return fmt.Sprintf("its revision is %d, and was %d: it was put back", d.Stored, d.Seen)
@@ -48,10 +48,10 @@ func (d *ListLoss) why() string {
 }
 
 // String says what differs.
-func (d ListLoss) String() string { return strings.Join(d.Lines(), "; ") }
+func (d Loss) String() string { return strings.Join(d.Lines(), "; ") }
 
 // Lines say what differs, one for each kind of it.
-func (d ListLoss) Lines() (lines []string) {
+func (d Loss) Lines() (lines []string) {
 	switch {
 	case d.Altered:
 		return []string{fmt.Sprintf("status list %d: what this node kept of it was altered, so that nothing can be compared", d.List)}
@@ -87,7 +87,7 @@ func numbers(all []int) string {
 }
 
 // equal reports whether two losses are the same.
-func (d *ListLoss) equal(o *ListLoss) bool {
+func (d *Loss) equal(o *Loss) bool {
 	return d.List == o.List && d.Seen == o.Seen && d.Stored == o.Stored && d.Gone == o.Gone && d.Altered == o.Altered &&
 		slices.Equal(d.Revived, o.Revived) && slices.Equal(d.Behind, o.Behind) &&
 		slices.Equal(d.Forged, o.Forged) && slices.Equal(d.Changed, o.Changed)
@@ -96,22 +96,22 @@ func (d *ListLoss) equal(o *ListLoss) bool {
 // errListChanged says that a list isn't as it was when its loss was shown.
 var errListChanged = errors.New("it changed since it was looked at: look again")
 
-// ListLosses compares all status lists with their entries' authenticators and with what
+// Losses compares all status lists with their entries' authenticators and with what
 // this node remembers of them, and returns those that are not as they should be.
-func (r *Registry) ListLosses(ctx context.Context) ([]ListLoss, error) {
-	lists, err := r.c.Stores.StatusLists(ctx)
+func (l *Lists) Losses(ctx context.Context) ([]Loss, error) {
+	lists, err := l.store.StatusLists(ctx)
 	if err != nil {
 		return nil, err
 	}
-	remembered, err := r.rememberedLists()
+	remembered, err := l.rememberedLists()
 	if err != nil {
 		return nil, err
 	}
 	lists = append(lists, remembered...)
 	slices.Sort(lists)
-	var losses []ListLoss
+	var losses []Loss
 	for _, n := range slices.Compact(lists) {
-		d, _, err := r.listLoss(ctx, n)
+		d, _, err := l.lossOf(ctx, n)
 		if err != nil {
 			return nil, err
 		}
@@ -123,11 +123,11 @@ func (r *Registry) ListLosses(ctx context.Context) ([]ListLoss, error) {
 }
 
 // rememberedLists are the lists that this node kept something of.
-func (r *Registry) rememberedLists() (lists []int64, err error) {
-	if r.c.Seen == nil {
+func (l *Lists) rememberedLists() (lists []int64, err error) {
+	if l.c.Memory == nil {
 		return nil, nil
 	}
-	names, err := r.c.Seen.AllRemembered(seenPrefix)
+	names, err := l.c.Memory.AllRemembered(seenPrefix)
 	for _, name := range names {
 		if n, ok := seenNumber(name); ok {
 			lists = append(lists, n)
@@ -138,20 +138,20 @@ func (r *Registry) rememberedLists() (lists []int64, err error) {
 
 // listLoss compares one list, and returns it as it is now; nil if it is gone. A service
 // may be writing meanwhile: what differs is read once more.
-func (r *Registry) listLoss(ctx context.Context, n int64) (d ListLoss, now *seenList, err error) {
+func (l *Lists) lossOf(ctx context.Context, n int64) (d Loss, now *seenList, err error) {
 	for range 2 {
 		var before *seenList
 		altered := false
-		if r.c.Seen != nil {
-			before, err = remembered(r.c.Seen, n)
+		if l.c.Memory != nil {
+			before, err = remembered(l.c.Memory, n)
 			altered = errors.Is(err, signing.ErrAltered)
 		}
 		if err != nil && !altered {
-			return ListLoss{}, nil, err
+			return Loss{}, nil, err
 		}
-		d, now, err = r.compare(ctx, n, -1, before)
+		d, now, err = l.compare(ctx, n, -1, before)
 		if errors.Is(err, ErrNotFound) {
-			d, now, err = ListLoss{List: n, Gone: before != nil}, nil, nil
+			d, now, err = Loss{List: n, Gone: before != nil}, nil, nil
 			if before != nil {
 				d.Seen = before.revision
 			}
@@ -163,57 +163,57 @@ func (r *Registry) listLoss(ctx context.Context, n int64) (d ListLoss, now *seen
 	return d, now, err
 }
 
-// AcceptLists takes status lists for what they are, once an operator has accepted what
-// ListLosses found. First the entries that it names are set to what the records of their
+// Accept takes status lists for what they are, once an operator has accepted what
+// Losses found. First the entries that it names are set to what the records of their
 // licenses say, as far as those are there. Others are remembered as before. It is an error, and
 // nothing more is accepted, if a list is not as it was then.
-func (r *Registry) AcceptLists(ctx context.Context, losses []ListLoss) error {
+func (l *Lists) Accept(ctx context.Context, losses []Loss) error {
 	for _, shown := range losses {
-		if err := r.acceptList(ctx, &shown); err != nil {
+		if err := l.accept(ctx, &shown); err != nil {
 			return fmt.Errorf("accepting status list %d: %w", shown.List, err)
 		}
 	}
 	return nil
 }
 
-func (r *Registry) acceptList(ctx context.Context, shown *ListLoss) error {
-	d, now, err := r.listLoss(ctx, shown.List)
+func (l *Lists) accept(ctx context.Context, shown *Loss) error {
+	d, now, err := l.lossOf(ctx, shown.List)
 	if err == nil && !d.equal(shown) {
 		err = errListChanged
 	}
 	if err == nil && len(d.entries()) > 0 {
-		if err = r.mendEntries(ctx, d); err == nil {
-			_, now, err = r.listLoss(ctx, shown.List)
+		if err = l.mendEntries(ctx, d); err == nil {
+			_, now, err = l.lossOf(ctx, shown.List)
 		}
 	}
 	switch {
-	case err != nil || r.c.Seen == nil:
+	case err != nil || l.c.Memory == nil:
 		return err
 	case now == nil:
-		return r.c.Seen.Forget(seenName(shown.List))
+		return l.c.Memory.Forget(seenName(shown.List))
 	}
-	return r.c.Seen.Remember(seenName(shown.List), now.encode())
+	return l.c.Memory.Remember(seenName(shown.List), now.encode())
 }
 
 // mendEntries sets entries to what their licenses say. One that belongs to no license any
 // more says that it ended, if it is not as if it never changed.
-func (r *Registry) mendEntries(ctx context.Context, d ListLoss) error {
-	owners, err := r.c.Stores.StatusOwners(ctx, d.List, d.entries())
+func (l *Lists) mendEntries(ctx context.Context, d Loss) error {
+	owners, err := l.store.StatusOwners(ctx, d.List, d.entries())
 	if err != nil {
 		return err
 	}
 	owned := map[int]bool{}
 	for _, o := range owners {
-		to, err := r.due(ctx, o)
+		to, err := l.due(ctx, o)
 		if err == nil {
-			err = r.c.Stores.MendStatus(ctx, o.Entry, to)
+			err = l.store.MendStatus(ctx, o.Entry, to)
 		}
 		if err != nil {
 			return err
 		}
 		owned[o.Entry.Index] = true
 	}
-	_, entries, err := r.c.Stores.LoadList(ctx, d.List, -1)
+	_, entries, err := l.store.LoadList(ctx, d.List, -1)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (r *Registry) mendEntries(ctx context.Context, d ListLoss) error {
 		if owned[e.Index] || !slices.Contains(d.Forged, e.Index) {
 			continue
 		}
-		if err := r.c.Stores.MendStatus(ctx, e, StatusChange{List: d.List, Index: e.Index, Value: credential.StatusInvalid, Serial: e.Serial}); err != nil {
+		if err := l.store.MendStatus(ctx, e, Change{List: d.List, Index: e.Index, Value: credential.StatusInvalid, Serial: e.Serial}); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package license
+package status
 
 import (
 	"encoding/binary"
@@ -33,7 +33,11 @@ type seenLists struct {
 	mu     sync.Mutex
 	lists  map[int64]*seenList
 	// noted are this node's own changes since it saw a list last, by list and index.
-	noted map[int64]map[int]StatusEntry
+	noted map[int64]map[int]Entry
+}
+
+func newSeenLists(m Memory, auth *signing.Authenticator) seenLists {
+	return seenLists{memory: m, auth: auth, lists: map[int64]*seenList{}, noted: map[int64]map[int]Entry{}}
 }
 
 // seenList is a list as it was seen. It is never changed.
@@ -63,7 +67,7 @@ func newSeenList(revision int64) *seenList {
 }
 
 // pack returns a list as it is in a token before compression, with its serials.
-func pack(revision int64, entries []StatusEntry) *seenList {
+func pack(revision int64, entries []Entry) *seenList {
 	l := newSeenList(revision)
 	for _, e := range entries {
 		if e.Index >= 0 && e.Index < credential.StatusListSize {
@@ -74,7 +78,7 @@ func pack(revision int64, entries []StatusEntry) *seenList {
 }
 
 // set is for lists that nobody has seen yet.
-func (l *seenList) set(e StatusEntry) {
+func (l *seenList) set(e Entry) {
 	l.values.Set(e.Index, e.Value)
 	if e.Value.Final() || e.unchanged() {
 		delete(l.serials, e.Index)
@@ -165,18 +169,18 @@ func (s *seenLists) load(n int64) (*seenList, error) {
 }
 
 // note takes up what this node has written itself.
-func (s *seenLists) note(changes []StatusChange, serial int64) {
+func (s *seenLists) note(changes []Change, serial int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range changes {
 		noted := s.noted[c.List]
 		if noted == nil {
-			noted = map[int]StatusEntry{}
+			noted = map[int]Entry{}
 			s.noted[c.List] = noted
 		}
 		// Whoever saved an earlier change may be later here.
 		if e, ok := noted[c.Index]; !ok || e.Serial < serial {
-			noted[c.Index] = StatusEntry{Index: c.Index, Value: c.Value, Serial: serial, Auth: notedAuth}
+			noted[c.Index] = Entry{Index: c.Index, Value: c.Value, Serial: serial, Auth: notedAuth}
 		}
 	}
 }
@@ -253,7 +257,7 @@ const (
 )
 
 // judge compares an entry with what was seen of it.
-func (l *seenList) judge(e StatusEntry) standing {
+func (l *seenList) judge(e Entry) standing {
 	serial := e.Serial
 	if e.unchanged() {
 		serial = 0

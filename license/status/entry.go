@@ -1,0 +1,93 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"yizheng.internal/license/credential"
+	"yizheng.internal/signing"
+)
+
+// An entry of a status list is set together with a change of a license: its serial is
+// the license's revision then, so that of two states of an entry the later one has the
+// greater serial. An entry that never changed says nothing but valid, and has none.
+
+// authenticStores are stores whose entries carry authenticators, as those of the rest of
+// the registry do.
+type authenticStores struct {
+	Stores
+	auth *signing.Authenticator
+}
+
+func entryID(list int64, index int) string {
+	return strconv.FormatInt(list, 10) + "/" + strconv.Itoa(index)
+}
+
+func (e *Entry) facts(list int64) *signing.Facts {
+	return signing.NewFacts("status_entries", entryID(list, e.Index), 0).Int(int64(e.Value), e.Serial)
+}
+
+// unchanged reports whether an entry is as one that never changed.
+func (e *Entry) unchanged() bool { return e.Value == credential.StatusValid && e.Auth == nil }
+
+// Stamp gives changes of status lists their serials and authenticators.
+func Stamp(a *signing.Authenticator, changes []Change, serial int64) ([]Change, error) {
+	stamped := make([]Change, len(changes))
+	for i, c := range changes {
+		e := Entry{Index: c.Index, Value: c.Value, Serial: serial}
+		auth, _, err := a.Stamp(e.facts(c.List))
+		if err != nil {
+			return nil, err
+		}
+		c.Serial, c.Auth = serial, auth
+		stamped[i] = c
+	}
+	return stamped, nil
+}
+
+// Unreserved refuses an entry of a stored version that somebody deleted: the registry
+// reserved it before it signed. Other errors of a store come back as they are.
+func Unreserved(auth *signing.Authenticator, err error) error {
+	if gone, ok := errors.AsType[*UnreservedError](err); ok {
+		return auth.Refuse("status_entries", entryID(gone.List, gone.Index), "it is gone: it was deleted")
+	}
+	return err
+}
+
+// LoadStatus implements [Store].
+func (s *authenticStores) LoadStatus(ctx context.Context, list int64, index int) (Entry, error) {
+	e, err := s.Stores.LoadStatus(ctx, list, index)
+	if err != nil || e.unchanged() {
+		return Entry{Index: e.Index}, err
+	}
+	return e, s.auth.VerifyAlone(e.facts(list), e.Auth)
+}
+
+// MendStatus implements [MendStore].
+func (s *authenticStores) MendStatus(ctx context.Context, was Entry, to Change) error {
+	stamped, err := Stamp(s.auth, []Change{to}, to.Serial)
+	if err != nil {
+		return err
+	}
+	return s.Stores.MendStatus(ctx, was, stamped[0])
+}
+
+// due returns what the entry of a version is to be, by the records of its license: they
+// carry authenticators, and a register.
+func (l *Lists) due(ctx context.Context, o Owner) (Change, error) {
+	v, err := l.c.Standing(ctx, o.Version)
+	if err != nil {
+		return Change{}, err
+	}
+	if v.List != o.List || v.Index != o.Entry.Index {
+		return Change{}, ErrNotFound // it was altered since it was found
+	}
+	return Change{List: o.List, Index: o.Entry.Index, Value: v.Value, Serial: v.Revision}, nil
+}
+
+// unreadable reports whether an error is one of a single record: somebody altered it, or
+// its data key is gone. It hides no other record from a list.
+func unreadable(err error) bool {
+	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 )
 
 // otherSite is a page of another site that makes a victim's browser send a form.
@@ -126,7 +127,7 @@ func TestAttackLogoutCSRF(t *testing.T) {
 		stillIn("by GET")
 	}
 	r := s.request(t, "POST", pathEndSession, url.Values{"id_token_hint": {k.IDToken}}.Encode())
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	b.Do(r)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
 )
 
@@ -96,7 +97,7 @@ func (s *stage) floodEvents(t *testing.T) {
 		{"a wrong verifier", 2000, func() *http.Request {
 			form := f.redemption(code, "code_verifier", strings.Repeat("x", 43))
 			r := httptest.NewRequestWithContext(t.Context(), "POST", pathToken, strings.NewReader(form.Encode()))
-			r.Header.Set("Content-Type", formType)
+			r.Header.Set("Content-Type", oauth.FormMedia)
 			r.SetBasicAuth(url.QueryEscape(f.c.id), url.QueryEscape(f.c.secret))
 			return r
 		}, http.StatusBadRequest, 40},

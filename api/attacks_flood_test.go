@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -30,7 +31,7 @@ func (s *stage) flood(t *testing.T, n int) map[int]int {
 		all.Go(func() {
 			for i := hand; i < n; i += hands {
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pathAuthorize, strings.NewReader(body))
-				r.Header.Set("Content-Type", formType)
+				r.Header.Set("Content-Type", oauth.FormMedia)
 				r.RemoteAddr = fmt.Sprintf("10.%d.%d.7:4000", i/20>>8, i/20&0xff)
 				w := httptest.NewRecorder()
 				s.nodes[0].handler.ServeHTTP(w, r)

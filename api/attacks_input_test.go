@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"yizheng.internal/api/oauth"
 )
 
 // badDetails are authorization details that must be refused, before anybody
@@ -170,12 +172,12 @@ func TestAttackParameterTwice(t *testing.T) {
 		t.Errorf("end_session: %d to %v", p.Status, p.To)
 	}
 	r := s.request(t, "POST", pathUserInfo, url.Values{"access_token": {k.AccessToken, k.AccessToken}}.Encode())
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	if a := s.do(t, r); a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusUnauthorized {
 		t.Errorf("userinfo: %d %s", a.StatusCode, a.body)
 	}
 	r = s.request(t, "POST", pathUserInfo, url.Values{"access_token": {k.AccessToken}}.Encode())
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.Header.Set("Authorization", "Bearer "+k.AccessToken)
 	if a := s.do(t, r); a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusUnauthorized {
 		t.Errorf("userinfo, in header and body: %d %s", a.StatusCode, a.body)
@@ -185,7 +187,7 @@ func TestAttackParameterTwice(t *testing.T) {
 func (s *stage) twice(t *testing.T, path string, form url.Values, name, second string) {
 	t.Helper()
 	r := s.request(t, "POST", path, form.Encode()+"&"+url.Values{name: {second}}.Encode())
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.SetBasicAuth(s.clinic.id, s.clinic.secret)
 	if a := s.do(t, r); a.StatusCode != http.StatusBadRequest || a.member("error") != "invalid_request" {
 		t.Errorf("%s, %s: %d %s", path, name, a.StatusCode, a.body)
@@ -207,15 +209,15 @@ func TestAttackOversized(t *testing.T) {
 		for name, body := range map[string]struct {
 			media, coding, text string
 		}{
-			"10 MiB":           {formType, "", "a=" + strings.Repeat("a", 10<<20)},
-			"100,000 fields":   {formType, "", strings.Repeat("a&", 100_000)},
-			"packed":           {formType, "gzip", packed.String()},
+			"10 MiB":           {oauth.FormMedia, "", "a=" + strings.Repeat("a", 10<<20)},
+			"100,000 fields":   {oauth.FormMedia, "", strings.Repeat("a&", 100_000)},
+			"packed":           {oauth.FormMedia, "gzip", packed.String()},
 			"nested JSON":      {"application/json", "", deep},
 			"JSON for a form":  {"application/json", "", `{"grant_type":"authorization_code"}`},
-			"a form with JSON": {formType, "", url.Values{"authorization_details": {deep}}.Encode()},
+			"a form with JSON": {oauth.FormMedia, "", url.Values{"authorization_details": {deep}}.Encode()},
 			"multipart":        {"multipart/form-data; boundary=x", "", "--x\r\n\r\n--x--"},
-			"percent signs":    {formType, "", "a=%zz&%"},
-			"no UTF-8":         {formType, "", "token=%ff%fe&client_id=%c0%80"},
+			"percent signs":    {oauth.FormMedia, "", "a=%zz&%"},
+			"no UTF-8":         {oauth.FormMedia, "", "token=%ff%fe&client_id=%c0%80"},
 		} {
 			r := s.request(t, "POST", path, body.text)
 			r.Header.Set("Content-Type", body.media)
@@ -267,10 +269,10 @@ func TestAttackSecretsInQueries(t *testing.T) {
 			}
 		}
 		r := s.request(t, "POST", path+"?"+credentials.Encode(), f.redemption(code).Encode())
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		s.do(t, r).oauthError(t, http.StatusBadRequest, "invalid_request")
 		r = s.request(t, "POST", path+"?"+f.redemption(code).Encode(), f.redemption(code).Encode())
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		r.SetBasicAuth(s.clinic.id, s.clinic.secret)
 		s.do(t, r).oauthError(t, http.StatusBadRequest, "invalid_request")
 	}

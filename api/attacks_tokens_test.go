@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"yizheng.internal/api/oauth"
 )
 
 func refreshForm(token string, pairs ...string) url.Values {
@@ -128,7 +130,7 @@ func TestAttackStolenRefreshToken(t *testing.T) {
 		first := refresh(t, k.RefreshToken).tokens(t)
 		s.garage.send(t, pathToken, refreshForm(k.RefreshToken)).oauthError(t, http.StatusBadRequest, "invalid_grant")
 		r := s.request(t, "POST", pathToken, refreshForm(k.RefreshToken, "client_id", s.clinic.id).Encode())
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		s.do(t, r).oauthError(t, http.StatusUnauthorized, "invalid_client")
 		refresh(t, first.RefreshToken).tokens(t) // its owner goes on
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
@@ -33,7 +34,7 @@ func (s *Server) authorization(v *visit) error {
 	if err != nil {
 		return err
 	}
-	params, err := requestParameters(form)
+	params, err := oauth.RequestParameters(form)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *Server) authorizationPosted(v *visit) error {
 	if v.r.URL.RawQuery != "" { // or else a parameter could stand in both
 		return errInput()
 	}
-	params, err := requestParameters(form)
+	params, err := oauth.RequestParameters(form)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/jose"
 )
@@ -26,7 +27,7 @@ type discovered struct {
 
 func (s *service) discover(t testing.TB) discovered {
 	t.Helper()
-	a := s.call(t, nil, "GET", discoveryPath, nil).want(t, 200, "")
+	a := s.call(t, nil, "GET", oauth.DiscoveryPath, nil).want(t, 200, "")
 	d := discovered{t: t}
 	mustOf(t)(jsonInto(a, &d.object))
 	return d
@@ -75,8 +76,8 @@ func TestDiscovery(t *testing.T) {
 	t.Run("assurance", func(t *testing.T) { tryAssurance(t, s, d, who) })
 	t.Run("locales", func(t *testing.T) { tryLocales(t, s, d) })
 	t.Run("details", func(t *testing.T) { tryDetails(t, s, d) })
-	same := s.call(t, nil, "GET", metadataPath, nil).want(t, 200, "")
-	if a := s.call(t, nil, "GET", discoveryPath, nil); a.body != same.body {
+	same := s.call(t, nil, "GET", oauth.MetadataPath, nil).want(t, 200, "")
+	if a := s.call(t, nil, "GET", oauth.DiscoveryPath, nil); a.body != same.body {
 		t.Error("the two documents differ")
 	}
 }
@@ -145,7 +146,7 @@ func tryRequests(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	}
 	code := asked("claims", `{"userinfo":{"name":{"essential":true}},"id_token":{"name":null}}`).Get("code")
 	tokens := s.app.redeem(t, code).tokens(t)
-	if a := s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", userInfoPath, nil).want(t, 200, ""); a.member("name") != "" || claimsOf(t, tokens.IDToken)["name"] != nil {
+	if a := s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 200, ""); a.member("name") != "" || claimsOf(t, tokens.IDToken)["name"] != nil {
 		t.Errorf("the claims parameter works: %s", a.body)
 	}
 }
@@ -177,13 +178,13 @@ func tryGrants(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	s.app.refresh(t, s.app.redeem(t, code).tokens(t).RefreshToken).tokens(t)
 	s.token(t, s.department)
 	for _, v := range []string{"password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"} {
-		s.app.post(t, tokenPath, form("grant_type", v, "username", "x", "password", "x", "assertion", "x", "subject_token", "x", "device_code", "x")).wantOAuth(t, 400, "unsupported_grant_type")
+		s.app.post(t, oauth.TokenPath, form("grant_type", v, "username", "x", "password", "x", "assertion", "x", "subject_token", "x", "device_code", "x")).wantOAuth(t, 400, "unsupported_grant_type")
 	}
 	// A grant that isn't this client's.
-	s.app.post(t, tokenPath, form("grant_type", "client_credentials")).wantOAuth(t, 400, "unauthorized_client")
+	s.app.post(t, oauth.TokenPath, form("grant_type", "client_credentials")).wantOAuth(t, 400, "unauthorized_client")
 	department := &app{id: s.department.id, secret: s.department.secret, s: s.service}
-	department.post(t, tokenPath, form("grant_type", "authorization_code", "code", code, "redirect_uri", "x", "code_verifier", codeVerifier)).wantOAuth(t, 400, "unauthorized_client")
-	department.post(t, tokenPath, form("grant_type", "refresh_token", "refresh_token", "x")).wantOAuth(t, 400, "unauthorized_client")
+	department.post(t, oauth.TokenPath, form("grant_type", "authorization_code", "code", code, "redirect_uri", "x", "code_verifier", codeVerifier)).wantOAuth(t, 400, "unauthorized_client")
+	department.post(t, oauth.TokenPath, form("grant_type", "refresh_token", "refresh_token", "x")).wantOAuth(t, 400, "unauthorized_client")
 }
 
 func tryAuthentication(t *testing.T, s *site, d discovered, b *apitest.Browser) {
@@ -196,24 +197,24 @@ func tryAuthentication(t *testing.T, s *site, d discovered, b *apitest.Browser) 
 	})
 	public.secret, public.redirect = "", "http://127.0.0.1:54321/callback" // a native app, at any port
 	tokens := public.redeem(t, public.answerOf(t, public.open(b, public.request()).Press("approve")).Get("code")).tokens(t)
-	public.post(t, introspectionPath, form("token", tokens.AccessToken)).wantOAuth(t, 401, "invalid_client")
-	public.post(t, tokenPath, form("grant_type", "client_credentials")).wantOAuth(t, 401, "invalid_client")
+	public.post(t, oauth.IntrospectionPath, form("token", tokens.AccessToken)).wantOAuth(t, 401, "invalid_client")
+	public.post(t, oauth.TokenPath, form("grant_type", "client_credentials")).wantOAuth(t, 401, "invalid_client")
 	public.refresh(t, tokens.RefreshToken).tokens(t)
-	if a := public.post(t, revocationPath, form("token", tokens.RefreshToken)); a.StatusCode != 200 {
+	if a := public.post(t, oauth.RevocationPath, form("token", tokens.RefreshToken)); a.StatusCode != 200 {
 		t.Errorf("revoking as a public client: %d %s", a.StatusCode, a.body)
 	}
-	for _, path := range []string{introspectionPath, revocationPath} { // client_secret_post
+	for _, path := range []string{oauth.IntrospectionPath, oauth.RevocationPath} { // client_secret_post
 		q := form("token", "x", "client_id", s.app.id, "client_secret", s.app.secret)
 		r := s.request(t, "POST", path, q.Encode())
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		if a := s.do(t, r); a.StatusCode != 200 {
 			t.Errorf("%s by client_secret_post: %d %s", path, a.StatusCode, a.body)
 		}
 	}
 	q := form("grant_type", "authorization_code", "code", "x", "redirect_uri", "x", "client_assertion", "eyJ.e30.",
 		"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_id", s.app.id)
-	r := s.request(t, "POST", tokenPath, q.Encode())
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.TokenPath, q.Encode())
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	s.do(t, r).wantOAuth(t, 401, "invalid_client")
 }
 
@@ -238,7 +239,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 			said[name] = true
 		}
 		var info object
-		mustOf(t)(jsonInto(s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", userInfoPath, nil).want(t, 200, ""), &info))
+		mustOf(t)(jsonInto(s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 200, ""), &info))
 		for name := range info {
 			said[name] = true
 		}
@@ -271,7 +272,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 		t.Errorf("an unknown scope was granted: %s", tokens.Scope)
 	}
 	department := &app{id: s.department.id, secret: s.department.secret, s: s.service}
-	department.post(t, tokenPath, form("grant_type", "client_credentials", "scope", "address")).wantOAuth(t, 400, "invalid_scope")
+	department.post(t, oauth.TokenPath, form("grant_type", "client_credentials", "scope", "address")).wantOAuth(t, 400, "invalid_scope")
 }
 
 // A person is another one at each participant, unless the client is registered
@@ -320,9 +321,9 @@ func tryDetails(t *testing.T, s *site, d discovered) {
 	d.only("authorization_details_types_supported", "license")
 	s.publishItem(t, sampleItem, itemDefinition(nil))
 	q := s.app.request("authorization_details", "["+string(detail(sampleItem))+"]")
-	if a := s.app.post(t, parPath, q); a.StatusCode != 201 || a.member("request_uri") == "" {
+	if a := s.app.post(t, oauth.PARPath, q); a.StatusCode != 201 || a.member("request_uri") == "" {
 		t.Errorf("license: %d %s", a.StatusCode, a.body)
 	}
 	q.Set("authorization_details", `[{"type":"payment_initiation"}]`)
-	s.app.post(t, parPath, q).wantOAuth(t, 400, "invalid_authorization_details")
+	s.app.post(t, oauth.PARPath, q).wantOAuth(t, 400, "invalid_authorization_details")
 }

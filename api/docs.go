@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 )
@@ -147,7 +148,7 @@ func describeOperation(op *huma.Operation) manualOperation {
 		if body := op.RequestBody.Content["application/json"]; body != nil {
 			out.Body, _ = typeName(body.Schema)
 		}
-		if form := op.RequestBody.Content[formType]; form != nil {
+		if form := op.RequestBody.Content[oauth.FormMedia]; form != nil {
 			for _, name := range sortedKeys(form.Schema.Properties) {
 				p := form.Schema.Properties[name]
 				out.Parameters = append(out.Parameters, &huma.Param{Name: name, In: "form", Description: p.Description, Schema: p,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -47,7 +48,7 @@ func TestLoginFlow(t *testing.T) {
 		t.Errorf("the ID token says more than who logged in: %v", id)
 	}
 	for _, method := range []string{"GET", "POST"} {
-		a := s.call(t, &clientOfTest{token: tokens.AccessToken}, method, userInfoPath, nil).want(t, 200, "")
+		a := s.call(t, &clientOfTest{token: tokens.AccessToken}, method, oauth.UserInfoPath, nil).want(t, 200, "")
 		if a.member("sub") != id["sub"] || a.member("name") != sampleName || a.member("user_type") != "" || a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("userinfo by %s: %s", method, a.body)
 		}
@@ -55,7 +56,7 @@ func TestLoginFlow(t *testing.T) {
 			t.Errorf("userinfo by %s shows more than a password is enough for: %s", method, a.body)
 		}
 	}
-	seen := s.app.post(t, introspectionPath, form("token", tokens.AccessToken))
+	seen := s.app.post(t, oauth.IntrospectionPath, form("token", tokens.AccessToken))
 	if seen.member("active") != "true" || seen.member("sub") != id["sub"] || seen.member("client_id") != s.app.id {
 		t.Errorf("introspected: %s", seen.body)
 	}
@@ -72,14 +73,14 @@ func TestLoginFlow(t *testing.T) {
 	if again["nonce"] != nil {
 		t.Errorf("after refreshing nonce is %v", again["nonce"]) // Core section 12.2: should not
 	}
-	if a := s.app.post(t, revocationPath, form("token", next.RefreshToken)); a.StatusCode != 200 || a.body != "" {
+	if a := s.app.post(t, oauth.RevocationPath, form("token", next.RefreshToken)); a.StatusCode != 200 || a.body != "" {
 		t.Errorf("revoked: %d %q", a.StatusCode, a.body)
 	}
 	s.app.refresh(t, next.RefreshToken).wantOAuth(t, 400, "invalid_grant")
-	if a := s.app.post(t, introspectionPath, form("token", next.AccessToken)); a.body != "{\"active\":false}\n" {
+	if a := s.app.post(t, oauth.IntrospectionPath, form("token", next.AccessToken)); a.body != "{\"active\":false}\n" {
 		t.Errorf("after revoking: %s", a.body)
 	}
-	s.call(t, &clientOfTest{token: next.AccessToken}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+	s.call(t, &clientOfTest{token: next.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 401, "invalid_token")
 	for _, secret := range []string{tokens.AccessToken, tokens.RefreshToken, tokens.IDToken, s.app.secret, samplePassword} {
 		if secret != "" && strings.Contains(s.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
@@ -98,10 +99,10 @@ func TestAuthorizeIsLimited(t *testing.T) {
 		if method == "POST" {
 			query, body = "", query[1:]
 		}
-		r := s.request(t, method, authorizePath+query, body)
+		r := s.request(t, method, oauth.AuthorizePath+query, body)
 		r.Header.Set("X-Forwarded-For", from)
 		if body != "" {
-			r.Header.Set("Content-Type", formType)
+			r.Header.Set("Content-Type", oauth.FormMedia)
 		}
 		return s.do(t, r)
 	}

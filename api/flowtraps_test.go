@@ -9,12 +9,13 @@ import (
 	"sync"
 	"testing"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
 
 // clientEndpoints are those at which clients authenticate.
-var clientEndpoints = []string{tokenPath, introspectionPath, revocationPath, parPath}
+var clientEndpoints = []string{oauth.TokenPath, oauth.IntrospectionPath, oauth.RevocationPath, oauth.PARPath}
 
 // A confidential client's PKCE can't be taken away by leaving parameters out.
 func TestTrapPKCEDowngrade(t *testing.T) {
@@ -82,7 +83,7 @@ func TestTrapParallelRedemption(t *testing.T) {
 	if len(good) != 1 {
 		t.Fatalf("%d of 64 got tokens", len(good))
 	}
-	s.call(t, &clientOfTest{token: good[0].AccessToken}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+	s.call(t, &clientOfTest{token: good[0].AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 401, "invalid_token")
 	s.app.refresh(t, good[0].RefreshToken).wantOAuth(t, 400, "invalid_grant")
 }
 
@@ -95,9 +96,9 @@ func TestTrapCodeReuse(t *testing.T) {
 	other.redeem(t, code).wantOAuth(t, 400, "invalid_grant") // another client's, with the right verifier
 	tokens := s.app.redeem(t, code).tokens(t)
 	other.redeem(t, code).wantOAuth(t, 400, "invalid_grant")
-	s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", userInfoPath, nil).want(t, 200, "") // which ends nothing
+	s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 200, "") // which ends nothing
 	s.app.redeem(t, code).wantOAuth(t, 400, "invalid_grant")
-	s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+	s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 401, "invalid_token")
 	s.app.refresh(t, tokens.RefreshToken).wantOAuth(t, 400, "invalid_grant")
 	for _, code := range []string{"", "x", strings.Repeat("A", 43), strings.Repeat("A", 4000), code + "x"} {
 		if a := s.app.redeem(t, code); a.StatusCode != 400 || code != "" && a.member("error") != "invalid_grant" {
@@ -128,7 +129,7 @@ func TestTrapRefreshReuse(t *testing.T) {
 	// Now that is used, the one before it is a theft; and all of the family ends.
 	s.app.refresh(t, first.RefreshToken).wantOAuth(t, 400, "invalid_grant")
 	s.app.refresh(t, third.RefreshToken).wantOAuth(t, 400, "invalid_grant")
-	s.call(t, &clientOfTest{token: third.AccessToken}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+	s.call(t, &clientOfTest{token: third.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 401, "invalid_token")
 }
 
 func TestTrapGetOnEveryEndpoint(t *testing.T) {
@@ -143,7 +144,7 @@ func TestTrapGetOnEveryEndpoint(t *testing.T) {
 			}
 		}
 		r := s.request(t, "POST", path+"?token=x", "token=x")
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		r.SetBasicAuth(s.app.id, s.app.secret)
 		s.do(t, r).wantOAuth(t, 400, "invalid_request")
 	}
@@ -161,7 +162,7 @@ func TestTrapNoStoreAnywhere(t *testing.T) {
 		wrong.post(t, path, form("token", "x", "grant_type", "refresh_token")).wantOAuth(t, 401, "invalid_client")
 	}
 	for _, token := range []string{"", "x"} {
-		a := s.call(t, &clientOfTest{token: token}, "GET", userInfoPath, nil)
+		a := s.call(t, &clientOfTest{token: token}, "GET", oauth.UserInfoPath, nil)
 		if a.StatusCode != 401 || a.Header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer") {
 			t.Errorf("userinfo with %q: %d %v", token, a.StatusCode, a.Header)
 		}
@@ -173,8 +174,8 @@ func TestTrapNoStoreAnywhere(t *testing.T) {
 func TestTrapNoCORS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	public := []string{jwksPath, metadataPath, discoveryPath}
-	for _, path := range slices.Concat(clientEndpoints, public, []string{userInfoPath, authorizePath, endSessionPath}) {
+	public := []string{oauth.JWKSPath, oauth.MetadataPath, oauth.DiscoveryPath}
+	for _, path := range slices.Concat(clientEndpoints, public, []string{oauth.UserInfoPath, oauth.AuthorizePath, oauth.EndSessionPath}) {
 		for _, method := range []string{"OPTIONS", "POST", "GET"} {
 			r := s.request(t, method, path, "")
 			r.Header.Set("Origin", "https://evil.example")
@@ -199,7 +200,7 @@ func TestTrapNoChallenge(t *testing.T) {
 			"wrong secret": basicOf(s.app.id, "yzs_wrong"), "unknown client": basicOf(identity.NewID(), s.app.secret), "no Basic": "Bearer x",
 		} {
 			r := s.request(t, "POST", path, "grant_type=authorization_code&token=x&code=x&redirect_uri=x")
-			r.Header.Set("Content-Type", formType)
+			r.Header.Set("Content-Type", oauth.FormMedia)
 			r.Header.Set("Authorization", header)
 			a := s.do(t, r).wantOAuth(t, 401, "invalid_client")
 			if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic realm=") {
@@ -208,7 +209,7 @@ func TestTrapNoChallenge(t *testing.T) {
 		}
 		// A confidential client can't pass for a public one by keeping silent.
 		r := s.request(t, "POST", path, "grant_type=authorization_code&token=x&code=x&redirect_uri=x&client_id="+s.app.id)
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		s.do(t, r).wantOAuth(t, 401, "invalid_client")
 	}
 }
@@ -230,7 +231,7 @@ func TestTrapIDTokenWithoutOpenID(t *testing.T) {
 	if next := s.app.refresh(t, tokens.RefreshToken).tokens(t); next.IDToken != "" {
 		t.Errorf("refreshed: %+v", next)
 	}
-	a := s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", userInfoPath, nil).want(t, 403, "insufficient_scope")
+	a := s.call(t, &clientOfTest{token: tokens.AccessToken}, "GET", oauth.UserInfoPath, nil).want(t, 403, "insufficient_scope")
 	if !strings.Contains(a.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
 		t.Errorf("challenge: %v", a.Header)
 	}
@@ -246,9 +247,9 @@ func TestTrapInnerErrors(t *testing.T) {
 	tokens := s.app.redeem(t, s.app.code(b, who, s.app.request())).tokens(t)
 	mustOf(t)(s.db.Close())
 	for path, form := range map[string]url.Values{
-		tokenPath:         form("grant_type", "authorization_code", "code", code, "redirect_uri", s.app.redirect, "code_verifier", codeVerifier),
-		revocationPath:    form("token", tokens.RefreshToken),
-		introspectionPath: form("token", tokens.RefreshToken),
+		oauth.TokenPath:         form("grant_type", "authorization_code", "code", code, "redirect_uri", s.app.redirect, "code_verifier", codeVerifier),
+		oauth.RevocationPath:    form("token", tokens.RefreshToken),
+		oauth.IntrospectionPath: form("token", tokens.RefreshToken),
 	} {
 		a := s.app.post(t, path, form).wantOAuth(t, 503, "temporarily_unavailable")
 		if strings.Contains(a.body, "sql") || strings.Contains(a.body, "closed") || a.Header.Get("Retry-After") == "" {
@@ -278,8 +279,8 @@ func TestTrapDefaultLoggerOfFlows(t *testing.T) {
 	spent := s.app.code(b, who, s.app.request())
 	s.app.redeem(t, spent, "code_verifier", strings.Repeat("x", 43)).wantOAuth(t, 400, "invalid_grant")
 	s.app.refresh(t, tokens.RefreshToken).wantOAuth(t, 400, "invalid_grant")
-	s.app.post(t, introspectionPath, form("token", tokens.AccessToken))
-	s.app.post(t, revocationPath, form("token", tokens.RefreshToken))
+	s.app.post(t, oauth.IntrospectionPath, form("token", tokens.AccessToken))
+	s.app.post(t, oauth.RevocationPath, form("token", tokens.RefreshToken))
 	log := s.log.String()
 	if !strings.Contains(log, "oidc_error") {
 		t.Fatal("the library logged nothing")

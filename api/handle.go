@@ -40,7 +40,7 @@ func (c *call) actor() license.Actor {
 // admit checks the access token and its scope. A missing scope is recorded as
 // a refusal.
 func (c *call) admit() error {
-	access, err := c.s.authorize(c.r, c.e.scope)
+	access, err := c.s.oauth.Authorize(c.r, c.e.scope)
 	c.access = access
 	c.w.Header().Set("Cache-Control", "no-store")
 	problem.KnowClient(c.ctx(), access.Client)

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"testing"
+
+	"yizheng.internal/api/oauth"
 )
 
 // HEAD has no effect on any page, so that what only looks at links takes nothing
@@ -21,8 +23,8 @@ func TestHEADHasNoEffect(t *testing.T) {
 	pushed := s.app.push(t, s.app.request())
 	before := events()
 	for _, target := range []string{
-		authorizePath + "?" + s.app.request().Encode(), authorizePath + "?" + pushed.Encode(), authorizePath + "?" + s.app.request("prompt", "none").Encode(),
-		endSessionPath + "?client_id=" + s.app.id, logoutPath, "/licenses", "/sessions", "/grants", "/", "/verify", "/preferences?text=large&to=/",
+		oauth.AuthorizePath + "?" + s.app.request().Encode(), oauth.AuthorizePath + "?" + pushed.Encode(), oauth.AuthorizePath + "?" + s.app.request("prompt", "none").Encode(),
+		oauth.EndSessionPath + "?client_id=" + s.app.id, logoutPath, "/licenses", "/sessions", "/grants", "/", "/verify", "/preferences?text=large&to=/",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.url+target, nil)
 		mustOf(t)(err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
@@ -79,7 +80,7 @@ func TestPaths(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
-	for _, path := range []string{"/", "/docs", "/v1/openapi.json", "/v1/nothing", "/v1/trust/anchors", metadataPath} {
+	for _, path := range []string{"/", "/docs", "/v1/openapi.json", "/v1/nothing", "/v1/trust/anchors", oauth.MetadataPath} {
 		h := s.call(t, nil, "GET", path, nil).Header
 		csp, referrer := h.Get("Content-Security-Policy"), "no-referrer"
 		if path == "/" {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -56,7 +57,7 @@ func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError, error) 
 	if err != nil {
 		return oidc.Parameters{}, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "the query is not a form in UTF-8"}}, nil
 	}
-	params, err := requestParameters(form)
+	params, err := oauth.RequestParameters(form)
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		return oidc.Parameters{}, e, nil
 	}

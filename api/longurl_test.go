@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"yizheng.internal/api/oauth"
 )
 
 // Every parameter may be as long as docs/integrating.md says, however it is
@@ -26,16 +28,16 @@ func TestLongParameters(t *testing.T) {
 		if p.Status != 400 || !p.Has("language") {
 			t.Errorf("refused: %v", p)
 		}
-		bye := b.Get(s.url + endSessionPath + "?" + url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {state}}.Encode())
+		bye := b.Get(s.url + oauth.EndSessionPath + "?" + url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {state}}.Encode())
 		if bye.Status != 200 || !bye.Has("submit") || strings.Contains(bye.Body, "请自行返回该服务") {
 			t.Errorf("logout with a long state: %v", bye)
 		}
-		if p := b.Get(s.url + "/preferences?" + url.Values{"language": {"en"}, "to": {authorizePath + "?" + q.Encode()}}.Encode()); p.Status != 200 && p.To == nil {
+		if p := b.Get(s.url + "/preferences?" + url.Values{"language": {"en"}, "to": {oauth.AuthorizePath + "?" + q.Encode()}}.Encode()); p.Status != 200 && p.To == nil {
 			t.Errorf("the other language: %v", p)
 		}
 		b.Get(s.url + "/preferences?language=zh-CN&to=/")
 	}
-	p := b.Get(s.url + authorizePath + "?" + s.app.request("state", strings.Repeat("/", 10000)).Encode())
+	p := b.Get(s.url + oauth.AuthorizePath + "?" + s.app.request("state", strings.Repeat("/", 10000)).Encode())
 	if p.Status != http.StatusRequestURITooLong || !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") || !p.Has("request-id") || !strings.Contains(p.Body, "链接过长") {
 		t.Errorf("longer still: %d %v", p.Status, p)
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 )
@@ -30,7 +31,7 @@ const (
 // maxTarget returns how long the request target of a path may be.
 func maxTarget(path string) int {
 	switch path {
-	case authorizePath, endSessionPath, web.PreferencesPath:
+	case oauth.AuthorizePath, oauth.EndSessionPath, web.PreferencesPath:
 		return maxLongURL
 	}
 	return maxURL

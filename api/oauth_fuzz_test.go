@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
@@ -63,8 +64,8 @@ func BenchmarkClientCredentials(b *testing.B) {
 	b.Run("handler", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r := httptest.NewRequestWithContext(b.Context(), "POST", tokenPath, strings.NewReader(grant+"&scope=license%3Aread"))
-			r.Header.Set("Content-Type", formType)
+			r := httptest.NewRequestWithContext(b.Context(), "POST", oauth.TokenPath, strings.NewReader(grant+"&scope=license%3Aread"))
+			r.Header.Set("Content-Type", oauth.FormMedia)
 			r.SetBasicAuth(x.client.ID, x.secret)
 			w := httptest.NewRecorder()
 			x.handler.ServeHTTP(w, r)

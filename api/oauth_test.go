@@ -15,6 +15,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/client"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -102,7 +103,7 @@ func TestBasicIsFormDecoded(t *testing.T) {
 	for _, c := range []byte(x.secret) {
 		fmt.Fprintf(&escaped, "%%%02X", c)
 	}
-	r := x.request(t, "POST", tokenPath, grant)
+	r := x.request(t, "POST", oauth.TokenPath, grant)
 	r.Header.Set("Authorization", "bAsIc "+base64.StdEncoding.EncodeToString([]byte(x.client.ID+":"+escaped.String())))
 	if a := x.do(t, r); a.StatusCode != 200 {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
@@ -114,7 +115,7 @@ func TestFailedAuthenticationIsUniform(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
 	ask := func(id, secret string) answer {
-		r := x.request(t, "POST", tokenPath, grant)
+		r := x.request(t, "POST", oauth.TokenPath, grant)
 		r.SetBasicAuth(id, secret)
 		return x.do(t, r)
 	}
@@ -149,7 +150,7 @@ func TestTokenRequestRefused(t *testing.T) {
 		{"JSON", `{"grant_type":"client_credentials"}`, http.Header{"Content-Type": {"application/json"}}, 415, "invalid_request"},
 		{"multipart", grant, http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}, 415, "invalid_request"},
 		{"no content type", grant, http.Header{"Content-Type": {""}}, 415, "invalid_request"},
-		{"two content types", grant, http.Header{"Content-Type": {formType, "text/plain"}}, 415, "invalid_request"},
+		{"two content types", grant, http.Header{"Content-Type": {oauth.FormMedia, "text/plain"}}, 415, "invalid_request"},
 		{"compressed", grant, http.Header{"Content-Encoding": {"gzip"}}, 415, "invalid_request"},
 		{"too large", grant + "&x=" + strings.Repeat("a", 64<<10), nil, 413, "invalid_request"},
 		{"unknown scope", grant + "&scope=admin", nil, 400, "invalid_scope"},
@@ -161,8 +162,8 @@ func TestTokenRequestRefused(t *testing.T) {
 		{"a client assertion", grant + "&client_assertion=e30.e30.e30&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer", nil, 401, "invalid_client"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := x.request(t, "POST", tokenPath, test.body)
-			r.Header.Set("Content-Type", formType)
+			r := x.request(t, "POST", oauth.TokenPath, test.body)
+			r.Header.Set("Content-Type", oauth.FormMedia)
 			r.SetBasicAuth(x.client.ID, x.secret)
 			maps.Copy(r.Header, test.headers)
 			a := x.do(t, r)
@@ -173,7 +174,7 @@ func TestTokenRequestRefused(t *testing.T) {
 		})
 	}
 	t.Run("two Authorization headers", func(t *testing.T) {
-		r := x.request(t, "POST", tokenPath, grant)
+		r := x.request(t, "POST", oauth.TokenPath, grant)
 		r.SetBasicAuth(x.client.ID, x.secret)
 		r.Header.Add("Authorization", "Bearer x")
 		if a := x.do(t, r); a.StatusCode != 400 || a.member("error") != "invalid_request" {
@@ -181,7 +182,7 @@ func TestTokenRequestRefused(t *testing.T) {
 		}
 	})
 	t.Run("no credentials", func(t *testing.T) {
-		if a := x.do(t, x.request(t, "POST", tokenPath, grant)); a.StatusCode != 401 || a.Header.Get("WWW-Authenticate") == "" {
+		if a := x.do(t, x.request(t, "POST", oauth.TokenPath, grant)); a.StatusCode != 401 || a.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("got %d %s", a.StatusCode, a.body)
 		}
 	})
@@ -198,7 +199,7 @@ func TestUnreachableDatabase(t *testing.T) {
 	if err := x.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := x.request(t, "POST", tokenPath, grant)
+	r := x.request(t, "POST", oauth.TokenPath, grant)
 	r.SetBasicAuth(identity.NewID(), x.secret)
 	a := x.do(t, r)
 	if a.StatusCode != 503 || a.member("error") != "temporarily_unavailable" || a.Header.Get("Retry-After") == "" || strings.Contains(strings.ToLower(a.body), "sql") {
@@ -213,7 +214,7 @@ func TestUnreachableDatabase(t *testing.T) {
 func TestKeySetIgnoresTheQuery(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
-	if a := x.do(t, x.request(t, "GET", jwksPath+"?x=%zz;", "")); a.StatusCode != 200 {
+	if a := x.do(t, x.request(t, "GET", oauth.JWKSPath+"?x=%zz;", "")); a.StatusCode != 200 {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -222,7 +223,7 @@ func TestKeySetIgnoresTheQuery(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
-	a := x.do(t, x.request(t, "GET", metadataPath, ""))
+	a := x.do(t, x.request(t, "GET", oauth.MetadataPath, ""))
 	if a.StatusCode != 200 || a.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
@@ -235,8 +236,8 @@ func TestMetadata(t *testing.T) {
 	if want = strings.ReplaceAll(want, "URL", x.url); a.body != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}
-	c, err := client.Discover(t.Context(), x.url, http.DefaultClient, x.url+metadataPath)
-	if err != nil || c.TokenEndpoint != x.url+tokenPath || c.JwksURI != x.url+jwksPath {
+	c, err := client.Discover(t.Context(), x.url, http.DefaultClient, x.url+oauth.MetadataPath)
+	if err != nil || c.TokenEndpoint != x.url+oauth.TokenPath || c.JwksURI != x.url+oauth.JWKSPath {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
@@ -251,14 +252,14 @@ func TestFailedAuthenticationsAreLimited(t *testing.T) {
 		r.SetBasicAuth(id, secret)
 		return x.do(t, r)
 	}
-	ask := func(id, secret string) answer { return at(tokenPath, id, secret) }
+	ask := func(id, secret string) answer { return at(oauth.TokenPath, id, secret) }
 	for i := range limit.FailureBurst { // wherever they are
-		path := []string{tokenPath, introspectionPath, revocationPath}[i%3]
+		path := []string{oauth.TokenPath, oauth.IntrospectionPath, oauth.RevocationPath}[i%3]
 		if a := at(path, x.client.ID, "wrong"); a.StatusCode != 401 {
 			t.Fatalf("within the burst: %d", a.StatusCode)
 		}
 	}
-	for _, path := range []string{introspectionPath, revocationPath} {
+	for _, path := range []string{oauth.IntrospectionPath, oauth.RevocationPath} {
 		if a := at(path, x.client.ID, "wrong"); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" {
 			t.Errorf("%s beyond the burst: %d", path, a.StatusCode)
 		}

@@ -16,6 +16,7 @@ import (
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -25,7 +26,7 @@ func TestTrapGetOnTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-		a := x.do(t, x.request(t, method, tokenPath+"?"+grant+"&client_id="+x.client.ID+"&client_secret="+x.secret, ""))
+		a := x.do(t, x.request(t, method, oauth.TokenPath+"?"+grant+"&client_id="+x.client.ID+"&client_secret="+x.secret, ""))
 		if a.StatusCode != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "POST" || strings.Contains(a.body, "access_token") {
 			t.Errorf("%s: got %d, Allow %q, %s", method, a.StatusCode, a.Header.Get("Allow"), a.body)
 		}
@@ -43,8 +44,8 @@ func TestTrapSecretInTheQuery(t *testing.T) {
 		"nothing at all":  "?",
 	} {
 		for _, body := range []string{"", grant} {
-			r := x.request(t, "POST", tokenPath+query, body)
-			r.Header.Set("Content-Type", formType)
+			r := x.request(t, "POST", oauth.TokenPath+query, body)
+			r.Header.Set("Content-Type", oauth.FormMedia)
 			a := x.do(t, r)
 			if a.StatusCode != 400 || a.member("error") != "invalid_request" {
 				t.Errorf("%s, body %q: got %d %s", name, body, a.StatusCode, a.body)
@@ -63,23 +64,23 @@ func TestTrapNoStore(t *testing.T) {
 	checkNoStore(t, x.basic(t, grant))
 	checkNoStore(t, x.basic(t, grant+"&scope=x"))
 	checkNoStore(t, x.basic(t, ""))
-	checkNoStore(t, x.do(t, x.request(t, "POST", tokenPath, grant)))
+	checkNoStore(t, x.do(t, x.request(t, "POST", oauth.TokenPath, grant)))
 	if err := x.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	checkNoStore(t, x.do(t, x.request(t, "POST", tokenPath, grant+"&client_id="+identity.NewID()+"&client_secret=x")))
+	checkNoStore(t, x.do(t, x.request(t, "POST", oauth.TokenPath, grant+"&client_id="+identity.NewID()+"&client_secret=x")))
 }
 
 func TestTrapCORSReflectsAnyOrigin(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
-	for _, path := range []string{tokenPath, introspectionPath, revocationPath, jwksPath, metadataPath} {
+	for _, path := range []string{oauth.TokenPath, oauth.IntrospectionPath, oauth.RevocationPath, oauth.JWKSPath, oauth.MetadataPath} {
 		for _, method := range []string{"OPTIONS", "POST", "GET"} {
 			r := x.request(t, method, path, "")
 			r.Header.Set("Origin", "https://evil.example")
 			r.Header.Set("Access-Control-Request-Method", "POST")
 			a := x.do(t, r)
-			document := method == "GET" && (path == jwksPath || path == metadataPath)
+			document := method == "GET" && (path == oauth.JWKSPath || path == oauth.MetadataPath)
 			for name := range a.Header {
 				if document && name == "Access-Control-Allow-Origin" && a.Header.Get(name) == "*" {
 					continue // for everybody, and without credentials
@@ -118,7 +119,7 @@ func TestTrapBadBasicWithoutChallenge(t *testing.T) {
 		"URL-safe base64 of both": "Basic " + base64.RawURLEncoding.EncodeToString([]byte(x.client.ID+":"+x.secret+"?>")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := x.request(t, "POST", tokenPath, grant)
+			r := x.request(t, "POST", oauth.TokenPath, grant)
 			r.Header["Authorization"] = []string{header}
 			a := x.do(t, r)
 			if a.StatusCode != 401 || a.member("error") != "invalid_client" || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic realm=") {
@@ -196,8 +197,8 @@ func TestTrapDefaultLogger(t *testing.T) {
 	for _, body := range []string{grant, grant + "&scope=admin", "grant_type=x", grant + "&scope=%zz"} {
 		x.basic(t, body)
 		x.post(t, body)
-		x.do(t, x.request(t, "POST", tokenPath, body+"&client_id="+x.client.ID+"&client_secret="+wrong))
-		r := x.request(t, "POST", tokenPath, body)
+		x.do(t, x.request(t, "POST", oauth.TokenPath, body+"&client_id="+x.client.ID+"&client_secret="+wrong))
+		r := x.request(t, "POST", oauth.TokenPath, body)
 		r.SetBasicAuth(x.client.ID, wrong)
 		x.do(t, r)
 	}
@@ -234,14 +235,14 @@ func TestTrapUnknownCurveBreaksRelyingParties(t *testing.T) {
 	if _, err := x.server.c.Keyrings.ByID(t.Context(), "sm-access"); err != nil {
 		t.Fatal(err)
 	}
-	a := x.do(t, x.request(t, "GET", jwksPath, ""))
+	a := x.do(t, x.request(t, "GET", oauth.JWKSPath, ""))
 	if a.StatusCode != 200 || strings.Contains(a.body, "1.2.156") || strings.Contains(a.body, "sm-access") || !strings.Contains(a.body, `"crv":"P-256"`) || strings.Contains(a.body, `"d"`) {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	if cache := a.Header.Get("Cache-Control"); cache != "public, max-age=295" {
 		t.Errorf("Cache-Control is %q", cache)
 	}
-	keys := rp.NewRemoteKeySet(http.DefaultClient, x.url+jwksPath)
+	keys := rp.NewRemoteKeySet(http.DefaultClient, x.url+oauth.JWKSPath)
 	claims, err := op.VerifyAccessToken[*zoidc.AccessTokenClaims](t.Context(), x.token(t), op.NewAccessTokenVerifier(x.url, keys))
 	if err != nil {
 		t.Fatal(err)

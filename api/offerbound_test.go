@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -58,7 +59,7 @@ func (s *pageSite) issueBulky(t testing.TB, n, fields, runes int, text string) {
 // askBulky opens the consent page for the bulky item in a browser that is logged in.
 func (s *pageSite) askBulky(t testing.TB, b *apitest.Browser) *apitest.Page {
 	t.Helper()
-	a := s.app.post(t, parPath, s.app.request("authorization_details", "["+string(detail(bulkyItem))+"]"))
+	a := s.app.post(t, oauth.PARPath, s.app.request("authorization_details", "["+string(detail(bulkyItem))+"]"))
 	p := s.app.open(b, form("client_id", s.app.id, "request_uri", a.member("request_uri")))
 	shows(t, p, 200, consentPath)
 	return p

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
@@ -80,7 +81,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.ItemCode](), typeOf[itemCode]())
 	flows := &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
-		TokenURL: issuer + tokenPath,
+		TokenURL: issuer + oauth.TokenPath,
 		Scopes: map[string]string{
 			string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
 			string(oidc.ScopeItemWrite):    "define, publish and retire service items",
@@ -90,7 +91,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	}}
 	if people {
 		flows.AuthorizationCode = &huma.OAuthFlow{
-			AuthorizationURL: issuer + authorizePath, TokenURL: issuer + tokenPath, RefreshURL: issuer + tokenPath,
+			AuthorizationURL: issuer + oauth.AuthorizePath, TokenURL: issuer + oauth.TokenPath, RefreshURL: issuer + oauth.TokenPath,
 			Scopes: map[string]string{string(oidc.ScopeOpenID): "a person's login; its grant of licenses, if there is one, is part of the token"},
 		}
 	}

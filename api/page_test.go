@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
@@ -63,7 +64,7 @@ func TestCookiesBlocked(t *testing.T) {
 	s := newPageSite(t)
 	for name, open := range map[string]func(b *apitest.Browser) *apitest.Page{
 		"GET":    func(b *apitest.Browser) *apitest.Page { return s.app.open(b, s.app.request()) },
-		"POST":   func(b *apitest.Browser) *apitest.Page { return b.Post(s.url+authorizePath, s.app.request()) },
+		"POST":   func(b *apitest.Browser) *apitest.Page { return b.Post(s.url+oauth.AuthorizePath, s.app.request()) },
 		"portal": func(b *apitest.Browser) *apitest.Page { return b.Get(s.url + "/licenses") },
 	} {
 		b := s.browser(t)
@@ -126,7 +127,7 @@ func TestPolicyNamesTheClient(t *testing.T) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
-	bye := b.Get(s.url + endSessionPath + "?" + form("client_id", s.app.id, "post_logout_redirect_uri", "https://app.example/bye").Encode())
+	bye := b.Get(s.url + oauth.EndSessionPath + "?" + form("client_id", s.app.id, "post_logout_redirect_uri", "https://app.example/bye").Encode())
 	if got := allowed(bye); got != "'self' https://app.example" {
 		t.Errorf("logout: %s", got)
 	}
@@ -160,8 +161,8 @@ func TestPostedLogoutLeavesALogin(t *testing.T) {
 	s := newPageSite(t)
 	b := s.browser(t)
 	p := s.app.open(b, s.app.request())
-	r := s.request(t, "POST", endSessionPath, "client_id="+s.app.id)
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.EndSessionPath, "client_id="+s.app.id)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	if a := s.do(t, r); a.StatusCode != 200 || len(a.Header.Values("Set-Cookie")) > 0 {
 		t.Errorf("%d, cookies %v", a.StatusCode, a.Header.Values("Set-Cookie"))
@@ -198,8 +199,8 @@ func TestLanguages(t *testing.T) {
 	b := s.browser(t)
 	for _, test := range []struct{ path, accept, lang string }{
 		{"/", "", "zh-CN"}, {"/", "en-GB,en;q=0.8", "en"}, {"/", "fr", "zh-CN"},
-		{authorizePath + "?" + s.app.request("ui_locales", "fr en").Encode(), "zh-CN", "en"},
-		{authorizePath + "?" + s.app.request("ui_locales", "zh-CN").Encode(), "en", "zh-CN"},
+		{oauth.AuthorizePath + "?" + s.app.request("ui_locales", "fr en").Encode(), "zh-CN", "en"},
+		{oauth.AuthorizePath + "?" + s.app.request("ui_locales", "zh-CN").Encode(), "en", "zh-CN"},
 	} {
 		p := get(b, test.path, test.accept)
 		if !strings.Contains(p.Body, `<html lang="`+test.lang+`"`) || p.Header.Get("Content-Language") != test.lang {
@@ -212,7 +213,7 @@ func TestLanguages(t *testing.T) {
 		t.Errorf("at %s: %s", switched.URL, switched.Body)
 	}
 	// What was chosen here counts more than what a client or the browser says.
-	if p := get(b, authorizePath+"?"+s.app.request("ui_locales", "zh-CN").Encode(), "zh-CN"); !strings.Contains(p.Body, `<html lang="en"`) {
+	if p := get(b, oauth.AuthorizePath+"?"+s.app.request("ui_locales", "zh-CN").Encode(), "zh-CN"); !strings.Contains(p.Body, `<html lang="en"`) {
 		t.Error("the choice is forgotten")
 	}
 	// The message speaks the page's language.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
@@ -277,7 +278,7 @@ func FuzzDecision(f *testing.F) {
 				}
 			}
 		}
-		if params, err := requestParameters(form); err == nil {
+		if params, err := oauth.RequestParameters(form); err == nil {
 			for name, value := range params {
 				if value == "" || form.Get(name) != value {
 					t.Errorf("%q has the parameter %q", body, name)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
@@ -22,7 +23,7 @@ func wantsPage(r *http.Request) bool {
 	if r.Pattern != "/" && r.Pattern != "" || !strings.Contains(r.Header.Get("Accept"), "text/html") || strings.HasPrefix(r.URL.Path, "/v1/") {
 		return false
 	}
-	return !strings.HasPrefix(r.URL.Path, "/oauth/") || r.URL.Path == authorizePath || r.URL.Path == endSessionPath
+	return !strings.HasPrefix(r.URL.Path, "/oauth/") || r.URL.Path == oauth.AuthorizePath || r.URL.Path == oauth.EndSessionPath
 }
 
 // showError shows an error as a page where one is waited for, and reports whether it did.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
@@ -67,7 +68,7 @@ func TestWrongRequests(t *testing.T) {
 		"not a form": "%zz", "not UTF-8": s.app.request().Encode() + "&state=%ff", "a control character": s.app.request("state", "").Encode() + "&state=a%00b",
 		"many": s.app.request().Encode() + strings.Repeat("&a=1", 70) + manyNames(70), "a used request_uri": form("client_id", s.app.id, "request_uri", "urn:ietf:params:oauth:request_uri:"+strings.Repeat("a", 43)).Encode(),
 	} {
-		p := b.Get(s.url + authorizePath + "?" + query)
+		p := b.Get(s.url + oauth.AuthorizePath + "?" + query)
 		if p.Status < 400 || p.Status > 410 || p.To != nil || !p.Has("request-id") {
 			t.Errorf("%s: %d at %s, to %v", name, p.Status, p.URL, p.To)
 		}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/oidc"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 // readPosted reads a form's body.
 func readPosted(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != formType || r.Header.Get("Content-Encoding") != "" {
+	if err != nil || media != oauth.FormMedia || r.Header.Get("Content-Encoding") != "" {
 		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "input", "")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
@@ -54,30 +54,6 @@ func parseForm(body string) (url.Values, error) {
 }
 
 func errInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
-
-// maxParameters is how many parameters a request of OAuth may have.
-const maxParameters = 64
-
-// requestParameters returns the parameters of an OAuth request. One without a value
-// counts as left out, and none may come twice (RFC 6749 section 3.1).
-func requestParameters(form url.Values) (oidc.Parameters, error) {
-	if len(form) > maxParameters {
-		return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "the request has too many parameters", Reason: "parameters_many"}}
-	}
-	params := oidc.Parameters{}
-	for name, values := range form {
-		if len(values) > 1 {
-			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is there twice", Reason: "parameter_repeated"}}
-		}
-		if !isText(name) || !isText(values[0]) {
-			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is not printable UTF-8", Reason: "parameter_text"}}
-		}
-		if values[0] != "" {
-			params[name] = values[0]
-		}
-	}
-	return params, nil
-}
 
 // form reads a form of ours, after a look at who sent it: browsers say when
 // another site did, and then nothing of it is believed. Only the fields that are lists may

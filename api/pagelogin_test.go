@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
@@ -30,7 +31,7 @@ func newPageSite(t testing.TB) *pageSite {
 func (s *pageSite) ask(b *apitest.Browser, pairs ...string) *apitest.Page {
 	b.T.Helper()
 	q := s.app.request(append([]string{"authorization_details", "[" + string(detail(sampleItem)) + "]"}, pairs...)...)
-	a := s.app.post(b.T, parPath, q)
+	a := s.app.post(b.T, oauth.PARPath, q)
 	if a.StatusCode != 201 {
 		b.T.Fatalf("pushing: %d %s", a.StatusCode, a.body)
 	}
@@ -149,8 +150,8 @@ func TestPostToAuthorize(t *testing.T) {
 	s := newPageSite(t)
 	b := s.browser(t)
 	s.app.code(b, s.who, s.app.request())
-	r := s.request(t, "POST", authorizePath, s.app.request().Encode())
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.AuthorizePath, s.app.request().Encode())
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.Header.Set("Origin", "https://app.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	a := s.do(t, r)
@@ -161,16 +162,16 @@ func TestPostToAuthorize(t *testing.T) {
 		t.Errorf("the session isn't found: %v", answer)
 	}
 	fresh := s.browser(t)
-	shows(t, fresh.Post(s.url+authorizePath, s.app.request()), 200, loginPath)
-	if a := s.do(t, s.request(t, "POST", authorizePath+"?prompt=none", s.app.request().Encode())); a.StatusCode != 415 {
+	shows(t, fresh.Post(s.url+oauth.AuthorizePath, s.app.request()), 200, loginPath)
+	if a := s.do(t, s.request(t, "POST", oauth.AuthorizePath+"?prompt=none", s.app.request().Encode())); a.StatusCode != 415 {
 		t.Errorf("a body of JSON: %d", a.StatusCode)
 	}
-	p := fresh.Post(s.url+authorizePath+"?prompt=none", s.app.request())
+	p := fresh.Post(s.url+oauth.AuthorizePath+"?prompt=none", s.app.request())
 	if p.Status != 400 || p.To != nil {
 		t.Errorf("parameters in both places: %d, to %v", p.Status, p.To)
 	}
 	wrong := s.app.request("redirect_uri", "https://evil.example/")
-	if p := fresh.Post(s.url+authorizePath, wrong); p.Status != 400 || p.To != nil {
+	if p := fresh.Post(s.url+oauth.AuthorizePath, wrong); p.Status != 400 || p.To != nil {
 		t.Errorf("a wrong redirect URI: %d, to %v", p.Status, p.To)
 	}
 }

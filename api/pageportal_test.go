@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
@@ -272,8 +273,8 @@ func TestLogoutRequests(t *testing.T) {
 	b := s.browser(t)
 	tokens := s.app.redeem(t, s.app.code(b, s.who, s.app.request())).tokens(t)
 	q := form("id_token_hint", tokens.IDToken, "post_logout_redirect_uri", "https://app.example/bye", "state", "<b>&")
-	p := b.Get(s.url + endSessionPath + "?" + q.Encode())
-	shows(t, p, 200, endSessionPath)
+	p := b.Get(s.url + oauth.EndSessionPath + "?" + q.Encode())
+	shows(t, p, 200, oauth.EndSessionPath)
 	says(t, p, "样例网上办事")
 	refused := func(what string, p *apitest.Page) {
 		t.Helper()
@@ -285,28 +286,28 @@ func TestLogoutRequests(t *testing.T) {
 	for _, wrong := range []string{"https://evil.example/", "https://app.example/bye/", "//evil.example"} {
 		q := cloneValues(q)
 		q.Set("post_logout_redirect_uri", wrong)
-		refused(wrong, b.Get(s.url+endSessionPath+"?"+q.Encode()))
+		refused(wrong, b.Get(s.url+oauth.EndSessionPath+"?"+q.Encode()))
 	}
-	refused("a parameter twice", b.Get(s.url+endSessionPath+"?"+q.Encode()+"&state=again"))
-	refused("no form", b.Get(s.url+endSessionPath+"?state=%zz"))
-	refused("no UTF-8", b.Get(s.url+endSessionPath+"?state=%ff"))
-	refused("a forged hint", b.Get(s.url+endSessionPath+"?"+form("id_token_hint", tokens.IDToken[:len(tokens.IDToken)-4]+"AAAA").Encode()))
-	refused("no client", b.Get(s.url+endSessionPath+"?"+form("client_id", "nobody").Encode()))
+	refused("a parameter twice", b.Get(s.url+oauth.EndSessionPath+"?"+q.Encode()+"&state=again"))
+	refused("no form", b.Get(s.url+oauth.EndSessionPath+"?state=%zz"))
+	refused("no UTF-8", b.Get(s.url+oauth.EndSessionPath+"?state=%ff"))
+	refused("a forged hint", b.Get(s.url+oauth.EndSessionPath+"?"+form("id_token_hint", tokens.IDToken[:len(tokens.IDToken)-4]+"AAAA").Encode()))
+	refused("no client", b.Get(s.url+oauth.EndSessionPath+"?"+form("client_id", "nobody").Encode()))
 	disabled := s.newApp(t, s.participantOf(t, s.stranger), nil)
 	_, err := s.rules.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, disabled.id)
 	mustOf(t)(err)
-	refused("a disabled client", b.Get(s.url+endSessionPath+"?"+form("client_id", disabled.id, "post_logout_redirect_uri", "https://app.example/bye").Encode()))
+	refused("a disabled client", b.Get(s.url+oauth.EndSessionPath+"?"+form("client_id", disabled.id, "post_logout_redirect_uri", "https://app.example/bye").Encode()))
 	// The way back is refused to the form as well; and the person is logged out all the same.
 	out := s.browser(t)
 	s.app.code(out, s.who, s.app.request())
-	f := out.Get(s.url+endSessionPath+"?"+q.Encode()).Form("submit").With("request-post_logout_redirect_uri", "https://evil.example/")
+	f := out.Get(s.url+oauth.EndSessionPath+"?"+q.Encode()).Form("submit").With("request-post_logout_redirect_uri", "https://evil.example/")
 	if p := f.Send(); p.To != nil || p.URL.Path != logoutPath {
 		t.Errorf("by the form: %v to %v", p, p.To)
 	}
 	shows(t, out.Get(s.url+"/sessions"), 200, loginPath)
 	// By POST from another site, which brings no cookies.
-	r := s.request(t, "POST", endSessionPath, q.Encode())
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.EndSessionPath, q.Encode())
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.Header.Set("Origin", "https://app.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	a := s.do(t, r)
@@ -327,7 +328,7 @@ func TestLogoutRequests(t *testing.T) {
 	}
 	shows(t, b.Get(s.url+"/sessions"), 200, loginPath)
 	// Nobody is logged in: there is nothing to ask.
-	if p := b.Get(s.url + endSessionPath + "?" + q.Encode()); p.To == nil || p.To.Host != "app.example" {
+	if p := b.Get(s.url + oauth.EndSessionPath + "?" + q.Encode()); p.To == nil || p.To.Host != "app.example" {
 		t.Errorf("%d, to %v", p.Status, p.To)
 	}
 }
@@ -401,7 +402,7 @@ func TestNamesAreText(t *testing.T) {
 	pages := []*apitest.Page{app.open(b, app.request()), b.Get(s.url + "/licenses").LogIn(who), b.Get(s.url + "/sessions"), b.Get(s.url + "/logout")}
 	pages = append(pages, app.open(b, app.request("prompt", "select_account")))
 	q := app.request("authorization_details", "["+string(detail(sampleItem))+"]")
-	a := app.post(t, parPath, q)
+	a := app.post(t, oauth.PARPath, q)
 	pages = append(pages, app.open(b, form("client_id", app.id, "request_uri", a.member("request_uri"))))
 	for _, p := range pages {
 		if p.Status != 200 || strings.Contains(p.Body, "<script>") || strings.Contains(p.Body, "<b>样例") {
@@ -417,7 +418,7 @@ func TestHeadersOfPages(t *testing.T) {
 	s := newPageSite(t)
 	b := s.browserOf(t)
 	s.app.answerOf(t, s.ask(b).Press("approve"))
-	pages := []string{"/", "/verify", "/setup", "/logout", "/licenses/" + s.issued.ID, "/nowhere", authorizePath, loginPath, endSessionPath}
+	pages := []string{"/", "/verify", "/setup", "/logout", "/licenses/" + s.issued.ID, "/nowhere", oauth.AuthorizePath, loginPath, oauth.EndSessionPath}
 	for _, path := range append(pages, portalPages...) {
 		p := b.Get(s.url + path)
 		for name, want := range map[string]string{
@@ -477,7 +478,7 @@ func TestPagesWithoutLogins(t *testing.T) {
 		t.Error("there is a link to a login")
 	}
 	shows(t, b.Get(s.url+"/verify"), 200, "/verify")
-	for _, path := range append([]string{authorizePath, loginPath, codePath, consentPath, endSessionPath, logoutPath, setupPath}, portalPages...) {
+	for _, path := range append([]string{oauth.AuthorizePath, loginPath, codePath, consentPath, oauth.EndSessionPath, logoutPath, setupPath}, portalPages...) {
 		p := b.Get(s.url + path)
 		shows(t, p, http.StatusNotFound, path)
 		says(t, p, "尚未开通")

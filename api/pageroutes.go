@@ -1,6 +1,9 @@
 package api
 
-import "yizheng.internal/api/web"
+import (
+	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/web"
+)
 
 // pageRoutes lists the pages that people see.
 func (s *Server) pageRoutes() {
@@ -11,13 +14,13 @@ func (s *Server) pageRoutes() {
 		s.mux.Handle(pattern, s.page(h))
 	}
 	for pattern, h := range map[string]func(*visit) error{
-		"GET " + authorizePath: s.authorization, "POST " + authorizePath: s.authorizationPosted,
+		"GET " + oauth.AuthorizePath: s.authorization, "POST " + oauth.AuthorizePath: s.authorizationPosted,
 		"GET " + beginPath: s.begin,
 		"GET " + loginPath: s.loginPage, "POST " + loginPath: s.logIn,
 		"GET " + codePath: s.codePage, "POST " + codePath: s.checkCode,
 		"GET " + accountPath: s.accountPage, "POST " + accountPath: s.chooseAccount,
 		"GET " + consentPath: s.consentPage, "POST " + consentPath: s.decide,
-		"GET " + endSessionPath: s.logoutRequest, "POST " + endSessionPath: s.logoutRequest,
+		"GET " + oauth.EndSessionPath: s.logoutRequest, "POST " + oauth.EndSessionPath: s.logoutRequest,
 		"GET " + logoutPath: s.logoutPage, "POST " + logoutPath: s.logOut,
 		"GET " + setupPath: s.setupPage, "POST " + setupPath: s.setup,
 	} {

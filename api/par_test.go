@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
 )
 
 // push pushes a request and returns what the browser is to carry.
 func (a *app) push(t testing.TB, q url.Values) url.Values {
 	t.Helper()
-	out := a.post(t, parPath, q)
+	out := a.post(t, oauth.PARPath, q)
 	if out.StatusCode != 201 {
 		t.Fatalf("pushing: %d %s", out.StatusCode, out.body)
 	}
@@ -81,23 +82,23 @@ func TestPushRefuses(t *testing.T) {
 		"another resource":      {s.app.request("resource", "https://elsewhere.example/"), "invalid_target"},
 		"details that are none": {s.app.request("authorization_details", "x"), "invalid_authorization_details"},
 	} {
-		a := s.app.post(t, parPath, test.q).wantOAuth(t, 400, test.code)
+		a := s.app.post(t, oauth.PARPath, test.q).wantOAuth(t, 400, test.code)
 		if strings.Contains(a.body, "callback/x") || strings.Contains(a.body, "https://app.example") {
 			t.Errorf("%s: it echoes what came, or lists what is registered: %s", name, a.body)
 		}
 	}
 	two := s.app.request()
 	two["resource"] = []string{s.url, s.url}
-	s.app.post(t, parPath, two).wantOAuth(t, 400, "invalid_target")
+	s.app.post(t, oauth.PARPath, two).wantOAuth(t, 400, "invalid_target")
 	twice := s.app.request()
 	twice["scope"] = []string{"openid", "openid profile"}
-	s.app.post(t, parPath, twice).wantOAuth(t, 400, "invalid_request")
-	large := s.app.request("state", strings.Repeat("a", maxFormBytes))
-	s.app.post(t, parPath, large).wantOAuth(t, 413, "invalid_request")
+	s.app.post(t, oauth.PARPath, twice).wantOAuth(t, 400, "invalid_request")
+	large := s.app.request("state", strings.Repeat("a", 64<<10))
+	s.app.post(t, oauth.PARPath, large).wantOAuth(t, 413, "invalid_request")
 	// Whose request it is the credentials say: a client_id beside them may only repeat it.
 	other := s.newApp(t, s.participantOf(t, s.stranger), nil)
-	r := s.request(t, "POST", parPath, other.request().Encode())
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.PARPath, other.request().Encode())
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.SetBasicAuth(s.app.id, s.app.secret)
 	s.do(t, r).wantOAuth(t, 400, "invalid_request")
 }
@@ -118,14 +119,14 @@ func TestPushByAnybody(t *testing.T) {
 	}
 	before := events()
 	public.push(t, public.request())
-	public.post(t, parPath, public.request("scope", "openid license:read")).wantOAuth(t, 400, "invalid_scope")
-	a := public.post(t, parPath, public.request())
+	public.post(t, oauth.PARPath, public.request("scope", "openid license:read")).wantOAuth(t, 400, "invalid_scope")
+	a := public.post(t, oauth.PARPath, public.request())
 	a.wantOAuth(t, 429, "temporarily_unavailable")
 	if wait, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
 		t.Errorf("%v", a.Header)
 	}
-	public.post(t, tokenPath, form("grant_type", "authorization_code", "code", strings.Repeat("A", 43), "redirect_uri", "x")).wantOAuth(t, 400, "invalid_grant")
-	public.post(t, tokenPath, form("grant_type", "refresh_token", "refresh_token", "x")).wantOAuth(t, 400, "invalid_grant")
+	public.post(t, oauth.TokenPath, form("grant_type", "authorization_code", "code", strings.Repeat("A", 43), "redirect_uri", "x")).wantOAuth(t, 400, "invalid_grant")
+	public.post(t, oauth.TokenPath, form("grant_type", "refresh_token", "refresh_token", "x")).wantOAuth(t, 400, "invalid_grant")
 	if n := events(); n != before {
 		t.Errorf("%d events", n-before)
 	}
@@ -200,7 +201,7 @@ func TestTrapTokenConfusion(t *testing.T) {
 		"an ID token": tokens.IDToken, "a refresh token": tokens.RefreshToken, "a code": code, "a client's own": s.department.token,
 		"without a signature": tokens.AccessToken[:strings.LastIndex(tokens.AccessToken, ".")+1],
 	} {
-		s.call(t, &clientOfTest{token: token}, "GET", userInfoPath, nil).want(t, 401, "invalid_token")
+		s.call(t, &clientOfTest{token: token}, "GET", oauth.UserInfoPath, nil).want(t, 401, "invalid_token")
 		if name != "a client's own" {
 			s.call(t, &clientOfTest{token: token}, "GET", "/v1/license-types", nil).want(t, 401, "invalid_token")
 		}
@@ -212,16 +213,16 @@ func TestTrapTokenConfusion(t *testing.T) {
 	for name, token := range map[string]string{
 		"access": tokens.AccessToken, "refresh": tokens.RefreshToken, "ID": tokens.IDToken, "no": "x", "another department's": s.department.token,
 	} {
-		if a := other.post(t, introspectionPath, form("token", token, "token_type_hint", "access_token")); a.StatusCode != 200 || a.body != "{\"active\":false}\n" {
+		if a := other.post(t, oauth.IntrospectionPath, form("token", token, "token_type_hint", "access_token")); a.StatusCode != 200 || a.body != "{\"active\":false}\n" {
 			t.Errorf("%s token at another's introspection: %d %s", name, a.StatusCode, a.body)
 		}
-		if a := other.post(t, revocationPath, form("token", token)); a.StatusCode != 200 {
+		if a := other.post(t, oauth.RevocationPath, form("token", token)); a.StatusCode != 200 {
 			t.Errorf("%s token at another's revocation: %d %s", name, a.StatusCode, a.body)
 		}
 	}
 	s.app.refresh(t, tokens.RefreshToken).tokens(t) // nobody else has ended it
-	s.app.post(t, tokenPath, form("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken, "authorization_details", "[]")).wantOAuth(t, 400, "invalid_authorization_details")
-	for _, path := range []string{introspectionPath, revocationPath} {
+	s.app.post(t, oauth.TokenPath, form("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken, "authorization_details", "[]")).wantOAuth(t, 400, "invalid_authorization_details")
+	for _, path := range []string{oauth.IntrospectionPath, oauth.RevocationPath} {
 		if a := s.app.post(t, path, form("token", "x", "grant_type", "zzsecretzz")); a.StatusCode != 200 || strings.Contains(a.body, "zz") {
 			t.Errorf("%s with a grant type: %d %s", path, a.StatusCode, a.body)
 		}
@@ -239,21 +240,21 @@ func TestUserInfoTokens(t *testing.T) {
 	send := func(method, path, body string, header ...string) answer {
 		t.Helper()
 		r := s.request(t, method, path, body)
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 		for i := 0; i+1 < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}
 		return s.do(t, r)
 	}
 	bearer := "Bearer " + token
-	send("POST", userInfoPath, "access_token="+url.QueryEscape(token)).want(t, 200, "") // RFC 6750 section 2.2
-	send("POST", userInfoPath, "", "Authorization", bearer).want(t, 200, "")
-	send("GET", userInfoPath+"?access_token="+token, "").want(t, 400, "invalid_request")
-	send("POST", userInfoPath, "access_token="+token, "Authorization", bearer).want(t, 400, "invalid_request")
-	send("POST", userInfoPath, "access_token="+token+"&access_token="+token).want(t, 400, "invalid_request")
-	send("POST", userInfoPath, "access_token=a%20b").want(t, 401, "invalid_token")
-	send("POST", userInfoPath, "access_token=a%0d%0ab").want(t, 400, "invalid_request")
-	send("POST", userInfoPath, "x="+strings.Repeat("x", maxFormBytes)).want(t, 400, "invalid_request")
-	send("GET", userInfoPath, "access_token="+token).want(t, 401, "invalid_token") // no body of a GET is read
-	send("PUT", userInfoPath, "", "Authorization", bearer).want(t, 405, "method_not_allowed")
+	send("POST", oauth.UserInfoPath, "access_token="+url.QueryEscape(token)).want(t, 200, "") // RFC 6750 section 2.2
+	send("POST", oauth.UserInfoPath, "", "Authorization", bearer).want(t, 200, "")
+	send("GET", oauth.UserInfoPath+"?access_token="+token, "").want(t, 400, "invalid_request")
+	send("POST", oauth.UserInfoPath, "access_token="+token, "Authorization", bearer).want(t, 400, "invalid_request")
+	send("POST", oauth.UserInfoPath, "access_token="+token+"&access_token="+token).want(t, 400, "invalid_request")
+	send("POST", oauth.UserInfoPath, "access_token=a%20b").want(t, 401, "invalid_token")
+	send("POST", oauth.UserInfoPath, "access_token=a%0d%0ab").want(t, 400, "invalid_request")
+	send("POST", oauth.UserInfoPath, "x="+strings.Repeat("x", 64<<10)).want(t, 400, "invalid_request")
+	send("GET", oauth.UserInfoPath, "access_token="+token).want(t, 401, "invalid_token") // no body of a GET is read
+	send("PUT", oauth.UserInfoPath, "", "Authorization", bearer).want(t, 405, "method_not_allowed")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -130,7 +131,7 @@ func (a *app) request(pairs ...string) url.Values {
 // open begins an authorization request in a browser.
 func (a *app) open(b *apitest.Browser, q url.Values) *apitest.Page {
 	b.T.Helper()
-	return b.Get(a.s.url + authorizePath + "?" + q.Encode())
+	return b.Get(a.s.url + oauth.AuthorizePath + "?" + q.Encode())
 }
 
 // answerOf returns the parameters that came back to the client.
@@ -169,12 +170,12 @@ func (a *app) post(t testing.TB, path string, form url.Values) answer {
 		form.Set("client_id", a.id)
 	}
 	r := a.s.request(t, "POST", path, form.Encode())
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	if a.secret != "" {
 		r.SetBasicAuth(a.id, a.secret)
 	}
 	out := a.s.do(t, r)
-	if path != userInfoPath && out.Header.Get("Cache-Control") != "no-store" {
+	if path != oauth.UserInfoPath && out.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: Cache-Control is %q", path, out.Header.Get("Cache-Control"))
 	}
 	return out
@@ -186,7 +187,7 @@ func (a *app) redeem(t testing.TB, code string, pairs ...string) answer {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	return a.post(t, tokenPath, form)
+	return a.post(t, oauth.TokenPath, form)
 }
 
 func (a *app) refresh(t testing.TB, token string, pairs ...string) answer {
@@ -195,7 +196,7 @@ func (a *app) refresh(t testing.TB, token string, pairs ...string) answer {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	return a.post(t, tokenPath, form)
+	return a.post(t, oauth.TokenPath, form)
 }
 
 // tokensOfTest is the answer of the token endpoint, written down here once more.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -144,7 +145,7 @@ func (x *provider) request(t testing.TB, method, path, body string) *http.Reques
 		t.Fatal(err)
 	}
 	if body != "" {
-		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Content-Type", oauth.FormMedia)
 	}
 	return r
 }
@@ -152,7 +153,7 @@ func (x *provider) request(t testing.TB, method, path, body string) *http.Reques
 // basic asks for a token with the client's credentials by HTTP Basic.
 func (x *provider) basic(t *testing.T, body string) answer {
 	t.Helper()
-	r := x.request(t, "POST", tokenPath, body)
+	r := x.request(t, "POST", oauth.TokenPath, body)
 	r.SetBasicAuth(x.client.ID, x.secret)
 	return x.do(t, r)
 }
@@ -160,7 +161,7 @@ func (x *provider) basic(t *testing.T, body string) answer {
 // post asks for a token with the client's credentials in the body.
 func (x *provider) post(t *testing.T, body string) answer {
 	t.Helper()
-	return x.do(t, x.request(t, "POST", tokenPath, body+"&client_id="+x.client.ID+"&client_secret="+x.secret))
+	return x.do(t, x.request(t, "POST", oauth.TokenPath, body+"&client_id="+x.client.ID+"&client_secret="+x.secret))
 }
 
 const grant = "grant_type=client_credentials"

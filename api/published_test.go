@@ -1,19 +1,18 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/smx509"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 )
@@ -22,12 +21,20 @@ import (
 func TestPublishedDocuments(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{People: true, Quiet: true, Empty: true})
-	for path, document := range s.documents {
+	paths := s.oauth.Documents()
+	if len(paths) != 3 {
+		t.Errorf("documents: %v", paths)
+	}
+	for _, path := range paths {
+		media := "application/json"
+		if path == oauth.JWKSPath {
+			media = "application/jwk-set+json"
+		}
 		first := s.call(t, nil, "GET", path, nil).want(t, 200, "") // the ordinary way: it is made
 		ready := s.call(t, nil, "GET", path, nil).want(t, 200, "")
 		head := s.call(t, nil, "HEAD", path, nil).want(t, 200, "")
 		for name, want := range map[string]string{
-			"Content-Type": document.media, "Etag": `"`, "Cache-Control": "public, max-age=", "Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff",
+			"Content-Type": media, "Etag": `"`, "Cache-Control": "public, max-age=", "Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff",
 		} {
 			got := ready.Header.Get(name)
 			if got != first.Header.Get(name) || got != head.Header.Get(name) || !strings.HasPrefix(got, want) {
@@ -75,7 +82,7 @@ func TestKeysAreNamedByThumbprint(t *testing.T) {
 	for range 2 {
 		s := newService(t, serviceConfig{})
 		var set struct{ Keys []map[string]any }
-		mustOf(t)(json.Unmarshal([]byte(s.call(t, nil, "GET", jwksPath, nil).want(t, 200, "").body), &set))
+		mustOf(t)(json.Unmarshal([]byte(s.call(t, nil, "GET", oauth.JWKSPath, nil).want(t, 200, "").body), &set))
 		if len(set.Keys) != 3 {
 			t.Errorf("%d keys", len(set.Keys))
 		}
@@ -120,11 +127,11 @@ func TestKeysAreNamedByThumbprint(t *testing.T) {
 func TestKeySetFollows(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{Quiet: true, Empty: true})
-	kids := func() string { return s.call(t, nil, "GET", jwksPath, nil).want(t, 200, "").body }
+	kids := func() string { return s.call(t, nil, "GET", oauth.JWKSPath, nil).want(t, 200, "").body }
 	before := kids()
 	k, err := s.keys.Rotate(t.Context(), nil, signing.PurposeAccessToken, "", time.Now())
 	mustOf(t)(err)
-	end := time.Now().Add(keySetFresh + 2*time.Second)
+	end := time.Now().Add(oauth.KeySetFresh + 2*time.Second)
 	for !strings.Contains(kids(), k.KID()) {
 		if time.Now().After(end) {
 			t.Fatalf("the new key %s is not there: %s", k.ID, kids())
@@ -133,30 +140,5 @@ func TestKeySetFollows(t *testing.T) {
 	}
 	if strings.Contains(before, string(k.ID)) {
 		t.Error("it was there before")
-	}
-}
-
-// Of many that find a document old one makes it anew.
-func TestPublishedIsMadeOnce(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	made := 0
-	p := &published{media: "application/json", fresh: time.Hour, make: func(context.Context) (any, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		made++
-		return made, nil
-	}}
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			if d, err := p.load(t.Context()); err != nil || string(d.body) != "1" {
-				t.Errorf("got %v, %v", d, err)
-			}
-		})
-	}
-	wg.Wait()
-	if made != 1 {
-		t.Errorf("made %d times", made)
 	}
 }

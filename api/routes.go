@@ -1,17 +1,16 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 )
 
 // routes lists everything that the public listener serves. Endpoints of the
@@ -20,8 +19,9 @@ func (s *Server) routes() (err error) {
 	if s.problems, err = problem.NewWriter(problem.Config{Log: s.failing, Page: s.showError, Refused: s.countRefusal}); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
-	s.providerRoutes()
-
+	if err := s.providerRoutes(); err != nil {
+		return err
+	}
 	s.mux.Handle("GET /docs", s.problems.Handle(s.documentation))
 	s.mux.Handle("GET /v1/openapi.json", s.problems.Handle(s.openAPI))
 	s.mux.Handle("/", s.problems.Handle(s.nowhere))
@@ -39,41 +39,38 @@ func (s *Server) routes() (err error) {
 func (s *Server) countRefusal(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() }
 
 // providerRoutes adds the endpoints of the OpenID provider.
-func (s *Server) providerRoutes() {
-	people := s.c.Identity != nil
-	o := newOAuth(oauthConfig{
-		Provider: s.c.Provider, People: people, Log: s.c.Log, Failing: s.failing, Address: s.address, RequestID: problem.RequestID, Step: s.step,
-		Refused: s.countRefusal,
-		Turn:    func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
+func (s *Server) providerRoutes() (err error) {
+	people, p := s.c.Identity != nil, s.c.Provider
+	c := oauth.Config{
+		Issuer: s.c.Issuer, Clients: p, Grants: p, Tokens: p, Requests: p, Refusals: p, People: people,
+		Log: s.c.Log, Failing: s.failing, Address: s.address, Counted: s.countRefusal, Refusal: s.refusal, Step: s.step,
+		Turn: func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
 		PushTurn: func(client string, size int) time.Duration {
 			return s.pushers.WaitKey(client, size, time.Now())
 		},
-	})
-	s.mux.HandleFunc(tokenPath, o.token)
-	s.mux.HandleFunc(introspectionPath, o.introspect)
-	s.mux.HandleFunc(revocationPath, o.revoke)
-	s.documents = map[string]*published{jwksPath: {
-		// Keys stand in the set well before they sign: so long it may be kept,
-		// here and there together.
-		media: "application/jwk-set+json", fresh: keySetFresh, age: signing.KeySetAge - keySetFresh,
-		make: func(ctx context.Context) (any, error) { return s.c.Provider.KeySet(ctx) },
-	}}
-	about := &published{media: "application/json", age: signing.KeySetAge, make: func(context.Context) (any, error) { return metadataOf(s.c.Issuer, people), nil }}
-	s.documents[metadataPath] = about
+		Served: func(path string, status int, took time.Duration) {
+			s.metrics.requests.WithLabelValues("GET "+path, class(status)).Observe(took.Seconds())
+		},
+	}
+	if s.secure() {
+		c.StrictTransport = strictTransport
+	}
+	if s.oauth, err = oauth.New(c); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	s.mux.HandleFunc(oauth.TokenPath, s.oauth.Token)
+	s.mux.HandleFunc(oauth.IntrospectionPath, s.oauth.Introspect)
+	s.mux.HandleFunc(oauth.RevocationPath, s.oauth.Revoke)
 	if people {
-		s.documents[discoveryPath] = about
-		s.mux.HandleFunc(parPath, o.pushRequest)
-		s.mux.Handle("GET "+userInfoPath, s.problems.Handle(s.userInfo))
-		s.mux.Handle("POST "+userInfoPath, s.problems.Handle(s.userInfo))
+		s.mux.HandleFunc(oauth.PARPath, s.oauth.PushRequest)
+		s.mux.Handle("GET "+oauth.UserInfoPath, s.problems.Handle(s.oauth.UserInfo))
+		s.mux.Handle("POST "+oauth.UserInfoPath, s.problems.Handle(s.oauth.UserInfo))
 	}
-	for path, document := range s.documents {
-		document.https = s.secure()
-		s.mux.Handle("GET "+path, s.problems.Handle(document.serve))
+	for _, path := range s.oauth.Documents() {
+		s.mux.Handle("GET "+path, s.problems.Handle(s.oauth.Document))
 	}
+	return nil
 }
-
-// keySetFresh is how long a key set is served before it is made again.
-const keySetFresh = 5 * time.Second
 
 // endpoints lists the REST API, in groups.
 func (s *Server) endpoints() [][]endpoint {

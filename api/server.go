@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yizheng.internal/api/limit"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
@@ -121,13 +122,13 @@ type Server struct {
 	docs      map[web.Language][]byte // the page made of it, by language
 	web       *web.Pages
 	metrics   metrics
-	documents map[string]*published // by path
-	addresses *limit.Rate           // of verifications
-	people    *limit.Rate           // of tries to log in
-	askers    *limit.Rate           // of authorization requests
-	pushers   *limit.Rate           // of pushed ones, by client
-	unnamed   sync.Once             // says that a proxy isn't trusted
-	readers   *limit.Rate           // of readings, by client and person
+	oauth     *oauth.Endpoints
+	addresses *limit.Rate // of verifications
+	people    *limit.Rate // of tries to log in
+	askers    *limit.Rate // of authorization requests
+	pushers   *limit.Rate // of pushed ones, by client
+	unnamed   sync.Once   // says that a proxy isn't trusted
+	readers   *limit.Rate // of readings, by client and person
 	verifying *limit.Turnstile
 	holders   *limit.Holders // of people who look at their own licenses
 	lists     revocationLists
@@ -196,7 +197,7 @@ func New(c Config) (*Server, error) {
 }
 
 // Handler serves the public listener.
-func (s *Server) Handler() http.Handler { return s.drained(s.published(s.around(s.mux))) }
+func (s *Server) Handler() http.Handler { return s.drained(s.oauth.Ready(s.around(s.mux))) }
 
 // Drain begins the end: /readyz says so from now on, so that a balancer sends
 // nobody here any more, and each answer closes its connection, which its client

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -194,8 +195,8 @@ func (s *service) newClient(t testing.TB, p identity.Participant, scopes ...oidc
 
 func (s *service) token(t testing.TB, c *clientOfTest) string {
 	t.Helper()
-	r := s.request(t, "POST", tokenPath, url.Values{"grant_type": {"client_credentials"}}.Encode())
-	r.Header.Set("Content-Type", formType)
+	r := s.request(t, "POST", oauth.TokenPath, url.Values{"grant_type": {"client_credentials"}}.Encode())
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.SetBasicAuth(c.id, c.secret)
 	a := s.do(t, r)
 	if a.StatusCode != 200 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
 )
 
@@ -113,7 +114,7 @@ func TestJoinOverHTTP(t *testing.T) {
 	if binding := bindingOf(t, out.Credential); binding["aud"] != s.app.id || binding["nonce"] != "nonce-of-the-consumer" {
 		t.Errorf("key binding: %v", binding)
 	}
-	if a := s.app.post(t, introspectionPath, form("token", tokens.AccessToken)); a.member("grant_id") != list.Grant {
+	if a := s.app.post(t, oauth.IntrospectionPath, form("token", tokens.AccessToken)); a.member("grant_id") != list.Grant {
 		t.Errorf("introspected: %s", a.body)
 	}
 	withdrawn := b.Get(s.url + "/grants")
@@ -124,7 +125,7 @@ func TestJoinOverHTTP(t *testing.T) {
 	s.call(t, as(tokens.AccessToken), "POST", "/v1/use-codes/redeem", redeemBody(m.UseCode, object{"request_id": "2"})).want(t, 401, "invalid_token")
 	s.call(t, as(tokens.AccessToken), "GET", "/v1/shared/licenses", nil).want(t, 401, "invalid_token")
 	s.app.refresh(t, tokens.RefreshToken).wantOAuth(t, 400, "invalid_grant")
-	if a := s.app.post(t, introspectionPath, form("token", tokens.AccessToken)); a.body != "{\"active\":false}\n" {
+	if a := s.app.post(t, oauth.IntrospectionPath, form("token", tokens.AccessToken)); a.body != "{\"active\":false}\n" {
 		t.Errorf("introspected: %s", a.body)
 	}
 	checkLeaks(t, "the log", s.log.String())
@@ -301,7 +302,7 @@ func TestDetailsRefused(t *testing.T) {
 		"not even JSON":     secret,
 		"nothing":           "",
 	} {
-		a := s.app.post(t, parPath, s.asking("authorization_details", "["+details+"]")).wantOAuth(t, 400, "invalid_authorization_details")
+		a := s.app.post(t, oauth.PARPath, s.asking("authorization_details", "["+details+"]")).wantOAuth(t, 400, "invalid_authorization_details")
 		if strings.Contains(a.body, secret) {
 			t.Errorf("%s: it echoes: %s", name, a.body)
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"yizheng.internal/api/oauth"
+	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 )
 
@@ -33,7 +37,7 @@ type answerDoc struct {
 // Parameters of several endpoints. Lengths are those that oidc checks.
 func authorizationParameters() []parameter {
 	bound := oidc.ParameterBounds()
-	about := metadataOf("", true)
+	about := oauth.MetadataOf("", true)
 	most := func(name string) string { return fmt.Sprintf("at most %d bytes", bound[name]) }
 	return []parameter{
 		{name: "client_id", text: "the client's id", kind: "string", required: true},
@@ -87,20 +91,20 @@ func signOns() []signOn {
 	}
 	documents := []answerDoc{{200, "The document.", "application/json"}, {304, "The caller has it already.", ""}}
 	return []signOn{
-		{methods: "GET POST", path: authorizePath, id: "authorize", summary: "Begin a login (authorization endpoint)", people: true, page: true,
+		{methods: "GET POST", path: oauth.AuthorizePath, id: "authorize", summary: "Begin a login (authorization endpoint)", people: true, page: true,
 			text: "The browser is sent here. It comes back to the redirect URI with code, state and iss, or with error, error_description, state and iss (RFC 9207). " +
 				"What is wrong with client or redirect URI is shown on a page. HEAD has no effect.",
 			form: authorizationParameters(), codes: authorizationErrors,
 			done: []answerDoc{{200, "A page: the way back by form_post.", "text/html"}, {302, "On to the login, or back to the redirect URI.", ""}, {303, "On to the login, or back to the redirect URI.", ""}}},
-		{methods: "POST", path: parPath, id: "push-request", summary: "Push an authorization request (RFC 9126)", who: "client", people: true, form: pushed,
+		{methods: "POST", path: oauth.PARPath, id: "push-request", summary: "Push an authorization request (RFC 9126)", who: "client", people: true, form: pushed,
 			text:  "A client may push 30,000 requests a minute, 6,000 at once; requests larger than 2 KiB count several times. All parameters together have at most 40 KiB.",
 			codes: slices.Concat(tokenErrors, slices.DeleteFunc(slices.Clone(authorizationErrors), func(c oidc.Code) bool { return slices.Contains(slices.Concat(tokenErrors, ofLogins), c) })),
 			done:  []answerDoc{{201, "request_uri, and expires_in in seconds.", "application/json"}}},
-		{methods: "POST", path: tokenPath, id: "token", summary: "Get tokens (token endpoint)", who: "client",
+		{methods: "POST", path: oauth.TokenPath, id: "token", summary: "Get tokens (token endpoint)", who: "client",
 			text: "A code is good for a minute, and once: used twice, it ends what it yielded. A refresh token is good once, too; a repetition within 10 seconds gets the same answer. " +
 				"Access tokens live five minutes.",
 			form: []parameter{
-				{name: "grant_type", text: listed(metadataOf("", true).GrantTypes), kind: "string", required: true},
+				{name: "grant_type", text: listed(oauth.MetadataOf("", true).GrantTypes), kind: "string", required: true},
 				{name: "code", text: "of authorization_code", kind: "string"},
 				{name: "redirect_uri", text: "as in the authorization request", kind: "string"},
 				{name: "code_verifier", text: "43 to 128 characters (RFC 7636)", kind: "string"},
@@ -110,16 +114,16 @@ func signOns() []signOn {
 			},
 			codes: slices.Concat(tokenErrors, []oidc.Code{oidc.InvalidGrant, oidc.UnauthorizedClient, oidc.UnsupportedGrantType, oidc.InvalidScope, oidc.InvalidTarget, oidc.InvalidAuthorizationDetails}),
 			done:  []answerDoc{{200, "access_token, token_type, expires_in, scope, and of a login id_token, refresh_token and authorization_details.", "application/json"}}},
-		{methods: "POST", path: introspectionPath, id: "introspect", summary: "Look at a token (RFC 7662)", who: "client", form: token,
+		{methods: "POST", path: oauth.IntrospectionPath, id: "introspect", summary: "Look at a token (RFC 7662)", who: "client", form: token,
 			text: "Answers active: true to the token's client and to the API that it is for, active: false to all others.", codes: slices.Concat(tokenErrors, []oidc.Code{oidc.UnauthorizedClient}),
 			done: []answerDoc{{200, "active, and of an active token what it says.", "application/json"}}},
-		{methods: "POST", path: revocationPath, id: "revoke", summary: "Revoke a token (RFC 7009)", who: "client", form: token,
+		{methods: "POST", path: oauth.RevocationPath, id: "revoke", summary: "Revoke a token (RFC 7009)", who: "client", form: token,
 			text: "With a refresh token all tokens of its login end, with an access token that login's too; a token that isn't known is no error.", codes: slices.Concat(tokenErrors, []oidc.Code{oidc.UnauthorizedClient}),
 			done: []answerDoc{{200, "Nothing.", ""}}},
-		{methods: "GET POST", path: userInfoPath, id: "userinfo", summary: "Read who logged in (userinfo endpoint)", who: "token", people: true,
+		{methods: "GET POST", path: oauth.UserInfoPath, id: "userinfo", summary: "Read who logged in (userinfo endpoint)", who: "token", people: true,
 			text: "The access token of a login stands in the Authorization header; with POST it may be the form's access_token.", codes: []oidc.Code{oidc.InvalidRequest, oidc.InvalidToken, oidc.InsufficientScope},
 			done: []answerDoc{{200, "sub, and the claims of the granted scopes.", "application/json"}}},
-		{methods: "GET POST", path: endSessionPath, id: "end-session", summary: "Log out (end_session endpoint)", people: true, page: true,
+		{methods: "GET POST", path: oauth.EndSessionPath, id: "end-session", summary: "Log out (end_session endpoint)", people: true, page: true,
 			text: "The browser is sent here; the person is asked. A way back that isn't registered is dropped.",
 			form: []parameter{
 				{name: "id_token_hint", text: fmt.Sprintf("an ID token of the login; at most %d bytes", oidc.ParameterBounds()["id_token_hint"]), kind: "string"},
@@ -129,10 +133,10 @@ func signOns() []signOn {
 				{name: "ui_locales", text: "zh-CN or en", kind: "string"},
 			},
 			done: []answerDoc{{200, "A page, which asks.", "text/html"}, {303, "On, where nobody is logged in.", ""}}},
-		{methods: "GET", path: jwksPath, id: "jwks", summary: "The keys of tokens (JWK set)", document: true, done: documents,
+		{methods: "GET", path: oauth.JWKSPath, id: "jwks", summary: "The keys of tokens (JWK set)", document: true, done: documents,
 			text: "A key is named by its thumbprint (RFC 7638); those of earlier versions by other names. It stands here well before it signs."},
-		{methods: "GET", path: metadataPath, id: "oauth-metadata", summary: "Metadata (RFC 8414)", document: true, done: documents},
-		{methods: "GET", path: discoveryPath, id: "openid-configuration", summary: "Metadata (OpenID Connect Discovery)", people: true, document: true, done: documents},
+		{methods: "GET", path: oauth.MetadataPath, id: "oauth-metadata", summary: "Metadata (RFC 8414)", document: true, done: documents},
+		{methods: "GET", path: oauth.DiscoveryPath, id: "openid-configuration", summary: "Metadata (OpenID Connect Discovery)", people: true, document: true, done: documents},
 	}
 }
 
@@ -175,7 +179,7 @@ func (d *signOn) operation(method string) *huma.Operation {
 				form.Required = append(form.Required, p.name)
 			}
 		}
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{formType: {Schema: form}}}
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{oauth.FormMedia: {Schema: form}}}
 	}
 	for _, a := range d.done {
 		r := &huma.Response{Description: a.text}
@@ -235,7 +239,7 @@ func (d *signOn) refusals(method string) map[int]string {
 	}
 	if method == "POST" {
 		all[http.StatusRequestEntityTooLarge] = d.coded("The body is larger than 64 KiB.", oidc.InvalidRequest)
-		all[http.StatusUnsupportedMediaType] = d.coded("The body is not "+formType+".", oidc.InvalidRequest)
+		all[http.StatusUnsupportedMediaType] = d.coded("The body is not "+oauth.FormMedia+".", oidc.InvalidRequest)
 	}
 	return all
 }
@@ -254,4 +258,30 @@ func joinCodes(codes []oidc.Code) string {
 		texts[i] = "`" + string(c) + "`"
 	}
 	return strings.Join(texts, ", ")
+}
+
+// reasons returns all that an endpoint of the provider is refused for, by status and
+// reason: also what the registry says of the licenses that are asked for.
+func (d *signOn) reasons() []reasonCode {
+	var all []reasonCode
+	for _, f := range oauth.ReasonsOf(d.id) {
+		status := f.Status
+		if d.page {
+			status = oauth.Back
+		}
+		all = append(all, reasonCode{status: status, reason: f.Reason, meaning: f.Meaning})
+	}
+	for id, a := range map[string]license.Action{"push-request": license.ActionOffer, "token": license.ActionDeliver} {
+		if d.id != id {
+			continue
+		}
+		for _, f := range license.RefusalsOf(a) {
+			listed := slices.ContainsFunc(all, func(r reasonCode) bool { return r.reason == f.Reason })
+			if !listed && (f.Kind == refusal.KindInvalid || a == license.ActionDeliver) {
+				all = append(all, reasonCode{status: http.StatusBadRequest, reason: f.Reason, meaning: f.Meaning})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b reasonCode) int { return cmp.Or(a.status-b.status, strings.Compare(a.reason, b.reason)) })
+	return slices.CompactFunc(all, func(a, b reasonCode) bool { return a.status == b.status && a.reason == b.reason })
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/api/oauth"
 )
 
 // Where the endpoints are: a promise to clients.
@@ -85,7 +86,7 @@ func (c *relyingParty) sendTo(t testing.TB, node, path string, form url.Values) 
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, node+path, strings.NewReader(form.Encode()))
 	mustOf(t)(err)
-	r.Header.Set("Content-Type", formType)
+	r.Header.Set("Content-Type", oauth.FormMedia)
 	r.SetBasicAuth(c.id, c.secret)
 	return c.s.do(t, r)
 }

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
+	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
@@ -86,21 +86,10 @@ func (c *call) public(body []byte, cache string) error {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cache-Control", cache)
 	h.Set("ETag", tag)
-	if noneMatch(c.r.Header.Values("If-None-Match"), tag) {
+	if oauth.NoneMatch(c.r.Header.Values("If-None-Match"), tag) {
 		c.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	h.Set("Content-Type", c.e.media)
 	return c.send(body)
-}
-
-// noneMatch reports whether the caller has what the tag stands for already
-// (RFC 9110, section 13.1.2). Tags of ours have no comma in them.
-func noneMatch(headers []string, tag string) bool {
-	for t := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {
-			return true
-		}
-	}
-	return false
 }

@@ -144,11 +144,14 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours: slices.Concat(domains, []string{"api/limit", "api/problem", "api/web"}),
-		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json",
-			"github.com/prometheus/client_golang", "github.com/zitadel/oidc/v3"},
+		ours:       slices.Concat(domains, []string{"api/limit", "api/oauth", "api/problem", "api/web"}),
+		others:     []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
+		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
+	},
+	"api/oauth": {
+		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/identity", "signing", "signing/jose", "signing/strictjson"},
+		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/problem": {
 		ours:   []string{"license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},

@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"context"
@@ -8,44 +8,41 @@ import (
 	"strconv"
 	"time"
 
-	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
-
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
 
-// oauthRefusal is an OAuth error that has a status of its own.
-type oauthRefusal struct {
+// refusal is an OAuth error that has a status of its own.
+type refusal struct {
 	status int
 	err    *oidc.Error
 }
 
-func (e *oauthRefusal) Error() string { return e.err.Error() }
-func (e *oauthRefusal) Unwrap() error { return e.err }
+func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
 
-// oauthAnswer is an error as the client sees it: the two members of RFC 6749 section
+// answer is an error as the client sees it: the two members of RFC 6749 section
 // 5.2, and the finer reason beside them, which that section permits.
-type oauthAnswer struct {
+type answer struct {
 	status      int
 	Code        oidc.Code `json:"error"`
 	Description string    `json:"error_description,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 }
 
-// explainOAuth maps an error to what the client sees. Of an error it doesn't know it
+// explain maps an error to what the client sees. Of an error it doesn't know it
 // tells the client nothing.
-func explainOAuth(err error) oauthAnswer {
+func explain(err error) answer {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok && problem.Passes(err) {
-		return oauthAnswer{http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly", ""}
+		return answer{http.StatusServiceUnavailable, oidc.TemporarilyUnavailable, "the service can not answer now; try again shortly", ""}
 	}
 	if !ok {
-		return oauthAnswer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
+		return answer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
 	}
-	a := oauthAnswer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, e.ReasonShown()}
-	if r, ok := errors.AsType[*oauthRefusal](err); ok {
+	a := answer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, e.ReasonShown()}
+	if r, ok := errors.AsType[*refusal](err); ok {
 		a.status = r.status
 		return a
 	}
@@ -53,8 +50,8 @@ func explainOAuth(err error) oauthAnswer {
 }
 
 // refuse writes an error before the library has seen the request.
-func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
-	a := explainOAuth(err)
+func (o *Endpoints) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
+	a := explain(err)
 	o.log(r.Context(), x, a, err)
 	if x == nil {
 		x = new(exchange)
@@ -68,30 +65,15 @@ func (o *oauth) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err 
 	c.answer(a)
 }
 
-// libraryError returns an error as the library is to write it; the challenger writes
-// our own answer in its place. The cause stays here: the library would log it through
-// the process's default logger.
-func (o *oauth) libraryError(ctx context.Context, x *exchange, err error) error {
-	a := explainOAuth(err)
-	o.log(ctx, x, a, err)
-	if x != nil {
-		if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-			x.retryAfter = problem.RetrySoon * time.Second
-		}
-		x.refused = &a
-	}
-	return op.NewStatusError(libraryCode(a.Code).WithDescription("%s", a.Description), a.status)
-}
-
 // log says what was refused and why, what isn't the client's fault as an
 // error, and counts what was refused to nobody known.
-func (o *oauth) log(ctx context.Context, x *exchange, a oauthAnswer, err error) {
-	args := []any{"status", a.status, "error_code", string(a.Code), "request_id", o.c.RequestID(ctx)}
+func (o *Endpoints) log(ctx context.Context, x *exchange, a answer, err error) {
+	args := []any{"status", a.status, "error_code", string(a.Code), "request_id", problem.RequestID(ctx)}
 	if x != nil && identity.ValidID(x.credentials.ID) { // else it may be anything, also a misplaced secret
 		args = append(args, "client_claimed", x.credentials.ID)
 	}
 	if problem.ClientOf(ctx) == "" || x != nil && x.credentials.Method == oidc.AuthNone {
-		o.c.Refused(string(a.Code))
+		o.c.Counted(string(a.Code))
 	}
 	if a.status >= 500 && !problem.Cancelled(ctx, err) {
 		o.c.Failing.Error(ctx, "client request failed", err, args...)
@@ -99,16 +81,6 @@ func (o *oauth) log(ctx context.Context, x *exchange, a oauthAnswer, err error) 
 	}
 	o.c.Log.InfoContext(ctx, "client request refused", append(args, "error", err)...)
 }
-
-// libraryCode returns the library's error of that code.
-func libraryCode(code oidc.Code) *zoidc.Error {
-	e := zoidc.ErrServerError()
-	set(&e.ErrorType, code)
-	return e
-}
-
-// set writes a text into a variable of a type that can't be named.
-func set[T ~string](to *T, text oidc.Code) { *to = T(text) }
 
 // challenger adds to an answer the headers that go with its status, whoever
 // writes it. In place of the library's account of a refusal it writes ours.
@@ -125,7 +97,7 @@ func (c *challenger) Write(b []byte) (int, error) {
 	case c.x.refused != nil:
 		c.answer(*c.x.refused)
 	case c.bad: // the library looks itself whether code and token are there
-		var a oauthAnswer
+		var a answer
 		if json.Unmarshal(b, &a) != nil || a.Code != oidc.InvalidRequest {
 			return c.ResponseWriter.Write(b)
 		}
@@ -141,7 +113,7 @@ func (c *challenger) Write(b []byte) (int, error) {
 const reasonMissing = "parameter_missing"
 
 // answer writes an error, once.
-func (c *challenger) answer(a oauthAnswer) {
+func (c *challenger) answer(a answer) {
 	if !c.answered {
 		c.answered = true
 		// An error here is the connection's, and there is nobody left to tell.

@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"encoding/base64"
@@ -13,12 +13,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 )
 
 const (
 	maxFormBytes = 64 << 10
-	formType     = "application/x-www-form-urlencoded"
+	FormMedia    = "application/x-www-form-urlencoded"
 )
 
 // exchange is what is known of a client's request under way.
@@ -27,15 +28,15 @@ type exchange struct {
 	form        url.Values // without credentials
 	address     netip.Addr
 	retryAfter  time.Duration // to be told to the client; 0: nothing
-	refused     *oauthAnswer  // what the client is told; nil: nothing was refused yet
+	refused     *answer       // what the client is told; nil: nothing was refused yet
 }
 
 // readRequest reads a client's request and refuses whatever the protocol
 // doesn't have. What passes has one set of credentials, not yet checked.
-func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
+func (o *Endpoints) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &oauthRefusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
+		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
 	}
 	// Queries end up in logs and histories, so nothing may stand there, least
 	// of all a secret (RFC 6749 section 2.3.1).
@@ -50,7 +51,7 @@ func (o *oauth) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, 
 	if x.credentials, err = readCredentials(r.Header.Values("Authorization"), form); err != nil {
 		return nil, err
 	}
-	x.credentials.RequestID = o.c.RequestID(r.Context())
+	x.credentials.RequestID = problem.RequestID(r.Context())
 	form.Del("client_id")
 	form.Del("client_secret")
 	return x, nil
@@ -65,25 +66,25 @@ func invalidRequest(reason, description string) *oidc.Error {
 // resource (RFC 8707 section 2).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if !isForm(r.Header.Get("Content-Type")) || len(r.Header.Values("Content-Type")) != 1 || r.Header.Get("Content-Encoding") != "" {
-		return nil, &oauthRefusal{http.StatusUnsupportedMediaType, invalidRequest("media_type", "the body is "+formType)}
+		return nil, &refusal{http.StatusUnsupportedMediaType, invalidRequest("media_type", "the body is "+FormMedia)}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &oauthRefusal{http.StatusRequestEntityTooLarge, invalidRequest("body_too_large", "the body is larger than 64 KiB")}
+		return nil, &refusal{http.StatusRequestEntityTooLarge, invalidRequest("body_too_large", "the body is larger than 64 KiB")}
 	}
 	if err != nil {
 		return nil, invalidRequest("body_unreadable", "the body could not be read")
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalidRequest("form_malformed", "the body is not well-formed "+formType)
+		return nil, invalidRequest("form_malformed", "the body is not well-formed "+FormMedia)
 	}
 	for name, values := range form {
 		if len(values) > 1 && name != "resource" {
 			return nil, invalidRequest("parameter_repeated", "a parameter is there twice")
 		}
 		for _, value := range values {
-			if !isText(value) {
+			if !IsText(value) {
 				return nil, invalidRequest("parameter_text", "a parameter is not printable UTF-8")
 			}
 		}
@@ -96,15 +97,15 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 
 // isForm reports whether a media type is a form's, whatever its parameters.
 func isForm(media string) bool {
-	if media == formType { // as almost everybody writes it
+	if media == FormMedia { // as almost everybody writes it
 		return true
 	}
 	media, _, err := mime.ParseMediaType(media)
-	return err == nil && media == formType
+	return err == nil && media == FormMedia
 }
 
-// isText reports whether s is UTF-8 without control characters.
-func isText(s string) bool {
+// IsText reports whether s is UTF-8 without control characters.
+func IsText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
@@ -158,11 +159,11 @@ func parseBasic(header string) (oidc.Credentials, error) {
 		return oidc.Credentials{}, malformed
 	}
 	id, err := url.QueryUnescape(user)
-	if err != nil || id == "" || !isText(id) {
+	if err != nil || id == "" || !IsText(id) {
 		return oidc.Credentials{}, malformed
 	}
 	secret, err := url.QueryUnescape(password)
-	if err != nil || !isText(secret) {
+	if err != nil || !IsText(secret) {
 		return oidc.Credentials{}, malformed
 	}
 	return oidc.Credentials{ID: id, Method: oidc.AuthBasic, Secret: oidc.SecretOf(secret)}, nil

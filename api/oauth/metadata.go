@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"slices"
@@ -52,15 +52,15 @@ type loginMetadata struct {
 	RegisterURIs  bool                `json:"require_request_uri_registration"`
 }
 
-// metadataOf returns the provider's metadata, with logins or without.
-func metadataOf(issuer string, people bool) metadata {
+// MetadataOf returns the provider's metadata, with logins or without.
+func MetadataOf(issuer string, people bool) metadata {
 	secret := []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost}
 	m := metadata{
-		Issuer: issuer, TokenEndpoint: issuer + tokenPath, JWKSURI: issuer + jwksPath,
+		Issuer: issuer, TokenEndpoint: issuer + TokenPath, JWKSURI: issuer + JWKSPath,
 		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return s.OfPerson() && !people }),
 		ResponseTypes: []string{}, GrantTypes: []oidc.GrantType{oidc.GrantClientCredentials}, AuthMethods: secret,
-		Introspection: issuer + introspectionPath, IntrospectionAuthMethods: secret,
-		Revocation: issuer + revocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",
+		Introspection: issuer + IntrospectionPath, IntrospectionAuthMethods: secret,
+		Revocation: issuer + RevocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",
 	}
 	if !people {
 		return m
@@ -69,7 +69,7 @@ func metadataOf(issuer string, people bool) metadata {
 	m.ResponseTypes, m.AuthMethods, m.RevocationAuthMethods = []string{"code"}, public, public
 	m.GrantTypes = []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials}
 	m.loginMetadata = &loginMetadata{
-		Authorization: issuer + authorizePath, PAR: issuer + parPath, UserInfo: issuer + userInfoPath, EndSession: issuer + endSessionPath,
+		Authorization: issuer + AuthorizePath, PAR: issuer + PARPath, UserInfo: issuer + UserInfoPath, EndSession: issuer + EndSessionPath,
 		ResponseModes: []oidc.ResponseMode{oidc.ModeQuery, oidc.ModeFormPost}, Challenges: []string{"S256"}, Issuers: true,
 		Details: []string{oidc.DetailLicense},
 		// Level 3 takes an authenticator that resists phishing: there is none yet.

@@ -1,7 +1,8 @@
-package api
+package oauth
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -9,9 +10,9 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// pushRequest serves the pushed authorization request endpoint (RFC 9126), all
+// PushRequest serves the pushed authorization request endpoint (RFC 9126), all
 // methods.
-func (o *oauth) pushRequest(w http.ResponseWriter, r *http.Request) {
+func (o *Endpoints) PushRequest(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	x, err := o.readRequest(w, r)
 	if err != nil {
@@ -34,7 +35,7 @@ type pushed struct {
 	ExpiresIn  int64  `json:"expires_in"` // seconds
 }
 
-func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
+func (o *Endpoints) push(r *http.Request, x *exchange) (pushed, error) {
 	client, err := o.authenticate(r.Context(), x)
 	if err != nil {
 		return pushed{}, err
@@ -54,7 +55,7 @@ func (o *oauth) push(r *http.Request, x *exchange) (pushed, error) {
 		return pushed{}, err
 	}
 	params["client_id"] = client.ID
-	uri, life, err := o.c.Provider.Push(r.Context(), client, params, x.credentials.RequestID)
+	uri, life, err := o.c.Requests.Push(r.Context(), client, params, x.credentials.RequestID)
 	if err != nil {
 		return pushed{}, err
 	}
@@ -79,6 +80,30 @@ func parametersOf(form map[string][]string) (oidc.Parameters, error) {
 			return nil, &oidc.Error{Code: oidc.InvalidTarget, Description: "name one resource at most", Reason: "resource_repeated"}
 		}
 		params[name] = values[0]
+	}
+	return params, nil
+}
+
+// maxParameters is how many parameters a request of OAuth may have.
+const maxParameters = 64
+
+// RequestParameters returns the parameters of an OAuth request. One without a value
+// counts as left out, and none may come twice (RFC 6749 section 3.1).
+func RequestParameters(form url.Values) (oidc.Parameters, error) {
+	if len(form) > maxParameters {
+		return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "the request has too many parameters", Reason: "parameters_many"}}
+	}
+	params := oidc.Parameters{}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is there twice", Reason: "parameter_repeated"}}
+		}
+		if !IsText(name) || !IsText(values[0]) {
+			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is not printable UTF-8", Reason: "parameter_text"}}
+		}
+		if values[0] != "" {
+			params[name] = values[0]
+		}
 	}
 	return params, nil
 }

@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"errors"
@@ -9,22 +9,22 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// authorize checks the request's access token and that it carries the scope;
+// Authorize checks the request's access token and that it carries the scope;
 // an empty one asks for none.
 // Errors are *problem.Bearer, or unknown ones. With insufficient_scope the Access
 // is returned too, so that the refusal can be recorded; that of a disabled
 // client is recorded here.
-func (s *Server) authorize(r *http.Request, scope oidc.Scope) (oidc.Access, error) {
+func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (oidc.Access, error) {
 	token, refused := bearerToken(r)
 	if refused != nil {
 		return oidc.Access{}, refused
 	}
-	access, err := s.c.Provider.CheckAccessToken(r.Context(), token)
+	access, err := o.c.Tokens.CheckAccessToken(r.Context(), token)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if access.Client != "" { // genuine, but of a client that is disabled
 			a := oidc.Actor{ID: access.Client, RequestID: problem.RequestID(r.Context())}
-			if err := s.c.Provider.Refused(r.Context(), a, oidc.ActionTokenRefuse, access.Client, e.Reason); err != nil {
-				s.failing.Error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
+			if err := o.c.Refusals.Refused(r.Context(), a, oidc.ActionTokenRefuse, access.Client, e.Reason); err != nil {
+				o.c.Failing.Error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
 			}
 		}
 		return oidc.Access{}, &problem.Bearer{Err: e}

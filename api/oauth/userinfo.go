@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// userInfo serves the userinfo endpoint (OpenID Connect Core section 5.3), GET
+// UserInfo serves the userinfo endpoint (OpenID Connect Core section 5.3), GET
 // and POST. The access token stands in the Authorization header, or, with POST
 // alone, as access_token in a form (RFC 6750 section 2.2).
-func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
+func (o *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	if err := formToken(w, r); err != nil {
 		return err
 	}
-	access, err := s.authorize(r, "")
+	access, err := o.Authorize(r, "")
 	if err != nil {
 		return err
 	}
 	problem.KnowClient(r.Context(), access.Client)
-	claims, err := s.c.Provider.UserInfo(r.Context(), access)
+	claims, err := o.c.Tokens.UserInfo(r.Context(), access)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		return &problem.Bearer{Err: e}
 	}

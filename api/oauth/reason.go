@@ -1,22 +1,17 @@
-package api
+package oauth
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
-	"strings"
-
-	"yizheng.internal/license"
-	"yizheng.internal/license/refusal"
 )
 
-// oauthReason is a reason code that endpoints of the provider give beside OAuth's error.
+// Reason is a reason code that endpoints of the provider give beside OAuth's error.
 // The table below is the only place that says which there are; tests compare it with the
 // source, and with each answer that they get.
-type oauthReason struct {
-	status  int
-	reason  string
-	meaning string // what is wrong, and what the client can do
+type Reason struct {
+	Status  int
+	Reason  string
+	Meaning string // what is wrong, and what the client can do
 	of      []string
 }
 
@@ -30,14 +25,14 @@ var (
 	ofScopes   = []string{"push-request", "authorize", "token"}
 )
 
-// back is the status under which an authorization request's reasons are listed: they go
+// Back is the status under which an authorization request's reasons are listed: they go
 // back to the redirect URI.
-const back = http.StatusFound
+const Back = http.StatusFound
 
-// oauthReasons is what the provider's endpoints are refused for. Codes and refresh tokens
+// reasons are what the provider's endpoints are refused for. Codes and refresh tokens
 // have one reason each, and so has a client that didn't authenticate: why stands in the
 // event alone.
-var oauthReasons = []oauthReason{
+var reasons = []Reason{
 	{http.StatusMethodNotAllowed, "method_not_allowed", "The endpoint takes POST alone.", ofClients},
 	{http.StatusBadRequest, "parameters_in_url", "The URL has a query: send all parameters in the body, where no log keeps them.", ofClients},
 	{http.StatusUnsupportedMediaType, "media_type", "Send the body as application/x-www-form-urlencoded, without a Content-Encoding.", ofClients},
@@ -114,45 +109,19 @@ var oauthReasons = []oauthReason{
 	{http.StatusBadRequest, "hint_invalid", "id_token_hint is no ID token of this provider: leave it out.", ofRequests},
 	{http.StatusBadRequest, "hint_audience", "id_token_hint is an ID token of another client: leave it out.", ofRequests},
 
-	{back, "par_required", "The client is registered to push its requests: push them.", ofLogin},
-	{back, "second_factor", "The person must log in with a second factor, and prompt is none: ask without it.", ofLogin},
-	{back, "hint_mismatch", "Somebody else logged in than whom id_token_hint names: begin again.", ofLogin},
-	{back, "proofing_too_low", "The person's identity is not proofed well enough: the person has it proofed first.", ofLogin},
-	{back, "assurance_unreachable", "No login here reaches the assurance that is asked for: ask for a lower one.", ofLogin},
-	{back, "no_second_factor", "The person has no second factor: the person sets one up first.", ofLogin},
-	{back, "cancelled", "The person did not go on: offer the login again.", ofLogin},
-	{back, "consent_refused", "The person did not agree: go on without.", ofLogin},
-	{back, "holder_chose_paper", "The holder gives no license: take the documents on paper.", ofLogin},
+	{Back, "par_required", "The client is registered to push its requests: push them.", ofLogin},
+	{Back, "second_factor", "The person must log in with a second factor, and prompt is none: ask without it.", ofLogin},
+	{Back, "hint_mismatch", "Somebody else logged in than whom id_token_hint names: begin again.", ofLogin},
+	{Back, "proofing_too_low", "The person's identity is not proofed well enough: the person has it proofed first.", ofLogin},
+	{Back, "assurance_unreachable", "No login here reaches the assurance that is asked for: ask for a lower one.", ofLogin},
+	{Back, "no_second_factor", "The person has no second factor: the person sets one up first.", ofLogin},
+	{Back, "cancelled", "The person did not go on: offer the login again.", ofLogin},
+	{Back, "consent_refused", "The person did not agree: go on without.", ofLogin},
+	{Back, "holder_chose_paper", "The holder gives no license: take the documents on paper.", ofLogin},
 }
 
-// at reports whether an endpoint gives the reason.
-func (f *oauthReason) at(id string) bool { return slices.Contains(f.of, id) }
-
-// reasons returns all that an endpoint of the provider is refused for, by status and
-// reason: also what the registry says of the licenses that are asked for.
-func (d *signOn) reasons() []reasonCode {
-	var all []reasonCode
-	for _, f := range oauthReasons {
-		if !f.at(d.id) {
-			continue
-		}
-		status := f.status
-		if d.page {
-			status = back
-		}
-		all = append(all, reasonCode{status: status, reason: f.reason, meaning: f.meaning})
-	}
-	for id, a := range map[string]license.Action{"push-request": license.ActionOffer, "token": license.ActionDeliver} {
-		if d.id != id {
-			continue
-		}
-		for _, f := range license.RefusalsOf(a) {
-			listed := slices.ContainsFunc(all, func(r reasonCode) bool { return r.reason == f.Reason })
-			if !listed && (f.Kind == refusal.KindInvalid || a == license.ActionDeliver) {
-				all = append(all, reasonCode{status: http.StatusBadRequest, reason: f.Reason, meaning: f.Meaning})
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b reasonCode) int { return cmp.Or(a.status-b.status, strings.Compare(a.reason, b.reason)) })
-	return slices.CompactFunc(all, func(a, b reasonCode) bool { return a.status == b.status && a.reason == b.reason })
+// ReasonsOf returns the reasons that an endpoint gives, by the id of its operation in the
+// OpenAPI document.
+func ReasonsOf(id string) []Reason {
+	return slices.DeleteFunc(slices.Clone(reasons), func(f Reason) bool { return !slices.Contains(f.of, id) })
 }

@@ -1,4 +1,4 @@
-package api
+package oauth
 
 import (
 	"context"
@@ -7,23 +7,27 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"yizheng.internal/signing"
 	"yizheng.internal/signing/strictjson"
 )
 
-// published is a document that everybody may read and that seldom changes: the
+// document is a document that everybody may read and that seldom changes: the
 // provider's metadata, its key set. It is made once in a while and served as it
 // is. Safe for concurrent use.
-type published struct {
+type document struct {
 	media string
 	fresh time.Duration // for which it is served before it is made again; 0: for good
 	age   time.Duration // for which who reads it may keep it
-	https bool          // browsers are to come by nothing else
 	make  func(context.Context) (any, error)
+	// strictTransport is the header of that name; empty: none.
+	strictTransport string
 
 	turn sync.Mutex // held by who makes it
 	made atomic.Pointer[madeDocument]
@@ -37,7 +41,7 @@ type madeDocument struct {
 }
 
 // ready returns the document, or nil if it is time to make it.
-func (p *published) ready() *madeDocument {
+func (p *document) ready() *madeDocument {
 	if d := p.made.Load(); d != nil && (p.fresh == 0 || time.Since(d.at) < p.fresh) {
 		return d
 	}
@@ -46,7 +50,7 @@ func (p *published) ready() *madeDocument {
 
 // load returns the document, made anew if it is time. Of many that find it old
 // one makes it; the others are served the old one meanwhile.
-func (p *published) load(ctx context.Context) (*madeDocument, error) {
+func (p *document) load(ctx context.Context) (*madeDocument, error) {
 	if d := p.ready(); d != nil {
 		return d, nil
 	}
@@ -79,15 +83,15 @@ func (p *published) load(ctx context.Context) (*madeDocument, error) {
 		"X-Content-Type-Options":      {"nosniff"},
 		"Access-Control-Allow-Origin": {"*"}, // without credentials: it is for everybody
 	}}
-	if p.https {
-		d.header["Strict-Transport-Security"] = []string{strictTransport}
+	if p.strictTransport != "" {
+		d.header["Strict-Transport-Security"] = []string{p.strictTransport}
 	}
 	p.made.Store(d)
 	return d, nil
 }
 
 // serve answers a GET or HEAD.
-func (p *published) serve(w http.ResponseWriter, r *http.Request) error {
+func (p *document) serve(w http.ResponseWriter, r *http.Request) error {
 	d, err := p.load(r.Context())
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (p *published) serve(w http.ResponseWriter, r *http.Request) error {
 func (d *madeDocument) serve(w http.ResponseWriter, r *http.Request) (status int) {
 	h := w.Header()
 	maps.Copy(h, d.header)
-	if noneMatch(r.Header.Values("If-None-Match"), d.etag) {
+	if NoneMatch(r.Header.Values("If-None-Match"), d.etag) {
 		delete(h, "Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return http.StatusNotModified
@@ -110,20 +114,50 @@ func (d *madeDocument) serve(w http.ResponseWriter, r *http.Request) (status int
 	return http.StatusOK
 }
 
-// published serves documents that are ready before anything else looks at the
+// KeySetFresh is how long a key set is served before it is made again.
+const KeySetFresh = 5 * time.Second
+
+// documentsOf returns the provider's documents, by their paths.
+func documentsOf(c Config) map[string]*document {
+	all := map[string]*document{JWKSPath: {
+		// Keys stand in the set well before they sign: so long it may be kept,
+		// here and there together.
+		media: "application/jwk-set+json", fresh: KeySetFresh, age: signing.KeySetAge - KeySetFresh,
+		make: func(ctx context.Context) (any, error) { return c.Tokens.KeySet(ctx) },
+	}}
+	about := &document{media: "application/json", age: signing.KeySetAge, make: func(context.Context) (any, error) { return MetadataOf(c.Issuer, c.People), nil }}
+	all[MetadataPath] = about
+	if c.People {
+		all[DiscoveryPath] = about
+	}
+	for _, d := range all {
+		d.strictTransport = c.StrictTransport
+	}
+	return all
+}
+
+// Documents returns the paths of the provider's documents.
+func (o *Endpoints) Documents() []string { return slices.Sorted(maps.Keys(o.documents)) }
+
+// Document serves the document whose path the request names, for GET and HEAD.
+func (o *Endpoints) Document(w http.ResponseWriter, r *http.Request) error {
+	return o.documents[r.URL.Path].serve(w, r)
+}
+
+// Ready serves documents that are ready before anything else looks at the
 // request: relying parties ask for them all the time. Nothing in such a request
 // matters but its path, so there is nothing to log; it is measured as every other.
-func (s *Server) published(next http.Handler) http.Handler {
-	if s.c.Log.Enabled(context.Background(), slog.LevelDebug) {
+func (o *Endpoints) Ready(next http.Handler) http.Handler {
+	if o.c.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && s.refusal() == nil && r.URL.RawQuery == "" && len(r.URL.Path) <= longestPublished {
-			if p, ok := s.documents[r.URL.Path]; ok {
+		if r.Method == http.MethodGet && r.URL.RawQuery == "" && len(r.URL.Path) <= longestPath && o.c.Refusal() == nil {
+			if p, ok := o.documents[r.URL.Path]; ok {
 				if d := p.ready(); d != nil {
 					begin := time.Now()
 					status := d.serve(w, r)
-					s.metrics.requests.WithLabelValues("GET "+r.URL.Path, class(status)).Observe(time.Since(begin).Seconds())
+					o.c.Served(r.URL.Path, status, time.Since(begin))
 					return
 				}
 			}
@@ -132,5 +166,16 @@ func (s *Server) published(next http.Handler) http.Handler {
 	})
 }
 
-// longestPublished is the length of the longest path of a published document.
-const longestPublished = len(metadataPath)
+// longestPath is the length of the longest path of a document.
+const longestPath = len(MetadataPath)
+
+// NoneMatch reports whether the caller has what the tag stands for already
+// (RFC 9110, section 13.1.2). Tags of ours have no comma in them.
+func NoneMatch(headers []string, tag string) bool {
+	for t := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,221 @@
+// Package oauth is the OpenID provider over HTTP, apart from the pages on which people log in:
+// the endpoints at which clients authenticate (token, pushed requests, introspection,
+// revocation), userinfo, the documents that describe the provider, the check of access tokens
+// for all APIs of ours, and the reasons for which all of them refuse.
+package oauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
+	"yizheng.internal/oidc"
+)
+
+// Clients authenticates clients.
+type Clients interface {
+	Authenticate(ctx context.Context, c oidc.Credentials) (oidc.Client, error)
+}
+
+// Grants gives tokens for grants, to a client that has authenticated.
+type Grants interface {
+	ClientCredentials(ctx context.Context, c oidc.Client, q oidc.TokenRequest) (oidc.Token, error)
+	RedeemCode(ctx context.Context, c oidc.Client, q oidc.CodeRequest) (oidc.Tokens, error)
+	Refresh(ctx context.Context, c oidc.Client, q oidc.RefreshRequest) (oidc.Tokens, error)
+}
+
+// Tokens looks at tokens, and ends them.
+type Tokens interface {
+	CheckAccessToken(ctx context.Context, token string) (oidc.Access, error)
+	UserInfo(ctx context.Context, a oidc.Access) (jsontext.Value, error)
+	Introspect(ctx context.Context, c oidc.Client, token string) (oidc.Introspection, error)
+	RevokeToken(ctx context.Context, c oidc.Client, token, requestID string) error
+	KeySet(ctx context.Context) (oidc.KeySet, error)
+}
+
+// Requests keeps authorization requests that clients push.
+type Requests interface {
+	Push(ctx context.Context, c oidc.Client, params oidc.Parameters, requestID string) (requestURI string, life time.Duration, err error)
+}
+
+// Refusals records what was refused to a client that is known.
+type Refusals interface {
+	Refused(ctx context.Context, a oidc.Actor, action, object, reason string) error
+}
+
+// Config says what the endpoints work with. All of it is needed.
+type Config struct {
+	Issuer   string // the public URL
+	Clients  Clients
+	Grants   Grants
+	Tokens   Tokens
+	Requests Requests
+	Refusals Refusals
+	People   bool // there are logins
+	Log      *slog.Logger
+	Failing  *problem.Log
+	Address  func(*http.Request) netip.Addr // of the client
+	Counted  func(code string)              // counts the refusal of somebody not authenticated
+	// Turn counts something of so many bytes that is kept for an address, and returns
+	// how long it has to wait for that; PushTurn does so for a client.
+	Turn     func(a netip.Addr, size int) time.Duration
+	PushTurn func(client string, size int) time.Duration
+	// Refusal returns nil, or why nothing may be decided here.
+	Refusal func() error
+	// Served measures a document that was served before anything else looked at its request.
+	Served func(path string, status int, took time.Duration)
+	// StrictTransport is the header of that name for documents; empty: none.
+	StrictTransport string
+	Step            func(name string) // failpoints of tests
+}
+
+// Endpoints is the provider's endpoints over HTTP that aren't pages. Behind those at which
+// clients authenticate stands zitadel/oidc's op.Server; before it our own guard, for that
+// library takes more than it should: a GET, secrets in the query, repeated parameters,
+// bodies of any size. Safe for concurrent use.
+type Endpoints struct {
+	c         Config
+	library   http.Handler
+	failures  limit.Failures
+	documents map[string]*document // by path
+}
+
+// New checks c and returns the endpoints.
+func New(c Config) (*Endpoints, error) {
+	if c.Issuer == "" || c.Clients == nil || c.Grants == nil || c.Tokens == nil || c.Requests == nil || c.Refusals == nil || c.Log == nil || c.Failing == nil ||
+		c.Address == nil || c.Counted == nil || c.Turn == nil || c.PushTurn == nil || c.Refusal == nil || c.Served == nil || c.Step == nil {
+		return nil, errors.New("oauth: something of Config is missing")
+	}
+	o := &Endpoints{c: c, failures: limit.NewFailures()}
+	o.library, o.documents = newLibrary(o), documentsOf(c)
+	return o, nil
+}
+
+// Token serves the token endpoint (RFC 6749 section 3.2), all methods.
+func (o *Endpoints) Token(w http.ResponseWriter, r *http.Request) { o.serve(w, r, o.readGrant) }
+
+// Introspect serves the introspection endpoint (RFC 7662 section 2), all methods.
+func (o *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
+	o.serve(w, r, func(x *exchange) error {
+		x.form.Del("grant_type") // none of this endpoint's, but the library would look at it
+		return confidential(x)
+	})
+}
+
+// Revoke serves the revocation endpoint (RFC 7009 section 2), all methods.
+func (o *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) {
+	o.serve(w, r, func(x *exchange) error {
+		x.form.Del("grant_type")
+		return nil
+	})
+}
+
+// serve lets a client's request through to the library, if the guard and the
+// endpoint's own check let it pass.
+func (o *Endpoints) serve(w http.ResponseWriter, r *http.Request, check func(*exchange) error) {
+	noStore(w)
+	x, err := o.readRequest(w, r)
+	if err == nil {
+		err = check(x)
+	}
+	if err != nil {
+		o.refuse(w, r, x, err)
+		return
+	}
+	o.library.ServeHTTP(&challenger{ResponseWriter: w, x: x}, x.forLibrary(r))
+}
+
+// noStore is for every answer that could hold a token or say why not (RFC 6749
+// section 5.1).
+func noStore(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+}
+
+// confidential refuses clients that don't authenticate.
+func confidential(x *exchange) error {
+	if x.credentials.Method == oidc.AuthNone {
+		return &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing", Reason: "credentials_missing"}
+	}
+	return nil
+}
+
+// readGrant checks that the grant is one that is implemented here.
+func (o *Endpoints) readGrant(x *exchange) error {
+	if x.form.Has("authorization_details") { // RFC 9396 section 6 lets a client narrow here: we don't, and say so
+		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: "authorization_details belong into the pushed authorization request alone", Reason: "details_not_pushed"}
+	}
+	switch oidc.GrantType(x.form.Get("grant_type")) {
+	case oidc.GrantClientCredentials:
+		return confidential(x)
+	case oidc.GrantCode, oidc.GrantRefresh:
+		if o.c.People {
+			return nil
+		}
+	case "":
+		return invalidRequest("grant_type_missing", "grant_type is missing")
+	}
+	if !o.c.People {
+		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials", Reason: "grant_type_unsupported"}
+	}
+	return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is authorization_code, refresh_token or client_credentials", Reason: "grant_type_unsupported"}
+}
+
+// authenticate returns the client whose credentials came with a request.
+func (o *Endpoints) authenticate(ctx context.Context, x *exchange) (oidc.Client, error) {
+	client, err := o.c.Clients.Authenticate(ctx, x.credentials)
+	if err != nil {
+		return oidc.Client{}, o.countFailure(x, err)
+	}
+	problem.KnowClient(ctx, client.ID)
+	return client, nil
+}
+
+// countFailure turns a failed authentication into another refusal when the
+// same client has failed too often from the same place. A right secret is
+// never refused, so that nobody can lock a client out; the work of looking is
+// done all the same. Secrets can't be guessed: this tells a client that went
+// wrong to slow down.
+func (o *Endpoints) countFailure(x *exchange, err error) error {
+	e, ok := errors.AsType[*oidc.Error](err)
+	if !ok || e.Code != oidc.InvalidClient {
+		return err
+	}
+	wait := o.failures.Fail(x.credentials.ID, x.address, time.Now())
+	if wait <= 0 {
+		return err
+	}
+	return x.tooMany(wait, "too_many_failures", "too many failed authentications; try again later")
+}
+
+// tooMany refuses a request of which there are too many.
+func (x *exchange) tooMany(wait time.Duration, reason, description string) error {
+	x.retryAfter = wait
+	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description, Reason: reason}}
+}
+
+// tokenResponse is a successful answer (RFC 6749 section 5.1, OpenID Connect
+// Core section 3.1.3.3, RFC 9396 section 7).
+type tokenResponse struct {
+	AccessToken  string         `json:"access_token"`
+	TokenType    string         `json:"token_type"`
+	ExpiresIn    int64          `json:"expires_in"` // seconds
+	Scope        string         `json:"scope,omitempty"`
+	IDToken      string         `json:"id_token,omitempty"`
+	RefreshToken string         `json:"refresh_token,omitempty"`
+	Details      jsontext.Value `json:"authorization_details,omitempty"`
+}
+
+func tokenResponseOf(t oidc.Tokens) tokenResponse {
+	return tokenResponse{
+		AccessToken: t.Access.Reveal(), TokenType: "Bearer", ExpiresIn: int64(t.Expires / time.Second), Scope: oidc.JoinScopes(t.Scopes),
+		IDToken: t.ID.Reveal(), RefreshToken: t.Refresh.Reveal(), Details: t.Details,
+	}
+}

@@ -329,10 +329,10 @@ func TestAdmin(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
 	s.call(t, nil, "GET", "/v1/licenses/"+sampleCitizen, nil).want(t, 401, "")
-	admin := httptest.NewServer(s.Admin())
-	defer admin.Close()
+	ops := httptest.NewServer(s.Ops())
+	defer ops.Close()
 	get := func(path string) (int, string) {
-		a, err := http.Get(admin.URL + path)
+		a, err := http.Get(ops.URL + path)
 		if err != nil {
 			t.Fatal(err)
 		}

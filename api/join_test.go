@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/join"
+	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -26,6 +28,7 @@ const (
 type joined struct {
 	*service
 	resolver oidc.Resolver
+	turns    *limit.Holders // of the resolver
 	issued   issuedOfTest
 	facts    oidc.DetailFacts
 }
@@ -37,7 +40,8 @@ func newJoined(t testing.TB) *joined {
 		j.publishItem(t, item, itemDefinition(nil))
 	}
 	j.issued = j.issue(t, sampleNumber)
-	j.resolver = NewResolver(j.registry)
+	j.turns = limit.NewHolders(1)
+	j.resolver = newResolver(t, j.registry, j.turns)
 	j.facts = oidc.DetailFacts{
 		Client:      oidc.Client{ID: j.stranger.id, Participant: "p3", ServiceItems: []string{sampleItem}},
 		Participant: identity.Participant{ID: "p3", USCC: strangerUSCC}, Assurance: 2,
@@ -46,6 +50,14 @@ func newJoined(t testing.TB) *joined {
 		}},
 		Session: sha256.Sum256([]byte("session")), Request: sha256.Sum256([]byte("request")), RequestID: "r1",
 	}
+	return j
+}
+
+// newResolver joins a provider with a registry; without turns it takes the default.
+func newResolver(t testing.TB, r *license.Registry, turns *limit.Holders) oidc.Resolver {
+	t.Helper()
+	j, err := join.New(join.Config{Asks: r, Grants: r, Turns: turns})
+	mustOf(t)(err)
 	return j
 }
 

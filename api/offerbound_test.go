@@ -202,8 +202,8 @@ func TestConsentToTheUnshown(t *testing.T) {
 func TestOffersTakeTurns(t *testing.T) {
 	t.Parallel()
 	j := newJoined(t)
-	r := j.resolver.(*resolver)
-	leave, err := r.turns.Enter(t.Context(), j.facts.Party.ID, j.facts.Client.ID)
+	r := j.resolver
+	leave, err := j.turns.Enter(t.Context(), j.facts.Party.ID, j.facts.Client.ID)
 	mustOf(t)(err)
 	defer leave()
 	for name, call := range map[string]func(ctx context.Context) error{

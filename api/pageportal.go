@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/join"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
@@ -73,7 +75,7 @@ func (s *Server) home(v *visit) error {
 // served when its turn comes.
 func (s *Server) inTurn(h func(v *visit, who oidc.Session) error) func(v *visit, who oidc.Session) error {
 	return func(v *visit, who oidc.Session) error {
-		leave, err := takeTurn(v.r.Context(), s.holders, who.Party.ID, "")
+		leave, err := s.holders.Enter(v.r.Context(), who.Party.ID, "")
 		if err != nil {
 			return err
 		}
@@ -82,8 +84,18 @@ func (s *Server) inTurn(h func(v *visit, who oidc.Session) error) func(v *visit,
 	}
 }
 
+// portal stands in events where a client would, for what a person does on pages
+// of ours.
+const portal = "portal"
+
+// holderActor is who the registry records as acting when a person looks at
+// licenses and grants on pages of ours, or changes them.
+func holderActor(ctx context.Context, party string) license.Actor {
+	return license.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
+}
+
 // subject is who is logged in, as the registry knows them.
-func subject(who oidc.Session) license.Subject { return subjectOf(who.Party, who.Assurance) }
+func subject(who oidc.Session) license.Subject { return join.Subject(who.Party, who.Assurance) }
 
 const pageSize = 20
 

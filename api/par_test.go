@@ -131,7 +131,7 @@ func TestPushByAnybody(t *testing.T) {
 		t.Errorf("%d events", n-before)
 	}
 	metrics := httptest.NewRecorder()
-	s.Admin().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	s.Ops().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
 	if text := metrics.Body.String(); !strings.Contains(text, `anonymous_refusals_total{reason="invalid_grant"} 2`) {
 		t.Errorf("refusals aren't counted:\n%s", text)
 	}

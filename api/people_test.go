@@ -48,7 +48,7 @@ func (s *service) addPeople(t testing.TB, c *oidc.Config) {
 	})
 	mustOf(t)(err)
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
-	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), NewResolver(s.registry)
+	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), newResolver(t, s.registry, nil)
 }
 
 const (

@@ -113,7 +113,7 @@ type Limits struct {
 // store's own deadlines are shorter: this one bounds what asks stores several times.
 const RequestWithin = 20 * time.Second
 
-// Server serves the public and the admin listener.
+// Server serves the public and the operations listener.
 type Server struct {
 	c         Config
 	mux       *router

@@ -218,7 +218,7 @@ func (s *stage) open(t testing.TB) *node {
 	n.rules, err = oidc.New(oidc.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: keys.Keyrings(), Log: log,
 		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
-		Vault: keys.Vault(), Resolver: NewResolver(n.registry), Step: c.Step,
+		Vault: keys.Vault(), Resolver: newResolver(t, n.registry, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{

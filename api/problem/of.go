@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -73,6 +74,9 @@ var ofRequests = map[string]Problem{
 func ofLogin(err error) (Problem, bool) {
 	if errors.Is(err, oidc.ErrRequestGone) || errors.Is(err, oidc.ErrNoSession) { // logged out meanwhile, in another tab
 		return Problem{Status: http.StatusGone, Reason: reasonGone}, true
+	}
+	if errors.Is(err, limit.ErrBusy) { // too many look for licenses
+		return Problem{Status: http.StatusServiceUnavailable, Reason: reasonUnavailable, RetryAfter: RetrySoon, Again: true}, true
 	}
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		if p, ok := ofRequests[e.Refusal.Reason]; ok {

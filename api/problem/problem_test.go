@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -51,7 +52,7 @@ func TestOf(t *testing.T) {
 		{request(oidc.UnmetAuthenticationRequirements, ""), 403, "unmet_authentication_requirements", 0}, {request(oidc.ServerError, ""), 500, "server_error", 0},
 		{request(oidc.TemporarilyUnavailable, ""), 503, "temporarily_unavailable", 0}, {&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "unavailable", RetrySoon},
 		{&identity.Error{Reason: identityAway, Retry: time.Minute}, 503, "unavailable", 60}, {&identity.Error{Reason: identityBusy}, 503, "unavailable", RetrySoon},
-		{license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {identity.ErrFull, 503, "storage_unavailable", RetrySoon},
+		{limit.ErrBusy, 503, "unavailable", RetrySoon}, {license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {identity.ErrFull, 503, "storage_unavailable", RetrySoon},
 		{context.DeadlineExceeded, 503, "storage_unavailable", RetrySoon}, {context.Canceled, 503, "cancelled", 1}, {highwater.ErrLost, 503, "records_lost", 60},
 		{errors.Join(context.Canceled, license.ErrUnavailable), 503, "storage_unavailable", RetrySoon},
 		{&identity.Error{Reason: wrongPassword}, 500, "internal", 0}, {&oidc.Error{Code: oidc.InvalidGrant}, 500, "internal", 0}, {errors.New("x"), 500, "internal", 0},

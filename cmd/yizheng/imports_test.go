@@ -144,17 +144,21 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       slices.Concat(domains, []string{"api/limit", "api/oauth", "api/problem", "api/web"}),
+		ours:       slices.Concat(domains, []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/web"}),
 		others:     []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
+	},
+	"api/join": {
+		ours:   []string{"api/limit", "api/problem", "license", "license/refusal", "oidc", "oidc/identity"},
+		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
 		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/identity", "signing", "signing/jose", "signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/problem": {
-		ours:   []string{"license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
+		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/apitest": {
@@ -186,7 +190,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/schollz/progressbar/v3", "golang.org/x/term", "golang.org/x/text/width"},
 	},
 	"cmd/yizheng/internal/install": {
-		ours:   slices.Concat(domains, roomsOf("command", "texts"), []string{"api", "api/outbound", "storage"}),
+		ours:   slices.Concat(domains, roomsOf("command", "texts"), []string{"api/join", "api/outbound", "storage"}),
 		others: []string{"github.com/alecthomas/kong", "github.com/goccy/go-yaml"},
 	},
 	"cmd/yizheng/internal/serve": {

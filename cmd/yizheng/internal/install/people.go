@@ -3,7 +3,7 @@ package install
 import (
 	"context"
 
-	"yizheng.internal/api"
+	"yizheng.internal/api/join"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -37,6 +37,9 @@ func (in *Installation) logins(c *oidc.Config) (err error) {
 		return err
 	}
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
-	c.Ephemeral, c.Identity, c.Vault, c.Resolver = in.Kept, in.People, in.Keys.Vault(), api.NewResolver(in.Registry)
+	c.Ephemeral, c.Identity, c.Vault = in.Kept, in.People, in.Keys.Vault()
+	if c.Resolver, err = join.New(join.Config{Asks: in.Registry, Grants: in.Registry}); err != nil {
+		return err
+	}
 	return nil
 }

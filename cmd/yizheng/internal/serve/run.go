@@ -21,7 +21,7 @@ const shutdownWithin = api.RequestWithin + 6*time.Second
 // everything. ready is called once requests are served.
 func (s *Service) Run(ctx context.Context, ready func() error) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
-	public, admin := s.newServer(s.api.Handler()), s.newServer(s.api.Admin())
+	public, admin := s.newServer(s.api.Handler()), s.newServer(s.api.Ops())
 	ended := make(chan error, 3+len(s.Beside))
 	serve := func(h *http.Server, l net.Listener) {
 		ended <- texts.Refuse("serve.ended", l.Addr(), h.Serve(l))

@@ -81,10 +81,10 @@ func (k KeptState) collectors() (all []prometheus.Collector) {
 	return all
 }
 
-// Admin serves the admin listener: /livez says that the process answers,
+// Ops serves the operations listener: /livez says that the process answers,
 // /readyz that it can do its work, /readyz/logins that people can log in as well, /metrics has Prometheus' text format. It
 // must not be reachable from outside.
-func (s *Server) Admin() http.Handler {
+func (s *Server) Ops() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { s.ready(w, r, s.c.Ready) })

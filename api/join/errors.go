@@ -1,0 +1,58 @@
+package join
+
+import (
+	"errors"
+	"strings"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
+	"yizheng.internal/oidc"
+)
+
+// joinError maps what the registry says to what the provider knows. Of a fault
+// it tells the client nothing.
+func joinError(err error) error {
+	if errors.Is(err, license.ErrUnavailable) {
+		return &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "the service can not answer now; try again shortly", Err: err}
+	}
+	e, ok := errors.AsType[*refusal.Error](err)
+	if !ok {
+		return err
+	}
+	out := &oidc.Error{Code: oidc.InvalidGrant, Description: oauthText(e), Reason: e.Reason, Err: e}
+	switch {
+	case e.Reason == oidc.ErrShownChanged.Reason:
+		return oidc.ErrShownChanged
+	case e.Reason == oidc.ErrRefusedAll.Reason:
+		return oidc.ErrRefusedAll
+	case e.Reason == "assurance_too_low":
+		out.Code = oidc.UnmetAuthenticationRequirements
+	case e.Kind == refusal.KindInvalid:
+		out.Code = oidc.InvalidAuthorizationDetails
+	}
+	return out
+}
+
+// itemChanged are reasons for refusing a detail that was good when it came in:
+// its item is another one now.
+var itemChanged = map[string]bool{
+	"item_unknown": true, "ask_outside": true, "ask_large": true, "material_unknown": true, "type_outside": true, "field_outside": true,
+}
+
+// oauthText says what is wrong in the characters that RFC 6749 section 5.2
+// allows. A first violation is named by its place; neither names a value.
+func oauthText(e *refusal.Error) string {
+	s := e.Detail
+	if len(e.Violations) > 0 {
+		v := e.Violations[0]
+		if place := v.Pointer + " " + v.Message; s != place { // a single one may be the detail itself
+			s = strings.TrimSuffix(strings.TrimSuffix(s, "; see violations."), ".") + ": " + place
+		}
+	}
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return -1
+		}
+		return c
+	}, strings.TrimSuffix(s, "."))
+}

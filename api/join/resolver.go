@@ -1,0 +1,195 @@
+// Package join joins the two halves: what the provider asks about licenses while somebody
+// logs in, the license library answers. It alone knows both, puts the one's words into the
+// other's, and turns refusals of licenses into errors of OAuth.
+package join
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/api/limit"
+	"yizheng.internal/api/problem"
+	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+)
+
+// Asks finds what can be granted of what a client asks for.
+type Asks interface {
+	CheckAsk(ctx context.Context, a license.Actor, q license.Ask) (license.ServiceItem, error)
+	Offer(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
+	Refused(ctx context.Context, a license.Actor, action license.Action, id license.ID, reason string) error
+}
+
+// Grants keeps what holders agreed to, and delivers it.
+type Grants interface {
+	Agree(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, c license.Consent) (license.Grant, error)
+	Reusable(ctx context.Context, a license.Actor, q license.Ask, of license.Subject) (license.GrantID, error)
+	Deliver(ctx context.Context, a license.Actor, id license.GrantID, code [32]byte) (license.Delivery, error)
+	State(ctx context.Context, id license.GrantID) (license.Grant, error)
+	Revoke(ctx context.Context, a license.Actor, id license.GrantID, endedBy string) error
+}
+
+// Config says what a Resolver works with.
+type Config struct {
+	Asks   Asks
+	Grants Grants
+	// Turns are of those who look for licenses. Default: as many as there are processors.
+	Turns *limit.Holders
+}
+
+// Resolver implements [oidc.Resolver]. Safe for concurrent use.
+type Resolver struct{ c Config }
+
+// New checks c and returns what finds and delivers the licenses that authorization
+// requests ask for. The View of its descriptions is a *license.Offer.
+func New(c Config) (*Resolver, error) {
+	if c.Asks == nil || c.Grants == nil {
+		return nil, errors.New("join: Config needs Asks and Grants")
+	}
+	if c.Turns == nil {
+		c.Turns = limit.NewHolders(runtime.GOMAXPROCS(0))
+	}
+	return &Resolver{c}, nil
+}
+
+// Subject returns a person who is logged in, as the registry wants to know them:
+// licenses are found by all codes that they have or had.
+func Subject(p identity.Party, assurance int) license.Subject {
+	return license.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: assurance}
+}
+
+// askerOf is who asks for licenses: the client, while the person is there.
+func askerOf(f oidc.DetailFacts) license.Actor {
+	return license.Actor{
+		Client: f.Client.ID, Participant: f.Participant.ID, USCC: string(f.Participant.USCC),
+		RequestID: f.RequestID, Party: f.Party.ID,
+	}
+}
+
+// actorOf is a client that acts alone.
+func actorOf(ctx context.Context, c oidc.Client) license.Actor {
+	return license.Actor{Client: c.ID, Participant: c.Participant, RequestID: problem.RequestID(ctx)}
+}
+
+// ask reads a detail and checks that the client is registered for its item.
+func (j *Resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, detail jsontext.Value) (license.Ask, error) {
+	q, err := license.ParseAsk(detail)
+	if err == nil && !slices.Contains(c.ServiceItems, string(q.Item)) {
+		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
+	}
+	if e, ok := errors.AsType[*refusal.Error](err); ok {
+		if err := j.c.Asks.Refused(ctx, a, license.ActionOffer, "", e.Reason); err != nil {
+			return license.Ask{}, joinError(err)
+		}
+		return license.Ask{}, joinError(e)
+	}
+	return q, joinError(err)
+}
+
+// Check implements [oidc.Resolver].
+func (j *Resolver) Check(ctx context.Context, c oidc.Client, detail jsontext.Value) error {
+	a := actorOf(ctx, c)
+	q, err := j.ask(ctx, c, a, detail)
+	if err != nil {
+		return err
+	}
+	_, err = j.c.Asks.CheckAsk(ctx, a, q)
+	return joinError(err)
+}
+
+// Describe implements [oidc.Resolver].
+func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value, find map[string]string) (oidc.Description, error) {
+	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+	if err != nil {
+		return oidc.Description{}, err
+	}
+	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return oidc.Description{}, err
+	}
+	defer leave()
+	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), find)
+	if err != nil {
+		return oidc.Description{}, joinError(err)
+	}
+	return oidc.Description{Shown: o.Hash, View: &o}, nil
+}
+
+// Grant implements [oidc.Resolver].
+func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value, a oidc.Agreement) (string, error) {
+	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+	if err != nil {
+		return "", err
+	}
+	c := license.Consent{
+		Form: a.Form, Session: f.Session, Request: f.Request, Shown: a.Shown, Find: a.Find,
+		Channel: license.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
+	}
+	for _, l := range a.Chosen {
+		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: l.Material, License: license.ID(l.License), Version: l.Version, Fields: l.Fields})
+	}
+	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), c)
+	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == "consent_used" {
+		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: e.Reason, Err: e} // the form's fault, not the client's
+	}
+	if err != nil {
+		return "", joinError(err)
+	}
+	return string(g.ID), nil
+}
+
+// Reuse implements [oidc.Resolver].
+func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value) (string, error) {
+	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+	if err != nil {
+		return "", err
+	}
+	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance))
+	return string(id), joinError(err)
+}
+
+// Deliver implements [oidc.Resolver].
+func (j *Resolver) Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error) {
+	d, err := j.c.Grants.Deliver(ctx, actorOf(ctx, c), license.GrantID(grant), code)
+	if err != nil {
+		return nil, joinError(err)
+	}
+	details, err := json.Marshal([]grantedDetail{detailOf(d)}, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encoding what grant %s delivers: %w", grant, err)
+	}
+	return details, nil
+}
+
+// Live implements [oidc.Resolver].
+func (j *Resolver) Live(ctx context.Context, grant string) (bool, error) {
+	g, err := j.c.Grants.State(ctx, license.GrantID(grant))
+	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
+		return false, nil
+	}
+	return err == nil && g.State == license.GrantActive, joinError(err)
+}
+
+// Revoke implements [oidc.Resolver].
+func (j *Resolver) Revoke(ctx context.Context, c oidc.Client, grant, reason string) error {
+	ended := map[string]string{oidc.GrantCodeReuse: license.EndedByReuse, oidc.GrantTokenRevoked: license.EndedByToken}[reason]
+	return joinError(j.c.Grants.Revoke(ctx, actorOf(ctx, c), license.GrantID(grant), ended))
+}

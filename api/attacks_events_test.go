@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 // rows returns how many events there are, in all logs.
@@ -24,7 +25,7 @@ func (s *stage) rows(t testing.TB) (n int) {
 	must(err)
 	history, err := db.Licenses().History(t.Context(), license.ID(s.alicesLicense), 0, page)
 	must(err)
-	provider, err := db.Provider().ListEvents(t.Context(), 0, page)
+	provider, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, page)
 	must(err)
 	return len(apart) + len(history) + len(provider)
 }

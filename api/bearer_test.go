@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // typesPath needs a token and no scope; searchPath one with license:read.
@@ -110,11 +110,11 @@ func TestDisabledClientsTokenIsRefused(t *testing.T) {
 	if a := x.do(t, r); a.StatusCode != 401 || !strings.Contains(a.Header.Get("WWW-Authenticate"), `error="invalid_token"`) {
 		t.Errorf("got %d %q", a.StatusCode, a.Header.Get("WWW-Authenticate"))
 	}
-	es, err := x.db.Provider().ListEvents(t.Context(), 0, 1000)
+	es, err := x.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := es[len(es)-1]; last.Action != oidc.ActionTokenRefuse || last.Result != "client_disabled" || last.Actor != x.client.ID || last.RequestID == "" {
+	if last := es[len(es)-1]; last.Action != journal.ActionTokenRefuse || last.Result != "client_disabled" || last.Actor.ID != x.client.ID || last.RequestID == "" {
 		t.Errorf("event is %+v", last)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/signing/journal"
 )
 
 // HEAD has no effect on any page, so that what only looks at links takes nothing
@@ -16,7 +17,7 @@ func TestHEADHasNoEffect(t *testing.T) {
 	b := s.browser(t)
 	s.app.code(b, who, s.app.request()) // logs in
 	events := func() int {
-		es, err := s.db.Provider().ListEvents(t.Context(), 0, 1000)
+		es, err := s.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 		mustOf(t)(err)
 		return len(es)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 func TestMethods(t *testing.T) {
@@ -266,10 +266,10 @@ func TestDisabledClient(t *testing.T) {
 	if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer ") {
 		t.Errorf("headers %v", a.Header)
 	}
-	es, err := s.db.Provider().ListEvents(t.Context(), 0, 1000)
+	es, err := s.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 	mustOf(t)(err)
 	for _, e := range es {
-		if e.Action == oidc.ActionTokenRefuse && e.Object == s.reader.id && e.RequestID == a.Header.Get("X-Request-Id") {
+		if e.Action == journal.ActionTokenRefuse && e.Subject == s.reader.id && e.RequestID == a.Header.Get("X-Request-Id") {
 			return
 		}
 	}

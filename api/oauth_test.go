@@ -11,12 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/zitadel/oidc/v3/pkg/client"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 func TestClientCredentials(t *testing.T) {
@@ -62,7 +62,7 @@ func TestIssuingATokenWritesNothing(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
 	events := func() int {
-		es, err := x.db.Provider().ListEvents(t.Context(), 0, 1000)
+		es, err := x.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,14 +77,14 @@ func TestIssuingATokenWritesNothing(t *testing.T) {
 	if a := x.basic(t, grant+"&scope=catalog:write"); a.StatusCode != 400 || a.member("error") != "invalid_scope" {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
-	es, err := x.db.Provider().ListEvents(t.Context(), 0, 1000)
+	es, err := x.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 	if err != nil || len(es) != before+1 {
 		t.Fatalf("%d events, %v", len(es), err)
 	}
-	if last := es[before]; last.Hash != sm3.Sum(last.Canonical()) {
+	if last := es[before]; !last.Fits(journal.Private{}) {
 		t.Error("the event's hash can't be had from what the database keeps")
 	}
-	if last := es[before]; last.Action != "token.refuse" || last.Actor != x.client.ID || last.Result != "scope_unregistered" || last.RequestID == "" {
+	if last := es[before]; last.Action != "token.refuse" || last.Actor.ID != x.client.ID || last.Result != "scope_unregistered" || last.RequestID == "" {
 		t.Errorf("event is %+v", last)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // push pushes a request and returns what the browser is to carry.
@@ -113,7 +114,7 @@ func TestPushByAnybody(t *testing.T) {
 	})
 	public.secret = ""
 	events := func() int {
-		es, err := s.db.Provider().ListEvents(t.Context(), 0, 1000)
+		es, err := s.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 1000)
 		mustOf(t)(err)
 		return len(es)
 	}

@@ -82,7 +82,7 @@ func newProvider(t testing.TB) *provider {
 	x.url = "http://" + front.Listener.Addr().String()
 	stores := x.db.Provider()
 	x.rules, err = oidc.New(oidc.Config{
-		Issuer: x.url, Clients: stores, Participants: stores, Events: stores, Keyrings: keys.Keyrings(), Log: log,
+		Issuer: x.url, Clients: stores, Participants: stores, Events: x.db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 	})
 	must(err)
 	registry, err := license.New(ctx, license.Config{

@@ -115,7 +115,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	})
 	must(err)
 	rules := oidc.Config{
-		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: s.keys.Keyrings(), Log: log,
+		Issuer: s.url, Clients: stores, Participants: stores, Events: s.db.Journal(), Keyrings: s.keys.Keyrings(), Log: log,
 	}
 	if c.People {
 		s.addPeople(t, &rules)

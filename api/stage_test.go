@@ -212,11 +212,11 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = identity.NewService(identity.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, Record: oidc.Recorder(stores), Log: log,
+		Sender: s.phones, Proofer: everybody{}, Journal: oidc.NewRecorder(db.Journal(), log), Log: log,
 	})
 	must(err)
 	n.rules, err = oidc.New(oidc.Config{
-		Issuer: s.url, Clients: stores, Participants: stores, Events: stores, Keyrings: keys.Keyrings(), Log: log,
+		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.registry, nil), Step: c.Step,
 	})

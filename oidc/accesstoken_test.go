@@ -92,7 +92,7 @@ func TestClientCredentialsRefuses(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.code)
 			}
 			last := f.events[len(f.events)-1]
-			if last.Action != "token.refuse" || last.Result != test.event || last.Actor != c.ID || last.RequestID != "r1" {
+			if last.Action != "token.refuse" || last.Result != test.event || last.Actor.ID != c.ID || last.RequestID != "r1" {
 				t.Errorf("event is %+v", last)
 			}
 		})

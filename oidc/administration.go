@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // MaxOverlap is the longest that an old secret lives on beside a new one.
@@ -28,7 +29,7 @@ func (p *Provider) CreateClient(ctx context.Context, a Actor, s ClientSpec) (Cli
 	if err != nil {
 		return Client{}, Secret{}, err
 	}
-	err = p.recorded(ctx, a, ActionClientCreate, c.ID, func() error {
+	err = p.journal.Change(ctx, a.Did(journal.ActionClientCreate, c.ID, ""), func() error {
 		owner, err := p.participant(ctx, s.Participant)
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func (p *Provider) UpdateClient(ctx context.Context, a Actor, id string, revisio
 	if err != nil {
 		return Client{}, err
 	}
-	n, err = p.changeClient(ctx, a, ActionClientUpdate, id, func(c Client, _ time.Time) (Client, error) {
+	n, err = p.changeClient(ctx, a, journal.ActionClientUpdate, id, func(c Client, _ time.Time) (Client, error) {
 		switch {
 		case s.Participant != "" && s.Participant != c.Participant:
 			return Client{}, &RegistrationError{"participant_fixed", "a client belongs to its participant for good: register another"}
@@ -98,7 +99,7 @@ func (p *Provider) RotateSecret(ctx context.Context, a Actor, id string, overlap
 		return Client{}, Secret{}, &RegistrationError{"overlap_invalid", "the old secret may live on for 0 to 30 days"}
 	}
 	secret := NewSecret()
-	c, err := p.changeClient(ctx, a, ActionClientRotate, id, func(c Client, now time.Time) (Client, error) {
+	c, err := p.changeClient(ctx, a, journal.ActionClientRotate, id, func(c Client, now time.Time) (Client, error) {
 		if c.Public() {
 			return Client{}, &RegistrationError{"public_client", "the client is one without a secret"}
 		}
@@ -114,7 +115,7 @@ func (p *Provider) RotateSecret(ctx context.Context, a Actor, id string, overlap
 // for how soon. A client disabled already stays so. ErrNotFound if there is no
 // such client.
 func (p *Provider) DisableClient(ctx context.Context, a Actor, id string) (Client, error) {
-	c, err := p.changeClient(ctx, a, ActionClientDisable, id, func(c Client, _ time.Time) (Client, error) {
+	c, err := p.changeClient(ctx, a, journal.ActionClientDisable, id, func(c Client, _ time.Time) (Client, error) {
 		c.Disabled = true
 		return c, nil
 	})
@@ -126,7 +127,7 @@ func (p *Provider) DisableClient(ctx context.Context, a Actor, id string) (Clien
 
 // EnableClient undoes DisableClient. ErrNotFound if there is no such client.
 func (p *Provider) EnableClient(ctx context.Context, a Actor, id string) (Client, error) {
-	c, err := p.changeClient(ctx, a, ActionClientEnable, id, func(c Client, _ time.Time) (Client, error) {
+	c, err := p.changeClient(ctx, a, journal.ActionClientEnable, id, func(c Client, _ time.Time) (Client, error) {
 		c.Disabled = false
 		return c, nil
 	})
@@ -141,11 +142,11 @@ func (p *Provider) EnableClient(ctx context.Context, a Actor, id string) (Client
 const changeTries = 5
 
 // changeClient applies a change to the stored client and returns the result.
-func (p *Provider) changeClient(ctx context.Context, a Actor, action, id string, change func(Client, time.Time) (Client, error)) (c Client, err error) {
+func (p *Provider) changeClient(ctx context.Context, a Actor, action journal.Action, id string, change func(Client, time.Time) (Client, error)) (c Client, err error) {
 	if c, err = p.Client(ctx, id); err != nil {
 		return Client{}, err
 	}
-	err = p.recorded(ctx, a, action, id, func() error {
+	err = p.journal.Change(ctx, a.Did(action, id, ""), func() error {
 		for try := 1; ; try++ {
 			now := time.Now().UTC()
 			if c, err = change(c, now); err != nil {

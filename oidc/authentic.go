@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // What follows are stores whose records carry authenticators: they are made of what
@@ -92,7 +93,7 @@ func (s *authenticSessions) verify(r SessionRecord, err error) (SessionRecord, e
 }
 
 // CreateSession implements [Sessions].
-func (s *authenticSessions) CreateSession(ctx context.Context, r SessionRecord, es ...EventRecord) (err error) {
+func (s *authenticSessions) CreateSession(ctx context.Context, r SessionRecord, es ...journal.Event) (err error) {
 	if r.Auth, r.Mark, err = s.auth.Stamp(r.facts(1)); err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (s *authenticSessions) CreateSession(ctx context.Context, r SessionRecord, 
 }
 
 // UpdateSession implements [Sessions].
-func (s *authenticSessions) UpdateSession(ctx context.Context, r SessionRecord, es ...EventRecord) (err error) {
+func (s *authenticSessions) UpdateSession(ctx context.Context, r SessionRecord, es ...journal.Event) (err error) {
 	if r.Auth, r.Mark, err = s.auth.Stamp(r.facts(r.Revision + 1)); err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (s *authenticConsents) stamp(all []EndedConsent) (ended []EndedConsent, err
 }
 
 // CreateConsent implements [Consents].
-func (s *authenticConsents) CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error {
+func (s *authenticConsents) CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...journal.Event) error {
 	ended, err := s.stamp(instead)
 	if err != nil {
 		return err
@@ -223,7 +224,7 @@ func (s *authenticConsents) CreateConsent(ctx context.Context, c ConsentRecord, 
 }
 
 // DeleteConsents implements [Consents].
-func (s *authenticConsents) DeleteConsents(ctx context.Context, all []EndedConsent, es ...EventRecord) error {
+func (s *authenticConsents) DeleteConsents(ctx context.Context, all []EndedConsent, es ...journal.Event) error {
 	ended, err := s.stamp(all)
 	if err != nil {
 		return err
@@ -252,7 +253,7 @@ func (f *FamilyRecord) facts(revision int64) *signing.Facts {
 }
 
 // RedeemCode implements [Families].
-func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (first string, err error) {
+func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...journal.Event) (first string, err error) {
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(1)); err != nil {
 		return "", err
 	}
@@ -271,7 +272,7 @@ func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep 
 }
 
 // UpdateFamily implements [Families].
-func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) (err error) {
+func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es ...journal.Event) (err error) {
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.facts(f.Revision + 1)); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // What can't be trusted to come from the client is refused on a page of ours.
@@ -186,7 +187,7 @@ func TestSingleSignOn(t *testing.T) {
 			t.Errorf("access %+v, %v", a, err)
 		}
 		last := w.last()
-		if last.Action != ActionCodeRedeem || last.Result != ResultOK || last.Actor != w.bureau.ID || last.Object != a.Family || last.RequestID != "r2" {
+		if last.Action != journal.ActionCodeRedeem || last.Result != journal.ResultOK || last.Actor.ID != w.bureau.ID || last.Subject != a.Family || last.RequestID != "r2" {
 			t.Errorf("event %+v", last)
 		}
 	})
@@ -351,7 +352,7 @@ func TestPushRefuses(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			last := w.last()
-			if last.Action != ActionTokenRefuse || last.Actor != w.bureau.ID || last.RequestID != "r0" {
+			if last.Action != journal.ActionTokenRefuse || last.Actor.ID != w.bureau.ID || last.RequestID != "r0" {
 				t.Errorf("event %+v", last)
 			}
 		})

@@ -71,14 +71,14 @@ func serve(b *testing.B) *served {
 	}
 	store, kept := db.Provider(), memory.New(memory.Config{})
 	people, err := identity.NewService(identity.Config{
-		Parties: store, Accounts: store, Ephemeral: kept, Vault: vault, Record: oidc.Recorder(store), Proofer: everybody{},
+		Parties: store, Accounts: store, Ephemeral: kept, Vault: vault, Journal: oidc.NewRecorder(db.Journal(), nil), Proofer: everybody{},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	s := &served{browser: oidc.Browser{ID: oidc.NewBrowserID()}}
 	s.Provider, err = oidc.New(oidc.Config{
-		Issuer: "https://yizheng.example", Clients: store, Participants: store, Events: store, Keyrings: rings, Sessions: store, Families: store,
+		Issuer: "https://yizheng.example", Clients: store, Participants: store, Events: db.Journal(), Keyrings: rings, Sessions: store, Families: store,
 		Consents: store, Spent: store, Settings: store, Ephemeral: kept, Identity: people, Vault: vault,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // granted is what an authorization code yields, as it lies sealed under the
@@ -241,7 +242,10 @@ func (p *Provider) spendCode(ctx context.Context, c Client, g *granted, hash han
 	if err != nil {
 		return nil, err
 	}
-	e := newEvent(Actor{c.ID, requestID}, ActionCodeRedeem, f.ID, ResultOK)
+	e, err := p.journal.Event(ctx, Actor{c.ID, requestID}.Did(journal.ActionCodeRedeem, f.ID, journal.ResultOK))
+	if err != nil {
+		return nil, err
+	}
 	first, err := p.c.Families.RedeemCode(ctx, hash, g.Ends.Add(spentKept), f.FamilyRecord, e)
 	if errors.Is(err, ErrSpent) {
 		return nil, p.codeReused(ctx, c, first, requestID)
@@ -293,7 +297,7 @@ func (p *Provider) codeReused(ctx context.Context, c Client, first, requestID st
 	if f.Client != c.ID {
 		return errCode("code_client")
 	}
-	if err := p.revokeFamily(ctx, c, f, Actor{c.ID, requestID}, ActionCodeReuse, EndedByCode, GrantCodeReuse); err != nil {
+	if err := p.revokeFamily(ctx, c, f, Actor{c.ID, requestID}, journal.ActionCodeReuse, EndedByCode, GrantCodeReuse); err != nil {
 		return err
 	}
 	return errCode("code_reuse")
@@ -311,7 +315,7 @@ func (p *Provider) deliver(ctx context.Context, c Client, f *family, hash handle
 	}
 	ctx, cancel := toTheEnd(ctx) // its time may be up
 	defer cancel()
-	if ending := p.endFamily(ctx, f, Actor{c.ID, requestID}, ActionFamilyEnd, EndedByDelivery); ending != nil {
+	if ending := p.endFamily(ctx, f, Actor{c.ID, requestID}, journal.ActionFamilyEnd, EndedByDelivery); ending != nil {
 		return nil, errors.Join(err, ending)
 	}
 	return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 func TestRedeemCodeRefuses(t *testing.T) {
@@ -60,7 +61,7 @@ func TestRedeemCodeRefuses(t *testing.T) {
 			if got, reason := codeOf(t, err); got != test.code || reason != test.reason && reason != "" {
 				t.Errorf("%s: got %v", test.name, err)
 			}
-			if last := w.last(); len(w.events) != before+1 || last.Action != ActionTokenRefuse || last.Result != test.reason || last.Actor != test.by.ID || last.RequestID != "r2" {
+			if last := w.last(); len(w.events) != before+1 || last.Action != journal.ActionTokenRefuse || last.Result != test.reason || last.Actor.ID != test.by.ID || last.RequestID != "r2" {
 				t.Errorf("%s: event %+v", test.name, last)
 			}
 			if len(w.memory.families) != families {
@@ -360,7 +361,7 @@ func TestCodeEndsAfterWrongTries(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		w.Run(ctx)
-		if e := w.last().Entry(); e.Merged < 900 || e.Action != ActionTokenRefuse || e.Altered || e.RequestID != "" {
+		if e := w.last().Entry(journal.Private{}, !w.last().Fits(journal.Private{})); e.Merged < 900 || e.Action != string(journal.ActionTokenRefuse) || e.Altered || e.RequestID != "" {
 			t.Errorf("the last event: %+v", e)
 		}
 	})

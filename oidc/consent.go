@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // needsConsent reports whether the person must agree before the request is
@@ -174,7 +175,7 @@ func (p *Provider) agree(ctx context.Context, a *asking, d Decision) (Step, erro
 		}
 		p.step("consent.granted")
 	}
-	if err := p.recordConsent(ctx, a, ResultOK); err != nil {
+	if err := p.recordConsent(ctx, a, journal.ResultOK); err != nil {
 		return Step{}, err
 	}
 	p.step("consent.recorded")
@@ -222,11 +223,11 @@ func (p *Provider) refuseAll(ctx context.Context, a *asking, e *Error) (Step, er
 }
 
 func (p *Provider) recordConsent(ctx context.Context, a *asking, result string) error {
-	record := p.record
-	if result != ResultOK { // the same form may come again and again
-		record = p.recordRepeating
+	record := p.journal.Record
+	if result != journal.ResultOK { // the same form may come again and again
+		record = p.journal.Repeating
 	}
-	if err := record(ctx, Actor{a.login.body.Account, a.browser.RequestID}, ActionConsent, a.client.ID, result); err != nil {
+	if err := record(ctx, Actor{a.login.body.Account, a.browser.RequestID}.Did(journal.ActionConsent, a.client.ID, result)); err != nil {
 		return unavailable(fmt.Errorf("recording a consent: %w", err))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // Who must be asked: for licenses everybody; to be shown who somebody is, those
@@ -246,7 +247,7 @@ func TestRefusingConsent(t *testing.T) {
 			if back.Get("error") != "access_denied" || !strings.HasPrefix(back.Get("error_description"), test.text) || back.Get("iss") != issuer || back.Get("state") != "s1" {
 				t.Errorf("%s: %v", test.name, back)
 			}
-			if last := w.last(); last.Action != ActionConsent || last.Result != test.event || last.Actor != w.zhang.ID || last.Object != w.bureau.ID {
+			if last := w.last(); last.Action != journal.ActionConsent || last.Result != test.event || last.Actor.ID != w.zhang.ID || last.Subject != w.bureau.ID {
 				t.Errorf("%s: event %+v", test.name, last)
 			}
 			if _, err := w.Decide(t.Context(), step.Handle, b.Browser, consentTo(step)); !errors.Is(err, ErrRequestGone) {

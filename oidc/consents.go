@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // ConsentRecord is what a person agreed to show a client at its logins, as a store
@@ -39,10 +40,10 @@ type EndedConsent struct {
 type Consents interface {
 	// CreateConsent stores c and deletes others, as DeleteConsents does. ErrExists if
 	// its ID was ever taken: then nothing is deleted.
-	CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error
+	CreateConsent(ctx context.Context, c ConsentRecord, instead []EndedConsent, es ...journal.Event) error
 	// DeleteConsents deletes what consents hold and what leads to them, as far as they
 	// are there, and keeps their registers until they expire.
-	DeleteConsents(ctx context.Context, ended []EndedConsent, es ...EventRecord) error
+	DeleteConsents(ctx context.Context, ended []EndedConsent, es ...journal.Event) error
 	// ListConsents returns up to limit consents to which one of the keys leads and
 	// that expire after a time, newest first; of those made at the same time, the
 	// one with the greater ID.
@@ -151,7 +152,10 @@ func (p *Provider) remember(ctx context.Context, a *asking) error {
 	if c.Party, err = p.c.Vault.Lookups(ctx, domainParty, body.Party); err != nil {
 		return err
 	}
-	e := newEvent(Actor{a.login.body.Account, a.browser.RequestID}, ActionConsentKeep, a.client.ID, ResultOK)
+	e, err := p.journal.Event(ctx, Actor{a.login.body.Account, a.browser.RequestID}.Did(journal.ActionConsentKeep, a.client.ID, journal.ResultOK))
+	if err != nil {
+		return err
+	}
 	if err := p.c.Consents.CreateConsent(ctx, c, instead, e); err != nil {
 		return unavailable(fmt.Errorf("remembering a consent: %w", err))
 	}
@@ -261,7 +265,11 @@ func (p *Provider) EndClientAccess(ctx context.Context, s Session, client, reque
 		}
 	}
 	if len(withdrawn) > 0 {
-		if err := p.c.Consents.DeleteConsents(ctx, withdrawn, newEvent(actor, ActionConsentEnd, client, ResultOK)); err != nil {
+		e, err := p.journal.Event(ctx, actor.Did(journal.ActionConsentEnd, client, journal.ResultOK))
+		if err != nil {
+			return err
+		}
+		if err := p.c.Consents.DeleteConsents(ctx, withdrawn, e); err != nil {
 			return unavailable(fmt.Errorf("withdrawing a consent: %w", err))
 		}
 	}
@@ -281,7 +289,7 @@ func (p *Provider) EndClientAccess(ctx context.Context, s Session, client, reque
 		if f.body.About.Party != s.Party.ID {
 			continue
 		}
-		if err := p.endFamily(ctx, f, actor, ActionFamilyEnd, EndedByHolder); err != nil {
+		if err := p.endFamily(ctx, f, actor, journal.ActionFamilyEnd, EndedByHolder); err != nil {
 			return err
 		}
 		ended++

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // An access token that belongs to no family is revoked by two hashes that are
@@ -43,11 +45,11 @@ func (p *Provider) deny(ctx context.Context, c Client, t *claims, requestID stri
 	}
 	p.denied.drop(t.TokenID)
 	p.denied.drop(minute)
-	record := p.record
+	record := p.journal.Record
 	if again { // perhaps of a process that died before its event
-		record = p.recordRepeating
+		record = p.journal.Repeating
 	}
-	if err := record(ctx, Actor{c.ID, requestID}, ActionTokenRevoke, c.ID, ResultOK); err != nil {
+	if err := record(ctx, Actor{c.ID, requestID}.Did(journal.ActionTokenRevoke, c.ID, journal.ResultOK)); err != nil {
 		return unavailable(err)
 	}
 	return nil

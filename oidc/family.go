@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // family is what one authorization code yielded, opened.
@@ -188,9 +189,12 @@ func (p *Provider) readSessionRecord(ctx context.Context, id string) (SessionRec
 
 // endFamily ends a family, with the event of it. One that has ended stays as it
 // is and leaves no other event: who refuses because of it leaves one anyway.
-func (p *Provider) endFamily(ctx context.Context, f *family, a Actor, action, reason string) error {
+func (p *Provider) endFamily(ctx context.Context, f *family, a Actor, action journal.Action, reason string) error {
 	r := f.FamilyRecord
-	e := newEvent(a, action, r.ID, reason)
+	e, err := p.journal.Event(ctx, a.Did(action, r.ID, reason))
+	if err != nil {
+		return err
+	}
 	for try := 1; r.Ended.IsZero(); try++ {
 		r.Ended, r.EndedBy = time.Now().UTC(), reason
 		err := p.c.Families.UpdateFamily(ctx, r, e)
@@ -209,7 +213,7 @@ func (p *Provider) endFamily(ctx context.Context, f *family, a Actor, action, re
 }
 
 // revokeFamily ends a family and the license grant that came with it.
-func (p *Provider) revokeFamily(ctx context.Context, c Client, f *family, a Actor, action, reason, grantReason string) error {
+func (p *Provider) revokeFamily(ctx context.Context, c Client, f *family, a Actor, action journal.Action, reason, grantReason string) error {
 	if err := p.endFamily(ctx, f, a, action, reason); err != nil {
 		return err
 	}

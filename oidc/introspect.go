@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // Introspection is the answer of RFC 7662. Only Active is set if the token is
@@ -128,5 +130,5 @@ func (p *Provider) revokeByClient(ctx context.Context, c Client, id, requestID s
 	if !f.Ended.IsZero() { // perhaps in a process that died before the grant ended
 		return p.revokeGrant(ctx, c, f, GrantTokenRevoked)
 	}
-	return p.revokeFamily(ctx, c, f, Actor{c.ID, requestID}, ActionTokenRevoke, EndedByClient, GrantTokenRevoked)
+	return p.revokeFamily(ctx, c, f, Actor{c.ID, requestID}, journal.ActionTokenRevoke, EndedByClient, GrantTokenRevoked)
 }

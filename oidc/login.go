@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // login is a live session, opened.
@@ -250,7 +251,10 @@ func (p *Provider) begin(ctx context.Context, l *login, b Browser, cookie Secret
 	if err := p.seal(ctx, l); err != nil {
 		return err
 	}
-	e := newEvent(Actor{l.body.Account, b.RequestID}, ActionSessionBegin, l.ID, ResultOK)
+	e, err := p.journal.Event(ctx, Actor{l.body.Account, b.RequestID}.Did(journal.ActionSessionBegin, l.ID, journal.ResultOK))
+	if err != nil {
+		return err
+	}
 	if fresh {
 		if err := p.c.Sessions.CreateSession(ctx, l.SessionRecord, e); err != nil {
 			return unavailable(fmt.Errorf("beginning a session: %w", err))
@@ -295,7 +299,10 @@ func (p *Provider) StepUp(ctx context.Context, b Browser, f Factor) (cookie Secr
 		if err := p.seal(ctx, l); err != nil {
 			return Secret{}, err
 		}
-		e := newEvent(Actor{l.body.Account, b.RequestID}, ActionSessionStepUp, l.ID, ResultOK)
+		e, err := p.journal.Event(ctx, Actor{l.body.Account, b.RequestID}.Did(journal.ActionSessionStepUp, l.ID, journal.ResultOK))
+		if err != nil {
+			return Secret{}, err
+		}
 		err = p.c.Sessions.UpdateSession(ctx, l.SessionRecord, e)
 		if errors.Is(err, ErrConflict) && try < changeTries {
 			continue

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 )
 
 // memory is the stores in memory, for the tests that need a bubble's clock:
@@ -23,7 +24,7 @@ type memory struct {
 	mu           sync.Mutex
 	clients      map[string]ClientRecord
 	participants map[string]identity.Participant
-	events       []EventRecord
+	events       []journal.Event
 	keys         map[signing.KeyID]signing.KeyRecord
 	reads        int   // of clients
 	fails        error // what every call returns, if set
@@ -83,7 +84,7 @@ func (m *memory) UpdateClient(_ context.Context, c ClientRecord) error {
 	return m.fails
 }
 
-func (m *memory) AppendEvents(ctx context.Context, es ...EventRecord) error {
+func (m *memory) AppendEvents(ctx context.Context, es ...journal.Event) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -92,11 +93,6 @@ func (m *memory) AppendEvents(ctx context.Context, es ...EventRecord) error {
 		m.events = append(m.events, es...)
 	}
 	return m.fails
-}
-
-func (m *memory) ListEvents(_ context.Context, after int64, limit int) ([]EventRecord, error) {
-	defer m.lock()()
-	return m.events[after:min(int(after)+limit, len(m.events))], m.fails
 }
 
 func (m *memory) CreateParticipant(_ context.Context, p identity.Participant) error {
@@ -300,7 +296,7 @@ func (m *memory) results() []string {
 	defer m.lock()()
 	var all []string
 	for _, e := range m.events {
-		all = append(all, e.Action+" "+e.Result)
+		all = append(all, string(e.Action)+" "+e.Result)
 	}
 	return all
 }

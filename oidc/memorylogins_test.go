@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // logins is what people's logins need stored, in memory.
@@ -40,7 +41,7 @@ func leadsTo(keys, wanted []signing.Lookup) bool {
 }
 
 // write counts a transaction, which appends its events too.
-func (m *memory) write(es []EventRecord) error {
+func (m *memory) write(es []journal.Event) error {
 	m.writes++
 	if m.fails == nil {
 		m.events = append(m.events, es...)
@@ -48,7 +49,7 @@ func (m *memory) write(es []EventRecord) error {
 	return m.fails
 }
 
-func (m *memory) CreateSession(_ context.Context, s SessionRecord, es ...EventRecord) error {
+func (m *memory) CreateSession(_ context.Context, s SessionRecord, es ...journal.Event) error {
 	defer m.lock()()
 	for _, other := range m.sessions {
 		if other.ID == s.ID || other.Cookie == s.Cookie {
@@ -83,7 +84,7 @@ func (m *memory) FindSession(_ context.Context, cookie [32]byte) (SessionRecord,
 	return SessionRecord{}, ErrNotFound
 }
 
-func (m *memory) UpdateSession(_ context.Context, s SessionRecord, es ...EventRecord) error {
+func (m *memory) UpdateSession(_ context.Context, s SessionRecord, es ...journal.Event) error {
 	defer m.lock()()
 	old := m.sessions[s.ID]
 	if old.Revision != s.Revision {
@@ -108,7 +109,7 @@ func (m *memory) ListSessions(_ context.Context, party []signing.Lookup, at time
 	return list[:min(limit, len(list))], m.fails
 }
 
-func (m *memory) RedeemCode(_ context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (string, error) {
+func (m *memory) RedeemCode(_ context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...journal.Event) (string, error) {
 	defer m.lock()()
 	if row, ok := m.spent[code]; ok {
 		return row.family, ErrSpent
@@ -133,7 +134,7 @@ func (m *memory) LoadFamily(_ context.Context, id string) (FamilyRecord, error) 
 	return f, m.fails
 }
 
-func (m *memory) UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) error {
+func (m *memory) UpdateFamily(ctx context.Context, f FamilyRecord, es ...journal.Event) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -162,7 +163,7 @@ func (m *memory) ListFamilies(_ context.Context, party []signing.Lookup, at time
 	return list[:min(limit, len(list))], m.fails
 }
 
-func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []EndedConsent, es ...EventRecord) error {
+func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []EndedConsent, es ...journal.Event) error {
 	defer m.lock()()
 	if _, ok := m.consents[c.ID]; ok {
 		return ErrExists
@@ -174,7 +175,7 @@ func (m *memory) CreateConsent(_ context.Context, c ConsentRecord, instead []End
 	return m.write(es)
 }
 
-func (m *memory) DeleteConsents(_ context.Context, ended []EndedConsent, es ...EventRecord) error {
+func (m *memory) DeleteConsents(_ context.Context, ended []EndedConsent, es ...journal.Event) error {
 	defer m.lock()()
 	for _, old := range ended {
 		delete(m.consents, old.ID)

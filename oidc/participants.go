@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // CreateParticipant connects an organization. Its parent, if it has one, must
@@ -19,7 +20,7 @@ func (p *Provider) CreateParticipant(ctx context.Context, a Actor, s identity.Sp
 	if err != nil {
 		return identity.Participant{}, err
 	}
-	err = p.recorded(ctx, a, ActionParticipantCreate, n.ID, func() error {
+	err = p.journal.Change(ctx, a.Did(journal.ActionParticipantCreate, n.ID, ""), func() error {
 		if err := p.checkRelations(ctx, n); err != nil {
 			return err
 		}
@@ -48,7 +49,7 @@ func (p *Provider) UpdateParticipant(ctx context.Context, a Actor, n identity.Pa
 		return identity.Participant{}, err
 	}
 	n.Created, n.Updated = old.Created, time.Now().UTC()
-	err = p.recorded(ctx, a, participantAction(old, n), n.ID, func() error {
+	err = p.journal.Change(ctx, a.Did(participantAction(old, n), n.ID, ""), func() error {
 		if err := p.checkRelations(ctx, n); err != nil {
 			return err
 		}
@@ -64,20 +65,20 @@ func (p *Provider) UpdateParticipant(ctx context.Context, a Actor, n identity.Pa
 
 // participantAction returns the action for the event of a change: its own name
 // where it is one thing that changed.
-func participantAction(old, n identity.Participant) string {
+func participantAction(old, n identity.Participant) journal.Action {
 	same := old
 	same.Name, same.Disabled, same.Updated, same.Revision = n.Name, n.Disabled, n.Updated, n.Revision
 	same.Auth, same.Mark = n.Auth, n.Mark
 	renamed, switched := old.Name != n.Name, old.Disabled != n.Disabled
 	switch {
 	case !reflect.DeepEqual(same, n) || renamed == switched:
-		return ActionParticipantUpdate
+		return journal.ActionParticipantUpdate
 	case renamed:
-		return ActionParticipantRename
+		return journal.ActionParticipantRename
 	case n.Disabled:
-		return ActionParticipantDisable
+		return journal.ActionParticipantDisable
 	}
-	return ActionParticipantEnable
+	return journal.ActionParticipantEnable
 }
 
 // maxDepth is how many participants may stand above one another.

@@ -20,7 +20,7 @@ type Config struct {
 	Issuer       string // the OpenID issuer, absolute, without a slash at the end
 	Clients      Clients
 	Participants identity.Participants
-	Events       Events
+	Events       journal.Appender
 	Keyrings     *signing.Keyrings
 
 	// For people's logins; without Sessions there are none.
@@ -66,7 +66,7 @@ type Provider struct {
 	headers   *boundedCache[tokenKind, jose.Header] // prepared
 	denied    *freshCache[bool]                     // by the id of an access token, or by minuteOf
 	subjects  subjects
-	repeats   journal.Repeats[repeating]
+	journal   *journal.Recorder
 }
 
 // New checks c and returns a Provider.
@@ -99,7 +99,7 @@ func New(c Config) (*Provider, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.authenticate()
-	p := &Provider{c: c, tokens: newBoundedCache[tokenHash, claims](maxCachedTokens)}
+	p := &Provider{c: c, journal: NewRecorder(c.Events, c.Log), tokens: newBoundedCache[tokenHash, claims](maxCachedTokens)}
 	p.standings = newFreshCache(maxCachedClients, p.readStanding)
 	p.accounts = newFreshCache(maxCachedAccounts, p.readAccount)
 	p.sessions = newFreshCache(maxCachedAccounts, p.readSessionRecord)

@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // A refresh token is
@@ -159,7 +160,7 @@ func (p *Provider) rotate(ctx context.Context, c Client, id string, number int64
 				return nil, &Error{Code: InvalidScope, Description: "a refresh token brings no more scopes than were granted", Reason: "scope_not_granted"}
 			}
 		case number < f.Number:
-			if err := p.revokeFamily(ctx, c, f, Actor{c.ID, q.RequestID}, ActionRefreshReuse, EndedByRefresh, GrantTokenRevoked); err != nil {
+			if err := p.revokeFamily(ctx, c, f, Actor{c.ID, q.RequestID}, journal.ActionRefreshReuse, EndedByRefresh, GrantTokenRevoked); err != nil {
 				return nil, err
 			}
 			return nil, errRefresh("refresh_reuse")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // SessionRecord is a login session as a store keeps it.
@@ -31,7 +32,7 @@ type SessionRecord struct {
 // passes storagetest.Sessions.
 type Sessions interface {
 	// CreateSession stores s with revision 1. ErrExists if its ID or Cookie is taken.
-	CreateSession(ctx context.Context, s SessionRecord, es ...EventRecord) error
+	CreateSession(ctx context.Context, s SessionRecord, es ...journal.Event) error
 	// LoadSession returns the session with that ID, or ErrNotFound.
 	LoadSession(ctx context.Context, id string) (SessionRecord, error)
 	// FindSession returns the session with that cookie, or ErrNotFound.
@@ -39,7 +40,7 @@ type Sessions interface {
 	// UpdateSession saves s if the stored revision is s.Revision, and counts it
 	// up; else ErrConflict. ErrExists if its Cookie is another session's. ID,
 	// Created and Party never change.
-	UpdateSession(ctx context.Context, s SessionRecord, es ...EventRecord) error
+	UpdateSession(ctx context.Context, s SessionRecord, es ...journal.Event) error
 	// ListSessions returns up to limit sessions to which one of the keys leads,
 	// that have not ended and expire after a time, newest first; of those made at
 	// the same time, the one with the greater ID.
@@ -83,12 +84,12 @@ type Families interface {
 	// ErrSpent; of any number of callers, on whatever nodes, one succeeds. The
 	// spent hash is kept until keep at least. ErrExists if f.ID is taken: then
 	// nothing is spent. When it returns nil, it is on disk.
-	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...EventRecord) (first string, err error)
+	RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...journal.Event) (first string, err error)
 	// LoadFamily returns one, or ErrNotFound.
 	LoadFamily(ctx context.Context, id string) (FamilyRecord, error)
 	// UpdateFamily saves f if the stored revision is f.Revision, and counts it up;
 	// else ErrConflict. ID, Client, Created and Party never change.
-	UpdateFamily(ctx context.Context, f FamilyRecord, es ...EventRecord) error
+	UpdateFamily(ctx context.Context, f FamilyRecord, es ...journal.Event) error
 	// ListFamilies returns up to limit families to which one of the keys leads,
 	// that have not ended and expire after a time, in the order of ListSessions.
 	ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error)

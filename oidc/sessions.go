@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // Why sessions and families end, in events and in FamilyRecord.EndedBy.
@@ -127,9 +128,13 @@ func (p *Provider) LogOut(ctx context.Context, b Browser) error {
 // which they did with it.
 func (p *Provider) endSession(ctx context.Context, l *login, a Actor, reason string) error {
 	r := l.SessionRecord
+	e, err := p.journal.Event(ctx, a.Did(journal.ActionSessionEnd, r.ID, reason))
+	if err != nil {
+		return err
+	}
 	for try := 1; r.Ended.IsZero(); try++ {
 		r.Ended = time.Now().UTC()
-		err := p.c.Sessions.UpdateSession(ctx, r, newEvent(a, ActionSessionEnd, r.ID, reason))
+		err := p.c.Sessions.UpdateSession(ctx, r, e)
 		if err == nil {
 			break
 		}

@@ -41,25 +41,3 @@ type Clients interface {
 	// up; else ErrConflict.
 	UpdateClient(ctx context.Context, c ClientRecord) error
 }
-
-// EventRecord is an event of the provider or its administration. Nothing in it is
-// of the people who log in but opaque ids; an operator's name may be in it.
-type EventRecord struct {
-	Seq       int64 // given by the store, rising
-	ID        string
-	At        time.Time
-	Action    string // such as client.create or token.refuse
-	Actor     string // client id, account id, or "cli", or "cli:" and an operator's name
-	Object    string // what was acted on: a client's, participant's or key's id
-	RequestID string
-	Result    string // "ok", or the reason code of a refusal
-	Hash      [32]byte
-}
-
-// Events keeps events. Every driver passes storagetest.ProviderEvents.
-type Events interface {
-	// AppendEvents stores all of the events, or none; when it returns nil they are on disk.
-	AppendEvents(ctx context.Context, es ...EventRecord) error
-	// ListEvents returns up to limit events with Seq greater than after, by Seq.
-	ListEvents(ctx context.Context, after int64, limit int) ([]EventRecord, error)
-}

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	ephemeral "yizheng.internal/storage/memory"
 )
 
@@ -114,7 +115,7 @@ func (w *world) node(t testing.TB, level int) (*Provider, *identity.Service) {
 		t.Fatal(err)
 	}
 	people, err := identity.NewService(identity.Config{
-		Parties: w.memory, Accounts: w.memory, Ephemeral: w.kept, Vault: vault, Record: Recorder(w.memory), Proofer: register(level),
+		Parties: w.memory, Accounts: w.memory, Ephemeral: w.kept, Vault: vault, Journal: NewRecorder(w.memory, nil), Proofer: register(level),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +364,7 @@ func refusal(t testing.TB, err error) (*RequestError, url.Values) {
 }
 
 // last returns the newest event.
-func (w *world) last() EventRecord {
+func (w *world) last() journal.Event {
 	defer w.lock()()
 	return w.events[len(w.events)-1]
 }

@@ -33,6 +33,33 @@ func (d countedDatabase) Licenses() Licenses { return countedLicenses{d.Database
 // Provider implements [Database].
 func (d countedDatabase) Provider() Provider { return countedProvider{d.Database.Provider(), d.count} }
 
+// Journal implements [Database].
+func (d countedDatabase) Journal() journal.Store {
+	return countedJournal{d.Database.Journal(), d.count}
+}
+
+type countedJournal struct {
+	journal.Store
+	count func(Happened)
+}
+
+// AppendEvents implements [journal.Store].
+func (j countedJournal) AppendEvents(ctx context.Context, es ...journal.Event) error {
+	return counted(j.Store.AppendEvents(ctx, es...), es, j.count)
+}
+
+// counted tells of events, unless they failed to be stored.
+func counted(err error, es []journal.Event, count func(Happened)) error {
+	for _, e := range es {
+		if err == nil {
+			for range max(1, journal.Merged(e.RequestID)) {
+				count(Happened{string(e.Action), e.Result, ""})
+			}
+		}
+	}
+	return err
+}
+
 type countedLicenses struct {
 	Licenses
 	count func(Happened)
@@ -93,49 +120,37 @@ type countedProvider struct {
 	count func(Happened)
 }
 
-func (p countedProvider) counted(err error, es []oidc.EventRecord) error {
-	for _, e := range es {
-		if err == nil {
-			for range max(1, journal.Merged(e.RequestID)) {
-				p.count(Happened{e.Action, e.Result, ""})
-			}
-		}
-	}
-	return err
-}
-
-// AppendEvents implements [oidc.Events].
-func (p countedProvider) AppendEvents(ctx context.Context, es ...oidc.EventRecord) error {
-	return p.counted(p.Provider.AppendEvents(ctx, es...), es)
+func (p countedProvider) counted(err error, es []journal.Event) error {
+	return counted(err, es, p.count)
 }
 
 // CreateSession implements [oidc.Sessions].
-func (p countedProvider) CreateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (p countedProvider) CreateSession(ctx context.Context, s oidc.SessionRecord, es ...journal.Event) error {
 	return p.counted(p.Provider.CreateSession(ctx, s, es...), es)
 }
 
 // UpdateSession implements [oidc.Sessions].
-func (p countedProvider) UpdateSession(ctx context.Context, s oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (p countedProvider) UpdateSession(ctx context.Context, s oidc.SessionRecord, es ...journal.Event) error {
 	return p.counted(p.Provider.UpdateSession(ctx, s, es...), es)
 }
 
 // RedeemCode implements [oidc.Families].
-func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...journal.Event) (string, error) {
 	first, err := p.Provider.RedeemCode(ctx, code, keep, f, es...)
 	return first, p.counted(err, es)
 }
 
 // UpdateFamily implements [oidc.Families].
-func (p countedProvider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+func (p countedProvider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...journal.Event) error {
 	return p.counted(p.Provider.UpdateFamily(ctx, f, es...), es)
 }
 
 // CreateConsent implements [oidc.Consents].
-func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
 	return p.counted(p.Provider.CreateConsent(ctx, c, instead, es...), es)
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (p countedProvider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (p countedProvider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
 	return p.counted(p.Provider.DeleteConsents(ctx, ended, es...), es)
 }

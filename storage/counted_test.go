@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
 
@@ -26,9 +25,9 @@ func TestCountedMerged(t *testing.T) {
 	counts := map[string]int{}
 	counted := Counted(db, func(h Happened) { counts[h.Action+" "+h.Result]++ })
 	now := time.Now()
-	err = counted.Provider().AppendEvents(t.Context(),
-		oidc.EventRecord{ID: "a", At: now, Action: "token.refuse", Result: "x", RequestID: journal.MergedRequest(7)},
-		oidc.EventRecord{ID: "b", At: now, Action: "token.refuse", Result: "x", RequestID: "r"})
+	err = counted.Journal().AppendEvents(t.Context(),
+		journal.Event{Log: journal.Provider, ID: "a", At: now, Action: "token.refuse", Result: "x", RequestID: journal.MergedRequest(7)},
+		journal.Event{Log: journal.Provider, ID: "b", At: now, Action: "token.refuse", Result: "x", RequestID: "r"})
 	if err == nil {
 		err = counted.Licenses().AppendEvents(t.Context(), license.EventRecord{ID: "c", At: now, Action: license.ActionRead, Result: "y", RequestID: journal.MergedRequest(5)})
 	}
@@ -40,7 +39,7 @@ func TestCountedMerged(t *testing.T) {
 // TestCountedStoresAll sees that no method that stores an event goes uncounted.
 func TestCountedStoresAll(t *testing.T) {
 	carries := func(in reflect.Type) bool {
-		for _, e := range []any{license.EventRecord{}, oidc.EventRecord{}, license.SaveRequest{}, license.Reading{}} {
+		for _, e := range []any{license.EventRecord{}, journal.Event{}, license.SaveRequest{}, license.Reading{}} {
 			if of := reflect.TypeOf(e); in == of || in == reflect.SliceOf(of) {
 				return true
 			}
@@ -48,7 +47,7 @@ func TestCountedStoresAll(t *testing.T) {
 		return false
 	}
 	n := 0
-	for _, wrapped := range []any{countedLicenses{}, countedProvider{}} {
+	for _, wrapped := range []any{countedLicenses{}, countedProvider{}, countedJournal{}} {
 		of := reflect.TypeOf(wrapped)
 		inner := of.Field(0).Type
 		for m := range inner.Methods() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/postgres"
 	"yizheng.internal/storage/retention"
 	"yizheng.internal/storage/sqlite"
@@ -101,6 +102,7 @@ type sqliteDatabase struct{ db *sqlite.DB }
 
 func (d sqliteDatabase) Licenses() Licenses            { return d.db.Licenses() }
 func (d sqliteDatabase) Provider() Provider            { return d.db.Provider() }
+func (d sqliteDatabase) Journal() journal.Store        { return d.db.Journal() }
 func (d sqliteDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d sqliteDatabase) Admin() Admin                  { return d.db }
 func (d sqliteDatabase) HighWater() highwater.Store    { return d.db.HighWater() }
@@ -111,6 +113,7 @@ type postgresDatabase struct{ db *postgres.DB }
 
 func (d postgresDatabase) Licenses() Licenses            { return d.db.Licenses() }
 func (d postgresDatabase) Provider() Provider            { return d.db.Provider() }
+func (d postgresDatabase) Journal() journal.Store        { return d.db.Journal() }
 func (d postgresDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d postgresDatabase) Admin() Admin                  { return d.db }
 func (d postgresDatabase) HighWater() highwater.Store    { return d.db.HighWater() }

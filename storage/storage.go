@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
 
@@ -19,6 +20,7 @@ import (
 type Database interface {
 	Licenses() Licenses
 	Provider() Provider
+	Journal() journal.Store
 	Keys() Keys
 	Admin() Admin
 	HighWater() highwater.Store
@@ -50,8 +52,6 @@ type Licenses interface {
 // Provider is what packages oidc and identity need stored.
 type Provider interface {
 	oidc.Clients
-	oidc.Events
-	oidc.EventSearch
 	oidc.Sessions
 	oidc.Families
 	oidc.Consents

@@ -47,7 +47,7 @@ func archives(t *testing.T, databaseURL string) {
 	}
 	db := s.openStores(t)
 	month := retention.MonthOf(time.Now()) - 14
-	err := db.Provider().AppendEvents(t.Context(), login("old", month.Begin()), login("older", month.Begin().Add(time.Hour)))
+	err := db.Journal().AppendEvents(t.Context(), login("old", month.Begin()), login("older", month.Begin().Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}

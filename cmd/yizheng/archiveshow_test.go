@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage"
 	"yizheng.internal/storage/retention"
 )
@@ -117,9 +117,13 @@ func (p *past) access(id license.ID, at time.Time, body map[string]any) {
 }
 
 // login is an event of the provider.
-func login(id string, at time.Time) oidc.EventRecord {
-	e := oidc.EventRecord{ID: id, At: at, Action: "login.password", Actor: "browser", Object: "account-" + id, Result: "ok"}
-	e.Hash = sm3.Sum(e.Canonical())
+func login(id string, at time.Time) journal.Event {
+	e := journal.Event{Log: journal.Provider, ID: id, At: at, Action: "login.password", Actor: journal.Actor{ID: "browser"}, Subject: "account-" + id, Result: "ok"}
+	text, err := e.Canonical(journal.Private{})
+	if err != nil {
+		panic(err)
+	}
+	e.Hash = sm3.Sum(text)
 	return e
 }
 
@@ -148,11 +152,11 @@ func TestArchiveShow(t *testing.T) { onEachDatabase(t, showsArchives) }
 func showsArchives(t *testing.T, databaseURL string) {
 	p := newPast(t, databaseURL)
 	begin := p.month.Begin()
-	var es []oidc.EventRecord
+	var es []journal.Event
 	for n := range 1200 { // more than are printed at once
 		es = append(es, login(fmt.Sprint("l", n), begin.Add(time.Duration(n)*time.Second)))
 	}
-	if err := p.db.Provider().AppendEvents(t.Context(), es...); err != nil {
+	if err := p.db.Journal().AppendEvents(t.Context(), es...); err != nil {
 		t.Fatal(err)
 	}
 	p.event("e1", begin.Add(time.Hour), map[string]string{"grant": "grant-1", "party": "party-1", "reason": "样例\n原因"}, nil)

@@ -10,8 +10,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage"
 	"yizheng.internal/storage/backup"
 )
@@ -47,8 +47,8 @@ func (c *backupCmd) Run(p *command.Process) (err error) {
 	if err != nil {
 		return err
 	}
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionBackup, m.Backup, func() error { return save(p, in, m, data, keys) })
-	if errors.Is(err, oidc.ErrUnrecorded) { // as on a full disk, when a backup is wanted most
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionBackup, m.Backup, func() error { return save(p, in, m, data, keys) })
+	if errors.Is(err, journal.ErrUnrecorded) { // as on a full disk, when a backup is wanted most
 		p.Complain(p.Words.Say("backup.unrecorded", err))
 		err = save(p, in, m, data, keys)
 	}
@@ -213,9 +213,7 @@ func (c *restoreCmd) confirm(p *command.Process, m backup.Manifest, now time.Tim
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	err = oidc.Recorder(in.DB.Provider())(p.Ctx, identity.Fact{
-		Action: oidc.ActionRestore, Actor: in.Operator, Object: m.Backup, Result: oidc.ResultOK,
-	})
+	err = oidc.NewRecorder(in.DB.Journal(), nil).Record(p.Ctx, oidc.Actor{ID: in.Operator}.Did(journal.ActionRestore, m.Backup, journal.ResultOK))
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 )
 
@@ -43,7 +43,7 @@ func (c *crlPublishCmd) Run(p *command.Process) error {
 		return err
 	}
 	var list *pki.RevocationList
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionListPublish, string(root), func() (err error) {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionListPublish, string(root), func() (err error) {
 		list, err = in.Keys.PublishRevocationList(p.Ctx, ca, time.Duration(c.Days)*24*time.Hour, time.Now())
 		return err
 	})

@@ -56,7 +56,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"oidc/identity": {
-		ours:     []string{"license/party", "signing"},
+		ours:     []string{"license/party", "signing", "signing/journal"},
 		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
@@ -101,7 +101,10 @@ var rules = map[string]rule{
 		ours:   []string{"signing"},
 		others: []string{"github.com/emmansun/gmsm/sm3"},
 	},
-	"signing/journal": {},
+	"signing/journal": {
+		ours:   []string{"signing"},
+		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
+	},
 	"signing/sdjwt": {
 		ours:     []string{"signing/jose", "signing/sm2"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},

@@ -10,8 +10,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 )
 
 type integrityCmd struct {
@@ -106,9 +106,7 @@ func (c *integrityAcceptCmd) Run(p *command.Process) (err error) {
 		return nil
 	}
 	// First the event, then the memory: whoever is stopped in between accepts again.
-	err = oidc.Recorder(in.DB.Provider())(p.Ctx, identity.Fact{
-		Action: oidc.ActionAcceptLoss, Actor: in.Operator, Object: reason, Result: oidc.ResultOK,
-	})
+	err = oidc.NewRecorder(in.DB.Journal(), nil).Record(p.Ctx, oidc.Actor{ID: in.Operator}.Did(journal.ActionAcceptLoss, reason, journal.ResultOK))
 	if err == nil {
 		err = in.Registry.Lists().Accept(p.Ctx, l.lists)
 	}

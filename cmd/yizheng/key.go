@@ -9,8 +9,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 )
 
@@ -143,11 +143,11 @@ func (c *keyRotateCmd) step(p *command.Process, in *install.Installation, purpos
 	if err != nil {
 		return signing.KeyRecord{}, err
 	}
-	action, object := oidc.ActionKeyCreate, install.RingName(purpose, owner)
+	action, object := journal.ActionKeyCreate, install.RingName(purpose, owner)
 	if next, err := next(p.Ctx, in, purpose, owner); err != nil {
 		return signing.KeyRecord{}, err
 	} else if next != nil {
-		action, object = oidc.ActionKeyActivate, string(next.ID)
+		action, object = journal.ActionKeyActivate, string(next.ID)
 	}
 	var k signing.KeyRecord
 	err = in.Provider.Recorded(p.Ctx, in.Actor(), action, object, func() (err error) {
@@ -226,7 +226,7 @@ func (c *keyActivateCmd) Run(p *command.Process) error {
 		return texts.Refuse("key.not_next", k.ID, texts.State(k.State))
 	}
 	// Rotate waits for nodes to know the key, and wraps data keys anew.
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyActivate, string(k.ID), func() (err error) {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionKeyActivate, string(k.ID), func() (err error) {
 		k, err = in.Keys.Rotate(p.Ctx, nil, k.Purpose, k.Owner, time.Now())
 		return err
 	})
@@ -261,7 +261,7 @@ func (c *keyRetireCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRetire, string(k.ID), func() error {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRetire, string(k.ID), func() error {
 		return in.Keys.Keyrings().Retire(p.Ctx, k.ID, time.Now())
 	})
 	if err != nil {
@@ -303,7 +303,7 @@ func (c *keyRevokeCmd) Run(p *command.Process) error {
 	if c.From.IsZero() {
 		c.From = now
 	}
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRevoke, string(k.ID), func() error {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRevoke, string(k.ID), func() error {
 		return in.Keys.Keyrings().Revoke(p.Ctx, k.ID, c.Reason, c.From, now)
 	})
 	if err != nil {
@@ -330,7 +330,7 @@ func (c *keyRehashCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	return in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionKeyRehash, "", func() error { return rehash(p, in) })
+	return in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRehash, "", func() error { return rehash(p, in) })
 }
 
 // rehash writes every license's, party's and account's lookup keys under all live keys.

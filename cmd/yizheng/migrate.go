@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 type migrateCmd struct {
@@ -46,9 +46,7 @@ func (c *migrateCmd) Run(p *command.Process) (err error) {
 	if err != nil {
 		return err
 	}
-	err = oidc.Recorder(in.DB.Provider())(p.Ctx, identity.Fact{
-		Action: oidc.ActionMigrate, Actor: p.Actor, Object: strconv.FormatInt(int64(now), 10), Result: oidc.ResultOK,
-	})
+	err = oidc.NewRecorder(in.DB.Journal(), nil).Record(p.Ctx, oidc.Actor{ID: p.Actor}.Did(journal.ActionMigrate, strconv.FormatInt(int64(now), 10), journal.ResultOK))
 	if err != nil {
 		return err
 	}

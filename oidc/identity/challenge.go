@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // Challenge is CheckPassword's answer when there were too many tries from
@@ -51,7 +53,7 @@ func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason
 			s.c.Log.WarnContext(ctx, "a login's confirmation could not be sent", "account", who.account.ID, "error", err)
 		}
 	}
-	s.noted(ctx, who.fact(ActionLoginChallenge, orOK(reason), a.RequestID))
+	s.c.Journal.Noted(ctx, who.fact(journal.ActionLoginChallenge, orOK(reason), a.RequestID))
 	wait := time.NewTimer(time.Until(began.Add(challengeTime)))
 	defer wait.Stop()
 	select {
@@ -73,7 +75,7 @@ func newChallenge() string {
 
 func orOK(reason string) string {
 	if reason == "" {
-		return resultOK
+		return journal.ResultOK
 	}
 	return reason
 }
@@ -87,7 +89,7 @@ func (s *Service) sendConfirmation(ctx context.Context, a Attempt, account Accou
 	ctx, cancel := context.WithDeadline(ctx, began.Add(challengeTime-challengeTime/10))
 	defer cancel()
 	err := s.c.Sender.Send(ctx, Message{Phone: account.Phone, Text: codeText(code, a.Language, true), Code: code})
-	s.noted(ctx, Fact{Action: ActionCodeSend, Object: account.ID, Result: resultOf(err), RequestID: a.RequestID})
+	s.c.Journal.Noted(ctx, did("", journal.ActionCodeSend, account.ID, a.RequestID, ReasonOf(err)))
 	return err
 }
 
@@ -97,9 +99,9 @@ func (s *Service) sendConfirmation(ctx context.Context, a Attempt, account Accou
 // got another password, meanwhile.
 func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, requestID string) (Account, error) {
 	kept, err := s.spendCode(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
-	f := Fact{Action: ActionLoginConfirm, Object: kept.Account, Result: resultOf(err), RequestID: requestID}
+	f := did("", journal.ActionLoginConfirm, kept.Account, requestID, ReasonOf(err))
 	if err != nil {
-		s.noted(ctx, f)
+		s.c.Journal.Noted(ctx, f)
 		return Account{}, err
 	}
 	account, err := s.Account(ctx, kept.Account)
@@ -112,11 +114,11 @@ func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, reque
 	case !account.Password.Set.Equal(kept.Checked): // it got another one meanwhile
 		f.Result = "wrong_password"
 	}
-	if f.Result != resultOK {
-		s.noted(ctx, f)
+	if f.Result != journal.ResultOK {
+		s.c.Journal.Noted(ctx, f)
 		return Account{}, refusedLogin()
 	}
-	if err := s.c.Record(ctx, f); err != nil {
+	if err := s.c.Journal.Record(ctx, f); err != nil {
 		return Account{}, err
 	}
 	for _, key := range kept.Counted {

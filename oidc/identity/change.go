@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // byAccount is the kind of a count of tries by somebody who is logged in: no
@@ -25,7 +27,7 @@ const byAccount loginKind = "account"
 // SetPassword, which tell something of the person. Of changes side by side one
 // succeeds, by the account's revision; a setup ticket ends with it.
 func (s *Service) ChangePassword(ctx context.Context, a Attempt, account, password string) (Account, error) {
-	f := Fact{Action: ActionPasswordChange, Actor: account, Object: account, RequestID: a.RequestID}
+	f := did(account, journal.ActionPasswordChange, account, a.RequestID, "")
 	now, err := s.owner(ctx, a, account)
 	if err != nil {
 		return Account{}, s.refusedChange(ctx, f, err)
@@ -35,7 +37,7 @@ func (s *Service) ChangePassword(ctx context.Context, a Attempt, account, passwo
 		return Account{}, s.refusedChange(ctx, f, err)
 	}
 	var changed Account
-	err = s.recorded(ctx, f, func() (err error) {
+	err = s.c.Journal.Change(ctx, f, func() (err error) {
 		changed, err = s.change(ctx, account, func(c *Account) error {
 			if c.Disabled || !c.Password.Set.Equal(now.Password.Set) { // the one that was checked is no more
 				return wrongPassword()
@@ -53,9 +55,9 @@ func (s *Service) ChangePassword(ctx context.Context, a Attempt, account, passwo
 }
 
 // refusedChange leaves a fact of a change that never began.
-func (s *Service) refusedChange(ctx context.Context, f Fact, err error) error {
-	f.Result = resultOf(err)
-	s.noted(ctx, f)
+func (s *Service) refusedChange(ctx context.Context, f journal.Fact, err error) error {
+	f.Result = ReasonOf(err)
+	s.c.Journal.Noted(ctx, f)
 	return fmt.Errorf("changing a password: %w", err)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 const (
@@ -105,11 +106,11 @@ func (s *Service) SendCode(ctx context.Context, account, binding, language, requ
 
 // sendCode sends a code within the account's limits.
 func (s *Service) sendCode(ctx context.Context, a Account, of codeKeyOf, language, requestID string) error {
-	f := Fact{Action: ActionCodeSend, Actor: a.ID, Object: a.ID, RequestID: requestID}
+	f := did(a.ID, journal.ActionCodeSend, a.ID, requestID, "")
 	counted, err := s.countCode(ctx, a.ID, time.Now())
 	if err != nil {
-		f.Result = resultOf(err)
-		s.noted(ctx, f)
+		f.Result = ReasonOf(err)
+		s.c.Journal.Noted(ctx, f)
 		return err
 	}
 	code, err := s.keepCode(ctx, of, codeRecord{}, PartReserved, a.ID)
@@ -123,8 +124,8 @@ func (s *Service) sendCode(ctx context.Context, a Account, of codeKeyOf, languag
 		err = &Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
 		s.forgetCode(ctx, of) // what may still arrive is good for nothing
 	}
-	f.Result = resultOf(err)
-	s.noted(ctx, f)
+	f.Result = ReasonOf(err)
+	s.c.Journal.Noted(ctx, f)
 	return err
 }
 
@@ -211,12 +212,12 @@ func (s *Service) forgetCode(ctx context.Context, of codeKeyOf) {
 // too_many_tries (Retry is set: another code is needed), unavailable.
 func (s *Service) CheckCode(ctx context.Context, account, binding, code, requestID string) error {
 	_, err := s.spendCode(ctx, codeKeyOf{account, binding}, code)
-	f := Fact{Action: ActionCodeCheck, Actor: account, Object: account, Result: resultOf(err), RequestID: requestID}
+	f := did(account, journal.ActionCodeCheck, account, requestID, ReasonOf(err))
 	if err != nil {
-		s.noted(ctx, f)
+		s.c.Journal.Noted(ctx, f)
 		return err
 	}
-	return s.c.Record(ctx, f)
+	return s.c.Journal.Record(ctx, f)
 }
 
 // spendCode checks a code and uses it up.

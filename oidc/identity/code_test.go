@@ -91,7 +91,7 @@ func TestCodeSideBySide(t *testing.T) {
 					err := w.CheckCode(t.Context(), a.ID, "session", code, "r")
 					mu.Lock()
 					defer mu.Unlock()
-					answers[resultOf(err)]++
+					answers[ReasonOf(err)]++
 				})
 			}
 			wg.Wait()

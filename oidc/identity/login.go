@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"yizheng.internal/signing/journal"
 )
 
 // Attempt is one try to log in with a password.
@@ -50,7 +52,7 @@ func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error)
 		return Account{}, err
 	}
 	if t.refused != nil {
-		s.noted(ctx, who.fact(ActionLogin, t.refused.Reason, a.RequestID))
+		s.c.Journal.Noted(ctx, who.fact(journal.ActionLogin, t.refused.Reason, a.RequestID))
 		return Account{}, t.refused
 	}
 	reason, err := s.judge(ctx, who, a.Password, t.lane)
@@ -65,11 +67,11 @@ func (s *Service) CheckPassword(ctx context.Context, a Attempt) (Account, error)
 		reason = "account_tries"
 	}
 	if reason != "" {
-		s.noted(ctx, who.fact(ActionLogin, reason, a.RequestID))
+		s.c.Journal.Noted(ctx, who.fact(journal.ActionLogin, reason, a.RequestID))
 		return Account{}, refusedLogin()
 	}
 	s.takeBack(ctx, began, t.counted...)
-	if err := s.c.Record(ctx, who.fact(ActionLogin, resultOK, a.RequestID)); err != nil {
+	if err := s.c.Journal.Record(ctx, who.fact(journal.ActionLogin, journal.ResultOK, a.RequestID)); err != nil {
 		return Account{}, err
 	}
 	return s.renewHash(ctx, who.account, a.Password), nil
@@ -86,10 +88,10 @@ type claimant struct {
 }
 
 // fact returns a fact about the account, or about nobody.
-func (c claimant) fact(action, result, requestID string) Fact {
-	f := Fact{Action: action, Result: result, RequestID: requestID}
+func (c claimant) fact(action journal.Action, result, requestID string) journal.Fact {
+	f := did("", action, "", requestID, result)
 	if c.there {
-		f.Object = c.account.ID
+		f.Subject = c.account.ID
 	}
 	return f
 }

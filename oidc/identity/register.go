@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // Registration is what is said of a new account and its person.
@@ -50,7 +51,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 		return Account{}, Party{}, err
 	}
 	a.Party = p.ID
-	err = s.recorded(ctx, Fact{Action: ActionAccountCreate, Actor: r.Actor, Object: a.ID, RequestID: r.RequestID}, func() error {
+	err = s.c.Journal.Change(ctx, did(r.Actor, journal.ActionAccountCreate, a.ID, r.RequestID, ""), func() error {
 		if err := s.checkFree(ctx, a, p); err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 	if err != nil {
 		return Party{}, err
 	}
-	err = s.recorded(ctx, Fact{Action: ActionPartyCreate, Actor: r.Actor, Object: p.ID, RequestID: r.RequestID}, func() error {
+	err = s.c.Journal.Change(ctx, did(r.Actor, journal.ActionPartyCreate, p.ID, r.RequestID, ""), func() error {
 		return s.c.Parties.CreateParty(ctx, record)
 	})
 	if errors.Is(err, ErrExists) { // made since it was looked for

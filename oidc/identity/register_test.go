@@ -131,7 +131,7 @@ func TestRegisterSideBySide(t *testing.T) {
 				_, _, err := w.Register(t.Context(), Registration{Name: "张小䶮", Code: zhang, LoginName: "xiaoyan", Password: password})
 				mu.Lock()
 				defer mu.Unlock()
-				answers[resultOf(err)]++
+				answers[ReasonOf(err)]++
 			})
 		}
 		wg.Wait()

@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a Service works with.
@@ -19,11 +20,11 @@ type Config struct {
 	Accounts  Accounts
 	Ephemeral Ephemeral
 	Vault     *signing.Vault
-	Sender    Sender                            // of one-time codes; nil: there is no second factor
-	Proofer   IdentityProofer                   // nil: nobody can be proofed
-	Record    func(context.Context, Fact) error // writes an event; required
-	Hashing   int                               // password hashes computed at a time; default: the number of processors, at most 4
-	Log       *slog.Logger                      // default: discards
+	Sender    Sender            // of one-time codes; nil: there is no second factor
+	Proofer   IdentityProofer   // nil: nobody can be proofed
+	Journal   *journal.Recorder // required
+	Hashing   int               // password hashes computed at a time; default: the number of processors, at most 4
+	Log       *slog.Logger      // default: discards
 }
 
 // Sender delivers a message to a phone. The demo's shows them on a page.
@@ -55,8 +56,8 @@ type Service struct {
 
 // NewService checks c and returns a Service.
 func NewService(c Config) (*Service, error) {
-	if c.Parties == nil || c.Accounts == nil || c.Ephemeral == nil || c.Vault == nil || c.Record == nil {
-		return nil, errors.New("the service of identities needs Parties, Accounts, Ephemeral, a Vault and Record")
+	if c.Parties == nil || c.Accounts == nil || c.Ephemeral == nil || c.Vault == nil || c.Journal == nil {
+		return nil, errors.New("the service of identities needs Parties, Accounts, Ephemeral, a Vault and a Journal")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -144,12 +145,12 @@ func (s *Service) ListAccounts(ctx context.Context, after string, limit int) ([]
 // DisableAccount keeps an account from logging in, or lets it again. What was
 // logged in before it was disabled stays over. ErrNotFound if there is none.
 func (s *Service) DisableAccount(ctx context.Context, actor, account string, disabled bool) (Account, error) {
-	action := ActionAccountEnable
+	action := journal.ActionAccountEnable
 	if disabled {
-		action = ActionAccountDisable
+		action = journal.ActionAccountDisable
 	}
 	var a Account
-	err := s.recorded(ctx, Fact{Action: action, Actor: actor, Object: account}, func() (err error) {
+	err := s.c.Journal.Change(ctx, did(actor, action, account, "", ""), func() (err error) {
 		a, err = s.change(ctx, account, func(a *Account) error {
 			if a.Disabled = disabled; disabled {
 				a.Barred = time.Now().UTC()
@@ -172,7 +173,7 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 		}
 	}
 	var a Account
-	err := s.recorded(ctx, Fact{Action: ActionPhoneChange, Actor: actor, Object: account}, func() (err error) {
+	err := s.c.Journal.Change(ctx, did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
 		a, err = s.change(ctx, account, func(a *Account) error { a.Phone = phone; return nil })
 		if errors.Is(err, ErrExists) {
 			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: err}

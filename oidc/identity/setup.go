@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // TicketLife is how long a setup ticket is good.
@@ -26,7 +28,7 @@ func (s *Service) SetupTicket(ctx context.Context, actor, account string) (strin
 	rand.Read(secret)
 	text := base64.RawURLEncoding.EncodeToString(secret)
 	sum := sha256.Sum256([]byte(text))
-	err := s.recorded(ctx, Fact{Action: ActionTicketCreate, Actor: actor, Object: account}, func() error {
+	err := s.c.Journal.Change(ctx, did(actor, journal.ActionTicketCreate, account, "", ""), func() error {
 		_, err := s.change(ctx, account, func(a *Account) error {
 			a.Setup = SetupTicket{Sum: sum[:], Expires: time.Now().Add(TicketLife).UTC()}
 			return nil
@@ -92,7 +94,7 @@ func (s *Service) SetPassword(ctx context.Context, ticket, password, requestID s
 	if err != nil {
 		return Account{}, err
 	}
-	err = s.recorded(ctx, Fact{Action: ActionPasswordSet, Actor: id, Object: id, RequestID: requestID}, func() (err error) {
+	err = s.c.Journal.Change(ctx, did(id, journal.ActionPasswordSet, id, requestID, ""), func() (err error) {
 		a, err = s.change(ctx, id, func(a *Account) error {
 			if err := usable(*a); err != nil {
 				return err

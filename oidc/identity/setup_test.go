@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 func TestSetup(t *testing.T) {
@@ -47,11 +49,21 @@ func TestSetup(t *testing.T) {
 		_, err = w.CheckPassword(t.Context(), attempt("xiaoyan", password))
 		isReason(t, "login after it", err, "")
 		for _, f := range w.facts {
-			if strings.Contains(f.Action+f.Actor+f.Object+f.Result, ticket[27:]) {
+			if strings.Contains(string(f.Action)+f.Actor.ID+f.Subject+f.Result, ticket[27:]) {
 				t.Errorf("fact %v holds the ticket", f)
 			}
 		}
 	})
+}
+
+// slowly takes its time to record that a password is about to be set.
+type slowly struct{ *memory }
+
+func (s slowly) AppendEvents(ctx context.Context, es ...journal.Event) error {
+	if es[0].Action == journal.ActionPasswordSet && es[0].Result == journal.ResultBegun {
+		time.Sleep(3 * time.Second)
+	}
+	return s.memory.AppendEvents(ctx, es...)
 }
 
 // However long it takes to set a password: sessions that the old one opened till
@@ -61,13 +73,7 @@ func TestPasswordCountsFromWhenItIsSaved(t *testing.T) {
 		w := newWorld(t)
 		a := w.zhang(t)
 		s := w.open(t, func(c *Config) {
-			record := c.Record
-			c.Record = func(ctx context.Context, f Fact) error {
-				if f.Action == ActionPasswordSet && f.Result == resultBegun {
-					time.Sleep(3 * time.Second)
-				}
-				return record(ctx, f)
-			}
+			c.Journal = journal.NewRecorder(journal.Config{Log: journal.Provider, Store: slowly{w.memory}})
 		})
 		ticket, err := s.SetupTicket(t.Context(), "cli", a.ID)
 		isReason(t, "a ticket", err, "")

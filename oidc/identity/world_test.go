@@ -17,6 +17,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // memory is the stores in memory, for the tests that need a bubble's clock:
@@ -27,7 +28,7 @@ type memory struct {
 	accounts map[string]AccountRecord
 	values   map[string]kept
 	counters map[string]kept
-	facts    []Fact
+	facts    []journal.Event
 	keys     map[signing.KeyID]signing.KeyRecord
 	queries  []string // of the databases' stores, and of Ephemeral
 
@@ -249,10 +250,11 @@ func (m *memory) Count(_ context.Context, key string, n int64, window time.Durat
 	return c.n, nil
 }
 
-func (m *memory) record(_ context.Context, f Fact) error {
+// AppendEvents implements [journal.Appender].
+func (m *memory) AppendEvents(_ context.Context, es ...journal.Event) error {
 	defer m.lock("Record")()
 	if m.failRecord == nil {
-		m.facts = append(m.facts, f)
+		m.facts = append(m.facts, es...)
 	}
 	return m.failRecord
 }
@@ -263,7 +265,7 @@ func (m *memory) results() []string {
 	defer m.mu.Unlock()
 	var all []string
 	for _, f := range m.facts {
-		all = append(all, f.Action+" "+f.Result)
+		all = append(all, string(f.Action)+" "+f.Result)
 	}
 	return all
 }
@@ -448,7 +450,7 @@ func (w *world) open(t testing.TB, change func(*Config)) *Service {
 		t.Fatal(err)
 	}
 	c := Config{
-		Parties: w.memory, Accounts: w.memory, Ephemeral: w.memory, Vault: vault, Sender: w.sms, Record: w.record,
+		Parties: w.memory, Accounts: w.memory, Ephemeral: w.memory, Vault: vault, Sender: w.sms, Journal: journal.NewRecorder(journal.Config{Log: journal.Provider, Store: w.memory, Reason: ReasonOf}),
 		Proofer: register{"张小䶮": zhang, "李建国": li, "John Smith": guest},
 	}
 	change(&c)

@@ -1,5 +1,7 @@
-// Package journal reads the events that the halves of the service left, as one
-// list in the order of time: for operators and auditors.
+// Package journal has the events of both halves of the service: what was done, by whom, to
+// what. It has their one form and the actions that there are, what records them, the
+// contract of the store that keeps them, and what reads all logs as one list in the order
+// of time, for operators and auditors.
 package journal
 
 import (

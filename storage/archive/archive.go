@@ -177,9 +177,12 @@ func (w *writer) fill(ctx context.Context, db retention.Months, table retention.
 func encode(table retention.Table, r retention.Row) ([]byte, error) {
 	var b bytes.Buffer
 	for i, c := range table.Columns() {
+		v := r[i]
+		if c.Kind == retention.Form && v == retention.FirstForm {
+			continue
+		}
 		b.WriteByte("{,"[min(i, 1)])
 		fmt.Fprintf(&b, "%q:", c.Name)
-		v := r[i]
 		switch value := v.(type) {
 		case time.Time:
 			v = value.UTC().Format(time.RFC3339Nano)

@@ -16,7 +16,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 	"yizheng.internal/storage/sqlite"
 )
@@ -42,12 +42,12 @@ func openDB(t *testing.T) *sqlite.DB {
 // login appends events of logins, the nth in the nth second of a month.
 func logins(t *testing.T, db *sqlite.DB, m retention.Month, from, n int) {
 	t.Helper()
-	var es []oidc.EventRecord
+	var es []journal.Event
 	for i := from; i < from+n; i++ {
-		es = append(es, oidc.EventRecord{ID: fmt.Sprint("e", i), At: m.Begin().Add(time.Duration(i) * time.Second), Action: "login.password",
-			Actor: "<a&\"\\\u2028>", Result: "ok", Hash: [32]byte{byte(i)}})
+		es = append(es, journal.Event{Log: journal.Provider, ID: fmt.Sprint("e", i), At: m.Begin().Add(time.Duration(i) * time.Second), Action: "login.password",
+			Actor: journal.Actor{ID: "<a&\"\\\u2028>"}, Result: "ok", Hash: [32]byte{byte(i)}})
 	}
-	if err := db.Provider().AppendEvents(t.Context(), es...); err != nil {
+	if err := db.Journal().AppendEvents(t.Context(), es...); err != nil {
 		t.Fatal(err)
 	}
 }

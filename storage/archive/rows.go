@@ -21,6 +21,10 @@ func Row(table retention.Table, line []byte) (retention.Row, error) {
 	}
 	row := make(retention.Row, 0, len(table.Columns()))
 	for _, c := range table.Columns() {
+		if c.Kind == retention.Form && !d.More() {
+			row = append(row, retention.FirstForm)
+			continue
+		}
 		name, err := d.Token()
 		if err != nil || name != c.Name {
 			return nil, fmt.Errorf("a line is no row of %s: it lacks %s where that should stand", table, c.Name)
@@ -54,6 +58,12 @@ func value(kind retention.Kind, t json.Token) (any, error) {
 	switch {
 	case kind == retention.Number && isNumber:
 		return number.Int64()
+	case kind == retention.Form && isNumber:
+		n, err := number.Int64()
+		if n == retention.FirstForm {
+			err = errors.New("it is written without")
+		}
+		return n, err
 	case kind == retention.Text && isText:
 		return text, nil
 	case kind == retention.Time && isText:

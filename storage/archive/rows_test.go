@@ -13,7 +13,7 @@ var line = `{"seq":7,"at":"2026-03-01T00:00:00.000001Z","id":"a","action":"licen
 
 // TestRow reads what encode wrote, and nothing that isn't exactly a row of its log.
 func TestRow(t *testing.T) {
-	want := retention.Row{int64(7), time.Date(2026, 3, 1, 0, 0, 0, 1000, time.UTC), "a", "license.search", "c\u2028", "p", "", int64(0), "ok", []byte("sealed"), []byte(nil)}
+	want := retention.Row{int64(7), time.Date(2026, 3, 1, 0, 0, 0, 1000, time.UTC), "a", "license.search", "c\u2028", "p", "", int64(0), "ok", []byte("sealed"), []byte(nil), int64(1)}
 	got, err := Row(retention.Events, []byte(line))
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %v, %v", got, err)
@@ -21,10 +21,19 @@ func TestRow(t *testing.T) {
 	if written, err := encode(retention.Events, got); err != nil || string(written) != line {
 		t.Errorf("written again it is %s, %v", written, err)
 	}
+	present := strings.Replace(line, `"hash":null`, `"hash":null,"form":2`, 1)
+	want[len(want)-1] = int64(2)
+	if got, err = Row(retention.Events, []byte(present)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("of the present form: %v, %v", got, err)
+	}
+	if written, err := encode(retention.Events, got); err != nil || string(written) != present {
+		t.Errorf("written again it is %s, %v", written, err)
+	}
 	for what, change := range map[string][2]string{
 		"another log's":     {`"client"`, `"actor"`},
 		"a column less":     {`"participant":"p",`, ``},
 		"a column more":     {`"hash":null`, `"hash":null,"more":1`},
+		"what isn't said":   {`"hash":null`, `"hash":null,"form":1`},
 		"a column twice":    {`"id":"a",`, `"id":"a","id":"a",`},
 		"no number":         {`"seq":7`, `"seq":7.5`},
 		"too large":         {`"seq":7`, `"seq":9223372036854775808`},

@@ -15,7 +15,7 @@ func TestBackups(t *testing.T) { t.Parallel(); storagetest.Backups(t, backed, re
 func backed(t *testing.T) storagetest.Backed {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	return storagetest.Backed{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}, Save: db.Save,
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
 	}
 }
 
@@ -48,7 +48,7 @@ func restored(t *testing.T, dir string, list int64) (storagetest.Database, error
 	if rest != 0 {
 		t.Errorf("%d rows have no month of their own", rest)
 	}
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}, nil
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
 }
 
 // TestRestoreAllOrNothing breaks a file of a backup: no row comes of it, and the

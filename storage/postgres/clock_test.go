@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
 
@@ -18,7 +19,7 @@ func TestClockAhead(t *testing.T) {
 	db := openDB(t, Config{URL: newDatabase(t), Terms: retention.Terms{EventMonths: 6, Unarchived: true}})
 	ctx, now := t.Context(), time.Now()
 	for _, when := range []time.Time{now.AddDate(0, -9, 0), now} {
-		if err := db.Provider().AppendEvents(ctx, oidc.EventRecord{ID: "e", At: when}); err != nil {
+		if err := db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: "e", At: when}); err != nil {
 			t.Fatal(err)
 		}
 	}

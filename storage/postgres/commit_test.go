@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // change is something that a caller of the stores does once.
@@ -53,7 +54,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 		var code [32]byte
 		rand.Read(code[:])
 		f := oidc.FamilyRecord{ID: rand.Text(), Client: "client", Created: epoch, Expires: epoch, Body: make([]byte, 200)}
-		e := oidc.EventRecord{ID: rand.Text(), At: epoch, Action: "login", Result: "ok"}
+		e := journal.Event{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "login", Result: "ok"}
 		return change{
 			do: func(db *DB) error {
 				_, err := db.Provider().RedeemCode(context.Background(), code, epoch, f, e)

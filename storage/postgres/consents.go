@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // deleteConsents leaves of consents their registers, and rows from which it is known
@@ -29,7 +30,7 @@ func queueDeleteConsents(b *pgx.Batch, ended []oidc.EndedConsent) {
 }
 
 // CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
 	sums, serials := columns(c.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO consents (id, client, created, expires, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
@@ -38,7 +39,7 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 			SELECT DISTINCT k.sum, k.serial, $1::timestamptz, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			c.Created, c.ID, sums, serials)
 		queueDeleteConsents(b, instead)
-		queueProviderEvents(b, es)
+		queueJournal(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating consent %s: %w", c.ID, err)
@@ -47,13 +48,13 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
 	if len(ended)+len(es) == 0 {
 		return ctx.Err()
 	}
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		queueDeleteConsents(b, ended)
-		queueProviderEvents(b, es)
+		queueJournal(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("deleting consents: %w", err)

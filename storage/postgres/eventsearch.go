@@ -8,19 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
-
-// SearchEvents implements [oidc.EventSearch].
-func (s *Provider) SearchEvents(ctx context.Context, f journal.Filter) ([]oidc.EventRecord, error) {
-	where, args := eventCondition(f, "actor", "object")
-	es, err := forValues(ctx, s.db, scanProviderEvent, `SELECT seq, id, at, action, actor, object, request_id, result, hash FROM provider_events `+where, args...)
-	if err != nil {
-		return nil, fmt.Errorf("searching the provider's events: %w", err)
-	}
-	return es, nil
-}
 
 // SearchHistory implements [license.EventSearch].
 func (s *Licenses) SearchHistory(ctx context.Context, f journal.Filter) ([]license.EventRecord, error) {

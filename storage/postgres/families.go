@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // familyOf names the family that a spent code led to.
@@ -22,7 +23,7 @@ const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = $1`
 // wait for the first and lose, also on another node; what the first one did is
 // committed then, and is read apart. Codes are redeemed in groups; but not for a
 // family that never lives, as when a code comes again, for that one was spent.
-func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...journal.Event) (string, error) {
 	r := redemption{code, keep, f, es}
 	alone := func(ctx context.Context) error { return s.redeem(ctx, r) }
 	var err error
@@ -58,7 +59,7 @@ func (s *Provider) redeem(ctx context.Context, r redemption) error {
 		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
 			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			f.Created, f.ID, sums, serials)
-		queueProviderEvents(b, r.events)
+		queueJournal(b, r.events...)
 	})
 }
 
@@ -68,14 +69,14 @@ var updateFamily = marked(`UPDATE families SET session = $3, revision = revision
 
 // UpdateFamily implements [oidc.Families]. What has no event, as when a token is
 // refreshed, is written in groups.
-func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...journal.Event) error {
 	var err error
 	if len(es) == 0 {
 		err = s.rotate(ctx, f)
 	} else {
 		err = s.db.write(ctx, func(b *pgx.Batch) {
 			b.Queue(updateFamily, familyChange(f)...).Exec(changed(oidc.ErrConflict))
-			queueProviderEvents(b, es)
+			queueJournal(b, es...)
 		})
 	}
 	if err != nil {

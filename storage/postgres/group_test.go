@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // hold keeps all writers of a group busy, so that what comes waits. release has
@@ -222,7 +223,7 @@ func TestGroupCodes(t *testing.T) {
 			t.Errorf("family %d is listed %d times: %v", i, len(fs), err)
 		}
 	}
-	es, err := db.Provider().ListEvents(t.Context(), 0, 100)
+	es, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 100)
 	if err != nil || len(es) != groupMost {
 		t.Errorf("%d events, want %d: %v", len(es), groupMost, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // BenchmarkGroups writes the same by 32 callers at a time, each change in a
@@ -133,7 +134,7 @@ func newRedemption() redemption {
 	r := redemption{keep: epoch, family: oidc.FamilyRecord{ID: rand.Text(), Client: "client", Session: rand.Text(), Created: epoch,
 		Expires: epoch, Body: make([]byte, 700), Party: newKeys(), Auth: make([]byte, 40)}}
 	rand.Read(r.code[:])
-	r.events = []oidc.EventRecord{{ID: rand.Text(), At: epoch, Action: "code.redeem", Actor: "client", Object: r.family.ID, Result: "ok"}}
+	r.events = []journal.Event{{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "code.redeem", Actor: journal.Actor{ID: "client"}, Subject: r.family.ID, Result: "ok"}}
 	return r
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // redemption is a code that leads to a family.
@@ -16,7 +17,7 @@ type redemption struct {
 	code   [32]byte
 	keep   time.Time
 	family oidc.FamilyRecord
-	events []oidc.EventRecord
+	events []journal.Event
 }
 
 func redemptionKeys(r redemption) [][32]byte { return [][32]byte{r.code} }
@@ -36,11 +37,11 @@ func queueRedemptions(b *pgx.Batch, rs []redemption) {
 	slices.SortFunc(fs, func(x, y oidc.FamilyRecord) int { return cmp.Compare(x.ID, y.ID) })
 	queueFamilies(b, fs)
 	queueFamilyParties(b, fs)
-	var es []oidc.EventRecord
+	var es []journal.Event
 	for _, r := range rs {
 		es = append(es, r.events...)
 	}
-	queueProviderEvents(b, es)
+	queueJournal(b, es...)
 }
 
 func queueFamilies(b *pgx.Batch, fs []oidc.FamilyRecord) {

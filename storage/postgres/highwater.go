@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 )
 
 // HighWater is what of the database is compared with what a node saw of it. It
@@ -110,9 +110,9 @@ const (
 	logColumns     = `seq, at, substring(hash FROM 1 FOR 33)`
 	noEnds         = `, '', ''`
 	ends           = `, ` + sessionEnds + familyEnds + `ELSE '' END, CASE WHEN action IN (` + endingActions + `) THEN left(object, 200) ELSE '' END`
-	sessionEnds    = `CASE WHEN action = '` + oidc.ActionSessionEnd + `' THEN 'sessions' `
+	sessionEnds    = `CASE WHEN action = '` + string(journal.ActionSessionEnd) + `' THEN 'sessions' `
 	familyEnds     = `WHEN action IN (` + endingActions + `) THEN 'families' `
-	endingActions  = `'` + oidc.ActionSessionEnd + `', '` + oidc.ActionFamilyEnd + `', '` + oidc.ActionTokenRevoke + `', '` + oidc.ActionRefreshReuse + `', '` + oidc.ActionCodeReuse + `'`
+	endingActions  = `'` + string(journal.ActionSessionEnd) + `', '` + string(journal.ActionFamilyEnd) + `', '` + string(journal.ActionTokenRevoke) + `', '` + string(journal.ActionRefreshReuse) + `', '` + string(journal.ActionCodeReuse) + `'`
 	eventRows      = `SELECT ` + logColumns + noEnds + ` FROM events `
 	providerRows   = `SELECT ` + logColumns + ends + ` FROM provider_events `
 	newestRow      = `ORDER BY seq DESC LIMIT 1`

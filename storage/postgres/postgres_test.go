@@ -36,7 +36,7 @@ func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, o
 func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, open) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
-func TestProviderEvents(t *testing.T)  { t.Parallel(); storagetest.ProviderEvents(t, open) }
+func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, open) }
@@ -81,7 +81,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	}
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return &storagetest.Attacked{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "keys", TypeTable: "types", LaterList: `INSERT INTO status_revisions (list, shard, changes) SELECT list, 0, 1 FROM status_lists
 			ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1`,
 		BadDate: "'infinity'", BadTime: "'infinity'", Inside: "overlay(body placing '\\x00'::bytea from 41)",
@@ -100,7 +100,7 @@ func open(t *testing.T) storagetest.Database {
 
 // suite hands a database to a suite.
 func suite(db *DB) storagetest.Database {
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // openDB opens a database that is closed when the test ends.

@@ -13,7 +13,7 @@ func TestSealed(t *testing.T) {
 	url := newDatabase(t)
 	open := func(t *testing.T) storagetest.Database {
 		db := openDB(t, Config{URL: url})
-		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 	}
 	storagetest.Sealed(t, open, func(t *testing.T) []byte {
 		dump, err := exec.CommandContext(t.Context(), "pg_dump", "--dbname", url).Output()

@@ -12,10 +12,11 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // CreateSession implements [oidc.Sessions].
-func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
 	sums, serials := columns(n.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
@@ -26,7 +27,7 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 		b.Queue(`INSERT INTO session_parties (sum, serial, created, session)
 			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			n.Created, n.ID, sums, serials)
-		queueProviderEvents(b, es)
+		queueJournal(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating session %s: %w", n.ID, err)
@@ -45,13 +46,13 @@ var updateSession = marked(`UPDATE sessions SET cookie = $3, revision = revision
 // UpdateSession implements [oidc.Sessions]. A cookie that stays is left alone.
 // Of two callers that change it, the second deletes nothing, for the first did,
 // and then loses by the revision.
-func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(dropCookie, n.ID, n.Revision, n.Cookie[:])
 		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth, n.Mark).Exec(changed(oidc.ErrConflict))
 		b.Queue(`INSERT INTO session_cookies (cookie, session) SELECT $1, $2
 			WHERE NOT EXISTS (SELECT FROM session_cookies WHERE cookie = $1 AND session = $2)`, n.Cookie[:], n.ID)
-		queueProviderEvents(b, es)
+		queueJournal(b, es...)
 	})
 	if violates(err, "session_cookies_") {
 		err = oidc.ErrExists

@@ -40,7 +40,13 @@ const (
 	Text   Kind = "text"
 	Time   Kind = "time"
 	Bytes  Kind = "bytes"
+	// Form is a Number: in which form an event was hashed. FirstForm isn't written into
+	// archives, so that a row of it is written as it was before there was another form.
+	Form Kind = "form"
 )
+
+// FirstForm is the form of the events from before there was another one.
+const FirstForm = int64(1)
 
 // Column is a column of a log's rows.
 type Column struct {
@@ -53,9 +59,9 @@ func (t Table) Columns() []Column { return columns[t] }
 
 var columns = map[Table][]Column{
 	Events: {{"seq", Number}, {"at", Time}, {"id", Text}, {"action", Text}, {"client", Text}, {"participant", Text}, {"request_id", Text},
-		{"version", Number}, {"result", Text}, {"detail", Bytes}, {"hash", Bytes}},
+		{"version", Number}, {"result", Text}, {"detail", Bytes}, {"hash", Bytes}, {"form", Form}},
 	ProviderEvents: {{"seq", Number}, {"at", Time}, {"id", Text}, {"action", Text}, {"actor", Text}, {"object", Text}, {"request_id", Text},
-		{"result", Text}, {"hash", Bytes}},
+		{"result", Text}, {"hash", Bytes}, {"form", Form}},
 	AccessRecords: {{"seq", Number}, {"at", Time}, {"id", Text}, {"grant_id", Text}, {"license", Text}, {"version", Number}, {"client", Text},
 		{"participant", Text}, {"item", Text}, {"basis", Text}, {"channel", Text}, {"result", Text}, {"disclosure", Text}, {"body", Bytes}},
 }

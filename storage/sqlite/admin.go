@@ -49,8 +49,16 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 	}
 }
 
-// migrate applies what is missing. goose wants database/sql.
+// migrate applies what is missing.
 func (db *DB) migrate(ctx context.Context) error {
+	return db.withProvider(func(p *goose.Provider) error {
+		_, err := p.Up(ctx)
+		return err
+	})
+}
+
+// withProvider hands the database to goose, which wants database/sql.
+func (db *DB) withProvider(use func(*goose.Provider) error) error {
 	// Immediate transactions wait for each other, instead of failing halfway.
 	pool, err := driver.Open(db.uri+"&_txlock=immediate", func(s *sqlite3.Conn) error {
 		return db.c.configure(s, readerCache)
@@ -67,8 +75,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
-	return err
+	return use(p)
 }
 
 // SchemaVersion returns the schema's version, 0 for an empty database, and the

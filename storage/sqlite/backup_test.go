@@ -18,7 +18,7 @@ func TestBackups(t *testing.T) { storagetest.Backups(t, backed, restored) }
 func backed(t *testing.T) storagetest.Backed {
 	db := openTest(t, Config{})
 	return storagetest.Backed{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}, Save: db.Save,
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
 	}
 }
 
@@ -32,7 +32,7 @@ func restored(t *testing.T, dir string, list int64) (storagetest.Database, error
 	}
 	db := openTest(t, c)
 	sound(t, db)
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys()}, nil
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
 }
 
 // TestRestoreInterrupted leaves nothing at the database's path before it is whole,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // machine is a computer with a clock that can be set.
@@ -87,7 +88,7 @@ func TestClockAhead(t *testing.T) {
 			t.Fatal("a process that just started purges a year ahead")
 		}
 		m.run(5*time.Hour, map[*DB]time.Duration{db: 0})
-		if err := db.Provider().AppendEvents(t.Context(), oidc.EventRecord{ID: "x", At: m.shows}); err != nil {
+		if err := db.Journal().AppendEvents(t.Context(), journal.Event{Log: journal.Provider, ID: "x", At: m.shows}); err != nil {
 			t.Fatal(err)
 		}
 		if m.purges(db, 0) {

@@ -10,10 +10,11 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
 		_, err := conn.exec(`INSERT INTO consents (id, client, created, expires, body) VALUES (?, ?, ?, ?, ?)`,
 			c.ID, c.Client, c.Created, c.Expires, c.Body)
@@ -31,7 +32,7 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 		if err := deleteConsents(conn, instead); err != nil {
 			return err
 		}
-		return appendProviderEvents(conn, es)
+		return appendEvents(conn, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating consent %s: %w", c.ID, err)
@@ -40,12 +41,12 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 }
 
 // DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...oidc.EventRecord) error {
+func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
 		if err := deleteConsents(conn, ended); err != nil {
 			return err
 		}
-		return appendProviderEvents(conn, es)
+		return appendEvents(conn, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("deleting consents: %w", err)

@@ -10,9 +10,9 @@ import (
 
 const (
 	numbered     = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) `
-	fillHistory  = numbered + `INSERT INTO history SELECT i, 'license' || (i % 20000), 'event' || i, ?2 + i * 40000000, 'license.read', 'c', 'p', '', 1, 'ok', zeroblob(90), zeroblob(32) FROM n`
-	fillApart    = numbered + `INSERT INTO events SELECT i, 'event' || i, ?2 + i * 40000000, 'license.search', 'c', 'p', '', 0, 'ok', zeroblob(90), zeroblob(32) FROM n`
-	fillProvider = numbered + `INSERT INTO provider_events SELECT i, 'event' || i, ?2 + i * 40000000, 'login.password', 'c', 'account' || (i % 20000), '', 'ok', zeroblob(32) FROM n`
+	fillHistory  = numbered + `INSERT INTO history SELECT i, 'license' || (i % 20000), 'event' || i, ?2 + i * 40000000, 'license.read', 'c', 'p', '', 1, 'ok', zeroblob(90), zeroblob(32), 2 FROM n`
+	fillApart    = numbered + `INSERT INTO events SELECT i, 'event' || i, ?2 + i * 40000000, 'license.search', 'c', 'p', '', 0, 'ok', zeroblob(90), zeroblob(32), 2 FROM n`
+	fillProvider = numbered + `INSERT INTO provider_events SELECT i, 'event' || i, ?2 + i * 40000000, 'login.password', 'c', 'account' || (i % 20000), '', 'ok', zeroblob(32), 2 FROM n`
 )
 
 // TestEventPlans looks for one subject's events among 100,000 in each log: of

@@ -11,13 +11,14 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = ?`
 
 // RedeemCode implements [oidc.Families]. The unique hash makes the second caller
 // lose, also one in another process.
-func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...oidc.EventRecord) (string, error) {
+func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...journal.Event) (string, error) {
 	var first string
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec("INSERT INTO spent (hash, keep, family) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
@@ -32,7 +33,7 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 		if err := createFamily(c, f); err != nil {
 			return err
 		}
-		return appendProviderEvents(c, es)
+		return appendEvents(c, es...)
 	})
 	if err != nil {
 		if !errors.Is(err, oidc.ErrSpent) {
@@ -89,7 +90,7 @@ func changeFamily(c *conn, f oidc.FamilyRecord) (int64, error) {
 }
 
 // UpdateFamily implements [oidc.Families].
-func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...oidc.EventRecord) error {
+func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := changeFamily(c, f)
 		if err != nil {
@@ -101,7 +102,7 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 		if err := saveMark(c, "families", f.ID, f.Mark); err != nil {
 			return err
 		}
-		return appendProviderEvents(c, es)
+		return appendEvents(c, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("updating family %s: %w", f.ID, err)

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // full is what the operating system's VFS returns where there is no room.
@@ -221,7 +222,7 @@ func TestEveryStoreSaysUnavailable(t *testing.T) {
 		"AppendEvents":       func() error { return l.AppendEvents(ctx, r.Event) },
 		"ClaimSetting":       func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		"CreateClient":       func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: "c", Body: []byte("{}")}) },
-		"provider's events":  func() error { return p.AppendEvents(ctx, oidc.EventRecord{ID: "e"}) },
+		"provider's events":  func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: "e"}) },
 		"CreateKey":          func() error { return db.Keys().CreateKey(ctx, signing.KeyRecord{ID: "k"}) },
 		"Ping with a write":  func() error { return db.Ping(ctx, true) },
 		"Migrate, with none": func() error { _, err := db.Migrate(ctx); return err },

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 )
 
 // HighWater is what of the database is compared with what a node saw of it. It
@@ -44,14 +44,14 @@ func (s *HighWater) Registers(ctx context.Context, table, after string, limit in
 	return all, nil
 }
 
-const endingActions = `'` + oidc.ActionSessionEnd + `', '` + oidc.ActionFamilyEnd + `', '` + oidc.ActionTokenRevoke + `', '` +
-	oidc.ActionRefreshReuse + `', '` + oidc.ActionCodeReuse + `'`
+const endingActions = `'` + string(journal.ActionSessionEnd) + `', '` + string(journal.ActionFamilyEnd) + `', '` + string(journal.ActionTokenRevoke) + `', '` +
+	string(journal.ActionRefreshReuse) + `', '` + string(journal.ActionCodeReuse) + `'`
 
 // logRows are how logs are read.
 var logRows = map[highwater.Log]string{
 	highwater.Events: `SELECT seq, at, substr(hash, 1, 33), '', '' FROM events `,
 	highwater.ProviderEvents: `SELECT seq, at, substr(hash, 1, 33),
-		CASE WHEN action = '` + oidc.ActionSessionEnd + `' THEN 'sessions' WHEN action IN (` + endingActions + `) THEN 'families' ELSE '' END,
+		CASE WHEN action = '` + string(journal.ActionSessionEnd) + `' THEN 'sessions' WHEN action IN (` + endingActions + `) THEN 'families' ELSE '' END,
 		CASE WHEN action IN (` + endingActions + `) THEN substr(object, 1, 200) ELSE '' END FROM provider_events `,
 }
 

@@ -80,7 +80,7 @@ func (db *DB) MonthRows(ctx context.Context, table retention.Table, m retention.
 		var values retention.Row
 		for _, c := range table.Columns() {
 			switch c.Kind {
-			case retention.Number:
+			case retention.Number, retention.Form:
 				values = append(values, r.int64())
 			case retention.Time:
 				values = append(values, r.time())

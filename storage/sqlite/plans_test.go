@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // hot are the queries of every issue, read and verification, with what their
@@ -160,7 +161,7 @@ func TestPlans(t *testing.T) {
 	if err := db.Licenses().AppendEvents(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Provider().AppendEvents(t.Context(), make([]oidc.EventRecord, 300)...); err != nil {
+	if err := db.Journal().AppendEvents(t.Context(), slices.Repeat([]journal.Event{{Log: journal.Provider}}, 300)...); err != nil {
 		t.Fatal(err)
 	}
 	err := db.writer.do(t.Context(), func(c *conn) error {
@@ -234,7 +235,7 @@ func everything(t *testing.T, db *DB) {
 		func() error {
 			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: credential.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
 		},
-		func() error { return p.AppendEvents(ctx, oidc.EventRecord{ID: fresh}) },
+		func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: fresh}) },
 		func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}")}) },
 		func() error {
 			return p.UpdateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}"), Revision: 1})
@@ -363,7 +364,10 @@ func reads(db *DB, r license.SaveRequest, list int64, fresh string) []func() err
 		func() error { _, err := k.LoadKey(ctx, signing.KeyID(fresh)); return err },
 		func() error { _, err := p.LoadClient(ctx, fresh); return err },
 		func() error { _, err := p.LoadParticipant(ctx, fresh); return err },
-		func() error { _, err := p.ListEvents(ctx, 0, 10); return err },
+		func() error {
+			_, err := db.Journal().ListEvents(ctx, journal.Stream{Log: journal.Provider}, 0, 10)
+			return err
+		},
 		func() error { _, err := p.ListClients(ctx, "", "", 1); return err },
 		func() error { _, err := p.ListClients(ctx, "p", "", 1); return err },
 		func() error { _, err := p.ListParticipants(ctx, "", 1); return err },

@@ -13,7 +13,7 @@ func TestSealed(t *testing.T) {
 	dir := t.TempDir()
 	open := func(t *testing.T) storagetest.Database {
 		db := openTest(t, Config{Path: filepath.Join(dir, "test.db")})
-		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 	}
 	storagetest.Sealed(t, open, func(t *testing.T) []byte {
 		var all []byte

@@ -10,10 +10,11 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // CreateSession implements [oidc.Sessions].
-func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
 			INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
@@ -30,7 +31,7 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 				return err
 			}
 		}
-		return appendProviderEvents(c, es)
+		return appendEvents(c, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating session %s: %w", n.ID, err)
@@ -39,7 +40,7 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 }
 
 // UpdateSession implements [oidc.Sessions].
-func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...oidc.EventRecord) error {
+func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		changed, err := c.exec(`
 			UPDATE sessions SET cookie = ?, revision = revision + 1, seen = ?, expires = ?, ended = ?, body = ?, auth = ?
@@ -54,7 +55,7 @@ func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es .
 		if err := saveMark(c, "sessions", n.ID, n.Mark); err != nil {
 			return err
 		}
-		return appendProviderEvents(c, es)
+		return appendEvents(c, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("updating session %s: %w", n.ID, err)

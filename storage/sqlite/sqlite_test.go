@@ -28,7 +28,7 @@ func TestConsents(t *testing.T)        { storagetest.Consents(t, stores) }
 func TestDelegations(t *testing.T)     { storagetest.Delegations(t, stores) }
 func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
-func TestProviderEvents(t *testing.T)  { storagetest.ProviderEvents(t, stores) }
+func TestJournal(t *testing.T)         { storagetest.Journal(t, stores) }
 func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
 func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
 func TestMonths(t *testing.T)          { storagetest.Months(t, stores) }
@@ -62,7 +62,7 @@ func TestWatched(t *testing.T) {
 func attacked(t *testing.T) *storagetest.Attacked {
 	db := openTest(t, Config{})
 	return &storagetest.Attacked{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
 		// There is no such row: another's session takes the place of the victim's.
 		Cookies: "UPDATE sessions SET (seen, expires, ended, body, revision, auth) = (SELECT seen, expires + 1, ended, body, revision, auth FROM sessions WHERE id = 'session') WHERE id = 'another'",
@@ -78,7 +78,7 @@ func stores(t *testing.T) storagetest.Database { return suite(openTest(t, Config
 
 // suite hands a database to a suite.
 func suite(db *DB) storagetest.Database {
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
+	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // openTest opens a migrated database, in a new folder unless a path is given.

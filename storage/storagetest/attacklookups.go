@@ -77,7 +77,7 @@ func (counting) Load(context.Context, string, time.Time) ([]byte, error) {
 func twoAccounts(t *testing.T, v *victims) {
 	var err error
 	v.people, err = identity.NewService(identity.Config{
-		Parties: v.Provider, Accounts: v.Provider, Ephemeral: counting{}, Vault: v.in.Vault(), Record: oidc.Recorder(v.Provider),
+		Parties: v.Provider, Accounts: v.Provider, Ephemeral: counting{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(v.Journal, nil),
 	})
 	must(t, "opening the service of identities", err)
 	// Only these two shall have logins.

@@ -355,11 +355,11 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	}, now)
 	must(t, "opening an installation", err)
 	v.p, err = oidc.New(oidc.Config{
-		Issuer: "https://yizheng.example", Clients: d.Provider, Participants: d.Provider, Events: d.Provider, Keyrings: v.in.Keyrings(),
+		Issuer: "https://yizheng.example", Clients: d.Provider, Participants: d.Provider, Events: d.Journal, Keyrings: v.in.Keyrings(),
 	})
 	must(t, "opening a provider", err)
 	v.people, err = identity.NewService(identity.Config{
-		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Record: oidc.Recorder(d.Provider),
+		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
 	})
 	must(t, "opening the service of identities", err)
 	v.session = oidc.AuthenticSessions(d.Provider, v.in.Keyrings().Auth())

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // Backed is a database that can be saved into a folder.
@@ -96,7 +97,7 @@ func drill(t *testing.T, db Backed, restore Restorer) {
 		for list := range fresh {
 			lists[list] = true
 		}
-		must(t, "AppendEvents", restored.Provider.AppendEvents(ctx, oidc.EventRecord{ID: newText(), At: at(0)}))
+		must(t, "AppendEvents", restored.Journal.AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: newText(), At: at(0)}))
 		if n, seq := newestSeq(t, restored); n == 0 || seq == lastEvent {
 			t.Errorf("the newest event has the number %d, as one that is lost had", seq)
 		}
@@ -113,7 +114,7 @@ func entryOf(r license.SaveRequest) [2]int64 {
 // newestSeq returns how many of the provider's events there are, and the number of the last.
 func newestSeq(t *testing.T, db Database) (n int, seq int64) {
 	t.Helper()
-	es, err := db.Provider.ListEvents(t.Context(), 0, 10_000)
+	es, err := db.Journal.ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 10_000)
 	must(t, "ListEvents", err)
 	for _, e := range es {
 		seq = e.Seq
@@ -131,7 +132,7 @@ func fillBefore(t *testing.T, db Database) (k keptBefore) {
 	}
 	k.session = createSession(t, db.Provider, newSession())
 	k.family, k.code = newFamily(), newHash()
-	_, err := db.Provider.RedeemCode(t.Context(), k.code, at(600), k.family, oidc.EventRecord{ID: newText(), At: at(0)})
+	_, err := db.Provider.RedeemCode(t.Context(), k.code, at(600), k.family, journal.Event{Log: journal.Provider, ID: newText(), At: at(0)})
 	must(t, "RedeemCode", err)
 	k.grant = license.GrantRecord{ID: license.GrantID(newText()), State: license.GrantActive, Client: "c", Item: "i", Created: at(0), Expires: at(60),
 		Body: []byte("sealed grant")}

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 func newConsent(party ...signing.Lookup) oidc.ConsentRecord {
@@ -91,7 +92,7 @@ func Consents(t *testing.T, open Open) {
 		is(t, "CreateConsent of one that was deleted", s.CreateConsent(t.Context(), a, nil), oidc.ErrExists)
 		same(t, "what is left", len(list(t, at(0), 10, key)), 0)
 	})
-	t.Run("Events", func(t *testing.T) { consentEvents(t, open(t).Provider) })
+	t.Run("Events", func(t *testing.T) { consentEvents(t, open(t)) })
 	t.Run("Ended", func(t *testing.T) {
 		key := newKey()
 		c := newConsent(key)
@@ -106,7 +107,8 @@ func Consents(t *testing.T, open Open) {
 }
 
 // consentEvents tests that events come with what they tell of, or not at all.
-func consentEvents(t *testing.T, s ProviderStores) {
+func consentEvents(t *testing.T, d Database) {
+	s := d.Provider
 	key := newKey()
 	c := newConsent(key)
 	must(t, "CreateConsent", s.CreateConsent(t.Context(), c, nil, providerEvent()))
@@ -114,7 +116,5 @@ func consentEvents(t *testing.T, s ProviderStores) {
 	again.ID = c.ID
 	is(t, "CreateConsent again", s.CreateConsent(t.Context(), again, nil, providerEvent()), oidc.ErrExists)
 	must(t, "DeleteConsents", s.DeleteConsents(t.Context(), endedAll(c.ID), providerEvent()))
-	es, err := s.ListEvents(t.Context(), 0, 10)
-	must(t, "ListEvents", err)
-	same(t, "events", len(es), 2)
+	same(t, "events", len(listed(t, d.Journal, journal.Stream{Log: journal.Provider}, 10)), 2)
 }

@@ -7,24 +7,35 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
 
-// EventSearches tests [oidc.EventSearch] and [license.EventSearch].
+// EventSearches tests [journal.Store] and [license.EventSearch].
 func EventSearches(t *testing.T, open Open) {
 	db := open(t)
 	a, b := newID(), newID()
-	t.Run("Provider", func(t *testing.T) {
-		searchLog(t, searched[oidc.EventRecord]{
-			add: func(ctx context.Context, es ...oidc.EventRecord) error { return db.Provider.AppendEvents(ctx, es...) },
-			event: func(when time.Time, action, actor, subject, result string) oidc.EventRecord {
-				return oidc.EventRecord{ID: newText(), At: when, Action: action, Actor: actor, Object: subject, Result: result, Hash: newHash()}
-			},
-			search: db.Provider.SearchEvents, seq: func(e oidc.EventRecord) int64 { return e.Seq }, when: func(e oidc.EventRecord) time.Time { return e.At },
-			id: func(e oidc.EventRecord) string { return e.ID },
-		}, string(a), string(b))
-	})
+	for _, log := range journal.Logs {
+		t.Run(string(log), func(t *testing.T) {
+			a, b := string(a), string(b)
+			if log == journal.Registry {
+				a, b = "", ""
+			}
+			searchLog(t, searched[journal.Event]{
+				add: db.Journal.AppendEvents,
+				event: func(when time.Time, action, actor, subject, result string) journal.Event {
+					e := recorded(journal.Stream{Log: log})
+					e.At, e.Action, e.Actor.ID, e.Subject, e.Result = when, journal.Action(action), actor, subject, result
+					return e
+				},
+				search: func(ctx context.Context, f journal.Filter) ([]journal.Event, error) {
+					return db.Journal.SearchEvents(ctx, log, f)
+				},
+				seq: func(e journal.Event) int64 { return e.Seq }, when: func(e journal.Event) time.Time { return e.At },
+				id: func(e journal.Event) string { return e.ID },
+			}, a, b)
+		})
+	}
+	db = open(t)
 	licenses := searched[license.EventRecord]{
 		add: func(ctx context.Context, es ...license.EventRecord) error {
 			return db.Licenses.AppendEvents(ctx, es...)

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Families tests [oidc.Families].
@@ -18,7 +19,7 @@ func Families(t *testing.T, open Open) {
 	t.Run("RoundTrip", func(t *testing.T) { familiesRoundTrip(t, s) })
 	t.Run("Redeem", func(t *testing.T) { familiesRedeem(t, s) })
 	t.Run("Update", func(t *testing.T) { familiesUpdate(t, s) })
-	t.Run("Events", func(t *testing.T) { familiesEvents(t, open(t).Provider) })
+	t.Run("Events", func(t *testing.T) { familiesEvents(t, open(t)) })
 	t.Run("RaceOfOneCode", func(t *testing.T) { familiesRace(t, s) })
 	t.Run("RaceOfCodes", func(t *testing.T) { familiesRaceOfCodes(t, s) })
 	t.Run("RaceOfUpdates", func(t *testing.T) { familiesRaceOfUpdates(t, s) })
@@ -164,9 +165,10 @@ func familiesUpdate(t *testing.T, s oidc.Families) {
 }
 
 // familiesEvents holds events to the fate of what they tell of.
-func familiesEvents(t *testing.T, s ProviderStores) {
+func familiesEvents(t *testing.T, d Database) {
+	s := d.Provider
 	ctx := t.Context()
-	events := []oidc.EventRecord{providerEvent(), providerEvent(), providerEvent()}
+	events := []journal.Event{providerEvent(), providerEvent(), providerEvent()}
 	f, code := newFamily(), newHash()
 	_, err := s.RedeemCode(ctx, code, at(600), f, events[0], events[1])
 	must(t, "RedeemCode", err)
@@ -177,7 +179,7 @@ func familiesEvents(t *testing.T, s ProviderStores) {
 	is(t, "UpdateFamily of revision 0", s.UpdateFamily(ctx, f, providerEvent()), oidc.ErrConflict)
 	f.Revision = 1
 	must(t, "UpdateFamily", s.UpdateFamily(ctx, f, events[2]))
-	sameProviderEvents(t, s, events)
+	sameProviderEvents(t, d.Journal, events)
 }
 
 // familiesRace lets many redeem one code at once: all losers learn who won.

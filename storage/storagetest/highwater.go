@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 )
 
 // HighWater tests [highwater.Store].
@@ -94,7 +94,7 @@ func highWaterLogs(t *testing.T, d Database) {
 				want = append(want, highwater.Row{At: e.At, Hash: e.Hash})
 			} else {
 				e := providerEvent()
-				must(t, "AppendEvents", d.Provider.AppendEvents(ctx, e))
+				must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
 				want = append(want, highwater.Row{At: e.At, Hash: e.Hash})
 			}
 		}
@@ -121,13 +121,13 @@ func highWaterLogs(t *testing.T, d Database) {
 
 // highWaterEnds tests that rows name what ended with their events.
 func highWaterEnds(t *testing.T, d Database) {
-	var es []oidc.EventRecord
-	for _, action := range []string{oidc.ActionSessionEnd, oidc.ActionFamilyEnd, oidc.ActionRefreshReuse, oidc.ActionCodeReuse, oidc.ActionTokenRevoke, oidc.ActionSessionBegin} {
+	var es []journal.Event
+	for _, action := range []journal.Action{journal.ActionSessionEnd, journal.ActionFamilyEnd, journal.ActionRefreshReuse, journal.ActionCodeReuse, journal.ActionTokenRevoke, journal.ActionSessionBegin} {
 		e := providerEvent()
-		e.Action, e.Object = action, "of "+action
+		e.Action, e.Subject = action, "of "+string(action)
 		es = append(es, e)
 	}
-	must(t, "AppendEvents", d.Provider.AppendEvents(t.Context(), es...))
+	must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), es...))
 	rows, err := d.HighWater.Rows(t.Context(), highwater.ProviderEvents, 0, 1000, 10)
 	must(t, "Rows", err)
 	var got [][2]string

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 )
 
 // Losses does with SQL alone what authenticators and registers can't show: puts rows
@@ -240,17 +241,17 @@ func endedLiving(t *testing.T, v *victims) {
 	s, err := v.session.LoadSession(t.Context(), "living")
 	must(t, "a session", err)
 	s.Ended = time.Now()
-	must(t, "ending a session", v.session.UpdateSession(t.Context(), s, ending(oidc.ActionSessionEnd)))
+	must(t, "ending a session", v.session.UpdateSession(t.Context(), s, ending(journal.ActionSessionEnd)))
 	f, err := v.family.LoadFamily(t.Context(), "living")
 	must(t, "a family", err)
 	f.Ended, f.EndedBy = time.Now(), "holder"
-	must(t, "ending a family", v.family.UpdateFamily(t.Context(), f, ending(oidc.ActionRefreshReuse)))
+	must(t, "ending a family", v.family.UpdateFamily(t.Context(), f, ending(journal.ActionRefreshReuse)))
 }
 
 // ending is the event of an end, by which other nodes know of it.
-func ending(action string) oidc.EventRecord {
+func ending(action journal.Action) journal.Event {
 	e := providerEvent()
-	e.At, e.Action, e.Object = time.Now(), action, "living"
+	e.At, e.Action, e.Subject = time.Now(), action, "living"
 	return e
 }
 

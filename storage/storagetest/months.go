@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
 
@@ -48,8 +48,8 @@ func log(t *testing.T, d Database, table retention.Table, when time.Time) string
 		must(t, "AppendEvents", d.Licenses.AppendEvents(t.Context(), e))
 		return e.ID
 	case retention.ProviderEvents:
-		e := oidc.EventRecord{ID: newText(), At: when, Action: "login.password", Actor: "a", Object: "o", RequestID: "r", Result: "ok", Hash: newHash()}
-		must(t, "AppendEvents", d.Provider.AppendEvents(t.Context(), e))
+		e := journal.Event{Log: journal.Provider, ID: newText(), At: when, Action: "login.password", Actor: journal.Actor{ID: "a"}, Subject: "o", RequestID: "r", Result: "ok", Hash: newHash()}
+		must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), e))
 		return e.ID
 	}
 	u := usable(t, d.Licenses)
@@ -76,7 +76,7 @@ func rows(t *testing.T, d Database, table retention.Table, m retention.Month, ab
 		for i, c := range table.Columns() {
 			ok := false
 			switch c.Kind {
-			case retention.Number:
+			case retention.Number, retention.Form:
 				_, ok = r[i].(int64)
 			case retention.Text:
 				_, ok = r[i].(string)

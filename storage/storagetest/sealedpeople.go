@@ -29,7 +29,7 @@ func people(t *testing.T, db Database, in *signing.Installation) []string {
 	var sent identity.Message
 	s, err := identity.NewService(identity.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
-		Sender: sender(func(m identity.Message) { sent = m }), Record: oidc.Recorder(db.Provider),
+		Sender: sender(func(m identity.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
 	})
 	must(t, "people", err)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
@@ -62,7 +62,7 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	t.Helper()
 	ctx := t.Context()
 	p, err := oidc.New(oidc.Config{
-		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Provider, Keyrings: in.Keyrings(),
+		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Journal, Keyrings: in.Keyrings(),
 		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
 	})
 	must(t, "logging in", err)

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Sessions tests [oidc.Sessions].
@@ -18,7 +19,7 @@ func Sessions(t *testing.T, open Open) {
 	t.Run("Exists", func(t *testing.T) { sessionsExist(t, s) })
 	t.Run("Update", func(t *testing.T) { sessionsUpdate(t, s) })
 	t.Run("Cookie", func(t *testing.T) { sessionsCookie(t, s) })
-	t.Run("Events", func(t *testing.T) { sessionsEvents(t, open(t).Provider) })
+	t.Run("Events", func(t *testing.T) { sessionsEvents(t, open(t)) })
 	t.Run("Race", func(t *testing.T) { sessionsRace(t, s) })
 	t.Run("List", func(t *testing.T) { sessionsList(t, s) })
 	t.Run("Ended", func(t *testing.T) {
@@ -166,9 +167,10 @@ func sessionsCookie(t *testing.T, s oidc.Sessions) {
 }
 
 // sessionsEvents holds events to the fate of what they tell of.
-func sessionsEvents(t *testing.T, s ProviderStores) {
+func sessionsEvents(t *testing.T, d Database) {
+	s := d.Provider
 	ctx := t.Context()
-	events := []oidc.EventRecord{providerEvent(), providerEvent(), providerEvent(), providerEvent()}
+	events := []journal.Event{providerEvent(), providerEvent(), providerEvent(), providerEvent()}
 	n := newSession()
 	must(t, "CreateSession", s.CreateSession(ctx, n, events[0], events[1]))
 	is(t, "CreateSession again", s.CreateSession(ctx, n, providerEvent()), oidc.ErrExists)
@@ -180,24 +182,19 @@ func sessionsEvents(t *testing.T, s ProviderStores) {
 	other.Revision, other.Cookie = 1, n.Cookie
 	is(t, "UpdateSession with another's cookie", s.UpdateSession(ctx, other, providerEvent()), oidc.ErrExists)
 	is(t, "UpdateSession with an ended context", s.UpdateSession(ended(), n, providerEvent()), context.Canceled)
-	sameProviderEvents(t, s, events)
+	sameProviderEvents(t, d.Journal, events)
 }
 
 // providerEvent makes an event that isn't stored.
-func providerEvent() oidc.EventRecord {
-	return oidc.EventRecord{ID: newText(), At: at(3), Action: "session.create", Actor: newText(), Object: newText(),
+func providerEvent() journal.Event {
+	return journal.Event{Log: journal.Provider, ID: newText(), At: at(3), Action: "session.create", Actor: journal.Actor{ID: newText()}, Subject: newText(),
 		RequestID: newText(), Result: "ok", Hash: newHash()}
 }
 
 // sameProviderEvents compares all events of a database but for their numbers.
-func sameProviderEvents(t *testing.T, s oidc.Events, want []oidc.EventRecord) {
+func sameProviderEvents(t *testing.T, s journal.Store, want []journal.Event) {
 	t.Helper()
-	got, err := s.ListEvents(t.Context(), 0, 1000)
-	must(t, "ListEvents", err)
-	for i := range got {
-		got[i].Seq = 0
-	}
-	same(t, "events", got, want)
+	sameJournal(t, "events", listed(t, s, journal.Stream{Log: journal.Provider}, 1000), want...)
 }
 
 func sessionsRace(t *testing.T, s oidc.Sessions) {

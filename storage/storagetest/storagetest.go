@@ -32,6 +32,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
 
@@ -42,6 +43,7 @@ const Writers = 32
 type Database struct {
 	Licenses LicenseStores
 	Provider ProviderStores
+	Journal  journal.Store
 	Keys     signing.Records
 	Lists    signing.RevocationLists
 	Auth     signing.AuthStore
@@ -71,8 +73,6 @@ type LicenseStores interface {
 // ProviderStores is what packages oidc and identity need stored.
 type ProviderStores interface {
 	oidc.Clients
-	oidc.Events
-	oidc.EventSearch
 	oidc.Sessions
 	oidc.Families
 	oidc.Consents

@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/archive"
 	"yizheng.internal/storage/retention"
 )
@@ -55,7 +55,7 @@ func (c *archiveExportCmd) Run(p *command.Process) (err error) {
 		return err
 	}
 	found := 0
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionArchive, until.String(), func() error {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionArchive, until.String(), func() error {
 		found, err = c.export(p, in, until, now)
 		return err
 	})

@@ -14,7 +14,6 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/archive"
@@ -57,7 +56,7 @@ func (c *archiveShowCmd) Run(p *command.Process) (err error) {
 	t := p.Listing(c.JSON, archiveColumns[m.Log]...)
 	t.W = out
 	s := archiveShow{registry: in.Registry, log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
-	err = in.Provider.Recorded(p.Ctx, in.Actor(), oidc.ActionArchiveRead, m.File, func() error {
+	err = in.Provider.Recorded(p.Ctx, in.Actor(), journal.ActionArchiveRead, m.File, func() error {
 		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.Ctx, line) })
 		if err == nil && again != m {
 			err = texts.Refuse("archive.replaced", m.File)
@@ -151,16 +150,19 @@ type archivedAccess struct {
 }
 
 func (s *archiveShow) providerEvent(row retention.Row) error {
-	r := oidc.EventRecord{
-		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: row[3].(string), Actor: row[4].(string),
-		Object: row[5].(string), RequestID: row[6].(string), Result: row[7].(string),
+	e := journal.Event{
+		Log: journal.Provider, Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: journal.Action(row[3].(string)),
+		Actor: journal.Actor{ID: row[4].(string)}, Subject: row[5].(string), RequestID: row[6].(string), Result: row[7].(string), Form: journal.Form(row[9].(int64)),
 	}
 	hash, err := hashOf(row[8])
 	if err != nil {
 		return err
 	}
-	r.Hash = hash
-	e := r.Entry()
+	e.Hash = hash
+	return s.shownEvent(e.Entry(journal.Private{}, !e.Fits(journal.Private{})))
+}
+
+func (s *archiveShow) shownEvent(e journal.Entry) error {
 	if e.Altered {
 		s.unfitting++
 	}

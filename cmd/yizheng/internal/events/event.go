@@ -13,7 +13,6 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
 
@@ -190,7 +189,7 @@ func readerOf(ctx context.Context, in *install.Installation, logs []string, part
 	}
 	named := func(l journal.Log) bool { return len(logs) == 0 || slices.Contains(logs, string(l)) }
 	if named(journal.Provider) && party == "" {
-		r.Sources[journal.Provider] = oidc.Journal(in.DB.Provider())
+		r.Sources[journal.Provider] = journal.Plain(in.DB.Journal(), journal.Provider)
 	}
 	for _, l := range []journal.Log{journal.Registry, journal.License} {
 		if named(l) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 // NewestEvent returns the time of the newest license, key, or event that is
@@ -38,7 +39,7 @@ func NewestEvent(ctx context.Context, in *Installation) (newest time.Time, err e
 			return es[0].At, true, nil
 		},
 		func(after int64) (time.Time, bool, error) {
-			es, err := in.DB.Provider().ListEvents(ctx, after, 1)
+			es, err := in.DB.Journal().ListEvents(ctx, journal.Stream{Log: journal.Provider}, after, 1)
 			if err != nil || len(es) == 0 {
 				return time.Time{}, false, err
 			}

@@ -125,7 +125,7 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 		return err
 	}
 	c := oidc.Config{
-		Issuer: publicURL, Clients: in.DB.Provider(), Participants: in.DB.Provider(), Events: in.DB.Provider(),
+		Issuer: publicURL, Clients: in.DB.Provider(), Participants: in.DB.Provider(), Events: in.DB.Journal(),
 		Keyrings: in.Keys.Keyrings(), Verifier: in.Verifier, Log: in.Log, Step: in.Step,
 	}
 	if err := in.logins(&c); err != nil {

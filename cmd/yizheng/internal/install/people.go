@@ -31,7 +31,7 @@ func (in *Installation) logins(c *oidc.Config) (err error) {
 	stores := in.DB.Provider()
 	in.People, err = identity.NewService(identity.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
-		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Record: oidc.Recorder(stores), Log: in.Log,
+		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,130 @@
+package journal
+
+import "slices"
+
+// Action is what was done. The names are stable, and all of them stand in this file:
+// a new one needs a constant, a row of the table below it, and nothing else. The
+// command's help and the table in docs/operating.md are made from the table.
+type Action string
+
+// Of participants, their clients and tokens.
+const (
+	ActionClientCreate       Action = "client.create"
+	ActionClientUpdate       Action = "client.update"
+	ActionClientRotate       Action = "client.rotate_secret"
+	ActionClientDisable      Action = "client.disable"
+	ActionClientEnable       Action = "client.enable"
+	ActionParticipantCreate  Action = "participant.create"
+	ActionParticipantUpdate  Action = "participant.update"
+	ActionParticipantRename  Action = "participant.rename"
+	ActionParticipantDisable Action = "participant.disable"
+	ActionParticipantEnable  Action = "participant.enable"
+	ActionTokenRefuse        Action = "token.refuse"
+	ActionTokenRevoke        Action = "token.revoke"
+)
+
+// Of operators' commands.
+const (
+	ActionBackup      Action = "installation.backup"
+	ActionArchive     Action = "installation.archive"
+	ActionArchiveRead Action = "installation.read_archive"
+	ActionRestore     Action = "installation.restore"
+	ActionMigrate     Action = "installation.migrate"
+	ActionAcceptLoss  Action = "integrity.accept"
+	ActionKeyCreate   Action = "key.create"
+	ActionKeyActivate Action = "key.activate"
+	ActionKeyRetire   Action = "key.retire"
+	ActionKeyRevoke   Action = "key.revoke"
+	ActionKeyRehash   Action = "key.rehash"
+	ActionListPublish Action = "revocation_list.publish"
+)
+
+// Of people: who they are, and their logins.
+const (
+	ActionPartyCreate    Action = "party.create"
+	ActionAccountCreate  Action = "account.create"
+	ActionAccountDisable Action = "account.disable"
+	ActionAccountEnable  Action = "account.enable"
+	ActionPhoneChange    Action = "account.change_phone"
+	ActionTicketCreate   Action = "account.setup_ticket"
+	ActionPasswordSet    Action = "account.set_password"
+	ActionPasswordChange Action = "account.change_password"
+	ActionLogin          Action = "login.password"
+	ActionLoginChallenge Action = "login.challenge"
+	ActionLoginConfirm   Action = "login.confirm"
+	ActionCodeSend       Action = "code.send"
+	ActionCodeCheck      Action = "code.check"
+	ActionSessionBegin   Action = "session.begin"
+	ActionSessionStepUp  Action = "session.step_up"
+	ActionSessionEnd     Action = "session.end"
+	ActionConsent        Action = "consent.decide"
+	ActionConsentKeep    Action = "consent.remember"
+	ActionConsentEnd     Action = "consent.end"
+	ActionCodeRedeem     Action = "code.redeem"
+	ActionCodeReuse      Action = "code.reuse"
+	ActionRefreshReuse   Action = "refresh.reuse"
+	ActionFamilyEnd      Action = "family.end"
+)
+
+// Known is what is known of an action.
+type Known struct {
+	Action  Action
+	Log     Log    // Registry: of a license, also [License]
+	Subject string // what the subject of its event is; empty: there is none
+	Meaning string // what was done, and of some what the result is beside ok
+}
+
+// Actions returns all actions, in the order in which they are shown.
+func Actions() []Known { return slices.Clone(actions) }
+
+var actions = []Known{
+	{ActionParticipantCreate, Provider, "participant", "A participant was added."},
+	{ActionParticipantUpdate, Provider, "participant", "Several things of a participant were changed, or others than those below."},
+	{ActionParticipantRename, Provider, "participant", "A participant has another name."},
+	{ActionParticipantDisable, Provider, "participant", "A participant was disabled, with all its clients."},
+	{ActionParticipantEnable, Provider, "participant", "A participant was enabled again."},
+	{ActionClientCreate, Provider, "client", "A client was registered."},
+	{ActionClientUpdate, Provider, "client", "A client's registration was changed."},
+	{ActionClientRotate, Provider, "client", "A client has another secret."},
+	{ActionClientDisable, Provider, "client", "A client was disabled."},
+	{ActionClientEnable, Provider, "client", "A client was enabled again."},
+	{ActionTokenRefuse, Provider, "client", "A client was refused a token, or its token; the result is why."},
+	{ActionTokenRevoke, Provider, "family, or client", "A client revoked a token of its own."},
+
+	{ActionBackup, Provider, "backup", "A backup was made."},
+	{ActionRestore, Provider, "backup", "A backup was restored."},
+	{ActionArchive, Provider, "month", "Months of logs were archived."},
+	{ActionArchiveRead, Provider, "file", "An archived month was shown."},
+	{ActionMigrate, Provider, "schema's version", "The database was brought up to date."},
+	{ActionAcceptLoss, Provider, "why", "An operator accepted that the database lacks what a node saw in it."},
+	{ActionKeyCreate, Provider, "ring", "A key was made; the subject is PURPOSE or PURPOSE/OWNER."},
+	{ActionKeyActivate, Provider, "key", "A key was made the active one of its ring."},
+	{ActionKeyRetire, Provider, "key", "A key was retired."},
+	{ActionKeyRevoke, Provider, "key", "A key was revoked."},
+	{ActionKeyRehash, Provider, "", "Lookup keys were written anew with the active key."},
+	{ActionListPublish, Provider, "root's key", "A revocation list was published."},
+
+	{ActionPartyCreate, Provider, "party", "A person or organization was added."},
+	{ActionAccountCreate, Provider, "account", "An account was opened."},
+	{ActionAccountDisable, Provider, "account", "An account was disabled."},
+	{ActionAccountEnable, Provider, "account", "An account was enabled again."},
+	{ActionPhoneChange, Provider, "account", "An account has another phone."},
+	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
+	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
+	{ActionPasswordChange, Provider, "account", "A password was changed."},
+	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries."},
+	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
+	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
+	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},
+	{ActionCodeCheck, Provider, "account", "A code was given."},
+	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
+	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
+	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},
+	{ActionConsent, Provider, "client", "A person decided what a client gets; the result is ok or why not."},
+	{ActionConsentKeep, Provider, "client", "A decision was remembered for later logins."},
+	{ActionConsentEnd, Provider, "client", "A remembered decision was withdrawn."},
+	{ActionCodeRedeem, Provider, "family", "A client redeemed an authorization code."},
+	{ActionCodeReuse, Provider, "family", "An authorization code was used a second time: its tokens were revoked."},
+	{ActionRefreshReuse, Provider, "family", "A refresh token was used a second time: its family was revoked."},
+	{ActionFamilyEnd, Provider, "family", "A client's tokens ended; the result is why."},
+}

@@ -1,0 +1,220 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/signing"
+)
+
+// Fact is what an event is to tell.
+type Fact struct {
+	Actor     Actor
+	Party     string // opaque id of the person who is there, if one is: it stands among the details
+	Action    Action
+	Subject   string // what was acted on: see [Known]
+	Version   int    // of a license; 0: none
+	RequestID string // of the HTTP request
+	Result    string // ResultOK, or the reason code of a refusal; a Change sets it
+	Detail    map[string]string
+}
+
+// Config says what a Recorder works with. Log and Store are required.
+type Config struct {
+	// Log is Provider or Registry: there, events with a subject go to its history,
+	// which is the log License.
+	Log   Log
+	Store Appender
+	// Vault seals what is private. The log Provider needs none: its events have nothing private.
+	Vault *signing.Vault
+	// Reason returns the reason code of a change that failed. Default: "failed".
+	Reason func(error) string
+	Logger *slog.Logger // default: discards
+}
+
+// Recorder records what is done in one log. Safe for concurrent use.
+//
+// What is stored in one transaction with its event takes the event from [Recorder.Event]
+// and gives it to that store. All else is recorded here: what is no change by Record, what
+// a caller can have as often as it likes by Repeating, what was refused or has happened
+// whatever becomes of its event by Refused and Noted, and what no store changes by Change.
+type Recorder struct {
+	c       Config
+	repeats Repeats[kind]
+}
+
+// NewRecorder returns a Recorder.
+func NewRecorder(c Config) *Recorder {
+	if c.Reason == nil {
+		c.Reason = func(error) string { return "failed" }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Recorder{c: c}
+}
+
+// Event returns an event as it is stored, with its hash.
+func (r *Recorder) Event(ctx context.Context, f Fact) (Event, error) {
+	e := Event{
+		Log: r.c.Log, Form: Present, ID: strings.ToLower(rand.Text()), At: time.Now().UTC().Truncate(time.Microsecond), Action: f.Action,
+		Actor: f.Actor, Subject: f.Subject, Version: f.Version, RequestID: f.RequestID, Result: f.Result,
+	}
+	if e.Log != Provider && e.Subject != "" {
+		e.Log = License
+	}
+	p, err := r.private(f)
+	if err != nil {
+		return Event{}, err
+	}
+	e.Hash = sm3.Sum(e.present(p))
+	if r.c.Vault == nil {
+		return e, nil
+	}
+	plain, err := p.marshal()
+	if err == nil {
+		e.Sealed, err = r.c.Vault.Seal(ctx, place(e.ID), plain)
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("sealing an event: %w", err)
+	}
+	return e, nil
+}
+
+// private returns the private part of an event.
+func (r *Recorder) private(f Fact) (p Private, err error) {
+	if p.Detail = f.Detail; f.Party != "" {
+		if p.Detail = maps.Clone(f.Detail); p.Detail == nil {
+			p.Detail = map[string]string{}
+		}
+		p.Detail["party"] = f.Party
+	}
+	if r.c.Vault == nil {
+		if len(p.Detail) > 0 {
+			err = fmt.Errorf("an event of the log %s has no details", r.c.Log)
+		}
+		return p, err
+	}
+	p.Nonce = make([]byte, 16)
+	rand.Read(p.Nonce)
+	return p, nil
+}
+
+// marshal returns the private part as JSON. Most have no details.
+func (p Private) marshal() ([]byte, error) {
+	if len(p.Detail) > 0 {
+		return json.Marshal(p, json.Deterministic(true))
+	}
+	return append(base64.StdEncoding.AppendEncode([]byte(`{"nonce":"`), p.Nonce), `"}`...), nil
+}
+
+// place is where the private part of an event is sealed for.
+func place(id string) signing.Place {
+	return signing.Place{Table: "events", Row: id, Column: "detail"}
+}
+
+// Record stores an event of what is no change of a row.
+func (r *Recorder) Record(ctx context.Context, f Fact) error {
+	e, err := r.Event(ctx, f)
+	if err == nil {
+		err = r.c.Store.AppendEvents(ctx, e)
+	}
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", f.Action, err)
+	}
+	return nil
+}
+
+// kind is of which kind events are that repeat.
+type kind struct {
+	actor   Actor
+	party   string
+	action  Action
+	subject string // of the provider's events alone: of a license, the caller may choose it freely
+	result  string
+}
+
+// Repeating is Record for what a caller can have as often as it likes: of a kind, ten a
+// minute leave an event each, and those that follow one together, by Run. That one is
+// about no one license.
+func (r *Recorder) Repeating(ctx context.Context, f Fact) error {
+	k := kind{f.Actor, f.Party, f.Action, f.Subject, f.Result}
+	if r.c.Log != Provider {
+		k.subject = ""
+	}
+	if !r.repeats.Admit(k, time.Now()) {
+		return nil
+	}
+	return r.Record(ctx, f)
+}
+
+// Run writes the events of what was merged, until ctx ends, and then those that are left.
+func (r *Recorder) Run(ctx context.Context) {
+	r.repeats.Run(ctx, r.c.Logger, func(ctx context.Context, d Repeated[kind]) error {
+		k := d.Kind
+		return r.Record(ctx, Fact{Actor: k.actor, Party: k.party, Action: k.action, Subject: k.subject, Result: k.result, RequestID: MergedRequest(d.Count)})
+	})
+}
+
+// within is how long recording may take after its caller has gone away. It adds to the
+// time that a request takes at most: see api.RequestWithin.
+const within = 5 * time.Second
+
+// toTheEnd returns a context for what is recorded even if the caller hangs up.
+func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), within)
+}
+
+// Refused is Repeating where the refusal stands whatever becomes of its record: failing to
+// write it down must not turn a no into something else. The log has it then.
+func (r *Recorder) Refused(ctx context.Context, f Fact) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
+	if err := r.Repeating(ctx, f); err != nil {
+		r.c.Logger.ErrorContext(ctx, "a refusal could not be recorded", "action", f.Action, "actor", f.Actor.ID, "reason", f.Result, "error", err)
+	}
+}
+
+// Noted is Record where what happened stands whatever becomes of its record. The log has
+// it then.
+func (r *Recorder) Noted(ctx context.Context, f Fact) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
+	if err := r.Record(ctx, f); err != nil {
+		r.c.Logger.ErrorContext(ctx, "an outcome could not be recorded", "action", f.Action, "subject", f.Subject, "result", f.Result, "error", err)
+	}
+}
+
+// ErrUnrecorded says that the event of a change could not be stored, so that the change
+// was not begun.
+var ErrUnrecorded = errors.New("it can't be recorded")
+
+// Change does a change between its two events. It returns the change's error, or
+// ErrUnrecorded (wrapped).
+func (r *Recorder) Change(ctx context.Context, f Fact, change func() error) error {
+	f.Result = ResultBegun
+	e, err := r.Event(ctx, f)
+	if err == nil {
+		err = r.c.Store.AppendEvents(ctx, e)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnrecorded, f.Action, err)
+	}
+	failure := change()
+	f.Result = ResultOK
+	if failure != nil {
+		f.Result = r.c.Reason(failure)
+	}
+	r.Noted(ctx, f)
+	return failure
+}

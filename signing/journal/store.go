@@ -1,0 +1,45 @@
+package journal
+
+import "context"
+
+// Appender keeps events.
+type Appender interface {
+	// AppendEvents stores all of the events, each in its log, or none; when it returns
+	// nil they are on disk.
+	AppendEvents(ctx context.Context, es ...Event) error
+}
+
+// Store keeps the events of both halves. Every driver passes storagetest.Journal. Stores
+// whose methods take events beside a change keep them in the transaction of the change, as
+// AppendEvents does: both are on disk, or neither.
+type Store interface {
+	Appender
+	// ListEvents returns up to limit events of a stream with Seq greater than after, by
+	// Seq. Whoever goes on after the last one misses none.
+	ListEvents(ctx context.Context, s Stream, after int64, limit int) ([]Event, error)
+	// SearchEvents returns the first f.Limit events of a log that f admits, by time and
+	// then by Seq. Those of the log Registry have no subject.
+	SearchEvents(ctx context.Context, log Log, f Filter) ([]Event, error)
+}
+
+// Stream is a sequence of events that can be followed: all of the log Provider or
+// Registry, or one license's of the log License.
+type Stream struct {
+	Log     Log
+	License string // of the log License alone
+}
+
+// Plain returns a log without details for a list of all logs.
+func Plain(store Store, log Log) Source {
+	return func(ctx context.Context, f Filter) ([]Entry, error) {
+		es, err := store.SearchEvents(ctx, log, f)
+		if err != nil {
+			return nil, err
+		}
+		entries := make([]Entry, 0, len(es))
+		for _, e := range es {
+			entries = append(entries, e.Entry(Private{}, !e.Fits(Private{})))
+		}
+		return entries, nil
+	}
+}

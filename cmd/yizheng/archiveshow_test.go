@@ -118,7 +118,7 @@ func (p *past) access(id license.ID, at time.Time, body map[string]any) {
 
 // login is an event of the provider.
 func login(id string, at time.Time) journal.Event {
-	e := journal.Event{Log: journal.Provider, ID: id, At: at, Action: "login.password", Actor: journal.Actor{ID: "browser"}, Subject: "account-" + id, Result: "ok"}
+	e := journal.Event{Log: journal.Provider, Form: journal.FormFirst, ID: id, At: at, Action: "login.password", Actor: journal.Actor{ID: "browser"}, Subject: "account-" + id, Result: "ok"}
 	text, err := e.Canonical(journal.Private{})
 	if err != nil {
 		panic(err)

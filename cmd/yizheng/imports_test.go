@@ -118,7 +118,7 @@ var rules = map[string]rule{
 	"storage/archive": {
 		ours:     []string{"storage/retention"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
-		testOurs: []string{"license", "oidc", "storage/sqlite"},
+		testOurs: []string{"license", "signing/journal", "storage/sqlite"},
 	},
 	"storage/backup": {
 		ours:   []string{"signing/strictjson"},
@@ -157,7 +157,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
-		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/identity", "signing", "signing/jose", "signing/strictjson"},
+		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/identity", "signing", "signing/jose", "signing/journal", "signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/problem": {

@@ -44,9 +44,9 @@ var rooms = map[string]exception{
 	"signing":                        {4118, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {6013, notYet},
-	"storage/sqlite":                 {4900, notYet},
-	"storage/storagetest":            {9525, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/postgres":               {6097, notYet},
+	"storage/sqlite":                 {4952, notYet},
+	"storage/storagetest":            {9728, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.
@@ -61,10 +61,10 @@ var receivers = map[string]exception{
 	"signing.Installation":                        {28, notYet},
 	"signing.Keyrings":                            {26, notYet},
 	"signing/highwater.Watch":                     {45, notYet},
-	"storage/postgres.DB":                         {58, notYet},
+	"storage/postgres.DB":                         {59, notYet},
 	"storage/postgres.Licenses":                   {54, notYet},
 	"storage/postgres.Provider":                   {45, notYet},
-	"storage/sqlite.DB":                           {30, notYet},
+	"storage/sqlite.DB":                           {32, notYet},
 	"storage/sqlite.Licenses":                     {46, notYet},
 	"storage/sqlite.Provider":                     {42, notYet},
 }
@@ -73,7 +73,7 @@ var receivers = map[string]exception{
 var longFiles = map[string]exception{
 	"oidc/identity/login_test.go":    {508, notYet},
 	"signing/keyrings_test.go":       {519, notYet},
-	"storage/postgres/group_test.go": {718, notYet},
+	"storage/postgres/group_test.go": {719, notYet},
 }
 
 // longFunctions are the functions of more than 60 lines, tests apart.

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // Clients authenticates clients.
@@ -47,7 +48,7 @@ type Requests interface {
 
 // Refusals records what was refused to a client that is known.
 type Refusals interface {
-	Refused(ctx context.Context, a oidc.Actor, action, object, reason string) error
+	Refused(ctx context.Context, a oidc.Actor, action journal.Action, object, reason string) error
 }
 
 // Config says what the endpoints work with. All of it is needed.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/web"
@@ -134,7 +136,7 @@ func (v *visit) goodbye(l oidc.LogoutView) error {
 // logoutFields are those of a logout request's parameters that its page sends on.
 func logoutFields(params oidc.Parameters) []web.Field {
 	var fields []web.Field
-	for _, name := range sortedKeys(params) {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
 		fields = append(fields, web.Field{Name: logoutPrefix + name, Value: params[name]})
 	}
 	return fields

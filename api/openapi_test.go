@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/openapi"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/strictjson"
 )
 
 // document fetches the OpenAPI document.
@@ -54,7 +56,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			ids[o["operationId"]] = true
 			public := len(o["security"].([]any)) == 0
 			a := s.call(t, nil, method, fill.Replace(path), nil)
-			if isSignOn := slices.Contains(asList(o["tags"]), any(tagSignOn)); a.StatusCode == 405 || a.member("reason") == "not_found" || !isSignOn && (a.StatusCode == 401) == public {
+			if isSignOn := slices.Contains(asList(o["tags"]), any(openapi.TagSignOn)); a.StatusCode == 405 || a.member("reason") == "not_found" || !isSignOn && (a.StatusCode == 401) == public {
 				t.Errorf("%s %s, public %v: %d %s", method, path, public, a.StatusCode, a.member("reason"))
 			}
 			var parameters []string
@@ -68,14 +70,12 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for _, es := range s.endpoints() {
-		for _, e := range es {
-			if !described[e.method+" "+e.path] {
-				t.Errorf("%s %s is not in the document", e.method, e.path)
-			}
-			delete(described, e.method+" "+e.path)
-			rest[e.method+" "+e.path] = true
+	for _, e := range s.rest.Endpoints() {
+		if !described[e.Method+" "+e.Path] {
+			t.Errorf("%s %s is not in the document", e.Method, e.Path)
 		}
+		delete(described, e.Method+" "+e.Path)
+		rest[e.Method+" "+e.Path] = true
 	}
 	// What isn't of the REST API is of the provider, or is a page.
 	for _, pattern := range s.mux.patterns {
@@ -289,7 +289,7 @@ func TestDocumentReferences(t *testing.T) {
 	s := newService(t, serviceConfig{Empty: true})
 	a := s.call(t, nil, "GET", "/v1/openapi.json", nil).want(t, http.StatusOK, "")
 	var d object
-	mustOf(t)(decodeJSON([]byte(a.body), &d))
+	mustOf(t)(strictjson.DecodeShallow([]byte(a.body), &d, 64))
 	for _, m := range regexp.MustCompile(`"\$ref":"#/([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
 		if at(d, strings.Split(m[1], "/")...) == nil {
 			t.Errorf("%s leads nowhere", m[0])

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
@@ -31,17 +32,17 @@ func (s *Server) verifyLicense(v *visit) error {
 	if !v.checked(form, purposeVerify) {
 		return again(http.StatusForbidden, "stale", 0)
 	}
-	q := verifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
+	q := rest.VerifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
 	if form.Get("act") == "credential" {
-		q = verifyRequest{Credential: compact(view.Credential)}
+		q = rest.VerifyRequest{Credential: compact(view.Credential)}
 	}
 	if q.Credential == "" && (q.Identifier == "" || q.VerificationCode == "") {
 		return again(http.StatusUnprocessableEntity, "empty", 0)
 	}
-	err = s.limitVerifying(v.r)
+	err = s.rest.Verification.Limit(v.r)
 	var result credential.Verification
 	if err == nil {
-		result, err = s.verification(v.r, q, len(view.Credential))
+		result, err = s.rest.Verification.Verify(v.r, q, len(view.Credential))
 	}
 	if err != nil {
 		p := problem.Of(err)

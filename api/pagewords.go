@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -328,7 +329,7 @@ func (w *words) text(says *schema.Wording, v any) string {
 		return strings.Join(parts, "\n")
 	case map[string]any:
 		var parts []string
-		for _, key := range sortedKeys(v) {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			member := says.Member(key)
 			parts = append(parts, member.TitleIn(string(w.lang), key)+" "+w.text(member, v[key]))
 		}

@@ -16,12 +16,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -115,26 +116,22 @@ const RequestWithin = 20 * time.Second
 
 // Server serves the public and the operations listener.
 type Server struct {
-	c         Config
-	mux       *router
-	openapi   *huma.OpenAPI
-	document  []byte                  // the OpenAPI document
-	docs      map[web.Language][]byte // the page made of it, by language
-	web       *web.Pages
-	metrics   metrics
-	oauth     *oauth.Endpoints
-	addresses *limit.Rate // of verifications
-	people    *limit.Rate // of tries to log in
-	askers    *limit.Rate // of authorization requests
-	pushers   *limit.Rate // of pushed ones, by client
-	unnamed   sync.Once   // says that a proxy isn't trusted
-	readers   *limit.Rate // of readings, by client and person
-	verifying *limit.Turnstile
-	holders   *limit.Holders // of people who look at their own licenses
-	lists     revocationLists
-	failing   *problem.Log
-	problems  *problem.Writer
-	draining  atomic.Bool
+	c           Config
+	mux         *router
+	description *openapi.Document
+	docs        map[web.Language][]byte // the page made of it, by language
+	web         *web.Pages
+	rest        *rest.API
+	metrics     metrics
+	oauth       *oauth.Endpoints
+	people      *limit.Rate    // of tries to log in
+	askers      *limit.Rate    // of authorization requests
+	pushers     *limit.Rate    // of pushed ones, by client
+	unnamed     sync.Once      // says that a proxy isn't trusted
+	holders     *limit.Holders // of people who look at their own licenses
+	failing     *problem.Log
+	problems    *problem.Writer
+	draining    atomic.Bool
 }
 
 // New checks c and returns a Server.
@@ -172,12 +169,11 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("api: Limits must not be negative")
 	}
 	s := &Server{
-		c: c, mux: newRouter(), openapi: newOpenAPI(c.Issuer, c.Identity != nil),
-		addresses: limit.NewRate(l.VerifyPerMinute, l.VerifyBurst), people: limit.NewRate(l.LoginPerMinute, l.LoginBurst),
-		askers:    limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
-		pushers:   limit.NewRate(l.PushPerMinute, l.PushBurst),
-		readers:   limit.NewRate(l.ReadPerMinute, l.ReadBurst),
-		verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue), holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: problem.NewLog(c.Log),
+		c: c, mux: newRouter(), description: openapi.New(c.Issuer, c.Identity != nil),
+		people:  limit.NewRate(l.LoginPerMinute, l.LoginBurst),
+		askers:  limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
+		pushers: limit.NewRate(l.PushPerMinute, l.PushBurst),
+		holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: problem.NewLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {
@@ -190,10 +186,21 @@ func New(c Config) (*Server, error) {
 	if err := s.describe(); err != nil {
 		return nil, err
 	}
-	if err := s.pages(); err != nil {
-		return nil, err
-	}
 	return s, nil
+}
+
+// describe reads the pages, and makes the API's document and its page, once.
+func (s *Server) describe() (err error) {
+	if s.web, err = web.New(); err != nil {
+		return fmt.Errorf("api: reading the pages: %w", err)
+	}
+	if err := s.description.Finish(); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	if s.docs, err = s.description.Pages(s.web); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	return nil
 }
 
 // Handler serves the public listener.

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,17 @@ const (
 	sampleField    = "样例电工作业"
 	sampleNumber   = "样例证号"
 )
+
+// Headers and sizes of bodies, as the documentation promises them.
+const (
+	idempotencyKey = "Idempotency-Key"
+	ifMatch        = "If-Match"
+	smallBody      = 16 << 10
+	largeBody      = 256 << 10
+)
+
+// sortedKeys returns a map's keys in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // service is a whole server on SQLite with real keys, used over HTTP.
 type service struct {

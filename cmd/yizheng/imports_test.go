@@ -147,10 +147,10 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       slices.Concat(domains, []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/web"}),
-		others:     []string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang"},
+		ours:       slices.Concat(domains, []string{"api/join", "api/limit", "api/oauth", "api/openapi", "api/problem", "api/rest", "api/web"}),
+		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
-		testOthers: []string{"github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
+		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
 		ours:   []string{"api/limit", "api/problem", "license", "license/refusal", "oidc", "oidc/identity"},
@@ -160,9 +160,18 @@ var rules = map[string]rule{
 		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/identity", "signing", "signing/jose", "signing/journal", "signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
+	"api/openapi": {
+		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/credential", "license/party", "license/refusal", "oidc"},
+		others: []string{"github.com/danielgtaylor/huma/v2"},
+	},
 	"api/problem": {
 		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
+	},
+	"api/rest": {
+		ours: []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/credential", "oidc",
+			"signing", "signing/jose", "signing/pki", "signing/sm2", "signing/strictjson"},
+		testOurs: []string{"api/web", "license/refusal"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

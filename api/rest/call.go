@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 // call is one request to an endpoint of the REST API.
 type call struct {
-	s      *Server
+	a      *API
 	e      *endpoint
 	w      http.ResponseWriter
 	r      *http.Request
@@ -40,17 +40,17 @@ func (c *call) actor() license.Actor {
 // admit checks the access token and its scope. A missing scope is recorded as
 // a refusal.
 func (c *call) admit() error {
-	access, err := c.s.oauth.Authorize(c.r, c.e.scope)
+	access, err := c.a.c.Authorize(c.r, c.e.Scope)
 	c.access = access
 	c.w.Header().Set("Cache-Control", "no-store")
 	problem.KnowClient(c.ctx(), access.Client)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
-		if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, c.id(), string(e.Code)); rerr != nil {
+		if rerr := c.a.c.Registry.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), string(e.Code)); rerr != nil {
 			return rerr
 		}
 	}
 	if err == nil {
-		c.s.step("request.authorized")
+		c.a.c.Step("request.authorized")
 	}
 	return err
 }
@@ -58,14 +58,14 @@ func (c *call) admit() error {
 // limitReading counts a reading, each of which leaves an event: of a client by itself,
 // or of a person at a client, who has a fiftieth of what a client has.
 func (c *call) limitReading() error {
-	if !c.e.reads() {
+	if !c.e.Reads() {
 		return nil
 	}
 	who, share := c.access.Client, clientShare
 	if c.access.Party != "" {
 		who, share = who+" "+c.access.Party, 1
 	}
-	wait := c.s.readers.WaitShare(who, share, time.Now())
+	wait := c.a.c.Readers.WaitShare(who, share, time.Now())
 	if wait <= 0 {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (c *call) record(err error) error {
 	if !ok || p.Status >= 500 || c.access.Client == "" {
 		return err
 	}
-	if rerr := c.s.c.Registry.Refused(c.ctx(), c.actor(), c.e.action, c.id(), p.Reason); rerr != nil {
+	if rerr := c.a.c.Registry.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), p.Reason); rerr != nil {
 		return rerr
 	}
 	return err
@@ -103,7 +103,7 @@ func (c *call) decode(v any) error {
 	if err := decodeJSON(body, v); err != nil {
 		return err
 	}
-	c.s.step("request.decoded")
+	c.a.c.Step("request.decoded")
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (c *call) body() ([]byte, error) {
 	if c.r.Header.Get("Content-Encoding") != "" {
 		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "content_encoding", "Send the body without a Content-Encoding.")
 	}
-	return c.read(c.e.most)
+	return c.read(c.e.Most)
 }
 
 // read reads the request's body up to a limit, in bytes.
@@ -179,7 +179,7 @@ func decodeJSON(body []byte, v any) error {
 }
 
 // reply answers with JSON and the endpoint's status.
-func (c *call) reply(v any) error { return c.replyAs(c.e.status, v) }
+func (c *call) reply(v any) error { return c.replyAs(c.e.Status, v) }
 
 // replyAs answers with JSON.
 func (c *call) replyAs(status int, v any) error {
@@ -187,20 +187,20 @@ func (c *call) replyAs(status int, v any) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", c.e.media)
+	c.w.Header().Set("Content-Type", c.e.Media)
 	return c.sendAs(status, body)
 }
 
 // send answers with the endpoint's status and a body whose type is set.
-func (c *call) send(body []byte) error { return c.sendAs(c.e.status, body) }
+func (c *call) send(body []byte) error { return c.sendAs(c.e.Status, body) }
 
 func (c *call) sendAs(status int, body []byte) error {
-	c.s.step("reply.writing")
+	c.a.c.Step("reply.writing")
 	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
 	if _, err := c.w.Write(body); err != nil {
 		return nil // the client is gone: nobody is left to be told
 	}
-	c.s.step("reply.written")
+	c.a.c.Step("reply.written")
 	return nil
 }

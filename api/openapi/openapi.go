@@ -1,4 +1,7 @@
-package api
+// Package openapi is what the service says of its API: each endpoint as it is described, all
+// reasons for which it refuses, the OpenAPI document of both, and the documentation's page
+// made of that.
+package openapi
 
 import (
 	"encoding/json"
@@ -23,7 +26,7 @@ import (
 
 // Names in the document: of a group, and of the ways to authenticate.
 const (
-	tagSignOn    = "Sign-on"
+	TagSignOn    = "Sign-on"
 	schemeToken  = "client"
 	schemeSecret = "secret"
 )
@@ -109,7 +112,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 		},
 		Servers: []*huma.Server{{URL: issuer}},
 		Tags: []*huma.Tag{
-			{Name: tagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error, error_description and a finer reason, or go back to the client with these as parameters."},
+			{Name: TagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error, error_description and a finer reason, or go back to the client with these as parameters."},
 			{Name: "Catalog", Description: "License types 证照类型, with versions."},
 			{Name: "Licenses", Description: "Licenses of your own participant."},
 			{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
@@ -129,99 +132,129 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	}
 }
 
+// Document is the OpenAPI document of the service. It is made by one goroutine, and then
+// read by all.
+type Document struct {
+	issuer    string
+	people    bool // there are logins
+	api       *huma.OpenAPI
+	endpoints []Endpoint
+	body      []byte
+}
+
+// New returns a document that describes the provider, with logins or without, and no
+// endpoint yet.
+func New(issuer string, people bool) *Document {
+	o := &Document{issuer: issuer, people: people, api: newOpenAPI(issuer, people)}
+	o.addSignOn()
+	return o
+}
+
+// Add describes an endpoint.
+func (o *Document) Add(e Endpoint) {
+	o.endpoints = append(o.endpoints, e)
+	o.api.AddOperation(o.operation(e))
+}
+
+// JSON returns the document, once it is finished.
+func (o *Document) JSON() []byte { return o.body }
+
+// Paths returns what is described, by path.
+func (o *Document) Paths() map[string]*huma.PathItem { return o.api.Paths }
+
 // operation describes an endpoint.
-func (s *Server) operation(e endpoint) *huma.Operation {
+func (o *Document) operation(e Endpoint) *huma.Operation {
 	op := &huma.Operation{
-		Method: e.method, Path: e.path, OperationID: e.id, Summary: e.summary, Description: e.text,
-		Tags: []string{e.tag}, Security: []map[string][]string{}, Responses: map[string]*huma.Response{},
+		Method: e.Method, Path: e.Path, OperationID: e.ID, Summary: e.Summary, Description: e.Text,
+		Tags: []string{e.Tag}, Security: []map[string][]string{}, Responses: map[string]*huma.Response{},
 	}
-	if !e.public {
+	if !e.Public {
 		scopes := []string{}
-		if e.scope != "" {
-			scopes = append(scopes, string(e.scope))
+		if e.Scope != "" {
+			scopes = append(scopes, string(e.Scope))
 		}
 		op.Security = append(op.Security, map[string][]string{schemeToken: scopes})
 	}
-	op.Parameters = s.pathParameters(e.path)
-	for _, p := range e.query {
+	op.Parameters = o.pathParameters(e.Path)
+	for _, p := range e.Query {
 		op.Parameters = append(op.Parameters, p.describe("query"))
 	}
-	for _, p := range e.headers {
+	for _, p := range e.Headers {
 		op.Parameters = append(op.Parameters, p.describe("header"))
 	}
-	schemas := s.openapi.Components.Schemas
-	if e.in != nil {
+	schemas := o.api.Components.Schemas
+	if e.In != nil {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json": {Schema: schemas.Schema(e.in, true, e.id+"-request")}}}
+			"application/json": {Schema: schemas.Schema(e.In, true, e.ID+"-request")}}}
 	}
-	s.describeResponses(e, op.Responses)
+	o.describeResponses(e, op.Responses)
 	return op
 }
 
 // describeResponses says what an endpoint answers: what it does when all is
 // well, and the one form of everything else.
-func (s *Server) describeResponses(e endpoint, to map[string]*huma.Response) {
-	schemas := s.openapi.Components.Schemas
+func (o *Document) describeResponses(e Endpoint, to map[string]*huma.Response) {
+	schemas := o.api.Components.Schemas
 	header := func(text, kind string) *huma.Param {
 		return &huma.Param{Description: text, Schema: &huma.Schema{Type: kind}}
 	}
 	done := &huma.Response{
 		Description: "Done.", Headers: map[string]*huma.Param{},
-		Content: map[string]*huma.MediaType{e.media: {Schema: &huma.Schema{Type: "string"}}},
+		Content: map[string]*huma.MediaType{e.Media: {Schema: &huma.Schema{Type: "string"}}},
 	}
-	if e.out != nil {
-		done.Content[e.media].Schema = schemas.Schema(e.out, true, e.id+"-answer")
+	if e.Out != nil {
+		done.Content[e.Media].Schema = schemas.Schema(e.Out, true, e.ID+"-answer")
 	}
-	if e.replays {
+	if e.Replays {
 		done.Headers["Idempotency-Replayed"] = header("true: this is the answer to an earlier request with the same key", "string")
 	}
-	to[strconv.Itoa(e.status)] = done
-	if e.revised {
+	to[strconv.Itoa(e.Status)] = done
+	if e.Revised {
 		done.Headers["ETag"] = header("the license's revision, for If-Match", "string")
 	}
-	if e.created {
+	if e.Created {
 		made := *done
 		made.Description = "Done; it is new."
 		to[strconv.Itoa(http.StatusCreated)] = &made
 	}
-	if e.cached {
+	if e.Cached {
 		done.Headers["ETag"] = header("of the answer, for If-None-Match", "string")
 		to[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The caller has it already."}
 	}
 	wrong := map[string]*huma.MediaType{problem.Media: {Schema: schemas.Schema(typeOf[problem.Problem](), true, "problem")}}
 	retry := map[string]*huma.Param{"Retry-After": header("seconds; with 429 and 503", "integer")}
-	for _, f := range e.reasons() {
-		at := strconv.Itoa(f.status)
+	for _, f := range e.Reasons() {
+		at := strconv.Itoa(f.Status)
 		if to[at] == nil {
-			to[at] = &huma.Response{Description: e.statusText(f.status), Headers: retry, Content: wrong}
+			to[at] = &huma.Response{Description: e.statusText(f.Status), Headers: retry, Content: wrong}
 		}
 		addReason(to[at], f)
 	}
 }
 
 // addReason lists a reason among those that an answer can have.
-func addReason(to *huma.Response, f reasonCode) {
+func addReason(to *huma.Response, f Reason) {
 	if to.Extensions == nil {
 		to.Extensions = map[string]any{}
 		to.Description += "\n"
 	}
-	to.Description += "\n- `" + f.reason + "`: " + f.meaning
-	reasons, _ := to.Extensions[extensionReasons].([]string)
-	to.Extensions[extensionReasons] = append(reasons, f.reason)
+	to.Description += "\n- `" + f.Reason + "`: " + f.Meaning
+	reasons, _ := to.Extensions[ReasonsExtension].([]string)
+	to.Extensions[ReasonsExtension] = append(reasons, f.Reason)
 }
 
 // extensionReasons is the member of a documented answer that lists the reason
 // codes that it can have.
-const extensionReasons = "x-reasons"
+const ReasonsExtension = "x-reasons"
 
-func (p parameter) describe(in string) *huma.Param {
-	return &huma.Param{Name: p.name, In: in, Description: p.text, Required: p.required, Schema: &huma.Schema{Type: p.kind}}
+func (p Parameter) describe(in string) *huma.Param {
+	return &huma.Param{Name: p.Name, In: in, Description: p.Text, Required: p.Required, Schema: &huma.Schema{Type: p.Kind}}
 }
 
 var pathParameter = regexp.MustCompile(`\{([a-z]+)\}`)
 
 // pathParameters describes the parts of a path that are in braces.
-func (s *Server) pathParameters(path string) []*huma.Param {
+func (o *Document) pathParameters(path string) []*huma.Param {
 	one := 1.0
 	all := map[string]*huma.Param{
 		"code":    {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
@@ -241,21 +274,20 @@ func (s *Server) pathParameters(path string) []*huma.Param {
 	return ps
 }
 
-// describe makes the OpenAPI document, once: it doesn't change while the
-// service runs.
-func (s *Server) describe() error {
-	s.correctSchemas()
+// Finish makes the document of what was added: it doesn't change from then on.
+func (o *Document) Finish() error {
+	o.correctSchemas()
 	var err error
-	if s.document, err = json.Marshal(s.openapi); err != nil {
-		return fmt.Errorf("api: encoding the OpenAPI document: %w", err)
+	if o.body, err = json.Marshal(o.api); err != nil {
+		return fmt.Errorf("encoding the OpenAPI document: %w", err)
 	}
 	return nil
 }
 
 // correctSchemas says what huma can't know: that raw members are objects, that
 // lists are never null, and that answers may gain members while requests may not.
-func (s *Server) correctSchemas() {
-	all := s.openapi.Components.Schemas.Map()
+func (o *Document) correctSchemas() {
+	all := o.api.Components.Schemas.Map()
 	for _, schema := range all {
 		for _, p := range schema.Properties {
 			switch {
@@ -281,7 +313,7 @@ func (s *Server) correctSchemas() {
 		}
 		ask(schema.Items)
 	}
-	for _, item := range s.openapi.Paths {
+	for _, item := range o.api.Paths {
 		for _, op := range operations(item) {
 			if op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil { // else it is a form
 				ask(op.RequestBody.Content["application/json"].Schema)

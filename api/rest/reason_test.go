@@ -1,12 +1,14 @@
-package api
+package rest
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/types"
 	"maps"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -14,7 +16,9 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 )
@@ -150,13 +154,17 @@ func compare(t *testing.T, where string, found, registered map[raised]bool) {
 func (s *source) served() map[string]*types.Func {
 	all := map[string]*types.Func{}
 	for f, d := range s.funcs {
-		if f.Pkg().Path() != apiPath || !strings.HasSuffix(f.Name(), "Endpoints") {
+		if f.Pkg().Path() != restPath || !strings.HasSuffix(f.Name(), "Endpoints") {
 			continue
 		}
 		ast.Inspect(d.Body, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.CompositeLit); ok {
-				if serve := field(lit, "serve", -1); serve != nil {
-					all[constant.StringVal(s.info.Types[field(lit, "id", -1)].Value)] = s.function(serve)
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok || len(lit.Elts) != 2 {
+				return true
+			}
+			if described, ok := lit.Elts[0].(*ast.CompositeLit); ok {
+				if id := field(described, "ID", -1); id != nil {
+					all[constant.StringVal(s.info.Types[id].Value)] = s.function(lit.Elts[1])
 				}
 			}
 			return true
@@ -172,38 +180,36 @@ func TestReasonsOfEndpoints(t *testing.T) {
 	t.Parallel()
 	s := readSource(t)
 	served, byAction := s.served(), s.byAction()
-	outside := func(f *types.Func) bool { return f.Pkg().Path() != apiPath }
-	for _, es := range (&Server{}).endpoints() {
+	outside := func(f *types.Func) bool { return f.Pkg().Path() != restPath }
+	for _, es := range new(API).endpoints() {
 		for _, e := range es {
-			serve := served[e.id]
+			serve := served[e.ID]
 			if serve == nil {
-				t.Errorf("%s: what serves it was not found", e.id)
+				t.Errorf("%s: what serves it was not found", e.ID)
 				continue
 			}
 			found := s.all(serve, outside)
 			for f := range s.reach(serve, outside) {
 				for _, a := range s.actionsOf(f, byAction) {
-					if a != e.action {
-						t.Errorf("%s is of the action %q and calls %s, which is of %s", e.id, e.action, f.Name(), a)
+					if a != e.Action {
+						t.Errorf("%s is of the action %q and calls %s, which is of %s", e.ID, e.Action, f.Name(), a)
 					}
 				}
 			}
 			maps.Copy(found, s.around(t, &e))
 			documented, own := map[raised]bool{}, map[raised]bool{}
-			for _, f := range e.reasons() {
-				documented[raised{f.status, f.reason}] = true
+			for _, f := range e.Reasons() {
+				documented[raised{f.Status, f.Reason}] = true
 			}
-			for _, f := range ownReasons {
-				if f.of(&e) {
-					own[raised{f.status, f.reason}] = true
-				}
+			for _, f := range e.OwnReasons() {
+				own[raised{f.Status, f.Reason}] = true
 			}
 			for r := range found {
 				if documented[r] {
 					own[r] = true // also what the registry raises likewise
 				}
 			}
-			compare(t, e.id, found, own)
+			compare(t, e.ID, found, own)
 		}
 	}
 }
@@ -224,14 +230,14 @@ func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised
 
 // around returns what every endpoint is refused for before and after its handler.
 func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
-	all := s.raisedBy(s.method(t, "around"))
+	all := s.raisedBy(s.method(t, apiPath, "around"))
 	maps.Copy(all, s.raisedBy(s.named(problemPath, "Of")))
-	if e.reads() {
-		maps.Copy(all, s.raisedBy(s.method(t, "limitReading")))
+	if e.Reads() {
+		maps.Copy(all, s.raisedBy(s.method(t, restPath, "limitReading")))
 	}
-	if !e.public {
+	if !e.Public {
 		codes := []oidc.Code{oidc.InvalidRequest, oidc.InvalidToken, oidc.TemporarilyUnavailable}
-		if e.scope != "" {
+		if e.Scope != "" {
 			codes = append(codes, oidc.InsufficientScope)
 		}
 		for _, code := range codes {
@@ -241,10 +247,10 @@ func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
 	return all
 }
 
-// method returns a method of Server.
-func (s *source) method(t *testing.T, name string) *types.Func {
+// method returns a method of a package.
+func (s *source) method(t *testing.T, path, name string) *types.Func {
 	for f := range s.funcs {
-		if f.Name() == name && f.Pkg().Path() == apiPath && f.Signature().Recv() != nil {
+		if f.Name() == name && f.Pkg().Path() == path && f.Signature().Recv() != nil {
 			return f
 		}
 	}
@@ -252,46 +258,88 @@ func (s *source) method(t *testing.T, name string) *types.Func {
 	return nil
 }
 
+// object is a JSON object.
+type object = map[string]any
+
+// at walks into nested objects.
+func at(o object, names ...string) object {
+	for _, name := range names {
+		o, _ = o[name].(object)
+	}
+	return o
+}
+
+func asList(v any) []any { l, _ := v.([]any); return l }
+
+// describe makes the document of an API with logins, and the texts that its page has.
+func describe(t *testing.T) (*openapi.Document, *web.Pages) {
+	t.Helper()
+	doc := openapi.New("https://id.example", true)
+	new(API).Mount(func(string, http.Handler) {}, doc)
+	if err := doc.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := web.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc, pages
+}
+
+// documented returns the document and its page in Chinese.
+func documented(t *testing.T) (object, string) {
+	t.Helper()
+	doc, texts := describe(t)
+	var d object
+	if err := json.Unmarshal(doc.JSON(), &d); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := doc.Pages(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, string(pages[web.Chinese])
+}
+
 // Each reason is documented where it can come, and explained once.
 func TestReasonsAreDocumented(t *testing.T) {
 	t.Parallel()
-	s := newService(t, serviceConfig{Empty: true})
-	d := s.document(t)
-	page := s.call(t, nil, "GET", "/docs", nil).want(t, 200, "").body
+	d, page := documented(t)
 	meanings := map[raised]string{}
-	for _, es := range s.endpoints() {
+	for _, es := range new(API).endpoints() {
 		for _, e := range es {
 			listed := map[raised]bool{}
-			for status, answer := range at(d, "paths", e.path, strings.ToLower(e.method), "responses") {
-				for _, reason := range asList(answer.(object)[extensionReasons]) {
+			for status, answer := range at(d, "paths", e.Path, strings.ToLower(e.Method), "responses") {
+				for _, reason := range asList(answer.(object)[openapi.ReasonsExtension]) {
 					n, err := strconv.Atoi(status)
-					mustOf(t)(err)
+					if err != nil {
+						t.Fatal(err)
+					}
 					listed[raised{n, reason.(string)}] = true
 				}
 			}
 			want := map[raised]bool{}
-			for _, f := range e.reasons() {
-				r := raised{f.status, f.reason}
+			for _, f := range e.Reasons() {
+				r := raised{f.Status, f.Reason}
 				want[r] = true
-				if known := meanings[r]; known != "" && known != f.meaning {
-					t.Errorf("%v means %q and %q", r, known, f.meaning)
+				if known := meanings[r]; known != "" && known != f.Meaning {
+					t.Errorf("%v means %q and %q", r, known, f.Meaning)
 				}
-				meanings[r] = f.meaning
-				text, _ := at(d, "paths", e.path, strings.ToLower(e.method), "responses", strconv.Itoa(f.status))["description"].(string)
-				if !strings.Contains(text, "\n- `"+f.reason+"`: "+f.meaning) {
-					t.Errorf("%s: %v is not explained", e.id, r)
+				meanings[r] = f.Meaning
+				text, _ := at(d, "paths", e.Path, strings.ToLower(e.Method), "responses", strconv.Itoa(f.Status))["description"].(string)
+				if !strings.Contains(text, "\n- `"+f.Reason+"`: "+f.Meaning) {
+					t.Errorf("%s: %v is not explained", e.ID, r)
 				}
 			}
-			compare(t, e.id, listed, want)
+			compare(t, e.ID, listed, want)
 			if len(want) < 6 {
-				t.Errorf("%s has %d reasons", e.id, len(want))
+				t.Errorf("%s has %d reasons", e.ID, len(want))
 			}
 		}
 	}
 	if len(meanings) < 150 {
 		t.Errorf("%d reasons", len(meanings))
 	}
-	s.signOnReasonsAreDocumented(t, d, page)
 	for r, meaning := range meanings {
 		if !strings.HasSuffix(meaning, ".") || strings.ContainsAny(meaning, "\n`") || len(meaning) < 20 {
 			t.Errorf("%v is explained by %q", r, meaning)
@@ -300,37 +348,6 @@ func TestReasonsAreDocumented(t *testing.T) {
 		if strings.Count(page, `<tr id="`+anchor+`">`) != 1 || !strings.Contains(page, `<a href="#`+anchor+`">`) {
 			t.Errorf("%v is not explained once on the page, or no operation leads there", r)
 		}
-	}
-}
-
-// signOnReasonsAreDocumented checks likewise what the provider's endpoints are refused for.
-func (s *service) signOnReasonsAreDocumented(t *testing.T, d object, page string) {
-	t.Helper()
-	meanings := map[raised]string{}
-	for _, e := range signOns() {
-		method := strings.ToLower(strings.Fields(e.methods)[0])
-		for _, f := range e.reasons() {
-			r := raised{f.status, f.reason}
-			if known := meanings[r]; known != "" && known != f.meaning {
-				t.Errorf("%v means %q and %q", r, known, f.meaning)
-			}
-			meanings[r] = f.meaning
-			if e.people && s.c.Identity == nil {
-				continue
-			}
-			answer := at(d, "paths", e.path, method, "responses", strconv.Itoa(f.status))
-			text, _ := answer["description"].(string)
-			if !strings.Contains(text, "\n- `"+f.reason+"`: "+f.meaning) || !slices.Contains(asList(answer[extensionReasons]), any(f.reason)) {
-				t.Errorf("%s: %v is not explained", e.id, r)
-			}
-			anchor := fmt.Sprintf("oauth-%d-%s", f.status, f.reason)
-			if strings.Count(page, `<tr id="`+anchor+`">`) != 1 || !strings.Contains(page, `<a href="#`+anchor+`">`) {
-				t.Errorf("%v is not explained once on the page, or no operation leads there", r)
-			}
-		}
-	}
-	if len(meanings) < 70 {
-		t.Errorf("the provider has %d reasons", len(meanings))
 	}
 }
 
@@ -344,10 +361,10 @@ func TestGuidesNameReasons(t *testing.T) {
 		}
 	}
 	statuses := map[string]bool{}
-	for _, es := range (&Server{}).endpoints() {
+	for _, es := range new(API).endpoints() {
 		for _, e := range es {
-			for _, f := range e.reasons() {
-				statuses[strconv.Itoa(f.status)] = true
+			for _, f := range e.Reasons() {
+				statuses[strconv.Itoa(f.Status)] = true
 			}
 		}
 	}
@@ -355,9 +372,11 @@ func TestGuidesNameReasons(t *testing.T) {
 		delete(statuses, obvious)
 	}
 	code, status := regexp.MustCompile("`([a-z]+_[a-z_]+)`"), regexp.MustCompile(`\b[1-5][0-9][0-9]\b`)
-	for _, path := range []string{"../docs/integrating.md", "../docs/zh/integrating.md"} {
+	for _, path := range []string{"../../docs/integrating.md", "../../docs/zh/integrating.md"} {
 		b, err := os.ReadFile(path)
-		mustOf(t)(err)
+		if err != nil {
+			t.Fatal(err)
+		}
 		named, seen := map[string]int{}, map[string]bool{}
 		for line := range strings.SplitSeq(string(b), "\n") {
 			cells := strings.Split(line, "|")
@@ -381,7 +400,7 @@ func TestGuidesNameReasons(t *testing.T) {
 			t.Errorf("%s: the tables of codes were not found: %v", path, named)
 		}
 		if !maps.Equal(statuses, seen) {
-			t.Errorf("%s names the statuses %v, want %v", path, sortedKeys(seen), sortedKeys(statuses))
+			t.Errorf("%s names the statuses %v, want %v", path, slices.Sorted(maps.Keys(seen)), slices.Sorted(maps.Keys(statuses)))
 		}
 	}
 }

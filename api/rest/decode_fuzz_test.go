@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"encoding/json"
@@ -17,9 +17,14 @@ import (
 // refuses it refuses without any text of the body but members' names, which
 // are where it says that the fault lies.
 func FuzzJSONBody(f *testing.F) {
-	whole := jsonText(issueBody("样例-1", nil))
+	const whole = `{"type_code":"11100000000013338W032","number":"样例-1","holders":[{"name":"样例䶮","code_type":"111","code":"11010519491231002X","role":"holder"}],` +
+		`"valid_from":"2026-01-01","valid_until":"2031-01-01","area_code":"430000","fields":{"category":"样例电工作业","grade":3}}`
+	const ending = `{"kind":"cancelled","reason":"持证人申请","effective_from":"2026-01-01","document":{"number":"样例〔2026〕1号","date":"2026-01-01","basis":"行政许可法第七十条"}}`
+	const definition = `{"name":"样例特种作业操作证","schema":{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","title":"作业类别"}}},` +
+		`"holders":[{"role":"holder","name":"持证人","min":1,"max":2,"code_types":["111"]}],"validity":{"long_term":true,"max_months":72},"number_policy":"unique","approval":"one_step",` +
+		`"authorities":["11430000006122244L"],"sensitive":["grade"]}`
 	for _, seed := range []string{
-		whole, whole + "x", strings.Replace(whole, `"number"`, `"holders"`, 1), jsonText(endBody()), jsonText(definition(nil)),
+		whole, whole + "x", strings.Replace(whole, `"number"`, `"holders"`, 1), ending, definition,
 		`{"credential":"a~b~"}`, `{"reason":"x","reason":"y"}`, `{"reason":"` + "\xff" + `"}`, `{"holder":{"type":"111","value":"11010519491231002X"}}`,
 		`[[[[`, `{"valid_from":"2026-02-30"}`, `{"limit":1e400}`, `null`, ` `, `{"a":{"b":[1,2,{"c":null}]}}`, `{"fields":{"a":"\ud800"}}`, `{"reason":"a\u0000"}`,
 	} {
@@ -27,7 +32,7 @@ func FuzzJSONBody(f *testing.F) {
 	}
 	types := []reflect.Type{
 		typeOf[license.IssueRequest](), typeOf[license.ReplaceRequest](), typeOf[license.EndRequest](), typeOf[license.SearchRequest](),
-		typeOf[license.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[verifyRequest](),
+		typeOf[license.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[VerifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {

@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 // translate puts the page's texts into a language, as far as they are there in it: the
 // OpenAPI document that they come from is in English. Page, titles of operations and
 // meanings of reasons are; a test says which others are not.
-func (m *manual) translate(p *web.Pages, l web.Language) {
+func (m *Manual) translate(p *web.Pages, l web.Language) {
 	m.Lang, m.Other = l, web.Chinese
 	if l == web.Chinese {
 		m.Other = web.English

@@ -1,23 +1,27 @@
-package api
+package rest
 
 import (
 	"net/http"
 	"time"
 
+	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 )
 
-func (s *Server) sharingEndpoints() []endpoint {
+// sharing serves licenses of others, which their holders let the caller read.
+type sharing struct{ registry *license.Registry }
+
+func (x *sharing) sharingEndpoints() []endpoint {
 	return []endpoint{
-		{method: "GET", path: "/v1/shared/licenses", id: "list-shared", tag: "Sharing", summary: "List what a grant covers",
-			text:   "With the access token of a person's login, of which the grant 用证授权 is a part. Says what can be read now, and shows no data.",
-			action: license.ActionShared, out: typeOf[sharedLicenses](), serve: s.shared},
-		{method: "POST", path: "/v1/use-codes/redeem", id: "redeem", tag: "Sharing", summary: "Read a license by its use code",
-			text: "Opens a reading window of 10 minutes, within the grant. The access record is written before anything is released, and the holder sees it. " +
+		{openapi.Endpoint{Method: "GET", Path: "/v1/shared/licenses", ID: "list-shared", Tag: "Sharing", Summary: "List what a grant covers",
+			Text:   "With the access token of a person's login, of which the grant 用证授权 is a part. Says what can be read now, and shows no data.",
+			Action: license.ActionShared, Out: typeOf[sharedLicenses]()}, x.shared},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/use-codes/redeem", ID: "redeem", Tag: "Sharing", Summary: "Read a license by its use code",
+			Text: "Opens a reading window of 10 minutes, within the grant. The access record is written before anything is released, and the holder sees it. " +
 				"With the same `request_id`, `nonce` and `officer` it is the same reading, however often it is repeated within the window. " +
 				"Any access token of the client that owns the grant will do: that of the login, or of client credentials. To any other client the code isn't there.",
-			action: license.ActionRedeem, in: typeOf[redeemRequest](), most: smallBody, out: typeOf[license.Released](), serve: s.redeem},
+			Action: license.ActionRedeem, In: typeOf[redeemRequest](), Most: smallBody, Out: typeOf[license.Released]()}, x.redeem},
 	}
 }
 
@@ -33,14 +37,14 @@ type sharedLicenses struct {
 	Licenses  []license.SharedLicense `json:"licenses" doc:"what it covers"`
 }
 
-func (s *Server) shared(c *call) error {
+func (x *sharing) shared(c *call) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}
 	if c.access.Grant == "" {
 		return problem.Refuse(http.StatusForbidden, "grant_missing", "The access token carries no grant of licenses. Use that of a login for which licenses were granted.")
 	}
-	g, licenses, err := s.c.Registry.Shared(c.ctx(), c.actor(), license.GrantID(c.access.Grant))
+	g, licenses, err := x.registry.Shared(c.ctx(), c.actor(), license.GrantID(c.access.Grant))
 	if err != nil {
 		return err
 	}
@@ -58,12 +62,12 @@ type redeemRequest struct {
 	Officer   *license.Officer `json:"officer,omitempty" doc:"who reads; absent: your system itself"`
 }
 
-func (s *Server) redeem(c *call) error {
+func (x *sharing) redeem(c *call) error {
 	var q redeemRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	out, err := s.c.Registry.Redeem(c.ctx(), c.actor(), license.RedeemRequest{
+	out, err := x.registry.Redeem(c.ctx(), c.actor(), license.RedeemRequest{
 		UseCode: q.UseCode, RequestID: q.RequestID, Nonce: q.Nonce, Officer: q.Officer,
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
-package api
+package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,13 +11,11 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/signing"
-	"yizheng.internal/signing/jose"
-	"yizheng.internal/signing/sm2"
 )
 
 const (
-	// listFresh is how long a revocation list is served before the store is asked again.
-	listFresh = 5 * time.Second
+	// ListFresh is how long a revocation list is served before the store is asked again.
+	ListFresh = 5 * time.Second
 	// listAge is how long others may keep one. A list that is out of date is served
 	// still, as there is no newer one, but not to be kept.
 	listAge = time.Hour
@@ -36,19 +35,19 @@ type readList struct {
 
 // revocationList serves the newest revocation list of a root, as RFC 5280 section
 // 4.2.1.13 has it.
-func (s *Server) revocationList(c *call) error {
+func (x *trust) revocationList(c *call) error {
 	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".crl")
-	if !ok || s.c.Lists == nil {
+	if !ok || x.lists == nil {
 		return errListUnknown()
 	}
-	k, err := s.c.Keyrings.ByID(c.ctx(), signing.KeyID(id))
+	k, err := x.keyrings.ByID(c.ctx(), signing.KeyID(id))
 	if errors.Is(err, signing.ErrNoKey) || err == nil && k.Purpose != signing.PurposeRoot {
 		return errListUnknown()
 	} else if err != nil {
 		return err
 	}
 	now := time.Now()
-	list, err := s.lists.load(c, k.ID, now)
+	list, err := x.load(c.ctx(), k.ID, now)
 	if errors.Is(err, signing.ErrNoList) {
 		return errListUnknown()
 	} else if err != nil {
@@ -64,21 +63,18 @@ func errListUnknown() error {
 
 // load returns a list, read and verified within the last few seconds: what the
 // root did not sign is not passed on.
-func (l *revocationLists) load(c *call, root signing.KeyID, now time.Time) (readList, error) {
+func (x *trust) load(ctx context.Context, root signing.KeyID, now time.Time) (readList, error) {
+	l := &x.read
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known, ok := l.read[root]; ok && now.Sub(known.at) < listFresh {
+	if known, ok := l.read[root]; ok && now.Sub(known.at) < ListFresh {
 		return known, nil
 	}
-	der, err := c.s.c.Lists.LoadRevocationList(c.ctx(), root)
+	der, err := x.lists.LoadRevocationList(ctx, root)
 	if err != nil {
 		return readList{}, err
 	}
-	verifier := c.s.c.Verifier
-	if verifier == nil {
-		verifier = jose.NewVerifier(sm2.Config{})
-	}
-	list, err := c.s.c.Anchors.RevocationList(c.ctx(), verifier, der)
+	list, err := x.roots.RevocationList(ctx, x.verifier, der)
 	if err != nil {
 		return readList{}, fmt.Errorf("the stored revocation list of %s: %w", root, err)
 	}

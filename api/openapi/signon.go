@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ type signOn struct {
 	methods, path, id, summary, text string
 	who                              string // how a client authenticates: client, token, or nobody
 	people                           bool   // it is there where people log in
-	form                             []parameter
+	form                             []Parameter
 	done                             []answerDoc
 	codes                            []oidc.Code // of errors
 	page                             bool        // errors are pages, or go back to the redirect URI
@@ -35,29 +35,29 @@ type answerDoc struct {
 }
 
 // Parameters of several endpoints. Lengths are those that oidc checks.
-func authorizationParameters() []parameter {
+func authorizationParameters() []Parameter {
 	bound := oidc.ParameterBounds()
 	about := oauth.MetadataOf("", true)
 	most := func(name string) string { return fmt.Sprintf("at most %d bytes", bound[name]) }
-	return []parameter{
-		{name: "client_id", text: "the client's id", kind: "string", required: true},
-		{name: "request_uri", text: "of a pushed request; nothing but client_id stands beside it. It lives for the seconds that the answer said, and serves once", kind: "string"},
-		{name: "response_type", text: listed(about.ResponseTypes), kind: "string"},
-		{name: "redirect_uri", text: "as registered, character for character; " + most("redirect_uri"), kind: "string"},
-		{name: "scope", text: "openid, and more of those that the client is registered for, with spaces", kind: "string"},
-		{name: "state", text: "comes back as it is; " + most("state"), kind: "string"},
-		{name: "nonce", text: "stands in the ID token; " + most("nonce"), kind: "string"},
-		{name: "code_challenge", text: "SHA-256 of the code_verifier in base64url, 43 characters; required but for clients registered without", kind: "string"},
-		{name: "code_challenge_method", text: listed(about.Challenges), kind: "string"},
-		{name: "response_mode", text: listed(about.ResponseModes), kind: "string"},
-		{name: "prompt", text: "of " + listed(about.Prompts) + "; none alone, others with spaces", kind: "string"},
-		{name: "max_age", text: "how old the login may be, in seconds", kind: "integer"},
-		{name: "acr_values", text: "the assurance that the login shall have at least: " + listed(about.ACRs), kind: "string"},
-		{name: "login_hint", text: "who is expected; " + most("login_hint"), kind: "string"},
-		{name: "id_token_hint", text: "an ID token of whoever is expected; " + most("id_token_hint"), kind: "string"},
-		{name: "ui_locales", text: listed(about.Locales) + "; " + most("ui_locales"), kind: "string"},
-		{name: "resource", text: "the API that the access token is for, one at most (RFC 8707)", kind: "string"},
-		{name: "authorization_details", text: "licenses that are asked for (RFC 9396), in pushed requests alone; " + most("authorization_details"), kind: "string"},
+	return []Parameter{
+		{Name: "client_id", Text: "the client's id", Kind: "string", Required: true},
+		{Name: "request_uri", Text: "of a pushed request; nothing but client_id stands beside it. It lives for the seconds that the answer said, and serves once", Kind: "string"},
+		{Name: "response_type", Text: listed(about.ResponseTypes), Kind: "string"},
+		{Name: "redirect_uri", Text: "as registered, character for character; " + most("redirect_uri"), Kind: "string"},
+		{Name: "scope", Text: "openid, and more of those that the client is registered for, with spaces", Kind: "string"},
+		{Name: "state", Text: "comes back as it is; " + most("state"), Kind: "string"},
+		{Name: "nonce", Text: "stands in the ID token; " + most("nonce"), Kind: "string"},
+		{Name: "code_challenge", Text: "SHA-256 of the code_verifier in base64url, 43 characters; required but for clients registered without", Kind: "string"},
+		{Name: "code_challenge_method", Text: listed(about.Challenges), Kind: "string"},
+		{Name: "response_mode", Text: listed(about.ResponseModes), Kind: "string"},
+		{Name: "prompt", Text: "of " + listed(about.Prompts) + "; none alone, others with spaces", Kind: "string"},
+		{Name: "max_age", Text: "how old the login may be, in seconds", Kind: "integer"},
+		{Name: "acr_values", Text: "the assurance that the login shall have at least: " + listed(about.ACRs), Kind: "string"},
+		{Name: "login_hint", Text: "who is expected; " + most("login_hint"), Kind: "string"},
+		{Name: "id_token_hint", Text: "an ID token of whoever is expected; " + most("id_token_hint"), Kind: "string"},
+		{Name: "ui_locales", Text: listed(about.Locales) + "; " + most("ui_locales"), Kind: "string"},
+		{Name: "resource", Text: "the API that the access token is for, one at most (RFC 8707)", Kind: "string"},
+		{Name: "authorization_details", Text: "licenses that are asked for (RFC 9396), in pushed requests alone; " + most("authorization_details"), Kind: "string"},
 	}
 }
 
@@ -84,10 +84,10 @@ var authorizationErrors = []oidc.Code{
 
 // signOns lists the provider's endpoints.
 func signOns() []signOn {
-	pushed := slices.DeleteFunc(authorizationParameters(), func(p parameter) bool { return p.name == "request_uri" || p.name == "client_id" })
-	token := []parameter{
-		{name: "token", text: "the access or refresh token", kind: "string", required: true},
-		{name: "token_type_hint", text: "access_token or refresh_token", kind: "string"},
+	pushed := slices.DeleteFunc(authorizationParameters(), func(p Parameter) bool { return p.Name == "request_uri" || p.Name == "client_id" })
+	token := []Parameter{
+		{Name: "token", Text: "the access or refresh token", Kind: "string", Required: true},
+		{Name: "token_type_hint", Text: "access_token or refresh_token", Kind: "string"},
 	}
 	documents := []answerDoc{{200, "The document.", "application/json"}, {304, "The caller has it already.", ""}}
 	return []signOn{
@@ -103,14 +103,14 @@ func signOns() []signOn {
 		{methods: "POST", path: oauth.TokenPath, id: "token", summary: "Get tokens (token endpoint)", who: "client",
 			text: "A code is good for a minute, and once: used twice, it ends what it yielded. A refresh token is good once, too; a repetition within 10 seconds gets the same answer. " +
 				"Access tokens live five minutes.",
-			form: []parameter{
-				{name: "grant_type", text: listed(oauth.MetadataOf("", true).GrantTypes), kind: "string", required: true},
-				{name: "code", text: "of authorization_code", kind: "string"},
-				{name: "redirect_uri", text: "as in the authorization request", kind: "string"},
-				{name: "code_verifier", text: "43 to 128 characters (RFC 7636)", kind: "string"},
-				{name: "refresh_token", text: "of refresh_token", kind: "string"},
-				{name: "scope", text: "fewer scopes than were granted; of client_credentials some of the client's", kind: "string"},
-				{name: "resource", text: "the API that the access token is for, one at most (RFC 8707)", kind: "string"},
+			form: []Parameter{
+				{Name: "grant_type", Text: listed(oauth.MetadataOf("", true).GrantTypes), Kind: "string", Required: true},
+				{Name: "code", Text: "of authorization_code", Kind: "string"},
+				{Name: "redirect_uri", Text: "as in the authorization request", Kind: "string"},
+				{Name: "code_verifier", Text: "43 to 128 characters (RFC 7636)", Kind: "string"},
+				{Name: "refresh_token", Text: "of refresh_token", Kind: "string"},
+				{Name: "scope", Text: "fewer scopes than were granted; of client_credentials some of the client's", Kind: "string"},
+				{Name: "resource", Text: "the API that the access token is for, one at most (RFC 8707)", Kind: "string"},
 			},
 			codes: slices.Concat(tokenErrors, []oidc.Code{oidc.InvalidGrant, oidc.UnauthorizedClient, oidc.UnsupportedGrantType, oidc.InvalidScope, oidc.InvalidTarget, oidc.InvalidAuthorizationDetails}),
 			done:  []answerDoc{{200, "access_token, token_type, expires_in, scope, and of a login id_token, refresh_token and authorization_details.", "application/json"}}},
@@ -125,12 +125,12 @@ func signOns() []signOn {
 			done: []answerDoc{{200, "sub, and the claims of the granted scopes.", "application/json"}}},
 		{methods: "GET POST", path: oauth.EndSessionPath, id: "end-session", summary: "Log out (end_session endpoint)", people: true, page: true,
 			text: "The browser is sent here; the person is asked. A way back that isn't registered is dropped.",
-			form: []parameter{
-				{name: "id_token_hint", text: fmt.Sprintf("an ID token of the login; at most %d bytes", oidc.ParameterBounds()["id_token_hint"]), kind: "string"},
-				{name: "client_id", text: "the client's id", kind: "string"},
-				{name: "post_logout_redirect_uri", text: "as registered", kind: "string"},
-				{name: "state", text: fmt.Sprintf("comes back as it is; at most %d bytes", oidc.ParameterBounds()["state"]), kind: "string"},
-				{name: "ui_locales", text: "zh-CN or en", kind: "string"},
+			form: []Parameter{
+				{Name: "id_token_hint", Text: fmt.Sprintf("an ID token of the login; at most %d bytes", oidc.ParameterBounds()["id_token_hint"]), Kind: "string"},
+				{Name: "client_id", Text: "the client's id", Kind: "string"},
+				{Name: "post_logout_redirect_uri", Text: "as registered", Kind: "string"},
+				{Name: "state", Text: fmt.Sprintf("comes back as it is; at most %d bytes", oidc.ParameterBounds()["state"]), Kind: "string"},
+				{Name: "ui_locales", Text: "zh-CN or en", Kind: "string"},
 			},
 			done: []answerDoc{{200, "A page, which asks.", "text/html"}, {303, "On, where nobody is logged in.", ""}}},
 		{methods: "GET", path: oauth.JWKSPath, id: "jwks", summary: "The keys of tokens (JWK set)", document: true, done: documents,
@@ -140,21 +140,21 @@ func signOns() []signOn {
 	}
 }
 
-// describeSignOn adds the provider's endpoints to the document.
-func (s *Server) describeSignOn() {
+// addSignOn adds the provider's endpoints to the document.
+func (o *Document) addSignOn() {
 	for _, d := range signOns() {
-		if d.people && s.c.Identity == nil {
+		if d.people && !o.people {
 			continue
 		}
 		for method := range strings.FieldsSeq(d.methods) {
-			s.openapi.AddOperation(d.operation(method))
+			o.api.AddOperation(d.operation(method))
 		}
 	}
 }
 
 func (d *signOn) operation(method string) *huma.Operation {
 	op := &huma.Operation{
-		Method: method, Path: d.path, OperationID: d.id, Summary: d.summary, Description: d.text, Tags: []string{tagSignOn},
+		Method: method, Path: d.path, OperationID: d.id, Summary: d.summary, Description: d.text, Tags: []string{TagSignOn},
 		Security: []map[string][]string{}, Responses: map[string]*huma.Response{},
 	}
 	if method == "POST" && strings.Contains(d.methods, "GET") {
@@ -174,9 +174,9 @@ func (d *signOn) operation(method string) *huma.Operation {
 	} else if len(d.form) > 0 {
 		form := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{}}
 		for _, p := range d.form {
-			form.Properties[p.name] = &huma.Schema{Type: p.kind, Description: p.text}
-			if p.required {
-				form.Required = append(form.Required, p.name)
+			form.Properties[p.Name] = &huma.Schema{Type: p.Kind, Description: p.Text}
+			if p.Required {
+				form.Required = append(form.Required, p.Name)
 			}
 		}
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{oauth.FormMedia: {Schema: form}}}
@@ -191,8 +191,8 @@ func (d *signOn) operation(method string) *huma.Operation {
 	for status, text := range d.refusals(method) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: text}
 	}
-	for _, f := range d.reasons() {
-		addReason(op.Responses[strconv.Itoa(f.status)], f)
+	for _, f := range d.Reasons() {
+		addReason(op.Responses[strconv.Itoa(f.Status)], f)
 	}
 	return op
 }
@@ -262,26 +262,26 @@ func joinCodes(codes []oidc.Code) string {
 
 // reasons returns all that an endpoint of the provider is refused for, by status and
 // reason: also what the registry says of the licenses that are asked for.
-func (d *signOn) reasons() []reasonCode {
-	var all []reasonCode
+func (d *signOn) Reasons() []Reason {
+	var all []Reason
 	for _, f := range oauth.ReasonsOf(d.id) {
 		status := f.Status
 		if d.page {
 			status = oauth.Back
 		}
-		all = append(all, reasonCode{status: status, reason: f.Reason, meaning: f.Meaning})
+		all = append(all, Reason{Status: status, Reason: f.Reason, Meaning: f.Meaning})
 	}
 	for id, a := range map[string]license.Action{"push-request": license.ActionOffer, "token": license.ActionDeliver} {
 		if d.id != id {
 			continue
 		}
 		for _, f := range license.RefusalsOf(a) {
-			listed := slices.ContainsFunc(all, func(r reasonCode) bool { return r.reason == f.Reason })
+			listed := slices.ContainsFunc(all, func(r Reason) bool { return r.Reason == f.Reason })
 			if !listed && (f.Kind == refusal.KindInvalid || a == license.ActionDeliver) {
-				all = append(all, reasonCode{status: http.StatusBadRequest, reason: f.Reason, meaning: f.Meaning})
+				all = append(all, Reason{Status: http.StatusBadRequest, Reason: f.Reason, Meaning: f.Meaning})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b reasonCode) int { return cmp.Or(a.status-b.status, strings.Compare(a.reason, b.reason)) })
-	return slices.CompactFunc(all, func(a, b reasonCode) bool { return a.status == b.status && a.reason == b.reason })
+	slices.SortFunc(all, func(a, b Reason) int { return cmp.Or(a.Status-b.Status, strings.Compare(a.Reason, b.Reason)) })
+	return slices.CompactFunc(all, func(a, b Reason) bool { return a.Status == b.Status && a.Reason == b.Reason })
 }

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"errors"
@@ -38,6 +38,7 @@ const (
 	module      = "yizheng.internal/"
 	apiPath     = module + "api"
 	problemPath = module + "api/problem"
+	restPath    = module + "api/rest"
 	licensePath = module + "license"
 	refusalPath = licensePath + "/refusal"
 )
@@ -76,7 +77,7 @@ func (s *source) Import(path string) (*types.Package, error) {
 	if path != apiPath && !strings.HasPrefix(path, apiPath+"/") && !ofLicenses(path) {
 		return nil, errors.New("not read")
 	}
-	names, err := filepath.Glob(filepath.Join("..", strings.TrimPrefix(path, module), "*.go"))
+	names, err := filepath.Glob(filepath.Join("..", "..", strings.TrimPrefix(path, module), "*.go"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,96 @@
+// Package rest is the REST API below /v1: the table of its endpoints, how a request is read
+// and answered, and one file a resource.
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"reflect"
+
+	"yizheng.internal/api/limit"
+	"yizheng.internal/api/openapi"
+	"yizheng.internal/api/problem"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/sm2"
+)
+
+// Config says what the API works with.
+type Config struct {
+	Registry *license.Registry
+	Keyrings *signing.Keyrings
+	Anchors  *pki.Anchors
+	Lists    signing.RevocationLists // nil: no revocation lists are served
+	Verifier *jose.Verifier          // of revocation lists; default: a new one
+	Problems *problem.Writer
+	// Authorize checks a request's access token and that it carries the scope; an empty
+	// one asks for none. Its errors are *problem.Bearer, or unknown ones.
+	Authorize func(r *http.Request, scope oidc.Scope) (oidc.Access, error)
+	Readers   *limit.Rate // of readings, by client and person
+	Addresses *limit.Rate // of verifications
+	Verifying *limit.Turnstile
+	Address   func(*http.Request) netip.Addr // of the client
+	Verified  func(verdict string)           // counts a verification
+	Step      func(name string)              // failpoints of tests
+}
+
+// API serves the endpoints below /v1. Safe for concurrent use.
+type API struct {
+	// Verification is also for the page that verifies.
+	Verification *Verification
+
+	c        Config
+	catalog  *catalog
+	licenses *licenses
+	sharing  *sharing
+	trust    *trust
+}
+
+// New checks c and returns the API.
+func New(c Config) (*API, error) {
+	if c.Registry == nil || c.Keyrings == nil || c.Anchors == nil || c.Problems == nil || c.Authorize == nil || c.Readers == nil ||
+		c.Addresses == nil || c.Verifying == nil || c.Address == nil || c.Verified == nil || c.Step == nil {
+		return nil, errors.New("rest: something of Config is missing")
+	}
+	if c.Verifier == nil {
+		c.Verifier = jose.NewVerifier(sm2.Config{})
+	}
+	return &API{
+		c: c, catalog: &catalog{c.Registry}, licenses: &licenses{c.Registry}, sharing: &sharing{c.Registry},
+		trust:        &trust{registry: c.Registry, keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
+		Verification: &Verification{c.Registry, c.Addresses, c.Verifying, c.Address, c.Verified},
+	}, nil
+}
+
+// Mount serves each endpoint by mount, and adds it to the document.
+func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
+	for _, es := range a.endpoints() {
+		for _, e := range es {
+			a.register(e, mount, to)
+		}
+	}
+}
+
+// endpoints lists the API, in groups.
+func (a *API) endpoints() [][]endpoint {
+	return [][]endpoint{
+		a.catalog.typeEndpoints(), a.catalog.itemEndpoints(), a.licenses.licenseEndpoints(), a.sharing.sharingEndpoints(),
+		a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
+	}
+}
+
+// Endpoints returns what there is, as it is described.
+func (a *API) Endpoints() (all []openapi.Endpoint) {
+	for _, es := range a.endpoints() {
+		for _, e := range es {
+			all = append(all, e.Endpoint)
+		}
+	}
+	return all
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -165,7 +166,7 @@ func TestCodesInWords(t *testing.T) {
 	families := map[string][]string{
 		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeEnded), string(license.OutcomeNotYet), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},
 		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
-		"relation.*":     {string(license.RelationSpouse), string(license.RelationChild), string(license.RelationLegalRepresentative)},
+		"relation.*":     {string(catalog.RelationSpouse), string(catalog.RelationChild), string(catalog.RelationLegalRepresentative)},
 		"standing.*": {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded",
 			string(license.Cancelled), string(license.Rescinded), string(license.Revoked), string(license.Withdrawn), string(license.Lapsed)},
 		"basis.*": {string(license.BasisConsent), string(license.BasisDuty)}, "grant.*": {string(license.GrantPending), string(license.GrantActive)},
@@ -182,7 +183,7 @@ func TestCodesInWords(t *testing.T) {
 		"password.problem.*": {"wrong_password", "too_many_tries", "password_same", "password_short", "password_long", "password_characters", "password_common",
 			"password_personal", "incomplete", "stale", "rate_limited", "busy", "other"},
 		"verify.problem.*": {"rate_limited", "verification_limited", "identifier_form", "identifier_check_digit", "verification_code_form", "not_found", "empty", "too_large", "stale", "busy"}, "consent.problem.*": {"changed", "stale", "choose"},
-		"part.*":   {license.PartIdentifier, license.PartNumber, license.PartAreaCode, license.PartHolders},
+		"part.*":   {catalog.PartIdentifier, catalog.PartNumber, catalog.PartAreaCode, catalog.PartHolders},
 		"value.*":  {"true", "false", "null"},
 		"device.*": {"wechat", "alipay", "dingtalk", "huawei", "mi", "qq", "uc", "harmony", "kylin", "uos"},
 		"code_type.*": {string(party.SocialCredit), string(party.OtherOrganization), string(party.Citizen), string(party.MilitaryOfficer),

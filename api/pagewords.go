@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -30,7 +31,7 @@ type words struct {
 	types        map[typeVersion]typeWords
 	participants map[string]string
 	clients      map[string]string
-	items        map[license.ItemCode]string
+	items        map[catalog.ItemCode]string
 	cards        map[cardVersion]web.Card
 	named        int // titles of parts that named returned
 }
@@ -58,7 +59,7 @@ type typeWords struct {
 func (s *Server) newWords(ctx context.Context, lang web.Language) *words {
 	return &words{
 		s: s, ctx: ctx, lang: lang, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
-		items: map[license.ItemCode]string{}, cards: map[cardVersion]web.Card{},
+		items: map[catalog.ItemCode]string{}, cards: map[cardVersion]web.Card{},
 	}
 }
 
@@ -68,7 +69,7 @@ func (w *words) typ(code credential.TypeCode, version int) (typeWords, error) {
 	if t, ok := w.types[key]; ok {
 		return t, nil
 	}
-	t, err := w.s.c.Registry.Type(w.ctx, code, version)
+	t, err := w.s.c.Registry.Catalog().Types().Version(w.ctx, code, version)
 	if err != nil {
 		return typeWords{}, err
 	}
@@ -78,7 +79,7 @@ func (w *words) typ(code credential.TypeCode, version int) (typeWords, error) {
 // wordsOf keeps what pages show of a type. Names that the published version has in
 // more languages count for older ones, where the Chinese name is the same: that alone
 // is signed.
-func (w *words) wordsOf(t *license.Type) (typeWords, error) {
+func (w *words) wordsOf(t *catalog.Type) (typeWords, error) {
 	compiled, err := schema.Compile(t.Schema)
 	if err != nil {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
@@ -93,7 +94,7 @@ func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 			names = names.Beside(newer.NamesBeside())
 		}
 		for _, h := range newer.Holders {
-			if slices.ContainsFunc(t.Holders, func(old license.HolderRole) bool { return old.Role == h.Role && old.Name == h.Name }) {
+			if slices.ContainsFunc(t.Holders, func(old catalog.HolderRole) bool { return old.Role == h.Role && old.Name == h.Name }) {
 				roles[h.Role] = roles[h.Role].Beside(h.Names)
 			}
 		}
@@ -109,12 +110,12 @@ func (w *words) wordsOf(t *license.Type) (typeWords, error) {
 
 // newer returns the published version of a type, if that is another one, and pages
 // are in a language for which it matters; or nil.
-func (w *words) newer(t *license.Type) (*license.Type, *schema.Wording) {
+func (w *words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
 	if w.lang == web.Chinese {
 		return nil, nil
 	}
-	newer, err := w.s.c.Registry.Type(w.ctx, t.Code, 0)
-	if err != nil || newer.Version == t.Version || newer.State != license.TypePublished {
+	newer, err := w.s.c.Registry.Catalog().Types().Version(w.ctx, t.Code, 0)
+	if err != nil || newer.Version == t.Version || newer.State != catalog.TypePublished {
 		return nil, nil
 	}
 	compiled, err := schema.Compile(newer.Schema)
@@ -133,7 +134,7 @@ var bands = []string{"jade", "sky", "seal", "amber", "plum", "slate", "rose"}
 
 // bandOf returns the color of a type's licenses: that which the type's layout
 // names by its member "color", or else one that follows from its code.
-func bandOf(t *license.Type) string {
+func bandOf(t *catalog.Type) string {
 	var layout struct {
 		Color string `json:"color"`
 	}
@@ -227,13 +228,13 @@ func (w *words) codeType(t party.CodeType) string {
 func (w *words) part(l *license.License, c *web.Card, name string) web.Part {
 	p := web.Part{Name: name, Title: w.partTitle(l.TypeCode, l.TypeVersion, name)}
 	switch name {
-	case license.PartIdentifier:
+	case catalog.PartIdentifier:
 		p.Value = string(l.Identifier)
-	case license.PartNumber:
+	case catalog.PartNumber:
 		p.Value = l.Number
-	case license.PartAreaCode:
+	case catalog.PartAreaCode:
 		p.Value = l.AreaCode
-	case license.PartHolders:
+	case catalog.PartHolders:
 		var names []string
 		for _, h := range l.Holders {
 			names = append(names, h.Name, h.Code)
@@ -367,12 +368,12 @@ func (w *words) client(id string) string {
 }
 
 // item returns a service item's name, as it is now, or its code.
-func (w *words) item(code license.ItemCode) string {
+func (w *words) item(code catalog.ItemCode) string {
 	if name, ok := w.items[code]; ok {
 		return name
 	}
 	name := string(code)
-	if i, err := w.s.c.Registry.Item(w.ctx, code, 0); err == nil {
+	if i, err := w.s.c.Registry.Catalog().Items().Version(w.ctx, code, 0); err == nil {
 		name = w.called(i.Name, i.Names)
 	}
 	w.items[code] = name

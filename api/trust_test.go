@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/rest"
-	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -103,7 +103,7 @@ func TestTypeMetadataServed(t *testing.T) {
 		t.Fatalf("vct is %q", vct)
 	}
 	a := s.call(t, nil, "GET", path, nil).want(t, 200, "")
-	var m license.TypeMetadata
+	var m catalog.TypeMetadata
 	a.decode(t, &m)
 	if m.VCT != vct || len(m.Claims) == 0 || a.Header.Get("Content-Type") != "application/json" || maxAge(t, a) != 86400 ||
 		a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Access-Control-Allow-Origin") != "*" {

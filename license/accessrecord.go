@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -40,7 +41,7 @@ type AccessRecord struct {
 	Version     int
 	Client      string
 	Participant string
-	Item        ItemCode
+	Item        catalog.ItemCode
 	Basis       Basis
 	Channel     Channel
 	Result      string // "ok" or a reason code
@@ -118,19 +119,19 @@ type Officer struct {
 
 // Access is an access record, opened: what a holder sees of a reading.
 type Access struct {
-	Seq         int64      `json:"seq"`
-	ID          string     `json:"id"`
-	At          time.Time  `json:"at"`
-	Grant       GrantID    `json:"grant,omitempty"` // absent unless it is the viewer's
-	License     ID         `json:"license"`
-	Version     int        `json:"version"`
-	Client      string     `json:"client"`
-	Participant string     `json:"participant"`
-	Item        ItemCode   `json:"item"`
-	Basis       Basis      `json:"basis"`
-	Channel     Channel    `json:"channel"`
-	Result      string     `json:"result"`
-	Disclosure  Disclosure `json:"disclosure"`
+	Seq         int64            `json:"seq"`
+	ID          string           `json:"id"`
+	At          time.Time        `json:"at"`
+	Grant       GrantID          `json:"grant,omitempty"` // absent unless it is the viewer's
+	License     ID               `json:"license"`
+	Version     int              `json:"version"`
+	Client      string           `json:"client"`
+	Participant string           `json:"participant"`
+	Item        catalog.ItemCode `json:"item"`
+	Basis       Basis            `json:"basis"`
+	Channel     Channel          `json:"channel"`
+	Result      string           `json:"result"`
+	Disclosure  Disclosure       `json:"disclosure"`
 	accessBody
 }
 
@@ -168,7 +169,7 @@ func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, l
 	if owner == "" {
 		return AccessPage{}, fmt.Errorf("listing access records: the subject has no party id")
 	}
-	keys, err := r.accessKeys(ctx, owner, s.codes(RelationApplicant))
+	keys, err := r.accessKeys(ctx, owner, s.codes(catalog.RelationApplicant))
 	if err != nil {
 		return AccessPage{}, err
 	}
@@ -247,7 +248,7 @@ func (r *Registry) recordOf(ctx context.Context, s Subject, rec AccessRecord, le
 		return Access{}, false, err
 	}
 	if a.owner() != s.owner() {
-		if mine, err = r.heldThen(ctx, rec, s.codes(RelationApplicant), led); err != nil || !mine {
+		if mine, err = r.heldThen(ctx, rec, s.codes(catalog.RelationApplicant), led); err != nil || !mine {
 			return Access{}, false, err
 		}
 		a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/strictjson"
@@ -14,9 +15,9 @@ import (
 // Ask is what a client asks of a subject: an RFC 9396 authorization detail of
 // type "license". [ParseAsk] makes well-formed ones.
 type Ask struct {
-	Item     ItemCode       `json:"service_item"`
-	Case     string         `json:"case"`               // 办件编号
-	Licenses []AskedLicense `json:"licenses,omitempty"` // empty: the item decides
+	Item     catalog.ItemCode `json:"service_item"`
+	Case     string           `json:"case"`               // 办件编号
+	Licenses []AskedLicense   `json:"licenses,omitempty"` // empty: the item decides
 }
 
 // AskedLicense narrows a material to a type and parts.
@@ -77,13 +78,13 @@ func (q *Ask) check() error {
 	seen := map[entry]bool{}
 	for i := range q.Licenses {
 		l, at := &q.Licenses[i], fmt.Sprintf("/licenses/%d", i)
-		vs.When(!materialID.MatchString(l.Material), at+"/material", "pattern", "must be the id of a material")
+		vs.When(!catalog.ValidMaterial(l.Material), at+"/material", "pattern", "must be the id of a material")
 		vs.When(!l.TypeCode.Valid(), at+"/type_code", "type_code", "must be the code of a license type")
 		vs.When(seen[entry{l.Material, l.TypeCode}], at, "duplicate", "stands twice")
 		seen[entry{l.Material, l.TypeCode}] = true
-		vs.When(len(l.Fields) > maxParts, at+"/fields", "count", "must be at most 100")
-		parts := make([]string, 0, min(len(l.Fields), maxParts))
-		for j, part := range l.Fields[:min(len(l.Fields), maxParts)] {
+		vs.When(len(l.Fields) > catalog.MaxParts, at+"/fields", "count", "must be at most 100")
+		parts := make([]string, 0, min(len(l.Fields), catalog.MaxParts))
+		for j, part := range l.Fields[:min(len(l.Fields), catalog.MaxParts)] {
 			at := fmt.Sprintf("%s/fields/%d", at, j)
 			vs.When(len(part) > maxAskPart || !visibleASCII(part) || part == "", at, "characters", "must be the name of a part")
 			part = partNamed(part)
@@ -98,80 +99,61 @@ func (q *Ask) check() error {
 // partNamed returns a part in its one form: a name alone is a field's.
 func partNamed(s string) string {
 	switch s {
-	case PartIdentifier, PartNumber, PartAreaCode, PartHolders:
+	case catalog.PartIdentifier, catalog.PartNumber, catalog.PartAreaCode, catalog.PartHolders:
 		return s
 	}
-	if strings.HasPrefix(s, partField) {
+	if strings.HasPrefix(s, catalog.PartField) {
 		return s
 	}
-	return partField + s
+	return catalog.PartField + s
 }
 
 // CheckAsk checks an ask against its item, before anybody logs in for it: the
 // item must be published, and materials, types and parts must be the item's. It
 // returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
-func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i ServiceItem, err error) {
+func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i catalog.ServiceItem, err error) {
 	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
 	i, _, err = r.asked(ctx, q)
 	return i, err
 }
 
 // asked returns the item of an ask, and its materials as far as they are asked for.
-func (r *Registry) asked(ctx context.Context, q Ask) (ServiceItem, []Material, error) {
+func (r *Registry) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []catalog.Material, error) {
 	q.Licenses = slices.Clone(q.Licenses)
 	if err := q.check(); err != nil {
-		return ServiceItem{}, nil, err
+		return catalog.ServiceItem{}, nil, err
 	}
-	h, err := r.items(ctx, q.Item)
+	h, err := r.catalog.Items().Heads(ctx, q.Item)
 	if err != nil {
-		return ServiceItem{}, nil, err
+		return catalog.ServiceItem{}, nil, err
 	}
-	i := h.published()
+	i := h.Published()
 	if i == nil {
-		return ServiceItem{}, nil, refusal.Invalid("item_unknown", "There is no published service item with this code.")
+		return catalog.ServiceItem{}, nil, refusal.Invalid("item_unknown", "There is no published service item with this code.")
 	}
-	materials, err := i.narrowed(q.Licenses)
-	if err == nil && wide(materials) {
+	materials, err := narrowed(&i.ItemDefinition, q.Licenses)
+	if err == nil && catalog.Wide(materials) {
 		err = refusal.Invalid("ask_large", "The authorization detail asks for more than 500 parts of licenses, or for more than 100 license types, at once. Name in licenses what this case needs.")
 	}
 	return *i, materials, err
 }
 
-// Bounds of what is asked for at once: a person has to read it.
-const (
-	maxAskedParts = 500 // of each material the license type with most of them
-	maxAskedTypes = 100
-)
-
-// wide reports whether materials are more than may be asked for at once.
-func wide(ms []Material) bool {
-	parts, types := 0, 0
-	for _, m := range ms {
-		most := 0
-		for _, alt := range m.Alternatives {
-			most = max(most, len(alt.Fields))
-		}
-		parts, types = parts+most, types+len(m.Alternatives)
-	}
-	return parts > maxAskedParts || types > maxAskedTypes
-}
-
 // narrowed returns the item's materials, in its order, as far as they are asked for.
-func (d *ItemDefinition) narrowed(asked []AskedLicense) ([]Material, error) {
+func narrowed(d *catalog.ItemDefinition, asked []AskedLicense) ([]catalog.Material, error) {
 	if len(asked) == 0 {
 		return d.Materials, nil
 	}
 	var vs refusal.Violations
-	wanted := map[string][]Alternative{}
+	wanted := map[string][]catalog.Alternative{}
 	for i, l := range asked {
 		at := fmt.Sprintf("/licenses/%d", i)
-		m := d.material(l.Material)
+		m := d.Material(l.Material)
 		if m == nil {
 			vs.Add(at+"/material", "material_unknown", "is not a material of the service item")
 			continue
 		}
-		alt := m.alternative(l.TypeCode)
+		alt := m.Alternative(l.TypeCode)
 		if alt == nil {
 			vs.Add(at+"/type_code", "type_outside", "is not a license type that the service item takes for this material")
 			continue
@@ -188,7 +170,7 @@ func (d *ItemDefinition) narrowed(asked []AskedLicense) ([]Material, error) {
 	if err := vs.Err("ask_outside", "The authorization detail asks for more than the service item needs; see violations."); err != nil {
 		return nil, err
 	}
-	var ms []Material
+	var ms []catalog.Material
 	for _, m := range d.Materials {
 		if alts, ok := wanted[m.ID]; ok {
 			m.Alternatives = alts

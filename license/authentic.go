@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strconv"
 
-	"yizheng.internal/license/credential"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
@@ -15,12 +15,26 @@ import (
 // of what is saved, and what comes back without fitting ones is signing.ErrAltered.
 // So the rest of the package never sees a record that was written past it.
 type authenticStores struct {
-	Stores
+	ownStores
 	auth *signing.Authenticator
 }
 
 // AuthenticStores returns stores whose records are as they were written here.
-func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
+func AuthenticStores(s Stores, a *signing.Authenticator) Stores {
+	return allStores{&authenticStores{s, a}, status.AuthenticStores(s, a), catalog.AuthenticStores(s, a)}
+}
+
+// allStores are those of the registry and of its rooms.
+type allStores struct {
+	ownStores
+	listStores
+	catalogStores
+}
+
+type (
+	listStores    interface{ status.Stores }
+	catalogStores interface{ catalog.Stores }
+)
 
 func (r *Record) facts(revision int64) *signing.Facts {
 	return signing.NewFacts("licenses", string(r.ID), revision).
@@ -40,16 +54,6 @@ func civil(d party.Date) string {
 		return ""
 	}
 	return d.String()
-}
-
-func (t *TypeRecord) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("license_types", string(t.Code), revision).Int(int64(t.Version)).
-		Text(string(t.State), t.Owner).Bytes(t.Body).Time(t.Updated)
-}
-
-func (i *ItemRecord) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("service_items", string(i.Code), revision).Int(int64(i.Version)).
-		Text(string(i.State), i.Owner).Bytes(i.Body).Time(i.Updated)
 }
 
 func (g *GrantRecord) facts(revision int64) *signing.Facts {
@@ -107,7 +111,7 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 	if q.Status, err = status.Stamp(s.auth, q.Status, q.Record.Revision+1); err != nil {
 		return err
 	}
-	return s.auth.Wrote(status.Unreserved(s.auth, s.Stores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
+	return s.auth.Wrote(status.Unreserved(s.auth, s.ownStores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
 }
 
 // stateAuth returns the authenticator of a stored version in its new state. Should
@@ -130,7 +134,7 @@ func (s *authenticStores) stateAuth(ctx context.Context, id ID, st VersionState)
 
 // Load implements [Store].
 func (s *authenticStores) Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error) {
-	r, v, err := s.Stores.Load(ctx, id, version)
+	r, v, err := s.ownStores.Load(ctx, id, version)
 	switch {
 	case err == nil:
 		err = s.verify(&r, &v)
@@ -152,7 +156,7 @@ func versionGone(ctx context.Context, s *authenticStores, id ID, version int, er
 	if version == 0 { // the newest: the first one is always there
 		other = 1
 	}
-	r, _, found := s.Stores.Load(ctx, id, other)
+	r, _, found := s.ownStores.Load(ctx, id, other)
 	if found != nil || version > max(0, r.Version) {
 		return err
 	}
@@ -174,7 +178,7 @@ func (s *authenticStores) Search(ctx context.Context, q Query) ([]Record, error)
 		if q.Limit = n; after != nil {
 			q.Before = Cursor{after.Created, after.ID}
 		}
-		return s.Stores.Search(ctx, q)
+		return s.ownStores.Search(ctx, q)
 	}, func(r *Record) error { return s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark) })
 }
 
@@ -184,90 +188,8 @@ func (s *authenticStores) Versions(ctx context.Context, after Located, limit int
 		if last != nil {
 			after = Located{last.License, last.Version}
 		}
-		return s.Stores.Versions(ctx, after, n)
+		return s.ownStores.Versions(ctx, after, n)
 	}, func(v *VersionRecord) error { return s.auth.VerifyAlone(v.facts(), v.Auth) })
-}
-
-// SaveTypes implements [TypeStore].
-func (s *authenticStores) SaveTypes(ctx context.Context, e EventRecord, ts ...TypeRecord) error {
-	var err error
-	for i := range ts {
-		if ts[i].Auth, _, err = s.auth.Stamp(ts[i].facts(ts[i].Revision + 1)); err != nil {
-			return err
-		}
-	}
-	err = s.Stores.SaveTypes(ctx, e, ts...)
-	for _, t := range ts {
-		err = s.auth.Wrote(err, "license_types", string(t.Code)+"/"+strconv.Itoa(t.Version), t.Revision+1)
-	}
-	return err
-}
-
-// LoadTypes implements [TypeStore].
-func (s *authenticStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error) {
-	ts, err := s.Stores.LoadTypes(ctx, code, before, limit)
-	err = malformed(s.auth, err, "license_types", string(code))
-	return ts, s.verifyTypes(ts, err)
-}
-
-// ListTypes implements [TypeStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListTypes(ctx context.Context, d Drafts, after credential.TypeCode, limit int) ([]TypeRecord, error) {
-	return signing.Fitting(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
-		if last != nil {
-			after = last.Code
-		}
-		return s.Stores.ListTypes(ctx, d, after, n)
-	}, func(t *TypeRecord) error { return s.auth.VerifyAlone(t.facts(t.Revision), t.Auth) })
-}
-
-func (s *authenticStores) verifyTypes(ts []TypeRecord, err error) error {
-	for i := range ts {
-		if err := s.auth.VerifyAlone(ts[i].facts(ts[i].Revision), ts[i].Auth); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-// SaveItems implements [ItemStore].
-func (s *authenticStores) SaveItems(ctx context.Context, e EventRecord, is ...ItemRecord) error {
-	var err error
-	for i := range is {
-		if is[i].Auth, _, err = s.auth.Stamp(is[i].facts(is[i].Revision + 1)); err != nil {
-			return err
-		}
-	}
-	err = s.Stores.SaveItems(ctx, e, is...)
-	for _, i := range is {
-		err = s.auth.Wrote(err, "service_items", string(i.Code)+"/"+strconv.Itoa(i.Version), i.Revision+1)
-	}
-	return err
-}
-
-// LoadItems implements [ItemStore].
-func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error) {
-	is, err := s.Stores.LoadItems(ctx, code, before, limit)
-	err = malformed(s.auth, err, "service_items", string(code))
-	return is, s.verifyItems(is, err)
-}
-
-// ListItems implements [ItemStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListItems(ctx context.Context, d Drafts, after ItemCode, limit int) ([]ItemRecord, error) {
-	return signing.Fitting(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
-		if last != nil {
-			after = last.Code
-		}
-		return s.Stores.ListItems(ctx, d, after, n)
-	}, func(i *ItemRecord) error { return s.auth.VerifyAlone(i.facts(i.Revision), i.Auth) })
-}
-
-func (s *authenticStores) verifyItems(is []ItemRecord, err error) error {
-	for i := range is {
-		if err := s.auth.VerifyAlone(is[i].facts(is[i].Revision), is[i].Auth); err != nil {
-			return err
-		}
-	}
-	return err
 }
 
 // SaveGrant implements [GrantStore].
@@ -283,12 +205,12 @@ func (s *authenticStores) SaveGrant(ctx context.Context, g GrantRecord, codes []
 		}
 		stamped[i] = c
 	}
-	return s.auth.Wrote(s.Stores.SaveGrant(ctx, g, stamped, e), "grants", string(g.ID), g.Revision+1)
+	return s.auth.Wrote(s.ownStores.SaveGrant(ctx, g, stamped, e), "grants", string(g.ID), g.Revision+1)
 }
 
 // LoadGrant implements [GrantStore].
 func (s *authenticStores) LoadGrant(ctx context.Context, id GrantID) (GrantRecord, []UseCodeRecord, error) {
-	g, codes, err := s.Stores.LoadGrant(ctx, id)
+	g, codes, err := s.ownStores.LoadGrant(ctx, id)
 	if err == nil {
 		err = s.verifyGrant(&g)
 	}
@@ -309,7 +231,7 @@ func (s *authenticStores) ListGrants(ctx context.Context, keys []signing.Lookup,
 		if after != nil {
 			before = Cursor{after.Created, ID(after.ID)}
 		}
-		return s.Stores.ListGrants(ctx, keys, before, n)
+		return s.ownStores.ListGrants(ctx, keys, before, n)
 	}, s.verifyGrant)
 }
 
@@ -319,7 +241,7 @@ func (s *authenticStores) GrantsAfter(ctx context.Context, after GrantID, limit 
 		if last != nil {
 			after = last.ID
 		}
-		return s.Stores.GrantsAfter(ctx, after, n)
+		return s.ownStores.GrantsAfter(ctx, after, n)
 	}, s.verifyGrant)
 }
 
@@ -329,7 +251,7 @@ func (s *authenticStores) verifyGrant(g *GrantRecord) error {
 
 // LoadUse implements [UseStore].
 func (s *authenticStores) LoadUse(ctx context.Context, grant GrantID, code [32]byte, request string) (Used, error) {
-	u, err := s.Stores.LoadUse(ctx, grant, code, request)
+	u, err := s.ownStores.LoadUse(ctx, grant, code, request)
 	if err == nil {
 		err = s.auth.VerifyAlone(u.Code.facts(), u.Code.Auth)
 	}

@@ -18,12 +18,13 @@ import (
 	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/sm2"
 )
 
 // benchType is a type of twelve fields, and a request for a license of it.
-func benchType() (license.Type, license.IssueRequest) {
+func benchType() (catalog.Type, license.IssueRequest) {
 	properties := map[string]any{}
 	fields := map[string]string{}
 	for i := range 12 {
@@ -35,7 +36,7 @@ func benchType() (license.Type, license.IssueRequest) {
 	d.Schema, _ = json.Marshal(map[string]any{"type": "object", "additionalProperties": false, "properties": properties})
 	q := request("样例0001")
 	q.Fields, _ = json.Marshal(fields)
-	return license.Type{Code: typeCode, Version: 1, State: license.TypePublished, Definition: d}, q
+	return catalog.Type{Code: typeCode, Version: 1, State: catalog.TypePublished, Definition: d}, q
 }
 
 var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}
@@ -45,7 +46,7 @@ func cachedStatus(context.Context, string, int) (credential.StatusValue, error) 
 	return credential.StatusValid, nil
 }
 
-func prepare(b *testing.B, w *world, t license.Type, q license.IssueRequest) string {
+func prepare(b *testing.B, w *world, t catalog.Type, q license.IssueRequest) string {
 	token, err := w.Prepare(b.Context(), t, benchAuthority, q)
 	if err != nil {
 		b.Fatal(err)

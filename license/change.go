@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -41,7 +42,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := q.check(old.State); err != nil {
 		return Issued{}, err
 	}
-	h, err := r.types.of(ctx, rec.Type)
+	h, err := r.catalog.Types().Heads(ctx, rec.Type)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -53,7 +54,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := mandated(h.mandating(), by.Code); err != nil {
+	if err := mandated(h.Mandating(), by.Code); err != nil {
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -65,7 +66,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := r.openJSON(ctx, old, "body", old.Body, &before); err != nil {
 		return Issued{}, err
 	}
-	if !sameSubject(h.mandating(), before.Holders, d.content.Holders) {
+	if !sameSubject(h.Mandating(), before.Holders, d.content.Holders) {
 		return Issued{}, refusal.Conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
 	}
 	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
@@ -133,27 +134,27 @@ func (q *ReplaceRequest) check(s State) error {
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, a Actor, h heads, rec Record, old VersionRecord, kind ReplaceKind) (*issuable, error) {
+func (r *Registry) replacementType(ctx context.Context, a Actor, h catalog.Heads, rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
 	if kind == Renewal {
-		if current := h.published(); current != nil {
-			return r.types.compiled(current)
+		if current := h.Published(); current != nil {
+			return r.catalog.Types().Issuable(current)
 		}
 		return nil, errNotIssuable(a, h)
 	}
-	own, err := r.types.version(ctx, rec.Type, old.TypeVersion)
+	own, err := r.catalog.Types().At(ctx, rec.Type, old.TypeVersion)
 	switch {
 	case err != nil:
 		return nil, err
 	case own == nil:
 		return nil, fmt.Errorf("type %s version %d of license %s is gone", rec.Type, old.TypeVersion, rec.ID)
 	}
-	return r.types.compiled(own)
+	return r.catalog.Types().Issuable(own)
 }
 
 // sameSubject reports whether a new version names the same holders, by role and
 // code, as the one before it. Names may change, shares and order too; and holders
 // in roles that the type, as it is now, calls replaceable.
-func sameSubject(now *Type, before, after []credential.Holder) bool {
+func sameSubject(now *catalog.Type, before, after []credential.Holder) bool {
 	type subject struct {
 		role string
 		code party.Code
@@ -161,7 +162,7 @@ func sameSubject(now *Type, before, after []credential.Holder) bool {
 	subjects := func(hs []credential.Holder) map[subject]bool {
 		all := map[subject]bool{}
 		for _, h := range hs {
-			if role := now.role(h.Role); role == nil || !role.Replaceable {
+			if role := now.Role(h.Role); role == nil || !role.Replaceable {
 				all[subject{h.Role, party.Code{Type: h.CodeType, Value: h.Code}}] = true
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -39,7 +40,7 @@ type content struct {
 // draft is a license version that passed every check. Only check makes one and
 // only seal takes one, so nothing unchecked can be signed.
 type draft struct {
-	typ       *issuable
+	typ       *catalog.Issuable
 	authority credential.PresentedBy
 	content   content
 	holders   []party.Code  // of content.Holders, in their one form
@@ -48,7 +49,7 @@ type draft struct {
 
 // check checks a version's content against its type. It names everything that is
 // wrong. That the authority is mandated is checked before.
-func check(typ *issuable, by credential.PresentedBy, c content, now time.Time) (draft, error) {
+func check(typ *catalog.Issuable, by credential.PresentedBy, c content, now time.Time) (draft, error) {
 	d := draft{typ: typ, authority: by, content: c}
 	var vs refusal.Violations
 	vs.Text("/number", c.Number, 1, maxNumber)
@@ -67,10 +68,10 @@ func check(typ *issuable, by credential.PresentedBy, c content, now time.Time) (
 
 // mandated returns a *refusal.Error unless the authority may put licenses of the type in
 // force by this version of it.
-func mandated(typ *Type, authority party.USCC) error {
+func mandated(typ *catalog.Type, authority party.USCC) error {
 	for _, c := range typ.Authorities {
 		if c == authority {
-			if typ.Approval == TwoStep {
+			if typ.Approval == catalog.TwoStep {
 				return refusal.Conflict("approval_required", "Licenses of this type need a second officer's approval, which this endpoint cannot give.")
 			}
 			return nil
@@ -94,7 +95,7 @@ func (d *draft) checkPeriod(vs *refusal.Violations, now time.Time) {
 		vs.Add("/valid_until", "period_order", "is before valid_from")
 	case c.ValidUntil.Before(party.DateOf(now)):
 		vs.Add("/valid_until", "period_past", "is before the day of issue")
-	case c.ValidUntil.After(c.ValidFrom.AddMonths(maxMonths)):
+	case c.ValidUntil.After(c.ValidFrom.AddMonths(catalog.MaxMonths)):
 		vs.Add("/valid_until", "period_length", "is more than 100 years after valid_from; leave it out of a long-term license")
 	case v.MaxMonths > 0 && c.ValidUntil.After(c.ValidFrom.AddMonths(v.MaxMonths)):
 		vs.Add("/valid_until", "period_length", fmt.Sprintf("is more than %d months after valid_from", v.MaxMonths))
@@ -102,12 +103,12 @@ func (d *draft) checkPeriod(vs *refusal.Violations, now time.Time) {
 }
 
 func (d *draft) checkHolders(vs *refusal.Violations, now time.Time) {
-	vs.When(len(d.content.Holders) > maxHolders, "/holders", "count", "must be at most 100")
-	given := d.content.Holders[:min(len(d.content.Holders), maxHolders)]
+	vs.When(len(d.content.Holders) > catalog.MaxHolders, "/holders", "count", "must be at most 100")
+	given := d.content.Holders[:min(len(d.content.Holders), catalog.MaxHolders)]
 	holders := make([]credential.Holder, 0, len(given))
 	for i, h := range given {
 		at := "/holders/" + strconv.Itoa(i)
-		role := d.typ.role(h.Role)
+		role := d.typ.Role(h.Role)
 		if role == nil {
 			vs.Add(at+"/role", "role_unknown", "is not a role of the license type")
 			continue
@@ -122,7 +123,7 @@ func (d *draft) checkHolders(vs *refusal.Violations, now time.Time) {
 		} else {
 			born, _ := code.BirthDate()
 			vs.When(born.After(party.DateOf(now)), at+"/code", "code_birth_date", "holds a birth date in the future")
-			vs.When(!role.takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
+			vs.When(!role.Takes(code.Type), at+"/code_type", "code_type", "is not among the code types of this role")
 			twice := func(other credential.Holder) bool {
 				return other.Role == h.Role && other.CodeType == code.Type && other.Code == code.Value
 			}
@@ -153,7 +154,7 @@ func (d *draft) checkFields(vs *refusal.Violations) error {
 	if len(d.content.Fields) == 0 {
 		d.content.Fields = json.RawMessage("{}")
 	}
-	fields, found, err := d.typ.schema.Read(d.content.Fields)
+	fields, found, err := d.typ.Compiled.Read(d.content.Fields)
 	if e, ok := errors.AsType[*schema.FieldsError](err); ok {
 		vs.Add("/fields", e.Reason, "cannot be read as face fields")
 		return nil
@@ -165,20 +166,6 @@ func (d *draft) checkFields(vs *refusal.Violations) error {
 	}
 	d.fields = fields
 	return nil
-}
-
-// role returns the type's role of that name, or nil.
-func (t *Type) role(name string) *HolderRole {
-	for i := range t.Holders {
-		if t.Holders[i].Role == name {
-			return &t.Holders[i]
-		}
-	}
-	return nil
-}
-
-func (h *HolderRole) takes(t party.CodeType) bool {
-	return slices.Contains(h.CodeTypes, t)
 }
 
 // checkReason checks the reason that a change is made for.

@@ -12,7 +12,7 @@ import (
 func TestHolderChosePaper(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Registry, subject()))
 	c.Chosen = nil
 	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "holder_chose_paper" {
@@ -27,7 +27,7 @@ func TestHolderChosePaper(t *testing.T) {
 func TestPartOfIt(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	w.issueTo(t, "A-2", toSpouse)
 	s := subject()
 	s.Kin = kin()
@@ -43,8 +43,8 @@ func TestPartOfIt(t *testing.T) {
 func TestConsentRefuses(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
-	w.issue(t, "A-2")
+	out := w.IssueOne(t, "A-1")
+	w.IssueOne(t, "A-2")
 	for _, test := range []struct {
 		name   string
 		alter  func(*license.Consent)
@@ -85,15 +85,15 @@ func TestConsentRefuses(t *testing.T) {
 func TestOfferChanged(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, w *world, out license.Issued){
-		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.issue(t, "A-2") },
+		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.IssueOne(t, "A-2") },
 		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.suspend(t, out.ID) },
 		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.change(t, out.ID) },
-		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.publishOlder(t, itemCode, item()) },
+		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.PublishOlder(t, itemCode, item()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
-			out := w.issue(t, "A-1")
+			out := w.IssueOne(t, "A-1")
 			c := consentTo(offer(t, w.Registry, subject()))
 			change(t, w, out)
 			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
@@ -103,7 +103,7 @@ func TestOfferChanged(t *testing.T) {
 	}
 	// Nor does a consent serve another client, case or person.
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Registry, subject()))
 	client, anotherCase, another := consumer, ask(), subject()
 	client.Client, anotherCase.Case, another.Party = "another", "2026-000124", "party-2"
@@ -137,10 +137,10 @@ func (w *world) change(t testing.TB, id license.ID) {
 func TestConsentReplayed(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Registry, subject()))
 	// Clicked sixteen times at once, on two nodes.
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var wg sync.WaitGroup
 	ids := make([]license.GrantID, 16)
 	for i := range ids {

@@ -27,8 +27,8 @@ func (s without) ListKeys(ctx context.Context, p signing.Purpose) ([]signing.Key
 func TestDeletedKeyRecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	issued := w.issue(t, "1")
-	key, err := w.in.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	issued := w.IssueOne(t, "1")
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,15 +41,15 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if got, _ := verdict(w.Registry); got != credential.Valid {
 		t.Fatalf("before: %s", got)
 	}
-	if err := w.in.Keyrings().Revoke(t.Context(), key.ID, "keyCompromise", time.Now(), time.Now()); err != nil {
+	if err := w.In.Keyrings().Revoke(t.Context(), key.ID, "keyCompromise", time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got, c := verdict(w.Registry); got != credential.Invalid || c.Reason != "key_compromised" {
 		t.Errorf("revoked: %s %s", got, c.Reason)
 	}
-	c := config(w.db.Licenses(), w.in)
+	c := config(w.DB.Licenses(), w.In)
 	c.Keyrings, err = signing.NewKeyrings(signing.KeyringsConfig{
-		Records: without{w.db.Keys(), key.ID}, Module: w.in.Module(), Auth: w.in.Keyrings().Auth(),
+		Records: without{w.DB.Keys(), key.ID}, Module: w.In.Module(), Auth: w.In.Keyrings().Auth(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]by
 		r.step("deliver.saved")
 		return r.delivered(ctx, &b, codes)
 	}
-	return Delivery{}, errChanged()
+	return Delivery{}, refusal.ChangedMeanwhile()
 }
 
 // activate makes a pending grant active, with its first use codes.
@@ -208,7 +208,7 @@ func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, er
 		}
 		return r.delivered(ctx, &b, append(codes, fresh...))
 	}
-	return Delivery{}, errChanged()
+	return Delivery{}, refusal.ChangedMeanwhile()
 }
 
 // State returns a grant as it stands now, whoever asks: what refreshing and
@@ -283,7 +283,7 @@ func (r *Registry) end(ctx context.Context, a Actor, act Action, id GrantID, by 
 		r.step("grant.ended")
 		return b.Grant, nil
 	}
-	return Grant{}, errChanged()
+	return Grant{}, refusal.ChangedMeanwhile()
 }
 
 // GrantPage is one page of a party's grants.

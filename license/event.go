@@ -12,23 +12,17 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// Actor is who does something: a client, for its participant, perhaps an
-// officer through it; or a person, on pages of ours.
-type Actor struct {
-	Client      string // client id; "cli:" and the operator's name for a command, "portal" for a page of ours
-	Participant string // participant id
-	USCC        string // the participant's unified social credit code
-	RequestID   string // of the HTTP request, for finding it in the log
-	Party       string // opaque id of the person who is there, if one is: a detail of the event
-	Drafts      bool   // it may see its participant's drafts: it is a client of that, by itself and not for a person
-}
-
-// Action is what was done. The names are stable.
-type Action string
+// What the rooms below need of events stands in package audit.
+type (
+	Actor       = audit.Actor
+	Action      = audit.Action
+	EventRecord = audit.EventRecord
+)
 
 const (
 	ActionIssue      Action = "license.issue"
@@ -40,18 +34,18 @@ const (
 	ActionCredential Action = "license.credential"
 	ActionHistory    Action = "license.history"
 	ActionSearch     Action = "license.search"
-	ActionTypePut    Action = "type.put"
-	ActionTypePubl   Action = "type.publish"
-	ActionTypeRetire Action = "type.retire"
-	ActionTypeRead   Action = "type.read"
+	ActionTypePut           = audit.ActionTypePut
+	ActionTypePubl          = audit.ActionTypePubl
+	ActionTypeRetire        = audit.ActionTypeRetire
+	ActionTypeRead          = audit.ActionTypeRead
 
-	ActionDelegate   Action = "catalog.delegate" // another body's code, to a participant
-	ActionUndelegate Action = "catalog.undelegate"
+	ActionDelegate   = audit.ActionDelegate
+	ActionUndelegate = audit.ActionUndelegate
 
-	ActionItemPut     Action = "item.put"
-	ActionItemPublish Action = "item.publish"
-	ActionItemRetire  Action = "item.retire"
-	ActionItemRead    Action = "item.read"
+	ActionItemPut            = audit.ActionItemPut
+	ActionItemPublish        = audit.ActionItemPublish
+	ActionItemRetire         = audit.ActionItemRetire
+	ActionItemRead           = audit.ActionItemRead
 	ActionOffer       Action = "grant.offer"    // licenses were shown to their holder, to agree
 	ActionAgree       Action = "grant.agree"    // the holder agreed, or chose paper
 	ActionDeliver     Action = "grant.deliver"  // use codes were handed out
@@ -71,24 +65,6 @@ const (
 // ResultReplayed is the result of an event of a repeated request, which was
 // answered as the first one was and changed nothing.
 const ResultReplayed = "replayed"
-
-// EventRecord is an event as a store keeps it. Who, what, when and the result
-// are plain; Detail is sealed. Hash is SM3 over the event's canonical form,
-// which holds a random nonce: it commits to the event and gives nothing away.
-type EventRecord struct {
-	Seq         int64 // given by the store, rising
-	ID          string
-	At          time.Time
-	Action      Action
-	Client      string
-	Participant string
-	RequestID   string
-	License     ID     // empty: the event is about no one license
-	Version     int    // 0: none
-	Result      string // "ok", or the reason code of a refusal
-	Detail      []byte // sealed
-	Hash        [32]byte
-}
 
 // ResultRefused stands in a license's history where the reason of a refusal is
 // somebody else's affair.

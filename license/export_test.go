@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/license/status"
@@ -14,7 +15,7 @@ import (
 
 // Prepare does all of issuing but the database: checks, signs, verifies what it
 // signed, seals, makes lookup keys and the event.
-func (r *Registry) Prepare(ctx context.Context, t Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
+func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
 	typ, err := issuableOnce(t)
 	if err != nil {
 		return "", err
@@ -47,14 +48,14 @@ func (r *Registry) Reserve(ctx context.Context, n int) error {
 }
 
 // compiledTypes are the types that Prepare has compiled, as the catalog would.
-var compiledTypes = map[credential.TypeCode]*issuable{}
+var compiledTypes = map[credential.TypeCode]*catalog.Issuable{}
 
-func issuableOnce(t Type) (*issuable, error) {
+func issuableOnce(t catalog.Type) (*catalog.Issuable, error) {
 	if typ, ok := compiledTypes[t.Code]; ok {
 		return typ, nil
 	}
 	schema, err := schema.Compile(t.Schema)
-	compiledTypes[t.Code] = &issuable{t, schema}
+	compiledTypes[t.Code] = &catalog.Issuable{Type: t, Compiled: schema}
 	return compiledTypes[t.Code], err
 }
 
@@ -89,10 +90,3 @@ func Restamp(r *Registry, records ...any) {
 // StoresOf returns the stores as the registry uses them: what is saved there gets
 // its authenticator.
 func StoresOf(r *Registry) Stores { return r.c.Stores }
-
-// CompiledSchemas returns how many compiled schemas a registry keeps.
-func CompiledSchemas(r *Registry) int {
-	r.types.schemas.mu.Lock()
-	defer r.types.schemas.mu.Unlock()
-	return len(r.types.schemas.places)
-}

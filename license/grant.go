@@ -7,6 +7,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -64,7 +65,7 @@ type Subject struct {
 	// Kin are the codes of spouse, children and the acting organization's legal
 	// representative, as far as they are known and the provider lets this
 	// subject agree for them.
-	Kin map[Relation][]party.Code
+	Kin map[catalog.Relation][]party.Code
 	// Assurance of this login, 0 to 3. Below 2 no license is seen or released.
 	Assurance int
 }
@@ -79,9 +80,9 @@ func (s *Subject) owner() string {
 }
 
 // codes returns the codes of the party that a relation names.
-func (s *Subject) codes(r Relation) []party.Code {
+func (s *Subject) codes(r catalog.Relation) []party.Code {
 	switch {
-	case r != RelationApplicant:
+	case r != catalog.RelationApplicant:
 		return s.Kin[r]
 	case s.Acting != "":
 		return s.ActingCodes
@@ -109,7 +110,7 @@ const (
 
 // Offer is what the holder is shown before agreeing.
 type Offer struct {
-	Item      ServiceItem
+	Item      catalog.ServiceItem
 	Materials []OfferedMaterial
 	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
 }
@@ -117,7 +118,7 @@ type Offer struct {
 // OfferedMaterial is one material, as far as it was asked for, with the
 // licenses that can serve.
 type OfferedMaterial struct {
-	Material Material
+	Material catalog.Material
 	Outcome  Outcome
 	Licenses []OfferedLicense // none unless found or choice
 	More     bool             // of choice: there are more, which are found by what is looked for
@@ -180,7 +181,7 @@ type Grant struct {
 	Party          string             `json:"party"`
 	Acting         string             `json:"acting,omitempty"`
 	Representation string             `json:"representation,omitempty"`
-	Item           ItemCode           `json:"item"`
+	Item           catalog.ItemCode   `json:"item"`
 	ItemVersion    int                `json:"item_version"`
 	Case           string             `json:"case"`
 	Basis          Basis              `json:"basis"`
@@ -225,7 +226,7 @@ type GrantRecord struct {
 	Revision  int64 // counts changes, from 1; 0 for a new record
 	State     GrantState
 	Client    string
-	Item      ItemCode
+	Item      catalog.ItemCode
 	Basis     Basis
 	Recurring bool
 	Created   time.Time // never changes

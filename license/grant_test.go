@@ -59,7 +59,7 @@ func (w *world) deliver(t testing.TB, id license.GrantID) license.Delivery {
 func TestAgreeAndDeliver(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
 	if g.State != license.GrantPending || g.Materials["operator-certificate"] != license.OutcomeGranted || g.Materials["spouse-certificate"] != license.OutcomeUncollected {
 		t.Errorf("agreed: %+v", g)
@@ -76,7 +76,7 @@ func TestAgreeAndDeliver(t *testing.T) {
 		t.Errorf("what isn't there: %+v", d.Materials[1])
 	}
 	// Again with the same authorization code, on another node: the same answer.
-	again, err := w.open(t).Deliver(t.Context(), consumer, g.ID, codeHash)
+	again, err := w.Open(t).Deliver(t.Context(), consumer, g.ID, codeHash)
 	if err != nil || again.Materials[0].UseCode != m.UseCode || !again.Grant.Until.Equal(d.Grant.Until) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
@@ -117,7 +117,7 @@ func TestChangedBeforeDelivery(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
-			out := w.issue(t, "A-1")
+			out := w.IssueOne(t, "A-1")
 			g := w.agree(t, nil)
 			change(t, w, out.ID)
 			for range 2 { // and the same when asked again
@@ -137,9 +137,9 @@ func TestChangedBeforeDelivery(t *testing.T) {
 func TestPendingGrantLapses(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	late := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Registry, g) }}, nil)
+	late := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Registry, g) }}, nil)
 	if _, err := late.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("delivered: %v", err)
 	}
@@ -156,9 +156,9 @@ func TestPendingGrantLapses(t *testing.T) {
 func TestDeliverRaces(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	codes := map[license.UseCode]byte{}
@@ -189,7 +189,7 @@ func TestDeliverRaces(t *testing.T) {
 func TestRevokeAndWithdraw(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	g := w.agree(t, nil)
 	if err := w.Revoke(ctx, consumer, g.ID, license.EndedByReuse); err != nil {
@@ -221,7 +221,7 @@ func TestRevokeAndWithdraw(t *testing.T) {
 		t.Errorf("withdrawn: %+v, %v", out, err)
 	}
 	// From then on the time runs for which what has ended is kept.
-	if rec, _, err := w.db.Licenses().LoadGrant(ctx, g.ID); err != nil || !rec.Expires.Equal(out.Ended) {
+	if rec, _, err := w.DB.Licenses().LoadGrant(ctx, g.ID); err != nil || !rec.Expires.Equal(out.Ended) {
 		t.Errorf("stored as over at %v, and it ended at %v, %v", rec.Expires, out.Ended, err)
 	}
 	if again, err := w.Withdraw(ctx, consumer, subject(), g.ID); err != nil || !again.Ended.Equal(out.Ended) {
@@ -241,7 +241,7 @@ func TestRevokeAndWithdraw(t *testing.T) {
 func TestGrantsOfAParty(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	var want []license.GrantID
 	for range 5 {
 		want = append(want, w.agree(t, nil).ID)
@@ -277,7 +277,7 @@ func TestGrantsOfAParty(t *testing.T) {
 func TestAlteredGrant(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
 	w.deliver(t, g.ID)
 	if _, err := w.Withdraw(t.Context(), consumer, subject(), g.ID); err != nil {
@@ -288,7 +288,7 @@ func TestAlteredGrant(t *testing.T) {
 		"client": func(g *license.GrantRecord) { g.Client = "another" },
 		"body":   func(g *license.GrantRecord) { g.Body[20] ^= 1 },
 	} {
-		r := w.openOn(t, stores{Stores: w.db.Licenses(), loadGrant: alter}, nil)
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: alter}, nil)
 		_, err := r.State(t.Context(), g.ID)
 		if _, refused := errors.AsType[*refusal.Error](err); err == nil || refused {
 			t.Errorf("altered %s: %v", name, err)
@@ -304,8 +304,8 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
-			w.issue(t, "A-1")
-			dying := w.openOn(t, w.db.Licenses(), func(s string) {
+			w.IssueOne(t, "A-1")
+			dying := w.OpenOn(t, w.DB.Licenses(), func(s string) {
 				if s == step {
 					panic("cut off")
 				}
@@ -341,7 +341,7 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	once := w.deliver(t, w.agree(t, nil).ID)
 	if _, err := w.Renew(ctx, consumer, once.Grant.ID); reason(t, err) != "grant_once" {

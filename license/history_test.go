@@ -69,7 +69,7 @@ func TestHistoryOfOthers(t *testing.T) {
 			t.Errorf("the authority learns %s: %s", what, text)
 		}
 	}
-	for _, e := range w.events(t, out.ID) { // an auditor sees it all
+	for _, e := range w.Events(t, out.ID) { // an auditor sees it all
 		if e.Action == license.ActionRedeem && e.Result == license.ResultOK && (e.Detail["case"] != ask().Case || e.Client != consumer.Client) {
 			t.Errorf("an auditor sees %+v", e)
 		}

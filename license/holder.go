@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 )
@@ -39,7 +40,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 		return HeldPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
 	limit = min(max(limit, 1), maxLimit)
-	codes := s.codes(RelationApplicant)
+	codes := s.codes(catalog.RelationApplicant)
 	page.Licenses = []HeldLicense{}
 	if len(codes) == 0 {
 		return page, r.looked(ctx, a, ActionHeld, look{party: s.Party, acting: s.Acting}, nil)
@@ -85,7 +86,7 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 	if !id.Valid() {
 		return HeldLicense{}, unknown
 	}
-	l, err = r.held(ctx, id, s.codes(RelationApplicant))
+	l, err = r.held(ctx, id, s.codes(catalog.RelationApplicant))
 	if errors.Is(err, ErrNotFound) {
 		return HeldLicense{}, unknown
 	} else if err != nil {

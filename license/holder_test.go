@@ -35,9 +35,9 @@ func (w *world) heldIDs(t testing.TB, s license.Subject, limit int) (ids []licen
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	first, second := w.issue(t, "A-1"), w.issue(t, "A-2")
+	first, second := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2")
 	w.issueTo(t, "A-3", toSpouse)
-	ended := w.issue(t, "A-4")
+	ended := w.IssueOne(t, "A-4")
 	if _, err := w.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestHeld(t *testing.T) {
 func TestHeldLicense(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	w.change(t, out.ID)
 	l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
 	if err != nil || l.Version.Version != 2 || l.VerificationCode == "" || l.VerificationCode == out.VerificationCode || l.Unusable != "" {
@@ -99,7 +99,7 @@ func TestHeldLicense(t *testing.T) {
 // lastEvent returns the last event of a license.
 func (w *world) lastEvent(t testing.TB, id license.ID) license.Event {
 	t.Helper()
-	es := w.events(t, id)
+	es := w.Events(t, id)
 	return es[len(es)-1]
 }
 
@@ -149,7 +149,7 @@ func TestHeldByAnother(t *testing.T) {
 func TestHeldNeedsAssurance(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	s := subject()
 	s.Assurance = 1
 	if page, err := w.Held(t.Context(), onPages(s), s, "", 10); reason(t, err) != "assurance_too_low" || page.Licenses != nil {
@@ -177,8 +177,8 @@ func (mute) AppendEvents(context.Context, ...license.EventRecord) error {
 func TestHeldIsRecordedFirst(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
-	r := w.openOn(t, mute{w.db.Licenses()}, nil)
+	out := w.IssueOne(t, "A-1")
+	r := w.OpenOn(t, mute{w.DB.Licenses()}, nil)
 	if page, err := r.Held(t.Context(), onPages(subject()), subject(), "", 10); !errors.Is(err, license.ErrUnavailable) || page.Licenses != nil {
 		t.Errorf("listed: %+v, %v", page, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -36,11 +37,11 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	if err != nil || replay != nil {
 		return r.replayed(ctx, a, ActionIssue, replay, q.answered, err)
 	}
-	h, err := r.types.of(ctx, q.TypeCode)
+	h, err := r.catalog.Types().Heads(ctx, q.TypeCode)
 	if err != nil {
 		return Issued{}, err
 	}
-	current := h.published()
+	current := h.Published()
 	if current == nil {
 		return Issued{}, errNotIssuable(a, h)
 	}
@@ -52,7 +53,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 	if err := mandated(current, by.Code); err != nil {
 		return Issued{}, err
 	}
-	typ, err := r.types.compiled(current)
+	typ, err := r.catalog.Types().Issuable(current)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -89,11 +90,11 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 
 // errNotIssuable says why no license can be issued under a type without a published
 // version. That there is a draft is said to the participant that wrote it.
-func errNotIssuable(a Actor, h heads) error {
-	switch newest := h.newest(); {
-	case newest != nil && newest.State == TypeDraft && newest.Owner == a.Participant:
+func errNotIssuable(a Actor, h catalog.Heads) error {
+	switch newest := h.Newest(); {
+	case newest != nil && newest.State == catalog.TypeDraft && newest.Owner == a.Participant:
 		return refusal.Conflict("type_draft", "The license type is not published yet.")
-	case h.mandating() == nil:
+	case h.Mandating() == nil:
 		return refusal.Invalid("type_unknown", "There is no license type with this code.")
 	}
 	return refusal.Conflict("type_retired", "The license type is retired; no licenses are issued under it.")
@@ -103,7 +104,7 @@ func errNotIssuable(a Actor, h heads) error {
 func explainSave(err error) error {
 	switch {
 	case errors.Is(err, ErrConflict):
-		return errChanged()
+		return refusal.ChangedMeanwhile()
 	case errors.Is(err, ErrIdentifierTaken):
 		return refusal.Conflict("serial_taken", "A license of this type and authority has this serial already.")
 	case errors.Is(err, ErrNumberTaken):

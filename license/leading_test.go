@@ -20,7 +20,7 @@ func TestAnothersReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := func(alter func(*license.AccessRecord)) error {
-		r := w.openOn(t, stores{Stores: w.db.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
 		_, err := r.Redeem(t.Context(), consumer, q)
 		return err
 	}
@@ -67,7 +67,7 @@ func TestAnothersGrantsAndReadings(t *testing.T) {
 	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
-	r := w.openOn(t, &leading{Stores: w.db.Licenses()}, nil)
+	r := w.OpenOn(t, &leading{Stores: w.DB.Licenses()}, nil)
 	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
 	wantShown(t, r, "their own", subject(), 1, out.ID) // after which the stores lead there
 	wantShown(t, r, "another's", stranger, 0, out.ID)

@@ -11,16 +11,15 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
-	"strings"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
 
-// ID names one license through all its versions: 26 lower-case letters and
-// digits, 128 random bits. It is the only thing about a license in a URL.
-type ID string
+// ID names a license: see [audit.ID].
+type ID = audit.ID
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
@@ -28,11 +27,6 @@ func newID() ID {
 	var b [16]byte
 	rand.Read(b[:])
 	return ID(idEncoding.EncodeToString(b[:]))
-}
-
-// Valid reports whether the ID has the form of one.
-func (id ID) Valid() bool {
-	return len(id) == 26 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
 // State is what the registry last decided about a version of a license. The

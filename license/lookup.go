@@ -292,7 +292,7 @@ func (r *Registry) rehashNow(ctx context.Context, v VersionRecord) error {
 			return err
 		}
 	}
-	t, err := r.Type(ctx, rec.Type, newest.TypeVersion)
+	t, err := r.catalog.Types().Version(ctx, rec.Type, newest.TypeVersion)
 	if err != nil {
 		return err
 	}

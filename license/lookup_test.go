@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
 
 func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	from := "192.0.2.1"
 	ask := func(id, code string) string {
 		t.Helper()
@@ -75,7 +76,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 // ask in it; its neighbors have theirs.
 func TestVerifyIdentifierByNetwork(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	ask := func(n int, code, network string) error {
 		_, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), code, fmt.Sprint(network, ".", n), network)
 		return err
@@ -95,10 +96,10 @@ func TestVerifyIdentifierByNetwork(t *testing.T) {
 func TestRehashAfterPolicyChange(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	first := w.issue(t, "N-1")
+	first := w.IssueOne(t, "N-1")
 	d := definition()
-	d.Numbers = license.NumberShared
-	w.publish(t, typeCode, d)
+	d.Numbers = catalog.NumberShared
+	w.Publish(t, typeCode, d)
 	q := request("N-1")
 	_, err := w.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
@@ -120,7 +121,7 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 
 func TestReplayLeavesAnEvent(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	if _, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1"); err != nil {
 		t.Fatal(err)
 	}

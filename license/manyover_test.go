@@ -16,10 +16,10 @@ import (
 func TestManyOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.publishOlder(t, itemCode, item())
-	good := w.issue(t, "good")
+	w.PublishOlder(t, itemCode, item())
+	good := w.IssueOne(t, "good")
 	for i := range 101 {
-		if _, err := w.End(t.Context(), issuer, w.issue(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,15 +54,15 @@ func (s copies) Search(ctx context.Context, q license.Query) ([]license.Record, 
 func TestMoreThanLookedAt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.publishOlder(t, itemCode, item())
-	w.issue(t, "expired")
+	w.PublishOlder(t, itemCode, item())
+	w.IssueOne(t, "expired")
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
-	over := stores{Stores: w.db.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
+	over := stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
 	for many, want := range map[int]license.Outcome{
 		1: license.OutcomeExpired, 250: license.OutcomeExpired, 499: license.OutcomeExpired, 600: license.OutcomeUnavailable,
 	} {
 		left := many
-		r := w.openOn(t, copies{over, &left}, nil)
+		r := w.OpenOn(t, copies{over, &left}, nil)
 		if got := offer(t, r, subject()).Materials[0].Outcome; got != want {
 			t.Errorf("%d: %s, want %s", many, got, want)
 		}

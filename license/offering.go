@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -36,7 +37,7 @@ type Find map[string]string
 // check checks what was typed.
 func (f Find) check() error {
 	for _, text := range f {
-		if len([]rune(text)) > maxFind || strings.ContainsFunc(text, party.Hidden) || len(f) > maxMaterials {
+		if len([]rune(text)) > maxFind || strings.ContainsFunc(text, party.Hidden) || len(f) > catalog.MaxMaterials {
 			return refusal.Invalid("find_text", "What is looked for is at most 100 characters, none of them invisible.")
 		}
 	}
@@ -72,13 +73,13 @@ type offering struct {
 // shelfKey is whose licenses of which type.
 type shelfKey struct {
 	typ      credential.TypeCode
-	relation Relation
+	relation catalog.Relation
 }
 
 // shelf is what one party has of a type, as far as it was read.
 type shelf struct {
 	g     *offering
-	typ   *Type // the published version, or nil
+	typ   *catalog.Type // the published version, or nil
 	codes []party.Code
 	query Query // of active ones
 	ahead []Record
@@ -104,7 +105,7 @@ func (r *Registry) newOffering(s *Subject, now time.Time) *offering {
 }
 
 // shelf returns what the party of a relation has of a type; nil if nobody knows that party.
-func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation Relation, typ *Type) (*shelf, error) {
+func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation catalog.Relation, typ *catalog.Type) (*shelf, error) {
 	key := shelfKey{code, relation}
 	if s, ok := g.shelves[key]; ok {
 		return s, nil
@@ -311,17 +312,17 @@ func writeTexts(b *strings.Builder, v any) {
 }
 
 // material finds the licenses of one party that can serve as a material.
-func (g *offering) material(ctx context.Context, m Material, find string) (OfferedMaterial, error) {
+func (g *offering) material(ctx context.Context, m catalog.Material, find string) (OfferedMaterial, error) {
 	codes := g.s.codes(m.Relation)
 	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
 	f := finding{number: find, find: numberKey(find), covered: len(codes) > 0}
 	for _, alt := range m.Alternatives {
-		h, err := g.r.types.of(ctx, alt.TypeCode)
+		h, err := g.r.catalog.Types().Heads(ctx, alt.TypeCode)
 		if err != nil {
 			return OfferedMaterial{}, err
 		}
-		typ := h.published()
-		f.covered = f.covered && typ != nil && typ.covered()
+		typ := h.Published()
+		f.covered = f.covered && typ != nil && typ.Covered()
 		if len(codes) == 0 {
 			continue
 		}
@@ -352,14 +353,14 @@ func (g *offering) material(ctx context.Context, m Material, find string) (Offer
 type sorting struct {
 	*finding
 	s     *shelf
-	m     Material
-	alt   Alternative
+	m     catalog.Material
+	alt   catalog.Alternative
 	valid []OfferedLicense
 }
 
 // alternative adds to f what a shelf has for an alternative of a material. Why others prove
 // nothing is looked for only if none does: so many of them hide none that is good.
-func (g *offering) alternative(ctx context.Context, f *finding, s *shelf, m Material, alt Alternative) error {
+func (g *offering) alternative(ctx context.Context, f *finding, s *shelf, m catalog.Material, alt catalog.Alternative) error {
 	to := &sorting{finding: f, s: s, m: m, alt: alt}
 	defer func() { f.valid = append(f.valid, to.valid) }()
 	if f.find != "" {

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 // many issues licenses with the numbers A-0001, A-0002 and so on, the newest last.
 func (w *world) many(t testing.TB, n int) {
 	t.Helper()
 	for i := range n {
-		w.issue(t, fmt.Sprintf("A-%04d", i+1))
+		w.IssueOne(t, fmt.Sprintf("A-%04d", i+1))
 	}
 }
 
@@ -91,11 +92,11 @@ func TestReusableOfWhatWasFound(t *testing.T) {
 	if id := w.reusable(t, consumer, ask(), subject()); id != g.ID {
 		t.Errorf("reusable is %q, want %s", id, g.ID)
 	}
-	w.issue(t, "B-0001")
+	w.IssueOne(t, "B-0001")
 	if id := w.reusable(t, consumer, ask(), subject()); id != g.ID {
 		t.Errorf("with another license: %q, want %s", id, g.ID)
 	}
-	w.issue(t, "A-00031")
+	w.IssueOne(t, "A-00031")
 	if id := w.reusable(t, consumer, ask(), subject()); id != "" {
 		t.Errorf("with another one that is found: %q", id)
 	}
@@ -108,8 +109,8 @@ func TestNothingFoundIsRefused(t *testing.T) {
 	d := item()
 	second := d.Materials[0]
 	second.ID = "second"
-	d.Materials = []license.Material{d.Materials[0], second}
-	w.publishItem(t, itemCode, d)
+	d.Materials = []catalog.Material{d.Materials[0], second}
+	w.PublishItem(t, itemCode, d)
 	w.many(t, 2)
 	find := license.Find{"second": "no such"}
 	o, err := w.Offer(t.Context(), consumer, ask(), subject(), find)
@@ -154,7 +155,7 @@ func TestAskLarge(t *testing.T) {
 	w := newWorld(t)
 	d := item()
 	d.Materials = d.Materials[:1]
-	i := w.publishItem(t, itemCode, d)
+	i := w.PublishItem(t, itemCode, d)
 	d.Materials = nil
 	for n := range 50 {
 		m := item().Materials[0]
@@ -164,7 +165,7 @@ func TestAskLarge(t *testing.T) {
 		}
 		d.Materials = append(d.Materials, m)
 	}
-	if _, _, err := w.PutItem(t.Context(), cataloguer, itemCode+"-LARGE", d); reason(t, err) != "item_invalid" {
+	if _, _, err := w.Catalog().Items().Put(t.Context(), cataloguer, itemCode+"-LARGE", d); reason(t, err) != "item_invalid" {
 		t.Errorf("an item: %v", err)
 	}
 	i.ItemDefinition = d
@@ -172,8 +173,8 @@ func TestAskLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := license.ItemRecord{Code: itemCode, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now()}
-	if err := license.StoresOf(w.Registry).SaveItems(t.Context(), license.EventRecord{ID: "older", At: time.Now()}, record); err != nil {
+	record := catalog.ItemRecord{Code: itemCode, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now()}
+	if err := w.CatalogStores().SaveItems(t.Context(), license.EventRecord{ID: "older", At: time.Now()}, record); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.CheckAsk(t.Context(), consumer, ask()); reason(t, err) != "ask_large" {

@@ -15,7 +15,7 @@ func TestRehash(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	ctx := t.Context()
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Recurring = true }).ID)
 	if _, err := w.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
@@ -25,14 +25,14 @@ func TestRehash(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	keys := w.in.Keyrings()
+	keys := w.In.Keyrings()
 	old, err := keys.Active(ctx, signing.PurposeLookup, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	for _, at := range []time.Time{now, now.Add(time.Minute)} { // makes the next key, and activates it
-		if _, err := w.in.Rotate(ctx, nil, signing.PurposeLookup, "", at); err != nil {
+		if _, err := w.In.Rotate(ctx, nil, signing.PurposeLookup, "", at); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,7 +20,7 @@ func fullWidth(s string) string {
 // What is printed is found however it is typed.
 func TestPrintedIsFound(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	id, code := string(out.Identifier), out.VerificationCode
 	half := len(id) / 2
 	for name, typed := range map[string][2]string{
@@ -55,7 +55,7 @@ func TestPrintedIsFound(t *testing.T) {
 // What was mistyped is no verdict on a license.
 func TestMistypedIsNoVerdict(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	id, code := string(out.Identifier), out.VerificationCode
 	last := byte('0')
 	if id[len(id)-1] == last {

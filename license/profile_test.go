@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -32,7 +33,7 @@ type resigner struct {
 
 func newResigner(t *testing.T, w *world, credential string) *resigner {
 	t.Helper()
-	key, err := w.in.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func failures(v credential.Verification) string {
 // isn't what docs/credential-profile.md says one is.
 func TestVerifyEnforcesProfile(t *testing.T) {
 	w := newWorld(t)
-	r := newResigner(t, w, w.issue(t, "P-1").Credential)
+	r := newResigner(t, w, w.IssueOne(t, "P-1").Credential)
 	if v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != credential.Valid || v.License == nil {
 		t.Fatalf("signed anew: %+v", v)
 	}
@@ -274,15 +275,15 @@ func TestShareAndPrevious(t *testing.T) {
 // TestTypeMetadata holds what a vct names to the credentials that carry it.
 func TestTypeMetadata(t *testing.T) {
 	w := newWorld(t)
-	r := newResigner(t, w, w.issue(t, "M-1").Credential)
-	m, err := w.TypeMetadata(t.Context(), typeCode, 1)
+	r := newResigner(t, w, w.IssueOne(t, "M-1").Credential)
+	m, err := w.Catalog().Types().Metadata(t.Context(), typeCode, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := publicURL + "/v1/trust/types/" + string(typeCode) + "/1"; m.VCT != want || r.claims["vct"] != want {
 		t.Errorf("vct is %q in the metadata and %q in the credential, want %q", m.VCT, r.claims["vct"], want)
 	}
-	if len(m.Display) != 2 || m.Display[0] != (license.TypeDisplay{Locale: "zh-CN", Name: "样例特种作业操作证"}) || m.Display[1].Locale != "en" {
+	if len(m.Display) != 2 || m.Display[0] != (catalog.TypeDisplay{Locale: "zh-CN", Name: "样例特种作业操作证"}) || m.Display[1].Locale != "en" {
 		t.Errorf("display %+v", m.Display)
 	}
 	withheld := []string{}
@@ -292,16 +293,16 @@ func TestTypeMetadata(t *testing.T) {
 		}
 		name, _ := c.Path[0].(string)
 		_, clear := r.claims[name]
-		if len(c.Path) == 1 && c.SD == license.NeverSelective && c.Mandatory && !clear {
+		if len(c.Path) == 1 && c.SD == catalog.NeverSelective && c.Mandatory && !clear {
 			t.Errorf("%s isn't in the clear", name)
 		}
-		if len(c.Path) == 1 && c.SD == license.AlwaysSelective {
+		if len(c.Path) == 1 && c.SD == catalog.AlwaysSelective {
 			if withheld = append(withheld, name); clear {
 				t.Errorf("%s is in the clear", name)
 			}
 		}
 	}
-	if !slices.Contains(withheld, "identifier") || !slices.ContainsFunc(m.Claims, func(c license.ClaimMetadata) bool {
+	if !slices.Contains(withheld, "identifier") || !slices.ContainsFunc(m.Claims, func(c catalog.ClaimMetadata) bool {
 		return len(c.Path) == 2 && c.Path[1] == "category" && c.Display[0].Label == "作业类别" && c.Mandatory
 	}) {
 		t.Errorf("claims %+v", m.Claims)
@@ -309,17 +310,17 @@ func TestTypeMetadata(t *testing.T) {
 	// Every claim in the clear but those of the formats is described.
 	for name := range r.claims {
 		known := slices.Contains([]string{"_sd", "_sd_alg", "cnf", "status", "vct", "iat", "nbf", "exp"}, name) ||
-			slices.ContainsFunc(m.Claims, func(c license.ClaimMetadata) bool { return c.Path[0] == name })
+			slices.ContainsFunc(m.Claims, func(c catalog.ClaimMetadata) bool { return c.Path[0] == name })
 		if !known {
 			t.Errorf("%s isn't described", name)
 		}
 	}
 	draft := credential.TypeCode("11100000000013338W033")
-	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
+	if _, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
 	for _, unknown := range []credential.TypeCode{draft, "11100000000013338W099", "x"} {
-		if _, err := w.TypeMetadata(t.Context(), unknown, 1); reason(t, err) != "type_unknown" {
+		if _, err := w.Catalog().Types().Metadata(t.Context(), unknown, 1); reason(t, err) != "type_unknown" {
 			t.Errorf("%s: %v", unknown, err)
 		}
 	}

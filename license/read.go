@@ -98,7 +98,7 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 		if !has {
 			continue
 		}
-		t, err := r.Type(ctx, rec.Type, 0)
+		t, err := r.catalog.Types().Version(ctx, rec.Type, 0)
 		if err != nil {
 			return SearchResult{}, err
 		}

@@ -50,7 +50,7 @@ func TestRedeemBounds(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records %v, want %v", got, want)
 	}
-	if n := len(w.events(t, out.ID)); n != 1+license.MaxReadings+license.MaxRefusedReadings {
+	if n := len(w.Events(t, out.ID)); n != 1+license.MaxReadings+license.MaxRefusedReadings {
 		t.Errorf("%d events of the license", n)
 	}
 }
@@ -61,7 +61,7 @@ func TestLicenseRecords(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	d := w.deliver(t, w.agree(t, nil).ID)
 	for i := range 5 {
 		if _, err := w.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
@@ -71,7 +71,7 @@ func TestLicenseRecords(t *testing.T) {
 	if _, err := w.End(ctx, issuer, out.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	w.issue(t, "A-2")
+	w.IssueOne(t, "A-2")
 	for range 2 {
 		other := w.deliver(t, w.agree(t, nil).ID)
 		for i := range 60 {

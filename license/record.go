@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -174,7 +175,7 @@ func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (Licen
 			return License{}, err
 		}
 	}
-	t, err := r.Type(ctx, rec.Type, v.TypeVersion)
+	t, err := r.catalog.Types().Version(ctx, rec.Type, v.TypeVersion)
 	if err != nil {
 		return License{}, fmt.Errorf("type of license %s: %w", rec.ID, err)
 	}
@@ -223,7 +224,7 @@ const (
 )
 
 // lookups returns the lookup rows of a version.
-func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy NumberPolicy) ([]LookupRow, error) {
+func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy catalog.NumberPolicy) ([]LookupRow, error) {
 	rows := make([]LookupRow, 0, 3+len(b.Holders))
 	add := func(k LookupKind, exclusive bool, domain string, values ...string) error {
 		keys, err := r.c.Vault.Lookups(ctx, domain, values...)
@@ -240,7 +241,7 @@ func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority
 	if err != nil {
 		return nil, err
 	}
-	number.Exclusive = policy == NumberUnique
+	number.Exclusive = policy == catalog.NumberUnique
 	rows = append(rows, number)
 	for _, h := range b.Holders {
 		if err := add(LookupHolder, false, domainHolder, string(h.CodeType), h.Code); err != nil {

@@ -98,7 +98,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		}
 		return r.release(ctx, a, &u, read.Record, q.Nonce)
 	}
-	return Released{}, errChanged()
+	return Released{}, refusal.ChangedMeanwhile()
 }
 
 func (q *RedeemRequest) check() error {

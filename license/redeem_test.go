@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
@@ -21,8 +22,8 @@ import (
 
 const nonce = "nonce-of-the-consumer"
 
-func kin() map[license.Relation][]party.Code {
-	return map[license.Relation][]party.Code{license.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
+func kin() map[catalog.Relation][]party.Code {
+	return map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
 }
 
 // redeem reads the first license of a delivery.
@@ -34,7 +35,7 @@ func redeem(d license.Delivery, request string) license.RedeemRequest {
 func newDelivery(t testing.TB) (*world, license.Issued, license.Delivery) {
 	t.Helper()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	return w, out, w.deliver(t, w.agree(t, nil).ID)
 }
 
@@ -112,7 +113,7 @@ func TestRedeem(t *testing.T) {
 		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != license.BasisConsent || a.Nonce != "" {
 		t.Errorf("record %+v", a)
 	}
-	if es := w.events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
+	if es := w.Events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
 		return e.Action == license.ActionRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
 	}) {
 		t.Errorf("history %+v", es)
@@ -122,7 +123,7 @@ func TestRedeem(t *testing.T) {
 func TestRedeemSensitiveIfChosen(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
 	released, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if err != nil {
@@ -227,7 +228,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 		reason string
 	}{
 		{"withdrawn", func(t *testing.T, w *world, _ license.Issued, id license.GrantID) stores {
-			if _, err := w.open(t).Withdraw(t.Context(), consumer, subject(), id); err != nil {
+			if _, err := w.Open(t).Withdraw(t.Context(), consumer, subject(), id); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
@@ -275,8 +276,8 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := test.change(t, w, out, d.Grant.ID)
-			s.Stores = w.db.Licenses()
-			r := w.openOn(t, s, nil)
+			s.Stores = w.DB.Licenses()
+			r := w.OpenOn(t, s, nil)
 			for _, request := range []string{"1", "2"} { // not even what was read before
 				released, err := r.Redeem(t.Context(), consumer, redeem(d, request))
 				if reason(t, err) != test.reason || released.Credential != "" {
@@ -289,7 +290,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 		})
 	}
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
 	time.Sleep(time.Until(d.Grant.Until) + time.Millisecond)
 	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); reason(t, err) != "grant_expired" {
@@ -301,7 +302,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 func TestRedeemRaces(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	run := func(request func(i int) string) []license.Released {
 		out := make([]license.Released, 64)
 		var wg sync.WaitGroup
@@ -359,7 +360,7 @@ func TestWithdrawnWhileReading(t *testing.T) {
 			t.Parallel()
 			w, out, d := newDelivery(t)
 			done := false
-			r := w.openOn(t, w.db.Licenses(), func(step string) {
+			r := w.OpenOn(t, w.DB.Licenses(), func(step string) {
 				if step == "redeem.decided" && !done {
 					done = true
 					if err := change(w, out, d); err != nil {
@@ -380,7 +381,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
 	broken := errors.New("the disk is full")
-	r := w.openOn(t, stores{Stores: w.db.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
+	r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
 	released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if !errors.Is(err, broken) || released.Credential != "" {
 		t.Errorf("released %+v, %v", released, err)
@@ -389,7 +390,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 		var credential string
 		func() {
 			defer func() { _ = recover() }()
-			dying := w.openOn(t, w.db.Licenses(), func(s string) {
+			dying := w.OpenOn(t, w.DB.Licenses(), func(s string) {
 				if s == step {
 					panic("cut off")
 				}

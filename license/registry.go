@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -19,19 +20,21 @@ import (
 	"yizheng.internal/signing/sm2"
 )
 
-// Stores are what a Registry keeps its records in.
+// Stores are what a Registry keeps its records in, and its rooms theirs.
 type Stores interface {
-	Store
-	TypeStore
+	ownStores
 	status.Stores
+	catalog.Stores
+}
+
+type ownStores interface {
+	Store
 	EventStore
 	LookupStore
 	SettingStore
-	ItemStore
 	GrantStore
 	UseStore
 	PartyKeyStore
-	DelegationStore
 }
 
 // Config says what a Registry works with.
@@ -55,7 +58,7 @@ type Config struct {
 // use. Refusals that a caller may see are *refusal.Error.
 type Registry struct {
 	c        Config
-	types    catalog
+	catalog  *catalog.Catalog
 	names    names
 	lists    *status.Lists
 	tries    tries
@@ -80,7 +83,8 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Stores = AuthenticStores(c.Stores, c.Vault.Auth())
+	stores := c.Stores
+	c.Stores = AuthenticStores(stores, c.Vault.Auth())
 	stored, err := c.Stores.ClaimSetting(ctx, settingPublicURL, c.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("claiming the public URL: %w", err)
@@ -92,10 +96,14 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if _, err := r.NumbersFolded(ctx); err != nil {
 		return nil, err
 	}
-	r.types = newCatalog(c.Stores)
+	if r.catalog, err = catalog.New(catalog.Config{
+		Store: stores, Auth: c.Vault.Auth(), Journal: catalogJournal{r}, PublicURL: c.PublicURL,
+	}); err != nil {
+		return nil, err
+	}
 	r.names = names{load: c.AuthorityName, known: map[party.USCC]knownName{}}
 	if r.lists, err = status.New(status.Config{
-		Store: c.Stores, Keyrings: c.Keyrings, Auth: c.Vault.Auth(), PublicURL: c.PublicURL,
+		Store: stores, Keyrings: c.Keyrings, Auth: c.Vault.Auth(), PublicURL: c.PublicURL,
 		Standing: r.standing, Memory: c.Seen, Log: c.Log,
 	}); err != nil {
 		return nil, err
@@ -120,6 +128,27 @@ type PublicURLError struct{ Stored, Given string }
 
 func (e *PublicURLError) Error() string {
 	return fmt.Sprintf("the public URL is %s since the first start, and cannot become %s: signed credentials carry it; see docs/operating.md on moving", e.Stored, e.Given)
+}
+
+// Catalog returns what can be issued and asked for.
+func (r *Registry) Catalog() *catalog.Catalog { return r.catalog }
+
+// catalogJournal records what is done with the catalog: events of no one license.
+type catalogJournal struct{ r *Registry }
+
+// Audit implements [catalog.Journal].
+func (j catalogJournal) Audit(ctx context.Context, err *error, a Actor, act Action) {
+	j.r.audit(ctx, err, a, act, "", 0)
+}
+
+// Event implements [catalog.Journal].
+func (j catalogJournal) Event(ctx context.Context, a Actor, act Action, detail map[string]string) (EventRecord, error) {
+	return j.r.event(ctx, a, act, "", 0, ResultOK, detail)
+}
+
+// Reading implements [catalog.Journal].
+func (j catalogJournal) Reading(ctx context.Context, a Actor, act Action, detail map[string]string) error {
+	return j.r.recordRepeating(ctx, a, act, "", 0, ResultOK, detail)
 }
 
 func (r *Registry) step(name string) {

@@ -11,84 +11,11 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 )
-
-const (
-	publicURL = "https://license.example.gov"
-	authority = "11430000006122244L" // the vectors of GB 32100 serve as departments
-	otherDept = "11110000000021135M"
-	typeCode  = credential.TypeCode("11100000000013338W032")
-)
-
-func (w *world) publish(t testing.TB, code credential.TypeCode, d license.Definition) {
-	t.Helper()
-	if _, _, err := w.PutType(t.Context(), cataloguer, code, d); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.PublishType(t.Context(), cataloguer, code); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w *world) issue(t testing.TB, key string) license.Issued {
-	t.Helper()
-	out, err := w.Issue(t.Context(), issuer, request(key), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-var (
-	cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: otherDept, RequestID: "r0", Drafts: true}
-	issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: authority, RequestID: "r1", Drafts: true}
-	stranger   = license.Actor{Client: "other", Participant: "p2", USCC: otherDept, RequestID: "r2", Drafts: true}
-)
-
-func definition() license.Definition {
-	return license.Definition{
-		Name: "样例特种作业操作证", NameEN: "Sample operator certificate",
-		Schema: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["category"],
-			"properties":{"category":{"type":"string","title":"作业类别","maxLength":50},"grade":{"type":"integer","title":"级别","minimum":1,"maximum":5}}}`),
-		Holders: []license.HolderRole{
-			{Role: "holder", Name: "持证人", Min: 1, Max: 2, CodeTypes: []party.CodeType{party.Citizen}},
-			{Role: "keeper", Name: "保管人", Max: 1, Replaceable: true, CodeTypes: []party.CodeType{party.Citizen}},
-		},
-		Validity:    license.Validity{LongTerm: true, MaxMonths: 72},
-		Numbers:     license.NumberUnique,
-		Approval:    license.OneStep,
-		Authorities: []party.USCC{authority},
-		Sensitive:   []string{"grade"},
-	}
-}
-
-const citizen = "11010519491231002X"
-
-// request returns an acceptable request; what makes it another one is its number.
-func request(number string) license.IssueRequest {
-	return license.IssueRequest{
-		TypeCode: typeCode, Number: number,
-		Holders:   []credential.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "holder"}},
-		ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now()).AddMonths(60),
-		AreaCode: "430000", Fields: json.RawMessage(`{"category":"电工作业","grade":3}`),
-	}
-}
-
-// reason returns the reason code of a refusal, "" for no error.
-func reason(t testing.TB, err error) string {
-	t.Helper()
-	if err == nil {
-		return ""
-	}
-	e, ok := errors.AsType[*refusal.Error](err)
-	if !ok {
-		t.Fatalf("not a refusal: %v", err)
-	}
-	return e.Reason
-}
 
 func check(t testing.TB, v credential.Verification, n credential.CheckName, want credential.Result, reason string) {
 	t.Helper()
@@ -101,7 +28,7 @@ func check(t testing.TB, v credential.Verification, n credential.CheckName, want
 
 func TestIssueReadVerify(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	if out.Version != 1 || out.State != license.Active || out.Replayed {
 		t.Errorf("issued %+v", out)
 	}
@@ -130,7 +57,7 @@ func TestIssueReadVerify(t *testing.T) {
 
 func TestIssueIsIdempotent(t *testing.T) {
 	w := newWorld(t)
-	first := w.issue(t, "A-1")
+	first := w.IssueOne(t, "A-1")
 	again, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1")
 	if err != nil || !again.Replayed {
 		t.Fatalf("repeated: %+v, %v", again, err)
@@ -153,7 +80,7 @@ func TestIssueIsIdempotent(t *testing.T) {
 
 func TestIssueRaces(t *testing.T) {
 	w := newWorld(t)
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var mu sync.Mutex
 	ids := map[license.ID]int{}
 	var wg sync.WaitGroup
@@ -176,8 +103,8 @@ func TestIssueRaces(t *testing.T) {
 
 func TestTransitionRaces(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	out := w.IssueOne(t, "A-1")
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	won := 0
@@ -218,7 +145,7 @@ func seen(revision int64) license.Terms { return license.Terms{Revisions: []int6
 func TestLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	first := w.issue(t, "A-1")
+	first := w.IssueOne(t, "A-1")
 	status := func(token string, want credential.Result, why string) {
 		t.Helper()
 		check(t, w.Verify(ctx, token), credential.CheckStatus, want, why)
@@ -284,15 +211,15 @@ func TestLifeCycle(t *testing.T) {
 
 func TestIssueRefuses(t *testing.T) {
 	w := newWorld(t)
-	w.issue(t, "taken")
+	w.IssueOne(t, "taken")
 	today := party.DateOf(time.Now())
 	draft := credential.TypeCode("11100000000013338W033")
-	if _, _, err := w.PutType(t.Context(), cataloguer, draft, definition()); err != nil {
+	if _, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
 	retired := credential.TypeCode("11100000000013338W034")
-	w.publish(t, retired, definition())
-	if _, err := w.RetireType(t.Context(), cataloguer, retired); err != nil {
+	w.Publish(t, retired, definition())
+	if _, err := w.Catalog().Types().Retire(t.Context(), cataloguer, retired); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -347,7 +274,7 @@ func TestIssueRefuses(t *testing.T) {
 
 func TestStrangerSeesNothing(t *testing.T) {
 	w := newWorld(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	calls := map[string]func() error{
 		"read":       func() error { _, err := w.Read(ctx, stranger, out.ID, 0); return err },
@@ -366,7 +293,7 @@ func TestStrangerSeesNothing(t *testing.T) {
 		t.Errorf("search: %+v, %v", found, err)
 	}
 	refused := 0
-	for _, e := range w.events(t, out.ID) {
+	for _, e := range w.Events(t, out.ID) {
 		if e.Client == stranger.Client && e.Result == "license_unknown" {
 			refused++
 		}
@@ -381,7 +308,7 @@ func TestSearch(t *testing.T) {
 	ctx := t.Context()
 	var all []license.Issued
 	for i := range 5 {
-		all = append(all, w.issue(t, fmt.Sprint("N-", i)))
+		all = append(all, w.IssueOne(t, fmt.Sprint("N-", i)))
 	}
 	for name, q := range map[string]license.SearchRequest{
 		"identifier": {Identifier: string(all[3].Identifier)},
@@ -418,32 +345,32 @@ func TestSearch(t *testing.T) {
 func TestTypesHaveOneOwner(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	if _, _, err := w.PutType(ctx, issuer, typeCode, definition()); reason(t, err) != "type_owner" {
+	if _, _, err := w.Catalog().Types().Put(ctx, issuer, typeCode, definition()); reason(t, err) != "type_owner" {
 		t.Errorf("another's type: %v", err)
 	}
 	d := definition()
 	d.Name = "样例二版"
-	t2, created, err := w.PutType(ctx, cataloguer, typeCode, d)
-	if err != nil || created || t2.Version != 2 || t2.State != license.TypeDraft {
+	t2, created, err := w.Catalog().Types().Put(ctx, cataloguer, typeCode, d)
+	if err != nil || created || t2.Version != 2 || t2.State != catalog.TypeDraft {
 		t.Fatalf("second version: %+v %v %v", t2, created, err)
 	}
-	first := w.issue(t, "v1")
-	if _, err := w.PublishType(ctx, cataloguer, typeCode); err != nil {
+	first := w.IssueOne(t, "v1")
+	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, typeCode); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.PublishType(ctx, cataloguer, typeCode); reason(t, err) != "type_not_draft" {
+	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, typeCode); reason(t, err) != "type_not_draft" {
 		t.Errorf("publishing twice: %v", err)
 	}
 	l, err := w.Read(ctx, issuer, first.ID, 0)
 	if err != nil || l.TypeVersion != 1 || l.TypeName != "样例特种作业操作证" {
 		t.Errorf("bound to %d %s, %v", l.TypeVersion, l.TypeName, err)
 	}
-	if l, err = w.Read(ctx, issuer, w.issue(t, "v2").ID, 0); err != nil || l.TypeVersion != 2 {
+	if l, err = w.Read(ctx, issuer, w.IssueOne(t, "v2").ID, 0); err != nil || l.TypeVersion != 2 {
 		t.Errorf("issued under %d, %v", l.TypeVersion, err)
 	}
 	bad := definition()
 	bad.Authorities, bad.Sensitive = nil, []string{"colour"}
-	if _, _, err := w.PutType(ctx, cataloguer, "11100000000013338W035", bad); reason(t, err) != "type_invalid" {
+	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, "11100000000013338W035", bad); reason(t, err) != "type_invalid" {
 		t.Errorf("bad definition: %v", err)
 	}
 }
@@ -451,7 +378,7 @@ func TestTypesHaveOneOwner(t *testing.T) {
 func TestPublicURLIsBound(t *testing.T) {
 	w := newWorld(t)
 	_, err := license.New(t.Context(), license.Config{
-		Stores: w.db.Licenses(), Keyrings: w.in.Keyrings(), Vault: w.in.Vault(), Anchors: w.in.Anchors(),
+		Stores: w.DB.Licenses(), Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(),
 		PublicURL: "https://elsewhere.example", AuthorityName: func(context.Context, party.USCC) (string, error) { return "", nil },
 	})
 	if _, ok := errors.AsType[*license.PublicURLError](err); !ok {

@@ -13,13 +13,13 @@ import (
 // rows returns how many events there are, of licenses and of none.
 func (w *world) rows(t testing.TB, ids ...license.ID) (n int) {
 	t.Helper()
-	apart, err := w.db.Licenses().Events(t.Context(), 0, 100_000)
+	apart, err := w.DB.Licenses().Events(t.Context(), 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n = len(apart)
 	for _, id := range ids {
-		h, err := w.db.Licenses().History(t.Context(), id, 0, 100_000)
+		h, err := w.DB.Licenses().History(t.Context(), id, 0, 100_000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	before := w.rows(t, out.ID)
 	for i := range 1000 {
 		id := out.ID
@@ -71,12 +71,12 @@ func TestRefusalsAreMerged(t *testing.T) {
 			t.Errorf("%s left %+v", c, last)
 		}
 	}
-	history := len(w.events(t, out.ID))
+	history := len(w.Events(t, out.ID))
 	w.Run(ended(t))
-	if n := len(w.events(t, out.ID)); n != history {
+	if n := len(w.Events(t, out.ID)); n != history {
 		t.Error("the license's history tells of what is of no one license")
 	}
-	entries, err := w.Journal(w.db.Licenses(), journal.Registry, "")(ctx, journal.Filter{Result: "license_unknown", Actor: stranger.Client, Newest: true, Limit: 1})
+	entries, err := w.Journal(w.DB.Licenses(), journal.Registry, "")(ctx, journal.Filter{Result: "license_unknown", Actor: stranger.Client, Newest: true, Limit: 1})
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%+v, %v", entries, err)
 	}
@@ -95,7 +95,7 @@ func TestLooksAreMerged(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	holder := license.Actor{Client: "portal", Party: subject().Party, RequestID: "r9"}
 	before := w.rows(t, out.ID)
 	for range 100 {
@@ -144,13 +144,13 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	before := w.rows(t, out.ID)
 	for range 100 {
 		if _, err := w.Issue(ctx, issuer, request("A-1"), "A-1"); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.ReadTypes(ctx, stranger, "", 10); err != nil {
+		if _, _, err := w.Catalog().Types().ReadPage(ctx, stranger, "", 10); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -161,7 +161,7 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 	if n := w.rows(t, out.ID) - before; n != 22 {
 		t.Errorf("%d events with those of the rest, want 22", n)
 	}
-	es, err := w.db.Licenses().Events(ctx, 0, 100_000)
+	es, err := w.DB.Licenses().Events(ctx, 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}

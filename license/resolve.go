@@ -11,6 +11,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -82,14 +83,14 @@ func (r *Registry) asking(ctx context.Context, q Ask, s *Subject) (Offer, error)
 // shownOffer is what an offer's hash is over, as JSON with the members in this
 // order. What a version holds can't change, so its number stands for it.
 type shownOffer struct {
-	V         int             `json:"v"`
-	Client    string          `json:"client"`
-	Case      string          `json:"case"`
-	Party     string          `json:"party"`
-	Acting    string          `json:"acting"`
-	Item      ItemCode        `json:"item"`
-	Version   int             `json:"version"`
-	Materials []shownMaterial `json:"materials"`
+	V         int              `json:"v"`
+	Client    string           `json:"client"`
+	Case      string           `json:"case"`
+	Party     string           `json:"party"`
+	Acting    string           `json:"acting"`
+	Item      catalog.ItemCode `json:"item"`
+	Version   int              `json:"version"`
+	Materials []shownMaterial  `json:"materials"`
 }
 
 type shownMaterial struct {
@@ -210,16 +211,6 @@ func (f *finding) offers() []OfferedLicense {
 	return all
 }
 
-// covered reports whether all of the authorities' licenses of the type are here.
-func (t *Type) covered() bool {
-	for _, c := range t.Authorities {
-		if !slices.Contains(t.Coverage, c) {
-			return false
-		}
-	}
-	return len(t.Authorities) > 0
-}
-
 // holderKeys returns the lookup keys of codes as licenses' holders have them.
 func (r *Registry) holderKeys(ctx context.Context, codes []party.Code) ([]signing.Lookup, error) {
 	var keys []signing.Lookup
@@ -262,9 +253,9 @@ func unusable(v VersionRecord, now time.Time) string {
 // offer returns what of a license is asked for. Parts that it doesn't have are
 // left out, and so are sensitive ones for which the item gives no reason: the
 // license may be bound to a version of its type that the item was not checked against.
-func (r *Registry) offer(ctx context.Context, l *held, m Material, alt Alternative, typ *Type) (OfferedLicense, error) {
+func (r *Registry) offer(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
-	own, err := r.Type(ctx, l.TypeCode, l.TypeVersion)
+	own, err := r.catalog.Types().Version(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {
 		return OfferedLicense{}, err
 	}
@@ -273,9 +264,9 @@ func (r *Registry) offer(ctx context.Context, l *held, m Material, alt Alternati
 		sensitive = append(sensitive, typ.Sensitive...)
 	}
 	for _, part := range alt.Fields {
-		name, field := strings.CutPrefix(part, partField)
+		name, field := strings.CutPrefix(part, catalog.PartField)
 		switch _, there := l.fields[name]; {
-		case field && !there, part == PartAreaCode && l.AreaCode == "":
+		case field && !there, part == catalog.PartAreaCode && l.AreaCode == "":
 			continue
 		case field && slices.Contains(sensitive, name):
 			if m.Reasons[part] == "" {

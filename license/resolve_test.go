@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -22,7 +23,7 @@ const spouse = "110105194912310038"
 func newSharing(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.publishOlder(t, itemCode, item()) // a spouse's certificate among its materials
+	w.PublishOlder(t, itemCode, item()) // a spouse's certificate among its materials
 	return w
 }
 
@@ -126,14 +127,14 @@ func TestOutcomes(t *testing.T) {
 	yesterday := today.AddDays(-1)
 	end := func(t *testing.T, w *world, number string) {
 		t.Helper()
-		if _, err := w.End(t.Context(), issuer, w.issue(t, number).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.End(t.Context(), issuer, w.IssueOne(t, number).ID, ending(), license.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	covered := func(w *world) {
 		d := definition()
 		d.Coverage = d.Authorities
-		w.publish(t, typeCode, d)
+		w.Publish(t, typeCode, d)
 	}
 	for _, test := range []struct {
 		name    string
@@ -142,25 +143,25 @@ func TestOutcomes(t *testing.T) {
 		offered int
 		dated   license.Dated
 	}{
-		{"one", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); return stores{} }, license.OutcomeFound, 1, license.Dated{}},
-		{"two", func(t *testing.T, w *world) stores { w.issue(t, "A-1"); w.issue(t, "A-2"); return stores{} }, license.OutcomeChoice, 2, license.Dated{}},
+		{"one", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); return stores{} }, license.OutcomeFound, 1, license.Dated{}},
+		{"two", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); w.IssueOne(t, "A-2"); return stores{} }, license.OutcomeChoice, 2, license.Dated{}},
 		{"none", func(t *testing.T, w *world) stores { return stores{} }, license.OutcomeUncollected, 0, license.Dated{}},
 		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, license.OutcomeMissing, 0, license.Dated{}},
 		{"suspended", func(t *testing.T, w *world) stores {
-			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			if _, err := w.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, license.OutcomeSuspended, 0, license.Dated{}},
 		{"suspended beside one in force", func(t *testing.T, w *world) stores {
-			w.issue(t, "A-2")
-			if _, err := w.Suspend(t.Context(), issuer, w.issue(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			w.IssueOne(t, "A-2")
+			if _, err := w.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, license.OutcomeFound, 1, license.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
-			w.issue(t, "A-1")
+			w.IssueOne(t, "A-1")
 			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
 		}, license.OutcomeExpired, 0, license.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
@@ -175,7 +176,7 @@ func TestOutcomes(t *testing.T) {
 		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
 		{"ended after another had expired", func(t *testing.T, w *world) stores {
 			end(t, w, "A-1")
-			w.issue(t, "A-2")
+			w.IssueOne(t, "A-2")
 			return stores{load: func(v *license.VersionRecord) {
 				if v.State == license.Active {
 					v.ValidUntil = today.AddDays(-30)
@@ -184,7 +185,7 @@ func TestOutcomes(t *testing.T) {
 			}}
 		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
 		{"suspended beside one that ended", func(t *testing.T, w *world) stores {
-			w.suspend(t, w.issue(t, "A-1").ID)
+			w.suspend(t, w.IssueOne(t, "A-1").ID)
 			end(t, w, "A-2")
 			return stores{}
 		}, license.OutcomeSuspended, 0, license.Dated{}},
@@ -198,13 +199,13 @@ func TestOutcomes(t *testing.T) {
 			return stores{search: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
 		}, license.OutcomeUnavailable, 0, license.Dated{}},
 		{"a license that can't be opened", func(t *testing.T, w *world) stores {
-			w.issue(t, "A-1")
+			w.IssueOne(t, "A-1")
 			return stores{load: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
 		}, license.OutcomeUnavailable, 0, license.Dated{}},
 		{"another role", func(t *testing.T, w *world) stores {
 			d := definition()
-			d.Holders = append(d.Holders, license.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
-			w.publish(t, typeCode, d)
+			d.Holders = append(d.Holders, catalog.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
+			w.Publish(t, typeCode, d)
 			w.issueTo(t, "A-1", func(q *license.IssueRequest) {
 				q.Holders = append(q.Holders, credential.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
@@ -216,8 +217,8 @@ func TestOutcomes(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
 			s := test.prepare(t, w)
-			s.Stores = w.db.Licenses()
-			o := offer(t, w.openOn(t, s, nil), subject())
+			s.Stores = w.DB.Licenses()
+			o := offer(t, w.OpenOn(t, s, nil), subject())
 			m := o.Materials[0]
 			if m.Outcome != test.want || len(m.Licenses) != test.offered || m.Dated != test.dated {
 				t.Errorf("outcome %s, %+v, with %d licenses, want %s, %+v, with %d", m.Outcome, m.Dated, len(m.Licenses), test.want, test.dated, test.offered)
@@ -232,7 +233,7 @@ func TestOutcomes(t *testing.T) {
 func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	o := offer(t, w.Registry, subject())
 	l := o.Materials[0].Licenses[0]
 	if l.ID != out.ID || l.Number != "A-1" || l.Holders[0].Code != citizen || o.Item.Purpose != item().Purpose {
@@ -262,10 +263,10 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 func TestSensitiveLater(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	d := definition()
 	d.Sensitive = []string{"grade", "category"}
-	w.publish(t, typeCode, d)
+	w.Publish(t, typeCode, d)
 	l := offer(t, w.Registry, subject()).Materials[0].Licenses[0]
 	if slices.Contains(l.Fields, "fields/category") || !slices.Contains(l.Fields, "fields/grade") {
 		t.Errorf("parts %v", l.Fields)
@@ -275,7 +276,7 @@ func TestSensitiveLater(t *testing.T) {
 func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	mine := w.issue(t, "mine")
+	mine := w.IssueOne(t, "mine")
 	theirs := w.issueTo(t, "theirs", toSpouse)
 	w.keptOnce(t, "had")
 	o := offer(t, w.Registry, subject())
@@ -289,7 +290,7 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 		t.Errorf("another's license: %v", err)
 	}
 	s := subject()
-	s.Kin = map[license.Relation][]party.Code{license.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
+	s.Kin = map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
 	if m := offer(t, w.Registry, s).Materials[1]; m.Outcome != license.OutcomeChoice || len(m.Licenses) != 2 {
 		t.Errorf("of a spouse who is known: %s with %d", m.Outcome, len(m.Licenses))
 	}
@@ -313,7 +314,7 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 func TestAssuranceTooLow(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Registry, subject()))
 	s := subject()
 	s.Assurance = 1

@@ -33,7 +33,7 @@ func (w *world) reusable(t testing.TB, a license.Actor, q license.Ask, s license
 func TestReusable(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	if id := w.reusable(t, consumer, ask(), subject()); id != "" {
 		t.Errorf("without any grant: %s", id)
 	}
@@ -89,13 +89,13 @@ func TestNotReusable(t *testing.T) {
 		},
 		"an item changed": func(t *testing.T, w *world) {
 			w.recurring(t, nil)
-			w.publishOlder(t, itemCode, item())
+			w.PublishOlder(t, itemCode, item())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
-			w.issue(t, "A-1")
+			w.IssueOne(t, "A-1")
 			make(t, w)
 			if id := w.reusable(t, consumer, ask(), subject()); id != "" {
 				t.Errorf("got %s", id)
@@ -108,7 +108,7 @@ func TestNotReusable(t *testing.T) {
 func TestDeliverAgain(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issue(t, "A-1")
+	w.IssueOne(t, "A-1")
 	g := w.recurring(t, nil)
 	first := w.deliver(t, g.ID)
 	second, err := w.Deliver(t.Context(), consumer, g.ID, [32]byte{4})

@@ -29,14 +29,14 @@ func replacing(kind license.ReplaceKind, number string) license.ReplaceRequest {
 func TestMandateIsOfNow(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	active, suspended, ended := w.issue(t, "A-1"), w.issue(t, "A-2"), w.issue(t, "A-3")
+	active, suspended, ended := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2"), w.IssueOne(t, "A-3")
 	w.suspend(t, suspended.ID)
 	if _, err := w.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	d := definition()
 	d.Authorities = []party.USCC{otherDept}
-	w.publish(t, typeCode, d)
+	w.Publish(t, typeCode, d)
 	refused := func(name string, err error) {
 		t.Helper()
 		if reason(t, err) != "mandate" {
@@ -59,11 +59,11 @@ func TestMandateIsOfNow(t *testing.T) {
 		t.Errorf("ending: %v", err)
 	}
 	// A draft decides nothing yet; nor does retiring take a mandate.
-	w.publish(t, typeCode, definition())
-	if _, _, err := w.PutType(ctx, cataloguer, typeCode, d); err != nil {
+	w.Publish(t, typeCode, definition())
+	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, typeCode, d); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.RetireType(ctx, cataloguer, typeCode); err != nil {
+	if _, err := w.Catalog().Types().Retire(ctx, cataloguer, typeCode); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Replace(ctx, issuer, active.ID, replacing(license.Correction, "A-1"), seen(2)); err != nil {
@@ -76,7 +76,7 @@ func TestSubjectStays(t *testing.T) {
 	ctx := t.Context()
 	keeper := credential.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
 	out := w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
-	ended := w.issue(t, "A-2")
+	ended := w.IssueOne(t, "A-2")
 	if _, err := w.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestSubjectStays(t *testing.T) {
 func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	if _, err := w.Suspend(ctx, issuer, out.ID, license.SuspendRequest{Reason: "暂扣"}, license.Terms{}); reason(t, err) != "request_invalid" {
 		t.Errorf("suspended without a document: %v", err)
 	}
@@ -139,7 +139,7 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 func TestNoUpdateIsLost(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	if out.Revision != 1 {
 		t.Errorf("issued as revision %d", out.Revision)
 	}
@@ -162,7 +162,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 		}
 	}
 	// Of callers that saw the same, one wins, on two nodes too.
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
@@ -190,7 +190,7 @@ func lastOf[T any](_ T, err error) error { return err }
 func TestChangesAreIdempotent(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	out := w.issue(t, "A-1")
+	out := w.IssueOne(t, "A-1")
 	on := func(key string) license.Terms { return license.Terms{Key: key} }
 	first, err := w.Suspend(ctx, issuer, out.ID, suspension(), on("s"))
 	if err != nil || first.Replayed || first.Revision != 2 {
@@ -221,8 +221,8 @@ func TestChangesAreIdempotent(t *testing.T) {
 		t.Errorf("ended again: %+v, %v", again, err)
 	}
 	// Sixteen at once are one, though all but one find it done.
-	other := w.issue(t, "A-2")
-	nodes := []*license.Registry{w.Registry, w.open(t)}
+	other := w.IssueOne(t, "A-2")
+	nodes := []*license.Registry{w.Registry, w.Open(t)}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -268,7 +268,7 @@ func TestNumbersOfCurrentVersions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	mistyped := w.issue(t, "U-2")
+	mistyped := w.IssueOne(t, "U-2")
 	if _, err := w.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-1"), seen(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func (s writtenNumbers) Save(ctx context.Context, q license.SaveRequest) error {
 		case row.Kind == license.LookupNumber && row.Former:
 			continue
 		case row.Kind == license.LookupNumber:
-			keys, err := s.w.in.Vault().Lookups(ctx, "license.number", string(typeCode), authority, *s.number)
+			keys, err := s.w.In.Vault().Lookups(ctx, "license.number", string(typeCode), authority, *s.number)
 			if err != nil {
 				return err
 			}
@@ -365,7 +365,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	number := ""
-	old := w.openOn(t, writtenNumbers{w.db.Licenses(), w, &number}, nil)
+	old := w.OpenOn(t, writtenNumbers{w.DB.Licenses(), w, &number}, nil)
 	issue := func(as string) license.Issued {
 		t.Helper()
 		number = as
@@ -386,9 +386,9 @@ func TestRehashFoldsNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r := w.open(t)
+	r := w.Open(t)
 	// The world's own start, on an empty database, claimed the setting; older programs had none.
-	if err := w.db.Licenses().ReplaceSetting(ctx, "license_numbers", "folded", "written"); err != nil {
+	if err := w.DB.Licenses().ReplaceSetting(ctx, "license_numbers", "folded", "written"); err != nil {
 		t.Fatal(err)
 	}
 	if folded, err := r.NumbersFolded(ctx); err != nil || folded {
@@ -434,7 +434,7 @@ func TestDatesThatCanNotBe(t *testing.T) {
 	w := newWorld(t)
 	d := definition()
 	d.Validity.MaxMonths = 0
-	w.publish(t, typeCode, d)
+	w.Publish(t, typeCode, d)
 	today := party.DateOf(time.Now())
 	at := func(s string) party.Date {
 		d, err := party.ParseDate(s)
@@ -462,7 +462,7 @@ func TestDatesThatCanNotBe(t *testing.T) {
 		} else {
 			s := suspension()
 			s.Document.Date = at("1066-10-14")
-			_, err = w.Suspend(t.Context(), issuer, w.issue(t, q.Number).ID, s, license.Terms{})
+			_, err = w.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, license.Terms{})
 		}
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {

@@ -20,8 +20,8 @@ func TestSearchLeavesOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			bad, good := w.issue(t, "bad"), w.issue(t, "good")
-			r := w.openOn(t, stores{Stores: w.db.Licenses(), load: func(v *license.VersionRecord) {
+			bad, good := w.IssueOne(t, "bad"), w.IssueOne(t, "good")
+			r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
 				if v.License == bad.ID {
 					spoil(w, v)
 				}

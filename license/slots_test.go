@@ -34,8 +34,8 @@ func (s *reserving) Save(ctx context.Context, q license.SaveRequest) error {
 // slotsWorld is a registry that counts, with two licenses.
 func slotsWorld(t *testing.T) (w *world, stores *reserving, r *license.Registry, first, other license.Issued) {
 	w = newWorld(t)
-	stores = &reserving{Stores: w.db.Licenses()}
-	r = w.openOn(t, stores, nil)
+	stores = &reserving{Stores: w.DB.Licenses()}
+	r = w.OpenOn(t, stores, nil)
 	q := request("A-1")
 	q.Serial = "1"
 	first, err := r.Issue(t.Context(), issuer, q, "first")
@@ -84,7 +84,7 @@ func TestNoEntryIsGivenOutTwice(t *testing.T) {
 	taken := map[string]bool{}
 	take := func(id license.ID) {
 		t.Helper()
-		_, v, err := w.db.Licenses().Load(ctx, id, 0)
+		_, v, err := w.DB.Licenses().Load(ctx, id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

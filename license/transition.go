@@ -47,11 +47,11 @@ func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, 
 		if v.State != Suspended {
 			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
-		h, err := r.types.of(ctx, rec.Type)
+		h, err := r.catalog.Types().Heads(ctx, rec.Type)
 		if err != nil {
 			return transition{}, err
 		}
-		return transition{to: Active, status: credential.StatusValid}, mandated(h.mandating(), rec.Authority)
+		return transition{to: Active, status: credential.StatusValid}, mandated(h.Mandating(), rec.Authority)
 	}}, on)
 }
 

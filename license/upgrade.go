@@ -3,9 +3,7 @@ package license
 import (
 	"context"
 	"fmt"
-	"iter"
 
-	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -14,11 +12,13 @@ import (
 // while an installation is being upgraded: then records without authenticators are
 // taken as they are.
 func (r *Registry) Upgrade(ctx context.Context, s signing.AuthStore) error {
+	if err := r.catalog.Upgrade(ctx, s); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context, signing.AuthStore) error
 	}{
-		{"types", r.authenticateTypes}, {"service items", r.authenticateItems},
 		{"licenses", r.authenticateLicenses}, {"grants", r.authenticateGrants},
 	} {
 		if err := step.do(ctx, s); err != nil {
@@ -26,58 +26,6 @@ func (r *Registry) Upgrade(ctx context.Context, s signing.AuthStore) error {
 		}
 	}
 	return nil
-}
-
-func (r *Registry) authenticateTypes(ctx context.Context, s signing.AuthStore) error {
-	for after := credential.TypeCode(""); ; {
-		newest, err := r.c.Stores.ListTypes(ctx, Drafts{All: true}, after, rehashPage)
-		if err != nil {
-			return err
-		}
-		for _, n := range newest {
-			for t, err := range versionsOf(func(before, limit int) ([]TypeRecord, error) {
-				return r.c.Stores.LoadTypes(ctx, n.Code, before, limit)
-			}, func(t TypeRecord) int { return t.Version }) {
-				if err != nil {
-					return err
-				}
-				row := signing.AuthRow{Table: "license_types", ID: string(t.Code), Part: int64(t.Version), Revision: t.Revision}
-				if err := r.setAuth(ctx, s, t.Auth, t.facts(t.Revision), row); err != nil {
-					return err
-				}
-			}
-			after = n.Code
-		}
-		if len(newest) < rehashPage {
-			return nil
-		}
-	}
-}
-
-func (r *Registry) authenticateItems(ctx context.Context, s signing.AuthStore) error {
-	for after := ItemCode(""); ; {
-		newest, err := r.c.Stores.ListItems(ctx, Drafts{All: true}, after, rehashPage)
-		if err != nil {
-			return err
-		}
-		for _, n := range newest {
-			for i, err := range versionsOf(func(before, limit int) ([]ItemRecord, error) {
-				return r.c.Stores.LoadItems(ctx, n.Code, before, limit)
-			}, func(i ItemRecord) int { return i.Version }) {
-				if err != nil {
-					return err
-				}
-				row := signing.AuthRow{Table: "service_items", ID: string(i.Code), Part: int64(i.Version), Revision: i.Revision}
-				if err := r.setAuth(ctx, s, i.Auth, i.facts(i.Revision), row); err != nil {
-					return err
-				}
-			}
-			after = n.Code
-		}
-		if len(newest) < rehashPage {
-			return nil
-		}
-	}
 }
 
 func (r *Registry) authenticateLicenses(ctx context.Context, s signing.AuthStore) error {
@@ -154,30 +102,4 @@ func (r *Registry) setAuth(ctx context.Context, s signing.AuthStore, have []byte
 		return err
 	}
 	return s.SetAuthenticators(ctx, row)
-}
-
-// versionsAtOnce is how many versions of a catalog's entry are read at a time: each may
-// have a quarter of a megabyte.
-const versionsAtOnce = 16
-
-// versionsOf yields all versions of an entry.
-func versionsOf[T any](load func(before, limit int) ([]T, error), version func(T) int) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for before := 0; ; {
-			some, err := load(before, versionsAtOnce)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, v := range some {
-				if before = version(v); !yield(v, nil) {
-					return
-				}
-			}
-			if len(some) < versionsAtOnce {
-				return
-			}
-		}
-	}
 }

@@ -167,7 +167,7 @@ func (r *Registry) Shared(ctx context.Context, a Actor, id GrantID) (g Grant, ls
 		if err != nil {
 			return Grant{}, nil, fmt.Errorf("loading license %s: %w", chosen.License, err)
 		}
-		t, err := r.Type(ctx, lrec.Type, v.TypeVersion)
+		t, err := r.catalog.Types().Version(ctx, lrec.Type, v.TypeVersion)
 		if err != nil {
 			return Grant{}, nil, err
 		}

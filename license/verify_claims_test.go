@@ -19,7 +19,7 @@ import (
 // checked, and so is not a way around it.
 func TestVerifyMalformedClaims(t *testing.T) {
 	w := newWorld(t)
-	key, err := w.in.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestVerifyBound(t *testing.T) {
 	broken := binding[:dot+9] + flip(binding[dot+9]) + binding[dot+10:]
 	asked := credential.Binding{Audience: consumer.Client, Nonce: nonce}
 	// Another license of the same person, whose presentation key is another one.
-	second := w.issue(t, "B-2").Credential
+	second := w.IssueOne(t, "B-2").Credential
 
 	for name, tt := range map[string]struct {
 		token   string
@@ -94,7 +94,7 @@ func flip(c byte) string {
 // unless whoever verifies does without.
 func TestVerifyRevocation(t *testing.T) {
 	w := newWorld(t)
-	token := w.issue(t, "R-1").Credential
+	token := w.IssueOne(t, "R-1").Credential
 	list, err := w.Lists().StatusList(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestVerifyRevocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := credential.Verifier{
-				Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus,
+				Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus,
 				Revoked: tt.revoked, RevocationWaived: tt.waived,
 			}
 			out := v.Verify(t.Context(), token, time.Now())
@@ -147,7 +147,7 @@ func TestVerifyRevocation(t *testing.T) {
 // has it says nothing, whoever signed it.
 func TestStatusListProfile(t *testing.T) {
 	w := newWorld(t)
-	key, err := w.in.Keyrings().Active(t.Context(), signing.PurposeStatus, "")
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeStatus, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestStatusListProfile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := credential.Verifier{Anchors: w.in.Anchors(), Signatures: jose.NewVerifier(sm2.Config{})}
+			v := credential.Verifier{Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{})}
 			if _, err := v.OpenStatusList(t.Context(), token, now); (err == nil) != tt.good {
 				t.Errorf("%v", err)
 			}

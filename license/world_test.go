@@ -1,184 +1,37 @@
 package license_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"yizheng.internal/license"
-	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
-	"yizheng.internal/signing/journal"
-	"yizheng.internal/signing/pki"
-	"yizheng.internal/storage/sqlite"
+	"yizheng.internal/license/licensetest"
+)
+
+// What package licensetest has, in short.
+const (
+	publicURL = licensetest.PublicURL
+	authority = licensetest.Authority
+	otherDept = licensetest.OtherDept
+	typeCode  = licensetest.TypeCode
+	citizen   = licensetest.Citizen
+	national  = licensetest.National
+	itemCode  = licensetest.ItemCode
+)
+
+var (
+	cataloguer = licensetest.Cataloguer
+	issuer     = licensetest.Issuer
+	stranger   = licensetest.Stranger
+
+	definition = licensetest.Definition
+	item       = licensetest.Item
+	request    = licensetest.Request
+	config     = licensetest.Config
+	reason     = licensetest.Reason
 )
 
 // world is a registry on a database of its own.
-type world struct {
-	*license.Registry
-	db  *sqlite.DB
-	in  *signing.Installation
-	dir string
-}
+type world struct{ *licensetest.World }
 
-// newWorld opens a registry with one authority and one published type: a copy of
-// one that is made once, for making keys waits for the disk time and again.
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	template, err := worldTemplate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{dir: t.TempDir()}
-	if err := copyTree(w.dir, template); err != nil {
-		t.Fatal(err)
-	}
-	if w.db, w.in, err = openWorld(t.Context(), w.dir); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.db.Close() })
-	w.Registry = w.open(t)
-	return w
-}
+func newWorld(t testing.TB) *world { return &world{licensetest.New(t)} }
 
-// openWorld opens the database and the keys in a directory, and makes what isn't there.
-func openWorld(ctx context.Context, dir string) (*sqlite.DB, *signing.Installation, error) {
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db")})
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := db.Migrate(ctx); err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	in, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
-		Dir: filepath.Join(dir, "data"), Records: db.Keys(), RegistryName: "样例证照库", RegistryUSCC: otherDept,
-	}, time.Now())
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return db, in, nil
-}
-
-// worldTemplate returns the directory that worlds are copies of.
-var worldTemplate = sync.OnceValues(func() (dir string, err error) {
-	ctx := context.Background()
-	if dir, err = os.MkdirTemp("", "yizheng-license-test-"); err != nil {
-		return "", err
-	}
-	dropTemplate = func() error { return os.RemoveAll(dir) }
-	db, in, err := openWorld(ctx, dir)
-	if err != nil {
-		return "", err
-	}
-	ca, err := signing.OpenRoot(filepath.Join(dir, "data", "root"), filepath.Join(dir, "data", "root.pass"))
-	if err != nil {
-		return "", err
-	}
-	if _, err := in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now()); err != nil {
-		return "", err
-	}
-	r, err := license.New(ctx, config(db.Licenses(), in))
-	if err != nil {
-		return "", err
-	}
-	if _, err := r.Delegate(ctx, license.Actor{Client: "cli"}, definer(cataloguer), national, "样例函〔2026〕0号"); err != nil {
-		return "", err
-	}
-	if _, _, err := r.PutType(ctx, cataloguer, typeCode, definition()); err != nil {
-		return "", err
-	}
-	if _, err := r.PublishType(ctx, cataloguer, typeCode); err != nil {
-		return "", err
-	}
-	return dir, db.Close() // the last connection's end leaves no log behind
-})
-
-var dropTemplate = func() error { return nil }
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := dropTemplate(); err != nil {
-		fmt.Fprintln(os.Stderr, "dropping the tests' template:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
-
-// copyTree copies a directory with its files' modes, which keys depend on.
-func copyTree(to, from string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, strings.TrimPrefix(path, from))
-		if d.IsDir() {
-			return os.MkdirAll(target, info.Mode().Perm())
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, info.Mode().Perm())
-	})
-}
-
-// open returns another registry on the same database, as another node has.
-func (w *world) open(t testing.TB) *license.Registry {
-	t.Helper()
-	return w.openOn(t, w.db.Licenses(), nil)
-}
-
-// openOn is open with stores, and perhaps steps, of the test's own.
-func (w *world) openOn(t testing.TB, stores license.Stores, step func(string)) *license.Registry {
-	t.Helper()
-	c := config(stores, w.in)
-	c.Step = step
-	r, err := license.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func config(stores license.Stores, in *signing.Installation) license.Config {
-	return license.Config{
-		Stores: stores, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: publicURL,
-		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
-			if c == authority {
-				return "样例厅", nil
-			}
-			return "", license.ErrNotFound
-		},
-	}
-}
-
-// events returns a license's events as an auditor sees them: whole.
-func (w *world) events(t testing.TB, id license.ID) (es []license.Event) {
-	t.Helper()
-	records, err := w.db.Licenses().History(t.Context(), id, 0, 1000)
-	if err != nil || len(records) == 0 {
-		t.Fatalf("history: %+v, %v", records, err)
-	}
-	for _, rec := range records {
-		_, detail, err := w.OpenEvent(t.Context(), journal.License, rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		es = append(es, license.Event{
-			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Client, Participant: rec.Participant,
-			RequestID: rec.RequestID, License: rec.License, Version: rec.Version, Result: rec.Result, Detail: detail,
-		})
-	}
-	return es
-}
+func TestMain(m *testing.M) { licensetest.Main(m) }

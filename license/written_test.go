@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -18,22 +19,22 @@ import (
 // issues.
 func TestTypesAreRefusedWhenWritten(t *testing.T) {
 	w := newWorld(t)
-	field := func(schema string) func(*license.Definition) {
-		return func(d *license.Definition) {
+	field := func(schema string) func(*catalog.Definition) {
+		return func(d *catalog.Definition) {
 			d.Sensitive = nil
 			d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"x":` + schema + `}}`)
 		}
 	}
 	for name, test := range map[string]struct {
-		alter      func(*license.Definition)
+		alter      func(*catalog.Definition)
 		reason, at string
 	}{
-		"code in lower case":  {func(d *license.Definition) { d.Authorities[0] = "11430000006122244l" }, "uscc", "/authorities/0"},
-		"code with a space":   {func(d *license.Definition) { d.Authorities[0] = " 11430000006122244L" }, "uscc", "/authorities/0"},
-		"code in full width":  {func(d *license.Definition) { d.Authorities[0] = "11430000006122244Ｌ" }, "uscc", "/authorities/0"},
-		"authority twice":     {func(d *license.Definition) { d.Authorities = []party.USCC{authority, authority} }, "duplicate", "/authorities/1"},
-		"two steps":           {func(d *license.Definition) { d.Approval = license.TwoStep }, "approval_unsupported", "/approval"},
-		"nobody's":            {func(d *license.Definition) { d.Holders[0].Replaceable = true }, "subject", "/holders"},
+		"code in lower case":  {func(d *catalog.Definition) { d.Authorities[0] = "11430000006122244l" }, "uscc", "/authorities/0"},
+		"code with a space":   {func(d *catalog.Definition) { d.Authorities[0] = " 11430000006122244L" }, "uscc", "/authorities/0"},
+		"code in full width":  {func(d *catalog.Definition) { d.Authorities[0] = "11430000006122244Ｌ" }, "uscc", "/authorities/0"},
+		"authority twice":     {func(d *catalog.Definition) { d.Authorities = []party.USCC{authority, authority} }, "duplicate", "/authorities/1"},
+		"two steps":           {func(d *catalog.Definition) { d.Approval = catalog.TwoStep }, "approval_unsupported", "/approval"},
+		"nobody's":            {func(d *catalog.Definition) { d.Holders[0].Replaceable = true }, "subject", "/holders"},
 		"long text":           {field(`{"type":"string","maxLength":200000}`), "schema_length", "/schema/properties/x/maxLength"},
 		"text that none is":   {field(`{"type":"string","minLength":5000}`), "schema_length", "/schema/properties/x/minLength"},
 		"long list":           {field(`{"type":"array","minItems":4096}`), "schema_length", "/schema/properties/x/minItems"},
@@ -43,15 +44,15 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 		"hidden value":        {field(`{"enum":["a","b\u202e"]}`), "schema_text", "/schema/properties/x/enum/1"},
 		"hidden title":        {field(`{"title":"a\u200b"}`), "schema_text", "/schema/properties/x/title"},
 		"inside a definition": {field(`{"type":"object","properties":{"y":{"items":{"maxLength":4097}}}}`), "schema_length", "/schema/properties/x/properties/y/items/maxLength"},
-		"too many holders": {func(d *license.Definition) {
+		"too many holders": {func(d *catalog.Definition) {
 			d.Holders[0].Min, d.Holders[0].Max, d.Holders[1].Min, d.Holders[1].Max = 60, 60, 60, 60
 		}, "range", "/holders"},
-		"role of hidden name":  {func(d *license.Definition) { d.Holders[0].Name = "持\u2066证人" }, "characters", "/holders/0/name"},
-		"coverage in any case": {func(d *license.Definition) { d.Coverage = []party.USCC{"11430000006122244l"} }, "unknown_authority", "/coverage/0"},
+		"role of hidden name":  {func(d *catalog.Definition) { d.Holders[0].Name = "持\u2066证人" }, "characters", "/holders/0/name"},
+		"coverage in any case": {func(d *catalog.Definition) { d.Coverage = []party.USCC{"11430000006122244l"} }, "unknown_authority", "/coverage/0"},
 	} {
 		d := definition()
 		test.alter(&d)
-		_, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W036", d)
+		_, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, "11100000000013338W036", d)
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || e.Violations[0].Pointer != test.at {
 			t.Errorf("%s: %v", name, err)
@@ -59,7 +60,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 	}
 	d := definition()
 	field(`{"type":"string","minLength":4096,"maxLength":4096,"title":"附记"}`)(&d)
-	if _, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W036", d); err != nil {
+	if _, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, "11100000000013338W036", d); err != nil {
 		t.Errorf("just so long: %v", err)
 	}
 }
@@ -68,25 +69,25 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 func TestOlderTypes(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	older := func(code credential.TypeCode, state license.TypeState) {
+	older := func(code credential.TypeCode, state catalog.TypeState) {
 		t.Helper()
 		d := definition()
 		d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","maxLength":200000},"grade":{}}}`)
-		body, err := json.Marshal(license.Type{Code: code, Version: 1, State: state, Definition: d, Owner: cataloguer.Participant})
+		body, err := json.Marshal(catalog.Type{Code: code, Version: 1, State: state, Definition: d, Owner: cataloguer.Participant})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = license.StoresOf(w.Registry).SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
-			license.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
+		err = w.CatalogStores().SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
+			catalog.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	older("11100000000013338W037", license.TypeDraft)
-	if _, err := w.PublishType(ctx, cataloguer, "11100000000013338W037"); reason(t, err) != "schema_length" {
+	older("11100000000013338W037", catalog.TypeDraft)
+	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, "11100000000013338W037"); reason(t, err) != "schema_length" {
 		t.Errorf("published: %v", err)
 	}
-	older("11100000000013338W038", license.TypePublished)
+	older("11100000000013338W038", catalog.TypePublished)
 	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 
@@ -110,7 +111,7 @@ func TestHiddenCharacters(t *testing.T) {
 	d := definition()
 	d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{
 		"category":{"type":"string"},"remark":{"type":"string","x-multiline":true},"list":{"type":"array","items":{"type":"string"}},"grade":{"type":"integer"}}}`)
-	w.publish(t, typeCode, d)
+	w.Publish(t, typeCode, d)
 	hidden := map[string]string{
 		"null": "a\u0000b", "bell": "a\u0007", "delete": "a\u007f", "C1": "a\u0085b", "tab": "a\tb", "right to left": "a\u202eb", "isolate": "\u2066a\u2069",
 		"mark": "a\u200f", "zero width space": "a\u200bb", "BOM": "\ufeffa", "Hangul filler": "a\u3164", "half-width filler": "a\uffa0", "Braille blank": "a\u2800b",

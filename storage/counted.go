@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
@@ -85,18 +86,18 @@ func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error 
 	return err
 }
 
-// SaveTypes implements [license.TypeStore].
-func (l countedLicenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...license.TypeRecord) error {
+// SaveTypes implements [catalog.TypeStore].
+func (l countedLicenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...catalog.TypeRecord) error {
 	return l.counted(l.Licenses.SaveTypes(ctx, e, ts...), e)
 }
 
-// SaveItems implements [license.ItemStore].
-func (l countedLicenses) SaveItems(ctx context.Context, e license.EventRecord, is ...license.ItemRecord) error {
+// SaveItems implements [catalog.ItemStore].
+func (l countedLicenses) SaveItems(ctx context.Context, e license.EventRecord, is ...catalog.ItemRecord) error {
 	return l.counted(l.Licenses.SaveItems(ctx, e, is...), e)
 }
 
-// SaveDelegation implements [license.DelegationStore].
-func (l countedLicenses) SaveDelegation(ctx context.Context, e license.EventRecord, d license.DelegationRecord) error {
+// SaveDelegation implements [catalog.DelegationStore].
+func (l countedLicenses) SaveDelegation(ctx context.Context, e license.EventRecord, d catalog.DelegationRecord) error {
 	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -35,18 +36,18 @@ type Database interface {
 // Licenses is what package license needs stored.
 type Licenses interface {
 	license.Store
-	license.TypeStore
+	catalog.TypeStore
 	status.Store
 	status.MendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore
 	license.SettingStore
-	license.ItemStore
+	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
 	license.PartyKeyStore
-	license.DelegationStore
+	catalog.DelegationStore
 }
 
 // Provider is what packages oidc and identity need stored.

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 // grantedDetail is an authorization detail as it was granted (RFC 9396 section
 // 7). It holds use codes: only the token endpoint's answer ever has it.
 type grantedDetail struct {
 	Type      string            `json:"type"`
-	Item      license.ItemCode  `json:"service_item"`
+	Item      catalog.ItemCode  `json:"service_item"`
 	Case      string            `json:"case"`
 	Grant     license.GrantID   `json:"grant_id"`
 	Expires   time.Time         `json:"expires"`

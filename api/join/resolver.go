@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -23,7 +24,7 @@ import (
 
 // Asks finds what can be granted of what a client asks for.
 type Asks interface {
-	CheckAsk(ctx context.Context, a license.Actor, q license.Ask) (license.ServiceItem, error)
+	CheckAsk(ctx context.Context, a license.Actor, q license.Ask) (catalog.ServiceItem, error)
 	Offer(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
 	Refused(ctx context.Context, a license.Actor, action license.Action, id license.ID, reason string) error
 }

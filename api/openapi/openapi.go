@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -39,7 +40,7 @@ type (
 	typeCode    struct{} // credential.TypeCode
 	creditCode  struct{} // party.USCC
 	licenseID   struct{} // license.ID
-	itemCode    struct{} // license.ItemCode
+	itemCode    struct{} // catalog.ItemCode
 	partyCoding struct{} // party.CodeType
 )
 
@@ -82,7 +83,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[credential.TypeCode](), typeOf[typeCode]())
 	schemas.RegisterTypeAlias(typeOf[license.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
-	schemas.RegisterTypeAlias(typeOf[license.ItemCode](), typeOf[itemCode]())
+	schemas.RegisterTypeAlias(typeOf[catalog.ItemCode](), typeOf[itemCode]())
 	flows := &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
 		TokenURL: issuer + oauth.TokenPath,
 		Scopes: map[string]string{

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 // FuzzJSONBody decodes anything into every request type. It never panics; what
@@ -32,7 +33,7 @@ func FuzzJSONBody(f *testing.F) {
 	}
 	types := []reflect.Type{
 		typeOf[license.IssueRequest](), typeOf[license.ReplaceRequest](), typeOf[license.EndRequest](), typeOf[license.SearchRequest](),
-		typeOf[license.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[VerifyRequest](),
+		typeOf[catalog.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[VerifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {

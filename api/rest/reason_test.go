@@ -56,7 +56,7 @@ var stays = map[string]string{
 // stands in each method that leaves an event.
 func (s *source) byAction() map[license.Action]map[raised]bool {
 	extra := map[string]license.Action{
-		"VerifyIdentifier": license.ActionVerify, "StatusList": license.ActionStatusList, "TypeMetadata": license.ActionMetadata, "ParseAsk": license.ActionOffer,
+		"VerifyIdentifier": license.ActionVerify, "StatusList": license.ActionStatusList, "Metadata": license.ActionMetadata, "ParseAsk": license.ActionOffer,
 	}
 	out := map[license.Action]map[raised]bool{}
 	for f := range s.funcs {
@@ -84,7 +84,7 @@ func (s *source) actionsIn(f *types.Func) (all []license.Action) {
 	}
 	ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {
 		if id, ok := n.(*ast.Ident); ok {
-			if c, ok := s.info.Uses[id].(*types.Const); ok && kindOfError(c.Type()) == licensePath+".Action" {
+			if c, ok := s.info.Uses[id].(*types.Const); ok && kindOfError(c.Type()) == auditPath+".Action" {
 				all = append(all, license.Action(constant.StringVal(c.Val())))
 			}
 		}

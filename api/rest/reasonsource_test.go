@@ -41,6 +41,7 @@ const (
 	restPath    = module + "api/rest"
 	licensePath = module + "license"
 	refusalPath = licensePath + "/refusal"
+	auditPath   = licensePath + "/audit"
 )
 
 // ofLicenses reports whether a package is that of licenses, or one of its rooms.
@@ -228,7 +229,7 @@ func (s *source) literal(lit *ast.CompositeLit) (status int, reason ast.Expr) {
 }
 
 func kindOfError(t types.Type) string {
-	if named, ok := t.(*types.Named); ok && named.Obj().Pkg() != nil {
+	if named, ok := types.Unalias(t).(*types.Named); ok && named.Obj().Pkg() != nil {
 		return named.Obj().Pkg().Path() + "." + named.Obj().Name()
 	}
 	return ""

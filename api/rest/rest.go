@@ -44,7 +44,7 @@ type API struct {
 	Verification *Verification
 
 	c        Config
-	catalog  *catalog
+	catalog  *entries
 	licenses *licenses
 	sharing  *sharing
 	trust    *trust
@@ -60,7 +60,7 @@ func New(c Config) (*API, error) {
 		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	return &API{
-		c: c, catalog: &catalog{c.Registry}, licenses: &licenses{c.Registry}, sharing: &sharing{c.Registry},
+		c: c, catalog: &entries{c.Registry.Catalog()}, licenses: &licenses{c.Registry}, sharing: &sharing{c.Registry},
 		trust:        &trust{registry: c.Registry, keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
 		Verification: &Verification{c.Registry, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil

@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 // sharing serves licenses of others, which their holders let the caller read.
@@ -30,7 +31,7 @@ type sharedLicenses struct {
 	Grant     license.GrantID         `json:"grant_id" doc:"opaque id of the grant"`
 	State     license.GrantState      `json:"state" doc:"of the grant" enum:"pending,active,ended"`
 	EndedBy   string                  `json:"ended_by,omitempty" doc:"how it ended: holder, code_reuse, token_revoked or expired" enum:"holder,code_reuse,token_revoked,expired"`
-	Item      license.ItemCode        `json:"service_item" doc:"the service item that it is for"`
+	Item      catalog.ItemCode        `json:"service_item" doc:"the service item that it is for"`
 	Case      string                  `json:"case" doc:"the case 办件编号, as it was asked for"`
 	Recurring bool                    `json:"recurring" doc:"each login gives new use codes until the grant ends"`
 	Expires   time.Time               `json:"expires,omitzero" doc:"when it ends at the latest"`

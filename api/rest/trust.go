@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -40,7 +41,7 @@ func (x *trust) trustEndpoints() []endpoint {
 			Public: true, Cached: true, Media: "application/pkix-crl"}, x.revocationList},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/types/{code}/{version}", ID: "type-metadata", Tag: "Trust", Action: license.ActionMetadata, Summary: "SD-JWT VC type metadata of a type",
 			Text:   "What the `vct` of a credential names: labels of its claims in Chinese and English. A published version doesn't change.",
-			Public: true, Cached: true, Out: typeOf[license.TypeMetadata]()}, x.typeMetadata},
+			Public: true, Cached: true, Out: typeOf[catalog.TypeMetadata]()}, x.typeMetadata},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/status-lists/{n}", ID: "status-list", Tag: "Trust", Action: license.ActionStatusList, Summary: "A status list",
 			Text: "A signed Token Status List, for verifying offline.", Public: true, Cached: true, Media: "application/statuslist+jwt"}, x.statusList},
 	}
@@ -94,7 +95,7 @@ func (x *trust) typeMetadata(c *call) error {
 	if err != nil || strconv.FormatInt(version, 10) != c.r.PathValue("version") {
 		return problem.Refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
 	}
-	m, err := x.registry.TypeMetadata(c.ctx(), credential.TypeCode(c.r.PathValue("code")), int(version))
+	m, err := x.registry.Catalog().Types().Metadata(c.ctx(), credential.TypeCode(c.r.PathValue("code")), int(version))
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,15 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 )
 
-// catalog serves license types and service items.
-type catalog struct{ registry *license.Registry }
+// entries serves license types and service items.
+type entries struct{ catalog *catalog.Catalog }
 
-func (x *catalog) typeEndpoints() []endpoint {
+func (x *entries) typeEndpoints() []endpoint {
 	return []endpoint{
 		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types", ID: "list-types", Tag: "Catalog", Summary: "List license types",
 			Text: "The newest version of each type, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", Action: license.ActionTypeRead,
@@ -23,18 +24,18 @@ func (x *catalog) typeEndpoints() []endpoint {
 		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types/{code}", ID: "read-type", Tag: "Catalog", Summary: "Read a license type",
 			Text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", Action: license.ActionTypeRead,
 			Query: []openapi.Parameter{{Name: "version", Text: "of the type's definition; without it the published one, else the newest", Kind: "integer"}},
-			Out:   typeOf[license.Type]()}, x.readType},
+			Out:   typeOf[catalog.Type]()}, x.readType},
 		{openapi.Endpoint{Method: "PUT", Path: "/v1/license-types/{code}", ID: "put-type", Tag: "Catalog", Summary: "Write the draft of a license type",
 			Text: "The first version, or the one after the newest; a draft that is there is replaced. The code begins with your participant's unified social credit code, or with one that the operator delegated to it. " +
 				"Only the participant that defined a type may change it. " +
 				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
 			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypePut, Created: true,
-			In: typeOf[license.Definition](), Most: largeBody, Out: typeOf[license.Type]()}, x.putType},
+			In: typeOf[catalog.Definition](), Most: largeBody, Out: typeOf[catalog.Type]()}, x.putType},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/publish", ID: "publish-type", Tag: "Catalog", Summary: "Publish the draft",
 			Text:  "Licenses are issued under it from now on; the version published before is retired. Licenses stay bound to the version they were issued under.",
-			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypePubl, Out: typeOf[license.Type]()}, x.publishType},
+			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypePubl, Out: typeOf[catalog.Type]()}, x.publishType},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/retire", ID: "retire-type", Tag: "Catalog", Summary: "End issuing under a type",
-			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypeRetire, Out: typeOf[license.Type]()}, x.retireType},
+			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypeRetire, Out: typeOf[catalog.Type]()}, x.retireType},
 	}
 }
 
@@ -42,14 +43,14 @@ var limitParameter = openapi.Parameter{Name: "limit", Text: "how many at the mos
 
 // typeList is one page of the catalog.
 type typeList struct {
-	Types []license.Type      `json:"types" doc:"the newest version of each, by code"`
+	Types []catalog.Type      `json:"types" doc:"the newest version of each, by code"`
 	Next  credential.TypeCode `json:"next,omitempty" doc:"the after of the next page; absent on the last"`
 }
 
 // code is the license type in the path.
 func (c *call) code() credential.TypeCode { return credential.TypeCode(c.r.PathValue("code")) }
 
-func (x *catalog) listTypes(c *call) error {
+func (x *entries) listTypes(c *call) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (x *catalog) listTypes(c *call) error {
 			return problem.Refuse(http.StatusBadRequest, "query_parameter", "The query parameter after must be a type code, as next names it.")
 		}
 	}
-	types, more, err := x.registry.ReadTypes(c.ctx(), c.actor(), after, int(limit))
+	types, more, err := x.catalog.Types().ReadPage(c.ctx(), c.actor(), after, int(limit))
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (x *catalog) listTypes(c *call) error {
 	return c.reply(list)
 }
 
-func (x *catalog) readType(c *call) error {
+func (x *entries) readType(c *call) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}
@@ -82,19 +83,19 @@ func (x *catalog) readType(c *call) error {
 	if err != nil {
 		return err
 	}
-	t, err := x.registry.ReadType(c.ctx(), c.actor(), c.code(), int(version))
+	t, err := x.catalog.Types().Read(c.ctx(), c.actor(), c.code(), int(version))
 	if err != nil {
 		return err
 	}
 	return c.reply(t)
 }
 
-func (x *catalog) putType(c *call) error {
-	var d license.Definition
+func (x *entries) putType(c *call) error {
+	var d catalog.Definition
 	if err := c.decode(&d); err != nil {
 		return err
 	}
-	t, created, err := x.registry.PutType(c.ctx(), c.actor(), c.code(), d)
+	t, created, err := x.catalog.Types().Put(c.ctx(), c.actor(), c.code(), d)
 	if err != nil {
 		return err
 	}
@@ -104,11 +105,11 @@ func (x *catalog) putType(c *call) error {
 	return c.reply(t)
 }
 
-func (x *catalog) publishType(c *call) error { return changeType(c, x.registry.PublishType) }
-func (x *catalog) retireType(c *call) error  { return changeType(c, x.registry.RetireType) }
+func (x *entries) publishType(c *call) error { return changeType(c, x.catalog.Types().Publish) }
+func (x *entries) retireType(c *call) error  { return changeType(c, x.catalog.Types().Retire) }
 
 // changeType serves a change of a type's state.
-func changeType(c *call, change func(context.Context, license.Actor, credential.TypeCode) (license.Type, error)) error {
+func changeType(c *call, change func(context.Context, license.Actor, credential.TypeCode) (catalog.Type, error)) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 type itemCmd struct {
@@ -31,9 +32,9 @@ func (c *itemListCmd) Run(p *command.Process) error {
 	defer in.Close()
 	names := in.Owners()
 	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "materials", "name")
-	return command.Pages(t, func(last license.ServiceItem) ([]license.ServiceItem, error) {
-		return in.Registry.Items(p.Ctx, last.Code, command.PageSize)
-	}, func(i license.ServiceItem) error {
+	return command.Pages(t, func(last catalog.ServiceItem) ([]catalog.ServiceItem, error) {
+		return in.Registry.Catalog().Items().List(p.Ctx, last.Code, command.PageSize)
+	}, func(i catalog.ServiceItem) error {
 		n, err := names.Of(p.Ctx, i.Owner)
 		if err != nil {
 			return err
@@ -45,7 +46,7 @@ func (c *itemListCmd) Run(p *command.Process) error {
 
 type itemShowCmd struct {
 	install.Settings
-	Code    license.ItemCode `arg:"" help:"The item's code."`
+	Code    catalog.ItemCode `arg:"" help:"The item's code."`
 	Version int              `help:"Version; without it the published one, else the newest."`
 }
 
@@ -56,7 +57,7 @@ func (c *itemShowCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	i, err := in.Registry.Item(p.Ctx, c.Code, c.Version)
+	i, err := in.Registry.Catalog().Items().Version(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
@@ -66,11 +67,11 @@ func (c *itemShowCmd) Run(p *command.Process) error {
 // ownedItem is what changes of an item need.
 type ownedItem struct {
 	entryOwner
-	Code license.ItemCode `arg:"" help:"The item's code: 1 to 64 letters, digits, - and _."`
+	Code catalog.ItemCode `arg:"" help:"The item's code: 1 to 64 letters, digits, - and _."`
 }
 
 // itemIs says what became of an item.
-func itemIs(i license.ServiceItem, err error) (entryIs, error) {
+func itemIs(i catalog.ServiceItem, err error) (entryIs, error) {
 	return entryIs{"item", string(i.Code), i.Version, texts.State(i.State)}, err
 }
 
@@ -81,12 +82,12 @@ type itemPutCmd struct {
 
 // Run writes the draft.
 func (c *itemPutCmd) Run(p *command.Process) error {
-	d, err := readDefinition[license.ItemDefinition](p, c.File, "item")
+	d, err := readDefinition[catalog.ItemDefinition](p, c.File, "item")
 	if err != nil {
 		return err
 	}
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		i, _, err := r.PutItem(ctx, a, c.Code, d)
+		i, _, err := r.Catalog().Items().Put(ctx, a, c.Code, d)
 		return itemIs(i, err)
 	})
 }
@@ -96,7 +97,7 @@ type itemPublishCmd struct{ ownedItem }
 // Run publishes the draft.
 func (c *itemPublishCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		return itemIs(r.PublishItem(ctx, a, c.Code))
+		return itemIs(r.Catalog().Items().Publish(ctx, a, c.Code))
 	})
 }
 
@@ -105,6 +106,6 @@ type itemRetireCmd struct{ ownedItem }
 // Run retires the item.
 func (c *itemRetireCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		return itemIs(r.RetireItem(ctx, a, c.Code))
+		return itemIs(r.Catalog().Items().Retire(ctx, a, c.Code))
 	})
 }

@@ -30,23 +30,25 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {3734, notYet},
-	"api/join":                       {290, "what both halves know of each other; nothing else belongs in it"},
+	"api":                            {3735, notYet},
+	"api/join":                       {292, "what both halves know of each other; nothing else belongs in it"},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                    {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
-	"license":                        {8950, notYet},
-	"license/refusal":                {134, "what a caller may be told of a refusal; nothing else belongs in it"},
+	"license":                        {6883, notYet},
+	"license/audit":                  {63, "who asks and what for; the events themselves are signing/journal's affair"},
+	"license/catalog":                {2287, "types and service items lead one life, and are written twice"},
+	"license/refusal":                {139, "what a caller may be told of a refusal; nothing else belongs in it"},
 	"license/schema":                 {1902, notYet},
 	"oidc":                           {6943, notYet},
 	"oidc/identity":                  {3372, notYet},
 	"signing":                        {4118, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {6097, notYet},
-	"storage/sqlite":                 {4952, notYet},
-	"storage/storagetest":            {9728, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/postgres":               {6100, notYet},
+	"storage/sqlite":                 {4957, notYet},
+	"storage/storagetest":            {9737, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.
@@ -54,7 +56,7 @@ var receivers = map[string]exception{
 	"api.Server": {64, notYet},
 	"api.visit":  {47, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
-	"license.Registry":                            {160, notYet},
+	"license.Registry":                            {124, notYet},
 	"oidc.Provider":                               {167, notYet},
 	"oidc/identity.Service":                       {60, notYet},
 	"signing.Installation":                        {28, notYet},

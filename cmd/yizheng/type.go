@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
 
@@ -44,9 +45,9 @@ func (c *typeListCmd) Run(p *command.Process) error {
 	defer in.Close()
 	names := in.Owners()
 	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "name")
-	return command.Pages(t, func(last license.Type) ([]license.Type, error) {
-		return in.Registry.Types(p.Ctx, last.Code, command.PageSize)
-	}, func(ty license.Type) error {
+	return command.Pages(t, func(last catalog.Type) ([]catalog.Type, error) {
+		return in.Registry.Catalog().Types().List(p.Ctx, last.Code, command.PageSize)
+	}, func(ty catalog.Type) error {
 		n, err := names.Of(p.Ctx, ty.Owner)
 		if err != nil {
 			return err
@@ -69,7 +70,7 @@ func (c *typeShowCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	t, err := in.Registry.Type(p.Ctx, c.Code, c.Version)
+	t, err := in.Registry.Catalog().Types().Version(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ type ownedType struct {
 }
 
 // typeIs says what became of a type.
-func typeIs(t license.Type, err error) (entryIs, error) {
+func typeIs(t catalog.Type, err error) (entryIs, error) {
 	return entryIs{"type", string(t.Code), t.Version, texts.State(t.State)}, err
 }
 
@@ -94,12 +95,12 @@ type typePutCmd struct {
 
 // Run writes the draft.
 func (c *typePutCmd) Run(p *command.Process) error {
-	d, err := readDefinition[license.Definition](p, c.File, "type")
+	d, err := readDefinition[catalog.Definition](p, c.File, "type")
 	if err != nil {
 		return err
 	}
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		t, _, err := r.PutType(ctx, a, c.Code, d)
+		t, _, err := r.Catalog().Types().Put(ctx, a, c.Code, d)
 		return typeIs(t, err)
 	})
 }
@@ -109,7 +110,7 @@ type typePublishCmd struct{ ownedType }
 // Run publishes the draft.
 func (c *typePublishCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		return typeIs(r.PublishType(ctx, a, c.Code))
+		return typeIs(r.Catalog().Types().Publish(ctx, a, c.Code))
 	})
 }
 
@@ -118,6 +119,6 @@ type typeRetireCmd struct{ ownedType }
 // Run retires the type.
 func (c *typeRetireCmd) Run(p *command.Process) error {
 	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
-		return typeIs(r.RetireType(ctx, a, c.Code))
+		return typeIs(r.Catalog().Types().Retire(ctx, a, c.Code))
 	})
 }

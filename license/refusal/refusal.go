@@ -54,3 +54,8 @@ func Changed(reason, detail string) error { return &Error{KindChanged, reason, d
 func Unconditional(reason, detail string) error {
 	return &Error{KindUnconditional, reason, detail, nil}
 }
+
+// ChangedMeanwhile returns an [*Error] that says that somebody else was faster.
+func ChangedMeanwhile() error {
+	return Conflict("changed_meanwhile", "It was changed by someone else at the same time. Read it again and repeat if still wanted.")
+}

@@ -20,6 +20,10 @@ type authenticStores struct {
 	auth *signing.Authenticator
 }
 
+// AuthenticStores returns stores whose entries are as they were written here, but for
+// those of a whole list, which is compared with what was seen of it.
+func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
+
 func entryID(list int64, index int) string {
 	return strconv.FormatInt(list, 10) + "/" + strconv.Itoa(index)
 }

@@ -46,7 +46,7 @@ type Standing struct {
 // Lists keeps status lists. It is safe for concurrent use.
 type Lists struct {
 	c         Config
-	store     authenticStores
+	store     Stores // authentic
 	slots     slots
 	seen      seenLists
 	published published
@@ -61,7 +61,7 @@ func New(c Config) (*Lists, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Lists{
-		c: c, store: authenticStores{c.Store, c.Auth}, slots: slots{store: c.Store},
+		c: c, store: AuthenticStores(c.Store, c.Auth), slots: slots{store: c.Store},
 		seen:      newSeenLists(c.Memory, c.Auth),
 		published: published{tokens: map[int64]*publishedList{}},
 	}, nil

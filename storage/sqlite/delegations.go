@@ -5,11 +5,12 @@ import (
 	"fmt"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 )
 
-// SaveDelegation implements [license.DelegationStore].
-func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d license.DelegationRecord) error {
+// SaveDelegation implements [catalog.DelegationStore].
+func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d catalog.DelegationRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := saveDelegation(c, d); err != nil {
 			return err
@@ -22,20 +23,20 @@ func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d 
 	return nil
 }
 
-func saveDelegation(c *conn, d license.DelegationRecord) error {
+func saveDelegation(c *conn, d catalog.DelegationRecord) error {
 	if d.Revision == 0 {
 		_, err := c.exec(`
 			INSERT INTO delegations (id, prefix, participant, document, given_by, created, updated, ended, revision, auth)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 			d.ID, string(d.Prefix), d.Participant, d.Document, d.By, d.Created, d.Updated, optional(d.Ended), d.Auth)
-		return taken(err, license.ErrConflict)
+		return taken(err, catalog.ErrConflict)
 	}
 	n, err := c.exec(`
 		UPDATE delegations SET document = ?, given_by = ?, updated = ?, ended = ?, auth = ?, revision = revision + 1
 		WHERE id = ? AND revision = ?`,
 		d.Document, d.By, d.Updated, optional(d.Ended), d.Auth, d.ID, d.Revision)
 	if err == nil && n == 0 {
-		return license.ErrConflict
+		return catalog.ErrConflict
 	}
 	if err != nil {
 		return err
@@ -46,10 +47,10 @@ func saveDelegation(c *conn, d license.DelegationRecord) error {
 const delegationColumns = `id, prefix, participant, document, given_by, created, updated, ended, revision, auth,
 	(SELECT mark FROM registers WHERE kind = 'delegations' AND registers.id = delegations.id)`
 
-func scanDelegation(r *row) license.DelegationRecord {
-	return license.DelegationRecord{
+func scanDelegation(r *row) catalog.DelegationRecord {
+	return catalog.DelegationRecord{
 		ID: r.text(),
-		Delegation: license.Delegation{
+		Delegation: catalog.Delegation{
 			Prefix: party.USCC(r.text()), Participant: r.text(), Document: r.text(), By: r.text(),
 			Created: r.time(), Updated: r.time(), Ended: r.time(), Revision: r.int64(),
 		},
@@ -62,18 +63,18 @@ const (
 	listDelegations = `SELECT ` + delegationColumns + ` FROM delegations WHERE id > ? ORDER BY id LIMIT ?`
 )
 
-// LoadDelegation implements [license.DelegationStore].
-func (s *Licenses) LoadDelegation(ctx context.Context, id string) (license.DelegationRecord, error) {
-	var d license.DelegationRecord
-	err := one(ctx, s.db, license.ErrNotFound, loadDelegation, func(r *row) { d = scanDelegation(r) }, id)
+// LoadDelegation implements [catalog.DelegationStore].
+func (s *Licenses) LoadDelegation(ctx context.Context, id string) (catalog.DelegationRecord, error) {
+	var d catalog.DelegationRecord
+	err := one(ctx, s.db, catalog.ErrNotFound, loadDelegation, func(r *row) { d = scanDelegation(r) }, id)
 	if err != nil {
-		return license.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
+		return catalog.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
 	}
 	return d, nil
 }
 
-// ListDelegations implements [license.DelegationStore].
-func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]license.DelegationRecord, error) {
+// ListDelegations implements [catalog.DelegationStore].
+func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]catalog.DelegationRecord, error) {
 	ds, err := many(ctx, s.db, listDelegations, scanDelegation, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing delegations: %w", err)

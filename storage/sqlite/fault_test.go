@@ -17,6 +17,7 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -217,7 +218,7 @@ func TestEveryStoreSaysUnavailable(t *testing.T) {
 	r := newLicense(0, 0)
 	for name, write := range map[string]func() error{
 		"Save":               func() error { return l.Save(ctx, r) },
-		"SaveTypes":          func() error { return l.SaveTypes(ctx, r.Event, license.TypeRecord{Code: "t", Body: []byte("{}")}) },
+		"SaveTypes":          func() error { return l.SaveTypes(ctx, r.Event, catalog.TypeRecord{Code: "t", Body: []byte("{}")}) },
 		"Reserve":            func() error { _, _, err := l.Reserve(ctx, []int{1}, 9, r.Record.Created); return err },
 		"AppendEvents":       func() error { return l.AppendEvents(ctx, r.Event) },
 		"ClaimSetting":       func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 )
 
@@ -74,7 +75,7 @@ const grantColumns = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.re
 func scanGrant(r *row) license.GrantRecord {
 	return license.GrantRecord{
 		ID: license.GrantID(r.text()), Revision: r.int64(), State: license.GrantState(r.text()), Client: r.text(),
-		Item: license.ItemCode(r.text()), Basis: license.Basis(r.text()), Recurring: r.bool(),
+		Item: catalog.ItemCode(r.text()), Basis: license.Basis(r.text()), Recurring: r.bool(),
 		Created: r.time(), Expires: r.time(), Body: r.bytes(), Code: r.bytes(),
 		Auth: r.bytes(), Mark: r.bytes(),
 	}

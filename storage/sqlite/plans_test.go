@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -230,10 +231,10 @@ func everything(t *testing.T, db *DB) {
 		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },
 		func() error {
-			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: credential.TypeCode(fresh), Body: []byte("{}")})
+			return l.SaveTypes(ctx, ev, catalog.TypeRecord{Code: credential.TypeCode(fresh), Body: []byte("{}")})
 		},
 		func() error {
-			return l.SaveTypes(ctx, ev, license.TypeRecord{Code: credential.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
+			return l.SaveTypes(ctx, ev, catalog.TypeRecord{Code: credential.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
 		},
 		func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: fresh}) },
 		func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}")}) },
@@ -262,7 +263,7 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 	ctx := context.Background()
 	ev, id, keys := r.Event, license.GrantID(fresh), r.Lookups[0].Keys
 	ev.License = ""
-	item := license.ItemRecord{Code: license.ItemCode(fresh), Body: []byte("{}")}
+	item := catalog.ItemRecord{Code: catalog.ItemCode(fresh), Body: []byte("{}")}
 	changed := item
 	changed.Revision = 1
 	code := license.UseCodeRecord{Grant: id, License: r.Record.ID, Version: 1, Number: 1}
@@ -272,7 +273,7 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 		func() error { _, err := l.LoadItems(ctx, item.Code, 0, 2); return err },
 		func() error { _, err := l.LoadItems(ctx, item.Code, 2, 1); return err },
 		func() error { _, err := l.UseOfItems(ctx, "p"); return err },
-		func() error { _, err := l.ListItems(ctx, license.Drafts{Of: "p"}, "", 1); return err },
+		func() error { _, err := l.ListItems(ctx, catalog.Drafts{Of: "p"}, "", 1); return err },
 		func() error { return l.SaveGrant(ctx, license.GrantRecord{ID: id, Party: keys}, nil, ev) },
 		func() error {
 			return l.SaveGrant(ctx, license.GrantRecord{ID: id, Revision: 1}, []license.UseCodeRecord{code}, ev)
@@ -358,7 +359,7 @@ func reads(db *DB, r license.SaveRequest, list int64, fresh string) []func() err
 		func() error { _, err := l.LoadTypes(ctx, "t", 0, 2); return err },
 		func() error { _, err := l.LoadTypes(ctx, "t", 2, 1); return err },
 		func() error { _, err := l.UseOfTypes(ctx, "p"); return err },
-		func() error { _, err := l.ListTypes(ctx, license.Drafts{Of: "p"}, "", 1); return err },
+		func() error { _, err := l.ListTypes(ctx, catalog.Drafts{Of: "p"}, "", 1); return err },
 		func() error { _, err := l.Versions(ctx, license.Located{}, 1); return err },
 		func() error { _, err := l.Search(ctx, license.Query{Authority: "a", Limit: 1}); return err },
 		func() error { _, err := k.LoadKey(ctx, signing.KeyID(fresh)); return err },

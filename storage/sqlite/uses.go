@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 )
 
@@ -31,7 +32,7 @@ const accessColumns = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.cl
 func scanAccess(r *row) license.AccessRecord {
 	return license.AccessRecord{
 		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: license.GrantID(r.text()), License: license.ID(r.text()),
-		Version: r.int(), Client: r.text(), Participant: r.text(), Item: license.ItemCode(r.text()),
+		Version: r.int(), Client: r.text(), Participant: r.text(), Item: catalog.ItemCode(r.text()),
 		Basis: license.Basis(r.text()), Channel: license.Channel(r.text()), Result: r.text(),
 		Disclosure: license.Disclosure(r.text()), Body: r.bytes(),
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -145,14 +146,17 @@ var (
 		_, err := v.people.Party(ctx, v.account.Party)
 		return err
 	}
-	readType    = func(ctx context.Context, v *victims) error { _, err := v.registry(ctx).Type(ctx, v.typ, 1); return err }
+	readType = func(ctx context.Context, v *victims) error {
+		_, err := v.registry(ctx).Catalog().Types().Version(ctx, v.typ, 1)
+		return err
+	}
 	readSession = func(ctx context.Context, v *victims) error {
 		_, err := v.session.LoadSession(ctx, "session")
 		return err
 	}
 	ofDelegation   = func(v *victims) string { return string(delegated) + "/" + v.officer.Participant }
 	readDelegation = func(ctx context.Context, v *victims) error {
-		_, err := v.registry(ctx).Holds(ctx, v.definer(), string(delegated)+"001")
+		_, err := v.registry(ctx).Catalog().Delegations().Holds(ctx, v.definer(), string(delegated)+"001")
 		return err
 	}
 	readGrant = func(ctx context.Context, v *victims) error { _, _, err := v.stores.LoadGrant(ctx, "grant"); return err }
@@ -292,12 +296,12 @@ func disabled(t *testing.T, v *victims) {
 // delegated is the code of a body that is no participant.
 const delegated = party.USCC("11430000006122244L")
 
-func (v *victims) definer() license.Definer {
-	return license.Definer{ID: v.officer.Participant, USCC: party.USCC(v.officer.USCC)}
+func (v *victims) definer() catalog.Definer {
+	return catalog.Definer{ID: v.officer.Participant, USCC: party.USCC(v.officer.USCC)}
 }
 
 func undelegated(t *testing.T, v *victims) {
-	_, err := v.reg.Undelegate(t.Context(), license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕2号")
+	_, err := v.reg.Catalog().Delegations().Withdraw(t.Context(), license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕2号")
 	must(t, "withdrawing a delegation", err)
 }
 
@@ -425,15 +429,15 @@ func (v *victims) issue(t *testing.T) {
 	must(t, "an authority's key", err)
 	v.reg = v.registry(ctx)
 	v.typ = credential.TypeCode(string(authority) + "001")
-	var d license.Definition
+	var d catalog.Definition
 	must(t, "a definition", json.Unmarshal([]byte(`{"name": "样例证", "schema": {"type": "object", "properties": {"grade": {"type": "string", "title": "级别", "maxLength": 5}}, "additionalProperties": false},
 		"holders": [{"role": "holder", "name": "持证人", "min": 1, "max": 1, "code_types": ["111"]}],
 		"number_policy": "unique", "approval": "one_step", "authorities": ["`+string(authority)+`"]}`), &d))
-	_, _, err = v.reg.PutType(ctx, v.officer, v.typ, d)
+	_, _, err = v.reg.Catalog().Types().Put(ctx, v.officer, v.typ, d)
 	must(t, "a type", err)
-	_, err = v.reg.Delegate(ctx, license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕1号")
+	_, err = v.reg.Catalog().Delegations().Give(ctx, license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕1号")
 	must(t, "a delegation", err)
-	_, err = v.reg.PublishType(ctx, v.officer, v.typ)
+	_, err = v.reg.Catalog().Types().Publish(ctx, v.officer, v.typ)
 	must(t, "publishing a type", err)
 	v.out, err = v.reg.Issue(ctx, v.officer, v.request("N-1", "样例甲", "11010519491231002X"), "key-1")
 	must(t, "issuing", err)

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
-// Items tests [license.ItemStore].
+// Items tests [catalog.ItemStore].
 func Items(t *testing.T, open Open) {
 	s := open(t).Licenses
 	t.Run("RoundTrip", func(t *testing.T) { itemsRoundTrip(t, s) })
@@ -26,7 +27,7 @@ func Items(t *testing.T, open Open) {
 		is(t, "SaveItems", s.SaveItems(ended(), event("", license.ActionItemPut), r), context.Canceled)
 		_, err := s.LoadItems(ended(), r.Code, 0, 1)
 		is(t, "LoadItems", err, context.Canceled)
-		_, err = s.ListItems(ended(), license.Drafts{All: true}, "", 1)
+		_, err = s.ListItems(ended(), catalog.Drafts{All: true}, "", 1)
 		is(t, "ListItems", err, context.Canceled)
 		_, err = s.UseOfItems(ended(), r.Owner)
 		is(t, "UseOfItems", err, context.Canceled)
@@ -35,25 +36,25 @@ func Items(t *testing.T, open Open) {
 }
 
 // draftItem makes a record of an item that isn't stored.
-func draftItem(version int) license.ItemRecord {
-	return license.ItemRecord{
-		Code: license.ItemCode(newText()), Version: version, State: license.ItemDraft,
+func draftItem(version int) catalog.ItemRecord {
+	return catalog.ItemRecord{
+		Code: catalog.ItemCode(newText()), Version: version, State: catalog.ItemDraft,
 		Owner: newText(), Body: []byte(`{"name":"样例事项"}`), Updated: at(version),
 	}
 }
 
-func saveItems(t *testing.T, s license.ItemStore, rs ...license.ItemRecord) error {
+func saveItems(t *testing.T, s catalog.ItemStore, rs ...catalog.ItemRecord) error {
 	t.Helper()
 	return s.SaveItems(t.Context(), event("", license.ActionItemPut), rs...)
 }
 
 // storedItem returns a record as it is after it was saved.
-func storedItem(r license.ItemRecord) license.ItemRecord {
+func storedItem(r catalog.ItemRecord) catalog.ItemRecord {
 	r.Revision++
 	return r
 }
 
-func sameItems(t *testing.T, s license.ItemStore, what string, code license.ItemCode, want ...license.ItemRecord) {
+func sameItems(t *testing.T, s catalog.ItemStore, what string, code catalog.ItemCode, want ...catalog.ItemRecord) {
 	t.Helper()
 	got, err := s.LoadItems(t.Context(), code, 0, 100)
 	must(t, "LoadItems", err)
@@ -63,7 +64,7 @@ func sameItems(t *testing.T, s license.ItemStore, what string, code license.Item
 	}
 }
 
-func itemsRoundTrip(t *testing.T, s license.ItemStore) {
+func itemsRoundTrip(t *testing.T, s catalog.ItemStore) {
 	v1 := draftItem(1)
 	v1.Updated = finer
 	must(t, "SaveItems", saveItems(t, s, v1))
@@ -71,20 +72,20 @@ func itemsRoundTrip(t *testing.T, s license.ItemStore) {
 	v1 = storedItem(v1)
 	sameItems(t, s, "a draft", v1.Code, v1)
 
-	v1.State, v1.Body, v1.Updated, v1.Owner = license.ItemPublished, []byte(`{"name":"样例事项二"}`), at(9), newText()
+	v1.State, v1.Body, v1.Updated, v1.Owner = catalog.ItemPublished, []byte(`{"name":"样例事项二"}`), at(9), newText()
 	must(t, "SaveItems", saveItems(t, s, v1))
 	v1 = storedItem(v1)
 	sameItems(t, s, "published", v1.Code, v1)
 
 	// Versions 10 and 9 in the wrong order: oldest first is by number.
 	v10, v9 := draftItem(10), draftItem(9)
-	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, license.ItemRetired
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, catalog.ItemRetired
 	must(t, "SaveItems", saveItems(t, s, v10, v9))
 	sameItems(t, s, "three versions", v1.Code, v1, storedItem(v9), storedItem(v10))
 	sameItems(t, s, "an unknown code", "nothing")
 }
 
-func itemsConflict(t *testing.T, s license.ItemStore) {
+func itemsConflict(t *testing.T, s catalog.ItemStore) {
 	old := draftItem(1)
 	must(t, "SaveItems", saveItems(t, s, old))
 	fresh := draftItem(1)
@@ -98,48 +99,48 @@ func itemsConflict(t *testing.T, s license.ItemStore) {
 		{"an unknown version", 1, 2},
 	} {
 		wrong := old
-		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, license.ItemRetired
-		is(t, c.name, saveItems(t, s, fresh, wrong), license.ErrConflict)
-		is(t, c.name+", first", saveItems(t, s, wrong, fresh), license.ErrConflict)
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, catalog.ItemRetired
+		is(t, c.name, saveItems(t, s, fresh, wrong), catalog.ErrConflict)
+		is(t, c.name+", first", saveItems(t, s, wrong, fresh), catalog.ErrConflict)
 		sameItems(t, s, c.name+": the record beside it", fresh.Code)
 		sameItems(t, s, c.name+": the stored record", old.Code, storedItem(old))
 	}
 }
 
 // itemsStates tests that a code has one draft and one published version at most.
-func itemsStates(t *testing.T, s license.ItemStore) {
+func itemsStates(t *testing.T, s catalog.ItemStore) {
 	v1, v2, v3 := draftItem(1), draftItem(2), draftItem(3)
 	v2.Code, v3.Code = v1.Code, v1.Code
 	must(t, "SaveItems", saveItems(t, s, v1))
 	v1 = storedItem(v1)
-	is(t, "a second draft", saveItems(t, s, v2), license.ErrConflict)
+	is(t, "a second draft", saveItems(t, s, v2), catalog.ErrConflict)
 
-	v1.State = license.ItemPublished
+	v1.State = catalog.ItemPublished
 	must(t, "publishing one and beginning the next, in one call", saveItems(t, s, v1, v2))
 	v1, v2 = storedItem(v1), storedItem(v2)
 	second := v2
-	second.State = license.ItemPublished
-	is(t, "a second published version", saveItems(t, s, second), license.ErrConflict)
+	second.State = catalog.ItemPublished
+	is(t, "a second published version", saveItems(t, s, second), catalog.ErrConflict)
 	sameItems(t, s, "after the refusals", v1.Code, v1, v2)
 
 	retired := v1
-	retired.State = license.ItemRetired
+	retired.State = catalog.ItemRetired
 	must(t, "retiring one and publishing the next, in one call", saveItems(t, s, retired, second))
 	sameItems(t, s, "after publishing the next version", v1.Code, storedItem(retired), storedItem(second))
 	v4 := v3
 	v4.Version = 4
-	is(t, "two drafts in one call", saveItems(t, s, v3, v4), license.ErrConflict)
+	is(t, "two drafts in one call", saveItems(t, s, v3, v4), catalog.ErrConflict)
 	sameItems(t, s, "after two drafts", v1.Code, storedItem(retired), storedItem(second))
 }
 
-func itemsRace(t *testing.T, s license.ItemStore) {
+func itemsRace(t *testing.T, s catalog.ItemStore) {
 	r := draftItem(1)
 	errs := race(Writers, func(i int) error {
 		r := r
 		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
 		return saveItems(t, s, r)
 	})
-	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new item", errs, license.ErrConflict))
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new item", errs, catalog.ErrConflict))
 	r = storedItem(r)
 	sameItems(t, s, "the winner's", r.Code, r)
 	errs = race(Writers, func(i int) error {
@@ -147,14 +148,14 @@ func itemsRace(t *testing.T, s license.ItemStore) {
 		r.Owner = fmt.Sprint(i)
 		return saveItems(t, s, r)
 	})
-	r.Owner = fmt.Sprint(oneWins(t, "a change of an item", errs, license.ErrConflict))
+	r.Owner = fmt.Sprint(oneWins(t, "a change of an item", errs, catalog.ErrConflict))
 	sameItems(t, s, "the winner's change", r.Code, storedItem(r))
 	errs = race(Writers, func(i int) error {
 		d := draftItem(i + 2)
-		d.Code, d.State = r.Code, license.ItemPublished
+		d.Code, d.State = r.Code, catalog.ItemPublished
 		return saveItems(t, s, d)
 	})
-	oneWins(t, "a published version", errs, license.ErrConflict)
+	oneWins(t, "a published version", errs, catalog.ErrConflict)
 }
 
 // itemsEvent tests that a change's event is saved with it, or not at all.
@@ -164,22 +165,22 @@ func itemsEvent(t *testing.T, s LicenseStores) {
 	e.Version, e.Detail = 0, nil
 	r := draftItem(1)
 	must(t, "SaveItems", s.SaveItems(ctx, e, r))
-	is(t, "SaveItems again", s.SaveItems(ctx, event("", license.ActionItemPut), r), license.ErrConflict)
+	is(t, "SaveItems again", s.SaveItems(ctx, event("", license.ActionItemPut), r), catalog.ErrConflict)
 	got, err := s.Events(ctx, 0, 10)
 	must(t, "Events", err)
 	sameEvents(t, "events", got, e)
 }
 
-func itemsList(t *testing.T, s license.ItemStore) {
+func itemsList(t *testing.T, s catalog.ItemStore) {
 	ctx := t.Context()
-	none, err := s.ListItems(ctx, license.Drafts{All: true}, "", 10)
+	none, err := s.ListItems(ctx, catalog.Drafts{All: true}, "", 10)
 	must(t, "ListItems", err)
 	same(t, "items of an empty database", len(none), 0)
-	var want []license.ItemRecord
+	var want []catalog.ItemRecord
 	for i := range 7 {
 		v1, v2 := draftItem(1), draftItem(2)
-		v1.Code = license.ItemCode(fmt.Sprintf("QH-%02d", i))
-		v2.Code, v1.State = v1.Code, license.ItemRetired
+		v1.Code = catalog.ItemCode(fmt.Sprintf("QH-%02d", i))
+		v2.Code, v1.State = v1.Code, catalog.ItemRetired
 		if i%2 == 0 {
 			must(t, "SaveItems", saveItems(t, s, v1))
 			want = append(want, storedItem(v1))
@@ -189,48 +190,48 @@ func itemsList(t *testing.T, s license.ItemStore) {
 		}
 	}
 	for _, size := range []int{1, 3, 7, 100} {
-		got := paged(t, size, func(last *license.ItemRecord) ([]license.ItemRecord, error) {
-			var after license.ItemCode
+		got := paged(t, size, func(last *catalog.ItemRecord) ([]catalog.ItemRecord, error) {
+			var after catalog.ItemCode
 			if last != nil {
 				after = last.Code
 			}
-			return s.ListItems(ctx, license.Drafts{All: true}, after, size)
+			return s.ListItems(ctx, catalog.Drafts{All: true}, after, size)
 		})
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err = s.ListItems(ctx, license.Drafts{All: true}, "", 0)
+	none, err = s.ListItems(ctx, catalog.Drafts{All: true}, "", 0)
 	must(t, "ListItems", err)
 	same(t, "items up to limit 0", len(none), 0)
 }
 
 // itemsDrafts tests which drafts a list has, and what it has in place of the others.
-func itemsDrafts(t *testing.T, s license.ItemStore) {
+func itemsDrafts(t *testing.T, s catalog.ItemStore) {
 	mine, theirs, fresh := draftItem(1), draftItem(1), draftItem(1)
 	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
 	past := theirs
-	past.State = license.ItemRetired
+	past.State = catalog.ItemRetired
 	theirs.Version = 2
 	must(t, "SaveItems", saveItems(t, s, mine))
 	must(t, "SaveItems", saveItems(t, s, past, theirs))
 	must(t, "SaveItems", saveItems(t, s, fresh))
 	for _, c := range []struct {
 		name string
-		d    license.Drafts
-		want []license.ItemRecord
+		d    catalog.Drafts
+		want []catalog.ItemRecord
 	}{
-		{"none", license.Drafts{}, []license.ItemRecord{past}},
-		{"of nobody", license.Drafts{Of: "nobody"}, []license.ItemRecord{past}},
-		{"of one", license.Drafts{Of: mine.Owner}, []license.ItemRecord{mine, past}},
-		{"of another", license.Drafts{Of: theirs.Owner}, []license.ItemRecord{theirs}},
-		{"all", license.Drafts{All: true}, []license.ItemRecord{mine, theirs, fresh}},
+		{"none", catalog.Drafts{}, []catalog.ItemRecord{past}},
+		{"of nobody", catalog.Drafts{Of: "nobody"}, []catalog.ItemRecord{past}},
+		{"of one", catalog.Drafts{Of: mine.Owner}, []catalog.ItemRecord{mine, past}},
+		{"of another", catalog.Drafts{Of: theirs.Owner}, []catalog.ItemRecord{theirs}},
+		{"all", catalog.Drafts{All: true}, []catalog.ItemRecord{mine, theirs, fresh}},
 	} {
-		var want []license.ItemRecord
+		var want []catalog.ItemRecord
 		for _, r := range c.want {
 			want = append(want, storedItem(r))
 		}
 		for _, size := range []int{1, 10} {
-			got := paged(t, size, func(last *license.ItemRecord) ([]license.ItemRecord, error) {
-				var after license.ItemCode
+			got := paged(t, size, func(last *catalog.ItemRecord) ([]catalog.ItemRecord, error) {
+				var after catalog.ItemCode
 				if last != nil {
 					after = last.Code
 				}
@@ -242,12 +243,12 @@ func itemsDrafts(t *testing.T, s license.ItemStore) {
 }
 
 // itemsBefore tests that versions are read from the newest on, as many as are asked for.
-func itemsBefore(t *testing.T, s license.ItemStore) {
+func itemsBefore(t *testing.T, s catalog.ItemStore) {
 	first := draftItem(1)
-	var all []license.ItemRecord
+	var all []catalog.ItemRecord
 	for v := range 12 {
 		r := first
-		r.Version, r.State = v+1, license.ItemRetired
+		r.Version, r.State = v+1, catalog.ItemRetired
 		must(t, "SaveItems", saveItems(t, s, r))
 		all = append(all, storedItem(r))
 	}
@@ -265,28 +266,28 @@ func itemsBefore(t *testing.T, s license.ItemStore) {
 
 // itemsUse tests that what a participant has is added up: of all its versions, and of
 // nobody else's.
-func itemsUse(t *testing.T, s license.ItemStore) {
+func itemsUse(t *testing.T, s catalog.ItemStore) {
 	owner := newText()
-	use := func(what string, want license.Use) {
+	use := func(what string, want catalog.Use) {
 		t.Helper()
 		got, err := s.UseOfItems(t.Context(), owner)
 		must(t, "UseOfItems", err)
 		same(t, what, got, want)
 	}
-	use("nothing", license.Use{})
+	use("nothing", catalog.Use{})
 	v1, other := draftItem(1), draftItem(1)
 	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
 	must(t, "SaveItems", saveItems(t, s, v1))
 	must(t, "SaveItems", saveItems(t, s, other))
-	use("a draft", license.Use{Drafts: 1, Bytes: 1000})
+	use("a draft", catalog.Use{Drafts: 1, Bytes: 1000})
 	v1 = storedItem(v1)
-	v1.State, v1.Body = license.ItemRetired, make([]byte, 70_000)
+	v1.State, v1.Body = catalog.ItemRetired, make([]byte, 70_000)
 	v2 := v1
-	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, license.ItemDraft, make([]byte, 300)
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, catalog.ItemDraft, make([]byte, 300)
 	must(t, "SaveItems", saveItems(t, s, v1, v2))
-	use("two versions", license.Use{Drafts: 1, Bytes: 70_300})
+	use("two versions", catalog.Use{Drafts: 1, Bytes: 70_300})
 	v1, v2 = storedItem(v1), storedItem(v2)
-	v2.Owner, v2.State = other.Owner, license.ItemPublished
+	v2.Owner, v2.State = other.Owner, catalog.ItemPublished
 	must(t, "SaveItems", saveItems(t, s, v2))
-	use("one that went to another", license.Use{Bytes: 70_000})
+	use("one that went to another", catalog.Use{Bytes: 70_000})
 }

@@ -223,7 +223,7 @@ func withdrawn(t *testing.T, v *victims) {
 }
 
 func retired(t *testing.T, v *victims) {
-	_, err := v.reg.RetireType(t.Context(), v.officer, v.typ)
+	_, err := v.reg.Catalog().Types().Retire(t.Context(), v.officer, v.typ)
 	must(t, "retiring", err)
 }
 

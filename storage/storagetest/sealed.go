@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -63,14 +64,14 @@ func liveThrough(t *testing.T, db Database) []string {
 	must(t, "living through", err)
 	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
 	const typ = credential.TypeCode(authority + "032")
-	_, _, err = r.PutType(ctx, a, typ, license.Definition{
-		Name: "样例证", Numbers: license.NumberUnique, Approval: license.OneStep, Authorities: []party.USCC{authority},
+	_, _, err = r.Catalog().Types().Put(ctx, a, typ, catalog.Definition{
+		Name: "样例证", Numbers: catalog.NumberUnique, Approval: catalog.OneStep, Authorities: []party.USCC{authority},
 		Schema:   json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"address":{"type":"string"}}}`),
-		Holders:  []license.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 1, CodeTypes: []party.CodeType{party.Citizen}}},
-		Validity: license.Validity{LongTerm: true},
+		Holders:  []catalog.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 1, CodeTypes: []party.CodeType{party.Citizen}}},
+		Validity: catalog.Validity{LongTerm: true},
 	})
 	must(t, "living through", err)
-	_, err = r.PublishType(ctx, a, typ)
+	_, err = r.Catalog().Types().Publish(ctx, a, typ)
 	must(t, "living through", err)
 
 	today := party.DateOf(time.Now())
@@ -108,19 +109,19 @@ func liveThrough(t *testing.T, db Database) []string {
 }
 
 // ofShare is the item by which a license is shared.
-const ofShare = license.ItemCode("11430000006122244L-QH-1")
+const ofShare = catalog.ItemCode("11430000006122244L-QH-1")
 
 // share lets a client read the holder's license by consent, and returns what must
 // not be found afterwards.
 func share(t *testing.T, r *license.Registry, a license.Actor, typ credential.TypeCode, code string) []string {
 	t.Helper()
 	ctx := t.Context()
-	_, _, err := r.PutItem(ctx, a, ofShare, license.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []license.Material{{
-		ID: "m", Name: "样例材料", Relation: license.RelationApplicant,
-		Alternatives: []license.Alternative{{TypeCode: typ, Fields: []string{"number", "fields/address"}}},
+	_, _, err := r.Catalog().Items().Put(ctx, a, ofShare, catalog.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []catalog.Material{{
+		ID: "m", Name: "样例材料", Relation: catalog.RelationApplicant,
+		Alternatives: []catalog.Alternative{{TypeCode: typ, Fields: []string{"number", "fields/address"}}},
 	}}})
 	must(t, "sharing", err)
-	_, err = r.PublishItem(ctx, a, ofShare)
+	_, err = r.Catalog().Items().Publish(ctx, a, ofShare)
 	must(t, "sharing", err)
 	ask := license.Ask{Item: ofShare, Case: "青禾样例办件0001"}
 	who := license.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}

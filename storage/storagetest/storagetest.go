@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc"
@@ -56,18 +57,18 @@ type Database struct {
 // LicenseStores is what package license needs stored.
 type LicenseStores interface {
 	license.Store
-	license.TypeStore
+	catalog.TypeStore
 	status.Store
 	status.MendStore
 	license.EventStore
 	license.EventSearch
 	license.LookupStore
 	license.SettingStore
-	license.ItemStore
+	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
 	license.PartyKeyStore
-	license.DelegationStore
+	catalog.DelegationStore
 }
 
 // ProviderStores is what packages oidc and identity need stored.

@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
 
-// Types tests [license.TypeStore].
+// Types tests [catalog.TypeStore].
 func Types(t *testing.T, open Open) {
 	s := open(t).Licenses
 	t.Run("RoundTrip", func(t *testing.T) { typesRoundTrip(t, s) })
@@ -27,7 +28,7 @@ func Types(t *testing.T, open Open) {
 		is(t, "SaveTypes", s.SaveTypes(ended(), event("", license.ActionTypePut), r), context.Canceled)
 		_, err := s.LoadTypes(ended(), r.Code, 0, 1)
 		is(t, "LoadTypes", err, context.Canceled)
-		_, err = s.ListTypes(ended(), license.Drafts{All: true}, "", 1)
+		_, err = s.ListTypes(ended(), catalog.Drafts{All: true}, "", 1)
 		is(t, "ListTypes", err, context.Canceled)
 		_, err = s.UseOfTypes(ended(), r.Owner)
 		is(t, "UseOfTypes", err, context.Canceled)
@@ -36,26 +37,26 @@ func Types(t *testing.T, open Open) {
 }
 
 // draft makes a record of a type that isn't stored.
-func draft(version int) license.TypeRecord {
-	return license.TypeRecord{
-		Code: credential.TypeCode(newText()), Version: version, State: license.TypeDraft,
+func draft(version int) catalog.TypeRecord {
+	return catalog.TypeRecord{
+		Code: credential.TypeCode(newText()), Version: version, State: catalog.TypeDraft,
 		Owner: newText(), Body: []byte(`{"name":"样例"}`), Updated: at(version),
 	}
 }
 
 // saveTypes saves records with an event of their own.
-func saveTypes(t *testing.T, s license.TypeStore, rs ...license.TypeRecord) error {
+func saveTypes(t *testing.T, s catalog.TypeStore, rs ...catalog.TypeRecord) error {
 	t.Helper()
 	return s.SaveTypes(t.Context(), event("", license.ActionTypePut), rs...)
 }
 
 // stored returns a record as it is after it was saved.
-func stored(r license.TypeRecord) license.TypeRecord {
+func stored(r catalog.TypeRecord) catalog.TypeRecord {
 	r.Revision++
 	return r
 }
 
-func sameTypes(t *testing.T, s license.TypeStore, what string, code credential.TypeCode, want ...license.TypeRecord) {
+func sameTypes(t *testing.T, s catalog.TypeStore, what string, code credential.TypeCode, want ...catalog.TypeRecord) {
 	t.Helper()
 	got, err := s.LoadTypes(t.Context(), code, 0, 100)
 	must(t, "LoadTypes", err)
@@ -65,7 +66,7 @@ func sameTypes(t *testing.T, s license.TypeStore, what string, code credential.T
 	}
 }
 
-func typesRoundTrip(t *testing.T, s license.TypeStore) {
+func typesRoundTrip(t *testing.T, s catalog.TypeStore) {
 	v1 := draft(1)
 	v1.Updated = finer
 	must(t, "SaveTypes", saveTypes(t, s, v1))
@@ -73,20 +74,20 @@ func typesRoundTrip(t *testing.T, s license.TypeStore) {
 	v1 = stored(v1)
 	sameTypes(t, s, "a draft", v1.Code, v1)
 
-	v1.State, v1.Body, v1.Updated, v1.Owner = license.TypePublished, []byte(`{"name":"样例二"}`), at(9), newText()
+	v1.State, v1.Body, v1.Updated, v1.Owner = catalog.TypePublished, []byte(`{"name":"样例二"}`), at(9), newText()
 	must(t, "SaveTypes", saveTypes(t, s, v1))
 	v1 = stored(v1)
 	sameTypes(t, s, "published", v1.Code, v1)
 
 	// Versions 10 and 9 in the wrong order: oldest first is by number.
 	v10, v9 := draft(10), draft(9)
-	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, license.TypeRetired
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, catalog.TypeRetired
 	must(t, "SaveTypes", saveTypes(t, s, v10, v9))
 	sameTypes(t, s, "three versions", v1.Code, v1, stored(v9), stored(v10))
 	sameTypes(t, s, "an unknown code", "nothing")
 }
 
-func typesConflict(t *testing.T, s license.TypeStore) {
+func typesConflict(t *testing.T, s catalog.TypeStore) {
 	old := draft(1)
 	must(t, "SaveTypes", saveTypes(t, s, old))
 	fresh := draft(1)
@@ -100,50 +101,50 @@ func typesConflict(t *testing.T, s license.TypeStore) {
 		{"an unknown version", 1, 2},
 	} {
 		wrong := old
-		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, license.TypeRetired
-		is(t, c.name, saveTypes(t, s, fresh, wrong), license.ErrConflict)
-		is(t, c.name+", first", saveTypes(t, s, wrong, fresh), license.ErrConflict)
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, catalog.TypeRetired
+		is(t, c.name, saveTypes(t, s, fresh, wrong), catalog.ErrConflict)
+		is(t, c.name+", first", saveTypes(t, s, wrong, fresh), catalog.ErrConflict)
 		sameTypes(t, s, c.name+": the record beside it", fresh.Code)
 		sameTypes(t, s, c.name+": the stored record", old.Code, stored(old))
 	}
 }
 
 // typesStates tests that a code has one draft and one published version at most.
-func typesStates(t *testing.T, s license.TypeStore) {
+func typesStates(t *testing.T, s catalog.TypeStore) {
 	v1, v2, v3 := draft(1), draft(2), draft(3)
 	v2.Code, v3.Code = v1.Code, v1.Code
 	must(t, "SaveTypes", saveTypes(t, s, v1))
 	v1 = stored(v1)
-	is(t, "a second draft", saveTypes(t, s, v2), license.ErrConflict)
+	is(t, "a second draft", saveTypes(t, s, v2), catalog.ErrConflict)
 
-	v1.State = license.TypePublished
+	v1.State = catalog.TypePublished
 	must(t, "publishing one and beginning the next, in one call", saveTypes(t, s, v1, v2))
 	v1, v2 = stored(v1), stored(v2)
 	second := v2
-	second.State = license.TypePublished
-	is(t, "a second published version", saveTypes(t, s, second), license.ErrConflict)
+	second.State = catalog.TypePublished
+	is(t, "a second published version", saveTypes(t, s, second), catalog.ErrConflict)
 	sameTypes(t, s, "after the refusals", v1.Code, v1, v2)
 
 	retired := v1
-	retired.State = license.TypeRetired
+	retired.State = catalog.TypeRetired
 	must(t, "retiring one and publishing the next, in one call", saveTypes(t, s, retired, second))
 	sameTypes(t, s, "after publishing the next version", v1.Code, stored(retired), stored(second))
-	is(t, "two drafts in one call", saveTypes(t, s, v3, func() license.TypeRecord {
+	is(t, "two drafts in one call", saveTypes(t, s, v3, func() catalog.TypeRecord {
 		v4 := v3
 		v4.Version = 4
 		return v4
-	}()), license.ErrConflict)
+	}()), catalog.ErrConflict)
 	sameTypes(t, s, "after two drafts", v1.Code, stored(retired), stored(second))
 }
 
-func typesRace(t *testing.T, s license.TypeStore) {
+func typesRace(t *testing.T, s catalog.TypeStore) {
 	r := draft(1)
 	errs := race(Writers, func(i int) error {
 		r := r
 		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
 		return saveTypes(t, s, r)
 	})
-	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new type", errs, license.ErrConflict))
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new type", errs, catalog.ErrConflict))
 	r = stored(r)
 	sameTypes(t, s, "the winner's", r.Code, r)
 	errs = race(Writers, func(i int) error {
@@ -151,14 +152,14 @@ func typesRace(t *testing.T, s license.TypeStore) {
 		r.Owner = fmt.Sprint(i)
 		return saveTypes(t, s, r)
 	})
-	r.Owner = fmt.Sprint(oneWins(t, "a change of a type", errs, license.ErrConflict))
+	r.Owner = fmt.Sprint(oneWins(t, "a change of a type", errs, catalog.ErrConflict))
 	sameTypes(t, s, "the winner's change", r.Code, stored(r))
 	errs = race(Writers, func(i int) error {
 		d := draft(i + 2)
-		d.Code, d.State = r.Code, license.TypePublished
+		d.Code, d.State = r.Code, catalog.TypePublished
 		return saveTypes(t, s, d)
 	})
-	oneWins(t, "a published version", errs, license.ErrConflict)
+	oneWins(t, "a published version", errs, catalog.ErrConflict)
 }
 
 // typesEvent tests that a change's event is saved with it, or not at all.
@@ -168,22 +169,22 @@ func typesEvent(t *testing.T, s LicenseStores) {
 	e.Version, e.Detail = 0, nil
 	r := draft(1)
 	must(t, "SaveTypes", s.SaveTypes(ctx, e, r))
-	is(t, "SaveTypes again", s.SaveTypes(ctx, event("", license.ActionTypePut), r), license.ErrConflict)
+	is(t, "SaveTypes again", s.SaveTypes(ctx, event("", license.ActionTypePut), r), catalog.ErrConflict)
 	got, err := s.Events(ctx, 0, 10)
 	must(t, "Events", err)
 	sameEvents(t, "events", got, e)
 }
 
-func typesList(t *testing.T, s license.TypeStore) {
+func typesList(t *testing.T, s catalog.TypeStore) {
 	ctx := t.Context()
-	none, err := s.ListTypes(ctx, license.Drafts{All: true}, "", 10)
+	none, err := s.ListTypes(ctx, catalog.Drafts{All: true}, "", 10)
 	must(t, "ListTypes", err)
 	same(t, "types of an empty database", len(none), 0)
-	var want []license.TypeRecord
+	var want []catalog.TypeRecord
 	for i := range 7 {
 		v1, v2 := draft(1), draft(2)
 		v1.Code = credential.TypeCode(fmt.Sprintf("11990000%02d", i))
-		v2.Code, v1.State = v1.Code, license.TypeRetired
+		v2.Code, v1.State = v1.Code, catalog.TypeRetired
 		if i%2 == 0 {
 			must(t, "SaveTypes", saveTypes(t, s, v1))
 			want = append(want, stored(v1))
@@ -193,47 +194,47 @@ func typesList(t *testing.T, s license.TypeStore) {
 		}
 	}
 	for _, size := range []int{1, 3, 7, 100} {
-		got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
+		got := paged(t, size, func(last *catalog.TypeRecord) ([]catalog.TypeRecord, error) {
 			var after credential.TypeCode
 			if last != nil {
 				after = last.Code
 			}
-			return s.ListTypes(ctx, license.Drafts{All: true}, after, size)
+			return s.ListTypes(ctx, catalog.Drafts{All: true}, after, size)
 		})
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err = s.ListTypes(ctx, license.Drafts{All: true}, "", 0)
+	none, err = s.ListTypes(ctx, catalog.Drafts{All: true}, "", 0)
 	must(t, "ListTypes", err)
 	same(t, "types up to limit 0", len(none), 0)
 }
 
 // typesDrafts tests which drafts a list has, and what it has in place of the others.
-func typesDrafts(t *testing.T, s license.TypeStore) {
+func typesDrafts(t *testing.T, s catalog.TypeStore) {
 	mine, theirs, fresh := draft(1), draft(1), draft(1)
 	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
 	past := theirs
-	past.State = license.TypeRetired
+	past.State = catalog.TypeRetired
 	theirs.Version = 2
 	must(t, "SaveTypes", saveTypes(t, s, mine))
 	must(t, "SaveTypes", saveTypes(t, s, past, theirs))
 	must(t, "SaveTypes", saveTypes(t, s, fresh))
 	for _, c := range []struct {
 		name string
-		d    license.Drafts
-		want []license.TypeRecord
+		d    catalog.Drafts
+		want []catalog.TypeRecord
 	}{
-		{"none", license.Drafts{}, []license.TypeRecord{past}},
-		{"of nobody", license.Drafts{Of: "nobody"}, []license.TypeRecord{past}},
-		{"of one", license.Drafts{Of: mine.Owner}, []license.TypeRecord{mine, past}},
-		{"of another", license.Drafts{Of: theirs.Owner}, []license.TypeRecord{theirs}},
-		{"all", license.Drafts{All: true}, []license.TypeRecord{mine, theirs, fresh}},
+		{"none", catalog.Drafts{}, []catalog.TypeRecord{past}},
+		{"of nobody", catalog.Drafts{Of: "nobody"}, []catalog.TypeRecord{past}},
+		{"of one", catalog.Drafts{Of: mine.Owner}, []catalog.TypeRecord{mine, past}},
+		{"of another", catalog.Drafts{Of: theirs.Owner}, []catalog.TypeRecord{theirs}},
+		{"all", catalog.Drafts{All: true}, []catalog.TypeRecord{mine, theirs, fresh}},
 	} {
-		var want []license.TypeRecord
+		var want []catalog.TypeRecord
 		for _, r := range c.want {
 			want = append(want, stored(r))
 		}
 		for _, size := range []int{1, 10} {
-			got := paged(t, size, func(last *license.TypeRecord) ([]license.TypeRecord, error) {
+			got := paged(t, size, func(last *catalog.TypeRecord) ([]catalog.TypeRecord, error) {
 				var after credential.TypeCode
 				if last != nil {
 					after = last.Code
@@ -246,12 +247,12 @@ func typesDrafts(t *testing.T, s license.TypeStore) {
 }
 
 // typesBefore tests that versions are read from the newest on, as many as are asked for.
-func typesBefore(t *testing.T, s license.TypeStore) {
+func typesBefore(t *testing.T, s catalog.TypeStore) {
 	first := draft(1)
-	var all []license.TypeRecord
+	var all []catalog.TypeRecord
 	for v := range 12 {
 		r := first
-		r.Version, r.State = v+1, license.TypeRetired
+		r.Version, r.State = v+1, catalog.TypeRetired
 		must(t, "SaveTypes", saveTypes(t, s, r))
 		all = append(all, stored(r))
 	}
@@ -269,28 +270,28 @@ func typesBefore(t *testing.T, s license.TypeStore) {
 
 // typesUse tests that what a participant has is added up: of all its versions, and of
 // nobody else's.
-func typesUse(t *testing.T, s license.TypeStore) {
+func typesUse(t *testing.T, s catalog.TypeStore) {
 	owner := newText()
-	use := func(what string, want license.Use) {
+	use := func(what string, want catalog.Use) {
 		t.Helper()
 		got, err := s.UseOfTypes(t.Context(), owner)
 		must(t, "UseOfTypes", err)
 		same(t, what, got, want)
 	}
-	use("nothing", license.Use{})
+	use("nothing", catalog.Use{})
 	v1, other := draft(1), draft(1)
 	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
 	must(t, "SaveTypes", saveTypes(t, s, v1))
 	must(t, "SaveTypes", saveTypes(t, s, other))
-	use("a draft", license.Use{Drafts: 1, Bytes: 1000})
+	use("a draft", catalog.Use{Drafts: 1, Bytes: 1000})
 	v1 = stored(v1)
-	v1.State, v1.Body = license.TypeRetired, make([]byte, 70_000)
+	v1.State, v1.Body = catalog.TypeRetired, make([]byte, 70_000)
 	v2 := v1
-	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, license.TypeDraft, make([]byte, 300)
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, catalog.TypeDraft, make([]byte, 300)
 	must(t, "SaveTypes", saveTypes(t, s, v1, v2))
-	use("two versions", license.Use{Drafts: 1, Bytes: 70_300})
+	use("two versions", catalog.Use{Drafts: 1, Bytes: 70_300})
 	v1, v2 = stored(v1), stored(v2)
-	v2.Owner, v2.State = other.Owner, license.TypePublished
+	v2.Owner, v2.State = other.Owner, catalog.TypePublished
 	must(t, "SaveTypes", saveTypes(t, s, v2))
-	use("one that went to another", license.Use{Bytes: 70_000})
+	use("one that went to another", catalog.Use{Bytes: 70_000})
 }

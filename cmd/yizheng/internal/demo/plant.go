@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -105,17 +106,17 @@ func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Partic
 
 // plant defines and publishes a type.
 func (t sampleType) plant(ctx context.Context, in *install.Installation, by license.Actor) error {
-	there, err := in.Registry.Type(ctx, t.Code, 0)
+	there, err := in.Registry.Catalog().Types().Version(ctx, t.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == license.TypePublished {
+	if there.State == catalog.TypePublished {
 		return nil
 	}
-	if _, _, err := in.Registry.PutType(ctx, by, t.Code, t.Definition); err != nil {
+	if _, _, err := in.Registry.Catalog().Types().Put(ctx, by, t.Code, t.Definition); err != nil {
 		return err
 	}
-	_, err = in.Registry.PublishType(ctx, by, t.Code)
+	_, err = in.Registry.Catalog().Types().Publish(ctx, by, t.Code)
 	return err
 }
 

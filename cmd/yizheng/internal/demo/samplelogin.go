@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -17,9 +18,9 @@ import (
 
 // sampleItem is a service item of a sample department.
 type sampleItem struct {
-	Code       license.ItemCode       `json:"code"`
+	Code       catalog.ItemCode       `json:"code"`
 	Owner      string                 `json:"owner"` // key of the department
-	Definition license.ItemDefinition `json:"definition"`
+	Definition catalog.ItemDefinition `json:"definition"`
 }
 
 // samplePerson is a citizen with an account. The phone numbers begin with 154,
@@ -91,17 +92,17 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 
 // plant defines and publishes an item.
 func (i sampleItem) plant(ctx context.Context, r *license.Registry, by license.Actor) error {
-	there, err := r.Item(ctx, i.Code, 0)
+	there, err := r.Catalog().Items().Version(ctx, i.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == license.ItemPublished {
+	if there.State == catalog.ItemPublished {
 		return nil
 	}
-	if _, _, err := r.PutItem(ctx, by, i.Code, i.Definition); err != nil {
+	if _, _, err := r.Catalog().Items().Put(ctx, by, i.Code, i.Definition); err != nil {
 		return err
 	}
-	_, err = r.PublishItem(ctx, by, i.Code)
+	_, err = r.Catalog().Items().Publish(ctx, by, i.Code)
 	return err
 }
 

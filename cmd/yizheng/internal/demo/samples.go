@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -51,7 +52,7 @@ type sampleParticipant struct {
 // sampleType is a license type, defined by the first participant.
 type sampleType struct {
 	Code       credential.TypeCode `json:"code"`
-	Definition license.Definition  `json:"definition"`
+	Definition catalog.Definition  `json:"definition"`
 }
 
 // sampleLicense is a license, and what became of it: one of Suspend, End and

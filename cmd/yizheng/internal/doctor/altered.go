@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -69,17 +70,17 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return accounts.ListAccounts(ctx, after, alteredAtOnce)
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
-		wholeList(func(after credential.TypeCode) ([]license.TypeRecord, error) {
-			return stores.ListTypes(ctx, license.Drafts{All: true}, after, alteredAtOnce)
+		wholeList(func(after credential.TypeCode) ([]catalog.TypeRecord, error) {
+			return stores.ListTypes(ctx, catalog.Drafts{All: true}, after, alteredAtOnce)
 		},
-			func(t license.TypeRecord) credential.TypeCode { return t.Code }),
-		wholeList(func(after license.ItemCode) ([]license.ItemRecord, error) {
-			return stores.ListItems(ctx, license.Drafts{All: true}, after, alteredAtOnce)
+			func(t catalog.TypeRecord) credential.TypeCode { return t.Code }),
+		wholeList(func(after catalog.ItemCode) ([]catalog.ItemRecord, error) {
+			return stores.ListItems(ctx, catalog.Drafts{All: true}, after, alteredAtOnce)
 		},
-			func(i license.ItemRecord) license.ItemCode { return i.Code }),
-		wholeList(func(after string) ([]license.DelegationRecord, error) {
+			func(i catalog.ItemRecord) catalog.ItemCode { return i.Code }),
+		wholeList(func(after string) ([]catalog.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)
-		}, func(d license.DelegationRecord) string { return d.ID }),
+		}, func(d catalog.DelegationRecord) string { return d.ID }),
 		wholeList(func(after license.GrantID) ([]license.GrantRecord, error) {
 			return stores.GrantsAfter(ctx, after, alteredAtOnce)
 		},

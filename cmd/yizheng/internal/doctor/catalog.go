@@ -6,7 +6,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 )
 
 // catalogCodes looks for entries whose codes begin with another body's, which their
@@ -15,7 +15,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 	const about = "catalog"
 	names := in.Owners()
 	look := func(kind, code, owner string) error {
-		prefix := license.CodePrefix(code)
+		prefix := catalog.CodePrefix(code)
 		if prefix == "" {
 			return nil
 		}
@@ -23,7 +23,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 		if err != nil {
 			return err
 		}
-		holds, err := in.Registry.Holds(ctx, license.Definer{ID: n.ID, USCC: n.USCC}, code)
+		holds, err := in.Registry.Catalog().Delegations().Holds(ctx, catalog.Definer{ID: n.ID, USCC: n.USCC}, code)
 		if err == nil && !holds {
 			e.warn(about, e.words.Say("doctor.delegate.todo", n.ID, prefix),
 				"doctor.delegate", texts.WordOf("kind", kind), code)
@@ -31,15 +31,15 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 		return err
 	}
 	types := func() error {
-		return command.Every(func(last license.Type) ([]license.Type, error) {
-			return in.Registry.Types(ctx, last.Code, command.PageSize)
+		return command.Every(func(last catalog.Type) ([]catalog.Type, error) {
+			return in.Registry.Catalog().Types().List(ctx, last.Code, command.PageSize)
 		},
-			func(t license.Type) error { return look("type", string(t.Code), t.Owner) })
+			func(t catalog.Type) error { return look("type", string(t.Code), t.Owner) })
 	}
 	items := func() error {
-		return command.Every(func(last license.ServiceItem) ([]license.ServiceItem, error) {
-			return in.Registry.Items(ctx, last.Code, command.PageSize)
-		}, func(i license.ServiceItem) error { return look("item", string(i.Code), i.Owner) })
+		return command.Every(func(last catalog.ServiceItem) ([]catalog.ServiceItem, error) {
+			return in.Registry.Catalog().Items().List(ctx, last.Code, command.PageSize)
+		}, func(i catalog.ServiceItem) error { return look("item", string(i.Code), i.Owner) })
 	}
 	for _, all := range []func() error{types, items} {
 		if err := all(); err != nil {

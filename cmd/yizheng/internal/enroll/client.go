@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/jose"
@@ -72,13 +72,13 @@ func (c *clientAddCmd) Run(p *command.Process) error {
 // notice before its first request.
 func checkItems(ctx context.Context, in *install.Installation, codes []string) error {
 	for _, code := range codes {
-		i, err := in.Registry.Item(ctx, license.ItemCode(code), 0)
+		i, err := in.Registry.Catalog().Items().Version(ctx, catalog.ItemCode(code), 0)
 		if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
 			return texts.Usage("client.no_item", code)
 		} else if err != nil {
 			return err
 		}
-		if i.State == license.ItemRetired {
+		if i.State == catalog.ItemRetired {
 			return texts.Usage("client.item_retired", code)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
@@ -19,7 +20,7 @@ type delegated struct {
 	Document    string `required:"" help:"The document that says so: its number and title." placeholder:"TEXT"`
 }
 
-type delegateFunc func(r *license.Registry, ctx context.Context, a license.Actor, n license.Definer, prefix party.USCC, document string) (license.Delegation, error)
+type delegateFunc func(d *catalog.Delegations, ctx context.Context, a license.Actor, n catalog.Definer, prefix party.USCC, document string) (catalog.Delegation, error)
 
 // run delegates or withdraws, and prints what became of it.
 func (c *delegated) run(p *command.Process, do delegateFunc, said string) error {
@@ -36,29 +37,29 @@ func (c *delegated) run(p *command.Process, do delegateFunc, said string) error 
 	if err != nil {
 		return err
 	}
-	if _, err := do(in.Registry, p.Ctx, license.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
+	if _, err := do(in.Registry.Catalog().Delegations(), p.Ctx, license.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
 		return err
 	}
 	p.Print(said, n.ID, prefix)
 	return nil
 }
 
-func definerOf(n identity.Participant) license.Definer {
-	return license.Definer{ID: n.ID, USCC: n.USCC}
+func definerOf(n identity.Participant) catalog.Definer {
+	return catalog.Definer{ID: n.ID, USCC: n.USCC}
 }
 
 type participantDelegateCmd struct{ delegated }
 
 // Run delegates the code.
 func (c *participantDelegateCmd) Run(p *command.Process) error {
-	return c.run(p, (*license.Registry).Delegate, "delegation.given")
+	return c.run(p, (*catalog.Delegations).Give, "delegation.given")
 }
 
 type participantUndelegateCmd struct{ delegated }
 
 // Run withdraws the delegation.
 func (c *participantUndelegateCmd) Run(p *command.Process) error {
-	return c.run(p, (*license.Registry).Undelegate, "delegation.withdrawn")
+	return c.run(p, (*catalog.Delegations).Withdraw, "delegation.withdrawn")
 }
 
 type participantDelegationsCmd struct {
@@ -68,7 +69,7 @@ type participantDelegationsCmd struct {
 
 // delegationInfo is what a list shows of a delegation.
 type delegationInfo struct {
-	license.Delegation
+	catalog.Delegation
 	USCC party.USCC `json:"participant_uscc,omitempty"`
 	Name string     `json:"participant_name,omitempty"`
 }
@@ -82,9 +83,9 @@ func (c *participantDelegationsCmd) Run(p *command.Process) error {
 	defer in.Close()
 	names := in.Owners()
 	t := p.Listing(c.JSON, "prefix", "participant", "participant_name", "state", "since", "document")
-	return command.Pages(t, func(last license.Delegation) ([]license.Delegation, error) {
-		return in.Registry.Delegations(p.Ctx, last, command.PageSize)
-	}, func(d license.Delegation) error {
+	return command.Pages(t, func(last catalog.Delegation) ([]catalog.Delegation, error) {
+		return in.Registry.Catalog().Delegations().List(p.Ctx, last, command.PageSize)
+	}, func(d catalog.Delegation) error {
 		n, err := names.Of(p.Ctx, d.Participant)
 		if err != nil {
 			return err

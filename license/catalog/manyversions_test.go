@@ -1,4 +1,4 @@
-package license_test
+package catalog_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 )
@@ -40,30 +41,30 @@ func largestSchema(t testing.TB, version int) json.RawMessage {
 func (w *world) manyVersions(t testing.TB, n int, of func(t testing.TB, version int) json.RawMessage) {
 	t.Helper()
 	now := time.Now().UTC()
-	stores := license.StoresOf(w.Registry)
-	first, err := w.Type(t.Context(), typeCode, 1)
+	stores := w.CatalogStores()
+	first, err := w.Catalog().Types().Version(t.Context(), typeCode, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	save := func(v license.Type) {
+	save := func(v catalog.Type) {
 		body, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := license.EventRecord{ID: fmt.Sprintf("many-%d-%d", v.Version, v.Revision), At: now}
-		if err := stores.SaveTypes(t.Context(), e, license.TypeRecord{
+		if err := stores.SaveTypes(t.Context(), e, catalog.TypeRecord{
 			Code: typeCode, Version: v.Version, State: v.State, Revision: v.Revision, Owner: v.Owner, Body: body, Updated: now,
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first.State, first.RetiredAt = license.TypeRetired, now
+	first.State, first.RetiredAt = catalog.TypeRetired, now
 	save(first)
 	for i := 2; i <= n; i++ {
 		v := first
 		v.Version, v.Revision, v.PublishedAt, v.Schema = i, 0, now, of(t, i)
 		if i == n {
-			v.State, v.RetiredAt = license.TypePublished, time.Time{}
+			v.State, v.RetiredAt = catalog.TypePublished, time.Time{}
 		}
 		save(v)
 	}
@@ -88,7 +89,7 @@ func BenchmarkManyVersions(b *testing.B) {
 			before := heap()
 			var issue, again, verify time.Duration
 			for i := 0; b.Loop(); i++ {
-				r := w.open(b)
+				r := w.Open(b)
 				begin := time.Now()
 				out, err := r.Issue(b.Context(), issuer, request(fmt.Sprint("样例", i)), fmt.Sprint("key-", i))
 				if err != nil {
@@ -102,7 +103,7 @@ func BenchmarkManyVersions(b *testing.B) {
 				again += time.Since(begin)
 				b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-kept")
 				runtime.KeepAlive(r)
-				r = w.open(b)
+				r = w.Open(b)
 				begin = time.Now()
 				v, err := r.VerifyIdentifier(b.Context(), string(out.Identifier), out.VerificationCode)
 				if err != nil || v.Verdict != credential.Valid {

@@ -1,7 +1,8 @@
-package license
+package catalog
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"yizheng.internal/license/credential"
@@ -87,4 +88,29 @@ type Type struct {
 	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
 	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
 	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
+}
+
+// Role returns the type's role of that name, or nil.
+func (t *Type) Role(name string) *HolderRole {
+	for i := range t.Holders {
+		if t.Holders[i].Role == name {
+			return &t.Holders[i]
+		}
+	}
+	return nil
+}
+
+// Takes reports whether such a holder may have a code of a type.
+func (h *HolderRole) Takes(t party.CodeType) bool {
+	return slices.Contains(h.CodeTypes, t)
+}
+
+// Covered reports whether all of the authorities' licenses of the type are here.
+func (t *Type) Covered() bool {
+	for _, c := range t.Authorities {
+		if !slices.Contains(t.Coverage, c) {
+			return false
+		}
+	}
+	return len(t.Authorities) > 0
 }

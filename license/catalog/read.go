@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 )
@@ -17,32 +18,32 @@ const (
 	readAtATime = 8
 )
 
-// ReadType returns a version of a type for a client, 0 for the published one, or else the
+// Read returns a version of a type for a client, 0 for the published one, or else the
 // newest, and records the reading. All versions that were published are there for
-// everybody, drafts for [Actor.Drafts]: to others it is as if there were none.
-func (r *Registry) ReadType(ctx context.Context, a Actor, code credential.TypeCode, version int) (_ Type, err error) {
-	defer r.audit(ctx, &err, a, ActionTypeRead, "", 0)
-	t, err := r.seenType(ctx, a, code, version)
+// everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
+func (c *Types) Read(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (_ Type, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionTypeRead)
+	t, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return Type{}, err
 	}
-	return *t, r.recordRepeating(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
+	return *t, c.journal.Reading(ctx, a, audit.ActionTypeRead, map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
 }
 
-func (r *Registry) seenType(ctx context.Context, a Actor, code credential.TypeCode, version int) (t *Type, err error) {
+func (c *Types) seen(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (t *Type, err error) {
 	var otherwise *Type
 	if version != 0 {
-		t, err = r.types.version(ctx, code, version)
+		t, err = c.cache.version(ctx, code, version)
 	} else {
-		var h heads
-		h, err = r.types.of(ctx, code)
-		if t = h.published(); t == nil {
-			t, otherwise = h.newest(), h.mandating()
+		var h Heads
+		h, err = c.cache.of(ctx, code)
+		if t = h.Published(); t == nil {
+			t, otherwise = h.Newest(), h.Mandating()
 		}
 	}
 	if err == nil && t != nil && t.State == TypeDraft {
 		var sees bool
-		if sees, err = r.sees(ctx, a, string(code), t.Owner); !sees {
+		if sees, err = c.delegations.sees(ctx, a, string(code), t.Owner); !sees {
 			t = otherwise
 		}
 	}
@@ -52,14 +53,14 @@ func (r *Registry) seenType(ctx context.Context, a Actor, code credential.TypeCo
 	return t, err
 }
 
-// ReadTypes lists for a client, of each type with a code greater than after, the newest
+// ReadPage lists for a client, of each type with a code greater than after, the newest
 // version that is there for it, and records it. More says whether there may be others.
-func (r *Registry) ReadTypes(ctx context.Context, a Actor, after credential.TypeCode, limit int) (_ []Type, more bool, err error) {
+func (c *Types) ReadPage(ctx context.Context, a audit.Actor, after credential.TypeCode, limit int) (_ []Type, more bool, err error) {
 	records, more, err := pageOf(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
 		if last != nil {
 			after = last.Code
 		}
-		return r.c.Stores.ListTypes(ctx, a.drafts(), after, n)
+		return c.store.ListTypes(ctx, draftsOf(a), after, n)
 	}, func(t TypeRecord) int { return len(t.Body) })
 	if err != nil {
 		return nil, false, fmt.Errorf("listing types: %w", err)
@@ -68,33 +69,33 @@ func (r *Registry) ReadTypes(ctx context.Context, a Actor, after credential.Type
 	if err != nil {
 		return nil, false, err
 	}
-	return ts, more, r.recordRepeating(ctx, a, ActionTypeRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(ts))})
+	return ts, more, c.journal.Reading(ctx, a, audit.ActionTypeRead, map[string]string{"found": strconv.Itoa(len(ts))})
 }
 
-// ReadItem is to items what ReadType is to types.
-func (r *Registry) ReadItem(ctx context.Context, a Actor, code ItemCode, version int) (_ ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, ActionItemRead, "", 0)
-	i, err := r.seenItem(ctx, a, code, version)
+// Read is to items what [Types.Read] is to types.
+func (c *Items) Read(ctx context.Context, a audit.Actor, code ItemCode, version int) (_ ServiceItem, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionItemRead)
+	i, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	return *i, r.recordRepeating(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
+	return *i, c.journal.Reading(ctx, a, audit.ActionItemRead, map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
 }
 
-func (r *Registry) seenItem(ctx context.Context, a Actor, code ItemCode, version int) (i *ServiceItem, err error) {
+func (c *Items) seen(ctx context.Context, a audit.Actor, code ItemCode, version int) (i *ServiceItem, err error) {
 	var otherwise *ServiceItem
 	if version != 0 {
-		i, err = r.itemVersion(ctx, code, version)
+		i, err = c.At(ctx, code, version)
 	} else {
-		var h itemHeads
-		h, err = r.items(ctx, code)
-		if i = h.published(); i == nil {
-			i, otherwise = h.newest(), h.agreed()
+		var h ItemHeads
+		h, err = c.Heads(ctx, code)
+		if i = h.Published(); i == nil {
+			i, otherwise = h.Newest(), h.Agreed()
 		}
 	}
 	if err == nil && i != nil && i.State == ItemDraft {
 		var sees bool
-		if sees, err = r.sees(ctx, a, string(code), i.Owner); !sees {
+		if sees, err = c.delegations.sees(ctx, a, string(code), i.Owner); !sees {
 			i = otherwise
 		}
 	}
@@ -104,13 +105,13 @@ func (r *Registry) seenItem(ctx context.Context, a Actor, code ItemCode, version
 	return i, err
 }
 
-// ReadItems is to items what ReadTypes is to types.
-func (r *Registry) ReadItems(ctx context.Context, a Actor, after ItemCode, limit int) (_ []ServiceItem, more bool, err error) {
+// ReadPage is to items what [Types.ReadPage] is to types.
+func (c *Items) ReadPage(ctx context.Context, a audit.Actor, after ItemCode, limit int) (_ []ServiceItem, more bool, err error) {
 	records, more, err := pageOf(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
 		if last != nil {
 			after = last.Code
 		}
-		return r.c.Stores.ListItems(ctx, a.drafts(), after, n)
+		return c.store.ListItems(ctx, draftsOf(a), after, n)
 	}, func(i ItemRecord) int { return len(i.Body) })
 	if err != nil {
 		return nil, false, fmt.Errorf("listing service items: %w", err)
@@ -119,11 +120,11 @@ func (r *Registry) ReadItems(ctx context.Context, a Actor, after ItemCode, limit
 	if err != nil {
 		return nil, false, err
 	}
-	return is, more, r.recordRepeating(ctx, a, ActionItemRead, "", 0, "ok", map[string]string{"found": strconv.Itoa(len(is))})
+	return is, more, c.journal.Reading(ctx, a, audit.ActionItemRead, map[string]string{"found": strconv.Itoa(len(is))})
 }
 
 // drafts are those that a list has for the caller.
-func (a Actor) drafts() Drafts {
+func draftsOf(a audit.Actor) Drafts {
 	if !a.Drafts {
 		return Drafts{}
 	}
@@ -132,11 +133,11 @@ func (a Actor) drafts() Drafts {
 
 // sees reports whether the caller may see a draft of an owner: its own, or one that it
 // may take over.
-func (r *Registry) sees(ctx context.Context, a Actor, code, owner string) (bool, error) {
+func (c *Delegations) sees(ctx context.Context, a audit.Actor, code, owner string) (bool, error) {
 	if !a.Drafts || owner == a.Participant {
 		return a.Drafts, nil
 	}
-	err := r.mayWrite(ctx, a, code, owner, true, errTypeOwner)
+	err := c.mayWrite(ctx, a, code, owner, true, errTypeOwner)
 	if _, ok := errors.AsType[*refusal.Error](err); ok {
 		return false, nil
 	}

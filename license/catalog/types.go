@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
@@ -18,10 +19,10 @@ import (
 const (
 	maxTypeName    = 100
 	maxRoles       = 10
-	maxHolders     = 100
+	MaxHolders     = 100
 	maxAuthorities = 1000
 	maxLayout      = 64 << 10
-	maxMonths      = 1200
+	MaxMonths      = 1200
 )
 
 var roleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
@@ -37,27 +38,51 @@ func sealType(t Type) (TypeRecord, error) {
 	}, nil
 }
 
-// PutType writes the draft of a type: its first version, or the one after the
+// Types are the license types of the catalog. It is safe for concurrent use. Refusals that
+// a caller may see are *[refusal.Error].
+type Types struct {
+	store       TypeStore
+	delegations *Delegations
+	journal     Journal
+	publicURL   string
+	cache       typeCache
+}
+
+// Heads returns a type's newest versions, none if there is no such type. What another
+// node published or retired holds here two seconds later at the latest.
+func (c *Types) Heads(ctx context.Context, code credential.TypeCode) (Heads, error) {
+	return c.cache.of(ctx, code)
+}
+
+// At returns one version of a type, or nil if there is none.
+func (c *Types) At(ctx context.Context, code credential.TypeCode, version int) (*Type, error) {
+	return c.cache.version(ctx, code, version)
+}
+
+// Issuable returns a version with its schema compiled.
+func (c *Types) Issuable(t *Type) (*Issuable, error) { return c.cache.compiled(t) }
+
+// Put writes the draft of a type: its first version, or the one after the
 // newest. Its code begins with the caller's own, or one that was delegated to it, and
 // only the participant that defined a type may change it, as long as that is so.
-func (r *Registry) PutType(ctx context.Context, a Actor, code credential.TypeCode, d Definition) (t Type, created bool, err error) {
-	defer r.audit(ctx, &err, a, ActionTypePut, "", 0)
+func (c *Types) Put(ctx context.Context, a audit.Actor, code credential.TypeCode, d Definition) (t Type, created bool, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionTypePut)
 	if _, err := credential.ParseTypeCode(string(code)); err != nil {
 		return Type{}, false, refusal.Invalid("type_code", "The type code is not 18 characters of a unified social credit code and three digits.")
 	}
 	if err := d.check(); err != nil {
 		return Type{}, false, err
 	}
-	h, err := r.types.read(ctx, code)
+	h, err := c.cache.read(ctx, code)
 	if err != nil {
 		return Type{}, false, err
 	}
-	if err := r.mayWrite(ctx, a, string(code), h.owner(), h.mandating() == nil, errTypeOwner); err != nil {
+	if err := c.delegations.mayWrite(ctx, a, string(code), h.owner(), h.Mandating() == nil, errTypeOwner); err != nil {
 		return Type{}, false, err
 	}
 	t = Type{Code: code, Version: 1, State: TypeDraft, Definition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
 	before := Use{}
-	if newest := h.newest(); newest != nil {
+	if newest := h.Newest(); newest != nil {
 		t.Version = newest.Version + 1
 		if newest.State == TypeDraft {
 			t.Version, t.Revision, t.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
@@ -69,22 +94,22 @@ func (r *Registry) PutType(ctx context.Context, a Actor, code credential.TypeCod
 	if t.Version > maxVersions {
 		return Type{}, false, refusal.Conflict("versions_limit", "The type has 1000 versions, as many as there may be: define another type.")
 	}
-	if err := r.mayGrow(ctx, r.c.Stores.UseOfTypes, a, before, t); err != nil {
+	if err := mayGrow(ctx, c.store.UseOfTypes, a, before, t); err != nil {
 		return Type{}, false, err
 	}
-	t, err = r.saveTypes(ctx, a, ActionTypePut, t)
+	t, err = c.save(ctx, a, audit.ActionTypePut, t)
 	return t, t.Version == 1 && t.Revision == 1, err
 }
 
-// PublishType makes the draft the version that licenses are issued under, and
+// Publish makes the draft the version that licenses are issued under, and
 // retires the one before it. The draft is checked again. Licenses stay bound to their own version.
-func (r *Registry) PublishType(ctx context.Context, a Actor, code credential.TypeCode) (t Type, err error) {
-	defer r.audit(ctx, &err, a, ActionTypePubl, "", 0)
-	h, err := r.ownType(ctx, a, code, r.mayWrite)
+func (c *Types) Publish(ctx context.Context, a audit.Actor, code credential.TypeCode) (t Type, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionTypePubl)
+	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return Type{}, err
 	}
-	newest := h.newest()
+	newest := h.Newest()
 	if newest.State != TypeDraft {
 		return Type{}, refusal.Conflict("type_not_draft", "The type has no draft to publish. PUT one first.")
 	}
@@ -93,52 +118,52 @@ func (r *Registry) PublishType(ctx context.Context, a Actor, code credential.Typ
 	}
 	now := time.Now().UTC()
 	change := []Type{}
-	if old := h.published(); old != nil {
+	if old := h.Published(); old != nil {
 		retired := *old
 		retired.State, retired.RetiredAt = TypeRetired, now
 		change = append(change, retired)
 	}
 	t = *newest
 	t.State, t.PublishedAt = TypePublished, now
-	return r.saveTypes(ctx, a, ActionTypePubl, append(change, t)...)
+	return c.save(ctx, a, audit.ActionTypePubl, append(change, t)...)
 }
 
-// RetireType ends issuing under a type; its licenses stay as they are.
-func (r *Registry) RetireType(ctx context.Context, a Actor, code credential.TypeCode) (t Type, err error) {
-	defer r.audit(ctx, &err, a, ActionTypeRetire, "", 0)
-	h, err := r.ownType(ctx, a, code, r.mayRetire)
+// Retire ends issuing under a type; its licenses stay as they are.
+func (c *Types) Retire(ctx context.Context, a audit.Actor, code credential.TypeCode) (t Type, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionTypeRetire)
+	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return Type{}, err
 	}
-	v := h.published()
+	v := h.Published()
 	if v == nil {
 		return Type{}, refusal.Conflict("type_not_published", "The type has no published version to retire.")
 	}
 	t = *v
 	t.State, t.RetiredAt = TypeRetired, time.Now().UTC()
-	return r.saveTypes(ctx, a, ActionTypeRetire, t)
+	return c.save(ctx, a, audit.ActionTypeRetire, t)
 }
 
-// ownType reads the newest versions of a type that the caller may change. A draft of
+// own reads the newest versions of a type that the caller may change. A draft of
 // another's that was never published isn't there for it.
-func (r *Registry) ownType(ctx context.Context, a Actor, code credential.TypeCode, may allows) (heads, error) {
-	h, err := r.types.read(ctx, code)
+func (c *Types) own(ctx context.Context, a audit.Actor, code credential.TypeCode, may allows) (Heads, error) {
+	h, err := c.cache.read(ctx, code)
 	if err != nil {
-		return heads{}, err
+		return Heads{}, err
 	}
-	if h.newest() == nil {
-		return heads{}, errTypeUnknown()
+	if h.Newest() == nil {
+		return Heads{}, errTypeUnknown()
 	}
-	hidden := h.mandating() == nil && h.owner() != a.Participant
+	hidden := h.Mandating() == nil && h.owner() != a.Participant
 	err = may(ctx, a, string(code), h.owner(), hidden, errTypeOwner)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && hidden && e.Kind == refusal.KindForbidden {
-		return heads{}, errTypeUnknown()
+		return Heads{}, errTypeUnknown()
 	}
 	return h, err
 }
 
-// saveTypes saves types in one step and returns the last with its new revision.
-func (r *Registry) saveTypes(ctx context.Context, a Actor, act Action, ts ...Type) (Type, error) {
+// save saves types in one step and returns the last with its new revision.
+func (c *Types) save(ctx context.Context, a audit.Actor, act audit.Action, ts ...Type) (Type, error) {
 	var records []TypeRecord
 	for _, t := range ts {
 		rec, err := sealType(t)
@@ -148,14 +173,14 @@ func (r *Registry) saveTypes(ctx context.Context, a Actor, act Action, ts ...Typ
 		records = append(records, rec)
 	}
 	t := ts[len(ts)-1]
-	e, err := r.event(ctx, a, act, "", 0, "ok", map[string]string{"type": string(t.Code), "type_version": fmt.Sprint(t.Version)})
+	e, err := c.journal.Event(ctx, a, act, map[string]string{"type": string(t.Code), "type_version": fmt.Sprint(t.Version)})
 	if err != nil {
 		return Type{}, err
 	}
-	defer r.types.forget(t.Code)
-	switch err := r.c.Stores.SaveTypes(ctx, e, records...); {
+	defer c.cache.forget(t.Code)
+	switch err := c.store.SaveTypes(ctx, e, records...); {
 	case errors.Is(err, ErrConflict):
-		return Type{}, errChanged()
+		return Type{}, refusal.ChangedMeanwhile()
 	case err != nil:
 		return Type{}, fmt.Errorf("saving type %s: %w", t.Code, err)
 	}
@@ -163,11 +188,11 @@ func (r *Registry) saveTypes(ctx context.Context, a Actor, act Action, ts ...Typ
 	return t, nil
 }
 
-// Type returns a version of a type: 0 for the published one, or else the one that was
+// Version returns a version of a type: 0 for the published one, or else the one that was
 // published last, or else the draft.
-func (r *Registry) Type(ctx context.Context, code credential.TypeCode, version int) (Type, error) {
+func (c *Types) Version(ctx context.Context, code credential.TypeCode, version int) (Type, error) {
 	if version != 0 {
-		t, err := r.types.version(ctx, code, version)
+		t, err := c.cache.version(ctx, code, version)
 		if err == nil && t == nil {
 			err = errTypeUnknown()
 		}
@@ -176,11 +201,11 @@ func (r *Registry) Type(ctx context.Context, code credential.TypeCode, version i
 		}
 		return *t, nil
 	}
-	h, err := r.types.of(ctx, code)
+	h, err := c.cache.of(ctx, code)
 	if err != nil {
 		return Type{}, err
 	}
-	for _, t := range []*Type{h.mandating(), h.newest()} {
+	for _, t := range []*Type{h.Mandating(), h.Newest()} {
 		if t != nil {
 			return *t, nil
 		}
@@ -188,10 +213,10 @@ func (r *Registry) Type(ctx context.Context, code credential.TypeCode, version i
 	return Type{}, errTypeUnknown()
 }
 
-// Types lists the newest version of each type with a code greater than after, drafts
+// List lists the newest version of each type with a code greater than after, drafts
 // among them.
-func (r *Registry) Types(ctx context.Context, after credential.TypeCode, limit int) ([]Type, error) {
-	records, err := r.c.Stores.ListTypes(ctx, Drafts{All: true}, after, limit)
+func (c *Types) List(ctx context.Context, after credential.TypeCode, limit int) ([]Type, error) {
+	records, err := c.store.ListTypes(ctx, Drafts{All: true}, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing types: %w", err)
 	}
@@ -218,10 +243,6 @@ func errTypeOwner() error {
 	return refusal.Forbidden("type_owner", "The type was defined by another participant, which alone may change it.")
 }
 
-func errChanged() error {
-	return refusal.Conflict("changed_meanwhile", "It was changed by someone else at the same time. Read it again and repeat if still wanted.")
-}
-
 // check returns a *refusal.Error that names everything wrong with a definition.
 func (d *Definition) check() error {
 	var vs refusal.Violations
@@ -232,7 +253,7 @@ func (d *Definition) check() error {
 	vs.When(d.Numbers != NumberUnique && d.Numbers != NumberShared, "/number_policy", "enum", "must be unique or shared")
 	vs.When(d.Approval != OneStep && d.Approval != TwoStep, "/approval", "enum", "must be one_step")
 	vs.When(d.Approval == TwoStep, "/approval", "approval_unsupported", "must be one_step: nothing could be issued, for nobody can approve yet")
-	vs.When(d.Validity.MaxMonths < 0 || d.Validity.MaxMonths > maxMonths, "/validity/max_months", "range", "must be 0 (no limit) to 1200")
+	vs.When(d.Validity.MaxMonths < 0 || d.Validity.MaxMonths > MaxMonths, "/validity/max_months", "range", "must be 0 (no limit) to 1200")
 	vs.When(len(d.Authorities) == 0 || len(d.Authorities) > maxAuthorities, "/authorities", "count", "must name 1 to 1000 authorities")
 	for i, c := range d.Authorities[:min(len(d.Authorities), maxAuthorities)] {
 		vs.When(!c.Valid(), fmt.Sprintf("/authorities/%d", i), "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
@@ -273,7 +294,7 @@ func (d *Definition) checkHolders(vs *refusal.Violations) {
 		seen[h.Role] = true
 		vs.Text(at+"/name", h.Name, 1, maxTypeName)
 		vs.Names(at+"/names", h.Names, maxTypeName)
-		vs.When(h.Min < 0 || h.Max < 1 || h.Max > maxHolders || h.Min > h.Max, at, "range", "min and max must be 0 ≤ min ≤ max, 1 ≤ max ≤ 100")
+		vs.When(h.Min < 0 || h.Max < 1 || h.Max > MaxHolders || h.Min > h.Max, at, "range", "min and max must be 0 ≤ min ≤ max, 1 ≤ max ≤ 100")
 		vs.When(len(h.CodeTypes) == 0, at+"/code_types", "count", "must name at least one code type")
 		for j, t := range h.CodeTypes {
 			vs.When(!t.Known(), fmt.Sprintf("%s/code_types/%d", at, j), "code_type_unknown", "is not a code type of GB/T 36903")
@@ -281,7 +302,7 @@ func (d *Definition) checkHolders(vs *refusal.Violations) {
 		least += h.Min
 	}
 	vs.When(len(d.Holders) > 0 && least == 0, "/holders", "range", "must demand at least one holder")
-	vs.When(least > maxHolders, "/holders", "range", "must not demand more than 100 holders: no license has more")
+	vs.When(least > MaxHolders, "/holders", "range", "must not demand more than 100 holders: no license has more")
 	vs.When(len(d.Holders) > 0 && !slices.ContainsFunc(d.Holders, func(h HolderRole) bool { return h.Min > 0 && !h.Replaceable }),
 		"/holders", "subject", "must demand a holder whose role is not replaceable: whose license it is")
 }

@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -16,38 +16,38 @@ import (
 // Bounds of an item's definition.
 const (
 	maxItemText     = 200
-	maxMaterials    = 50
+	MaxMaterials    = 50
 	maxAlternatives = 20
-	maxParts        = 100
+	MaxParts        = 100
 )
 
-// checkItem returns a *refusal.Error that names everything wrong with a definition.
-func (r *Registry) checkItem(ctx context.Context, d *ItemDefinition) error {
+// check returns a *refusal.Error that names everything wrong with a definition.
+func (c *Items) check(ctx context.Context, d *ItemDefinition) error {
 	var vs refusal.Violations
 	vs.Text("/name", d.Name, 1, maxItemText)
 	vs.Names("/names", d.Names, maxItemText)
 	vs.Text("/purpose", d.Purpose, 1, maxItemText)
 	vs.Names("/purposes", d.Purposes, maxItemText)
 	vs.AreaCode(d.AreaCode)
-	vs.When(len(d.Materials) == 0 || len(d.Materials) > maxMaterials, "/materials", "count", "must be 1 to 50 materials")
+	vs.When(len(d.Materials) == 0 || len(d.Materials) > MaxMaterials, "/materials", "count", "must be 1 to 50 materials")
 	seen := map[string]bool{}
 	fields := map[credential.TypeCode][]string{}
-	for i := range d.Materials[:min(len(d.Materials), maxMaterials)] {
+	for i := range d.Materials[:min(len(d.Materials), MaxMaterials)] {
 		m, at := &d.Materials[i], fmt.Sprintf("/materials/%d", i)
 		vs.When(!materialID.MatchString(m.ID), at+"/id", "pattern", "must be lower-case letters, digits and -, at most 64, no - first")
 		vs.When(seen[m.ID], at+"/id", "duplicate", "stands twice")
 		seen[m.ID] = true
-		if err := r.checkMaterial(ctx, &vs, at, m, fields); err != nil {
+		if err := c.checkMaterial(ctx, &vs, at, m, fields); err != nil {
 			return err
 		}
 	}
-	vs.When(wide(d.Materials), "/materials", "count", "must ask for at most 500 parts (of each material the license type with most of them) and 100 license types in all")
+	vs.When(Wide(d.Materials), "/materials", "count", "must ask for at most 500 parts (of each material the license type with most of them) and 100 license types in all")
 	return vs.Err("item_invalid", "The definition of the service item is not usable; see violations.")
 }
 
 // checkMaterial checks a material. fields are the names of types' fields, as far as they
 // were read: an item may name the same types again and again.
-func (r *Registry) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
+func (c *Items) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
 	vs.Text(at+"/name", m.Name, 1, maxItemText)
 	vs.Names(at+"/names", m.Names, maxItemText)
 	switch m.Relation {
@@ -62,16 +62,16 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *refusal.Violations, at
 		at := fmt.Sprintf("%s/alternatives/%d", at, i)
 		vs.When(seen[alt.TypeCode], at+"/type_code", "duplicate", "stands twice")
 		seen[alt.TypeCode] = true
-		h, err := r.types.of(ctx, alt.TypeCode)
+		h, err := c.types.Heads(ctx, alt.TypeCode)
 		if err != nil {
 			return err
 		}
-		typ := h.published()
+		typ := h.Published()
 		if typ == nil {
 			vs.Add(at+"/type_code", "type_not_published", "is not a published license type")
 			continue
 		}
-		vs.When(alt.Role != "" && typ.role(alt.Role) == nil, at+"/role", "role_unknown", "is not a role of the license type")
+		vs.When(alt.Role != "" && typ.Role(alt.Role) == nil, at+"/role", "role_unknown", "is not a role of the license type")
 		if fields[alt.TypeCode] == nil {
 			if fields[alt.TypeCode], err = typ.fieldNames(); err != nil {
 				return err
@@ -82,8 +82,8 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *refusal.Violations, at
 			asked[part] = true
 		}
 	}
-	vs.When(len(m.Reasons) > maxParts, at+"/reasons", "count", "must be at most 100 reasons")
-	for _, part := range slices.Sorted(maps.Keys(m.Reasons))[:min(len(m.Reasons), maxParts)] {
+	vs.When(len(m.Reasons) > MaxParts, at+"/reasons", "count", "must be at most 100 reasons")
+	for _, part := range slices.Sorted(maps.Keys(m.Reasons))[:min(len(m.Reasons), MaxParts)] {
 		at := at + schema.Pointer([]string{"reasons", part})
 		vs.Text(at, m.Reasons[part], 1, maxItemText)
 		vs.When(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
@@ -94,8 +94,8 @@ func (r *Registry) checkMaterial(ctx context.Context, vs *refusal.Violations, at
 
 // checkReasonsIn checks the reasons in other languages.
 func (m *Material) checkReasonsIn(vs *refusal.Violations, at string) {
-	vs.When(len(m.ReasonsIn) > maxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
-	for _, part := range slices.Sorted(maps.Keys(m.ReasonsIn))[:min(len(m.ReasonsIn), maxParts)] {
+	vs.When(len(m.ReasonsIn) > MaxParts, at+"/reasons_in", "count", "must be at most 100 reasons")
+	for _, part := range slices.Sorted(maps.Keys(m.ReasonsIn))[:min(len(m.ReasonsIn), MaxParts)] {
 		at := at + schema.Pointer([]string{"reasons_in", part})
 		vs.When(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
 		vs.Names(at, m.ReasonsIn[part], maxItemText)
@@ -126,11 +126,11 @@ func (t *Type) fieldNames() ([]string, error) {
 
 // checkParts checks the parts that are asked of licenses of a type with these fields.
 func (t *Type) checkParts(vs *refusal.Violations, at string, parts, fields []string, reasons map[string]string) {
-	vs.When(len(parts) == 0 || len(parts) > maxParts, at, "count", "must name 1 to 100 parts")
-	for i, part := range parts[:min(len(parts), maxParts)] {
+	vs.When(len(parts) == 0 || len(parts) > MaxParts, at, "count", "must name 1 to 100 parts")
+	for i, part := range parts[:min(len(parts), MaxParts)] {
 		at := fmt.Sprintf("%s/%d", at, i)
 		vs.When(slices.Contains(parts[:i], part), at, "duplicate", "stands twice")
-		switch name, field := strings.CutPrefix(part, partField); {
+		switch name, field := strings.CutPrefix(part, PartField); {
 		case field && !slices.Contains(fields, name):
 			vs.Add(at, "unknown_part", "is not a field of the license type")
 		case field && slices.Contains(t.Sensitive, name) && reasons[part] == "":
@@ -139,4 +139,23 @@ func (t *Type) checkParts(vs *refusal.Violations, at string, parts, fields []str
 			vs.Add(at, "unknown_part", "must be identifier, number, area_code, holders, or fields/ and a field's name")
 		}
 	}
+}
+
+// Bounds of what is asked for at once: a person has to read it.
+const (
+	maxAskedParts = 500 // of each material the license type with most of them
+	maxAskedTypes = 100
+)
+
+// Wide reports whether materials are more than may be asked for at once.
+func Wide(ms []Material) bool {
+	parts, types := 0, 0
+	for _, m := range ms {
+		most := 0
+		for _, alt := range m.Alternatives {
+			most = max(most, len(alt.Fields))
+		}
+		parts, types = parts+most, types+len(m.Alternatives)
+	}
+	return parts > maxAskedParts || types > maxAskedTypes
 }

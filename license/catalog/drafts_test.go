@@ -1,4 +1,4 @@
-package license_test
+package catalog_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
 
@@ -21,7 +22,7 @@ func TestDraftsOfOthers(t *testing.T) {
 		next  = credential.TypeCode(otherDept + "902") // a draft after a published version
 		late  = credential.TypeCode(otherDept + "903") // a draft after a retired one
 	)
-	const freshItem, nextItem, lateItem = license.ItemCode(otherDept + "-901"), license.ItemCode(otherDept + "-902"), license.ItemCode(otherDept + "-903")
+	const freshItem, nextItem, lateItem = catalog.ItemCode(otherDept + "-901"), catalog.ItemCode(otherDept + "-902"), catalog.ItemCode(otherDept + "-903")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -29,21 +30,21 @@ func TestDraftsOfOthers(t *testing.T) {
 		}
 	}
 	for _, code := range []credential.TypeCode{next, late} {
-		w.publish(t, code, definition())
+		w.Publish(t, code, definition())
 	}
-	for _, code := range []license.ItemCode{nextItem, lateItem} {
-		w.publishItem(t, code, ownItem())
+	for _, code := range []catalog.ItemCode{nextItem, lateItem} {
+		w.PublishItem(t, code, ownItem())
 	}
-	_, err := w.RetireType(ctx, cataloguer, late)
+	_, err := w.Catalog().Types().Retire(ctx, cataloguer, late)
 	must(err)
-	_, err = w.RetireItem(ctx, cataloguer, lateItem)
+	_, err = w.Catalog().Items().Retire(ctx, cataloguer, lateItem)
 	must(err)
 	for _, code := range []credential.TypeCode{fresh, next, late} {
-		_, _, err = w.PutType(ctx, cataloguer, code, definition())
+		_, _, err = w.Catalog().Types().Put(ctx, cataloguer, code, definition())
 		must(err)
 	}
-	for _, code := range []license.ItemCode{freshItem, nextItem, lateItem} {
-		_, _, err = w.PutItem(ctx, cataloguer, code, ownItem())
+	for _, code := range []catalog.ItemCode{freshItem, nextItem, lateItem} {
+		_, _, err = w.Catalog().Items().Put(ctx, cataloguer, code, ownItem())
 		must(err)
 	}
 
@@ -52,19 +53,19 @@ func TestDraftsOfOthers(t *testing.T) {
 	for name, a := range map[string]license.Actor{"another participant": issuer, "a person's token of the same client": person} {
 		for _, c := range []struct {
 			of      credential.TypeCode
-			item    license.ItemCode
+			item    catalog.ItemCode
 			version int
 			want    int // 0: unknown
 		}{
 			{fresh, freshItem, 0, 0}, {fresh, freshItem, 1, 0}, {next, nextItem, 0, 1}, {next, nextItem, 1, 1}, {next, nextItem, 2, 0},
 			{late, lateItem, 0, 1}, {late, lateItem, 1, 1}, {late, lateItem, 2, 0}, {late, lateItem, 3, 0},
 		} {
-			typ, err := w.ReadType(ctx, a, c.of, c.version)
-			if c.want == 0 && reason(t, err) != "type_unknown" || typ.Version != c.want || typ.State == license.TypeDraft {
+			typ, err := w.Catalog().Types().Read(ctx, a, c.of, c.version)
+			if c.want == 0 && reason(t, err) != "type_unknown" || typ.Version != c.want || typ.State == catalog.TypeDraft {
 				t.Errorf("%s reads version %d of type %s: %d, %v", name, c.version, c.of, typ.Version, err)
 			}
-			i, err := w.ReadItem(ctx, a, c.item, c.version)
-			if c.want == 0 && reason(t, err) != "item_unknown" || i.Version != c.want || i.State == license.ItemDraft {
+			i, err := w.Catalog().Items().Read(ctx, a, c.item, c.version)
+			if c.want == 0 && reason(t, err) != "item_unknown" || i.Version != c.want || i.State == catalog.ItemDraft {
 				t.Errorf("%s reads version %d of item %s: %d, %v", name, c.version, c.item, i.Version, err)
 			}
 		}
@@ -76,21 +77,21 @@ func TestDraftsOfOthers(t *testing.T) {
 	if got := w.listed(t, cataloguer); !slices.Equal(got, own) {
 		t.Errorf("the participant itself lists %v", got)
 	}
-	if typ, err := w.ReadType(ctx, cataloguer, fresh, 0); err != nil || typ.State != license.TypeDraft {
+	if typ, err := w.Catalog().Types().Read(ctx, cataloguer, fresh, 0); err != nil || typ.State != catalog.TypeDraft {
 		t.Errorf("its own draft: %+v, %v", typ, err)
 	}
-	if typ, err := w.ReadType(ctx, cataloguer, next, 0); err != nil || typ.Version != 1 {
+	if typ, err := w.Catalog().Types().Read(ctx, cataloguer, next, 0); err != nil || typ.Version != 1 {
 		t.Errorf("the published one comes first: %+v, %v", typ, err)
 	}
-	if i, err := w.ReadItem(ctx, cataloguer, lateItem, 0); err != nil || i.Version != 2 {
+	if i, err := w.Catalog().Items().Read(ctx, cataloguer, lateItem, 0); err != nil || i.Version != 2 {
 		t.Errorf("its own draft of an item: %+v, %v", i, err)
 	}
-	all, err := w.Types(ctx, "", 100)
+	all, err := w.Catalog().Types().List(ctx, "", 100)
 	must(err)
-	if !slices.ContainsFunc(all, func(v license.Type) bool { return v.Code == fresh }) {
+	if !slices.ContainsFunc(all, func(v catalog.Type) bool { return v.Code == fresh }) {
 		t.Error("the operator's list has no draft")
 	}
-	if i, err := w.Item(ctx, lateItem, 0); err != nil || i.Version != 1 {
+	if i, err := w.Catalog().Items().Version(ctx, lateItem, 0); err != nil || i.Version != 1 {
 		t.Errorf("pages name an item by what was published: %+v, %v", i, err)
 	}
 }
@@ -98,8 +99,8 @@ func TestDraftsOfOthers(t *testing.T) {
 // listed returns the entries with codes of the cataloguer's that a client's lists have.
 func (w *world) listed(t *testing.T, a license.Actor) (found []string) {
 	t.Helper()
-	ts, _, err := w.ReadTypes(t.Context(), a, otherDept, 100)
-	is, _, ierr := w.ReadItems(t.Context(), a, otherDept, 100)
+	ts, _, err := w.Catalog().Types().ReadPage(t.Context(), a, otherDept, 100)
+	is, _, ierr := w.Catalog().Items().ReadPage(t.Context(), a, otherDept, 100)
 	if err := errors.Join(err, ierr); err != nil {
 		t.Fatal(err)
 	}
@@ -119,48 +120,48 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const draft, nothing = credential.TypeCode(otherDept + "911"), credential.TypeCode(otherDept + "912")
-	const draftItem, noItem = license.ItemCode(otherDept + "-911"), license.ItemCode(otherDept + "-912")
-	if _, _, err := w.PutType(ctx, cataloguer, draft, definition()); err != nil {
+	const draftItem, noItem = catalog.ItemCode(otherDept + "-911"), catalog.ItemCode(otherDept + "-912")
+	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, draft, definition()); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.PutItem(ctx, cataloguer, draftItem, ownItem()); err != nil {
+	if _, _, err := w.Catalog().Items().Put(ctx, cataloguer, draftItem, ownItem()); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		try  func(credential.TypeCode, license.ItemCode) error
+		try  func(credential.TypeCode, catalog.ItemCode) error
 		want string
 	}{
-		"putting a type": {func(c credential.TypeCode, _ license.ItemCode) error {
-			_, _, err := w.PutType(ctx, issuer, c, definition())
+		"putting a type": {func(c credential.TypeCode, _ catalog.ItemCode) error {
+			_, _, err := w.Catalog().Types().Put(ctx, issuer, c, definition())
 			return err
 		}, "code_prefix"},
-		"publishing a type": {func(c credential.TypeCode, _ license.ItemCode) error {
-			_, err := w.PublishType(ctx, issuer, c)
+		"publishing a type": {func(c credential.TypeCode, _ catalog.ItemCode) error {
+			_, err := w.Catalog().Types().Publish(ctx, issuer, c)
 			return err
 		}, "type_unknown"},
-		"retiring a type": {func(c credential.TypeCode, _ license.ItemCode) error {
-			_, err := w.RetireType(ctx, issuer, c)
+		"retiring a type": {func(c credential.TypeCode, _ catalog.ItemCode) error {
+			_, err := w.Catalog().Types().Retire(ctx, issuer, c)
 			return err
 		}, "type_unknown"},
-		"putting an item": {func(_ credential.TypeCode, c license.ItemCode) error {
-			_, _, err := w.PutItem(ctx, issuer, c, ownItem())
+		"putting an item": {func(_ credential.TypeCode, c catalog.ItemCode) error {
+			_, _, err := w.Catalog().Items().Put(ctx, issuer, c, ownItem())
 			return err
 		}, "code_prefix"},
-		"publishing an item": {func(_ credential.TypeCode, c license.ItemCode) error {
-			_, err := w.PublishItem(ctx, issuer, c)
+		"publishing an item": {func(_ credential.TypeCode, c catalog.ItemCode) error {
+			_, err := w.Catalog().Items().Publish(ctx, issuer, c)
 			return err
 		}, "item_unknown"},
-		"retiring an item": {func(_ credential.TypeCode, c license.ItemCode) error {
-			_, err := w.RetireItem(ctx, issuer, c)
+		"retiring an item": {func(_ credential.TypeCode, c catalog.ItemCode) error {
+			_, err := w.Catalog().Items().Retire(ctx, issuer, c)
 			return err
 		}, "item_unknown"},
-		"issuing": {func(c credential.TypeCode, _ license.ItemCode) error {
+		"issuing": {func(c credential.TypeCode, _ catalog.ItemCode) error {
 			q := request("样例草稿")
 			q.TypeCode = c
 			_, err := w.Issue(ctx, issuer, q, "draft-"+string(c))
 			return err
 		}, "type_unknown"},
-		"asking": {func(_ credential.TypeCode, c license.ItemCode) error {
+		"asking": {func(_ credential.TypeCode, c catalog.ItemCode) error {
 			_, err := w.CheckAsk(ctx, issuer, license.Ask{Item: c, Case: "样例-1"})
 			return err
 		}, "item_unknown"},

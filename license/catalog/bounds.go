@@ -1,10 +1,11 @@
-package license
+package catalog
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
 )
 
@@ -32,7 +33,7 @@ func useOf(own bool, draft any) (Use, error) {
 
 // mayGrow returns a *refusal.Error if a draft, which takes the place of what was before, is more
 // than its participant may have in the catalog.
-func (r *Registry) mayGrow(ctx context.Context, used func(ctx context.Context, owner string) (Use, error), a Actor, before Use, draft any) error {
+func mayGrow(ctx context.Context, used func(ctx context.Context, owner string) (Use, error), a audit.Actor, before Use, draft any) error {
 	more, err := useOf(true, draft)
 	if err != nil {
 		return err

@@ -1,10 +1,11 @@
-package license
+package catalog
 
 import (
 	"context"
 	"regexp"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -40,7 +41,7 @@ const (
 	PartNumber     = "number"
 	PartAreaCode   = "area_code"
 	PartHolders    = "holders" // all of them: names, codes and roles
-	partField      = "fields/"
+	PartField      = "fields/"
 )
 
 // Alternative is a license type that can serve as a material, and the parts of
@@ -102,7 +103,7 @@ type ItemRecord struct {
 // ItemStore keeps service items. Every driver passes storagetest.Items.
 type ItemStore interface {
 	// SaveItems is to items what TypeStore.SaveTypes is to types.
-	SaveItems(ctx context.Context, e EventRecord, is ...ItemRecord) error
+	SaveItems(ctx context.Context, e audit.EventRecord, is ...ItemRecord) error
 	// LoadItems is to items what TypeStore.LoadTypes is to types.
 	LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error)
 	// ListItems is to items what TypeStore.ListTypes is to types.
@@ -116,11 +117,14 @@ var (
 	materialID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 )
 
+// ValidMaterial reports whether a material's id has the form of one.
+func ValidMaterial(id string) bool { return materialID.MatchString(id) }
+
 // Valid reports whether the code has the form of one.
 func (c ItemCode) Valid() bool { return itemCode.MatchString(string(c)) }
 
-// material returns the item's material of that id, or nil.
-func (d *ItemDefinition) material(id string) *Material {
+// Material returns the item's material of that id, or nil.
+func (d *ItemDefinition) Material(id string) *Material {
 	for i := range d.Materials {
 		if d.Materials[i].ID == id {
 			return &d.Materials[i]
@@ -129,8 +133,8 @@ func (d *ItemDefinition) material(id string) *Material {
 	return nil
 }
 
-// alternative returns the material's alternative of that type, or nil.
-func (m *Material) alternative(t credential.TypeCode) *Alternative {
+// Alternative returns the material's alternative of that type, or nil.
+func (m *Material) Alternative(t credential.TypeCode) *Alternative {
 	for i := range m.Alternatives {
 		if m.Alternatives[i].TypeCode == t {
 			return &m.Alternatives[i]

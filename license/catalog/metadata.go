@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -85,27 +85,27 @@ var profileClaims = []struct {
 	{[]any{"fields"}, "照面信息", "Face fields", true, NeverSelective},
 }
 
-// TypeMetadata returns the metadata of a version of a type that was published. To
+// Metadata returns the metadata of a version of a type that was published. To
 // everyone, as everyone who is shown a credential may ask; drafts aren't there.
-func (r *Registry) TypeMetadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
-	t, err := r.types.version(ctx, code, version)
+func (c *Types) Metadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
+	t, err := c.cache.version(ctx, code, version)
 	if err != nil {
 		return TypeMetadata{}, err
 	}
 	if t == nil || t.PublishedAt.IsZero() {
 		return TypeMetadata{}, errTypeUnknown()
 	}
-	typ, err := r.types.compiled(t)
+	typ, err := c.cache.compiled(t)
 	if err != nil {
 		return TypeMetadata{}, err
 	}
-	return typ.metadata(r.c.PublicURL), nil
+	return typ.metadata(c.publicURL), nil
 }
 
 // maxNestedClaims is how many parts within fields the metadata tells of.
 const maxNestedClaims = 200
 
-func (t *issuable) metadata(publicURL string) TypeMetadata {
+func (t *Issuable) metadata(publicURL string) TypeMetadata {
 	names := t.NamesBeside()
 	m := TypeMetadata{
 		VCT: credential.VCT(publicURL, t.Code, t.Version), Name: t.Name,
@@ -118,8 +118,8 @@ func (t *issuable) metadata(publicURL string) TypeMetadata {
 		m.Claims = append(m.Claims, ClaimMetadata{c.path, claimLabels(names, c.zh, party.Names{localeEnglish: c.en}), c.mandatory, c.selectively})
 	}
 	nested := maxNestedClaims
-	for _, f := range t.schema.Fields() {
-		w := t.schema.Wording().Member(f.Name)
+	for _, f := range t.Compiled.Fields() {
+		w := t.Compiled.Wording().Member(f.Name)
 		m.Claims = append(m.Claims, ClaimMetadata{
 			[]any{"fields", f.Name}, labelsOf(w, names, f.Name), f.Required, AlwaysSelective,
 		})

@@ -1,4 +1,4 @@
-package license_test
+package catalog_test
 
 import (
 	"encoding/json"
@@ -7,12 +7,10 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
-
-// national is the code of a body that is no participant.
-const national = party.USCC("11100000000013338W")
 
 var (
 	operator = license.Actor{Client: "cli"}
@@ -20,25 +18,21 @@ var (
 	ministry = license.Actor{Client: "ministry", Participant: "p8", USCC: string(national), RequestID: "r8"}
 )
 
-func definer(a license.Actor) license.Definer {
-	return license.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
-}
-
 // putters put, publish and retire an entry of each kind.
 func putters(w *world, t *testing.T, number string) map[string]func(a license.Actor, prefix party.USCC) (put, publish, retire error) {
 	typ := func(p party.USCC) credential.TypeCode { return credential.TypeCode(string(p) + number) }
-	item := func(p party.USCC) license.ItemCode { return license.ItemCode(string(p) + "-permit-" + number) }
+	item := func(p party.USCC) catalog.ItemCode { return catalog.ItemCode(string(p) + "-permit-" + number) }
 	return map[string]func(license.Actor, party.USCC) (error, error, error){
 		"type": func(a license.Actor, p party.USCC) (error, error, error) {
-			_, _, put := w.PutType(t.Context(), a, typ(p), definition())
-			_, publish := w.PublishType(t.Context(), a, typ(p))
-			_, retire := w.RetireType(t.Context(), a, typ(p))
+			_, _, put := w.Catalog().Types().Put(t.Context(), a, typ(p), definition())
+			_, publish := w.Catalog().Types().Publish(t.Context(), a, typ(p))
+			_, retire := w.Catalog().Types().Retire(t.Context(), a, typ(p))
 			return put, publish, retire
 		},
 		"item": func(a license.Actor, p party.USCC) (error, error, error) {
-			_, _, put := w.PutItem(t.Context(), a, item(p), ownItem())
-			_, publish := w.PublishItem(t.Context(), a, item(p))
-			_, retire := w.RetireItem(t.Context(), a, item(p))
+			_, _, put := w.Catalog().Items().Put(t.Context(), a, item(p), ownItem())
+			_, publish := w.Catalog().Items().Publish(t.Context(), a, item(p))
+			_, retire := w.Catalog().Items().Retire(t.Context(), a, item(p))
 			return put, publish, retire
 		},
 	}
@@ -64,8 +58,8 @@ func TestCodesAreTheirDefiners(t *testing.T) {
 			t.Errorf("%s: the ministry's own, by somebody to whom its code is delegated: %v, %v", name, put, publish)
 		}
 	}
-	for _, code := range []license.ItemCode{"food-permit", "1", license.ItemCode(squatter.USCC[:17]), license.ItemCode(strings.ToLower(squatter.USCC)) + "-1"} {
-		if _, _, err := w.PutItem(t.Context(), squatter, code, ownItem()); reason(t, err) != "code_prefix" {
+	for _, code := range []catalog.ItemCode{"food-permit", "1", catalog.ItemCode(squatter.USCC[:17]), catalog.ItemCode(strings.ToLower(squatter.USCC)) + "-1"} {
+		if _, _, err := w.Catalog().Items().Put(t.Context(), squatter, code, ownItem()); reason(t, err) != "code_prefix" {
 			t.Errorf("%s is taken, which is nobody's: %v", code, err)
 		}
 	}
@@ -81,14 +75,14 @@ func TestDelegation(t *testing.T) {
 		{national, "", "length"}, {national, strings.Repeat("长", 201), "length"}, {national, "a\u202eb", "characters"},
 		{"11100000000013338X", "函", "uscc"}, {"", "函", "uscc"}, {party.USCC(squatter.USCC), "函", "prefix_own"},
 	} {
-		if _, err := w.Delegate(ctx, operator, definer(squatter), c.prefix, c.document); reason(t, err) != c.reason {
+		if _, err := w.Catalog().Delegations().Give(ctx, operator, definer(squatter), c.prefix, c.document); reason(t, err) != c.reason {
 			t.Errorf("delegating %s by %.20q: %v, want %s", c.prefix, c.document, err, c.reason)
 		}
 	}
-	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "函"); reason(t, err) != "delegation_unknown" {
+	if _, err := w.Catalog().Delegations().Withdraw(ctx, operator, definer(squatter), national, "函"); reason(t, err) != "delegation_unknown" {
 		t.Errorf("withdrawing what was never given: %v", err)
 	}
-	d, err := w.Delegate(ctx, operator, definer(squatter), national, "样例函〔2026〕1号")
+	d, err := w.Catalog().Delegations().Give(ctx, operator, definer(squatter), national, "样例函〔2026〕1号")
 	if err != nil || d.Participant != squatter.Participant || d.Prefix != national || !d.Ended.IsZero() || d.By != "cli" {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -103,10 +97,10 @@ func TestDelegation(t *testing.T) {
 			t.Errorf("%s: of somebody whose delegation is in force, by the ministry: %v", name, put)
 		}
 	}
-	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); err != nil {
+	if _, err := w.Catalog().Delegations().Withdraw(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Undelegate(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); reason(t, err) != "delegation_unknown" {
+	if _, err := w.Catalog().Delegations().Withdraw(ctx, operator, definer(squatter), national, "样例函〔2026〕2号"); reason(t, err) != "delegation_unknown" {
 		t.Errorf("withdrawn twice: %v", err)
 	}
 	for name, do := range putters(w, t, "778") {
@@ -117,7 +111,7 @@ func TestDelegation(t *testing.T) {
 			t.Errorf("%s: taken over by somebody who has it: %v, %v, %v", name, put, publish, retire)
 		}
 	}
-	events, err := w.db.Licenses().Events(ctx, 0, 200)
+	events, err := w.DB.Licenses().Events(ctx, 0, 200)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,11 +124,11 @@ func TestDelegation(t *testing.T) {
 	if given[license.ActionDelegate] != 2 || given[license.ActionUndelegate] != 1 { // with the world's
 		t.Errorf("events: %v", given)
 	}
-	all, err := w.Delegations(ctx, license.Delegation{}, 1)
+	all, err := w.Catalog().Delegations().List(ctx, catalog.Delegation{}, 1)
 	if err != nil || len(all) != 1 || all[0].Participant != cataloguer.Participant {
 		t.Fatalf("the first: %v, %v", all, err)
 	}
-	if rest, err := w.Delegations(ctx, all[0], 10); err != nil || len(rest) != 1 || rest[0].Document != "样例函〔2026〕2号" || rest[0].Ended.IsZero() {
+	if rest, err := w.Catalog().Delegations().List(ctx, all[0], 10); err != nil || len(rest) != 1 || rest[0].Document != "样例函〔2026〕2号" || rest[0].Ended.IsZero() {
 		t.Errorf("the rest: %v, %v", rest, err)
 	}
 }
@@ -144,9 +138,9 @@ func TestDelegation(t *testing.T) {
 func TestTakenBefore(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	const squatted, bare = license.ItemCode(national + "-squatted"), license.ItemCode("food-permit")
+	const squatted, bare = catalog.ItemCode(national + "-squatted"), catalog.ItemCode("food-permit")
 	const typ = credential.TypeCode(national + "779")
-	stores := license.StoresOf(w.Registry)
+	stores := w.CatalogStores()
 	older := func(code string, what any, save func(license.EventRecord, []byte) error) {
 		t.Helper()
 		body, err := json.Marshal(what)
@@ -157,39 +151,39 @@ func TestTakenBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, code := range []license.ItemCode{squatted, bare} {
-		i := license.ServiceItem{Code: code, Version: 1, State: license.ItemDraft, ItemDefinition: ownItem(), Owner: squatter.Participant}
+	for _, code := range []catalog.ItemCode{squatted, bare} {
+		i := catalog.ServiceItem{Code: code, Version: 1, State: catalog.ItemDraft, ItemDefinition: ownItem(), Owner: squatter.Participant}
 		older(string(code), i, func(e license.EventRecord, body []byte) error {
-			return stores.SaveItems(ctx, e, license.ItemRecord{Code: code, Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
+			return stores.SaveItems(ctx, e, catalog.ItemRecord{Code: code, Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
 		})
 	}
-	y := license.Type{Code: typ, Version: 1, State: license.TypeDraft, Definition: definition(), Owner: squatter.Participant}
+	y := catalog.Type{Code: typ, Version: 1, State: catalog.TypeDraft, Definition: definition(), Owner: squatter.Participant}
 	older(string(typ), y, func(e license.EventRecord, body []byte) error {
-		return stores.SaveTypes(ctx, e, license.TypeRecord{Code: typ, Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
+		return stores.SaveTypes(ctx, e, catalog.TypeRecord{Code: typ, Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
 	})
 
-	if _, err := w.PublishItem(ctx, squatter, bare); err != nil {
+	if _, err := w.Catalog().Items().Publish(ctx, squatter, bare); err != nil {
 		t.Errorf("an item that begins with nobody's code, by its owner: %v", err)
 	}
-	if _, _, err := w.PutItem(ctx, cataloguer, bare, ownItem()); reason(t, err) != "item_owner" {
+	if _, _, err := w.Catalog().Items().Put(ctx, cataloguer, bare, ownItem()); reason(t, err) != "item_owner" {
 		t.Errorf("the same by another: %v", err)
 	}
-	if _, err := w.PublishItem(ctx, squatter, squatted); reason(t, err) != "code_prefix" {
+	if _, err := w.Catalog().Items().Publish(ctx, squatter, squatted); reason(t, err) != "code_prefix" {
 		t.Errorf("under another's code: %v", err)
 	}
-	if _, err := w.PublishType(ctx, squatter, typ); reason(t, err) != "code_prefix" {
+	if _, err := w.Catalog().Types().Publish(ctx, squatter, typ); reason(t, err) != "code_prefix" {
 		t.Errorf("a type under another's code: %v", err)
 	}
-	if _, _, err := w.PutItem(ctx, cataloguer, squatted, ownItem()); reason(t, err) != "item_owner" {
+	if _, _, err := w.Catalog().Items().Put(ctx, cataloguer, squatted, ownItem()); reason(t, err) != "item_owner" {
 		t.Errorf("by somebody to whom the code is delegated: %v", err)
 	}
-	if i, _, err := w.PutItem(ctx, ministry, squatted, ownItem()); err != nil || i.Owner != ministry.Participant {
+	if i, _, err := w.Catalog().Items().Put(ctx, ministry, squatted, ownItem()); err != nil || i.Owner != ministry.Participant {
 		t.Errorf("by the body whose code it is: %+v, %v", i, err)
 	}
-	if _, err := w.PublishItem(ctx, ministry, squatted); err != nil {
+	if _, err := w.Catalog().Items().Publish(ctx, ministry, squatted); err != nil {
 		t.Error(err)
 	}
-	if y, _, err := w.PutType(ctx, ministry, typ, definition()); err != nil || y.Owner != ministry.Participant {
+	if y, _, err := w.Catalog().Types().Put(ctx, ministry, typ, definition()); err != nil || y.Owner != ministry.Participant {
 		t.Errorf("a type by the body whose code it is: %+v, %v", y, err)
 	}
 }

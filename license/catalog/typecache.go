@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -24,27 +24,27 @@ const (
 	keptSchemaText = 2 << 20 // of all compiled schemas together: 120 MB, if they are all patterns
 )
 
-// issuable is a type version with its schema compiled.
-type issuable struct {
+// Issuable is a type version with its schema compiled.
+type Issuable struct {
 	Type
-	schema *schema.Schema
+	Compiled *schema.Schema
 }
 
-// catalog keeps types as they were last read, and compiles a version's schema when
+// typeCache keeps types as they were last read, and compiles a version's schema when
 // something is to be checked by it: versions that nobody uses cost nothing. Only what
 // exists is kept, so nobody can fill it with codes.
-type catalog struct {
+type typeCache struct {
 	store   TypeStore
-	heads   *recent[credential.TypeCode, heads]
+	heads   *recent[credential.TypeCode, Heads]
 	past    *recent[typeVersion, *Type] // versions behind the heads, which never change
 	schemas *recent[typeVersion, *compilation]
 }
 
-// heads are the newest versions of a type, the newest first: a draft with the one
+// Heads are the newest versions of a type, the newest first: a draft with the one
 // before it, or the one that was published last, which may be retired, with the one
 // before it. No older one is a draft or published: publishing retires what was
 // published before.
-type heads struct {
+type Heads struct {
 	read     time.Time
 	versions []*Type
 }
@@ -63,25 +63,25 @@ type compilation struct {
 	err    error
 }
 
-func newCatalog(s TypeStore) catalog {
-	return catalog{
+func newTypeCache(s TypeStore) typeCache {
+	return typeCache{
 		store:   s,
-		heads:   newRecent[credential.TypeCode, heads](keptTypes, keptTypeBytes),
+		heads:   newRecent[credential.TypeCode, Heads](keptTypes, keptTypeBytes),
 		past:    newRecent[typeVersion, *Type](keptTypes, keptTypeBytes),
 		schemas: newRecent[typeVersion, *compilation](keptSchemas, keptSchemaText),
 	}
 }
 
-// newest returns the newest version, or nil.
-func (h heads) newest() *Type {
+// Newest returns the newest version, or nil.
+func (h Heads) Newest() *Type {
 	if len(h.versions) == 0 {
 		return nil
 	}
 	return h.versions[0]
 }
 
-// published returns the version that licenses are issued under, or nil.
-func (h heads) published() *Type {
+// Published returns the version that licenses are issued under, or nil.
+func (h Heads) Published() *Type {
 	for _, v := range h.versions {
 		if v.State == TypePublished {
 			return v
@@ -90,9 +90,9 @@ func (h heads) published() *Type {
 	return nil
 }
 
-// mandating returns the version that says who may act now: the newest one that was
+// Mandating returns the version that says who may act now: the newest one that was
 // published, also if it is retired meanwhile; nil if none was.
-func (h heads) mandating() *Type {
+func (h Heads) Mandating() *Type {
 	for _, v := range h.versions {
 		if v.State != TypeDraft {
 			return v
@@ -102,8 +102,8 @@ func (h heads) mandating() *Type {
 }
 
 // owner returns the participant that wrote the newest version, or "".
-func (h heads) owner() string {
-	if v := h.newest(); v != nil {
+func (h Heads) owner() string {
+	if v := h.Newest(); v != nil {
 		return v.Owner
 	}
 	return ""
@@ -111,7 +111,7 @@ func (h heads) owner() string {
 
 // of returns a type's newest versions, none if there is no such type. What can't be a
 // code isn't looked up: databases differ in what texts they take.
-func (c *catalog) of(ctx context.Context, code credential.TypeCode) (heads, error) {
+func (c *typeCache) of(ctx context.Context, code credential.TypeCode) (Heads, error) {
 	if h, ok := c.heads.get(code); ok && time.Since(h.read) < typesFresh {
 		return h, nil
 	}
@@ -119,14 +119,14 @@ func (c *catalog) of(ctx context.Context, code credential.TypeCode) (heads, erro
 }
 
 // read reads a type's newest versions from the store, past what is kept.
-func (c *catalog) read(ctx context.Context, code credential.TypeCode) (heads, error) {
+func (c *typeCache) read(ctx context.Context, code credential.TypeCode) (Heads, error) {
 	if !code.Valid() {
-		return heads{}, nil
+		return Heads{}, nil
 	}
-	h := heads{read: time.Now()}
+	h := Heads{read: time.Now()}
 	records, err := c.store.LoadTypes(ctx, code, 0, 2)
 	if err != nil {
-		return heads{}, fmt.Errorf("reading type %s: %w", code, err)
+		return Heads{}, fmt.Errorf("reading type %s: %w", code, err)
 	}
 	old, _ := c.heads.get(code)
 	bytes := 0
@@ -135,7 +135,7 @@ func (c *catalog) read(ctx context.Context, code credential.TypeCode) (heads, er
 		if v == nil {
 			t, err := readType(rec)
 			if err != nil {
-				return heads{}, err
+				return Heads{}, err
 			}
 			v = &t
 		}
@@ -149,7 +149,7 @@ func (c *catalog) read(ctx context.Context, code credential.TypeCode) (heads, er
 }
 
 // same returns the version that a record is, if it was read before.
-func (h heads) same(rec TypeRecord) *Type {
+func (h Heads) same(rec TypeRecord) *Type {
 	for _, v := range h.versions {
 		if v.Version == rec.Version && v.Revision == rec.Revision && v.State == rec.State {
 			return v
@@ -159,7 +159,7 @@ func (h heads) same(rec TypeRecord) *Type {
 }
 
 // version returns one version of a type, or nil if there is none.
-func (c *catalog) version(ctx context.Context, code credential.TypeCode, version int) (*Type, error) {
+func (c *typeCache) version(ctx context.Context, code credential.TypeCode, version int) (*Type, error) {
 	h, err := c.of(ctx, code)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (c *catalog) version(ctx context.Context, code credential.TypeCode, version
 			return v, nil
 		}
 	}
-	if newest := h.newest(); newest == nil || version < 1 || version > newest.Version {
+	if newest := h.Newest(); newest == nil || version < 1 || version > newest.Version {
 		return nil, nil
 	}
 	key := typeVersion{code: code, version: version}
@@ -192,16 +192,16 @@ func (c *catalog) version(ctx context.Context, code credential.TypeCode, version
 }
 
 // compiled returns a version with its schema compiled, as issuing needs it.
-func (c *catalog) compiled(t *Type) (*issuable, error) {
+func (c *typeCache) compiled(t *Type) (*Issuable, error) {
 	at := c.schemas.share(typeVersion{t.Code, t.Version, t.Revision}, &compilation{}, len(t.Schema))
 	at.once.Do(func() { at.schema, at.err = schema.Compile(t.Schema) })
 	if at.err != nil {
 		return nil, fmt.Errorf("compiling type %s version %d: %w", t.Code, t.Version, at.err)
 	}
-	return &issuable{*t, at.schema}, nil
+	return &Issuable{*t, at.schema}, nil
 }
 
-func (c *catalog) forget(code credential.TypeCode) { c.heads.forget(code) }
+func (c *typeCache) forget(code credential.TypeCode) { c.heads.forget(code) }
 
 // readType returns a stored type. Compiling its schema costs fifty times
 // as much, so lists go without.

@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -7,30 +7,40 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
 )
 
-// PutItem writes the draft of a service item: its first version, or the one
+// Items are the service items of the catalog. It is safe for concurrent use. Refusals that
+// a caller may see are *[refusal.Error].
+type Items struct {
+	store       ItemStore
+	types       *Types
+	delegations *Delegations
+	journal     Journal
+}
+
+// Put writes the draft of a service item: its first version, or the one
 // after the newest. Codes and who may change an item are as with types.
 // Types that can serve must be published, and sensitive fields need a reason.
-func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDefinition) (i ServiceItem, created bool, err error) {
-	defer r.audit(ctx, &err, a, ActionItemPut, "", 0)
+func (c *Items) Put(ctx context.Context, a audit.Actor, code ItemCode, d ItemDefinition) (i ServiceItem, created bool, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionItemPut)
 	if !code.Valid() {
 		return ServiceItem{}, false, refusal.Invalid("item_code", "The item code is not 1 to 64 letters, digits, - and _.")
 	}
-	if err := r.checkItem(ctx, &d); err != nil {
+	if err := c.check(ctx, &d); err != nil {
 		return ServiceItem{}, false, err
 	}
-	h, err := r.items(ctx, code)
+	h, err := c.Heads(ctx, code)
 	if err != nil {
 		return ServiceItem{}, false, err
 	}
-	if err := r.mayWrite(ctx, a, string(code), h.owner(), h.agreed() == nil, errItemOwner); err != nil {
+	if err := c.delegations.mayWrite(ctx, a, string(code), h.owner(), h.Agreed() == nil, errItemOwner); err != nil {
 		return ServiceItem{}, false, err
 	}
 	i = ServiceItem{Code: code, Version: 1, State: ItemDraft, ItemDefinition: d, Owner: a.Participant, CreatedAt: time.Now().UTC()}
 	before := Use{}
-	if newest := h.newest(); newest != nil {
+	if newest := h.Newest(); newest != nil {
 		i.Version = newest.Version + 1
 		if newest.State == ItemDraft {
 			i.Version, i.Revision, i.CreatedAt = newest.Version, newest.Revision, newest.CreatedAt
@@ -42,27 +52,27 @@ func (r *Registry) PutItem(ctx context.Context, a Actor, code ItemCode, d ItemDe
 	if i.Version > maxVersions {
 		return ServiceItem{}, false, refusal.Conflict("versions_limit", "The service item has 1000 versions, as many as there may be: define another item.")
 	}
-	if err := r.mayGrow(ctx, r.c.Stores.UseOfItems, a, before, i); err != nil {
+	if err := mayGrow(ctx, c.store.UseOfItems, a, before, i); err != nil {
 		return ServiceItem{}, false, err
 	}
-	i, err = r.saveItems(ctx, a, ActionItemPut, i)
+	i, err = c.save(ctx, a, audit.ActionItemPut, i)
 	return i, i.Version == 1 && i.Revision == 1, err
 }
 
-// PublishItem makes the draft the version by which licenses are asked for, and
+// Publish makes the draft the version by which licenses are asked for, and
 // retires the one before it. The draft is checked again, for its types may have
 // changed. Grants stay bound to the version that was agreed to.
-func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, ActionItemPublish, "", 0)
-	h, err := r.ownItem(ctx, a, code, r.mayWrite)
+func (c *Items) Publish(ctx context.Context, a audit.Actor, code ItemCode) (i ServiceItem, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionItemPublish)
+	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	i = *h.newest()
+	i = *h.Newest()
 	if i.State != ItemDraft {
 		return ServiceItem{}, refusal.Conflict("item_not_draft", "The service item has no draft to publish. PUT one first.")
 	}
-	if err := r.checkItem(ctx, &i.ItemDefinition); err != nil {
+	if err := c.check(ctx, &i.ItemDefinition); err != nil {
 		return ServiceItem{}, err
 	}
 	if err := i.checkRelations(); err != nil {
@@ -70,36 +80,36 @@ func (r *Registry) PublishItem(ctx context.Context, a Actor, code ItemCode) (i S
 	}
 	now := time.Now().UTC()
 	change := []ServiceItem{}
-	if old := h.published(); old != nil {
+	if old := h.Published(); old != nil {
 		retired := *old
 		retired.State, retired.RetiredAt = ItemRetired, now
 		change = append(change, retired)
 	}
 	i.State, i.PublishedAt = ItemPublished, now
-	return r.saveItems(ctx, a, ActionItemPublish, append(change, i)...)
+	return c.save(ctx, a, audit.ActionItemPublish, append(change, i)...)
 }
 
-// RetireItem ends asking for licenses by an item; its grants stay as they are.
-func (r *Registry) RetireItem(ctx context.Context, a Actor, code ItemCode) (i ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, ActionItemRetire, "", 0)
-	h, err := r.ownItem(ctx, a, code, r.mayRetire)
+// Retire ends asking for licenses by an item; its grants stay as they are.
+func (c *Items) Retire(ctx context.Context, a audit.Actor, code ItemCode) (i ServiceItem, err error) {
+	defer c.journal.Audit(ctx, &err, a, audit.ActionItemRetire)
+	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	old := h.published()
+	old := h.Published()
 	if old == nil {
 		return ServiceItem{}, refusal.Conflict("item_not_published", "The service item has no published version to retire.")
 	}
 	i = *old
 	i.State, i.RetiredAt = ItemRetired, time.Now().UTC()
-	return r.saveItems(ctx, a, ActionItemRetire, i)
+	return c.save(ctx, a, audit.ActionItemRetire, i)
 }
 
-// Item returns a version of an item: 0 for the published one, or else the one that was
+// Version returns a version of an item: 0 for the published one, or else the one that was
 // published last, or else the draft.
-func (r *Registry) Item(ctx context.Context, code ItemCode, version int) (ServiceItem, error) {
+func (c *Items) Version(ctx context.Context, code ItemCode, version int) (ServiceItem, error) {
 	if version != 0 {
-		i, err := r.itemVersion(ctx, code, version)
+		i, err := c.At(ctx, code, version)
 		if err == nil && i == nil {
 			err = errItemUnknown()
 		}
@@ -108,11 +118,11 @@ func (r *Registry) Item(ctx context.Context, code ItemCode, version int) (Servic
 		}
 		return *i, nil
 	}
-	h, err := r.items(ctx, code)
+	h, err := c.Heads(ctx, code)
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	for _, i := range []*ServiceItem{h.agreed(), h.newest()} {
+	for _, i := range []*ServiceItem{h.Agreed(), h.Newest()} {
 		if i != nil {
 			return *i, nil
 		}
@@ -120,38 +130,38 @@ func (r *Registry) Item(ctx context.Context, code ItemCode, version int) (Servic
 	return ServiceItem{}, errItemUnknown()
 }
 
-// Items lists the newest version of each item with a code greater than after, drafts
+// List lists the newest version of each item with a code greater than after, drafts
 // among them.
-func (r *Registry) Items(ctx context.Context, after ItemCode, limit int) ([]ServiceItem, error) {
-	records, err := r.c.Stores.ListItems(ctx, Drafts{All: true}, after, limit)
+func (c *Items) List(ctx context.Context, after ItemCode, limit int) ([]ServiceItem, error) {
+	records, err := c.store.ListItems(ctx, Drafts{All: true}, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing service items: %w", err)
 	}
 	return openItems(records)
 }
 
-// itemHeads are the newest versions of an item, the newest first, as heads are a type's.
-type itemHeads []ServiceItem
+// ItemHeads are the newest versions of an item, the newest first, as heads are a type's.
+type ItemHeads []ServiceItem
 
-// newest returns the newest version, or nil.
-func (h itemHeads) newest() *ServiceItem {
+// Newest returns the newest version, or nil.
+func (h ItemHeads) Newest() *ServiceItem {
 	if len(h) == 0 {
 		return nil
 	}
 	return &h[0]
 }
 
-// published returns the version by which licenses are asked for, or nil.
-func (h itemHeads) published() *ServiceItem {
-	if i := h.agreed(); i != nil && i.State == ItemPublished {
+// Published returns the version by which licenses are asked for, or nil.
+func (h ItemHeads) Published() *ServiceItem {
+	if i := h.Agreed(); i != nil && i.State == ItemPublished {
 		return i
 	}
 	return nil
 }
 
-// agreed returns the version that was published last, also if it is retired; nil if
+// Agreed returns the version that was published last, also if it is retired; nil if
 // none was.
-func (h itemHeads) agreed() *ServiceItem {
+func (h ItemHeads) Agreed() *ServiceItem {
 	for i := range h {
 		if h[i].State != ItemDraft {
 			return &h[i]
@@ -161,33 +171,33 @@ func (h itemHeads) agreed() *ServiceItem {
 }
 
 // owner returns the participant that wrote the newest version, or "".
-func (h itemHeads) owner() string {
-	if i := h.newest(); i != nil {
+func (h ItemHeads) owner() string {
+	if i := h.Newest(); i != nil {
 		return i.Owner
 	}
 	return ""
 }
 
-// items returns the newest versions of an item.
-func (r *Registry) items(ctx context.Context, code ItemCode) (itemHeads, error) {
-	return r.loadItems(ctx, code, 0, 2)
+// Heads returns the newest versions of an item.
+func (c *Items) Heads(ctx context.Context, code ItemCode) (ItemHeads, error) {
+	return c.load(ctx, code, 0, 2)
 }
 
-// itemVersion returns one version of an item, or nil if there is none.
-func (r *Registry) itemVersion(ctx context.Context, code ItemCode, version int) (*ServiceItem, error) {
-	is, err := r.loadItems(ctx, code, version+1, 1)
+// At returns one version of an item, or nil if there is none.
+func (c *Items) At(ctx context.Context, code ItemCode, version int) (*ServiceItem, error) {
+	is, err := c.load(ctx, code, version+1, 1)
 	if err != nil || len(is) == 0 || is[0].Version != version {
 		return nil, err
 	}
 	return &is[0], nil
 }
 
-// loadItems reads versions of an item. What can't be a code isn't looked up.
-func (r *Registry) loadItems(ctx context.Context, code ItemCode, before, limit int) ([]ServiceItem, error) {
+// load reads versions of an item. What can't be a code isn't looked up.
+func (c *Items) load(ctx context.Context, code ItemCode, before, limit int) ([]ServiceItem, error) {
 	if !code.Valid() {
 		return nil, nil
 	}
-	records, err := r.c.Stores.LoadItems(ctx, code, before, limit)
+	records, err := c.store.LoadItems(ctx, code, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading service item %s: %w", code, err)
 	}
@@ -207,17 +217,17 @@ func openItems(records []ItemRecord) ([]ServiceItem, error) {
 	return is, nil
 }
 
-// ownItem reads the newest versions of an item that the caller may change, as ownType
-// does a type's.
-func (r *Registry) ownItem(ctx context.Context, a Actor, code ItemCode, may allows) (itemHeads, error) {
-	h, err := r.items(ctx, code)
+// own reads the newest versions of an item that the caller may change, as [Types] do
+// a type's.
+func (c *Items) own(ctx context.Context, a audit.Actor, code ItemCode, may allows) (ItemHeads, error) {
+	h, err := c.Heads(ctx, code)
 	switch {
 	case err != nil:
 		return nil, err
-	case h.newest() == nil:
+	case h.Newest() == nil:
 		return nil, errItemUnknown()
 	}
-	hidden := h.agreed() == nil && h.owner() != a.Participant
+	hidden := h.Agreed() == nil && h.owner() != a.Participant
 	err = may(ctx, a, string(code), h.owner(), hidden, errItemOwner)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && hidden && e.Kind == refusal.KindForbidden {
 		return nil, errItemUnknown()
@@ -225,8 +235,8 @@ func (r *Registry) ownItem(ctx context.Context, a Actor, code ItemCode, may allo
 	return h, err
 }
 
-// saveItems saves items in one step and returns the last with its new revision.
-func (r *Registry) saveItems(ctx context.Context, a Actor, act Action, is ...ServiceItem) (ServiceItem, error) {
+// save saves items in one step and returns the last with its new revision.
+func (c *Items) save(ctx context.Context, a audit.Actor, act audit.Action, is ...ServiceItem) (ServiceItem, error) {
 	var records []ItemRecord
 	for _, i := range is {
 		body, err := json.Marshal(i)
@@ -238,13 +248,13 @@ func (r *Registry) saveItems(ctx context.Context, a Actor, act Action, is ...Ser
 		})
 	}
 	i := is[len(is)-1]
-	e, err := r.event(ctx, a, act, "", 0, "ok", map[string]string{"item": string(i.Code), "item_version": fmt.Sprint(i.Version)})
+	e, err := c.journal.Event(ctx, a, act, map[string]string{"item": string(i.Code), "item_version": fmt.Sprint(i.Version)})
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	switch err := r.c.Stores.SaveItems(ctx, e, records...); {
+	switch err := c.store.SaveItems(ctx, e, records...); {
 	case errors.Is(err, ErrConflict):
-		return ServiceItem{}, errChanged()
+		return ServiceItem{}, refusal.ChangedMeanwhile()
 	case err != nil:
 		return ServiceItem{}, fmt.Errorf("saving service item %s: %w", i.Code, err)
 	}

@@ -1,4 +1,4 @@
-package license_test
+package catalog_test
 
 import (
 	"encoding/json"
@@ -11,14 +11,14 @@ import (
 
 	"yizheng.internal/license/schema"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 )
 
 // named is a type with names in several languages, down to the values of an enum.
-func named() license.Definition {
+func named() catalog.Definition {
 	d := definition()
 	d.NameEN, d.Names = "", party.Names{"en": "Operator certificate", "bo": "ལག་འཁྱེར།"}
 	d.Holders[0].Names = party.Names{"en": "Holder"}
@@ -44,19 +44,19 @@ func violated(err error) (at []string) {
 // Names in other languages are kept as they were written, and refused with their place.
 func TestNamesOfTypes(t *testing.T) {
 	w := newWorld(t)
-	put := func(d license.Definition) (license.Type, error) {
-		got, _, err := w.PutType(t.Context(), cataloguer, "11100000000013338W034", d)
+	put := func(d catalog.Definition) (catalog.Type, error) {
+		got, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, "11100000000013338W034", d)
 		return got, err
 	}
 	if _, err := put(named()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.Type(t.Context(), "11100000000013338W034", 0)
+	got, err := w.Catalog().Types().Version(t.Context(), "11100000000013338W034", 0)
 	if err != nil || !maps.Equal(got.Names, named().Names) || !maps.Equal(got.Holders[0].Names, named().Holders[0].Names) {
 		t.Errorf("%+v %v", got.Definition, err)
 	}
-	schema := func(property string) func(*license.Definition) {
-		return func(d *license.Definition) {
+	schema := func(property string) func(*catalog.Definition) {
+		return func(d *catalog.Definition) {
 			d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":` + property + `,"grade":{"type":"integer"}}}`)
 		}
 	}
@@ -65,19 +65,19 @@ func TestNamesOfTypes(t *testing.T) {
 		many[fmt.Sprintf("a%c", 'a'+i)] = "x"
 	}
 	for name, c := range map[string]struct {
-		change func(*license.Definition)
+		change func(*catalog.Definition)
 		want   string
 	}{
-		"language":          {func(d *license.Definition) { d.Names["english"] = "x" }, "/names/english language"},
-		"Chinese twice":     {func(d *license.Definition) { d.Names["zh-CN"] = "另一个" }, "/names/zh-CN language_chinese"},
-		"empty":             {func(d *license.Definition) { d.Names["en"] = "" }, "/names/en length"},
-		"long":              {func(d *license.Definition) { d.Names["en"] = strings.Repeat("x", 101) }, "/names/en length"},
-		"bidirectional":     {func(d *license.Definition) { d.Names["en"] = "a\u202eb" }, "/names/en characters"},
-		"control":           {func(d *license.Definition) { d.Names["en"] = "a\nb" }, "/names/en characters"},
-		"invisible":         {func(d *license.Definition) { d.Names["en"] = "\u0301\u0301" }, "/names/en characters"},
-		"many":              {func(d *license.Definition) { d.Names = many }, "/names count"},
-		"two English names": {func(d *license.Definition) { d.NameEN = "Another" }, "/name_en names_differ"},
-		"role":              {func(d *license.Definition) { d.Holders[1].Names = party.Names{"x": "Keeper"} }, "/holders/1/names/x language"},
+		"language":          {func(d *catalog.Definition) { d.Names["english"] = "x" }, "/names/english language"},
+		"Chinese twice":     {func(d *catalog.Definition) { d.Names["zh-CN"] = "另一个" }, "/names/zh-CN language_chinese"},
+		"empty":             {func(d *catalog.Definition) { d.Names["en"] = "" }, "/names/en length"},
+		"long":              {func(d *catalog.Definition) { d.Names["en"] = strings.Repeat("x", 101) }, "/names/en length"},
+		"bidirectional":     {func(d *catalog.Definition) { d.Names["en"] = "a\u202eb" }, "/names/en characters"},
+		"control":           {func(d *catalog.Definition) { d.Names["en"] = "a\nb" }, "/names/en characters"},
+		"invisible":         {func(d *catalog.Definition) { d.Names["en"] = "\u0301\u0301" }, "/names/en characters"},
+		"many":              {func(d *catalog.Definition) { d.Names = many }, "/names count"},
+		"two English names": {func(d *catalog.Definition) { d.NameEN = "Another" }, "/name_en names_differ"},
+		"role":              {func(d *catalog.Definition) { d.Holders[1].Names = party.Names{"x": "Keeper"} }, "/holders/1/names/x language"},
 		"titles: no object": {schema(`{"type":"string","title":"类","x-titles":"Category"}`), "/schema/properties/category/x-titles schema_titles"},
 		"titles: no title":  {schema(`{"type":"string","x-titles":{"en":"Category"}}`), "/schema/properties/category/x-titles schema_titles"},
 		"titles: language":  {schema(`{"type":"string","title":"类","x-titles":{"zh":"类别"}}`), "/schema/properties/category/x-titles/zh schema_language"},
@@ -160,17 +160,17 @@ func TestWordingBeside(t *testing.T) {
 func TestTypeMetadataLanguages(t *testing.T) {
 	w := newWorld(t)
 	code := credential.TypeCode("11100000000013338W035")
-	if _, _, err := w.PutType(t.Context(), cataloguer, code, named()); err != nil {
+	if _, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, code, named()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.PublishType(t.Context(), cataloguer, code); err != nil {
+	if _, err := w.Catalog().Types().Publish(t.Context(), cataloguer, code); err != nil {
 		t.Fatal(err)
 	}
-	m, err := w.TypeMetadata(t.Context(), code, 1)
+	m, err := w.Catalog().Types().Metadata(t.Context(), code, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []license.TypeDisplay{{Locale: "zh-CN", Name: "样例特种作业操作证"}, {Locale: "bo", Name: "ལག་འཁྱེར།"}, {Locale: "en", Name: "Operator certificate"}}; !slices.Equal(m.Display, want) {
+	if want := []catalog.TypeDisplay{{Locale: "zh-CN", Name: "样例特种作业操作证"}, {Locale: "bo", Name: "ལག་འཁྱེར།"}, {Locale: "en", Name: "Operator certificate"}}; !slices.Equal(m.Display, want) {
 		t.Errorf("display %+v, want %+v", m.Display, want)
 	}
 	labels := map[string]string{}
@@ -185,7 +185,7 @@ func TestTypeMetadataLanguages(t *testing.T) {
 			}
 			labels[string(path)+" "+d.Locale] = d.Label
 		}
-		if nested := len(c.Path) > 2 && c.Path[0] == "fields"; nested != (c.SD == license.NeverSelective) && c.Path[0] == "fields" && len(c.Path) > 1 {
+		if nested := len(c.Path) > 2 && c.Path[0] == "fields"; nested != (c.SD == catalog.NeverSelective) && c.Path[0] == "fields" && len(c.Path) > 1 {
 			t.Errorf("%s: sd is %s", path, c.SD)
 		}
 	}
@@ -203,33 +203,33 @@ func TestTypeMetadataLanguages(t *testing.T) {
 // A service item speaks to holders in several languages.
 func TestNamesOfItems(t *testing.T) {
 	w := newWorld(t)
-	item := func() license.ItemDefinition {
+	item := func() catalog.ItemDefinition {
 		d := item()
 		d.Names, d.Purposes = party.Names{"en": "Food permit"}, party.Names{"en": "To apply for a food permit"}
 		d.Materials[0].Names = party.Names{"en": "Certificate"}
 		d.Materials[0].ReasonsIn = map[string]party.Names{"fields/grade": {"en": "To check the grade"}}
 		return d
 	}
-	got, _, err := w.PutItem(t.Context(), cataloguer, itemCode, item())
+	got, _, err := w.Catalog().Items().Put(t.Context(), cataloguer, itemCode, item())
 	if err != nil || got.Names["en"] != "Food permit" || got.Materials[0].ReasonsIn["fields/grade"]["en"] != "To check the grade" {
 		t.Fatalf("%+v %v", got, err)
 	}
 	for name, c := range map[string]struct {
-		change func(*license.ItemDefinition)
+		change func(*catalog.ItemDefinition)
 		want   string
 	}{
-		"name":     {func(d *license.ItemDefinition) { d.Names["en"] = "" }, "/names/en length"},
-		"language": {func(d *license.ItemDefinition) { d.Names["e"] = "x" }, "/names/e language"},
-		"purpose":  {func(d *license.ItemDefinition) { d.Purposes["en"] = "a\u202eb" }, "/purposes/en characters"},
-		"material": {func(d *license.ItemDefinition) { d.Materials[0].Names["zh"] = "证" }, "/materials/0/names/zh language_chinese"},
-		"reason": {func(d *license.ItemDefinition) {
+		"name":     {func(d *catalog.ItemDefinition) { d.Names["en"] = "" }, "/names/en length"},
+		"language": {func(d *catalog.ItemDefinition) { d.Names["e"] = "x" }, "/names/e language"},
+		"purpose":  {func(d *catalog.ItemDefinition) { d.Purposes["en"] = "a\u202eb" }, "/purposes/en characters"},
+		"material": {func(d *catalog.ItemDefinition) { d.Materials[0].Names["zh"] = "证" }, "/materials/0/names/zh language_chinese"},
+		"reason": {func(d *catalog.ItemDefinition) {
 			d.Materials[0].ReasonsIn["fields/grade"]["en"] = strings.Repeat("x", 201)
 		}, "/materials/0/reasons_in/fields~1grade/en length"},
-		"for no one": {func(d *license.ItemDefinition) { d.Materials[0].ReasonsIn["number"] = party.Names{"en": "x"} }, "/materials/0/reasons_in/number reason_missing"},
+		"for no one": {func(d *catalog.ItemDefinition) { d.Materials[0].ReasonsIn["number"] = party.Names{"en": "x"} }, "/materials/0/reasons_in/number reason_missing"},
 	} {
 		d := item()
 		c.change(&d)
-		if _, _, err := w.PutItem(t.Context(), cataloguer, itemCode, d); !slices.Equal(violated(err), []string{c.want}) {
+		if _, _, err := w.Catalog().Items().Put(t.Context(), cataloguer, itemCode, d); !slices.Equal(violated(err), []string{c.want}) {
 			t.Errorf("%s: %v %q, want %q", name, err, violated(err), c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"encoding/json"
@@ -22,7 +22,7 @@ func TestReadTypeDoesNotCompile(t *testing.T) {
 	if err != nil || got.Code != stored.Code || got.Name != stored.Name || got.State != TypeRetired || got.Revision != 7 {
 		t.Errorf("read %+v, %v", got, err)
 	}
-	types := newCatalog(nil)
+	types := newTypeCache(nil)
 	if _, err := types.compiled(&got); err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("compiling what can't be: %v", err)
 	}

@@ -1,4 +1,4 @@
-package license
+package catalog
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
-	"yizheng.internal/signing"
 )
 
 // Delegation lets a participant define entries of the catalog whose codes begin
@@ -41,49 +41,18 @@ type DelegationStore interface {
 	// SaveDelegation saves the record with the event of the change, or nothing: one
 	// with Revision 0 must be new, else the stored revision must be the record's;
 	// otherwise ErrConflict. It is counted up.
-	SaveDelegation(ctx context.Context, e EventRecord, d DelegationRecord) error
+	SaveDelegation(ctx context.Context, e audit.EventRecord, d DelegationRecord) error
 	// LoadDelegation returns a delegation, or ErrNotFound.
 	LoadDelegation(ctx context.Context, id string) (DelegationRecord, error)
 	// ListDelegations returns up to limit delegations with an id greater than after, by id.
 	ListDelegations(ctx context.Context, after string, limit int) ([]DelegationRecord, error)
 }
 
-func (d *DelegationRecord) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("delegations", d.ID, revision).
-		Text(string(d.Prefix), d.Participant, d.Document, d.By).Time(d.Created, d.Updated, d.Ended)
-}
-
-// SaveDelegation implements [DelegationStore].
-func (s *authenticStores) SaveDelegation(ctx context.Context, e EventRecord, d DelegationRecord) (err error) {
-	if d.Auth, d.Mark, err = s.auth.Stamp(d.facts(d.Revision + 1)); err != nil {
-		return err
-	}
-	return s.auth.Wrote(s.Stores.SaveDelegation(ctx, e, d), "delegations", d.ID, d.Revision+1)
-}
-
-// LoadDelegation implements [DelegationStore].
-func (s *authenticStores) LoadDelegation(ctx context.Context, id string) (DelegationRecord, error) {
-	d, err := s.Stores.LoadDelegation(ctx, id)
-	if err == nil {
-		err = s.auth.Verify(d.facts(d.Revision), d.Auth, d.Mark)
-	}
-	if err == nil && d.ID != id {
-		err = s.auth.Refuse("delegations", d.ID, "it stands in another's place")
-	}
-	if err != nil {
-		return DelegationRecord{}, err
-	}
-	return d, nil
-}
-
-// ListDelegations implements [DelegationStore].
-func (s *authenticStores) ListDelegations(ctx context.Context, after string, limit int) ([]DelegationRecord, error) {
-	return signing.Fitting(limit, func(last *DelegationRecord, n int) ([]DelegationRecord, error) {
-		if last != nil {
-			after = last.ID
-		}
-		return s.Stores.ListDelegations(ctx, after, n)
-	}, func(d *DelegationRecord) error { return s.auth.Verify(d.facts(d.Revision), d.Auth, d.Mark) })
+// Delegations say who may define entries of the catalog. It is safe for concurrent use.
+// Refusals that a caller may see are *[refusal.Error].
+type Delegations struct {
+	store   DelegationStore
+	journal Journal
 }
 
 func delegationID(prefix party.USCC, participant string) string {
@@ -96,20 +65,20 @@ type Definer struct {
 	USCC party.USCC
 }
 
-// Delegate lets a participant define entries under another body's code, by a
+// Give lets a participant define entries under another body's code, by a
 // document. The actor is who gives it. It may be given again, by another document.
-func (r *Registry) Delegate(ctx context.Context, a Actor, to Definer, prefix party.USCC, document string) (Delegation, error) {
-	return r.delegate(ctx, a, to, prefix, document, ActionDelegate)
+func (c *Delegations) Give(ctx context.Context, a audit.Actor, to Definer, prefix party.USCC, document string) (Delegation, error) {
+	return c.set(ctx, a, to, prefix, document, audit.ActionDelegate)
 }
 
-// Undelegate withdraws a delegation, by a document. What was defined under it stays,
+// Withdraw withdraws a delegation, by a document. What was defined under it stays,
 // until somebody who may defines it anew.
-func (r *Registry) Undelegate(ctx context.Context, a Actor, from Definer, prefix party.USCC, document string) (Delegation, error) {
-	return r.delegate(ctx, a, from, prefix, document, ActionUndelegate)
+func (c *Delegations) Withdraw(ctx context.Context, a audit.Actor, from Definer, prefix party.USCC, document string) (Delegation, error) {
+	return c.set(ctx, a, from, prefix, document, audit.ActionUndelegate)
 }
 
-func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix party.USCC, document string, act Action) (_ Delegation, err error) {
-	defer r.audit(ctx, &err, a, act, "", 0)
+func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix party.USCC, document string, act audit.Action) (_ Delegation, err error) {
+	defer c.journal.Audit(ctx, &err, a, act)
 	var vs refusal.Violations
 	vs.When(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
 	vs.When(prefix == n.USCC, "/prefix", "prefix_own", "is the participant's own code, under which it defines entries anyway")
@@ -118,26 +87,26 @@ func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix part
 		return Delegation{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, n.ID))
+	d, err := c.store.LoadDelegation(ctx, delegationID(prefix, n.ID))
 	switch {
-	case errors.Is(err, ErrNotFound) && act == ActionDelegate:
+	case errors.Is(err, ErrNotFound) && act == audit.ActionDelegate:
 		d = DelegationRecord{ID: delegationID(prefix, n.ID), Delegation: Delegation{Prefix: prefix, Participant: n.ID, Created: now}}
-	case errors.Is(err, ErrNotFound), err == nil && act == ActionUndelegate && !d.Ended.IsZero():
+	case errors.Is(err, ErrNotFound), err == nil && act == audit.ActionUndelegate && !d.Ended.IsZero():
 		return Delegation{}, refusal.Missing("delegation_unknown", "The participant has no delegation of this code that is in force.")
 	case err != nil:
 		return Delegation{}, fmt.Errorf("reading a delegation: %w", err)
 	}
 	d.Document, d.By, d.Updated, d.Ended = document, a.Client, now, time.Time{}
-	if act == ActionUndelegate {
+	if act == audit.ActionUndelegate {
 		d.Ended = now
 	}
-	e, err := r.event(ctx, a, act, "", 0, "ok", map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document})
+	e, err := c.journal.Event(ctx, a, act, map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document})
 	if err != nil {
 		return Delegation{}, err
 	}
-	switch err := r.c.Stores.SaveDelegation(ctx, e, d); {
+	switch err := c.store.SaveDelegation(ctx, e, d); {
 	case errors.Is(err, ErrConflict):
-		return Delegation{}, errChanged()
+		return Delegation{}, refusal.ChangedMeanwhile()
 	case err != nil:
 		return Delegation{}, fmt.Errorf("saving a delegation: %w", err)
 	}
@@ -145,13 +114,13 @@ func (r *Registry) delegate(ctx context.Context, a Actor, n Definer, prefix part
 	return d.Delegation, nil
 }
 
-// Delegations lists delegations, also those that ended, after one: the zero one for the first.
-func (r *Registry) Delegations(ctx context.Context, after Delegation, limit int) ([]Delegation, error) {
+// List lists delegations, also those that ended, after one: the zero one for the first.
+func (c *Delegations) List(ctx context.Context, after Delegation, limit int) ([]Delegation, error) {
 	id := ""
 	if after.Prefix != "" {
 		id = delegationID(after.Prefix, after.Participant)
 	}
-	records, err := r.c.Stores.ListDelegations(ctx, id, limit)
+	records, err := c.store.ListDelegations(ctx, id, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing delegations: %w", err)
 	}
@@ -176,12 +145,12 @@ func CodePrefix(code string) party.USCC {
 
 // Holds reports whether a participant may define entries whose codes begin like
 // this one: with its own code, or one that is delegated to it.
-func (r *Registry) Holds(ctx context.Context, n Definer, code string) (bool, error) {
+func (c *Delegations) Holds(ctx context.Context, n Definer, code string) (bool, error) {
 	prefix := CodePrefix(code)
 	if prefix == "" || prefix == n.USCC {
 		return prefix != "", nil
 	}
-	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, n.ID))
+	d, err := c.store.LoadDelegation(ctx, delegationID(prefix, n.ID))
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	} else if err != nil {
@@ -191,7 +160,7 @@ func (r *Registry) Holds(ctx context.Context, n Definer, code string) (bool, err
 }
 
 // allows is mayWrite or mayRetire.
-type allows func(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error
+type allows func(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error
 
 // mayWrite returns a *refusal.Error unless the caller may write an entry: a new one, if
 // owner is empty, or the one of an owner. One that is hidden was never published: to whom
@@ -199,13 +168,13 @@ type allows func(ctx context.Context, a Actor, code, owner string, hidden bool, 
 // before that is connected; and what was taken before this was so, or under a
 // delegation that ended, is given up to who may. Items of before this was so may have
 // codes that begin with nobody's: their owners keep them.
-func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error {
+func (c *Delegations) mayWrite(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error {
 	own := owner == a.Participant && owner != ""
 	prefix := CodePrefix(code)
 	if own && prefix == "" {
 		return nil
 	}
-	holds, err := r.Holds(ctx, Definer{a.Participant, party.USCC(a.USCC)}, code)
+	holds, err := c.Holds(ctx, Definer{a.Participant, party.USCC(a.USCC)}, code)
 	switch {
 	case err != nil:
 		return err
@@ -216,7 +185,7 @@ func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, hi
 	case own || owner == "":
 		return nil
 	}
-	d, err := r.c.Stores.LoadDelegation(ctx, delegationID(prefix, owner))
+	d, err := c.store.LoadDelegation(ctx, delegationID(prefix, owner))
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return fmt.Errorf("looking for a delegation: %w", err)
@@ -227,11 +196,11 @@ func (r *Registry) mayWrite(ctx context.Context, a Actor, code, owner string, hi
 }
 
 // mayRetire is mayWrite for ending an entry's use, which its owner may always do.
-func (r *Registry) mayRetire(ctx context.Context, a Actor, code, owner string, hidden bool, notOwner func() error) error {
+func (c *Delegations) mayRetire(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error {
 	if owner == a.Participant {
 		return nil
 	}
-	return r.mayWrite(ctx, a, code, owner, hidden, notOwner)
+	return c.mayWrite(ctx, a, code, owner, hidden, notOwner)
 }
 
 func errCodePrefix() error {

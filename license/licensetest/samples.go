@@ -1,0 +1,176 @@
+package licensetest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
+)
+
+const (
+	PublicURL = "https://license.example.gov"
+	Authority = "11430000006122244L" // the vectors of GB 32100 serve as departments
+	OtherDept = "11110000000021135M"
+	TypeCode  = credential.TypeCode("11100000000013338W032")
+)
+
+// Publish defines and publishes a type.
+func (w *World) Publish(t testing.TB, code credential.TypeCode, d catalog.Definition) {
+	t.Helper()
+	if _, _, err := w.Catalog().Types().Put(t.Context(), Cataloguer, code, d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Catalog().Types().Publish(t.Context(), Cataloguer, code); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// IssueOne issues a license, whose number and idempotency key are the same.
+func (w *World) IssueOne(t testing.TB, key string) license.Issued {
+	t.Helper()
+	out, err := w.Issue(t.Context(), Issuer, Request(key), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+var (
+	Cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: OtherDept, RequestID: "r0", Drafts: true}
+	Issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: Authority, RequestID: "r1", Drafts: true}
+	Stranger   = license.Actor{Client: "other", Participant: "p2", USCC: OtherDept, RequestID: "r2", Drafts: true}
+)
+
+func Definition() catalog.Definition {
+	return catalog.Definition{
+		Name: "样例特种作业操作证", NameEN: "Sample operator certificate",
+		Schema: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["category"],
+			"properties":{"category":{"type":"string","title":"作业类别","maxLength":50},"grade":{"type":"integer","title":"级别","minimum":1,"maximum":5}}}`),
+		Holders: []catalog.HolderRole{
+			{Role: "holder", Name: "持证人", Min: 1, Max: 2, CodeTypes: []party.CodeType{party.Citizen}},
+			{Role: "keeper", Name: "保管人", Max: 1, Replaceable: true, CodeTypes: []party.CodeType{party.Citizen}},
+		},
+		Validity:    catalog.Validity{LongTerm: true, MaxMonths: 72},
+		Numbers:     catalog.NumberUnique,
+		Approval:    catalog.OneStep,
+		Authorities: []party.USCC{Authority},
+		Sensitive:   []string{"grade"},
+	}
+}
+
+const Citizen = "11010519491231002X"
+
+// Request returns an acceptable request; what makes it another one is its number.
+func Request(number string) license.IssueRequest {
+	return license.IssueRequest{
+		TypeCode: TypeCode, Number: number,
+		Holders:   []credential.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: Citizen, Role: "holder"}},
+		ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now()).AddMonths(60),
+		AreaCode: "430000", Fields: json.RawMessage(`{"category":"电工作业","grade":3}`),
+	}
+}
+
+// Reason returns the reason code of a refusal, "" for no error.
+func Reason(t testing.TB, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*refusal.Error](err)
+	if !ok {
+		t.Fatalf("not a refusal: %v", err)
+	}
+	return e.Reason
+}
+
+// National is the code of a body that is no participant.
+const National = party.USCC("11100000000013338W")
+
+// DefinerOf returns the participant of an actor.
+func DefinerOf(a license.Actor) catalog.Definer {
+	return catalog.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
+}
+
+// ItemCode is the one of the item that tests have.
+const ItemCode = catalog.ItemCode("11110000000021135M-FOOD-1")
+
+// Item returns an acceptable definition: a certificate of the applicant's, one
+// of the spouse's that may be left out.
+func Item() catalog.ItemDefinition {
+	return catalog.ItemDefinition{
+		Name: "样例食品经营许可", Purpose: "办理样例食品经营许可", AreaCode: "430000",
+		Materials: []catalog.Material{
+			{
+				ID: "operator-certificate", Name: "样例操作证", Relation: catalog.RelationApplicant, Required: true,
+				Alternatives: []catalog.Alternative{{TypeCode: TypeCode, Role: "holder", Fields: []string{"number", "area_code", "holders", "fields/category", "fields/grade"}}},
+				Reasons:      map[string]string{"fields/grade": "核对作业级别"},
+			},
+			{
+				ID: "spouse-certificate", Name: "配偶的样例操作证", Relation: catalog.RelationSpouse,
+				Alternatives: []catalog.Alternative{{TypeCode: TypeCode, Fields: []string{"number"}}},
+			},
+		},
+	}
+}
+
+// PublishItem defines and publishes an item.
+func (w *World) PublishItem(t testing.TB, code catalog.ItemCode, d catalog.ItemDefinition) catalog.ServiceItem {
+	t.Helper()
+	if _, _, err := w.Catalog().Items().Put(t.Context(), Cataloguer, code, d); err != nil {
+		t.Fatal(err)
+	}
+	i, err := w.Catalog().Items().Publish(t.Context(), Cataloguer, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// PublishOlder publishes an item as it was published before relations were refused.
+func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.ItemDefinition) {
+	t.Helper()
+	var records []catalog.ItemRecord
+	add := func(i catalog.ServiceItem) {
+		body, err := json.Marshal(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, catalog.ItemRecord{
+			Code: code, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
+		})
+	}
+	if before, err := w.Catalog().Items().Version(t.Context(), code, 0); err == nil {
+		before.State, before.RetiredAt = catalog.ItemRetired, time.Now().UTC()
+		add(before)
+	}
+	i, _, err := w.Catalog().Items().Put(t.Context(), Cataloguer, code, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.State, i.PublishedAt = catalog.ItemPublished, time.Now().UTC()
+	add(i)
+	e := license.EventRecord{ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
+	if err := w.CatalogStores().SaveItems(t.Context(), e, records...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// OwnItem is Item without anybody's but the applicant's.
+func OwnItem() catalog.ItemDefinition {
+	d := Item()
+	d.Materials[1].Relation = catalog.RelationApplicant
+	return d
+}
+
+// CatalogStores are the stores of the catalog as it uses them: what is saved there gets
+// its authenticator.
+func (w *World) CatalogStores() catalog.Stores {
+	return catalog.AuthenticStores(w.DB.Licenses(), w.In.Vault().Auth())
+}

@@ -17,15 +17,6 @@ import (
 	"yizheng.internal/license/refusal"
 )
 
-func check(t testing.TB, v credential.Verification, n credential.CheckName, want credential.Result, reason string) {
-	t.Helper()
-	for _, c := range v.Checks {
-		if c.Name == n && (c.Result != want || c.Reason != reason) {
-			t.Errorf("check %s: %s %s, want %s %s", n, c.Result, c.Reason, want, reason)
-		}
-	}
-}
-
 func TestIssueReadVerify(t *testing.T) {
 	w := newWorld(t)
 	out := w.IssueOne(t, "A-1")

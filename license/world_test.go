@@ -27,6 +27,7 @@ var (
 	request    = licensetest.Request
 	config     = licensetest.Config
 	reason     = licensetest.Reason
+	check      = licensetest.Check
 )
 
 // world is a registry on a database of its own.

@@ -40,7 +40,7 @@ var rules = map[string]rule{
 	"license/credential": {
 		ours:     []string{"license/party", "signing/jose", "signing/pki", "signing/sdjwt", "signing/sm2"},
 		others:   []string{"github.com/go-json-experiment/json"},
-		testOurs: []string{"license", "license/licensetest", "signing"},
+		testOurs: []string{"license", "license/catalog", "license/licensetest", "signing"},
 	},
 	"license/status": {
 		ours: []string{"license/credential", "license/refusal", "signing", "signing/jose"},

@@ -174,3 +174,13 @@ func OwnItem() catalog.ItemDefinition {
 func (w *World) CatalogStores() catalog.Stores {
 	return catalog.AuthenticStores(w.DB.Licenses(), w.In.Vault().Auth())
 }
+
+// Check holds one check of a verification to its result and its reason.
+func Check(t testing.TB, v credential.Verification, n credential.CheckName, want credential.Result, reason string) {
+	t.Helper()
+	for _, c := range v.Checks {
+		if c.Name == n && (c.Result != want || c.Reason != reason) {
+			t.Errorf("check %s: %s %s, want %s %s", n, c.Result, c.Reason, want, reason)
+		}
+	}
+}

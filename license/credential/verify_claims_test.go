@@ -1,4 +1,4 @@
-package license_test
+package credential_test
 
 import (
 	"fmt"
@@ -9,8 +9,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/licensetest"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/sm2"
 )
 
 // TestVerifyMalformedClaims checks what is said of credentials whose claims are
@@ -18,8 +20,8 @@ import (
 // else that the claims are. The time of signing is read before the signature is
 // checked, and so is not a way around it.
 func TestVerifyMalformedClaims(t *testing.T) {
-	w := newWorld(t)
-	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	w := licensetest.New(t)
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, licensetest.Authority)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func TestVerifyMalformedClaims(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := w.WithStatus(cachedStatus)
+			v := credential.Verifier{Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus, Revoked: notRevoked}
 			out := v.Verify(t.Context(), tt.credential, time.Now())
 			var failed []string
 			for _, c := range out.Checks {

@@ -1,4 +1,4 @@
-package license_test
+package credential_test
 
 import (
 	"encoding/base64"
@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/licensetest"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -24,21 +25,21 @@ type object = map[string]any
 
 // resigner signs a genuine credential's claims anew, with changes.
 type resigner struct {
-	*world
+	*licensetest.World
 	key         *signing.Key
 	claims      object
 	disclosures string
 	parts       []string
 }
 
-func newResigner(t *testing.T, w *world, credential string) *resigner {
+func newResigner(t *testing.T, w *licensetest.World, credential string) *resigner {
 	t.Helper()
-	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, authority)
+	key, err := w.In.Keyrings().Active(t.Context(), signing.PurposeAuthority, licensetest.Authority)
 	if err != nil {
 		t.Fatal(err)
 	}
 	jws, rest, _ := strings.Cut(credential, "~")
-	r := &resigner{world: w, key: key, disclosures: "~" + rest, parts: strings.Split(rest, "~")}
+	r := &resigner{World: w, key: key, disclosures: "~" + rest, parts: strings.Split(rest, "~")}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(jws, ".")[1])
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func failures(v credential.Verification) string {
 // TestVerifyEnforcesProfile: what a genuine key signed is still no credential if it
 // isn't what docs/credential-profile.md says one is.
 func TestVerifyEnforcesProfile(t *testing.T) {
-	w := newWorld(t)
+	w := licensetest.New(t)
 	r := newResigner(t, w, w.IssueOne(t, "P-1").Credential)
 	if v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != credential.Valid || v.License == nil {
 		t.Fatalf("signed anew: %+v", v)
@@ -112,39 +113,39 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		change object
 		want   string
 	}{
-		"a version of another type":         {object{"version": "1"}, "format claims_malformed"},
-		"version 0":                         {object{"version": 0}, "format claims_missing"},
-		"version 1000":                      {object{"version": 1000}, "format claims_malformed"},
-		"a negative type version":           {object{"type_version": -1}, "format claims_malformed"},
-		"a type code that is none":          {object{"type_code": "11100000000013338W03", "vct": "urn:yizheng:license:11100000000013338W03"}, "format claims_malformed"},
-		"vct of another type":               {object{"vct": "urn:yizheng:license:11100000000013338W033"}, "format claims_malformed"},
-		"vct of another version":            {object{"vct": publicURL + "/v1/trust/types/" + string(typeCode) + "/2"}, "format claims_malformed"},
-		"vct that is no address":            {object{"vct": "/v1/trust/types/" + string(typeCode) + "/1"}, "format claims_malformed"},
-		"vct of a script":                   {object{"vct": "javascript://x/v1/trust/types/" + string(typeCode) + "/1"}, "format claims_malformed"},
-		"an authority without a good code":  {object{"authority": object{"code": "11430000006122244X", "name": "样例厅"}}, "format claims_malformed"},
-		"an authority without a name":       {object{"authority": object{"code": authority}}, "format claims_malformed"},
-		"an unknown origin":                 {object{"origin": "self"}, "format claims_malformed"},
-		"an unknown grade":                  {object{"trust_grade": "AB"}, "format claims_malformed"},
-		"a key off the curve":               {object{"cnf": object{"jwk": object{"kty": "EC", "crv": jose.CurveSM2, "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}}}, "format claims_malformed"},
-		"a key of another curve":            {object{"cnf": object{"jwk": object{"kty": "EC", "crv": "P-256", "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}}}, "format claims_malformed"},
-		"digests of SHA-256":                {object{"_sd_alg": "sha-256", "_sd": nil}, "format claims_malformed"},
-		"a negative index":                  {object{"status": object{"status_list": object{"idx": -1, "uri": list["uri"]}}}, "format claims_malformed"},
-		"a status without an address":       {object{"status": object{"status_list": object{"idx": 1}}}, "format claims_malformed"},
-		"no status":                         {object{"status": nil}, "status status_missing"},
-		"an index that no list has":         {object{"status": object{"status_list": object{"idx": credential.StatusListSize, "uri": list["uri"]}}}, "status status_index"},
-		"holders as an object":              {object{"holders": object{}}, "format claims_malformed"},
-		"a holder as a text":                {object{"holders": []string{"x"}}, "format claims_malformed"},
-		"a holder's name as a number":       {object{"holders": []object{{"name": 1}}}, "format claims_malformed"},
-		"fields as an array":                {object{"fields": []string{}}, "format claims_malformed"},
-		"a number as a number":              {clear("number", 1), "format claims_malformed"},
-		"a previous identifier of nonsense": {clear("previous_identifier", "1.2.3"), "format claims_malformed"},
-		"an identifier of nonsense":         {clear("identifier", "1.2.3"), "format identifier_mismatch"},
-		"an identifier's check":             {identifier(func(s string) string { return s[:len(s)-1] + "?" }), "format identifier_mismatch"},
-		"an identifier's wrong check":       {identifier(wrongCheck), "format identifier_mismatch"},
-		"another type's identifier":         {identifier(func(s string) string { return strings.Replace(s, "W032.", "W033.", 1) }), "format identifier_mismatch"},
-		"another version's identifier":      {object{"version": 2}, "format identifier_mismatch"},
-		"another authority's identifier":    {clear("identifier", mustIdentifier(t, otherDept)), "format identifier_mismatch"},
-		"the end before the beginning":      {object{"valid_from": "2099-01-01", "nbf": 4070880000 - 8*3600}, "period period_contradictory"},
+		"a version of another type":                    {object{"version": "1"}, "format claims_malformed"},
+		"version 0":                                    {object{"version": 0}, "format claims_missing"},
+		"version 1000":                                 {object{"version": 1000}, "format claims_malformed"},
+		"a negative type version":                      {object{"type_version": -1}, "format claims_malformed"},
+		"a type code that is none":                     {object{"type_code": "11100000000013338W03", "vct": "urn:yizheng:license:11100000000013338W03"}, "format claims_malformed"},
+		"vct of another type":                          {object{"vct": "urn:yizheng:license:11100000000013338W033"}, "format claims_malformed"},
+		"vct of another version":                       {object{"vct": licensetest.PublicURL + "/v1/trust/types/" + string(licensetest.TypeCode) + "/2"}, "format claims_malformed"},
+		"vct that is no address":                       {object{"vct": "/v1/trust/types/" + string(licensetest.TypeCode) + "/1"}, "format claims_malformed"},
+		"vct of a script":                              {object{"vct": "javascript://x/v1/trust/types/" + string(licensetest.TypeCode) + "/1"}, "format claims_malformed"},
+		"an licensetest.Authority without a good code": {object{"authority": object{"code": "11430000006122244X", "name": "样例厅"}}, "format claims_malformed"},
+		"an licensetest.Authority without a name":      {object{"authority": object{"code": licensetest.Authority}}, "format claims_malformed"},
+		"an unknown origin":                            {object{"origin": "self"}, "format claims_malformed"},
+		"an unknown grade":                             {object{"trust_grade": "AB"}, "format claims_malformed"},
+		"a key off the curve":                          {object{"cnf": object{"jwk": object{"kty": "EC", "crv": jose.CurveSM2, "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}}}, "format claims_malformed"},
+		"a key of another curve":                       {object{"cnf": object{"jwk": object{"kty": "EC", "crv": "P-256", "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}}}, "format claims_malformed"},
+		"digests of SHA-256":                           {object{"_sd_alg": "sha-256", "_sd": nil}, "format claims_malformed"},
+		"a negative index":                             {object{"status": object{"status_list": object{"idx": -1, "uri": list["uri"]}}}, "format claims_malformed"},
+		"a status without an address":                  {object{"status": object{"status_list": object{"idx": 1}}}, "format claims_malformed"},
+		"no status":                                    {object{"status": nil}, "status status_missing"},
+		"an index that no list has":                    {object{"status": object{"status_list": object{"idx": credential.StatusListSize, "uri": list["uri"]}}}, "status status_index"},
+		"holders as an object":                         {object{"holders": object{}}, "format claims_malformed"},
+		"a holder as a text":                           {object{"holders": []string{"x"}}, "format claims_malformed"},
+		"a holder's name as a number":                  {object{"holders": []object{{"name": 1}}}, "format claims_malformed"},
+		"fields as an array":                           {object{"fields": []string{}}, "format claims_malformed"},
+		"a number as a number":                         {clear("number", 1), "format claims_malformed"},
+		"a previous identifier of nonsense":            {clear("previous_identifier", "1.2.3"), "format claims_malformed"},
+		"an identifier of nonsense":                    {clear("identifier", "1.2.3"), "format identifier_mismatch"},
+		"an identifier's check":                        {identifier(func(s string) string { return s[:len(s)-1] + "?" }), "format identifier_mismatch"},
+		"an identifier's wrong check":                  {identifier(wrongCheck), "format identifier_mismatch"},
+		"another type's identifier":                    {identifier(func(s string) string { return strings.Replace(s, "W032.", "W033.", 1) }), "format identifier_mismatch"},
+		"another version's identifier":                 {object{"version": 2}, "format identifier_mismatch"},
+		"another licensetest.Authority's identifier":   {clear("identifier", mustIdentifier(t, licensetest.OtherDept)), "format identifier_mismatch"},
+		"the end before the beginning":                 {object{"valid_from": "2099-01-01", "nbf": 4070880000 - 8*3600}, "period period_contradictory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rest := r.disclosures
@@ -181,7 +182,7 @@ func wrongCheck(identifier string) string {
 
 func mustIdentifier(t *testing.T, by party.USCC) string {
 	t.Helper()
-	id, err := credential.NewIdentifier(typeCode, by, "A1", 1)
+	id, err := credential.NewIdentifier(licensetest.TypeCode, by, "A1", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func mustIdentifier(t *testing.T, by party.USCC) string {
 
 // TestOldCredential verifies a credential, its certificates and its status list as
 // the commit eaa9aa3 made them: with a URN as vct, a root that has the name of the
-// registry's other certificates, and a status certificate without an authority key
+// registry's other certificates, and a status certificate without an licensetest.Authority key
 // identifier.
 func TestOldCredential(t *testing.T) {
 	file, err := os.ReadFile("testdata/urn-vct.json")
@@ -227,11 +228,11 @@ func TestOldCredential(t *testing.T) {
 
 // TestShareAndPrevious: shares and the identifier of the version before are claims.
 func TestShareAndPrevious(t *testing.T) {
-	w := newWorld(t)
-	q := request("S-1")
+	w := licensetest.New(t)
+	q := licensetest.Request("S-1")
 	q.Holders[0].Share = "1/2"
 	q.Holders = append(q.Holders, credential.Holder{Name: "样例乙", CodeType: party.Citizen, Code: "11010519491231010X", Role: "holder"})
-	first, err := w.Issue(t.Context(), issuer, q, "key")
+	first, err := w.Issue(t.Context(), licensetest.Issuer, q, "key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,10 +240,10 @@ func TestShareAndPrevious(t *testing.T) {
 	if v.License == nil || len(v.License.Holders) != 2 || v.License.Holders[0].Share != "1/2" || v.License.Holders[1].Share != "" || v.License.Previous != "" {
 		t.Errorf("%+v", v.License)
 	}
-	second, err := w.Replace(t.Context(), issuer, first.ID, license.ReplaceRequest{
+	second, err := w.Replace(t.Context(), licensetest.Issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil,
 		AreaCode: q.AreaCode, Fields: q.Fields,
-	}, seen(1))
+	}, license.Terms{Revisions: []int64{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,13 +275,13 @@ func TestShareAndPrevious(t *testing.T) {
 
 // TestTypeMetadata holds what a vct names to the credentials that carry it.
 func TestTypeMetadata(t *testing.T) {
-	w := newWorld(t)
+	w := licensetest.New(t)
 	r := newResigner(t, w, w.IssueOne(t, "M-1").Credential)
-	m, err := w.Catalog().Types().Metadata(t.Context(), typeCode, 1)
+	m, err := w.Catalog().Types().Metadata(t.Context(), licensetest.TypeCode, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := publicURL + "/v1/trust/types/" + string(typeCode) + "/1"; m.VCT != want || r.claims["vct"] != want {
+	if want := licensetest.PublicURL + "/v1/trust/types/" + string(licensetest.TypeCode) + "/1"; m.VCT != want || r.claims["vct"] != want {
 		t.Errorf("vct is %q in the metadata and %q in the credential, want %q", m.VCT, r.claims["vct"], want)
 	}
 	if len(m.Display) != 2 || m.Display[0] != (catalog.TypeDisplay{Locale: "zh-CN", Name: "样例特种作业操作证"}) || m.Display[1].Locale != "en" {
@@ -316,11 +317,11 @@ func TestTypeMetadata(t *testing.T) {
 		}
 	}
 	draft := credential.TypeCode("11100000000013338W033")
-	if _, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, draft, definition()); err != nil {
+	if _, _, err := w.Catalog().Types().Put(t.Context(), licensetest.Cataloguer, draft, licensetest.Definition()); err != nil {
 		t.Fatal(err)
 	}
 	for _, unknown := range []credential.TypeCode{draft, "11100000000013338W099", "x"} {
-		if _, err := w.Catalog().Types().Metadata(t.Context(), unknown, 1); reason(t, err) != "type_unknown" {
+		if _, err := w.Catalog().Types().Metadata(t.Context(), unknown, 1); licensetest.Reason(t, err) != "type_unknown" {
 			t.Errorf("%s: %v", unknown, err)
 		}
 	}

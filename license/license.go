@@ -1,6 +1,7 @@
-// Package license is the registry of electronic licenses 电子证照库: the catalog
-// of types, a license's identifier and life cycle, its signed credential, the
-// status lists that say what became of it, and verification.
+// Package license is the registry of electronic licenses 电子证照库: a license and its life
+// from issue to its end, who reads it and by whose consent, and finding it. Its rooms have
+// the rest: package catalog what can be issued and asked for, package credential what is
+// signed and how it is verified, package status the lists that say what became of it.
 //
 // The package holds the rules. It knows no HTTP and no SQL; it seals what is
 // personal before a [Store] sees it, and signs nothing that [Registry] has not

@@ -123,7 +123,7 @@ func (c *Items) ReadPage(ctx context.Context, a audit.Actor, after ItemCode, lim
 	return is, more, c.journal.Reading(ctx, a, audit.ActionItemRead, map[string]string{"found": strconv.Itoa(len(is))})
 }
 
-// drafts are those that a list has for the caller.
+// draftsOf returns the drafts that a list has for the caller.
 func draftsOf(a audit.Actor) Drafts {
 	if !a.Drafts {
 		return Drafts{}

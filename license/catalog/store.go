@@ -34,7 +34,11 @@ type TypeRecord struct {
 	Auth     []byte // see signing.Authenticator
 }
 
-// TypeStore keeps the catalog. Every driver passes storagetest.Types.
+// TypeStore keeps types. Every driver passes storagetest.Types.
+//
+// Here and in the other stores: times are kept to the microsecond, what is finer is cut
+// off, and come back in UTC; bytes come back nil if they were nil; once a context has ended
+// a call does nothing and returns its error, and one that was under way completes.
 type TypeStore interface {
 	// SaveTypes saves all of the records with the event of the change, or
 	// nothing: records with Revision 0 must be new, the others' stored revisions

@@ -136,7 +136,7 @@ func (l *Lists) rememberedLists() (lists []int64, err error) {
 	return lists, err
 }
 
-// listLoss compares one list, and returns it as it is now; nil if it is gone. A service
+// lossOf compares one list, and returns it as it is now; nil if it is gone. A service
 // may be writing meanwhile: what differs is read once more.
 func (l *Lists) lossOf(ctx context.Context, n int64) (d Loss, now *seenList, err error) {
 	for range 2 {

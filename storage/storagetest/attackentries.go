@@ -166,13 +166,13 @@ func (a *entryAttack) accept(t *testing.T, v *victims) {
 	ctx := t.Context()
 	command := v.registry(ctx)
 	losses, err := command.Lists().Losses(ctx)
-	must(t, "ListLosses", err)
+	must(t, "Losses", err)
 	if len(losses) != 1 || losses[0].List != 1 {
 		t.Fatalf("lost: %v", losses)
 	}
 	must(t, "accepting", command.Lists().Accept(ctx, losses))
 	losses, err = command.Lists().Losses(ctx)
-	must(t, "ListLosses afterwards", err)
+	must(t, "Losses afterwards", err)
 	same(t, "losses afterwards", len(losses), 0)
 	for name, r := range map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
 		must(t, name+" looks afterwards", r.Lists().Look(ctx))
@@ -191,7 +191,7 @@ func writtenUnseen(t *testing.T, v *victims) {
 	_, err := v.registry(ctx).Lists().StatusList(ctx, 1)
 	is(t, "the next process signs the list", err, signing.ErrAltered)
 	losses, err := v.registry(ctx).Lists().Losses(ctx)
-	must(t, "ListLosses", err)
+	must(t, "Losses", err)
 	if len(losses) != 1 || len(losses[0].Behind) != 1 {
 		t.Errorf("lost: %v", losses)
 	}
@@ -213,12 +213,12 @@ func upgradedEntries(t *testing.T, v *victims) {
 	fresh := func() *license.Registry { return v.node(t, listMemory{memory{}}) }
 	is(t, "before the upgrade", fresh().Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
-	must(t, "UpgradeEntries", fresh().Lists().Upgrade(ctx))
+	must(t, "Upgrade", fresh().Lists().Upgrade(ctx))
 	is(t, "one that is not what its license says", fresh().Lists().Look(ctx), signing.ErrAltered)
 	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, credential.Invalid)
 	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, credential.Indeterminate)
 	v.sql(t, "", `UPDATE status_entries SET value = 1 WHERE value = 3`)
-	must(t, "UpgradeEntries again", fresh().Lists().Upgrade(ctx))
+	must(t, "Upgrade again", fresh().Lists().Upgrade(ctx))
 	must(t, "after the upgrade", fresh().Lists().Look(ctx))
 	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, credential.Invalid)
 	v.out = mine
@@ -241,16 +241,16 @@ func resumedBefore(t *testing.T, v *victims) {
 	old()
 	v.sql(t, "", asNew)
 	v.sql(t, "", "{later list}")
-	must(t, "UpgradeEntries of a license that is suspended", v.node(t, m).Lists().Upgrade(ctx))
+	must(t, "Upgrade of a license that is suspended", v.node(t, m).Lists().Upgrade(ctx))
 	is(t, "it is valid all the same", v.node(t, m).Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 2`) // of any license: only one is used
-	must(t, "UpgradeEntries", v.node(t, m).Lists().Upgrade(ctx))
+	must(t, "Upgrade", v.node(t, m).Lists().Upgrade(ctx))
 	resumedOne(t, v)
 	v.sql(t, "", `UPDATE status_entries SET value = 0, serial = NULL, auth = NULL`)
 	v.sql(t, "", "{later list}")
 	old()
 	is(t, "before the upgrade", v.node(t, m).Lists().Look(ctx), signing.ErrAltered)
-	must(t, "UpgradeEntries of one that is active", v.node(t, m).Lists().Upgrade(ctx))
+	must(t, "Upgrade of one that is active", v.node(t, m).Lists().Upgrade(ctx))
 	must(t, "after the upgrade", v.node(t, m).Lists().Look(ctx))
 	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, credential.Valid)
 }
@@ -282,7 +282,7 @@ func entriesInUse(t *testing.T, v *victims) {
 	for _, r := range []*license.Registry{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
 		must(t, "at the end", r.Lists().Look(ctx))
 		losses, err := r.Lists().Losses(ctx)
-		must(t, "ListLosses", err)
+		must(t, "Losses", err)
 		same(t, "losses", len(losses), 0)
 	}
 	if n := v.in.Keyrings().Auth().Refusals(); len(n) > 0 {

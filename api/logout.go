@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -147,7 +148,7 @@ const logoutPrefix = "request-"
 
 func keptLogout(form url.Values) oidc.Parameters {
 	params := oidc.Parameters{}
-	for name, value := range formValues(form, logoutPrefix) {
+	for name, value := range views.FieldsOf(form, logoutPrefix) {
 		if value != "" {
 			params[name] = value
 		}

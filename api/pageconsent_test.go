@@ -8,9 +8,8 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/views"
 	"yizheng.internal/license/party"
-	"yizheng.internal/oidc"
 )
 
 // consent opens the consent page of somebody who logs in for it.
@@ -38,12 +37,12 @@ func TestConsentPage(t *testing.T) {
 	s := newPageSite(t)
 	p := s.consent(t)
 	says(t, p, "样例局", "样例网上办事", "样例事项", "办理样例事项", "样例操作证", "必需", "作业类别", sampleField, "1 小时", sampleNumber, "核对级别", "敏感信息")
-	field := p.Names(fieldLicense)
+	field := p.Names("license-")
 	if len(field) != 1 || len(p.Choices(field[0])) != 1 || !strings.HasPrefix(p.Choices(field[0])[0], "operator-certificate:"+s.issued.ID+":1") {
 		t.Errorf("choices: %v", p.Choices(field[0]))
 	}
 	f := p.Form("approve")
-	if slices.ContainsFunc(f.Values[fieldPart], func(v string) bool { return strings.HasSuffix(v, "fields/grade") }) {
+	if slices.ContainsFunc(f.Values[views.FieldPart], func(v string) bool { return strings.HasSuffix(v, "fields/grade") }) {
 		t.Errorf("the sensitive part is ticked: %v", f.Values)
 	}
 	g := s.granted(t, f.Send())
@@ -57,7 +56,7 @@ func TestConsentToTheSensitive(t *testing.T) {
 	s := newPageSite(t)
 	p := s.consent(t)
 	f := p.Form("approve")
-	f.Values[fieldPart] = p.Choices(fieldPart) // all of them, ticked
+	f.Values[views.FieldPart] = p.Choices(views.FieldPart) // all of them, ticked
 	if g := s.granted(t, f.Send()); !slices.Contains(g.Materials[0].Fields, "fields/grade") {
 		t.Errorf("granted %+v", g)
 	}
@@ -71,7 +70,7 @@ func TestConsentRefused(t *testing.T) {
 	for name, decide := range map[string]func(p *apitest.Page) *apitest.Page{
 		"the button":       func(p *apitest.Page) *apitest.Page { return p.Press("refuse") },
 		"nothing ticked":   func(p *apitest.Page) *apitest.Page { f := p.Form("approve"); f.Values.Del(field); return f.Send() },
-		"none is selected": func(p *apitest.Page) *apitest.Page { return p.Press("approve", field, noLicense) },
+		"none is selected": func(p *apitest.Page) *apitest.Page { return p.Press("approve", field, "none") },
 	} {
 		a := s.app.answerOf(t, decide(s.consent(t)))
 		if a.Get("error") != "access_denied" || a.Get("code") != "" || !strings.Contains(a.Get("error_description"), "paper") {
@@ -120,9 +119,9 @@ func TestConsentFormAltered(t *testing.T) {
 		"another version":          func(v url.Values) { v.Set(field, "operator-certificate:"+s.issued.ID+":2") },
 		"another material":         func(v url.Values) { v.Set("license-other", "other:"+s.issued.ID+":1") },
 		"a material of two names":  func(v url.Values) { v.Set(field, "other:"+s.issued.ID+":1") },
-		"a part that isn't asked":  func(v url.Values) { v.Add(fieldPart, mine+":identifier") },
-		"a part twice":             func(v url.Values) { v.Add(fieldPart, mine+":number") },
-		"a part of no name":        func(v url.Values) { v.Add(fieldPart, mine+":") },
+		"a part that isn't asked":  func(v url.Values) { v.Add(views.FieldPart, mine+":identifier") },
+		"a part twice":             func(v url.Values) { v.Add(views.FieldPart, mine+":number") },
+		"a part of no name":        func(v url.Values) { v.Add(views.FieldPart, mine+":") },
 		"no license at all":        func(v url.Values) { v.Set(field, "::") },
 		"a license with a part":    func(v url.Values) { v.Set(field, mine+":number") },
 		"another form's id":        func(v url.Values) { v.Set("form", strings.Repeat("x", 43)) },
@@ -247,56 +246,4 @@ func TestConsentAfterLogout(t *testing.T) {
 	after := p.Press("approve")
 	shows(t, after, 200, loginPath)
 	s.app.answerOf(t, after.LogIn(s.who).Press("approve"))
-}
-
-func FuzzDecision(f *testing.F) {
-	f.Add("act=approve&form=x&shown=" + strings.Repeat("00", 32) + "&license-a=a:b:1&part=a:b:1:number&recurring=1800000000")
-	f.Add("act=paper")
-	f.Add("act=refuse&form=%00")
-	f.Add("act=approve&license-a=none&choose=a&part=:::")
-	f.Fuzz(func(t *testing.T, body string) {
-		form, err := parseForm(body)
-		if err != nil {
-			return
-		}
-		d, ok := decisionOf(form)
-		if !ok {
-			return
-		}
-		if form.Get("act") != "approve" && (len(d.Agreement.Chosen) > 0 || d.Agreement.Recurring) {
-			t.Errorf("%q agrees", body)
-		}
-		seen := map[string]bool{}
-		for _, c := range d.Agreement.Chosen {
-			if seen[c.Material] || c.Version < 1 || form.Get(fieldLicense+c.Material) != choiceValue(c) {
-				t.Errorf("%q chooses %+v", body, c)
-			}
-			seen[c.Material] = true
-			for _, part := range c.Fields {
-				if part == "" || !slices.Contains(form[fieldPart], choiceValue(c)+":"+part) {
-					t.Errorf("%q chooses the part %q", body, part)
-				}
-			}
-		}
-		if params, err := oauth.RequestParameters(form); err == nil {
-			for name, value := range params {
-				if value == "" || form.Get(name) != value {
-					t.Errorf("%q has the parameter %q", body, name)
-				}
-			}
-		}
-	})
-}
-
-func TestChoices(t *testing.T) {
-	t.Parallel()
-	c := oidc.Choice{Material: "a-1", License: "b", Version: 12}
-	if got, part, ok := parseChoice(choiceValue(c)); !ok || part != "" || got.Material != c.Material || got.License != c.License || got.Version != c.Version {
-		t.Errorf("%+v %q %t", got, part, ok)
-	}
-	for _, bad := range []string{"", "a", "a:b", "a:b:", "a:b:x", "a:b:0", "a:b:-1", "a:b:1.5", "a:b:99999999999999999999"} {
-		if _, _, ok := parseChoice(bad); ok {
-			t.Errorf("%q is taken", bad)
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"yizheng.internal/api/oauth"
@@ -106,14 +105,3 @@ func (v *visit) checked(form url.Values, purpose string) bool {
 
 // errForm refuses a form without a good token.
 func errForm() error { return problem.Refuse(http.StatusForbidden, "form", "") }
-
-// formValues returns a form's fields that begin so, without what they begin with.
-func formValues(form url.Values, prefix string) map[string]string {
-	found := map[string]string{}
-	for name, values := range form {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			found[rest] = values[0]
-		}
-	}
-	return found
-}

@@ -46,7 +46,7 @@ func TestConsentWithAChoiceTwice(t *testing.T) {
 	}
 	f := p.Form("approve")
 	for name, values := range map[string][]string{
-		"two licenses": choices[:2], "one twice": {choices[0], choices[0]}, "one, and none": {choices[0], noLicense}, "none, and one": {noLicense, choices[0]},
+		"two licenses": choices[:2], "one twice": {choices[0], choices[0]}, "one, and none": {choices[0], "none"}, "none, and one": {"none", choices[0]},
 	} {
 		f.Values[field] = values
 		if got := f.Send(); got.Status != 400 || got.To != nil {

@@ -106,30 +106,11 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words, view := s.newWords(ctx, v.lang), web.Licenses{Next: page.NextCursor}
-	for i := range page.Licenses {
-		c, err := words.heldCard(&page.Licenses[i])
-		if err != nil {
-			return err
-		}
-		view.Cards = append(view.Cards, c)
+	view := web.Licenses{Next: page.NextCursor}
+	if view.Cards, err = s.views.Words(ctx, v.lang).HeldCards(page.Licenses); err != nil {
+		return err
 	}
-	cards := make([]*web.Card, len(view.Cards))
-	for i := range view.Cards {
-		cards[i] = &view.Cards[i]
-	}
-	tellApart(cards)
 	return v.show(http.StatusOK, view)
-}
-
-// heldCard is card for a license that its holder looks at.
-func (w *words) heldCard(l *license.HeldLicense) (web.Card, error) {
-	if l.AuthorityName != "" && w.lang == web.Chinese { // in others it is looked up
-		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
-	}
-	c, err := w.card(&l.License)
-	c.Unusable = l.Unusable
-	return c, err
 }
 
 // licensePage shows one license of somebody's.
@@ -140,8 +121,8 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words := s.newWords(ctx, v.lang)
-	card, err := words.heldCard(&l)
+	words := s.views.Words(ctx, v.lang)
+	card, err := words.HeldCard(&l)
 	if err != nil {
 		return err
 	}
@@ -158,7 +139,7 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 		return err
 	}
 	view.More = page.Next > 0
-	if view.Records, err = words.records(page.Records); err != nil {
+	if view.Records, err = words.Records(page.Records); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, view)
@@ -170,32 +151,6 @@ func spaced(code string) string {
 		return code[:4] + " " + code[4:]
 	}
 	return code
-}
-
-// record shows a reading.
-func (w *words) record(a *license.Access) (web.Record, error) {
-	r := web.Record{
-		At: a.At, Participant: w.participant(a.Participant), Client: w.client(a.Client), Item: w.item(a.Item), Case: a.Case,
-		Basis: string(a.Basis), Result: a.Result, LicenseID: string(a.License),
-	}
-	if o := a.Officer; o != nil {
-		r.Officer = strings.TrimSpace(o.Division + " " + o.Name)
-	}
-	n, err := w.name(a.License, a.Version, a.Fields)
-	r.License, r.Parts, r.MoreParts = n.name, n.titles, n.more
-	return r, err
-}
-
-// records shows readings.
-func (w *words) records(all []license.Access) (shown []web.Record, err error) {
-	for i := range all {
-		r, err := w.record(&all[i])
-		if err != nil {
-			return nil, err
-		}
-		shown = append(shown, r)
-	}
-	return shown, nil
 }
 
 // recordsPage shows who read somebody's licenses, or one of them.
@@ -219,7 +174,7 @@ func (s *Server) recordsPage(v *visit, who oidc.Session) error {
 		return err
 	}
 	view := web.Records{License: string(id), Next: page.Next}
-	if view.Records, err = s.newWords(ctx, v.lang).records(page.Records); err != nil {
+	if view.Records, err = s.views.Words(ctx, v.lang).Records(page.Records); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, view)
@@ -244,30 +199,15 @@ func (s *Server) grantsPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	words, view := s.newWords(ctx, v.lang), web.Grants{Form: v.token(purposeGrants), Next: page.NextCursor}
+	words, view := s.views.Words(ctx, v.lang), web.Grants{Form: v.token(purposeGrants), Next: page.NextCursor}
 	for i := range page.Grants {
-		g, err := words.grant(&page.Grants[i])
+		g, err := words.Grant(&page.Grants[i])
 		if err != nil {
 			return err
 		}
 		view.Grants = append(view.Grants, g)
 	}
 	return v.show(http.StatusOK, view)
-}
-
-func (w *words) grant(g *license.Grant) (web.Grant, error) {
-	out := web.Grant{
-		ID: string(g.ID), Participant: w.participant(g.Participant), Client: w.client(g.Client), Item: w.item(g.Item), Case: g.Case,
-		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended,
-	}
-	for _, c := range g.Licenses {
-		n, err := w.name(c.License, c.Version, c.Fields)
-		if err != nil {
-			return out, err
-		}
-		out.Licenses = append(out.Licenses, web.GrantLicense{ID: string(c.License), Type: n.name, Parts: n.titles, MoreParts: n.more})
-	}
-	return out, nil
 }
 
 // withdraw ends a grant.

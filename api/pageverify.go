@@ -55,46 +55,9 @@ func (s *Server) verifyLicense(v *visit) error {
 	if q.Credential == "" && result.Checks[0].Reason == credential.ReasonNotFound {
 		return again(http.StatusOK, "not_found", 0) // perhaps mistyped: what was typed stays
 	}
-	view.Form, view.Result = v.token(purposeVerify), verdictOf(s.newWords(v.r.Context(), v.lang), &result, q.Credential == "")
+	view.Form, view.Result = v.token(purposeVerify), s.views.Words(v.r.Context(), v.lang).Verdict(&result, q.Credential == "")
 	return v.show(http.StatusOK, view)
 }
 
 // compact takes out the white space that pasting brings.
 func compact(s string) string { return strings.Join(strings.Fields(s), "") }
-
-// verdictOf shows how a verification came out.
-func verdictOf(w *words, r *credential.Verification, byCode bool) *web.Verdict {
-	out := &web.Verdict{Verdict: string(r.Verdict), At: r.CheckedAt}
-	for _, c := range r.Checks {
-		out.Checks = append(out.Checks, web.Check{Name: string(c.Name), Result: string(c.Result), Reason: c.Reason})
-	}
-	p := r.License
-	if p == nil {
-		return out
-	}
-	out.Masked, out.Origin, out.Grade = byCode, string(p.Origin), string(p.TrustGrade)
-	c := web.Card{Band: "slate", Type: p.TypeName, Number: p.Number, Authority: p.Authority.Name, AuthorityCode: string(p.Authority.Code), From: p.ValidFrom.String()}
-	if !p.ValidUntil.IsZero() {
-		c.Until = p.ValidUntil.String()
-	}
-	t, err := w.typ(p.TypeCode, p.TypeVersion)
-	if err == nil {
-		c.Band = t.band
-		if t.signed == p.TypeName {
-			c.Type = t.name
-		}
-	}
-	if w.lang != web.Chinese { // what is signed is Chinese
-		c.Authority = w.signedAuthority(p.Authority.Code, p.Authority.Name)
-	}
-	for _, h := range p.Holders {
-		c.Holders = append(c.Holders, web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: w.codeType(h.CodeType), Code: h.Code})
-	}
-	for _, f := range t.fields {
-		if value, ok := p.Fields[f.Name]; ok {
-			c.Fields = append(c.Fields, web.Part{Name: f.Name, Title: t.says.Member(f.Name).TitleIn(string(w.lang), f.Name), Value: w.text(t.says.Member(f.Name), value)})
-		}
-	}
-	out.Card = &c
-	return out
-}

@@ -23,6 +23,7 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/rest"
+	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
@@ -121,6 +122,7 @@ type Server struct {
 	description *openapi.Document
 	docs        map[web.Language][]byte // the page made of it, by language
 	web         *web.Pages
+	views       *views.Views
 	rest        *rest.API
 	metrics     metrics
 	oauth       *oauth.Endpoints
@@ -193,6 +195,12 @@ func New(c Config) (*Server, error) {
 func (s *Server) describe() (err error) {
 	if s.web, err = web.New(); err != nil {
 		return fmt.Errorf("api: reading the pages: %w", err)
+	}
+	names, entries := s.c.Provider, s.c.Registry.Catalog()
+	if s.views, err = views.New(views.Config{
+		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry, Parties: names, Clients: names, Texts: s.web, Failing: s.failing,
+	}); err != nil {
+		return fmt.Errorf("api: %w", err)
 	}
 	if err := s.description.Finish(); err != nil {
 		return fmt.Errorf("api: %w", err)

@@ -156,7 +156,7 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       slices.Concat(domains, []string{"api/join", "api/limit", "api/oauth", "api/openapi", "api/problem", "api/rest", "api/web"}),
+		ours:       slices.Concat(domains, []string{"api/join", "api/limit", "api/oauth", "api/openapi", "api/problem", "api/rest", "api/views", "api/web"}),
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   []string{"api/apitest", "storage", "storage/memory", "storage/sqlite", "storage/postgres"},
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
@@ -181,6 +181,9 @@ var rules = map[string]rule{
 		ours: []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/catalog", "license/credential", "oidc",
 			"signing", "signing/jose", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
+	},
+	"api/views": {
+		ours: []string{"api/problem", "api/web", "license", "license/catalog", "license/credential", "license/party", "license/schema", "oidc", "oidc/identity"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

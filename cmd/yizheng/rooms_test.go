@@ -30,7 +30,7 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {3735, notYet},
+	"api":                            {2920, notYet},
 	"api/join":                       {292, "what both halves know of each other; nothing else belongs in it"},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
@@ -53,8 +53,8 @@ var rooms = map[string]exception{
 
 // receivers are the types of more than 25 methods.
 var receivers = map[string]exception{
-	"api.Server": {64, notYet},
-	"api.visit":  {47, notYet},
+	"api.Server": {63, notYet},
+	"api.visit":  {46, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
 	"license.Registry":                            {124, notYet},
 	"oidc.Provider":                               {167, notYet},

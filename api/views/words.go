@@ -1,4 +1,4 @@
-package api
+package views
 
 import (
 	"bytes"
@@ -21,11 +21,11 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// words puts licenses, and who deals with them, into what pages show, in the page's
+// Words puts licenses, and who deals with them, into what pages show, in the page's
 // language as far as there are names in it. It looks up each type, client and item
 // once, and serves one request.
-type words struct {
-	s            *Server
+type Words struct {
+	c            *Config
 	ctx          context.Context
 	lang         web.Language
 	types        map[typeVersion]typeWords
@@ -56,20 +56,21 @@ type typeWords struct {
 	roles  map[string]string
 }
 
-func (s *Server) newWords(ctx context.Context, lang web.Language) *words {
-	return &words{
-		s: s, ctx: ctx, lang: lang, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
+// Words returns what a page in that language needs.
+func (s *Views) Words(ctx context.Context, lang web.Language) *Words {
+	return &Words{
+		c: &s.c, ctx: ctx, lang: lang, types: map[typeVersion]typeWords{}, participants: map[string]string{}, clients: map[string]string{},
 		items: map[catalog.ItemCode]string{}, cards: map[cardVersion]web.Card{},
 	}
 }
 
 // typ returns what pages show of a version of a type.
-func (w *words) typ(code credential.TypeCode, version int) (typeWords, error) {
+func (w *Words) typ(code credential.TypeCode, version int) (typeWords, error) {
 	key := typeVersion{code, version}
 	if t, ok := w.types[key]; ok {
 		return t, nil
 	}
-	t, err := w.s.c.Registry.Catalog().Types().Version(w.ctx, code, version)
+	t, err := w.c.Types.Version(w.ctx, code, version)
 	if err != nil {
 		return typeWords{}, err
 	}
@@ -79,7 +80,7 @@ func (w *words) typ(code credential.TypeCode, version int) (typeWords, error) {
 // wordsOf keeps what pages show of a type. Names that the published version has in
 // more languages count for older ones, where the Chinese name is the same: that alone
 // is signed.
-func (w *words) wordsOf(t *catalog.Type) (typeWords, error) {
+func (w *Words) wordsOf(t *catalog.Type) (typeWords, error) {
 	compiled, err := schema.Compile(t.Schema)
 	if err != nil {
 		return typeWords{}, fmt.Errorf("type %s: %w", t.Code, err)
@@ -110,11 +111,11 @@ func (w *words) wordsOf(t *catalog.Type) (typeWords, error) {
 
 // newer returns the published version of a type, if that is another one, and pages
 // are in a language for which it matters; or nil.
-func (w *words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
+func (w *Words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
 	if w.lang == web.Chinese {
 		return nil, nil
 	}
-	newer, err := w.s.c.Registry.Catalog().Types().Version(w.ctx, t.Code, 0)
+	newer, err := w.c.Types.Version(w.ctx, t.Code, 0)
 	if err != nil || newer.Version == t.Version || newer.State != catalog.TypePublished {
 		return nil, nil
 	}
@@ -127,7 +128,7 @@ func (w *words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
 }
 
 // called returns what something is called in the page's language.
-func (w *words) called(name string, names party.Names) string { return names.In(string(w.lang), name) }
+func (w *Words) called(name string, names party.Names) string { return names.In(string(w.lang), name) }
 
 // bands are the colors of licenses, by name.
 var bands = []string{"jade", "sky", "seal", "amber", "plum", "slate", "rose"}
@@ -149,7 +150,7 @@ func bandOf(t *catalog.Type) string {
 }
 
 // card shows a license with all its face fields.
-func (w *words) card(l *license.License) (web.Card, error) {
+func (w *Words) card(l *license.License) (web.Card, error) {
 	key := cardVersion{l.ID, l.Version.Version}
 	if c, ok := w.cards[key]; ok {
 		return c, nil
@@ -191,19 +192,19 @@ func (w *words) card(l *license.License) (web.Card, error) {
 
 // authority returns the name of a license's authority, or its code if it is no
 // participant any more.
-func (w *words) authority(l *license.License) string {
+func (w *Words) authority(l *license.License) string {
 	return w.department(l.Authority, string(l.Authority))
 }
 
 // department returns the name of the participant with that code in the page's
 // language, or what it is called otherwise.
-func (w *words) department(code party.USCC, otherwise string) string {
+func (w *Words) department(code party.USCC, otherwise string) string {
 	key := "uscc:" + string(code)
 	if name, ok := w.participants[key]; ok {
 		return name
 	}
 	name := otherwise
-	if p, err := w.s.c.Provider.FindParticipant(w.ctx, code); err == nil {
+	if p, err := w.c.Parties.FindParticipant(w.ctx, code); err == nil {
 		name = w.called(p.Name, p.Names)
 	}
 	w.participants[key] = name
@@ -212,20 +213,20 @@ func (w *words) department(code party.USCC, otherwise string) string {
 
 // signedAuthority returns the name of a credential's authority: in the page's
 // language if the participant is still called as it was signed.
-func (w *words) signedAuthority(code party.USCC, signed string) string {
-	if p, err := w.s.c.Provider.FindParticipant(w.ctx, code); err == nil && p.Name == signed {
+func (w *Words) signedAuthority(code party.USCC, signed string) string {
+	if p, err := w.c.Parties.FindParticipant(w.ctx, code); err == nil && p.Name == signed {
 		return w.called(p.Name, p.Names)
 	}
 	return signed
 }
 
 // codeType returns what a kind of code is called.
-func (w *words) codeType(t party.CodeType) string {
-	return w.s.web.Text(w.lang, "code_type."+string(t))
+func (w *Words) codeType(t party.CodeType) string {
+	return w.c.Texts.Text(w.lang, "code_type."+string(t))
 }
 
 // part shows one part of a license, whose card is c.
-func (w *words) part(l *license.License, c *web.Card, name string) web.Part {
+func (w *Words) part(l *license.License, c *web.Card, name string) web.Part {
 	p := web.Part{Name: name, Title: w.partTitle(l.TypeCode, l.TypeVersion, name)}
 	switch name {
 	case catalog.PartIdentifier:
@@ -251,8 +252,8 @@ func (w *words) part(l *license.License, c *web.Card, name string) web.Part {
 func fieldName(part string) string { return strings.TrimPrefix(part, "fields/") }
 
 // partTitle returns what a part is called.
-func (w *words) partTitle(code credential.TypeCode, version int, name string) string {
-	if title := w.s.web.Text(w.lang, "part."+name); title != "" {
+func (w *Words) partTitle(code credential.TypeCode, version int, name string) string {
+	if title := w.c.Texts.Text(w.lang, "part."+name); title != "" {
 		return title
 	}
 	t, err := w.typ(code, version)
@@ -271,8 +272,8 @@ type naming struct {
 }
 
 // name returns what a license is called in lists, and those parts of it.
-func (w *words) name(id license.ID, version int, parts []string) (n naming, err error) {
-	typ, err := w.s.c.Registry.TypeOf(w.ctx, id, version)
+func (w *Words) name(id license.ID, version int, parts []string) (n naming, err error) {
+	typ, err := w.c.Licenses.TypeOf(w.ctx, id, version)
 	if err != nil {
 		return n, err
 	}
@@ -299,7 +300,7 @@ func fieldValues(fields json.RawMessage) map[string]json.RawMessage {
 }
 
 // valueText writes a face field's value, in the words of its schema.
-func (w *words) valueText(says *schema.Wording, raw json.RawMessage) string {
+func (w *Words) valueText(says *schema.Wording, raw json.RawMessage) string {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber() // as it was written
 	var v any
@@ -310,14 +311,14 @@ func (w *words) valueText(says *schema.Wording, raw json.RawMessage) string {
 }
 
 // text writes a value of JSON. Lists and objects are texts in lines.
-func (w *words) text(says *schema.Wording, v any) string {
+func (w *Words) text(says *schema.Wording, v any) string {
 	switch v := v.(type) {
 	case string:
 		return says.ValueIn(string(w.lang), v)
 	case bool:
-		return w.s.web.Text(w.lang, "value."+strconv.FormatBool(v))
+		return w.c.Texts.Text(w.lang, "value."+strconv.FormatBool(v))
 	case nil:
-		return w.s.web.Text(w.lang, "value.null")
+		return w.c.Texts.Text(w.lang, "value.null")
 	case json.Number:
 		return v.String()
 	case float64:
@@ -340,12 +341,12 @@ func (w *words) text(says *schema.Wording, v any) string {
 }
 
 // participant returns a participant's name.
-func (w *words) participant(id string) string {
+func (w *Words) participant(id string) string {
 	if name, ok := w.participants[id]; ok {
 		return name
 	}
 	name := ""
-	if p, err := w.s.c.Provider.Participant(w.ctx, id); err == nil {
+	if p, err := w.c.Parties.Participant(w.ctx, id); err == nil {
 		name = w.called(p.Name, p.Names)
 	} else if !errors.Is(err, identity.ErrNotFound) {
 		w.failed("participant", err)
@@ -355,11 +356,11 @@ func (w *words) participant(id string) string {
 }
 
 // client returns a client's name.
-func (w *words) client(id string) string {
+func (w *Words) client(id string) string {
 	if name, ok := w.clients[id]; ok {
 		return name
 	}
-	c, err := w.s.c.Provider.Client(w.ctx, id)
+	c, err := w.c.Clients.Client(w.ctx, id)
 	if err != nil {
 		w.failed("client", err)
 	}
@@ -368,12 +369,12 @@ func (w *words) client(id string) string {
 }
 
 // item returns a service item's name, as it is now, or its code.
-func (w *words) item(code catalog.ItemCode) string {
+func (w *Words) item(code catalog.ItemCode) string {
 	if name, ok := w.items[code]; ok {
 		return name
 	}
 	name := string(code)
-	if i, err := w.s.c.Registry.Catalog().Items().Version(w.ctx, code, 0); err == nil {
+	if i, err := w.c.Items.Version(w.ctx, code, 0); err == nil {
 		name = w.called(i.Name, i.Names)
 	}
 	w.items[code] = name
@@ -381,6 +382,6 @@ func (w *words) item(code catalog.ItemCode) string {
 }
 
 // failed notes that a name could not be looked up: the page is shown without it.
-func (w *words) failed(what string, err error) {
-	w.s.failing.Warn(w.ctx, "a name for a page could not be read", err, "what", what)
+func (w *Words) failed(what string, err error) {
+	w.c.Failing.Warn(w.ctx, "a name for a page could not be read", err, "what", what)
 }

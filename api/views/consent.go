@@ -1,0 +1,149 @@
+package views
+
+import (
+	"context"
+	"encoding/hex"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"yizheng.internal/api/web"
+	"yizheng.internal/license"
+	"yizheng.internal/oidc"
+)
+
+// recurringLife is how long a recurring grant lives that the holder agrees to
+// on the consent page: as its text says.
+const recurringLife = 30 * 24 * time.Hour
+
+// Consent puts what is asked for into a page's words, with what a form has chosen already;
+// nil: nothing yet. It is cut to what a page may take.
+func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, form url.Values) (web.Consent, error) {
+	view, err := s.consent(ctx, lang, asker, step)
+	if err != nil {
+		return view, err
+	}
+	bound(&view)
+	choose(&view, form)
+	return view, nil
+}
+
+func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step) (web.Consent, error) {
+	view := web.Consent{Asker: asker, ID: step.Consent.Form}
+	for _, scope := range step.Consent.Scopes {
+		view.Scopes = append(view.Scopes, string(scope))
+	}
+	if step.Consent.Detail == nil {
+		return view, nil
+	}
+	view.Shown = hex.EncodeToString(step.Consent.Detail.Shown[:])
+	offer, ok := step.Consent.Detail.View.(*license.Offer)
+	if !ok {
+		return view, nil
+	}
+	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
+	words := s.Words(ctx, lang)
+	view.Item = &web.ConsentItem{Name: words.called(offer.Item.Name, offer.Item.Names), Purpose: words.called(offer.Item.Purpose, offer.Item.Purposes)}
+	for _, m := range offer.Materials {
+		cm := web.ConsentMaterial{
+			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
+			More: m.More, Find: m.Find,
+		}
+		if m.Outcome == license.OutcomeEnded || m.Outcome == license.OutcomeNotYet {
+			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
+		}
+		for i := range m.Licenses {
+			l, err := words.consentLicense(&m, &m.Licenses[i])
+			if err != nil {
+				return view, err
+			}
+			cm.Licenses = append(cm.Licenses, l)
+		}
+		var cards []*web.Card
+		for i := range cm.Licenses {
+			cards = append(cards, &cm.Licenses[i].Card)
+		}
+		tellApart(cards)
+		if m.Find != "" { // what was found says what it is, also if there is nothing to tell it from
+			for _, c := range cards {
+				c.Apart = first(c)
+			}
+		}
+		view.Materials = append(view.Materials, cm)
+	}
+	return view, nil
+}
+
+// consentLicense shows a license that can serve as a material.
+func (w *Words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLicense) (web.ConsentLicense, error) {
+	card, err := w.card(&l.License)
+	if err != nil {
+		return web.ConsentLicense{}, err
+	}
+	out := web.ConsentLicense{Card: card, Value: choiceValue(oidc.Choice{Material: m.Material.ID, License: string(l.ID), Version: l.Version.Version})}
+	for _, name := range l.Fields {
+		part := w.part(&l.License, &card, name)
+		if slices.Contains(l.Sensitive, name) {
+			part.Reason = w.called(m.Material.Reasons[name], m.Material.ReasonsIn[name])
+			out.Sensitive = append(out.Sensitive, part)
+			continue
+		}
+		out.Parts = append(out.Parts, part)
+	}
+	return out, nil
+}
+
+// choose ticks what a form has chosen, or else, where a license is required and there is
+// one, that.
+func choose(view *web.Consent, form url.Values) {
+	view.Recurring = form.Get("recurring") != ""
+	for i := range view.Materials {
+		m := &view.Materials[i]
+		chosen := form.Get(fieldLicense + m.ID)
+		m.None = chosen == noLicense
+		for j := range m.Licenses {
+			l := &m.Licenses[j]
+			l.Checked = chosen == l.Value || form == nil && m.Required && !m.Choice()
+			for k := range l.Sensitive {
+				l.Sensitive[k].Checked = slices.Contains(form[FieldPart], l.Value+":"+l.Sensitive[k].Name)
+			}
+		}
+	}
+}
+
+// maxApart is how many face fields tell a license from the others.
+const maxApart = 2
+
+// tellApart finds for each license the first face fields in which it differs
+// from another one of its type, so that a person needn't open them all.
+func tellApart(cards []*web.Card) {
+	type cell struct{ typ, field, value string }
+	same, ofType := map[cell]int{}, map[string]int{}
+	for _, c := range cards {
+		ofType[c.Type]++
+		for _, f := range c.Fields {
+			same[cell{c.Type, f.Name, f.Value}]++
+		}
+	}
+	for _, c := range cards {
+		for _, f := range c.Fields {
+			if same[cell{c.Type, f.Name, f.Value}] < ofType[c.Type] && len(c.Apart) < maxApart {
+				f.Value, _ = cut(f.Value, maxApartValue)
+				c.Apart = append(c.Apart, f)
+			}
+		}
+	}
+}
+
+// first returns what tells a license from others, or else its first face fields.
+func first(c *web.Card) []web.Part {
+	if len(c.Apart) > 0 {
+		return c.Apart
+	}
+	apart := slices.Clone(c.Fields[:min(len(c.Fields), maxApart)])
+	for i := range apart {
+		apart[i].Value, _ = cut(apart[i].Value, maxApartValue)
+	}
+	return apart
+}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // checkGone checks that nothing of what a code yielded is good any more: neither
@@ -83,7 +83,7 @@ func TestAttackCodeRace(t *testing.T) {
 }
 
 // race redeems a code 64 times at once, at all nodes.
-func (s *stage) race(t *testing.T, f *flow) {
+func (s *stage) race(t *testing.T, f *rpFlow) {
 	t.Helper()
 	code := f.through(t, s.browser(t), s.alice)
 	const callers = 64
@@ -121,28 +121,28 @@ func TestAttackCodeInjection(t *testing.T) {
 	b := s.browser(t)
 	type theft struct {
 		name string
-		try  func(victim *flow, code string) answer
+		try  func(victim *rpFlow, code string) answer
 	}
 	thief := s.browser(t)
 	for _, x := range []theft{
-		{"into another flow of the client", func(_ *flow, code string) answer {
+		{"into another flow of the client", func(_ *rpFlow, code string) answer {
 			own := s.clinic.request()
 			own.open(t, thief)
 			return own.redeem(t, code)
 		}},
-		{"without a verifier", func(v *flow, code string) answer { return v.redeem(t, code, "code_verifier", "") }},
-		{"with the challenge for a verifier", func(v *flow, code string) answer {
+		{"without a verifier", func(v *rpFlow, code string) answer { return v.redeem(t, code, "code_verifier", "") }},
+		{"with the challenge for a verifier", func(v *rpFlow, code string) answer {
 			return v.redeem(t, code, "code_verifier", v.params.Get("code_challenge"))
 		}},
-		{"another redirect URI", func(v *flow, code string) answer { return v.redeem(t, code, "redirect_uri", v.c.redirect+"/more") }},
-		{"at another client", func(v *flow, code string) answer {
+		{"another redirect URI", func(v *rpFlow, code string) answer { return v.redeem(t, code, "redirect_uri", v.c.redirect+"/more") }},
+		{"at another client", func(v *rpFlow, code string) answer {
 			return s.garage.send(t, pathToken, v.redemption(code, "redirect_uri", garageURI))
 		}},
-		{"at another client, with the victim's redirect URI", func(v *flow, code string) answer {
+		{"at another client, with the victim's redirect URI", func(v *rpFlow, code string) answer {
 			return s.garage.send(t, pathToken, v.redemption(code))
 		}},
-		{"cut short", func(v *flow, code string) answer { return v.redeem(t, code[:len(code)-1]) }},
-		{"as a refresh token", func(v *flow, code string) answer {
+		{"cut short", func(v *rpFlow, code string) answer { return v.redeem(t, code[:len(code)-1]) }},
+		{"as a refresh token", func(v *rpFlow, code string) answer {
 			return v.c.send(t, pathToken, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {code}})
 		}},
 	} {
@@ -174,7 +174,7 @@ func TestAttackPKCEDowngrade(t *testing.T) {
 	}
 	// And a verifier for a request that had no challenge is refused, where a
 	// legacy client may do without.
-	legacy := s.relyingParty(t, s.owner(t, departmentUSCC), "http://127.0.0.1:9103/callback", func(c *oidc.ClientSpec) { c.WithoutPKCE, c.ServiceItems = true, nil })
+	legacy := s.relyingParty(t, s.owner(t, departmentUSCC), "http://127.0.0.1:9103/callback", func(c *client.Spec) { c.WithoutPKCE, c.ServiceItems = true, nil })
 	f := legacy.request("code_challenge", "", "code_challenge_method", "")
 	code := f.through(t, s.browser(t), s.alice)
 	f.redeem(t, code).oauthError(t, http.StatusBadRequest, "invalid_grant")

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // grantsOf returns how many live grants a person sees.
@@ -270,7 +270,7 @@ func TestAttackStoredMarkup(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, stageConfig{})
 	const markup = `<script>alert("evil")</script><img src=x onerror=alert(1)>`
-	shady := s.relyingParty(t, s.owner(t, strangerUSCC), "http://127.0.0.1:9105/callback", func(c *oidc.ClientSpec) {
+	shady := s.relyingParty(t, s.owner(t, strangerUSCC), "http://127.0.0.1:9105/callback", func(c *client.Spec) {
 		c.Name, c.HomeURI = "样例"+markup, "http://127.0.0.1:9105/%22onclick=alert(1)"
 	})
 	b := s.browser(t)

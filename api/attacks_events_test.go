@@ -139,7 +139,7 @@ func (s *stage) writeRepeats(t *testing.T) {
 	stop()
 	for _, n := range s.nodes {
 		n.registry.Run(ended)
-		n.rules.Run(ended)
+		n.rules.Journal.Run(ended)
 	}
 }
 

@@ -185,7 +185,7 @@ func TestAttackSilentConsent(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
-	silent := func(f *flow, want ...string) {
+	silent := func(f *rpFlow, want ...string) {
 		t.Helper()
 		f.params.Set("prompt", "none")
 		q := f.answered(t, b.Get(f.url(t)))

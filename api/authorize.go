@@ -40,7 +40,7 @@ func (s *Server) authorization(v *visit) error {
 	}
 	v.client = params["client_id"]
 	v.bind()
-	step, err := s.c.Provider.Authorize(v.r.Context(), params, v.browser, false)
+	step, err := s.c.Provider.Flow.Authorize(v.r.Context(), params, v.browser, false)
 	return v.onward(step, err)
 }
 
@@ -66,7 +66,7 @@ func (s *Server) authorizationPosted(v *visit) error {
 		return err
 	}
 	v.client, v.request = params["client_id"], oidc.Secret{}
-	step, err := s.c.Provider.Authorize(v.r.Context(), params, v.browser, true)
+	step, err := s.c.Provider.Flow.Authorize(v.r.Context(), params, v.browser, true)
 	if err == nil && step.Kind != oidc.StepDone {
 		return v.redirect(pageURL(beginPath, step))
 	}
@@ -89,7 +89,7 @@ func (s *Server) begin(v *visit) error {
 		return oidc.ErrRequestGone
 	}
 	v.bind()
-	step, err := s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	step, err := s.c.Provider.Flow.Next(v.r.Context(), v.request, v.browser)
 	return v.onward(step, err)
 }
 
@@ -105,7 +105,7 @@ func (v *visit) nextFor(find map[string]string) (oidc.Step, error) {
 	if v.browser.ID == (oidc.Secret{}) {
 		return oidc.Step{}, problem.Later(http.StatusBadRequest, "cookies", "", 0)
 	}
-	step, err := v.s.c.Provider.Look(v.r.Context(), v.request, v.browser, find)
+	step, err := v.s.c.Provider.Flow.Look(v.r.Context(), v.request, v.browser, find)
 	if err == nil {
 		v.speak(step.Request.UILocales)
 		v.allow(step.Request.RedirectURI)

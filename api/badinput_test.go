@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.call(t, w.catalog, "POST", "/v1/license-types/"+retiredType+"/retire", nil).want(t, 200, "")
 	w.publish(t, othersType, definition(object{"authorities": []string{strangerUSCC}}))
 	w.publishItem(t, sampleItem, itemDefinition(nil))
-	stranger, err := w.rules.Client(t.Context(), w.rival.id)
+	stranger, err := w.rules.Clients.Client(t.Context(), w.rival.id)
 	mustOf(t)(err)
 	w.rivalItems = w.newClient(t, identity.Participant{ID: stranger.Participant}, oidc.ScopeItemWrite)
 	w.issued, w.ended = w.issue(t, "taken"), w.issue(t, "ended")

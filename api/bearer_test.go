@@ -102,7 +102,7 @@ func TestDisabledClientsTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
 	token := x.token(t)
-	if _, err := x.rules.DisableClient(t.Context(), operator, x.client.ID); err != nil {
+	if _, err := x.rules.Clients.DisableClient(t.Context(), operator, x.client.ID); err != nil {
 		t.Fatal(err)
 	}
 	r := x.request(t, "GET", typesPath, "")

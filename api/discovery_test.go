@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing/jose"
 )
 
@@ -191,7 +192,7 @@ func tryAuthentication(t *testing.T, s *site, d discovered, b *apitest.Browser) 
 	d.only("token_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
 	d.only("revocation_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
 	d.only("introspection_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post")
-	public := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+	public := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) {
 		c.AuthMethods, c.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil
 		c.Scopes, c.RedirectURIs = []oidc.Scope{oidc.ScopeOpenID}, []string{"http://127.0.0.1/callback"}
 	})
@@ -224,7 +225,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	keys := rp.NewRemoteKeySet(http.DefaultClient, d.text("jwks_uri"))
 	said := map[string]bool{}
 	for _, alg := range algs {
-		a := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.IDTokenAlgorithm = jose.Algorithm(alg) })
+		a := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.IDTokenAlgorithm = jose.Algorithm(alg) })
 		tokens := a.redeem(t, a.answerOf(t, a.open(b, a.request("scope", "openid profile phone identity"))).Get("code")).tokens(t)
 		verifier := rp.NewIDTokenVerifier(s.url, a.id, keys, rp.WithSupportedSigningAlgorithms(alg), rp.WithNonce(func(context.Context) string { return loginNonce }))
 		claims, err := rp.VerifyTokens[*zoidc.IDTokenClaims](t.Context(), tokens.AccessToken, tokens.IDToken, verifier)
@@ -248,7 +249,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	if got := sortedKeys(said); !slices.Equal(got, want) {
 		t.Errorf("claims are %v, and it says %v", got, want)
 	}
-	if _, _, err := s.rules.CreateClient(t.Context(), operator, oidc.ClientSpec{
+	if _, _, err := s.rules.Clients.CreateClient(t.Context(), operator, client.Spec{
 		Name: "x", Participant: s.participantOf(t, s.stranger).ID, Scopes: []oidc.Scope{oidc.ScopeOpenID}, GrantTypes: []oidc.GrantType{oidc.GrantCode},
 		RedirectURIs: []string{"https://app.example/"}, IDTokenAlgorithm: "HS256",
 	}); err == nil {
@@ -281,7 +282,7 @@ func trySubjects(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 	d.only("subject_types_supported", "pairwise", "public")
 	subject := func(c *clientOfTest, kind oidc.SubjectType) any {
 		t.Helper()
-		a := s.newApp(t, s.participantOf(t, c), func(spec *oidc.ClientSpec) { spec.Subject = kind })
+		a := s.newApp(t, s.participantOf(t, c), func(spec *client.Spec) { spec.Subject = kind })
 		return claimsOf(t, a.redeem(t, a.answerOf(t, a.open(b, a.request())).Get("code")).tokens(t).IDToken)["sub"]
 	}
 	here, also, there := subject(s.stranger, oidc.SubjectPairwise), subject(s.stranger, oidc.SubjectPairwise), subject(s.department, oidc.SubjectPairwise)

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -26,9 +26,9 @@ func newSite(t testing.TB) *site {
 // participantOf returns whose client that is.
 func (s *service) participantOf(t testing.TB, c *clientOfTest) identity.Participant {
 	t.Helper()
-	client, err := s.rules.Client(t.Context(), c.id)
+	client, err := s.rules.Clients.Client(t.Context(), c.id)
 	mustOf(t)(err)
-	p, err := s.rules.Participant(t.Context(), client.Participant)
+	p, err := s.rules.Clients.Participant(t.Context(), client.Participant)
 	mustOf(t)(err)
 	return p
 }
@@ -92,7 +92,7 @@ func TestLoginFlow(t *testing.T) {
 func TestAuthorizeIsLimited(t *testing.T) {
 	t.Parallel()
 	s := &site{service: newService(t, serviceConfig{People: true, Empty: true, Limits: Limits{AuthorizePerMinute: 1, AuthorizeBurst: 3}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})}
-	s.app = s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.ServiceItems = nil })
+	s.app = s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.ServiceItems = nil })
 	ask := func(method, from string) answer {
 		t.Helper()
 		query, body := "?"+s.app.request().Encode(), ""

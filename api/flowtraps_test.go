@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -50,7 +50,7 @@ func TestTrapPKCEDowngrade(t *testing.T) {
 	}
 	// A client that is registered without PKCE: a verifier where no challenge was
 	// means that somebody took it out (RFC 9700 section 4.8.2).
-	legacy := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.WithoutPKCE, c.ServiceItems = true, nil })
+	legacy := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.WithoutPKCE, c.ServiceItems = true, nil })
 	code := legacy.code(b, who, legacy.request("code_challenge", "", "code_challenge_method", ""))
 	legacy.redeem(t, code).wantOAuth(t, 400, "invalid_grant")
 	code = legacy.code(b, who, legacy.request())

@@ -259,7 +259,7 @@ func TestDisabledClient(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
 	out := s.issue(t, "1")
-	if _, err := s.rules.DisableClient(t.Context(), operator, s.reader.id); err != nil {
+	if _, err := s.rules.Clients.DisableClient(t.Context(), operator, s.reader.id); err != nil {
 		t.Fatal(err)
 	}
 	a := s.call(t, s.reader, "GET", "/v1/licenses/"+out.ID, nil).want(t, 401, "invalid_token")

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	flows "yizheng.internal/oidc/flow"
 )
 
 const (
@@ -27,7 +28,7 @@ func (s *Server) logoutRequest(v *visit) error {
 		return err
 	}
 	v.client = params["client_id"]
-	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
+	view, err := s.c.Provider.Flow.Logout(v.r.Context(), params, v.browser)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
@@ -67,7 +68,7 @@ func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError, error) 
 	return params, nil, err
 }
 
-func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int) error {
+func (v *visit) askLogout(l flows.LogoutView, params oidc.Parameters, status int) error {
 	v.speak(l.UILocales)
 	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params), Why: whyOf(l.Refused)}
 	view.Action = logoutPath
@@ -85,7 +86,7 @@ func (v *visit) askLogout(l oidc.LogoutView, params oidc.Parameters, status int)
 
 // logoutPage asks whether to log out, without a client that asks for it.
 func (s *Server) logoutPage(v *visit) error {
-	view, err := s.c.Provider.Logout(v.r.Context(), oidc.Parameters{}, v.browser)
+	view, err := s.c.Provider.Flow.Logout(v.r.Context(), oidc.Parameters{}, v.browser)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
@@ -104,7 +105,7 @@ func (s *Server) logOut(v *visit) error {
 		return err
 	}
 	params := keptLogout(form)
-	view, err := s.c.Provider.Logout(v.r.Context(), params, v.browser)
+	view, err := s.c.Provider.Flow.Logout(v.r.Context(), params, v.browser)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
@@ -115,7 +116,7 @@ func (s *Server) logOut(v *visit) error {
 		v.bind()
 		return v.askLogout(view, params, http.StatusForbidden)
 	}
-	if err := s.c.Provider.LogOut(v.r.Context(), v.browser); err != nil && !errors.Is(err, oidc.ErrNoSession) {
+	if err := s.c.Provider.Sessions.LogOut(v.r.Context(), v.browser); err != nil && !errors.Is(err, oidc.ErrNoSession) {
 		return err
 	}
 	v.dropSession()
@@ -123,7 +124,7 @@ func (s *Server) logOut(v *visit) error {
 }
 
 // goodbye leads to where a logout request wants, or to a page of ours.
-func (v *visit) goodbye(l oidc.LogoutView) error {
+func (v *visit) goodbye(l flows.LogoutView) error {
 	if l.Response != nil {
 		return v.respond(l.Response)
 	}

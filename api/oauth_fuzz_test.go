@@ -9,6 +9,8 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	grants "yizheng.internal/oidc/grant"
 )
 
 // quiet keeps the library's log out of the way, for it goes through the default.
@@ -77,11 +79,11 @@ func BenchmarkClientCredentials(b *testing.B) {
 	b.Run("rules", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			c, err := x.rules.Authenticate(b.Context(), oidc.Credentials{ID: x.client.ID, Method: oidc.AuthBasic, Secret: oidc.SecretOf(x.secret)})
+			c, err := x.rules.Clients.Authenticate(b.Context(), client.Credentials{ID: x.client.ID, Method: oidc.AuthBasic, Secret: oidc.SecretOf(x.secret)})
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := x.rules.ClientCredentials(b.Context(), c, oidc.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeLicenseRead}}); err != nil {
+			if _, err := x.rules.Grants.ClientCredentials(b.Context(), c, grants.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeLicenseRead}}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -51,7 +51,7 @@ func TestClientCredentials(t *testing.T) {
 			if media := a.Header.Get("Content-Type"); media != "application/json" {
 				t.Errorf("content type is %q", media)
 			}
-			if _, err := x.rules.CheckAccessToken(t.Context(), m["access_token"].(string)); err != nil {
+			if _, err := x.rules.Tokens.CheckAccessToken(t.Context(), m["access_token"].(string)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -280,7 +280,7 @@ func TestFailedAuthenticationsAreLimited(t *testing.T) {
 func TestDisabledClientGetsNoToken(t *testing.T) {
 	t.Parallel()
 	x := newProvider(t)
-	if _, err := x.rules.DisableClient(t.Context(), operator, x.client.ID); err != nil {
+	if _, err := x.rules.Clients.DisableClient(t.Context(), operator, x.client.ID); err != nil {
 		t.Fatal(err)
 	}
 	a := x.basic(t, grant)

@@ -31,7 +31,7 @@ func TestOAuthReasons(t *testing.T) {
 	}
 
 	s.clinic.request().loggedIn(t, b, s.alice)
-	code := func() (*flow, string) {
+	code := func() (*rpFlow, string) {
 		f := s.clinic.request()
 		q := f.answered(t, f.open(t, b))
 		return f, q.Get("code")

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // Cookies have all that keeps them ours, and change with what they stand for.
@@ -137,7 +138,7 @@ func TestPolicyNamesTheClient(t *testing.T) {
 func TestIPv6Redirect(t *testing.T) {
 	t.Parallel()
 	s := newPageSite(t)
-	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) {
 		c.RedirectURIs, c.AuthMethods, c.ServiceItems = []string{"http://[::1]/back"}, []oidc.AuthMethod{oidc.AuthNone}, nil
 		c.LogoutURIs, c.Scopes = nil, []oidc.Scope{oidc.ScopeOpenID}
 	})
@@ -174,7 +175,7 @@ func TestPostedLogoutLeavesALogin(t *testing.T) {
 func TestRedirectToAnApp(t *testing.T) {
 	t.Parallel()
 	s := newPageSite(t)
-	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+	native := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) {
 		c.RedirectURIs, c.AuthMethods, c.ServiceItems = []string{"cn.example.app:/back"}, []oidc.AuthMethod{oidc.AuthNone}, nil
 		c.LogoutURIs, c.Scopes = nil, []oidc.Scope{oidc.ScopeOpenID}
 	})

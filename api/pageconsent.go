@@ -60,7 +60,7 @@ func (s *Server) decide(v *visit) error {
 	if form.Get("act") == "approve" && views.Undecided(form) {
 		return again(http.StatusUnprocessableEntity, "choose")
 	}
-	step, err := s.c.Provider.Decide(v.r.Context(), v.request, v.browser, d)
+	step, err := s.c.Provider.Flow.Decide(v.r.Context(), v.request, v.browser, d)
 	if err == nil && step.Kind == oidc.StepConsent {
 		v.allow(step.Request.RedirectURI)
 		return v.showConsent(step, http.StatusConflict, "changed", form)

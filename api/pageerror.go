@@ -98,7 +98,7 @@ func (v *visit) asker(ctx context.Context) *web.Asker {
 	if v.client == "" {
 		return nil
 	}
-	c, err := v.s.c.Provider.Client(ctx, v.client)
+	c, err := v.s.c.Provider.Clients.Client(ctx, v.client)
 	if err != nil || c.Disabled {
 		return nil
 	}

@@ -100,7 +100,7 @@ func (s *Server) sameOrigin(r *http.Request) bool {
 
 // checked reports whether a form's token is that of this browser, session and purpose.
 func (v *visit) checked(form url.Values, purpose string) bool {
-	return v.s.c.Provider.CheckForm(v.browser, purpose, form.Get("token"))
+	return v.browser.CheckForm(purpose, form.Get("token"))
 }
 
 // errForm refuses a form without a good token.

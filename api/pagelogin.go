@@ -34,7 +34,7 @@ const (
 
 // token returns a form's fields that every form has.
 func (v *visit) token(purpose string) web.Form {
-	return web.Form{Action: v.r.URL.RequestURI(), Token: v.s.c.Provider.FormToken(v.browser, purpose)}
+	return web.Form{Action: v.r.URL.RequestURI(), Token: v.browser.FormToken(purpose)}
 }
 
 // loginPage asks for login and password.
@@ -123,14 +123,14 @@ func (v *visit) logInTwice(form url.Values, gone error) error {
 		if err != nil {
 			return gone
 		}
-		cookie, _, err := p.LogIn(v.r.Context(), v.request, v.browser, account, oidc.FactorPassword)
+		cookie, _, err := p.Flow.LogIn(v.r.Context(), v.request, v.browser, account, oidc.FactorPassword)
 		if err != nil {
 			return v.onward(oidc.Step{}, err)
 		}
 		v.browser.Session = cookie
 		v.keepSession(cookie)
 	}
-	step, err := p.Again(v.r.Context(), v.request, v.browser)
+	step, err := p.Flow.Again(v.r.Context(), v.request, v.browser)
 	return v.onward(step, err)
 }
 
@@ -182,21 +182,21 @@ func (v *visit) confirmLogin(step oidc.Step, form url.Values) error {
 // a code, too; else it sends one if that is needed.
 func (v *visit) loggedIn(account identity.Account, confirmed bool) error {
 	ctx, p := v.r.Context(), v.s.c.Provider
-	cookie, session, err := p.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
+	cookie, session, err := p.Flow.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
 	v.browser.Session = cookie
 	if confirmed {
-		if cookie, err = p.StepUp(ctx, v.browser, oidc.FactorSMS); err != nil {
+		if cookie, err = p.Sessions.StepUp(ctx, v.browser, oidc.FactorSMS); err != nil {
 			return v.onward(oidc.Step{}, err)
 		}
 	}
 	v.keepSession(cookie)
 	v.noteDevice(account)
-	step, err := p.Next(ctx, v.request, v.browser)
+	step, err := p.Flow.Next(ctx, v.request, v.browser)
 	if _, answered := errors.AsType[*oidc.GoneError](err); answered { // by the same form, sent twice at once
-		step, err = p.Again(ctx, v.request, v.browser)
+		step, err = p.Flow.Again(ctx, v.request, v.browser)
 	}
 	if err != nil {
 		return v.onward(step, err)
@@ -230,7 +230,7 @@ func (v *visit) noteDevice(account identity.Account) {
 
 // cancel ends the request that the page belongs to.
 func (v *visit) cancel() error {
-	step, err := v.s.c.Provider.Cancel(v.r.Context(), v.request, v.browser)
+	step, err := v.s.c.Provider.Flow.Cancel(v.r.Context(), v.request, v.browser)
 	return v.onward(step, err)
 }
 
@@ -343,12 +343,12 @@ func (s *Server) checkCode(v *visit) error {
 	} else if err != nil {
 		return err
 	}
-	cookie, err := s.c.Provider.StepUp(v.r.Context(), v.browser, oidc.FactorSMS)
+	cookie, err := s.c.Provider.Sessions.StepUp(v.r.Context(), v.browser, oidc.FactorSMS)
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
 	v.keepSession(cookie)
-	step, err = s.c.Provider.Next(v.r.Context(), v.request, v.browser)
+	step, err = s.c.Provider.Flow.Next(v.r.Context(), v.request, v.browser)
 	return v.onward(step, err)
 }
 
@@ -401,15 +401,15 @@ func (s *Server) chooseAccount(v *visit) error {
 	case "cancel":
 		return v.cancel()
 	case "other":
-		if err := p.LogOut(ctx, v.browser); err != nil {
+		if err := p.Sessions.LogOut(ctx, v.browser); err != nil {
 			return err
 		}
 		v.dropSession()
 	default:
-		if err := p.Reauthenticated(ctx, v.request, v.browser); err != nil {
+		if err := p.Flow.Reauthenticated(ctx, v.request, v.browser); err != nil {
 			return v.onward(oidc.Step{}, err)
 		}
 	}
-	step, err = p.Next(ctx, v.request, v.browser)
+	step, err = p.Flow.Next(ctx, v.request, v.browser)
 	return v.onward(step, err)
 }

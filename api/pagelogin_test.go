@@ -8,7 +8,7 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // pageSite is a site whose citizen 张 holds a license that an item needs.
@@ -121,7 +121,7 @@ func TestBackButton(t *testing.T) {
 func TestRequestGone(t *testing.T) {
 	t.Parallel()
 	s := newPageSite(t)
-	home := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.HomeURI = "https://app.example/start" })
+	home := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.HomeURI = "https://app.example/start" })
 	b := s.browser(t)
 	login := home.open(b, home.request())
 	other := s.browser(t)
@@ -180,7 +180,7 @@ func TestPostToAuthorize(t *testing.T) {
 func TestTwoTabs(t *testing.T) {
 	t.Parallel()
 	s := newPageSite(t)
-	other := s.newApp(t, s.participantOf(t, s.department), func(c *oidc.ClientSpec) { c.RedirectURIs = []string{"https://other.example/back"} })
+	other := s.newApp(t, s.participantOf(t, s.department), func(c *client.Spec) { c.RedirectURIs = []string{"https://other.example/back"} })
 	b := s.browser(t)
 	first, second := s.app.open(b, s.app.request()), other.open(b, other.request())
 	if first.URL.String() == second.URL.String() {

@@ -46,7 +46,7 @@ func (s *Server) changePassword(v *visit, who oidc.Session) error {
 	} else if err != nil {
 		return err
 	}
-	cookie, err := s.c.Provider.PasswordChanged(ctx, v.browser, account)
+	cookie, err := s.c.Provider.Sessions.PasswordChanged(ctx, v.browser, account)
 	if errors.Is(err, oidc.ErrNoSession) { // as by another tab of this browser, just now
 		v.dropSession()
 		v.notify("password_set")

@@ -30,7 +30,7 @@ const (
 // Whoever isn't logs in first, and comes back by GET.
 func (s *Server) private(assurance int, section string, h func(v *visit, who oidc.Session) error) http.Handler {
 	return s.login(func(v *visit) error {
-		who, err := s.c.Provider.Session(v.r.Context(), v.browser)
+		who, err := s.c.Provider.Sessions.Session(v.r.Context(), v.browser)
 		if err == nil && who.Assurance >= assurance {
 			v.frame.User, v.frame.Section = who.Party.Name, section
 			return h(v, who)
@@ -43,7 +43,7 @@ func (s *Server) private(assurance int, section string, h func(v *visit, who oid
 		}
 		v.bind()
 		here := localPath(v.r.URL.RequestURI())
-		step, err := s.c.Provider.Visit(v.r.Context(), here, assurance, v.browser)
+		step, err := s.c.Provider.Flow.Visit(v.r.Context(), here, assurance, v.browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
 			return problem.Refuse(http.StatusForbidden, "assurance", "")
@@ -57,7 +57,7 @@ func (s *Server) home(v *visit) error {
 	if s.c.Identity == nil {
 		return v.show(http.StatusOK, web.Front{})
 	}
-	who, err := s.c.Provider.Session(v.r.Context(), v.browser)
+	who, err := s.c.Provider.Sessions.Session(v.r.Context(), v.browser)
 	switch {
 	case errors.Is(err, oidc.ErrNoSession):
 		return v.show(http.StatusOK, web.Front{Login: true})
@@ -229,7 +229,7 @@ func (s *Server) withdraw(v *visit, who oidc.Session) error {
 
 // sessionsPage shows where somebody is logged in.
 func (s *Server) sessionsPage(v *visit, who oidc.Session) error {
-	all, err := s.c.Provider.Sessions(v.r.Context(), who)
+	all, err := s.c.Provider.Sessions.Sessions(v.r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (s *Server) endSession(v *visit, who oidc.Session) error {
 	if !v.checked(form, purposeSession) {
 		return errForm()
 	}
-	err = s.c.Provider.EndSession(v.r.Context(), who, form.Get("session"), v.browser.RequestID)
+	err = s.c.Provider.Sessions.EndSession(v.r.Context(), who, form.Get("session"), v.browser.RequestID)
 	if errors.Is(err, oidc.ErrNotFound) {
 		err = nil // gone already, or not this person's: the list says which there are
 	} else if err == nil {

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // portalPages are those that only somebody who is logged in sees.
@@ -294,7 +295,7 @@ func TestLogoutRequests(t *testing.T) {
 	refused("a forged hint", b.Get(s.url+oauth.EndSessionPath+"?"+form("id_token_hint", tokens.IDToken[:len(tokens.IDToken)-4]+"AAAA").Encode()))
 	refused("no client", b.Get(s.url+oauth.EndSessionPath+"?"+form("client_id", "nobody").Encode()))
 	disabled := s.newApp(t, s.participantOf(t, s.stranger), nil)
-	_, err := s.rules.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, disabled.id)
+	_, err := s.rules.Clients.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, disabled.id)
 	mustOf(t)(err)
 	refused("a disabled client", b.Get(s.url+oauth.EndSessionPath+"?"+form("client_id", disabled.id, "post_logout_redirect_uri", "https://app.example/bye").Encode()))
 	// The way back is refused to the form as well; and the person is logged out all the same.
@@ -397,7 +398,7 @@ func TestNamesAreText(t *testing.T) {
 		"holders": []object{{"name": evil, "code_type": "111", "code": otherCitizen, "role": "holder"}}, "fields": object{"category": evil},
 	}), idempotencyKey, "evil").want(t, 201, "")
 	who := s.citizen(t, "lili", evil, otherCitizen, 2)
-	app := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.Name = evil })
+	app := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.Name = evil })
 	b := s.browser(t)
 	pages := []*apitest.Page{app.open(b, app.request()), b.Get(s.url + "/licenses").LogIn(who), b.Get(s.url + "/sessions"), b.Get(s.url + "/logout")}
 	pages = append(pages, app.open(b, app.request("prompt", "select_account")))

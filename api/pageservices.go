@@ -13,7 +13,7 @@ const servicesPath = "/services"
 
 // servicesPage shows which clients may do what with somebody's login.
 func (s *Server) servicesPage(v *visit, who oidc.Session) error {
-	all, err := s.c.Provider.ClientAccesses(v.r.Context(), who)
+	all, err := s.c.Provider.Consents.ClientAccesses(v.r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *Server) endService(v *visit, who oidc.Session) error {
 	if !v.checked(form, purposeService) {
 		return errForm()
 	}
-	err = s.c.Provider.EndClientAccess(v.r.Context(), who, form.Get("service"), v.browser.RequestID)
+	err = s.c.Provider.Consents.EndClientAccess(v.r.Context(), who, form.Get("service"), v.browser.RequestID)
 	if errors.Is(err, oidc.ErrNotFound) {
 		err = nil // ended already: the list says what there is
 	} else if err == nil {

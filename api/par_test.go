@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing/journal"
 )
 
@@ -36,7 +37,7 @@ func TestPushedRequest(t *testing.T) {
 	s := newSite(t)
 	who := s.citizen(t, "zhang", sampleName, sampleCitizen, 2)
 	other := s.newApp(t, s.participantOf(t, s.stranger), nil)
-	strict := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) { c.RequirePAR = true })
+	strict := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) { c.RequirePAR = true })
 	b := s.browser(t)
 	q := s.app.push(t, s.app.request("scope", "openid profile"))
 	// What stands beside it in the link counts for nothing.
@@ -109,7 +110,7 @@ func TestPushRefuses(t *testing.T) {
 func TestPushByAnybody(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{People: true, Limits: Limits{AuthorizePerMinute: 1, AuthorizeBurst: 2}})
-	public := s.newApp(t, s.participantOf(t, s.stranger), func(c *oidc.ClientSpec) {
+	public := s.newApp(t, s.participantOf(t, s.stranger), func(c *client.Spec) {
 		c.AuthMethods, c.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil
 	})
 	public.secret = ""

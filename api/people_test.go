@@ -17,7 +17,9 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/storage/memory"
 )
@@ -37,7 +39,7 @@ func (p *phone) Send(_ context.Context, m identity.Message) error {
 }
 
 // addPeople makes what people's logins need.
-func (s *service) addPeople(t testing.TB, c *oidc.Config) {
+func (s *service) addPeople(t testing.TB, c *provider.Config) {
 	t.Helper()
 	stores := s.db.Provider()
 	s.phone = new(phone)
@@ -77,9 +79,9 @@ type app struct {
 }
 
 // newApp registers a client with a redirect URI of its own, changed by alter.
-func (s *service) newApp(t testing.TB, participant identity.Participant, alter func(*oidc.ClientSpec)) *app {
+func (s *service) newApp(t testing.TB, participant identity.Participant, alter func(*client.Spec)) *app {
 	t.Helper()
-	spec := oidc.ClientSpec{
+	spec := client.Spec{
 		Name: "样例网上办事", Participant: participant.ID,
 		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
 		GrantTypes:   []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
@@ -89,7 +91,7 @@ func (s *service) newApp(t testing.TB, participant identity.Participant, alter f
 	if alter != nil {
 		alter(&spec)
 	}
-	c, secret, err := s.rules.CreateClient(t.Context(), operator, spec)
+	c, secret, err := s.rules.Clients.CreateClient(t.Context(), operator, spec)
 	mustOf(t)(err)
 	return &app{id: c.ID, secret: secret.Reveal(), redirect: spec.RedirectURIs[0], s: s}
 }

@@ -19,17 +19,19 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/storage/sqlite"
 )
 
-// provider is a server over a SQLite database with one client, used from outside.
-type provider struct {
+// single is a server over a SQLite database with one client, used from outside.
+type single struct {
 	url     string
 	server  *Server
 	db      *sqlite.DB
-	rules   *oidc.Provider
+	rules   *provider.Provider
 	client  oidc.Client
 	secret  string
 	log     *buffer
@@ -56,7 +58,7 @@ func (b *buffer) String() string {
 
 var operator = oidc.Actor{ID: "cli"}
 
-func newProvider(t testing.TB) *provider {
+func newProvider(t testing.TB) *single {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	must := func(err error) {
@@ -65,7 +67,7 @@ func newProvider(t testing.TB) *provider {
 			t.Fatal(err)
 		}
 	}
-	x := &provider{log: new(buffer)}
+	x := &single{log: new(buffer)}
 	log := slog.New(slog.NewJSONHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	x.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db")})
@@ -81,7 +83,7 @@ func newProvider(t testing.TB) *provider {
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { x.handler.ServeHTTP(w, r) }))
 	x.url = "http://" + front.Listener.Addr().String()
 	stores := x.db.Provider()
-	x.rules, err = oidc.New(oidc.Config{
+	x.rules, err = provider.New(provider.Config{
 		Issuer: x.url, Clients: stores, Participants: stores, Events: x.db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 	})
 	must(err)
@@ -96,12 +98,12 @@ func newProvider(t testing.TB) *provider {
 	front.Start()
 	t.Cleanup(front.Close)
 
-	department, err := x.rules.CreateParticipant(ctx, operator, identity.Spec{
+	department, err := x.rules.Clients.CreateParticipant(ctx, operator, identity.Spec{
 		USCC: "11100000000013338W", Name: "青禾市样例局", Class: identity.Government, AreaCode: "990101", Level: 3,
 	})
 	must(err)
 	var secret oidc.Secret
-	x.client, secret, err = x.rules.CreateClient(ctx, operator, oidc.ClientSpec{
+	x.client, secret, err = x.rules.Clients.CreateClient(ctx, operator, client.Spec{
 		Name: "样例系统", Participant: department.ID, Scopes: []oidc.Scope{oidc.ScopeLicenseIssue, oidc.ScopeLicenseRead},
 	})
 	must(err)
@@ -124,7 +126,7 @@ func (a answer) member(name string) string {
 	return fmt.Sprint(m[name])
 }
 
-func (x *provider) do(t *testing.T, r *http.Request) answer {
+func (x *single) do(t *testing.T, r *http.Request) answer {
 	t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
@@ -138,7 +140,7 @@ func (x *provider) do(t *testing.T, r *http.Request) answer {
 	return answer{response, string(b)}
 }
 
-func (x *provider) request(t testing.TB, method, path, body string) *http.Request {
+func (x *single) request(t testing.TB, method, path, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, x.url+path, strings.NewReader(body))
 	if err != nil {
@@ -151,7 +153,7 @@ func (x *provider) request(t testing.TB, method, path, body string) *http.Reques
 }
 
 // basic asks for a token with the client's credentials by HTTP Basic.
-func (x *provider) basic(t *testing.T, body string) answer {
+func (x *single) basic(t *testing.T, body string) answer {
 	t.Helper()
 	r := x.request(t, "POST", oauth.TokenPath, body)
 	r.SetBasicAuth(x.client.ID, x.secret)
@@ -159,14 +161,14 @@ func (x *provider) basic(t *testing.T, body string) answer {
 }
 
 // post asks for a token with the client's credentials in the body.
-func (x *provider) post(t *testing.T, body string) answer {
+func (x *single) post(t *testing.T, body string) answer {
 	t.Helper()
 	return x.do(t, x.request(t, "POST", oauth.TokenPath, body+"&client_id="+x.client.ID+"&client_secret="+x.secret))
 }
 
 const grant = "grant_type=client_credentials"
 
-func (x *provider) token(t *testing.T) string {
+func (x *single) token(t *testing.T) string {
 	t.Helper()
 	a := x.basic(t, grant)
 	if a.StatusCode != 200 {

@@ -44,7 +44,7 @@ func (s *Server) countRefusal(reason string) { s.metrics.refused.WithLabelValues
 func (s *Server) providerRoutes() (err error) {
 	people, p := s.c.Identity != nil, s.c.Provider
 	c := oauth.Config{
-		Issuer: s.c.Issuer, Clients: p, Grants: p, Tokens: p, Requests: p, Refusals: p, People: people,
+		Issuer: s.c.Issuer, Clients: p.Clients, Grants: p.Grants, Tokens: p.Tokens, Requests: p.Flow, Refusals: p.Journal, People: people,
 		Log: s.c.Log, Failing: s.failing, Address: s.address, Counted: s.countRefusal, Refusal: s.refusal, Step: s.step,
 		Turn: func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
 		PushTurn: func(client string, size int) time.Duration {

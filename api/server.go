@@ -26,8 +26,8 @@ import (
 	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	providers "yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -37,7 +37,7 @@ import (
 type Config struct {
 	Issuer   string // the public URL, the OpenID issuer: https, or http on loopback
 	Registry *license.Registry
-	Provider *oidc.Provider
+	Provider *providers.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
@@ -198,7 +198,7 @@ func (s *Server) describe() (err error) {
 	}
 	names, entries := s.c.Provider, s.c.Registry.Catalog()
 	if s.views, err = views.New(views.Config{
-		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry, Parties: names, Clients: names, Texts: s.web, Failing: s.failing,
+		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
 	}); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}

@@ -23,7 +23,9 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -63,7 +65,7 @@ type service struct {
 	keys     *signing.Installation
 	people   *identity.Service // nil: nobody can log in
 	phone    *phone            // where their codes arrive
-	rules    *oidc.Provider
+	rules    *provider.Provider
 	registry *license.Registry
 	log      *buffer
 	client   *http.Client
@@ -127,13 +129,13 @@ func newService(t testing.TB, c serviceConfig) *service {
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores),
 	})
 	must(err)
-	rules := oidc.Config{
+	rules := provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: s.db.Journal(), Keyrings: s.keys.Keyrings(), Log: log,
 	}
 	if c.People {
 		s.addPeople(t, &rules)
 	}
-	s.rules, err = oidc.New(rules)
+	s.rules, err = provider.New(rules)
 	must(err)
 	s.Server, err = New(Config{
 		Issuer: s.url, Registry: s.registry, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
@@ -189,7 +191,7 @@ func (s *service) populate(t testing.TB, c serviceConfig) {
 
 func (s *service) participant(t testing.TB, code, name string) identity.Participant {
 	t.Helper()
-	p, err := s.rules.CreateParticipant(t.Context(), operator, identity.Spec{
+	p, err := s.rules.Clients.CreateParticipant(t.Context(), operator, identity.Spec{
 		USCC: code, Name: name, Class: identity.Government, AreaCode: "990101", Level: 3,
 	})
 	mustOf(t)(err)
@@ -199,7 +201,7 @@ func (s *service) participant(t testing.TB, code, name string) identity.Particip
 // newClient registers a client and gets it a token, over HTTP.
 func (s *service) newClient(t testing.TB, p identity.Participant, scopes ...oidc.Scope) *clientOfTest {
 	t.Helper()
-	c, secret, err := s.rules.CreateClient(t.Context(), operator, oidc.ClientSpec{Name: "样例系统", Participant: p.ID, Scopes: scopes})
+	c, secret, err := s.rules.Clients.CreateClient(t.Context(), operator, client.Spec{Name: "样例系统", Participant: p.ID, Scopes: scopes})
 	mustOf(t)(err)
 	out := &clientOfTest{id: c.ID, secret: secret.Reveal()}
 	out.token = s.token(t, out)

@@ -17,7 +17,9 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -51,7 +53,7 @@ type node struct {
 	*Server
 	url      string // of this node alone
 	keys     *signing.Installation
-	rules    *oidc.Provider
+	rules    *provider.Provider
 	registry *license.Registry
 	people   *identity.Service
 	db       storage.Database
@@ -112,7 +114,7 @@ func newStage(t testing.TB, c stageConfig) *stage {
 // owner returns the id of the participant with that code.
 func (s *stage) owner(t testing.TB, code string) string {
 	t.Helper()
-	participants, err := s.rules.ListParticipants(t.Context(), "", 100)
+	participants, err := s.rules.Clients.ListParticipants(t.Context(), "", 100)
 	mustOf(t)(err)
 	for _, p := range participants {
 		if string(p.USCC) == code {
@@ -215,7 +217,7 @@ func (s *stage) open(t testing.TB) *node {
 		Sender: s.phones, Proofer: everybody{}, Journal: oidc.NewRecorder(db.Journal(), log), Log: log,
 	})
 	must(err)
-	n.rules, err = oidc.New(oidc.Config{
+	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.registry, nil), Step: c.Step,
@@ -301,9 +303,9 @@ type relyingParty struct {
 }
 
 // relyingParty registers one, changed by change.
-func (s *stage) relyingParty(t testing.TB, participant, redirect string, change func(*oidc.ClientSpec)) *relyingParty {
+func (s *stage) relyingParty(t testing.TB, participant, redirect string, change func(*client.Spec)) *relyingParty {
 	t.Helper()
-	spec := oidc.ClientSpec{
+	spec := client.Spec{
 		MinAssurance: new(int),
 		Name:         "样例业务系统", Participant: participant, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
 		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
@@ -312,7 +314,7 @@ func (s *stage) relyingParty(t testing.TB, participant, redirect string, change 
 	if change != nil {
 		change(&spec)
 	}
-	c, secret, err := s.rules.CreateClient(t.Context(), operator, spec)
+	c, secret, err := s.rules.Clients.CreateClient(t.Context(), operator, spec)
 	mustOf(t)(err)
 	return &relyingParty{s, c.ID, secret.Reveal(), redirect}
 }
@@ -332,4 +334,4 @@ func (s *stage) disable(t testing.TB, who apitest.Person) {
 }
 
 // withoutItems registers a client that asks for no licenses.
-func withoutItems(c *oidc.ClientSpec) { c.ServiceItems = nil }
+func withoutItems(c *client.Spec) { c.ServiceItems = nil }

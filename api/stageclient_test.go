@@ -24,8 +24,8 @@ const (
 	pathEndSession = "/oauth/end_session"
 )
 
-// flow is one authorization request of a relying party, and what came of it.
-type flow struct {
+// rpFlow is one authorization request of a relying party, and what came of it.
+type rpFlow struct {
 	c                      *relyingParty
 	state, nonce, verifier string
 	params                 url.Values
@@ -36,8 +36,8 @@ func detailsOf(item string) string { return "[" + string(detail(item)) + "]" }
 
 // request makes an authorization request with parameters of its own, in pairs;
 // an empty one is left out.
-func (c *relyingParty) request(pairs ...string) *flow {
-	f := &flow{c: c, state: rand.Text(), nonce: rand.Text(), verifier: rand.Text() + rand.Text()}
+func (c *relyingParty) request(pairs ...string) *rpFlow {
+	f := &rpFlow{c: c, state: rand.Text(), nonce: rand.Text(), verifier: rand.Text() + rand.Text()}
 	sum := sha256.Sum256([]byte(f.verifier))
 	f.params = url.Values{
 		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {c.redirect}, "scope": {"openid profile identity"},
@@ -54,13 +54,13 @@ func (c *relyingParty) request(pairs ...string) *flow {
 }
 
 // licensed is request for licenses.
-func (c *relyingParty) licensed(pairs ...string) *flow {
+func (c *relyingParty) licensed(pairs ...string) *rpFlow {
 	return c.request(append([]string{"authorization_details", detailsOf(sampleItem), "acr_values", "urn:yizheng:assurance:2"}, pairs...)...)
 }
 
 // url is where the client sends the browser: with all parameters in it, or, for
 // licenses, with the request_uri of a pushed request.
-func (f *flow) url(t testing.TB) string {
+func (f *rpFlow) url(t testing.TB) string {
 	t.Helper()
 	q := f.params
 	if q.Has("authorization_details") {
@@ -71,7 +71,7 @@ func (f *flow) url(t testing.TB) string {
 }
 
 // push pushes the request.
-func (f *flow) push(t testing.TB) answer {
+func (f *rpFlow) push(t testing.TB) answer {
 	t.Helper()
 	return f.c.send(t, pathPAR, f.params)
 }
@@ -92,14 +92,14 @@ func (c *relyingParty) sendTo(t testing.TB, node, path string, form url.Values) 
 }
 
 // open opens the request in a browser.
-func (f *flow) open(t testing.TB, b *apitest.Browser) *apitest.Page {
+func (f *rpFlow) open(t testing.TB, b *apitest.Browser) *apitest.Page {
 	t.Helper()
 	return b.Get(f.url(t))
 }
 
 // answered returns the parameters with which the browser was sent back to the
 // client, after it checked that they are its own (RFC 9207, RFC 6749 section 10.12).
-func (f *flow) answered(t testing.TB, p *apitest.Page) url.Values {
+func (f *rpFlow) answered(t testing.TB, p *apitest.Page) url.Values {
 	t.Helper()
 	if p.To == nil {
 		t.Fatalf("%s: the browser wasn't sent to the client: %v", p.URL, p)
@@ -117,7 +117,7 @@ func (f *flow) answered(t testing.TB, p *apitest.Page) url.Values {
 }
 
 // code returns the code with which the browser was sent back.
-func (f *flow) code(t testing.TB, p *apitest.Page) string {
+func (f *rpFlow) code(t testing.TB, p *apitest.Page) string {
 	t.Helper()
 	q := f.answered(t, p)
 	if q.Get("code") == "" {
@@ -127,7 +127,7 @@ func (f *flow) code(t testing.TB, p *apitest.Page) string {
 }
 
 // redemption is the token request for a code, changed by pairs.
-func (f *flow) redemption(code string, pairs ...string) url.Values {
+func (f *rpFlow) redemption(code string, pairs ...string) url.Values {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {f.c.redirect}, "code_verifier": {f.verifier}}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
@@ -139,7 +139,7 @@ func (f *flow) redemption(code string, pairs ...string) url.Values {
 }
 
 // redeem redeems a code.
-func (f *flow) redeem(t testing.TB, code string, pairs ...string) answer {
+func (f *rpFlow) redeem(t testing.TB, code string, pairs ...string) answer {
 	t.Helper()
 	return f.c.send(t, pathToken, f.redemption(code, pairs...))
 }
@@ -171,7 +171,7 @@ func agreeToAll(p *apitest.Page) *apitest.Form {
 }
 
 // toConsent takes a request to its consent page.
-func (f *flow) toConsent(t testing.TB, b *apitest.Browser, who apitest.Person) *apitest.Page {
+func (f *rpFlow) toConsent(t testing.TB, b *apitest.Browser, who apitest.Person) *apitest.Page {
 	t.Helper()
 	p := f.open(t, b).LogIn(who)
 	if !p.Has("approve") {
@@ -181,7 +181,7 @@ func (f *flow) toConsent(t testing.TB, b *apitest.Browser, who apitest.Person) *
 }
 
 // through takes a request through login and consent, and returns its code.
-func (f *flow) through(t testing.TB, b *apitest.Browser, who apitest.Person) string {
+func (f *rpFlow) through(t testing.TB, b *apitest.Browser, who apitest.Person) string {
 	t.Helper()
 	p := f.open(t, b).LogIn(who)
 	if p.Has("approve") {
@@ -191,7 +191,7 @@ func (f *flow) through(t testing.TB, b *apitest.Browser, who apitest.Person) str
 }
 
 // loggedIn is through, and the tokens for the code.
-func (f *flow) loggedIn(t testing.TB, b *apitest.Browser, who apitest.Person) tokensOfTest {
+func (f *rpFlow) loggedIn(t testing.TB, b *apitest.Browser, who apitest.Person) tokensOfTest {
 	t.Helper()
 	return f.redeem(t, f.through(t, b, who)).tokens(t)
 }

@@ -1,11 +1,8 @@
 package oidc
 
 import (
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -86,7 +83,7 @@ func (c Client) Floor(class identity.Class) int {
 	case c.MinAssurance != nil:
 		return *c.MinAssurance
 	case class == identity.Government && slices.Contains(c.Scopes, ScopeIdentity):
-		return codeAssurance
+		return CodeAssurance
 	}
 	return 0
 }
@@ -96,28 +93,3 @@ func (c Client) Public() bool { return slices.Contains(c.AuthMethods, AuthNone) 
 
 // Has reports whether the client is registered for a grant type.
 func (c Client) Has(g GrantType) bool { return slices.Contains(c.GrantTypes, g) }
-
-// record returns the client as a store keeps it.
-func (c Client) record() (ClientRecord, error) {
-	body, err := json.Marshal(c)
-	if err != nil {
-		return ClientRecord{}, fmt.Errorf("client %s: %w", c.ID, err)
-	}
-	return ClientRecord{
-		ID: c.ID, Participant: c.Participant, Disabled: c.Disabled, Revision: c.Revision,
-		Body: body, Created: c.Created, Updated: c.Updated,
-	}, nil
-}
-
-// clientOf reverses Client.record. Members that a newer program wrote are
-// ignored: it may run beside this one.
-func clientOf(r ClientRecord) (Client, error) {
-	c := Client{
-		ID: r.ID, Participant: r.Participant, Disabled: r.Disabled,
-		Created: r.Created, Updated: r.Updated, Revision: r.Revision,
-	}
-	if err := json.Unmarshal(r.Body, &c); err != nil {
-		return Client{}, fmt.Errorf("client %s: stored body: %w", r.ID, err)
-	}
-	return c, nil
-}

@@ -70,10 +70,39 @@ func (e *Error) ReasonShown() string {
 	return e.Reason
 }
 
-// reason returns the finest code there is.
-func (e *Error) reason() string {
+// EventReason returns the finest code there is.
+func (e *Error) EventReason() string {
 	if e.Reason != "" {
 		return e.Reason
 	}
 	return string(e.Code)
 }
+
+// BadGrant refuses a code or a refresh token.
+func BadGrant(reason, description string) *Error {
+	return &Error{Code: InvalidGrant, Description: description, Reason: reason}
+}
+
+// Unavailable is the answer when something fails now that may work a moment later; err is
+// for the log.
+func Unavailable(err error) error {
+	return &Error{Code: TemporarilyUnavailable, Description: "the service can not answer now; try again shortly", Err: err}
+}
+
+// RegistrationError says why a client can't be registered or changed so. Reason
+// is one of: name_invalid, names_invalid, participant_unknown, participant_disabled,
+// participant_fixed, subject_type_fixed, scopes_missing, scope_unknown, scope_repeated,
+// scopes_combined, scopes_without_login, offline_without_refresh,
+// grant_type_unknown, grant_types_combined, auth_method_unknown,
+// auth_methods_combined, public_client, public_fixed, redirect_uri_missing,
+// redirect_uri_invalid, redirect_uri_unused, logout_uri_invalid,
+// home_uri_invalid, subject_type_unknown, id_token_alg_unknown, pkce_required,
+// service_item_invalid, service_items_refused, assurance_invalid, max_age_invalid,
+// overlap_invalid. No value is echoed.
+type RegistrationError struct {
+	Reason string
+	Detail string // one sentence: what is wrong and what to do
+}
+
+// Error returns the reason and what to do.
+func (e *RegistrationError) Error() string { return e.Reason + ": " + e.Detail }

@@ -10,8 +10,8 @@ import (
 	"hash"
 )
 
-// handleLength is the length of a handle, and of 32 bytes as base64url.
-const handleLength = 43
+// HandleLength is the length of a handle, and of 32 bytes as base64url.
+const HandleLength = 43
 
 // NewHandle returns 256 random bits as 43 characters of base64url.
 func NewHandle() Secret {
@@ -23,10 +23,10 @@ func NewHandle() Secret {
 // NewBrowserID returns the value of a new browser cookie.
 func NewBrowserID() Secret { return NewHandle() }
 
-// isHandle reports whether the secret has the form of NewHandle, so that what
+// IsHandle reports whether the secret has the form of NewHandle, so that what
 // can't be one isn't looked up.
-func (s Secret) isHandle() bool {
-	if len(s.text) != handleLength {
+func (s Secret) IsHandle() bool {
+	if len(s.text) != HandleLength {
 		return false
 	}
 	for _, c := range []byte(s.text) {
@@ -37,41 +37,21 @@ func (s Secret) isHandle() bool {
 	return true
 }
 
-// handleHash is the SHA-256 of a handle, under which it is kept.
-type handleHash [sha256.Size]byte
+// HandleHash is the SHA-256 of a handle, under which it is kept.
+type HandleHash [sha256.Size]byte
 
-func (s Secret) handleHash() handleHash { return sha256.Sum256([]byte(s.text)) }
+func (s Secret) Hash() HandleHash { return sha256.Sum256([]byte(s.text)) }
 
-func (h handleHash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
+func (h HandleHash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
-// FormToken returns what a form carries so that no other site can send it: bound
-// to the browser, the session and the form's purpose, such as "login" or
-// "logout". Without a browser cookie there is none: "".
-//
-// It is a MAC under the two cookies themselves, which no other site can read: so
-// every node makes the same one and none is kept. Who can plant a browser cookie
-// still doesn't know the session's.
-func (p *Provider) FormToken(b Browser, purpose string) string {
-	if !b.ID.isHandle() {
-		return ""
-	}
-	return derive(b.ID.text, "form", b.Session.text, purpose)
-}
-
-// CheckForm reports whether a form's token is good.
-func (p *Provider) CheckForm(b Browser, purpose, token string) bool {
-	want := p.FormToken(b, purpose)
-	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(token)) == 1
-}
-
-// derive returns the HMAC-SHA-256 of a use and its parts under a random key of
+// Derive returns the HMAC-SHA-256 of a use and its parts under a random key of
 // 256 bits, as 43 characters of base64url.
-func derive(key, use string, parts ...string) string {
-	return deriveUnder(hmac.New(sha256.New, []byte(key)), use, parts...)
+func Derive(key, use string, parts ...string) string {
+	return DeriveUnder(hmac.New(sha256.New, []byte(key)), use, parts...)
 }
 
-// deriveUnder is derive with an HMAC-SHA-256 that nothing was written to.
-func deriveUnder(mac hash.Hash, use string, parts ...string) string {
+// DeriveUnder is derive with an HMAC-SHA-256 that nothing was written to.
+func DeriveUnder(mac hash.Hash, use string, parts ...string) string {
 	message := make([]byte, 0, 192)
 	write := func(part string) {
 		message = binary.BigEndian.AppendUint32(message, uint32(len(part)))
@@ -84,4 +64,24 @@ func deriveUnder(mac hash.Hash, use string, parts ...string) string {
 	}
 	mac.Write(message)
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(message[:0]))
+}
+
+// FormToken returns what a form carries so that no other site can send it: bound
+// to the browser, the session and the form's purpose, such as "login" or
+// "logout". Without a browser cookie there is none: "".
+//
+// It is a MAC under the two cookies themselves, which no other site can read: so
+// every node makes the same one and none is kept. Who can plant a browser cookie
+// still doesn't know the session's.
+func (b Browser) FormToken(purpose string) string {
+	if !b.ID.IsHandle() {
+		return ""
+	}
+	return Derive(b.ID.text, "form", b.Session.text, purpose)
+}
+
+// CheckForm reports whether a form's token is good.
+func (b Browser) CheckForm(purpose, token string) bool {
+	want := b.FormToken(purpose)
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(token)) == 1
 }

@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -45,47 +44,23 @@ func (s Scope) OfPerson() bool {
 	return false
 }
 
-// identifies reports whether the scope shows the client who the person is.
-func (s Scope) identifies() bool {
+// Identifies reports whether the scope shows the client who the person is.
+func (s Scope) Identifies() bool {
 	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity
 }
 
-// shown returns those of the scopes that a login of an assurance shows anything
+// ShownScopes returns those of the scopes that a login of an assurance shows anything
 // by. What is withheld isn't granted either, so that a client can see it.
-func shown(scopes []Scope, assurance int) []Scope {
+func ShownScopes(scopes []Scope, assurance int) []Scope {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool {
-		return assurance < codeAssurance && (s == ScopeIdentity || s == ScopePhone)
+		return assurance < CodeAssurance && (s == ScopeIdentity || s == ScopePhone)
 	})
 }
 
-// administers reports whether the scope is one of administration. None of
+// Administers reports whether the scope is one of administration. None of
 // these combines with issuing: who decides what a license is must not be able
 // to make one too.
-func (s Scope) administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
-
-// checkScopes checks what a client is to be registered for.
-func checkScopes(c Client) *RegistrationError {
-	if len(c.Scopes) == 0 {
-		return &RegistrationError{"scopes_missing", "a client is registered for at least one scope: " + JoinScopes(Scopes())}
-	}
-	for i, s := range c.Scopes {
-		if !s.Known() {
-			return &RegistrationError{"scope_unknown", "the scopes are " + JoinScopes(Scopes())}
-		}
-		if slices.Contains(c.Scopes[:i], s) {
-			return &RegistrationError{"scope_repeated", "each scope is named once"}
-		}
-	}
-	switch {
-	case slices.ContainsFunc(c.Scopes, Scope.administers) && slices.Contains(c.Scopes, ScopeLicenseIssue):
-		return &RegistrationError{"scopes_combined", fmt.Sprintf("one client can't have %s beside %s or %s: administration doesn't combine with issuing; register two clients", ScopeLicenseIssue, ScopeCatalogWrite, ScopeItemWrite)}
-	case slices.ContainsFunc(c.Scopes, Scope.OfPerson) && !c.Has(GrantCode):
-		return &RegistrationError{"scopes_without_login", "scopes of people's logins need the grant type authorization_code"}
-	case slices.Contains(c.Scopes, ScopeOffline) && !c.Has(GrantRefresh):
-		return &RegistrationError{"offline_without_refresh", "offline_access needs the grant type refresh_token"}
-	}
-	return nil
-}
+func (s Scope) Administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
 
 // ParseScopes reads the scope parameter of RFC 6749 section 3.3: names with
 // one space between them, none of them twice. It doesn't look whether they are
@@ -127,3 +102,6 @@ func JoinScopes(scopes []Scope) string {
 	}
 	return strings.Join(names, " ")
 }
+
+// CodeAssurance is the assurance below which nobody's code or phone is shown.
+const CodeAssurance = 2

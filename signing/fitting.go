@@ -1,6 +1,9 @@
 package signing
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Fitting reads up to limit records of a list and leaves out those that are not as
 // they were written here: one altered row must not hide the others. Verify logs and
@@ -28,4 +31,16 @@ func Fitting[T any](limit int, more func(after *T, n int) ([]T, error), verify f
 		}
 		last = &page[len(page)-1]
 	}
+}
+
+// FittingAll returns those that are as they were written.
+func FittingAll[T any](all []T, verify func(*T) error) (fit []T, err error) {
+	fit = slices.DeleteFunc(all, func(one T) bool {
+		e := verify(&one)
+		if e != nil && !errors.Is(e, ErrAltered) {
+			err = e
+		}
+		return e != nil
+	})
+	return fit, err
 }

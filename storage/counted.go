@@ -7,7 +7,9 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -125,33 +127,33 @@ func (p countedProvider) counted(err error, es []journal.Event) error {
 	return counted(err, es, p.count)
 }
 
-// CreateSession implements [oidc.Sessions].
-func (p countedProvider) CreateSession(ctx context.Context, s oidc.SessionRecord, es ...journal.Event) error {
+// CreateSession implements [session.Store].
+func (p countedProvider) CreateSession(ctx context.Context, s session.Record, es ...journal.Event) error {
 	return p.counted(p.Provider.CreateSession(ctx, s, es...), es)
 }
 
-// UpdateSession implements [oidc.Sessions].
-func (p countedProvider) UpdateSession(ctx context.Context, s oidc.SessionRecord, es ...journal.Event) error {
+// UpdateSession implements [session.Store].
+func (p countedProvider) UpdateSession(ctx context.Context, s session.Record, es ...journal.Event) error {
 	return p.counted(p.Provider.UpdateSession(ctx, s, es...), es)
 }
 
-// RedeemCode implements [oidc.Families].
-func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...journal.Event) (string, error) {
+// RedeemCode implements [token.FamilyStore].
+func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f token.FamilyRecord, es ...journal.Event) (string, error) {
 	first, err := p.Provider.RedeemCode(ctx, code, keep, f, es...)
 	return first, p.counted(err, es)
 }
 
-// UpdateFamily implements [oidc.Families].
-func (p countedProvider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...journal.Event) error {
+// UpdateFamily implements [token.FamilyStore].
+func (p countedProvider) UpdateFamily(ctx context.Context, f token.FamilyRecord, es ...journal.Event) error {
 	return p.counted(p.Provider.UpdateFamily(ctx, f, es...), es)
 }
 
-// CreateConsent implements [oidc.Consents].
-func (p countedProvider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
+// CreateConsent implements [consent.Store].
+func (p countedProvider) CreateConsent(ctx context.Context, c consent.Record, instead []consent.Ended, es ...journal.Event) error {
 	return p.counted(p.Provider.CreateConsent(ctx, c, instead, es...), es)
 }
 
-// DeleteConsents implements [oidc.Consents].
-func (p countedProvider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
+// DeleteConsents implements [consent.Store].
+func (p countedProvider) DeleteConsents(ctx context.Context, ended []consent.Ended, es ...journal.Event) error {
 	return p.counted(p.Provider.DeleteConsents(ctx, ended, es...), es)
 }

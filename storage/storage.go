@@ -9,8 +9,12 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/status"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -52,13 +56,13 @@ type Licenses interface {
 
 // Provider is what packages oidc and identity need stored.
 type Provider interface {
-	oidc.Clients
-	oidc.Sessions
-	oidc.Families
-	oidc.Consents
-	oidc.Spent
-	oidc.Settings
-	oidc.OldRecords
+	client.Store
+	session.Store
+	token.FamilyStore
+	consent.Store
+	token.Spent
+	token.Settings
+	provider.OldRecords
 	identity.Participants
 	identity.Parties
 	identity.Accounts

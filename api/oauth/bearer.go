@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -15,12 +16,12 @@ import (
 // Errors are *problem.Bearer, or unknown ones. With insufficient_scope the Access
 // is returned too, so that the refusal can be recorded; that of a disabled
 // client is recorded here.
-func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (oidc.Access, error) {
-	token, refused := bearerToken(r)
+func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (token.Access, error) {
+	bearer, refused := bearerToken(r)
 	if refused != nil {
-		return oidc.Access{}, refused
+		return token.Access{}, refused
 	}
-	access, err := o.c.Tokens.CheckAccessToken(r.Context(), token)
+	access, err := o.c.Tokens.CheckAccessToken(r.Context(), bearer)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if access.Client != "" { // genuine, but of a client that is disabled
 			a := oidc.Actor{ID: access.Client, RequestID: problem.RequestID(r.Context())}
@@ -28,10 +29,10 @@ func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (oidc.Access, e
 				o.c.Failing.Error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
 			}
 		}
-		return oidc.Access{}, &problem.Bearer{Err: e}
+		return token.Access{}, &problem.Bearer{Err: e}
 	}
 	if err != nil {
-		return oidc.Access{}, err
+		return token.Access{}, err
 	}
 	if scope != "" && !access.Has(scope) {
 		e := &oidc.Error{Code: oidc.InsufficientScope, Description: "the access token does not carry the scope that this needs"}

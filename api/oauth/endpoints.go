@@ -17,28 +17,31 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/grant"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
 // Clients authenticates clients.
 type Clients interface {
-	Authenticate(ctx context.Context, c oidc.Credentials) (oidc.Client, error)
+	Authenticate(ctx context.Context, c client.Credentials) (oidc.Client, error)
 }
 
 // Grants gives tokens for grants, to a client that has authenticated.
 type Grants interface {
-	ClientCredentials(ctx context.Context, c oidc.Client, q oidc.TokenRequest) (oidc.Token, error)
-	RedeemCode(ctx context.Context, c oidc.Client, q oidc.CodeRequest) (oidc.Tokens, error)
-	Refresh(ctx context.Context, c oidc.Client, q oidc.RefreshRequest) (oidc.Tokens, error)
+	ClientCredentials(ctx context.Context, c oidc.Client, q grant.TokenRequest) (token.Token, error)
+	RedeemCode(ctx context.Context, c oidc.Client, q grant.CodeRequest) (token.Tokens, error)
+	Refresh(ctx context.Context, c oidc.Client, q grant.RefreshRequest) (token.Tokens, error)
 }
 
 // Tokens looks at tokens, and ends them.
 type Tokens interface {
-	CheckAccessToken(ctx context.Context, token string) (oidc.Access, error)
-	UserInfo(ctx context.Context, a oidc.Access) (jsontext.Value, error)
-	Introspect(ctx context.Context, c oidc.Client, token string) (oidc.Introspection, error)
+	CheckAccessToken(ctx context.Context, token string) (token.Access, error)
+	UserInfo(ctx context.Context, a token.Access) (jsontext.Value, error)
+	Introspect(ctx context.Context, c oidc.Client, token string) (token.Introspection, error)
 	RevokeToken(ctx context.Context, c oidc.Client, token, requestID string) error
-	KeySet(ctx context.Context) (oidc.KeySet, error)
+	KeySet(ctx context.Context) (token.KeySet, error)
 }
 
 // Requests keeps authorization requests that clients push.
@@ -214,7 +217,7 @@ type tokenResponse struct {
 	Details      jsontext.Value `json:"authorization_details,omitempty"`
 }
 
-func tokenResponseOf(t oidc.Tokens) tokenResponse {
+func tokenResponseOf(t token.Tokens) tokenResponse {
 	return tokenResponse{
 		AccessToken: t.Access.Reveal(), TokenType: "Bearer", ExpiresIn: int64(t.Expires / time.Second), Scope: oidc.JoinScopes(t.Scopes),
 		IDToken: t.ID.Reveal(), RefreshToken: t.Refresh.Reveal(), Details: t.Details,

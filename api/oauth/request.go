@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 
 // exchange is what is known of a client's request under way.
 type exchange struct {
-	credentials oidc.Credentials
+	credentials client.Credentials
 	form        url.Values // without credentials
 	address     netip.Addr
 	retryAfter  time.Duration // to be told to the client; 0: nothing
@@ -112,59 +113,59 @@ func IsText(s string) bool {
 // readCredentials finds the client's credentials in the Authorization header or
 // in the form; the id alone is that of a public client. Two ways at once are refused (RFC 6749 section 2.3); a client_id
 // beside the header may only repeat it.
-func readCredentials(headers []string, form url.Values) (oidc.Credentials, error) {
+func readCredentials(headers []string, form url.Values) (client.Credentials, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post", Reason: "assertion_unsupported"}
+		return client.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client assertions are not supported; use client_secret_basic or client_secret_post", Reason: "assertion_unsupported"}
 	}
 	if len(headers) == 0 {
 		switch {
 		case id == "":
-			return oidc.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing", Reason: "credentials_missing"}
+			return client.Credentials{}, &oidc.Error{Code: oidc.InvalidClient, Description: "client_id and client_secret are missing", Reason: "credentials_missing"}
 		case secret == "":
-			return oidc.Credentials{ID: id, Method: oidc.AuthNone}, nil // of a public client
+			return client.Credentials{ID: id, Method: oidc.AuthNone}, nil // of a public client
 		}
-		return oidc.Credentials{ID: id, Method: oidc.AuthPost, Secret: oidc.SecretOf(secret)}, nil
+		return client.Credentials{ID: id, Method: oidc.AuthPost, Secret: oidc.SecretOf(secret)}, nil
 	}
 	if len(headers) > 1 {
-		return oidc.Credentials{}, invalidRequest("authorization_repeated", "there are two Authorization headers")
+		return client.Credentials{}, invalidRequest("authorization_repeated", "there are two Authorization headers")
 	}
 	c, err := parseBasic(headers[0])
 	if err != nil {
-		return oidc.Credentials{}, err
+		return client.Credentials{}, err
 	}
 	if secret != "" {
-		return oidc.Credentials{}, invalidRequest("authentication_twice", "use one way to authenticate, not two")
+		return client.Credentials{}, invalidRequest("authentication_twice", "use one way to authenticate, not two")
 	}
 	if id != "" && id != c.ID {
-		return oidc.Credentials{}, invalidRequest("client_id_differs", "client_id differs from the one in the Authorization header")
+		return client.Credentials{}, invalidRequest("client_id_differs", "client_id differs from the one in the Authorization header")
 	}
 	return c, nil
 }
 
 // parseBasic reads an Authorization header of HTTP Basic (RFC 7617), whose user
 // and password are form-encoded (RFC 6749 section 2.3.1).
-func parseBasic(header string) (oidc.Credentials, error) {
+func parseBasic(header string) (client.Credentials, error) {
 	malformed := &oidc.Error{Code: oidc.InvalidClient, Description: "the Authorization header is not well-formed HTTP Basic", Reason: "basic_malformed"}
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
-		return oidc.Credentials{}, malformed
+		return client.Credentials{}, malformed
 	}
 	decoded, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
 	if err != nil {
-		return oidc.Credentials{}, malformed
+		return client.Credentials{}, malformed
 	}
 	user, password, ok := strings.Cut(string(decoded), ":")
 	if !ok {
-		return oidc.Credentials{}, malformed
+		return client.Credentials{}, malformed
 	}
 	id, err := url.QueryUnescape(user)
 	if err != nil || id == "" || !IsText(id) {
-		return oidc.Credentials{}, malformed
+		return client.Credentials{}, malformed
 	}
 	secret, err := url.QueryUnescape(password)
 	if err != nil || !IsText(secret) {
-		return oidc.Credentials{}, malformed
+		return client.Credentials{}, malformed
 	}
-	return oidc.Credentials{ID: id, Method: oidc.AuthBasic, Secret: oidc.SecretOf(secret)}, nil
+	return client.Credentials{ID: id, Method: oidc.AuthBasic, Secret: oidc.SecretOf(secret)}, nil
 }

@@ -14,6 +14,8 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/grant"
+	"yizheng.internal/oidc/token"
 )
 
 // newLibrary returns zitadel/oidc's op.Server over our endpoints, which routes by grant
@@ -96,17 +98,17 @@ func (s *authorizationServer) ClientCredentialsExchange(ctx context.Context, r *
 		if err != nil {
 			return nil, err
 		}
-		t, err := s.oauth.c.Grants.ClientCredentials(ctx, c, oidc.TokenRequest{
+		t, err := s.oauth.c.Grants.ClientCredentials(ctx, c, grant.TokenRequest{
 			Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
 		})
-		return tokenResponseOf(oidc.Tokens{Token: t}), err
+		return tokenResponseOf(token.Tokens{Token: t}), err
 	})
 }
 
 // CodeExchange implements op.Server (RFC 6749 section 4.1.3).
 func (s *authorizationServer) CodeExchange(ctx context.Context, r *op.ClientRequest[zoidc.AccessTokenRequest]) (*op.Response, error) {
 	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
-		t, err := s.oauth.c.Grants.RedeemCode(ctx, c, oidc.CodeRequest{
+		t, err := s.oauth.c.Grants.RedeemCode(ctx, c, grant.CodeRequest{
 			Code: x.form.Get("code"), RedirectURI: x.form.Get("redirect_uri"), CodeVerifier: x.form.Get("code_verifier"),
 			Resources: x.form["resource"], RequestID: x.credentials.RequestID,
 		})
@@ -121,7 +123,7 @@ func (s *authorizationServer) RefreshToken(ctx context.Context, r *op.ClientRequ
 		if err != nil {
 			return nil, err
 		}
-		t, err := s.oauth.c.Grants.Refresh(ctx, c, oidc.RefreshRequest{
+		t, err := s.oauth.c.Grants.Refresh(ctx, c, grant.RefreshRequest{
 			Token: x.form.Get("refresh_token"), Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
 		})
 		return tokenResponseOf(t), err

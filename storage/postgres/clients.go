@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 const (
@@ -15,7 +16,7 @@ const (
 )
 
 // CreateClient implements [oidc.Clients].
-func (s *Provider) CreateClient(ctx context.Context, c oidc.ClientRecord) error {
+func (s *Provider) CreateClient(ctx context.Context, c client.Record) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO clients (`+clientNames+`) VALUES ($1, $2, $3, 1, $4, $5, $6, $7)
 			ON CONFLICT (id) DO NOTHING`, c.ID, c.Participant, c.Disabled, c.Body, c.Created, c.Updated, c.Auth).
@@ -28,19 +29,19 @@ func (s *Provider) CreateClient(ctx context.Context, c oidc.ClientRecord) error 
 }
 
 // LoadClient implements [oidc.Clients].
-func (s *Provider) LoadClient(ctx context.Context, id string) (oidc.ClientRecord, error) {
+func (s *Provider) LoadClient(ctx context.Context, id string) (client.Record, error) {
 	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+`, `+clientMark+` FROM clients WHERE id = $1`, id)
 	if err == nil && len(cs) == 0 {
 		err = oidc.ErrNotFound
 	}
 	if err != nil {
-		return oidc.ClientRecord{}, fmt.Errorf("loading client: %w", err)
+		return client.Record{}, fmt.Errorf("loading client: %w", err)
 	}
 	return cs[0], nil
 }
 
 // ListClients implements [oidc.Clients].
-func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]oidc.ClientRecord, error) {
+func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]client.Record, error) {
 	where, args := "", []any{after, limit}
 	if participant != "" {
 		where, args = "AND participant = $3 ", append(args, participant)
@@ -54,7 +55,7 @@ func (s *Provider) ListClients(ctx context.Context, participant, after string, l
 }
 
 // UpdateClient implements [oidc.Clients].
-func (s *Provider) UpdateClient(ctx context.Context, c oidc.ClientRecord) error {
+func (s *Provider) UpdateClient(ctx context.Context, c client.Record) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(marked(`UPDATE clients SET participant = $3, disabled = $4, body = $5, updated = $6, auth = $7, revision = revision + 1
 			WHERE id = $1 AND revision = $2`, "clients", 8), c.ID, c.Revision, c.Participant, c.Disabled, c.Body, c.Updated, c.Auth, c.Mark).
@@ -66,6 +67,6 @@ func (s *Provider) UpdateClient(ctx context.Context, c oidc.ClientRecord) error 
 	return nil
 }
 
-func scanClient(row pgx.CollectableRow) (c oidc.ClientRecord, err error) {
+func scanClient(row pgx.CollectableRow) (c client.Record, err error) {
 	return c, row.Scan(&c.ID, &c.Participant, &c.Disabled, &c.Revision, &c.Body, &c.Created, &c.Updated, &c.Auth, &c.Mark)
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
@@ -27,7 +27,7 @@ func TestClockAhead(t *testing.T) {
 	if err != nil || at.Sub(now).Abs() > 30*time.Second {
 		t.Fatalf("the server's clock shows %v, %v", at, err)
 	}
-	session := oidc.SessionRecord{ID: "s", Created: now, Seen: now, Expires: now.Add(12 * time.Hour)}
+	session := session.Record{ID: "s", Created: now, Seen: now, Expires: now.Add(12 * time.Hour)}
 	if err := db.Provider().CreateSession(ctx, session); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -53,7 +54,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 	"a code is redeemed": func(*testing.T, *DB) change {
 		var code [32]byte
 		rand.Read(code[:])
-		f := oidc.FamilyRecord{ID: rand.Text(), Client: "client", Created: epoch, Expires: epoch, Body: make([]byte, 200)}
+		f := token.FamilyRecord{ID: rand.Text(), Client: "client", Created: epoch, Expires: epoch, Body: make([]byte, 200)}
 		e := journal.Event{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "login", Result: "ok"}
 		return change{
 			do: func(db *DB) error {
@@ -69,7 +70,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 				}
 				return n
 			},
-			again: oidc.ErrSpent,
+			again: token.ErrSpent,
 		}
 	},
 	"a token is rotated": func(t *testing.T, direct *DB) change {
@@ -94,7 +95,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 			stored: func(t *testing.T, db *DB) int {
 				return count(t, db, "SELECT count(*) FROM spent WHERE hash = $1", hash[:])
 			},
-			again: oidc.ErrSpent,
+			again: token.ErrSpent,
 		}
 	},
 }

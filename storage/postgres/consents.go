@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -23,14 +24,14 @@ const deleteConsents = `WITH led AS (DELETE FROM consent_parties WHERE consent =
 	INSERT INTO registers (kind, id, mark) SELECT 'consents', id, mark FROM gone
 	ON CONFLICT (kind, id) DO UPDATE SET mark = excluded.mark`
 
-func queueDeleteConsents(b *pgx.Batch, ended []oidc.EndedConsent) {
+func queueDeleteConsents(b *pgx.Batch, ended []consent.Ended) {
 	if len(ended) > 0 {
-		b.Queue(deleteConsents, column(ended, func(c *oidc.EndedConsent) string { return c.ID }), column(ended, func(c *oidc.EndedConsent) []byte { return c.Mark }))
+		b.Queue(deleteConsents, column(ended, func(c *consent.Ended) string { return c.ID }), column(ended, func(c *consent.Ended) []byte { return c.Mark }))
 	}
 }
 
-// CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
+// CreateConsent implements [consent.Store].
+func (s *Provider) CreateConsent(ctx context.Context, c consent.Record, instead []consent.Ended, es ...journal.Event) error {
 	sums, serials := columns(c.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO consents (id, client, created, expires, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
@@ -47,8 +48,8 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 	return nil
 }
 
-// DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
+// DeleteConsents implements [consent.Store].
+func (s *Provider) DeleteConsents(ctx context.Context, ended []consent.Ended, es ...journal.Event) error {
 	if len(ended)+len(es) == 0 {
 		return ctx.Err()
 	}
@@ -62,7 +63,7 @@ func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent
 	return nil
 }
 
-func scanConsent(row pgx.CollectableRow) (c oidc.ConsentRecord, err error) {
+func scanConsent(row pgx.CollectableRow) (c consent.Record, err error) {
 	err = row.Scan(&c.ID, &c.Client, &c.Created, &c.Expires, &c.Body, &c.Mark)
 	return c, err
 }
@@ -74,15 +75,15 @@ const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body,
 	WHERE k.serial = $1 AND k.sum = $2 AND c.expires > $3
 	ORDER BY k.created DESC, k.consent DESC LIMIT $4`
 
-// ListConsents implements [oidc.Consents], with a query for each key.
-func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.ConsentRecord, error) {
+// ListConsents implements [consent.Store], with a query for each key.
+func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]consent.Record, error) {
 	all, err := ofParty(ctx, s.db, scanConsent, consentsOf, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing consents: %w", err)
 	}
-	slices.SortFunc(all, func(a, b oidc.ConsentRecord) int {
+	slices.SortFunc(all, func(a, b consent.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b oidc.ConsentRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b consent.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }

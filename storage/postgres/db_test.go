@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // A password in the URL stays there, however wrong the rest is.
@@ -196,9 +197,9 @@ func TestCacheDescribe(t *testing.T) {
 		t.Error(err)
 	}
 	// A code that races for its redemption, and a family for its revision.
-	p, f := db.Provider(), oidc.FamilyRecord{ID: "family", Created: epoch, Expires: epoch, Party: newKeys()}
+	p, f := db.Provider(), token.FamilyRecord{ID: "family", Created: epoch, Expires: epoch, Party: newKeys()}
 	nodes := []*DB{db, db}
-	race(t, nodes, oidc.ErrSpent, func(db *DB, n int) error {
+	race(t, nodes, token.ErrSpent, func(db *DB, n int) error {
 		mine := f
 		if n > 0 {
 			mine.ID = fmt.Sprint("family ", n)
@@ -206,7 +207,7 @@ func TestCacheDescribe(t *testing.T) {
 		_, err := db.Provider().RedeemCode(t.Context(), [32]byte{1}, epoch, mine)
 		return err
 	})
-	race(t, nodes, oidc.ErrSpent, func(db *DB, _ int) error { return db.Provider().Spend(t.Context(), [32]byte{2}, epoch) })
+	race(t, nodes, token.ErrSpent, func(db *DB, _ int) error { return db.Provider().Spend(t.Context(), [32]byte{2}, epoch) })
 	f.ID, f.Revision = anyFamily(t, db), 1
 	race(t, nodes, oidc.ErrConflict, func(db *DB, _ int) error { return db.Provider().UpdateFamily(t.Context(), f) })
 	if fs, err := p.ListFamilies(t.Context(), f.Party, epoch.Add(-1), 10); err != nil || len(fs) != 1 || fs[0].Revision != 2 {

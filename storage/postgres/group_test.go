@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -166,7 +166,7 @@ func TestGroupTwice(t *testing.T) {
 		other.family.ID = rand.Text()
 		firsts := make([]string, 3)
 		errs := together(t, db.redemptions, redeems(db, newRedemption(), &firsts[0]), redeems(db, r, &firsts[1]), redeems(db, other, &firsts[2]))
-		if errs[0] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), oidc.ErrSpent) {
+		if errs[0] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), token.ErrSpent) {
 			t.Fatalf("they are told %q, want one of the last two to be told that it was spent", errs)
 		}
 		if first := firsts[1] + firsts[2]; first != r.family.ID && first != other.family.ID {
@@ -206,7 +206,7 @@ func TestGroupCodes(t *testing.T) {
 	}
 	for i, err := range together(t, db.redemptions, calls...) {
 		if i == 9 {
-			if !errors.Is(err, oidc.ErrSpent) || firsts[i] != spent.family.ID {
+			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.family.ID {
 				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
 			}
 			continue
@@ -627,7 +627,7 @@ func TestGroupNodes(t *testing.T) {
 				defer mu.Unlock()
 				if err == nil {
 					spent[n]++
-				} else if !errors.Is(err, oidc.ErrSpent) {
+				} else if !errors.Is(err, token.ErrSpent) {
 					t.Errorf("a code: %v", err)
 				}
 			})

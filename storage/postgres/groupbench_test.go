@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -131,7 +131,7 @@ func BenchmarkGroupRefusals(b *testing.B) {
 }
 
 func newRedemption() redemption {
-	r := redemption{keep: epoch, family: oidc.FamilyRecord{ID: rand.Text(), Client: "client", Session: rand.Text(), Created: epoch,
+	r := redemption{keep: epoch, family: token.FamilyRecord{ID: rand.Text(), Client: "client", Session: rand.Text(), Created: epoch,
 		Expires: epoch, Body: make([]byte, 700), Party: newKeys(), Auth: make([]byte, 40)}}
 	rand.Read(r.code[:])
 	r.events = []journal.Event{{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "code.redeem", Actor: journal.Actor{ID: "client"}, Subject: r.family.ID, Result: "ok"}}

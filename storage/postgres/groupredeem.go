@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -16,7 +16,7 @@ import (
 type redemption struct {
 	code   [32]byte
 	keep   time.Time
-	family oidc.FamilyRecord
+	family token.FamilyRecord
 	events []journal.Event
 }
 
@@ -33,8 +33,8 @@ func queueRedemptions(b *pgx.Batch, rs []redemption) {
 		column(rs, func(r *redemption) []byte { return r.code[:] }),
 		column(rs, func(r *redemption) time.Time { return r.keep }),
 		column(rs, func(r *redemption) string { return r.family.ID }))
-	fs := column(rs, func(r *redemption) oidc.FamilyRecord { return r.family })
-	slices.SortFunc(fs, func(x, y oidc.FamilyRecord) int { return cmp.Compare(x.ID, y.ID) })
+	fs := column(rs, func(r *redemption) token.FamilyRecord { return r.family })
+	slices.SortFunc(fs, func(x, y token.FamilyRecord) int { return cmp.Compare(x.ID, y.ID) })
 	queueFamilies(b, fs)
 	queueFamilyParties(b, fs)
 	var es []journal.Event
@@ -44,8 +44,8 @@ func queueRedemptions(b *pgx.Batch, rs []redemption) {
 	queueJournal(b, es...)
 }
 
-func queueFamilies(b *pgx.Batch, fs []oidc.FamilyRecord) {
-	type family = oidc.FamilyRecord
+func queueFamilies(b *pgx.Batch, fs []token.FamilyRecord) {
+	type family = token.FamilyRecord
 	b.Queue(`INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
 		SELECT id, client, session, 1, number, rotated, created, expires, ended, ended_by, body, auth
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
@@ -64,7 +64,7 @@ func queueFamilies(b *pgx.Batch, fs []oidc.FamilyRecord) {
 		column(fs, func(f *family) []byte { return f.Auth }))
 }
 
-func queueFamilyParties(b *pgx.Batch, fs []oidc.FamilyRecord) {
+func queueFamilyParties(b *pgx.Batch, fs []token.FamilyRecord) {
 	var sums [][]byte
 	var serials []int32
 	var created []time.Time

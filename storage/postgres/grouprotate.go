@@ -8,12 +8,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // rotation is a family whose refresh token was rotated.
 type rotation struct {
-	family oidc.FamilyRecord
+	family token.FamilyRecord
 	// saved is set when the group that it went with has saved it. One whose revision
 	// is no longer the stored one changes nothing, and disturbs none of its group.
 	saved *bool

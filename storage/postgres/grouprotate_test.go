@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // newFamily stores a family, and returns it as its first rotation has it.
-func newFamily(t testing.TB, db *DB) oidc.FamilyRecord {
+func newFamily(t testing.TB, db *DB) token.FamilyRecord {
 	t.Helper()
 	r := newRedemption()
 	if err := redeems(db, r, new(string))(); err != nil {
@@ -22,7 +23,7 @@ func newFamily(t testing.TB, db *DB) oidc.FamilyRecord {
 }
 
 // rotated returns a family with another token.
-func rotated(f oidc.FamilyRecord) oidc.FamilyRecord {
+func rotated(f token.FamilyRecord) token.FamilyRecord {
 	f.Revision, f.Number, f.Rotated = f.Revision+1, f.Number+1, epoch
 	f.Body, f.Auth, f.Mark = make([]byte, 700), make([]byte, 17), make([]byte, 25)
 	rand.Read(f.Body)
@@ -31,12 +32,12 @@ func rotated(f oidc.FamilyRecord) oidc.FamilyRecord {
 	return f
 }
 
-func rotates(db *DB, f oidc.FamilyRecord) func() error {
+func rotates(db *DB, f token.FamilyRecord) func() error {
 	return func() error { return db.Provider().UpdateFamily(context.Background(), f) }
 }
 
 // same reports whether a family is stored as it was sent.
-func same(t *testing.T, db *DB, f oidc.FamilyRecord) bool {
+func same(t *testing.T, db *DB, f token.FamilyRecord) bool {
 	t.Helper()
 	stored, err := db.Provider().LoadFamily(t.Context(), f.ID)
 	if err != nil {
@@ -54,7 +55,7 @@ func TestGroupRotations(t *testing.T) {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	sent := traced(t, db)
 	const late, gone = 9, 20
-	fs, calls := make([]oidc.FamilyRecord, groupMost), make([]func() error, groupMost)
+	fs, calls := make([]token.FamilyRecord, groupMost), make([]func() error, groupMost)
 	for i := range fs {
 		fs[i] = newFamily(t, db)
 		calls[i] = rotates(db, fs[i])
@@ -101,7 +102,7 @@ func TestGroupRotatedTwice(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
 	nodes := []*DB{openDB(t, Config{URL: address}), openDB(t, Config{URL: address})}
-	fs := make([]oidc.FamilyRecord, 24)
+	fs := make([]token.FamilyRecord, 24)
 	for i := range fs {
 		fs[i] = newFamily(t, nodes[0])
 	}

@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // Two nodes spend the same code and the same hash at once: one caller wins, and
@@ -29,7 +30,7 @@ func TestTwoNodesSpend(t *testing.T) {
 		errs, firsts := make([]error, callers), make([]string, callers)
 		var wg sync.WaitGroup
 		for i := range callers {
-			f := oidc.FamilyRecord{ID: fmt.Sprintf("family %d of %d", i, round), Created: epoch, Expires: epoch}
+			f := token.FamilyRecord{ID: fmt.Sprintf("family %d of %d", i, round), Created: epoch, Expires: epoch}
 			wg.Go(func() { firsts[i], errs[i] = nodes[i%2].Provider().RedeemCode(t.Context(), code, epoch, f) })
 		}
 		wg.Wait()
@@ -40,7 +41,7 @@ func TestTwoNodesSpend(t *testing.T) {
 					t.Fatalf("both %d and %d won", winner, i)
 				}
 				winner = i
-			} else if !errors.Is(err, oidc.ErrSpent) {
+			} else if !errors.Is(err, token.ErrSpent) {
 				t.Fatalf("a loser got %v, want ErrSpent", err)
 			}
 		}
@@ -66,7 +67,7 @@ func TestTwoNodesSpend(t *testing.T) {
 		for _, err := range errs {
 			if err == nil {
 				won++
-			} else if !errors.Is(err, oidc.ErrSpent) {
+			} else if !errors.Is(err, token.ErrSpent) {
 				t.Fatalf("a loser got %v, want ErrSpent", err)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // planned is how many licenses the plans are made for. With fewer, PostgreSQL
@@ -174,7 +174,7 @@ func TestPlans(t *testing.T) {
 func thirty() []any {
 	rs := make([]rotation, 30)
 	for i := range rs {
-		rs[i].family = rotated(oidc.FamilyRecord{ID: fmt.Sprint("family", 77+i), Revision: 7})
+		rs[i].family = rotated(token.FamilyRecord{ID: fmt.Sprint("family", 77+i), Revision: 7})
 	}
 	columns := rotationColumns(rs)
 	for i, c := range columns {

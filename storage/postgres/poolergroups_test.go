@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 )
 
@@ -141,7 +142,7 @@ func pooledCodes(t *testing.T, db, direct *DB) {
 	}
 	for i, err := range together(t, db.redemptions, calls...) {
 		if i == bad {
-			if !errors.Is(err, oidc.ErrSpent) || firsts[i] != spent.family.ID {
+			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.family.ID {
 				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
 			}
 			continue
@@ -152,11 +153,11 @@ func pooledCodes(t *testing.T, db, direct *DB) {
 		}
 	}
 	rs = slices.Delete(rs, bad, bad+1)
-	pooledRotations(t, db, direct, column(rs, func(r *redemption) oidc.FamilyRecord { return r.family }))
+	pooledRotations(t, db, direct, column(rs, func(r *redemption) token.FamilyRecord { return r.family }))
 }
 
 // pooledRotations rotates the tokens of stored families, of which one changed meanwhile.
-func pooledRotations(t *testing.T, db, direct *DB, fs []oidc.FamilyRecord) {
+func pooledRotations(t *testing.T, db, direct *DB, fs []token.FamilyRecord) {
 	const bad = 3
 	calls := make([]func() error, len(fs))
 	for i := range fs {

@@ -11,12 +11,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// CreateSession implements [oidc.Sessions].
-func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
+// CreateSession implements [session.Store].
+func (s *Provider) CreateSession(ctx context.Context, n session.Record, es ...journal.Event) error {
 	sums, serials := columns(n.Party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
@@ -43,10 +44,10 @@ const (
 var updateSession = marked(`UPDATE sessions SET cookie = $3, revision = revision + 1, seen = $4, expires = $5, ended = $6, body = $7, auth = $8
 		WHERE id = $1 AND revision = $2`, "sessions", 9)
 
-// UpdateSession implements [oidc.Sessions]. A cookie that stays is left alone.
+// UpdateSession implements [session.Store]. A cookie that stays is left alone.
 // Of two callers that change it, the second deletes nothing, for the first did,
 // and then loses by the revision.
-func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
+func (s *Provider) UpdateSession(ctx context.Context, n session.Record, es ...journal.Event) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(dropCookie, n.ID, n.Revision, n.Cookie[:])
 		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth, n.Mark).Exec(changed(oidc.ErrConflict))
@@ -66,7 +67,7 @@ func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es .
 const sessionNames = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body, s.auth,
 	(SELECT mark FROM registers WHERE kind = 'sessions' AND registers.id = s.id)`
 
-func scanSession(row pgx.CollectableRow) (n oidc.SessionRecord, err error) {
+func scanSession(row pgx.CollectableRow) (n session.Record, err error) {
 	var cookie []byte
 	var ended *time.Time
 	if err := row.Scan(&n.ID, &cookie, &n.Revision, &n.Created, &n.Seen, &n.Expires, &ended, &n.Body, &n.Auth, &n.Mark); err != nil {
@@ -90,20 +91,20 @@ const (
 	findSession = `SELECT ` + sessionNames + ` FROM sessions s WHERE s.id = (SELECT session FROM session_cookies WHERE cookie = $1)`
 )
 
-// LoadSession implements [oidc.Sessions].
-func (s *Provider) LoadSession(ctx context.Context, id string) (oidc.SessionRecord, error) {
+// LoadSession implements [session.Store].
+func (s *Provider) LoadSession(ctx context.Context, id string) (session.Record, error) {
 	n, err := one(ctx, s.db, oidc.ErrNotFound, scanSession, loadSession, id)
 	if err != nil {
-		return oidc.SessionRecord{}, fmt.Errorf("loading session %s: %w", id, err)
+		return session.Record{}, fmt.Errorf("loading session %s: %w", id, err)
 	}
 	return n, nil
 }
 
-// FindSession implements [oidc.Sessions].
-func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (oidc.SessionRecord, error) {
+// FindSession implements [session.Store].
+func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (session.Record, error) {
 	n, err := one(ctx, s.db, oidc.ErrNotFound, scanSession, findSession, cookie[:])
 	if err != nil {
-		return oidc.SessionRecord{}, fmt.Errorf("finding a session: %w", err)
+		return session.Record{}, fmt.Errorf("finding a session: %w", err)
 	}
 	return n, nil
 }
@@ -128,16 +129,16 @@ const sessionsOf = `SELECT ` + sessionNames + ` FROM session_parties k
 	WHERE k.serial = $1 AND k.sum = $2 AND s.ended IS NULL AND s.expires > $3
 	ORDER BY k.created DESC, k.session DESC LIMIT $4`
 
-// ListSessions implements [oidc.Sessions], with a query for each key.
-func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.SessionRecord, error) {
+// ListSessions implements [session.Store], with a query for each key.
+func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]session.Record, error) {
 	all, err := ofParty(ctx, s.db, scanSession, sessionsOf, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", err)
 	}
-	slices.SortFunc(all, func(a, b oidc.SessionRecord) int {
+	slices.SortFunc(all, func(a, b session.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b oidc.SessionRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b session.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }
 
@@ -158,8 +159,8 @@ func ofParty[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql stri
 	return all, err
 }
 
-// SessionsAfter implements [oidc.OldRecords].
-func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]oidc.SessionRecord, error) {
+// SessionsAfter implements [provider.OldRecords].
+func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]session.Record, error) {
 	all, err := collect(ctx, s.db, scanSession, `SELECT `+sessionNames+` FROM sessions s WHERE s.id > $1 ORDER BY s.id LIMIT $2`,
 		after, max(limit, 0))
 	if err != nil {

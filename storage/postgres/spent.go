@@ -7,13 +7,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // Spend implements [oidc.Spent]. The unique hash makes the second caller lose,
 // also on another node.
 func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
-	err := s.db.writeOne(ctx, changed(oidc.ErrSpent),
+	err := s.db.writeOne(ctx, changed(token.ErrSpent),
 		`INSERT INTO spent (hash, keep) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`, hash[:], keep)
 	if err != nil {
 		return fmt.Errorf("spending: %w", err)

@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // CreateClient implements [oidc.Clients].
-func (s *Provider) CreateClient(ctx context.Context, cl oidc.ClientRecord) error {
+func (s *Provider) CreateClient(ctx context.Context, cl client.Record) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
 			INSERT INTO clients (id, participant, disabled, revision, body, created, updated, auth)
@@ -23,7 +24,7 @@ func (s *Provider) CreateClient(ctx context.Context, cl oidc.ClientRecord) error
 }
 
 // UpdateClient implements [oidc.Clients].
-func (s *Provider) UpdateClient(ctx context.Context, cl oidc.ClientRecord) error {
+func (s *Provider) UpdateClient(ctx context.Context, cl client.Record) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
 			UPDATE clients SET participant = ?, disabled = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
@@ -46,8 +47,8 @@ func (s *Provider) UpdateClient(ctx context.Context, cl oidc.ClientRecord) error
 const clientColumns = `id, participant, disabled, revision, body, created, updated, auth,
 	(SELECT mark FROM registers WHERE kind = 'clients' AND registers.id = clients.id)`
 
-func scanClient(r *row) oidc.ClientRecord {
-	return oidc.ClientRecord{
+func scanClient(r *row) client.Record {
+	return client.Record{
 		ID: r.text(), Participant: r.text(), Disabled: r.bool(), Revision: r.int64(),
 		Body: r.bytes(), Created: r.time(), Updated: r.time(), Auth: r.bytes(), Mark: r.bytes(),
 	}
@@ -56,11 +57,11 @@ func scanClient(r *row) oidc.ClientRecord {
 const loadClient = "SELECT " + clientColumns + " FROM clients WHERE id = ?"
 
 // LoadClient implements [oidc.Clients].
-func (s *Provider) LoadClient(ctx context.Context, id string) (oidc.ClientRecord, error) {
-	var cl oidc.ClientRecord
+func (s *Provider) LoadClient(ctx context.Context, id string) (client.Record, error) {
+	var cl client.Record
 	err := one(ctx, s.db, oidc.ErrNotFound, loadClient, func(r *row) { cl = scanClient(r) }, id)
 	if err != nil {
-		return oidc.ClientRecord{}, fmt.Errorf("loading a client: %w", err)
+		return client.Record{}, fmt.Errorf("loading a client: %w", err)
 	}
 	return cl, nil
 }
@@ -71,7 +72,7 @@ const (
 )
 
 // ListClients implements [oidc.Clients].
-func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]oidc.ClientRecord, error) {
+func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]client.Record, error) {
 	sql, values := listClients, []any{after, max(limit, 0)}
 	if participant != "" {
 		sql, values = listClientsOf, []any{participant, after, max(limit, 0)}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/journal"
 )
 
@@ -69,7 +69,7 @@ const aYear = 365 * 24 * time.Hour
 func TestClockAhead(t *testing.T) {
 	m := newMachine(t)
 	db := m.start()
-	session := oidc.SessionRecord{ID: "s", Created: m.shows, Seen: m.shows, Expires: m.shows.Add(12 * time.Hour)}
+	session := session.Record{ID: "s", Created: m.shows, Seen: m.shows, Expires: m.shows.Add(12 * time.Hour)}
 	if err := db.Provider().CreateSession(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// CreateConsent implements [oidc.Consents].
-func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, instead []oidc.EndedConsent, es ...journal.Event) error {
+// CreateConsent implements [consent.Store].
+func (s *Provider) CreateConsent(ctx context.Context, c consent.Record, instead []consent.Ended, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
 		_, err := conn.exec(`INSERT INTO consents (id, client, created, expires, body) VALUES (?, ?, ?, ?, ?)`,
 			c.ID, c.Client, c.Created, c.Expires, c.Body)
@@ -40,8 +41,8 @@ func (s *Provider) CreateConsent(ctx context.Context, c oidc.ConsentRecord, inst
 	return nil
 }
 
-// DeleteConsents implements [oidc.Consents].
-func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent, es ...journal.Event) error {
+// DeleteConsents implements [consent.Store].
+func (s *Provider) DeleteConsents(ctx context.Context, ended []consent.Ended, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(conn *conn) error {
 		if err := deleteConsents(conn, ended); err != nil {
 			return err
@@ -56,7 +57,7 @@ func (s *Provider) DeleteConsents(ctx context.Context, ended []oidc.EndedConsent
 
 // deleteConsents leaves of consents their registers, and rows from which it is known
 // when those may go.
-func deleteConsents(conn *conn, ended []oidc.EndedConsent) error {
+func deleteConsents(conn *conn, ended []consent.Ended) error {
 	for _, c := range ended {
 		n, err := conn.exec(`UPDATE consents SET body = NULL WHERE id = ?`, c.ID)
 		if err == nil && n == 1 {
@@ -78,17 +79,17 @@ const consentsOf = `
 	WHERE k.serial = ? AND k.sum = ? AND c.expires > ?
 	ORDER BY k.created DESC, k.consent DESC LIMIT ?`
 
-// ListConsents implements [oidc.Consents], with a query for each key.
-func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.ConsentRecord, error) {
-	all, err := ofParty(ctx, s.db, consentsOf, func(r *row) oidc.ConsentRecord {
-		return oidc.ConsentRecord{ID: r.text(), Client: r.text(), Created: r.time(), Expires: r.time(), Body: r.bytes(), Mark: r.bytes()}
+// ListConsents implements [consent.Store], with a query for each key.
+func (s *Provider) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]consent.Record, error) {
+	all, err := ofParty(ctx, s.db, consentsOf, func(r *row) consent.Record {
+		return consent.Record{ID: r.text(), Client: r.text(), Created: r.time(), Expires: r.time(), Body: r.bytes(), Mark: r.bytes()}
 	}, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing consents: %w", err)
 	}
-	slices.SortFunc(all, func(a, b oidc.ConsentRecord) int {
+	slices.SortFunc(all, func(a, b consent.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b oidc.ConsentRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b consent.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }

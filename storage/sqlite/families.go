@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
 const familyOf = `SELECT coalesce(family, '') FROM spent WHERE hash = ?`
 
-// RedeemCode implements [oidc.Families]. The unique hash makes the second caller
+// RedeemCode implements [token.FamilyStore]. The unique hash makes the second caller
 // lose, also one in another process.
-func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f oidc.FamilyRecord, es ...journal.Event) (string, error) {
+func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f token.FamilyRecord, es ...journal.Event) (string, error) {
 	var first string
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec("INSERT INTO spent (hash, keep, family) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
@@ -28,7 +29,7 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 		}
 		if n == 0 {
 			err := c.query(familyOf, func(r *row) { first = r.text() }, code[:])
-			return cmp.Or(err, oidc.ErrSpent)
+			return cmp.Or(err, token.ErrSpent)
 		}
 		if err := createFamily(c, f); err != nil {
 			return err
@@ -36,7 +37,7 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 		return appendEvents(c, es...)
 	})
 	if err != nil {
-		if !errors.Is(err, oidc.ErrSpent) {
+		if !errors.Is(err, token.ErrSpent) {
 			first = ""
 		}
 		return first, fmt.Errorf("redeeming a code for family %s: %w", f.ID, err)
@@ -44,7 +45,7 @@ func (s *Provider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time
 	return "", nil
 }
 
-func createFamily(c *conn, f oidc.FamilyRecord) error {
+func createFamily(c *conn, f token.FamilyRecord) error {
 	_, err := c.exec(`
 		INSERT INTO families (id, client, session, revision, number, rotated, created, expires, ended, ended_by, body, auth)
 		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -78,7 +79,7 @@ const (
 
 // changeFamily saves a family if its revision is the stored one, and returns how many rows
 // that were.
-func changeFamily(c *conn, f oidc.FamilyRecord) (int64, error) {
+func changeFamily(c *conn, f token.FamilyRecord) (int64, error) {
 	if f.Ended.IsZero() {
 		n, err := c.exec(keepDates, f.Session, f.Number, optional(f.Rotated), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision, f.Expires)
 		if err != nil || n > 0 {
@@ -89,8 +90,8 @@ func changeFamily(c *conn, f oidc.FamilyRecord) (int64, error) {
 		f.Session, f.Number, optional(f.Rotated), f.Expires, optional(f.Ended), f.EndedBy, f.Body, f.Auth, f.ID, f.Revision)
 }
 
-// UpdateFamily implements [oidc.Families].
-func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...journal.Event) error {
+// UpdateFamily implements [token.FamilyStore].
+func (s *Provider) UpdateFamily(ctx context.Context, f token.FamilyRecord, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := changeFamily(c, f)
 		if err != nil {
@@ -113,8 +114,8 @@ func (s *Provider) UpdateFamily(ctx context.Context, f oidc.FamilyRecord, es ...
 const familyColumns = `f.id, f.client, f.session, f.revision, f.number, f.rotated, f.created, f.expires, f.ended,
 	f.ended_by, f.body, f.auth, (SELECT mark FROM registers WHERE kind = 'families' AND registers.id = f.id)`
 
-func scanFamily(r *row) oidc.FamilyRecord {
-	return oidc.FamilyRecord{
+func scanFamily(r *row) token.FamilyRecord {
+	return token.FamilyRecord{
 		ID: r.text(), Client: r.text(), Session: r.text(), Revision: r.int64(), Number: r.int64(), Rotated: r.time(),
 		Created: r.time(), Expires: r.time(), Ended: r.time(), EndedBy: r.text(), Body: r.bytes(),
 		Auth: r.bytes(), Mark: r.bytes(),
@@ -123,11 +124,11 @@ func scanFamily(r *row) oidc.FamilyRecord {
 
 const loadFamily = `SELECT ` + familyColumns + ` FROM families f WHERE f.id = ?`
 
-// LoadFamily implements [oidc.Families].
-func (s *Provider) LoadFamily(ctx context.Context, id string) (f oidc.FamilyRecord, err error) {
+// LoadFamily implements [token.FamilyStore].
+func (s *Provider) LoadFamily(ctx context.Context, id string) (f token.FamilyRecord, err error) {
 	err = one(ctx, s.db, oidc.ErrNotFound, loadFamily, func(r *row) { f = scanFamily(r) }, id)
 	if err != nil {
-		return oidc.FamilyRecord{}, fmt.Errorf("loading a family: %w", err)
+		return token.FamilyRecord{}, fmt.Errorf("loading a family: %w", err)
 	}
 	return f, nil
 }
@@ -137,21 +138,21 @@ const familiesOf = `
 	WHERE k.serial = ? AND k.sum = ? AND f.ended IS NULL AND f.expires > ?
 	ORDER BY k.created DESC, k.family DESC LIMIT ?`
 
-// ListFamilies implements [oidc.Families], with a query for each key.
-func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.FamilyRecord, error) {
+// ListFamilies implements [token.FamilyStore], with a query for each key.
+func (s *Provider) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]token.FamilyRecord, error) {
 	all, err := ofParty(ctx, s.db, familiesOf, scanFamily, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing families: %w", err)
 	}
-	slices.SortFunc(all, func(a, b oidc.FamilyRecord) int {
+	slices.SortFunc(all, func(a, b token.FamilyRecord) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b oidc.FamilyRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b token.FamilyRecord) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }
 
-// FamiliesAfter implements [oidc.OldRecords].
-func (s *Provider) FamiliesAfter(ctx context.Context, after string, limit int) ([]oidc.FamilyRecord, error) {
+// FamiliesAfter implements [provider.OldRecords].
+func (s *Provider) FamiliesAfter(ctx context.Context, after string, limit int) ([]token.FamilyRecord, error) {
 	all, err := many(ctx, s.db, "SELECT "+familyColumns+" FROM families f WHERE f.id > ? ORDER BY f.id LIMIT ?", scanFamily, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing all families: %w", err)

@@ -18,7 +18,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -222,7 +222,7 @@ func TestEveryStoreSaysUnavailable(t *testing.T) {
 		"Reserve":            func() error { _, _, err := l.Reserve(ctx, []int{1}, 9, r.Record.Created); return err },
 		"AppendEvents":       func() error { return l.AppendEvents(ctx, r.Event) },
 		"ClaimSetting":       func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
-		"CreateClient":       func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: "c", Body: []byte("{}")}) },
+		"CreateClient":       func() error { return p.CreateClient(ctx, client.Record{ID: "c", Body: []byte("{}")}) },
 		"provider's events":  func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: "e"}) },
 		"CreateKey":          func() error { return db.Keys().CreateKey(ctx, signing.KeyRecord{ID: "k"}) },
 		"Ping with a write":  func() error { return db.Ping(ctx, true) },

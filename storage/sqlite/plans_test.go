@@ -16,8 +16,10 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -237,9 +239,9 @@ func everything(t *testing.T, db *DB) {
 			return l.SaveTypes(ctx, ev, catalog.TypeRecord{Code: credential.TypeCode(fresh), Revision: 1, Body: []byte("{}")})
 		},
 		func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: fresh}) },
-		func() error { return p.CreateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}")}) },
+		func() error { return p.CreateClient(ctx, client.Record{ID: fresh, Body: []byte("{}")}) },
 		func() error {
-			return p.UpdateClient(ctx, oidc.ClientRecord{ID: fresh, Body: []byte("{}"), Revision: 1})
+			return p.UpdateClient(ctx, client.Record{ID: fresh, Body: []byte("{}"), Revision: 1})
 		},
 		func() error {
 			return p.CreateParticipant(ctx, identity.Participant{ID: fresh, USCC: party.USCC(fresh)})
@@ -310,8 +312,8 @@ func logins(p *Provider, keys []signing.Lookup, fresh string) []func() error {
 	hash := sha256.Sum256([]byte(fresh))
 	person := identity.PartyRecord{ID: fresh, Codes: keys}
 	account := identity.AccountRecord{ID: fresh, Party: fresh, Logins: keys}
-	session := oidc.SessionRecord{ID: fresh, Cookie: hash, Created: at, Expires: at, Party: keys}
-	family := oidc.FamilyRecord{ID: fresh, Created: at, Expires: at, Party: keys}
+	session := session.Record{ID: fresh, Cookie: hash, Created: at, Expires: at, Party: keys}
+	family := token.FamilyRecord{ID: fresh, Created: at, Expires: at, Party: keys}
 	return []func() error{
 		func() error { return p.CreateParty(ctx, person) },
 		func() error { person.Revision = 1; return p.UpdateParty(ctx, person) },
@@ -330,7 +332,7 @@ func logins(p *Provider, keys []signing.Lookup, fresh string) []func() error {
 		func() error { _, err := p.ListSessions(ctx, keys, time.Now(), 1); return err },
 		func() error { _, err := p.RedeemCode(ctx, hash, at, family); return err },
 		func() error {
-			if _, err := p.RedeemCode(ctx, hash, at, family); !errors.Is(err, oidc.ErrSpent) {
+			if _, err := p.RedeemCode(ctx, hash, at, family); !errors.Is(err, token.ErrSpent) {
 				return fmt.Errorf("redeemed twice: %w", err)
 			}
 			return nil

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// CreateSession implements [oidc.Sessions].
-func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
+// CreateSession implements [session.Store].
+func (s *Provider) CreateSession(ctx context.Context, n session.Record, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
 			INSERT INTO sessions (id, cookie, revision, created, seen, expires, ended, body, auth)
@@ -39,8 +40,8 @@ func (s *Provider) CreateSession(ctx context.Context, n oidc.SessionRecord, es .
 	return nil
 }
 
-// UpdateSession implements [oidc.Sessions].
-func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es ...journal.Event) error {
+// UpdateSession implements [session.Store].
+func (s *Provider) UpdateSession(ctx context.Context, n session.Record, es ...journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		changed, err := c.exec(`
 			UPDATE sessions SET cookie = ?, revision = revision + 1, seen = ?, expires = ?, ended = ?, body = ?, auth = ?
@@ -66,8 +67,8 @@ func (s *Provider) UpdateSession(ctx context.Context, n oidc.SessionRecord, es .
 const sessionColumns = `s.id, s.cookie, s.revision, s.created, s.seen, s.expires, s.ended, s.body, s.auth,
 	(SELECT mark FROM registers WHERE kind = 'sessions' AND registers.id = s.id)`
 
-func scanSession(r *row) oidc.SessionRecord {
-	return oidc.SessionRecord{
+func scanSession(r *row) session.Record {
+	return session.Record{
 		ID: r.text(), Cookie: r.sum(), Revision: r.int64(), Created: r.time(), Seen: r.time(),
 		Expires: r.time(), Ended: r.time(), Body: r.bytes(), Auth: r.bytes(), Mark: r.bytes(),
 	}
@@ -78,20 +79,20 @@ const (
 	findSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.cookie = ?`
 )
 
-// LoadSession implements [oidc.Sessions].
-func (s *Provider) LoadSession(ctx context.Context, id string) (oidc.SessionRecord, error) {
+// LoadSession implements [session.Store].
+func (s *Provider) LoadSession(ctx context.Context, id string) (session.Record, error) {
 	return s.session(ctx, loadSession, id)
 }
 
-// FindSession implements [oidc.Sessions].
-func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (oidc.SessionRecord, error) {
+// FindSession implements [session.Store].
+func (s *Provider) FindSession(ctx context.Context, cookie [32]byte) (session.Record, error) {
 	return s.session(ctx, findSession, cookie[:])
 }
 
-func (s *Provider) session(ctx context.Context, sql string, key any) (n oidc.SessionRecord, err error) {
+func (s *Provider) session(ctx context.Context, sql string, key any) (n session.Record, err error) {
 	err = one(ctx, s.db, oidc.ErrNotFound, sql, func(r *row) { n = scanSession(r) }, key)
 	if err != nil {
-		return oidc.SessionRecord{}, fmt.Errorf("loading a session: %w", err)
+		return session.Record{}, fmt.Errorf("loading a session: %w", err)
 	}
 	return n, nil
 }
@@ -101,16 +102,16 @@ const sessionsOf = `
 	WHERE k.serial = ? AND k.sum = ? AND s.ended IS NULL AND s.expires > ?
 	ORDER BY k.created DESC, k.session DESC LIMIT ?`
 
-// ListSessions implements [oidc.Sessions], with a query for each key.
-func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]oidc.SessionRecord, error) {
+// ListSessions implements [session.Store], with a query for each key.
+func (s *Provider) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]session.Record, error) {
 	all, err := ofParty(ctx, s.db, sessionsOf, scanSession, party, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", err)
 	}
-	slices.SortFunc(all, func(a, b oidc.SessionRecord) int {
+	slices.SortFunc(all, func(a, b session.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b oidc.SessionRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b session.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }
 
@@ -130,8 +131,8 @@ func ofParty[T any](ctx context.Context, db *DB, sql string, scan func(*row) T, 
 	return all, err
 }
 
-// SessionsAfter implements [oidc.OldRecords].
-func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]oidc.SessionRecord, error) {
+// SessionsAfter implements [provider.OldRecords].
+func (s *Provider) SessionsAfter(ctx context.Context, after string, limit int) ([]session.Record, error) {
 	all, err := many(ctx, s.db, "SELECT "+sessionColumns+" FROM sessions s WHERE s.id > ? ORDER BY s.id LIMIT ?", scanSession, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing all sessions: %w", err)

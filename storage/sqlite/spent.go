@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // Spend implements [oidc.Spent].
@@ -13,7 +13,7 @@ func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) err
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec("INSERT INTO spent (hash, keep) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", hash[:], keep)
 		if err == nil && n == 0 {
-			return oidc.ErrSpent
+			return token.ErrSpent
 		}
 		return err
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // TestSpentWithWhatFailed has two callers redeem a code in one transaction that
@@ -27,7 +27,7 @@ func TestSpentWithWhatFailed(t *testing.T) {
 	answers := make(chan error, 2)
 	for i := range 2 {
 		go func() {
-			_, err := db.Provider().RedeemCode(context.Background(), code, time.Now(), oidc.FamilyRecord{ID: fmt.Sprint(i)})
+			_, err := db.Provider().RedeemCode(context.Background(), code, time.Now(), token.FamilyRecord{ID: fmt.Sprint(i)})
 			answers <- err
 		}()
 	}
@@ -43,7 +43,7 @@ func TestSpentWithWhatFailed(t *testing.T) {
 	})
 	close(s.resume)
 	for range 2 {
-		if err := <-answers; !errors.Is(err, license.ErrUnavailable) || errors.Is(err, oidc.ErrSpent) {
+		if err := <-answers; !errors.Is(err, license.ErrUnavailable) || errors.Is(err, token.ErrSpent) {
 			t.Errorf("got %v, want ErrUnavailable alone", err)
 		}
 	}
@@ -51,7 +51,7 @@ func TestSpentWithWhatFailed(t *testing.T) {
 	if spent, err := db.Provider().IsSpent(t.Context(), code); err != nil || spent {
 		t.Errorf("the code is spent: %v, %v", spent, err)
 	}
-	if _, err := db.Provider().RedeemCode(t.Context(), code, time.Now(), oidc.FamilyRecord{ID: "2"}); err != nil {
+	if _, err := db.Provider().RedeemCode(t.Context(), code, time.Now(), token.FamilyRecord{ID: "2"}); err != nil {
 		t.Errorf("with a disk that works: %v", err)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 )
 
@@ -148,7 +150,7 @@ func readPartyOf(ctx context.Context, v *victims) error {
 
 func anotherSession(t *testing.T, v *victims) {
 	v.cookie = newHash()
-	must(t, "another session", v.session.CreateSession(t.Context(), oidc.SessionRecord{ID: "another", Cookie: v.cookie, Created: at(0), Seen: at(0), Expires: at(9)}))
+	must(t, "another session", v.session.CreateSession(t.Context(), session.Record{ID: "another", Cookie: v.cookie, Created: at(0), Seen: at(0), Expires: at(9)}))
 }
 
 func readCookie(ctx context.Context, v *victims) error {
@@ -232,7 +234,7 @@ func consentOf() []signing.Lookup { return []signing.Lookup{{Serial: 1, Sum: [32
 
 func consented(t *testing.T, v *victims) {
 	until := time.Now().Add(time.Hour)
-	must(t, "a consent", v.consent.CreateConsent(t.Context(), oidc.ConsentRecord{
+	must(t, "a consent", v.consent.CreateConsent(t.Context(), consent.Record{
 		ID: "consent", Client: "client-1", Created: time.Now(), Expires: until, Body: []byte("sealed"), Party: consentOf(),
 	}, nil))
 }
@@ -243,7 +245,7 @@ func unconsented(t *testing.T, v *victims) {
 	must(t, "ListConsents", err)
 	same(t, "consents", len(all), 1)
 	v.sql(t, "", "CREATE TABLE led AS SELECT * FROM consent_parties")
-	must(t, "withdrawing a consent", v.consent.DeleteConsents(t.Context(), []oidc.EndedConsent{{ID: "consent", Expires: all[0].Expires}}))
+	must(t, "withdrawing a consent", v.consent.DeleteConsents(t.Context(), []consent.Ended{{ID: "consent", Expires: all[0].Expires}}))
 }
 
 // readConsent must find no consent.

@@ -15,7 +15,12 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
 )
@@ -49,12 +54,12 @@ type victims struct {
 	dir     string
 	in      *signing.Installation
 	reg     *license.Registry
-	p       *oidc.Provider
+	p       *provider.Provider
 	people  *identity.Service
-	session oidc.Sessions
-	family  oidc.Families
-	consent oidc.Consents
-	spent   oidc.Spent
+	session session.Store
+	family  token.FamilyStore
+	consent consent.Store
+	spent   token.Spent
 	party   identity.Parties
 	stores  license.Stores
 
@@ -132,9 +137,12 @@ var (
 	ofType    = func(v *victims) string { return string(v.typ) }
 	named     = func(id string) func(*victims) string { return func(*victims) string { return id } }
 
-	readClient = func(ctx context.Context, v *victims) error { _, err := v.p.Client(ctx, v.client.ID); return err }
-	readOwner  = func(ctx context.Context, v *victims) error {
-		_, err := v.p.Participant(ctx, v.client.Participant)
+	readClient = func(ctx context.Context, v *victims) error {
+		_, err := v.p.Clients.Client(ctx, v.client.ID)
+		return err
+	}
+	readOwner = func(ctx context.Context, v *victims) error {
+		_, err := v.p.Clients.Participant(ctx, v.client.Participant)
 		return err
 	}
 	readLicense = func(ctx context.Context, v *victims) error {
@@ -227,7 +235,7 @@ var attacks = []attack{
 	{name: "a disabled client enabled", id: ofClient, read: readClient, sql: []string{`UPDATE clients SET disabled = NOT disabled WHERE id = @id`}},
 	{name: "an earlier client", id: ofClient, read: readClient, table: "clients", where: "id = @id", back: "body, disabled, revision, updated, auth",
 		change: func(t *testing.T, v *victims) {
-			_, err := v.p.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
+			_, err := v.p.Clients.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
 			must(t, "disabling", err)
 		}},
 	{name: "a client's register emptied", id: ofClient, read: readClient, change: disabled,
@@ -289,7 +297,7 @@ var attacks = []attack{
 }
 
 func disabled(t *testing.T, v *victims) {
-	_, err := v.p.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
+	_, err := v.p.Clients.DisableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
 	must(t, "disabling", err)
 }
 
@@ -358,7 +366,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 		Dir: v.dir, Records: d.Database.Keys, RegistryName: "样例证照库", RegistryUSCC: "99990101MA0000000X",
 	}, now)
 	must(t, "opening an installation", err)
-	v.p, err = oidc.New(oidc.Config{
+	v.p, err = provider.New(provider.Config{
 		Issuer: "https://yizheng.example", Clients: d.Provider, Participants: d.Provider, Events: d.Journal, Keyrings: v.in.Keyrings(),
 	})
 	must(t, "opening a provider", err)
@@ -366,19 +374,19 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
 	})
 	must(t, "opening the service of identities", err)
-	v.session = oidc.AuthenticSessions(d.Provider, v.in.Keyrings().Auth())
-	v.family = oidc.AuthenticFamilies(d.Provider, d.Provider, v.in.Keyrings().Auth())
-	v.consent = oidc.AuthenticConsents(d.Provider, v.in.Keyrings().Auth())
-	v.spent = oidc.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
+	v.session = session.Authentic(d.Provider, v.in.Keyrings().Auth())
+	v.family = token.AuthenticFamilies(d.Provider, d.Provider, v.in.Keyrings().Auth())
+	v.consent = consent.Authentic(d.Provider, v.in.Keyrings().Auth())
+	v.spent = token.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
 	v.party = identity.AuthenticParties(d.Provider, v.in.Keyrings().Auth())
 	v.stores = license.AuthenticStores(d.Licenses, v.in.Keyrings().Auth())
-	must(t, "a session", v.session.CreateSession(ctx, oidc.SessionRecord{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
-	_, err = v.family.RedeemCode(ctx, newHash(), at(9), oidc.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
+	must(t, "a session", v.session.CreateSession(ctx, session.Record{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
+	_, err = v.family.RedeemCode(ctx, newHash(), at(9), token.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
 	must(t, "a family", err)
 	for n, code := range []party.USCC{uscc(t, "99990101MA0000001"), uscc(t, "99990101MA0000002")} {
-		p, err := v.p.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: string(code), Name: "样例单位", Class: identity.Government, AreaCode: "990101", Level: 3})
+		p, err := v.p.Clients.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: string(code), Name: "样例单位", Class: identity.Government, AreaCode: "990101", Level: 3})
 		must(t, "a participant", err)
-		c, _, err := v.p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{Name: "样例系统", Participant: p.ID, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
+		c, _, err := v.p.Clients.CreateClient(ctx, oidc.Actor{ID: "cli"}, client.Spec{Name: "样例系统", Participant: p.ID, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
 		must(t, "a client", err)
 		if n == 0 {
 			v.client = c
@@ -447,10 +455,10 @@ func (v *victims) issue(t *testing.T) {
 func Lists(t *testing.T, open func(t *testing.T) *Attacked) {
 	v := newVictims(t, open(t))
 	ctx, auth := t.Context(), v.in.Keyrings().Auth()
-	clients := oidc.AuthenticClients(v.Provider, auth)
+	clients := client.Authentic(v.Provider, auth)
 	var ids []string
 	for range 3 {
-		c, _, err := v.p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{Name: "样例系统", Participant: v.client.Participant, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
+		c, _, err := v.p.Clients.CreateClient(ctx, oidc.Actor{ID: "cli"}, client.Spec{Name: "样例系统", Participant: v.client.Participant, Scopes: []oidc.Scope{oidc.ScopeLicenseRead}})
 		must(t, "a client", err)
 		ids = append(ids, c.ID)
 	}

@@ -9,6 +9,8 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
 
@@ -36,8 +38,8 @@ func Backups(t *testing.T, open func(t *testing.T) Backed, restore Restorer) {
 // kept is what a database held before it was saved.
 type keptBefore struct {
 	licenses []license.SaveRequest
-	session  oidc.SessionRecord
-	family   oidc.FamilyRecord
+	session  session.Record
+	family   token.FamilyRecord
 	code     [32]byte
 	grant    license.GrantRecord
 }

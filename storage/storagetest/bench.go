@@ -13,6 +13,8 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
 )
 
 // benched is how many call at once in benchmarks: as many as requests under way
@@ -29,7 +31,7 @@ type CPU func() time.Duration
 func BenchmarkLogins(b *testing.B, s ProviderStores, servers CPU) {
 	ctx := context.Background()
 	body := bytes.Repeat([]byte{0xa5}, 700)
-	sessions, families := make([]oidc.SessionRecord, 1000), make([]oidc.FamilyRecord, 1000)
+	sessions, families := make([]session.Record, 1000), make([]token.FamilyRecord, 1000)
 	for i := range sessions {
 		sessions[i], families[i] = newSession(), newFamily()
 		sessions[i].Body, families[i].Body = body, body

@@ -6,24 +6,25 @@ import (
 	"testing"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 )
 
 // Clients tests [oidc.Clients].
 func Clients(t *testing.T, open Open) {
 	s := open(t).Provider
 	ctx := t.Context()
-	fresh := func() oidc.ClientRecord {
-		return oidc.ClientRecord{
+	fresh := func() client.Record {
+		return client.Record{
 			ID: newText(), Participant: newText(), Body: []byte(`{"name":"样例"}`), Created: at(0), Updated: at(1),
 		}
 	}
-	create := func(t *testing.T, c oidc.ClientRecord) oidc.ClientRecord {
+	create := func(t *testing.T, c client.Record) client.Record {
 		t.Helper()
 		must(t, "CreateClient", s.CreateClient(ctx, c))
 		c.Revision = 1
 		return c
 	}
-	sameClient := func(t *testing.T, what string, want oidc.ClientRecord) {
+	sameClient := func(t *testing.T, what string, want client.Record) {
 		t.Helper()
 		got, err := s.LoadClient(ctx, want.ID)
 		must(t, "LoadClient", err)
@@ -65,7 +66,7 @@ func Clients(t *testing.T, open Open) {
 	t.Run("Ended", func(t *testing.T) { clientsEnded(t, s, fresh()) })
 }
 
-func clientsEnded(t *testing.T, s oidc.Clients, c oidc.ClientRecord) {
+func clientsEnded(t *testing.T, s client.Store, c client.Record) {
 	is(t, "CreateClient", s.CreateClient(ended(), c), context.Canceled)
 	_, err := s.LoadClient(t.Context(), c.ID)
 	is(t, "LoadClient after that", err, oidc.ErrNotFound)
@@ -76,9 +77,9 @@ func clientsEnded(t *testing.T, s oidc.Clients, c oidc.ClientRecord) {
 	is(t, "UpdateClient", s.UpdateClient(ended(), c), context.Canceled)
 }
 
-func clientsList(t *testing.T, s oidc.Clients, fresh func() oidc.ClientRecord) {
+func clientsList(t *testing.T, s client.Store, fresh func() client.Record) {
 	ctx := t.Context()
-	var all []oidc.ClientRecord
+	var all []client.Record
 	for i := range 9 {
 		c := fresh()
 		c.ID, c.Participant = fmt.Sprintf("client-%d", i), []string{"p", "q", "q"}[i%3]
@@ -87,14 +88,14 @@ func clientsList(t *testing.T, s oidc.Clients, fresh func() oidc.ClientRecord) {
 		all = append(all, c)
 	}
 	for _, participant := range []string{"", "p", "q", "nobody"} {
-		var want []oidc.ClientRecord
+		var want []client.Record
 		for _, c := range all {
 			if participant == "" || participant == c.Participant {
 				want = append(want, c)
 			}
 		}
 		for size := 1; size < 12; size += 2 {
-			got := paged(t, size, func(last *oidc.ClientRecord) ([]oidc.ClientRecord, error) {
+			got := paged(t, size, func(last *client.Record) ([]client.Record, error) {
 				after := ""
 				if last != nil {
 					after = last.ID

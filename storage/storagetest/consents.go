@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-func newConsent(party ...signing.Lookup) oidc.ConsentRecord {
-	return oidc.ConsentRecord{ID: newText(), Client: newText(), Created: at(0), Expires: at(600), Body: []byte("sealed"), Party: party}
+func newConsent(party ...signing.Lookup) consent.Record {
+	return consent.Record{ID: newText(), Client: newText(), Created: at(0), Expires: at(600), Body: []byte("sealed"), Party: party}
 }
 
 // endedAll are consents that end, with their registers.
-func endedAll(ids ...string) (all []oidc.EndedConsent) {
+func endedAll(ids ...string) (all []consent.Ended) {
 	for _, id := range ids {
-		all = append(all, oidc.EndedConsent{ID: id, Mark: []byte("a register of " + id)})
+		all = append(all, consent.Ended{ID: id, Mark: []byte("a register of " + id)})
 	}
 	return all
 }
@@ -26,13 +27,13 @@ func endedAll(ids ...string) (all []oidc.EndedConsent) {
 // Consents tests [oidc.Consents].
 func Consents(t *testing.T, open Open) {
 	s := open(t).Provider
-	list := func(t *testing.T, when time.Time, limit int, keys ...signing.Lookup) []oidc.ConsentRecord {
+	list := func(t *testing.T, when time.Time, limit int, keys ...signing.Lookup) []consent.Record {
 		t.Helper()
 		found, err := s.ListConsents(t.Context(), keys, when, limit)
 		must(t, "ListConsents", err)
 		return found
 	}
-	ids := func(cs []oidc.ConsentRecord) []string {
+	ids := func(cs []consent.Record) []string {
 		names := make([]string, len(cs))
 		for i, c := range cs {
 			names[i] = c.ID
@@ -46,8 +47,8 @@ func Consents(t *testing.T, open Open) {
 		must(t, "CreateConsent", s.CreateConsent(t.Context(), c, nil))
 		want := c
 		want.Created, want.Party = kept, nil
-		same(t, "by one key", list(t, at(0), 10, key), []oidc.ConsentRecord{want})
-		same(t, "by both keys", list(t, at(0), 10, old, key), []oidc.ConsentRecord{want})
+		same(t, "by one key", list(t, at(0), 10, key), []consent.Record{want})
+		same(t, "by both keys", list(t, at(0), 10, old, key), []consent.Record{want})
 		same(t, "by another key", len(list(t, at(0), 10, newKey(), signing.Lookup{Serial: 7, Sum: key.Sum})), 0)
 		same(t, "by none", len(list(t, at(0), 10)), 0)
 		same(t, "none wanted", len(list(t, at(0), 0, key)), 0)
@@ -55,7 +56,7 @@ func Consents(t *testing.T, open Open) {
 		again := newConsent(key)
 		again.ID = c.ID
 		is(t, "CreateConsent again", s.CreateConsent(t.Context(), again, endedAll(c.ID)), oidc.ErrExists)
-		same(t, "after that", list(t, at(0), 10, key), []oidc.ConsentRecord{want})
+		same(t, "after that", list(t, at(0), 10, key), []consent.Record{want})
 	})
 	t.Run("Order", func(t *testing.T) {
 		key := newKey()

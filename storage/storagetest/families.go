@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	tokens "yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -38,14 +39,14 @@ func Families(t *testing.T, open Open) {
 }
 
 // newFamily makes a record of a family that isn't stored.
-func newFamily() oidc.FamilyRecord {
-	return oidc.FamilyRecord{
+func newFamily() tokens.FamilyRecord {
+	return tokens.FamilyRecord{
 		ID: newText(), Client: newText(), Session: newText(), Number: 1, Rotated: at(0), Created: at(0), Expires: at(8 * 3600),
 		Body: []byte("sealed family"), Party: []signing.Lookup{newKey(), newKeyOf(2)},
 	}
 }
 
-func redeem(t *testing.T, s oidc.Families, f oidc.FamilyRecord) oidc.FamilyRecord {
+func redeem(t *testing.T, s tokens.FamilyStore, f tokens.FamilyRecord) tokens.FamilyRecord {
 	t.Helper()
 	first, err := s.RedeemCode(t.Context(), newHash(), at(600), f)
 	must(t, "RedeemCode", err)
@@ -54,7 +55,7 @@ func redeem(t *testing.T, s oidc.Families, f oidc.FamilyRecord) oidc.FamilyRecor
 	return f
 }
 
-func sameFamily(t *testing.T, s oidc.Families, what string, want oidc.FamilyRecord) {
+func sameFamily(t *testing.T, s tokens.FamilyStore, what string, want tokens.FamilyRecord) {
 	t.Helper()
 	want.Party = nil
 	got, err := s.LoadFamily(t.Context(), want.ID)
@@ -63,7 +64,7 @@ func sameFamily(t *testing.T, s oidc.Families, what string, want oidc.FamilyReco
 }
 
 // unspent checks that a code can be redeemed, and that nothing is there of a family.
-func unspent(t *testing.T, s ProviderStores, code [32]byte, f oidc.FamilyRecord) {
+func unspent(t *testing.T, s ProviderStores, code [32]byte, f tokens.FamilyRecord) {
 	t.Helper()
 	spent, err := s.IsSpent(t.Context(), code)
 	must(t, "IsSpent", err)
@@ -75,15 +76,15 @@ func unspent(t *testing.T, s ProviderStores, code [32]byte, f oidc.FamilyRecord)
 	same(t, "families of a refused one's party", len(listed), 0)
 }
 
-func familiesRoundTrip(t *testing.T, s oidc.Families) {
+func familiesRoundTrip(t *testing.T, s tokens.FamilyStore) {
 	f := newFamily()
 	f.Revision, f.Number, f.EndedBy = 9, 1<<40, "holder" // a new one has revision 1, whatever is said
 	f.Rotated, f.Created, f.Expires, f.Ended = finer, finer, finer, finer
 	f = redeem(t, s, f)
 	f.Rotated, f.Created, f.Expires, f.Ended = kept, kept, kept, kept
 	sameFamily(t, s, "a family", f)
-	sameFamily(t, s, "one that says nothing", redeem(t, s, oidc.FamilyRecord{ID: newText(), Body: []byte{}}))
-	sameFamily(t, s, "one without a body", redeem(t, s, oidc.FamilyRecord{ID: newText()}))
+	sameFamily(t, s, "one that says nothing", redeem(t, s, tokens.FamilyRecord{ID: newText(), Body: []byte{}}))
+	sameFamily(t, s, "one without a body", redeem(t, s, tokens.FamilyRecord{ID: newText()}))
 	_, err := s.LoadFamily(t.Context(), newText())
 	is(t, "an unknown ID", err, oidc.ErrNotFound)
 	_, err = s.LoadFamily(t.Context(), "")
@@ -103,7 +104,7 @@ func familiesRedeem(t *testing.T, s ProviderStores) {
 	for range 2 {
 		again := newFamily()
 		first, err := s.RedeemCode(ctx, code, at(9999), again)
-		is(t, "RedeemCode again", err, oidc.ErrSpent)
+		is(t, "RedeemCode again", err, tokens.ErrSpent)
 		same(t, "the first use's family", first, f.ID)
 		_, err = s.LoadFamily(ctx, again.ID)
 		is(t, "LoadFamily of the second one", err, oidc.ErrNotFound)
@@ -113,14 +114,14 @@ func familiesRedeem(t *testing.T, s ProviderStores) {
 		sameFamily(t, s, "the first one", f)
 	}
 	first, err := s.RedeemCode(ctx, code, at(600), f) // word for word
-	is(t, "RedeemCode again, with the same family", err, oidc.ErrSpent)
+	is(t, "RedeemCode again, with the same family", err, tokens.ErrSpent)
 	same(t, "the first use's family", first, f.ID)
-	is(t, "Spend of a code", s.Spend(ctx, code, at(600)), oidc.ErrSpent)
+	is(t, "Spend of a code", s.Spend(ctx, code, at(600)), tokens.ErrSpent)
 
 	token := newHash()
 	must(t, "Spend", s.Spend(ctx, token, at(600)))
 	first, err = s.RedeemCode(ctx, token, at(600), newFamily())
-	is(t, "RedeemCode of what was spent otherwise", err, oidc.ErrSpent)
+	is(t, "RedeemCode of what was spent otherwise", err, tokens.ErrSpent)
 	same(t, "its family", first, "")
 
 	twin, unused := newFamily(), newHash()
@@ -133,7 +134,7 @@ func familiesRedeem(t *testing.T, s ProviderStores) {
 	unspent(t, s, unused, twin)
 }
 
-func familiesUpdate(t *testing.T, s oidc.Families) {
+func familiesUpdate(t *testing.T, s tokens.FamilyStore) {
 	ctx := t.Context()
 	f := redeem(t, s, newFamily())
 	f.Number, f.Rotated, f.Expires, f.Ended, f.EndedBy, f.Body = 2, finer, finer, finer, "refresh_reuse", nil
@@ -173,7 +174,7 @@ func familiesEvents(t *testing.T, d Database) {
 	_, err := s.RedeemCode(ctx, code, at(600), f, events[0], events[1])
 	must(t, "RedeemCode", err)
 	_, err = s.RedeemCode(ctx, code, at(600), newFamily(), providerEvent())
-	is(t, "RedeemCode again", err, oidc.ErrSpent)
+	is(t, "RedeemCode again", err, tokens.ErrSpent)
 	_, err = s.RedeemCode(ctx, newHash(), at(600), f, providerEvent())
 	is(t, "RedeemCode with an ID that is taken", err, oidc.ErrExists)
 	is(t, "UpdateFamily of revision 0", s.UpdateFamily(ctx, f, providerEvent()), oidc.ErrConflict)
@@ -186,7 +187,7 @@ func familiesEvents(t *testing.T, d Database) {
 func familiesRace(t *testing.T, s ProviderStores) {
 	for range 5 {
 		code := newHash()
-		fs, firsts := make([]oidc.FamilyRecord, Writers), make([]string, Writers)
+		fs, firsts := make([]tokens.FamilyRecord, Writers), make([]string, Writers)
 		for i := range fs {
 			fs[i] = newFamily()
 		}
@@ -197,7 +198,7 @@ func familiesRace(t *testing.T, s ProviderStores) {
 			firsts[i], err = s.RedeemCode(t.Context(), code, at(600), fs[i])
 			return err
 		})
-		winner := oneWins(t, "a code", errs, oidc.ErrSpent)
+		winner := oneWins(t, "a code", errs, tokens.ErrSpent)
 		want := ""
 		if winner < Writers-1 {
 			want = fs[winner].ID
@@ -217,7 +218,7 @@ func familiesRace(t *testing.T, s ProviderStores) {
 }
 
 // familiesRaceOfCodes lets many redeem a code of their own each: all succeed.
-func familiesRaceOfCodes(t *testing.T, s oidc.Families) {
+func familiesRaceOfCodes(t *testing.T, s tokens.FamilyStore) {
 	party := []signing.Lookup{newKey(), newKeyOf(2)}
 	errs := race(Writers, func(i int) error {
 		f := newFamily()
@@ -234,7 +235,7 @@ func familiesRaceOfCodes(t *testing.T, s oidc.Families) {
 	same(t, "families", len(listed), Writers)
 }
 
-func familiesRaceOfUpdates(t *testing.T, s oidc.Families) {
+func familiesRaceOfUpdates(t *testing.T, s tokens.FamilyStore) {
 	f := redeem(t, s, newFamily())
 	for revision := range int64(5) {
 		errs := race(Writers, func(i int) error {
@@ -248,10 +249,10 @@ func familiesRaceOfUpdates(t *testing.T, s oidc.Families) {
 	}
 }
 
-func familiesList(t *testing.T, s oidc.Families) {
+func familiesList(t *testing.T, s tokens.FamilyStore) {
 	ctx := t.Context()
 	old, new := newKey(), newKeyOf(2)
-	var want []oidc.FamilyRecord // newest first
+	var want []tokens.FamilyRecord // newest first
 	for i, keys := range [][]signing.Lookup{{old}, {old, new}, {old, new}, {new}, {new, old, new}} {
 		f := newFamily()
 		f.Party, f.Created = keys, at(i/2) // two were made at the same time
@@ -260,18 +261,18 @@ func familiesList(t *testing.T, s oidc.Families) {
 		f.Party = nil
 		want = slices.Insert(want, 0, f)
 	}
-	for _, spoil := range []func(*oidc.FamilyRecord){
-		func(f *oidc.FamilyRecord) { f.Ended = at(99) },
-		func(f *oidc.FamilyRecord) { f.Expires = at(100) },
-		func(f *oidc.FamilyRecord) { f.Expires = at(50) },
-		func(f *oidc.FamilyRecord) { f.Party = []signing.Lookup{newKey(), {Serial: 2, Sum: old.Sum}} },
+	for _, spoil := range []func(*tokens.FamilyRecord){
+		func(f *tokens.FamilyRecord) { f.Ended = at(99) },
+		func(f *tokens.FamilyRecord) { f.Expires = at(100) },
+		func(f *tokens.FamilyRecord) { f.Expires = at(50) },
+		func(f *tokens.FamilyRecord) { f.Party = []signing.Lookup{newKey(), {Serial: 2, Sum: old.Sum}} },
 	} {
 		f := newFamily()
 		f.ID, f.Party = "99"+f.ID, []signing.Lookup{old, new}
 		spoil(&f)
 		redeem(t, s, f)
 	}
-	list := func(limit int, keys ...signing.Lookup) []oidc.FamilyRecord {
+	list := func(limit int, keys ...signing.Lookup) []tokens.FamilyRecord {
 		t.Helper()
 		got, err := s.ListFamilies(ctx, keys, at(100), limit)
 		must(t, "ListFamilies", err)
@@ -279,7 +280,7 @@ func familiesList(t *testing.T, s oidc.Families) {
 	}
 	same(t, "by both keys", list(10, old, new), want)
 	same(t, "by both keys, the other way round", list(10, new, old), want)
-	same(t, "by the older key", list(10, old), []oidc.FamilyRecord{want[0], want[2], want[3], want[4]})
+	same(t, "by the older key", list(10, old), []tokens.FamilyRecord{want[0], want[2], want[3], want[4]})
 	same(t, "by the newer key", list(10, new), want[:4])
 	for limit := range 7 {
 		got := list(limit, old, new)

@@ -180,15 +180,15 @@ var losses = []loss{
 }
 
 func enabled(t *testing.T, v *victims) {
-	_, err := v.p.EnableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
+	_, err := v.p.Clients.EnableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
 	must(t, "enabling", err)
 }
 
 func renamed(t *testing.T, v *victims) {
-	p, err := v.p.Participant(t.Context(), v.client.Participant)
+	p, err := v.p.Clients.Participant(t.Context(), v.client.Participant)
 	must(t, "a participant", err)
 	p.Name = "改名单位"
-	_, err = v.p.UpdateParticipant(t.Context(), oidc.Actor{ID: "cli"}, p)
+	_, err = v.p.Clients.UpdateParticipant(t.Context(), oidc.Actor{ID: "cli"}, p)
 	must(t, "renaming", err)
 }
 

@@ -11,7 +11,10 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 )
@@ -61,14 +64,14 @@ func people(t *testing.T, db Database, in *signing.Installation) []string {
 func logIn(t *testing.T, db Database, in *signing.Installation, people *identity.Service, kept identity.Ephemeral, a identity.Account) []string {
 	t.Helper()
 	ctx := t.Context()
-	p, err := oidc.New(oidc.Config{
+	p, err := provider.New(provider.Config{
 		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Journal, Keyrings: in.Keyrings(),
 		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
 	})
 	must(t, "logging in", err)
-	n, err := p.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})
+	n, err := p.Clients.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})
 	must(t, "logging in", err)
-	client, _, err := p.CreateClient(ctx, oidc.Actor{ID: "cli"}, oidc.ClientSpec{
+	client, _, err := p.Clients.CreateClient(ctx, oidc.Actor{ID: "cli"}, client.Spec{
 		Name: "样例系统", Participant: n.ID, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{"https://dept.example.gov/cb"},
 		Scopes:           []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
 		IDTokenAlgorithm: jose.ES256, MinAssurance: new(1),
@@ -76,28 +79,28 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	must(t, "logging in", err)
 	b := oidc.Browser{ID: oidc.NewBrowserID(), Address: netip.MustParseAddr("192.0.2.77"), UserAgent: "样例浏览器 of a certain person"}
 	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // of RFC 7636 appendix B
-	step, err := p.Authorize(ctx, oidc.Parameters{
+	step, err := p.Flow.Authorize(ctx, oidc.Parameters{
 		"client_id": client.ID, "redirect_uri": client.RedirectURIs[0], "response_type": "code", "scope": "openid profile phone identity offline_access",
 		"prompt": "consent", "state": "state-of-a-request-0001", "nonce": "nonce-of-a-request-0001", "login_hint": a.LoginName,
 		"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
 	}, b, false)
 	must(t, "asking for authorization", err)
 	handle := step.Handle
-	cookie, _, err := p.LogIn(ctx, handle, b, a, oidc.FactorPassword)
+	cookie, _, err := p.Flow.LogIn(ctx, handle, b, a, oidc.FactorPassword)
 	must(t, "logging in", err)
 	b.Session = cookie
-	if step, err = p.Next(ctx, handle, b); err != nil || step.Kind != oidc.StepConsent {
+	if step, err = p.Flow.Next(ctx, handle, b); err != nil || step.Kind != oidc.StepConsent {
 		t.Fatalf("after the login comes %s, want consent: %v", step.Kind, err)
 	}
 	form := step.Consent.Form
-	step, err = p.Decide(ctx, handle, b, oidc.Decision{Form: form})
+	step, err = p.Flow.Decide(ctx, handle, b, oidc.Decision{Form: form})
 	must(t, "agreeing", err)
 	to, err := url.Parse(step.Response.RedirectURI)
 	must(t, "agreeing", err)
 	code := to.Query().Get("code")
-	tokens, err := p.RedeemCode(ctx, client, oidc.CodeRequest{Code: code, RedirectURI: client.RedirectURIs[0], CodeVerifier: verifier})
+	tokens, err := p.Grants.RedeemCode(ctx, client, grant.CodeRequest{Code: code, RedirectURI: client.RedirectURIs[0], CodeVerifier: verifier})
 	must(t, "redeeming the code", err)
-	more, err := p.Refresh(ctx, client, oidc.RefreshRequest{Token: tokens.Refresh.Reveal()})
+	more, err := p.Grants.Refresh(ctx, client, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
 	must(t, "refreshing", err)
 	return []string{b.ID.Reveal(), b.UserAgent, handle.Reveal(), cookie.Reveal(), form, code, "state-of-a-request-0001", "nonce-of-a-request-0001",
 		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -38,14 +39,14 @@ func Sessions(t *testing.T, open Open) {
 }
 
 // newSession makes a record of a session that isn't stored.
-func newSession() oidc.SessionRecord {
-	return oidc.SessionRecord{
+func newSession() session.Record {
+	return session.Record{
 		ID: newText(), Cookie: newHash(), Created: at(0), Seen: at(1), Expires: at(8 * 3600), Body: []byte("sealed session"),
 		Party: []signing.Lookup{newKey(), newKeyOf(2)},
 	}
 }
 
-func createSession(t *testing.T, s oidc.Sessions, n oidc.SessionRecord) oidc.SessionRecord {
+func createSession(t *testing.T, s session.Store, n session.Record) session.Record {
 	t.Helper()
 	must(t, "CreateSession", s.CreateSession(t.Context(), n))
 	n.Revision = 1
@@ -53,7 +54,7 @@ func createSession(t *testing.T, s oidc.Sessions, n oidc.SessionRecord) oidc.Ses
 }
 
 // sameSession compares the stored session, by ID and by cookie.
-func sameSession(t *testing.T, s oidc.Sessions, what string, want oidc.SessionRecord) {
+func sameSession(t *testing.T, s session.Store, what string, want session.Record) {
 	t.Helper()
 	want.Party = nil
 	got, err := s.LoadSession(t.Context(), want.ID)
@@ -64,7 +65,7 @@ func sameSession(t *testing.T, s oidc.Sessions, what string, want oidc.SessionRe
 	same(t, what+", found by its cookie", got, want)
 }
 
-func sessionsRoundTrip(t *testing.T, s oidc.Sessions) {
+func sessionsRoundTrip(t *testing.T, s session.Store) {
 	n := newSession()
 	n.Revision = 9 // a new one has revision 1, whatever is said
 	n.Created, n.Seen, n.Expires, n.Ended = finer, finer, finer, finer
@@ -72,9 +73,9 @@ func sessionsRoundTrip(t *testing.T, s oidc.Sessions) {
 	n.Created, n.Seen, n.Expires, n.Ended = kept, kept, kept, kept
 	sameSession(t, s, "a session", n)
 
-	zero := oidc.SessionRecord{ID: newText(), Cookie: newHash(), Body: []byte{}}
+	zero := session.Record{ID: newText(), Cookie: newHash(), Body: []byte{}}
 	sameSession(t, s, "one that says nothing", createSession(t, s, zero))
-	zero = oidc.SessionRecord{ID: newText(), Cookie: newHash()}
+	zero = session.Record{ID: newText(), Cookie: newHash()}
 	sameSession(t, s, "one without a body", createSession(t, s, zero))
 
 	_, err := s.LoadSession(t.Context(), newText())
@@ -85,7 +86,7 @@ func sessionsRoundTrip(t *testing.T, s oidc.Sessions) {
 	is(t, "an unknown cookie", err, oidc.ErrNotFound)
 }
 
-func sessionsExist(t *testing.T, s oidc.Sessions) {
+func sessionsExist(t *testing.T, s session.Store) {
 	n := createSession(t, s, newSession())
 	twin := newSession()
 	twin.ID = n.ID
@@ -102,14 +103,14 @@ func sessionsExist(t *testing.T, s oidc.Sessions) {
 	sameSession(t, s, "the session that is there", n)
 }
 
-func noneListed(t *testing.T, s oidc.Sessions, n oidc.SessionRecord) {
+func noneListed(t *testing.T, s session.Store, n session.Record) {
 	t.Helper()
 	listed, err := s.ListSessions(t.Context(), n.Party, at(0), 10)
 	must(t, "ListSessions", err)
 	same(t, "sessions of a refused one's party", len(listed), 0)
 }
 
-func sessionsUpdate(t *testing.T, s oidc.Sessions) {
+func sessionsUpdate(t *testing.T, s session.Store) {
 	n := createSession(t, s, newSession())
 	n.Seen, n.Expires, n.Ended, n.Body = finer, finer, finer, nil
 	must(t, "UpdateSession", s.UpdateSession(t.Context(), n))
@@ -143,7 +144,7 @@ func sessionsUpdate(t *testing.T, s oidc.Sessions) {
 }
 
 // sessionsCookie gives sessions other cookies, as a step up does.
-func sessionsCookie(t *testing.T, s oidc.Sessions) {
+func sessionsCookie(t *testing.T, s session.Store) {
 	n := createSession(t, s, newSession())
 	old := n.Cookie
 	n.Cookie = newHash()
@@ -197,9 +198,9 @@ func sameProviderEvents(t *testing.T, s journal.Store, want []journal.Event) {
 	sameJournal(t, "events", listed(t, s, journal.Stream{Log: journal.Provider}, 1000), want...)
 }
 
-func sessionsRace(t *testing.T, s oidc.Sessions) {
+func sessionsRace(t *testing.T, s session.Store) {
 	// One cookie for many new sessions.
-	ns := make([]oidc.SessionRecord, Writers)
+	ns := make([]session.Record, Writers)
 	cookie := newHash()
 	for i := range ns {
 		ns[i] = newSession()
@@ -242,10 +243,10 @@ func sessionsRace(t *testing.T, s oidc.Sessions) {
 	sameSession(t, s, "the winner", n)
 }
 
-func sessionsList(t *testing.T, s oidc.Sessions) {
+func sessionsList(t *testing.T, s session.Store) {
 	ctx := t.Context()
 	old, new := newKey(), newKeyOf(2)
-	var want []oidc.SessionRecord // newest first
+	var want []session.Record // newest first
 	for i, keys := range [][]signing.Lookup{{old}, {old, new}, {old, new}, {new}, {new, old, new}} {
 		n := newSession()
 		n.Party, n.Created = keys, at(i/2) // two were made at the same time
@@ -254,18 +255,18 @@ func sessionsList(t *testing.T, s oidc.Sessions) {
 		n.Party = nil
 		want = slices.Insert(want, 0, n)
 	}
-	for name, spoil := range map[string]func(*oidc.SessionRecord){
-		"one that has ended":      func(n *oidc.SessionRecord) { n.Ended = at(99) },
-		"one that expires then":   func(n *oidc.SessionRecord) { n.Expires = at(100) },
-		"one that expired before": func(n *oidc.SessionRecord) { n.Expires = at(50) },
-		"another party's":         func(n *oidc.SessionRecord) { n.Party = []signing.Lookup{newKey(), {Serial: 2, Sum: old.Sum}} },
+	for name, spoil := range map[string]func(*session.Record){
+		"one that has ended":      func(n *session.Record) { n.Ended = at(99) },
+		"one that expires then":   func(n *session.Record) { n.Expires = at(100) },
+		"one that expired before": func(n *session.Record) { n.Expires = at(50) },
+		"another party's":         func(n *session.Record) { n.Party = []signing.Lookup{newKey(), {Serial: 2, Sum: old.Sum}} },
 	} {
 		n := newSession()
 		n.ID, n.Party = "99"+n.ID, []signing.Lookup{old, new}
 		spoil(&n)
 		must(t, name, s.CreateSession(ctx, n))
 	}
-	list := func(limit int, keys ...signing.Lookup) []oidc.SessionRecord {
+	list := func(limit int, keys ...signing.Lookup) []session.Record {
 		t.Helper()
 		got, err := s.ListSessions(ctx, keys, at(100), limit)
 		must(t, "ListSessions", err)
@@ -273,7 +274,7 @@ func sessionsList(t *testing.T, s oidc.Sessions) {
 	}
 	same(t, "by both keys", list(10, old, new), want)
 	same(t, "by both keys, the other way round", list(10, new, old), want)
-	same(t, "by the older key", list(10, old), []oidc.SessionRecord{want[0], want[2], want[3], want[4]})
+	same(t, "by the older key", list(10, old), []session.Record{want[0], want[2], want[3], want[4]})
 	same(t, "by the newer key", list(10, new), want[:4])
 	for limit := range 7 {
 		got := list(limit, old, new)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/token"
 )
 
 // Spent tests [oidc.Spent].
@@ -16,8 +17,8 @@ func Spent(t *testing.T, open Open) {
 		isSpent(t, s, hash, false)
 		must(t, "Spend", s.Spend(t.Context(), hash, at(600)))
 		isSpent(t, s, hash, true)
-		is(t, "Spend again", s.Spend(t.Context(), hash, at(9999)), oidc.ErrSpent)
-		is(t, "Spend again, for longer", s.Spend(t.Context(), hash, at(9999)), oidc.ErrSpent)
+		is(t, "Spend again", s.Spend(t.Context(), hash, at(9999)), token.ErrSpent)
+		is(t, "Spend again, for longer", s.Spend(t.Context(), hash, at(9999)), token.ErrSpent)
 		isSpent(t, s, newHash(), false)
 		isSpent(t, s, [32]byte{}, false)
 		must(t, "Spend of the zero hash", s.Spend(t.Context(), [32]byte{}, at(0)))
@@ -26,7 +27,7 @@ func Spent(t *testing.T, open Open) {
 	t.Run("Race", func(t *testing.T) {
 		for range 5 {
 			hash := newHash()
-			oneWins(t, "spending", race(Writers, func(int) error { return s.Spend(t.Context(), hash, at(600)) }), oidc.ErrSpent)
+			oneWins(t, "spending", race(Writers, func(int) error { return s.Spend(t.Context(), hash, at(600)) }), token.ErrSpent)
 			isSpent(t, s, hash, true)
 		}
 	})
@@ -46,14 +47,14 @@ func Spent(t *testing.T, open Open) {
 	})
 }
 
-func isSpent(t *testing.T, s oidc.Spent, hash [32]byte, want bool) {
+func isSpent(t *testing.T, s token.Spent, hash [32]byte, want bool) {
 	t.Helper()
 	spent, err := s.IsSpent(t.Context(), hash)
 	must(t, "IsSpent", err)
 	same(t, "whether it is spent", spent, want)
 }
 
-func purged(t *testing.T, s oidc.Spent, before time.Time, limit, want int) {
+func purged(t *testing.T, s token.Spent, before time.Time, limit, want int) {
 	t.Helper()
 	n, err := s.Purge(t.Context(), before, limit)
 	must(t, "Purge", err)
@@ -169,7 +170,7 @@ func purgeRace(t *testing.T, s ProviderStores) {
 		createSession(t, s, n)
 		must(t, "Spend", s.Spend(t.Context(), newHash(), at(0)))
 	}
-	live := make([]oidc.FamilyRecord, 4)
+	live := make([]token.FamilyRecord, 4)
 	counts := make([]int, 8)
 	for _, err := range race(8, func(i int) error {
 		if i >= 4 {

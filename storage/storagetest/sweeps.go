@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage/retention"
@@ -241,7 +242,7 @@ func sweepConsents(t *testing.T, d Database) {
 	s, ctx := d.Provider, t.Context()
 	now := at(0).Add(1000 * time.Hour)
 	key := newKey()
-	create := func(expires time.Time) oidc.ConsentRecord {
+	create := func(expires time.Time) consent.Record {
 		t.Helper()
 		c := newConsent(key)
 		c.Expires = expires
@@ -276,7 +277,7 @@ func sweepLogins(t *testing.T, d Database) {
 	live = createSession(t, s, live)
 	gone, family := newFamily(), newFamily()
 	gone.Expires, family.Expires = at(0), at(9999)
-	for _, f := range []oidc.FamilyRecord{gone, family} {
+	for _, f := range []token.FamilyRecord{gone, family} {
 		_, err := s.RedeemCode(ctx, newHash(), at(9999), f)
 		must(t, "RedeemCode", err)
 	}

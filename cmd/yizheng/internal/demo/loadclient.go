@@ -6,6 +6,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing/jose"
 )
 
@@ -16,14 +17,14 @@ const loadRedirect = "http://127.0.0.1:9/load"
 // addLoadClient registers a client at which people log in without pushing their
 // requests first.
 func (f *demoFacts) addLoadClient(ctx context.Context, in *install.Installation) error {
-	owners, err := in.Provider.ListParticipants(ctx, "", 1)
+	owners, err := in.Provider.Clients.ListParticipants(ctx, "", 1)
 	if err != nil {
 		return err
 	}
 	if len(owners) == 0 {
 		return texts.Refuse("demo.no_participant")
 	}
-	c, secret, err := in.Provider.CreateClient(ctx, oidc.Actor{ID: install.Operator, RequestID: "demo"}, oidc.ClientSpec{
+	c, secret, err := in.Provider.Clients.CreateClient(ctx, oidc.Actor{ID: install.Operator, RequestID: "demo"}, client.Spec{
 		Name: "样例负载", Participant: owners[0].ID, MinAssurance: new(int), Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity}, IDTokenAlgorithm: jose.ES256,
 		GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{loadRedirect},
 	})

@@ -17,7 +17,9 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 )
 
 // planted is a sample participant as it is registered.
@@ -62,9 +64,9 @@ func (s samples) plant(ctx context.Context, in *install.Installation, ca *pki.CA
 
 // plant registers a participant with its key and its client.
 func (sp sampleParticipant) plant(ctx context.Context, in *install.Installation, ca *pki.CA, parent string) (identity.Participant, demoClient, error) {
-	p, err := in.Provider.FindParticipant(ctx, party.USCC(sp.USCC))
+	p, err := in.Provider.Clients.FindParticipant(ctx, party.USCC(sp.USCC))
 	if errors.Is(err, identity.ErrNotFound) {
-		p, err = in.Provider.CreateParticipant(ctx, oidc.Actor{ID: install.Operator}, identity.Spec{
+		p, err = in.Provider.Clients.CreateParticipant(ctx, oidc.Actor{ID: install.Operator}, identity.Spec{
 			USCC: sp.USCC, Name: sp.Name, Names: sp.Names, Class: sp.Class, AreaCode: sp.AreaCode, Level: sp.Level, Parent: parent,
 		})
 	}
@@ -74,14 +76,14 @@ func (sp sampleParticipant) plant(ctx context.Context, in *install.Installation,
 	if _, err := in.Certify(ctx, ca, p); err != nil {
 		return p, demoClient{}, err
 	}
-	c, err := plantClient(ctx, in.Provider, p, oidc.ClientSpec{Name: sp.Client, Names: sp.Clients, Scopes: sp.Scopes})
+	c, err := plantClient(ctx, in.Provider, p, client.Spec{Name: sp.Client, Names: sp.Clients, Scopes: sp.Scopes})
 	return p, c, err
 }
 
 // plantClient registers a participant's client, or gives that of an earlier
 // try a new secret, for nobody has seen the old one.
-func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Participant, spec oidc.ClientSpec) (demoClient, error) {
-	there, err := provider.ListClients(ctx, p.ID, "", command.PageSize)
+func plantClient(ctx context.Context, provider *provider.Provider, p identity.Participant, spec client.Spec) (demoClient, error) {
+	there, err := provider.Clients.ListClients(ctx, p.ID, "", command.PageSize)
 	if err != nil {
 		return demoClient{}, err
 	}
@@ -91,10 +93,10 @@ func plantClient(ctx context.Context, provider *oidc.Provider, p identity.Partic
 		return c.Name == spec.Name && slices.Equal(c.RedirectURIs, spec.RedirectURIs) && slices.Equal(c.ServiceItems, spec.ServiceItems)
 	})
 	if at >= 0 {
-		c, secret, err = provider.RotateSecret(ctx, oidc.Actor{ID: install.Operator}, there[at].ID, 0)
+		c, secret, err = provider.Clients.RotateSecret(ctx, oidc.Actor{ID: install.Operator}, there[at].ID, 0)
 	} else {
 		spec.Participant = p.ID
-		c, secret, err = provider.CreateClient(ctx, oidc.Actor{ID: install.Operator}, spec)
+		c, secret, err = provider.Clients.CreateClient(ctx, oidc.Actor{ID: install.Operator}, spec)
 	}
 	if err != nil {
 		return demoClient{}, err

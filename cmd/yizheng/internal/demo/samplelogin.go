@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/jose"
 )
@@ -76,7 +77,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 	for i, d := range s.departments {
 		owner := byKey[d.Participant].Participant
 		url := city.urls[i]
-		c, err := plantClient(ctx, in.Provider, owner, oidc.ClientSpec{
+		c, err := plantClient(ctx, in.Provider, owner, client.Spec{
 			Name: d.Client, Names: d.Clients, Scopes: d.Scopes, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials},
 			RedirectURIs: []string{d.callback(url)}, LogoutURIs: []string{d.loggedOut(url)}, HomeURI: url + "/",
 			IDTokenAlgorithm: jose.ES256, RequirePAR: true, ServiceItems: []string{d.Profile.Item},

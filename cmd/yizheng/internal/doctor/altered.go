@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -50,7 +50,7 @@ func (e *examination) altered(ctx context.Context, in *install.Installation) {
 func readRecords(ctx context.Context, in *install.Installation) (n int, err error) {
 	auth, provider := in.Keys.Keyrings().Auth(), in.DB.Provider()
 	stores := license.AuthenticStores(in.DB.Licenses(), auth)
-	clients, participants := oidc.AuthenticClients(provider, auth), identity.AuthenticParticipants(provider, auth)
+	clients, participants := client.Authentic(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
 	entries := in.Registry.EntryCheck()
 	for _, read := range []func() (int, error){
@@ -58,10 +58,10 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return participants.ListParticipants(ctx, after, alteredAtOnce)
 		},
 			func(p identity.Participant) string { return p.ID }),
-		wholeList(func(after string) ([]oidc.ClientRecord, error) {
+		wholeList(func(after string) ([]client.Record, error) {
 			return clients.ListClients(ctx, "", after, alteredAtOnce)
 		},
-			func(c oidc.ClientRecord) string { return c.ID }),
+			func(c client.Record) string { return c.ID }),
 		wholeList(func(after string) ([]identity.PartyRecord, error) {
 			return parties.ListParties(ctx, after, alteredAtOnce)
 		},

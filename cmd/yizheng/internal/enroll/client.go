@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing/jose"
 )
 
@@ -61,7 +62,7 @@ func (c *clientAddCmd) Run(p *command.Process) error {
 	if err := checkItems(p.Ctx, in, c.ServiceItem); err != nil {
 		return err
 	}
-	client, secret, err := in.Provider.CreateClient(p.Ctx, in.Actor(), c.spec(owner.ID))
+	client, secret, err := in.Provider.Clients.CreateClient(p.Ctx, in.Actor(), c.spec(owner.ID))
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func checkItems(ctx context.Context, in *install.Installation, codes []string) e
 }
 
 // spec returns what the flags say.
-func (c *clientAddCmd) spec(participant string) oidc.ClientSpec {
-	s := oidc.ClientSpec{
+func (c *clientAddCmd) spec(participant string) client.Spec {
+	s := client.Spec{
 		Name: c.Name, Names: c.NameIn, Participant: participant, RedirectURIs: c.RedirectURI, LogoutURIs: c.LogoutURI, HomeURI: c.HomeURI,
 		ServiceItems: c.ServiceItem, WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR,
 		MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,
@@ -134,7 +135,7 @@ func (c *clientListCmd) Run(p *command.Process) error {
 	names := in.Owners()
 	t := p.Listing(c.JSON, "id", "name", "participant", "participant_name", "state", "secrets", "scopes")
 	return command.Pages(t, func(last oidc.Client) ([]oidc.Client, error) {
-		return in.Provider.ListClients(p.Ctx, owner, last.ID, command.PageSize)
+		return in.Provider.Clients.ListClients(p.Ctx, owner, last.ID, command.PageSize)
 	}, func(cl oidc.Client) error {
 		n, err := names.Of(p.Ctx, cl.Participant)
 		if err != nil {
@@ -170,7 +171,7 @@ func (c *clientRotateCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	client, secret, err := in.Provider.RotateSecret(p.Ctx, in.Actor(), c.Client, c.Overlap)
+	client, secret, err := in.Provider.Clients.RotateSecret(p.Ctx, in.Actor(), c.Client, c.Overlap)
 	if err != nil {
 		return clientError(c.Client, err)
 	}
@@ -193,7 +194,7 @@ func (c *clientDisableCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	if _, err := in.Provider.DisableClient(p.Ctx, in.Actor(), c.Client); err != nil {
+	if _, err := in.Provider.Clients.DisableClient(p.Ctx, in.Actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
 	p.Print("client.disabled", c.Client)
@@ -212,7 +213,7 @@ func (c *clientEnableCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	if _, err := in.Provider.EnableClient(p.Ctx, in.Actor(), c.Client); err != nil {
+	if _, err := in.Provider.Clients.EnableClient(p.Ctx, in.Actor(), c.Client); err != nil {
 		return clientError(c.Client, err)
 	}
 	p.Print("client.enabled", c.Client)

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	clients "yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/jose"
 )
@@ -79,11 +80,11 @@ func (c *clientShowCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	client, err := in.Provider.Client(p.Ctx, c.Client)
+	client, err := in.Provider.Clients.Client(p.Ctx, c.Client)
 	if err != nil {
 		return clientError(c.Client, err)
 	}
-	owner, err := in.Provider.Participant(p.Ctx, client.Participant)
+	owner, err := in.Provider.Clients.Participant(p.Ctx, client.Participant)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (c *clientUpdateCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	client, err := in.Provider.Client(p.Ctx, c.Client)
+	client, err := in.Provider.Clients.Client(p.Ctx, c.Client)
 	if err != nil {
 		return clientError(c.Client, err)
 	}
@@ -129,17 +130,17 @@ func (c *clientUpdateCmd) Run(p *command.Process) error {
 	if err := checkItems(p.Ctx, in, c.ServiceItem); err != nil {
 		return err
 	}
-	spec, err := c.apply(client.Spec())
+	spec, err := c.apply(clients.SpecOf(client))
 	if err != nil {
 		return err
 	}
-	client, err = in.Provider.UpdateClient(p.Ctx, in.Actor(), client.ID, client.Revision, spec)
+	client, err = in.Provider.Clients.UpdateClient(p.Ctx, in.Actor(), client.ID, client.Revision, spec)
 	if errors.Is(err, oidc.ErrConflict) {
 		return texts.Refuse("client.changed", c.Client)
 	} else if err != nil {
 		return err
 	}
-	owner, err := in.Provider.Participant(p.Ctx, client.Participant)
+	owner, err := in.Provider.Clients.Participant(p.Ctx, client.Participant)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (c *clientUpdateCmd) Run(p *command.Process) error {
 }
 
 // apply returns the spec with what the flags change in it.
-func (c *clientUpdateCmd) apply(s oidc.ClientSpec) (oidc.ClientSpec, error) {
+func (c *clientUpdateCmd) apply(s clients.Spec) (clients.Spec, error) {
 	before := s
 	given := map[string]bool{
 		"redirect-uri": c.RedirectURI != nil, "logout-uri": c.LogoutURI != nil, "home-uri": c.HomeURI != nil,
@@ -221,7 +222,7 @@ func replaced[S ~string](old []S, given []string) []S {
 }
 
 // sameSpec reports whether two specs of a client say the same.
-func sameSpec(a, b oidc.ClientSpec) bool {
+func sameSpec(a, b clients.Spec) bool {
 	number := func(n *int) int {
 		if n == nil {
 			return -1

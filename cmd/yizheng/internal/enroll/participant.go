@@ -97,7 +97,7 @@ func (c *participantAddCmd) register(ctx context.Context, in *install.Installati
 		}
 		spec.Parent = parent.ID
 	}
-	n, err := in.Provider.CreateParticipant(ctx, in.Actor(), spec)
+	n, err := in.Provider.Clients.CreateParticipant(ctx, in.Actor(), spec)
 	if !errors.Is(err, identity.ErrExists) {
 		return n, err
 	}
@@ -129,7 +129,7 @@ func (c *participantListCmd) Run(p *command.Process) error {
 	defer in.Close()
 	t := p.Listing(c.JSON, "id", "uscc", "class", "level", "area", "state", "name")
 	return command.Pages(t, func(last identity.Participant) ([]identity.Participant, error) {
-		return in.Provider.ListParticipants(p.Ctx, last.ID, command.PageSize)
+		return in.Provider.Clients.ListParticipants(p.Ctx, last.ID, command.PageSize)
 	}, func(n identity.Participant) error {
 		return t.Record(participantInfoOf(n), n.ID, n.USCC, texts.WordOf("class", string(n.Class)), n.Level, n.AreaCode, enabled(n.Disabled), command.Printable(n.Name))
 	})

@@ -136,7 +136,7 @@ func changeParticipant(p *command.Process, in *install.Installation, ref string,
 	if err := change(&n); err != nil {
 		return n, err
 	}
-	n, err = in.Provider.UpdateParticipant(p.Ctx, in.Actor(), n)
+	n, err = in.Provider.Clients.UpdateParticipant(p.Ctx, in.Actor(), n)
 	if errors.Is(err, identity.ErrConflict) {
 		return n, texts.Refuse("participant.changed")
 	}

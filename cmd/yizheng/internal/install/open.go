@@ -17,18 +17,16 @@ import (
 	"strings"
 	"time"
 
-	"yizheng.internal/signing/pki"
-
-	"yizheng.internal/signing/jose"
-	"yizheng.internal/signing/sm2"
-
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
-	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage"
 )
 
@@ -40,7 +38,7 @@ type Installation struct {
 	DB       storage.Database
 	Keys     *signing.Installation
 	Verifier *jose.Verifier
-	Provider *oidc.Provider
+	Provider *provider.Provider
 	Registry *license.Registry
 	People   *identity.Service
 	Kept     storage.Ephemeral // what may be lost
@@ -124,20 +122,20 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	if err != nil {
 		return err
 	}
-	c := oidc.Config{
+	c := provider.Config{
 		Issuer: publicURL, Clients: in.DB.Provider(), Participants: in.DB.Provider(), Events: in.DB.Journal(),
 		Keyrings: in.Keys.Keyrings(), Verifier: in.Verifier, Log: in.Log, Step: in.Step,
 	}
 	if err := in.logins(&c); err != nil {
 		return err
 	}
-	in.Provider, err = oidc.New(c)
+	in.Provider, err = provider.New(c)
 	return err
 }
 
 // authorityName tells the registry what credentials call a department.
 func (in *Installation) authorityName(ctx context.Context, code party.USCC) (string, error) {
-	p, err := in.Provider.FindParticipant(ctx, code)
+	p, err := in.Provider.Clients.FindParticipant(ctx, code)
 	if errors.Is(err, identity.ErrNotFound) {
 		return "", license.ErrNotFound
 	}

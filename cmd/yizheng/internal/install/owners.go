@@ -22,7 +22,7 @@ func (o owners) Of(ctx context.Context, id string) (identity.Participant, error)
 	if n, ok := o.known[id]; ok {
 		return n, nil
 	}
-	n, err := o.in.Provider.Participant(ctx, id)
+	n, err := o.in.Provider.Clients.Participant(ctx, id)
 	if errors.Is(err, identity.ErrNotFound) {
 		n, err = identity.Participant{ID: id}, nil
 	}
@@ -37,7 +37,7 @@ func (o owners) By(ctx context.Context, code string) (identity.Participant, erro
 	if n, ok := o.known[code]; ok || code == "" {
 		return n, nil
 	}
-	n, err := o.in.Provider.FindParticipant(ctx, party.USCC(code))
+	n, err := o.in.Provider.Clients.FindParticipant(ctx, party.USCC(code))
 	if errors.Is(err, identity.ErrNotFound) {
 		n, err = identity.Participant{USCC: party.USCC(code)}, nil
 	}

@@ -25,7 +25,7 @@ func RingName(purpose signing.Purpose, owner string) string {
 // Participant finds a participant by its id or its code.
 func (in *Installation) Participant(ctx context.Context, ref string) (identity.Participant, error) {
 	if identity.ValidID(ref) {
-		p, err := in.Provider.Participant(ctx, ref)
+		p, err := in.Provider.Clients.Participant(ctx, ref)
 		if errors.Is(err, identity.ErrNotFound) {
 			return p, texts.Refuse("participant.unknown", ref)
 		}
@@ -35,7 +35,7 @@ func (in *Installation) Participant(ctx context.Context, ref string) (identity.P
 	if err != nil {
 		return identity.Participant{}, texts.Usage("participant.neither", ref, err)
 	}
-	p, err := in.Provider.FindParticipant(ctx, code)
+	p, err := in.Provider.Clients.FindParticipant(ctx, code)
 	if errors.Is(err, identity.ErrNotFound) {
 		return p, texts.Refuse("participant.unknown_code", code)
 	}
@@ -53,7 +53,7 @@ func (in *Installation) Certify(ctx context.Context, ca *pki.CA, p identity.Part
 		return signing.KeyRecord{}, err
 	}
 	var k signing.KeyRecord
-	err = in.Provider.Recorded(ctx, in.Actor(), journal.ActionKeyCreate, RingName(signing.PurposeAuthority, string(p.USCC)), func() (err error) {
+	err = in.Provider.Journal.Recorded(ctx, in.Actor(), journal.ActionKeyCreate, RingName(signing.PurposeAuthority, string(p.USCC)), func() (err error) {
 		k, err = in.Keys.AddAuthority(ctx, ca, pki.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
 		return err
 	})

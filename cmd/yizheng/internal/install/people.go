@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/storage"
 )
 
@@ -27,7 +28,7 @@ func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient b
 }
 
 // logins adds to the provider's configuration what people log in with.
-func (in *Installation) logins(c *oidc.Config) (err error) {
+func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
 	in.People, err = identity.NewService(identity.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),

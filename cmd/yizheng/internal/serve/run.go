@@ -81,7 +81,7 @@ func (s *Service) merge(ctx context.Context) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var ended sync.WaitGroup
 	ended.Go(func() { s.In.Registry.Run(ctx) })
-	ended.Go(func() { s.In.Provider.Run(ctx) })
+	ended.Go(func() { s.In.Provider.Journal.Run(ctx) })
 	return func() { stop(); ended.Wait() }
 }
 

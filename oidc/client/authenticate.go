@@ -1,0 +1,142 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/fresh"
+	"yizheng.internal/oidc/identity"
+)
+
+// Standing is a client and its participant as they were when they were read.
+type Standing struct {
+	Client      oidc.Client
+	Participant identity.Participant
+}
+
+const (
+	maxCachedClients = 4096
+	// renewed is how old a reading may be for a secret to be called wrong: it may be
+	// new. It also keeps readings for wrong secrets apart.
+	renewed = 200 * time.Millisecond
+)
+
+// readStanding reads a client with its participant. An unknown client is
+// ErrNotFound; storage that doesn't answer is *Error temporarily_unavailable.
+func (p *Service) readStanding(ctx context.Context, id string) (Standing, error) {
+	record, err := p.c.Clients.LoadClient(ctx, id)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return Standing{}, err
+	}
+	if err != nil {
+		return Standing{}, oidc.Unavailable(fmt.Errorf("client %s: %w", id, err))
+	}
+	client, err := clientOf(record)
+	if err != nil {
+		return Standing{}, err
+	}
+	participant, err := p.c.Participants.LoadParticipant(ctx, client.Participant)
+	if errors.Is(err, identity.ErrNotFound) {
+		return Standing{}, fmt.Errorf("client %s: participant %s: %w", id, client.Participant, err)
+	}
+	if err != nil {
+		return Standing{}, oidc.Unavailable(fmt.Errorf("participant of client %s: %w", id, err))
+	}
+	return Standing{client, participant}, nil
+}
+
+// Refusal says whether the client may act now: nil, or the reason code.
+func (s Standing) Refusal() (reason, description string) {
+	switch {
+	case s.Client.Disabled:
+		return "client_disabled", "the client is disabled"
+	case s.Participant.Disabled:
+		return "participant_disabled", "the participant of the client is disabled"
+	}
+	return "", ""
+}
+
+// Credentials are what a client presents at the token endpoint.
+type Credentials struct {
+	ID        string
+	Method    oidc.AuthMethod
+	Secret    oidc.Secret
+	RequestID string // for the event of a refusal
+}
+
+// errCredentials is the one answer to an unknown client and to a wrong secret.
+func errCredentials() error {
+	return &oidc.Error{Code: oidc.InvalidClient, Description: "client authentication failed", Reason: "credentials"}
+}
+
+// believes reports whether the credentials are a client's: of one that is
+// public none are needed, and with AuthNone no other is believed.
+func believes(c oidc.Client, p Credentials) bool {
+	matches := matches(c, p.Secret, time.Now())
+	if p.Method == oidc.AuthNone {
+		return c.Public() && p.Secret == oidc.Secret{}
+	}
+	return matches
+}
+
+// Authenticate returns the client whose credentials these are. A client that
+// is unknown and a secret that is wrong are one error, *Error invalid_client,
+// after the same work of comparing. A right secret of a client that is
+// disabled, or not registered for the method, is refused by name and leaves an
+// event. Also *Error temporarily_unavailable.
+func (p *Service) Authenticate(ctx context.Context, c Credentials) (oidc.Client, error) {
+	s, err := p.Standing(ctx, c.ID)
+	if err != nil && !errors.Is(err, oidc.ErrNotFound) {
+		return oidc.Client{}, err
+	}
+	ok := believes(s.Client, c) // the zero Client, if unknown
+	if !ok && err == nil {
+		// The secret may have been made a moment ago, by another process.
+		if s, err = p.NewStanding(ctx, c.ID); err != nil {
+			return oidc.Client{}, err
+		}
+		ok = believes(s.Client, c)
+	}
+	if !ok {
+		return oidc.Client{}, errCredentials()
+	}
+	if err := s.admits(c.Method); err != nil {
+		p.c.Journal.TokenRefused(ctx, s.Client, c.RequestID, err)
+		return oidc.Client{}, err
+	}
+	return s.Client, nil
+}
+
+// Standing returns a client with its participant, as of at most 2 seconds ago, or
+// ErrNotFound.
+func (p *Service) Standing(ctx context.Context, id string) (Standing, error) {
+	return p.standingOf(ctx, id, fresh.Age)
+}
+
+// NewStanding is Standing as of a moment ago: for what may have been registered just now.
+func (p *Service) NewStanding(ctx context.Context, id string) (Standing, error) {
+	return p.standingOf(ctx, id, renewed)
+}
+
+// standingOf returns a reading no older than age. What can't be an id isn't looked up.
+func (p *Service) standingOf(ctx context.Context, id string, age time.Duration) (Standing, error) {
+	if !identity.ValidID(id) {
+		return Standing{}, oidc.ErrNotFound
+	}
+	return p.standings.Since(ctx, id, age)
+}
+
+// admits checks what only a client that knows its secret may learn.
+func (s Standing) admits(m oidc.AuthMethod) *oidc.Error {
+	if reason, description := s.Refusal(); reason != "" {
+		return &oidc.Error{Code: oidc.InvalidClient, Description: description, Reason: reason}
+	}
+	if !slices.Contains(s.Client.AuthMethods, m) {
+		return &oidc.Error{Code: oidc.InvalidClient, Description: "the client is not registered for this authentication method", Reason: "auth_method"}
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+// Package consent keeps what people agreed to show clients with their logins, and says
+// which clients may do what with them. Grants of licenses are package license's.
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+)
+
+// Record is what a person agreed to show a client at its logins, as a store
+// keeps it. It never changes: another consent is another record, and of one that is
+// withdrawn only its register is left, until it would have expired. So no column decides
+// anything that isn't in the sealed body.
+type Record struct {
+	ID      string // of identity.NewID
+	Client  string
+	Created time.Time
+	Expires time.Time
+	Body    []byte // sealed: party, client, scopes, times
+	// Party leads to the person's consents. Written with a new one, and not read back.
+	Party []signing.Lookup
+	Mark  []byte // its register, see signing.Authenticator; nil: it was not withdrawn
+}
+
+// Ended is a consent that is withdrawn, or replaced by another one.
+type Ended struct {
+	ID      string
+	Expires time.Time
+	Mark    []byte // the register that says so
+}
+
+// Store keeps remembered consents. Events given along are appended in the same
+// transaction, as AppendEvents does: both are on disk, or neither. Every driver
+// passes storagetest.Consents.
+type Store interface {
+	// CreateConsent stores c and deletes others, as DeleteConsents does. ErrExists if
+	// its ID was ever taken: then nothing is deleted.
+	CreateConsent(ctx context.Context, c Record, instead []Ended, es ...journal.Event) error
+	// DeleteConsents deletes what consents hold and what leads to them, as far as they
+	// are there, and keeps their registers until they expire.
+	DeleteConsents(ctx context.Context, ended []Ended, es ...journal.Event) error
+	// ListConsents returns up to limit consents to which one of the keys leads and
+	// that expire after a time, newest first; of those made at the same time, the
+	// one with the greater ID.
+	ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error)
+}
+
+// Config says what a Service works with.
+type Config struct {
+	Store    Store // as Authentic returns them
+	Vault    *signing.Vault
+	Clients  *client.Service
+	Families *token.Families
+	Journal  *oidc.Journal
+}
+
+// Service keeps what people agreed to show clients, for later logins, and says which
+// clients may do what with their logins. Safe for concurrent use.
+type Service struct {
+	c Config
+}
+
+// New returns the service.
+func New(c Config) *Service { return &Service{c} }
+
+// consentBody is the sealed part of a consent's record. It repeats what the
+// columns say.
+type consentBody struct {
+	Party   string       `json:"party"`
+	Client  string       `json:"client"`
+	Scopes  []oidc.Scope `json:"scopes"`
+	Created time.Time    `json:"created"`
+	Expires time.Time    `json:"expires"`
+}
+
+// consentLife is how long a consent is remembered: after that the page comes again.
+const consentLife = 365 * 24 * time.Hour
+
+func consentPlace(id string) signing.Place {
+	return signing.Place{Table: "consents", Row: id, Column: "body"}
+}
+
+// remembered is a consent of a person's, opened.
+type remembered struct {
+	Record
+	body consentBody
+}
+
+func (r *remembered) ended() Ended { return Ended{ID: r.ID, Expires: r.body.Expires} }
+
+// consentsOf returns what a person has agreed to and not withdrawn, the newest first.
+func (p *Service) consentsOf(ctx context.Context, party string) ([]remembered, error) {
+	keys, err := p.c.Vault.Lookups(ctx, oidc.DomainParty, party)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	records, err := p.c.Store.ListConsents(ctx, keys, now, oidc.MaxListed)
+	if err != nil {
+		return nil, oidc.Unavailable(fmt.Errorf("listing consents: %w", err))
+	}
+	var list []remembered
+	for _, r := range records {
+		c := remembered{Record: r}
+		if err := p.c.Vault.OpenJSON(ctx, consentPlace(r.ID), r.Body, &c.body); err != nil {
+			return nil, fmt.Errorf("consent %s: %w", r.ID, err)
+		}
+		if c.body.Client != r.Client {
+			return nil, fmt.Errorf("consent %s does not fit its sealed form: it was altered", r.ID)
+		}
+		// A lookup key may lead to it that isn't its person's.
+		if c.body.Party == party && now.Before(c.body.Expires) {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// Agreed returns the scopes that a person agreed to show a client, and didn't withdraw.
+func (p *Service) Agreed(ctx context.Context, party, client string) ([]oidc.Scope, error) {
+	list, err := p.consentsOf(ctx, party)
+	if err != nil {
+		return nil, err
+	}
+	var scopes []oidc.Scope
+	for _, c := range list {
+		if c.Client == client {
+			scopes = append(scopes, c.body.Scopes...)
+		}
+	}
+	return scopes, nil
+}
+
+// Remember stores that a person, the actor with that party's id, agreed to show a client
+// some scopes, beside those of before.
+func (p *Service) Remember(ctx context.Context, a oidc.Actor, party, client string, scopes []oidc.Scope) error {
+	list, err := p.consentsOf(ctx, party)
+	if err != nil {
+		return err
+	}
+	var instead []Ended
+	scopes = slices.Clone(scopes)
+	for _, c := range list {
+		if c.Client == client {
+			instead, scopes = append(instead, c.ended()), append(scopes, c.body.Scopes...)
+		}
+	}
+	now := time.Now().UTC()
+	c := Record{ID: identity.NewID(), Client: client, Created: now, Expires: now.Add(consentLife)}
+	body := consentBody{party, c.Client, oidc.Distinct(scopes), c.Created, c.Expires}
+	if c.Body, err = p.c.Vault.SealJSON(ctx, consentPlace(c.ID), body); err != nil {
+		return err
+	}
+	if c.Party, err = p.c.Vault.Lookups(ctx, oidc.DomainParty, body.Party); err != nil {
+		return err
+	}
+	e, err := p.c.Journal.Event(ctx, a.Did(journal.ActionConsentKeep, client, journal.ResultOK))
+	if err != nil {
+		return err
+	}
+	if err := p.c.Store.CreateConsent(ctx, c, instead, e); err != nil {
+		return oidc.Unavailable(fmt.Errorf("remembering a consent: %w", err))
+	}
+	return nil
+}
+
+// ClientAccess is what a client may do with a person's login beyond it: what it is shown
+// without asking again, and whether it goes on while the person is away.
+type ClientAccess struct {
+	Client      oidc.Client
+	Participant identity.Participant
+	Scopes      []oidc.Scope // that were agreed to; none at a department's
+	Since       time.Time    // of the first of all this
+	Offline     time.Time    // when its offline access ends at the latest; zero: it has none
+}
+
+// ClientAccesses lists which clients may do what with a person's login, the newest
+// first.
+func (p *Service) ClientAccesses(ctx context.Context, s oidc.Session) ([]ClientAccess, error) {
+	var list []ClientAccess
+	of := func(client string, since time.Time) (*ClientAccess, error) {
+		i := slices.IndexFunc(list, func(a ClientAccess) bool { return a.Client.ID == client })
+		if i < 0 {
+			known, err := p.c.Clients.Standing(ctx, client)
+			if errors.Is(err, oidc.ErrNotFound) {
+				known.Client.ID = client
+			} else if err != nil {
+				return nil, err
+			}
+			i, list = len(list), append(list, ClientAccess{Client: known.Client, Participant: known.Participant, Since: since})
+		}
+		if since.Before(list[i].Since) {
+			list[i].Since = since
+		}
+		return &list[i], nil
+	}
+	consents, err := p.consentsOf(ctx, s.Party.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range consents {
+		a, err := of(c.Client, c.body.Created)
+		if err != nil {
+			return nil, err
+		}
+		a.Scopes = oidc.Distinct(append(a.Scopes, c.body.Scopes...))
+	}
+	families, err := p.c.Families.Offline(ctx, s.Party.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range families {
+		a, err := of(f.Client, f.Created)
+		if err != nil {
+			return nil, err
+		}
+		if f.Expires.After(a.Offline) {
+			a.Offline = f.Expires
+		}
+	}
+	return list, nil
+}
+
+// EndClientAccess withdraws what a person agreed to at a client, and ends all that
+// the client has of their logins. ErrNotFound if that is nothing.
+func (p *Service) EndClientAccess(ctx context.Context, s oidc.Session, client, requestID string) error {
+	actor := oidc.Actor{ID: s.Account, RequestID: requestID}
+	consents, err := p.consentsOf(ctx, s.Party.ID)
+	if err != nil {
+		return err
+	}
+	var withdrawn []Ended
+	for _, c := range consents {
+		if c.Client == client {
+			withdrawn = append(withdrawn, c.ended())
+		}
+	}
+	if len(withdrawn) > 0 {
+		e, err := p.c.Journal.Event(ctx, actor.Did(journal.ActionConsentEnd, client, journal.ResultOK))
+		if err != nil {
+			return err
+		}
+		if err := p.c.Store.DeleteConsents(ctx, withdrawn, e); err != nil {
+			return oidc.Unavailable(fmt.Errorf("withdrawing a consent: %w", err))
+		}
+	}
+	ended, err := p.c.Families.EndOfClient(ctx, actor, s.Party.ID, client)
+	if err != nil {
+		return err
+	}
+	if len(withdrawn)+ended == 0 {
+		return oidc.ErrNotFound
+	}
+	return nil
+}

@@ -1,0 +1,478 @@
+// Package flow leads authorization requests from their arrival to their answer: what they
+// may ask, what the person must do next, and what goes back to the client. Logout requests,
+// too.
+package flow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/oidc/grant"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing"
+)
+
+// Config says what a Service works with.
+type Config struct {
+	Issuer      string
+	OfflineLife time.Duration // the longest that offline access lives
+	Clients     *client.Service
+	Sessions    *session.Service
+	Families    *token.Families // nil: nobody can log in
+	Subjects    *token.Subjects
+	Tokens      *token.Service
+	Grants      *grant.Service
+	Consents    *consent.Service
+	Kept        *ephemeral.Keeper
+	Ephemeral   identity.Ephemeral
+	Vault       *signing.Vault
+	Resolver    oidc.Resolver // nil: no authorization details are taken
+	Journal     *oidc.Journal
+	Step        func(name string) // is called at each step of a request: failpoints of tests
+}
+
+// Service leads authorization requests from their arrival to their answer. Safe for
+// concurrent use.
+type Service struct {
+	c Config
+}
+
+// New returns the service.
+func New(c Config) *Service { return &Service{c} }
+
+// asking is a request on its way through [Service.advance].
+type asking struct {
+	kept
+	client.Standing
+	handle  oidc.Secret // zero while it is kept nowhere
+	browser oidc.Browser
+	login   *session.Login    // who is logged in; nil: nobody
+	agreed  []oidc.Scope      // that they agreed to show the client before
+	grant   string            // of the licenses that are asked for; empty: none yet
+	find    map[string]string // what the consent page is to show of them; see [oidc.Resolver].Describe
+}
+
+func errNoLogins() *oidc.Error {
+	return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "nobody can log in at this installation", Reason: "no_logins"}
+}
+
+// Authorize takes an authorization request (RFC 6749 section 4.1.1, OpenID
+// Connect Core section 3.1.2.1), with request_uri or without, and returns what
+// comes next. With a session that is good for it, that is done at once.
+// Refusals are *RequestError.
+//
+// hold keeps the request and answers StepLogin with its handle, whatever b says: for requests that come
+// without the browser's cookies, as a POST from another site does.
+func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.Browser, hold bool) (oidc.Step, error) {
+	if p.c.Families == nil {
+		return oidc.Step{}, pageError(nil, errNoLogins())
+	}
+	s, err := p.askingClient(ctx, params["client_id"])
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if hold {
+		b = oidc.Browser{Address: b.Address, RequestID: b.RequestID}
+	}
+	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, Standing: s, browser: b}
+	handle := oidc.NewHandle()
+	if uri, ok := strings.CutPrefix(params["request_uri"], requestURIPrefix); ok {
+		handle = perBrowser(oidc.SecretOf(uri), b)
+		if step, err := p.resume(ctx, s.Client, handle, b); !errors.Is(err, oidc.ErrRequestGone) { // the page was loaded again
+			return step, err
+		}
+		if a.Request, err = p.loadPushed(ctx, s.Client, oidc.SecretOf(uri)); err != nil {
+			return oidc.Step{}, err
+		}
+		a.Pushed = oidc.SecretOf(uri).Hash().String()
+	} else if a.Request, err = p.parse(ctx, s, params, false); err != nil {
+		return oidc.Step{}, err
+	}
+	if !hold {
+		if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
+			return oidc.Step{}, err
+		}
+	}
+	return p.start(ctx, a, handle, hold)
+}
+
+// Visit begins a login for a page of ours, a path with its query, and returns
+// what comes next.
+func (p *Service) Visit(ctx context.Context, path string, assurance int, b oidc.Browser) (oidc.Step, error) {
+	if p.c.Families == nil {
+		return oidc.Step{}, pageError(nil, errNoLogins())
+	}
+	if !isPath(path) {
+		return oidc.Step{}, pageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
+	}
+	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
+	a.Request = request{ID: oidc.NewHandle().Reveal(), Path: path, Assurance: assurance}
+	var err error
+	if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.start(ctx, a, oidc.NewHandle(), false)
+}
+
+// isPath reports whether a text is a path of this site with its query: no
+// browser takes it for another site.
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= maxStateBytes && isVisible(s) &&
+		!strings.ContainsAny(s, `\#`)
+}
+
+// start answers a request that is kept nowhere yet, or keeps it under the handle.
+func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold bool) (oidc.Step, error) {
+	kind := oidc.StepLogin
+	if !hold {
+		var err error
+		if kind, err = p.demand(ctx, a); err != nil {
+			return oidc.Step{}, err
+		}
+		if kind == oidc.StepDone {
+			return p.finish(ctx, a)
+		}
+	}
+	how, err := p.beginning(ctx, a)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if err := p.c.Kept.Keep(ctx, keptRequest, handle.Hash(), a.kept, how); err != nil {
+		if errors.Is(err, identity.ErrFull) {
+			return oidc.Step{}, pageError(&a.Client, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
+		}
+		return oidc.Step{}, err
+	}
+	a.handle = handle
+	return p.present(ctx, a, kind)
+}
+
+// beginning returns how a request is kept at first: on the account of who is logged
+// in, else of the network that asks.
+func (p *Service) beginning(ctx context.Context, a *asking) (how identity.Keeping, err error) {
+	a.Began = time.Now().UTC()
+	if a.Asker, err = p.asker(ctx, a.browser); err != nil {
+		return identity.Keeping{}, err
+	}
+	if a.login != nil {
+		a.Opened, a.Account = true, a.login.About.Account
+	}
+	return p.keeping(ctx, &a.kept, a.Began)
+}
+
+// Next returns what comes next in a request that is kept. ErrRequestGone;
+// refusals are *RequestError.
+func (p *Service) Next(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	return p.next(ctx, a)
+}
+
+// Look is Next for somebody who looks for something on the consent page; see
+// [oidc.Resolver].Describe.
+func (p *Service) Look(ctx context.Context, handle oidc.Secret, b oidc.Browser, find map[string]string) (oidc.Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	a.find = find
+	return p.next(ctx, a)
+}
+
+// Again answers a request once more that was answered less than a minute ago by
+// the login of this browser's session: its form was sent twice, and a browser
+// shows the answer to the second one. It gives another code for the same login,
+// and nothing else. ErrRequestGone.
+func (p *Service) Again(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
+	k, err := p.changeRequest(ctx, handle, b, nil)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if k.Answered.IsZero() {
+		return p.Next(ctx, handle, b)
+	}
+	if time.Since(k.Answered) > session.FormAgain || k.Form != "" || k.Session == "" {
+		return oidc.Step{}, p.gone(ctx, &k)
+	}
+	a, err := p.askKept(ctx, k, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if a.login == nil || a.login.ID != k.Session || a.login.ID != k.Login {
+		return oidc.Step{}, p.gone(ctx, &k)
+	}
+	kind, err := p.demand(ctx, a)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	switch {
+	case kind != oidc.StepDone:
+		return oidc.Step{}, p.gone(ctx, &k)
+	case k.Request.portal():
+		return p.finishPortal(a), nil
+	}
+	return p.grantCode(ctx, a)
+}
+
+// ask loads a kept request with all that decides what comes next.
+func (p *Service) ask(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*asking, error) {
+	k, err := p.loadRequest(ctx, handle, b)
+	if err != nil {
+		return nil, err
+	}
+	return p.askKept(ctx, k, handle, b)
+}
+
+func (p *Service) askKept(ctx context.Context, k kept, handle oidc.Secret, b oidc.Browser) (*asking, error) {
+	a := &asking{kept: k, handle: handle, browser: b}
+	var err error
+	if !k.Request.portal() {
+		if a.Standing, err = p.askingClient(ctx, k.Request.Client); err != nil {
+			return nil, err
+		}
+		if !client.Redirects(a.Client, k.Request.RedirectURI) { // it was registered otherwise meanwhile
+			return nil, oidc.ErrRequestGone
+		}
+	}
+	if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// next returns what comes next in a request that is kept.
+func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
+	kind, err := p.demand(ctx, a)
+	if err != nil {
+		return oidc.Step{}, p.settle(ctx, a, err)
+	}
+	if kind == oidc.StepDone {
+		return p.finish(ctx, a)
+	}
+	return p.present(ctx, a, kind)
+}
+
+// settle takes note of a refusal that goes back to the client: the request is
+// answered with it.
+func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
+	if e, ok := errors.AsType[*oidc.RequestError](refusal); ok && e.Response != nil {
+		if err := p.answer(ctx, a, "", ""); err != nil {
+			return err
+		}
+	}
+	return refusal
+}
+
+// demand says what a request needs now. Refusals are *RequestError.
+func (p *Service) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
+	hinted, err := p.hinted(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	kind, refusal := a.demand(hinted)
+	if refusal != nil {
+		return "", p.refusalOf(a, refusal)
+	}
+	if kind == oidc.StepDone {
+		if err := p.recall(ctx, a); err != nil {
+			return "", err
+		}
+	}
+	if kind == oidc.StepDone && a.needsConsent() {
+		kind = oidc.StepConsent
+	}
+	if !a.Request.prompts(promptNone) || kind == oidc.StepDone {
+		return kind, nil
+	}
+	switch kind {
+	case oidc.StepLogin:
+		return "", p.refusalOf(a, &oidc.Error{Code: oidc.LoginRequired, Description: "nobody is logged in who would do"})
+	case oidc.StepConsent:
+		return p.reuse(ctx, a)
+	}
+	return "", p.refusalOf(a, &oidc.Error{Code: oidc.InteractionRequired, Description: "the person must log in with a second factor", Reason: "second_factor"})
+}
+
+// refusalOf takes an error back to the client, but for one that passes.
+func (p *Service) refusalOf(a *asking, err error) error {
+	e, ok := errors.AsType[*oidc.Error](err)
+	switch {
+	case !ok || e.Code == oidc.TemporarilyUnavailable:
+		return err
+	case a.Request.portal():
+		return pageError(nil, e)
+	}
+	return p.refusal(&a.Request, a.Client, e)
+}
+
+// hinted reports whether who is logged in is who the id_token_hint names.
+func (p *Service) hinted(ctx context.Context, a *asking) (bool, error) {
+	if a.Request.Hint == "" || a.login == nil {
+		return true, nil
+	}
+	subject, err := p.c.Subjects.Of(ctx, a.Client, a.login.About.Party)
+	return subject == a.Request.Hint, err
+}
+
+// demand says what the login needs: nothing more if it is StepDone.
+func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
+	r, l := &a.Request, a.login
+	if l == nil {
+		return oidc.StepLogin, nil
+	}
+	if fresh := a.Login == l.ID; !fresh {
+		switch {
+		case r.prompts(promptLogin) || a.tooOld(time.Now()) || !hinted:
+			return oidc.StepLogin, nil
+		case r.prompts(promptAccount) && a.Confirmed != l.ID:
+			return oidc.StepAccount, nil
+		}
+	} else if !hinted {
+		return "", &oidc.Error{Code: oidc.LoginRequired, Description: "somebody else logged in than whom id_token_hint names", Reason: "hint_mismatch"}
+	}
+	need := a.need()
+	if l.Assurance() >= need {
+		return oidc.StepDone, nil
+	}
+	switch {
+	case l.State.Proofing < need:
+		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
+	case need > 2:
+		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
+	case !l.State.Phone:
+		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: "no_second_factor"}
+	}
+	return oidc.StepSecondFactor, nil
+}
+
+// need is the assurance that the login must have: what is asked for, and not below
+// the client's floor.
+func (a *asking) need() int {
+	if a.Request.portal() {
+		return a.Request.Assurance
+	}
+	return max(a.Request.Assurance, a.Client.Floor(a.Participant.Class))
+}
+
+// tooOld reports whether the login is too old for max_age, or for the client's own.
+func (a *asking) tooOld(now time.Time) bool {
+	age := a.Request.MaxAge
+	if age == nil {
+		age = a.Client.DefaultMaxAge
+	}
+	return age != nil && now.Sub(a.login.About.AuthTime) >= time.Duration(*age)*time.Second
+}
+
+// present returns a step with all that its page needs.
+func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
+	step := oidc.Step{Kind: kind, Handle: a.handle, Request: a.Request.view(a.Standing)}
+	if kind == oidc.StepLogin || a.login == nil {
+		return step, nil
+	}
+	s, err := p.c.Sessions.Show(ctx, a.login)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	s.Current = true
+	step.Session = &s
+	if kind == oidc.StepConsent {
+		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
+			return oidc.Step{}, p.settle(ctx, a, err)
+		}
+	}
+	return step, nil
+}
+
+// finish answers a request for which nothing more is needed.
+func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
+	if a.Request.portal() {
+		return p.finishPortal(a), nil
+	}
+	if err := p.answer(ctx, a, "", a.login.ID); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.grantCode(ctx, a)
+}
+
+// finishPortal leads to the page of ours that was asked for.
+func (p *Service) finishPortal(a *asking) oidc.Step {
+	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
+}
+
+// Cancel ends a request: the client gets access_denied.
+func (p *Service) Cancel(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
+	a, err := p.ask(ctx, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if err := p.answer(ctx, a, "", ""); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+}
+
+// answerDenied answers a request with a refusal that somebody decided on.
+func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
+	step := oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing)}
+	if a.Request.portal() {
+		step.Response = &oidc.Response{RedirectURI: "/", Local: true}
+	} else {
+		step.Response = p.errorResponse(&a.Request.destination, e)
+	}
+	return step
+}
+
+// offline reports whether a request gets offline access: the client is
+// registered for it, and the person agrees now or has before (OpenID Connect Core
+// section 11). If not, it is as if it hadn't been asked for.
+func (p *Service) offline(ctx context.Context, a *asking) (bool, error) {
+	r := &a.Request
+	if !r.has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
+		return false, nil
+	}
+	if r.prompts(promptConsent) {
+		return true, nil
+	}
+	return p.c.Families.HasOffline(ctx, a.Client.ID, a.login.About.Party)
+}
+
+// grantCode answers a request with an authorization code.
+func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
+	offline, err := p.offline(ctx, a)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	now := time.Now().UTC()
+	g := grant.Authorization{
+		Client: a.Client.ID, RedirectURI: a.Request.RedirectURI, Challenge: a.Request.Challenge, Nonce: a.Request.Nonce,
+		Session: a.login.ID, Offline: offline, Ends: a.login.Expires,
+		About: token.About{
+			Account: a.login.About.Account, Party: a.login.About.Party, SID: a.login.SID(a.Client.ID), AuthTime: a.login.About.AuthTime.Unix(),
+			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant,
+		},
+	}
+	if offline {
+		g.Ends = now.Add(p.c.OfflineLife)
+	} else {
+		g.About.Scopes = slices.DeleteFunc(slices.Clone(g.About.Scopes), func(s oidc.Scope) bool { return s == oidc.ScopeOffline })
+	}
+	code, err := p.c.Grants.NewCode(ctx, g)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	return oidc.Step{
+		Kind: oidc.StepDone, Request: a.Request.view(a.Standing),
+		Response: p.response(&a.Request.destination, oidc.Parameter{Name: "code", Value: code.Reveal()}),
+	}, nil
+}

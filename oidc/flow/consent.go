@@ -1,0 +1,257 @@
+package flow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/signing/journal"
+)
+
+// needsConsent reports whether the person must agree before the request is
+// answered: to licenses, to showing a participant that is no department who they
+// are, because the client wants them asked, or because another program could pass
+// for it.
+func (a *asking) needsConsent() bool {
+	r := &a.Request
+	return r.Detail != nil || !r.portal() && (r.prompts(promptConsent) || a.uncertain() || len(a.consents()) > 0)
+}
+
+// uncertain reports whether nothing shows that it is really the client that asks:
+// it has no secret, and whatever program runs beside the browser can listen where
+// the answer goes, but for https. Without a look at who asks, such a program
+// would get a login with nobody noticing (RFC 8252 section 8.6).
+func (a *asking) uncertain() bool {
+	return a.Client.Public() && !strings.HasPrefix(a.Request.RedirectURI, "https:")
+}
+
+// consents returns the scopes that the person must agree to. Where the participant
+// is no department: all that show who they are, and openid, by which it knows them
+// again for good, unless they agreed to that before. Where it isn't certain who
+// asks, or the client wants it so: those that show who they are, each time.
+func (a *asking) consents() []oidc.Scope {
+	r := &a.Request
+	switch {
+	case r.portal():
+		return nil
+	case !a.Answered.IsZero():
+		return a.Consented // the form was sent twice: it showed what the first one did
+	}
+	asked := r.prompts(promptConsent)
+	again := asked || a.uncertain()
+	foreign := a.Participant.Class != identity.Government
+	var scopes []oidc.Scope
+	if foreign && (again || !slices.Contains(a.agreed, oidc.ScopeOpenID)) {
+		scopes = append(scopes, oidc.ScopeOpenID) // whatever is asked for: the token has the subject
+	}
+	for _, s := range a.scopes() {
+		if s.Identifies() && (again || foreign && !slices.Contains(a.agreed, s)) || s == oidc.ScopeOffline && asked {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
+}
+
+// scopes returns those of the request's scopes that the login is good for.
+func (a *asking) scopes() []oidc.Scope {
+	if a.login == nil {
+		return a.Request.Scopes
+	}
+	return oidc.ShownScopes(a.Request.Scopes, a.login.Assurance())
+}
+
+// facts say to a [oidc.Resolver] who asks whom.
+func (a *asking) facts(who identity.Party) oidc.DetailFacts {
+	return oidc.DetailFacts{
+		Client: a.Client, Participant: a.Participant, Party: who, Assurance: a.login.Assurance(),
+		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.hash(), RequestID: a.browser.RequestID,
+	}
+}
+
+// reuse answers prompt=none where consent is needed: with a recurring grant
+// that covers exactly what is asked for, and nothing else.
+func (p *Service) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
+	required := p.refusalOf(a, &oidc.Error{Code: oidc.ConsentRequired, Description: "the person must agree to what is asked for"})
+	if a.Request.Detail == nil || len(a.consents()) > 0 {
+		return "", required
+	}
+	who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+	if err != nil {
+		return "", err
+	}
+	a.grant, err = p.c.Resolver.Reuse(ctx, a.facts(who), a.Request.Detail)
+	if err != nil {
+		return "", p.refusalOf(a, err)
+	}
+	if a.grant == "" {
+		return "", required
+	}
+	return oidc.StepDone, nil
+}
+
+// describe returns what the consent page shows. Refusals are *RequestError.
+func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (*oidc.ConsentView, error) {
+	view := &oidc.ConsentView{Scopes: a.consents()}
+	var shown [32]byte
+	if a.Request.Detail != nil {
+		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail, a.find)
+		if err != nil {
+			return nil, p.refusalOf(a, err)
+		}
+		view.Detail, shown = &d, d.Shown
+	}
+	view.Form = a.form(shown)
+	return view, nil
+}
+
+// form returns the one-use id of the consent form that shows so much to the
+// session: the same one however often the page is loaded.
+func (a *asking) form(shown [32]byte) string {
+	return oidc.Derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), oidc.JoinScopes(a.consents()))
+}
+
+// Decide takes the answer of a consent form and returns what comes next: done,
+// or the consent page again if what was shown has changed. A form that is sent
+// twice within a minute gets another code for the same grant, while that is
+// pending. ErrRequestGone; refusals are *RequestError.
+func (p *Service) Decide(ctx context.Context, handle oidc.Secret, b oidc.Browser, d oidc.Decision) (oidc.Step, error) {
+	k, err := p.changeRequest(ctx, handle, b, nil)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	again := !k.Answered.IsZero()
+	if again && (d.Refused || k.Form == "" || !oidc.SameText(k.Form, d.Form) || time.Since(k.Answered) > session.FormAgain) {
+		return oidc.Step{}, p.gone(ctx, &k)
+	}
+	a, err := p.askKept(ctx, k, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	a.find = d.Agreement.Find
+	if again && (a.login == nil || a.login.ID != k.Session) {
+		return oidc.Step{}, p.gone(ctx, &k)
+	}
+	kind, err := p.demand(ctx, a)
+	if err != nil {
+		return oidc.Step{}, p.settle(ctx, a, err)
+	}
+	if kind != oidc.StepConsent {
+		return p.next(ctx, a) // such as the login page: the session ended meanwhile
+	}
+	if d.Refused {
+		return p.refuseAll(ctx, a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not agree", Reason: "consent_refused"})
+	}
+	if !oidc.SameText(a.form(d.Agreement.Shown), d.Form) {
+		return p.present(ctx, a, kind) // altered, or of another session: show what there is to agree to
+	}
+	return p.agree(ctx, a, d)
+}
+
+// agree makes the grant of what the person agreed to, and then the code.
+func (p *Service) agree(ctx context.Context, a *asking, d oidc.Decision) (oidc.Step, error) {
+	if a.Request.Detail != nil {
+		who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+		if err != nil {
+			return oidc.Step{}, err
+		}
+		d.Agreement.Form = d.Form
+		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), a.Request.Detail, d.Agreement)
+		switch {
+		case errors.Is(err, oidc.ErrShownChanged):
+			return p.present(ctx, a, oidc.StepConsent)
+		case errors.Is(err, oidc.ErrRefusedAll):
+			return p.refuseAll(ctx, a, oidc.ErrRefusedAll)
+		case err != nil:
+			return oidc.Step{}, p.notGranted(ctx, a, err)
+		}
+		p.c.Step("consent.granted")
+	}
+	if err := p.recordConsent(ctx, a, journal.ResultOK); err != nil {
+		return oidc.Step{}, err
+	}
+	p.c.Step("consent.recorded")
+	if a.Answered.IsZero() {
+		err := p.answer(ctx, a, d.Form, a.login.ID)
+		if _, late := errors.AsType[*oidc.GoneError](err); late {
+			return p.Decide(ctx, a.handle, a.browser, d) // the same form, sent twice at once
+		}
+		if err != nil {
+			return oidc.Step{}, err
+		}
+	}
+	// After the answer: what came of the same form before sees it as not yet agreed to.
+	if err := p.remember(ctx, a); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.grantCode(ctx, a)
+}
+
+// notGranted maps a refusal of the grant. What is wrong with the form is for the
+// person to see and not for the client.
+func (p *Service) notGranted(ctx context.Context, a *asking, err error) error {
+	e, ok := errors.AsType[*oidc.Error](err)
+	if !ok || e.Code == oidc.TemporarilyUnavailable {
+		return err
+	}
+	if err := p.recordConsent(ctx, a, e.EventReason()); err != nil {
+		return err
+	}
+	if e.Code == oidc.InvalidRequest {
+		return pageError(&a.Client, e)
+	}
+	return p.settle(ctx, a, p.refusalOf(a, e))
+}
+
+// refuseAll answers a request with the person's refusal.
+func (p *Service) refuseAll(ctx context.Context, a *asking, e *oidc.Error) (oidc.Step, error) {
+	if err := p.recordConsent(ctx, a, e.EventReason()); err != nil {
+		return oidc.Step{}, err
+	}
+	if err := p.answer(ctx, a, "", ""); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.answerDenied(a, e), nil
+}
+
+func (p *Service) recordConsent(ctx context.Context, a *asking, result string) error {
+	record := p.c.Journal.Record
+	if result != journal.ResultOK { // the same form may come again and again
+		record = p.c.Journal.Repeating
+	}
+	if err := record(ctx, oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}.Did(journal.ActionConsent, a.Client.ID, result)); err != nil {
+		return oidc.Unavailable(fmt.Errorf("recording a consent: %w", err))
+	}
+	return nil
+}
+
+// recall fills in what the person agreed to before, where that makes a difference.
+func (p *Service) recall(ctx context.Context, a *asking) (err error) {
+	a.agreed = nil
+	if a.login != nil && a.remembers() {
+		a.agreed, err = p.c.Consents.Agreed(ctx, a.login.About.Party, a.Client.ID)
+	}
+	return err
+}
+
+// remembers reports whether a consent at the client counts for later logins. It
+// doesn't where another program could pass for the client.
+func (a *asking) remembers() bool {
+	return !a.Request.portal() && a.Participant.Class != identity.Government && !a.uncertain()
+}
+
+// remember stores that the person agreed to show the client some scopes.
+func (p *Service) remember(ctx context.Context, a *asking) error {
+	scopes := slices.DeleteFunc(slices.Clone(a.consents()), func(s oidc.Scope) bool { return s == oidc.ScopeOffline }) // that is asked for each time
+	if !a.remembers() || len(scopes) == 0 {
+		return nil
+	}
+	return p.c.Consents.Remember(ctx, oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}, a.login.About.Party, a.Client.ID, scopes)
+}

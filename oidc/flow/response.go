@@ -1,0 +1,63 @@
+package flow
+
+import (
+	"net/url"
+	"strings"
+
+	"yizheng.internal/oidc"
+)
+
+// response returns what takes the browser back with some parameters, and with
+// state and iss (RFC 9207), which are in every answer.
+func (p *Service) response(d *destination, params ...oidc.Parameter) *oidc.Response {
+	if d.State != "" {
+		params = append(params, oidc.Parameter{Name: "state", Value: d.State})
+	}
+	params = append(params, oidc.Parameter{Name: "iss", Value: p.c.Issuer})
+	r := &oidc.Response{RedirectURI: d.RedirectURI, Mode: d.Mode, Parameters: params}
+	if d.Mode == oidc.ModeQuery {
+		r.RedirectURI = withQuery(d.RedirectURI, params...)
+	}
+	return r
+}
+
+// withQuery appends parameters to a registered URI's query, which is kept as it is.
+func withQuery(uri string, params ...oidc.Parameter) string {
+	var b strings.Builder
+	b.WriteString(uri)
+	separator := byte('?')
+	if strings.Contains(uri, "?") {
+		separator = '&'
+		if strings.HasSuffix(uri, "?") || strings.HasSuffix(uri, "&") {
+			separator = 0
+		}
+	}
+	for _, param := range params {
+		if separator != 0 {
+			b.WriteByte(separator)
+		}
+		separator = '&'
+		b.WriteString(param.Name)
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(param.Value))
+	}
+	return b.String()
+}
+
+// errorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
+// stands in a parameter of its own, and as ever before the description, so that
+// programs can tell refusals apart that have one code.
+func (p *Service) errorResponse(d *destination, e *oidc.Error) *oidc.Response {
+	description, reason := e.Description, e.ReasonShown()
+	if reason != "" && description != "" {
+		description = reason + ": " + description
+	}
+	params := []oidc.Parameter{{Name: "error", Value: string(e.Code)}}
+	if description != "" {
+		params = append(params, oidc.Parameter{Name: "error_description", Value: description})
+	}
+	if reason != "" {
+		params = append(params, oidc.Parameter{Name: "reason", Value: reason})
+	}
+	return p.response(d, params...)
+}

@@ -1,0 +1,334 @@
+// Package grant redeems what clients bring to the token endpoint, one file a grant type:
+// authorization codes, refresh tokens, and their own credentials.
+package grant
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+)
+
+// Authorization is what an authorization code yields, as it lies sealed under the
+// code's hash. The code itself is random and carries nothing.
+type Authorization struct {
+	Client      string      `json:"client"`
+	RedirectURI string      `json:"redirect_uri"`
+	Challenge   string      `json:"challenge,omitempty"`
+	Nonce       string      `json:"nonce,omitempty"`
+	Session     string      `json:"session"`
+	Offline     bool        `json:"offline,omitempty"`
+	Ends        time.Time   `json:"ends"` // the latest end of what it yields
+	Expires     time.Time   `json:"expires"`
+	About       token.About `json:"about"`
+}
+
+// Config says what a Service works with.
+type Config struct {
+	Issuer    string
+	Clients   *client.Service
+	Families  *token.Families // nil: people can't log in
+	Tokens    *token.Service
+	Kept      *ephemeral.Keeper
+	Ephemeral identity.Ephemeral
+	Vault     *signing.Vault
+	Licenses  Delivery // nil: there are none
+	Journal   *oidc.Journal
+	Step      func(name string) // is called at each step of a request: failpoints of tests
+}
+
+// Delivery delivers the licenses that were granted with a login. [oidc.Resolver] has it.
+type Delivery interface {
+	// Deliver activates a grant for the authorization code with that hash, or
+	// renews a recurring one that is active, and returns the granted details, a
+	// JSON array. The same code again gets the same answer.
+	Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error)
+}
+
+// Service redeems what clients bring to the token endpoint: one file a grant type.
+// Safe for concurrent use.
+type Service struct {
+	c Config
+}
+
+// New returns the service.
+func New(c Config) *Service { return &Service{c} }
+
+const (
+	// keptCode and keptWrong begin keys in [identity.Ephemeral]: of codes, and of the
+	// counters of wrong tries with one.
+	keptCode  = "code"
+	keptWrong = "oidc.wrong."
+
+	codeLife   = time.Minute
+	wrongTries = 3         // with which a code ends
+	spentKept  = time.Hour // that a spent code is remembered longer than what it yielded
+)
+
+// NewCode makes an authorization code that yields g, and keeps it for a minute.
+func (p *Service) NewCode(ctx context.Context, g Authorization) (oidc.Secret, error) {
+	g.Expires = time.Now().UTC().Add(codeLife)
+	code := oidc.NewHandle()
+	owner, err := identity.OwnerOf(ctx, p.c.Vault, g.About.Account)
+	if err != nil {
+		return oidc.Secret{}, err
+	}
+	how := identity.Keeping{Part: identity.PartReserved, Owner: owner, Until: g.Expires}
+	if err := p.c.Kept.Keep(ctx, keptCode, code.Hash(), g, how); err != nil {
+		return oidc.Secret{}, err
+	}
+	p.c.Step("code.kept")
+	return code, nil
+}
+
+// CodeRequest redeems an authorization code (RFC 6749 section 4.1.3).
+type CodeRequest struct {
+	Code         string
+	RedirectURI  string
+	CodeVerifier string
+	Resources    []string
+	RequestID    string
+}
+
+// errCode is the one answer to codes that are unknown, expired, spent, or not
+// this client's: which it was stands in the event alone.
+func errCode(reason string) *oidc.Error {
+	e := oidc.BadGrant(reason, "the authorization code is unknown, expired, used before or not this client's")
+	e.Shown = "code_invalid"
+	return e
+}
+
+// RedeemCode redeems an authorization code for the authenticated client.
+// Refusals are *Error, invalid_grant first of all, and leave an event. A code
+// that comes again ends what it yielded the first time (RFC 6749 section 4.1.2),
+// even if its thief hangs up at once.
+func (p *Service) RedeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
+	ctx, cancel := oidc.ToTheEnd(ctx)
+	defer cancel()
+	t, err := p.redeemCode(ctx, c, q)
+	return t, p.tokenRefused(ctx, c, q.RequestID, err)
+}
+
+// tokenRefused records a refusal of the token endpoint and returns it.
+func (p *Service) tokenRefused(ctx context.Context, c oidc.Client, requestID string, err error) error {
+	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
+		p.c.Journal.TokenRefused(ctx, c, requestID, e)
+	}
+	return err
+}
+
+func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
+	if err := p.checkGrantType(c, oidc.GrantCode, q.Resources); err != nil {
+		return token.Tokens{}, err
+	}
+	code := oidc.SecretOf(q.Code)
+	if !code.IsHandle() {
+		return token.Tokens{}, errCode("code_malformed")
+	}
+	var g Authorization
+	hash := code.Hash()
+	_, err := p.c.Kept.Find(ctx, keptCode, hash, &g)
+	if errors.Is(err, identity.ErrGone) {
+		return token.Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_unknown")
+	}
+	if err != nil {
+		return token.Tokens{}, err
+	}
+	// What was spent is a reuse, whatever this node's clock says of its payload.
+	if g.Client == c.ID && !time.Now().Before(g.Expires) {
+		return token.Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_expired")
+	}
+	if err := g.check(c, q); err != nil {
+		return token.Tokens{}, p.wrong(ctx, c, &g, hash, err)
+	}
+	p.c.Step("code.checked")
+	f, err := p.spendCode(ctx, c, &g, hash, q.RequestID)
+	if err != nil {
+		return token.Tokens{}, err
+	}
+	p.c.Step("code.spent")
+	p.c.Kept.Forget(ctx, keptCode, hash)
+	t := token.Tokens{}
+	if g.About.Grant != "" {
+		if t.Details, err = p.deliver(ctx, c, f, hash, q.RequestID); err != nil {
+			return token.Tokens{}, err
+		}
+		p.c.Step("code.delivered")
+	}
+	if err := p.c.Tokens.Issue(ctx, c, f, f.About().Scopes, g.Nonce, &t); err != nil {
+		return token.Tokens{}, err
+	}
+	return t, nil
+}
+
+// checkGrantType checks what needs no look at the code or token.
+func (p *Service) checkGrantType(c oidc.Client, g oidc.GrantType, resources []string) error {
+	switch {
+	case p.c.Families == nil || !c.Has(g):
+		return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "the client is not registered for this grant type", Reason: "grant_unregistered"}
+	case slices.ContainsFunc(resources, func(r string) bool { return r != p.c.Issuer }):
+		return &oidc.Error{Code: oidc.InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}
+	}
+	return nil
+}
+
+// check checks who may redeem the code, and with what (RFC 6749 section 4.1.3,
+// RFC 7636 section 4.6). A verifier for a code that has no challenge is refused:
+// somebody took the challenge out of the request (RFC 9700 section 4.8.2).
+func (g *Authorization) check(c oidc.Client, q CodeRequest) error {
+	switch {
+	case g.Client != c.ID:
+		return errCode("code_client")
+	case g.RedirectURI != q.RedirectURI:
+		return oidc.BadGrant("code_redirect_uri", "redirect_uri is not the one of the authorization request")
+	case g.Challenge == "" && q.CodeVerifier != "":
+		return oidc.BadGrant("code_verifier", "there was no code_challenge in the authorization request")
+	case g.Challenge == "" && !c.WithoutPKCE:
+		return oidc.BadGrant("code_verifier", "the client is registered to use PKCE since; begin again")
+	case g.Challenge != "" && !verifies(g.Challenge, q.CodeVerifier):
+		return oidc.BadGrant("code_verifier", "code_verifier does not fit the code_challenge of the authorization request")
+	}
+	return nil
+}
+
+// wrong counts what its own client presents wrongly with a code, and ends the code with
+// the third: nobody who began the login needs more. What another client presents counts
+// for nothing, for whoever only read the code could end the login else.
+func (p *Service) wrong(ctx context.Context, c oidc.Client, g *Authorization, hash oidc.HandleHash, refusal error) error {
+	if g.Client != c.ID {
+		return refusal
+	}
+	n, err := p.c.Ephemeral.Count(ctx, keptWrong+hash.String(), 1, 2*codeLife, time.Now())
+	if err != nil {
+		return oidc.Unavailable(fmt.Errorf("counting tries with a code: %w", err))
+	}
+	if n < wrongTries {
+		return refusal
+	}
+	if err := p.c.Ephemeral.Delete(ctx, ephemeral.KeyOf(keptCode, hash)); err != nil {
+		return oidc.Unavailable(fmt.Errorf("ending a code: %w", err))
+	}
+	return oidc.BadGrant("code_tries", "the authorization code was presented wrongly too often and has ended; begin again")
+}
+
+// verifies reports whether a code verifier fits a challenge (S256).
+func verifies(challenge, verifier string) bool {
+	if len(verifier) < 43 || len(verifier) > 128 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return oidc.SameText(challenge, base64.RawURLEncoding.EncodeToString(sum[:]))
+}
+
+// spendCode spends the code and stores the family that it yields, in one
+// transaction: whatever happens to what is kept in memory, no code is used twice.
+func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization, hash oidc.HandleHash, requestID string) (*token.Family, error) {
+	session := g.Session
+	if g.Offline {
+		session = ""
+	}
+	// Also for offline access the session must live now: who just logged out isn't
+	// to be there any more.
+	err := p.c.Families.CheckAbout(ctx, g.Session, &g.About)
+	if over, ok := errors.AsType[token.Over](err); ok {
+		return nil, oidc.BadGrant(string(over), "the login is over; begin again")
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.c.Families.New(ctx, c, session, g.Ends, g.About)
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.c.Journal.Event(ctx, oidc.Actor{ID: c.ID, RequestID: requestID}.Did(journal.ActionCodeRedeem, f.ID, journal.ResultOK))
+	if err != nil {
+		return nil, err
+	}
+	first, err := p.c.Families.Redeem(ctx, hash, g.Ends.Add(spentKept), f, e)
+	if errors.Is(err, token.ErrSpent) {
+		return nil, p.codeReused(ctx, c, first, requestID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// codeGone refuses a code of which nothing is kept any more, or that has expired.
+// If it was used before, that is a reuse like any other; else reason says what it is.
+func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleHash, requestID, reason string) error {
+	spent, err := p.c.Families.IsSpent(ctx, hash)
+	if err != nil {
+		return err
+	}
+	if !spent {
+		return errCode(reason)
+	}
+	// Spending it once more tells which family was the first. Should the store have
+	// forgotten it just now, one is stored that never lived.
+	now := time.Now().UTC()
+	f, err := p.c.Families.New(ctx, c, "", now, token.About{})
+	if err != nil {
+		return err
+	}
+	f.Ended, f.EndedBy = now, session.EndedByCode
+	first, err := p.c.Families.Redeem(ctx, hash, now, f)
+	if errors.Is(err, token.ErrSpent) {
+		return p.codeReused(ctx, c, first, requestID)
+	}
+	if err != nil {
+		return err
+	}
+	return errCode(reason)
+}
+
+// codeReused ends what the first use of a code yielded, if it is the same client
+// that comes again, and returns the refusal.
+func (p *Service) codeReused(ctx context.Context, c oidc.Client, first, requestID string) error {
+	f, err := p.c.Families.Read(ctx, first)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return errCode("code_reuse")
+	}
+	if err != nil {
+		return err
+	}
+	if f.Client != c.ID {
+		return errCode("code_client")
+	}
+	if err := p.c.Families.Revoke(ctx, c, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionCodeReuse, session.EndedByCode, oidc.GrantCodeReuse); err != nil {
+		return err
+	}
+	return errCode("code_reuse")
+}
+
+// deliver activates the licenses' grant. What can't be delivered ends the family:
+// there must be no login with half of what was agreed to.
+func (p *Service) deliver(ctx context.Context, c oidc.Client, f *token.Family, hash oidc.HandleHash, requestID string) (jsontext.Value, error) {
+	if p.c.Licenses == nil {
+		return nil, errors.New("redeeming a code: there is no resolver for its grant")
+	}
+	details, err := p.c.Licenses.Deliver(ctx, c, f.About().Grant, hash)
+	if err == nil {
+		return details, nil
+	}
+	ctx, cancel := oidc.ToTheEnd(ctx) // its time may be up
+	defer cancel()
+	if ending := p.c.Families.End(ctx, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionFamilyEnd, session.EndedByDelivery); ending != nil {
+		return nil, errors.Join(err, ending)
+	}
+	return nil, err
+}

@@ -1,0 +1,186 @@
+// Package provider puts the rooms of the OpenID provider together: each gets what it uses.
+package provider
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/grant"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/sm2"
+)
+
+// Config says what a Provider works with.
+type Config struct {
+	Issuer       string // the OpenID issuer, absolute, without a slash at the end
+	Clients      client.Store
+	Participants identity.Participants
+	Events       journal.Appender
+	Keyrings     *signing.Keyrings
+
+	// For people's logins; without Sessions there are none.
+	Sessions  session.Store
+	Families  token.FamilyStore
+	Consents  consent.Store
+	Spent     token.Spent
+	Settings  token.Settings
+	Ephemeral identity.Ephemeral
+	Identity  *identity.Service
+	Vault     *signing.Vault
+	Resolver  oidc.Resolver // nil: no authorization details are taken
+	// Step, if set, is called with the name of each step of a request: failpoints of tests.
+	Step func(name string)
+
+	SessionIdle time.Duration // a session unused for so long is over; default 30 minutes
+	SessionLife time.Duration // the longest that a session lives, however much it is used; default 12 hours
+	OfflineLife time.Duration // the longest that offline access lives; default 90 days
+
+	Verifier *jose.Verifier // default: a new one
+	TokenTTL time.Duration  // of access tokens, in whole seconds; default and at most 5 minutes
+	Log      *slog.Logger   // default: discards
+}
+
+// Provider is the OpenID provider's rules. Safe for concurrent use.
+//
+// It keeps clients and participants that it read for at most 2 seconds, so
+// that a client or participant disabled by another process is refused, also
+// with tokens issued before, 2 seconds later at the latest; by this process at
+// once. The same holds for accounts that are disabled, wherever that is done, and
+// for sessions and families that end.
+type Provider struct {
+	Journal  *oidc.Journal
+	Clients  *client.Service
+	Sessions *session.Service
+	Families *token.Families
+	Subjects *token.Subjects
+	Tokens   *token.Service
+	Grants   *grant.Service
+	Consents *consent.Service
+	Flow     *flow.Service
+
+	c Config
+}
+
+// New checks c and returns a Provider.
+func New(c Config) (*Provider, error) {
+	if c.Clients == nil || c.Participants == nil || c.Events == nil || c.Keyrings == nil {
+		return nil, errors.New("a provider needs Clients, Participants, Events and Keyrings")
+	}
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("issuer: %w", err)
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil:
+		return nil, fmt.Errorf("issuer %q is not an absolute http or https URL", c.Issuer)
+	case c.Issuer != u.Scheme+"://"+u.Host: // forms and cookies are held to that origin
+		return nil, fmt.Errorf("issuer %q has a path, a query or a fragment", c.Issuer)
+	}
+	if c.TokenTTL == 0 {
+		c.TokenTTL = token.MaxTTL
+	}
+	if c.TokenTTL < time.Second || c.TokenTTL > token.MaxTTL || c.TokenTTL%time.Second != 0 {
+		return nil, fmt.Errorf("access tokens live whole seconds, 1 to 300: not %v", c.TokenTTL)
+	}
+	if err := c.checkLogins(); err != nil {
+		return nil, err
+	}
+	if c.Verifier == nil {
+		c.Verifier = jose.NewVerifier(sm2.Config{})
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.authenticate()
+	if c.Step == nil {
+		c.Step = func(string) {}
+	}
+	return c.assemble(), nil
+}
+
+// assemble makes the rooms, each with what it uses.
+func (c *Config) assemble() *Provider {
+	p := &Provider{c: *c}
+	p.Journal = oidc.NewJournal(oidc.NewRecorder(c.Events, c.Log))
+	p.Clients = client.New(client.Config{Clients: c.Clients, Participants: c.Participants, Journal: p.Journal})
+	tokens := token.Config{
+		Issuer: c.Issuer, TTL: c.TokenTTL, Keyrings: c.Keyrings, Verifier: c.Verifier, Spent: c.Spent, Clients: p.Clients, Journal: p.Journal,
+	}
+	p.Sessions = session.New(session.Config{
+		Store: c.Sessions, Vault: c.Vault, Identity: c.Identity, Journal: p.Journal, Idle: c.SessionIdle, Life: c.SessionLife, Step: c.Step,
+	})
+	if c.Sessions != nil {
+		p.Families = token.NewFamilies(token.FamilyConfig{
+			Store: c.Families, Spent: c.Spent, Vault: c.Vault, Sessions: p.Sessions, Journal: p.Journal, Licenses: c.Resolver, Step: c.Step,
+		})
+		p.Sessions.OnEnd(p.Families.EndWith)
+		tokens.Sessions, tokens.Families, tokens.Identity = p.Sessions, p.Families, c.Identity
+		p.Subjects = token.NewSubjects(c.Vault, c.Settings)
+		tokens.Subjects = p.Subjects
+	}
+	p.Tokens = token.New(tokens)
+	keeper := ephemeral.New(c.Ephemeral, c.Vault, c.Log)
+	p.Grants = grant.New(grant.Config{
+		Issuer: c.Issuer, Clients: p.Clients, Families: p.Families, Tokens: p.Tokens, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
+		Licenses: c.Resolver, Journal: p.Journal, Step: c.Step,
+	})
+	if c.Sessions != nil {
+		p.Consents = consent.New(consent.Config{Store: c.Consents, Vault: c.Vault, Clients: p.Clients, Families: p.Families, Journal: p.Journal})
+	}
+	p.Flow = flow.New(flow.Config{
+		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
+		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
+		Resolver: c.Resolver, Journal: p.Journal, Step: c.Step,
+	})
+	return p
+}
+
+// authenticate lets only records through that were written here.
+func (c *Config) authenticate() {
+	auth := c.Keyrings.Auth()
+	c.Clients = client.Authentic(c.Clients, auth)
+	c.Participants = identity.AuthenticParticipants(c.Participants, auth)
+	if c.Sessions != nil {
+		c.Sessions, c.Families = session.Authentic(c.Sessions, auth), token.AuthenticFamilies(c.Families, c.Spent, auth)
+	}
+	if c.Spent != nil {
+		c.Spent = token.AuthenticSpent(c.Spent, auth)
+	}
+	if c.Consents != nil {
+		c.Consents = consent.Authentic(c.Consents, auth)
+	}
+}
+
+// checkLogins checks what people's logins need, and fills in defaults.
+func (c *Config) checkLogins() error {
+	if c.Sessions == nil {
+		return nil
+	}
+	if c.Families == nil || c.Consents == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
+		return errors.New("a provider with Sessions needs Families, Consents, Spent, Settings, Ephemeral, Identity and Vault")
+	}
+	c.SessionIdle = cmp.Or(c.SessionIdle, 30*time.Minute)
+	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)
+	c.OfflineLife = cmp.Or(c.OfflineLife, 90*24*time.Hour)
+	if c.SessionIdle < time.Minute || c.SessionLife < c.SessionIdle || c.OfflineLife < c.SessionLife {
+		return errors.New("sessions are idle for a minute or more, live longer than that, and offline access longer still")
+	}
+	return nil
+}
+
+// Issuer returns the OpenID issuer, which is also the audience of access
+// tokens for the service's own API.
+func (p *Provider) Issuer() string { return p.c.Issuer }

@@ -1,0 +1,50 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/fresh"
+	"yizheng.internal/oidc/identity"
+)
+
+// AccountState is what counts of an account while somebody is logged in.
+type AccountState struct {
+	Party    string
+	Disabled bool // or gone
+	Proofing int
+	Phone    bool      // a second factor can be asked for
+	Password time.Time // when it was set: sessions from before it are over
+	Barred   time.Time // when it was disabled last: whatever is from before it is over
+}
+
+const maxCachedAccounts = 16384
+
+// readAccount reads an account's state. One that is gone counts as disabled.
+func (p *Service) readAccount(ctx context.Context, id string) (AccountState, error) {
+	a, err := p.c.Identity.Account(ctx, id)
+	if errors.Is(err, identity.ErrNotFound) {
+		return AccountState{Disabled: true}, nil
+	}
+	if err != nil {
+		return AccountState{}, oidc.Unavailable(fmt.Errorf("account %s: %w", id, err))
+	}
+	return AccountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != "", a.Password.Set, a.Barred}, nil
+}
+
+// Account returns an account's state, at most 2 seconds old.
+func (p *Service) Account(ctx context.Context, id string) (AccountState, error) {
+	return p.accounts.Since(ctx, id, fresh.Age)
+}
+
+// Party returns a person.
+func (p *Service) Party(ctx context.Context, id string) (identity.Party, error) {
+	n, err := p.c.Identity.Party(ctx, id)
+	if err != nil {
+		return identity.Party{}, oidc.Unavailable(fmt.Errorf("party %s: %w", id, err))
+	}
+	return n, nil
+}

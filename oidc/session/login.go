@@ -1,0 +1,365 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/fresh"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+)
+
+// Login is a live session, opened.
+type Login struct {
+	Record
+	About About
+	State AccountState
+}
+
+// About is the sealed part of a session's record. It repeats the plain
+// columns that decide who is let in, so that a row can't be made another's.
+type About struct {
+	Account   string        `json:"account"`
+	Party     string        `json:"party"`
+	Factors   []oidc.Factor `json:"factors"`
+	AuthTime  time.Time     `json:"auth_time"`
+	Address   string        `json:"address,omitempty"`
+	UserAgent string        `json:"user_agent,omitempty"`
+	Seed      string        `json:"seed"` // sids derive from it
+	Cookie    []byte        `json:"cookie"`
+	Expires   time.Time     `json:"expires"`
+}
+
+// factors returns how many different factors were shown.
+func (b *About) factors() int { return len(oidc.Distinct(b.Factors)) }
+
+// Assurance is the least of what was proofed and how strong the login was.
+func (l *Login) Assurance() int { return min(l.State.Proofing, l.About.factors()) }
+
+// SID returns the session's id at a client (OpenID Connect Back-Channel Logout
+// section 2.1): two clients can't tell that theirs are one session.
+func (l *Login) SID(client string) string { return oidc.Derive(l.About.Seed, "sid", client)[:22] }
+
+// maxUserAgent is how much of a browser's name is kept.
+const maxUserAgent = 200
+
+// FormAgain is how long a form that was sent twice is answered again.
+const FormAgain = time.Minute
+
+func sessionPlace(id string) signing.Place {
+	return signing.Place{Table: "sessions", Row: id, Column: "body"}
+}
+
+// live reports whether a session may be used: not ended, not too old, and not
+// unused for too long.
+func (p *Service) live(s *Record, now time.Time) bool {
+	return s.Ended.IsZero() && now.Before(s.Expires) && now.Before(s.Seen.Add(p.c.Idle))
+}
+
+// readSessionRecord reads a session for its families. One that is gone has ended.
+func (p *Service) readSessionRecord(ctx context.Context, id string) (Record, error) {
+	r, err := p.c.Store.LoadSession(ctx, id)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return Record{ID: id}, nil // expired at the zero time
+	}
+	if err != nil {
+		return Record{}, oidc.Unavailable(fmt.Errorf("session %s: %w", id, err))
+	}
+	r.Body = nil
+	return r, nil
+}
+
+// Lives reports whether the session of an id may be used, as of at most 2 seconds ago.
+func (p *Service) Lives(ctx context.Context, id string) (bool, error) {
+	r, err := p.records.Since(ctx, id, fresh.Age)
+	return err == nil && p.live(&r, time.Now()), err
+}
+
+// Find returns the session of a browser, or nil if there is none that is
+// live. Using it counts as being seen.
+func (p *Service) Find(ctx context.Context, b oidc.Browser) (*Login, error) {
+	if p.c.Store == nil || !b.Session.IsHandle() {
+		return nil, nil
+	}
+	r, err := p.c.Store.FindSession(ctx, b.Session.Hash())
+	if errors.Is(err, oidc.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
+	}
+	now := time.Now()
+	if !p.live(&r, now) {
+		return nil, nil
+	}
+	l, err := p.openSession(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if l.State.Disabled || !l.About.AuthTime.After(l.State.Barred) {
+		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByDisabled)
+	}
+	if l.About.AuthTime.Before(l.State.Password) { // whoever knew the old one is out
+		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByPassword)
+	}
+	if now.Sub(r.Seen) >= p.c.Idle/15 { // so that using a session costs no write each time
+		return l, p.seen(ctx, l, now)
+	}
+	return l, nil
+}
+
+// openSession opens a session's record.
+func (p *Service) openSession(ctx context.Context, r Record) (*Login, error) {
+	l := &Login{Record: r}
+	err := p.c.Vault.OpenJSON(ctx, sessionPlace(r.ID), r.Body, &l.About)
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", r.ID, err)
+	}
+	if string(l.About.Cookie) != string(r.Cookie[:]) || l.About.Expires.Before(r.Expires) {
+		return nil, fmt.Errorf("session %s does not fit its sealed form: it was altered", r.ID)
+	}
+	if l.State, err = p.Account(ctx, l.About.Account); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// seal seals the session's body into its record, with the columns that it repeats.
+func (p *Service) seal(ctx context.Context, l *Login) (err error) {
+	l.About.Cookie, l.About.Expires = l.Cookie[:], l.Expires
+	l.Body, err = p.c.Vault.SealJSON(ctx, sessionPlace(l.ID), l.About)
+	return err
+}
+
+// seen writes down that a session was used. Should another process have done so
+// just now, that is as good.
+func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
+	r := l.Record
+	r.Seen = now.UTC()
+	err := p.c.Store.UpdateSession(ctx, r)
+	if errors.Is(err, oidc.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return oidc.Unavailable(fmt.Errorf("session %s: %w", r.ID, err))
+	}
+	r.Revision++
+	l.Record = r
+	return nil
+}
+
+// Start begins a session of somebody whose first factor was checked, under the wanted
+// cookie if nobody had that before, or has the browser's go on if it is the same
+// person's. The same form less than a minute later gets the same session. ErrOvertaken.
+func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f oidc.Factor) (*Login, oidc.Secret, error) {
+	state, err := p.admit(ctx, account)
+	if err != nil {
+		return nil, oidc.Secret{}, err
+	}
+	if l, err := p.twice(ctx, wanted, account.ID); err != nil || l != nil {
+		return l, wanted, err
+	}
+	return p.newLogin(ctx, b, account, state, wanted, f)
+}
+
+// Same returns the session that Start with the same cookie made less than a minute ago,
+// or nil. ErrOvertaken.
+func (p *Service) Same(ctx context.Context, cookie oidc.Secret, account identity.Account) (*Login, error) {
+	if _, err := p.admit(ctx, account); err != nil {
+		return nil, err
+	}
+	return p.twice(ctx, cookie, account.ID)
+}
+
+// ErrOvertaken says that an account got another password since it was read.
+var ErrOvertaken = errors.New("the account's password was changed meanwhile")
+
+// admit returns the state of an account that was read for a login. ErrOvertaken.
+func (p *Service) admit(ctx context.Context, account identity.Account) (AccountState, error) {
+	p.accounts.Drop(account.ID) // it may have changed with this login
+	state, err := p.Account(ctx, account.ID)
+	switch {
+	case err != nil:
+		return AccountState{}, err
+	case state.Disabled || state.Party != account.Party:
+		return AccountState{}, fmt.Errorf("logging in to account %s: it is disabled", account.ID)
+	case !state.Password.Equal(account.Password.Set): // the one that was checked is no more
+		return AccountState{}, ErrOvertaken
+	}
+	return state, nil
+}
+
+// twice returns the session that the same form made less than a minute ago, or nil.
+func (p *Service) twice(ctx context.Context, cookie oidc.Secret, account string) (*Login, error) {
+	l, err := p.Find(ctx, oidc.Browser{Session: cookie})
+	if err != nil || l == nil || l.About.Account != account || time.Since(l.About.AuthTime) > FormAgain {
+		return nil, err
+	}
+	return l, nil
+}
+
+// newLogin begins a session, or has the browser's go on if it is the same
+// person's, and ends it if it isn't. Its cookie is the wanted one, if nobody had
+// that before.
+func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f oidc.Factor) (*Login, oidc.Secret, error) {
+	var l, before *Login
+	cookie := wanted
+	for try := 1; ; try++ {
+		var err error
+		if before, err = p.Find(ctx, b); err != nil {
+			return nil, oidc.Secret{}, err
+		}
+		l = &Login{State: state, About: About{Account: account.ID, Party: account.Party, Seed: oidc.NewHandle().Reveal()}}
+		if before != nil && before.About.Account == account.ID {
+			l.Record, l.About.Seed = before.Record, before.About.Seed
+			before = nil // it goes on
+		}
+		if err = p.begin(ctx, l, b, cookie, f); err == nil {
+			break
+		}
+		if taken := errors.Is(err, oidc.ErrExists); taken {
+			if same, err := p.twice(ctx, wanted, account.ID); err != nil || same != nil {
+				return same, wanted, err // the same form, sent twice at once
+			}
+			cookie = oidc.NewHandle() // of a session that is over
+		} else if !errors.Is(err, oidc.ErrConflict) {
+			return nil, oidc.Secret{}, err
+		}
+		if try == oidc.ChangeTries {
+			return nil, oidc.Secret{}, err
+		}
+	}
+	p.c.Step("login.session")
+	if before != nil {
+		if err := p.endSession(ctx, before, oidc.Actor{ID: before.About.Account, RequestID: b.RequestID}, EndedByReplaced); err != nil {
+			return nil, oidc.Secret{}, err
+		}
+	}
+	return l, cookie, nil
+}
+
+// begin stores a login that begins now, in a session that is new or has an ID
+// already, under a cookie: always another one, so that nobody can have planted it
+// (session fixation).
+func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f oidc.Factor) error {
+	now := time.Now().UTC()
+	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
+	l.About.Factors, l.About.AuthTime = []oidc.Factor{f}, now
+	l.About.Address, l.About.UserAgent = b.Address.String(), clip(b.UserAgent, maxUserAgent)
+	fresh := l.ID == ""
+	if fresh {
+		l.ID, l.Created, l.Revision = identity.NewID(), now, 1
+		var err error
+		if l.Party, err = p.c.Vault.Lookups(ctx, oidc.DomainParty, l.About.Party); err != nil {
+			return err
+		}
+	}
+	if err := p.seal(ctx, l); err != nil {
+		return err
+	}
+	e, err := p.c.Journal.Event(ctx, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}.Did(journal.ActionSessionBegin, l.ID, journal.ResultOK))
+	if err != nil {
+		return err
+	}
+	if fresh {
+		if err := p.c.Store.CreateSession(ctx, l.Record, e); err != nil {
+			return oidc.Unavailable(fmt.Errorf("beginning a session: %w", err))
+		}
+		return nil
+	}
+	if err := p.c.Store.UpdateSession(ctx, l.Record, e); err != nil {
+		return oidc.Unavailable(fmt.Errorf("beginning session %s anew: %w", l.ID, err))
+	}
+	l.Revision++
+	p.records.Drop(l.ID)
+	return nil
+}
+
+// clip shortens a text to at most n bytes of UTF-8 without control characters.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	for !oidc.IsText(s) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// StepUp adds a second factor that was checked to the session, and returns its
+// new cookie. ErrNoSession.
+func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f oidc.Factor) (cookie oidc.Secret, err error) {
+	for try := 1; ; try++ {
+		l, err := p.Find(ctx, b)
+		if err != nil {
+			return oidc.Secret{}, err
+		}
+		if l == nil {
+			return oidc.Secret{}, oidc.ErrNoSession
+		}
+		cookie = oidc.NewHandle()
+		l.Cookie, l.Seen = cookie.Hash(), time.Now().UTC()
+		if !slices.Contains(l.About.Factors, f) {
+			l.About.Factors = append(l.About.Factors, f)
+		}
+		if err := p.seal(ctx, l); err != nil {
+			return oidc.Secret{}, err
+		}
+		e, err := p.c.Journal.Event(ctx, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}.Did(journal.ActionSessionStepUp, l.ID, journal.ResultOK))
+		if err != nil {
+			return oidc.Secret{}, err
+		}
+		err = p.c.Store.UpdateSession(ctx, l.Record, e)
+		if errors.Is(err, oidc.ErrConflict) && try < oidc.ChangeTries {
+			continue
+		}
+		if err != nil {
+			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("stepping up session %s: %w", l.ID, err))
+		}
+		p.records.Drop(l.ID)
+		return cookie, nil
+	}
+}
+
+// PasswordChanged has the session go on in which somebody changed the account's
+// password, having shown the old one just now, and returns its new cookie: it
+// begins anew, with the password alone, and what clients have of it is over. The
+// account's other sessions end by the change. account is as the change left it.
+// ErrNoSession, also if the account got yet another password since, or the
+// browser used the session between the change and this.
+func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account identity.Account) (oidc.Secret, error) {
+	p.accounts.Drop(account.ID)
+	state, err := p.Account(ctx, account.ID)
+	if err != nil {
+		return oidc.Secret{}, err
+	}
+	if p.c.Store == nil || !b.Session.IsHandle() || state.Disabled || !state.Password.Equal(account.Password.Set) {
+		return oidc.Secret{}, oidc.ErrNoSession
+	}
+	for try := 1; ; try++ {
+		r, err := p.c.Store.FindSession(ctx, b.Session.Hash())
+		if errors.Is(err, oidc.ErrNotFound) || err == nil && !p.live(&r, time.Now()) {
+			return oidc.Secret{}, oidc.ErrNoSession
+		}
+		if err != nil {
+			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
+		}
+		l, err := p.openSession(ctx, r) // findLogin would end it: it is from before the change
+		if err != nil {
+			return oidc.Secret{}, err
+		}
+		if l.About.Account != account.ID || !l.About.AuthTime.After(state.Barred) {
+			return oidc.Secret{}, oidc.ErrNoSession
+		}
+		cookie := oidc.NewHandle()
+		err = p.begin(ctx, l, b, cookie, oidc.FactorPassword)
+		if err == nil || !errors.Is(err, oidc.ErrConflict) || try == oidc.ChangeTries {
+			return cookie, err
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
+)
+
+// Why sessions and families end, in events and in FamilyRecord.EndedBy.
+const (
+	EndedByLogout   = "logout"        // the person logged out
+	EndedByHolder   = "holder"        // the person ended it from elsewhere
+	EndedByReplaced = "replaced"      // somebody else logged in at the same browser
+	EndedByDisabled = "disabled"      // the account was disabled
+	EndedByPassword = "password"      // the account got another password
+	EndedByCode     = "code_reuse"    // its authorization code came twice
+	EndedByRefresh  = "refresh_reuse" // an old refresh token of it came
+	EndedByClient   = "client"        // its client revoked it
+	EndedByDelivery = "undelivered"   // what it was for could not be delivered
+)
+
+// Show returns the session as others see it.
+func (p *Service) Show(ctx context.Context, l *Login) (oidc.Session, error) {
+	who, err := p.Party(ctx, l.About.Party)
+	if err != nil {
+		return oidc.Session{}, err
+	}
+	return l.shown(who), nil
+}
+
+func (l *Login) shown(who identity.Party) oidc.Session {
+	return oidc.Session{
+		ID: l.ID, Account: l.About.Account, Party: who, Factors: l.About.Factors, AuthTime: l.About.AuthTime,
+		Assurance: l.Assurance(), Created: l.Created, Seen: l.Seen, Expires: l.Expires,
+		Address: l.About.Address, UserAgent: l.About.UserAgent,
+	}
+}
+
+// Session returns who is logged in, or ErrNoSession.
+func (p *Service) Session(ctx context.Context, b oidc.Browser) (oidc.Session, error) {
+	l, err := p.Find(ctx, b)
+	if err != nil {
+		return oidc.Session{}, err
+	}
+	if l == nil {
+		return oidc.Session{}, oidc.ErrNoSession
+	}
+	s, err := p.Show(ctx, l)
+	s.Current = true
+	return s, err
+}
+
+// Sessions lists a person's live sessions, newest first.
+func (p *Service) Sessions(ctx context.Context, s oidc.Session) ([]oidc.Session, error) {
+	keys, err := p.c.Vault.Lookups(ctx, oidc.DomainParty, s.Party.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	records, err := p.c.Store.ListSessions(ctx, keys, now, oidc.MaxListed)
+	if err != nil {
+		return nil, oidc.Unavailable(fmt.Errorf("listing sessions: %w", err))
+	}
+	list := make([]oidc.Session, 0, len(records))
+	for _, r := range records {
+		if !p.live(&r, now) {
+			continue
+		}
+		l, err := p.openSession(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if l.About.Party != s.Party.ID {
+			continue // a lookup key leads to it that isn't its person's
+		}
+		if l.About.AuthTime.Before(l.State.Password) || !l.About.AuthTime.After(l.State.Barred) {
+			continue // over, as soon as it is used
+		}
+		one := l.shown(s.Party)
+		one.Current = one.ID == s.ID
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+// EndSession ends one of a person's sessions, by its id, with the families that
+// die with it. ErrNotFound if it is not that person's.
+func (p *Service) EndSession(ctx context.Context, s oidc.Session, id, requestID string) error {
+	if !identity.ValidID(id) {
+		return oidc.ErrNotFound
+	}
+	r, err := p.c.Store.LoadSession(ctx, id)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return oidc.ErrNotFound
+	}
+	if err != nil {
+		return oidc.Unavailable(fmt.Errorf("session %s: %w", id, err))
+	}
+	l, err := p.openSession(ctx, r)
+	if err != nil {
+		return err
+	}
+	if l.About.Party != s.Party.ID {
+		return oidc.ErrNotFound
+	}
+	return p.endSession(ctx, l, oidc.Actor{ID: s.Account, RequestID: requestID}, EndedByHolder)
+}
+
+// LogOut ends the browser's session, with the families that die with it. It is
+// no error if nobody is logged in.
+func (p *Service) LogOut(ctx context.Context, b oidc.Browser) error {
+	l, err := p.Find(ctx, b)
+	if err != nil || l == nil {
+		return err
+	}
+	return p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByLogout)
+}
+
+// endSession ends a session, and then writes down that its families ended,
+// which they did with it.
+func (p *Service) endSession(ctx context.Context, l *Login, a oidc.Actor, reason string) error {
+	r := l.Record
+	e, err := p.c.Journal.Event(ctx, a.Did(journal.ActionSessionEnd, r.ID, reason))
+	if err != nil {
+		return err
+	}
+	for try := 1; r.Ended.IsZero(); try++ {
+		r.Ended = time.Now().UTC()
+		err := p.c.Store.UpdateSession(ctx, r, e)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, oidc.ErrConflict) || try == oidc.ChangeTries {
+			return oidc.Unavailable(fmt.Errorf("ending session %s: %w", r.ID, err))
+		}
+		if r, err = p.c.Store.LoadSession(ctx, r.ID); err != nil {
+			return oidc.Unavailable(fmt.Errorf("ending session %s: %w", l.ID, err))
+		}
+	}
+	p.records.Drop(r.ID)
+	p.c.Step("session.ended")
+	return p.ended(ctx, l.About.Party, l.ID, reason)
+}

@@ -1,0 +1,300 @@
+// Package token makes and checks what clients get of a login: families, access tokens
+// (RFC 9068), ID tokens, refresh tokens; and tells of them: introspection (RFC 7662), user
+// info, the key set. It ends them, too (RFC 7009).
+package token
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/fresh"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+)
+
+// Access is what an access token entitles to, checked.
+type Access struct {
+	Client      string
+	Participant identity.Participant
+	Scopes      []string
+	TokenID     string
+	Expires     time.Time
+
+	// Of a token about a person; else empty.
+	Subject string // at the client
+	Party   string // the person's id
+	Family  string
+	Grant   string // license grant; empty: none
+}
+
+// Has reports whether the token carries a scope.
+func (a Access) Has(s oidc.Scope) bool { return slices.Contains(a.Scopes, string(s)) }
+
+// claims are those of an access token (RFC 9068 section 2.2). Times are in
+// seconds since 1970.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	Issued   int64  `json:"iat"`
+	Expires  int64  `json:"exp"`
+	TokenID  string `json:"jti"`
+
+	// Of a token about a person.
+	AuthTime int64  `json:"auth_time,omitzero"`
+	ACR      string `json:"acr,omitempty"`
+	Family   string `json:"family,omitempty"`   // private: what the authorization yielded
+	Grant    string `json:"grant_id,omitempty"` // private: license grant
+
+	key string // the kid of what signed it; not a claim
+}
+
+// Token is what the token endpoint answers.
+type Token struct {
+	Access  oidc.Secret   // a JWT of RFC 9068, a bearer token
+	Expires time.Duration // from now on, in whole seconds
+	Scopes  []oidc.Scope  // that it carries
+}
+
+// MaxTTL is the longest that an access token lives.
+const MaxTTL = 5 * time.Minute
+
+// Config says what a Service works with.
+type Config struct {
+	Issuer   string
+	TTL      time.Duration // of access tokens, in whole seconds
+	Keyrings *signing.Keyrings
+	Verifier *jose.Verifier
+	Spent    Spent // as AuthenticSpent returns it; nil: no token of a client is revoked
+	Clients  *client.Service
+	Journal  *oidc.Journal
+
+	// Of people's logins; nil: there are none.
+	Sessions *session.Service
+	Families *Families
+	Subjects *Subjects
+	Identity *identity.Service
+}
+
+// Service makes tokens and checks them. Safe for concurrent use.
+type Service struct {
+	c        Config
+	verified *fresh.Bounded[tokenHash, claims]
+	headers  *fresh.Bounded[tokenKind, jose.Header] // prepared
+	denied   *fresh.Cache[bool]                     // by the id of an access token, or by minuteOf
+}
+
+// New returns the service.
+func New(c Config) *Service {
+	s := &Service{
+		c: c, verified: fresh.NewBounded[tokenHash, claims](maxCachedTokens), headers: fresh.NewBounded[tokenKind, jose.Header](maxHeaders),
+	}
+	s.denied = fresh.NewCache(maxCachedTokens, s.readDenied)
+	return s
+}
+
+const (
+	maxTokenBytes   = 4 << 10 // of an access token; ours have about 700
+	maxCachedTokens = 16384   // verified ones, about 1 KiB each
+	clockSkew       = 10      // seconds that clocks of our nodes may differ
+)
+
+// tokenHash is the SHA-256 of a token.
+type tokenHash [sha256.Size]byte
+
+// CheckAccessToken verifies an access token of ours: signature, typ, issuer,
+// audience, period, that it wasn't revoked, and that its key is not revoked and
+// its client and participant are still enabled. Of one about a person the family,
+// the session, the account and the license grant must live too. What another
+// process ended, disabled or revoked is refused within 2 seconds, what this one
+// did at once, a withdrawn grant at once everywhere, and a revoked key as soon as
+// the keyrings read it. Errors: *Error invalid_token or temporarily_unavailable.
+// With Reason client_disabled or participant_disabled the token is genuine and the
+// Access is returned beside the error, for the event.
+func (p *Service) CheckAccessToken(ctx context.Context, token string) (Access, error) {
+	_, access, err := p.checkToken(ctx, token)
+	return access, err
+}
+
+// checkToken is CheckAccessToken and returns the token's claims too, in which
+// the error is nil or the Access is there.
+func (p *Service) checkToken(ctx context.Context, token string) (claims, Access, error) {
+	t, err := p.genuine(ctx, token)
+	if err != nil {
+		return claims{}, Access{}, err
+	}
+	if time.Now().Unix() >= t.Expires {
+		return claims{}, Access{}, invalidToken("token_expired", "the access token has expired", nil)
+	}
+	s, err := p.c.Clients.Standing(ctx, t.ClientID)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return claims{}, Access{}, invalidToken("client_unknown", "the access token is not valid", err)
+	}
+	if err != nil {
+		return claims{}, Access{}, err
+	}
+	access := Access{
+		Client: t.ClientID, Participant: s.Participant, Scopes: strings.Fields(t.Scope),
+		TokenID: t.TokenID, Expires: time.Unix(t.Expires, 0).UTC(),
+	}
+	if reason, description := s.Refusal(); reason != "" {
+		return t, access, invalidToken(reason, description, nil)
+	}
+	if t.Family == "" {
+		return t, access, p.checkDenied(ctx, &t)
+	}
+	f, err := p.checkPerson(ctx, &t)
+	if err != nil {
+		return claims{}, Access{}, err
+	}
+	access.Subject, access.Party, access.Family, access.Grant = t.Subject, f.body.About.Party, f.ID, t.Grant
+	return t, access, nil
+}
+
+// genuine verifies what can't change of an access token, and that its key is
+// still good. A signature is verified once: what was verified is kept, under a
+// hash, so that memory holds no tokens.
+func (p *Service) genuine(ctx context.Context, token string) (claims, error) {
+	hash := tokenHash(sha256.Sum256([]byte(token)))
+	t, known := p.verified.Load(hash)
+	if !known {
+		var err error
+		if t, err = p.verifyAccessToken(ctx, token); err != nil {
+			return claims{}, err
+		}
+		p.verified.Store(hash, t)
+	}
+	if _, err := p.tokenKey(ctx, t.key, t.Issued); err != nil {
+		return claims{}, keyError(err)
+	}
+	return t, nil
+}
+
+// checkPerson says whether a token about a person is still good, and returns its family.
+func (p *Service) checkPerson(ctx context.Context, t *claims) (*Family, error) {
+	if p.c.Families == nil || !identity.ValidID(t.Family) {
+		return nil, invalidToken("token_claims", "the access token is not valid", nil)
+	}
+	f, err := p.c.Families.recent(ctx, t.Family)
+	if errors.Is(err, oidc.ErrNotFound) {
+		return nil, invalidToken("family_unknown", "the access token is not valid", nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.Client != t.ClientID || f.body.About.Grant != t.Grant {
+		return nil, invalidToken("token_claims", "the access token is not valid", nil)
+	}
+	if err = p.c.Families.check(ctx, f); err == nil {
+		err = p.c.Families.checkGrant(ctx, t.Grant)
+	}
+	if over, ok := errors.AsType[Over](err); ok {
+		return nil, invalidToken("token_"+string(over), "what the access token was issued for is over", nil)
+	}
+	return f, err
+}
+
+func invalidToken(reason, description string, err error) *oidc.Error {
+	return &oidc.Error{Code: oidc.InvalidToken, Description: description, Reason: reason, Err: err}
+}
+
+// verifyAccessToken checks what can't change: form, signature, typ and claims.
+func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, error) {
+	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+		Typ: jose.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
+		Key: func(h jose.Header) (crypto.PublicKey, error) {
+			return p.tokenKey(ctx, h.KeyID, 0)
+		},
+	})
+	if err != nil {
+		return claims{}, keyError(err)
+	}
+	t := claims{key: header.KeyID}
+	if err := json.Unmarshal(payload, &t); err != nil {
+		return claims{}, invalidToken("token_claims", "the access token is not valid", err)
+	}
+	now := time.Now().Unix()
+	switch {
+	case t.Issuer != p.c.Issuer:
+		return claims{}, invalidToken("token_issuer", "the access token is of another issuer", nil)
+	case t.Audience != p.c.Issuer:
+		return claims{}, invalidToken("token_audience", "the access token is for another resource", nil)
+	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
+		return claims{}, invalidToken("token_claims", "the access token is not valid", nil)
+	case t.Issued > now+clockSkew || t.Expires <= t.Issued || t.Expires-t.Issued > int64(MaxTTL/time.Second):
+		return claims{}, invalidToken("token_period", "the access token is not valid", nil)
+	}
+	return t, nil
+}
+
+// errTokenKey says that a key doesn't verify tokens of this kind.
+var errTokenKey = errors.New("the key does not verify tokens of this kind")
+
+// tokenKey returns the key for an access token issued at a time.
+func (p *Service) tokenKey(ctx context.Context, kid string, issued int64) (crypto.PublicKey, error) {
+	return p.publicKey(ctx, kid, issued, signing.PurposeAccessToken)
+}
+
+// publicKey returns the key of one of the purposes for a token issued at a time,
+// which is 0 if the token isn't read yet. A key that is revoked is none, and a
+// retired one is none for what was issued later, so that whoever got hold of it
+// can't use it for ever.
+func (p *Service) publicKey(ctx context.Context, kid string, issued int64, purposes ...signing.Purpose) (crypto.PublicKey, error) {
+	key, err := p.c.Keyrings.ByKID(ctx, kid)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !slices.Contains(purposes, key.Purpose) || key.Owner != "" || key.Public == nil:
+		return nil, errTokenKey
+	case key.Algorithm != string(key.Purpose.Algorithm()) || key.State == signing.KeyRevoked:
+		return nil, errTokenKey
+	case key.State == signing.KeyRetired && issued > key.Retired.Unix()+retiredGrace:
+		return nil, errTokenKey
+	}
+	return key.Public, nil
+}
+
+// retiredGrace is how long, in seconds, other nodes may take to see that a key
+// was retired and go on signing with it.
+const retiredGrace = 60
+
+// keyError maps an error of verifying, where it matters whether the token is
+// bad or its key could not be read.
+func keyError(err error) error {
+	refusal, ok := errors.AsType[*jose.TokenError](err)
+	if !ok {
+		refusal = &jose.TokenError{Reason: "token_key", Err: err}
+	}
+	if refusal.Reason == "token_key" && !isNoKey(refusal.Err) {
+		return oidc.Unavailable(err)
+	}
+	return invalidToken(refusal.Reason, "the access token is not valid", err)
+}
+
+func isNoKey(err error) bool {
+	return errors.Is(err, signing.ErrNoKey) || errors.Is(err, errTokenKey)
+}
+
+// Forget drops what the service has seen of tokens and families, as in a process that
+// hasn't issued them.
+func (p *Service) Forget() {
+	p.verified.Forget()
+	p.denied.Forget()
+	if p.c.Families != nil {
+		p.c.Families.records.Forget()
+	}
+}

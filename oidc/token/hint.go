@@ -1,0 +1,48 @@
+package token
+
+import (
+	"context"
+	"crypto"
+	"errors"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+)
+
+// MaxHint is the longest id_token_hint, in bytes.
+const MaxHint = 4 << 10
+
+// ReadHint verifies an id_token_hint: an ID token of ours, expired or not.
+// *Error invalid_request, temporarily_unavailable.
+func (p *Service) ReadHint(ctx context.Context, token string) (IDClaims, error) {
+	refused := &oidc.Error{Code: oidc.InvalidRequest, Description: "id_token_hint is not an ID token of this provider", Reason: "hint_invalid"}
+	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+		Typ: jose.TypIDToken, Max: MaxHint, Verifier: p.c.Verifier,
+		Key: func(h jose.Header) (crypto.PublicKey, error) {
+			return p.publicKey(ctx, h.KeyID, 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
+		},
+	})
+	if err != nil {
+		return IDClaims{}, hintError(refused, err)
+	}
+	var t IDClaims
+	if err := json.Unmarshal(payload, &t); err != nil || t.Issuer != p.c.Issuer || t.Subject == "" {
+		return IDClaims{}, refused
+	}
+	if _, err := p.publicKey(ctx, header.KeyID, t.Issued, signing.PurposeIDToken, signing.PurposeIDTokenRSA); err != nil {
+		return IDClaims{}, hintError(refused, err)
+	}
+	return t, nil
+}
+
+// hintError is the refusal, unless the key could not be read.
+func hintError(refused *oidc.Error, err error) error {
+	if e, ok := errors.AsType[*oidc.Error](keyError(err)); ok && e.Code == oidc.TemporarilyUnavailable {
+		return e
+	}
+	refused.Err = err
+	return refused
+}

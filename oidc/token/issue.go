@@ -1,0 +1,153 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+)
+
+// idTokenLife is how long an ID token is good. It says who logged in, at the
+// moment of the login: whoever looks later has a session of their own.
+const idTokenLife = 10 * time.Minute
+
+// IDClaims are those of an ID token (OpenID Connect Core section 2). Times are in
+// seconds since 1970.
+type IDClaims struct {
+	Issuer     string        `json:"iss"`
+	Subject    string        `json:"sub"`
+	Audience   string        `json:"aud"`
+	Expires    int64         `json:"exp"`
+	Issued     int64         `json:"iat"`
+	AuthTime   int64         `json:"auth_time"`
+	Nonce      string        `json:"nonce,omitempty"`
+	ACR        string        `json:"acr"`
+	AMR        []oidc.Factor `json:"amr"`
+	SessionID  string        `json:"sid"`
+	AccessHash string        `json:"at_hash,omitempty"`
+}
+
+// IssueToClient makes an access token of a client for itself, with scopes that it has.
+// Issuing one writes nothing.
+func (p *Service) IssueToClient(ctx context.Context, c oidc.Client, scopes []oidc.Scope) (Token, error) {
+	now := time.Now()
+	signed, err := p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, claims{
+		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: oidc.JoinScopes(scopes),
+		Issued: now.Unix(), Expires: now.Add(p.c.TTL).Unix(), TokenID: rand.Text(),
+	})
+	if err != nil {
+		return Token{}, fmt.Errorf("issuing an access token: %w", err)
+	}
+	return Token{signed, p.c.TTL, scopes}, nil
+}
+
+// Issue makes the tokens of a family: an access token that carries the scopes as
+// far as the client still has them, an ID token if openid is among those, and the
+// newest refresh token.
+func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []oidc.Scope, nonce string, t *Tokens) error {
+	// The client may have been registered for less since.
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s oidc.Scope) bool { return !slices.Contains(c.Scopes, s) })
+	who := &f.body.About
+	scopes = oidc.ShownScopes(scopes, who.Assurance)
+	subject, err := p.c.Subjects.Of(ctx, c, who.Party)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	access := claims{
+		Issuer: p.c.Issuer, Subject: subject, Audience: p.c.Issuer, ClientID: c.ID, Scope: oidc.JoinScopes(scopes),
+		Issued: now.Unix(), Expires: now.Add(p.c.TTL).Unix(), TokenID: rand.Text(),
+		AuthTime: who.AuthTime, ACR: oidc.ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
+	}
+	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, access); err != nil {
+		return fmt.Errorf("issuing an access token: %w", err)
+	}
+	t.Expires, t.Scopes = p.c.TTL, scopes
+	if slices.Contains(scopes, oidc.ScopeOpenID) {
+		alg, purpose := idTokenKey(c)
+		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, IDClaims{
+			Issuer: p.c.Issuer, Subject: subject, Audience: c.ID, Expires: now.Add(idTokenLife).Unix(), Issued: now.Unix(),
+			AuthTime: who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: amr(who.Factors), SessionID: who.SID,
+			AccessHash: accessHash(t.Access),
+		})
+		if err != nil {
+			return fmt.Errorf("issuing an ID token: %w", err)
+		}
+	}
+	if f.Number > 0 {
+		t.Refresh, err = p.c.Families.RefreshToken(ctx, f.ID, f.Number)
+	}
+	return err
+}
+
+// amr names the methods of a login (RFC 8176): mfa too, if there were two.
+func amr(factors []oidc.Factor) []oidc.Factor {
+	if len(oidc.Distinct(factors)) > 1 {
+		return append(slices.Clone(factors), "mfa")
+	}
+	return factors
+}
+
+// accessHash is the at_hash of an access token (OpenID Connect Core section
+// 3.1.3.6), under the hash of both RS256 and ES256.
+func accessHash(token oidc.Secret) string {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// idTokenKey returns which key signs a client's ID tokens.
+func idTokenKey(c oidc.Client) (jose.Algorithm, signing.Purpose) {
+	if c.IDTokenAlgorithm == jose.ES256 {
+		return jose.ES256, signing.PurposeIDToken
+	}
+	return jose.RS256, signing.PurposeIDTokenRSA
+}
+
+// tokenKind is what the header of a token follows from.
+type tokenKind struct {
+	typ, kid  string
+	algorithm jose.Algorithm
+}
+
+// maxHeaders is for the keys of some years.
+const maxHeaders = 128
+
+// header returns the header of a kind of tokens, encoded once.
+func (p *Service) header(k tokenKind) jose.Header {
+	h, ok := p.headers.Load(k)
+	if !ok {
+		h = jose.Header{Typ: k.typ, KeyID: k.kid, Algorithm: k.algorithm}.Prepared()
+		p.headers.Store(k, h)
+	}
+	return h
+}
+
+// sign signs a token that lives for minutes and is stored nowhere.
+func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims any) (oidc.Secret, error) {
+	key, err := p.c.Keyrings.Active(ctx, purpose, "")
+	if err != nil {
+		return oidc.Secret{}, err
+	}
+	if key.Signer == nil || key.Algorithm != string(alg) {
+		return oidc.Secret{}, fmt.Errorf("key %s is not one of %s held here", key.ID, alg)
+	}
+	token, err := jose.SignPassing(key.Signer, p.header(tokenKind{typ, key.KID(), alg}), claims)
+	return oidc.SecretOf(token), err
+}
+
+// Tokens is what the token endpoint answers to a code or a refresh token.
+type Tokens struct {
+	Token
+	ID      oidc.Secret    // the ID token; zero: there was no openid
+	Refresh oidc.Secret    // zero: none
+	Details jsontext.Value // authorization_details as granted, with use codes; nil: none
+}

@@ -1,0 +1,92 @@
+package token
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+// A refresh token is
+//
+//	family id "." number "." base64url(HMAC-SM3 over family and number)
+//
+// under a lookup key. Nothing of it is stored: only the family's number counts,
+// and what nobody here made is recognized before anything is looked up.
+const domainRefresh = "oidc.refresh"
+
+// RefreshToken returns a family's refresh token of a number.
+func (p *Families) RefreshToken(ctx context.Context, family string, number int64) (oidc.Secret, error) {
+	n := strconv.FormatInt(number, 10)
+	keys, err := p.c.Vault.Lookups(ctx, domainRefresh, family, n)
+	if err != nil {
+		return oidc.Secret{}, fmt.Errorf("making a refresh token: %w", err)
+	}
+	return oidc.SecretOf(family + "." + n + "." + base64.RawURLEncoding.EncodeToString(keys[0].Sum[:])), nil
+}
+
+// ReadToken returns a genuine refresh token's family and number; of
+// anything else the family is "".
+func (p *Families) ReadToken(ctx context.Context, token string) (family string, number int64, err error) {
+	family, n, mac, ok := splitRefreshToken(token)
+	if !ok {
+		return "", 0, nil
+	}
+	keys, err := p.c.Vault.Lookups(ctx, domainRefresh, family, strconv.FormatInt(n, 10))
+	if err != nil {
+		return "", 0, oidc.Unavailable(fmt.Errorf("checking a refresh token: %w", err))
+	}
+	if !slices.ContainsFunc(keys, func(l signing.Lookup) bool { return oidc.SameText(string(l.Sum[:]), string(mac)) }) {
+		return "", 0, nil
+	}
+	return family, n, nil
+}
+
+// splitRefreshToken reads the form of a refresh token.
+func splitRefreshToken(token string) (family string, number int64, mac []byte, ok bool) {
+	family, rest, _ := strings.Cut(token, ".")
+	text, sum, ok := strings.Cut(rest, ".")
+	if !ok || !identity.ValidID(family) || len(sum) != oidc.HandleLength {
+		return "", 0, nil, false
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != text {
+		return "", 0, nil, false
+	}
+	mac, err = base64.RawURLEncoding.Strict().DecodeString(sum)
+	if err != nil || !oidc.SecretOf(sum).IsHandle() {
+		return "", 0, nil, false
+	}
+	return family, number, mac, true
+}
+
+// BadRefresh is the one answer to refresh tokens that aren't good: why stands in
+// the event alone.
+func BadRefresh(reason string) *oidc.Error {
+	e := oidc.BadGrant(reason, "the refresh token is unknown, over, used before or not this client's")
+	e.Shown = "refresh_token_invalid"
+	return e
+}
+
+// CheckRefresh says whether a genuine refresh token of a family is good for a
+// client at all.
+func (p *Families) CheckRefresh(ctx context.Context, c oidc.Client, f *Family) error {
+	if f.Client != c.ID {
+		return BadRefresh("refresh_client")
+	}
+	err := p.check(ctx, f)
+	if err == nil {
+		err = p.checkGrant(ctx, f.body.About.Grant)
+	}
+	if over, ok := errors.AsType[Over](err); ok {
+		return BadRefresh("refresh_" + string(over))
+	}
+	return err
+}

@@ -1,6 +1,6 @@
-// Package api is the service over HTTP: all routes, the protocol adapter of the
-// OpenID provider, the REST API with its OpenAPI document, one place that maps
-// errors to what a client sees, and the middleware around them.
+// Package api is the service over HTTP: its server mounts the rooms below it and the pages that
+// people see, and puts around them what every request needs. It also has the operations
+// listener.
 package api
 
 import (

@@ -327,7 +327,8 @@ func codesOf(dir string, file *ast.File) (codes []string) {
 	}
 	at := map[string]int{"Invalid": 0, "Forbidden": 0, "Missing": 0, "Conflict": 0, "Limited": 0, "Changed": 0, "Unconditional": 0,
 		"refuse": 0, "When": 2, "Add": 1, "relationError": 1}
-	if dir == "oidc" {
+	// What OAuth's clients are told is in English, in oidc and its rooms.
+	if dir != "oidc/identity" && (dir == "oidc" || strings.HasPrefix(dir, "oidc/")) {
 		at = map[string]int{"relationError": 1}
 	}
 	ast.Inspect(file, func(n ast.Node) bool {

@@ -59,7 +59,6 @@ var receivers = map[string]exception{
 	"api.visit":  {46, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
 	"license.Registry":                            {124, notYet},
-	"oidc/flow.Service":                           {54, notYet},
 	"oidc/identity.Service":                       {60, notYet},
 	"signing.Installation":                        {28, notYet},
 	"signing.Keyrings":                            {26, notYet},

@@ -43,11 +43,34 @@ type Config struct {
 // Service leads authorization requests from their arrival to their answer. Safe for
 // concurrent use.
 type Service struct {
+	c      Config
+	reader *reader
+	shelf  *shelf
+	judge  *judge
+}
+
+// reader reads requests, and says where their answers go.
+type reader struct {
 	c Config
 }
 
+// shelf keeps requests while somebody makes up their mind.
+type shelf struct {
+	c      Config
+	reader *reader
+}
+
+// judge says what a request needs before it is answered.
+type judge struct {
+	c      Config
+	reader *reader
+}
+
 // New returns the service.
-func New(c Config) *Service { return &Service{c} }
+func New(c Config) *Service {
+	r := &reader{c}
+	return &Service{c, r, &shelf{c, r}, &judge{c, r}}
+}
 
 // asking is a request on its way through [Service.advance].
 type asking struct {
@@ -76,7 +99,7 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 	if p.c.Families == nil {
 		return oidc.Step{}, pageError(nil, errNoLogins())
 	}
-	s, err := p.askingClient(ctx, params["client_id"])
+	s, err := p.reader.askingClient(ctx, params["client_id"])
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -90,11 +113,11 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 		if step, err := p.resume(ctx, s.Client, handle, b); !errors.Is(err, oidc.ErrRequestGone) { // the page was loaded again
 			return step, err
 		}
-		if a.Request, err = p.loadPushed(ctx, s.Client, oidc.SecretOf(uri)); err != nil {
+		if a.Request, err = p.shelf.loadPushed(ctx, s.Client, oidc.SecretOf(uri)); err != nil {
 			return oidc.Step{}, err
 		}
 		a.Pushed = oidc.SecretOf(uri).Hash().String()
-	} else if a.Request, err = p.parse(ctx, s, params, false); err != nil {
+	} else if a.Request, err = p.reader.parse(ctx, s, params, false); err != nil {
 		return oidc.Step{}, err
 	}
 	if !hold {
@@ -135,14 +158,14 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 	kind := oidc.StepLogin
 	if !hold {
 		var err error
-		if kind, err = p.demand(ctx, a); err != nil {
+		if kind, err = p.judge.demand(ctx, a); err != nil {
 			return oidc.Step{}, err
 		}
 		if kind == oidc.StepDone {
 			return p.finish(ctx, a)
 		}
 	}
-	how, err := p.beginning(ctx, a)
+	how, err := p.shelf.beginning(ctx, a)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -154,19 +177,6 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 	}
 	a.handle = handle
 	return p.present(ctx, a, kind)
-}
-
-// beginning returns how a request is kept at first: on the account of who is logged
-// in, else of the network that asks.
-func (p *Service) beginning(ctx context.Context, a *asking) (how identity.Keeping, err error) {
-	a.Began = time.Now().UTC()
-	if a.Asker, err = p.asker(ctx, a.browser); err != nil {
-		return identity.Keeping{}, err
-	}
-	if a.login != nil {
-		a.Opened, a.Account = true, a.login.About.Account
-	}
-	return p.keeping(ctx, &a.kept, a.Began)
 }
 
 // Next returns what comes next in a request that is kept. ErrRequestGone;
@@ -195,7 +205,7 @@ func (p *Service) Look(ctx context.Context, handle oidc.Secret, b oidc.Browser, 
 // shows the answer to the second one. It gives another code for the same login,
 // and nothing else. ErrRequestGone.
 func (p *Service) Again(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	k, err := p.changeRequest(ctx, handle, b, nil)
+	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -203,31 +213,31 @@ func (p *Service) Again(ctx context.Context, handle oidc.Secret, b oidc.Browser)
 		return p.Next(ctx, handle, b)
 	}
 	if time.Since(k.Answered) > session.FormAgain || k.Form != "" || k.Session == "" {
-		return oidc.Step{}, p.gone(ctx, &k)
+		return oidc.Step{}, p.shelf.gone(ctx, &k)
 	}
 	a, err := p.askKept(ctx, k, handle, b)
 	if err != nil {
 		return oidc.Step{}, err
 	}
 	if a.login == nil || a.login.ID != k.Session || a.login.ID != k.Login {
-		return oidc.Step{}, p.gone(ctx, &k)
+		return oidc.Step{}, p.shelf.gone(ctx, &k)
 	}
-	kind, err := p.demand(ctx, a)
+	kind, err := p.judge.demand(ctx, a)
 	if err != nil {
 		return oidc.Step{}, err
 	}
 	switch {
 	case kind != oidc.StepDone:
-		return oidc.Step{}, p.gone(ctx, &k)
+		return oidc.Step{}, p.shelf.gone(ctx, &k)
 	case k.Request.portal():
-		return p.finishPortal(a), nil
+		return p.reader.finishPortal(a), nil
 	}
 	return p.grantCode(ctx, a)
 }
 
 // ask loads a kept request with all that decides what comes next.
 func (p *Service) ask(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*asking, error) {
-	k, err := p.loadRequest(ctx, handle, b)
+	k, err := p.shelf.loadRequest(ctx, handle, b)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +248,7 @@ func (p *Service) askKept(ctx context.Context, k kept, handle oidc.Secret, b oid
 	a := &asking{kept: k, handle: handle, browser: b}
 	var err error
 	if !k.Request.portal() {
-		if a.Standing, err = p.askingClient(ctx, k.Request.Client); err != nil {
+		if a.Standing, err = p.reader.askingClient(ctx, k.Request.Client); err != nil {
 			return nil, err
 		}
 		if !client.Redirects(a.Client, k.Request.RedirectURI) { // it was registered otherwise meanwhile
@@ -253,7 +263,7 @@ func (p *Service) askKept(ctx context.Context, k kept, handle oidc.Secret, b oid
 
 // next returns what comes next in a request that is kept.
 func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
-	kind, err := p.demand(ctx, a)
+	kind, err := p.judge.demand(ctx, a)
 	if err != nil {
 		return oidc.Step{}, p.settle(ctx, a, err)
 	}
@@ -267,7 +277,7 @@ func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
 // answered with it.
 func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
 	if e, ok := errors.AsType[*oidc.RequestError](refusal); ok && e.Response != nil {
-		if err := p.answer(ctx, a, "", ""); err != nil {
+		if err := p.shelf.answer(ctx, a, "", ""); err != nil {
 			return err
 		}
 	}
@@ -275,7 +285,7 @@ func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
 }
 
 // demand says what a request needs now. Refusals are *RequestError.
-func (p *Service) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
+func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	hinted, err := p.hinted(ctx, a)
 	if err != nil {
 		return "", err
@@ -305,7 +315,7 @@ func (p *Service) demand(ctx context.Context, a *asking) (oidc.StepKind, error) 
 }
 
 // refusalOf takes an error back to the client, but for one that passes.
-func (p *Service) refusalOf(a *asking, err error) error {
+func (p *judge) refusalOf(a *asking, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	switch {
 	case !ok || e.Code == oidc.TemporarilyUnavailable:
@@ -313,11 +323,11 @@ func (p *Service) refusalOf(a *asking, err error) error {
 	case a.Request.portal():
 		return pageError(nil, e)
 	}
-	return p.refusal(&a.Request, a.Client, e)
+	return p.reader.refusal(&a.Request, a.Client, e)
 }
 
 // hinted reports whether who is logged in is who the id_token_hint names.
-func (p *Service) hinted(ctx context.Context, a *asking) (bool, error) {
+func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 	if a.Request.Hint == "" || a.login == nil {
 		return true, nil
 	}
@@ -397,16 +407,16 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 // finish answers a request for which nothing more is needed.
 func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
 	if a.Request.portal() {
-		return p.finishPortal(a), nil
+		return p.reader.finishPortal(a), nil
 	}
-	if err := p.answer(ctx, a, "", a.login.ID); err != nil {
+	if err := p.shelf.answer(ctx, a, "", a.login.ID); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.grantCode(ctx, a)
 }
 
 // finishPortal leads to the page of ours that was asked for.
-func (p *Service) finishPortal(a *asking) oidc.Step {
+func (p *reader) finishPortal(a *asking) oidc.Step {
 	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
 }
 
@@ -416,14 +426,14 @@ func (p *Service) Cancel(ctx context.Context, handle oidc.Secret, b oidc.Browser
 	if err != nil {
 		return oidc.Step{}, err
 	}
-	if err := p.answer(ctx, a, "", ""); err != nil {
+	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
-	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+	return p.reader.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
 }
 
 // answerDenied answers a request with a refusal that somebody decided on.
-func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
+func (p *reader) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 	step := oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing)}
 	if a.Request.portal() {
 		step.Response = &oidc.Response{RedirectURI: "/", Local: true}
@@ -436,7 +446,7 @@ func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 // offline reports whether a request gets offline access: the client is
 // registered for it, and the person agrees now or has before (OpenID Connect Core
 // section 11). If not, it is as if it hadn't been asked for.
-func (p *Service) offline(ctx context.Context, a *asking) (bool, error) {
+func (p *judge) offline(ctx context.Context, a *asking) (bool, error) {
 	r := &a.Request
 	if !r.has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
 		return false, nil
@@ -449,7 +459,7 @@ func (p *Service) offline(ctx context.Context, a *asking) (bool, error) {
 
 // grantCode answers a request with an authorization code.
 func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
-	offline, err := p.offline(ctx, a)
+	offline, err := p.judge.offline(ctx, a)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -473,6 +483,6 @@ func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
 	}
 	return oidc.Step{
 		Kind: oidc.StepDone, Request: a.Request.view(a.Standing),
-		Response: p.response(&a.Request.destination, oidc.Parameter{Name: "code", Value: code.Reveal()}),
+		Response: p.reader.response(&a.Request.destination, oidc.Parameter{Name: "code", Value: code.Reveal()}),
 	}, nil
 }

@@ -78,7 +78,7 @@ func (a *asking) facts(who identity.Party) oidc.DetailFacts {
 
 // reuse answers prompt=none where consent is needed: with a recurring grant
 // that covers exactly what is asked for, and nothing else.
-func (p *Service) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
+func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	required := p.refusalOf(a, &oidc.Error{Code: oidc.ConsentRequired, Description: "the person must agree to what is asked for"})
 	if a.Request.Detail == nil || len(a.consents()) > 0 {
 		return "", required
@@ -104,7 +104,7 @@ func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (
 	if a.Request.Detail != nil {
 		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail, a.find)
 		if err != nil {
-			return nil, p.refusalOf(a, err)
+			return nil, p.judge.refusalOf(a, err)
 		}
 		view.Detail, shown = &d, d.Shown
 	}
@@ -123,13 +123,13 @@ func (a *asking) form(shown [32]byte) string {
 // twice within a minute gets another code for the same grant, while that is
 // pending. ErrRequestGone; refusals are *RequestError.
 func (p *Service) Decide(ctx context.Context, handle oidc.Secret, b oidc.Browser, d oidc.Decision) (oidc.Step, error) {
-	k, err := p.changeRequest(ctx, handle, b, nil)
+	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
 	if err != nil {
 		return oidc.Step{}, err
 	}
 	again := !k.Answered.IsZero()
 	if again && (d.Refused || k.Form == "" || !oidc.SameText(k.Form, d.Form) || time.Since(k.Answered) > session.FormAgain) {
-		return oidc.Step{}, p.gone(ctx, &k)
+		return oidc.Step{}, p.shelf.gone(ctx, &k)
 	}
 	a, err := p.askKept(ctx, k, handle, b)
 	if err != nil {
@@ -137,9 +137,9 @@ func (p *Service) Decide(ctx context.Context, handle oidc.Secret, b oidc.Browser
 	}
 	a.find = d.Agreement.Find
 	if again && (a.login == nil || a.login.ID != k.Session) {
-		return oidc.Step{}, p.gone(ctx, &k)
+		return oidc.Step{}, p.shelf.gone(ctx, &k)
 	}
-	kind, err := p.demand(ctx, a)
+	kind, err := p.judge.demand(ctx, a)
 	if err != nil {
 		return oidc.Step{}, p.settle(ctx, a, err)
 	}
@@ -179,7 +179,7 @@ func (p *Service) agree(ctx context.Context, a *asking, d oidc.Decision) (oidc.S
 	}
 	p.c.Step("consent.recorded")
 	if a.Answered.IsZero() {
-		err := p.answer(ctx, a, d.Form, a.login.ID)
+		err := p.shelf.answer(ctx, a, d.Form, a.login.ID)
 		if _, late := errors.AsType[*oidc.GoneError](err); late {
 			return p.Decide(ctx, a.handle, a.browser, d) // the same form, sent twice at once
 		}
@@ -188,7 +188,7 @@ func (p *Service) agree(ctx context.Context, a *asking, d oidc.Decision) (oidc.S
 		}
 	}
 	// After the answer: what came of the same form before sees it as not yet agreed to.
-	if err := p.remember(ctx, a); err != nil {
+	if err := p.judge.remember(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.grantCode(ctx, a)
@@ -207,7 +207,7 @@ func (p *Service) notGranted(ctx context.Context, a *asking, err error) error {
 	if e.Code == oidc.InvalidRequest {
 		return pageError(&a.Client, e)
 	}
-	return p.settle(ctx, a, p.refusalOf(a, e))
+	return p.settle(ctx, a, p.judge.refusalOf(a, e))
 }
 
 // refuseAll answers a request with the person's refusal.
@@ -215,10 +215,10 @@ func (p *Service) refuseAll(ctx context.Context, a *asking, e *oidc.Error) (oidc
 	if err := p.recordConsent(ctx, a, e.EventReason()); err != nil {
 		return oidc.Step{}, err
 	}
-	if err := p.answer(ctx, a, "", ""); err != nil {
+	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
-	return p.answerDenied(a, e), nil
+	return p.reader.answerDenied(a, e), nil
 }
 
 func (p *Service) recordConsent(ctx context.Context, a *asking, result string) error {
@@ -233,7 +233,7 @@ func (p *Service) recordConsent(ctx context.Context, a *asking, result string) e
 }
 
 // recall fills in what the person agreed to before, where that makes a difference.
-func (p *Service) recall(ctx context.Context, a *asking) (err error) {
+func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 	a.agreed = nil
 	if a.login != nil && a.remembers() {
 		a.agreed, err = p.c.Consents.Agreed(ctx, a.login.About.Party, a.Client.ID)
@@ -248,7 +248,7 @@ func (a *asking) remembers() bool {
 }
 
 // remember stores that the person agreed to show the client some scopes.
-func (p *Service) remember(ctx context.Context, a *asking) error {
+func (p *judge) remember(ctx context.Context, a *asking) error {
 	scopes := slices.DeleteFunc(slices.Clone(a.consents()), func(s oidc.Scope) bool { return s == oidc.ScopeOffline }) // that is asked for each time
 	if !a.remembers() || len(scopes) == 0 {
 		return nil

@@ -55,7 +55,7 @@ const (
 // keeping returns in which part of the store a request is kept, on whose account,
 // and until when. What anybody can make lives shortly and gives way to
 // others; who has shown who they are has room of their own.
-func (p *Service) keeping(ctx context.Context, k *kept, now time.Time) (identity.Keeping, error) {
+func (p *shelf) keeping(ctx context.Context, k *kept, now time.Time) (identity.Keeping, error) {
 	how := identity.Keeping{Part: identity.PartOpened, Owner: k.Asker, Until: k.Began.Add(requestLife)}
 	if !k.Opened {
 		how.Part, how.Until = identity.PartUnopened, k.Began.Add(unopenedLife)
@@ -72,8 +72,21 @@ func (p *Service) keeping(ctx context.Context, k *kept, now time.Time) (identity
 	return how, err
 }
 
+// beginning returns how a request is kept at first: on the account of who is logged
+// in, else of the network that asks.
+func (p *shelf) beginning(ctx context.Context, a *asking) (how identity.Keeping, err error) {
+	a.Began = time.Now().UTC()
+	if a.Asker, err = p.asker(ctx, a.browser); err != nil {
+		return identity.Keeping{}, err
+	}
+	if a.login != nil {
+		a.Opened, a.Account = true, a.login.About.Account
+	}
+	return p.keeping(ctx, &a.kept, a.Began)
+}
+
 // asker returns the owner that stands for the network from which a browser asks.
-func (p *Service) asker(ctx context.Context, b oidc.Browser) (string, error) {
+func (p *shelf) asker(ctx context.Context, b oidc.Browser) (string, error) {
 	return identity.OwnerOf(ctx, p.c.Vault, identity.NetworkOf(b.Address))
 }
 
@@ -87,7 +100,7 @@ func browserHash(b oidc.Browser) string {
 
 // loadRequest returns a request that waits for this browser, and binds it to the
 // browser if it is bound to none. From then on it is opened. ErrRequestGone.
-func (p *Service) loadRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser) (kept, error) {
+func (p *shelf) loadRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser) (kept, error) {
 	k, err := p.changeRequest(ctx, handle, b, nil)
 	if err == nil && !k.Answered.IsZero() {
 		return k, p.gone(ctx, &k)
@@ -96,7 +109,7 @@ func (p *Service) loadRequest(ctx context.Context, handle oidc.Secret, b oidc.Br
 }
 
 // changeRequest changes a request that is kept for this browser. ErrRequestGone.
-func (p *Service) changeRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser, change func(*kept)) (kept, error) {
+func (p *shelf) changeRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser, change func(*kept)) (kept, error) {
 	browser := browserHash(b)
 	if p.c.Families == nil || !handle.IsHandle() || browser == "" {
 		return kept{}, oidc.ErrRequestGone
@@ -137,7 +150,7 @@ func (p *Service) changeRequest(ctx context.Context, handle oidc.Secret, b oidc.
 
 // moving returns how a request is kept that changed: as before, unless it is opened,
 // somebody shows who they are, or it is answered.
-func (p *Service) moving(ctx context.Context, before, after *kept) (identity.Keeping, error) {
+func (p *shelf) moving(ctx context.Context, before, after *kept) (identity.Keeping, error) {
 	if before.Opened && before.Account == after.Account && before.Answered.IsZero() == after.Answered.IsZero() {
 		return identity.Keeping{}, nil
 	}
@@ -147,7 +160,7 @@ func (p *Service) moving(ctx context.Context, before, after *kept) (identity.Kee
 // answer takes note that a request is answered now. Of two callers one succeeds;
 // the other one gets a *GoneError, or a *RequestError if both began with the same
 // pushed request.
-func (p *Service) answer(ctx context.Context, a *asking, form, session string) error {
+func (p *shelf) answer(ctx context.Context, a *asking, form, session string) error {
 	if a.handle == (oidc.Secret{}) {
 		return p.usePushed(ctx, a) // answered without having been kept
 	}
@@ -167,7 +180,7 @@ func (p *Service) answer(ctx context.Context, a *asking, form, session string) e
 }
 
 // gone is the error of a request that was answered before.
-func (p *Service) gone(ctx context.Context, k *kept) error {
+func (p *shelf) gone(ctx context.Context, k *kept) error {
 	if s, err := p.c.Clients.Standing(ctx, k.Request.Client); err == nil {
 		return &oidc.GoneError{Client: s.Client}
 	}

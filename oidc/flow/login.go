@@ -19,7 +19,7 @@ import (
 // goes on with Again. ErrRequestGone, also if the account got another password
 // since its own was checked.
 func (p *Service) LogIn(ctx context.Context, handle oidc.Secret, b oidc.Browser, account identity.Account, f oidc.Factor) (cookie oidc.Secret, s oidc.Session, err error) {
-	k, gone := p.loadRequest(ctx, handle, b)
+	k, gone := p.shelf.loadRequest(ctx, handle, b)
 	if _, answered := errors.AsType[*oidc.GoneError](gone); gone != nil && !answered {
 		return oidc.Secret{}, oidc.Session{}, gone
 	}
@@ -42,7 +42,7 @@ func (p *Service) LogIn(ctx context.Context, handle oidc.Secret, b oidc.Browser,
 		return oidc.Secret{}, oidc.Session{}, err
 	}
 	if gone == nil {
-		if _, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Login, k.Account = l.ID, account.ID }); err != nil {
+		if _, err = p.shelf.changeRequest(ctx, handle, b, func(k *kept) { k.Login, k.Account = l.ID, account.ID }); err != nil {
 			return oidc.Secret{}, oidc.Session{}, err
 		}
 	}
@@ -60,6 +60,6 @@ func (p *Service) Reauthenticated(ctx context.Context, handle oidc.Secret, b oid
 	if l == nil {
 		return oidc.ErrNoSession
 	}
-	_, err = p.changeRequest(ctx, handle, b, func(k *kept) { k.Confirmed = l.ID })
+	_, err = p.shelf.changeRequest(ctx, handle, b, func(k *kept) { k.Confirmed = l.ID })
 	return err
 }

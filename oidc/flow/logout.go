@@ -30,7 +30,7 @@ func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Bro
 		return LogoutView{}, pageError(nil, errNoLogins())
 	}
 	var view LogoutView
-	err := p.logoutAsker(ctx, &view, params)
+	err := p.reader.logoutAsker(ctx, &view, params)
 	e, refused := errors.AsType[*oidc.RequestError](err)
 	switch {
 	case refused && e.Refusal.Code != oidc.TemporarilyUnavailable:
@@ -55,7 +55,7 @@ func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Bro
 }
 
 // logoutAsker finds out who asks, and where to go afterwards.
-func (p *Service) logoutAsker(ctx context.Context, view *LogoutView, params oidc.Parameters) (err error) {
+func (p *reader) logoutAsker(ctx context.Context, view *LogoutView, params oidc.Parameters) (err error) {
 	if view.Client, err = p.logoutClient(ctx, params["client_id"], params["id_token_hint"]); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *Service) logoutAsker(ctx context.Context, view *LogoutView, params oidc
 }
 
 // logoutClient returns the client that asks, by its id or by an ID token of its.
-func (p *Service) logoutClient(ctx context.Context, id, hint string) (*oidc.Client, error) {
+func (p *reader) logoutClient(ctx context.Context, id, hint string) (*oidc.Client, error) {
 	if hint != "" {
 		t, err := p.c.Tokens.ReadHint(ctx, hint)
 		if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {

@@ -21,7 +21,7 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	if p.c.Families == nil {
 		return "", 0, errNoLogins()
 	}
-	r, err := p.checkPushed(ctx, c, params)
+	r, err := p.reader.checkPushed(ctx, c, params)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if e.Code != oidc.TemporarilyUnavailable {
 			p.c.Journal.TokenRefused(ctx, c, requestID, e)
@@ -43,7 +43,7 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	return requestURIPrefix + handle.Reveal(), pushedLife, nil
 }
 
-func (p *Service) checkPushed(ctx context.Context, c oidc.Client, params oidc.Parameters) (request, error) {
+func (p *reader) checkPushed(ctx context.Context, c oidc.Client, params oidc.Parameters) (request, error) {
 	if id := params["client_id"]; id != "" && id != c.ID {
 		return request{}, invalid("client_id_differs", "client_id is not the authenticated client")
 	}
@@ -75,7 +75,7 @@ func requestURIGone(c *oidc.Client) *oidc.RequestError {
 // loadPushed returns a pushed request for the client that pushed it. Looking at it
 // doesn't use it up, for whoever scans links looks, too: it is used when somebody's
 // request is answered that began with it.
-func (p *Service) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) (request, error) {
+func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) (request, error) {
 	if !uri.IsHandle() {
 		return request{}, requestURIGone(&c)
 	}
@@ -90,7 +90,7 @@ func (p *Service) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret
 // resume goes on with a pushed request that this browser has opened before.
 // ErrRequestGone if it hasn't.
 func (p *Service) resume(ctx context.Context, c oidc.Client, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	k, err := p.changeRequest(ctx, handle, b, nil)
+	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -106,7 +106,7 @@ func (p *Service) resume(ctx context.Context, c oidc.Client, handle oidc.Secret,
 
 // usePushed uses up the pushed request that a request began with. Of several
 // browsers that have it open one is answered; the others are told that it is gone.
-func (p *Service) usePushed(ctx context.Context, a *asking) error {
+func (p *shelf) usePushed(ctx context.Context, a *asking) error {
 	if a.Pushed == "" {
 		return nil
 	}

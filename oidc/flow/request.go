@@ -96,7 +96,7 @@ func pageError(c *oidc.Client, e *oidc.Error) *oidc.RequestError {
 
 // askingClient returns the client that an authorization request names, and
 // whose people may log in.
-func (p *Service) askingClient(ctx context.Context, id string) (client.Standing, error) {
+func (p *reader) askingClient(ctx context.Context, id string) (client.Standing, error) {
 	if id == "" {
 		return client.Standing{}, pageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "client_id is missing", Reason: "client_missing"})
 	}
@@ -122,7 +122,7 @@ func (p *Service) askingClient(ctx context.Context, id string) (client.Standing,
 // parse checks the parameters of an authorization request (RFC 6749 section
 // 4.1.1, OpenID Connect Core section 3.1.2.1). What is unknown is ignored.
 // Refusals are *RequestError.
-func (p *Service) parse(ctx context.Context, s client.Standing, params oidc.Parameters, pushed bool) (request, error) {
+func (p *reader) parse(ctx context.Context, s client.Standing, params oidc.Parameters, pushed bool) (request, error) {
 	r := request{ID: oidc.NewHandle().Reveal(), Client: s.Client.ID}
 	if err := r.readDestination(s.Client, params); err != nil {
 		return request{}, err
@@ -202,7 +202,7 @@ func withObject(params oidc.Parameters) oidc.Parameters {
 }
 
 // readRest reads what remains when it is known where a refusal may go.
-func (p *Service) readRest(ctx context.Context, r *request, c oidc.Client, params oidc.Parameters, pushed bool) error {
+func (p *reader) readRest(ctx context.Context, r *request, c oidc.Client, params oidc.Parameters, pushed bool) error {
 	if err := checkForm(c, params, pushed, r.State); err != nil {
 		return err
 	}
@@ -342,7 +342,7 @@ func isVisible(s string) bool {
 // readDetails reads authorization_details (RFC 9396). They come through PAR
 // alone, from a client that proved who it is and whose code nobody else can
 // redeem, so that no link made by others can ask for licenses.
-func (p *Service) readDetails(ctx context.Context, r *request, c oidc.Client, param string, pushed bool) error {
+func (p *reader) readDetails(ctx context.Context, r *request, c oidc.Client, param string, pushed bool) error {
 	if param == "" {
 		return nil
 	}
@@ -436,7 +436,7 @@ func leastAssurance(param string) int {
 }
 
 // refusal takes an error back to the client.
-func (p *Service) refusal(r *request, c oidc.Client, e *oidc.Error) *oidc.RequestError {
+func (p *reader) refusal(r *request, c oidc.Client, e *oidc.Error) *oidc.RequestError {
 	return &oidc.RequestError{Refusal: e, Client: &c, Response: p.errorResponse(&r.destination, e)}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // response returns what takes the browser back with some parameters, and with
 // state and iss (RFC 9207), which are in every answer.
-func (p *Service) response(d *destination, params ...oidc.Parameter) *oidc.Response {
+func (p *reader) response(d *destination, params ...oidc.Parameter) *oidc.Response {
 	if d.State != "" {
 		params = append(params, oidc.Parameter{Name: "state", Value: d.State})
 	}
@@ -47,7 +47,7 @@ func withQuery(uri string, params ...oidc.Parameter) string {
 // errorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
 // stands in a parameter of its own, and as ever before the description, so that
 // programs can tell refusals apart that have one code.
-func (p *Service) errorResponse(d *destination, e *oidc.Error) *oidc.Response {
+func (p *reader) errorResponse(d *destination, e *oidc.Error) *oidc.Response {
 	description, reason := e.Description, e.ReasonShown()
 	if reason != "" && description != "" {
 		description = reason + ": " + description

@@ -185,6 +185,17 @@ func isNamed(x ast.Expr, name string) bool {
 	return ok && id.Name == name
 }
 
+// typeName returns the name of a type, without its package's.
+func typeName(x ast.Expr) string {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return x.Name
+	case *ast.SelectorExpr:
+		return x.Sel.Name
+	}
+	return ""
+}
+
 // called returns the name of the function that is called.
 func called(n *ast.CallExpr) string {
 	switch f := n.Fun.(type) {
@@ -327,8 +338,8 @@ func codesOf(dir string, file *ast.File) (codes []string) {
 	}
 	at := map[string]int{"Invalid": 0, "Forbidden": 0, "Missing": 0, "Conflict": 0, "Limited": 0, "Changed": 0, "Unconditional": 0,
 		"refuse": 0, "When": 2, "Add": 1, "relationError": 1}
-	// What OAuth's clients are told is in English, in oidc and its rooms.
-	if dir != "oidc/identity" && (dir == "oidc" || strings.HasPrefix(dir, "oidc/")) {
+	provider := dir != "oidc/identity" && strings.HasPrefix(dir+"/", "oidc/") // OAuth's errors are no command's
+	if provider {
 		at = map[string]int{"relationError": 1}
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -338,10 +349,14 @@ func codesOf(dir string, file *ast.File) (codes []string) {
 				add(n.Args[i])
 			}
 		case *ast.CompositeLit:
-			if isNamed(n.Type, "RegistrationError") || isNamed(n.Type, "NameError") {
-				add(n.Elts[0])
+			if t := typeName(n.Type); t == "RegistrationError" || t == "NameError" {
+				if kv, ok := n.Elts[0].(*ast.KeyValueExpr); ok {
+					add(kv.Value)
+				} else {
+					add(n.Elts[0])
+				}
 			}
-			if x, ok := n.Type.(*ast.SelectorExpr); !isNamed(n.Type, "Error") && (!ok || !isNamed(x.X, "identity")) || dir == "oidc" && !ok {
+			if x, ok := n.Type.(*ast.SelectorExpr); !isNamed(n.Type, "Error") && (!ok || !isNamed(x.X, "identity")) || provider && (!ok || !isNamed(x.X, "identity")) {
 				return true
 			}
 			for i, e := range n.Elts {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/license"
 	"yizheng.internal/signing/journal"
 )
 
@@ -21,9 +20,9 @@ func (s *stage) rows(t testing.TB) (n int) {
 	must := mustOf(t)
 	db := s.nodes[0].db
 	const page = 100_000
-	apart, err := db.Licenses().Events(t.Context(), 0, page)
+	apart, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, page)
 	must(err)
-	history, err := db.Licenses().History(t.Context(), license.ID(s.alicesLicense), 0, page)
+	history, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: s.alicesLicense}, 0, page)
 	must(err)
 	provider, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, page)
 	must(err)

@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // badInput is a request that is refused.
@@ -129,7 +129,7 @@ func checkProblem(t *testing.T, a answer, b badInput) {
 func checkEvents(t *testing.T, w *world, answers map[string]badInput) {
 	t.Helper()
 	found := map[string]string{}
-	keep := func(es []license.EventRecord, err error) int64 {
+	keep := func(es []journal.Event, err error) int64 {
 		mustOf(t)(err)
 		last := int64(0)
 		for _, e := range es {
@@ -138,14 +138,14 @@ func checkEvents(t *testing.T, w *world, answers map[string]badInput) {
 		return last
 	}
 	for after := int64(0); ; {
-		next := keep(w.db.Licenses().Events(t.Context(), after, 500))
+		next := keep(w.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, after, 500))
 		if next == 0 {
 			break
 		}
 		after = next
 	}
 	for _, id := range []string{w.issued.ID, w.ended.ID, strings.Repeat("a", 26)} {
-		keep(w.db.Licenses().History(t.Context(), license.ID(id), 0, 1000))
+		keep(w.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: id}, 0, 1000))
 	}
 	for id, b := range answers {
 		if b.silent || b.client == nil {

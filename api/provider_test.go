@@ -88,7 +88,7 @@ func newProvider(t testing.TB) *single {
 	})
 	must(err)
 	registry, err := license.New(ctx, license.Config{
-		Stores: x.db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(), PublicURL: x.url, Log: log,
+		Stores: x.db.Licenses(), Journal: x.db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(), PublicURL: x.url, Log: log,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "", license.ErrNotFound },
 	})
 	must(err)

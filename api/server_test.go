@@ -125,7 +125,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	verifier := jose.NewVerifier(c.Verifier)
 	stores := s.db.Provider()
 	s.registry, err = license.New(ctx, license.Config{
-		Stores: s.db.Licenses(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),
+		Stores: s.db.Licenses(), Journal: s.db.Journal(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores),
 	})
 	must(err)

@@ -204,7 +204,7 @@ func (s *stage) open(t testing.TB) *node {
 	n := &node{keys: keys, db: db}
 	verifier := jose.NewVerifier(sm2.Config{})
 	n.registry, err = license.New(ctx, license.Config{
-		Stores: db.Licenses(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
+		Stores: db.Licenses(), Journal: db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,
 	})
 	must(err)

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 // TestUnavailable takes writing away in several ways: everything that would be
@@ -67,7 +67,7 @@ func TestUnavailable(t *testing.T) {
 
 func countEvents(t *testing.T, s *service, id string) int {
 	t.Helper()
-	es, err := s.db.Licenses().History(t.Context(), license.ID(id), 0, 1000)
+	es, err := s.db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: id}, 0, 1000)
 	mustOf(t)(err)
 	return len(es)
 }

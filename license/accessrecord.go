@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Disclosure says when the holder sees an access record.
@@ -55,7 +56,7 @@ type AccessRecord struct {
 // Reading is one use of a use code, allowed or refused, to be stored.
 type Reading struct {
 	Record AccessRecord
-	Event  EventRecord
+	Event  journal.Event
 	Code   [32]byte // hash of the use code
 	// Request is a keyed hash of the consumer's request id. With an allowed reading
 	// it becomes the code's own; a refused one leaves nothing under it.

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -113,7 +114,7 @@ func partNamed(s string) string {
 // returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
 func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i catalog.ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
 	i, _, err = r.asked(ctx, q)
 	return i, err
 }

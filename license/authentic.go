@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // authenticStores are stores whose records carry authenticators: they are made
@@ -193,7 +194,7 @@ func (s *authenticStores) Versions(ctx context.Context, after Located, limit int
 }
 
 // SaveGrant implements [GrantStore].
-func (s *authenticStores) SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e EventRecord) error {
+func (s *authenticStores) SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e journal.Event) error {
 	var err error
 	if g.Auth, g.Mark, err = s.auth.Stamp(g.facts(g.Revision + 1)); err != nil {
 		return err

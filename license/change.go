@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // Replace makes the next version of a license; the one before it is superseded
@@ -20,7 +21,7 @@ import (
 // the caller may do it is asked of the type as it is now. The license keeps its
 // holders. The terms must name revisions; their key is optional.
 func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms) (out Issued, err error) {
-	defer r.audit(ctx, &err, a, ActionReplace, id, 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseReplace, id, 0)
 	t, replay, err := r.attempt(ctx, a, on.Key, "replace", id, q)
 	if err == nil && replay == nil {
 		if out, err = r.replace(ctx, a, id, q, on, t); err == nil {
@@ -28,7 +29,7 @@ func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		}
 		replay, err = r.overtaken(ctx, t, err)
 	}
-	return r.replayed(ctx, a, ActionReplace, replay, q.answered, err)
+	return r.replayed(ctx, a, journal.ActionLicenseReplace, replay, q.answered, err)
 }
 
 func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
@@ -81,7 +82,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		return Issued{}, err
 	}
 	r.step("replace.signed")
-	save, err := r.saveRequest(ctx, a, ActionReplace, p, rec, t, map[string]string{"kind": string(q.Kind), "reason": q.Reason})
+	save, err := r.saveRequest(ctx, a, journal.ActionLicenseReplace, p, rec, t, map[string]string{"kind": string(q.Kind), "reason": q.Reason})
 	if err != nil {
 		return Issued{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Times of grants.
@@ -53,7 +54,7 @@ func grantPlace(id GrantID) signing.Place {
 // The same consent again, as of a double click, returns the same grant while
 // that is pending; another one with the form's id is refused.
 func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Consent) (g Grant, err error) {
-	defer r.audit(ctx, &err, a, ActionAgree, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantAgree, "", 0)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	if err := c.check(now); err != nil {
 		return Grant{}, err
@@ -89,7 +90,7 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 		return Grant{}, err
 	}
 	r.step("agree.resolved")
-	err = r.saveGrant(ctx, a, ActionAgree, &rec, &b, nil, nil)
+	err = r.saveGrant(ctx, a, journal.ActionGrantAgree, &rec, &b, nil, nil)
 	if errors.Is(err, ErrConflict) {
 		return r.agreedBefore(ctx, b)
 	}
@@ -200,7 +201,7 @@ func (r *Registry) agreedBefore(ctx context.Context, b grantBody) (Grant, error)
 
 // saveGrant seals a grant and saves it with its event. The record's revision is
 // as it is stored afterwards.
-func (r *Registry) saveGrant(ctx context.Context, a Actor, act Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
+func (r *Registry) saveGrant(ctx context.Context, a Actor, act journal.Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
 	plain, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("encoding a grant: %w", err)
@@ -210,7 +211,7 @@ func (r *Registry) saveGrant(ctx context.Context, a Actor, act Action, rec *Gran
 	}
 	all := map[string]string{"grant": string(rec.ID), "party": b.Grant.Party, "item": string(b.Grant.Item), "case": b.Grant.Case}
 	maps.Copy(all, detail)
-	e, err := r.event(ctx, a, act, "", 0, "ok", all)
+	e, err := r.journal.Event(ctx, a.Did(act, "", 0, "ok", all))
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if got, c := verdict(w.Registry); got != credential.Invalid || c.Reason != "key_compromised" {
 		t.Errorf("revoked: %s %s", got, c.Reason)
 	}
-	c := config(w.DB.Licenses(), w.In)
+	c := config(w.DB.Licenses(), w.DB.Journal(), w.In)
 	c.Keyrings, err = signing.NewKeyrings(signing.KeyringsConfig{
 		Records: without{w.DB.Keys(), key.ID}, Module: w.In.Module(), Auth: w.In.Keyrings().Auth(),
 	})

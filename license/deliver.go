@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // Delivery is what a client gets for its authorization code: what became of
@@ -42,7 +43,7 @@ type DeliveredMaterial struct {
 // recurring grant, which is renewed as by Renew: its client asked once more, and
 // the holder had agreed to that.
 func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]byte) (d Delivery, err error) {
-	defer r.audit(ctx, &err, a, ActionDeliver, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantDeliver, "", 0)
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 		if err != nil {
@@ -91,7 +92,7 @@ func (r *Registry) activate(ctx context.Context, a Actor, rec *GrantRecord, b *g
 	b.LeftOut = left
 	rec.State, rec.Expires, rec.Code = GrantActive, g.Until, code[:]
 	r.step("deliver.minted")
-	return codes, r.saveGrant(ctx, a, ActionDeliver, rec, b, codes, nil)
+	return codes, r.saveGrant(ctx, a, journal.ActionGrantDeliver, rec, b, codes, nil)
 }
 
 // mint makes the next use code of each license of a grant that can be read now.
@@ -175,7 +176,7 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 // one was used, and returns them with those that are unused yet: so asking again
 // gives the same. What was changed or ended is left out with its reason.
 func (r *Registry) Renew(ctx context.Context, a Actor, id GrantID) (d Delivery, err error) {
-	defer r.audit(ctx, &err, a, ActionRenew, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantRenew, "", 0)
 	return r.renew(ctx, a, id)
 }
 
@@ -199,7 +200,7 @@ func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, er
 			return Delivery{}, err
 		}
 		b.LeftOut = left
-		err = r.saveGrant(ctx, a, ActionRenew, &rec, &b, fresh, nil)
+		err = r.saveGrant(ctx, a, journal.ActionGrantRenew, &rec, &b, fresh, nil)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -230,11 +231,11 @@ func (r *Registry) State(ctx context.Context, id GrantID) (Grant, error) {
 // Revoke ends a grant with its authorization code or token family; reason is
 // EndedByReuse or EndedByToken. One that has ended stays as it is.
 func (r *Registry) Revoke(ctx context.Context, a Actor, id GrantID, reason string) (err error) {
-	defer r.audit(ctx, &err, a, ActionRevoke, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantRevoke, "", 0)
 	if reason != EndedByReuse && reason != EndedByToken {
 		return fmt.Errorf("revoking grant %s: unknown reason %q", id, reason)
 	}
-	_, err = r.end(ctx, a, ActionRevoke, id, reason, func(*Grant) bool { return true })
+	_, err = r.end(ctx, a, journal.ActionGrantRevoke, id, reason, func(*Grant) bool { return true })
 	return err
 }
 
@@ -242,14 +243,14 @@ func (r *Registry) Revoke(ctx context.Context, a Actor, id GrantID, reason strin
 // agreed, or for whoever acts for the organization in whose name that was. One
 // that has ended stays as it is.
 func (r *Registry) Withdraw(ctx context.Context, a Actor, s Subject, id GrantID) (g Grant, err error) {
-	defer r.audit(ctx, &err, a, ActionWithdraw, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantWithdraw, "", 0)
 	if s.owner() == "" {
 		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
 	}
-	return r.end(ctx, a, ActionWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.owner() == s.owner() })
+	return r.end(ctx, a, journal.ActionGrantWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.owner() == s.owner() })
 }
 
-func (r *Registry) end(ctx context.Context, a Actor, act Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
+func (r *Registry) end(ctx context.Context, a Actor, act journal.Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
 	if !id.Valid() {
 		return Grant{}, errGrantUnknown()
 	}

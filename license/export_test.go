@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // These open the inside to tests and benchmarks of package license_test, which
@@ -28,7 +29,7 @@ func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.Pr
 	if err != nil {
 		return "", err
 	}
-	_, err = r.saveRequest(ctx, Actor{Client: "bench"}, ActionIssue, p, Record{ID: p.record.License}, nil, nil)
+	_, err = r.saveRequest(ctx, Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
 	return p.issued.Credential, err
 }
 

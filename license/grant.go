@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // GrantID names a grant: 26 lower-case letters and digits. It is made of the
@@ -248,7 +249,7 @@ type GrantStore interface {
 	// if the stored revision is still g.Revision, with use codes to add and the
 	// event, all or nothing. ErrNotFound for an unknown grant; ErrConflict for
 	// another revision, a new grant whose ID is there, and a use code that is.
-	SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e EventRecord) error
+	SaveGrant(ctx context.Context, g GrantRecord, codes []UseCodeRecord, e journal.Event) error
 	// LoadGrant returns a grant and its use codes, ordered by license and
 	// number, or ErrNotFound.
 	LoadGrant(ctx context.Context, id GrantID) (GrantRecord, []UseCodeRecord, error)

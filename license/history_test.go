@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 // An authority learns that its license was read and when, and nothing of the department
@@ -40,15 +41,15 @@ func TestHistoryOfOthers(t *testing.T) {
 		got = append(got, string(e.Action)+" "+e.Result)
 		who := issuer
 		switch e.Action {
-		case license.ActionRedeem, license.ActionHeld:
+		case journal.ActionLicenseRedeem, journal.ActionLicenseHeld:
 			who = license.Actor{}
-		case license.ActionRead:
+		case journal.ActionLicenseRead:
 			who = stranger
 		}
 		if e.Client != who.Client || e.Participant != who.Participant || e.RequestID != who.RequestID || who == (license.Actor{}) && e.Detail != nil {
 			t.Errorf("%+v", e)
 		}
-		if time.Since(e.At) > time.Minute || e.License != out.ID || e.Action == license.ActionRedeem && e.Version != 1 {
+		if time.Since(e.At) > time.Minute || e.License != out.ID || e.Action == journal.ActionLicenseRedeem && e.Version != 1 {
 			t.Errorf("when, and what of: %+v", e)
 		}
 	}
@@ -70,7 +71,7 @@ func TestHistoryOfOthers(t *testing.T) {
 		}
 	}
 	for _, e := range w.Events(t, out.ID) { // an auditor sees it all
-		if e.Action == license.ActionRedeem && e.Result == license.ResultOK && (e.Detail["case"] != ask().Case || e.Client != consumer.Client) {
+		if e.Action == journal.ActionLicenseRedeem && e.Result == license.ResultOK && (e.Detail["case"] != ask().Case || e.Client != consumer.Client) {
 			t.Errorf("an auditor sees %+v", e)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // HeldLicense is a license as its holder sees it.
@@ -31,7 +32,7 @@ type HeldPage struct {
 // which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
 // among them.
 func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
-	defer r.audit(ctx, &err, a, ActionHeld, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseHeld, "", 0)
 	if err := s.maySee(); err != nil {
 		return HeldPage{}, err
 	}
@@ -43,7 +44,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 	codes := s.codes(catalog.RelationApplicant)
 	page.Licenses = []HeldLicense{}
 	if len(codes) == 0 {
-		return page, r.looked(ctx, a, ActionHeld, look{party: s.Party, acting: s.Acting}, nil)
+		return page, r.looked(ctx, a, journal.ActionLicenseHeld, look{party: s.Party, acting: s.Acting}, nil)
 	}
 	keys, err := r.holderKeys(ctx, codes)
 	if err != nil {
@@ -64,7 +65,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 		page.Licenses = append(page.Licenses, l)
 	}
 	detail := map[string]string{"found": fmt.Sprint(len(page.Licenses)), "acting": s.Acting}
-	if err := r.looked(ctx, a, ActionHeld, look{party: s.Party, acting: s.Acting}, detail); err != nil {
+	if err := r.looked(ctx, a, journal.ActionLicenseHeld, look{party: s.Party, acting: s.Acting}, detail); err != nil {
 		return HeldPage{}, err
 	}
 	if n := len(records); n == limit {
@@ -78,7 +79,7 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 // the attempt stands in that license's history. The event is on disk before
 // anything is returned; looks within an hour share it.
 func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (l HeldLicense, err error) {
-	defer r.audit(ctx, &err, a, ActionHeld, id, 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseHeld, id, 0)
 	if err := s.maySee(); err != nil {
 		return HeldLicense{}, err
 	}
@@ -93,7 +94,7 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 		return HeldLicense{}, err
 	}
 	shown := look{party: s.Party, acting: s.Acting, license: id, version: l.Version.Version}
-	if err := r.looked(ctx, a, ActionHeld, shown, map[string]string{"acting": s.Acting}); err != nil {
+	if err := r.looked(ctx, a, journal.ActionLicenseHeld, shown, map[string]string{"acting": s.Acting}); err != nil {
 		return HeldLicense{}, err
 	}
 	return l, nil

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // onPages is who acts when a subject looks at our pages.
@@ -91,7 +92,7 @@ func TestHeldLicense(t *testing.T) {
 		t.Errorf("held: %+v, %v", l, err)
 	}
 	e := w.lastEvent(t, out.ID)
-	if e.Action != license.ActionHeld || e.Client != "portal" || e.Detail["party"] != "party-1" || e.Version != 2 || e.Result != "ok" {
+	if e.Action != journal.ActionLicenseHeld || e.Client != "portal" || e.Detail["party"] != "party-1" || e.Version != 2 || e.Result != "ok" {
 		t.Errorf("event: %+v", e)
 	}
 }
@@ -137,7 +138,7 @@ func TestHeldByAnother(t *testing.T) {
 		}
 	}
 	for _, id := range []license.ID{theirs.ID, former.ID} {
-		if e := w.lastEvent(t, id); e.Action != license.ActionHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
+		if e := w.lastEvent(t, id); e.Action != journal.ActionLicenseHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
 			t.Errorf("event: %+v", e)
 		}
 	}
@@ -166,10 +167,10 @@ func TestHeldNeedsAssurance(t *testing.T) {
 	}
 }
 
-// mute is stores in which no event can be written.
-type mute struct{ license.Stores }
+// mute is a store in which no event can be written.
+type mute struct{ journal.Store }
 
-func (mute) AppendEvents(context.Context, ...license.EventRecord) error {
+func (mute) AppendEvents(context.Context, ...journal.Event) error {
 	return license.ErrUnavailable
 }
 
@@ -178,7 +179,10 @@ func TestHeldIsRecordedFirst(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	r := w.OpenOn(t, mute{w.DB.Licenses()}, nil)
+	r, err := license.New(t.Context(), config(w.DB.Licenses(), mute{w.DB.Journal()}, w.In))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if page, err := r.Held(t.Context(), onPages(subject()), subject(), "", 10); !errors.Is(err, license.ErrUnavailable) || page.Licenses != nil {
 		t.Errorf("listed: %+v, %v", page, err)
 	}

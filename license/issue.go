@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/schema"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // serialTries is how many random serials are tried before giving up: with 20
@@ -29,13 +30,13 @@ const maxKey = 128
 // key is required; the same key with another request is a conflict. Type names
 // must be published, and the caller's participant among its authorities.
 func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key string) (out Issued, err error) {
-	defer r.audit(ctx, &err, a, ActionIssue, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseIssue, "", 0)
 	if key == "" {
 		return Issued{}, refusal.Invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
 	t, replay, err := r.attempt(ctx, a, key, "issue", "", q)
 	if err != nil || replay != nil {
-		return r.replayed(ctx, a, ActionIssue, replay, q.answered, err)
+		return r.replayed(ctx, a, journal.ActionLicenseIssue, replay, q.answered, err)
 	}
 	h, err := r.catalog.Types().Heads(ctx, q.TypeCode)
 	if err != nil {
@@ -68,7 +69,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 			return Issued{}, err
 		}
 		r.step("issue.signed")
-		save, err := r.saveRequest(ctx, a, ActionIssue, p, Record{
+		save, err := r.saveRequest(ctx, a, journal.ActionLicenseIssue, p, Record{
 			ID: p.record.License, Type: typ.Code, Authority: by.Code, Created: now,
 		}, t, nil)
 		if err != nil {
@@ -79,7 +80,7 @@ func (r *Registry) Issue(ctx context.Context, a Actor, q IssueRequest, key strin
 			continue
 		}
 		if errors.Is(err, ErrRequestTaken) {
-			return r.replayedAfter(ctx, a, ActionIssue, t, q.answered)
+			return r.replayedAfter(ctx, a, journal.ActionLicenseIssue, t, q.answered)
 		}
 		r.step("issue.saved")
 		p.issued.Revision = 1
@@ -240,9 +241,9 @@ func (r *Registry) sealed(ctx context.Context, m *scratch, d draft, v version, b
 }
 
 // saveRequest puts together the one change that stores a prepared version.
-func (r *Registry) saveRequest(ctx context.Context, a Actor, act Action, p prepared, rec Record, t *attempt, detail map[string]string) (SaveRequest, error) {
+func (r *Registry) saveRequest(ctx context.Context, a Actor, act journal.Action, p prepared, rec Record, t *attempt, detail map[string]string) (SaveRequest, error) {
 	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
-	e, err := r.event(ctx, a, act, rec.ID, rec.Version, "ok", detail)
+	e, err := r.journal.Event(ctx, a.Did(act, rec.ID, rec.Version, "ok", detail))
 	if err != nil {
 		r.lists.Give(p.record.slot())
 		return SaveRequest{}, err
@@ -313,7 +314,7 @@ func (r *Registry) earlier(ctx context.Context, t *attempt) (*Request, error) {
 }
 
 // replayedAfter is replayed for an attempt that lost a race against itself.
-func (r *Registry) replayedAfter(ctx context.Context, a Actor, act Action, t *attempt, fits answered) (Issued, error) {
+func (r *Registry) replayedAfter(ctx context.Context, a Actor, act journal.Action, t *attempt, fits answered) (Issued, error) {
 	known, err := r.earlier(ctx, t)
 	return r.replayed(ctx, a, act, known, fits, err)
 }
@@ -345,11 +346,11 @@ func (r *Registry) refuseRequest(req *Request) error {
 
 // replayed makes the answer to an earlier request again. That reads the license,
 // so it leaves an event.
-func (r *Registry) replayed(ctx context.Context, a Actor, act Action, req *Request, fits answered, err error) (Issued, error) {
+func (r *Registry) replayed(ctx context.Context, a Actor, act journal.Action, req *Request, fits answered, err error) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := r.recordRepeating(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
+	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Issued{}, err
 	}
 	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // What somebody is shown of their own licenses leaves one event an hour, however often
@@ -41,12 +43,12 @@ func (l *looks) recorded(k look, now time.Time) bool {
 }
 
 // looked records that somebody was shown what is theirs, unless that is recorded already.
-func (r *Registry) looked(ctx context.Context, a Actor, act Action, k look, detail map[string]string) error {
+func (r *Registry) looked(ctx context.Context, a Actor, act journal.Action, k look, detail map[string]string) error {
 	now := time.Now()
 	if r.looks.recorded(k, now) {
 		return nil
 	}
-	if err := r.record(ctx, a, act, k.license, k.version, ResultOK, detail); err != nil {
+	if err := r.journal.Record(ctx, a.Did(act, k.license, k.version, ResultOK, detail)); err != nil {
 		return err
 	}
 	r.looks.add(k, now)

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 func TestVerifyIdentifierTellsNothing(t *testing.T) {
@@ -126,7 +127,7 @@ func TestReplayLeavesAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	es, err := w.History(t.Context(), issuer, out.ID, 0, 10)
-	if err != nil || len(es) < 2 || es[1].Action != license.ActionIssue || es[1].Result != license.ResultReplayed {
+	if err != nil || len(es) < 2 || es[1].Action != journal.ActionLicenseIssue || es[1].Result != license.ResultReplayed {
 		t.Errorf("history %+v, %v", es, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // many issues licenses with the numbers A-0001, A-0002 and so on, the newest last.
@@ -174,7 +175,7 @@ func TestAskLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := catalog.ItemRecord{Code: itemCode, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now()}
-	if err := w.CatalogStores().SaveItems(t.Context(), license.EventRecord{ID: "older", At: time.Now()}, record); err != nil {
+	if err := w.CatalogStores().SaveItems(t.Context(), journal.Event{Log: journal.Registry, ID: "older", At: time.Now()}, record); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.CheckAsk(t.Context(), consumer, ask()); reason(t, err) != "ask_large" {

@@ -12,18 +12,19 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Read returns a license of the caller's participant and one of its versions,
 // 0 for the newest. The event of the reading is on disk before anything is
 // returned; so it is for Credential, History and Search.
 func (r *Registry) Read(ctx context.Context, a Actor, id ID, version int) (l License, err error) {
-	defer r.audit(ctx, &err, a, ActionRead, id, version)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseRead, id, version)
 	rec, v, err := r.ownVersion(ctx, a, id, version)
 	if err != nil {
 		return License{}, err
 	}
-	if err := r.record(ctx, a, ActionRead, id, v.Version, "ok", nil); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, "ok", nil)); err != nil {
 		return License{}, err
 	}
 	return r.open(ctx, rec, v)
@@ -31,12 +32,12 @@ func (r *Registry) Read(ctx context.Context, a Actor, id ID, version int) (l Lic
 
 // Credential returns a version's signed credential, with all disclosures.
 func (r *Registry) Credential(ctx context.Context, a Actor, id ID, version int) (c string, err error) {
-	defer r.audit(ctx, &err, a, ActionCredential, id, version)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseCredential, id, version)
 	_, v, err := r.ownVersion(ctx, a, id, version)
 	if err != nil {
 		return "", err
 	}
-	if err := r.record(ctx, a, ActionCredential, id, v.Version, "ok", nil); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseCredential, id, v.Version, "ok", nil)); err != nil {
 		return "", err
 	}
 	return r.openCredential(ctx, v)
@@ -47,14 +48,14 @@ func (r *Registry) Credential(ctx context.Context, a Actor, id ID, version int) 
 // that and when, and not by whom for which case: see Event.shownTo. The holder sees that
 // in access records, an auditor in the log of events.
 func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, limit int) (es []Event, err error) {
-	defer r.audit(ctx, &err, a, ActionHistory, id, 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseHistory, id, 0)
 	if _, _, err := r.ownVersion(ctx, a, id, 0); err != nil {
 		return nil, err
 	}
-	if err := r.record(ctx, a, ActionHistory, id, 0, "ok", nil); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, "ok", nil)); err != nil {
 		return nil, err
 	}
-	records, err := r.c.Stores.History(ctx, id, after, limit)
+	records, err := r.c.Journal.ListEvents(ctx, journal.Stream{Log: journal.License, License: string(id)}, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading history of license %s: %w", id, err)
 	}
@@ -76,7 +77,7 @@ const (
 
 // Search finds licenses of the caller's participant.
 func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found SearchResult, err error) {
-	defer r.audit(ctx, &err, a, ActionSearch, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionLicenseSearch, "", 0)
 	query, err := r.query(ctx, a, q)
 	if err != nil {
 		return SearchResult{}, err
@@ -86,7 +87,7 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 		return SearchResult{}, fmt.Errorf("searching licenses: %w", err)
 	}
 	detail := map[string]string{"by": string(query.Kind), "type": string(q.TypeCode), "found": strconv.Itoa(len(records))}
-	if err := r.record(ctx, a, ActionSearch, "", 0, "ok", detail); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, "ok", detail)); err != nil {
 		return SearchResult{}, err
 	}
 	found.Licenses = []Summary{}
@@ -244,17 +245,17 @@ func parseCursor(s string) (Cursor, bool) {
 
 // Refused records that an authenticated caller was refused something before it
 // reached the registry, such as for a missing scope. Refusals that repeat are merged.
-func (r *Registry) Refused(ctx context.Context, a Actor, action Action, id ID, reason string) error {
+func (r *Registry) Refused(ctx context.Context, a Actor, action journal.Action, id ID, reason string) error {
 	if !id.Valid() {
 		id = ""
 	}
-	return r.recordRepeating(ctx, a, action, id, 0, reason, nil)
+	return r.journal.Repeating(ctx, a.Did(action, id, 0, reason, nil))
 }
 
 // audit, deferred, leaves an event of a refusal. What is no refusal but a
 // fault leaves none: the log has it. If the event can't be stored, that is the
 // error: a refusal that leaves no trace is not answered.
-func (r *Registry) audit(ctx context.Context, err *error, a Actor, act Action, id ID, version int) {
+func (r *Registry) audit(ctx context.Context, err *error, a Actor, act journal.Action, id ID, version int) {
 	e, ok := errors.AsType[*refusal.Error](*err)
 	if !ok {
 		return

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 )
 
 // RedeemRequest reads a license by a use code.
@@ -53,7 +54,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 	recorded := false
 	defer func() {
 		if !recorded {
-			r.audit(ctx, &err, a, ActionRedeem, "", 0)
+			r.audit(ctx, &err, a, journal.ActionLicenseRedeem, "", 0)
 		}
 	}()
 	if err := q.check(); err != nil {
@@ -140,9 +141,9 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 		return nil, err
 	}
 	rec.Result = result
-	e, err := r.event(ctx, a, ActionRedeem, rec.License, rec.Version, result, map[string]string{
+	e, err := r.journal.Event(ctx, a.Did(journal.ActionLicenseRedeem, rec.License, rec.Version, result, map[string]string{
 		"grant": string(g.ID), "item": string(g.Item), "case": g.Case, "record": rec.ID,
-	})
+	}))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
@@ -114,7 +115,7 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("record %+v", a)
 	}
 	if es := w.Events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
-		return e.Action == license.ActionRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
+		return e.Action == journal.ActionLicenseRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
 	}) {
 		t.Errorf("history %+v", es)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
+	"yizheng.internal/signing/journal"
 )
 
 // Refusal is a reason for which the registry refuses something, as the Reason of
@@ -14,7 +15,7 @@ type Refusal struct {
 	Kind    refusal.Kind
 	Reason  string
 	Meaning string // what is wrong, and what the caller can do
-	of      []Action
+	of      []journal.Action
 }
 
 // Refusals returns all of them.
@@ -23,30 +24,32 @@ func Refusals() []Refusal {
 }
 
 // RefusalsOf returns those of an action.
-func RefusalsOf(a Action) []Refusal {
+func RefusalsOf(a journal.Action) []Refusal {
 	return slices.DeleteFunc(Refusals(), func(f Refusal) bool { return !slices.Contains(f.of, a) })
 }
 
 // Actions that are refused for the same reasons.
 var (
-	onMaking     = []Action{ActionIssue, ActionReplace}
-	onMoving     = []Action{ActionSuspend, ActionResume, ActionEnd}
+	onMaking     = []journal.Action{journal.ActionLicenseIssue, journal.ActionLicenseReplace}
+	onMoving     = []journal.Action{journal.ActionLicenseSuspend, journal.ActionLicenseResume, journal.ActionLicenseEnd}
 	onKeyed      = slices.Concat(onMaking, onMoving)
-	onChanging   = also(onMoving, ActionReplace)
-	onType       = []Action{ActionTypePut, ActionTypePubl}
-	onItem       = []Action{ActionItemPut, ActionItemPublish}
+	onChanging   = also(onMoving, journal.ActionLicenseReplace)
+	onType       = []journal.Action{journal.ActionTypePut, journal.ActionTypePublish}
+	onItem       = []journal.Action{journal.ActionItemPut, journal.ActionItemPublish}
 	onEntry      = slices.Concat(onType, onItem)
-	onDelegating = []Action{ActionDelegate, ActionUndelegate}
-	onAsking     = []Action{ActionOffer, ActionAgree}
-	onDelivering = []Action{ActionDeliver, ActionRenew}
-	onReading    = also(onDelivering, ActionRedeem)
+	onDelegating = []journal.Action{journal.ActionDelegate, journal.ActionUndelegate}
+	onAsking     = []journal.Action{journal.ActionGrantOffer, journal.ActionGrantAgree}
+	onDelivering = []journal.Action{journal.ActionGrantDeliver, journal.ActionGrantRenew}
+	onReading    = also(onDelivering, journal.ActionLicenseRedeem)
 )
 
 // also returns a group of actions and more.
-func also(group []Action, more ...Action) []Action { return slices.Concat(group, more) }
+func also(group []journal.Action, more ...journal.Action) []journal.Action {
+	return slices.Concat(group, more)
+}
 
 // only returns actions as a list.
-func only(as ...Action) []Action { return as }
+func only(as ...journal.Action) []journal.Action { return as }
 
 // refusedLicenses is what can be wrong with what a license says. The keyword of a
 // lone violation is the reason; several violations share a general one.
@@ -54,9 +57,9 @@ var refusedLicenses = []Refusal{
 	{refusal.KindInvalid, "license_invalid", "Several things are wrong with the license: mend each that violations names.", onMaking},
 	{refusal.KindInvalid, "schema_violation", "The fields don't fit the schema of the license type: mend each that violations names.", onMaking},
 	{refusal.KindInvalid, "license_too_large", "The credential would be longer than 128 KiB or have more than 1,024 parts: shorten the fields, or name fewer holders.", onMaking},
-	{refusal.KindInvalid, "identifier_serial", "A serial has 1 to 64 digits and upper-case letters: send another, or none for a random one.", only(ActionIssue)},
-	{refusal.KindInvalid, "serial_citizen_number", "The serial holds a citizen's number: send another, or none for a random one.", only(ActionIssue)},
-	{refusal.KindInvalid, "identifier_version", "A license has at most 999 versions: end it, and issue a new one.", only(ActionReplace)},
+	{refusal.KindInvalid, "identifier_serial", "A serial has 1 to 64 digits and upper-case letters: send another, or none for a random one.", only(journal.ActionLicenseIssue)},
+	{refusal.KindInvalid, "serial_citizen_number", "The serial holds a citizen's number: send another, or none for a random one.", only(journal.ActionLicenseIssue)},
+	{refusal.KindInvalid, "identifier_version", "A license has at most 999 versions: end it, and issue a new one.", only(journal.ActionLicenseReplace)},
 	{refusal.KindInvalid, "period_early", "The license would begin before 1900-01-01: send another valid_from.", onMaking},
 	{refusal.KindInvalid, "period_late", "The license would begin more than 10 years ahead: send another valid_from.", onMaking},
 	{refusal.KindInvalid, "period_order", "valid_until is before valid_from: mend one of them.", onMaking},
@@ -75,9 +78,9 @@ var refusedLicenses = []Refusal{
 	{refusal.KindInvalid, "name_length", "A holder's name has more than 200 characters: shorten it.", onMaking},
 	{refusal.KindInvalid, "name_encoding", "A holder's name is not UTF-8: mend your encoding.", onMaking},
 	{refusal.KindInvalid, "name_character", "A holder's name has control or invisible characters: take them out.", onMaking},
-	{refusal.KindInvalid, "date", "The document's date is missing, in the future or before 1900-01-01: send that of the document.", only(ActionSuspend, ActionEnd)},
-	{refusal.KindInvalid, "effective_from_early", "The end would lie before the license was issued or valid: send a later effective_from.", only(ActionEnd)},
-	{refusal.KindInvalid, "effective_from_future", "The end lies in the future: end the license on that day.", only(ActionEnd)},
+	{refusal.KindInvalid, "date", "The document's date is missing, in the future or before 1900-01-01: send that of the document.", only(journal.ActionLicenseSuspend, journal.ActionLicenseEnd)},
+	{refusal.KindInvalid, "effective_from_early", "The end would lie before the license was issued or valid: send a later effective_from.", only(journal.ActionLicenseEnd)},
+	{refusal.KindInvalid, "effective_from_future", "The end lies in the future: end the license on that day.", only(journal.ActionLicenseEnd)},
 }
 
 // refusedEntries is what can be wrong with the definitions of types and items, and
@@ -99,7 +102,7 @@ var refusedEntries = []Refusal{
 	{refusal.KindInvalid, "type_not_published", "A material's license type is not published: publish it first.", onItem},
 	{refusal.KindInvalid, "unknown_part", "A part is neither identifier, number, area_code or holders nor fields/ and the name of a field of the type, or a reason is given for one that isn't asked for: mend the name.", onItem},
 	{refusal.KindInvalid, "reason_missing", "A sensitive field is asked for without a reason, or a reason is there in another language and not in Chinese: give it, the holder reads it.", onItem},
-	{refusal.KindInvalid, "relation_unsupported", "A material is another person's than the applicant's, which can't be told yet: publish it with applicant.", only(ActionItemPublish)},
+	{refusal.KindInvalid, "relation_unsupported", "A material is another person's than the applicant's, which can't be told yet: publish it with applicant.", only(journal.ActionItemPublish)},
 }
 
 // refusedSchemas is what can be wrong with the schema of a type.
@@ -113,44 +116,44 @@ func refusedSchemas() []Refusal {
 
 // refusedRequests is what can be wrong with requests of every kind.
 var refusedRequests = []Refusal{
-	{refusal.KindInvalid, "request_invalid", "Several things are wrong with the request: mend each that violations names.", also(onChanging, ActionRedeem)},
-	{refusal.KindInvalid, "required", "Something is missing that is needed here: send what violations names.", also(onMaking, ActionEnd, ActionSearch)},
-	{refusal.KindInvalid, "length", "A text is too short or too long: violations names its bounds.", slices.Concat(onKeyed, onEntry, onDelegating, onAsking, only(ActionRedeem))},
-	{refusal.KindInvalid, "characters", "A text has control or invisible characters, or space at an end, or a name no visible ones: take them out.", slices.Concat(onKeyed, onEntry, onDelegating, onAsking, only(ActionRedeem))},
+	{refusal.KindInvalid, "request_invalid", "Several things are wrong with the request: mend each that violations names.", also(onChanging, journal.ActionLicenseRedeem)},
+	{refusal.KindInvalid, "required", "Something is missing that is needed here: send what violations names.", also(onMaking, journal.ActionLicenseEnd, journal.ActionLicenseSearch)},
+	{refusal.KindInvalid, "length", "A text is too short or too long: violations names its bounds.", slices.Concat(onKeyed, onEntry, onDelegating, onAsking, only(journal.ActionLicenseRedeem))},
+	{refusal.KindInvalid, "characters", "A text has control or invisible characters, or space at an end, or a name no visible ones: take them out.", slices.Concat(onKeyed, onEntry, onDelegating, onAsking, only(journal.ActionLicenseRedeem))},
 	{refusal.KindInvalid, "count", "A list has too few or too many members: violations names its bounds.", slices.Concat(onMaking, onEntry, onAsking)},
 	{refusal.KindInvalid, "duplicate", "Something stands twice that may stand once: take one out.", slices.Concat(onMaking, onEntry, onAsking)},
-	{refusal.KindInvalid, "enum", "A value is none of those that there are: violations names them.", also(onEntry, ActionReplace, ActionEnd, ActionSearch, ActionAgree)},
-	{refusal.KindInvalid, "pattern", "A text has not the form that it must have: violations names it.", slices.Concat(onEntry, onAsking, only(ActionSuspend, ActionEnd))},
-	{refusal.KindInvalid, "range", "A number is out of its bounds: violations names them.", also(onType, ActionSearch)},
+	{refusal.KindInvalid, "enum", "A value is none of those that there are: violations names them.", also(onEntry, journal.ActionLicenseReplace, journal.ActionLicenseEnd, journal.ActionLicenseSearch, journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "pattern", "A text has not the form that it must have: violations names it.", slices.Concat(onEntry, onAsking, only(journal.ActionLicenseSuspend, journal.ActionLicenseEnd))},
+	{refusal.KindInvalid, "range", "A number is out of its bounds: violations names them.", also(onType, journal.ActionLicenseSearch)},
 	{refusal.KindInvalid, "area_code", "An area code has 6, 9 or 12 digits (GB/T 2260, GB/T 10114): send such a one, or none.", slices.Concat(onMaking, onItem)},
 	{refusal.KindInvalid, "role_unknown", "The license type has no role of this name: read its holders.", slices.Concat(onMaking, onItem)},
 	{refusal.KindInvalid, "code_type_unknown", "The type of a code is none of GB/T 36903 annex A: send one, such as 111.", slices.Concat(onMaking, onType)},
-	{refusal.KindInvalid, "type_code", "A type code has the 18 characters of a unified social credit code and three digits: mend it.", slices.Concat(onAsking, only(ActionTypePut, ActionSearch))},
-	{refusal.KindInvalid, "item_code", "An item code has 1 to 64 letters, digits, - and _: mend it.", slices.Concat(onAsking, only(ActionItemPut))},
-	{refusal.KindInvalid, "type_unknown", "There is no license type with this code: compare it with the catalog.", only(ActionIssue)},
+	{refusal.KindInvalid, "type_code", "A type code has the 18 characters of a unified social credit code and three digits: mend it.", slices.Concat(onAsking, only(journal.ActionTypePut, journal.ActionLicenseSearch))},
+	{refusal.KindInvalid, "item_code", "An item code has 1 to 64 letters, digits, - and _: mend it.", slices.Concat(onAsking, only(journal.ActionItemPut))},
+	{refusal.KindInvalid, "type_unknown", "There is no license type with this code: compare it with the catalog.", only(journal.ActionLicenseIssue)},
 	{refusal.KindInvalid, "idempotency_key", "An Idempotency-Key has 1 to 128 visible ASCII characters: make another.", onKeyed},
-	{refusal.KindInvalid, "idempotency_key_missing", "An Idempotency-Key is needed: make one for each new request, and send it again with each repetition.", only(ActionIssue)},
+	{refusal.KindInvalid, "idempotency_key_missing", "An Idempotency-Key is needed: make one for each new request, and send it again with each repetition.", only(journal.ActionLicenseIssue)},
 	{refusal.KindInvalid, "json", "The request is not well-formed: mend its JSON.", onKeyed},
-	{refusal.KindInvalid, "search_invalid", "Several things are wrong with the search: mend each that violations names.", only(ActionSearch)},
-	{refusal.KindInvalid, "criteria", "Only one of identifier, number and holder can be searched for at once: leave the others out.", only(ActionSearch)},
-	{refusal.KindInvalid, "code", "That is not a valid code of its type: compare it with the document.", only(ActionSearch)},
-	{refusal.KindInvalid, "cursor", "The cursor is not a next_cursor of an earlier page: begin without one.", only(ActionSearch, ActionHeld)},
-	{refusal.KindInvalid, "request_id", "A request_id has 1 to 128 visible ASCII characters: send another.", only(ActionRedeem)},
-	{refusal.KindInvalid, "nonce", "A nonce has 8 to 128 visible ASCII characters: send another.", only(ActionRedeem)},
-	{refusal.KindInvalid, ReasonIdentifierForm, "That is no identifier: compare it with the license, dot by dot.", only(ActionVerify)},
-	{refusal.KindInvalid, ReasonIdentifierCheckDigit, "The identifier was mistyped, for its last character doesn't fit the rest: compare it with the license.", only(ActionVerify)},
-	{refusal.KindInvalid, ReasonVerificationCodeForm, "That is no verification code, which has 8 letters and digits: compare it with the license.", only(ActionVerify)},
-	{refusal.KindLimited, "verification_limited", "There were too many wrong tries for this identifier: wait for Retry-After.", only(ActionVerify)},
+	{refusal.KindInvalid, "search_invalid", "Several things are wrong with the search: mend each that violations names.", only(journal.ActionLicenseSearch)},
+	{refusal.KindInvalid, "criteria", "Only one of identifier, number and holder can be searched for at once: leave the others out.", only(journal.ActionLicenseSearch)},
+	{refusal.KindInvalid, "code", "That is not a valid code of its type: compare it with the document.", only(journal.ActionLicenseSearch)},
+	{refusal.KindInvalid, "cursor", "The cursor is not a next_cursor of an earlier page: begin without one.", only(journal.ActionLicenseSearch, journal.ActionLicenseHeld)},
+	{refusal.KindInvalid, "request_id", "A request_id has 1 to 128 visible ASCII characters: send another.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindInvalid, "nonce", "A nonce has 8 to 128 visible ASCII characters: send another.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindInvalid, ReasonIdentifierForm, "That is no identifier: compare it with the license, dot by dot.", only(journal.ActionLicenseVerify)},
+	{refusal.KindInvalid, ReasonIdentifierCheckDigit, "The identifier was mistyped, for its last character doesn't fit the rest: compare it with the license.", only(journal.ActionLicenseVerify)},
+	{refusal.KindInvalid, ReasonVerificationCodeForm, "That is no verification code, which has 8 letters and digits: compare it with the license.", only(journal.ActionLicenseVerify)},
+	{refusal.KindLimited, "verification_limited", "There were too many wrong tries for this identifier: wait for Retry-After.", only(journal.ActionLicenseVerify)},
 	{refusal.KindChanged, "revision_mismatch", "The license was changed since it was read: read it again, and repeat the change if it is still wanted.", onChanging},
-	{refusal.KindUnconditional, "if_match_missing", "Nothing says which revision of the license was seen: read it, and send its ETag as If-Match.", only(ActionReplace)},
+	{refusal.KindUnconditional, "if_match_missing", "Nothing says which revision of the license was seen: read it, and send its ETag as If-Match.", only(journal.ActionLicenseReplace)},
 }
 
 // refusedAsks is what can be wrong with what a client asks a person for, and with
 // the person's answer.
 var refusedAsks = []Refusal{
-	{refusal.KindInvalid, "ask_size", "An authorization detail has at most 64 KiB: ask for less.", only(ActionOffer)},
-	{refusal.KindInvalid, "ask_json", "An authorization detail is strict JSON with the members type, service_item, case and licenses: mend it.", only(ActionOffer)},
-	{refusal.KindInvalid, "ask_type", "The authorization detail is not of type license: mend its type.", only(ActionOffer)},
+	{refusal.KindInvalid, "ask_size", "An authorization detail has at most 64 KiB: ask for less.", only(journal.ActionGrantOffer)},
+	{refusal.KindInvalid, "ask_json", "An authorization detail is strict JSON with the members type, service_item, case and licenses: mend it.", only(journal.ActionGrantOffer)},
+	{refusal.KindInvalid, "ask_type", "The authorization detail is not of type license: mend its type.", only(journal.ActionGrantOffer)},
 	{refusal.KindInvalid, "ask_invalid", "Several things are wrong with the authorization detail: mend each that is named.", onAsking},
 	{refusal.KindInvalid, "ask_large", "The authorization detail asks for more at once than a person can read: name in licenses what this case needs.", onAsking},
 	{refusal.KindInvalid, "ask_outside", "The authorization detail asks in several places for more than the service item needs: ask for less.", onAsking},
@@ -159,72 +162,72 @@ var refusedAsks = []Refusal{
 	{refusal.KindInvalid, "type_outside", "The service item doesn't take this license type for the material: read the item.", onAsking},
 	{refusal.KindInvalid, "field_outside", "The service item doesn't need this part of the license type: ask for less.", onAsking},
 	{refusal.KindInvalid, "find_text", "What is looked for is at most 100 characters, none of them invisible: type less.", onAsking},
-	{refusal.KindInvalid, "consent_invalid", "Several things are wrong with the consent: show it again.", only(ActionAgree)},
-	{refusal.KindInvalid, "form", "The form has no one-use id: show it again.", only(ActionAgree)},
-	{refusal.KindInvalid, "until_past", "The grant would end in the past: choose a later day.", only(ActionAgree)},
-	{refusal.KindInvalid, "until_late", "A grant ends within 30 days, a recurring one within 366: choose an earlier day.", only(ActionAgree)},
-	{refusal.KindInvalid, "choice_not_offered", "A license was chosen that was not shown: show it again.", only(ActionAgree)},
-	{refusal.KindInvalid, "choice_twice", "Two licenses were chosen for one material: choose one.", only(ActionAgree)},
-	{refusal.KindInvalid, "field_not_offered", "A part was chosen that was not shown: show it again.", only(ActionAgree)},
+	{refusal.KindInvalid, "consent_invalid", "Several things are wrong with the consent: show it again.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "form", "The form has no one-use id: show it again.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "until_past", "The grant would end in the past: choose a later day.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "until_late", "A grant ends within 30 days, a recurring one within 366: choose an earlier day.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "choice_not_offered", "A license was chosen that was not shown: show it again.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "choice_twice", "Two licenses were chosen for one material: choose one.", only(journal.ActionGrantAgree)},
+	{refusal.KindInvalid, "field_not_offered", "A part was chosen that was not shown: show it again.", only(journal.ActionGrantAgree)},
 }
 
 // refusedCallers is what a caller may not do.
 var refusedCallers = []Refusal{
-	{refusal.KindForbidden, "mandate", "Your participant is not among the authorities of the license type as it is now: ask whoever defined it.", also(onMaking, ActionResume)},
+	{refusal.KindForbidden, "mandate", "Your participant is not among the authorities of the license type as it is now: ask whoever defined it.", also(onMaking, journal.ActionLicenseResume)},
 	{refusal.KindForbidden, "participant_unknown", "Your participant is not registered any more: ask the operator.", onMaking},
-	{refusal.KindForbidden, "code_prefix", "The code begins neither with your participant's unified social credit code nor with one that was delegated to it: ask the operator for a delegation.", also(onEntry, ActionTypeRetire, ActionItemRetire)},
-	{refusal.KindForbidden, "type_owner", "Another participant defined the type, and alone may change it: ask it.", also(onType, ActionTypeRetire)},
-	{refusal.KindForbidden, "item_owner", "Another participant defined the service item, and alone may change it: ask it.", also(onItem, ActionItemRetire)},
-	{refusal.KindForbidden, "holder_chose_paper", "The holder released no license: go on with paper.", only(ActionAgree)},
-	{refusal.KindForbidden, "assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more: log in with a second factor.", also(onAsking, ActionHeld)},
+	{refusal.KindForbidden, "code_prefix", "The code begins neither with your participant's unified social credit code nor with one that was delegated to it: ask the operator for a delegation.", also(onEntry, journal.ActionTypeRetire, journal.ActionItemRetire)},
+	{refusal.KindForbidden, "type_owner", "Another participant defined the type, and alone may change it: ask it.", also(onType, journal.ActionTypeRetire)},
+	{refusal.KindForbidden, "item_owner", "Another participant defined the service item, and alone may change it: ask it.", also(onItem, journal.ActionItemRetire)},
+	{refusal.KindForbidden, "holder_chose_paper", "The holder released no license: go on with paper.", only(journal.ActionGrantAgree)},
+	{refusal.KindForbidden, "assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more: log in with a second factor.", also(onAsking, journal.ActionLicenseHeld)},
 }
 
 // refusedMissing is what isn't there, or isn't the caller's.
 var refusedMissing = []Refusal{
-	{refusal.KindMissing, "license_unknown", "Your participant has no such license, or no such version of it: compare the id with what issuing answered.", also(onChanging, ActionRead, ActionCredential, ActionHistory, ActionHeld)},
-	{refusal.KindMissing, "type_unknown", "There is no license type with this code and version: compare it with the catalog.", only(ActionTypeRead, ActionTypePubl, ActionTypeRetire, ActionMetadata)},
-	{refusal.KindMissing, "item_unknown", "There is no service item with this code and version: compare it with the catalog.", only(ActionItemRead, ActionItemPublish, ActionItemRetire)},
-	{refusal.KindMissing, "status_list_unknown", "There is no status list with this number: take the address from the credential.", only(ActionStatusList)},
-	{refusal.KindMissing, "use_code_unknown", "Your client has no such use code, or it is long over: take it from the newest answer of the token endpoint.", only(ActionRedeem)},
-	{refusal.KindMissing, "grant_unknown", "Your client has no such grant, or it is long over: ask the holder again.", also(onDelivering, ActionShared, ActionRevoke, ActionWithdraw)},
-	{refusal.KindMissing, "delegation_unknown", "The participant has no delegation of this code that is in force: compare it with the list.", only(ActionUndelegate)},
+	{refusal.KindMissing, "license_unknown", "Your participant has no such license, or no such version of it: compare the id with what issuing answered.", also(onChanging, journal.ActionLicenseRead, journal.ActionLicenseCredential, journal.ActionLicenseHistory, journal.ActionLicenseHeld)},
+	{refusal.KindMissing, "type_unknown", "There is no license type with this code and version: compare it with the catalog.", only(journal.ActionTypeRead, journal.ActionTypePublish, journal.ActionTypeRetire, journal.ActionTypeMetadata)},
+	{refusal.KindMissing, "item_unknown", "There is no service item with this code and version: compare it with the catalog.", only(journal.ActionItemRead, journal.ActionItemPublish, journal.ActionItemRetire)},
+	{refusal.KindMissing, "status_list_unknown", "There is no status list with this number: take the address from the credential.", only(journal.ActionStatusListRead)},
+	{refusal.KindMissing, "use_code_unknown", "Your client has no such use code, or it is long over: take it from the newest answer of the token endpoint.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindMissing, "grant_unknown", "Your client has no such grant, or it is long over: ask the holder again.", also(onDelivering, journal.ActionGrantShared, journal.ActionGrantRevoke, journal.ActionGrantWithdraw)},
+	{refusal.KindMissing, "delegation_unknown", "The participant has no delegation of this code that is in force: compare it with the list.", only(journal.ActionUndelegate)},
 }
 
 // refusedStates is what doesn't fit the present state.
 var refusedStates = []Refusal{
 	{refusal.KindConflict, "idempotency_key_reused", "The Idempotency-Key was used for another request: make a new one for a new request.", onKeyed},
-	{refusal.KindConflict, "changed_meanwhile", "Somebody else changed it at the same time: read it again, and repeat if it is still wanted.", slices.Concat(onChanging, onEntry, onDelegating, onReading, only(ActionTypeRetire, ActionItemRetire, ActionRevoke, ActionWithdraw))},
+	{refusal.KindConflict, "changed_meanwhile", "Somebody else changed it at the same time: read it again, and repeat if it is still wanted.", slices.Concat(onChanging, onEntry, onDelegating, onReading, only(journal.ActionTypeRetire, journal.ActionItemRetire, journal.ActionGrantRevoke, journal.ActionGrantWithdraw))},
 	{refusal.KindConflict, "type_draft", "The license type is not published yet: publish it first.", onMaking},
 	{refusal.KindConflict, "type_retired", "The license type is retired, and no licenses are issued under it: ask whoever defined it.", onMaking},
-	{refusal.KindConflict, "approval_required", "Licenses of this type need a second officer's approval, which can't be given here: ask whoever defined it.", also(onMaking, ActionResume)},
+	{refusal.KindConflict, "approval_required", "Licenses of this type need a second officer's approval, which can't be given here: ask whoever defined it.", also(onMaking, journal.ActionLicenseResume)},
 	{refusal.KindConflict, "authority_key_missing", "Your participant has no active signing key: ask the operator to make one.", onMaking},
-	{refusal.KindConflict, "serial_taken", "A license of this type and authority has this serial already: send another, or none for a random one.", only(ActionIssue)},
+	{refusal.KindConflict, "serial_taken", "A license of this type and authority has this serial already: send another, or none for a random one.", only(journal.ActionLicenseIssue)},
 	{refusal.KindConflict, "number_taken", "Another license of this type and authority has this number: send another, or end that license first.", onMaking},
-	{refusal.KindConflict, "subject_changed", "A license keeps its holders: end it, and issue a new one to the others.", only(ActionReplace)},
-	{refusal.KindConflict, "not_ended", "Only an ended license can be reinstated: read its state.", only(ActionReplace)},
-	{refusal.KindConflict, "not_active", "That needs an active license, to replace it perhaps a suspended one: read its state.", only(ActionReplace, ActionSuspend)},
-	{refusal.KindConflict, "not_suspended", "Only a suspended license can be resumed: read its state.", only(ActionResume)},
-	{refusal.KindConflict, "already_ended", "The license has ended already: nothing is left to do.", only(ActionEnd)},
-	{refusal.KindConflict, "versions_limit", "A type, or service item, has at most 1,000 versions: define another one.", only(ActionTypePut, ActionItemPut)},
-	{refusal.KindConflict, "drafts_limit", "A participant has at most 1,000 drafts of types, and as many of service items: publish some first.", only(ActionTypePut, ActionItemPut)},
-	{refusal.KindConflict, "definitions_limit", "A participant's types, and likewise its service items, have at most 64 MiB in all versions together: shorten the definition, such as its layout or long lists of values.", only(ActionTypePut, ActionItemPut)},
-	{refusal.KindConflict, "type_not_draft", "The type has no draft: PUT one first.", only(ActionTypePubl)},
-	{refusal.KindConflict, "type_not_published", "The type has no published version: there is nothing to retire.", only(ActionTypeRetire)},
-	{refusal.KindConflict, "item_not_draft", "The service item has no draft: PUT one first.", only(ActionItemPublish)},
-	{refusal.KindConflict, "item_not_published", "The service item has no published version: there is nothing to retire.", only(ActionItemRetire)},
-	{refusal.KindConflict, "request_id_reused", "The request_id was used for another reading by this code: send a new one for a new reading.", only(ActionRedeem)},
-	{refusal.KindConflict, "window_over", "The use code's reading window of 10 minutes is over: take a new code of a recurring grant, or ask the holder again.", only(ActionRedeem)},
-	{refusal.KindConflict, ResultExhausted, "The use code was used with 100 different request_ids, which is the most: repeat an earlier request within its window, take a new code of a recurring grant, or ask the holder again.", only(ActionRedeem)},
-	{refusal.KindConflict, "license_suspended", "The license is suspended: ask the holder, or go on with paper.", only(ActionRedeem)},
-	{refusal.KindConflict, "license_superseded", "The license was changed since its holder agreed: ask the holder again.", only(ActionRedeem)},
-	{refusal.KindConflict, "license_ended", "The license has ended: it proves nothing any more.", only(ActionRedeem)},
-	{refusal.KindConflict, "license_expired", "The license has expired: ask the holder for a renewed one.", only(ActionRedeem)},
-	{refusal.KindConflict, "license_not_yet_valid", "The license is not valid yet: read it from its first day on.", only(ActionRedeem)},
-	{refusal.KindConflict, "grant_pending", "The grant's authorization code was not redeemed: redeem it first.", also(onDelivering, ActionRedeem)},
+	{refusal.KindConflict, "subject_changed", "A license keeps its holders: end it, and issue a new one to the others.", only(journal.ActionLicenseReplace)},
+	{refusal.KindConflict, "not_ended", "Only an ended license can be reinstated: read its state.", only(journal.ActionLicenseReplace)},
+	{refusal.KindConflict, "not_active", "That needs an active license, to replace it perhaps a suspended one: read its state.", only(journal.ActionLicenseReplace, journal.ActionLicenseSuspend)},
+	{refusal.KindConflict, "not_suspended", "Only a suspended license can be resumed: read its state.", only(journal.ActionLicenseResume)},
+	{refusal.KindConflict, "already_ended", "The license has ended already: nothing is left to do.", only(journal.ActionLicenseEnd)},
+	{refusal.KindConflict, "versions_limit", "A type, or service item, has at most 1,000 versions: define another one.", only(journal.ActionTypePut, journal.ActionItemPut)},
+	{refusal.KindConflict, "drafts_limit", "A participant has at most 1,000 drafts of types, and as many of service items: publish some first.", only(journal.ActionTypePut, journal.ActionItemPut)},
+	{refusal.KindConflict, "definitions_limit", "A participant's types, and likewise its service items, have at most 64 MiB in all versions together: shorten the definition, such as its layout or long lists of values.", only(journal.ActionTypePut, journal.ActionItemPut)},
+	{refusal.KindConflict, "type_not_draft", "The type has no draft: PUT one first.", only(journal.ActionTypePublish)},
+	{refusal.KindConflict, "type_not_published", "The type has no published version: there is nothing to retire.", only(journal.ActionTypeRetire)},
+	{refusal.KindConflict, "item_not_draft", "The service item has no draft: PUT one first.", only(journal.ActionItemPublish)},
+	{refusal.KindConflict, "item_not_published", "The service item has no published version: there is nothing to retire.", only(journal.ActionItemRetire)},
+	{refusal.KindConflict, "request_id_reused", "The request_id was used for another reading by this code: send a new one for a new reading.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "window_over", "The use code's reading window of 10 minutes is over: take a new code of a recurring grant, or ask the holder again.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, ResultExhausted, "The use code was used with 100 different request_ids, which is the most: repeat an earlier request within its window, take a new code of a recurring grant, or ask the holder again.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "license_suspended", "The license is suspended: ask the holder, or go on with paper.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "license_superseded", "The license was changed since its holder agreed: ask the holder again.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "license_ended", "The license has ended: it proves nothing any more.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "license_expired", "The license has expired: ask the holder for a renewed one.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "license_not_yet_valid", "The license is not valid yet: read it from its first day on.", only(journal.ActionLicenseRedeem)},
+	{refusal.KindConflict, "grant_pending", "The grant's authorization code was not redeemed: redeem it first.", also(onDelivering, journal.ActionLicenseRedeem)},
 	{refusal.KindConflict, "grant_ended", "The grant was withdrawn or revoked: ask the holder again.", onReading},
 	{refusal.KindConflict, "grant_expired", "The grant's time is over: ask the holder again.", onReading},
-	{refusal.KindConflict, "grant_delivered", "The grant was delivered for another authorization code: begin again.", only(ActionDeliver)},
+	{refusal.KindConflict, "grant_delivered", "The grant was delivered for another authorization code: begin again.", only(journal.ActionGrantDeliver)},
 	{refusal.KindConflict, "grant_once", "The grant is for one reading of each license: ask the holder again.", onDelivering},
-	{refusal.KindConflict, "offer_changed", "What can be released has changed since it was shown: show it again.", only(ActionAgree)},
-	{refusal.KindConflict, "consent_used", "This consent was given before: begin again.", only(ActionAgree)},
+	{refusal.KindConflict, "offer_changed", "What can be released has changed since it was shown: show it again.", only(journal.ActionGrantAgree)},
+	{refusal.KindConflict, "consent_used", "This consent was given before: begin again.", only(journal.ActionGrantAgree)},
 }

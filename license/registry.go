@@ -29,7 +29,6 @@ type Stores interface {
 
 type ownStores interface {
 	Store
-	EventStore
 	LookupStore
 	SettingStore
 	GrantStore
@@ -40,6 +39,7 @@ type ownStores interface {
 // Config says what a Registry works with.
 type Config struct {
 	Stores   Stores
+	Journal  journal.Store
 	Keyrings *signing.Keyrings
 	Vault    *signing.Vault
 	Anchors  *pki.Anchors
@@ -63,7 +63,7 @@ type Registry struct {
 	lists    *status.Lists
 	tries    tries
 	looks    looks
-	repeats  journal.Repeats[repeating]
+	journal  *journal.Recorder
 	scratch  sync.Pool // of *scratch
 	verifier credential.Verifier
 }
@@ -71,8 +71,8 @@ type Registry struct {
 // New checks c and returns a Registry. It stores the public URL at the first
 // start, and refuses another one later: signed credentials carry it.
 func New(ctx context.Context, c Config) (*Registry, error) {
-	if c.Stores == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
-		return nil, errors.New("license: Config needs Stores, Keyrings, Vault, Anchors and AuthorityName")
+	if c.Stores == nil || c.Journal == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
+		return nil, errors.New("license: Config needs Stores, a Journal, Keyrings, Vault, Anchors and AuthorityName")
 	}
 	if err := credential.CheckPublicURL(c.PublicURL); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	if stored != c.PublicURL {
 		return nil, &PublicURLError{Stored: stored, Given: c.PublicURL}
 	}
-	r := &Registry{c: c}
+	r := &Registry{c: c, journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
 	if _, err := r.NumbersFolded(ctx); err != nil {
 		return nil, err
 	}
@@ -137,18 +137,18 @@ func (r *Registry) Catalog() *catalog.Catalog { return r.catalog }
 type catalogJournal struct{ r *Registry }
 
 // Audit implements [catalog.Journal].
-func (j catalogJournal) Audit(ctx context.Context, err *error, a Actor, act Action) {
+func (j catalogJournal) Audit(ctx context.Context, err *error, a Actor, act journal.Action) {
 	j.r.audit(ctx, err, a, act, "", 0)
 }
 
 // Event implements [catalog.Journal].
-func (j catalogJournal) Event(ctx context.Context, a Actor, act Action, detail map[string]string) (EventRecord, error) {
-	return j.r.event(ctx, a, act, "", 0, ResultOK, detail)
+func (j catalogJournal) Event(ctx context.Context, a Actor, act journal.Action, detail map[string]string) (journal.Event, error) {
+	return j.r.journal.Event(ctx, a.Did(act, "", 0, ResultOK, detail))
 }
 
 // Reading implements [catalog.Journal].
-func (j catalogJournal) Reading(ctx context.Context, a Actor, act Action, detail map[string]string) error {
-	return j.r.recordRepeating(ctx, a, act, "", 0, ResultOK, detail)
+func (j catalogJournal) Reading(ctx context.Context, a Actor, act journal.Action, detail map[string]string) error {
+	return j.r.journal.Repeating(ctx, a.Did(act, "", 0, ResultOK, detail))
 }
 
 func (r *Registry) step(name string) {

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 func TestIssueReadVerify(t *testing.T) {
@@ -190,7 +191,7 @@ func TestLifeCycle(t *testing.T) {
 	}
 	var done []string
 	for _, e := range es {
-		if e.Result == "ok" && e.Action != license.ActionRead && e.Action != license.ActionHistory {
+		if e.Result == "ok" && e.Action != journal.ActionLicenseRead && e.Action != journal.ActionLicenseHistory {
 			done = append(done, string(e.Action))
 		}
 	}
@@ -369,7 +370,7 @@ func TestTypesHaveOneOwner(t *testing.T) {
 func TestPublicURLIsBound(t *testing.T) {
 	w := newWorld(t)
 	_, err := license.New(t.Context(), license.Config{
-		Stores: w.DB.Licenses(), Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(),
+		Stores: w.DB.Licenses(), Journal: w.DB.Journal(), Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(),
 		PublicURL: "https://elsewhere.example", AuthorityName: func(context.Context, party.USCC) (string, error) { return "", nil },
 	})
 	if _, ok := errors.AsType[*license.PublicURLError](err); !ok {

@@ -13,13 +13,13 @@ import (
 // rows returns how many events there are, of licenses and of none.
 func (w *world) rows(t testing.TB, ids ...license.ID) (n int) {
 	t.Helper()
-	apart, err := w.DB.Licenses().Events(t.Context(), 0, 100_000)
+	apart, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n = len(apart)
 	for _, id := range ids {
-		h, err := w.DB.Licenses().History(t.Context(), id, 0, 100_000)
+		h, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 100_000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 	if _, err := w.Credential(ctx, stranger, out.ID, 0); reason(t, err) != "license_unknown" {
 		t.Fatal(err)
 	}
-	if last := w.lastEvent(t, out.ID); last.Action != license.ActionCredential || last.RequestID != stranger.RequestID {
+	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseCredential || last.RequestID != stranger.RequestID {
 		t.Errorf("another action left %+v", last)
 	}
 	for _, c := range []string{"another", "a third"} {
@@ -76,11 +76,11 @@ func TestRefusalsAreMerged(t *testing.T) {
 	if n := len(w.Events(t, out.ID)); n != history {
 		t.Error("the license's history tells of what is of no one license")
 	}
-	entries, err := w.Journal(w.DB.Licenses(), journal.Registry, "")(ctx, journal.Filter{Result: "license_unknown", Actor: stranger.Client, Newest: true, Limit: 1})
+	entries, err := journal.SourceOf(w.DB.Journal(), w.In.Vault(), journal.Registry, "")(ctx, journal.Filter{Result: "license_unknown", Actor: stranger.Client, Newest: true, Limit: 1})
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%+v, %v", entries, err)
 	}
-	if e := entries[0]; e.Merged != 990 || e.Action != string(license.ActionRead) || e.Participant != stranger.Participant || e.RequestID != "" || e.Subject != "" || e.Altered {
+	if e := entries[0]; e.Merged != 990 || e.Action != string(journal.ActionLicenseRead) || e.Participant != stranger.Participant || e.RequestID != "" || e.Subject != "" || e.Altered {
 		t.Errorf("the event of the rest: %+v", e)
 	}
 	all := w.rows(t)
@@ -121,7 +121,7 @@ func TestLooksAreMerged(t *testing.T) {
 	if _, err := w.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
-	if last := w.lastEvent(t, out.ID); last.Action != license.ActionHeld || last.Version != 2 {
+	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseHeld || last.Version != 2 {
 		t.Errorf("a look at another version left %+v", last)
 	}
 	if n := w.rows(t, out.ID) - before; n != 3+1+2 {
@@ -161,7 +161,7 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 	if n := w.rows(t, out.ID) - before; n != 22 {
 		t.Errorf("%d events with those of the rest, want 22", n)
 	}
-	es, err := w.DB.Licenses().Events(ctx, 0, 100_000)
+	es, err := w.DB.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}

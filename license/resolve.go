@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // leastAssurance is the assurance of a login below which no license is seen or
@@ -27,13 +28,13 @@ const leastAssurance = 2
 // The event is on disk before anything is returned; showing the same again within an
 // hour shares it.
 func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject, find Find) (o Offer, err error) {
-	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
 	o, err = r.resolve(ctx, a, q, s, find)
 	if err != nil {
 		return Offer{}, err
 	}
 	detail := map[string]string{"item": string(q.Item), "case": q.Case, "party": s.Party, "acting": s.Acting}
-	if err := r.looked(ctx, a, ActionOffer, look{party: s.Party, acting: s.Acting, offer: o.Hash}, detail); err != nil {
+	if err := r.looked(ctx, a, journal.ActionGrantOffer, look{party: s.Party, acting: s.Acting, offer: o.Hash}, detail); err != nil {
 		return Offer{}, err
 	}
 	return o, nil

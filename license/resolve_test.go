@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 var consumer = license.Actor{Client: "food-license", Participant: "p3", USCC: otherDept, RequestID: "r3"}
@@ -104,7 +105,7 @@ func (s stores) SaveUse(ctx context.Context, u license.Reading) error {
 	return s.Stores.SaveUse(ctx, u)
 }
 
-func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
 	if s.saveGrant != nil {
 		if err := s.saveGrant(&g); err != nil {
 			return err

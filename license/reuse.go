@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // maxReusable is how many of a subject's grants are looked at, the newest first.
@@ -18,7 +20,7 @@ const maxReusable = 1000
 // that were shown then, and nothing of it was refused. It shows nothing, so it
 // leaves no event; what is made of the grant does.
 func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id GrantID, err error) {
-	defer r.audit(ctx, &err, a, ActionOffer, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
 	if _, err := r.asking(ctx, q, &s); err != nil {
 		return "", err
 	}

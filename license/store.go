@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Record is a license as a store keeps it. Nothing in it is personal.
@@ -103,7 +104,7 @@ type SaveRequest struct {
 	States  []VersionState // stored versions that change state
 	Lookups []LookupRow    // to add, leading to Record.ID and Record.Version
 	Status  []status.Change
-	Event   EventRecord
+	Event   journal.Event
 	Request *Request // nil without an idempotency key
 }
 
@@ -156,18 +157,6 @@ type Store interface {
 	// LoadRequest returns what the first of the keys that is stored was used for,
 	// or ErrNotFound. Which keys the result names is the driver's affair.
 	LoadRequest(ctx context.Context, keys []signing.Lookup) (Request, error)
-}
-
-// EventStore keeps events. Every driver passes storagetest.Events. (Those of
-// changes come with Save.) Events of a license are its history; the others
-// stand apart.
-type EventStore interface {
-	// AppendEvents stores all of the events, or none; when it returns nil they are on disk.
-	AppendEvents(ctx context.Context, es ...EventRecord) error
-	// History returns up to limit events of a license with Seq greater than after, by Seq.
-	History(ctx context.Context, id ID, after int64, limit int) ([]EventRecord, error)
-	// Events returns up to limit events without a license, likewise.
-	Events(ctx context.Context, after int64, limit int) ([]EventRecord, error)
 }
 
 // LookupStore renews lookup keys after their key was rotated. Every driver

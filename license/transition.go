@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // transition is a change of state of the newest version.
@@ -25,8 +26,8 @@ type transition struct {
 // Suspend and End need no mandate of today, as long as nobody else can take a
 // license out of force whose authority lost it.
 func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, ActionSuspend, id, 0)
-	return r.move(ctx, a, id, move{ActionSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
+	defer r.audit(ctx, &err, a, journal.ActionLicenseSuspend, id, 0)
+	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State != Active {
 			return transition{}, refusal.Conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
 		}
@@ -42,8 +43,8 @@ func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest
 
 // Resume puts a suspended license back in force. The caller must be mandated now.
 func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, ActionResume, id, 0)
-	return r.move(ctx, a, id, move{ActionResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
+	defer r.audit(ctx, &err, a, journal.ActionLicenseResume, id, 0)
+	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
 		if v.State != Suspended {
 			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
@@ -59,8 +60,8 @@ func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, 
 // the day of issue, or the first day of validity if that is earlier, and today.
 // Its number is free from then on.
 func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, ActionEnd, id, 0)
-	return r.move(ctx, a, id, move{ActionEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
+	defer r.audit(ctx, &err, a, journal.ActionLicenseEnd, id, 0)
+	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State == Ended {
 			return transition{}, refusal.Conflict("already_ended", "The license has ended already.")
 		}
@@ -102,7 +103,7 @@ func (d *Document) check(vs *refusal.Violations, now time.Time) {
 
 // move is a request to change a license's state.
 type move struct {
-	action    Action
+	action    journal.Action
 	operation string // bound into the fingerprints of requests with an idempotency key
 	request   any
 	reason    string
@@ -148,7 +149,7 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 	}
 	detail := map[string]string{"reason": m.reason}
 	maps.Copy(detail, to.detail)
-	if save.Event, err = r.event(ctx, a, m.action, id, v.Version, "ok", detail); err != nil {
+	if save.Event, err = r.journal.Event(ctx, a.Did(m.action, id, v.Version, "ok", detail)); err != nil {
 		return License{}, err
 	}
 	save.Record.Updated = save.Event.At
@@ -197,8 +198,8 @@ func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to
 
 // moved makes the answer to an earlier change of state again. That reads the
 // license, so it leaves an event.
-func (r *Registry) moved(ctx context.Context, a Actor, act Action, req *Request) (Changed, error) {
-	if err := r.recordRepeating(ctx, a, act, req.License, req.Version, ResultReplayed, nil); err != nil {
+func (r *Registry) moved(ctx context.Context, a Actor, act journal.Action, req *Request) (Changed, error) {
+	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Changed{}, err
 	}
 	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)

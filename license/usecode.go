@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // UseCode 用证码 is the only handle on a license that a consuming system gets: its
@@ -150,12 +151,12 @@ type SharedLicense struct {
 
 // Shared lists what a grant of the client covers, without data.
 func (r *Registry) Shared(ctx context.Context, a Actor, id GrantID) (g Grant, ls []SharedLicense, err error) {
-	defer r.audit(ctx, &err, a, ActionShared, "", 0)
+	defer r.audit(ctx, &err, a, journal.ActionGrantShared, "", 0)
 	rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 	if err != nil {
 		return Grant{}, nil, err
 	}
-	if err := r.record(ctx, a, ActionShared, "", 0, "ok", map[string]string{"grant": string(id)}); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionGrantShared, "", 0, "ok", map[string]string{"grant": string(id)})); err != nil {
 		return Grant{}, nil, err
 	}
 	now := time.Now()

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // What could never be issued is refused when it is written, not when an authority
@@ -77,7 +78,7 @@ func TestOlderTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.CatalogStores().SaveTypes(ctx, license.EventRecord{ID: "older-" + string(code), At: time.Now()},
+		err = w.CatalogStores().SaveTypes(ctx, journal.Event{Log: journal.Registry, ID: "older-" + string(code), At: time.Now()},
 			catalog.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
 		if err != nil {
 			t.Fatal(err)

@@ -68,15 +68,8 @@ type countedLicenses struct {
 	count func(Happened)
 }
 
-func (l countedLicenses) counted(err error, es ...license.EventRecord) error {
-	for _, e := range es {
-		if err == nil {
-			for range max(1, journal.Merged(e.RequestID)) {
-				l.count(Happened{string(e.Action), e.Result, ""})
-			}
-		}
-	}
-	return err
+func (l countedLicenses) counted(err error, es ...journal.Event) error {
+	return counted(err, es, l.count)
 }
 
 // Save implements [license.Store].
@@ -89,33 +82,28 @@ func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error 
 }
 
 // SaveTypes implements [catalog.TypeStore].
-func (l countedLicenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...catalog.TypeRecord) error {
+func (l countedLicenses) SaveTypes(ctx context.Context, e journal.Event, ts ...catalog.TypeRecord) error {
 	return l.counted(l.Licenses.SaveTypes(ctx, e, ts...), e)
 }
 
 // SaveItems implements [catalog.ItemStore].
-func (l countedLicenses) SaveItems(ctx context.Context, e license.EventRecord, is ...catalog.ItemRecord) error {
+func (l countedLicenses) SaveItems(ctx context.Context, e journal.Event, is ...catalog.ItemRecord) error {
 	return l.counted(l.Licenses.SaveItems(ctx, e, is...), e)
 }
 
 // SaveDelegation implements [catalog.DelegationStore].
-func (l countedLicenses) SaveDelegation(ctx context.Context, e license.EventRecord, d catalog.DelegationRecord) error {
+func (l countedLicenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
 	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
 }
 
 // SaveGrant implements [license.GrantStore].
-func (l countedLicenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+func (l countedLicenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
 	return l.counted(l.Licenses.SaveGrant(ctx, g, codes, e), e)
 }
 
 // SaveUse implements [license.UseStore].
 func (l countedLicenses) SaveUse(ctx context.Context, u license.Reading) error {
 	return l.counted(l.Licenses.SaveUse(ctx, u), u.Event)
-}
-
-// AppendEvents implements [license.EventStore].
-func (l countedLicenses) AppendEvents(ctx context.Context, es ...license.EventRecord) error {
-	return l.counted(l.Licenses.AppendEvents(ctx, es...), es...)
 }
 
 type countedProvider struct {

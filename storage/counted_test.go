@@ -29,7 +29,7 @@ func TestCountedMerged(t *testing.T) {
 		journal.Event{Log: journal.Provider, ID: "a", At: now, Action: "token.refuse", Result: "x", RequestID: journal.MergedRequest(7)},
 		journal.Event{Log: journal.Provider, ID: "b", At: now, Action: "token.refuse", Result: "x", RequestID: "r"})
 	if err == nil {
-		err = counted.Licenses().AppendEvents(t.Context(), license.EventRecord{ID: "c", At: now, Action: license.ActionRead, Result: "y", RequestID: journal.MergedRequest(5)})
+		err = counted.Journal().AppendEvents(t.Context(), journal.Event{Log: journal.Registry, ID: "c", At: now, Action: journal.ActionLicenseRead, Result: "y", RequestID: journal.MergedRequest(5)})
 	}
 	if err != nil || counts["token.refuse x"] != 8 || counts["license.read y"] != 5 {
 		t.Errorf("%v, %v", counts, err)
@@ -39,7 +39,7 @@ func TestCountedMerged(t *testing.T) {
 // TestCountedStoresAll sees that no method that stores an event goes uncounted.
 func TestCountedStoresAll(t *testing.T) {
 	carries := func(in reflect.Type) bool {
-		for _, e := range []any{license.EventRecord{}, journal.Event{}, license.SaveRequest{}, license.Reading{}} {
+		for _, e := range []any{journal.Event{}, journal.Event{}, license.SaveRequest{}, license.Reading{}} {
 			if of := reflect.TypeOf(e); in == of || in == reflect.SliceOf(of) {
 				return true
 			}

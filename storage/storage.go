@@ -43,8 +43,6 @@ type Licenses interface {
 	catalog.TypeStore
 	status.Store
 	status.MendStore
-	license.EventStore
-	license.EventSearch
 	license.LookupStore
 	license.SettingStore
 	catalog.ItemStore

@@ -20,13 +20,14 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // Asks finds what can be granted of what a client asks for.
 type Asks interface {
 	CheckAsk(ctx context.Context, a license.Actor, q license.Ask) (catalog.ServiceItem, error)
 	Offer(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
-	Refused(ctx context.Context, a license.Actor, action license.Action, id license.ID, reason string) error
+	Refused(ctx context.Context, a license.Actor, action journal.Action, id license.ID, reason string) error
 }
 
 // Grants keeps what holders agreed to, and delivers it.
@@ -87,7 +88,7 @@ func (j *Resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, deta
 		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
-		if err := j.c.Asks.Refused(ctx, a, license.ActionOffer, "", e.Reason); err != nil {
+		if err := j.c.Asks.Refused(ctx, a, journal.ActionGrantOffer, "", e.Reason); err != nil {
 			return license.Ask{}, joinError(err)
 		}
 		return license.Ask{}, joinError(e)

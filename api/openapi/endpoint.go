@@ -5,8 +5,8 @@ import (
 	"reflect"
 	"slices"
 
-	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // Endpoint is what the OpenAPI document says of one operation of the REST API.
@@ -18,7 +18,7 @@ type Endpoint struct {
 	Text         string // what a caller must know beyond it
 	Public       bool   // for everyone; else a client's access token is needed
 	Scope        oidc.Scope
-	Action       license.Action // says what it can be refused for; recorded when the scope is missing
+	Action       journal.Action // says what it can be refused for; recorded when the scope is missing
 	Query        []Parameter
 	Headers      []Parameter
 	In           reflect.Type // of the JSON body; nil for none

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
+	"yizheng.internal/signing/journal"
 )
 
 // signOn describes an endpoint of the OpenID provider, which isn't served through
@@ -272,13 +273,13 @@ func (d *signOn) Reasons() []Reason {
 		}
 		all = append(all, Reason{Status: status, Reason: f.Reason, Meaning: f.Meaning})
 	}
-	for id, a := range map[string]license.Action{"push-request": license.ActionOffer, "token": license.ActionDeliver} {
+	for id, a := range map[string]journal.Action{"push-request": journal.ActionGrantOffer, "token": journal.ActionGrantDeliver} {
 		if d.id != id {
 			continue
 		}
 		for _, f := range license.RefusalsOf(a) {
 			listed := slices.ContainsFunc(all, func(r Reason) bool { return r.Reason == f.Reason })
-			if !listed && (f.Kind == refusal.KindInvalid || a == license.ActionDeliver) {
+			if !listed && (f.Kind == refusal.KindInvalid || a == journal.ActionGrantDeliver) {
 				all = append(all, Reason{Status: http.StatusBadRequest, Reason: f.Reason, Meaning: f.Meaning})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // licenses serves licenses of the caller's own participant.
@@ -30,40 +31,40 @@ func (x *licenses) licenseEndpoints() []endpoint {
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses", ID: "issue", Tag: "Licenses", Summary: "Issue a license",
 			Text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
 				"`verification_code` is to be printed on the license.",
-			Scope: oidc.ScopeLicenseIssue, Action: license.ActionIssue, Headers: []openapi.Parameter{key(true)}, Status: http.StatusCreated, Replays: true, Revised: true,
+			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseIssue, Headers: []openapi.Parameter{key(true)}, Status: http.StatusCreated, Replays: true, Revised: true,
 			In: typeOf[license.IssueRequest](), Most: largeBody, Out: typeOf[license.Issued]()}, x.issue},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/search", ID: "search", Tag: "Licenses", Summary: "Find licenses of your participant",
 			Text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
-			Scope: oidc.ScopeLicenseRead, Action: license.ActionSearch,
+			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseSearch,
 			In: typeOf[license.SearchRequest](), Most: smallBody, Out: typeOf[license.SearchResult]()}, x.search},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}", ID: "read", Tag: "Licenses", Summary: "Read a license",
-			Scope: oidc.ScopeLicenseRead, Action: license.ActionRead, Query: []openapi.Parameter{version}, Revised: true, Out: typeOf[license.License]()}, x.read},
+			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseRead, Query: []openapi.Parameter{version}, Revised: true, Out: typeOf[license.License]()}, x.read},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/replace", ID: "replace", Tag: "Licenses", Summary: "Change, renew, correct or reinstate a license",
 			Text: "Makes the next version from the whole content given; the one before it is superseded in the same step. A suspended license stays suspended. " +
 				"A license keeps its holders: 409 `subject_changed`. `If-Match` must name the revision that you read, or the answer is 428 `if_match_missing`. " +
 				"Your participant must be among the authorities of the type as it is now.",
-			Scope: oidc.ScopeLicenseIssue, Action: license.ActionReplace, Headers: []openapi.Parameter{key(false), match(true)}, Replays: true, Revised: true,
+			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseReplace, Headers: []openapi.Parameter{key(false), match(true)}, Replays: true, Revised: true,
 			In: typeOf[license.ReplaceRequest](), Most: largeBody, Out: typeOf[license.Issued]()}, x.replace},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/suspend", ID: "suspend", Tag: "Licenses", Summary: "Suspend a license 暂扣",
 			Text:  "With the legal document it rests on.",
-			Scope: oidc.ScopeLicenseIssue, Action: license.ActionSuspend, Headers: changing, Replays: true, Revised: true,
+			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseSuspend, Headers: changing, Replays: true, Revised: true,
 			In: typeOf[license.SuspendRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.suspend},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/resume", ID: "resume", Tag: "Licenses", Summary: "Put a suspended license back in force",
 			Text:  "Your participant must be among the authorities of the type as it is now.",
-			Scope: oidc.ScopeLicenseIssue, Action: license.ActionResume, Headers: changing, Replays: true, Revised: true,
+			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseResume, Headers: changing, Replays: true, Revised: true,
 			In: typeOf[license.ResumeRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.resume},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/end", ID: "end", Tag: "Licenses", Summary: "End a license for good",
 			Text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on. Its number is free from then on.",
-			Scope: oidc.ScopeLicenseIssue, Action: license.ActionEnd, Headers: changing, Replays: true, Revised: true,
+			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseEnd, Headers: changing, Replays: true, Revised: true,
 			In: typeOf[license.EndRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.end},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}/history", ID: "history", Tag: "Licenses", Summary: "Read what was done with a license",
 			Text: "Every change, reading and refusal, oldest first. Where another department read the license by a use code, or its holder looked at it on the portal, " +
 				"you see `action`, time, version and whether it was refused: not who, by which grant or for which case. The holder sees that in the access records 用证记录.",
-			Scope: oidc.ScopeLicenseRead, Action: license.ActionHistory,
+			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseHistory,
 			Query: []openapi.Parameter{{Name: "after", Text: "only entries with a greater seq", Kind: "integer"}, limitParameter},
 			Out:   typeOf[history]()}, x.history},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}/credential", ID: "read-credential", Tag: "Licenses", Summary: "Read the signed credential",
-			Scope: oidc.ScopeLicenseRead, Action: license.ActionCredential, Query: []openapi.Parameter{version},
+			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseCredential, Query: []openapi.Parameter{version},
 			Media: "application/dc+sd-jwt"}, x.credential},
 	}
 }

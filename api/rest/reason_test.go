@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 func ordered(set map[raised]bool) []raised {
@@ -28,21 +29,21 @@ func ordered(set map[raised]bool) []raised {
 }
 
 // never are reasons that the source leads to, and no request.
-var never = map[license.Action]map[string]string{
-	license.ActionIssue: {
+var never = map[journal.Action]map[string]string{
+	journal.ActionLicenseIssue: {
 		"license_unknown": "a license whose request is known was stored with it", "changed_meanwhile": "nobody has a new license yet",
 		"identifier_type": "a type's code is checked before it is stored", "identifier_authority": "so is a participant's", "identifier_version": "it is 1",
 	},
-	license.ActionReplace: {
+	journal.ActionLicenseReplace: {
 		"identifier_type": "as with issuing", "identifier_authority": "as with issuing", "identifier_serial": "it is that of the version before",
 		"serial_citizen_number": "it is that of the version before", "serial_taken": "the license has it", "type_unknown": "its license is of it",
 	},
-	license.ActionSuspend: stays, license.ActionResume: stays, license.ActionEnd: stays,
-	license.ActionRead: {"type_unknown": "its license is of it"}, license.ActionSearch: {"type_unknown": "its license is of it"},
-	license.ActionShared: {"type_unknown": "its license is of it"}, license.ActionHeld: {"type_unknown": "its license is of it"},
-	license.ActionOffer: {"type_unknown": "its license is of it"}, license.ActionAgree: {"type_unknown": "its license is of it"},
-	license.ActionTypeRead: unseen, license.ActionItemRead: unseen,
-	license.ActionDelegate: {"delegation_unknown": "it is made"},
+	journal.ActionLicenseSuspend: stays, journal.ActionLicenseResume: stays, journal.ActionLicenseEnd: stays,
+	journal.ActionLicenseRead: {"type_unknown": "its license is of it"}, journal.ActionLicenseSearch: {"type_unknown": "its license is of it"},
+	journal.ActionGrantShared: {"type_unknown": "its license is of it"}, journal.ActionLicenseHeld: {"type_unknown": "its license is of it"},
+	journal.ActionGrantOffer: {"type_unknown": "its license is of it"}, journal.ActionGrantAgree: {"type_unknown": "its license is of it"},
+	journal.ActionTypeRead: unseen, journal.ActionItemRead: unseen,
+	journal.ActionDelegate: {"delegation_unknown": "it is made"},
 }
 
 // unseen is why somebody may not write a draft, which is then as if it weren't there.
@@ -54,11 +55,11 @@ var stays = map[string]string{
 
 // byAction returns what the source of the registry refuses, by action. The action
 // stands in each method that leaves an event.
-func (s *source) byAction() map[license.Action]map[raised]bool {
-	extra := map[string]license.Action{
-		"VerifyIdentifier": license.ActionVerify, "StatusList": license.ActionStatusList, "Metadata": license.ActionMetadata, "ParseAsk": license.ActionOffer,
+func (s *source) byAction() map[journal.Action]map[raised]bool {
+	extra := map[string]journal.Action{
+		"VerifyIdentifier": journal.ActionLicenseVerify, "StatusList": journal.ActionStatusListRead, "Metadata": journal.ActionTypeMetadata, "ParseAsk": journal.ActionGrantOffer,
 	}
-	out := map[license.Action]map[raised]bool{}
+	out := map[journal.Action]map[raised]bool{}
 	for f := range s.funcs {
 		if !ofLicenses(f.Pkg().Path()) || !f.Exported() {
 			continue
@@ -78,14 +79,14 @@ func (s *source) byAction() map[license.Action]map[raised]bool {
 }
 
 // actionsIn returns the actions that a method of the registry names.
-func (s *source) actionsIn(f *types.Func) (all []license.Action) {
+func (s *source) actionsIn(f *types.Func) (all []journal.Action) {
 	if f.Signature().Recv() == nil {
 		return nil
 	}
 	ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {
 		if id, ok := n.(*ast.Ident); ok {
-			if c, ok := s.info.Uses[id].(*types.Const); ok && kindOfError(c.Type()) == auditPath+".Action" {
-				all = append(all, license.Action(constant.StringVal(c.Val())))
+			if c, ok := s.info.Uses[id].(*types.Const); ok && kindOfError(c.Type()) == journalPath+".Action" {
+				all = append(all, journal.Action(constant.StringVal(c.Val())))
 			}
 		}
 		return true
@@ -215,11 +216,11 @@ func TestReasonsOfEndpoints(t *testing.T) {
 }
 
 // actionsOf returns the actions of a method of the registry that can be refused.
-func (s *source) actionsOf(f *types.Func, byAction map[license.Action]map[raised]bool) []license.Action {
+func (s *source) actionsOf(f *types.Func, byAction map[journal.Action]map[raised]bool) []journal.Action {
 	if !ofLicenses(f.Pkg().Path()) || !f.Exported() {
 		return nil
 	}
-	var all []license.Action
+	var all []journal.Action
 	for _, a := range s.actionsIn(f) {
 		if len(byAction[a]) > 0 {
 			all = append(all, a)
@@ -355,7 +356,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 func TestGuidesNameReasons(t *testing.T) {
 	t.Parallel()
 	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered", "details_not_pushed"}} // which are not the registry's
-	for row, a := range map[string]license.Action{"invalid_authorization_details": license.ActionOffer, "granted": license.ActionRedeem} {
+	for row, a := range map[string]journal.Action{"invalid_authorization_details": journal.ActionGrantOffer, "granted": journal.ActionLicenseRedeem} {
 		for _, f := range license.RefusalsOf(a) {
 			codes[row] = append(codes[row], f.Reason)
 		}

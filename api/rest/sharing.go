@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // sharing serves licenses of others, which their holders let the caller read.
@@ -17,12 +18,12 @@ func (x *sharing) sharingEndpoints() []endpoint {
 	return []endpoint{
 		{openapi.Endpoint{Method: "GET", Path: "/v1/shared/licenses", ID: "list-shared", Tag: "Sharing", Summary: "List what a grant covers",
 			Text:   "With the access token of a person's login, of which the grant 用证授权 is a part. Says what can be read now, and shows no data.",
-			Action: license.ActionShared, Out: typeOf[sharedLicenses]()}, x.shared},
+			Action: journal.ActionGrantShared, Out: typeOf[sharedLicenses]()}, x.shared},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/use-codes/redeem", ID: "redeem", Tag: "Sharing", Summary: "Read a license by its use code",
 			Text: "Opens a reading window of 10 minutes, within the grant. The access record is written before anything is released, and the holder sees it. " +
 				"With the same `request_id`, `nonce` and `officer` it is the same reading, however often it is repeated within the window. " +
 				"Any access token of the client that owns the grant will do: that of the login, or of client credentials. To any other client the code isn't there.",
-			Action: license.ActionRedeem, In: typeOf[redeemRequest](), Most: smallBody, Out: typeOf[license.Released]()}, x.redeem},
+			Action: journal.ActionLicenseRedeem, In: typeOf[redeemRequest](), Most: smallBody, Out: typeOf[license.Released]()}, x.redeem},
 	}
 }
 

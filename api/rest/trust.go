@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/strictjson"
 )
@@ -39,10 +40,10 @@ func (x *trust) trustEndpoints() []endpoint {
 		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/crl/{file}", ID: "revocation-list", Tag: "Trust", Summary: "A root's revocation list, DER",
 			Text:   "The certificates whose keys were revoked (RFC 5280). Certificates name it as their distribution point: the root's key id and `.crl`.",
 			Public: true, Cached: true, Media: "application/pkix-crl"}, x.revocationList},
-		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/types/{code}/{version}", ID: "type-metadata", Tag: "Trust", Action: license.ActionMetadata, Summary: "SD-JWT VC type metadata of a type",
+		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/types/{code}/{version}", ID: "type-metadata", Tag: "Trust", Action: journal.ActionTypeMetadata, Summary: "SD-JWT VC type metadata of a type",
 			Text:   "What the `vct` of a credential names: labels of its claims in Chinese and English. A published version doesn't change.",
 			Public: true, Cached: true, Out: typeOf[catalog.TypeMetadata]()}, x.typeMetadata},
-		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/status-lists/{n}", ID: "status-list", Tag: "Trust", Action: license.ActionStatusList, Summary: "A status list",
+		{openapi.Endpoint{Method: "GET", Path: "/v1/trust/status-lists/{n}", ID: "status-list", Tag: "Trust", Action: journal.ActionStatusListRead, Summary: "A status list",
 			Text: "A signed Token Status List, for verifying offline.", Public: true, Cached: true, Media: "application/statuslist+jwt"}, x.statusList},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // entries serves license types and service items.
@@ -18,24 +19,24 @@ type entries struct{ catalog *catalog.Catalog }
 func (x *entries) typeEndpoints() []endpoint {
 	return []endpoint{
 		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types", ID: "list-types", Tag: "Catalog", Summary: "List license types",
-			Text: "The newest version of each type, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", Action: license.ActionTypeRead,
+			Text: "The newest version of each type, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", Action: journal.ActionTypeRead,
 			Query: []openapi.Parameter{{Name: "after", Text: "only codes greater than this one", Kind: "string"}, limitParameter},
 			Out:   typeOf[typeList]()}, x.listTypes},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types/{code}", ID: "read-type", Tag: "Catalog", Summary: "Read a license type",
-			Text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", Action: license.ActionTypeRead,
+			Text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", Action: journal.ActionTypeRead,
 			Query: []openapi.Parameter{{Name: "version", Text: "of the type's definition; without it the published one, else the newest", Kind: "integer"}},
 			Out:   typeOf[catalog.Type]()}, x.readType},
 		{openapi.Endpoint{Method: "PUT", Path: "/v1/license-types/{code}", ID: "put-type", Tag: "Catalog", Summary: "Write the draft of a license type",
 			Text: "The first version, or the one after the newest; a draft that is there is replaced. The code begins with your participant's unified social credit code, or with one that the operator delegated to it. " +
 				"Only the participant that defined a type may change it. " +
 				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
-			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypePut, Created: true,
+			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypePut, Created: true,
 			In: typeOf[catalog.Definition](), Most: largeBody, Out: typeOf[catalog.Type]()}, x.putType},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/publish", ID: "publish-type", Tag: "Catalog", Summary: "Publish the draft",
 			Text:  "Licenses are issued under it from now on; the version published before is retired. Licenses stay bound to the version they were issued under.",
-			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypePubl, Out: typeOf[catalog.Type]()}, x.publishType},
+			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypePublish, Out: typeOf[catalog.Type]()}, x.publishType},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/retire", ID: "retire-type", Tag: "Catalog", Summary: "End issuing under a type",
-			Scope: oidc.ScopeCatalogWrite, Action: license.ActionTypeRetire, Out: typeOf[catalog.Type]()}, x.retireType},
+			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypeRetire, Out: typeOf[catalog.Type]()}, x.retireType},
 	}
 }
 

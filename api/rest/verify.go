@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // Verification verifies licenses for everybody, through the API and on a page: both count
@@ -25,7 +26,7 @@ type Verification struct {
 
 func (x *Verification) verifyEndpoints() []endpoint {
 	return []endpoint{
-		{openapi.Endpoint{Method: "POST", Path: "/v1/verify", ID: "verify", Tag: "Verification", Action: license.ActionVerify, Summary: "Verify a license",
+		{openapi.Endpoint{Method: "POST", Path: "/v1/verify", ID: "verify", Tag: "Verification", Action: journal.ActionLicenseVerify, Summary: "Verify a license",
 			Text: "Either a credential, whole or with fields withheld, or an identifier with the verification code printed on the license. " +
 				"Open to everyone, limited per address. An unknown identifier and a wrong code get the same answer.",
 			Public: true, In: typeOf[VerifyRequest](), Most: largeBody, Out: typeOf[credential.Verification]()}, x.verify},

@@ -59,17 +59,17 @@ func (p *past) seal(table, id, column string, contents any) []byte {
 	return sealed
 }
 
-// event appends an event of the registry, which spoil may change before.
-func (p *past) event(id string, at time.Time, detail map[string]string, spoil func(*license.EventRecord)) {
+// event appends an event of the registry in the first form, which spoil may change before.
+func (p *past) event(id string, at time.Time, detail map[string]string, spoil func(*journal.Event)) {
 	p.t.Helper()
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
-	r := license.EventRecord{ID: id, At: at, Action: license.ActionOffer, Client: "client-样例", Participant: "participant", RequestID: "r-" + id, Result: "ok"}
+	r := journal.Event{Log: journal.Registry, Form: journal.FormFirst, ID: id, At: at, Action: journal.ActionGrantOffer, Actor: journal.Actor{ID: "client-样例", Participant: "participant"}, RequestID: "r-" + id, Result: "ok"}
 	canonical, err := json.Marshal(struct {
 		V           int               `json:"v"`
 		ID          string            `json:"id"`
 		At          time.Time         `json:"at"`
-		Action      license.Action    `json:"action"`
+		Action      journal.Action    `json:"action"`
 		Client      string            `json:"client"`
 		Participant string            `json:"participant"`
 		RequestID   string            `json:"request_id"`
@@ -78,16 +78,16 @@ func (p *past) event(id string, at time.Time, detail map[string]string, spoil fu
 		Result      string            `json:"result"`
 		Detail      map[string]string `json:"detail"`
 		Nonce       []byte            `json:"nonce"`
-	}{1, id, at.UTC(), r.Action, r.Client, r.Participant, r.RequestID, "", 0, r.Result, detail, nonce}, json.Deterministic(true))
+	}{1, id, at.UTC(), r.Action, r.Actor.ID, r.Actor.Participant, r.RequestID, "", 0, r.Result, detail, nonce}, json.Deterministic(true))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	r.Hash = sm3.Sum(canonical)
-	r.Detail = p.seal("events", id, "detail", map[string]any{"detail": detail, "nonce": nonce})
+	r.Sealed = p.seal("events", id, "detail", map[string]any{"detail": detail, "nonce": nonce})
 	if spoil != nil {
 		spoil(&r)
 	}
-	if err := p.db.Licenses().AppendEvents(p.t.Context(), r); err != nil {
+	if err := p.db.Journal().AppendEvents(p.t.Context(), r); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -97,17 +97,17 @@ func (p *past) access(id license.ID, at time.Time, body map[string]any) {
 	p.t.Helper()
 	ctx, stores := p.t.Context(), p.db.Licenses()
 	r := license.Record{ID: id, Type: "t", Authority: "a", Version: 1, State: license.Active, Created: at, Updated: at}
-	issued := license.EventRecord{ID: "i-" + string(id), At: at, Action: license.ActionIssue, License: id, Result: "ok"}
+	issued := journal.Event{Log: journal.License, ID: "i-" + string(id), At: at, Action: journal.ActionLicenseIssue, Subject: string(id), Result: "ok"}
 	err := stores.Save(ctx, license.SaveRequest{Record: r, Event: issued, Add: &license.VersionRecord{License: id, Version: 1, State: license.Active, TypeVersion: 1, Issued: at}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	g := license.GrantRecord{ID: license.GrantID("g-" + string(id)), State: license.GrantActive, Client: "c", Item: "QH-1", Basis: license.BasisConsent, Created: at, Expires: at.Add(time.Hour), Body: []byte("-")}
 	code := license.UseCodeRecord{Grant: g.ID, Hash: sm3.Sum([]byte(id)), License: id, Version: 1, Number: 1, Created: at}
-	if err := stores.SaveGrant(ctx, g, []license.UseCodeRecord{code}, license.EventRecord{ID: "d-" + string(id), At: time.Now(), Action: license.ActionDeliver, Result: "ok"}); err != nil {
+	if err := stores.SaveGrant(ctx, g, []license.UseCodeRecord{code}, journal.Event{Log: journal.Registry, ID: "d-" + string(id), At: time.Now(), Action: journal.ActionGrantDeliver, Result: "ok"}); err != nil {
 		p.t.Fatal(err)
 	}
-	issued.ID, issued.Action = "r-"+string(id), license.ActionRedeem
+	issued.ID, issued.Action = "r-"+string(id), journal.ActionLicenseRedeem
 	a := license.AccessRecord{ID: "u-" + string(id), At: at, Grant: g.ID, License: id, Version: 1, Client: "reader", Participant: "p", Item: "QH-1",
 		Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK, Disclosure: license.DisclosureImmediate}
 	a.Body = p.seal("access_records", a.ID, "body", body)
@@ -118,7 +118,7 @@ func (p *past) access(id license.ID, at time.Time, body map[string]any) {
 
 // login is an event of the provider.
 func login(id string, at time.Time) journal.Event {
-	e := journal.Event{Log: journal.Provider, Form: journal.FormFirst, ID: id, At: at, Action: "login.password", Actor: journal.Actor{ID: "browser"}, Subject: "account-" + id, Result: "ok"}
+	e := journal.Event{Log: journal.Provider, Form: journal.Present, ID: id, At: at, Action: "login.password", Actor: journal.Actor{ID: "browser"}, Subject: "account-" + id, Result: "ok"}
 	text, err := e.Canonical(journal.Private{})
 	if err != nil {
 		panic(err)
@@ -272,9 +272,9 @@ func showsUnopened(t *testing.T, databaseURL string) {
 	p := newPast(t, databaseURL)
 	begin := p.month.Begin()
 	p.event("good", begin, map[string]string{"grant": "grant-1"}, nil)
-	p.event("purged", begin, map[string]string{"grant": "grant-2"}, func(r *license.EventRecord) { r.Detail[4] = 99 })
-	p.event("moved", begin, map[string]string{"grant": "grant-3"}, func(r *license.EventRecord) { r.ID = "elsewhere" })
-	p.event("renamed", begin, map[string]string{"grant": "grant-4"}, func(r *license.EventRecord) { r.Client = "another" })
+	p.event("purged", begin, map[string]string{"grant": "grant-2"}, func(r *journal.Event) { r.Sealed[4] = 99 })
+	p.event("moved", begin, map[string]string{"grant": "grant-3"}, func(r *journal.Event) { r.ID = "elsewhere" })
+	p.event("renamed", begin, map[string]string{"grant": "grant-4"}, func(r *journal.Event) { r.Actor.ID = "another" })
 	p.export()
 	path := p.file(retention.Events, p.month) + ".json"
 	out, errs, code := runProgram(t, "", append([]string{"archive", "show", path, "--json", "--lang", "en"}, p.s.Options.settings()...)...)

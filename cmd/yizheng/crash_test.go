@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // crashes is how often a service is killed: more often by make soak.
@@ -148,7 +149,7 @@ type held struct {
 	number   string
 	state    license.State // of the newest version
 	versions []*made
-	changes  map[license.Action]int
+	changes  map[journal.Action]int
 }
 
 // made is a version, with the request that made it and the answer.
@@ -186,15 +187,15 @@ func (w *worker) step(ctx context.Context) error {
 	case h.state == license.Active && chance < 4:
 		return w.replace(ctx, h, license.Change)
 	case h.state == license.Active && chance < 7:
-		return w.change(ctx, h, license.ActionSuspend, license.Suspended, suspending())
+		return w.change(ctx, h, journal.ActionLicenseSuspend, license.Suspended, suspending())
 	case h.state == license.Suspended && chance < 7:
-		return w.change(ctx, h, license.ActionResume, license.Active, license.ResumeRequest{Reason: "样例"})
+		return w.change(ctx, h, journal.ActionLicenseResume, license.Active, license.ResumeRequest{Reason: "样例"})
 	case h.state == license.Ended && chance < 5:
 		return w.replace(ctx, h, license.Reinstated)
 	case h.state == license.Ended:
 		return w.issue(ctx)
 	}
-	return w.change(ctx, h, license.ActionEnd, license.Ended, ending())
+	return w.change(ctx, h, journal.ActionLicenseEnd, license.Ended, ending())
 }
 
 func suspending() license.SuspendRequest {
@@ -215,7 +216,7 @@ func replaceRequest(number string, kind license.ReplaceKind) license.ReplaceRequ
 }
 
 func (w *worker) issue(ctx context.Context) error {
-	h := &held{number: fmt.Sprintf("样字第%d-%d号", w.name, len(w.held)), changes: map[license.Action]int{}}
+	h := &held{number: fmt.Sprintf("样字第%d-%d号", w.name, len(w.held)), changes: map[journal.Action]int{}}
 	v, err := w.make(ctx, "/v1/licenses", issueRequest(h.number), http.StatusCreated, 0)
 	if err != nil {
 		return fmt.Errorf("issuing: %w", err)
@@ -224,7 +225,7 @@ func (w *worker) issue(ctx context.Context) error {
 		return fmt.Errorf("a new license has version %d", v.Version)
 	}
 	h.id = v.ID
-	h.add(v, license.ActionIssue)
+	h.add(v, journal.ActionLicenseIssue)
 	w.held = append(w.held, h)
 	return nil
 }
@@ -240,7 +241,7 @@ func (w *worker) replace(ctx context.Context, h *held, kind license.ReplaceKind)
 	if kind != license.Reinstated {
 		h.versions[len(h.versions)-1].state = license.Superseded
 	}
-	h.add(v, license.ActionReplace)
+	h.add(v, journal.ActionLicenseReplace)
 	return nil
 }
 
@@ -252,7 +253,7 @@ func (h *held) revision() (n int64) {
 	return n
 }
 
-func (h *held) add(v *made, a license.Action) {
+func (h *held) add(v *made, a journal.Action) {
 	h.versions = append(h.versions, v)
 	h.state = v.state
 	h.changes[a]++
@@ -289,9 +290,9 @@ func (m *made) take(r reply) error {
 
 // change changes a license's state. Such requests have no key: one that is
 // asked again may find that it was done already.
-func (w *worker) change(ctx context.Context, h *held, a license.Action, to license.State, q any) error {
-	verb := map[license.Action]string{license.ActionSuspend: "suspend", license.ActionResume: "resume", license.ActionEnd: "end"}[a]
-	done := map[license.Action]string{license.ActionSuspend: "not_active", license.ActionResume: "not_suspended", license.ActionEnd: "already_ended"}[a]
+func (w *worker) change(ctx context.Context, h *held, a journal.Action, to license.State, q any) error {
+	verb := map[journal.Action]string{journal.ActionLicenseSuspend: "suspend", journal.ActionLicenseResume: "resume", journal.ActionLicenseEnd: "end"}[a]
+	done := map[journal.Action]string{journal.ActionLicenseSuspend: "not_active", journal.ActionLicenseResume: "not_suspended", journal.ActionLicenseEnd: "already_ended"}[a]
 	body, err := json.Marshal(q)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
@@ -209,8 +210,8 @@ func stored(ctx context.Context, c *apiClient) ([]license.ID, error) {
 }
 
 // history counts the changes that a license's history tells of, and checks its order.
-func history(ctx context.Context, c *apiClient, id license.ID) (map[license.Action]int, error) {
-	changes := map[license.Action]int{}
+func history(ctx context.Context, c *apiClient, id license.ID) (map[journal.Action]int, error) {
+	changes := map[journal.Action]int{}
 	last := int64(0)
 	for after := int64(0); ; {
 		var page struct {
@@ -226,7 +227,7 @@ func history(ctx context.Context, c *apiClient, id license.ID) (map[license.Acti
 			}
 			last = e.Seq
 			switch e.Action {
-			case license.ActionIssue, license.ActionReplace, license.ActionSuspend, license.ActionResume, license.ActionEnd:
+			case journal.ActionLicenseIssue, journal.ActionLicenseReplace, journal.ActionLicenseSuspend, journal.ActionLicenseResume, journal.ActionLicenseEnd:
 				if e.Result == "ok" {
 					changes[e.Action]++
 				}

@@ -18,6 +18,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // commit is what a transaction passes, on either database.
@@ -27,18 +28,18 @@ var commit = []string{"tx.begin", "tx.write", "tx.commit", "tx.committed"}
 // answer where nothing else goes on. A server's first version takes entries of a
 // status list in a transaction before that of the change itself, which is last.
 type way struct {
-	action license.Action
+	action journal.Action
 	steps  []string
 }
 
 var ways = []way{
-	{license.ActionIssue, slices.Concat(
+	{journal.ActionLicenseIssue, slices.Concat(
 		[]string{"request.received", "request.authorized", "request.decoded", "issue.checked"}, commit,
 		[]string{"issue.signed"}, commit, []string{"issue.saved", "reply.writing", "reply.written"})},
-	{license.ActionReplace, slices.Concat(
+	{journal.ActionLicenseReplace, slices.Concat(
 		[]string{"request.received", "request.authorized", "request.decoded"}, commit,
 		[]string{"replace.signed"}, commit, []string{"reply.writing", "reply.written"})},
-	{license.ActionSuspend, slices.Concat(
+	{journal.ActionLicenseSuspend, slices.Concat(
 		[]string{"request.received", "request.authorized", "request.decoded"}, commit,
 		[]string{"change.saved", "reply.writing", "reply.written"})},
 }
@@ -152,14 +153,14 @@ type try struct {
 func newTry(t *testing.T, c *apiClient, w way, at int) *try {
 	t.Helper()
 	number := fmt.Sprintf("%s-%d", w.action, at)
-	y := &try{w, at, &held{number: number, changes: map[license.Action]int{}}, &made{key: number, state: license.Active}}
+	y := &try{w, at, &held{number: number, changes: map[journal.Action]int{}}, &made{key: number, state: license.Active}}
 	var body any
 	switch w.action {
-	case license.ActionIssue:
+	case journal.ActionLicenseIssue:
 		y.made.path, y.made.status, body = "/v1/licenses", http.StatusCreated, issueRequest(number)
-	case license.ActionReplace:
+	case journal.ActionLicenseReplace:
 		y.made.path, y.made.seen, y.made.status, body = y.base(t, c)+"/replace", 1, http.StatusOK, replaceRequest(number, license.Correction)
-	case license.ActionSuspend:
+	case journal.ActionLicenseSuspend:
 		y.made.path, y.made.key, body = y.base(t, c)+"/suspend", "", suspending()
 	}
 	var err error
@@ -185,7 +186,7 @@ func (y *try) base(t *testing.T, c *apiClient) string {
 		t.Fatalf("issuing %s: %v", y.held.number, err)
 	}
 	y.held.id = m.ID
-	y.held.add(m, license.ActionIssue)
+	y.held.add(m, journal.ActionLicenseIssue)
 	return "/v1/licenses/" + string(m.ID)
 }
 
@@ -265,7 +266,7 @@ func (p *failpoints) kill(t *testing.T, y *try) []byte {
 // done reports whether the server has done what the try asks for.
 func (y *try) done(t *testing.T, c *apiClient) bool {
 	t.Helper()
-	if y.action == license.ActionIssue {
+	if y.action == journal.ActionLicenseIssue {
 		var found license.SearchResult
 		if err := c.load(t.Context(), "POST", "/v1/licenses/search", license.SearchRequest{Number: y.held.number, TypeCode: sampleType}, &found); err != nil {
 			t.Fatal(err)
@@ -283,7 +284,7 @@ func (y *try) done(t *testing.T, c *apiClient) bool {
 func (y *try) take(t *testing.T, r reply) {
 	t.Helper()
 	newest := func() *made { return y.held.versions[len(y.held.versions)-1] }
-	if y.action == license.ActionSuspend { // without a key: it finds that it was done
+	if y.action == journal.ActionLicenseSuspend { // without a key: it finds that it was done
 		if again := r.status == http.StatusConflict && r.reason() == "not_active"; again != y.committed() || !again && r.status != http.StatusOK {
 			t.Errorf("repeated: %v", r)
 		}
@@ -297,7 +298,7 @@ func (y *try) take(t *testing.T, r reply) {
 	if err := y.made.take(r); err != nil {
 		t.Fatalf("repeated: %v", err)
 	}
-	if y.action == license.ActionReplace {
+	if y.action == journal.ActionLicenseReplace {
 		newest().state = license.Superseded
 	}
 	y.held.id = y.made.ID

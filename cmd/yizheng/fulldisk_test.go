@@ -17,6 +17,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // A room is where a test's installation lies. It can be made full, but for some
@@ -164,8 +165,8 @@ func (f *fullDisk) issue(t *testing.T) reply {
 	if err := m.take(a); err != nil {
 		t.Fatal(err)
 	}
-	h := &held{id: m.ID, number: m.key, changes: map[license.Action]int{}}
-	h.add(m, license.ActionIssue)
+	h := &held{id: m.ID, number: m.key, changes: map[journal.Action]int{}}
+	h.add(m, journal.ActionLicenseIssue)
 	f.answered = append(f.answered, h)
 	return a
 }

@@ -45,10 +45,10 @@ var rules = map[string]rule{
 	"license/status": {
 		ours: []string{"license/credential", "license/refusal", "signing", "signing/jose"},
 	},
-	"license/audit": {},
+	"license/audit": {ours: []string{"signing/journal"}},
 	"license/catalog": {
-		ours:     []string{"license/audit", "license/credential", "license/party", "license/refusal", "license/schema", "signing"},
-		testOurs: []string{"license", "license/licensetest", "signing/journal", "signing/jose", "storage/sqlite"},
+		ours:     []string{"license/audit", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/journal"},
+		testOurs: []string{"license", "license/licensetest", "signing/jose", "storage/sqlite"},
 	},
 	// For tests alone: a registry on a database.
 	"license/licensetest": {
@@ -193,7 +193,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/catalog", "license/refusal", "oidc", "oidc/identity"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/catalog", "license/refusal", "oidc", "oidc/identity", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
@@ -201,7 +201,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/openapi": {
-		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/flow"},
+		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/flow", "signing/journal"},
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
@@ -209,7 +209,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/catalog", "license/credential", "oidc", "oidc/token", "signing", "signing/jose", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/catalog", "license/credential", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	"api/views": {

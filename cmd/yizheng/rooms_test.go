@@ -38,7 +38,7 @@ var rooms = map[string]exception{
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
 	"license":                        {6884, notYet},
 	"license/audit":                  {63, "who asks and what for; the events themselves are signing/journal's affair"},
-	"license/catalog":                {2291, "types and service items lead one life, and are written twice"},
+	"license/catalog":                {2296, "types and service items lead one life, and are written twice"},
 	"license/refusal":                {139, "what a caller may be told of a refusal; nothing else belongs in it"},
 	"license/schema":                 {1902, notYet},
 	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},
@@ -48,9 +48,9 @@ var rooms = map[string]exception{
 	"signing":                        {4133, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {6130, notYet},
-	"storage/sqlite":                 {4990, notYet},
-	"storage/storagetest":            {9800, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/postgres":               {5992, notYet},
+	"storage/sqlite":                 {4868, notYet},
+	"storage/storagetest":            {9644, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.
@@ -64,11 +64,11 @@ var receivers = map[string]exception{
 	"signing.Keyrings":                            {26, notYet},
 	"signing/highwater.Watch":                     {45, notYet},
 	"storage/postgres.DB":                         {59, notYet},
-	"storage/postgres.Licenses":                   {54, notYet},
-	"storage/postgres.Provider":                   {45, notYet},
+	"storage/postgres.Licenses":                   {47, notYet},
+	"storage/postgres.Provider":                   {42, notYet},
 	"storage/sqlite.DB":                           {32, notYet},
-	"storage/sqlite.Licenses":                     {46, notYet},
-	"storage/sqlite.Provider":                     {42, notYet},
+	"storage/sqlite.Licenses":                     {40, notYet},
+	"storage/sqlite.Provider":                     {39, notYet},
 }
 
 // longFiles are the files of more than 500 lines.

@@ -1,10 +1,11 @@
 // Package audit has the words in which the rooms of the registry say who does something
-// and what was done: every change, reading and refusal leaves an event.
+// and to which license: every change, reading and refusal leaves an event.
 package audit
 
 import (
 	"strings"
-	"time"
+
+	"yizheng.internal/signing/journal"
 )
 
 // Actor is who does something: a client, for its participant, perhaps an
@@ -18,23 +19,6 @@ type Actor struct {
 	Drafts      bool   // it may see its participant's drafts: it is a client of that, by itself and not for a person
 }
 
-// Action is what was done. The names are stable.
-type Action string
-
-// What is done with the catalog. The other actions stand in package license.
-const (
-	ActionTypePut     Action = "type.put"
-	ActionTypePubl    Action = "type.publish"
-	ActionTypeRetire  Action = "type.retire"
-	ActionTypeRead    Action = "type.read"
-	ActionDelegate    Action = "catalog.delegate" // another body's code, to a participant
-	ActionUndelegate  Action = "catalog.undelegate"
-	ActionItemPut     Action = "item.put"
-	ActionItemPublish Action = "item.publish"
-	ActionItemRetire  Action = "item.retire"
-	ActionItemRead    Action = "item.read"
-)
-
 // ID names one license through all its versions: 26 lower-case letters and
 // digits, 128 random bits. It is the only thing about a license in a URL.
 type ID string
@@ -44,20 +28,11 @@ func (id ID) Valid() bool {
 	return len(id) == 26 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// EventRecord is an event as a store keeps it. Who, what, when and the result
-// are plain; Detail is sealed. Hash is SM3 over the event's canonical form,
-// which holds a random nonce: it commits to the event and gives nothing away.
-type EventRecord struct {
-	Seq         int64 // given by the store, rising
-	ID          string
-	At          time.Time
-	Action      Action
-	Client      string
-	Participant string
-	RequestID   string
-	License     ID     // empty: the event is about no one license
-	Version     int    // 0: none
-	Result      string // "ok", or the reason code of a refusal
-	Detail      []byte // sealed
-	Hash        [32]byte
+// Did returns the fact that the actor did something to a license, or with an empty id to
+// no particular one, for its event.
+func (a Actor) Did(action journal.Action, id ID, version int, result string, detail map[string]string) journal.Fact {
+	return journal.Fact{
+		Actor: journal.Actor{ID: a.Client, Participant: a.Participant}, Party: a.Party, Action: action, Subject: string(id), Version: version,
+		RequestID: a.RequestID, Result: result, Detail: detail,
+	}
 }

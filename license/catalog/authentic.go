@@ -5,9 +5,9 @@ import (
 	"errors"
 	"strconv"
 
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // authenticStores are stores whose records carry authenticators: they are made
@@ -39,7 +39,7 @@ func (i *ItemRecord) facts(revision int64) *signing.Facts {
 }
 
 // SaveTypes implements [TypeStore].
-func (s *authenticStores) SaveTypes(ctx context.Context, e audit.EventRecord, ts ...TypeRecord) error {
+func (s *authenticStores) SaveTypes(ctx context.Context, e journal.Event, ts ...TypeRecord) error {
 	var err error
 	for i := range ts {
 		if ts[i].Auth, _, err = s.auth.Stamp(ts[i].facts(ts[i].Revision + 1)); err != nil {
@@ -80,7 +80,7 @@ func (s *authenticStores) verifyTypes(ts []TypeRecord, err error) error {
 }
 
 // SaveItems implements [ItemStore].
-func (s *authenticStores) SaveItems(ctx context.Context, e audit.EventRecord, is ...ItemRecord) error {
+func (s *authenticStores) SaveItems(ctx context.Context, e journal.Event, is ...ItemRecord) error {
 	var err error
 	for i := range is {
 		if is[i].Auth, _, err = s.auth.Stamp(is[i].facts(is[i].Revision + 1)); err != nil {
@@ -126,7 +126,7 @@ func (d *DelegationRecord) facts(revision int64) *signing.Facts {
 }
 
 // SaveDelegation implements [DelegationStore].
-func (s *authenticStores) SaveDelegation(ctx context.Context, e audit.EventRecord, d DelegationRecord) (err error) {
+func (s *authenticStores) SaveDelegation(ctx context.Context, e journal.Event, d DelegationRecord) (err error) {
 	if d.Auth, d.Mark, err = s.auth.Stamp(d.facts(d.Revision + 1)); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // fills the catalog with records past what the registry would let through.
@@ -20,7 +21,7 @@ func (w *world) fillTypes(t testing.TB, n int, make func(i int) catalog.TypeReco
 	for i := range n {
 		all = append(all, make(i))
 	}
-	if err := w.CatalogStores().SaveTypes(t.Context(), license.EventRecord{ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
+	if err := w.CatalogStores().SaveTypes(t.Context(), journal.Event{Log: journal.Registry, ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -31,7 +32,7 @@ func (w *world) fillItems(t testing.TB, n int, make func(i int) catalog.ItemReco
 	for i := range n {
 		all = append(all, make(i))
 	}
-	if err := w.CatalogStores().SaveItems(t.Context(), license.EventRecord{ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
+	if err := w.CatalogStores().SaveItems(t.Context(), journal.Event{Log: journal.Registry, ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a [Catalog] works with. All of it is required.
@@ -23,11 +24,11 @@ type Config struct {
 type Journal interface {
 	// Audit, deferred, leaves an event of a refusal, if the error is one. If the event
 	// can't be stored, that is the error.
-	Audit(ctx context.Context, err *error, a audit.Actor, act audit.Action)
+	Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action)
 	// Event makes the event of a change, which is stored with it.
-	Event(ctx context.Context, a audit.Actor, act audit.Action, detail map[string]string) (audit.EventRecord, error)
+	Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error)
 	// Reading leaves an event of a reading; those that repeat are merged.
-	Reading(ctx context.Context, a audit.Actor, act audit.Action, detail map[string]string) error
+	Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error
 }
 
 // Catalog is the types, the service items and the delegations.

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // Delegation lets a participant define entries of the catalog whose codes begin
@@ -41,7 +42,7 @@ type DelegationStore interface {
 	// SaveDelegation saves the record with the event of the change, or nothing: one
 	// with Revision 0 must be new, else the stored revision must be the record's;
 	// otherwise ErrConflict. It is counted up.
-	SaveDelegation(ctx context.Context, e audit.EventRecord, d DelegationRecord) error
+	SaveDelegation(ctx context.Context, e journal.Event, d DelegationRecord) error
 	// LoadDelegation returns a delegation, or ErrNotFound.
 	LoadDelegation(ctx context.Context, id string) (DelegationRecord, error)
 	// ListDelegations returns up to limit delegations with an id greater than after, by id.
@@ -68,16 +69,16 @@ type Definer struct {
 // Give lets a participant define entries under another body's code, by a
 // document. The actor is who gives it. It may be given again, by another document.
 func (c *Delegations) Give(ctx context.Context, a audit.Actor, to Definer, prefix party.USCC, document string) (Delegation, error) {
-	return c.set(ctx, a, to, prefix, document, audit.ActionDelegate)
+	return c.set(ctx, a, to, prefix, document, journal.ActionDelegate)
 }
 
 // Withdraw withdraws a delegation, by a document. What was defined under it stays,
 // until somebody who may defines it anew.
 func (c *Delegations) Withdraw(ctx context.Context, a audit.Actor, from Definer, prefix party.USCC, document string) (Delegation, error) {
-	return c.set(ctx, a, from, prefix, document, audit.ActionUndelegate)
+	return c.set(ctx, a, from, prefix, document, journal.ActionUndelegate)
 }
 
-func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix party.USCC, document string, act audit.Action) (_ Delegation, err error) {
+func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix party.USCC, document string, act journal.Action) (_ Delegation, err error) {
 	defer c.journal.Audit(ctx, &err, a, act)
 	var vs refusal.Violations
 	vs.When(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
@@ -89,15 +90,15 @@ func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix 
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	d, err := c.store.LoadDelegation(ctx, delegationID(prefix, n.ID))
 	switch {
-	case errors.Is(err, ErrNotFound) && act == audit.ActionDelegate:
+	case errors.Is(err, ErrNotFound) && act == journal.ActionDelegate:
 		d = DelegationRecord{ID: delegationID(prefix, n.ID), Delegation: Delegation{Prefix: prefix, Participant: n.ID, Created: now}}
-	case errors.Is(err, ErrNotFound), err == nil && act == audit.ActionUndelegate && !d.Ended.IsZero():
+	case errors.Is(err, ErrNotFound), err == nil && act == journal.ActionUndelegate && !d.Ended.IsZero():
 		return Delegation{}, refusal.Missing("delegation_unknown", "The participant has no delegation of this code that is in force.")
 	case err != nil:
 		return Delegation{}, fmt.Errorf("reading a delegation: %w", err)
 	}
 	d.Document, d.By, d.Updated, d.Ended = document, a.Client, now, time.Time{}
-	if act == audit.ActionUndelegate {
+	if act == journal.ActionUndelegate {
 		d.Ended = now
 	}
 	e, err := c.journal.Event(ctx, a, act, map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document})

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 var (
@@ -111,17 +112,17 @@ func TestDelegation(t *testing.T) {
 			t.Errorf("%s: taken over by somebody who has it: %v, %v, %v", name, put, publish, retire)
 		}
 	}
-	events, err := w.DB.Licenses().Events(ctx, 0, 200)
+	events, err := w.DB.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 200)
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := map[license.Action]int{}
+	given := map[journal.Action]int{}
 	for _, e := range events {
 		if e.Result == "ok" {
 			given[e.Action]++
 		}
 	}
-	if given[license.ActionDelegate] != 2 || given[license.ActionUndelegate] != 1 { // with the world's
+	if given[journal.ActionDelegate] != 2 || given[journal.ActionUndelegate] != 1 { // with the world's
 		t.Errorf("events: %v", given)
 	}
 	all, err := w.Catalog().Delegations().List(ctx, catalog.Delegation{}, 1)
@@ -141,24 +142,24 @@ func TestTakenBefore(t *testing.T) {
 	const squatted, bare = catalog.ItemCode(national + "-squatted"), catalog.ItemCode("food-permit")
 	const typ = credential.TypeCode(national + "779")
 	stores := w.CatalogStores()
-	older := func(code string, what any, save func(license.EventRecord, []byte) error) {
+	older := func(code string, what any, save func(journal.Event, []byte) error) {
 		t.Helper()
 		body, err := json.Marshal(what)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := save(license.EventRecord{ID: "older-" + code, At: time.Now()}, body); err != nil {
+		if err := save(journal.Event{Log: journal.Registry, ID: "older-" + code, At: time.Now()}, body); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, code := range []catalog.ItemCode{squatted, bare} {
 		i := catalog.ServiceItem{Code: code, Version: 1, State: catalog.ItemDraft, ItemDefinition: ownItem(), Owner: squatter.Participant}
-		older(string(code), i, func(e license.EventRecord, body []byte) error {
+		older(string(code), i, func(e journal.Event, body []byte) error {
 			return stores.SaveItems(ctx, e, catalog.ItemRecord{Code: code, Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
 		})
 	}
 	y := catalog.Type{Code: typ, Version: 1, State: catalog.TypeDraft, Definition: definition(), Owner: squatter.Participant}
-	older(string(typ), y, func(e license.EventRecord, body []byte) error {
+	older(string(typ), y, func(e journal.Event, body []byte) error {
 		return stores.SaveTypes(ctx, e, catalog.TypeRecord{Code: typ, Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
 	})
 

@@ -5,9 +5,9 @@ import (
 	"regexp"
 	"time"
 
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // ItemCode names a service item 事项: 1 to 64 letters, digits, - and _, which begin
@@ -103,7 +103,7 @@ type ItemRecord struct {
 // ItemStore keeps service items. Every driver passes storagetest.Items.
 type ItemStore interface {
 	// SaveItems is to items what TypeStore.SaveTypes is to types.
-	SaveItems(ctx context.Context, e audit.EventRecord, is ...ItemRecord) error
+	SaveItems(ctx context.Context, e journal.Event, is ...ItemRecord) error
 	// LoadItems is to items what TypeStore.LoadTypes is to types.
 	LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error)
 	// ListItems is to items what TypeStore.ListTypes is to types.

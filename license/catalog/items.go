@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // Items are the service items of the catalog. It is safe for concurrent use. Refusals that
@@ -24,7 +25,7 @@ type Items struct {
 // after the newest. Codes and who may change an item are as with types.
 // Types that can serve must be published, and sensitive fields need a reason.
 func (c *Items) Put(ctx context.Context, a audit.Actor, code ItemCode, d ItemDefinition) (i ServiceItem, created bool, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionItemPut)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionItemPut)
 	if !code.Valid() {
 		return ServiceItem{}, false, refusal.Invalid("item_code", "The item code is not 1 to 64 letters, digits, - and _.")
 	}
@@ -55,7 +56,7 @@ func (c *Items) Put(ctx context.Context, a audit.Actor, code ItemCode, d ItemDef
 	if err := mayGrow(ctx, c.store.UseOfItems, a, before, i); err != nil {
 		return ServiceItem{}, false, err
 	}
-	i, err = c.save(ctx, a, audit.ActionItemPut, i)
+	i, err = c.save(ctx, a, journal.ActionItemPut, i)
 	return i, i.Version == 1 && i.Revision == 1, err
 }
 
@@ -63,7 +64,7 @@ func (c *Items) Put(ctx context.Context, a audit.Actor, code ItemCode, d ItemDef
 // retires the one before it. The draft is checked again, for its types may have
 // changed. Grants stay bound to the version that was agreed to.
 func (c *Items) Publish(ctx context.Context, a audit.Actor, code ItemCode) (i ServiceItem, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionItemPublish)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionItemPublish)
 	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return ServiceItem{}, err
@@ -86,12 +87,12 @@ func (c *Items) Publish(ctx context.Context, a audit.Actor, code ItemCode) (i Se
 		change = append(change, retired)
 	}
 	i.State, i.PublishedAt = ItemPublished, now
-	return c.save(ctx, a, audit.ActionItemPublish, append(change, i)...)
+	return c.save(ctx, a, journal.ActionItemPublish, append(change, i)...)
 }
 
 // Retire ends asking for licenses by an item; its grants stay as they are.
 func (c *Items) Retire(ctx context.Context, a audit.Actor, code ItemCode) (i ServiceItem, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionItemRetire)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionItemRetire)
 	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return ServiceItem{}, err
@@ -102,7 +103,7 @@ func (c *Items) Retire(ctx context.Context, a audit.Actor, code ItemCode) (i Ser
 	}
 	i = *old
 	i.State, i.RetiredAt = ItemRetired, time.Now().UTC()
-	return c.save(ctx, a, audit.ActionItemRetire, i)
+	return c.save(ctx, a, journal.ActionItemRetire, i)
 }
 
 // Version returns a version of an item: 0 for the published one, or else the one that was
@@ -236,7 +237,7 @@ func (c *Items) own(ctx context.Context, a audit.Actor, code ItemCode, may allow
 }
 
 // save saves items in one step and returns the last with its new revision.
-func (c *Items) save(ctx context.Context, a audit.Actor, act audit.Action, is ...ServiceItem) (ServiceItem, error) {
+func (c *Items) save(ctx context.Context, a audit.Actor, act journal.Action, is ...ServiceItem) (ServiceItem, error) {
 	var records []ItemRecord
 	for _, i := range is {
 		body, err := json.Marshal(i)

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
+	"yizheng.internal/signing/journal"
 )
 
 // largestSchema is as large as a schema may be, and as costly to compile and to keep:
@@ -51,7 +51,7 @@ func (w *world) manyVersions(t testing.TB, n int, of func(t testing.TB, version 
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := license.EventRecord{ID: fmt.Sprintf("many-%d-%d", v.Version, v.Revision), At: now}
+		e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("many-%d-%d", v.Version, v.Revision), At: now}
 		if err := stores.SaveTypes(t.Context(), e, catalog.TypeRecord{
 			Code: typeCode, Version: v.Version, State: v.State, Revision: v.Revision, Owner: v.Owner, Body: body, Updated: now,
 		}); err != nil {

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // A page of the catalog ends before its limit where its definitions have so many bytes;
@@ -22,12 +23,12 @@ const (
 // newest, and records the reading. All versions that were published are there for
 // everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
 func (c *Types) Read(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (_ Type, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionTypeRead)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionTypeRead)
 	t, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return Type{}, err
 	}
-	return *t, c.journal.Reading(ctx, a, audit.ActionTypeRead, map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
+	return *t, c.journal.Reading(ctx, a, journal.ActionTypeRead, map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
 }
 
 func (c *Types) seen(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (t *Type, err error) {
@@ -69,17 +70,17 @@ func (c *Types) ReadPage(ctx context.Context, a audit.Actor, after credential.Ty
 	if err != nil {
 		return nil, false, err
 	}
-	return ts, more, c.journal.Reading(ctx, a, audit.ActionTypeRead, map[string]string{"found": strconv.Itoa(len(ts))})
+	return ts, more, c.journal.Reading(ctx, a, journal.ActionTypeRead, map[string]string{"found": strconv.Itoa(len(ts))})
 }
 
 // Read is to items what [Types.Read] is to types.
 func (c *Items) Read(ctx context.Context, a audit.Actor, code ItemCode, version int) (_ ServiceItem, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionItemRead)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionItemRead)
 	i, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return ServiceItem{}, err
 	}
-	return *i, c.journal.Reading(ctx, a, audit.ActionItemRead, map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
+	return *i, c.journal.Reading(ctx, a, journal.ActionItemRead, map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
 }
 
 func (c *Items) seen(ctx context.Context, a audit.Actor, code ItemCode, version int) (i *ServiceItem, err error) {
@@ -120,7 +121,7 @@ func (c *Items) ReadPage(ctx context.Context, a audit.Actor, after ItemCode, lim
 	if err != nil {
 		return nil, false, err
 	}
-	return is, more, c.journal.Reading(ctx, a, audit.ActionItemRead, map[string]string{"found": strconv.Itoa(len(is))})
+	return is, more, c.journal.Reading(ctx, a, journal.ActionItemRead, map[string]string{"found": strconv.Itoa(len(is))})
 }
 
 // draftsOf returns the drafts that a list has for the caller.

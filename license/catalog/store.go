@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // Conditions of stores.
@@ -45,7 +45,7 @@ type TypeStore interface {
 	// must be theirs; else ErrConflict. They are saved in order, each counted up.
 	// At most one version of a code may be a draft and one published: a call
 	// that would break this returns ErrConflict too.
-	SaveTypes(ctx context.Context, e audit.EventRecord, ts ...TypeRecord) error
+	SaveTypes(ctx context.Context, e journal.Event, ts ...TypeRecord) error
 	// LoadTypes returns up to limit versions of a type that are older than before (0:
 	// from the newest on), the newest first; none is no error.
 	LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error)

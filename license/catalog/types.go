@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
+	"yizheng.internal/signing/journal"
 )
 
 // Bounds of a type's definition.
@@ -66,7 +67,7 @@ func (c *Types) Issuable(t *Type) (*Issuable, error) { return c.cache.compiled(t
 // newest. Its code begins with the caller's own, or one that was delegated to it, and
 // only the participant that defined a type may change it, as long as that is so.
 func (c *Types) Put(ctx context.Context, a audit.Actor, code credential.TypeCode, d Definition) (t Type, created bool, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionTypePut)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionTypePut)
 	if _, err := credential.ParseTypeCode(string(code)); err != nil {
 		return Type{}, false, refusal.Invalid("type_code", "The type code is not 18 characters of a unified social credit code and three digits.")
 	}
@@ -97,14 +98,14 @@ func (c *Types) Put(ctx context.Context, a audit.Actor, code credential.TypeCode
 	if err := mayGrow(ctx, c.store.UseOfTypes, a, before, t); err != nil {
 		return Type{}, false, err
 	}
-	t, err = c.save(ctx, a, audit.ActionTypePut, t)
+	t, err = c.save(ctx, a, journal.ActionTypePut, t)
 	return t, t.Version == 1 && t.Revision == 1, err
 }
 
 // Publish makes the draft the version that licenses are issued under, and
 // retires the one before it. The draft is checked again. Licenses stay bound to their own version.
 func (c *Types) Publish(ctx context.Context, a audit.Actor, code credential.TypeCode) (t Type, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionTypePubl)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionTypePublish)
 	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return Type{}, err
@@ -125,12 +126,12 @@ func (c *Types) Publish(ctx context.Context, a audit.Actor, code credential.Type
 	}
 	t = *newest
 	t.State, t.PublishedAt = TypePublished, now
-	return c.save(ctx, a, audit.ActionTypePubl, append(change, t)...)
+	return c.save(ctx, a, journal.ActionTypePublish, append(change, t)...)
 }
 
 // Retire ends issuing under a type; its licenses stay as they are.
 func (c *Types) Retire(ctx context.Context, a audit.Actor, code credential.TypeCode) (t Type, err error) {
-	defer c.journal.Audit(ctx, &err, a, audit.ActionTypeRetire)
+	defer c.journal.Audit(ctx, &err, a, journal.ActionTypeRetire)
 	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return Type{}, err
@@ -141,7 +142,7 @@ func (c *Types) Retire(ctx context.Context, a audit.Actor, code credential.TypeC
 	}
 	t = *v
 	t.State, t.RetiredAt = TypeRetired, time.Now().UTC()
-	return c.save(ctx, a, audit.ActionTypeRetire, t)
+	return c.save(ctx, a, journal.ActionTypeRetire, t)
 }
 
 // own reads the newest versions of a type that the caller may change. A draft of
@@ -163,7 +164,7 @@ func (c *Types) own(ctx context.Context, a audit.Actor, code credential.TypeCode
 }
 
 // save saves types in one step and returns the last with its new revision.
-func (c *Types) save(ctx context.Context, a audit.Actor, act audit.Action, ts ...Type) (Type, error) {
+func (c *Types) save(ctx context.Context, a audit.Actor, act journal.Action, ts ...Type) (Type, error) {
 	var records []TypeRecord
 	for _, t := range ts {
 		rec, err := sealType(t)

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 const (
@@ -156,7 +157,7 @@ func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.Item
 	}
 	i.State, i.PublishedAt = catalog.ItemPublished, time.Now().UTC()
 	add(i)
-	e := license.EventRecord{ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
+	e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
 	if err := w.CatalogStores().SaveItems(t.Context(), e, records...); err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if _, err := in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: Authority}, time.Now()); err != nil {
 		return "", err
 	}
-	r, err := license.New(ctx, Config(db.Licenses(), in))
+	r, err := license.New(ctx, Config(db.Licenses(), db.Journal(), in))
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +145,7 @@ func (w *World) Open(t testing.TB) *license.Registry {
 // OpenOn is Open with stores, and perhaps steps, of the test's own.
 func (w *World) OpenOn(t testing.TB, stores license.Stores, step func(string)) *license.Registry {
 	t.Helper()
-	c := Config(stores, w.In)
+	c := Config(stores, w.DB.Journal(), w.In)
 	c.Step = step
 	r, err := license.New(t.Context(), c)
 	if err != nil {
@@ -155,9 +155,9 @@ func (w *World) OpenOn(t testing.TB, stores license.Stores, step func(string)) *
 }
 
 // Config is what registries of tests work with.
-func Config(stores license.Stores, in *signing.Installation) license.Config {
+func Config(stores license.Stores, events journal.Store, in *signing.Installation) license.Config {
 	return license.Config{
-		Stores: stores, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
+		Stores: stores, Journal: events, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
 			if c == Authority {
 				return "样例厅", nil
@@ -170,18 +170,18 @@ func Config(stores license.Stores, in *signing.Installation) license.Config {
 // Events returns a license's events as an auditor sees them: whole.
 func (w *World) Events(t testing.TB, id license.ID) (es []license.Event) {
 	t.Helper()
-	records, err := w.DB.Licenses().History(t.Context(), id, 0, 1000)
+	records, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 1000)
 	if err != nil || len(records) == 0 {
 		t.Fatalf("history: %+v, %v", records, err)
 	}
 	for _, rec := range records {
-		_, detail, err := w.OpenEvent(t.Context(), journal.License, rec)
+		_, detail, err := journal.Opened(t.Context(), w.In.Vault(), rec)
 		if err != nil {
 			t.Fatal(err)
 		}
 		es = append(es, license.Event{
-			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Client, Participant: rec.Participant,
-			RequestID: rec.RequestID, License: rec.License, Version: rec.Version, Result: rec.Result, Detail: detail,
+			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Actor.ID, Participant: rec.Actor.Participant,
+			RequestID: rec.RequestID, License: license.ID(rec.Subject), Version: rec.Version, Result: rec.Result, Detail: detail,
 		})
 	}
 	return es

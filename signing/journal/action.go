@@ -66,10 +66,49 @@ const (
 	ActionFamilyEnd      Action = "family.end"
 )
 
+// Of the catalog, licenses and grants.
+const (
+	ActionTypePut     Action = "type.put"
+	ActionTypePublish Action = "type.publish"
+	ActionTypeRetire  Action = "type.retire"
+	ActionTypeRead    Action = "type.read"
+	ActionItemPut     Action = "item.put"
+	ActionItemPublish Action = "item.publish"
+	ActionItemRetire  Action = "item.retire"
+	ActionItemRead    Action = "item.read"
+	ActionDelegate    Action = "catalog.delegate"
+	ActionUndelegate  Action = "catalog.undelegate"
+
+	ActionLicenseIssue      Action = "license.issue"
+	ActionLicenseReplace    Action = "license.replace"
+	ActionLicenseSuspend    Action = "license.suspend"
+	ActionLicenseResume     Action = "license.resume"
+	ActionLicenseEnd        Action = "license.end"
+	ActionLicenseRead       Action = "license.read"
+	ActionLicenseCredential Action = "license.credential"
+	ActionLicenseHistory    Action = "license.history"
+	ActionLicenseSearch     Action = "license.search"
+	ActionLicenseRedeem     Action = "license.redeem"
+	ActionLicenseHeld       Action = "license.held"
+
+	ActionGrantOffer    Action = "grant.offer"
+	ActionGrantAgree    Action = "grant.agree"
+	ActionGrantDeliver  Action = "grant.deliver"
+	ActionGrantRenew    Action = "grant.renew"
+	ActionGrantRevoke   Action = "grant.revoke"
+	ActionGrantWithdraw Action = "grant.withdraw"
+	ActionGrantShared   Action = "grant.shared"
+
+	// What is for everybody leaves no event; these name it all the same.
+	ActionLicenseVerify  Action = "license.verify"
+	ActionTypeMetadata   Action = "type.metadata"
+	ActionStatusListRead Action = "statuslist.read"
+)
+
 // Known is what is known of an action.
 type Known struct {
 	Action  Action
-	Log     Log    // Registry: of a license, also [License]
+	Log     Log    // where its events go; License: refusals that name no license go to Registry. Empty: it leaves none
 	Subject string // what the subject of its event is; empty: there is none
 	Meaning string // what was done, and of some what the result is beside ok
 }
@@ -127,4 +166,39 @@ var actions = []Known{
 	{ActionCodeReuse, Provider, "family", "An authorization code was used a second time: its tokens were revoked."},
 	{ActionRefreshReuse, Provider, "family", "A refresh token was used a second time: its family was revoked."},
 	{ActionFamilyEnd, Provider, "family", "A client's tokens ended; the result is why."},
+
+	{ActionTypePut, Registry, "type", "A draft of a license type was stored."},
+	{ActionTypePublish, Registry, "type", "A version of a license type was published."},
+	{ActionTypeRetire, Registry, "type", "A license type was retired."},
+	{ActionTypeRead, Registry, "type", "License types were read or listed."},
+	{ActionItemPut, Registry, "item", "A draft of a service item was stored."},
+	{ActionItemPublish, Registry, "item", "A version of a service item was published."},
+	{ActionItemRetire, Registry, "item", "A service item was retired."},
+	{ActionItemRead, Registry, "item", "Service items were read or listed."},
+	{ActionDelegate, Registry, "participant", "Another body's code was delegated to a participant."},
+	{ActionUndelegate, Registry, "participant", "A delegation ended."},
+
+	{ActionLicenseIssue, License, "license", "A license was issued."},
+	{ActionLicenseReplace, License, "license", "A license has another version."},
+	{ActionLicenseSuspend, License, "license", "A license was suspended."},
+	{ActionLicenseResume, License, "license", "A suspended license is in force again."},
+	{ActionLicenseEnd, License, "license", "A license was ended."},
+	{ActionLicenseRead, License, "license", "A license was read by its authority."},
+	{ActionLicenseCredential, License, "license", "A license's credential was fetched."},
+	{ActionLicenseHistory, License, "license", "A license's history was read."},
+	{ActionLicenseSearch, Registry, "", "Licenses were searched."},
+	{ActionLicenseRedeem, License, "license", "A license was read by a use code."},
+	{ActionLicenseHeld, License, "license", "A license was shown to its holder; without a subject: they were listed."},
+
+	{ActionGrantOffer, Registry, "", "Licenses were shown to their holder, to agree."},
+	{ActionGrantAgree, Registry, "grant", "The holder agreed, or chose paper."},
+	{ActionGrantDeliver, Registry, "grant", "Use codes were handed out."},
+	{ActionGrantRenew, Registry, "grant", "Use codes of a recurring grant were handed out again."},
+	{ActionGrantRevoke, Registry, "grant", "A grant ended with its code or token family."},
+	{ActionGrantWithdraw, Registry, "grant", "A grant was withdrawn by its holder."},
+	{ActionGrantShared, Registry, "grant", "What a grant covers was listed, without data."},
+
+	{ActionLicenseVerify, "", "", "A license was verified by what is printed on it."},
+	{ActionTypeMetadata, "", "", "What a credential's vct names was read."},
+	{ActionStatusListRead, "", "", "A status list was read."},
 }

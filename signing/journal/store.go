@@ -28,18 +28,3 @@ type Stream struct {
 	Log     Log
 	License string // of the log License alone
 }
-
-// Plain returns a log without details for a list of all logs.
-func Plain(store Store, log Log) Source {
-	return func(ctx context.Context, f Filter) ([]Entry, error) {
-		es, err := store.SearchEvents(ctx, log, f)
-		if err != nil {
-			return nil, err
-		}
-		entries := make([]Entry, 0, len(es))
-		for _, e := range es {
-			entries = append(entries, e.Entry(Private{}, !e.Fits(Private{})))
-		}
-		return entries, nil
-	}
-}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
-	"yizheng.internal/license"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 	"yizheng.internal/storage/sqlite"
@@ -184,8 +183,8 @@ func (forgetful) MarkArchived(context.Context, retention.Table, retention.Month,
 func TestSealed(t *testing.T) {
 	db, dir := openDB(t), t.TempDir()
 	for i, detail := range [][]byte{[]byte("sealed"), nil, {}} {
-		e := license.EventRecord{ID: fmt.Sprint(i), At: march.Begin().Add(time.Duration(i) * time.Microsecond), Action: license.ActionSearch, Result: "ok", Detail: detail}
-		if err := db.Licenses().AppendEvents(t.Context(), e); err != nil {
+		e := journal.Event{Log: journal.Registry, ID: fmt.Sprint(i), At: march.Begin().Add(time.Duration(i) * time.Microsecond), Action: journal.ActionLicenseSearch, Result: "ok", Sealed: detail}
+		if err := db.Journal().AppendEvents(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -102,7 +102,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 
 func events(t *testing.T, db *DB, id license.ID) int {
 	t.Helper()
-	es, err := db.Licenses().History(context.Background(), id, 0, 10)
+	es, err := db.Journal().ListEvents(context.Background(), journal.Stream{Log: journal.License, License: string(id)}, 0, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func (s *Provider) CreateConsent(ctx context.Context, c consent.Record, instead 
 			SELECT DISTINCT k.sum, k.serial, $1::timestamptz, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			c.Created, c.ID, sums, serials)
 		queueDeleteConsents(b, instead)
-		queueJournal(b, es...)
+		queueEvents(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating consent %s: %w", c.ID, err)
@@ -55,7 +55,7 @@ func (s *Provider) DeleteConsents(ctx context.Context, ended []consent.Ended, es
 	}
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		queueDeleteConsents(b, ended)
-		queueJournal(b, es...)
+		queueEvents(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("deleting consents: %w", err)

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing/journal"
 )
 
 // A password in the URL stays there, however wrong the rest is.
@@ -119,7 +120,7 @@ func TestReadOnly(t *testing.T) {
 	for name, err := range map[string]error{
 		"Ping":            db.Ping(t.Context(), true),
 		"Save":            db.Licenses().Save(t.Context(), newSave()),
-		"AppendEvents":    db.Licenses().AppendEvents(t.Context(), newEvent("")),
+		"AppendEvents":    db.Journal().AppendEvents(t.Context(), newEvent("")),
 		"ReplaceSetting":  db.Licenses().ReplaceSetting(t.Context(), "a", "b", "c"),
 		"EnsurePartition": db.EnsurePartitions(t.Context(), epoch),
 	} {
@@ -130,7 +131,7 @@ func TestReadOnly(t *testing.T) {
 	if _, _, err := db.Licenses().Load(t.Context(), r.Record.ID, 0); err != nil {
 		t.Errorf("Load: %v", err)
 	}
-	if es, err := db.Licenses().History(t.Context(), r.Record.ID, 0, 10); err != nil || len(es) != 1 {
+	if es, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(r.Record.ID)}, 0, 10); err != nil || len(es) != 1 {
 		t.Errorf("History: %d events, %v", len(es), err)
 	}
 }

@@ -7,12 +7,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveDelegation implements [catalog.DelegationStore].
-func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d catalog.DelegationRecord) error {
+func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		if d.Revision == 0 {
 			b.Queue(`INSERT INTO delegations (id, prefix, participant, document, given_by, created, updated, ended, revision, auth)

@@ -60,7 +60,7 @@ func (s *Provider) redeem(ctx context.Context, r redemption) error {
 		b.Queue(`INSERT INTO family_parties (sum, serial, created, family)
 			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			f.Created, f.ID, sums, serials)
-		queueJournal(b, r.events...)
+		queueEvents(b, r.events...)
 	})
 }
 
@@ -77,7 +77,7 @@ func (s *Provider) UpdateFamily(ctx context.Context, f token.FamilyRecord, es ..
 	} else {
 		err = s.db.write(ctx, func(b *pgx.Batch) {
 			b.Queue(updateFamily, familyChange(f)...).Exec(changed(oidc.ErrConflict))
-			queueJournal(b, es...)
+			queueEvents(b, es...)
 		})
 	}
 	if err != nil {

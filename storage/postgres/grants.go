@@ -12,11 +12,12 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveGrant implements [license.GrantStore]. The grant is locked first, as by
 // SaveUse, so that the two don't wait for each other.
-func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		queueGrant(b, g)
 		for _, c := range codes {

@@ -86,12 +86,12 @@ func spoilt(stored license.SaveRequest) map[string]struct {
 		"number shared": {license.ErrNumberTaken, func(r *license.SaveRequest) {
 			r.Lookups[2].Keys, r.Lookups[2].Exclusive = stored.Lookups[2].Keys, false
 		}},
-		"a value that PostgreSQL refuses": {nil, func(r *license.SaveRequest) { r.Event.Client = "\x00" }},
+		"a value that PostgreSQL refuses": {nil, func(r *license.SaveRequest) { r.Event.Actor.ID = "\x00" }},
 	}
 }
 
 func setID(r *license.SaveRequest, id license.ID) {
-	r.Record.ID, r.Add.License, r.Event.License, r.Request.License = id, id, id, id
+	r.Record.ID, r.Add.License, r.Event.Subject, r.Request.License = id, id, string(id), id
 }
 
 // TestGroupIsolation has 32 licenses issued in one transaction, one of which is

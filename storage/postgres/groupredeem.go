@@ -41,7 +41,7 @@ func queueRedemptions(b *pgx.Batch, rs []redemption) {
 	for _, r := range rs {
 		es = append(es, r.events...)
 	}
-	queueJournal(b, es...)
+	queueEvents(b, es...)
 }
 
 func queueFamilies(b *pgx.Batch, fs []token.FamilyRecord) {

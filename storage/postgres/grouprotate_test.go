@@ -54,6 +54,7 @@ func TestGroupRotations(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
 	sent := traced(t, db)
+	exhaust(t, db)() // connections are prepared when they are made
 	const late, gone = 9, 20
 	fs, calls := make([]token.FamilyRecord, groupMost), make([]func() error, groupMost)
 	for i := range fs {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 type save = license.SaveRequest
@@ -18,7 +19,7 @@ type save = license.SaveRequest
 // rows meet none that they would have to renew, and nobody reads its history.
 func issues(r save) bool {
 	id := r.Record.ID
-	return r.Record.Revision == 0 && r.Add != nil && r.Add.License == id && r.Event.License == id &&
+	return r.Record.Revision == 0 && r.Add != nil && r.Add.License == id && r.Event.Subject == string(id) &&
 		len(r.States) == 0 && len(r.Status) == 0
 }
 
@@ -54,7 +55,7 @@ func queueIssues(b *pgx.Batch, rs []save) {
 	queueNewNumbers(b, rs)
 	queueNewHoldings(b, rs)
 	queueNewVersions(b, rs)
-	queueFirstEvents(b, column(rs, func(r *save) license.EventRecord { return r.Event }))
+	queueFirstEvents(b, column(rs, func(r *save) journal.Event { return r.Event }))
 }
 
 // column returns a value of each row, which together are an array's elements.

@@ -7,12 +7,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveItems implements [catalog.ItemStore], as SaveTypes does for types.
-func (s *Licenses) SaveItems(ctx context.Context, e license.EventRecord, is ...catalog.ItemRecord) error {
+func (s *Licenses) SaveItems(ctx context.Context, e journal.Event, is ...catalog.ItemRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		for _, i := range is {
 			queueItem(b, i)

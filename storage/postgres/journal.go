@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
 	"yizheng.internal/signing/journal"
 )
 
@@ -26,7 +26,21 @@ var logs = map[journal.Log]struct{ table, actor, subject, columns string }{
 	journal.License:  {"history", "client", "license", `seq, form, id, at, action, client, participant, license, version, request_id, result, detail, hash`},
 }
 
-// providerStream is the lock of the provider's events; see appendLock.
+// A reader that pages by Seq must not miss an event that drew its number early
+// and committed late. So whoever appends to a stream (a license's history, or the
+// events of no license) holds the stream's lock, shared with other writers, from
+// before it draws a number until it has committed; and a reader takes that lock
+// alone for the moment of its query. Writers never wait for each other.
+const (
+	appendLock = `SELECT pg_advisory_xact_lock_shared($1)`
+	followLock = `SELECT pg_advisory_xact_lock($1)`
+)
+
+// stream is the lock key of the stream that an event of a license belongs to, of
+// none if that is empty.
+func stream(license string) int64 { return lockKey("history", license) }
+
+// providerStream is the lock of the provider's events.
 var providerStream = lockKey("provider_events", "")
 
 // streamOf returns the lock key of the stream that an event belongs to.
@@ -35,35 +49,33 @@ func streamOf(e journal.Event) int64 {
 	case journal.Provider:
 		return providerStream
 	case journal.License:
-		return stream(license.ID(e.Subject))
+		return stream(e.Subject)
 	}
 	return stream("")
 }
 
 // AppendEvents implements [journal.Store].
 func (s *Journal) AppendEvents(ctx context.Context, es ...journal.Event) error {
-	for _, e := range es {
-		if _, ok := logs[e.Log]; !ok {
-			return fmt.Errorf("event %s is of no log: %q", e.ID, e.Log)
-		}
-	}
 	if len(es) == 0 {
 		return ctx.Err()
 	}
-	if err := s.db.write(ctx, func(b *pgx.Batch) { queueJournal(b, es...) }); err != nil {
+	if err := s.db.write(ctx, func(b *pgx.Batch) { queueEvents(b, es...) }); err != nil {
 		return fmt.Errorf("appending events: %w", err)
 	}
 	return nil
 }
 
 // queueJournal appends events, each to its log; those who read wait for it, see appendLock.
-func queueJournal(b *pgx.Batch, es ...journal.Event) {
+func queueEvents(b *pgx.Batch, es ...journal.Event) {
 	streams := map[int64]bool{}
 	for _, e := range es {
 		streams[streamOf(e)] = true
 	}
 	for _, key := range slices.Sorted(maps.Keys(streams)) {
 		b.Queue(appendLock, key)
+	}
+	if slices.ContainsFunc(es, func(e journal.Event) bool { return logs[e.Log].table == "" }) {
+		b.Queue(noLog) // and nothing of the transaction is done
 	}
 	for _, log := range journal.Logs {
 		of := slices.DeleteFunc(slices.Clone(es), func(e journal.Event) bool { return e.Log != log })
@@ -78,6 +90,9 @@ func queueJournal(b *pgx.Batch, es ...journal.Event) {
 		}
 	}
 }
+
+// noLog fails, saying why.
+const noLog = `SELECT 'an event is of no log'::integer`
 
 func insertProviderEvents(b *pgx.Batch, es []journal.Event) {
 	type event = journal.Event
@@ -111,19 +126,41 @@ func insertHistory(b *pgx.Batch, es []journal.Event) {
 	}
 }
 
+// queueFirstEvents appends the first event of each of several licenses. Nobody
+// follows the history of a license that isn't there yet: so there is no stream to
+// lock.
+func queueFirstEvents(b *pgx.Batch, es []journal.Event) {
+	type event = journal.Event
+	b.Queue(`INSERT INTO history (form, id, at, action, client, participant, request_id, license, version, result,
+			detail, hash)
+		SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+			$9::integer[], $10::text[], $11::bytea[], $12::bytea[])`,
+		column(es, func(e *event) int32 { return int32(e.Form) }),
+		column(es, func(e *event) string { return e.ID }),
+		column(es, func(e *event) time.Time { return e.At }),
+		column(es, func(e *event) string { return string(e.Action) }),
+		column(es, func(e *event) string { return e.Actor.ID }),
+		column(es, func(e *event) string { return e.Actor.Participant }),
+		column(es, func(e *event) string { return e.RequestID }),
+		column(es, func(e *event) string { return e.Subject }),
+		column(es, func(e *event) int32 { return int32(e.Version) }),
+		column(es, func(e *event) string { return e.Result }),
+		column(es, func(e *event) []byte { return e.Sealed }),
+		column(es, func(e *event) []byte { return e.Hash[:] }))
+}
+
 // ListEvents implements [journal.Store].
 func (s *Journal) ListEvents(ctx context.Context, of journal.Stream, after int64, limit int) ([]journal.Event, error) {
-	log, ok := logs[of.Log]
-	if !ok {
+	if logs[of.Log].table == "" {
 		return nil, fmt.Errorf("no log %q", of.Log)
 	}
-	where, args := "", []any{after, max(limit, 0)}
+	args := []any{after, max(limit, 0)}
 	if of.Log == journal.License {
-		where, args = "license = $3 AND ", append(args, of.License)
+		args = append(args, of.License)
 	}
 	var es []journal.Event
 	err := s.db.follow(ctx, streamOf(journal.Event{Log: of.Log, Subject: of.License}), func(b *pgx.Batch) {
-		b.Queue(`SELECT `+log.columns+` FROM `+log.table+` WHERE `+where+`seq > $1 ORDER BY seq LIMIT $2`, args...).
+		b.Queue(listOf(of.Log), args...).
 			Query(func(rows pgx.Rows) (err error) {
 				es, err = pgx.CollectRows(rows, scanEventOf(of.Log))
 				return err
@@ -133,6 +170,17 @@ func (s *Journal) ListEvents(ctx context.Context, of journal.Stream, after int64
 		return nil, fmt.Errorf("listing events: %w", err)
 	}
 	return es, nil
+}
+
+// listOf returns the query of a log's stream: what follows a number, so much of it, and of
+// which license.
+func listOf(log journal.Log) string {
+	of := logs[log]
+	where := "seq > $1"
+	if log == journal.License {
+		where = "license = $3 AND seq > $1"
+	}
+	return `SELECT ` + of.columns + ` FROM ` + of.table + ` WHERE ` + where + ` ORDER BY seq LIMIT $2`
 }
 
 // SearchEvents implements [journal.Store].
@@ -160,4 +208,61 @@ func scanEventOf(log journal.Log) pgx.RowToFunc[journal.Event] {
 		}
 		return e, err
 	}
+}
+
+// follow queries a stream of events while nobody is appending to it. The lock
+// goes first and the query has a snapshot of its own, taken under the lock.
+func (db *DB) follow(ctx context.Context, stream int64, build func(*pgx.Batch)) error {
+	return db.read(ctx, func(b *pgx.Batch) {
+		b.Queue(begin)
+		b.Queue(followLock, stream)
+		build(b)
+		b.Queue("COMMIT")
+	})
+}
+
+// eventCondition puts a filter into words, for a table with these columns.
+func eventCondition(f journal.Filter, actor, subject string) (sql string, args []any) {
+	bind := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	conditions := []string{"true"}
+	where := func(parts ...string) { conditions = append(conditions, strings.Join(parts, "")) }
+	if !f.From.IsZero() {
+		where("at >= ", bind(f.From))
+	}
+	if !f.Until.IsZero() {
+		where("at < ", bind(f.Until))
+	}
+	order, than := "", ">"
+	if f.Newest {
+		order, than = " DESC", "<"
+	}
+	if !f.After.At.IsZero() {
+		where("(at, seq) ", than, " (", bind(f.After.At), ", ", bind(f.After.Seq), ")")
+	}
+	var actions []string
+	for _, a := range f.Actions {
+		if begin, all := strings.CutSuffix(a, "*"); all {
+			actions = append(actions, "starts_with(action, "+bind(begin)+")")
+		} else {
+			actions = append(actions, "action = "+bind(a))
+		}
+	}
+	if len(actions) > 0 {
+		where("(", strings.Join(actions, " OR "), ")")
+	}
+	if f.Actor == "cli" {
+		where("(", actor, " = 'cli' OR starts_with(", actor, ", 'cli:'))")
+	} else if f.Actor != "" {
+		where(actor, " = ", bind(f.Actor))
+	}
+	if f.Subject != "" {
+		where(subject, " = ", bind(f.Subject))
+	}
+	if f.Result != "" {
+		where("result = ", bind(f.Result))
+	}
+	return "WHERE " + strings.Join(conditions, " AND ") + " ORDER BY at" + order + ", seq" + order + " LIMIT " + bind(max(f.Limit, 0)), args
 }

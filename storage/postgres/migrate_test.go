@@ -13,6 +13,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"yizheng.internal/license"
+	"yizheng.internal/signing/journal"
 )
 
 // Nodes that start together all migrate.
@@ -62,7 +63,7 @@ func TestPartitions(t *testing.T) {
 		e := newEvent("")
 		e.At = at
 		want = append(want, e.ID)
-		if err := a.Licenses().AppendEvents(t.Context(), e); err != nil {
+		if err := a.Journal().AppendEvents(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,7 +89,7 @@ func TestPartitions(t *testing.T) {
 			}
 			e := newEvent("")
 			e.At = months[1]
-			if err := b.Licenses().AppendEvents(t.Context(), e); err != nil {
+			if err := b.Journal().AppendEvents(t.Context(), e); err != nil {
 				t.Errorf("appending meanwhile: %v", err)
 			}
 			want = append(want, e.ID)
@@ -114,7 +115,7 @@ func TestPartitions(t *testing.T) {
 			t.Errorf("%s has %d rows, want %d", table, got, n)
 		}
 	}
-	es, err := a.Licenses().Events(t.Context(), 0, 100_000)
+	es, err := a.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100_000)
 	if err != nil || len(es) != len(want) {
 		t.Fatalf("%d events, want %d: %v", len(es), len(want), err)
 	}

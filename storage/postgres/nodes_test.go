@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // Two nodes share nothing but the database: whatever one of them decides in
@@ -38,7 +39,7 @@ func TestTwoNodes(t *testing.T) {
 			r.Lookups[2].Keys = first.Lookups[2].Keys
 		}},
 		{"id", license.ErrConflict, func(r *license.SaveRequest, first license.SaveRequest) {
-			r.Record.ID, r.Add.License, r.Event.License = first.Record.ID, first.Record.ID, first.Record.ID
+			r.Record.ID, r.Add.License, r.Event.Subject = first.Record.ID, first.Record.ID, string(first.Record.ID)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,7 +162,7 @@ func TestKilledBackends(t *testing.T) {
 func whole(t *testing.T, db *DB, id license.ID, must bool) {
 	t.Helper()
 	_, _, err := db.Licenses().Load(t.Context(), id, 0)
-	h, herr := db.Licenses().History(t.Context(), id, 0, 10)
+	h, herr := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 10)
 	switch {
 	case herr != nil:
 		t.Error(herr)
@@ -228,17 +229,14 @@ func TestDeadlock(t *testing.T) {
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
-	s := db.Licenses()
-	of := func(id license.ID) func(after int64) ([]license.EventRecord, error) {
-		return func(after int64) ([]license.EventRecord, error) { return s.History(t.Context(), id, after, 7) }
-	}
+	s := db.Journal()
 	const writers, each = 8, 30
 	for name, stream := range map[string]struct {
-		id   license.ID
-		page func(after int64) ([]license.EventRecord, error)
+		id license.ID
+		of journal.Stream
 	}{
-		"history": {"followed", of("followed")},
-		"events":  {"", func(after int64) ([]license.EventRecord, error) { return s.Events(t.Context(), after, 7) }},
+		"history": {"followed", journal.Stream{Log: journal.License, License: "followed"}},
+		"events":  {"", journal.Stream{Log: journal.Registry}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var wg sync.WaitGroup
@@ -256,7 +254,7 @@ func TestFollow(t *testing.T) {
 			go func() { wg.Wait(); close(done) }()
 			seen, last := 0, int64(0)
 			for finished := false; ; {
-				es, err := stream.page(last)
+				es, err := s.ListEvents(t.Context(), stream.of, last, 7)
 				if err != nil {
 					t.Fatal(err)
 				}

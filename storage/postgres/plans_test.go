@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/signing/journal"
 )
 
 // planned is how many licenses the plans are made for. With fewer, PostgreSQL
@@ -107,7 +108,7 @@ func TestPlans(t *testing.T) {
 		{"LoadList", loadList, []any{3, -1}, planned / 60, map[string]int{"status_entries": 1, "status_lists": 1, "status_revisions": 1}},
 		// A list is asked for changes every second: of one without any nothing is read.
 		{"LoadListUnchanged", loadList, []any{3, planned}, 1, map[string]int{"status_lists": 1, "status_revisions": 1}},
-		{"History", loadHistory, []any{"license77", 0, 50}, 2, map[string]int{"history": 1}},
+		{"History", listOf(journal.License), []any{0, 50, "license77"}, 2, map[string]int{"history": 1}},
 		{"ByIdentifier", byIdentifier, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
 		{"ByNumber", byNumber, []any{1, sum[:]}, 1, map[string]int{"numbers": 1}},
 		{"LoadGrant", loadGrant, []any{"grant77"}, 1, map[string]int{"grants": 1}},

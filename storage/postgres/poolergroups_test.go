@@ -26,7 +26,7 @@ const (
 func largest() license.SaveRequest {
 	r := newSave()
 	r.Add.Body, r.Add.Credential = random(mostBody), random(mostCredential)
-	r.Add.HolderKey, r.Event.Detail, r.Record.Auth, r.Add.Auth = random(300), random(2000), random(60), random(60)
+	r.Add.HolderKey, r.Event.Sealed, r.Record.Auth, r.Add.Auth = random(300), random(2000), random(60), random(60)
 	r.Lookups = r.Lookups[:0]
 	keys := func() (all []signing.Lookup) {
 		for serial := range keyringKeys {

@@ -18,7 +18,6 @@ import (
 func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, open) }
 func TestTypes(t *testing.T)           { t.Parallel(); storagetest.Types(t, open) }
 func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, open) }
-func TestEvents(t *testing.T)          { t.Parallel(); storagetest.Events(t, open) }
 func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, open) }
 func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, open) }
 func TestItems(t *testing.T)           { t.Parallel(); storagetest.Items(t, open) }

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 var epoch = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
@@ -47,9 +48,13 @@ func changeOf(r license.SaveRequest, revision int64) license.SaveRequest {
 	return c
 }
 
-func newEvent(id license.ID) license.EventRecord {
-	return license.EventRecord{ID: rand.Text(), At: epoch, Action: license.ActionIssue, Client: "client",
-		Participant: "participant", License: id, Version: 1, Result: "ok", Detail: make([]byte, 60)}
+func newEvent(id license.ID) journal.Event {
+	e := journal.Event{Log: journal.License, ID: rand.Text(), At: epoch, Action: journal.ActionLicenseIssue, Actor: journal.Actor{ID: "client", Participant: "participant"},
+		Subject: string(id), Version: 1, Result: "ok", Sealed: make([]byte, 60)}
+	if id == "" {
+		e.Log = journal.Registry
+	}
+	return e
 }
 
 func newKeys() []signing.Lookup {

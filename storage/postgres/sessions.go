@@ -28,7 +28,7 @@ func (s *Provider) CreateSession(ctx context.Context, n session.Record, es ...jo
 		b.Queue(`INSERT INTO session_parties (sum, serial, created, session)
 			SELECT k.sum, k.serial, $1, $2 FROM unnest($3::bytea[], $4::integer[]) AS k (sum, serial)`,
 			n.Created, n.ID, sums, serials)
-		queueJournal(b, es...)
+		queueEvents(b, es...)
 	})
 	if err != nil {
 		return fmt.Errorf("creating session %s: %w", n.ID, err)
@@ -53,7 +53,7 @@ func (s *Provider) UpdateSession(ctx context.Context, n session.Record, es ...jo
 		b.Queue(updateSession, n.ID, n.Revision, n.Cookie[:], n.Seen, n.Expires, optional(n.Ended), n.Body, n.Auth, n.Mark).Exec(changed(oidc.ErrConflict))
 		b.Queue(`INSERT INTO session_cookies (cookie, session) SELECT $1, $2
 			WHERE NOT EXISTS (SELECT FROM session_cookies WHERE cookie = $1 AND session = $2)`, n.Cookie[:], n.ID)
-		queueJournal(b, es...)
+		queueEvents(b, es...)
 	})
 	if violates(err, "session_cookies_") {
 		err = oidc.ErrExists

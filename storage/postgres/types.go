@@ -7,14 +7,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveTypes implements [catalog.TypeStore]. Partial unique indexes keep a code
 // to one draft and one published version, also among calls that race.
-func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...catalog.TypeRecord) error {
+func (s *Licenses) SaveTypes(ctx context.Context, e journal.Event, ts ...catalog.TypeRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		for _, t := range ts {
 			queueType(b, t)

@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveDelegation implements [catalog.DelegationStore].
-func (s *Licenses) SaveDelegation(ctx context.Context, e license.EventRecord, d catalog.DelegationRecord) error {
+func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := saveDelegation(c, d); err != nil {
 			return err
 		}
-		return appendEvent(c, e)
+		return appendEvents(c, e)
 	})
 	if err != nil {
 		return fmt.Errorf("saving delegation %s: %w", d.ID, err)

@@ -10,10 +10,11 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveGrant implements [license.GrantStore].
-func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e license.EventRecord) error {
+func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := saveGrant(c, g); err != nil {
 			return err
@@ -27,7 +28,7 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 				return taken(err, license.ErrConflict)
 			}
 		}
-		return appendEvent(c, e)
+		return appendEvents(c, e)
 	})
 	if err != nil {
 		return fmt.Errorf("saving grant %s: %w", g.ID, err)

@@ -5,19 +5,19 @@ import (
 	"fmt"
 	"math"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveItems implements [catalog.ItemStore], as SaveTypes does for types.
-func (s *Licenses) SaveItems(ctx context.Context, e license.EventRecord, is ...catalog.ItemRecord) error {
+func (s *Licenses) SaveItems(ctx context.Context, e journal.Event, is ...catalog.ItemRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		for _, i := range is {
 			if err := saveItem(c, i); err != nil {
 				return fmt.Errorf("service item %s version %d: %w", i.Code, i.Version, taken(err, catalog.ErrConflict))
 			}
 		}
-		return appendEvent(c, e)
+		return appendEvents(c, e)
 	})
 	if err != nil {
 		return fmt.Errorf("saving service items: %w", err)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"yizheng.internal/signing/journal"
 )
@@ -60,20 +61,29 @@ func appendEvents(c *conn, es ...journal.Event) error {
 
 // ListEvents implements [journal.Store].
 func (s *Journal) ListEvents(ctx context.Context, of journal.Stream, after int64, limit int) ([]journal.Event, error) {
-	log, ok := logs[of.Log]
-	if !ok {
+	if logs[of.Log].table == "" {
 		return nil, fmt.Errorf("no log %q", of.Log)
 	}
-	where, values := "", []any{}
+	var values []any
 	if of.Log == journal.License {
-		where, values = "license = ? AND ", []any{of.License}
+		values = append(values, of.License)
 	}
-	es, err := many(ctx, s.db, `SELECT `+log.columns+` FROM `+log.table+` WHERE `+where+`seq > ? ORDER BY seq LIMIT ?`,
-		scanEventOf(of.Log), append(values, after, max(limit, 0))...)
+	es, err := many(ctx, s.db, listOf(of.Log), scanEventOf(of.Log), append(values, after, max(limit, 0))...)
 	if err != nil {
 		return nil, fmt.Errorf("listing events: %w", err)
 	}
 	return es, nil
+}
+
+// listOf returns the query of a log's stream: of which license, what follows a number, and
+// so much of it.
+func listOf(log journal.Log) string {
+	of := logs[log]
+	where := "seq > ?"
+	if log == journal.License {
+		where = "license = ? AND seq > ?"
+	}
+	return `SELECT ` + of.columns + ` FROM ` + of.table + ` WHERE ` + where + ` ORDER BY seq LIMIT ?`
 }
 
 // SearchEvents implements [journal.Store].
@@ -99,4 +109,48 @@ func scanEventOf(log journal.Log) func(*row) journal.Event {
 			Result: r.text(), Sealed: r.bytes(), Hash: r.sum(),
 		}
 	}
+}
+
+// eventCondition puts a filter into words, for a table with these columns.
+func eventCondition(f journal.Filter, actor, subject string) (sql string, values []any) {
+	conditions := []string{"true"}
+	where := func(condition string, v ...any) {
+		conditions, values = append(conditions, condition), append(values, v...)
+	}
+	if !f.From.IsZero() {
+		where("at >= ?", f.From)
+	}
+	if !f.Until.IsZero() {
+		where("at < ?", f.Until)
+	}
+	order, than := "", ">"
+	if f.Newest {
+		order, than = " DESC", "<"
+	}
+	if !f.After.At.IsZero() {
+		where("(at, seq) "+than+" (?, ?)", f.After.At, f.After.Seq)
+	}
+	if len(f.Actions) > 0 {
+		var any []string
+		for _, a := range f.Actions {
+			if begin, all := strings.CutSuffix(a, "*"); all {
+				any, values = append(any, "substr(action, 1, length(?)) = ?"), append(values, begin, begin)
+			} else {
+				any, values = append(any, "action = ?"), append(values, a)
+			}
+		}
+		conditions = append(conditions, "("+strings.Join(any, " OR ")+")")
+	}
+	if f.Actor == "cli" {
+		where("(" + actor + " = 'cli' OR substr(" + actor + ", 1, 4) = 'cli:')")
+	} else if f.Actor != "" {
+		where(actor+" = ?", f.Actor)
+	}
+	if f.Subject != "" {
+		where(subject+" = ?", f.Subject)
+	}
+	if f.Result != "" {
+		where("result = ?", f.Result)
+	}
+	return "WHERE " + strings.Join(conditions, " AND ") + " ORDER BY at" + order + ", seq" + order + " LIMIT ?", append(values, max(f.Limit, 0))
 }

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // soak returns the larger of two sizes when the tests run as a soak, and the
@@ -33,8 +34,8 @@ func newLicense(list int64, index int) license.SaveRequest {
 			Version: 1, State: license.Active, Created: time.Now(), Updated: time.Now()},
 		Add: &license.VersionRecord{License: id, Version: 1, State: license.Active, StatusList: list, StatusIndex: index,
 			Issued: time.Now(), Body: make([]byte, 1200), Credential: make([]byte, 5000), HolderKey: make([]byte, 200)},
-		Event: license.EventRecord{ID: fmt.Sprint(random()), At: time.Now(), Action: license.ActionIssue, Client: "client",
-			Participant: "participant", License: id, Version: 1, Result: "ok", Detail: make([]byte, 100)},
+		Event: journal.Event{Log: journal.License, ID: fmt.Sprint(random()), At: time.Now(), Action: journal.ActionLicenseIssue, Actor: journal.Actor{ID: "client", Participant: "participant"},
+			Subject: string(id), Version: 1, Result: "ok", Sealed: make([]byte, 100)},
 		Request: &license.Request{Keys: key(1), License: id, Version: 1, State: license.Active, Created: time.Now()},
 		Lookups: []license.LookupRow{
 			{Kind: license.LookupIdentifier, Keys: key(1)}, {Kind: license.LookupVerification, Keys: key(1)},
@@ -96,7 +97,7 @@ func present(t testing.TB, db *DB, r license.SaveRequest) presence {
 	}
 	_, err = l.LoadRequest(ctx, r.Request.Keys)
 	count(err, true)
-	h, err := l.History(ctx, r.Record.ID, 0, 10)
+	h, err := l.db.Journal().ListEvents(ctx, journal.Stream{Log: journal.License, License: string(r.Record.ID)}, 0, 10)
 	count(err, len(h) == 1)
 	switch found {
 	case 0:

@@ -34,7 +34,7 @@ func (s *Licenses) Save(ctx context.Context, r license.SaveRequest) error {
 				return err
 			}
 		}
-		if err := appendEvent(c, r.Event); err != nil {
+		if err := appendEvents(c, r.Event); err != nil {
 			return err
 		}
 		return saveRequest(c, r.Request)

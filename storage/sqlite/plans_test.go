@@ -55,7 +55,7 @@ func hot(t *testing.T) map[string]struct {
 		"LoadRequest": {loadRequest, []string{"SEARCH requests USING PRIMARY KEY (serial=? AND sum=?)"}},
 		"LoadStatus":  {loadStatus, []string{"SEARCH status_entries USING PRIMARY KEY (list=? AND position=?)"}},
 		"LoadList":    {loadList, []string{"SEARCH status_entries USING COVERING INDEX status_entries_set (list=?)"}},
-		"History":     {history, []string{"SEARCH history USING INDEX history_of_license (license=? AND seq>?)"}},
+		"History":     {listOf(journal.License), []string{"SEARCH history USING INDEX history_of_license (license=? AND seq>?)"}},
 		"Search by holder": {holder, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
 		"Search by holder, the next page": {next, []string{
@@ -141,7 +141,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	t.Run("as made", check)
-	var events []license.EventRecord
+	var events []journal.Event
 	for i := range 300 {
 		r := newLicense(0, 0)
 		r.Add.Body, r.Add.Credential = nil, nil
@@ -158,10 +158,10 @@ func TestPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r.Event.License = ""
+		r.Event.Log, r.Event.Subject = journal.Registry, ""
 		events = append(events, r.Event)
 	}
-	if err := db.Licenses().AppendEvents(t.Context(), events...); err != nil {
+	if err := db.Journal().AppendEvents(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Journal().AppendEvents(t.Context(), slices.Repeat([]journal.Event{{Log: journal.Provider}}, 300)...); err != nil {
@@ -213,7 +213,7 @@ func everything(t *testing.T, db *DB) {
 	r := newLicense(list, 1)
 	r.States = []license.VersionState{{Version: 1, State: license.Active}}
 	ev := r.Event
-	ev.License = ""
+	ev.Log, ev.Subject = journal.Registry, ""
 	fresh := fmt.Sprint(random())
 	calls := []func() error{
 		func() error { return l.Save(ctx, r) },
@@ -222,7 +222,7 @@ func everything(t *testing.T, db *DB) {
 			r.Record.Revision, r.Add, r.Lookups, r.Request = 1, nil, nil, nil
 			return l.Save(ctx, r)
 		},
-		func() error { return l.AppendEvents(ctx, r.Event, ev) },
+		func() error { return db.Journal().AppendEvents(ctx, r.Event, ev) },
 		func() error { return l.AddLookups(ctx, at(r), 2, newLicense(0, 0).Lookups) },
 		func() error { _, err := l.PurgeLookups(ctx, 9, 10); return err },
 		func() error {
@@ -264,7 +264,7 @@ func everything(t *testing.T, db *DB) {
 func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 	ctx := context.Background()
 	ev, id, keys := r.Event, license.GrantID(fresh), r.Lookups[0].Keys
-	ev.License = ""
+	ev.Log, ev.Subject = journal.Registry, ""
 	item := catalog.ItemRecord{Code: catalog.ItemCode(fresh), Body: []byte("{}")}
 	changed := item
 	changed.Revision = 1
@@ -356,8 +356,14 @@ func reads(db *DB, r license.SaveRequest, list int64, fresh string) []func() err
 		func() error { _, err := l.LoadRequest(ctx, r.Request.Keys); return err },
 		func() error { _, _, err := l.LoadList(ctx, list, -1); return err },
 		func() error { _, err := l.LoadStatus(ctx, list, 1); return err },
-		func() error { _, err := l.History(ctx, r.Record.ID, 0, 10); return err },
-		func() error { _, err := l.Events(ctx, 0, 10); return err },
+		func() error {
+			_, err := db.Journal().ListEvents(ctx, journal.Stream{Log: journal.License, License: string(r.Record.ID)}, 0, 10)
+			return err
+		},
+		func() error {
+			_, err := db.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
+			return err
+		},
 		func() error { _, err := l.LoadTypes(ctx, "t", 0, 2); return err },
 		func() error { _, err := l.LoadTypes(ctx, "t", 2, 1); return err },
 		func() error { _, err := l.UseOfTypes(ctx, "p"); return err },

@@ -10,7 +10,6 @@ import (
 func TestLicenses(t *testing.T)        { storagetest.Licenses(t, stores) }
 func TestTypes(t *testing.T)           { storagetest.Types(t, stores) }
 func TestStatusLists(t *testing.T)     { storagetest.StatusLists(t, stores) }
-func TestEvents(t *testing.T)          { storagetest.Events(t, stores) }
 func TestLookups(t *testing.T)         { storagetest.Lookups(t, stores) }
 func TestSettings(t *testing.T)        { storagetest.Settings(t, stores) }
 func TestItems(t *testing.T)           { storagetest.Items(t, stores) }

@@ -5,21 +5,21 @@ import (
 	"fmt"
 	"math"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // SaveTypes implements [catalog.TypeStore]. That a code has one draft and one
 // published version at most is a matter of unique indexes.
-func (s *Licenses) SaveTypes(ctx context.Context, e license.EventRecord, ts ...catalog.TypeRecord) error {
+func (s *Licenses) SaveTypes(ctx context.Context, e journal.Event, ts ...catalog.TypeRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		for _, t := range ts {
 			if err := saveType(c, t); err != nil {
 				return fmt.Errorf("type %s version %d: %w", t.Code, t.Version, taken(err, catalog.ErrConflict))
 			}
 		}
-		return appendEvent(c, e)
+		return appendEvents(c, e)
 	})
 	if err != nil {
 		return fmt.Errorf("saving types: %w", err)

@@ -78,7 +78,7 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 		if err := use(c, u, seq); err != nil {
 			return err
 		}
-		return appendEvent(c, u.Event)
+		return appendEvents(c, u.Event)
 	})
 	if err != nil {
 		return fmt.Errorf("saving a reading by grant %s: %w", u.Record.Grant, err)

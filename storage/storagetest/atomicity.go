@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // trace is all that a request would leave in a database, as the stores show it.
@@ -20,11 +21,11 @@ type trace struct {
 	Requests []license.Request
 	Statuses []credential.StatusValue
 	Revision map[int64]int64
-	History  []license.EventRecord
+	History  []journal.Event
 }
 
 // look returns what is there of a request.
-func look(t *testing.T, s LicenseStores, r license.SaveRequest) trace {
+func look(t *testing.T, s licensing, r license.SaveRequest) trace {
 	t.Helper()
 	ctx := t.Context()
 	// found ends the test on errors other than that there is nothing.
@@ -69,14 +70,14 @@ func look(t *testing.T, s LicenseStores, r license.SaveRequest) trace {
 		tr.Revision[c.List] = revision
 	}
 	var err error
-	tr.History, err = s.History(ctx, r.Record.ID, 0, 100)
+	tr.History, err = s.ListEvents(ctx, historyOf(r.Record.ID), 0, 100)
 	found(err)
 	return tr
 }
 
 // refused checks that a request is refused with an error, nil for any, and that
 // nothing of it is there.
-func refused(t *testing.T, s LicenseStores, what string, r license.SaveRequest, want error) {
+func refused(t *testing.T, s licensing, what string, r license.SaveRequest, want error) {
 	t.Helper()
 	before := look(t, s, r)
 	err := s.Save(t.Context(), r)
@@ -90,7 +91,7 @@ func refused(t *testing.T, s LicenseStores, what string, r license.SaveRequest, 
 }
 
 // allOrNothing tries requests of which everything is right but one thing.
-func allOrNothing(t *testing.T, s LicenseStores) {
+func allOrNothing(t *testing.T, s licensing) {
 	stored := issue(t, s)
 	// First, that look sees every part of a request, or the rest would prove nothing.
 	before := look(t, s, stored)
@@ -127,7 +128,7 @@ func allOrNothing(t *testing.T, s LicenseStores) {
 }
 
 // oneThingWrong spoils requests in one way each, given a license that is stored.
-func oneThingWrong(t *testing.T, s LicenseStores, stored license.SaveRequest) {
+func oneThingWrong(t *testing.T, s licensing, stored license.SaveRequest) {
 	for _, c := range []struct {
 		name  string
 		want  error // nil: any

@@ -41,7 +41,7 @@ func (m listMemory) AllRemembered(prefix string) (names []string, err error) {
 func (v *victims) node(t *testing.T, m status.Memory) *license.Registry {
 	t.Helper()
 	r, err := license.New(t.Context(), license.Config{
-		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
+		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
 	must(t, "another node", err)

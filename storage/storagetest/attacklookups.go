@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Rows that only lead somewhere, which have no authenticator, are made to lead to
@@ -203,10 +204,10 @@ func readSuspendedAgain(ctx context.Context, v *victims) error {
 func twoGrants(t *testing.T, v *victims) {
 	agreedWithCode(t, v)
 	g := pending()
-	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionAgree)))
+	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantAgree)))
 	code := codeFor(g, v.out.ID, 2)
 	code.Version = 1
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{code}, event("", license.ActionDeliver)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{code}, event("", journal.ActionGrantDeliver)))
 }
 
 // usedCode uses the code of the grant.
@@ -220,7 +221,7 @@ func usedCode(t *testing.T, v *victims) {
 			ID: newText(), At: first, Grant: "grant", License: v.out.ID, Version: 1, Client: "client-1", Participant: newText(), Item: "QH-1",
 			Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK, Disclosure: license.DisclosureImmediate,
 		},
-		Event: event(v.out.ID, license.ActionRedeem), Code: v.code.Hash, Request: "a request", CodeAuth: auth, GrantRevision: 2, LicenseRevision: 1,
+		Event: event(v.out.ID, journal.ActionLicenseRedeem), Code: v.code.Hash, Request: "a request", CodeAuth: auth, GrantRevision: 2, LicenseRevision: 1,
 	}))
 }
 

@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 )
 
@@ -323,9 +324,9 @@ func suspended(t *testing.T, v *victims) {
 func agreedWithCode(t *testing.T, v *victims) {
 	g := pending()
 	g.ID = "grant"
-	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionAgree)))
+	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantAgree)))
 	v.code = codeFor(g, v.out.ID, 1)
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{v.code}, event("", license.ActionDeliver)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{v.code}, event("", journal.ActionGrantDeliver)))
 }
 
 func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v) }
@@ -333,7 +334,7 @@ func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v
 func itemPut(t *testing.T, v *victims) {
 	i := draftItem(1)
 	i.Code = "item"
-	must(t, "an item", v.stores.SaveItems(t.Context(), event("", license.ActionItemPut), i))
+	must(t, "an item", v.stores.SaveItems(t.Context(), event("", journal.ActionItemPut), i))
 }
 
 func endedLicense(t *testing.T, v *victims) {
@@ -417,7 +418,7 @@ func uscc(t *testing.T, first17 string) party.USCC {
 // registry opens a registry that has nothing cached.
 func (v *victims) registry(ctx context.Context) *license.Registry {
 	r, err := license.New(ctx, license.Config{
-		Stores: v.Licenses, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
+		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
 	if err != nil {

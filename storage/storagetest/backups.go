@@ -65,9 +65,9 @@ func drill(t *testing.T, db Backed, restore Restorer) {
 			t.Error("no progress was shown")
 		}
 	})
-	after := []license.SaveRequest{issue(t, db.Licenses), issue(t, db.Licenses)}
+	after := []license.SaveRequest{issue(t, db.licensing()), issue(t, db.licensing())}
 	for _, r := range after {
-		save(t, db.Licenses, r)
+		save(t, db.licensing(), r)
 	}
 	for _, r := range append(during, after...) {
 		given[entryOf(r)] = true
@@ -89,8 +89,8 @@ func drill(t *testing.T, db Backed, restore Restorer) {
 		}
 		fresh := map[int64]bool{}
 		for range 20 {
-			r := issue(t, restored.Licenses)
-			save(t, restored.Licenses, r)
+			r := issue(t, restored.licensing())
+			save(t, restored.licensing(), r)
 			if given[entryOf(r)] || lists[r.Add.StatusList] {
 				t.Fatalf("entry %v is given out twice", entryOf(r))
 			}
@@ -128,8 +128,8 @@ func newestSeq(t *testing.T, db Database) (n int, seq int64) {
 func fillBefore(t *testing.T, db Database) (k keptBefore) {
 	t.Helper()
 	for range 20 {
-		r := issue(t, db.Licenses)
-		save(t, db.Licenses, r)
+		r := issue(t, db.licensing())
+		save(t, db.licensing(), r)
 		k.licenses = append(k.licenses, r)
 	}
 	k.session = createSession(t, db.Provider, newSession())
@@ -138,8 +138,8 @@ func fillBefore(t *testing.T, db Database) (k keptBefore) {
 	must(t, "RedeemCode", err)
 	k.grant = license.GrantRecord{ID: license.GrantID(newText()), State: license.GrantActive, Client: "c", Item: "i", Created: at(0), Expires: at(60),
 		Body: []byte("sealed grant")}
-	must(t, "SaveGrant", saveGrant(t, db.Licenses, k.grant))
-	must(t, "AppendEvents", db.Licenses.AppendEvents(t.Context(), event("", license.ActionTypeRead)))
+	must(t, "SaveGrant", saveGrant(t, db.licensing(), k.grant))
+	must(t, "AppendEvents", db.Journal.AppendEvents(t.Context(), event("", journal.ActionTypeRead)))
 	return k
 }
 
@@ -152,7 +152,7 @@ func whileWriting(t *testing.T, db Database, f func()) (made []license.SaveReque
 	for range 4 {
 		wg.Go(func() {
 			for {
-				r := issue(t, db.Licenses)
+				r := issue(t, db.licensing())
 				if err := db.Licenses.Save(t.Context(), r); err != nil {
 					t.Errorf("issuing while a backup is made: %v", err)
 					return
@@ -184,7 +184,7 @@ func sameBefore(t *testing.T, db Database, k keptBefore) {
 			t.Errorf("license %s: %v", r.Record.ID, err)
 		}
 	}
-	sameGrant(t, db.Licenses, "the grant", k.grant)
+	sameGrant(t, db.licensing(), "the grant", k.grant)
 	isSpent(t, db.Provider, k.code, true)
 	_, err := db.Provider.LoadSession(ctx, k.session.ID)
 	is(t, "a session", err, oidc.ErrNotFound)
@@ -210,7 +210,7 @@ func whole(t *testing.T, db Database, made []license.SaveRequest) {
 	t.Helper()
 	for _, r := range made {
 		rec, version, err := db.Licenses.Load(t.Context(), r.Record.ID, 0)
-		history := pagedHistory(t, db.Licenses, r.Record.ID, 10)
+		history := listed(t, db.Journal, historyOf(r.Record.ID), 10)
 		at, lerr := db.Licenses.Locate(t.Context(), license.LookupIdentifier, r.Lookups[0].Keys)
 		value, serr := db.Licenses.LoadStatus(t.Context(), r.Add.StatusList, r.Add.StatusIndex)
 		if err != nil {

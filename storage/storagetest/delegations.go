@@ -5,31 +5,31 @@ import (
 	"fmt"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
+	"yizheng.internal/signing/journal"
 )
 
 // Delegations tests [catalog.DelegationStore].
 func Delegations(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { delegationsRoundTrip(t, s) })
 	t.Run("Conflict", func(t *testing.T) { delegationsConflict(t, s) })
 	t.Run("Event", func(t *testing.T) {
-		s := open(t).Licenses
-		e := event("", license.ActionDelegate)
-		e.Version, e.Detail = 0, nil
+		s := open(t).licensing()
+		e := event("", journal.ActionDelegate)
+		e.Version, e.Sealed = 0, nil
 		d := newDelegation()
 		must(t, "SaveDelegation", s.SaveDelegation(t.Context(), e, d))
 		is(t, "SaveDelegation again", saveDelegation(t, s, d), catalog.ErrConflict)
-		got, err := s.Events(t.Context(), 0, 10)
+		got, err := s.ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 10)
 		must(t, "Events", err)
 		sameEvents(t, "events", got, e)
 	})
-	t.Run("List", func(t *testing.T) { delegationsList(t, open(t).Licenses) })
+	t.Run("List", func(t *testing.T) { delegationsList(t, open(t).licensing()) })
 	t.Run("Ended", func(t *testing.T) {
 		d := newDelegation()
-		is(t, "SaveDelegation", s.SaveDelegation(ended(), event("", license.ActionDelegate), d), context.Canceled)
+		is(t, "SaveDelegation", s.SaveDelegation(ended(), event("", journal.ActionDelegate), d), context.Canceled)
 		_, err := s.LoadDelegation(t.Context(), d.ID)
 		is(t, "LoadDelegation after that", err, catalog.ErrNotFound)
 		_, err = s.LoadDelegation(ended(), d.ID)
@@ -50,7 +50,7 @@ func newDelegation() catalog.DelegationRecord {
 
 func saveDelegation(t *testing.T, s catalog.DelegationStore, d catalog.DelegationRecord) error {
 	t.Helper()
-	return s.SaveDelegation(t.Context(), event("", license.ActionDelegate), d)
+	return s.SaveDelegation(t.Context(), event("", journal.ActionDelegate), d)
 }
 
 func sameDelegation(t *testing.T, s catalog.DelegationStore, what string, want catalog.DelegationRecord) {

@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/signing/journal"
 )
 
-// EventSearches tests [journal.Store] and [license.EventSearch].
+// EventSearches tests [journal.Store].
 func EventSearches(t *testing.T, open Open) {
 	db := open(t)
 	a, b := newID(), newID()
@@ -35,27 +34,6 @@ func EventSearches(t *testing.T, open Open) {
 			}, a, b)
 		})
 	}
-	db = open(t)
-	licenses := searched[license.EventRecord]{
-		add: func(ctx context.Context, es ...license.EventRecord) error {
-			return db.Licenses.AppendEvents(ctx, es...)
-		},
-		event: func(when time.Time, action, actor, subject, result string) license.EventRecord {
-			e := event(license.ID(subject), license.Action(action))
-			e.At, e.Client, e.Result = when, actor, result
-			return e
-		},
-		seq:  func(e license.EventRecord) int64 { return e.Seq },
-		when: func(e license.EventRecord) time.Time { return e.At }, id: func(e license.EventRecord) string { return e.ID },
-	}
-	t.Run("History", func(t *testing.T) {
-		licenses.search = db.Licenses.SearchHistory
-		searchLog(t, licenses, string(a), string(b))
-	})
-	t.Run("Apart", func(t *testing.T) {
-		licenses.search = db.Licenses.SearchApart
-		searchLog(t, licenses, "", "")
-	})
 }
 
 // searched is a log that is searched.

@@ -10,20 +10,21 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Grants tests [license.GrantStore].
 func Grants(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { grantsRoundTrip(t, s) })
 	t.Run("Precision", func(t *testing.T) { grantsPrecision(t, s) })
 	t.Run("Conflict", func(t *testing.T) { grantsConflict(t, s) })
-	t.Run("AllOrNothing", func(t *testing.T) { grantsAllOrNothing(t, open(t).Licenses) })
+	t.Run("AllOrNothing", func(t *testing.T) { grantsAllOrNothing(t, open(t).licensing()) })
 	t.Run("Race", func(t *testing.T) { grantsRace(t, s) })
 	t.Run("List", func(t *testing.T) { grantsList(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		g := pending()
-		is(t, "SaveGrant", s.SaveGrant(ended(), g, nil, event("", license.ActionAgree)), context.Canceled)
+		is(t, "SaveGrant", s.SaveGrant(ended(), g, nil, event("", journal.ActionGrantAgree)), context.Canceled)
 		_, _, err := s.LoadGrant(ended(), g.ID)
 		is(t, "LoadGrant", err, context.Canceled)
 		_, err = s.ListGrants(ended(), g.Party, license.Cursor{}, 1)
@@ -56,7 +57,7 @@ func codeFor(g license.GrantRecord, id license.ID, number int) license.UseCodeRe
 
 func saveGrant(t *testing.T, s license.GrantStore, g license.GrantRecord, codes ...license.UseCodeRecord) error {
 	t.Helper()
-	return s.SaveGrant(t.Context(), g, codes, event("", license.ActionDeliver))
+	return s.SaveGrant(t.Context(), g, codes, event("", journal.ActionGrantDeliver))
 }
 
 // sameGrant checks what is stored of a grant; want is as it was saved.
@@ -76,14 +77,14 @@ func sameGrant(t *testing.T, s license.GrantStore, what string, want license.Gra
 }
 
 // licensed stores a license and returns its id.
-func licensed(t *testing.T, s LicenseStores) license.ID {
+func licensed(t *testing.T, s licensing) license.ID {
 	t.Helper()
 	r := issue(t, s)
 	save(t, s, r)
 	return r.Record.ID
 }
 
-func grantsRoundTrip(t *testing.T, s LicenseStores) {
+func grantsRoundTrip(t *testing.T, s licensing) {
 	g := pending()
 	must(t, "SaveGrant", saveGrant(t, s, g))
 	sameGrant(t, s, "a pending grant", g)
@@ -116,7 +117,7 @@ func grantsRoundTrip(t *testing.T, s LicenseStores) {
 	sameGrant(t, s, "a bare grant", bare)
 }
 
-func grantsPrecision(t *testing.T, s LicenseStores) {
+func grantsPrecision(t *testing.T, s licensing) {
 	g := pending()
 	g.Created, g.Expires = finer, finer
 	code := codeFor(g, licensed(t, s), 1)
@@ -126,7 +127,7 @@ func grantsPrecision(t *testing.T, s LicenseStores) {
 	sameGrant(t, s, "times", g, code)
 }
 
-func grantsConflict(t *testing.T, s LicenseStores) {
+func grantsConflict(t *testing.T, s licensing) {
 	old := pending()
 	must(t, "SaveGrant", saveGrant(t, s, old))
 	again := pending()
@@ -145,12 +146,12 @@ func grantsConflict(t *testing.T, s LicenseStores) {
 }
 
 // grantsAllOrNothing tries changes of which everything is right but one thing.
-func grantsAllOrNothing(t *testing.T, s LicenseStores) {
+func grantsAllOrNothing(t *testing.T, s licensing) {
 	g := pending()
 	id := licensed(t, s)
 	first := codeFor(g, id, 1)
 	must(t, "SaveGrant", saveGrant(t, s, g, first))
-	before, err := s.Events(t.Context(), 0, 100)
+	before, err := s.ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100)
 	must(t, "Events", err)
 	same(t, "events", len(before), 1)
 
@@ -160,7 +161,7 @@ func grantsAllOrNothing(t *testing.T, s LicenseStores) {
 		is(t, name, saveGrant(t, s, activated(g), codeFor(g, id, 7), code), license.ErrConflict)
 		sameGrant(t, s, name, g, first)
 	}
-	after, err := s.Events(t.Context(), 0, 100)
+	after, err := s.ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100)
 	must(t, "Events", err)
 	same(t, "events after the refusals", len(after), 1)
 
@@ -171,7 +172,7 @@ func grantsAllOrNothing(t *testing.T, s LicenseStores) {
 	must(t, "another grant", saveGrant(t, s, other, otherCode, codeFor(other, licensed(t, s), 1)))
 }
 
-func grantsRace(t *testing.T, s LicenseStores) {
+func grantsRace(t *testing.T, s licensing) {
 	g := pending()
 	errs := race(Writers, func(i int) error {
 		g := g
@@ -193,7 +194,7 @@ func grantsRace(t *testing.T, s LicenseStores) {
 	sameGrant(t, s, "the winner's activation", actives[winner], codes[winner])
 }
 
-func grantsList(t *testing.T, s LicenseStores) {
+func grantsList(t *testing.T, s licensing) {
 	ctx := t.Context()
 	mine, renewed, others := newKey(), newKeyOf(2), newKey()
 	var want []license.GrantRecord

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -36,9 +35,9 @@ func highWaterRegisters(t *testing.T, d Database) {
 	var ids []string
 	for n := range 5 {
 		g := pending()
-		must(t, "SaveGrant", saveGrant(t, d.Licenses, g))
+		must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
 		g.Revision, g.Mark = 1, fmt.Appendf(nil, "mark %d", n)
-		must(t, "SaveGrant again", saveGrant(t, d.Licenses, g))
+		must(t, "SaveGrant again", saveGrant(t, d.licensing(), g))
 		ids = append(ids, string(g.ID))
 	}
 	slices.Sort(ids)
@@ -66,9 +65,9 @@ func highWaterRegisters(t *testing.T, d Database) {
 	same(t, "with a limit of 0", len(none), 0)
 
 	item := draftItem(1)
-	must(t, "SaveItems", saveItems(t, d.Licenses, item))
+	must(t, "SaveItems", saveItems(t, d.licensing(), item))
 	item.Revision = 1
-	must(t, "SaveItems again", saveItems(t, d.Licenses, item))
+	must(t, "SaveItems again", saveItems(t, d.licensing(), item))
 	page, err := s.Registers(ctx, "service_items", "", 10)
 	must(t, "Registers of items", err)
 	same(t, "items", page, []highwater.Register{{ID: string(item.Code) + "/1", Revision: 2}})
@@ -89,8 +88,8 @@ func highWaterLogs(t *testing.T, d Database) {
 		var want []highwater.Row
 		for range 5 {
 			if log == highwater.Events {
-				e := event("", license.ActionSearch)
-				must(t, "AppendEvents", d.Licenses.AppendEvents(ctx, e))
+				e := event("", journal.ActionLicenseSearch)
+				must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
 				want = append(want, highwater.Row{At: e.At, Hash: e.Hash})
 			} else {
 				e := providerEvent()
@@ -176,9 +175,9 @@ func Authenticators(t *testing.T, open Open) {
 	s := createSession(t, d.Provider, newSession())
 	f := redeem(t, d.Provider, newFamily())
 	g := pending()
-	must(t, "SaveGrant", saveGrant(t, d.Licenses, g))
+	must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
 	item := draftItem(3)
-	must(t, "SaveItems", saveItems(t, d.Licenses, item))
+	must(t, "SaveItems", saveItems(t, d.licensing(), item))
 	auth, mark := []byte("authenticator"), []byte("a register")
 	rows := []signing.AuthRow{
 		{Table: "sessions", ID: s.ID, Revision: 1, Auth: auth, Mark: mark},

@@ -6,25 +6,25 @@ import (
 	"slices"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
 )
 
 // Items tests [catalog.ItemStore].
 func Items(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { itemsRoundTrip(t, s) })
 	t.Run("Conflict", func(t *testing.T) { itemsConflict(t, s) })
 	t.Run("OneDraftOnePublished", func(t *testing.T) { itemsStates(t, s) })
 	t.Run("Race", func(t *testing.T) { itemsRace(t, s) })
-	t.Run("Event", func(t *testing.T) { itemsEvent(t, open(t).Licenses) })
-	t.Run("List", func(t *testing.T) { itemsList(t, open(t).Licenses) })
-	t.Run("Drafts", func(t *testing.T) { itemsDrafts(t, open(t).Licenses) })
+	t.Run("Event", func(t *testing.T) { itemsEvent(t, open(t).licensing()) })
+	t.Run("List", func(t *testing.T) { itemsList(t, open(t).licensing()) })
+	t.Run("Drafts", func(t *testing.T) { itemsDrafts(t, open(t).licensing()) })
 	t.Run("Before", func(t *testing.T) { itemsBefore(t, s) })
 	t.Run("Use", func(t *testing.T) { itemsUse(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		r := draftItem(1)
-		is(t, "SaveItems", s.SaveItems(ended(), event("", license.ActionItemPut), r), context.Canceled)
+		is(t, "SaveItems", s.SaveItems(ended(), event("", journal.ActionItemPut), r), context.Canceled)
 		_, err := s.LoadItems(ended(), r.Code, 0, 1)
 		is(t, "LoadItems", err, context.Canceled)
 		_, err = s.ListItems(ended(), catalog.Drafts{All: true}, "", 1)
@@ -45,7 +45,7 @@ func draftItem(version int) catalog.ItemRecord {
 
 func saveItems(t *testing.T, s catalog.ItemStore, rs ...catalog.ItemRecord) error {
 	t.Helper()
-	return s.SaveItems(t.Context(), event("", license.ActionItemPut), rs...)
+	return s.SaveItems(t.Context(), event("", journal.ActionItemPut), rs...)
 }
 
 // storedItem returns a record as it is after it was saved.
@@ -159,14 +159,14 @@ func itemsRace(t *testing.T, s catalog.ItemStore) {
 }
 
 // itemsEvent tests that a change's event is saved with it, or not at all.
-func itemsEvent(t *testing.T, s LicenseStores) {
+func itemsEvent(t *testing.T, s licensing) {
 	ctx := t.Context()
-	e := event("", license.ActionItemPut)
-	e.Version, e.Detail = 0, nil
+	e := event("", journal.ActionItemPut)
+	e.Version, e.Sealed = 0, nil
 	r := draftItem(1)
 	must(t, "SaveItems", s.SaveItems(ctx, e, r))
-	is(t, "SaveItems again", s.SaveItems(ctx, event("", license.ActionItemPut), r), catalog.ErrConflict)
-	got, err := s.Events(ctx, 0, 10)
+	is(t, "SaveItems again", s.SaveItems(ctx, event("", journal.ActionItemPut), r), catalog.ErrConflict)
+	got, err := s.ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
 	must(t, "Events", err)
 	sameEvents(t, "events", got, e)
 }

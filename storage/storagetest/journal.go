@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"testing"
 
+	"yizheng.internal/license"
 	"yizheng.internal/signing/journal"
 )
 
 // Journal tests [journal.Store].
 func Journal(t *testing.T, open Open) {
-	s := open(t).Journal
+	d := open(t)
+	s := d.Journal
 	a, b := string(newID()), string(newID())
 	streams := map[string]journal.Stream{
 		"Provider": {Log: journal.Provider}, "Registry": {Log: journal.Registry},
@@ -19,6 +21,7 @@ func Journal(t *testing.T, open Open) {
 	for name, of := range streams {
 		t.Run(name, func(t *testing.T) { journalStream(t, s, of) })
 	}
+	t.Run("WithSave", func(t *testing.T) { eventsWithSave(t, d.licensing()) })
 	t.Run("Forms", func(t *testing.T) { journalForms(t, s) })
 	t.Run("AllOrNothing", func(t *testing.T) { journalAllOrNothing(t, s) })
 	t.Run("Nobody's", func(t *testing.T) {
@@ -74,8 +77,8 @@ func listed(t *testing.T, s journal.Store, of journal.Stream, size int) []journa
 	})
 }
 
-// sameJournal compares events but for their numbers, which must rise.
-func sameJournal(t *testing.T, what string, got []journal.Event, want ...journal.Event) {
+// sameEvents compares events but for their numbers, which must rise.
+func sameEvents(t *testing.T, what string, got []journal.Event, want ...journal.Event) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: %d events, want %d", what, len(got), len(want))
@@ -102,7 +105,7 @@ func journalStream(t *testing.T, s journal.Store, of journal.Stream) {
 	}
 	must(t, "AppendEvents of none", s.AppendEvents(ctx))
 	for _, size := range []int{1, 3, 10, 100} {
-		sameJournal(t, "events", listed(t, s, of, size), want...)
+		sameEvents(t, "events", listed(t, s, of, size), want...)
 	}
 	for _, err := range race(Writers, func(int) error { return s.AppendEvents(ctx, recorded(of), recorded(of)) }) {
 		must(t, "AppendEvents", err)
@@ -134,10 +137,10 @@ func journalForms(t *testing.T, s journal.Store) {
 		}
 		must(t, "AppendEvents", s.AppendEvents(t.Context(), want...))
 		all := listed(t, s, of, 100)
-		sameJournal(t, string(log), all[len(all)-len(want):], want...)
+		sameEvents(t, string(log), all[len(all)-len(want):], want...)
 		found, err := s.SearchEvents(t.Context(), log, journal.Filter{Actor: actor, Limit: 10})
 		must(t, "SearchEvents", err)
-		sameJournal(t, string(log)+", found", found, want...)
+		sameEvents(t, string(log)+", found", found, want...)
 	}
 }
 
@@ -177,4 +180,20 @@ func journalAllOrNothing(t *testing.T, s journal.Store) {
 	}
 	same(t, "events", len(listed(t, s, of, 10)), 3*Writers)
 	same(t, "events apart", len(listed(t, s, journal.Stream{Log: journal.Registry}, 100)), apart+Writers)
+}
+
+// historyOf is the stream of a license's history.
+func historyOf(id license.ID) journal.Stream {
+	return journal.Stream{Log: journal.License, License: string(id)}
+}
+
+// eventsWithSave tests that events of changes and others make one history.
+func eventsWithSave(t *testing.T, s licensing) {
+	first := issue(t, s)
+	save(t, s, first)
+	read := event(first.Record.ID, journal.ActionLicenseRead)
+	must(t, "AppendEvents", s.AppendEvents(t.Context(), read))
+	second := later(t, s, first, 1)
+	save(t, s, second)
+	sameEvents(t, "history", listed(t, s, historyOf(first.Record.ID), 2), first.Event, read, second.Event)
 }

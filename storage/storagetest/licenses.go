@@ -13,11 +13,12 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Licenses tests [license.Store].
 func Licenses(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { roundTrip(t, s) })
 	t.Run("Precision", func(t *testing.T) { precision(t, s) })
 	t.Run("Change", func(t *testing.T) { change(t, s) })
@@ -40,7 +41,7 @@ const (
 
 // issue makes a request to save a new license that touches every table: its
 // first version, every kind of lookup key, a status, an event and a request.
-func issue(t *testing.T, s LicenseStores) license.SaveRequest {
+func issue(t *testing.T, s licensing) license.SaveRequest {
 	t.Helper()
 	id := newID()
 	list, index := reserve(t, s)
@@ -64,7 +65,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 			{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}},
 		},
 		Status: []status.Change{{List: list, Index: index, Value: credential.StatusSuspended}},
-		Event:  event(id, license.ActionIssue),
+		Event:  event(id, journal.ActionLicenseIssue),
 		Request: &license.Request{
 			Keys: []signing.Lookup{newKey(), newKeyOf(2)}, Fingerprint: newKey(),
 			License: id, Version: 1, State: license.Active, Revision: 7, Created: at(0),
@@ -74,7 +75,7 @@ func issue(t *testing.T, s LicenseStores) license.SaveRequest {
 
 // later makes a request to add a version to the license of an earlier request,
 // whose stored revision is given.
-func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision int64) license.SaveRequest {
+func later(t *testing.T, s licensing, first license.SaveRequest, revision int64) license.SaveRequest {
 	t.Helper()
 	r := issue(t, s)
 	id := first.Record.ID
@@ -88,14 +89,14 @@ func later(t *testing.T, s LicenseStores, first license.SaveRequest, revision in
 	r.Status = append(r.Status, status.Change{
 		List: first.Add.StatusList, Index: first.Add.StatusIndex, Value: credential.StatusSuperseded,
 	})
-	r.Event = event(id, license.ActionReplace)
+	r.Event = event(id, journal.ActionLicenseReplace)
 	r.Event.Version = version
 	r.Request.License, r.Request.Version = id, version
 	return r
 }
 
 // reserve reserves a random entry of a status list.
-func reserve(t *testing.T, s LicenseStores) (list int64, index int) {
+func reserve(t *testing.T, s licensing) (list int64, index int) {
 	t.Helper()
 	for {
 		h := newHash()
@@ -108,11 +109,14 @@ func reserve(t *testing.T, s LicenseStores) (list int64, index int) {
 	}
 }
 
-func event(id license.ID, a license.Action) license.EventRecord {
-	return license.EventRecord{
-		ID: newText(), At: at(0), Action: a, Client: "client-1", Participant: newText(), RequestID: newText(),
-		License: id, Version: 1, Result: "ok", Detail: []byte("sealed detail"), Hash: newHash(),
+func event(id license.ID, a journal.Action) journal.Event {
+	e := journal.Event{Log: journal.License, Form: journal.Present, ID: newText(), At: at(0), Action: a, Actor: journal.Actor{ID: "client-1", Participant: newText()}, RequestID: newText(),
+		Subject: string(id), Version: 1, Result: "ok", Sealed: []byte("sealed detail"), Hash: newHash(),
 	}
+	if id == "" {
+		e.Log = journal.Registry
+	}
+	return e
 }
 
 // row returns the keys of a request's first row of a kind.
@@ -120,12 +124,12 @@ func row(r license.SaveRequest, kind license.LookupKind) *license.LookupRow {
 	return &r.Lookups[slices.IndexFunc(r.Lookups, func(l license.LookupRow) bool { return l.Kind == kind })]
 }
 
-func save(t *testing.T, s LicenseStores, r license.SaveRequest) {
+func save(t *testing.T, s licensing, r license.SaveRequest) {
 	t.Helper()
 	must(t, "Save", s.Save(t.Context(), r))
 }
 
-func roundTrip(t *testing.T, s LicenseStores) {
+func roundTrip(t *testing.T, s licensing) {
 	r := issue(t, s)
 	save(t, s, r)
 	wantRecord, wantVersion := r.Record, *r.Add
@@ -136,7 +140,7 @@ func roundTrip(t *testing.T, s LicenseStores) {
 		same(t, fmt.Sprintf("record with version %d", v), rec, wantRecord)
 		same(t, fmt.Sprintf("version %d", v), version, wantVersion)
 	}
-	h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+	h, err := s.ListEvents(t.Context(), historyOf(r.Record.ID), 0, 10)
 	must(t, "History", err)
 	if len(h) != 1 {
 		t.Fatalf("history has %d events, want 1", len(h))
@@ -151,14 +155,14 @@ func roundTrip(t *testing.T, s LicenseStores) {
 		r.Add.Credential, r.Add.HolderKey, r.Add.Ending, r.Add.Suspension = nil, nil, nil, nil
 		r.Add.Issued = time.Time{}
 		r.Lookups, r.Status, r.Request = nil, nil, nil
-		r.Event.Detail = nil
+		r.Event.Sealed = nil
 		save(t, s, r)
 		_, version, err := s.Load(t.Context(), r.Record.ID, 0)
 		must(t, "Load", err)
 		same(t, "version", version, *r.Add)
-		h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+		h, err := s.ListEvents(t.Context(), historyOf(r.Record.ID), 0, 10)
 		must(t, "History", err)
-		if len(h) != 1 || h[0].Detail != nil {
+		if len(h) != 1 || h[0].Sealed != nil {
 			t.Errorf("history is %+v, want one event with a nil detail", h)
 		}
 	})
@@ -178,7 +182,7 @@ func roundTrip(t *testing.T, s LicenseStores) {
 	})
 }
 
-func precision(t *testing.T, s LicenseStores) {
+func precision(t *testing.T, s licensing) {
 	r := issue(t, s)
 	r.Record.Created, r.Record.Updated, r.Add.Issued, r.Event.At, r.Request.Created = finer, finer, finer, finer, finer
 	save(t, s, r)
@@ -187,7 +191,7 @@ func precision(t *testing.T, s LicenseStores) {
 	same(t, "Created", rec.Created, kept)
 	same(t, "Updated", rec.Updated, kept)
 	same(t, "Issued", version.Issued, kept)
-	h, err := s.History(t.Context(), r.Record.ID, 0, 1)
+	h, err := s.ListEvents(t.Context(), historyOf(r.Record.ID), 0, 1)
 	must(t, "History", err)
 	same(t, "At", h[0].At, kept)
 	q, err := s.LoadRequest(t.Context(), r.Request.Keys)
@@ -195,7 +199,7 @@ func precision(t *testing.T, s LicenseStores) {
 	same(t, "request's Created", q.Created, kept)
 }
 
-func change(t *testing.T, s LicenseStores) {
+func change(t *testing.T, s licensing) {
 	r := issue(t, s)
 	r.Add.Ending, r.Add.Suspension = []byte("first ending"), []byte("first suspension")
 	save(t, s, r)
@@ -214,7 +218,7 @@ func change(t *testing.T, s LicenseStores) {
 		c := license.SaveRequest{
 			Record: r.Record,
 			States: []license.VersionState{{Version: 1, State: license.Suspended, Ending: step.ending, Suspension: step.suspension}},
-			Event:  event(r.Record.ID, license.ActionSuspend),
+			Event:  event(r.Record.ID, journal.ActionLicenseSuspend),
 		}
 		c.Record.Revision, c.Record.State, c.Record.Updated = int64(i+1), license.Suspended, at(i+1)
 		save(t, s, c)
@@ -229,7 +233,7 @@ func change(t *testing.T, s LicenseStores) {
 	}
 }
 
-func nextVersion(t *testing.T, s LicenseStores) {
+func nextVersion(t *testing.T, s licensing) {
 	first := issue(t, s)
 	save(t, s, first)
 	second := later(t, s, first, 1)
@@ -270,7 +274,7 @@ func nextVersion(t *testing.T, s LicenseStores) {
 	same(t, "an identifier of two versions", l, license.Located{License: first.Record.ID, Version: 3})
 }
 
-func missing(t *testing.T, s LicenseStores) {
+func missing(t *testing.T, s licensing) {
 	ctx := t.Context()
 	r := issue(t, s)
 	save(t, s, r)
@@ -290,7 +294,7 @@ func missing(t *testing.T, s LicenseStores) {
 	}
 }
 
-func locate(t *testing.T, s LicenseStores) {
+func locate(t *testing.T, s licensing) {
 	a, b := issue(t, s), issue(t, s)
 	save(t, s, a)
 	save(t, s, b)
@@ -317,7 +321,7 @@ func locate(t *testing.T, s LicenseStores) {
 	is(t, "Locate by identifier with a verification's key", err, license.ErrNotFound)
 }
 
-func loadRequest(t *testing.T, s LicenseStores) {
+func loadRequest(t *testing.T, s licensing) {
 	a, b := issue(t, s), issue(t, s)
 	b.Request.Version, b.Request.State = 1, license.Submitted
 	save(t, s, a)
@@ -337,7 +341,7 @@ func loadRequest(t *testing.T, s LicenseStores) {
 	same(t, "the first that is stored", load(a.Request.Keys[0], b.Request.Keys[0]), wantA)
 }
 
-func numbers(t *testing.T, s LicenseStores) {
+func numbers(t *testing.T, s licensing) {
 	withNumber := func(key signing.Lookup, exclusive bool) license.SaveRequest {
 		r := issue(t, s)
 		*row(r, license.LookupNumber) = license.LookupRow{
@@ -363,7 +367,7 @@ func numbers(t *testing.T, s LicenseStores) {
 
 // formerNumbers gives a license another number: the former one is free, and the
 // license is found by it all the same.
-func formerNumbers(t *testing.T, s LicenseStores, withNumber func(signing.Lookup, bool) license.SaveRequest) {
+func formerNumbers(t *testing.T, s licensing, withNumber func(signing.Lookup, bool) license.SaveRequest) {
 	was, now := newKey(), newKey()
 	r := withNumber(was, true)
 	save(t, s, r)
@@ -389,7 +393,7 @@ func formerNumbers(t *testing.T, s LicenseStores, withNumber func(signing.Lookup
 }
 
 // precedence tries requests with several things wrong.
-func precedence(t *testing.T, s LicenseStores) {
+func precedence(t *testing.T, s licensing) {
 	stored := issue(t, s)
 	save(t, s, stored)
 	taken := func(r license.SaveRequest) license.SaveRequest {
@@ -417,7 +421,7 @@ func precedence(t *testing.T, s LicenseStores) {
 	refused(t, s, "new license whose ID is there, identifier taken", again, license.ErrConflict)
 }
 
-func endedContext(t *testing.T, s LicenseStores) {
+func endedContext(t *testing.T, s licensing) {
 	r := issue(t, s)
 	before := look(t, s, r)
 	ctx := ended()

@@ -13,12 +13,12 @@ import (
 
 // Lookups tests [license.LookupStore].
 func Lookups(t *testing.T, open Open) {
-	t.Run("Versions", func(t *testing.T) { versions(t, open(t).Licenses) })
-	t.Run("Add", func(t *testing.T) { addLookups(t, open(t).Licenses) })
-	t.Run("Purge", func(t *testing.T) { purgeLookups(t, open(t).Licenses) })
+	t.Run("Versions", func(t *testing.T) { versions(t, open(t).licensing()) })
+	t.Run("Add", func(t *testing.T) { addLookups(t, open(t).licensing()) })
+	t.Run("Purge", func(t *testing.T) { purgeLookups(t, open(t).licensing()) })
 	t.Run("PurgePeople", func(t *testing.T) { purgePeople(t, open(t)) })
 	t.Run("Ended", func(t *testing.T) {
-		s := open(t).Licenses
+		s := open(t).licensing()
 		r := issue(t, s)
 		save(t, s, r)
 		key := newKey()
@@ -36,7 +36,7 @@ func Lookups(t *testing.T, open Open) {
 	})
 }
 
-func versions(t *testing.T, s LicenseStores) {
+func versions(t *testing.T, s licensing) {
 	var want []license.VersionRecord
 	for range 4 {
 		first := issue(t, s)
@@ -75,7 +75,7 @@ func newRows(serial int32) []license.LookupRow {
 }
 
 // leads checks whether all the keys of rows lead to a place, or none leads anywhere.
-func leads(t *testing.T, s LicenseStores, what string, rows []license.LookupRow, to *license.Located) {
+func leads(t *testing.T, s licensing, what string, rows []license.LookupRow, to *license.Located) {
 	t.Helper()
 	for _, row := range rows {
 		for _, key := range row.Keys {
@@ -99,7 +99,7 @@ func leads(t *testing.T, s LicenseStores, what string, rows []license.LookupRow,
 	}
 }
 
-func addLookups(t *testing.T, s LicenseStores) {
+func addLookups(t *testing.T, s licensing) {
 	ctx := t.Context()
 	first := issue(t, s)
 	save(t, s, first)
@@ -146,7 +146,7 @@ func addLookups(t *testing.T, s LicenseStores) {
 
 // purgeLookups deletes the keys of serial 1, of which each saved license has
 // six: identifier, verification, number, two holders, and the request's.
-func purgeLookups(t *testing.T, s LicenseStores) {
+func purgeLookups(t *testing.T, s licensing) {
 	var rs []license.SaveRequest
 	for range 5 {
 		r := issue(t, s)

@@ -211,15 +211,15 @@ func revoked(t *testing.T, v *victims) {
 func agreed(t *testing.T, v *victims) {
 	g := pending()
 	g.ID = "grant"
-	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionAgree)))
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), nil, event("", license.ActionDeliver)))
+	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantAgree)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), nil, event("", journal.ActionGrantDeliver)))
 }
 
 func withdrawn(t *testing.T, v *victims) {
 	g, _, err := v.stores.LoadGrant(t.Context(), "grant")
 	must(t, "a grant", err)
 	g.State = license.GrantEnded
-	must(t, "withdrawing", v.stores.SaveGrant(t.Context(), g, nil, event("", license.ActionWithdraw)))
+	must(t, "withdrawing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantWithdraw)))
 }
 
 func retired(t *testing.T, v *victims) {

@@ -43,16 +43,16 @@ func log(t *testing.T, d Database, table retention.Table, when time.Time) string
 	t.Helper()
 	switch table {
 	case retention.Events:
-		e := event("", license.ActionSearch)
+		e := event("", journal.ActionLicenseSearch)
 		e.At = when
-		must(t, "AppendEvents", d.Licenses.AppendEvents(t.Context(), e))
+		must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), e))
 		return e.ID
 	case retention.ProviderEvents:
 		e := journal.Event{Log: journal.Provider, ID: newText(), At: when, Action: "login.password", Actor: journal.Actor{ID: "a"}, Subject: "o", RequestID: "r", Result: "ok", Hash: newHash()}
 		must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), e))
 		return e.ID
 	}
-	u := usable(t, d.Licenses)
+	u := usable(t, d.licensing())
 	r := u.reading("r")
 	r.Record.At = when
 	must(t, "SaveUse", d.Licenses.SaveUse(t.Context(), r))
@@ -191,7 +191,7 @@ func monthsOf(t *testing.T, d Database, table retention.Table) {
 
 // monthsOfRecords deletes access records with what leads to them.
 func monthsOfRecords(t *testing.T, d Database) {
-	s := d.Licenses
+	s := d.licensing()
 	party := []signing.Lookup{newKey()}
 	u := usable(t, s)
 	r := u.reading("r")

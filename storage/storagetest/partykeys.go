@@ -13,11 +13,11 @@ import (
 
 // PartyKeys tests [license.PartyKeyStore].
 func PartyKeys(t *testing.T, open Open) {
-	t.Run("Grants", func(t *testing.T) { grantKeys(t, open(t).Licenses) })
-	t.Run("Access", func(t *testing.T) { accessKeys(t, open(t).Licenses) })
-	t.Run("Purge", func(t *testing.T) { purgePartyKeys(t, open(t).Licenses) })
+	t.Run("Grants", func(t *testing.T) { grantKeys(t, open(t).licensing()) })
+	t.Run("Access", func(t *testing.T) { accessKeys(t, open(t).licensing()) })
+	t.Run("Purge", func(t *testing.T) { purgePartyKeys(t, open(t).licensing()) })
 	t.Run("Ended", func(t *testing.T) {
-		s := open(t).Licenses
+		s := open(t).licensing()
 		_, err := s.GrantsAfter(ended(), "", 1)
 		is(t, "GrantsAfter", err, context.Canceled)
 		_, err = s.AccessAfter(ended(), 0, 1)
@@ -27,7 +27,7 @@ func PartyKeys(t *testing.T, open Open) {
 	})
 }
 
-func grantKeys(t *testing.T, s LicenseStores) {
+func grantKeys(t *testing.T, s licensing) {
 	ctx := t.Context()
 	old := newKey()
 	var want []license.GrantRecord
@@ -61,7 +61,7 @@ func grantKeys(t *testing.T, s LicenseStores) {
 	is(t, "an unknown grant", s.AddGrantKeys(ctx, license.GrantID(newText()), []signing.Lookup{renewed}), license.ErrNotFound)
 }
 
-func accessKeys(t *testing.T, s LicenseStores) {
+func accessKeys(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
 	var want []license.AccessRecord
@@ -95,7 +95,7 @@ func accessKeys(t *testing.T, s LicenseStores) {
 }
 
 // purgePartyKeys purges by the few, as the rehash job's end does.
-func purgePartyKeys(t *testing.T, s LicenseStores) {
+func purgePartyKeys(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
 	old, renewed := newKeyOf(7), newKeyOf(8)

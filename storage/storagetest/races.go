@@ -8,10 +8,11 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // races lets savers race for what only one of them may have.
-func races(t *testing.T, s LicenseStores) {
+func races(t *testing.T, s licensing) {
 	contest := func(name string, want error, prepare func(rs []license.SaveRequest)) {
 		t.Run(name, func(t *testing.T) { raceForOne(t, s, want, prepare) })
 	}
@@ -51,7 +52,7 @@ func races(t *testing.T, s LicenseStores) {
 
 // raceForOne lets new licenses be saved at once, of which one can be: the others
 // leave nothing.
-func raceForOne(t *testing.T, s LicenseStores, want error, prepare func(rs []license.SaveRequest)) {
+func raceForOne(t *testing.T, s licensing, want error, prepare func(rs []license.SaveRequest)) {
 	rs := make([]license.SaveRequest, Writers)
 	for i := range rs {
 		rs[i] = issue(t, s)
@@ -61,7 +62,7 @@ func raceForOne(t *testing.T, s LicenseStores, want error, prepare func(rs []lic
 	winner := oneWins(t, "saving", errs, want)
 	for i, r := range rs {
 		_, _, err := s.Load(t.Context(), r.Record.ID, 0)
-		h, herr := s.History(t.Context(), r.Record.ID, 0, 10)
+		h, herr := s.ListEvents(t.Context(), historyOf(r.Record.ID), 0, 10)
 		must(t, "History", herr)
 		status, serr := s.LoadStatus(t.Context(), r.Status[0].List, r.Status[0].Index)
 		must(t, "LoadStatus", serr)
@@ -76,7 +77,7 @@ func raceForOne(t *testing.T, s LicenseStores, want error, prepare func(rs []lic
 	}
 }
 
-func raceRevision(t *testing.T, s LicenseStores) {
+func raceRevision(t *testing.T, s licensing) {
 	first := issue(t, s)
 	save(t, s, first)
 	rs := make([]license.SaveRequest, Writers)
@@ -90,14 +91,14 @@ func raceRevision(t *testing.T, s LicenseStores) {
 	must(t, "Load", err)
 	same(t, "revision", rec.Revision, 2)
 	same(t, "version", v, *rs[winner].Add)
-	h, err := s.History(t.Context(), first.Record.ID, 0, 100)
+	h, err := s.ListEvents(t.Context(), historyOf(first.Record.ID), 0, 100)
 	must(t, "History", err)
 	if len(h) != 2 {
 		t.Errorf("history has %d events, want 2", len(h))
 	}
 }
 
-func raceShared(t *testing.T, s LicenseStores) {
+func raceShared(t *testing.T, s licensing) {
 	number := license.LookupRow{Kind: license.LookupNumber, Keys: []signing.Lookup{newKey(), newKeyOf(2)}}
 	holder := license.LookupRow{Kind: license.LookupHolder, Keys: []signing.Lookup{newKey(), newKeyOf(2)}}
 	rs := make([]license.SaveRequest, Writers)
@@ -116,7 +117,7 @@ func raceShared(t *testing.T, s LicenseStores) {
 }
 
 // parallelWriters lets everyone save licenses of their own, which all arrive.
-func parallelWriters(t *testing.T, s LicenseStores) {
+func parallelWriters(t *testing.T, s licensing) {
 	const each = 5
 	rs := make([][]license.SaveRequest, Writers)
 	for i := range rs {
@@ -133,7 +134,7 @@ func parallelWriters(t *testing.T, s LicenseStores) {
 			if _, _, err := s.Load(t.Context(), r.Record.ID, 0); err != nil {
 				return fmt.Errorf("loading what was saved: %w", err)
 			}
-			c := license.SaveRequest{Record: r.Record, Event: event(r.Record.ID, license.ActionSuspend)}
+			c := license.SaveRequest{Record: r.Record, Event: event(r.Record.ID, journal.ActionLicenseSuspend)}
 			c.Record.Revision, c.Record.State = 1, license.Suspended
 			c.States = []license.VersionState{{Version: 1, State: license.Suspended}}
 			if err := s.Save(t.Context(), c); err != nil {
@@ -150,7 +151,7 @@ func parallelWriters(t *testing.T, s LicenseStores) {
 			must(t, "Load", err)
 			same(t, "revision", rec.Revision, 2)
 			same(t, "state", v.State, license.Suspended)
-			h, err := s.History(t.Context(), r.Record.ID, 0, 10)
+			h, err := s.ListEvents(t.Context(), historyOf(r.Record.ID), 0, 10)
 			must(t, "History", err)
 			if len(h) != 2 || h[0].Seq >= h[1].Seq || seen[h[0].Seq] || seen[h[1].Seq] {
 				t.Fatalf("history's events have the wrong numbers: %+v", h)

@@ -58,7 +58,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
 	must(t, "living through", err)
 	r, err := license.New(ctx, license.Config{
-		Stores: db.Licenses, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
+		Stores: db.Licenses, Journal: db.Journal, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
 	})
 	must(t, "living through", err)

@@ -16,7 +16,7 @@ import (
 
 // search tests [license.Store.Search] on a database of its own.
 func search(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	f := newShelf(t, s)
 	for _, c := range f.cases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,7 +66,7 @@ type shelf struct {
 	ofHolder1                  map[license.ID]bool
 }
 
-func newShelf(t *testing.T, s LicenseStores) shelf {
+func newShelf(t *testing.T, s licensing) shelf {
 	f := shelf{holder1: newKey(), rotated1: newKeyOf(2), holder2: newKey(), ofHolder1: map[license.ID]bool{}}
 	for i := range 12 {
 		r := issue(t, s)
@@ -125,7 +125,7 @@ func (f shelf) cases() []searchCase {
 }
 
 // searchKinds finds a license by each kind of key.
-func searchKinds(t *testing.T, s LicenseStores) {
+func searchKinds(t *testing.T, s licensing) {
 	r := issue(t, s)
 	save(t, s, r)
 	r.Record.Revision = 1
@@ -140,7 +140,7 @@ func searchKinds(t *testing.T, s LicenseStores) {
 
 // searchDays finds licenses by their day of creation, which is one of UTC+8:
 // 1 May 2027 begins when it is 16 o'clock in UTC.
-func searchDays(t *testing.T, s LicenseStores) {
+func searchDays(t *testing.T, s licensing) {
 	midnight := time.Date(2027, 4, 30, 16, 0, 0, 0, time.UTC)
 	var ids []license.ID
 	for _, created := range []time.Time{

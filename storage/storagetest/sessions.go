@@ -195,7 +195,7 @@ func providerEvent() journal.Event {
 // sameProviderEvents compares all events of a database but for their numbers.
 func sameProviderEvents(t *testing.T, s journal.Store, want []journal.Event) {
 	t.Helper()
-	sameJournal(t, "events", listed(t, s, journal.Stream{Log: journal.Provider}, 1000), want...)
+	sameEvents(t, "events", listed(t, s, journal.Stream{Log: journal.Provider}, 1000), want...)
 }
 
 func sessionsRace(t *testing.T, s session.Store) {

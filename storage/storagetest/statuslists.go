@@ -9,20 +9,21 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // StatusLists tests [status.Store] and [status.MendStore].
 func StatusLists(t *testing.T, open Open) {
-	t.Run("Reserve", func(t *testing.T) { reserving(t, open(t).Licenses) })
-	t.Run("Values", func(t *testing.T) { statusValues(t, open(t).Licenses) })
-	t.Run("Race", func(t *testing.T) { reserveRace(t, open(t).Licenses) })
-	t.Run("RaceForLists", func(t *testing.T) { listRace(t, open(t).Licenses) })
-	t.Run("RaceForValues", func(t *testing.T) { valueRace(t, open(t).Licenses) })
-	t.Run("Authenticators", func(t *testing.T) { statusAuthenticators(t, open(t).Licenses) })
-	t.Run("Mend", func(t *testing.T) { statusMend(t, open(t).Licenses) })
-	t.Run("OneState", func(t *testing.T) { listOneState(t, open(t).Licenses) })
+	t.Run("Reserve", func(t *testing.T) { reserving(t, open(t).licensing()) })
+	t.Run("Values", func(t *testing.T) { statusValues(t, open(t).licensing()) })
+	t.Run("Race", func(t *testing.T) { reserveRace(t, open(t).licensing()) })
+	t.Run("RaceForLists", func(t *testing.T) { listRace(t, open(t).licensing()) })
+	t.Run("RaceForValues", func(t *testing.T) { valueRace(t, open(t).licensing()) })
+	t.Run("Authenticators", func(t *testing.T) { statusAuthenticators(t, open(t).licensing()) })
+	t.Run("Mend", func(t *testing.T) { statusMend(t, open(t).licensing()) })
+	t.Run("OneState", func(t *testing.T) { listOneState(t, open(t).licensing()) })
 	t.Run("Ended", func(t *testing.T) {
-		s := open(t).Licenses
+		s := open(t).licensing()
 		_, _, err := s.Reserve(ended(), []int{1}, 10, at(0))
 		is(t, "Reserve", err, context.Canceled)
 		_, _, err = s.LoadList(t.Context(), 1, -1)
@@ -35,7 +36,7 @@ func StatusLists(t *testing.T, open Open) {
 }
 
 // reserving tests [status.Store.Reserve] on an empty database.
-func reserving(t *testing.T, s LicenseStores) {
+func reserving(t *testing.T, s licensing) {
 	ctx := t.Context()
 	_, _, err := s.LoadList(ctx, 1, -1)
 	is(t, "LoadList of an empty database", err, status.ErrNotFound)
@@ -83,17 +84,17 @@ func reserving(t *testing.T, s LicenseStores) {
 }
 
 // setStatus saves a license that sets entries of a status list.
-func setStatus(t *testing.T, s LicenseStores, changes ...status.Change) error {
+func setStatus(t *testing.T, s licensing, changes ...status.Change) error {
 	id := newID()
 	return s.Save(t.Context(), license.SaveRequest{
 		Record: license.Record{ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active, Created: at(0), Updated: at(0)},
 		Add:    &license.VersionRecord{License: id, Version: 1, State: license.Active, Issued: at(0), Body: []byte("sealed")},
-		Event:  event(id, license.ActionIssue),
+		Event:  event(id, journal.ActionLicenseIssue),
 		Status: changes,
 	})
 }
 
-func statusValues(t *testing.T, s LicenseStores) {
+func statusValues(t *testing.T, s licensing) {
 	ctx := t.Context()
 	list, _, err := s.Reserve(ctx, []int{9, 2, 4, 6}, 100, at(0))
 	must(t, "Reserve", err)
@@ -156,7 +157,7 @@ func statusValues(t *testing.T, s LicenseStores) {
 }
 
 // reserveRace lets everyone reserve the same entries: each goes to one.
-func reserveRace(t *testing.T, s LicenseStores) {
+func reserveRace(t *testing.T, s licensing) {
 	indexes := make([]int, 64)
 	for i := range indexes {
 		indexes[i] = 3 * i
@@ -189,7 +190,7 @@ func reserveRace(t *testing.T, s LicenseStores) {
 
 // listRace lets everyone fill small lists: they are numbered without gaps, each
 // has most entries before the next one begins, and no entry goes to two.
-func listRace(t *testing.T, s LicenseStores) {
+func listRace(t *testing.T, s licensing) {
 	const most = 10
 	var mu sync.Mutex
 	type entry struct {
@@ -231,7 +232,7 @@ func listRace(t *testing.T, s LicenseStores) {
 }
 
 // valueRace lets everyone change entries of one list: no change is lost.
-func valueRace(t *testing.T, s LicenseStores) {
+func valueRace(t *testing.T, s licensing) {
 	indexes := make([]int, Writers)
 	for i := range indexes {
 		indexes[i] = i * 100
@@ -254,7 +255,7 @@ func valueRace(t *testing.T, s LicenseStores) {
 
 // listOneState loads a list while an entry is set and set back: a revision and
 // the entries beside it are of one state, or a list would be signed that never was.
-func listOneState(t *testing.T, s LicenseStores) {
+func listOneState(t *testing.T, s licensing) {
 	list, _, err := s.Reserve(t.Context(), []int{1}, 10, at(0))
 	must(t, "Reserve", err)
 	first, _, err := s.LoadList(t.Context(), list, -1)

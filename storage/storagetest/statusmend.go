@@ -7,11 +7,12 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
+	"yizheng.internal/signing/journal"
 )
 
 // statusAuthenticators tests that an entry's serial and authenticator are written with
 // its value, and come back with it, also when it is valid again.
-func statusAuthenticators(t *testing.T, s LicenseStores) {
+func statusAuthenticators(t *testing.T, s licensing) {
 	ctx := t.Context()
 	list, _, err := s.Reserve(ctx, []int{3, 5}, 100, at(0))
 	must(t, "Reserve", err)
@@ -46,20 +47,20 @@ func statusAuthenticators(t *testing.T, s LicenseStores) {
 }
 
 // versionAt saves a license whose version has an entry.
-func versionAt(t *testing.T, s LicenseStores, list int64, index int, changes ...status.Change) status.Version {
+func versionAt(t *testing.T, s licensing, list int64, index int, changes ...status.Change) status.Version {
 	t.Helper()
 	id := newID()
 	must(t, "Save", s.Save(t.Context(), license.SaveRequest{
 		Record: license.Record{ID: id, Type: typeCode, Authority: authority, Version: 1, State: license.Active, Created: at(0), Updated: at(0)},
 		Add:    &license.VersionRecord{License: id, Version: 1, State: license.Active, Issued: at(0), Body: []byte("sealed"), StatusList: list, StatusIndex: index},
-		Event:  event(id, license.ActionIssue),
+		Event:  event(id, journal.ActionLicenseIssue),
 		Status: changes,
 	}))
 	return status.Version{License: string(id), Number: 1}
 }
 
 // statusMend tests [status.MendStore].
-func statusMend(t *testing.T, s LicenseStores) {
+func statusMend(t *testing.T, s licensing) {
 	ctx := t.Context()
 	list, _, err := s.Reserve(ctx, []int{1, 2, 3, 4}, 100, at(0))
 	must(t, "Reserve", err)

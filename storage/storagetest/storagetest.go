@@ -64,8 +64,6 @@ type LicenseStores interface {
 	catalog.TypeStore
 	status.Store
 	status.MendStore
-	license.EventStore
-	license.EventSearch
 	license.LookupStore
 	license.SettingStore
 	catalog.ItemStore
@@ -74,6 +72,15 @@ type LicenseStores interface {
 	license.PartyKeyStore
 	catalog.DelegationStore
 }
+
+// licensing is what the suites of package license's stores use: those, and the store
+// that keeps the events of what they change.
+type licensing struct {
+	LicenseStores
+	journal.Store
+}
+
+func (d Database) licensing() licensing { return licensing{d.Licenses, d.Journal} }
 
 // ProviderStores is what packages oidc and identity need stored.
 type ProviderStores interface {

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/retention"
 )
 
@@ -52,9 +53,9 @@ const tick = time.Microsecond
 // requested stores a license that was issued under an idempotency key then.
 func requested(t *testing.T, d Database, when time.Time) license.SaveRequest {
 	t.Helper()
-	r := issue(t, d.Licenses)
+	r := issue(t, d.licensing())
 	r.Request.Created = when
-	save(t, d.Licenses, r)
+	save(t, d.licensing(), r)
 	return r
 }
 
@@ -72,14 +73,14 @@ func sweepRequests(t *testing.T, d Database) {
 
 	// The same key is a new request's now. The license's number still keeps the same
 	// license from being issued twice.
-	again := issue(t, d.Licenses)
+	again := issue(t, d.licensing())
 	again.Request.Keys = kept.Request.Keys
 	is(t, "Save with a key within its time", d.Licenses.Save(t.Context(), again), license.ErrRequestTaken)
 	again.Request.Keys = over.Request.Keys
 	row(again, license.LookupNumber).Keys = row(over, license.LookupNumber).Keys
 	is(t, "Save of the same number", d.Licenses.Save(t.Context(), again), license.ErrNumberTaken)
 	row(again, license.LookupNumber).Keys = []signing.Lookup{newKey()}
-	save(t, d.Licenses, again)
+	save(t, d.licensing(), again)
 
 	// A table that was looked at is not due at once, but later.
 	requested(t, d, now.Add(-retention.Requests-tick))
@@ -94,13 +95,13 @@ func sweepMany(t *testing.T, d Database) {
 	const each = 1100
 	keys := func(when time.Time) []signing.Lookup {
 		t.Helper()
-		ev := event(r.Record.ID, license.ActionIssue)
+		ev := event(r.Record.ID, journal.ActionLicenseIssue)
 		q := &license.Request{Fingerprint: newKey(), License: r.Record.ID, Version: 1, State: license.Active, Created: when}
 		for range each {
 			q.Keys = append(q.Keys, newKey())
 		}
 		rec := r.Record
-		save(t, d.Licenses, license.SaveRequest{Record: rec, Event: ev, Request: q})
+		save(t, d.licensing(), license.SaveRequest{Record: rec, Event: ev, Request: q})
 		r.Record.Revision++
 		return q.Keys
 	}
@@ -123,14 +124,14 @@ func sweepMany(t *testing.T, d Database) {
 
 // sweepUseCodes lets use codes end by their grant and by their use.
 func sweepUseCodes(t *testing.T, d Database) {
-	s, ctx := d.Licenses, t.Context()
+	s, ctx := d.licensing(), t.Context()
 	now := at(0).Add(3000 * time.Hour)
 	before := now.Add(-retention.UseCodes)
 	grant := func(expires time.Time) use {
 		t.Helper()
 		u := usable(t, s)
 		u.grant.Expires = expires
-		must(t, "SaveGrant", s.SaveGrant(ctx, u.grant, nil, event("", license.ActionDeliver)))
+		must(t, "SaveGrant", s.SaveGrant(ctx, u.grant, nil, event("", journal.ActionGrantDeliver)))
 		u.grant.Revision++
 		return u
 	}
@@ -181,7 +182,7 @@ func sweepUseCodes(t *testing.T, d Database) {
 
 // sweepGrants lets grants go, to the microsecond.
 func sweepGrants(t *testing.T, d Database) {
-	s, ctx := d.Licenses, t.Context()
+	s, ctx := d.licensing(), t.Context()
 	now := at(0).Add(20_000 * time.Hour)
 	for _, c := range []struct {
 		name  string
@@ -201,7 +202,7 @@ func sweepGrants(t *testing.T, d Database) {
 		u := usable(t, s)
 		g := u.grant
 		g.State, g.Expires, g.Mark = c.state, expires, []byte("register")
-		must(t, "SaveGrant", s.SaveGrant(ctx, g, nil, event("", license.ActionDeliver)))
+		must(t, "SaveGrant", s.SaveGrant(ctx, g, nil, event("", journal.ActionGrantDeliver)))
 		r := u.reading("r")
 		r.GrantRevision = 3
 		r.Record.At = now // its use code is in use

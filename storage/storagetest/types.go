@@ -6,26 +6,26 @@ import (
 	"slices"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
 )
 
 // Types tests [catalog.TypeStore].
 func Types(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { typesRoundTrip(t, s) })
 	t.Run("Conflict", func(t *testing.T) { typesConflict(t, s) })
 	t.Run("OneDraftOnePublished", func(t *testing.T) { typesStates(t, s) })
 	t.Run("Race", func(t *testing.T) { typesRace(t, s) })
-	t.Run("Event", func(t *testing.T) { typesEvent(t, open(t).Licenses) })
-	t.Run("List", func(t *testing.T) { typesList(t, open(t).Licenses) })
-	t.Run("Drafts", func(t *testing.T) { typesDrafts(t, open(t).Licenses) })
+	t.Run("Event", func(t *testing.T) { typesEvent(t, open(t).licensing()) })
+	t.Run("List", func(t *testing.T) { typesList(t, open(t).licensing()) })
+	t.Run("Drafts", func(t *testing.T) { typesDrafts(t, open(t).licensing()) })
 	t.Run("Before", func(t *testing.T) { typesBefore(t, s) })
 	t.Run("Use", func(t *testing.T) { typesUse(t, s) })
 	t.Run("Ended", func(t *testing.T) {
 		r := draft(1)
-		is(t, "SaveTypes", s.SaveTypes(ended(), event("", license.ActionTypePut), r), context.Canceled)
+		is(t, "SaveTypes", s.SaveTypes(ended(), event("", journal.ActionTypePut), r), context.Canceled)
 		_, err := s.LoadTypes(ended(), r.Code, 0, 1)
 		is(t, "LoadTypes", err, context.Canceled)
 		_, err = s.ListTypes(ended(), catalog.Drafts{All: true}, "", 1)
@@ -47,7 +47,7 @@ func draft(version int) catalog.TypeRecord {
 // saveTypes saves records with an event of their own.
 func saveTypes(t *testing.T, s catalog.TypeStore, rs ...catalog.TypeRecord) error {
 	t.Helper()
-	return s.SaveTypes(t.Context(), event("", license.ActionTypePut), rs...)
+	return s.SaveTypes(t.Context(), event("", journal.ActionTypePut), rs...)
 }
 
 // stored returns a record as it is after it was saved.
@@ -163,14 +163,14 @@ func typesRace(t *testing.T, s catalog.TypeStore) {
 }
 
 // typesEvent tests that a change's event is saved with it, or not at all.
-func typesEvent(t *testing.T, s LicenseStores) {
+func typesEvent(t *testing.T, s licensing) {
 	ctx := t.Context()
-	e := event("", license.ActionTypePut)
-	e.Version, e.Detail = 0, nil
+	e := event("", journal.ActionTypePut)
+	e.Version, e.Sealed = 0, nil
 	r := draft(1)
 	must(t, "SaveTypes", s.SaveTypes(ctx, e, r))
-	is(t, "SaveTypes again", s.SaveTypes(ctx, event("", license.ActionTypePut), r), catalog.ErrConflict)
-	got, err := s.Events(ctx, 0, 10)
+	is(t, "SaveTypes again", s.SaveTypes(ctx, event("", journal.ActionTypePut), r), catalog.ErrConflict)
+	got, err := s.ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
 	must(t, "Events", err)
 	sameEvents(t, "events", got, e)
 }

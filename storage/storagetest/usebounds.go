@@ -11,7 +11,7 @@ import (
 )
 
 // spendMost uses a code for all but some of the readings that it is good for.
-func spendMost(t *testing.T, s LicenseStores, u use, party []signing.Lookup, but int) (first time.Time) {
+func spendMost(t *testing.T, s licensing, u use, party []signing.Lookup, but int) (first time.Time) {
 	t.Helper()
 	for i := range license.MaxReadings - but {
 		r := u.reading(fmt.Sprint("spent ", i))
@@ -23,7 +23,7 @@ func spendMost(t *testing.T, s LicenseStores, u use, party []signing.Lookup, but
 }
 
 // usesBounds tests how many readings, and how many refused ones, a code has.
-func usesBounds(t *testing.T, s LicenseStores) {
+func usesBounds(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u, party := usable(t, s), []signing.Lookup{newKey()}
 	refused := func() error {
@@ -52,7 +52,7 @@ func usesBounds(t *testing.T, s LicenseStores) {
 	records, err := s.AccessRecords(ctx, party, 0, 1000)
 	must(t, "AccessRecords", err)
 	same(t, "records", len(records), license.MaxReadings+license.MaxRefusedReadings)
-	h, err := s.History(ctx, u.license.Record.ID, 0, 1000)
+	h, err := s.ListEvents(ctx, historyOf(u.license.Record.ID), 0, 1000)
 	must(t, "History", err)
 	same(t, "events", len(h), 1+license.MaxReadings+license.MaxRefusedReadings)
 
@@ -68,7 +68,7 @@ func usesBounds(t *testing.T, s LicenseStores) {
 
 // usesRaceForTheLast lets 64 read at once by a code that is good for three more
 // readings, or that has three more refused ones recorded.
-func usesRaceForTheLast(t *testing.T, s LicenseStores) {
+func usesRaceForTheLast(t *testing.T, s licensing) {
 	const left = 3
 	for _, result := range []string{license.ResultOK, "grant_ended"} {
 		u, party := usable(t, s), []signing.Lookup{newKey()}
@@ -103,7 +103,7 @@ func usesRaceForTheLast(t *testing.T, s LicenseStores) {
 }
 
 // accessRecordsOfLicense reads the records of one license between those of another.
-func accessRecordsOfLicense(t *testing.T, s LicenseStores) {
+func accessRecordsOfLicense(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u, other := usable(t, s), usable(t, s)
 	var want []license.AccessRecord

@@ -10,11 +10,12 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Uses tests [license.UseStore].
 func Uses(t *testing.T, open Open) {
-	s := open(t).Licenses
+	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { usesRoundTrip(t, s) })
 	t.Run("Precision", func(t *testing.T) { usesPrecision(t, s) })
 	t.Run("Again", func(t *testing.T) { usesAgain(t, s) })
@@ -48,7 +49,7 @@ type use struct {
 	code    license.UseCodeRecord
 }
 
-func usable(t *testing.T, s LicenseStores) use {
+func usable(t *testing.T, s licensing) use {
 	t.Helper()
 	r := issue(t, s)
 	save(t, s, r)
@@ -70,7 +71,7 @@ func (u use) reading(request string) license.Reading {
 			Item: "QH-1", Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK,
 			Disclosure: license.DisclosureImmediate, Body: []byte("sealed access"), Party: []signing.Lookup{newKey(), newKeyOf(2)},
 		},
-		Event: event(id, license.ActionRedeem), Code: u.code.Hash, Request: request,
+		Event: event(id, journal.ActionLicenseRedeem), Code: u.code.Hash, Request: request,
 		GrantRevision: 2, LicenseRevision: 1,
 	}
 }
@@ -103,7 +104,7 @@ func loadUse(t *testing.T, s license.UseStore, u use, request string) license.Us
 	return used
 }
 
-func usesRoundTrip(t *testing.T, s LicenseStores) {
+func usesRoundTrip(t *testing.T, s licensing) {
 	u := usable(t, s)
 	u.grant.Party = nil
 	want := license.Used{Code: u.code, Grant: u.grant, License: u.license.Record, Version: *u.license.Add}
@@ -121,7 +122,7 @@ func usesRoundTrip(t *testing.T, s LicenseStores) {
 	earlier.Seq, earlier.Party = got.Earlier.Seq, nil
 	same(t, "the reading", *got.Earlier, earlier)
 	sameRecords(t, s, "records", r.Record.Party, r.Record)
-	h, err := s.History(t.Context(), r.Record.License, 0, 10)
+	h, err := s.ListEvents(t.Context(), historyOf(r.Record.License), 0, 10)
 	must(t, "History", err)
 	sameEvents(t, "history", h, u.license.Event, r.Event)
 
@@ -144,7 +145,7 @@ func usesRoundTrip(t *testing.T, s LicenseStores) {
 	}
 }
 
-func usesPrecision(t *testing.T, s LicenseStores) {
+func usesPrecision(t *testing.T, s licensing) {
 	u := usable(t, s)
 	r := u.reading("r")
 	r.Record.At, r.Record.Body = finer, nil
@@ -155,7 +156,7 @@ func usesPrecision(t *testing.T, s LicenseStores) {
 }
 
 // usesAgain tests readings after the first one.
-func usesAgain(t *testing.T, s LicenseStores) {
+func usesAgain(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
 	first := u.reading("r1")
@@ -177,7 +178,7 @@ func usesAgain(t *testing.T, s LicenseStores) {
 }
 
 // usesRefused tests that a refused reading leaves its record, and nothing else.
-func usesRefused(t *testing.T, s LicenseStores) {
+func usesRefused(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
 	no := u.reading("r")
@@ -196,7 +197,7 @@ func usesRefused(t *testing.T, s LicenseStores) {
 }
 
 // usesConflict tries readings of which everything is right but one thing.
-func usesConflict(t *testing.T, s LicenseStores) {
+func usesConflict(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
 	for _, c := range []struct {
@@ -220,14 +221,14 @@ func usesConflict(t *testing.T, s LicenseStores) {
 		}
 	}
 	same(t, "first use", loadUse(t, s, u, "r").Code.First, time.Time{})
-	h, err := s.History(ctx, u.license.Record.ID, 0, 10)
+	h, err := s.ListEvents(ctx, historyOf(u.license.Record.ID), 0, 10)
 	must(t, "History", err)
 	same(t, "events", len(h), 1)
 }
 
 // usesRace lets 64 read by one code at once, as the registry does: whoever is
 // overtaken looks again. All are recorded, and the window has one beginning.
-func usesRace(t *testing.T, s LicenseStores) {
+func usesRace(t *testing.T, s licensing) {
 	const readers = 64
 	u := usable(t, s)
 	party := u.reading("").Record.Party
@@ -260,13 +261,13 @@ func usesRace(t *testing.T, s LicenseStores) {
 	}
 	first := loadUse(t, s, u, "").Code.First
 	same(t, "the first use", first, records[readers-1].At)
-	h, err := s.History(t.Context(), u.license.Record.ID, 0, 2*readers)
+	h, err := s.ListEvents(t.Context(), historyOf(u.license.Record.ID), 0, 2*readers)
 	must(t, "History", err)
 	same(t, "events", len(h), 1+readers)
 }
 
 // usesRaceOfOneRequest lets 64 make the same request at once: one is stored.
-func usesRaceOfOneRequest(t *testing.T, s LicenseStores) {
+func usesRaceOfOneRequest(t *testing.T, s licensing) {
 	for _, used := range []bool{false, true} {
 		u := usable(t, s)
 		var first time.Time
@@ -296,15 +297,15 @@ func usesRaceOfOneRequest(t *testing.T, s LicenseStores) {
 
 // usesRaceWithEnd lets a grant, or a license, end while it is read: once the end
 // is answered no reading is stored that began before it.
-func usesRaceWithEnd(t *testing.T, s LicenseStores) {
+func usesRaceWithEnd(t *testing.T, s licensing) {
 	for name, end := range map[string]func(use) error{
 		"the grant": func(u use) error {
 			over := u.grant
 			over.State = license.GrantEnded
-			return s.SaveGrant(t.Context(), over, nil, event("", license.ActionWithdraw))
+			return s.SaveGrant(t.Context(), over, nil, event("", journal.ActionGrantWithdraw))
 		},
 		"the license": func(u use) error {
-			c := license.SaveRequest{Record: u.license.Record, Event: event(u.license.Record.ID, license.ActionEnd)}
+			c := license.SaveRequest{Record: u.license.Record, Event: event(u.license.Record.ID, journal.ActionLicenseEnd)}
 			c.Record.State = license.Ended
 			c.States = []license.VersionState{{Version: 1, State: license.Ended}}
 			return s.Save(t.Context(), c)
@@ -342,7 +343,7 @@ func usesRaceWithEnd(t *testing.T, s LicenseStores) {
 	}
 }
 
-func accessRecords(t *testing.T, s LicenseStores) {
+func accessRecords(t *testing.T, s licensing) {
 	ctx := t.Context()
 	mine, renewed, other := newKey(), newKeyOf(2), newKey()
 	var want []license.AccessRecord

@@ -56,7 +56,7 @@ func (c *archiveShowCmd) Run(p *command.Process) (err error) {
 	out := bufio.NewWriter(p.Out)
 	t := p.Listing(c.JSON, archiveColumns[m.Log]...)
 	t.W = out
-	s := archiveShow{registry: in.Registry, log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
+	s := archiveShow{registry: in.Registry, vault: in.Keys.Vault(), log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
 	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionArchiveRead, m.File, func() error {
 		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.Ctx, line) })
 		if err == nil && again != m {
@@ -97,6 +97,7 @@ var archiveColumns = map[retention.Table][]string{
 // archiveShow shows the rows of an archive one after another.
 type archiveShow struct {
 	registry *license.Registry
+	vault    *signing.Vault
 	log      retention.Table
 	f        journal.Filter
 	party    string
@@ -124,9 +125,7 @@ func (s *archiveShow) show(ctx context.Context, line []byte) error {
 	}
 	shown := s.shown
 	switch s.log {
-	case retention.ProviderEvents:
-		err = s.providerEvent(row)
-	case retention.Events:
+	case retention.ProviderEvents, retention.Events:
 		err = s.event(ctx, row)
 	case retention.AccessRecords:
 		err = s.access(ctx, row)
@@ -150,42 +149,28 @@ type archivedAccess struct {
 	Unopened string `json:"unopened,omitempty"`
 }
 
-func (s *archiveShow) providerEvent(row retention.Row) error {
-	e := journal.Event{
-		Log: journal.Provider, Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: journal.Action(row[3].(string)),
-		Actor: journal.Actor{ID: row[4].(string)}, Subject: row[5].(string), RequestID: row[6].(string), Result: row[7].(string), Form: journal.Form(row[9].(int64)),
+// eventOf returns the event of a row.
+func eventOf(table retention.Table, row retention.Row) (e journal.Event, err error) {
+	e = journal.Event{
+		Log: journal.Registry, Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: journal.Action(row[3].(string)),
+		Actor: journal.Actor{ID: row[4].(string)}, Form: journal.Form(row[len(row)-1].(int64)),
 	}
-	hash, err := hashOf(row[8])
-	if err != nil {
-		return err
+	e.Hash, err = hashOf(row[len(row)-2])
+	if table == retention.ProviderEvents {
+		e.Log, e.Subject, e.RequestID, e.Result = journal.Provider, row[5].(string), row[6].(string), row[7].(string)
+		return e, err
 	}
-	e.Hash = hash
-	return s.shownEvent(e.Entry(journal.Private{}, !e.Fits(journal.Private{})))
-}
-
-func (s *archiveShow) shownEvent(e journal.Entry) error {
-	if e.Altered {
-		s.unfitting++
-	}
-	if !s.f.Admits(e) || s.party != "" {
-		return nil
-	}
-	s.shown++
-	return s.t.Record(archivedEvent{Entry: e}, e.At, command.Printable(e.Action), s.resultCell(e.Result, e.Altered, ""), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject)))
+	e.Actor.Participant, e.RequestID, e.Version, e.Result, e.Sealed = row[5].(string), row[6].(string), int(row[7].(int64)), row[8].(string), row[9].([]byte)
+	return e, err
 }
 
 func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
-	r := license.EventRecord{
-		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Action: license.Action(row[3].(string)), Client: row[4].(string),
-		Participant: row[5].(string), RequestID: row[6].(string), Version: int(row[7].(int64)), Result: row[8].(string), Detail: row[9].([]byte),
-	}
-	hash, err := hashOf(row[10])
+	stored, err := eventOf(s.log, row)
 	if err != nil {
 		return err
 	}
-	r.Hash = hash
-	e, detail, err := s.registry.OpenEvent(ctx, journal.Registry, r)
-	why, err := s.why(r.Detail, err)
+	e, detail, failed := journal.Opened(ctx, s.vault, stored)
+	why, err := s.why(stored.Sealed, failed)
 	if err != nil {
 		return err
 	}
@@ -196,8 +181,11 @@ func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
 		return nil
 	}
 	s.shown++
-	return s.t.Record(archivedEvent{e, detail, why}, e.At, command.Printable(e.Action), s.resultCell(e.Result, e.Altered, why), command.OrDash(command.Printable(e.Actor)),
-		command.OrDash(command.Printable(e.Subject)), command.OrDash(command.Printable(e.Party)), command.OrDash(command.Printable(pairs(detail))))
+	cells := []any{e.At, command.Printable(e.Action), s.resultCell(e.Result, e.Altered, why), command.OrDash(command.Printable(e.Actor)), command.OrDash(command.Printable(e.Subject))}
+	if s.log == retention.Events {
+		cells = append(cells, command.OrDash(command.Printable(e.Party)), command.OrDash(command.Printable(pairs(detail))))
+	}
+	return s.t.Record(archivedEvent{e, detail, why}, cells...)
 }
 
 func (s *archiveShow) access(ctx context.Context, row retention.Row) error {

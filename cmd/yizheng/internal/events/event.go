@@ -42,6 +42,9 @@ type eventListCmd struct {
 	JSON    bool     `name:"json" help:"Print JSON, an event a line, and at the end the cursor."`
 }
 
+// Help returns the help's longer text.
+func (c *eventListCmd) Help() string { return "Actions, for --kind:\n\n" + texts.Actions() }
+
 // underway is how long after its time an event may be written: as long as a
 // request takes, and what is recorded of it, at a node whose clock is a minute behind.
 const underway = 3 * time.Minute
@@ -188,12 +191,9 @@ func readerOf(ctx context.Context, in *install.Installation, logs []string, part
 		Slow:    func(err error) bool { return errors.Is(err, context.DeadlineExceeded) },
 	}
 	named := func(l journal.Log) bool { return len(logs) == 0 || slices.Contains(logs, string(l)) }
-	if named(journal.Provider) && party == "" {
-		r.Sources[journal.Provider] = journal.Plain(in.DB.Journal(), journal.Provider)
-	}
-	for _, l := range []journal.Log{journal.Registry, journal.License} {
-		if named(l) {
-			r.Sources[l] = in.Registry.Journal(in.DB.Licenses(), l, party)
+	for _, l := range journal.Logs {
+		if named(l) && (l != journal.Provider || party == "") {
+			r.Sources[l] = journal.SourceOf(in.DB.Journal(), in.Keys.Vault(), l, party)
 		}
 	}
 	return r, nil

@@ -32,7 +32,7 @@ func NewestEvent(ctx context.Context, in *Installation) (newest time.Time, err e
 	}
 	for _, read := range []func(after int64) (time.Time, bool, error){
 		func(after int64) (time.Time, bool, error) {
-			es, err := in.DB.Licenses().Events(ctx, after, 1)
+			es, err := in.DB.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, after, 1)
 			if err != nil || len(es) == 0 {
 				return time.Time{}, false, err
 			}

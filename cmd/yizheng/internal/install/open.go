@@ -115,7 +115,7 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.URL = publicURL
 	var err error
 	in.Registry, err = license.New(ctx, license.Config{
-		Stores: in.DB.Licenses(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
+		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
 		Seen: in.Keys,
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"yizheng.internal/signing/journal"
 )
 
 // Translate gives a command line's help texts in Chinese.
@@ -14,7 +16,7 @@ func Translate(app *kong.Application, help, w Words) {
 	EachHelp(app.Node, func(keys []string, text *string) {
 		for _, key := range keys {
 			if t, ok := help[key]; ok {
-				*text = strings.ReplaceAll(t, `\n`, "\n")
+				*text = strings.ReplaceAll(strings.ReplaceAll(t, `\n`, "\n"), "{actions}", Actions())
 				return
 			}
 		}
@@ -31,6 +33,31 @@ func Translate(app *kong.Application, help, w Words) {
 		}
 	}
 	groups(app.Node)
+}
+
+// Actions returns the names of the actions that leave events, for a help text: a line or
+// more for each thing that they are done to.
+func Actions() string {
+	var b strings.Builder
+	before, column := "", 0
+	for _, k := range journal.Actions() {
+		if k.Log == "" {
+			continue
+		}
+		thing, _, _ := strings.Cut(string(k.Action), ".")
+		switch {
+		case before == "" || thing != before || column+len(k.Action) > 90:
+			b.WriteString("\n  ")
+			column = 2
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(string(k.Action))
+		column += len(k.Action)
+		before = thing
+	}
+	return strings.TrimPrefix(b.String(), "\n")
 }
 
 // EachHelp calls found with each help text of a node and those below, and the keys

@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"yizheng.internal/signing"
+)
+
+// ErrAltered says that an event doesn't fit its hash, or has a form that this program
+// doesn't know.
+var ErrAltered = errors.New("it was altered")
+
+// Open returns the private part of an event, also of one that an archive kept, and checks
+// that the event is as it was written. Errors: [signing.ErrNoKey] or [signing.ErrSealed],
+// wrapped, if the private part doesn't open; ErrAltered, wrapped.
+func Open(ctx context.Context, vault *signing.Vault, e Event) (p Private, err error) {
+	if e.Log != Provider {
+		plain, err := vault.Open(ctx, place(e.ID), e.Sealed)
+		if err != nil {
+			return p, fmt.Errorf("opening event %s: %w", e.ID, err)
+		}
+		if err := json.Unmarshal(plain, &p); err != nil {
+			return p, fmt.Errorf("event %s: its sealed part is none: %w", e.ID, ErrAltered)
+		}
+	}
+	if !e.Fits(p) {
+		return p, fmt.Errorf("event %s does not fit its hash: %w", e.ID, ErrAltered)
+	}
+	return p, nil
+}
+
+// Opened returns an event for a list of all logs, and its details. With an error, which is
+// one of Open's, the entry has what stands in the event's columns.
+func Opened(ctx context.Context, vault *signing.Vault, e Event) (Entry, map[string]string, error) {
+	p, err := Open(ctx, vault, e)
+	if err != nil {
+		p = Private{}
+	}
+	entry := e.Entry(p, err != nil)
+	if e.Log == Registry { // which names what it is about among its details
+		entry.Subject = cmp.Or(p.Detail["grant"], p.Detail["type"], p.Detail["item"], p.Detail["participant"])
+	}
+	return entry, p.Detail, err
+}
+
+// SourceOf returns a log for a list of all logs; what tells of one person's presence
+// alone, unless party is empty. Details are opened to see that each event is as it was
+// written; of them the list has the person's opaque id and, as the subject of an event of
+// the log Registry, the id of the grant or the code of the type or item, or the
+// participant to whom a code is delegated.
+func SourceOf(store Store, vault *signing.Vault, log Log, party string) Source {
+	return func(ctx context.Context, f Filter) ([]Entry, error) {
+		var entries []Entry
+		subject := ""
+		if log == Registry { // stands among the details
+			subject, f.Subject = f.Subject, ""
+		}
+		for {
+			es, err := store.SearchEvents(ctx, log, f)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range es {
+				if entry, _, _ := Opened(ctx, vault, e); (party == "" || entry.Party == party) && (subject == "" || entry.Subject == subject) {
+					entries = append(entries, entry)
+				}
+				f.After = Position{At: e.At, Seq: e.Seq}
+			}
+			if len(es) < f.Limit || len(entries) >= f.Limit {
+				return entries[:min(len(entries), f.Limit)], nil
+			}
+		}
+	}
+}

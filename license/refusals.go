@@ -10,7 +10,7 @@ import (
 
 // Refusal is a reason for which the registry refuses something, as the Reason of
 // a [refusal.Error] names it. The tables below are the only place that says which there
-// are; a test of package api reads the source and compares.
+// are; a test of package api/rest reads the source and compares.
 type Refusal struct {
 	Kind    refusal.Kind
 	Reason  string

@@ -50,7 +50,7 @@ func Derive(key, use string, parts ...string) string {
 	return DeriveUnder(hmac.New(sha256.New, []byte(key)), use, parts...)
 }
 
-// DeriveUnder is derive with an HMAC-SHA-256 that nothing was written to.
+// DeriveUnder is Derive with an HMAC-SHA-256 that nothing was written to.
 func DeriveUnder(mac hash.Hash, use string, parts ...string) string {
 	message := make([]byte, 0, 192)
 	write := func(part string) {

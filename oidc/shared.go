@@ -12,7 +12,7 @@ import (
 // What all rooms of the provider do alike.
 
 // ChangeTries is how often a change is tried again when another process
-// changed the same client in between.
+// changed the same record in between.
 const ChangeTries = 5
 
 // MaxListed is how many sessions or families of a person are looked at, the

@@ -54,7 +54,7 @@ type Refusals interface {
 	Refused(ctx context.Context, a oidc.Actor, action journal.Action, object, reason string) error
 }
 
-// Config says what the endpoints work with. All of it is needed.
+// Config says what the endpoints work with. All of it is needed, but StrictTransport.
 type Config struct {
 	Issuer   string // the public URL
 	Clients  Clients

@@ -244,7 +244,7 @@ func addReason(to *huma.Response, f Reason) {
 	to.Extensions[ReasonsExtension] = append(reasons, f.Reason)
 }
 
-// extensionReasons is the member of a documented answer that lists the reason
+// ReasonsExtension is the member of a documented answer that lists the reason
 // codes that it can have.
 const ReasonsExtension = "x-reasons"
 

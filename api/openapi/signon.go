@@ -262,7 +262,7 @@ func joinCodes(codes []oidc.Code) string {
 	return strings.Join(texts, ", ")
 }
 
-// reasons returns all that an endpoint of the provider is refused for, by status and
+// Reasons returns all that an endpoint of the provider is refused for, by status and
 // reason: also what the registry says of the licenses that are asked for.
 func (d *signOn) Reasons() []Reason {
 	var all []Reason

@@ -43,7 +43,7 @@ func ParseStatusListURI(publicURL, uri string) (list int64, ok bool) {
 func CheckPublicURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(s, "/") {
-		return errors.New("license: the public URL must be absolute, http or https, and have no slash at its end, query or fragment")
+		return errors.New("the public URL must be absolute, http or https, and have no slash at its end, query or fragment")
 	}
 	return nil
 }

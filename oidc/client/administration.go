@@ -112,7 +112,7 @@ func (p *Service) RotateSecret(ctx context.Context, a oidc.Actor, id string, ove
 	return c, secret, nil
 }
 
-// DisableClient ends a client's tokens and lets it get no more; see [Provider]
+// DisableClient ends a client's tokens and lets it get no more; see [Service]
 // for how soon. A client disabled already stays so. ErrNotFound if there is no
 // such client.
 func (p *Service) DisableClient(ctx context.Context, a oidc.Actor, id string) (oidc.Client, error) {

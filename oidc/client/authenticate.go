@@ -49,7 +49,7 @@ func (p *Service) readStanding(ctx context.Context, id string) (Standing, error)
 	return Standing{client, participant}, nil
 }
 
-// Refusal says whether the client may act now: nil, or the reason code.
+// Refusal says why the client may not act now, by reason code and in words; both are empty if it may.
 func (s Standing) Refusal() (reason, description string) {
 	switch {
 	case s.Client.Disabled:

@@ -35,7 +35,7 @@ func (p *Service) CreateParticipant(ctx context.Context, a oidc.Actor, s identit
 
 // UpdateParticipant saves a participant that was loaded and then changed:
 // disabled or enabled, renamed, moved below another parent, succeeded. Its code
-// stays. The clients of a disabled one are refused; see [Provider] for how
+// stays. The clients of a disabled one are refused; see [Service] for how
 // soon. Refusals are *identity.Error, identity.ErrNotFound, and
 // identity.ErrConflict if it was changed since it was loaded.
 func (p *Service) UpdateParticipant(ctx context.Context, a oidc.Actor, n identity.Participant) (identity.Participant, error) {

@@ -33,7 +33,7 @@ type Spec struct {
 	WithoutPKCE      bool             // refused for public clients and with ServiceItems
 	RequirePAR       bool
 	ServiceItems     []string // at most 100; of confidential clients with authorization_code alone
-	MinAssurance     *int     // 0 to 3; nil: the default, see [Client.Floor]
+	MinAssurance     *int     // 0 to 3; nil: the default, see [oidc.Client.Floor]
 	DefaultMaxAge    *int64   // seconds, 0 to a year; nil: none
 }
 

@@ -75,7 +75,7 @@ func (c *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("clients", c.ID, revision).Text(c.Participant).Flag(c.Disabled).Bytes(c.Body).Time(c.Created, c.Updated)
 }
 
-// CreateClient implements [Clients].
+// CreateClient implements [Store].
 func (s *authenticClients) CreateClient(ctx context.Context, c Record) (err error) {
 	if c.Auth, c.Mark, err = s.auth.Stamp(c.Facts(1)); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *authenticClients) CreateClient(ctx context.Context, c Record) (err erro
 	return s.Store.CreateClient(ctx, c)
 }
 
-// UpdateClient implements [Clients].
+// UpdateClient implements [Store].
 func (s *authenticClients) UpdateClient(ctx context.Context, c Record) (err error) {
 	if c.Auth, c.Mark, err = s.auth.Stamp(c.Facts(c.Revision + 1)); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *authenticClients) UpdateClient(ctx context.Context, c Record) (err erro
 	return s.auth.Wrote(s.Store.UpdateClient(ctx, c), "clients", c.ID, c.Revision+1)
 }
 
-// LoadClient implements [Clients].
+// LoadClient implements [Store].
 func (s *authenticClients) LoadClient(ctx context.Context, id string) (Record, error) {
 	c, err := s.Store.LoadClient(ctx, id)
 	if err == nil {
@@ -103,7 +103,7 @@ func (s *authenticClients) LoadClient(ctx context.Context, id string) (Record, e
 	return c, nil
 }
 
-// ListClients implements [Clients], and leaves out what doesn't fit.
+// ListClients implements [Store], and leaves out what doesn't fit.
 func (s *authenticClients) ListClients(ctx context.Context, participant, after string, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {

@@ -31,7 +31,7 @@ func (s *authenticConsents) stamp(all []Ended) (ended []Ended, err error) {
 	return ended, nil
 }
 
-// CreateConsent implements [Consents].
+// CreateConsent implements [Store].
 func (s *authenticConsents) CreateConsent(ctx context.Context, c Record, instead []Ended, es ...journal.Event) error {
 	ended, err := s.stamp(instead)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *authenticConsents) CreateConsent(ctx context.Context, c Record, instead
 	return s.Store.CreateConsent(ctx, c, ended, es...)
 }
 
-// DeleteConsents implements [Consents].
+// DeleteConsents implements [Store].
 func (s *authenticConsents) DeleteConsents(ctx context.Context, all []Ended, es ...journal.Event) error {
 	ended, err := s.stamp(all)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *authenticConsents) DeleteConsents(ctx context.Context, all []Ended, es 
 	return s.Store.DeleteConsents(ctx, ended, es...)
 }
 
-// ListConsents implements [Consents], and leaves out those that were withdrawn, and
+// ListConsents implements [Store], and leaves out those that were withdrawn, and
 // whose rows were put back.
 func (s *authenticConsents) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error) {
 	all, err := s.Store.ListConsents(ctx, party, at, limit)

@@ -72,7 +72,7 @@ func New(c Config) *Service {
 	return &Service{c, r, &shelf{c, r}, &judge{c, r}}
 }
 
-// asking is a request on its way through [Service.advance].
+// asking is a request on its way through [Service].
 type asking struct {
 	kept
 	client.Standing

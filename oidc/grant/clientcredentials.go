@@ -15,7 +15,7 @@ type TokenRequest struct {
 	RequestID string       // for the event of a refusal
 }
 
-// ClientCredentials returns an access token for a client that [Service.Authenticate]
+// ClientCredentials returns an access token for a client that [client.Service.Authenticate]
 // returned (RFC 6749 section 4.4). Issuing one writes nothing. A refusal is
 // *Error (unauthorized_client, invalid_scope, invalid_target) and leaves an
 // event.

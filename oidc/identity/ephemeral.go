@@ -71,7 +71,7 @@ func OwnerOf(ctx context.Context, vault *signing.Vault, who string) (string, err
 // Ephemeral keeps what may be lost at any time and costs a fresh start then:
 // logins and authorization requests under way, payloads of codes, counters of
 // tries. It may delay and never decides: what must not happen twice is spent in
-// the database ([yizheng.internal/oidc.Families]).
+// the database ([yizheng.internal/oidc/token.Families]).
 //
 // Keys are 1 to 200 visible ASCII characters, values up to 64 KiB; values are
 // sealed by who keeps them. Every driver passes storagetest.Ephemeral and

@@ -14,17 +14,25 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
+// Journal records what is done here; [journal.Recorder] does. What it merges is none of
+// ours, so that nobody has to run it for this package.
+type Journal interface {
+	Record(ctx context.Context, f journal.Fact) error
+	Noted(ctx context.Context, f journal.Fact)
+	Change(ctx context.Context, f journal.Fact, change func() error) error
+}
+
 // Config says what a Service works with.
 type Config struct {
 	Parties   Parties
 	Accounts  Accounts
 	Ephemeral Ephemeral
 	Vault     *signing.Vault
-	Sender    Sender            // of one-time codes; nil: there is no second factor
-	Proofer   IdentityProofer   // nil: nobody can be proofed
-	Journal   *journal.Recorder // required
-	Hashing   int               // password hashes computed at a time; default: the number of processors, at most 4
-	Log       *slog.Logger      // default: discards
+	Sender    Sender          // of one-time codes; nil: there is no second factor
+	Proofer   IdentityProofer // nil: nobody can be proofed
+	Journal   Journal         // required
+	Hashing   int             // password hashes computed at a time; default: the number of processors, at most 4
+	Log       *slog.Logger    // default: discards
 }
 
 // Sender delivers a message to a phone. The demo's shows them on a page.

@@ -349,7 +349,7 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 		if err != nil {
 			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
 		}
-		l, err := p.openSession(ctx, r) // findLogin would end it: it is from before the change
+		l, err := p.openSession(ctx, r) // Find would end it: it is from before the change
 		if err != nil {
 			return oidc.Secret{}, err
 		}

@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Why sessions and families end, in events and in FamilyRecord.EndedBy.
+// Why sessions and families end, in events and in token.FamilyRecord.EndedBy.
 const (
 	EndedByLogout   = "logout"        // the person logged out
 	EndedByHolder   = "holder"        // the person ended it from elsewhere

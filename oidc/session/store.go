@@ -70,7 +70,7 @@ func (s *authenticSessions) verify(r Record, err error) (Record, error) {
 	return r, nil
 }
 
-// CreateSession implements [Sessions].
+// CreateSession implements [Store].
 func (s *authenticSessions) CreateSession(ctx context.Context, r Record, es ...journal.Event) (err error) {
 	if r.Auth, r.Mark, err = s.auth.Stamp(r.Facts(1)); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *authenticSessions) CreateSession(ctx context.Context, r Record, es ...j
 	return s.Store.CreateSession(ctx, r, es...)
 }
 
-// UpdateSession implements [Sessions].
+// UpdateSession implements [Store].
 func (s *authenticSessions) UpdateSession(ctx context.Context, r Record, es ...journal.Event) (err error) {
 	if r.Auth, r.Mark, err = s.auth.Stamp(r.Facts(r.Revision + 1)); err != nil {
 		return err
@@ -90,12 +90,12 @@ func (s *authenticSessions) UpdateSession(ctx context.Context, r Record, es ...j
 	return err
 }
 
-// LoadSession implements [Sessions].
+// LoadSession implements [Store].
 func (s *authenticSessions) LoadSession(ctx context.Context, id string) (Record, error) {
 	return s.verify(s.Store.LoadSession(ctx, id))
 }
 
-// FindSession implements [Sessions]. The row that leads from a cookie to a session
+// FindSession implements [Store]. The row that leads from a cookie to a session
 // decides nothing: the session itself must have that cookie.
 func (s *authenticSessions) FindSession(ctx context.Context, cookie [32]byte) (Record, error) {
 	r, err := s.verify(s.Store.FindSession(ctx, cookie))
@@ -105,7 +105,7 @@ func (s *authenticSessions) FindSession(ctx context.Context, cookie [32]byte) (R
 	return r, err
 }
 
-// ListSessions implements [Sessions], and leaves out what doesn't fit.
+// ListSessions implements [Store], and leaves out what doesn't fit.
 func (s *authenticSessions) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error) {
 	all, err := s.Store.ListSessions(ctx, party, at, limit)
 	if err != nil {

@@ -288,13 +288,3 @@ func keyError(err error) error {
 func isNoKey(err error) bool {
 	return errors.Is(err, signing.ErrNoKey) || errors.Is(err, errTokenKey)
 }
-
-// Forget drops what the service has seen of tokens and families, as in a process that
-// hasn't issued them.
-func (p *Service) Forget() {
-	p.verified.Forget()
-	p.denied.Forget()
-	if p.c.Families != nil {
-		p.c.Families.records.Forget()
-	}
-}

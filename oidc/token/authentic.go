@@ -74,7 +74,7 @@ func (f *FamilyRecord) Facts(revision int64) *signing.Facts {
 		Time(f.Rotated, f.Created, f.Expires, f.Ended).Sealed(f.Body)
 }
 
-// RedeemCode implements [Families].
+// RedeemCode implements [FamilyStore].
 func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f FamilyRecord, es ...journal.Event) (first string, err error) {
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.Facts(1)); err != nil {
 		return "", err
@@ -93,7 +93,7 @@ func (s *authenticFamilies) RedeemCode(ctx context.Context, code [32]byte, keep 
 	return first, err
 }
 
-// UpdateFamily implements [Families].
+// UpdateFamily implements [FamilyStore].
 func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es ...journal.Event) (err error) {
 	if f.Auth, f.Mark, err = s.auth.Stamp(f.Facts(f.Revision + 1)); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (s *authenticFamilies) UpdateFamily(ctx context.Context, f FamilyRecord, es
 	return err
 }
 
-// LoadFamily implements [Families].
+// LoadFamily implements [FamilyStore].
 func (s *authenticFamilies) LoadFamily(ctx context.Context, id string) (FamilyRecord, error) {
 	f, err := s.FamilyStore.LoadFamily(ctx, id)
 	if err == nil {
@@ -117,7 +117,7 @@ func (s *authenticFamilies) LoadFamily(ctx context.Context, id string) (FamilyRe
 	return f, nil
 }
 
-// ListFamilies implements [Families], and leaves out what doesn't fit.
+// ListFamilies implements [FamilyStore], and leaves out what doesn't fit.
 func (s *authenticFamilies) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error) {
 	all, err := s.FamilyStore.ListFamilies(ctx, party, at, limit)
 	if err != nil {

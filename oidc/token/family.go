@@ -165,7 +165,7 @@ type Over string
 
 func (e Over) Error() string { return "the family is over: " + string(e) }
 
-// check says whether a family's tokens are good: nil, an overError with the
+// check says whether a family's tokens are good: nil, an Over with the
 // reason code, or what keeps it from being known.
 func (p *Families) check(ctx context.Context, f *Family) error {
 	now := time.Now()

@@ -151,7 +151,7 @@ var actions = []Known{
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},
-	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries."},
+	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
 	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
 	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},

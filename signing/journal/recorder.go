@@ -13,6 +13,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/signing"
 )
@@ -99,11 +100,13 @@ func (r *Recorder) private(f Fact) (p Private, err error) {
 		}
 		p.Detail["party"] = f.Party
 	}
-	if r.c.Vault == nil {
-		if len(p.Detail) > 0 {
-			err = fmt.Errorf("an event of the log %s has no details", r.c.Log)
-		}
-		return p, err
+	switch {
+	case r.c.Log != Provider && r.c.Vault == nil:
+		return p, fmt.Errorf("there is no vault to seal events of the log %s", r.c.Log)
+	case r.c.Log == Provider && (len(p.Detail) > 0 || f.Actor.Participant != "" || f.Version != 0):
+		return p, fmt.Errorf("an event of the log %s has no details, participant or version: they would not be stored", r.c.Log)
+	case r.c.Vault == nil:
+		return p, nil
 	}
 	p.Nonce = make([]byte, 16)
 	rand.Read(p.Nonce)
@@ -113,7 +116,7 @@ func (r *Recorder) private(f Fact) (p Private, err error) {
 // marshal returns the private part as JSON. Most have no details.
 func (p Private) marshal() ([]byte, error) {
 	if len(p.Detail) > 0 {
-		return json.Marshal(p, json.Deterministic(true))
+		return json.Marshal(p, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	}
 	return append(base64.StdEncoding.AppendEncode([]byte(`{"nonce":"`), p.Nonce), `"}`...), nil
 }

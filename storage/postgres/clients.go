@@ -15,7 +15,7 @@ const (
 	clientMark  = `(SELECT mark FROM registers WHERE kind = 'clients' AND registers.id = clients.id)`
 )
 
-// CreateClient implements [oidc.Clients].
+// CreateClient implements [client.Store].
 func (s *Provider) CreateClient(ctx context.Context, c client.Record) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO clients (`+clientNames+`) VALUES ($1, $2, $3, 1, $4, $5, $6, $7)
@@ -28,7 +28,7 @@ func (s *Provider) CreateClient(ctx context.Context, c client.Record) error {
 	return nil
 }
 
-// LoadClient implements [oidc.Clients].
+// LoadClient implements [client.Store].
 func (s *Provider) LoadClient(ctx context.Context, id string) (client.Record, error) {
 	cs, err := collect(ctx, s.db, scanClient, `SELECT `+clientNames+`, `+clientMark+` FROM clients WHERE id = $1`, id)
 	if err == nil && len(cs) == 0 {
@@ -40,7 +40,7 @@ func (s *Provider) LoadClient(ctx context.Context, id string) (client.Record, er
 	return cs[0], nil
 }
 
-// ListClients implements [oidc.Clients].
+// ListClients implements [client.Store].
 func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]client.Record, error) {
 	where, args := "", []any{after, limit}
 	if participant != "" {
@@ -54,7 +54,7 @@ func (s *Provider) ListClients(ctx context.Context, participant, after string, l
 	return cs, nil
 }
 
-// UpdateClient implements [oidc.Clients].
+// UpdateClient implements [client.Store].
 func (s *Provider) UpdateClient(ctx context.Context, c client.Record) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(marked(`UPDATE clients SET participant = $3, disabled = $4, body = $5, updated = $6, auth = $7, revision = revision + 1

@@ -65,7 +65,7 @@ func (s *Journal) AppendEvents(ctx context.Context, es ...journal.Event) error {
 	return nil
 }
 
-// queueJournal appends events, each to its log; those who read wait for it, see appendLock.
+// queueEvents appends events, each to its log; those who read wait for it, see appendLock.
 func queueEvents(b *pgx.Batch, es ...journal.Event) {
 	streams := map[int64]bool{}
 	for _, e := range es {

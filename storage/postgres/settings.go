@@ -41,7 +41,7 @@ func (s *Licenses) LoadSetting(ctx context.Context, name string) (string, error)
 	return value, nil
 }
 
-// ClaimSetting implements [oidc.Settings], in the same table.
+// ClaimSetting implements [token.Settings], in the same table.
 func (s *Provider) ClaimSetting(ctx context.Context, name, value string) (string, error) {
 	return s.db.Licenses().ClaimSetting(ctx, name, value)
 }

@@ -10,7 +10,7 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
-// Spend implements [oidc.Spent]. The unique hash makes the second caller lose,
+// Spend implements [token.Spent]. The unique hash makes the second caller lose,
 // also on another node.
 func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
 	err := s.db.writeOne(ctx, changed(token.ErrSpent),
@@ -23,7 +23,7 @@ func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) err
 
 const isSpent = `SELECT true FROM spent WHERE hash = $1`
 
-// IsSpent implements [oidc.Spent].
+// IsSpent implements [token.Spent].
 func (s *Provider) IsSpent(ctx context.Context, hash [32]byte) (bool, error) {
 	rows, err := collect(ctx, s.db, pgx.RowTo[bool], isSpent, hash[:])
 	if err != nil {
@@ -72,7 +72,7 @@ const hashPartitions = 16
 // in returns the statement that purges a partition.
 func (o over) in(partition int) string { return fmt.Sprintf(o.gone, partition) }
 
-// Purge implements [oidc.Spent].
+// Purge implements [token.Spent].
 func (s *Provider) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	purged := 0
 	for _, o := range overs {

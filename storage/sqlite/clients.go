@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/oidc/client"
 )
 
-// CreateClient implements [oidc.Clients].
+// CreateClient implements [client.Store].
 func (s *Provider) CreateClient(ctx context.Context, cl client.Record) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec(`
@@ -23,7 +23,7 @@ func (s *Provider) CreateClient(ctx context.Context, cl client.Record) error {
 	return nil
 }
 
-// UpdateClient implements [oidc.Clients].
+// UpdateClient implements [client.Store].
 func (s *Provider) UpdateClient(ctx context.Context, cl client.Record) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec(`
@@ -56,7 +56,7 @@ func scanClient(r *row) client.Record {
 
 const loadClient = "SELECT " + clientColumns + " FROM clients WHERE id = ?"
 
-// LoadClient implements [oidc.Clients].
+// LoadClient implements [client.Store].
 func (s *Provider) LoadClient(ctx context.Context, id string) (client.Record, error) {
 	var cl client.Record
 	err := one(ctx, s.db, oidc.ErrNotFound, loadClient, func(r *row) { cl = scanClient(r) }, id)
@@ -71,7 +71,7 @@ const (
 	listClientsOf = "SELECT " + clientColumns + " FROM clients WHERE participant = ? AND id > ? ORDER BY id LIMIT ?"
 )
 
-// ListClients implements [oidc.Clients].
+// ListClients implements [client.Store].
 func (s *Provider) ListClients(ctx context.Context, participant, after string, limit int) ([]client.Record, error) {
 	sql, values := listClients, []any{after, max(limit, 0)}
 	if participant != "" {

@@ -32,7 +32,7 @@ func (s *Licenses) LoadSetting(ctx context.Context, name string) (value string, 
 	return value, nil
 }
 
-// ClaimSetting implements [oidc.Settings], in the same table.
+// ClaimSetting implements [token.Settings], in the same table.
 func (s *Provider) ClaimSetting(ctx context.Context, name, value string) (string, error) {
 	return s.db.Licenses().ClaimSetting(ctx, name, value)
 }

@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
-// Spend implements [oidc.Spent].
+// Spend implements [token.Spent].
 func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		n, err := c.exec("INSERT INTO spent (hash, keep) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", hash[:], keep)
@@ -25,7 +25,7 @@ func (s *Provider) Spend(ctx context.Context, hash [32]byte, keep time.Time) err
 
 const isSpent = `SELECT 1 FROM spent WHERE hash = ?`
 
-// IsSpent implements [oidc.Spent].
+// IsSpent implements [token.Spent].
 func (s *Provider) IsSpent(ctx context.Context, hash [32]byte) (spent bool, err error) {
 	err = s.db.readers.do(ctx, func(c *conn) (err error) {
 		spent, err = c.exists(isSpent, hash[:])
@@ -47,7 +47,7 @@ var overs = []string{
 		(SELECT id FROM families WHERE coalesce(min(ended, expires), expires) < ? LIMIT ?)`,
 }
 
-// Purge implements [oidc.Spent].
+// Purge implements [token.Spent].
 func (s *Provider) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	purged := 0
 	for _, sql := range overs {

@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/oidc/client"
 )
 
-// Clients tests [oidc.Clients].
+// Clients tests [client.Store].
 func Clients(t *testing.T, open Open) {
 	s := open(t).Provider
 	ctx := t.Context()

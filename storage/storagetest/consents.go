@@ -24,7 +24,7 @@ func endedAll(ids ...string) (all []consent.Ended) {
 	return all
 }
 
-// Consents tests [oidc.Consents].
+// Consents tests [consent.Store].
 func Consents(t *testing.T, open Open) {
 	s := open(t).Provider
 	list := func(t *testing.T, when time.Time, limit int, keys ...signing.Lookup) []consent.Record {

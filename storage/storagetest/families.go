@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Families tests [oidc.Families].
+// Families tests [token.FamilyStore].
 func Families(t *testing.T, open Open) {
 	s := open(t).Provider
 	t.Run("RoundTrip", func(t *testing.T) { familiesRoundTrip(t, s) })

@@ -13,7 +13,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Sessions tests [oidc.Sessions].
+// Sessions tests [session.Store].
 func Sessions(t *testing.T, open Open) {
 	s := open(t).Provider
 	t.Run("RoundTrip", func(t *testing.T) { sessionsRoundTrip(t, s) })

@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/license"
 )
 
-// Settings tests [license.SettingStore], and that [oidc.Settings] are the same ones.
+// Settings tests [license.SettingStore], and that [token.Settings] are the same ones.
 func Settings(t *testing.T, open Open) {
 	db := open(t)
 	s := db.Licenses

@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
-// Spent tests [oidc.Spent].
+// Spent tests [token.Spent].
 func Spent(t *testing.T, open Open) {
 	s := open(t).Provider
 	t.Run("Spend", func(t *testing.T) {

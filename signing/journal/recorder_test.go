@@ -52,10 +52,14 @@ func TestRecorderEvent(t *testing.T) {
 	if again, err := r.Event(t.Context(), fact); err != nil || again.ID == e.ID || again.Hash == e.Hash {
 		t.Errorf("a second one is the same: %+v, %v", again, err)
 	}
-	for _, f := range []journal.Fact{{Party: "p"}, {Detail: map[string]string{"a": "b"}}} {
-		if _, err := r.Event(t.Context(), f); err == nil {
-			t.Errorf("a log without details takes %+v", f)
+	for _, f := range []journal.Fact{{Party: "p"}, {Detail: map[string]string{"a": "b"}}, {Version: 1}, {Actor: journal.Actor{ID: "c", Participant: "p"}}} {
+		if e, err := r.Event(t.Context(), f); err == nil {
+			t.Errorf("the log hashes what it has no columns for: %+v", e)
 		}
+	}
+	unsealed := journal.NewRecorder(journal.Config{Log: journal.Registry, Store: &kept{}})
+	if e, err := unsealed.Event(t.Context(), fact); err == nil {
+		t.Errorf("an event that nobody could open: %+v", e)
 	}
 }
 

@@ -22,6 +22,15 @@ const (
 	GrantRefresh GrantType = "refresh_token"
 )
 
+// GrantTypes returns those that there are, for people's logins or without them: what the
+// token endpoint takes, the metadata lists and a client may be registered for.
+func GrantTypes(people bool) []GrantType {
+	if !people {
+		return []GrantType{GrantClientCredentials}
+	}
+	return []GrantType{GrantCode, GrantRefresh, GrantClientCredentials}
+}
+
 // AuthMethod is how a client proves who it is at the token endpoint, by the
 // names of RFC 7591 section 2. The zero AuthMethod is none.
 type AuthMethod string

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -156,20 +158,31 @@ func (o *Endpoints) readGrant(x *exchange) error {
 	if x.form.Has("authorization_details") { // RFC 9396 section 6 lets a client narrow here: we don't, and say so
 		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: "authorization_details belong into the pushed authorization request alone", Reason: "details_not_pushed"}
 	}
-	switch oidc.GrantType(x.form.Get("grant_type")) {
-	case oidc.GrantClientCredentials:
-		return confidential(x)
-	case oidc.GrantCode, oidc.GrantRefresh:
-		if o.c.People {
-			return nil
-		}
-	case "":
+	known := oidc.GrantTypes(o.c.People)
+	switch g := oidc.GrantType(x.form.Get("grant_type")); {
+	case g == "":
 		return invalidRequest("grant_type_missing", "grant_type is missing")
+	case !slices.Contains(known, g):
+		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is " + either(known), Reason: "grant_type_unsupported"}
+	case g == oidc.GrantClientCredentials:
+		return confidential(x)
 	}
-	if !o.c.People {
-		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is client_credentials", Reason: "grant_type_unsupported"}
+	return nil
+}
+
+// either names grant types, with an "or" before the last one.
+func either(types []oidc.GrantType) string {
+	var b strings.Builder
+	for i, g := range types {
+		switch {
+		case i > 0 && i == len(types)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(g))
 	}
-	return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is authorization_code, refresh_token or client_credentials", Reason: "grant_type_unsupported"}
+	return b.String()
 }
 
 // authenticate returns the client whose credentials came with a request.

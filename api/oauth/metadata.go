@@ -58,7 +58,7 @@ func MetadataOf(issuer string, people bool) metadata {
 	m := metadata{
 		Issuer: issuer, TokenEndpoint: issuer + TokenPath, JWKSURI: issuer + JWKSPath,
 		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return s.OfPerson() && !people }),
-		ResponseTypes: []string{}, GrantTypes: []oidc.GrantType{oidc.GrantClientCredentials}, AuthMethods: secret,
+		ResponseTypes: []string{}, GrantTypes: oidc.GrantTypes(people), AuthMethods: secret,
 		Introspection: issuer + IntrospectionPath, IntrospectionAuthMethods: secret,
 		Revocation: issuer + RevocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",
 	}
@@ -67,7 +67,6 @@ func MetadataOf(issuer string, people bool) metadata {
 	}
 	public := append(slices.Clone(secret), oidc.AuthNone)
 	m.ResponseTypes, m.AuthMethods, m.RevocationAuthMethods = []string{"code"}, public, public
-	m.GrantTypes = []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh, oidc.GrantClientCredentials}
 	m.loginMetadata = &loginMetadata{
 		Authorization: issuer + AuthorizePath, PAR: issuer + PARPath, UserInfo: issuer + UserInfoPath, EndSession: issuer + EndSessionPath,
 		ResponseModes: []oidc.ResponseMode{oidc.ModeQuery, oidc.ModeFormPost}, Challenges: []string{"S256"}, Issuers: true,

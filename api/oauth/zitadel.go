@@ -219,7 +219,11 @@ func (c libraryClient) GetID() string { return c.client.ID }
 // GrantTypes names all the grants that the guard lets through: whether the
 // client has the grant is the provider's to say, which also records it.
 func (c libraryClient) GrantTypes() []zoidc.GrantType {
-	return []zoidc.GrantType{zoidc.GrantTypeCode, zoidc.GrantTypeRefreshToken, zoidc.GrantTypeClientCredentials}
+	var all []zoidc.GrantType
+	for _, g := range oidc.GrantTypes(true) {
+		all = append(all, zoidc.GrantType(g))
+	}
+	return all
 }
 func (c libraryClient) AuthMethod() zoidc.AuthMethod                             { return zoidc.AuthMethod(c.method) }
 func (c libraryClient) ApplicationType() op.ApplicationType                      { return op.ApplicationTypeWeb }

@@ -122,7 +122,7 @@ func checkScopes(c oidc.Client) *oidc.RegistrationError {
 
 func checkGrants(c oidc.Client) *oidc.RegistrationError {
 	for _, g := range c.GrantTypes {
-		if g != oidc.GrantClientCredentials && g != oidc.GrantCode && g != oidc.GrantRefresh {
+		if !slices.Contains(oidc.GrantTypes(true), g) {
 			return &oidc.RegistrationError{Reason: "grant_type_unknown", Detail: "the grant types are client_credentials, authorization_code and refresh_token"}
 		}
 	}

@@ -53,7 +53,7 @@ type Requests interface {
 
 // Refusals records what was refused to a client that is known.
 type Refusals interface {
-	Refused(ctx context.Context, a oidc.Actor, action journal.Action, object, reason string) error
+	Repeating(ctx context.Context, f journal.Fact) error
 }
 
 // Config says what the endpoints work with. All of it is needed, but StrictTransport.

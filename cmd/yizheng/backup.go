@@ -47,7 +47,7 @@ func (c *backupCmd) Run(p *command.Process) (err error) {
 	if err != nil {
 		return err
 	}
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionBackup, m.Backup, func() error { return save(p, in, m, data, keys) })
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionBackup, m.Backup, ""), func() error { return save(p, in, m, data, keys) })
 	if errors.Is(err, journal.ErrUnrecorded) { // as on a full disk, when a backup is wanted most
 		p.Complain(p.Words.Say("backup.unrecorded", err))
 		err = save(p, in, m, data, keys)

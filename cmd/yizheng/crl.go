@@ -43,7 +43,7 @@ func (c *crlPublishCmd) Run(p *command.Process) error {
 		return err
 	}
 	var list *pki.RevocationList
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionListPublish, string(root), func() (err error) {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionListPublish, string(root), ""), func() (err error) {
 		list, err = in.Keys.PublishRevocationList(p.Ctx, ca, time.Duration(c.Days)*24*time.Hour, time.Now())
 		return err
 	})

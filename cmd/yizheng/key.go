@@ -150,7 +150,7 @@ func (c *keyRotateCmd) step(p *command.Process, in *install.Installation, purpos
 		action, object = journal.ActionKeyActivate, string(next.ID)
 	}
 	var k signing.KeyRecord
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), action, object, func() (err error) {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(action, object, ""), func() (err error) {
 		k, err = in.Keys.Rotate(p.Ctx, ca, purpose, owner, time.Now())
 		return err
 	})
@@ -226,7 +226,7 @@ func (c *keyActivateCmd) Run(p *command.Process) error {
 		return texts.Refuse("key.not_next", k.ID, texts.State(k.State))
 	}
 	// Rotate waits for nodes to know the key, and wraps data keys anew.
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionKeyActivate, string(k.ID), func() (err error) {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionKeyActivate, string(k.ID), ""), func() (err error) {
 		k, err = in.Keys.Rotate(p.Ctx, nil, k.Purpose, k.Owner, time.Now())
 		return err
 	})
@@ -261,7 +261,7 @@ func (c *keyRetireCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRetire, string(k.ID), func() error {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionKeyRetire, string(k.ID), ""), func() error {
 		return in.Keys.Keyrings().Retire(p.Ctx, k.ID, time.Now())
 	})
 	if err != nil {
@@ -303,7 +303,7 @@ func (c *keyRevokeCmd) Run(p *command.Process) error {
 	if c.From.IsZero() {
 		c.From = now
 	}
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRevoke, string(k.ID), func() error {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionKeyRevoke, string(k.ID), ""), func() error {
 		return in.Keys.Keyrings().Revoke(p.Ctx, k.ID, c.Reason, c.From, now)
 	})
 	if err != nil {
@@ -330,7 +330,7 @@ func (c *keyRehashCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	return in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionKeyRehash, "", func() error { return rehash(p, in) })
+	return in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionKeyRehash, "", ""), func() error { return rehash(p, in) })
 }
 
 // rehash writes every license's, party's and account's lookup keys under all live keys.

@@ -86,7 +86,6 @@ var longFunctions = map[string]exception{
 	"storage/storagetest.liveThrough":  {63, "one suite, told in order"},
 	"storage/storagetest.monthsOf":     {65, "one suite, told in order"},
 	"storage/storagetest.purge":        {82, "one suite, told in order"},
-	"storage/storagetest.searchLog":    {73, "one suite, told in order"},
 	"storage/storagetest.statusValues": {61, "one suite, told in order"},
 }
 

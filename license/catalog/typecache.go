@@ -72,7 +72,7 @@ func newTypeCache(s TypeStore) typeCache {
 	}
 }
 
-// Newest returns the newest version, or nil.
+// Newest returns the newest version, or nil. What Heads return is shared: not to be changed.
 func (h Heads) Newest() *Type {
 	if len(h.versions) == 0 {
 		return nil

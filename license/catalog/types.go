@@ -55,7 +55,7 @@ func (c *Types) Heads(ctx context.Context, code credential.TypeCode) (Heads, err
 	return c.cache.of(ctx, code)
 }
 
-// At returns one version of a type, or nil if there is none.
+// At returns one version of a type, shared and not to be changed; nil if there is none.
 func (c *Types) At(ctx context.Context, code credential.TypeCode, version int) (*Type, error) {
 	return c.cache.version(ctx, code, version)
 }

@@ -30,7 +30,7 @@ func (p *Service) CreateClient(ctx context.Context, a oidc.Actor, s Spec) (oidc.
 	if err != nil {
 		return oidc.Client{}, oidc.Secret{}, err
 	}
-	err = p.c.Journal.Recorded(ctx, a, journal.ActionClientCreate, c.ID, func() error {
+	err = p.c.Journal.Change(ctx, a.Did(journal.ActionClientCreate, c.ID, ""), func() error {
 		owner, err := p.participant(ctx, s.Participant)
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (p *Service) changeClient(ctx context.Context, a oidc.Actor, action journal
 	if c, err = p.Client(ctx, id); err != nil {
 		return oidc.Client{}, err
 	}
-	err = p.c.Journal.Recorded(ctx, a, action, id, func() error {
+	err = p.c.Journal.Change(ctx, a.Did(action, id, ""), func() error {
 		for try := 1; ; try++ {
 			now := time.Now().UTC()
 			if c, err = change(c, now); err != nil {

@@ -105,7 +105,7 @@ func (p *Service) Authenticate(ctx context.Context, c Credentials) (oidc.Client,
 		return oidc.Client{}, errCredentials()
 	}
 	if err := s.admits(c.Method); err != nil {
-		p.c.Journal.TokenRefused(ctx, s.Client, c.RequestID, err)
+		oidc.RefusedToken(ctx, p.c.Journal, s.Client, c.RequestID, err)
 		return oidc.Client{}, err
 	}
 	return s.Client, nil

@@ -3,16 +3,16 @@
 package client
 
 import (
-	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a Service works with.
 type Config struct {
 	Clients      Store                 // as Authentic returns them
 	Participants identity.Participants // as identity.AuthenticParticipants returns them
-	Journal      *oidc.Journal
+	Journal      *journal.Recorder
 }
 
 // Service keeps clients and participants: it registers them, changes them, and says

@@ -21,7 +21,7 @@ func (p *Service) CreateParticipant(ctx context.Context, a oidc.Actor, s identit
 	if err != nil {
 		return identity.Participant{}, err
 	}
-	err = p.c.Journal.Recorded(ctx, a, journal.ActionParticipantCreate, n.ID, func() error {
+	err = p.c.Journal.Change(ctx, a.Did(journal.ActionParticipantCreate, n.ID, ""), func() error {
 		if err := p.checkRelations(ctx, n); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (p *Service) UpdateParticipant(ctx context.Context, a oidc.Actor, n identit
 		return identity.Participant{}, err
 	}
 	n.Created, n.Updated = old.Created, time.Now().UTC()
-	err = p.c.Journal.Recorded(ctx, a, participantAction(old, n), n.ID, func() error {
+	err = p.c.Journal.Change(ctx, a.Did(participantAction(old, n), n.ID, ""), func() error {
 		if err := p.checkRelations(ctx, n); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ type Config struct {
 	Vault    *signing.Vault
 	Clients  *client.Service
 	Families *token.Families
-	Journal  *oidc.Journal
+	Journal  *journal.Recorder
 }
 
 // Service keeps what people agreed to show clients, for later logins, and says which

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a Service works with.
@@ -36,7 +37,7 @@ type Config struct {
 	Ephemeral   identity.Ephemeral
 	Vault       *signing.Vault
 	Resolver    oidc.Resolver // nil: no authorization details are taken
-	Journal     *oidc.Journal
+	Journal     *journal.Recorder
 	Step        func(name string) // is called at each step of a request: failpoints of tests
 }
 
@@ -56,8 +57,7 @@ type reader struct {
 
 // shelf keeps requests while somebody makes up their mind.
 type shelf struct {
-	c      Config
-	reader *reader
+	c Config
 }
 
 // judge says what a request needs before it is answered.
@@ -69,7 +69,7 @@ type judge struct {
 // New returns the service.
 func New(c Config) *Service {
 	r := &reader{c}
-	return &Service{c, r, &shelf{c, r}, &judge{c, r}}
+	return &Service{c, r, &shelf{c}, &judge{c, r}}
 }
 
 // asking is a request on its way through [Service].

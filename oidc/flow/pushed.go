@@ -24,7 +24,7 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	r, err := p.reader.checkPushed(ctx, c, params)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if e.Code != oidc.TemporarilyUnavailable {
-			p.c.Journal.TokenRefused(ctx, c, requestID, e)
+			oidc.RefusedToken(ctx, p.c.Journal, c, requestID, e)
 		}
 		return "", 0, e
 	}

@@ -21,7 +21,7 @@ type TokenRequest struct {
 // event.
 func (p *Service) ClientCredentials(ctx context.Context, c oidc.Client, q TokenRequest) (token.Token, error) {
 	if err := p.checkRequest(c, &q); err != nil {
-		p.c.Journal.TokenRefused(ctx, c, q.RequestID, err)
+		oidc.RefusedToken(ctx, p.c.Journal, c, q.RequestID, err)
 		return token.Token{}, err
 	}
 	return p.c.Tokens.IssueToClient(ctx, c, q.Scopes)

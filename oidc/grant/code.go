@@ -47,7 +47,7 @@ type Config struct {
 	Ephemeral identity.Ephemeral
 	Vault     *signing.Vault
 	Licenses  Delivery // nil: there are none
-	Journal   *oidc.Journal
+	Journal   *journal.Recorder
 	Step      func(name string) // is called at each step of a request: failpoints of tests
 }
 
@@ -117,7 +117,7 @@ func errCode(reason string) *oidc.Error {
 // that comes again ends what it yielded the first time (RFC 6749 section 4.1.2),
 // even if its thief hangs up at once.
 func (p *Service) RedeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
-	ctx, cancel := oidc.ToTheEnd(ctx)
+	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()
 	t, err := p.redeemCode(ctx, c, q)
 	return t, p.tokenRefused(ctx, c, q.RequestID, err)
@@ -126,7 +126,7 @@ func (p *Service) RedeemCode(ctx context.Context, c oidc.Client, q CodeRequest) 
 // tokenRefused records a refusal of the token endpoint and returns it.
 func (p *Service) tokenRefused(ctx context.Context, c oidc.Client, requestID string, err error) error {
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
-		p.c.Journal.TokenRefused(ctx, c, requestID, e)
+		oidc.RefusedToken(ctx, p.c.Journal, c, requestID, e)
 	}
 	return err
 }
@@ -325,7 +325,7 @@ func (p *Service) deliver(ctx context.Context, c oidc.Client, f *token.Family, h
 	if err == nil {
 		return details, nil
 	}
-	ctx, cancel := oidc.ToTheEnd(ctx) // its time may be up
+	ctx, cancel := journal.ToTheEnd(ctx) // its time may be up
 	defer cancel()
 	if ending := p.c.Families.End(ctx, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionFamilyEnd, session.EndedByDelivery); ending != nil {
 		return nil, errors.Join(err, ending)

@@ -30,7 +30,7 @@ type RefreshRequest struct {
 // successor, only while that is unused. Any earlier one ends the family, even if
 // its thief hangs up at once. Refusals are *Error and leave an event.
 func (p *Service) Refresh(ctx context.Context, c oidc.Client, q RefreshRequest) (token.Tokens, error) {
-	ctx, cancel := oidc.ToTheEnd(ctx)
+	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()
 	t, err := p.refresh(ctx, c, q)
 	return t, p.tokenRefused(ctx, c, q.RequestID, err)

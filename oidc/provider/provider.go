@@ -62,7 +62,7 @@ type Config struct {
 // once. The same holds for accounts that are disabled, wherever that is done, and
 // for sessions and families that end.
 type Provider struct {
-	Journal  *oidc.Journal
+	Journal  *journal.Recorder
 	Clients  *client.Service
 	Sessions *session.Service
 	Families *token.Families
@@ -114,7 +114,7 @@ func New(c Config) (*Provider, error) {
 // assemble makes the rooms, each with what it uses.
 func (c *Config) assemble() *Provider {
 	p := &Provider{c: *c}
-	p.Journal = oidc.NewJournal(oidc.NewRecorder(c.Events, c.Log))
+	p.Journal = oidc.NewRecorder(c.Events, c.Log)
 	p.Clients = client.New(client.Config{Clients: c.Clients, Participants: c.Participants, Journal: p.Journal})
 	tokens := token.Config{
 		Issuer: c.Issuer, TTL: c.TokenTTL, Keyrings: c.Keyrings, Verifier: c.Verifier, Spent: c.Spent, Clients: p.Clients, Journal: p.Journal,

@@ -78,7 +78,7 @@ type (
 type provider struct {
 	config Config
 	*flowRoom
-	*oidc.Journal
+	*journal.Recorder
 	*clientRoom
 	*sessionRoom
 	*token.Families

@@ -6,10 +6,10 @@ import (
 	"context"
 	"time"
 
-	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a Service works with.
@@ -17,7 +17,7 @@ type Config struct {
 	Store    Store // as Authentic returns them; nil: nobody ever is logged in
 	Vault    *signing.Vault
 	Identity *identity.Service
-	Journal  *oidc.Journal
+	Journal  *journal.Recorder
 	Idle     time.Duration     // a session unused for so long is over
 	Life     time.Duration     // the longest that a session lives, however much it is used
 	Step     func(name string) // is called at each step of a request: failpoints of tests

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 )
 
 // Access is what an access token entitles to, checked.
@@ -80,7 +81,7 @@ type Config struct {
 	Verifier *jose.Verifier
 	Spent    Spent // as AuthenticSpent returns it; nil: no token of a client is revoked
 	Clients  *client.Service
-	Journal  *oidc.Journal
+	Journal  *journal.Recorder
 
 	// Of people's logins; nil: there are none.
 	Sessions *session.Service

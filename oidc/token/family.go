@@ -53,7 +53,7 @@ type FamilyConfig struct {
 	Spent    Spent       // as AuthenticSpent returns it
 	Vault    *signing.Vault
 	Sessions *session.Service
-	Journal  *oidc.Journal
+	Journal  *journal.Recorder
 	Licenses LicenseGrants     // nil: there are none
 	Step     func(name string) // is called at each step of a request: failpoints of tests
 }

@@ -169,19 +169,19 @@ func (r *Recorder) Run(ctx context.Context) {
 	})
 }
 
-// within is how long recording may take after its caller has gone away. It adds to the
+// within is how long that may take after its caller has gone away. It adds to the
 // time that a request takes at most: see api.RequestWithin.
 const within = 5 * time.Second
 
-// toTheEnd returns a context for what is recorded even if the caller hangs up.
-func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+// ToTheEnd returns a context for what is done and recorded even if the caller hangs up.
+func ToTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), within)
 }
 
 // Refused is Repeating where the refusal stands whatever becomes of its record: failing to
 // write it down must not turn a no into something else. The log has it then.
 func (r *Recorder) Refused(ctx context.Context, f Fact) {
-	ctx, cancel := toTheEnd(ctx)
+	ctx, cancel := ToTheEnd(ctx)
 	defer cancel()
 	if err := r.Repeating(ctx, f); err != nil {
 		r.c.Logger.ErrorContext(ctx, "a refusal could not be recorded", "action", f.Action, "actor", f.Actor.ID, "reason", f.Result, "error", err)
@@ -191,7 +191,7 @@ func (r *Recorder) Refused(ctx context.Context, f Fact) {
 // Noted is Record where what happened stands whatever becomes of its record. The log has
 // it then.
 func (r *Recorder) Noted(ctx context.Context, f Fact) {
-	ctx, cancel := toTheEnd(ctx)
+	ctx, cancel := ToTheEnd(ctx)
 	defer cancel()
 	if err := r.Record(ctx, f); err != nil {
 		r.c.Logger.ErrorContext(ctx, "an outcome could not be recorded", "action", f.Action, "subject", f.Subject, "result", f.Result, "error", err)

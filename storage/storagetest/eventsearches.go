@@ -12,65 +12,40 @@ import (
 // EventSearches tests [journal.Store].
 func EventSearches(t *testing.T, open Open) {
 	db := open(t)
-	a, b := newID(), newID()
+	a, b := string(newID()), string(newID())
 	for _, log := range journal.Logs {
 		t.Run(string(log), func(t *testing.T) {
-			a, b := string(a), string(b)
 			if log == journal.Registry {
-				a, b = "", ""
+				searchLog(t, db.Journal, log, "", "")
+			} else {
+				searchLog(t, db.Journal, log, a, b)
 			}
-			searchLog(t, searched[journal.Event]{
-				add: db.Journal.AppendEvents,
-				event: func(when time.Time, action, actor, subject, result string) journal.Event {
-					e := recorded(journal.Stream{Log: log})
-					e.At, e.Action, e.Actor.ID, e.Subject, e.Result = when, journal.Action(action), actor, subject, result
-					return e
-				},
-				search: func(ctx context.Context, f journal.Filter) ([]journal.Event, error) {
-					return db.Journal.SearchEvents(ctx, log, f)
-				},
-				seq: func(e journal.Event) int64 { return e.Seq }, when: func(e journal.Event) time.Time { return e.At },
-				id: func(e journal.Event) string { return e.ID },
-			}, a, b)
 		})
 	}
 }
 
-// searched is a log that is searched.
-type searched[E any] struct {
-	add    func(context.Context, ...E) error
-	event  func(when time.Time, action, actor, subject, result string) E
-	search func(context.Context, journal.Filter) ([]E, error)
-	seq    func(E) int64
-	when   func(E) time.Time
-	id     func(E) string
-}
-
 // searchLog tests a log with two subjects, which may be none.
-func searchLog[E any](t *testing.T, s searched[E], a, b string) {
-	ctx, actor := t.Context(), newText()
-	cli := "cli:" + newText()
-	made := []E{ // appended in another order than that of their times
-		s.event(at(3), "thing.update", actor, a, "ok"),
-		s.event(at(1), "thing.create", actor, b, "begun"),
-		s.event(at(2), "thing.update", actor, b, "refused"),
-		s.event(at(3), "thing_update", actor, a, "ok"),
-		s.event(at(9), "other.update", actor, a, "ok"),
-		s.event(at(4), "thing.update", cli, b, "ok"),
-		s.event(at(4), "thing.update", "clip", b, "ok"),
+func searchLog(t *testing.T, s journal.Store, log journal.Log, a, b string) {
+	ctx, actor, cli := t.Context(), newText(), "cli:"+newText()
+	made := []journal.Event{ // appended in another order than that of their times
+		searched(log, at(3), "thing.update", actor, a, "ok"),
+		searched(log, at(1), "thing.create", actor, b, "begun"),
+		searched(log, at(2), "thing.update", actor, b, "refused"),
+		searched(log, at(3), "thing_update", actor, a, "ok"),
+		searched(log, at(9), "other.update", actor, a, "ok"),
+		searched(log, at(4), "thing.update", cli, b, "ok"),
+		searched(log, at(4), "thing.update", "clip", b, "ok"),
 	}
-	for _, e := range made {
-		must(t, "AppendEvents", s.add(ctx, e))
-	}
+	must(t, "AppendEvents", s.AppendEvents(ctx, made...))
 	find := func(f journal.Filter) (found []int) {
 		t.Helper()
 		if f.Limit == 0 {
 			f.Limit = 100
 		}
-		es, err := s.search(ctx, f)
+		es, err := s.SearchEvents(ctx, log, f)
 		must(t, "search", err)
 		for _, e := range es {
-			found = append(found, slices.IndexFunc(made, func(m E) bool { return s.id(m) == s.id(e) }))
+			found = append(found, slices.IndexFunc(made, func(m journal.Event) bool { return m.ID == e.ID }))
 		}
 		return found
 	}
@@ -89,6 +64,7 @@ func searchLog[E any](t *testing.T, s searched[E], a, b string) {
 		{"a beginning is no pattern", journal.Filter{Actor: actor, Actions: []string{"thing%*"}}, nil},
 		{"nobody", journal.Filter{Actor: newText()}, nil},
 		{"one operator", journal.Filter{Actor: cli}, []int{5}},
+		{"all operators", journal.Filter{Actor: "cli", Actions: []string{"thing.update"}, From: at(4), Until: at(5)}, []int{5}},
 	} {
 		if got := find(c.f); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -99,24 +75,37 @@ func searchLog[E any](t *testing.T, s searched[E], a, b string) {
 	} else {
 		same(t, "subject", find(journal.Filter{Actor: actor, Subject: newText()}), []int(nil))
 	}
-	operators := find(journal.Filter{Actor: "cli", Actions: []string{"thing.update"}, From: at(4), Until: at(5)})
-	same(t, "all operators", operators, []int{5})
 	for _, newest := range []bool{false, true} {
-		f := journal.Filter{Actor: actor, Newest: newest, Limit: 1}
-		all := find(journal.Filter{Actor: actor, Newest: newest})
-		for _, want := range all {
-			es, err := s.search(ctx, f)
-			must(t, "search", err)
-			if len(es) != 1 || s.id(es[0]) != s.id(made[want]) {
-				t.Fatalf("one after the other, newest %t: %v", newest, es)
-			}
-			f.After = journal.Position{At: s.when(es[0]), Seq: s.seq(es[0])}
+		var want []journal.Event
+		for _, i := range find(journal.Filter{Actor: actor, Newest: newest}) {
+			want = append(want, made[i])
 		}
-		es, err := s.search(ctx, f)
-		if must(t, "search", err); len(es) != 0 {
-			t.Errorf("after all of them: %v", es)
-		}
+		followLog(t, s, log, journal.Filter{Actor: actor, Newest: newest, Limit: 1}, want)
 	}
-	_, err := s.search(ended(), journal.Filter{Limit: 1})
+	_, err := s.SearchEvents(ended(), log, journal.Filter{Limit: 1})
 	is(t, "search", err, context.Canceled)
+}
+
+// followLog finds one event after the other.
+func followLog(t *testing.T, s journal.Store, log journal.Log, f journal.Filter, want []journal.Event) {
+	t.Helper()
+	for _, w := range want {
+		es, err := s.SearchEvents(t.Context(), log, f)
+		must(t, "search", err)
+		if len(es) != 1 || es[0].ID != w.ID {
+			t.Fatalf("one after the other, newest %t: %v", f.Newest, es)
+		}
+		f.After = journal.Position{At: es[0].At, Seq: es[0].Seq}
+	}
+	es, err := s.SearchEvents(t.Context(), log, f)
+	if must(t, "search", err); len(es) != 0 {
+		t.Errorf("after all of them: %v", es)
+	}
+}
+
+// searched returns an event to look for.
+func searched(log journal.Log, when time.Time, action journal.Action, actor, subject, result string) journal.Event {
+	e := recorded(journal.Stream{Log: log})
+	e.At, e.Action, e.Actor.ID, e.Subject, e.Result = when, action, actor, subject, result
+	return e
 }

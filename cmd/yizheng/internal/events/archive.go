@@ -55,7 +55,7 @@ func (c *archiveExportCmd) Run(p *command.Process) (err error) {
 		return err
 	}
 	found := 0
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionArchive, until.String(), func() error {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionArchive, until.String(), ""), func() error {
 		found, err = c.export(p, in, until, now)
 		return err
 	})

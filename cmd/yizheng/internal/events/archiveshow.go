@@ -57,7 +57,7 @@ func (c *archiveShowCmd) Run(p *command.Process) (err error) {
 	t := p.Listing(c.JSON, archiveColumns[m.Log]...)
 	t.W = out
 	s := archiveShow{registry: in.Registry, vault: in.Keys.Vault(), log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
-	err = in.Provider.Journal.Recorded(p.Ctx, in.Actor(), journal.ActionArchiveRead, m.File, func() error {
+	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionArchiveRead, m.File, ""), func() error {
 		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.Ctx, line) })
 		if err == nil && again != m {
 			err = texts.Refuse("archive.replaced", m.File)

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"yizheng.internal/signing/journal"
-	"yizheng.internal/signing/pki"
-
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/pki"
 )
 
 // RingName is what events call a ring.
@@ -53,7 +52,7 @@ func (in *Installation) Certify(ctx context.Context, ca *pki.CA, p identity.Part
 		return signing.KeyRecord{}, err
 	}
 	var k signing.KeyRecord
-	err = in.Provider.Journal.Recorded(ctx, in.Actor(), journal.ActionKeyCreate, RingName(signing.PurposeAuthority, string(p.USCC)), func() (err error) {
+	err = in.Provider.Journal.Change(ctx, in.Actor().Did(journal.ActionKeyCreate, RingName(signing.PurposeAuthority, string(p.USCC)), ""), func() (err error) {
 		k, err = in.Keys.AddAuthority(ctx, ca, pki.Subject{Name: p.Name, USCC: string(p.USCC)}, time.Now())
 		return err
 	})

@@ -407,3 +407,33 @@ func TestCodeWrongTriesRace(t *testing.T) {
 		}
 	})
 }
+
+// Anybody could be a client without a secret: of what it is refused only misuse of what
+// is genuine leaves an event, or it would fill the disk.
+func TestRefusalsOfPublicClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		public := w.add(t, identity.Government, codes[0], func(s *client.Spec) { s.AuthMethods, s.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil })
+		b := w.browser()
+		b.session(t, w.zhang, 2)
+		genuine := redemption(public, code(t, b.authorize(t, public)))
+		genuine.CodeVerifier = strings.Repeat("x", 43)
+		for _, test := range []struct {
+			name   string
+			q      grant.CodeRequest
+			leaves int
+		}{
+			{"a code that nobody made", redemption(public, oidc.NewHandle().Reveal()), 0},
+			{"no code at all", redemption(public, "x"), 0},
+			{"a genuine code with a wrong verifier", genuine, 1},
+		} {
+			before := len(w.events)
+			if _, err := w.provider.RedeemCode(t.Context(), public, test.q); err == nil {
+				t.Fatalf("%s was redeemed", test.name)
+			}
+			if n := len(w.events) - before; n != test.leaves {
+				t.Errorf("%s leaves %d events, want %d", test.name, n, test.leaves)
+			}
+		}
+	})
+}

@@ -195,6 +195,40 @@ func TestOfflineAccessEnds(t *testing.T) {
 	})
 }
 
+// Leading another person to somebody's offline access makes it theirs no more: it is
+// neither shown to them nor theirs to end, and doesn't count for their logins.
+func TestOfflineAccessIsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b, li := w.browser(), w.browser()
+		b.session(t, w.zhang, 1)
+		li.session(t, w.li, 1)
+		tokens := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		keys, err := w.config.Vault.Lookups(t.Context(), oidc.DomainParty, w.li.Party)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, f := range w.memory.families {
+			f.Party = keys
+			w.memory.families[id] = f
+		}
+		s, err := w.Session(t.Context(), li.Browser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := w.ClientAccesses(t.Context(), s); err != nil || len(list) != 0 {
+			t.Errorf("shown to another person: %+v, %v", list, err)
+		}
+		if err := w.EndClientAccess(t.Context(), s, w.bureau.ID, "r"); !errors.Is(err, oidc.ErrNotFound) {
+			t.Errorf("ended by another person: %v", err)
+		}
+		if offline, err := w.HasOffline(t.Context(), w.bureau.ID, w.li.Party); err != nil || offline {
+			t.Errorf("another person has offline access: %t, %v", offline, err)
+		}
+		w.refreshed(t, w.bureau, tokens.Refresh)
+	})
+}
+
 // A floor holds whatever the client asks for; the default is two factors for a
 // department that asks who people are.
 func TestFloors(t *testing.T) {

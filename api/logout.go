@@ -12,7 +12,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
-	flows "yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/flow"
 )
 
 const (
@@ -68,7 +68,7 @@ func (v *visit) logoutParameters() (oidc.Parameters, *oidc.RequestError, error) 
 	return params, nil, err
 }
 
-func (v *visit) askLogout(l flows.LogoutView, params oidc.Parameters, status int) error {
+func (v *visit) askLogout(l flow.LogoutView, params oidc.Parameters, status int) error {
 	v.speak(l.UILocales)
 	view := web.Logout{Form: v.token(purposeLogout), Fields: logoutFields(params), Why: whyOf(l.Refused)}
 	view.Action = logoutPath
@@ -124,7 +124,7 @@ func (s *Server) logOut(v *visit) error {
 }
 
 // goodbye leads to where a logout request wants, or to a page of ours.
-func (v *visit) goodbye(l flows.LogoutView) error {
+func (v *visit) goodbye(l flow.LogoutView) error {
 	if l.Response != nil {
 		return v.respond(l.Response)
 	}

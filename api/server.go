@@ -27,7 +27,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/identity"
-	providers "yizheng.internal/oidc/provider"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -37,7 +37,7 @@ import (
 type Config struct {
 	Issuer   string // the public URL, the OpenID issuer: https, or http on loopback
 	Registry *license.Registry
-	Provider *providers.Provider
+	Provider *provider.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served

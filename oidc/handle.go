@@ -40,8 +40,10 @@ func (s Secret) IsHandle() bool {
 // HandleHash is the SHA-256 of a handle, under which it is kept.
 type HandleHash [sha256.Size]byte
 
+// Hash returns the SHA-256 of the secret as that of a handle.
 func (s Secret) Hash() HandleHash { return sha256.Sum256([]byte(s.text)) }
 
+// String returns the hash as 43 characters of base64url.
 func (h HandleHash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
 // Derive returns the HMAC-SHA-256 of a use and its parts under a random key of

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 )
 
+// MaxURI is the longest URI of a client, in bytes.
 const MaxURI = 512
 
 // checkURI says what is wrong with a URI that a client wants to be registered
@@ -108,6 +109,8 @@ func isLoopback(host string) bool {
 // loopback IP (RFC 8252 section 7.3).
 func Redirects(c oidc.Client, raw string) bool { return MatchesURI(c.RedirectURIs, raw, c.Public()) }
 
+// MatchesURI reports whether a URI is one of those registered, byte by byte; with anyPort,
+// for a registered loopback IP, whatever its port.
 func MatchesURI(registered []string, raw string, anyPort bool) bool {
 	for _, r := range registered {
 		if r == raw || anyPort && sameButPort(r, raw) {

@@ -71,6 +71,7 @@ type authenticClients struct {
 	auth *signing.Authenticator
 }
 
+// Facts returns what the authenticator of a record of that revision is made of.
 func (c *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("clients", c.ID, revision).Text(c.Participant).Flag(c.Disabled).Bytes(c.Body).Time(c.Created, c.Updated)
 }

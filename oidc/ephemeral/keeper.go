@@ -27,6 +27,7 @@ func New(store identity.Ephemeral, vault *signing.Vault, log *slog.Logger) *Keep
 	return &Keeper{store, vault, log}
 }
 
+// KeyOf returns the key under which a value of a kind lies in the store.
 func KeyOf(kind string, h oidc.HandleHash) string { return "oidc." + kind + "." + h.String() }
 
 func keptPlace(kind string, h oidc.HandleHash) signing.Place {

@@ -22,6 +22,7 @@ type Bounded[K comparable, V any] struct {
 	new, old map[K]V
 }
 
+// NewBounded returns one for at most max values.
 func NewBounded[K comparable, V any](max int) *Bounded[K, V] {
 	return &Bounded[K, V]{half: max / 2, new: make(map[K]V)}
 }
@@ -86,6 +87,7 @@ type slot[V any] struct {
 	at   time.Time // when the reading of v began; zero if there is none
 }
 
+// NewCache returns one for at most max values, which read reads by their ids.
 func NewCache[V any](max int, read func(context.Context, string) (V, error)) *Cache[V] {
 	return &Cache[V]{read: read, slots: NewBounded[string, *slot[V]](max)}
 }

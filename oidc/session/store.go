@@ -56,6 +56,7 @@ type authenticSessions struct {
 	auth *signing.Authenticator
 }
 
+// Facts returns what the authenticator of a record of that revision is made of.
 func (s *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("sessions", s.ID, revision).Bytes(s.Cookie[:]).Time(s.Created, s.Seen, s.Expires, s.Ended).Sealed(s.Body)
 }

@@ -69,6 +69,7 @@ func (s *authenticSpent) IsSpent(ctx context.Context, hash [32]byte) (bool, erro
 	return spent, err
 }
 
+// Facts returns what the authenticator of a record of that revision is made of.
 func (f *FamilyRecord) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("families", f.ID, revision).Text(f.Client, f.Session, f.EndedBy).Int(f.Number).
 		Time(f.Rotated, f.Created, f.Expires, f.Ended).Sealed(f.Body)

@@ -130,6 +130,7 @@ func (p *Families) Read(ctx context.Context, id string) (*Family, error) {
 	return p.Open(ctx, r)
 }
 
+// Open opens a family's record. It is an error if the record doesn't fit its sealed part.
 func (p *Families) Open(ctx context.Context, r FamilyRecord) (*Family, error) {
 	f := &Family{FamilyRecord: r}
 	if err := p.openBody(ctx, f); err != nil {
@@ -163,6 +164,7 @@ func (p *Families) openBody(ctx context.Context, f *Family) error {
 // Over says why a family's tokens are no longer good.
 type Over string
 
+// Error says that the family is over, and why.
 func (e Over) Error() string { return "the family is over: " + string(e) }
 
 // check says whether a family's tokens are good: nil, an Over with the

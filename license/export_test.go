@@ -91,3 +91,27 @@ func Restamp(r *Registry, records ...any) {
 // StoresOf returns the stores as the registry uses them: what is saved there gets
 // its authenticator.
 func StoresOf(r *Registry) Stores { return r.c.Stores }
+
+// GrownResume is [ResumeRequest] as the program after this one might have it: with a
+// member more.
+type GrownResume struct {
+	ResumeRequest
+	Note string
+}
+
+func (q GrownResume) form() form {
+	if q.Note == "" {
+		return q.ResumeRequest.form()
+	}
+	return form{2, struct {
+		Reason string `json:"reason"`
+		Note   string `json:"note"`
+	}{q.Reason, q.Note}}
+}
+
+// ResumeGrown is [Registry.Resume] in that program.
+func (r *Registry) ResumeGrown(ctx context.Context, a Actor, id ID, q GrownResume, on Terms) (Changed, error) {
+	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(Record, VersionRecord) (transition, error) {
+		return transition{to: Active, status: credential.StatusValid}, nil
+	}}, on)
+}

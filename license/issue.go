@@ -3,7 +3,6 @@ package license
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -261,20 +260,20 @@ func (r *Registry) saveRequest(ctx context.Context, a Actor, act journal.Action,
 // attempt is a request with an idempotency key that was not used before.
 type attempt struct {
 	Request
-	of []string // what the fingerprint is of: operation, license, the request as JSON
+	of []string // what the fingerprint is of: see fingerprinted
 }
 
 // attempt looks an idempotency key up. It returns what is to be remembered of
 // this request, or what the key was used for before, which must have been the
 // same request. Without a key it returns neither.
-func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, id ID, q any) (*attempt, *Request, error) {
+func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, id ID, q repeatable) (*attempt, *Request, error) {
 	if key == "" {
 		return nil, nil, nil
 	}
 	if len(key) > maxKey || !visibleASCII(key) {
 		return nil, nil, refusal.Invalid("idempotency_key", "The Idempotency-Key must be 1 to 128 visible ASCII characters.")
 	}
-	plain, err := json.Marshal(q)
+	of, err := fingerprinted(operation, id, q)
 	if err != nil {
 		return nil, nil, refusal.Invalid("json", "The request is not well-formed.")
 	}
@@ -282,7 +281,7 @@ func (r *Registry) attempt(ctx context.Context, a Actor, key, operation string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &attempt{Request{Keys: keys}, []string{operation, string(id), string(plain)}}
+	t := &attempt{Request{Keys: keys}, of}
 	switch known, err := r.earlier(ctx, t); {
 	case err == nil:
 		return nil, known, nil

@@ -105,7 +105,7 @@ func (d *Document) check(vs *refusal.Violations, now time.Time) {
 type move struct {
 	action    journal.Action
 	operation string // bound into the fingerprints of requests with an idempotency key
-	request   any
+	request   repeatable
 	reason    string
 	decide    func(Record, VersionRecord) (transition, error)
 }

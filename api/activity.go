@@ -1,10 +1,14 @@
 package api
 
 import (
+	"maps"
 	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/signing/journal"
 )
 
 // Activity counts what people and departments do, from the events of it. No label
@@ -12,6 +16,9 @@ import (
 // values: a result is a reason code, a type one that was published here.
 type Activity struct {
 	logins, codes, consents, licenses, issued *prometheus.CounterVec
+
+	tries map[journal.Action]string // actions that are tries to prove a factor, with what they are called here
+	sends map[journal.Action]string // actions that send what a factor is proved with, with the channel
 
 	mu    sync.Mutex
 	types map[string]bool // that have a label of their own
@@ -25,7 +32,7 @@ func NewActivity() *Activity {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	return &Activity{
+	a := &Activity{
 		logins: counter("yizheng_logins_total", "Tries to log in, by method (password; confirm: by a code because there were many tries; challenge: "+
 			"such a code was asked for; code: the second factor) and result (ok, or the reason code).", "method", "result"),
 		codes: counter("yizheng_codes_total", "One-time codes, by channel and result: sent, or the reason code why not.", "channel", "result"),
@@ -33,17 +40,19 @@ func NewActivity() *Activity {
 			"and result: given, refused, withdrawn, failed.", "for", "result"),
 		licenses: counter("yizheng_license_actions_total", "What was done to licenses, by action (issue, replace, suspend, resume, end, read, redeem, …) and result (ok, replayed, or the reason code).", "action", "result"),
 		issued:   counter("yizheng_licenses_issued_total", "Versions of licenses that were issued or replaced, by type; the 201st type and on are other.", "type"),
-		types:    map[string]bool{},
+		types:    map[string]bool{}, tries: map[journal.Action]string{}, sends: map[journal.Action]string{},
 	}
+	for _, d := range factor.All() {
+		maps.Copy(a.tries, d.Tries)
+		if d.Sends != "" {
+			a.sends[d.Sends] = d.Channel
+		}
+	}
+	return a
 }
 
 func (a *Activity) collectors() []prometheus.Collector {
 	return []prometheus.Collector{a.logins, a.codes, a.consents, a.licenses, a.issued}
-}
-
-// loginMethods are the actions that are tries to log in.
-var loginMethods = map[string]string{
-	"login.password": "password", "login.confirm": "confirm", "login.challenge": "challenge", "code.check": "code",
 }
 
 // saidNo are results of a consent by which the person refused.
@@ -55,16 +64,18 @@ func (a *Activity) Count(action, result, licenseType string) {
 	if result == "begun" {
 		return
 	}
-	if method := loginMethods[action]; method != "" {
+	if method := a.tries[journal.Action(action)]; method != "" {
 		a.logins.WithLabelValues(method, result).Inc()
 		return
 	}
-	switch action {
-	case "code.send":
+	if channel := a.sends[journal.Action(action)]; channel != "" {
 		if result == "ok" {
 			result = "sent"
 		}
-		a.codes.WithLabelValues("sms", result).Inc()
+		a.codes.WithLabelValues(channel, result).Inc()
+		return
+	}
+	switch action {
 	case "consent.decide":
 		a.consents.WithLabelValues("login", consentResult(action, result)).Inc()
 	case "consent.end":

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // Purposes of forms' tokens.
@@ -123,7 +124,7 @@ func (v *visit) logInTwice(form url.Values, gone error) error {
 		if err != nil {
 			return gone
 		}
-		cookie, _, err := p.Flow.LogIn(v.r.Context(), v.request, v.browser, account, oidc.FactorPassword)
+		cookie, _, err := p.Flow.LogIn(v.r.Context(), v.request, v.browser, account, factor.Proof{Factor: factor.Password})
 		if err != nil {
 			return v.onward(oidc.Step{}, err)
 		}
@@ -182,13 +183,13 @@ func (v *visit) confirmLogin(step oidc.Step, form url.Values) error {
 // a code, too; else it sends one if that is needed.
 func (v *visit) loggedIn(account identity.Account, confirmed bool) error {
 	ctx, p := v.r.Context(), v.s.c.Provider
-	cookie, session, err := p.Flow.LogIn(ctx, v.request, v.browser, account, oidc.FactorPassword)
+	cookie, session, err := p.Flow.LogIn(ctx, v.request, v.browser, account, factor.Proof{Factor: factor.Password})
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}
 	v.browser.Session = cookie
 	if confirmed {
-		if cookie, err = p.Sessions.StepUp(ctx, v.browser, oidc.FactorSMS); err != nil {
+		if cookie, err = p.Sessions.StepUp(ctx, v.browser, factor.Proof{Factor: factor.PhoneCode}); err != nil {
 			return v.onward(oidc.Step{}, err)
 		}
 	}
@@ -343,7 +344,7 @@ func (s *Server) checkCode(v *visit) error {
 	} else if err != nil {
 		return err
 	}
-	cookie, err := s.c.Provider.Sessions.StepUp(v.r.Context(), v.browser, oidc.FactorSMS)
+	cookie, err := s.c.Provider.Sessions.StepUp(v.r.Context(), v.browser, factor.Proof{Factor: factor.PhoneCode})
 	if err != nil {
 		return v.onward(oidc.Step{}, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // passwordPage asks who is logged in for their password and another one.
@@ -46,7 +47,7 @@ func (s *Server) changePassword(v *visit, who oidc.Session) error {
 	} else if err != nil {
 		return err
 	}
-	cookie, err := s.c.Provider.Sessions.PasswordChanged(ctx, v.browser, account)
+	cookie, err := s.c.Provider.Sessions.PasswordChanged(ctx, v.browser, account, factor.Proof{Factor: factor.Password})
 	if errors.Is(err, oidc.ErrNoSession) { // as by another tab of this browser, just now
 		v.dropSession()
 		v.notify("password_set")

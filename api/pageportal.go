@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // Assurance that pages of ours need: licenses, and who read them, that of two
@@ -28,7 +29,7 @@ const (
 
 // private is page for somebody who is logged in with at least that assurance.
 // Whoever isn't logs in first, and comes back by GET.
-func (s *Server) private(assurance int, section string, h func(v *visit, who oidc.Session) error) http.Handler {
+func (s *Server) private(assurance factor.Assurance, section string, h func(v *visit, who oidc.Session) error) http.Handler {
 	return s.login(func(v *visit) error {
 		who, err := s.c.Provider.Sessions.Session(v.r.Context(), v.browser)
 		if err == nil && who.Assurance >= assurance {

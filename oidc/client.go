@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/jose"
 )
 
@@ -87,10 +88,10 @@ type Client struct {
 // Floor returns the assurance below which nobody logs in at the client: what the
 // operator set, or else 2 for a department's client that asks who people are, so
 // that one that forgets acr_values doesn't take a password alone for a person.
-func (c Client) Floor(class identity.Class) int {
+func (c Client) Floor(class identity.Class) factor.Assurance {
 	switch {
 	case c.MinAssurance != nil:
-		return *c.MinAssurance
+		return factor.Assurance(*c.MinAssurance)
 	case class == identity.Government && slices.Contains(c.Scopes, ScopeIdentity):
 		return CodeAssurance
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // Parameters are those of a request, each given once and none empty.
@@ -84,7 +85,7 @@ type StepKind string
 
 const (
 	StepLogin        StepKind = "login"         // show the login page
-	StepSecondFactor StepKind = "second_factor" // somebody is logged in, with one factor; ask for the second
+	StepSecondFactor StepKind = "second_factor" // somebody is logged in, with one factor; ask for one of Step.Factors
 	StepAccount      StepKind = "account"       // ask whether to go on as who is logged in
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
@@ -95,9 +96,10 @@ type Step struct {
 	Kind     StepKind
 	Handle   Secret // names the request in the URLs of pages; zero when done
 	Request  RequestView
-	Session  *Session     // who is logged in; nil for StepLogin
-	Consent  *ConsentView // of StepConsent
-	Response *Response    // of StepDone
+	Session  *Session      // who is logged in; nil for StepLogin
+	Factors  []factor.Name // of StepSecondFactor: each of them would do
+	Consent  *ConsentView  // of StepConsent
+	Response *Response     // of StepDone
 }
 
 // RequestView is an authorization request, as pages show it.
@@ -108,9 +110,9 @@ type RequestView struct {
 	Scopes      []Scope
 	LoginHint   string
 	UILocales   []string
-	Licenses    bool   // licenses are asked for
-	Assurance   int    // that is needed
-	RedirectURI string // checked: where the answer will go. A page's policy must allow its forms to lead there
+	Licenses    bool             // licenses are asked for
+	Assurance   factor.Assurance // that is needed
+	RedirectURI string           // checked: where the answer will go. A page's policy must allow its forms to lead there
 }
 
 // ConsentView is what a consent page shows and its form carries.
@@ -132,9 +134,9 @@ type Session struct {
 	ID        string
 	Account   string // account id
 	Party     identity.Party
-	Factors   []Factor
+	Factors   []factor.Proof
 	AuthTime  time.Time // of the first factor
-	Assurance int       // min(proofing, strength of the factors)
+	Assurance factor.Assurance
 	Created   time.Time
 	Seen      time.Time
 	Expires   time.Time
@@ -142,11 +144,3 @@ type Session struct {
 	UserAgent string
 	Current   bool // in a list: the one that asks
 }
-
-// Factor is one proof of who somebody is, by the names of RFC 8176.
-type Factor string
-
-const (
-	FactorPassword Factor = "pwd"
-	FactorSMS      Factor = "sms"
-)

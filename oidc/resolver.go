@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // DetailLicense is the one type of authorization details (RFC 9396) so far.
@@ -59,7 +60,7 @@ type DetailFacts struct {
 	Client      Client
 	Participant identity.Participant // the client's
 	Party       identity.Party       // who is logged in
-	Assurance   int                  // of this login, 0 to 3
+	Assurance   factor.Assurance     // of this login, 0 to 3
 	Session     [32]byte             // hash of the session's id
 	Request     [32]byte             // hash of the authorization request
 	RequestID   string               // of the HTTP request, for the events

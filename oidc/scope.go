@@ -3,6 +3,8 @@ package oidc
 import (
 	"slices"
 	"strings"
+
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // Scope is a right that a client may be registered for and a token may carry
@@ -51,7 +53,7 @@ func (s Scope) Identifies() bool {
 
 // ShownScopes returns those of the scopes that a login of an assurance shows anything
 // by. What is withheld isn't granted either, so that a client can see it.
-func ShownScopes(scopes []Scope, assurance int) []Scope {
+func ShownScopes(scopes []Scope, assurance factor.Assurance) []Scope {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool {
 		return assurance < CodeAssurance && (s == ScopeIdentity || s == ScopePhone)
 	})

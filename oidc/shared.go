@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // What all rooms of the provider do alike.
@@ -39,4 +41,4 @@ func Distinct[S ~string](all []S) []S {
 const ACRPrefix = "urn:yizheng:assurance:"
 
 // ACR returns the authentication context class of an assurance, 0 to 3.
-func ACR(assurance int) string { return ACRPrefix + strconv.Itoa(assurance) }
+func ACR(assurance factor.Assurance) string { return ACRPrefix + strconv.Itoa(int(assurance)) }

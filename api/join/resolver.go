@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/journal"
 )
 
@@ -64,8 +65,8 @@ func New(c Config) (*Resolver, error) {
 
 // Subject returns a person who is logged in, as the registry wants to know them:
 // licenses are found by all codes that they have or had.
-func Subject(p identity.Party, assurance int) license.Subject {
-	return license.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: assurance}
+func Subject(p identity.Party, assurance factor.Assurance) license.Subject {
+	return license.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
 }
 
 // askerOf is who asks for licenses: the client, while the person is there.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/jose"
 )
 
@@ -70,9 +71,8 @@ func MetadataOf(issuer string, people bool) metadata {
 	m.loginMetadata = &loginMetadata{
 		Authorization: issuer + AuthorizePath, PAR: issuer + PARPath, UserInfo: issuer + UserInfoPath, EndSession: issuer + EndSessionPath,
 		ResponseModes: []oidc.ResponseMode{oidc.ModeQuery, oidc.ModeFormPost}, Challenges: []string{"S256"}, Issuers: true,
-		Details: []string{oidc.DetailLicense},
-		// Level 3 takes an authenticator that resists phishing: there is none yet.
-		ACRs:        []string{"urn:yizheng:assurance:1", "urn:yizheng:assurance:2"},
+		Details:     []string{oidc.DetailLicense},
+		ACRs:        reachable(),
 		Subjects:    []oidc.SubjectType{oidc.SubjectPairwise, oidc.SubjectPublic},
 		IDTokenAlgs: []jose.Algorithm{jose.RS256, jose.ES256},
 		Prompts:     []string{"none", "login", "consent", "select_account"},
@@ -83,4 +83,12 @@ func MetadataOf(issuer string, people bool) metadata {
 		ClaimTypes: []string{"normal"}, Locales: []string{"zh-CN", "en"},
 	}
 	return m
+}
+
+// reachable names the assurances that the factors there are can bring a login to.
+func reachable() (acrs []string) {
+	for a := factor.Assurance(1); a <= factor.All().Most(); a++ {
+		acrs = append(acrs, oidc.ACR(a))
+	}
+	return acrs
 }

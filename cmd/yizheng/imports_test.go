@@ -69,9 +69,13 @@ var rules = map[string]rule{
 		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"storage/memory", "storage/sqlite"},
 	},
+	"oidc/identity/factor": {
+		ours:       []string{"oidc/identity", "signing/journal"},
+		testOthers: []string{"github.com/go-json-experiment/json"},
+	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
-		ours:   []string{"license/party", "oidc/identity", "signing/jose", "signing/journal"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/fresh": {},
@@ -83,26 +87,26 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/session": {
-		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "signing", "signing/journal"},
+		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "signing", "signing/journal"},
 	},
 	"oidc/token": {
-		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/session", "signing", "signing/jose", "signing/journal"},
+		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/grant": {
-		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/session", "oidc/token", "signing", "signing/journal"},
+		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/consent": {
 		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal"},
 	},
 	"oidc/flow": {
-		ours:   []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/session", "oidc/token", "signing", "signing/journal"},
+		ours:   []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/sm2", "signing/journal"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2"},
 		testOurs:   []string{"license/party", "oidc/fresh", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -193,11 +197,11 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/catalog", "license/refusal", "oidc", "oidc/identity", "signing/journal"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/catalog", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
-		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/client", "oidc/grant", "oidc/identity", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/strictjson"},
+		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/client", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/openapi": {
@@ -299,7 +303,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/provider", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/provider", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

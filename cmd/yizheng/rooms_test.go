@@ -30,7 +30,7 @@ const notYet = "not yet divided"
 
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
-	"api":                            {2921, notYet},
+	"api":                            {2945, notYet},
 	"api/join":                       {293, "what both halves know of each other; nothing else belongs in it"},
 	"api/outbound":                   {208, "the one guarded way out; nothing else belongs in it"},
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
@@ -43,7 +43,8 @@ var rooms = map[string]exception{
 	"license/schema":                 {1902, notYet},
 	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},
-	"oidc/identity":                  {3341, notYet},
+	"oidc/identity":                  {3360, notYet},
+	"oidc/identity/factor":           {300, "begins with what factors are; proving them moves in from oidc/identity"},
 	"oidc/provider":                  {248, "puts the rooms together; nothing else belongs in it"},
 	"signing":                        {4133, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},

@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -80,6 +81,7 @@ type asking struct {
 	browser oidc.Browser
 	login   *session.Login    // who is logged in; nil: nobody
 	agreed  []oidc.Scope      // that they agreed to show the client before
+	further []factor.Name     // each of which would make the login sure enough, if it isn't yet
 	grant   string            // of the licenses that are asked for; empty: none yet
 	find    map[string]string // what the consent page is to show of them; see [oidc.Resolver].Describe
 }
@@ -130,7 +132,7 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 
 // Visit begins a login for a page of ours, a path with its query, and returns
 // what comes next.
-func (p *Service) Visit(ctx context.Context, path string, assurance int, b oidc.Browser) (oidc.Step, error) {
+func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assurance, b oidc.Browser) (oidc.Step, error) {
 	if p.c.Families == nil {
 		return oidc.Step{}, pageError(nil, errNoLogins())
 	}
@@ -356,11 +358,12 @@ func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
 		return oidc.StepDone, nil
 	}
 	switch {
-	case l.State.Proofing < need:
+	case factor.Assurance(l.State.Proofing) < need:
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
-	case need > 2:
+	case need > factor.All().Most():
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
-	case !l.State.Phone:
+	}
+	if a.further = factor.All().Further(l.About.Factors, l.State.Factors, need); len(a.further) == 0 {
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: "no_second_factor"}
 	}
 	return oidc.StepSecondFactor, nil
@@ -368,7 +371,7 @@ func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
 
 // need is the assurance that the login must have: what is asked for, and not below
 // the client's floor.
-func (a *asking) need() int {
+func (a *asking) need() factor.Assurance {
 	if a.Request.portal() {
 		return a.Request.Assurance
 	}
@@ -395,7 +398,7 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 		return oidc.Step{}, err
 	}
 	s.Current = true
-	step.Session = &s
+	step.Session, step.Factors = &s, a.further
 	if kind == oidc.StepConsent {
 		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
 			return oidc.Step{}, p.settle(ctx, a, err)

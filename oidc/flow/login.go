@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 )
 
@@ -18,14 +19,14 @@ import (
 // session with one cookie, also if the first one was answered: then the request
 // goes on with Again. ErrRequestGone, also if the account got another password
 // since its own was checked.
-func (p *Service) LogIn(ctx context.Context, handle oidc.Secret, b oidc.Browser, account identity.Account, f oidc.Factor) (cookie oidc.Secret, s oidc.Session, err error) {
+func (p *Service) LogIn(ctx context.Context, handle oidc.Secret, b oidc.Browser, account identity.Account, f factor.Proof) (cookie oidc.Secret, s oidc.Session, err error) {
 	k, gone := p.shelf.loadRequest(ctx, handle, b)
 	if _, answered := errors.AsType[*oidc.GoneError](gone); gone != nil && !answered {
 		return oidc.Secret{}, oidc.Session{}, gone
 	}
 	// The cookie follows from the request's secret, so that a form sent twice gets
 	// one cookie, in whatever order the answers arrive.
-	cookie = oidc.SecretOf(oidc.Derive(k.Seed, "login", account.ID, b.Session.Reveal(), string(f)))
+	cookie = oidc.SecretOf(oidc.Derive(k.Seed, "login", account.ID, b.Session.Reveal(), f.String()))
 	var l *session.Login
 	if gone != nil {
 		l, err = p.c.Sessions.Same(ctx, cookie, account)

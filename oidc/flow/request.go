@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/token"
 )
 
@@ -26,16 +27,16 @@ type request struct {
 	Client string `json:"client,omitempty"`
 	destination
 
-	Nonce     string         `json:"nonce,omitempty"`
-	Challenge string         `json:"challenge,omitempty"` // of PKCE, S256
-	Scopes    []oidc.Scope   `json:"scopes,omitempty"`
-	Prompts   []string       `json:"prompts,omitempty"`
-	MaxAge    *int64         `json:"max_age,omitempty"` // seconds
-	Assurance int            `json:"assurance,omitempty"`
-	LoginHint string         `json:"login_hint,omitempty"`
-	UILocales []string       `json:"ui_locales,omitempty"`
-	Hint      string         `json:"hint,omitempty"` // the subject that the id_token_hint names
-	Detail    jsontext.Value `json:"detail,omitempty"`
+	Nonce     string           `json:"nonce,omitempty"`
+	Challenge string           `json:"challenge,omitempty"` // of PKCE, S256
+	Scopes    []oidc.Scope     `json:"scopes,omitempty"`
+	Prompts   []string         `json:"prompts,omitempty"`
+	MaxAge    *int64           `json:"max_age,omitempty"` // seconds
+	Assurance factor.Assurance `json:"assurance,omitempty"`
+	LoginHint string           `json:"login_hint,omitempty"`
+	UILocales []string         `json:"ui_locales,omitempty"`
+	Hint      string           `json:"hint,omitempty"` // the subject that the id_token_hint names
+	Detail    jsontext.Value   `json:"detail,omitempty"`
 
 	Path string `json:"path,omitempty"` // no client asks, but a page of ours
 }
@@ -423,10 +424,9 @@ func shallow(text string) bool {
 
 // leastAssurance returns the least assurance that acr_values name, 0 if none is
 // ours. Unknown values are ignored.
-func leastAssurance(param string) int {
-	least := 0
+func leastAssurance(param string) (least factor.Assurance) {
 	for value := range strings.FieldsSeq(param) {
-		for n := 1; n <= 3; n++ {
+		for n := factor.Assurance(1); n <= 3; n++ {
 			if value == oidc.ACR(n) && (least == 0 || n < least) {
 				least = n
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
@@ -68,7 +69,7 @@ func (p *Service) refresh(ctx context.Context, c oidc.Client, q RefreshRequest) 
 
 // rotate makes the family's next refresh token the newest, and returns the
 // family as it is then.
-func (p *Service) rotate(ctx context.Context, c oidc.Client, id string, number int64, q RefreshRequest, floor int) (*token.Family, error) {
+func (p *Service) rotate(ctx context.Context, c oidc.Client, id string, number int64, q RefreshRequest, floor factor.Assurance) (*token.Family, error) {
 	for try := 1; ; try++ {
 		f, err := p.c.Families.Read(ctx, id)
 		if errors.Is(err, oidc.ErrNotFound) {

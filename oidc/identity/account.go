@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"yizheng.internal/signing"
 )
 
@@ -26,10 +28,22 @@ type Account struct {
 	Proofing  Proofing     `json:"proofing"`
 	Password  PasswordHash `json:"password,omitzero"` // zero: none is set yet
 	Setup     SetupTicket  `json:"setup,omitzero"`
-	Barred    time.Time    `json:"barred,omitzero"` // when it was disabled last: logins from before are over for good
-	Created   time.Time    `json:"-"`
-	Updated   time.Time    `json:"-"`
-	Revision  int64        `json:"-"` // counts updates, from 1
+	// Authenticators are all others than password and phone.
+	Authenticators []Authenticator `json:"authenticators,omitempty"`
+	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last: logins from before are over for good
+	Created        time.Time       `json:"-"`
+	Updated        time.Time       `json:"-"`
+	Revision       int64           `json:"-"` // counts updates, from 1
+}
+
+// Authenticator 认证凭据 is something of a person's with which they prove a factor. Password
+// and phone, which accounts had before there were others, have fields of their own.
+type Authenticator struct {
+	ID     string         `json:"id,omitempty"`   // of NewID; none of password and phone
+	Factor string         `json:"factor"`         // by its name in yizheng.internal/oidc/identity/factor
+	Name   string         `json:"name,omitempty"` // as its owner is shown it
+	Added  time.Time      `json:"added,omitzero"`
+	Data   jsontext.Value `json:"data,omitempty"` // what the factor keeps of it
 }
 
 // PasswordHash is a password as it is kept: Argon2id (RFC 9106).

@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -121,7 +122,7 @@ func (s *served) logIn(b *testing.B, people *identity.Service) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if s.browser.Session, _, err = s.Flow.LogIn(ctx, step.Handle, s.browser, s.account, oidc.FactorPassword); err != nil {
+	if s.browser.Session, _, err = s.Flow.LogIn(ctx, step.Handle, s.browser, s.account, factor.Proof{Factor: factor.Password}); err != nil {
 		b.Fatal(err)
 	}
 }

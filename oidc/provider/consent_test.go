@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/journal"
 )
 
@@ -315,7 +316,7 @@ func TestPromptNoneReusesAGrant(t *testing.T) {
 		if string(first.Details) != string(second.Details) || second.Details == nil {
 			t.Errorf("delivered %s and %s", first.Details, second.Details)
 		}
-		if _, err := w.StepUp(t.Context(), b.Browser, oidc.FactorSMS); err != nil {
+		if _, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode}); err != nil {
 			t.Fatal(err)
 		}
 		low := w.browser()

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/journal"
 )
@@ -54,7 +55,7 @@ func TestKeptRequestIsBound(t *testing.T) {
 		for name, try := range map[string]func() error{
 			"next": func() error { _, err := w.Next(t.Context(), step.Handle, thief.Browser); return err },
 			"log in": func() error {
-				_, _, err := w.LogIn(t.Context(), step.Handle, thief.Browser, w.li, oidc.FactorPassword)
+				_, _, err := w.LogIn(t.Context(), step.Handle, thief.Browser, w.li, factor.Proof{Factor: factor.Password})
 				return err
 			},
 			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, thief.Browser); return err },
@@ -107,7 +108,7 @@ func TestAnsweredRequest(t *testing.T) {
 		for name, try := range map[string]func() error{
 			"next": func() error { _, err := w.Next(t.Context(), step.Handle, b.Browser); return err },
 			"log in": func() error {
-				_, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, oidc.FactorPassword)
+				_, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, factor.Proof{Factor: factor.Password})
 				return err
 			},
 			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, b.Browser); return err },
@@ -302,7 +303,7 @@ func TestLoginFormSentTwice(t *testing.T) {
 		b := w.browser()
 		step := b.authorize(t, w.bureau)
 		login := func(a identity.Account) (oidc.Secret, string, error) {
-			cookie, s, err := w.LogIn(t.Context(), step.Handle, b.Browser, a, oidc.FactorPassword)
+			cookie, s, err := w.LogIn(t.Context(), step.Handle, b.Browser, a, factor.Proof{Factor: factor.Password})
 			return cookie, s.ID, err
 		}
 		cookie, id, err := login(w.zhang)

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/token"
 )
 
@@ -220,7 +221,7 @@ func TestIDTokenHint(t *testing.T) {
 			t.Errorf("who is named logs in and gets %s", next.Kind)
 		}
 		step = other.authorize(t, w.bureau, "id_token_hint", hint, "prompt", "login")
-		cookie, _, err := w.LogIn(t.Context(), step.Handle, other.Browser, w.li, oidc.FactorPassword)
+		cookie, _, err := w.LogIn(t.Context(), step.Handle, other.Browser, w.li, factor.Proof{Factor: factor.Password})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 )
 
@@ -86,7 +87,7 @@ func TestSessionFixation(t *testing.T) {
 		if err != nil || s.Assurance != 1 || len(s.Factors) != 1 {
 			t.Errorf("a login with one factor keeps the second of before: %+v, %v", s, err)
 		}
-		if _, err := w.StepUp(t.Context(), first.Browser, oidc.FactorSMS); !errors.Is(err, oidc.ErrNoSession) {
+		if _, err := w.StepUp(t.Context(), first.Browser, factor.Proof{Factor: factor.PhoneCode}); !errors.Is(err, oidc.ErrNoSession) {
 			t.Errorf("stepping up under an old cookie: %v", err)
 		}
 	})
@@ -98,7 +99,7 @@ func TestOneFactorTwice(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		b.session(t, w.zhang, 1)
-		cookie, err := w.StepUp(t.Context(), b.Browser, oidc.FactorPassword)
+		cookie, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.Password})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +155,7 @@ func TestDisabledAccount(t *testing.T) {
 		if step, err = w.Authorize(t.Context(), params(w.bureau), c.Browser, false); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.LogIn(t.Context(), step.Handle, c.Browser, w.zhang, oidc.FactorPassword); err == nil {
+		if _, _, err := w.LogIn(t.Context(), step.Handle, c.Browser, w.zhang, factor.Proof{Factor: factor.Password}); err == nil {
 			t.Error("a disabled account logs in")
 		}
 		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, false); err != nil {
@@ -336,7 +337,7 @@ func TestPasswordEndsSessions(t *testing.T) {
 			t.Errorf("events %v", w.results())
 		}
 		step := b.authorize(t, w.bureau)
-		if _, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, oidc.FactorPassword); !errors.Is(err, oidc.ErrRequestGone) {
+		if _, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, factor.Proof{Factor: factor.Password}); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("whose old password was checked before logs in after: %v", err)
 		}
 		if w.zhang, err = w.people.Account(t.Context(), w.zhang.ID); err != nil {
@@ -386,11 +387,11 @@ func TestPasswordChanged(t *testing.T) {
 		}{
 			"another password since": {b.Browser, stale}, "another person's session": {li.Browser, changed}, "no session": {w.browser().Browser, changed},
 		} {
-			if _, err := w.PasswordChanged(t.Context(), try.Browser, try.Account); !errors.Is(err, oidc.ErrNoSession) {
+			if _, err := w.PasswordChanged(t.Context(), try.Browser, try.Account, factor.Proof{Factor: factor.Password}); !errors.Is(err, oidc.ErrNoSession) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		cookie, err := w.PasswordChanged(t.Context(), b.Browser, changed)
+		cookie, err := w.PasswordChanged(t.Context(), b.Browser, changed, factor.Proof{Factor: factor.Password})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -425,7 +426,7 @@ func TestPasswordChanged(t *testing.T) {
 		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.PasswordChanged(t.Context(), b.Browser, changed); !errors.Is(err, oidc.ErrNoSession) {
+		if _, err := w.PasswordChanged(t.Context(), b.Browser, changed, factor.Proof{Factor: factor.Password}); !errors.Is(err, oidc.ErrNoSession) {
 			t.Errorf("of a disabled account: %v", err)
 		}
 	})

@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -282,7 +283,7 @@ func (b *browser) next(t testing.TB, handle oidc.Secret) oidc.Step {
 // logIn shows the first factor for a request and returns what comes next.
 func (b *browser) logIn(t testing.TB, handle oidc.Secret, a identity.Account) oidc.Step {
 	t.Helper()
-	cookie, _, err := b.w.LogIn(t.Context(), handle, b.Browser, a, oidc.FactorPassword)
+	cookie, _, err := b.w.LogIn(t.Context(), handle, b.Browser, a, factor.Proof{Factor: factor.Password})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +309,7 @@ func (b *browser) session(t testing.TB, a identity.Account, factors int) {
 
 func (b *browser) stepUp(t testing.TB) {
 	t.Helper()
-	cookie, err := b.w.StepUp(t.Context(), b.Browser, oidc.FactorSMS)
+	cookie, err := b.w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode})
 	if err != nil {
 		t.Fatal(err)
 	}

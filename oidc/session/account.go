@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // AccountState is what counts of an account while somebody is logged in.
@@ -16,9 +17,9 @@ type AccountState struct {
 	Party    string
 	Disabled bool // or gone
 	Proofing int
-	Phone    bool      // a second factor can be asked for
-	Password time.Time // when it was set: sessions from before it are over
-	Barred   time.Time // when it was disabled last: whatever is from before it is over
+	Factors  []factor.Name // that can be asked for
+	Password time.Time     // when it was set: sessions from before it are over
+	Barred   time.Time     // when it was disabled last: whatever is from before it is over
 }
 
 const maxCachedAccounts = 16384
@@ -32,7 +33,7 @@ func (p *Service) readAccount(ctx context.Context, id string) (AccountState, err
 	if err != nil {
 		return AccountState{}, oidc.Unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
-	return AccountState{a.Party, a.Disabled, a.Proofing.Level, a.Phone != "", a.Password.Set, a.Barred}, nil
+	return AccountState{a.Party, a.Disabled, a.Proofing.Level, factor.All().Of(a), a.Password.Set, a.Barred}, nil
 }
 
 // Account returns an account's state, at most 2 seconds old.

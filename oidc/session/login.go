@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -24,22 +25,21 @@ type Login struct {
 // About is the sealed part of a session's record. It repeats the plain
 // columns that decide who is let in, so that a row can't be made another's.
 type About struct {
-	Account   string        `json:"account"`
-	Party     string        `json:"party"`
-	Factors   []oidc.Factor `json:"factors"`
-	AuthTime  time.Time     `json:"auth_time"`
-	Address   string        `json:"address,omitempty"`
-	UserAgent string        `json:"user_agent,omitempty"`
-	Seed      string        `json:"seed"` // sids derive from it
-	Cookie    []byte        `json:"cookie"`
-	Expires   time.Time     `json:"expires"`
+	Account   string         `json:"account"`
+	Party     string         `json:"party"`
+	Factors   []factor.Proof `json:"factors"`
+	AuthTime  time.Time      `json:"auth_time"`
+	Address   string         `json:"address,omitempty"`
+	UserAgent string         `json:"user_agent,omitempty"`
+	Seed      string         `json:"seed"` // sids derive from it
+	Cookie    []byte         `json:"cookie"`
+	Expires   time.Time      `json:"expires"`
 }
 
-// factors returns how many different factors were shown.
-func (b *About) factors() int { return len(oidc.Distinct(b.Factors)) }
-
 // Assurance is the least of what was proofed and how strong the login was.
-func (l *Login) Assurance() int { return min(l.State.Proofing, l.About.factors()) }
+func (l *Login) Assurance() factor.Assurance {
+	return factor.All().Assurance(l.State.Proofing, l.About.Factors)
+}
 
 // SID returns the session's id at a client (OpenID Connect Back-Channel Logout
 // section 2.1): two clients can't tell that theirs are one session.
@@ -156,7 +156,7 @@ func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 // Start begins a session of somebody whose first factor was checked, under the wanted
 // cookie if nobody had that before, or has the browser's go on if it is the same
 // person's. The same form less than a minute later gets the same session. ErrOvertaken.
-func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f oidc.Factor) (*Login, oidc.Secret, error) {
+func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
 	state, err := p.admit(ctx, account)
 	if err != nil {
 		return nil, oidc.Secret{}, err
@@ -206,7 +206,7 @@ func (p *Service) twice(ctx context.Context, cookie oidc.Secret, account string)
 // newLogin begins a session, or has the browser's go on if it is the same
 // person's, and ends it if it isn't. Its cookie is the wanted one, if nobody had
 // that before.
-func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f oidc.Factor) (*Login, oidc.Secret, error) {
+func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
 	var l, before *Login
 	cookie := wanted
 	for try := 1; ; try++ {
@@ -246,10 +246,10 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 // begin stores a login that begins now, in a session that is new or has an ID
 // already, under a cookie: always another one, so that nobody can have planted it
 // (session fixation).
-func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f oidc.Factor) error {
+func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f factor.Proof) error {
 	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
-	l.About.Factors, l.About.AuthTime = []oidc.Factor{f}, now
+	l.About.Factors, l.About.AuthTime = []factor.Proof{f}, now
 	l.About.Address, l.About.UserAgent = b.Address.String(), clip(b.UserAgent, maxUserAgent)
 	fresh := l.ID == ""
 	if fresh {
@@ -293,7 +293,7 @@ func clip(s string, n int) string {
 
 // StepUp adds a second factor that was checked to the session, and returns its
 // new cookie. ErrNoSession.
-func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f oidc.Factor) (cookie oidc.Secret, err error) {
+func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (cookie oidc.Secret, err error) {
 	for try := 1; ; try++ {
 		l, err := p.Find(ctx, b)
 		if err != nil {
@@ -328,11 +328,11 @@ func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f oidc.Factor) (co
 
 // PasswordChanged has the session go on in which somebody changed the account's
 // password, having shown the old one just now, and returns its new cookie: it
-// begins anew, with the password alone, and what clients have of it is over. The
+// begins anew, with the proof of the old password alone, and what clients have of it is over. The
 // account's other sessions end by the change. account is as the change left it.
 // ErrNoSession, also if the account got yet another password since, or the
 // browser used the session between the change and this.
-func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account identity.Account) (oidc.Secret, error) {
+func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account identity.Account, f factor.Proof) (oidc.Secret, error) {
 	p.accounts.Drop(account.ID)
 	state, err := p.Account(ctx, account.ID)
 	if err != nil {
@@ -357,7 +357,7 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 			return oidc.Secret{}, oidc.ErrNoSession
 		}
 		cookie := oidc.NewHandle()
-		err = p.begin(ctx, l, b, cookie, oidc.FactorPassword)
+		err = p.begin(ctx, l, b, cookie, f)
 		if err == nil || !errors.Is(err, oidc.ErrConflict) || try == oidc.ChangeTries {
 			return cookie, err
 		}

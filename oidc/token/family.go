@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -37,14 +38,14 @@ type familyBody struct {
 // About says who tokens are about, how they logged in, and what was agreed to.
 // It never changes after the login.
 type About struct {
-	Account   string        `json:"account"`
-	Party     string        `json:"party"`
-	SID       string        `json:"sid"` // of the session at this client
-	AuthTime  int64         `json:"auth_time"`
-	Factors   []oidc.Factor `json:"factors"`
-	Assurance int           `json:"assurance"`
-	Scopes    []oidc.Scope  `json:"scopes,omitempty"`
-	Grant     string        `json:"grant,omitempty"` // of licenses
+	Account   string           `json:"account"`
+	Party     string           `json:"party"`
+	SID       string           `json:"sid"` // of the session at this client
+	AuthTime  int64            `json:"auth_time"`
+	Factors   []factor.Proof   `json:"factors"`
+	Assurance factor.Assurance `json:"assurance"`
+	Scopes    []oidc.Scope     `json:"scopes,omitempty"`
+	Grant     string           `json:"grant,omitempty"` // of licenses
 }
 
 // FamilyConfig says what a Families works with.

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 )
@@ -23,17 +24,17 @@ const idTokenLife = 10 * time.Minute
 // IDClaims are those of an ID token (OpenID Connect Core section 2). Times are in
 // seconds since 1970.
 type IDClaims struct {
-	Issuer     string        `json:"iss"`
-	Subject    string        `json:"sub"`
-	Audience   string        `json:"aud"`
-	Expires    int64         `json:"exp"`
-	Issued     int64         `json:"iat"`
-	AuthTime   int64         `json:"auth_time"`
-	Nonce      string        `json:"nonce,omitempty"`
-	ACR        string        `json:"acr"`
-	AMR        []oidc.Factor `json:"amr"`
-	SessionID  string        `json:"sid"`
-	AccessHash string        `json:"at_hash,omitempty"`
+	Issuer     string   `json:"iss"`
+	Subject    string   `json:"sub"`
+	Audience   string   `json:"aud"`
+	Expires    int64    `json:"exp"`
+	Issued     int64    `json:"iat"`
+	AuthTime   int64    `json:"auth_time"`
+	Nonce      string   `json:"nonce,omitempty"`
+	ACR        string   `json:"acr"`
+	AMR        []string `json:"amr"`
+	SessionID  string   `json:"sid"`
+	AccessHash string   `json:"at_hash,omitempty"`
 }
 
 // IssueToClient makes an access token of a client for itself, with scopes that it has.
@@ -76,7 +77,7 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 		alg, purpose := idTokenKey(c)
 		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, IDClaims{
 			Issuer: p.c.Issuer, Subject: subject, Audience: c.ID, Expires: now.Add(idTokenLife).Unix(), Issued: now.Unix(),
-			AuthTime: who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: amr(who.Factors), SessionID: who.SID,
+			AuthTime: who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
 			AccessHash: accessHash(t.Access),
 		})
 		if err != nil {
@@ -87,14 +88,6 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 		t.Refresh, err = p.c.Families.RefreshToken(ctx, f.ID, f.Number)
 	}
 	return err
-}
-
-// amr names the methods of a login (RFC 8176): mfa too, if there were two.
-func amr(factors []oidc.Factor) []oidc.Factor {
-	if len(oidc.Distinct(factors)) > 1 {
-		return append(slices.Clone(factors), "mfa")
-	}
-	return factors
 }
 
 // accessHash is the at_hash of an access token (OpenID Connect Core section

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // userClaims are what UserInfo answers. Those of a scope that the token lacks are
@@ -29,15 +30,15 @@ import (
 // could do with number and phone elsewhere must not be had by it. A client that
 // needs them asks for that by acr_values.
 type userClaims struct {
-	Subject       string        `json:"sub"`
-	Name          string        `json:"name,omitempty"`
-	UpdatedAt     int64         `json:"updated_at,omitzero"`
-	Phone         string        `json:"phone_number,omitempty"`
-	PhoneVerified bool          `json:"phone_number_verified,omitzero"`
-	UserType      identity.Kind `json:"user_type,omitempty"`
-	CodeType      string        `json:"code_type,omitempty"`
-	Code          string        `json:"code,omitempty"`
-	Assurance     *int          `json:"assurance,omitempty"`
+	Subject       string            `json:"sub"`
+	Name          string            `json:"name,omitempty"`
+	UpdatedAt     int64             `json:"updated_at,omitzero"`
+	Phone         string            `json:"phone_number,omitempty"`
+	PhoneVerified bool              `json:"phone_number_verified,omitzero"`
+	UserType      identity.Kind     `json:"user_type,omitempty"`
+	CodeType      string            `json:"code_type,omitempty"`
+	Code          string            `json:"code,omitempty"`
+	Assurance     *factor.Assurance `json:"assurance,omitempty"`
 }
 
 // UserInfo returns the claims of who an access token is about (OpenID Connect

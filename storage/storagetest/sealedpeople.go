@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -86,7 +87,7 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	}, b, false)
 	must(t, "asking for authorization", err)
 	handle := step.Handle
-	cookie, _, err := p.Flow.LogIn(ctx, handle, b, a, oidc.FactorPassword)
+	cookie, _, err := p.Flow.LogIn(ctx, handle, b, a, factor.Proof{Factor: factor.Password})
 	must(t, "logging in", err)
 	b.Session = cookie
 	if step, err = p.Flow.Next(ctx, handle, b); err != nil || step.Kind != oidc.StepConsent {

@@ -48,7 +48,7 @@ func configOf(in *install.Installation, owner identity.Participant, c oidc.Clien
 		f.Discovery = in.URL + "/.well-known/oauth-authorization-server"
 		return f
 	}
-	f.MinAssurance, f.DefaultMaxAge = c.Floor(owner.Class), c.DefaultMaxAge
+	f.MinAssurance, f.DefaultMaxAge = int(c.Floor(owner.Class)), c.DefaultMaxAge
 	if f.IDTokenAlgorithm = c.IDTokenAlgorithm; f.IDTokenAlgorithm == "" {
 		f.IDTokenAlgorithm = "RS256" // OpenID Connect Core section 2
 	}

@@ -63,7 +63,7 @@ func clientInfoOf(c oidc.Client, owner identity.Participant) clientInfo {
 		Secrets: live(c, time.Now()), Scopes: c.Scopes, GrantTypes: c.GrantTypes, AuthMethods: c.AuthMethods,
 		RedirectURIs: c.RedirectURIs, LogoutURIs: c.LogoutURIs, HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlg: c.IDTokenAlgorithm,
 		WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR, ServiceItems: c.ServiceItems,
-		MinAssurance: c.Floor(owner.Class), DefaultMaxAge: c.DefaultMaxAge,
+		MinAssurance: int(c.Floor(owner.Class)), DefaultMaxAge: c.DefaultMaxAge,
 		Revision: c.Revision, Created: c.Created, Updated: c.Updated,
 	}
 }

@@ -1,0 +1,139 @@
+package factor
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
+
+// The factors of which the rule must be able to speak before they are there.
+const (
+	passkey  Name = "passkey"
+	totp     Name = "totp"
+	recovery Name = "recovery"
+)
+
+// someday are the factors that there are, and those that are to come.
+var someday = slices.Concat(All(), Definitions{
+	{Name: passkey, Methods: []string{"swk"}, Kind: Held, Strength: oneFactor, Verified: resistant},
+	{Name: totp, Methods: []string{"otp"}, Kind: Held, Strength: oneFactor},
+	{Name: recovery, Methods: []string{"otp"}, Kind: Held, Strength: oneFactor},
+})
+
+var (
+	pwd       = Proof{Factor: Password}
+	code      = Proof{Factor: PhoneCode}
+	byLink    = Proof{Factor: Password, Phone: accountPhone} // a password whose link came by the phone
+	elsewhere = Proof{Factor: PhoneCode, Phone: "work"}
+	key       = Proof{Factor: passkey}
+	keyUV     = Proof{Factor: passkey, Verified: true}
+	otp       = Proof{Factor: totp}
+	spare     = Proof{Factor: recovery}
+)
+
+func TestAssurance(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		proofing int
+		proofs   []Proof
+		want     Assurance
+	}{
+		{"nothing", 3, nil, 0},
+		{"a password", 3, []Proof{pwd}, 1},
+		{"a code alone", 3, []Proof{code}, 1},
+		{"a password and a code", 3, []Proof{pwd, code}, 2},
+		{"in the other order", 3, []Proof{code, pwd}, 2},
+		{"the same one twice", 3, []Proof{pwd, pwd}, 1},
+		{"a passkey with user verification", 3, []Proof{keyUV}, 3},
+		{"a passkey without", 3, []Proof{key}, 1},
+		{"a password and a passkey without", 3, []Proof{pwd, key}, 2},
+		{"a password and a passkey with", 3, []Proof{pwd, keyUV}, 3},
+		{"a password and TOTP", 3, []Proof{pwd, otp}, 2},
+		{"two that are held", 3, []Proof{otp, code}, 1},
+		{"a passkey without and a code, both held", 3, []Proof{key, code}, 1},
+		{"two that are held, and a password", 3, []Proof{otp, code, pwd}, 2},
+		{"a password and a recovery code", 3, []Proof{pwd, spare}, 2},
+		{"two recovery codes", 3, []Proof{spare, spare}, 1},
+		{"a recovery code and TOTP", 3, []Proof{spare, otp}, 1},
+		{"a recovery code is no second one beside those", 3, []Proof{pwd, code, spare}, 2},
+		{"a password whose link came by the phone, and a code by it", 3, []Proof{byLink, code}, 1},
+		{"and a code by another phone", 3, []Proof{byLink, elsewhere}, 2},
+		{"and TOTP", 3, []Proof{byLink, otp}, 2},
+		{"a password that claims user verification", 3, []Proof{{Factor: Password, Verified: true}}, 1},
+		{"one that nobody knows", 3, []Proof{{Factor: "palm", Verified: true}}, 0},
+		{"a password and one that nobody knows", 3, []Proof{pwd, {Factor: "palm"}}, 1},
+		{"capped at 2 by proofing", 2, []Proof{keyUV}, 2},
+		{"capped at 1", 1, []Proof{pwd, code}, 1},
+		{"capped at 0: anybody's account", 0, []Proof{keyUV}, 0},
+	} {
+		if got := someday.Assurance(tt.proofing, tt.proofs); got != tt.want {
+			t.Errorf("%s: assurance %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestFurther: what somebody is asked for next.
+func TestFurther(t *testing.T) {
+	every := []Name{Password, PhoneCode, passkey, totp, recovery}
+	for _, tt := range []struct {
+		name   string
+		proofs []Proof
+		has    []Name
+		need   Assurance
+		want   []Name
+	}{
+		{"a code beside a password", []Proof{pwd}, []Name{Password, PhoneCode}, 2, []Name{PhoneCode}},
+		{"nothing that would do", []Proof{pwd}, []Name{Password}, 2, nil},
+		{"only what is known beside a code", []Proof{code}, every, 2, []Name{Password, passkey}},
+		{"not by the same phone", []Proof{byLink}, every, 2, []Name{passkey, totp, recovery}},
+		{"only a passkey resists phishing", []Proof{pwd, code}, every, 3, []Name{passkey}},
+	} {
+		if got := someday.Further(tt.proofs, tt.has, tt.need); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestMost(t *testing.T) {
+	if now, then := All().Most(), someday.Most(); now != twoFactors || then != resistant {
+		t.Errorf("logins reach %d, and will reach %d", now, then)
+	}
+}
+
+// TestMethods: the amr claim (RFC 8176).
+func TestMethods(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		proofs []Proof
+		want   []string
+	}{
+		{"a password", []Proof{pwd}, []string{"pwd"}},
+		{"a password and a code", []Proof{pwd, code}, []string{"pwd", "sms", "mfa"}},
+		{"two that are held", []Proof{code, otp}, []string{"sms", "otp"}},
+		{"a passkey with user verification", []Proof{keyUV}, []string{"swk", "mfa"}},
+	} {
+		if got := someday.Methods(tt.proofs); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestStoredForm: sessions and families that were stored before proofs had more than a name
+// are read, and stay as they are; and what is stored is read back.
+func TestStoredForm(t *testing.T) {
+	const before = `["pwd","sms"]`
+	var proofs []Proof
+	if err := json.Unmarshal([]byte(before), &proofs); err != nil || !slices.Equal(proofs, []Proof{pwd, code}) {
+		t.Errorf("%s is read as %+v, %v", before, proofs, err)
+	}
+	if after, err := json.Marshal(proofs); err != nil || string(after) != before {
+		t.Errorf("%s is written as %s, %v", before, after, err)
+	}
+	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: passkey, Verified: true, Phone: "work"}} {
+		text, _ := p.MarshalText()
+		var back Proof
+		if err := back.UnmarshalText(text); err != nil || back != p {
+			t.Errorf("%+v is stored as %q and read as %+v, %v", p, text, back, err)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package factor_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/signing/journal"
+)
+
+// TestDefinitions: whatever factor is added to the list says what the others ask of it.
+func TestDefinitions(t *testing.T) {
+	actions := map[journal.Action]bool{}
+	for _, a := range journal.Actions() {
+		actions[a.Action] = true
+	}
+	names, tries := map[factor.Name]bool{}, map[journal.Action]bool{}
+	stored := regexp.MustCompile(`^[a-z]{2,16}$`)
+	for _, d := range factor.All() {
+		if names[d.Name] || !stored.MatchString(string(d.Name)) {
+			t.Errorf("factor %q: its name is another's, or can't stand in a record", d.Name)
+		}
+		names[d.Name] = true
+		if d.Kind != factor.Known && d.Kind != factor.Held || d.Strength < 1 || len(d.Methods) == 0 || len(d.Tries) == 0 {
+			t.Errorf("factor %q lacks its kind, strength, methods or actions: %+v", d.Name, d)
+		}
+		for a := range maps.Keys(d.Tries) {
+			if tries[a] || !actions[a] {
+				t.Errorf("factor %q: %q is another's action, or none", d.Name, a)
+			}
+			tries[a] = true
+		}
+		if (d.Sends == "") != (d.Channel == "") || d.Sends != "" && !actions[d.Sends] {
+			t.Errorf("factor %q sends %q by %q", d.Name, d.Sends, d.Channel)
+		}
+	}
+}
+
+// TestAuthenticators: an account's password and phone stand in its list as every other does.
+func TestAuthenticators(t *testing.T) {
+	set := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	bare := identity.Account{}
+	full := identity.Account{
+		Phone: "+8613800000000", Password: identity.PasswordHash{Algorithm: "argon2id", Set: set},
+		Authenticators: []identity.Authenticator{{ID: identity.NewID(), Factor: "palm", Data: jsontext.Value(`{"left":true}`)}},
+	}
+	if all := factor.All().Authenticators(bare); len(all) != 0 || len(factor.All().Of(bare)) != 0 {
+		t.Errorf("an account that has none has %+v", all)
+	}
+	all := factor.All().Authenticators(full)
+	if len(all) != 2 || all[0].Factor != "pwd" || !all[0].Added.Equal(set) || all[1].Factor != "sms" || all[1].Name != "138****0000" {
+		t.Errorf("authenticators %+v", all)
+	}
+	if names := factor.All().Of(full); !slices.Equal(names, []factor.Name{factor.Password, factor.PhoneCode}) {
+		t.Errorf("it can be asked for %q", names)
+	}
+	palm := append(slices.Clone(factor.All()), factor.Definition{Name: "palm", Kind: factor.Held, Strength: 1})
+	if all := palm.Authenticators(full); len(all) != 3 || string(all[2].Data) != `{"left":true}` {
+		t.Errorf("with a further factor: %+v", all)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/api/join"
 	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -54,7 +55,7 @@ func newJoined(t testing.TB) *joined {
 }
 
 // newResolver joins a provider with a registry; without turns it takes the default.
-func newResolver(t testing.TB, r *license.Registry, turns *limit.Holders) oidc.Resolver {
+func newResolver(t testing.TB, r *license.Library, turns *limit.Holders) oidc.Resolver {
 	t.Helper()
 	j, err := join.New(join.Config{Asks: r, Grants: r, Turns: turns})
 	mustOf(t)(err)
@@ -144,7 +145,7 @@ func TestJoinDelivers(t *testing.T) {
 	if live, err := j.resolver.Live(t.Context(), grant); !live || err != nil {
 		t.Errorf("active: live %v, %v", live, err)
 	}
-	r, err := j.registry.Redeem(t.Context(), license.Actor{Client: j.stranger.id}, license.RedeemRequest{UseCode: m.UseCode, RequestID: "1", Nonce: "nonce-123"})
+	r, err := j.registry.Redeem(t.Context(), audit.Actor{Client: j.stranger.id}, license.RedeemRequest{UseCode: m.UseCode, RequestID: "1", Nonce: "nonce-123"})
 	if err != nil || string(r.License) != j.issued.ID {
 		t.Errorf("redeemed: %+v, %v", r, err)
 	}

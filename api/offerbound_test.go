@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
@@ -122,7 +123,7 @@ func TestOfferReadsOnce(t *testing.T) {
 	ask := license.Ask{Item: bulkyItem, Case: "1"}
 	allocated := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.registry.Offer(t.Context(), license.Actor{Client: "x"}, ask, who, nil); err != nil {
+			if _, err := s.registry.Offer(t.Context(), audit.Actor{Client: "x"}, ask, who, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

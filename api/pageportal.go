@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity/factor"
 )
@@ -91,8 +92,8 @@ const portal = "portal"
 
 // holderActor is who the registry records as acting when a person looks at
 // licenses and grants on pages of ours, or changes them.
-func holderActor(ctx context.Context, party string) license.Actor {
-	return license.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
+func holderActor(ctx context.Context, party string) audit.Actor {
+	return audit.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
 }
 
 // subject is who is logged in, as the registry knows them.
@@ -117,7 +118,7 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 // licensePage shows one license of somebody's.
 func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
-	id := license.ID(v.r.PathValue("id"))
+	id := audit.ID(v.r.PathValue("id"))
 	l, err := s.c.Registry.HeldLicense(ctx, holderActor(ctx, who.Party.ID), subject(who), id)
 	if err != nil {
 		return err
@@ -161,7 +162,7 @@ func (s *Server) recordsPage(v *visit, who oidc.Session) error {
 	if err != nil {
 		return err
 	}
-	id := license.ID(query.Get("license"))
+	id := audit.ID(query.Get("license"))
 	var page license.AccessPage
 	switch {
 	case id == "":
@@ -196,7 +197,7 @@ func positive(s string) (int64, error) {
 // grantsPage shows what somebody agreed to.
 func (s *Server) grantsPage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
-	page, err := s.c.Registry.Grants(ctx, subject(who), v.r.URL.Query().Get("cursor"), pageSize)
+	page, err := s.c.Registry.Grants.List(ctx, subject(who), v.r.URL.Query().Get("cursor"), pageSize)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func newProvider(t testing.TB) *single {
 		Issuer: x.url, Clients: stores, Participants: stores, Events: x.db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 	})
 	must(err)
-	registry, err := license.New(ctx, license.Config{
+	registry, err := license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: x.db.Licenses(), Journal: x.db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(), PublicURL: x.url, Log: log,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "", license.ErrNotFound },
 	})

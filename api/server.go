@@ -36,7 +36,7 @@ import (
 // Config says what a Server serves.
 type Config struct {
 	Issuer   string // the public URL, the OpenID issuer: https, or http on loopback
-	Registry *license.Registry
+	Registry *license.Library
 	Provider *provider.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
@@ -198,7 +198,7 @@ func (s *Server) describe() (err error) {
 	}
 	names, entries := s.c.Provider, s.c.Registry.Catalog()
 	if s.views, err = views.New(views.Config{
-		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
+		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry.Records, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
 	}); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}

@@ -66,7 +66,7 @@ type service struct {
 	people   *identity.Service // nil: nobody can log in
 	phone    *phone            // where their codes arrive
 	rules    *provider.Provider
-	registry *license.Registry
+	registry *license.Library
 	log      *buffer
 	client   *http.Client
 	started  time.Time
@@ -124,7 +124,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	s.url = "http://" + front.Listener.Addr().String()
 	verifier := jose.NewVerifier(c.Verifier)
 	stores := s.db.Provider()
-	s.registry, err = license.New(ctx, license.Config{
+	s.registry, err = license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: s.db.Licenses(), Journal: s.db.Journal(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores),
 	})

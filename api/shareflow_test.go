@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 // sharing is a site with an item, and somebody who holds a license.
@@ -141,7 +142,7 @@ func (s *sharing) withdraw(t testing.TB, grant string) {
 	t.Helper()
 	found, err := s.people.FindAccount(t.Context(), s.who.Login)
 	mustOf(t)(err)
-	_, err = s.registry.Withdraw(t.Context(), license.Actor{Client: portal}, license.Subject{Party: found.Party, Assurance: 2}, license.GrantID(grant))
+	_, err = s.registry.Withdraw(t.Context(), audit.Actor{Client: portal}, license.Subject{Party: found.Party, Assurance: 2}, license.GrantID(grant))
 	mustOf(t)(err)
 }
 
@@ -192,7 +193,7 @@ func TestConsentAltered(t *testing.T) {
 			t.Errorf("%s: got a code", name)
 		}
 	}
-	grants, err := s.registry.Grants(t.Context(), license.Subject{Party: s.party(t)}, "", 10)
+	grants, err := s.registry.Grants.List(t.Context(), license.Subject{Party: s.party(t)}, "", 10)
 	if err != nil || len(grants.Grants) != 0 {
 		t.Errorf("grants: %+v, %v", grants, err)
 	}

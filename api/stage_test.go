@@ -54,7 +54,7 @@ type node struct {
 	url      string // of this node alone
 	keys     *signing.Installation
 	rules    *provider.Provider
-	registry *license.Registry
+	registry *license.Library
 	people   *identity.Service
 	db       storage.Database
 	handler  http.Handler
@@ -203,7 +203,7 @@ func (s *stage) open(t testing.TB) *node {
 	stores := db.Provider()
 	n := &node{keys: keys, db: db}
 	verifier := jose.NewVerifier(sm2.Config{})
-	n.registry, err = license.New(ctx, license.Config{
+	n.registry, err = license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: db.Licenses(), Journal: db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,
 	})

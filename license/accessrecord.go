@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -29,16 +31,13 @@ const (
 	ResultMismatch = "client_mismatch" // the use code is another client's
 )
 
-// ResultExhausted is the result of a reading by a code that was used MaxReadings times.
-const ResultExhausted = "use_code_exhausted"
-
 // AccessRecord 用证记录 is one reading, or a refused one, as a store keeps it.
 type AccessRecord struct {
 	Seq         int64 // given by the store, rising
 	ID          string
 	At          time.Time
 	Grant       GrantID
-	License     ID
+	License     audit.ID
 	Version     int
 	Client      string
 	Participant string
@@ -81,6 +80,35 @@ type Used struct {
 	PutBack bool
 }
 
+// ReadingsConfig says what [Readings] work with. All of it is required.
+type ReadingsConfig struct {
+	Store   AccessStores
+	Vault   *signing.Vault
+	Records *Records
+	Grants  *Grants
+	Journal *journal.Recorder
+	Step    func(name string) // is called with the name of each step of a reading: failpoints of tests
+}
+
+// Readings lets clients read licenses by use codes, and shows holders who read what. Safe
+// for concurrent use.
+type Readings struct {
+	c       ReadingsConfig
+	journal *journal.Recorder
+}
+
+// NewReadings returns a Readings.
+func NewReadings(c ReadingsConfig) *Readings {
+	c.Store = AuthenticUses(c.Store, c.Vault.Auth())
+	return &Readings{c: c, journal: c.Journal}
+}
+
+// AccessStores are what [Readings] keeps its records in.
+type AccessStores interface {
+	UseStore
+	AccessKeyStore
+}
+
 // UseStore keeps readings. Every driver passes storagetest.Uses.
 type UseStore interface {
 	// LoadUse returns what a use code leads to, and the allowed reading with that
@@ -100,7 +128,7 @@ type UseStore interface {
 	// by Seq, the newest first, with a Seq less than before (0: all).
 	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]AccessRecord, error)
 	// LicenseAccessRecords returns up to limit records of a license, likewise.
-	LicenseAccessRecords(ctx context.Context, id ID, before int64, limit int) ([]AccessRecord, error)
+	LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]AccessRecord, error)
 }
 
 // How many readings a use code is good for, each with a request id of its own, and of
@@ -124,7 +152,7 @@ type Access struct {
 	ID          string           `json:"id"`
 	At          time.Time        `json:"at"`
 	Grant       GrantID          `json:"grant,omitempty"` // absent unless it is the viewer's
-	License     ID               `json:"license"`
+	License     audit.ID         `json:"license"`
 	Version     int              `json:"version"`
 	Client      string           `json:"client"`
 	Participant string           `json:"participant"`
@@ -152,7 +180,7 @@ func accessPlace(id string) signing.Place {
 }
 
 // domainAccess is the domain of the lookup keys by which a holder's access
-// records are found: of their codes. Parties' ids have domainParty.
+// records are found: of their codes.
 const domainAccess = "access.holder"
 
 // AccessPage is one page of readings.
@@ -165,17 +193,17 @@ type AccessPage struct {
 // organization acted for, and the readings by their grants: up to limit, 1 to
 // 100, newest first, with a Seq less than before (0: all). Of a reading by
 // another's grant, as of a license held together, case and party stay hidden.
-func (r *Registry) AccessRecords(ctx context.Context, s Subject, before int64, limit int) (AccessPage, error) {
-	owner := s.owner()
+func (r *Readings) AccessRecords(ctx context.Context, s Subject, before int64, limit int) (AccessPage, error) {
+	owner := s.Owner()
 	if owner == "" {
 		return AccessPage{}, fmt.Errorf("listing access records: the subject has no party id")
 	}
-	keys, err := r.accessKeys(ctx, owner, s.codes(catalog.RelationApplicant))
+	keys, err := r.accessKeys(ctx, owner, s.CodesOf(catalog.RelationApplicant))
 	if err != nil {
 		return AccessPage{}, err
 	}
-	limit = min(max(limit, 1), maxLimit)
-	records, err := r.c.Stores.AccessRecords(ctx, keys, before, limit)
+	limit = min(max(limit, 1), MaxLimit)
+	records, err := r.c.Store.AccessRecords(ctx, keys, before, limit)
 	if err != nil {
 		return AccessPage{}, fmt.Errorf("listing access records: %w", err)
 	}
@@ -198,18 +226,18 @@ const recordPages = 10
 
 // LicenseRecords is AccessRecords for one license alone: the readings that are the
 // subject's, of whichever version.
-func (r *Registry) LicenseRecords(ctx context.Context, s Subject, id ID, before int64, limit int) (AccessPage, error) {
-	if s.owner() == "" {
+func (r *Readings) LicenseRecords(ctx context.Context, s Subject, id audit.ID, before int64, limit int) (AccessPage, error) {
+	if s.Owner() == "" {
 		return AccessPage{}, fmt.Errorf("listing access records of license %s: the subject has no party id", id)
 	}
-	limit = min(max(limit, 1), maxLimit)
+	limit = min(max(limit, 1), MaxLimit)
 	page := AccessPage{Next: before}
 	if !id.Valid() {
 		return AccessPage{}, nil
 	}
 	for range recordPages {
 		// One more than are shown, so that there is a next page only if it has something.
-		records, err := r.c.Stores.LicenseAccessRecords(ctx, id, page.Next, limit+1)
+		records, err := r.c.Store.LicenseAccessRecords(ctx, id, page.Next, limit+1)
 		if err != nil {
 			return AccessPage{}, fmt.Errorf("listing access records: %w", err)
 		}
@@ -244,12 +272,12 @@ func nextRecord(records []AccessRecord, limit int) int64 {
 // recordOf opens a record as a subject may see it, and reports whether it is theirs at
 // all: of a reading by their grant, or of a license that they held. led says that a row
 // leads from the subject to the record.
-func (r *Registry) recordOf(ctx context.Context, s Subject, rec AccessRecord, led bool) (a Access, mine bool, err error) {
-	if a, err = r.openAccess(ctx, rec); err != nil {
+func (r *Readings) recordOf(ctx context.Context, s Subject, rec AccessRecord, led bool) (a Access, mine bool, err error) {
+	if a, err = r.opened(ctx, rec); err != nil {
 		return Access{}, false, err
 	}
-	if a.owner() != s.owner() {
-		if mine, err = r.heldThen(ctx, rec, s.codes(catalog.RelationApplicant), led); err != nil || !mine {
+	if a.owner() != s.Owner() {
+		if mine, err = r.heldThen(ctx, rec, s.CodesOf(catalog.RelationApplicant), led); err != nil || !mine {
 			return Access{}, false, err
 		}
 		a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
@@ -260,19 +288,19 @@ func (r *Registry) recordOf(ctx context.Context, s Subject, rec AccessRecord, le
 
 // heldThen reports whether one of the codes is a holder's of the license that was read.
 // A row that led from them to the record decides nothing.
-func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code, led bool) (bool, error) {
-	_, v, err := r.c.Stores.Load(ctx, rec.License, rec.Version)
-	var b body
+func (r *Readings) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code, led bool) (bool, error) {
+	_, v, err := r.c.Records.Load(ctx, rec.License, rec.Version)
+	var holders []credential.Holder
 	if err == nil {
-		err = r.openJSON(ctx, v, "body", v.Body, &b)
+		holders, err = r.c.Records.Holders(ctx, v)
 	}
-	if errors.Is(err, ErrNotFound) || unreadable(err) {
+	if errors.Is(err, ErrNotFound) || Unreadable(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading license %s: %w", rec.License, err)
 	}
-	held := heldBy(b.Holders, "", codes)
+	held := HeldBy(holders, "", codes)
 	if !held && led {
 		_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
 	}
@@ -280,8 +308,8 @@ func (r *Registry) heldThen(ctx context.Context, rec AccessRecord, codes []party
 }
 
 // accessKeys returns the lookup keys of the access records of a party and its codes.
-func (r *Registry) accessKeys(ctx context.Context, owner string, codes []party.Code) ([]signing.Lookup, error) {
-	keys, err := r.c.Vault.Lookups(ctx, domainParty, owner)
+func (r *Readings) accessKeys(ctx context.Context, owner string, codes []party.Code) ([]signing.Lookup, error) {
+	keys, err := r.c.Grants.PartyKeys(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -301,9 +329,9 @@ func (r *Registry) accessKeys(ctx context.Context, owner string, codes []party.C
 
 // newAccess makes the record of a reading that is about to be decided on, with
 // the keys of all whose record it is.
-func (r *Registry) newAccess(ctx context.Context, a Actor, u *Used, g *Grant, b accessBody, now time.Time) (AccessRecord, error) {
+func (r *Readings) newAccess(ctx context.Context, a audit.Actor, u *Used, g *Grant, b accessBody, now time.Time) (AccessRecord, error) {
 	rec := AccessRecord{
-		ID: string(newID()), At: now, Grant: g.ID, License: u.Code.License, Version: u.Code.Version,
+		ID: string(audit.NewID()), At: now, Grant: g.ID, License: u.Code.License, Version: u.Code.Version,
 		Client: a.Client, Participant: a.Participant, Item: g.Item, Basis: g.Basis, Channel: g.Channel,
 		Disclosure: DisclosureImmediate,
 	}
@@ -314,20 +342,20 @@ func (r *Registry) newAccess(ctx context.Context, a Actor, u *Used, g *Grant, b 
 	if rec.Body, err = r.c.Vault.Seal(ctx, accessPlace(rec.ID), plain); err != nil {
 		return AccessRecord{}, err
 	}
-	rec.Party, err = r.readersKeys(ctx, g.owner(), u.Version)
+	rec.Party, err = r.readersKeys(ctx, g.Owner(), u.Version)
 	return rec, err
 }
 
 // OpenAccess opens an access record whole, also one that an archive kept, for those
 // who may see all of it. With an error the result has what stands in its columns:
 // [signing.ErrNoKey] or [signing.ErrSealed], wrapped.
-func (r *Registry) OpenAccess(ctx context.Context, rec AccessRecord) (Access, error) {
-	a, err := r.openAccess(ctx, rec)
+func (r *Readings) OpenAccess(ctx context.Context, rec AccessRecord) (Access, error) {
+	a, err := r.opened(ctx, rec)
 	a.Nonce = ""
 	return a, err
 }
 
-func (r *Registry) openAccess(ctx context.Context, rec AccessRecord) (Access, error) {
+func (r *Readings) opened(ctx context.Context, rec AccessRecord) (Access, error) {
 	a := Access{
 		Seq: rec.Seq, ID: rec.ID, At: rec.At, Grant: rec.Grant, License: rec.License, Version: rec.Version,
 		Client: rec.Client, Participant: rec.Participant, Item: rec.Item, Basis: rec.Basis, Channel: rec.Channel,

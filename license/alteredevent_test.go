@@ -63,7 +63,7 @@ func TestAlteredEvents(t *testing.T) {
 		"nothing sealed":          {func(e *journal.Event) { e.Sealed = nil }, signing.ErrSealed},
 	} {
 		store := altering{w.DB.Journal(), test.alter}
-		r, err := license.New(t.Context(), config(w.DB.Licenses(), store, w.In))
+		r, err := license.NewLibrary(t.Context(), config(w.DB.Licenses(), store, w.In))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
@@ -87,7 +88,7 @@ func (q *Ask) check() error {
 		parts := make([]string, 0, min(len(l.Fields), catalog.MaxParts))
 		for j, part := range l.Fields[:min(len(l.Fields), catalog.MaxParts)] {
 			at := fmt.Sprintf("%s/fields/%d", at, j)
-			vs.When(len(part) > maxAskPart || !visibleASCII(part) || part == "", at, "characters", "must be the name of a part")
+			vs.When(len(part) > maxAskPart || !refusal.VisibleASCII(part) || part == "", at, "characters", "must be the name of a part")
 			part = partNamed(part)
 			vs.When(slices.Contains(parts, part), at, "duplicate", "stands twice")
 			parts = append(parts, part)
@@ -113,19 +114,19 @@ func partNamed(s string) string {
 // item must be published, and materials, types and parts must be the item's. It
 // returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
-func (r *Registry) CheckAsk(ctx context.Context, a Actor, q Ask) (i catalog.ServiceItem, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
+func (r *Offers) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog.ServiceItem, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
 	i, _, err = r.asked(ctx, q)
 	return i, err
 }
 
 // asked returns the item of an ask, and its materials as far as they are asked for.
-func (r *Registry) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []catalog.Material, error) {
+func (r *Offers) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []catalog.Material, error) {
 	q.Licenses = slices.Clone(q.Licenses)
 	if err := q.check(); err != nil {
 		return catalog.ServiceItem{}, nil, err
 	}
-	h, err := r.catalog.Items().Heads(ctx, q.Item)
+	h, err := r.c.Items.Heads(ctx, q.Item)
 	if err != nil {
 		return catalog.ServiceItem{}, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -20,20 +21,20 @@ import (
 // type, everything else under the version that the license is bound to; whether
 // the caller may do it is asked of the type as it is now. The license keeps its
 // holders. The terms must name revisions; their key is optional.
-func (r *Registry) Replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms) (out Issued, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseReplace, id, 0)
-	t, replay, err := r.attempt(ctx, a, on.Key, "replace", id, q)
+func (r *Registry) Replace(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms) (out Issued, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseReplace, id)
+	t, replay, err := r.requests.attempt(ctx, a, on.Key, "replace", id, q)
 	if err == nil && replay == nil {
-		if out, err = r.replace(ctx, a, id, q, on, t); err == nil {
+		if out, err = r.replaceNow(ctx, a, id, q, on, t); err == nil {
 			return out, nil
 		}
-		replay, err = r.overtaken(ctx, t, err)
+		replay, err = r.requests.overtaken(ctx, t, err)
 	}
 	return r.replayed(ctx, a, journal.ActionLicenseReplace, replay, q.answered, err)
 }
 
-func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
-	rec, old, err := r.ownVersion(ctx, a, id, 0)
+func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
+	rec, old, err := r.c.Records.ownVersion(ctx, a, id, 0)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -43,7 +44,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err := q.check(old.State); err != nil {
 		return Issued{}, err
 	}
-	h, err := r.catalog.Types().Heads(ctx, rec.Type)
+	h, err := r.c.Types.Heads(ctx, rec.Type)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -51,7 +52,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	if err != nil {
 		return Issued{}, err
 	}
-	by, err := r.authority(ctx, a)
+	by, err := r.c.Authorities.caller(ctx, a)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -64,7 +65,7 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 		return Issued{}, err
 	}
 	var before body
-	if err := r.openJSON(ctx, old, "body", old.Body, &before); err != nil {
+	if err := r.c.Records.openJSON(ctx, old, "body", old.Body, &before); err != nil {
 		return Issued{}, err
 	}
 	if !sameSubject(h.Mandating(), before.Holders, d.content.Holders) {
@@ -73,15 +74,15 @@ func (r *Registry) replace(ctx context.Context, a Actor, id ID, q ReplaceRequest
 	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
 	if old.State == Suspended {
 		next.state = Suspended
-		if next.suspension, err = r.openSuspension(ctx, old); err != nil {
+		if next.suspension, err = r.c.Records.openSuspension(ctx, old); err != nil {
 			return Issued{}, err
 		}
 	}
-	p, err := r.seal(ctx, d, next)
+	p, err := r.sealer.seal(ctx, d, next)
 	if err != nil {
 		return Issued{}, err
 	}
-	r.step("replace.signed")
+	r.c.Step("replace.signed")
 	save, err := r.saveRequest(ctx, a, journal.ActionLicenseReplace, p, rec, t, map[string]string{"kind": string(q.Kind), "reason": q.Reason})
 	if err != nil {
 		return Issued{}, err
@@ -103,12 +104,12 @@ func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record,
 	if v := save.Add; v.State == Suspended {
 		save.Status = append(save.Status, status.Change{List: v.StatusList, Index: v.StatusIndex, Value: credential.StatusSuspended})
 	}
-	if numberKey(number) == numberKey(q.Number) {
+	if NumberKey(number) == NumberKey(q.Number) {
 		return nil
 	}
-	former, err := r.formerNumber(ctx, rec, number)
+	former, err := r.c.Records.formerNumber(ctx, rec, number)
 	if err != nil {
-		r.lists.Give(save.Add.slot())
+		r.c.Lists.Give(save.Add.slot())
 	}
 	save.Lookups = append(save.Lookups, former)
 	return err
@@ -135,21 +136,21 @@ func (q *ReplaceRequest) check(s State) error {
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, a Actor, h catalog.Heads, rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
+func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h catalog.Heads, rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
 	if kind == Renewal {
 		if current := h.Published(); current != nil {
-			return r.catalog.Types().Issuable(current)
+			return r.c.Types.Issuable(current)
 		}
 		return nil, errNotIssuable(a, h)
 	}
-	own, err := r.catalog.Types().At(ctx, rec.Type, old.TypeVersion)
+	own, err := r.c.Types.At(ctx, rec.Type, old.TypeVersion)
 	switch {
 	case err != nil:
 		return nil, err
 	case own == nil:
 		return nil, fmt.Errorf("type %s version %d of license %s is gone", rec.Type, old.TypeVersion, rec.ID)
 	}
-	return r.catalog.Types().Issuable(own)
+	return r.c.Types.Issuable(own)
 }
 
 // sameSubject reports whether a new version names the same holders, by role and

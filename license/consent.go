@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -53,8 +53,8 @@ func grantPlace(id GrantID) signing.Place {
 // holder_chose_paper: a decision and no fault, and the service goes on by paper.
 // The same consent again, as of a double click, returns the same grant while
 // that is pending; another one with the form's id is refused.
-func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Consent) (g Grant, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantAgree, "", 0)
+func (r *Grants) Agree(ctx context.Context, a audit.Actor, q Ask, s Subject, c Consent) (g Grant, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantAgree, "")
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	if err := c.check(now); err != nil {
 		return Grant{}, err
@@ -62,7 +62,7 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 	if len(c.Chosen) == 0 {
 		return Grant{}, refusal.Forbidden("holder_chose_paper", "The holder released no license. Go on with paper.")
 	}
-	o, err := r.resolve(ctx, a, q, s, c.Find)
+	o, err := r.c.Offers.Resolve(ctx, a, q, s, c.Find)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -78,18 +78,18 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 	if c.Until.IsZero() {
 		b.Grant.Until = time.Time{}
 	}
-	if b.Grant.Licenses, b.Grant.Materials, err = o.choose(c.Chosen); err != nil {
+	if b.Grant.Licenses, b.Grant.Materials, err = o.Choose(c.Chosen); err != nil {
 		return Grant{}, err
 	}
-	b.Grant.Dated = o.dated()
+	b.Grant.Dated = o.Dated()
 	rec := GrantRecord{
 		ID: b.Grant.ID, State: GrantPending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
 		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
 	}
-	if rec.Party, err = r.c.Vault.Lookups(ctx, domainParty, s.owner()); err != nil {
+	if rec.Party, err = r.c.Vault.Lookups(ctx, domainParty, s.Owner()); err != nil {
 		return Grant{}, err
 	}
-	r.step("agree.resolved")
+	r.c.Step("agree.resolved")
 	err = r.saveGrant(ctx, a, journal.ActionGrantAgree, &rec, &b, nil, nil)
 	if errors.Is(err, ErrConflict) {
 		return r.agreedBefore(ctx, b)
@@ -97,14 +97,14 @@ func (r *Registry) Agree(ctx context.Context, a Actor, q Ask, s Subject, c Conse
 	if err != nil {
 		return Grant{}, err
 	}
-	r.step("agree.saved")
+	r.c.Step("agree.saved")
 	return b.Grant, nil
 }
 
 func (c *Consent) check(now time.Time) error {
 	var vs refusal.Violations
 	n := len(c.Form)
-	vs.When(n < minFormLength || n > maxFormLength || !visibleASCII(c.Form), "/form", "form", "must be the form's one-use id")
+	vs.When(n < minFormLength || n > maxFormLength || !refusal.VisibleASCII(c.Form), "/form", "form", "must be the form's one-use id")
 	switch c.Channel {
 	case ChannelOnline, ChannelCounter, ChannelTerminal:
 	default:
@@ -119,72 +119,11 @@ func (c *Consent) check(now time.Time) error {
 	return vs.Err("consent_invalid", "The consent is not acceptable; see violations.")
 }
 
-// choose checks what the holder chose against what was offered, and says what
-// became of each material. Of a material one license at most can be chosen.
-func (o *Offer) choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outcome, error) {
-	outcomes := map[string]Outcome{}
-	for _, m := range o.Materials {
-		outcomes[m.Material.ID] = m.Outcome
-		if len(m.Licenses) > 0 || m.Outcome == OutcomeChoice {
-			outcomes[m.Material.ID] = OutcomeRefused
-		}
-	}
-	out := make([]ChosenLicense, 0, len(o.Materials))
-	for _, c := range chosen {
-		offered := o.license(c)
-		if offered == nil {
-			return nil, nil, refusal.Invalid("choice_not_offered", "A license was chosen that is not among those shown for the material.")
-		}
-		if outcomes[c.Material] == OutcomeGranted {
-			return nil, nil, refusal.Invalid("choice_twice", "For each material one license can be chosen.")
-		}
-		for i, part := range c.Fields {
-			if !slices.Contains(offered.Fields, part) || slices.Contains(c.Fields[:i], part) {
-				return nil, nil, refusal.Invalid("field_not_offered", "A part was chosen that is not among those shown for the license.")
-			}
-		}
-		outcomes[c.Material] = OutcomeGranted
-		c.Fields = append([]string{}, c.Fields...)
-		out = append(out, c)
-	}
-	return out, outcomes, nil
-}
-
-// dated returns what else is to be said of outcomes, by material; nil for nothing.
-func (o *Offer) dated() (all map[string]Dated) {
-	for _, m := range o.Materials {
-		if m.Dated != (Dated{}) {
-			if all == nil {
-				all = map[string]Dated{}
-			}
-			all[m.Material.ID] = m.Dated
-		}
-	}
-	return all
-}
-
-// license returns the license that was offered for the material, in that
-// version, or nil.
-func (o *Offer) license(c ChosenLicense) *OfferedLicense {
-	for i := range o.Materials {
-		if o.Materials[i].Material.ID != c.Material {
-			continue
-		}
-		for j := range o.Materials[i].Licenses {
-			l := &o.Materials[i].Licenses[j]
-			if l.ID == c.License && l.Version.Version == c.Version {
-				return l
-			}
-		}
-	}
-	return nil
-}
-
 // agreedBefore returns the grant that a form made before, if it was the very same
 // consent and its code is not redeemed yet.
-func (r *Registry) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
+func (r *Grants) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
 	used := refusal.Conflict("consent_used", "This consent was given before. Begin again.")
-	rec, _, err := r.c.Stores.LoadGrant(ctx, b.Grant.ID)
+	rec, _, err := r.c.Store.LoadGrant(ctx, b.Grant.ID)
 	if err != nil {
 		return Grant{}, fmt.Errorf("loading grant %s: %w", b.Grant.ID, err)
 	}
@@ -201,7 +140,7 @@ func (r *Registry) agreedBefore(ctx context.Context, b grantBody) (Grant, error)
 
 // saveGrant seals a grant and saves it with its event. The record's revision is
 // as it is stored afterwards.
-func (r *Registry) saveGrant(ctx context.Context, a Actor, act journal.Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
+func (r *Grants) saveGrant(ctx context.Context, a audit.Actor, act journal.Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
 	plain, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("encoding a grant: %w", err)
@@ -211,11 +150,11 @@ func (r *Registry) saveGrant(ctx context.Context, a Actor, act journal.Action, r
 	}
 	all := map[string]string{"grant": string(rec.ID), "party": b.Grant.Party, "item": string(b.Grant.Item), "case": b.Grant.Case}
 	maps.Copy(all, detail)
-	e, err := r.journal.Event(ctx, a.Did(act, "", 0, "ok", all))
+	e, err := r.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, all))
 	if err != nil {
 		return err
 	}
-	if err := r.c.Stores.SaveGrant(ctx, *rec, codes, e); err != nil {
+	if err := r.c.Store.SaveGrant(ctx, *rec, codes, e); err != nil {
 		return fmt.Errorf("saving grant %s: %w", rec.ID, err)
 	}
 	rec.Revision++
@@ -223,7 +162,7 @@ func (r *Registry) saveGrant(ctx context.Context, a Actor, act journal.Action, r
 }
 
 // openGrant opens a stored grant. One whose plain columns don't fit was altered.
-func (r *Registry) openGrant(ctx context.Context, rec GrantRecord) (grantBody, error) {
+func (r *Grants) openGrant(ctx context.Context, rec GrantRecord) (grantBody, error) {
 	plain, err := r.c.Vault.Open(ctx, grantPlace(rec.ID), rec.Body)
 	if err != nil {
 		return grantBody{}, fmt.Errorf("opening grant %s: %w", rec.ID, err)
@@ -240,13 +179,19 @@ func (r *Registry) openGrant(ctx context.Context, rec GrantRecord) (grantBody, e
 	return b, nil
 }
 
+// Open opens a stored grant. One whose plain columns don't fit was altered.
+func (r *Grants) Open(ctx context.Context, rec GrantRecord) (Grant, error) {
+	b, err := r.openGrant(ctx, rec)
+	return b.Grant, err
+}
+
 // loadGrant returns a grant with its record and use codes; to all but its
 // client it isn't there.
-func (r *Registry) loadGrant(ctx context.Context, client string, id GrantID) (GrantRecord, grantBody, []UseCodeRecord, error) {
+func (r *Grants) loadGrant(ctx context.Context, client string, id GrantID) (GrantRecord, grantBody, []UseCodeRecord, error) {
 	if !id.Valid() {
 		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
 	}
-	rec, codes, err := r.c.Stores.LoadGrant(ctx, id)
+	rec, codes, err := r.c.Store.LoadGrant(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && client != rec.Client {
 		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
 	} else if err != nil {
@@ -260,9 +205,9 @@ func errGrantUnknown() error {
 	return refusal.Missing("grant_unknown", "There is no such grant among yours.")
 }
 
-// stand shows the grant as it stands at a time: one whose time is over has
+// Stand shows the grant as it stands at a time: one whose time is over has
 // ended, whether or not anybody wrote it down.
-func (g Grant) stand(rec GrantRecord, now time.Time) Grant {
+func (g Grant) Stand(rec GrantRecord, now time.Time) Grant {
 	if g.State != GrantEnded && !now.Before(rec.Expires) {
 		g.State, g.Ended, g.EndedBy = GrantEnded, rec.Expires, EndedByExpired
 	}

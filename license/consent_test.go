@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 func TestHolderChosePaper(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	c := consentTo(offer(t, w.Registry, subject()))
+	c := consentTo(offer(t, w.Library, subject()))
 	c.Chosen = nil
 	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "holder_chose_paper" {
 		t.Errorf("nothing chosen: %v", err)
 	}
-	page, err := w.Grants(t.Context(), subject(), "", 10)
+	page, err := w.Grants.List(t.Context(), subject(), "", 10)
 	if err != nil || len(page.Grants) != 0 {
 		t.Errorf("grants: %+v, %v", page, err)
 	}
@@ -31,7 +32,7 @@ func TestPartOfIt(t *testing.T) {
 	w.issueTo(t, "A-2", toSpouse)
 	s := subject()
 	s.Kin = kin()
-	o := offer(t, w.Registry, s)
+	o := offer(t, w.Library, s)
 	c := consentTo(o)
 	c.Chosen = c.Chosen[:1]
 	g, err := w.Agree(t.Context(), consumer, ask(), s, c)
@@ -68,14 +69,14 @@ func TestConsentRefuses(t *testing.T) {
 		{"part twice", func(c *license.Consent) { c.Chosen[0].Fields = []string{"number", "number"} }, "field_not_offered"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := consentTo(offer(t, w.Registry, subject()))
+			c := consentTo(offer(t, w.Library, subject()))
 			test.alter(&c)
 			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != test.reason {
 				t.Errorf("agreed: %v, want %s", err, test.reason)
 			}
 		})
 	}
-	page, err := w.Grants(t.Context(), subject(), "", 10)
+	page, err := w.Grants.List(t.Context(), subject(), "", 10)
 	if err != nil || len(page.Grants) != 0 {
 		t.Errorf("refused consents left grants: %+v, %v", page, err)
 	}
@@ -94,7 +95,7 @@ func TestOfferChanged(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
 			out := w.IssueOne(t, "A-1")
-			c := consentTo(offer(t, w.Registry, subject()))
+			c := consentTo(offer(t, w.Library, subject()))
 			change(t, w, out)
 			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
 				t.Errorf("agreed: %v", err)
@@ -104,7 +105,7 @@ func TestOfferChanged(t *testing.T) {
 	// Nor does a consent serve another client, case or person.
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	c := consentTo(offer(t, w.Registry, subject()))
+	c := consentTo(offer(t, w.Library, subject()))
 	client, anotherCase, another := consumer, ask(), subject()
 	client.Client, anotherCase.Case, another.Party = "another", "2026-000124", "party-2"
 	for name, agree := range map[string]func() (license.Grant, error){
@@ -118,14 +119,14 @@ func TestOfferChanged(t *testing.T) {
 	}
 }
 
-func (w *world) suspend(t testing.TB, id license.ID) {
+func (w *world) suspend(t testing.TB, id audit.ID) {
 	t.Helper()
 	if _, err := w.Suspend(t.Context(), issuer, id, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *world) change(t testing.TB, id license.ID) {
+func (w *world) change(t testing.TB, id audit.ID) {
 	t.Helper()
 	q := request("A-1")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
@@ -138,9 +139,9 @@ func TestConsentReplayed(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	c := consentTo(offer(t, w.Registry, subject()))
+	c := consentTo(offer(t, w.Library, subject()))
 	// Clicked sixteen times at once, on two nodes.
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	ids := make([]license.GrantID, 16)
 	for i := range ids {
@@ -173,7 +174,7 @@ func TestConsentReplayed(t *testing.T) {
 	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "consent_used" {
 		t.Errorf("after delivery: %v", err)
 	}
-	page, err := w.Grants(t.Context(), subject(), "", 10)
+	page, err := w.Grants.List(t.Context(), subject(), "", 10)
 	if err != nil || len(page.Grants) != 1 {
 		t.Errorf("grants: %+v, %v", page.Grants, err)
 	}

@@ -32,19 +32,19 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdict := func(r *license.Registry) (credential.Verdict, credential.Check) {
+	verdict := func(r *license.Library) (credential.Verdict, credential.Check) {
 		t.Helper()
 		v := r.Verify(t.Context(), issued.Credential)
 		i := slices.IndexFunc(v.Checks, func(c credential.Check) bool { return c.Name == credential.CheckChain })
 		return v.Verdict, v.Checks[i]
 	}
-	if got, _ := verdict(w.Registry); got != credential.Valid {
+	if got, _ := verdict(w.Library); got != credential.Valid {
 		t.Fatalf("before: %s", got)
 	}
 	if err := w.In.Keyrings().Revoke(t.Context(), key.ID, "keyCompromise", time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if got, c := verdict(w.Registry); got != credential.Invalid || c.Reason != "key_compromised" {
+	if got, c := verdict(w.Library); got != credential.Invalid || c.Reason != "key_compromised" {
 		t.Errorf("revoked: %s %s", got, c.Reason)
 	}
 	c := config(w.DB.Licenses(), w.DB.Journal(), w.In)
@@ -54,7 +54,7 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := license.New(t.Context(), c)
+	r, err := license.NewLibrary(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

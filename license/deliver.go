@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
@@ -26,7 +27,7 @@ type DeliveredMaterial struct {
 	Material string              `json:"material"`
 	Outcome  Outcome             `json:"outcome"`
 	Dated                        // of ended, expired and not_yet_valid
-	License  ID                  `json:"license,omitempty"`
+	License  audit.ID            `json:"license,omitempty"`
 	Version  int                 `json:"version,omitempty"`
 	TypeCode credential.TypeCode `json:"type_code,omitempty"`
 	Fields   []string            `json:"fields,omitempty"`
@@ -42,18 +43,18 @@ type DeliveredMaterial struct {
 // the same code again the answer is the same; another code is refused, but for a
 // recurring grant, which is renewed as by Renew: its client asked once more, and
 // the holder had agreed to that.
-func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]byte) (d Delivery, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantDeliver, "", 0)
+func (r *Grants) Deliver(ctx context.Context, a audit.Actor, id GrantID, code [32]byte) (d Delivery, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantDeliver, "")
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 		if err != nil {
 			return Delivery{}, err
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		g := b.Grant.stand(rec, now)
+		g := b.Grant.Stand(rec, now)
 		switch {
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]) && g.Recurring && g.State == GrantActive:
-			return r.renew(ctx, a, id)
+			return r.mintAgain(ctx, a, id)
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]):
 			return Delivery{}, refusal.Conflict("grant_delivered", "The grant was delivered for another authorization code.")
 		case g.State == GrantEnded:
@@ -68,14 +69,14 @@ func (r *Registry) Deliver(ctx context.Context, a Actor, id GrantID, code [32]by
 		if err != nil {
 			return Delivery{}, err
 		}
-		r.step("deliver.saved")
+		r.c.Step("deliver.saved")
 		return r.delivered(ctx, &b, codes)
 	}
 	return Delivery{}, refusal.ChangedMeanwhile()
 }
 
 // activate makes a pending grant active, with its first use codes.
-func (r *Registry) activate(ctx context.Context, a Actor, rec *GrantRecord, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
+func (r *Grants) activate(ctx context.Context, a audit.Actor, rec *GrantRecord, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
 	g := &b.Grant
 	g.State, g.Activated = GrantActive, now
 	if g.Until.IsZero() {
@@ -91,21 +92,21 @@ func (r *Registry) activate(ctx context.Context, a Actor, rec *GrantRecord, b *g
 	}
 	b.LeftOut = left
 	rec.State, rec.Expires, rec.Code = GrantActive, g.Until, code[:]
-	r.step("deliver.minted")
+	r.c.Step("deliver.minted")
 	return codes, r.saveGrant(ctx, a, journal.ActionGrantDeliver, rec, b, codes, nil)
 }
 
 // mint makes the next use code of each license of a grant that can be read now.
 // Of a license with an unused one, that can still be given, it makes none. left says why others have none,
 // by material.
-func (r *Registry) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
+func (r *Grants) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
 	last := newest(have)
 	for _, l := range g.Licenses {
-		_, v, err := r.c.Stores.Load(ctx, l.License, l.Version)
+		_, v, err := r.c.Records.Load(ctx, l.License, l.Version)
 		if err != nil {
 			return nil, nil, fmt.Errorf("loading license %s: %w", l.License, err)
 		}
-		if why := unusable(v, now); why != "" {
+		if why := v.Unusable(now); why != "" {
 			if left == nil {
 				left = map[string]string{}
 			}
@@ -114,26 +115,26 @@ func (r *Registry) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now
 		}
 		old, any := last[l.License]
 		if any && old.First.IsZero() {
-			if _, err := r.useCode(ctx, old); err == nil {
+			if _, err := r.codes.again(ctx, old); err == nil {
 				continue
 			} else if !errors.Is(err, errUseCodeLost) {
 				return nil, nil, err
 			}
 		}
 		c := UseCodeRecord{Grant: g.ID, License: l.License, Version: l.Version, Number: old.Number + 1, Created: now}
-		code, err := r.newUseCode(ctx, c)
+		code, err := r.codes.next(ctx, c)
 		if err != nil {
 			return nil, nil, err
 		}
-		c.Hash = code.hash()
+		c.Hash = code.Hash()
 		fresh, last[l.License] = append(fresh, c), c
 	}
 	return fresh, left, nil
 }
 
 // newest returns each license's use code with the highest number.
-func newest(codes []UseCodeRecord) map[ID]UseCodeRecord {
-	last := map[ID]UseCodeRecord{}
+func newest(codes []UseCodeRecord) map[audit.ID]UseCodeRecord {
+	last := map[audit.ID]UseCodeRecord{}
 	for _, c := range codes {
 		if c.Number > last[c.License].Number {
 			last[c.License] = c
@@ -143,7 +144,7 @@ func newest(codes []UseCodeRecord) map[ID]UseCodeRecord {
 }
 
 // delivered puts together the answer for an active grant.
-func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeRecord) (Delivery, error) {
+func (r *Grants) delivered(ctx context.Context, b *grantBody, codes []UseCodeRecord) (Delivery, error) {
 	d := Delivery{Grant: b.Grant}
 	last := newest(codes)
 	chosen := map[string]ChosenLicense{}
@@ -157,13 +158,13 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 			d.Materials = append(d.Materials, m)
 			continue
 		}
-		rec, _, err := r.c.Stores.Load(ctx, l.License, l.Version)
+		rec, _, err := r.c.Records.Load(ctx, l.License, l.Version)
 		if err != nil {
 			return Delivery{}, fmt.Errorf("loading license %s: %w", l.License, err)
 		}
 		m.License, m.Version, m.TypeCode, m.Fields, m.Reason = l.License, l.Version, rec.Type, l.Fields, b.LeftOut[material]
 		if c, ok := last[l.License]; ok && m.Reason == "" {
-			if m.UseCode, err = r.useCode(ctx, c); err != nil {
+			if m.UseCode, err = r.codes.again(ctx, c); err != nil {
 				return Delivery{}, err
 			}
 		}
@@ -175,19 +176,19 @@ func (r *Registry) delivered(ctx context.Context, b *grantBody, codes []UseCodeR
 // Renew mints a new use code for each license of a recurring grant whose last
 // one was used, and returns them with those that are unused yet: so asking again
 // gives the same. What was changed or ended is left out with its reason.
-func (r *Registry) Renew(ctx context.Context, a Actor, id GrantID) (d Delivery, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantRenew, "", 0)
-	return r.renew(ctx, a, id)
+func (r *Grants) Renew(ctx context.Context, a audit.Actor, id GrantID) (d Delivery, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRenew, "")
+	return r.mintAgain(ctx, a, id)
 }
 
-func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, error) {
+func (r *Grants) mintAgain(ctx context.Context, a audit.Actor, id GrantID) (Delivery, error) {
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 		if err != nil {
 			return Delivery{}, err
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		switch g := b.Grant.stand(rec, now); {
+		switch g := b.Grant.Stand(rec, now); {
 		case g.State == GrantEnded:
 			return Delivery{}, errGrantOver(&g)
 		case g.State != GrantActive:
@@ -214,48 +215,48 @@ func (r *Registry) renew(ctx context.Context, a Actor, id GrantID) (Delivery, er
 
 // State returns a grant as it stands now, whoever asks: what refreshing and
 // introspecting a token depend on.
-func (r *Registry) State(ctx context.Context, id GrantID) (Grant, error) {
+func (r *Grants) State(ctx context.Context, id GrantID) (Grant, error) {
 	if !id.Valid() {
 		return Grant{}, errGrantUnknown()
 	}
-	rec, _, err := r.c.Stores.LoadGrant(ctx, id)
+	rec, _, err := r.c.Store.LoadGrant(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return Grant{}, errGrantUnknown()
 	} else if err != nil {
 		return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
 	}
 	b, err := r.openGrant(ctx, rec)
-	return b.Grant.stand(rec, time.Now()), err
+	return b.Grant.Stand(rec, time.Now()), err
 }
 
 // Revoke ends a grant with its authorization code or token family; reason is
 // EndedByReuse or EndedByToken. One that has ended stays as it is.
-func (r *Registry) Revoke(ctx context.Context, a Actor, id GrantID, reason string) (err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantRevoke, "", 0)
+func (r *Grants) Revoke(ctx context.Context, a audit.Actor, id GrantID, reason string) (err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRevoke, "")
 	if reason != EndedByReuse && reason != EndedByToken {
 		return fmt.Errorf("revoking grant %s: unknown reason %q", id, reason)
 	}
-	_, err = r.end(ctx, a, journal.ActionGrantRevoke, id, reason, func(*Grant) bool { return true })
+	_, err = r.finish(ctx, a, journal.ActionGrantRevoke, id, reason, func(*Grant) bool { return true })
 	return err
 }
 
 // Withdraw ends a grant by its holder's will, at once. It is for the party who
 // agreed, or for whoever acts for the organization in whose name that was. One
 // that has ended stays as it is.
-func (r *Registry) Withdraw(ctx context.Context, a Actor, s Subject, id GrantID) (g Grant, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantWithdraw, "", 0)
-	if s.owner() == "" {
+func (r *Grants) Withdraw(ctx context.Context, a audit.Actor, s Subject, id GrantID) (g Grant, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantWithdraw, "")
+	if s.Owner() == "" {
 		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
 	}
-	return r.end(ctx, a, journal.ActionGrantWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.owner() == s.owner() })
+	return r.finish(ctx, a, journal.ActionGrantWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.Owner() == s.Owner() })
 }
 
-func (r *Registry) end(ctx context.Context, a Actor, act journal.Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
+func (r *Grants) finish(ctx context.Context, a audit.Actor, act journal.Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
 	if !id.Valid() {
 		return Grant{}, errGrantUnknown()
 	}
 	for range grantTries {
-		rec, _, err := r.c.Stores.LoadGrant(ctx, id)
+		rec, _, err := r.c.Store.LoadGrant(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			return Grant{}, errGrantUnknown()
 		} else if err != nil {
@@ -269,7 +270,7 @@ func (r *Registry) end(ctx context.Context, a Actor, act journal.Action, id Gran
 			return Grant{}, errGrantUnknown()
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		if g := b.Grant.stand(rec, now); g.State == GrantEnded {
+		if g := b.Grant.Stand(rec, now); g.State == GrantEnded {
 			return g, nil
 		}
 		b.Grant.State, b.Grant.Ended, b.Grant.EndedBy = GrantEnded, now, by
@@ -281,7 +282,7 @@ func (r *Registry) end(ctx context.Context, a Actor, act journal.Action, id Gran
 		if err != nil {
 			return Grant{}, err
 		}
-		r.step("grant.ended")
+		r.c.Step("grant.ended")
 		return b.Grant, nil
 	}
 	return Grant{}, refusal.ChangedMeanwhile()
@@ -293,22 +294,22 @@ type GrantPage struct {
 	NextCursor string // empty: this was the last page
 }
 
-// Grants lists the grants of a subject, or of the organization acted for, newest
+// List lists the grants of a subject, or of the organization acted for, newest
 // first. limit is 1 to 100.
-func (r *Registry) Grants(ctx context.Context, s Subject, cursor string, limit int) (GrantPage, error) {
-	before, ok := parseCursor(cursor)
+func (r *Grants) List(ctx context.Context, s Subject, cursor string, limit int) (GrantPage, error) {
+	before, ok := ParseCursor(cursor)
 	if !ok {
 		return GrantPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
-	if s.owner() == "" {
+	if s.Owner() == "" {
 		return GrantPage{}, errors.New("listing grants: the subject has no party id")
 	}
-	limit = min(max(limit, 1), maxLimit)
-	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.owner())
+	limit = min(max(limit, 1), MaxLimit)
+	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.Owner())
 	if err != nil {
 		return GrantPage{}, err
 	}
-	records, err := r.c.Stores.ListGrants(ctx, keys, before, limit)
+	records, err := r.c.Store.ListGrants(ctx, keys, before, limit)
 	if err != nil {
 		return GrantPage{}, fmt.Errorf("listing grants: %w", err)
 	}
@@ -319,14 +320,14 @@ func (r *Registry) Grants(ctx context.Context, s Subject, cursor string, limit i
 		if err != nil {
 			return GrantPage{}, err
 		}
-		if b.Grant.owner() != s.owner() { // the row that led here decides nothing
+		if b.Grant.Owner() != s.Owner() { // the row that led here decides nothing
 			_ = r.c.Vault.Auth().Refuse("grant_parties", string(rec.ID), "a party leads to it whose it is not") // logged, and counted
 			continue
 		}
-		page.Grants = append(page.Grants, b.Grant.stand(rec, now))
+		page.Grants = append(page.Grants, b.Grant.Stand(rec, now))
 	}
 	if n := len(records); n == limit {
-		page.NextCursor = Cursor{records[n-1].Created, ID(records[n-1].ID)}.String()
+		page.NextCursor = Cursor{records[n-1].Created, audit.ID(records[n-1].ID)}.String()
 	}
 	return page, nil
 }

@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"yizheng.internal/license/audit"
+	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
-
-// Actor is who does something, a word that the rooms below share.
-type Actor = audit.Actor
 
 // ResultReplayed is the result of an event of a repeated request, which was
 // answered as the first one was and changed nothing.
@@ -28,7 +26,7 @@ type Event struct {
 	Client      string            `json:"client,omitempty" doc:"the client that did it; cli: and the operator's name for a command; absent: another department read by a use code, or the holder looked"`
 	Participant string            `json:"participant,omitempty" doc:"id of the client's participant; absent likewise"`
 	RequestID   string            `json:"request_id,omitempty" doc:"finds the request in the service's log"`
-	License     ID                `json:"license,omitempty" doc:"the license"`
+	License     audit.ID          `json:"license,omitempty" doc:"the license"`
 	Version     int               `json:"version,omitzero" doc:"the version that was acted on; absent: no particular one"`
 	Result      string            `json:"result" doc:"ok, or the reason code of a refusal; refused where the client is absent"`
 	Detail      map[string]string `json:"detail,omitempty" doc:"reason, kind, …; may be personal"`
@@ -38,29 +36,26 @@ type Event struct {
 // and of others' attempts at what only an authority may do. That the license was read by a
 // use code, or looked at by its holder, is between those two: of that it sees what was done,
 // when, and whether it was refused; and not by whom, by which grant or for which case.
-func (e *Event) shownTo(a Actor) Event {
+func (e *Event) shownTo(a audit.Actor) Event {
 	private := e.Action == journal.ActionLicenseRedeem || e.Action == journal.ActionLicenseHeld
 	if !private || e.Participant != "" && e.Participant == a.Participant {
 		return *e
 	}
 	out := Event{Seq: e.Seq, ID: e.ID, At: e.At, Action: e.Action, License: e.License, Version: e.Version, Result: e.Result}
-	if out.Result != ResultOK {
+	if out.Result != journal.ResultOK {
 		out.Result = ResultRefused
 	}
 	return out
 }
 
-// Run writes the events of what was merged, until ctx ends, and then those that are left.
-func (r *Registry) Run(ctx context.Context) { r.journal.Run(ctx) }
-
 // openEvent opens a stored event. One whose hash doesn't fit was altered.
-func (r *Registry) openEvent(ctx context.Context, e journal.Event) (Event, error) {
-	p, err := journal.Open(ctx, r.c.Vault, e)
+func openEvent(ctx context.Context, vault *signing.Vault, e journal.Event) (Event, error) {
+	p, err := journal.Open(ctx, vault, e)
 	if err != nil {
 		return Event{}, err
 	}
 	return Event{
 		Seq: e.Seq, ID: e.ID, At: e.At.UTC(), Action: e.Action, Client: e.Actor.ID, Participant: e.Actor.Participant,
-		RequestID: e.RequestID, License: ID(e.Subject), Version: e.Version, Result: e.Result, Detail: p.Detail,
+		RequestID: e.RequestID, License: audit.ID(e.Subject), Version: e.Version, Result: e.Result, Detail: p.Detail,
 	}, nil
 }

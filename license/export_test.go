@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
@@ -16,7 +17,7 @@ import (
 
 // Prepare does all of issuing but the database: checks, signs, verifies what it
 // signed, seals, makes lookup keys and the event.
-func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
+func (r *Library) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
 	typ, err := issuableOnce(t)
 	if err != nil {
 		return "", err
@@ -25,17 +26,17 @@ func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.Pr
 	if err != nil {
 		return "", err
 	}
-	p, err := r.seal(ctx, d, version{id: newID(), number: 1, source: "bench", issued: time.Now()})
+	p, err := r.Registry.sealer.seal(ctx, d, version{id: audit.NewID(), number: 1, source: "bench", issued: time.Now()})
 	if err != nil {
 		return "", err
 	}
-	_, err = r.saveRequest(ctx, Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
+	_, err = r.Registry.saveRequest(ctx, audit.Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
 	return p.issued.Credential, err
 }
 
 // Reserve sees to it that so many versions find their entries of a status list
 // reserved.
-func (r *Registry) Reserve(ctx context.Context, n int) error {
+func (r *Library) Reserve(ctx context.Context, n int) error {
 	var held []status.Slot
 	for range n {
 		s, err := r.lists.Take(ctx)
@@ -61,24 +62,24 @@ func issuableOnce(t catalog.Type) (*catalog.Issuable, error) {
 }
 
 // WithStatus returns the registry's verifier with another source of status.
-func (r *Registry) WithStatus(s credential.StatusSource) credential.Verifier {
-	v := r.verifier
+func (r *Library) WithStatus(s credential.StatusSource) credential.Verifier {
+	v := r.Verifications.verifier
 	v.Status = s
 	return v
 }
 
 // Restamp gives records that a test changed the authenticators that they would have
 // had if they had been stored so.
-func Restamp(r *Registry, records ...any) {
+func Restamp(r *Library, records ...any) {
 	for _, record := range records {
 		var err error
 		switch x := record.(type) {
 		case *VersionRecord:
-			x.Auth, _, err = r.c.Vault.Auth().Stamp(x.facts())
+			x.Auth, _, err = r.Registry.c.Vault.Auth().Stamp(x.facts())
 		case *UseCodeRecord:
-			x.Auth, _, err = r.c.Vault.Auth().Stamp(x.facts())
+			x.Auth, _, err = r.Registry.c.Vault.Auth().Stamp(x.Facts())
 		case *GrantRecord:
-			x.Auth, x.Mark, err = r.c.Vault.Auth().Stamp(x.facts(x.Revision))
+			x.Auth, x.Mark, err = r.Registry.c.Vault.Auth().Stamp(x.Facts(x.Revision))
 		default:
 			panic("no such record")
 		}
@@ -90,7 +91,7 @@ func Restamp(r *Registry, records ...any) {
 
 // StoresOf returns the stores as the registry uses them: what is saved there gets
 // its authenticator.
-func StoresOf(r *Registry) Stores { return r.c.Stores }
+func StoresOf(r *Library) Stores { return r.Lookups.c.Store }
 
 // GrownResume is [ResumeRequest] as the program after this one might have it: with a
 // member more.
@@ -110,7 +111,7 @@ func (q GrownResume) form() form {
 }
 
 // ResumeGrown is [Registry.Resume] in that program.
-func (r *Registry) ResumeGrown(ctx context.Context, a Actor, id ID, q GrownResume, on Terms) (Changed, error) {
+func (r *Registry) ResumeGrown(ctx context.Context, a audit.Actor, id audit.ID, q GrownResume, on Terms) (Changed, error) {
 	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(Record, VersionRecord) (transition, error) {
 		return transition{to: Active, status: credential.StatusValid}, nil
 	}}, on)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -31,7 +32,7 @@ type repeatable interface {
 
 // fingerprinted returns what a request's fingerprint is of: operation, license, the form,
 // and its version. Version 1 is left out: there was no other when it was first stored.
-func fingerprinted(operation string, id ID, q repeatable) ([]string, error) {
+func fingerprinted(operation string, id audit.ID, q repeatable) ([]string, error) {
 	f := q.form()
 	plain, err := json.Marshal(f.of)
 	if err != nil {

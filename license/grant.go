@@ -7,8 +7,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -19,12 +19,12 @@ import (
 type GrantID string
 
 // Valid reports whether the ID has the form of one.
-func (id GrantID) Valid() bool { return ID(id).Valid() }
+func (id GrantID) Valid() bool { return audit.ID(id).Valid() }
 
 // grantID returns the ID of the grant that a form makes.
 func grantID(form string) GrantID {
 	sum := sm3.Sum([]byte("yizheng grant\x00" + form))
-	return GrantID(idEncoding.EncodeToString(sum[:16]))
+	return GrantID(audit.IDOf([16]byte(sum[:16])))
 }
 
 // GrantState is a grant's state: pending → active → ended.
@@ -53,96 +53,6 @@ const (
 	ChannelTerminal Channel = "terminal"
 )
 
-// Subject is who agrees, as the provider knows them: opaque ids, and the codes
-// by which their licenses are found.
-type Subject struct {
-	Party string       // opaque party id
-	Codes []party.Code // all codes, former ones too
-	// Acting is the organization acted for, if any, and its codes; the
-	// representation says by what right.
-	Acting         string
-	ActingCodes    []party.Code
-	Representation string
-	// Kin are the codes of spouse, children and the acting organization's legal
-	// representative, as far as they are known and the provider lets this
-	// subject agree for them.
-	Kin map[catalog.Relation][]party.Code
-	// Assurance of this login, 0 to 3. Below 2 no license is seen or released.
-	Assurance int
-}
-
-// owner returns the id of the party whose affair it is: the organization acted
-// for, or else the person.
-func (s *Subject) owner() string {
-	if s.Acting != "" {
-		return s.Acting
-	}
-	return s.Party
-}
-
-// codes returns the codes of the party that a relation names.
-func (s *Subject) codes(r catalog.Relation) []party.Code {
-	switch {
-	case r != catalog.RelationApplicant:
-		return s.Kin[r]
-	case s.Acting != "":
-		return s.ActingCodes
-	}
-	return s.Codes
-}
-
-// Outcome says what was found for a material.
-type Outcome string
-
-const (
-	OutcomeFound       Outcome = "found"  // one license; to be agreed to
-	OutcomeChoice      Outcome = "choice" // several; the holder chooses
-	OutcomeMissing     Outcome = "missing"
-	OutcomeUncollected Outcome = "not_collected" // 未归集: the authorities' coverage isn't complete
-	OutcomeExpired     Outcome = "expired"
-	OutcomeEnded       Outcome = "ended"         // see EndedLicense
-	OutcomeNotYet      Outcome = "not_yet_valid" // in force from a later day
-	OutcomeSuspended   Outcome = "suspended"
-	OutcomeDisputed    Outcome = "disputed" // reserved: no license can be disputed yet
-	OutcomeUnavailable Outcome = "source_unavailable"
-	OutcomeRefused     Outcome = "refused" // by the holder
-	OutcomeGranted     Outcome = "granted"
-)
-
-// Offer is what the holder is shown before agreeing.
-type Offer struct {
-	Item      catalog.ServiceItem
-	Materials []OfferedMaterial
-	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
-}
-
-// OfferedMaterial is one material, as far as it was asked for, with the
-// licenses that can serve.
-type OfferedMaterial struct {
-	Material catalog.Material
-	Outcome  Outcome
-	Licenses []OfferedLicense // none unless found or choice
-	More     bool             // of choice: there are more, which are found by what is looked for
-	Find     string           // what was looked for; empty: nothing, and the newest are offered
-	Dated                     // of ended, expired and not_yet_valid
-}
-
-// Dated says more of an outcome: how the license ended, and from which day on it
-// is not, or will be, in force.
-type Dated struct {
-	EndingKind EndingKind `json:"ending_kind,omitempty"` // of ended
-	// From is the first day on which the license is no longer in force (ended,
-	// expired), or is (not_yet_valid).
-	From party.Date `json:"from,omitzero"`
-}
-
-// OfferedLicense is a license that can serve, opened for its holder to see.
-type OfferedLicense struct {
-	License
-	Fields    []string // parts that are asked for, and that it has
-	Sensitive []string // those of them that need an own yes
-}
-
 // Consent is what the holder agreed to.
 type Consent struct {
 	Form      string   // the consent form's one-use id: 16 to 128 visible ASCII characters, unguessable
@@ -154,14 +64,6 @@ type Consent struct {
 	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, recurring 366
 	Recurring bool
 	Chosen    []ChosenLicense // empty: everything was refused
-}
-
-// ChosenLicense is one license in a consent, and the parts of it that may be read.
-type ChosenLicense struct {
-	Material string   `json:"material"`
-	License  ID       `json:"license"`
-	Version  int      `json:"version"`
-	Fields   []string `json:"fields"`
 }
 
 // Ways in which a grant ends, for Grant.EndedBy.
@@ -199,17 +101,17 @@ type Grant struct {
 	EndedBy        string             `json:"ended_by,omitempty"`
 }
 
-// owner returns the id of the party whose grant it is.
-func (g *Grant) owner() string {
+// Owner returns the id of the party whose grant it is.
+func (g *Grant) Owner() string {
 	if g.Acting != "" {
 		return g.Acting
 	}
 	return g.Party
 }
 
-// parts returns the parts of a license that may be read: those that were chosen
+// Parts returns the parts of a license that may be read: those that were chosen
 // of it, for whichever material.
-func (g *Grant) parts(id ID) []string {
+func (g *Grant) Parts(id audit.ID) []string {
 	parts := []string{}
 	for _, l := range g.Licenses {
 		if l.License == id {
@@ -241,6 +143,37 @@ type GrantRecord struct {
 
 	Auth []byte // see signing.Authenticator; read and written with the record
 	Mark []byte // its register, likewise; nil before revision 2
+}
+
+// GrantsConfig says what [Grants] work with. All of it is required.
+type GrantsConfig struct {
+	Store   GrantStores
+	Vault   *signing.Vault
+	Records *Records
+	Types   *catalog.Types
+	Offers  *Offers
+	Journal *journal.Recorder
+	Step    func(name string) // is called with the name of each step of a change: failpoints of tests
+}
+
+// Grants keeps what holders agreed to, and delivers it to the clients that it is for.
+// Safe for concurrent use.
+type Grants struct {
+	c       GrantsConfig
+	journal *journal.Recorder
+	codes   codes
+}
+
+// NewGrants returns a Grants.
+func NewGrants(c GrantsConfig) *Grants {
+	c.Store = AuthenticGrants(c.Store, c.Vault.Auth())
+	return &Grants{c: c, journal: c.Journal, codes: codes{c.Vault}}
+}
+
+// GrantStores are what [Grants] keeps its records in.
+type GrantStores interface {
+	GrantStore
+	GrantKeyStore
 }
 
 // GrantStore keeps grants. Every driver passes storagetest.Grants.

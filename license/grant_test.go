@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
 )
 
@@ -33,7 +34,7 @@ func consentTo(o license.Offer) license.Consent {
 // agree makes a pending grant of all that a subject has.
 func (w *world) agree(t testing.TB, alter func(*license.Consent)) license.Grant {
 	t.Helper()
-	c := consentTo(offer(t, w.Registry, subject()))
+	c := consentTo(offer(t, w.Library, subject()))
 	if alter != nil {
 		alter(&c)
 	}
@@ -105,10 +106,10 @@ func TestAgreeAndDeliver(t *testing.T) {
 
 func TestChangedBeforeDelivery(t *testing.T) {
 	t.Parallel()
-	for want, change := range map[string]func(t *testing.T, w *world, id license.ID){
-		"license_superseded": func(t *testing.T, w *world, id license.ID) { w.change(t, id) },
-		"license_suspended":  func(t *testing.T, w *world, id license.ID) { w.suspend(t, id) },
-		"license_ended": func(t *testing.T, w *world, id license.ID) {
+	for want, change := range map[string]func(t *testing.T, w *world, id audit.ID){
+		"license_superseded": func(t *testing.T, w *world, id audit.ID) { w.change(t, id) },
+		"license_suspended":  func(t *testing.T, w *world, id audit.ID) { w.suspend(t, id) },
+		"license_ended": func(t *testing.T, w *world, id audit.ID) {
 			if _, err := w.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +140,7 @@ func TestPendingGrantLapses(t *testing.T) {
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	late := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Registry, g) }}, nil)
+	late := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Library, g) }}, nil)
 	if _, err := late.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("delivered: %v", err)
 	}
@@ -158,7 +159,7 @@ func TestDeliverRaces(t *testing.T) {
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	codes := map[license.UseCode]byte{}
@@ -249,7 +250,7 @@ func TestGrantsOfAParty(t *testing.T) {
 	slices.Reverse(want)
 	var got []license.GrantID
 	for cursor := ""; ; {
-		page, err := w.Grants(t.Context(), subject(), cursor, 2)
+		page, err := w.Grants.List(t.Context(), subject(), cursor, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,12 +264,12 @@ func TestGrantsOfAParty(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("grants %v, want %v", got, want)
 	}
-	if _, err := w.Grants(t.Context(), subject(), "x", 2); reason(t, err) != "cursor" {
+	if _, err := w.Grants.List(t.Context(), subject(), "x", 2); reason(t, err) != "cursor" {
 		t.Errorf("bad cursor: %v", err)
 	}
 	other := subject()
 	other.Party = "party-2"
-	if page, err := w.Grants(t.Context(), other, "", 10); err != nil || len(page.Grants) != 0 {
+	if page, err := w.Grants.List(t.Context(), other, "", 10); err != nil || len(page.Grants) != 0 {
 		t.Errorf("another's grants: %+v, %v", page, err)
 	}
 }
@@ -288,7 +289,7 @@ func TestAlteredGrant(t *testing.T) {
 		"client": func(g *license.GrantRecord) { g.Client = "another" },
 		"body":   func(g *license.GrantRecord) { g.Body[20] ^= 1 },
 	} {
-		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: alter}, nil)
+		r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadGrant: alter}, nil)
 		_, err := r.State(t.Context(), g.ID)
 		if _, refused := errors.AsType[*refusal.Error](err); err == nil || refused {
 			t.Errorf("altered %s: %v", name, err)
@@ -310,19 +311,19 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 					panic("cut off")
 				}
 			})
-			c := consentTo(offer(t, w.Registry, subject()))
+			c := consentTo(offer(t, w.Library, subject()))
 			var g license.Grant
 			cut := func(f func()) {
 				defer func() { _ = recover() }()
 				f()
 			}
-			agree := func(r *license.Registry) (err error) {
+			agree := func(r *license.Library) (err error) {
 				g, err = r.Agree(t.Context(), consumer, ask(), subject(), c)
 				return err
 			}
 			cut(func() { _ = agree(dying) })
 			if strings.HasPrefix(step, "agree") { // the browser sends it again
-				if err := agree(w.Registry); err != nil {
+				if err := agree(w.Library); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -331,7 +332,7 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 			if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 				t.Error(err)
 			}
-			if page, err := w.Grants(t.Context(), subject(), "", 10); err != nil || len(page.Grants) != 1 {
+			if page, err := w.Grants.List(t.Context(), subject(), "", 10); err != nil || len(page.Grants) != 1 {
 				t.Errorf("grants: %+v, %v", page.Grants, err)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
 
@@ -27,7 +28,7 @@ func TestHistoryOfOthers(t *testing.T) {
 	if _, err := w.Read(ctx, stranger, out.ID, 0); err == nil {
 		t.Fatal("a stranger read a license")
 	}
-	look := license.Actor{Client: "portal", Party: subject().Party, RequestID: "r-portal"}
+	look := audit.Actor{Client: "portal", Party: subject().Party, RequestID: "r-portal"}
 	if _, err := w.HeldLicense(ctx, look, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +43,11 @@ func TestHistoryOfOthers(t *testing.T) {
 		who := issuer
 		switch e.Action {
 		case journal.ActionLicenseRedeem, journal.ActionLicenseHeld:
-			who = license.Actor{}
+			who = audit.Actor{}
 		case journal.ActionLicenseRead:
 			who = stranger
 		}
-		if e.Client != who.Client || e.Participant != who.Participant || e.RequestID != who.RequestID || who == (license.Actor{}) && e.Detail != nil {
+		if e.Client != who.Client || e.Participant != who.Participant || e.RequestID != who.RequestID || who == (audit.Actor{}) && e.Detail != nil {
 			t.Errorf("%+v", e)
 		}
 		if time.Since(e.At) > time.Minute || e.License != out.ID || e.Action == journal.ActionLicenseRedeem && e.Version != 1 {

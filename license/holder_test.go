@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
 // onPages is who acts when a subject looks at our pages.
-func onPages(s license.Subject) license.Actor {
-	return license.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
+func onPages(s license.Subject) audit.Actor {
+	return audit.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
 }
 
 // heldIDs pages through a subject's licenses.
-func (w *world) heldIDs(t testing.TB, s license.Subject, limit int) (ids []license.ID) {
+func (w *world) heldIDs(t testing.TB, s license.Subject, limit int) (ids []audit.ID) {
 	t.Helper()
 	for cursor := ""; ; {
 		page, err := w.Held(t.Context(), onPages(s), s, cursor, limit)
@@ -43,7 +44,7 @@ func TestHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.change(t, first.ID)
-	want := []license.ID{ended.ID, second.ID, first.ID}
+	want := []audit.ID{ended.ID, second.ID, first.ID}
 	for _, limit := range []int{1, 2, 3, 100} {
 		if got := w.heldIDs(t, subject(), limit); !slices.Equal(got, want) {
 			t.Errorf("%d at a time: %v, want %v", limit, got, want)
@@ -98,7 +99,7 @@ func TestHeldLicense(t *testing.T) {
 }
 
 // lastEvent returns the last event of a license.
-func (w *world) lastEvent(t testing.TB, id license.ID) license.Event {
+func (w *world) lastEvent(t testing.TB, id audit.ID) license.Event {
 	t.Helper()
 	es := w.Events(t, id)
 	return es[len(es)-1]
@@ -129,7 +130,7 @@ func TestHeldByAnother(t *testing.T) {
 	w := newSharing(t)
 	theirs := w.issueTo(t, "A-1", toSpouse)
 	former := w.keptOnce(t, "A-2")
-	for name, id := range map[string]license.ID{
+	for name, id := range map[string]audit.ID{
 		"another's": theirs.ID, "held before": former.ID, "nobody's": "abcdefghijklmnopqrstuvwxyz", "no id": "../x",
 	} {
 		l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), id)
@@ -137,7 +138,7 @@ func TestHeldByAnother(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, l, err)
 		}
 	}
-	for _, id := range []license.ID{theirs.ID, former.ID} {
+	for _, id := range []audit.ID{theirs.ID, former.ID} {
 		if e := w.lastEvent(t, id); e.Action != journal.ActionLicenseHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
 			t.Errorf("event: %+v", e)
 		}
@@ -179,7 +180,7 @@ func TestHeldIsRecordedFirst(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	r, err := license.New(t.Context(), config(w.DB.Licenses(), mute{w.DB.Journal()}, w.In))
+	r, err := license.NewLibrary(t.Context(), config(w.DB.Licenses(), mute{w.DB.Journal()}, w.In))
 	if err != nil {
 		t.Fatal(err)
 	}

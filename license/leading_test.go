@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -20,7 +21,7 @@ func TestAnothersReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := func(alter func(*license.AccessRecord)) error {
-		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
+		r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
 		_, err := r.Redeem(t.Context(), consumer, q)
 		return err
 	}
@@ -42,7 +43,7 @@ func TestAnothersReading(t *testing.T) {
 
 // leading are stores whose rows that lead from a party lead everybody to the first's.
 type leading struct {
-	license.Stores
+	license.LibraryStores
 	readings, grants []signing.Lookup
 }
 
@@ -50,14 +51,14 @@ func (s *leading) AccessRecords(ctx context.Context, keys []signing.Lookup, befo
 	if s.readings == nil {
 		s.readings = keys
 	}
-	return s.Stores.AccessRecords(ctx, s.readings, before, limit)
+	return s.LibraryStores.AccessRecords(ctx, s.readings, before, limit)
 }
 
 func (s *leading) ListGrants(ctx context.Context, keys []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
 	if s.grants == nil {
 		s.grants = keys
 	}
-	return s.Stores.ListGrants(ctx, s.grants, before, limit)
+	return s.LibraryStores.ListGrants(ctx, s.grants, before, limit)
 }
 
 // Somebody to whom another's grants and readings lead is shown none of them.
@@ -67,13 +68,13 @@ func TestAnothersGrantsAndReadings(t *testing.T) {
 	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
-	r := w.OpenOn(t, &leading{Stores: w.DB.Licenses()}, nil)
+	r := w.OpenOn(t, &leading{LibraryStores: w.DB.Licenses()}, nil)
 	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
 	wantShown(t, r, "their own", subject(), 1, out.ID) // after which the stores lead there
 	wantShown(t, r, "another's", stranger, 0, out.ID)
 }
 
-func wantShown(t *testing.T, r *license.Registry, name string, s license.Subject, want int, ids ...license.ID) {
+func wantShown(t *testing.T, r *license.Library, name string, s license.Subject, want int, ids ...audit.ID) {
 	t.Helper()
 	readings, err := r.AccessRecords(t.Context(), s, 0, 10)
 	if err != nil || len(readings.Records) != want {
@@ -85,7 +86,7 @@ func wantShown(t *testing.T, r *license.Registry, name string, s license.Subject
 			t.Errorf("%s: %d readings of one license, %v, want %d", name, len(readings.Records), err, want)
 		}
 	}
-	grants, err := r.Grants(t.Context(), s, "", 10)
+	grants, err := r.Grants.List(t.Context(), s, "", 10)
 	if err != nil || len(grants.Grants) != want {
 		t.Errorf("%s: %d grants, %v, want %d", name, len(grants.Grants), err, want)
 	}

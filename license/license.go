@@ -9,8 +9,6 @@
 package license
 
 import (
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
 	"time"
 
@@ -18,17 +16,6 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
-
-// ID names a license: see [audit.ID].
-type ID = audit.ID
-
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-func newID() ID {
-	var b [16]byte
-	rand.Read(b[:])
-	return ID(idEncoding.EncodeToString(b[:]))
-}
 
 // State is what the registry last decided about a version of a license. The
 // zero State is not valid, so a half-filled row cannot pass for an issued
@@ -112,7 +99,7 @@ type Version struct {
 
 // License is one license with one of its versions.
 type License struct {
-	ID            ID                  `json:"id" doc:"opaque; it names the license through all its versions"`
+	ID            audit.ID            `json:"id" doc:"opaque; it names the license through all its versions"`
 	Revision      int64               `json:"revision" doc:"counts changes, from 1; the ETag, for If-Match"`
 	TypeCode      credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904): 18 characters and three digits"`
 	TypeName      string              `json:"type_name" doc:"the type's name"`
@@ -135,7 +122,7 @@ const (
 
 // Summary is what a search shows of a license: nothing personal.
 type Summary struct {
-	ID        ID                  `json:"id" doc:"to read the license by"`
+	ID        audit.ID            `json:"id" doc:"to read the license by"`
 	TypeCode  credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
 	TypeName  string              `json:"type_name" doc:"the type's name"`
 	Version   int                 `json:"version" doc:"the newest version"`

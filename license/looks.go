@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
 
@@ -19,7 +20,7 @@ const (
 // look is what somebody was shown.
 type look struct {
 	party, acting string
-	license       ID // empty: the list of them, or what a client asks for
+	license       audit.ID // empty: the list of them, or what a client asks for
 	version       int
 	offer         [32]byte // its hash
 }
@@ -43,12 +44,12 @@ func (l *looks) recorded(k look, now time.Time) bool {
 }
 
 // looked records that somebody was shown what is theirs, unless that is recorded already.
-func (r *Registry) looked(ctx context.Context, a Actor, act journal.Action, k look, detail map[string]string) error {
+func (r *Offers) looked(ctx context.Context, a audit.Actor, act journal.Action, k look, detail map[string]string) error {
 	now := time.Now()
 	if r.looks.recorded(k, now) {
 		return nil
 	}
-	if err := r.journal.Record(ctx, a.Did(act, k.license, k.version, ResultOK, detail)); err != nil {
+	if err := r.journal.Record(ctx, a.Did(act, k.license, k.version, journal.ResultOK, detail)); err != nil {
 		return err
 	}
 	r.looks.add(k, now)

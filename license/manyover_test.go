@@ -23,13 +23,13 @@ func TestManyOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := offer(t, w.Registry, subject())
+	o := offer(t, w.Library, subject())
 	m := o.Materials[0]
 	if m.Outcome != license.OutcomeFound || len(m.Licenses) != 1 || m.Licenses[0].ID != good.ID {
 		t.Errorf("with one that is good: %s, %d licenses", m.Outcome, len(m.Licenses))
 	}
 	w.suspend(t, good.ID)
-	if m := offer(t, w.Registry, subject()).Materials[0]; m.Outcome != license.OutcomeSuspended {
+	if m := offer(t, w.Library, subject()).Materials[0]; m.Outcome != license.OutcomeSuspended {
 		t.Errorf("with one that is suspended: %s", m.Outcome)
 	}
 }
@@ -57,7 +57,7 @@ func TestMoreThanLookedAt(t *testing.T) {
 	w.PublishOlder(t, itemCode, item())
 	w.IssueOne(t, "expired")
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
-	over := stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
+	over := stores{LibraryStores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Library, v) }}
 	for many, want := range map[int]license.Outcome{
 		1: license.OutcomeExpired, 250: license.OutcomeExpired, 499: license.OutcomeExpired, 600: license.OutcomeUnavailable,
 	} {

@@ -2,8 +2,6 @@ package license
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -14,11 +12,11 @@ import (
 	"yizheng.internal/signing"
 )
 
-// numberKey returns what a license's number is compared by. Two numbers that a
+// NumberKey returns what a license's number is compared by. Two numbers that a
 // reader takes for one are one: width, case, spaces, what is invisible, and the
 // shapes of hyphens and brackets don't count. It is bound into stored lookup keys:
 // a change of it needs a new form of numbers, see settingNumbers.
-func numberKey(number string) string {
+func NumberKey(number string) string {
 	if plainNumberKey(number) {
 		return number
 	}
@@ -59,51 +57,24 @@ const (
 	numbersFolded  = "folded"
 )
 
-// NumbersFolded reports whether all numbers are compared folded. If not, Rehash
-// has to renew the lookup keys of licenses that were issued before they were.
-func (r *Registry) NumbersFolded(ctx context.Context) (bool, error) {
-	vs, err := r.c.Stores.Versions(ctx, Located{}, 1)
-	if err != nil {
-		return false, fmt.Errorf("looking for licenses: %w", err)
-	}
-	form := numbersWritten
-	if len(vs) == 0 {
-		form = numbersFolded
-	}
-	form, err = r.c.Stores.ClaimSetting(ctx, settingNumbers, form)
-	return form == numbersFolded, err
-}
-
-// numbersFolded notes that all numbers are folded now.
-func (r *Registry) numbersFolded(ctx context.Context) error {
-	if folded, err := r.NumbersFolded(ctx); err != nil || folded {
-		return err
-	}
-	err := r.c.Stores.ReplaceSetting(ctx, settingNumbers, numbersWritten, numbersFolded)
-	if errors.Is(err, ErrConflict) {
-		return nil // another Rehash did
-	}
-	return err
-}
-
 // numberRow returns the lookup row of a number.
-func (r *Registry) numberRow(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) (LookupRow, error) {
-	keys, err := r.c.Vault.Lookups(ctx, domainNumber, string(t), string(authority), numberKey(number))
+func (r *Records) numberRow(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) (LookupRow, error) {
+	keys, err := r.c.Vault.Lookups(ctx, domainNumber, string(t), string(authority), NumberKey(number))
 	return LookupRow{Kind: LookupNumber, Keys: keys}, err
 }
 
 // formerNumber returns the row that makes a number former.
-func (r *Registry) formerNumber(ctx context.Context, rec Record, number string) (LookupRow, error) {
+func (r *Records) formerNumber(ctx context.Context, rec Record, number string) (LookupRow, error) {
 	row, err := r.numberRow(ctx, rec.Type, rec.Authority, number)
 	row.Former = true
 	return row, err
 }
 
-// numberKeys returns the keys that a number is sought by: also as it is written,
+// NumberKeys returns the keys that a number is sought by: also as it is written,
 // for numbers stored before they were folded, and not rehashed yet.
-func (r *Registry) numberKeys(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) ([]signing.Lookup, error) {
+func (r *Records) NumberKeys(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) ([]signing.Lookup, error) {
 	row, err := r.numberRow(ctx, t, authority, number)
-	if err != nil || number == numberKey(number) {
+	if err != nil || number == NumberKey(number) {
 		return row.Keys, err
 	}
 	written, err := r.c.Vault.Lookups(ctx, domainNumber, string(t), string(authority), number)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -27,7 +28,7 @@ const (
 	maxActive       = 500       // active ones of a type that are looked at, expired ones among them
 	maxOver         = 100       // of those that prove nothing, the newest, looked at for the reason
 	shelfPage       = 100       // records read at a time
-	maxFind         = maxNumber // characters of what the holder looks for
+	maxFind         = MaxNumber // characters of what the holder looks for
 )
 
 // Find is what the holder looks for among more licenses than are offered, by material: a
@@ -48,7 +49,7 @@ func (f Find) check() error {
 func (f Find) kept() Find {
 	var kept Find
 	for material, text := range f {
-		if numberKey(text) == "" {
+		if NumberKey(text) == "" {
 			continue
 		}
 		if kept == nil {
@@ -62,7 +63,7 @@ func (f Find) kept() Find {
 // offering makes one offer. What the subject has of a type it reads once, however many
 // materials take that, newest first and no further than is needed.
 type offering struct {
-	r       *Registry
+	r       *Offers
 	s       *Subject
 	now     time.Time
 	shelves map[shelfKey]*shelf
@@ -100,7 +101,7 @@ type held struct {
 	text   string                     // what has looks in, once it did
 }
 
-func (r *Registry) newOffering(s *Subject, now time.Time) *offering {
+func (r *Offers) newOffering(s *Subject, now time.Time) *offering {
 	return &offering{r: r, s: s, now: now, shelves: map[shelfKey]*shelf{}}
 }
 
@@ -110,8 +111,8 @@ func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation
 	if s, ok := g.shelves[key]; ok {
 		return s, nil
 	}
-	codes := g.s.codes(relation)
-	keys, err := g.r.holderKeys(ctx, codes)
+	codes := g.s.CodesOf(relation)
+	keys, err := g.r.c.Records.HolderKeys(ctx, codes)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +214,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 		}
 		q := Query{Kind: LookupNumber, Type: s.query.Type, State: Active, Limit: maxOffered}
 		for _, a := range authorities {
-			keys, err := s.g.r.numberKeys(ctx, s.query.Type, a, number)
+			keys, err := s.g.r.c.Records.NumberKeys(ctx, s.query.Type, a, number)
 			if err != nil {
 				return nil, err
 			}
@@ -228,7 +229,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 			if err != nil {
 				return nil, err
 			}
-			if h != nil && numberKey(h.Number) == numberKey(number) {
+			if h != nil && NumberKey(h.Number) == NumberKey(number) {
 				found = append(found, *h)
 			}
 		}
@@ -241,7 +242,7 @@ func (g *offering) full() bool { return g.looked >= maxLooked || g.bytes >= maxL
 // search costs as much as a license that is opened.
 func (g *offering) search(ctx context.Context, q Query) ([]Record, error) {
 	g.looked++
-	records, err := g.r.c.Stores.Search(ctx, q)
+	records, err := g.r.c.Records.Search(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("searching licenses of type %s: %w", q.Type, err)
 	}
@@ -250,13 +251,13 @@ func (g *offering) search(ctx context.Context, q Query) ([]Record, error) {
 
 // open opens the newest version of a license; nil if none of the shelf's codes holds it, or
 // if it can't be opened.
-func (g *offering) open(ctx context.Context, s *shelf, id ID) (*held, error) {
+func (g *offering) open(ctx context.Context, s *shelf, id audit.ID) (*held, error) {
 	g.looked++
-	rec, v, err := g.r.c.Stores.Load(ctx, id, 0)
+	rec, v, err := g.r.c.Records.Load(ctx, id, 0)
 	if err != nil {
 		return nil, fmt.Errorf("loading license %s: %w", id, err)
 	}
-	l, err := g.r.open(ctx, rec, v)
+	l, err := g.r.c.Records.Open(ctx, rec, v)
 	if errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey) {
 		g.r.c.Log.ErrorContext(ctx, "a license can't be opened", "license", rec.ID, "error", err)
 		s.lost = true
@@ -265,10 +266,10 @@ func (g *offering) open(ctx context.Context, s *shelf, id ID) (*held, error) {
 		return nil, err
 	}
 	// Lookup keys also lead here from versions before, which may have named others.
-	if !heldBy(l.Holders, "", s.codes) {
+	if !HeldBy(l.Holders, "", s.codes) {
 		return nil, nil
 	}
-	h := held{License: l, why: unusable(v, g.now)}
+	h := held{License: l, why: v.Unusable(g.now)}
 	if err := json.Unmarshal(l.Version.Fields, &h.fields); err != nil {
 		return nil, fmt.Errorf("decoding fields of license %s", l.ID)
 	}
@@ -281,7 +282,7 @@ func (g *offering) open(ctx context.Context, s *shelf, id ID) (*held, error) {
 func (h *held) has(text string) bool {
 	if h.text == "" {
 		var b strings.Builder
-		b.WriteString(numberKey(h.Number))
+		b.WriteString(NumberKey(h.Number))
 		for _, name := range slices.Sorted(maps.Keys(h.fields)) {
 			var v any
 			if json.Unmarshal(h.fields[name], &v) == nil {
@@ -297,7 +298,7 @@ func (h *held) has(text string) bool {
 func writeTexts(b *strings.Builder, v any) {
 	switch v := v.(type) {
 	case string:
-		b.WriteString("\n" + numberKey(v))
+		b.WriteString("\n" + NumberKey(v))
 	case float64:
 		b.WriteString("\n" + strconv.FormatFloat(v, 'f', -1, 64))
 	case []any:
@@ -313,11 +314,11 @@ func writeTexts(b *strings.Builder, v any) {
 
 // material finds the licenses of one party that can serve as a material.
 func (g *offering) material(ctx context.Context, m catalog.Material, find string) (OfferedMaterial, error) {
-	codes := g.s.codes(m.Relation)
+	codes := g.s.CodesOf(m.Relation)
 	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
-	f := finding{number: find, find: numberKey(find), covered: len(codes) > 0}
+	f := finding{number: find, find: NumberKey(find), covered: len(codes) > 0}
 	for _, alt := range m.Alternatives {
-		h, err := g.r.catalog.Types().Heads(ctx, alt.TypeCode)
+		h, err := g.r.c.Types.Heads(ctx, alt.TypeCode)
 		if err != nil {
 			return OfferedMaterial{}, err
 		}
@@ -403,7 +404,7 @@ func (to *sorting) newest(ctx context.Context) error {
 			to.unavailable = to.unavailable || to.s.lost || to.s.many
 			return nil
 		}
-		if h.why == "" && heldBy(h.Holders, to.alt.Role, to.s.codes) {
+		if h.why == "" && HeldBy(h.Holders, to.alt.Role, to.s.codes) {
 			to.any = true
 			if to.find != "" && (!h.has(to.find) || slices.ContainsFunc(exact, func(o OfferedLicense) bool { return o.ID == h.ID })) {
 				continue
@@ -421,7 +422,7 @@ func (to *sorting) newest(ctx context.Context) error {
 
 // sort adds a license to those that are good, or with the reason why it proves nothing.
 func (to *sorting) sort(ctx context.Context, h *held) error {
-	if !heldBy(h.Holders, to.alt.Role, to.s.codes) {
+	if !HeldBy(h.Holders, to.alt.Role, to.s.codes) {
 		return nil
 	}
 	if h.why != "" {
@@ -429,7 +430,7 @@ func (to *sorting) sort(ctx context.Context, h *held) error {
 		return nil
 	}
 	to.any = true
-	o, err := to.s.g.r.offer(ctx, h, to.m, to.alt, to.s.typ)
+	o, err := to.s.g.r.offered(ctx, h, to.m, to.alt, to.s.typ)
 	if err == nil {
 		to.valid = append(to.valid, o)
 	}

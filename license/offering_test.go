@@ -42,7 +42,7 @@ func TestFindAmongMany(t *testing.T) {
 		}
 		return o.Materials[0]
 	}
-	m := offer(t, w.Registry, subject()).Materials[0]
+	m := offer(t, w.Library, subject()).Materials[0]
 	if n := numbers(m); len(n) != 20 || n[0] != "A-0025" || n[19] != "A-0006" || !m.More || m.Outcome != license.OutcomeChoice || m.Find != "" {
 		t.Errorf("offered %v, more %v, %s", n, m.More, m.Outcome)
 	}

@@ -47,10 +47,10 @@ func TestRehash(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if o := offer(t, w.Registry, subject()); o.Materials[0].Outcome != license.OutcomeFound {
+	if o := offer(t, w.Library, subject()); o.Materials[0].Outcome != license.OutcomeFound {
 		t.Errorf("the license: %s", o.Materials[0].Outcome)
 	}
-	if page, err := w.Grants(ctx, subject(), "", 10); err != nil || len(page.Grants) != 1 {
+	if page, err := w.Grants.List(ctx, subject(), "", 10); err != nil || len(page.Grants) != 1 {
 		t.Errorf("grants: %+v, %v", page.Grants, err)
 	}
 	if got := w.records(t, subject()); !slices.Equal(got, []string{"ok"}) {

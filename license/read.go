@@ -2,65 +2,62 @@ package license
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
 // Read returns a license of the caller's participant and one of its versions,
 // 0 for the newest. The event of the reading is on disk before anything is
 // returned; so it is for Credential, History and Search.
-func (r *Registry) Read(ctx context.Context, a Actor, id ID, version int) (l License, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseRead, id, version)
-	rec, v, err := r.ownVersion(ctx, a, id, version)
+func (r *Registry) Read(ctx context.Context, a audit.Actor, id audit.ID, version int) (l License, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseRead, id)
+	rec, v, err := r.c.Records.ownVersion(ctx, a, id, version)
 	if err != nil {
 		return License{}, err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, "ok", nil)); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, journal.ResultOK, nil)); err != nil {
 		return License{}, err
 	}
-	return r.open(ctx, rec, v)
+	return r.c.Records.Open(ctx, rec, v)
 }
 
 // Credential returns a version's signed credential, with all disclosures.
-func (r *Registry) Credential(ctx context.Context, a Actor, id ID, version int) (c string, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseCredential, id, version)
-	_, v, err := r.ownVersion(ctx, a, id, version)
+func (r *Registry) Credential(ctx context.Context, a audit.Actor, id audit.ID, version int) (c string, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseCredential, id)
+	_, v, err := r.c.Records.ownVersion(ctx, a, id, version)
 	if err != nil {
 		return "", err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseCredential, id, v.Version, "ok", nil)); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseCredential, id, v.Version, journal.ResultOK, nil)); err != nil {
 		return "", err
 	}
-	return r.openCredential(ctx, v)
+	return r.c.Records.OpenCredential(ctx, v)
 }
 
 // History returns up to limit entries with Seq greater than after, oldest
 // first: every change, reading and refusal. Of readings by others the authority learns
 // that and when, and not by whom for which case: see Event.shownTo. The holder sees that
 // in access records, an auditor in the log of events.
-func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, limit int) (es []Event, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseHistory, id, 0)
-	if _, _, err := r.ownVersion(ctx, a, id, 0); err != nil {
+func (r *Registry) History(ctx context.Context, a audit.Actor, id audit.ID, after int64, limit int) (es []Event, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHistory, id)
+	if _, _, err := r.c.Records.ownVersion(ctx, a, id, 0); err != nil {
 		return nil, err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, "ok", nil)); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, journal.ResultOK, nil)); err != nil {
 		return nil, err
 	}
-	records, err := r.c.Journal.ListEvents(ctx, journal.Stream{Log: journal.License, License: string(id)}, after, limit)
+	records, err := r.c.Events.ListEvents(ctx, journal.Stream{Log: journal.License, License: string(id)}, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading history of license %s: %w", id, err)
 	}
 	for _, rec := range records {
-		e, err := r.openEvent(ctx, rec)
+		e, err := openEvent(ctx, r.c.Vault, rec)
 		if err != nil {
 			return nil, err
 		}
@@ -69,25 +66,19 @@ func (r *Registry) History(ctx context.Context, a Actor, id ID, after int64, lim
 	return es, nil
 }
 
-// Bounds of a search's page.
-const (
-	defaultLimit = 20
-	maxLimit     = 100
-)
-
 // Search finds licenses of the caller's participant.
-func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found SearchResult, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseSearch, "", 0)
-	query, err := r.query(ctx, a, q)
+func (r *Registry) Search(ctx context.Context, a audit.Actor, q SearchRequest) (found SearchResult, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSearch, "")
+	query, err := q.query(ctx, a, r.c.Records)
 	if err != nil {
 		return SearchResult{}, err
 	}
-	records, err := r.c.Stores.Search(ctx, query)
+	records, err := r.c.Store.Search(ctx, query)
 	if err != nil {
 		return SearchResult{}, fmt.Errorf("searching licenses: %w", err)
 	}
 	detail := map[string]string{"by": string(query.Kind), "type": string(q.TypeCode), "found": strconv.Itoa(len(records))}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, "ok", detail)); err != nil {
+	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, journal.ResultOK, detail)); err != nil {
 		return SearchResult{}, err
 	}
 	found.Licenses = []Summary{}
@@ -99,7 +90,7 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 		if !has {
 			continue
 		}
-		t, err := r.catalog.Types().Version(ctx, rec.Type, 0)
+		t, err := r.c.Types.Version(ctx, rec.Type, 0)
 		if err != nil {
 			return SearchResult{}, err
 		}
@@ -112,12 +103,6 @@ func (r *Registry) Search(ctx context.Context, a Actor, q SearchRequest) (found 
 		found.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
 	}
 	return found, nil
-}
-
-// unreadable reports whether an error is one of a single record: somebody altered it, or
-// its data key is gone. It hides no other record from a list.
-func unreadable(err error) bool {
-	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
 }
 
 // has reports whether a license that was found has what it was found by, in one of its
@@ -136,12 +121,12 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 	}
 	var unread error
 	for n := rec.Version; n > 0; n-- {
-		_, v, err := r.c.Stores.Load(ctx, rec.ID, n)
+		_, v, err := r.c.Store.Load(ctx, rec.ID, n)
 		var b body
 		if err == nil {
-			err = r.openJSON(ctx, v, "body", v.Body, &b)
+			err = r.c.Records.openJSON(ctx, v, "body", v.Body, &b)
 		}
-		if unreadable(err) {
+		if Unreadable(err) {
 			unread = err
 			continue
 		}
@@ -150,8 +135,8 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 		}
 		switch {
 		case q.Identifier != "" && string(b.Identifier) == strings.ToUpper(strings.TrimSpace(q.Identifier)),
-			q.Number != "" && numberKey(b.Number) == numberKey(q.Number),
-			q.Holder != nil && heldBy(b.Holders, "", holder):
+			q.Number != "" && NumberKey(b.Number) == NumberKey(q.Number),
+			q.Holder != nil && HeldBy(b.Holders, "", holder):
 			return true, nil
 		}
 	}
@@ -163,7 +148,8 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 	return false, nil
 }
 
-func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, error) {
+// query returns what finds the caller's licenses in a store.
+func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *Records) (Query, error) {
 	out := Query{
 		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,
 		From: q.CreatedFrom, To: q.CreatedTo, Limit: q.Limit,
@@ -172,14 +158,14 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 	if out.Limit == 0 {
 		out.Limit = defaultLimit
 	}
-	vs.When(out.Limit < 1 || out.Limit > maxLimit, "/limit", "range", "must be 1 to 100")
+	vs.When(out.Limit < 1 || out.Limit > MaxLimit, "/limit", "range", "must be 1 to 100")
 	switch q.State {
 	case "", Active, Suspended, Superseded, Ended:
 	default:
 		vs.Add("/state", "enum", "must be active, suspended, superseded or ended")
 	}
 	vs.When(q.TypeCode != "" && !q.TypeCode.Valid(), "/type_code", "type_code", "is not a type code: 18 characters of a unified social credit code and three digits")
-	cursor, ok := parseCursor(q.Cursor)
+	cursor, ok := ParseCursor(q.Cursor)
 	vs.When(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
 	out.Before = cursor
 	criteria := 0
@@ -203,64 +189,12 @@ func (r *Registry) query(ctx context.Context, a Actor, q SearchRequest) (Query, 
 	var err error
 	switch {
 	case q.Identifier != "":
-		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupIdentifier, domainIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier)))
+		out.Kind, out.Keys, err = in.lookupFor(ctx, LookupIdentifier, domainIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier)))
 	case q.Number != "":
 		out.Kind = LookupNumber
-		out.Keys, err = r.numberKeys(ctx, q.TypeCode, out.Authority, q.Number)
+		out.Keys, err = in.NumberKeys(ctx, q.TypeCode, out.Authority, q.Number)
 	case q.Holder != nil:
-		out.Kind, out.Keys, err = r.lookupFor(ctx, LookupHolder, domainHolder, string(code.Type), code.Value)
+		out.Kind, out.Keys, err = in.lookupFor(ctx, LookupHolder, domainHolder, string(code.Type), code.Value)
 	}
 	return out, err
-}
-
-func (r *Registry) lookupFor(ctx context.Context, k LookupKind, domain string, values ...string) (LookupKind, []signing.Lookup, error) {
-	keys, err := r.c.Vault.Lookups(ctx, domain, values...)
-	return k, keys, err
-}
-
-// String returns the cursor as clients carry it.
-func (c Cursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.Created.UnixMicro(), c.ID))
-}
-
-// lastMicros is the end of the year 9999: databases differ in what is beyond.
-const lastMicros = 253_402_300_799_999_999
-
-// parseCursor reads what String wrote; the empty string is the zero Cursor.
-func parseCursor(s string) (Cursor, bool) {
-	if s == "" {
-		return Cursor{}, true
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) > 64 {
-		return Cursor{}, false
-	}
-	created, id, _ := strings.Cut(string(b), ".")
-	micros, err := strconv.ParseInt(created, 10, 64)
-	if err != nil || !ID(id).Valid() || micros < 0 || micros > lastMicros {
-		return Cursor{}, false
-	}
-	return Cursor{time.UnixMicro(micros).UTC(), ID(id)}, true
-}
-
-// Refused records that an authenticated caller was refused something before it
-// reached the registry, such as for a missing scope. Refusals that repeat are merged.
-func (r *Registry) Refused(ctx context.Context, a Actor, action journal.Action, id ID, reason string) error {
-	if !id.Valid() {
-		id = ""
-	}
-	return r.journal.Repeating(ctx, a.Did(action, id, 0, reason, nil))
-}
-
-// audit, deferred, leaves an event of a refusal. What is no refusal but a
-// fault leaves none: the log has it. If the event can't be stored, that is the
-// error: a refusal that leaves no trace is not answered.
-func (r *Registry) audit(ctx context.Context, err *error, a Actor, act journal.Action, id ID, version int) {
-	e, ok := errors.AsType[*refusal.Error](*err)
-	if !ok {
-		return
-	}
-	if rerr := r.Refused(ctx, a, act, id, e.Reason); rerr != nil {
-		*err = rerr
-	}
 }

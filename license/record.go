@@ -3,6 +3,7 @@ package license
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -120,12 +122,12 @@ func (o *objectWriter) raw(name string, value []byte) {
 
 // place says where a column of a version lies: its row is the license and the
 // version, so that no value can be moved to another license or version.
-func place(id ID, version int, column string) signing.Place {
+func place(id audit.ID, version int, column string) signing.Place {
 	return signing.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
 }
 
 // sealJSON seals a value as a column of a version.
-func (r *Registry) sealJSON(ctx context.Context, id ID, version int, column string, v any) ([]byte, error) {
+func (r *Records) sealJSON(ctx context.Context, id audit.ID, version int, column string, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s of a license: %w", column, err)
@@ -133,7 +135,7 @@ func (r *Registry) sealJSON(ctx context.Context, id ID, version int, column stri
 	return r.c.Vault.Seal(ctx, place(id, version, column), plain)
 }
 
-func (r *Registry) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
+func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
 	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, column), sealed)
 	err = r.notOpen(err, v, column)
 	if err != nil {
@@ -145,8 +147,8 @@ func (r *Registry) openJSON(ctx context.Context, v VersionRecord, column string,
 	return nil
 }
 
-// open returns a stored version as a license.
-func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (License, error) {
+// Open returns a stored version as a license.
+func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (License, error) {
 	var b body
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return License{}, err
@@ -175,7 +177,7 @@ func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (Licen
 			return License{}, err
 		}
 	}
-	t, err := r.catalog.Types().Version(ctx, rec.Type, v.TypeVersion)
+	t, err := r.c.Types.Version(ctx, rec.Type, v.TypeVersion)
 	if err != nil {
 		return License{}, fmt.Errorf("type of license %s: %w", rec.ID, err)
 	}
@@ -185,7 +187,7 @@ func (r *Registry) open(ctx context.Context, rec Record, v VersionRecord) (Licen
 
 // notOpen refuses a version one of whose sealed columns does not open: its authenticator
 // covers their ends alone.
-func (r *Registry) notOpen(err error, v VersionRecord, column string) error {
+func (r *Records) notOpen(err error, v VersionRecord, column string) error {
 	if !errors.Is(err, signing.ErrSealed) {
 		return err
 	}
@@ -194,7 +196,7 @@ func (r *Registry) notOpen(err error, v VersionRecord, column string) error {
 
 // openSuspension returns a version's latest suspension, or nil if it has none with
 // a document.
-func (r *Registry) openSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
+func (r *Records) openSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
 	if v.Suspension == nil {
 		return nil, nil
 	}
@@ -202,8 +204,8 @@ func (r *Registry) openSuspension(ctx context.Context, v VersionRecord) (*Suspen
 	return s, r.openJSON(ctx, v, "suspension", v.Suspension, s)
 }
 
-// openCredential returns a stored version's credential.
-func (r *Registry) openCredential(ctx context.Context, v VersionRecord) (string, error) {
+// OpenCredential returns a stored version's credential.
+func (r *Records) OpenCredential(ctx context.Context, v VersionRecord) (string, error) {
 	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "credential"), v.Credential)
 	err = r.notOpen(err, v, "credential")
 	if err != nil {
@@ -224,7 +226,7 @@ const (
 )
 
 // lookups returns the lookup rows of a version.
-func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy catalog.NumberPolicy) ([]LookupRow, error) {
+func (r *Records) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy catalog.NumberPolicy) ([]LookupRow, error) {
 	rows := make([]LookupRow, 0, 3+len(b.Holders))
 	add := func(k LookupKind, exclusive bool, domain string, values ...string) error {
 		keys, err := r.c.Vault.Lookups(ctx, domain, values...)
@@ -253,11 +255,11 @@ func (r *Registry) lookups(ctx context.Context, t credential.TypeCode, authority
 
 // ownVersion loads a license of the caller's participant. To anyone else it
 // isn't there.
-func (r *Registry) ownVersion(ctx context.Context, a Actor, id ID, version int) (Record, VersionRecord, error) {
+func (r *Records) ownVersion(ctx context.Context, a audit.Actor, id audit.ID, version int) (Record, VersionRecord, error) {
 	if !id.Valid() || version < 0 {
 		return Record{}, VersionRecord{}, errLicenseUnknown()
 	}
-	rec, v, err := r.c.Stores.Load(ctx, id, version)
+	rec, v, err := r.c.Store.Load(ctx, id, version)
 	if errors.Is(err, ErrNotFound) || err == nil && string(rec.Authority) != a.USCC {
 		return Record{}, VersionRecord{}, errLicenseUnknown()
 	}
@@ -269,4 +271,17 @@ func (r *Registry) ownVersion(ctx context.Context, a Actor, id ID, version int) 
 
 func errLicenseUnknown() error {
 	return refusal.Missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
+}
+
+// verificationAlphabet is Crockford's base 32: no I, L, O, U to be misread.
+const verificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newVerificationCode returns 8 random characters, 40 bits.
+func newVerificationCode() string {
+	var b [8]byte
+	rand.Read(b[:])
+	for i := range b {
+		b[i] = verificationAlphabet[b[i]&31]
+	}
+	return string(b[:])
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
-
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/jose"
@@ -25,7 +25,7 @@ type RedeemRequest struct {
 
 // Released is what a reading yields.
 type Released struct {
-	License  ID                  `json:"license" doc:"opaque id of the license"`
+	License  audit.ID            `json:"license" doc:"opaque id of the license"`
 	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
 	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
 	Fields   []string            `json:"fields" doc:"the parts that are disclosed: identifier, number, area_code, holders, or fields/NAME"`
@@ -37,6 +37,9 @@ type Released struct {
 	Until      time.Time `json:"until" doc:"when the use code's reading window closes; until then the same request may be repeated"`
 	Again      bool      `json:"-"` // of a reading that was recorded before
 }
+
+// maxRequestID is the longest request id, in bytes.
+const maxRequestID = 128
 
 // redeemTries is how often a reading is tried that was overtaken by another
 // one, or by a change of what its decision rests on.
@@ -50,11 +53,11 @@ const redeemTries = 10
 // To any but its client a use code isn't there; the attempt is recorded all the
 // same, for the holder to see. Of more refused readings by a code than
 // MaxRefusedReadings only the events of refusals are left.
-func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Released, err error) {
+func (r *Readings) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (out Released, err error) {
 	recorded := false
 	defer func() {
 		if !recorded {
-			r.audit(ctx, &err, a, journal.ActionLicenseRedeem, "", 0)
+			audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseRedeem, "")
 		}
 	}()
 	if err := q.check(); err != nil {
@@ -66,7 +69,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 	}
 	exhausted := false
 	for range redeemTries {
-		u, err := r.c.Stores.LoadUse(ctx, code.grant(), code.hash(), code.request(q.RequestID))
+		u, err := r.c.Store.LoadUse(ctx, code.Grant(), code.Hash(), code.Request(q.RequestID))
 		if errors.Is(err, ErrNotFound) {
 			return Released{}, errUseCodeUnknown()
 		} else if err != nil {
@@ -79,8 +82,8 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		if read == nil {
 			return r.again(ctx, a, &u, q)
 		}
-		r.step("redeem.decided")
-		err = r.c.Stores.SaveUse(ctx, *read)
+		r.c.Step("redeem.decided")
+		err = r.c.Store.SaveUse(ctx, *read)
 		switch result := read.Record.Result; {
 		case errors.Is(err, ErrConflict):
 			continue
@@ -92,7 +95,7 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 		case err != nil:
 			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
 		}
-		r.step("redeem.recorded")
+		r.c.Step("redeem.recorded")
 		recorded = true
 		if result := read.Record.Result; result != ResultOK {
 			return Released{}, errRefused(result)
@@ -104,8 +107,8 @@ func (r *Registry) Redeem(ctx context.Context, a Actor, q RedeemRequest) (out Re
 
 func (q *RedeemRequest) check() error {
 	var vs refusal.Violations
-	vs.When(len(q.RequestID) > maxKey || !visibleASCII(q.RequestID) || q.RequestID == "", "/request_id", "request_id", "must be 1 to 128 visible ASCII characters")
-	vs.When(len(q.Nonce) < 8 || len(q.Nonce) > 128 || !visibleASCII(q.Nonce), "/nonce", "nonce", "must be 8 to 128 visible ASCII characters")
+	vs.When(len(q.RequestID) > maxRequestID || !refusal.VisibleASCII(q.RequestID) || q.RequestID == "", "/request_id", "request_id", "must be 1 to 128 visible ASCII characters")
+	vs.When(len(q.Nonce) < 8 || len(q.Nonce) > 128 || !refusal.VisibleASCII(q.Nonce), "/nonce", "nonce", "must be 8 to 128 visible ASCII characters")
 	if o := q.Officer; o != nil {
 		vs.Text("/officer/id", o.ID, 1, 64)
 		vs.Text("/officer/name", o.Name, 1, 100)
@@ -116,16 +119,16 @@ func (q *RedeemRequest) check() error {
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
 // one's repetition. exhausted says that the code is good for no further one.
-func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
-	b, err := r.openGrant(ctx, u.Grant)
+func (r *Readings) reading(ctx context.Context, a audit.Actor, u *Used, code UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
+	g, err := r.c.Grants.Open(ctx, u.Grant)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	g := b.Grant.stand(u.Grant, now)
+	g = g.Stand(u.Grant, now)
 	result := ResultMismatch
 	if g.Client == a.Client {
-		result = hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
+		result = Hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
 	}
 	switch {
 	case result == "" && u.Earlier != nil:
@@ -134,7 +137,7 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 		result = ResultOK
 	}
 	rec, err := r.newAccess(ctx, a, u, &g, accessBody{
-		Case: g.Case, Fields: g.parts(u.Code.License), Officer: q.Officer,
+		Case: g.Case, Fields: g.Parts(u.Code.License), Officer: q.Officer,
 		Party: g.Party, Acting: g.Acting, Representation: g.Representation, Nonce: q.Nonce,
 	}, now)
 	if err != nil {
@@ -151,17 +154,17 @@ func (r *Registry) reading(ctx context.Context, a Actor, u *Used, code UseCode, 
 	if used.First.IsZero() {
 		used.First = rec.At
 	}
-	auth, _, err := r.c.Vault.Auth().Stamp(used.facts())
+	auth, _, err := r.c.Vault.Auth().Stamp(used.Facts())
 	return &Reading{
-		Record: rec, CodeAuth: auth, Event: e, Code: u.Code.Hash, Request: code.request(q.RequestID),
+		Record: rec, CodeAuth: auth, Event: e, Code: u.Code.Hash, Request: code.Request(q.RequestID),
 		First: u.Code.First, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
 	}, err
 }
 
 // again answers a request that was recorded before. The row that led to its record
 // decides nothing: it must be of an allowed reading by this very code.
-func (r *Registry) again(ctx context.Context, a Actor, u *Used, q RedeemRequest) (Released, error) {
-	earlier, err := r.openAccess(ctx, *u.Earlier)
+func (r *Readings) again(ctx context.Context, a audit.Actor, u *Used, q RedeemRequest) (Released, error) {
+	earlier, err := r.opened(ctx, *u.Earlier)
 	if err != nil {
 		return Released{}, err
 	}
@@ -179,13 +182,13 @@ func (r *Registry) again(ctx context.Context, a Actor, u *Used, q RedeemRequest)
 
 // release opens a license's credential, whose reading is recorded, withholds
 // what was not agreed to, and binds the rest to the client and its nonce.
-func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessRecord, nonce string) (Released, error) {
-	b, err := r.openGrant(ctx, u.Grant)
+func (r *Readings) release(ctx context.Context, a audit.Actor, u *Used, rec AccessRecord, nonce string) (Released, error) {
+	g, err := r.c.Grants.Open(ctx, u.Grant)
 	if err != nil {
 		return Released{}, err
 	}
-	parts := b.Grant.parts(u.Code.License)
-	whole, err := r.openCredential(ctx, u.Version)
+	parts := g.Parts(u.Code.License)
+	whole, err := r.c.Records.OpenCredential(ctx, u.Version)
 	if err != nil {
 		return Released{}, err
 	}
@@ -193,13 +196,9 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 	if err != nil {
 		return Released{}, fmt.Errorf("presenting license %s version %d: %w", rec.License, rec.Version, err)
 	}
-	secret, err := r.c.Vault.Open(ctx, place(rec.License, rec.Version, "holder_key"), u.Version.HolderKey)
+	key, err := r.c.Records.PresentationKey(ctx, u.Version)
 	if err != nil {
-		return Released{}, fmt.Errorf("opening the presentation key of license %s: %w", rec.License, err)
-	}
-	key, err := sm2.NewPrivateKey(secret)
-	if err != nil {
-		return Released{}, fmt.Errorf("reading the presentation key of license %s: %w", rec.License, err)
+		return Released{}, err
 	}
 	now := time.Now()
 	bound, err := token.Bind(key, jose.SM2, a.Client, nonce, now)
@@ -211,6 +210,32 @@ func (r *Registry) release(ctx context.Context, a Actor, u *Used, rec AccessReco
 	}
 	return Released{
 		License: rec.License, Version: rec.Version, TypeCode: u.License.Type, Fields: parts,
-		Credential: bound.String(), Record: rec.ID, Until: u.Code.window(u.Grant.Expires),
+		Credential: bound.String(), Record: rec.ID, Until: u.Code.Window(u.Grant.Expires),
 	}, nil
+}
+
+// refusals says what the reason codes of refused readings mean.
+var refusals = map[string]string{
+	"grant_pending":         "The grant's authorization code is not redeemed yet.",
+	"grant_ended":           "The grant was withdrawn or revoked. Ask the holder again.",
+	"grant_expired":         "The grant's time is over. Ask the holder again.",
+	"window_over":           "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
+	ResultExhausted:         "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
+	"license_suspended":     "The license is suspended.",
+	"license_superseded":    "The license was changed since its holder agreed. Ask the holder again.",
+	"license_ended":         "The license has ended.",
+	"license_expired":       "The license has expired.",
+	"license_not_yet_valid": "The license is not valid yet.",
+}
+
+// errRefused returns the refusal of a reading by its reason code.
+func errRefused(reason string) error {
+	if reason == ResultMismatch {
+		return errUseCodeUnknown() // whether another's code exists is nobody's business
+	}
+	return refusal.Conflict(reason, strings.TrimSpace(refusals[reason]+" Nothing was released."))
+}
+
+func errUseCodeUnknown() error {
+	return refusal.Missing("use_code_unknown", "There is no such use code among yours.")
 }

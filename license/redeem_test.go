@@ -255,7 +255,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 			return stores{}
 		}, "license_ended"},
 		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
-			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday; license.Restamp(w.Registry, &u.Version) }}
+			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday; license.Restamp(w.Library, &u.Version) }}
 		}, "license_expired"},
 		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
 			// The first use, some time ago. The store is given back what it has.
@@ -264,7 +264,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 				loadUse: func(u *license.Used) {
 					first = u.Code.First
 					u.Code.First = first.Add(-license.ReadingWindow)
-					license.Restamp(w.Registry, &u.Code)
+					license.Restamp(w.Library, &u.Code)
 				},
 				saveUse: func(r *license.Reading) error { r.First = first; return nil },
 			}
@@ -277,7 +277,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := test.change(t, w, out, d.Grant.ID)
-			s.Stores = w.DB.Licenses()
+			s.LibraryStores = w.DB.Licenses()
 			r := w.OpenOn(t, s, nil)
 			for _, request := range []string{"1", "2"} { // not even what was read before
 				released, err := r.Redeem(t.Context(), consumer, redeem(d, request))
@@ -303,7 +303,7 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 func TestRedeemRaces(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	run := func(request func(i int) string) []license.Released {
 		out := make([]license.Released, 64)
 		var wg sync.WaitGroup
@@ -382,7 +382,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
 	broken := errors.New("the disk is full")
-	r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
+	r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
 	released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if !errors.Is(err, broken) || released.Credential != "" {
 		t.Errorf("released %+v, %v", released, err)

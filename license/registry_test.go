@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -72,9 +73,9 @@ func TestIssueIsIdempotent(t *testing.T) {
 
 func TestIssueRaces(t *testing.T) {
 	w := newWorld(t)
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var mu sync.Mutex
-	ids := map[license.ID]int{}
+	ids := map[audit.ID]int{}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -96,7 +97,7 @@ func TestIssueRaces(t *testing.T) {
 func TestTransitionRaces(t *testing.T) {
 	w := newWorld(t)
 	out := w.IssueOne(t, "A-1")
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	won := 0
@@ -312,7 +313,7 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	q := license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}, Limit: 2}
-	var seen []license.ID
+	var seen []audit.ID
 	for {
 		page, err := w.Search(ctx, issuer, q)
 		if err != nil {
@@ -369,7 +370,7 @@ func TestTypesHaveOneOwner(t *testing.T) {
 
 func TestPublicURLIsBound(t *testing.T) {
 	w := newWorld(t)
-	_, err := license.New(t.Context(), license.Config{
+	_, err := license.NewLibrary(t.Context(), license.LibraryConfig{
 		Stores: w.DB.Licenses(), Journal: w.DB.Journal(), Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(),
 		PublicURL: "https://elsewhere.example", AuthorityName: func(context.Context, party.USCC) (string, error) { return "", nil },
 	})

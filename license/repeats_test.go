@@ -6,12 +6,12 @@ import (
 	"slices"
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
 
 // rows returns how many events there are, of licenses and of none.
-func (w *world) rows(t testing.TB, ids ...license.ID) (n int) {
+func (w *world) rows(t testing.TB, ids ...audit.ID) (n int) {
 	t.Helper()
 	apart, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100_000)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 	for i := range 1000 {
 		id := out.ID
 		if i%2 > 0 {
-			id = license.ID(fmt.Sprintf("aaaaaaaaaaaaaaaaaaaaaa%04d", i%10)) // whatever is named
+			id = audit.ID(fmt.Sprintf("aaaaaaaaaaaaaaaaaaaaaa%04d", i%10)) // whatever is named
 		}
 		if _, err := w.Read(ctx, stranger, id, 0); reason(t, err) != "license_unknown" {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestLooksAreMerged(t *testing.T) {
 	w := newSharing(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	holder := license.Actor{Client: "portal", Party: subject().Party, RequestID: "r9"}
+	holder := audit.Actor{Client: "portal", Party: subject().Party, RequestID: "r9"}
 	before := w.rows(t, out.ID)
 	for range 100 {
 		if _, err := w.HeldLicense(ctx, holder, subject(), out.ID); err != nil {

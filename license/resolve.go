@@ -5,31 +5,48 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// leastAssurance is the assurance of a login below which no license is seen or
-// released.
-const leastAssurance = 2
+// OffersConfig says what [Offers] work with. All of it is required.
+type OffersConfig struct {
+	Records     *Records
+	Items       *catalog.Items
+	Types       *catalog.Types
+	Authorities *Authorities
+	Journal     *journal.Recorder
+	Log         *slog.Logger
+}
+
+// Offers shows people what licenses they have, and finds which of them can serve what
+// clients ask for. Safe for concurrent use.
+type Offers struct {
+	c       OffersConfig
+	journal *journal.Recorder
+	looks   looks
+}
+
+// NewOffers returns an Offers.
+func NewOffers(c OffersConfig) *Offers { return &Offers{c: c, journal: c.Journal} }
 
 // Offer finds what a subject has of what a client asks for: each material with
 // its outcome, and with the licenses that can serve, opened for the subject to
 // look at: the newest, as far as an offer goes, or those that the subject looks for.
 // The event is on disk before anything is returned; showing the same again within an
 // hour shares it.
-func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject, find Find) (o Offer, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
-	o, err = r.resolve(ctx, a, q, s, find)
+func (r *Offers) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (o Offer, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
+	o, err = r.Resolve(ctx, a, q, s, find)
 	if err != nil {
 		return Offer{}, err
 	}
@@ -40,9 +57,9 @@ func (r *Registry) Offer(ctx context.Context, a Actor, q Ask, s Subject, find Fi
 	return o, nil
 }
 
-// resolve makes an offer, and leaves no event.
-func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject, find Find) (Offer, error) {
-	o, err := r.asking(ctx, q, &s)
+// Resolve makes an offer, and leaves no event.
+func (r *Offers) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (Offer, error) {
+	o, err := r.Check(ctx, q, &s)
 	if err != nil {
 		return Offer{}, err
 	}
@@ -61,9 +78,9 @@ func (r *Registry) resolve(ctx context.Context, a Actor, q Ask, s Subject, find 
 	return o, err
 }
 
-// asking checks who is asked for what, and returns an offer of what is asked for with
+// Check checks who is asked for what, and returns an offer of what is asked for with
 // nothing in it yet.
-func (r *Registry) asking(ctx context.Context, q Ask, s *Subject) (Offer, error) {
+func (r *Offers) Check(ctx context.Context, q Ask, s *Subject) (Offer, error) {
 	if s.Party == "" {
 		return Offer{}, errors.New("resolving materials: the subject has no party id")
 	}
@@ -102,13 +119,13 @@ type shownMaterial struct {
 }
 
 type shownLicense struct {
-	ID        ID       `json:"id"`
+	ID        audit.ID `json:"id"`
 	Version   int      `json:"version"`
 	Fields    []string `json:"fields"`
 	Sensitive []string `json:"sensitive"`
 }
 
-func (o *Offer) hash(a Actor, q Ask, s Subject) ([32]byte, error) {
+func (o *Offer) hash(a audit.Actor, q Ask, s Subject) ([32]byte, error) {
 	c := shownOffer{
 		V: 1, Client: a.Client, Case: q.Case, Party: s.Party, Acting: s.Acting, Item: o.Item.Code, Version: o.Item.Version,
 	}
@@ -212,51 +229,12 @@ func (f *finding) offers() []OfferedLicense {
 	return all
 }
 
-// holderKeys returns the lookup keys of codes as licenses' holders have them.
-func (r *Registry) holderKeys(ctx context.Context, codes []party.Code) ([]signing.Lookup, error) {
-	var keys []signing.Lookup
-	for _, c := range codes {
-		ks, err := r.c.Vault.Lookups(ctx, domainHolder, string(c.Type), c.Value)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, ks...)
-	}
-	return keys, nil
-}
-
-// heldBy reports whether one of the codes is a holder's, in that role if it isn't empty.
-func heldBy(hs []credential.Holder, role string, codes []party.Code) bool {
-	return slices.ContainsFunc(hs, func(h credential.Holder) bool {
-		return (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code})
-	})
-}
-
-// unusable returns why the version of a license proves nothing now, as a reason
-// code, or "" if it does.
-func unusable(v VersionRecord, now time.Time) string {
-	today := party.DateOf(now)
-	switch {
-	case v.State == Suspended:
-		return "license_suspended"
-	case v.State == Superseded:
-		return "license_superseded"
-	case v.State != Active:
-		return "license_ended"
-	case !v.ValidUntil.IsZero() && v.ValidUntil.Before(today):
-		return "license_expired"
-	case today.Before(v.ValidFrom):
-		return "license_not_yet_valid"
-	}
-	return ""
-}
-
-// offer returns what of a license is asked for. Parts that it doesn't have are
+// offered returns what of a license is asked for. Parts that it doesn't have are
 // left out, and so are sensitive ones for which the item gives no reason: the
 // license may be bound to a version of its type that the item was not checked against.
-func (r *Registry) offer(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
+func (r *Offers) offered(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
-	own, err := r.catalog.Types().Version(ctx, l.TypeCode, l.TypeVersion)
+	own, err := r.c.Types.Version(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {
 		return OfferedLicense{}, err
 	}

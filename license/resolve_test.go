@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
-var consumer = license.Actor{Client: "food-license", Participant: "p3", USCC: otherDept, RequestID: "r3"}
+var consumer = audit.Actor{Client: "food-license", Participant: "p3", USCC: otherDept, RequestID: "r3"}
 
 // spouse is another citizen's number, with its check digit.
 const spouse = "110105194912310038"
@@ -51,7 +52,7 @@ func (w *world) issueTo(t testing.TB, number string, alter func(*license.IssueRe
 func toSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse }
 
 // offer asks for the licenses of a subject.
-func offer(t testing.TB, r *license.Registry, s license.Subject) license.Offer {
+func offer(t testing.TB, r *license.Library, s license.Subject) license.Offer {
 	t.Helper()
 	o, err := r.Offer(t.Context(), consumer, ask(), s, nil)
 	if err != nil {
@@ -62,7 +63,7 @@ func offer(t testing.TB, r *license.Registry, s license.Subject) license.Offer {
 
 // stores are a registry's stores with some calls changed.
 type stores struct {
-	license.Stores
+	license.LibraryStores
 	search    func() error
 	load      func(*license.VersionRecord)
 	loadUse   func(*license.Used)
@@ -77,11 +78,11 @@ func (s stores) Search(ctx context.Context, q license.Query) ([]license.Record, 
 			return nil, err
 		}
 	}
-	return s.Stores.Search(ctx, q)
+	return s.LibraryStores.Search(ctx, q)
 }
 
-func (s stores) Load(ctx context.Context, id license.ID, version int) (license.Record, license.VersionRecord, error) {
-	rec, v, err := s.Stores.Load(ctx, id, version)
+func (s stores) Load(ctx context.Context, id audit.ID, version int) (license.Record, license.VersionRecord, error) {
+	rec, v, err := s.LibraryStores.Load(ctx, id, version)
 	if s.load != nil {
 		s.load(&v)
 	}
@@ -89,7 +90,7 @@ func (s stores) Load(ctx context.Context, id license.ID, version int) (license.R
 }
 
 func (s stores) LoadUse(ctx context.Context, g license.GrantID, code [32]byte, request string) (license.Used, error) {
-	u, err := s.Stores.LoadUse(ctx, g, code, request)
+	u, err := s.LibraryStores.LoadUse(ctx, g, code, request)
 	if s.loadUse != nil {
 		s.loadUse(&u)
 	}
@@ -102,7 +103,7 @@ func (s stores) SaveUse(ctx context.Context, u license.Reading) error {
 			return err
 		}
 	}
-	return s.Stores.SaveUse(ctx, u)
+	return s.LibraryStores.SaveUse(ctx, u)
 }
 
 func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
@@ -111,11 +112,11 @@ func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []li
 			return err
 		}
 	}
-	return s.Stores.SaveGrant(ctx, g, codes, e)
+	return s.LibraryStores.SaveGrant(ctx, g, codes, e)
 }
 
 func (s stores) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
-	g, codes, err := s.Stores.LoadGrant(ctx, id)
+	g, codes, err := s.LibraryStores.LoadGrant(ctx, id)
 	if s.loadGrant != nil {
 		s.loadGrant(&g)
 	}
@@ -163,7 +164,7 @@ func TestOutcomes(t *testing.T) {
 		}, license.OutcomeFound, 1, license.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-1")
-			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Registry, v) }}
+			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Library, v) }}
 		}, license.OutcomeExpired, 0, license.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
 			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
@@ -181,7 +182,7 @@ func TestOutcomes(t *testing.T) {
 			return stores{load: func(v *license.VersionRecord) {
 				if v.State == license.Active {
 					v.ValidUntil = today.AddDays(-30)
-					license.Restamp(w.Registry, v)
+					license.Restamp(w.Library, v)
 				}
 			}}
 		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
@@ -218,7 +219,7 @@ func TestOutcomes(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
 			s := test.prepare(t, w)
-			s.Stores = w.DB.Licenses()
+			s.LibraryStores = w.DB.Licenses()
 			o := offer(t, w.OpenOn(t, s, nil), subject())
 			m := o.Materials[0]
 			if m.Outcome != test.want || len(m.Licenses) != test.offered || m.Dated != test.dated {
@@ -235,7 +236,7 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	o := offer(t, w.Registry, subject())
+	o := offer(t, w.Library, subject())
 	l := o.Materials[0].Licenses[0]
 	if l.ID != out.ID || l.Number != "A-1" || l.Holders[0].Code != citizen || o.Item.Purpose != item().Purpose {
 		t.Errorf("offered %+v", l)
@@ -247,7 +248,7 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 	w.issueTo(t, "A-2", func(q *license.IssueRequest) {
 		q.AreaCode, q.Fields = "", json.RawMessage(`{"category":"高处作业"}`)
 	})
-	l = offer(t, w.Registry, subject()).Materials[0].Licenses[0]
+	l = offer(t, w.Library, subject()).Materials[0].Licenses[0]
 	if l.Number != "A-2" || !slices.Equal(l.Fields, []string{"number", "holders", "fields/category"}) || len(l.Sensitive) != 0 {
 		t.Errorf("of a license with less: %v, sensitive %v", l.Fields, l.Sensitive)
 	}
@@ -268,7 +269,7 @@ func TestSensitiveLater(t *testing.T) {
 	d := definition()
 	d.Sensitive = []string{"grade", "category"}
 	w.Publish(t, typeCode, d)
-	l := offer(t, w.Registry, subject()).Materials[0].Licenses[0]
+	l := offer(t, w.Library, subject()).Materials[0].Licenses[0]
 	if slices.Contains(l.Fields, "fields/category") || !slices.Contains(l.Fields, "fields/grade") {
 		t.Errorf("parts %v", l.Fields)
 	}
@@ -280,7 +281,7 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	mine := w.IssueOne(t, "mine")
 	theirs := w.issueTo(t, "theirs", toSpouse)
 	w.keptOnce(t, "had")
-	o := offer(t, w.Registry, subject())
+	o := offer(t, w.Library, subject())
 	if ls := o.Materials[0].Licenses; len(ls) != 1 || ls[0].ID != mine.ID {
 		t.Errorf("offered %+v, want only the subject's own", ls)
 	}
@@ -292,22 +293,22 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	}
 	s := subject()
 	s.Kin = map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
-	if m := offer(t, w.Registry, s).Materials[1]; m.Outcome != license.OutcomeChoice || len(m.Licenses) != 2 {
+	if m := offer(t, w.Library, s).Materials[1]; m.Outcome != license.OutcomeChoice || len(m.Licenses) != 2 {
 		t.Errorf("of a spouse who is known: %s with %d", m.Outcome, len(m.Licenses))
 	}
 	s = subject()
 	s.Codes = []party.Code{{Type: party.Passport, Value: citizen}}
-	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 0 {
+	if ls := offer(t, w.Library, s).Materials[0].Licenses; len(ls) != 0 {
 		t.Errorf("by a code of another type: %+v", ls)
 	}
 	s = subject()
 	s.Acting, s.ActingCodes = "org-1", []party.Code{{Type: party.SocialCredit, Value: authority}}
-	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 0 {
+	if ls := offer(t, w.Library, s).Materials[0].Licenses; len(ls) != 0 {
 		t.Errorf("acting for an organization, the person's own: %+v", ls)
 	}
 	s = subject()
 	s.Codes = append([]party.Code{{Type: party.Passport, Value: "E00000000"}}, s.Codes...)
-	if ls := offer(t, w.Registry, s).Materials[0].Licenses; len(ls) != 1 {
+	if ls := offer(t, w.Library, s).Materials[0].Licenses; len(ls) != 1 {
 		t.Errorf("by the second of two codes: %+v", ls)
 	}
 }
@@ -316,7 +317,7 @@ func TestAssuranceTooLow(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	c := consentTo(offer(t, w.Registry, subject()))
+	c := consentTo(offer(t, w.Library, subject()))
 	s := subject()
 	s.Assurance = 1
 	if _, err := w.Offer(t.Context(), consumer, ask(), s, nil); reason(t, err) != "assurance_too_low" {

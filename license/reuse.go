@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
 
@@ -19,20 +20,20 @@ const maxReusable = 1000
 // the holder looked: item, licenses and their versions, parts and case are those
 // that were shown then, and nothing of it was refused. It shows nothing, so it
 // leaves no event; what is made of the grant does.
-func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id GrantID, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionGrantOffer, "", 0)
-	if _, err := r.asking(ctx, q, &s); err != nil {
+func (r *Grants) Reusable(ctx context.Context, a audit.Actor, q Ask, s Subject) (id GrantID, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
+	if _, err := r.c.Offers.Check(ctx, q, &s); err != nil {
 		return "", err
 	}
 	offers := reoffers{}
-	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.owner())
+	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.Owner())
 	if err != nil {
 		return "", err
 	}
 	now := time.Now()
 	var before Cursor
-	for range maxReusable / maxLimit {
-		records, err := r.c.Stores.ListGrants(ctx, keys, before, maxLimit)
+	for range maxReusable / MaxLimit {
+		records, err := r.c.Store.ListGrants(ctx, keys, before, MaxLimit)
 		if err != nil {
 			return "", fmt.Errorf("listing grants: %w", err)
 		}
@@ -44,7 +45,7 @@ func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id 
 			if err != nil {
 				return "", err
 			}
-			o, err := offers.of(b.Find, func() (Offer, error) { return r.resolve(ctx, a, q, s, b.Find) })
+			o, err := offers.of(b.Find, func() (Offer, error) { return r.c.Offers.Resolve(ctx, a, q, s, b.Find) })
 			if err != nil {
 				return "", err
 			}
@@ -52,11 +53,11 @@ func (r *Registry) Reusable(ctx context.Context, a Actor, q Ask, s Subject) (id 
 				return rec.ID, nil
 			}
 		}
-		if len(records) < maxLimit {
+		if len(records) < MaxLimit {
 			break
 		}
 		last := records[len(records)-1]
-		before = Cursor{last.Created, ID(last.ID)}
+		before = Cursor{last.Created, audit.ID(last.ID)}
 	}
 	return "", nil
 }
@@ -96,7 +97,7 @@ func (g *Grant) covers(o *Offer) bool {
 		if i < 0 {
 			return false
 		}
-		offered := o.license(g.Licenses[i])
+		offered := o.License(g.Licenses[i])
 		if offered == nil || !slices.Equal(sorted(offered.Fields), sorted(g.Licenses[i].Fields)) {
 			return false
 		}

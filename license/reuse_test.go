@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 // recurring makes an active recurring grant of all that a subject has, sensitive
@@ -21,7 +22,7 @@ func (w *world) recurring(t testing.TB, alter func(*license.Consent)) license.Gr
 	return w.deliver(t, g.ID).Grant
 }
 
-func (w *world) reusable(t testing.TB, a license.Actor, q license.Ask, s license.Subject) license.GrantID {
+func (w *world) reusable(t testing.TB, a audit.Actor, q license.Ask, s license.Subject) license.GrantID {
 	t.Helper()
 	id, err := w.Reusable(t.Context(), a, q, s)
 	if err != nil {

@@ -162,7 +162,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 		}
 	}
 	// Of callers that saw the same, one wins, on two nodes too.
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
@@ -222,7 +222,7 @@ func TestChangesAreIdempotent(t *testing.T) {
 	}
 	// Sixteen at once are one, though all but one find it done.
 	other := w.IssueOne(t, "A-2")
-	nodes := []*license.Registry{w.Registry, w.Open(t)}
+	nodes := []*license.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -328,7 +328,7 @@ func TestNumbersAreFolded(t *testing.T) {
 // writtenNumbers are stores that keep numbers as they were kept before they were
 // folded: under keys of the number as it is written, and never former.
 type writtenNumbers struct {
-	license.Stores
+	license.LibraryStores
 	w      *world
 	number *string
 }
@@ -349,7 +349,7 @@ func (s writtenNumbers) Save(ctx context.Context, q license.SaveRequest) error {
 		rows = append(rows, row)
 	}
 	q.Lookups = rows
-	return s.Stores.Save(ctx, q)
+	return s.LibraryStores.Save(ctx, q)
 }
 
 // ClaimSetting claims nothing of what older programs knew nothing of.
@@ -357,7 +357,7 @@ func (s writtenNumbers) ClaimSetting(ctx context.Context, name, value string) (s
 	if name == "license_numbers" {
 		return value, nil
 	}
-	return s.Stores.ClaimSetting(ctx, name, value)
+	return s.LibraryStores.ClaimSetting(ctx, name, value)
 }
 
 // A database of before numbers were folded is brought up to date by Rehash.

@@ -15,13 +15,13 @@ func TestSearchLeavesOut(t *testing.T) {
 		"altered": func(_ *world, v *license.VersionRecord) { v.Body[len(v.Body)-1] ^= 1 },
 		"can't be opened": func(w *world, v *license.VersionRecord) {
 			v.Body[len(v.Body)-30] ^= 1
-			license.Restamp(w.Registry, v)
+			license.Restamp(w.Library, v)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			bad, good := w.IssueOne(t, "bad"), w.IssueOne(t, "good")
-			r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
+			r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
 				if v.License == bad.ID {
 					spoil(w, v)
 				}

@@ -9,32 +9,33 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 // reserving counts how often entries of status lists are reserved, and loses the answers
 // of changes if it is told to.
 type reserving struct {
-	license.Stores
+	license.LibraryStores
 	n    atomic.Int64
 	lose atomic.Bool
 }
 
 func (s *reserving) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (int64, []int, error) {
 	s.n.Add(1)
-	return s.Stores.Reserve(ctx, indexes, most, now)
+	return s.LibraryStores.Reserve(ctx, indexes, most, now)
 }
 
 func (s *reserving) Save(ctx context.Context, q license.SaveRequest) error {
-	if err := s.Stores.Save(ctx, q); err != nil || !s.lose.Load() {
+	if err := s.LibraryStores.Save(ctx, q); err != nil || !s.lose.Load() {
 		return err
 	}
 	return license.ErrUnavailable // it is stored all the same
 }
 
 // slotsWorld is a registry that counts, with two licenses.
-func slotsWorld(t *testing.T) (w *world, stores *reserving, r *license.Registry, first, other license.Issued) {
+func slotsWorld(t *testing.T) (w *world, stores *reserving, r *license.Library, first, other license.Issued) {
 	w = newWorld(t)
-	stores = &reserving{Stores: w.DB.Licenses()}
+	stores = &reserving{LibraryStores: w.DB.Licenses()}
 	r = w.OpenOn(t, stores, nil)
 	q := request("A-1")
 	q.Serial = "1"
@@ -82,7 +83,7 @@ func TestNoEntryIsGivenOutTwice(t *testing.T) {
 	w, stores, r, first, other := slotsWorld(t)
 	ctx := t.Context()
 	taken := map[string]bool{}
-	take := func(id license.ID) {
+	take := func(id audit.ID) {
 		t.Helper()
 		_, v, err := w.DB.Licenses().Load(ctx, id, 0)
 		if err != nil {

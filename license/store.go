@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -13,7 +14,7 @@ import (
 
 // Record is a license as a store keeps it. Nothing in it is personal.
 type Record struct {
-	ID        ID
+	ID        audit.ID
 	Revision  int64 // counts changes, from 1; in a SaveRequest: as read, 0 for a new license
 	Type      credential.TypeCode
 	Authority party.USCC
@@ -29,7 +30,7 @@ type Record struct {
 // VersionRecord is a version as a store keeps it: plain what is not personal,
 // sealed the rest. It never changes once stored, but for State, Ending and Suspension.
 type VersionRecord struct {
-	License     ID
+	License     audit.ID
 	Version     int
 	State       State
 	TypeVersion int
@@ -72,7 +73,7 @@ type LookupRow struct {
 
 // Located is where a lookup key leads.
 type Located struct {
-	License ID
+	License audit.ID
 	Version int
 }
 
@@ -90,7 +91,7 @@ type VersionState struct {
 type Request struct {
 	Keys        []signing.Lookup // of client and key
 	Fingerprint signing.Lookup   // keyed hash of the request's body
-	License     ID
+	License     audit.ID
 	Version     int
 	State       State // as answered
 	Revision    int64 // of the license, as answered; 0 in requests of before it was kept
@@ -124,7 +125,7 @@ type Query struct {
 // Cursor is a place in a Query's order: that of the last record seen. The zero Cursor is before all.
 type Cursor struct {
 	Created time.Time
-	ID      ID
+	ID      audit.ID
 }
 
 // Store keeps licenses as sealed records. Every driver passes storagetest.Licenses.
@@ -148,7 +149,7 @@ type Store interface {
 	// (a *[status.UnreservedError]) are errors too. After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
-	Load(ctx context.Context, id ID, version int) (Record, VersionRecord, error)
+	Load(ctx context.Context, id audit.ID, version int) (Record, VersionRecord, error)
 	// Locate returns where the first of the keys that is stored leads, or ErrNotFound.
 	// Kinds: LookupIdentifier, LookupVerification.
 	Locate(ctx context.Context, kind LookupKind, keys []signing.Lookup) (Located, error)
@@ -185,4 +186,11 @@ type SettingStore interface {
 	LoadSetting(ctx context.Context, name string) (string, error)
 	// ReplaceSetting changes a value from old, or returns ErrConflict.
 	ReplaceSetting(ctx context.Context, name, old, value string) error
+}
+
+// Stores are what package license keeps its records in.
+type Stores interface {
+	Store
+	LookupStore
+	SettingStore
 }

@@ -1,7 +1,6 @@
 package license
 
 import (
-	"context"
 	"errors"
 	"slices"
 
@@ -40,19 +39,4 @@ func (on Terms) explain(err error) error {
 
 func errRevision() error {
 	return refusal.Changed("revision_mismatch", "The license was changed since you read it. Read it again, and repeat the change if it is still wanted.")
-}
-
-// overtaken returns the request that an attempt repeats after all: an earlier one
-// with the same key that was stored while this one was under way, and for which
-// it was refused. It is nil if err has another reason.
-func (r *Registry) overtaken(ctx context.Context, t *attempt, err error) (*Request, error) {
-	_, refused := errors.AsType[*refusal.Error](err)
-	if t == nil || !refused && !errors.Is(err, ErrRequestTaken) {
-		return nil, err
-	}
-	known, lookup := r.earlier(ctx, t)
-	if errors.Is(lookup, ErrNotFound) {
-		return nil, err
-	}
-	return known, lookup
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -25,8 +26,8 @@ type transition struct {
 // Suspend takes an active license out of force, on the ground of a document.
 // Suspend and End need no mandate of today, as long as nobody else can take a
 // license out of force whose authority lost it.
-func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseSuspend, id, 0)
+func (r *Registry) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q SuspendRequest, on Terms) (c Changed, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSuspend, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State != Active {
 			return transition{}, refusal.Conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
@@ -42,13 +43,13 @@ func (r *Registry) Suspend(ctx context.Context, a Actor, id ID, q SuspendRequest
 }
 
 // Resume puts a suspended license back in force. The caller must be mandated now.
-func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseResume, id, 0)
+func (r *Registry) Resume(ctx context.Context, a audit.Actor, id audit.ID, q ResumeRequest, on Terms) (c Changed, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseResume, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
 		if v.State != Suspended {
 			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
-		h, err := r.catalog.Types().Heads(ctx, rec.Type)
+		h, err := r.c.Types.Heads(ctx, rec.Type)
 		if err != nil {
 			return transition{}, err
 		}
@@ -59,8 +60,8 @@ func (r *Registry) Resume(ctx context.Context, a Actor, id ID, q ResumeRequest, 
 // End ends an active or suspended license for good. EffectiveFrom lies between
 // the day of issue, or the first day of validity if that is earlier, and today.
 // Its number is free from then on.
-func (r *Registry) End(ctx context.Context, a Actor, id ID, q EndRequest, on Terms) (c Changed, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseEnd, id, 0)
+func (r *Registry) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequest, on Terms) (c Changed, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseEnd, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
 		if v.State == Ended {
 			return transition{}, refusal.Conflict("already_ended", "The license has ended already.")
@@ -112,13 +113,13 @@ type move struct {
 
 // move changes the state of a license's newest version. When two callers race,
 // the stored revision lets one win.
-func (r *Registry) move(ctx context.Context, a Actor, id ID, m move, on Terms) (c Changed, err error) {
-	t, replay, err := r.attempt(ctx, a, on.Key, m.operation, id, m.request)
+func (r *Registry) move(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms) (c Changed, err error) {
+	t, replay, err := r.requests.attempt(ctx, a, on.Key, m.operation, id, m.request)
 	if err == nil && replay == nil {
 		if c.License, err = r.moveNow(ctx, a, id, m, on, t); err == nil {
 			return c, nil
 		}
-		replay, err = r.overtaken(ctx, t, err)
+		replay, err = r.requests.overtaken(ctx, t, err)
 	}
 	if err != nil {
 		return Changed{}, err
@@ -126,8 +127,8 @@ func (r *Registry) move(ctx context.Context, a Actor, id ID, m move, on Terms) (
 	return r.moved(ctx, a, m.action, replay)
 }
 
-func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms, t *attempt) (License, error) {
-	rec, v, err := r.ownVersion(ctx, a, id, 0)
+func (r *Registry) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms, t *attempt) (License, error) {
+	rec, v, err := r.c.Records.ownVersion(ctx, a, id, 0)
 	if err != nil {
 		return License{}, err
 	}
@@ -149,7 +150,7 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 	}
 	detail := map[string]string{"reason": m.reason}
 	maps.Copy(detail, to.detail)
-	if save.Event, err = r.journal.Event(ctx, a.Did(m.action, id, v.Version, "ok", detail)); err != nil {
+	if save.Event, err = r.journal.Event(ctx, a.Did(m.action, id, v.Version, journal.ResultOK, detail)); err != nil {
 		return License{}, err
 	}
 	save.Record.Updated = save.Event.At
@@ -161,9 +162,9 @@ func (r *Registry) moveNow(ctx context.Context, a Actor, id ID, m move, on Terms
 	if err := r.save(ctx, save); err != nil {
 		return License{}, on.explain(err)
 	}
-	r.step("change.saved")
+	r.c.Step("change.saved")
 	save.Record.Revision++
-	return r.open(ctx, save.Record, v)
+	return r.c.Records.Open(ctx, save.Record, v)
 }
 
 // transit puts together the change of a version's state, and makes it in v too.
@@ -172,21 +173,21 @@ func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to
 	state := VersionState{Version: v.Version, State: to.to}
 	save = SaveRequest{Record: rec, Status: []status.Change{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
 	if to.suspension != nil {
-		if state.Suspension, err = r.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
+		if state.Suspension, err = r.c.Records.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
 			return SaveRequest{}, err
 		}
 		v.Suspension = state.Suspension
 	}
 	if to.ending != nil {
-		if state.Ending, err = r.sealJSON(ctx, rec.ID, v.Version, "ending", to.ending); err != nil {
+		if state.Ending, err = r.c.Records.sealJSON(ctx, rec.ID, v.Version, "ending", to.ending); err != nil {
 			return SaveRequest{}, err
 		}
 		v.Ending = state.Ending
 		var b body
-		if err := r.openJSON(ctx, *v, "body", v.Body, &b); err != nil {
+		if err := r.c.Records.openJSON(ctx, *v, "body", v.Body, &b); err != nil {
 			return SaveRequest{}, err
 		}
-		former, err := r.formerNumber(ctx, rec, b.Number)
+		former, err := r.c.Records.formerNumber(ctx, rec, b.Number)
 		if err != nil {
 			return SaveRequest{}, err
 		}
@@ -198,11 +199,11 @@ func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to
 
 // moved makes the answer to an earlier change of state again. That reads the
 // license, so it leaves an event.
-func (r *Registry) moved(ctx context.Context, a Actor, act journal.Action, req *Request) (Changed, error) {
+func (r *Registry) moved(ctx context.Context, a audit.Actor, act journal.Action, req *Request) (Changed, error) {
 	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Changed{}, err
 	}
-	rec, v, err := r.ownVersion(ctx, a, req.License, req.Version)
+	rec, v, err := r.c.Records.ownVersion(ctx, a, req.License, req.Version)
 	if err != nil {
 		return Changed{}, fmt.Errorf("loading license %s: %w", req.License, err)
 	}
@@ -210,7 +211,7 @@ func (r *Registry) moved(ctx context.Context, a Actor, act journal.Action, req *
 		v.Ending = nil
 	}
 	v.State, rec.Revision, rec.Version, rec.Updated = req.State, req.Revision, req.Version, req.Created
-	l, err := r.open(ctx, rec, v)
+	l, err := r.c.Records.Open(ctx, rec, v)
 	return Changed{l, true}, err
 }
 

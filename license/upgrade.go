@@ -2,42 +2,22 @@ package license
 
 import (
 	"context"
-	"fmt"
 
 	"yizheng.internal/signing"
 )
 
-// Upgrade gives every record of an earlier version its authenticator. It can be
-// cut off and run again, and beside other nodes that do the same. It is called only
-// while an installation is being upgraded: then records without authenticators are
-// taken as they are.
-func (r *Registry) Upgrade(ctx context.Context, s signing.AuthStore) error {
-	if err := r.catalog.Upgrade(ctx, s); err != nil {
-		return err
-	}
-	for _, step := range []struct {
-		what string
-		do   func(context.Context, signing.AuthStore) error
-	}{
-		{"licenses", r.authenticateLicenses}, {"grants", r.authenticateGrants},
-	} {
-		if err := step.do(ctx, s); err != nil {
-			return fmt.Errorf("giving %s their authenticators: %w", step.what, err)
-		}
-	}
-	return nil
-}
-
-func (r *Registry) authenticateLicenses(ctx context.Context, s signing.AuthStore) error {
+// Upgrade gives every license of an earlier version its authenticator: see
+// [signing.AuthStore].
+func (r *Lookups) Upgrade(ctx context.Context, s signing.AuthStore) error {
 	for at := (Located{}); ; {
-		vs, err := r.c.Stores.Versions(ctx, at, rehashPage)
+		vs, err := r.c.Store.Versions(ctx, at, rehashPage)
 		if err != nil {
 			return err
 		}
 		var rows []signing.AuthRow
 		for _, v := range vs {
 			at = Located{v.License, v.Version}
-			rec, v, err := r.c.Stores.Load(ctx, v.License, v.Version)
+			rec, v, err := r.c.Store.Load(ctx, v.License, v.Version)
 			if err != nil {
 				return err
 			}
@@ -63,43 +43,4 @@ func (r *Registry) authenticateLicenses(ctx context.Context, s signing.AuthStore
 			return nil
 		}
 	}
-}
-
-func (r *Registry) authenticateGrants(ctx context.Context, s signing.AuthStore) error {
-	for after := GrantID(""); ; {
-		grants, err := r.c.Stores.GrantsAfter(ctx, after, rehashPage)
-		if err != nil {
-			return err
-		}
-		for _, g := range grants {
-			g, codes, err := r.c.Stores.LoadGrant(ctx, g.ID)
-			if err != nil {
-				return err
-			}
-			for _, c := range codes {
-				row := signing.AuthRow{Table: "use_codes", ID: string(c.Grant), Hash: c.Hash[:]}
-				if err := r.setAuth(ctx, s, c.Auth, c.facts(), row); err != nil {
-					return err
-				}
-			}
-			if err := r.setAuth(ctx, s, g.Auth, g.facts(g.Revision), signing.AuthRow{Table: "grants", ID: string(g.ID), Revision: g.Revision}); err != nil {
-				return err
-			}
-			after = g.ID
-		}
-		if len(grants) < rehashPage {
-			return nil
-		}
-	}
-}
-
-// setAuth saves the authenticator of a record that has none.
-func (r *Registry) setAuth(ctx context.Context, s signing.AuthStore, have []byte, f *signing.Facts, row signing.AuthRow) (err error) {
-	if have != nil {
-		return nil
-	}
-	if row.Auth, row.Mark, err = r.c.Vault.Auth().Stamp(f); err != nil {
-		return err
-	}
-	return s.SetAuthenticators(ctx, row)
 }

@@ -48,7 +48,8 @@ type Licenses interface {
 	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
-	license.PartyKeyStore
+	license.GrantKeyStore
+	license.AccessKeyStore
 	catalog.DelegationStore
 }
 

@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -26,18 +27,18 @@ import (
 
 // Asks finds what can be granted of what a client asks for.
 type Asks interface {
-	CheckAsk(ctx context.Context, a license.Actor, q license.Ask) (catalog.ServiceItem, error)
-	Offer(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
-	Refused(ctx context.Context, a license.Actor, action journal.Action, id license.ID, reason string) error
+	CheckAsk(ctx context.Context, a audit.Actor, q license.Ask) (catalog.ServiceItem, error)
+	Offer(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
+	Refused(ctx context.Context, a audit.Actor, action journal.Action, id audit.ID, reason string) error
 }
 
 // Grants keeps what holders agreed to, and delivers it.
 type Grants interface {
-	Agree(ctx context.Context, a license.Actor, q license.Ask, of license.Subject, c license.Consent) (license.Grant, error)
-	Reusable(ctx context.Context, a license.Actor, q license.Ask, of license.Subject) (license.GrantID, error)
-	Deliver(ctx context.Context, a license.Actor, id license.GrantID, code [32]byte) (license.Delivery, error)
+	Agree(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject, c license.Consent) (license.Grant, error)
+	Reusable(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject) (license.GrantID, error)
+	Deliver(ctx context.Context, a audit.Actor, id license.GrantID, code [32]byte) (license.Delivery, error)
 	State(ctx context.Context, id license.GrantID) (license.Grant, error)
-	Revoke(ctx context.Context, a license.Actor, id license.GrantID, endedBy string) error
+	Revoke(ctx context.Context, a audit.Actor, id license.GrantID, endedBy string) error
 }
 
 // Config says what a Resolver works with.
@@ -70,20 +71,20 @@ func Subject(p identity.Party, assurance factor.Assurance) license.Subject {
 }
 
 // askerOf is who asks for licenses: the client, while the person is there.
-func askerOf(f oidc.DetailFacts) license.Actor {
-	return license.Actor{
+func askerOf(f oidc.DetailFacts) audit.Actor {
+	return audit.Actor{
 		Client: f.Client.ID, Participant: f.Participant.ID, USCC: string(f.Participant.USCC),
 		RequestID: f.RequestID, Party: f.Party.ID,
 	}
 }
 
 // actorOf is a client that acts alone.
-func actorOf(ctx context.Context, c oidc.Client) license.Actor {
-	return license.Actor{Client: c.ID, Participant: c.Participant, RequestID: problem.RequestID(ctx)}
+func actorOf(ctx context.Context, c oidc.Client) audit.Actor {
+	return audit.Actor{Client: c.ID, Participant: c.Participant, RequestID: problem.RequestID(ctx)}
 }
 
 // ask reads a detail and checks that the client is registered for its item.
-func (j *Resolver) ask(ctx context.Context, c oidc.Client, a license.Actor, detail jsontext.Value) (license.Ask, error) {
+func (j *Resolver) ask(ctx context.Context, c oidc.Client, a audit.Actor, detail jsontext.Value) (license.Ask, error) {
 	q, err := license.ParseAsk(detail)
 	if err == nil && !slices.Contains(c.ServiceItems, string(q.Item)) {
 		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
@@ -137,7 +138,7 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontex
 		Channel: license.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
 	}
 	for _, l := range a.Chosen {
-		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: l.Material, License: license.ID(l.License), Version: l.Version, Fields: l.Fields})
+		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
 	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/strictjson"
@@ -31,8 +31,8 @@ type call struct {
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 // actor is who the registry records as acting.
-func (c *call) actor() license.Actor {
-	return license.Actor{
+func (c *call) actor() audit.Actor {
+	return audit.Actor{
 		Client: c.access.Client, Participant: c.access.Participant.ID,
 		USCC: string(c.access.Participant.USCC), RequestID: problem.RequestID(c.ctx()), Drafts: c.access.Subject == "",
 	}

@@ -6,7 +6,7 @@ import (
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
@@ -102,7 +102,7 @@ func (x *entries) publishItem(c *call) error { return changeItem(c, x.catalog.It
 func (x *entries) retireItem(c *call) error  { return changeItem(c, x.catalog.Items().Retire) }
 
 // changeItem serves a change of a service item's state.
-func changeItem(c *call, change func(context.Context, license.Actor, catalog.ItemCode) (catalog.ServiceItem, error)) error {
+func changeItem(c *call, change func(context.Context, audit.Actor, catalog.ItemCode) (catalog.ServiceItem, error)) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}

@@ -9,12 +9,13 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
 
 // licenses serves licenses of the caller's own participant.
-type licenses struct{ registry *license.Registry }
+type licenses struct{ registry *license.Library }
 
 func (x *licenses) licenseEndpoints() []endpoint {
 	version := openapi.Parameter{Name: "version", Text: "of the license; without it the newest", Kind: "integer"}
@@ -76,7 +77,7 @@ type history struct {
 }
 
 // id is the license in the path.
-func (c *call) id() license.ID { return license.ID(c.r.PathValue("id")) }
+func (c *call) id() audit.ID { return audit.ID(c.r.PathValue("id")) }
 
 // idempotencyKey returns the header's value; two of them are one too many.
 func (c *call) idempotencyKey() (string, error) {
@@ -146,7 +147,7 @@ func (x *licenses) resume(c *call) error  { return changeState(c, x.registry.Res
 func (x *licenses) end(c *call) error     { return changeState(c, x.registry.End) }
 
 // changeState serves a change of a license's state.
-func changeState[Q any](c *call, change func(context.Context, license.Actor, license.ID, Q, license.Terms) (license.Changed, error)) error {
+func changeState[Q any](c *call, change func(context.Context, audit.Actor, audit.ID, Q, license.Terms) (license.Changed, error)) error {
 	on, err := c.terms()
 	if err != nil {
 		return err

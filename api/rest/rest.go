@@ -22,7 +22,7 @@ import (
 
 // Config says what the API works with.
 type Config struct {
-	Registry *license.Registry
+	Registry *license.Library
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served

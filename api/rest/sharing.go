@@ -12,7 +12,7 @@ import (
 )
 
 // sharing serves licenses of others, which their holders let the caller read.
-type sharing struct{ registry *license.Registry }
+type sharing struct{ registry *license.Library }
 
 func (x *sharing) sharingEndpoints() []endpoint {
 	return []endpoint{

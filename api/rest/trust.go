@@ -23,7 +23,7 @@ import (
 
 // trust serves what verifying offline takes.
 type trust struct {
-	registry *license.Registry
+	registry *license.Library
 	keyrings *signing.Keyrings
 	roots    *pki.Anchors
 	lists    signing.RevocationLists // nil: none are served

@@ -6,7 +6,7 @@ import (
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
@@ -110,7 +110,7 @@ func (x *entries) publishType(c *call) error { return changeType(c, x.catalog.Ty
 func (x *entries) retireType(c *call) error  { return changeType(c, x.catalog.Types().Retire) }
 
 // changeType serves a change of a type's state.
-func changeType(c *call, change func(context.Context, license.Actor, credential.TypeCode) (catalog.Type, error)) error {
+func changeType(c *call, change func(context.Context, audit.Actor, credential.TypeCode) (catalog.Type, error)) error {
 	if err := c.checkQuery(); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 // Verification verifies licenses for everybody, through the API and on a page: both count
 // for the same limits. Safe for concurrent use.
 type Verification struct {
-	registry  *license.Registry
+	registry  *license.Library
 	addresses *limit.Rate
 	turns     *limit.Turnstile
 	address   func(*http.Request) netip.Addr

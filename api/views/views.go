@@ -9,7 +9,7 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -29,7 +29,7 @@ type Items interface {
 
 // Licenses knows under which types licenses were issued.
 type Licenses interface {
-	TypeOf(ctx context.Context, id license.ID, version int) (catalog.Type, error)
+	TypeOf(ctx context.Context, id audit.ID, version int) (catalog.Type, error)
 }
 
 // Parties knows participants.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/schema"
 
 	"yizheng.internal/api/web"
@@ -37,7 +38,7 @@ type Words struct {
 }
 
 type cardVersion struct {
-	id      license.ID
+	id      audit.ID
 	version int
 }
 
@@ -272,7 +273,7 @@ type naming struct {
 }
 
 // name returns what a license is called in lists, and those parts of it.
-func (w *Words) name(id license.ID, version int, parts []string) (n naming, err error) {
+func (w *Words) name(id audit.ID, version int, parts []string) (n naming, err error) {
 	typ, err := w.c.Licenses.TypeOf(w.ctx, id, version)
 	if err != nil {
 		return n, err

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage"
@@ -93,7 +94,7 @@ func (p *past) event(id string, at time.Time, detail map[string]string, spoil fu
 }
 
 // access appends an access record, of a license that is issued for it.
-func (p *past) access(id license.ID, at time.Time, body map[string]any) {
+func (p *past) access(id audit.ID, at time.Time, body map[string]any) {
 	p.t.Helper()
 	ctx, stores := p.t.Context(), p.db.Licenses()
 	r := license.Record{ID: id, Type: "t", Authority: "a", Version: 1, State: license.Active, Created: at, Updated: at}

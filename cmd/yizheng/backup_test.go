@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 )
 
@@ -34,7 +35,7 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 	dir := filepath.Join(t.TempDir(), "backup")
 	s := startServer(t, serverOptions{DatabaseURL: database, Args: []string{"--log-level", "warn"}})
 	c := s.setUp(t)
-	entries := map[string]license.ID{}
+	entries := map[string]audit.ID{}
 	before := issueMany(t, c, "before", 40, entries)
 
 	stop, over := make(chan struct{}), make(chan struct{})
@@ -110,7 +111,7 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 }
 
 // issueMany issues licenses, and checks that their entries are new.
-func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]license.ID) []license.Issued {
+func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]audit.ID) []license.Issued {
 	t.Helper()
 	made := make([]license.Issued, n)
 	var wg sync.WaitGroup

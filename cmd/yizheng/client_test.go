@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -183,7 +184,7 @@ func (c *apiClient) Issue(ctx context.Context, number string) (license.Issued, e
 }
 
 // Credential returns a license's signed credential.
-func (c *apiClient) Credential(ctx context.Context, id license.ID) (string, error) {
+func (c *apiClient) Credential(ctx context.Context, id audit.ID) (string, error) {
 	var out string
 	err := c.Do(ctx, "GET", "/v1/licenses/"+string(id)+"/credential", nil, &out)
 	return out, err

@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
@@ -145,7 +146,7 @@ type worker struct {
 
 // held is a license as the answers say it is.
 type held struct {
-	id       license.ID
+	id       audit.ID
 	number   string
 	state    license.State // of the newest version
 	versions []*made

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -58,7 +59,7 @@ func checkAfterCrash(t *testing.T, c *apiClient, workers []*worker) {
 	close(todo)
 	running.Wait()
 
-	answered := map[license.ID]bool{}
+	answered := map[audit.ID]bool{}
 	for _, h := range all {
 		if answered[h.id] {
 			t.Errorf("two requests got the license %s", h.id)
@@ -192,8 +193,8 @@ func (c *apiClient) load(ctx context.Context, method, path string, q, to any) er
 }
 
 // stored returns all licenses that are there.
-func stored(ctx context.Context, c *apiClient) ([]license.ID, error) {
-	var ids []license.ID
+func stored(ctx context.Context, c *apiClient) ([]audit.ID, error) {
+	var ids []audit.ID
 	q := license.SearchRequest{TypeCode: sampleType, Limit: 100}
 	for {
 		var page license.SearchResult
@@ -210,7 +211,7 @@ func stored(ctx context.Context, c *apiClient) ([]license.ID, error) {
 }
 
 // history counts the changes that a license's history tells of, and checks its order.
-func history(ctx context.Context, c *apiClient, id license.ID) (map[journal.Action]int, error) {
+func history(ctx context.Context, c *apiClient, id audit.ID) (map[journal.Action]int, error) {
 	changes := map[journal.Action]int{}
 	last := int64(0)
 	for after := int64(0); ; {

@@ -45,7 +45,7 @@ var rules = map[string]rule{
 	"license/status": {
 		ours: []string{"license/credential", "license/refusal", "signing", "signing/jose"},
 	},
-	"license/audit": {ours: []string{"signing/journal"}},
+	"license/audit": {ours: []string{"license/refusal", "signing/journal"}},
 	"license/catalog": {
 		ours:     []string{"license/audit", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/journal"},
 		testOurs: []string{"license", "license/licensetest", "signing/jose", "storage/sqlite"},
@@ -197,7 +197,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/catalog", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
@@ -205,7 +205,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/openapi": {
-		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/flow", "signing/journal"},
+		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/flow", "signing/journal"},
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
@@ -213,11 +213,11 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/catalog", "license/credential", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	"api/views": {
-		ours: []string{"api/problem", "api/web", "license", "license/catalog", "license/credential", "license/party", "license/schema", "oidc", "oidc/identity"},
+		ours: []string{"api/problem", "api/web", "license", "license/audit", "license/catalog", "license/credential", "license/party", "license/schema", "oidc", "oidc/identity"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

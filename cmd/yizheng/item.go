@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 )
 
@@ -86,7 +87,7 @@ func (c *itemPutCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		i, _, err := r.Catalog().Items().Put(ctx, a, c.Code, d)
 		return itemIs(i, err)
 	})
@@ -96,7 +97,7 @@ type itemPublishCmd struct{ ownedItem }
 
 // Run publishes the draft.
 func (c *itemPublishCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		return itemIs(r.Catalog().Items().Publish(ctx, a, c.Code))
 	})
 }
@@ -105,7 +106,7 @@ type itemRetireCmd struct{ ownedItem }
 
 // Run retires the item.
 func (c *itemRetireCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		return itemIs(r.Catalog().Items().Retire(ctx, a, c.Code))
 	})
 }

@@ -36,10 +36,10 @@ var rooms = map[string]exception{
 	"cmd/internal/servertest":        {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                    {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
-	"license":                        {6730, notYet},
-	"license/audit":                  {38, "who asks and what for; the events themselves are signing/journal's affair"},
+	"license":                        {7140, notYet},
+	"license/audit":                  {80, "who asks and what for; the events themselves are signing/journal's affair"},
 	"license/catalog":                {2296, "types and service items lead one life, and are written twice"},
-	"license/refusal":                {139, "what a caller may be told of a refusal; nothing else belongs in it"},
+	"license/refusal":                {150, "what a caller may be told of a refusal; nothing else belongs in it"},
 	"license/schema":                 {1902, notYet},
 	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},
@@ -49,8 +49,8 @@ var rooms = map[string]exception{
 	"signing":                        {4133, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
-	"storage/postgres":               {5992, notYet},
-	"storage/sqlite":                 {4868, notYet},
+	"storage/postgres":               {6010, notYet},
+	"storage/sqlite":                 {4885, notYet},
 	"storage/storagetest":            {9644, "the suites that all drivers pass: tests, though not in test files"},
 }
 
@@ -59,7 +59,6 @@ var receivers = map[string]exception{
 	"api.Server": {63, notYet},
 	"api.visit":  {46, notYet},
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
-	"license.Registry":                            {121, notYet},
 	"oidc/identity.Service":                       {60, notYet},
 	"signing.Installation":                        {28, notYet},
 	"signing.Keyrings":                            {26, notYet},
@@ -76,7 +75,7 @@ var receivers = map[string]exception{
 var longFiles = map[string]exception{
 	"oidc/identity/login_test.go":    {508, notYet},
 	"signing/keyrings_test.go":       {519, notYet},
-	"storage/postgres/group_test.go": {719, notYet},
+	"storage/postgres/group_test.go": {722, notYet},
 }
 
 // longFunctions are the functions of more than 60 lines, tests apart.

@@ -19,6 +19,7 @@ import (
 
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 )
 
@@ -287,7 +288,7 @@ type demoFacts struct {
 		RedirectURIs []string `json:"redirect_uris"`
 	} `json:"clients"`
 	Licenses []struct {
-		ID               license.ID            `json:"id"`
+		ID               audit.ID              `json:"id"`
 		Identifier       credential.Identifier `json:"identifier"`
 		VerificationCode string                `json:"verification_code"`
 		TypeCode         credential.TypeCode   `json:"type_code"`

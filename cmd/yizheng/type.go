@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
@@ -99,7 +100,7 @@ func (c *typePutCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		t, _, err := r.Catalog().Types().Put(ctx, a, c.Code, d)
 		return typeIs(t, err)
 	})
@@ -109,7 +110,7 @@ type typePublishCmd struct{ ownedType }
 
 // Run publishes the draft.
 func (c *typePublishCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		return typeIs(r.Catalog().Types().Publish(ctx, a, c.Code))
 	})
 }
@@ -118,7 +119,7 @@ type typeRetireCmd struct{ ownedType }
 
 // Run retires the type.
 func (c *typeRetireCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Registry, a license.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
 		return typeIs(r.Catalog().Types().Retire(ctx, a, c.Code))
 	})
 }

@@ -3,8 +3,13 @@
 package audit
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
 	"strings"
 
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
 
@@ -23,6 +28,18 @@ type Actor struct {
 // digits, 128 random bits. It is the only thing about a license in a URL.
 type ID string
 
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// NewID returns a random ID.
+func NewID() ID {
+	var b [16]byte
+	rand.Read(b[:])
+	return IDOf(b)
+}
+
+// IDOf returns the ID that 128 bits make.
+func IDOf(b [16]byte) ID { return ID(idEncoding.EncodeToString(b[:])) }
+
 // Valid reports whether the ID has the form of one.
 func (id ID) Valid() bool {
 	return len(id) == 26 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz234567") == ""
@@ -34,5 +51,26 @@ func (a Actor) Did(action journal.Action, id ID, version int, result string, det
 	return journal.Fact{
 		Actor: journal.Actor{ID: a.Client, Participant: a.Participant}, Party: a.Party, Action: action, Subject: string(id), Version: version,
 		RequestID: a.RequestID, Result: result, Detail: detail,
+	}
+}
+
+// Refused records that an authenticated caller was refused something. Refusals that repeat are merged.
+func Refused(ctx context.Context, to *journal.Recorder, a Actor, action journal.Action, id ID, reason string) error {
+	if !id.Valid() {
+		id = ""
+	}
+	return to.Repeating(ctx, a.Did(action, id, 0, reason, nil))
+}
+
+// Refusal, deferred, leaves an event of a refusal. What is no refusal but a
+// fault leaves none: the log has it. If the event can't be stored, that is the
+// error: a refusal that leaves no trace is not answered.
+func Refusal(ctx context.Context, to *journal.Recorder, err *error, a Actor, action journal.Action, id ID) {
+	e, ok := errors.AsType[*refusal.Error](*err)
+	if !ok {
+		return
+	}
+	if rerr := Refused(ctx, to, a, action, id, e.Reason); rerr != nil {
+		*err = rerr
 	}
 }

@@ -168,13 +168,13 @@ func TestDefinitionsAreBounded(t *testing.T) {
 
 // readStores counts the versions of types that are read.
 type readStores struct {
-	license.Stores
+	license.LibraryStores
 	versions int
 }
 
 // LoadTypes implements [catalog.TypeStore].
 func (s *readStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]catalog.TypeRecord, error) {
-	records, err := s.Stores.LoadTypes(ctx, code, before, limit)
+	records, err := s.LibraryStores.LoadTypes(ctx, code, before, limit)
 	s.versions += len(records)
 	return records, err
 }
@@ -187,7 +187,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 	ctx := t.Context()
 	old := w.IssueOne(t, "old")
 	w.manyVersions(t, 40, func(testing.TB, int) json.RawMessage { return definition().Schema })
-	stores := &readStores{Stores: w.DB.Licenses()}
+	stores := &readStores{LibraryStores: w.DB.Licenses()}
 	r := w.OpenOn(t, stores, nil)
 	used := func(what string, versions, compiled int) {
 		t.Helper()

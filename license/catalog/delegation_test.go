@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -14,23 +14,23 @@ import (
 )
 
 var (
-	operator = license.Actor{Client: "cli"}
-	squatter = license.Actor{Client: "squat", Participant: "p9", USCC: "91350100M000100Y43", RequestID: "r9"}
-	ministry = license.Actor{Client: "ministry", Participant: "p8", USCC: string(national), RequestID: "r8"}
+	operator = audit.Actor{Client: "cli"}
+	squatter = audit.Actor{Client: "squat", Participant: "p9", USCC: "91350100M000100Y43", RequestID: "r9"}
+	ministry = audit.Actor{Client: "ministry", Participant: "p8", USCC: string(national), RequestID: "r8"}
 )
 
 // putters put, publish and retire an entry of each kind.
-func putters(w *world, t *testing.T, number string) map[string]func(a license.Actor, prefix party.USCC) (put, publish, retire error) {
+func putters(w *world, t *testing.T, number string) map[string]func(a audit.Actor, prefix party.USCC) (put, publish, retire error) {
 	typ := func(p party.USCC) credential.TypeCode { return credential.TypeCode(string(p) + number) }
 	item := func(p party.USCC) catalog.ItemCode { return catalog.ItemCode(string(p) + "-permit-" + number) }
-	return map[string]func(license.Actor, party.USCC) (error, error, error){
-		"type": func(a license.Actor, p party.USCC) (error, error, error) {
+	return map[string]func(audit.Actor, party.USCC) (error, error, error){
+		"type": func(a audit.Actor, p party.USCC) (error, error, error) {
 			_, _, put := w.Catalog().Types().Put(t.Context(), a, typ(p), definition())
 			_, publish := w.Catalog().Types().Publish(t.Context(), a, typ(p))
 			_, retire := w.Catalog().Types().Retire(t.Context(), a, typ(p))
 			return put, publish, retire
 		},
-		"item": func(a license.Actor, p party.USCC) (error, error, error) {
+		"item": func(a audit.Actor, p party.USCC) (error, error, error) {
 			_, _, put := w.Catalog().Items().Put(t.Context(), a, item(p), ownItem())
 			_, publish := w.Catalog().Items().Publish(t.Context(), a, item(p))
 			_, retire := w.Catalog().Items().Retire(t.Context(), a, item(p))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 )
@@ -50,7 +51,7 @@ func TestDraftsOfOthers(t *testing.T) {
 
 	person := cataloguer
 	person.Drafts = false
-	for name, a := range map[string]license.Actor{"another participant": issuer, "a person's token of the same client": person} {
+	for name, a := range map[string]audit.Actor{"another participant": issuer, "a person's token of the same client": person} {
 		for _, c := range []struct {
 			of      credential.TypeCode
 			item    catalog.ItemCode
@@ -97,7 +98,7 @@ func TestDraftsOfOthers(t *testing.T) {
 }
 
 // listed returns the entries with codes of the cataloguer's that a client's lists have.
-func (w *world) listed(t *testing.T, a license.Actor) (found []string) {
+func (w *world) listed(t *testing.T, a audit.Actor) (found []string) {
 	t.Helper()
 	ts, _, err := w.Catalog().Types().ReadPage(t.Context(), a, otherDept, 100)
 	is, _, ierr := w.Catalog().Items().ReadPage(t.Context(), a, otherDept, 100)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -44,9 +45,9 @@ func (w *World) IssueOne(t testing.TB, key string) license.Issued {
 }
 
 var (
-	Cataloguer = license.Actor{Client: "catalog", Participant: "p0", USCC: OtherDept, RequestID: "r0", Drafts: true}
-	Issuer     = license.Actor{Client: "dept", Participant: "p1", USCC: Authority, RequestID: "r1", Drafts: true}
-	Stranger   = license.Actor{Client: "other", Participant: "p2", USCC: OtherDept, RequestID: "r2", Drafts: true}
+	Cataloguer = audit.Actor{Client: "catalog", Participant: "p0", USCC: OtherDept, RequestID: "r0", Drafts: true}
+	Issuer     = audit.Actor{Client: "dept", Participant: "p1", USCC: Authority, RequestID: "r1", Drafts: true}
+	Stranger   = audit.Actor{Client: "other", Participant: "p2", USCC: OtherDept, RequestID: "r2", Drafts: true}
 )
 
 func Definition() catalog.Definition {
@@ -95,7 +96,7 @@ func Reason(t testing.TB, err error) string {
 const National = party.USCC("11100000000013338W")
 
 // DefinerOf returns the participant of an actor.
-func DefinerOf(a license.Actor) catalog.Definer {
+func DefinerOf(a audit.Actor) catalog.Definer {
 	return catalog.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
 }
 

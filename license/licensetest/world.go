@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -24,7 +25,7 @@ import (
 
 // World is a registry on a database of its own.
 type World struct {
-	*license.Registry
+	*license.Library
 	DB  *sqlite.DB
 	In  *signing.Installation
 	Dir string
@@ -46,7 +47,7 @@ func New(t testing.TB) *World {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.DB.Close() })
-	w.Registry = w.Open(t)
+	w.Library = w.Open(t)
 	return w
 }
 
@@ -86,11 +87,11 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if _, err := in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: Authority}, time.Now()); err != nil {
 		return "", err
 	}
-	r, err := license.New(ctx, Config(db.Licenses(), db.Journal(), in))
+	r, err := license.NewLibrary(ctx, Config(db.Licenses(), db.Journal(), in))
 	if err != nil {
 		return "", err
 	}
-	if _, err := r.Catalog().Delegations().Give(ctx, license.Actor{Client: "cli"}, DefinerOf(Cataloguer), National, "样例函〔2026〕0号"); err != nil {
+	if _, err := r.Catalog().Delegations().Give(ctx, audit.Actor{Client: "cli"}, DefinerOf(Cataloguer), National, "样例函〔2026〕0号"); err != nil {
 		return "", err
 	}
 	if _, _, err := r.Catalog().Types().Put(ctx, Cataloguer, TypeCode, Definition()); err != nil {
@@ -137,17 +138,17 @@ func copyTree(to, from string) error {
 }
 
 // Open returns another registry on the same database, as another node has.
-func (w *World) Open(t testing.TB) *license.Registry {
+func (w *World) Open(t testing.TB) *license.Library {
 	t.Helper()
 	return w.OpenOn(t, w.DB.Licenses(), nil)
 }
 
 // OpenOn is Open with stores, and perhaps steps, of the test's own.
-func (w *World) OpenOn(t testing.TB, stores license.Stores, step func(string)) *license.Registry {
+func (w *World) OpenOn(t testing.TB, stores license.LibraryStores, step func(string)) *license.Library {
 	t.Helper()
 	c := Config(stores, w.DB.Journal(), w.In)
 	c.Step = step
-	r, err := license.New(t.Context(), c)
+	r, err := license.NewLibrary(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,8 +156,8 @@ func (w *World) OpenOn(t testing.TB, stores license.Stores, step func(string)) *
 }
 
 // Config is what registries of tests work with.
-func Config(stores license.Stores, events journal.Store, in *signing.Installation) license.Config {
-	return license.Config{
+func Config(stores license.LibraryStores, events journal.Store, in *signing.Installation) license.LibraryConfig {
+	return license.LibraryConfig{
 		Stores: stores, Journal: events, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
 			if c == Authority {
@@ -168,7 +169,7 @@ func Config(stores license.Stores, events journal.Store, in *signing.Installatio
 }
 
 // Events returns a license's events as an auditor sees them: whole.
-func (w *World) Events(t testing.TB, id license.ID) (es []license.Event) {
+func (w *World) Events(t testing.TB, id audit.ID) (es []license.Event) {
 	t.Helper()
 	records, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 1000)
 	if err != nil || len(records) == 0 {
@@ -181,7 +182,7 @@ func (w *World) Events(t testing.TB, id license.ID) (es []license.Event) {
 		}
 		es = append(es, license.Event{
 			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Actor.ID, Participant: rec.Actor.Participant,
-			RequestID: rec.RequestID, License: license.ID(rec.Subject), Version: rec.Version, Result: rec.Result, Detail: detail,
+			RequestID: rec.RequestID, License: audit.ID(rec.Subject), Version: rec.Version, Result: rec.Result, Detail: detail,
 		})
 	}
 	return es

@@ -76,3 +76,13 @@ func (vs Violations) Err(reason, detail string) error {
 	}
 	return Invalid(reason, detail, vs...)
 }
+
+// VisibleASCII reports whether a text has nothing but visible characters of ASCII, and no space.
+func VisibleASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
@@ -100,7 +101,7 @@ var changes = map[string]func(t *testing.T, direct *DB) change{
 	},
 }
 
-func events(t *testing.T, db *DB, id license.ID) int {
+func events(t *testing.T, db *DB, id audit.ID) int {
 	t.Helper()
 	es, err := db.Journal().ListEvents(context.Background(), journal.Stream{Log: journal.License, License: string(id)}, 0, 10)
 	if err != nil {

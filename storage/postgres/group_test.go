@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 )
@@ -90,7 +91,7 @@ func spoilt(stored license.SaveRequest) map[string]struct {
 	}
 }
 
-func setID(r *license.SaveRequest, id license.ID) {
+func setID(r *license.SaveRequest, id audit.ID) {
 	r.Record.ID, r.Add.License, r.Event.Subject, r.Request.License = id, id, string(id), id
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 )
 
@@ -102,7 +103,7 @@ const loadLicense = `SELECT ` + recordNames + `, ` + versionNames + `
 	WHERE l.id = $1 AND v.license = $1 AND v.version = coalesce(nullif($2::integer, 0), l.version)`
 
 // Load implements [license.Store].
-func (s *Licenses) Load(ctx context.Context, id license.ID, version int) (license.Record, license.VersionRecord, error) {
+func (s *Licenses) Load(ctx context.Context, id audit.ID, version int) (license.Record, license.VersionRecord, error) {
 	var r license.Record
 	var v license.VersionRecord
 	var c versionColumns

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -120,7 +121,7 @@ func TestKilledBackends(t *testing.T) {
 	var answered atomic.Int64
 	var unavailable atomic.Int64
 	var mu sync.Mutex
-	saved := map[license.ID]bool{} // whether it was answered
+	saved := map[audit.ID]bool{} // whether it was answered
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -159,7 +160,7 @@ func TestKilledBackends(t *testing.T) {
 }
 
 // whole checks that of a license everything is there, or nothing unless it must be.
-func whole(t *testing.T, db *DB, id license.ID, must bool) {
+func whole(t *testing.T, db *DB, id audit.ID, must bool) {
 	t.Helper()
 	_, _, err := db.Licenses().Load(t.Context(), id, 0)
 	h, herr := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 10)
@@ -186,7 +187,7 @@ func TestDeadlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close(context.Background())
-	lock := func(id license.ID) error {
+	lock := func(id audit.ID) error {
 		_, err := other.Exec(t.Context(), `SELECT id FROM licenses WHERE id = $1 FOR UPDATE`, id)
 		return err
 	}
@@ -232,7 +233,7 @@ func TestFollow(t *testing.T) {
 	s := db.Journal()
 	const writers, each = 8, 30
 	for name, stream := range map[string]struct {
-		id license.ID
+		id audit.ID
 		of journal.Stream
 	}{
 		"history": {"followed", journal.Stream{Log: journal.License, License: "followed"}},

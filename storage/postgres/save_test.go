@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -21,7 +22,7 @@ var epoch = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
 
 // newSave makes a request for a new license with everything that an issued one has.
 func newSave() license.SaveRequest {
-	id := license.ID("a" + strings.ToLower(rand.Text())[:25])
+	id := audit.ID("a" + strings.ToLower(rand.Text())[:25])
 	return license.SaveRequest{
 		Record: license.Record{ID: id, Type: "11100000000013338W032", Authority: "11990100MB1234567X", Version: 1,
 			State: license.Active, Created: epoch, Updated: epoch},
@@ -48,7 +49,7 @@ func changeOf(r license.SaveRequest, revision int64) license.SaveRequest {
 	return c
 }
 
-func newEvent(id license.ID) journal.Event {
+func newEvent(id audit.ID) journal.Event {
 	e := journal.Event{Log: journal.License, ID: rand.Text(), At: epoch, Action: journal.ActionLicenseIssue, Actor: journal.Actor{ID: "client", Participant: "participant"},
 		Subject: string(id), Version: 1, Result: "ok", Sealed: make([]byte, 60)}
 	if id == "" {

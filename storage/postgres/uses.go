@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 )
 
@@ -188,7 +189,7 @@ const accessOfLicense = `SELECT ` + accessNames + ` FROM access_records a WHERE 
 
 // LicenseAccessRecords implements [license.UseStore]. It looks into the index of every
 // month: somebody looks at a page, and nothing waits for it.
-func (s *Licenses) LicenseAccessRecords(ctx context.Context, id license.ID, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]license.AccessRecord, error) {
 	all, err := forValues(ctx, s.db, scanAccess, accessOfLicense, id, cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 // TestDurability cuts the power at random moments of concurrent saving: every
@@ -29,7 +30,7 @@ func TestDurability(t *testing.T) {
 
 // failure is a power failure: what had been answered, and what the disk has.
 type failure struct {
-	answered map[license.ID]bool
+	answered map[audit.ID]bool
 	files    map[string][]byte
 }
 
@@ -40,7 +41,7 @@ func powerFailures(t *testing.T, synchronous string) int {
 	each, most := soak(12, 100), soak(12, 100)
 	d := newDisk(t)
 	var mu sync.Mutex
-	answered := map[license.ID]bool{}
+	answered := map[audit.ID]bool{}
 	var failures []failure
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

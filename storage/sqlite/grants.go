@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -86,7 +87,7 @@ const codeColumns = `c.grant_id, c.hash, c.license, c.version, c.number, c.creat
 
 func scanCode(r *row) license.UseCodeRecord {
 	return license.UseCodeRecord{
-		Grant: license.GrantID(r.text()), Hash: r.sum(), License: license.ID(r.text()), Version: r.int(),
+		Grant: license.GrantID(r.text()), Hash: r.sum(), License: audit.ID(r.text()), Version: r.int(),
 		Number: r.int(), Created: r.time(), First: r.time(), Auth: r.bytes(),
 	}
 }

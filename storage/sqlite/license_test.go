@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
@@ -28,7 +29,7 @@ func soak(usual, large int) int {
 
 // newLicense makes a request to save a new license, of the size of a real one.
 func newLicense(list int64, index int) license.SaveRequest {
-	id := license.ID(fmt.Sprintf("%026x", random()))
+	id := audit.ID(fmt.Sprintf("%026x", random()))
 	r := license.SaveRequest{
 		Record: license.Record{ID: id, Type: "11100000000013338W032", Authority: "11990100MB1234567X",
 			Version: 1, State: license.Active, Created: time.Now(), Updated: time.Now()},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -113,7 +114,7 @@ const recordColumns = `l.id, l.revision, l.type, l.authority, l.version, l.state
 
 func scanRecord(r *row) license.Record {
 	return license.Record{
-		ID: license.ID(r.text()), Revision: r.int64(), Type: credential.TypeCode(r.text()),
+		ID: audit.ID(r.text()), Revision: r.int64(), Type: credential.TypeCode(r.text()),
 		Authority: party.USCC(r.text()), Version: r.int(), State: license.State(r.text()),
 		Created: r.time(), Updated: r.time(), Auth: r.bytes(), Mark: r.bytes(),
 	}
@@ -124,7 +125,7 @@ const versionColumns = `v.license, v.version, v.state, v.type_version, v.origin,
 
 func scanVersion(r *row) license.VersionRecord {
 	return license.VersionRecord{
-		License: license.ID(r.text()), Version: r.int(), State: license.State(r.text()), TypeVersion: r.int(),
+		License: audit.ID(r.text()), Version: r.int(), State: license.State(r.text()), TypeVersion: r.int(),
 		Origin: credential.Origin(r.text()), TrustGrade: credential.TrustGrade(r.text()),
 		ValidFrom: r.date(), ValidUntil: r.date(), StatusList: r.int64(), StatusIndex: r.int(), Issued: r.time(),
 		Body: r.bytes(), Credential: r.bytes(), HolderKey: r.bytes(), Ending: r.bytes(), Suspension: r.bytes(), Auth: r.bytes(),
@@ -138,7 +139,7 @@ const loadLicense = `
 	WHERE l.id = ?1`
 
 // Load implements [license.Store].
-func (s *Licenses) Load(ctx context.Context, id license.ID, version int) (license.Record, license.VersionRecord, error) {
+func (s *Licenses) Load(ctx context.Context, id audit.ID, version int) (license.Record, license.VersionRecord, error) {
 	var rec license.Record
 	var v license.VersionRecord
 	err := one(ctx, s.db, license.ErrNotFound, loadLicense, func(r *row) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 )
 
@@ -44,7 +45,7 @@ func saveLookups(c *conn, at license.Located, created time.Time, r license.Looku
 
 // saveNumber stores a number of a license. Two licenses share one only if it is
 // exclusive to neither, or former to one of them.
-func saveNumber(c *conn, id license.ID, key signing.Lookup, exclusive, former bool) error {
+func saveNumber(c *conn, id audit.ID, key signing.Lookup, exclusive, former bool) error {
 	taken, err := c.exists(`
 		SELECT 1 FROM numbers
 		WHERE serial = ? AND sum = ? AND license <> ? AND NOT former AND NOT ? AND (exclusive OR ?) LIMIT 1`,
@@ -67,7 +68,7 @@ const locate = `SELECT license, version FROM identifiers WHERE serial = ? AND su
 // Locate implements [license.Store].
 func (s *Licenses) Locate(ctx context.Context, kind license.LookupKind, keys []signing.Lookup) (license.Located, error) {
 	l, err := first(ctx, s.db, keys, locate, func(r *row) license.Located {
-		return license.Located{License: license.ID(r.text()), Version: r.int()}
+		return license.Located{License: audit.ID(r.text()), Version: r.int()}
 	}, string(kind))
 	if err != nil {
 		return license.Located{}, fmt.Errorf("locating a license: %w", err)

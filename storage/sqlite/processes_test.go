@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 )
 
 // childPath is the variable that makes the test binary another process, which
@@ -69,7 +69,7 @@ func child(path string) error {
 
 // startChild starts another process and returns its answered licenses, when it
 // is stopped: asked to, or killed.
-func startChild(t *testing.T, path string) (stop func(kill bool) []license.ID) {
+func startChild(t *testing.T, path string) (stop func(kill bool) []audit.ID) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childPath+"="+path)
@@ -90,8 +90,8 @@ func startChild(t *testing.T, path string) (stop func(kill bool) []license.ID) {
 	if !lines.Scan() {
 		t.Fatal("the other process printed nothing")
 	}
-	answered := []license.ID{license.ID(lines.Text())}
-	return func(kill bool) []license.ID {
+	answered := []audit.ID{audit.ID(lines.Text())}
+	return func(kill bool) []audit.ID {
 		if kill {
 			cmd.Process.Kill()
 		} else {
@@ -99,7 +99,7 @@ func startChild(t *testing.T, path string) (stop func(kill bool) []license.ID) {
 		}
 		for lines.Scan() {
 			// The last line of a killed process may be cut short.
-			if id := license.ID(lines.Text()); id.Valid() || len(id) == 26 {
+			if id := audit.ID(lines.Text()); id.Valid() || len(id) == 26 {
 				answered = append(answered, id)
 			} else if !kill {
 				t.Errorf("the other process says %q", id)
@@ -117,7 +117,7 @@ func TestProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	stop := startChild(t, path)
 	db := openTest(t, Config{Path: path})
-	var mine []license.ID
+	var mine []audit.ID
 	for range 60 {
 		r := newLicense(0, 0)
 		if err := db.Licenses().Save(t.Context(), r); err != nil {

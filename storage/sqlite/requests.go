@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 )
 
@@ -53,7 +54,7 @@ func (s *Licenses) LoadRequest(ctx context.Context, keys []signing.Lookup) (lice
 	q, err := first(ctx, s.db, keys, loadRequest, func(r *row) license.Request {
 		return license.Request{
 			Fingerprint: signing.Lookup{Serial: int32(r.int64()), Sum: r.sum()},
-			License:     license.ID(r.text()), Version: r.int(), State: license.State(r.text()),
+			License:     audit.ID(r.text()), Version: r.int(), State: license.State(r.text()),
 			Revision: r.int64(), Created: r.time(),
 		}
 	})

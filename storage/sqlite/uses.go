@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 )
@@ -31,7 +32,7 @@ const accessColumns = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.cl
 
 func scanAccess(r *row) license.AccessRecord {
 	return license.AccessRecord{
-		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: license.GrantID(r.text()), License: license.ID(r.text()),
+		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: license.GrantID(r.text()), License: audit.ID(r.text()),
 		Version: r.int(), Client: r.text(), Participant: r.text(), Item: catalog.ItemCode(r.text()),
 		Basis: license.Basis(r.text()), Channel: license.Channel(r.text()), Result: r.text(),
 		Disclosure: license.Disclosure(r.text()), Body: r.bytes(),
@@ -183,7 +184,7 @@ const accessOfLicense = `
 	SELECT ` + accessColumns + ` FROM access_records a WHERE a.license = ? AND a.seq < ? ORDER BY a.seq DESC LIMIT ?`
 
 // LicenseAccessRecords implements [license.UseStore].
-func (s *Licenses) LicenseAccessRecords(ctx context.Context, id license.ID, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]license.AccessRecord, error) {
 	all, err := many(ctx, s.db, accessOfLicense, scanAccess, string(id), cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)

@@ -38,9 +38,9 @@ func (m listMemory) AllRemembered(prefix string) (names []string, err error) {
 }
 
 // node opens a registry of another node, or one that begins anew.
-func (v *victims) node(t *testing.T, m status.Memory) *license.Registry {
+func (v *victims) node(t *testing.T, m status.Memory) *license.Library {
 	t.Helper()
-	r, err := license.New(t.Context(), license.Config{
+	r, err := license.NewLibrary(t.Context(), license.LibraryConfig{
 		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
@@ -118,7 +118,7 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 		change(t, v)
 		looked()
 	}
-	readers := map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "another node": other}
+	readers := map[string]*license.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "another node": other}
 	if a.unseen {
 		readers["a new node"] = v.node(t, listMemory{memory{}})
 	}
@@ -157,7 +157,7 @@ func (v *victims) compareVersions(t *testing.T) {
 	t.Helper()
 	vs, err := v.stores.Versions(t.Context(), license.Located{}, 100)
 	must(t, "Versions", err)
-	must(t, "comparing entries", v.node(t, listMemory{memory{}}).EntryCheck()(t.Context(), vs))
+	must(t, "comparing entries", license.EntryCheck(v.node(t, listMemory{memory{}}).Lists())(t.Context(), vs))
 }
 
 // accept has an operator accept it on each node: the licenses' records say what their
@@ -174,7 +174,7 @@ func (a *entryAttack) accept(t *testing.T, v *victims) {
 	losses, err = command.Lists().Losses(ctx)
 	must(t, "Losses afterwards", err)
 	same(t, "losses afterwards", len(losses), 0)
-	for name, r := range map[string]*license.Registry{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
+	for name, r := range map[string]*license.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
 		must(t, name+" looks afterwards", r.Lists().Look(ctx))
 		same(t, name+" afterwards", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
 	}
@@ -210,7 +210,7 @@ func upgradedEntries(t *testing.T, v *victims) {
 	third := v.out
 	v.sql(t, "", `UPDATE status_entries SET serial = NULL, auth = NULL`)
 	v.sql(t, "", "{later list}")
-	fresh := func() *license.Registry { return v.node(t, listMemory{memory{}}) }
+	fresh := func() *license.Library { return v.node(t, listMemory{memory{}}) }
 	is(t, "before the upgrade", fresh().Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
 	must(t, "Upgrade", fresh().Lists().Upgrade(ctx))
@@ -262,7 +262,7 @@ func entriesInUse(t *testing.T, v *victims) {
 	verdict := func(what string, want credential.Verdict) {
 		t.Helper()
 		must(t, what+": who looks often", often.Lists().Look(ctx))
-		for name, r := range map[string]*license.Registry{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
+		for name, r := range map[string]*license.Library{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
 			same(t, what+": "+name, r.Verify(ctx, v.out.Credential).Verdict, want)
 		}
 		if _, err := v.registry(ctx).Lists().StatusList(ctx, 1); err != nil {
@@ -279,7 +279,7 @@ func entriesInUse(t *testing.T, v *victims) {
 	suspended(t, v)
 	endedLicense(t, v)
 	verdict("ended", credential.Invalid)
-	for _, r := range []*license.Registry{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
+	for _, r := range []*license.Library{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
 		must(t, "at the end", r.Lists().Look(ctx))
 		losses, err := r.Lists().Losses(ctx)
 		must(t, "Losses", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -54,7 +55,7 @@ type victims struct {
 	*Attacked
 	dir     string
 	in      *signing.Installation
-	reg     *license.Registry
+	reg     *license.Library
 	p       *provider.Provider
 	people  *identity.Service
 	session session.Store
@@ -62,9 +63,9 @@ type victims struct {
 	consent consent.Store
 	spent   token.Spent
 	party   identity.Parties
-	stores  license.Stores
+	stores  license.LibraryStores
 
-	officer license.Actor
+	officer audit.Actor
 	typ     credential.TypeCode
 	out     license.Issued
 	client  oidc.Client
@@ -310,7 +311,7 @@ func (v *victims) definer() catalog.Definer {
 }
 
 func undelegated(t *testing.T, v *victims) {
-	_, err := v.reg.Catalog().Delegations().Withdraw(t.Context(), license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕2号")
+	_, err := v.reg.Catalog().Delegations().Withdraw(t.Context(), audit.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕2号")
 	must(t, "withdrawing a delegation", err)
 }
 
@@ -380,7 +381,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	v.consent = consent.Authentic(d.Provider, v.in.Keyrings().Auth())
 	v.spent = token.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
 	v.party = identity.AuthenticParties(d.Provider, v.in.Keyrings().Auth())
-	v.stores = license.AuthenticStores(d.Licenses, v.in.Keyrings().Auth())
+	v.stores = license.AuthenticLibraryStores(d.Licenses, v.in.Keyrings().Auth())
 	must(t, "a session", v.session.CreateSession(ctx, session.Record{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
 	_, err = v.family.RedeemCode(ctx, newHash(), at(9), token.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
 	must(t, "a family", err)
@@ -391,7 +392,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 		must(t, "a client", err)
 		if n == 0 {
 			v.client = c
-			v.officer = license.Actor{Client: c.ID, Participant: p.ID, USCC: string(code)}
+			v.officer = audit.Actor{Client: c.ID, Participant: p.ID, USCC: string(code)}
 		}
 	}
 	v.account, _, err = v.people.Register(ctx, identity.Registration{
@@ -416,8 +417,8 @@ func uscc(t *testing.T, first17 string) party.USCC {
 }
 
 // registry opens a registry that has nothing cached.
-func (v *victims) registry(ctx context.Context) *license.Registry {
-	r, err := license.New(ctx, license.Config{
+func (v *victims) registry(ctx context.Context) *license.Library {
+	r, err := license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
@@ -444,7 +445,7 @@ func (v *victims) issue(t *testing.T) {
 		"number_policy": "unique", "approval": "one_step", "authorities": ["`+string(authority)+`"]}`), &d))
 	_, _, err = v.reg.Catalog().Types().Put(ctx, v.officer, v.typ, d)
 	must(t, "a type", err)
-	_, err = v.reg.Catalog().Delegations().Give(ctx, license.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕1号")
+	_, err = v.reg.Catalog().Delegations().Give(ctx, audit.Actor{Client: "cli"}, v.definer(), delegated, "样例函〔2026〕1号")
 	must(t, "a delegation", err)
 	_, err = v.reg.Catalog().Types().Publish(ctx, v.officer, v.typ)
 	must(t, "publishing a type", err)

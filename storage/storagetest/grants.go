@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -51,7 +52,7 @@ func activated(g license.GrantRecord) license.GrantRecord {
 }
 
 // codeFor makes a use code of a grant for version 1 of a license.
-func codeFor(g license.GrantRecord, id license.ID, number int) license.UseCodeRecord {
+func codeFor(g license.GrantRecord, id audit.ID, number int) license.UseCodeRecord {
 	return license.UseCodeRecord{Grant: g.ID, Hash: newHash(), License: id, Version: 1, Number: number, Created: at(number)}
 }
 
@@ -77,7 +78,7 @@ func sameGrant(t *testing.T, s license.GrantStore, what string, want license.Gra
 }
 
 // licensed stores a license and returns its id.
-func licensed(t *testing.T, s licensing) license.ID {
+func licensed(t *testing.T, s licensing) audit.ID {
 	t.Helper()
 	r := issue(t, s)
 	save(t, s, r)
@@ -222,7 +223,7 @@ func grantsList(t *testing.T, s licensing) {
 		got := paged(t, size, func(last *license.GrantRecord) ([]license.GrantRecord, error) {
 			var before license.Cursor
 			if last != nil {
-				before = license.Cursor{Created: last.Created, ID: license.ID(last.ID)}
+				before = license.Cursor{Created: last.Created, ID: audit.ID(last.ID)}
 			}
 			return s.ListGrants(ctx, []signing.Lookup{mine, renewed}, before, size)
 		})

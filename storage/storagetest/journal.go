@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
 
@@ -183,7 +183,7 @@ func journalAllOrNothing(t *testing.T, s journal.Store) {
 }
 
 // historyOf is the stream of a license's history.
-func historyOf(id license.ID) journal.Stream {
+func historyOf(id audit.ID) journal.Stream {
 	return journal.Stream{Log: journal.License, License: string(id)}
 }
 

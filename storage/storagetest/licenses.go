@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -109,7 +110,7 @@ func reserve(t *testing.T, s licensing) (list int64, index int) {
 	}
 }
 
-func event(id license.ID, a journal.Action) journal.Event {
+func event(id audit.ID, a journal.Action) journal.Event {
 	e := journal.Event{Log: journal.License, Form: journal.Present, ID: newText(), At: at(0), Action: a, Actor: journal.Actor{ID: "client-1", Participant: newText()}, RequestID: newText(),
 		Subject: string(id), Version: 1, Result: "ok", Sealed: []byte("sealed detail"), Hash: newHash(),
 	}
@@ -303,7 +304,7 @@ func locate(t *testing.T, s licensing) {
 		for _, c := range []struct {
 			name string
 			keys []signing.Lookup
-			want license.ID
+			want audit.ID
 		}{
 			{"one key", ka[:1], a.Record.ID},
 			{"the value's other key", ka[1:], a.Record.ID},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -57,12 +58,12 @@ func liveThrough(t *testing.T, db Database) []string {
 	must(t, "living through", err)
 	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
 	must(t, "living through", err)
-	r, err := license.New(ctx, license.Config{
+	r, err := license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: db.Licenses, Journal: db.Journal, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
 	})
 	must(t, "living through", err)
-	a := license.Actor{Client: "dept", Participant: "p1", USCC: authority}
+	a := audit.Actor{Client: "dept", Participant: "p1", USCC: authority}
 	const typ = credential.TypeCode(authority + "032")
 	_, _, err = r.Catalog().Types().Put(ctx, a, typ, catalog.Definition{
 		Name: "样例证", Numbers: catalog.NumberUnique, Approval: catalog.OneStep, Authorities: []party.USCC{authority},
@@ -113,7 +114,7 @@ const ofShare = catalog.ItemCode("11430000006122244L-QH-1")
 
 // share lets a client read the holder's license by consent, and returns what must
 // not be found afterwards.
-func share(t *testing.T, r *license.Registry, a license.Actor, typ credential.TypeCode, code string) []string {
+func share(t *testing.T, r *license.Library, a audit.Actor, typ credential.TypeCode, code string) []string {
 	t.Helper()
 	ctx := t.Context()
 	_, _, err := r.Catalog().Items().Put(ctx, a, ofShare, catalog.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []catalog.Material{{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
@@ -63,11 +64,11 @@ func search(t *testing.T, open Open) {
 type shelf struct {
 	all                        []license.Record // in the order of searches
 	holder1, rotated1, holder2 signing.Lookup
-	ofHolder1                  map[license.ID]bool
+	ofHolder1                  map[audit.ID]bool
 }
 
 func newShelf(t *testing.T, s licensing) shelf {
-	f := shelf{holder1: newKey(), rotated1: newKeyOf(2), holder2: newKey(), ofHolder1: map[license.ID]bool{}}
+	f := shelf{holder1: newKey(), rotated1: newKeyOf(2), holder2: newKey(), ofHolder1: map[audit.ID]bool{}}
 	for i := range 12 {
 		r := issue(t, s)
 		r.Record.Created = at(i / 4 * 60) // three times, four licenses each
@@ -142,7 +143,7 @@ func searchKinds(t *testing.T, s licensing) {
 // 1 May 2027 begins when it is 16 o'clock in UTC.
 func searchDays(t *testing.T, s licensing) {
 	midnight := time.Date(2027, 4, 30, 16, 0, 0, 0, time.UTC)
-	var ids []license.ID
+	var ids []audit.ID
 	for _, created := range []time.Time{
 		midnight.Add(-time.Microsecond), midnight, midnight.Add(24*time.Hour - time.Microsecond), midnight.Add(24 * time.Hour),
 	} {
@@ -155,17 +156,17 @@ func searchDays(t *testing.T, s licensing) {
 	for _, c := range []struct {
 		name     string
 		from, to party.Date
-		want     []license.ID // newest first
+		want     []audit.ID // newest first
 	}{
-		{"one day", may1, may1, []license.ID{ids[2], ids[1]}},
-		{"from a day on", may1, party.Date{}, []license.ID{ids[3], ids[2], ids[1]}},
-		{"up to a day", party.Date{}, may1, []license.ID{ids[2], ids[1], ids[0]}},
-		{"three days", april, may2, []license.ID{ids[3], ids[2], ids[1], ids[0]}},
+		{"one day", may1, may1, []audit.ID{ids[2], ids[1]}},
+		{"from a day on", may1, party.Date{}, []audit.ID{ids[3], ids[2], ids[1]}},
+		{"up to a day", party.Date{}, may1, []audit.ID{ids[2], ids[1], ids[0]}},
+		{"three days", april, may2, []audit.ID{ids[3], ids[2], ids[1], ids[0]}},
 		{"no day", may2, april, nil},
 	} {
 		got, err := s.Search(t.Context(), license.Query{Authority: "A4", From: c.from, To: c.to, Limit: 10})
 		must(t, c.name, err)
-		var found []license.ID
+		var found []audit.ID
 		for _, r := range got {
 			found = append(found, r.ID)
 		}

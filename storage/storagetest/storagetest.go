@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -69,7 +70,8 @@ type LicenseStores interface {
 	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
-	license.PartyKeyStore
+	license.GrantKeyStore
+	license.AccessKeyStore
 	catalog.DelegationStore
 }
 
@@ -122,7 +124,7 @@ func newText() string {
 }
 
 // newID returns the ID of a license that isn't stored.
-func newID() license.ID { return license.ID(newText()) }
+func newID() audit.ID { return audit.ID(newText()) }
 
 // newKey returns a lookup key that isn't stored.
 func newKey() signing.Lookup { return newKeyOf(1) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 )
 
@@ -139,7 +140,7 @@ func accessRecordsOfLicense(t *testing.T, s licensing) {
 		}
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err := s.LicenseAccessRecords(ctx, license.ID(newText()), 0, 10)
+	none, err := s.LicenseAccessRecords(ctx, audit.ID(newText()), 0, 10)
 	must(t, "LicenseAccessRecords", err)
 	same(t, "records of an unknown license", len(none), 0)
 }

@@ -11,7 +11,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
 )
@@ -36,7 +36,7 @@ type demoClient struct {
 }
 
 type demoLicense struct {
-	ID               license.ID            `json:"id"`
+	ID               audit.ID              `json:"id"`
 	Identifier       credential.Identifier `json:"identifier"`
 	VerificationCode string                `json:"verification_code"`
 	TypeCode         credential.TypeCode   `json:"type_code"`

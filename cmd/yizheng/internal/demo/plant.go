@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -25,7 +26,7 @@ import (
 // planted is a sample participant as it is registered.
 type planted struct {
 	identity.Participant
-	actor license.Actor
+	actor audit.Actor
 }
 
 // plant registers and issues the samples, and returns what a visitor needs to
@@ -38,7 +39,7 @@ func (s samples) plant(ctx context.Context, in *install.Installation, ca *pki.CA
 		if err != nil {
 			return facts, texts.Refuse("demo.sample", sp.Key, err)
 		}
-		byKey[sp.Key] = planted{p, license.Actor{Client: client.ClientID, Participant: p.ID, USCC: string(p.USCC), RequestID: "demo"}}
+		byKey[sp.Key] = planted{p, audit.Actor{Client: client.ClientID, Participant: p.ID, USCC: string(p.USCC), RequestID: "demo"}}
 		facts.Clients = append(facts.Clients, client)
 	}
 	for _, t := range s.types {
@@ -107,7 +108,7 @@ func plantClient(ctx context.Context, provider *provider.Provider, p identity.Pa
 }
 
 // plant defines and publishes a type.
-func (t sampleType) plant(ctx context.Context, in *install.Installation, by license.Actor) error {
+func (t sampleType) plant(ctx context.Context, in *install.Installation, by audit.Actor) error {
 	there, err := in.Registry.Catalog().Types().Version(ctx, t.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
@@ -124,7 +125,7 @@ func (t sampleType) plant(ctx context.Context, in *install.Installation, by lice
 
 // plant issues a license and does with it what the sample says. It returns
 // the versions that were made, oldest first.
-func (l sampleLicense) plant(ctx context.Context, r *license.Registry, by license.Actor) ([]license.Issued, error) {
+func (l sampleLicense) plant(ctx context.Context, r *license.Library, by audit.Actor) ([]license.Issued, error) {
 	q := l.request(party.DateOf(time.Now()))
 	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
 	if err != nil {
@@ -155,7 +156,7 @@ func (l sampleLicense) request(today party.Date) license.IssueRequest {
 
 // change suspends or ends the license, if the sample says so and an earlier
 // try hasn't done it.
-func (l sampleLicense) change(ctx context.Context, r *license.Registry, by license.Actor, id license.ID) error {
+func (l sampleLicense) change(ctx context.Context, r *license.Library, by audit.Actor, id audit.ID) error {
 	if l.Suspend == nil && l.End == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -92,7 +93,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 }
 
 // plant defines and publishes an item.
-func (i sampleItem) plant(ctx context.Context, r *license.Registry, by license.Actor) error {
+func (i sampleItem) plant(ctx context.Context, r *license.Library, by audit.Actor) error {
 	there, err := r.Catalog().Items().Version(ctx, i.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err

@@ -49,10 +49,10 @@ func (e *examination) altered(ctx context.Context, in *install.Installation) {
 // how many fit.
 func readRecords(ctx context.Context, in *install.Installation) (n int, err error) {
 	auth, provider := in.Keys.Keyrings().Auth(), in.DB.Provider()
-	stores := license.AuthenticStores(in.DB.Licenses(), auth)
+	stores := license.AuthenticLibraryStores(in.DB.Licenses(), auth)
 	clients, participants := client.Authentic(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
-	entries := in.Registry.EntryCheck()
+	entries := license.EntryCheck(in.Registry.Lists())
 	for _, read := range []func() (int, error){
 		wholeList(func(after string) ([]identity.Participant, error) {
 			return participants.ListParticipants(ctx, after, alteredAtOnce)

@@ -6,7 +6,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -20,7 +20,7 @@ type delegated struct {
 	Document    string `required:"" help:"The document that says so: its number and title." placeholder:"TEXT"`
 }
 
-type delegateFunc func(d *catalog.Delegations, ctx context.Context, a license.Actor, n catalog.Definer, prefix party.USCC, document string) (catalog.Delegation, error)
+type delegateFunc func(d *catalog.Delegations, ctx context.Context, a audit.Actor, n catalog.Definer, prefix party.USCC, document string) (catalog.Delegation, error)
 
 // run delegates or withdraws, and prints what became of it.
 func (c *delegated) run(p *command.Process, do delegateFunc, said string) error {
@@ -37,7 +37,7 @@ func (c *delegated) run(p *command.Process, do delegateFunc, said string) error 
 	if err != nil {
 		return err
 	}
-	if _, err := do(in.Registry.Catalog().Delegations(), p.Ctx, license.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
+	if _, err := do(in.Registry.Catalog().Delegations(), p.Ctx, audit.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
 		return err
 	}
 	p.Print(said, n.ID, prefix)

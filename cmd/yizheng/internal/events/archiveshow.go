@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -96,7 +97,7 @@ var archiveColumns = map[retention.Table][]string{
 
 // archiveShow shows the rows of an archive one after another.
 type archiveShow struct {
-	registry *license.Registry
+	registry *license.Library
 	vault    *signing.Vault
 	log      retention.Table
 	f        journal.Filter
@@ -190,7 +191,7 @@ func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
 
 func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
 	r := license.AccessRecord{
-		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Grant: license.GrantID(row[3].(string)), License: license.ID(row[4].(string)),
+		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Grant: license.GrantID(row[3].(string)), License: audit.ID(row[4].(string)),
 		Version: int(row[5].(int64)), Client: row[6].(string), Participant: row[7].(string), Item: catalog.ItemCode(row[8].(string)),
 		Basis: license.Basis(row[9].(string)), Channel: license.Channel(row[10].(string)), Result: row[11].(string),
 		Disclosure: license.Disclosure(row[12].(string)), Body: row[13].([]byte),

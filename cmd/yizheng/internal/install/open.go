@@ -39,7 +39,7 @@ type Installation struct {
 	Keys     *signing.Installation
 	Verifier *jose.Verifier
 	Provider *provider.Provider
-	Registry *license.Registry
+	Registry *license.Library
 	People   *identity.Service
 	Kept     storage.Ephemeral // what may be lost
 	Outside  Outside
@@ -114,7 +114,7 @@ func (s Settings) Registry() (name, code string, err error) {
 func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.URL = publicURL
 	var err error
-	in.Registry, err = license.New(ctx, license.Config{
+	in.Registry, err = license.NewLibrary(ctx, license.LibraryConfig{
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
 		Seen: in.Keys,

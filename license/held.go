@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -31,31 +32,31 @@ type HeldPage struct {
 // 1 to 100. Verification codes are left out; HeldLicense shows one. The event, of
 // which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
 // among them.
-func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseHeld, "", 0)
+func (r *Offers) Held(ctx context.Context, a audit.Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, "")
 	if err := s.maySee(); err != nil {
 		return HeldPage{}, err
 	}
-	before, ok := parseCursor(cursor)
+	before, ok := ParseCursor(cursor)
 	if !ok {
 		return HeldPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
-	limit = min(max(limit, 1), maxLimit)
-	codes := s.codes(catalog.RelationApplicant)
+	limit = min(max(limit, 1), MaxLimit)
+	codes := s.CodesOf(catalog.RelationApplicant)
 	page.Licenses = []HeldLicense{}
 	if len(codes) == 0 {
 		return page, r.looked(ctx, a, journal.ActionLicenseHeld, look{party: s.Party, acting: s.Acting}, nil)
 	}
-	keys, err := r.holderKeys(ctx, codes)
+	keys, err := r.c.Records.HolderKeys(ctx, codes)
 	if err != nil {
 		return HeldPage{}, err
 	}
-	records, err := r.c.Stores.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Before: before, Limit: limit})
+	records, err := r.c.Records.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Before: before, Limit: limit})
 	if err != nil {
 		return HeldPage{}, fmt.Errorf("searching a holder's licenses: %w", err)
 	}
 	for _, rec := range records {
-		l, err := r.held(ctx, rec.ID, codes)
+		l, err := r.openHeld(ctx, rec.ID, codes)
 		if errors.Is(err, ErrNotFound) {
 			continue // an earlier version named this holder
 		} else if err != nil {
@@ -78,8 +79,8 @@ func (r *Registry) Held(ctx context.Context, a Actor, s Subject, cursor string, 
 // identifier and verification code. One that somebody else holds isn't there;
 // the attempt stands in that license's history. The event is on disk before
 // anything is returned; looks within an hour share it.
-func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (l HeldLicense, err error) {
-	defer r.audit(ctx, &err, a, journal.ActionLicenseHeld, id, 0)
+func (r *Offers) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id audit.ID) (l HeldLicense, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, id)
 	if err := s.maySee(); err != nil {
 		return HeldLicense{}, err
 	}
@@ -87,7 +88,7 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 	if !id.Valid() {
 		return HeldLicense{}, unknown
 	}
-	l, err = r.held(ctx, id, s.codes(catalog.RelationApplicant))
+	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant))
 	if errors.Is(err, ErrNotFound) {
 		return HeldLicense{}, unknown
 	} else if err != nil {
@@ -100,25 +101,10 @@ func (r *Registry) HeldLicense(ctx context.Context, a Actor, s Subject, id ID) (
 	return l, nil
 }
 
-// maySee checks what a subject needs to see licenses at all.
-func (s *Subject) maySee() error {
-	if s.owner() == "" {
-		return errors.New("showing licenses: the subject has no party id")
-	}
-	if s.Assurance < leastAssurance {
-		return errAssurance()
-	}
-	return nil
-}
-
-func errAssurance() error {
-	return refusal.Forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
-}
-
-// held returns the newest version of a license that one of the codes holds, or
+// openHeld returns the newest version of a license that one of the codes holds, or
 // ErrNotFound.
-func (r *Registry) held(ctx context.Context, id ID, codes []party.Code) (HeldLicense, error) {
-	rec, v, err := r.c.Stores.Load(ctx, id, 0)
+func (r *Offers) openHeld(ctx context.Context, id audit.ID, codes []party.Code) (HeldLicense, error) {
+	rec, v, err := r.c.Records.Load(ctx, id, 0)
 	if errors.Is(err, ErrNotFound) {
 		return HeldLicense{}, err
 	} else if err != nil {
@@ -127,15 +113,15 @@ func (r *Registry) held(ctx context.Context, id ID, codes []party.Code) (HeldLic
 	if slices.Contains([]State{Draft, Submitted, Returned}, v.State) {
 		return HeldLicense{}, ErrNotFound // not issued yet
 	}
-	l, err := r.open(ctx, rec, v)
+	l, err := r.c.Records.Open(ctx, rec, v)
 	if err != nil {
 		return HeldLicense{}, err
 	}
-	if !heldBy(l.Holders, "", codes) {
+	if !HeldBy(l.Holders, "", codes) {
 		return HeldLicense{}, ErrNotFound
 	}
-	out := HeldLicense{License: l, Unusable: unusable(v, time.Now())}
-	out.AuthorityName, err = r.names.name(ctx, rec.Authority)
+	out := HeldLicense{License: l, Unusable: v.Unusable(time.Now())}
+	out.AuthorityName, err = r.c.Authorities.Name(ctx, rec.Authority)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return HeldLicense{}, fmt.Errorf("name of authority %s: %w", rec.Authority, err)
 	}

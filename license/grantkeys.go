@@ -1,0 +1,57 @@
+package license
+
+import (
+	"context"
+	"fmt"
+
+	"yizheng.internal/signing"
+)
+
+// GrantKeyStore renews the lookup keys by which parties find their grants, after the
+// lookup key was rotated. [LookupStore.PurgeLookups] deletes the old ones. Every driver passes
+// storagetest.PartyKeys.
+type GrantKeyStore interface {
+	// GrantsAfter returns up to limit grants with an ID greater than after, by ID.
+	GrantsAfter(ctx context.Context, after GrantID, limit int) ([]GrantRecord, error)
+	// AddGrantKeys adds keys that lead to a stored grant; those that do already
+	// stay as they are. ErrNotFound for no such grant.
+	AddGrantKeys(ctx context.Context, id GrantID, party []signing.Lookup) error
+}
+
+// keysPage is how many records are renewed at a time.
+const keysPage = 200
+
+// PartyKeys returns the lookup keys of what belongs to a party.
+func (r *Grants) PartyKeys(ctx context.Context, owner string) ([]signing.Lookup, error) {
+	return r.c.Vault.Lookups(ctx, domainParty, owner)
+}
+
+// Rehash gives every grant its lookup keys under all live lookup keys,
+// and calls each for each.
+func (r *Grants) Rehash(ctx context.Context, each func()) error {
+	var after GrantID
+	for {
+		grants, err := r.c.Store.GrantsAfter(ctx, after, keysPage)
+		if err != nil {
+			return fmt.Errorf("listing grants: %w", err)
+		}
+		for _, rec := range grants {
+			b, err := r.openGrant(ctx, rec)
+			if err != nil {
+				return err
+			}
+			keys, err := r.c.Vault.Lookups(ctx, domainParty, b.Grant.Owner())
+			if err != nil {
+				return err
+			}
+			if err := r.c.Store.AddGrantKeys(ctx, rec.ID, keys); err != nil {
+				return fmt.Errorf("renewing lookup keys of grant %s: %w", rec.ID, err)
+			}
+			after = rec.ID
+			each()
+		}
+		if len(grants) < keysPage {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/party"
+	"yizheng.internal/license/status"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/sm2"
+)
+
+// LibraryStores are what a [Library] keeps the records of its rooms in.
+type LibraryStores interface {
+	Stores
+	status.Stores
+	catalog.Stores
+	GrantStores
+	AccessStores
+}
+
+// LibraryConfig says what a [Library] works with.
+type LibraryConfig struct {
+	Stores   LibraryStores
+	Journal  journal.Store
+	Keyrings *signing.Keyrings
+	Vault    *signing.Vault
+	Anchors  *pki.Anchors
+	Verifier *jose.Verifier // default: a new one
+	// AuthorityName returns the name of the department with that code, as the
+	// credential shall carry it, or ErrNotFound if it is not a participant.
+	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
+	PublicURL     string        // absolute, without a slash at the end: status lists' addresses build on it
+	Log           *slog.Logger  // default: discards
+	Seen          status.Memory // of status lists, beside the keys; default: they are remembered until the end of the process
+	// Step, if set, is called with the name of each step of a change: failpoints of tests.
+	Step func(name string)
+}
+
+// Library is the license library: its rooms, each with what it uses. Safe for concurrent use.
+type Library struct {
+	*Registry
+	*Lookups
+	*Verifications
+	*Offers
+	*Grants
+	*Readings
+	Records *Records
+	Journal *journal.Recorder
+
+	catalog *catalog.Catalog
+	lists   *status.Lists
+}
+
+// NewLibrary checks c and returns a Library. It stores the public URL at the first
+// start, and refuses another one later: signed credentials carry it.
+func NewLibrary(ctx context.Context, c LibraryConfig) (*Library, error) {
+	if c.Stores == nil || c.Journal == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
+		return nil, errors.New("license: Config needs Stores, a Journal, Keyrings, Vault, Anchors and AuthorityName")
+	}
+	if err := credential.CheckPublicURL(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if c.Verifier == nil {
+		c.Verifier = jose.NewVerifier(sm2.Config{})
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Step == nil {
+		c.Step = func(string) {}
+	}
+	stored, err := c.Stores.ClaimSetting(ctx, settingPublicURL, c.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("claiming the public URL: %w", err)
+	}
+	if stored != c.PublicURL {
+		return nil, &PublicURLError{Stored: stored, Given: c.PublicURL}
+	}
+	return c.assemble(ctx)
+}
+
+// assemble makes the rooms, each with what it uses.
+func (c *LibraryConfig) assemble(ctx context.Context) (*Library, error) {
+	auth := c.Vault.Auth()
+	store := AuthenticStores(c.Stores, auth)
+	r := &Library{Journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
+	var err error
+	if r.catalog, err = catalog.New(catalog.Config{
+		Store: c.Stores, Auth: auth, Journal: catalogJournal{r.Journal}, PublicURL: c.PublicURL,
+	}); err != nil {
+		return nil, err
+	}
+	types := r.catalog.Types()
+	r.Records = NewRecords(RecordsConfig{Store: store, Vault: c.Vault, Types: types})
+	r.Lookups = NewLookups(LookupsConfig{Store: store, Vault: c.Vault, Records: r.Records, Types: types, Log: c.Log})
+	if _, err := r.Lookups.NumbersFolded(ctx); err != nil {
+		return nil, err
+	}
+	if r.lists, err = status.New(status.Config{
+		Store: c.Stores, Keyrings: c.Keyrings, Auth: auth, PublicURL: c.PublicURL,
+		Standing: r.Records.Standing, Memory: c.Seen, Log: c.Log,
+	}); err != nil {
+		return nil, err
+	}
+	authorities := NewAuthorities(c.AuthorityName)
+	r.Registry = New(Config{
+		Store: store, Records: r.Records, Types: types, Lists: r.lists, Authorities: authorities, Keyrings: c.Keyrings, Vault: c.Vault,
+		Journal: r.Journal, Events: c.Journal, PublicURL: c.PublicURL, Log: c.Log, Step: c.Step,
+	})
+	r.Verifications = NewVerifications(VerificationsConfig{
+		Records: r.Records, Keyrings: c.Keyrings, Vault: c.Vault, Anchors: c.Anchors, Signatures: c.Verifier, Status: r.lists.Value,
+	})
+	r.Offers = NewOffers(OffersConfig{
+		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.Journal, Log: c.Log,
+	})
+	r.Grants = NewGrants(GrantsConfig{
+		Store: c.Stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.Journal, Step: c.Step,
+	})
+	r.Readings = NewReadings(ReadingsConfig{
+		Store: c.Stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.Journal, Step: c.Step,
+	})
+	return r, nil
+}
+
+// settingPublicURL names the setting that binds an installation to its URL.
+const settingPublicURL = "public_url"
+
+// StoredPublicURL returns the public URL that an installation is bound to, or
+// ErrNotFound if it has none yet: its first start has not come so far.
+func StoredPublicURL(ctx context.Context, s SettingStore) (string, error) {
+	return s.LoadSetting(ctx, settingPublicURL)
+}
+
+// PublicURLError says that the installation was started with another public
+// URL before, which stands in every credential that it signs.
+type PublicURLError struct{ Stored, Given string }
+
+func (e *PublicURLError) Error() string {
+	return fmt.Sprintf("the public URL is %s since the first start, and cannot become %s: signed credentials carry it; see docs/operating.md on moving", e.Stored, e.Given)
+}
+
+// Catalog returns what can be issued and asked for.
+func (r *Library) Catalog() *catalog.Catalog { return r.catalog }
+
+// Lists returns the library's status lists.
+func (r *Library) Lists() *status.Lists { return r.lists }
+
+// Run writes the events of what was merged, until ctx ends, and then those that are left.
+func (r *Library) Run(ctx context.Context) { r.Journal.Run(ctx) }
+
+// catalogJournal records what is done with the catalog: events of no one license.
+type catalogJournal struct{ journal *journal.Recorder }
+
+// Audit implements [catalog.Journal].
+func (j catalogJournal) Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action) {
+	audit.Refusal(ctx, j.journal, err, a, act, "")
+}
+
+// Event implements [catalog.Journal].
+func (j catalogJournal) Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error) {
+	return j.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
+}
+
+// Reading implements [catalog.Journal].
+func (j catalogJournal) Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error {
+	return j.journal.Repeating(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
+}
+
+// Upgrade gives every record of an earlier version its authenticator. It can be
+// cut off and run again, and beside other nodes that do the same. It is called only
+// while an installation is being upgraded: then records without authenticators are
+// taken as they are.
+func (r *Library) Upgrade(ctx context.Context, s signing.AuthStore) error {
+	if err := r.catalog.Upgrade(ctx, s); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		what string
+		do   func(context.Context, signing.AuthStore) error
+	}{
+		{"licenses", r.Lookups.Upgrade}, {"grants", r.Grants.Upgrade},
+	} {
+		if err := step.do(ctx, s); err != nil {
+			return fmt.Errorf("giving %s their authenticators: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+// Rehash gives every stored version, grant and access record its lookup keys under
+// all live lookup keys, and calls progress, if not nil, with how many it has done. It
+// can be run again, and beside a running server. Idempotency keys are not kept,
+// so they can't be renewed: keep an old lookup key until no client will repeat
+// a request made under it.
+func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
+	done := 0
+	count := func() {
+		if done++; progress != nil && done%progressEach == 0 {
+			progress(done)
+		}
+	}
+	for _, rehash := range []func(context.Context, func()) error{r.Lookups.Rehash, r.Grants.Rehash, r.Readings.Rehash} {
+		if err := rehash(ctx, count); err != nil {
+			return err
+		}
+	}
+	if progress != nil {
+		progress(done)
+	}
+	return nil
+}
+
+// progressEach is after how many records progress is told.
+const progressEach = 200
+
+// AuthenticLibraryStores returns stores whose records are as they were written here, those
+// of the rooms too: so who reads all records can't get one that nobody looked at.
+func AuthenticLibraryStores(s LibraryStores, a *signing.Authenticator) LibraryStores {
+	return allStores{AuthenticStores(s, a), AuthenticGrants(s, a), AuthenticUses(s, a), status.AuthenticStores(s, a), catalog.AuthenticStores(s, a)}
+}
+
+// allStores are those of all rooms.
+type allStores struct {
+	Stores
+	GrantStores
+	AccessStores
+	listStores
+	catalogStores
+}
+
+type (
+	listStores    interface{ status.Stores }
+	catalogStores interface{ catalog.Stores }
+)
+
+// Refused records that an authenticated caller was refused something before it
+// reached the library, such as for a missing scope. Refusals that repeat are merged.
+func (r *Library) Refused(ctx context.Context, a audit.Actor, action journal.Action, id audit.ID, reason string) error {
+	return audit.Refused(ctx, r.Journal, a, action, id, reason)
+}

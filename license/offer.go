@@ -1,0 +1,131 @@
+package license
+
+import (
+	"slices"
+
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
+)
+
+// Outcome says what was found for a material.
+type Outcome string
+
+const (
+	OutcomeFound       Outcome = "found"  // one license; to be agreed to
+	OutcomeChoice      Outcome = "choice" // several; the holder chooses
+	OutcomeMissing     Outcome = "missing"
+	OutcomeUncollected Outcome = "not_collected" // 未归集: the authorities' coverage isn't complete
+	OutcomeExpired     Outcome = "expired"
+	OutcomeEnded       Outcome = "ended"         // see EndedLicense
+	OutcomeNotYet      Outcome = "not_yet_valid" // in force from a later day
+	OutcomeSuspended   Outcome = "suspended"
+	OutcomeDisputed    Outcome = "disputed" // reserved: no license can be disputed yet
+	OutcomeUnavailable Outcome = "source_unavailable"
+	OutcomeRefused     Outcome = "refused" // by the holder
+	OutcomeGranted     Outcome = "granted"
+)
+
+// Offer is what the holder is shown before agreeing.
+type Offer struct {
+	Item      catalog.ServiceItem
+	Materials []OfferedMaterial
+	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
+}
+
+// OfferedMaterial is one material, as far as it was asked for, with the
+// licenses that can serve.
+type OfferedMaterial struct {
+	Material catalog.Material
+	Outcome  Outcome
+	Licenses []OfferedLicense // none unless found or choice
+	More     bool             // of choice: there are more, which are found by what is looked for
+	Find     string           // what was looked for; empty: nothing, and the newest are offered
+	Dated                     // of ended, expired and not_yet_valid
+}
+
+// Dated says more of an outcome: how the license ended, and from which day on it
+// is not, or will be, in force.
+type Dated struct {
+	EndingKind EndingKind `json:"ending_kind,omitempty"` // of ended
+	// From is the first day on which the license is no longer in force (ended,
+	// expired), or is (not_yet_valid).
+	From party.Date `json:"from,omitzero"`
+}
+
+// OfferedLicense is a license that can serve, opened for its holder to see.
+type OfferedLicense struct {
+	License
+	Fields    []string // parts that are asked for, and that it has
+	Sensitive []string // those of them that need an own yes
+}
+
+// ChosenLicense is one license in a consent, and the parts of it that may be read.
+type ChosenLicense struct {
+	Material string   `json:"material"`
+	License  audit.ID `json:"license"`
+	Version  int      `json:"version"`
+	Fields   []string `json:"fields"`
+}
+
+// Choose checks what the holder chose against what was offered, and says what
+// became of each material. Of a material one license at most can be chosen.
+func (o *Offer) Choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outcome, error) {
+	outcomes := map[string]Outcome{}
+	for _, m := range o.Materials {
+		outcomes[m.Material.ID] = m.Outcome
+		if len(m.Licenses) > 0 || m.Outcome == OutcomeChoice {
+			outcomes[m.Material.ID] = OutcomeRefused
+		}
+	}
+	out := make([]ChosenLicense, 0, len(o.Materials))
+	for _, c := range chosen {
+		offered := o.License(c)
+		if offered == nil {
+			return nil, nil, refusal.Invalid("choice_not_offered", "A license was chosen that is not among those shown for the material.")
+		}
+		if outcomes[c.Material] == OutcomeGranted {
+			return nil, nil, refusal.Invalid("choice_twice", "For each material one license can be chosen.")
+		}
+		for i, part := range c.Fields {
+			if !slices.Contains(offered.Fields, part) || slices.Contains(c.Fields[:i], part) {
+				return nil, nil, refusal.Invalid("field_not_offered", "A part was chosen that is not among those shown for the license.")
+			}
+		}
+		outcomes[c.Material] = OutcomeGranted
+		c.Fields = append([]string{}, c.Fields...)
+		out = append(out, c)
+	}
+	return out, outcomes, nil
+}
+
+// Dated returns what else is to be said of outcomes, by material; nil for nothing.
+func (o *Offer) Dated() (all map[string]Dated) {
+	for _, m := range o.Materials {
+		if m.Dated != (Dated{}) {
+			if all == nil {
+				all = map[string]Dated{}
+			}
+			all[m.Material.ID] = m.Dated
+		}
+	}
+	return all
+}
+
+// License returns the license that was offered for the material, in that
+// version, or nil.
+func (o *Offer) License(c ChosenLicense) *OfferedLicense {
+	for i := range o.Materials {
+		if o.Materials[i].Material.ID != c.Material {
+			continue
+		}
+		for j := range o.Materials[i].Licenses {
+			l := &o.Materials[i].Licenses[j]
+			if l.ID == c.License && l.Version.Version == c.Version {
+				return l
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/status"
+	"yizheng.internal/signing"
+)
+
+// RecordsConfig says what [Records] work with. All of it is required.
+type RecordsConfig struct {
+	Store Store // see AuthenticStores
+	Vault *signing.Vault
+	Types *catalog.Types
+}
+
+// Records are licenses as they are stored: they find, load and open them, and change
+// none. So the rooms above that get them can issue, change and end nothing. Safe for
+// concurrent use.
+type Records struct{ c RecordsConfig }
+
+// NewRecords returns the records in a store.
+func NewRecords(c RecordsConfig) *Records { return &Records{c} }
+
+// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
+func (r *Records) Load(ctx context.Context, id audit.ID, version int) (Record, VersionRecord, error) {
+	return r.c.Store.Load(ctx, id, version)
+}
+
+// Search returns up to q.Limit records.
+func (r *Records) Search(ctx context.Context, q Query) ([]Record, error) {
+	return r.c.Store.Search(ctx, q)
+}
+
+// Holders returns the holders that a stored version names.
+func (r *Records) Holders(ctx context.Context, v VersionRecord) ([]credential.Holder, error) {
+	var b body
+	err := r.openJSON(ctx, v, "body", v.Body, &b)
+	return b.Holders, err
+}
+
+// PresentationKey opens the key that a stored version's credential names in its cnf.
+func (r *Records) PresentationKey(ctx context.Context, v VersionRecord) (*sm2.PrivateKey, error) {
+	secret, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "holder_key"), v.HolderKey)
+	if err != nil {
+		return nil, fmt.Errorf("opening the presentation key of license %s: %w", v.License, err)
+	}
+	key, err := sm2.NewPrivateKey(secret)
+	if err != nil {
+		return nil, fmt.Errorf("reading the presentation key of license %s: %w", v.License, err)
+	}
+	return key, nil
+}
+
+// TypeOf returns the type that a version of a license was issued under, for
+// lists that name the license: nothing of what it holds, so it leaves no event.
+// *refusal.Error license_unknown if there is no such license.
+func (r *Records) TypeOf(ctx context.Context, id audit.ID, version int) (catalog.Type, error) {
+	if !id.Valid() {
+		return catalog.Type{}, refusal.Missing("license_unknown", "There is no such license.")
+	}
+	rec, v, err := r.c.Store.Load(ctx, id, version)
+	if errors.Is(err, ErrNotFound) {
+		return catalog.Type{}, refusal.Missing("license_unknown", "There is no such license.")
+	} else if err != nil {
+		return catalog.Type{}, fmt.Errorf("loading license %s: %w", id, err)
+	}
+	return r.c.Types.Version(ctx, rec.Type, v.TypeVersion)
+}
+
+// HolderKeys returns the lookup keys of codes as licenses' holders have them.
+func (r *Records) HolderKeys(ctx context.Context, codes []party.Code) ([]signing.Lookup, error) {
+	var keys []signing.Lookup
+	for _, c := range codes {
+		ks, err := r.c.Vault.Lookups(ctx, domainHolder, string(c.Type), c.Value)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, ks...)
+	}
+	return keys, nil
+}
+
+// HeldBy reports whether one of the codes is a holder's, in that role if it isn't empty.
+func HeldBy(hs []credential.Holder, role string, codes []party.Code) bool {
+	return slices.ContainsFunc(hs, func(h credential.Holder) bool {
+		return (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code})
+	})
+}
+
+// Unusable returns why the version of a license proves nothing now, as a reason
+// code, or "" if it does.
+func (v *VersionRecord) Unusable(now time.Time) string {
+	today := party.DateOf(now)
+	switch {
+	case v.State == Suspended:
+		return "license_suspended"
+	case v.State == Superseded:
+		return "license_superseded"
+	case v.State != Active:
+		return "license_ended"
+	case !v.ValidUntil.IsZero() && v.ValidUntil.Before(today):
+		return "license_expired"
+	case today.Before(v.ValidFrom):
+		return "license_not_yet_valid"
+	}
+	return ""
+}
+
+// Standing returns what the records of a license say of a version, which carry
+// authenticators, and a register; or [status.ErrNotFound].
+func (r *Records) Standing(ctx context.Context, of status.Version) (status.Standing, error) {
+	rec, v, err := r.c.Store.Load(ctx, audit.ID(of.License), of.Number)
+	if errors.Is(err, ErrNotFound) {
+		return status.Standing{}, status.ErrNotFound
+	} else if err != nil {
+		return status.Standing{}, err
+	}
+	s, err := v.standing()
+	s.Revision = rec.Revision
+	return s, err
+}
+
+// Locate returns where an identifier and a verification code lead, or ErrNotFound.
+func (r *Records) Locate(ctx context.Context, identifier credential.Identifier, code string) (Located, error) {
+	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(identifier), code)
+	if err != nil {
+		return Located{}, err
+	}
+	at, err := r.c.Store.Locate(ctx, LookupVerification, keys)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Located{}, fmt.Errorf("locating a license: %w", err)
+	}
+	return at, err
+}
+
+// PrintedCredential returns the credential of the version that what is printed on it led
+// to. The row that led there decides nothing: the version itself must have identifier and code.
+func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier credential.Identifier, code string) (string, error) {
+	_, v, err := r.c.Store.Load(ctx, at.License, at.Version)
+	if err != nil {
+		return "", fmt.Errorf("loading license %s: %w", at.License, err)
+	}
+	var b body
+	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+		return "", err
+	}
+	if b.Identifier != identifier || b.VerificationCode != code {
+		return "", r.c.Vault.Auth().Refuse("identifiers", string(at.License), "a verification code leads to it that is another license's")
+	}
+	return r.OpenCredential(ctx, v)
+}
+
+func (r *Records) lookupFor(ctx context.Context, k LookupKind, domain string, values ...string) (LookupKind, []signing.Lookup, error) {
+	keys, err := r.c.Vault.Lookups(ctx, domain, values...)
+	return k, keys, err
+}
+
+// Unreadable reports whether an error is one of a single record: somebody altered it, or
+// its data key is gone. It hides no other record from a list.
+func Unreadable(err error) bool {
+	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
+}

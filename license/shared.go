@@ -1,0 +1,88 @@
+package license
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/journal"
+)
+
+// SharedLicense is one license that a grant covers, without its data.
+type SharedLicense struct {
+	Material string              `json:"material" doc:"id of the service item's material that it serves as"`
+	License  audit.ID            `json:"license" doc:"opaque id of the license"`
+	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
+	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
+	TypeName string              `json:"type_name" doc:"the type's name"`
+	State    State               `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	Reason   string              `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
+	Fields   []string            `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
+	Used     time.Time           `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
+	Until    time.Time           `json:"until,omitzero" doc:"when that use code's reading window closes"`
+}
+
+// Shared lists what a grant of the client covers, without data.
+func (r *Grants) Shared(ctx context.Context, a audit.Actor, id GrantID) (g Grant, ls []SharedLicense, err error) {
+	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantShared, "")
+	rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+	if err != nil {
+		return Grant{}, nil, err
+	}
+	if err := r.journal.Record(ctx, a.Did(journal.ActionGrantShared, "", 0, journal.ResultOK, map[string]string{"grant": string(id)})); err != nil {
+		return Grant{}, nil, err
+	}
+	now := time.Now()
+	g = b.Grant.Stand(rec, now)
+	last := newest(codes)
+	ls = []SharedLicense{}
+	for _, chosen := range g.Licenses {
+		lrec, v, err := r.c.Records.Load(ctx, chosen.License, chosen.Version)
+		if err != nil {
+			return Grant{}, nil, fmt.Errorf("loading license %s: %w", chosen.License, err)
+		}
+		t, err := r.c.Types.Version(ctx, lrec.Type, v.TypeVersion)
+		if err != nil {
+			return Grant{}, nil, err
+		}
+		s := SharedLicense{
+			Material: chosen.Material, License: chosen.License, Version: v.Version, TypeCode: lrec.Type, TypeName: t.Name,
+			State: v.State, Fields: chosen.Fields,
+		}
+		c, coded := last[chosen.License]
+		if coded {
+			s.Used, s.Until = c.First, c.Window(rec.Expires)
+		}
+		switch {
+		case g.State == GrantPending:
+			s.Reason = "grant_pending"
+		case !coded:
+			s.Reason = b.LeftOut[chosen.Material]
+		default:
+			s.Reason = Hindrance(&c, &g, v, false, now)
+		}
+		ls = append(ls, s)
+	}
+	return g, ls, nil
+}
+
+// ResultExhausted is the result of a reading by a code that was used MaxReadings times.
+const ResultExhausted = "use_code_exhausted"
+
+// Hindrance returns why a license can't be read by a code now, as a reason code,
+// or "" if it can. exhausted says that the code is good for no further reading.
+func Hindrance(c *UseCodeRecord, g *Grant, v VersionRecord, exhausted bool, now time.Time) string {
+	switch {
+	case g.State == GrantPending:
+		return "grant_pending"
+	case g.State != GrantActive:
+		return endedReason(g)
+	case !c.First.IsZero() && !now.Before(c.First.Add(ReadingWindow)):
+		return "window_over"
+	case exhausted:
+		return ResultExhausted
+	}
+	return v.Unusable(now)
+}

@@ -23,13 +23,13 @@ const (
 	GrantRefresh GrantType = "refresh_token"
 )
 
-// GrantTypes returns those that there are, for people's logins or without them: what the
-// token endpoint takes, the metadata lists and a client may be registered for.
-func GrantTypes(people bool) []GrantType {
-	if !people {
-		return []GrantType{GrantClientCredentials}
-	}
-	return []GrantType{GrantCode, GrantRefresh, GrantClientCredentials}
+// GrantRule is what goes for a grant type wherever it is met: in the metadata, at the token
+// endpoint, and when a client is registered for it.
+type GrantRule struct {
+	Type   GrantType
+	People bool      // it is of people's logins: without them there is none
+	Secret bool      // it is for clients with a secret alone
+	With   GrantType // that a client is registered for, too; empty: none
 }
 
 // AuthMethod is how a client proves who it is at the token endpoint, by the

@@ -6,11 +6,11 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +32,7 @@ type Clients interface {
 
 // Grants gives tokens for grants, to a client that has authenticated.
 type Grants interface {
-	ClientCredentials(ctx context.Context, c oidc.Client, q grant.TokenRequest) (token.Token, error)
-	RedeemCode(ctx context.Context, c oidc.Client, q grant.CodeRequest) (token.Tokens, error)
-	Refresh(ctx context.Context, c oidc.Client, q grant.RefreshRequest) (token.Tokens, error)
+	Redeem(ctx context.Context, c oidc.Client, q grant.Request) (token.Tokens, error)
 }
 
 // Tokens looks at tokens, and ends them.
@@ -135,6 +133,10 @@ func (o *Endpoints) serve(w http.ResponseWriter, r *http.Request, check func(*ex
 		o.refuse(w, r, x, err)
 		return
 	}
+	if !routed(r.URL.Path, x) {
+		o.redeemHere(w, r, x)
+		return
+	}
 	o.library.ServeHTTP(&challenger{ResponseWriter: w, x: x}, x.forLibrary(r))
 }
 
@@ -158,16 +160,41 @@ func (o *Endpoints) readGrant(x *exchange) error {
 	if x.form.Has("authorization_details") { // RFC 9396 section 6 lets a client narrow here: we don't, and say so
 		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: "authorization_details belong into the pushed authorization request alone", Reason: "details_not_pushed"}
 	}
-	known := oidc.GrantTypes(o.c.People)
-	switch g := oidc.GrantType(x.form.Get("grant_type")); {
-	case g == "":
+	rule, ok := grant.RuleOf(x.grantType(), o.c.People)
+	switch {
+	case x.grantType() == "":
 		return invalidRequest("grant_type_missing", "grant_type is missing")
-	case !slices.Contains(known, g):
-		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is " + either(known), Reason: "grant_type_unsupported"}
-	case g == oidc.GrantClientCredentials:
+	case !ok:
+		return &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "the grant type is " + either(grant.Types(o.c.People)), Reason: "grant_type_unsupported"}
+	case rule.Secret:
 		return confidential(x)
 	}
 	return nil
+}
+
+// grantType returns the grant type that is asked for.
+func (x *exchange) grantType() oidc.GrantType { return oidc.GrantType(x.form.Get("grant_type")) }
+
+// redeem returns what an authenticated client gets at the token endpoint.
+func (o *Endpoints) redeem(ctx context.Context, x *exchange, c oidc.Client) (tokenResponse, error) {
+	t, err := o.c.Grants.Redeem(ctx, c, grant.Request{Type: x.grantType(), Form: x.form, RequestID: x.credentials.RequestID})
+	return tokenResponseOf(t), err
+}
+
+// redeemHere answers a request of a grant type to which the library has no way.
+func (o *Endpoints) redeemHere(w http.ResponseWriter, r *http.Request, x *exchange) {
+	client, err := o.authenticate(r.Context(), x)
+	var answer tokenResponse
+	if err == nil {
+		answer, err = o.redeem(r.Context(), x, client)
+	}
+	if err != nil {
+		o.refuse(w, r, x, err)
+		return
+	}
+	o.c.Step("oauth.answering")
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // an error is the connection's
 }
 
 // either names grant types, with an "or" before the last one.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/jose"
 )
@@ -59,7 +60,7 @@ func MetadataOf(issuer string, people bool) metadata {
 	m := metadata{
 		Issuer: issuer, TokenEndpoint: issuer + TokenPath, JWKSURI: issuer + JWKSPath,
 		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return s.OfPerson() && !people }),
-		ResponseTypes: []string{}, GrantTypes: oidc.GrantTypes(people), AuthMethods: secret,
+		ResponseTypes: []string{}, GrantTypes: grant.Types(people), AuthMethods: secret,
 		Introspection: issuer + IntrospectionPath, IntrospectionAuthMethods: secret,
 		Revocation: issuer + RevocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",
 	}

@@ -15,7 +15,6 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/grant"
-	"yizheng.internal/oidc/token"
 )
 
 // newLibrary returns zitadel/oidc's op.Server over our endpoints, which routes by grant
@@ -90,44 +89,38 @@ func (s *authorizationServer) exchanged(ctx context.Context, c op.Client, do fun
 	return op.NewResponse(answer), nil
 }
 
+// routed reports whether the library has a way for a request: its switch over grant types is
+// closed, and those that it doesn't know are answered without it.
+func routed(path string, x *exchange) bool {
+	if path != TokenPath {
+		return true
+	}
+	switch x.grantType() {
+	case oidc.GrantClientCredentials, oidc.GrantCode, oidc.GrantRefresh:
+		return true
+	}
+	return false
+}
+
+// redeemed answers a request of the token endpoint. What the library read of it is laxer
+// than the RFC, so the grant reads the form itself.
+func (s *authorizationServer) redeemed(ctx context.Context, c op.Client) (*op.Response, error) {
+	return s.exchanged(ctx, c, func(x *exchange, c oidc.Client) (any, error) { return s.oauth.redeem(ctx, x, c) })
+}
+
 // ClientCredentialsExchange implements op.Server (RFC 6749 section 4.4).
 func (s *authorizationServer) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[zoidc.ClientCredentialsRequest]) (*op.Response, error) {
-	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
-		// Not r.Data: the library's reading of the scope is laxer than the RFC's.
-		scopes, err := oidc.ParseScopes(x.form.Get("scope"))
-		if err != nil {
-			return nil, err
-		}
-		t, err := s.oauth.c.Grants.ClientCredentials(ctx, c, grant.TokenRequest{
-			Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
-		})
-		return tokenResponseOf(token.Tokens{Token: t}), err
-	})
+	return s.redeemed(ctx, r.Client)
 }
 
 // CodeExchange implements op.Server (RFC 6749 section 4.1.3).
 func (s *authorizationServer) CodeExchange(ctx context.Context, r *op.ClientRequest[zoidc.AccessTokenRequest]) (*op.Response, error) {
-	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
-		t, err := s.oauth.c.Grants.RedeemCode(ctx, c, grant.CodeRequest{
-			Code: x.form.Get("code"), RedirectURI: x.form.Get("redirect_uri"), CodeVerifier: x.form.Get("code_verifier"),
-			Resources: x.form["resource"], RequestID: x.credentials.RequestID,
-		})
-		return tokenResponseOf(t), err
-	})
+	return s.redeemed(ctx, r.Client)
 }
 
 // RefreshToken implements op.Server (RFC 6749 section 6).
 func (s *authorizationServer) RefreshToken(ctx context.Context, r *op.ClientRequest[zoidc.RefreshTokenRequest]) (*op.Response, error) {
-	return s.exchanged(ctx, r.Client, func(x *exchange, c oidc.Client) (any, error) {
-		scopes, err := oidc.ParseScopes(x.form.Get("scope"))
-		if err != nil {
-			return nil, err
-		}
-		t, err := s.oauth.c.Grants.Refresh(ctx, c, grant.RefreshRequest{
-			Token: x.form.Get("refresh_token"), Scopes: scopes, Resources: x.form["resource"], RequestID: x.credentials.RequestID,
-		})
-		return tokenResponseOf(t), err
-	})
+	return s.redeemed(ctx, r.Client)
 }
 
 // Introspect implements op.Server (RFC 7662). The library authenticates nobody
@@ -220,7 +213,7 @@ func (c libraryClient) GetID() string { return c.client.ID }
 // client has the grant is the provider's to say, which also records it.
 func (c libraryClient) GrantTypes() []zoidc.GrantType {
 	var all []zoidc.GrantType
-	for _, g := range oidc.GrantTypes(true) {
+	for _, g := range grant.Types(true) {
 		all = append(all, zoidc.GrantType(g))
 	}
 	return all

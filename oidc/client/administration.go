@@ -17,7 +17,7 @@ const MaxOverlap = 30 * 24 * time.Hour
 // CreateClient registers a client and returns it with its secret, which nobody
 // can be shown again; a public client has none. Refusals are *oidc.RegistrationError.
 func (p *Service) CreateClient(ctx context.Context, a oidc.Actor, s Spec) (oidc.Client, oidc.Secret, error) {
-	c, err := newClient(s)
+	c, err := newClient(s, p.c.Grants)
 	if err != nil {
 		return oidc.Client{}, oidc.Secret{}, err
 	}
@@ -65,7 +65,7 @@ func (p *Service) participant(ctx context.Context, id string) (identity.Particip
 // stay. Refusals are *oidc.RegistrationError; ErrNotFound if there is no such client,
 // and ErrConflict if revision isn't the client's any more: 0 is any.
 func (p *Service) UpdateClient(ctx context.Context, a oidc.Actor, id string, revision int64, s Spec) (oidc.Client, error) {
-	n, err := s.checked()
+	n, err := s.checked(p.c.Grants)
 	if err != nil {
 		return oidc.Client{}, err
 	}

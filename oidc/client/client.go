@@ -3,6 +3,7 @@
 package client
 
 import (
+	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
@@ -12,6 +13,7 @@ import (
 type Config struct {
 	Clients      Store                 // as Authentic returns them
 	Participants identity.Participants // as identity.AuthenticParticipants returns them
+	Grants       []oidc.GrantRule      // of the grant types for which clients are registered
 	Journal      *journal.Recorder
 }
 

@@ -11,6 +11,11 @@ import (
 	"yizheng.internal/signing/jose"
 )
 
+// testGrants are rules of the three kinds that there can be.
+var testGrants = []oidc.GrantRule{
+	{Type: oidc.GrantCode, People: true}, {Type: oidc.GrantRefresh, People: true, With: oidc.GrantCode}, {Type: oidc.GrantClientCredentials, Secret: true},
+}
+
 func TestRegistrationOfLogins(t *testing.T) {
 	many := func(n int) (uris []string) {
 		for i := range n {
@@ -62,7 +67,7 @@ func TestRegistrationOfLogins(t *testing.T) {
 				GrantTypes: []oidc.GrantType{oidc.GrantCode}, RedirectURIs: []string{"https://rp.example/cb"}, LogoutURIs: []string{"https://rp.example/bye"},
 			}
 			test.change(&s)
-			c, err := newClient(s)
+			c, err := newClient(s, testGrants)
 			if test.reason == "" {
 				if err != nil || c.Subject == "" || c.Public() != (c.AuthMethods[0] == oidc.AuthNone) {
 					t.Errorf("got %+v, %v", c, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -39,8 +40,8 @@ type Spec struct {
 
 // newClient checks a spec and returns the client, with a random id and no
 // secret yet.
-func newClient(s Spec) (oidc.Client, error) {
-	c, err := s.checked()
+func newClient(s Spec, grants []oidc.GrantRule) (oidc.Client, error) {
+	c, err := s.checked(grants)
 	if err != nil {
 		return oidc.Client{}, err
 	}
@@ -51,7 +52,7 @@ func newClient(s Spec) (oidc.Client, error) {
 
 // checked returns the client that a spec describes, without what is not for
 // the spec to say: id, participant, secrets and times.
-func (s Spec) checked() (oidc.Client, error) {
+func (s Spec) checked(grants []oidc.GrantRule) (oidc.Client, error) {
 	name, err := party.ParseName(s.Name)
 	if err != nil {
 		return oidc.Client{}, &oidc.RegistrationError{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error()}
@@ -74,7 +75,7 @@ func (s Spec) checked() (oidc.Client, error) {
 		c.AuthMethods = []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost}
 	}
 	for _, check := range []func(oidc.Client) *oidc.RegistrationError{
-		checkScopes, checkGrants, checkMethods, checkURIs, checkLogins, checkItems,
+		checkScopes, grantRules(grants).check, checkMethods, grantRules(grants).checkPublic, checkURIs, checkLogins, checkItems,
 	} {
 		if err := check(c); err != nil {
 			return oidc.Client{}, err
@@ -120,14 +121,42 @@ func checkScopes(c oidc.Client) *oidc.RegistrationError {
 	return nil
 }
 
-func checkGrants(c oidc.Client) *oidc.RegistrationError {
+// grantRules are what goes for the grant types that there are.
+type grantRules []oidc.GrantRule
+
+// of returns the rule of a grant type; none if there is no such type.
+func (all grantRules) of(g oidc.GrantType) (oidc.GrantRule, bool) {
+	i := slices.IndexFunc(all, func(r oidc.GrantRule) bool { return r.Type == g })
+	if i < 0 {
+		return oidc.GrantRule{}, false
+	}
+	return all[i], true
+}
+
+// check checks the grant types that a client is to be registered for.
+func (all grantRules) check(c oidc.Client) *oidc.RegistrationError {
 	for _, g := range c.GrantTypes {
-		if !slices.Contains(oidc.GrantTypes(true), g) {
-			return &oidc.RegistrationError{Reason: "grant_type_unknown", Detail: "the grant types are client_credentials, authorization_code and refresh_token"}
+		if _, ok := all.of(g); !ok {
+			names := make([]string, len(all))
+			for i, r := range all {
+				names[i] = string(r.Type)
+			}
+			return &oidc.RegistrationError{Reason: "grant_type_unknown", Detail: "the grant types are " + strings.Join(names, ", ")}
 		}
 	}
-	if c.Has(oidc.GrantRefresh) && !c.Has(oidc.GrantCode) {
-		return &oidc.RegistrationError{Reason: "grant_types_combined", Detail: "refresh_token goes on with a login: register authorization_code too"}
+	for _, g := range c.GrantTypes {
+		if r, _ := all.of(g); r.With != "" && !c.Has(r.With) {
+			return &oidc.RegistrationError{Reason: "grant_types_combined", Detail: fmt.Sprintf("%s goes on with a login: register %s too", g, r.With)}
+		}
+	}
+	return nil
+}
+
+// checkPublic checks them again for a client without a secret.
+func (all grantRules) checkPublic(c oidc.Client) *oidc.RegistrationError {
+	secret := slices.ContainsFunc(c.GrantTypes, func(g oidc.GrantType) bool { r, _ := all.of(g); return r.Secret })
+	if c.Public() && (!c.Has(oidc.GrantCode) || secret) {
+		return &oidc.RegistrationError{Reason: "public_client", Detail: "a client without a secret is for people's logins alone: authorization_code, and not client_credentials"}
 	}
 	return nil
 }
@@ -138,13 +167,8 @@ func checkMethods(c oidc.Client) *oidc.RegistrationError {
 			return &oidc.RegistrationError{Reason: "auth_method_unknown", Detail: "the methods are client_secret_basic and client_secret_post, or none for a public client"}
 		}
 	}
-	switch {
-	case !c.Public():
-		return nil
-	case len(c.AuthMethods) > 1:
+	if c.Public() && len(c.AuthMethods) > 1 {
 		return &oidc.RegistrationError{Reason: "auth_methods_combined", Detail: "a client has a secret or none: register two clients"}
-	case !c.Has(oidc.GrantCode) || c.Has(oidc.GrantClientCredentials):
-		return &oidc.RegistrationError{Reason: "public_client", Detail: "a client without a secret is for people's logins alone: authorization_code, and not client_credentials"}
 	}
 	return nil
 }

@@ -8,6 +8,19 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
+// clientCredentials is a client acting for its participant, without a person (RFC 6749 section 4.4).
+var clientCredentials = grantType{
+	oidc.GrantRule{Type: oidc.GrantClientCredentials, Secret: true},
+	func(ctx context.Context, p *Service, c oidc.Client, q Request) (token.Tokens, error) {
+		scopes, err := oidc.ParseScopes(q.Form.Get("scope"))
+		if err != nil {
+			return token.Tokens{}, err
+		}
+		t, err := p.ClientCredentials(ctx, c, TokenRequest{Scopes: scopes, Resources: q.Form["resource"], RequestID: q.RequestID})
+		return token.Tokens{Token: t}, err
+	},
+}
+
 // TokenRequest is what an authenticated client asks the token endpoint for.
 type TokenRequest struct {
 	Scopes    []oidc.Scope // none: all that the client is registered for, but those of people's logins

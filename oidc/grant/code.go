@@ -1,5 +1,3 @@
-// Package grant redeems what clients bring to the token endpoint, one file a grant type:
-// authorization codes, refresh tokens, and their own credentials.
 package grant
 
 import (
@@ -8,20 +6,28 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
+
+// authorizationCode is a person's login at the client (RFC 6749 section 4.1).
+var authorizationCode = grantType{
+	oidc.GrantRule{Type: oidc.GrantCode, People: true},
+	func(ctx context.Context, p *Service, c oidc.Client, q Request) (token.Tokens, error) {
+		return p.RedeemCode(ctx, c, CodeRequest{
+			Code: q.Form.Get("code"), RedirectURI: q.Form.Get("redirect_uri"), CodeVerifier: q.Form.Get("code_verifier"),
+			Resources: q.Form["resource"], RequestID: q.RequestID,
+		})
+	},
+}
 
 // Authorization is what an authorization code yields, as it lies sealed under the
 // code's hash. The code itself is random and carries nothing.
@@ -36,37 +42,6 @@ type Authorization struct {
 	Expires     time.Time   `json:"expires"`
 	About       token.About `json:"about"`
 }
-
-// Config says what a Service works with.
-type Config struct {
-	Issuer    string
-	Clients   *client.Service
-	Families  *token.Families // nil: people can't log in
-	Tokens    *token.Service
-	Kept      *ephemeral.Keeper
-	Ephemeral identity.Ephemeral
-	Vault     *signing.Vault
-	Licenses  Delivery // nil: there are none
-	Journal   *journal.Recorder
-	Step      func(name string) // is called at each step of a request: failpoints of tests
-}
-
-// Delivery delivers the licenses that were granted with a login. [oidc.Resolver] has it.
-type Delivery interface {
-	// Deliver activates a grant for the authorization code with that hash, or
-	// renews a recurring one that is active, and returns the granted details, a
-	// JSON array. The same code again gets the same answer.
-	Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error)
-}
-
-// Service redeems what clients bring to the token endpoint: one file a grant type.
-// Safe for concurrent use.
-type Service struct {
-	c Config
-}
-
-// New returns the service.
-func New(c Config) *Service { return &Service{c} }
 
 const (
 	// keptCode and keptWrong begin keys in [identity.Ephemeral]: of codes, and of the
@@ -123,14 +98,6 @@ func (p *Service) RedeemCode(ctx context.Context, c oidc.Client, q CodeRequest) 
 	return t, p.tokenRefused(ctx, c, q.RequestID, err)
 }
 
-// tokenRefused records a refusal of the token endpoint and returns it.
-func (p *Service) tokenRefused(ctx context.Context, c oidc.Client, requestID string, err error) error {
-	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
-		oidc.RefusedToken(ctx, p.c.Journal, c, requestID, e)
-	}
-	return err
-}
-
 func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
 	if err := p.checkGrantType(c, oidc.GrantCode, q.Resources); err != nil {
 		return token.Tokens{}, err
@@ -173,17 +140,6 @@ func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) 
 		return token.Tokens{}, err
 	}
 	return t, nil
-}
-
-// checkGrantType checks what needs no look at the code or token.
-func (p *Service) checkGrantType(c oidc.Client, g oidc.GrantType, resources []string) error {
-	switch {
-	case p.c.Families == nil || !c.Has(g):
-		return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "the client is not registered for this grant type", Reason: "grant_unregistered"}
-	case slices.ContainsFunc(resources, func(r string) bool { return r != p.c.Issuer }):
-		return &oidc.Error{Code: oidc.InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}
-	}
-	return nil
 }
 
 // check checks who may redeem the code, and with what (RFC 6749 section 4.1.3,

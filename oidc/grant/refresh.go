@@ -14,6 +14,20 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
+// refreshToken goes on with what a login yielded (RFC 6749 section 6).
+var refreshToken = grantType{
+	oidc.GrantRule{Type: oidc.GrantRefresh, People: true, With: oidc.GrantCode},
+	func(ctx context.Context, p *Service, c oidc.Client, q Request) (token.Tokens, error) {
+		scopes, err := oidc.ParseScopes(q.Form.Get("scope"))
+		if err != nil {
+			return token.Tokens{}, err
+		}
+		return p.Refresh(ctx, c, RefreshRequest{
+			Token: q.Form.Get("refresh_token"), Scopes: scopes, Resources: q.Form["resource"], RequestID: q.RequestID,
+		})
+	},
+}
+
 // refreshGrace is how long the token before the newest gets the newest once
 // more: the answer that brought it may have been lost.
 const refreshGrace = 10 * time.Second

@@ -115,7 +115,7 @@ func New(c Config) (*Provider, error) {
 func (c *Config) assemble() *Provider {
 	p := &Provider{c: *c}
 	p.Journal = oidc.NewRecorder(c.Events, c.Log)
-	p.Clients = client.New(client.Config{Clients: c.Clients, Participants: c.Participants, Journal: p.Journal})
+	p.Clients = client.New(client.Config{Clients: c.Clients, Participants: c.Participants, Grants: grant.Rules(true), Journal: p.Journal})
 	tokens := token.Config{
 		Issuer: c.Issuer, TTL: c.TokenTTL, Keyrings: c.Keyrings, Verifier: c.Verifier, Spent: c.Spent, Clients: p.Clients, Journal: p.Journal,
 	}

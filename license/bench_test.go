@@ -36,7 +36,7 @@ func benchType() (catalog.Type, license.IssueRequest) {
 	d.Schema, _ = json.Marshal(map[string]any{"type": "object", "additionalProperties": false, "properties": properties})
 	q := request("样例0001")
 	q.Fields, _ = json.Marshal(fields)
-	return catalog.Type{Code: typeCode, Version: 1, State: catalog.TypePublished, Definition: d}, q
+	return catalog.Type{Code: typeCode, Version: 1, State: catalog.Published, Definition: d}, q
 }
 
 var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}

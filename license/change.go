@@ -56,7 +56,7 @@ func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := mandated(h.Mandating(), by.Code); err != nil {
+	if err := mandated(h.LastPublished(), by.Code); err != nil {
 		return Issued{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -68,7 +68,7 @@ func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q
 	if err := r.c.Records.openJSON(ctx, old, "body", old.Body, &before); err != nil {
 		return Issued{}, err
 	}
-	if !sameSubject(h.Mandating(), before.Holders, d.content.Holders) {
+	if !sameSubject(h.LastPublished(), before.Holders, d.content.Holders) {
 		return Issued{}, refusal.Conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
 	}
 	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
@@ -136,7 +136,7 @@ func (q *ReplaceRequest) check(s State) error {
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h catalog.Heads, rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
+func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h catalog.Heads[catalog.Type], rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
 	if kind == Renewal {
 		if current := h.Published(); current != nil {
 			return r.c.Types.Issuable(current)

@@ -81,11 +81,11 @@ func (r *Registry) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key
 
 // errNotIssuable says why no license can be issued under a type without a published
 // version. That there is a draft is said to the participant that wrote it.
-func errNotIssuable(a audit.Actor, h catalog.Heads) error {
+func errNotIssuable(a audit.Actor, h catalog.Heads[catalog.Type]) error {
 	switch newest := h.Newest(); {
-	case newest != nil && newest.State == catalog.TypeDraft && newest.Owner == a.Participant:
+	case newest != nil && newest.State == catalog.Draft && newest.Owner == a.Participant:
 		return refusal.Conflict("type_draft", "The license type is not published yet.")
-	case h.Mandating() == nil:
+	case h.LastPublished() == nil:
 		return refusal.Invalid("type_unknown", "There is no license type with this code.")
 	}
 	return refusal.Conflict("type_retired", "The license type is retired; no licenses are issued under it.")

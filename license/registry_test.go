@@ -344,7 +344,7 @@ func TestTypesHaveOneOwner(t *testing.T) {
 	d := definition()
 	d.Name = "样例二版"
 	t2, created, err := w.Catalog().Types().Put(ctx, cataloguer, typeCode, d)
-	if err != nil || created || t2.Version != 2 || t2.State != catalog.TypeDraft {
+	if err != nil || created || t2.Version != 2 || t2.State != catalog.Draft {
 		t.Fatalf("second version: %+v %v %v", t2, created, err)
 	}
 	first := w.IssueOne(t, "v1")

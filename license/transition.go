@@ -53,7 +53,7 @@ func (r *Registry) Resume(ctx context.Context, a audit.Actor, id audit.ID, q Res
 		if err != nil {
 			return transition{}, err
 		}
-		return transition{to: Active, status: credential.StatusValid}, mandated(h.Mandating(), rec.Authority)
+		return transition{to: Active, status: credential.StatusValid}, mandated(h.LastPublished(), rec.Authority)
 	}}, on)
 }
 

@@ -70,7 +70,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 func TestOlderTypes(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	older := func(code credential.TypeCode, state catalog.TypeState) {
+	older := func(code credential.TypeCode, state catalog.State) {
 		t.Helper()
 		d := definition()
 		d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","maxLength":200000},"grade":{}}}`)
@@ -78,17 +78,17 @@ func TestOlderTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.CatalogStores().SaveTypes(ctx, journal.Event{Log: journal.Registry, ID: "older-" + string(code), At: time.Now()},
-			catalog.TypeRecord{Code: code, Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
+		err = w.CatalogStores().SaveEntries(ctx, catalog.KindType, journal.Event{Log: journal.Registry, ID: "older-" + string(code), At: time.Now()},
+			catalog.Record{Code: string(code), Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	older("11100000000013338W037", catalog.TypeDraft)
+	older("11100000000013338W037", catalog.Draft)
 	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, "11100000000013338W037"); reason(t, err) != "schema_length" {
 		t.Errorf("published: %v", err)
 	}
-	older("11100000000013338W038", catalog.TypePublished)
+	older("11100000000013338W038", catalog.Published)
 	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 

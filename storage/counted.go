@@ -81,14 +81,9 @@ func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error 
 	return err
 }
 
-// SaveTypes implements [catalog.TypeStore].
-func (l countedLicenses) SaveTypes(ctx context.Context, e journal.Event, ts ...catalog.TypeRecord) error {
-	return l.counted(l.Licenses.SaveTypes(ctx, e, ts...), e)
-}
-
-// SaveItems implements [catalog.ItemStore].
-func (l countedLicenses) SaveItems(ctx context.Context, e journal.Event, is ...catalog.ItemRecord) error {
-	return l.counted(l.Licenses.SaveItems(ctx, e, is...), e)
+// SaveEntries implements [catalog.EntryStore].
+func (l countedLicenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Event, rs ...catalog.Record) error {
+	return l.counted(l.Licenses.SaveEntries(ctx, k, e, rs...), e)
 }
 
 // SaveDelegation implements [catalog.DelegationStore].

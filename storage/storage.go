@@ -40,12 +40,11 @@ type Database interface {
 // Licenses is what package license needs stored.
 type Licenses interface {
 	license.Store
-	catalog.TypeStore
+	catalog.EntryStore
 	status.Store
 	status.MendStore
 	license.LookupStore
 	license.SettingStore
-	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
 	license.GrantKeyStore

@@ -72,7 +72,13 @@ func (s *source) byAction() map[journal.Action]map[raised]bool {
 			if out[a] == nil {
 				out[a] = map[raised]bool{}
 			}
-			maps.Copy(out[a], s.all(f, nil))
+			maps.Copy(out[a], s.all(f, nil, nil))
+		}
+		for a, of := range s.entryActions(f) {
+			if out[a] == nil {
+				out[a] = map[raised]bool{}
+			}
+			maps.Copy(out[a], s.all(f, of, nil))
 		}
 	}
 	return out
@@ -189,8 +195,8 @@ func TestReasonsOfEndpoints(t *testing.T) {
 				t.Errorf("%s: what serves it was not found", e.ID)
 				continue
 			}
-			found := s.all(serve, outside)
-			for f := range s.reach(serve, outside) {
+			found := s.all(serve, nil, outside)
+			for f := range s.reach(serve, nil, outside) {
 				for _, a := range s.actionsOf(f, byAction) {
 					if a != e.Action {
 						t.Errorf("%s is of the action %q and calls %s, which is of %s", e.ID, e.Action, f.Name(), a)

@@ -32,6 +32,7 @@ type source struct {
 	packages map[string]*types.Package
 	info     types.Info
 	funcs    map[*types.Func]*ast.FuncDecl
+	defined  []*defined // see kinds
 }
 
 const (
@@ -147,28 +148,38 @@ func (s *source) function(e ast.Expr) *types.Func {
 }
 
 // reach returns the functions that one leads to, itself included; through those
-// that stop says yes to it leads nowhere.
-func (s *source) reach(from *types.Func, stop func(*types.Func) bool) map[*types.Func]bool {
-	seen := map[*types.Func]bool{}
-	var walk func(*types.Func)
-	walk = func(f *types.Func) {
-		if seen[f] || isRaiser(f) {
+// that stop says yes to it leads nowhere. What is generic is reached for a kind of the
+// catalog's entries; nil outside.
+func (s *source) reach(from *types.Func, of *defined, stop func(*types.Func) bool) map[*types.Func]bool {
+	type place struct {
+		f  *types.Func
+		of *defined
+	}
+	seen, reached := map[place]bool{}, map[*types.Func]bool{}
+	var walk func(*types.Func, *defined)
+	walk = func(f *types.Func, of *defined) {
+		if seen[place{f, of}] || isRaiser(f) {
 			return
 		}
-		if seen[f] = true; stop != nil && stop(f) {
+		if seen[place{f, of}], reached[f] = true, true; stop != nil && stop(f) {
 			return
 		}
 		ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok {
-				if to := s.function(id); to != nil {
-					walk(to)
+			switch n := n.(type) {
+			case *ast.Ident:
+				if to := s.function(n); to != nil {
+					walk(to, s.definedFor(n, of))
+				}
+			case *ast.SelectorExpr:
+				if to := s.function(s.defines(n, of)); to != nil {
+					walk(to, nil)
 				}
 			}
 			return true
 		})
 	}
-	walk(from)
-	return seen
+	walk(from, of)
+	return reached
 }
 
 // raisedBy returns what a function raises itself.
@@ -357,7 +368,7 @@ func (s *source) caught(in *types.Func, v *ast.Ident, seen map[ast.Node]bool) (a
 		return true
 	})
 	kind = kind[strings.LastIndexAny(kind, "*.")+1:]
-	for f := range s.reach(in, nil) {
+	for f := range s.reach(in, nil, nil) {
 		ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.CompositeLit); ok && kind != "" && strings.HasSuffix(kindOfError(s.info.Types[lit].Type), "."+kind) {
 				all = append(all, s.values(f, field(lit, "Reason", s.place(lit)), seen)...)
@@ -382,9 +393,9 @@ func (s *source) place(lit *ast.CompositeLit) int {
 }
 
 // all returns what a function and all that it leads to raise.
-func (s *source) all(from *types.Func, stop func(*types.Func) bool) map[raised]bool {
+func (s *source) all(from *types.Func, of *defined, stop func(*types.Func) bool) map[raised]bool {
 	all := map[raised]bool{}
-	for f := range s.reach(from, stop) {
+	for f := range s.reach(from, of, stop) {
 		if stop == nil || !stop(f) {
 			maps.Copy(all, s.raisedBy(f))
 		}

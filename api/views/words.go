@@ -117,7 +117,7 @@ func (w *Words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
 		return nil, nil
 	}
 	newer, err := w.c.Types.Version(w.ctx, t.Code, 0)
-	if err != nil || newer.Version == t.Version || newer.State != catalog.TypePublished {
+	if err != nil || newer.Version == t.Version || newer.State != catalog.Published {
 		return nil, nil
 	}
 	compiled, err := schema.Compile(newer.Schema)

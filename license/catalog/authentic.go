@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 
-	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -28,96 +27,47 @@ func malformed(auth *signing.Authenticator, err error, table, id string) error {
 	return err
 }
 
-func (t *TypeRecord) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("license_types", string(t.Code), revision).Int(int64(t.Version)).
-		Text(string(t.State), t.Owner).Bytes(t.Body).Time(t.Updated)
+// facts are what a record's authenticator covers.
+func (r *Record) facts(k Kind, revision int64) *signing.Facts {
+	return signing.NewFacts(string(k), r.Code, revision).Int(int64(r.Version)).
+		Text(string(r.State), r.Owner).Bytes(r.Body).Time(r.Updated)
 }
 
-func (i *ItemRecord) facts(revision int64) *signing.Facts {
-	return signing.NewFacts("service_items", string(i.Code), revision).Int(int64(i.Version)).
-		Text(string(i.State), i.Owner).Bytes(i.Body).Time(i.Updated)
-}
-
-// SaveTypes implements [TypeStore].
-func (s *authenticStores) SaveTypes(ctx context.Context, e journal.Event, ts ...TypeRecord) error {
+// SaveEntries implements [EntryStore].
+func (s *authenticStores) SaveEntries(ctx context.Context, k Kind, e journal.Event, rs ...Record) error {
 	var err error
-	for i := range ts {
-		if ts[i].Auth, _, err = s.auth.Stamp(ts[i].facts(ts[i].Revision + 1)); err != nil {
+	for i := range rs {
+		if rs[i].Auth, _, err = s.auth.Stamp(rs[i].facts(k, rs[i].Revision+1)); err != nil {
 			return err
 		}
 	}
-	err = s.Stores.SaveTypes(ctx, e, ts...)
-	for _, t := range ts {
-		err = s.auth.Wrote(err, "license_types", string(t.Code)+"/"+strconv.Itoa(t.Version), t.Revision+1)
+	err = s.Stores.SaveEntries(ctx, k, e, rs...)
+	for _, r := range rs {
+		err = s.auth.Wrote(err, string(k), r.Code+"/"+strconv.Itoa(r.Version), r.Revision+1)
 	}
 	return err
 }
 
-// LoadTypes implements [TypeStore].
-func (s *authenticStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error) {
-	ts, err := s.Stores.LoadTypes(ctx, code, before, limit)
-	err = malformed(s.auth, err, "license_types", string(code))
-	return ts, s.verifyTypes(ts, err)
+// LoadEntries implements [EntryStore].
+func (s *authenticStores) LoadEntries(ctx context.Context, k Kind, code string, before, limit int) ([]Record, error) {
+	rs, err := s.Stores.LoadEntries(ctx, k, code, before, limit)
+	err = malformed(s.auth, err, string(k), code)
+	for i := range rs {
+		if err := s.auth.VerifyAlone(rs[i].facts(k, rs[i].Revision), rs[i].Auth); err != nil {
+			return rs, err
+		}
+	}
+	return rs, err
 }
 
-// ListTypes implements [TypeStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListTypes(ctx context.Context, d Drafts, after credential.TypeCode, limit int) ([]TypeRecord, error) {
-	return signing.Fitting(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
+// ListEntries implements [EntryStore], and leaves out what doesn't fit.
+func (s *authenticStores) ListEntries(ctx context.Context, k Kind, d Drafts, after string, limit int) ([]Record, error) {
+	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {
 			after = last.Code
 		}
-		return s.Stores.ListTypes(ctx, d, after, n)
-	}, func(t *TypeRecord) error { return s.auth.VerifyAlone(t.facts(t.Revision), t.Auth) })
-}
-
-func (s *authenticStores) verifyTypes(ts []TypeRecord, err error) error {
-	for i := range ts {
-		if err := s.auth.VerifyAlone(ts[i].facts(ts[i].Revision), ts[i].Auth); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-// SaveItems implements [ItemStore].
-func (s *authenticStores) SaveItems(ctx context.Context, e journal.Event, is ...ItemRecord) error {
-	var err error
-	for i := range is {
-		if is[i].Auth, _, err = s.auth.Stamp(is[i].facts(is[i].Revision + 1)); err != nil {
-			return err
-		}
-	}
-	err = s.Stores.SaveItems(ctx, e, is...)
-	for _, i := range is {
-		err = s.auth.Wrote(err, "service_items", string(i.Code)+"/"+strconv.Itoa(i.Version), i.Revision+1)
-	}
-	return err
-}
-
-// LoadItems implements [ItemStore].
-func (s *authenticStores) LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error) {
-	is, err := s.Stores.LoadItems(ctx, code, before, limit)
-	err = malformed(s.auth, err, "service_items", string(code))
-	return is, s.verifyItems(is, err)
-}
-
-// ListItems implements [ItemStore], and leaves out what doesn't fit.
-func (s *authenticStores) ListItems(ctx context.Context, d Drafts, after ItemCode, limit int) ([]ItemRecord, error) {
-	return signing.Fitting(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
-		if last != nil {
-			after = last.Code
-		}
-		return s.Stores.ListItems(ctx, d, after, n)
-	}, func(i *ItemRecord) error { return s.auth.VerifyAlone(i.facts(i.Revision), i.Auth) })
-}
-
-func (s *authenticStores) verifyItems(is []ItemRecord, err error) error {
-	for i := range is {
-		if err := s.auth.VerifyAlone(is[i].facts(is[i].Revision), is[i].Auth); err != nil {
-			return err
-		}
-	}
-	return err
+		return s.Stores.ListEntries(ctx, k, d, after, n)
+	}, func(r *Record) error { return s.auth.VerifyAlone(r.facts(k, r.Revision), r.Auth) })
 }
 
 func (d *DelegationRecord) facts(revision int64) *signing.Facts {

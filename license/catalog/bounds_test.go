@@ -14,25 +14,14 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// fills the catalog with records past what the registry would let through.
-func (w *world) fillTypes(t testing.TB, n int, make func(i int) catalog.TypeRecord) {
+// fill fills the catalog with records past what it would let through.
+func (w *world) fill(t testing.TB, k catalog.Kind, n int, make func(i int) catalog.Record) {
 	t.Helper()
-	var all []catalog.TypeRecord
+	var all []catalog.Record
 	for i := range n {
 		all = append(all, make(i))
 	}
-	if err := w.CatalogStores().SaveTypes(t.Context(), journal.Event{Log: journal.Registry, ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w *world) fillItems(t testing.TB, n int, make func(i int) catalog.ItemRecord) {
-	t.Helper()
-	var all []catalog.ItemRecord
-	for i := range n {
-		all = append(all, make(i))
-	}
-	if err := w.CatalogStores().SaveItems(t.Context(), journal.Event{Log: journal.Registry, ID: "fill-" + string(all[0].Code), At: time.Now()}, all...); err != nil {
+	if err := w.CatalogStores().SaveEntries(t.Context(), k, journal.Event{Log: journal.Registry, ID: "fill-" + all[0].Code, At: time.Now()}, all...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -53,13 +42,13 @@ func TestVersionsAreBounded(t *testing.T) {
 	ctx := t.Context()
 	typ, item := credential.TypeCode(otherDept+"500"), catalog.ItemCode(otherDept+"-many")
 	for _, last := range []int{999, 1000} {
-		w.fillTypes(t, 1, func(int) catalog.TypeRecord {
-			v := catalog.Type{Code: typ, Version: last, State: catalog.TypeRetired, Definition: definition(), Owner: "p0", PublishedAt: time.Now()}
-			return catalog.TypeRecord{Code: typ, Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+		w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
+			v := catalog.Type{Code: typ, Version: last, State: catalog.Retired, Definition: definition(), Owner: "p0", PublishedAt: time.Now()}
+			return catalog.Record{Code: string(typ), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 		})
-		w.fillItems(t, 1, func(int) catalog.ItemRecord {
-			v := catalog.ServiceItem{Code: item, Version: last, State: catalog.ItemRetired, ItemDefinition: ownItem(), Owner: "p0"}
-			return catalog.ItemRecord{Code: item, Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+		w.fill(t, catalog.KindItem, 1, func(int) catalog.Record {
+			v := catalog.ServiceItem{Code: item, Version: last, State: catalog.Retired, ItemDefinition: ownItem(), Owner: "p0"}
+			return catalog.Record{Code: string(item), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 		})
 		if last == 999 {
 			continue
@@ -72,9 +61,9 @@ func TestVersionsAreBounded(t *testing.T) {
 		}
 	}
 	other := credential.TypeCode(otherDept + "501")
-	w.fillTypes(t, 1, func(int) catalog.TypeRecord {
-		v := catalog.Type{Code: other, Version: 999, State: catalog.TypeRetired, Definition: definition(), Owner: "p0"}
-		return catalog.TypeRecord{Code: other, Version: 999, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
+		v := catalog.Type{Code: other, Version: 999, State: catalog.Retired, Definition: definition(), Owner: "p0"}
+		return catalog.Record{Code: string(other), Version: 999, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
 	for range 2 { // and it can be written again
 		if v, _, err := w.Catalog().Types().Put(ctx, cataloguer, other, definition()); err != nil || v.Version != 1000 {
@@ -93,13 +82,13 @@ func TestDraftsAreBounded(t *testing.T) {
 	ctx := t.Context()
 	typ := func(i int) credential.TypeCode { return credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)) }
 	item := func(i int) catalog.ItemCode { return catalog.ItemCode(fmt.Sprintf("%s-%d", otherDept, i)) }
-	w.fillTypes(t, 999, func(i int) catalog.TypeRecord {
-		v := catalog.Type{Code: typ(i), Version: 1, State: catalog.TypeDraft, Definition: definition(), Owner: "p0"}
-		return catalog.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, catalog.KindType, 999, func(i int) catalog.Record {
+		v := catalog.Type{Code: typ(i), Version: 1, State: catalog.Draft, Definition: definition(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
-	w.fillItems(t, 999, func(i int) catalog.ItemRecord {
-		v := catalog.ServiceItem{Code: item(i), Version: 1, State: catalog.ItemDraft, ItemDefinition: ownItem(), Owner: "p0"}
-		return catalog.ItemRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, catalog.KindItem, 999, func(i int) catalog.Record {
+		v := catalog.ServiceItem{Code: item(i), Version: 1, State: catalog.Draft, ItemDefinition: ownItem(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
 	put := func(i int) (error, error) {
 		_, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ(i), definition())
@@ -139,18 +128,18 @@ func TestDefinitionsAreBounded(t *testing.T) {
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ, definition()); err != nil {
 		t.Fatal(err)
 	}
-	w.fillTypes(t, 255, func(i int) catalog.TypeRecord {
-		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.TypeRetired, Definition: definition(), Owner: "p0"}
-		return catalog.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole), Updated: time.Now()}
+	w.fill(t, catalog.KindType, 255, func(i int) catalog.Record {
+		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.Retired, Definition: definition(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole), Updated: time.Now()}
 	})
 	larger := definition()
 	larger.Layout = json.RawMessage(`{"x":"` + strings.Repeat("y", 60<<10) + `"}`)
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ, larger); err != nil {
 		t.Fatalf("there is room: %v", err)
 	}
-	w.fillTypes(t, 1, func(int) catalog.TypeRecord {
-		v := catalog.Type{Code: credential.TypeCode(otherDept + "800"), Version: 1, State: catalog.TypeRetired, Definition: definition(), Owner: "p0"}
-		return catalog.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole-(70<<10)), Updated: time.Now()}
+	w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
+		v := catalog.Type{Code: credential.TypeCode(otherDept + "800"), Version: 1, State: catalog.Retired, Definition: definition(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole-(70<<10)), Updated: time.Now()}
 	})
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, credential.TypeCode(otherDept+"701"), larger); reason(t, err) != "definitions_limit" {
 		t.Errorf("there is none: %v", err)
@@ -172,9 +161,9 @@ type readStores struct {
 	versions int
 }
 
-// LoadTypes implements [catalog.TypeStore].
-func (s *readStores) LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]catalog.TypeRecord, error) {
-	records, err := s.LibraryStores.LoadTypes(ctx, code, before, limit)
+// LoadEntries implements [catalog.EntryStore].
+func (s *readStores) LoadEntries(ctx context.Context, k catalog.Kind, code string, before, limit int) ([]catalog.Record, error) {
+	records, err := s.LibraryStores.LoadEntries(ctx, k, code, before, limit)
 	s.versions += len(records)
 	return records, err
 }
@@ -208,7 +197,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 		t.Error(v.Version, err)
 	}
 	for range 3 {
-		if v, err := r.Catalog().Types().Version(ctx, typeCode, 17); err != nil || v.Version != 17 || v.State != catalog.TypeRetired {
+		if v, err := r.Catalog().Types().Version(ctx, typeCode, 17); err != nil || v.Version != 17 || v.State != catalog.Retired {
 			t.Error(v.Version, err)
 		}
 	}
@@ -233,13 +222,13 @@ func TestPagesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const large = 200 << 10
-	w.fillTypes(t, 30, func(i int) catalog.TypeRecord {
-		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.TypePublished, Definition: definition(), Owner: "p0"}
-		return catalog.TypeRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
+	w.fill(t, catalog.KindType, 30, func(i int) catalog.Record {
+		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.Published, Definition: definition(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
-	w.fillItems(t, 30, func(i int) catalog.ItemRecord {
-		v := catalog.ServiceItem{Code: catalog.ItemCode(fmt.Sprintf("%s-%03d", otherDept, i)), Version: 1, State: catalog.ItemPublished, ItemDefinition: ownItem(), Owner: "p0"}
-		return catalog.ItemRecord{Code: v.Code, Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
+	w.fill(t, catalog.KindItem, 30, func(i int) catalog.Record {
+		v := catalog.ServiceItem{Code: catalog.ItemCode(fmt.Sprintf("%s-%03d", otherDept, i)), Version: 1, State: catalog.Published, ItemDefinition: ownItem(), Owner: "p0"}
+		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
 	types, items := 0, 0
 	for after, more := credential.TypeCode(""), true; more; {

@@ -47,8 +47,8 @@ func New(c Config) (*Catalog, error) {
 	}
 	store := AuthenticStores(c.Store, c.Auth)
 	delegations := &Delegations{store: store, journal: c.Journal}
-	types := &Types{store: store, delegations: delegations, journal: c.Journal, publicURL: c.PublicURL, cache: newTypeCache(store)}
-	items := &Items{store: store, types: types, delegations: delegations, journal: c.Journal}
+	types := newTypes(store, delegations, c.Journal, c.PublicURL)
+	items := newItems(store, types, delegations, c.Journal)
 	return &Catalog{store, c.Auth, types, items, delegations}, nil
 }
 

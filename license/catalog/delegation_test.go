@@ -153,14 +153,14 @@ func TestTakenBefore(t *testing.T) {
 		}
 	}
 	for _, code := range []catalog.ItemCode{squatted, bare} {
-		i := catalog.ServiceItem{Code: code, Version: 1, State: catalog.ItemDraft, ItemDefinition: ownItem(), Owner: squatter.Participant}
+		i := catalog.ServiceItem{Code: code, Version: 1, State: catalog.Draft, ItemDefinition: ownItem(), Owner: squatter.Participant}
 		older(string(code), i, func(e journal.Event, body []byte) error {
-			return stores.SaveItems(ctx, e, catalog.ItemRecord{Code: code, Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
+			return stores.SaveEntries(ctx, catalog.KindItem, e, catalog.Record{Code: string(code), Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
 		})
 	}
-	y := catalog.Type{Code: typ, Version: 1, State: catalog.TypeDraft, Definition: definition(), Owner: squatter.Participant}
+	y := catalog.Type{Code: typ, Version: 1, State: catalog.Draft, Definition: definition(), Owner: squatter.Participant}
 	older(string(typ), y, func(e journal.Event, body []byte) error {
-		return stores.SaveTypes(ctx, e, catalog.TypeRecord{Code: typ, Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
+		return stores.SaveEntries(ctx, catalog.KindType, e, catalog.Record{Code: string(typ), Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
 	})
 
 	if _, err := w.Catalog().Items().Publish(ctx, squatter, bare); err != nil {

@@ -1,28 +1,17 @@
 package catalog
 
 import (
-	"context"
 	"regexp"
 	"time"
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing/journal"
 )
 
 // ItemCode names a service item 事项: 1 to 64 letters, digits, - and _, which begin
 // with the unified social credit code of the body that defines it. (Items of earlier
 // versions may begin with anything.)
 type ItemCode string
-
-// ItemState is a service item version's state: draft → published → retired.
-type ItemState string
-
-const (
-	ItemDraft     ItemState = "draft"
-	ItemPublished ItemState = "published"
-	ItemRetired   ItemState = "retired"
-)
 
 // Relation says whose license a material asks for.
 type Relation string
@@ -77,39 +66,15 @@ type ItemDefinition struct {
 
 // ServiceItem is one version of a service item.
 type ServiceItem struct {
-	Code    ItemCode  `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
-	Version int       `json:"version" doc:"of the definition, from 1"`
-	State   ItemState `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
+	Code    ItemCode `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
+	Version int      `json:"version" doc:"of the definition, from 1"`
+	State   State    `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
 	ItemDefinition
 	Owner       string    `json:"owner" doc:"id of the participant that defined the item, which alone may change it"`
 	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`
 	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
 	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
 	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
-}
-
-// ItemRecord is a version of an item as a store keeps it. Nothing in it is personal.
-type ItemRecord struct {
-	Code     ItemCode
-	Version  int
-	State    ItemState
-	Revision int64 // counts updates, from 1; 0 for a new record
-	Owner    string
-	Body     []byte // ServiceItem as JSON
-	Updated  time.Time
-	Auth     []byte // see signing.Authenticator
-}
-
-// ItemStore keeps service items. Every driver passes storagetest.Items.
-type ItemStore interface {
-	// SaveItems is to items what TypeStore.SaveTypes is to types.
-	SaveItems(ctx context.Context, e journal.Event, is ...ItemRecord) error
-	// LoadItems is to items what TypeStore.LoadTypes is to types.
-	LoadItems(ctx context.Context, code ItemCode, before, limit int) ([]ItemRecord, error)
-	// ListItems is to items what TypeStore.ListTypes is to types.
-	ListItems(ctx context.Context, d Drafts, after ItemCode, limit int) ([]ItemRecord, error)
-	// UseOfItems returns what the versions that have this owner take up.
-	UseOfItems(ctx context.Context, owner string) (Use, error)
 }
 
 var (

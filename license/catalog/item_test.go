@@ -38,7 +38,7 @@ func TestItemLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	first, created, err := w.Catalog().Items().Put(ctx, cataloguer, itemCode, ownItem())
-	if err != nil || !created || first.Version != 1 || first.State != catalog.ItemDraft {
+	if err != nil || !created || first.Version != 1 || first.State != catalog.Draft {
 		t.Fatalf("put: %+v %v %v", first, created, err)
 	}
 	d := ownItem()
@@ -59,7 +59,7 @@ func TestItemLifeCycle(t *testing.T) {
 	if _, err := w.Catalog().Items().Retire(ctx, cataloguer, itemCode); reason(t, err) != "item_not_published" {
 		t.Errorf("retiring a draft: %v", err)
 	}
-	if i, err := w.Catalog().Items().Publish(ctx, cataloguer, itemCode); err != nil || i.State != catalog.ItemPublished || i.Purpose != "另一用途" {
+	if i, err := w.Catalog().Items().Publish(ctx, cataloguer, itemCode); err != nil || i.State != catalog.Published || i.Purpose != "另一用途" {
 		t.Fatalf("published: %+v, %v", i, err)
 	}
 	for name, call := range by {
@@ -72,7 +72,7 @@ func TestItemLifeCycle(t *testing.T) {
 	}
 	second := w.PublishItem(t, itemCode, ownItem())
 	old, err := w.Catalog().Items().Version(ctx, itemCode, 1)
-	if err != nil || second.Version != 2 || old.State != catalog.ItemRetired || old.RetiredAt.IsZero() {
+	if err != nil || second.Version != 2 || old.State != catalog.Retired || old.RetiredAt.IsZero() {
 		t.Errorf("versions: %+v, then %+v, %v", old, second, err)
 	}
 	if i, err := w.Catalog().Items().Version(ctx, itemCode, 0); err != nil || i.Version != 2 {
@@ -82,7 +82,7 @@ func TestItemLifeCycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := w.Catalog().Items().List(ctx, "", 10)
-	if err != nil || len(all) != 1 || all[0].Version != 2 || all[0].State != catalog.ItemRetired {
+	if err != nil || len(all) != 1 || all[0].Version != 2 || all[0].State != catalog.Retired {
 		t.Errorf("listed: %+v, %v", all, err)
 	}
 	for _, code := range []catalog.ItemCode{"NO-SUCH", "", "a b"} {

@@ -21,8 +21,11 @@ const (
 	MaxParts        = 100
 )
 
+// itemCheck checks definitions of service items by the types that they name.
+type itemCheck struct{ types *Types }
+
 // check returns a *refusal.Error that names everything wrong with a definition.
-func (c *Items) check(ctx context.Context, d *ItemDefinition) error {
+func (c itemCheck) check(ctx context.Context, d *ItemDefinition) error {
 	var vs refusal.Violations
 	vs.Text("/name", d.Name, 1, maxItemText)
 	vs.Names("/names", d.Names, maxItemText)
@@ -47,7 +50,7 @@ func (c *Items) check(ctx context.Context, d *ItemDefinition) error {
 
 // checkMaterial checks a material. fields are the names of types' fields, as far as they
 // were read: an item may name the same types again and again.
-func (c *Items) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
+func (c itemCheck) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
 	vs.Text(at+"/name", m.Name, 1, maxItemText)
 	vs.Names(at+"/names", m.Names, maxItemText)
 	switch m.Relation {

@@ -88,14 +88,14 @@ var profileClaims = []struct {
 // Metadata returns the metadata of a version of a type that was published. To
 // everyone, as everyone who is shown a credential may ask; drafts aren't there.
 func (c *Types) Metadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
-	t, err := c.cache.version(ctx, code, version)
+	t, err := c.versions.at(ctx, code, version)
 	if err != nil {
 		return TypeMetadata{}, err
 	}
 	if t == nil || t.PublishedAt.IsZero() {
 		return TypeMetadata{}, errTypeUnknown()
 	}
-	typ, err := c.cache.compiled(t)
+	typ, err := c.Issuable(t)
 	if err != nil {
 		return TypeMetadata{}, err
 	}

@@ -7,9 +7,7 @@ import (
 	"strconv"
 
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
-	"yizheng.internal/signing/journal"
 )
 
 // A page of the catalog ends before its limit where its definitions have so many bytes;
@@ -19,109 +17,121 @@ const (
 	readAtATime = 8
 )
 
-// Read returns a version of a type for a client, 0 for the published one, or else the
+// Heads returns an entry's newest versions, none if there is no such entry.
+func (c *Entries[C, D, V]) Heads(ctx context.Context, code C) (Heads[V], error) {
+	return c.versions.of(ctx, code)
+}
+
+// At returns one version of an entry, shared and not to be changed; nil if there is none.
+func (c *Entries[C, D, V]) At(ctx context.Context, code C, version int) (*V, error) {
+	return c.versions.at(ctx, code, version)
+}
+
+// Version returns a version of an entry: 0 for the published one, or else the one that was
+// published last, or else the draft.
+func (c *Entries[C, D, V]) Version(ctx context.Context, code C, version int) (none V, err error) {
+	if version != 0 {
+		v, err := c.versions.at(ctx, code, version)
+		if err == nil && v == nil {
+			err = c.kind.unknown()
+		}
+		if err != nil {
+			return none, err
+		}
+		return *v, nil
+	}
+	h, err := c.versions.of(ctx, code)
+	if err != nil {
+		return none, err
+	}
+	for _, v := range []*V{h.LastPublished(), h.Newest()} {
+		if v != nil {
+			return *v, nil
+		}
+	}
+	return none, c.kind.unknown()
+}
+
+// List lists the newest version of each entry with a code greater than after, drafts
+// among them.
+func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, error) {
+	records, err := c.store.ListEntries(ctx, c.kind.of, Drafts{All: true}, string(after), limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing %ss: %w", c.kind.called, err)
+	}
+	return c.kind.openAll(records)
+}
+
+// Read returns a version of an entry for a client, 0 for the published one, or else the
 // newest, and records the reading. All versions that were published are there for
 // everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
-func (c *Types) Read(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (_ Type, err error) {
-	defer c.journal.Audit(ctx, &err, a, journal.ActionTypeRead)
-	t, err := c.seen(ctx, a, code, version)
+func (c *Entries[C, D, V]) Read(ctx context.Context, a audit.Actor, code C, version int) (none V, err error) {
+	defer c.journal.Audit(ctx, &err, a, c.kind.read)
+	v, err := c.seen(ctx, a, code, version)
 	if err != nil {
-		return Type{}, err
+		return none, err
 	}
-	return *t, c.journal.Reading(ctx, a, journal.ActionTypeRead, map[string]string{"type": string(code), "type_version": strconv.Itoa(t.Version)})
+	return *v, c.journal.Reading(ctx, a, c.kind.read, map[string]string{
+		c.kind.called: string(code), c.kind.called + "_version": strconv.Itoa(*c.kind.life(v).version),
+	})
 }
 
-func (c *Types) seen(ctx context.Context, a audit.Actor, code credential.TypeCode, version int) (t *Type, err error) {
-	var otherwise *Type
+func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, version int) (v *V, err error) {
+	var otherwise *V
 	if version != 0 {
-		t, err = c.cache.version(ctx, code, version)
+		v, err = c.versions.at(ctx, code, version)
 	} else {
-		var h Heads
-		h, err = c.cache.of(ctx, code)
-		if t = h.Published(); t == nil {
-			t, otherwise = h.Newest(), h.Mandating()
+		var h Heads[V]
+		h, err = c.versions.of(ctx, code)
+		if v = h.Published(); v == nil {
+			v, otherwise = h.Newest(), h.LastPublished()
 		}
 	}
-	if err == nil && t != nil && t.State == TypeDraft {
+	if err == nil && v != nil && *c.kind.life(v).state == Draft {
 		var sees bool
-		if sees, err = c.delegations.sees(ctx, a, string(code), t.Owner); !sees {
-			t = otherwise
+		if sees, err = c.delegations.sees(ctx, a, string(code), *c.kind.life(v).owner); !sees {
+			v = otherwise
 		}
 	}
-	if err == nil && t == nil {
-		err = errTypeUnknown()
+	if err == nil && v == nil {
+		err = c.kind.unknown()
 	}
-	return t, err
+	return v, err
 }
 
-// ReadPage lists for a client, of each type with a code greater than after, the newest
+// ReadPage lists for a client, of each entry with a code greater than after, the newest
 // version that is there for it, and records it. More says whether there may be others.
-func (c *Types) ReadPage(ctx context.Context, a audit.Actor, after credential.TypeCode, limit int) (_ []Type, more bool, err error) {
-	records, more, err := pageOf(limit, func(last *TypeRecord, n int) ([]TypeRecord, error) {
-		if last != nil {
-			after = last.Code
-		}
-		return c.store.ListTypes(ctx, draftsOf(a), after, n)
-	}, func(t TypeRecord) int { return len(t.Body) })
+func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C, limit int) (_ []V, more bool, err error) {
+	records, more, err := c.page(ctx, draftsOf(a), string(after), limit)
 	if err != nil {
-		return nil, false, fmt.Errorf("listing types: %w", err)
+		return nil, false, fmt.Errorf("listing %ss: %w", c.kind.called, err)
 	}
-	ts, err := readTypes(records)
+	vs, err := c.kind.openAll(records)
 	if err != nil {
 		return nil, false, err
 	}
-	return ts, more, c.journal.Reading(ctx, a, journal.ActionTypeRead, map[string]string{"found": strconv.Itoa(len(ts))})
+	return vs, more, c.journal.Reading(ctx, a, c.kind.read, map[string]string{"found": strconv.Itoa(len(vs))})
 }
 
-// Read is to items what [Types.Read] is to types.
-func (c *Items) Read(ctx context.Context, a audit.Actor, code ItemCode, version int) (_ ServiceItem, err error) {
-	defer c.journal.Audit(ctx, &err, a, journal.ActionItemRead)
-	i, err := c.seen(ctx, a, code, version)
-	if err != nil {
-		return ServiceItem{}, err
-	}
-	return *i, c.journal.Reading(ctx, a, journal.ActionItemRead, map[string]string{"item": string(code), "item_version": strconv.Itoa(i.Version)})
-}
-
-func (c *Items) seen(ctx context.Context, a audit.Actor, code ItemCode, version int) (i *ServiceItem, err error) {
-	var otherwise *ServiceItem
-	if version != 0 {
-		i, err = c.At(ctx, code, version)
-	} else {
-		var h ItemHeads
-		h, err = c.Heads(ctx, code)
-		if i = h.Published(); i == nil {
-			i, otherwise = h.Newest(), h.Agreed()
+// page reads up to limit records, or fewer if these have many bytes. More says whether
+// there may be others after those.
+func (c *Entries[C, D, V]) page(ctx context.Context, d Drafts, after string, limit int) (page []Record, more bool, err error) {
+	for bytes := 0; len(page) < limit && bytes < pageBytes; {
+		n := min(limit-len(page), readAtATime)
+		some, err := c.store.ListEntries(ctx, c.kind.of, d, after, n)
+		if err != nil {
+			return nil, false, err
 		}
-	}
-	if err == nil && i != nil && i.State == ItemDraft {
-		var sees bool
-		if sees, err = c.delegations.sees(ctx, a, string(code), i.Owner); !sees {
-			i = otherwise
+		page = append(page, some...)
+		if len(some) < n {
+			return page, false, nil
 		}
-	}
-	if err == nil && i == nil {
-		err = errItemUnknown()
-	}
-	return i, err
-}
-
-// ReadPage is to items what [Types.ReadPage] is to types.
-func (c *Items) ReadPage(ctx context.Context, a audit.Actor, after ItemCode, limit int) (_ []ServiceItem, more bool, err error) {
-	records, more, err := pageOf(limit, func(last *ItemRecord, n int) ([]ItemRecord, error) {
-		if last != nil {
-			after = last.Code
+		for i := range some {
+			bytes += len(some[i].Body)
 		}
-		return c.store.ListItems(ctx, draftsOf(a), after, n)
-	}, func(i ItemRecord) int { return len(i.Body) })
-	if err != nil {
-		return nil, false, fmt.Errorf("listing service items: %w", err)
+		after = some[n-1].Code
 	}
-	is, err := openItems(records)
-	if err != nil {
-		return nil, false, err
-	}
-	return is, more, c.journal.Reading(ctx, a, journal.ActionItemRead, map[string]string{"found": strconv.Itoa(len(is))})
+	return page, true, nil
 }
 
 // draftsOf returns the drafts that a list has for the caller.
@@ -143,26 +153,4 @@ func (c *Delegations) sees(ctx context.Context, a audit.Actor, code, owner strin
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// pageOf reads up to limit records, or fewer if these have many bytes. More says whether
-// there may be others after those.
-func pageOf[T any](limit int, next func(last *T, n int) ([]T, error), size func(T) int) (page []T, more bool, err error) {
-	var last *T
-	for bytes := 0; len(page) < limit && bytes < pageBytes; {
-		n := min(limit-len(page), readAtATime)
-		some, err := next(last, n)
-		if err != nil {
-			return nil, false, err
-		}
-		page = append(page, some...)
-		if len(some) < n {
-			return page, false, nil
-		}
-		for i := range some {
-			bytes += size(some[i])
-		}
-		last = &some[n-1]
-	}
-	return page, true, nil
 }

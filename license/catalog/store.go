@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/journal"
 )
 
@@ -17,43 +16,43 @@ var (
 
 // Stores are what a [Catalog] keeps its records in.
 type Stores interface {
-	TypeStore
-	ItemStore
+	EntryStore
 	DelegationStore
 }
 
-// TypeRecord is a version of a type as a store keeps it.
-type TypeRecord struct {
-	Code     credential.TypeCode
+// Record is a version of an entry as a store keeps it. Nothing in it is personal.
+type Record struct {
+	Code     string
 	Version  int
-	State    TypeState
+	State    State
 	Revision int64  // counts updates, from 1; 0 for a new record
 	Owner    string // the participant that defined it
-	Body     []byte // Type as JSON
+	Body     []byte // the version as JSON
 	Updated  time.Time
 	Auth     []byte // see signing.Authenticator
 }
 
-// TypeStore keeps types. Every driver passes storagetest.Types.
+// EntryStore keeps the entries of all kinds, those of each apart from the others'. Every
+// driver passes storagetest.Catalog.
 //
 // Here and in the other stores: times are kept to the microsecond, what is finer is cut
 // off, and come back in UTC; bytes come back nil if they were nil; once a context has ended
 // a call does nothing and returns its error, and one that was under way completes.
-type TypeStore interface {
-	// SaveTypes saves all of the records with the event of the change, or
+type EntryStore interface {
+	// SaveEntries saves all of the records with the event of the change, or
 	// nothing: records with Revision 0 must be new, the others' stored revisions
 	// must be theirs; else ErrConflict. They are saved in order, each counted up.
 	// At most one version of a code may be a draft and one published: a call
 	// that would break this returns ErrConflict too.
-	SaveTypes(ctx context.Context, e journal.Event, ts ...TypeRecord) error
-	// LoadTypes returns up to limit versions of a type that are older than before (0:
+	SaveEntries(ctx context.Context, k Kind, e journal.Event, rs ...Record) error
+	// LoadEntries returns up to limit versions of an entry that are older than before (0:
 	// from the newest on), the newest first; none is no error.
-	LoadTypes(ctx context.Context, code credential.TypeCode, before, limit int) ([]TypeRecord, error)
-	// ListTypes returns, for up to limit codes greater than after, in order of
+	LoadEntries(ctx context.Context, k Kind, code string, before, limit int) ([]Record, error)
+	// ListEntries returns, for up to limit codes greater than after, in order of
 	// code, the newest version of each that is none of the drafts left out.
-	ListTypes(ctx context.Context, d Drafts, after credential.TypeCode, limit int) ([]TypeRecord, error)
-	// UseOfTypes returns what the versions that have this owner take up.
-	UseOfTypes(ctx context.Context, owner string) (Use, error)
+	ListEntries(ctx context.Context, k Kind, d Drafts, after string, limit int) ([]Record, error)
+	// UseOfEntries returns what the versions that have this owner take up.
+	UseOfEntries(ctx context.Context, k Kind, owner string) (Use, error)
 }
 
 // Drafts says which drafts a list of the catalog has. The zero one has none.
@@ -62,7 +61,7 @@ type Drafts struct {
 	Of  string // those of one participant
 }
 
-// Use is what a participant has in the catalog.
+// Use is what a participant has in the catalog, of one kind.
 type Use struct {
 	Drafts int   // how many
 	Bytes  int64 // of all definitions, as they are stored

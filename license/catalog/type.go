@@ -9,15 +9,6 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// TypeState is a type version's state: draft → published → retired.
-type TypeState string
-
-const (
-	TypeDraft     TypeState = "draft"
-	TypePublished TypeState = "published"
-	TypeRetired   TypeState = "retired"
-)
-
 // HolderRole says which holders a license of a type has.
 type HolderRole struct {
 	Role string `json:"role" doc:"name of the role in lower-case letters, such as holder or spouse"`
@@ -81,7 +72,7 @@ func (d *Definition) NamesBeside() party.Names {
 type Type struct {
 	Code    credential.TypeCode `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
 	Version int                 `json:"version" doc:"of the definition, from 1"`
-	State   TypeState           `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
+	State   State               `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
 	Definition
 	Owner       string    `json:"owner" doc:"id of the participant that defined the type, which alone may change it"`
 	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`

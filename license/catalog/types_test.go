@@ -9,49 +9,50 @@ import (
 	"yizheng.internal/license/schema"
 )
 
-// TestReadTypeDoesNotCompile: what is listed is read as it was stored, also when
+// TestOpeningDoesNotCompile: what is listed is read as it was stored, also when
 // its schema would no longer compile; what is issued under is compiled.
-func TestReadTypeDoesNotCompile(t *testing.T) {
-	stored := Type{Code: "11100000000013338W032", Version: 2, State: TypeDraft, Definition: Definition{Name: "样例", Schema: json.RawMessage(`{"type":"array"}`)}}
-	rec, err := sealType(stored)
+func TestOpeningDoesNotCompile(t *testing.T) {
+	stored := Type{Code: "11100000000013338W032", Version: 2, State: Draft, Definition: Definition{Name: "样例", Schema: json.RawMessage(`{"type":"array"}`)}}
+	types := newTypes(nil, nil, nil, "https://license.example.gov")
+	rec, err := types.kind.record(stored.Code, &stored)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec.State, rec.Revision = TypeRetired, 7
-	got, err := readType(rec)
-	if err != nil || got.Code != stored.Code || got.Name != stored.Name || got.State != TypeRetired || got.Revision != 7 {
+	rec.State, rec.Revision = Retired, 7
+	got, err := types.kind.open(rec)
+	if err != nil || got.Code != stored.Code || got.Name != stored.Name || got.State != Retired || got.Revision != 7 {
 		t.Errorf("read %+v, %v", got, err)
 	}
-	types := newTypeCache(nil)
-	if _, err := types.compiled(&got); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if _, err := types.Issuable(got); err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("compiling what can't be: %v", err)
 	}
 	rec.Body = []byte("{")
-	if _, err := readType(rec); err == nil {
+	if _, err := types.kind.open(rec); err == nil {
 		t.Error("half a type was read")
 	}
 }
 
-func BenchmarkReadType(b *testing.B) {
+func BenchmarkOpenType(b *testing.B) {
 	var properties []string // twelve, as most types have
 	for i := range 12 {
 		properties = append(properties, fmt.Sprintf(`"field_%d":{"title":"项目","type":"string","maxLength":100}`, i))
 	}
 	usual := `{"type":"object","additionalProperties":false,"required":["field_0"],"properties":{` + strings.Join(properties, ",") + `}}`
-	rec, err := sealType(Type{Code: "11100000000013338W032", Definition: Definition{Schema: json.RawMessage(usual)}})
+	types := newTypes(nil, nil, nil, "https://license.example.gov")
+	rec, err := types.kind.record("", &Type{Code: "11100000000013338W032", Definition: Definition{Schema: json.RawMessage(usual)}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("read", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := readType(rec); err != nil {
+			if _, err := types.kind.open(rec); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("open", func(b *testing.B) {
 		for b.Loop() {
-			t, err := readType(rec)
+			t, err := types.kind.open(rec)
 			if err == nil {
 				_, err = schema.Compile(t.Schema)
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 
-	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
 )
 
@@ -16,56 +15,26 @@ const upgradePage = 200
 // and run again, and beside other nodes that do the same. It is called only while an
 // installation is being upgraded: then records without authenticators are taken as they are.
 func (c *Catalog) Upgrade(ctx context.Context, s signing.AuthStore) error {
-	if err := c.authenticateTypes(ctx, s); err != nil {
-		return fmt.Errorf("giving types their authenticators: %w", err)
-	}
-	if err := c.authenticateItems(ctx, s); err != nil {
-		return fmt.Errorf("giving service items their authenticators: %w", err)
+	for _, k := range Kinds {
+		if err := c.authenticate(ctx, s, k); err != nil {
+			return fmt.Errorf("giving %s their authenticators: %w", k, err)
+		}
 	}
 	return nil
 }
 
-func (c *Catalog) authenticateTypes(ctx context.Context, s signing.AuthStore) error {
-	for after := credential.TypeCode(""); ; {
-		newest, err := c.store.ListTypes(ctx, Drafts{All: true}, after, upgradePage)
+func (c *Catalog) authenticate(ctx context.Context, s signing.AuthStore, k Kind) error {
+	for after := ""; ; {
+		newest, err := c.store.ListEntries(ctx, k, Drafts{All: true}, after, upgradePage)
 		if err != nil {
 			return err
 		}
 		for _, n := range newest {
-			for t, err := range versionsOf(func(before, limit int) ([]TypeRecord, error) {
-				return c.store.LoadTypes(ctx, n.Code, before, limit)
-			}, func(t TypeRecord) int { return t.Version }) {
+			for r, err := range versionsOf(ctx, c.store, k, n.Code) {
 				if err != nil {
 					return err
 				}
-				row := signing.AuthRow{Table: "license_types", ID: string(t.Code), Part: int64(t.Version), Revision: t.Revision}
-				if err := c.setAuth(ctx, s, t.Auth, t.facts(t.Revision), row); err != nil {
-					return err
-				}
-			}
-			after = n.Code
-		}
-		if len(newest) < upgradePage {
-			return nil
-		}
-	}
-}
-
-func (c *Catalog) authenticateItems(ctx context.Context, s signing.AuthStore) error {
-	for after := ItemCode(""); ; {
-		newest, err := c.store.ListItems(ctx, Drafts{All: true}, after, upgradePage)
-		if err != nil {
-			return err
-		}
-		for _, n := range newest {
-			for i, err := range versionsOf(func(before, limit int) ([]ItemRecord, error) {
-				return c.store.LoadItems(ctx, n.Code, before, limit)
-			}, func(i ItemRecord) int { return i.Version }) {
-				if err != nil {
-					return err
-				}
-				row := signing.AuthRow{Table: "service_items", ID: string(i.Code), Part: int64(i.Version), Revision: i.Revision}
-				if err := c.setAuth(ctx, s, i.Auth, i.facts(i.Revision), row); err != nil {
+				if err := c.setAuth(ctx, s, k, r); err != nil {
 					return err
 				}
 			}
@@ -78,11 +47,12 @@ func (c *Catalog) authenticateItems(ctx context.Context, s signing.AuthStore) er
 }
 
 // setAuth saves the authenticator of a record that has none.
-func (c *Catalog) setAuth(ctx context.Context, s signing.AuthStore, have []byte, f *signing.Facts, row signing.AuthRow) (err error) {
-	if have != nil {
+func (c *Catalog) setAuth(ctx context.Context, s signing.AuthStore, k Kind, r Record) (err error) {
+	if r.Auth != nil {
 		return nil
 	}
-	if row.Auth, row.Mark, err = c.auth.Stamp(f); err != nil {
+	row := signing.AuthRow{Table: string(k), ID: r.Code, Part: int64(r.Version), Revision: r.Revision}
+	if row.Auth, row.Mark, err = c.auth.Stamp(r.facts(k, r.Revision)); err != nil {
 		return err
 	}
 	return s.SetAuthenticators(ctx, row)
@@ -93,17 +63,16 @@ func (c *Catalog) setAuth(ctx context.Context, s signing.AuthStore, have []byte,
 const versionsAtOnce = 16
 
 // versionsOf yields all versions of an entry.
-func versionsOf[T any](load func(before, limit int) ([]T, error), version func(T) int) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
+func versionsOf(ctx context.Context, s EntryStore, k Kind, code string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		for before := 0; ; {
-			some, err := load(before, versionsAtOnce)
+			some, err := s.LoadEntries(ctx, k, code, before, versionsAtOnce)
 			if err != nil {
-				var none T
-				yield(none, err)
+				yield(Record{}, err)
 				return
 			}
-			for _, v := range some {
-				if before = version(v); !yield(v, nil) {
+			for _, r := range some {
+				if before = r.Version; !yield(r, nil) {
 					return
 				}
 			}

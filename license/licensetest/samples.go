@@ -138,28 +138,28 @@ func (w *World) PublishItem(t testing.TB, code catalog.ItemCode, d catalog.ItemD
 // PublishOlder publishes an item as it was published before relations were refused.
 func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.ItemDefinition) {
 	t.Helper()
-	var records []catalog.ItemRecord
+	var records []catalog.Record
 	add := func(i catalog.ServiceItem) {
 		body, err := json.Marshal(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		records = append(records, catalog.ItemRecord{
-			Code: code, Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
+		records = append(records, catalog.Record{
+			Code: string(code), Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
 		})
 	}
 	if before, err := w.Catalog().Items().Version(t.Context(), code, 0); err == nil {
-		before.State, before.RetiredAt = catalog.ItemRetired, time.Now().UTC()
+		before.State, before.RetiredAt = catalog.Retired, time.Now().UTC()
 		add(before)
 	}
 	i, _, err := w.Catalog().Items().Put(t.Context(), Cataloguer, code, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.State, i.PublishedAt = catalog.ItemPublished, time.Now().UTC()
+	i.State, i.PublishedAt = catalog.Published, time.Now().UTC()
 	add(i)
 	e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
-	if err := w.CatalogStores().SaveItems(t.Context(), e, records...); err != nil {
+	if err := w.CatalogStores().SaveEntries(t.Context(), catalog.KindItem, e, records...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 )
@@ -77,23 +78,21 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 const (
 	registersOf = `SELECT id, CASE WHEN octet_length(mark) <= 64 THEN mark END, 0::bigint FROM registers
 		WHERE kind = $1 AND id > $2 AND octet_length(id) <= 200 ORDER BY id LIMIT $3`
-	// The versions of types and items have no registers; there are few of them.
-	versionsOfTypes = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM types
-			WHERE octet_length(code) <= 180) v
-		WHERE id > $2 AND $1::text <> '' ORDER BY id LIMIT $3`
-	versionsOfItems = `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM service_items
-			WHERE octet_length(code) <= 180) v
-		WHERE id > $2 AND $1::text <> '' ORDER BY id LIMIT $3`
 )
+
+// versionsOf reads the versions of the catalog's entries: they have no registers, and
+// there are few of them.
+func versionsOf(table string) string {
+	return `SELECT id, NULL::bytea, revision FROM (SELECT (code || '/' || version) COLLATE "C" AS id, revision FROM ` + table + `
+			WHERE octet_length(code) <= 180) v
+		WHERE id > $2 AND $1::text <> '' ORDER BY id LIMIT $3`
+}
 
 // Registers implements [highwater.Store].
 func (s *HighWater) Registers(ctx context.Context, table, after string, limit int) ([]highwater.Register, error) {
 	sql := registersOf
-	switch table {
-	case "license_types":
-		sql = versionsOfTypes
-	case "service_items":
-		sql = versionsOfItems
+	if entries, err := catalogTable(catalog.Kind(table)); err == nil {
+		sql = versionsOf(entries)
 	}
 	all, err := look(ctx, s, nil, func(row pgx.CollectableRow) (r highwater.Register, err error) {
 		err = row.Scan(&r.ID, &r.Mark, &r.Revision)

@@ -16,11 +16,10 @@ import (
 )
 
 func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, open) }
-func TestTypes(t *testing.T)           { t.Parallel(); storagetest.Types(t, open) }
+func TestCatalog(t *testing.T)         { t.Parallel(); storagetest.Catalog(t, open) }
 func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, open) }
 func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, open) }
 func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, open) }
-func TestItems(t *testing.T)           { t.Parallel(); storagetest.Items(t, open) }
 func TestGrants(t *testing.T)          { t.Parallel(); storagetest.Grants(t, open) }
 func TestUses(t *testing.T)            { t.Parallel(); storagetest.Uses(t, open) }
 func TestPartyKeys(t *testing.T)       { t.Parallel(); storagetest.PartyKeys(t, open) }

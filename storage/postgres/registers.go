@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 )
 
@@ -19,7 +20,7 @@ func marked(update, kind string, n int) string {
 }
 
 // setAuth are the statements that give records their authenticators, by the names
-// that their facts carry.
+// that their facts carry. Those of the catalog's entries are [byVersion].
 var setAuth = map[string]string{
 	"keys":             byRevision("keys"),
 	"participants":     byRevision("participants"),
@@ -30,8 +31,6 @@ var setAuth = map[string]string{
 	"families":         byRevision("families"),
 	"licenses":         byRevision("licenses"),
 	"grants":           byRevision("grants"),
-	"license_types":    byVersion("types"),
-	"service_items":    byVersion("service_items"),
 	"license_versions": `UPDATE license_versions SET auth = $1 WHERE license = $2 AND version = $3 AND auth IS NULL`,
 	"use_codes":        `UPDATE use_codes SET auth = $1 WHERE grant_id = $2 AND hash = $3 AND auth IS NULL`,
 }
@@ -47,22 +46,23 @@ func byVersion(table string) string {
 // SetAuthenticators implements [signing.AuthStore].
 func (db *DB) SetAuthenticators(ctx context.Context, rows ...signing.AuthRow) error {
 	for _, r := range rows {
-		if setAuth[r.Table] == "" {
+		if _, err := catalogTable(catalog.Kind(r.Table)); err != nil && setAuth[r.Table] == "" {
 			return fmt.Errorf("setting authenticators: no table %q", r.Table)
 		}
 	}
 	err := db.write(ctx, func(b *pgx.Batch) {
 		for _, r := range rows {
-			values := []any{r.Auth, r.ID, r.Revision}
+			sql, values := setAuth[r.Table], []any{r.Auth, r.ID, r.Revision}
+			if table, err := catalogTable(catalog.Kind(r.Table)); err == nil {
+				sql, values = byVersion(table), append(values, r.Part)
+			}
 			switch r.Table {
-			case "license_types", "service_items":
-				values = append(values, r.Part)
 			case "license_versions":
 				values[2] = r.Part
 			case "use_codes":
 				values[2] = r.Hash
 			}
-			b.Queue(setAuth[r.Table], values...)
+			b.Queue(sql, values...)
 			if r.Mark != nil {
 				b.Queue(`INSERT INTO registers (kind, id, mark) VALUES ($1, $2, $3) ON CONFLICT (kind, id) DO NOTHING`,
 					r.Table, r.ID, r.Mark)

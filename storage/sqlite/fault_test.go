@@ -217,8 +217,10 @@ func TestEveryStoreSaysUnavailable(t *testing.T) {
 	l, p := db.Licenses(), db.Provider()
 	r := newLicense(0, 0)
 	for name, write := range map[string]func() error{
-		"Save":               func() error { return l.Save(ctx, r) },
-		"SaveTypes":          func() error { return l.SaveTypes(ctx, r.Event, catalog.TypeRecord{Code: "t", Body: []byte("{}")}) },
+		"Save": func() error { return l.Save(ctx, r) },
+		"SaveTypes": func() error {
+			return l.SaveEntries(ctx, catalog.KindType, r.Event, catalog.Record{Code: "t", Body: []byte("{}")})
+		},
 		"Reserve":            func() error { _, _, err := l.Reserve(ctx, []int{1}, 9, r.Record.Created); return err },
 		"AppendEvents":       func() error { return db.Journal().AppendEvents(ctx, r.Event) },
 		"ClaimSetting":       func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },

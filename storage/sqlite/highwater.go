@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 )
@@ -21,19 +22,19 @@ func (db *DB) HighWater() *HighWater { return &HighWater{db} }
 const (
 	registersOf = `SELECT id, CASE WHEN length(mark) <= 64 THEN mark END, 0 FROM registers
 		WHERE kind = ?1 AND id > ?2 AND length(id) <= 200 ORDER BY id LIMIT ?3`
-	// The versions of types and items have no registers; there are few of them.
-	versionsOfTypes = `SELECT code || '/' || version AS id, NULL, revision FROM license_types WHERE id > ?2 AND ?1 <> '' AND length(code) <= 180 ORDER BY id LIMIT ?3`
-	versionsOfItems = `SELECT code || '/' || version AS id, NULL, revision FROM service_items WHERE id > ?2 AND ?1 <> '' AND length(code) <= 180 ORDER BY id LIMIT ?3`
 )
+
+// versionsOf reads the versions of the catalog's entries: they have no registers, and
+// there are few of them.
+func versionsOf(table string) string {
+	return `SELECT code || '/' || version AS id, NULL, revision FROM ` + table + ` WHERE id > ?2 AND ?1 <> '' AND length(code) <= 180 ORDER BY id LIMIT ?3`
+}
 
 // Registers implements [highwater.Store].
 func (s *HighWater) Registers(ctx context.Context, table, after string, limit int) ([]highwater.Register, error) {
 	sql := registersOf
-	switch table {
-	case "license_types":
-		sql = versionsOfTypes
-	case "service_items":
-		sql = versionsOfItems
+	if entries, err := catalogTable(catalog.Kind(table)); err == nil {
+		sql = versionsOf(entries)
 	}
 	all, err := many(ctx, s.db, sql, func(r *row) highwater.Register {
 		return highwater.Register{ID: r.text(), Mark: r.bytes(), Revision: r.int64()}

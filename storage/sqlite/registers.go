@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 )
 
@@ -16,7 +17,7 @@ func saveMark(c *conn, kind, id string, mark []byte) error {
 }
 
 // setAuth are the statements that give records their authenticators, by the names
-// that their facts carry.
+// that their facts carry. Those of the catalog's entries are like each other.
 var setAuth = map[string]string{
 	"keys":             `UPDATE signing_keys SET auth = ?1 WHERE id = ?2 AND revision = ?3 AND auth IS NULL`,
 	"participants":     `UPDATE participants SET auth = ?1 WHERE id = ?2 AND revision = ?3 AND auth IS NULL`,
@@ -27,8 +28,6 @@ var setAuth = map[string]string{
 	"families":         `UPDATE families SET auth = ?1 WHERE id = ?2 AND revision = ?3 AND auth IS NULL`,
 	"licenses":         `UPDATE licenses SET auth = ?1 WHERE id = ?2 AND revision = ?3 AND auth IS NULL`,
 	"grants":           `UPDATE grants SET auth = ?1 WHERE id = ?2 AND revision = ?3 AND auth IS NULL`,
-	"license_types":    `UPDATE license_types SET auth = ?1 WHERE code = ?2 AND revision = ?3 AND version = ?4 AND auth IS NULL`,
-	"service_items":    `UPDATE service_items SET auth = ?1 WHERE code = ?2 AND revision = ?3 AND version = ?4 AND auth IS NULL`,
 	"license_versions": `UPDATE license_versions SET auth = ?1 WHERE license = ?2 AND 0 = ?3 AND version = ?4 AND auth IS NULL`,
 	"use_codes":        `UPDATE use_codes SET auth = ?1 WHERE grant_id = ?2 AND 0 = ?3 AND 0 = ?4 AND hash = ?5 AND auth IS NULL`,
 }
@@ -37,8 +36,11 @@ var setAuth = map[string]string{
 func (db *DB) SetAuthenticators(ctx context.Context, rows ...signing.AuthRow) error {
 	err := db.writer.do(ctx, func(c *conn) error {
 		for _, r := range rows {
-			sql, ok := setAuth[r.Table]
-			if !ok {
+			sql := setAuth[r.Table]
+			if table, err := catalogTable(catalog.Kind(r.Table)); err == nil {
+				sql = `UPDATE ` + table + ` SET auth = ?1 WHERE code = ?2 AND revision = ?3 AND version = ?4 AND auth IS NULL`
+			}
+			if sql == "" {
 				return fmt.Errorf("no table %q", r.Table)
 			}
 			values := []any{r.Auth, r.ID, r.Revision, r.Part, r.Hash}

@@ -8,11 +8,10 @@ import (
 )
 
 func TestLicenses(t *testing.T)        { storagetest.Licenses(t, stores) }
-func TestTypes(t *testing.T)           { storagetest.Types(t, stores) }
+func TestCatalog(t *testing.T)         { storagetest.Catalog(t, stores) }
 func TestStatusLists(t *testing.T)     { storagetest.StatusLists(t, stores) }
 func TestLookups(t *testing.T)         { storagetest.Lookups(t, stores) }
 func TestSettings(t *testing.T)        { storagetest.Settings(t, stores) }
-func TestItems(t *testing.T)           { storagetest.Items(t, stores) }
 func TestGrants(t *testing.T)          { storagetest.Grants(t, stores) }
 func TestUses(t *testing.T)            { storagetest.Uses(t, stores) }
 func TestPartyKeys(t *testing.T)       { storagetest.PartyKeys(t, stores) }

@@ -171,7 +171,7 @@ var (
 	}
 	readGrant = func(ctx context.Context, v *victims) error { _, _, err := v.stores.LoadGrant(ctx, "grant"); return err }
 	readItem  = func(ctx context.Context, v *victims) error {
-		_, err := v.stores.LoadItems(ctx, "item", 0, 2)
+		_, err := v.stores.LoadEntries(ctx, catalog.KindItem, "item", 0, 2)
 		return err
 	}
 	// readStatus signs a status list as another process of the same node does.
@@ -333,9 +333,9 @@ func agreedWithCode(t *testing.T, v *victims) {
 func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v) }
 
 func itemPut(t *testing.T, v *victims) {
-	i := draftItem(1)
+	i := draft(1)
 	i.Code = "item"
-	must(t, "an item", v.stores.SaveItems(t.Context(), event("", journal.ActionItemPut), i))
+	must(t, "an item", v.stores.SaveEntries(t.Context(), catalog.KindItem, event("", journal.ActionItemPut), i))
 }
 
 func endedLicense(t *testing.T, v *victims) {

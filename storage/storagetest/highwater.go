@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -64,13 +65,13 @@ func highWaterRegisters(t *testing.T, d Database) {
 	must(t, "Registers with a limit of 0", err)
 	same(t, "with a limit of 0", len(none), 0)
 
-	item := draftItem(1)
-	must(t, "SaveItems", saveItems(t, d.licensing(), item))
+	item := draft(1)
+	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
 	item.Revision = 1
-	must(t, "SaveItems again", saveItems(t, d.licensing(), item))
+	must(t, "SaveEntries again", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
 	page, err := s.Registers(ctx, "service_items", "", 10)
 	must(t, "Registers of items", err)
-	same(t, "items", page, []highwater.Register{{ID: string(item.Code) + "/1", Revision: 2}})
+	same(t, "items", page, []highwater.Register{{ID: item.Code + "/1", Revision: 2}})
 	page, err = s.Registers(ctx, "service_items", page[0].ID, 10)
 	must(t, "Registers of items after the last", err)
 	same(t, "items after the last", len(page), 0)
@@ -176,14 +177,14 @@ func Authenticators(t *testing.T, open Open) {
 	f := redeem(t, d.Provider, newFamily())
 	g := pending()
 	must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
-	item := draftItem(3)
-	must(t, "SaveItems", saveItems(t, d.licensing(), item))
+	item := draft(3)
+	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
 	auth, mark := []byte("authenticator"), []byte("a register")
 	rows := []signing.AuthRow{
 		{Table: "sessions", ID: s.ID, Revision: 1, Auth: auth, Mark: mark},
 		{Table: "families", ID: f.ID, Revision: 1, Auth: auth},
 		{Table: "grants", ID: string(g.ID), Revision: 7, Auth: auth}, // which it doesn't have
-		{Table: "service_items", ID: string(item.Code), Part: 3, Revision: 1, Auth: auth},
+		{Table: "service_items", ID: item.Code, Part: 3, Revision: 1, Auth: auth},
 	}
 	is(t, "SetAuthenticators when ended", d.Auth.SetAuthenticators(ended(), rows...), context.Canceled)
 	must(t, "SetAuthenticators", d.Auth.SetAuthenticators(ctx, rows...))
@@ -198,8 +199,8 @@ func Authenticators(t *testing.T, open Open) {
 		grant, _, err := d.Licenses.LoadGrant(ctx, g.ID)
 		must(t, "LoadGrant", err)
 		same(t, what+": a grant's of another revision", grant.Auth, []byte(nil))
-		items, err := d.Licenses.LoadItems(ctx, item.Code, 0, 10)
-		must(t, "LoadItems", err)
+		items, err := d.Licenses.LoadEntries(ctx, catalog.KindItem, item.Code, 0, 10)
+		must(t, "LoadEntries", err)
 		same(t, what+": an item's", items[0].Auth, auth)
 	}
 	stored("first")

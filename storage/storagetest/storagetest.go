@@ -62,12 +62,11 @@ type Database struct {
 // LicenseStores is what package license needs stored.
 type LicenseStores interface {
 	license.Store
-	catalog.TypeStore
+	catalog.EntryStore
 	status.Store
 	status.MendStore
 	license.LookupStore
 	license.SettingStore
-	catalog.ItemStore
 	license.GrantStore
 	license.UseStore
 	license.GrantKeyStore

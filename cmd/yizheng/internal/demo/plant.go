@@ -113,7 +113,7 @@ func (t sampleType) plant(ctx context.Context, in *install.Installation, by audi
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == catalog.TypePublished {
+	if there.State == catalog.Published {
 		return nil
 	}
 	if _, _, err := in.Registry.Catalog().Types().Put(ctx, by, t.Code, t.Definition); err != nil {

@@ -98,7 +98,7 @@ func (i sampleItem) plant(ctx context.Context, r *license.Library, by audit.Acto
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == catalog.ItemPublished {
+	if there.State == catalog.Published {
 		return nil
 	}
 	if _, _, err := r.Catalog().Items().Put(ctx, by, i.Code, i.Definition); err != nil {

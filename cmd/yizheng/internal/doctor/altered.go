@@ -8,7 +8,6 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
@@ -70,14 +69,7 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return accounts.ListAccounts(ctx, after, alteredAtOnce)
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
-		wholeList(func(after credential.TypeCode) ([]catalog.TypeRecord, error) {
-			return stores.ListTypes(ctx, catalog.Drafts{All: true}, after, alteredAtOnce)
-		},
-			func(t catalog.TypeRecord) credential.TypeCode { return t.Code }),
-		wholeList(func(after catalog.ItemCode) ([]catalog.ItemRecord, error) {
-			return stores.ListItems(ctx, catalog.Drafts{All: true}, after, alteredAtOnce)
-		},
-			func(i catalog.ItemRecord) catalog.ItemCode { return i.Code }),
+		func() (int, error) { return readEntries(ctx, stores) },
 		wholeList(func(after string) ([]catalog.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)
 		}, func(d catalog.DelegationRecord) string { return d.ID }),
@@ -97,6 +89,19 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			}),
 	} {
 		more, err := read()
+		if n += more; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// readEntries reads the newest version of each entry of the catalog.
+func readEntries(ctx context.Context, stores catalog.EntryStore) (n int, err error) {
+	for _, k := range catalog.Kinds {
+		more, err := wholeList(func(after string) ([]catalog.Record, error) {
+			return stores.ListEntries(ctx, k, catalog.Drafts{All: true}, after, alteredAtOnce)
+		}, func(r catalog.Record) string { return r.Code })()
 		if n += more; err != nil {
 			return n, err
 		}

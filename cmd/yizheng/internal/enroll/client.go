@@ -79,7 +79,7 @@ func checkItems(ctx context.Context, in *install.Installation, codes []string) e
 		} else if err != nil {
 			return err
 		}
-		if i.State == catalog.ItemRetired {
+		if i.State == catalog.Retired {
 			return texts.Usage("client.item_retired", code)
 		}
 	}

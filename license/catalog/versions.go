@@ -1,0 +1,190 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Bounds of what a node keeps of the entries of a kind.
+const (
+	keptEntries    = 4096
+	keptEntryBytes = 128 << 20
+)
+
+// versions reads the versions of the entries of a kind, and keeps those of a kind that is
+// fresh for a while. Only what exists is kept, so nobody can fill it with codes.
+type versions[C ~string, D, V any] struct {
+	kind  *kind[C, D, V]
+	store EntryStore
+	heads *recent[C, Heads[V]]
+	past  *recent[pastVersion[C], *V] // versions behind the heads, which never change
+}
+
+// pastVersion names a version of an entry that isn't among its heads.
+type pastVersion[C ~string] struct {
+	code    C
+	version int
+}
+
+func newVersions[C ~string, D, V any](k *kind[C, D, V], s EntryStore) *versions[C, D, V] {
+	return &versions[C, D, V]{
+		kind:  k,
+		store: s,
+		heads: newRecent[C, Heads[V]](keptEntries, keptEntryBytes),
+		past:  newRecent[pastVersion[C], *V](keptEntries, keptEntryBytes),
+	}
+}
+
+// Heads are the newest versions of an entry, the newest first: a draft with the one
+// before it, or the one that was published last, which may be retired, with the one
+// before it. No older one is a draft or published: publishing retires what was
+// published before. What Heads return is shared: not to be changed.
+type Heads[V any] struct {
+	read     time.Time
+	versions []head[V]
+}
+
+// head is a version among [Heads].
+type head[V any] struct {
+	version  int
+	state    State
+	revision int64
+	owner    string
+	is       *V
+}
+
+// Newest returns the newest version, or nil.
+func (h Heads[V]) Newest() *V {
+	if len(h.versions) == 0 {
+		return nil
+	}
+	return h.versions[0].is
+}
+
+// Published returns the version that counts for what is new: licenses are issued under it,
+// or asked for by it. It is nil if none does.
+func (h Heads[V]) Published() *V {
+	for _, v := range h.versions {
+		if v.state == Published {
+			return v.is
+		}
+	}
+	return nil
+}
+
+// LastPublished returns the newest version that was published, also if it is retired
+// meanwhile; nil if none was. A type's says who may act on its licenses now.
+func (h Heads[V]) LastPublished() *V {
+	for _, v := range h.versions {
+		if v.state != Draft {
+			return v.is
+		}
+	}
+	return nil
+}
+
+// owner returns the participant that wrote the newest version, or "".
+func (h Heads[V]) owner() string {
+	if len(h.versions) == 0 {
+		return ""
+	}
+	return h.versions[0].owner
+}
+
+// same returns the version that a record is, if it was read before.
+func (h Heads[V]) same(rec Record) *V {
+	for _, v := range h.versions {
+		if v.version == rec.Version && v.revision == rec.Revision && v.state == rec.State {
+			return v.is
+		}
+	}
+	return nil
+}
+
+// of returns an entry's newest versions, none if there is no such entry.
+func (c *versions[C, D, V]) of(ctx context.Context, code C) (Heads[V], error) {
+	if c.kind.fresh > 0 {
+		if h, ok := c.heads.get(code); ok && time.Since(h.read) < c.kind.fresh {
+			return h, nil
+		}
+	}
+	return c.read(ctx, code)
+}
+
+// read reads an entry's newest versions from the store, past what is kept. What can't be a
+// code isn't looked up: databases differ in what texts they take.
+func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) {
+	if !c.kind.valid(code) {
+		return Heads[V]{}, nil
+	}
+	h := Heads[V]{read: time.Now()}
+	records, err := c.store.LoadEntries(ctx, c.kind.of, string(code), 0, 2)
+	if err != nil {
+		return Heads[V]{}, fmt.Errorf("reading %s %s: %w", c.kind.called, code, err)
+	}
+	old, _ := c.heads.get(code)
+	bytes := 0
+	for _, rec := range records {
+		v := old.same(rec)
+		if v == nil {
+			if v, err = c.kind.open(rec); err != nil {
+				return Heads[V]{}, err
+			}
+		}
+		h.versions = append(h.versions, head[V]{rec.Version, rec.State, rec.Revision, *c.kind.life(v).owner, v})
+		bytes += len(rec.Body)
+	}
+	if len(records) > 0 && c.kind.fresh > 0 {
+		c.heads.put(code, h, bytes)
+	}
+	return h, nil
+}
+
+// at returns one version of an entry, or nil if there is none.
+func (c *versions[C, D, V]) at(ctx context.Context, code C, version int) (*V, error) {
+	if c.kind.fresh == 0 {
+		v, _, err := c.load(ctx, code, version)
+		return v, err
+	}
+	h, err := c.of(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range h.versions {
+		if v.version == version {
+			return v.is, nil
+		}
+	}
+	if len(h.versions) == 0 || version < 1 || version > h.versions[0].version {
+		return nil, nil
+	}
+	key := pastVersion[C]{code, version}
+	if v, ok := c.past.get(key); ok {
+		return v, nil
+	}
+	v, bytes, err := c.load(ctx, code, version)
+	if v != nil {
+		c.past.put(key, v, bytes)
+	}
+	return v, err
+}
+
+// load reads one version of an entry from the store, nil if there is none, and says how
+// many bytes its definition has.
+func (c *versions[C, D, V]) load(ctx context.Context, code C, version int) (*V, int, error) {
+	if !c.kind.valid(code) {
+		return nil, 0, nil
+	}
+	records, err := c.store.LoadEntries(ctx, c.kind.of, string(code), version+1, 1)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading %s %s version %d: %w", c.kind.called, code, version, err)
+	}
+	if len(records) == 0 || records[0].Version != version {
+		return nil, 0, nil
+	}
+	v, err := c.kind.open(records[0])
+	return v, len(records[0].Body), err
+}
+
+func (c *versions[C, D, V]) forget(code C) { c.heads.forget(code) }

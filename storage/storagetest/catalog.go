@@ -1,0 +1,342 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/signing/journal"
+)
+
+// Catalog tests [catalog.EntryStore], with each kind of entries.
+func Catalog(t *testing.T, open Open) {
+	for _, k := range catalog.Kinds {
+		t.Run(string(k), func(t *testing.T) { catalogOf(t, open, k) })
+	}
+	t.Run("Apart", func(t *testing.T) { catalogApart(t, open(t).licensing()) })
+	t.Run("NoKind", func(t *testing.T) { catalogOfNoKind(t, open(t).licensing()) })
+}
+
+// ofKind is a store's entries of one kind.
+type ofKind struct {
+	licensing
+	kind catalog.Kind
+}
+
+func catalogOf(t *testing.T, open Open, k catalog.Kind) {
+	s := ofKind{open(t).licensing(), k}
+	fresh := func(t *testing.T) ofKind { return ofKind{open(t).licensing(), k} }
+	t.Run("RoundTrip", func(t *testing.T) { catalogRoundTrip(t, s) })
+	t.Run("Conflict", func(t *testing.T) { catalogConflict(t, s) })
+	t.Run("OneDraftOnePublished", func(t *testing.T) { catalogStates(t, s) })
+	t.Run("Race", func(t *testing.T) { catalogRace(t, s) })
+	t.Run("Event", func(t *testing.T) { catalogEvent(t, fresh(t)) })
+	t.Run("List", func(t *testing.T) { catalogList(t, fresh(t)) })
+	t.Run("Drafts", func(t *testing.T) { catalogDrafts(t, fresh(t)) })
+	t.Run("Before", func(t *testing.T) { catalogBefore(t, s) })
+	t.Run("Use", func(t *testing.T) { catalogUse(t, s) })
+	t.Run("Ended", func(t *testing.T) {
+		r := draft(1)
+		is(t, "SaveEntries", s.SaveEntries(ended(), s.kind, event("", journal.ActionItemPut), r), context.Canceled)
+		_, err := s.LoadEntries(ended(), s.kind, r.Code, 0, 1)
+		is(t, "LoadEntries", err, context.Canceled)
+		_, err = s.ListEntries(ended(), s.kind, catalog.Drafts{All: true}, "", 1)
+		is(t, "ListEntries", err, context.Canceled)
+		_, err = s.UseOfEntries(ended(), s.kind, r.Owner)
+		is(t, "UseOfEntries", err, context.Canceled)
+		sameEntries(t, s, "entries", r.Code)
+	})
+}
+
+// draft makes a record of an entry that isn't stored.
+func draft(version int) catalog.Record {
+	return catalog.Record{
+		Code: newText(), Version: version, State: catalog.Draft,
+		Owner: newText(), Body: []byte(`{"name":"样例"}`), Updated: at(version),
+	}
+}
+
+func saveEntries(t *testing.T, s ofKind, rs ...catalog.Record) error {
+	t.Helper()
+	return s.SaveEntries(t.Context(), s.kind, event("", journal.ActionItemPut), rs...)
+}
+
+// stored returns a record as it is after it was saved.
+func stored(r catalog.Record) catalog.Record {
+	r.Revision++
+	return r
+}
+
+func sameEntries(t *testing.T, s ofKind, what string, code string, want ...catalog.Record) {
+	t.Helper()
+	got, err := s.LoadEntries(t.Context(), s.kind, code, 0, 100)
+	must(t, "LoadEntries", err)
+	slices.Reverse(got) // they come the newest first
+	if len(got)+len(want) > 0 {
+		same(t, what, got, want)
+	}
+}
+
+// catalogApart tests that the kinds don't see each other's entries.
+func catalogApart(t *testing.T, s licensing) {
+	r := draft(1)
+	for i, k := range catalog.Kinds {
+		r.Body = fmt.Appendf(nil, `{"kind":%d}`, i)
+		must(t, "SaveEntries", saveEntries(t, ofKind{s, k}, r))
+	}
+	for i, k := range catalog.Kinds {
+		r.Body = fmt.Appendf(nil, `{"kind":%d}`, i)
+		sameEntries(t, ofKind{s, k}, string(k), r.Code, stored(r))
+		list, err := s.ListEntries(t.Context(), k, catalog.Drafts{All: true}, "", 10)
+		must(t, "ListEntries", err)
+		same(t, "list of "+string(k), list, []catalog.Record{stored(r)})
+		use, err := s.UseOfEntries(t.Context(), k, r.Owner)
+		must(t, "UseOfEntries", err)
+		same(t, "use of "+string(k), use, catalog.Use{Drafts: 1, Bytes: int64(len(r.Body))})
+	}
+}
+
+// catalogOfNoKind tests that a kind that isn't registered is refused: it names a table.
+func catalogOfNoKind(t *testing.T, s licensing) {
+	for _, k := range []catalog.Kind{"", "licenses", "service_items; --"} {
+		_, loading := s.LoadEntries(t.Context(), k, "a", 0, 1)
+		_, listing := s.ListEntries(t.Context(), k, catalog.Drafts{}, "", 1)
+		_, using := s.UseOfEntries(t.Context(), k, "p")
+		for _, err := range []error{loading, listing, using, saveEntries(t, ofKind{s, k}, draft(1))} {
+			if err == nil || !strings.Contains(err.Error(), "no kind of entries") {
+				t.Errorf("kind %q: %v", k, err)
+			}
+		}
+	}
+}
+
+func catalogRoundTrip(t *testing.T, s ofKind) {
+	v1 := draft(1)
+	v1.Updated = finer
+	must(t, "SaveEntries", saveEntries(t, s, v1))
+	v1.Updated = kept
+	v1 = stored(v1)
+	sameEntries(t, s, "a draft", v1.Code, v1)
+
+	v1.State, v1.Body, v1.Updated, v1.Owner = catalog.Published, []byte(`{"name":"样例二"}`), at(9), newText()
+	must(t, "SaveEntries", saveEntries(t, s, v1))
+	v1 = stored(v1)
+	sameEntries(t, s, "published", v1.Code, v1)
+
+	// Versions 10 and 9 in the wrong order: oldest first is by number.
+	v10, v9 := draft(10), draft(9)
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, catalog.Retired
+	must(t, "SaveEntries", saveEntries(t, s, v10, v9))
+	sameEntries(t, s, "three versions", v1.Code, v1, stored(v9), stored(v10))
+	sameEntries(t, s, "an unknown code", "nothing")
+}
+
+func catalogConflict(t *testing.T, s ofKind) {
+	old := draft(1)
+	must(t, "SaveEntries", saveEntries(t, s, old))
+	fresh := draft(1)
+	for _, c := range []struct {
+		name     string
+		revision int64
+		version  int
+	}{
+		{"new, but there", 0, 1},
+		{"a revision to come", 2, 1},
+		{"an unknown version", 1, 2},
+	} {
+		wrong := old
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, catalog.Retired
+		is(t, c.name, saveEntries(t, s, fresh, wrong), catalog.ErrConflict)
+		is(t, c.name+", first", saveEntries(t, s, wrong, fresh), catalog.ErrConflict)
+		sameEntries(t, s, c.name+": the record beside it", fresh.Code)
+		sameEntries(t, s, c.name+": the stored record", old.Code, stored(old))
+	}
+}
+
+// catalogStates tests that a code has one draft and one published version at most.
+func catalogStates(t *testing.T, s ofKind) {
+	v1, v2, v3 := draft(1), draft(2), draft(3)
+	v2.Code, v3.Code = v1.Code, v1.Code
+	must(t, "SaveEntries", saveEntries(t, s, v1))
+	v1 = stored(v1)
+	is(t, "a second draft", saveEntries(t, s, v2), catalog.ErrConflict)
+
+	v1.State = catalog.Published
+	must(t, "publishing one and beginning the next, in one call", saveEntries(t, s, v1, v2))
+	v1, v2 = stored(v1), stored(v2)
+	second := v2
+	second.State = catalog.Published
+	is(t, "a second published version", saveEntries(t, s, second), catalog.ErrConflict)
+	sameEntries(t, s, "after the refusals", v1.Code, v1, v2)
+
+	retired := v1
+	retired.State = catalog.Retired
+	must(t, "retiring one and publishing the next, in one call", saveEntries(t, s, retired, second))
+	sameEntries(t, s, "after publishing the next version", v1.Code, stored(retired), stored(second))
+	v4 := v3
+	v4.Version = 4
+	is(t, "two drafts in one call", saveEntries(t, s, v3, v4), catalog.ErrConflict)
+	sameEntries(t, s, "after two drafts", v1.Code, stored(retired), stored(second))
+}
+
+func catalogRace(t *testing.T, s ofKind) {
+	r := draft(1)
+	errs := race(Writers, func(i int) error {
+		r := r
+		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
+		return saveEntries(t, s, r)
+	})
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new entry", errs, catalog.ErrConflict))
+	r = stored(r)
+	sameEntries(t, s, "the winner's", r.Code, r)
+	errs = race(Writers, func(i int) error {
+		r := r
+		r.Owner = fmt.Sprint(i)
+		return saveEntries(t, s, r)
+	})
+	r.Owner = fmt.Sprint(oneWins(t, "a change of an entry", errs, catalog.ErrConflict))
+	sameEntries(t, s, "the winner's change", r.Code, stored(r))
+	errs = race(Writers, func(i int) error {
+		d := draft(i + 2)
+		d.Code, d.State = r.Code, catalog.Published
+		return saveEntries(t, s, d)
+	})
+	oneWins(t, "a published version", errs, catalog.ErrConflict)
+}
+
+// catalogEvent tests that a change's event is saved with it, or not at all.
+func catalogEvent(t *testing.T, s ofKind) {
+	ctx := t.Context()
+	e := event("", journal.ActionItemPut)
+	e.Version, e.Sealed = 0, nil
+	r := draft(1)
+	must(t, "SaveEntries", s.SaveEntries(ctx, s.kind, e, r))
+	is(t, "SaveEntries again", s.SaveEntries(ctx, s.kind, event("", journal.ActionItemPut), r), catalog.ErrConflict)
+	got, err := s.ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
+	must(t, "Events", err)
+	sameEvents(t, "events", got, e)
+}
+
+func catalogList(t *testing.T, s ofKind) {
+	ctx := t.Context()
+	none, err := s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, "", 10)
+	must(t, "ListEntries", err)
+	same(t, "entries of an empty database", len(none), 0)
+	var want []catalog.Record
+	for i := range 7 {
+		v1, v2 := draft(1), draft(2)
+		v1.Code = fmt.Sprintf("QH-%02d", i)
+		v2.Code, v1.State = v1.Code, catalog.Retired
+		if i%2 == 0 {
+			must(t, "SaveEntries", saveEntries(t, s, v1))
+			want = append(want, stored(v1))
+		} else {
+			must(t, "SaveEntries", saveEntries(t, s, v2, v1))
+			want = append(want, stored(v2))
+		}
+	}
+	for _, size := range []int{1, 3, 7, 100} {
+		got := paged(t, size, func(last *catalog.Record) ([]catalog.Record, error) {
+			after := ""
+			if last != nil {
+				after = last.Code
+			}
+			return s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, after, size)
+		})
+		same(t, fmt.Sprintf("pages of %d", size), got, want)
+	}
+	none, err = s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, "", 0)
+	must(t, "ListEntries", err)
+	same(t, "entries up to limit 0", len(none), 0)
+}
+
+// catalogDrafts tests which drafts a list has, and what it has in place of the others.
+func catalogDrafts(t *testing.T, s ofKind) {
+	mine, theirs, fresh := draft(1), draft(1), draft(1)
+	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
+	past := theirs
+	past.State = catalog.Retired
+	theirs.Version = 2
+	must(t, "SaveEntries", saveEntries(t, s, mine))
+	must(t, "SaveEntries", saveEntries(t, s, past, theirs))
+	must(t, "SaveEntries", saveEntries(t, s, fresh))
+	for _, c := range []struct {
+		name string
+		d    catalog.Drafts
+		want []catalog.Record
+	}{
+		{"none", catalog.Drafts{}, []catalog.Record{past}},
+		{"of nobody", catalog.Drafts{Of: "nobody"}, []catalog.Record{past}},
+		{"of one", catalog.Drafts{Of: mine.Owner}, []catalog.Record{mine, past}},
+		{"of another", catalog.Drafts{Of: theirs.Owner}, []catalog.Record{theirs}},
+		{"all", catalog.Drafts{All: true}, []catalog.Record{mine, theirs, fresh}},
+	} {
+		var want []catalog.Record
+		for _, r := range c.want {
+			want = append(want, stored(r))
+		}
+		for _, size := range []int{1, 10} {
+			got := paged(t, size, func(last *catalog.Record) ([]catalog.Record, error) {
+				after := ""
+				if last != nil {
+					after = last.Code
+				}
+				return s.ListEntries(t.Context(), s.kind, c.d, after, size)
+			})
+			same(t, fmt.Sprintf("drafts %s, pages of %d", c.name, size), got, want)
+		}
+	}
+}
+
+// catalogBefore tests that versions are read from the newest on, as many as are asked for.
+func catalogBefore(t *testing.T, s ofKind) {
+	first := draft(1)
+	var all []catalog.Record
+	for v := range 12 {
+		r := first
+		r.Version, r.State = v+1, catalog.Retired
+		must(t, "SaveEntries", saveEntries(t, s, r))
+		all = append(all, stored(r))
+	}
+	slices.Reverse(all)
+	for _, c := range []struct{ before, limit, from, to int }{
+		{0, 2, 0, 2}, {0, 100, 0, 12}, {12, 1, 1, 2}, {3, 5, 10, 12}, {1, 5, 12, 12}, {1 << 31, 1, 0, 1}, {0, 0, 0, 0},
+	} {
+		got, err := s.LoadEntries(t.Context(), s.kind, first.Code, c.before, c.limit)
+		must(t, "LoadEntries", err)
+		if want := all[c.from:c.to]; len(got)+len(want) > 0 {
+			same(t, fmt.Sprintf("%d versions before %d", c.limit, c.before), got, want)
+		}
+	}
+}
+
+// catalogUse tests that what a participant has is added up: of all its versions, and of
+// nobody else's.
+func catalogUse(t *testing.T, s ofKind) {
+	owner := newText()
+	use := func(what string, want catalog.Use) {
+		t.Helper()
+		got, err := s.UseOfEntries(t.Context(), s.kind, owner)
+		must(t, "UseOfEntries", err)
+		same(t, what, got, want)
+	}
+	use("nothing", catalog.Use{})
+	v1, other := draft(1), draft(1)
+	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
+	must(t, "SaveEntries", saveEntries(t, s, v1))
+	must(t, "SaveEntries", saveEntries(t, s, other))
+	use("a draft", catalog.Use{Drafts: 1, Bytes: 1000})
+	v1 = stored(v1)
+	v1.State, v1.Body = catalog.Retired, make([]byte, 70_000)
+	v2 := v1
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, catalog.Draft, make([]byte, 300)
+	must(t, "SaveEntries", saveEntries(t, s, v1, v2))
+	use("two versions", catalog.Use{Drafts: 1, Bytes: 70_300})
+	v1, v2 = stored(v1), stored(v2)
+	v2.Owner, v2.State = other.Owner, catalog.Published
+	must(t, "SaveEntries", saveEntries(t, s, v2))
+	use("one that went to another", catalog.Use{Bytes: 70_000})
+}

@@ -299,7 +299,7 @@ func (w *world) signed(t testing.TB, purpose signing.Purpose, typ string, claims
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := jose.SignPassing(key.Signer, jose.Header{Typ: typ, KeyID: key.KID(), Algorithm: jose.ES256}, claims)
+	token, err := jose.Sign(key.Signer, jose.Header{Typ: typ, KeyID: key.KID(), Algorithm: jose.ES256}, claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/fresh"
@@ -45,13 +43,9 @@ func (a Access) Has(s oidc.Scope) bool { return slices.Contains(a.Scopes, string
 // claims are those of an access token (RFC 9068 section 2.2). Times are in
 // seconds since 1970.
 type claims struct {
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-	Audience string `json:"aud"`
+	jose.Registered
 	ClientID string `json:"client_id"`
 	Scope    string `json:"scope"`
-	Issued   int64  `json:"iat"`
-	Expires  int64  `json:"exp"`
 	TokenID  string `json:"jti"`
 
 	// Of a token about a person.
@@ -94,15 +88,12 @@ type Config struct {
 type Service struct {
 	c        Config
 	verified *fresh.Bounded[tokenHash, claims]
-	headers  *fresh.Bounded[tokenKind, jose.Header] // prepared
-	denied   *fresh.Cache[bool]                     // by the id of an access token, or by minuteOf
+	denied   *fresh.Cache[bool] // by the id of an access token, or by minuteOf
 }
 
 // New returns the service.
 func New(c Config) *Service {
-	s := &Service{
-		c: c, verified: fresh.NewBounded[tokenHash, claims](maxCachedTokens), headers: fresh.NewBounded[tokenKind, jose.Header](maxHeaders),
-	}
+	s := &Service{c: c, verified: fresh.NewBounded[tokenHash, claims](maxCachedTokens)}
 	s.denied = fresh.NewCache(maxCachedTokens, s.readDenied)
 	return s
 }
@@ -212,33 +203,32 @@ func invalidToken(reason, description string, err error) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidToken, Description: description, Reason: reason, Err: err}
 }
 
-// verifyAccessToken checks what can't change: form, signature, typ and claims.
+// verifyAccessToken checks form, signature, typ and claims.
 func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, error) {
-	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+	var t claims
+	header, err := jose.ParseToken(ctx, token, jose.Expectation{
 		Typ: jose.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
 		Key: func(h jose.Header) (crypto.PublicKey, error) {
 			return p.tokenKey(ctx, h.KeyID, 0)
 		},
-	})
+	}, jose.Rule{Issuer: p.c.Issuer, Audience: p.c.Issuer}, &t)
 	if err != nil {
 		return claims{}, keyError(err)
 	}
-	t := claims{key: header.KeyID}
-	if err := json.Unmarshal(payload, &t); err != nil {
-		return claims{}, invalidToken("token_claims", "the access token is not valid", err)
-	}
-	now := time.Now().Unix()
-	switch {
-	case t.Issuer != p.c.Issuer:
-		return claims{}, invalidToken("token_issuer", "the access token is of another issuer", nil)
-	case t.Audience != p.c.Issuer:
-		return claims{}, invalidToken("token_audience", "the access token is for another resource", nil)
-	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
-		return claims{}, invalidToken("token_claims", "the access token is not valid", nil)
-	case t.Issued > now+clockSkew || t.Expires <= t.Issued || t.Expires-t.Issued > int64(MaxTTL/time.Second):
-		return claims{}, invalidToken("token_period", "the access token is not valid", nil)
-	}
+	t.key = header.KeyID
 	return t, nil
+}
+
+// Validate says what is wrong with the claims but for issuer, audience and that the
+// token has expired, by a *jose.TokenError token_claims or token_period.
+func (t *claims) Validate() error {
+	switch {
+	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
+		return &jose.TokenError{Reason: "token_claims"}
+	case t.Issued > time.Now().Unix()+clockSkew || t.Expires <= t.Issued || t.Expires-t.Issued > int64(MaxTTL/time.Second):
+		return &jose.TokenError{Reason: "token_period"}
+	}
+	return nil
 }
 
 // errTokenKey says that a key doesn't verify tokens of this kind.
@@ -283,7 +273,18 @@ func keyError(err error) error {
 	if refusal.Reason == "token_key" && !isNoKey(refusal.Err) {
 		return oidc.Unavailable(err)
 	}
-	return invalidToken(refusal.Reason, "the access token is not valid", err)
+	description, ok := refusals[refusal.Reason]
+	if !ok {
+		description = "the access token is not valid"
+	}
+	return invalidToken(refusal.Reason, description, err)
+}
+
+// refusals say more of an access token than that it isn't valid.
+var refusals = map[string]string{
+	"token_issuer":   "the access token is of another issuer",
+	"token_audience": "the access token is for another resource",
+	"token_expired":  "the access token has expired",
 }
 
 func isNoKey(err error) bool {

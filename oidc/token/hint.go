@@ -5,8 +5,6 @@ import (
 	"crypto"
 	"errors"
 
-	"github.com/go-json-experiment/json"
-
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -19,17 +17,17 @@ const MaxHint = 4 << 10
 // *Error invalid_request, temporarily_unavailable.
 func (p *Service) ReadHint(ctx context.Context, token string) (IDClaims, error) {
 	refused := &oidc.Error{Code: oidc.InvalidRequest, Description: "id_token_hint is not an ID token of this provider", Reason: "hint_invalid"}
-	header, payload, err := jose.Verify(ctx, token, jose.Expectation{
+	var t IDClaims
+	header, err := jose.ParseToken(ctx, token, jose.Expectation{
 		Typ: jose.TypIDToken, Max: MaxHint, Verifier: p.c.Verifier,
 		Key: func(h jose.Header) (crypto.PublicKey, error) {
 			return p.publicKey(ctx, h.KeyID, 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
 		},
-	})
+	}, jose.Rule{Issuer: p.c.Issuer, Expired: true}, &t)
 	if err != nil {
 		return IDClaims{}, hintError(refused, err)
 	}
-	var t IDClaims
-	if err := json.Unmarshal(payload, &t); err != nil || t.Issuer != p.c.Issuer || t.Subject == "" {
+	if t.Subject == "" {
 		return IDClaims{}, refused
 	}
 	if _, err := p.publicKey(ctx, header.KeyID, t.Issued, signing.PurposeIDToken, signing.PurposeIDTokenRSA); err != nil {

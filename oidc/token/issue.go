@@ -24,11 +24,7 @@ const idTokenLife = 10 * time.Minute
 // IDClaims are those of an ID token (OpenID Connect Core section 2). Times are in
 // seconds since 1970.
 type IDClaims struct {
-	Issuer     string   `json:"iss"`
-	Subject    string   `json:"sub"`
-	Audience   string   `json:"aud"`
-	Expires    int64    `json:"exp"`
-	Issued     int64    `json:"iat"`
+	jose.Registered
 	AuthTime   int64    `json:"auth_time"`
 	Nonce      string   `json:"nonce,omitempty"`
 	ACR        string   `json:"acr"`
@@ -42,8 +38,7 @@ type IDClaims struct {
 func (p *Service) IssueToClient(ctx context.Context, c oidc.Client, scopes []oidc.Scope) (Token, error) {
 	now := time.Now()
 	signed, err := p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, claims{
-		Issuer: p.c.Issuer, Subject: c.ID, Audience: p.c.Issuer, ClientID: c.ID, Scope: oidc.JoinScopes(scopes),
-		Issued: now.Unix(), Expires: now.Add(p.c.TTL).Unix(), TokenID: rand.Text(),
+		Registered: p.registered(c.ID, p.c.Issuer, now, p.c.TTL), ClientID: c.ID, Scope: oidc.JoinScopes(scopes), TokenID: rand.Text(),
 	})
 	if err != nil {
 		return Token{}, fmt.Errorf("issuing an access token: %w", err)
@@ -65,8 +60,7 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 	}
 	now := time.Now()
 	access := claims{
-		Issuer: p.c.Issuer, Subject: subject, Audience: p.c.Issuer, ClientID: c.ID, Scope: oidc.JoinScopes(scopes),
-		Issued: now.Unix(), Expires: now.Add(p.c.TTL).Unix(), TokenID: rand.Text(),
+		Registered: p.registered(subject, p.c.Issuer, now, p.c.TTL), ClientID: c.ID, Scope: oidc.JoinScopes(scopes), TokenID: rand.Text(),
 		AuthTime: who.AuthTime, ACR: oidc.ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
 	}
 	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, access); err != nil {
@@ -76,8 +70,8 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 	if slices.Contains(scopes, oidc.ScopeOpenID) {
 		alg, purpose := idTokenKey(c)
 		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, IDClaims{
-			Issuer: p.c.Issuer, Subject: subject, Audience: c.ID, Expires: now.Add(idTokenLife).Unix(), Issued: now.Unix(),
-			AuthTime: who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
+			Registered: p.registered(subject, c.ID, now, idTokenLife),
+			AuthTime:   who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
 			AccessHash: accessHash(t.Access),
 		})
 		if err != nil {
@@ -105,27 +99,15 @@ func idTokenKey(c oidc.Client) (jose.Algorithm, signing.Purpose) {
 	return jose.RS256, signing.PurposeIDTokenRSA
 }
 
-// tokenKind is what the header of a token follows from.
-type tokenKind struct {
-	typ, kid  string
-	algorithm jose.Algorithm
-}
-
-// maxHeaders is for the keys of some years.
-const maxHeaders = 128
-
-// header returns the header of a kind of tokens, encoded once.
-func (p *Service) header(k tokenKind) jose.Header {
-	h, ok := p.headers.Load(k)
-	if !ok {
-		h = jose.Header{Typ: k.typ, KeyID: k.kid, Algorithm: k.algorithm}.Prepared()
-		p.headers.Store(k, h)
+// registered returns the claims that all tokens have.
+func (p *Service) registered(subject, audience string, now time.Time, life time.Duration) jose.Registered {
+	return jose.Registered{
+		Issuer: p.c.Issuer, Subject: subject, Audience: audience, Issued: now.Unix(), Expires: now.Add(life).Unix(),
 	}
-	return h
 }
 
 // sign signs a token that lives for minutes and is stored nowhere.
-func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims any) (oidc.Secret, error) {
+func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims jose.Claims) (oidc.Secret, error) {
 	key, err := p.c.Keyrings.Active(ctx, purpose, "")
 	if err != nil {
 		return oidc.Secret{}, err
@@ -133,7 +115,7 @@ func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Al
 	if key.Signer == nil || key.Algorithm != string(alg) {
 		return oidc.Secret{}, fmt.Errorf("key %s is not one of %s held here", key.ID, alg)
 	}
-	token, err := jose.SignPassing(key.Signer, p.header(tokenKind{typ, key.KID(), alg}), claims)
+	token, err := jose.SignToken(key.Signer, typ, key.KID(), claims)
 	return oidc.SecretOf(token), err
 }
 

@@ -2,12 +2,10 @@ package jose
 
 import (
 	"crypto"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/golang-jwt/jwt/v5"
 
 	"yizheng.internal/signing/signingtest"
 )
@@ -75,22 +73,5 @@ func TestPreparedHeader(t *testing.T) {
 	}
 	if token, err := Sign(key, Header{Algorithm: SM2}.Prepared(), Object(`{}`)); err == nil {
 		t.Errorf("signed without a typ: %s", token)
-	}
-}
-
-// TestMethodSigns checks that golang-jwt signs with our method what we verify,
-// and that the method refuses a key of another algorithm.
-func TestMethodSigns(t *testing.T) {
-	key := signingtest.NewSM2(t)
-	token := jwt.Token{Header: map[string]any{"typ": TypAccessToken, "alg": string(SM2)}, Claims: jwt.MapClaims{"sub": "x"}, Method: method{SM2}}
-	text, err := token.SignedString(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, payload, err := Verify(t.Context(), text, expect(key.Public())); err != nil || string(payload) != `{"sub":"x"}` {
-		t.Errorf("payload %s, %v", payload, err)
-	}
-	if _, err := token.SignedString(signingtest.NewES256(t)); !errors.Is(err, jwt.ErrInvalidKey) {
-		t.Errorf("another algorithm's key: %v", err)
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/golang-jwt/jwt/v5"
 
 	"yizheng.internal/signing/sm2"
 )
@@ -73,41 +72,17 @@ func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
 	return string(token), err
 }
 
-// SignPassing is [Sign] without verifying the signature, which for ES256 is
-// most of the work. It may be used for tokens that live for minutes and
-// are stored nowhere, as access and ID tokens are: should a fault spoil one, its
-// holder is refused and asks again. What is stored, or outlives a login, goes
-// through Sign; so does all that is signed with SM2, for which SignPassing is
-// an error. RSA is checked all the same, by Go, since a faulty signature made
-// by the Chinese remainder theorem would give the key away.
-func SignPassing(s crypto.MessageSigner, h Header, claims any) (string, error) {
-	alg, err := algorithmOf(s)
-	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
-	}
-	if alg == SM2 {
-		return "", errors.New("signing a token: what SM2 signs is always verified")
-	}
-	token, err := appendSigned(nil, 0, s, alg, h, claims, signPassing)
-	return string(token), err
-}
-
 // AppendSigned is [Sign] for a token that is part of something longer: it
 // appends the token to dst, with room for so many bytes more.
 //
-// It is for golang-jwt's Token.SignedString, which would marshal, compact and
-// copy the JSON twice; its SigningMethod makes the same signatures.
+// Credentials and status lists are large and made often, so they have this path of
+// their own beside golang-jwt's, which would marshal, compact and copy their JSON
+// twice: BenchmarkPaths says what that costs.
 func AppendSigned(dst []byte, room int, s crypto.MessageSigner, h Header, claims any) ([]byte, error) {
 	alg, err := algorithmOf(s)
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
-	return appendSigned(dst, room, s, alg, h, claims, signRaw)
-}
-
-// appendSigned is AppendSigned with a key of alg and a way to sign.
-func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h Header, claims any,
-	sign func(crypto.MessageSigner, Algorithm, []byte) ([]byte, error)) ([]byte, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -128,7 +103,7 @@ func appendSigned(dst []byte, room int, s crypto.MessageSigner, alg Algorithm, h
 	dst = append(dst, h.prepared...)
 	dst = append(dst, '.')
 	dst = segment.AppendEncode(dst, payload)
-	sig, err := sign(s, alg, dst[from:])
+	sig, err := signRaw(s, alg, dst[from:])
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
@@ -144,8 +119,9 @@ func signatureSize(s crypto.MessageSigner) int {
 	return 64
 }
 
-// segment is the base64url of a JWS's parts (RFC 7515 section 2).
-var segment = base64.RawURLEncoding
+// segment is the base64url of a JWS's parts (RFC 7515 section 2), of which each has
+// one encoding.
+var segment = base64.RawURLEncoding.Strict()
 
 // marshalClaims returns claims as a JSON object. Those that are JSON already are
 // checked as strictly as if they came from outside, and not copied. What else
@@ -203,7 +179,9 @@ func (h *Header) append(dst []byte) []byte {
 }
 
 // TokenError says why a token was refused. Reason is one of: token_malformed,
-// token_too_large, token_typ, token_algorithm, token_critical, token_key, token_signature.
+// token_too_large, token_typ, token_algorithm, token_critical, token_key,
+// token_signature; of [ParseToken] also token_claims, token_issuer, token_audience,
+// token_expired, and what the claims' own Validate says.
 type TokenError struct {
 	Reason string
 	Err    error // nil if there is no more to say
@@ -250,38 +228,19 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	if e.Typ == "" || (e.Key == nil) == (e.KeyWithin == nil) || e.Verifier == nil {
 		return Header{}, nil, errors.New("verifying a token: the expectation is incomplete")
 	}
-	if e.Max <= 0 {
-		e.Max = 64 << 10
-	}
-	if len(token) > e.Max {
-		return Header{}, nil, &TokenError{Reason: "token_too_large"}
-	}
-	h, p, sig, err := e.Verifier.parseToken(token)
+	h, err := e.Verifier.readHeader(token, &e)
 	if err != nil {
 		return Header{}, nil, err
 	}
-	if h.Typ != e.Typ {
-		return Header{}, nil, &TokenError{Reason: "token_typ"}
-	}
-	if h.Algorithm != SM2 && h.Algorithm != ES256 && h.Algorithm != RS256 {
-		return Header{}, nil, &TokenError{Reason: "token_algorithm"}
-	}
-	pub, err := e.key(h, p)
-	if errors.Is(err, sm2.ErrUndecided) {
-		return Header{}, nil, err // of the key's certificate: not a flaw of the token
-	}
+	p, sig, err := decodeRest(token)
 	if err != nil {
-		return Header{}, nil, &TokenError{"token_key", err}
+		return Header{}, nil, err
 	}
-	alg, err := AlgorithmOf(pub)
+	pub, err := e.choose(h, p)
 	if err != nil {
-		return Header{}, nil, &TokenError{"token_key", err}
+		return Header{}, nil, err
 	}
-	if h.Algorithm != alg {
-		return Header{}, nil, &TokenError{"token_algorithm", fmt.Errorf("the key is one of %s", alg)}
-	}
-	signed := token[:strings.LastIndexByte(token, '.')]
-	err = method{alg}.Verify(signed, sig, verification{ctx, e.Verifier, pub})
+	err = e.Verifier.verifyText(ctx, pub, token[:strings.LastIndexByte(token, '.')], sig)
 	if errors.Is(err, sm2.ErrUndecided) {
 		return Header{}, nil, err
 	}
@@ -292,47 +251,80 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 	return h, p, nil
 }
 
-// parseToken splits and decodes a compact JWS and checks nothing but its form.
-//
-// Of golang-jwt it uses the decoder of segments and, through method, the
-// SigningMethod, but not Parser.Parse. That would choose the method by the
-// header and the registry of the process, where others rely on the ES256 that
-// is there and ours, which needs a Verifier, could not stand; and its JSON is
-// lenient: of two members of one name it takes the last. [Verify] takes the
-// method that the key calls for, so nothing needs registering.
-func (v *Verifier) parseToken(token string) (h Header, payload, sig []byte, err error) {
-	malformed := func(err error) (Header, []byte, []byte, error) {
-		return Header{}, nil, nil, &TokenError{"token_malformed", err}
+// choose returns the key for a token with a header, which must be one of the
+// header's algorithm.
+func (e *Expectation) choose(h Header, payload []byte) (crypto.PublicKey, error) {
+	pub, err := e.key(h, payload)
+	if errors.Is(err, sm2.ErrUndecided) {
+		return nil, err // of the key's certificate: not a flaw of the token
 	}
-	segments := strings.Split(token, ".")
-	if len(segments) != 3 {
-		return malformed(errors.New("not three parts"))
+	if err != nil {
+		return nil, &TokenError{"token_key", err}
+	}
+	alg, err := AlgorithmOf(pub)
+	if err != nil {
+		return nil, &TokenError{"token_key", err}
+	}
+	if h.Algorithm != alg {
+		return nil, &TokenError{"token_algorithm", fmt.Errorf("the key is one of %s", alg)}
+	}
+	return pub, nil
+}
+
+// malformed says that a token is not a compact JWS.
+func malformed(err error) error { return &TokenError{"token_malformed", err} }
+
+// readHeader checks the form of a compact JWS, its size, and its header, which
+// must be of the expected type and name an algorithm of this package.
+func (v *Verifier) readHeader(token string, e *Expectation) (h Header, err error) {
+	if e.Max <= 0 {
+		e.Max = 64 << 10
+	}
+	if len(token) > e.Max {
+		return Header{}, &TokenError{Reason: "token_too_large"}
+	}
+	if strings.Count(token, ".") != 2 {
+		return Header{}, malformed(errors.New("not three parts"))
 	}
 	// Go's base64 skips line breaks even when strict.
 	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
-		return malformed(errors.New("line break in token"))
+		return Header{}, malformed(errors.New("line break in token"))
 	}
-	parser := jwt.NewParser(jwt.WithStrictDecoding())
-	h, known := v.headers.find(segments[0])
+	first, _, _ := strings.Cut(token, ".")
+	h, known := v.headers.find(first)
 	if !known {
-		raw, err := parser.DecodeSegment(segments[0])
+		raw, err := segment.DecodeString(first)
 		if err != nil {
-			return malformed(err)
+			return Header{}, malformed(err)
 		}
 		if h, err = parseHeader(raw); err != nil {
-			return Header{}, nil, nil, err
+			return Header{}, err
 		}
 	}
-	if payload, err = parser.DecodeSegment(segments[1]); err != nil {
-		return malformed(err)
+	if h.Typ != e.Typ {
+		return Header{}, &TokenError{Reason: "token_typ"}
 	}
-	if sig, err = parser.DecodeSegment(segments[2]); err != nil {
-		return malformed(err)
+	if h.Algorithm != SM2 && h.Algorithm != ES256 && h.Algorithm != RS256 {
+		return Header{}, &TokenError{Reason: "token_algorithm"}
+	}
+	return h, nil
+}
+
+// decodeRest returns the payload, a JSON object with unique names, and the signature of
+// a token whose header was read.
+func decodeRest(token string) (payload, sig []byte, err error) {
+	_, rest, _ := strings.Cut(token, ".")
+	body, last, _ := strings.Cut(rest, ".")
+	if payload, err = segment.DecodeString(body); err != nil {
+		return nil, nil, malformed(err)
+	}
+	if sig, err = segment.DecodeString(last); err != nil {
+		return nil, nil, malformed(err)
 	}
 	if p := jsontext.Value(payload); p.Kind() != '{' || !p.IsValid() {
-		return malformed(errors.New("payload is not a JSON object with unique names"))
+		return nil, nil, malformed(errors.New("payload is not a JSON object with unique names"))
 	}
-	return h, payload, sig, nil
+	return payload, sig, nil
 }
 
 func parseHeader(raw []byte) (Header, error) {
@@ -382,52 +374,6 @@ func (k *headers) keep(token string, h Header) {
 		k.known = map[string]Header{}
 	}
 	k.known[strings.Clone(segment)] = h
-}
-
-// method is a jwt.SigningMethod whose keys are a crypto.MessageSigner to sign
-// and a verification to verify; with another key it fails. Its signatures are
-// r ‖ s, 64 bytes (RFC 7518 section 3.4), or those of RSA (section 3.3).
-type method struct{ alg Algorithm }
-
-// verification is what a method needs to verify: golang-jwt passes a key and
-// nothing else.
-type verification struct {
-	ctx      context.Context // of this one call
-	verifier *Verifier
-	pub      crypto.PublicKey
-}
-
-// Alg implements jwt.SigningMethod.
-func (m method) Alg() string { return string(m.alg) }
-
-// Sign implements jwt.SigningMethod. It verifies what it signed.
-func (m method) Sign(text string, key any) ([]byte, error) {
-	s, ok := key.(crypto.MessageSigner)
-	if !ok {
-		return nil, jwt.ErrInvalidKeyType
-	}
-	if alg, err := AlgorithmOf(s.Public()); err != nil || alg != m.alg {
-		return nil, jwt.ErrInvalidKey
-	}
-	return signRaw(s, m.alg, []byte(text))
-}
-
-// Verify implements jwt.SigningMethod.
-func (m method) Verify(text string, sig []byte, key any) error {
-	k, ok := key.(verification)
-	if !ok {
-		return jwt.ErrInvalidKeyType
-	}
-	if alg, err := AlgorithmOf(k.pub); err != nil || alg != m.alg {
-		return jwt.ErrInvalidKey
-	}
-	message, ok := k.verifier.messages.Get().(*[]byte)
-	if !ok {
-		message = new([]byte)
-	}
-	defer k.verifier.messages.Put(message)
-	*message = append((*message)[:0], text...)
-	return k.verifier.VerifyRaw(k.ctx, k.pub, *message, sig)
 }
 
 // signRaw signs a message with a key that must be one of alg, and verifies the

@@ -11,7 +11,6 @@ import (
 
 	gmsm "github.com/emmansun/gmsm/sm2"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/golang-jwt/jwt/v5"
 
 	"yizheng.internal/signing/signingtest"
 	"yizheng.internal/signing/sm2"
@@ -141,11 +140,7 @@ func TestVerifyRefusesTokens(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, payload, err := Verify(t.Context(), tt.token, expect(key.Public()))
-			bad, ok := errors.AsType[*TokenError](err)
-			if !ok || bad.Reason != tt.reason || payload != nil {
-				t.Errorf("want %s, have %v", tt.reason, err)
-			}
+			refused(t, tt.token, expect(key.Public()), tt.reason)
 		})
 	}
 	if _, _, err := Verify(t.Context(), good, expect(key.Public())); err != nil {
@@ -153,8 +148,20 @@ func TestVerifyRefusesTokens(t *testing.T) {
 	}
 	small := expect(key.Public())
 	small.Max = len(good) - 1
-	if bad, ok := errors.AsType[*TokenError](verifyError(Verify(t.Context(), good, small))); !ok || bad.Reason != "token_too_large" {
-		t.Errorf("one byte above Max: %v", bad)
+	refused(t, good, small, "token_too_large")
+}
+
+// refused checks that a token is refused for a reason, whoever reads it: [Verify] or
+// [ParseToken]. Those with "sub" x lack what a JWT must have.
+func refused(t *testing.T, token string, e Expectation, reason string) {
+	t.Helper()
+	_, payload, err := Verify(t.Context(), token, e)
+	if bad, ok := errors.AsType[*TokenError](err); !ok || bad.Reason != reason || payload != nil {
+		t.Errorf("want %s, have %v", reason, err)
+	}
+	h, err := ParseToken(t.Context(), token, e, Rule{Issuer: "https://id.example"}, &Registered{})
+	if bad, ok := errors.AsType[*TokenError](err); !ok || bad.Reason != reason || h.Typ != "" {
+		t.Errorf("as a JWT: want %s, have %v", reason, err)
 	}
 }
 
@@ -228,25 +235,6 @@ type noKey struct{ crypto.MessageSigner }
 
 func (noKey) Public() crypto.PublicKey { return nil }
 
-// TestMethods: nobody else's key gets through our methods, and nothing of
-// golang-jwt's registry, which the process shares, was changed.
-func TestMethods(t *testing.T) {
-	m := method{SM2}
-	if err := m.Verify("x", make([]byte, 64), signingtest.NewSM2(t).Public()); !errors.Is(err, jwt.ErrInvalidKeyType) {
-		t.Error(err)
-	}
-	if _, err := m.Sign("x", []byte("secret")); !errors.Is(err, jwt.ErrInvalidKeyType) {
-		t.Error(err)
-	}
-	k := verification{t.Context(), NewVerifier(sm2.Config{}), signingtest.NewES256(t).Public()}
-	if err := m.Verify("x", make([]byte, 64), k); !errors.Is(err, jwt.ErrInvalidKey) {
-		t.Error(err)
-	}
-	if jwt.GetSigningMethod("ES256") != jwt.SigningMethodES256 || jwt.GetSigningMethod(string(SM2)) != nil {
-		t.Error("the registry was changed")
-	}
-}
-
 // TestRFC7515 is the ES256 example of RFC 7515 appendix A.3.
 func TestRFC7515(t *testing.T) {
 	pub, err := Key{
@@ -262,8 +250,7 @@ func TestRFC7515(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := verification{t.Context(), NewVerifier(sm2.Config{}), pub}
-	if err := (method{ES256}).Verify(signed, sig, k); err != nil {
+	if err := NewVerifier(sm2.Config{}).VerifyRaw(t.Context(), pub, []byte(signed), sig); err != nil {
 		t.Error(err)
 	}
 	// It has no typ, so as a token of ours it is refused.

@@ -58,6 +58,17 @@ func (v *Verifier) VerifyRaw(ctx context.Context, pub crypto.PublicKey, message,
 	return v.Verify(ctx, pub, message, der)
 }
 
+// verifyText is VerifyRaw for a message that is a string.
+func (v *Verifier) verifyText(ctx context.Context, pub crypto.PublicKey, text string, raw []byte) error {
+	message, ok := v.messages.Get().(*[]byte)
+	if !ok {
+		message = new([]byte)
+	}
+	defer v.messages.Put(message)
+	*message = append((*message)[:0], text...)
+	return v.VerifyRaw(ctx, pub, *message, raw)
+}
+
 // verifyRSA verifies by RFC 8017 section 8.2.2, which leaves a signature one
 // encoding: as long as the modulus, and below it.
 func verifyRSA(key *rsa.PublicKey, message, sig []byte) error {

@@ -10,8 +10,10 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/flow"
 )
 
 // Paths of the login's pages.
@@ -93,24 +95,64 @@ func (s *Server) begin(v *visit) error {
 	return v.onward(step, err)
 }
 
-// next returns what comes next in the request that the page's address names.
-func (v *visit) next() (oidc.Step, error) { return v.nextFor(nil) }
+// asked refuses a page's address that names no request, or comes without a cookie: every way
+// to a page with a request sets this before.
+func (v *visit) asked() error {
+	switch {
+	case v.request == (oidc.Secret{}):
+		return oidc.ErrRequestGone
+	case v.browser.ID == (oidc.Secret{}):
+		return problem.Later(http.StatusBadRequest, "cookies", "", 0)
+	}
+	return nil
+}
 
-// nextFor is next for somebody who looks for something on the consent page.
-func (v *visit) nextFor(find map[string]string) (oidc.Step, error) {
-	if v.request == (oidc.Secret{}) {
-		return oidc.Step{}, oidc.ErrRequestGone
+// stepPage serves the page of a step, while the request that its address names is at it.
+func (s *Server) stepPage(at oidc.StepKind) func(v *visit) error {
+	return func(v *visit) error {
+		if err := v.asked(); err != nil {
+			return err
+		}
+		step, err := s.c.Provider.Flow.Next(v.r.Context(), v.request, v.browser)
+		step.Again = err == nil && step.Kind == at
+		return v.lead(step, err, nil)
 	}
-	// Every way to a page with a request sets this cookie before.
-	if v.browser.ID == (oidc.Secret{}) {
-		return oidc.Step{}, problem.Later(http.StatusBadRequest, "cookies", "", 0)
+}
+
+// answer takes what a form of a step's page says, and leads on.
+func (v *visit) answer(at oidc.StepKind, form url.Values, answer flow.Answer) error {
+	if err := v.asked(); err != nil {
+		return err
 	}
-	step, err := v.s.c.Provider.Flow.Look(v.r.Context(), v.request, v.browser, find)
-	if err == nil {
-		v.speak(step.Request.UILocales)
-		v.allow(step.Request.RedirectURI)
+	step, err := v.s.c.Provider.Flow.Answer(v.r.Context(), v.request, v.browser, flow.Form{
+		At: at, Token: form.Get("token"), Answer: answer, Found: views.FieldsOf(form, views.FieldFound),
+		Wait:     func() time.Duration { return v.s.people.WaitAddress(v.browser.Address, 0, time.Now()) },
+		Language: func(locales []string) string { v.speak(locales); return string(v.lang) },
+	})
+	return v.lead(step, err, form)
+}
+
+// lead shows the step's page, if the step belongs on this one, or leads to what comes next.
+// The page shows what a form has filled in; nil: none was sent.
+func (v *visit) lead(step oidc.Step, err error, form url.Values) error {
+	v.keep(step.Cookies)
+	v.speak(step.Request.UILocales)
+	v.allow(step.Request.RedirectURI)
+	if err != nil || !step.Again {
+		return v.onward(step, err)
 	}
-	return step, err
+	v.frame.Quiet = !step.Request.Portal
+	switch {
+	case step.Challenge != "":
+		return v.showConfirm(step)
+	case step.Kind == oidc.StepSecondFactor:
+		return v.showCode(step)
+	case step.Kind == oidc.StepAccount:
+		return v.showAccount(step)
+	case step.Kind == oidc.StepConsent:
+		return v.showConsent(step, form)
+	}
+	return v.showLogin(step, form)
 }
 
 // pageURL returns the address of a step's page. The client in it only serves to
@@ -136,6 +178,9 @@ func (v *visit) onward(step oidc.Step, err error) error {
 	case oidc.StepLogin:
 		return v.redirect(pageURL(loginPath, step))
 	case oidc.StepSecondFactor:
+		if step.Sent != nil {
+			return v.redirect(sentURL(step, step.Sent.Again))
+		}
 		return v.redirect(pageURL(codePath, step))
 	case oidc.StepAccount:
 		return v.redirect(pageURL(accountPath, step))

@@ -2,8 +2,10 @@ package api
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -66,20 +68,24 @@ func detail(item string) []byte {
 	return fmt.Appendf(nil, `{"type":"license","service_item":%q,"case":%q}`, item, sampleCase)
 }
 
+// asked is that detail, as it was read.
+func asked(item string) oidc.Detail { return oidc.Detail{Item: item, Case: sampleCase} }
+
 // agree agrees to all that is offered.
 func (j *joined) agree(t testing.TB, alter func(*oidc.Agreement)) string {
 	t.Helper()
-	grant, err := j.resolver.Grant(t.Context(), j.facts, detail(sampleItem), j.agreement(t, alter))
+	grant, err := j.resolver.Grant(t.Context(), j.facts, asked(sampleItem), j.agreement(t, alter))
 	mustOf(t)(err)
 	return grant
 }
 
 func (j *joined) agreement(t testing.TB, alter func(*oidc.Agreement)) oidc.Agreement {
 	t.Helper()
-	d, err := j.resolver.Describe(t.Context(), j.facts, detail(sampleItem), nil)
+	d, err := j.resolver.Describe(t.Context(), j.facts, asked(sampleItem), nil)
 	mustOf(t)(err)
-	o := d.View.(*license.Offer)
-	a := oidc.Agreement{Form: fmt.Sprintf("form-%016d", time.Now().UnixNano()), Shown: d.Shown}
+	o, err := join.OfferOf(d)
+	mustOf(t)(err)
+	a := oidc.Agreement{Form: fmt.Sprintf("form-%016d", time.Now().UnixNano()), Shown: d.Shown()}
 	for _, m := range o.Materials {
 		for _, l := range m.Licenses {
 			a.Chosen = append(a.Chosen, oidc.Choice{Material: m.Material.ID, License: string(l.ID), Version: l.Version.Version, Fields: l.Fields})
@@ -126,7 +132,11 @@ func (j *joined) deliver(t testing.TB, grant string, code byte) grantedOfTest {
 func TestJoinDelivers(t *testing.T) {
 	t.Parallel()
 	j := newJoined(t)
-	mustOf(t)(j.resolver.Check(t.Context(), j.facts.Client, detail(sampleItem)))
+	read, err := j.resolver.Read(t.Context(), j.facts.Client, detail(sampleItem))
+	mustOf(t)(err)
+	if !reflect.DeepEqual(read, asked(sampleItem)) {
+		t.Errorf("read %+v", read)
+	}
 	grant := j.agree(t, nil)
 	if live, err := j.resolver.Live(t.Context(), grant); live || err != nil {
 		t.Errorf("pending: live %v, %v", live, err)
@@ -166,7 +176,7 @@ func TestJoinReuses(t *testing.T) {
 	j := newJoined(t)
 	reuse := func() string {
 		t.Helper()
-		grant, err := j.resolver.Reuse(t.Context(), j.facts, detail(sampleItem))
+		grant, err := j.resolver.Reuse(t.Context(), j.facts, asked(sampleItem))
 		mustOf(t)(err)
 		return grant
 	}
@@ -224,18 +234,22 @@ func TestJoinRefusesDetails(t *testing.T) {
 		"64 KiB and more": {string(detail(sampleItem)) + strings.Repeat(" ", 64<<10), "invalid_authorization_details ask_size"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := j.resolver.Check(t.Context(), j.facts.Client, []byte(test.detail))
+			_, err := j.resolver.Read(t.Context(), j.facts.Client, []byte(test.detail))
 			if err == nil {
 				t.Fatal("it was accepted")
 			}
 			if got := codeOf(t, err); got != test.want || strings.Contains(err.Error(), secret) {
 				t.Errorf("got %s: %v", got, err)
 			}
-			if _, err := j.resolver.Describe(t.Context(), j.facts, []byte(test.detail), nil); err == nil {
-				t.Error("it was described")
+			var once oidc.Detail // as if it had been read before the registration or the item changed
+			if !strings.Contains(test.want, "_un") && !strings.Contains(test.want, "_outside") || json.Unmarshal([]byte(test.detail), &once) != nil {
+				return
 			}
-			if _, err := j.resolver.Reuse(t.Context(), j.facts, []byte(test.detail)); err == nil {
-				t.Error("a grant was sought for it")
+			if _, err := j.resolver.Describe(t.Context(), j.facts, once, nil); codeOf(t, err) != test.want {
+				t.Errorf("described: %v", err)
+			}
+			if _, err := j.resolver.Reuse(t.Context(), j.facts, once); codeOf(t, err) != test.want {
+				t.Errorf("a grant was sought for it: %v", err)
 			}
 		})
 	}
@@ -255,14 +269,14 @@ func TestJoinRefusesConsent(t *testing.T) {
 		"a part more":       {func(a *oidc.Agreement) { a.Chosen[0].Fields = append(a.Chosen[0].Fields, "identifier") }, "invalid_request field_not_offered"},
 		"too long":          {func(a *oidc.Agreement) { a.Until = time.Now().AddDate(5, 0, 0) }, "invalid_request until_late"},
 	} {
-		_, err := j.resolver.Grant(t.Context(), j.facts, detail(sampleItem), j.agreement(t, test.alter))
+		_, err := j.resolver.Grant(t.Context(), j.facts, asked(sampleItem), j.agreement(t, test.alter))
 		if err == nil || codeOf(t, err) != test.want {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}
 	low := j.facts
 	low.Assurance = 1
-	if _, err := j.resolver.Describe(t.Context(), low, detail(sampleItem), nil); codeOf(t, err) != "unmet_authentication_requirements assurance_too_low" {
+	if _, err := j.resolver.Describe(t.Context(), low, asked(sampleItem), nil); codeOf(t, err) != "unmet_authentication_requirements assurance_too_low" {
 		t.Errorf("assurance 1: %v", err)
 	}
 	grant := j.agree(t, nil)
@@ -278,3 +292,24 @@ func TestJoinRefusesConsent(t *testing.T) {
 		t.Errorf("no database: %v", err)
 	}
 }
+
+// What is none of the registry's offers is shown to nobody as one without licenses.
+func TestOfferOf(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	d, err := j.resolver.Describe(t.Context(), j.facts, asked(sampleItem), nil)
+	mustOf(t)(err)
+	if o, err := join.OfferOf(d); err != nil || o.Hash != d.Shown() || len(o.Materials) == 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if o, err := join.OfferOf(nil); o != nil || err != nil {
+		t.Errorf("where none is asked for: %+v, %v", o, err)
+	}
+	if o, err := join.OfferOf(strange{}); err == nil {
+		t.Errorf("somebody else's: %+v", o)
+	}
+}
+
+type strange struct{}
+
+func (strange) Shown() [32]byte { return [32]byte{} }

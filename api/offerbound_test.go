@@ -209,14 +209,14 @@ func TestOffersTakeTurns(t *testing.T) {
 	defer leave()
 	for name, call := range map[string]func(ctx context.Context) error{
 		"Describe": func(ctx context.Context) error {
-			_, err := r.Describe(ctx, j.facts, detail(sampleItem), nil)
+			_, err := r.Describe(ctx, j.facts, asked(sampleItem), nil)
 			return err
 		},
 		"Grant": func(ctx context.Context) error {
-			_, err := r.Grant(ctx, j.facts, detail(sampleItem), oidc.Agreement{})
+			_, err := r.Grant(ctx, j.facts, asked(sampleItem), oidc.Agreement{})
 			return err
 		},
-		"Reuse": func(ctx context.Context) error { _, err := r.Reuse(ctx, j.facts, detail(sampleItem)); return err },
+		"Reuse": func(ctx context.Context) error { _, err := r.Reuse(ctx, j.facts, asked(sampleItem)); return err },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -62,7 +62,7 @@ func (s *Server) login(h func(v *visit) error) http.Handler {
 func (s *Server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{s: s, w: w, r: r}
 	v.browser = oidc.Browser{
-		ID: v.secretCookie(browserCookie), Session: v.secretCookie(sessionCookie),
+		ID: v.secretCookie(browserCookie), Session: v.secretCookie(sessionCookie), Device: v.cookie(deviceCookie),
 		Address: s.address(r), UserAgent: userAgent(r), RequestID: problem.RequestID(r.Context()),
 	}
 	q := r.URL.Query()

@@ -82,6 +82,19 @@ func (v *visit) keepSession(cookie oidc.Secret) {
 	v.setCookie(sessionCookie, cookie.Reveal(), 0)
 }
 
+// keep sets the cookies that a form's answer brought.
+func (v *visit) keep(c oidc.Cookies) {
+	if c.Session != (oidc.Secret{}) {
+		v.keepSession(c.Session)
+	}
+	if c.LoggedOut {
+		v.dropSession()
+	}
+	if c.Device != "" {
+		v.setCookie(deviceCookie, c.Device, year)
+	}
+}
+
 func (v *visit) dropSession() {
 	v.browser.Session = oidc.Secret{}
 	v.dropCookie(sessionCookie)

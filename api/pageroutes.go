@@ -3,6 +3,7 @@ package api
 import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/web"
+	"yizheng.internal/oidc"
 )
 
 // pageRoutes lists the pages that people see.
@@ -16,10 +17,10 @@ func (s *Server) pageRoutes() {
 	for pattern, h := range map[string]func(*visit) error{
 		"GET " + oauth.AuthorizePath: s.authorization, "POST " + oauth.AuthorizePath: s.authorizationPosted,
 		"GET " + beginPath: s.begin,
-		"GET " + loginPath: s.loginPage, "POST " + loginPath: s.logIn,
-		"GET " + codePath: s.codePage, "POST " + codePath: s.checkCode,
-		"GET " + accountPath: s.accountPage, "POST " + accountPath: s.chooseAccount,
-		"GET " + consentPath: s.consentPage, "POST " + consentPath: s.decide,
+		"GET " + loginPath: s.stepPage(oidc.StepLogin), "POST " + loginPath: s.logIn,
+		"GET " + codePath: s.stepPage(oidc.StepSecondFactor), "POST " + codePath: s.checkCode,
+		"GET " + accountPath: s.stepPage(oidc.StepAccount), "POST " + accountPath: s.chooseAccount,
+		"GET " + consentPath: s.stepPage(oidc.StepConsent), "POST " + consentPath: s.decide,
 		"GET " + oauth.EndSessionPath: s.logoutRequest, "POST " + oauth.EndSessionPath: s.logoutRequest,
 		"GET " + logoutPath: s.logoutPage, "POST " + logoutPath: s.logOut,
 		"GET " + setupPath: s.setupPage, "POST " + setupPath: s.setup,

@@ -16,6 +16,7 @@ type Parameters map[string]string
 type Browser struct {
 	ID        Secret // the browser's cookie: requests and forms are bound to it
 	Session   Secret // the session cookie; zero: none
+	Device    string // the device cookie: for which accounts this is a known device
 	Address   netip.Addr
 	UserAgent string
 	RequestID string // of the HTTP request, for the events
@@ -91,6 +92,14 @@ const (
 	StepDone         StepKind = "done"          // go where Response says
 )
 
+// Purpose returns what the token of the form on a step's page is for: see [Browser.FormToken].
+func (k StepKind) Purpose() string {
+	if k == StepSecondFactor {
+		return "code"
+	}
+	return string(k)
+}
+
 // Step is what comes next, with all that its page needs.
 type Step struct {
 	Kind     StepKind
@@ -100,7 +109,43 @@ type Step struct {
 	Factors  []factor.Name // of StepSecondFactor: each of them would do
 	Consent  *ConsentView  // of StepConsent
 	Response *Response     // of StepDone
+
+	// Of a step that a form led to.
+	Again     bool               // the form's page is to be shown once more, in answer to it
+	Problem   Problem            // why the form was not taken
+	Challenge string             // of StepLogin: a code is to be typed instead of the password; its form carries this
+	Sent      *identity.SentCode // of StepSecondFactor: a code was sent just now
+	Cookies   Cookies            // count beside an error, too
 }
+
+// Cookies are what a browser is to keep from now on. Zero fields change nothing.
+type Cookies struct {
+	Session   Secret // the new session cookie
+	LoggedOut bool   // there is no session any more: its cookie goes
+	Device    string // the new device cookie
+}
+
+// Problem says why a form was not taken. The zero Problem is none.
+type Problem struct {
+	Kind    ProblemKind
+	Refused *identity.Error // what the identity service says; nil: it wasn't asked, or failed
+	Wait    time.Duration   // of ProblemLimited: until when no try from this address counts
+}
+
+// ProblemKind is a kind of reasons for which a form is not taken.
+type ProblemKind string
+
+const (
+	ProblemStale      ProblemKind = "stale"          // not a form of this browser and session
+	ProblemLimited    ProblemKind = "rate_limited"   // too many tries from this address
+	ProblemIncomplete ProblemKind = "incomplete"     // login or password is missing
+	ProblemLogin      ProblemKind = "login_refused"  // the password was refused
+	ProblemConfirm    ProblemKind = "confirm_failed" // the challenge is over: begin with the password
+	ProblemCode       ProblemKind = "code_wrong"     // the code was refused
+	ProblemNotSent    ProblemKind = "not_sent"       // no code could be sent
+	ProblemChoose     ProblemKind = "choose"         // a license must be chosen, or that there is none to show
+	ProblemChanged    ProblemKind = "changed"        // what can be agreed to is not what the form was about
+)
 
 // RequestView is an authorization request, as pages show it.
 type RequestView struct {
@@ -117,15 +162,16 @@ type RequestView struct {
 
 // ConsentView is what a consent page shows and its form carries.
 type ConsentView struct {
-	Form   string       // the form's one-use id
-	Scopes []Scope      // that need consent
-	Detail *Description // of the licenses; nil: none are asked for
+	Form   string  // the form's one-use id
+	Scopes []Scope // that need consent
+	Offer  Offer   // of the licenses; nil: none are asked for
 }
 
 // Decision is the answer of a consent form.
 type Decision struct {
 	Form      string
 	Refused   bool // everything, the login included: access_denied
+	Undecided bool // to agree, but something that must be chosen wasn't
 	Agreement Agreement
 }
 

@@ -17,22 +17,22 @@ const DetailLicense = "license"
 // keeps nothing of it but a grant's id, as it came. Refusals that the client
 // may see are *Error, among them invalid_authorization_details.
 //
-// In what follows, detail is one element of authorization_details whose type
-// is [DetailLicense], as it came in. A request has at most one.
+// A request has at most one detail.
 type Resolver interface {
-	// Check checks a detail against the client's registration, before anybody
-	// logs in for it.
-	Check(ctx context.Context, c Client, detail jsontext.Value) error
+	// Read reads one element of authorization_details whose type is [DetailLicense], as it
+	// came in, and checks it against the client's registration, before anybody logs in for
+	// it. It is the only one to read it: what it returns is kept with the request.
+	Read(ctx context.Context, c Client, detail jsontext.Value) (Detail, error)
 	// Describe returns what the holder is to be shown before agreeing; find is what the
 	// holder looks for in it, in words of the Resolver's own, nil for nothing.
-	Describe(ctx context.Context, f DetailFacts, detail jsontext.Value, find map[string]string) (Description, error)
+	Describe(ctx context.Context, f DetailFacts, d Detail, find map[string]string) (Offer, error)
 	// Grant makes the pending grant of what the holder agreed to and returns its
 	// id; the same consent again returns the same. ErrShownChanged if what was
 	// shown no longer holds; ErrRefusedAll if nothing was agreed to.
-	Grant(ctx context.Context, f DetailFacts, detail jsontext.Value, a Agreement) (grant string, err error)
+	Grant(ctx context.Context, f DetailFacts, d Detail, a Agreement) (grant string, err error)
 	// Reuse returns the id of a live recurring grant that covers exactly what the
 	// detail asks for, for prompt=none; or "".
-	Reuse(ctx context.Context, f DetailFacts, detail jsontext.Value) (grant string, err error)
+	Reuse(ctx context.Context, f DetailFacts, d Detail) (grant string, err error)
 	// Deliver activates a grant for the authorization code with that hash, or
 	// renews a recurring one that is active, and returns the granted details, a
 	// JSON array. The same code again gets the same answer.
@@ -66,16 +66,31 @@ type DetailFacts struct {
 	RequestID   string               // of the HTTP request, for the events
 }
 
-// Description is what a consent page shows of a detail.
-type Description struct {
-	Shown [32]byte // hash of all that is shown: the agreement is bound to it
-	View  any      // what the page shows; the Resolver's own type
+// Detail is an authorization detail (RFC 9396) of the type [DetailLicense] that a [Resolver]
+// has read.
+type Detail struct {
+	Item     string         `json:"service_item"`
+	Case     string         `json:"case"`               // the client's number of it
+	Licenses []AskedLicense `json:"licenses,omitempty"` // empty: the item decides
+}
+
+// AskedLicense is one license that a detail asks for.
+type AskedLicense struct {
+	Material string   `json:"material"`
+	TypeCode string   `json:"type_code"`
+	Fields   []string `json:"fields,omitempty"` // empty: those of the item
+}
+
+// Offer is what a consent page shows of a detail. It is made by the half that knows licenses,
+// and shown by who asks that half for what is in it.
+type Offer interface {
+	Shown() [32]byte // hash of all that is shown: the agreement is bound to it
 }
 
 // Agreement is what the holder agreed to.
 type Agreement struct {
 	Form      string            // the consent form's one-use id
-	Shown     [32]byte          // Description.Shown, as the form carried it
+	Shown     [32]byte          // Offer.Shown, as the form carried it
 	Find      map[string]string // what it was shown for; see [Resolver].Describe
 	Chosen    []Choice          // none: everything was refused
 	Until     time.Time

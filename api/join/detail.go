@@ -1,11 +1,51 @@
 package join
 
 import (
+	"fmt"
 	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/oidc"
 )
+
+// readOf returns what a client asks for in the provider's words.
+func readOf(q license.Ask) oidc.Detail {
+	d := oidc.Detail{Item: string(q.Item), Case: q.Case}
+	for _, l := range q.Licenses {
+		d.Licenses = append(d.Licenses, oidc.AskedLicense{Material: l.Material, TypeCode: string(l.TypeCode), Fields: l.Fields})
+	}
+	return d
+}
+
+// askOf returns it in the registry's.
+func askOf(d oidc.Detail) license.Ask {
+	q := license.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case}
+	for _, l := range d.Licenses {
+		q.Licenses = append(q.Licenses, license.AskedLicense{Material: l.Material, TypeCode: credential.TypeCode(l.TypeCode), Fields: l.Fields})
+	}
+	return q
+}
+
+// offer is a [license.Offer] on its way through the provider, which can't name that.
+type offer struct{ *license.Offer }
+
+// Shown implements [oidc.Offer].
+func (o offer) Shown() [32]byte { return o.Hash }
+
+// OfferOf returns what a consent page is to show of licenses, nil if none are asked for. An
+// offer that is none of a [Resolver]'s is an error: a page without it would hide what is asked.
+func OfferOf(o oidc.Offer) (*license.Offer, error) {
+	if o == nil {
+		return nil, nil
+	}
+	ours, ok := o.(offer)
+	if !ok {
+		return nil, fmt.Errorf("join: a %T is no offer of licenses", o)
+	}
+	return ours.Offer, nil
+}
 
 // grantedDetail is an authorization detail as it was granted (RFC 9396 section
 // 7). It holds use codes: only the token endpoint's answer ever has it.

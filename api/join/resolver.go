@@ -53,7 +53,7 @@ type Config struct {
 type Resolver struct{ c Config }
 
 // New checks c and returns what finds and delivers the licenses that authorization
-// requests ask for. The View of its descriptions is a *license.Offer.
+// requests ask for.
 func New(c Config) (*Resolver, error) {
 	if c.Asks == nil || c.Grants == nil {
 		return nil, errors.New("join: Config needs Asks and Grants")
@@ -83,53 +83,62 @@ func actorOf(ctx context.Context, c oidc.Client) audit.Actor {
 	return audit.Actor{Client: c.ID, Participant: c.Participant, RequestID: problem.RequestID(ctx)}
 }
 
-// ask reads a detail and checks that the client is registered for its item.
-func (j *Resolver) ask(ctx context.Context, c oidc.Client, a audit.Actor, detail jsontext.Value) (license.Ask, error) {
-	q, err := license.ParseAsk(detail)
-	if err == nil && !slices.Contains(c.ServiceItems, string(q.Item)) {
+// registered checks that the client is registered for an item, and records if it isn't, or if
+// its detail could not be read.
+func (j *Resolver) registered(ctx context.Context, c oidc.Client, a audit.Actor, item catalog.ItemCode, unread error) error {
+	err := unread
+	if err == nil && !slices.Contains(c.ServiceItems, string(item)) {
 		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		if err := j.c.Asks.Refused(ctx, a, journal.ActionGrantOffer, "", e.Reason); err != nil {
-			return license.Ask{}, joinError(err)
+			return joinError(err)
 		}
-		return license.Ask{}, joinError(e)
 	}
-	return q, joinError(err)
-}
-
-// Check implements [oidc.Resolver].
-func (j *Resolver) Check(ctx context.Context, c oidc.Client, detail jsontext.Value) error {
-	a := actorOf(ctx, c)
-	q, err := j.ask(ctx, c, a, detail)
-	if err != nil {
-		return err
-	}
-	_, err = j.c.Asks.CheckAsk(ctx, a, q)
 	return joinError(err)
 }
 
-// Describe implements [oidc.Resolver].
-func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value, find map[string]string) (oidc.Description, error) {
-	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+// Read implements [oidc.Resolver].
+func (j *Resolver) Read(ctx context.Context, c oidc.Client, detail jsontext.Value) (oidc.Detail, error) {
+	a := actorOf(ctx, c)
+	q, err := license.ParseAsk(detail)
+	if err := j.registered(ctx, c, a, q.Item, err); err != nil {
+		return oidc.Detail{}, err
+	}
+	if _, err = j.c.Asks.CheckAsk(ctx, a, q); err != nil {
+		return oidc.Detail{}, joinError(err)
+	}
+	return readOf(q), nil
+}
+
+// ask returns a detail in the registry's words. The client's registration may have changed
+// since it was read.
+func (j *Resolver) ask(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (license.Ask, error) {
+	q := askOf(d)
+	return q, j.registered(ctx, f.Client, askerOf(f), q.Item, nil)
+}
+
+// Describe implements [oidc.Resolver]. What it returns is for [OfferOf].
+func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Detail, find map[string]string) (oidc.Offer, error) {
+	q, err := j.ask(ctx, f, d)
 	if err != nil {
-		return oidc.Description{}, err
+		return nil, err
 	}
 	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
 	if err != nil {
-		return oidc.Description{}, err
+		return nil, err
 	}
 	defer leave()
 	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), find)
 	if err != nil {
-		return oidc.Description{}, joinError(err)
+		return nil, joinError(err)
 	}
-	return oidc.Description{Shown: o.Hash, View: &o}, nil
+	return offer{&o}, nil
 }
 
 // Grant implements [oidc.Resolver].
-func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value, a oidc.Agreement) (string, error) {
-	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail, a oidc.Agreement) (string, error) {
+	q, err := j.ask(ctx, f, d)
 	if err != nil {
 		return "", err
 	}
@@ -156,8 +165,8 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, detail jsontex
 }
 
 // Reuse implements [oidc.Resolver].
-func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, detail jsontext.Value) (string, error) {
-	q, err := j.ask(ctx, f.Client, askerOf(f), detail)
+func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (string, error) {
+	q, err := j.ask(ctx, f, d)
 	if err != nil {
 		return "", err
 	}

@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/signing/journal"
 )
 
@@ -38,7 +38,7 @@ type answerDoc struct {
 
 // Parameters of several endpoints. Lengths are those that oidc checks.
 func authorizationParameters() []Parameter {
-	bound := flow.ParameterBounds()
+	bound := request.ParameterBounds()
 	about := oauth.MetadataOf("", true)
 	most := func(name string) string { return fmt.Sprintf("at most %d bytes", bound[name]) }
 	return []Parameter{
@@ -128,10 +128,10 @@ func signOns() []signOn {
 		{methods: "GET POST", path: oauth.EndSessionPath, id: "end-session", summary: "Log out (end_session endpoint)", people: true, page: true,
 			text: "The browser is sent here; the person is asked. A way back that isn't registered is dropped.",
 			form: []Parameter{
-				{Name: "id_token_hint", Text: fmt.Sprintf("an ID token of the login; at most %d bytes", flow.ParameterBounds()["id_token_hint"]), Kind: "string"},
+				{Name: "id_token_hint", Text: fmt.Sprintf("an ID token of the login; at most %d bytes", request.ParameterBounds()["id_token_hint"]), Kind: "string"},
 				{Name: "client_id", Text: "the client's id", Kind: "string"},
 				{Name: "post_logout_redirect_uri", Text: "as registered", Kind: "string"},
-				{Name: "state", Text: fmt.Sprintf("comes back as it is; at most %d bytes", flow.ParameterBounds()["state"]), Kind: "string"},
+				{Name: "state", Text: fmt.Sprintf("comes back as it is; at most %d bytes", request.ParameterBounds()["state"]), Kind: "string"},
 				{Name: "ui_locales", Text: "zh-CN or en", Kind: "string"},
 			},
 			done: []answerDoc{{200, "A page, which asks.", "text/html"}, {303, "On, where nobody is logged in.", ""}}},

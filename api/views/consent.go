@@ -18,9 +18,9 @@ import (
 const recurringLife = 30 * 24 * time.Hour
 
 // Consent puts what is asked for into a page's words, with what a form has chosen already;
-// nil: nothing yet. It is cut to what a page may take.
-func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, form url.Values) (web.Consent, error) {
-	view, err := s.consent(ctx, lang, asker, step)
+// nil: nothing yet. offer is that of the step; nil: no licenses are asked for. It is cut to what a page may take.
+func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *license.Offer, form url.Values) (web.Consent, error) {
+	view, err := s.consent(ctx, lang, asker, step, offer)
 	if err != nil {
 		return view, err
 	}
@@ -29,19 +29,15 @@ func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker,
 	return view, nil
 }
 
-func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step) (web.Consent, error) {
+func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *license.Offer) (web.Consent, error) {
 	view := web.Consent{Asker: asker, ID: step.Consent.Form}
 	for _, scope := range step.Consent.Scopes {
 		view.Scopes = append(view.Scopes, string(scope))
 	}
-	if step.Consent.Detail == nil {
+	if offer == nil {
 		return view, nil
 	}
-	view.Shown = hex.EncodeToString(step.Consent.Detail.Shown[:])
-	offer, ok := step.Consent.Detail.View.(*license.Offer)
-	if !ok {
-		return view, nil
-	}
+	view.Shown = hex.EncodeToString(offer.Hash[:])
 	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
 	words := s.Words(ctx, lang)
 	view.Item = &web.ConsentItem{Name: words.called(offer.Item.Name, offer.Item.Names), Purpose: words.called(offer.Item.Purpose, offer.Item.Purposes)}

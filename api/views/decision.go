@@ -62,6 +62,7 @@ func DecisionOf(form url.Values) (d oidc.Decision, ok bool) {
 	case "paper":
 		return d, true
 	case "approve":
+		d.Undecided = undecided(form)
 	default:
 		return d, false
 	}
@@ -100,8 +101,8 @@ func DecisionOf(form url.Values) (d oidc.Decision, ok bool) {
 	return d, true
 }
 
-// Undecided reports whether nothing was chosen where something must be.
-func Undecided(form url.Values) bool {
+// undecided reports whether nothing was chosen where something must be.
+func undecided(form url.Values) bool {
 	return slices.ContainsFunc(form[FieldChoose], func(material string) bool { return form.Get(fieldLicense+material) == "" })
 }
 

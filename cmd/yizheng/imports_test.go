@@ -100,9 +100,12 @@ var rules = map[string]rule{
 	"oidc/consent": {
 		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal"},
 	},
-	"oidc/flow": {
-		ours:   []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/journal"},
+	"oidc/request": {
+		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/token"},
 		others: []string{"github.com/go-json-experiment/json"},
+	},
+	"oidc/flow": {
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
@@ -197,7 +200,7 @@ var rules = map[string]rule{
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
@@ -205,7 +208,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/openapi": {
-		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/flow", "signing/journal"},
+		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "oidc", "oidc/request", "signing/journal"},
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
@@ -303,7 +306,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/provider", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -63,17 +63,17 @@ func (k *Keeper) Find(ctx context.Context, kind string, h oidc.HandleHash, value
 	return sealed, err
 }
 
-// Swap puts a new value in the place of a sealed one. identity.ErrGone, ErrChanged.
-func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old []byte, value any, how identity.Keeping) error {
-	sealed, err := k.vault.SealJSON(ctx, keptPlace(kind, h), value)
-	if err != nil {
-		return err
+// Swap puts a new value in the place of a sealed one, and returns it sealed, for another
+// Swap. identity.ErrGone, ErrChanged.
+func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old []byte, value any, how identity.Keeping) (sealed []byte, err error) {
+	if sealed, err = k.vault.SealJSON(ctx, keptPlace(kind, h), value); err != nil {
+		return nil, err
 	}
 	err = k.store.Swap(ctx, KeyOf(kind, h), old, sealed, how, time.Now())
 	if err == nil || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
-		return err
+		return sealed, err
 	}
-	return oidc.Unavailable(fmt.Errorf("changing a kept %s: %w", kind, err))
+	return nil, oidc.Unavailable(fmt.Errorf("changing a kept %s: %w", kind, err))
 }
 
 // Forget drops what is kept under a handle's hash, once it was spent in the

@@ -1,11 +1,12 @@
-// Package flow leads authorization requests from their arrival to their answer: what they
-// may ask, what the person must do next, and what goes back to the client. Logout requests,
-// too.
+// Package flow leads authorization requests from their arrival to their answer: it keeps them,
+// says what the person must do next, takes what a form answers to that, and says what goes back
+// to the client. Logout requests, too.
 package flow
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -37,8 +39,10 @@ type Config struct {
 	Kept        *ephemeral.Keeper
 	Ephemeral   identity.Ephemeral
 	Vault       *signing.Vault
+	Factors     Factors       // as *identity.Service is
 	Resolver    oidc.Resolver // nil: no authorization details are taken
 	Journal     *journal.Recorder
+	Log         *slog.Logger
 	Step        func(name string) // is called at each step of a request: failpoints of tests
 }
 
@@ -46,14 +50,9 @@ type Config struct {
 // concurrent use.
 type Service struct {
 	c      Config
-	reader *reader
+	reader *request.Reader
 	shelf  *shelf
 	judge  *judge
-}
-
-// reader reads requests, and says where their answers go.
-type reader struct {
-	c Config
 }
 
 // shelf keeps requests while somebody makes up their mind.
@@ -64,12 +63,16 @@ type shelf struct {
 // judge says what a request needs before it is answered.
 type judge struct {
 	c      Config
-	reader *reader
+	reader *request.Reader
 }
 
 // New returns the service.
 func New(c Config) *Service {
-	r := &reader{c}
+	of := request.Config{Issuer: c.Issuer, Clients: c.Clients, Tokens: c.Tokens}
+	if c.Resolver != nil {
+		of.Details = c.Resolver
+	}
+	r := request.New(of)
 	return &Service{c, r, &shelf{c}, &judge{c, r}}
 }
 
@@ -84,6 +87,15 @@ type asking struct {
 	further []factor.Name     // each of which would make the login sure enough, if it isn't yet
 	grant   string            // of the licenses that are asked for; empty: none yet
 	find    map[string]string // what the consent page is to show of them; see [oidc.Resolver].Describe
+
+	// Of a request that is kept.
+	before  kept   // as it was loaded
+	sealed  []byte // as it lies in the store
+	changes []func(*kept)
+
+	// Of one that a form answers.
+	sent    *Form
+	cookies oidc.Cookies
 }
 
 func errNoLogins() *oidc.Error {
@@ -99,9 +111,9 @@ func errNoLogins() *oidc.Error {
 // without the browser's cookies, as a POST from another site does.
 func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.Browser, hold bool) (oidc.Step, error) {
 	if p.c.Families == nil {
-		return oidc.Step{}, pageError(nil, errNoLogins())
+		return oidc.Step{}, request.PageError(nil, errNoLogins())
 	}
-	s, err := p.reader.askingClient(ctx, params["client_id"])
+	s, err := p.reader.Client(ctx, params["client_id"])
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -119,7 +131,7 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 			return oidc.Step{}, err
 		}
 		a.Pushed = oidc.SecretOf(uri).Hash().String()
-	} else if a.Request, err = p.reader.parse(ctx, s, params, false); err != nil {
+	} else if a.Request, err = p.reader.Parse(ctx, s, params, false); err != nil {
 		return oidc.Step{}, err
 	}
 	if !hold {
@@ -134,13 +146,13 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 // what comes next.
 func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assurance, b oidc.Browser) (oidc.Step, error) {
 	if p.c.Families == nil {
-		return oidc.Step{}, pageError(nil, errNoLogins())
+		return oidc.Step{}, request.PageError(nil, errNoLogins())
 	}
 	if !isPath(path) {
-		return oidc.Step{}, pageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
+		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
-	a.Request = request{ID: oidc.NewHandle().Reveal(), Path: path, Assurance: assurance}
+	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: path, Assurance: assurance}
 	var err error
 	if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
 		return oidc.Step{}, err
@@ -151,7 +163,7 @@ func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assur
 // isPath reports whether a text is a path of this site with its query: no
 // browser takes it for another site.
 func isPath(s string) bool {
-	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= maxStateBytes && isVisible(s) &&
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= request.MaxState && request.IsVisible(s) &&
 		!strings.ContainsAny(s, `\#`)
 }
 
@@ -173,7 +185,7 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 	}
 	if err := p.c.Kept.Keep(ctx, keptRequest, handle.Hash(), a.kept, how); err != nil {
 		if errors.Is(err, identity.ErrFull) {
-			return oidc.Step{}, pageError(&a.Client, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
+			return oidc.Step{}, request.PageError(&a.Client, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
 		}
 		return oidc.Step{}, err
 	}
@@ -184,83 +196,31 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 // Next returns what comes next in a request that is kept. ErrRequestGone;
 // refusals are *RequestError.
 func (p *Service) Next(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	a, err := p.ask(ctx, handle, b)
+	a, err := p.shelf.find(ctx, handle, b)
 	if err != nil {
+		return oidc.Step{}, err
+	}
+	if !a.Answered.IsZero() {
+		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	}
+	if err := p.stand(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.next(ctx, a)
 }
 
-// Look is Next for somebody who looks for something on the consent page; see
-// [oidc.Resolver].Describe.
-func (p *Service) Look(ctx context.Context, handle oidc.Secret, b oidc.Browser, find map[string]string) (oidc.Step, error) {
-	a, err := p.ask(ctx, handle, b)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	a.find = find
-	return p.next(ctx, a)
-}
-
-// Again answers a request once more that was answered less than a minute ago by
-// the login of this browser's session: its form was sent twice, and a browser
-// shows the answer to the second one. It gives another code for the same login,
-// and nothing else. ErrRequestGone.
-func (p *Service) Again(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	if k.Answered.IsZero() {
-		return p.Next(ctx, handle, b)
-	}
-	if time.Since(k.Answered) > session.FormAgain || k.Form != "" || k.Session == "" {
-		return oidc.Step{}, p.shelf.gone(ctx, &k)
-	}
-	a, err := p.askKept(ctx, k, handle, b)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	if a.login == nil || a.login.ID != k.Session || a.login.ID != k.Login {
-		return oidc.Step{}, p.shelf.gone(ctx, &k)
-	}
-	kind, err := p.judge.demand(ctx, a)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	switch {
-	case kind != oidc.StepDone:
-		return oidc.Step{}, p.shelf.gone(ctx, &k)
-	case k.Request.portal():
-		return p.reader.finishPortal(a), nil
-	}
-	return p.grantCode(ctx, a)
-}
-
-// ask loads a kept request with all that decides what comes next.
-func (p *Service) ask(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*asking, error) {
-	k, err := p.shelf.loadRequest(ctx, handle, b)
-	if err != nil {
-		return nil, err
-	}
-	return p.askKept(ctx, k, handle, b)
-}
-
-func (p *Service) askKept(ctx context.Context, k kept, handle oidc.Secret, b oidc.Browser) (*asking, error) {
-	a := &asking{kept: k, handle: handle, browser: b}
-	var err error
-	if !k.Request.portal() {
-		if a.Standing, err = p.reader.askingClient(ctx, k.Request.Client); err != nil {
-			return nil, err
+// stand finds out who asks in a kept request, and who is logged in.
+func (p *Service) stand(ctx context.Context, a *asking) (err error) {
+	if !a.Request.Portal() {
+		if a.Standing, err = p.reader.Client(ctx, a.Request.Client); err != nil {
+			return err
 		}
-		if !client.Redirects(a.Client, k.Request.RedirectURI) { // it was registered otherwise meanwhile
-			return nil, oidc.ErrRequestGone
+		if !client.Redirects(a.Client, a.Request.RedirectURI) { // it was registered otherwise meanwhile
+			return oidc.ErrRequestGone
 		}
 	}
-	if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
-		return nil, err
-	}
-	return a, nil
+	a.login, err = p.c.Sessions.Find(ctx, a.browser)
+	return err
 }
 
 // next returns what comes next in a request that is kept.
@@ -269,19 +229,29 @@ func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
 	if err != nil {
 		return oidc.Step{}, p.settle(ctx, a, err)
 	}
+	return p.lead(ctx, a, kind)
+}
+
+// lead leads on to a step, and stores what the request came through on the way.
+func (p *Service) lead(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
 	if kind == oidc.StepDone {
 		return p.finish(ctx, a)
+	}
+	if err := p.shelf.save(ctx, a); err != nil {
+		return oidc.Step{}, err
 	}
 	return p.present(ctx, a, kind)
 }
 
-// settle takes note of a refusal that goes back to the client: the request is
-// answered with it.
+// settle takes note of a refusal: if it goes back to the client, the request is answered
+// with it.
 func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
+	store := p.shelf.save
 	if e, ok := errors.AsType[*oidc.RequestError](refusal); ok && e.Response != nil {
-		if err := p.shelf.answer(ctx, a, "", ""); err != nil {
-			return err
-		}
+		store = func(ctx context.Context, a *asking) error { return p.shelf.answer(ctx, a, "", "") }
+	}
+	if err := store(ctx, a); err != nil {
+		return err
 	}
 	return refusal
 }
@@ -304,7 +274,7 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	if kind == oidc.StepDone && a.needsConsent() {
 		kind = oidc.StepConsent
 	}
-	if !a.Request.prompts(promptNone) || kind == oidc.StepDone {
+	if !a.Request.Wants(request.PromptNone) || kind == oidc.StepDone {
 		return kind, nil
 	}
 	switch kind {
@@ -322,10 +292,10 @@ func (p *judge) refusalOf(a *asking, err error) error {
 	switch {
 	case !ok || e.Code == oidc.TemporarilyUnavailable:
 		return err
-	case a.Request.portal():
-		return pageError(nil, e)
+	case a.Request.Portal():
+		return request.PageError(nil, e)
 	}
-	return p.reader.refusal(&a.Request, a.Client, e)
+	return p.reader.Refusal(&a.Request, a.Client, e)
 }
 
 // hinted reports whether who is logged in is who the id_token_hint names.
@@ -345,9 +315,9 @@ func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
 	}
 	if fresh := a.Login == l.ID; !fresh {
 		switch {
-		case r.prompts(promptLogin) || a.tooOld(time.Now()) || !hinted:
+		case r.Wants(request.PromptLogin) || a.tooOld(time.Now()) || !hinted:
 			return oidc.StepLogin, nil
-		case r.prompts(promptAccount) && a.Confirmed != l.ID:
+		case r.Wants(request.PromptAccount) && a.Confirmed != l.ID:
 			return oidc.StepAccount, nil
 		}
 	} else if !hinted {
@@ -372,7 +342,7 @@ func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
 // need is the assurance that the login must have: what is asked for, and not below
 // the client's floor.
 func (a *asking) need() factor.Assurance {
-	if a.Request.portal() {
+	if a.Request.Portal() {
 		return a.Request.Assurance
 	}
 	return max(a.Request.Assurance, a.Client.Floor(a.Participant.Class))
@@ -389,7 +359,7 @@ func (a *asking) tooOld(now time.Time) bool {
 
 // present returns a step with all that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
-	step := oidc.Step{Kind: kind, Handle: a.handle, Request: a.Request.view(a.Standing)}
+	step := oidc.Step{Kind: kind, Handle: a.handle, Request: a.Request.View(a.Standing)}
 	if kind == oidc.StepLogin || a.login == nil {
 		return step, nil
 	}
@@ -409,8 +379,8 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 
 // finish answers a request for which nothing more is needed.
 func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
-	if a.Request.portal() {
-		return p.reader.finishPortal(a), nil
+	if a.Request.Portal() {
+		return finishPortal(a), p.shelf.save(ctx, a)
 	}
 	if err := p.shelf.answer(ctx, a, "", a.login.ID); err != nil {
 		return oidc.Step{}, err
@@ -419,29 +389,17 @@ func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
 }
 
 // finishPortal leads to the page of ours that was asked for.
-func (p *reader) finishPortal(a *asking) oidc.Step {
-	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
-}
-
-// Cancel ends a request: the client gets access_denied.
-func (p *Service) Cancel(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	a, err := p.ask(ctx, handle, b)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
-		return oidc.Step{}, err
-	}
-	return p.reader.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+func finishPortal(a *asking) oidc.Step {
+	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
 }
 
 // answerDenied answers a request with a refusal that somebody decided on.
-func (p *reader) answerDenied(a *asking, e *oidc.Error) oidc.Step {
-	step := oidc.Step{Kind: oidc.StepDone, Request: a.Request.view(a.Standing)}
-	if a.Request.portal() {
+func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
+	step := oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing)}
+	if a.Request.Portal() {
 		step.Response = &oidc.Response{RedirectURI: "/", Local: true}
 	} else {
-		step.Response = p.errorResponse(&a.Request.destination, e)
+		step.Response = p.reader.ErrorResponse(&a.Request.Destination, e)
 	}
 	return step
 }
@@ -451,10 +409,10 @@ func (p *reader) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 // section 11). If not, it is as if it hadn't been asked for.
 func (p *judge) offline(ctx context.Context, a *asking) (bool, error) {
 	r := &a.Request
-	if !r.has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
+	if !r.Has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
 		return false, nil
 	}
-	if r.prompts(promptConsent) {
+	if r.Wants(request.PromptConsent) {
 		return true, nil
 	}
 	return p.c.Families.HasOffline(ctx, a.Client.ID, a.login.About.Party)
@@ -485,7 +443,7 @@ func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
 		return oidc.Step{}, err
 	}
 	return oidc.Step{
-		Kind: oidc.StepDone, Request: a.Request.view(a.Standing),
-		Response: p.reader.response(&a.Request.destination, oidc.Parameter{Name: "code", Value: code.Reveal()}),
+		Kind: oidc.StepDone, Request: a.Request.View(a.Standing),
+		Response: p.reader.Response(&a.Request.Destination, oidc.Parameter{Name: "code", Value: code.Reveal()}),
 	}, nil
 }

@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/signing/journal"
 )
 
@@ -22,7 +21,7 @@ import (
 // for it.
 func (a *asking) needsConsent() bool {
 	r := &a.Request
-	return r.Detail != nil || !r.portal() && (r.prompts(promptConsent) || a.uncertain() || len(a.consents()) > 0)
+	return r.Detail != nil || !r.Portal() && (r.Wants(request.PromptConsent) || a.uncertain() || len(a.consents()) > 0)
 }
 
 // uncertain reports whether nothing shows that it is really the client that asks:
@@ -40,12 +39,12 @@ func (a *asking) uncertain() bool {
 func (a *asking) consents() []oidc.Scope {
 	r := &a.Request
 	switch {
-	case r.portal():
+	case r.Portal():
 		return nil
 	case !a.Answered.IsZero():
 		return a.Consented // the form was sent twice: it showed what the first one did
 	}
-	asked := r.prompts(promptConsent)
+	asked := r.Wants(request.PromptConsent)
 	again := asked || a.uncertain()
 	foreign := a.Participant.Class != identity.Government
 	var scopes []oidc.Scope
@@ -72,7 +71,7 @@ func (a *asking) scopes() []oidc.Scope {
 func (a *asking) facts(who identity.Party) oidc.DetailFacts {
 	return oidc.DetailFacts{
 		Client: a.Client, Participant: a.Participant, Party: who, Assurance: a.login.Assurance(),
-		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.hash(), RequestID: a.browser.RequestID,
+		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.Hash(), RequestID: a.browser.RequestID,
 	}
 }
 
@@ -87,7 +86,7 @@ func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	if err != nil {
 		return "", err
 	}
-	a.grant, err = p.c.Resolver.Reuse(ctx, a.facts(who), a.Request.Detail)
+	a.grant, err = p.c.Resolver.Reuse(ctx, a.facts(who), *a.Request.Detail)
 	if err != nil {
 		return "", p.refusalOf(a, err)
 	}
@@ -102,11 +101,11 @@ func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (
 	view := &oidc.ConsentView{Scopes: a.consents()}
 	var shown [32]byte
 	if a.Request.Detail != nil {
-		d, err := p.c.Resolver.Describe(ctx, a.facts(who), a.Request.Detail, a.find)
+		offer, err := p.c.Resolver.Describe(ctx, a.facts(who), *a.Request.Detail, a.find)
 		if err != nil {
 			return nil, p.judge.refusalOf(a, err)
 		}
-		view.Detail, shown = &d, d.Shown
+		view.Offer, shown = offer, offer.Shown()
 	}
 	view.Form = a.form(shown)
 	return view, nil
@@ -118,55 +117,43 @@ func (a *asking) form(shown [32]byte) string {
 	return oidc.Derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), oidc.JoinScopes(a.consents()))
 }
 
-// Decide takes the answer of a consent form and returns what comes next: done,
-// or the consent page again if what was shown has changed. A form that is sent
-// twice within a minute gets another code for the same grant, while that is
-// pending. ErrRequestGone; refusals are *RequestError.
-func (p *Service) Decide(ctx context.Context, handle oidc.Secret, b oidc.Browser, d oidc.Decision) (oidc.Step, error) {
-	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	again := !k.Answered.IsZero()
-	if again && (d.Refused || k.Form == "" || !oidc.SameText(k.Form, d.Form) || time.Since(k.Answered) > session.FormAgain) {
-		return oidc.Step{}, p.shelf.gone(ctx, &k)
-	}
-	a, err := p.askKept(ctx, k, handle, b)
-	if err != nil {
-		return oidc.Step{}, err
-	}
-	a.find = d.Agreement.Find
-	if again && (a.login == nil || a.login.ID != k.Session) {
-		return oidc.Step{}, p.shelf.gone(ctx, &k)
-	}
-	kind, err := p.judge.demand(ctx, a)
-	if err != nil {
-		return oidc.Step{}, p.settle(ctx, a, err)
-	}
-	if kind != oidc.StepConsent {
-		return p.next(ctx, a) // such as the login page: the session ended meanwhile
-	}
-	if d.Refused {
+// Find looks for something on the consent page (StepConsent) and decides nothing.
+type Find struct{ For map[string]string } // see [oidc.Resolver].Describe
+
+func (f Find) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	a.find = f.For
+	return p.again(ctx, a, oidc.Problem{})
+}
+
+// Decision is the answer of a consent form (StepConsent). If what was shown has changed, the
+// page is shown again. A form that is sent twice within a minute gets another code for the same
+// grant, while that is pending.
+type Decision oidc.Decision
+
+func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	switch {
+	case d.Refused:
 		return p.refuseAll(ctx, a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not agree", Reason: "consent_refused"})
+	case d.Undecided:
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChoose})
+	case !oidc.SameText(a.form(d.Agreement.Shown), d.Form): // altered, or of another session: show what there is to agree to
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChanged})
 	}
-	if !oidc.SameText(a.form(d.Agreement.Shown), d.Form) {
-		return p.present(ctx, a, kind) // altered, or of another session: show what there is to agree to
-	}
-	return p.agree(ctx, a, d)
+	return d.agree(ctx, p, a)
 }
 
 // agree makes the grant of what the person agreed to, and then the code.
-func (p *Service) agree(ctx context.Context, a *asking, d oidc.Decision) (oidc.Step, error) {
+func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	if a.Request.Detail != nil {
 		who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
 		if err != nil {
 			return oidc.Step{}, err
 		}
 		d.Agreement.Form = d.Form
-		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), a.Request.Detail, d.Agreement)
+		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), *a.Request.Detail, d.Agreement)
 		switch {
 		case errors.Is(err, oidc.ErrShownChanged):
-			return p.present(ctx, a, oidc.StepConsent)
+			return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChanged})
 		case errors.Is(err, oidc.ErrRefusedAll):
 			return p.refuseAll(ctx, a, oidc.ErrRefusedAll)
 		case err != nil:
@@ -181,7 +168,7 @@ func (p *Service) agree(ctx context.Context, a *asking, d oidc.Decision) (oidc.S
 	if a.Answered.IsZero() {
 		err := p.shelf.answer(ctx, a, d.Form, a.login.ID)
 		if _, late := errors.AsType[*oidc.GoneError](err); late {
-			return p.Decide(ctx, a.handle, a.browser, d) // the same form, sent twice at once
+			return p.Answer(ctx, a.handle, a.browser, *a.sent) // the same form, sent twice at once
 		}
 		if err != nil {
 			return oidc.Step{}, err
@@ -205,7 +192,7 @@ func (p *Service) notGranted(ctx context.Context, a *asking, err error) error {
 		return err
 	}
 	if e.Code == oidc.InvalidRequest {
-		return pageError(&a.Client, e)
+		return request.PageError(&a.Client, e)
 	}
 	return p.settle(ctx, a, p.judge.refusalOf(a, e))
 }
@@ -218,7 +205,7 @@ func (p *Service) refuseAll(ctx context.Context, a *asking, e *oidc.Error) (oidc
 	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
-	return p.reader.answerDenied(a, e), nil
+	return p.answerDenied(a, e), nil
 }
 
 func (p *Service) recordConsent(ctx context.Context, a *asking, result string) error {
@@ -244,7 +231,7 @@ func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 // remembers reports whether a consent at the client counts for later logins. It
 // doesn't where another program could pass for the client.
 func (a *asking) remembers() bool {
-	return !a.Request.portal() && a.Participant.Class != identity.Government && !a.uncertain()
+	return !a.Request.Portal() && a.Participant.Class != identity.Government && !a.uncertain()
 }
 
 // remember stores that the person agreed to show the client some scopes.

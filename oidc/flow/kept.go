@@ -7,21 +7,22 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/request"
 )
 
 // kept is an authorization request that waits for somebody, as it lies sealed
 // in [identity.Ephemeral] under the hash of its handle.
 type kept struct {
-	Request   request   `json:"request"`
-	Browser   string    `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
-	Seed      string    `json:"seed"`              // its forms derive from it
-	Login     string    `json:"login,omitempty"`   // the session that was logged in to for this request
-	Confirmed string    `json:"confirmed,omitempty"`
-	Pushed    string    `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
-	Opened    bool      `json:"opened,omitempty"`  // a browser came back for it
-	Account   string    `json:"account,omitempty"` // of who showed who they are
-	Began     time.Time `json:"began"`
-	Asker     string    `json:"asker,omitempty"` // who takes room for it until then, as identity.OwnerOf says
+	Request   request.Request `json:"request"`
+	Browser   string          `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
+	Seed      string          `json:"seed"`              // its forms derive from it
+	Login     string          `json:"login,omitempty"`   // the session that was logged in to for this request
+	Confirmed string          `json:"confirmed,omitempty"`
+	Pushed    string          `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
+	Opened    bool            `json:"opened,omitempty"`  // a browser came back for it
+	Account   string          `json:"account,omitempty"` // of who showed who they are
+	Began     time.Time       `json:"began"`
+	Asker     string          `json:"asker,omitempty"` // who takes room for it until then, as identity.OwnerOf says
 
 	// Of a request that was answered: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`
@@ -33,7 +34,7 @@ type kept struct {
 
 // pushed is a pushed authorization request that waits to be used.
 type pushed struct {
-	Request request `json:"request"`
+	Request request.Request `json:"request"`
 }
 
 const (
@@ -98,54 +99,88 @@ func browserHash(b oidc.Browser) string {
 	return b.ID.Hash().String()
 }
 
-// loadRequest returns a request that waits for this browser, and binds it to the
-// browser if it is bound to none. From then on it is opened. ErrRequestGone.
-func (p *shelf) loadRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser) (kept, error) {
-	k, err := p.changeRequest(ctx, handle, b, nil)
-	if err == nil && !k.Answered.IsZero() {
-		return k, p.gone(ctx, &k)
+// find returns a request that is kept for this browser, with what lies in the store, and
+// binds it to the browser if it is bound to none. From then on it is opened. ErrRequestGone.
+func (p *shelf) find(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*asking, error) {
+	a := &asking{handle: handle, browser: b}
+	for try := 1; ; try++ {
+		if err := p.load(ctx, a); err != nil || a.Browser != "" && a.Opened {
+			return a, err
+		}
+		a.Browser, a.Opened = browserHash(b), true
+		if err := p.swap(ctx, a); !errors.Is(err, identity.ErrChanged) || try == keptTries {
+			return a, err
+		}
 	}
-	return k, err
 }
 
-// changeRequest changes a request that is kept for this browser. ErrRequestGone.
-func (p *shelf) changeRequest(ctx context.Context, handle oidc.Secret, b oidc.Browser, change func(*kept)) (kept, error) {
-	browser := browserHash(b)
-	if p.c.Families == nil || !handle.IsHandle() || browser == "" {
-		return kept{}, oidc.ErrRequestGone
+// load reads a request as it is kept now. ErrRequestGone, also if it is another browser's.
+func (p *shelf) load(ctx context.Context, a *asking) error {
+	browser := browserHash(a.browser)
+	if p.c.Families == nil || !a.handle.IsHandle() || browser == "" {
+		return oidc.ErrRequestGone
 	}
-	h := handle.Hash()
+	var k kept
+	sealed, err := p.c.Kept.Find(ctx, keptRequest, a.handle.Hash(), &k)
+	if errors.Is(err, identity.ErrGone) || err == nil && k.Browser != "" && k.Browser != browser {
+		return oidc.ErrRequestGone
+	}
+	if err == nil {
+		a.kept, a.before, a.sealed = k, k, sealed
+	}
+	return err
+}
+
+// note changes a request, at once in a, and where it is kept with the next save.
+func (a *asking) note(change func(*kept)) {
+	change(&a.kept)
+	a.changes = append(a.changes, change)
+}
+
+// save stores what was noted. If the request changed meanwhile where it is kept, it is read
+// again, and the changes are made in what it is now. ErrRequestGone, a *GoneError if it was
+// answered meanwhile; then a is as it was answered.
+func (p *shelf) save(ctx context.Context, a *asking) error {
+	if a.handle == (oidc.Secret{}) || len(a.changes) == 0 {
+		return nil // kept nowhere, or as it is
+	}
 	for try := 1; ; try++ {
-		var k kept
-		sealed, err := p.c.Kept.Find(ctx, keptRequest, h, &k)
-		if errors.Is(err, identity.ErrGone) || err == nil && k.Browser != "" && k.Browser != browser {
-			return kept{}, oidc.ErrRequestGone
+		err := error(identity.ErrChanged) // if it was kept just now: how it lies there isn't known yet
+		if a.sealed != nil {
+			err = p.swap(ctx, a)
 		}
-		if err != nil {
-			return kept{}, err
+		if err == nil {
+			a.changes = nil
 		}
-		if change == nil && k.Browser == browser && k.Opened {
-			return k, nil
+		if !errors.Is(err, identity.ErrChanged) || try == keptTries {
+			return err
 		}
-		before := k
-		k.Browser, k.Opened = browser, true
-		if change != nil {
-			change(&k)
+		if err := p.load(ctx, a); err != nil {
+			return err
 		}
-		how, err := p.moving(ctx, &before, &k)
-		if err != nil {
-			return kept{}, err
+		if !a.Answered.IsZero() {
+			return p.gone(ctx, &a.kept)
 		}
-		err = p.c.Kept.Swap(ctx, keptRequest, h, sealed, k, how)
-		switch {
-		case err == nil:
-			return k, nil
-		case errors.Is(err, identity.ErrGone):
-			return kept{}, oidc.ErrRequestGone
-		case !errors.Is(err, identity.ErrChanged) || try == keptTries:
-			return kept{}, err
+		for _, change := range a.changes {
+			change(&a.kept)
 		}
 	}
+}
+
+// swap puts a request in the place of what was loaded. ErrRequestGone, identity.ErrChanged.
+func (p *shelf) swap(ctx context.Context, a *asking) error {
+	how, err := p.moving(ctx, &a.before, &a.kept)
+	if err != nil {
+		return err
+	}
+	sealed, err := p.c.Kept.Swap(ctx, keptRequest, a.handle.Hash(), a.sealed, a.kept, how)
+	if errors.Is(err, identity.ErrGone) {
+		return oidc.ErrRequestGone
+	}
+	if err == nil {
+		a.before, a.sealed = a.kept, sealed
+	}
+	return err
 }
 
 // moving returns how a request is kept that changed: as before, unless it is opened,
@@ -157,23 +192,18 @@ func (p *shelf) moving(ctx context.Context, before, after *kept) (identity.Keepi
 	return p.keeping(ctx, after, time.Now())
 }
 
-// answer takes note that a request is answered now. Of two callers one succeeds;
-// the other one gets a *GoneError, or a *RequestError if both began with the same
-// pushed request.
+// answer takes note that a request is answered now, by a form of a session, if one did. Of
+// two callers one succeeds; the other one gets a *GoneError, or a *RequestError if both
+// began with the same pushed request.
 func (p *shelf) answer(ctx context.Context, a *asking, form, session string) error {
-	if a.handle == (oidc.Secret{}) {
-		return p.usePushed(ctx, a) // answered without having been kept
+	if !a.Answered.IsZero() {
+		return p.gone(ctx, &a.kept)
 	}
-	late, consented := false, a.consents()
-	k, err := p.changeRequest(ctx, a.handle, a.browser, func(k *kept) {
-		if late = !k.Answered.IsZero(); !late {
-			k.Answered, k.Form, k.Session, k.Consented = time.Now(), form, session, consented
-		}
-	})
-	if err == nil && late {
-		return p.gone(ctx, &k)
+	now, consented := time.Now(), a.consents()
+	if a.handle != (oidc.Secret{}) { // or else it is answered without having been kept
+		a.note(func(k *kept) { k.Answered, k.Form, k.Session, k.Consented = now, form, session, consented })
 	}
-	if err != nil {
+	if err := p.save(ctx, a); err != nil {
 		return err
 	}
 	return p.usePushed(ctx, a)

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/request"
 )
 
 // requestURIPrefix begins the request_uri of a pushed request (RFC 9126 section 2.2).
@@ -21,7 +22,7 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	if p.c.Families == nil {
 		return "", 0, errNoLogins()
 	}
-	r, err := p.reader.checkPushed(ctx, c, params)
+	r, err := p.reader.ParsePushed(ctx, c, params)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if e.Code != oidc.TemporarilyUnavailable {
 			oidc.RefusedToken(ctx, p.c.Journal, c, requestID, e)
@@ -43,21 +44,6 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	return requestURIPrefix + handle.Reveal(), pushedLife, nil
 }
 
-func (p *reader) checkPushed(ctx context.Context, c oidc.Client, params oidc.Parameters) (request, error) {
-	if id := params["client_id"]; id != "" && id != c.ID {
-		return request{}, invalid("client_id_differs", "client_id is not the authenticated client")
-	}
-	s, err := p.askingClient(ctx, c.ID)
-	if err != nil {
-		return request{}, err
-	}
-	r, err := p.parse(ctx, s, params, true)
-	if e, ok := errors.AsType[*oidc.RequestError](err); ok && e.Differs != "" {
-		return request{}, &oidc.Error{Code: e.Refusal.Code, Description: e.Refusal.Description + ": " + e.Differs, Reason: e.Refusal.Reason}
-	}
-	return r, err
-}
-
 // perBrowser returns the handle under which a browser's request is kept that it
 // began with this request_uri: the same one however often it comes, and another
 // one for each browser. A browser without a cookie has no such handle.
@@ -69,20 +55,20 @@ func perBrowser(s oidc.Secret, b oidc.Browser) oidc.Secret {
 }
 
 func requestURIGone(c *oidc.Client) *oidc.RequestError {
-	return pageError(c, &oidc.Error{Code: oidc.InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: "request_uri_gone"})
+	return request.PageError(c, &oidc.Error{Code: oidc.InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: "request_uri_gone"})
 }
 
 // loadPushed returns a pushed request for the client that pushed it. Looking at it
 // doesn't use it up, for whoever scans links looks, too: it is used when somebody's
 // request is answered that began with it.
-func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) (request, error) {
+func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) (request.Request, error) {
 	if !uri.IsHandle() {
-		return request{}, requestURIGone(&c)
+		return request.Request{}, requestURIGone(&c)
 	}
 	var q pushed
 	_, err := p.c.Kept.Find(ctx, keptPushed, uri.Hash(), &q)
 	if errors.Is(err, identity.ErrGone) || err == nil && (q.Request.Client != c.ID || !client.Redirects(c, q.Request.RedirectURI)) {
-		return request{}, requestURIGone(&c)
+		return request.Request{}, requestURIGone(&c)
 	}
 	return q.Request, err
 }
@@ -90,15 +76,14 @@ func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) 
 // resume goes on with a pushed request that this browser has opened before.
 // ErrRequestGone if it hasn't.
 func (p *Service) resume(ctx context.Context, c oidc.Client, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	k, err := p.shelf.changeRequest(ctx, handle, b, nil)
+	a, err := p.shelf.find(ctx, handle, b)
 	if err != nil {
 		return oidc.Step{}, err
 	}
-	if k.Request.Client != c.ID || !k.Answered.IsZero() {
+	if a.Request.Client != c.ID || !a.Answered.IsZero() {
 		return oidc.Step{}, requestURIGone(&c)
 	}
-	a, err := p.askKept(ctx, k, handle, b)
-	if err != nil {
+	if err := p.stand(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.next(ctx, a)

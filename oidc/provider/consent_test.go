@@ -58,7 +58,7 @@ func TestWhoMustAgree(t *testing.T) {
 			if step.Kind != oidc.StepConsent {
 				continue
 			}
-			if got := oidc.JoinScopes(step.Consent.Scopes); got != test.scopes || len(step.Consent.Form) != 43 || (step.Consent.Detail != nil) != (test.name == "licenses") {
+			if got := oidc.JoinScopes(step.Consent.Scopes); got != test.scopes || len(step.Consent.Form) != 43 || (step.Consent.Offer != nil) != (test.name == "licenses") {
 				t.Errorf("%s: %+v", test.name, step.Consent)
 			}
 			if step.Request.Participant.ID != test.client.Participant || step.Session.Party.Name != "张小䶮" {
@@ -85,12 +85,12 @@ func TestLicensesNeedTwoFactors(t *testing.T) {
 		if step.Kind != oidc.StepSecondFactor || !step.Request.Licenses || w.resolver.facts.Client.ID != "" {
 			t.Fatalf("%s; the resolver was asked of %v", step.Kind, w.resolver.facts)
 		}
-		if _, err := w.Decide(t.Context(), step.Handle, b.Browser, oidc.Decision{Form: strings.Repeat("x", 43), Agreement: oidc.Agreement{Shown: w.resolver.shown, Chosen: []oidc.Choice{{}}}}); err != nil || len(w.resolver.grants) != 0 {
+		if _, err := w.decide(t.Context(), step.Handle, b.Browser, oidc.Decision{Form: strings.Repeat("x", 43), Agreement: oidc.Agreement{Shown: w.resolver.shown, Chosen: []oidc.Choice{{}}}}); err != nil || len(w.resolver.grants) != 0 {
 			t.Fatalf("agreeing without the second factor: %v, %v", err, w.resolver.grants)
 		}
 		b.stepUp(t)
 		step = b.next(t, step.Handle)
-		if step.Kind != oidc.StepConsent || step.Consent.Detail.View != "licenses" {
+		if step.Kind != oidc.StepConsent || step.Consent.Offer.(offer).detail.Case != "2026-000123" {
 			t.Fatalf("%+v", step)
 		}
 		if f := w.resolver.facts; f.Client.ID != w.bureau.ID || f.Participant.ID != w.bureau.Participant || f.Party.ID != w.zhang.Party || f.Assurance != 2 || f.RequestID != "r1" || f.Session == [32]byte{} || f.Request == [32]byte{} {
@@ -129,27 +129,27 @@ func TestConsentForm(t *testing.T) {
 		} {
 			d := good
 			change(&d)
-			next, err := w.Decide(t.Context(), step.Handle, b.Browser, d)
+			next, err := w.decide(t.Context(), step.Handle, b.Browser, d)
 			if err != nil || next.Kind != oidc.StepConsent || next.Consent.Form != step.Consent.Form || len(w.resolver.grants) != 0 {
 				t.Errorf("%s: %+v, %v, grants %v", name, next.Kind, err, w.resolver.grants)
 			}
 		}
 		// What can be released changes while the page is open.
 		w.resolver.shown = [32]byte{2}
-		next, err := w.Decide(t.Context(), step.Handle, b.Browser, good)
-		if err != nil || next.Kind != oidc.StepConsent || next.Consent.Form == step.Consent.Form || next.Consent.Detail.Shown != w.resolver.shown || len(w.resolver.grants) != 0 {
+		next, err := w.decide(t.Context(), step.Handle, b.Browser, good)
+		if err != nil || next.Kind != oidc.StepConsent || next.Consent.Form == step.Consent.Form || next.Consent.Offer.Shown() != w.resolver.shown || len(w.resolver.grants) != 0 {
 			t.Fatalf("something else is shown now: %+v, %v", next, err)
 		}
-		if next, err = w.Decide(t.Context(), step.Handle, b.Browser, good); err != nil || next.Kind != oidc.StepConsent {
+		if next, err = w.decide(t.Context(), step.Handle, b.Browser, good); err != nil || next.Kind != oidc.StepConsent {
 			t.Errorf("the form of before: %+v, %v", next.Kind, err)
 		}
 		// A form of a session is nobody else's, also not that of who logs in next.
 		other := *b
 		other.session(t, w.wang(t), 2)
-		if again, err := w.Decide(t.Context(), next.Handle, other.Browser, consentTo(next)); err != nil || again.Kind != oidc.StepConsent || again.Consent.Form == next.Consent.Form || len(w.resolver.grants) != 0 {
+		if again, err := w.decide(t.Context(), next.Handle, other.Browser, consentTo(next)); err != nil || again.Kind != oidc.StepConsent || again.Consent.Form == next.Consent.Form || len(w.resolver.grants) != 0 {
 			t.Errorf("the form of another person's session: %+v, %v", again.Kind, err)
 		}
-		if next, err = w.Decide(t.Context(), next.Handle, b.Browser, consentTo(next)); err != nil || next.Kind != oidc.StepLogin {
+		if next, err = w.decide(t.Context(), next.Handle, b.Browser, consentTo(next)); err != nil || next.Kind != oidc.StepLogin {
 			t.Errorf("the form of a session that was replaced: %+v, %v", next.Kind, err)
 		}
 	})
@@ -168,7 +168,7 @@ func TestConsentSentTwice(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				next, err := w.Decide(t.Context(), step.Handle, b.Browser, d)
+				next, err := w.decide(t.Context(), step.Handle, b.Browser, d)
 				if err != nil {
 					t.Error(err)
 					return
@@ -185,11 +185,11 @@ func TestConsentSentTwice(t *testing.T) {
 		}
 		other := *b
 		other.session(t, w.wang(t), 2)
-		if _, err := w.Decide(t.Context(), step.Handle, other.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
+		if _, err := w.decide(t.Context(), step.Handle, other.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("sent again by another person: %v", err)
 		}
 		b.session(t, w.zhang, 2)
-		if _, err := w.Decide(t.Context(), step.Handle, b.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
+		if _, err := w.decide(t.Context(), step.Handle, b.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("sent again in another session: %v", err)
 		}
 	})
@@ -206,12 +206,12 @@ func TestConsentAltered(t *testing.T) {
 		codes := []string{code(t, b.agree(t, step)), code(t, b.agree(t, step))}
 		altered := d
 		altered.Agreement.Chosen = append(slices.Clone(altered.Agreement.Chosen), oidc.Choice{Material: "m2", License: "other"})
-		_, err := w.Decide(t.Context(), step.Handle, b.Browser, altered)
+		_, err := w.decide(t.Context(), step.Handle, b.Browser, altered)
 		if e, back := refusal(t, err); back != nil || e.Refusal.Reason != "consent_used" {
 			t.Errorf("the form with another choice: %v", err)
 		}
 		w.redeem(t, w.bureau, codes[0])
-		if _, err := w.Decide(t.Context(), step.Handle, b.Browser, d); err == nil {
+		if _, err := w.decide(t.Context(), step.Handle, b.Browser, d); err == nil {
 			t.Error("a form whose code was redeemed was taken once more")
 		}
 		_, err = w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, codes[1]))
@@ -219,7 +219,7 @@ func TestConsentAltered(t *testing.T) {
 			t.Errorf("a second code of a grant that isn't recurring: %v", err)
 		}
 		time.Sleep(time.Minute + time.Second)
-		if _, err := w.Decide(t.Context(), step.Handle, b.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
+		if _, err := w.decide(t.Context(), step.Handle, b.Browser, d); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("after a minute: %v", err)
 		}
 	})
@@ -242,7 +242,7 @@ func TestRefusingConsent(t *testing.T) {
 			step := b.authorize(t, w.bureau, w.push(t, w.bureau)...)
 			d := consentTo(step)
 			test.change(&d)
-			next, err := w.Decide(t.Context(), step.Handle, b.Browser, d)
+			next, err := w.decide(t.Context(), step.Handle, b.Browser, d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -253,7 +253,7 @@ func TestRefusingConsent(t *testing.T) {
 			if last := w.last(); last.Action != journal.ActionConsent || last.Result != test.event || last.Actor.ID != w.zhang.ID || last.Subject != w.bureau.ID {
 				t.Errorf("%s: event %+v", test.name, last)
 			}
-			if _, err := w.Decide(t.Context(), step.Handle, b.Browser, consentTo(step)); !errors.Is(err, oidc.ErrRequestGone) {
+			if _, err := w.decide(t.Context(), step.Handle, b.Browser, consentTo(step)); !errors.Is(err, oidc.ErrRequestGone) {
 				t.Errorf("%s, and then agreed after all: %v", test.name, err)
 			}
 			if len(w.resolver.grants) != 0 {
@@ -275,12 +275,12 @@ func TestNoConsentWithoutARecord(t *testing.T) {
 				w.fails = errors.New("disk full")
 			}
 		}
-		_, err := w.Decide(t.Context(), step.Handle, b.Browser, consentTo(step))
+		_, err := w.decide(t.Context(), step.Handle, b.Browser, consentTo(step))
 		if code, _ := codeOf(t, err); code != oidc.TemporarilyUnavailable {
 			t.Fatalf("got %v", err)
 		}
 		w.fails, w.onStep = nil, nil
-		if next, err := w.Decide(t.Context(), step.Handle, b.Browser, consentTo(step)); err != nil || next.Kind != oidc.StepDone {
+		if next, err := w.decide(t.Context(), step.Handle, b.Browser, consentTo(step)); err != nil || next.Kind != oidc.StepDone {
 			t.Errorf("sent again when there is room: %+v, %v", next.Kind, err)
 		}
 	})
@@ -302,7 +302,7 @@ func TestPromptNoneReusesAGrant(t *testing.T) {
 		step := b.authorize(t, w.bureau, w.push(t, w.bureau)...)
 		d := consentTo(step)
 		d.Agreement.Recurring = true
-		if step, err = w.Decide(t.Context(), step.Handle, b.Browser, d); err != nil {
+		if step, err = w.decide(t.Context(), step.Handle, b.Browser, d); err != nil {
 			t.Fatal(err)
 		}
 		first := w.redeem(t, w.bureau, code(t, step))
@@ -316,7 +316,7 @@ func TestPromptNoneReusesAGrant(t *testing.T) {
 		if string(first.Details) != string(second.Details) || second.Details == nil {
 			t.Errorf("delivered %s and %s", first.Details, second.Details)
 		}
-		if _, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode}); err != nil {
+		if _, _, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode}); err != nil {
 			t.Fatal(err)
 		}
 		low := w.browser()

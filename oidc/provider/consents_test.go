@@ -43,7 +43,7 @@ func TestRememberedConsents(t *testing.T) {
 		}
 		in()
 		refused := asks("the first time", "openid", "openid")
-		if _, err := w.Decide(t.Context(), refused.Handle, b.Browser, oidc.Decision{Form: refused.Consent.Form, Refused: true}); err != nil {
+		if _, err := w.decide(t.Context(), refused.Handle, b.Browser, oidc.Decision{Form: refused.Consent.Form, Refused: true}); err != nil {
 			t.Fatal(err)
 		}
 		code(t, b.agree(t, asks("after a refusal", "openid", "openid")))

@@ -11,8 +11,8 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/journal"
 )
@@ -55,11 +55,11 @@ func TestKeptRequestIsBound(t *testing.T) {
 		for name, try := range map[string]func() error{
 			"next": func() error { _, err := w.Next(t.Context(), step.Handle, thief.Browser); return err },
 			"log in": func() error {
-				_, _, err := w.LogIn(t.Context(), step.Handle, thief.Browser, w.li, factor.Proof{Factor: factor.Password})
+				_, err := w.logIn(t.Context(), step.Handle, thief.Browser, w.li)
 				return err
 			},
-			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, thief.Browser); return err },
-			"decide": func() error { _, err := w.Decide(t.Context(), step.Handle, thief.Browser, oidc.Decision{}); return err },
+			"cancel": func() error { _, err := w.cancel(t.Context(), step.Handle, thief.Browser, oidc.StepLogin); return err },
+			"decide": func() error { _, err := w.decide(t.Context(), step.Handle, thief.Browser, oidc.Decision{}); return err },
 			"without a cookie": func() error {
 				_, err := w.Next(t.Context(), step.Handle, oidc.Browser{})
 				return err
@@ -105,15 +105,16 @@ func TestAnsweredRequest(t *testing.T) {
 		b := w.browser()
 		step := b.authorize(t, w.bureau)
 		b.logIn(t, step.Handle, w.zhang)
+		time.Sleep(session.FormAgain + time.Second)
 		for name, try := range map[string]func() error{
 			"next": func() error { _, err := w.Next(t.Context(), step.Handle, b.Browser); return err },
 			"log in": func() error {
-				_, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, factor.Proof{Factor: factor.Password})
+				_, err := w.logIn(t.Context(), step.Handle, b.Browser, w.zhang)
 				return err
 			},
-			"cancel": func() error { _, err := w.Cancel(t.Context(), step.Handle, b.Browser); return err },
+			"cancel": func() error { _, err := w.cancel(t.Context(), step.Handle, b.Browser, oidc.StepLogin); return err },
 			"decide": func() error {
-				_, err := w.Decide(t.Context(), step.Handle, b.Browser, oidc.Decision{Form: "x"})
+				_, err := w.decide(t.Context(), step.Handle, b.Browser, oidc.Decision{Form: "x"})
 				return err
 			},
 		} {
@@ -153,7 +154,7 @@ func TestRequestIsAnsweredOnce(t *testing.T) {
 			t.Errorf("%d answers", n)
 		}
 		// Who had loaded the request before it was answered comes too late as well.
-		if _, err := w.Cancel(t.Context(), step.Handle, b.Browser); !errors.Is(err, oidc.ErrRequestGone) {
+		if _, err := w.cancel(t.Context(), step.Handle, b.Browser, oidc.StepLogin); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Error("a request was answered once more")
 		}
 	})
@@ -164,7 +165,7 @@ func TestCancel(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		step := b.authorize(t, w.bureau)
-		done, err := w.Cancel(t.Context(), step.Handle, b.Browser)
+		done, err := w.cancel(t.Context(), step.Handle, b.Browser, oidc.StepLogin)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +176,7 @@ func TestCancel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if done, err = w.Cancel(t.Context(), visit.Handle, b.Browser); err != nil || done.Response.RedirectURI != "/" || !done.Response.Local {
+		if done, err = w.cancel(t.Context(), visit.Handle, b.Browser, oidc.StepLogin); err != nil || done.Response.RedirectURI != "/" || !done.Response.Local {
 			t.Errorf("a visit: %+v, %v", done.Response, err)
 		}
 	})
@@ -301,14 +302,17 @@ func TestLoginFormSentTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		step := b.authorize(t, w.bureau)
+		step := b.authorize(t, w.bureau, "prompt", "consent")
 		login := func(a identity.Account) (oidc.Secret, string, error) {
-			cookie, s, err := w.LogIn(t.Context(), step.Handle, b.Browser, a, factor.Proof{Factor: factor.Password})
-			return cookie, s.ID, err
+			next, err := w.logIn(t.Context(), step.Handle, b.Browser, a)
+			if next.Session == nil {
+				return next.Cookies.Session, "", err
+			}
+			return next.Cookies.Session, next.Session.ID, err
 		}
 		cookie, id, err := login(w.zhang)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || id == "" {
+			t.Fatal(id, err)
 		}
 		events := len(w.results())
 		if again, same, err := login(w.zhang); err != nil || again != cookie || same != id || len(w.results()) != events {
@@ -325,34 +329,34 @@ func TestLoginFormSentTwice(t *testing.T) {
 
 		step = b.authorize(t, w.bureau)
 		with := *b
-		with.logIn(t, step.Handle, w.zhang)
-		again, _, err := login(w.zhang)
-		if err != nil || again != with.Session {
-			t.Errorf("after the answer: %v, %v", again == with.Session, err)
+		first := code(t, with.logIn(t, step.Handle, w.zhang))
+		again, err := w.logIn(t.Context(), step.Handle, b.Browser, w.zhang)
+		if err != nil || again.Cookies.Session != with.Session || code(t, again) == first {
+			t.Errorf("after the answer: %v, %v", again.Cookies.Session == with.Session, err)
 		}
-		code(t, must(t)(w.Again(t.Context(), step.Handle, with.Browser)))
+		late, err := w.logIn(t.Context(), step.Handle, with.Browser, w.zhang)
+		if err != nil || late.Cookies != (oidc.Cookies{}) || code(t, late) == first {
+			t.Errorf("after the answer, with its cookie: %+v, %v", late.Cookies, err)
+		}
 		if _, _, err := login(w.li); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("after the answer, by another person: %v", err)
 		}
-		if _, err := w.Again(t.Context(), step.Handle, b.Browser); !errors.Is(err, oidc.ErrRequestGone) {
-			t.Errorf("again without the session: %v", err)
+		other := *b
+		other.session(t, w.li, 1)
+		if _, err := w.logIn(t.Context(), step.Handle, other.Browser, w.zhang); !errors.Is(err, oidc.ErrRequestGone) {
+			t.Errorf("after the answer, in another session: %v", err)
+		}
+		f := form(b.Browser, oidc.StepLogin, flow.Password{Login: w.zhang.ID, Password: "any"})
+		f.Token = with.FormToken("login")
+		if next, err := w.Answer(t.Context(), step.Handle, b.Browser, f); !errors.Is(err, oidc.ErrRequestGone) || next.Cookies != (oidc.Cookies{}) {
+			t.Errorf("after the answer, by a form of another session: %+v, %v", next.Cookies, err)
 		}
 		time.Sleep(session.FormAgain + time.Second)
 		if _, _, err := login(w.zhang); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("a minute after the answer: %v", err)
 		}
-		if _, err := w.Again(t.Context(), step.Handle, with.Browser); !errors.Is(err, oidc.ErrRequestGone) {
-			t.Errorf("again, a minute after the answer: %v", err)
+		if _, err := w.logIn(t.Context(), step.Handle, with.Browser, w.zhang); !errors.Is(err, oidc.ErrRequestGone) {
+			t.Errorf("a minute after the answer, with its cookie: %v", err)
 		}
 	})
-}
-
-func must(t testing.TB) func(oidc.Step, error) oidc.Step {
-	return func(s oidc.Step, err error) oidc.Step {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
 }

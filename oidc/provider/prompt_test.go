@@ -9,8 +9,8 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/token"
 )
 
@@ -145,17 +145,25 @@ func TestSelectAccount(t *testing.T) {
 		if step.Session.Party.Name != "张小䶮" || !step.Session.Current {
 			t.Errorf("the page shows %+v", step.Session)
 		}
-		if err := w.Reauthenticated(t.Context(), step.Handle, b.Browser); err != nil {
+		goOn, err := w.Answer(t.Context(), step.Handle, b.Browser, form(b.Browser, oidc.StepAccount, flow.Account{}))
+		if err != nil {
 			t.Fatal(err)
 		}
-		mine := b.tokensOfStep(t, b.next(t, step.Handle))
+		mine := b.tokensOfStep(t, goOn)
 		step = b.authorize(t, w.bureau, "prompt", "select_account")
+		other, err := w.Answer(t.Context(), step.Handle, b.Browser, form(b.Browser, oidc.StepAccount, flow.Account{Other: true}))
+		if err != nil || other.Kind != oidc.StepLogin || !other.Cookies.LoggedOut || b.live(t) {
+			t.Fatalf("somebody else: %+v, %v", other, err)
+		}
+		b.Session = oidc.Secret{}
 		theirs := b.tokensOfStep(t, b.logIn(t, step.Handle, w.li))
 		if part(t, mine.ID.Reveal(), 1)["sub"] == part(t, theirs.ID.Reveal(), 1)["sub"] {
 			t.Error("another account was chosen, and the subject is the same")
 		}
-		if err := w.Reauthenticated(t.Context(), step.Handle, oidc.Browser{ID: b.ID}); err != oidc.ErrNoSession {
-			t.Errorf("nobody went on knowingly: %v", err)
+		step = b.authorize(t, w.bureau, "prompt", "select_account")
+		nobody := oidc.Browser{ID: b.ID}
+		if next, err := w.Answer(t.Context(), step.Handle, nobody, form(nobody, oidc.StepAccount, flow.Account{})); err != nil || next.Kind != oidc.StepLogin {
+			t.Errorf("nobody goes on knowingly: %s, %v", next.Kind, err)
 		}
 	})
 }
@@ -221,12 +229,10 @@ func TestIDTokenHint(t *testing.T) {
 			t.Errorf("who is named logs in and gets %s", next.Kind)
 		}
 		step = other.authorize(t, w.bureau, "id_token_hint", hint, "prompt", "login")
-		cookie, _, err := w.LogIn(t.Context(), step.Handle, other.Browser, w.li, factor.Proof{Factor: factor.Password})
-		if err != nil {
-			t.Fatal(err)
+		next, err := w.logIn(t.Context(), step.Handle, other.Browser, w.li)
+		if next.Cookies.Session == (oidc.Secret{}) {
+			t.Error("the login doesn't count at other clients")
 		}
-		other.Session = cookie
-		_, err = w.Next(t.Context(), step.Handle, other.Browser)
 		if e, back := refusal(t, err); back.Get("error") != string(oidc.LoginRequired) || e.Refusal.Reason != "hint_mismatch" {
 			t.Errorf("somebody else logs in: %v", err)
 		}

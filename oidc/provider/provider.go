@@ -40,6 +40,7 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
+	Factors   flow.Factors // checks what people show of themselves; default: Identity
 	Vault     *signing.Vault
 	Resolver  oidc.Resolver // nil: no authorization details are taken
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
@@ -143,7 +144,7 @@ func (c *Config) assemble() *Provider {
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
-		Resolver: c.Resolver, Journal: p.Journal, Step: c.Step,
+		Factors: c.Factors, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	return p
 }
@@ -171,6 +172,9 @@ func (c *Config) checkLogins() error {
 	}
 	if c.Families == nil || c.Consents == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
 		return errors.New("a provider with Sessions needs Families, Consents, Spent, Settings, Ephemeral, Identity and Vault")
+	}
+	if c.Factors == nil {
+		c.Factors = c.Identity
 	}
 	c.SessionIdle = cmp.Or(c.SessionIdle, 30*time.Minute)
 	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)

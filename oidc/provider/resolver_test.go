@@ -1,12 +1,14 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc"
@@ -48,19 +50,30 @@ func newResolver() *resolver { return &resolver{shown: [32]byte{1}, grants: map[
 
 func (r *resolver) enter() func() { r.mu.Lock(); return r.mu.Unlock }
 
-func (r *resolver) Check(_ context.Context, _ oidc.Client, d jsontext.Value) error {
+func (r *resolver) Read(_ context.Context, _ oidc.Client, d jsontext.Value) (read oidc.Detail, err error) {
 	defer r.enter()()
 	r.checks = append(r.checks, d)
-	return r.fails
+	if r.fails == nil {
+		err = json.Unmarshal(d, &read)
+	}
+	return read, cmp.Or(r.fails, err)
 }
 
-func (r *resolver) Describe(_ context.Context, f oidc.DetailFacts, _ jsontext.Value, find map[string]string) (oidc.Description, error) {
+// offer is what a consent page shows: of a detail, a hash.
+type offer struct {
+	detail oidc.Detail
+	shown  [32]byte
+}
+
+func (o offer) Shown() [32]byte { return o.shown }
+
+func (r *resolver) Describe(_ context.Context, f oidc.DetailFacts, d oidc.Detail, find map[string]string) (oidc.Offer, error) {
 	defer r.enter()()
 	r.facts, r.find = f, find
-	return oidc.Description{Shown: r.shown, View: "licenses"}, r.fails
+	return offer{d, r.shown}, r.fails
 }
 
-func (r *resolver) Grant(_ context.Context, f oidc.DetailFacts, _ jsontext.Value, a oidc.Agreement) (string, error) {
+func (r *resolver) Grant(_ context.Context, f oidc.DetailFacts, _ oidc.Detail, a oidc.Agreement) (string, error) {
 	defer r.enter()()
 	r.facts = f
 	switch {
@@ -82,7 +95,7 @@ func (r *resolver) Grant(_ context.Context, f oidc.DetailFacts, _ jsontext.Value
 	return id, nil
 }
 
-func (r *resolver) Reuse(_ context.Context, f oidc.DetailFacts, _ jsontext.Value) (string, error) {
+func (r *resolver) Reuse(_ context.Context, f oidc.DetailFacts, _ oidc.Detail) (string, error) {
 	defer r.enter()()
 	r.facts = f
 	return r.reuse, r.fails

@@ -87,7 +87,7 @@ func TestSessionFixation(t *testing.T) {
 		if err != nil || s.Assurance != 1 || len(s.Factors) != 1 {
 			t.Errorf("a login with one factor keeps the second of before: %+v, %v", s, err)
 		}
-		if _, err := w.StepUp(t.Context(), first.Browser, factor.Proof{Factor: factor.PhoneCode}); !errors.Is(err, oidc.ErrNoSession) {
+		if _, _, err := w.StepUp(t.Context(), first.Browser, factor.Proof{Factor: factor.PhoneCode}); !errors.Is(err, oidc.ErrNoSession) {
 			t.Errorf("stepping up under an old cookie: %v", err)
 		}
 	})
@@ -99,7 +99,7 @@ func TestOneFactorTwice(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		b.session(t, w.zhang, 1)
-		cookie, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.Password})
+		_, cookie, err := w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.Password})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestDisabledAccount(t *testing.T) {
 		if step, err = w.Authorize(t.Context(), params(w.bureau), c.Browser, false); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.LogIn(t.Context(), step.Handle, c.Browser, w.zhang, factor.Proof{Factor: factor.Password}); err == nil {
+		if _, err := w.logIn(t.Context(), step.Handle, c.Browser, w.zhang); err == nil {
 			t.Error("a disabled account logs in")
 		}
 		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, false); err != nil {
@@ -337,9 +337,11 @@ func TestPasswordEndsSessions(t *testing.T) {
 			t.Errorf("events %v", w.results())
 		}
 		step := b.authorize(t, w.bureau)
-		if _, _, err := w.LogIn(t.Context(), step.Handle, b.Browser, w.zhang, factor.Proof{Factor: factor.Password}); !errors.Is(err, oidc.ErrRequestGone) {
+		w.checked = w.zhang
+		if _, err := w.logIn(t.Context(), step.Handle, b.Browser, w.zhang); !errors.Is(err, oidc.ErrRequestGone) {
 			t.Errorf("whose old password was checked before logs in after: %v", err)
 		}
+		w.checked = identity.Account{}
 		if w.zhang, err = w.people.Account(t.Context(), w.zhang.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -107,6 +107,7 @@ type world struct {
 	bureau    oidc.Client // of a department, registered for everything
 	shop      oidc.Client // of an enterprise
 	zhang, li identity.Account
+	checked   identity.Account // as it was when its password was checked; zero: as it is
 }
 
 // register is an IdentityProofer that knows everybody.
@@ -160,7 +161,7 @@ func (w *world) node(t testing.TB, level int) (*provider, *identity.Service) {
 	p, err := New(Config{
 		Issuer: issuer, Clients: w.memory, Participants: w.memory, Events: w.memory, Keyrings: rings,
 		Sessions: w.memory, Families: w.memory, Consents: w.memory, Spent: w.memory, Settings: w.memory, Ephemeral: store,
-		Identity: people, Vault: vault, Resolver: w.resolver, Step: w.passed,
+		Identity: people, Factors: everybody{people, w}, Vault: vault, Resolver: w.resolver, Step: w.passed,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -283,12 +284,54 @@ func (b *browser) next(t testing.TB, handle oidc.Secret) oidc.Step {
 // logIn shows the first factor for a request and returns what comes next.
 func (b *browser) logIn(t testing.TB, handle oidc.Secret, a identity.Account) oidc.Step {
 	t.Helper()
-	cookie, _, err := b.w.LogIn(t.Context(), handle, b.Browser, a, factor.Proof{Factor: factor.Password})
+	step, err := b.w.logIn(t.Context(), handle, b.Browser, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Session = cookie
-	return b.next(t, handle)
+	b.Session = step.Cookies.Session
+	return step
+}
+
+// everybody is a Factors to whom every password is right; a login is the id of an account.
+type everybody struct {
+	*identity.Service
+	w *world
+}
+
+func (e everybody) CheckPassword(ctx context.Context, a identity.Attempt) (identity.Account, error) {
+	if e.w.checked.ID == a.Login {
+		return e.w.checked, nil
+	}
+	return e.Account(ctx, a.Login)
+}
+
+func (everybody) SendCode(context.Context, string, string, string, string) (identity.SentCode, error) {
+	return identity.SentCode{}, nil
+}
+
+// form is one of a browser's, from the page of a step.
+func form(b oidc.Browser, at oidc.StepKind, answer flow.Answer) flow.Form {
+	f := flow.Form{At: at, Token: b.FormToken(at.Purpose()), Answer: answer}
+	f.Wait, f.Language = func() time.Duration { return 0 }, func([]string) string { return "zh-CN" }
+	if d, ok := answer.(flow.Decision); ok {
+		f.Found = d.Agreement.Find
+	}
+	return f
+}
+
+// logIn answers a login's page as somebody.
+func (p *provider) logIn(ctx context.Context, handle oidc.Secret, b oidc.Browser, a identity.Account) (oidc.Step, error) {
+	return p.Answer(ctx, handle, b, form(b, oidc.StepLogin, flow.Password{Login: a.ID, Password: "any"}))
+}
+
+// decide answers a consent's page.
+func (p *provider) decide(ctx context.Context, handle oidc.Secret, b oidc.Browser, d oidc.Decision) (oidc.Step, error) {
+	return p.Answer(ctx, handle, b, form(b, oidc.StepConsent, flow.Decision(d)))
+}
+
+// cancel answers the page of a step so that the request ends.
+func (p *provider) cancel(ctx context.Context, handle oidc.Secret, b oidc.Browser, at oidc.StepKind) (oidc.Step, error) {
+	return p.Answer(ctx, handle, b, form(b, at, flow.Cancel{}))
 }
 
 // session gives the browser a session with so many factors.
@@ -309,7 +352,7 @@ func (b *browser) session(t testing.TB, a identity.Account, factors int) {
 
 func (b *browser) stepUp(t testing.TB) {
 	t.Helper()
-	cookie, err := b.w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode})
+	_, cookie, err := b.w.StepUp(t.Context(), b.Browser, factor.Proof{Factor: factor.PhoneCode})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +422,7 @@ func (b *browser) agree(t testing.TB, step oidc.Step) oidc.Step {
 	if step.Kind != oidc.StepConsent {
 		t.Fatalf("the step is %s", step.Kind)
 	}
-	step, err := b.w.Decide(t.Context(), step.Handle, b.Browser, consentTo(step))
+	step, err := b.w.decide(t.Context(), step.Handle, b.Browser, consentTo(step))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,8 +432,8 @@ func (b *browser) agree(t testing.TB, step oidc.Step) oidc.Step {
 // consentTo is the decision to agree to everything.
 func consentTo(step oidc.Step) oidc.Decision {
 	d := oidc.Decision{Form: step.Consent.Form}
-	if step.Consent.Detail != nil {
-		d.Agreement = oidc.Agreement{Shown: step.Consent.Detail.Shown, Chosen: []oidc.Choice{{Material: "m", License: "l", Version: 1, Fields: []string{"name"}}}}
+	if step.Consent.Offer != nil {
+		d.Agreement = oidc.Agreement{Shown: step.Consent.Offer.Shown(), Chosen: []oidc.Choice{{Material: "m", License: "l", Version: 1, Fields: []string{"name"}}}}
 	}
 	return d
 }

@@ -291,38 +291,39 @@ func clip(s string, n int) string {
 	return s
 }
 
-// StepUp adds a second factor that was checked to the session, and returns its
+// StepUp adds a second factor that was checked to the session, and returns that with its
 // new cookie. ErrNoSession.
-func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (cookie oidc.Secret, err error) {
+func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*Login, oidc.Secret, error) {
 	for try := 1; ; try++ {
 		l, err := p.Find(ctx, b)
 		if err != nil {
-			return oidc.Secret{}, err
+			return nil, oidc.Secret{}, err
 		}
 		if l == nil {
-			return oidc.Secret{}, oidc.ErrNoSession
+			return nil, oidc.Secret{}, oidc.ErrNoSession
 		}
-		cookie = oidc.NewHandle()
+		cookie := oidc.NewHandle()
 		l.Cookie, l.Seen = cookie.Hash(), time.Now().UTC()
 		if !slices.Contains(l.About.Factors, f) {
 			l.About.Factors = append(l.About.Factors, f)
 		}
 		if err := p.seal(ctx, l); err != nil {
-			return oidc.Secret{}, err
+			return nil, oidc.Secret{}, err
 		}
 		e, err := p.c.Journal.Event(ctx, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}.Did(journal.ActionSessionStepUp, l.ID, journal.ResultOK))
 		if err != nil {
-			return oidc.Secret{}, err
+			return nil, oidc.Secret{}, err
 		}
 		err = p.c.Store.UpdateSession(ctx, l.Record, e)
 		if errors.Is(err, oidc.ErrConflict) && try < oidc.ChangeTries {
 			continue
 		}
 		if err != nil {
-			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("stepping up session %s: %w", l.ID, err))
+			return nil, oidc.Secret{}, oidc.Unavailable(fmt.Errorf("stepping up session %s: %w", l.ID, err))
 		}
+		l.Revision++
 		p.records.Drop(l.ID)
-		return cookie, nil
+		return l, cookie, nil
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -44,7 +44,7 @@ func people(t *testing.T, db Database, in *signing.Installation) []string {
 	_, err = s.SendCode(ctx, a.ID, "binding-of-a-login", "zh-CN", "")
 	must(t, "sending a code", err)
 	must(t, "checking it", s.CheckCode(ctx, a.ID, "binding-of-a-login", sent.Code, ""))
-	secrets := logIn(t, db, in, s, kept, a)
+	secrets := logIn(t, db, in, s, kept, a, password)
 	ticket, err := s.SetupTicket(ctx, "cli", a.ID)
 	must(t, "making a ticket", err)
 	_, err = s.SetPassword(ctx, ticket, another, "")
@@ -62,7 +62,7 @@ func people(t *testing.T, db Database, in *signing.Installation) []string {
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.
 // It returns what must not be found afterwards.
-func logIn(t *testing.T, db Database, in *signing.Installation, people *identity.Service, kept identity.Ephemeral, a identity.Account) []string {
+func logIn(t *testing.T, db Database, in *signing.Installation, people *identity.Service, kept identity.Ephemeral, a identity.Account, password string) []string {
 	t.Helper()
 	ctx := t.Context()
 	p, err := provider.New(provider.Config{
@@ -87,14 +87,19 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 	}, b, false)
 	must(t, "asking for authorization", err)
 	handle := step.Handle
-	cookie, _, err := p.Flow.LogIn(ctx, handle, b, a, factor.Proof{Factor: factor.Password})
-	must(t, "logging in", err)
-	b.Session = cookie
-	if step, err = p.Flow.Next(ctx, handle, b); err != nil || step.Kind != oidc.StepConsent {
-		t.Fatalf("after the login comes %s, want consent: %v", step.Kind, err)
+	answer := func(at oidc.StepKind, answer flow.Answer) (oidc.Step, error) {
+		return p.Flow.Answer(ctx, handle, b, flow.Form{
+			At: at, Token: b.FormToken(at.Purpose()), Answer: answer,
+			Wait: func() time.Duration { return 0 }, Language: func([]string) string { return "zh-CN" },
+		})
 	}
+	if step, err = answer(oidc.StepLogin, flow.Password{Login: a.LoginName, Password: password}); err != nil || step.Kind != oidc.StepConsent {
+		t.Fatalf("after the login comes %s, want consent: %v, %v", step.Kind, step.Problem, err)
+	}
+	cookie := step.Cookies.Session
+	b.Session = cookie
 	form := step.Consent.Form
-	step, err = p.Flow.Decide(ctx, handle, b, oidc.Decision{Form: form})
+	step, err = answer(oidc.StepConsent, flow.Decision{Form: form})
 	must(t, "agreeing", err)
 	to, err := url.Parse(step.Response.RedirectURI)
 	must(t, "agreeing", err)

@@ -1,4 +1,4 @@
-package flow
+package request
 
 import (
 	"net/url"
@@ -7,9 +7,9 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// response returns what takes the browser back with some parameters, and with
+// Response returns what takes the browser back with some parameters, and with
 // state and iss (RFC 9207), which are in every answer.
-func (p *reader) response(d *destination, params ...oidc.Parameter) *oidc.Response {
+func (p *Reader) Response(d *Destination, params ...oidc.Parameter) *oidc.Response {
 	if d.State != "" {
 		params = append(params, oidc.Parameter{Name: "state", Value: d.State})
 	}
@@ -44,10 +44,10 @@ func withQuery(uri string, params ...oidc.Parameter) string {
 	return b.String()
 }
 
-// errorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
+// ErrorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
 // stands in a parameter of its own, and as ever before the description, so that
 // programs can tell refusals apart that have one code.
-func (p *reader) errorResponse(d *destination, e *oidc.Error) *oidc.Response {
+func (p *Reader) ErrorResponse(d *Destination, e *oidc.Error) *oidc.Response {
 	description, reason := e.Description, e.ReasonShown()
 	if reason != "" && description != "" {
 		description = reason + ": " + description
@@ -59,5 +59,5 @@ func (p *reader) errorResponse(d *destination, e *oidc.Error) *oidc.Response {
 	if reason != "" {
 		params = append(params, oidc.Parameter{Name: "reason", Value: reason})
 	}
-	return p.response(d, params...)
+	return p.Response(d, params...)
 }

@@ -1,11 +1,12 @@
-package flow
+// Package request reads what comes to the authorization and logout endpoints: what may be
+// asked, what for, and where the answers go. It keeps nothing, and knows nobody who logs in.
+package request
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -20,12 +21,33 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
-// request is an authorization request that passed every check that needs
+// Config says what a Reader works with.
+type Config struct {
+	Issuer  string
+	Clients *client.Service
+	Tokens  *token.Service // reads ID tokens that are hints
+	Details Details        // nil: no authorization details are taken
+}
+
+// Details reads authorization details; [oidc.Resolver] does.
+type Details interface {
+	Read(ctx context.Context, c oidc.Client, detail jsontext.Value) (oidc.Detail, error)
+}
+
+// Reader reads requests, and says where their answers go. Safe for concurrent use.
+type Reader struct {
+	c Config
+}
+
+// New returns a reader.
+func New(c Config) *Reader { return &Reader{c} }
+
+// Request is an authorization request that passed every check that needs
 // nobody to be logged in.
-type request struct {
+type Request struct {
 	ID     string `json:"id"` // random: no two are the same
 	Client string `json:"client,omitempty"`
-	destination
+	Destination
 
 	Nonce     string           `json:"nonce,omitempty"`
 	Challenge string           `json:"challenge,omitempty"` // of PKCE, S256
@@ -36,13 +58,13 @@ type request struct {
 	LoginHint string           `json:"login_hint,omitempty"`
 	UILocales []string         `json:"ui_locales,omitempty"`
 	Hint      string           `json:"hint,omitempty"` // the subject that the id_token_hint names
-	Detail    jsontext.Value   `json:"detail,omitempty"`
+	Detail    *oidc.Detail     `json:"detail,omitempty"`
 
 	Path string `json:"path,omitempty"` // no client asks, but a page of ours
 }
 
-// destination is where an answer goes.
-type destination struct {
+// Destination is where an answer goes.
+type Destination struct {
 	RedirectURI string            `json:"redirect_uri,omitempty"`
 	Mode        oidc.ResponseMode `json:"mode,omitempty"`
 	State       string            `json:"state,omitempty"`
@@ -50,27 +72,29 @@ type destination struct {
 
 // The values of the prompt parameter (OpenID Connect Core section 3.1.2.1).
 const (
-	promptNone    = "none"
-	promptLogin   = "login"
-	promptConsent = "consent"
-	promptAccount = "select_account"
+	PromptNone    = "none"
+	PromptLogin   = "login"
+	PromptConsent = "consent"
+	PromptAccount = "select_account"
 )
 
-func (r *request) prompts(value string) bool { return slices.Contains(r.Prompts, value) }
+// Wants reports whether a value is among those of the prompt parameter.
+func (r *Request) Wants(value string) bool { return slices.Contains(r.Prompts, value) }
 
-func (r *request) has(s oidc.Scope) bool { return slices.Contains(r.Scopes, s) }
+// Has reports whether a scope is asked for.
+func (r *Request) Has(s oidc.Scope) bool { return slices.Contains(r.Scopes, s) }
 
-// portal reports whether a page of ours asks.
-func (r *request) portal() bool { return r.Client == "" }
+// Portal reports whether a page of ours asks.
+func (r *Request) Portal() bool { return r.Client == "" }
 
-// hash stands for the request in a license grant.
-func (r *request) hash() [32]byte { return sha256.Sum256([]byte(r.ID)) }
+// Hash stands for the request in a license grant.
+func (r *Request) Hash() [32]byte { return sha256.Sum256([]byte(r.ID)) }
 
 // Longest parameters, in bytes.
 const (
-	maxStateBytes      = 2048
+	MaxState           = 2048
 	maxNonceBytes      = 512
-	maxTextBytes       = 256 // login_hint, ui_locales and others
+	MaxText            = 256 // login_hint, ui_locales and others
 	maxDetailBytes     = 16 << 10
 	maxParametersBytes = 40 << 10 // of all: a kept request must fit in 64 KiB
 	challengeLength    = 43       // of base64url of SHA-256
@@ -80,8 +104,8 @@ const (
 // in bytes, where that is limited beyond all of them together.
 func ParameterBounds() map[string]int {
 	return map[string]int{
-		"redirect_uri": client.MaxURI, "state": maxStateBytes, "nonce": maxNonceBytes, "id_token_hint": token.MaxHint, "login_hint": maxTextBytes,
-		"ui_locales": maxTextBytes, "authorization_details": maxDetailBytes,
+		"redirect_uri": client.MaxURI, "state": MaxState, "nonce": maxNonceBytes, "id_token_hint": token.MaxHint, "login_hint": MaxText,
+		"ui_locales": MaxText, "authorization_details": maxDetailBytes,
 	}
 }
 
@@ -90,75 +114,92 @@ func invalid(reason, description string) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidRequest, Description: description, Reason: reason}
 }
 
-// pageError refuses a request on a page of ours: where it came from can't be trusted.
-func pageError(c *oidc.Client, e *oidc.Error) *oidc.RequestError {
+// PageError refuses a request on a page of ours: where it came from can't be trusted.
+func PageError(c *oidc.Client, e *oidc.Error) *oidc.RequestError {
 	return &oidc.RequestError{Refusal: e, Client: c}
 }
 
-// askingClient returns the client that an authorization request names, and
+// Client returns the client that an authorization request names, and
 // whose people may log in.
-func (p *reader) askingClient(ctx context.Context, id string) (client.Standing, error) {
+func (p *Reader) Client(ctx context.Context, id string) (client.Standing, error) {
 	if id == "" {
-		return client.Standing{}, pageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "client_id is missing", Reason: "client_missing"})
+		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "client_id is missing", Reason: "client_missing"})
 	}
 	s, err := p.c.Clients.Standing(ctx, id)
 	if err == nil && !s.Client.Has(oidc.GrantCode) {
 		s, err = p.c.Clients.NewStanding(ctx, id) // it may have been registered a moment ago
 	}
 	if errors.Is(err, oidc.ErrNotFound) {
-		return client.Standing{}, pageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: "no client has this client_id", Reason: "client_unknown"})
+		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: "no client has this client_id", Reason: "client_unknown"})
 	}
 	if err != nil {
 		return client.Standing{}, err
 	}
 	if reason, description := s.Refusal(); reason != "" {
-		return client.Standing{}, pageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: description, Reason: reason})
+		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: description, Reason: reason})
 	}
 	if !s.Client.Has(oidc.GrantCode) {
-		return client.Standing{}, pageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: "the client is not registered for the logins of people", Reason: "grant_type"})
+		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: "the client is not registered for the logins of people", Reason: "grant_type"})
 	}
 	return s, nil
 }
 
-// parse checks the parameters of an authorization request (RFC 6749 section
+// Parse checks the parameters of an authorization request (RFC 6749 section
 // 4.1.1, OpenID Connect Core section 3.1.2.1). What is unknown is ignored.
 // Refusals are *RequestError.
-func (p *reader) parse(ctx context.Context, s client.Standing, params oidc.Parameters, pushed bool) (request, error) {
-	r := request{ID: oidc.NewHandle().Reveal(), Client: s.Client.ID}
+func (p *Reader) Parse(ctx context.Context, s client.Standing, params oidc.Parameters, pushed bool) (Request, error) {
+	r := Request{ID: oidc.NewHandle().Reveal(), Client: s.Client.ID}
 	if err := r.readDestination(s.Client, params); err != nil {
-		return request{}, err
+		return Request{}, err
 	}
 	if err := p.readRest(ctx, &r, s.Client, params, pushed); err != nil {
 		e, ok := errors.AsType[*oidc.Error](err)
 		if !ok {
-			return request{}, err
+			return Request{}, err
 		}
-		return request{}, p.refusal(&r, s.Client, e)
+		return Request{}, p.Refusal(&r, s.Client, e)
 	}
 	return r, nil
 }
 
+// ParsePushed is Parse for the parameters that an authenticated client pushes (RFC 9126). What
+// it refuses is an *Error, for no browser is there.
+func (p *Reader) ParsePushed(ctx context.Context, c oidc.Client, params oidc.Parameters) (Request, error) {
+	if id := params["client_id"]; id != "" && id != c.ID {
+		return Request{}, invalid("client_id_differs", "client_id is not the authenticated client")
+	}
+	s, err := p.Client(ctx, c.ID)
+	if err != nil {
+		return Request{}, err
+	}
+	r, err := p.Parse(ctx, s, params, true)
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok && e.Differs != "" {
+		return Request{}, &oidc.Error{Code: e.Refusal.Code, Description: e.Refusal.Description + ": " + e.Differs, Reason: e.Refusal.Reason}
+	}
+	return r, err
+}
+
 // readDestination finds out where an answer may go. State and mode are taken
 // first of all, so that refusals of the rest arrive.
-func (r *request) readDestination(c oidc.Client, params oidc.Parameters) error {
+func (r *Request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	total := 0
 	for name, value := range params {
 		total += len(name) + len(value)
 	}
 	if total > maxParametersBytes {
-		return pageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "the parameters are longer than 40 KiB", Reason: "too_large"})
+		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "the parameters are longer than 40 KiB", Reason: "too_large"})
 	}
 	params = withObject(params)
 	uri := params["redirect_uri"]
 	if uri == "" {
-		return pageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is missing", Reason: "redirect_uri_missing"})
+		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is missing", Reason: "redirect_uri_missing"})
 	}
 	// Anybody may have made the link, so only its form is looked at before it is shown.
 	if !client.IsURI(uri) {
-		return pageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
+		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
 	}
 	if !client.Redirects(c, uri) {
-		e := pageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
+		e := PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
 		e.Received, e.Differs = uri, client.Differs(c.RedirectURIs, uri)
 		return e
 	}
@@ -166,7 +207,7 @@ func (r *request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	if params["response_mode"] == string(oidc.ModeFormPost) && client.WebURI(uri) {
 		r.Mode = oidc.ModeFormPost
 	}
-	if state := params["state"]; isVisible(state) && len(state) <= maxStateBytes {
+	if state := params["state"]; IsVisible(state) && len(state) <= MaxState {
 		r.State = state
 	}
 	return nil
@@ -203,7 +244,7 @@ func withObject(params oidc.Parameters) oidc.Parameters {
 }
 
 // readRest reads what remains when it is known where a refusal may go.
-func (p *reader) readRest(ctx context.Context, r *request, c oidc.Client, params oidc.Parameters, pushed bool) error {
+func (p *Reader) readRest(ctx context.Context, r *Request, c oidc.Client, params oidc.Parameters, pushed bool) error {
 	if err := checkForm(c, params, pushed, r.State); err != nil {
 		return err
 	}
@@ -259,7 +300,7 @@ func checkForm(c oidc.Client, params oidc.Parameters, pushed bool, state string)
 
 // readPKCE reads the code challenge (RFC 7636). Only S256 is taken, and no
 // client may do without that isn't registered so: then nobody can downgrade.
-func (r *request) readPKCE(c oidc.Client, params oidc.Parameters) error {
+func (r *Request) readPKCE(c oidc.Client, params oidc.Parameters) error {
 	challenge, method := params["code_challenge"], params["code_challenge_method"]
 	if challenge == "" && method == "" && c.WithoutPKCE {
 		return nil
@@ -279,7 +320,7 @@ func (r *request) readPKCE(c oidc.Client, params oidc.Parameters) error {
 
 // readScopes takes the scopes of a login. Unknown ones are ignored (OpenID
 // Connect Core section 3.1.2.1); known ones must be registered.
-func (r *request) readScopes(c oidc.Client, param string) error {
+func (r *Request) readScopes(c oidc.Client, param string) error {
 	scopes, err := oidc.ParseScopes(param)
 	if err != nil {
 		return err
@@ -299,28 +340,28 @@ func (r *request) readScopes(c oidc.Client, param string) error {
 }
 
 // readLogin reads what is said of the login and its pages.
-func (r *request) readLogin(params oidc.Parameters) error {
+func (r *Request) readLogin(params oidc.Parameters) error {
 	r.Nonce, r.LoginHint = params["nonce"], params["login_hint"]
 	switch {
 	case len(r.Nonce) > maxNonceBytes || !oidc.IsText(r.Nonce):
 		return invalid("nonce_invalid", "nonce has at most 512 bytes, without control characters")
-	case len(r.LoginHint) > maxTextBytes || !oidc.IsText(r.LoginHint):
+	case len(r.LoginHint) > MaxText || !oidc.IsText(r.LoginHint):
 		return invalid("login_hint_invalid", "login_hint has at most 256 bytes, without control characters")
-	case len(params["ui_locales"]) > maxTextBytes || !isVisible(params["ui_locales"]):
+	case len(params["ui_locales"]) > MaxText || !IsVisible(params["ui_locales"]):
 		return invalid("ui_locales_invalid", "ui_locales is a list of language tags of at most 256 bytes")
-	case len(params["prompt"]) > maxTextBytes:
+	case len(params["prompt"]) > MaxText:
 		return invalid("prompt_invalid", "prompt has at most 256 bytes")
-	case len(params["acr_values"]) > 4*maxTextBytes:
+	case len(params["acr_values"]) > 4*MaxText:
 		return invalid("acr_values_invalid", "acr_values has at most 1024 bytes")
 	}
 	r.UILocales = strings.Fields(params["ui_locales"])
 	r.Prompts = oidc.Distinct(strings.Fields(params["prompt"]))
 	for _, value := range r.Prompts {
-		if value != promptNone && value != promptLogin && value != promptConsent && value != promptAccount {
+		if value != PromptNone && value != PromptLogin && value != PromptConsent && value != PromptAccount {
 			return invalid("prompt_invalid", "the prompts are none, login, consent and select_account")
 		}
 	}
-	if r.prompts(promptNone) && len(r.Prompts) > 1 {
+	if r.Wants(PromptNone) && len(r.Prompts) > 1 {
 		return invalid("prompt_none", "prompt none stands alone")
 	}
 	if age := params["max_age"]; age != "" {
@@ -334,92 +375,10 @@ func (r *request) readLogin(params oidc.Parameters) error {
 	return nil
 }
 
-// isVisible reports whether s is ASCII without control characters (RFC 6749
+// IsVisible reports whether s is ASCII without control characters (RFC 6749
 // appendix A: VSCHAR).
-func isVisible(s string) bool {
+func IsVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
-}
-
-// readDetails reads authorization_details (RFC 9396). They come through PAR
-// alone, from a client that proved who it is and whose code nobody else can
-// redeem, so that no link made by others can ask for licenses.
-func (p *reader) readDetails(ctx context.Context, r *request, c oidc.Client, param string, pushed bool) error {
-	if param == "" {
-		return nil
-	}
-	refuse := func(reason, description string) error {
-		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: description, Reason: reason}
-	}
-	switch {
-	case !pushed:
-		return refuse("details_not_pushed", "authorization_details come through the pushed authorization request endpoint")
-	case p.c.Resolver == nil || c.Public() || r.Challenge == "" || len(c.ServiceItems) == 0:
-		return refuse("details_unregistered", "the client is not registered for any service item")
-	case len(param) > maxDetailBytes:
-		return refuse("details_too_large", "authorization_details are longer than 16 KiB")
-	}
-	detail, err := parseDetails(param)
-	if err != nil {
-		return err
-	}
-	if err := p.c.Resolver.Check(ctx, c, detail); err != nil {
-		return err
-	}
-	r.Detail = detail
-	r.Assurance = max(r.Assurance, licenseAssurance)
-	return nil
-}
-
-// licenseAssurance is the assurance below which no license is seen.
-const licenseAssurance = 2
-
-// maxDetailDepth is how deep arrays and objects may lie in each other.
-const maxDetailDepth = 8
-
-// parseDetails reads authorization_details: a JSON array of one detail of the
-// type license, with unique names.
-func parseDetails(param string) (jsontext.Value, error) {
-	refuse := func(reason, description string) (jsontext.Value, error) {
-		return nil, &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: description, Reason: reason}
-	}
-	if !shallow(param) {
-		return refuse("details_malformed", "authorization_details are not JSON, or nested too deep")
-	}
-	var details []jsontext.Value
-	if err := json.Unmarshal([]byte(param), &details); err != nil {
-		return refuse("details_malformed", "authorization_details are not a JSON array with unique names in its objects")
-	}
-	if len(details) != 1 {
-		return refuse("details_number", "authorization_details have one element")
-	}
-	var detail struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(details[0], &detail); err != nil {
-		return refuse("details_malformed", "an authorization detail is an object with a type")
-	}
-	if detail.Type != oidc.DetailLicense {
-		return refuse("details_type", "the type of authorization details is license")
-	}
-	if err := details[0].Compact(); err != nil {
-		return refuse("details_malformed", "authorization_details are not JSON")
-	}
-	return details[0], nil
-}
-
-// shallow reports whether a text is JSON in which no more than maxDetailDepth
-// arrays and objects lie in each other.
-func shallow(text string) bool {
-	d := jsontext.NewDecoder(strings.NewReader(text))
-	for {
-		_, err := d.ReadToken()
-		if err != nil {
-			return errors.Is(err, io.EOF)
-		}
-		if d.StackDepth() > maxDetailDepth {
-			return false
-		}
-	}
 }
 
 // leastAssurance returns the least assurance that acr_values name, 0 if none is
@@ -435,15 +394,15 @@ func leastAssurance(param string) (least factor.Assurance) {
 	return least
 }
 
-// refusal takes an error back to the client.
-func (p *reader) refusal(r *request, c oidc.Client, e *oidc.Error) *oidc.RequestError {
-	return &oidc.RequestError{Refusal: e, Client: &c, Response: p.errorResponse(&r.destination, e)}
+// Refusal takes an error back to the client.
+func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.RequestError {
+	return &oidc.RequestError{Refusal: e, Client: &c, Response: p.ErrorResponse(&r.Destination, e)}
 }
 
-// view returns the request as pages show it.
-func (r *request) view(s client.Standing) oidc.RequestView {
+// View returns the request as pages show it.
+func (r *Request) View(s client.Standing) oidc.RequestView {
 	return oidc.RequestView{
-		Portal: r.portal(), Client: s.Client, Participant: s.Participant, Scopes: r.Scopes, LoginHint: r.LoginHint,
+		Portal: r.Portal(), Client: s.Client, Participant: s.Participant, Scopes: r.Scopes, LoginHint: r.LoginHint,
 		UILocales: r.UILocales, Licenses: r.Detail != nil, Assurance: max(r.Assurance, s.Client.Floor(s.Participant.Class)), RedirectURI: r.RedirectURI,
 	}
 }

@@ -1,0 +1,222 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/session"
+)
+
+// Form is what a browser sent from the page of a step.
+type Form struct {
+	At     oidc.StepKind // the step whose page it was
+	Token  string        // that the form carried: see [oidc.Browser].FormToken and [oidc.StepKind].Purpose
+	Answer Answer
+	Found  map[string]string // what the page of StepConsent was shown for; see [oidc.Resolver].Describe
+	// Wait is called before a secret is tried. It counts the try and returns 0, or doesn't
+	// count it and returns how long the browser's address must wait.
+	Wait func() time.Duration
+	// Language returns in which language to write to the person, for a request with these
+	// ui_locales.
+	Language func(locales []string) string
+}
+
+// Answer is what somebody answers to a step: one of the types of this package that have its
+// method.
+type Answer interface {
+	// take does what is answered to the step that the form is of, and returns what comes next.
+	take(ctx context.Context, p *Service, a *asking) (oidc.Step, error)
+}
+
+// Factors checks what people show of themselves. [identity.Service] does; there the methods
+// say what they refuse.
+type Factors interface {
+	CheckPassword(ctx context.Context, a identity.Attempt) (identity.Account, error)
+	ConfirmLogin(ctx context.Context, challenge, binding, code, requestID string) (identity.Account, error)
+	SendCode(ctx context.Context, account, binding, language, requestID string) (identity.SentCode, error)
+	CheckCode(ctx context.Context, account, binding, code, requestID string) error
+	DeviceToken(ctx context.Context, account identity.Account, had string) (string, error)
+}
+
+// Answer takes a form and returns what comes next. It loads the request once and stores it
+// at most once. The answer counts if the request is at the form's step and the form is of this
+// browser and session; else the step says what is wrong, or is the one that the request is at.
+//
+// A form that was sent twice within a minute, as by a double click, leads on both times: the
+// password's to one session with one cookie, the consent's to one grant, and each to a code of
+// its own. ErrRequestGone; refusals are *RequestError. Step.Cookies and Step.Request count
+// beside an error, too.
+func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser, f Form) (oidc.Step, error) {
+	a, err := p.shelf.find(ctx, handle, b)
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	a.sent, a.find = &f, f.Found
+	if !a.Answered.IsZero() && !a.answeredBy(f.Answer) {
+		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	}
+	if err := p.stand(ctx, a); err != nil {
+		return oidc.Step{}, err
+	}
+	step, err := p.take(ctx, a)
+	step.Request, step.Cookies = a.Request.View(a.Standing), a.cookies
+	return step, err
+}
+
+// answeredBy reports whether this may be the answer that the request got less than a minute
+// ago, in a form that was sent twice.
+func (k *kept) answeredBy(answer Answer) bool {
+	switch answer := answer.(type) {
+	case Password:
+		return k.answeredByLogin()
+	case Decision:
+		return !answer.Refused && k.Form != "" && oidc.SameText(k.Form, answer.Form) && time.Since(k.Answered) <= session.FormAgain
+	}
+	return false
+}
+
+// answeredByLogin reports whether a login's form may have answered the request less than a
+// minute ago.
+func (k *kept) answeredByLogin() bool {
+	return k.Form == "" && k.Session != "" && time.Since(k.Answered) <= session.FormAgain
+}
+
+// take has the answer count where it may.
+func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
+	genuine := a.browser.CheckForm(a.sent.At.Purpose(), a.sent.Token)
+	password, login := a.sent.Answer.(Password)
+	if !a.Answered.IsZero() {
+		if login {
+			return password.repeat(ctx, p, a, genuine)
+		}
+		if a.login == nil || a.login.ID != a.Session {
+			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+		}
+	}
+	if _, cancel := a.sent.Answer.(Cancel); cancel && genuine && a.sent.At == oidc.StepConsent {
+		return a.sent.Answer.take(ctx, p, a) // whatever is to be shown now: the session may have ended
+	}
+	kind, err := p.judge.demand(ctx, a)
+	switch {
+	case err != nil:
+		return oidc.Step{}, p.settle(ctx, a, err)
+	case kind == oidc.StepSecondFactor && login && a.sent.At == oidc.StepLogin: // by the same form, a moment ago
+		return SendCode{}.first(ctx, p, a)
+	case kind != a.sent.At: // as when somebody logged in meanwhile in another tab
+		return p.lead(ctx, a, kind)
+	case !genuine:
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
+	}
+	return a.sent.Answer.take(ctx, p, a)
+}
+
+// again shows the form's page once more, with what is wrong.
+func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oidc.Step, error) {
+	step, err := p.present(ctx, a, a.sent.At)
+	step.Again, step.Problem = true, wrong
+	return step, err
+}
+
+// Cancel ends the request: the client gets access_denied.
+type Cancel struct{}
+
+func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+}
+
+// Account says whether to go on as who is logged in (StepAccount), or to log in as somebody
+// else.
+type Account struct{ Other bool }
+
+func (w Account) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if w.Other {
+		if err := p.c.Sessions.LogOut(ctx, a.browser); err != nil {
+			return oidc.Step{}, err
+		}
+		a.login, a.browser.Session, a.cookies = nil, oidc.Secret{}, oidc.Cookies{LoggedOut: true}
+	} else {
+		id := a.login.ID
+		a.note(func(k *kept) { k.Confirmed = id })
+	}
+	return p.next(ctx, a)
+}
+
+// SendCode has a one-time code sent (StepSecondFactor).
+type SendCode struct{}
+
+func (c SendCode) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if wait := a.sent.Wait(); wait > 0 {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
+	}
+	sent, wrong := c.send(ctx, p, a)
+	if sent == nil {
+		return p.again(ctx, a, wrong)
+	}
+	step, err := p.present(ctx, a, oidc.StepSecondFactor)
+	step.Sent = sent
+	return step, err
+}
+
+// first has a code sent to somebody whose password was right, unless one was sent just
+// now. If that fails the code's page has a button for it, and says what is wrong then.
+func (c SendCode) first(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	step, err := p.present(ctx, a, oidc.StepSecondFactor)
+	if err == nil {
+		step.Sent, _ = c.send(ctx, p, a)
+	}
+	return step, err
+}
+
+// send sends a code, or says why not.
+func (SendCode) send(ctx context.Context, p *Service, a *asking) (*identity.SentCode, oidc.Problem) {
+	sent, err := p.c.Factors.SendCode(ctx, a.login.About.Account, a.login.ID, a.sent.Language(a.Request.UILocales), a.browser.RequestID)
+	if err == nil {
+		return &sent, oidc.Problem{}
+	}
+	refused, ok := errors.AsType[*identity.Error](err)
+	if !ok {
+		p.c.Log.LogAttrs(ctx, slog.LevelError, "a code could not be sent", slog.String("request_id", a.browser.RequestID), slog.String("error", err.Error()))
+	}
+	return nil, oidc.Problem{Kind: oidc.ProblemNotSent, Refused: refused}
+}
+
+// Code is a one-time code, as the second factor.
+type Code struct{ Code string }
+
+func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if wait := a.sent.Wait(); wait > 0 {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
+	}
+	err := p.c.Factors.CheckCode(ctx, a.login.About.Account, a.login.ID, c.Code, a.browser.RequestID)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})
+	} else if err != nil {
+		return oidc.Step{}, err
+	}
+	if err := p.stepUp(ctx, a); err != nil {
+		return oidc.Step{}, err
+	}
+	return p.next(ctx, a)
+}
+
+// stepUp adds a code that was right to the session.
+func (p *Service) stepUp(ctx context.Context, a *asking) error {
+	l, cookie, err := p.c.Sessions.StepUp(ctx, a.browser, factor.Proof{Factor: factor.PhoneCode})
+	if err == nil {
+		a.enters(l, cookie)
+	}
+	return err
+}
+
+// enters has the browser go on in a session, under its new cookie.
+func (a *asking) enters(l *session.Login, cookie oidc.Secret) {
+	a.login, a.browser.Session, a.cookies.Session = l, cookie, cookie
+}

@@ -19,6 +19,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/sm2"
 )
@@ -36,7 +37,7 @@ func benchType() (catalog.Type, license.IssueRequest) {
 	d.Schema, _ = json.Marshal(map[string]any{"type": "object", "additionalProperties": false, "properties": properties})
 	q := request("样例0001")
 	q.Fields, _ = json.Marshal(fields)
-	return catalog.Type{Code: typeCode, Version: 1, State: catalog.Published, Definition: d}, q
+	return catalog.Type{Code: typeCode, Version: 1, State: entry.Published, Definition: d}, q
 }
 
 var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}

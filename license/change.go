@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -136,7 +137,7 @@ func (q *ReplaceRequest) check(s State) error {
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h catalog.Heads[catalog.Type], rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
+func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h entry.Heads[catalog.Type], rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
 	if kind == Renewal {
 		if current := h.Published(); current != nil {
 			return r.c.Types.Issuable(current)

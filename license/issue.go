@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
@@ -81,9 +82,9 @@ func (r *Registry) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key
 
 // errNotIssuable says why no license can be issued under a type without a published
 // version. That there is a draft is said to the participant that wrote it.
-func errNotIssuable(a audit.Actor, h catalog.Heads[catalog.Type]) error {
+func errNotIssuable(a audit.Actor, h entry.Heads[catalog.Type]) error {
 	switch newest := h.Newest(); {
-	case newest != nil && newest.State == catalog.Draft && newest.Owner == a.Participant:
+	case newest != nil && newest.State == entry.Draft && newest.Owner == a.Participant:
 		return refusal.Conflict("type_draft", "The license type is not published yet.")
 	case h.LastPublished() == nil:
 		return refusal.Invalid("type_unknown", "There is no license type with this code.")

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
@@ -22,7 +23,7 @@ import (
 type LibraryStores interface {
 	Stores
 	status.Stores
-	catalog.Stores
+	entry.Stores
 	GrantStores
 	AccessStores
 }
@@ -160,17 +161,17 @@ func (r *Library) Run(ctx context.Context) { r.Journal.Run(ctx) }
 // catalogJournal records what is done with the catalog: events of no one license.
 type catalogJournal struct{ journal *journal.Recorder }
 
-// Audit implements [catalog.Journal].
+// Audit implements [entry.Journal].
 func (j catalogJournal) Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action) {
 	audit.Refusal(ctx, j.journal, err, a, act, "")
 }
 
-// Event implements [catalog.Journal].
+// Event implements [entry.Journal].
 func (j catalogJournal) Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error) {
 	return j.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
 }
 
-// Reading implements [catalog.Journal].
+// Reading implements [entry.Journal].
 func (j catalogJournal) Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error {
 	return j.journal.Repeating(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
 }
@@ -225,7 +226,7 @@ const progressEach = 200
 // AuthenticLibraryStores returns stores whose records are as they were written here, those
 // of the rooms too: so who reads all records can't get one that nobody looked at.
 func AuthenticLibraryStores(s LibraryStores, a *signing.Authenticator) LibraryStores {
-	return allStores{AuthenticStores(s, a), AuthenticGrants(s, a), AuthenticUses(s, a), status.AuthenticStores(s, a), catalog.AuthenticStores(s, a)}
+	return allStores{AuthenticStores(s, a), AuthenticGrants(s, a), AuthenticUses(s, a), status.AuthenticStores(s, a), entry.AuthenticStores(s, a)}
 }
 
 // allStores are those of all rooms.
@@ -239,7 +240,7 @@ type allStores struct {
 
 type (
 	listStores    interface{ status.Stores }
-	catalogStores interface{ catalog.Stores }
+	catalogStores interface{ entry.Stores }
 )
 
 // Refused records that an authenticated caller was refused something before it

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -174,8 +175,8 @@ func TestAskLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := catalog.Record{Code: string(itemCode), Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now()}
-	if err := w.CatalogStores().SaveEntries(t.Context(), catalog.KindItem, journal.Event{Log: journal.Registry, ID: "older", At: time.Now()}, record); err != nil {
+	record := entry.Record{Code: string(itemCode), Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now()}
+	if err := w.CatalogStores().SaveEntries(t.Context(), entry.KindItem, journal.Event{Log: journal.Registry, ID: "older", At: time.Now()}, record); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.CheckAsk(t.Context(), consumer, ask()); reason(t, err) != "ask_large" {

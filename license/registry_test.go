@@ -12,7 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -344,7 +344,7 @@ func TestTypesHaveOneOwner(t *testing.T) {
 	d := definition()
 	d.Name = "样例二版"
 	t2, created, err := w.Catalog().Types().Put(ctx, cataloguer, typeCode, d)
-	if err != nil || created || t2.Version != 2 || t2.State != catalog.Draft {
+	if err != nil || created || t2.Version != 2 || t2.State != entry.Draft {
 		t.Fatalf("second version: %+v %v %v", t2, created, err)
 	}
 	first := w.IssueOne(t, "v1")

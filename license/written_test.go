@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -70,7 +71,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 func TestOlderTypes(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	older := func(code credential.TypeCode, state catalog.State) {
+	older := func(code credential.TypeCode, state entry.State) {
 		t.Helper()
 		d := definition()
 		d.Schema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"category":{"type":"string","maxLength":200000},"grade":{}}}`)
@@ -78,17 +79,17 @@ func TestOlderTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.CatalogStores().SaveEntries(ctx, catalog.KindType, journal.Event{Log: journal.Registry, ID: "older-" + string(code), At: time.Now()},
-			catalog.Record{Code: string(code), Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
+		err = w.CatalogStores().SaveEntries(ctx, entry.KindType, journal.Event{Log: journal.Registry, ID: "older-" + string(code), At: time.Now()},
+			entry.Record{Code: string(code), Version: 1, State: state, Owner: cataloguer.Participant, Body: body, Updated: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	older("11100000000013338W037", catalog.Draft)
+	older("11100000000013338W037", entry.Draft)
 	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, "11100000000013338W037"); reason(t, err) != "schema_length" {
 		t.Errorf("published: %v", err)
 	}
-	older("11100000000013338W038", catalog.Published)
+	older("11100000000013338W038", entry.Published)
 	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/session"
@@ -81,13 +81,13 @@ func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error 
 	return err
 }
 
-// SaveEntries implements [catalog.EntryStore].
-func (l countedLicenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Event, rs ...catalog.Record) error {
+// SaveEntries implements [entry.Store].
+func (l countedLicenses) SaveEntries(ctx context.Context, k entry.Kind, e journal.Event, rs ...entry.Record) error {
 	return l.counted(l.Licenses.SaveEntries(ctx, k, e, rs...), e)
 }
 
-// SaveDelegation implements [catalog.DelegationStore].
-func (l countedLicenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
+// SaveDelegation implements [entry.DelegationStore].
+func (l countedLicenses) SaveDelegation(ctx context.Context, e journal.Event, d entry.DelegationRecord) error {
 	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
@@ -40,7 +40,7 @@ type Database interface {
 // Licenses is what package license needs stored.
 type Licenses interface {
 	license.Store
-	catalog.EntryStore
+	entry.Store
 	status.Store
 	status.MendStore
 	license.LookupStore
@@ -49,7 +49,7 @@ type Licenses interface {
 	license.UseStore
 	license.GrantKeyStore
 	license.AccessKeyStore
-	catalog.DelegationStore
+	entry.DelegationStore
 }
 
 // Provider is what packages oidc and identity need stored.

@@ -47,7 +47,7 @@ var never = map[journal.Action]map[string]string{
 }
 
 // unseen is why somebody may not write a draft, which is then as if it weren't there.
-var unseen = map[string]string{"code_prefix": "it isn't there", "type_owner": "it isn't there"}
+var unseen = map[string]string{"code_prefix": "it isn't there"}
 
 var stays = map[string]string{
 	"serial_taken": "identifiers stay", "number_taken": "numbers are only given back", "if_match_missing": "it is optional", "type_unknown": "its license is of it",

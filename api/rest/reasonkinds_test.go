@@ -9,10 +9,13 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-const catalogPath = licensePath + "/catalog"
+const (
+	catalogPath = licensePath + "/catalog"
+	entryPath   = catalogPath + "/entry"
+)
 
 // defined is a kind of the catalog's entries as the source defines it: by a literal of
-// catalog.kind, whose fields the generic code of entries calls.
+// entry.KindOf, whose fields the generic code of entries calls.
 type defined struct {
 	args   string // what kind, Entries and the like are instantiated with
 	fields map[string]ast.Expr
@@ -29,7 +32,7 @@ func (s *source) kinds() []*defined {
 		}
 		ast.Inspect(d.Body, func(n ast.Node) bool {
 			lit, ok := n.(*ast.CompositeLit)
-			if !ok || kindOfError(s.info.Types[lit].Type) != catalogPath+".kind" {
+			if !ok || kindOfError(s.info.Types[lit].Type) != entryPath+".KindOf" {
 				return true
 			}
 			def := &defined{argsOf(s.info.Types[lit].Type), map[string]ast.Expr{}}
@@ -92,7 +95,7 @@ func (s *source) defines(e *ast.SelectorExpr, of *defined) ast.Expr {
 	if p, ok := t.(*types.Pointer); ok {
 		t = p.Elem()
 	}
-	if t == nil || kindOfError(t) != catalogPath+".kind" {
+	if t == nil || kindOfError(t) != entryPath+".KindOf" {
 		return nil
 	}
 	return of.fields[e.Sel.Name]

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/schema"
 
 	"yizheng.internal/api/web"
@@ -117,7 +118,7 @@ func (w *Words) newer(t *catalog.Type) (*catalog.Type, *schema.Wording) {
 		return nil, nil
 	}
 	newer, err := w.c.Types.Version(w.ctx, t.Code, 0)
-	if err != nil || newer.Version == t.Version || newer.State != catalog.Published {
+	if err != nil || newer.Version == t.Version || newer.State != entry.Published {
 		return nil, nil
 	}
 	compiled, err := schema.Compile(newer.Schema)

@@ -37,7 +37,6 @@ var rooms = map[string]exception{
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
 	"license":                        {7140, notYet},
 	"license/audit":                  {80, "who asks and what for; the events themselves are signing/journal's affair"},
-	"license/catalog":                {2080, notYet},
 	"license/refusal":                {150, "what a caller may be told of a refusal; nothing else belongs in it"},
 	"license/schema":                 {1902, notYet},
 	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},

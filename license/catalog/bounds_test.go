@@ -10,14 +10,15 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing/journal"
 )
 
 // fill fills the catalog with records past what it would let through.
-func (w *world) fill(t testing.TB, k catalog.Kind, n int, make func(i int) catalog.Record) {
+func (w *world) fill(t testing.TB, k entry.Kind, n int, make func(i int) entry.Record) {
 	t.Helper()
-	var all []catalog.Record
+	var all []entry.Record
 	for i := range n {
 		all = append(all, make(i))
 	}
@@ -42,13 +43,13 @@ func TestVersionsAreBounded(t *testing.T) {
 	ctx := t.Context()
 	typ, item := credential.TypeCode(otherDept+"500"), catalog.ItemCode(otherDept+"-many")
 	for _, last := range []int{999, 1000} {
-		w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
-			v := catalog.Type{Code: typ, Version: last, State: catalog.Retired, Definition: definition(), Owner: "p0", PublishedAt: time.Now()}
-			return catalog.Record{Code: string(typ), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+		w.fill(t, entry.KindType, 1, func(int) entry.Record {
+			v := catalog.Type{Code: typ, Version: last, State: entry.Retired, Definition: definition(), Owner: "p0", PublishedAt: time.Now()}
+			return entry.Record{Code: string(typ), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 		})
-		w.fill(t, catalog.KindItem, 1, func(int) catalog.Record {
-			v := catalog.ServiceItem{Code: item, Version: last, State: catalog.Retired, ItemDefinition: ownItem(), Owner: "p0"}
-			return catalog.Record{Code: string(item), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+		w.fill(t, entry.KindItem, 1, func(int) entry.Record {
+			v := catalog.ServiceItem{Code: item, Version: last, State: entry.Retired, ItemDefinition: ownItem(), Owner: "p0"}
+			return entry.Record{Code: string(item), Version: last, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 		})
 		if last == 999 {
 			continue
@@ -61,9 +62,9 @@ func TestVersionsAreBounded(t *testing.T) {
 		}
 	}
 	other := credential.TypeCode(otherDept + "501")
-	w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
-		v := catalog.Type{Code: other, Version: 999, State: catalog.Retired, Definition: definition(), Owner: "p0"}
-		return catalog.Record{Code: string(other), Version: 999, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, entry.KindType, 1, func(int) entry.Record {
+		v := catalog.Type{Code: other, Version: 999, State: entry.Retired, Definition: definition(), Owner: "p0"}
+		return entry.Record{Code: string(other), Version: 999, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
 	for range 2 { // and it can be written again
 		if v, _, err := w.Catalog().Types().Put(ctx, cataloguer, other, definition()); err != nil || v.Version != 1000 {
@@ -82,13 +83,13 @@ func TestDraftsAreBounded(t *testing.T) {
 	ctx := t.Context()
 	typ := func(i int) credential.TypeCode { return credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)) }
 	item := func(i int) catalog.ItemCode { return catalog.ItemCode(fmt.Sprintf("%s-%d", otherDept, i)) }
-	w.fill(t, catalog.KindType, 999, func(i int) catalog.Record {
-		v := catalog.Type{Code: typ(i), Version: 1, State: catalog.Draft, Definition: definition(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, entry.KindType, 999, func(i int) entry.Record {
+		v := catalog.Type{Code: typ(i), Version: 1, State: entry.Draft, Definition: definition(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
-	w.fill(t, catalog.KindItem, 999, func(i int) catalog.Record {
-		v := catalog.ServiceItem{Code: item(i), Version: 1, State: catalog.Draft, ItemDefinition: ownItem(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
+	w.fill(t, entry.KindItem, 999, func(i int) entry.Record {
+		v := catalog.ServiceItem{Code: item(i), Version: 1, State: entry.Draft, ItemDefinition: ownItem(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, 0), Updated: time.Now()}
 	})
 	put := func(i int) (error, error) {
 		_, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ(i), definition())
@@ -128,18 +129,18 @@ func TestDefinitionsAreBounded(t *testing.T) {
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ, definition()); err != nil {
 		t.Fatal(err)
 	}
-	w.fill(t, catalog.KindType, 255, func(i int) catalog.Record {
-		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.Retired, Definition: definition(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole), Updated: time.Now()}
+	w.fill(t, entry.KindType, 255, func(i int) entry.Record {
+		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: entry.Retired, Definition: definition(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole), Updated: time.Now()}
 	})
 	larger := definition()
 	larger.Layout = json.RawMessage(`{"x":"` + strings.Repeat("y", 60<<10) + `"}`)
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, typ, larger); err != nil {
 		t.Fatalf("there is room: %v", err)
 	}
-	w.fill(t, catalog.KindType, 1, func(int) catalog.Record {
-		v := catalog.Type{Code: credential.TypeCode(otherDept + "800"), Version: 1, State: catalog.Retired, Definition: definition(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole-(70<<10)), Updated: time.Now()}
+	w.fill(t, entry.KindType, 1, func(int) entry.Record {
+		v := catalog.Type{Code: credential.TypeCode(otherDept + "800"), Version: 1, State: entry.Retired, Definition: definition(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, whole-(70<<10)), Updated: time.Now()}
 	})
 	if _, _, err := w.Catalog().Types().Put(ctx, cataloguer, credential.TypeCode(otherDept+"701"), larger); reason(t, err) != "definitions_limit" {
 		t.Errorf("there is none: %v", err)
@@ -161,8 +162,8 @@ type readStores struct {
 	versions int
 }
 
-// LoadEntries implements [catalog.EntryStore].
-func (s *readStores) LoadEntries(ctx context.Context, k catalog.Kind, code string, before, limit int) ([]catalog.Record, error) {
+// LoadEntries implements [entry.Store].
+func (s *readStores) LoadEntries(ctx context.Context, k entry.Kind, code string, before, limit int) ([]entry.Record, error) {
 	records, err := s.LibraryStores.LoadEntries(ctx, k, code, before, limit)
 	s.versions += len(records)
 	return records, err
@@ -197,7 +198,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 		t.Error(v.Version, err)
 	}
 	for range 3 {
-		if v, err := r.Catalog().Types().Version(ctx, typeCode, 17); err != nil || v.Version != 17 || v.State != catalog.Retired {
+		if v, err := r.Catalog().Types().Version(ctx, typeCode, 17); err != nil || v.Version != 17 || v.State != entry.Retired {
 			t.Error(v.Version, err)
 		}
 	}
@@ -222,13 +223,13 @@ func TestPagesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	const large = 200 << 10
-	w.fill(t, catalog.KindType, 30, func(i int) catalog.Record {
-		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: catalog.Published, Definition: definition(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
+	w.fill(t, entry.KindType, 30, func(i int) entry.Record {
+		v := catalog.Type{Code: credential.TypeCode(fmt.Sprintf("%s%03d", otherDept, i)), Version: 1, State: entry.Published, Definition: definition(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
-	w.fill(t, catalog.KindItem, 30, func(i int) catalog.Record {
-		v := catalog.ServiceItem{Code: catalog.ItemCode(fmt.Sprintf("%s-%03d", otherDept, i)), Version: 1, State: catalog.Published, ItemDefinition: ownItem(), Owner: "p0"}
-		return catalog.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
+	w.fill(t, entry.KindItem, 30, func(i int) entry.Record {
+		v := catalog.ServiceItem{Code: catalog.ItemCode(fmt.Sprintf("%s-%03d", otherDept, i)), Version: 1, State: entry.Published, ItemDefinition: ownItem(), Owner: "p0"}
+		return entry.Record{Code: string(v.Code), Version: 1, State: v.State, Owner: v.Owner, Body: bodyOf(v, large), Updated: time.Now()}
 	})
 	types, items := 0, 0
 	for after, more := credential.TypeCode(""), true; more; {

@@ -7,37 +7,25 @@ import (
 	"context"
 	"errors"
 
-	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing"
-	"yizheng.internal/signing/journal"
 )
 
 // Config says what a [Catalog] works with. All of it is required.
 type Config struct {
-	Store     Stores
+	Store     entry.Stores
 	Auth      *signing.Authenticator
-	Journal   Journal
+	Journal   entry.Journal
 	PublicURL string // absolute, without a slash at the end: type metadata's addresses build on it
-}
-
-// Journal records what is done with the catalog.
-type Journal interface {
-	// Audit, deferred, leaves an event of a refusal, if the error is one. If the event
-	// can't be stored, that is the error.
-	Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action)
-	// Event makes the event of a change, which is stored with it.
-	Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error)
-	// Reading leaves an event of a reading; those that repeat are merged.
-	Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error
 }
 
 // Catalog is the types, the service items and the delegations.
 type Catalog struct {
-	store       Stores // authentic
+	store       entry.Stores // authentic
 	auth        *signing.Authenticator
 	types       *Types
 	items       *Items
-	delegations *Delegations
+	delegations *entry.Delegations
 }
 
 // New checks c and returns the catalog. It reads nothing yet.
@@ -45,11 +33,10 @@ func New(c Config) (*Catalog, error) {
 	if c.Store == nil || c.Auth == nil || c.Journal == nil || c.PublicURL == "" {
 		return nil, errors.New("catalog: Config needs Store, Auth, Journal and PublicURL")
 	}
-	store := AuthenticStores(c.Store, c.Auth)
-	delegations := &Delegations{store: store, journal: c.Journal}
-	types := newTypes(store, delegations, c.Journal, c.PublicURL)
-	items := newItems(store, types, delegations, c.Journal)
-	return &Catalog{store, c.Auth, types, items, delegations}, nil
+	store := entry.AuthenticStores(c.Store, c.Auth)
+	with := entry.Config{Store: store, Delegations: entry.NewDelegations(store, c.Journal), Journal: c.Journal}
+	types := newTypes(with, c.PublicURL)
+	return &Catalog{store, c.Auth, types, newItems(with, types), with.Delegations}, nil
 }
 
 // Types returns the license types.
@@ -59,4 +46,9 @@ func (c *Catalog) Types() *Types { return c.types }
 func (c *Catalog) Items() *Items { return c.items }
 
 // Delegations returns who may define entries under others' codes.
-func (c *Catalog) Delegations() *Delegations { return c.delegations }
+func (c *Catalog) Delegations() *entry.Delegations { return c.delegations }
+
+// Upgrade is [entry.Upgrade] for the catalog.
+func (c *Catalog) Upgrade(ctx context.Context, s signing.AuthStore) error {
+	return entry.Upgrade(ctx, c.store, c.auth, s)
+}

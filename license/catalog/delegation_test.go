@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
@@ -125,7 +126,7 @@ func TestDelegation(t *testing.T) {
 	if given[journal.ActionDelegate] != 2 || given[journal.ActionUndelegate] != 1 { // with the world's
 		t.Errorf("events: %v", given)
 	}
-	all, err := w.Catalog().Delegations().List(ctx, catalog.Delegation{}, 1)
+	all, err := w.Catalog().Delegations().List(ctx, entry.Delegation{}, 1)
 	if err != nil || len(all) != 1 || all[0].Participant != cataloguer.Participant {
 		t.Fatalf("the first: %v, %v", all, err)
 	}
@@ -153,14 +154,14 @@ func TestTakenBefore(t *testing.T) {
 		}
 	}
 	for _, code := range []catalog.ItemCode{squatted, bare} {
-		i := catalog.ServiceItem{Code: code, Version: 1, State: catalog.Draft, ItemDefinition: ownItem(), Owner: squatter.Participant}
+		i := catalog.ServiceItem{Code: code, Version: 1, State: entry.Draft, ItemDefinition: ownItem(), Owner: squatter.Participant}
 		older(string(code), i, func(e journal.Event, body []byte) error {
-			return stores.SaveEntries(ctx, catalog.KindItem, e, catalog.Record{Code: string(code), Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
+			return stores.SaveEntries(ctx, entry.KindItem, e, entry.Record{Code: string(code), Version: 1, State: i.State, Owner: i.Owner, Body: body, Updated: time.Now()})
 		})
 	}
-	y := catalog.Type{Code: typ, Version: 1, State: catalog.Draft, Definition: definition(), Owner: squatter.Participant}
+	y := catalog.Type{Code: typ, Version: 1, State: entry.Draft, Definition: definition(), Owner: squatter.Participant}
 	older(string(typ), y, func(e journal.Event, body []byte) error {
-		return stores.SaveEntries(ctx, catalog.KindType, e, catalog.Record{Code: string(typ), Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
+		return stores.SaveEntries(ctx, entry.KindType, e, entry.Record{Code: string(typ), Version: 1, State: y.State, Owner: y.Owner, Body: body, Updated: time.Now()})
 	})
 
 	if _, err := w.Catalog().Items().Publish(ctx, squatter, bare); err != nil {

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 )
 
@@ -62,11 +63,11 @@ func TestDraftsOfOthers(t *testing.T) {
 			{late, lateItem, 0, 1}, {late, lateItem, 1, 1}, {late, lateItem, 2, 0}, {late, lateItem, 3, 0},
 		} {
 			typ, err := w.Catalog().Types().Read(ctx, a, c.of, c.version)
-			if c.want == 0 && reason(t, err) != "type_unknown" || typ.Version != c.want || typ.State == catalog.Draft {
+			if c.want == 0 && reason(t, err) != "type_unknown" || typ.Version != c.want || typ.State == entry.Draft {
 				t.Errorf("%s reads version %d of type %s: %d, %v", name, c.version, c.of, typ.Version, err)
 			}
 			i, err := w.Catalog().Items().Read(ctx, a, c.item, c.version)
-			if c.want == 0 && reason(t, err) != "item_unknown" || i.Version != c.want || i.State == catalog.Draft {
+			if c.want == 0 && reason(t, err) != "item_unknown" || i.Version != c.want || i.State == entry.Draft {
 				t.Errorf("%s reads version %d of item %s: %d, %v", name, c.version, c.item, i.Version, err)
 			}
 		}
@@ -78,7 +79,7 @@ func TestDraftsOfOthers(t *testing.T) {
 	if got := w.listed(t, cataloguer); !slices.Equal(got, own) {
 		t.Errorf("the participant itself lists %v", got)
 	}
-	if typ, err := w.Catalog().Types().Read(ctx, cataloguer, fresh, 0); err != nil || typ.State != catalog.Draft {
+	if typ, err := w.Catalog().Types().Read(ctx, cataloguer, fresh, 0); err != nil || typ.State != entry.Draft {
 		t.Errorf("its own draft: %+v, %v", typ, err)
 	}
 	if typ, err := w.Catalog().Types().Read(ctx, cataloguer, next, 0); err != nil || typ.Version != 1 {

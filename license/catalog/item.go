@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"time"
 
+	"yizheng.internal/license/catalog/entry"
+
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -66,9 +68,9 @@ type ItemDefinition struct {
 
 // ServiceItem is one version of a service item.
 type ServiceItem struct {
-	Code    ItemCode `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
-	Version int      `json:"version" doc:"of the definition, from 1"`
-	State   State    `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
+	Code    ItemCode    `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
+	Version int         `json:"version" doc:"of the definition, from 1"`
+	State   entry.State `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
 	ItemDefinition
 	Owner       string    `json:"owner" doc:"id of the participant that defined the item, which alone may change it"`
 	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`

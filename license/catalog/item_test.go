@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/schema"
 
 	"yizheng.internal/license/catalog"
@@ -38,7 +39,7 @@ func TestItemLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	first, created, err := w.Catalog().Items().Put(ctx, cataloguer, itemCode, ownItem())
-	if err != nil || !created || first.Version != 1 || first.State != catalog.Draft {
+	if err != nil || !created || first.Version != 1 || first.State != entry.Draft {
 		t.Fatalf("put: %+v %v %v", first, created, err)
 	}
 	d := ownItem()
@@ -59,7 +60,7 @@ func TestItemLifeCycle(t *testing.T) {
 	if _, err := w.Catalog().Items().Retire(ctx, cataloguer, itemCode); reason(t, err) != "item_not_published" {
 		t.Errorf("retiring a draft: %v", err)
 	}
-	if i, err := w.Catalog().Items().Publish(ctx, cataloguer, itemCode); err != nil || i.State != catalog.Published || i.Purpose != "另一用途" {
+	if i, err := w.Catalog().Items().Publish(ctx, cataloguer, itemCode); err != nil || i.State != entry.Published || i.Purpose != "另一用途" {
 		t.Fatalf("published: %+v, %v", i, err)
 	}
 	for name, call := range by {
@@ -72,7 +73,7 @@ func TestItemLifeCycle(t *testing.T) {
 	}
 	second := w.PublishItem(t, itemCode, ownItem())
 	old, err := w.Catalog().Items().Version(ctx, itemCode, 1)
-	if err != nil || second.Version != 2 || old.State != catalog.Retired || old.RetiredAt.IsZero() {
+	if err != nil || second.Version != 2 || old.State != entry.Retired || old.RetiredAt.IsZero() {
 		t.Errorf("versions: %+v, then %+v, %v", old, second, err)
 	}
 	if i, err := w.Catalog().Items().Version(ctx, itemCode, 0); err != nil || i.Version != 2 {
@@ -82,7 +83,7 @@ func TestItemLifeCycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := w.Catalog().Items().List(ctx, "", 10)
-	if err != nil || len(all) != 1 || all[0].Version != 2 || all[0].State != catalog.Retired {
+	if err != nil || len(all) != 1 || all[0].Version != 2 || all[0].State != entry.Retired {
 		t.Errorf("listed: %+v, %v", all, err)
 	}
 	for _, code := range []catalog.ItemCode{"NO-SUCH", "", "a b"} {

@@ -1,31 +1,35 @@
 package catalog
 
 import (
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
 
 // Items are the service items of the catalog.
 type Items struct {
-	*Entries[ItemCode, ItemDefinition, ServiceItem]
+	*entry.Entries[ItemCode, ItemDefinition, ServiceItem]
 }
 
-func newItems(s EntryStore, types *Types, d *Delegations, j Journal) *Items {
-	return &Items{newEntries(itemKind(types), s, d, j)}
+func newItems(c entry.Config, types *Types) *Items {
+	return &Items{entry.New(itemKind(types), c)}
 }
 
 // itemKind is the definition of service items, which name types.
-func itemKind(types *Types) kind[ItemCode, ItemDefinition, ServiceItem] {
-	return kind[ItemCode, ItemDefinition, ServiceItem]{
-		of: KindItem, called: "item",
-		put: journal.ActionItemPut, publish: journal.ActionItemPublish, retire: journal.ActionItemRetire, read: journal.ActionItemRead,
-		valid: ItemCode.Valid, code: checkItemCode, check: itemCheck{types}.check, publishable: (*ItemDefinition).checkRelations,
-		draft:      func(code ItemCode, d ItemDefinition) ServiceItem { return ServiceItem{Code: code, ItemDefinition: d} },
-		definition: func(i *ServiceItem) *ItemDefinition { return &i.ItemDefinition },
-		life: func(i *ServiceItem) life {
-			return life{&i.Version, &i.State, &i.Owner, &i.CreatedAt, &i.PublishedAt, &i.RetiredAt, &i.Revision}
+func itemKind(types *Types) entry.KindOf[ItemCode, ItemDefinition, ServiceItem] {
+	return entry.KindOf[ItemCode, ItemDefinition, ServiceItem]{
+		Kind: entry.KindItem, Called: "item",
+		Put: journal.ActionItemPut, Publish: journal.ActionItemPublish, Retire: journal.ActionItemRetire, Read: journal.ActionItemRead,
+		Valid: ItemCode.Valid, CheckCode: checkItemCode, Check: itemCheck{types}.check, Publishable: (*ItemDefinition).checkRelations,
+		Draft:      func(code ItemCode, d ItemDefinition) ServiceItem { return ServiceItem{Code: code, ItemDefinition: d} },
+		Definition: func(i *ServiceItem) *ItemDefinition { return &i.ItemDefinition },
+		Life: func(i *ServiceItem) entry.Life {
+			return entry.Life{
+				Version: &i.Version, State: &i.State, Owner: &i.Owner,
+				Created: &i.CreatedAt, Published: &i.PublishedAt, Retired: &i.RetiredAt, Revision: &i.Revision,
+			}
 		},
-		unknown: errItemUnknown, notOwner: errItemOwner, notDraft: errItemNotDraft, notPublished: errItemNotPublished, manyVersions: errItemVersions,
+		Unknown: errItemUnknown, NotOwner: errItemOwner, NotDraft: errItemNotDraft, NotPublished: errItemNotPublished, ManyVersions: errItemVersions,
 	}
 }
 

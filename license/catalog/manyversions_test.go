@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/signing/journal"
@@ -52,19 +53,19 @@ func (w *world) manyVersions(t testing.TB, n int, of func(t testing.TB, version 
 			t.Fatal(err)
 		}
 		e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("many-%d-%d", v.Version, v.Revision), At: now}
-		if err := stores.SaveEntries(t.Context(), catalog.KindType, e, catalog.Record{
+		if err := stores.SaveEntries(t.Context(), entry.KindType, e, entry.Record{
 			Code: string(typeCode), Version: v.Version, State: v.State, Revision: v.Revision, Owner: v.Owner, Body: body, Updated: now,
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first.State, first.RetiredAt = catalog.Retired, now
+	first.State, first.RetiredAt = entry.Retired, now
 	save(first)
 	for i := 2; i <= n; i++ {
 		v := first
 		v.Version, v.Revision, v.PublishedAt, v.Schema = i, 0, now, of(t, i)
 		if i == n {
-			v.State, v.RetiredAt = catalog.Published, time.Time{}
+			v.State, v.RetiredAt = entry.Published, time.Time{}
 		}
 		save(v)
 	}

@@ -88,7 +88,7 @@ var profileClaims = []struct {
 // Metadata returns the metadata of a version of a type that was published. To
 // everyone, as everyone who is shown a credential may ask; drafts aren't there.
 func (c *Types) Metadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
-	t, err := c.versions.at(ctx, code, version)
+	t, err := c.At(ctx, code, version)
 	if err != nil {
 		return TypeMetadata{}, err
 	}

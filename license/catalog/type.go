@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license/catalog/entry"
+
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -72,7 +74,7 @@ func (d *Definition) NamesBeside() party.Names {
 type Type struct {
 	Code    credential.TypeCode `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
 	Version int                 `json:"version" doc:"of the definition, from 1"`
-	State   State               `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
+	State   entry.State         `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
 	Definition
 	Owner       string    `json:"owner" doc:"id of the participant that defined the type, which alone may change it"`
 	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`

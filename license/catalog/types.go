@@ -6,18 +6,19 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
 	"yizheng.internal/signing/journal"
 )
 
-// Types are the license types of the catalog: [Entries] whose schemas are compiled, when
+// Types are the license types of the catalog: [entry.Entries] whose schemas are compiled, when
 // something is to be checked by one. Versions that nobody uses cost nothing.
 type Types struct {
-	*Entries[credential.TypeCode, Definition, Type]
+	*entry.Entries[credential.TypeCode, Definition, Type]
 	publicURL string
-	schemas   *recent[typeVersion, *compilation]
+	schemas   *entry.Recent[typeVersion, *compilation]
 }
 
 // Bounds of the compiled schemas that a node keeps. One takes many times the bytes of its
@@ -27,22 +28,25 @@ const (
 	keptSchemaText = 2 << 20 // of all compiled schemas together: 120 MB, if they are all patterns
 )
 
-func newTypes(s EntryStore, d *Delegations, j Journal, publicURL string) *Types {
-	return &Types{newEntries(typeKind(), s, d, j), publicURL, newRecent[typeVersion, *compilation](keptSchemas, keptSchemaText)}
+func newTypes(c entry.Config, publicURL string) *Types {
+	return &Types{entry.New(typeKind(), c), publicURL, entry.NewRecent[typeVersion, *compilation](keptSchemas, keptSchemaText)}
 }
 
 // typeKind is the definition of license types.
-func typeKind() kind[credential.TypeCode, Definition, Type] {
-	return kind[credential.TypeCode, Definition, Type]{
-		of: KindType, called: "type", fresh: 2 * time.Second,
-		put: journal.ActionTypePut, publish: journal.ActionTypePublish, retire: journal.ActionTypeRetire, read: journal.ActionTypeRead,
-		valid: credential.TypeCode.Valid, code: checkTypeCode, check: checkType,
-		draft:      func(code credential.TypeCode, d Definition) Type { return Type{Code: code, Definition: d} },
-		definition: func(t *Type) *Definition { return &t.Definition },
-		life: func(t *Type) life {
-			return life{&t.Version, &t.State, &t.Owner, &t.CreatedAt, &t.PublishedAt, &t.RetiredAt, &t.Revision}
+func typeKind() entry.KindOf[credential.TypeCode, Definition, Type] {
+	return entry.KindOf[credential.TypeCode, Definition, Type]{
+		Kind: entry.KindType, Called: "type", Fresh: 2 * time.Second,
+		Put: journal.ActionTypePut, Publish: journal.ActionTypePublish, Retire: journal.ActionTypeRetire, Read: journal.ActionTypeRead,
+		Valid: credential.TypeCode.Valid, CheckCode: checkTypeCode, Check: checkType,
+		Draft:      func(code credential.TypeCode, d Definition) Type { return Type{Code: code, Definition: d} },
+		Definition: func(t *Type) *Definition { return &t.Definition },
+		Life: func(t *Type) entry.Life {
+			return entry.Life{
+				Version: &t.Version, State: &t.State, Owner: &t.Owner,
+				Created: &t.CreatedAt, Published: &t.PublishedAt, Retired: &t.RetiredAt, Revision: &t.Revision,
+			}
 		},
-		unknown: errTypeUnknown, notOwner: errTypeOwner, notDraft: errTypeNotDraft, notPublished: errTypeNotPublished, manyVersions: errTypeVersions,
+		Unknown: errTypeUnknown, NotOwner: errTypeOwner, NotDraft: errTypeNotDraft, NotPublished: errTypeNotPublished, ManyVersions: errTypeVersions,
 	}
 }
 
@@ -97,7 +101,7 @@ type compilation struct {
 
 // Issuable returns a version with its schema compiled, as issuing needs it.
 func (c *Types) Issuable(t *Type) (*Issuable, error) {
-	at := c.schemas.share(typeVersion{t.Code, t.Version, t.Revision}, &compilation{}, len(t.Schema))
+	at := c.schemas.Share(typeVersion{t.Code, t.Version, t.Revision}, &compilation{}, len(t.Schema))
 	at.once.Do(func() { at.schema, at.err = schema.Compile(t.Schema) })
 	if at.err != nil {
 		return nil, fmt.Errorf("compiling type %s version %d: %w", t.Code, t.Version, at.err)

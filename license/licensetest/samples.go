@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -96,8 +97,8 @@ func Reason(t testing.TB, err error) string {
 const National = party.USCC("11100000000013338W")
 
 // DefinerOf returns the participant of an actor.
-func DefinerOf(a audit.Actor) catalog.Definer {
-	return catalog.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
+func DefinerOf(a audit.Actor) entry.Definer {
+	return entry.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
 }
 
 // ItemCode is the one of the item that tests have.
@@ -138,28 +139,28 @@ func (w *World) PublishItem(t testing.TB, code catalog.ItemCode, d catalog.ItemD
 // PublishOlder publishes an item as it was published before relations were refused.
 func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.ItemDefinition) {
 	t.Helper()
-	var records []catalog.Record
+	var records []entry.Record
 	add := func(i catalog.ServiceItem) {
 		body, err := json.Marshal(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		records = append(records, catalog.Record{
+		records = append(records, entry.Record{
 			Code: string(code), Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
 		})
 	}
 	if before, err := w.Catalog().Items().Version(t.Context(), code, 0); err == nil {
-		before.State, before.RetiredAt = catalog.Retired, time.Now().UTC()
+		before.State, before.RetiredAt = entry.Retired, time.Now().UTC()
 		add(before)
 	}
 	i, _, err := w.Catalog().Items().Put(t.Context(), Cataloguer, code, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.State, i.PublishedAt = catalog.Published, time.Now().UTC()
+	i.State, i.PublishedAt = entry.Published, time.Now().UTC()
 	add(i)
 	e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
-	if err := w.CatalogStores().SaveEntries(t.Context(), catalog.KindItem, e, records...); err != nil {
+	if err := w.CatalogStores().SaveEntries(t.Context(), entry.KindItem, e, records...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -173,8 +174,8 @@ func OwnItem() catalog.ItemDefinition {
 
 // CatalogStores are the stores of the catalog as it uses them: what is saved there gets
 // its authenticator.
-func (w *World) CatalogStores() catalog.Stores {
-	return catalog.AuthenticStores(w.DB.Licenses(), w.In.Vault().Auth())
+func (w *World) CatalogStores() entry.Stores {
+	return entry.AuthenticStores(w.DB.Licenses(), w.In.Vault().Auth())
 }
 
 // Check holds one check of a verification to its result and its reason.

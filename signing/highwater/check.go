@@ -89,7 +89,7 @@ func (w *Watch) compare(ctx context.Context) error {
 // registers compares the registers of a table.
 func (w *Watch) registers(ctx context.Context, table uint8) (lost []loss, err error) {
 	name, rows, forged := tables[table], 0, 0
-	bounded := name == "license_types" || name == "service_items"
+	bounded := slices.Contains(versioned, name)
 	for after := ""; ; {
 		page, err := w.c.Store.Registers(ctx, name, after, registersAtOnce)
 		if err != nil {

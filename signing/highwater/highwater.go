@@ -58,6 +58,9 @@ const (
 // have expired, and goes then; no others ever are.
 var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations", expiring}
 
+// versioned are those of them whose rows are the versions of a kind of the catalog's entries.
+var versioned = []string{"license_types", "service_items"}
+
 const (
 	lapsing  = "grants"
 	expiring = "consents"
@@ -103,7 +106,7 @@ const MaxText = 200
 // soon where somebody holds a lock.
 type Store interface {
 	// Registers returns up to limit registers of a table by the record's id, those
-	// after one. For license_types and service_items these are the versions, by
+	// after one. For the kinds of the catalog's entries these are the versions, by
 	// code/version.
 	Registers(ctx context.Context, table, after string, limit int) ([]Register, error)
 	// Newest returns the newest event of a log, the zero Row if there is none. None

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -17,19 +17,19 @@ import (
 // anybody's input.
 
 // catalogTable returns the table of a kind of entries, if there is such a kind.
-func catalogTable(k catalog.Kind) (string, error) {
+func catalogTable(k entry.Kind) (string, error) {
 	switch {
-	case k == catalog.KindType:
+	case k == entry.KindType:
 		return "types", nil
-	case slices.Contains(catalog.Kinds, k):
+	case slices.Contains(entry.Kinds, k):
 		return string(k), nil
 	}
 	return "", fmt.Errorf("there is no kind of entries %q", k)
 }
 
-// SaveEntries implements [catalog.EntryStore]. Partial unique indexes keep a code
+// SaveEntries implements [entry.Store]. Partial unique indexes keep a code
 // to one draft and one published version, also among calls that race.
-func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Event, rs ...catalog.Record) error {
+func (s *Licenses) SaveEntries(ctx context.Context, k entry.Kind, e journal.Event, rs ...entry.Record) error {
 	table, err := catalogTable(k)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Ev
 		queueEvents(b, e)
 	})
 	if violates(err, table+"_") {
-		err = catalog.ErrConflict
+		err = entry.ErrConflict
 	}
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", k, err)
@@ -49,26 +49,26 @@ func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Ev
 	return nil
 }
 
-func queueCatalog(b *pgx.Batch, table string, r catalog.Record) {
+func queueCatalog(b *pgx.Batch, table string, r entry.Record) {
 	if r.Revision == 0 {
 		b.Queue(`INSERT INTO `+table+` (code, version, state, revision, owner, body, updated, auth)
 			VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (code, version) DO NOTHING`,
-			r.Code, r.Version, r.State, r.Owner, r.Body, r.Updated, r.Auth).Exec(changed(catalog.ErrConflict))
+			r.Code, r.Version, r.State, r.Owner, r.Body, r.Updated, r.Auth).Exec(changed(entry.ErrConflict))
 		return
 	}
 	b.Queue(`UPDATE `+table+` SET state = $4, revision = revision + 1, owner = $5, body = $6, updated = $7, auth = $8
 		WHERE code = $1 AND version = $2 AND revision = $3`,
-		r.Code, r.Version, r.Revision, r.State, r.Owner, r.Body, r.Updated, r.Auth).Exec(changed(catalog.ErrConflict))
+		r.Code, r.Version, r.Revision, r.State, r.Owner, r.Body, r.Updated, r.Auth).Exec(changed(entry.ErrConflict))
 }
 
 const catalogColumns = `code, version, state, revision, owner, body, updated, auth`
 
-func scanCatalog(row pgx.CollectableRow) (r catalog.Record, err error) {
+func scanCatalog(row pgx.CollectableRow) (r entry.Record, err error) {
 	return r, row.Scan(&r.Code, &r.Version, &r.State, &r.Revision, &r.Owner, &r.Body, &r.Updated, &r.Auth)
 }
 
-// LoadEntries implements [catalog.EntryStore].
-func (s *Licenses) LoadEntries(ctx context.Context, k catalog.Kind, code string, before, limit int) ([]catalog.Record, error) {
+// LoadEntries implements [entry.Store].
+func (s *Licenses) LoadEntries(ctx context.Context, k entry.Kind, code string, before, limit int) ([]entry.Record, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
@@ -84,8 +84,8 @@ func (s *Licenses) LoadEntries(ctx context.Context, k catalog.Kind, code string,
 	return rs, nil
 }
 
-// ListEntries implements [catalog.EntryStore].
-func (s *Licenses) ListEntries(ctx context.Context, k catalog.Kind, d catalog.Drafts, after string, limit int) ([]catalog.Record, error) {
+// ListEntries implements [entry.Store].
+func (s *Licenses) ListEntries(ctx context.Context, k entry.Kind, d entry.Drafts, after string, limit int) ([]entry.Record, error) {
 	table, err := catalogTable(k)
 	if err != nil {
 		return nil, err
@@ -98,20 +98,20 @@ func (s *Licenses) ListEntries(ctx context.Context, k catalog.Kind, d catalog.Dr
 	return rs, nil
 }
 
-// UseOfEntries implements [catalog.EntryStore].
-func (s *Licenses) UseOfEntries(ctx context.Context, k catalog.Kind, owner string) (catalog.Use, error) {
+// UseOfEntries implements [entry.Store].
+func (s *Licenses) UseOfEntries(ctx context.Context, k entry.Kind, owner string) (entry.Use, error) {
 	table, err := catalogTable(k)
 	if err != nil {
-		return catalog.Use{}, err
+		return entry.Use{}, err
 	}
 	us, err := collect(ctx, s.db, scanUse, `SELECT count(*) FILTER (WHERE state = 'draft'), coalesce(sum(octet_length(body)), 0)
 		FROM `+table+` WHERE owner = $1`, owner)
 	if err != nil {
-		return catalog.Use{}, fmt.Errorf("adding up %s: %w", k, err)
+		return entry.Use{}, fmt.Errorf("adding up %s: %w", k, err)
 	}
 	return us[0], nil
 }
 
-func scanUse(row pgx.CollectableRow) (u catalog.Use, err error) {
+func scanUse(row pgx.CollectableRow) (u entry.Use, err error) {
 	return u, row.Scan(&u.Drafts, &u.Bytes)
 }

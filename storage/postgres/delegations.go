@@ -7,21 +7,21 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/journal"
 )
 
-// SaveDelegation implements [catalog.DelegationStore].
-func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
+// SaveDelegation implements [entry.DelegationStore].
+func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d entry.DelegationRecord) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		if d.Revision == 0 {
 			b.Queue(`INSERT INTO delegations (id, prefix, participant, document, given_by, created, updated, ended, revision, auth)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9) ON CONFLICT (id) DO NOTHING`,
-				d.ID, d.Prefix, d.Participant, d.Document, d.By, d.Created, d.Updated, optional(d.Ended), d.Auth).Exec(changed(catalog.ErrConflict))
+				d.ID, d.Prefix, d.Participant, d.Document, d.By, d.Created, d.Updated, optional(d.Ended), d.Auth).Exec(changed(entry.ErrConflict))
 		} else {
 			b.Queue(marked(`UPDATE delegations SET document = $3, given_by = $4, updated = $5, ended = $6, auth = $7, revision = revision + 1
 				WHERE id = $1 AND revision = $2`, "delegations", 8),
-				d.ID, d.Revision, d.Document, d.By, d.Updated, optional(d.Ended), d.Auth, d.Mark).Exec(changed(catalog.ErrConflict))
+				d.ID, d.Revision, d.Document, d.By, d.Updated, optional(d.Ended), d.Auth, d.Mark).Exec(changed(entry.ErrConflict))
 		}
 		queueEvents(b, e)
 	})
@@ -34,27 +34,27 @@ func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalo
 const delegationNames = `id, prefix, participant, document, given_by, created, updated, ended, revision, auth,
 	(SELECT mark FROM registers WHERE kind = 'delegations' AND registers.id = delegations.id)`
 
-func scanDelegation(row pgx.CollectableRow) (d catalog.DelegationRecord, err error) {
+func scanDelegation(row pgx.CollectableRow) (d entry.DelegationRecord, err error) {
 	var ended *time.Time
 	err = row.Scan(&d.ID, &d.Prefix, &d.Participant, &d.Document, &d.By, &d.Created, &d.Updated, &ended, &d.Revision, &d.Auth, &d.Mark)
 	d.Ended = moment(ended)
 	return d, err
 }
 
-// LoadDelegation implements [catalog.DelegationStore].
-func (s *Licenses) LoadDelegation(ctx context.Context, id string) (catalog.DelegationRecord, error) {
+// LoadDelegation implements [entry.DelegationStore].
+func (s *Licenses) LoadDelegation(ctx context.Context, id string) (entry.DelegationRecord, error) {
 	ds, err := collect(ctx, s.db, scanDelegation, `SELECT `+delegationNames+` FROM delegations WHERE id = $1`, id)
 	if err == nil && len(ds) == 0 {
-		err = catalog.ErrNotFound
+		err = entry.ErrNotFound
 	}
 	if err != nil {
-		return catalog.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
+		return entry.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
 	}
 	return ds[0], nil
 }
 
-// ListDelegations implements [catalog.DelegationStore].
-func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]catalog.DelegationRecord, error) {
+// ListDelegations implements [entry.DelegationStore].
+func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]entry.DelegationRecord, error) {
 	ds, err := collect(ctx, s.db, scanDelegation, `SELECT `+delegationNames+` FROM delegations
 		WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 )
@@ -91,7 +91,7 @@ func versionsOf(table string) string {
 // Registers implements [highwater.Store].
 func (s *HighWater) Registers(ctx context.Context, table, after string, limit int) ([]highwater.Register, error) {
 	sql := registersOf
-	if entries, err := catalogTable(catalog.Kind(table)); err == nil {
+	if entries, err := catalogTable(entry.Kind(table)); err == nil {
 		sql = versionsOf(entries)
 	}
 	all, err := look(ctx, s, nil, func(row pgx.CollectableRow) (r highwater.Register, err error) {

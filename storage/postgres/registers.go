@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing"
 )
 
@@ -46,14 +46,14 @@ func byVersion(table string) string {
 // SetAuthenticators implements [signing.AuthStore].
 func (db *DB) SetAuthenticators(ctx context.Context, rows ...signing.AuthRow) error {
 	for _, r := range rows {
-		if _, err := catalogTable(catalog.Kind(r.Table)); err != nil && setAuth[r.Table] == "" {
+		if _, err := catalogTable(entry.Kind(r.Table)); err != nil && setAuth[r.Table] == "" {
 			return fmt.Errorf("setting authenticators: no table %q", r.Table)
 		}
 	}
 	err := db.write(ctx, func(b *pgx.Batch) {
 		for _, r := range rows {
 			sql, values := setAuth[r.Table], []any{r.Auth, r.ID, r.Revision}
-			if table, err := catalogTable(catalog.Kind(r.Table)); err == nil {
+			if table, err := catalogTable(entry.Kind(r.Table)); err == nil {
 				sql, values = byVersion(table), append(values, r.Part)
 			}
 			switch r.Table {

@@ -128,7 +128,7 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 			_, err := pgx.ForEachRow(rows, []any{&revision, &index, &value, &serial, &auth}, func() error {
 				exists = true
 				if index != nil && value != nil {
-					entries = append(entries, entry(*index, *value, serial, auth))
+					entries = append(entries, statusEntry(*index, *value, serial, auth))
 				}
 				return nil
 			})
@@ -144,8 +144,8 @@ func (s *Licenses) LoadList(ctx context.Context, list int64, seen int64) (int64,
 	return revision, entries, nil
 }
 
-// entry is an entry from its columns.
-func entry(index int, value int16, serial *int64, auth []byte) status.Entry {
+// statusEntry is an entry of a status list from its columns.
+func statusEntry(index int, value int16, serial *int64, auth []byte) status.Entry {
 	e := status.Entry{Index: index, Value: credential.StatusValue(value), Auth: auth}
 	if serial != nil {
 		e.Serial = *serial
@@ -166,7 +166,7 @@ func (s *Licenses) LoadStatus(ctx context.Context, list int64, index int) (statu
 	if err != nil {
 		return status.Entry{}, fmt.Errorf("loading entry %d of status list %d: %w", index, list, missing(err, status.ErrNotFound))
 	}
-	return entry(index, value, serial, auth), nil
+	return statusEntry(index, value, serial, auth), nil
 }
 
 // StatusLists implements [status.Store].

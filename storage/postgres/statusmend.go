@@ -55,7 +55,7 @@ func (s *Licenses) owners(ctx context.Context, sql string, values ...any) (owner
 				var serial *int64
 				var auth []byte
 				err := row.Scan(&o.License, &o.Number, &o.List, &index, &value, &serial, &auth)
-				o.Entry = entry(index, value, serial, auth)
+				o.Entry = statusEntry(index, value, serial, auth)
 				return o, err
 			})
 			return err

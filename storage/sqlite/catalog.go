@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -14,16 +14,16 @@ import (
 // columns and indexes as the others. A kind's name is never anybody's input.
 
 // catalogTable returns the table of a kind of entries, if there is such a kind.
-func catalogTable(k catalog.Kind) (string, error) {
-	if !slices.Contains(catalog.Kinds, k) {
+func catalogTable(k entry.Kind) (string, error) {
+	if !slices.Contains(entry.Kinds, k) {
 		return "", fmt.Errorf("there is no kind of entries %q", k)
 	}
 	return string(k), nil
 }
 
-// SaveEntries implements [catalog.EntryStore]. That a code has one draft and one
+// SaveEntries implements [entry.Store]. That a code has one draft and one
 // published version at most is a matter of unique indexes.
-func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Event, rs ...catalog.Record) error {
+func (s *Licenses) SaveEntries(ctx context.Context, k entry.Kind, e journal.Event, rs ...entry.Record) error {
 	table, err := catalogTable(k)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Ev
 	err = s.db.writer.do(ctx, func(c *conn) error {
 		for _, r := range rs {
 			if err := saveCatalog(c, table, r); err != nil {
-				return fmt.Errorf("%s version %d: %w", r.Code, r.Version, taken(err, catalog.ErrConflict))
+				return fmt.Errorf("%s version %d: %w", r.Code, r.Version, taken(err, entry.ErrConflict))
 			}
 		}
 		return appendEvents(c, e)
@@ -42,7 +42,7 @@ func (s *Licenses) SaveEntries(ctx context.Context, k catalog.Kind, e journal.Ev
 	return nil
 }
 
-func saveCatalog(c *conn, table string, r catalog.Record) error {
+func saveCatalog(c *conn, table string, r entry.Record) error {
 	if r.Revision == 0 {
 		_, err := c.exec(`
 			INSERT INTO `+table+` (code, version, state, revision, owner, body, updated, auth)
@@ -55,16 +55,16 @@ func saveCatalog(c *conn, table string, r catalog.Record) error {
 		WHERE code = ? AND version = ? AND revision = ?`,
 		string(r.State), r.Owner, r.Body, r.Updated, r.Auth, r.Code, r.Version, r.Revision)
 	if err == nil && n == 0 {
-		return catalog.ErrConflict
+		return entry.ErrConflict
 	}
 	return err
 }
 
 const catalogColumns = `code, version, state, revision, owner, body, updated, auth`
 
-func scanCatalog(r *row) catalog.Record {
-	return catalog.Record{
-		Code: r.text(), Version: r.int(), State: catalog.State(r.text()),
+func scanCatalog(r *row) entry.Record {
+	return entry.Record{
+		Code: r.text(), Version: r.int(), State: entry.State(r.text()),
 		Revision: r.int64(), Owner: r.text(), Body: r.bytes(), Updated: r.time(), Auth: r.bytes(),
 	}
 }
@@ -73,8 +73,8 @@ func loadCatalog(table string) string {
 	return `SELECT ` + catalogColumns + ` FROM ` + table + ` WHERE code = ? AND version < ? ORDER BY version DESC LIMIT ?`
 }
 
-// LoadEntries implements [catalog.EntryStore].
-func (s *Licenses) LoadEntries(ctx context.Context, k catalog.Kind, code string, before, limit int) ([]catalog.Record, error) {
+// LoadEntries implements [entry.Store].
+func (s *Licenses) LoadEntries(ctx context.Context, k entry.Kind, code string, before, limit int) ([]entry.Record, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
@@ -97,8 +97,8 @@ func listCatalog(table string) string {
 	ORDER BY code LIMIT ?4`
 }
 
-// ListEntries implements [catalog.EntryStore].
-func (s *Licenses) ListEntries(ctx context.Context, k catalog.Kind, d catalog.Drafts, after string, limit int) ([]catalog.Record, error) {
+// ListEntries implements [entry.Store].
+func (s *Licenses) ListEntries(ctx context.Context, k entry.Kind, d entry.Drafts, after string, limit int) ([]entry.Record, error) {
 	table, err := catalogTable(k)
 	if err != nil {
 		return nil, err
@@ -114,17 +114,17 @@ func useOfCatalog(table string) string {
 	return `SELECT coalesce(sum(state = 'draft'), 0), coalesce(sum(length(body)), 0) FROM ` + table + ` WHERE owner = ?`
 }
 
-// UseOfEntries implements [catalog.EntryStore].
-func (s *Licenses) UseOfEntries(ctx context.Context, k catalog.Kind, owner string) (catalog.Use, error) {
+// UseOfEntries implements [entry.Store].
+func (s *Licenses) UseOfEntries(ctx context.Context, k entry.Kind, owner string) (entry.Use, error) {
 	table, err := catalogTable(k)
 	if err != nil {
-		return catalog.Use{}, err
+		return entry.Use{}, err
 	}
 	us, err := many(ctx, s.db, useOfCatalog(table), scanUse, owner)
 	if err != nil {
-		return catalog.Use{}, fmt.Errorf("adding up %s: %w", k, err)
+		return entry.Use{}, fmt.Errorf("adding up %s: %w", k, err)
 	}
 	return us[0], nil
 }
 
-func scanUse(r *row) catalog.Use { return catalog.Use{Drafts: r.int(), Bytes: r.int64()} }
+func scanUse(r *row) entry.Use { return entry.Use{Drafts: r.int(), Bytes: r.int64()} }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
-// SaveDelegation implements [catalog.DelegationStore].
-func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalog.DelegationRecord) error {
+// SaveDelegation implements [entry.DelegationStore].
+func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d entry.DelegationRecord) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := saveDelegation(c, d); err != nil {
 			return err
@@ -23,20 +23,20 @@ func (s *Licenses) SaveDelegation(ctx context.Context, e journal.Event, d catalo
 	return nil
 }
 
-func saveDelegation(c *conn, d catalog.DelegationRecord) error {
+func saveDelegation(c *conn, d entry.DelegationRecord) error {
 	if d.Revision == 0 {
 		_, err := c.exec(`
 			INSERT INTO delegations (id, prefix, participant, document, given_by, created, updated, ended, revision, auth)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 			d.ID, string(d.Prefix), d.Participant, d.Document, d.By, d.Created, d.Updated, optional(d.Ended), d.Auth)
-		return taken(err, catalog.ErrConflict)
+		return taken(err, entry.ErrConflict)
 	}
 	n, err := c.exec(`
 		UPDATE delegations SET document = ?, given_by = ?, updated = ?, ended = ?, auth = ?, revision = revision + 1
 		WHERE id = ? AND revision = ?`,
 		d.Document, d.By, d.Updated, optional(d.Ended), d.Auth, d.ID, d.Revision)
 	if err == nil && n == 0 {
-		return catalog.ErrConflict
+		return entry.ErrConflict
 	}
 	if err != nil {
 		return err
@@ -47,10 +47,10 @@ func saveDelegation(c *conn, d catalog.DelegationRecord) error {
 const delegationColumns = `id, prefix, participant, document, given_by, created, updated, ended, revision, auth,
 	(SELECT mark FROM registers WHERE kind = 'delegations' AND registers.id = delegations.id)`
 
-func scanDelegation(r *row) catalog.DelegationRecord {
-	return catalog.DelegationRecord{
+func scanDelegation(r *row) entry.DelegationRecord {
+	return entry.DelegationRecord{
 		ID: r.text(),
-		Delegation: catalog.Delegation{
+		Delegation: entry.Delegation{
 			Prefix: party.USCC(r.text()), Participant: r.text(), Document: r.text(), By: r.text(),
 			Created: r.time(), Updated: r.time(), Ended: r.time(), Revision: r.int64(),
 		},
@@ -63,18 +63,18 @@ const (
 	listDelegations = `SELECT ` + delegationColumns + ` FROM delegations WHERE id > ? ORDER BY id LIMIT ?`
 )
 
-// LoadDelegation implements [catalog.DelegationStore].
-func (s *Licenses) LoadDelegation(ctx context.Context, id string) (catalog.DelegationRecord, error) {
-	var d catalog.DelegationRecord
-	err := one(ctx, s.db, catalog.ErrNotFound, loadDelegation, func(r *row) { d = scanDelegation(r) }, id)
+// LoadDelegation implements [entry.DelegationStore].
+func (s *Licenses) LoadDelegation(ctx context.Context, id string) (entry.DelegationRecord, error) {
+	var d entry.DelegationRecord
+	err := one(ctx, s.db, entry.ErrNotFound, loadDelegation, func(r *row) { d = scanDelegation(r) }, id)
 	if err != nil {
-		return catalog.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
+		return entry.DelegationRecord{}, fmt.Errorf("loading delegation %s: %w", id, err)
 	}
 	return d, nil
 }
 
-// ListDelegations implements [catalog.DelegationStore].
-func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]catalog.DelegationRecord, error) {
+// ListDelegations implements [entry.DelegationStore].
+func (s *Licenses) ListDelegations(ctx context.Context, after string, limit int) ([]entry.DelegationRecord, error) {
 	ds, err := many(ctx, s.db, listDelegations, scanDelegation, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing delegations: %w", err)

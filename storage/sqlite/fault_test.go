@@ -17,7 +17,7 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -219,7 +219,7 @@ func TestEveryStoreSaysUnavailable(t *testing.T) {
 	for name, write := range map[string]func() error{
 		"Save": func() error { return l.Save(ctx, r) },
 		"SaveTypes": func() error {
-			return l.SaveEntries(ctx, catalog.KindType, r.Event, catalog.Record{Code: "t", Body: []byte("{}")})
+			return l.SaveEntries(ctx, entry.KindType, r.Event, entry.Record{Code: "t", Body: []byte("{}")})
 		},
 		"Reserve":            func() error { _, _, err := l.Reserve(ctx, []int{1}, 9, r.Record.Created); return err },
 		"AppendEvents":       func() error { return db.Journal().AppendEvents(ctx, r.Event) },

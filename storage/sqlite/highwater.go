@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 )
@@ -33,7 +33,7 @@ func versionsOf(table string) string {
 // Registers implements [highwater.Store].
 func (s *HighWater) Registers(ctx context.Context, table, after string, limit int) ([]highwater.Register, error) {
 	sql := registersOf
-	if entries, err := catalogTable(catalog.Kind(table)); err == nil {
+	if entries, err := catalogTable(entry.Kind(table)); err == nil {
 		sql = versionsOf(entries)
 	}
 	all, err := many(ctx, s.db, sql, func(r *row) highwater.Register {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
@@ -232,10 +232,10 @@ func everything(t *testing.T, db *DB) {
 		func() error { _, err := l.ClaimSetting(ctx, "a", "b"); return err },
 		func() error { return l.ReplaceSetting(ctx, "a", "b", "b") },
 		func() error {
-			return l.SaveEntries(ctx, catalog.KindType, ev, catalog.Record{Code: fresh, Body: []byte("{}")})
+			return l.SaveEntries(ctx, entry.KindType, ev, entry.Record{Code: fresh, Body: []byte("{}")})
 		},
 		func() error {
-			return l.SaveEntries(ctx, catalog.KindType, ev, catalog.Record{Code: fresh, Revision: 1, Body: []byte("{}")})
+			return l.SaveEntries(ctx, entry.KindType, ev, entry.Record{Code: fresh, Revision: 1, Body: []byte("{}")})
 		},
 		func() error { return db.Journal().AppendEvents(ctx, journal.Event{Log: journal.Provider, ID: fresh}) },
 		func() error { return p.CreateClient(ctx, client.Record{ID: fresh, Body: []byte("{}")}) },
@@ -264,18 +264,18 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 	ctx := context.Background()
 	ev, id, keys := r.Event, license.GrantID(fresh), r.Lookups[0].Keys
 	ev.Log, ev.Subject = journal.Registry, ""
-	item := catalog.Record{Code: fresh, Body: []byte("{}")}
+	item := entry.Record{Code: fresh, Body: []byte("{}")}
 	changed := item
 	changed.Revision = 1
 	code := license.UseCodeRecord{Grant: id, License: r.Record.ID, Version: 1, Number: 1}
 	return []func() error{
-		func() error { return l.SaveEntries(ctx, catalog.KindItem, ev, item) },
-		func() error { return l.SaveEntries(ctx, catalog.KindItem, ev, changed) },
-		func() error { _, err := l.LoadEntries(ctx, catalog.KindItem, item.Code, 0, 2); return err },
-		func() error { _, err := l.LoadEntries(ctx, catalog.KindItem, item.Code, 2, 1); return err },
-		func() error { _, err := l.UseOfEntries(ctx, catalog.KindItem, "p"); return err },
+		func() error { return l.SaveEntries(ctx, entry.KindItem, ev, item) },
+		func() error { return l.SaveEntries(ctx, entry.KindItem, ev, changed) },
+		func() error { _, err := l.LoadEntries(ctx, entry.KindItem, item.Code, 0, 2); return err },
+		func() error { _, err := l.LoadEntries(ctx, entry.KindItem, item.Code, 2, 1); return err },
+		func() error { _, err := l.UseOfEntries(ctx, entry.KindItem, "p"); return err },
 		func() error {
-			_, err := l.ListEntries(ctx, catalog.KindItem, catalog.Drafts{Of: "p"}, "", 1)
+			_, err := l.ListEntries(ctx, entry.KindItem, entry.Drafts{Of: "p"}, "", 1)
 			return err
 		},
 		func() error { return l.SaveGrant(ctx, license.GrantRecord{ID: id, Party: keys}, nil, ev) },
@@ -366,11 +366,11 @@ func reads(db *DB, r license.SaveRequest, list int64, fresh string) []func() err
 			_, err := db.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
 			return err
 		},
-		func() error { _, err := l.LoadEntries(ctx, catalog.KindType, "t", 0, 2); return err },
-		func() error { _, err := l.LoadEntries(ctx, catalog.KindType, "t", 2, 1); return err },
-		func() error { _, err := l.UseOfEntries(ctx, catalog.KindType, "p"); return err },
+		func() error { _, err := l.LoadEntries(ctx, entry.KindType, "t", 0, 2); return err },
+		func() error { _, err := l.LoadEntries(ctx, entry.KindType, "t", 2, 1); return err },
+		func() error { _, err := l.UseOfEntries(ctx, entry.KindType, "p"); return err },
 		func() error {
-			_, err := l.ListEntries(ctx, catalog.KindType, catalog.Drafts{Of: "p"}, "", 1)
+			_, err := l.ListEntries(ctx, entry.KindType, entry.Drafts{Of: "p"}, "", 1)
 			return err
 		},
 		func() error { _, err := l.Versions(ctx, license.Located{}, 1); return err },

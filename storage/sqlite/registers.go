@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing"
 )
 
@@ -37,7 +37,7 @@ func (db *DB) SetAuthenticators(ctx context.Context, rows ...signing.AuthRow) er
 	err := db.writer.do(ctx, func(c *conn) error {
 		for _, r := range rows {
 			sql := setAuth[r.Table]
-			if table, err := catalogTable(catalog.Kind(r.Table)); err == nil {
+			if table, err := catalogTable(entry.Kind(r.Table)); err == nil {
 				sql = `UPDATE ` + table + ` SET auth = ?1 WHERE code = ?2 AND revision = ?3 AND version = ?4 AND auth IS NULL`
 			}
 			if sql == "" {

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -171,7 +172,7 @@ var (
 	}
 	readGrant = func(ctx context.Context, v *victims) error { _, _, err := v.stores.LoadGrant(ctx, "grant"); return err }
 	readItem  = func(ctx context.Context, v *victims) error {
-		_, err := v.stores.LoadEntries(ctx, catalog.KindItem, "item", 0, 2)
+		_, err := v.stores.LoadEntries(ctx, entry.KindItem, "item", 0, 2)
 		return err
 	}
 	// readStatus signs a status list as another process of the same node does.
@@ -306,8 +307,8 @@ func disabled(t *testing.T, v *victims) {
 // delegated is the code of a body that is no participant.
 const delegated = party.USCC("11430000006122244L")
 
-func (v *victims) definer() catalog.Definer {
-	return catalog.Definer{ID: v.officer.Participant, USCC: party.USCC(v.officer.USCC)}
+func (v *victims) definer() entry.Definer {
+	return entry.Definer{ID: v.officer.Participant, USCC: party.USCC(v.officer.USCC)}
 }
 
 func undelegated(t *testing.T, v *victims) {
@@ -335,7 +336,7 @@ func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v
 func itemPut(t *testing.T, v *victims) {
 	i := draft(1)
 	i.Code = "item"
-	must(t, "an item", v.stores.SaveEntries(t.Context(), catalog.KindItem, event("", journal.ActionItemPut), i))
+	must(t, "an item", v.stores.SaveEntries(t.Context(), entry.KindItem, event("", journal.ActionItemPut), i))
 }
 
 func endedLicense(t *testing.T, v *victims) {

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing/journal"
 )
 
-// Catalog tests [catalog.EntryStore], with each kind of entries.
+// Catalog tests [entry.Store], with each kind of entries.
 func Catalog(t *testing.T, open Open) {
-	for _, k := range catalog.Kinds {
+	for _, k := range entry.Kinds {
 		t.Run(string(k), func(t *testing.T) { catalogOf(t, open, k) })
 	}
 	t.Run("Apart", func(t *testing.T) { catalogApart(t, open(t).licensing()) })
@@ -23,10 +23,10 @@ func Catalog(t *testing.T, open Open) {
 // ofKind is a store's entries of one kind.
 type ofKind struct {
 	licensing
-	kind catalog.Kind
+	kind entry.Kind
 }
 
-func catalogOf(t *testing.T, open Open, k catalog.Kind) {
+func catalogOf(t *testing.T, open Open, k entry.Kind) {
 	s := ofKind{open(t).licensing(), k}
 	fresh := func(t *testing.T) ofKind { return ofKind{open(t).licensing(), k} }
 	t.Run("RoundTrip", func(t *testing.T) { catalogRoundTrip(t, s) })
@@ -43,7 +43,7 @@ func catalogOf(t *testing.T, open Open, k catalog.Kind) {
 		is(t, "SaveEntries", s.SaveEntries(ended(), s.kind, event("", journal.ActionItemPut), r), context.Canceled)
 		_, err := s.LoadEntries(ended(), s.kind, r.Code, 0, 1)
 		is(t, "LoadEntries", err, context.Canceled)
-		_, err = s.ListEntries(ended(), s.kind, catalog.Drafts{All: true}, "", 1)
+		_, err = s.ListEntries(ended(), s.kind, entry.Drafts{All: true}, "", 1)
 		is(t, "ListEntries", err, context.Canceled)
 		_, err = s.UseOfEntries(ended(), s.kind, r.Owner)
 		is(t, "UseOfEntries", err, context.Canceled)
@@ -52,25 +52,25 @@ func catalogOf(t *testing.T, open Open, k catalog.Kind) {
 }
 
 // draft makes a record of an entry that isn't stored.
-func draft(version int) catalog.Record {
-	return catalog.Record{
-		Code: newText(), Version: version, State: catalog.Draft,
+func draft(version int) entry.Record {
+	return entry.Record{
+		Code: newText(), Version: version, State: entry.Draft,
 		Owner: newText(), Body: []byte(`{"name":"样例"}`), Updated: at(version),
 	}
 }
 
-func saveEntries(t *testing.T, s ofKind, rs ...catalog.Record) error {
+func saveEntries(t *testing.T, s ofKind, rs ...entry.Record) error {
 	t.Helper()
 	return s.SaveEntries(t.Context(), s.kind, event("", journal.ActionItemPut), rs...)
 }
 
 // stored returns a record as it is after it was saved.
-func stored(r catalog.Record) catalog.Record {
+func stored(r entry.Record) entry.Record {
 	r.Revision++
 	return r
 }
 
-func sameEntries(t *testing.T, s ofKind, what string, code string, want ...catalog.Record) {
+func sameEntries(t *testing.T, s ofKind, what string, code string, want ...entry.Record) {
 	t.Helper()
 	got, err := s.LoadEntries(t.Context(), s.kind, code, 0, 100)
 	must(t, "LoadEntries", err)
@@ -83,27 +83,27 @@ func sameEntries(t *testing.T, s ofKind, what string, code string, want ...catal
 // catalogApart tests that the kinds don't see each other's entries.
 func catalogApart(t *testing.T, s licensing) {
 	r := draft(1)
-	for i, k := range catalog.Kinds {
+	for i, k := range entry.Kinds {
 		r.Body = fmt.Appendf(nil, `{"kind":%d}`, i)
 		must(t, "SaveEntries", saveEntries(t, ofKind{s, k}, r))
 	}
-	for i, k := range catalog.Kinds {
+	for i, k := range entry.Kinds {
 		r.Body = fmt.Appendf(nil, `{"kind":%d}`, i)
 		sameEntries(t, ofKind{s, k}, string(k), r.Code, stored(r))
-		list, err := s.ListEntries(t.Context(), k, catalog.Drafts{All: true}, "", 10)
+		list, err := s.ListEntries(t.Context(), k, entry.Drafts{All: true}, "", 10)
 		must(t, "ListEntries", err)
-		same(t, "list of "+string(k), list, []catalog.Record{stored(r)})
+		same(t, "list of "+string(k), list, []entry.Record{stored(r)})
 		use, err := s.UseOfEntries(t.Context(), k, r.Owner)
 		must(t, "UseOfEntries", err)
-		same(t, "use of "+string(k), use, catalog.Use{Drafts: 1, Bytes: int64(len(r.Body))})
+		same(t, "use of "+string(k), use, entry.Use{Drafts: 1, Bytes: int64(len(r.Body))})
 	}
 }
 
 // catalogOfNoKind tests that a kind that isn't registered is refused: it names a table.
 func catalogOfNoKind(t *testing.T, s licensing) {
-	for _, k := range []catalog.Kind{"", "licenses", "service_items; --"} {
+	for _, k := range []entry.Kind{"", "licenses", "service_items; --"} {
 		_, loading := s.LoadEntries(t.Context(), k, "a", 0, 1)
-		_, listing := s.ListEntries(t.Context(), k, catalog.Drafts{}, "", 1)
+		_, listing := s.ListEntries(t.Context(), k, entry.Drafts{}, "", 1)
 		_, using := s.UseOfEntries(t.Context(), k, "p")
 		for _, err := range []error{loading, listing, using, saveEntries(t, ofKind{s, k}, draft(1))} {
 			if err == nil || !strings.Contains(err.Error(), "no kind of entries") {
@@ -121,14 +121,14 @@ func catalogRoundTrip(t *testing.T, s ofKind) {
 	v1 = stored(v1)
 	sameEntries(t, s, "a draft", v1.Code, v1)
 
-	v1.State, v1.Body, v1.Updated, v1.Owner = catalog.Published, []byte(`{"name":"样例二"}`), at(9), newText()
+	v1.State, v1.Body, v1.Updated, v1.Owner = entry.Published, []byte(`{"name":"样例二"}`), at(9), newText()
 	must(t, "SaveEntries", saveEntries(t, s, v1))
 	v1 = stored(v1)
 	sameEntries(t, s, "published", v1.Code, v1)
 
 	// Versions 10 and 9 in the wrong order: oldest first is by number.
 	v10, v9 := draft(10), draft(9)
-	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, catalog.Retired
+	v10.Code, v9.Code, v9.State = v1.Code, v1.Code, entry.Retired
 	must(t, "SaveEntries", saveEntries(t, s, v10, v9))
 	sameEntries(t, s, "three versions", v1.Code, v1, stored(v9), stored(v10))
 	sameEntries(t, s, "an unknown code", "nothing")
@@ -148,9 +148,9 @@ func catalogConflict(t *testing.T, s ofKind) {
 		{"an unknown version", 1, 2},
 	} {
 		wrong := old
-		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, catalog.Retired
-		is(t, c.name, saveEntries(t, s, fresh, wrong), catalog.ErrConflict)
-		is(t, c.name+", first", saveEntries(t, s, wrong, fresh), catalog.ErrConflict)
+		wrong.Revision, wrong.Version, wrong.State = c.revision, c.version, entry.Retired
+		is(t, c.name, saveEntries(t, s, fresh, wrong), entry.ErrConflict)
+		is(t, c.name+", first", saveEntries(t, s, wrong, fresh), entry.ErrConflict)
 		sameEntries(t, s, c.name+": the record beside it", fresh.Code)
 		sameEntries(t, s, c.name+": the stored record", old.Code, stored(old))
 	}
@@ -162,23 +162,23 @@ func catalogStates(t *testing.T, s ofKind) {
 	v2.Code, v3.Code = v1.Code, v1.Code
 	must(t, "SaveEntries", saveEntries(t, s, v1))
 	v1 = stored(v1)
-	is(t, "a second draft", saveEntries(t, s, v2), catalog.ErrConflict)
+	is(t, "a second draft", saveEntries(t, s, v2), entry.ErrConflict)
 
-	v1.State = catalog.Published
+	v1.State = entry.Published
 	must(t, "publishing one and beginning the next, in one call", saveEntries(t, s, v1, v2))
 	v1, v2 = stored(v1), stored(v2)
 	second := v2
-	second.State = catalog.Published
-	is(t, "a second published version", saveEntries(t, s, second), catalog.ErrConflict)
+	second.State = entry.Published
+	is(t, "a second published version", saveEntries(t, s, second), entry.ErrConflict)
 	sameEntries(t, s, "after the refusals", v1.Code, v1, v2)
 
 	retired := v1
-	retired.State = catalog.Retired
+	retired.State = entry.Retired
 	must(t, "retiring one and publishing the next, in one call", saveEntries(t, s, retired, second))
 	sameEntries(t, s, "after publishing the next version", v1.Code, stored(retired), stored(second))
 	v4 := v3
 	v4.Version = 4
-	is(t, "two drafts in one call", saveEntries(t, s, v3, v4), catalog.ErrConflict)
+	is(t, "two drafts in one call", saveEntries(t, s, v3, v4), entry.ErrConflict)
 	sameEntries(t, s, "after two drafts", v1.Code, stored(retired), stored(second))
 }
 
@@ -189,7 +189,7 @@ func catalogRace(t *testing.T, s ofKind) {
 		r.Body = fmt.Appendf(nil, `{"writer":%d}`, i)
 		return saveEntries(t, s, r)
 	})
-	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new entry", errs, catalog.ErrConflict))
+	r.Body = fmt.Appendf(nil, `{"writer":%d}`, oneWins(t, "a new entry", errs, entry.ErrConflict))
 	r = stored(r)
 	sameEntries(t, s, "the winner's", r.Code, r)
 	errs = race(Writers, func(i int) error {
@@ -197,14 +197,14 @@ func catalogRace(t *testing.T, s ofKind) {
 		r.Owner = fmt.Sprint(i)
 		return saveEntries(t, s, r)
 	})
-	r.Owner = fmt.Sprint(oneWins(t, "a change of an entry", errs, catalog.ErrConflict))
+	r.Owner = fmt.Sprint(oneWins(t, "a change of an entry", errs, entry.ErrConflict))
 	sameEntries(t, s, "the winner's change", r.Code, stored(r))
 	errs = race(Writers, func(i int) error {
 		d := draft(i + 2)
-		d.Code, d.State = r.Code, catalog.Published
+		d.Code, d.State = r.Code, entry.Published
 		return saveEntries(t, s, d)
 	})
-	oneWins(t, "a published version", errs, catalog.ErrConflict)
+	oneWins(t, "a published version", errs, entry.ErrConflict)
 }
 
 // catalogEvent tests that a change's event is saved with it, or not at all.
@@ -214,7 +214,7 @@ func catalogEvent(t *testing.T, s ofKind) {
 	e.Version, e.Sealed = 0, nil
 	r := draft(1)
 	must(t, "SaveEntries", s.SaveEntries(ctx, s.kind, e, r))
-	is(t, "SaveEntries again", s.SaveEntries(ctx, s.kind, event("", journal.ActionItemPut), r), catalog.ErrConflict)
+	is(t, "SaveEntries again", s.SaveEntries(ctx, s.kind, event("", journal.ActionItemPut), r), entry.ErrConflict)
 	got, err := s.ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 10)
 	must(t, "Events", err)
 	sameEvents(t, "events", got, e)
@@ -222,14 +222,14 @@ func catalogEvent(t *testing.T, s ofKind) {
 
 func catalogList(t *testing.T, s ofKind) {
 	ctx := t.Context()
-	none, err := s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, "", 10)
+	none, err := s.ListEntries(ctx, s.kind, entry.Drafts{All: true}, "", 10)
 	must(t, "ListEntries", err)
 	same(t, "entries of an empty database", len(none), 0)
-	var want []catalog.Record
+	var want []entry.Record
 	for i := range 7 {
 		v1, v2 := draft(1), draft(2)
 		v1.Code = fmt.Sprintf("QH-%02d", i)
-		v2.Code, v1.State = v1.Code, catalog.Retired
+		v2.Code, v1.State = v1.Code, entry.Retired
 		if i%2 == 0 {
 			must(t, "SaveEntries", saveEntries(t, s, v1))
 			want = append(want, stored(v1))
@@ -239,16 +239,16 @@ func catalogList(t *testing.T, s ofKind) {
 		}
 	}
 	for _, size := range []int{1, 3, 7, 100} {
-		got := paged(t, size, func(last *catalog.Record) ([]catalog.Record, error) {
+		got := paged(t, size, func(last *entry.Record) ([]entry.Record, error) {
 			after := ""
 			if last != nil {
 				after = last.Code
 			}
-			return s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, after, size)
+			return s.ListEntries(ctx, s.kind, entry.Drafts{All: true}, after, size)
 		})
 		same(t, fmt.Sprintf("pages of %d", size), got, want)
 	}
-	none, err = s.ListEntries(ctx, s.kind, catalog.Drafts{All: true}, "", 0)
+	none, err = s.ListEntries(ctx, s.kind, entry.Drafts{All: true}, "", 0)
 	must(t, "ListEntries", err)
 	same(t, "entries up to limit 0", len(none), 0)
 }
@@ -258,28 +258,28 @@ func catalogDrafts(t *testing.T, s ofKind) {
 	mine, theirs, fresh := draft(1), draft(1), draft(1)
 	mine.Code, theirs.Code, fresh.Code = "119900001", "119900002", "119900003"
 	past := theirs
-	past.State = catalog.Retired
+	past.State = entry.Retired
 	theirs.Version = 2
 	must(t, "SaveEntries", saveEntries(t, s, mine))
 	must(t, "SaveEntries", saveEntries(t, s, past, theirs))
 	must(t, "SaveEntries", saveEntries(t, s, fresh))
 	for _, c := range []struct {
 		name string
-		d    catalog.Drafts
-		want []catalog.Record
+		d    entry.Drafts
+		want []entry.Record
 	}{
-		{"none", catalog.Drafts{}, []catalog.Record{past}},
-		{"of nobody", catalog.Drafts{Of: "nobody"}, []catalog.Record{past}},
-		{"of one", catalog.Drafts{Of: mine.Owner}, []catalog.Record{mine, past}},
-		{"of another", catalog.Drafts{Of: theirs.Owner}, []catalog.Record{theirs}},
-		{"all", catalog.Drafts{All: true}, []catalog.Record{mine, theirs, fresh}},
+		{"none", entry.Drafts{}, []entry.Record{past}},
+		{"of nobody", entry.Drafts{Of: "nobody"}, []entry.Record{past}},
+		{"of one", entry.Drafts{Of: mine.Owner}, []entry.Record{mine, past}},
+		{"of another", entry.Drafts{Of: theirs.Owner}, []entry.Record{theirs}},
+		{"all", entry.Drafts{All: true}, []entry.Record{mine, theirs, fresh}},
 	} {
-		var want []catalog.Record
+		var want []entry.Record
 		for _, r := range c.want {
 			want = append(want, stored(r))
 		}
 		for _, size := range []int{1, 10} {
-			got := paged(t, size, func(last *catalog.Record) ([]catalog.Record, error) {
+			got := paged(t, size, func(last *entry.Record) ([]entry.Record, error) {
 				after := ""
 				if last != nil {
 					after = last.Code
@@ -294,10 +294,10 @@ func catalogDrafts(t *testing.T, s ofKind) {
 // catalogBefore tests that versions are read from the newest on, as many as are asked for.
 func catalogBefore(t *testing.T, s ofKind) {
 	first := draft(1)
-	var all []catalog.Record
+	var all []entry.Record
 	for v := range 12 {
 		r := first
-		r.Version, r.State = v+1, catalog.Retired
+		r.Version, r.State = v+1, entry.Retired
 		must(t, "SaveEntries", saveEntries(t, s, r))
 		all = append(all, stored(r))
 	}
@@ -317,26 +317,26 @@ func catalogBefore(t *testing.T, s ofKind) {
 // nobody else's.
 func catalogUse(t *testing.T, s ofKind) {
 	owner := newText()
-	use := func(what string, want catalog.Use) {
+	use := func(what string, want entry.Use) {
 		t.Helper()
 		got, err := s.UseOfEntries(t.Context(), s.kind, owner)
 		must(t, "UseOfEntries", err)
 		same(t, what, got, want)
 	}
-	use("nothing", catalog.Use{})
+	use("nothing", entry.Use{})
 	v1, other := draft(1), draft(1)
 	v1.Owner, v1.Body, other.Owner = owner, make([]byte, 1000), newText()
 	must(t, "SaveEntries", saveEntries(t, s, v1))
 	must(t, "SaveEntries", saveEntries(t, s, other))
-	use("a draft", catalog.Use{Drafts: 1, Bytes: 1000})
+	use("a draft", entry.Use{Drafts: 1, Bytes: 1000})
 	v1 = stored(v1)
-	v1.State, v1.Body = catalog.Retired, make([]byte, 70_000)
+	v1.State, v1.Body = entry.Retired, make([]byte, 70_000)
 	v2 := v1
-	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, catalog.Draft, make([]byte, 300)
+	v2.Version, v2.Revision, v2.State, v2.Body = 2, 0, entry.Draft, make([]byte, 300)
 	must(t, "SaveEntries", saveEntries(t, s, v1, v2))
-	use("two versions", catalog.Use{Drafts: 1, Bytes: 70_300})
+	use("two versions", entry.Use{Drafts: 1, Bytes: 70_300})
 	v1, v2 = stored(v1), stored(v2)
-	v2.Owner, v2.State = other.Owner, catalog.Published
+	v2.Owner, v2.State = other.Owner, entry.Published
 	must(t, "SaveEntries", saveEntries(t, s, v2))
-	use("one that went to another", catalog.Use{Bytes: 70_000})
+	use("one that went to another", entry.Use{Bytes: 70_000})
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"testing"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
-// Delegations tests [catalog.DelegationStore].
+// Delegations tests [entry.DelegationStore].
 func Delegations(t *testing.T, open Open) {
 	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { delegationsRoundTrip(t, s) })
@@ -21,7 +21,7 @@ func Delegations(t *testing.T, open Open) {
 		e.Version, e.Sealed = 0, nil
 		d := newDelegation()
 		must(t, "SaveDelegation", s.SaveDelegation(t.Context(), e, d))
-		is(t, "SaveDelegation again", saveDelegation(t, s, d), catalog.ErrConflict)
+		is(t, "SaveDelegation again", saveDelegation(t, s, d), entry.ErrConflict)
 		got, err := s.ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 10)
 		must(t, "Events", err)
 		sameEvents(t, "events", got, e)
@@ -31,7 +31,7 @@ func Delegations(t *testing.T, open Open) {
 		d := newDelegation()
 		is(t, "SaveDelegation", s.SaveDelegation(ended(), event("", journal.ActionDelegate), d), context.Canceled)
 		_, err := s.LoadDelegation(t.Context(), d.ID)
-		is(t, "LoadDelegation after that", err, catalog.ErrNotFound)
+		is(t, "LoadDelegation after that", err, entry.ErrNotFound)
 		_, err = s.LoadDelegation(ended(), d.ID)
 		is(t, "LoadDelegation", err, context.Canceled)
 		_, err = s.ListDelegations(ended(), "", 1)
@@ -40,27 +40,27 @@ func Delegations(t *testing.T, open Open) {
 }
 
 // newDelegation makes a record that isn't stored.
-func newDelegation() catalog.DelegationRecord {
-	d := catalog.DelegationRecord{Delegation: catalog.Delegation{
+func newDelegation() entry.DelegationRecord {
+	d := entry.DelegationRecord{Delegation: entry.Delegation{
 		Prefix: party.USCC(newText()[:18]), Participant: newText(), Document: "样例函〔2026〕1号", By: "cli", Created: at(0), Updated: at(0),
 	}, Auth: []byte("auth")}
 	d.ID = string(d.Prefix) + "/" + d.Participant
 	return d
 }
 
-func saveDelegation(t *testing.T, s catalog.DelegationStore, d catalog.DelegationRecord) error {
+func saveDelegation(t *testing.T, s entry.DelegationStore, d entry.DelegationRecord) error {
 	t.Helper()
 	return s.SaveDelegation(t.Context(), event("", journal.ActionDelegate), d)
 }
 
-func sameDelegation(t *testing.T, s catalog.DelegationStore, what string, want catalog.DelegationRecord) {
+func sameDelegation(t *testing.T, s entry.DelegationStore, what string, want entry.DelegationRecord) {
 	t.Helper()
 	got, err := s.LoadDelegation(t.Context(), want.ID)
 	must(t, "LoadDelegation", err)
 	same(t, what, got, want)
 }
 
-func delegationsRoundTrip(t *testing.T, s catalog.DelegationStore) {
+func delegationsRoundTrip(t *testing.T, s entry.DelegationStore) {
 	d := newDelegation()
 	d.Created, d.Updated = finer, finer
 	must(t, "SaveDelegation", saveDelegation(t, s, d))
@@ -75,36 +75,36 @@ func delegationsRoundTrip(t *testing.T, s catalog.DelegationStore) {
 	d.Revision = 3
 	sameDelegation(t, s, "one that was given again", d)
 	_, err := s.LoadDelegation(t.Context(), string(d.Prefix)+"/another")
-	is(t, "LoadDelegation of another's", err, catalog.ErrNotFound)
+	is(t, "LoadDelegation of another's", err, entry.ErrNotFound)
 }
 
-func delegationsConflict(t *testing.T, s catalog.DelegationStore) {
+func delegationsConflict(t *testing.T, s entry.DelegationStore) {
 	d := newDelegation()
 	must(t, "SaveDelegation", saveDelegation(t, s, d))
 	d.Revision = 1
 	for _, revision := range []int64{0, 2} {
 		wrong := d
 		wrong.Revision, wrong.Document, wrong.Mark = revision, "wrong", []byte("wrong")
-		is(t, fmt.Sprint("SaveDelegation of revision ", revision), saveDelegation(t, s, wrong), catalog.ErrConflict)
+		is(t, fmt.Sprint("SaveDelegation of revision ", revision), saveDelegation(t, s, wrong), entry.ErrConflict)
 	}
 	unknown := newDelegation()
 	unknown.Revision = 1
-	is(t, "SaveDelegation of an unknown one", saveDelegation(t, s, unknown), catalog.ErrConflict)
+	is(t, "SaveDelegation of an unknown one", saveDelegation(t, s, unknown), entry.ErrConflict)
 	sameDelegation(t, s, "after refusals", d)
 	errs := race(Writers, func(i int) error {
 		d := d
 		d.Document, d.Mark = fmt.Sprint(i), []byte("mark")
 		return saveDelegation(t, s, d)
 	})
-	d.Document, d.Mark, d.Revision = fmt.Sprint(oneWins(t, "a change of a delegation", errs, catalog.ErrConflict)), []byte("mark"), 2
+	d.Document, d.Mark, d.Revision = fmt.Sprint(oneWins(t, "a change of a delegation", errs, entry.ErrConflict)), []byte("mark"), 2
 	sameDelegation(t, s, "the winner's", d)
 }
 
-func delegationsList(t *testing.T, s catalog.DelegationStore) {
+func delegationsList(t *testing.T, s entry.DelegationStore) {
 	none, err := s.ListDelegations(t.Context(), "", 10)
 	must(t, "ListDelegations", err)
 	same(t, "delegations of an empty database", len(none), 0)
-	var want []catalog.DelegationRecord
+	var want []entry.DelegationRecord
 	for i := range 5 {
 		d := newDelegation()
 		d.ID = fmt.Sprintf("p-%02d/x", i)
@@ -113,7 +113,7 @@ func delegationsList(t *testing.T, s catalog.DelegationStore) {
 		want = append(want, d)
 	}
 	for _, size := range []int{1, 2, 5, 100} {
-		got := paged(t, size, func(last *catalog.DelegationRecord) ([]catalog.DelegationRecord, error) {
+		got := paged(t, size, func(last *entry.DelegationRecord) ([]entry.DelegationRecord, error) {
 			after := ""
 			if last != nil {
 				after = last.ID

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -66,9 +66,9 @@ func highWaterRegisters(t *testing.T, d Database) {
 	same(t, "with a limit of 0", len(none), 0)
 
 	item := draft(1)
-	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
+	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
 	item.Revision = 1
-	must(t, "SaveEntries again", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
+	must(t, "SaveEntries again", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
 	page, err := s.Registers(ctx, "service_items", "", 10)
 	must(t, "Registers of items", err)
 	same(t, "items", page, []highwater.Register{{ID: item.Code + "/1", Revision: 2}})
@@ -178,7 +178,7 @@ func Authenticators(t *testing.T, open Open) {
 	g := pending()
 	must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
 	item := draft(3)
-	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), catalog.KindItem}, item))
+	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
 	auth, mark := []byte("authenticator"), []byte("a register")
 	rows := []signing.AuthRow{
 		{Table: "sessions", ID: s.ID, Revision: 1, Auth: auth, Mark: mark},
@@ -199,7 +199,7 @@ func Authenticators(t *testing.T, open Open) {
 		grant, _, err := d.Licenses.LoadGrant(ctx, g.ID)
 		must(t, "LoadGrant", err)
 		same(t, what+": a grant's of another revision", grant.Auth, []byte(nil))
-		items, err := d.Licenses.LoadEntries(ctx, catalog.KindItem, item.Code, 0, 10)
+		items, err := d.Licenses.LoadEntries(ctx, entry.KindItem, item.Code, 0, 10)
 		must(t, "LoadEntries", err)
 		same(t, what+": an item's", items[0].Auth, auth)
 	}

@@ -27,7 +27,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc/client"
@@ -62,7 +62,7 @@ type Database struct {
 // LicenseStores is what package license needs stored.
 type LicenseStores interface {
 	license.Store
-	catalog.EntryStore
+	entry.Store
 	status.Store
 	status.MendStore
 	license.LookupStore
@@ -71,7 +71,7 @@ type LicenseStores interface {
 	license.UseStore
 	license.GrantKeyStore
 	license.AccessKeyStore
-	catalog.DelegationStore
+	entry.DelegationStore
 }
 
 // licensing is what the suites of package license's stores use: those, and the store

@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -113,7 +113,7 @@ func (t sampleType) plant(ctx context.Context, in *install.Installation, by audi
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == catalog.Published {
+	if there.State == entry.Published {
 		return nil
 	}
 	if _, _, err := in.Registry.Catalog().Types().Put(ctx, by, t.Code, t.Definition); err != nil {

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -98,7 +99,7 @@ func (i sampleItem) plant(ctx context.Context, r *license.Library, by audit.Acto
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
-	if there.State == catalog.Published {
+	if there.State == entry.Published {
 		return nil
 	}
 	if _, _, err := r.Catalog().Items().Put(ctx, by, i.Code, i.Definition); err != nil {

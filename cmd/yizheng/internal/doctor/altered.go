@@ -7,7 +7,7 @@ import (
 
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/license"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
@@ -70,9 +70,9 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
 		func() (int, error) { return readEntries(ctx, stores) },
-		wholeList(func(after string) ([]catalog.DelegationRecord, error) {
+		wholeList(func(after string) ([]entry.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)
-		}, func(d catalog.DelegationRecord) string { return d.ID }),
+		}, func(d entry.DelegationRecord) string { return d.ID }),
 		wholeList(func(after license.GrantID) ([]license.GrantRecord, error) {
 			return stores.GrantsAfter(ctx, after, alteredAtOnce)
 		},
@@ -97,11 +97,11 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 }
 
 // readEntries reads the newest version of each entry of the catalog.
-func readEntries(ctx context.Context, stores catalog.EntryStore) (n int, err error) {
-	for _, k := range catalog.Kinds {
-		more, err := wholeList(func(after string) ([]catalog.Record, error) {
-			return stores.ListEntries(ctx, k, catalog.Drafts{All: true}, after, alteredAtOnce)
-		}, func(r catalog.Record) string { return r.Code })()
+func readEntries(ctx context.Context, stores entry.Store) (n int, err error) {
+	for _, k := range entry.Kinds {
+		more, err := wholeList(func(after string) ([]entry.Record, error) {
+			return stores.ListEntries(ctx, k, entry.Drafts{All: true}, after, alteredAtOnce)
+		}, func(r entry.Record) string { return r.Code })()
 		if n += more; err != nil {
 			return n, err
 		}

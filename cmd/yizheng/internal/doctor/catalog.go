@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 )
 
 // catalogCodes looks for entries whose codes begin with another body's, which their
@@ -15,7 +16,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 	const about = "catalog"
 	names := in.Owners()
 	look := func(kind, code, owner string) error {
-		prefix := catalog.CodePrefix(code)
+		prefix := entry.CodePrefix(code)
 		if prefix == "" {
 			return nil
 		}
@@ -23,7 +24,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 		if err != nil {
 			return err
 		}
-		holds, err := in.Registry.Catalog().Delegations().Holds(ctx, catalog.Definer{ID: n.ID, USCC: n.USCC}, code)
+		holds, err := in.Registry.Catalog().Delegations().Holds(ctx, entry.Definer{ID: n.ID, USCC: n.USCC}, code)
 		if err == nil && !holds {
 			e.warn(about, e.words.Say("doctor.delegate.todo", n.ID, prefix),
 				"doctor.delegate", texts.WordOf("kind", kind), code)

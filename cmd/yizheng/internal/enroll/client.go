@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
@@ -79,7 +80,7 @@ func checkItems(ctx context.Context, in *install.Installation, codes []string) e
 		} else if err != nil {
 			return err
 		}
-		if i.State == catalog.Retired {
+		if i.State == entry.Retired {
 			return texts.Usage("client.item_retired", code)
 		}
 	}

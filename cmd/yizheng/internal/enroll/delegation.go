@@ -7,7 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 )
@@ -20,7 +20,7 @@ type delegated struct {
 	Document    string `required:"" help:"The document that says so: its number and title." placeholder:"TEXT"`
 }
 
-type delegateFunc func(d *catalog.Delegations, ctx context.Context, a audit.Actor, n catalog.Definer, prefix party.USCC, document string) (catalog.Delegation, error)
+type delegateFunc func(d *entry.Delegations, ctx context.Context, a audit.Actor, n entry.Definer, prefix party.USCC, document string) (entry.Delegation, error)
 
 // run delegates or withdraws, and prints what became of it.
 func (c *delegated) run(p *command.Process, do delegateFunc, said string) error {
@@ -44,22 +44,22 @@ func (c *delegated) run(p *command.Process, do delegateFunc, said string) error 
 	return nil
 }
 
-func definerOf(n identity.Participant) catalog.Definer {
-	return catalog.Definer{ID: n.ID, USCC: n.USCC}
+func definerOf(n identity.Participant) entry.Definer {
+	return entry.Definer{ID: n.ID, USCC: n.USCC}
 }
 
 type participantDelegateCmd struct{ delegated }
 
 // Run delegates the code.
 func (c *participantDelegateCmd) Run(p *command.Process) error {
-	return c.run(p, (*catalog.Delegations).Give, "delegation.given")
+	return c.run(p, (*entry.Delegations).Give, "delegation.given")
 }
 
 type participantUndelegateCmd struct{ delegated }
 
 // Run withdraws the delegation.
 func (c *participantUndelegateCmd) Run(p *command.Process) error {
-	return c.run(p, (*catalog.Delegations).Withdraw, "delegation.withdrawn")
+	return c.run(p, (*entry.Delegations).Withdraw, "delegation.withdrawn")
 }
 
 type participantDelegationsCmd struct {
@@ -69,7 +69,7 @@ type participantDelegationsCmd struct {
 
 // delegationInfo is what a list shows of a delegation.
 type delegationInfo struct {
-	catalog.Delegation
+	entry.Delegation
 	USCC party.USCC `json:"participant_uscc,omitempty"`
 	Name string     `json:"participant_name,omitempty"`
 }
@@ -83,9 +83,9 @@ func (c *participantDelegationsCmd) Run(p *command.Process) error {
 	defer in.Close()
 	names := in.Owners()
 	t := p.Listing(c.JSON, "prefix", "participant", "participant_name", "state", "since", "document")
-	return command.Pages(t, func(last catalog.Delegation) ([]catalog.Delegation, error) {
+	return command.Pages(t, func(last entry.Delegation) ([]entry.Delegation, error) {
 		return in.Registry.Catalog().Delegations().List(p.Ctx, last, command.PageSize)
-	}, func(d catalog.Delegation) error {
+	}, func(d entry.Delegation) error {
 		n, err := names.Of(p.Ctx, d.Participant)
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -14,9 +14,9 @@ var (
 	ErrConflict = errors.New("changed since it was read")
 )
 
-// Stores are what a [Catalog] keeps its records in.
+// Stores are what a catalog keeps its records in.
 type Stores interface {
-	EntryStore
+	Store
 	DelegationStore
 }
 
@@ -32,13 +32,13 @@ type Record struct {
 	Auth     []byte // see signing.Authenticator
 }
 
-// EntryStore keeps the entries of all kinds, those of each apart from the others'. Every
+// Store keeps the entries of all kinds, those of each apart from the others'. Every
 // driver passes storagetest.Catalog.
 //
 // Here and in the other stores: times are kept to the microsecond, what is finer is cut
 // off, and come back in UTC; bytes come back nil if they were nil; once a context has ended
 // a call does nothing and returns its error, and one that was under way completes.
-type EntryStore interface {
+type Store interface {
 	// SaveEntries saves all of the records with the event of the change, or
 	// nothing: records with Revision 0 must be new, the others' stored revisions
 	// must be theirs; else ErrConflict. They are saved in order, each counted up.

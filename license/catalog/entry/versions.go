@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -15,10 +15,10 @@ const (
 // versions reads the versions of the entries of a kind, and keeps those of a kind that is
 // fresh for a while. Only what exists is kept, so nobody can fill it with codes.
 type versions[C ~string, D, V any] struct {
-	kind  *kind[C, D, V]
-	store EntryStore
-	heads *recent[C, Heads[V]]
-	past  *recent[pastVersion[C], *V] // versions behind the heads, which never change
+	kind  *KindOf[C, D, V]
+	store Store
+	heads *Recent[C, Heads[V]]
+	past  *Recent[pastVersion[C], *V] // versions behind the heads, which never change
 }
 
 // pastVersion names a version of an entry that isn't among its heads.
@@ -27,12 +27,12 @@ type pastVersion[C ~string] struct {
 	version int
 }
 
-func newVersions[C ~string, D, V any](k *kind[C, D, V], s EntryStore) *versions[C, D, V] {
+func newVersions[C ~string, D, V any](k *KindOf[C, D, V], s Store) *versions[C, D, V] {
 	return &versions[C, D, V]{
 		kind:  k,
 		store: s,
-		heads: newRecent[C, Heads[V]](keptEntries, keptEntryBytes),
-		past:  newRecent[pastVersion[C], *V](keptEntries, keptEntryBytes),
+		heads: NewRecent[C, Heads[V]](keptEntries, keptEntryBytes),
+		past:  NewRecent[pastVersion[C], *V](keptEntries, keptEntryBytes),
 	}
 }
 
@@ -104,8 +104,8 @@ func (h Heads[V]) same(rec Record) *V {
 
 // of returns an entry's newest versions, none if there is no such entry.
 func (c *versions[C, D, V]) of(ctx context.Context, code C) (Heads[V], error) {
-	if c.kind.fresh > 0 {
-		if h, ok := c.heads.get(code); ok && time.Since(h.read) < c.kind.fresh {
+	if c.kind.Fresh > 0 {
+		if h, ok := c.heads.Get(code); ok && time.Since(h.read) < c.kind.Fresh {
 			return h, nil
 		}
 	}
@@ -115,35 +115,35 @@ func (c *versions[C, D, V]) of(ctx context.Context, code C) (Heads[V], error) {
 // read reads an entry's newest versions from the store, past what is kept. What can't be a
 // code isn't looked up: databases differ in what texts they take.
 func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) {
-	if !c.kind.valid(code) {
+	if !c.kind.Valid(code) {
 		return Heads[V]{}, nil
 	}
 	h := Heads[V]{read: time.Now()}
-	records, err := c.store.LoadEntries(ctx, c.kind.of, string(code), 0, 2)
+	records, err := c.store.LoadEntries(ctx, c.kind.Kind, string(code), 0, 2)
 	if err != nil {
-		return Heads[V]{}, fmt.Errorf("reading %s %s: %w", c.kind.called, code, err)
+		return Heads[V]{}, fmt.Errorf("reading %s %s: %w", c.kind.Called, code, err)
 	}
-	old, _ := c.heads.get(code)
+	old, _ := c.heads.Get(code)
 	bytes := 0
 	for _, rec := range records {
 		v := old.same(rec)
 		if v == nil {
-			if v, err = c.kind.open(rec); err != nil {
+			if v, err = c.kind.Open(rec); err != nil {
 				return Heads[V]{}, err
 			}
 		}
-		h.versions = append(h.versions, head[V]{rec.Version, rec.State, rec.Revision, *c.kind.life(v).owner, v})
+		h.versions = append(h.versions, head[V]{rec.Version, rec.State, rec.Revision, *c.kind.Life(v).Owner, v})
 		bytes += len(rec.Body)
 	}
-	if len(records) > 0 && c.kind.fresh > 0 {
-		c.heads.put(code, h, bytes)
+	if len(records) > 0 && c.kind.Fresh > 0 {
+		c.heads.Put(code, h, bytes)
 	}
 	return h, nil
 }
 
 // at returns one version of an entry, or nil if there is none.
 func (c *versions[C, D, V]) at(ctx context.Context, code C, version int) (*V, error) {
-	if c.kind.fresh == 0 {
+	if c.kind.Fresh == 0 {
 		v, _, err := c.load(ctx, code, version)
 		return v, err
 	}
@@ -160,12 +160,12 @@ func (c *versions[C, D, V]) at(ctx context.Context, code C, version int) (*V, er
 		return nil, nil
 	}
 	key := pastVersion[C]{code, version}
-	if v, ok := c.past.get(key); ok {
+	if v, ok := c.past.Get(key); ok {
 		return v, nil
 	}
 	v, bytes, err := c.load(ctx, code, version)
 	if v != nil {
-		c.past.put(key, v, bytes)
+		c.past.Put(key, v, bytes)
 	}
 	return v, err
 }
@@ -173,18 +173,18 @@ func (c *versions[C, D, V]) at(ctx context.Context, code C, version int) (*V, er
 // load reads one version of an entry from the store, nil if there is none, and says how
 // many bytes its definition has.
 func (c *versions[C, D, V]) load(ctx context.Context, code C, version int) (*V, int, error) {
-	if !c.kind.valid(code) {
+	if !c.kind.Valid(code) {
 		return nil, 0, nil
 	}
-	records, err := c.store.LoadEntries(ctx, c.kind.of, string(code), version+1, 1)
+	records, err := c.store.LoadEntries(ctx, c.kind.Kind, string(code), version+1, 1)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading %s %s version %d: %w", c.kind.called, code, version, err)
+		return nil, 0, fmt.Errorf("reading %s %s version %d: %w", c.kind.Called, code, version, err)
 	}
 	if len(records) == 0 || records[0].Version != version {
 		return nil, 0, nil
 	}
-	v, err := c.kind.open(records[0])
+	v, err := c.kind.Open(records[0])
 	return v, len(records[0].Body), err
 }
 
-func (c *versions[C, D, V]) forget(code C) { c.heads.forget(code) }
+func (c *versions[C, D, V]) forget(code C) { c.heads.Forget(code) }

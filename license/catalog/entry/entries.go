@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -12,82 +12,101 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Entries are the entries of one kind, which is defined by what [Types] and [Items] say of
-// it. It is safe for concurrent use. Refusals that a caller may see are *[refusal.Error].
+// Journal records what is done with entries.
+type Journal interface {
+	// Audit, deferred, leaves an event of a refusal, if the error is one. If the event
+	// can't be stored, that is the error.
+	Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action)
+	// Event makes the event of a change, which is stored with it.
+	Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error)
+	// Reading leaves an event of a reading; those that repeat are merged.
+	Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error
+}
+
+// Config says what [Entries] work with. All of it is required.
+type Config struct {
+	Store       Store
+	Delegations *Delegations
+	Journal     Journal
+}
+
+// Entries are the entries of one kind. It is safe for concurrent use. Refusals that a caller
+// may see are *[refusal.Error].
 type Entries[C ~string, D, V any] struct {
-	kind        *kind[C, D, V]
+	kind        *KindOf[C, D, V]
 	versions    *versions[C, D, V]
-	store       EntryStore
+	store       Store
 	delegations *Delegations
 	journal     Journal
 }
 
-func newEntries[C ~string, D, V any](k kind[C, D, V], s EntryStore, d *Delegations, j Journal) *Entries[C, D, V] {
-	return &Entries[C, D, V]{&k, newVersions(&k, s), s, d, j}
+// New returns the entries of a kind. It reads nothing yet.
+func New[C ~string, D, V any](k KindOf[C, D, V], c Config) *Entries[C, D, V] {
+	return &Entries[C, D, V]{&k, newVersions(&k, c.Store), c.Store, c.Delegations, c.Journal}
 }
 
 // Put writes the draft of an entry: its first version, or the one after the newest. Its
 // code begins with the caller's own, or one that was delegated to it, and only the
 // participant that defined an entry may change it, as long as that is so.
 func (c *Entries[C, D, V]) Put(ctx context.Context, a audit.Actor, code C, d D) (v V, created bool, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.put)
-	if err := c.kind.code(code); err != nil {
+	defer c.journal.Audit(ctx, &err, a, c.kind.Put)
+	if err := c.kind.CheckCode(code); err != nil {
 		return v, false, err
 	}
-	if err := c.kind.check(ctx, &d); err != nil {
+	if err := c.kind.Check(ctx, &d); err != nil {
 		return v, false, err
 	}
 	h, err := c.versions.read(ctx, code)
 	if err != nil {
 		return v, false, err
 	}
-	if err := c.delegations.mayWrite(ctx, a, string(code), h.owner(), h.LastPublished() == nil, c.kind.notOwner); err != nil {
+	if err := c.delegations.mayWrite(ctx, a, string(code), h.owner(), h.LastPublished() == nil, c.kind.NotOwner); err != nil {
 		return v, false, err
 	}
-	draft := c.kind.draft(code, d)
-	l := c.kind.life(&draft)
-	*l.version, *l.state, *l.owner, *l.created = 1, Draft, a.Participant, time.Now().UTC()
+	draft := c.kind.Draft(code, d)
+	l := c.kind.Life(&draft)
+	*l.Version, *l.State, *l.Owner, *l.Created = 1, Draft, a.Participant, time.Now().UTC()
 	before := Use{}
 	if newest := h.Newest(); newest != nil {
-		was := c.kind.life(newest)
-		*l.version = *was.version + 1
-		if *was.state == Draft {
-			*l.version, *l.revision, *l.created = *was.version, *was.revision, *was.created
-			if before, err = useOf(*was.owner == a.Participant, newest); err != nil {
+		was := c.kind.Life(newest)
+		*l.Version = *was.Version + 1
+		if *was.State == Draft {
+			*l.Version, *l.Revision, *l.Created = *was.Version, *was.Revision, *was.Created
+			if before, err = useOf(*was.Owner == a.Participant, newest); err != nil {
 				return v, false, err
 			}
 		}
 	}
-	if *l.version > maxVersions {
-		return v, false, c.kind.manyVersions()
+	if *l.Version > maxVersions {
+		return v, false, c.kind.ManyVersions()
 	}
 	if err := c.mayGrow(ctx, a, before, &draft); err != nil {
 		return v, false, err
 	}
-	v, err = c.save(ctx, a, c.kind.put, code, draft)
-	return v, err == nil && *l.version == 1 && *l.revision == 0, err
+	v, err = c.save(ctx, a, c.kind.Put, code, draft)
+	return v, err == nil && *l.Version == 1 && *l.Revision == 0, err
 }
 
 // Publish makes the draft the version that counts, and retires the one before it. The
 // draft is checked again: it may have been written when less was refused, and what it
 // names may have changed. Licenses and grants stay bound to their own version.
 func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (v V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.publish)
+	defer c.journal.Audit(ctx, &err, a, c.kind.Publish)
 	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return v, err
 	}
 	draft := *h.Newest()
-	l := c.kind.life(&draft)
-	if *l.state != Draft {
-		return v, c.kind.notDraft()
+	l := c.kind.Life(&draft)
+	if *l.State != Draft {
+		return v, c.kind.NotDraft()
 	}
-	d := c.kind.definition(&draft)
-	if err := c.kind.check(ctx, d); err != nil {
+	d := c.kind.Definition(&draft)
+	if err := c.kind.Check(ctx, d); err != nil {
 		return v, err
 	}
-	if c.kind.publishable != nil {
-		if err := c.kind.publishable(d); err != nil {
+	if c.kind.Publishable != nil {
+		if err := c.kind.Publishable(d); err != nil {
 			return v, err
 		}
 	}
@@ -96,28 +115,28 @@ func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (
 	if old := h.Published(); old != nil {
 		change = append(change, c.retired(*old, now))
 	}
-	*l.state, *l.published = Published, now
-	return c.save(ctx, a, c.kind.publish, code, append(change, draft)...)
+	*l.State, *l.Published = Published, now
+	return c.save(ctx, a, c.kind.Publish, code, append(change, draft)...)
 }
 
 // Retire ends the use of an entry; what was made by it stays as it is.
 func (c *Entries[C, D, V]) Retire(ctx context.Context, a audit.Actor, code C) (v V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.retire)
+	defer c.journal.Audit(ctx, &err, a, c.kind.Retire)
 	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return v, err
 	}
 	old := h.Published()
 	if old == nil {
-		return v, c.kind.notPublished()
+		return v, c.kind.NotPublished()
 	}
-	return c.save(ctx, a, c.kind.retire, code, c.retired(*old, time.Now().UTC()))
+	return c.save(ctx, a, c.kind.Retire, code, c.retired(*old, time.Now().UTC()))
 }
 
 // retired returns a version as it is from now on if it is retired.
 func (c *Entries[C, D, V]) retired(v V, now time.Time) V {
-	l := c.kind.life(&v)
-	*l.state, *l.retired = Retired, now
+	l := c.kind.Life(&v)
+	*l.State, *l.Retired = Retired, now
 	return v
 }
 
@@ -129,12 +148,12 @@ func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may a
 		return Heads[V]{}, err
 	}
 	if h.Newest() == nil {
-		return Heads[V]{}, c.kind.unknown()
+		return Heads[V]{}, c.kind.Unknown()
 	}
 	hidden := h.LastPublished() == nil && h.owner() != a.Participant
-	err = may(ctx, a, string(code), h.owner(), hidden, c.kind.notOwner)
+	err = may(ctx, a, string(code), h.owner(), hidden, c.kind.NotOwner)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && hidden && e.Kind == refusal.KindForbidden {
-		return Heads[V]{}, c.kind.unknown()
+		return Heads[V]{}, c.kind.Unknown()
 	}
 	return h, err
 }
@@ -143,26 +162,26 @@ func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may a
 func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.Action, code C, vs ...V) (v V, err error) {
 	var records []Record
 	for i := range vs {
-		rec, err := c.kind.record(code, &vs[i])
+		rec, err := c.kind.Record(code, &vs[i])
 		if err != nil {
 			return v, err
 		}
 		records = append(records, rec)
 	}
 	last := vs[len(vs)-1]
-	l := c.kind.life(&last)
-	e, err := c.journal.Event(ctx, a, act, map[string]string{c.kind.called: string(code), c.kind.called + "_version": strconv.Itoa(*l.version)})
+	l := c.kind.Life(&last)
+	e, err := c.journal.Event(ctx, a, act, map[string]string{c.kind.Called: string(code), c.kind.Called + "_version": strconv.Itoa(*l.Version)})
 	if err != nil {
 		return v, err
 	}
 	defer c.versions.forget(code)
-	switch err := c.store.SaveEntries(ctx, c.kind.of, e, records...); {
+	switch err := c.store.SaveEntries(ctx, c.kind.Kind, e, records...); {
 	case errors.Is(err, ErrConflict):
 		return v, refusal.ChangedMeanwhile()
 	case err != nil:
-		return v, fmt.Errorf("saving %s %s: %w", c.kind.called, code, err)
+		return v, fmt.Errorf("saving %s %s: %w", c.kind.Called, code, err)
 	}
-	*l.revision++
+	*l.Revision++
 	return last, nil
 }
 
@@ -173,7 +192,7 @@ func (c *Entries[C, D, V]) mayGrow(ctx context.Context, a audit.Actor, before Us
 	if err != nil {
 		return err
 	}
-	has, err := c.store.UseOfEntries(ctx, c.kind.of, a.Participant)
+	has, err := c.store.UseOfEntries(ctx, c.kind.Kind, a.Participant)
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading what a participant has in the catalog: %w", err)

@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func (r *Record) facts(k Kind, revision int64) *signing.Facts {
 		Text(string(r.State), r.Owner).Bytes(r.Body).Time(r.Updated)
 }
 
-// SaveEntries implements [EntryStore].
+// SaveEntries implements [Store].
 func (s *authenticStores) SaveEntries(ctx context.Context, k Kind, e journal.Event, rs ...Record) error {
 	var err error
 	for i := range rs {
@@ -48,7 +48,7 @@ func (s *authenticStores) SaveEntries(ctx context.Context, k Kind, e journal.Eve
 	return err
 }
 
-// LoadEntries implements [EntryStore].
+// LoadEntries implements [Store].
 func (s *authenticStores) LoadEntries(ctx context.Context, k Kind, code string, before, limit int) ([]Record, error) {
 	rs, err := s.Stores.LoadEntries(ctx, k, code, before, limit)
 	err = malformed(s.auth, err, string(k), code)
@@ -60,7 +60,7 @@ func (s *authenticStores) LoadEntries(ctx context.Context, k Kind, code string, 
 	return rs, err
 }
 
-// ListEntries implements [EntryStore], and leaves out what doesn't fit.
+// ListEntries implements [Store], and leaves out what doesn't fit.
 func (s *authenticStores) ListEntries(ctx context.Context, k Kind, d Drafts, after string, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {

@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func (c *Entries[C, D, V]) Version(ctx context.Context, code C, version int) (no
 	if version != 0 {
 		v, err := c.versions.at(ctx, code, version)
 		if err == nil && v == nil {
-			err = c.kind.unknown()
+			err = c.kind.Unknown()
 		}
 		if err != nil {
 			return none, err
@@ -49,15 +49,15 @@ func (c *Entries[C, D, V]) Version(ctx context.Context, code C, version int) (no
 			return *v, nil
 		}
 	}
-	return none, c.kind.unknown()
+	return none, c.kind.Unknown()
 }
 
 // List lists the newest version of each entry with a code greater than after, drafts
 // among them.
 func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, error) {
-	records, err := c.store.ListEntries(ctx, c.kind.of, Drafts{All: true}, string(after), limit)
+	records, err := c.store.ListEntries(ctx, c.kind.Kind, Drafts{All: true}, string(after), limit)
 	if err != nil {
-		return nil, fmt.Errorf("listing %ss: %w", c.kind.called, err)
+		return nil, fmt.Errorf("listing %ss: %w", c.kind.Called, err)
 	}
 	return c.kind.openAll(records)
 }
@@ -66,13 +66,13 @@ func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, e
 // newest, and records the reading. All versions that were published are there for
 // everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
 func (c *Entries[C, D, V]) Read(ctx context.Context, a audit.Actor, code C, version int) (none V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.read)
+	defer c.journal.Audit(ctx, &err, a, c.kind.Read)
 	v, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return none, err
 	}
-	return *v, c.journal.Reading(ctx, a, c.kind.read, map[string]string{
-		c.kind.called: string(code), c.kind.called + "_version": strconv.Itoa(*c.kind.life(v).version),
+	return *v, c.journal.Reading(ctx, a, c.kind.Read, map[string]string{
+		c.kind.Called: string(code), c.kind.Called + "_version": strconv.Itoa(*c.kind.Life(v).Version),
 	})
 }
 
@@ -87,14 +87,14 @@ func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, vers
 			v, otherwise = h.Newest(), h.LastPublished()
 		}
 	}
-	if err == nil && v != nil && *c.kind.life(v).state == Draft {
+	if err == nil && v != nil && *c.kind.Life(v).State == Draft {
 		var sees bool
-		if sees, err = c.delegations.sees(ctx, a, string(code), *c.kind.life(v).owner); !sees {
+		if sees, err = c.delegations.sees(ctx, a, string(code), *c.kind.Life(v).Owner); !sees {
 			v = otherwise
 		}
 	}
 	if err == nil && v == nil {
-		err = c.kind.unknown()
+		err = c.kind.Unknown()
 	}
 	return v, err
 }
@@ -104,13 +104,13 @@ func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, vers
 func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C, limit int) (_ []V, more bool, err error) {
 	records, more, err := c.page(ctx, draftsOf(a), string(after), limit)
 	if err != nil {
-		return nil, false, fmt.Errorf("listing %ss: %w", c.kind.called, err)
+		return nil, false, fmt.Errorf("listing %ss: %w", c.kind.Called, err)
 	}
 	vs, err := c.kind.openAll(records)
 	if err != nil {
 		return nil, false, err
 	}
-	return vs, more, c.journal.Reading(ctx, a, c.kind.read, map[string]string{"found": strconv.Itoa(len(vs))})
+	return vs, more, c.journal.Reading(ctx, a, c.kind.Read, map[string]string{"found": strconv.Itoa(len(vs))})
 }
 
 // page reads up to limit records, or fewer if these have many bytes. More says whether
@@ -118,7 +118,7 @@ func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C,
 func (c *Entries[C, D, V]) page(ctx context.Context, d Drafts, after string, limit int) (page []Record, more bool, err error) {
 	for bytes := 0; len(page) < limit && bytes < pageBytes; {
 		n := min(limit-len(page), readAtATime)
-		some, err := c.store.ListEntries(ctx, c.kind.of, d, after, n)
+		some, err := c.store.ListEntries(ctx, c.kind.Kind, d, after, n)
 		if err != nil {
 			return nil, false, err
 		}
@@ -148,7 +148,7 @@ func (c *Delegations) sees(ctx context.Context, a audit.Actor, code, owner strin
 	if !a.Drafts || owner == a.Participant {
 		return a.Drafts, nil
 	}
-	err := c.mayWrite(ctx, a, code, owner, true, errTypeOwner)
+	err := c.mayWrite(ctx, a, code, owner, true, errCodePrefix) // which refusal it is doesn't matter
 	if _, ok := errors.AsType[*refusal.Error](err); ok {
 		return false, nil
 	}

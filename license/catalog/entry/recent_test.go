@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 )
 
 // kept returns the keys of what is kept, the last used first.
-func (s *recent[K, V]) kept() (keys []K) {
+func (s *Recent[K, V]) kept() (keys []K) {
 	for at := s.order.Front(); at != nil; at = at.Next() {
 		keys = append(keys, at.Value.(used[K, V]).key)
 	}
@@ -17,7 +17,7 @@ func (s *recent[K, V]) kept() (keys []K) {
 
 func TestRecent(t *testing.T) {
 	t.Parallel()
-	s := newRecent[string, int](3, 100)
+	s := NewRecent[string, int](3, 100)
 	want := func(what string, used int, keys ...string) {
 		t.Helper()
 		if got := s.kept(); !slices.Equal(got, keys) || s.taken != used || len(s.places) != len(keys) {
@@ -25,49 +25,49 @@ func TestRecent(t *testing.T) {
 		}
 	}
 	for i, key := range []string{"a", "b", "c"} {
-		s.put(key, i, 10)
+		s.Put(key, i, 10)
 	}
-	if v, ok := s.get("a"); !ok || v != 0 {
+	if v, ok := s.Get("a"); !ok || v != 0 {
 		t.Errorf("a is %d, %v", v, ok)
 	}
 	want("three", 30, "a", "c", "b")
-	s.put("d", 3, 10)
+	s.Put("d", 3, 10)
 	want("a fourth drops what was not used for longest", 30, "d", "a", "c")
-	if _, ok := s.get("b"); ok {
+	if _, ok := s.Get("b"); ok {
 		t.Error("b is still there")
 	}
-	s.put("a", 7, 85)
+	s.Put("a", 7, 85)
 	want("bytes drop others", 95, "a", "d")
-	s.put("d", 3, 95)
+	s.Put("d", 3, 95)
 	want("also when one grows", 95, "d")
-	s.put("e", 4, 101)
+	s.Put("e", 4, 101)
 	want("what is larger than all isn't kept", 95, "d")
-	if v := s.share("d", 9, 1); v != 3 {
+	if v := s.Share("d", 9, 1); v != 3 {
 		t.Errorf("shared d is %d", v)
 	}
-	if v := s.share("f", 5, 5); v != 5 {
+	if v := s.Share("f", 5, 5); v != 5 {
 		t.Errorf("shared f is %d", v)
 	}
 	want("shared", 100, "f", "d")
-	s.forget("d")
-	s.forget("nothing")
+	s.Forget("d")
+	s.Forget("nothing")
 	want("forgotten", 5, "f")
 }
 
 // TestRecentRaces lets many use one at once: it stays within its bounds.
 func TestRecentRaces(t *testing.T) {
 	t.Parallel()
-	s := newRecent[string, *int](5, 50)
+	s := NewRecent[string, *int](5, 50)
 	var all sync.WaitGroup
 	for g := range 8 {
 		all.Go(func() {
 			for i := range 500 {
 				key := fmt.Sprint((g + i) % 9)
-				s.put(key, &i, i%20)
-				s.get(key)
-				s.share(key, &i, 3)
+				s.Put(key, &i, i%20)
+				s.Get(key)
+				s.Share(key, &i, 3)
 				if i%7 == 0 {
-					s.forget(key)
+					s.Forget(key)
 				}
 			}
 		})

@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -55,6 +55,9 @@ type Delegations struct {
 	store   DelegationStore
 	journal Journal
 }
+
+// NewDelegations returns the delegations that a store has.
+func NewDelegations(s DelegationStore, j Journal) *Delegations { return &Delegations{s, j} }
 
 func delegationID(prefix party.USCC, participant string) string {
 	return string(prefix) + "/" + participant

@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"encoding/json"

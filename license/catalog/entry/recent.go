@@ -1,13 +1,13 @@
-package catalog
+package entry
 
 import (
 	"container/list"
 	"sync"
 )
 
-// recent keeps what was used last, up to a number of values and of bytes. What a value
+// Recent keeps what was used last, up to a number of values and of bytes. What a value
 // takes is its caller's estimate. Safe for concurrent use.
-type recent[K comparable, V any] struct {
+type Recent[K comparable, V any] struct {
 	most  int // values
 	bytes int // of all of them
 
@@ -23,12 +23,13 @@ type used[K comparable, V any] struct {
 	bytes int
 }
 
-func newRecent[K comparable, V any](most, bytes int) *recent[K, V] {
-	return &recent[K, V]{most: most, bytes: bytes, places: map[K]*list.Element{}}
+// NewRecent returns a place for so many values, of so many bytes together.
+func NewRecent[K comparable, V any](most, bytes int) *Recent[K, V] {
+	return &Recent[K, V]{most: most, bytes: bytes, places: map[K]*list.Element{}}
 }
 
-// get returns a value that is kept.
-func (s *recent[K, V]) get(key K) (v V, ok bool) {
+// Get returns a value that is kept.
+func (s *Recent[K, V]) Get(key K) (v V, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, ok := s.places[key]
@@ -39,17 +40,17 @@ func (s *recent[K, V]) get(key K) (v V, ok bool) {
 	return at.Value.(used[K, V]).value, true
 }
 
-// put keeps a value in the place of the one that was there, and drops what was not
+// Put keeps a value in the place of the one that was there, and drops what was not
 // used for longest until there is room. One that takes more than there is isn't kept.
-func (s *recent[K, V]) put(key K, v V, bytes int) {
+func (s *Recent[K, V]) Put(key K, v V, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(key)
 	s.add(key, v, bytes)
 }
 
-// share returns the value that is kept, or else keeps this one and returns it.
-func (s *recent[K, V]) share(key K, v V, bytes int) V {
+// Share returns the value that is kept, or else keeps this one and returns it.
+func (s *Recent[K, V]) Share(key K, v V, bytes int) V {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at, ok := s.places[key]; ok {
@@ -60,14 +61,21 @@ func (s *recent[K, V]) share(key K, v V, bytes int) V {
 	return v
 }
 
-// forget drops a value.
-func (s *recent[K, V]) forget(key K) {
+// Forget drops a value.
+func (s *Recent[K, V]) Forget(key K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(key)
 }
 
-func (s *recent[K, V]) add(key K, v V, bytes int) {
+// Len returns how many values are kept.
+func (s *Recent[K, V]) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.places)
+}
+
+func (s *Recent[K, V]) add(key K, v V, bytes int) {
 	if bytes > s.bytes {
 		return
 	}
@@ -78,7 +86,7 @@ func (s *recent[K, V]) add(key K, v V, bytes int) {
 	}
 }
 
-func (s *recent[K, V]) drop(key K) {
+func (s *Recent[K, V]) drop(key K) {
 	if at, ok := s.places[key]; ok {
 		s.taken -= s.order.Remove(at).(used[K, V]).bytes
 		delete(s.places, key)

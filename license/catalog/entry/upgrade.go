@@ -1,4 +1,4 @@
-package catalog
+package entry
 
 import (
 	"context"
@@ -14,27 +14,34 @@ const upgradePage = 200
 // Upgrade gives every record of an earlier version its authenticator. It can be cut off
 // and run again, and beside other nodes that do the same. It is called only while an
 // installation is being upgraded: then records without authenticators are taken as they are.
-func (c *Catalog) Upgrade(ctx context.Context, s signing.AuthStore) error {
+func Upgrade(ctx context.Context, entries Store, auth *signing.Authenticator, s signing.AuthStore) error {
+	u := upgrade{entries, auth, s}
 	for _, k := range Kinds {
-		if err := c.authenticate(ctx, s, k); err != nil {
+		if err := u.authenticate(ctx, k); err != nil {
 			return fmt.Errorf("giving %s their authenticators: %w", k, err)
 		}
 	}
 	return nil
 }
 
-func (c *Catalog) authenticate(ctx context.Context, s signing.AuthStore, k Kind) error {
+type upgrade struct {
+	entries Store
+	auth    *signing.Authenticator
+	to      signing.AuthStore
+}
+
+func (u *upgrade) authenticate(ctx context.Context, k Kind) error {
 	for after := ""; ; {
-		newest, err := c.store.ListEntries(ctx, k, Drafts{All: true}, after, upgradePage)
+		newest, err := u.entries.ListEntries(ctx, k, Drafts{All: true}, after, upgradePage)
 		if err != nil {
 			return err
 		}
 		for _, n := range newest {
-			for r, err := range versionsOf(ctx, c.store, k, n.Code) {
+			for r, err := range versionsOf(ctx, u.entries, k, n.Code) {
 				if err != nil {
 					return err
 				}
-				if err := c.setAuth(ctx, s, k, r); err != nil {
+				if err := u.setAuth(ctx, k, r); err != nil {
 					return err
 				}
 			}
@@ -47,15 +54,15 @@ func (c *Catalog) authenticate(ctx context.Context, s signing.AuthStore, k Kind)
 }
 
 // setAuth saves the authenticator of a record that has none.
-func (c *Catalog) setAuth(ctx context.Context, s signing.AuthStore, k Kind, r Record) (err error) {
+func (u *upgrade) setAuth(ctx context.Context, k Kind, r Record) (err error) {
 	if r.Auth != nil {
 		return nil
 	}
 	row := signing.AuthRow{Table: string(k), ID: r.Code, Part: int64(r.Version), Revision: r.Revision}
-	if row.Auth, row.Mark, err = c.auth.Stamp(r.facts(k, r.Revision)); err != nil {
+	if row.Auth, row.Mark, err = u.auth.Stamp(r.facts(k, r.Revision)); err != nil {
 		return err
 	}
-	return s.SetAuthenticators(ctx, row)
+	return u.to.SetAuthenticators(ctx, row)
 }
 
 // versionsAtOnce is how many versions of a catalog's entry are read at a time: each may
@@ -63,7 +70,7 @@ func (c *Catalog) setAuth(ctx context.Context, s signing.AuthStore, k Kind, r Re
 const versionsAtOnce = 16
 
 // versionsOf yields all versions of an entry.
-func versionsOf(ctx context.Context, s EntryStore, k Kind, code string) iter.Seq2[Record, error] {
+func versionsOf(ctx context.Context, s Store, k Kind, code string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for before := 0; ; {
 			some, err := s.LoadEntries(ctx, k, code, before, versionsAtOnce)

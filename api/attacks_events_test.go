@@ -137,7 +137,7 @@ func (s *stage) writeRepeats(t *testing.T) {
 	ended, stop := context.WithCancel(t.Context())
 	stop()
 	for _, n := range s.nodes {
-		n.registry.Run(ended)
+		n.library.Run(ended)
 		n.rules.Journal.Run(ended)
 	}
 }

@@ -165,7 +165,7 @@ func TestAttackVerificationCodeLockout(t *testing.T) {
 	s := newStage(t, stageConfig{})
 	issued := s.issue(t, "样例编号-查验")
 	for i := range 3_000 {
-		if _, err := s.registry.VerifyIdentifier(t.Context(), issued.Identifier, "00000000", limit.Networks(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 7}))...); err != nil {
+		if _, err := s.library.Verifications.VerifyIdentifier(t.Context(), issued.Identifier, "00000000", limit.Networks(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 7}))...); err != nil {
 			t.Fatalf("wrong code %d: %v", i, err)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 
 	"yizheng.internal/api/join"
 	"yizheng.internal/api/limit"
-	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -44,7 +45,7 @@ func newJoined(t testing.TB) *joined {
 	}
 	j.issued = j.issue(t, sampleNumber)
 	j.turns = limit.NewHolders(1)
-	j.resolver = newResolver(t, j.registry, j.turns)
+	j.resolver = newResolver(t, j.library, j.turns)
 	j.facts = oidc.DetailFacts{
 		Client:      oidc.Client{ID: j.stranger.id, Participant: "p3", ServiceItems: []string{sampleItem}},
 		Participant: identity.Participant{ID: "p3", USCC: strangerUSCC}, Assurance: 2,
@@ -57,9 +58,9 @@ func newJoined(t testing.TB) *joined {
 }
 
 // newResolver joins a provider with a registry; without turns it takes the default.
-func newResolver(t testing.TB, r *license.Library, turns *limit.Holders) oidc.Resolver {
+func newResolver(t testing.TB, r *library.Library, turns *limit.Holders) oidc.Resolver {
 	t.Helper()
-	j, err := join.New(join.Config{Asks: r, Grants: r, Turns: turns})
+	j, err := join.New(join.Config{Asks: r.Offers, Grants: r.Grants, Turns: turns})
 	mustOf(t)(err)
 	return j
 }
@@ -155,7 +156,7 @@ func TestJoinDelivers(t *testing.T) {
 	if live, err := j.resolver.Live(t.Context(), grant); !live || err != nil {
 		t.Errorf("active: live %v, %v", live, err)
 	}
-	r, err := j.registry.Redeem(t.Context(), audit.Actor{Client: j.stranger.id}, license.RedeemRequest{UseCode: m.UseCode, RequestID: "1", Nonce: "nonce-123"})
+	r, err := j.library.Readings.Redeem(t.Context(), audit.Actor{Client: j.stranger.id}, access.RedeemRequest{UseCode: m.UseCode, RequestID: "1", Nonce: "nonce-123"})
 	if err != nil || string(r.License) != j.issued.ID {
 		t.Errorf("redeemed: %+v, %v", r, err)
 	}

@@ -10,8 +10,8 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
@@ -119,11 +119,11 @@ func TestOfferReadsOnce(t *testing.T) {
 	s := newPageSite(t)
 	s.publishBulky(t, 6, 12)
 	s.issueBulky(t, 30, 6, 1200, "样")
-	who := license.Subject{Party: "party", Codes: []party.Code{{Type: party.Citizen, Value: sampleCitizen}}, Assurance: 2}
-	ask := license.Ask{Item: bulkyItem, Case: "1"}
+	who := offer.Subject{Party: "party", Codes: []party.Code{{Type: party.Citizen, Value: sampleCitizen}}, Assurance: 2}
+	ask := offer.Ask{Item: bulkyItem, Case: "1"}
 	allocated := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.registry.Offer(t.Context(), audit.Actor{Client: "x"}, ask, who, nil); err != nil {
+			if _, err := s.library.Offers.Offer(t.Context(), audit.Actor{Client: "x"}, ask, who, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -19,6 +19,8 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	grants "yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -164,13 +166,13 @@ func TestCodesInWords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	families := map[string][]string{
-		"outcome.*.what": {string(license.OutcomeMissing), string(license.OutcomeUncollected), string(license.OutcomeExpired), string(license.OutcomeEnded), string(license.OutcomeNotYet), string(license.OutcomeSuspended), string(license.OutcomeDisputed), string(license.OutcomeUnavailable)},
+		"outcome.*.what": {string(offer.OutcomeMissing), string(offer.OutcomeUncollected), string(offer.OutcomeExpired), string(offer.OutcomeEnded), string(offer.OutcomeNotYet), string(offer.OutcomeSuspended), string(offer.OutcomeDisputed), string(offer.OutcomeUnavailable)},
 		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
 		"relation.*":     {string(catalog.RelationSpouse), string(catalog.RelationChild), string(catalog.RelationLegalRepresentative)},
 		"standing.*": {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded",
 			string(license.Cancelled), string(license.Rescinded), string(license.Revoked), string(license.Withdrawn), string(license.Lapsed)},
-		"basis.*": {string(license.BasisConsent), string(license.BasisDuty)}, "grant.*": {string(license.GrantPending), string(license.GrantActive)},
-		"grant.ended.*": {license.EndedByHolder, license.EndedByReuse, license.EndedByToken, license.EndedByExpired},
+		"basis.*": {string(grants.BasisConsent), string(grants.BasisDuty)}, "grant.*": {string(grants.Pending), string(grants.Active)},
+		"grant.ended.*": {grants.EndedByHolder, grants.EndedByReuse, grants.EndedByToken, grants.EndedByExpired},
 		"origin.*":      {string(credential.OriginAuthority), string(credential.OriginCollected)}, "grade.*": {"A", "B", "C", "D"},
 		"replaces.*": {string(license.Change), string(license.Renewal), string(license.Correction), string(license.Reinstated)},
 		"verdict.*":  {string(credential.Valid), string(credential.Invalid), string(credential.Indeterminate)},

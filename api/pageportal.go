@@ -14,8 +14,10 @@ import (
 	"yizheng.internal/api/join"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	grants "yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity/factor"
 )
@@ -97,14 +99,14 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 }
 
 // subject is who is logged in, as the registry knows them.
-func subject(who oidc.Session) license.Subject { return join.Subject(who.Party, who.Assurance) }
+func subject(who oidc.Session) offer.Subject { return join.Subject(who.Party, who.Assurance) }
 
 const pageSize = 20
 
 // licensesPage shows somebody's licenses.
 func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
-	page, err := s.c.Registry.Held(ctx, holderActor(ctx, who.Party.ID), subject(who), v.r.URL.Query().Get("cursor"), pageSize)
+	page, err := s.c.Library.Offers.Held(ctx, holderActor(ctx, who.Party.ID), subject(who), v.r.URL.Query().Get("cursor"), pageSize)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (s *Server) licensesPage(v *visit, who oidc.Session) error {
 func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
 	id := audit.ID(v.r.PathValue("id"))
-	l, err := s.c.Registry.HeldLicense(ctx, holderActor(ctx, who.Party.ID), subject(who), id)
+	l, err := s.c.Library.Offers.HeldLicense(ctx, holderActor(ctx, who.Party.ID), subject(who), id)
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (s *Server) licensePage(v *visit, who oidc.Session) error {
 	if e := l.Ending; e != nil {
 		view.Ended = &web.LicenseEnding{Kind: string(e.Kind), From: e.EffectiveFrom.String(), Document: e.Document.Number, Basis: e.Document.Basis}
 	}
-	page, err := s.c.Registry.LicenseRecords(ctx, subject(who), id, 0, pageSize)
+	page, err := s.c.Library.Readings.LicenseRecords(ctx, subject(who), id, 0, pageSize)
 	if err != nil {
 		return err
 	}
@@ -163,12 +165,12 @@ func (s *Server) recordsPage(v *visit, who oidc.Session) error {
 		return err
 	}
 	id := audit.ID(query.Get("license"))
-	var page license.AccessPage
+	var page access.Page
 	switch {
 	case id == "":
-		page, err = s.c.Registry.AccessRecords(ctx, subject(who), before, pageSize)
+		page, err = s.c.Library.Readings.AccessRecords(ctx, subject(who), before, pageSize)
 	case id.Valid():
-		page, err = s.c.Registry.LicenseRecords(ctx, subject(who), id, before, pageSize)
+		page, err = s.c.Library.Readings.LicenseRecords(ctx, subject(who), id, before, pageSize)
 	default:
 		return errInput()
 	}
@@ -197,7 +199,7 @@ func positive(s string) (int64, error) {
 // grantsPage shows what somebody agreed to.
 func (s *Server) grantsPage(v *visit, who oidc.Session) error {
 	ctx := v.r.Context()
-	page, err := s.c.Registry.Grants.List(ctx, subject(who), v.r.URL.Query().Get("cursor"), pageSize)
+	page, err := s.c.Library.Grants.List(ctx, subject(who), v.r.URL.Query().Get("cursor"), pageSize)
 	if err != nil {
 		return err
 	}
@@ -222,7 +224,7 @@ func (s *Server) withdraw(v *visit, who oidc.Session) error {
 		return errForm()
 	}
 	ctx := v.r.Context()
-	if _, err := s.c.Registry.Withdraw(ctx, holderActor(ctx, who.Party.ID), subject(who), license.GrantID(form.Get("grant"))); err != nil {
+	if _, err := s.c.Library.Grants.Withdraw(ctx, holderActor(ctx, who.Party.ID), subject(who), grants.ID(form.Get("grant"))); err != nil {
 		return err
 	}
 	v.notify("withdrawn")

@@ -7,8 +7,8 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 )
 
 // verifyPage checks a license for anybody.
@@ -47,7 +47,7 @@ func (s *Server) verifyLicense(v *visit) error {
 	if err != nil {
 		p := problem.Of(err)
 		switch p.Reason {
-		case "busy", "rate_limited", "verification_limited", license.ReasonIdentifierForm, license.ReasonIdentifierCheckDigit, license.ReasonVerificationCodeForm:
+		case "busy", "rate_limited", "verification_limited", refusal.ReasonIdentifierForm, refusal.ReasonIdentifierCheckDigit, refusal.ReasonVerificationCodeForm:
 			return again(p.Status, p.Reason, p.RetryAfter)
 		}
 		return err

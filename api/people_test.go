@@ -50,7 +50,7 @@ func (s *service) addPeople(t testing.TB, c *provider.Config) {
 	})
 	mustOf(t)(err)
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
-	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), newResolver(t, s.registry, nil)
+	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), newResolver(t, s.library, nil)
 }
 
 const (

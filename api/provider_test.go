@@ -17,6 +17,7 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
@@ -87,12 +88,12 @@ func newProvider(t testing.TB) *single {
 		Issuer: x.url, Clients: stores, Participants: stores, Events: x.db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 	})
 	must(err)
-	registry, err := license.NewLibrary(ctx, license.LibraryConfig{
+	library, err := library.New(ctx, library.Config{
 		Stores: x.db.Licenses(), Journal: x.db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(), PublicURL: x.url, Log: log,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "", license.ErrNotFound },
 	})
 	must(err)
-	x.server, err = New(Config{Issuer: x.url, Registry: registry, Provider: x.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(), Log: log})
+	x.server, err = New(Config{Issuer: x.url, Library: library, Provider: x.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(), Log: log})
 	must(err)
 	x.handler = x.server.Handler()
 	front.Start()

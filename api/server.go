@@ -25,7 +25,7 @@ import (
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
@@ -36,7 +36,7 @@ import (
 // Config says what a Server serves.
 type Config struct {
 	Issuer   string // the public URL, the OpenID issuer: https, or http on loopback
-	Registry *license.Library
+	Library  *library.Library
 	Provider *provider.Provider
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
@@ -138,8 +138,8 @@ type Server struct {
 
 // New checks c and returns a Server.
 func New(c Config) (*Server, error) {
-	if c.Issuer == "" || c.Registry == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
-		return nil, errors.New("api: Config needs Issuer, Registry, Provider, Keyrings and Anchors")
+	if c.Issuer == "" || c.Library == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
+		return nil, errors.New("api: Config needs Issuer, Library, Provider, Keyrings and Anchors")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -196,9 +196,9 @@ func (s *Server) describe() (err error) {
 	if s.web, err = web.New(); err != nil {
 		return fmt.Errorf("api: reading the pages: %w", err)
 	}
-	names, entries := s.c.Provider, s.c.Registry.Catalog()
+	names, entries := s.c.Provider, s.c.Library.Catalog()
 	if s.views, err = views.New(views.Config{
-		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Registry.Records, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
+		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Library.Records, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
 	}); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}

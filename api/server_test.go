@@ -21,6 +21,7 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
@@ -66,7 +67,7 @@ type service struct {
 	people   *identity.Service // nil: nobody can log in
 	phone    *phone            // where their codes arrive
 	rules    *provider.Provider
-	registry *license.Library
+	library  *library.Library
 	log      *buffer
 	client   *http.Client
 	started  time.Time
@@ -124,7 +125,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	s.url = "http://" + front.Listener.Addr().String()
 	verifier := jose.NewVerifier(c.Verifier)
 	stores := s.db.Provider()
-	s.registry, err = license.NewLibrary(ctx, license.LibraryConfig{
+	s.library, err = library.New(ctx, library.Config{
 		Stores: s.db.Licenses(), Journal: s.db.Journal(), Keyrings: s.keys.Keyrings(), Vault: s.keys.Vault(), Anchors: s.keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores),
 	})
@@ -138,7 +139,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	s.rules, err = provider.New(rules)
 	must(err)
 	s.Server, err = New(Config{
-		Issuer: s.url, Registry: s.registry, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
+		Issuer: s.url, Library: s.library, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
 		Identity: s.people, Ephemeral: rules.Ephemeral, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)

@@ -9,8 +9,9 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	grants "yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 )
 
 // sharing is a site with an item, and somebody who holds a license.
@@ -142,7 +143,7 @@ func (s *sharing) withdraw(t testing.TB, grant string) {
 	t.Helper()
 	found, err := s.people.FindAccount(t.Context(), s.who.Login)
 	mustOf(t)(err)
-	_, err = s.registry.Withdraw(t.Context(), audit.Actor{Client: portal}, license.Subject{Party: found.Party, Assurance: 2}, license.GrantID(grant))
+	_, err = s.library.Grants.Withdraw(t.Context(), audit.Actor{Client: portal}, offer.Subject{Party: found.Party, Assurance: 2}, grants.ID(grant))
 	mustOf(t)(err)
 }
 
@@ -193,7 +194,7 @@ func TestConsentAltered(t *testing.T) {
 			t.Errorf("%s: got a code", name)
 		}
 	}
-	grants, err := s.registry.Grants.List(t.Context(), license.Subject{Party: s.party(t)}, "", 10)
+	grants, err := s.library.Grants.List(t.Context(), offer.Subject{Party: s.party(t)}, "", 10)
 	if err != nil || len(grants.Grants) != 0 {
 		t.Errorf("grants: %+v, %v", grants, err)
 	}
@@ -235,8 +236,8 @@ func TestCodeReuseEndsTheGrant(t *testing.T) {
 	own := s.token(t, &clientOfTest{id: s.stranger.id, secret: s.stranger.secret})
 	s.call(t, as(tokens.AccessToken), "POST", "/v1/use-codes/redeem", redeemBody(tokens.Details[0].Materials[0].UseCode, nil)).want(t, 401, "invalid_token")
 	s.call(t, as(own), "POST", "/v1/use-codes/redeem", redeemBody(tokens.Details[0].Materials[0].UseCode, nil)).want(t, 404, "use_code_unknown")
-	g, err := s.registry.State(t.Context(), license.GrantID(tokens.Details[0].Grant))
-	if err != nil || g.State != license.GrantEnded || g.EndedBy != license.EndedByReuse {
+	g, err := s.library.Grants.State(t.Context(), grants.ID(tokens.Details[0].Grant))
+	if err != nil || g.State != grants.Ended || g.EndedBy != grants.EndedByReuse {
 		t.Errorf("the grant is %+v, %v", g, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
@@ -51,14 +51,14 @@ type stage struct {
 // node is one process's worth of the service.
 type node struct {
 	*Server
-	url      string // of this node alone
-	keys     *signing.Installation
-	rules    *provider.Provider
-	registry *license.Library
-	people   *identity.Service
-	db       storage.Database
-	handler  http.Handler
-	close    func()
+	url     string // of this node alone
+	keys    *signing.Installation
+	rules   *provider.Provider
+	library *library.Library
+	people  *identity.Service
+	db      storage.Database
+	handler http.Handler
+	close   func()
 }
 
 // stageConfig says how a stage differs from one node on SQLite and memory.
@@ -161,7 +161,7 @@ func openStage(t testing.TB, c stageConfig) *stage {
 			n.close()
 		}
 	})
-	s.Server, s.rules, s.registry = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].registry
+	s.Server, s.rules, s.library = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].library
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -178,7 +178,7 @@ func (s *stage) restart(t testing.TB) {
 		n.close()
 		s.nodes[i] = s.open(t)
 	}
-	s.Server, s.rules, s.registry = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].registry
+	s.Server, s.rules, s.library = s.nodes[0].Server, s.nodes[0].rules, s.nodes[0].library
 }
 
 // open opens a node.
@@ -203,7 +203,7 @@ func (s *stage) open(t testing.TB) *node {
 	stores := db.Provider()
 	n := &node{keys: keys, db: db}
 	verifier := jose.NewVerifier(sm2.Config{})
-	n.registry, err = license.NewLibrary(ctx, license.LibraryConfig{
+	n.library, err = library.New(ctx, library.Config{
 		Stores: db.Licenses(), Journal: db.Journal(), Keyrings: keys.Keyrings(), Vault: keys.Vault(), Anchors: keys.Anchors(),
 		Verifier: verifier, PublicURL: s.url, Log: log, AuthorityName: authorityNames(stores), Step: c.Step,
 	})
@@ -220,11 +220,11 @@ func (s *stage) open(t testing.TB) *node {
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
 		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
-		Vault: keys.Vault(), Resolver: newResolver(t, n.registry, nil), Step: c.Step,
+		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{
-		Issuer: s.url, Registry: n.registry, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
+		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
 		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people, Ephemeral: kept,
 		Limits: c.Limits,
 	})

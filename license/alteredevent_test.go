@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -63,11 +63,11 @@ func TestAlteredEvents(t *testing.T) {
 		"nothing sealed":          {func(e *journal.Event) { e.Sealed = nil }, signing.ErrSealed},
 	} {
 		store := altering{w.DB.Journal(), test.alter}
-		r, err := license.NewLibrary(t.Context(), config(w.DB.Licenses(), store, w.In))
+		r, err := library.New(t.Context(), config(w.DB.Licenses(), store, w.In))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.History(t.Context(), issuer, out.ID, 0, 1); !errors.Is(err, test.want) {
+		if _, err := r.Registry.History(t.Context(), issuer, out.ID, 0, 1); !errors.Is(err, test.want) {
 			t.Errorf("%s: the history is told with %v, want %v", name, err, test.want)
 		}
 		entries, err := journal.SourceOf(store, w.In.Vault(), journal.License, "")(t.Context(), journal.Filter{Limit: 1})

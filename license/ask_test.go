@@ -8,20 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	offers "yizheng.internal/license/offer"
 )
 
 func TestParseAsk(t *testing.T) {
 	t.Parallel()
-	q, err := license.ParseAsk([]byte(`{"type":"license","service_item":"QH-1","case":"2026-000123","licenses":[
+	q, err := offers.ParseAsk([]byte(`{"type":"license","service_item":"QH-1","case":"2026-000123","licenses":[
 		{"material":"operator-certificate","type_code":"11100000000013338W032","fields":["category","number","fields/grade"]}]}`))
-	want := license.Ask{Item: "QH-1", Case: "2026-000123", Licenses: []license.AskedLicense{
+	want := offers.Ask{Item: "QH-1", Case: "2026-000123", Licenses: []offers.AskedLicense{
 		{Material: "operator-certificate", TypeCode: typeCode, Fields: []string{"fields/category", "number", "fields/grade"}}}}
 	if err != nil || !reflect.DeepEqual(q, want) {
 		t.Errorf("parsed %+v, %v", q, err)
 	}
-	if q, err := license.ParseAsk([]byte(`{"type":"license","service_item":"QH-1","case":"1"}`)); err != nil || len(q.Licenses) != 0 {
+	if q, err := offers.ParseAsk([]byte(`{"type":"license","service_item":"QH-1","case":"1"}`)); err != nil || len(q.Licenses) != 0 {
 		t.Errorf("without licenses: %+v, %v", q, err)
 	}
 }
@@ -67,7 +68,7 @@ func TestParseAskRefuses(t *testing.T) {
 		{"101 entries", detail(many(101, `{"material":"m%d","type_code":"11100000000013338W032"}`)), "count"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := license.ParseAsk([]byte(test.detail))
+			_, err := offers.ParseAsk([]byte(test.detail))
 			if got := reason(t, err); got != test.reason {
 				t.Errorf("reason %q, want %q (%v)", got, test.reason, err)
 			}
@@ -78,16 +79,16 @@ func TestParseAskRefuses(t *testing.T) {
 func TestAskOutsideItsItem(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	asked := func(material string, code credential.TypeCode, fields ...string) license.Ask {
+	asked := func(material string, code credential.TypeCode, fields ...string) offers.Ask {
 		q := ask()
-		q.Licenses = []license.AskedLicense{{Material: material, TypeCode: code, Fields: fields}}
+		q.Licenses = []offers.AskedLicense{{Material: material, TypeCode: code, Fields: fields}}
 		return q
 	}
 	noItem := ask()
 	noItem.Item = "NO-SUCH"
 	for _, test := range []struct {
 		name   string
-		ask    license.Ask
+		ask    offers.Ask
 		reason string
 	}{
 		{"item", noItem, "item_unknown"},
@@ -97,15 +98,15 @@ func TestAskOutsideItsItem(t *testing.T) {
 		{"field of another material", asked("spouse-certificate", typeCode, "category"), "field_outside"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := w.CheckAsk(t.Context(), consumer, test.ask); reason(t, err) != test.reason {
+			if _, err := w.Offers.CheckAsk(t.Context(), consumer, test.ask); reason(t, err) != test.reason {
 				t.Errorf("checked: %v, want %s", err, test.reason)
 			}
-			if _, err := w.Offer(t.Context(), consumer, test.ask, subject(), nil); reason(t, err) != test.reason {
+			if _, err := w.Offers.Offer(t.Context(), consumer, test.ask, subject(), nil); reason(t, err) != test.reason {
 				t.Errorf("offered: %v, want %s", err, test.reason)
 			}
 		})
 	}
-	if i, err := w.CheckAsk(t.Context(), consumer, asked("operator-certificate", typeCode, "category")); err != nil || i.Version != 1 {
+	if i, err := w.Offers.CheckAsk(t.Context(), consumer, asked("operator-certificate", typeCode, "category")); err != nil || i.Version != 1 {
 		t.Errorf("what the item needs: %+v, %v", i, err)
 	}
 }
@@ -114,19 +115,19 @@ func FuzzParseAsk(f *testing.F) {
 	f.Add([]byte(`{"type":"license","service_item":"QH-1","case":"1","licenses":[{"material":"m","type_code":"11100000000013338W032","fields":["a","number"]}]}`))
 	f.Add([]byte(`{"type":"license","service_item":"QH-1","case":"样例","licenses":null}`))
 	f.Fuzz(func(t *testing.T, detail []byte) {
-		q, err := license.ParseAsk(detail)
+		q, err := offers.ParseAsk(detail)
 		if err != nil {
 			return
 		}
 		// What was accepted is in its one form, and is accepted again.
 		plain, err := json.Marshal(struct {
 			Type string `json:"type"`
-			license.Ask
-		}{license.AskType, q})
+			offers.Ask
+		}{offers.AskType, q})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := license.ParseAsk(plain)
+		again, err := offers.ParseAsk(plain)
 		if err != nil {
 			t.Fatalf("%s, from %s: %v", plain, detail, err)
 		}
@@ -143,7 +144,7 @@ func FuzzParseUseCode(f *testing.F) {
 	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nA")
 	f.Fuzz(func(t *testing.T, s string) {
-		code, ok := license.ParseUseCode(s)
+		code, ok := grant.ParseUseCode(s)
 		if !ok {
 			return
 		}

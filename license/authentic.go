@@ -27,7 +27,8 @@ func (r *Record) facts(revision int64) *signing.Facts {
 		Text(string(r.Type), string(r.Authority), string(r.State)).Int(int64(r.Version)).Time(r.Created, r.Updated)
 }
 
-func (v *VersionRecord) facts() *signing.Facts {
+// Facts returns what a version's authenticator is over.
+func (v *VersionRecord) Facts() *signing.Facts {
 	return signing.NewFacts("license_versions", string(v.License), 0).
 		Int(int64(v.Version), int64(v.TypeVersion), v.StatusList, int64(v.StatusIndex)).
 		Text(string(v.State), string(v.Origin), string(v.TrustGrade), civil(v.ValidFrom), civil(v.ValidUntil)).
@@ -50,7 +51,7 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 	}
 	if q.Add != nil {
 		add := *q.Add
-		if add.Auth, _, err = s.auth.Stamp(add.facts()); err != nil {
+		if add.Auth, _, err = s.auth.Stamp(add.Facts()); err != nil {
 			return err
 		}
 		q.Add = &add
@@ -83,7 +84,7 @@ func (s *authenticStores) stateAuth(ctx context.Context, id audit.ID, st Version
 	if st.Suspension != nil {
 		v.Suspension = st.Suspension
 	}
-	auth, _, err := s.auth.Stamp(v.facts())
+	auth, _, err := s.auth.Stamp(v.Facts())
 	return auth, err
 }
 
@@ -144,7 +145,7 @@ func (s *authenticStores) Versions(ctx context.Context, after Located, limit int
 			after = Located{last.License, last.Version}
 		}
 		return s.Stores.Versions(ctx, after, n)
-	}, func(v *VersionRecord) error { return s.auth.VerifyAlone(v.facts(), v.Auth) })
+	}, func(v *VersionRecord) error { return s.auth.VerifyAlone(v.Facts(), v.Auth) })
 }
 
 // Verify checks a license and a version of it, and that they belong together: the
@@ -153,7 +154,7 @@ func Verify(auth *signing.Authenticator, r *Record, v *VersionRecord) error {
 	if err := auth.Verify(r.facts(r.Revision), r.Auth, r.Mark); err != nil {
 		return err
 	}
-	if err := auth.VerifyAlone(v.facts(), v.Auth); err != nil {
+	if err := auth.VerifyAlone(v.Facts(), v.Auth); err != nil {
 		return err
 	}
 	fits := v.State == Superseded || v.State == Ended

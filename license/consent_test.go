@@ -8,6 +8,9 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 )
 
 func TestHolderChosePaper(t *testing.T) {
@@ -16,7 +19,7 @@ func TestHolderChosePaper(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Library, subject()))
 	c.Chosen = nil
-	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "holder_chose_paper" {
+	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "holder_chose_paper" {
 		t.Errorf("nothing chosen: %v", err)
 	}
 	page, err := w.Grants.List(t.Context(), subject(), "", 10)
@@ -35,8 +38,8 @@ func TestPartOfIt(t *testing.T) {
 	o := offer(t, w.Library, s)
 	c := consentTo(o)
 	c.Chosen = c.Chosen[:1]
-	g, err := w.Agree(t.Context(), consumer, ask(), s, c)
-	if err != nil || g.Materials["operator-certificate"] != license.OutcomeGranted || g.Materials["spouse-certificate"] != license.OutcomeRefused {
+	g, err := w.Grants.Agree(t.Context(), consumer, ask(), s, c)
+	if err != nil || g.Materials["operator-certificate"] != offers.OutcomeGranted || g.Materials["spouse-certificate"] != offers.OutcomeRefused {
 		t.Errorf("one of two: %+v, %v", g.Materials, err)
 	}
 }
@@ -48,30 +51,30 @@ func TestConsentRefuses(t *testing.T) {
 	w.IssueOne(t, "A-2")
 	for _, test := range []struct {
 		name   string
-		alter  func(*license.Consent)
+		alter  func(*grant.Consent)
 		reason string
 	}{
-		{"altered hash", func(c *license.Consent) { c.Shown[0] ^= 1 }, "offer_changed"},
-		{"no form", func(c *license.Consent) { c.Form = "" }, "form"},
-		{"short form", func(c *license.Consent) { c.Form = "1" }, "form"},
-		{"form with control characters", func(c *license.Consent) { c.Form += "\n" }, "form"},
-		{"channel", func(c *license.Consent) { c.Channel = "phone" }, "enum"},
-		{"over already", func(c *license.Consent) { c.Until = time.Now().Add(-time.Second) }, "until_past"},
-		{"too long", func(c *license.Consent) { c.Until = time.Now().AddDate(0, 2, 0) }, "until_late"},
-		{"too long, recurring", func(c *license.Consent) { c.Until, c.Recurring = time.Now().AddDate(2, 0, 0), true }, "until_late"},
-		{"unknown license", func(c *license.Consent) { c.Chosen[0].License = "abcdefghijklmnopqrstuvwxyz" }, "choice_not_offered"},
-		{"another version", func(c *license.Consent) { c.Chosen[0].Version = 2 }, "choice_not_offered"},
-		{"another material", func(c *license.Consent) { c.Chosen[0].Material = "spouse-certificate" }, "choice_not_offered"},
-		{"two for one material", func(c *license.Consent) {
-			c.Chosen = append(c.Chosen, license.ChosenLicense{Material: "operator-certificate", License: out.ID, Version: 1})
+		{"altered hash", func(c *grant.Consent) { c.Shown[0] ^= 1 }, "offer_changed"},
+		{"no form", func(c *grant.Consent) { c.Form = "" }, "form"},
+		{"short form", func(c *grant.Consent) { c.Form = "1" }, "form"},
+		{"form with control characters", func(c *grant.Consent) { c.Form += "\n" }, "form"},
+		{"channel", func(c *grant.Consent) { c.Channel = "phone" }, "enum"},
+		{"over already", func(c *grant.Consent) { c.Until = time.Now().Add(-time.Second) }, "until_past"},
+		{"too long", func(c *grant.Consent) { c.Until = time.Now().AddDate(0, 2, 0) }, "until_late"},
+		{"too long, recurring", func(c *grant.Consent) { c.Until, c.Recurring = time.Now().AddDate(2, 0, 0), true }, "until_late"},
+		{"unknown license", func(c *grant.Consent) { c.Chosen[0].License = "abcdefghijklmnopqrstuvwxyz" }, "choice_not_offered"},
+		{"another version", func(c *grant.Consent) { c.Chosen[0].Version = 2 }, "choice_not_offered"},
+		{"another material", func(c *grant.Consent) { c.Chosen[0].Material = "spouse-certificate" }, "choice_not_offered"},
+		{"two for one material", func(c *grant.Consent) {
+			c.Chosen = append(c.Chosen, offers.ChosenLicense{Material: "operator-certificate", License: out.ID, Version: 1})
 		}, "choice_twice"},
-		{"part that isn't asked for", func(c *license.Consent) { c.Chosen[0].Fields = []string{"identifier"} }, "field_not_offered"},
-		{"part twice", func(c *license.Consent) { c.Chosen[0].Fields = []string{"number", "number"} }, "field_not_offered"},
+		{"part that isn't asked for", func(c *grant.Consent) { c.Chosen[0].Fields = []string{"identifier"} }, "field_not_offered"},
+		{"part twice", func(c *grant.Consent) { c.Chosen[0].Fields = []string{"number", "number"} }, "field_not_offered"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := consentTo(offer(t, w.Library, subject()))
 			test.alter(&c)
-			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != test.reason {
+			if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != test.reason {
 				t.Errorf("agreed: %v, want %s", err, test.reason)
 			}
 		})
@@ -97,7 +100,7 @@ func TestOfferChanged(t *testing.T) {
 			out := w.IssueOne(t, "A-1")
 			c := consentTo(offer(t, w.Library, subject()))
 			change(t, w, out)
-			if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
+			if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
 				t.Errorf("agreed: %v", err)
 			}
 		})
@@ -108,10 +111,10 @@ func TestOfferChanged(t *testing.T) {
 	c := consentTo(offer(t, w.Library, subject()))
 	client, anotherCase, another := consumer, ask(), subject()
 	client.Client, anotherCase.Case, another.Party = "another", "2026-000124", "party-2"
-	for name, agree := range map[string]func() (license.Grant, error){
-		"client": func() (license.Grant, error) { return w.Agree(t.Context(), client, ask(), subject(), c) },
-		"case":   func() (license.Grant, error) { return w.Agree(t.Context(), consumer, anotherCase, subject(), c) },
-		"person": func() (license.Grant, error) { return w.Agree(t.Context(), consumer, ask(), another, c) },
+	for name, agree := range map[string]func() (grant.Grant, error){
+		"client": func() (grant.Grant, error) { return w.Grants.Agree(t.Context(), client, ask(), subject(), c) },
+		"case":   func() (grant.Grant, error) { return w.Grants.Agree(t.Context(), consumer, anotherCase, subject(), c) },
+		"person": func() (grant.Grant, error) { return w.Grants.Agree(t.Context(), consumer, ask(), another, c) },
 	} {
 		if _, err := agree(); reason(t, err) != "offer_changed" {
 			t.Errorf("another %s: %v", name, err)
@@ -121,7 +124,7 @@ func TestOfferChanged(t *testing.T) {
 
 func (w *world) suspend(t testing.TB, id audit.ID) {
 	t.Helper()
-	if _, err := w.Suspend(t.Context(), issuer, id, suspension(), license.Terms{}); err != nil {
+	if _, err := w.Registry.Suspend(t.Context(), issuer, id, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -130,7 +133,7 @@ func (w *world) change(t testing.TB, id audit.ID) {
 	t.Helper()
 	q := request("A-1")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Replace(t.Context(), issuer, id, rep, seen(1)); err != nil {
+	if _, err := w.Registry.Replace(t.Context(), issuer, id, rep, seen(1)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -141,12 +144,12 @@ func TestConsentReplayed(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	c := consentTo(offer(t, w.Library, subject()))
 	// Clicked sixteen times at once, on two nodes.
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
-	ids := make([]license.GrantID, 16)
+	ids := make([]grant.ID, 16)
 	for i := range ids {
 		wg.Go(func() {
-			g, err := nodes[i%2].Agree(t.Context(), consumer, ask(), subject(), c)
+			g, err := nodes[i%2].Grants.Agree(t.Context(), consumer, ask(), subject(), c)
 			if err != nil {
 				t.Error(err)
 			}
@@ -157,21 +160,21 @@ func TestConsentReplayed(t *testing.T) {
 	if slices.Sort(ids); len(slices.Compact(ids)) != 1 {
 		t.Errorf("one form made several grants: %v", ids)
 	}
-	for name, alter := range map[string]func(*license.Consent){
-		"session":   func(c *license.Consent) { c.Session[0] ^= 1 },
-		"request":   func(c *license.Consent) { c.Request[0] ^= 1 },
-		"parts":     func(c *license.Consent) { c.Chosen[0].Fields = []string{"number"} },
-		"recurring": func(c *license.Consent) { c.Recurring = true },
+	for name, alter := range map[string]func(*grant.Consent){
+		"session":   func(c *grant.Consent) { c.Session[0] ^= 1 },
+		"request":   func(c *grant.Consent) { c.Request[0] ^= 1 },
+		"parts":     func(c *grant.Consent) { c.Chosen[0].Fields = []string{"number"} },
+		"recurring": func(c *grant.Consent) { c.Recurring = true },
 	} {
 		altered := c
 		altered.Chosen = slices.Clone(c.Chosen)
 		alter(&altered)
-		if _, err := w.Agree(t.Context(), consumer, ask(), subject(), altered); reason(t, err) != "consent_used" {
+		if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), altered); reason(t, err) != "consent_used" {
 			t.Errorf("with another %s: %v", name, err)
 		}
 	}
 	w.deliver(t, ids[0])
-	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "consent_used" {
+	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "consent_used" {
 		t.Errorf("after delivery: %v", err)
 	}
 	page, err := w.Grants.List(t.Context(), subject(), "", 10)

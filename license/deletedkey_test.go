@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 	"yizheng.internal/signing"
 )
 
@@ -32,9 +32,9 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdict := func(r *license.Library) (credential.Verdict, credential.Check) {
+	verdict := func(r *library.Library) (credential.Verdict, credential.Check) {
 		t.Helper()
-		v := r.Verify(t.Context(), issued.Credential)
+		v := r.Verifications.Verify(t.Context(), issued.Credential)
 		i := slices.IndexFunc(v.Checks, func(c credential.Check) bool { return c.Name == credential.CheckChain })
 		return v.Verdict, v.Checks[i]
 	}
@@ -54,7 +54,7 @@ func TestDeletedKeyRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := license.NewLibrary(t.Context(), c)
+	r, err := library.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/schema"
-	"yizheng.internal/license/status"
 	"yizheng.internal/signing/journal"
 )
 
@@ -17,7 +16,7 @@ import (
 
 // Prepare does all of issuing but the database: checks, signs, verifies what it
 // signed, seals, makes lookup keys and the event.
-func (r *Library) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
+func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
 	typ, err := issuableOnce(t)
 	if err != nil {
 		return "", err
@@ -26,27 +25,12 @@ func (r *Library) Prepare(ctx context.Context, t catalog.Type, by credential.Pre
 	if err != nil {
 		return "", err
 	}
-	p, err := r.Registry.sealer.seal(ctx, d, version{id: audit.NewID(), number: 1, source: "bench", issued: time.Now()})
+	p, err := r.sealer.seal(ctx, d, version{id: audit.NewID(), number: 1, source: "bench", issued: time.Now()})
 	if err != nil {
 		return "", err
 	}
-	_, err = r.Registry.saveRequest(ctx, audit.Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
+	_, err = r.saveRequest(ctx, audit.Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
 	return p.issued.Credential, err
-}
-
-// Reserve sees to it that so many versions find their entries of a status list
-// reserved.
-func (r *Library) Reserve(ctx context.Context, n int) error {
-	var held []status.Slot
-	for range n {
-		s, err := r.lists.Take(ctx)
-		if err != nil {
-			return err
-		}
-		held = append(held, s)
-	}
-	r.lists.Give(held...)
-	return nil
 }
 
 // compiledTypes are the types that Prepare has compiled, as the catalog would.
@@ -60,38 +44,6 @@ func issuableOnce(t catalog.Type) (*catalog.Issuable, error) {
 	compiledTypes[t.Code] = &catalog.Issuable{Type: t, Compiled: schema}
 	return compiledTypes[t.Code], err
 }
-
-// WithStatus returns the registry's verifier with another source of status.
-func (r *Library) WithStatus(s credential.StatusSource) credential.Verifier {
-	v := r.Verifications.verifier
-	v.Status = s
-	return v
-}
-
-// Restamp gives records that a test changed the authenticators that they would have
-// had if they had been stored so.
-func Restamp(r *Library, records ...any) {
-	for _, record := range records {
-		var err error
-		switch x := record.(type) {
-		case *VersionRecord:
-			x.Auth, _, err = r.Registry.c.Vault.Auth().Stamp(x.facts())
-		case *UseCodeRecord:
-			x.Auth, _, err = r.Registry.c.Vault.Auth().Stamp(x.Facts())
-		case *GrantRecord:
-			x.Auth, x.Mark, err = r.Registry.c.Vault.Auth().Stamp(x.Facts(x.Revision))
-		default:
-			panic("no such record")
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-}
-
-// StoresOf returns the stores as the registry uses them: what is saved there gets
-// its authenticator.
-func StoresOf(r *Library) Stores { return r.Lookups.c.Store }
 
 // GrownResume is [ResumeRequest] as the program after this one might have it: with a
 // member more.

@@ -12,13 +12,16 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 )
 
 // consentTo chooses the first license of each material, without sensitive parts.
-func consentTo(o license.Offer) license.Consent {
-	c := license.Consent{
-		Form: "form-" + rand.Text(), Session: [32]byte{1}, Request: [32]byte{2}, Shown: o.Hash, Channel: license.ChannelOnline,
+func consentTo(o offers.Offer) grant.Consent {
+	c := grant.Consent{
+		Form: "form-" + rand.Text(), Session: [32]byte{1}, Request: [32]byte{2}, Shown: o.Hash, Channel: grant.ChannelOnline,
 	}
 	for _, m := range o.Materials {
 		if len(m.Licenses) == 0 {
@@ -26,19 +29,19 @@ func consentTo(o license.Offer) license.Consent {
 		}
 		l := m.Licenses[0]
 		fields := slices.DeleteFunc(slices.Clone(l.Fields), func(f string) bool { return slices.Contains(l.Sensitive, f) })
-		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: m.Material.ID, License: l.ID, Version: l.Version.Version, Fields: fields})
+		c.Chosen = append(c.Chosen, offers.ChosenLicense{Material: m.Material.ID, License: l.ID, Version: l.Version.Version, Fields: fields})
 	}
 	return c
 }
 
 // agree makes a pending grant of all that a subject has.
-func (w *world) agree(t testing.TB, alter func(*license.Consent)) license.Grant {
+func (w *world) agree(t testing.TB, alter func(*grant.Consent)) grant.Grant {
 	t.Helper()
 	c := consentTo(offer(t, w.Library, subject()))
 	if alter != nil {
 		alter(&c)
 	}
-	g, err := w.Agree(t.Context(), consumer, ask(), subject(), c)
+	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +51,9 @@ func (w *world) agree(t testing.TB, alter func(*license.Consent)) license.Grant 
 var codeHash = [32]byte{3}
 
 // deliver redeems a grant's authorization code.
-func (w *world) deliver(t testing.TB, id license.GrantID) license.Delivery {
+func (w *world) deliver(t testing.TB, id grant.ID) grant.Delivery {
 	t.Helper()
-	d, err := w.Deliver(t.Context(), consumer, id, codeHash)
+	d, err := w.Grants.Deliver(t.Context(), consumer, id, codeHash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,44 +65,44 @@ func TestAgreeAndDeliver(t *testing.T) {
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	if g.State != license.GrantPending || g.Materials["operator-certificate"] != license.OutcomeGranted || g.Materials["spouse-certificate"] != license.OutcomeUncollected {
+	if g.State != grant.Pending || g.Materials["operator-certificate"] != offers.OutcomeGranted || g.Materials["spouse-certificate"] != offers.OutcomeUncollected {
 		t.Errorf("agreed: %+v", g)
 	}
 	d := w.deliver(t, g.ID)
-	if d.Grant.State != license.GrantActive || d.Grant.Until.Sub(d.Grant.Activated) != time.Hour || len(d.Materials) != 2 {
+	if d.Grant.State != grant.Active || d.Grant.Until.Sub(d.Grant.Activated) != time.Hour || len(d.Materials) != 2 {
 		t.Errorf("delivered: %+v", d)
 	}
 	m := d.Materials[0]
-	if m.License != out.ID || m.Outcome != license.OutcomeGranted || m.TypeCode != typeCode || m.UseCode.IsZero() || slices.Contains(m.Fields, "fields/grade") {
+	if m.License != out.ID || m.Outcome != offers.OutcomeGranted || m.TypeCode != typeCode || m.UseCode.IsZero() || slices.Contains(m.Fields, "fields/grade") {
 		t.Errorf("delivered: %+v", m)
 	}
-	if d.Materials[1].Outcome != license.OutcomeUncollected || !d.Materials[1].UseCode.IsZero() {
+	if d.Materials[1].Outcome != offers.OutcomeUncollected || !d.Materials[1].UseCode.IsZero() {
 		t.Errorf("what isn't there: %+v", d.Materials[1])
 	}
 	// Again with the same authorization code, on another node: the same answer.
-	again, err := w.Open(t).Deliver(t.Context(), consumer, g.ID, codeHash)
+	again, err := w.Open(t).Grants.Deliver(t.Context(), consumer, g.ID, codeHash)
 	if err != nil || again.Materials[0].UseCode != m.UseCode || !again.Grant.Until.Equal(d.Grant.Until) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
-	if _, err := w.Deliver(t.Context(), consumer, g.ID, [32]byte{4}); reason(t, err) != "grant_delivered" {
+	if _, err := w.Grants.Deliver(t.Context(), consumer, g.ID, [32]byte{4}); reason(t, err) != "grant_delivered" {
 		t.Errorf("for another code: %v", err)
 	}
 	other := consumer
 	other.Client = "another"
-	for _, id := range []license.GrantID{g.ID, "abcdefghijklmnopqrstuvwxyz", "", "x"} {
+	for _, id := range []grant.ID{g.ID, "abcdefghijklmnopqrstuvwxyz", "", "x"} {
 		a := consumer
 		if id == g.ID {
 			a = other
 		}
-		if _, err := w.Deliver(t.Context(), a, id, codeHash); reason(t, err) != "grant_unknown" {
+		if _, err := w.Grants.Deliver(t.Context(), a, id, codeHash); reason(t, err) != "grant_unknown" {
 			t.Errorf("%q by %s: %v", id, a.Client, err)
 		}
 	}
-	_, ls, err := w.Shared(t.Context(), consumer, g.ID)
+	_, ls, err := w.Grants.Shared(t.Context(), consumer, g.ID)
 	if err != nil || len(ls) != 1 || ls[0].License != out.ID || ls[0].Reason != "" || !ls[0].Until.Equal(d.Grant.Until) {
 		t.Errorf("shared: %+v, %v", ls, err)
 	}
-	if _, _, err := w.Shared(t.Context(), other, g.ID); reason(t, err) != "grant_unknown" {
+	if _, _, err := w.Grants.Shared(t.Context(), other, g.ID); reason(t, err) != "grant_unknown" {
 		t.Errorf("shared with another client: %v", err)
 	}
 }
@@ -110,7 +113,7 @@ func TestChangedBeforeDelivery(t *testing.T) {
 		"license_superseded": func(t *testing.T, w *world, id audit.ID) { w.change(t, id) },
 		"license_suspended":  func(t *testing.T, w *world, id audit.ID) { w.suspend(t, id) },
 		"license_ended": func(t *testing.T, w *world, id audit.ID) {
-			if _, err := w.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
+			if _, err := w.Registry.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -127,7 +130,7 @@ func TestChangedBeforeDelivery(t *testing.T) {
 					t.Errorf("delivered %+v, want nothing for %s", m, want)
 				}
 			}
-			_, ls, err := w.Shared(t.Context(), consumer, g.ID)
+			_, ls, err := w.Grants.Shared(t.Context(), consumer, g.ID)
 			if err != nil || ls[0].Reason != want {
 				t.Errorf("shared: %+v, %v", ls, err)
 			}
@@ -140,16 +143,16 @@ func TestPendingGrantLapses(t *testing.T) {
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	late := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadGrant: func(g *license.GrantRecord) { g.Expires = g.Created; license.Restamp(w.Library, g) }}, nil)
-	if _, err := late.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
+	late := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: func(g *grant.Record) { g.Expires = g.Created; w.Restamp(g) }}, nil)
+	if _, err := late.Grants.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("delivered: %v", err)
 	}
-	if s, err := late.State(t.Context(), g.ID); err != nil || s.State != license.GrantEnded || s.EndedBy != license.EndedByExpired {
+	if s, err := late.Grants.State(t.Context(), g.ID); err != nil || s.State != grant.Ended || s.EndedBy != grant.EndedByExpired {
 		t.Errorf("state: %+v, %v", s, err)
 	}
-	short := w.agree(t, func(c *license.Consent) { c.Until = time.Now().Add(20 * time.Millisecond) })
+	short := w.agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(20 * time.Millisecond) })
 	time.Sleep(30 * time.Millisecond)
-	if _, err := w.Deliver(t.Context(), consumer, short.ID, codeHash); reason(t, err) != "grant_expired" {
+	if _, err := w.Grants.Deliver(t.Context(), consumer, short.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("after the end that the holder set: %v", err)
 	}
 }
@@ -159,14 +162,14 @@ func TestDeliverRaces(t *testing.T) {
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	codes := map[license.UseCode]byte{}
+	codes := map[grant.UseCode]byte{}
 	for i := range 32 {
 		wg.Go(func() {
 			// Two authorization codes, of which one can win.
-			d, err := nodes[i%2].Deliver(t.Context(), consumer, g.ID, [32]byte{byte(i / 16)})
+			d, err := nodes[i%2].Grants.Deliver(t.Context(), consumer, g.ID, [32]byte{byte(i / 16)})
 			if err != nil {
 				if got := reason(t, err); got != "grant_delivered" {
 					t.Errorf("a loser: %v", err)
@@ -193,48 +196,48 @@ func TestRevokeAndWithdraw(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	g := w.agree(t, nil)
-	if err := w.Revoke(ctx, consumer, g.ID, license.EndedByReuse); err != nil {
+	if err := w.Grants.Revoke(ctx, consumer, g.ID, grant.EndedByReuse); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Deliver(ctx, consumer, g.ID, codeHash); reason(t, err) != "grant_ended" {
+	if _, err := w.Grants.Deliver(ctx, consumer, g.ID, codeHash); reason(t, err) != "grant_ended" {
 		t.Errorf("delivering a revoked grant: %v", err)
 	}
-	if s, err := w.State(ctx, g.ID); err != nil || s.State != license.GrantEnded || s.EndedBy != license.EndedByReuse {
+	if s, err := w.Grants.State(ctx, g.ID); err != nil || s.State != grant.Ended || s.EndedBy != grant.EndedByReuse {
 		t.Errorf("state: %+v, %v", s, err)
 	}
-	if err := w.Revoke(ctx, consumer, g.ID, "a whim"); err == nil {
+	if err := w.Grants.Revoke(ctx, consumer, g.ID, "a whim"); err == nil {
 		t.Error("revoked for an unknown reason")
 	}
 	g = w.agree(t, nil)
 	w.deliver(t, g.ID)
 	stranger := subject()
 	stranger.Party = "party-2"
-	if _, err := w.Withdraw(ctx, consumer, stranger, g.ID); reason(t, err) != "grant_unknown" {
+	if _, err := w.Grants.Withdraw(ctx, consumer, stranger, g.ID); reason(t, err) != "grant_unknown" {
 		t.Errorf("withdrawn by a stranger: %v", err)
 	}
 	acting := subject()
 	acting.Acting = "org-1"
-	if _, err := w.Withdraw(ctx, consumer, acting, g.ID); reason(t, err) != "grant_unknown" {
+	if _, err := w.Grants.Withdraw(ctx, consumer, acting, g.ID); reason(t, err) != "grant_unknown" {
 		t.Errorf("withdrawn for an organization: %v", err)
 	}
-	out, err := w.Withdraw(ctx, consumer, subject(), g.ID)
-	if err != nil || out.State != license.GrantEnded || out.EndedBy != license.EndedByHolder {
+	out, err := w.Grants.Withdraw(ctx, consumer, subject(), g.ID)
+	if err != nil || out.State != grant.Ended || out.EndedBy != grant.EndedByHolder {
 		t.Errorf("withdrawn: %+v, %v", out, err)
 	}
 	// From then on the time runs for which what has ended is kept.
 	if rec, _, err := w.DB.Licenses().LoadGrant(ctx, g.ID); err != nil || !rec.Expires.Equal(out.Ended) {
 		t.Errorf("stored as over at %v, and it ended at %v, %v", rec.Expires, out.Ended, err)
 	}
-	if again, err := w.Withdraw(ctx, consumer, subject(), g.ID); err != nil || !again.Ended.Equal(out.Ended) {
+	if again, err := w.Grants.Withdraw(ctx, consumer, subject(), g.ID); err != nil || !again.Ended.Equal(out.Ended) {
 		t.Errorf("withdrawn twice: %+v, %v", again, err)
 	}
-	if err := w.Revoke(ctx, consumer, g.ID, license.EndedByToken); err != nil {
+	if err := w.Grants.Revoke(ctx, consumer, g.ID, grant.EndedByToken); err != nil {
 		t.Errorf("revoking what is withdrawn: %v", err)
 	}
-	if s, _ := w.State(ctx, g.ID); s.EndedBy != license.EndedByHolder {
+	if s, _ := w.Grants.State(ctx, g.ID); s.EndedBy != grant.EndedByHolder {
 		t.Errorf("ended by %s", s.EndedBy)
 	}
-	if _, err := w.State(ctx, "x"); reason(t, err) != "grant_unknown" {
+	if _, err := w.Grants.State(ctx, "x"); reason(t, err) != "grant_unknown" {
 		t.Errorf("state of nothing: %v", err)
 	}
 }
@@ -243,12 +246,12 @@ func TestGrantsOfAParty(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	var want []license.GrantID
+	var want []grant.ID
 	for range 5 {
 		want = append(want, w.agree(t, nil).ID)
 	}
 	slices.Reverse(want)
-	var got []license.GrantID
+	var got []grant.ID
 	for cursor := ""; ; {
 		page, err := w.Grants.List(t.Context(), subject(), cursor, 2)
 		if err != nil {
@@ -281,16 +284,16 @@ func TestAlteredGrant(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	g := w.agree(t, nil)
 	w.deliver(t, g.ID)
-	if _, err := w.Withdraw(t.Context(), consumer, subject(), g.ID); err != nil {
+	if _, err := w.Grants.Withdraw(t.Context(), consumer, subject(), g.ID); err != nil {
 		t.Fatal(err)
 	}
-	for name, alter := range map[string]func(*license.GrantRecord){
-		"state":  func(g *license.GrantRecord) { g.State = license.GrantActive },
-		"client": func(g *license.GrantRecord) { g.Client = "another" },
-		"body":   func(g *license.GrantRecord) { g.Body[20] ^= 1 },
+	for name, alter := range map[string]func(*grant.Record){
+		"state":  func(g *grant.Record) { g.State = grant.Active },
+		"client": func(g *grant.Record) { g.Client = "another" },
+		"body":   func(g *grant.Record) { g.Body[20] ^= 1 },
 	} {
-		r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadGrant: alter}, nil)
-		_, err := r.State(t.Context(), g.ID)
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: alter}, nil)
+		_, err := r.Grants.State(t.Context(), g.ID)
 		if _, refused := errors.AsType[*refusal.Error](err); err == nil || refused {
 			t.Errorf("altered %s: %v", name, err)
 		}
@@ -312,13 +315,13 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 				}
 			})
 			c := consentTo(offer(t, w.Library, subject()))
-			var g license.Grant
+			var g grant.Grant
 			cut := func(f func()) {
 				defer func() { _ = recover() }()
 				f()
 			}
-			agree := func(r *license.Library) (err error) {
-				g, err = r.Agree(t.Context(), consumer, ask(), subject(), c)
+			agree := func(r *library.Library) (err error) {
+				g, err = r.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
 				return err
 			}
 			cut(func() { _ = agree(dying) })
@@ -327,9 +330,9 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			cut(func() { _, _ = dying.Deliver(t.Context(), consumer, g.ID, codeHash) })
+			cut(func() { _, _ = dying.Grants.Deliver(t.Context(), consumer, g.ID, codeHash) })
 			d := w.deliver(t, g.ID)
-			if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+			if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 				t.Error(err)
 			}
 			if page, err := w.Grants.List(t.Context(), subject(), "", 10); err != nil || len(page.Grants) != 1 {
@@ -345,27 +348,27 @@ func TestRenew(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	once := w.deliver(t, w.agree(t, nil).ID)
-	if _, err := w.Renew(ctx, consumer, once.Grant.ID); reason(t, err) != "grant_once" {
+	if _, err := w.Grants.Renew(ctx, consumer, once.Grant.ID); reason(t, err) != "grant_once" {
 		t.Errorf("renewing a grant for one reading: %v", err)
 	}
-	pending := w.agree(t, func(c *license.Consent) { c.Recurring = true })
-	if _, err := w.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_pending" {
+	pending := w.agree(t, func(c *grant.Consent) { c.Recurring = true })
+	if _, err := w.Grants.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_pending" {
 		t.Errorf("renewing a pending grant: %v", err)
 	}
 	d := w.deliver(t, pending.ID)
-	same, err := w.Renew(ctx, consumer, pending.ID)
+	same, err := w.Grants.Renew(ctx, consumer, pending.ID)
 	if err != nil || same.Materials[0].UseCode != d.Materials[0].UseCode {
 		t.Errorf("with an unused code: %+v, %v", same, err)
 	}
-	if _, err := w.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
+	if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	fresh := make([]license.Delivery, 4)
+	fresh := make([]grant.Delivery, 4)
 	for i := range fresh {
 		wg.Go(func() {
 			var err error
-			if fresh[i], err = w.Renew(ctx, consumer, pending.ID); err != nil {
+			if fresh[i], err = w.Grants.Renew(ctx, consumer, pending.ID); err != nil {
 				t.Error(err)
 			}
 		})
@@ -376,18 +379,18 @@ func TestRenew(t *testing.T) {
 			t.Fatalf("renewed at once: %v", fresh)
 		}
 	}
-	if _, err := w.Redeem(ctx, consumer, redeem(fresh[0], "1")); err != nil {
+	if _, err := w.Readings.Redeem(ctx, consumer, redeem(fresh[0], "1")); err != nil {
 		t.Errorf("the new code: %v", err)
 	}
 	w.change(t, out.ID)
-	left, err := w.Renew(ctx, consumer, pending.ID)
+	left, err := w.Grants.Renew(ctx, consumer, pending.ID)
 	if err != nil || left.Materials[0].Reason != "license_superseded" || !left.Materials[0].UseCode.IsZero() {
 		t.Errorf("of a changed license: %+v, %v", left, err)
 	}
-	if _, err := w.Withdraw(ctx, consumer, subject(), pending.ID); err != nil {
+	if _, err := w.Grants.Withdraw(ctx, consumer, subject(), pending.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_ended" {
+	if _, err := w.Grants.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_ended" {
 		t.Errorf("after withdrawing: %v", err)
 	}
 	if text := fmt.Sprintf("%+v", d); strings.Contains(text, d.Materials[0].UseCode.Reveal()) {

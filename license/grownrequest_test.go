@@ -16,16 +16,16 @@ func TestRepeatsAcrossAnAddedMember(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	suspend := func() {
 		t.Helper()
-		if _, err := w.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{}); err != nil {
+		if _, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := func(key, reason string) (license.Changed, error) {
-		return w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: reason}, license.Terms{Key: key})
+		return w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: reason}, license.Terms{Key: key})
 	}
 	after := func(key, reason, note string) (license.Changed, error) {
 		q := license.GrownResume{ResumeRequest: license.ResumeRequest{Reason: reason}, Note: note}
-		return w.ResumeGrown(ctx, issuer, out.ID, q, license.Terms{Key: key})
+		return w.Registry.ResumeGrown(ctx, issuer, out.ID, q, license.Terms{Key: key})
 	}
 	same := func(what string, first, c license.Changed, err error) {
 		t.Helper()

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/signing/journal"
 )
@@ -18,22 +18,22 @@ func TestHistoryOfOthers(t *testing.T) {
 	t.Parallel()
 	w, out, d := newDelivery(t)
 	ctx := t.Context()
-	released, err := w.Redeem(ctx, consumer, redeem(d, "1"))
+	released, err := w.Readings.Redeem(ctx, consumer, redeem(d, "1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Redeem(ctx, stranger, redeem(d, "2")); err == nil {
+	if _, err := w.Readings.Redeem(ctx, stranger, redeem(d, "2")); err == nil {
 		t.Fatal("another client's code was good")
 	}
-	if _, err := w.Read(ctx, stranger, out.ID, 0); err == nil {
+	if _, err := w.Registry.Read(ctx, stranger, out.ID, 0); err == nil {
 		t.Fatal("a stranger read a license")
 	}
 	look := audit.Actor{Client: "portal", Party: subject().Party, RequestID: "r-portal"}
-	if _, err := w.HeldLicense(ctx, look, subject(), out.ID); err != nil {
+	if _, err := w.Offers.HeldLicense(ctx, look, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
 	w.suspend(t, out.ID)
-	es, err := w.History(ctx, issuer, out.ID, 0, 100)
+	es, err := w.Registry.History(ctx, issuer, out.ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,19 +65,19 @@ func TestHistoryOfOthers(t *testing.T) {
 	for what, hidden := range map[string]string{
 		"the case": ask().Case, "the grant": string(d.Grant.ID), "the record": released.Record, "the item": string(itemCode), "who agreed": subject().Party,
 		"the reader": consumer.Client, "its participant": consumer.Participant, "its request": consumer.RequestID,
-		"the holder's look": look.RequestID, "why": license.ResultMismatch,
+		"the holder's look": look.RequestID, "why": access.ResultMismatch,
 	} {
 		if strings.Contains(string(text), `"`+hidden+`"`) {
 			t.Errorf("the authority learns %s: %s", what, text)
 		}
 	}
 	for _, e := range w.Events(t, out.ID) { // an auditor sees it all
-		if e.Action == journal.ActionLicenseRedeem && e.Result == license.ResultOK && (e.Detail["case"] != ask().Case || e.Client != consumer.Client) {
+		if e.Action == journal.ActionLicenseRedeem && e.Result == access.ResultOK && (e.Detail["case"] != ask().Case || e.Client != consumer.Client) {
 			t.Errorf("an auditor sees %+v", e)
 		}
 	}
 	// The reader has its own record, the holder the whole of it.
-	page, err := w.LicenseRecords(ctx, subject(), out.ID, 0, 10)
+	page, err := w.Readings.LicenseRecords(ctx, subject(), out.ID, 0, 10)
 	if err != nil || len(page.Records) != 2 || page.Records[1].ID != released.Record || page.Records[1].Case != ask().Case || page.Records[1].Client != consumer.Client {
 		t.Errorf("the holder sees %+v, %v", page, err)
 	}

@@ -8,20 +8,22 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
 // onPages is who acts when a subject looks at our pages.
-func onPages(s license.Subject) audit.Actor {
+func onPages(s offers.Subject) audit.Actor {
 	return audit.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
 }
 
 // heldIDs pages through a subject's licenses.
-func (w *world) heldIDs(t testing.TB, s license.Subject, limit int) (ids []audit.ID) {
+func (w *world) heldIDs(t testing.TB, s offers.Subject, limit int) (ids []audit.ID) {
 	t.Helper()
 	for cursor := ""; ; {
-		page, err := w.Held(t.Context(), onPages(s), s, cursor, limit)
+		page, err := w.Offers.Held(t.Context(), onPages(s), s, cursor, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +42,7 @@ func TestHeld(t *testing.T) {
 	first, second := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2")
 	w.issueTo(t, "A-3", toSpouse)
 	ended := w.IssueOne(t, "A-4")
-	if _, err := w.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, first.ID)
@@ -50,7 +52,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("%d at a time: %v, want %v", limit, got, want)
 		}
 	}
-	page, err := w.Held(t.Context(), onPages(subject()), subject(), "", 100)
+	page, err := w.Offers.Held(t.Context(), onPages(subject()), subject(), "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func TestHeld(t *testing.T) {
 	if got := w.heldIDs(t, s, 100); len(got) != 1 {
 		t.Errorf("acting: %v", got)
 	}
-	if _, err := w.Held(t.Context(), onPages(subject()), subject(), "x", 10); reason(t, err) != "cursor" {
+	if _, err := w.Offers.Held(t.Context(), onPages(subject()), subject(), "x", 10); reason(t, err) != "cursor" {
 		t.Errorf("made-up cursor: %v", err)
 	}
 }
@@ -88,7 +90,7 @@ func TestHeldLicense(t *testing.T) {
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
 	w.change(t, out.ID)
-	l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
+	l, err := w.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
 	if err != nil || l.Version.Version != 2 || l.VerificationCode == "" || l.VerificationCode == out.VerificationCode || l.Unusable != "" {
 		t.Errorf("held: %+v, %v", l, err)
 	}
@@ -118,7 +120,7 @@ func (w *world) keptOnce(t testing.TB, number string) license.Issued {
 	q := request(number)
 	toSpouse(&q)
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Replace(t.Context(), issuer, out.ID, rep, seen(1)); err != nil {
+	if _, err := w.Registry.Replace(t.Context(), issuer, out.ID, rep, seen(1)); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -133,7 +135,7 @@ func TestHeldByAnother(t *testing.T) {
 	for name, id := range map[string]audit.ID{
 		"another's": theirs.ID, "held before": former.ID, "nobody's": "abcdefghijklmnopqrstuvwxyz", "no id": "../x",
 	} {
-		l, err := w.HeldLicense(t.Context(), onPages(subject()), subject(), id)
+		l, err := w.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), id)
 		if reason(t, err) != "license_unknown" || l.ID != "" {
 			t.Errorf("%s: %+v, %v", name, l, err)
 		}
@@ -154,16 +156,16 @@ func TestHeldNeedsAssurance(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	s := subject()
 	s.Assurance = 1
-	if page, err := w.Held(t.Context(), onPages(s), s, "", 10); reason(t, err) != "assurance_too_low" || page.Licenses != nil {
+	if page, err := w.Offers.Held(t.Context(), onPages(s), s, "", 10); reason(t, err) != "assurance_too_low" || page.Licenses != nil {
 		t.Errorf("listed: %+v, %v", page, err)
 	}
-	if l, err := w.HeldLicense(t.Context(), onPages(s), s, out.ID); reason(t, err) != "assurance_too_low" || l.ID != "" {
+	if l, err := w.Offers.HeldLicense(t.Context(), onPages(s), s, out.ID); reason(t, err) != "assurance_too_low" || l.ID != "" {
 		t.Errorf("shown: %+v, %v", l, err)
 	}
 	if e := w.lastEvent(t, out.ID); e.Result != "assurance_too_low" {
 		t.Errorf("event: %+v", e)
 	}
-	if _, err := w.Held(t.Context(), onPages(s), license.Subject{Assurance: 3}, "", 10); err == nil {
+	if _, err := w.Offers.Held(t.Context(), onPages(s), offers.Subject{Assurance: 3}, "", 10); err == nil {
 		t.Error("a subject without a party id was listed")
 	}
 }
@@ -180,14 +182,14 @@ func TestHeldIsRecordedFirst(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	r, err := license.NewLibrary(t.Context(), config(w.DB.Licenses(), mute{w.DB.Journal()}, w.In))
+	r, err := library.New(t.Context(), config(w.DB.Licenses(), mute{w.DB.Journal()}, w.In))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page, err := r.Held(t.Context(), onPages(subject()), subject(), "", 10); !errors.Is(err, license.ErrUnavailable) || page.Licenses != nil {
+	if page, err := r.Offers.Held(t.Context(), onPages(subject()), subject(), "", 10); !errors.Is(err, license.ErrUnavailable) || page.Licenses != nil {
 		t.Errorf("listed: %+v, %v", page, err)
 	}
-	if l, err := r.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID); !errors.Is(err, license.ErrUnavailable) || l.ID != "" {
+	if l, err := r.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID); !errors.Is(err, license.ErrUnavailable) || l.ID != "" {
 		t.Errorf("shown: %+v, %v", l, err)
 	}
 }

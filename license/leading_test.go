@@ -6,7 +6,11 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
@@ -17,23 +21,23 @@ func TestAnothersReading(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
 	q := redeem(d, "1")
-	if _, err := w.Redeem(t.Context(), consumer, q); err != nil {
+	if _, err := w.Readings.Redeem(t.Context(), consumer, q); err != nil {
 		t.Fatal(err)
 	}
-	again := func(alter func(*license.AccessRecord)) error {
-		r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), loadUse: func(u *license.Used) { alter(u.Earlier) }}, nil)
-		_, err := r.Redeem(t.Context(), consumer, q)
+	again := func(alter func(*access.Record)) error {
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadUse: func(u *access.Used) { alter(u.Earlier) }}, nil)
+		_, err := r.Readings.Redeem(t.Context(), consumer, q)
 		return err
 	}
-	if err := again(func(*license.AccessRecord) {}); err != nil {
+	if err := again(func(*access.Record) {}); err != nil {
 		t.Errorf("the same request again: %v", err)
 	}
-	for name, alter := range map[string]func(*license.AccessRecord){
-		"of another license": func(a *license.AccessRecord) { a.License = "another" },
-		"of another version": func(a *license.AccessRecord) { a.Version++ },
-		"by another grant":   func(a *license.AccessRecord) { a.Grant = "another" },
-		"by another client":  func(a *license.AccessRecord) { a.Client = "another" },
-		"a refused one":      func(a *license.AccessRecord) { a.Result = "window_over" },
+	for name, alter := range map[string]func(*access.Record){
+		"of another license": func(a *access.Record) { a.License = "another" },
+		"of another version": func(a *access.Record) { a.Version++ },
+		"by another grant":   func(a *access.Record) { a.Grant = "another" },
+		"by another client":  func(a *access.Record) { a.Client = "another" },
+		"a refused one":      func(a *access.Record) { a.Result = "window_over" },
 	} {
 		if err := again(alter); !errors.Is(err, signing.ErrAltered) {
 			t.Errorf("a reading %s: %v, want it refused as altered", name, err)
@@ -43,45 +47,45 @@ func TestAnothersReading(t *testing.T) {
 
 // leading are stores whose rows that lead from a party lead everybody to the first's.
 type leading struct {
-	license.LibraryStores
+	library.Stores
 	readings, grants []signing.Lookup
 }
 
-func (s *leading) AccessRecords(ctx context.Context, keys []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *leading) AccessRecords(ctx context.Context, keys []signing.Lookup, before int64, limit int) ([]access.Record, error) {
 	if s.readings == nil {
 		s.readings = keys
 	}
-	return s.LibraryStores.AccessRecords(ctx, s.readings, before, limit)
+	return s.Stores.AccessRecords(ctx, s.readings, before, limit)
 }
 
-func (s *leading) ListGrants(ctx context.Context, keys []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+func (s *leading) ListGrants(ctx context.Context, keys []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
 	if s.grants == nil {
 		s.grants = keys
 	}
-	return s.LibraryStores.ListGrants(ctx, s.grants, before, limit)
+	return s.Stores.ListGrants(ctx, s.grants, before, limit)
 }
 
 // Somebody to whom another's grants and readings lead is shown none of them.
 func TestAnothersGrantsAndReadings(t *testing.T) {
 	t.Parallel()
 	w, out, d := newDelivery(t)
-	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
-	r := w.OpenOn(t, &leading{LibraryStores: w.DB.Licenses()}, nil)
-	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
+	r := w.OpenOn(t, &leading{Stores: w.DB.Licenses()}, nil)
+	stranger := offers.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
 	wantShown(t, r, "their own", subject(), 1, out.ID) // after which the stores lead there
 	wantShown(t, r, "another's", stranger, 0, out.ID)
 }
 
-func wantShown(t *testing.T, r *license.Library, name string, s license.Subject, want int, ids ...audit.ID) {
+func wantShown(t *testing.T, r *library.Library, name string, s offers.Subject, want int, ids ...audit.ID) {
 	t.Helper()
-	readings, err := r.AccessRecords(t.Context(), s, 0, 10)
+	readings, err := r.Readings.AccessRecords(t.Context(), s, 0, 10)
 	if err != nil || len(readings.Records) != want {
 		t.Errorf("%s: %d readings, %v, want %d", name, len(readings.Records), err, want)
 	}
 	for _, id := range ids {
-		readings, err := r.LicenseRecords(t.Context(), s, id, 0, 10)
+		readings, err := r.Readings.LicenseRecords(t.Context(), s, id, 0, 10)
 		if err != nil || len(readings.Records) != want || readings.Next != 0 {
 			t.Errorf("%s: %d readings of one license, %v, want %d", name, len(readings.Records), err, want)
 		}

@@ -17,7 +17,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	from := "192.0.2.1"
 	ask := func(id, code string) string {
 		t.Helper()
-		v, err := w.VerifyIdentifier(t.Context(), id, code, from)
+		v, err := w.Verifications.VerifyIdentifier(t.Context(), id, code, from)
 		if err != nil {
 			return reason(t, err)
 		}
@@ -49,7 +49,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	}
 	// Nobody can lock another out, until all together were wrong too often.
 	from = "192.0.2.2"
-	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
+	if v, err := w.Verifications.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("asked from elsewhere: %+v, %v", v, err)
 	}
 	for i := range 1500 {
@@ -60,7 +60,7 @@ func TestVerifyIdentifierTellsNothing(t *testing.T) {
 	// Whoever has the right code is answered, after a mistake too; who guesses isn't for long.
 	from = "203.0.113.1"
 	ask(string(out.Identifier), "00000000")
-	if v, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
+	if v, err := w.Verifications.VerifyIdentifier(t.Context(), string(out.Identifier), out.VerificationCode, from); err != nil || v.Verdict != credential.Valid {
 		t.Errorf("after 1,500 wrong codes from everywhere: %+v, %v", v, err)
 	}
 	for _, id := range []string{string(out.Identifier), string(unknown)} {
@@ -79,7 +79,7 @@ func TestVerifyIdentifierByNetwork(t *testing.T) {
 	w := newWorld(t)
 	out := w.IssueOne(t, "A-1")
 	ask := func(n int, code, network string) error {
-		_, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), code, fmt.Sprint(network, ".", n), network)
+		_, err := w.Verifications.VerifyIdentifier(t.Context(), string(out.Identifier), code, fmt.Sprint(network, ".", n), network)
 		return err
 	}
 	for n := range 60 {
@@ -102,19 +102,19 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 	d.Numbers = catalog.NumberShared
 	w.Publish(t, typeCode, d)
 	q := request("N-1")
-	_, err := w.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
+	_, err := w.Registry.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
 	}, seen(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Issue(ctx, issuer, q, "second"); err != nil {
+	if _, err := w.Registry.Issue(ctx, issuer, q, "second"); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Rehash(ctx, nil); err != nil {
 		t.Error(err)
 	}
-	found, err := w.Search(ctx, issuer, license.SearchRequest{Number: "N-1", TypeCode: typeCode})
+	found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "N-1", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("by the shared number: %+v, %v", found, err)
 	}
@@ -123,10 +123,10 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 func TestReplayLeavesAnEvent(t *testing.T) {
 	w := newWorld(t)
 	out := w.IssueOne(t, "A-1")
-	if _, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1"); err != nil {
+	if _, err := w.Registry.Issue(t.Context(), issuer, request("A-1"), "A-1"); err != nil {
 		t.Fatal(err)
 	}
-	es, err := w.History(t.Context(), issuer, out.ID, 0, 10)
+	es, err := w.Registry.History(t.Context(), issuer, out.ID, 0, 10)
 	if err != nil || len(es) < 2 || es[1].Action != journal.ActionLicenseIssue || es[1].Result != license.ResultReplayed {
 		t.Errorf("history %+v, %v", es, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 )
 
@@ -19,17 +20,17 @@ func TestManyOver(t *testing.T) {
 	w.PublishOlder(t, itemCode, item())
 	good := w.IssueOne(t, "good")
 	for i := range 101 {
-		if _, err := w.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o := offer(t, w.Library, subject())
 	m := o.Materials[0]
-	if m.Outcome != license.OutcomeFound || len(m.Licenses) != 1 || m.Licenses[0].ID != good.ID {
+	if m.Outcome != offers.OutcomeFound || len(m.Licenses) != 1 || m.Licenses[0].ID != good.ID {
 		t.Errorf("with one that is good: %s, %d licenses", m.Outcome, len(m.Licenses))
 	}
 	w.suspend(t, good.ID)
-	if m := offer(t, w.Library, subject()).Materials[0]; m.Outcome != license.OutcomeSuspended {
+	if m := offer(t, w.Library, subject()).Materials[0]; m.Outcome != offers.OutcomeSuspended {
 		t.Errorf("with one that is suspended: %s", m.Outcome)
 	}
 }
@@ -57,9 +58,9 @@ func TestMoreThanLookedAt(t *testing.T) {
 	w.PublishOlder(t, itemCode, item())
 	w.IssueOne(t, "expired")
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
-	over := stores{LibraryStores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Library, v) }}
-	for many, want := range map[int]license.Outcome{
-		1: license.OutcomeExpired, 250: license.OutcomeExpired, 499: license.OutcomeExpired, 600: license.OutcomeUnavailable,
+	over := stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
+	for many, want := range map[int]offers.Outcome{
+		1: offers.OutcomeExpired, 250: offers.OutcomeExpired, 499: offers.OutcomeExpired, 600: offers.OutcomeUnavailable,
 	} {
 		left := many
 		r := w.OpenOn(t, copies{over, &left}, nil)

@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/grant"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/signing/journal"
 )
 
@@ -21,7 +22,7 @@ func (w *world) many(t testing.TB, n int) {
 	}
 }
 
-func numbers(m license.OfferedMaterial) []string {
+func numbers(m offers.OfferedMaterial) []string {
 	var all []string
 	for _, l := range m.Licenses {
 		all = append(all, l.Number)
@@ -35,23 +36,23 @@ func TestFindAmongMany(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.many(t, 25)
-	find := func(text string) license.OfferedMaterial {
+	find := func(text string) offers.OfferedMaterial {
 		t.Helper()
-		o, err := w.Offer(t.Context(), consumer, ask(), subject(), license.Find{"operator-certificate": text})
+		o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), offers.Find{"operator-certificate": text})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return o.Materials[0]
 	}
 	m := offer(t, w.Library, subject()).Materials[0]
-	if n := numbers(m); len(n) != 20 || n[0] != "A-0025" || n[19] != "A-0006" || !m.More || m.Outcome != license.OutcomeChoice || m.Find != "" {
+	if n := numbers(m); len(n) != 20 || n[0] != "A-0025" || n[19] != "A-0006" || !m.More || m.Outcome != offers.OutcomeChoice || m.Find != "" {
 		t.Errorf("offered %v, more %v, %s", n, m.More, m.Outcome)
 	}
 	for text, found := range map[string][]string{
 		"A-0003": {"A-0003"}, "ａ－０００３": {"A-0003"}, "003": {"A-0003"}, "A-002": {"A-0025", "A-0024", "A-0023", "A-0022", "A-0021", "A-0020"}, "category": nil, "no such": nil,
 	} {
 		m := find(text)
-		if n := numbers(m); !slices.Equal(n, found) || m.Outcome != license.OutcomeChoice || !m.More || m.Find != text {
+		if n := numbers(m); !slices.Equal(n, found) || m.Outcome != offers.OutcomeChoice || !m.More || m.Find != text {
 			t.Errorf("%q finds %v, more %v, %s", text, n, m.More, m.Outcome)
 		}
 	}
@@ -59,7 +60,7 @@ func TestFindAmongMany(t *testing.T) {
 		t.Errorf("nothing finds %v", numbers(m))
 	}
 	for _, text := range []string{"a\u202eb", "a\nb", string(make([]byte, 101))} {
-		_, err := w.Offer(t.Context(), consumer, ask(), subject(), license.Find{"operator-certificate": text})
+		_, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), offers.Find{"operator-certificate": text})
 		if reason(t, err) != "find_text" {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -71,23 +72,23 @@ func TestReusableOfWhatWasFound(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.many(t, 25)
-	find := license.Find{"operator-certificate": "A-0003"}
-	o, err := w.Offer(t.Context(), consumer, ask(), subject(), find)
+	find := offers.Find{"operator-certificate": "A-0003"}
+	o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), find)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := consentTo(o)
 	c.Recurring, c.Until = true, time.Now().Add(24*time.Hour)
 	c.Chosen[0].Fields = append(c.Chosen[0].Fields, "fields/grade")
-	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
+	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
 		t.Errorf("without what was looked for: %v", err)
 	}
 	c.Find = find
-	g, err := w.Agree(t.Context(), consumer, ask(), subject(), c)
+	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := w.Agree(t.Context(), consumer, ask(), subject(), c); err != nil || again.ID != g.ID {
+	if again, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); err != nil || again.ID != g.ID {
 		t.Errorf("again: %s, %v", again.ID, err)
 	}
 	w.deliver(t, g.ID)
@@ -114,18 +115,18 @@ func TestNothingFoundIsRefused(t *testing.T) {
 	d.Materials = []catalog.Material{d.Materials[0], second}
 	w.PublishItem(t, itemCode, d)
 	w.many(t, 2)
-	find := license.Find{"second": "no such"}
-	o, err := w.Offer(t.Context(), consumer, ask(), subject(), find)
+	find := offers.Find{"second": "no such"}
+	o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), find)
 	if err != nil || len(o.Materials[1].Licenses) != 0 {
 		t.Fatalf("found %v, %v", numbers(o.Materials[1]), err)
 	}
 	l := o.Materials[0].Licenses[0]
-	c := license.Consent{
-		Form: "one-use-id-of-a-form", Shown: o.Hash, Find: find, Channel: license.ChannelOnline, Recurring: true, Until: time.Now().Add(time.Hour),
-		Chosen: []license.ChosenLicense{{Material: "operator-certificate", License: l.ID, Version: 1, Fields: l.Fields}},
+	c := grant.Consent{
+		Form: "one-use-id-of-a-form", Shown: o.Hash, Find: find, Channel: grant.ChannelOnline, Recurring: true, Until: time.Now().Add(time.Hour),
+		Chosen: []offers.ChosenLicense{{Material: "operator-certificate", License: l.ID, Version: 1, Fields: l.Fields}},
 	}
-	g, err := w.Agree(t.Context(), consumer, ask(), subject(), c)
-	if err != nil || g.Materials["second"] != license.OutcomeRefused {
+	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
+	if err != nil || g.Materials["second"] != offers.OutcomeRefused {
 		t.Fatalf("%v, %v", g.Materials, err)
 	}
 	w.deliver(t, g.ID)
@@ -140,11 +141,11 @@ func TestNumberBeyondWhatIsLookedAt(t *testing.T) {
 	w := newSharing(t)
 	w.many(t, 510)
 	for text, found := range map[string]int{"A-0001": 1, "A-0003 ": 1, "000": 0, "A-0011": 1} {
-		o, err := w.Offer(t.Context(), consumer, ask(), subject(), license.Find{"operator-certificate": text})
+		o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), offers.Find{"operator-certificate": text})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := o.Materials[0]; len(m.Licenses) != found || !m.More || m.Outcome != license.OutcomeChoice {
+		if m := o.Materials[0]; len(m.Licenses) != found || !m.More || m.Outcome != offers.OutcomeChoice {
 			t.Errorf("%q finds %v, more %v, %s", text, numbers(m), m.More, m.Outcome)
 		}
 	}
@@ -179,15 +180,15 @@ func TestAskLarge(t *testing.T) {
 	if err := w.CatalogStores().SaveEntries(t.Context(), entry.KindItem, journal.Event{Log: journal.Registry, ID: "older", At: time.Now()}, record); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.CheckAsk(t.Context(), consumer, ask()); reason(t, err) != "ask_large" {
+	if _, err := w.Offers.CheckAsk(t.Context(), consumer, ask()); reason(t, err) != "ask_large" {
 		t.Errorf("the item asks for 600 parts: %v", err)
 	}
-	if _, err := w.Offer(t.Context(), consumer, ask(), subject(), nil); reason(t, err) != "ask_large" {
+	if _, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), nil); reason(t, err) != "ask_large" {
 		t.Errorf("an offer of 600 parts: %v", err)
 	}
 	narrow := ask()
-	narrow.Licenses = []license.AskedLicense{{Material: "m-7", TypeCode: typeCode}}
-	if _, err := w.CheckAsk(t.Context(), consumer, narrow); err != nil {
+	narrow.Licenses = []offers.AskedLicense{{Material: "m-7", TypeCode: typeCode}}
+	if _, err := w.Offers.CheckAsk(t.Context(), consumer, narrow); err != nil {
 		t.Errorf("narrowed: %v", err)
 	}
 }

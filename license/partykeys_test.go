@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/grant"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/signing"
 )
 
@@ -16,11 +17,11 @@ func TestRehash(t *testing.T) {
 	w := newSharing(t)
 	ctx := t.Context()
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Recurring = true }).ID)
-	if _, err := w.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
+	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Recurring = true }).ID)
+	if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
-	unused, err := w.Renew(ctx, consumer, d.Grant.ID)
+	unused, err := w.Grants.Renew(ctx, consumer, d.Grant.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,11 +44,11 @@ func TestRehash(t *testing.T) {
 	if err := keys.Revoke(ctx, old.ID, "superseded", now, now); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.PurgeLookups(ctx, old.Serial, nil); err != nil {
+	if err := w.Lookups.PurgeLookups(ctx, old.Serial, nil); err != nil {
 		t.Fatal(err)
 	}
 
-	if o := offer(t, w.Library, subject()); o.Materials[0].Outcome != license.OutcomeFound {
+	if o := offer(t, w.Library, subject()); o.Materials[0].Outcome != offers.OutcomeFound {
 		t.Errorf("the license: %s", o.Materials[0].Outcome)
 	}
 	if page, err := w.Grants.List(ctx, subject(), "", 10); err != nil || len(page.Grants) != 1 {
@@ -63,12 +64,12 @@ func TestRehash(t *testing.T) {
 	}
 	// A use code that was handed out can't be given a second time, so that there is
 	// a new one; it still works itself.
-	fresh, err := w.Renew(ctx, consumer, d.Grant.ID)
+	fresh, err := w.Grants.Renew(ctx, consumer, d.Grant.ID)
 	if err != nil || fresh.Materials[0].UseCode.IsZero() || fresh.Materials[0].UseCode == unused.Materials[0].UseCode {
 		t.Errorf("renewed: %+v, %v", fresh, err)
 	}
-	for _, d := range []license.Delivery{unused, fresh} {
-		if _, err := w.Redeem(ctx, consumer, redeem(d, "2")); err != nil {
+	for _, d := range []grant.Delivery{unused, fresh} {
+		if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, "2")); err != nil {
 			t.Errorf("a use code: %v", err)
 		}
 	}

@@ -34,7 +34,7 @@ func TestPrintedIsFound(t *testing.T) {
 		"dashes":             {id, code[:4] + "–" + code[4:]},
 		"zero width spaces":  {id[:half] + "\u200b" + id[half:], code[:4] + "\u200b" + code[4:]},
 	} {
-		v, err := w.VerifyIdentifier(t.Context(), typed[0], typed[1], "somewhere")
+		v, err := w.Verifications.VerifyIdentifier(t.Context(), typed[0], typed[1], "somewhere")
 		if err != nil || v.Verdict != credential.Valid {
 			t.Errorf("%s: %s, %v", name, v.Verdict, err)
 		}
@@ -43,11 +43,11 @@ func TestPrintedIsFound(t *testing.T) {
 	for name, token := range map[string]string{
 		"byte order mark": "\ufeff" + out.Credential + "\r\n", "lines": out.Credential[:third] + "\r\n\t" + out.Credential[third:], "spaces": "\u3000" + out.Credential + "\u00a0",
 	} {
-		if v := w.Verify(t.Context(), token); v.Verdict != credential.Valid {
+		if v := w.Verifications.Verify(t.Context(), token); v.Verdict != credential.Valid {
 			t.Errorf("a credential with %s: %+v", name, v)
 		}
 	}
-	if v := w.Verify(t.Context(), "\u200b"+out.Credential); v.Verdict == credential.Valid {
+	if v := w.Verifications.Verify(t.Context(), "\u200b"+out.Credential); v.Verdict == credential.Valid {
 		t.Error("what no file and no paste brings is taken out of a credential")
 	}
 }
@@ -73,7 +73,7 @@ func TestMistypedIsNoVerdict(t *testing.T) {
 		"code with U":        {id, "UUUUUUUU", "verification_code_form"},
 		"no code":            {id, " ", "verification_code_form"},
 	} {
-		v, err := w.VerifyIdentifier(t.Context(), test[0], test[1], "somewhere")
+		v, err := w.Verifications.VerifyIdentifier(t.Context(), test[0], test[1], "somewhere")
 		if reason(t, err) != test[2] || v.Verdict != "" {
 			t.Errorf("%s: %s, %v", name, v.Verdict, err)
 		}
@@ -82,17 +82,17 @@ func TestMistypedIsNoVerdict(t *testing.T) {
 		}
 	}
 	// What may be right is: wrong codes and unknown identifiers stay alike.
-	v, err := w.VerifyIdentifier(t.Context(), id, "00000000", "somewhere")
+	v, err := w.Verifications.VerifyIdentifier(t.Context(), id, "00000000", "somewhere")
 	if err != nil || v.Verdict != credential.Invalid || v.Checks[0].Reason != credential.ReasonNotFound {
 		t.Errorf("a wrong code: %+v, %v", v, err)
 	}
 	// Mistyping the identifier is guessing too.
 	for range 10 {
-		if _, err := w.VerifyIdentifier(t.Context(), other, "00000000", "guesser"); err == nil {
+		if _, err := w.Verifications.VerifyIdentifier(t.Context(), other, "00000000", "guesser"); err == nil {
 			t.Fatal("found")
 		}
 	}
-	if _, err := w.VerifyIdentifier(t.Context(), other, code, "guesser"); reason(t, err) != "verification_limited" {
+	if _, err := w.Verifications.VerifyIdentifier(t.Context(), other, code, "guesser"); reason(t, err) != "verification_limited" {
 		t.Errorf("after ten tries: %v", err)
 	}
 }

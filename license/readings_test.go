@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 )
 
@@ -15,28 +18,28 @@ func TestRedeemBounds(t *testing.T) {
 	t.Parallel()
 	w, out, d := newDelivery(t)
 	ctx := t.Context()
-	for i := range license.MaxReadings {
-		if _, err := w.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
+	for i := range access.MaxReadings {
+		if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range 3 {
-		if again, err := w.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil || !again.Again {
+		if again, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil || !again.Again {
 			t.Errorf("again: %+v, %v", again, err)
 		}
 	}
-	for i := range license.MaxRefusedReadings + 20 {
-		if released, err := w.Redeem(ctx, consumer, redeem(d, fmt.Sprint("more", i))); reason(t, err) != license.ResultExhausted || released.Credential != "" {
+	for i := range access.MaxRefusedReadings + 20 {
+		if released, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint("more", i))); reason(t, err) != grant.ResultExhausted || released.Credential != "" {
 			t.Fatalf("%+v, %v", released, err)
 		}
 	}
-	if again, err := w.Redeem(ctx, consumer, redeem(d, "7")); err != nil || !again.Again {
+	if again, err := w.Readings.Redeem(ctx, consumer, redeem(d, "7")); err != nil || !again.Again {
 		t.Errorf("again, afterwards: %+v, %v", again, err)
 	}
-	got, want := map[string]int{}, map[string]int{license.ResultOK: license.MaxReadings, license.ResultExhausted: license.MaxRefusedReadings}
+	got, want := map[string]int{}, map[string]int{access.ResultOK: access.MaxReadings, grant.ResultExhausted: access.MaxRefusedReadings}
 	var before int64
 	for {
-		page, err := w.LicenseRecords(ctx, subject(), out.ID, before, 100)
+		page, err := w.Readings.LicenseRecords(ctx, subject(), out.ID, before, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,7 @@ func TestRedeemBounds(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records %v, want %v", got, want)
 	}
-	if n := len(w.Events(t, out.ID)); n != 1+license.MaxReadings+license.MaxRefusedReadings {
+	if n := len(w.Events(t, out.ID)); n != 1+access.MaxReadings+access.MaxRefusedReadings {
 		t.Errorf("%d events of the license", n)
 	}
 }
@@ -64,31 +67,31 @@ func TestLicenseRecords(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	d := w.deliver(t, w.agree(t, nil).ID)
 	for i := range 5 {
-		if _, err := w.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
+		if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.End(ctx, issuer, out.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, out.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.IssueOne(t, "A-2")
 	for range 2 {
 		other := w.deliver(t, w.agree(t, nil).ID)
 		for i := range 60 {
-			if _, err := w.Redeem(ctx, consumer, redeem(other, fmt.Sprint(i))); err != nil {
+			if _, err := w.Readings.Redeem(ctx, consumer, redeem(other, fmt.Sprint(i))); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	newest, err := w.AccessRecords(ctx, subject(), 0, 100)
-	if err != nil || slices.ContainsFunc(newest.Records, func(a license.Access) bool { return a.License == out.ID }) || newest.Next == 0 {
+	newest, err := w.Readings.AccessRecords(ctx, subject(), 0, 100)
+	if err != nil || slices.ContainsFunc(newest.Records, func(a access.Opened) bool { return a.License == out.ID }) || newest.Next == 0 {
 		t.Fatalf("the newest of all are not of others alone: %v", err)
 	}
 	for _, size := range []int{1, 2, 5, 100} {
 		var ids []string
 		var before int64
 		for pages := 1; ; pages++ {
-			page, err := w.LicenseRecords(ctx, subject(), out.ID, before, size)
+			page, err := w.Readings.LicenseRecords(ctx, subject(), out.ID, before, size)
 			if err != nil || len(page.Records) > size || pages > 5 {
 				t.Fatalf("page %d of %d: %+v, %v", pages, size, page, err)
 			}
@@ -106,13 +109,13 @@ func TestLicenseRecords(t *testing.T) {
 			t.Errorf("pages of %d: %d records", size, len(ids))
 		}
 	}
-	stranger := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
-	for _, s := range []license.Subject{stranger, {Party: "party-3", Assurance: 2}} {
-		if page, err := w.LicenseRecords(ctx, s, out.ID, 0, 10); err != nil || len(page.Records) != 0 || page.Next != 0 {
+	stranger := offers.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
+	for _, s := range []offers.Subject{stranger, {Party: "party-3", Assurance: 2}} {
+		if page, err := w.Readings.LicenseRecords(ctx, s, out.ID, 0, 10); err != nil || len(page.Records) != 0 || page.Next != 0 {
 			t.Errorf("another sees %+v, %v", page, err)
 		}
 	}
-	if page, err := w.LicenseRecords(ctx, subject(), "no id", 0, 10); err != nil || len(page.Records) != 0 {
+	if page, err := w.Readings.LicenseRecords(ctx, subject(), "no id", 0, 10); err != nil || len(page.Records) != 0 {
 		t.Errorf("no id: %+v, %v", page, err)
 	}
 }

@@ -222,7 +222,6 @@ const (
 	domainHolder       = "license.holder"
 	domainRequest      = "license.request"
 	domainFingerprint  = "license.fingerprint"
-	domainTries        = "license.tries" // not stored
 )
 
 // lookups returns the lookup rows of a version.
@@ -274,14 +273,14 @@ func errLicenseUnknown() error {
 }
 
 // verificationAlphabet is Crockford's base 32: no I, L, O, U to be misread.
-const verificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+const VerificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // newVerificationCode returns 8 random characters, 40 bits.
 func newVerificationCode() string {
 	var b [8]byte
 	rand.Read(b[:])
 	for i := range b {
-		b[i] = verificationAlphabet[b[i]&31]
+		b[i] = VerificationAlphabet[b[i]&31]
 	}
 	return string(b[:])
 }

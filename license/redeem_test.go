@@ -12,8 +12,12 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -28,12 +32,12 @@ func kin() map[catalog.Relation][]party.Code {
 }
 
 // redeem reads the first license of a delivery.
-func redeem(d license.Delivery, request string) license.RedeemRequest {
-	return license.RedeemRequest{UseCode: d.Materials[0].UseCode.Reveal(), RequestID: request, Nonce: nonce}
+func redeem(d grant.Delivery, request string) access.RedeemRequest {
+	return access.RedeemRequest{UseCode: d.Materials[0].UseCode.Reveal(), RequestID: request, Nonce: nonce}
 }
 
 // newDelivery opens a registry with one license, agreed to and delivered.
-func newDelivery(t testing.TB) (*world, license.Issued, license.Delivery) {
+func newDelivery(t testing.TB) (*world, license.Issued, grant.Delivery) {
 	t.Helper()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
@@ -41,9 +45,9 @@ func newDelivery(t testing.TB) (*world, license.Issued, license.Delivery) {
 }
 
 // records returns the results of a subject's access records, newest first.
-func (w *world) records(t testing.TB, s license.Subject) []string {
+func (w *world) records(t testing.TB, s offers.Subject) []string {
 	t.Helper()
-	all, err := w.AccessRecords(t.Context(), s, 0, 100)
+	all, err := w.Readings.AccessRecords(t.Context(), s, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +80,12 @@ func TestRedeem(t *testing.T) {
 	t.Parallel()
 	w, out, d := newDelivery(t)
 	q := redeem(d, "1")
-	q.Officer = &license.Officer{ID: "QH0012", Name: "样例工作人员", Division: "审批处"}
-	released, err := w.Redeem(t.Context(), consumer, q)
+	q.Officer = &access.Officer{ID: "QH0012", Name: "样例工作人员", Division: "审批处"}
+	released, err := w.Readings.Redeem(t.Context(), consumer, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := w.Verify(t.Context(), released.Credential); v.Verdict != credential.Valid {
+	if v := w.Verifications.Verify(t.Context(), released.Credential); v.Verdict != credential.Valid {
 		t.Errorf("verification %+v", v)
 	}
 	resolved, err := bound(t, released.Credential, consumer.Client, nonce)
@@ -105,13 +109,13 @@ func TestRedeem(t *testing.T) {
 	if _, ok := fields["grade"]; ok {
 		t.Error("released a sensitive field, which was not chosen")
 	}
-	all, err := w.AccessRecords(t.Context(), subject(), 0, 10)
+	all, err := w.Readings.AccessRecords(t.Context(), subject(), 0, 10)
 	if err != nil || len(all.Records) != 1 {
 		t.Fatalf("records %+v, %v", all, err)
 	}
 	a := all.Records[0]
-	if a.ID != released.Record || a.License != out.ID || a.Client != consumer.Client || a.Result != license.ResultOK || a.Case != ask().Case ||
-		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != license.BasisConsent || a.Nonce != "" {
+	if a.ID != released.Record || a.License != out.ID || a.Client != consumer.Client || a.Result != access.ResultOK || a.Case != ask().Case ||
+		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != grant.BasisConsent || a.Nonce != "" {
 		t.Errorf("record %+v", a)
 	}
 	if es := w.Events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
@@ -125,8 +129,8 @@ func TestRedeemSensitiveIfChosen(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
-	released, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
+	released, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +147,11 @@ func TestRedeemSensitiveIfChosen(t *testing.T) {
 func TestRedeemIsIdempotent(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
-	first, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	first, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if err != nil || first.Again {
 		t.Fatal(first, err)
 	}
-	again, err := w.Redeem(t.Context(), consumer, redeem(d, "1"))
+	again, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if err != nil || !again.Again || again.Record != first.Record || !again.Until.Equal(first.Until) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
@@ -156,10 +160,10 @@ func TestRedeemIsIdempotent(t *testing.T) {
 	}
 	other := redeem(d, "1")
 	other.Nonce = "another-nonce"
-	if _, err := w.Redeem(t.Context(), consumer, other); reason(t, err) != "request_id_reused" {
+	if _, err := w.Readings.Redeem(t.Context(), consumer, other); reason(t, err) != "request_id_reused" {
 		t.Errorf("with another nonce: %v", err)
 	}
-	if second, err := w.Redeem(t.Context(), consumer, redeem(d, "2")); err != nil || second.Again || !second.Until.Equal(first.Until) {
+	if second, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "2")); err != nil || second.Again || !second.Until.Equal(first.Until) {
 		t.Errorf("another request within the window: %+v, %v", second, err)
 	}
 	if got := w.records(t, subject()); !slices.Equal(got, []string{"ok", "ok"}) {
@@ -173,21 +177,21 @@ func TestRedeemRefusesForm(t *testing.T) {
 	code := d.Materials[0].UseCode.Reveal()
 	for _, test := range []struct {
 		name   string
-		q      license.RedeemRequest
+		q      access.RedeemRequest
 		reason string
 	}{
-		{"no request id", license.RedeemRequest{UseCode: code, Nonce: nonce}, "request_id"},
-		{"request id with a line break", license.RedeemRequest{UseCode: code, RequestID: "a\r\nb", Nonce: nonce}, "request_id"},
-		{"long request id", license.RedeemRequest{UseCode: code, RequestID: strings.Repeat("a", 129), Nonce: nonce}, "request_id"},
-		{"no nonce", license.RedeemRequest{UseCode: code, RequestID: "1"}, "nonce"},
-		{"officer without a name", license.RedeemRequest{UseCode: code, RequestID: "1", Nonce: nonce, Officer: &license.Officer{ID: "1"}}, "length"},
-		{"no code", license.RedeemRequest{RequestID: "1", Nonce: nonce}, "use_code_unknown"},
-		{"cut code", license.RedeemRequest{UseCode: code[:69], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
-		{"another secret", license.RedeemRequest{UseCode: code[:27] + strings.Repeat("A", 43), RequestID: "1", Nonce: nonce}, "use_code_unknown"},
-		{"another grant", license.RedeemRequest{UseCode: "abcdefghijklmnopqrstuvwxyz" + code[26:], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"no request id", access.RedeemRequest{UseCode: code, Nonce: nonce}, "request_id"},
+		{"request id with a line break", access.RedeemRequest{UseCode: code, RequestID: "a\r\nb", Nonce: nonce}, "request_id"},
+		{"long request id", access.RedeemRequest{UseCode: code, RequestID: strings.Repeat("a", 129), Nonce: nonce}, "request_id"},
+		{"no nonce", access.RedeemRequest{UseCode: code, RequestID: "1"}, "nonce"},
+		{"officer without a name", access.RedeemRequest{UseCode: code, RequestID: "1", Nonce: nonce, Officer: &access.Officer{ID: "1"}}, "length"},
+		{"no code", access.RedeemRequest{RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"cut code", access.RedeemRequest{UseCode: code[:69], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"another secret", access.RedeemRequest{UseCode: code[:27] + strings.Repeat("A", 43), RequestID: "1", Nonce: nonce}, "use_code_unknown"},
+		{"another grant", access.RedeemRequest{UseCode: "abcdefghijklmnopqrstuvwxyz" + code[26:], RequestID: "1", Nonce: nonce}, "use_code_unknown"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out, err := w.Redeem(t.Context(), consumer, test.q)
+			out, err := w.Readings.Redeem(t.Context(), consumer, test.q)
 			if reason(t, err) != test.reason || out.Credential != "" {
 				t.Errorf("%+v, %v; want %s", out, err, test.reason)
 			}
@@ -204,18 +208,18 @@ func TestRedeemByAnotherClient(t *testing.T) {
 	w, _, d := newDelivery(t)
 	other := consumer
 	other.Client = "another"
-	_, mismatch := w.Redeem(t.Context(), other, redeem(d, "1"))
+	_, mismatch := w.Readings.Redeem(t.Context(), other, redeem(d, "1"))
 	q := redeem(d, "1")
 	q.UseCode = q.UseCode[:27] + strings.Repeat("A", 43)
-	_, unknown := w.Redeem(t.Context(), other, q)
+	_, unknown := w.Readings.Redeem(t.Context(), other, q)
 	if mismatch == nil || unknown == nil || mismatch.Error() != unknown.Error() || reason(t, mismatch) != "use_code_unknown" {
 		t.Errorf("another's code: %v; no code: %v", mismatch, unknown)
 	}
-	if got := w.records(t, subject()); !slices.Equal(got, []string{license.ResultMismatch}) {
+	if got := w.records(t, subject()); !slices.Equal(got, []string{access.ResultMismatch}) {
 		t.Errorf("records %v", got)
 	}
 	// Its client is not hindered by that.
-	if out, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil || out.Again {
+	if out, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil || out.Again {
 		t.Errorf("its client: %+v, %v", out, err)
 	}
 }
@@ -225,62 +229,62 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
 	for _, test := range []struct {
 		name   string
-		change func(t *testing.T, w *world, out license.Issued, id license.GrantID) stores
+		change func(t *testing.T, w *world, out license.Issued, id grant.ID) stores
 		reason string
 	}{
-		{"withdrawn", func(t *testing.T, w *world, _ license.Issued, id license.GrantID) stores {
-			if _, err := w.Open(t).Withdraw(t.Context(), consumer, subject(), id); err != nil {
+		{"withdrawn", func(t *testing.T, w *world, _ license.Issued, id grant.ID) stores {
+			if _, err := w.Open(t).Grants.Withdraw(t.Context(), consumer, subject(), id); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "grant_ended"},
-		{"revoked", func(t *testing.T, w *world, _ license.Issued, id license.GrantID) stores {
-			if err := w.Revoke(t.Context(), consumer, id, license.EndedByToken); err != nil {
+		{"revoked", func(t *testing.T, w *world, _ license.Issued, id grant.ID) stores {
+			if err := w.Grants.Revoke(t.Context(), consumer, id, grant.EndedByToken); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "grant_ended"},
-		{"license suspended", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
+		{"license suspended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
 			w.suspend(t, out.ID)
 			return stores{}
 		}, "license_suspended"},
-		{"license changed", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
+		{"license changed", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
 			w.change(t, out.ID)
 			return stores{}
 		}, "license_superseded"},
-		{"license ended", func(t *testing.T, w *world, out license.Issued, _ license.GrantID) stores {
-			if _, err := w.End(t.Context(), issuer, out.ID, ending(), license.Terms{}); err != nil {
+		{"license ended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
+			if _, err := w.Registry.End(t.Context(), issuer, out.ID, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "license_ended"},
-		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
-			return stores{loadUse: func(u *license.Used) { u.Version.ValidUntil = yesterday; license.Restamp(w.Library, &u.Version) }}
+		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
+			return stores{loadUse: func(u *access.Used) { u.Version.ValidUntil = yesterday; w.Restamp(&u.Version) }}
 		}, "license_expired"},
-		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ license.GrantID) stores {
+		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
 			// The first use, some time ago. The store is given back what it has.
 			var first time.Time
 			return stores{
-				loadUse: func(u *license.Used) {
+				loadUse: func(u *access.Used) {
 					first = u.Code.First
-					u.Code.First = first.Add(-license.ReadingWindow)
-					license.Restamp(w.Library, &u.Code)
+					u.Code.First = first.Add(-grant.ReadingWindow)
+					w.Restamp(&u.Code)
 				},
-				saveUse: func(r *license.Reading) error { r.First = first; return nil },
+				saveUse: func(r *access.Reading) error { r.First = first; return nil },
 			}
 		}, "window_over"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w, out, d := newDelivery(t)
-			if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+			if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 				t.Fatal(err)
 			}
 			s := test.change(t, w, out, d.Grant.ID)
-			s.LibraryStores = w.DB.Licenses()
+			s.Stores = w.DB.Licenses()
 			r := w.OpenOn(t, s, nil)
 			for _, request := range []string{"1", "2"} { // not even what was read before
-				released, err := r.Redeem(t.Context(), consumer, redeem(d, request))
+				released, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, request))
 				if reason(t, err) != test.reason || released.Credential != "" {
 					t.Errorf("request %s: %+v, %v; want %s", request, released, err, test.reason)
 				}
@@ -292,9 +296,9 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 	}
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *license.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
+	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
 	time.Sleep(time.Until(d.Grant.Until) + time.Millisecond)
-	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); reason(t, err) != "grant_expired" {
+	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); reason(t, err) != "grant_expired" {
 		t.Errorf("after the grant's time: %v", err)
 	}
 }
@@ -303,14 +307,14 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 func TestRedeemRaces(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
-	nodes := []*license.Library{w.Library, w.Open(t)}
-	run := func(request func(i int) string) []license.Released {
-		out := make([]license.Released, 64)
+	nodes := []*library.Library{w.Library, w.Open(t)}
+	run := func(request func(i int) string) []access.Released {
+		out := make([]access.Released, 64)
 		var wg sync.WaitGroup
 		for i := range out {
 			wg.Go(func() {
 				var err error
-				if out[i], err = nodes[i%2].Redeem(t.Context(), consumer, redeem(d, request(i))); err != nil {
+				if out[i], err = nodes[i%2].Readings.Redeem(t.Context(), consumer, redeem(d, request(i))); err != nil {
 					t.Errorf("reader %d: %v", i, err)
 				}
 			})
@@ -347,13 +351,13 @@ func TestRedeemRaces(t *testing.T) {
 // Withdrawing wins over a reading that has begun: the decision is made anew.
 func TestWithdrawnWhileReading(t *testing.T) {
 	t.Parallel()
-	for want, change := range map[string]func(w *world, out license.Issued, d license.Delivery) error{
-		"license_suspended": func(w *world, out license.Issued, _ license.Delivery) error {
-			_, err := w.Suspend(t.Context(), issuer, out.ID, suspension(), license.Terms{})
+	for want, change := range map[string]func(w *world, out license.Issued, d grant.Delivery) error{
+		"license_suspended": func(w *world, out license.Issued, _ grant.Delivery) error {
+			_, err := w.Registry.Suspend(t.Context(), issuer, out.ID, suspension(), license.Terms{})
 			return err
 		},
-		"grant_ended": func(w *world, _ license.Issued, d license.Delivery) error {
-			_, err := w.Withdraw(t.Context(), consumer, subject(), d.Grant.ID)
+		"grant_ended": func(w *world, _ license.Issued, d grant.Delivery) error {
+			_, err := w.Grants.Withdraw(t.Context(), consumer, subject(), d.Grant.ID)
 			return err
 		},
 	} {
@@ -369,7 +373,7 @@ func TestWithdrawnWhileReading(t *testing.T) {
 					}
 				}
 			})
-			released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
+			released, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 			if reason(t, err) != want || released.Credential != "" {
 				t.Errorf("%+v, %v; want %s", released, err, want)
 			}
@@ -382,8 +386,8 @@ func TestNoDataWithoutRecord(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
 	broken := errors.New("the disk is full")
-	r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), saveUse: func(*license.Reading) error { return broken }}, nil)
-	released, err := r.Redeem(t.Context(), consumer, redeem(d, "1"))
+	r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), saveUse: func(*access.Reading) error { return broken }}, nil)
+	released, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if !errors.Is(err, broken) || released.Credential != "" {
 		t.Errorf("released %+v, %v", released, err)
 	}
@@ -396,7 +400,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 					panic("cut off")
 				}
 			})
-			out, _ := dying.Redeem(t.Context(), consumer, redeem(d, step))
+			out, _ := dying.Readings.Redeem(t.Context(), consumer, redeem(d, step))
 			credential = out.Credential
 		}()
 		want := map[string]int{"redeem.decided": 0, "redeem.recorded": 1}[step]
@@ -405,7 +409,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 		}
 	}
 	// The consumer asks again, and gets what was recorded.
-	if out, err := w.Redeem(t.Context(), consumer, redeem(d, "redeem.recorded")); err != nil || !out.Again {
+	if out, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "redeem.recorded")); err != nil || !out.Again {
 		t.Errorf("again: %+v, %v", out, err)
 	}
 }
@@ -418,20 +422,20 @@ func TestAccessRecordsOfAllHolders(t *testing.T) {
 		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
 	})
 	d := w.deliver(t, w.agree(t, nil).ID)
-	if _, err := w.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
+	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
-	other := license.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
-	page, err := w.AccessRecords(t.Context(), other, 0, 10)
+	other := offers.Subject{Party: "party-2", Codes: []party.Code{{Type: party.Citizen, Value: spouse}}, Assurance: 2}
+	page, err := w.Readings.AccessRecords(t.Context(), other, 0, 10)
 	all := page.Records
 	if err != nil || len(all) != 1 || all[0].Client != consumer.Client || all[0].Case != "" || all[0].Party != "" || all[0].Grant != "" {
 		t.Errorf("the other holder sees %+v, %v", all, err)
 	}
-	nobody := license.Subject{Party: "party-3", Assurance: 2}
+	nobody := offers.Subject{Party: "party-3", Assurance: 2}
 	if got := w.records(t, nobody); len(got) != 0 {
 		t.Errorf("somebody else sees %v", got)
 	}
-	if all, err := w.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all.Records) != 1 || all.Records[0].Case == "" {
+	if all, err := w.Readings.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all.Records) != 1 || all.Records[0].Case == "" {
 		t.Errorf("who agreed sees %+v, %v", all, err)
 	}
 }

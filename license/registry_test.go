@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
@@ -25,21 +26,21 @@ func TestIssueReadVerify(t *testing.T) {
 	if out.Version != 1 || out.State != license.Active || out.Replayed {
 		t.Errorf("issued %+v", out)
 	}
-	l, err := w.Read(t.Context(), issuer, out.ID, 0)
+	l, err := w.Registry.Read(t.Context(), issuer, out.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if l.Number != "A-1" || l.Holders[0].Name != "样例䶮" || l.TypeName != "样例特种作业操作证" || l.Origin != credential.OriginAuthority || l.TrustGrade != credential.GradeA {
 		t.Errorf("read %+v", l)
 	}
-	v := w.Verify(t.Context(), out.Credential)
+	v := w.Verifications.Verify(t.Context(), out.Credential)
 	if v.Verdict != credential.Valid || len(v.Checks) != 8 {
 		t.Fatalf("verification %+v", v)
 	}
 	if v.License.Identifier != string(out.Identifier) || v.License.Holders[0].Code != citizen || v.License.Fields["category"] != "电工作业" {
 		t.Errorf("presented %+v", v.License)
 	}
-	byCode, err := w.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]), "somewhere")
+	byCode, err := w.Verifications.VerifyIdentifier(t.Context(), string(out.Identifier), strings.ToLower(out.VerificationCode[:4]+"-"+out.VerificationCode[4:]), "somewhere")
 	if err != nil || byCode.Verdict != credential.Valid {
 		t.Fatalf("verification by identifier: %+v, %v", byCode, err)
 	}
@@ -51,7 +52,7 @@ func TestIssueReadVerify(t *testing.T) {
 func TestIssueIsIdempotent(t *testing.T) {
 	w := newWorld(t)
 	first := w.IssueOne(t, "A-1")
-	again, err := w.Issue(t.Context(), issuer, request("A-1"), "A-1")
+	again, err := w.Registry.Issue(t.Context(), issuer, request("A-1"), "A-1")
 	if err != nil || !again.Replayed {
 		t.Fatalf("repeated: %+v, %v", again, err)
 	}
@@ -60,26 +61,26 @@ func TestIssueIsIdempotent(t *testing.T) {
 		t.Errorf("repeated request: %+v, want %+v", again, first)
 	}
 	other := request("A-2")
-	if _, err := w.Issue(t.Context(), issuer, other, "A-1"); reason(t, err) != "idempotency_key_reused" {
+	if _, err := w.Registry.Issue(t.Context(), issuer, other, "A-1"); reason(t, err) != "idempotency_key_reused" {
 		t.Errorf("same key, other request: %v", err)
 	}
-	if _, err := w.Issue(t.Context(), issuer, other, ""); reason(t, err) != "idempotency_key_missing" {
+	if _, err := w.Registry.Issue(t.Context(), issuer, other, ""); reason(t, err) != "idempotency_key_missing" {
 		t.Errorf("no key: %v", err)
 	}
-	if _, err := w.Issue(t.Context(), issuer, other, "a b"); reason(t, err) != "idempotency_key" {
+	if _, err := w.Registry.Issue(t.Context(), issuer, other, "a b"); reason(t, err) != "idempotency_key" {
 		t.Errorf("bad key: %v", err)
 	}
 }
 
 func TestIssueRaces(t *testing.T) {
 	w := newWorld(t)
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var mu sync.Mutex
 	ids := map[audit.ID]int{}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			out, err := nodes[i%2].Issue(t.Context(), issuer, request("A-1"), "same")
+			out, err := nodes[i%2].Registry.Issue(t.Context(), issuer, request("A-1"), "same")
 			if err != nil {
 				t.Error(err)
 			}
@@ -97,13 +98,13 @@ func TestIssueRaces(t *testing.T) {
 func TestTransitionRaces(t *testing.T) {
 	w := newWorld(t)
 	out := w.IssueOne(t, "A-1")
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := nodes[i%2].End(t.Context(), issuer, out.ID, ending(), license.Terms{})
+			_, err := nodes[i%2].Registry.End(t.Context(), issuer, out.ID, ending(), license.Terms{})
 			if err != nil && reason(t, err) != "already_ended" && reason(t, err) != "changed_meanwhile" {
 				t.Errorf("loser: %v", err)
 			}
@@ -141,52 +142,52 @@ func TestLifeCycle(t *testing.T) {
 	first := w.IssueOne(t, "A-1")
 	status := func(token string, want credential.Result, why string) {
 		t.Helper()
-		check(t, w.Verify(ctx, token), credential.CheckStatus, want, why)
+		check(t, w.Verifications.Verify(ctx, token), credential.CheckStatus, want, why)
 	}
-	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "复"}, license.Terms{}); reason(t, err) != "not_suspended" {
+	if _, err := w.Registry.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "复"}, license.Terms{}); reason(t, err) != "not_suspended" {
 		t.Errorf("resuming an active license: %v", err)
 	}
-	if _, err := w.Suspend(ctx, issuer, first.ID, suspension(), license.Terms{}); err != nil {
+	if _, err := w.Registry.Suspend(ctx, issuer, first.ID, suspension(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, credential.Fail, "suspended")
 	rep := license.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
 		ValidFrom: request("").ValidFrom, Fields: json.RawMessage(`{"category":"高处作业"}`)}
-	if _, err := w.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{}); err != nil {
+	if _, err := w.Registry.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, credential.Pass, "in_force")
-	second, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}})
+	second, err := w.Registry.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}})
 	if err != nil || second.Version != 2 || second.ID != first.ID || second.Identifier == first.Identifier {
 		t.Fatalf("replacement: %+v, %v", second, err)
 	}
-	if again, err := w.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
+	if again, err := w.Registry.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
 		t.Errorf("repeated replacement: %+v, %v", again, err)
 	}
 	status(first.Credential, credential.Fail, "superseded")
 	status(second.Credential, credential.Pass, "in_force")
-	if v, _ := w.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != credential.Invalid || v.License == nil {
+	if v, _ := w.Verifications.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != credential.Invalid || v.License == nil {
 		t.Errorf("superseded version by identifier: %+v", v)
 	}
-	l, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{})
+	l, err := w.Registry.End(ctx, issuer, first.ID, ending(), license.Terms{})
 	if err != nil || l.State != license.Ended || l.Ending.Kind != license.Cancelled {
 		t.Fatalf("ending: %+v, %v", l, err)
 	}
 	status(second.Credential, credential.Fail, "ended")
-	if _, err := w.End(ctx, issuer, first.ID, ending(), license.Terms{}); reason(t, err) != "already_ended" {
+	if _, err := w.Registry.End(ctx, issuer, first.ID, ending(), license.Terms{}); reason(t, err) != "already_ended" {
 		t.Errorf("second ending: %v", err)
 	}
 	rep.Kind, rep.Reason = license.Reinstated, "复议撤销"
-	third, err := w.Replace(ctx, issuer, first.ID, rep, seen(5))
+	third, err := w.Registry.Replace(ctx, issuer, first.ID, rep, seen(5))
 	if err != nil || third.Version != 3 {
 		t.Fatalf("reinstated: %+v, %v", third, err)
 	}
 	status(third.Credential, credential.Pass, "in_force")
-	old, err := w.Read(ctx, issuer, first.ID, 2)
+	old, err := w.Registry.Read(ctx, issuer, first.ID, 2)
 	if err != nil || old.State != license.Ended || old.Ending == nil || old.NewestVersion != 3 {
 		t.Errorf("version 2 afterwards: %+v, %v", old, err)
 	}
-	es, err := w.History(ctx, issuer, first.ID, 0, 100)
+	es, err := w.Registry.History(ctx, issuer, first.ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +248,7 @@ func TestIssueRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			q := request(test.name)
 			test.alter(&q)
-			_, err := w.Issue(t.Context(), issuer, q, "key-"+strings.ReplaceAll(test.name, " ", "-"))
+			_, err := w.Registry.Issue(t.Context(), issuer, q, "key-"+strings.ReplaceAll(test.name, " ", "-"))
 			if got := reason(t, err); got != test.reason {
 				t.Fatalf("reason %q, want %q (%v)", got, test.reason, err)
 			}
@@ -260,7 +261,7 @@ func TestIssueRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := w.Issue(t.Context(), stranger, request("B"), "B"); reason(t, err) != "participant_unknown" {
+	if _, err := w.Registry.Issue(t.Context(), stranger, request("B"), "B"); reason(t, err) != "participant_unknown" {
 		t.Errorf("unknown participant: %v", err)
 	}
 }
@@ -270,18 +271,21 @@ func TestStrangerSeesNothing(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	ctx := t.Context()
 	calls := map[string]func() error{
-		"read":       func() error { _, err := w.Read(ctx, stranger, out.ID, 0); return err },
-		"credential": func() error { _, err := w.Credential(ctx, stranger, out.ID, 0); return err },
-		"history":    func() error { _, err := w.History(ctx, stranger, out.ID, 0, 10); return err },
-		"suspend":    func() error { _, err := w.Suspend(ctx, stranger, out.ID, suspension(), license.Terms{}); return err },
-		"end":        func() error { _, err := w.End(ctx, stranger, out.ID, ending(), license.Terms{}); return err },
+		"read":       func() error { _, err := w.Registry.Read(ctx, stranger, out.ID, 0); return err },
+		"credential": func() error { _, err := w.Registry.Credential(ctx, stranger, out.ID, 0); return err },
+		"history":    func() error { _, err := w.Registry.History(ctx, stranger, out.ID, 0, 10); return err },
+		"suspend": func() error {
+			_, err := w.Registry.Suspend(ctx, stranger, out.ID, suspension(), license.Terms{})
+			return err
+		},
+		"end": func() error { _, err := w.Registry.End(ctx, stranger, out.ID, ending(), license.Terms{}); return err },
 	}
 	for name, call := range calls {
 		if got := reason(t, call()); got != "license_unknown" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	found, err := w.Search(ctx, stranger, license.SearchRequest{Identifier: string(out.Identifier)})
+	found, err := w.Registry.Search(ctx, stranger, license.SearchRequest{Identifier: string(out.Identifier)})
 	if err != nil || len(found.Licenses) != 0 {
 		t.Errorf("search: %+v, %v", found, err)
 	}
@@ -307,7 +311,7 @@ func TestSearch(t *testing.T) {
 		"identifier": {Identifier: string(all[3].Identifier)},
 		"number":     {Number: "N-3", TypeCode: typeCode},
 	} {
-		found, err := w.Search(ctx, issuer, q)
+		found, err := w.Registry.Search(ctx, issuer, q)
 		if err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != all[3].ID {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
@@ -315,7 +319,7 @@ func TestSearch(t *testing.T) {
 	q := license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}, Limit: 2}
 	var seen []audit.ID
 	for {
-		page, err := w.Search(ctx, issuer, q)
+		page, err := w.Registry.Search(ctx, issuer, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +334,7 @@ func TestSearch(t *testing.T) {
 	if len(seen) != 5 || seen[0] != all[4].ID || seen[4] != all[0].ID {
 		t.Errorf("by holder, page by page: %v", seen)
 	}
-	if _, err := w.Search(ctx, issuer, license.SearchRequest{Cursor: "x"}); reason(t, err) != "cursor" {
+	if _, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Cursor: "x"}); reason(t, err) != "cursor" {
 		t.Errorf("bad cursor: %v", err)
 	}
 }
@@ -354,11 +358,11 @@ func TestTypesHaveOneOwner(t *testing.T) {
 	if _, err := w.Catalog().Types().Publish(ctx, cataloguer, typeCode); reason(t, err) != "type_not_draft" {
 		t.Errorf("publishing twice: %v", err)
 	}
-	l, err := w.Read(ctx, issuer, first.ID, 0)
+	l, err := w.Registry.Read(ctx, issuer, first.ID, 0)
 	if err != nil || l.TypeVersion != 1 || l.TypeName != "样例特种作业操作证" {
 		t.Errorf("bound to %d %s, %v", l.TypeVersion, l.TypeName, err)
 	}
-	if l, err = w.Read(ctx, issuer, w.IssueOne(t, "v2").ID, 0); err != nil || l.TypeVersion != 2 {
+	if l, err = w.Registry.Read(ctx, issuer, w.IssueOne(t, "v2").ID, 0); err != nil || l.TypeVersion != 2 {
 		t.Errorf("issued under %d, %v", l.TypeVersion, err)
 	}
 	bad := definition()
@@ -370,11 +374,11 @@ func TestTypesHaveOneOwner(t *testing.T) {
 
 func TestPublicURLIsBound(t *testing.T) {
 	w := newWorld(t)
-	_, err := license.NewLibrary(t.Context(), license.LibraryConfig{
+	_, err := library.New(t.Context(), library.Config{
 		Stores: w.DB.Licenses(), Journal: w.DB.Journal(), Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(),
 		PublicURL: "https://elsewhere.example", AuthorityName: func(context.Context, party.USCC) (string, error) { return "", nil },
 	})
-	if _, ok := errors.AsType[*license.PublicURLError](err); !ok {
+	if _, ok := errors.AsType[*library.PublicURLError](err); !ok {
 		t.Errorf("another public URL: %v", err)
 	}
 }

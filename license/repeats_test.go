@@ -48,14 +48,14 @@ func TestRefusalsAreMerged(t *testing.T) {
 		if i%2 > 0 {
 			id = audit.ID(fmt.Sprintf("aaaaaaaaaaaaaaaaaaaaaa%04d", i%10)) // whatever is named
 		}
-		if _, err := w.Read(ctx, stranger, id, 0); reason(t, err) != "license_unknown" {
+		if _, err := w.Registry.Read(ctx, stranger, id, 0); reason(t, err) != "license_unknown" {
 			t.Fatal(err)
 		}
 	}
 	if n := w.rows(t, out.ID) - before; n > 10 {
 		t.Errorf("%d events of 1,000 refusals", n)
 	}
-	if _, err := w.Credential(ctx, stranger, out.ID, 0); reason(t, err) != "license_unknown" {
+	if _, err := w.Registry.Credential(ctx, stranger, out.ID, 0); reason(t, err) != "license_unknown" {
 		t.Fatal(err)
 	}
 	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseCredential || last.RequestID != stranger.RequestID {
@@ -64,7 +64,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 	for _, c := range []string{"another", "a third"} {
 		a := stranger
 		a.Client = c
-		if _, err := w.Read(ctx, a, out.ID, 0); reason(t, err) != "license_unknown" {
+		if _, err := w.Registry.Read(ctx, a, out.ID, 0); reason(t, err) != "license_unknown" {
 			t.Fatal(err)
 		}
 		if last := w.lastEvent(t, out.ID); last.Client != c {
@@ -99,13 +99,13 @@ func TestLooksAreMerged(t *testing.T) {
 	holder := audit.Actor{Client: "portal", Party: subject().Party, RequestID: "r9"}
 	before := w.rows(t, out.ID)
 	for range 100 {
-		if _, err := w.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
+		if _, err := w.Offers.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Held(ctx, holder, subject(), "", 10); err != nil {
+		if _, err := w.Offers.Held(ctx, holder, subject(), "", 10); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Offer(ctx, consumer, ask(), subject(), nil); err != nil {
+		if _, err := w.Offers.Offer(ctx, consumer, ask(), subject(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,11 +114,11 @@ func TestLooksAreMerged(t *testing.T) {
 	}
 	other := ask()
 	other.Case = "2026-000124"
-	if _, err := w.Offer(ctx, consumer, other, subject(), nil); err != nil {
+	if _, err := w.Offers.Offer(ctx, consumer, other, subject(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, out.ID)
-	if _, err := w.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
+	if _, err := w.Offers.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
 	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseHeld || last.Version != 2 {
@@ -129,7 +129,7 @@ func TestLooksAreMerged(t *testing.T) {
 	}
 	before = w.rows(t, out.ID)
 	for range 50 {
-		if _, err := w.Read(ctx, issuer, out.ID, 0); err != nil {
+		if _, err := w.Registry.Read(ctx, issuer, out.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	before := w.rows(t, out.ID)
 	for range 100 {
-		if _, err := w.Issue(ctx, issuer, request("A-1"), "A-1"); err != nil {
+		if _, err := w.Registry.Issue(ctx, issuer, request("A-1"), "A-1"); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := w.Catalog().Types().ReadPage(ctx, stranger, "", 10); err != nil {

@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
@@ -29,10 +33,10 @@ func newSharing(t testing.TB) *world {
 	return w
 }
 
-func ask() license.Ask { return license.Ask{Item: itemCode, Case: "2026-000123"} }
+func ask() offers.Ask { return offers.Ask{Item: itemCode, Case: "2026-000123"} }
 
-func subject() license.Subject {
-	return license.Subject{Party: "party-1", Codes: []party.Code{{Type: party.Citizen, Value: citizen}}, Assurance: 2}
+func subject() offers.Subject {
+	return offers.Subject{Party: "party-1", Codes: []party.Code{{Type: party.Citizen, Value: citizen}}, Assurance: 2}
 }
 
 // issueTo issues a license to somebody.
@@ -42,7 +46,7 @@ func (w *world) issueTo(t testing.TB, number string, alter func(*license.IssueRe
 	if alter != nil {
 		alter(&q)
 	}
-	out, err := w.Issue(t.Context(), issuer, q, number)
+	out, err := w.Registry.Issue(t.Context(), issuer, q, number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +56,9 @@ func (w *world) issueTo(t testing.TB, number string, alter func(*license.IssueRe
 func toSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse }
 
 // offer asks for the licenses of a subject.
-func offer(t testing.TB, r *license.Library, s license.Subject) license.Offer {
+func offer(t testing.TB, r *library.Library, s offers.Subject) offers.Offer {
 	t.Helper()
-	o, err := r.Offer(t.Context(), consumer, ask(), s, nil)
+	o, err := r.Offers.Offer(t.Context(), consumer, ask(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +67,13 @@ func offer(t testing.TB, r *license.Library, s license.Subject) license.Offer {
 
 // stores are a registry's stores with some calls changed.
 type stores struct {
-	license.LibraryStores
+	library.Stores
 	search    func() error
 	load      func(*license.VersionRecord)
-	loadUse   func(*license.Used)
-	saveUse   func(*license.Reading) error
-	saveGrant func(*license.GrantRecord) error
-	loadGrant func(*license.GrantRecord)
+	loadUse   func(*access.Used)
+	saveUse   func(*access.Reading) error
+	saveGrant func(*grant.Record) error
+	loadGrant func(*grant.Record)
 }
 
 func (s stores) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
@@ -78,45 +82,45 @@ func (s stores) Search(ctx context.Context, q license.Query) ([]license.Record, 
 			return nil, err
 		}
 	}
-	return s.LibraryStores.Search(ctx, q)
+	return s.Stores.Search(ctx, q)
 }
 
 func (s stores) Load(ctx context.Context, id audit.ID, version int) (license.Record, license.VersionRecord, error) {
-	rec, v, err := s.LibraryStores.Load(ctx, id, version)
+	rec, v, err := s.Stores.Load(ctx, id, version)
 	if s.load != nil {
 		s.load(&v)
 	}
 	return rec, v, err
 }
 
-func (s stores) LoadUse(ctx context.Context, g license.GrantID, code [32]byte, request string) (license.Used, error) {
-	u, err := s.LibraryStores.LoadUse(ctx, g, code, request)
+func (s stores) LoadUse(ctx context.Context, g grant.ID, code [32]byte, request string) (access.Used, error) {
+	u, err := s.Stores.LoadUse(ctx, g, code, request)
 	if s.loadUse != nil {
 		s.loadUse(&u)
 	}
 	return u, err
 }
 
-func (s stores) SaveUse(ctx context.Context, u license.Reading) error {
+func (s stores) SaveUse(ctx context.Context, u access.Reading) error {
 	if s.saveUse != nil {
 		if err := s.saveUse(&u); err != nil {
 			return err
 		}
 	}
-	return s.LibraryStores.SaveUse(ctx, u)
+	return s.Stores.SaveUse(ctx, u)
 }
 
-func (s stores) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
+func (s stores) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
 	if s.saveGrant != nil {
 		if err := s.saveGrant(&g); err != nil {
 			return err
 		}
 	}
-	return s.LibraryStores.SaveGrant(ctx, g, codes, e)
+	return s.Stores.SaveGrant(ctx, g, codes, e)
 }
 
-func (s stores) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
-	g, codes, err := s.LibraryStores.LoadGrant(ctx, id)
+func (s stores) LoadGrant(ctx context.Context, id grant.ID) (grant.Record, []grant.UseCodeRecord, error) {
+	g, codes, err := s.Stores.LoadGrant(ctx, id)
 	if s.loadGrant != nil {
 		s.loadGrant(&g)
 	}
@@ -129,7 +133,7 @@ func TestOutcomes(t *testing.T) {
 	yesterday := today.AddDays(-1)
 	end := func(t *testing.T, w *world, number string) {
 		t.Helper()
-		if _, err := w.End(t.Context(), issuer, w.IssueOne(t, number).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, number).ID, ending(), license.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -141,69 +145,69 @@ func TestOutcomes(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		prepare func(t *testing.T, w *world) stores
-		want    license.Outcome
+		want    offers.Outcome
 		offered int
-		dated   license.Dated
+		dated   offers.Dated
 	}{
-		{"one", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); return stores{} }, license.OutcomeFound, 1, license.Dated{}},
-		{"two", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); w.IssueOne(t, "A-2"); return stores{} }, license.OutcomeChoice, 2, license.Dated{}},
-		{"none", func(t *testing.T, w *world) stores { return stores{} }, license.OutcomeUncollected, 0, license.Dated{}},
-		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, license.OutcomeMissing, 0, license.Dated{}},
+		{"one", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); return stores{} }, offers.OutcomeFound, 1, offers.Dated{}},
+		{"two", func(t *testing.T, w *world) stores { w.IssueOne(t, "A-1"); w.IssueOne(t, "A-2"); return stores{} }, offers.OutcomeChoice, 2, offers.Dated{}},
+		{"none", func(t *testing.T, w *world) stores { return stores{} }, offers.OutcomeUncollected, 0, offers.Dated{}},
+		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, offers.OutcomeMissing, 0, offers.Dated{}},
 		{"suspended", func(t *testing.T, w *world) stores {
-			if _, err := w.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
-		}, license.OutcomeSuspended, 0, license.Dated{}},
+		}, offers.OutcomeSuspended, 0, offers.Dated{}},
 		{"suspended beside one in force", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-2")
-			if _, err := w.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
-		}, license.OutcomeFound, 1, license.Dated{}},
+		}, offers.OutcomeFound, 1, offers.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-1")
-			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; license.Restamp(w.Library, v) }}
-		}, license.OutcomeExpired, 0, license.Dated{From: yesterday.AddDays(1)}},
+			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
+		}, offers.OutcomeExpired, 0, offers.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
 			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
 			w.issueTo(t, "A-2", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
 			end(t, w, "A-3")
 			return stores{}
-		}, license.OutcomeNotYet, 0, license.Dated{From: today.AddDays(2)}},
+		}, offers.OutcomeNotYet, 0, offers.Dated{From: today.AddDays(2)}},
 		{"ended, though not all are here", func(t *testing.T, w *world) stores {
 			end(t, w, "A-1")
 			return stores{}
-		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
+		}, offers.OutcomeEnded, 0, offers.Dated{EndingKind: license.Cancelled, From: today}},
 		{"ended after another had expired", func(t *testing.T, w *world) stores {
 			end(t, w, "A-1")
 			w.IssueOne(t, "A-2")
 			return stores{load: func(v *license.VersionRecord) {
 				if v.State == license.Active {
 					v.ValidUntil = today.AddDays(-30)
-					license.Restamp(w.Library, v)
+					w.Restamp(v)
 				}
 			}}
-		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
+		}, offers.OutcomeEnded, 0, offers.Dated{EndingKind: license.Cancelled, From: today}},
 		{"suspended beside one that ended", func(t *testing.T, w *world) stores {
 			w.suspend(t, w.IssueOne(t, "A-1").ID)
 			end(t, w, "A-2")
 			return stores{}
-		}, license.OutcomeSuspended, 0, license.Dated{}},
+		}, offers.OutcomeSuspended, 0, offers.Dated{}},
 		{"ended", func(t *testing.T, w *world) stores {
 			covered(w)
 			end(t, w, "A-1")
 			return stores{}
-		}, license.OutcomeEnded, 0, license.Dated{EndingKind: license.Cancelled, From: today}},
+		}, offers.OutcomeEnded, 0, offers.Dated{EndingKind: license.Cancelled, From: today}},
 		{"source unavailable", func(t *testing.T, w *world) stores {
 			covered(w)
 			return stores{search: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
-		}, license.OutcomeUnavailable, 0, license.Dated{}},
+		}, offers.OutcomeUnavailable, 0, offers.Dated{}},
 		{"a license that can't be opened", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-1")
 			return stores{load: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
-		}, license.OutcomeUnavailable, 0, license.Dated{}},
+		}, offers.OutcomeUnavailable, 0, offers.Dated{}},
 		{"another role", func(t *testing.T, w *world) stores {
 			d := definition()
 			d.Holders = append(d.Holders, catalog.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
@@ -213,19 +217,19 @@ func TestOutcomes(t *testing.T) {
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
 			})
 			return stores{}
-		}, license.OutcomeUncollected, 0, license.Dated{}},
+		}, offers.OutcomeUncollected, 0, offers.Dated{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
 			s := test.prepare(t, w)
-			s.LibraryStores = w.DB.Licenses()
+			s.Stores = w.DB.Licenses()
 			o := offer(t, w.OpenOn(t, s, nil), subject())
 			m := o.Materials[0]
 			if m.Outcome != test.want || len(m.Licenses) != test.offered || m.Dated != test.dated {
 				t.Errorf("outcome %s, %+v, with %d licenses, want %s, %+v, with %d", m.Outcome, m.Dated, len(m.Licenses), test.want, test.dated, test.offered)
 			}
-			if spouses := o.Materials[1]; spouses.Outcome != license.OutcomeUncollected || len(spouses.Licenses) != 0 {
+			if spouses := o.Materials[1]; spouses.Outcome != offers.OutcomeUncollected || len(spouses.Licenses) != 0 {
 				t.Errorf("of a spouse whom nobody knows: %+v", spouses)
 			}
 		})
@@ -253,8 +257,8 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 		t.Errorf("of a license with less: %v, sensitive %v", l.Fields, l.Sensitive)
 	}
 	q := ask()
-	q.Licenses = []license.AskedLicense{{Material: "operator-certificate", TypeCode: typeCode, Fields: []string{"category"}}}
-	narrow, err := w.Offer(t.Context(), consumer, q, subject(), nil)
+	q.Licenses = []offers.AskedLicense{{Material: "operator-certificate", TypeCode: typeCode, Fields: []string{"category"}}}
+	narrow, err := w.Offers.Offer(t.Context(), consumer, q, subject(), nil)
 	if err != nil || len(narrow.Materials) != 1 || !slices.Equal(narrow.Materials[0].Licenses[0].Fields, []string{"fields/category"}) {
 		t.Errorf("narrowed: %+v, %v", narrow.Materials, err)
 	}
@@ -288,12 +292,12 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	// Nor by a consent that names another's.
 	c := consentTo(o)
 	c.Chosen[0].License = theirs.ID
-	if _, err := w.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "choice_not_offered" {
+	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "choice_not_offered" {
 		t.Errorf("another's license: %v", err)
 	}
 	s := subject()
 	s.Kin = map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
-	if m := offer(t, w.Library, s).Materials[1]; m.Outcome != license.OutcomeChoice || len(m.Licenses) != 2 {
+	if m := offer(t, w.Library, s).Materials[1]; m.Outcome != offers.OutcomeChoice || len(m.Licenses) != 2 {
 		t.Errorf("of a spouse who is known: %s with %d", m.Outcome, len(m.Licenses))
 	}
 	s = subject()
@@ -320,10 +324,10 @@ func TestAssuranceTooLow(t *testing.T) {
 	c := consentTo(offer(t, w.Library, subject()))
 	s := subject()
 	s.Assurance = 1
-	if _, err := w.Offer(t.Context(), consumer, ask(), s, nil); reason(t, err) != "assurance_too_low" {
+	if _, err := w.Offers.Offer(t.Context(), consumer, ask(), s, nil); reason(t, err) != "assurance_too_low" {
 		t.Errorf("offer: %v", err)
 	}
-	if _, err := w.Agree(t.Context(), consumer, ask(), s, c); reason(t, err) != "assurance_too_low" {
+	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), s, c); reason(t, err) != "assurance_too_low" {
 		t.Errorf("agree: %v", err)
 	}
 }

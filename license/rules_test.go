@@ -12,6 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 )
@@ -31,7 +32,7 @@ func TestMandateIsOfNow(t *testing.T) {
 	ctx := t.Context()
 	active, suspended, ended := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2"), w.IssueOne(t, "A-3")
 	w.suspend(t, suspended.ID)
-	if _, err := w.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	d := definition()
@@ -44,18 +45,18 @@ func TestMandateIsOfNow(t *testing.T) {
 		}
 	}
 	for _, kind := range []license.ReplaceKind{license.Change, license.Renewal, license.Correction} {
-		_, err := w.Replace(ctx, issuer, active.ID, replacing(kind, "A-1"), seen(1))
+		_, err := w.Registry.Replace(ctx, issuer, active.ID, replacing(kind, "A-1"), seen(1))
 		refused(string(kind), err)
-		_, err = w.Replace(ctx, issuer, suspended.ID, replacing(kind, "A-2"), seen(2))
+		_, err = w.Registry.Replace(ctx, issuer, suspended.ID, replacing(kind, "A-2"), seen(2))
 		refused(string(kind)+" of a suspended license", err)
 	}
-	_, err := w.Replace(ctx, issuer, ended.ID, replacing(license.Reinstated, "A-3"), seen(2))
+	_, err := w.Registry.Replace(ctx, issuer, ended.ID, replacing(license.Reinstated, "A-3"), seen(2))
 	refused("reinstating", err)
-	_, err = w.Resume(ctx, issuer, suspended.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
+	_, err = w.Registry.Resume(ctx, issuer, suspended.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
 	refused("resuming", err)
 	// Nobody else could take its licenses out of force.
 	w.suspend(t, active.ID)
-	if _, err := w.End(ctx, issuer, suspended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, suspended.ID, ending(), license.Terms{}); err != nil {
 		t.Errorf("ending: %v", err)
 	}
 	// A draft decides nothing yet; nor does retiring take a mandate.
@@ -66,7 +67,7 @@ func TestMandateIsOfNow(t *testing.T) {
 	if _, err := w.Catalog().Types().Retire(ctx, cataloguer, typeCode); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Replace(ctx, issuer, active.ID, replacing(license.Correction, "A-1"), seen(2)); err != nil {
+	if _, err := w.Registry.Replace(ctx, issuer, active.ID, replacing(license.Correction, "A-1"), seen(2)); err != nil {
 		t.Errorf("correcting a license of a retired type: %v", err)
 	}
 }
@@ -77,7 +78,7 @@ func TestSubjectStays(t *testing.T) {
 	keeper := credential.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
 	out := w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
 	ended := w.IssueOne(t, "A-2")
-	if _, err := w.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	another := []credential.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}
@@ -87,25 +88,25 @@ func TestSubjectStays(t *testing.T) {
 		for _, kind := range []license.ReplaceKind{license.Change, license.Correction, license.Renewal} {
 			q := replacing(kind, "A-1")
 			q.Holders = holders
-			if _, err := w.Replace(ctx, issuer, out.ID, q, seen(1)); reason(t, err) != "subject_changed" {
+			if _, err := w.Registry.Replace(ctx, issuer, out.ID, q, seen(1)); reason(t, err) != "subject_changed" {
 				t.Errorf("%s by %s: %v", name, kind, err)
 			}
 		}
 	}
 	q := replacing(license.Reinstated, "A-2")
 	q.Holders = another
-	if _, err := w.Replace(ctx, issuer, ended.ID, q, seen(2)); reason(t, err) != "subject_changed" {
+	if _, err := w.Registry.Replace(ctx, issuer, ended.ID, q, seen(2)); reason(t, err) != "subject_changed" {
 		t.Errorf("another by reinstating: %v", err)
 	}
 	// A name, the way a code is written, and whoever holds a replaceable role may change.
 	q = replacing(license.Change, "A-1")
 	q.Holders[0].Name, q.Holders[0].Code = "样例新名", strings.ToLower(" "+citizen)
-	if _, err := w.Replace(ctx, issuer, out.ID, q, seen(1)); err != nil {
+	if _, err := w.Registry.Replace(ctx, issuer, out.ID, q, seen(1)); err != nil {
 		t.Errorf("another name, no keeper: %v", err)
 	}
 	// Of two holders none may leave.
 	two := w.issueTo(t, "A-3", func(q *license.IssueRequest) { q.Holders = append(q.Holders, another...) })
-	if _, err := w.Replace(ctx, issuer, two.ID, replacing(license.Change, "A-3"), seen(1)); reason(t, err) != "subject_changed" {
+	if _, err := w.Registry.Replace(ctx, issuer, two.ID, replacing(license.Change, "A-3"), seen(1)); reason(t, err) != "subject_changed" {
 		t.Errorf("one of two leaves: %v", err)
 	}
 }
@@ -114,25 +115,25 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	if _, err := w.Suspend(ctx, issuer, out.ID, license.SuspendRequest{Reason: "暂扣"}, license.Terms{}); reason(t, err) != "request_invalid" {
+	if _, err := w.Registry.Suspend(ctx, issuer, out.ID, license.SuspendRequest{Reason: "暂扣"}, license.Terms{}); reason(t, err) != "request_invalid" {
 		t.Errorf("suspended without a document: %v", err)
 	}
 	w.suspend(t, out.ID)
-	next, err := w.Replace(ctx, issuer, out.ID, replacing(license.Correction, "A-1"), seen(2))
+	next, err := w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Correction, "A-1"), seen(2))
 	if err != nil || next.State != license.Suspended || next.Revision != 3 {
 		t.Fatalf("corrected: %+v, %v", next, err)
 	}
-	check(t, w.Verify(ctx, next.Credential), credential.CheckStatus, credential.Fail, "suspended")
-	check(t, w.Verify(ctx, out.Credential), credential.CheckStatus, credential.Fail, "superseded")
-	l, err := w.Read(ctx, issuer, out.ID, 0)
+	check(t, w.Verifications.Verify(ctx, next.Credential), credential.CheckStatus, credential.Fail, "suspended")
+	check(t, w.Verifications.Verify(ctx, out.Credential), credential.CheckStatus, credential.Fail, "superseded")
+	l, err := w.Registry.Read(ctx, issuer, out.ID, 0)
 	if err != nil || l.State != license.Suspended || l.Suspension == nil || l.Suspension.Document != suspension().Document {
 		t.Fatalf("read: %+v, %v", l, err)
 	}
-	resumed, err := w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
+	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
 	if err != nil || resumed.Suspension != nil {
 		t.Fatalf("resumed: %+v, %v", resumed, err)
 	}
-	check(t, w.Verify(ctx, next.Credential), credential.CheckStatus, credential.Pass, "in_force")
+	check(t, w.Verifications.Verify(ctx, next.Credential), credential.CheckStatus, credential.Pass, "in_force")
 }
 
 // A change is made of the revision that its caller saw, or not at all.
@@ -143,18 +144,18 @@ func TestNoUpdateIsLost(t *testing.T) {
 	if out.Revision != 1 {
 		t.Errorf("issued as revision %d", out.Revision)
 	}
-	if _, err := w.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "if_match_missing" {
+	if _, err := w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "if_match_missing" {
 		t.Errorf("replaced blindly: %v", err)
 	}
-	if _, err := w.Replace(ctx, stranger, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "license_unknown" {
+	if _, err := w.Registry.Replace(ctx, stranger, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "license_unknown" {
 		t.Errorf("a stranger learned that there is a license: %v", err)
 	}
 	w.suspend(t, out.ID)
 	for name, err := range map[string]error{
-		"replace": lastOf(w.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(1))),
-		"resume":  lastOf(w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, seen(1))),
-		"end":     lastOf(w.End(ctx, issuer, out.ID, ending(), seen(1))),
-		"suspend": lastOf(w.Suspend(ctx, issuer, out.ID, suspension(), seen(1))),
+		"replace": lastOf(w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(1))),
+		"resume":  lastOf(w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, seen(1))),
+		"end":     lastOf(w.Registry.End(ctx, issuer, out.ID, ending(), seen(1))),
+		"suspend": lastOf(w.Registry.Suspend(ctx, issuer, out.ID, suspension(), seen(1))),
 	} {
 		e, _ := errors.AsType[*refusal.Error](err)
 		if e == nil || e.Reason != "revision_mismatch" || e.Kind != refusal.KindChanged {
@@ -162,12 +163,12 @@ func TestNoUpdateIsLost(t *testing.T) {
 		}
 	}
 	// Of callers that saw the same, one wins, on two nodes too.
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
 		wg.Go(func() {
-			_, errs[i] = nodes[i%2].Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(2))
+			_, errs[i] = nodes[i%2].Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(2))
 		})
 	}
 	wg.Wait()
@@ -192,45 +193,45 @@ func TestChangesAreIdempotent(t *testing.T) {
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
 	on := func(key string) license.Terms { return license.Terms{Key: key} }
-	first, err := w.Suspend(ctx, issuer, out.ID, suspension(), on("s"))
+	first, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), on("s"))
 	if err != nil || first.Replayed || first.Revision != 2 {
 		t.Fatalf("suspended: %+v, %v", first, err)
 	}
-	resumed, err := w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r"))
+	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := w.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{Key: "s", Revisions: []int64{1}})
+	again, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{Key: "s", Revisions: []int64{1}})
 	if err != nil || !again.Replayed || text(t, again.License) != text(t, first.License) {
 		t.Errorf("suspended again:\n%s\n%s\n%v", text(t, again.License), text(t, first.License), err)
 	}
-	if now, err := w.Read(ctx, issuer, out.ID, 0); err != nil || now.State != license.Active || now.Revision != 3 {
+	if now, err := w.Registry.Read(ctx, issuer, out.ID, 0); err != nil || now.State != license.Active || now.Revision != 3 {
 		t.Errorf("afterwards it is %+v, %v", now, err)
 	}
-	if again, err = w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r")); err != nil || !again.Replayed || text(t, again.License) != text(t, resumed.License) {
+	if again, err = w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r")); err != nil || !again.Replayed || text(t, again.License) != text(t, resumed.License) {
 		t.Errorf("resumed again: %+v, %v", again, err)
 	}
-	if _, err := w.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, on("s")); reason(t, err) != "idempotency_key_reused" {
+	if _, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, on("s")); reason(t, err) != "idempotency_key_reused" {
 		t.Errorf("another change by the same key: %v", err)
 	}
-	ended, err := w.End(ctx, issuer, out.ID, ending(), on("e"))
+	ended, err := w.Registry.End(ctx, issuer, out.ID, ending(), on("e"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err = w.End(ctx, issuer, out.ID, ending(), on("e")); err != nil || !again.Replayed || text(t, again.License) != text(t, ended.License) {
+	if again, err = w.Registry.End(ctx, issuer, out.ID, ending(), on("e")); err != nil || !again.Replayed || text(t, again.License) != text(t, ended.License) {
 		t.Errorf("ended again: %+v, %v", again, err)
 	}
 	// Sixteen at once are one, though all but one find it done.
 	other := w.IssueOne(t, "A-2")
-	nodes := []*license.Library{w.Library, w.Open(t)}
+	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			c, err := nodes[i%2].Suspend(ctx, issuer, other.ID, suspension(), license.Terms{Key: "many", Revisions: []int64{1}})
+			c, err := nodes[i%2].Registry.Suspend(ctx, issuer, other.ID, suspension(), license.Terms{Key: "many", Revisions: []int64{1}})
 			if err != nil || c.State != license.Suspended || c.Revision != 2 {
 				t.Errorf("one of many: %+v, %v", c, err)
 			}
-			n, err := nodes[i%2].Replace(ctx, issuer, other.ID, replacing(license.Change, "A-2"), license.Terms{Key: "many-too", Revisions: []int64{2}})
+			n, err := nodes[i%2].Registry.Replace(ctx, issuer, other.ID, replacing(license.Change, "A-2"), license.Terms{Key: "many-too", Revisions: []int64{2}})
 			if err != nil || n.Version != 2 || n.Revision != 3 {
 				t.Errorf("one of many replacements: %+v, %v", n, err)
 			}
@@ -251,7 +252,7 @@ func text(t testing.TB, v any) string {
 // issueAs issues a license under an idempotency key of its own.
 func (w *world) issueAs(t testing.TB, number, key string) license.Issued {
 	t.Helper()
-	out, err := w.Issue(t.Context(), issuer, request(number), strings.ReplaceAll(key, " ", "-"))
+	out, err := w.Registry.Issue(t.Context(), issuer, request(number), strings.ReplaceAll(key, " ", "-"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,33 +265,33 @@ func TestNumbersOfCurrentVersions(t *testing.T) {
 	ctx := t.Context()
 	taken := func(name, number string) {
 		t.Helper()
-		if _, err := w.Issue(ctx, issuer, request(number), "try-"+name); reason(t, err) != "number_taken" {
+		if _, err := w.Registry.Issue(ctx, issuer, request(number), "try-"+name); reason(t, err) != "number_taken" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	mistyped := w.IssueOne(t, "U-2")
-	if _, err := w.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-1"), seen(1)); err != nil {
+	if _, err := w.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-1"), seen(1)); err != nil {
 		t.Fatal(err)
 	}
 	rightful := w.issueAs(t, "U-2", "rightful")
 	taken("corrected", "U-1")
 	taken("rightful", "U-2")
-	if _, err := w.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-2"), seen(2)); reason(t, err) != "number_taken" {
+	if _, err := w.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-2"), seen(2)); reason(t, err) != "number_taken" {
 		t.Errorf("back to the mistyped number: %v", err)
 	}
-	found, err := w.Search(ctx, issuer, license.SearchRequest{Number: "U-2", TypeCode: typeCode})
+	found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "U-2", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("by a former number: %+v, %v", found, err)
 	}
 	// What has ended keeps nobody from its number; reinstated, it needs a free one.
-	if _, err := w.End(ctx, issuer, rightful.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, rightful.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.issueAs(t, "U-2", "after the end")
-	if _, err := w.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-2"), seen(2)); reason(t, err) != "number_taken" {
+	if _, err := w.Registry.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-2"), seen(2)); reason(t, err) != "number_taken" {
 		t.Errorf("reinstated with another's number: %v", err)
 	}
-	if _, err := w.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-3"), seen(2)); err != nil {
+	if _, err := w.Registry.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-3"), seen(2)); err != nil {
 		t.Errorf("reinstated with another number: %v", err)
 	}
 	w.suspend(t, mistyped.ID)
@@ -304,10 +305,10 @@ func TestNumbersAreFolded(t *testing.T) {
 	for i, same := range []string{
 		"样〔2026〕U-1号", "样〔2026〕Ｕ-1号", "样[2026]u－1号", "样（2026）u-1号", "样〔2026〕 U-1 号", "样〔2026〕\u3000U-1号", "样〔２０２６〕u–1号",
 	} {
-		if _, err := w.Issue(ctx, issuer, request(same), "try-"+string(rune('a'+i))); reason(t, err) != "number_taken" {
+		if _, err := w.Registry.Issue(ctx, issuer, request(same), "try-"+string(rune('a'+i))); reason(t, err) != "number_taken" {
 			t.Errorf("%q: %v", same, err)
 		}
-		found, err := w.Search(ctx, issuer, license.SearchRequest{Number: same, TypeCode: typeCode})
+		found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: same, TypeCode: typeCode})
 		if err != nil || len(found.Licenses) != 1 {
 			t.Errorf("by %q: %+v, %v", same, found, err)
 		}
@@ -315,11 +316,11 @@ func TestNumbersAreFolded(t *testing.T) {
 	for _, other := range []string{"样〔2026〕u1号", "样〔2026〕u-11号", "样〔2026〕u-1", "样〔2026〕u.1号"} {
 		w.issueAs(t, other, fmt.Sprintf("%x", other))
 	}
-	l, err := w.Search(ctx, issuer, license.SearchRequest{Number: "样〔2026〕U-1号", TypeCode: typeCode})
+	l, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "样〔2026〕U-1号", TypeCode: typeCode})
 	if err != nil || len(l.Licenses) != 1 {
 		t.Fatalf("%+v, %v", l, err)
 	}
-	read, err := w.Read(ctx, issuer, l.Licenses[0].ID, 0)
+	read, err := w.Registry.Read(ctx, issuer, l.Licenses[0].ID, 0)
 	if err != nil || read.Number != "样〔2026〕u-1号" {
 		t.Errorf("the number as it is written: %q, %v", read.Number, err)
 	}
@@ -328,7 +329,7 @@ func TestNumbersAreFolded(t *testing.T) {
 // writtenNumbers are stores that keep numbers as they were kept before they were
 // folded: under keys of the number as it is written, and never former.
 type writtenNumbers struct {
-	license.LibraryStores
+	library.Stores
 	w      *world
 	number *string
 }
@@ -349,7 +350,7 @@ func (s writtenNumbers) Save(ctx context.Context, q license.SaveRequest) error {
 		rows = append(rows, row)
 	}
 	q.Lookups = rows
-	return s.LibraryStores.Save(ctx, q)
+	return s.Stores.Save(ctx, q)
 }
 
 // ClaimSetting claims nothing of what older programs knew nothing of.
@@ -357,7 +358,7 @@ func (s writtenNumbers) ClaimSetting(ctx context.Context, name, value string) (s
 	if name == "license_numbers" {
 		return value, nil
 	}
-	return s.LibraryStores.ClaimSetting(ctx, name, value)
+	return s.Stores.ClaimSetting(ctx, name, value)
 }
 
 // A database of before numbers were folded is brought up to date by Rehash.
@@ -369,7 +370,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	issue := func(as string) license.Issued {
 		t.Helper()
 		number = as
-		out, err := old.Issue(ctx, issuer, request(as), fmt.Sprintf("old-%x", as))
+		out, err := old.Registry.Issue(ctx, issuer, request(as), fmt.Sprintf("old-%x", as))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -378,11 +379,11 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	lower, _ := issue("u-1"), issue("Ｕ-1")
 	mistyped := issue("M-22")
 	number = "M-333"
-	if _, err := old.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, number), seen(1)); err != nil {
+	if _, err := old.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, number), seen(1)); err != nil {
 		t.Fatal(err)
 	}
 	gone := issue("G-4444")
-	if _, err := old.End(ctx, issuer, gone.ID, ending(), license.Terms{}); err != nil {
+	if _, err := old.Registry.End(ctx, issuer, gone.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -391,29 +392,29 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	if err := w.DB.Licenses().ReplaceSetting(ctx, "license_numbers", "folded", "written"); err != nil {
 		t.Fatal(err)
 	}
-	if folded, err := r.NumbersFolded(ctx); err != nil || folded {
+	if folded, err := r.Lookups.NumbersFolded(ctx); err != nil || folded {
 		t.Fatalf("folded: %t, %v", folded, err)
 	}
-	if found, err := r.Search(ctx, issuer, license.SearchRequest{Number: "u-1", TypeCode: typeCode}); err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != lower.ID {
+	if found, err := r.Registry.Search(ctx, issuer, license.SearchRequest{Number: "u-1", TypeCode: typeCode}); err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != lower.ID {
 		t.Errorf("as it was written, before: %+v, %v", found, err)
 	}
 	if err := r.Rehash(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	if folded, err := r.NumbersFolded(ctx); err != nil || !folded {
+	if folded, err := r.Lookups.NumbersFolded(ctx); err != nil || !folded {
 		t.Errorf("folded: %t, %v", folded, err)
 	}
-	found, err := r.Search(ctx, issuer, license.SearchRequest{Number: "U-1", TypeCode: typeCode})
+	found, err := r.Registry.Search(ctx, issuer, license.SearchRequest{Number: "U-1", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("folded: %+v, %v", found, err)
 	}
 	for _, taken := range []string{"U-1", "m-333"} {
-		if _, err := r.Issue(ctx, issuer, request(taken), "new-"+taken); reason(t, err) != "number_taken" {
+		if _, err := r.Registry.Issue(ctx, issuer, request(taken), "new-"+taken); reason(t, err) != "number_taken" {
 			t.Errorf("%s: %v", taken, err)
 		}
 	}
 	for _, free := range []string{"M-22", "g-4444"} {
-		if _, err := r.Issue(ctx, issuer, request(free), "new-"+free); err != nil {
+		if _, err := r.Registry.Issue(ctx, issuer, request(free), "new-"+free); err != nil {
 			t.Errorf("%s: %v", free, err)
 		}
 	}
@@ -424,7 +425,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 
 func TestNewDatabasesFoldNumbers(t *testing.T) {
 	w := newWorld(t)
-	if folded, err := w.NumbersFolded(t.Context()); err != nil || !folded {
+	if folded, err := w.Lookups.NumbersFolded(t.Context()); err != nil || !folded {
 		t.Errorf("folded: %t, %v", folded, err)
 	}
 }
@@ -458,11 +459,11 @@ func TestDatesThatCanNotBe(t *testing.T) {
 		var err error
 		if test.alter != nil {
 			test.alter(&q)
-			_, err = w.Issue(t.Context(), issuer, q, q.Number)
+			_, err = w.Registry.Issue(t.Context(), issuer, q, q.Number)
 		} else {
 			s := suspension()
 			s.Document.Date = at("1066-10-14")
-			_, err = w.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, license.Terms{})
+			_, err = w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, license.Terms{})
 		}
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {

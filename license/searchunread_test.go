@@ -15,18 +15,18 @@ func TestSearchLeavesOut(t *testing.T) {
 		"altered": func(_ *world, v *license.VersionRecord) { v.Body[len(v.Body)-1] ^= 1 },
 		"can't be opened": func(w *world, v *license.VersionRecord) {
 			v.Body[len(v.Body)-30] ^= 1
-			license.Restamp(w.Library, v)
+			w.Restamp(v)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			bad, good := w.IssueOne(t, "bad"), w.IssueOne(t, "good")
-			r := w.OpenOn(t, stores{LibraryStores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
+			r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
 				if v.License == bad.ID {
 					spoil(w, v)
 				}
 			}}, nil)
-			found, err := r.Search(t.Context(), issuer, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}})
+			found, err := r.Registry.Search(t.Context(), issuer, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}})
 			if err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != good.ID {
 				t.Errorf("%d licenses, %v", len(found.Licenses), err)
 			}

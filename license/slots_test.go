@@ -10,40 +10,41 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/library"
 )
 
 // reserving counts how often entries of status lists are reserved, and loses the answers
 // of changes if it is told to.
 type reserving struct {
-	license.LibraryStores
+	library.Stores
 	n    atomic.Int64
 	lose atomic.Bool
 }
 
 func (s *reserving) Reserve(ctx context.Context, indexes []int, most int, now time.Time) (int64, []int, error) {
 	s.n.Add(1)
-	return s.LibraryStores.Reserve(ctx, indexes, most, now)
+	return s.Stores.Reserve(ctx, indexes, most, now)
 }
 
 func (s *reserving) Save(ctx context.Context, q license.SaveRequest) error {
-	if err := s.LibraryStores.Save(ctx, q); err != nil || !s.lose.Load() {
+	if err := s.Stores.Save(ctx, q); err != nil || !s.lose.Load() {
 		return err
 	}
 	return license.ErrUnavailable // it is stored all the same
 }
 
 // slotsWorld is a registry that counts, with two licenses.
-func slotsWorld(t *testing.T) (w *world, stores *reserving, r *license.Library, first, other license.Issued) {
+func slotsWorld(t *testing.T) (w *world, stores *reserving, r *library.Library, first, other license.Issued) {
 	w = newWorld(t)
-	stores = &reserving{LibraryStores: w.DB.Licenses()}
+	stores = &reserving{Stores: w.DB.Licenses()}
 	r = w.OpenOn(t, stores, nil)
 	q := request("A-1")
 	q.Serial = "1"
-	first, err := r.Issue(t.Context(), issuer, q, "first")
+	first, err := r.Registry.Issue(t.Context(), issuer, q, "first")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other, err = r.Issue(t.Context(), issuer, request("A-2"), "other"); err != nil {
+	if other, err = r.Registry.Issue(t.Context(), issuer, request("A-2"), "other"); err != nil {
 		t.Fatal(err)
 	}
 	return w, stores, r, first, other
@@ -56,20 +57,20 @@ func TestRefusedTakeNoEntries(t *testing.T) {
 	const loops = 50 // each of them more than a first block has entries
 	for n := range loops {
 		key := func(what string) string { return fmt.Sprint(what, n) }
-		if _, err := r.Issue(ctx, issuer, request("A-1"), key("number")); reason(t, err) != "number_taken" {
+		if _, err := r.Registry.Issue(ctx, issuer, request("A-1"), key("number")); reason(t, err) != "number_taken" {
 			t.Fatalf("a number that is taken: %v", err)
 		}
 		q := request(key("serial"))
 		q.Serial = "1"
-		if _, err := r.Issue(ctx, issuer, q, key("serial")); reason(t, err) != "serial_taken" {
+		if _, err := r.Registry.Issue(ctx, issuer, q, key("serial")); reason(t, err) != "serial_taken" {
 			t.Fatalf("a serial that is taken: %v", err)
 		}
 		q = request(key("schema"))
 		q.Fields = []byte(`{"grade": 9}`)
-		if _, err := r.Issue(ctx, issuer, q, key("schema")); reason(t, err) != "schema_violation" {
+		if _, err := r.Registry.Issue(ctx, issuer, q, key("schema")); reason(t, err) != "schema_violation" {
 			t.Fatalf("fields that don't fit: %v", err)
 		}
-		if _, err := r.Replace(ctx, issuer, other.ID, replacing(license.Correction, "A-1"), seen(1)); reason(t, err) != "number_taken" {
+		if _, err := r.Registry.Replace(ctx, issuer, other.ID, replacing(license.Correction, "A-1"), seen(1)); reason(t, err) != "number_taken" {
 			t.Fatalf("a replacement with a number that is taken: %v", err)
 		}
 	}
@@ -99,14 +100,14 @@ func TestNoEntryIsGivenOutTwice(t *testing.T) {
 	take(other.ID)
 	for n := range 40 {
 		stores.lose.Store(true)
-		if _, err := r.Issue(ctx, issuer, request(fmt.Sprint("L-", n)), fmt.Sprint("lost-", n)); !errors.Is(err, license.ErrUnavailable) {
+		if _, err := r.Registry.Issue(ctx, issuer, request(fmt.Sprint("L-", n)), fmt.Sprint("lost-", n)); !errors.Is(err, license.ErrUnavailable) {
 			t.Fatalf("an answer that is lost: %v", err)
 		}
 		stores.lose.Store(false)
-		if _, err := r.Issue(ctx, issuer, request("A-1"), fmt.Sprint("again-", n)); reason(t, err) != "number_taken" {
+		if _, err := r.Registry.Issue(ctx, issuer, request("A-1"), fmt.Sprint("again-", n)); reason(t, err) != "number_taken" {
 			t.Fatal(err)
 		}
-		out, err := r.Issue(ctx, issuer, request(fmt.Sprint("L-", n)), fmt.Sprint("lost-", n)) // which was stored
+		out, err := r.Registry.Issue(ctx, issuer, request(fmt.Sprint("L-", n)), fmt.Sprint("lost-", n)) // which was stored
 		if err != nil || !out.Replayed {
 			t.Fatalf("what was stored: %v, %v", out.Replayed, err)
 		}

@@ -23,7 +23,7 @@ func (r *Lookups) Upgrade(ctx context.Context, s signing.AuthStore) error {
 			}
 			if v.Auth == nil {
 				row := signing.AuthRow{Table: "license_versions", ID: string(v.License), Part: int64(v.Version)}
-				if row.Auth, _, err = r.c.Vault.Auth().Stamp(v.facts()); err != nil {
+				if row.Auth, _, err = r.c.Vault.Auth().Stamp(v.Facts()); err != nil {
 					return err
 				}
 				rows = append(rows, row)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"yizheng.internal/license/credential"
+	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/sm2"
 )
 
 // TestVerifyBound: a key binding counts as what it is, asked for or not.
@@ -16,7 +18,7 @@ func TestVerifyBound(t *testing.T) {
 		t.Helper()
 		q := redeem(d, request)
 		q.Nonce = nonce
-		r, err := w.Redeem(t.Context(), consumer, q)
+		r, err := w.Readings.Redeem(t.Context(), consumer, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +60,7 @@ func TestVerifyBound(t *testing.T) {
 		"of a credential that is altered": {good[:20] + flip(good[20]) + good[21:], asked, credential.Invalid, credential.Skipped, "not_reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := w.VerifyBound(t.Context(), tt.token, tt.asked)
+			v := w.Verifications.VerifyBound(t.Context(), tt.token, tt.asked)
 			check(t, v, credential.CheckHolder, tt.result, tt.reason)
 			if v.Verdict != tt.verdict {
 				t.Errorf("%s: %+v", v.Verdict, v.Checks)
@@ -67,7 +69,7 @@ func TestVerifyBound(t *testing.T) {
 	}
 
 	// A release is good for five minutes, or for as long as the verifier says.
-	verifier := w.WithStatus(cachedStatus)
+	verifier := credential.Verifier{Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: cachedStatus}
 	later := time.Now().Add(10 * time.Minute)
 	check(t, verifier.VerifyBound(t.Context(), good, asked, later), credential.CheckHolder, credential.Fail, "binding_expired")
 	asked.MaxAge = time.Hour

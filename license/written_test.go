@@ -99,7 +99,7 @@ func TestHiddenCharactersOfFlatTypes(t *testing.T) {
 	for i, s := range []string{"a\u202eb", "a\u0085b", "a\u200bb", "a\u3164"} {
 		q := request(fmt.Sprint("F-", i))
 		q.Fields = json.RawMessage(`{"category":"` + s + `"}`)
-		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("f", i))
+		_, err := w.Registry.Issue(t.Context(), issuer, q, fmt.Sprint("f", i))
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != "/fields/category" {
 			t.Errorf("%q: %v", s, err)
@@ -125,7 +125,7 @@ func TestHiddenCharacters(t *testing.T) {
 		n++
 		q := request(fmt.Sprint("H-", n))
 		alter(&q)
-		_, err := w.Issue(t.Context(), issuer, q, fmt.Sprint("h", n))
+		_, err := w.Registry.Issue(t.Context(), issuer, q, fmt.Sprint("h", n))
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || len(e.Violations) == 0 || e.Violations[0].Pointer != at {
 			t.Errorf("%s: %v, want one at %s", what, err, at)
@@ -148,7 +148,7 @@ func TestHiddenCharacters(t *testing.T) {
 	good := request("good")
 	good.Fields = json.RawMessage(text(t, map[string]string{"category": "䶮𬱖 \ue863 葛\U000e0100 می\u200cخواهم", "remark": "一行\n二行"}))
 	good.Holders[0].Name = "می\u200cخواهم 𣲗\U000e0100"
-	if _, err := w.Issue(t.Context(), issuer, good, "good"); err != nil {
+	if _, err := w.Registry.Issue(t.Context(), issuer, good, "good"); err != nil {
 		t.Errorf("rare characters and lines: %v", err)
 	}
 }

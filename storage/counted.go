@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -91,13 +93,13 @@ func (l countedLicenses) SaveDelegation(ctx context.Context, e journal.Event, d 
 	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
 }
 
-// SaveGrant implements [license.GrantStore].
-func (l countedLicenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
+// SaveGrant implements [grant.Store].
+func (l countedLicenses) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
 	return l.counted(l.Licenses.SaveGrant(ctx, g, codes, e), e)
 }
 
-// SaveUse implements [license.UseStore].
-func (l countedLicenses) SaveUse(ctx context.Context, u license.Reading) error {
+// SaveUse implements [access.Store].
+func (l countedLicenses) SaveUse(ctx context.Context, u access.Reading) error {
 	return l.counted(l.Licenses.SaveUse(ctx, u), u.Event)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/signing/journal"
 )
 
@@ -39,7 +40,7 @@ func TestCountedMerged(t *testing.T) {
 // TestCountedStoresAll sees that no method that stores an event goes uncounted.
 func TestCountedStoresAll(t *testing.T) {
 	carries := func(in reflect.Type) bool {
-		for _, e := range []any{journal.Event{}, journal.Event{}, license.SaveRequest{}, license.Reading{}} {
+		for _, e := range []any{journal.Event{}, journal.Event{}, license.SaveRequest{}, access.Reading{}} {
 			if of := reflect.TypeOf(e); in == of || in == reflect.SliceOf(of) {
 				return true
 			}

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
@@ -45,10 +47,10 @@ type Licenses interface {
 	status.MendStore
 	license.LookupStore
 	license.SettingStore
-	license.GrantStore
-	license.UseStore
-	license.GrantKeyStore
-	license.AccessKeyStore
+	grant.Store
+	access.Store
+	grant.KeyStore
+	access.KeyStore
 	entry.DelegationStore
 }
 

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
 )
 
 // readOf returns what a client asks for in the provider's words.
-func readOf(q license.Ask) oidc.Detail {
+func readOf(q offer.Ask) oidc.Detail {
 	d := oidc.Detail{Item: string(q.Item), Case: q.Case}
 	for _, l := range q.Licenses {
 		d.Licenses = append(d.Licenses, oidc.AskedLicense{Material: l.Material, TypeCode: string(l.TypeCode), Fields: l.Fields})
@@ -20,27 +21,27 @@ func readOf(q license.Ask) oidc.Detail {
 }
 
 // askOf returns it in the registry's.
-func askOf(d oidc.Detail) license.Ask {
-	q := license.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case}
+func askOf(d oidc.Detail) offer.Ask {
+	q := offer.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case}
 	for _, l := range d.Licenses {
-		q.Licenses = append(q.Licenses, license.AskedLicense{Material: l.Material, TypeCode: credential.TypeCode(l.TypeCode), Fields: l.Fields})
+		q.Licenses = append(q.Licenses, offer.AskedLicense{Material: l.Material, TypeCode: credential.TypeCode(l.TypeCode), Fields: l.Fields})
 	}
 	return q
 }
 
-// offer is a [license.Offer] on its way through the provider, which can't name that.
-type offer struct{ *license.Offer }
+// offered is an [offer.Offer] on its way through the provider, which can't name that.
+type offered struct{ *offer.Offer }
 
 // Shown implements [oidc.Offer].
-func (o offer) Shown() [32]byte { return o.Hash }
+func (o offered) Shown() [32]byte { return o.Hash }
 
 // OfferOf returns what a consent page is to show of licenses, nil if none are asked for. An
 // offer that is none of a [Resolver]'s is an error: a page without it would hide what is asked.
-func OfferOf(o oidc.Offer) (*license.Offer, error) {
+func OfferOf(o oidc.Offer) (*offer.Offer, error) {
 	if o == nil {
 		return nil, nil
 	}
-	ours, ok := o.(offer)
+	ours, ok := o.(offered)
 	if !ok {
 		return nil, fmt.Errorf("join: a %T is no offer of licenses", o)
 	}
@@ -53,25 +54,25 @@ type grantedDetail struct {
 	Type      string            `json:"type"`
 	Item      catalog.ItemCode  `json:"service_item"`
 	Case      string            `json:"case"`
-	Grant     license.GrantID   `json:"grant_id"`
+	Grant     grant.ID          `json:"grant_id"`
 	Expires   time.Time         `json:"expires"`
 	Materials []grantedMaterial `json:"materials"`
 }
 
 // grantedMaterial says what became of one material.
 type grantedMaterial struct {
-	license.DeliveredMaterial
+	grant.DeliveredMaterial
 	UseCode string `json:"use_code,omitempty"`
 }
 
-func detailOf(d license.Delivery) grantedDetail {
+func detailOf(d grant.Delivery) grantedDetail {
 	g := grantedDetail{
-		Type: license.AskType, Item: d.Grant.Item, Case: d.Grant.Case, Grant: d.Grant.ID,
+		Type: offer.AskType, Item: d.Grant.Item, Case: d.Grant.Case, Grant: d.Grant.ID,
 		Expires: d.Grant.Until.UTC().Truncate(time.Second), Materials: make([]grantedMaterial, 0, len(d.Materials)),
 	}
 	for _, m := range d.Materials {
 		code := m.UseCode.Reveal()
-		m.UseCode = license.UseCode{}
+		m.UseCode = grant.UseCode{}
 		g.Materials = append(g.Materials, grantedMaterial{m, code})
 	}
 	return g

@@ -15,30 +15,30 @@ import (
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	grants "yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
-	"yizheng.internal/signing/journal"
 )
 
 // Asks finds what can be granted of what a client asks for.
 type Asks interface {
-	CheckAsk(ctx context.Context, a audit.Actor, q license.Ask) (catalog.ServiceItem, error)
-	Offer(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject, find license.Find) (license.Offer, error)
-	Refused(ctx context.Context, a audit.Actor, action journal.Action, id audit.ID, reason string) error
+	CheckAsk(ctx context.Context, a audit.Actor, q offer.Ask) (catalog.ServiceItem, error)
+	Offer(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject, find offer.Find) (offer.Offer, error)
+	Refused(ctx context.Context, a audit.Actor, reason string) error
 }
 
 // Grants keeps what holders agreed to, and delivers it.
 type Grants interface {
-	Agree(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject, c license.Consent) (license.Grant, error)
-	Reusable(ctx context.Context, a audit.Actor, q license.Ask, of license.Subject) (license.GrantID, error)
-	Deliver(ctx context.Context, a audit.Actor, id license.GrantID, code [32]byte) (license.Delivery, error)
-	State(ctx context.Context, id license.GrantID) (license.Grant, error)
-	Revoke(ctx context.Context, a audit.Actor, id license.GrantID, endedBy string) error
+	Agree(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject, c grants.Consent) (grants.Grant, error)
+	Reusable(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject) (grants.ID, error)
+	Deliver(ctx context.Context, a audit.Actor, id grants.ID, code [32]byte) (grants.Delivery, error)
+	State(ctx context.Context, id grants.ID) (grants.Grant, error)
+	Revoke(ctx context.Context, a audit.Actor, id grants.ID, endedBy string) error
 }
 
 // Config says what a Resolver works with.
@@ -66,8 +66,8 @@ func New(c Config) (*Resolver, error) {
 
 // Subject returns a person who is logged in, as the registry wants to know them:
 // licenses are found by all codes that they have or had.
-func Subject(p identity.Party, assurance factor.Assurance) license.Subject {
-	return license.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
+func Subject(p identity.Party, assurance factor.Assurance) offer.Subject {
+	return offer.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
 }
 
 // askerOf is who asks for licenses: the client, while the person is there.
@@ -91,7 +91,7 @@ func (j *Resolver) registered(ctx context.Context, c oidc.Client, a audit.Actor,
 		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
-		if err := j.c.Asks.Refused(ctx, a, journal.ActionGrantOffer, "", e.Reason); err != nil {
+		if err := j.c.Asks.Refused(ctx, a, e.Reason); err != nil {
 			return joinError(err)
 		}
 	}
@@ -101,7 +101,7 @@ func (j *Resolver) registered(ctx context.Context, c oidc.Client, a audit.Actor,
 // Read implements [oidc.Resolver].
 func (j *Resolver) Read(ctx context.Context, c oidc.Client, detail jsontext.Value) (oidc.Detail, error) {
 	a := actorOf(ctx, c)
-	q, err := license.ParseAsk(detail)
+	q, err := offer.ParseAsk(detail)
 	if err := j.registered(ctx, c, a, q.Item, err); err != nil {
 		return oidc.Detail{}, err
 	}
@@ -113,7 +113,7 @@ func (j *Resolver) Read(ctx context.Context, c oidc.Client, detail jsontext.Valu
 
 // ask returns a detail in the registry's words. The client's registration may have changed
 // since it was read.
-func (j *Resolver) ask(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (license.Ask, error) {
+func (j *Resolver) ask(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (offer.Ask, error) {
 	q := askOf(d)
 	return q, j.registered(ctx, f.Client, askerOf(f), q.Item, nil)
 }
@@ -133,7 +133,7 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 	if err != nil {
 		return nil, joinError(err)
 	}
-	return offer{&o}, nil
+	return offered{&o}, nil
 }
 
 // Grant implements [oidc.Resolver].
@@ -142,12 +142,12 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	if err != nil {
 		return "", err
 	}
-	c := license.Consent{
+	c := grants.Consent{
 		Form: a.Form, Session: f.Session, Request: f.Request, Shown: a.Shown, Find: a.Find,
-		Channel: license.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
+		Channel: grants.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
 	}
 	for _, l := range a.Chosen {
-		c.Chosen = append(c.Chosen, license.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
+		c.Chosen = append(c.Chosen, offer.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
 	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
 	if err != nil {
@@ -181,7 +181,7 @@ func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail)
 
 // Deliver implements [oidc.Resolver].
 func (j *Resolver) Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error) {
-	d, err := j.c.Grants.Deliver(ctx, actorOf(ctx, c), license.GrantID(grant), code)
+	d, err := j.c.Grants.Deliver(ctx, actorOf(ctx, c), grants.ID(grant), code)
 	if err != nil {
 		return nil, joinError(err)
 	}
@@ -194,15 +194,15 @@ func (j *Resolver) Deliver(ctx context.Context, c oidc.Client, grant string, cod
 
 // Live implements [oidc.Resolver].
 func (j *Resolver) Live(ctx context.Context, grant string) (bool, error) {
-	g, err := j.c.Grants.State(ctx, license.GrantID(grant))
+	g, err := j.c.Grants.State(ctx, grants.ID(grant))
 	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
 		return false, nil
 	}
-	return err == nil && g.State == license.GrantActive, joinError(err)
+	return err == nil && g.State == grants.Active, joinError(err)
 }
 
 // Revoke implements [oidc.Resolver].
 func (j *Resolver) Revoke(ctx context.Context, c oidc.Client, grant, reason string) error {
-	ended := map[string]string{oidc.GrantCodeReuse: license.EndedByReuse, oidc.GrantTokenRevoked: license.EndedByToken}[reason]
-	return joinError(j.c.Grants.Revoke(ctx, actorOf(ctx, c), license.GrantID(grant), ended))
+	ended := map[string]string{oidc.GrantCodeReuse: grants.EndedByReuse, oidc.GrantTokenRevoked: grants.EndedByToken}[reason]
+	return joinError(j.c.Grants.Revoke(ctx, actorOf(ctx, c), grants.ID(grant), ended))
 }

@@ -18,10 +18,10 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
@@ -83,7 +83,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[party.CodeType](), typeOf[partyCoding]())
 	schemas.RegisterTypeAlias(typeOf[credential.TypeCode](), typeOf[typeCode]())
 	schemas.RegisterTypeAlias(typeOf[audit.ID](), typeOf[licenseID]())
-	schemas.RegisterTypeAlias(typeOf[license.GrantID](), typeOf[licenseID]())
+	schemas.RegisterTypeAlias(typeOf[grant.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[catalog.ItemCode](), typeOf[itemCode]())
 	flows := &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
 		TokenURL: issuer + oauth.TokenPath,

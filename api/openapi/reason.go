@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 )
 
@@ -112,7 +112,7 @@ func (e *Endpoint) Reasons() []Reason {
 		all = append(all, f)
 		first[f.Reason] = f.first
 	}
-	for _, f := range license.RefusalsOf(e.Action) {
+	for _, f := range refusal.Of(e.Action) {
 		if !first[f.Reason] {
 			all = append(all, Reason{Status: problem.KindStatus(f.Kind), Reason: f.Reason, Meaning: f.Meaning})
 		}

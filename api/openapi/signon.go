@@ -11,7 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/request"
@@ -277,7 +276,7 @@ func (d *signOn) Reasons() []Reason {
 		if d.id != id {
 			continue
 		}
-		for _, f := range license.RefusalsOf(a) {
+		for _, f := range refusal.Of(a) {
 			listed := slices.ContainsFunc(all, func(r Reason) bool { return r.Reason == f.Reason })
 			if !listed && (f.Kind == refusal.KindInvalid || a == journal.ActionGrantDeliver) {
 				all = append(all, Reason{Status: http.StatusBadRequest, Reason: f.Reason, Meaning: f.Meaning})

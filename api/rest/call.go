@@ -46,7 +46,7 @@ func (c *call) admit() error {
 	c.w.Header().Set("Cache-Control", "no-store")
 	problem.KnowClient(c.ctx(), access.Client)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
-		if rerr := c.a.c.Registry.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), string(e.Code)); rerr != nil {
+		if rerr := c.a.c.Library.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), string(e.Code)); rerr != nil {
 			return rerr
 		}
 	}
@@ -84,7 +84,7 @@ func (c *call) record(err error) error {
 	if !ok || p.Status >= 500 || c.access.Client == "" {
 		return err
 	}
-	if rerr := c.a.c.Registry.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), p.Reason); rerr != nil {
+	if rerr := c.a.c.Library.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), p.Reason); rerr != nil {
 		return rerr
 	}
 	return err

@@ -15,7 +15,7 @@ import (
 )
 
 // licenses serves licenses of the caller's own participant.
-type licenses struct{ registry *license.Library }
+type licenses struct{ registry *license.Registry }
 
 func (x *licenses) licenseEndpoints() []endpoint {
 	version := openapi.Parameter{Name: "version", Text: "of the license; without it the newest", Kind: "integer"}

@@ -19,7 +19,7 @@ import (
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
@@ -118,13 +118,13 @@ func TestRefusalsAreRegistered(t *testing.T) {
 			}
 		}
 		registered := map[raised]bool{}
-		for _, f := range license.RefusalsOf(a) {
+		for _, f := range refusal.Of(a) {
 			registered[raised{problem.KindStatus(f.Kind), f.Reason}] = true
 		}
 		compare(t, string(a), found, registered)
 	}
 	registered := map[raised]bool{}
-	for _, f := range license.Refusals() {
+	for _, f := range refusal.All() {
 		if r := (raised{problem.KindStatus(f.Kind), f.Reason}); registered[r] {
 			t.Errorf("%v is registered twice", r)
 		} else {
@@ -363,7 +363,7 @@ func TestGuidesNameReasons(t *testing.T) {
 	t.Parallel()
 	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered", "details_not_pushed"}} // which are not the registry's
 	for row, a := range map[string]journal.Action{"invalid_authorization_details": journal.ActionGrantOffer, "granted": journal.ActionLicenseRedeem} {
-		for _, f := range license.RefusalsOf(a) {
+		for _, f := range refusal.Of(a) {
 			codes[row] = append(codes[row], f.Reason)
 		}
 	}

@@ -292,7 +292,7 @@ func (s *source) values(in *types.Func, e ast.Expr, seen map[ast.Node]bool) []st
 			return nil
 		}
 		if in.Name() == "errRefused" && v.Name() == "reason" { // what a store gave back of what Hindrance decided
-			return s.returned(s.named(licensePath, "Hindrance"), seen)
+			return s.returned(s.named(licensePath+"/grant", "Hindrance"), seen)
 		}
 		if i := slices.Index(slices.Collect(in.Signature().Params().Variables()), v); i >= 0 {
 			return s.given(in, i, seen)

@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -22,7 +22,7 @@ import (
 
 // Config says what the API works with.
 type Config struct {
-	Registry *license.Library
+	Library  *library.Library
 	Keyrings *signing.Keyrings
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
@@ -53,7 +53,7 @@ type API struct {
 
 // New checks c and returns the API.
 func New(c Config) (*API, error) {
-	if c.Registry == nil || c.Keyrings == nil || c.Anchors == nil || c.Problems == nil || c.Authorize == nil || c.Readers == nil ||
+	if c.Library == nil || c.Keyrings == nil || c.Anchors == nil || c.Problems == nil || c.Authorize == nil || c.Readers == nil ||
 		c.Addresses == nil || c.Verifying == nil || c.Address == nil || c.Verified == nil || c.Step == nil {
 		return nil, errors.New("rest: something of Config is missing")
 	}
@@ -61,9 +61,9 @@ func New(c Config) (*API, error) {
 		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	return &API{
-		c: c, catalog: &entries{c.Registry.Catalog()}, licenses: &licenses{c.Registry}, sharing: &sharing{c.Registry},
-		trust:        &trust{registry: c.Registry, keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
-		Verification: &Verification{c.Registry, c.Addresses, c.Verifying, c.Address, c.Verified},
+		c: c, catalog: &entries{c.Library.Catalog()}, licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
+		trust:        &trust{types: c.Library.Catalog().Types(), status: c.Library.Lists(), keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
+		Verification: &Verification{c.Library.Verifications, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil
 }
 

@@ -11,9 +11,9 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -23,7 +23,8 @@ import (
 
 // trust serves what verifying offline takes.
 type trust struct {
-	registry *license.Library
+	types    *catalog.Types
+	status   *status.Lists
 	keyrings *signing.Keyrings
 	roots    *pki.Anchors
 	lists    signing.RevocationLists // nil: none are served
@@ -83,7 +84,7 @@ func (x *trust) statusList(c *call) error {
 	if err != nil || n < 1 {
 		return problem.Refuse(http.StatusNotFound, "status_list_unknown", "There is no status list with this number.")
 	}
-	token, err := x.registry.Lists().StatusList(c.ctx(), n)
+	token, err := x.status.StatusList(c.ctx(), n)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (x *trust) typeMetadata(c *call) error {
 	if err != nil || strconv.FormatInt(version, 10) != c.r.PathValue("version") {
 		return problem.Refuse(http.StatusNotFound, "type_unknown", "There is no license type with this code and version.")
 	}
-	m, err := x.registry.Catalog().Types().Metadata(c.ctx(), credential.TypeCode(c.r.PathValue("code")), int(version))
+	m, err := x.types.Metadata(c.ctx(), credential.TypeCode(c.r.PathValue("code")), int(version))
 	if err != nil {
 		return err
 	}

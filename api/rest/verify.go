@@ -9,15 +9,15 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/verify"
 	"yizheng.internal/signing/journal"
 )
 
 // Verification verifies licenses for everybody, through the API and on a page: both count
 // for the same limits. Safe for concurrent use.
 type Verification struct {
-	registry  *license.Library
+	verifier  *verify.Service
 	addresses *limit.Rate
 	turns     *limit.Turnstile
 	address   func(*http.Request) netip.Addr
@@ -90,8 +90,8 @@ func (x *Verification) Verify(r *http.Request, q VerifyRequest, size int) (v cre
 	}
 	defer leave()
 	if byCredential {
-		v = x.registry.VerifyBound(r.Context(), q.Credential, credential.Binding{Audience: q.Audience, Nonce: q.Nonce})
-	} else if v, err = x.registry.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, limit.Networks(x.address(r))...); err != nil {
+		v = x.verifier.VerifyBound(r.Context(), q.Credential, credential.Binding{Audience: q.Audience, Nonce: q.Nonce})
+	} else if v, err = x.verifier.VerifyIdentifier(r.Context(), q.Identifier, q.VerificationCode, limit.Networks(x.address(r))...); err != nil {
 		return v, err
 	}
 	x.verified(string(v.Verdict))

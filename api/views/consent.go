@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/offer"
+	offers "yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
 )
 
@@ -19,7 +20,7 @@ const recurringLife = 30 * 24 * time.Hour
 
 // Consent puts what is asked for into a page's words, with what a form has chosen already;
 // nil: nothing yet. offer is that of the step; nil: no licenses are asked for. It is cut to what a page may take.
-func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *license.Offer, form url.Values) (web.Consent, error) {
+func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *offer.Offer, form url.Values) (web.Consent, error) {
 	view, err := s.consent(ctx, lang, asker, step, offer)
 	if err != nil {
 		return view, err
@@ -29,7 +30,7 @@ func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker,
 	return view, nil
 }
 
-func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *license.Offer) (web.Consent, error) {
+func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *offer.Offer) (web.Consent, error) {
 	view := web.Consent{Asker: asker, ID: step.Consent.Form}
 	for _, scope := range step.Consent.Scopes {
 		view.Scopes = append(view.Scopes, string(scope))
@@ -46,7 +47,7 @@ func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker,
 			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
 			More: m.More, Find: m.Find,
 		}
-		if m.Outcome == license.OutcomeEnded || m.Outcome == license.OutcomeNotYet {
+		if m.Outcome == offers.OutcomeEnded || m.Outcome == offers.OutcomeNotYet {
 			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
 		}
 		for i := range m.Licenses {
@@ -72,7 +73,7 @@ func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker,
 }
 
 // consentLicense shows a license that can serve as a material.
-func (w *Words) consentLicense(m *license.OfferedMaterial, l *license.OfferedLicense) (web.ConsentLicense, error) {
+func (w *Words) consentLicense(m *offers.OfferedMaterial, l *offers.OfferedLicense) (web.ConsentLicense, error) {
 	card, err := w.card(&l.License)
 	if err != nil {
 		return web.ConsentLicense{}, err

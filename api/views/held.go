@@ -4,11 +4,13 @@ import (
 	"strings"
 
 	"yizheng.internal/api/web"
-	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 )
 
 // HeldCards shows licenses that their holder looks at, with what tells them apart.
-func (w *Words) HeldCards(all []license.HeldLicense) (cards []web.Card, err error) {
+func (w *Words) HeldCards(all []offer.HeldLicense) (cards []web.Card, err error) {
 	for i := range all {
 		c, err := w.HeldCard(&all[i])
 		if err != nil {
@@ -25,7 +27,7 @@ func (w *Words) HeldCards(all []license.HeldLicense) (cards []web.Card, err erro
 }
 
 // HeldCard shows a license that its holder looks at.
-func (w *Words) HeldCard(l *license.HeldLicense) (web.Card, error) {
+func (w *Words) HeldCard(l *offer.HeldLicense) (web.Card, error) {
 	if l.AuthorityName != "" && w.lang == web.Chinese { // in others it is looked up
 		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
 	}
@@ -35,7 +37,7 @@ func (w *Words) HeldCard(l *license.HeldLicense) (web.Card, error) {
 }
 
 // record shows a reading.
-func (w *Words) record(a *license.Access) (web.Record, error) {
+func (w *Words) record(a *access.Opened) (web.Record, error) {
 	r := web.Record{
 		At: a.At, Participant: w.participant(a.Participant), Client: w.client(a.Client), Item: w.item(a.Item), Case: a.Case,
 		Basis: string(a.Basis), Result: a.Result, LicenseID: string(a.License),
@@ -49,7 +51,7 @@ func (w *Words) record(a *license.Access) (web.Record, error) {
 }
 
 // Records shows readings.
-func (w *Words) Records(all []license.Access) (shown []web.Record, err error) {
+func (w *Words) Records(all []access.Opened) (shown []web.Record, err error) {
 	for i := range all {
 		r, err := w.record(&all[i])
 		if err != nil {
@@ -61,7 +63,7 @@ func (w *Words) Records(all []license.Access) (shown []web.Record, err error) {
 }
 
 // Grant shows what somebody agreed to.
-func (w *Words) Grant(g *license.Grant) (web.Grant, error) {
+func (w *Words) Grant(g *grant.Grant) (web.Grant, error) {
 	out := web.Grant{
 		ID: string(g.ID), Participant: w.participant(g.Participant), Client: w.client(g.Client), Item: w.item(g.Item), Case: g.Case,
 		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended,

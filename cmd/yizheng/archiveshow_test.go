@@ -14,7 +14,9 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage"
@@ -103,16 +105,16 @@ func (p *past) access(id audit.ID, at time.Time, body map[string]any) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	g := license.GrantRecord{ID: license.GrantID("g-" + string(id)), State: license.GrantActive, Client: "c", Item: "QH-1", Basis: license.BasisConsent, Created: at, Expires: at.Add(time.Hour), Body: []byte("-")}
-	code := license.UseCodeRecord{Grant: g.ID, Hash: sm3.Sum([]byte(id)), License: id, Version: 1, Number: 1, Created: at}
-	if err := stores.SaveGrant(ctx, g, []license.UseCodeRecord{code}, journal.Event{Log: journal.Registry, ID: "d-" + string(id), At: time.Now(), Action: journal.ActionGrantDeliver, Result: "ok"}); err != nil {
+	g := grant.Record{ID: grant.ID("g-" + string(id)), State: grant.Active, Client: "c", Item: "QH-1", Basis: grant.BasisConsent, Created: at, Expires: at.Add(time.Hour), Body: []byte("-")}
+	code := grant.UseCodeRecord{Grant: g.ID, Hash: sm3.Sum([]byte(id)), License: id, Version: 1, Number: 1, Created: at}
+	if err := stores.SaveGrant(ctx, g, []grant.UseCodeRecord{code}, journal.Event{Log: journal.Registry, ID: "d-" + string(id), At: time.Now(), Action: journal.ActionGrantDeliver, Result: "ok"}); err != nil {
 		p.t.Fatal(err)
 	}
 	issued.ID, issued.Action = "r-"+string(id), journal.ActionLicenseRedeem
-	a := license.AccessRecord{ID: "u-" + string(id), At: at, Grant: g.ID, License: id, Version: 1, Client: "reader", Participant: "p", Item: "QH-1",
-		Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK, Disclosure: license.DisclosureImmediate}
+	a := access.Record{ID: "u-" + string(id), At: at, Grant: g.ID, License: id, Version: 1, Client: "reader", Participant: "p", Item: "QH-1",
+		Basis: grant.BasisConsent, Channel: grant.ChannelOnline, Result: access.ResultOK, Disclosure: access.DisclosureImmediate}
 	a.Body = p.seal("access_records", a.ID, "body", body)
-	if err := stores.SaveUse(ctx, license.Reading{Record: a, Event: issued, Code: code.Hash, Request: "r", GrantRevision: 1, LicenseRevision: 1}); err != nil {
+	if err := stores.SaveUse(ctx, access.Reading{Record: a, Event: issued, Code: code.Hash, Request: "r", GrantRevision: 1, LicenseRevision: 1}); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/schema"
 
 	"github.com/go-json-experiment/json"
@@ -13,7 +14,6 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -31,7 +31,7 @@ type entryOwner struct {
 
 // change opens the installation, does something as the owner, and prints what
 // the entry is then.
-func (o *entryOwner) change(p *command.Process, do func(context.Context, *license.Library, audit.Actor) (entryIs, error)) error {
+func (o *entryOwner) change(p *command.Process, do func(context.Context, *library.Library, audit.Actor) (entryIs, error)) error {
 	in, err := o.Attach(p)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (o *entryOwner) change(p *command.Process, do func(context.Context, *licens
 	if err != nil {
 		return err
 	}
-	is, err := do(p.Ctx, in.Registry, audit.Actor{Client: in.Operator, Participant: n.ID, USCC: string(n.USCC)})
+	is, err := do(p.Ctx, in.Library, audit.Actor{Client: in.Operator, Participant: n.ID, USCC: string(n.USCC)})
 	if err != nil {
 		return err
 	}

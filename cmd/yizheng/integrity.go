@@ -33,7 +33,7 @@ func lossesOf(ctx context.Context, in *install.Installation) (l losses, err erro
 	if err := l.watch.Compare(ctx); err != nil && !errors.Is(err, highwater.ErrLost) {
 		return l, err
 	}
-	l.lists, err = in.Registry.Lists().Losses(ctx)
+	l.lists, err = in.Library.Lists().Losses(ctx)
 	return l, err
 }
 
@@ -108,7 +108,7 @@ func (c *integrityAcceptCmd) Run(p *command.Process) (err error) {
 	// First the event, then the memory: whoever is stopped in between accepts again.
 	err = oidc.NewRecorder(in.DB.Journal(), nil).Record(p.Ctx, oidc.Actor{ID: in.Operator}.Did(journal.ActionAcceptLoss, reason, journal.ResultOK))
 	if err == nil {
-		err = in.Registry.Lists().Accept(p.Ctx, l.lists)
+		err = in.Library.Lists().Accept(p.Ctx, l.lists)
 	}
 	if err == nil {
 		err = l.watch.Accept(p.Ctx)

@@ -6,9 +6,9 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/library"
 )
 
 type itemCmd struct {
@@ -34,7 +34,7 @@ func (c *itemListCmd) Run(p *command.Process) error {
 	names := in.Owners()
 	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "materials", "name")
 	return command.Pages(t, func(last catalog.ServiceItem) ([]catalog.ServiceItem, error) {
-		return in.Registry.Catalog().Items().List(p.Ctx, last.Code, command.PageSize)
+		return in.Library.Catalog().Items().List(p.Ctx, last.Code, command.PageSize)
 	}, func(i catalog.ServiceItem) error {
 		n, err := names.Of(p.Ctx, i.Owner)
 		if err != nil {
@@ -58,7 +58,7 @@ func (c *itemShowCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	i, err := in.Registry.Catalog().Items().Version(p.Ctx, c.Code, c.Version)
+	i, err := in.Library.Catalog().Items().Version(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *itemPutCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		i, _, err := r.Catalog().Items().Put(ctx, a, c.Code, d)
 		return itemIs(i, err)
 	})
@@ -97,7 +97,7 @@ type itemPublishCmd struct{ ownedItem }
 
 // Run publishes the draft.
 func (c *itemPublishCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		return itemIs(r.Catalog().Items().Publish(ctx, a, c.Code))
 	})
 }
@@ -106,7 +106,7 @@ type itemRetireCmd struct{ ownedItem }
 
 // Run retires the item.
 func (c *itemRetireCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		return itemIs(r.Catalog().Items().Retire(ctx, a, c.Code))
 	})
 }

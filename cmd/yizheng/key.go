@@ -336,7 +336,7 @@ func (c *keyRehashCmd) Run(p *command.Process) error {
 // rehash writes every license's, party's and account's lookup keys under all live keys.
 func rehash(p *command.Process, in *install.Installation) error {
 	n, bar := 0, p.Progress(p.Words.Say("key.rehashing"))
-	err := in.Registry.Rehash(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
+	err := in.Library.Rehash(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
 	_ = bar.Finish() // it only draws
 	if err != nil {
 		return texts.Refuse("key.rehash_cut", n, err)
@@ -359,7 +359,7 @@ func rehash(p *command.Process, in *install.Installation) error {
 // purge deletes the lookup keys that a key made.
 func purge(p *command.Process, in *install.Installation, serial int32) error {
 	n, bar := 0, p.Progress(p.Words.Say("key.purging"))
-	err := in.Registry.PurgeLookups(p.Ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
+	err := in.Library.Lookups.PurgeLookups(p.Ctx, serial, func(gone int) { n = gone; _ = bar.Set(gone) })
 	_ = bar.Finish()
 	if err != nil {
 		return texts.Refuse("key.purge_cut", n, err)

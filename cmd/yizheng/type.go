@@ -6,10 +6,10 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 )
 
 type typeCmd struct {
@@ -47,7 +47,7 @@ func (c *typeListCmd) Run(p *command.Process) error {
 	names := in.Owners()
 	t := p.Listing(c.JSON, "code", "version", "state", "owner", "owner_name", "name")
 	return command.Pages(t, func(last catalog.Type) ([]catalog.Type, error) {
-		return in.Registry.Catalog().Types().List(p.Ctx, last.Code, command.PageSize)
+		return in.Library.Catalog().Types().List(p.Ctx, last.Code, command.PageSize)
 	}, func(ty catalog.Type) error {
 		n, err := names.Of(p.Ctx, ty.Owner)
 		if err != nil {
@@ -71,7 +71,7 @@ func (c *typeShowCmd) Run(p *command.Process) error {
 		return err
 	}
 	defer in.Close()
-	t, err := in.Registry.Catalog().Types().Version(p.Ctx, c.Code, c.Version)
+	t, err := in.Library.Catalog().Types().Version(p.Ctx, c.Code, c.Version)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (c *typePutCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		t, _, err := r.Catalog().Types().Put(ctx, a, c.Code, d)
 		return typeIs(t, err)
 	})
@@ -110,7 +110,7 @@ type typePublishCmd struct{ ownedType }
 
 // Run publishes the draft.
 func (c *typePublishCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		return typeIs(r.Catalog().Types().Publish(ctx, a, c.Code))
 	})
 }
@@ -119,7 +119,7 @@ type typeRetireCmd struct{ ownedType }
 
 // Run retires the type.
 func (c *typeRetireCmd) Run(p *command.Process) error {
-	return c.change(p, func(ctx context.Context, r *license.Library, a audit.Actor) (entryIs, error) {
+	return c.change(p, func(ctx context.Context, r *library.Library, a audit.Actor) (entryIs, error) {
 		return typeIs(r.Catalog().Types().Retire(ctx, a, c.Code))
 	})
 }

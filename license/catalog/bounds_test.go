@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 	"yizheng.internal/signing/journal"
 )
 
@@ -158,13 +159,13 @@ func TestDefinitionsAreBounded(t *testing.T) {
 
 // readStores counts the versions of types that are read.
 type readStores struct {
-	license.LibraryStores
+	library.Stores
 	versions int
 }
 
 // LoadEntries implements [entry.Store].
 func (s *readStores) LoadEntries(ctx context.Context, k entry.Kind, code string, before, limit int) ([]entry.Record, error) {
-	records, err := s.LibraryStores.LoadEntries(ctx, k, code, before, limit)
+	records, err := s.Stores.LoadEntries(ctx, k, code, before, limit)
 	s.versions += len(records)
 	return records, err
 }
@@ -177,7 +178,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 	ctx := t.Context()
 	old := w.IssueOne(t, "old")
 	w.manyVersions(t, 40, func(testing.TB, int) json.RawMessage { return definition().Schema })
-	stores := &readStores{LibraryStores: w.DB.Licenses()}
+	stores := &readStores{Stores: w.DB.Licenses()}
 	r := w.OpenOn(t, stores, nil)
 	used := func(what string, versions, compiled int) {
 		t.Helper()
@@ -186,11 +187,11 @@ func TestOldVersionsCostNothing(t *testing.T) {
 		}
 		stores.versions = 0
 	}
-	if _, err := r.Issue(ctx, issuer, request("new"), "new"); err != nil {
+	if _, err := r.Registry.Issue(ctx, issuer, request("new"), "new"); err != nil {
 		t.Fatal(err)
 	}
 	used("issuing", 2, 1)
-	if v, err := r.VerifyIdentifier(ctx, string(old.Identifier), old.VerificationCode); err != nil || v.Verdict != credential.Valid {
+	if v, err := r.Verifications.VerifyIdentifier(ctx, string(old.Identifier), old.VerificationCode); err != nil || v.Verdict != credential.Valid {
 		t.Fatal(v, err)
 	}
 	used("verifying", 0, 1)
@@ -210,7 +211,7 @@ func TestOldVersionsCostNothing(t *testing.T) {
 	}
 	used("reading none", 0, 1)
 	q := license.ReplaceRequest{Kind: license.Correction, Reason: "样例更正", Number: "old", Holders: request("").Holders, ValidFrom: request("").ValidFrom, ValidUntil: request("").ValidUntil, AreaCode: "430000", Fields: request("").Fields}
-	if _, err := r.Replace(ctx, issuer, old.ID, q, license.Terms{Revisions: []int64{1}}); err != nil {
+	if _, err := r.Registry.Replace(ctx, issuer, old.ID, q, license.Terms{Revisions: []int64{1}}); err != nil {
 		t.Fatal(err)
 	}
 	used("replacing under an old one", 1, 2)

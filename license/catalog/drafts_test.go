@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/offer"
 )
 
 // TestDraftsOfOthers: a draft is there for its participant's own clients, and for the
@@ -160,11 +161,11 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 		"issuing": {func(c credential.TypeCode, _ catalog.ItemCode) error {
 			q := request("样例草稿")
 			q.TypeCode = c
-			_, err := w.Issue(ctx, issuer, q, "draft-"+string(c))
+			_, err := w.Registry.Issue(ctx, issuer, q, "draft-"+string(c))
 			return err
 		}, "type_unknown"},
 		"asking": {func(_ credential.TypeCode, c catalog.ItemCode) error {
-			_, err := w.CheckAsk(ctx, issuer, license.Ask{Item: c, Case: "样例-1"})
+			_, err := w.Offers.CheckAsk(ctx, issuer, offer.Ask{Item: c, Case: "样例-1"})
 			return err
 		}, "item_unknown"},
 	} {
@@ -173,7 +174,7 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 			t.Errorf("%s: %v; where there is none: %v", name, there, none)
 		}
 	}
-	if _, err := w.Issue(ctx, cataloguer, func() license.IssueRequest { q := request("样例"); q.TypeCode = draft; return q }(), "own"); reason(t, err) != "type_draft" {
+	if _, err := w.Registry.Issue(ctx, cataloguer, func() license.IssueRequest { q := request("样例"); q.TypeCode = draft; return q }(), "own"); reason(t, err) != "type_draft" {
 		t.Errorf("issuing under a draft of one's own: %v", err)
 	}
 }

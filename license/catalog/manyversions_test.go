@@ -92,13 +92,13 @@ func BenchmarkManyVersions(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				r := w.Open(b)
 				begin := time.Now()
-				out, err := r.Issue(b.Context(), issuer, request(fmt.Sprint("样例", i)), fmt.Sprint("key-", i))
+				out, err := r.Registry.Issue(b.Context(), issuer, request(fmt.Sprint("样例", i)), fmt.Sprint("key-", i))
 				if err != nil {
 					b.Fatal(err)
 				}
 				issue += time.Since(begin)
 				begin = time.Now()
-				if _, err := r.Issue(b.Context(), issuer, request(fmt.Sprint("样例又", i)), fmt.Sprint("again-", i)); err != nil {
+				if _, err := r.Registry.Issue(b.Context(), issuer, request(fmt.Sprint("样例又", i)), fmt.Sprint("again-", i)); err != nil {
 					b.Fatal(err)
 				}
 				again += time.Since(begin)
@@ -106,7 +106,7 @@ func BenchmarkManyVersions(b *testing.B) {
 				runtime.KeepAlive(r)
 				r = w.Open(b)
 				begin = time.Now()
-				v, err := r.VerifyIdentifier(b.Context(), string(out.Identifier), out.VerificationCode)
+				v, err := r.Verifications.VerifyIdentifier(b.Context(), string(out.Identifier), out.VerificationCode)
 				if err != nil || v.Verdict != credential.Valid {
 					b.Fatal(v, err)
 				}

@@ -85,7 +85,7 @@ func failures(v credential.Verification) string {
 func TestVerifyEnforcesProfile(t *testing.T) {
 	w := licensetest.New(t)
 	r := newResigner(t, w, w.IssueOne(t, "P-1").Credential)
-	if v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != credential.Valid || v.License == nil {
+	if v := w.Verifications.Verify(t.Context(), r.sign(t, nil, r.disclosures)); v.Verdict != credential.Valid || v.License == nil {
 		t.Fatalf("signed anew: %+v", v)
 	}
 	required := []string{
@@ -105,7 +105,7 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		return object{name: value, "_sd": nil}
 	}
 	identifier := func(change func(string) string) object {
-		v := w.Verify(t.Context(), r.sign(t, nil, r.disclosures))
+		v := w.Verifications.Verify(t.Context(), r.sign(t, nil, r.disclosures))
 		return clear("identifier", change(v.License.Identifier))
 	}
 	list := r.claims["status"].(object)["status_list"].(object)
@@ -156,14 +156,14 @@ func TestVerifyEnforcesProfile(t *testing.T) {
 		})
 	}
 	// A later version may add claims.
-	if v := w.Verify(t.Context(), r.sign(t, object{"added_later": object{"a": 1}}, r.disclosures)); v.Verdict != credential.Valid {
+	if v := w.Verifications.Verify(t.Context(), r.sign(t, object{"added_later": object{"a": 1}}, r.disclosures)); v.Verdict != credential.Valid {
 		t.Errorf("with a claim more: %+v", v)
 	}
 }
 
 func (r *resigner) rejects(t *testing.T, change object, rest, want string) {
 	t.Helper()
-	v := r.Verify(t.Context(), r.sign(t, change, rest))
+	v := r.Verifications.Verify(t.Context(), r.sign(t, change, rest))
 	if got := failures(v); got != want || v.Verdict != credential.Invalid {
 		t.Errorf("%s, failed: %s, want %s", v.Verdict, got, want)
 	}
@@ -232,22 +232,22 @@ func TestShareAndPrevious(t *testing.T) {
 	q := licensetest.Request("S-1")
 	q.Holders[0].Share = "1/2"
 	q.Holders = append(q.Holders, credential.Holder{Name: "样例乙", CodeType: party.Citizen, Code: "11010519491231010X", Role: "holder"})
-	first, err := w.Issue(t.Context(), licensetest.Issuer, q, "key")
+	first, err := w.Registry.Issue(t.Context(), licensetest.Issuer, q, "key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := w.Verify(t.Context(), first.Credential)
+	v := w.Verifications.Verify(t.Context(), first.Credential)
 	if v.License == nil || len(v.License.Holders) != 2 || v.License.Holders[0].Share != "1/2" || v.License.Holders[1].Share != "" || v.License.Previous != "" {
 		t.Errorf("%+v", v.License)
 	}
-	second, err := w.Replace(t.Context(), licensetest.Issuer, first.ID, license.ReplaceRequest{
+	second, err := w.Registry.Replace(t.Context(), licensetest.Issuer, first.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil,
 		AreaCode: q.AreaCode, Fields: q.Fields,
 	}, license.Terms{Revisions: []int64{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v = w.Verify(t.Context(), second.Credential)
+	v = w.Verifications.Verify(t.Context(), second.Credential)
 	if v.Verdict != credential.Valid || v.License == nil || v.License.Previous != string(first.Identifier) || v.License.Identifier != string(second.Identifier) {
 		t.Errorf("%+v", v)
 	}
@@ -261,13 +261,13 @@ func TestShareAndPrevious(t *testing.T) {
 		if !strings.Contains(string(plain), `"previous_identifier"`) && !strings.Contains(string(plain), `"share"`) {
 			continue
 		}
-		v := w.Verify(t.Context(), strings.Replace(second.Credential, "~"+part+"~", "~", 1))
+		v := w.Verifications.Verify(t.Context(), strings.Replace(second.Credential, "~"+part+"~", "~", 1))
 		if v.Verdict != credential.Valid || v.License == nil || v.License.Withheld != 1 {
 			t.Errorf("without %s: %+v", plain, v)
 		}
 	}
 	// By identifier and code, neither is shown beyond the holder's share.
-	out, err := w.VerifyIdentifier(t.Context(), string(second.Identifier), second.VerificationCode, "")
+	out, err := w.Verifications.VerifyIdentifier(t.Context(), string(second.Identifier), second.VerificationCode, "")
 	if err != nil || out.License == nil || out.License.Previous != "" || out.License.Holders[0].Share != "" {
 		t.Errorf("%+v, %v", out, err)
 	}

@@ -38,7 +38,7 @@ func (w *World) Publish(t testing.TB, code credential.TypeCode, d catalog.Defini
 // IssueOne issues a license, whose number and idempotency key are the same.
 func (w *World) IssueOne(t testing.TB, key string) license.Issued {
 	t.Helper()
-	out, err := w.Issue(t.Context(), Issuer, Request(key), key)
+	out, err := w.Registry.Issue(t.Context(), Issuer, Request(key), key)
 	if err != nil {
 		t.Fatal(err)
 	}

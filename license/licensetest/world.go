@@ -16,16 +16,22 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/verify"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/sm2"
 	"yizheng.internal/storage/sqlite"
 )
 
 // World is a registry on a database of its own.
 type World struct {
-	*license.Library
+	*library.Library
 	DB  *sqlite.DB
 	In  *signing.Installation
 	Dir string
@@ -87,7 +93,7 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if _, err := in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: Authority}, time.Now()); err != nil {
 		return "", err
 	}
-	r, err := license.NewLibrary(ctx, Config(db.Licenses(), db.Journal(), in))
+	r, err := library.New(ctx, Config(db.Licenses(), db.Journal(), in))
 	if err != nil {
 		return "", err
 	}
@@ -138,17 +144,17 @@ func copyTree(to, from string) error {
 }
 
 // Open returns another registry on the same database, as another node has.
-func (w *World) Open(t testing.TB) *license.Library {
+func (w *World) Open(t testing.TB) *library.Library {
 	t.Helper()
 	return w.OpenOn(t, w.DB.Licenses(), nil)
 }
 
 // OpenOn is Open with stores, and perhaps steps, of the test's own.
-func (w *World) OpenOn(t testing.TB, stores license.LibraryStores, step func(string)) *license.Library {
+func (w *World) OpenOn(t testing.TB, stores library.Stores, step func(string)) *library.Library {
 	t.Helper()
 	c := Config(stores, w.DB.Journal(), w.In)
 	c.Step = step
-	r, err := license.NewLibrary(t.Context(), c)
+	r, err := library.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,8 +162,8 @@ func (w *World) OpenOn(t testing.TB, stores license.LibraryStores, step func(str
 }
 
 // Config is what registries of tests work with.
-func Config(stores license.LibraryStores, events journal.Store, in *signing.Installation) license.LibraryConfig {
-	return license.LibraryConfig{
+func Config(stores library.Stores, events journal.Store, in *signing.Installation) library.Config {
+	return library.Config{
 		Stores: stores, Journal: events, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
 			if c == Authority {
@@ -186,4 +192,34 @@ func (w *World) Events(t testing.TB, id audit.ID) (es []license.Event) {
 		})
 	}
 	return es
+}
+
+// Restamp gives records that a test changed the authenticators that they would have
+// had if they had been stored so.
+func (w *World) Restamp(records ...any) {
+	auth := w.In.Vault().Auth()
+	for _, record := range records {
+		var err error
+		switch x := record.(type) {
+		case *license.VersionRecord:
+			x.Auth, _, err = auth.Stamp(x.Facts())
+		case *grant.UseCodeRecord:
+			x.Auth, _, err = auth.Stamp(x.Facts())
+		case *grant.Record:
+			x.Auth, x.Mark, err = auth.Stamp(x.Facts(x.Revision))
+		default:
+			panic("no such record")
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+}
+
+// Verifier returns what verifies credentials as the library does, but for where it reads
+// their status.
+func (w *World) Verifier(s credential.StatusSource) *verify.Service {
+	return verify.New(verify.Config{
+		Records: w.Records, Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: s,
+	})
 }

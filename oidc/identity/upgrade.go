@@ -10,7 +10,7 @@ import (
 func (p *Participant) Facts() *signing.Facts { return p.facts(p.Revision) }
 
 // Upgrade gives parties and accounts of an earlier version their authenticators;
-// see license.Library.Upgrade.
+// see library.Library.Upgrade.
 func (s *Service) Upgrade(ctx context.Context, store signing.AuthStore) error {
 	a := s.c.Vault.Auth()
 	if err := a.Give(ctx, store, "parties", func(after string) (all []signing.OldRecord, err error) {

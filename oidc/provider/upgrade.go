@@ -18,7 +18,7 @@ type OldRecords interface {
 }
 
 // Upgrade gives the provider's records of an earlier version their
-// authenticators; see license.Library.Upgrade.
+// authenticators; see library.Library.Upgrade.
 func (p *Provider) Upgrade(ctx context.Context, s signing.AuthStore, old OldRecords) error {
 	a := p.c.Keyrings.Auth()
 	if err := a.Give(ctx, s, "participants", func(after string) ([]signing.OldRecord, error) {

@@ -11,13 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// SaveGrant implements [license.GrantStore]. The grant is locked first, as by
+// SaveGrant implements [grant.Store]. The grant is locked first, as by
 // SaveUse, so that the two don't wait for each other.
-func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
+func (s *Licenses) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		queueGrant(b, g)
 		for _, c := range codes {
@@ -38,7 +39,7 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 
 // queueGrant stores a new grant with its party's keys, or locks a stored one and
 // changes it. Client, item, basis and times of creation never change.
-func queueGrant(b *pgx.Batch, g license.GrantRecord) {
+func queueGrant(b *pgx.Batch, g grant.Record) {
 	if g.Revision > 0 {
 		b.Queue(`SELECT revision FROM grants WHERE id = $1 FOR UPDATE`, g.ID).QueryRow(revisionIs(g.Revision))
 		b.Queue(marked(`UPDATE grants SET revision = revision + 1, state = $2, expires = $3, body = $4, code = $5, auth = $6 WHERE id = $1`, "grants", 7),
@@ -74,12 +75,12 @@ func revisionIs(want int64) func(pgx.Row) error {
 const grantNames = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code,
 	g.auth, (SELECT mark FROM registers WHERE kind = 'grants' AND registers.id = g.id)`
 
-func grantTargets(g *license.GrantRecord) []any {
+func grantTargets(g *grant.Record) []any {
 	return []any{&g.ID, &g.Revision, &g.State, &g.Client, &g.Item, &g.Basis, &g.Recurring, &g.Created, &g.Expires,
 		&g.Body, &g.Code, &g.Auth, &g.Mark}
 }
 
-func scanGrant(row pgx.CollectableRow) (g license.GrantRecord, err error) {
+func scanGrant(row pgx.CollectableRow) (g grant.Record, err error) {
 	return g, row.Scan(grantTargets(&g)...)
 }
 
@@ -92,11 +93,11 @@ type codeColumns struct {
 	first *time.Time
 }
 
-func (cs *codeColumns) targets(c *license.UseCodeRecord) []any {
+func (cs *codeColumns) targets(c *grant.UseCodeRecord) []any {
 	return []any{&c.Grant, &cs.hash, &c.License, &c.Version, &c.Number, &c.Created, &cs.first, &c.Auth}
 }
 
-func (cs *codeColumns) fill(c *license.UseCodeRecord) (err error) {
+func (cs *codeColumns) fill(c *grant.UseCodeRecord) (err error) {
 	if cs.first != nil {
 		c.First = *cs.first
 	}
@@ -104,7 +105,7 @@ func (cs *codeColumns) fill(c *license.UseCodeRecord) (err error) {
 	return err
 }
 
-func scanCode(row pgx.CollectableRow) (c license.UseCodeRecord, err error) {
+func scanCode(row pgx.CollectableRow) (c grant.UseCodeRecord, err error) {
 	var cs codeColumns
 	if err := row.Scan(cs.targets(&c)...); err != nil {
 		return c, err
@@ -117,11 +118,11 @@ const (
 	grantCodes = `SELECT ` + codeNames + ` FROM use_codes c WHERE c.grant_id = $1 ORDER BY c.license, c.number`
 )
 
-// LoadGrant implements [license.GrantStore]. The grant is read first: a change
+// LoadGrant implements [grant.Store]. The grant is read first: a change
 // in between shows in its revision when it is saved.
-func (s *Licenses) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
-	var g license.GrantRecord
-	var codes []license.UseCodeRecord
+func (s *Licenses) LoadGrant(ctx context.Context, id grant.ID) (grant.Record, []grant.UseCodeRecord, error) {
+	var g grant.Record
+	var codes []grant.UseCodeRecord
 	err := s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(loadGrant, id).QueryRow(func(row pgx.Row) error {
 			return missing(row.Scan(grantTargets(&g)...), license.ErrNotFound)
@@ -132,7 +133,7 @@ func (s *Licenses) LoadGrant(ctx context.Context, id license.GrantID) (license.G
 		})
 	})
 	if err != nil {
-		return license.GrantRecord{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
+		return grant.Record{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
 	}
 	return g, codes, nil
 }
@@ -144,20 +145,20 @@ const (
 		AND created <= $4 AND (created < $4 OR grant_id > $5) ORDER BY created DESC, grant_id LIMIT $3`
 )
 
-// ListGrants implements [license.GrantStore]. The party's keys are followed
+// ListGrants implements [grant.Store]. The party's keys are followed
 // first, and then the grants that they lead to are sought by id, as in Search.
-func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
 	all, err := s.listGrants(ctx, party, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing grants: %w", err)
 	}
-	slices.SortFunc(all, func(a, b license.GrantRecord) int {
+	slices.SortFunc(all, func(a, b grant.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
 	})
 	return all[:min(len(all), limit)], nil
 }
 
-func (s *Licenses) listGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
+func (s *Licenses) listGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
 	var ids []string
 	collect := func(rows pgx.Rows) error {
 		more, err := pgx.CollectRows(rows, pgx.RowTo[string])

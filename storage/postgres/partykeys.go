@@ -7,11 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 )
 
-// GrantsAfter implements [license.PartyKeyStore].
-func (s *Licenses) GrantsAfter(ctx context.Context, after license.GrantID, limit int) ([]license.GrantRecord, error) {
+// GrantsAfter implements [grant.KeyStore].
+func (s *Licenses) GrantsAfter(ctx context.Context, after grant.ID, limit int) ([]grant.Record, error) {
 	gs, err := collect(ctx, s.db, scanGrant, `SELECT `+grantNames+` FROM grants g WHERE g.id > $1 ORDER BY g.id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing all grants: %w", err)
@@ -19,8 +21,8 @@ func (s *Licenses) GrantsAfter(ctx context.Context, after license.GrantID, limit
 	return gs, nil
 }
 
-// AddGrantKeys implements [license.PartyKeyStore].
-func (s *Licenses) AddGrantKeys(ctx context.Context, id license.GrantID, party []signing.Lookup) error {
+// AddGrantKeys implements [grant.KeyStore].
+func (s *Licenses) AddGrantKeys(ctx context.Context, id grant.ID, party []signing.Lookup) error {
 	sums, serials := columns(party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT 1 FROM grants WHERE id = $1`, id).QueryRow(there)
@@ -35,8 +37,8 @@ func (s *Licenses) AddGrantKeys(ctx context.Context, id license.GrantID, party [
 	return nil
 }
 
-// AccessAfter implements [license.PartyKeyStore].
-func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]license.AccessRecord, error) {
+// AccessAfter implements [access.KeyStore].
+func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]access.Record, error) {
 	as, err := collect(ctx, s.db, scanAccess, `SELECT `+accessNames+` FROM access_records a WHERE a.seq > $1 ORDER BY a.seq LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing all access records: %w", err)
@@ -44,8 +46,8 @@ func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]l
 	return as, nil
 }
 
-// AddAccessKeys implements [license.PartyKeyStore].
-func (s *Licenses) AddAccessKeys(ctx context.Context, a license.AccessRecord, party []signing.Lookup) error {
+// AddAccessKeys implements [access.KeyStore].
+func (s *Licenses) AddAccessKeys(ctx context.Context, a access.Record, party []signing.Lookup) error {
 	sums, serials := columns(party)
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT 1 FROM access_records WHERE seq = $1 AND at = $2`, a.Seq, a.At).QueryRow(there)

@@ -12,7 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 )
 
@@ -36,15 +38,15 @@ const accessNames = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.clie
 const earlierUse = `SELECT ` + accessNames + ` FROM use_requests q JOIN access_records a ON a.seq = q.seq AND a.at = q.at
 	WHERE q.grant_id = $1 AND q.hash = $2 AND q.request = $3`
 
-func scanAccess(row pgx.CollectableRow) (a license.AccessRecord, err error) {
+func scanAccess(row pgx.CollectableRow) (a access.Record, err error) {
 	return a, row.Scan(&a.Seq, &a.ID, &a.At, &a.Grant, &a.License, &a.Version, &a.Client, &a.Participant, &a.Item,
 		&a.Basis, &a.Channel, &a.Result, &a.Disclosure, &a.Body)
 }
 
-// LoadUse implements [license.UseStore], in one round trip. The license with its
+// LoadUse implements [access.Store], in one round trip. The license with its
 // version is one statement, the code with its grant another.
-func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]byte, request string) (license.Used, error) {
-	var u license.Used
+func (s *Licenses) LoadUse(ctx context.Context, grant grant.ID, code [32]byte, request string) (access.Used, error) {
+	var u access.Used
 	err := s.db.read(ctx, func(b *pgx.Batch) {
 		b.Queue(loadUse, grant, code[:]).QueryRow(func(row pgx.Row) error {
 			var cs codeColumns
@@ -68,15 +70,15 @@ func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]
 		})
 	})
 	if err != nil {
-		return license.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
+		return access.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
 	}
 	return u, nil
 }
 
-// SaveUse implements [license.UseStore]. Its locks come in the order of
+// SaveUse implements [access.Store]. Its locks come in the order of
 // SaveGrant's and Save's: grant, use code, license. The grant's and the license's
 // are shared, so that readings by different codes don't wait for each other.
-func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
+func (s *Licenses) SaveUse(ctx context.Context, u access.Reading) error {
 	a := u.Record
 	err := s.db.write(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT revision FROM grants WHERE id = $1 FOR SHARE`, a.Grant).QueryRow(revisionIs(u.GrantRevision))
@@ -98,13 +100,13 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 
 // queueCount counts a reading at its use code, if there is room for it, and opens the
 // code's window with the first one that is allowed.
-func queueCount(b *pgx.Batch, u license.Reading) {
+func queueCount(b *pgx.Batch, u access.Reading) {
 	grant, code := u.Record.Grant, u.Code[:]
-	sql, values := `UPDATE use_codes SET refused = refused + 1 WHERE grant_id = $1 AND hash = $2 AND refused < $3`, []any{grant, code, license.MaxRefusedReadings}
-	if u.Record.Result == license.ResultOK {
+	sql, values := `UPDATE use_codes SET refused = refused + 1 WHERE grant_id = $1 AND hash = $2 AND refused < $3`, []any{grant, code, access.MaxRefusedReadings}
+	if u.Record.Result == access.ResultOK {
 		sql = `UPDATE use_codes SET readings = readings + 1, first = coalesce(first, $4), auth = CASE WHEN first IS NULL THEN $5 ELSE auth END
 			WHERE grant_id = $1 AND hash = $2 AND readings < $3`
-		values = []any{grant, code, license.MaxReadings, u.Record.At, u.CodeAuth}
+		values = []any{grant, code, access.MaxReadings, u.Record.At, u.CodeAuth}
 	}
 	b.Queue(sql, values...).Exec(func(done pgconn.CommandTag) error {
 		if done.RowsAffected() == 0 {
@@ -130,7 +132,7 @@ func firstIs(want time.Time) func(pgx.Row) error {
 
 // queueAccess stores an access record with its keys, and the request id of an
 // allowed reading: one statement, because the parts share the record's number.
-func queueAccess(b *pgx.Batch, u license.Reading) {
+func queueAccess(b *pgx.Batch, u access.Reading) {
 	a := u.Record
 	sums, serials := columns(a.Party)
 	b.Queue(`WITH a AS (
@@ -143,14 +145,14 @@ func queueAccess(b *pgx.Batch, u license.Reading) {
 		INSERT INTO access_parties (sum, serial, seq, at)
 		SELECT k.sum, k.serial, a.seq, a.at FROM a, unnest($18::bytea[], $19::integer[]) AS k (sum, serial)`,
 		a.ID, a.At, a.Grant, a.License, a.Version, a.Client, a.Participant, a.Item, a.Basis, a.Channel, a.Result,
-		a.Disclosure, a.Body, a.Grant, u.Code[:], u.Request, a.Result == license.ResultOK, sums, serials)
+		a.Disclosure, a.Body, a.Grant, u.Code[:], u.Request, a.Result == access.ResultOK, sums, serials)
 }
 
 const accessOf = `SELECT seq, at FROM access_parties WHERE serial = $1 AND sum = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`
 
-// AccessRecords implements [license.UseStore]. The keys are followed first, and
+// AccessRecords implements [access.Store]. The keys are followed first, and
 // then the records that they lead to are sought in their months.
-func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]access.Record, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
@@ -158,11 +160,11 @@ func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, be
 	if err != nil {
 		return nil, fmt.Errorf("listing access records: %w", err)
 	}
-	slices.SortFunc(all, func(a, b license.AccessRecord) int { return cmp.Compare(b.Seq, a.Seq) })
+	slices.SortFunc(all, func(a, b access.Record) int { return cmp.Compare(b.Seq, a.Seq) })
 	return all[:min(len(all), limit)], nil
 }
 
-func (s *Licenses) accessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *Licenses) accessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]access.Record, error) {
 	found := map[int64]time.Time{}
 	err := s.db.read(ctx, func(b *pgx.Batch) {
 		for _, key := range sorted(party) {
@@ -187,9 +189,9 @@ func (s *Licenses) accessRecords(ctx context.Context, party []signing.Lookup, be
 
 const accessOfLicense = `SELECT ` + accessNames + ` FROM access_records a WHERE a.license = $1 AND a.seq < $2 ORDER BY a.seq DESC LIMIT $3`
 
-// LicenseAccessRecords implements [license.UseStore]. It looks into the index of every
+// LicenseAccessRecords implements [access.Store]. It looks into the index of every
 // month: somebody looks at a page, and nothing waits for it.
-func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]license.AccessRecord, error) {
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]access.Record, error) {
 	all, err := forValues(ctx, s.db, scanAccess, accessOfLicense, id, cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)

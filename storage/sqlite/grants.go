@@ -10,12 +10,13 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// SaveGrant implements [license.GrantStore].
-func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes []license.UseCodeRecord, e journal.Event) error {
+// SaveGrant implements [grant.Store].
+func (s *Licenses) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := saveGrant(c, g); err != nil {
 			return err
@@ -39,7 +40,7 @@ func (s *Licenses) SaveGrant(ctx context.Context, g license.GrantRecord, codes [
 
 // saveGrant stores a new grant with its party's keys, or the change of one whose
 // revision is the stored one. Client, item, basis and times of creation never change.
-func saveGrant(c *conn, g license.GrantRecord) error {
+func saveGrant(c *conn, g grant.Record) error {
 	if g.Revision > 0 {
 		n, err := c.exec(`
 			UPDATE grants SET revision = revision + 1, state = ?, expires = ?, body = ?, code = ?, auth = ?
@@ -74,10 +75,10 @@ func saveGrant(c *conn, g license.GrantRecord) error {
 const grantColumns = `g.id, g.revision, g.state, g.client, g.item, g.basis, g.recurring, g.created, g.expires, g.body, g.code,
 	g.auth, (SELECT mark FROM registers WHERE kind = 'grants' AND registers.id = g.id)`
 
-func scanGrant(r *row) license.GrantRecord {
-	return license.GrantRecord{
-		ID: license.GrantID(r.text()), Revision: r.int64(), State: license.GrantState(r.text()), Client: r.text(),
-		Item: catalog.ItemCode(r.text()), Basis: license.Basis(r.text()), Recurring: r.bool(),
+func scanGrant(r *row) grant.Record {
+	return grant.Record{
+		ID: grant.ID(r.text()), Revision: r.int64(), State: grant.State(r.text()), Client: r.text(),
+		Item: catalog.ItemCode(r.text()), Basis: grant.Basis(r.text()), Recurring: r.bool(),
 		Created: r.time(), Expires: r.time(), Body: r.bytes(), Code: r.bytes(),
 		Auth: r.bytes(), Mark: r.bytes(),
 	}
@@ -85,9 +86,9 @@ func scanGrant(r *row) license.GrantRecord {
 
 const codeColumns = `c.grant_id, c.hash, c.license, c.version, c.number, c.created, c.first, c.auth`
 
-func scanCode(r *row) license.UseCodeRecord {
-	return license.UseCodeRecord{
-		Grant: license.GrantID(r.text()), Hash: r.sum(), License: audit.ID(r.text()), Version: r.int(),
+func scanCode(r *row) grant.UseCodeRecord {
+	return grant.UseCodeRecord{
+		Grant: grant.ID(r.text()), Hash: r.sum(), License: audit.ID(r.text()), Version: r.int(),
 		Number: r.int(), Created: r.time(), First: r.time(), Auth: r.bytes(),
 	}
 }
@@ -97,10 +98,10 @@ const (
 	grantCodes = `SELECT ` + codeColumns + ` FROM use_codes c WHERE c.grant_id = ? ORDER BY c.license, c.number`
 )
 
-// LoadGrant implements [license.GrantStore].
-func (s *Licenses) LoadGrant(ctx context.Context, id license.GrantID) (license.GrantRecord, []license.UseCodeRecord, error) {
-	var g license.GrantRecord
-	var codes []license.UseCodeRecord
+// LoadGrant implements [grant.Store].
+func (s *Licenses) LoadGrant(ctx context.Context, id grant.ID) (grant.Record, []grant.UseCodeRecord, error) {
+	var g grant.Record
+	var codes []grant.UseCodeRecord
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		return c.read(func() error {
 			found := false
@@ -112,7 +113,7 @@ func (s *Licenses) LoadGrant(ctx context.Context, id license.GrantID) (license.G
 		})
 	})
 	if err != nil {
-		return license.GrantRecord{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
+		return grant.Record{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
 	}
 	return g, codes, nil
 }
@@ -129,9 +130,9 @@ const (
 		ORDER BY k.created DESC, k.grant_id LIMIT ?5`
 )
 
-// ListGrants implements [license.GrantStore], with a query for each key.
-func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]license.GrantRecord, error) {
-	var all []license.GrantRecord
+// ListGrants implements [grant.Store], with a query for each key.
+func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
+	var all []grant.Record
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		for _, key := range party {
 			sql, values := grantsFirst, []any{key.Serial, key.Sum[:], max(limit, 0)}
@@ -147,9 +148,9 @@ func (s *Licenses) ListGrants(ctx context.Context, party []signing.Lookup, befor
 	if err != nil {
 		return nil, fmt.Errorf("listing grants: %w", err)
 	}
-	slices.SortFunc(all, func(a, b license.GrantRecord) int {
+	slices.SortFunc(all, func(a, b grant.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
 	})
-	all = slices.CompactFunc(all, func(a, b license.GrantRecord) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b grant.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), max(limit, 0))], nil
 }

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 )
 
-// GrantsAfter implements [license.PartyKeyStore].
-func (s *Licenses) GrantsAfter(ctx context.Context, after license.GrantID, limit int) ([]license.GrantRecord, error) {
+// GrantsAfter implements [grant.KeyStore].
+func (s *Licenses) GrantsAfter(ctx context.Context, after grant.ID, limit int) ([]grant.Record, error) {
 	gs, err := many(ctx, s.db, "SELECT "+grantColumns+" FROM grants g WHERE g.id > ? ORDER BY g.id LIMIT ?",
 		scanGrant, string(after), max(limit, 0))
 	if err != nil {
@@ -19,8 +21,8 @@ func (s *Licenses) GrantsAfter(ctx context.Context, after license.GrantID, limit
 	return gs, nil
 }
 
-// AddGrantKeys implements [license.PartyKeyStore].
-func (s *Licenses) AddGrantKeys(ctx context.Context, id license.GrantID, party []signing.Lookup) error {
+// AddGrantKeys implements [grant.KeyStore].
+func (s *Licenses) AddGrantKeys(ctx context.Context, id grant.ID, party []signing.Lookup) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		var created time.Time
 		found := false
@@ -39,8 +41,8 @@ func (s *Licenses) AddGrantKeys(ctx context.Context, id license.GrantID, party [
 	return nil
 }
 
-// AccessAfter implements [license.PartyKeyStore].
-func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]license.AccessRecord, error) {
+// AccessAfter implements [access.KeyStore].
+func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]access.Record, error) {
 	as, err := many(ctx, s.db, "SELECT "+accessColumns+" FROM access_records a WHERE a.seq > ? ORDER BY a.seq LIMIT ?",
 		scanAccess, after, max(limit, 0))
 	if err != nil {
@@ -49,8 +51,8 @@ func (s *Licenses) AccessAfter(ctx context.Context, after int64, limit int) ([]l
 	return as, nil
 }
 
-// AddAccessKeys implements [license.PartyKeyStore].
-func (s *Licenses) AddAccessKeys(ctx context.Context, a license.AccessRecord, party []signing.Lookup) error {
+// AddAccessKeys implements [access.KeyStore].
+func (s *Licenses) AddAccessKeys(ctx context.Context, a access.Record, party []signing.Lookup) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		there, err := c.exists("SELECT 1 FROM access_records WHERE seq = ?", a.Seq)
 		if err != nil {
@@ -67,7 +69,7 @@ func (s *Licenses) AddAccessKeys(ctx context.Context, a license.AccessRecord, pa
 	return nil
 }
 
-func saveGrantKeys(c *conn, id license.GrantID, created time.Time, party []signing.Lookup) error {
+func saveGrantKeys(c *conn, id grant.ID, created time.Time, party []signing.Lookup) error {
 	for _, key := range party {
 		_, err := c.exec(`
 			INSERT INTO grant_parties (serial, sum, created, grant_id) VALUES (?, ?, ?, ?)

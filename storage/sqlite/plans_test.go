@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
@@ -262,12 +264,12 @@ func everything(t *testing.T, db *DB) {
 // shares calls every method that is about service items, grants and readings.
 func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 	ctx := context.Background()
-	ev, id, keys := r.Event, license.GrantID(fresh), r.Lookups[0].Keys
+	ev, id, keys := r.Event, grant.ID(fresh), r.Lookups[0].Keys
 	ev.Log, ev.Subject = journal.Registry, ""
 	item := entry.Record{Code: fresh, Body: []byte("{}")}
 	changed := item
 	changed.Revision = 1
-	code := license.UseCodeRecord{Grant: id, License: r.Record.ID, Version: 1, Number: 1}
+	code := grant.UseCodeRecord{Grant: id, License: r.Record.ID, Version: 1, Number: 1}
 	return []func() error{
 		func() error { return l.SaveEntries(ctx, entry.KindItem, ev, item) },
 		func() error { return l.SaveEntries(ctx, entry.KindItem, ev, changed) },
@@ -278,9 +280,9 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 			_, err := l.ListEntries(ctx, entry.KindItem, entry.Drafts{Of: "p"}, "", 1)
 			return err
 		},
-		func() error { return l.SaveGrant(ctx, license.GrantRecord{ID: id, Party: keys}, nil, ev) },
+		func() error { return l.SaveGrant(ctx, grant.Record{ID: id, Party: keys}, nil, ev) },
 		func() error {
-			return l.SaveGrant(ctx, license.GrantRecord{ID: id, Revision: 1}, []license.UseCodeRecord{code}, ev)
+			return l.SaveGrant(ctx, grant.Record{ID: id, Revision: 1}, []grant.UseCodeRecord{code}, ev)
 		},
 		func() error { _, _, err := l.LoadGrant(ctx, id); return err },
 		func() error { _, err := l.ListGrants(ctx, keys, license.Cursor{}, 1); return err },
@@ -293,8 +295,8 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 			if err != nil {
 				return err
 			}
-			return l.SaveUse(ctx, license.Reading{
-				Record: license.AccessRecord{Grant: id, License: r.Record.ID, Result: license.ResultOK, Party: keys},
+			return l.SaveUse(ctx, access.Reading{
+				Record: access.Record{Grant: id, License: r.Record.ID, Result: access.ResultOK, Party: keys},
 				Event:  ev, GrantRevision: u.Grant.Revision, LicenseRevision: u.License.Revision,
 			})
 		},
@@ -303,7 +305,7 @@ func shares(l *Licenses, r license.SaveRequest, fresh string) []func() error {
 		func() error { _, err := l.GrantsAfter(ctx, "", 1); return err },
 		func() error { return l.AddGrantKeys(ctx, id, keys) },
 		func() error { _, err := l.AccessAfter(ctx, 0, 1); return err },
-		func() error { return l.AddAccessKeys(ctx, license.AccessRecord{Seq: 1}, keys) },
+		func() error { return l.AddAccessKeys(ctx, access.Record{Seq: 1}, keys) },
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 )
 
@@ -30,23 +32,23 @@ const earlierUse = `
 const accessColumns = `a.seq, a.id, a.at, a.grant_id, a.license, a.version, a.client, a.participant, a.item, a.basis,
 	a.channel, a.result, a.disclosure, a.body`
 
-func scanAccess(r *row) license.AccessRecord {
-	return license.AccessRecord{
-		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: license.GrantID(r.text()), License: audit.ID(r.text()),
+func scanAccess(r *row) access.Record {
+	return access.Record{
+		Seq: r.int64(), ID: r.text(), At: r.time(), Grant: grant.ID(r.text()), License: audit.ID(r.text()),
 		Version: r.int(), Client: r.text(), Participant: r.text(), Item: catalog.ItemCode(r.text()),
-		Basis: license.Basis(r.text()), Channel: license.Channel(r.text()), Result: r.text(),
-		Disclosure: license.Disclosure(r.text()), Body: r.bytes(),
+		Basis: grant.Basis(r.text()), Channel: grant.Channel(r.text()), Result: r.text(),
+		Disclosure: access.Disclosure(r.text()), Body: r.bytes(),
 	}
 }
 
-// LoadUse implements [license.UseStore].
-func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]byte, request string) (license.Used, error) {
-	var u license.Used
+// LoadUse implements [access.Store].
+func (s *Licenses) LoadUse(ctx context.Context, grant grant.ID, code [32]byte, request string) (access.Used, error) {
+	var u access.Used
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		return c.read(func() error {
 			found := false
 			err := c.query(loadUse, func(r *row) {
-				u = license.Used{Code: scanCode(r), Grant: scanGrant(r), License: scanRecord(r), Version: scanVersion(r), PutBack: r.bool()}
+				u = access.Used{Code: scanCode(r), Grant: scanGrant(r), License: scanRecord(r), Version: scanVersion(r), PutBack: r.bool()}
 				found = true
 			}, string(grant), code[:])
 			if err != nil || !found {
@@ -56,14 +58,14 @@ func (s *Licenses) LoadUse(ctx context.Context, grant license.GrantID, code [32]
 		})
 	})
 	if err != nil {
-		return license.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
+		return access.Used{}, fmt.Errorf("loading a use code of grant %s: %w", grant, err)
 	}
 	return u, nil
 }
 
-// SaveUse implements [license.UseStore]. The writer is alone, so that what is
+// SaveUse implements [access.Store]. The writer is alone, so that what is
 // checked first still holds when it is relied on.
-func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
+func (s *Licenses) SaveUse(ctx context.Context, u access.Reading) error {
 	err := s.db.writer.do(ctx, func(c *conn) error {
 		if err := checkUse(c, u); err != nil {
 			return err
@@ -73,7 +75,7 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 			return err
 		}
 		use := refuse
-		if u.Record.Result == license.ResultOK {
+		if u.Record.Result == access.ResultOK {
 			use = spend
 		}
 		if err := use(c, u, seq); err != nil {
@@ -88,7 +90,7 @@ func (s *Licenses) SaveUse(ctx context.Context, u license.Reading) error {
 }
 
 // checkUse returns an error unless all that a reading's decision rests on is so still.
-func checkUse(c *conn, u license.Reading) error {
+func checkUse(c *conn, u access.Reading) error {
 	var first time.Time
 	var grant, lic int64
 	found := false
@@ -109,7 +111,7 @@ func checkUse(c *conn, u license.Reading) error {
 	return nil
 }
 
-func appendAccess(c *conn, a license.AccessRecord) (seq int64, err error) {
+func appendAccess(c *conn, a access.Record) (seq int64, err error) {
 	_, err = c.exec(`
 		INSERT INTO access_records (id, at, grant_id, license, version, client, participant, item, basis, channel,
 			result, disclosure, body)
@@ -124,7 +126,7 @@ func appendAccess(c *conn, a license.AccessRecord) (seq int64, err error) {
 }
 
 // spend gives the request id to the reading, counts it, and opens the code's window.
-func spend(c *conn, u license.Reading, seq int64) error {
+func spend(c *conn, u access.Reading, seq int64) error {
 	_, err := c.exec("INSERT INTO use_requests (grant_id, hash, request, seq) VALUES (?, ?, ?, ?)",
 		string(u.Record.Grant), u.Code[:], u.Request, seq)
 	if err != nil {
@@ -133,14 +135,14 @@ func spend(c *conn, u license.Reading, seq int64) error {
 	n, err := c.exec(`
 		UPDATE use_codes SET readings = readings + 1, first = coalesce(first, ?), auth = CASE WHEN first IS NULL THEN ? ELSE auth END
 		WHERE grant_id = ? AND hash = ? AND readings < ?`,
-		u.Record.At, u.CodeAuth, string(u.Record.Grant), u.Code[:], license.MaxReadings)
+		u.Record.At, u.CodeAuth, string(u.Record.Grant), u.Code[:], access.MaxReadings)
 	return exhausted(n, err)
 }
 
 // refuse counts a refused reading.
-func refuse(c *conn, u license.Reading, _ int64) error {
+func refuse(c *conn, u access.Reading, _ int64) error {
 	n, err := c.exec("UPDATE use_codes SET refused = refused + 1 WHERE grant_id = ? AND hash = ? AND refused < ?",
-		string(u.Record.Grant), u.Code[:], license.MaxRefusedReadings)
+		string(u.Record.Grant), u.Code[:], access.MaxRefusedReadings)
 	return exhausted(n, err)
 }
 
@@ -156,12 +158,12 @@ const accessOf = `
 	SELECT ` + accessColumns + ` FROM access_parties k CROSS JOIN access_records a ON a.seq = k.seq
 	WHERE k.serial = ? AND k.sum = ? AND k.seq < ? ORDER BY k.seq DESC LIMIT ?`
 
-// AccessRecords implements [license.UseStore], with a query for each key.
-func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]license.AccessRecord, error) {
+// AccessRecords implements [access.Store], with a query for each key.
+func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]access.Record, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	var all []license.AccessRecord
+	var all []access.Record
 	err := s.db.readers.do(ctx, func(c *conn) error {
 		for _, key := range party {
 			err := c.query(accessOf, func(r *row) { all = append(all, scanAccess(r)) },
@@ -175,16 +177,16 @@ func (s *Licenses) AccessRecords(ctx context.Context, party []signing.Lookup, be
 	if err != nil {
 		return nil, fmt.Errorf("listing access records: %w", err)
 	}
-	slices.SortFunc(all, func(a, b license.AccessRecord) int { return cmp.Compare(b.Seq, a.Seq) })
-	all = slices.CompactFunc(all, func(a, b license.AccessRecord) bool { return a.Seq == b.Seq })
+	slices.SortFunc(all, func(a, b access.Record) int { return cmp.Compare(b.Seq, a.Seq) })
+	all = slices.CompactFunc(all, func(a, b access.Record) bool { return a.Seq == b.Seq })
 	return all[:min(len(all), max(limit, 0))], nil
 }
 
 const accessOfLicense = `
 	SELECT ` + accessColumns + ` FROM access_records a WHERE a.license = ? AND a.seq < ? ORDER BY a.seq DESC LIMIT ?`
 
-// LicenseAccessRecords implements [license.UseStore].
-func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]license.AccessRecord, error) {
+// LicenseAccessRecords implements [access.Store].
+func (s *Licenses) LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]access.Record, error) {
 	all, err := many(ctx, s.db, accessOfLicense, scanAccess, string(id), cmp.Or(before, int64(math.MaxInt64)), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing access records of license %s: %w", id, err)

@@ -54,12 +54,12 @@ func columnAltered(t *testing.T, v *victims, sql string) {
 	document := license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "a basis"}
 	for what, change := range map[string]func() error{
 		"end": func() error {
-			_, err := v.reg.End(ctx, v.officer, v.out.ID, license.EndRequest{Kind: "revoked", EffectiveFrom: today, Reason: "a reason", Document: document}, license.Terms{})
+			_, err := v.reg.Registry.End(ctx, v.officer, v.out.ID, license.EndRequest{Kind: "revoked", EffectiveFrom: today, Reason: "a reason", Document: document}, license.Terms{})
 			return err
 		},
 		"replace": func() error {
 			q := v.request("N-1", "样例甲", "11010519491231002X")
-			_, err := v.reg.Replace(ctx, v.officer, v.out.ID, license.ReplaceRequest{Kind: license.Correction, Reason: "a reason", Number: q.Number,
+			_, err := v.reg.Registry.Replace(ctx, v.officer, v.out.ID, license.ReplaceRequest{Kind: license.Correction, Reason: "a reason", Number: q.Number,
 				Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}, license.Terms{Revisions: []int64{1, 2}})
 			return err
 		},
@@ -67,7 +67,7 @@ func columnAltered(t *testing.T, v *victims, sql string) {
 			if strings.Contains(sql, "{inside body}") {
 				return signing.ErrAltered // which needs nothing of the body until it answers
 			}
-			_, err := v.reg.Suspend(ctx, v.officer, v.out.ID, license.SuspendRequest{Reason: "a reason", Document: document}, license.Terms{})
+			_, err := v.reg.Registry.Suspend(ctx, v.officer, v.out.ID, license.SuspendRequest{Reason: "a reason", Document: document}, license.Terms{})
 			return err
 		},
 	} {

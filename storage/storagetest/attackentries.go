@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
@@ -38,9 +39,9 @@ func (m listMemory) AllRemembered(prefix string) (names []string, err error) {
 }
 
 // node opens a registry of another node, or one that begins anew.
-func (v *victims) node(t *testing.T, m status.Memory) *license.Library {
+func (v *victims) node(t *testing.T, m status.Memory) *library.Library {
 	t.Helper()
-	r, err := license.NewLibrary(t.Context(), license.LibraryConfig{
+	r, err := library.New(t.Context(), library.Config{
 		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: m,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
@@ -87,7 +88,7 @@ var entryAttacks = []entryAttack{
 func does(all ...func(*testing.T, *victims)) []func(*testing.T, *victims) { return all }
 
 func resumedOne(t *testing.T, v *victims) {
-	_, err := v.reg.Resume(t.Context(), v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
+	_, err := v.reg.Registry.Resume(t.Context(), v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
 	must(t, "resuming", err)
 }
 
@@ -95,7 +96,7 @@ func resumedOne(t *testing.T, v *victims) {
 func anotherResumed(t *testing.T, v *victims) {
 	mine := v.out
 	var err error
-	v.out, err = v.reg.Issue(t.Context(), v.officer, v.request("N-2", "样例丙", "110101199003071233"), "key-2")
+	v.out, err = v.reg.Registry.Issue(t.Context(), v.officer, v.request("N-2", "样例丙", "110101199003071233"), "key-2")
 	must(t, "issuing another", err)
 	suspended(t, v)
 	resumedOne(t, v)
@@ -118,14 +119,14 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 		change(t, v)
 		looked()
 	}
-	readers := map[string]*license.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "another node": other}
+	readers := map[string]*library.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "another node": other}
 	if a.unseen {
 		readers["a new node"] = v.node(t, listMemory{memory{}})
 	}
 	v.compareVersions(t)
 	same(t, "what doctor finds before the attack", v.in.Keyrings().Auth().Refusals()["status_entries"], int64(0))
 	for name, r := range readers {
-		same(t, name+" before the attack", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
+		same(t, name+" before the attack", r.Verifications.Verify(ctx, v.out.Credential).Verdict, a.truth)
 	}
 	for _, sql := range append(a.sql, "{later list}") {
 		v.sql(t, "", sql)
@@ -136,7 +137,7 @@ func (a *entryAttack) run(t *testing.T, v *victims) {
 		if name != "who wrote" { // it has one of a moment ago
 			is(t, name+" signs the list", err, signing.ErrAltered)
 		}
-		if got := r.Verify(ctx, v.out.Credential).Verdict; got != credential.Indeterminate && !(a.gone && got == a.truth) {
+		if got := r.Verifications.Verify(ctx, v.out.Credential).Verdict; got != credential.Indeterminate && !(a.gone && got == a.truth) {
 			t.Errorf("%s: the verdict is %s", name, got)
 		}
 	}
@@ -174,9 +175,9 @@ func (a *entryAttack) accept(t *testing.T, v *victims) {
 	losses, err = command.Lists().Losses(ctx)
 	must(t, "Losses afterwards", err)
 	same(t, "losses afterwards", len(losses), 0)
-	for name, r := range map[string]*license.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
+	for name, r := range map[string]*library.Library{"who wrote": v.reg, "the next process": v.registry(ctx), "a new node": v.node(t, listMemory{memory{}})} {
 		must(t, name+" looks afterwards", r.Lists().Look(ctx))
-		same(t, name+" afterwards", r.Verify(ctx, v.out.Credential).Verdict, a.truth)
+		same(t, name+" afterwards", r.Verifications.Verify(ctx, v.out.Credential).Verdict, a.truth)
 	}
 }
 
@@ -186,7 +187,7 @@ func writtenUnseen(t *testing.T, v *victims) {
 	suspended(t, v)
 	v.sql(t, "", asNew)
 	v.sql(t, "", "{later list}")
-	same(t, "who wrote", v.reg.Verify(ctx, v.out.Credential).Verdict, credential.Indeterminate)
+	same(t, "who wrote", v.reg.Verifications.Verify(ctx, v.out.Credential).Verdict, credential.Indeterminate)
 	is(t, "who wrote looks", v.reg.Lists().Look(ctx), signing.ErrAltered)
 	_, err := v.registry(ctx).Lists().StatusList(ctx, 1)
 	is(t, "the next process signs the list", err, signing.ErrAltered)
@@ -204,26 +205,26 @@ func upgradedEntries(t *testing.T, v *victims) {
 	suspended(t, v)
 	anotherResumed(t, v) // no entry tells of that in the end
 	var err error
-	v.out, err = v.reg.Issue(ctx, v.officer, v.request("N-3", "样例丁", "110101199003074012"), "key-3")
+	v.out, err = v.reg.Registry.Issue(ctx, v.officer, v.request("N-3", "样例丁", "110101199003074012"), "key-3")
 	must(t, "issuing a third", err)
 	endedLicense(t, v)
 	third := v.out
 	v.sql(t, "", `UPDATE status_entries SET serial = NULL, auth = NULL`)
 	v.sql(t, "", "{later list}")
-	fresh := func() *license.Library { return v.node(t, listMemory{memory{}}) }
+	fresh := func() *library.Library { return v.node(t, listMemory{memory{}}) }
 	is(t, "before the upgrade", fresh().Lists().Look(ctx), signing.ErrAltered)
 	v.sql(t, "", `UPDATE status_entries SET value = 3 WHERE value = 1`)
 	must(t, "Upgrade", fresh().Lists().Upgrade(ctx))
 	is(t, "one that is not what its license says", fresh().Lists().Look(ctx), signing.ErrAltered)
-	same(t, "one that is", fresh().Verify(ctx, mine.Credential).Verdict, credential.Invalid)
-	same(t, "its license", fresh().Verify(ctx, third.Credential).Verdict, credential.Indeterminate)
+	same(t, "one that is", fresh().Verifications.Verify(ctx, mine.Credential).Verdict, credential.Invalid)
+	same(t, "its license", fresh().Verifications.Verify(ctx, third.Credential).Verdict, credential.Indeterminate)
 	v.sql(t, "", `UPDATE status_entries SET value = 1 WHERE value = 3`)
 	must(t, "Upgrade again", fresh().Lists().Upgrade(ctx))
 	must(t, "after the upgrade", fresh().Lists().Look(ctx))
-	same(t, "the third", fresh().Verify(ctx, third.Credential).Verdict, credential.Invalid)
+	same(t, "the third", fresh().Verifications.Verify(ctx, third.Credential).Verdict, credential.Invalid)
 	v.out = mine
 	resumedOne(t, v)
-	same(t, "resumed", fresh().Verify(ctx, mine.Credential).Verdict, credential.Valid)
+	same(t, "resumed", fresh().Verifications.Verify(ctx, mine.Credential).Verdict, credential.Valid)
 	must(t, "after that", fresh().Lists().Look(ctx))
 }
 
@@ -252,7 +253,7 @@ func resumedBefore(t *testing.T, v *victims) {
 	is(t, "before the upgrade", v.node(t, m).Lists().Look(ctx), signing.ErrAltered)
 	must(t, "Upgrade of one that is active", v.node(t, m).Lists().Upgrade(ctx))
 	must(t, "after the upgrade", v.node(t, m).Lists().Look(ctx))
-	same(t, "its license", v.node(t, m).Verify(ctx, v.out.Credential).Verdict, credential.Valid)
+	same(t, "its license", v.node(t, m).Verifications.Verify(ctx, v.out.Credential).Verdict, credential.Valid)
 }
 
 // entriesInUse does what is usual, on nodes that look and nodes that don't.
@@ -262,8 +263,8 @@ func entriesInUse(t *testing.T, v *victims) {
 	verdict := func(what string, want credential.Verdict) {
 		t.Helper()
 		must(t, what+": who looks often", often.Lists().Look(ctx))
-		for name, r := range map[string]*license.Library{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
-			same(t, what+": "+name, r.Verify(ctx, v.out.Credential).Verdict, want)
+		for name, r := range map[string]*library.Library{"who writes": v.reg, "the next process": v.registry(ctx), "often": often, "seldom": seldom} {
+			same(t, what+": "+name, r.Verifications.Verify(ctx, v.out.Credential).Verdict, want)
 		}
 		if _, err := v.registry(ctx).Lists().StatusList(ctx, 1); err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -279,7 +280,7 @@ func entriesInUse(t *testing.T, v *victims) {
 	suspended(t, v)
 	endedLicense(t, v)
 	verdict("ended", credential.Invalid)
-	for _, r := range []*license.Library{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
+	for _, r := range []*library.Library{v.reg, often, seldom, v.node(t, listMemory{memory{}})} {
 		must(t, "at the end", r.Lists().Look(ctx))
 		losses, err := r.Lists().Losses(ctx)
 		must(t, "Losses", err)

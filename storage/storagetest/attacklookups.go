@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
@@ -161,7 +163,7 @@ func readCookie(ctx context.Context, v *victims) error {
 
 func anotherLicense(t *testing.T, v *victims) {
 	var err error
-	v.other, err = v.reg.Issue(t.Context(), v.officer, v.request("N-2", "样例丙", otherCode), "key-2")
+	v.other, err = v.reg.Registry.Issue(t.Context(), v.officer, v.request("N-2", "样例丙", otherCode), "key-2")
 	must(t, "issuing another", err)
 }
 
@@ -174,14 +176,14 @@ func (v *victims) request(number, name, code string) license.IssueRequest {
 }
 
 func readPrinted(ctx context.Context, v *victims) error {
-	_, err := v.reg.VerifyIdentifier(ctx, string(v.other.Identifier), v.other.VerificationCode)
+	_, err := v.reg.Verifications.VerifyIdentifier(ctx, string(v.other.Identifier), v.other.VerificationCode)
 	return err
 }
 
 // readSearch must find the other license, or nothing.
 func readSearch(q func(*victims) license.SearchRequest) func(context.Context, *victims) error {
 	return func(ctx context.Context, v *victims) error {
-		found, err := v.reg.Search(ctx, v.officer, q(v))
+		found, err := v.reg.Registry.Search(ctx, v.officer, q(v))
 		if err != nil || len(found.Licenses) > 0 {
 			return err
 		}
@@ -190,12 +192,12 @@ func readSearch(q func(*victims) license.SearchRequest) func(context.Context, *v
 }
 
 func readIssuedAgain(ctx context.Context, v *victims) error {
-	_, err := v.reg.Issue(ctx, v.officer, v.request("N-2", "样例丙", otherCode), "key-2")
+	_, err := v.reg.Registry.Issue(ctx, v.officer, v.request("N-2", "样例丙", otherCode), "key-2")
 	return err
 }
 
 func readSuspendedAgain(ctx context.Context, v *victims) error {
-	_, err := v.reg.Suspend(ctx, v.officer, v.other.ID, license.SuspendRequest{
+	_, err := v.reg.Registry.Suspend(ctx, v.officer, v.other.ID, license.SuspendRequest{
 		Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"},
 	}, license.Terms{Key: "key-3"})
 	return err
@@ -207,7 +209,7 @@ func twoGrants(t *testing.T, v *victims) {
 	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantAgree)))
 	code := codeFor(g, v.out.ID, 2)
 	code.Version = 1
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{code}, event("", journal.ActionGrantDeliver)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []grant.UseCodeRecord{code}, event("", journal.ActionGrantDeliver)))
 }
 
 // usedCode uses the code of the grant.
@@ -216,10 +218,10 @@ func usedCode(t *testing.T, v *victims) {
 	auth, _, err := v.in.Keyrings().Auth().Stamp(signing.NewFacts("use_codes", "grant", 0).Bytes(v.code.Hash[:]).Text(string(v.code.License)).
 		Int(int64(v.code.Version), int64(v.code.Number)).Time(v.code.Created, first))
 	must(t, "an authenticator", err)
-	must(t, "using a code", v.stores.SaveUse(t.Context(), license.Reading{
-		Record: license.AccessRecord{
+	must(t, "using a code", v.stores.SaveUse(t.Context(), access.Reading{
+		Record: access.Record{
 			ID: newText(), At: first, Grant: "grant", License: v.out.ID, Version: 1, Client: "client-1", Participant: newText(), Item: "QH-1",
-			Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK, Disclosure: license.DisclosureImmediate,
+			Basis: grant.BasisConsent, Channel: grant.ChannelOnline, Result: access.ResultOK, Disclosure: access.DisclosureImmediate,
 		},
 		Event: event(v.out.ID, journal.ActionLicenseRedeem), Code: v.code.Hash, Request: "a request", CodeAuth: auth, GrantRevision: 2, LicenseRevision: 1,
 	}))

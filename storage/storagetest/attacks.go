@@ -15,6 +15,8 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
@@ -56,7 +58,7 @@ type victims struct {
 	*Attacked
 	dir     string
 	in      *signing.Installation
-	reg     *license.Library
+	reg     *library.Library
 	p       *provider.Provider
 	people  *identity.Service
 	session session.Store
@@ -64,7 +66,7 @@ type victims struct {
 	consent consent.Store
 	spent   token.Spent
 	party   identity.Parties
-	stores  license.LibraryStores
+	stores  library.Stores
 
 	officer audit.Actor
 	typ     credential.TypeCode
@@ -74,7 +76,7 @@ type victims struct {
 
 	other  license.Issued // another's
 	cookie [32]byte       // another's
-	code   license.UseCodeRecord
+	code   grant.UseCodeRecord
 }
 
 type noEphemeral struct{ identity.Ephemeral }
@@ -149,7 +151,7 @@ var (
 		return err
 	}
 	readLicense = func(ctx context.Context, v *victims) error {
-		_, err := v.reg.Read(ctx, v.officer, v.out.ID, 0)
+		_, err := v.reg.Registry.Read(ctx, v.officer, v.out.ID, 0)
 		return err
 	}
 	readAccount = func(ctx context.Context, v *victims) error { _, err := v.people.Account(ctx, v.account.ID); return err }
@@ -317,7 +319,7 @@ func undelegated(t *testing.T, v *victims) {
 }
 
 func suspended(t *testing.T, v *victims) {
-	_, err := v.reg.Suspend(t.Context(), v.officer, v.out.ID,
+	_, err := v.reg.Registry.Suspend(t.Context(), v.officer, v.out.ID,
 		license.SuspendRequest{Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
 	must(t, "suspending", err)
 }
@@ -328,7 +330,7 @@ func agreedWithCode(t *testing.T, v *victims) {
 	g.ID = "grant"
 	must(t, "agreeing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantAgree)))
 	v.code = codeFor(g, v.out.ID, 1)
-	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []license.UseCodeRecord{v.code}, event("", journal.ActionGrantDeliver)))
+	must(t, "delivering", v.stores.SaveGrant(t.Context(), activated(g), []grant.UseCodeRecord{v.code}, event("", journal.ActionGrantDeliver)))
 }
 
 func agreedAndWithdrawn(t *testing.T, v *victims) { agreed(t, v); withdrawn(t, v) }
@@ -340,7 +342,7 @@ func itemPut(t *testing.T, v *victims) {
 }
 
 func endedLicense(t *testing.T, v *victims) {
-	_, err := v.reg.End(t.Context(), v.officer, v.out.ID, license.EndRequest{
+	_, err := v.reg.Registry.End(t.Context(), v.officer, v.out.ID, license.EndRequest{
 		Kind: "revoked", EffectiveFrom: party.DateOf(time.Now()), Reason: "a reason",
 		Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
 	must(t, "ending", err)
@@ -382,7 +384,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	v.consent = consent.Authentic(d.Provider, v.in.Keyrings().Auth())
 	v.spent = token.AuthenticSpent(d.Provider, v.in.Keyrings().Auth())
 	v.party = identity.AuthenticParties(d.Provider, v.in.Keyrings().Auth())
-	v.stores = license.AuthenticLibraryStores(d.Licenses, v.in.Keyrings().Auth())
+	v.stores = library.AuthenticStores(d.Licenses, v.in.Keyrings().Auth())
 	must(t, "a session", v.session.CreateSession(ctx, session.Record{ID: "session", Cookie: newHash(), Created: at(0), Seen: at(0), Expires: at(9)}))
 	_, err = v.family.RedeemCode(ctx, newHash(), at(9), token.FamilyRecord{ID: "family", Client: "client", Number: 2, Rotated: at(1), Created: at(0), Expires: at(9)})
 	must(t, "a family", err)
@@ -418,8 +420,8 @@ func uscc(t *testing.T, first17 string) party.USCC {
 }
 
 // registry opens a registry that has nothing cached.
-func (v *victims) registry(ctx context.Context) *license.Library {
-	r, err := license.NewLibrary(ctx, license.LibraryConfig{
+func (v *victims) registry(ctx context.Context) *library.Library {
+	r, err := library.New(ctx, library.Config{
 		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
@@ -450,7 +452,7 @@ func (v *victims) issue(t *testing.T) {
 	must(t, "a delegation", err)
 	_, err = v.reg.Catalog().Types().Publish(ctx, v.officer, v.typ)
 	must(t, "publishing a type", err)
-	v.out, err = v.reg.Issue(ctx, v.officer, v.request("N-1", "样例甲", "11010519491231002X"), "key-1")
+	v.out, err = v.reg.Registry.Issue(ctx, v.officer, v.request("N-1", "样例甲", "11010519491231002X"), "key-1")
 	must(t, "issuing", err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/session"
@@ -41,7 +42,7 @@ type keptBefore struct {
 	session  session.Record
 	family   token.FamilyRecord
 	code     [32]byte
-	grant    license.GrantRecord
+	grant    grant.Record
 }
 
 // drill issues, saves while others write, goes on, restores elsewhere, twice, and
@@ -136,7 +137,7 @@ func fillBefore(t *testing.T, db Database) (k keptBefore) {
 	k.family, k.code = newFamily(), newHash()
 	_, err := db.Provider.RedeemCode(t.Context(), k.code, at(600), k.family, journal.Event{Log: journal.Provider, ID: newText(), At: at(0)})
 	must(t, "RedeemCode", err)
-	k.grant = license.GrantRecord{ID: license.GrantID(newText()), State: license.GrantActive, Client: "c", Item: "i", Created: at(0), Expires: at(60),
+	k.grant = grant.Record{ID: grant.ID(newText()), State: grant.Active, Client: "c", Item: "i", Created: at(0), Expires: at(60),
 		Body: []byte("sealed grant")}
 	must(t, "SaveGrant", saveGrant(t, db.licensing(), k.grant))
 	must(t, "AppendEvents", db.Journal.AppendEvents(t.Context(), event("", journal.ActionTypeRead)))

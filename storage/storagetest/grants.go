@@ -10,11 +10,12 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// Grants tests [license.GrantStore].
+// Grants tests [grant.Store].
 func Grants(t *testing.T, open Open) {
 	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { grantsRoundTrip(t, s) })
@@ -36,40 +37,40 @@ func Grants(t *testing.T, open Open) {
 }
 
 // pending makes a record of a grant that isn't stored.
-func pending() license.GrantRecord {
-	return license.GrantRecord{
-		ID: license.GrantID(newText()), State: license.GrantPending, Client: "client-1", Item: "QH-1",
-		Basis: license.BasisConsent, Recurring: true, Created: at(0), Expires: at(600), Body: []byte("sealed grant"),
+func pending() grant.Record {
+	return grant.Record{
+		ID: grant.ID(newText()), State: grant.Pending, Client: "client-1", Item: "QH-1",
+		Basis: grant.BasisConsent, Recurring: true, Created: at(0), Expires: at(600), Body: []byte("sealed grant"),
 		Party: []signing.Lookup{newKey(), newKeyOf(2)},
 	}
 }
 
 // activated returns a stored pending grant as it shall be when it is delivered.
-func activated(g license.GrantRecord) license.GrantRecord {
+func activated(g grant.Record) grant.Record {
 	code := newHash()
-	g.Revision, g.State, g.Expires, g.Body, g.Code = 1, license.GrantActive, at(3600), []byte("sealed active grant"), code[:]
+	g.Revision, g.State, g.Expires, g.Body, g.Code = 1, grant.Active, at(3600), []byte("sealed active grant"), code[:]
 	return g
 }
 
 // codeFor makes a use code of a grant for version 1 of a license.
-func codeFor(g license.GrantRecord, id audit.ID, number int) license.UseCodeRecord {
-	return license.UseCodeRecord{Grant: g.ID, Hash: newHash(), License: id, Version: 1, Number: number, Created: at(number)}
+func codeFor(g grant.Record, id audit.ID, number int) grant.UseCodeRecord {
+	return grant.UseCodeRecord{Grant: g.ID, Hash: newHash(), License: id, Version: 1, Number: number, Created: at(number)}
 }
 
-func saveGrant(t *testing.T, s license.GrantStore, g license.GrantRecord, codes ...license.UseCodeRecord) error {
+func saveGrant(t *testing.T, s grant.Store, g grant.Record, codes ...grant.UseCodeRecord) error {
 	t.Helper()
 	return s.SaveGrant(t.Context(), g, codes, event("", journal.ActionGrantDeliver))
 }
 
 // sameGrant checks what is stored of a grant; want is as it was saved.
-func sameGrant(t *testing.T, s license.GrantStore, what string, want license.GrantRecord, codes ...license.UseCodeRecord) {
+func sameGrant(t *testing.T, s grant.Store, what string, want grant.Record, codes ...grant.UseCodeRecord) {
 	t.Helper()
 	got, gotCodes, err := s.LoadGrant(t.Context(), want.ID)
 	must(t, what, err)
 	want.Revision++
 	want.Party = nil
 	same(t, what, got, want)
-	slices.SortFunc(codes, func(a, b license.UseCodeRecord) int {
+	slices.SortFunc(codes, func(a, b grant.UseCodeRecord) int {
 		return cmp.Or(cmp.Compare(a.License, b.License), cmp.Compare(a.Number, b.Number))
 	})
 	if len(gotCodes)+len(codes) > 0 {
@@ -92,7 +93,7 @@ func grantsRoundTrip(t *testing.T, s licensing) {
 
 	a, b := licensed(t, s), licensed(t, s)
 	active := activated(g)
-	codes := []license.UseCodeRecord{codeFor(g, b, 1), codeFor(g, a, 1)}
+	codes := []grant.UseCodeRecord{codeFor(g, b, 1), codeFor(g, a, 1)}
 	must(t, "activating", saveGrant(t, s, active, codes...))
 	sameGrant(t, s, "an active grant", active, codes...)
 
@@ -103,17 +104,17 @@ func grantsRoundTrip(t *testing.T, s licensing) {
 	sameGrant(t, s, "with more codes", again, codes...)
 
 	over := again
-	over.Revision, over.State, over.Body = 3, license.GrantEnded, []byte{}
+	over.Revision, over.State, over.Body = 3, grant.Ended, []byte{}
 	must(t, "ending", saveGrant(t, s, over))
 	sameGrant(t, s, "an ended grant", over, codes...)
 
-	_, _, err := s.LoadGrant(t.Context(), license.GrantID(newText()))
+	_, _, err := s.LoadGrant(t.Context(), grant.ID(newText()))
 	is(t, "LoadGrant of an unknown grant", err, license.ErrNotFound)
 	_, _, err = s.LoadGrant(t.Context(), "")
 	is(t, "LoadGrant of nothing", err, license.ErrNotFound)
 
 	bare := pending()
-	bare.Recurring, bare.Body, bare.Party, bare.Basis = false, nil, nil, license.BasisDuty
+	bare.Recurring, bare.Body, bare.Party, bare.Basis = false, nil, nil, grant.BasisDuty
 	must(t, "SaveGrant", saveGrant(t, s, bare))
 	sameGrant(t, s, "a bare grant", bare)
 }
@@ -158,7 +159,7 @@ func grantsAllOrNothing(t *testing.T, s licensing) {
 
 	sameNumber, sameHash := codeFor(g, id, 1), codeFor(g, id, 2)
 	sameHash.Hash = first.Hash
-	for name, code := range map[string]license.UseCodeRecord{"a number that is there": sameNumber, "a hash that is there": sameHash} {
+	for name, code := range map[string]grant.UseCodeRecord{"a number that is there": sameNumber, "a hash that is there": sameHash} {
 		is(t, name, saveGrant(t, s, activated(g), codeFor(g, id, 7), code), license.ErrConflict)
 		sameGrant(t, s, name, g, first)
 	}
@@ -185,8 +186,8 @@ func grantsRace(t *testing.T, s licensing) {
 	sameGrant(t, s, "the winner's", g)
 
 	id := licensed(t, s)
-	actives := make([]license.GrantRecord, Writers)
-	codes := make([]license.UseCodeRecord, Writers)
+	actives := make([]grant.Record, Writers)
+	codes := make([]grant.UseCodeRecord, Writers)
 	for i := range actives {
 		actives[i], codes[i] = activated(g), codeFor(g, id, 1)
 	}
@@ -198,7 +199,7 @@ func grantsRace(t *testing.T, s licensing) {
 func grantsList(t *testing.T, s licensing) {
 	ctx := t.Context()
 	mine, renewed, others := newKey(), newKeyOf(2), newKey()
-	var want []license.GrantRecord
+	var want []grant.Record
 	for i := range 11 {
 		g := pending()
 		g.Created = at(i / 3) // several of one moment
@@ -216,11 +217,11 @@ func grantsList(t *testing.T, s licensing) {
 			want = append(want, g)
 		}
 	}
-	slices.SortFunc(want, func(a, b license.GrantRecord) int {
+	slices.SortFunc(want, func(a, b grant.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), bytes.Compare([]byte(a.ID), []byte(b.ID)))
 	})
 	for _, size := range []int{1, 2, 4, 100} {
-		got := paged(t, size, func(last *license.GrantRecord) ([]license.GrantRecord, error) {
+		got := paged(t, size, func(last *grant.Record) ([]grant.Record, error) {
 			var before license.Cursor
 			if last != nil {
 				before = license.Cursor{Created: last.Created, ID: audit.ID(last.ID)}

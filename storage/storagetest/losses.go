@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -218,7 +219,7 @@ func agreed(t *testing.T, v *victims) {
 func withdrawn(t *testing.T, v *victims) {
 	g, _, err := v.stores.LoadGrant(t.Context(), "grant")
 	must(t, "a grant", err)
-	g.State = license.GrantEnded
+	g.State = grant.Ended
 	must(t, "withdrawing", v.stores.SaveGrant(t.Context(), g, nil, event("", journal.ActionGrantWithdraw)))
 }
 
@@ -302,7 +303,7 @@ func nothingLost(t *testing.T, v *victims) {
 		disabled(t, v)
 		enabled(t, v)
 		suspended(t, v)
-		_, err := v.reg.Resume(ctx, v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
+		_, err := v.reg.Registry.Resume(ctx, v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
 		must(t, "resuming", err)
 		spent(t, v)
 		must(t, "who writes", own.Check(ctx))

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 )
 
-// PartyKeys tests [license.PartyKeyStore].
+// PartyKeys tests [grant.KeyStore] and [access.KeyStore].
 func PartyKeys(t *testing.T, open Open) {
 	t.Run("Grants", func(t *testing.T) { grantKeys(t, open(t).licensing()) })
 	t.Run("Access", func(t *testing.T) { accessKeys(t, open(t).licensing()) })
@@ -23,14 +25,14 @@ func PartyKeys(t *testing.T, open Open) {
 		_, err = s.AccessAfter(ended(), 0, 1)
 		is(t, "AccessAfter", err, context.Canceled)
 		is(t, "AddGrantKeys", s.AddGrantKeys(ended(), "g", nil), context.Canceled)
-		is(t, "AddAccessKeys", s.AddAccessKeys(ended(), license.AccessRecord{}, nil), context.Canceled)
+		is(t, "AddAccessKeys", s.AddAccessKeys(ended(), access.Record{}, nil), context.Canceled)
 	})
 }
 
 func grantKeys(t *testing.T, s licensing) {
 	ctx := t.Context()
 	old := newKey()
-	var want []license.GrantRecord
+	var want []grant.Record
 	for range 5 {
 		g := pending()
 		g.Party = []signing.Lookup{old}
@@ -38,9 +40,9 @@ func grantKeys(t *testing.T, s licensing) {
 		g.Revision, g.Party = 1, nil
 		want = append(want, g)
 	}
-	slices.SortFunc(want, func(a, b license.GrantRecord) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(want, func(a, b grant.Record) int { return cmp.Compare(a.ID, b.ID) })
 	for _, size := range []int{1, 2, 5, 100} {
-		got := paged(t, size, func(last *license.GrantRecord) ([]license.GrantRecord, error) {
+		got := paged(t, size, func(last *grant.Record) ([]grant.Record, error) {
 			if last == nil {
 				return s.GrantsAfter(ctx, "", size)
 			}
@@ -58,13 +60,13 @@ func grantKeys(t *testing.T, s licensing) {
 	found, err = s.ListGrants(ctx, []signing.Lookup{old, renewed}, license.Cursor{}, 10)
 	must(t, "ListGrants", err)
 	same(t, "grants by both keys", len(found), 5)
-	is(t, "an unknown grant", s.AddGrantKeys(ctx, license.GrantID(newText()), []signing.Lookup{renewed}), license.ErrNotFound)
+	is(t, "an unknown grant", s.AddGrantKeys(ctx, grant.ID(newText()), []signing.Lookup{renewed}), license.ErrNotFound)
 }
 
 func accessKeys(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u := usable(t, s)
-	var want []license.AccessRecord
+	var want []access.Record
 	for i := range 5 {
 		r := u.reading(fmt.Sprint(i))
 		r.Record.Result = "refused" // so that the code stays unused
@@ -73,7 +75,7 @@ func accessKeys(t *testing.T, s licensing) {
 		want = append(want, r.Record)
 	}
 	for _, size := range []int{1, 2, 5, 100} {
-		got := paged(t, size, func(last *license.AccessRecord) ([]license.AccessRecord, error) {
+		got := paged(t, size, func(last *access.Record) ([]access.Record, error) {
 			if last == nil {
 				return s.AccessAfter(ctx, 0, size)
 			}

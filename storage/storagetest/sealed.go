@@ -17,9 +17,13 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
@@ -58,7 +62,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	must(t, "living through", err)
 	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
 	must(t, "living through", err)
-	r, err := license.NewLibrary(ctx, license.LibraryConfig{
+	r, err := library.New(ctx, library.Config{
 		Stores: db.Licenses, Journal: db.Journal, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
 	})
@@ -77,25 +81,25 @@ func liveThrough(t *testing.T, db Database) []string {
 
 	today := party.DateOf(time.Now())
 	holders := []credential.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
-	out, err := r.Issue(ctx, a, license.IssueRequest{
+	out, err := r.Registry.Issue(ctx, a, license.IssueRequest{
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
 	must(t, "living through", err)
-	_, err = r.Suspend(ctx, a, out.ID, license.SuspendRequest{
+	_, err = r.Registry.Suspend(ctx, a, out.ID, license.SuspendRequest{
 		Reason: "涉嫌样例违规暂扣", Document: license.Document{Number: "青样例扣〔2026〕6号", Date: today, Basis: "样例法第六十九条"},
 	}, license.Terms{Key: "idempotency-key-of-a-suspension"})
 	must(t, "living through", err)
-	_, err = r.Resume(ctx, a, out.ID, license.ResumeRequest{Reason: "样例核实发还"}, license.Terms{})
+	_, err = r.Registry.Resume(ctx, a, out.ID, license.ResumeRequest{Reason: "样例核实发还"}, license.Terms{})
 	must(t, "living through", err)
-	second, err := r.Replace(ctx, a, out.ID, license.ReplaceRequest{
+	second, err := r.Registry.Replace(ctx, a, out.ID, license.ReplaceRequest{
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
 	}, license.Terms{Revisions: []int64{3}})
 	must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
 	shared = append(shared, people(t, db, in)...)
-	_, err = r.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
+	_, err = r.Registry.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
 	must(t, "living through", err)
-	_, err = r.End(ctx, a, out.ID, license.EndRequest{
+	_, err = r.Registry.End(ctx, a, out.ID, license.EndRequest{
 		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
 	}, license.Terms{})
@@ -114,7 +118,7 @@ const ofShare = catalog.ItemCode("11430000006122244L-QH-1")
 
 // share lets a client read the holder's license by consent, and returns what must
 // not be found afterwards.
-func share(t *testing.T, r *license.Library, a audit.Actor, typ credential.TypeCode, code string) []string {
+func share(t *testing.T, r *library.Library, a audit.Actor, typ credential.TypeCode, code string) []string {
 	t.Helper()
 	ctx := t.Context()
 	_, _, err := r.Catalog().Items().Put(ctx, a, ofShare, catalog.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []catalog.Material{{
@@ -124,19 +128,19 @@ func share(t *testing.T, r *license.Library, a audit.Actor, typ credential.TypeC
 	must(t, "sharing", err)
 	_, err = r.Catalog().Items().Publish(ctx, a, ofShare)
 	must(t, "sharing", err)
-	ask := license.Ask{Item: ofShare, Case: "青禾样例办件0001"}
-	who := license.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
-	o, err := r.Offer(ctx, a, ask, who, nil)
+	ask := offer.Ask{Item: ofShare, Case: "青禾样例办件0001"}
+	who := offer.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
+	o, err := r.Offers.Offer(ctx, a, ask, who, nil)
 	must(t, "sharing", err)
 	l := o.Materials[0].Licenses[0]
-	g, err := r.Agree(ctx, a, ask, who, license.Consent{Form: "one-use-id-of-a-form", Shown: o.Hash, Channel: license.ChannelOnline,
-		Chosen: []license.ChosenLicense{{Material: "m", License: l.ID, Version: l.Version.Version, Fields: l.Fields}}})
+	g, err := r.Grants.Agree(ctx, a, ask, who, grant.Consent{Form: "one-use-id-of-a-form", Shown: o.Hash, Channel: grant.ChannelOnline,
+		Chosen: []offer.ChosenLicense{{Material: "m", License: l.ID, Version: l.Version.Version, Fields: l.Fields}}})
 	must(t, "sharing", err)
-	d, err := r.Deliver(ctx, a, g.ID, [32]byte{1})
+	d, err := r.Grants.Deliver(ctx, a, g.ID, [32]byte{1})
 	must(t, "sharing", err)
 	use := d.Materials[0].UseCode.Reveal()
-	officer := &license.Officer{ID: "QINGHE00012", Name: "诸葛样例窗口", Division: "样例审批二处"}
-	_, err = r.Redeem(ctx, a, license.RedeemRequest{UseCode: use, RequestID: "request-of-a-consumer", Nonce: "nonce-of-a-consumer", Officer: officer})
+	officer := &access.Officer{ID: "QINGHE00012", Name: "诸葛样例窗口", Division: "样例审批二处"}
+	_, err = r.Readings.Redeem(ctx, a, access.RedeemRequest{UseCode: use, RequestID: "request-of-a-consumer", Nonce: "nonce-of-a-consumer", Officer: officer})
 	must(t, "sharing", err)
 	return []string{ask.Case, who.Party, "one-use-id-of-a-form", use[27:], officer.ID, officer.Name, officer.Division, "nonce-of-a-consumer", "request-of-a-consumer"}
 }

@@ -26,8 +26,10 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
 	"yizheng.internal/oidc/client"
@@ -67,10 +69,10 @@ type LicenseStores interface {
 	status.MendStore
 	license.LookupStore
 	license.SettingStore
-	license.GrantStore
-	license.UseStore
-	license.GrantKeyStore
-	license.AccessKeyStore
+	grant.Store
+	access.Store
+	grant.KeyStore
+	access.KeyStore
 	entry.DelegationStore
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -135,7 +137,7 @@ func sweepUseCodes(t *testing.T, d Database) {
 		u.grant.Revision++
 		return u
 	}
-	read := func(u use, when time.Time) license.Reading {
+	read := func(u use, when time.Time) access.Reading {
 		t.Helper()
 		r := u.reading("r")
 		r.Record.At, r.GrantRevision = when, u.grant.Revision
@@ -186,17 +188,17 @@ func sweepGrants(t *testing.T, d Database) {
 	now := at(0).Add(20_000 * time.Hour)
 	for _, c := range []struct {
 		name  string
-		state license.GrantState
+		state grant.State
 		over  time.Duration
 		gone  bool
 	}{
-		{"lapsed", license.GrantPending, retention.Lapsed + tick, true},
-		{"lapsed then", license.GrantPending, retention.Lapsed, false},
-		{"active, long over", license.GrantActive, retention.Grants + tick, true},
-		{"active, over", license.GrantActive, retention.Grants, false},
-		{"ended", license.GrantEnded, retention.Grants + tick, true},
-		{"ended later", license.GrantEnded, retention.Grants, false},
-		{"live", license.GrantActive, -time.Hour, false},
+		{"lapsed", grant.Pending, retention.Lapsed + tick, true},
+		{"lapsed then", grant.Pending, retention.Lapsed, false},
+		{"active, long over", grant.Active, retention.Grants + tick, true},
+		{"active, over", grant.Active, retention.Grants, false},
+		{"ended", grant.Ended, retention.Grants + tick, true},
+		{"ended later", grant.Ended, retention.Grants, false},
+		{"live", grant.Active, -time.Hour, false},
 	} {
 		expires := now.Add(-c.over)
 		u := usable(t, s)

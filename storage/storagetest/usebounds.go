@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/signing"
 )
@@ -14,7 +15,7 @@ import (
 // spendMost uses a code for all but some of the readings that it is good for.
 func spendMost(t *testing.T, s licensing, u use, party []signing.Lookup, but int) (first time.Time) {
 	t.Helper()
-	for i := range license.MaxReadings - but {
+	for i := range access.MaxReadings - but {
 		r := u.reading(fmt.Sprint("spent ", i))
 		r.First, r.Record.Party = first, party
 		must(t, "SaveUse", s.SaveUse(t.Context(), r))
@@ -46,22 +47,22 @@ func usesBounds(t *testing.T, s licensing) {
 	again := u.reading("spent 7")
 	again.First = first
 	is(t, "a request id that is there", s.SaveUse(ctx, again), license.ErrConflict)
-	for range license.MaxRefusedReadings - 1 {
+	for range access.MaxRefusedReadings - 1 {
 		must(t, "a refused reading", refused())
 	}
 	is(t, "one more refused reading", refused(), license.ErrExhausted)
 	records, err := s.AccessRecords(ctx, party, 0, 1000)
 	must(t, "AccessRecords", err)
-	same(t, "records", len(records), license.MaxReadings+license.MaxRefusedReadings)
+	same(t, "records", len(records), access.MaxReadings+access.MaxRefusedReadings)
 	h, err := s.ListEvents(ctx, historyOf(u.license.Record.ID), 0, 1000)
 	must(t, "History", err)
-	same(t, "events", len(h), 1+license.MaxReadings+license.MaxRefusedReadings)
+	same(t, "events", len(h), 1+access.MaxReadings+access.MaxRefusedReadings)
 
 	// Another code's readings are its own; what is refused hinders none that is allowed.
 	u = usable(t, s)
-	for range license.MaxRefusedReadings {
+	for range access.MaxRefusedReadings {
 		r := u.reading("refused")
-		r.Record.Result = license.ResultMismatch
+		r.Record.Result = access.ResultMismatch
 		must(t, "another's reading", s.SaveUse(ctx, r))
 	}
 	must(t, "another code", s.SaveUse(ctx, u.reading("spent 0")))
@@ -71,13 +72,13 @@ func usesBounds(t *testing.T, s licensing) {
 // readings, or that has three more refused ones recorded.
 func usesRaceForTheLast(t *testing.T, s licensing) {
 	const left = 3
-	for _, result := range []string{license.ResultOK, "grant_ended"} {
+	for _, result := range []string{access.ResultOK, "grant_ended"} {
 		u, party := usable(t, s), []signing.Lookup{newKey()}
 		var first time.Time
-		if result == license.ResultOK {
+		if result == access.ResultOK {
 			first = spendMost(t, s, u, nil, left)
 		} else {
-			for range license.MaxRefusedReadings - left {
+			for range access.MaxRefusedReadings - left {
 				r := u.reading("")
 				r.Record.Result = result
 				must(t, "SaveUse", s.SaveUse(t.Context(), r))
@@ -107,7 +108,7 @@ func usesRaceForTheLast(t *testing.T, s licensing) {
 func accessRecordsOfLicense(t *testing.T, s licensing) {
 	ctx := t.Context()
 	u, other := usable(t, s), usable(t, s)
-	var want []license.AccessRecord
+	var want []access.Record
 	var first, otherFirst time.Time
 	for i := range 7 {
 		r := u.reading(fmt.Sprint(i))
@@ -128,7 +129,7 @@ func accessRecordsOfLicense(t *testing.T, s licensing) {
 	}
 	slices.Reverse(want)
 	for _, size := range []int{1, 2, 7, 100} {
-		got := paged(t, size, func(last *license.AccessRecord) ([]license.AccessRecord, error) {
+		got := paged(t, size, func(last *access.Record) ([]access.Record, error) {
 			var before int64
 			if last != nil {
 				before = last.Seq

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
-// Uses tests [license.UseStore].
+// Uses tests [access.Store].
 func Uses(t *testing.T, open Open) {
 	s := open(t).licensing()
 	t.Run("RoundTrip", func(t *testing.T) { usesRoundTrip(t, s) })
@@ -45,8 +47,8 @@ func Uses(t *testing.T, open Open) {
 // use is a stored license with an active grant and a use code.
 type use struct {
 	license license.SaveRequest
-	grant   license.GrantRecord
-	code    license.UseCodeRecord
+	grant   grant.Record
+	code    grant.UseCodeRecord
 }
 
 func usable(t *testing.T, s licensing) use {
@@ -63,13 +65,13 @@ func usable(t *testing.T, s licensing) use {
 }
 
 // reading makes an allowed reading by the code, which is unused.
-func (u use) reading(request string) license.Reading {
+func (u use) reading(request string) access.Reading {
 	id := u.license.Record.ID
-	return license.Reading{
-		Record: license.AccessRecord{
+	return access.Reading{
+		Record: access.Record{
 			ID: newText(), At: at(100), Grant: u.grant.ID, License: id, Version: 1, Client: "client-1", Participant: newText(),
-			Item: "QH-1", Basis: license.BasisConsent, Channel: license.ChannelOnline, Result: license.ResultOK,
-			Disclosure: license.DisclosureImmediate, Body: []byte("sealed access"), Party: []signing.Lookup{newKey(), newKeyOf(2)},
+			Item: "QH-1", Basis: grant.BasisConsent, Channel: grant.ChannelOnline, Result: access.ResultOK,
+			Disclosure: access.DisclosureImmediate, Body: []byte("sealed access"), Party: []signing.Lookup{newKey(), newKeyOf(2)},
 		},
 		Event: event(id, journal.ActionLicenseRedeem), Code: u.code.Hash, Request: request,
 		GrantRevision: 2, LicenseRevision: 1,
@@ -78,7 +80,7 @@ func (u use) reading(request string) license.Reading {
 
 // sameRecords compares a party's records but for their numbers, which must
 // fall; want is newest first.
-func sameRecords(t *testing.T, s license.UseStore, what string, party []signing.Lookup, want ...license.AccessRecord) {
+func sameRecords(t *testing.T, s access.Store, what string, party []signing.Lookup, want ...access.Record) {
 	t.Helper()
 	got, err := s.AccessRecords(t.Context(), party, 0, 1000)
 	must(t, "AccessRecords", err)
@@ -97,7 +99,7 @@ func sameRecords(t *testing.T, s license.UseStore, what string, party []signing.
 	}
 }
 
-func loadUse(t *testing.T, s license.UseStore, u use, request string) license.Used {
+func loadUse(t *testing.T, s access.Store, u use, request string) access.Used {
 	t.Helper()
 	used, err := s.LoadUse(t.Context(), u.grant.ID, u.code.Hash, request)
 	must(t, "LoadUse", err)
@@ -107,7 +109,7 @@ func loadUse(t *testing.T, s license.UseStore, u use, request string) license.Us
 func usesRoundTrip(t *testing.T, s licensing) {
 	u := usable(t, s)
 	u.grant.Party = nil
-	want := license.Used{Code: u.code, Grant: u.grant, License: u.license.Record, Version: *u.license.Add}
+	want := access.Used{Code: u.code, Grant: u.grant, License: u.license.Record, Version: *u.license.Add}
 	same(t, "before the first use", loadUse(t, s, u, "r"), want)
 
 	r := u.reading("r")
@@ -134,10 +136,10 @@ func usesRoundTrip(t *testing.T, s licensing) {
 	same(t, "newest version", got.License.Version, 2)
 	same(t, "revision", got.License.Revision, 2)
 
-	for name, ask := range map[string]func() (license.Used, error){
-		"an unknown code": func() (license.Used, error) { return s.LoadUse(t.Context(), u.grant.ID, newHash(), "r") },
-		"an unknown grant": func() (license.Used, error) {
-			return s.LoadUse(t.Context(), license.GrantID(newText()), u.code.Hash, "r")
+	for name, ask := range map[string]func() (access.Used, error){
+		"an unknown code": func() (access.Used, error) { return s.LoadUse(t.Context(), u.grant.ID, newHash(), "r") },
+		"an unknown grant": func() (access.Used, error) {
+			return s.LoadUse(t.Context(), grant.ID(newText()), u.code.Hash, "r")
 		},
 	} {
 		_, err := ask()
@@ -203,16 +205,16 @@ func usesConflict(t *testing.T, s licensing) {
 	for _, c := range []struct {
 		name  string
 		want  error
-		spoil func(*license.Reading)
+		spoil func(*access.Reading)
 	}{
-		{"another first use", license.ErrConflict, func(r *license.Reading) { r.First = at(1) }},
-		{"an older grant", license.ErrConflict, func(r *license.Reading) { r.GrantRevision = 1 }},
-		{"a grant to come", license.ErrConflict, func(r *license.Reading) { r.GrantRevision = 3 }},
-		{"another license", license.ErrConflict, func(r *license.Reading) { r.LicenseRevision = 2 }},
-		{"an unknown code", license.ErrNotFound, func(r *license.Reading) { r.Code = newHash() }},
-		{"an unknown grant", license.ErrNotFound, func(r *license.Reading) { r.Record.Grant = license.GrantID(newText()) }},
+		{"another first use", license.ErrConflict, func(r *access.Reading) { r.First = at(1) }},
+		{"an older grant", license.ErrConflict, func(r *access.Reading) { r.GrantRevision = 1 }},
+		{"a grant to come", license.ErrConflict, func(r *access.Reading) { r.GrantRevision = 3 }},
+		{"another license", license.ErrConflict, func(r *access.Reading) { r.LicenseRevision = 2 }},
+		{"an unknown code", license.ErrNotFound, func(r *access.Reading) { r.Code = newHash() }},
+		{"an unknown grant", license.ErrNotFound, func(r *access.Reading) { r.Record.Grant = grant.ID(newText()) }},
 	} {
-		for _, result := range []string{license.ResultOK, "grant_ended"} {
+		for _, result := range []string{access.ResultOK, "grant_ended"} {
 			r := u.reading("r")
 			r.Record.Result = result
 			c.spoil(&r)
@@ -276,7 +278,7 @@ func usesRaceOfOneRequest(t *testing.T, s licensing) {
 			must(t, "SaveUse", s.SaveUse(t.Context(), r))
 			first = r.Record.At
 		}
-		rs := make([]license.Reading, 64)
+		rs := make([]access.Reading, 64)
 		for i := range rs {
 			rs[i] = u.reading("same")
 			rs[i].First = first
@@ -301,7 +303,7 @@ func usesRaceWithEnd(t *testing.T, s licensing) {
 	for name, end := range map[string]func(use) error{
 		"the grant": func(u use) error {
 			over := u.grant
-			over.State = license.GrantEnded
+			over.State = grant.Ended
 			return s.SaveGrant(t.Context(), over, nil, event("", journal.ActionGrantWithdraw))
 		},
 		"the license": func(u use) error {
@@ -312,7 +314,7 @@ func usesRaceWithEnd(t *testing.T, s licensing) {
 		},
 	} {
 		u := usable(t, s)
-		rs := make([]license.Reading, Writers)
+		rs := make([]access.Reading, Writers)
 		party := []signing.Lookup{newKey()}
 		for i := range rs {
 			rs[i] = u.reading(fmt.Sprint(i))
@@ -346,7 +348,7 @@ func usesRaceWithEnd(t *testing.T, s licensing) {
 func accessRecords(t *testing.T, s licensing) {
 	ctx := t.Context()
 	mine, renewed, other := newKey(), newKeyOf(2), newKey()
-	var want []license.AccessRecord
+	var want []access.Record
 	first := time.Time{}
 	u := usable(t, s)
 	for i := range 9 {
@@ -371,7 +373,7 @@ func accessRecords(t *testing.T, s licensing) {
 	}
 	slices.Reverse(want)
 	for _, size := range []int{1, 2, 6, 100} {
-		got := paged(t, size, func(last *license.AccessRecord) ([]license.AccessRecord, error) {
+		got := paged(t, size, func(last *access.Record) ([]access.Record, error) {
 			var before int64
 			if last != nil {
 				before = last.Seq

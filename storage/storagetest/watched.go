@@ -18,7 +18,7 @@ var registersIn = regexp.MustCompile("saveMark\\(\\w+, \"(\\w+)\"|`, \"(\\w+)\",
 // they belong to says which of them is the newest.
 var belongs = map[string]string{
 	"license_versions": "licenses", // its state must fit the license's
-	"use_codes":        "grants",   // see license.Used.PutBack
+	"use_codes":        "grants",   // see access.Used.PutBack
 	"status_entries":   "licenses", // its serial is the license's revision; lists are compared as such, too
 }
 

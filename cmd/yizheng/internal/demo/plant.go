@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -52,7 +53,7 @@ func (s samples) plant(ctx context.Context, in *install.Installation, ca *pki.CA
 		if !ok {
 			return facts, texts.Refuse("demo.no_owner", l.Key, l.By)
 		}
-		versions, err := l.plant(ctx, in.Registry, by.actor)
+		versions, err := l.plant(ctx, in.Library, by.actor)
 		if err != nil {
 			return facts, texts.Refuse("demo.sample", l.Key, err)
 		}
@@ -109,30 +110,30 @@ func plantClient(ctx context.Context, provider *provider.Provider, p identity.Pa
 
 // plant defines and publishes a type.
 func (t sampleType) plant(ctx context.Context, in *install.Installation, by audit.Actor) error {
-	there, err := in.Registry.Catalog().Types().Version(ctx, t.Code, 0)
+	there, err := in.Library.Catalog().Types().Version(ctx, t.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err
 	}
 	if there.State == entry.Published {
 		return nil
 	}
-	if _, _, err := in.Registry.Catalog().Types().Put(ctx, by, t.Code, t.Definition); err != nil {
+	if _, _, err := in.Library.Catalog().Types().Put(ctx, by, t.Code, t.Definition); err != nil {
 		return err
 	}
-	_, err = in.Registry.Catalog().Types().Publish(ctx, by, t.Code)
+	_, err = in.Library.Catalog().Types().Publish(ctx, by, t.Code)
 	return err
 }
 
 // plant issues a license and does with it what the sample says. It returns
 // the versions that were made, oldest first.
-func (l sampleLicense) plant(ctx context.Context, r *license.Library, by audit.Actor) ([]license.Issued, error) {
+func (l sampleLicense) plant(ctx context.Context, r *library.Library, by audit.Actor) ([]license.Issued, error) {
 	q := l.request(party.DateOf(time.Now()))
-	issued, err := r.Issue(ctx, by, q, "sample-"+l.Key)
+	issued, err := r.Registry.Issue(ctx, by, q, "sample-"+l.Key)
 	if err != nil {
 		return nil, err
 	}
 	if l.Replace != nil {
-		next, err := r.Replace(ctx, by, issued.ID, license.ReplaceRequest{
+		next, err := r.Registry.Replace(ctx, by, issued.ID, license.ReplaceRequest{
 			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
 			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
 		}, license.Terms{Key: "sample-" + l.Key + "-2", Revisions: []int64{issued.Revision}})
@@ -156,22 +157,22 @@ func (l sampleLicense) request(today party.Date) license.IssueRequest {
 
 // change suspends or ends the license, if the sample says so and an earlier
 // try hasn't done it.
-func (l sampleLicense) change(ctx context.Context, r *license.Library, by audit.Actor, id audit.ID) error {
+func (l sampleLicense) change(ctx context.Context, r *library.Library, by audit.Actor, id audit.ID) error {
 	if l.Suspend == nil && l.End == nil {
 		return nil
 	}
-	now, err := r.Read(ctx, by, id, 0)
+	now, err := r.Registry.Read(ctx, by, id, 0)
 	if err != nil || now.State != license.Active {
 		return err
 	}
 	today := party.DateOf(time.Now())
 	if q := l.Suspend; q != nil {
-		_, err = r.Suspend(ctx, by, id, license.SuspendRequest{
+		_, err = r.Registry.Suspend(ctx, by, id, license.SuspendRequest{
 			Reason: q.Reason, Document: license.Document{Number: q.Document.Number, Date: today, Basis: q.Document.Basis},
 		}, license.Terms{})
 		return err
 	}
-	_, err = r.End(ctx, by, id, license.EndRequest{
+	_, err = r.Registry.End(ctx, by, id, license.EndRequest{
 		Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
 		Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
 	}, license.Terms{})

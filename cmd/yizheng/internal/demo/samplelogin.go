@@ -7,10 +7,10 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/demo/department"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -66,7 +66,7 @@ func (d sampleDepartment) names() []string {
 // departments' systems.
 func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKey map[string]planted, city *city, facts *demoFacts) error {
 	for _, i := range s.items {
-		if err := i.plant(ctx, in.Registry, byKey[i.Owner].actor); err != nil {
+		if err := i.plant(ctx, in.Library, byKey[i.Owner].actor); err != nil {
 			return texts.Refuse("demo.sample", i.Code, err)
 		}
 	}
@@ -94,7 +94,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 }
 
 // plant defines and publishes an item.
-func (i sampleItem) plant(ctx context.Context, r *license.Library, by audit.Actor) error {
+func (i sampleItem) plant(ctx context.Context, r *library.Library, by audit.Actor) error {
 	there, err := r.Catalog().Items().Version(ctx, i.Code, 0)
 	if e, ok := errors.AsType[*refusal.Error](err); err != nil && !(ok && e.Kind == refusal.KindMissing) {
 		return err

@@ -55,7 +55,7 @@ func (f demoFacts) tour(p *command.Process, in *install.Installation, kept bool)
 func (f demoFacts) samples(p *command.Process, in *install.Installation) ([]tourLicense, error) {
 	var samples []tourLicense
 	for _, l := range f.Licenses {
-		t, err := in.Registry.Catalog().Types().Version(p.Ctx, l.TypeCode, 0)
+		t, err := in.Library.Catalog().Types().Version(p.Ctx, l.TypeCode, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog/entry"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 )
@@ -48,10 +50,10 @@ func (e *examination) altered(ctx context.Context, in *install.Installation) {
 // how many fit.
 func readRecords(ctx context.Context, in *install.Installation) (n int, err error) {
 	auth, provider := in.Keys.Keyrings().Auth(), in.DB.Provider()
-	stores := license.AuthenticLibraryStores(in.DB.Licenses(), auth)
+	stores := library.AuthenticStores(in.DB.Licenses(), auth)
 	clients, participants := client.Authentic(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
-	entries := license.EntryCheck(in.Registry.Lists())
+	entries := license.EntryCheck(in.Library.Lists())
 	for _, read := range []func() (int, error){
 		wholeList(func(after string) ([]identity.Participant, error) {
 			return participants.ListParticipants(ctx, after, alteredAtOnce)
@@ -73,10 +75,10 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 		wholeList(func(after string) ([]entry.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)
 		}, func(d entry.DelegationRecord) string { return d.ID }),
-		wholeList(func(after license.GrantID) ([]license.GrantRecord, error) {
+		wholeList(func(after grant.ID) ([]grant.Record, error) {
 			return stores.GrantsAfter(ctx, after, alteredAtOnce)
 		},
-			func(g license.GrantRecord) license.GrantID { return g.ID }),
+			func(g grant.Record) grant.ID { return g.ID }),
 		wholeList(func(before license.Cursor) ([]license.Record, error) {
 			return stores.Search(ctx, license.Query{Before: before, Limit: alteredAtOnce})
 		}, func(r license.Record) license.Cursor { return license.Cursor{Created: r.Created, ID: r.ID} }),

@@ -24,7 +24,7 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 		if err != nil {
 			return err
 		}
-		holds, err := in.Registry.Catalog().Delegations().Holds(ctx, entry.Definer{ID: n.ID, USCC: n.USCC}, code)
+		holds, err := in.Library.Catalog().Delegations().Holds(ctx, entry.Definer{ID: n.ID, USCC: n.USCC}, code)
 		if err == nil && !holds {
 			e.warn(about, e.words.Say("doctor.delegate.todo", n.ID, prefix),
 				"doctor.delegate", texts.WordOf("kind", kind), code)
@@ -33,13 +33,13 @@ func (e *examination) catalogCodes(ctx context.Context, in *install.Installation
 	}
 	types := func() error {
 		return command.Every(func(last catalog.Type) ([]catalog.Type, error) {
-			return in.Registry.Catalog().Types().List(ctx, last.Code, command.PageSize)
+			return in.Library.Catalog().Types().List(ctx, last.Code, command.PageSize)
 		},
 			func(t catalog.Type) error { return look("type", string(t.Code), t.Owner) })
 	}
 	items := func() error {
 		return command.Every(func(last catalog.ServiceItem) ([]catalog.ServiceItem, error) {
-			return in.Registry.Catalog().Items().List(ctx, last.Code, command.PageSize)
+			return in.Library.Catalog().Items().List(ctx, last.Code, command.PageSize)
 		}, func(i catalog.ServiceItem) error { return look("item", string(i.Code), i.Owner) })
 	}
 	for _, all := range []func() error{types, items} {

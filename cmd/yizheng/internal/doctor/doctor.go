@@ -209,7 +209,7 @@ func (e *examination) installation(p *command.Process) {
 	e.catalogCodes(p.Ctx, in)
 	e.integrity(p.Ctx, in)
 	e.altered(p.Ctx, in)
-	if folded, err := in.Registry.NumbersFolded(p.Ctx); err != nil {
+	if folded, err := in.Library.Lookups.NumbersFolded(p.Ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {
 		e.warn("licenses", "doctor.rehash.todo", "doctor.rehash")

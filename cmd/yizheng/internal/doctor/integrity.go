@@ -20,7 +20,7 @@ func (e *examination) integrity(ctx context.Context, in *install.Installation) {
 		}
 		err = w.Compare(ctx)
 	}
-	lists, failed := in.Registry.Lists().Losses(ctx)
+	lists, failed := in.Library.Lists().Losses(ctx)
 	for _, list := range lists {
 		for _, one := range list.Lines() {
 			e.fail(about, "doctor.lost.todo", "%s", one)

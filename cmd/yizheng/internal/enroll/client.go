@@ -74,7 +74,7 @@ func (c *clientAddCmd) Run(p *command.Process) error {
 // notice before its first request.
 func checkItems(ctx context.Context, in *install.Installation, codes []string) error {
 	for _, code := range codes {
-		i, err := in.Registry.Catalog().Items().Version(ctx, catalog.ItemCode(code), 0)
+		i, err := in.Library.Catalog().Items().Version(ctx, catalog.ItemCode(code), 0)
 		if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindMissing {
 			return texts.Usage("client.no_item", code)
 		} else if err != nil {

@@ -37,7 +37,7 @@ func (c *delegated) run(p *command.Process, do delegateFunc, said string) error 
 	if err != nil {
 		return err
 	}
-	if _, err := do(in.Registry.Catalog().Delegations(), p.Ctx, audit.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
+	if _, err := do(in.Library.Catalog().Delegations(), p.Ctx, audit.Actor{Client: in.Operator}, definerOf(n), prefix, c.Document); err != nil {
 		return err
 	}
 	p.Print(said, n.ID, prefix)
@@ -84,7 +84,7 @@ func (c *participantDelegationsCmd) Run(p *command.Process) error {
 	names := in.Owners()
 	t := p.Listing(c.JSON, "prefix", "participant", "participant_name", "state", "since", "document")
 	return command.Pages(t, func(last entry.Delegation) ([]entry.Delegation, error) {
-		return in.Registry.Catalog().Delegations().List(p.Ctx, last, command.PageSize)
+		return in.Library.Catalog().Delegations().List(p.Ctx, last, command.PageSize)
 	}, func(d entry.Delegation) error {
 		n, err := names.Of(p.Ctx, d.Participant)
 		if err != nil {

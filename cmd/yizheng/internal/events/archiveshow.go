@@ -14,8 +14,11 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/archive"
@@ -57,7 +60,7 @@ func (c *archiveShowCmd) Run(p *command.Process) (err error) {
 	out := bufio.NewWriter(p.Out)
 	t := p.Listing(c.JSON, archiveColumns[m.Log]...)
 	t.W = out
-	s := archiveShow{registry: in.Registry, vault: in.Keys.Vault(), log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
+	s := archiveShow{library: in.Library, vault: in.Keys.Vault(), log: m.Log, f: f, party: c.Party, t: t, serials: map[int32]bool{}}
 	err = in.Provider.Journal.Change(p.Ctx, in.Actor().Did(journal.ActionArchiveRead, m.File, ""), func() error {
 		again, err := archive.Verify(path, func(line []byte) error { return s.show(p.Ctx, line) })
 		if err == nil && again != m {
@@ -97,13 +100,13 @@ var archiveColumns = map[retention.Table][]string{
 
 // archiveShow shows the rows of an archive one after another.
 type archiveShow struct {
-	registry *license.Library
-	vault    *signing.Vault
-	log      retention.Table
-	f        journal.Filter
-	party    string
-	t        *command.Table
-	shown    int
+	library *library.Library
+	vault   *signing.Vault
+	log     retention.Table
+	f       journal.Filter
+	party   string
+	t       *command.Table
+	shown   int
 
 	serials                    map[int32]bool // of data keys that aren't here
 	noKey, unopened, unfitting int            // rows
@@ -146,7 +149,7 @@ type archivedEvent struct {
 
 // archivedAccess is an access record as it is shown.
 type archivedAccess struct {
-	license.Access
+	access.Opened
 	Unopened string `json:"unopened,omitempty"`
 }
 
@@ -190,13 +193,13 @@ func (s *archiveShow) event(ctx context.Context, row retention.Row) error {
 }
 
 func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
-	r := license.AccessRecord{
-		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Grant: license.GrantID(row[3].(string)), License: audit.ID(row[4].(string)),
+	r := access.Record{
+		Seq: row[0].(int64), At: row[1].(time.Time), ID: row[2].(string), Grant: grant.ID(row[3].(string)), License: audit.ID(row[4].(string)),
 		Version: int(row[5].(int64)), Client: row[6].(string), Participant: row[7].(string), Item: catalog.ItemCode(row[8].(string)),
-		Basis: license.Basis(row[9].(string)), Channel: license.Channel(row[10].(string)), Result: row[11].(string),
-		Disclosure: license.Disclosure(row[12].(string)), Body: row[13].([]byte),
+		Basis: grant.Basis(row[9].(string)), Channel: grant.Channel(row[10].(string)), Result: row[11].(string),
+		Disclosure: access.Disclosure(row[12].(string)), Body: row[13].([]byte),
 	}
-	a, failed := s.registry.OpenAccess(ctx, r)
+	a, failed := s.library.Readings.OpenAccess(ctx, r)
 	why, err := s.why(r.Body, failed)
 	if err != nil {
 		return err

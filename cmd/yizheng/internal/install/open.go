@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/provider"
@@ -39,7 +40,7 @@ type Installation struct {
 	Keys     *signing.Installation
 	Verifier *jose.Verifier
 	Provider *provider.Provider
-	Registry *license.Library
+	Library  *library.Library
 	People   *identity.Service
 	Kept     storage.Ephemeral // what may be lost
 	Outside  Outside
@@ -114,7 +115,7 @@ func (s Settings) Registry() (name, code string, err error) {
 func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.URL = publicURL
 	var err error
-	in.Registry, err = license.NewLibrary(ctx, license.LibraryConfig{
+	in.Library, err = library.New(ctx, library.Config{
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
 		Seen: in.Keys,
@@ -174,7 +175,7 @@ func (in *Installation) openExisting(ctx context.Context) error {
 	}
 	// The first start binds the public URL when all else is made: a command before that
 	// would bind another one, or make keys.
-	_, err := license.StoredPublicURL(ctx, in.DB.Licenses())
+	_, err := library.StoredPublicURL(ctx, in.DB.Licenses())
 	if errors.Is(err, license.ErrNotFound) {
 		records, err := in.DB.Keys().ListKeys(ctx, "")
 		if err == nil && len(records) > 0 {
@@ -196,7 +197,7 @@ func (in *Installation) openExisting(ctx context.Context) error {
 
 // JoinStored joins under the public URL of the first start, which binds it.
 func (in *Installation) JoinStored(ctx context.Context) error {
-	stored, err := license.StoredPublicURL(ctx, in.DB.Licenses())
+	stored, err := library.StoredPublicURL(ctx, in.DB.Licenses())
 	if errors.Is(err, license.ErrNotFound) {
 		return texts.Refuse("open.unfinished", in.Settings.Data)
 	}

@@ -39,7 +39,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	}
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
 	c.Ephemeral, c.Identity, c.Vault = in.Kept, in.People, in.Keys.Vault()
-	if c.Resolver, err = join.New(join.Config{Asks: in.Registry, Grants: in.Registry}); err != nil {
+	if c.Resolver, err = join.New(join.Config{Asks: in.Library.Offers, Grants: in.Library.Grants}); err != nil {
 		return err
 	}
 	return nil

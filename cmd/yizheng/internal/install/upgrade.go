@@ -18,7 +18,7 @@ func (in *Installation) Upgrade(ctx context.Context) error {
 		func() error { return in.Keys.UpgradeKeys(ctx, store) },
 		func() error { return in.Provider.Upgrade(ctx, store, in.DB.Provider()) },
 		func() error { return in.People.Upgrade(ctx, store) },
-		func() error { return in.Registry.Upgrade(ctx, store) },
+		func() error { return in.Library.Upgrade(ctx, store) },
 		in.Keys.Upgraded,
 	} {
 		if err := step(); err != nil {
@@ -31,7 +31,7 @@ func (in *Installation) Upgrade(ctx context.Context) error {
 
 // upgradeEntries does the same for entries of status lists, which had none for longer.
 func (in *Installation) upgradeEntries(ctx context.Context) error {
-	if err := in.Registry.Lists().Upgrade(ctx); err != nil {
+	if err := in.Library.Lists().Upgrade(ctx); err != nil {
 		return texts.Refuse("upgrade.cut", err)
 	}
 	return nil

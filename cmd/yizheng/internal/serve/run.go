@@ -80,7 +80,7 @@ func (s *Service) Run(ctx context.Context, ready func() error) (err error) {
 func (s *Service) merge(ctx context.Context) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var ended sync.WaitGroup
-	ended.Go(func() { s.In.Registry.Run(ctx) })
+	ended.Go(func() { s.In.Library.Run(ctx) })
 	ended.Go(func() { s.In.Provider.Journal.Run(ctx) })
 	return func() { stop(); ended.Wait() }
 }
@@ -98,7 +98,7 @@ func (s *Service) compare(ctx context.Context) <-chan struct{} {
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = s.In.Clock.Run(ctx) }) // end with ctx alone, and have said everything else
 	ended.Go(func() { _ = s.seen.Run(ctx) })
-	ended.Go(func() { _ = s.In.Registry.Lists().Watch(ctx) })
+	ended.Go(func() { _ = s.In.Library.Lists().Watch(ctx) })
 	go func() { ended.Wait(); close(done) }()
 	return done
 }

@@ -16,7 +16,7 @@ import (
 	"yizheng.internal/api"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/license"
+	"yizheng.internal/license/library"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/storage"
@@ -118,7 +118,7 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	}
 	s.In.Outside = c.Outside
 	err = s.In.Join(ctx, url)
-	if stored, ok := errors.AsType[*license.PublicURLError](err); ok && c.PublicURL == "" {
+	if stored, ok := errors.AsType[*library.PublicURLError](err); ok && c.PublicURL == "" {
 		return texts.Refuse("serve.elsewhere", err, stored.Stored)
 	} else if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	}
 	s.watch = newKeptWatch(s.In.Kept, s.In.DB.Licenses(), s.Log)
 	s.api, err = api.New(api.Config{
-		Issuer: url, Registry: s.In.Registry, Provider: s.In.Provider, Keyrings: s.In.Keys.Keyrings(),
+		Issuer: url, Library: s.In.Library, Provider: s.In.Provider, Keyrings: s.In.Keys.Keyrings(),
 		Identity: s.In.People, Ephemeral: s.In.Kept,
 		Anchors: s.In.Keys.Anchors(), Lists: s.In.DB.Keys(), Verifier: s.In.Verifier, Ready: s.ready, LoginsReady: s.In.Kept.Probe, Refusal: s.seen.Refusal,
 		Kept:           api.KeptState{Condition: s.In.Kept.Condition, Foreign: s.watch.foreign.Load},
@@ -149,7 +149,7 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 
 // remind says what an update left to the operator.
 func (s *Service) remind(ctx context.Context) error {
-	folded, err := s.In.Registry.NumbersFolded(ctx)
+	folded, err := s.In.Library.Lookups.NumbersFolded(ctx)
 	if err == nil && !folded {
 		s.Log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
 	}

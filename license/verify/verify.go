@@ -1,4 +1,7 @@
-package license
+// Package verify verifies what people are shown: a credential, whole or with parts
+// withheld, or what is printed on a license. Package credential has the checks; here they
+// get what an installation knows of status and of certificates, and guessing is bounded.
+package verify
 
 import (
 	"context"
@@ -6,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
@@ -26,6 +30,9 @@ const (
 	wrongWindow    = time.Hour
 	wrongKept      = 100_000 // counts remembered at most
 )
+
+// domainTries is the domain of the keyed hashes that wrong tries are counted by. They are not stored.
+const domainTries = "license.tries"
 
 // tries counts wrong verification codes by identifier and caller, whether or not
 // there is a license with it. It counts in this process alone: a restart, or
@@ -82,9 +89,9 @@ func (t *tries) drop(now time.Time) {
 	clear(t.wrong)
 }
 
-// VerificationsConfig says what [Verifications] work with. All of it is required.
-type VerificationsConfig struct {
-	Records    *Records
+// Config says what a [Service] works with. All of it is required.
+type Config struct {
+	Records    *license.Records
 	Keyrings   *signing.Keyrings
 	Vault      *signing.Vault
 	Anchors    *pki.Anchors
@@ -92,28 +99,28 @@ type VerificationsConfig struct {
 	Status     credential.StatusSource
 }
 
-// Verifications verifies what people are shown: credentials, and what is printed on
+// Service verifies what people are shown: credentials, and what is printed on
 // licenses. Safe for concurrent use.
-type Verifications struct {
-	c        VerificationsConfig
+type Service struct {
+	c        Config
 	tries    tries
 	verifier credential.Verifier
 }
 
-// NewVerifications returns a Verifications.
-func NewVerifications(c VerificationsConfig) *Verifications {
-	r := &Verifications{c: c, tries: tries{wrong: map[[32]byte]wrongTries{}}}
+// New returns a Service.
+func New(c Config) *Service {
+	r := &Service{c: c, tries: tries{wrong: map[[32]byte]wrongTries{}}}
 	r.verifier = credential.Verifier{Anchors: c.Anchors, Signatures: c.Signatures, Status: c.Status, Revoked: r.revoked}
 	return r
 }
 
 // Verify checks a credential, whole or with fields withheld. It always returns a verdict.
-func (r *Verifications) Verify(ctx context.Context, token string) credential.Verification {
+func (r *Service) Verify(ctx context.Context, token string) credential.Verification {
 	return r.VerifyBound(ctx, token, credential.Binding{})
 }
 
 // VerifyBound checks a credential and the key binding that was asked for.
-func (r *Verifications) VerifyBound(ctx context.Context, token string, b credential.Binding) credential.Verification {
+func (r *Service) VerifyBound(ctx context.Context, token string, b credential.Binding) credential.Verification {
 	return r.verifier.VerifyBound(ctx, token, b, time.Now())
 }
 
@@ -126,7 +133,7 @@ func (r *Verifications) VerifyBound(ctx context.Context, token string, b credent
 // far as that is known, such as a network address, and after it wider networks which that is in. A *refusal.Error of refusal.KindLimited
 // means too many wrong tries by this caller for this identifier; others' keep nobody
 // from the right code.
-func (r *Verifications) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (credential.Verification, error) {
+func (r *Service) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (credential.Verification, error) {
 	now := time.Now()
 	typed, err := readPrinted(identifier, code)
 	if err != nil {
@@ -138,7 +145,7 @@ func (r *Verifications) VerifyIdentifier(ctx context.Context, identifier, code s
 		return credential.Verification{}, err
 	}
 	at, err := r.c.Records.Locate(ctx, id, typed.code)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, license.ErrNotFound) {
 		for _, key := range counted {
 			r.tries.miss(key, now)
 		}
@@ -161,7 +168,7 @@ func (r *Verifications) VerifyIdentifier(ctx context.Context, identifier, code s
 // mayTry returns the counters of wrong tries that one more from there would count
 // in: the identifier's own, and those of it and each of the callers' networks, the
 // narrowest first. It is an error of reason verification_limited if one is full.
-func (r *Verifications) mayTry(ctx context.Context, id credential.Identifier, from []string, now time.Time) ([][32]byte, error) {
+func (r *Service) mayTry(ctx context.Context, id credential.Identifier, from []string, now time.Time) ([][32]byte, error) {
 	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
 	if err != nil {
 		return nil, err
@@ -187,7 +194,7 @@ func (r *Verifications) mayTry(ctx context.Context, id credential.Identifier, fr
 
 // revoked tells what the registry knows of a certificate that it made. One of its own
 // whose key's record is gone is an error: the record may have said that it was revoked.
-func (r *Verifications) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
+func (r *Service) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
 	k, err := r.c.Keyrings.ByCertificate(ctx, der)
 	if errors.Is(err, signing.ErrNoKey) {
 		c, parseErr := pki.ParseCertificate(der)

@@ -1,4 +1,6 @@
-package license
+// Package access lets clients read licenses by use codes, and keeps who read what: the
+// access record of a reading is on disk before anything is opened, and the holder sees it.
+package access
 
 import (
 	"context"
@@ -8,9 +10,12 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -31,19 +36,19 @@ const (
 	ResultMismatch = "client_mismatch" // the use code is another client's
 )
 
-// AccessRecord 用证记录 is one reading, or a refused one, as a store keeps it.
-type AccessRecord struct {
+// Record 用证记录 is one reading, or a refused one, as a store keeps it.
+type Record struct {
 	Seq         int64 // given by the store, rising
 	ID          string
 	At          time.Time
-	Grant       GrantID
+	Grant       grant.ID
 	License     audit.ID
 	Version     int
 	Client      string
 	Participant string
 	Item        catalog.ItemCode
-	Basis       Basis
-	Channel     Channel
+	Basis       grant.Basis
+	Channel     grant.Channel
 	Result      string // "ok" or a reason code
 	Disclosure  Disclosure
 	Body        []byte // sealed: case, parts, officer, representation, acting party
@@ -54,7 +59,7 @@ type AccessRecord struct {
 
 // Reading is one use of a use code, allowed or refused, to be stored.
 type Reading struct {
-	Record AccessRecord
+	Record Record
 	Event  journal.Event
 	Code   [32]byte // hash of the use code
 	// Request is a keyed hash of the consumer's request id. With an allowed reading
@@ -70,51 +75,51 @@ type Reading struct {
 
 // Used is all that a use code leads to.
 type Used struct {
-	Code    UseCodeRecord
-	Grant   GrantRecord
-	License Record
-	Version VersionRecord
-	Earlier *AccessRecord // of an allowed reading with the same request id; nil for none
+	Code    grant.UseCodeRecord
+	Grant   grant.Record
+	License license.Record
+	Version license.VersionRecord
+	Earlier *Record // of an allowed reading with the same request id; nil for none
 	// PutBack says that the code has no first use, and yet a request id that was used
 	// with it.
 	PutBack bool
 }
 
-// ReadingsConfig says what [Readings] work with. All of it is required.
-type ReadingsConfig struct {
-	Store   AccessStores
+// Config says what a [Service] works with. All of it is required.
+type Config struct {
+	Store   Stores
 	Vault   *signing.Vault
-	Records *Records
-	Grants  *Grants
+	Records *license.Records
+	Grants  *grant.Service
 	Journal *journal.Recorder
 	Step    func(name string) // is called with the name of each step of a reading: failpoints of tests
 }
 
-// Readings lets clients read licenses by use codes, and shows holders who read what. Safe
+// Service lets clients read licenses by use codes, and shows holders who read what. Safe
 // for concurrent use.
-type Readings struct {
-	c       ReadingsConfig
+type Service struct {
+	c       Config
 	journal *journal.Recorder
 }
 
-// NewReadings returns a Readings.
-func NewReadings(c ReadingsConfig) *Readings {
-	c.Store = AuthenticUses(c.Store, c.Vault.Auth())
-	return &Readings{c: c, journal: c.Journal}
+// New returns a Service.
+func New(c Config) *Service {
+	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
+	return &Service{c: c, journal: c.Journal}
 }
 
-// AccessStores are what [Readings] keeps its records in.
-type AccessStores interface {
-	UseStore
-	AccessKeyStore
+// Stores are what a [Service] keeps its records in.
+type Stores interface {
+	Store
+	KeyStore
 }
 
-// UseStore keeps readings. Every driver passes storagetest.Uses.
-type UseStore interface {
+// Store keeps readings. Every driver passes storagetest.Uses.
+type Store interface {
 	// LoadUse returns what a use code leads to, and the allowed reading with that
 	// request id, or ErrNotFound. License and version are of one moment; what else
 	// changes in between, SaveUse notices.
-	LoadUse(ctx context.Context, grant GrantID, code [32]byte, request string) (Used, error)
+	LoadUse(ctx context.Context, grant grant.ID, code [32]byte, request string) (Used, error)
 	// SaveUse stores a reading if all that its decision rests on is still so, or
 	// else returns ErrConflict; ErrNotFound for no such use code. With the access
 	// record and the event, an allowed reading (Result "ok") stores its request
@@ -126,9 +131,9 @@ type UseStore interface {
 	SaveUse(ctx context.Context, u Reading) error
 	// AccessRecords returns up to limit records to which one of the keys leads,
 	// by Seq, the newest first, with a Seq less than before (0: all).
-	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]AccessRecord, error)
+	AccessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]Record, error)
 	// LicenseAccessRecords returns up to limit records of a license, likewise.
-	LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]AccessRecord, error)
+	LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]Record, error)
 }
 
 // How many readings a use code is good for, each with a request id of its own, and of
@@ -146,26 +151,26 @@ type Officer struct {
 	Division string `json:"division,omitempty" doc:"at most 100 characters"`
 }
 
-// Access is an access record, opened: what a holder sees of a reading.
-type Access struct {
+// Opened is an access record, opened: what a holder sees of a reading.
+type Opened struct {
 	Seq         int64            `json:"seq"`
 	ID          string           `json:"id"`
 	At          time.Time        `json:"at"`
-	Grant       GrantID          `json:"grant,omitempty"` // absent unless it is the viewer's
+	Grant       grant.ID         `json:"grant,omitempty"` // absent unless it is the viewer's
 	License     audit.ID         `json:"license"`
 	Version     int              `json:"version"`
 	Client      string           `json:"client"`
 	Participant string           `json:"participant"`
 	Item        catalog.ItemCode `json:"item"`
-	Basis       Basis            `json:"basis"`
-	Channel     Channel          `json:"channel"`
+	Basis       grant.Basis      `json:"basis"`
+	Channel     grant.Channel    `json:"channel"`
 	Result      string           `json:"result"`
 	Disclosure  Disclosure       `json:"disclosure"`
-	accessBody
+	body
 }
 
-// accessBody is the sealed part of an access record.
-type accessBody struct {
+// body is the sealed part of an access record.
+type body struct {
 	Case           string   `json:"case,omitempty"` // absent unless the grant is the viewer's
 	Fields         []string `json:"fields"`
 	Officer        *Officer `json:"officer,omitempty"`
@@ -183,9 +188,9 @@ func accessPlace(id string) signing.Place {
 // records are found: of their codes.
 const domainAccess = "access.holder"
 
-// AccessPage is one page of readings.
-type AccessPage struct {
-	Records []Access // newest first; may be fewer than were asked for, also on a page before the last
+// Page is one page of readings.
+type Page struct {
+	Records []Opened // newest first; may be fewer than were asked for, also on a page before the last
 	Next    int64    // the before of the next page; 0: this was the last one
 }
 
@@ -193,25 +198,25 @@ type AccessPage struct {
 // organization acted for, and the readings by their grants: up to limit, 1 to
 // 100, newest first, with a Seq less than before (0: all). Of a reading by
 // another's grant, as of a license held together, case and party stay hidden.
-func (r *Readings) AccessRecords(ctx context.Context, s Subject, before int64, limit int) (AccessPage, error) {
+func (r *Service) AccessRecords(ctx context.Context, s offer.Subject, before int64, limit int) (Page, error) {
 	owner := s.Owner()
 	if owner == "" {
-		return AccessPage{}, fmt.Errorf("listing access records: the subject has no party id")
+		return Page{}, fmt.Errorf("listing access records: the subject has no party id")
 	}
 	keys, err := r.accessKeys(ctx, owner, s.CodesOf(catalog.RelationApplicant))
 	if err != nil {
-		return AccessPage{}, err
+		return Page{}, err
 	}
-	limit = min(max(limit, 1), MaxLimit)
+	limit = min(max(limit, 1), license.MaxLimit)
 	records, err := r.c.Store.AccessRecords(ctx, keys, before, limit)
 	if err != nil {
-		return AccessPage{}, fmt.Errorf("listing access records: %w", err)
+		return Page{}, fmt.Errorf("listing access records: %w", err)
 	}
-	page := AccessPage{Next: nextRecord(records, limit)}
+	page := Page{Next: nextRecord(records, limit)}
 	for _, rec := range records {
 		a, mine, err := r.recordOf(ctx, s, rec, true)
 		if err != nil {
-			return AccessPage{}, err
+			return Page{}, err
 		}
 		if mine {
 			page.Records = append(page.Records, a)
@@ -226,25 +231,25 @@ const recordPages = 10
 
 // LicenseRecords is AccessRecords for one license alone: the readings that are the
 // subject's, of whichever version.
-func (r *Readings) LicenseRecords(ctx context.Context, s Subject, id audit.ID, before int64, limit int) (AccessPage, error) {
+func (r *Service) LicenseRecords(ctx context.Context, s offer.Subject, id audit.ID, before int64, limit int) (Page, error) {
 	if s.Owner() == "" {
-		return AccessPage{}, fmt.Errorf("listing access records of license %s: the subject has no party id", id)
+		return Page{}, fmt.Errorf("listing access records of license %s: the subject has no party id", id)
 	}
-	limit = min(max(limit, 1), MaxLimit)
-	page := AccessPage{Next: before}
+	limit = min(max(limit, 1), license.MaxLimit)
+	page := Page{Next: before}
 	if !id.Valid() {
-		return AccessPage{}, nil
+		return Page{}, nil
 	}
 	for range recordPages {
 		// One more than are shown, so that there is a next page only if it has something.
 		records, err := r.c.Store.LicenseAccessRecords(ctx, id, page.Next, limit+1)
 		if err != nil {
-			return AccessPage{}, fmt.Errorf("listing access records: %w", err)
+			return Page{}, fmt.Errorf("listing access records: %w", err)
 		}
 		for _, rec := range records {
 			a, mine, err := r.recordOf(ctx, s, rec, false)
 			if err != nil {
-				return AccessPage{}, err
+				return Page{}, err
 			}
 			if mine && len(page.Records) == limit {
 				return page, nil
@@ -262,7 +267,7 @@ func (r *Readings) LicenseRecords(ctx context.Context, s Subject, id audit.ID, b
 }
 
 // nextRecord returns where the page after some records begins, or 0 if there is none.
-func nextRecord(records []AccessRecord, limit int) int64 {
+func nextRecord(records []Record, limit int) int64 {
 	if len(records) < limit {
 		return 0
 	}
@@ -272,13 +277,13 @@ func nextRecord(records []AccessRecord, limit int) int64 {
 // recordOf opens a record as a subject may see it, and reports whether it is theirs at
 // all: of a reading by their grant, or of a license that they held. led says that a row
 // leads from the subject to the record.
-func (r *Readings) recordOf(ctx context.Context, s Subject, rec AccessRecord, led bool) (a Access, mine bool, err error) {
+func (r *Service) recordOf(ctx context.Context, s offer.Subject, rec Record, led bool) (a Opened, mine bool, err error) {
 	if a, err = r.opened(ctx, rec); err != nil {
-		return Access{}, false, err
+		return Opened{}, false, err
 	}
 	if a.owner() != s.Owner() {
 		if mine, err = r.heldThen(ctx, rec, s.CodesOf(catalog.RelationApplicant), led); err != nil || !mine {
-			return Access{}, false, err
+			return Opened{}, false, err
 		}
 		a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
 	}
@@ -288,19 +293,19 @@ func (r *Readings) recordOf(ctx context.Context, s Subject, rec AccessRecord, le
 
 // heldThen reports whether one of the codes is a holder's of the license that was read.
 // A row that led from them to the record decides nothing.
-func (r *Readings) heldThen(ctx context.Context, rec AccessRecord, codes []party.Code, led bool) (bool, error) {
+func (r *Service) heldThen(ctx context.Context, rec Record, codes []party.Code, led bool) (bool, error) {
 	_, v, err := r.c.Records.Load(ctx, rec.License, rec.Version)
 	var holders []credential.Holder
 	if err == nil {
 		holders, err = r.c.Records.Holders(ctx, v)
 	}
-	if errors.Is(err, ErrNotFound) || Unreadable(err) {
+	if errors.Is(err, license.ErrNotFound) || license.Unreadable(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading license %s: %w", rec.License, err)
 	}
-	held := HeldBy(holders, "", codes)
+	held := license.HeldBy(holders, "", codes)
 	if !held && led {
 		_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
 	}
@@ -308,7 +313,7 @@ func (r *Readings) heldThen(ctx context.Context, rec AccessRecord, codes []party
 }
 
 // accessKeys returns the lookup keys of the access records of a party and its codes.
-func (r *Readings) accessKeys(ctx context.Context, owner string, codes []party.Code) ([]signing.Lookup, error) {
+func (r *Service) accessKeys(ctx context.Context, owner string, codes []party.Code) ([]signing.Lookup, error) {
 	keys, err := r.c.Grants.PartyKeys(ctx, owner)
 	if err != nil {
 		return nil, err
@@ -329,18 +334,18 @@ func (r *Readings) accessKeys(ctx context.Context, owner string, codes []party.C
 
 // newAccess makes the record of a reading that is about to be decided on, with
 // the keys of all whose record it is.
-func (r *Readings) newAccess(ctx context.Context, a audit.Actor, u *Used, g *Grant, b accessBody, now time.Time) (AccessRecord, error) {
-	rec := AccessRecord{
+func (r *Service) newAccess(ctx context.Context, a audit.Actor, u *Used, g *grant.Grant, b body, now time.Time) (Record, error) {
+	rec := Record{
 		ID: string(audit.NewID()), At: now, Grant: g.ID, License: u.Code.License, Version: u.Code.Version,
 		Client: a.Client, Participant: a.Participant, Item: g.Item, Basis: g.Basis, Channel: g.Channel,
 		Disclosure: DisclosureImmediate,
 	}
 	plain, err := json.Marshal(b)
 	if err != nil {
-		return AccessRecord{}, fmt.Errorf("encoding an access record: %w", err)
+		return Record{}, fmt.Errorf("encoding an access record: %w", err)
 	}
 	if rec.Body, err = r.c.Vault.Seal(ctx, accessPlace(rec.ID), plain); err != nil {
-		return AccessRecord{}, err
+		return Record{}, err
 	}
 	rec.Party, err = r.readersKeys(ctx, g.Owner(), u.Version)
 	return rec, err
@@ -349,14 +354,14 @@ func (r *Readings) newAccess(ctx context.Context, a audit.Actor, u *Used, g *Gra
 // OpenAccess opens an access record whole, also one that an archive kept, for those
 // who may see all of it. With an error the result has what stands in its columns:
 // [signing.ErrNoKey] or [signing.ErrSealed], wrapped.
-func (r *Readings) OpenAccess(ctx context.Context, rec AccessRecord) (Access, error) {
+func (r *Service) OpenAccess(ctx context.Context, rec Record) (Opened, error) {
 	a, err := r.opened(ctx, rec)
 	a.Nonce = ""
 	return a, err
 }
 
-func (r *Readings) opened(ctx context.Context, rec AccessRecord) (Access, error) {
-	a := Access{
+func (r *Service) opened(ctx context.Context, rec Record) (Opened, error) {
+	a := Opened{
 		Seq: rec.Seq, ID: rec.ID, At: rec.At, Grant: rec.Grant, License: rec.License, Version: rec.Version,
 		Client: rec.Client, Participant: rec.Participant, Item: rec.Item, Basis: rec.Basis, Channel: rec.Channel,
 		Result: rec.Result, Disclosure: rec.Disclosure,
@@ -365,8 +370,8 @@ func (r *Readings) opened(ctx context.Context, rec AccessRecord) (Access, error)
 	if err != nil {
 		return a, fmt.Errorf("opening access record %s: %w", rec.ID, err)
 	}
-	if err := json.Unmarshal(plain, &a.accessBody); err != nil {
-		a.accessBody = accessBody{}
+	if err := json.Unmarshal(plain, &a.body); err != nil {
+		a.body = body{}
 		return a, fmt.Errorf("decoding access record %s", rec.ID)
 	}
 	return a, nil

@@ -1,30 +1,32 @@
-package license
+package access
 
 import (
 	"context"
 	"fmt"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
 
-// AccessKeyStore renews the lookup keys by which parties find their access records, after
-// the lookup key was rotated, as [GrantKeyStore] does those of grants. Every driver passes
+// KeyStore renews the lookup keys by which parties find their access records, after
+// the lookup key was rotated, as [grant.KeyStore] does those of grants. Every driver passes
 // storagetest.PartyKeys.
-type AccessKeyStore interface {
+type KeyStore interface {
 	// AccessAfter returns up to limit access records with a Seq greater than
 	// after, by Seq.
-	AccessAfter(ctx context.Context, after int64, limit int) ([]AccessRecord, error)
+	AccessAfter(ctx context.Context, after int64, limit int) ([]Record, error)
 	// AddAccessKeys adds keys that lead to a stored access record, of which Seq and At
 	// count; those that do already stay as they are. ErrNotFound for no such record.
-	AddAccessKeys(ctx context.Context, a AccessRecord, party []signing.Lookup) error
+	AddAccessKeys(ctx context.Context, a Record, party []signing.Lookup) error
 }
 
 // accessPage is how many records are renewed at a time.
 const accessPage = 200
 
-// Rehash is rehashGrants for access records.
-func (r *Readings) Rehash(ctx context.Context, each func()) error {
+// Rehash gives every access record its lookup keys under all live lookup keys, and calls
+// each for each.
+func (r *Service) Rehash(ctx context.Context, each func()) error {
 	var after int64
 	for {
 		records, err := r.c.Store.AccessAfter(ctx, after, accessPage)
@@ -57,7 +59,7 @@ func (r *Readings) Rehash(ctx context.Context, each func()) error {
 }
 
 // owner returns the id of the party by whose grant the reading was.
-func (b *accessBody) owner() string {
+func (b *body) owner() string {
 	if b.Acting != "" {
 		return b.Acting
 	}
@@ -66,7 +68,7 @@ func (b *accessBody) owner() string {
 
 // readersKeys returns the lookup keys of all whose record a reading of a version
 // is: the owner of the grant, and the license's holders.
-func (r *Readings) readersKeys(ctx context.Context, owner string, v VersionRecord) ([]signing.Lookup, error) {
+func (r *Service) readersKeys(ctx context.Context, owner string, v license.VersionRecord) ([]signing.Lookup, error) {
 	held, err := r.c.Records.Holders(ctx, v)
 	if err != nil {
 		return nil, err

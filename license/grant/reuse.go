@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"context"
@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/signing/journal"
 )
 
@@ -20,7 +22,7 @@ const maxReusable = 1000
 // the holder looked: item, licenses and their versions, parts and case are those
 // that were shown then, and nothing of it was refused. It shows nothing, so it
 // leaves no event; what is made of the grant does.
-func (r *Grants) Reusable(ctx context.Context, a audit.Actor, q Ask, s Subject) (id GrantID, err error) {
+func (r *Service) Reusable(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject) (id ID, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
 	if _, err := r.c.Offers.Check(ctx, q, &s); err != nil {
 		return "", err
@@ -31,21 +33,21 @@ func (r *Grants) Reusable(ctx context.Context, a audit.Actor, q Ask, s Subject) 
 		return "", err
 	}
 	now := time.Now()
-	var before Cursor
-	for range maxReusable / MaxLimit {
-		records, err := r.c.Store.ListGrants(ctx, keys, before, MaxLimit)
+	var before license.Cursor
+	for range maxReusable / license.MaxLimit {
+		records, err := r.c.Store.ListGrants(ctx, keys, before, license.MaxLimit)
 		if err != nil {
 			return "", fmt.Errorf("listing grants: %w", err)
 		}
 		for _, rec := range records {
-			if rec.Client != a.Client || rec.Item != q.Item || !rec.Recurring || rec.State != GrantActive || !now.Before(rec.Expires) {
+			if rec.Client != a.Client || rec.Item != q.Item || !rec.Recurring || rec.State != Active || !now.Before(rec.Expires) {
 				continue
 			}
 			b, err := r.openGrant(ctx, rec)
 			if err != nil {
 				return "", err
 			}
-			o, err := offers.of(b.Find, func() (Offer, error) { return r.c.Offers.Resolve(ctx, a, q, s, b.Find) })
+			o, err := offers.of(b.Find, func() (offer.Offer, error) { return r.c.Offers.Resolve(ctx, a, q, s, b.Find) })
 			if err != nil {
 				return "", err
 			}
@@ -53,11 +55,11 @@ func (r *Grants) Reusable(ctx context.Context, a audit.Actor, q Ask, s Subject) 
 				return rec.ID, nil
 			}
 		}
-		if len(records) < MaxLimit {
+		if len(records) < license.MaxLimit {
 			break
 		}
 		last := records[len(records)-1]
-		before = Cursor{last.Created, audit.ID(last.ID)}
+		before = license.Cursor{Created: last.Created, ID: audit.ID(last.ID)}
 	}
 	return "", nil
 }
@@ -67,10 +69,10 @@ func (r *Grants) Reusable(ctx context.Context, a audit.Actor, q Ask, s Subject) 
 const maxReoffers = 3
 
 // reoffers are the offers of today, by what the holder looked for.
-type reoffers map[string]*Offer
+type reoffers map[string]*offer.Offer
 
 // of returns the offer for what was looked for, made once; nil: it would be one too many.
-func (o reoffers) of(find Find, offer func() (Offer, error)) (*Offer, error) {
+func (o reoffers) of(find offer.Find, offer func() (offer.Offer, error)) (*offer.Offer, error) {
 	var key strings.Builder
 	for _, material := range slices.Sorted(maps.Keys(find)) {
 		key.WriteString(material + "\x00" + find[material] + "\x00")
@@ -88,12 +90,12 @@ func (o reoffers) of(find Find, offer func() (Offer, error)) (*Offer, error) {
 
 // covers reports whether of each material for which licenses were offered one
 // was granted, with all its parts.
-func (g *Grant) covers(o *Offer) bool {
+func (g *Grant) covers(o *offer.Offer) bool {
 	for _, m := range o.Materials {
-		if len(m.Licenses) == 0 && m.Outcome != OutcomeChoice {
+		if len(m.Licenses) == 0 && m.Outcome != offer.OutcomeChoice {
 			continue
 		}
-		i := slices.IndexFunc(g.Licenses, func(l ChosenLicense) bool { return l.Material == m.Material.ID })
+		i := slices.IndexFunc(g.Licenses, func(l offer.ChosenLicense) bool { return l.Material == m.Material.ID })
 		if i < 0 {
 			return false
 		}

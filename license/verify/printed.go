@@ -1,21 +1,15 @@
-package license
+package verify
 
 import (
 	"errors"
 	"strings"
 	"unicode"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/schema"
-)
-
-// Reasons of what was mistyped: no verdicts on a license.
-const (
-	ReasonIdentifierForm       = "identifier_form"        // it is no identifier
-	ReasonIdentifierCheckDigit = "identifier_check_digit" // its last character doesn't fit the rest
-	ReasonVerificationCodeForm = "verification_code_form" // it is no verification code
 )
 
 // printed is what is printed on a license, as somebody typed it.
@@ -32,7 +26,7 @@ func readPrinted(identifier, code string) (p printed, err error) {
 	parsed, err := credential.ParseIdentifier(identifier)
 	if e, ok := errors.AsType[*credential.IdentifierError](err); ok {
 		vs.Add("/identifier", e.Reason, "is not an identifier as licenses have it")
-		return printed{}, refusal.Invalid(ReasonIdentifierForm, "This is not an identifier: compare it with the license, dot by dot.", vs...)
+		return printed{}, refusal.Invalid(refusal.ReasonIdentifierForm, "This is not an identifier: compare it with the license, dot by dot.", vs...)
 	} else if err != nil {
 		return printed{}, err
 	}
@@ -41,17 +35,17 @@ func readPrinted(identifier, code string) (p printed, err error) {
 		return printed{}, err
 	}
 	p = printed{parsed, foldVerificationCode(code), parts.CheckMismatch}
-	if len(p.code) != verificationCodeLength || strings.Trim(p.code, verificationAlphabet) != "" {
+	if len(p.code) != verificationCodeLength || strings.Trim(p.code, license.VerificationAlphabet) != "" {
 		vs.Add("/verification_code", "pattern", "must have 8 letters and digits")
-		return printed{}, refusal.Invalid(ReasonVerificationCodeForm, "This is not a verification code: it has 8 letters and digits.", vs...)
+		return printed{}, refusal.Invalid(refusal.ReasonVerificationCodeForm, "This is not a verification code: it has 8 letters and digits.", vs...)
 	}
 	return p, nil
 }
 
 // errMistyped says that an identifier that isn't known can't be right.
 func errMistyped() error {
-	return refusal.Invalid(ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
-		schema.Violation{Pointer: "/identifier", Keyword: ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
+	return refusal.Invalid(refusal.ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
+		schema.Violation{Pointer: "/identifier", Keyword: refusal.ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
 }
 
 // verificationCodeLength is how many characters a verification code has.

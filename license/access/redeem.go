@@ -1,4 +1,4 @@
-package license
+package access
 
 import (
 	"context"
@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -53,7 +55,7 @@ const redeemTries = 10
 // To any but its client a use code isn't there; the attempt is recorded all the
 // same, for the holder to see. Of more refused readings by a code than
 // MaxRefusedReadings only the events of refusals are left.
-func (r *Readings) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (out Released, err error) {
+func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (out Released, err error) {
 	recorded := false
 	defer func() {
 		if !recorded {
@@ -63,14 +65,14 @@ func (r *Readings) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (
 	if err := q.check(); err != nil {
 		return Released{}, err
 	}
-	code, ok := ParseUseCode(q.UseCode)
+	code, ok := grant.ParseUseCode(q.UseCode)
 	if !ok {
 		return Released{}, errUseCodeUnknown()
 	}
 	exhausted := false
 	for range redeemTries {
 		u, err := r.c.Store.LoadUse(ctx, code.Grant(), code.Hash(), code.Request(q.RequestID))
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, license.ErrNotFound) {
 			return Released{}, errUseCodeUnknown()
 		} else if err != nil {
 			return Released{}, fmt.Errorf("loading a use code: %w", err)
@@ -85,12 +87,12 @@ func (r *Readings) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (
 		r.c.Step("redeem.decided")
 		err = r.c.Store.SaveUse(ctx, *read)
 		switch result := read.Record.Result; {
-		case errors.Is(err, ErrConflict):
+		case errors.Is(err, license.ErrConflict):
 			continue
-		case errors.Is(err, ErrExhausted) && result == ResultOK:
+		case errors.Is(err, license.ErrExhausted) && result == ResultOK:
 			exhausted = true // to be recorded as what it is then
 			continue
-		case errors.Is(err, ErrExhausted):
+		case errors.Is(err, license.ErrExhausted):
 			return Released{}, errRefused(result) // and the license has no more records of it
 		case err != nil:
 			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
@@ -119,7 +121,7 @@ func (q *RedeemRequest) check() error {
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
 // one's repetition. exhausted says that the code is good for no further one.
-func (r *Readings) reading(ctx context.Context, a audit.Actor, u *Used, code UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
+func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, code grant.UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
 	g, err := r.c.Grants.Open(ctx, u.Grant)
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (r *Readings) reading(ctx context.Context, a audit.Actor, u *Used, code Use
 	g = g.Stand(u.Grant, now)
 	result := ResultMismatch
 	if g.Client == a.Client {
-		result = Hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
+		result = grant.Hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
 	}
 	switch {
 	case result == "" && u.Earlier != nil:
@@ -136,7 +138,7 @@ func (r *Readings) reading(ctx context.Context, a audit.Actor, u *Used, code Use
 	case result == "":
 		result = ResultOK
 	}
-	rec, err := r.newAccess(ctx, a, u, &g, accessBody{
+	rec, err := r.newAccess(ctx, a, u, &g, body{
 		Case: g.Case, Fields: g.Parts(u.Code.License), Officer: q.Officer,
 		Party: g.Party, Acting: g.Acting, Representation: g.Representation, Nonce: q.Nonce,
 	}, now)
@@ -163,7 +165,7 @@ func (r *Readings) reading(ctx context.Context, a audit.Actor, u *Used, code Use
 
 // again answers a request that was recorded before. The row that led to its record
 // decides nothing: it must be of an allowed reading by this very code.
-func (r *Readings) again(ctx context.Context, a audit.Actor, u *Used, q RedeemRequest) (Released, error) {
+func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, q RedeemRequest) (Released, error) {
 	earlier, err := r.opened(ctx, *u.Earlier)
 	if err != nil {
 		return Released{}, err
@@ -182,7 +184,7 @@ func (r *Readings) again(ctx context.Context, a audit.Actor, u *Used, q RedeemRe
 
 // release opens a license's credential, whose reading is recorded, withholds
 // what was not agreed to, and binds the rest to the client and its nonce.
-func (r *Readings) release(ctx context.Context, a audit.Actor, u *Used, rec AccessRecord, nonce string) (Released, error) {
+func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, rec Record, nonce string) (Released, error) {
 	g, err := r.c.Grants.Open(ctx, u.Grant)
 	if err != nil {
 		return Released{}, err
@@ -220,7 +222,7 @@ var refusals = map[string]string{
 	"grant_ended":           "The grant was withdrawn or revoked. Ask the holder again.",
 	"grant_expired":         "The grant's time is over. Ask the holder again.",
 	"window_over":           "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
-	ResultExhausted:         "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
+	grant.ResultExhausted:   "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
 	"license_suspended":     "The license is suspended.",
 	"license_superseded":    "The license was changed since its holder agreed. Ask the holder again.",
 	"license_ended":         "The license has ended.",

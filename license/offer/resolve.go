@@ -1,4 +1,4 @@
-package license
+package offer
 
 import (
 	"context"
@@ -12,39 +12,40 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing/journal"
 )
 
-// OffersConfig says what [Offers] work with. All of it is required.
-type OffersConfig struct {
-	Records     *Records
+// Config says what a [Service] works with. All of it is required.
+type Config struct {
+	Records     *license.Records
 	Items       *catalog.Items
 	Types       *catalog.Types
-	Authorities *Authorities
+	Authorities *license.Authorities
 	Journal     *journal.Recorder
 	Log         *slog.Logger
 }
 
-// Offers shows people what licenses they have, and finds which of them can serve what
+// Service shows people what licenses they have, and finds which of them can serve what
 // clients ask for. Safe for concurrent use.
-type Offers struct {
-	c       OffersConfig
+type Service struct {
+	c       Config
 	journal *journal.Recorder
 	looks   looks
 }
 
-// NewOffers returns an Offers.
-func NewOffers(c OffersConfig) *Offers { return &Offers{c: c, journal: c.Journal} }
+// New returns a Service.
+func New(c Config) *Service { return &Service{c: c, journal: c.Journal} }
 
 // Offer finds what a subject has of what a client asks for: each material with
 // its outcome, and with the licenses that can serve, opened for the subject to
 // look at: the newest, as far as an offer goes, or those that the subject looks for.
 // The event is on disk before anything is returned; showing the same again within an
 // hour shares it.
-func (r *Offers) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (o Offer, err error) {
+func (r *Service) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (o Offer, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
 	o, err = r.Resolve(ctx, a, q, s, find)
 	if err != nil {
@@ -58,7 +59,7 @@ func (r *Offers) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, fin
 }
 
 // Resolve makes an offer, and leaves no event.
-func (r *Offers) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (Offer, error) {
+func (r *Service) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (Offer, error) {
 	o, err := r.Check(ctx, q, &s)
 	if err != nil {
 		return Offer{}, err
@@ -80,7 +81,7 @@ func (r *Offers) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, f
 
 // Check checks who is asked for what, and returns an offer of what is asked for with
 // nothing in it yet.
-func (r *Offers) Check(ctx context.Context, q Ask, s *Subject) (Offer, error) {
+func (r *Service) Check(ctx context.Context, q Ask, s *Subject) (Offer, error) {
 	if s.Party == "" {
 		return Offer{}, errors.New("resolving materials: the subject has no party id")
 	}
@@ -164,7 +165,7 @@ type finding struct {
 // add takes in a license that proves nothing now, for a reason. Of those whose
 // time is over the one counts that was in force last: somebody whose license was
 // revoked isn't told that an older one has expired.
-func (f *finding) add(why string, l License) {
+func (f *finding) add(why string, l license.License) {
 	was := func(o Outcome, d Dated) {
 		if c := d.From.Compare(f.last.From); f.over == "" || c > 0 || c == 0 && o == OutcomeEnded {
 			f.over, f.last = o, d
@@ -232,7 +233,7 @@ func (f *finding) offers() []OfferedLicense {
 // offered returns what of a license is asked for. Parts that it doesn't have are
 // left out, and so are sensitive ones for which the item gives no reason: the
 // license may be bound to a version of its type that the item was not checked against.
-func (r *Offers) offered(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
+func (r *Service) offered(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
 	own, err := r.c.Types.Version(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {

@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"context"
@@ -29,7 +29,7 @@ const useCodeLength = 26 + 1 + 43
 
 // ParseUseCode reads a use code, and reports whether it has the form of one.
 func ParseUseCode(s string) (UseCode, bool) {
-	if len(s) != useCodeLength || s[26] != '.' || !GrantID(s[:26]).Valid() {
+	if len(s) != useCodeLength || s[26] != '.' || !ID(s[:26]).Valid() {
 		return UseCode{}, false
 	}
 	secret, err := useCodeEncoding.DecodeString(s[27:])
@@ -52,7 +52,7 @@ func (c UseCode) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[secret
 func (c UseCode) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 
 // Grant returns the grant that the code names.
-func (c UseCode) Grant() GrantID { return GrantID(c.code[:26]) }
+func (c UseCode) Grant() ID { return ID(c.code[:26]) }
 
 // Hash returns what is stored of a code.
 func (c UseCode) Hash() [32]byte { return sm3.Sum([]byte(c.code)) }
@@ -67,7 +67,7 @@ func (c UseCode) Request(id string) string {
 // UseCodeRecord is a use code as a store keeps it. Its client and its end are its
 // grant's.
 type UseCodeRecord struct {
-	Grant   GrantID
+	Grant   ID
 	Hash    [32]byte // SM3 of the code; the code itself is derived, never stored
 	License audit.ID
 	Version int

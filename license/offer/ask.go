@@ -1,4 +1,4 @@
-package license
+package offer
 
 import (
 	"context"
@@ -114,14 +114,20 @@ func partNamed(s string) string {
 // item must be published, and materials, types and parts must be the item's. It
 // returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
-func (r *Offers) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog.ServiceItem, err error) {
+func (r *Service) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog.ServiceItem, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
 	i, _, err = r.asked(ctx, q)
 	return i, err
 }
 
+// Refused records that a client was refused an ask before it could be checked here.
+// Refusals that repeat are merged.
+func (r *Service) Refused(ctx context.Context, a audit.Actor, reason string) error {
+	return audit.Refused(ctx, r.journal, a, journal.ActionGrantOffer, "", reason)
+}
+
 // asked returns the item of an ask, and its materials as far as they are asked for.
-func (r *Offers) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []catalog.Material, error) {
+func (r *Service) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []catalog.Material, error) {
 	q.Licenses = slices.Clone(q.Licenses)
 	if err := q.check(); err != nil {
 		return catalog.ServiceItem{}, nil, err

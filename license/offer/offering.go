@@ -1,4 +1,4 @@
-package license
+package offer
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
@@ -21,14 +22,14 @@ import (
 
 // Bounds of an offer. What isn't offered for them is found by what the holder looks for.
 const (
-	maxOffered      = 20        // licenses offered for a material
-	maxOfferedBytes = 384 << 10 // of all that is offered, as offerSize counts it
-	maxLooked       = 1000      // licenses opened for one offer
-	maxLookedBytes  = 16 << 20  // of their face fields
-	maxActive       = 500       // active ones of a type that are looked at, expired ones among them
-	maxOver         = 100       // of those that prove nothing, the newest, looked at for the reason
-	shelfPage       = 100       // records read at a time
-	maxFind         = MaxNumber // characters of what the holder looks for
+	maxOffered      = 20                // licenses offered for a material
+	maxOfferedBytes = 384 << 10         // of all that is offered, as offerSize counts it
+	maxLooked       = 1000              // licenses opened for one offer
+	maxLookedBytes  = 16 << 20          // of their face fields
+	maxActive       = 500               // active ones of a type that are looked at, expired ones among them
+	maxOver         = 100               // of those that prove nothing, the newest, looked at for the reason
+	shelfPage       = 100               // records read at a time
+	maxFind         = license.MaxNumber // characters of what the holder looks for
 )
 
 // Find is what the holder looks for among more licenses than are offered, by material: a
@@ -46,10 +47,10 @@ func (f Find) check() error {
 }
 
 // kept returns what is looked for at all, nil for nothing.
-func (f Find) kept() Find {
+func (f Find) Kept() Find {
 	var kept Find
 	for material, text := range f {
-		if NumberKey(text) == "" {
+		if license.NumberKey(text) == "" {
 			continue
 		}
 		if kept == nil {
@@ -63,7 +64,7 @@ func (f Find) kept() Find {
 // offering makes one offer. What the subject has of a type it reads once, however many
 // materials take that, newest first and no further than is needed.
 type offering struct {
-	r       *Offers
+	r       *Service
 	s       *Subject
 	now     time.Time
 	shelves map[shelfKey]*shelf
@@ -82,8 +83,8 @@ type shelf struct {
 	g     *offering
 	typ   *catalog.Type // the published version, or nil
 	codes []party.Code
-	query Query // of active ones
-	ahead []Record
+	query license.Query // of active ones
+	ahead []license.Record
 	end   bool   // there are no more records in the store
 	read  int    // records taken
 	found []held // of the active ones
@@ -95,13 +96,13 @@ type shelf struct {
 
 // held is a license that was opened for an offer.
 type held struct {
-	License
+	license.License
 	why    string                     // why it proves nothing now; "": it does
 	fields map[string]json.RawMessage // by name
 	text   string                     // what has looks in, once it did
 }
 
-func (r *Offers) newOffering(s *Subject, now time.Time) *offering {
+func (r *Service) newOffering(s *Subject, now time.Time) *offering {
 	return &offering{r: r, s: s, now: now, shelves: map[shelfKey]*shelf{}}
 }
 
@@ -116,7 +117,7 @@ func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation
 	if err != nil {
 		return nil, err
 	}
-	s := &shelf{g: g, typ: typ, codes: codes, query: Query{Kind: LookupHolder, Keys: keys, Type: code, State: Active, Limit: shelfPage}}
+	s := &shelf{g: g, typ: typ, codes: codes, query: license.Query{Kind: license.LookupHolder, Keys: keys, Type: code, State: license.Active, Limit: shelfPage}}
 	g.shelves[key] = s
 	return s, nil
 }
@@ -141,7 +142,7 @@ func (s *shelf) at(ctx context.Context, i int) (*held, error) {
 }
 
 // next takes the next record; nil: there is none, or it is one too many.
-func (s *shelf) next(ctx context.Context) (*Record, error) {
+func (s *shelf) next(ctx context.Context) (*license.Record, error) {
 	if s.end && len(s.ahead) == 0 {
 		return nil, nil
 	}
@@ -159,7 +160,7 @@ func (s *shelf) next(ctx context.Context) (*Record, error) {
 			return nil, nil
 		}
 		last := records[len(records)-1]
-		s.query.Before = Cursor{last.Created, last.ID}
+		s.query.Before = license.Cursor{Created: last.Created, ID: last.ID}
 	}
 	rec := s.ahead[0]
 	s.ahead = s.ahead[1:]
@@ -173,13 +174,13 @@ func (s *shelf) reasons(ctx context.Context) ([]held, error) {
 	if s.asked {
 		return s.over, nil
 	}
-	for _, state := range []State{Suspended, ""} {
+	for _, state := range []license.State{license.Suspended, ""} {
 		if s.g.full() {
 			s.many = true
 			return s.over, nil
 		}
 		q := s.query
-		q.State, q.Before, q.Limit = state, Cursor{}, maxOver
+		q.State, q.Before, q.Limit = state, license.Cursor{}, maxOver
 		records, err := s.g.search(ctx, q)
 		if err != nil {
 			return nil, err
@@ -212,7 +213,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 		if s.g.full() {
 			return found, nil
 		}
-		q := Query{Kind: LookupNumber, Type: s.query.Type, State: Active, Limit: maxOffered}
+		q := license.Query{Kind: license.LookupNumber, Type: s.query.Type, State: license.Active, Limit: maxOffered}
 		for _, a := range authorities {
 			keys, err := s.g.r.c.Records.NumberKeys(ctx, s.query.Type, a, number)
 			if err != nil {
@@ -229,7 +230,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 			if err != nil {
 				return nil, err
 			}
-			if h != nil && NumberKey(h.Number) == NumberKey(number) {
+			if h != nil && license.NumberKey(h.Number) == license.NumberKey(number) {
 				found = append(found, *h)
 			}
 		}
@@ -240,7 +241,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 func (g *offering) full() bool { return g.looked >= maxLooked || g.bytes >= maxLookedBytes }
 
 // search costs as much as a license that is opened.
-func (g *offering) search(ctx context.Context, q Query) ([]Record, error) {
+func (g *offering) search(ctx context.Context, q license.Query) ([]license.Record, error) {
 	g.looked++
 	records, err := g.r.c.Records.Search(ctx, q)
 	if err != nil {
@@ -266,7 +267,7 @@ func (g *offering) open(ctx context.Context, s *shelf, id audit.ID) (*held, erro
 		return nil, err
 	}
 	// Lookup keys also lead here from versions before, which may have named others.
-	if !HeldBy(l.Holders, "", s.codes) {
+	if !license.HeldBy(l.Holders, "", s.codes) {
 		return nil, nil
 	}
 	h := held{License: l, why: v.Unusable(g.now)}
@@ -282,7 +283,7 @@ func (g *offering) open(ctx context.Context, s *shelf, id audit.ID) (*held, erro
 func (h *held) has(text string) bool {
 	if h.text == "" {
 		var b strings.Builder
-		b.WriteString(NumberKey(h.Number))
+		b.WriteString(license.NumberKey(h.Number))
 		for _, name := range slices.Sorted(maps.Keys(h.fields)) {
 			var v any
 			if json.Unmarshal(h.fields[name], &v) == nil {
@@ -298,7 +299,7 @@ func (h *held) has(text string) bool {
 func writeTexts(b *strings.Builder, v any) {
 	switch v := v.(type) {
 	case string:
-		b.WriteString("\n" + NumberKey(v))
+		b.WriteString("\n" + license.NumberKey(v))
 	case float64:
 		b.WriteString("\n" + strconv.FormatFloat(v, 'f', -1, 64))
 	case []any:
@@ -316,7 +317,7 @@ func writeTexts(b *strings.Builder, v any) {
 func (g *offering) material(ctx context.Context, m catalog.Material, find string) (OfferedMaterial, error) {
 	codes := g.s.CodesOf(m.Relation)
 	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
-	f := finding{number: find, find: NumberKey(find), covered: len(codes) > 0}
+	f := finding{number: find, find: license.NumberKey(find), covered: len(codes) > 0}
 	for _, alt := range m.Alternatives {
 		h, err := g.r.c.Types.Heads(ctx, alt.TypeCode)
 		if err != nil {
@@ -331,7 +332,7 @@ func (g *offering) material(ctx context.Context, m catalog.Material, find string
 		if err == nil {
 			err = g.alternative(ctx, &f, s, m, alt)
 		}
-		if errors.Is(err, ErrUnavailable) {
+		if errors.Is(err, license.ErrUnavailable) {
 			// The others can still be agreed to.
 			g.r.c.Log.WarnContext(ctx, "licenses of a type can't be read", "type", alt.TypeCode, "error", err)
 			f.unavailable = true
@@ -404,7 +405,7 @@ func (to *sorting) newest(ctx context.Context) error {
 			to.unavailable = to.unavailable || to.s.lost || to.s.many
 			return nil
 		}
-		if h.why == "" && HeldBy(h.Holders, to.alt.Role, to.s.codes) {
+		if h.why == "" && license.HeldBy(h.Holders, to.alt.Role, to.s.codes) {
 			to.any = true
 			if to.find != "" && (!h.has(to.find) || slices.ContainsFunc(exact, func(o OfferedLicense) bool { return o.ID == h.ID })) {
 				continue
@@ -422,7 +423,7 @@ func (to *sorting) newest(ctx context.Context) error {
 
 // sort adds a license to those that are good, or with the reason why it proves nothing.
 func (to *sorting) sort(ctx context.Context, h *held) error {
-	if !HeldBy(h.Holders, to.alt.Role, to.s.codes) {
+	if !license.HeldBy(h.Holders, to.alt.Role, to.s.codes) {
 		return nil
 	}
 	if h.why != "" {

@@ -1,4 +1,5 @@
-package license
+// Package library puts the rooms of the license library together: each gets what it uses.
+package library
 
 import (
 	"context"
@@ -6,12 +7,17 @@ import (
 	"fmt"
 	"log/slog"
 
+	"yizheng.internal/license"
+	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/status"
+	"yizheng.internal/license/verify"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -19,18 +25,18 @@ import (
 	"yizheng.internal/signing/sm2"
 )
 
-// LibraryStores are what a [Library] keeps the records of its rooms in.
-type LibraryStores interface {
-	Stores
+// Stores are what a [Library] keeps the records of its rooms in.
+type Stores interface {
+	license.Stores
 	status.Stores
 	entry.Stores
-	GrantStores
-	AccessStores
+	grant.Stores
+	access.Stores
 }
 
-// LibraryConfig says what a [Library] works with.
-type LibraryConfig struct {
-	Stores   LibraryStores
+// Config says what a [Library] works with.
+type Config struct {
+	Stores   Stores
 	Journal  journal.Store
 	Keyrings *signing.Keyrings
 	Vault    *signing.Vault
@@ -48,24 +54,24 @@ type LibraryConfig struct {
 
 // Library is the license library: its rooms, each with what it uses. Safe for concurrent use.
 type Library struct {
-	*Registry
-	*Lookups
-	*Verifications
-	*Offers
-	*Grants
-	*Readings
-	Records *Records
-	Journal *journal.Recorder
+	Records       *license.Records
+	Registry      *license.Registry
+	Lookups       *license.Lookups
+	Verifications *verify.Service
+	Offers        *offer.Service
+	Grants        *grant.Service
+	Readings      *access.Service
+	Journal       *journal.Recorder
 
 	catalog *catalog.Catalog
 	lists   *status.Lists
 }
 
-// NewLibrary checks c and returns a Library. It stores the public URL at the first
+// New checks c and returns a Library. It stores the public URL at the first
 // start, and refuses another one later: signed credentials carry it.
-func NewLibrary(ctx context.Context, c LibraryConfig) (*Library, error) {
+func New(ctx context.Context, c Config) (*Library, error) {
 	if c.Stores == nil || c.Journal == nil || c.Keyrings == nil || c.Vault == nil || c.Anchors == nil || c.AuthorityName == nil {
-		return nil, errors.New("license: Config needs Stores, a Journal, Keyrings, Vault, Anchors and AuthorityName")
+		return nil, errors.New("library: Config needs Stores, a Journal, Keyrings, Vault, Anchors and AuthorityName")
 	}
 	if err := credential.CheckPublicURL(c.PublicURL); err != nil {
 		return nil, err
@@ -90,9 +96,9 @@ func NewLibrary(ctx context.Context, c LibraryConfig) (*Library, error) {
 }
 
 // assemble makes the rooms, each with what it uses.
-func (c *LibraryConfig) assemble(ctx context.Context) (*Library, error) {
+func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	auth := c.Vault.Auth()
-	store := AuthenticStores(c.Stores, auth)
+	store := license.AuthenticStores(c.Stores, auth)
 	r := &Library{Journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
 	var err error
 	if r.catalog, err = catalog.New(catalog.Config{
@@ -101,8 +107,8 @@ func (c *LibraryConfig) assemble(ctx context.Context) (*Library, error) {
 		return nil, err
 	}
 	types := r.catalog.Types()
-	r.Records = NewRecords(RecordsConfig{Store: store, Vault: c.Vault, Types: types})
-	r.Lookups = NewLookups(LookupsConfig{Store: store, Vault: c.Vault, Records: r.Records, Types: types, Log: c.Log})
+	r.Records = license.NewRecords(license.RecordsConfig{Store: store, Vault: c.Vault, Types: types})
+	r.Lookups = license.NewLookups(license.LookupsConfig{Store: store, Vault: c.Vault, Records: r.Records, Types: types, Log: c.Log})
 	if _, err := r.Lookups.NumbersFolded(ctx); err != nil {
 		return nil, err
 	}
@@ -112,21 +118,21 @@ func (c *LibraryConfig) assemble(ctx context.Context) (*Library, error) {
 	}); err != nil {
 		return nil, err
 	}
-	authorities := NewAuthorities(c.AuthorityName)
-	r.Registry = New(Config{
+	authorities := license.NewAuthorities(c.AuthorityName)
+	r.Registry = license.New(license.Config{
 		Store: store, Records: r.Records, Types: types, Lists: r.lists, Authorities: authorities, Keyrings: c.Keyrings, Vault: c.Vault,
 		Journal: r.Journal, Events: c.Journal, PublicURL: c.PublicURL, Log: c.Log, Step: c.Step,
 	})
-	r.Verifications = NewVerifications(VerificationsConfig{
+	r.Verifications = verify.New(verify.Config{
 		Records: r.Records, Keyrings: c.Keyrings, Vault: c.Vault, Anchors: c.Anchors, Signatures: c.Verifier, Status: r.lists.Value,
 	})
-	r.Offers = NewOffers(OffersConfig{
+	r.Offers = offer.New(offer.Config{
 		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.Journal, Log: c.Log,
 	})
-	r.Grants = NewGrants(GrantsConfig{
+	r.Grants = grant.New(grant.Config{
 		Store: c.Stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.Journal, Step: c.Step,
 	})
-	r.Readings = NewReadings(ReadingsConfig{
+	r.Readings = access.New(access.Config{
 		Store: c.Stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.Journal, Step: c.Step,
 	})
 	return r, nil
@@ -137,7 +143,7 @@ const settingPublicURL = "public_url"
 
 // StoredPublicURL returns the public URL that an installation is bound to, or
 // ErrNotFound if it has none yet: its first start has not come so far.
-func StoredPublicURL(ctx context.Context, s SettingStore) (string, error) {
+func StoredPublicURL(ctx context.Context, s license.SettingStore) (string, error) {
 	return s.LoadSetting(ctx, settingPublicURL)
 }
 
@@ -223,22 +229,25 @@ func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 // progressEach is after how many records progress is told.
 const progressEach = 200
 
-// AuthenticLibraryStores returns stores whose records are as they were written here, those
+// AuthenticStores returns stores whose records are as they were written here, those
 // of the rooms too: so who reads all records can't get one that nobody looked at.
-func AuthenticLibraryStores(s LibraryStores, a *signing.Authenticator) LibraryStores {
-	return allStores{AuthenticStores(s, a), AuthenticGrants(s, a), AuthenticUses(s, a), status.AuthenticStores(s, a), entry.AuthenticStores(s, a)}
+func AuthenticStores(s Stores, a *signing.Authenticator) Stores {
+	return allStores{license.AuthenticStores(s, a), grant.AuthenticStores(s, a), access.AuthenticStores(s, a), status.AuthenticStores(s, a), entry.AuthenticStores(s, a)}
 }
 
 // allStores are those of all rooms.
 type allStores struct {
-	Stores
-	GrantStores
-	AccessStores
+	licenseStores
+	grantStores
+	accessStores
 	listStores
 	catalogStores
 }
 
 type (
+	licenseStores interface{ license.Stores }
+	grantStores   interface{ grant.Stores }
+	accessStores  interface{ access.Stores }
 	listStores    interface{ status.Stores }
 	catalogStores interface{ entry.Stores }
 )

@@ -1,4 +1,4 @@
-package license
+package offer
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (l *looks) recorded(k look, now time.Time) bool {
 }
 
 // looked records that somebody was shown what is theirs, unless that is recorded already.
-func (r *Offers) looked(ctx context.Context, a audit.Actor, act journal.Action, k look, detail map[string]string) error {
+func (r *Service) looked(ctx context.Context, a audit.Actor, act journal.Action, k look, detail map[string]string) error {
 	now := time.Now()
 	if r.looks.recorded(k, now) {
 		return nil

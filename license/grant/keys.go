@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"context"
@@ -7,29 +7,29 @@ import (
 	"yizheng.internal/signing"
 )
 
-// GrantKeyStore renews the lookup keys by which parties find their grants, after the
-// lookup key was rotated. [LookupStore.PurgeLookups] deletes the old ones. Every driver passes
+// KeyStore renews the lookup keys by which parties find their grants, after the
+// lookup key was rotated. [license.LookupStore].PurgeLookups deletes the old ones. Every driver passes
 // storagetest.PartyKeys.
-type GrantKeyStore interface {
+type KeyStore interface {
 	// GrantsAfter returns up to limit grants with an ID greater than after, by ID.
-	GrantsAfter(ctx context.Context, after GrantID, limit int) ([]GrantRecord, error)
+	GrantsAfter(ctx context.Context, after ID, limit int) ([]Record, error)
 	// AddGrantKeys adds keys that lead to a stored grant; those that do already
 	// stay as they are. ErrNotFound for no such grant.
-	AddGrantKeys(ctx context.Context, id GrantID, party []signing.Lookup) error
+	AddGrantKeys(ctx context.Context, id ID, party []signing.Lookup) error
 }
 
 // keysPage is how many records are renewed at a time.
 const keysPage = 200
 
 // PartyKeys returns the lookup keys of what belongs to a party.
-func (r *Grants) PartyKeys(ctx context.Context, owner string) ([]signing.Lookup, error) {
+func (r *Service) PartyKeys(ctx context.Context, owner string) ([]signing.Lookup, error) {
 	return r.c.Vault.Lookups(ctx, domainParty, owner)
 }
 
 // Rehash gives every grant its lookup keys under all live lookup keys,
 // and calls each for each.
-func (r *Grants) Rehash(ctx context.Context, each func()) error {
-	var after GrantID
+func (r *Service) Rehash(ctx context.Context, each func()) error {
+	var after ID
 	for {
 		grants, err := r.c.Store.GrantsAfter(ctx, after, keysPage)
 		if err != nil {

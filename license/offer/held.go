@@ -1,4 +1,4 @@
-package license
+package offer
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
@@ -16,7 +17,7 @@ import (
 
 // HeldLicense is a license as its holder sees it.
 type HeldLicense struct {
-	License
+	license.License
 	AuthorityName string // of today; empty if it is no participant any more
 	Unusable      string // why it proves nothing now, as a reason code such as license_expired; empty: it does
 }
@@ -32,16 +33,16 @@ type HeldPage struct {
 // 1 to 100. Verification codes are left out; HeldLicense shows one. The event, of
 // which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
 // among them.
-func (r *Offers) Held(ctx context.Context, a audit.Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
+func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, "")
 	if err := s.maySee(); err != nil {
 		return HeldPage{}, err
 	}
-	before, ok := ParseCursor(cursor)
+	before, ok := license.ParseCursor(cursor)
 	if !ok {
 		return HeldPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
-	limit = min(max(limit, 1), MaxLimit)
+	limit = min(max(limit, 1), license.MaxLimit)
 	codes := s.CodesOf(catalog.RelationApplicant)
 	page.Licenses = []HeldLicense{}
 	if len(codes) == 0 {
@@ -51,13 +52,13 @@ func (r *Offers) Held(ctx context.Context, a audit.Actor, s Subject, cursor stri
 	if err != nil {
 		return HeldPage{}, err
 	}
-	records, err := r.c.Records.Search(ctx, Query{Kind: LookupHolder, Keys: keys, Before: before, Limit: limit})
+	records, err := r.c.Records.Search(ctx, license.Query{Kind: license.LookupHolder, Keys: keys, Before: before, Limit: limit})
 	if err != nil {
 		return HeldPage{}, fmt.Errorf("searching a holder's licenses: %w", err)
 	}
 	for _, rec := range records {
 		l, err := r.openHeld(ctx, rec.ID, codes)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, license.ErrNotFound) {
 			continue // an earlier version named this holder
 		} else if err != nil {
 			return HeldPage{}, err
@@ -70,7 +71,7 @@ func (r *Offers) Held(ctx context.Context, a audit.Actor, s Subject, cursor stri
 		return HeldPage{}, err
 	}
 	if n := len(records); n == limit {
-		page.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
+		page.NextCursor = license.Cursor{Created: records[n-1].Created, ID: records[n-1].ID}.String()
 	}
 	return page, nil
 }
@@ -79,7 +80,7 @@ func (r *Offers) Held(ctx context.Context, a audit.Actor, s Subject, cursor stri
 // identifier and verification code. One that somebody else holds isn't there;
 // the attempt stands in that license's history. The event is on disk before
 // anything is returned; looks within an hour share it.
-func (r *Offers) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id audit.ID) (l HeldLicense, err error) {
+func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id audit.ID) (l HeldLicense, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, id)
 	if err := s.maySee(); err != nil {
 		return HeldLicense{}, err
@@ -89,7 +90,7 @@ func (r *Offers) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id a
 		return HeldLicense{}, unknown
 	}
 	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant))
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, license.ErrNotFound) {
 		return HeldLicense{}, unknown
 	} else if err != nil {
 		return HeldLicense{}, err
@@ -103,26 +104,26 @@ func (r *Offers) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id a
 
 // openHeld returns the newest version of a license that one of the codes holds, or
 // ErrNotFound.
-func (r *Offers) openHeld(ctx context.Context, id audit.ID, codes []party.Code) (HeldLicense, error) {
+func (r *Service) openHeld(ctx context.Context, id audit.ID, codes []party.Code) (HeldLicense, error) {
 	rec, v, err := r.c.Records.Load(ctx, id, 0)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, license.ErrNotFound) {
 		return HeldLicense{}, err
 	} else if err != nil {
 		return HeldLicense{}, fmt.Errorf("loading license %s: %w", id, err)
 	}
-	if slices.Contains([]State{Draft, Submitted, Returned}, v.State) {
-		return HeldLicense{}, ErrNotFound // not issued yet
+	if slices.Contains([]license.State{license.Draft, license.Submitted, license.Returned}, v.State) {
+		return HeldLicense{}, license.ErrNotFound // not issued yet
 	}
 	l, err := r.c.Records.Open(ctx, rec, v)
 	if err != nil {
 		return HeldLicense{}, err
 	}
-	if !HeldBy(l.Holders, "", codes) {
-		return HeldLicense{}, ErrNotFound
+	if !license.HeldBy(l.Holders, "", codes) {
+		return HeldLicense{}, license.ErrNotFound
 	}
 	out := HeldLicense{License: l, Unusable: v.Unusable(time.Now())}
 	out.AuthorityName, err = r.c.Authorities.Name(ctx, rec.Authority)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, license.ErrNotFound) {
 		return HeldLicense{}, fmt.Errorf("name of authority %s: %w", rec.Authority, err)
 	}
 	return out, nil

@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"context"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -39,11 +41,11 @@ type grantBody struct {
 	Session []byte            `json:"session"`
 	Request []byte            `json:"request"`
 	Shown   []byte            `json:"shown"`
-	Find    Find              `json:"find,omitempty"`     // what the offer was made for
+	Find    offer.Find        `json:"find,omitempty"`     // what the offer was made for
 	LeftOut map[string]string `json:"left_out,omitempty"` // reason codes, by material
 }
 
-func grantPlace(id GrantID) signing.Place {
+func grantPlace(id ID) signing.Place {
 	return signing.Place{Table: "grants", Row: string(id), Column: "body"}
 }
 
@@ -53,7 +55,7 @@ func grantPlace(id GrantID) signing.Place {
 // holder_chose_paper: a decision and no fault, and the service goes on by paper.
 // The same consent again, as of a double click, returns the same grant while
 // that is pending; another one with the form's id is refused.
-func (r *Grants) Agree(ctx context.Context, a audit.Actor, q Ask, s Subject, c Consent) (g Grant, err error) {
+func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject, c Consent) (g Grant, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantAgree, "")
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	if err := c.check(now); err != nil {
@@ -69,8 +71,8 @@ func (r *Grants) Agree(ctx context.Context, a audit.Actor, q Ask, s Subject, c C
 	if o.Hash != c.Shown {
 		return Grant{}, refusal.Conflict("offer_changed", "What can be released has changed since it was shown. Show it again.")
 	}
-	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Find: c.Find.kept(), Grant: Grant{
-		ID: grantID(c.Form), State: GrantPending, Client: a.Client, Participant: a.Participant,
+	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Find: c.Find.Kept(), Grant: Grant{
+		ID: grantID(c.Form), State: Pending, Client: a.Client, Participant: a.Participant,
 		Party: s.Party, Acting: s.Acting, Representation: s.Representation,
 		Item: o.Item.Code, ItemVersion: o.Item.Version, Case: q.Case, Basis: BasisConsent, Channel: c.Channel,
 		Assurance: s.Assurance, Recurring: c.Recurring, Created: now, Until: c.Until.UTC().Truncate(time.Microsecond),
@@ -82,8 +84,8 @@ func (r *Grants) Agree(ctx context.Context, a audit.Actor, q Ask, s Subject, c C
 		return Grant{}, err
 	}
 	b.Grant.Dated = o.Dated()
-	rec := GrantRecord{
-		ID: b.Grant.ID, State: GrantPending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
+	rec := Record{
+		ID: b.Grant.ID, State: Pending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
 		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
 	}
 	if rec.Party, err = r.c.Vault.Lookups(ctx, domainParty, s.Owner()); err != nil {
@@ -91,7 +93,7 @@ func (r *Grants) Agree(ctx context.Context, a audit.Actor, q Ask, s Subject, c C
 	}
 	r.c.Step("agree.resolved")
 	err = r.saveGrant(ctx, a, journal.ActionGrantAgree, &rec, &b, nil, nil)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, license.ErrConflict) {
 		return r.agreedBefore(ctx, b)
 	}
 	if err != nil {
@@ -121,7 +123,7 @@ func (c *Consent) check(now time.Time) error {
 
 // agreedBefore returns the grant that a form made before, if it was the very same
 // consent and its code is not redeemed yet.
-func (r *Grants) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
+func (r *Service) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
 	used := refusal.Conflict("consent_used", "This consent was given before. Begin again.")
 	rec, _, err := r.c.Store.LoadGrant(ctx, b.Grant.ID)
 	if err != nil {
@@ -140,7 +142,7 @@ func (r *Grants) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
 
 // saveGrant seals a grant and saves it with its event. The record's revision is
 // as it is stored afterwards.
-func (r *Grants) saveGrant(ctx context.Context, a audit.Actor, act journal.Action, rec *GrantRecord, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
+func (r *Service) saveGrant(ctx context.Context, a audit.Actor, act journal.Action, rec *Record, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
 	plain, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("encoding a grant: %w", err)
@@ -162,7 +164,7 @@ func (r *Grants) saveGrant(ctx context.Context, a audit.Actor, act journal.Actio
 }
 
 // openGrant opens a stored grant. One whose plain columns don't fit was altered.
-func (r *Grants) openGrant(ctx context.Context, rec GrantRecord) (grantBody, error) {
+func (r *Service) openGrant(ctx context.Context, rec Record) (grantBody, error) {
 	plain, err := r.c.Vault.Open(ctx, grantPlace(rec.ID), rec.Body)
 	if err != nil {
 		return grantBody{}, fmt.Errorf("opening grant %s: %w", rec.ID, err)
@@ -173,29 +175,29 @@ func (r *Grants) openGrant(ctx context.Context, rec GrantRecord) (grantBody, err
 	}
 	g := &b.Grant
 	if g.ID != rec.ID || g.State != rec.State || g.Client != rec.Client || g.Recurring != rec.Recurring ||
-		g.State == GrantActive && !g.Until.Equal(rec.Expires) || g.State == GrantPending && rec.Expires.Sub(g.Created) > pendingLife {
+		g.State == Active && !g.Until.Equal(rec.Expires) || g.State == Pending && rec.Expires.Sub(g.Created) > pendingLife {
 		return grantBody{}, fmt.Errorf("grant %s does not fit its sealed form: it was altered", rec.ID)
 	}
 	return b, nil
 }
 
 // Open opens a stored grant. One whose plain columns don't fit was altered.
-func (r *Grants) Open(ctx context.Context, rec GrantRecord) (Grant, error) {
+func (r *Service) Open(ctx context.Context, rec Record) (Grant, error) {
 	b, err := r.openGrant(ctx, rec)
 	return b.Grant, err
 }
 
 // loadGrant returns a grant with its record and use codes; to all but its
 // client it isn't there.
-func (r *Grants) loadGrant(ctx context.Context, client string, id GrantID) (GrantRecord, grantBody, []UseCodeRecord, error) {
+func (r *Service) loadGrant(ctx context.Context, client string, id ID) (Record, grantBody, []UseCodeRecord, error) {
 	if !id.Valid() {
-		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
+		return Record{}, grantBody{}, nil, errGrantUnknown()
 	}
 	rec, codes, err := r.c.Store.LoadGrant(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && client != rec.Client {
-		return GrantRecord{}, grantBody{}, nil, errGrantUnknown()
+	if errors.Is(err, license.ErrNotFound) || err == nil && client != rec.Client {
+		return Record{}, grantBody{}, nil, errGrantUnknown()
 	} else if err != nil {
-		return GrantRecord{}, grantBody{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
+		return Record{}, grantBody{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
 	}
 	b, err := r.openGrant(ctx, rec)
 	return rec, b, codes, err
@@ -207,9 +209,9 @@ func errGrantUnknown() error {
 
 // Stand shows the grant as it stands at a time: one whose time is over has
 // ended, whether or not anybody wrote it down.
-func (g Grant) Stand(rec GrantRecord, now time.Time) Grant {
-	if g.State != GrantEnded && !now.Before(rec.Expires) {
-		g.State, g.Ended, g.EndedBy = GrantEnded, rec.Expires, EndedByExpired
+func (g Grant) Stand(rec Record, now time.Time) Grant {
+	if g.State != Ended && !now.Before(rec.Expires) {
+		g.State, g.Ended, g.EndedBy = Ended, rec.Expires, EndedByExpired
 	}
 	return g
 }

@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 )
 
 // Upgrade gives every grant and use code of an earlier version its authenticator.
-func (r *Grants) Upgrade(ctx context.Context, s signing.AuthStore) error {
-	for after := GrantID(""); ; {
+func (r *Service) Upgrade(ctx context.Context, s signing.AuthStore) error {
+	for after := ID(""); ; {
 		grants, err := r.c.Store.GrantsAfter(ctx, after, keysPage)
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (r *Grants) Upgrade(ctx context.Context, s signing.AuthStore) error {
 }
 
 // setAuth saves the authenticator of a record that has none.
-func (r *Grants) setAuth(ctx context.Context, s signing.AuthStore, have []byte, f *signing.Facts, row signing.AuthRow) (err error) {
+func (r *Service) setAuth(ctx context.Context, s signing.AuthStore, have []byte, f *signing.Facts, row signing.AuthRow) (err error) {
 	if have != nil {
 		return nil
 	}

@@ -1,12 +1,14 @@
-package license
+package grant
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
 
@@ -17,7 +19,7 @@ type SharedLicense struct {
 	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
 	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
 	TypeName string              `json:"type_name" doc:"the type's name"`
-	State    State               `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	State    license.State       `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
 	Reason   string              `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
 	Fields   []string            `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
 	Used     time.Time           `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
@@ -25,7 +27,7 @@ type SharedLicense struct {
 }
 
 // Shared lists what a grant of the client covers, without data.
-func (r *Grants) Shared(ctx context.Context, a audit.Actor, id GrantID) (g Grant, ls []SharedLicense, err error) {
+func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls []SharedLicense, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantShared, "")
 	rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 	if err != nil {
@@ -56,7 +58,7 @@ func (r *Grants) Shared(ctx context.Context, a audit.Actor, id GrantID) (g Grant
 			s.Used, s.Until = c.First, c.Window(rec.Expires)
 		}
 		switch {
-		case g.State == GrantPending:
+		case g.State == Pending:
 			s.Reason = "grant_pending"
 		case !coded:
 			s.Reason = b.LeftOut[chosen.Material]
@@ -69,15 +71,15 @@ func (r *Grants) Shared(ctx context.Context, a audit.Actor, id GrantID) (g Grant
 }
 
 // ResultExhausted is the result of a reading by a code that was used MaxReadings times.
-const ResultExhausted = "use_code_exhausted"
+const ResultExhausted = refusal.ReasonExhausted
 
 // Hindrance returns why a license can't be read by a code now, as a reason code,
 // or "" if it can. exhausted says that the code is good for no further reading.
-func Hindrance(c *UseCodeRecord, g *Grant, v VersionRecord, exhausted bool, now time.Time) string {
+func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bool, now time.Time) string {
 	switch {
-	case g.State == GrantPending:
+	case g.State == Pending:
 		return "grant_pending"
-	case g.State != GrantActive:
+	case g.State != Active:
 		return endedReason(g)
 	case !c.First.IsZero() && !now.Before(c.First.Add(ReadingWindow)):
 		return "window_over"

@@ -1,4 +1,4 @@
-package license
+package grant
 
 import (
 	"bytes"
@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
@@ -24,14 +26,14 @@ type Delivery struct {
 
 // DeliveredMaterial is one material of a delivery.
 type DeliveredMaterial struct {
-	Material string              `json:"material"`
-	Outcome  Outcome             `json:"outcome"`
-	Dated                        // of ended, expired and not_yet_valid
-	License  audit.ID            `json:"license,omitempty"`
-	Version  int                 `json:"version,omitempty"`
-	TypeCode credential.TypeCode `json:"type_code,omitempty"`
-	Fields   []string            `json:"fields,omitempty"`
-	UseCode  UseCode             `json:"use_code,omitzero"`
+	Material    string              `json:"material"`
+	Outcome     offer.Outcome       `json:"outcome"`
+	offer.Dated                     // of ended, expired and not_yet_valid
+	License     audit.ID            `json:"license,omitempty"`
+	Version     int                 `json:"version,omitempty"`
+	TypeCode    credential.TypeCode `json:"type_code,omitempty"`
+	Fields      []string            `json:"fields,omitempty"`
+	UseCode     UseCode             `json:"use_code,omitzero"`
 	// Reason says why a license that was agreed to is left out after all:
 	// license_superseded, license_suspended, license_ended, license_expired.
 	Reason string `json:"reason,omitempty"`
@@ -43,7 +45,7 @@ type DeliveredMaterial struct {
 // the same code again the answer is the same; another code is refused, but for a
 // recurring grant, which is renewed as by Renew: its client asked once more, and
 // the holder had agreed to that.
-func (r *Grants) Deliver(ctx context.Context, a audit.Actor, id GrantID, code [32]byte) (d Delivery, err error) {
+func (r *Service) Deliver(ctx context.Context, a audit.Actor, id ID, code [32]byte) (d Delivery, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantDeliver, "")
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
@@ -53,17 +55,17 @@ func (r *Grants) Deliver(ctx context.Context, a audit.Actor, id GrantID, code [3
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		g := b.Grant.Stand(rec, now)
 		switch {
-		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]) && g.Recurring && g.State == GrantActive:
+		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]) && g.Recurring && g.State == Active:
 			return r.mintAgain(ctx, a, id)
 		case rec.Code != nil && !bytes.Equal(rec.Code, code[:]):
 			return Delivery{}, refusal.Conflict("grant_delivered", "The grant was delivered for another authorization code.")
-		case g.State == GrantEnded:
+		case g.State == Ended:
 			return Delivery{}, errGrantOver(&g)
-		case g.State == GrantActive:
+		case g.State == Active:
 			return r.delivered(ctx, &b, codes)
 		}
 		codes, err = r.activate(ctx, a, &rec, &b, code, now)
-		if errors.Is(err, ErrConflict) {
+		if errors.Is(err, license.ErrConflict) {
 			continue // somebody else delivered, or ended it
 		}
 		if err != nil {
@@ -76,9 +78,9 @@ func (r *Grants) Deliver(ctx context.Context, a audit.Actor, id GrantID, code [3
 }
 
 // activate makes a pending grant active, with its first use codes.
-func (r *Grants) activate(ctx context.Context, a audit.Actor, rec *GrantRecord, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
+func (r *Service) activate(ctx context.Context, a audit.Actor, rec *Record, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
 	g := &b.Grant
-	g.State, g.Activated = GrantActive, now
+	g.State, g.Activated = Active, now
 	if g.Until.IsZero() {
 		g.Until = now.Add(grantLife)
 	}
@@ -91,7 +93,7 @@ func (r *Grants) activate(ctx context.Context, a audit.Actor, rec *GrantRecord, 
 		return nil, err
 	}
 	b.LeftOut = left
-	rec.State, rec.Expires, rec.Code = GrantActive, g.Until, code[:]
+	rec.State, rec.Expires, rec.Code = Active, g.Until, code[:]
 	r.c.Step("deliver.minted")
 	return codes, r.saveGrant(ctx, a, journal.ActionGrantDeliver, rec, b, codes, nil)
 }
@@ -99,7 +101,7 @@ func (r *Grants) activate(ctx context.Context, a audit.Actor, rec *GrantRecord, 
 // mint makes the next use code of each license of a grant that can be read now.
 // Of a license with an unused one, that can still be given, it makes none. left says why others have none,
 // by material.
-func (r *Grants) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
+func (r *Service) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
 	last := newest(have)
 	for _, l := range g.Licenses {
 		_, v, err := r.c.Records.Load(ctx, l.License, l.Version)
@@ -144,10 +146,10 @@ func newest(codes []UseCodeRecord) map[audit.ID]UseCodeRecord {
 }
 
 // delivered puts together the answer for an active grant.
-func (r *Grants) delivered(ctx context.Context, b *grantBody, codes []UseCodeRecord) (Delivery, error) {
+func (r *Service) delivered(ctx context.Context, b *grantBody, codes []UseCodeRecord) (Delivery, error) {
 	d := Delivery{Grant: b.Grant}
 	last := newest(codes)
-	chosen := map[string]ChosenLicense{}
+	chosen := map[string]offer.ChosenLicense{}
 	for _, l := range b.Grant.Licenses {
 		chosen[l.Material] = l
 	}
@@ -176,12 +178,12 @@ func (r *Grants) delivered(ctx context.Context, b *grantBody, codes []UseCodeRec
 // Renew mints a new use code for each license of a recurring grant whose last
 // one was used, and returns them with those that are unused yet: so asking again
 // gives the same. What was changed or ended is left out with its reason.
-func (r *Grants) Renew(ctx context.Context, a audit.Actor, id GrantID) (d Delivery, err error) {
+func (r *Service) Renew(ctx context.Context, a audit.Actor, id ID) (d Delivery, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRenew, "")
 	return r.mintAgain(ctx, a, id)
 }
 
-func (r *Grants) mintAgain(ctx context.Context, a audit.Actor, id GrantID) (Delivery, error) {
+func (r *Service) mintAgain(ctx context.Context, a audit.Actor, id ID) (Delivery, error) {
 	for range grantTries {
 		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
 		if err != nil {
@@ -189,9 +191,9 @@ func (r *Grants) mintAgain(ctx context.Context, a audit.Actor, id GrantID) (Deli
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		switch g := b.Grant.Stand(rec, now); {
-		case g.State == GrantEnded:
+		case g.State == Ended:
 			return Delivery{}, errGrantOver(&g)
-		case g.State != GrantActive:
+		case g.State != Active:
 			return Delivery{}, refusal.Conflict("grant_pending", "The grant's authorization code is not redeemed yet.")
 		case !g.Recurring:
 			return Delivery{}, refusal.Conflict("grant_once", "The grant is for one reading of each license.")
@@ -202,7 +204,7 @@ func (r *Grants) mintAgain(ctx context.Context, a audit.Actor, id GrantID) (Deli
 		}
 		b.LeftOut = left
 		err = r.saveGrant(ctx, a, journal.ActionGrantRenew, &rec, &b, fresh, nil)
-		if errors.Is(err, ErrConflict) {
+		if errors.Is(err, license.ErrConflict) {
 			continue
 		}
 		if err != nil {
@@ -215,12 +217,12 @@ func (r *Grants) mintAgain(ctx context.Context, a audit.Actor, id GrantID) (Deli
 
 // State returns a grant as it stands now, whoever asks: what refreshing and
 // introspecting a token depend on.
-func (r *Grants) State(ctx context.Context, id GrantID) (Grant, error) {
+func (r *Service) State(ctx context.Context, id ID) (Grant, error) {
 	if !id.Valid() {
 		return Grant{}, errGrantUnknown()
 	}
 	rec, _, err := r.c.Store.LoadGrant(ctx, id)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, license.ErrNotFound) {
 		return Grant{}, errGrantUnknown()
 	} else if err != nil {
 		return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
@@ -231,7 +233,7 @@ func (r *Grants) State(ctx context.Context, id GrantID) (Grant, error) {
 
 // Revoke ends a grant with its authorization code or token family; reason is
 // EndedByReuse or EndedByToken. One that has ended stays as it is.
-func (r *Grants) Revoke(ctx context.Context, a audit.Actor, id GrantID, reason string) (err error) {
+func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason string) (err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRevoke, "")
 	if reason != EndedByReuse && reason != EndedByToken {
 		return fmt.Errorf("revoking grant %s: unknown reason %q", id, reason)
@@ -243,7 +245,7 @@ func (r *Grants) Revoke(ctx context.Context, a audit.Actor, id GrantID, reason s
 // Withdraw ends a grant by its holder's will, at once. It is for the party who
 // agreed, or for whoever acts for the organization in whose name that was. One
 // that has ended stays as it is.
-func (r *Grants) Withdraw(ctx context.Context, a audit.Actor, s Subject, id GrantID) (g Grant, err error) {
+func (r *Service) Withdraw(ctx context.Context, a audit.Actor, s offer.Subject, id ID) (g Grant, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantWithdraw, "")
 	if s.Owner() == "" {
 		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
@@ -251,13 +253,13 @@ func (r *Grants) Withdraw(ctx context.Context, a audit.Actor, s Subject, id Gran
 	return r.finish(ctx, a, journal.ActionGrantWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.Owner() == s.Owner() })
 }
 
-func (r *Grants) finish(ctx context.Context, a audit.Actor, act journal.Action, id GrantID, by string, may func(*Grant) bool) (Grant, error) {
+func (r *Service) finish(ctx context.Context, a audit.Actor, act journal.Action, id ID, by string, may func(*Grant) bool) (Grant, error) {
 	if !id.Valid() {
 		return Grant{}, errGrantUnknown()
 	}
 	for range grantTries {
 		rec, _, err := r.c.Store.LoadGrant(ctx, id)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, license.ErrNotFound) {
 			return Grant{}, errGrantUnknown()
 		} else if err != nil {
 			return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
@@ -270,13 +272,13 @@ func (r *Grants) finish(ctx context.Context, a audit.Actor, act journal.Action, 
 			return Grant{}, errGrantUnknown()
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		if g := b.Grant.Stand(rec, now); g.State == GrantEnded {
+		if g := b.Grant.Stand(rec, now); g.State == Ended {
 			return g, nil
 		}
-		b.Grant.State, b.Grant.Ended, b.Grant.EndedBy = GrantEnded, now, by
-		rec.State, rec.Expires = GrantEnded, now
+		b.Grant.State, b.Grant.Ended, b.Grant.EndedBy = Ended, now, by
+		rec.State, rec.Expires = Ended, now
 		err = r.saveGrant(ctx, a, act, &rec, &b, nil, map[string]string{"by": by})
-		if errors.Is(err, ErrConflict) {
+		if errors.Is(err, license.ErrConflict) {
 			continue
 		}
 		if err != nil {
@@ -288,37 +290,37 @@ func (r *Grants) finish(ctx context.Context, a audit.Actor, act journal.Action, 
 	return Grant{}, refusal.ChangedMeanwhile()
 }
 
-// GrantPage is one page of a party's grants.
-type GrantPage struct {
+// Page is one page of a party's grants.
+type Page struct {
 	Grants     []Grant
 	NextCursor string // empty: this was the last page
 }
 
 // List lists the grants of a subject, or of the organization acted for, newest
 // first. limit is 1 to 100.
-func (r *Grants) List(ctx context.Context, s Subject, cursor string, limit int) (GrantPage, error) {
-	before, ok := ParseCursor(cursor)
+func (r *Service) List(ctx context.Context, s offer.Subject, cursor string, limit int) (Page, error) {
+	before, ok := license.ParseCursor(cursor)
 	if !ok {
-		return GrantPage{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
+		return Page{}, refusal.Invalid("cursor", "The cursor is not a next_cursor of an earlier page.")
 	}
 	if s.Owner() == "" {
-		return GrantPage{}, errors.New("listing grants: the subject has no party id")
+		return Page{}, errors.New("listing grants: the subject has no party id")
 	}
-	limit = min(max(limit, 1), MaxLimit)
+	limit = min(max(limit, 1), license.MaxLimit)
 	keys, err := r.c.Vault.Lookups(ctx, domainParty, s.Owner())
 	if err != nil {
-		return GrantPage{}, err
+		return Page{}, err
 	}
 	records, err := r.c.Store.ListGrants(ctx, keys, before, limit)
 	if err != nil {
-		return GrantPage{}, fmt.Errorf("listing grants: %w", err)
+		return Page{}, fmt.Errorf("listing grants: %w", err)
 	}
-	var page GrantPage
+	var page Page
 	now := time.Now()
 	for _, rec := range records {
 		b, err := r.openGrant(ctx, rec)
 		if err != nil {
-			return GrantPage{}, err
+			return Page{}, err
 		}
 		if b.Grant.Owner() != s.Owner() { // the row that led here decides nothing
 			_ = r.c.Vault.Auth().Refuse("grant_parties", string(rec.ID), "a party leads to it whose it is not") // logged, and counted
@@ -327,7 +329,7 @@ func (r *Grants) List(ctx context.Context, s Subject, cursor string, limit int) 
 		page.Grants = append(page.Grants, b.Grant.Stand(rec, now))
 	}
 	if n := len(records); n == limit {
-		page.NextCursor = Cursor{records[n-1].Created, audit.ID(records[n-1].ID)}.String()
+		page.NextCursor = license.Cursor{Created: records[n-1].Created, ID: audit.ID(records[n-1].ID)}.String()
 	}
 	return page, nil
 }

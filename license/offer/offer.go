@@ -1,8 +1,12 @@
-package license
+// Package offer finds what people have: their licenses, for themselves to look at, and
+// for each material that a client asks for those that can serve. It reads and opens
+// licenses, decides on nothing, and changes nothing.
+package offer
 
 import (
 	"slices"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
@@ -48,7 +52,7 @@ type OfferedMaterial struct {
 // Dated says more of an outcome: how the license ended, and from which day on it
 // is not, or will be, in force.
 type Dated struct {
-	EndingKind EndingKind `json:"ending_kind,omitempty"` // of ended
+	EndingKind license.EndingKind `json:"ending_kind,omitempty"` // of ended
 	// From is the first day on which the license is no longer in force (ended,
 	// expired), or is (not_yet_valid).
 	From party.Date `json:"from,omitzero"`
@@ -56,7 +60,7 @@ type Dated struct {
 
 // OfferedLicense is a license that can serve, opened for its holder to see.
 type OfferedLicense struct {
-	License
+	license.License
 	Fields    []string // parts that are asked for, and that it has
 	Sensitive []string // those of them that need an own yes
 }

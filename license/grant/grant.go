@@ -1,0 +1,197 @@
+// Package grant keeps what holders agreed to: which client may read which parts of which
+// licenses, for which service item, and until when. A client gets a use code for each
+// license of its grant, and a new one of a recurring grant. Package access reads by them.
+package grant
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/license"
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/offer"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+)
+
+// ID names a grant: 26 lower-case letters and digits. It is made of the
+// consent form's one-use id, so that a form agreed to twice makes one grant,
+// on whatever nodes.
+type ID string
+
+// Valid reports whether the ID has the form of one.
+func (id ID) Valid() bool { return audit.ID(id).Valid() }
+
+// grantID returns the ID of the grant that a form makes.
+func grantID(form string) ID {
+	sum := sm3.Sum([]byte("yizheng grant\x00" + form))
+	return ID(audit.IDOf([16]byte(sum[:16])))
+}
+
+// State is a grant's state: pending → active → ended.
+type State string
+
+const (
+	Pending State = "pending" // agreed to; the client's code is not redeemed yet
+	Active  State = "active"
+	Ended   State = "ended" // see Grant.EndedBy
+)
+
+// Basis 用证依据 is the ground of a reading.
+type Basis string
+
+const (
+	BasisConsent Basis = "consent"
+	BasisDuty    Basis = "duty" // 依职能
+)
+
+// Channel is where the holder agreed.
+type Channel string
+
+const (
+	ChannelOnline   Channel = "online"
+	ChannelCounter  Channel = "counter"
+	ChannelTerminal Channel = "terminal"
+)
+
+// Consent is what the holder agreed to.
+type Consent struct {
+	Form      string     // the consent form's one-use id: 16 to 128 visible ASCII characters, unguessable
+	Session   [32]byte   // hash of the session
+	Request   [32]byte   // hash of the authorization request
+	Shown     [32]byte   // Offer.Hash
+	Find      offer.Find // what the offer was made for
+	Channel   Channel
+	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, recurring 366
+	Recurring bool
+	Chosen    []offer.ChosenLicense // empty: everything was refused
+}
+
+// Ways in which a grant ends, for Grant.EndedBy.
+const (
+	EndedByHolder  = "holder"        // withdrawn
+	EndedByReuse   = "code_reuse"    // its authorization code came a second time
+	EndedByToken   = "token_revoked" // with its token family
+	EndedByExpired = "expired"       // its time is over, or its code was never redeemed
+)
+
+// Grant 用证授权 is the one record that lets a client read parts of licenses for
+// an item.
+type Grant struct {
+	ID             ID                       `json:"id"`
+	State          State                    `json:"state"`
+	Client         string                   `json:"client"`
+	Participant    string                   `json:"participant"`
+	Party          string                   `json:"party"`
+	Acting         string                   `json:"acting,omitempty"`
+	Representation string                   `json:"representation,omitempty"`
+	Item           catalog.ItemCode         `json:"item"`
+	ItemVersion    int                      `json:"item_version"`
+	Case           string                   `json:"case"`
+	Basis          Basis                    `json:"basis"`
+	Channel        Channel                  `json:"channel"`
+	Assurance      int                      `json:"assurance"`
+	Recurring      bool                     `json:"recurring"`
+	Licenses       []offer.ChosenLicense    `json:"licenses"`
+	Materials      map[string]offer.Outcome `json:"materials"`       // what became of each material that was asked for
+	Dated          map[string]offer.Dated   `json:"dated,omitempty"` // more of the outcomes of some
+	Created        time.Time                `json:"created"`
+	Activated      time.Time                `json:"activated,omitzero"`
+	Until          time.Time                `json:"until,omitzero"` // zero while it is pending, unless the holder set an end
+	Ended          time.Time                `json:"ended,omitzero"`
+	EndedBy        string                   `json:"ended_by,omitempty"`
+}
+
+// Owner returns the id of the party whose grant it is.
+func (g *Grant) Owner() string {
+	if g.Acting != "" {
+		return g.Acting
+	}
+	return g.Party
+}
+
+// Parts returns the parts of a license that may be read: those that were chosen
+// of it, for whichever material.
+func (g *Grant) Parts(id audit.ID) []string {
+	parts := []string{}
+	for _, l := range g.Licenses {
+		if l.License == id {
+			parts = append(parts, l.Fields...)
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts)
+}
+
+// Record is a grant as a store keeps it. Party and case are personal:
+// they are sealed in Body and found by lookup keys.
+type Record struct {
+	ID        ID
+	Revision  int64 // counts changes, from 1; 0 for a new record
+	State     State
+	Client    string
+	Item      catalog.ItemCode
+	Basis     Basis
+	Recurring bool
+	Created   time.Time // never changes
+	Expires   time.Time // pending: when it lapses; active: Until; ended: then, or later in records of before that was kept
+	Body      []byte    // sealed: Grant, and what the consent was bound to
+	// Code is the hash of the authorization code that activated it; nil before.
+	Code []byte
+	// Party leads to the party whose grant it is. Written with a new grant, and
+	// not read back.
+	Party []signing.Lookup
+
+	Auth []byte // see signing.Authenticator; read and written with the record
+	Mark []byte // its register, likewise; nil before revision 2
+}
+
+// Config says what a [Service] works with. All of it is required.
+type Config struct {
+	Store   Stores
+	Vault   *signing.Vault
+	Records *license.Records
+	Types   *catalog.Types
+	Offers  *offer.Service
+	Journal *journal.Recorder
+	Step    func(name string) // is called with the name of each step of a change: failpoints of tests
+}
+
+// Service keeps what holders agreed to, and delivers it to the clients that it is for.
+// Safe for concurrent use.
+type Service struct {
+	c       Config
+	journal *journal.Recorder
+	codes   codes
+}
+
+// New returns a Service.
+func New(c Config) *Service {
+	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
+	return &Service{c: c, journal: c.Journal, codes: codes{c.Vault}}
+}
+
+// Stores are what a [Service] keeps its records in.
+type Stores interface {
+	Store
+	KeyStore
+}
+
+// Store keeps grants. Every driver passes storagetest.Grants.
+type Store interface {
+	// SaveGrant stores a new grant (Revision 0) as revision 1, or a change of one
+	// if the stored revision is still g.Revision, with use codes to add and the
+	// event, all or nothing. ErrNotFound for an unknown grant; ErrConflict for
+	// another revision, a new grant whose ID is there, and a use code that is.
+	SaveGrant(ctx context.Context, g Record, codes []UseCodeRecord, e journal.Event) error
+	// LoadGrant returns a grant and its use codes, ordered by license and
+	// number, or ErrNotFound.
+	LoadGrant(ctx context.Context, id ID) (Record, []UseCodeRecord, error)
+	// ListGrants returns up to limit grants to which one of a party's keys leads,
+	// newest first, then by ID, that come after a place.
+	ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]Record, error)
+}

@@ -43,11 +43,6 @@ func benchType() (catalog.Type, license.IssueRequest) {
 
 var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}
 
-// cachedStatus is a source that has its list at hand.
-func cachedStatus(context.Context, string, int) (credential.StatusValue, error) {
-	return credential.StatusValid, nil
-}
-
 func prepare(b *testing.B, w *world, t catalog.Type, q license.IssueRequest) string {
 	token, err := w.Registry.Prepare(b.Context(), t, benchAuthority, q)
 	if err != nil {

@@ -32,7 +32,7 @@ func TestHistoryOfOthers(t *testing.T) {
 	if _, err := w.Offers.HeldLicense(ctx, look, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.suspend(t, out.ID)
+	w.Suspend(t, out.ID)
 	es, err := w.Registry.History(ctx, issuer, out.ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)

@@ -121,21 +121,6 @@ func TestTransitionRaces(t *testing.T) {
 	}
 }
 
-func ending() license.EndRequest {
-	today := party.DateOf(time.Now())
-	return license.EndRequest{
-		Reason: "持证人申请", Kind: license.Cancelled, EffectiveFrom: today,
-		Document: license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "行政许可法第七十条"},
-	}
-}
-
-func suspension() license.SuspendRequest {
-	return license.SuspendRequest{Reason: "暂扣", Document: ending().Document}
-}
-
-// seen are the terms of a caller that saw a revision of the license.
-func seen(revision int64) license.Terms { return license.Terms{Revisions: []int64{revision}} }
-
 func TestLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

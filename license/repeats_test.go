@@ -11,7 +11,7 @@ import (
 )
 
 // rows returns how many events there are, of licenses and of none.
-func (w *world) rows(t testing.TB, ids ...audit.ID) (n int) {
+func rows(t testing.TB, w *world, ids ...audit.ID) (n int) {
 	t.Helper()
 	apart, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 100_000)
 	if err != nil {
@@ -42,7 +42,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	before := w.rows(t, out.ID)
+	before := rows(t, w, out.ID)
 	for i := range 1000 {
 		id := out.ID
 		if i%2 > 0 {
@@ -52,13 +52,13 @@ func TestRefusalsAreMerged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := w.rows(t, out.ID) - before; n > 10 {
+	if n := rows(t, w, out.ID) - before; n > 10 {
 		t.Errorf("%d events of 1,000 refusals", n)
 	}
 	if _, err := w.Registry.Credential(ctx, stranger, out.ID, 0); reason(t, err) != "license_unknown" {
 		t.Fatal(err)
 	}
-	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseCredential || last.RequestID != stranger.RequestID {
+	if last := w.LastEvent(t, out.ID); last.Action != journal.ActionLicenseCredential || last.RequestID != stranger.RequestID {
 		t.Errorf("another action left %+v", last)
 	}
 	for _, c := range []string{"another", "a third"} {
@@ -67,7 +67,7 @@ func TestRefusalsAreMerged(t *testing.T) {
 		if _, err := w.Registry.Read(ctx, a, out.ID, 0); reason(t, err) != "license_unknown" {
 			t.Fatal(err)
 		}
-		if last := w.lastEvent(t, out.ID); last.Client != c {
+		if last := w.LastEvent(t, out.ID); last.Client != c {
 			t.Errorf("%s left %+v", c, last)
 		}
 	}
@@ -83,8 +83,8 @@ func TestRefusalsAreMerged(t *testing.T) {
 	if e := entries[0]; e.Merged != 990 || e.Action != string(journal.ActionLicenseRead) || e.Participant != stranger.Participant || e.RequestID != "" || e.Subject != "" || e.Altered {
 		t.Errorf("the event of the rest: %+v", e)
 	}
-	all := w.rows(t)
-	if w.Run(ended(t)); w.rows(t) != all {
+	all := rows(t, w)
+	if w.Run(ended(t)); rows(t, w) != all {
 		t.Error("written twice")
 	}
 }
@@ -97,7 +97,7 @@ func TestLooksAreMerged(t *testing.T) {
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
 	holder := audit.Actor{Client: "portal", Party: subject().Party, RequestID: "r9"}
-	before := w.rows(t, out.ID)
+	before := rows(t, w, out.ID)
 	for range 100 {
 		if _, err := w.Offers.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestLooksAreMerged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := w.rows(t, out.ID) - before; n != 3 {
+	if n := rows(t, w, out.ID) - before; n != 3 {
 		t.Errorf("%d events of 100 looks at a license, a list and an offer, want 3", n)
 	}
 	other := ask()
@@ -117,23 +117,23 @@ func TestLooksAreMerged(t *testing.T) {
 	if _, err := w.Offers.Offer(ctx, consumer, other, subject(), nil); err != nil {
 		t.Fatal(err)
 	}
-	w.change(t, out.ID)
+	w.Change(t, out.ID)
 	if _, err := w.Offers.HeldLicense(ctx, holder, subject(), out.ID); err != nil {
 		t.Fatal(err)
 	}
-	if last := w.lastEvent(t, out.ID); last.Action != journal.ActionLicenseHeld || last.Version != 2 {
+	if last := w.LastEvent(t, out.ID); last.Action != journal.ActionLicenseHeld || last.Version != 2 {
 		t.Errorf("a look at another version left %+v", last)
 	}
-	if n := w.rows(t, out.ID) - before; n != 3+1+2 {
+	if n := rows(t, w, out.ID) - before; n != 3+1+2 {
 		t.Errorf("%d events, want 6: those of another case, the change, and the new version", n)
 	}
-	before = w.rows(t, out.ID)
+	before = rows(t, w, out.ID)
 	for range 50 {
 		if _, err := w.Registry.Read(ctx, issuer, out.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := w.rows(t, out.ID) - before; n != 50 {
+	if n := rows(t, w, out.ID) - before; n != 50 {
 		t.Errorf("%d events of 50 readings by the authority", n)
 	}
 }
@@ -145,7 +145,7 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	before := w.rows(t, out.ID)
+	before := rows(t, w, out.ID)
 	for range 100 {
 		if _, err := w.Registry.Issue(ctx, issuer, request("A-1"), "A-1"); err != nil {
 			t.Fatal(err)
@@ -154,11 +154,11 @@ func TestRepeatedAnswersAreMerged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := w.rows(t, out.ID) - before; n != 20 {
+	if n := rows(t, w, out.ID) - before; n != 20 {
 		t.Errorf("%d events, want 20", n)
 	}
 	w.Run(ended(t))
-	if n := w.rows(t, out.ID) - before; n != 22 {
+	if n := rows(t, w, out.ID) - before; n != 22 {
 		t.Errorf("%d events with those of the rest, want 22", n)
 	}
 	es, err := w.DB.Journal().ListEvents(ctx, journal.Stream{Log: journal.Registry}, 0, 100_000)

@@ -31,7 +31,7 @@ func TestMandateIsOfNow(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	active, suspended, ended := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2"), w.IssueOne(t, "A-3")
-	w.suspend(t, suspended.ID)
+	w.Suspend(t, suspended.ID)
 	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestMandateIsOfNow(t *testing.T) {
 	_, err = w.Registry.Resume(ctx, issuer, suspended.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
 	refused("resuming", err)
 	// Nobody else could take its licenses out of force.
-	w.suspend(t, active.ID)
+	w.Suspend(t, active.ID)
 	if _, err := w.Registry.End(ctx, issuer, suspended.ID, ending(), license.Terms{}); err != nil {
 		t.Errorf("ending: %v", err)
 	}
@@ -76,7 +76,7 @@ func TestSubjectStays(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	keeper := credential.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
-	out := w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
+	out := w.IssueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
 	ended := w.IssueOne(t, "A-2")
 	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestSubjectStays(t *testing.T) {
 		t.Errorf("another name, no keeper: %v", err)
 	}
 	// Of two holders none may leave.
-	two := w.issueTo(t, "A-3", func(q *license.IssueRequest) { q.Holders = append(q.Holders, another...) })
+	two := w.IssueTo(t, "A-3", func(q *license.IssueRequest) { q.Holders = append(q.Holders, another...) })
 	if _, err := w.Registry.Replace(ctx, issuer, two.ID, replacing(license.Change, "A-3"), seen(1)); reason(t, err) != "subject_changed" {
 		t.Errorf("one of two leaves: %v", err)
 	}
@@ -118,7 +118,7 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	if _, err := w.Registry.Suspend(ctx, issuer, out.ID, license.SuspendRequest{Reason: "暂扣"}, license.Terms{}); reason(t, err) != "request_invalid" {
 		t.Errorf("suspended without a document: %v", err)
 	}
-	w.suspend(t, out.ID)
+	w.Suspend(t, out.ID)
 	next, err := w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Correction, "A-1"), seen(2))
 	if err != nil || next.State != license.Suspended || next.Revision != 3 {
 		t.Fatalf("corrected: %+v, %v", next, err)
@@ -150,7 +150,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 	if _, err := w.Registry.Replace(ctx, stranger, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "license_unknown" {
 		t.Errorf("a stranger learned that there is a license: %v", err)
 	}
-	w.suspend(t, out.ID)
+	w.Suspend(t, out.ID)
 	for name, err := range map[string]error{
 		"replace": lastOf(w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(1))),
 		"resume":  lastOf(w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, seen(1))),
@@ -250,7 +250,7 @@ func text(t testing.TB, v any) string {
 }
 
 // issueAs issues a license under an idempotency key of its own.
-func (w *world) issueAs(t testing.TB, number, key string) license.Issued {
+func issueAs(t testing.TB, w *world, number, key string) license.Issued {
 	t.Helper()
 	out, err := w.Registry.Issue(t.Context(), issuer, request(number), strings.ReplaceAll(key, " ", "-"))
 	if err != nil {
@@ -273,7 +273,7 @@ func TestNumbersOfCurrentVersions(t *testing.T) {
 	if _, err := w.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-1"), seen(1)); err != nil {
 		t.Fatal(err)
 	}
-	rightful := w.issueAs(t, "U-2", "rightful")
+	rightful := issueAs(t, w, "U-2", "rightful")
 	taken("corrected", "U-1")
 	taken("rightful", "U-2")
 	if _, err := w.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-2"), seen(2)); reason(t, err) != "number_taken" {
@@ -287,21 +287,21 @@ func TestNumbersOfCurrentVersions(t *testing.T) {
 	if _, err := w.Registry.End(ctx, issuer, rightful.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	w.issueAs(t, "U-2", "after the end")
+	issueAs(t, w, "U-2", "after the end")
 	if _, err := w.Registry.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-2"), seen(2)); reason(t, err) != "number_taken" {
 		t.Errorf("reinstated with another's number: %v", err)
 	}
 	if _, err := w.Registry.Replace(ctx, issuer, rightful.ID, replacing(license.Reinstated, "U-3"), seen(2)); err != nil {
 		t.Errorf("reinstated with another number: %v", err)
 	}
-	w.suspend(t, mistyped.ID)
+	w.Suspend(t, mistyped.ID)
 	taken("suspended", "U-1")
 }
 
 func TestNumbersAreFolded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.issueAs(t, "样〔2026〕u-1号", "first")
+	issueAs(t, w, "样〔2026〕u-1号", "first")
 	for i, same := range []string{
 		"样〔2026〕U-1号", "样〔2026〕Ｕ-1号", "样[2026]u－1号", "样（2026）u-1号", "样〔2026〕 U-1 号", "样〔2026〕\u3000U-1号", "样〔２０２６〕u–1号",
 	} {
@@ -314,7 +314,7 @@ func TestNumbersAreFolded(t *testing.T) {
 		}
 	}
 	for _, other := range []string{"样〔2026〕u1号", "样〔2026〕u-11号", "样〔2026〕u-1", "样〔2026〕u.1号"} {
-		w.issueAs(t, other, fmt.Sprintf("%x", other))
+		issueAs(t, w, other, fmt.Sprintf("%x", other))
 	}
 	l, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "样〔2026〕U-1号", TypeCode: typeCode})
 	if err != nil || len(l.Licenses) != 1 {

@@ -21,7 +21,7 @@ func TestSearchLeavesOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			bad, good := w.IssueOne(t, "bad"), w.IssueOne(t, "good")
-			r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) {
+			r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoad: func(v *license.VersionRecord) {
 				if v.License == bad.ID {
 					spoil(w, v)
 				}

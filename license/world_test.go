@@ -8,13 +8,12 @@ import (
 
 // What package licensetest has, in short.
 const (
-	publicURL = licensetest.PublicURL
 	authority = licensetest.Authority
 	otherDept = licensetest.OtherDept
 	typeCode  = licensetest.TypeCode
 	citizen   = licensetest.Citizen
-	national  = licensetest.National
 	itemCode  = licensetest.ItemCode
+	spouse    = licensetest.Spouse
 )
 
 var (
@@ -28,11 +27,24 @@ var (
 	config     = licensetest.Config
 	reason     = licensetest.Reason
 	check      = licensetest.Check
+
+	consumer     = licensetest.Consumer
+	newWorld     = licensetest.New
+	newSharing   = licensetest.NewSharing
+	newDelivery  = licensetest.NewDelivery
+	ask          = licensetest.Ask
+	subject      = licensetest.Subject
+	offer        = licensetest.Offer
+	redeem       = licensetest.Redeem
+	ending       = licensetest.Ending
+	suspension   = licensetest.Suspension
+	seen         = licensetest.Seen
+	cachedStatus = licensetest.CachedStatus
 )
 
 // world is a registry on a database of its own.
-type world struct{ *licensetest.World }
+type world = licensetest.World
 
-func newWorld(t testing.TB) *world { return &world{licensetest.New(t)} }
+type stores = licensetest.Stores
 
 func TestMain(m *testing.M) { licensetest.Main(m) }

@@ -90,7 +90,7 @@ func TestOlderTypes(t *testing.T) {
 		t.Errorf("published: %v", err)
 	}
 	older("11100000000013338W038", entry.Published)
-	w.issueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
+	w.IssueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 
 // Types of the usual kind have a way of their own to be checked.

@@ -1,4 +1,4 @@
-package license_test
+package access_test
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestAnothersReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := func(alter func(*access.Record)) error {
-		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadUse: func(u *access.Used) { alter(u.Earlier) }}, nil)
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoadUse: func(u *access.Used) { alter(u.Earlier) }}, nil)
 		_, err := r.Readings.Redeem(t.Context(), consumer, q)
 		return err
 	}

@@ -1,4 +1,4 @@
-package license_test
+package offer_test
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/grant"
 	offers "yizheng.internal/license/offer"
 )
 
@@ -136,23 +135,6 @@ func FuzzParseAsk(f *testing.F) {
 		}
 		if bytes.ContainsAny(plain, "\r\n\x00") {
 			t.Errorf("accepted control characters: %q", plain)
-		}
-	})
-}
-
-func FuzzParseUseCode(f *testing.F) {
-	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
-	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nA")
-	f.Fuzz(func(t *testing.T, s string) {
-		code, ok := grant.ParseUseCode(s)
-		if !ok {
-			return
-		}
-		if code.Reveal() != s || strings.ContainsAny(s, "\r\n =") {
-			t.Errorf("accepted %q as %q", s, code.Reveal())
-		}
-		if text := fmt.Sprintf("%v %s %#v %q", code, code, code, code); strings.Contains(text, s) {
-			t.Errorf("a code prints: %s", text)
 		}
 	})
 }

@@ -1,7 +1,6 @@
-package license_test
+package offer_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,123 +8,11 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/access"
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/grant"
-	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing/journal"
 )
-
-var consumer = audit.Actor{Client: "food-license", Participant: "p3", USCC: otherDept, RequestID: "r3"}
-
-// spouse is another citizen's number, with its check digit.
-const spouse = "110105194912310038"
-
-// newSharing opens a registry with a published item.
-func newSharing(t testing.TB) *world {
-	t.Helper()
-	w := newWorld(t)
-	w.PublishOlder(t, itemCode, item()) // a spouse's certificate among its materials
-	return w
-}
-
-func ask() offers.Ask { return offers.Ask{Item: itemCode, Case: "2026-000123"} }
-
-func subject() offers.Subject {
-	return offers.Subject{Party: "party-1", Codes: []party.Code{{Type: party.Citizen, Value: citizen}}, Assurance: 2}
-}
-
-// issueTo issues a license to somebody.
-func (w *world) issueTo(t testing.TB, number string, alter func(*license.IssueRequest)) license.Issued {
-	t.Helper()
-	q := request(number)
-	if alter != nil {
-		alter(&q)
-	}
-	out, err := w.Registry.Issue(t.Context(), issuer, q, number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func toSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse }
-
-// offer asks for the licenses of a subject.
-func offer(t testing.TB, r *library.Library, s offers.Subject) offers.Offer {
-	t.Helper()
-	o, err := r.Offers.Offer(t.Context(), consumer, ask(), s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-// stores are a registry's stores with some calls changed.
-type stores struct {
-	library.Stores
-	search    func() error
-	load      func(*license.VersionRecord)
-	loadUse   func(*access.Used)
-	saveUse   func(*access.Reading) error
-	saveGrant func(*grant.Record) error
-	loadGrant func(*grant.Record)
-}
-
-func (s stores) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
-	if s.search != nil {
-		if err := s.search(); err != nil {
-			return nil, err
-		}
-	}
-	return s.Stores.Search(ctx, q)
-}
-
-func (s stores) Load(ctx context.Context, id audit.ID, version int) (license.Record, license.VersionRecord, error) {
-	rec, v, err := s.Stores.Load(ctx, id, version)
-	if s.load != nil {
-		s.load(&v)
-	}
-	return rec, v, err
-}
-
-func (s stores) LoadUse(ctx context.Context, g grant.ID, code [32]byte, request string) (access.Used, error) {
-	u, err := s.Stores.LoadUse(ctx, g, code, request)
-	if s.loadUse != nil {
-		s.loadUse(&u)
-	}
-	return u, err
-}
-
-func (s stores) SaveUse(ctx context.Context, u access.Reading) error {
-	if s.saveUse != nil {
-		if err := s.saveUse(&u); err != nil {
-			return err
-		}
-	}
-	return s.Stores.SaveUse(ctx, u)
-}
-
-func (s stores) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
-	if s.saveGrant != nil {
-		if err := s.saveGrant(&g); err != nil {
-			return err
-		}
-	}
-	return s.Stores.SaveGrant(ctx, g, codes, e)
-}
-
-func (s stores) LoadGrant(ctx context.Context, id grant.ID) (grant.Record, []grant.UseCodeRecord, error) {
-	g, codes, err := s.Stores.LoadGrant(ctx, id)
-	if s.loadGrant != nil {
-		s.loadGrant(&g)
-	}
-	return g, codes, err
-}
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
@@ -168,11 +55,11 @@ func TestOutcomes(t *testing.T) {
 		}, offers.OutcomeFound, 1, offers.Dated{}},
 		{"expired", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-1")
-			return stores{load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
+			return stores{OnLoad: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
 		}, offers.OutcomeExpired, 0, offers.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
-			w.issueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
-			w.issueTo(t, "A-2", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
+			w.IssueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
+			w.IssueTo(t, "A-2", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
 			end(t, w, "A-3")
 			return stores{}
 		}, offers.OutcomeNotYet, 0, offers.Dated{From: today.AddDays(2)}},
@@ -183,7 +70,7 @@ func TestOutcomes(t *testing.T) {
 		{"ended after another had expired", func(t *testing.T, w *world) stores {
 			end(t, w, "A-1")
 			w.IssueOne(t, "A-2")
-			return stores{load: func(v *license.VersionRecord) {
+			return stores{OnLoad: func(v *license.VersionRecord) {
 				if v.State == license.Active {
 					v.ValidUntil = today.AddDays(-30)
 					w.Restamp(v)
@@ -191,7 +78,7 @@ func TestOutcomes(t *testing.T) {
 			}}
 		}, offers.OutcomeEnded, 0, offers.Dated{EndingKind: license.Cancelled, From: today}},
 		{"suspended beside one that ended", func(t *testing.T, w *world) stores {
-			w.suspend(t, w.IssueOne(t, "A-1").ID)
+			w.Suspend(t, w.IssueOne(t, "A-1").ID)
 			end(t, w, "A-2")
 			return stores{}
 		}, offers.OutcomeSuspended, 0, offers.Dated{}},
@@ -202,17 +89,17 @@ func TestOutcomes(t *testing.T) {
 		}, offers.OutcomeEnded, 0, offers.Dated{EndingKind: license.Cancelled, From: today}},
 		{"source unavailable", func(t *testing.T, w *world) stores {
 			covered(w)
-			return stores{search: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
+			return stores{OnSearch: func() error { return fmt.Errorf("far away: %w", license.ErrUnavailable) }}
 		}, offers.OutcomeUnavailable, 0, offers.Dated{}},
 		{"a license that can't be opened", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-1")
-			return stores{load: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
+			return stores{OnLoad: func(v *license.VersionRecord) { v.Body[20] ^= 1 }}
 		}, offers.OutcomeUnavailable, 0, offers.Dated{}},
 		{"another role", func(t *testing.T, w *world) stores {
 			d := definition()
 			d.Holders = append(d.Holders, catalog.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
 			w.Publish(t, typeCode, d)
-			w.issueTo(t, "A-1", func(q *license.IssueRequest) {
+			w.IssueTo(t, "A-1", func(q *license.IssueRequest) {
 				q.Holders = append(q.Holders, credential.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
 			})
@@ -249,7 +136,7 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 		t.Errorf("parts %v, sensitive %v", l.Fields, l.Sensitive)
 	}
 	// Parts that a license doesn't have can't be asked for.
-	w.issueTo(t, "A-2", func(q *license.IssueRequest) {
+	w.IssueTo(t, "A-2", func(q *license.IssueRequest) {
 		q.AreaCode, q.Fields = "", json.RawMessage(`{"category":"高处作业"}`)
 	})
 	l = offer(t, w.Library, subject()).Materials[0].Licenses[0]
@@ -283,8 +170,8 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	mine := w.IssueOne(t, "mine")
-	theirs := w.issueTo(t, "theirs", toSpouse)
-	w.keptOnce(t, "had")
+	theirs := w.IssueTo(t, "theirs", toSpouse)
+	w.KeptOnce(t, "had")
 	o := offer(t, w.Library, subject())
 	if ls := o.Materials[0].Licenses; len(ls) != 1 || ls[0].ID != mine.ID {
 		t.Errorf("offered %+v, want only the subject's own", ls)

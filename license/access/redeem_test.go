@@ -1,4 +1,4 @@
-package license_test
+package access_test
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/access"
-	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
@@ -24,39 +23,6 @@ import (
 	"yizheng.internal/signing/sdjwt"
 	"yizheng.internal/signing/sm2"
 )
-
-const nonce = "nonce-of-the-consumer"
-
-func kin() map[catalog.Relation][]party.Code {
-	return map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
-}
-
-// redeem reads the first license of a delivery.
-func redeem(d grant.Delivery, request string) access.RedeemRequest {
-	return access.RedeemRequest{UseCode: d.Materials[0].UseCode.Reveal(), RequestID: request, Nonce: nonce}
-}
-
-// newDelivery opens a registry with one license, agreed to and delivered.
-func newDelivery(t testing.TB) (*world, license.Issued, grant.Delivery) {
-	t.Helper()
-	w := newSharing(t)
-	out := w.IssueOne(t, "A-1")
-	return w, out, w.deliver(t, w.agree(t, nil).ID)
-}
-
-// records returns the results of a subject's access records, newest first.
-func (w *world) records(t testing.TB, s offers.Subject) []string {
-	t.Helper()
-	all, err := w.Readings.AccessRecords(t.Context(), s, 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := []string{}
-	for _, a := range all.Records {
-		results = append(results, a.Result)
-	}
-	return results
-}
 
 // bound opens what was released as its consumer does.
 func bound(t testing.TB, credential, audience, nonce string) (*sdjwt.Resolved, error) {
@@ -129,7 +95,7 @@ func TestRedeemSensitiveIfChosen(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
+	d := w.Deliver(t, w.Agree(t, func(c *grant.Consent) { c.Chosen[0].Fields = []string{"fields/grade"} }).ID)
 	released, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +132,7 @@ func TestRedeemIsIdempotent(t *testing.T) {
 	if second, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "2")); err != nil || second.Again || !second.Until.Equal(first.Until) {
 		t.Errorf("another request within the window: %+v, %v", second, err)
 	}
-	if got := w.records(t, subject()); !slices.Equal(got, []string{"ok", "ok"}) {
+	if got := w.Results(t, subject()); !slices.Equal(got, []string{"ok", "ok"}) {
 		t.Errorf("records %v", got)
 	}
 }
@@ -197,7 +163,7 @@ func TestRedeemRefusesForm(t *testing.T) {
 			}
 		})
 	}
-	if got := w.records(t, subject()); len(got) != 0 {
+	if got := w.Results(t, subject()); len(got) != 0 {
 		t.Errorf("records %v", got)
 	}
 }
@@ -215,7 +181,7 @@ func TestRedeemByAnotherClient(t *testing.T) {
 	if mismatch == nil || unknown == nil || mismatch.Error() != unknown.Error() || reason(t, mismatch) != "use_code_unknown" {
 		t.Errorf("another's code: %v; no code: %v", mismatch, unknown)
 	}
-	if got := w.records(t, subject()); !slices.Equal(got, []string{access.ResultMismatch}) {
+	if got := w.Results(t, subject()); !slices.Equal(got, []string{access.ResultMismatch}) {
 		t.Errorf("records %v", got)
 	}
 	// Its client is not hindered by that.
@@ -245,11 +211,11 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 			return stores{}
 		}, "grant_ended"},
 		{"license suspended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
-			w.suspend(t, out.ID)
+			w.Suspend(t, out.ID)
 			return stores{}
 		}, "license_suspended"},
 		{"license changed", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
-			w.change(t, out.ID)
+			w.Change(t, out.ID)
 			return stores{}
 		}, "license_superseded"},
 		{"license ended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
@@ -259,18 +225,18 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 			return stores{}
 		}, "license_ended"},
 		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
-			return stores{loadUse: func(u *access.Used) { u.Version.ValidUntil = yesterday; w.Restamp(&u.Version) }}
+			return stores{OnLoadUse: func(u *access.Used) { u.Version.ValidUntil = yesterday; w.Restamp(&u.Version) }}
 		}, "license_expired"},
 		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
 			// The first use, some time ago. The store is given back what it has.
 			var first time.Time
 			return stores{
-				loadUse: func(u *access.Used) {
+				OnLoadUse: func(u *access.Used) {
 					first = u.Code.First
 					u.Code.First = first.Add(-grant.ReadingWindow)
 					w.Restamp(&u.Code)
 				},
-				saveUse: func(r *access.Reading) error { r.First = first; return nil },
+				OnSaveUse: func(r *access.Reading) error { r.First = first; return nil },
 			}
 		}, "window_over"},
 	} {
@@ -289,14 +255,14 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 					t.Errorf("request %s: %+v, %v; want %s", request, released, err, test.reason)
 				}
 			}
-			if got := w.records(t, subject()); !slices.Equal(got, []string{test.reason, test.reason, "ok"}) {
+			if got := w.Results(t, subject()); !slices.Equal(got, []string{test.reason, test.reason, "ok"}) {
 				t.Errorf("records %v", got)
 			}
 		})
 	}
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
+	d := w.Deliver(t, w.Agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(300 * time.Millisecond) }).ID)
 	time.Sleep(time.Until(d.Grant.Until) + time.Millisecond)
 	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); reason(t, err) != "grant_expired" {
 		t.Errorf("after the grant's time: %v", err)
@@ -332,7 +298,7 @@ func TestRedeemRaces(t *testing.T) {
 			t.Errorf("one request has records %s and %s", r.Record, same[0].Record)
 		}
 	}
-	if got := w.records(t, subject()); first != 1 || len(got) != 1 {
+	if got := w.Results(t, subject()); first != 1 || len(got) != 1 {
 		t.Errorf("one request: %d first readings, records %v", first, got)
 	}
 	each := run(func(i int) string { return fmt.Sprint(i) })
@@ -343,7 +309,7 @@ func TestRedeemRaces(t *testing.T) {
 		}
 		seen[r.Record] = true
 	}
-	if got := w.records(t, subject()); len(got) != 65 {
+	if got := w.Results(t, subject()); len(got) != 65 {
 		t.Errorf("%d records, want 65", len(got))
 	}
 }
@@ -386,7 +352,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 	t.Parallel()
 	w, _, d := newDelivery(t)
 	broken := errors.New("the disk is full")
-	r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), saveUse: func(*access.Reading) error { return broken }}, nil)
+	r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnSaveUse: func(*access.Reading) error { return broken }}, nil)
 	released, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, "1"))
 	if !errors.Is(err, broken) || released.Credential != "" {
 		t.Errorf("released %+v, %v", released, err)
@@ -404,7 +370,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 			credential = out.Credential
 		}()
 		want := map[string]int{"redeem.decided": 0, "redeem.recorded": 1}[step]
-		if got := w.records(t, subject()); len(got) != want || credential != "" {
+		if got := w.Results(t, subject()); len(got) != want || credential != "" {
 			t.Errorf("cut off at %s: records %v, credential %q", step, got, credential)
 		}
 	}
@@ -418,10 +384,10 @@ func TestNoDataWithoutRecord(t *testing.T) {
 func TestAccessRecordsOfAllHolders(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.issueTo(t, "A-1", func(q *license.IssueRequest) {
+	w.IssueTo(t, "A-1", func(q *license.IssueRequest) {
 		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
 	})
-	d := w.deliver(t, w.agree(t, nil).ID)
+	d := w.Deliver(t, w.Agree(t, nil).ID)
 	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
@@ -432,7 +398,7 @@ func TestAccessRecordsOfAllHolders(t *testing.T) {
 		t.Errorf("the other holder sees %+v, %v", all, err)
 	}
 	nobody := offers.Subject{Party: "party-3", Assurance: 2}
-	if got := w.records(t, nobody); len(got) != 0 {
+	if got := w.Results(t, nobody); len(got) != 0 {
 		t.Errorf("somebody else sees %v", got)
 	}
 	if all, err := w.Readings.AccessRecords(t.Context(), subject(), 0, 10); err != nil || len(all.Records) != 1 || all.Records[0].Case == "" {

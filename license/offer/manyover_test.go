@@ -1,4 +1,4 @@
-package license_test
+package offer_test
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func TestManyOver(t *testing.T) {
 	if m.Outcome != offers.OutcomeFound || len(m.Licenses) != 1 || m.Licenses[0].ID != good.ID {
 		t.Errorf("with one that is good: %s, %d licenses", m.Outcome, len(m.Licenses))
 	}
-	w.suspend(t, good.ID)
+	w.Suspend(t, good.ID)
 	if m := offer(t, w.Library, subject()).Materials[0]; m.Outcome != offers.OutcomeSuspended {
 		t.Errorf("with one that is suspended: %s", m.Outcome)
 	}
@@ -58,7 +58,7 @@ func TestMoreThanLookedAt(t *testing.T) {
 	w.PublishOlder(t, itemCode, item())
 	w.IssueOne(t, "expired")
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
-	over := stores{Stores: w.DB.Licenses(), load: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
+	over := stores{Stores: w.DB.Licenses(), OnLoad: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
 	for many, want := range map[int]offers.Outcome{
 		1: offers.OutcomeExpired, 250: offers.OutcomeExpired, 499: offers.OutcomeExpired, 600: offers.OutcomeUnavailable,
 	} {

@@ -1,4 +1,4 @@
-package license_test
+package library_test
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ func TestRehash(t *testing.T) {
 	w := newSharing(t)
 	ctx := t.Context()
 	w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, func(c *grant.Consent) { c.Recurring = true }).ID)
+	d := w.Deliver(t, w.Agree(t, func(c *grant.Consent) { c.Recurring = true }).ID)
 	if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, "1")); err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +54,12 @@ func TestRehash(t *testing.T) {
 	if page, err := w.Grants.List(ctx, subject(), "", 10); err != nil || len(page.Grants) != 1 {
 		t.Errorf("grants: %+v, %v", page.Grants, err)
 	}
-	if got := w.records(t, subject()); !slices.Equal(got, []string{"ok"}) {
+	if got := w.Results(t, subject()); !slices.Equal(got, []string{"ok"}) {
 		t.Errorf("records %v", got)
 	}
 	holder := subject()
 	holder.Party = "party-2" // found by the license's holder alone
-	if got := w.records(t, holder); !slices.Equal(got, []string{"ok"}) {
+	if got := w.Results(t, holder); !slices.Equal(got, []string{"ok"}) {
 		t.Errorf("the holder's records %v", got)
 	}
 	// A use code that was handed out can't be given a second time, so that there is

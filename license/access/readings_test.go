@@ -1,4 +1,4 @@
-package license_test
+package access_test
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func TestLicenseRecords(t *testing.T) {
 	w := newSharing(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	d := w.deliver(t, w.agree(t, nil).ID)
+	d := w.Deliver(t, w.Agree(t, nil).ID)
 	for i := range 5 {
 		if _, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestLicenseRecords(t *testing.T) {
 	}
 	w.IssueOne(t, "A-2")
 	for range 2 {
-		other := w.deliver(t, w.agree(t, nil).ID)
+		other := w.Deliver(t, w.Agree(t, nil).ID)
 		for i := range 60 {
 			if _, err := w.Readings.Redeem(ctx, consumer, redeem(other, fmt.Sprint(i))); err != nil {
 				t.Fatal(err)

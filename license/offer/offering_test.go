@@ -1,4 +1,4 @@
-package license_test
+package offer_test
 
 import (
 	"encoding/json"
@@ -7,20 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
-	"yizheng.internal/license/grant"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/signing/journal"
 )
-
-// many issues licenses with the numbers A-0001, A-0002 and so on, the newest last.
-func (w *world) many(t testing.TB, n int) {
-	t.Helper()
-	for i := range n {
-		w.IssueOne(t, fmt.Sprintf("A-%04d", i+1))
-	}
-}
 
 func numbers(m offers.OfferedMaterial) []string {
 	var all []string
@@ -35,7 +25,7 @@ func numbers(m offers.OfferedMaterial) []string {
 func TestFindAmongMany(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.many(t, 25)
+	w.Many(t, 25)
 	find := func(text string) offers.OfferedMaterial {
 		t.Helper()
 		o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), offers.Find{"operator-certificate": text})
@@ -67,79 +57,11 @@ func TestFindAmongMany(t *testing.T) {
 	}
 }
 
-// A recurring grant of what was looked for is reused: the offer is made anew as it was shown.
-func TestReusableOfWhatWasFound(t *testing.T) {
-	t.Parallel()
-	w := newSharing(t)
-	w.many(t, 25)
-	find := offers.Find{"operator-certificate": "A-0003"}
-	o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), find)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := consentTo(o)
-	c.Recurring, c.Until = true, time.Now().Add(24*time.Hour)
-	c.Chosen[0].Fields = append(c.Chosen[0].Fields, "fields/grade")
-	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "offer_changed" {
-		t.Errorf("without what was looked for: %v", err)
-	}
-	c.Find = find
-	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); err != nil || again.ID != g.ID {
-		t.Errorf("again: %s, %v", again.ID, err)
-	}
-	w.deliver(t, g.ID)
-	if id := w.reusable(t, consumer, ask(), subject()); id != g.ID {
-		t.Errorf("reusable is %q, want %s", id, g.ID)
-	}
-	w.IssueOne(t, "B-0001")
-	if id := w.reusable(t, consumer, ask(), subject()); id != g.ID {
-		t.Errorf("with another license: %q, want %s", id, g.ID)
-	}
-	w.IssueOne(t, "A-00031")
-	if id := w.reusable(t, consumer, ask(), subject()); id != "" {
-		t.Errorf("with another one that is found: %q", id)
-	}
-}
-
-// Of a material of which nothing that was looked for was found nothing is granted: it is refused.
-func TestNothingFoundIsRefused(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	d := item()
-	second := d.Materials[0]
-	second.ID = "second"
-	d.Materials = []catalog.Material{d.Materials[0], second}
-	w.PublishItem(t, itemCode, d)
-	w.many(t, 2)
-	find := offers.Find{"second": "no such"}
-	o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), find)
-	if err != nil || len(o.Materials[1].Licenses) != 0 {
-		t.Fatalf("found %v, %v", numbers(o.Materials[1]), err)
-	}
-	l := o.Materials[0].Licenses[0]
-	c := grant.Consent{
-		Form: "one-use-id-of-a-form", Shown: o.Hash, Find: find, Channel: grant.ChannelOnline, Recurring: true, Until: time.Now().Add(time.Hour),
-		Chosen: []offers.ChosenLicense{{Material: "operator-certificate", License: l.ID, Version: 1, Fields: l.Fields}},
-	}
-	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
-	if err != nil || g.Materials["second"] != offers.OutcomeRefused {
-		t.Fatalf("%v, %v", g.Materials, err)
-	}
-	w.deliver(t, g.ID)
-	if id := w.reusable(t, consumer, ask(), subject()); id != "" {
-		t.Errorf("reused, although a material was left out: %s", id)
-	}
-}
-
 // Beyond what an offer looks at, a license is found by its number.
 func TestNumberBeyondWhatIsLookedAt(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.many(t, 510)
+	w.Many(t, 510)
 	for text, found := range map[string]int{"A-0001": 1, "A-0003 ": 1, "000": 0, "A-0011": 1} {
 		o, err := w.Offers.Offer(t.Context(), consumer, ask(), subject(), offers.Find{"operator-certificate": text})
 		if err != nil {

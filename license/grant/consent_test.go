@@ -1,4 +1,4 @@
-package license_test
+package grant_test
 
 import (
 	"slices"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
@@ -32,7 +31,7 @@ func TestPartOfIt(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	w.issueTo(t, "A-2", toSpouse)
+	w.IssueTo(t, "A-2", toSpouse)
 	s := subject()
 	s.Kin = kin()
 	o := offer(t, w.Library, s)
@@ -90,8 +89,8 @@ func TestOfferChanged(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, w *world, out license.Issued){
 		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.IssueOne(t, "A-2") },
-		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.suspend(t, out.ID) },
-		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.change(t, out.ID) },
+		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.Suspend(t, out.ID) },
+		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.Change(t, out.ID) },
 		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.PublishOlder(t, itemCode, item()) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,22 +118,6 @@ func TestOfferChanged(t *testing.T) {
 		if _, err := agree(); reason(t, err) != "offer_changed" {
 			t.Errorf("another %s: %v", name, err)
 		}
-	}
-}
-
-func (w *world) suspend(t testing.TB, id audit.ID) {
-	t.Helper()
-	if _, err := w.Registry.Suspend(t.Context(), issuer, id, suspension(), license.Terms{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w *world) change(t testing.TB, id audit.ID) {
-	t.Helper()
-	q := request("A-1")
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Registry.Replace(t.Context(), issuer, id, rep, seen(1)); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -173,7 +156,7 @@ func TestConsentReplayed(t *testing.T) {
 			t.Errorf("with another %s: %v", name, err)
 		}
 	}
-	w.deliver(t, ids[0])
+	w.Deliver(t, ids[0])
 	if _, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c); reason(t, err) != "consent_used" {
 		t.Errorf("after delivery: %v", err)
 	}

@@ -1,4 +1,4 @@
-package license_test
+package verify_test
 
 import (
 	"context"

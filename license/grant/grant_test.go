@@ -1,7 +1,6 @@
-package license_test
+package grant_test
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,57 +17,15 @@ import (
 	"yizheng.internal/license/refusal"
 )
 
-// consentTo chooses the first license of each material, without sensitive parts.
-func consentTo(o offers.Offer) grant.Consent {
-	c := grant.Consent{
-		Form: "form-" + rand.Text(), Session: [32]byte{1}, Request: [32]byte{2}, Shown: o.Hash, Channel: grant.ChannelOnline,
-	}
-	for _, m := range o.Materials {
-		if len(m.Licenses) == 0 {
-			continue
-		}
-		l := m.Licenses[0]
-		fields := slices.DeleteFunc(slices.Clone(l.Fields), func(f string) bool { return slices.Contains(l.Sensitive, f) })
-		c.Chosen = append(c.Chosen, offers.ChosenLicense{Material: m.Material.ID, License: l.ID, Version: l.Version.Version, Fields: fields})
-	}
-	return c
-}
-
-// agree makes a pending grant of all that a subject has.
-func (w *world) agree(t testing.TB, alter func(*grant.Consent)) grant.Grant {
-	t.Helper()
-	c := consentTo(offer(t, w.Library, subject()))
-	if alter != nil {
-		alter(&c)
-	}
-	g, err := w.Grants.Agree(t.Context(), consumer, ask(), subject(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
-}
-
-var codeHash = [32]byte{3}
-
-// deliver redeems a grant's authorization code.
-func (w *world) deliver(t testing.TB, id grant.ID) grant.Delivery {
-	t.Helper()
-	d, err := w.Grants.Deliver(t.Context(), consumer, id, codeHash)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 func TestAgreeAndDeliver(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	g := w.agree(t, nil)
+	g := w.Agree(t, nil)
 	if g.State != grant.Pending || g.Materials["operator-certificate"] != offers.OutcomeGranted || g.Materials["spouse-certificate"] != offers.OutcomeUncollected {
 		t.Errorf("agreed: %+v", g)
 	}
-	d := w.deliver(t, g.ID)
+	d := w.Deliver(t, g.ID)
 	if d.Grant.State != grant.Active || d.Grant.Until.Sub(d.Grant.Activated) != time.Hour || len(d.Materials) != 2 {
 		t.Errorf("delivered: %+v", d)
 	}
@@ -110,8 +67,8 @@ func TestAgreeAndDeliver(t *testing.T) {
 func TestChangedBeforeDelivery(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(t *testing.T, w *world, id audit.ID){
-		"license_superseded": func(t *testing.T, w *world, id audit.ID) { w.change(t, id) },
-		"license_suspended":  func(t *testing.T, w *world, id audit.ID) { w.suspend(t, id) },
+		"license_superseded": func(t *testing.T, w *world, id audit.ID) { w.Change(t, id) },
+		"license_suspended":  func(t *testing.T, w *world, id audit.ID) { w.Suspend(t, id) },
 		"license_ended": func(t *testing.T, w *world, id audit.ID) {
 			if _, err := w.Registry.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
 				t.Fatal(err)
@@ -122,10 +79,10 @@ func TestChangedBeforeDelivery(t *testing.T) {
 			t.Parallel()
 			w := newSharing(t)
 			out := w.IssueOne(t, "A-1")
-			g := w.agree(t, nil)
+			g := w.Agree(t, nil)
 			change(t, w, out.ID)
 			for range 2 { // and the same when asked again
-				m := w.deliver(t, g.ID).Materials[0]
+				m := w.Deliver(t, g.ID).Materials[0]
 				if m.Reason != want || !m.UseCode.IsZero() {
 					t.Errorf("delivered %+v, want nothing for %s", m, want)
 				}
@@ -142,15 +99,15 @@ func TestPendingGrantLapses(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	g := w.agree(t, nil)
-	late := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: func(g *grant.Record) { g.Expires = g.Created; w.Restamp(g) }}, nil)
+	g := w.Agree(t, nil)
+	late := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoadGrant: func(g *grant.Record) { g.Expires = g.Created; w.Restamp(g) }}, nil)
 	if _, err := late.Grants.Deliver(t.Context(), consumer, g.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("delivered: %v", err)
 	}
 	if s, err := late.Grants.State(t.Context(), g.ID); err != nil || s.State != grant.Ended || s.EndedBy != grant.EndedByExpired {
 		t.Errorf("state: %+v, %v", s, err)
 	}
-	short := w.agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(20 * time.Millisecond) })
+	short := w.Agree(t, func(c *grant.Consent) { c.Until = time.Now().Add(20 * time.Millisecond) })
 	time.Sleep(30 * time.Millisecond)
 	if _, err := w.Grants.Deliver(t.Context(), consumer, short.ID, codeHash); reason(t, err) != "grant_expired" {
 		t.Errorf("after the end that the holder set: %v", err)
@@ -161,7 +118,7 @@ func TestDeliverRaces(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	g := w.agree(t, nil)
+	g := w.Agree(t, nil)
 	nodes := []*library.Library{w.Library, w.Open(t)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -195,7 +152,7 @@ func TestRevokeAndWithdraw(t *testing.T) {
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
 	ctx := t.Context()
-	g := w.agree(t, nil)
+	g := w.Agree(t, nil)
 	if err := w.Grants.Revoke(ctx, consumer, g.ID, grant.EndedByReuse); err != nil {
 		t.Fatal(err)
 	}
@@ -208,8 +165,8 @@ func TestRevokeAndWithdraw(t *testing.T) {
 	if err := w.Grants.Revoke(ctx, consumer, g.ID, "a whim"); err == nil {
 		t.Error("revoked for an unknown reason")
 	}
-	g = w.agree(t, nil)
-	w.deliver(t, g.ID)
+	g = w.Agree(t, nil)
+	w.Deliver(t, g.ID)
 	stranger := subject()
 	stranger.Party = "party-2"
 	if _, err := w.Grants.Withdraw(ctx, consumer, stranger, g.ID); reason(t, err) != "grant_unknown" {
@@ -248,7 +205,7 @@ func TestGrantsOfAParty(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	var want []grant.ID
 	for range 5 {
-		want = append(want, w.agree(t, nil).ID)
+		want = append(want, w.Agree(t, nil).ID)
 	}
 	slices.Reverse(want)
 	var got []grant.ID
@@ -282,8 +239,8 @@ func TestAlteredGrant(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	w.IssueOne(t, "A-1")
-	g := w.agree(t, nil)
-	w.deliver(t, g.ID)
+	g := w.Agree(t, nil)
+	w.Deliver(t, g.ID)
 	if _, err := w.Grants.Withdraw(t.Context(), consumer, subject(), g.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +249,7 @@ func TestAlteredGrant(t *testing.T) {
 		"client": func(g *grant.Record) { g.Client = "another" },
 		"body":   func(g *grant.Record) { g.Body[20] ^= 1 },
 	} {
-		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), loadGrant: alter}, nil)
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoadGrant: alter}, nil)
 		_, err := r.Grants.State(t.Context(), g.ID)
 		if _, refused := errors.AsType[*refusal.Error](err); err == nil || refused {
 			t.Errorf("altered %s: %v", name, err)
@@ -331,7 +288,7 @@ func TestAgreeAndDeliverCutOff(t *testing.T) {
 				}
 			}
 			cut(func() { _, _ = dying.Grants.Deliver(t.Context(), consumer, g.ID, codeHash) })
-			d := w.deliver(t, g.ID)
+			d := w.Deliver(t, g.ID)
 			if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(d, "1")); err != nil {
 				t.Error(err)
 			}
@@ -347,15 +304,15 @@ func TestRenew(t *testing.T) {
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
 	ctx := t.Context()
-	once := w.deliver(t, w.agree(t, nil).ID)
+	once := w.Deliver(t, w.Agree(t, nil).ID)
 	if _, err := w.Grants.Renew(ctx, consumer, once.Grant.ID); reason(t, err) != "grant_once" {
 		t.Errorf("renewing a grant for one reading: %v", err)
 	}
-	pending := w.agree(t, func(c *grant.Consent) { c.Recurring = true })
+	pending := w.Agree(t, func(c *grant.Consent) { c.Recurring = true })
 	if _, err := w.Grants.Renew(ctx, consumer, pending.ID); reason(t, err) != "grant_pending" {
 		t.Errorf("renewing a pending grant: %v", err)
 	}
-	d := w.deliver(t, pending.ID)
+	d := w.Deliver(t, pending.ID)
 	same, err := w.Grants.Renew(ctx, consumer, pending.ID)
 	if err != nil || same.Materials[0].UseCode != d.Materials[0].UseCode {
 		t.Errorf("with an unused code: %+v, %v", same, err)
@@ -382,7 +339,7 @@ func TestRenew(t *testing.T) {
 	if _, err := w.Readings.Redeem(ctx, consumer, redeem(fresh[0], "1")); err != nil {
 		t.Errorf("the new code: %v", err)
 	}
-	w.change(t, out.ID)
+	w.Change(t, out.ID)
 	left, err := w.Grants.Renew(ctx, consumer, pending.ID)
 	if err != nil || left.Materials[0].Reason != "license_superseded" || !left.Materials[0].UseCode.IsZero() {
 		t.Errorf("of a changed license: %+v, %v", left, err)
@@ -396,4 +353,21 @@ func TestRenew(t *testing.T) {
 	if text := fmt.Sprintf("%+v", d); strings.Contains(text, d.Materials[0].UseCode.Reveal()) {
 		t.Error("a delivery prints its use code")
 	}
+}
+
+func FuzzParseUseCode(f *testing.F) {
+	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("abcdefghijklmnopqrstuvwxyz.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nA")
+	f.Fuzz(func(t *testing.T, s string) {
+		code, ok := grant.ParseUseCode(s)
+		if !ok {
+			return
+		}
+		if code.Reveal() != s || strings.ContainsAny(s, "\r\n =") {
+			t.Errorf("accepted %q as %q", s, code.Reveal())
+		}
+		if text := fmt.Sprintf("%v %s %#v %q", code, code, code, code); strings.Contains(text, s) {
+			t.Errorf("a code prints: %s", text)
+		}
+	})
 }

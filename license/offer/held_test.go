@@ -1,4 +1,4 @@
-package license_test
+package offer_test
 
 import (
 	"context"
@@ -14,13 +14,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// onPages is who acts when a subject looks at our pages.
-func onPages(s offers.Subject) audit.Actor {
-	return audit.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
-}
-
 // heldIDs pages through a subject's licenses.
-func (w *world) heldIDs(t testing.TB, s offers.Subject, limit int) (ids []audit.ID) {
+func heldIDs(t testing.TB, w *world, s offers.Subject, limit int) (ids []audit.ID) {
 	t.Helper()
 	for cursor := ""; ; {
 		page, err := w.Offers.Held(t.Context(), onPages(s), s, cursor, limit)
@@ -40,15 +35,15 @@ func TestHeld(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	first, second := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2")
-	w.issueTo(t, "A-3", toSpouse)
+	w.IssueTo(t, "A-3", toSpouse)
 	ended := w.IssueOne(t, "A-4")
 	if _, err := w.Registry.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
 		t.Fatal(err)
 	}
-	w.change(t, first.ID)
+	w.Change(t, first.ID)
 	want := []audit.ID{ended.ID, second.ID, first.ID}
 	for _, limit := range []int{1, 2, 3, 100} {
-		if got := w.heldIDs(t, subject(), limit); !slices.Equal(got, want) {
+		if got := heldIDs(t, w, subject(), limit); !slices.Equal(got, want) {
 			t.Errorf("%d at a time: %v, want %v", limit, got, want)
 		}
 	}
@@ -67,17 +62,17 @@ func TestHeld(t *testing.T) {
 	// Over all codes, former ones too.
 	s := subject()
 	s.Codes = append([]party.Code{{Type: party.Citizen, Value: spouse}}, s.Codes...)
-	if got := w.heldIDs(t, s, 100); len(got) != 4 {
+	if got := heldIDs(t, w, s, 100); len(got) != 4 {
 		t.Errorf("with two codes: %v", got)
 	}
 	s.Codes = nil
-	if got := w.heldIDs(t, s, 100); len(got) != 0 {
+	if got := heldIDs(t, w, s, 100); len(got) != 0 {
 		t.Errorf("without codes: %v", got)
 	}
 	// For an organization that is acted for, its licenses and not the person's.
 	s = subject()
 	s.Acting, s.ActingCodes = "org-1", []party.Code{{Type: party.Citizen, Value: spouse}}
-	if got := w.heldIDs(t, s, 100); len(got) != 1 {
+	if got := heldIDs(t, w, s, 100); len(got) != 1 {
 		t.Errorf("acting: %v", got)
 	}
 	if _, err := w.Offers.Held(t.Context(), onPages(subject()), subject(), "x", 10); reason(t, err) != "cursor" {
@@ -89,49 +84,23 @@ func TestHeldLicense(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
 	out := w.IssueOne(t, "A-1")
-	w.change(t, out.ID)
+	w.Change(t, out.ID)
 	l, err := w.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
 	if err != nil || l.Version.Version != 2 || l.VerificationCode == "" || l.VerificationCode == out.VerificationCode || l.Unusable != "" {
 		t.Errorf("held: %+v, %v", l, err)
 	}
-	e := w.lastEvent(t, out.ID)
+	e := w.LastEvent(t, out.ID)
 	if e.Action != journal.ActionLicenseHeld || e.Client != "portal" || e.Detail["party"] != "party-1" || e.Version != 2 || e.Result != "ok" {
 		t.Errorf("event: %+v", e)
 	}
-}
-
-// lastEvent returns the last event of a license.
-func (w *world) lastEvent(t testing.TB, id audit.ID) license.Event {
-	t.Helper()
-	es := w.Events(t, id)
-	return es[len(es)-1]
-}
-
-// keptOnce issues a license of the spouse's, of which the subject was the keeper
-// in the version before the newest.
-func (w *world) keptOnce(t testing.TB, number string) license.Issued {
-	t.Helper()
-	out := w.issueTo(t, number, func(q *license.IssueRequest) {
-		keeper := q.Holders[0]
-		keeper.Role = "keeper"
-		toSpouse(q)
-		q.Holders = append(q.Holders, keeper)
-	})
-	q := request(number)
-	toSpouse(&q)
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
-	if _, err := w.Registry.Replace(t.Context(), issuer, out.ID, rep, seen(1)); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // Another person's license is not there, and its history says who tried.
 func TestHeldByAnother(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	theirs := w.issueTo(t, "A-1", toSpouse)
-	former := w.keptOnce(t, "A-2")
+	theirs := w.IssueTo(t, "A-1", toSpouse)
+	former := w.KeptOnce(t, "A-2")
 	for name, id := range map[string]audit.ID{
 		"another's": theirs.ID, "held before": former.ID, "nobody's": "abcdefghijklmnopqrstuvwxyz", "no id": "../x",
 	} {
@@ -141,11 +110,11 @@ func TestHeldByAnother(t *testing.T) {
 		}
 	}
 	for _, id := range []audit.ID{theirs.ID, former.ID} {
-		if e := w.lastEvent(t, id); e.Action != journal.ActionLicenseHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
+		if e := w.LastEvent(t, id); e.Action != journal.ActionLicenseHeld || e.Result != "license_unknown" || e.Detail["party"] != "party-1" {
 			t.Errorf("event: %+v", e)
 		}
 	}
-	if got := w.heldIDs(t, subject(), 100); len(got) != 0 {
+	if got := heldIDs(t, w, subject(), 100); len(got) != 0 {
 		t.Errorf("listed: %v", got)
 	}
 }
@@ -162,7 +131,7 @@ func TestHeldNeedsAssurance(t *testing.T) {
 	if l, err := w.Offers.HeldLicense(t.Context(), onPages(s), s, out.ID); reason(t, err) != "assurance_too_low" || l.ID != "" {
 		t.Errorf("shown: %+v, %v", l, err)
 	}
-	if e := w.lastEvent(t, out.ID); e.Result != "assurance_too_low" {
+	if e := w.LastEvent(t, out.ID); e.Result != "assurance_too_low" {
 		t.Errorf("event: %+v", e)
 	}
 	if _, err := w.Offers.Held(t.Context(), onPages(s), offers.Subject{Assurance: 3}, "", 10); err == nil {

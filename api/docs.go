@@ -18,7 +18,7 @@ const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-
 // documentation serves the page in the language of ui_locales, or else in that of the
 // other pages.
 func (s *Server) documentation(w http.ResponseWriter, r *http.Request) error {
-	lang := s.visit(w, r).lang
+	lang := s.site.Language(w, r)
 	for tag := range strings.FieldsSeq(r.URL.Query().Get("ui_locales")) {
 		if l, ok := web.ParseLanguage(tag); ok {
 			lang = l
@@ -53,9 +53,5 @@ func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return problem.Refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This path takes "+strings.Join(allowed, ", ")+".")
 	}
-	return errNowhere()
-}
-
-func errNowhere() error {
-	return problem.Refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
+	return problem.Nowhere()
 }

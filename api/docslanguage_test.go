@@ -18,7 +18,7 @@ func TestManualLanguages(t *testing.T) {
 		r := s.request(t, "GET", c.path, "")
 		r.Header.Set("Accept-Language", c.accept)
 		if c.cookie != "" {
-			r.AddCookie(&http.Cookie{Name: s.cookieName(languageCookie), Value: c.cookie})
+			r.AddCookie(&http.Cookie{Name: languageCookie, Value: c.cookie})
 		}
 		a := s.do(t, r)
 		heading, other := "一证 接口文档</h1>", "ui_locales=en\""

@@ -44,7 +44,7 @@ func TestMethods(t *testing.T) {
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
-	for _, path := range []string{"/", "/docs", "/verify", s.web.URL("style.css"), "/v1/openapi.json", "/v1/trust/anchors", "/v1/license-types/" + sampleType} {
+	for _, path := range []string{"/", "/docs", "/verify", textsOf(t).URL("style.css"), "/v1/openapi.json", "/v1/trust/anchors", "/v1/license-types/" + sampleType} {
 		get := s.call(t, s.reader, "GET", path, nil).want(t, 200, "")
 		head := s.call(t, s.reader, "HEAD", path, nil).want(t, 200, "")
 		if head.body != "" || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/pages"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 )
@@ -62,8 +62,8 @@ func (s *Server) around(next http.Handler) http.Handler {
 		switch {
 		case len(r.RequestURI) > maxTarget(r.URL.Path):
 			s.problems.Answer(out, r, problem.Refuse(http.StatusRequestURITooLong, "url_too_long", "The URL is too long."))
-		case !cleanPath(r.URL.EscapedPath()):
-			s.problems.Answer(out, r, errNowhere())
+		case !pages.CleanPath(r.URL.EscapedPath()):
+			s.problems.Answer(out, r, problem.Nowhere())
 		case refused != nil && !strings.HasPrefix(r.URL.Path, web.StaticPath): // what a page saying so needs
 			s.problems.Answer(out, r, refused)
 		default:
@@ -78,16 +78,6 @@ func (s *Server) refusal() error {
 		return nil
 	}
 	return s.c.Refusal()
-}
-
-// cleanPath reports whether a path is in its shortest form. The mux would
-// redirect other ones: an API has no use for that, it would turn a POST into a
-// GET, and the answer would repeat the URL.
-func cleanPath(p string) bool {
-	if p == "" || p[0] != '/' {
-		return false
-	}
-	return p == path.Clean(p) || p == path.Clean(p)+"/"
 }
 
 // finish recovers from a panic, logs the request and measures it. The log has

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -33,29 +32,6 @@ func TestCookies(t *testing.T) {
 	}
 	if len(values[sessionCookie]) != 2 || values[sessionCookie][0] == values[sessionCookie][1] || len(values[browserCookie]) != 1 || len(values[deviceCookie]) != 1 {
 		t.Errorf("cookies set: %v", values)
-	}
-}
-
-// With HTTPS browsers hold cookies to their prefix.
-func TestCookiesOverHTTPS(t *testing.T) {
-	t.Parallel()
-	w := httptest.NewRecorder()
-	v := &visit{s: &Server{c: Config{Issuer: "https://id.example"}}, w: w, r: httptest.NewRequest("GET", "/", nil)}
-	v.bind()
-	v.keepSession(oidc.NewHandle())
-	v.dropSession()
-	for _, c := range w.Result().Cookies() {
-		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
-			t.Errorf("%v", c)
-		}
-	}
-	// A cookie without the prefix, as a neighbor site could plant one, isn't ours;
-	// nor is one that came twice.
-	v.r.AddCookie(&http.Cookie{Name: sessionCookie, Value: strings.Repeat("a", 43)})
-	v.r.AddCookie(&http.Cookie{Name: "__Host-" + browserCookie, Value: strings.Repeat("a", 43)})
-	v.r.AddCookie(&http.Cookie{Name: "__Host-" + browserCookie, Value: strings.Repeat("b", 43)})
-	if v.secretCookie(sessionCookie) != (oidc.Secret{}) || v.secretCookie(browserCookie) != (oidc.Secret{}) {
-		t.Error("a planted cookie is taken")
 	}
 }
 

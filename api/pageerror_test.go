@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/pages"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
@@ -111,13 +113,13 @@ func TestFaultsAsPages(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{People: true})
 	secret := errors.New("about " + sampleCitizen)
-	for name, h := range map[string]func(v *visit) error{
-		"an error": func(*visit) error { return fmt.Errorf("somewhere: %w", secret) },
-		"a panic":  func(*visit) error { panic(secret) },
-		"no view":  func(v *visit) error { return v.show(200, web.Login{Problem: "no_such_problem"}) },
+	for name, h := range map[string]func(v *pages.Visit) error{
+		"an error": func(*pages.Visit) error { return fmt.Errorf("somewhere: %w", secret) },
+		"a panic":  func(*pages.Visit) error { panic(secret) },
+		"no view":  func(v *pages.Visit) error { return v.Show(200, web.Login{Problem: "no_such_problem"}) },
 	} {
 		w := httptest.NewRecorder()
-		s.around(s.page(h)).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil))
+		s.around(s.site.Page(h)).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil))
 		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "系统出现问题") || !strings.Contains(body, w.Header().Get("X-Request-Id")) || strings.Contains(body, sampleCitizen) {
 			t.Errorf("%s: %d %s", name, w.Code, body)
 		}
@@ -146,13 +148,13 @@ func TestErrorsInWords(t *testing.T) {
 		{context.Canceled, 503, "系统繁忙"}, {&refusal.Error{Kind: refusal.KindForbidden, Reason: "assurance_too_low"}, 403, "需要更高的实名等级"},
 		{&refusal.Error{Kind: refusal.KindMissing, Reason: "license_unknown"}, 404, "没有找到这份证照"}, {&refusal.Error{Kind: refusal.KindMissing, Reason: "grant_unknown"}, 404, "没有找到这次授权"},
 		{&refusal.Error{Kind: refusal.KindInvalid, Reason: "cursor"}, 422, "提交的内容有误"}, {&refusal.Error{Kind: refusal.KindLimited, Reason: "x"}, 429, "操作过于频繁"},
-		{errNowhere(), 404, "没有找到这个页面"}, {errForm(), 403, "操作未完成"}, {errInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出现问题"},
+		{problem.Nowhere(), 404, "没有找到这个页面"}, {pages.ErrForm(), 403, "操作未完成"}, {pages.ErrInput(), 400, "提交的内容有误"}, {errors.New("x"), 500, "系统出现问题"},
 	} {
 		for _, l := range web.Languages() {
 			w := httptest.NewRecorder()
 			r := httptest.NewRequest("GET", "/x", nil)
 			r.Header.Set("Accept-Language", string(l))
-			s.around(s.page(func(*visit) error { return test.err })).ServeHTTP(w, r)
+			s.around(s.site.Page(func(*pages.Visit) error { return test.err })).ServeHTTP(w, r)
 			if w.Code != test.status || l == web.Chinese && !strings.Contains(w.Body.String(), "<h1>"+test.title+"</h1>") {
 				t.Errorf("%v: %d, want %d with %s:\n%s", test.err, w.Code, test.status, test.title, w.Body)
 			}
@@ -164,7 +166,7 @@ func TestErrorsInWords(t *testing.T) {
 // of a code that there is.
 func TestCodesInWords(t *testing.T) {
 	t.Parallel()
-	s := newService(t, serviceConfig{Empty: true})
+	texts := textsOf(t)
 	families := map[string][]string{
 		"outcome.*.what": {string(offer.OutcomeMissing), string(offer.OutcomeUncollected), string(offer.OutcomeExpired), string(offer.OutcomeEnded), string(offer.OutcomeNotYet), string(offer.OutcomeSuspended), string(offer.OutcomeDisputed), string(offer.OutcomeUnavailable)},
 		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
@@ -196,7 +198,7 @@ func TestCodesInWords(t *testing.T) {
 	}
 	for family, codes := range families {
 		for _, code := range codes {
-			if key := strings.Replace(family, "*", code, 1); !s.web.Has(key) {
+			if key := strings.Replace(family, "*", code, 1); !texts.Has(key) {
 				t.Errorf("there is no text %s", key)
 			}
 		}
@@ -205,7 +207,7 @@ func TestCodesInWords(t *testing.T) {
 	// passing, is written in package license and its rooms.
 	written := literals(t, "../license/*.go")
 	maps.Copy(written, literals(t, "../license/*/*.go"))
-	for _, key := range s.web.Keys() {
+	for _, key := range texts.Keys() {
 		for _, family := range []string{"result.", "why."} {
 			code, ok := strings.CutPrefix(key, family)
 			if ok && code != "other" && code != "refused" && !written[code] && !literals(t, "../signing/*.go")[code] && !literals(t, "../signing/sdjwt/*.go")[code] {
@@ -234,28 +236,4 @@ func literals(t *testing.T, pattern string) map[string]bool {
 		})
 	}
 	return found
-}
-
-// Whatever a page's address says, the handler never fails on it.
-func FuzzPageAddress(f *testing.F) {
-	s := &Server{c: Config{Issuer: "https://id.example"}}
-	f.Add("/licenses?cursor=a", "request=a&client=b", "en")
-	f.Add("//evil.example/x", "to=%2F%2Fevil", "zh;q=0.5,*")
-	f.Add("/\\evil", "sent=99999999999999999999", ";;q=,")
-	f.Fuzz(func(t *testing.T, to, query, accept string) {
-		r := httptest.NewRequest("GET", "/x", nil)
-		r.URL.RawQuery = query
-		r.Header["Accept-Language"] = []string{accept}
-		v := s.visit(httptest.NewRecorder(), r)
-		v.sent()
-		if got := localPath(to); !strings.HasPrefix(got, "/") || strings.HasPrefix(got, "//") || strings.ContainsAny(got, "\\\r\n\x00") {
-			t.Errorf("%q leads to %q", to, got)
-		}
-		if o := origin(to); strings.ContainsAny(o, " ;,'\"\r\n") {
-			t.Errorf("%q has the origin %q", to, o)
-		}
-		if v.request != (oidc.Secret{}) && !isHandle(v.request.Reveal()) {
-			t.Errorf("%q names the request %q", query, v.request.Reveal())
-		}
-	})
 }

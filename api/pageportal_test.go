@@ -208,8 +208,8 @@ func TestAnotherPersonsGrant(t *testing.T) {
 	token := o.Get(s.url + "/logout").Form("submit").Values.Get("token")
 	p := o.Post(s.url+"/grants", form("grant", mine, "token", token)) // of another purpose
 	shows(t, p, 403, "/grants")
-	v := (&visit{s: s.Server, browser: oidc.Browser{ID: secretOf(o, s.url, browserCookie), Session: secretOf(o, s.url, sessionCookie)}, r: s.request(t, "GET", "/grants", "")}).token(purposeGrants)
-	p = o.Post(s.url+"/grants", form("grant", mine, "token", v.Token))
+	v := oidc.Browser{ID: secretOf(o, s.url, browserCookie), Session: secretOf(o, s.url, sessionCookie)}.FormToken("grants")
+	p = o.Post(s.url+"/grants", form("grant", mine, "token", v))
 	shows(t, p, 404, "/grants")
 	says(t, p, "没有找到这次授权")
 	says(t, s.browserOf(t).Get(s.url+"/grants"), "等待用证单位读取")
@@ -246,8 +246,8 @@ func TestSessionsPage(t *testing.T) {
 	o.Get(s.url + "/licenses").LogIn(other)
 	theirs := o.Get(s.url + "/sessions")
 	own := s.browserOf(t).Get(s.url + "/sessions").FormAt("/sessions").Values.Get("session")
-	v := (&visit{s: s.Server, browser: oidc.Browser{ID: secretOf(o, s.url, browserCookie), Session: secretOf(o, s.url, sessionCookie)}, r: s.request(t, "GET", "/sessions", "")}).token(purposeSession)
-	o.Post(s.url+"/sessions", form("session", own, "token", v.Token))
+	v := oidc.Browser{ID: secretOf(o, s.url, browserCookie), Session: secretOf(o, s.url, sessionCookie)}.FormToken("sessions")
+	o.Post(s.url+"/sessions", form("session", own, "token", v))
 	shows(t, first.Get(s.url+"/licenses"), 200, "/licenses")
 	if theirs.Status != 200 {
 		t.Error(theirs.Status)
@@ -319,7 +319,7 @@ func TestLogoutRequests(t *testing.T) {
 	// Its form's token is of no browser: the page asks once more, and then it is done.
 	values := form("act", "logout", "token", "x")
 	for name := range q {
-		values.Set(logoutPrefix+name, q.Get(name))
+		values.Set("request-"+name, q.Get(name))
 	}
 	again := b.Post(s.url+logoutPath, values)
 	shows(t, again, 403, logoutPath)
@@ -458,7 +458,7 @@ func TestStaticFiles(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{Empty: true})
 	for encoding, packed := range map[string]bool{"": false, "br": false, "gzip, br": true, "gzip;q=0": false, "gzip; q=0.0": false, "br;q=1, gzip;q=0.5": true, "x-gzip": false} {
-		a := s.call(t, nil, "GET", s.web.URL("style.css"), nil, "Accept-Encoding", encoding).want(t, 200, "")
+		a := s.call(t, nil, "GET", textsOf(t).URL("style.css"), nil, "Accept-Encoding", encoding).want(t, 200, "")
 		if (a.Header.Get("Content-Encoding") == "gzip") != packed || !packed && !strings.Contains(a.body, "--ink") || a.Header.Get("Vary") != "Accept-Encoding" {
 			t.Errorf("%q: %v", encoding, a.Header)
 		}

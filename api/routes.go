@@ -3,20 +3,20 @@ package api
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
+	"strings"
 	"time"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/api/problem"
+	"yizheng.internal/api/pages/portal"
 	"yizheng.internal/api/rest"
+	"yizheng.internal/api/web"
 )
 
 // routes lists everything that the public listener serves. Endpoints of the
 // REST API are mounted by [rest.API.Mount], which adds them to the OpenAPI document.
 func (s *Server) routes() (err error) {
-	if s.problems, err = problem.NewWriter(problem.Config{Log: s.failing, Page: s.showError, Refused: s.countRefusal}); err != nil {
-		return fmt.Errorf("api: %w", err)
-	}
 	if err := s.providerRoutes(); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Server) providerRoutes() (err error) {
 			s.metrics.requests.WithLabelValues("GET "+path, class(status)).Observe(took.Seconds())
 		},
 	}
-	if s.secure() {
+	if strings.HasPrefix(s.c.Issuer, "https:") {
 		c.StrictTransport = strictTransport
 	}
 	if s.oauth, err = oauth.New(c); err != nil {
@@ -72,4 +72,17 @@ func (s *Server) providerRoutes() (err error) {
 		s.mux.Handle("GET "+path, s.problems.Handle(s.oauth.Document))
 	}
 	return nil
+}
+
+// pageRoutes adds the pages that people see, and who is told of a weakness.
+func (s *Server) pageRoutes(texts *web.Pages) {
+	s.site.Mount(s.mux.Handle)
+	portal.New(portal.Config{
+		Issuer: s.c.Issuer, Site: s.site, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Consents: s.c.Provider.Consents,
+		Identity: s.c.Identity, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,
+		Holders: limit.NewHolders(runtime.GOMAXPROCS(0)), People: s.people,
+	}).Mount(s.mux.Handle)
+	if s.c.SecurityContact != "" {
+		s.mux.Handle("GET "+securityPath, s.problems.Handle(s.security))
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/openapi"
+	"yizheng.internal/api/pages"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/views"
@@ -111,6 +112,28 @@ type Limits struct {
 	Request time.Duration
 }
 
+// complete fills in the defaults.
+func (l *Limits) complete() error {
+	defaults := []struct {
+		v  *int
+		to int
+	}{
+		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
+		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
+		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120},
+		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
+	}
+	for _, d := range defaults {
+		if *d.v = cmp.Or(*d.v, d.to); *d.v < 0 {
+			return errors.New("api: Limits must not be negative")
+		}
+	}
+	if l.Request = cmp.Or(l.Request, RequestWithin); l.Request < 0 {
+		return errors.New("api: Limits must not be negative")
+	}
+	return nil
+}
+
 // RequestWithin is how long a request may take if nothing else is said. A
 // store's own deadlines are shorter: this one bounds what asks stores several times.
 const RequestWithin = 20 * time.Second
@@ -121,16 +144,15 @@ type Server struct {
 	mux         *router
 	description *openapi.Document
 	docs        map[web.Language][]byte // the page made of it, by language
-	web         *web.Pages
 	views       *views.Views
+	site        *pages.Site
 	rest        *rest.API
 	metrics     metrics
 	oauth       *oauth.Endpoints
-	people      *limit.Rate    // of tries to log in
-	askers      *limit.Rate    // of authorization requests
-	pushers     *limit.Rate    // of pushed ones, by client
-	unnamed     sync.Once      // says that a proxy isn't trusted
-	holders     *limit.Holders // of people who look at their own licenses
+	people      *limit.Rate // of tries to log in
+	askers      *limit.Rate // of authorization requests
+	pushers     *limit.Rate // of pushed ones, by client
+	unnamed     sync.Once   // says that a proxy isn't trusted
 	failing     *problem.Log
 	problems    *problem.Writer
 	draining    atomic.Bool
@@ -152,62 +174,60 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
-	l := &c.Limits
-	defaults := []struct {
-		v  *int
-		to int
-	}{
-		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
-		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
-		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120},
-		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
+	if err := c.Limits.complete(); err != nil {
+		return nil, err
 	}
-	for _, d := range defaults {
-		if *d.v = cmp.Or(*d.v, d.to); *d.v < 0 {
-			return nil, errors.New("api: Limits must not be negative")
-		}
-	}
-	if l.Request = cmp.Or(l.Request, RequestWithin); l.Request < 0 {
-		return nil, errors.New("api: Limits must not be negative")
-	}
+	l := c.Limits
 	s := &Server{
 		c: c, mux: newRouter(), description: openapi.New(c.Issuer, c.Identity != nil),
 		people:  limit.NewRate(l.LoginPerMinute, l.LoginBurst),
 		askers:  limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
 		pushers: limit.NewRate(l.PushPerMinute, l.PushBurst),
-		holders: limit.NewHolders(runtime.GOMAXPROCS(0)), failing: problem.NewLog(c.Log),
+		failing: problem.NewLog(c.Log),
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {
 		return nil, fmt.Errorf("api: registering metrics: %w", err)
 	}
+	texts, err := web.New()
+	if err != nil {
+		return nil, fmt.Errorf("api: reading the pages: %w", err)
+	}
+	if err := s.openPages(texts); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
 	if err := s.routes(); err != nil {
 		return nil, err
 	}
-	s.pageRoutes()
-	if err := s.describe(); err != nil {
-		return nil, err
+	s.pageRoutes(texts)
+	if err := s.description.Finish(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	if s.docs, err = s.description.Pages(texts); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
 	}
 	return s, nil
 }
 
-// describe reads the pages, and makes the API's document and its page, once.
-func (s *Server) describe() (err error) {
-	if s.web, err = web.New(); err != nil {
-		return fmt.Errorf("api: reading the pages: %w", err)
-	}
+// openPages makes what shows pages, and errors as pages where one is waited for.
+func (s *Server) openPages(texts *web.Pages) (err error) {
 	names, entries := s.c.Provider, s.c.Library.Catalog()
 	if s.views, err = views.New(views.Config{
-		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Library.Records, Parties: names.Clients, Clients: names.Clients, Texts: s.web, Failing: s.failing,
+		Types: entries.Types(), Items: entries.Items(), Licenses: s.c.Library.Records, Parties: names.Clients, Clients: names.Clients, Texts: texts, Failing: s.failing,
 	}); err != nil {
-		return fmt.Errorf("api: %w", err)
+		return err
 	}
-	if err := s.description.Finish(); err != nil {
-		return fmt.Errorf("api: %w", err)
+	// The site answers with errors, and shows them: whoever is made first learns of the other later.
+	show := func(w http.ResponseWriter, r *http.Request, p problem.Problem, err error) bool {
+		return s.site.ShowError(w, r, p, err)
 	}
-	if s.docs, err = s.description.Pages(s.web); err != nil {
-		return fmt.Errorf("api: %w", err)
+	if s.problems, err = problem.NewWriter(problem.Config{Log: s.failing, Page: show, Refused: s.countRefusal}); err != nil {
+		return err
 	}
+	s.site = pages.New(pages.Config{
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity,
+		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers, Log: s.c.Log,
+	})
 	return nil
 }
 

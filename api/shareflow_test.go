@@ -143,7 +143,7 @@ func (s *sharing) withdraw(t testing.TB, grant string) {
 	t.Helper()
 	found, err := s.people.FindAccount(t.Context(), s.who.Login)
 	mustOf(t)(err)
-	_, err = s.library.Grants.Withdraw(t.Context(), audit.Actor{Client: portal}, offer.Subject{Party: found.Party, Assurance: 2}, grants.ID(grant))
+	_, err = s.library.Grants.Withdraw(t.Context(), audit.Actor{Client: "portal"}, offer.Subject{Party: found.Party, Assurance: 2}, grants.ID(grant))
 	mustOf(t)(err)
 }
 

@@ -5,6 +5,8 @@
 package problem
 
 import (
+	"net/http"
+
 	"yizheng.internal/license/schema"
 )
 
@@ -34,6 +36,11 @@ func (p *Problem) Error() string { return p.Reason }
 // Of what only pages meet, the reason is the key of their texts, and there is no detail.
 func Refuse(status int, reason, detail string) error {
 	return &Problem{Status: status, Reason: reason, Detail: detail}
+}
+
+// Nowhere refuses a path at which there is nothing.
+func Nowhere() error {
+	return Refuse(http.StatusNotFound, "not_found", "There is nothing at this path. /docs lists what there is.")
 }
 
 // RefuseAt is Refuse for what is wrong at a place of the body.

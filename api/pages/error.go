@@ -1,4 +1,4 @@
-package api
+package pages
 
 import (
 	"context"
@@ -26,9 +26,9 @@ func wantsPage(r *http.Request) bool {
 	return !strings.HasPrefix(r.URL.Path, "/oauth/") || r.URL.Path == oauth.AuthorizePath || r.URL.Path == oauth.EndSessionPath
 }
 
-// showError shows an error as a page where one is waited for, and reports whether it did.
+// ShowError shows an error as a page where one is waited for, and reports whether it did.
 // p is what a client of the API would see.
-func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem.Problem, err error) bool {
+func (s *Site) ShowError(w http.ResponseWriter, r *http.Request, p problem.Problem, err error) bool {
 	if !wantsPage(r) {
 		return false
 	}
@@ -40,11 +40,11 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem.Pro
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok {
 		view.Why = whyOf(e)
 		if e.Client != nil {
-			view.Asker = v.clientAsker(*e.Client)
+			view.Asker = clientAsker(v.Lang, *e.Client)
 		}
 	}
 	if e, ok := errors.AsType[*oidc.GoneError](err); ok && e.Client.ID != "" {
-		view.Asker = v.clientAsker(e.Client)
+		view.Asker = clientAsker(v.Lang, e.Client)
 	}
 	if view.Key == "too_many" && view.Wait == 0 {
 		view.Wait = 60
@@ -53,7 +53,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, p problem.Pro
 		w.Header().Set("Retry-After", strconv.Itoa(view.Wait))
 	}
 	view.Retry = view.Retry || r.Method == http.MethodGet && p.Status >= 500
-	if err := v.show(p.Status, view); err != nil {
+	if err := v.Show(p.Status, view); err != nil {
 		w.WriteHeader(http.StatusInternalServerError) // only if a text is missing
 	}
 	return true
@@ -94,13 +94,13 @@ func keyOf(p problem.Problem) string {
 
 // asker returns whose client the page's address names, so that a person finds
 // back to where they began; nil if it names none.
-func (v *visit) asker(ctx context.Context) *web.Asker {
+func (v *Visit) asker(ctx context.Context) *web.Asker {
 	if v.client == "" {
 		return nil
 	}
-	c, err := v.s.c.Provider.Clients.Client(ctx, v.client)
+	c, err := v.s.c.Clients.Client(ctx, v.client)
 	if err != nil || c.Disabled {
 		return nil
 	}
-	return v.clientAsker(c)
+	return clientAsker(v.Lang, c)
 }

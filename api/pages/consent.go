@@ -1,4 +1,4 @@
-package api
+package pages
 
 import (
 	"net/url"
@@ -10,24 +10,24 @@ import (
 )
 
 // showConsent shows what is asked for, with what a form has chosen already; nil: nothing yet.
-func (v *visit) showConsent(step oidc.Step, form url.Values) error {
+func (t steps) showConsent(v *Visit, step oidc.Step, form url.Values) error {
 	offer, err := join.OfferOf(step.Consent.Offer)
 	if err != nil {
 		return err
 	}
-	view, err := v.s.views.Consent(v.r.Context(), v.lang, *v.requestAsker(step.Request), step, offer, form)
+	view, err := t.c.Views.Consent(v.R.Context(), v.Lang, *requestAsker(v.Lang, step.Request), step, offer, form)
 	if err != nil {
 		return err
 	}
 	var status int
 	view.Problem, _, status = problemOf(step.Problem)
-	view.Form = v.token(step.Kind.Purpose())
-	return v.show(status, view)
+	view.Form = v.Token(step.Kind.Purpose())
+	return v.Show(status, view)
 }
 
 // decide takes the form of the consent's page.
-func (s *Server) decide(v *visit) error {
-	form, err := v.formOf(maxAgreed, views.FieldPart, views.FieldChoose)
+func (t steps) decide(v *Visit) error {
+	form, err := v.FormOf(maxAgreed, views.FieldPart, views.FieldChoose)
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func (s *Server) decide(v *visit) error {
 	default:
 		d, ok := views.DecisionOf(form)
 		if !ok {
-			return errInput()
+			return ErrInput()
 		}
 		answer = flow.Decision(d)
 	}
-	return v.answer(oidc.StepConsent, form, answer)
+	return t.answer(v, oidc.StepConsent, form, answer)
 }

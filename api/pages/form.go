@@ -1,4 +1,4 @@
-package api
+package pages
 
 import (
 	"io"
@@ -10,13 +10,14 @@ import (
 
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/web"
 )
 
 const (
 	maxForm   = 64 << 10  // bytes of a form's body
 	maxFields = 2000      // fields of a form
 	maxAgreed = 512 << 10 // bytes of a consent's form: it names each part of what is offered
-	maxPasted = 200 << 10 // bytes of a form's body with a credential in it: with some of it percent-encoded
+	MaxPasted = 200 << 10 // bytes of a form's body with a credential in it: with some of it percent-encoded
 )
 
 // readPosted reads a form's body.
@@ -36,40 +37,41 @@ func readPosted(w http.ResponseWriter, r *http.Request, most int64) (url.Values,
 func parseForm(body string) (url.Values, error) {
 	form, err := url.ParseQuery(body)
 	if err != nil {
-		return nil, errInput()
+		return nil, ErrInput()
 	}
 	n := 0
 	for name, values := range form {
 		if n += len(values); n > maxFields || !utf8.ValidString(name) {
-			return nil, errInput()
+			return nil, ErrInput()
 		}
 		for _, v := range values {
 			if !utf8.ValidString(v) {
-				return nil, errInput()
+				return nil, ErrInput()
 			}
 		}
 	}
 	return form, nil
 }
 
-func errInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
+// ErrInput refuses what can't be read.
+func ErrInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
 
-// form reads a form of ours, after a look at who sent it: browsers say when
+// Form reads a form of ours, after a look at who sent it: browsers say when
 // another site did, and then nothing of it is believed. Only the fields that are lists may
 // come more than once, and nothing of the address: of two values nobody could say which
 // one was meant.
-func (v *visit) form(lists ...string) (url.Values, error) { return v.formOf(maxForm, lists...) }
+func (v *Visit) Form(lists ...string) (url.Values, error) { return v.FormOf(maxForm, lists...) }
 
-func (v *visit) formOf(most int64, lists ...string) (url.Values, error) {
-	if !v.s.sameOrigin(v.r) {
-		return nil, errForm()
+func (v *Visit) FormOf(most int64, lists ...string) (url.Values, error) {
+	if !v.s.sameOrigin(v.R) {
+		return nil, ErrForm()
 	}
-	form, err := readPosted(v.w, v.r, most)
+	form, err := readPosted(v.w, v.R, most)
 	if err != nil {
 		return nil, err
 	}
-	if repeated(v.r.URL.Query()) || repeated(form, lists...) {
-		return nil, errInput()
+	if repeated(v.R.URL.Query()) || repeated(form, lists...) {
+		return nil, ErrInput()
 	}
 	return form, nil
 }
@@ -87,7 +89,7 @@ func repeated(form url.Values, lists ...string) bool {
 // sameOrigin reports whether a form comes from a page of ours, as far as the
 // browser says: by Sec-Fetch-Site, or else, if it is older than 2023, by Origin.
 // One that says neither is held by the form's token alone.
-func (s *Server) sameOrigin(r *http.Request) bool {
+func (s *Site) sameOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none": // none: by the person's own hand, such as a reload
 		return true
@@ -98,10 +100,22 @@ func (s *Server) sameOrigin(r *http.Request) bool {
 	return false
 }
 
-// checked reports whether a form's token is that of this browser, session and purpose.
-func (v *visit) checked(form url.Values, purpose string) bool {
-	return v.browser.CheckForm(purpose, form.Get("token"))
+// Checked reports whether a form's token is that of this browser, session and purpose.
+func (v *Visit) Checked(form url.Values, purpose string) bool {
+	return v.Browser.CheckForm(purpose, form.Get("token"))
 }
 
-// errForm refuses a form without a good token.
-func errForm() error { return problem.Refuse(http.StatusForbidden, "form", "") }
+// ErrForm refuses a form without a good token.
+func ErrForm() error { return problem.Refuse(http.StatusForbidden, "form", "") }
+
+// Purposes of forms' tokens, apart from those of a login's steps, see [oidc.StepKind].Purpose,
+// and of the portal.
+const (
+	purposeLogout = "logout"
+	purposeSetup  = "setup"
+)
+
+// Token returns a form's fields that every form has.
+func (v *Visit) Token(purpose string) web.Form {
+	return web.Form{Action: v.R.URL.RequestURI(), Token: v.Browser.FormToken(purpose)}
+}

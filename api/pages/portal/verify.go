@@ -1,9 +1,10 @@
-package api
+package portal
 
 import (
 	"net/http"
 	"strings"
 
+	"yizheng.internal/api/pages"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
@@ -12,24 +13,24 @@ import (
 )
 
 // verifyPage checks a license for anybody.
-func (s *Server) verifyPage(v *visit) error {
-	v.bind()
-	return v.show(http.StatusOK, web.Verify{Form: v.token(purposeVerify)})
+func (p *Portal) verifyPage(v *pages.Visit) error {
+	v.Bind()
+	return v.Show(http.StatusOK, web.Verify{Form: v.Token(purposeVerify)})
 }
 
 // verifyLicense takes that page's forms.
-func (s *Server) verifyLicense(v *visit) error {
-	form, err := v.formOf(maxPasted)
+func (p *Portal) verifyLicense(v *pages.Visit) error {
+	form, err := v.FormOf(pages.MaxPasted)
 	if err != nil {
 		return err
 	}
 	view := web.Verify{Credential: form.Get("credential"), Identifier: strings.TrimSpace(form.Get("identifier")), Code: strings.TrimSpace(form.Get("code"))}
 	again := func(status int, wrong string, wait int) error {
-		v.bind()
-		view.Form, view.Problem, view.Wait = v.token(purposeVerify), wrong, wait
-		return v.show(status, view)
+		v.Bind()
+		view.Form, view.Problem, view.Wait = v.Token(purposeVerify), wrong, wait
+		return v.Show(status, view)
 	}
-	if !v.checked(form, purposeVerify) {
+	if !v.Checked(form, purposeVerify) {
 		return again(http.StatusForbidden, "stale", 0)
 	}
 	q := rest.VerifyRequest{Identifier: view.Identifier, VerificationCode: view.Code}
@@ -39,10 +40,10 @@ func (s *Server) verifyLicense(v *visit) error {
 	if q.Credential == "" && (q.Identifier == "" || q.VerificationCode == "") {
 		return again(http.StatusUnprocessableEntity, "empty", 0)
 	}
-	err = s.rest.Verification.Limit(v.r)
+	err = p.c.Verification.Limit(v.R)
 	var result credential.Verification
 	if err == nil {
-		result, err = s.rest.Verification.Verify(v.r, q, len(view.Credential))
+		result, err = p.c.Verification.Verify(v.R, q, len(view.Credential))
 	}
 	if err != nil {
 		p := problem.Of(err)
@@ -55,8 +56,8 @@ func (s *Server) verifyLicense(v *visit) error {
 	if q.Credential == "" && result.Checks[0].Reason == credential.ReasonNotFound {
 		return again(http.StatusOK, "not_found", 0) // perhaps mistyped: what was typed stays
 	}
-	view.Form, view.Result = v.token(purposeVerify), s.views.Words(v.r.Context(), v.lang).Verdict(&result, q.Credential == "")
-	return v.show(http.StatusOK, view)
+	view.Form, view.Result = v.Token(purposeVerify), p.c.Views.Words(v.R.Context(), v.Lang).Verdict(&result, q.Credential == "")
+	return v.Show(http.StatusOK, view)
 }
 
 // compact takes out the white space that pasting brings.

@@ -1,7 +1,6 @@
-package api
+package pages
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,25 +15,9 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// Purposes of forms' tokens, apart from those of a login's steps: see [oidc.StepKind].Purpose.
-const (
-	purposeLogout   = "logout"
-	purposeGrants   = "grants"
-	purposeSession  = "sessions"
-	purposeService  = "services"
-	purposeSetup    = "setup"
-	purposeVerify   = "verify"
-	purposePassword = "password"
-)
-
-// token returns a form's fields that every form has.
-func (v *visit) token(purpose string) web.Form {
-	return web.Form{Action: v.r.URL.RequestURI(), Token: v.browser.FormToken(purpose)}
-}
-
 // logIn takes the login page's form, which asks for a password, or for the code of a challenge.
-func (s *Server) logIn(v *visit) error {
-	form, err := v.form()
+func (t steps) logIn(v *Visit) error {
+	form, err := v.Form()
 	if err != nil {
 		return err
 	}
@@ -45,12 +28,12 @@ func (s *Server) logIn(v *visit) error {
 	case "confirm":
 		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: digits(form.Get("code"))}
 	}
-	return v.answer(oidc.StepLogin, form, answer)
+	return t.answer(v, oidc.StepLogin, form, answer)
 }
 
 // checkCode takes the form of the code's page.
-func (s *Server) checkCode(v *visit) error {
-	form, err := v.form()
+func (t steps) checkCode(v *Visit) error {
+	form, err := v.Form()
 	if err != nil {
 		return err
 	}
@@ -61,12 +44,12 @@ func (s *Server) checkCode(v *visit) error {
 	case "send":
 		answer = flow.SendCode{}
 	}
-	return v.answer(oidc.StepSecondFactor, form, answer)
+	return t.answer(v, oidc.StepSecondFactor, form, answer)
 }
 
 // chooseAccount takes the form of the account's page.
-func (s *Server) chooseAccount(v *visit) error {
-	form, err := v.form()
+func (t steps) chooseAccount(v *Visit) error {
+	form, err := v.Form()
 	if err != nil {
 		return err
 	}
@@ -74,7 +57,7 @@ func (s *Server) chooseAccount(v *visit) error {
 	if form.Get("act") == "cancel" {
 		answer = flow.Cancel{}
 	}
-	return v.answer(oidc.StepAccount, form, answer)
+	return t.answer(v, oidc.StepAccount, form, answer)
 }
 
 // problemOf says how a page shows why its form was not taken: the key of a text, the seconds
@@ -128,49 +111,49 @@ func codeProblem(e *identity.Error, otherwise string) (key string, wait, status 
 }
 
 // showLogin asks for login and password, with what a form has of it.
-func (v *visit) showLogin(step oidc.Step, form url.Values) error {
+func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	view := web.Login{Username: step.Request.LoginHint}
 	if form != nil {
 		view.Username = strings.TrimSpace(form.Get("username"))
 	}
 	var status int
 	view.Problem, view.Wait, status = problemOf(step.Problem)
-	view.Form, view.Asker, view.Licenses = v.token(step.Kind.Purpose()), v.requestAsker(step.Request), step.Request.Licenses
-	return v.show(status, view)
+	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
+	return v.Show(status, view)
 }
 
 // showConfirm asks for the code of a challenge: there were too many tries, and
 // whether this one was right isn't said.
-func (v *visit) showConfirm(step oidc.Step) error {
-	view := web.Code{Form: v.token(step.Kind.Purpose()), Asker: v.requestAsker(step.Request), Challenge: step.Challenge, Sent: true}
+func (t steps) showConfirm(v *Visit, step oidc.Step) error {
+	view := web.Code{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Challenge: step.Challenge, Sent: true}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)
-	return v.show(status, view)
+	return v.Show(status, view)
 }
 
 // showCode asks for a one-time code.
-func (v *visit) showCode(step oidc.Step) error {
-	account, err := v.s.c.Identity.Account(v.r.Context(), step.Session.Account)
+func (t steps) showCode(v *Visit, step oidc.Step) error {
+	account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
 	if err != nil {
 		return err
 	}
 	sent, again := v.sent()
 	view := web.Code{
-		Form: v.token(step.Kind.Purpose()), Asker: v.requestAsker(step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: problem.Seconds(again),
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: problem.Seconds(again),
 	}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)
 	if view.Problem == "" && view.Phone == "" {
 		view.Problem = "no_phone"
 	}
-	return v.show(status, view)
+	return v.Show(status, view)
 }
 
 // showAccount asks whether to go on as who is logged in.
-func (v *visit) showAccount(step oidc.Step) error {
+func (t steps) showAccount(v *Visit, step oidc.Step) error {
 	_, _, status := problemOf(step.Problem)
-	return v.show(status, web.Account{
-		Form: v.token(step.Kind.Purpose()), Asker: v.requestAsker(step.Request), User: party.MaskName(step.Session.Party.Name),
+	return v.Show(status, web.Account{
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name),
 	})
 }
 
@@ -185,8 +168,8 @@ const maxAgain = 10 * time.Minute
 
 // sent returns whether the address says that a code was sent, and how long it
 // takes until another one may be.
-func (v *visit) sent() (bool, time.Duration) {
-	at, err := strconv.ParseInt(v.r.URL.Query().Get("sent"), 10, 64)
+func (v *Visit) sent() (bool, time.Duration) {
+	at, err := strconv.ParseInt(v.R.URL.Query().Get("sent"), 10, 64)
 	if err != nil || at < 0 {
 		return false, 0
 	}
@@ -207,15 +190,4 @@ func digits(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// noteDevice makes the browser a known device of the account, for the limits on
-// wrong passwords.
-func (v *visit) noteDevice(account identity.Account) {
-	device, err := v.s.c.Identity.DeviceToken(v.r.Context(), account, v.cookie(deviceCookie))
-	if err != nil {
-		v.s.c.Log.LogAttrs(v.r.Context(), slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
-		return
-	}
-	v.setCookie(deviceCookie, device, year)
 }

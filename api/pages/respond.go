@@ -1,0 +1,112 @@
+package pages
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"yizheng.internal/api/problem"
+	"yizheng.internal/api/web"
+	"yizheng.internal/oidc"
+)
+
+// TakeTurn refuses an address that asks too often, or too much: so many bytes. It may
+// be anybody who asks, and what they ask is kept.
+func (v *Visit) TakeTurn(size int) error {
+	if wait := v.s.c.Askers.WaitAddress(v.Browser.Address, size, time.Now()); wait > 0 {
+		return problem.Later(http.StatusTooManyRequests, "too_many", "", int(wait/time.Second)+1)
+	}
+	return nil
+}
+
+// pageURL returns the address of a step's page. The client in it only serves to
+// lead back to its home when the request is gone; the handle is good for nothing
+// without the browser's cookie.
+func pageURL(path string, step oidc.Step) string {
+	q := url.Values{"request": {step.Handle.Reveal()}}
+	if id := step.Request.Client.ID; id != "" {
+		q.Set("client", id)
+	}
+	return path + "?" + q.Encode()
+}
+
+// Onward leads to what comes next, or to where a refusal goes.
+func (v *Visit) Onward(step oidc.Step, err error) error {
+	if e, ok := errors.AsType[*oidc.RequestError](err); ok && e.Response != nil {
+		return v.respond(e.Response)
+	}
+	if err != nil {
+		return err
+	}
+	switch step.Kind {
+	case oidc.StepLogin:
+		return v.Redirect(pageURL(loginPath, step))
+	case oidc.StepSecondFactor:
+		if step.Sent != nil {
+			return v.Redirect(sentURL(step, step.Sent.Again))
+		}
+		return v.Redirect(pageURL(codePath, step))
+	case oidc.StepAccount:
+		return v.Redirect(pageURL(accountPath, step))
+	case oidc.StepConsent:
+		return v.Redirect(pageURL(consentPath, step))
+	}
+	if step.Response == nil {
+		return errors.New("a request is done and has no response")
+	}
+	return v.respond(step.Response)
+}
+
+// respond takes the browser back with a response of the provider's.
+func (v *Visit) respond(r *oidc.Response) error {
+	switch {
+	case r.Local:
+		return v.Redirect(LocalPath(r.RedirectURI))
+	case r.Mode == oidc.ModeFormPost:
+		return v.postResponse(r)
+	case v.R.Method == http.MethodPost:
+		// Not by a redirect: a browser holds all redirects that follow a form against
+		// the policy of the form's page, also those by which the client leads on to
+		// other origins of its own, which nobody has told us. A refresh is no part of that.
+		v.Frame.Quiet, v.Frame.Passing = true, true
+		v.w.Header().Set("Refresh", "0;url="+r.RedirectURI)
+		return v.Show(http.StatusOK, web.Onward{To: template.URL(r.RedirectURI)})
+	}
+	return v.Redirect(r.RedirectURI)
+}
+
+// postResponse answers with a page whose form carries the response (OAuth 2.0
+// Form Post Response Mode). It sends itself, and has a button where scripts don't run.
+func (v *Visit) postResponse(r *oidc.Response) error {
+	view := web.FormPost{Action: r.RedirectURI}
+	for _, p := range r.Parameters {
+		view.Fields = append(view.Fields, web.Field{Name: p.Name, Value: p.Value})
+	}
+	v.Frame.Quiet, v.Frame.Passing, v.Frame.Nonce = true, true, nonce()
+	// A browser holds also the client's own redirects after the form against this
+	// policy, and they may lead to other origins of the client's. The page has no
+	// form but this one, whose address was checked.
+	v.target = "https: http:"
+	if strings.HasPrefix(r.RedirectURI, "https:") {
+		v.target = "https:"
+	}
+	return v.Show(http.StatusOK, view)
+}
+
+// requestAsker returns who asks in a request; nil if it is for pages of ours.
+func requestAsker(lang web.Language, q oidc.RequestView) *web.Asker {
+	if q.Portal {
+		return nil
+	}
+	a := clientAsker(lang, q.Client)
+	a.Participant = q.Participant.Names.In(string(lang), q.Participant.Name)
+	return a
+}
+
+// clientAsker returns who asks when only the client is known.
+func clientAsker(lang web.Language, c oidc.Client) *web.Asker {
+	return &web.Asker{Name: c.Names.In(string(lang), c.Name), Home: c.HomeURI}
+}

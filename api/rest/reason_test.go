@@ -157,9 +157,15 @@ func compare(t *testing.T, where string, found, registered map[raised]bool) {
 	}
 }
 
-// served returns the functions that serve the endpoints, by operationId.
-func (s *source) served() map[string]*types.Func {
-	all := map[string]*types.Func{}
+// handler is a function that serves an endpoint, and the kind of entries that it is for.
+type handler struct {
+	f  *types.Func
+	of *defined
+}
+
+// served returns what serves the endpoints, by operationId.
+func (s *source) served() map[string]handler {
+	all := map[string]handler{}
 	for f, d := range s.funcs {
 		if f.Pkg().Path() != restPath || !strings.HasSuffix(f.Name(), "Endpoints") {
 			continue
@@ -171,7 +177,11 @@ func (s *source) served() map[string]*types.Func {
 			}
 			if described, ok := lit.Elts[0].(*ast.CompositeLit); ok {
 				if id := field(described, "ID", -1); id != nil {
-					all[constant.StringVal(s.info.Types[id].Value)] = s.function(lit.Elts[1])
+					serve := handler{f: s.function(lit.Elts[1])}
+					if method, ok := lit.Elts[1].(*ast.SelectorExpr); ok && serve.f != nil {
+						serve.of = s.definedFor(method.Sel, nil)
+					}
+					all[constant.StringVal(s.info.Types[id].Value)] = serve
 				}
 			}
 			return true
@@ -191,13 +201,13 @@ func TestReasonsOfEndpoints(t *testing.T) {
 	for _, es := range new(API).endpoints() {
 		for _, e := range es {
 			serve := served[e.ID]
-			if serve == nil {
+			if serve.f == nil {
 				t.Errorf("%s: what serves it was not found", e.ID)
 				continue
 			}
-			found := s.all(serve, nil, outside)
-			for f := range s.reach(serve, nil, outside) {
-				for _, a := range s.actionsOf(f, byAction) {
+			found := s.all(serve.f, serve.of, outside)
+			for f, of := range s.reach(serve.f, serve.of, outside) {
+				for _, a := range s.actionsOf(f, of, byAction) {
 					if a != e.Action {
 						t.Errorf("%s is of the action %q and calls %s, which is of %s", e.ID, e.Action, f.Name(), a)
 					}
@@ -222,13 +232,18 @@ func TestReasonsOfEndpoints(t *testing.T) {
 }
 
 // actionsOf returns the actions of a method of the registry that can be refused.
-func (s *source) actionsOf(f *types.Func, byAction map[journal.Action]map[raised]bool) []journal.Action {
+func (s *source) actionsOf(f *types.Func, of *defined, byAction map[journal.Action]map[raised]bool) []journal.Action {
 	if !ofLicenses(f.Pkg().Path()) || !f.Exported() {
 		return nil
 	}
 	var all []journal.Action
 	for _, a := range s.actionsIn(f) {
 		if len(byAction[a]) > 0 {
+			all = append(all, a)
+		}
+	}
+	for a, kind := range s.entryActions(f) {
+		if kind == of {
 			all = append(all, a)
 		}
 	}

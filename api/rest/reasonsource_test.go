@@ -149,19 +149,19 @@ func (s *source) function(e ast.Expr) *types.Func {
 
 // reach returns the functions that one leads to, itself included; through those
 // that stop says yes to it leads nowhere. What is generic is reached for a kind of the
-// catalog's entries; nil outside.
-func (s *source) reach(from *types.Func, of *defined, stop func(*types.Func) bool) map[*types.Func]bool {
+// catalog's entries, which stands with it.
+func (s *source) reach(from *types.Func, of *defined, stop func(*types.Func) bool) map[*types.Func]*defined {
 	type place struct {
 		f  *types.Func
 		of *defined
 	}
-	seen, reached := map[place]bool{}, map[*types.Func]bool{}
+	seen, reached := map[place]bool{}, map[*types.Func]*defined{}
 	var walk func(*types.Func, *defined)
 	walk = func(f *types.Func, of *defined) {
 		if seen[place{f, of}] || isRaiser(f) {
 			return
 		}
-		if seen[place{f, of}], reached[f] = true, true; stop != nil && stop(f) {
+		if seen[place{f, of}], reached[f] = true, of; stop != nil && stop(f) {
 			return
 		}
 		ast.Inspect(s.funcs[f].Body, func(n ast.Node) bool {

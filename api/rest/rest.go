@@ -45,7 +45,8 @@ type API struct {
 	Verification *Verification
 
 	c        Config
-	catalog  *entries
+	types    *licenseTypes
+	items    *serviceItems
 	licenses *licenses
 	sharing  *sharing
 	trust    *trust
@@ -61,7 +62,7 @@ func New(c Config) (*API, error) {
 		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	return &API{
-		c: c, catalog: &entries{c.Library.Catalog()}, licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
+		c: c, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
 		trust:        &trust{types: c.Library.Catalog().Types(), status: c.Library.Lists(), keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
 		Verification: &Verification{c.Library.Verifications, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil
@@ -79,7 +80,7 @@ func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Docu
 // endpoints lists the API, in groups.
 func (a *API) endpoints() [][]endpoint {
 	return [][]endpoint{
-		a.catalog.typeEndpoints(), a.catalog.itemEndpoints(), a.licenses.licenseEndpoints(), a.sharing.sharingEndpoints(),
+		typeEndpoints(a.types), itemEndpoints(a.items), a.licenses.licenseEndpoints(), a.sharing.sharingEndpoints(),
 		a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
 	}
 }

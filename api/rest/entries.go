@@ -1,0 +1,90 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog/entry"
+)
+
+// entries serves the entries of one kind of the catalog. C, D and V are those of
+// [entry.KindOf].
+type entries[C ~string, D, V any] struct {
+	of    *entry.Entries[C, D, V]
+	path  string        // names the code in the path
+	after func(C) error // refuses a query parameter that is no code, as next names one
+	page  func(vs []V, more bool) any
+}
+
+// code is that of the entry in the path.
+func (x *entries[C, D, V]) code(c *call) C { return C(c.r.PathValue(x.path)) }
+
+func (x *entries[C, D, V]) list(c *call) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	limit, err := c.integer("limit", 1, 100, 20)
+	if err != nil {
+		return err
+	}
+	after := C(c.r.URL.Query().Get("after"))
+	if after != "" {
+		if err := x.after(after); err != nil {
+			return err
+		}
+	}
+	vs, more, err := x.of.ReadPage(c.ctx(), c.actor(), after, int(limit))
+	if err != nil {
+		return err
+	}
+	return c.reply(x.page(vs, more && len(vs) > 0))
+}
+
+func (x *entries[C, D, V]) read(c *call) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	version, err := c.integer("version", 1, 1<<31-1, 0)
+	if err != nil {
+		return err
+	}
+	v, err := x.of.Read(c.ctx(), c.actor(), x.code(c), int(version))
+	if err != nil {
+		return err
+	}
+	return c.reply(v)
+}
+
+func (x *entries[C, D, V]) put(c *call) error {
+	var d D
+	if err := c.decode(&d); err != nil {
+		return err
+	}
+	v, created, err := x.of.Put(c.ctx(), c.actor(), x.code(c), d)
+	if err != nil {
+		return err
+	}
+	if created {
+		return c.replyAs(http.StatusCreated, v)
+	}
+	return c.reply(v)
+}
+
+func (x *entries[C, D, V]) publish(c *call) error { return x.change(c, x.of.Publish) }
+func (x *entries[C, D, V]) retire(c *call) error  { return x.change(c, x.of.Retire) }
+
+// change serves a change of an entry's state.
+func (x *entries[C, D, V]) change(c *call, to func(context.Context, audit.Actor, C) (V, error)) error {
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	if err := c.noBody(); err != nil {
+		return err
+	}
+	v, err := to(c.ctx(), c.actor(), x.code(c))
+	if err != nil {
+		return err
+	}
+	return c.reply(v)
+}

@@ -48,7 +48,8 @@ var rules = map[string]rule{
 	"license/audit": {ours: []string{"license/refusal", "signing/journal"}},
 	// The life that all entries of the catalog lead.
 	"license/catalog/entry": {
-		ours: []string{"license/audit", "license/party", "license/refusal", "signing", "signing/journal"},
+		ours:     []string{"license/audit", "license/party", "license/refusal", "signing", "signing/journal"},
+		testOurs: []string{"license/licensetest"},
 	},
 	"license/catalog": {
 		ours:     []string{"license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/journal"},

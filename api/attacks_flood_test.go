@@ -14,7 +14,7 @@ import (
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // flood sends n requests of four kilobytes and more straight to a node, each twentieth
@@ -131,7 +131,7 @@ func TestAttackPasswordFlood(t *testing.T) {
 	for n := range 400 {
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				_, err := s.nodes[0].people.CheckPassword(ctx, identity.Attempt{
+				_, err := s.nodes[0].people.Factors.CheckPassword(ctx, factor.Attempt{
 					Login: fmt.Sprintf("person.%d.%d", n, i), Password: "wrong password", Address: netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 7}), Binding: "b",
 				})
 				mu.Lock()

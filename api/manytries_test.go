@@ -46,7 +46,7 @@ func TestManyTries(t *testing.T) {
 	// So has whoever got a setup link at a counter, without any phone.
 	a, err := s.people.FindAccount(t.Context(), who.Login)
 	mustOf(t)(err)
-	ticket, err := s.people.SetupTicket(t.Context(), "cli", a.ID)
+	ticket, err := s.people.Tickets.SetupTicket(t.Context(), "cli", a.ID)
 	mustOf(t)(err)
 	setUp := s.browser(t)
 	who.Password = "样例 another horse 28"

@@ -324,7 +324,7 @@ func TestSetup(t *testing.T) {
 	s := newPageSite(t)
 	es, err := s.db.Provider().ListAccounts(t.Context(), "", 10)
 	mustOf(t)(err)
-	ticket, err := s.people.SetupTicket(t.Context(), "cli", es[0].ID)
+	ticket, err := s.people.Tickets.SetupTicket(t.Context(), "cli", es[0].ID)
 	mustOf(t)(err)
 	b := s.browser(t)
 	p := b.Get(s.url + "/setup")

@@ -19,6 +19,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/storage/memory"
@@ -30,8 +32,8 @@ type phone struct {
 	codes []string
 }
 
-// Send implements [identity.Sender].
-func (p *phone) Send(_ context.Context, m identity.Message) error {
+// Send implements [factor.Sender].
+func (p *phone) Send(_ context.Context, m factor.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.codes = append(p.codes, m.Code)
@@ -45,12 +47,12 @@ func (s *service) addPeople(t testing.TB, c *provider.Config) {
 	s.phone = new(phone)
 	c.Ephemeral = memory.New(memory.Config{})
 	var err error
-	s.people, err = identity.NewService(identity.Config{
+	s.people, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: c.Ephemeral, Vault: s.keys.Vault(), Sender: s.phone, Journal: oidc.NewRecorder(s.db.Journal(), c.Log), Log: c.Log,
 	})
 	mustOf(t)(err)
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
-	c.Identity, c.Vault, c.Resolver = s.people, s.keys.Vault(), newResolver(t, s.library, nil)
+	c.Identity, c.Factors, c.Vault, c.Resolver = s.people.Service, s.people.Factors, s.keys.Vault(), newResolver(t, s.library, nil)
 }
 
 const (

@@ -28,6 +28,8 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -45,6 +47,8 @@ type Config struct {
 	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
 	// Identity and Ephemeral are for people's pages; without them there are none.
 	Identity  *identity.Service
+	Factors   *factor.Service
+	Tickets   *password.Tickets
 	Ephemeral identity.Ephemeral
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
@@ -225,7 +229,7 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Tickets: s.c.Tickets,
 		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers, Log: s.c.Log,
 	})
 	return nil

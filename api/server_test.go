@@ -26,6 +26,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -64,8 +65,8 @@ type service struct {
 	url, dir string
 	db       *sqlite.DB
 	keys     *signing.Installation
-	people   *identity.Service // nil: nobody can log in
-	phone    *phone            // where their codes arrive
+	people   *people.People // nil: nobody can log in
+	phone    *phone         // where their codes arrive
 	rules    *provider.Provider
 	library  *library.Library
 	log      *buffer
@@ -138,9 +139,13 @@ func newService(t testing.TB, c serviceConfig) *service {
 	}
 	s.rules, err = provider.New(rules)
 	must(err)
+	who := new(people.People)
+	if s.people != nil {
+		who = s.people
+	}
 	s.Server, err = New(Config{
 		Issuer: s.url, Library: s.library, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
-		Identity: s.people, Ephemeral: rules.Ephemeral, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
+		Identity: who.Service, Factors: who.Factors, Tickets: who.Tickets, Ephemeral: rules.Ephemeral, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)
 	front.Config.Handler = s.Handler()

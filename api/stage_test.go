@@ -19,6 +19,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -55,7 +57,7 @@ type node struct {
 	keys    *signing.Installation
 	rules   *provider.Provider
 	library *library.Library
-	people  *identity.Service
+	people  *people.People
 	db      storage.Database
 	handler http.Handler
 	close   func()
@@ -212,20 +214,20 @@ func (s *stage) open(t testing.TB) *node {
 	if c.Accounts != nil {
 		accounts = c.Accounts(accounts)
 	}
-	n.people, err = identity.NewService(identity.Config{
+	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
 		Sender: s.phones, Proofer: everybody{}, Journal: oidc.NewRecorder(db.Journal(), log), Log: log,
 	})
 	must(err)
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
-		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people,
+		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people, Ephemeral: kept,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Tickets: n.people.Tickets, Ephemeral: kept,
 		Limits: c.Limits,
 	})
 	must(err)
@@ -249,11 +251,11 @@ func (everybody) Proof(context.Context, string, party.Code) (identity.Proofing, 
 // phones keep the messages that were sent.
 type phones struct {
 	mu   sync.Mutex
-	sent []identity.Message
+	sent []factor.Message
 }
 
-// Send implements [identity.Sender].
-func (p *phones) Send(_ context.Context, m identity.Message) error {
+// Send implements [factor.Sender].
+func (p *phones) Send(_ context.Context, m factor.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent = append(p.sent, m)

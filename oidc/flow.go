@@ -111,11 +111,11 @@ type Step struct {
 	Response *Response     // of StepDone
 
 	// Of a step that a form led to.
-	Again     bool               // the form's page is to be shown once more, in answer to it
-	Problem   Problem            // why the form was not taken
-	Challenge string             // of StepLogin: a code is to be typed instead of the password; its form carries this
-	Sent      *identity.SentCode // of StepSecondFactor: a code was sent just now
-	Cookies   Cookies            // count beside an error, too
+	Again     bool          // the form's page is to be shown once more, in answer to it
+	Problem   Problem       // why the form was not taken
+	Challenge string        // of StepLogin: a code is to be typed instead of the password; its form carries this
+	Sent      *factor.Begun // of StepSecondFactor: a code was sent just now
+	Cookies   Cookies       // count beside an error, too
 }
 
 // Cookies are what a browser is to keep from now on. Zero fields change nothing.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // SMSConfig says where text messages are handed over to be sent.
@@ -26,7 +26,7 @@ type SMSConfig struct {
 	Timeout time.Duration  // of handing one over; default: 8 seconds
 }
 
-// SMS hands messages over to a gateway. It implements [identity.Sender].
+// SMS hands messages over to a gateway. It implements [factor.Sender].
 //
 // The gateway gets a POST with a JSON object {phone, text, code}, all strings:
 // phone in the form of E.164, text complete in the person's language, code for
@@ -58,8 +58,8 @@ func NewSMS(c SMSConfig) (*SMS, error) {
 // be of use again; in bytes.
 const maxSMSAnswer = 8 << 10
 
-// Send implements [identity.Sender]. No error holds the phone, the text or the code.
-func (s *SMS) Send(ctx context.Context, m identity.Message) error {
+// Send implements [factor.Sender]. No error holds the phone, the text or the code.
+func (s *SMS) Send(ctx context.Context, m factor.Message) error {
 	body, err := json.Marshal(struct {
 		Phone string `json:"phone"`
 		Text  string `json:"text"`

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // newGateway returns an SMS gateway on this machine, and what is configured for it.
@@ -34,7 +34,7 @@ func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, SMSConfig) 
 	return s, SMSConfig{URL: s.URL + "/sms?tenant=1", Secret: oidc.SecretOf("s3cret.of-the-gateway"), Private: true, Roots: roots, Timeout: 2 * time.Second}
 }
 
-var sampleMessage = identity.Message{Phone: "+8613800138000", Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
+var sampleMessage = factor.Message{Phone: "+8613800138000", Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
 
 func TestSMS(t *testing.T) {
 	t.Parallel()

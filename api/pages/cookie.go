@@ -125,7 +125,7 @@ func (v *Visit) takeNotice() string {
 // NoteDevice makes the browser a known device of the account, for the limits on
 // wrong passwords.
 func (v *Visit) NoteDevice(account identity.Account) {
-	device, err := v.s.c.Identity.DeviceToken(v.R.Context(), account, v.cookie(deviceCookie))
+	device, err := v.s.c.Factors.DeviceToken(v.R.Context(), account, v.cookie(deviceCookie))
 	if err != nil {
 		v.s.c.Log.LogAttrs(v.R.Context(), slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
 		return

@@ -17,16 +17,20 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/session"
 )
 
-// Config says what a Site works with. All of it is required but Identity.
+// Config says what a Site works with. All of it is required but Identity, Factors and Tickets.
 type Config struct {
 	Issuer   string // the public URL
 	Flow     *flow.Service
 	Sessions *session.Service
 	Clients  *client.Service
 	Identity *identity.Service // nil: nobody can log in
+	Factors  *factor.Service
+	Tickets  *password.Tickets
 	Web      *web.Pages
 	Views    *views.Views
 	Problems *problem.Writer

@@ -93,12 +93,25 @@ var rules = map[string]rule{
 	},
 	"oidc/identity": {
 		ours:     []string{"license/party", "signing", "signing/journal"},
-		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
-		testOurs: []string{"storage/memory", "storage/sqlite"},
+		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
+		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
+	},
+	"oidc/identity/password": {
+		ours:     []string{"license/party", "oidc/identity", "signing/journal"},
+		others:   []string{"golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
+		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/factor": {
-		ours:       []string{"oidc/identity", "signing/journal"},
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/password", "signing", "signing/journal"},
+		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
 		testOthers: []string{"github.com/go-json-experiment/json"},
+	},
+	// Puts them together.
+	"oidc/identity/people": {
+		ours: []string{"oidc/identity", "oidc/identity/factor", "oidc/identity/password", "signing"},
+	},
+	"oidc/identity/identitytest": {
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "signing", "signing/journal"},
 	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
@@ -137,7 +150,7 @@ var rules = map[string]rule{
 	// Puts them together.
 	"oidc/provider": {
 		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2"},
-		testOurs:   []string{"license/party", "oidc/fresh", "storage/memory", "storage/sqlite"},
+		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/people", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
 	"signing": {
@@ -221,7 +234,7 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/factor", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "storage", "storage/memory", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
@@ -248,7 +261,7 @@ var rules = map[string]rule{
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
 	"api/pages": {
-		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/session"},
 	},
 	"api/pages/portal": {
 		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/session"},
@@ -263,7 +276,7 @@ var rules = map[string]rule{
 		others: []string{"golang.org/x/time"},
 	},
 	"api/outbound": {
-		ours:   []string{"oidc", "oidc/identity"},
+		ours:   []string{"oidc", "oidc/identity", "oidc/identity/factor"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/web": {
@@ -340,7 +353,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

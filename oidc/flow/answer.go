@@ -33,13 +33,13 @@ type Answer interface {
 	take(ctx context.Context, p *Service, a *asking) (oidc.Step, error)
 }
 
-// Factors checks what people show of themselves. [identity.Service] does; there the methods
+// Factors checks what people show of themselves. [factor.Service] does; there the methods
 // say what they refuse.
 type Factors interface {
-	CheckPassword(ctx context.Context, a identity.Attempt) (identity.Account, error)
+	CheckPassword(ctx context.Context, a factor.Attempt) (identity.Account, error)
 	ConfirmLogin(ctx context.Context, challenge, binding, code, requestID string) (identity.Account, error)
-	SendCode(ctx context.Context, account, binding, language, requestID string) (identity.SentCode, error)
-	CheckCode(ctx context.Context, account, binding, code, requestID string) error
+	Begin(ctx context.Context, n factor.Name, l factor.Login) (factor.Begun, error)
+	Finish(ctx context.Context, n factor.Name, l factor.Login, answer string) (factor.Proof, error)
 	DeviceToken(ctx context.Context, account identity.Account, had string) (string, error)
 }
 
@@ -176,8 +176,8 @@ func (c SendCode) first(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 }
 
 // send sends a code, or says why not.
-func (SendCode) send(ctx context.Context, p *Service, a *asking) (*identity.SentCode, oidc.Problem) {
-	sent, err := p.c.Factors.SendCode(ctx, a.login.About.Account, a.login.ID, a.sent.Language(a.Request.UILocales), a.browser.RequestID)
+func (SendCode) send(ctx context.Context, p *Service, a *asking) (*factor.Begun, oidc.Problem) {
+	sent, err := p.c.Factors.Begin(ctx, a.further[0], a.proving())
 	if err == nil {
 		return &sent, oidc.Problem{}
 	}
@@ -195,21 +195,30 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if wait := a.sent.Wait(); wait > 0 {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
 	}
-	err := p.c.Factors.CheckCode(ctx, a.login.About.Account, a.login.ID, c.Code, a.browser.RequestID)
+	proof, err := p.c.Factors.Finish(ctx, a.further[0], a.proving(), c.Code)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	if err := p.stepUp(ctx, a); err != nil {
+	if err := p.stepUp(ctx, a, proof); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.next(ctx, a)
 }
 
-// stepUp adds a code that was right to the session.
-func (p *Service) stepUp(ctx context.Context, a *asking) error {
-	l, cookie, err := p.c.Sessions.StepUp(ctx, a.browser, factor.Proof{Factor: factor.PhoneCode})
+// proving is the login in which a further factor is proved: of those that would do the first,
+// for pages have one form for them.
+func (a *asking) proving() factor.Login {
+	return factor.Login{
+		Account: a.login.About.Account, Binding: a.login.ID, Device: a.browser.Device, Address: a.browser.Address,
+		Language: a.sent.Language(a.Request.UILocales), RequestID: a.browser.RequestID,
+	}
+}
+
+// stepUp adds the proof of a further factor to the session.
+func (p *Service) stepUp(ctx context.Context, a *asking, proof factor.Proof) error {
+	l, cookie, err := p.c.Sessions.StepUp(ctx, a.browser, proof)
 	if err == nil {
 		a.enters(l, cookie)
 	}

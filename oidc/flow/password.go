@@ -25,7 +25,7 @@ func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemIncomplete})
 	}
 	account, err := w.check(ctx, p, a)
-	if c, ok := errors.AsType[*identity.Challenge](err); ok {
+	if c, ok := errors.AsType[*factor.Challenge](err); ok {
 		step, err := p.again(ctx, a, oidc.Problem{})
 		step.Challenge = c.Handle // there were too many tries: a code, before it is said whether the password was right
 		return step, err
@@ -40,7 +40,7 @@ func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 
 func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Account, error) {
 	b := a.browser
-	return p.c.Factors.CheckPassword(ctx, identity.Attempt{
+	return p.c.Factors.CheckPassword(ctx, factor.Attempt{
 		Login: w.Login, Password: w.Password, Device: b.Device, Address: b.Address, Binding: b.ID.Reveal(),
 		Language: a.sent.Language(a.Request.UILocales), RequestID: b.RequestID,
 	})
@@ -115,7 +115,7 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 	a.enters(l, cookie)
 	a.note(func(k *kept) { k.Login, k.Account = l.ID, account.ID })
 	if confirmed {
-		if err := p.stepUp(ctx, a); err != nil {
+		if err := p.stepUp(ctx, a, byPhone); err != nil {
 			return oidc.Step{}, err
 		}
 	}
@@ -132,8 +132,8 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 	return step, err
 }
 
-// byPassword is what a right password proves.
-var byPassword = factor.Proof{Factor: factor.Password}
+// What a right password proves, and the code of a challenge.
+var byPassword, byPhone = factor.Proof{Factor: factor.Password}, factor.Proof{Factor: factor.PhoneCode}
 
 // cookieFor returns the cookie of a login's session. It follows from the request's secret, so
 // that a form sent twice gets one cookie, in whatever order the answers arrive.

@@ -57,6 +57,9 @@ type PasswordHash struct {
 	Set       time.Time `json:"set"`
 }
 
+// IsZero reports whether there is no password.
+func (p PasswordHash) IsZero() bool { return p.Algorithm == "" }
+
 // SetupTicket lets its holder set the first password of an account, or a new
 // one, once.
 type SetupTicket struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net/netip"
 	"time"
 
 	"yizheng.internal/signing"
@@ -95,4 +96,26 @@ type Ephemeral interface {
 	// forgotten a window after it began; a window that isn't positive keeps
 	// nothing. Counters and values have keys of their own.
 	Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error)
+}
+
+// NetworkOf returns the network on whose account it is kept what somebody asks for
+// who isn't known: one address, or of IPv6 the 56 bits that a household has.
+func NetworkOf(a netip.Addr) string {
+	if n := IPv6Network(a, 56); n != "" {
+		return n
+	}
+	return a.Unmap().String()
+}
+
+// IPv6Network returns the network of so many bits to which an IPv6 address belongs, or "" of IPv4.
+func IPv6Network(a netip.Addr, bits int) string {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return ""
+	}
+	n, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return n.String()
 }

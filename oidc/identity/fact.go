@@ -6,10 +6,10 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// did returns the fact that somebody (an account's id, "cli", or empty for somebody
+// Did returns the fact that somebody (an account's id, "cli", or empty for somebody
 // unknown) did something to an account or a party, for its event. The Recorder says how
 // a change ended; result is that of all else.
-func did(actor string, action journal.Action, subject, requestID, result string) journal.Fact {
+func Did(actor string, action journal.Action, subject, requestID, result string) journal.Fact {
 	return journal.Fact{Actor: journal.Actor{ID: actor}, Action: action, Subject: subject, RequestID: requestID, Result: result}
 }
 

@@ -11,45 +11,45 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// loginKind is one of the ways in which somebody says who they are.
-type loginKind string
+// LoginKind is one of the ways in which somebody says who they are.
+type LoginKind string
 
 const (
-	byName    loginKind = "name"
-	byPhone   loginKind = "phone"
-	byCode    loginKind = "code" // the number of a document, whatever its type: there is one input field
-	byNothing loginKind = "none" // what nobody can be called
+	ByName    LoginKind = "name"
+	ByPhone   LoginKind = "phone"
+	ByCode    LoginKind = "code" // the number of a document, whatever its type: there is one input field
+	ByNothing LoginKind = "none" // what nobody can be called
 )
 
-// login is one reading of what was typed, folded.
-type login struct {
-	kind  loginKind
-	value string
+// Login is one reading of what was typed, folded.
+type Login struct {
+	Kind  LoginKind
+	Value string
 }
 
 // maxLogin is the longest input that is looked at, in bytes.
 const maxLogin = 256
 
-// readLogin returns everything that somebody may mean by what they typed, the
+// ReadLogin returns everything that somebody may mean by what they typed, the
 // likeliest first; at least one.
-func readLogin(typed string) []login {
+func ReadLogin(typed string) []Login {
 	if len(typed) > maxLogin || !utf8.ValidString(typed) {
-		return []login{{kind: byNothing}}
+		return []Login{{Kind: ByNothing}}
 	}
-	var all []login
+	var all []Login
 	if phone, err := ParsePhone(typed); err == nil {
-		all = append(all, login{byPhone, phone})
+		all = append(all, Login{ByPhone, phone})
 	}
 	code := foldCode(typed)
 	name, err := ParseLoginName(typed)
 	if err == nil {
-		all = append(all, login{byName, name})
+		all = append(all, Login{ByName, name})
 	}
 	if code != "" {
-		all = append(all, login{byCode, code})
+		all = append(all, Login{ByCode, code})
 	}
 	if len(all) == 0 {
-		all = append(all, login{kind: byNothing})
+		all = append(all, Login{Kind: ByNothing})
 	}
 	return all
 }
@@ -74,7 +74,7 @@ func ParseLoginName(s string) (string, error) {
 	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return "", invalid
 	}
-	name := foldName(s)
+	name := FoldName(s)
 	if n := utf8.RuneCountInString(name); n < 3 || n > 64 || likeNumber.MatchString(name) {
 		return "", invalid
 	}
@@ -89,9 +89,9 @@ func ParseLoginName(s string) (string, error) {
 // likeNumber matches what documents' numbers look like: E12345678, 军字第1234567号.
 var likeNumber = regexp.MustCompile(`^\pL{0,4}\d{5,}\pL?$`)
 
-// foldName folds until nothing changes any more: a small letter may compose
+// FoldName folds a name, width and case, until nothing changes any more: a small letter may compose
 // where the capital doesn't.
-func foldName(s string) string {
+func FoldName(s string) string {
 	s = strings.TrimSpace(s)
 	for range 4 {
 		folded := norm.NFKC.String(strings.ToLower(strings.ToUpper(norm.NFKC.String(s))))
@@ -153,17 +153,17 @@ func maskPhone(phone string) string {
 // logins returns all that lead to an account: its login name, its phone, and
 // the numbers that the person holds on a day. A former number is none: it may be
 // another's today.
-func (a Account) logins(p Party, today party.Date) []login {
-	var all []login
+func (a Account) logins(p Party, today party.Date) []Login {
+	var all []Login
 	if a.LoginName != "" {
-		all = append(all, login{byName, a.LoginName})
+		all = append(all, Login{ByName, a.LoginName})
 	}
 	if a.Phone != "" {
-		all = append(all, login{byPhone, a.Phone})
+		all = append(all, Login{ByPhone, a.Phone})
 	}
 	for _, c := range p.Codes {
 		if (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today) {
-			all = append(all, login{byCode, foldCode(c.Value)})
+			all = append(all, Login{ByCode, foldCode(c.Value)})
 		}
 	}
 	return all

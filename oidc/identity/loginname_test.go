@@ -57,8 +57,8 @@ func TestReadLogin(t *testing.T) {
 		"": "none", " ": "none", "\xff": "none", strings.Repeat("x", 257): "none",
 	} {
 		var kinds []string
-		for _, l := range readLogin(typed) {
-			kinds = append(kinds, string(l.kind))
+		for _, l := range ReadLogin(typed) {
+			kinds = append(kinds, string(l.Kind))
 		}
 		if got := strings.Join(kinds, " "); got != want {
 			t.Errorf("%q is %q, want %q", typed, got, want)

@@ -1,6 +1,6 @@
 // Package identity knows who takes part: participants; parties with their codes;
-// the accounts of persons with their proofing and what they log in with: a
-// password, and a one-time code as the second factor.
+// the accounts of persons, with their proofing and their authenticators. How those are proved is
+// known to its rooms: password, factor.
 package identity
 
 import (

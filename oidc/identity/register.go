@@ -42,7 +42,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 	a := Account{ID: NewID(), LoginName: r.LoginName, Phone: r.Phone, Proofing: proofing, Created: now, Updated: now, Revision: 1}
 	if r.Password != "" {
 		person := Party{Name: r.Name, Codes: []PartyCode{{Code: r.Code}}}
-		if a.Password, err = s.newPassword(ctx, r.Password, a, person); err != nil {
+		if a.Password, err = s.c.Passwords.New(ctx, r.Password, a, person); err != nil {
 			return Account{}, Party{}, err
 		}
 	}
@@ -51,7 +51,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 		return Account{}, Party{}, err
 	}
 	a.Party = p.ID
-	err = s.c.Journal.Change(ctx, did(r.Actor, journal.ActionAccountCreate, a.ID, r.RequestID, ""), func() error {
+	err = s.c.Journal.Change(ctx, Did(r.Actor, journal.ActionAccountCreate, a.ID, r.RequestID, ""), func() error {
 		if err := s.checkFree(ctx, a, p); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 	if err != nil {
 		return Party{}, err
 	}
-	err = s.c.Journal.Change(ctx, did(r.Actor, journal.ActionPartyCreate, p.ID, r.RequestID, ""), func() error {
+	err = s.c.Journal.Change(ctx, Did(r.Actor, journal.ActionPartyCreate, p.ID, r.RequestID, ""), func() error {
 		return s.c.Parties.CreateParty(ctx, record)
 	})
 	if errors.Is(err, ErrExists) { // made since it was looked for
@@ -183,7 +183,7 @@ func (p Party) named(name string) bool {
 func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 	for _, l := range a.logins(p, party.DateOf(time.Now())) {
 		// In whatever sense another one could be meant by typing this.
-		keys, err := s.loginKeys(ctx, readLogin(l.value))
+		keys, err := s.loginKeys(ctx, ReadLogin(l.Value))
 		if err != nil {
 			return err
 		}
@@ -195,9 +195,9 @@ func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 			return fmt.Errorf("finding an account: %w", err)
 		case other.Party == p.ID:
 			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: ErrExists}
-		case l.kind == byName:
+		case l.Kind == ByName:
 			return &Error{Reason: "login_name_taken", Detail: "somebody else has that login name: choose another", Err: ErrExists}
-		case l.kind == byPhone:
+		case l.Kind == ByPhone:
 			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: ErrExists}
 		}
 		return &Error{Reason: "code_taken", Detail: "somebody else logs in with a document of that number", Err: ErrExists}

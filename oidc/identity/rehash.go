@@ -78,7 +78,7 @@ func (s *Service) rehashAccounts(ctx context.Context, each func()) error {
 			return fmt.Errorf("listing accounts: %w", err)
 		}
 		for _, r := range records {
-			if _, err := s.change(ctx, r.ID, func(*Account) error { return nil }); err != nil {
+			if _, err := s.Change(ctx, r.ID, func(*Account) error { return nil }); err != nil {
 				return fmt.Errorf("renewing lookup keys of account %s: %w", r.ID, err)
 			}
 			after = r.ID

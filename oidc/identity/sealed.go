@@ -13,10 +13,6 @@ import (
 const (
 	domainPartyCode = "party.code"
 	domainLogin     = "account.login"
-	domainTries     = "account.tries"
-	domainDevice    = "account.device"
-	domainCode      = "account.code"
-	domainCodeKey   = "account.code.key"
 	domainOwner     = "ephemeral.owner" // of what is kept in Ephemeral
 )
 
@@ -27,11 +23,14 @@ func partyPlace(id string) signing.Place {
 	return signing.Place{Table: "parties", Row: id, Column: "body"}
 }
 
+// sealer seals and opens parties and accounts, and knows what leads to them.
+type sealer struct{ vault *signing.Vault }
+
 // loginKeys returns the lookup keys of logins under every live lookup key.
-func (s *Service) loginKeys(ctx context.Context, logins []login) ([]signing.Lookup, error) {
+func (s sealer) loginKeys(ctx context.Context, logins []Login) ([]signing.Lookup, error) {
 	var all []signing.Lookup
 	for _, l := range logins {
-		keys, err := s.c.Vault.Lookups(ctx, domainLogin, string(l.kind), l.value)
+		keys, err := s.vault.Lookups(ctx, domainLogin, string(l.Kind), l.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -41,10 +40,10 @@ func (s *Service) loginKeys(ctx context.Context, logins []login) ([]signing.Look
 }
 
 // codeKeys returns the lookup keys of a party's codes, former ones too.
-func (s *Service) codeKeys(ctx context.Context, codes ...party.Code) ([]signing.Lookup, error) {
+func (s sealer) codeKeys(ctx context.Context, codes ...party.Code) ([]signing.Lookup, error) {
 	var all []signing.Lookup
 	for _, c := range codes {
-		keys, err := s.c.Vault.Lookups(ctx, domainPartyCode, string(c.Type), c.Value)
+		keys, err := s.vault.Lookups(ctx, domainPartyCode, string(c.Type), c.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -61,12 +60,12 @@ type accountBody struct {
 }
 
 // sealAccount returns an account as it is stored, with the logins it has today.
-func (s *Service) sealAccount(ctx context.Context, a Account, p Party) (AccountRecord, error) {
+func (s sealer) sealAccount(ctx context.Context, a Account, p Party) (AccountRecord, error) {
 	keys, err := s.loginKeys(ctx, a.logins(p, party.DateOf(time.Now())))
 	if err != nil {
 		return AccountRecord{}, err
 	}
-	body, err := s.c.Vault.SealJSON(ctx, accountPlace(a.ID), accountBody{a, a.Party})
+	body, err := s.vault.SealJSON(ctx, accountPlace(a.ID), accountBody{a, a.Party})
 	if err != nil {
 		return AccountRecord{}, err
 	}
@@ -76,9 +75,9 @@ func (s *Service) sealAccount(ctx context.Context, a Account, p Party) (AccountR
 	}, nil
 }
 
-func (s *Service) openAccount(ctx context.Context, r AccountRecord) (Account, error) {
+func (s sealer) openAccount(ctx context.Context, r AccountRecord) (Account, error) {
 	var b accountBody
-	if err := s.c.Vault.OpenJSON(ctx, accountPlace(r.ID), r.Body, &b); err != nil {
+	if err := s.vault.OpenJSON(ctx, accountPlace(r.ID), r.Body, &b); err != nil {
 		return Account{}, fmt.Errorf("account %s: %w", r.ID, err)
 	}
 	if b.Of != r.Party {
@@ -90,12 +89,12 @@ func (s *Service) openAccount(ctx context.Context, r AccountRecord) (Account, er
 }
 
 // sealParty returns a party as it is stored.
-func (s *Service) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
+func (s sealer) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
 	keys, err := s.codeKeys(ctx, p.AllCodes()...)
 	if err != nil {
 		return PartyRecord{}, err
 	}
-	body, err := s.c.Vault.SealJSON(ctx, partyPlace(p.ID), p)
+	body, err := s.vault.SealJSON(ctx, partyPlace(p.ID), p)
 	if err != nil {
 		return PartyRecord{}, err
 	}
@@ -104,9 +103,9 @@ func (s *Service) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
 	}, nil
 }
 
-func (s *Service) openParty(ctx context.Context, r PartyRecord) (Party, error) {
+func (s sealer) openParty(ctx context.Context, r PartyRecord) (Party, error) {
 	var p Party
-	if err := s.c.Vault.OpenJSON(ctx, partyPlace(r.ID), r.Body, &p); err != nil {
+	if err := s.vault.OpenJSON(ctx, partyPlace(r.ID), r.Body, &p); err != nil {
 		return Party{}, fmt.Errorf("party %s: %w", r.ID, err)
 	}
 	p.ID, p.Kind, p.Revision, p.Created, p.Updated = r.ID, r.Kind, r.Revision, r.Created, r.Updated

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -26,26 +25,19 @@ type Journal interface {
 type Config struct {
 	Parties   Parties
 	Accounts  Accounts
-	Ephemeral Ephemeral
 	Vault     *signing.Vault
-	Sender    Sender          // of one-time codes; nil: there is no second factor
+	Passwords Passwords       // for accounts that are registered with one
 	Proofer   IdentityProofer // nil: nobody can be proofed
-	Journal   Journal         // required
-	Hashing   int             // password hashes computed at a time; default: the number of processors, at most 4
-	Log       *slog.Logger    // default: discards
+	Journal   Journal
 }
 
-// Sender delivers a message to a phone. The demo's shows them on a page.
-type Sender interface {
-	// Send hands a message over. Text is what the person reads.
-	Send(ctx context.Context, m Message) error
-}
-
-// Message is one text message.
-type Message struct {
-	Phone string // E.164
-	Text  string // complete, in the person's language
-	Code  string // the one-time code in it, for services that fill templates of their own
+// Passwords makes the passwords of new accounts. What a password may be, and how it is
+// hashed, is known to [yizheng.internal/oidc/identity/password], which knows accounts.
+type Passwords interface {
+	// New checks a new password of an account and its person, and hashes it. *Error.
+	New(ctx context.Context, password string, a Account, p Party) (PasswordHash, error)
+	// Blank returns a hash of no password, at today's cost.
+	Blank() PasswordHash
 }
 
 // IdentityProofer checks a claimed identity against a register.
@@ -57,22 +49,19 @@ type IdentityProofer interface {
 
 // Service is the rules of who somebody is. Safe for concurrent use.
 type Service struct {
+	sealer
 	c     Config
-	hash  *hashing
 	decoy atomic.Pointer[decoy]
 }
 
 // NewService checks c and returns a Service.
 func NewService(c Config) (*Service, error) {
-	if c.Parties == nil || c.Accounts == nil || c.Ephemeral == nil || c.Vault == nil || c.Journal == nil {
-		return nil, errors.New("the service of identities needs Parties, Accounts, Ephemeral, a Vault and a Journal")
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
+	if c.Parties == nil || c.Accounts == nil || c.Vault == nil || c.Passwords == nil || c.Journal == nil {
+		return nil, errors.New("the service of identities needs Parties, Accounts, a Vault, Passwords and a Journal")
 	}
 	auth := c.Vault.Auth()
 	c.Parties, c.Accounts = AuthenticParties(c.Parties, auth), AuthenticAccounts(c.Accounts, auth)
-	return &Service{c: c, hash: newHashing(c.Hashing)}, nil
+	return &Service{sealer: sealer{c.Vault}, c: c}, nil
 }
 
 // Account returns an account by its id, or ErrNotFound.
@@ -102,7 +91,7 @@ func (s *Service) Party(ctx context.Context, id string) (Party, error) {
 // FindAccount returns the account to which a login name, phone or number leads,
 // as typed, or ErrNotFound. It is for operators: who logs in is told nothing of it.
 func (s *Service) FindAccount(ctx context.Context, login string) (Account, error) {
-	keys, err := s.loginKeys(ctx, readLogin(login))
+	keys, err := s.loginKeys(ctx, ReadLogin(login))
 	if err != nil {
 		return Account{}, err
 	}
@@ -114,7 +103,7 @@ func (s *Service) FindAccount(ctx context.Context, login string) (Account, error
 	if err != nil {
 		return Account{}, err
 	}
-	typed := readLogin(login)
+	typed := ReadLogin(login)
 	if has, err := s.named(ctx, a, true, typed); err != nil {
 		return Account{}, err
 	} else if !has {
@@ -158,8 +147,8 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 		action = journal.ActionAccountDisable
 	}
 	var a Account
-	err := s.c.Journal.Change(ctx, did(actor, action, account, "", ""), func() (err error) {
-		a, err = s.change(ctx, account, func(a *Account) error {
+	err := s.c.Journal.Change(ctx, Did(actor, action, account, "", ""), func() (err error) {
+		a, err = s.Change(ctx, account, func(a *Account) error {
 			if a.Disabled = disabled; disabled {
 				a.Barred = time.Now().UTC()
 			}
@@ -181,8 +170,8 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 		}
 	}
 	var a Account
-	err := s.c.Journal.Change(ctx, did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
-		a, err = s.change(ctx, account, func(a *Account) error { a.Phone = phone; return nil })
+	err := s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
+		a, err = s.Change(ctx, account, func(a *Account) error { a.Phone = phone; return nil })
 		if errors.Is(err, ErrExists) {
 			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: err}
 		}
@@ -194,9 +183,9 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 // changeTries is how often a change is tried again when another one came between.
 const changeTries = 5
 
-// change applies a change to a stored account and returns the result. do may
+// Change applies a change to a stored account and returns the result. do may
 // refuse; it is called again when another change came between.
-func (s *Service) change(ctx context.Context, id string, do func(*Account) error) (Account, error) {
+func (s *Service) Change(ctx context.Context, id string, do func(*Account) error) (Account, error) {
 	for try := 1; ; try++ {
 		a, err := s.Account(ctx, id)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 //     name_differs, account_exists, code_taken, login_name_taken, phone_taken
 //   - of a password: password_short, password_long, password_characters,
 //     password_common, password_personal, ticket_invalid
-//   - of a login: login_refused, too_many_tries, code_needed (see [Challenge]);
+//   - of a login: login_refused, too_many_tries, code_needed (see factor.Challenge);
 //     code_wrong, code_expired, no_phone, no_second_factor, too_many_codes,
 //     code_not_sent
 //   - busy and unavailable: nothing was decided, try again later

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -76,7 +77,7 @@ func serve(b *testing.B) *served {
 		b.Fatal(err)
 	}
 	store, kept := db.Provider(), memory.New(memory.Config{})
-	people, err := identity.NewService(identity.Config{
+	people, err := people.New(people.Config{
 		Parties: store, Accounts: store, Ephemeral: kept, Vault: vault, Journal: oidc.NewRecorder(db.Journal(), nil), Proofer: everybody{},
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func serve(b *testing.B) *served {
 	s := &served{browser: oidc.Browser{ID: oidc.NewBrowserID()}}
 	s.config = provider.Config{
 		Issuer: "https://yizheng.example", Clients: store, Participants: store, Events: db.Journal(), Keyrings: rings, Sessions: store, Families: store,
-		Consents: store, Spent: store, Settings: store, Ephemeral: kept, Identity: people, Vault: vault,
+		Consents: store, Spent: store, Settings: store, Ephemeral: kept, Identity: people.Service, Factors: people.Factors, Vault: vault,
 	}
 	s.Provider, err = provider.New(s.config)
 	if err != nil {
@@ -98,7 +99,7 @@ func serve(b *testing.B) *served {
 const password = "a kettle on the roof"
 
 // logIn registers clients and a person, and logs the person in.
-func (s *served) logIn(b *testing.B, people *identity.Service) {
+func (s *served) logIn(b *testing.B, people *people.People) {
 	ctx := b.Context()
 	n, err := s.Clients.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11100000000013338W", Name: "样例局", Class: identity.Government, AreaCode: "990101", Level: 3})
 	if err != nil {

@@ -40,7 +40,7 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
-	Factors   flow.Factors // checks what people show of themselves; default: Identity
+	Factors   flow.Factors // checks what people show of themselves
 	Vault     *signing.Vault
 	Resolver  oidc.Resolver // nil: no authorization details are taken
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
@@ -170,11 +170,8 @@ func (c *Config) checkLogins() error {
 	if c.Sessions == nil {
 		return nil
 	}
-	if c.Families == nil || c.Consents == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Vault == nil {
-		return errors.New("a provider with Sessions needs Families, Consents, Spent, Settings, Ephemeral, Identity and Vault")
-	}
-	if c.Factors == nil {
-		c.Factors = c.Identity
+	if c.Families == nil || c.Consents == nil || c.Spent == nil || c.Settings == nil || c.Ephemeral == nil || c.Identity == nil || c.Factors == nil || c.Vault == nil {
+		return errors.New("a provider with Sessions needs Families, Consents, Spent, Settings, Ephemeral, Identity, Factors and Vault")
 	}
 	c.SessionIdle = cmp.Or(c.SessionIdle, 30*time.Minute)
 	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)

@@ -309,11 +309,11 @@ func TestPasswordEndsSessions(t *testing.T) {
 		tokens := b.tokens(t, w.bureau)
 		offline := b.tokens(t, w.shop, "scope", "openid offline_access", "prompt", "consent")
 		time.Sleep(2 * time.Second)
-		ticket, err := w.people.SetupTicket(t.Context(), "cli", w.zhang.ID)
+		ticket, err := w.people.Tickets.SetupTicket(t.Context(), "cli", w.zhang.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.people.SetPassword(t.Context(), ticket, "四个词 walnut 轮船 27", "r"); err != nil {
+		if _, err := w.people.Tickets.SetPassword(t.Context(), ticket, "四个词 walnut 轮船 27", "r"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -370,11 +370,11 @@ func TestPasswordChanged(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		change := func(password string) identity.Account {
 			t.Helper()
-			ticket, err := w.people.SetupTicket(t.Context(), "cli", w.zhang.ID)
+			ticket, err := w.people.Tickets.SetupTicket(t.Context(), "cli", w.zhang.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := w.people.SetPassword(t.Context(), ticket, password, "r")
+			a, err := w.people.Tickets.SetPassword(t.Context(), ticket, password, "r")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -98,7 +99,7 @@ func rooms(p *Provider) *provider {
 type world struct {
 	*memory
 	*provider
-	people    *identity.Service
+	people    *people.People
 	kept      *ephemeral.Ephemeral
 	ephemeral identity.Ephemeral // of nodes that begin; else kept
 	resolver  *resolver
@@ -134,7 +135,7 @@ func newWorld(t testing.TB) *world {
 
 // node returns another provider over the same stores, as another process has,
 // whose people are proofed at a level when they register.
-func (w *world) node(t testing.TB, level int) (*provider, *identity.Service) {
+func (w *world) node(t testing.TB, level int) (*provider, *people.People) {
 	t.Helper()
 	keys, err := signing.OpenKeystore(template.dir+"/keys", template.passphrase)
 	if err != nil {
@@ -148,7 +149,7 @@ func (w *world) node(t testing.TB, level int) (*provider, *identity.Service) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people, err := identity.NewService(identity.Config{
+	people, err := people.New(people.Config{
 		Parties: w.memory, Accounts: w.memory, Ephemeral: w.kept, Vault: vault, Journal: oidc.NewRecorder(w.memory, nil), Proofer: register(level),
 	})
 	if err != nil {
@@ -161,7 +162,7 @@ func (w *world) node(t testing.TB, level int) (*provider, *identity.Service) {
 	p, err := New(Config{
 		Issuer: issuer, Clients: w.memory, Participants: w.memory, Events: w.memory, Keyrings: rings,
 		Sessions: w.memory, Families: w.memory, Consents: w.memory, Spent: w.memory, Settings: w.memory, Ephemeral: store,
-		Identity: people, Factors: everybody{people, w}, Vault: vault, Resolver: w.resolver, Step: w.passed,
+		Identity: people.Service, Factors: everybody{people.Factors, people, w}, Vault: vault, Resolver: w.resolver, Step: w.passed,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func (w *world) add(t testing.TB, class identity.Class, code string, change func
 	return c
 }
 
-func (w *world) person(t testing.TB, people *identity.Service, r identity.Registration) identity.Account {
+func (w *world) person(t testing.TB, people *people.People, r identity.Registration) identity.Account {
 	t.Helper()
 	r.Actor = "cli"
 	a, _, err := people.Register(t.Context(), r)
@@ -294,19 +295,20 @@ func (b *browser) logIn(t testing.TB, handle oidc.Secret, a identity.Account) oi
 
 // everybody is a Factors to whom every password is right; a login is the id of an account.
 type everybody struct {
-	*identity.Service
-	w *world
+	*factor.Service
+	people *people.People
+	w      *world
 }
 
-func (e everybody) CheckPassword(ctx context.Context, a identity.Attempt) (identity.Account, error) {
+func (e everybody) CheckPassword(ctx context.Context, a factor.Attempt) (identity.Account, error) {
 	if e.w.checked.ID == a.Login {
 		return e.w.checked, nil
 	}
-	return e.Account(ctx, a.Login)
+	return e.people.Account(ctx, a.Login)
 }
 
-func (everybody) SendCode(context.Context, string, string, string, string) (identity.SentCode, error) {
-	return identity.SentCode{}, nil
+func (everybody) Begin(context.Context, factor.Name, factor.Login) (factor.Begun, error) {
+	return factor.Begun{}, nil
 }
 
 // form is one of a browser's, from the page of a step.

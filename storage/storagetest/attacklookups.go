@@ -17,6 +17,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -81,7 +83,7 @@ func (counting) Load(context.Context, string, time.Time) ([]byte, error) {
 // twoAccounts registers two people with passwords; the first one is the victim.
 func twoAccounts(t *testing.T, v *victims) {
 	var err error
-	v.people, err = identity.NewService(identity.Config{
+	v.people, err = people.New(people.Config{
 		Parties: v.Provider, Accounts: v.Provider, Ephemeral: counting{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(v.Journal, nil),
 	})
 	must(t, "opening the service of identities", err)
@@ -105,7 +107,7 @@ func twoAccounts(t *testing.T, v *victims) {
 func readLogin(login, password string) func(context.Context, *victims) error {
 	return func(ctx context.Context, v *victims) error {
 		try := func(login, password string) error {
-			_, err := v.people.CheckPassword(ctx, identity.Attempt{Login: login, Password: password, Address: netip.MustParseAddr("192.0.2.1"), Binding: "binding"})
+			_, err := v.people.Factors.CheckPassword(ctx, factor.Attempt{Login: login, Password: password, Address: netip.MustParseAddr("192.0.2.1"), Binding: "binding"})
 			return err
 		}
 		if try("victim-2", "victim's own password") == nil && try("other-1", "other's own password") == nil {

@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -60,7 +61,7 @@ type victims struct {
 	in      *signing.Installation
 	reg     *library.Library
 	p       *provider.Provider
-	people  *identity.Service
+	people  *people.People
 	session session.Store
 	family  token.FamilyStore
 	consent consent.Store
@@ -375,7 +376,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 		Issuer: "https://yizheng.example", Clients: d.Provider, Participants: d.Provider, Events: d.Journal, Keyrings: v.in.Keyrings(),
 	})
 	must(t, "opening a provider", err)
-	v.people, err = identity.NewService(identity.Config{
+	v.people, err = people.New(people.Config{
 		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
 	})
 	must(t, "opening the service of identities", err)

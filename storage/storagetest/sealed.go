@@ -96,7 +96,7 @@ func liveThrough(t *testing.T, db Database) []string {
 	}, license.Terms{Revisions: []int64{3}})
 	must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
-	shared = append(shared, people(t, db, in)...)
+	shared = append(shared, persons(t, db, in)...)
 	_, err = r.Registry.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
 	must(t, "living through", err)
 	_, err = r.Registry.End(ctx, a, out.ID, license.EndRequest{

@@ -15,6 +15,8 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -23,31 +25,33 @@ import (
 // people lets a person be registered, log in with two factors, log in at a client
 // that asks for all that it can, and set another password. It returns what must
 // not be found afterwards; it isn't in what was kept where it may be lost either.
-func people(t *testing.T, db Database, in *signing.Installation) []string {
+func persons(t *testing.T, db Database, in *signing.Installation) []string {
 	t.Helper()
 	ctx := t.Context()
 	const name, login, phone = "司徒样例㛃", "situ.yangli", "+8613900001234"
 	const password, another = "correct horse 样例 battery", "another horse 样例 battery"
 	code := party.Code{Type: party.Citizen, Value: "990101194912310036"}
 	kept := &seen{values: map[string]value{}}
-	var sent identity.Message
-	s, err := identity.NewService(identity.Config{
+	var sent factor.Message
+	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
-		Sender: sender(func(m identity.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
+		Sender: sender(func(m factor.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
 	})
 	must(t, "people", err)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
 		Actor: "cli", Proofing: &identity.Proofing{Level: 2, Method: "in_person", Source: "样例派出所窗口", At: time.Now()}})
 	must(t, "registering", err)
-	_, err = s.CheckPassword(ctx, identity.Attempt{Login: phone, Password: password, Address: netip.MustParseAddr("192.0.2.77")})
+	_, err = s.Factors.CheckPassword(ctx, factor.Attempt{Login: phone, Password: password, Address: netip.MustParseAddr("192.0.2.77")})
 	must(t, "logging in", err)
-	_, err = s.SendCode(ctx, a.ID, "binding-of-a-login", "zh-CN", "")
+	proving := factor.Login{Account: a.ID, Binding: "binding-of-a-login", Language: "zh-CN"}
+	_, err = s.Factors.Begin(ctx, factor.PhoneCode, proving)
 	must(t, "sending a code", err)
-	must(t, "checking it", s.CheckCode(ctx, a.ID, "binding-of-a-login", sent.Code, ""))
+	_, err = s.Factors.Finish(ctx, factor.PhoneCode, proving, sent.Code)
+	must(t, "checking it", err)
 	secrets := logIn(t, db, in, s, kept, a, password)
-	ticket, err := s.SetupTicket(ctx, "cli", a.ID)
+	ticket, err := s.Tickets.SetupTicket(ctx, "cli", a.ID)
 	must(t, "making a ticket", err)
-	_, err = s.SetPassword(ctx, ticket, another, "")
+	_, err = s.Tickets.SetPassword(ctx, ticket, another, "")
 	must(t, "setting a password", err)
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
@@ -62,12 +66,12 @@ func people(t *testing.T, db Database, in *signing.Installation) []string {
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.
 // It returns what must not be found afterwards.
-func logIn(t *testing.T, db Database, in *signing.Installation, people *identity.Service, kept identity.Ephemeral, a identity.Account, password string) []string {
+func logIn(t *testing.T, db Database, in *signing.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
 	t.Helper()
 	ctx := t.Context()
 	p, err := provider.New(provider.Config{
 		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Journal, Keyrings: in.Keyrings(),
-		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people, Vault: in.Vault(),
+		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people.Service, Factors: people.Factors, Vault: in.Vault(),
 	})
 	must(t, "logging in", err)
 	n, err := p.Clients.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})
@@ -112,9 +116,9 @@ func logIn(t *testing.T, db Database, in *signing.Installation, people *identity
 		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}
 }
 
-type sender func(identity.Message)
+type sender func(factor.Message)
 
-func (s sender) Send(_ context.Context, m identity.Message) error { s(m); return nil }
+func (s sender) Send(_ context.Context, m factor.Message) error { s(m); return nil }
 
 // seen is an identity.Ephemeral that remembers all that it ever saw.
 type seen struct {

@@ -40,7 +40,7 @@ func (p *Portal) changePassword(v *pages.Visit, who oidc.Session) error {
 		return p.showPassword(v, http.StatusUnprocessableEntity, "incomplete")
 	}
 	ctx := v.R.Context()
-	account, err := p.c.Identity.ChangePassword(ctx, identity.Attempt{
+	account, err := p.c.Factors.ChangePassword(ctx, factor.Attempt{
 		Password: form.Get("current"), Device: v.Browser.Device, Address: v.Browser.Address, RequestID: v.Browser.RequestID,
 	}, who.Account, form.Get("password"))
 	if e, ok := errors.AsType[*identity.Error](err); ok {

@@ -27,19 +27,18 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 )
 
-// Config says what a Portal works with. All of it is required but Identity.
+// Config says what a Portal works with. All of it is required but Factors.
 type Config struct {
 	Issuer       string // the public URL
 	Site         *pages.Site
 	Flow         *flow.Service
 	Sessions     *session.Service
 	Consents     *consent.Service
-	Identity     *identity.Service // nil: nobody can log in
+	Factors      *factor.Service // nil: nobody can log in
 	Offers       *offer.Service
 	Readings     *access.Service
 	Grants       *grants.Service
@@ -122,7 +121,7 @@ func (p *Portal) private(assurance factor.Assurance, section string, h func(v *p
 
 // home is the first page: for those who are logged in, their licenses.
 func (p *Portal) home(v *pages.Visit) error {
-	if p.c.Identity == nil {
+	if p.c.Factors == nil {
 		return v.Show(http.StatusOK, web.Front{})
 	}
 	who, err := p.c.Sessions.Session(v.R.Context(), v.Browser)

@@ -39,6 +39,8 @@ type Definition struct {
 	// metrics call the way; empty: nothing is sent.
 	Sends   journal.Action
 	Channel string
+
+	prover func(*tools) Factor
 }
 
 // Definitions are factors, in the order in which people are asked for them.
@@ -48,8 +50,8 @@ type Definitions []Definition
 func All() Definitions { return all }
 
 var all = Definitions{
-	password,
-	phone,
+	byPassword,
+	byPhone,
 }
 
 // find returns the definition of a name; one that isn't known proves nothing.

@@ -1,16 +1,19 @@
 package factor_test
 
 import (
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/signing/journal"
 )
 
@@ -64,4 +67,45 @@ func TestAuthenticators(t *testing.T) {
 	if all := palm.Authenticators(full); len(all) != 3 || string(all[2].Data) != `{"left":true}` {
 		t.Errorf("with a further factor: %+v", all)
 	}
+}
+
+// TestBeginAndFinish: every factor that there is can be begun and finished by its name, for an account
+// that is known.
+func TestBeginAndFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		answers := map[factor.Name]func() string{
+			factor.Password:  func() string { return identitytest.Password },
+			factor.PhoneCode: func() string { return w.SMS.Last(t).Code },
+		}
+		for _, d := range factor.All() {
+			login := factor.Login{Account: a.ID, Binding: "session", Address: identitytest.Here, RequestID: "r"}
+			begun, err := w.Begin(t.Context(), d.Name, login)
+			identitytest.IsReason(t, "beginning", err, "")
+			if (begun.Phone != "") != d.Phone {
+				t.Errorf("%s begins with %+v", d.Name, begun)
+			}
+			if p, err := w.Finish(t.Context(), d.Name, login, "no such answer"); err == nil || p != (factor.Proof{}) {
+				t.Errorf("%s: a wrong answer proves %v, %v", d.Name, p, err)
+			}
+			p, err := w.Finish(t.Context(), d.Name, login, answers[d.Name]())
+			identitytest.IsReason(t, "finishing", err, "")
+			if p != (factor.Proof{Factor: d.Name}) {
+				t.Errorf("%s proves %v", d.Name, p)
+			}
+			w.FailRecord = errors.New("the disk is full")
+			again, _ := w.Begin(t.Context(), d.Name, factor.Login{Account: a.ID, Binding: "another"})
+			if p, err := w.Finish(t.Context(), d.Name, factor.Login{Account: a.ID, Binding: "another", Address: identitytest.Here}, answers[d.Name]()); err == nil || p != (factor.Proof{}) {
+				t.Errorf("%s: without its event it proves %v, %v (begun %+v)", d.Name, p, err, again)
+			}
+			w.FailRecord = nil
+		}
+		if _, err := w.Begin(t.Context(), "palm", factor.Login{Account: a.ID}); err == nil {
+			t.Error("a factor that isn't there was begun")
+		}
+		if p, err := w.Finish(t.Context(), "palm", factor.Login{Account: a.ID}, ""); err == nil || p != (factor.Proof{}) {
+			t.Errorf("a factor that isn't there proves %v", p)
+		}
+	})
 }

@@ -1,6 +1,8 @@
 package factor
 
 import (
+	"context"
+
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 )
@@ -8,8 +10,8 @@ import (
 // Password is what a person chose and remembers.
 const Password Name = "pwd"
 
-// password is the account's own, and not in its list: accounts had one before there were others.
-var password = Definition{
+// byPassword is the account's own, and not in its list: accounts had one before there were others.
+var byPassword = Definition{
 	Name: Password, Methods: []string{"pwd"}, Kind: Known, Strength: oneFactor,
 	Of: func(a identity.Account) []identity.Authenticator {
 		if a.Password.IsZero() {
@@ -17,7 +19,30 @@ var password = Definition{
 		}
 		return []identity.Authenticator{{Factor: string(Password), Added: a.Password.Set}}
 	},
+	prover: func(t *tools) Factor { return &passwords{t} },
 	Tries: map[journal.Action]string{
 		journal.ActionLogin: "password", journal.ActionLoginConfirm: "confirm", journal.ActionLoginChallenge: "challenge",
 	},
+}
+
+// passwords proves that somebody knows the account's password: of an account that is known,
+// as [Factor] says; of one that a login leads to, see [Service.CheckPassword].
+type passwords struct{ *tools }
+
+// Begin implements [Factor]: there is nothing to begin.
+func (p *passwords) Begin(context.Context, Login) (Begun, error) { return Begun{}, nil }
+
+// Finish implements [Factor]. Tries are limited and counted as those of a login are.
+// *Error: wrong_password, too_many_tries, busy, unavailable.
+func (p *passwords) Finish(ctx context.Context, l Login, text string) (Proof, error) {
+	_, err := p.owner(ctx, Attempt{Password: text, Device: l.Device, Address: l.Address, RequestID: l.RequestID}, l.Account)
+	if err != nil {
+		f := identity.Did(l.Account, journal.ActionLogin, l.Account, l.RequestID, identity.ReasonOf(err))
+		p.Journal.Noted(ctx, f)
+		return Proof{}, err
+	}
+	if err := p.Journal.Record(ctx, identity.Did(l.Account, journal.ActionLogin, l.Account, l.RequestID, journal.ResultOK)); err != nil {
+		return Proof{}, err
+	}
+	return Proof{Factor: Password}, nil
 }

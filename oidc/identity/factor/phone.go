@@ -1,6 +1,11 @@
 package factor
 
 import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 )
@@ -8,8 +13,8 @@ import (
 // PhoneCode is a one-time code that is sent to the account's phone.
 const PhoneCode Name = "sms"
 
-// phone is the account's own, and not in its list: accounts had one before there were others.
-var phone = Definition{
+// byPhone is the account's own, and not in its list: accounts had one before there were others.
+var byPhone = Definition{
 	Name: PhoneCode, Methods: []string{"sms"}, Kind: Held, Strength: oneFactor, Phone: true,
 	Of: func(a identity.Account) []identity.Authenticator {
 		if a.Phone == "" {
@@ -19,4 +24,125 @@ var phone = Definition{
 	},
 	Tries: map[journal.Action]string{journal.ActionCodeCheck: "code"},
 	Sends: journal.ActionCodeSend, Channel: "sms",
+	prover: func(t *tools) Factor { return &phoneCodes{t} },
+}
+
+// Sender delivers a message to a phone. The demo's shows them on a page.
+type Sender interface {
+	// Send hands a message over. Text is what the person reads.
+	Send(ctx context.Context, m Message) error
+}
+
+// Message is one text message.
+type Message struct {
+	Phone string // E.164
+	Text  string // complete, in the person's language
+	Code  string // the one-time code in it, for services that fill templates of their own
+}
+
+// phoneCodes proves that somebody holds the account's phone.
+type phoneCodes struct{ *tools }
+
+// Begin implements [Factor]: it sends a one-time code of six digits to the account's phone,
+// bound to the login. Asked
+// again before Again is over it sends nothing and answers the same. An earlier
+// code ends with the new one. *Error: no_phone, too_many_codes (Retry is set),
+// no_second_factor, code_not_sent, unavailable; login_refused for a disabled
+// account.
+func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
+	if p.Sender == nil {
+		return Begun{}, &identity.Error{Reason: "no_second_factor", Detail: "No messages can be sent here, so there is no second factor."}
+	}
+	a, err := p.People.Account(ctx, l.Account)
+	switch {
+	case err != nil:
+		return Begun{}, err
+	case a.Disabled:
+		return Begun{}, refusedLogin()
+	case a.Phone == "":
+		return Begun{}, &identity.Error{Reason: "no_phone", Detail: "The account has no phone. It can be added at a counter."}
+	}
+	of := codeKeyOf{l.Account, l.Binding}
+	now := time.Now()
+	before, _, err := p.codes.load(ctx, of)
+	if err != nil && !errors.Is(err, identity.ErrGone) {
+		return Begun{}, err
+	}
+	sent := Begun{a.MaskedPhone(), codeLife, codeAgain}
+	if age := now.Sub(before.Sent); err == nil && !before.Used && age < codeAgain {
+		return Begun{sent.Phone, codeLife - age, codeAgain - age}, nil
+	}
+	// Of requests side by side one sends.
+	gap, err := p.count(ctx, ofCodeGap, now, l.Account, l.Binding, before.ID)
+	if err != nil {
+		return Begun{}, err
+	}
+	if gap.over() {
+		p.takeBack(ctx, now, gap)
+		return sent, nil
+	}
+	if err := p.send(ctx, a, of, l.Language, l.RequestID); err != nil {
+		p.takeBack(ctx, now, gap)
+		return Begun{}, err
+	}
+	return sent, nil
+}
+
+// send sends a code within the account's limits.
+func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf, language, requestID string) error {
+	f := identity.Did(a.ID, journal.ActionCodeSend, a.ID, requestID, "")
+	counted, err := p.codes.countSent(ctx, a.ID, time.Now())
+	if err != nil {
+		f.Result = identity.ReasonOf(err)
+		p.Journal.Noted(ctx, f)
+		return err
+	}
+	code, err := p.codes.keep(ctx, of, codeRecord{}, identity.PartReserved, a.ID)
+	if err != nil {
+		p.takeBack(ctx, time.Now(), counted...)
+		return err
+	}
+	sending, cancel := context.WithTimeout(ctx, codeTimeout)
+	defer cancel()
+	if err = p.Sender.Send(sending, Message{Phone: a.Phone, Text: codeText(code, language, false), Code: code}); err != nil {
+		err = &identity.Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
+		p.codes.forget(ctx, of) // what may still arrive is good for nothing
+	}
+	f.Result = identity.ReasonOf(err)
+	p.Journal.Noted(ctx, f)
+	return err
+}
+
+// Finish implements [Factor]: it checks a code for the account and the login. Five tries, five
+// minutes, one use. *Error: code_wrong, code_expired (also used, and lost),
+// too_many_tries (Retry is set: another code is needed), unavailable.
+func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, error) {
+	_, err := p.codes.spend(ctx, codeKeyOf{l.Account, l.Binding}, code)
+	f := identity.Did(l.Account, journal.ActionCodeCheck, l.Account, l.RequestID, identity.ReasonOf(err))
+	if err != nil {
+		p.Journal.Noted(ctx, f)
+		return Proof{}, err
+	}
+	if err := p.Journal.Record(ctx, f); err != nil {
+		return Proof{}, err
+	}
+	return Proof{Factor: PhoneCode}, nil
+}
+
+// codeText returns what the person reads. It says what the code is for, and
+// never asks to tell it to anybody.
+func codeText(code, language string, guarded bool) string {
+	chinese := !strings.HasPrefix(strings.ToLower(language), "en")
+	switch {
+	case chinese && guarded:
+		return "【一证】有人正在一台新设备上登录您的账号，密码正确。如果是您本人，请在登录页面输入验证码 " + code +
+			"，5 分钟内有效。如果不是您，请不要把它告诉任何人（工作人员也不会向您索要），并请尽快修改密码。"
+	case chinese:
+		return "【一证】验证码 " + code + "，用于确认是您本人正在登录，5 分钟内有效。请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请尽快修改密码。"
+	case guarded:
+		return "[Yizheng] Somebody is logging in to your account on a new device, with the right password. If it is you, enter " + code +
+			" on the login page within 5 minutes. If not, tell it to nobody, our staff included, and change your password soon."
+	}
+	return "[Yizheng] " + code + " confirms that it is you who is logging in. It is good for 5 minutes. Tell it to nobody; our staff never ask for it. " +
+		"If you aren't logging in, change your password soon."
 }

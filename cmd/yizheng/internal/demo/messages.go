@@ -12,11 +12,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // messageBox is the demo's telephone network: it delivers text messages to a
-// page. It implements [identity.Sender].
+// page. It implements [factor.Sender].
 type messageBox struct {
 	mu     sync.Mutex
 	latest []shownMessage // newest first
@@ -35,8 +35,8 @@ const maxMessages = 50
 
 func newMessageBox() *messageBox { return &messageBox{} }
 
-// Send implements [identity.Sender].
-func (b *messageBox) Send(_ context.Context, m identity.Message) error {
+// Send implements [factor.Sender].
+func (b *messageBox) Send(_ context.Context, m factor.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latest = slices.Insert(b.latest, 0, shownMessage{m.Phone, m.Code, m.Text, time.Now().UTC().Truncate(time.Millisecond)})

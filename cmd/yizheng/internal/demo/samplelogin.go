@@ -71,7 +71,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 		}
 	}
 	for _, p := range s.people {
-		if err := p.plant(ctx, in.People); err != nil {
+		if err := p.plant(ctx, in.People.Service); err != nil {
 			return texts.Refuse("demo.sample", p.Login, err)
 		}
 		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone})

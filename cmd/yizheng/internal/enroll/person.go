@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -112,8 +113,8 @@ type setup struct {
 // ticket prints a setup link. It is printed, and nothing else: no log has it, and
 // no server sees what stands behind the #.
 func ticket(p *command.Process, in *install.Installation, a identity.Account, asJSON bool) error {
-	expires := time.Now().Add(identity.TicketLife).Truncate(time.Second)
-	text, err := in.People.SetupTicket(p.Ctx, in.Operator, a.ID)
+	expires := time.Now().Add(password.TicketLife).Truncate(time.Second)
+	text, err := in.People.Tickets.SetupTicket(p.Ctx, in.Operator, a.ID)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -41,7 +42,7 @@ type Installation struct {
 	Verifier *jose.Verifier
 	Provider *provider.Provider
 	Library  *library.Library
-	People   *identity.Service
+	People   *people.People
 	Kept     storage.Ephemeral // what may be lost
 	Outside  Outside
 	Clock    *storage.Clock

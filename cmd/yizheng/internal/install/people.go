@@ -7,6 +7,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/storage"
 )
@@ -14,7 +16,7 @@ import (
 // Outside is what an installation needs of the world for people's logins. The
 // zero outside has none of it: then nobody gets a code, and nobody is proofed.
 type Outside struct {
-	Sender  identity.Sender
+	Sender  factor.Sender
 	Proofer identity.IdentityProofer
 }
 
@@ -30,7 +32,7 @@ func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient b
 // logins adds to the provider's configuration what people log in with.
 func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
-	in.People, err = identity.NewService(identity.Config{
+	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 	})
@@ -38,7 +40,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 		return err
 	}
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
-	c.Ephemeral, c.Identity, c.Vault = in.Kept, in.People, in.Keys.Vault()
+	c.Ephemeral, c.Identity, c.Factors, c.Vault = in.Kept, in.People.Service, in.People.Factors, in.Keys.Vault()
 	if c.Resolver, err = join.New(join.Config{Asks: in.Library.Offers, Grants: in.Library.Grants}); err != nil {
 		return err
 	}

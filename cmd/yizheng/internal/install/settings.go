@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"yizheng.internal/api/outbound"
+	"yizheng.internal/oidc/identity/factor"
 
 	"github.com/alecthomas/kong"
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -57,7 +57,7 @@ type Messaging struct {
 }
 
 // Sender returns what sends messages, or nil if nothing is set.
-func (m Messaging) Sender() (identity.Sender, error) {
+func (m Messaging) Sender() (factor.Sender, error) {
 	if m.SMSURL == "" {
 		if m.SMSSecretFile != "" {
 			return nil, texts.Usage("settings.no_sms_url")

@@ -1,4 +1,4 @@
-package identity
+package factor
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
 
@@ -31,19 +32,21 @@ const (
 	deviceSep  = "."
 )
 
-// DeviceToken returns a token for the browser of somebody who has logged in,
-// which makes it a known device of the account, for a year or until the account
-// gets another password; it is no credential.
-// had is what the browser has already, for other persons too, or empty: the
-// newest five stay.
-func (s *Service) DeviceToken(ctx context.Context, account Account, had string) (string, error) {
+// domainDevice is the domain of device tokens' MACs. It is stored, in effect: never change it.
+const domainDevice = "account.device"
+
+// devices knows the browsers in which people logged in.
+type devices struct{ vault *signing.Vault }
+
+// token is [Service.DeviceToken].
+func (d *devices) token(ctx context.Context, account identity.Account, had string) (string, error) {
 	token := make([]byte, 0, deviceBytes)
 	token = append(token, deviceFormat)
 	token = token[:1+deviceID]
 	rand.Read(token[1:])
 	made := time.Now().Unix()
 	token = binary.BigEndian.AppendUint64(token, uint64(made))
-	mac, err := s.c.Vault.MAC(ctx, domainDevice, account.deviceFacts(hex.EncodeToString(token[1:1+deviceID]), made)...)
+	mac, err := d.vault.MAC(ctx, domainDevice, deviceFacts(account, hex.EncodeToString(token[1:1+deviceID]), made)...)
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +54,7 @@ func (s *Service) DeviceToken(ctx context.Context, account Account, had string) 
 	token = append(token, mac.Sum[:]...)
 	all := []string{base64.RawURLEncoding.EncodeToString(token)}
 	for _, old := range splitDevices(had) {
-		if device, err := s.device(ctx, account, old); err != nil {
+		if device, err := d.device(ctx, account, old); err != nil {
 			return "", err
 		} else if device == "" && len(all) < deviceMost { // another person's
 			all = append(all, old)
@@ -61,7 +64,7 @@ func (s *Service) DeviceToken(ctx context.Context, account Account, had string) 
 }
 
 // deviceFacts are what the MAC of a device token is over.
-func (a *Account) deviceFacts(device string, made int64) []string {
+func deviceFacts(a identity.Account, device string, made int64) []string {
 	return []string{a.ID, device, strconv.FormatInt(made, 10), strconv.FormatInt(a.Password.Set.UnixNano(), 10)}
 }
 
@@ -80,18 +83,18 @@ func splitDevices(cookie string) []string {
 	return all
 }
 
-// knownDevice returns the id of the device if a token of the cookie makes it one
+// known returns the id of the device if a token of the cookie makes it one
 // of the account's, else "".
-func (s *Service) knownDevice(ctx context.Context, account Account, cookie string) (string, error) {
+func (d *devices) known(ctx context.Context, account identity.Account, cookie string) (string, error) {
 	for _, token := range splitDevices(cookie) {
-		if device, err := s.device(ctx, account, token); device != "" || err != nil {
+		if device, err := d.device(ctx, account, token); device != "" || err != nil {
 			return device, err
 		}
 	}
 	return "", nil
 }
 
-func (s *Service) device(ctx context.Context, account Account, token string) (string, error) {
+func (d *devices) device(ctx context.Context, account identity.Account, token string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != deviceBytes || b[0] != deviceFormat {
 		return "", nil
@@ -104,7 +107,7 @@ func (s *Service) device(ctx context.Context, account Account, token string) (st
 	if made > now+60 || made < now-int64(deviceLife/time.Second) {
 		return "", nil
 	}
-	ok, err := s.c.Vault.CheckMAC(ctx, mac, domainDevice, account.deviceFacts(device, made)...)
+	ok, err := d.vault.CheckMAC(ctx, mac, domainDevice, deviceFacts(account, device, made)...)
 	if errors.Is(err, signing.ErrNoKey) { // purged, or made up
 		return "", nil
 	}

@@ -1,4 +1,4 @@
-package identity
+package factor
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 )
 
@@ -25,8 +26,8 @@ func (c *Challenge) Error() string { return c.refusal().Error() }
 // Unwrap returns an *Error with the reason code_needed.
 func (c *Challenge) Unwrap() error { return c.refusal() }
 
-func (c *Challenge) refusal() *Error {
-	return &Error{Reason: "code_needed", Detail: "There were many tries. If login and password are right, a code was sent to the account's phone."}
+func (c *Challenge) refusal() *identity.Error {
+	return &identity.Error{Reason: "code_needed", Detail: "There were many tries. If login and password are right, a code was sent to the account's phone."}
 }
 
 // challengeTime is how long a guarded try takes, whatever is sent meanwhile.
@@ -35,25 +36,25 @@ const challengeTime = 5 * time.Second
 // challenge keeps the answer to a guarded try, and sends the code if the
 // password was right. It takes the same time either way. The counts are taken
 // back when the code comes: sooner, whoever counted along would learn of it.
-func (s *Service) challenge(ctx context.Context, a Attempt, who claimant, reason string, counted []tally, began time.Time) error {
+func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tally, began time.Time) error {
 	c := &Challenge{Handle: newChallenge(), Life: codeLife}
 	var kept codeRecord
 	if reason == "" {
-		kept.Account, kept.Checked = who.account.ID, who.account.Password.Set
+		kept.Account, kept.Checked = who.Account.ID, who.Account.Password.Set
 	}
 	for _, t := range counted {
 		kept.Counted = append(kept.Counted, t.key)
 	}
-	code, err := s.keepCode(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept, PartOpened, NetworkOf(a.Address))
+	code, err := p.codes.keep(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept, identity.PartOpened, identity.NetworkOf(a.Address))
 	if err != nil {
 		return err
 	}
-	if reason == "" && who.account.Phone != "" {
-		if err := s.sendConfirmation(ctx, a, who.account, code, began); err != nil {
-			s.c.Log.WarnContext(ctx, "a login's confirmation could not be sent", "account", who.account.ID, "error", err)
+	if reason == "" && who.Account.Phone != "" {
+		if err := p.sendConfirmation(ctx, a, who.Account, code, began); err != nil {
+			p.Log.WarnContext(ctx, "a login's confirmation could not be sent", "account", who.Account.ID, "error", err)
 		}
 	}
-	s.c.Journal.Noted(ctx, who.fact(journal.ActionLoginChallenge, orOK(reason), a.RequestID))
+	p.Journal.Noted(ctx, factOf(who, journal.ActionLoginChallenge, orOK(reason), a.RequestID))
 	wait := time.NewTimer(time.Until(began.Add(challengeTime)))
 	defer wait.Stop()
 	select {
@@ -82,31 +83,28 @@ func orOK(reason string) string {
 
 // sendConfirmation sends the code of a challenge, within the account's limits
 // and the time that a guarded try takes.
-func (s *Service) sendConfirmation(ctx context.Context, a Attempt, account Account, code string, began time.Time) error {
-	if _, err := s.countCode(ctx, account.ID, time.Now()); err != nil {
+func (p *passwords) sendConfirmation(ctx context.Context, a Attempt, account identity.Account, code string, began time.Time) error {
+	if _, err := p.codes.countSent(ctx, account.ID, time.Now()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithDeadline(ctx, began.Add(challengeTime-challengeTime/10))
 	defer cancel()
-	err := s.c.Sender.Send(ctx, Message{Phone: account.Phone, Text: codeText(code, a.Language, true), Code: code})
-	s.c.Journal.Noted(ctx, did("", journal.ActionCodeSend, account.ID, a.RequestID, ReasonOf(err)))
+	err := p.Sender.Send(ctx, Message{Phone: account.Phone, Text: codeText(code, a.Language, true), Code: code})
+	p.Journal.Noted(ctx, identity.Did("", journal.ActionCodeSend, account.ID, a.RequestID, identity.ReasonOf(err)))
 	return err
 }
 
-// ConfirmLogin returns the account of a challenge, when its code is right, for
-// the browser with that binding: password and code are both checked then.
-// *Error as those of CheckCode, and login_refused if the account was disabled, or
-// got another password, meanwhile.
-func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, requestID string) (Account, error) {
-	kept, err := s.spendCode(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
-	f := did("", journal.ActionLoginConfirm, kept.Account, requestID, ReasonOf(err))
+// confirm is [Service.ConfirmLogin].
+func (p *passwords) confirm(ctx context.Context, handle, binding, code, requestID string) (identity.Account, error) {
+	kept, err := p.codes.spend(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
+	f := identity.Did("", journal.ActionLoginConfirm, kept.Account, requestID, identity.ReasonOf(err))
 	if err != nil {
-		s.c.Journal.Noted(ctx, f)
-		return Account{}, err
+		p.Journal.Noted(ctx, f)
+		return identity.Account{}, err
 	}
-	account, err := s.Account(ctx, kept.Account)
+	account, err := p.People.Account(ctx, kept.Account)
 	if err != nil {
-		return Account{}, fmt.Errorf("confirming a login: %w", err)
+		return identity.Account{}, fmt.Errorf("confirming a login: %w", err)
 	}
 	switch {
 	case account.Disabled:
@@ -115,14 +113,14 @@ func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, reque
 		f.Result = "wrong_password"
 	}
 	if f.Result != journal.ResultOK {
-		s.c.Journal.Noted(ctx, f)
-		return Account{}, refusedLogin()
+		p.Journal.Noted(ctx, f)
+		return identity.Account{}, refusedLogin()
 	}
-	if err := s.c.Journal.Record(ctx, f); err != nil {
-		return Account{}, err
+	if err := p.Journal.Record(ctx, f); err != nil {
+		return identity.Account{}, err
 	}
 	for _, key := range kept.Counted {
-		s.takeBack(ctx, time.Now(), tally{limit: limit{window: time.Hour}, key: key})
+		p.takeBack(ctx, time.Now(), tally{limit: limit{window: time.Hour}, key: key})
 	}
 	return account, nil
 }

@@ -1,10 +1,14 @@
-package identity
+package factor
 
 import (
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"net/netip"
 	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
 )
 
 // limit is how often something may happen within a window. What is counted is
@@ -67,25 +71,35 @@ type tally struct {
 // over reports whether it was counted too often.
 func (t tally) over() bool { return t.n > t.most }
 
+// domainTries is the domain of counters' names. It is stored, in effect: never change it.
+const domainTries = "account.tries"
+
+// counters counts tries.
+type counters struct {
+	kept  identity.Ephemeral
+	vault *signing.Vault
+	log   *slog.Logger
+}
+
 // count counts one more, atomically, before anything is compared: of tries side
 // by side no more than the limit get as far.
-func (s *Service) count(ctx context.Context, l limit, now time.Time, parts ...string) (tally, error) {
-	mac, err := s.c.Vault.MAC(ctx, domainTries, append([]string{l.name}, parts...)...)
+func (c *counters) count(ctx context.Context, l limit, now time.Time, parts ...string) (tally, error) {
+	mac, err := c.vault.MAC(ctx, domainTries, append([]string{l.name}, parts...)...)
 	if err != nil {
 		return tally{}, err
 	}
 	t := tally{limit: l, key: "identity." + l.name + "." + hex.EncodeToString(mac.Sum[:])}
-	if t.n, err = s.c.Ephemeral.Count(ctx, t.key, 1, l.window, now); err != nil {
+	if t.n, err = c.kept.Count(ctx, t.key, 1, l.window, now); err != nil {
 		return tally{}, unavailable(err)
 	}
 	return t, nil
 }
 
 // takeBack undoes counts: those tries were no guesses.
-func (s *Service) takeBack(ctx context.Context, now time.Time, ts ...tally) {
+func (c *counters) takeBack(ctx context.Context, now time.Time, ts ...tally) {
 	for _, t := range ts {
-		if _, err := s.c.Ephemeral.Count(ctx, t.key, -1, t.window, now); err != nil {
-			s.c.Log.WarnContext(ctx, "a count could not be taken back", "limit", t.name, "error", err)
+		if _, err := c.kept.Count(ctx, t.key, -1, t.window, now); err != nil {
+			c.log.WarnContext(ctx, "a count could not be taken back", "limit", t.name, "error", err)
 		}
 	}
 }
@@ -93,13 +107,13 @@ func (s *Service) takeBack(ctx context.Context, now time.Time, ts ...tally) {
 // unavailable is the refusal when the store of counters and codes doesn't
 // answer: without it nobody could be kept from guessing.
 func unavailable(err error) error {
-	return &Error{Reason: "unavailable", Detail: "Logins are not available just now. Try again in a minute.", Err: err, Retry: time.Minute}
+	return &identity.Error{Reason: "unavailable", Detail: "Logins are not available just now. Try again in a minute.", Err: err, Retry: time.Minute}
 }
 
 // addressOf returns what counts as one address: an IPv6 network of 64 bits is
 // one machine's.
 func addressOf(a netip.Addr) string {
-	if n := prefixOf(a, 64); n != "" {
+	if n := identity.IPv6Network(a, 64); n != "" {
 		return n
 	}
 	return a.Unmap().String()
@@ -107,25 +121,4 @@ func addressOf(a netip.Addr) string {
 
 // networkOf returns the network of an IPv6 address that one customer may have
 // whole, else "".
-func networkOf(a netip.Addr) string { return prefixOf(a, 48) }
-
-// NetworkOf returns the network on whose account it is kept what somebody asks for
-// who isn't known: one address, or of IPv6 the 56 bits that a household has.
-func NetworkOf(a netip.Addr) string {
-	if n := prefixOf(a, 56); n != "" {
-		return n
-	}
-	return a.Unmap().String()
-}
-
-func prefixOf(a netip.Addr, bits int) string {
-	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		return ""
-	}
-	n, err := a.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return n.String()
-}
+func networkOf(a netip.Addr) string { return identity.IPv6Network(a, 48) }

@@ -1,10 +1,13 @@
-package identity
+package password_test
 
 import (
 	"strings"
 	"testing"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/identitytest"
+	"yizheng.internal/oidc/identity/password"
 )
 
 func TestCommonPasswords(t *testing.T) {
@@ -19,7 +22,7 @@ func TestCommonPasswords(t *testing.T) {
 		"19900101", "1990-0101", "20080808", "13800138000", "a13800138000", "yizheng123", "yizheng@2026", "zhengwu123", "shenfenzheng1", "我爱你我爱你我爱你", "我爱你12345678", "一证12345678", "ＰＡＳＳＷＯＲＤ",
 		"spring2026", "Summer2025", "october2024",
 	} {
-		if normal, _ := normalPassword(p); !common(normal) {
+		if normal, _ := password.Normal(p); !password.Common(normal) {
 			t.Errorf("%q isn't common", p)
 		}
 	}
@@ -30,19 +33,19 @@ func TestUncommonPasswords(t *testing.T) {
 	for _, p := range []string{
 		"correct horse battery staple", "竹林深处有人家", "床前明月光疑是地上霜", "vK7#pQ2m", "Tr0ub4dor&3x", "kaffeetasse am fenster", "sdfk2938fjsl", "83749201", "mzpqxkvt",
 		"我家门前有两棵枣树", "purple-Elephant-walks-27", "x7Kd92mQ", "shanzhongyeyu", "4815162342", "mijn fiets is groen", "лошадь бежит", "비밀번호입니다요",
-		password,
+		identitytest.Password,
 	} {
-		if normal, _ := normalPassword(p); common(normal) {
+		if normal, _ := password.Normal(p); password.Common(normal) {
 			t.Errorf("%q is common", p)
 		}
 	}
 }
 
 func TestCheckPassword(t *testing.T) {
-	a := Account{LoginName: "xiaoyan.zhang", Phone: "+8613800138000"}
-	p := Party{Name: "张小䶮", FormerNames: []string{"Zhāng Daniel"}, Codes: []PartyCode{{Code: zhang}, {Code: guest}}}
+	a := identity.Account{LoginName: "xiaoyan.zhang", Phone: "+8613800138000"}
+	p := identity.Party{Name: "张小䶮", FormerNames: []string{"Zhāng Daniel"}, Codes: []identity.PartyCode{{Code: identitytest.ZhangCode}, {Code: identitytest.GuestCode}}}
 	for _, test := range []struct{ name, password, reason string }{
-		{"good", password, ""},
+		{"good", identitytest.Password, ""},
 		{"seven characters", "x7Kd92m", "password_short"},
 		{"eight characters", "x7Kd92mQ", ""},
 		{"eight ideographs", "竹林深处有一人家", ""},
@@ -68,11 +71,11 @@ func TestCheckPassword(t *testing.T) {
 		{"the name", "我就是张小䶮本人呀", "password_personal"},
 		{"a former name", "ich bin Daniel heute", "password_personal"},
 	} {
-		isReason(t, test.name, checkPassword(test.password, a, p), test.reason)
+		identitytest.IsReason(t, test.name, password.Check(test.password, a, p), test.reason)
 	}
 	// Somebody without anything is refused nothing personal.
-	isReason(t, "no person", checkPassword("我就是张小䶮本人呀", Account{}, Party{}), "")
-	odd := Party{Name: "A", Codes: []PartyCode{{Code: party.Code{Type: party.Soldier, Value: "军字第1234567号"}}}}
-	isReason(t, "short names don't count", checkPassword("banane am Abend", Account{}, odd), "")
-	isReason(t, "a soldier's number", checkPassword("kx1234567号mv", Account{}, odd), "password_personal")
+	identitytest.IsReason(t, "no person", password.Check("我就是张小䶮本人呀", identity.Account{}, identity.Party{}), "")
+	odd := identity.Party{Name: "A", Codes: []identity.PartyCode{{Code: party.Code{Type: party.Soldier, Value: "军字第1234567号"}}}}
+	identitytest.IsReason(t, "short names don't count", password.Check("banane am Abend", identity.Account{}, odd), "")
+	identitytest.IsReason(t, "a soldier's number", password.Check("kx1234567号mv", identity.Account{}, odd), "password_personal")
 }

@@ -1,11 +1,14 @@
-package identity
+package password
 
 import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
 )
 
 // Length is what makes a password hard to guess, so it is all that is asked for,
@@ -21,37 +24,37 @@ const (
 
 // checkPassword refuses a new password with *Error: password_short,
 // password_long, password_characters, password_common, password_personal.
-func checkPassword(password string, a Account, p Party) error {
-	normal, ok := normalPassword(password)
+func checkPassword(password string, a identity.Account, p identity.Party) error {
+	normal, ok := Normal(password)
 	if !ok && utf8.ValidString(password) {
 		return longPassword()
 	}
 	switch n := utf8.RuneCountInString(normal); {
 	case !ok || strings.ContainsFunc(normal, unicode.IsControl):
-		return &Error{Reason: "password_characters", Detail: "A password has no control characters, such as tabs or line breaks."}
+		return &identity.Error{Reason: "password_characters", Detail: "A password has no control characters, such as tabs or line breaks."}
 	case n < minPassword:
-		return &Error{Reason: "password_short", Detail: "A password has at least 8 characters. Several words are easy to remember."}
+		return &identity.Error{Reason: "password_short", Detail: "A password has at least 8 characters. Several words are easy to remember."}
 	case n > maxPassword:
 		return longPassword()
 	}
 	if personal(normal, a, p) {
-		return &Error{Reason: "password_personal", Detail: "The password contains what others know of you: your name, login, phone, number or birth date. Choose another."}
+		return &identity.Error{Reason: "password_personal", Detail: "The password contains what others know of you: your name, login, phone, number or birth date. Choose another."}
 	}
 	if common(normal) {
-		return &Error{Reason: "password_common", Detail: "The password is among the first that anybody would try. Choose another."}
+		return &identity.Error{Reason: "password_common", Detail: "The password is among the first that anybody would try. Choose another."}
 	}
 	return nil
 }
 
 func longPassword() error {
-	return &Error{Reason: "password_long", Detail: "A password has at most 128 characters."}
+	return &identity.Error{Reason: "password_long", Detail: "A password has at most 128 characters."}
 }
 
 // personal reports whether a password contains what others know of the person.
-func personal(password string, a Account, p Party) bool {
-	folded := foldName(password)
+func personal(password string, a identity.Account, p identity.Party) bool {
+	folded := identity.FoldName(password)
 	for _, known := range personalParts(a, p) {
-		if strings.Contains(folded, foldName(known)) {
+		if strings.Contains(folded, identity.FoldName(known)) {
 			return true
 		}
 	}
@@ -59,7 +62,7 @@ func personal(password string, a Account, p Party) bool {
 }
 
 // personalParts returns what must not stand in a password.
-func personalParts(a Account, p Party) []string {
+func personalParts(a identity.Account, p identity.Party) []string {
 	var parts []string
 	add := func(least int, texts ...string) {
 		for _, t := range texts {
@@ -104,4 +107,17 @@ func last(s string, n int) string {
 		return ""
 	}
 	return string(rs[len(rs)-n:])
+}
+
+// maxPasswordBytes is the longest password that is looked at.
+const maxPasswordBytes = 1024
+
+// Normal returns the form in which a password is hashed: NFKC, so that
+// keyboards don't matter (NIST SP 800-63B section 3.1.1.2). What can't be a
+// password becomes another one, and false.
+func Normal(s string) (string, bool) {
+	if len(s) > maxPasswordBytes || !utf8.ValidString(s) {
+		return "", false
+	}
+	return norm.NFKC.String(s), true
 }

@@ -1,0 +1,112 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Claimant is who somebody says they are: an account, or the decoy's if there is none.
+type Claimant struct {
+	Account Account
+	There   bool
+}
+
+// Claim finds the account of a login, of which logins are the readings: the same queries, and as many records opened,
+// whether there is one or not.
+func (s *Service) Claim(ctx context.Context, logins []Login) (Claimant, error) {
+	keys, err := s.loginKeys(ctx, logins)
+	if err != nil {
+		return Claimant{}, err
+	}
+	d, err := s.aDecoy(ctx)
+	if err != nil {
+		return Claimant{}, err
+	}
+	r, err := s.c.Accounts.FindAccount(ctx, keys)
+	there := err == nil
+	if errors.Is(err, ErrNotFound) {
+		r, err = d.record, nil
+	}
+	if err != nil {
+		return Claimant{}, fmt.Errorf("finding an account: %w", err)
+	}
+	account, err := s.openAccount(ctx, r)
+	if err == nil {
+		var named bool
+		if named, err = s.named(ctx, account, there, logins); err == nil && there && !named {
+			there = false
+			account, err = s.openAccount(ctx, d.record)
+		}
+	}
+	if err != nil && !there { // its key was purged meanwhile
+		s.decoy.CompareAndSwap(d, nil)
+	}
+	return Claimant{account, there}, err
+}
+
+// decoy is an account that nobody has, sealed as the others are, so that an
+// unknown login costs what a known one does.
+type decoy struct {
+	record AccountRecord
+	party  PartyRecord
+}
+
+// aDecoy returns the decoy, and makes it the first time.
+func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
+	if d := s.decoy.Load(); d != nil {
+		return d, nil
+	}
+	now := time.Now().UTC()
+	d := &decoy{}
+	a := Account{
+		ID: NewID(), Party: NewID(), LoginName: "nobody.at.all", Phone: "+8610000000000", Password: s.c.Passwords.Blank(),
+		Proofing: Proofing{Level: 2, Method: "register_match", Source: "decoy", At: now}, Created: now, Updated: now, Revision: 1,
+	}
+	var err error
+	if d.record, err = s.sealAccount(ctx, a, Party{}); err != nil {
+		return nil, err
+	}
+	p := Party{ID: a.Party, Kind: Person, Name: "nobody", Codes: []PartyCode{{Source: "decoy"}}, Created: now, Updated: now, Revision: 1}
+	if d.party, err = s.sealParty(ctx, p); err != nil {
+		return nil, err
+	}
+	s.decoy.Store(d)
+	return d, nil
+}
+
+// named reports whether an account has one of the logins that led to it: the row that
+// did decides nothing. Codes count also when their time is over. For a login that leads to
+// nobody the decoy's party is opened, so that it costs the same.
+func (s *Service) named(ctx context.Context, a Account, there bool, logins []Login) (bool, error) {
+	has := func(kind LoginKind, value string) bool {
+		return value != "" && slices.Contains(logins, Login{kind, value})
+	}
+	p, err := s.partyNamed(ctx, a.Party)
+	if err != nil {
+		return false, err
+	}
+	found := has(ByName, a.LoginName) || has(ByPhone, a.Phone) ||
+		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(ByCode, foldCode(c.Value)) })
+	if there && !found {
+		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "a login leads to it that is another's") // logged, and counted
+	}
+	return there && found, nil
+}
+
+// partyNamed opens a party, or the decoy's if there is none.
+func (s *Service) partyNamed(ctx context.Context, id string) (Party, error) {
+	r, err := s.c.Parties.LoadParty(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		var d *decoy
+		if d, err = s.aDecoy(ctx); err == nil {
+			r = d.party
+		}
+	}
+	if err != nil {
+		return Party{}, fmt.Errorf("loading a party: %w", err)
+	}
+	return s.openParty(ctx, r)
+}

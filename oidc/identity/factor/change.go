@@ -1,0 +1,109 @@
+package factor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/signing/journal"
+)
+
+// byAccount is the kind of a count of tries by somebody who is logged in: no
+// login was typed.
+const byAccount identity.LoginKind = "account"
+
+// change is [Service.ChangePassword].
+func (p *passwords) change(ctx context.Context, a Attempt, account, next string) (identity.Account, error) {
+	f := identity.Did(account, journal.ActionPasswordChange, account, a.RequestID, "")
+	now, err := p.owner(ctx, a, account)
+	if err != nil {
+		return identity.Account{}, p.refusedChange(ctx, f, err)
+	}
+	hash, err := p.anotherPassword(ctx, now, a.Password, next)
+	if err != nil {
+		return identity.Account{}, p.refusedChange(ctx, f, err)
+	}
+	var changed identity.Account
+	err = p.Journal.Change(ctx, f, func() (err error) {
+		changed, err = p.People.Change(ctx, account, func(c *identity.Account) error {
+			if c.Disabled || !c.Password.Set.Equal(now.Password.Set) { // the one that was checked is no more
+				return wrongPassword()
+			}
+			hash.Set = time.Now().UTC() // not before: what the old one opened meanwhile is over too
+			c.Password, c.Setup = hash, identity.SetupTicket{}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("changing a password: %w", err)
+	}
+	return changed, nil
+}
+
+// refusedChange leaves a fact of a change that never began.
+func (p *passwords) refusedChange(ctx context.Context, f journal.Fact, err error) error {
+	f.Result = identity.ReasonOf(err)
+	p.Journal.Noted(ctx, f)
+	return fmt.Errorf("changing a password: %w", err)
+}
+
+func wrongPassword() error {
+	return &identity.Error{Reason: "wrong_password", Detail: "The password that the account has now is another one."}
+}
+
+// owner returns an account if a.Password is its password, within the limits.
+func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.Account, error) {
+	began := time.Now()
+	account, err := p.People.Account(ctx, id)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	who := identity.Claimant{Account: account, There: true}
+	t, err := p.tries.try(ctx, a, identity.Login{Kind: byAccount, Value: id}, who, began)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	if refused := t.withheld(); refused != nil {
+		return identity.Account{}, refused
+	}
+	reason, err := p.judge(ctx, who, a.Password, t.lane)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	if reason != "" {
+		return identity.Account{}, wrongPassword()
+	}
+	p.takeBack(ctx, began, t.counted...)
+	return account, nil
+}
+
+// withheld returns the refusal of a try whose answer is not to be given, or nil.
+func (t *tried) withheld() error {
+	refused := t.refused
+	for _, c := range t.counted { // those of the account too: here it hides nothing
+		if c.over() && (refused == nil || refused.Retry < c.window) {
+			refused = tooManyTries(c)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return refused
+}
+
+// anotherPassword checks and hashes a password that takes the place of old,
+// which is the account's.
+func (p *passwords) anotherPassword(ctx context.Context, a identity.Account, old, next string) (identity.PasswordHash, error) {
+	before, _ := password.Normal(old)
+	if after, ok := password.Normal(next); ok && after == before {
+		return identity.PasswordHash{}, &identity.Error{Reason: "password_same", Detail: "That is the password the account has. Choose another."}
+	}
+	who, err := p.People.Party(ctx, a.Party)
+	if err != nil {
+		return identity.PasswordHash{}, err
+	}
+	return p.Passwords.New(ctx, next, a, who)
+}

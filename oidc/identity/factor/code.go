@@ -1,0 +1,207 @@
+package factor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+	"unicode"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing"
+)
+
+const (
+	codeLife    = 5 * time.Minute
+	codeAgain   = time.Minute
+	codeTimeout = 10 * time.Second // of sending one
+)
+
+// codeRecord is a one-time code as it is kept, sealed, in Ephemeral.
+type codeRecord struct {
+	ID      string    `json:"id"`                // random; its tries are counted under it
+	Serial  int32     `json:"serial"`            // of the key of …
+	Sum     []byte    `json:"sum"`               // … the MAC of the code
+	Account string    `json:"account,omitempty"` // of a challenge: who gets in; empty: nobody
+	Counted []string  `json:"counted,omitempty"` // of a challenge: the counters that counted its try
+	Checked time.Time `json:"checked,omitzero"`  // of a challenge: when the password that was right had been set
+	Sent    time.Time `json:"sent"`
+	Used    bool      `json:"used,omitempty"`
+}
+
+// The domains of codes' MACs. They are stored, in effect: never change one.
+const (
+	domainCode    = "account.code"
+	domainCodeKey = "account.code.key"
+)
+
+// codes keeps one-time codes that people are to type.
+type codes struct{ *counters }
+
+// codeKeyOf says for whom a code is: an account, or challengeSubject, and a
+// secret of the login.
+type codeKeyOf struct{ subject, binding string }
+
+// key returns the key under which the code is kept. It tells nothing.
+func (c *codes) key(ctx context.Context, of codeKeyOf) (string, error) {
+	mac, err := c.vault.MAC(ctx, domainCodeKey, of.subject, of.binding)
+	if err != nil {
+		return "", err
+	}
+	return "identity.code." + hex.EncodeToString(mac.Sum[:]), nil
+}
+
+func codePlace(key string) signing.Place {
+	return signing.Place{Table: "ephemeral", Row: key, Column: "code"}
+}
+
+// countSent counts a code that is to be sent for an account. *Error too_many_codes.
+func (c *codes) countSent(ctx context.Context, account string, now time.Time) ([]tally, error) {
+	var counted []tally
+	for _, l := range []limit{ofCodeHour, ofCodeDay} {
+		t, err := c.count(ctx, l, now, account)
+		if err != nil {
+			return nil, err
+		}
+		counted = append(counted, t)
+		if t.over() {
+			c.takeBack(ctx, now, counted...)
+			return nil, &identity.Error{
+				Reason: "too_many_codes", Detail: "Too many codes were sent to this phone. Wait a while and try again.", Retry: t.window,
+			}
+		}
+	}
+	return counted, nil
+}
+
+// keep makes a code and keeps it, in place of any before it, in a part of the
+// store and on somebody's account there.
+func (c *codes) keep(ctx context.Context, of codeKeyOf, r codeRecord, part identity.Part, who string) (code string, err error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		return "", fmt.Errorf("making a code: %w", err)
+	}
+	code = fmt.Sprintf("%06d", n)
+	key, err := c.key(ctx, of)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	r.ID, r.Sent = identity.NewID(), now
+	mac, err := c.vault.MAC(ctx, domainCode, key, r.ID, code)
+	if err != nil {
+		return "", err
+	}
+	r.Serial, r.Sum = mac.Serial, mac.Sum[:]
+	sealed, err := c.vault.SealJSON(ctx, codePlace(key), r)
+	if err != nil {
+		return "", err
+	}
+	owner, err := identity.OwnerOf(ctx, c.vault, who)
+	if err != nil {
+		return "", err
+	}
+	if err := c.kept.Put(ctx, key, sealed, identity.Keeping{Part: part, Owner: owner, Until: now.Add(codeLife)}, now); err != nil {
+		return "", unavailable(err)
+	}
+	return code, nil
+}
+
+// load returns the code that is kept, and as it is kept; identity.ErrGone.
+func (c *codes) load(ctx context.Context, of codeKeyOf) (r codeRecord, sealed []byte, err error) {
+	key, err := c.key(ctx, of)
+	if err != nil {
+		return codeRecord{}, nil, err
+	}
+	sealed, err = c.kept.Load(ctx, key, time.Now())
+	if errors.Is(err, identity.ErrGone) {
+		return codeRecord{}, nil, identity.ErrGone
+	}
+	if err != nil {
+		return codeRecord{}, nil, unavailable(err)
+	}
+	return r, sealed, c.vault.OpenJSON(ctx, codePlace(key), sealed, &r)
+}
+
+func (c *codes) forget(ctx context.Context, of codeKeyOf) {
+	key, err := c.key(ctx, of)
+	if err == nil {
+		err = c.kept.Delete(ctx, key)
+	}
+	if err != nil {
+		c.log.WarnContext(ctx, "a code that wasn't sent could not be forgotten", "error", err)
+	}
+}
+
+// spend checks a code and uses it up.
+//
+// A try counts before the code is compared, so that tries side by side are five
+// as well. Of right ones side by side Swap lets one through. Were a store to lose
+// that, the same code would pass twice for the same login, which gains nobody
+// anything: Ephemeral needn't decide it.
+func (c *codes) spend(ctx context.Context, of codeKeyOf, code string) (codeRecord, error) {
+	now := time.Now()
+	r, sealed, err := c.load(ctx, of)
+	if errors.Is(err, identity.ErrGone) || err == nil && (r.Used || now.Sub(r.Sent) >= codeLife) {
+		return codeRecord{}, expiredCode()
+	}
+	if err != nil {
+		return codeRecord{}, err
+	}
+	tries, err := c.count(ctx, ofCodeTries, now, r.ID)
+	if err != nil {
+		return codeRecord{}, err
+	}
+	if tries.over() {
+		return codeRecord{}, &identity.Error{
+			Reason: "too_many_tries", Detail: "The code was wrong too often. Ask for another one.", Retry: max(0, codeAgain-now.Sub(r.Sent)),
+		}
+	}
+	key, err := c.key(ctx, of)
+	if err != nil {
+		return codeRecord{}, err
+	}
+	mac := signing.Lookup{Serial: r.Serial}
+	copy(mac.Sum[:], r.Sum)
+	right, err := c.vault.CheckMAC(ctx, mac, domainCode, key, r.ID, foldDigits(code))
+	if err != nil {
+		return codeRecord{}, err
+	}
+	if !right || of.subject == challengeSubject && r.Account == "" {
+		return codeRecord{}, &identity.Error{Reason: "code_wrong", Detail: "The code is wrong. Check the message and try again."}
+	}
+	r.Used = true
+	used, err := c.vault.SealJSON(ctx, codePlace(key), r)
+	if err != nil {
+		return codeRecord{}, err
+	}
+	switch err := c.kept.Swap(ctx, key, sealed, used, identity.Keeping{}, now); {
+	case errors.Is(err, identity.ErrGone), errors.Is(err, identity.ErrChanged):
+		return codeRecord{}, expiredCode()
+	case err != nil:
+		return codeRecord{}, unavailable(err)
+	}
+	return r, nil
+}
+
+func expiredCode() error {
+	return &identity.Error{Reason: "code_expired", Detail: "The code is no longer good. Ask for another one."}
+}
+
+// foldDigits returns a code as it was sent: people type full-width digits, and spaces.
+func foldDigits(code string) string {
+	if len(code) > 64 {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, party.FoldCode(code))
+}

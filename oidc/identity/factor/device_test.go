@@ -1,0 +1,89 @@
+package factor_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/identitytest"
+)
+
+func TestDeviceToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		me, other := identity.NewID(), identity.NewID()
+		token, err := w.DeviceToken(t.Context(), identity.Account{ID: me}, "")
+		identitytest.IsReason(t, "making a token", err, "")
+		known := func(account, cookie string) string {
+			t.Helper()
+			device, err := w.KnownDevice(t.Context(), identity.Account{ID: account}, cookie)
+			identitytest.IsReason(t, "reading a token", err, "")
+			return device
+		}
+		first := known(me, token)
+		if first == "" || known(other, token) != "" {
+			t.Fatal("the token isn't the account's alone")
+		}
+		if again, _ := w.DeviceToken(t.Context(), identity.Account{ID: me}, ""); known(me, again) == first {
+			t.Error("two devices are one")
+		}
+		b, err := base64.RawURLEncoding.DecodeString(token)
+		identitytest.IsReason(t, "decoding", err, "")
+		if strings.Contains(string(b), me) {
+			t.Error("the token names the account")
+		}
+		for i := range b {
+			b[i] ^= 1
+			if known(me, base64.RawURLEncoding.EncodeToString(b)) != "" {
+				t.Errorf("byte %d can be changed", i)
+			}
+			b[i] ^= 1
+		}
+		time.Sleep(factor.DeviceLife)
+		if known(me, token) == "" {
+			t.Error("it ended early")
+		}
+		time.Sleep(time.Second)
+		if known(me, token) != "" {
+			t.Error("it goes on after a year")
+		}
+	})
+}
+
+// A family shares a browser.
+func TestDeviceTokensOfAFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		cookie := ""
+		var family []string
+		for range factor.DeviceMost + 2 {
+			family = append(family, identity.NewID())
+			var err error
+			cookie, err = w.DeviceToken(t.Context(), identity.Account{ID: family[len(family)-1]}, cookie)
+			identitytest.IsReason(t, "making a token", err, "")
+		}
+		for range 3 { // the newest logs in again and again
+			var err error
+			cookie, err = w.DeviceToken(t.Context(), identity.Account{ID: family[len(family)-1]}, cookie)
+			identitytest.IsReason(t, "making a token", err, "")
+		}
+		for i, account := range family {
+			device, err := w.KnownDevice(t.Context(), identity.Account{ID: account}, cookie)
+			identitytest.IsReason(t, "reading a token", err, "")
+			if (device != "") != (i >= 2) {
+				t.Errorf("person %d of %d: %q", i, len(family), device)
+			}
+		}
+		if device, _ := w.KnownDevice(t.Context(), identity.Account{ID: family[len(family)-1]}, cookie+"."+cookie); device != "" {
+			t.Error("a cookie of any length is read")
+		}
+		junk, err := w.DeviceToken(t.Context(), identity.Account{ID: family[0]}, strings.Repeat("x", 82)+"...=;\x00")
+		if err != nil || strings.ContainsAny(junk, "=;\x00") {
+			t.Errorf("junk stays: %q, %v", junk, err)
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package factor
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/signing/journal"
+)
+
+// Attempt is one try to log in with a password.
+type Attempt struct {
+	Login     string // login name, phone or code number, as typed
+	Password  string
+	Device    string     // what DeviceToken gave this browser; else empty
+	Address   netip.Addr // of the client
+	Binding   string     // a secret of the browser, to which a Challenge is bound
+	Language  string     // of a message, such as zh-CN or en
+	RequestID string
+}
+
+// check is [Service.CheckPassword].
+func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, error) {
+	began := time.Now()
+	logins := identity.ReadLogin(a.Login)
+	who, err := p.People.Claim(ctx, logins)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	t, err := p.tries.try(ctx, a, logins[0], who, began)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	if t.refused != nil {
+		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, t.refused.Reason, a.RequestID))
+		return identity.Account{}, t.refused
+	}
+	reason, err := p.judge(ctx, who, a.Password, t.lane)
+	if err != nil {
+		p.takeBack(context.WithoutCancel(ctx), began, t.counted...) // nothing was compared
+		return identity.Account{}, err
+	}
+	if t.guarded {
+		return identity.Account{}, p.challenge(ctx, a, who, reason, t.counted, began)
+	}
+	if t.hidden && reason == "" {
+		reason = "account_tries"
+	}
+	if reason != "" {
+		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, reason, a.RequestID))
+		return identity.Account{}, refusedLogin()
+	}
+	p.takeBack(ctx, began, t.counted...)
+	if err := p.Journal.Record(ctx, factOf(who, journal.ActionLogin, journal.ResultOK, a.RequestID)); err != nil {
+		return identity.Account{}, err
+	}
+	return p.renewHash(ctx, who.Account, a.Password), nil
+}
+
+func refusedLogin() error {
+	return &identity.Error{Reason: "login_refused", Detail: "Login or password is wrong, or the account can't be used. Check both and try again."}
+}
+
+// factOf returns a fact about the account, or about nobody.
+func factOf(c identity.Claimant, action journal.Action, result, requestID string) journal.Fact {
+	f := identity.Did("", action, "", requestID, result)
+	if c.There {
+		f.Subject = c.Account.ID
+	}
+	return f
+}
+
+// judge checks a password, always by one hash, and returns why not, or "".
+func (p *passwords) judge(ctx context.Context, who identity.Claimant, text string, l password.Lane) (reason string, err error) {
+	hash := who.Account.Password
+	if hash.IsZero() {
+		hash = p.Passwords.Blank()
+	}
+	right, err := p.Passwords.Matches(ctx, hash, text, l)
+	switch {
+	case err != nil:
+		return "", err
+	case !who.There:
+		return "unknown_account", nil
+	case who.Account.Disabled:
+		return "account_disabled", nil
+	case who.Account.Password.IsZero():
+		return "no_password", nil
+	case !right:
+		return "wrong_password", nil
+	}
+	return "", nil
+}
+
+// renewHash hashes a password again, at today's cost, if its hash was made at
+// another one. A login doesn't fail with it.
+func (p *passwords) renewHash(ctx context.Context, a identity.Account, password string) identity.Account {
+	if !p.Passwords.Outdated(a.Password) {
+		return a
+	}
+	renewed, err := p.Passwords.Renew(ctx, password)
+	if err == nil {
+		renewed.Set = a.Password.Set
+		var changed identity.Account
+		changed, err = p.People.Change(ctx, a.ID, func(now *identity.Account) error {
+			if string(now.Password.Sum) == string(a.Password.Sum) { // else it was just set anew
+				now.Password = renewed
+			}
+			return nil
+		})
+		if err == nil {
+			return changed
+		}
+	}
+	p.Log.WarnContext(ctx, "a password's hash could not be renewed", "account", a.ID, "error", err)
+	return a
+}

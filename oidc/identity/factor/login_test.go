@@ -1,0 +1,483 @@
+package factor_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/identitytest"
+	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/people"
+)
+
+func TestLogInByWhateverIsTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		for _, typed := range []string{
+			"xiaoyan.zhang", " XIAOYAN.ZHANG ", "ｘiaoyan．zhang", "13800138000", "138-0013-8000", "+8613800138000", "0086 138 0013 8000",
+			"１３８００１３８０００", "990101199001010035", "990101 19900101 0035",
+		} {
+			got, err := w.CheckPassword(t.Context(), identitytest.Attempt(typed, identitytest.Password))
+			if err != nil || got.ID != a.ID {
+				t.Errorf("%q: %v", typed, err)
+			}
+		}
+		if got, err := w.CheckPassword(t.Context(), identitytest.Attempt("13800138000", "竹林深处\u3000ｂａｍｂｏｏ")); err != nil || got.ID != a.ID {
+			t.Errorf("full-width password: %v", err)
+		}
+	})
+}
+
+// TestSameWork counts what an answer costs: one query, one hash, the same counts
+// and one fact, whoever was asked for.
+func TestSameWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		disabled, _, err := w.Register(t.Context(), identity.Registration{Name: "李建国", Code: identitytest.LiCode, LoginName: "jianguo", Password: identitytest.Password})
+		identitytest.IsReason(t, "registering", err, "")
+		_, err = w.DisableAccount(t.Context(), "cli", disabled.ID, true)
+		identitytest.IsReason(t, "disabling", err, "")
+		_, _, err = w.Register(t.Context(), identity.Registration{Name: "John Smith", Code: identitytest.GuestCode, LoginName: "john.smith"})
+		identitytest.IsReason(t, "registering without a password", err, "")
+
+		type work struct {
+			hashes  int64
+			queries string
+			answer  string
+		}
+		measure := func(a factor.Attempt) work {
+			w.Asked()
+			before := w.Hash.Computed()
+			_, err := w.CheckPassword(t.Context(), a)
+			return work{w.Hash.Computed() - before, strings.Join(w.Asked(), " "), fmt.Sprintf("%#v", err)}
+		}
+		measure(identitytest.Attempt("nobody", identitytest.Password)) // makes the decoy
+		answers := map[string]string{}
+		var first work
+		for i, test := range []struct{ name, login, password string }{
+			{"unknown login name", "somebody.else", identitytest.Password},
+			{"unknown phone", "13900139000", identitytest.Password},
+			{"unknown number", "990101200002290011", identitytest.Password},
+			{"what can't be a login", "!", identitytest.Password},
+			{"what is too long for one", strings.Repeat("x", 1000), identitytest.Password},
+			{"wrong password", "xiaoyan.zhang", "another password"},
+			{"wrong password, by phone", "13800138000", "another password"},
+			{"wrong password, by number", "990101199001010035", "another password"},
+			{"disabled", "jianguo", identitytest.Password},
+			{"disabled, wrong password", "jianguo", "another password"},
+			{"no password set", "john.smith", identitytest.Password},
+			{"no password given", "xiaoyan.zhang", ""},
+			{"a password that is too long", "13800138000", strings.Repeat("x", 5000)},
+			{"a password that is no text", "990101199001010035", "\xff" + identitytest.Password},
+		} {
+			got := measure(identitytest.Attempt(test.login, test.password))
+			if !strings.Contains(got.answer, "login_refused") {
+				t.Errorf("%s: %s", test.name, got.answer)
+			}
+			// A pointer's address isn't part of the answer.
+			_, got.answer, _ = strings.Cut(got.answer, "{")
+			if i == 0 {
+				first = got
+			}
+			if got.hashes != 1 || got.queries != first.queries {
+				t.Errorf("%s: %d hashes, %s; the first one %s", test.name, got.hashes, got.queries, first.queries)
+			}
+			answers[got.answer] = test.name
+		}
+		if len(answers) != 1 {
+			t.Errorf("answers differ: %v", answers)
+		}
+		if n := strings.Count(first.queries, "FindAccount"); n != 1 || !strings.HasSuffix(first.queries, "Record") {
+			t.Errorf("the queries are %s", first.queries)
+		}
+		results := w.Results()[len(w.Results())-14:]
+		want := "unknown_account unknown_account unknown_account unknown_account unknown_account wrong_password wrong_password wrong_password " +
+			"account_disabled account_disabled no_password wrong_password wrong_password wrong_password"
+		for i, r := range strings.Fields(want) {
+			if results[i] != "login.password "+r {
+				t.Errorf("fact %d is %s, want %s", i, results[i], r)
+			}
+		}
+	})
+}
+
+// from returns an attempt from one of many addresses.
+func from(a factor.Attempt, n int) factor.Attempt {
+	a.Address = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+	return a
+}
+
+// A guesser with as many addresses as it likes learns nothing after ten guesses
+// a day, although the eleventh is right; the owner comes in, on a known device as
+// ever, on a new one with a code.
+func TestGuessingFromEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		known, err := w.DeviceToken(t.Context(), a, "")
+		identitytest.IsReason(t, "device token", err, "")
+
+		for n := range 10 {
+			_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", fmt.Sprint("guess ", n)), n))
+			identitytest.IsReason(t, fmt.Sprint("guess ", n), err, "login_refused")
+		}
+		answer := map[string]int{}
+		for n, guess := range []string{"guess 11", identitytest.Password, "guess 12"} {
+			began := time.Now()
+			_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", guess), 100+n))
+			c, ok := errors.AsType[*factor.Challenge](err)
+			if !ok {
+				t.Fatalf("%s: %v", guess, err)
+			}
+			answer[fmt.Sprint(c.Life, len(c.Handle), time.Since(began), err.Error())]++
+			// The guesser has no phone: six digits, five times.
+			for range 5 {
+				_, err := w.ConfirmLogin(t.Context(), c.Handle, "browser", "000000", "r")
+				identitytest.IsReason(t, "a code made up", err, "code_wrong")
+			}
+			_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", "000000", "r")
+			identitytest.IsReason(t, "a sixth one", err, "too_many_tries")
+		}
+		if len(answer) != 1 {
+			t.Errorf("answers differ: %v", answer)
+		}
+		if w.SMS.Count() != 1 {
+			t.Errorf("%d messages: only the right password sends one", w.SMS.Count())
+		}
+
+		// The owner, on the known device and on a new one.
+		try := identitytest.Attempt("xiaoyan.zhang", identitytest.Password)
+		try.Device = known
+		_, err = w.CheckPassword(t.Context(), try)
+		identitytest.IsReason(t, "known device", err, "")
+		_, err = w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", identitytest.Password), 200))
+		c, ok := errors.AsType[*factor.Challenge](err)
+		if !ok {
+			t.Fatalf("new device: %v", err)
+		}
+		got, err := w.ConfirmLogin(t.Context(), c.Handle, "browser", w.SMS.Last(t).Code, "r")
+		if err != nil || got.ID != a.ID {
+			t.Fatalf("new device with a code: %v", err)
+		}
+		_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", w.SMS.Last(t).Code, "r")
+		identitytest.IsReason(t, "the same code again", err, "code_expired")
+
+		w.Mutex.Lock()
+		for key, c := range w.Counters {
+			if strings.Contains(key, ".address.") && c.N != 1 && c.N != 0 {
+				t.Errorf("%s is %d: a confirmed login counts", key, c.N)
+			}
+		}
+		w.Mutex.Unlock()
+
+		// The same for a login that nobody has.
+		for n := range 10 {
+			_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("nobody.here", "guess"), 300+n))
+			identitytest.IsReason(t, "guess", err, "login_refused")
+		}
+		_, err = w.CheckPassword(t.Context(), from(identitytest.Attempt("nobody.here", "guess"), 400))
+		identitytest.IsReason(t, "an unknown login", err, "code_needed")
+
+		// The next day is another day; after a month's thirty, it is none any more.
+		time.Sleep(25 * time.Hour)
+		_, err = w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", "guess"), 500))
+		identitytest.IsReason(t, "the next day", err, "login_refused")
+	})
+}
+
+func TestSlowGuessing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		refused := 0
+		for n := range 30 * 9 { // nine a day, within the day's limit
+			_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("13800138000", "guess"), n))
+			if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == "login_refused" {
+				refused++
+			}
+			time.Sleep(24 * time.Hour / 9)
+		}
+		// Two a day that the longer count knows nothing of, and thirty, and what
+		// comes after the month.
+		if refused < 60 || refused > 2*30+30+9 {
+			t.Errorf("%d guesses were answered in 30 days", refused)
+		}
+	})
+}
+
+// One address can't try one login on, nor one password on many logins.
+func TestGuessingFromOneAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		for n := range 5 {
+			_, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", fmt.Sprint("guess ", n)))
+			identitytest.IsReason(t, "guess", err, "login_refused")
+		}
+		_, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", "guess"))
+		identitytest.IsReason(t, "guess", err, "code_needed")
+		// From elsewhere all is as it was.
+		_, err = w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", identitytest.Password), 1))
+		identitytest.IsReason(t, "from elsewhere", err, "")
+		for n := range 24 {
+			_, err := w.CheckPassword(t.Context(), identitytest.Attempt(fmt.Sprint("person.", n), "spring2026"))
+			identitytest.IsReason(t, fmt.Sprint("spraying ", n), err, "login_refused")
+		}
+		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("person.x", "spring2026"))
+		identitytest.IsReason(t, "spraying on", err, "code_needed")
+		w.Asked()
+		before := w.Hash.Computed()
+		n := 0
+		for err = nil; n < 1000; n++ {
+			go w.CheckPassword(t.Context(), identitytest.Attempt(fmt.Sprint("person.x", n), "spring2026"))
+			synctest.Wait()
+		}
+		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "far beyond", err, "too_many_tries")
+		if e, _ := errors.AsType[*identity.Error](err); e.Retry <= 0 || e.Retry > time.Hour {
+			t.Errorf("retry after %v", e.Retry)
+		}
+		if spent := w.Hash.Computed() - before; spent > 1000 {
+			t.Errorf("%d hashes for a thousand tries", spent)
+		}
+	})
+}
+
+// An IPv6 network of 48 bits may be one customer's: its networks of 64 bits are
+// as many addresses as anybody likes.
+func TestGuessingFromOneNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		answers := map[string]int{}
+		for n := range 310 {
+			a := identitytest.Attempt(fmt.Sprint("person.", n), "spring2026")
+			a.Address = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 1, byte(n >> 8), byte(n), 15: byte(n)})
+			_, err := w.CheckPassword(t.Context(), a)
+			e, _ := errors.AsType[*identity.Error](err)
+			answers[e.Reason]++
+		}
+		if answers["login_refused"] != 300 || answers["code_needed"] != 10 {
+			t.Errorf("answers are %v", answers)
+		}
+		for a, want := range map[string]string{"::ffff:192.0.2.1": "192.0.2.1 ", "2001:db8:1:2:3::4%eth0": "2001:db8:1:2::/64 2001:db8:1::/48", "192.0.2.1": "192.0.2.1 "} {
+			if got := factor.AddressOf(netip.MustParseAddr(a)) + " " + factor.NetworkOf(netip.MustParseAddr(a)); got != want {
+				t.Errorf("%s counts as %s, want %s", a, got, want)
+			}
+		}
+		if got := factor.AddressOf(netip.Addr{}) + factor.NetworkOf(netip.Addr{}); got != "invalid IP" {
+			t.Errorf("no address counts as %q", got)
+		}
+	})
+}
+
+// A right password gives its try back: whoever knows it logs in as often as they like.
+func TestLoggingInIsNoGuess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		for n := range 200 {
+			_, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+			identitytest.IsReason(t, fmt.Sprint("login ", n), err, "")
+		}
+	})
+}
+
+// A known device has tries of its own. When they are used up it is like any other.
+func TestKnownDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		device, err := w.DeviceToken(t.Context(), a, "")
+		identitytest.IsReason(t, "device token", err, "")
+		try := identitytest.Attempt("xiaoyan.zhang", "guess")
+		try.Device = device
+		for range 10 + 5 {
+			_, err := w.CheckPassword(t.Context(), try)
+			identitytest.IsReason(t, "guess", err, "login_refused")
+		}
+		_, err = w.CheckPassword(t.Context(), try)
+		identitytest.IsReason(t, "guess", err, "code_needed")
+	})
+}
+
+// Tries side by side are no more than those one after another.
+func TestGuessingSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		var mu sync.Mutex
+		answers := map[string]int{}
+		var wg sync.WaitGroup
+		for n := range 40 {
+			wg.Go(func() {
+				_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", "guess"), n))
+				e, _ := errors.AsType[*identity.Error](err)
+				mu.Lock()
+				defer mu.Unlock()
+				answers[e.Reason]++
+			})
+		}
+		wg.Wait()
+		// One of the day's first ten may be the last to count the month's tries, which all
+		// the others have used up by then: fewer than ten may be compared, and never more.
+		if n := answers["login_refused"]; n > 10 || n < 5 || n+answers["code_needed"] != 40 {
+			t.Errorf("answers are %v", answers)
+		}
+	})
+}
+
+// Without messages there is no other way than to refuse.
+func TestTooManyTriesWithoutSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		s := w.Open(t, func(c *people.Config) { c.Sender = nil })
+		for range 5 {
+			_, err := s.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", "guess"))
+			identitytest.IsReason(t, "guess", err, "login_refused")
+		}
+		before := s.Hash.Computed()
+		_, err := s.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "the right password", err, "too_many_tries")
+		if s.Hash.Computed() != before {
+			t.Error("the password was looked at")
+		}
+		if e, _ := errors.AsType[*identity.Error](err); e.Retry <= 0 || e.Retry > time.Hour {
+			t.Errorf("retry after %v", e.Retry)
+		}
+		time.Sleep(time.Hour)
+		_, err = s.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "an hour later", err, "")
+	})
+}
+
+// A challenge that can't be sent is answered like any other, in the same time.
+func TestChallengeWhenSendingFails(t *testing.T) {
+	for name, set := range map[string]func(*identitytest.Messages){
+		"the gateway refuses": func(m *identitytest.Messages) { m.Fails = errors.New("no") },
+		"the gateway is slow": func(m *identitytest.Messages) { m.Takes = time.Minute },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := identitytest.NewWorld(t)
+				w.Zhang(t)
+				set(w.SMS)
+				for n := range 10 {
+					_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", "guess"), n))
+					identitytest.IsReason(t, "guess", err, "login_refused")
+				}
+				began := time.Now()
+				_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", identitytest.Password), 50))
+				identitytest.IsReason(t, "the right password", err, "code_needed")
+				if took := time.Since(began); took != factor.ChallengeTime {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestChallengeIsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		challenged := func(n int) *factor.Challenge {
+			for i := range 11 {
+				_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", identitytest.Password), n))
+				if c, ok := errors.AsType[*factor.Challenge](err); ok {
+					return c
+				}
+				w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", "guess"), n+i))
+			}
+			t.Fatal("never challenged")
+			return nil
+		}
+		c := challenged(1)
+		code := w.SMS.Last(t).Code
+		_, err := w.ConfirmLogin(t.Context(), c.Handle, "another browser", code, "r")
+		identitytest.IsReason(t, "another browser", err, "code_expired")
+		_, err = w.ConfirmLogin(t.Context(), "made up", "browser", code, "r")
+		identitytest.IsReason(t, "another handle", err, "code_expired")
+		_, err = w.DisableAccount(t.Context(), "cli", a.ID, true)
+		identitytest.IsReason(t, "disabling", err, "")
+		_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", code, "r")
+		identitytest.IsReason(t, "disabled meanwhile", err, "login_refused")
+		if got := w.Results(); !slices.Contains(got, "login.confirm account_disabled") {
+			t.Errorf("facts are %v", got)
+		}
+	})
+}
+
+// A challenge's answer is worth what the password is that was right.
+func TestChallengeOfAnOldPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		var c *factor.Challenge
+		for i := 0; c == nil && i < 20; i++ {
+			w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", "guess"), i))
+			_, err := w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", identitytest.Password), 1))
+			c, _ = errors.AsType[*factor.Challenge](err)
+		}
+		if c == nil {
+			t.Fatal("never challenged")
+		}
+		code := w.SMS.Last(t).Code
+		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
+		identitytest.IsReason(t, "a ticket", err, "")
+		_, err = w.SetPassword(t.Context(), ticket, "four quiet herons", "r")
+		identitytest.IsReason(t, "another password", err, "")
+		_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", code, "r")
+		identitytest.IsReason(t, "the old password's code", err, "login_refused")
+	})
+}
+
+func TestLoginFailsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		w.Zhang(t)
+		w.FailEphemeral = errors.New("no answer")
+		before := w.Hash.Computed()
+		_, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "without counters", err, "unavailable")
+		if !errors.Is(err, w.FailEphemeral) || w.Hash.Computed() != before {
+			t.Errorf("got %v", err)
+		}
+		w.FailEphemeral, w.FailRecord = nil, errors.New("disk full")
+		if _, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password)); !errors.Is(err, w.FailRecord) {
+			t.Errorf("a login without a record: %v", err)
+		}
+		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", "guess"))
+		identitytest.IsReason(t, "a refusal without a record", err, "login_refused")
+	})
+}
+
+func TestHashesAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		w = w.At(t, password.Config{Memory: 128, Time: 1})
+		got, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "login", err, "")
+		stored, err := w.Account(t.Context(), a.ID)
+		identitytest.IsReason(t, "loading", err, "")
+		if got.Password.Memory != 128 || stored.Password.Memory != 128 || stored.Revision != 2 || !stored.Password.Set.Equal(a.Password.Set) {
+			t.Errorf("hash is %+v, revision %d", stored.Password, stored.Revision)
+		}
+		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
+		identitytest.IsReason(t, "login after it", err, "")
+		if stored, _ = w.Account(t.Context(), a.ID); stored.Revision != 2 {
+			t.Error("renewed again")
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package factor
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/password"
+)
+
+// tried is what the limits say to a try.
+type tried struct {
+	counted []tally       // to be taken back if it is no guess
+	guarded bool          // its answer is to be withheld
+	hidden  bool          // the right password is to be answered as a wrong one
+	lane    password.Lane // in which its hash waits
+	refused *identity.Error
+}
+
+// add takes note of a count: guarded if it is over, refused if nothing can be sent.
+func (t *tried) add(c tally, canSend bool) {
+	t.counted = append(t.counted, c)
+	if !c.over() {
+		return
+	}
+	t.guarded = true
+	if !canSend && (t.refused == nil || t.refused.Retry < c.window) {
+		t.refused = tooManyTries(c)
+	}
+}
+
+// limiter says how often passwords may be tried.
+type limiter struct {
+	*counters
+	devices *devices
+	sends   bool // a code can be sent, so that what is over the limits need not be refused
+}
+
+// try counts an attempt against its limits.
+func (l *limiter) try(ctx context.Context, a Attempt, typed identity.Login, who identity.Claimant, now time.Time) (tried, error) {
+	device, err := l.devices.known(ctx, who.Account, a.Device)
+	if err != nil {
+		return tried{}, err
+	}
+	if device != "" {
+		t, err := l.tryKnown(ctx, who.Account.ID, device, now)
+		if err != nil || !t.guarded {
+			return t, err
+		}
+	}
+	t, err := l.tryFrom(ctx, a.Address, now)
+	if err == nil && !t.guarded && t.refused == nil {
+		err = l.tryLogin(ctx, &t, typed, addressOf(a.Address), now)
+	}
+	if err == nil && !t.guarded && t.refused == nil {
+		err = l.tryAccount(ctx, &t, who.Account.ID, addressOf(a.Address), now)
+	}
+	if t.guarded {
+		t.lane = password.LaneGuarded
+	}
+	return t, err
+}
+
+// tryKnown counts an attempt of a known device; it is guarded if there were too many.
+func (l *limiter) tryKnown(ctx context.Context, account, device string, now time.Time) (tried, error) {
+	t := tried{lane: password.LaneKnown}
+	one, err := l.count(ctx, ofDevice, now, account, device)
+	if err != nil {
+		return tried{}, err
+	}
+	t.add(one, true)
+	all, err := l.count(ctx, ofDevices, now, account)
+	if err != nil {
+		return tried{}, err
+	}
+	t.add(all, true)
+	hashes, err := l.count(ctx, ofKnown, now, account)
+	if err == nil && hashes.over() {
+		t.lane = password.LaneNew
+	}
+	return t, err
+}
+
+// tryAccount counts an attempt of an unknown device by account; for a login that leads
+// to none by the decoy's, so that it costs the same.
+func (l *limiter) tryAccount(ctx context.Context, t *tried, account, from string, now time.Time) error {
+	for _, of := range []struct {
+		limit
+		parts []string
+	}{{ofAccountAddress, []string{account, from}}, {ofAccountDay, []string{account}}, {ofAccountMonth, []string{account}}} {
+		if of.limit == ofAccountMonth && !l.sends {
+			continue // nobody shall be refused for a month
+		}
+		c, err := l.count(ctx, of.limit, now, of.parts...)
+		if err != nil {
+			return err
+		}
+		t.counted = append(t.counted, c)
+		t.hidden = t.hidden || c.over()
+	}
+	return nil
+}
+
+// tryFrom counts an attempt of an unknown device by where it comes from. Beyond
+// the hard limit of an address it is refused, for the hash would cost.
+func (l *limiter) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t tried, err error) {
+	for _, of := range []struct {
+		limit
+		hard int64
+		name string
+	}{{ofAddress, hardOfAddress, addressOf(a)}, {ofNetwork, hardOfNetwork, networkOf(a)}} {
+		if of.name == "" {
+			continue
+		}
+		c, err := l.count(ctx, of.limit, now, of.name)
+		if err != nil {
+			return tried{}, err
+		}
+		if t.add(c, l.sends); c.n > of.hard {
+			t.refused = tooManyTries(c)
+			return t, nil
+		}
+	}
+	return t, nil
+}
+
+// tryLogin counts an attempt of an unknown device by what was typed, not by the
+// account: whether two logins lead to one account, or to any, can't be told from
+// the limits. Where the address is guarded anyway it isn't called, so that no
+// address can fill the store with counts of made-up logins.
+func (l *limiter) tryLogin(ctx context.Context, t *tried, typed identity.Login, from string, now time.Time) error {
+	here, err := l.count(ctx, ofLoginAddress, now, string(typed.Kind), typed.Value, from)
+	if err != nil {
+		return err
+	}
+	t.add(here, l.sends)
+	day, err := l.count(ctx, ofLoginDay, now, string(typed.Kind), typed.Value)
+	if err != nil {
+		return err
+	}
+	t.add(day, l.sends)
+	if day.n <= monthAfter || !l.sends { // nobody shall be refused for a month
+		return nil
+	}
+	month, err := l.count(ctx, ofLoginMonth, now, string(typed.Kind), typed.Value)
+	if err != nil {
+		return err
+	}
+	t.add(month, l.sends)
+	return nil
+}
+
+// tooManyTries is the refusal of a count that is over: after its window at the latest it is forgotten.
+func tooManyTries(t tally) *identity.Error {
+	return &identity.Error{Reason: "too_many_tries", Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
+}

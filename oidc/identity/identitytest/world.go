@@ -1,0 +1,270 @@
+// Package identitytest has what the tests of identity and its rooms share: stores in memory, keys
+// that are made once, a phone, and people. It is for tests alone.
+package identitytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
+)
+
+// template is keys that are made once, for making them waits for the disk time
+// and again: a keystore, which every test opens, and its records.
+var template struct {
+	dir        string
+	passphrase []byte
+	keys       map[signing.KeyID]signing.KeyRecord
+}
+
+// Main runs the tests of a package: its TestMain calls it.
+func Main(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "yizheng-identity-test-")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = makeTemplate(dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "making the tests' keys:", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+func makeTemplate(dir string) error {
+	records := newMemory()
+	_, err := signing.OpenInstallation(context.Background(), signing.InstallationConfig{
+		Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: "11990000000000000D",
+	}, time.Now())
+	if err != nil {
+		return err
+	}
+	template.dir, template.keys = dir, records.Keys
+	if template.passphrase, err = signing.ReadPassphraseFile(dir + "/keys.pass"); err != nil {
+		return err
+	}
+	keys, err := signing.OpenKeystore(dir+"/keys", template.passphrase)
+	if err != nil {
+		return err
+	}
+	return keys.GenerateSecret(SecondLookup)
+}
+
+// SecondLookup is a lookup key that no record names yet.
+const SecondLookup signing.KeyID = "lookup-second"
+
+// Messages is a Sender that keeps what it was given.
+type Messages struct {
+	mu    sync.Mutex
+	sent  []factor.Message
+	Fails error
+	Takes time.Duration
+}
+
+func (s *Messages) Send(ctx context.Context, m factor.Message) error {
+	select {
+	case <-time.After(s.Takes):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Fails == nil {
+		s.sent = append(s.sent, m)
+	}
+	return s.Fails
+}
+
+func (s *Messages) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sent)
+}
+
+// Last returns the newest message's code.
+func (s *Messages) Last(t testing.TB) factor.Message {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.sent) == 0 {
+		t.Fatal("no message was sent")
+	}
+	return s.sent[len(s.sent)-1]
+}
+
+// register is an IdentityProofer that knows some people by name.
+type register map[string]party.Code
+
+func (r register) Proof(_ context.Context, name string, code party.Code) (identity.Proofing, error) {
+	if r[name] != code {
+		return identity.Proofing{}, &identity.Error{Reason: "not_matched", Detail: "no such person"}
+	}
+	return identity.Proofing{Level: 2, Method: "register_match", Source: "样例人口库"}, nil
+}
+
+// Factors is factor.Service, for a struct that has two services.
+type Factors = factor.Service
+
+// Node is the rooms of identity as one node has them, with cheap hashes.
+type Node struct {
+	*identity.Service
+	*Factors
+	*password.Tickets
+	Hash  *password.Hasher
+	Vault *signing.Vault
+}
+
+// World is a node over stores in memory.
+type World struct {
+	*Memory
+	*Node
+	SMS *Messages
+}
+
+// Made up: area 990101 is not assigned to anybody.
+var (
+	ZhangCode = party.Code{Type: party.Citizen, Value: "990101199001010035"}
+	LiCode    = party.Code{Type: party.Citizen, Value: "990101195512310023"}
+	GuestCode = party.Code{Type: party.Passport, Value: "E12345678"}
+)
+
+const Password = "竹林深处 bamboo"
+
+// NewWorld returns a world in which nobody is yet.
+func NewWorld(t testing.TB) *World {
+	t.Helper()
+	return NewWorldAt(t, Cheap)
+}
+
+// NewWorldAt returns one whose hashes have another cost.
+func NewWorldAt(t testing.TB, cost password.Config) *World {
+	t.Helper()
+	w := &World{Memory: newMemory(), SMS: &Messages{}}
+	maps.Copy(w.Keys, template.keys)
+	w.Node = w.Open(t, func(c *people.Config) { c.Hashing = cost })
+	return w
+}
+
+// Cheap is the cost of hashes in tests.
+var Cheap = password.Config{Memory: 64, Time: 1}
+
+// Open returns another node over the same stores.
+func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
+	t.Helper()
+	keys, err := signing.OpenKeystore(template.dir+"/keys", template.passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rings, err := signing.NewKeyrings(signing.KeyringsConfig{Records: w.Memory, Module: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault, err := signing.OpenVault(t.Context(), rings, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := people.Config{
+		Parties: w.Memory, Accounts: w.Memory, Ephemeral: w.Memory, Vault: vault, Sender: w.SMS, Hashing: Cheap,
+		Journal: journal.NewRecorder(journal.Config{Log: journal.Provider, Store: w.Memory, Reason: identity.ReasonOf}),
+		Proofer: register{"张小䶮": ZhangCode, "李建国": LiCode, "John Smith": GuestCode},
+	}
+	change(&c)
+	p, err := people.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Node{p.Service, p.Factors, p.Tickets, p.Passwords, vault}
+}
+
+// At returns the world as a node sees it whose hashes have another cost.
+func (w *World) At(t testing.TB, cost password.Config) *World {
+	t.Helper()
+	return &World{w.Memory, w.Open(t, func(c *people.Config) { c.Hashing = cost }), w.SMS}
+}
+
+// Zhang registers 张小䶮 with everything there is.
+func (w *World) Zhang(t testing.TB) identity.Account {
+	t.Helper()
+	a, _, err := w.Register(t.Context(), identity.Registration{
+		Name: "张小䶮", Code: ZhangCode, LoginName: "Xiaoyan.Zhang", Phone: "138 0013 8000", Password: Password, Actor: "cli",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Asked()
+	return a
+}
+
+var Here = netip.MustParseAddr("192.0.2.1")
+
+// Attempt is a try from an unknown device.
+func Attempt(login, password string) factor.Attempt {
+	return factor.Attempt{Login: login, Password: password, Address: Here, Binding: "browser", Language: "zh-CN", RequestID: "r1"}
+}
+
+// IsReason checks that an error is an *Error with that reason; "" is none.
+func IsReason(t testing.TB, what string, err error, reason string) {
+	t.Helper()
+	e, ok := errors.AsType[*identity.Error](err)
+	switch {
+	case reason == "" && err != nil:
+		t.Fatalf("%s: %v", what, err)
+	case reason != "" && (!ok || e.Reason != reason):
+		t.Fatalf("%s: got %v, want reason %s", what, err, reason)
+	}
+}
+
+// SendCode begins the proof of the account's phone in a login.
+func (n *Node) SendCode(ctx context.Context, account, binding, language, requestID string) (factor.Begun, error) {
+	return n.Begin(ctx, factor.PhoneCode, factor.Login{Account: account, Binding: binding, Language: language, RequestID: requestID})
+}
+
+// CheckCode finishes it.
+func (n *Node) CheckCode(ctx context.Context, account, binding, code, requestID string) error {
+	p, err := n.Finish(ctx, factor.PhoneCode, factor.Login{Account: account, Binding: binding, RequestID: requestID}, code)
+	if (p == factor.Proof{Factor: factor.PhoneCode}) != (err == nil) {
+		return fmt.Errorf("the proof is %v, with %w", p, err)
+	}
+	return err
+}
+
+// RotateLookup makes another lookup key the active one and returns the old one.
+func (w *World) RotateLookup(t *testing.T) signing.KeyRecord {
+	t.Helper()
+	ring, err := w.ListKeys(t.Context(), signing.PurposeLookup)
+	if err != nil || len(ring) != 1 {
+		t.Fatalf("lookup keys are %v, %v", ring, err)
+	}
+	old, next := ring[0], ring[0]
+	old.State = signing.KeyRetired
+	keys := signing.AuthenticRecords(w.Memory, w.Vault.Auth())
+	IsReason(t, "retiring", keys.UpdateKeys(t.Context(), old), "")
+	next.ID, next.Serial = SecondLookup, old.Serial+1
+	IsReason(t, "activating", keys.CreateKey(t.Context(), next), "")
+	time.Sleep(10 * time.Second) // until the keyrings read again
+	old.Revision++
+	return old
+}
+
+// RevokeKey makes a key unusable.
+func (w *World) RevokeKey(t *testing.T, k signing.KeyRecord) {
+	t.Helper()
+	k.State = signing.KeyRevoked
+	IsReason(t, "revoking", signing.AuthenticRecords(w.Memory, w.Vault.Auth()).UpdateKeys(t.Context(), k), "")
+	time.Sleep(10 * time.Second)
+}

@@ -1,0 +1,176 @@
+// Package password knows what a password may be, hashes it, and has the tickets with which
+// somebody sets one.
+package password
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// The cost of a password's hash: what OWASP's Password Storage Cheat Sheet asks
+// at least of Argon2id, 19 MiB and two passes (RFC 9106 explains them). Raise it
+// and hashes follow as their owners log in.
+const (
+	argon2id   = "argon2id"
+	hashMemory = 19 * 1024 // KiB
+	hashTime   = 2
+	hashLanes  = 1
+	saltBytes  = 16
+	sumBytes   = 32
+)
+
+// Hasher computes passwords' hashes, so many at a time; so many more wait.
+// Each takes its memory and a processor for some 20 ms: without a bound, whoever
+// sends passwords takes both from everybody. Who is known doesn't wait behind who
+// isn't, nor who tries for the first time behind who has tried too often.
+type Hasher struct {
+	memory, time uint32
+	lanes        [lanes]queue
+	computed     atomic.Int64
+}
+
+// queue is where hashes are computed and waited for.
+type queue struct{ inside, waiting chan struct{} }
+
+// Lane names a queue.
+type Lane int
+
+const (
+	LaneNew     Lane = iota // of devices that the account doesn't know
+	LaneKnown               // of those that it does, and of people who set a password
+	LaneGuarded             // of addresses and logins with too many tries
+	lanes
+)
+
+const (
+	Waiting  = 32              // hashes that wait, for each at a time
+	WaitMost = 3 * time.Second // at most
+)
+
+// Config says what hashes cost.
+type Config struct {
+	Slots        int    // computed at a time; default: the number of processors, at most 4
+	Memory, Time uint32 // of Argon2id; default: 19,456 KiB and 2 passes
+}
+
+// New returns a Hasher.
+func New(c Config) *Hasher {
+	if c.Slots <= 0 {
+		c.Slots = min(runtime.GOMAXPROCS(0), 4)
+	}
+	h := &Hasher{memory: cmp.Or(c.Memory, hashMemory), time: cmp.Or(c.Time, hashTime)}
+	for l, n := range [lanes]int{LaneNew: c.Slots, LaneKnown: (c.Slots + 1) / 2, LaneGuarded: (c.Slots + 3) / 4} {
+		h.lanes[l] = queue{make(chan struct{}, n), make(chan struct{}, n*Waiting)}
+	}
+	return h
+}
+
+// Enter waits until a hash may be computed in a lane, and returns how to leave it again.
+// *Error: busy.
+func (h *Hasher) Enter(ctx context.Context, l Lane) (leave func(), err error) {
+	return h.lanes[l].enter(ctx)
+}
+
+// Computed returns how many hashes were computed.
+func (h *Hasher) Computed() int64 { return h.computed.Load() }
+
+// enter waits until a hash may be computed, and returns how to leave again.
+func (h *queue) enter(ctx context.Context) (leave func(), err error) {
+	leave = func() { <-h.inside }
+	select {
+	case h.inside <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	busy := &identity.Error{Reason: "busy", Detail: "Too many people are logging in just now. Try again in a few seconds.", Retry: 5 * time.Second}
+	select {
+	case h.waiting <- struct{}{}:
+		defer func() { <-h.waiting }()
+	default:
+		return nil, busy
+	}
+	timeout := time.NewTimer(WaitMost)
+	defer timeout.Stop()
+	select {
+	case h.inside <- struct{}{}:
+		return leave, nil
+	case <-timeout.C:
+		return nil, busy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// New checks a new password of an account and its person against the rules, and hashes it.
+// *Error: password_short, password_long, password_characters, password_common,
+// password_personal, busy.
+func (h *Hasher) New(ctx context.Context, password string, a identity.Account, p identity.Party) (identity.PasswordHash, error) {
+	if err := checkPassword(password, a, p); err != nil {
+		return identity.PasswordHash{}, err
+	}
+	return h.Renew(ctx, password)
+}
+
+// Renew hashes a password that is somebody's already, at today's cost.
+func (h *Hasher) Renew(ctx context.Context, password string) (identity.PasswordHash, error) {
+	normal, _ := Normal(password)
+	return h.make(ctx, normal)
+}
+
+// make hashes a new password, of somebody who has shown that they may set it.
+func (h *Hasher) make(ctx context.Context, password string) (identity.PasswordHash, error) {
+	p := h.Blank()
+	sum, err := h.compute(ctx, p, password, LaneKnown)
+	p.Sum = sum
+	return p, err
+}
+
+// Blank returns a hash with a salt and the current cost, of no password.
+func (h *Hasher) Blank() identity.PasswordHash {
+	p := identity.PasswordHash{
+		Algorithm: argon2id, Memory: h.memory, Time: h.time, Threads: hashLanes,
+		Salt: make([]byte, saltBytes), Sum: make([]byte, sumBytes), Set: time.Now().UTC().Truncate(time.Second),
+	}
+	rand.Read(p.Salt)
+	rand.Read(p.Sum)
+	return p
+}
+
+// Matches reports whether a password is the one of that hash, which is computed in any case.
+func (h *Hasher) Matches(ctx context.Context, p identity.PasswordHash, password string, l Lane) (bool, error) {
+	normal, ok := Normal(password)
+	sum, err := h.compute(ctx, p, normal, l)
+	if err != nil {
+		return false, err
+	}
+	return subtle.ConstantTimeCompare(sum, p.Sum) == 1 && ok, nil
+}
+
+// compute is the one place where Argon2 runs.
+func (h *Hasher) compute(ctx context.Context, p identity.PasswordHash, password string, l Lane) ([]byte, error) {
+	if p.Algorithm != argon2id || p.Time < 1 || p.Threads < 1 || p.Memory > 1<<20 || len(p.Sum) < 16 || len(p.Sum) > 64 {
+		return nil, fmt.Errorf("a password's hash of a kind that isn't known: %q", p.Algorithm)
+	}
+	leave, err := h.lanes[l].enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	h.computed.Add(1)
+	return argon2.IDKey([]byte(password), p.Salt, p.Time, p.Memory, p.Threads, uint32(len(p.Sum))), nil
+}
+
+// Outdated reports whether a hash was made at another cost than today's.
+func (h *Hasher) Outdated(p identity.PasswordHash) bool {
+	return p.Memory != h.memory || p.Time != h.time || p.Threads != hashLanes
+}

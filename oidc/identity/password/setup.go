@@ -1,0 +1,127 @@
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/signing/journal"
+)
+
+// TicketLife is how long a setup ticket is good.
+const TicketLife = 15 * time.Minute
+
+// A setup ticket is the account's id, a dot, and 256 random bits in base64url.
+const ticketSecret = 32
+
+// TicketConfig says what Tickets work with. All of it is needed.
+type TicketConfig struct {
+	People    *identity.Service
+	Passwords *Hasher
+	Journal   identity.Journal
+}
+
+// Tickets lets people set the first password of an account, or a new one, by a link that they
+// were given. Safe for concurrent use.
+type Tickets struct{ c TicketConfig }
+
+// NewTickets returns the service.
+func NewTickets(c TicketConfig) *Tickets { return &Tickets{c} }
+
+// SetupTicket makes a ticket, good for 15 minutes and one use, with which the
+// account's password is set, and returns it. Any earlier one ends. It is stored
+// as a hash. ErrNotFound if there is no such account.
+func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (string, error) {
+	secret := make([]byte, ticketSecret)
+	rand.Read(secret)
+	text := base64.RawURLEncoding.EncodeToString(secret)
+	sum := sha256.Sum256([]byte(text))
+	err := t.c.Journal.Change(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), func() error {
+		_, err := t.c.People.Change(ctx, account, func(a *identity.Account) error {
+			a.Setup = identity.SetupTicket{Sum: sum[:], Expires: time.Now().Add(TicketLife).UTC()}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("making a setup ticket: %w", err)
+	}
+	return account + "." + text, nil
+}
+
+// parseTicket returns the account's id and the hash of a ticket.
+func parseTicket(ticket string) (account string, sum [32]byte, ok bool) {
+	account, secret, ok := strings.Cut(ticket, ".")
+	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
+	if !ok || err != nil || len(b) != ticketSecret || len(secret) != base64.RawURLEncoding.EncodedLen(ticketSecret) || !identity.ValidID(account) {
+		return "", sum, false
+	}
+	return account, sha256.Sum256([]byte(secret)), true
+}
+
+func invalidTicket() error {
+	return &identity.Error{Reason: "ticket_invalid", Detail: "The link is no longer good: it works once, for 15 minutes. Ask for another one where you got it."}
+}
+
+// good reports whether a ticket of that hash is good now.
+func good(t identity.SetupTicket, sum [32]byte, now time.Time) bool {
+	return len(t.Sum) == len(sum) && now.Before(t.Expires) && subtle.ConstantTimeCompare(t.Sum, sum[:]) == 1
+}
+
+// SetPassword spends a setup ticket and sets the account's password. *Error:
+// ticket_invalid (unknown, spent and expired alike), password_short,
+// password_long, password_characters, password_common, password_personal, busy.
+// The ticket is spent only with a good password; of uses side by side one
+// succeeds, by the account's revision.
+func (t *Tickets) SetPassword(ctx context.Context, ticket, password, requestID string) (identity.Account, error) {
+	id, sum, ok := parseTicket(ticket)
+	if !ok {
+		return identity.Account{}, invalidTicket()
+	}
+	usable := func(a identity.Account) error {
+		if a.Disabled || !good(a.Setup, sum, time.Now()) {
+			return invalidTicket()
+		}
+		return nil
+	}
+	a, err := t.c.People.Account(ctx, id)
+	if errors.Is(err, identity.ErrNotFound) {
+		return identity.Account{}, invalidTicket()
+	}
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("setting a password: %w", err)
+	}
+	if err := usable(a); err != nil {
+		return identity.Account{}, err
+	}
+	p, err := t.c.People.Party(ctx, a.Party)
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("setting a password: %w", err)
+	}
+	hash, err := t.c.Passwords.New(ctx, password, a, p)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	err = t.c.Journal.Change(ctx, identity.Did(id, journal.ActionPasswordSet, id, requestID, ""), func() (err error) {
+		a, err = t.c.People.Change(ctx, id, func(a *identity.Account) error {
+			if err := usable(*a); err != nil {
+				return err
+			}
+			hash.Set = time.Now().UTC() // not before: what the old one opened meanwhile is over too
+			a.Password, a.Setup = hash, identity.SetupTicket{}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("setting a password: %w", err)
+	}
+	return a, nil
+}

@@ -1,0 +1,52 @@
+// Package people puts the rooms of identity together: each gets what it uses.
+package people
+
+import (
+	"log/slog"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/signing"
+)
+
+// Config says what People work with.
+type Config struct {
+	Parties   identity.Parties
+	Accounts  identity.Accounts
+	Ephemeral identity.Ephemeral
+	Vault     *signing.Vault
+	Sender    factor.Sender            // of one-time codes; nil: there is no second factor
+	Proofer   identity.IdentityProofer // nil: nobody can be proofed
+	Journal   identity.Journal         // required
+	Hashing   password.Config          // what hashes of passwords cost
+	Log       *slog.Logger             // default: discards
+}
+
+// People are the rules of who somebody is. Safe for concurrent use.
+type People struct {
+	*identity.Service                   // parties and accounts
+	Factors           *factor.Service   // what they log in with
+	Tickets           *password.Tickets // with which they set a password
+	Passwords         *password.Hasher
+}
+
+// New checks c and returns People.
+func New(c Config) (*People, error) {
+	p := &People{Passwords: password.New(c.Hashing)}
+	var err error
+	p.Service, err = identity.NewService(identity.Config{
+		Parties: c.Parties, Accounts: c.Accounts, Vault: c.Vault, Passwords: p.Passwords, Proofer: c.Proofer, Journal: c.Journal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Factors, err = factor.New(factor.Config{
+		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Sender: c.Sender, Journal: c.Journal, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Journal: c.Journal})
+	return p, nil
+}

@@ -10,7 +10,6 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/offer"
-	offers "yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
 )
 
@@ -19,9 +18,9 @@ import (
 const recurringLife = 30 * 24 * time.Hour
 
 // Consent puts what is asked for into a page's words, with what a form has chosen already;
-// nil: nothing yet. offer is that of the step; nil: no licenses are asked for. It is cut to what a page may take.
-func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *offer.Offer, form url.Values) (web.Consent, error) {
-	view, err := s.consent(ctx, lang, asker, step, offer)
+// nil: nothing yet. o is the offer of the step; nil: no licenses are asked for. It is cut to what a page may take.
+func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, o *offer.Offer, form url.Values) (web.Consent, error) {
+	view, err := s.consent(ctx, lang, asker, step, o)
 	if err != nil {
 		return view, err
 	}
@@ -30,24 +29,24 @@ func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker,
 	return view, nil
 }
 
-func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, offer *offer.Offer) (web.Consent, error) {
+func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, o *offer.Offer) (web.Consent, error) {
 	view := web.Consent{Asker: asker, ID: step.Consent.Form}
 	for _, scope := range step.Consent.Scopes {
 		view.Scopes = append(view.Scopes, string(scope))
 	}
-	if offer == nil {
+	if o == nil {
 		return view, nil
 	}
-	view.Shown = hex.EncodeToString(offer.Hash[:])
+	view.Shown = hex.EncodeToString(o.Hash[:])
 	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
 	words := s.Words(ctx, lang)
-	view.Item = &web.ConsentItem{Name: words.called(offer.Item.Name, offer.Item.Names), Purpose: words.called(offer.Item.Purpose, offer.Item.Purposes)}
-	for _, m := range offer.Materials {
+	view.Item = &web.ConsentItem{Name: words.called(o.Item.Name, o.Item.Names), Purpose: words.called(o.Item.Purpose, o.Item.Purposes)}
+	for _, m := range o.Materials {
 		cm := web.ConsentMaterial{
 			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
 			More: m.More, Find: m.Find,
 		}
-		if m.Outcome == offers.OutcomeEnded || m.Outcome == offers.OutcomeNotYet {
+		if m.Outcome == offer.OutcomeEnded || m.Outcome == offer.OutcomeNotYet {
 			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
 		}
 		for i := range m.Licenses {
@@ -73,7 +72,7 @@ func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker,
 }
 
 // consentLicense shows a license that can serve as a material.
-func (w *Words) consentLicense(m *offers.OfferedMaterial, l *offers.OfferedLicense) (web.ConsentLicense, error) {
+func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense) (web.ConsentLicense, error) {
 	card, err := w.card(&l.License)
 	if err != nil {
 		return web.ConsentLicense{}, err

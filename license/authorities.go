@@ -52,8 +52,8 @@ func (n *Authorities) Name(ctx context.Context, code party.USCC) (string, error)
 	return name, nil
 }
 
-// caller returns the caller's participant as credentials name it.
-func (n *Authorities) caller(ctx context.Context, a audit.Actor) (credential.PresentedBy, error) {
+// Caller returns the caller's participant as credentials name it.
+func (n *Authorities) Caller(ctx context.Context, a audit.Actor) (credential.PresentedBy, error) {
 	code := party.USCC(a.USCC)
 	name, err := n.Name(ctx, code)
 	if errors.Is(err, ErrNotFound) {

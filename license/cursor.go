@@ -10,11 +10,8 @@ import (
 	"yizheng.internal/license/audit"
 )
 
-// Bounds of a page of a list.
-const (
-	defaultLimit = 20
-	MaxLimit     = 100 // the most on one page
-)
+// MaxLimit is the most on one page of a list.
+const MaxLimit = 100
 
 // String returns the cursor as clients carry it.
 func (c Cursor) String() string {

@@ -2,7 +2,7 @@ package license
 
 import "errors"
 
-// Conditions of stores that the registry tests for.
+// Conditions of stores that the rooms test for.
 var (
 	ErrNotFound        = errors.New("not found")
 	ErrConflict        = errors.New("changed since it was read")

@@ -1,13 +1,11 @@
-// Package license is the registry of electronic licenses 电子证照库: a license and its life
-// from issue to its end, and the records of licenses, which the rooms above find and open.
-// Below it, package catalog has what can be issued and asked for, credential what is signed
-// and how it is verified, status the lists that say what became of it. Above it, offer finds
-// what somebody has, grant keeps what they agreed to, access lets it be read, verify
-// verifies what is shown, and library puts all of it together.
+// Package license has what an electronic license 电子证照 is, and the records of licenses:
+// the rooms above find, load and open them here. Registry leads a license's life, offer finds
+// what somebody has, grant keeps what they agreed to, access lets it be read, verify verifies
+// what is shown, and library puts all of it together. Below, package catalog has what can be
+// issued and asked for, credential what is signed and how it is verified, status the lists
+// that say what became of it.
 //
-// The package holds the rules. It knows no HTTP and no SQL; it seals what is
-// personal before a [Store] sees it, and signs nothing that [Registry] has not
-// checked.
+// It seals what is personal before a [Store] sees it, and knows no HTTP and no SQL.
 package license
 
 import (

@@ -63,8 +63,8 @@ func (r *Records) numberRow(ctx context.Context, t credential.TypeCode, authorit
 	return LookupRow{Kind: LookupNumber, Keys: keys}, err
 }
 
-// formerNumber returns the row that makes a number former.
-func (r *Records) formerNumber(ctx context.Context, rec Record, number string) (LookupRow, error) {
+// FormerNumber returns the row that makes a number former.
+func (r *Records) FormerNumber(ctx context.Context, rec Record, number string) (LookupRow, error) {
 	row, err := r.numberRow(ctx, rec.Type, rec.Authority, number)
 	row.Former = true
 	return row, err

@@ -3,7 +3,6 @@ package license
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +20,8 @@ import (
 	"yizheng.internal/signing"
 )
 
-// body is the personal part of a version: what its record keeps sealed.
-type body struct {
+// Body is the personal part of a version: what its record keeps sealed.
+type Body struct {
 	Identifier       credential.Identifier `json:"identifier"`
 	CheckMismatch    bool                  `json:"check_mismatch,omitempty"`
 	Serial           string                `json:"serial"`
@@ -35,10 +34,10 @@ type body struct {
 	VerificationCode string                `json:"verification_code"`
 }
 
-// append appends the body as JSON, as encoding/json would make it but for escapes
+// Append appends the body as JSON, as encoding/json would make it but for escapes
 // that HTML alone needs, and at a fifth of the cost. Its fields were checked to be
 // strict JSON before they got here.
-func (b *body) append(dst []byte) ([]byte, error) {
+func (b *Body) Append(dst []byte) ([]byte, error) {
 	o := objectWriter{out: slices.Grow(dst, 512+len(b.Fields)+256*len(b.Holders))}
 	o.begin()
 	o.text("identifier", string(b.Identifier))
@@ -120,10 +119,27 @@ func (o *objectWriter) raw(name string, value []byte) {
 	o.out = append(o.out, value...)
 }
 
-// place says where a column of a version lies: its row is the license and the
+// Place says where a column of a version lies: its row is the license and the
 // version, so that no value can be moved to another license or version.
-func place(id audit.ID, version int, column string) signing.Place {
+func Place(id audit.ID, version int, column string) signing.Place {
 	return signing.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
+}
+
+// OpenBody opens the personal part of a stored version.
+func (r *Records) OpenBody(ctx context.Context, v VersionRecord) (Body, error) {
+	var b Body
+	err := r.openJSON(ctx, v, "body", v.Body, &b)
+	return b, err
+}
+
+// SealEnding seals how a version ended.
+func (r *Records) SealEnding(ctx context.Context, id audit.ID, version int, e *Ending) ([]byte, error) {
+	return r.sealJSON(ctx, id, version, "ending", e)
+}
+
+// SealSuspension seals on what ground a version is suspended.
+func (r *Records) SealSuspension(ctx context.Context, id audit.ID, version int, s *Suspension) ([]byte, error) {
+	return r.sealJSON(ctx, id, version, "suspension", s)
 }
 
 // sealJSON seals a value as a column of a version.
@@ -132,11 +148,11 @@ func (r *Records) sealJSON(ctx context.Context, id audit.ID, version int, column
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s of a license: %w", column, err)
 	}
-	return r.c.Vault.Seal(ctx, place(id, version, column), plain)
+	return r.c.Vault.Seal(ctx, Place(id, version, column), plain)
 }
 
 func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
-	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, column), sealed)
+	plain, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, column), sealed)
 	err = r.notOpen(err, v, column)
 	if err != nil {
 		return fmt.Errorf("opening %s of license %s version %d: %w", column, v.License, v.Version, err)
@@ -149,7 +165,7 @@ func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, 
 
 // Open returns a stored version as a license.
 func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (License, error) {
-	var b body
+	var b Body
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return License{}, err
 	}
@@ -173,7 +189,7 @@ func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (Licens
 	}
 	if v.State == Suspended {
 		var err error
-		if l.Suspension, err = r.openSuspension(ctx, v); err != nil {
+		if l.Suspension, err = r.OpenSuspension(ctx, v); err != nil {
 			return License{}, err
 		}
 	}
@@ -194,9 +210,9 @@ func (r *Records) notOpen(err error, v VersionRecord, column string) error {
 	return errors.Join(err, r.c.Vault.Auth().Refuse("license_versions", string(v.License)+"/"+strconv.Itoa(v.Version), "its "+column+" does not open"))
 }
 
-// openSuspension returns a version's latest suspension, or nil if it has none with
+// OpenSuspension returns a version's latest suspension, or nil if it has none with
 // a document.
-func (r *Records) openSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
+func (r *Records) OpenSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
 	if v.Suspension == nil {
 		return nil, nil
 	}
@@ -206,7 +222,7 @@ func (r *Records) openSuspension(ctx context.Context, v VersionRecord) (*Suspens
 
 // OpenCredential returns a stored version's credential.
 func (r *Records) OpenCredential(ctx context.Context, v VersionRecord) (string, error) {
-	plain, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "credential"), v.Credential)
+	plain, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, "credential"), v.Credential)
 	err = r.notOpen(err, v, "credential")
 	if err != nil {
 		return "", fmt.Errorf("opening credential of license %s version %d: %w", v.License, v.Version, err)
@@ -220,12 +236,10 @@ const (
 	domainVerification = "license.verification"
 	domainNumber       = "license.number"
 	domainHolder       = "license.holder"
-	domainRequest      = "license.request"
-	domainFingerprint  = "license.fingerprint"
 )
 
-// lookups returns the lookup rows of a version.
-func (r *Records) lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *body, policy catalog.NumberPolicy) ([]LookupRow, error) {
+// Lookups returns the lookup rows of a version.
+func (r *Records) Lookups(ctx context.Context, t credential.TypeCode, authority party.USCC, b *Body, policy catalog.NumberPolicy) ([]LookupRow, error) {
 	rows := make([]LookupRow, 0, 3+len(b.Holders))
 	add := func(k LookupKind, exclusive bool, domain string, values ...string) error {
 		keys, err := r.c.Vault.Lookups(ctx, domain, values...)
@@ -252,15 +266,15 @@ func (r *Records) lookups(ctx context.Context, t credential.TypeCode, authority 
 	return rows, nil
 }
 
-// ownVersion loads a license of the caller's participant. To anyone else it
+// OwnVersion loads a license of the caller's participant. To anyone else it
 // isn't there.
-func (r *Records) ownVersion(ctx context.Context, a audit.Actor, id audit.ID, version int) (Record, VersionRecord, error) {
+func (r *Records) OwnVersion(ctx context.Context, a audit.Actor, id audit.ID, version int) (Record, VersionRecord, error) {
 	if !id.Valid() || version < 0 {
-		return Record{}, VersionRecord{}, errLicenseUnknown()
+		return Record{}, VersionRecord{}, Unknown()
 	}
 	rec, v, err := r.c.Store.Load(ctx, id, version)
 	if errors.Is(err, ErrNotFound) || err == nil && string(rec.Authority) != a.USCC {
-		return Record{}, VersionRecord{}, errLicenseUnknown()
+		return Record{}, VersionRecord{}, Unknown()
 	}
 	if err != nil {
 		return Record{}, VersionRecord{}, fmt.Errorf("loading license %s: %w", id, err)
@@ -268,19 +282,10 @@ func (r *Records) ownVersion(ctx context.Context, a audit.Actor, id audit.ID, ve
 	return rec, v, nil
 }
 
-func errLicenseUnknown() error {
+// Unknown refuses a license that is not there, or is another participant's.
+func Unknown() error {
 	return refusal.Missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
 }
 
 // verificationAlphabet is Crockford's base 32: no I, L, O, U to be misread.
 const VerificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-// newVerificationCode returns 8 random characters, 40 bits.
-func newVerificationCode() string {
-	var b [8]byte
-	rand.Read(b[:])
-	for i := range b {
-		b[i] = VerificationAlphabet[b[i]&31]
-	}
-	return string(b[:])
-}

@@ -41,13 +41,13 @@ func fill(t *testing.T, v reflect.Value) {
 // TestBodyMarshal checks that a body, whole or with nothing in it that may be
 // left out, is what encoding/json makes of it.
 func TestBodyMarshal(t *testing.T) {
-	var whole body
+	var whole Body
 	fill(t, reflect.ValueOf(&whole).Elem())
-	for name, b := range map[string]body{
+	for name, b := range map[string]Body{
 		"whole": whole,
 		"least": {Fields: json.RawMessage("{}"), Holders: []credential.Holder{}, Provenance: Provenance{Time: time.Unix(1, 0).UTC()}},
 	} {
-		got, err := b.append(nil)
+		got, err := b.Append(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,12 +66,12 @@ func TestBodyMarshal(t *testing.T) {
 		if string(g) != string(w) {
 			t.Errorf("%s: have\n%s, want\n%s", name, g, w)
 		}
-		var back body
+		var back Body
 		if err := json.Unmarshal(got, &back); err != nil || !reflect.DeepEqual(back, b) {
 			t.Errorf("%s: comes back as %+v, %v", name, back, err)
 		}
 	}
-	if _, err := (&body{Number: "\xff", Fields: json.RawMessage("{}")}).append(nil); err == nil {
+	if _, err := (&Body{Number: "\xff", Fields: json.RawMessage("{}")}).Append(nil); err == nil {
 		t.Error("what is not UTF-8 was encoded")
 	}
 }

@@ -45,14 +45,14 @@ func (r *Records) Search(ctx context.Context, q Query) ([]Record, error) {
 
 // Holders returns the holders that a stored version names.
 func (r *Records) Holders(ctx context.Context, v VersionRecord) ([]credential.Holder, error) {
-	var b body
+	var b Body
 	err := r.openJSON(ctx, v, "body", v.Body, &b)
 	return b.Holders, err
 }
 
 // PresentationKey opens the key that a stored version's credential names in its cnf.
 func (r *Records) PresentationKey(ctx context.Context, v VersionRecord) (*sm2.PrivateKey, error) {
-	secret, err := r.c.Vault.Open(ctx, place(v.License, v.Version, "holder_key"), v.HolderKey)
+	secret, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, "holder_key"), v.HolderKey)
 	if err != nil {
 		return nil, fmt.Errorf("opening the presentation key of license %s: %w", v.License, err)
 	}
@@ -152,7 +152,7 @@ func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier 
 	if err != nil {
 		return "", fmt.Errorf("loading license %s: %w", at.License, err)
 	}
-	var b body
+	var b Body
 	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return "", err
 	}
@@ -162,13 +162,13 @@ func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier 
 	return r.OpenCredential(ctx, v)
 }
 
-func (r *Records) lookupFor(ctx context.Context, k LookupKind, domain string, values ...string) (LookupKind, []signing.Lookup, error) {
-	keys, err := r.c.Vault.Lookups(ctx, domain, values...)
-	return k, keys, err
-}
-
 // Unreadable reports whether an error is one of a single record: somebody altered it, or
 // its data key is gone. It hides no other record from a list.
 func Unreadable(err error) bool {
 	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
+}
+
+// IdentifierKeys returns the lookup keys of an identifier.
+func (r *Records) IdentifierKeys(ctx context.Context, identifier string) ([]signing.Lookup, error) {
+	return r.c.Vault.Lookups(ctx, domainIdentifier, identifier)
 }

@@ -77,7 +77,7 @@ func (r *Lookups) renewNow(ctx context.Context, v VersionRecord) error {
 	if err != nil {
 		return fmt.Errorf("loading license %s: %w", v.License, err)
 	}
-	var b body
+	var b Body
 	if err := r.c.Records.openJSON(ctx, v, "body", v.Body, &b); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *Lookups) renewNow(ctx context.Context, v VersionRecord) error {
 	if err != nil {
 		return err
 	}
-	rows, err := r.c.Records.lookups(ctx, rec.Type, rec.Authority, &b, t.Numbers)
+	rows, err := r.c.Records.Lookups(ctx, rec.Type, rec.Authority, &b, t.Numbers)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,10 @@ package license
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/status"
-	"yizheng.internal/signing"
 )
 
 // statusOf is what an entry says of a version in a state.
@@ -49,26 +47,7 @@ func EntryCheck(lists *status.Lists) func(context.Context, []VersionRecord) erro
 	}
 }
 
-// save makes a change, and notes what it set in status lists. The entry of a version that
-// was refused is free again; one of which nobody knows whether it was stored is not.
-func (r *Registry) save(ctx context.Context, q SaveRequest) error {
-	err := r.c.Store.Save(ctx, q)
-	switch {
-	case err == nil:
-		r.c.Lists.Note(q.Status, q.Record.Revision+1)
-	case q.Add != nil && nothingSaved(err):
-		r.c.Lists.Give(q.Add.slot())
-	}
-	return err
-}
-
-// nothingSaved reports whether an error of [Store.Save] is one of those that say that the
-// change was refused.
-func nothingSaved(err error) bool {
-	return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrIdentifierTaken) ||
-		errors.Is(err, ErrNumberTaken) || errors.Is(err, ErrRequestTaken) || errors.Is(err, signing.ErrAltered)
-}
-
-func (v *VersionRecord) slot() status.Slot {
+// Slot returns the version's entry of a status list.
+func (v *VersionRecord) Slot() status.Slot {
 	return status.Slot{List: v.StatusList, Index: v.StatusIndex}
 }

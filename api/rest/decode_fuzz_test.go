@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/registry"
 )
 
 // FuzzJSONBody decodes anything into every request type. It never panics; what
@@ -32,8 +32,8 @@ func FuzzJSONBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	types := []reflect.Type{
-		typeOf[license.IssueRequest](), typeOf[license.ReplaceRequest](), typeOf[license.EndRequest](), typeOf[license.SearchRequest](),
-		typeOf[catalog.Definition](), typeOf[license.SuspendRequest](), typeOf[license.ResumeRequest](), typeOf[VerifyRequest](),
+		typeOf[registry.IssueRequest](), typeOf[registry.ReplaceRequest](), typeOf[registry.EndRequest](), typeOf[registry.SearchRequest](),
+		typeOf[catalog.Definition](), typeOf[registry.SuspendRequest](), typeOf[registry.ResumeRequest](), typeOf[VerifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {

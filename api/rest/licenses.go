@@ -10,12 +10,13 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/journal"
 )
 
 // licenses serves licenses of the caller's own participant.
-type licenses struct{ registry *license.Registry }
+type licenses struct{ registry *registry.Service }
 
 func (x *licenses) licenseEndpoints() []endpoint {
 	version := openapi.Parameter{Name: "version", Text: "of the license; without it the newest", Kind: "integer"}
@@ -33,11 +34,11 @@ func (x *licenses) licenseEndpoints() []endpoint {
 			Text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
 				"`verification_code` is to be printed on the license.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseIssue, Headers: []openapi.Parameter{key(true)}, Status: http.StatusCreated, Replays: true, Revised: true,
-			In: typeOf[license.IssueRequest](), Most: largeBody, Out: typeOf[license.Issued]()}, x.issue},
+			In: typeOf[registry.IssueRequest](), Most: largeBody, Out: typeOf[registry.Issued]()}, x.issue},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/search", ID: "search", Tag: "Licenses", Summary: "Find licenses of your participant",
 			Text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
 			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseSearch,
-			In: typeOf[license.SearchRequest](), Most: smallBody, Out: typeOf[license.SearchResult]()}, x.search},
+			In: typeOf[registry.SearchRequest](), Most: smallBody, Out: typeOf[registry.SearchResult]()}, x.search},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}", ID: "read", Tag: "Licenses", Summary: "Read a license",
 			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseRead, Query: []openapi.Parameter{version}, Revised: true, Out: typeOf[license.License]()}, x.read},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/replace", ID: "replace", Tag: "Licenses", Summary: "Change, renew, correct or reinstate a license",
@@ -45,19 +46,19 @@ func (x *licenses) licenseEndpoints() []endpoint {
 				"A license keeps its holders: 409 `subject_changed`. `If-Match` must name the revision that you read, or the answer is 428 `if_match_missing`. " +
 				"Your participant must be among the authorities of the type as it is now.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseReplace, Headers: []openapi.Parameter{key(false), match(true)}, Replays: true, Revised: true,
-			In: typeOf[license.ReplaceRequest](), Most: largeBody, Out: typeOf[license.Issued]()}, x.replace},
+			In: typeOf[registry.ReplaceRequest](), Most: largeBody, Out: typeOf[registry.Issued]()}, x.replace},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/suspend", ID: "suspend", Tag: "Licenses", Summary: "Suspend a license 暂扣",
 			Text:  "With the legal document it rests on.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseSuspend, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[license.SuspendRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.suspend},
+			In: typeOf[registry.SuspendRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.suspend},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/resume", ID: "resume", Tag: "Licenses", Summary: "Put a suspended license back in force",
 			Text:  "Your participant must be among the authorities of the type as it is now.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseResume, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[license.ResumeRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.resume},
+			In: typeOf[registry.ResumeRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.resume},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/end", ID: "end", Tag: "Licenses", Summary: "End a license for good",
 			Text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on. Its number is free from then on.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseEnd, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[license.EndRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.end},
+			In: typeOf[registry.EndRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.end},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}/history", ID: "history", Tag: "Licenses", Summary: "Read what was done with a license",
 			Text: "Every change, reading and refusal, oldest first. Where another department read the license by a use code, or its holder looked at it on the portal, " +
 				"you see `action`, time, version and whether it was refused: not who, by which grant or for which case. The holder sees that in the access records 用证记录.",
@@ -72,8 +73,8 @@ func (x *licenses) licenseEndpoints() []endpoint {
 
 // history is one page of a license's history.
 type history struct {
-	Events []license.Event `json:"events" doc:"oldest first"`
-	Next   int64           `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
+	Events []registry.Event `json:"events" doc:"oldest first"`
+	Next   int64            `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
 }
 
 // id is the license in the path.
@@ -96,7 +97,7 @@ func (x *licenses) issue(c *call) error {
 	if key == "" {
 		return problem.Refuse(http.StatusBadRequest, "idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
-	var q license.IssueRequest
+	var q registry.IssueRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (x *licenses) replace(c *call) error {
 	if err != nil {
 		return err
 	}
-	var q license.ReplaceRequest
+	var q registry.ReplaceRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (x *licenses) replace(c *call) error {
 	return c.issued(out)
 }
 
-func (c *call) issued(out license.Issued) error {
+func (c *call) issued(out registry.Issued) error {
 	c.revised(out.Revision, out.Replayed)
 	return c.reply(out)
 }
@@ -147,7 +148,7 @@ func (x *licenses) resume(c *call) error  { return changeState(c, x.registry.Res
 func (x *licenses) end(c *call) error     { return changeState(c, x.registry.End) }
 
 // changeState serves a change of a license's state.
-func changeState[Q any](c *call, change func(context.Context, audit.Actor, audit.ID, Q, license.Terms) (license.Changed, error)) error {
+func changeState[Q any](c *call, change func(context.Context, audit.Actor, audit.ID, Q, registry.Terms) (registry.Changed, error)) error {
 	on, err := c.terms()
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func changeState[Q any](c *call, change func(context.Context, audit.Actor, audit
 }
 
 func (x *licenses) search(c *call) error {
-	var q license.SearchRequest
+	var q registry.SearchRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}

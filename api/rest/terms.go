@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license"
+	"yizheng.internal/license/registry"
 )
 
 const ifMatch = "If-Match"
@@ -15,7 +15,7 @@ const ifMatch = "If-Match"
 const maxMatches = 20
 
 // terms returns the terms of a change: the request's Idempotency-Key and If-Match.
-func (c *call) terms() (on license.Terms, err error) {
+func (c *call) terms() (on registry.Terms, err error) {
 	if on.Key, err = c.idempotencyKey(); err != nil {
 		return on, err
 	}

@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/registry"
 )
 
 // TestBackupDrillSQLite issues licenses, makes a backup while it goes on issuing,
@@ -101,7 +102,7 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 	}
 	for _, i := range issueMany(t, c, "again", 80, entries) {
 		list, _, _ := strings.Cut(entryOf(t, i.Credential), "#")
-		if slices.ContainsFunc(slices.Concat(before, lost), func(o license.Issued) bool { return strings.HasPrefix(entryOf(t, o.Credential), list+"#") }) {
+		if slices.ContainsFunc(slices.Concat(before, lost), func(o registry.Issued) bool { return strings.HasPrefix(entryOf(t, o.Credential), list+"#") }) {
 			t.Fatalf("license %s has an entry of %s, which was in use before", i.ID, list)
 		}
 	}
@@ -111,9 +112,9 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 }
 
 // issueMany issues licenses, and checks that their entries are new.
-func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]audit.ID) []license.Issued {
+func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]audit.ID) []registry.Issued {
 	t.Helper()
-	made := make([]license.Issued, n)
+	made := make([]registry.Issued, n)
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {

@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -155,7 +156,7 @@ type held struct {
 
 // made is a version, with the request that made it and the answer.
 type made struct {
-	license.Issued
+	registry.Issued
 	state        license.State
 	path, key    string
 	request, raw []byte
@@ -190,7 +191,7 @@ func (w *worker) step(ctx context.Context) error {
 	case h.state == license.Active && chance < 7:
 		return w.change(ctx, h, journal.ActionLicenseSuspend, license.Suspended, suspending())
 	case h.state == license.Suspended && chance < 7:
-		return w.change(ctx, h, journal.ActionLicenseResume, license.Active, license.ResumeRequest{Reason: "样例"})
+		return w.change(ctx, h, journal.ActionLicenseResume, license.Active, registry.ResumeRequest{Reason: "样例"})
 	case h.state == license.Ended && chance < 5:
 		return w.replace(ctx, h, license.Reinstated)
 	case h.state == license.Ended:
@@ -199,20 +200,20 @@ func (w *worker) step(ctx context.Context) error {
 	return w.change(ctx, h, journal.ActionLicenseEnd, license.Ended, ending())
 }
 
-func suspending() license.SuspendRequest {
-	return license.SuspendRequest{Reason: "样例", Document: ending().Document}
+func suspending() registry.SuspendRequest {
+	return registry.SuspendRequest{Reason: "样例", Document: ending().Document}
 }
 
-func ending() license.EndRequest {
+func ending() registry.EndRequest {
 	today := party.DateOf(time.Now())
-	return license.EndRequest{Reason: "样例", Kind: license.Revoked, EffectiveFrom: today,
+	return registry.EndRequest{Reason: "样例", Kind: license.Revoked, EffectiveFrom: today,
 		Document: license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "样例法第一条"}}
 }
 
 // replaceRequest returns a request for the next version of a license.
-func replaceRequest(number string, kind license.ReplaceKind) license.ReplaceRequest {
+func replaceRequest(number string, kind license.ReplaceKind) registry.ReplaceRequest {
 	q := issueRequest(number)
-	return license.ReplaceRequest{Kind: kind, Reason: "样例", Number: q.Number, Holders: q.Holders,
+	return registry.ReplaceRequest{Kind: kind, Reason: "样例", Number: q.Number, Holders: q.Holders,
 		ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: q.Fields}
 }
 

@@ -40,7 +40,7 @@ var rules = map[string]rule{
 	"license/credential": {
 		ours:     []string{"license/party", "signing/jose", "signing/pki", "signing/sdjwt", "signing/sm2"},
 		others:   []string{"github.com/go-json-experiment/json"},
-		testOurs: []string{"license", "license/catalog", "license/licensetest", "signing"},
+		testOurs: []string{"license", "license/catalog", "license/licensetest", "license/registry", "signing"},
 	},
 	"license/status": {
 		ours: []string{"license/credential", "license/refusal", "signing", "signing/jose"},
@@ -53,43 +53,47 @@ var rules = map[string]rule{
 	},
 	"license/catalog": {
 		ours:     []string{"license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/journal"},
-		testOurs: []string{"license", "license/audit", "license/library", "license/licensetest", "license/offer"},
+		testOurs: []string{"license", "license/audit", "license/library", "license/licensetest", "license/offer", "license/registry"},
 	},
 	// For tests alone: a registry on a database.
 	"license/licensetest": {
-		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
+		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
 	},
 	"license/refusal": {
 		ours: []string{"license/party", "license/schema", "signing/journal"},
 	},
 	"license": {
-		ours: []string{"license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "signing", "signing/jose", "signing/journal", "signing/sdjwt"},
+		ours: []string{"license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/status", "signing", "signing/journal"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
-		testOurs:   []string{"license/access", "license/library", "license/licensetest", "signing/sm2"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"license/access": {
 		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "signing", "signing/jose", "signing/journal"},
-		testOurs: []string{"license/library", "license/licensetest", "signing/sdjwt", "signing/sm2"},
+		testOurs: []string{"license/library", "license/licensetest", "license/registry", "signing/sdjwt", "signing/sm2"},
 	},
 	"license/grant": {
 		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/offer", "license/refusal", "signing", "signing/journal"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
-		testOurs: []string{"license/library", "license/licensetest"},
+		testOurs: []string{"license/library", "license/licensetest", "license/registry"},
 	},
 	"license/library": {
-		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2"},
+		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/registry", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2"},
 		testOurs: []string{"license/licensetest"},
 	},
 	"license/offer": {
-		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "signing", "signing/journal", "signing/strictjson"},
+		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/registry", "signing", "signing/journal", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
 		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest"},
 	},
 	"license/verify": {
 		ours:     []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/pki"},
-		testOurs: []string{"license/catalog", "license/library", "license/licensetest", "signing/journal", "signing/sm2"},
+		testOurs: []string{"license/catalog", "license/library", "license/licensetest", "license/registry", "signing/journal", "signing/sm2"},
+	},
+	"license/registry": {
+		ours:       []string{"license", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "signing", "signing/jose", "signing/journal", "signing/sdjwt"},
+		testOurs:   []string{"license/access", "license/library", "license/licensetest", "signing/sm2"},
+		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"oidc/identity": {
 		ours:     []string{"license/party", "signing", "signing/journal"},
@@ -256,7 +260,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/status", "license/verify", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/registry", "license/status", "license/verify", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
@@ -353,7 +357,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -21,7 +21,7 @@ import (
 	"rsc.io/script"
 	"rsc.io/script/scripttest"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -271,7 +271,7 @@ func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
 			} else if err != nil {
 				return err
 			}
-			v, err := client.Verify(t.Context(), license.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
+			v, err := client.Verify(t.Context(), registry.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
 			if err != nil {
 				return err
 			}

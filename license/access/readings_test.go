@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/grant"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 )
 
 // A use code is good for a hundred request ids; repeating one of them stays possible,
@@ -71,7 +71,7 @@ func TestLicenseRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Registry.End(ctx, issuer, out.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, out.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.IssueOne(t, "A-2")

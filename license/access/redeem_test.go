@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/sdjwt"
@@ -84,7 +84,7 @@ func TestRedeem(t *testing.T) {
 		a.Officer == nil || *a.Officer != *q.Officer || !slices.Contains(a.Fields, "number") || a.Item != itemCode || a.Basis != grant.BasisConsent || a.Nonce != "" {
 		t.Errorf("record %+v", a)
 	}
-	if es := w.Events(t, out.ID); !slices.ContainsFunc(es, func(e license.Event) bool {
+	if es := w.Events(t, out.ID); !slices.ContainsFunc(es, func(e registry.Event) bool {
 		return e.Action == journal.ActionLicenseRedeem && e.Result == "ok" && e.Detail["record"] == a.ID
 	}) {
 		t.Errorf("history %+v", es)
@@ -195,39 +195,39 @@ func TestRedeemAfterTheEnd(t *testing.T) {
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
 	for _, test := range []struct {
 		name   string
-		change func(t *testing.T, w *world, out license.Issued, id grant.ID) stores
+		change func(t *testing.T, w *world, out registry.Issued, id grant.ID) stores
 		reason string
 	}{
-		{"withdrawn", func(t *testing.T, w *world, _ license.Issued, id grant.ID) stores {
+		{"withdrawn", func(t *testing.T, w *world, _ registry.Issued, id grant.ID) stores {
 			if _, err := w.Open(t).Grants.Withdraw(t.Context(), consumer, subject(), id); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "grant_ended"},
-		{"revoked", func(t *testing.T, w *world, _ license.Issued, id grant.ID) stores {
+		{"revoked", func(t *testing.T, w *world, _ registry.Issued, id grant.ID) stores {
 			if err := w.Grants.Revoke(t.Context(), consumer, id, grant.EndedByToken); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "grant_ended"},
-		{"license suspended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
+		{"license suspended", func(t *testing.T, w *world, out registry.Issued, _ grant.ID) stores {
 			w.Suspend(t, out.ID)
 			return stores{}
 		}, "license_suspended"},
-		{"license changed", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
+		{"license changed", func(t *testing.T, w *world, out registry.Issued, _ grant.ID) stores {
 			w.Change(t, out.ID)
 			return stores{}
 		}, "license_superseded"},
-		{"license ended", func(t *testing.T, w *world, out license.Issued, _ grant.ID) stores {
-			if _, err := w.Registry.End(t.Context(), issuer, out.ID, ending(), license.Terms{}); err != nil {
+		{"license ended", func(t *testing.T, w *world, out registry.Issued, _ grant.ID) stores {
+			if _, err := w.Registry.End(t.Context(), issuer, out.ID, ending(), registry.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, "license_ended"},
-		{"license expired", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
+		{"license expired", func(_ *testing.T, w *world, _ registry.Issued, _ grant.ID) stores {
 			return stores{OnLoadUse: func(u *access.Used) { u.Version.ValidUntil = yesterday; w.Restamp(&u.Version) }}
 		}, "license_expired"},
-		{"window over", func(_ *testing.T, w *world, _ license.Issued, _ grant.ID) stores {
+		{"window over", func(_ *testing.T, w *world, _ registry.Issued, _ grant.ID) stores {
 			// The first use, some time ago. The store is given back what it has.
 			var first time.Time
 			return stores{
@@ -317,12 +317,12 @@ func TestRedeemRaces(t *testing.T) {
 // Withdrawing wins over a reading that has begun: the decision is made anew.
 func TestWithdrawnWhileReading(t *testing.T) {
 	t.Parallel()
-	for want, change := range map[string]func(w *world, out license.Issued, d grant.Delivery) error{
-		"license_suspended": func(w *world, out license.Issued, _ grant.Delivery) error {
-			_, err := w.Registry.Suspend(t.Context(), issuer, out.ID, suspension(), license.Terms{})
+	for want, change := range map[string]func(w *world, out registry.Issued, d grant.Delivery) error{
+		"license_suspended": func(w *world, out registry.Issued, _ grant.Delivery) error {
+			_, err := w.Registry.Suspend(t.Context(), issuer, out.ID, suspension(), registry.Terms{})
 			return err
 		},
-		"grant_ended": func(w *world, _ license.Issued, d grant.Delivery) error {
+		"grant_ended": func(w *world, _ registry.Issued, d grant.Delivery) error {
 			_, err := w.Grants.Withdraw(t.Context(), consumer, subject(), d.Grant.ID)
 			return err
 		},
@@ -384,7 +384,7 @@ func TestNoDataWithoutRecord(t *testing.T) {
 func TestAccessRecordsOfAllHolders(t *testing.T) {
 	t.Parallel()
 	w := newSharing(t)
-	w.IssueTo(t, "A-1", func(q *license.IssueRequest) {
+	w.IssueTo(t, "A-1", func(q *registry.IssueRequest) {
 		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"})
 	})
 	d := w.Deliver(t, w.Agree(t, nil).ID)

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/library"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -210,8 +211,8 @@ func TestOldVersionsCostNothing(t *testing.T) {
 		}
 	}
 	used("reading none", 0, 1)
-	q := license.ReplaceRequest{Kind: license.Correction, Reason: "样例更正", Number: "old", Holders: request("").Holders, ValidFrom: request("").ValidFrom, ValidUntil: request("").ValidUntil, AreaCode: "430000", Fields: request("").Fields}
-	if _, err := r.Registry.Replace(ctx, issuer, old.ID, q, license.Terms{Revisions: []int64{1}}); err != nil {
+	q := registry.ReplaceRequest{Kind: license.Correction, Reason: "样例更正", Number: "old", Holders: request("").Holders, ValidFrom: request("").ValidFrom, ValidUntil: request("").ValidUntil, AreaCode: "430000", Fields: request("").Fields}
+	if _, err := r.Registry.Replace(ctx, issuer, old.ID, q, registry.Terms{Revisions: []int64{1}}); err != nil {
 		t.Fatal(err)
 	}
 	used("replacing under an old one", 1, 2)

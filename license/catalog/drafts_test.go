@@ -5,12 +5,12 @@ import (
 	"slices"
 	"testing"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/offer"
+	"yizheng.internal/license/registry"
 )
 
 // TestDraftsOfOthers: a draft is there for its participant's own clients, and for the
@@ -174,7 +174,7 @@ func TestNobodyLearnsOfDrafts(t *testing.T) {
 			t.Errorf("%s: %v; where there is none: %v", name, there, none)
 		}
 	}
-	if _, err := w.Registry.Issue(ctx, cataloguer, func() license.IssueRequest { q := request("样例"); q.TypeCode = draft; return q }(), "own"); reason(t, err) != "type_draft" {
+	if _, err := w.Registry.Issue(ctx, cataloguer, func() registry.IssueRequest { q := request("样例"); q.TypeCode = draft; return q }(), "own"); reason(t, err) != "type_draft" {
 		t.Errorf("issuing under a draft of one's own: %v", err)
 	}
 }

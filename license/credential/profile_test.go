@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/licensetest"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
@@ -240,10 +241,10 @@ func TestShareAndPrevious(t *testing.T) {
 	if v.License == nil || len(v.License.Holders) != 2 || v.License.Holders[0].Share != "1/2" || v.License.Holders[1].Share != "" || v.License.Previous != "" {
 		t.Errorf("%+v", v.License)
 	}
-	second, err := w.Registry.Replace(t.Context(), licensetest.Issuer, first.ID, license.ReplaceRequest{
+	second, err := w.Registry.Replace(t.Context(), licensetest.Issuer, first.ID, registry.ReplaceRequest{
 		Kind: license.Change, Reason: "样例变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil,
 		AreaCode: q.AreaCode, Fields: q.Fields,
-	}, license.Terms{Revisions: []int64{1}})
+	}, registry.Terms{Revisions: []int64{1}})
 	if err != nil {
 		t.Fatal(err)
 	}

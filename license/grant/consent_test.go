@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
+	"yizheng.internal/license/registry"
 )
 
 func TestHolderChosePaper(t *testing.T) {
@@ -87,11 +87,11 @@ func TestConsentRefuses(t *testing.T) {
 // What the holder saw must be what is agreed to.
 func TestOfferChanged(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(t *testing.T, w *world, out license.Issued){
-		"a license more":   func(t *testing.T, w *world, _ license.Issued) { w.IssueOne(t, "A-2") },
-		"suspended":        func(t *testing.T, w *world, out license.Issued) { w.Suspend(t, out.ID) },
-		"a new version":    func(t *testing.T, w *world, out license.Issued) { w.Change(t, out.ID) },
-		"the item changed": func(t *testing.T, w *world, _ license.Issued) { w.PublishOlder(t, itemCode, item()) },
+	for name, change := range map[string]func(t *testing.T, w *world, out registry.Issued){
+		"a license more":   func(t *testing.T, w *world, _ registry.Issued) { w.IssueOne(t, "A-2") },
+		"suspended":        func(t *testing.T, w *world, out registry.Issued) { w.Suspend(t, out.ID) },
+		"a new version":    func(t *testing.T, w *world, out registry.Issued) { w.Change(t, out.ID) },
+		"the item changed": func(t *testing.T, w *world, _ registry.Issued) { w.PublishOlder(t, itemCode, item()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

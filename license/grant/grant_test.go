@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 )
 
 func TestAgreeAndDeliver(t *testing.T) {
@@ -70,7 +70,7 @@ func TestChangedBeforeDelivery(t *testing.T) {
 		"license_superseded": func(t *testing.T, w *world, id audit.ID) { w.Change(t, id) },
 		"license_suspended":  func(t *testing.T, w *world, id audit.ID) { w.Suspend(t, id) },
 		"license_ended": func(t *testing.T, w *world, id audit.ID) {
-			if _, err := w.Registry.End(t.Context(), issuer, id, ending(), license.Terms{}); err != nil {
+			if _, err := w.Registry.End(t.Context(), issuer, id, ending(), registry.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 		},

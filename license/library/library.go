@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/license/status"
 	"yizheng.internal/license/verify"
 	"yizheng.internal/signing"
@@ -55,7 +56,7 @@ type Config struct {
 // Library is the license library: its rooms, each with what it uses. Safe for concurrent use.
 type Library struct {
 	Records       *license.Records
-	Registry      *license.Registry
+	Registry      *registry.Service
 	Lookups       *license.Lookups
 	Verifications *verify.Service
 	Offers        *offer.Service
@@ -119,7 +120,7 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 		return nil, err
 	}
 	authorities := license.NewAuthorities(c.AuthorityName)
-	r.Registry = license.New(license.Config{
+	r.Registry = registry.New(registry.Config{
 		Store: store, Records: r.Records, Types: types, Lists: r.lists, Authorities: authorities, Keyrings: c.Keyrings, Vault: c.Vault,
 		Journal: r.Journal, Events: c.Journal, PublicURL: c.PublicURL, Log: c.Log, Step: c.Step,
 	})

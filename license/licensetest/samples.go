@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -36,7 +36,7 @@ func (w *World) Publish(t testing.TB, code credential.TypeCode, d catalog.Defini
 }
 
 // IssueOne issues a license, whose number and idempotency key are the same.
-func (w *World) IssueOne(t testing.TB, key string) license.Issued {
+func (w *World) IssueOne(t testing.TB, key string) registry.Issued {
 	t.Helper()
 	out, err := w.Registry.Issue(t.Context(), Issuer, Request(key), key)
 	if err != nil {
@@ -71,8 +71,8 @@ func Definition() catalog.Definition {
 const Citizen = "11010519491231002X"
 
 // Request returns an acceptable request; what makes it another one is its number.
-func Request(number string) license.IssueRequest {
-	return license.IssueRequest{
+func Request(number string) registry.IssueRequest {
+	return registry.IssueRequest{
 		TypeCode: TypeCode, Number: number,
 		Holders:   []credential.Holder{{Name: "样例䶮", CodeType: party.Citizen, Code: Citizen, Role: "holder"}},
 		ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now()).AddMonths(60),

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -43,7 +44,7 @@ func Subject() offer.Subject {
 }
 
 // IssueTo issues a license to somebody.
-func (w *World) IssueTo(t testing.TB, number string, alter func(*license.IssueRequest)) license.Issued {
+func (w *World) IssueTo(t testing.TB, number string, alter func(*registry.IssueRequest)) registry.Issued {
 	t.Helper()
 	q := Request(number)
 	if alter != nil {
@@ -57,7 +58,9 @@ func (w *World) IssueTo(t testing.TB, number string, alter func(*license.IssueRe
 }
 
 // ToSpouse makes a license the spouse's.
-func ToSpouse(q *license.IssueRequest) { q.Holders[0].Name, q.Holders[0].Code = "样例配偶", Spouse }
+func ToSpouse(q *registry.IssueRequest) {
+	q.Holders[0].Name, q.Holders[0].Code = "样例配偶", Spouse
+}
 
 // Offer asks for the licenses of a subject.
 func Offer(t testing.TB, r *library.Library, s offer.Subject) offer.Offer {
@@ -183,7 +186,7 @@ func (w *World) Deliver(t testing.TB, id grant.ID) grant.Delivery {
 // Suspend suspends a license.
 func (w *World) Suspend(t testing.TB, id audit.ID) {
 	t.Helper()
-	if _, err := w.Registry.Suspend(t.Context(), Issuer, id, Suspension(), license.Terms{}); err != nil {
+	if _, err := w.Registry.Suspend(t.Context(), Issuer, id, Suspension(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -192,7 +195,7 @@ func (w *World) Suspend(t testing.TB, id audit.ID) {
 func (w *World) Change(t testing.TB, id audit.ID) {
 	t.Helper()
 	q := Request("A-1")
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
+	rep := registry.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
 	if _, err := w.Registry.Replace(t.Context(), Issuer, id, rep, Seen(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +215,7 @@ func Redeem(d grant.Delivery, request string) access.RedeemRequest {
 }
 
 // NewDelivery opens a registry with one license, agreed to and delivered.
-func NewDelivery(t testing.TB) (*World, license.Issued, grant.Delivery) {
+func NewDelivery(t testing.TB) (*World, registry.Issued, grant.Delivery) {
 	t.Helper()
 	w := NewSharing(t)
 	out := w.IssueOne(t, "A-1")
@@ -253,7 +256,7 @@ func OnPages(s offer.Subject) audit.Actor {
 }
 
 // LastEvent returns the last event of a license.
-func (w *World) LastEvent(t testing.TB, id audit.ID) license.Event {
+func (w *World) LastEvent(t testing.TB, id audit.ID) registry.Event {
 	t.Helper()
 	es := w.Events(t, id)
 	return es[len(es)-1]
@@ -261,9 +264,9 @@ func (w *World) LastEvent(t testing.TB, id audit.ID) license.Event {
 
 // KeptOnce issues a license of the Spouse's, of which the subject was the keeper
 // in the version before the newest.
-func (w *World) KeptOnce(t testing.TB, number string) license.Issued {
+func (w *World) KeptOnce(t testing.TB, number string) registry.Issued {
 	t.Helper()
-	out := w.IssueTo(t, number, func(q *license.IssueRequest) {
+	out := w.IssueTo(t, number, func(q *registry.IssueRequest) {
 		keeper := q.Holders[0]
 		keeper.Role = "keeper"
 		ToSpouse(q)
@@ -271,7 +274,7 @@ func (w *World) KeptOnce(t testing.TB, number string) license.Issued {
 	})
 	q := Request(number)
 	ToSpouse(&q)
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
+	rep := registry.ReplaceRequest{Kind: license.Change, Reason: "变更", Number: q.Number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}
 	if _, err := w.Registry.Replace(t.Context(), Issuer, out.ID, rep, Seen(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -287,21 +290,21 @@ func (w *World) Many(t testing.TB, n int) {
 }
 
 // Ending ends a license today.
-func Ending() license.EndRequest {
+func Ending() registry.EndRequest {
 	today := party.DateOf(time.Now())
-	return license.EndRequest{
+	return registry.EndRequest{
 		Reason: "持证人申请", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "行政许可法第七十条"},
 	}
 }
 
 // Suspension suspends one.
-func Suspension() license.SuspendRequest {
-	return license.SuspendRequest{Reason: "暂扣", Document: Ending().Document}
+func Suspension() registry.SuspendRequest {
+	return registry.SuspendRequest{Reason: "暂扣", Document: Ending().Document}
 }
 
 // Seen are the terms of a caller that saw a revision of the license.
-func Seen(revision int64) license.Terms { return license.Terms{Revisions: []int64{revision}} }
+func Seen(revision int64) registry.Terms { return registry.Terms{Revisions: []int64{revision}} }
 
 // CachedStatus is a source that has its list at hand.
 func CachedStatus(context.Context, string, int) (credential.StatusValue, error) {

@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/license/verify"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -175,7 +176,7 @@ func Config(stores library.Stores, events journal.Store, in *signing.Installatio
 }
 
 // Events returns a license's events as an auditor sees them: whole.
-func (w *World) Events(t testing.TB, id audit.ID) (es []license.Event) {
+func (w *World) Events(t testing.TB, id audit.ID) (es []registry.Event) {
 	t.Helper()
 	records, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.License, License: string(id)}, 0, 1000)
 	if err != nil || len(records) == 0 {
@@ -186,7 +187,7 @@ func (w *World) Events(t testing.TB, id audit.ID) (es []license.Event) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		es = append(es, license.Event{
+		es = append(es, registry.Event{
 			Seq: rec.Seq, ID: rec.ID, At: rec.At, Action: rec.Action, Client: rec.Actor.ID, Participant: rec.Actor.Participant,
 			RequestID: rec.RequestID, License: audit.ID(rec.Subject), Version: rec.Version, Result: rec.Result, Detail: detail,
 		})

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license/library"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -37,7 +38,7 @@ func TestHeld(t *testing.T) {
 	first, second := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2")
 	w.IssueTo(t, "A-3", toSpouse)
 	ended := w.IssueOne(t, "A-4")
-	if _, err := w.Registry.End(t.Context(), issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(t.Context(), issuer, ended.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	w.Change(t, first.ID)

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 )
 
 // However many licenses of a type somebody has that are over, the one that is good is
@@ -20,7 +21,7 @@ func TestManyOver(t *testing.T) {
 	w.PublishOlder(t, itemCode, item())
 	good := w.IssueOne(t, "good")
 	for i := range 101 {
-		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), registry.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}

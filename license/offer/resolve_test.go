@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/credential"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 )
 
 func TestOutcomes(t *testing.T) {
@@ -20,7 +21,7 @@ func TestOutcomes(t *testing.T) {
 	yesterday := today.AddDays(-1)
 	end := func(t *testing.T, w *world, number string) {
 		t.Helper()
-		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, number).ID, ending(), license.Terms{}); err != nil {
+		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, number).ID, ending(), registry.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,14 +42,14 @@ func TestOutcomes(t *testing.T) {
 		{"none", func(t *testing.T, w *world) stores { return stores{} }, offers.OutcomeUncollected, 0, offers.Dated{}},
 		{"none, with complete coverage", func(t *testing.T, w *world) stores { covered(w); return stores{} }, offers.OutcomeMissing, 0, offers.Dated{}},
 		{"suspended", func(t *testing.T, w *world) stores {
-			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), registry.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
 		}, offers.OutcomeSuspended, 0, offers.Dated{}},
 		{"suspended beside one in force", func(t *testing.T, w *world) stores {
 			w.IssueOne(t, "A-2")
-			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), license.Terms{}); err != nil {
+			if _, err := w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, "A-1").ID, suspension(), registry.Terms{}); err != nil {
 				t.Fatal(err)
 			}
 			return stores{}
@@ -58,8 +59,8 @@ func TestOutcomes(t *testing.T) {
 			return stores{OnLoad: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}
 		}, offers.OutcomeExpired, 0, offers.Dated{From: yesterday.AddDays(1)}},
 		{"not yet valid", func(t *testing.T, w *world) stores {
-			w.IssueTo(t, "A-1", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
-			w.IssueTo(t, "A-2", func(q *license.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
+			w.IssueTo(t, "A-1", func(q *registry.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(9) })
+			w.IssueTo(t, "A-2", func(q *registry.IssueRequest) { q.ValidFrom = q.ValidFrom.AddDays(2) })
 			end(t, w, "A-3")
 			return stores{}
 		}, offers.OutcomeNotYet, 0, offers.Dated{From: today.AddDays(2)}},
@@ -99,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 			d := definition()
 			d.Holders = append(d.Holders, catalog.HolderRole{Role: "guarantor", Name: "保证人", Max: 1, CodeTypes: []party.CodeType{party.Citizen}})
 			w.Publish(t, typeCode, d)
-			w.IssueTo(t, "A-1", func(q *license.IssueRequest) {
+			w.IssueTo(t, "A-1", func(q *registry.IssueRequest) {
 				q.Holders = append(q.Holders, credential.Holder{Name: "样例䶮", CodeType: party.Citizen, Code: citizen, Role: "guarantor"})
 				q.Holders[0].Name, q.Holders[0].Code = "样例配偶", spouse
 			})
@@ -136,7 +137,7 @@ func TestOfferShowsWhatIsAskedFor(t *testing.T) {
 		t.Errorf("parts %v, sensitive %v", l.Fields, l.Sensitive)
 	}
 	// Parts that a license doesn't have can't be asked for.
-	w.IssueTo(t, "A-2", func(q *license.IssueRequest) {
+	w.IssueTo(t, "A-2", func(q *registry.IssueRequest) {
 		q.AreaCode, q.Fields = "", json.RawMessage(`{"category":"高处作业"}`)
 	})
 	l = offer(t, w.Library, subject()).Materials[0].Licenses[0]

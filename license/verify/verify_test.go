@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -102,7 +103,7 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 	d.Numbers = catalog.NumberShared
 	w.Publish(t, typeCode, d)
 	q := request("N-1")
-	_, err := w.Registry.Replace(ctx, issuer, first.ID, license.ReplaceRequest{
+	_, err := w.Registry.Replace(ctx, issuer, first.ID, registry.ReplaceRequest{
 		Kind: license.Renewal, Reason: "延续", Number: "N-1", Holders: q.Holders, ValidFrom: q.ValidFrom, Fields: q.Fields,
 	}, seen(1))
 	if err != nil {
@@ -114,7 +115,7 @@ func TestRehashAfterPolicyChange(t *testing.T) {
 	if err := w.Rehash(ctx, nil); err != nil {
 		t.Error(err)
 	}
-	found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "N-1", TypeCode: typeCode})
+	found, err := w.Registry.Search(ctx, issuer, registry.SearchRequest{Number: "N-1", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("by the shared number: %+v, %v", found, err)
 	}
@@ -127,7 +128,7 @@ func TestReplayLeavesAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	es, err := w.Registry.History(t.Context(), issuer, out.ID, 0, 10)
-	if err != nil || len(es) < 2 || es[1].Action != journal.ActionLicenseIssue || es[1].Result != license.ResultReplayed {
+	if err != nil || len(es) < 2 || es[1].Action != journal.ActionLicenseIssue || es[1].Result != registry.ResultReplayed {
 		t.Errorf("history %+v, %v", es, err)
 	}
 }

@@ -103,7 +103,7 @@ type departmentSearch struct {
 	query license.Query
 }
 
-// departmentSearches returns each set of conditions that license.Registry.Search
+// departmentSearches returns each set of conditions that registry.Service.Search
 // can ask for, with and without a cursor.
 func departmentSearches(first time.Time) []departmentSearch {
 	day := func(t time.Time) party.Date {

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing"
 )
 
@@ -54,20 +55,20 @@ func columnAltered(t *testing.T, v *victims, sql string) {
 	document := license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "a basis"}
 	for what, change := range map[string]func() error{
 		"end": func() error {
-			_, err := v.reg.Registry.End(ctx, v.officer, v.out.ID, license.EndRequest{Kind: "revoked", EffectiveFrom: today, Reason: "a reason", Document: document}, license.Terms{})
+			_, err := v.reg.Registry.End(ctx, v.officer, v.out.ID, registry.EndRequest{Kind: "revoked", EffectiveFrom: today, Reason: "a reason", Document: document}, registry.Terms{})
 			return err
 		},
 		"replace": func() error {
 			q := v.request("N-1", "样例甲", "11010519491231002X")
-			_, err := v.reg.Registry.Replace(ctx, v.officer, v.out.ID, license.ReplaceRequest{Kind: license.Correction, Reason: "a reason", Number: q.Number,
-				Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}, license.Terms{Revisions: []int64{1, 2}})
+			_, err := v.reg.Registry.Replace(ctx, v.officer, v.out.ID, registry.ReplaceRequest{Kind: license.Correction, Reason: "a reason", Number: q.Number,
+				Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields}, registry.Terms{Revisions: []int64{1, 2}})
 			return err
 		},
 		"suspend": func() error {
 			if strings.Contains(sql, "{inside body}") {
 				return signing.ErrAltered // which needs nothing of the body until it answers
 			}
-			_, err := v.reg.Registry.Suspend(ctx, v.officer, v.out.ID, license.SuspendRequest{Reason: "a reason", Document: document}, license.Terms{})
+			_, err := v.reg.Registry.Suspend(ctx, v.officer, v.out.ID, registry.SuspendRequest{Reason: "a reason", Document: document}, registry.Terms{})
 			return err
 		},
 	} {

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 )
@@ -88,7 +89,7 @@ var entryAttacks = []entryAttack{
 func does(all ...func(*testing.T, *victims)) []func(*testing.T, *victims) { return all }
 
 func resumedOne(t *testing.T, v *victims) {
-	_, err := v.reg.Registry.Resume(t.Context(), v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
+	_, err := v.reg.Registry.Resume(t.Context(), v.officer, v.out.ID, registry.ResumeRequest{Reason: "a reason"}, registry.Terms{})
 	must(t, "resuming", err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
@@ -42,16 +43,16 @@ var lookupAttacks = []attack{
 		`UPDATE identifiers SET license = @id WHERE license <> @id`}},
 	{name: "another's identifier leads to the victim's license", id: ofLicense, before: anotherLicense, sql: []string{
 		`UPDATE identifiers SET license = @id WHERE license <> @id`},
-		read: readSearch(func(v *victims) license.SearchRequest {
-			return license.SearchRequest{Identifier: string(v.other.Identifier)}
+		read: readSearch(func(v *victims) registry.SearchRequest {
+			return registry.SearchRequest{Identifier: string(v.other.Identifier)}
 		})},
 	{name: "another's number leads to the victim's license", id: ofLicense, before: anotherLicense, sql: []string{
 		`UPDATE numbers SET license = @id WHERE license <> @id`},
-		read: readSearch(func(v *victims) license.SearchRequest { return license.SearchRequest{TypeCode: v.typ, Number: "N-2"} })},
+		read: readSearch(func(v *victims) registry.SearchRequest { return registry.SearchRequest{TypeCode: v.typ, Number: "N-2"} })},
 	{name: "another's code leads to the victim's license", id: ofLicense, before: anotherLicense, sql: []string{
 		`UPDATE holdings SET license = @id WHERE license <> @id`},
-		read: readSearch(func(v *victims) license.SearchRequest {
-			return license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: otherCode}}
+		read: readSearch(func(v *victims) registry.SearchRequest {
+			return registry.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: otherCode}}
 		})},
 	{name: "a request that issued leads to another license", id: ofLicense, before: anotherLicense, read: readIssuedAgain, sql: []string{
 		`UPDATE requests SET license = @id WHERE license <> @id`}},
@@ -170,8 +171,8 @@ func anotherLicense(t *testing.T, v *victims) {
 }
 
 // request is a request for a license of the victims' type.
-func (v *victims) request(number, name, code string) license.IssueRequest {
-	return license.IssueRequest{
+func (v *victims) request(number, name, code string) registry.IssueRequest {
+	return registry.IssueRequest{
 		TypeCode: v.typ, Number: number, ValidFrom: party.DateOf(time.Now()), ValidUntil: party.DateOf(time.Now().AddDate(1, 0, 0)), Fields: json.RawMessage(`{"grade":"A"}`),
 		Holders: []credential.Holder{{Name: name, CodeType: party.Citizen, Code: code, Role: "holder"}},
 	}
@@ -183,7 +184,7 @@ func readPrinted(ctx context.Context, v *victims) error {
 }
 
 // readSearch must find the other license, or nothing.
-func readSearch(q func(*victims) license.SearchRequest) func(context.Context, *victims) error {
+func readSearch(q func(*victims) registry.SearchRequest) func(context.Context, *victims) error {
 	return func(ctx context.Context, v *victims) error {
 		found, err := v.reg.Registry.Search(ctx, v.officer, q(v))
 		if err != nil || len(found.Licenses) > 0 {
@@ -199,9 +200,9 @@ func readIssuedAgain(ctx context.Context, v *victims) error {
 }
 
 func readSuspendedAgain(ctx context.Context, v *victims) error {
-	_, err := v.reg.Registry.Suspend(ctx, v.officer, v.other.ID, license.SuspendRequest{
+	_, err := v.reg.Registry.Suspend(ctx, v.officer, v.other.ID, registry.SuspendRequest{
 		Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"},
-	}, license.Terms{Key: "key-3"})
+	}, registry.Terms{Key: "key-3"})
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
@@ -71,12 +72,12 @@ type victims struct {
 
 	officer audit.Actor
 	typ     credential.TypeCode
-	out     license.Issued
+	out     registry.Issued
 	client  oidc.Client
 	account identity.Account
 
-	other  license.Issued // another's
-	cookie [32]byte       // another's
+	other  registry.Issued // another's
+	cookie [32]byte        // another's
 	code   grant.UseCodeRecord
 }
 
@@ -321,7 +322,7 @@ func undelegated(t *testing.T, v *victims) {
 
 func suspended(t *testing.T, v *victims) {
 	_, err := v.reg.Registry.Suspend(t.Context(), v.officer, v.out.ID,
-		license.SuspendRequest{Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
+		registry.SuspendRequest{Reason: "a reason", Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, registry.Terms{})
 	must(t, "suspending", err)
 }
 
@@ -343,9 +344,9 @@ func itemPut(t *testing.T, v *victims) {
 }
 
 func endedLicense(t *testing.T, v *victims) {
-	_, err := v.reg.Registry.End(t.Context(), v.officer, v.out.ID, license.EndRequest{
+	_, err := v.reg.Registry.End(t.Context(), v.officer, v.out.ID, registry.EndRequest{
 		Kind: "revoked", EffectiveFrom: party.DateOf(time.Now()), Reason: "a reason",
-		Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, license.Terms{})
+		Document: license.Document{Number: "样例〔2026〕1号", Date: party.DateOf(time.Now()), Basis: "a basis"}}, registry.Terms{})
 	must(t, "ending", err)
 }
 

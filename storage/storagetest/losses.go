@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/grant"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -303,7 +303,7 @@ func nothingLost(t *testing.T, v *victims) {
 		disabled(t, v)
 		enabled(t, v)
 		suspended(t, v)
-		_, err := v.reg.Registry.Resume(ctx, v.officer, v.out.ID, license.ResumeRequest{Reason: "a reason"}, license.Terms{})
+		_, err := v.reg.Registry.Resume(ctx, v.officer, v.out.ID, registry.ResumeRequest{Reason: "a reason"}, registry.Terms{})
 		must(t, "resuming", err)
 		spent(t, v)
 		must(t, "who writes", own.Check(ctx))

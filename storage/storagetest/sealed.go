@@ -25,6 +25,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
 )
@@ -81,28 +82,28 @@ func liveThrough(t *testing.T, db Database) []string {
 
 	today := party.DateOf(time.Now())
 	holders := []credential.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
-	out, err := r.Registry.Issue(ctx, a, license.IssueRequest{
+	out, err := r.Registry.Issue(ctx, a, registry.IssueRequest{
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
 	must(t, "living through", err)
-	_, err = r.Registry.Suspend(ctx, a, out.ID, license.SuspendRequest{
+	_, err = r.Registry.Suspend(ctx, a, out.ID, registry.SuspendRequest{
 		Reason: "涉嫌样例违规暂扣", Document: license.Document{Number: "青样例扣〔2026〕6号", Date: today, Basis: "样例法第六十九条"},
-	}, license.Terms{Key: "idempotency-key-of-a-suspension"})
+	}, registry.Terms{Key: "idempotency-key-of-a-suspension"})
 	must(t, "living through", err)
-	_, err = r.Registry.Resume(ctx, a, out.ID, license.ResumeRequest{Reason: "样例核实发还"}, license.Terms{})
+	_, err = r.Registry.Resume(ctx, a, out.ID, registry.ResumeRequest{Reason: "样例核实发还"}, registry.Terms{})
 	must(t, "living through", err)
-	second, err := r.Registry.Replace(ctx, a, out.ID, license.ReplaceRequest{
+	second, err := r.Registry.Replace(ctx, a, out.ID, registry.ReplaceRequest{
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
-	}, license.Terms{Revisions: []int64{3}})
+	}, registry.Terms{Revisions: []int64{3}})
 	must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
 	shared = append(shared, persons(t, db, in)...)
-	_, err = r.Registry.Search(ctx, a, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
+	_, err = r.Registry.Search(ctx, a, registry.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
 	must(t, "living through", err)
-	_, err = r.Registry.End(ctx, a, out.ID, license.EndRequest{
+	_, err = r.Registry.End(ctx, a, out.ID, registry.EndRequest{
 		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
-	}, license.Terms{})
+	}, registry.Terms{})
 	must(t, "living through", err)
 	return append(shared,
 		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",

@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
@@ -126,26 +127,26 @@ func (t sampleType) plant(ctx context.Context, in *install.Installation, by audi
 
 // plant issues a license and does with it what the sample says. It returns
 // the versions that were made, oldest first.
-func (l sampleLicense) plant(ctx context.Context, r *library.Library, by audit.Actor) ([]license.Issued, error) {
+func (l sampleLicense) plant(ctx context.Context, r *library.Library, by audit.Actor) ([]registry.Issued, error) {
 	q := l.request(party.DateOf(time.Now()))
 	issued, err := r.Registry.Issue(ctx, by, q, "sample-"+l.Key)
 	if err != nil {
 		return nil, err
 	}
 	if l.Replace != nil {
-		next, err := r.Registry.Replace(ctx, by, issued.ID, license.ReplaceRequest{
+		next, err := r.Registry.Replace(ctx, by, issued.ID, registry.ReplaceRequest{
 			Kind: l.Replace.Kind, Reason: l.Replace.Reason, Number: q.Number, Holders: q.Holders,
 			ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: []byte(l.Replace.Fields),
-		}, license.Terms{Key: "sample-" + l.Key + "-2", Revisions: []int64{issued.Revision}})
-		return []license.Issued{issued, next}, err
+		}, registry.Terms{Key: "sample-" + l.Key + "-2", Revisions: []int64{issued.Revision}})
+		return []registry.Issued{issued, next}, err
 	}
-	return []license.Issued{issued}, l.change(ctx, r, by, issued.ID)
+	return []registry.Issued{issued}, l.change(ctx, r, by, issued.ID)
 }
 
 // request returns what the authority asks for today.
-func (l sampleLicense) request(today party.Date) license.IssueRequest {
+func (l sampleLicense) request(today party.Date) registry.IssueRequest {
 	from := today.AddMonths(l.FromMonths)
-	q := license.IssueRequest{
+	q := registry.IssueRequest{
 		TypeCode: l.TypeCode, Number: l.Number, Holders: l.Holders, AreaCode: l.AreaCode,
 		ValidFrom: from, Fields: bytes.ReplaceAll(l.Fields, []byte(validFrom), []byte(from.String())),
 	}
@@ -167,14 +168,14 @@ func (l sampleLicense) change(ctx context.Context, r *library.Library, by audit.
 	}
 	today := party.DateOf(time.Now())
 	if q := l.Suspend; q != nil {
-		_, err = r.Registry.Suspend(ctx, by, id, license.SuspendRequest{
+		_, err = r.Registry.Suspend(ctx, by, id, registry.SuspendRequest{
 			Reason: q.Reason, Document: license.Document{Number: q.Document.Number, Date: today, Basis: q.Document.Basis},
-		}, license.Terms{})
+		}, registry.Terms{})
 		return err
 	}
-	_, err = r.Registry.End(ctx, by, id, license.EndRequest{
+	_, err = r.Registry.End(ctx, by, id, registry.EndRequest{
 		Reason: l.End.Reason, Kind: l.End.Kind, EffectiveFrom: today,
 		Document: license.Document{Number: l.End.Document.Number, Date: today, Basis: l.End.Document.Basis},
-	}, license.Terms{})
+	}, registry.Terms{})
 	return err
 }

@@ -1,4 +1,4 @@
-package license_test
+package registry_test
 
 import (
 	"encoding/json"
@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -90,7 +90,7 @@ func TestOlderTypes(t *testing.T) {
 		t.Errorf("published: %v", err)
 	}
 	older("11100000000013338W038", entry.Published)
-	w.IssueTo(t, "old", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W038" })
+	w.IssueTo(t, "old", func(q *registry.IssueRequest) { q.TypeCode = "11100000000013338W038" })
 }
 
 // Types of the usual kind have a way of their own to be checked.
@@ -120,7 +120,7 @@ func TestHiddenCharacters(t *testing.T) {
 		"soft hyphen": "a\u00adb", "line separator": "a\u2028b", "lost": "a\ufffd", "noncharacter": "a\ufdd0", "tag": "a\U000e0041", "joiner of graphemes": "a\u034f",
 	}
 	n := 0
-	try := func(what, at string, alter func(*license.IssueRequest)) {
+	try := func(what, at string, alter func(*registry.IssueRequest)) {
 		t.Helper()
 		n++
 		q := request(fmt.Sprint("H-", n))
@@ -131,19 +131,19 @@ func TestHiddenCharacters(t *testing.T) {
 			t.Errorf("%s: %v, want one at %s", what, err, at)
 		}
 	}
-	fields := func(name string, v any) func(*license.IssueRequest) {
-		return func(q *license.IssueRequest) { q.Fields = json.RawMessage(text(t, map[string]any{name: v})) }
+	fields := func(name string, v any) func(*registry.IssueRequest) {
+		return func(q *registry.IssueRequest) { q.Fields = json.RawMessage(text(t, map[string]any{name: v})) }
 	}
 	for name, s := range hidden {
 		try(name+" in a field", "/fields/category", fields("category", s))
 		try(name+" in a list", "/fields/list/1", fields("list", []string{"good", s}))
 		try(name+" in a text of several lines", "/fields/remark", fields("remark", "line\n"+s))
-		try(name+" in a name", "/holders/0/name", func(q *license.IssueRequest) { q.Holders[0].Name = "样" + s + "例" })
-		try(name+" in a number", "/number", func(q *license.IssueRequest) { q.Number = "1" + s + "2" })
+		try(name+" in a name", "/holders/0/name", func(q *registry.IssueRequest) { q.Holders[0].Name = "样" + s + "例" })
+		try(name+" in a number", "/number", func(q *registry.IssueRequest) { q.Number = "1" + s + "2" })
 	}
 	try("a line feed", "/fields/category", fields("category", "a\nb"))
 	for name, s := range map[string]string{"fillers": "\u3164\u115f", "marks": "\u0301\u0302", "Braille": "\u2800", "selectors": "\ufe00\ufe0f", "joiners": "\u200d\u200c"} {
-		try("a name of "+name, "/holders/0/name", func(q *license.IssueRequest) { q.Holders[0].Name = s })
+		try("a name of "+name, "/holders/0/name", func(q *registry.IssueRequest) { q.Holders[0].Name = s })
 	}
 	good := request("good")
 	good.Fields = json.RawMessage(text(t, map[string]string{"category": "䶮𬱖 \ue863 葛\U000e0100 می\u200cخواهم", "remark": "一行\n二行"}))

@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -16,19 +17,25 @@ import (
 // maxKey is the longest idempotency key, in bytes.
 const maxKey = 128
 
+// Domains of keyed hashes. They are bound into stored keys: never change one.
+const (
+	domainRequest     = "license.request"
+	domainFingerprint = "license.fingerprint"
+)
+
 // requests remembers what idempotency keys were used for.
 type requests struct{ c Config }
 
 // attempt is a request with an idempotency key that was not used before.
 type attempt struct {
-	Request
+	license.Request
 	of []string // what the fingerprint is of: see fingerprinted
 }
 
 // attempt looks an idempotency key up. It returns what is to be remembered of
 // this request, or what the key was used for before, which must have been the
 // same request. Without a key it returns neither.
-func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation string, id audit.ID, q repeatable) (*attempt, *Request, error) {
+func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation string, id audit.ID, q repeatable) (*attempt, *license.Request, error) {
 	if key == "" {
 		return nil, nil, nil
 	}
@@ -43,11 +50,11 @@ func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation st
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &attempt{Request{Keys: keys}, of}
+	t := &attempt{license.Request{Keys: keys}, of}
 	switch known, err := r.earlier(ctx, t); {
 	case err == nil:
 		return nil, known, nil
-	case !errors.Is(err, ErrNotFound):
+	case !errors.Is(err, license.ErrNotFound):
 		return nil, nil, err
 	}
 	t.Fingerprint, err = r.c.Vault.MAC(ctx, domainFingerprint, t.of...)
@@ -56,7 +63,7 @@ func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation st
 
 // earlier returns the request that an attempt repeats, or ErrNotFound; an
 // *refusal.Error if the key was used for another request.
-func (r *requests) earlier(ctx context.Context, t *attempt) (*Request, error) {
+func (r *requests) earlier(ctx context.Context, t *attempt) (*license.Request, error) {
 	known, err := r.c.Store.LoadRequest(ctx, t.Keys)
 	if err != nil {
 		return nil, fmt.Errorf("looking up an idempotency key: %w", err)
@@ -76,65 +83,65 @@ func (r *requests) earlier(ctx context.Context, t *attempt) (*Request, error) {
 
 // refuse refuses the row of an idempotency key, which decides nothing: what it
 // leads to must be what the request made.
-func (r *requests) refuse(req *Request) error {
+func (r *requests) refuse(req *license.Request) error {
 	return r.c.Vault.Auth().Refuse("requests", string(req.License), "an idempotency key leads to it that another license was made with")
 }
 
 // overtaken returns the request that an attempt repeats after all: an earlier one
 // with the same key that was stored while this one was under way, and for which
 // it was refused. It is nil if err has another reason.
-func (r *requests) overtaken(ctx context.Context, t *attempt, err error) (*Request, error) {
+func (r *requests) overtaken(ctx context.Context, t *attempt, err error) (*license.Request, error) {
 	_, refused := errors.AsType[*refusal.Error](err)
-	if t == nil || !refused && !errors.Is(err, ErrRequestTaken) {
+	if t == nil || !refused && !errors.Is(err, license.ErrRequestTaken) {
 		return nil, err
 	}
 	known, lookup := r.earlier(ctx, t)
-	if errors.Is(lookup, ErrNotFound) {
+	if errors.Is(lookup, license.ErrNotFound) {
 		return nil, err
 	}
 	return known, lookup
 }
 
 // replayedAfter is replayed for an attempt that lost a race against itself.
-func (r *Registry) replayedAfter(ctx context.Context, a audit.Actor, act journal.Action, t *attempt, fits answered) (Issued, error) {
+func (r *Service) replayedAfter(ctx context.Context, a audit.Actor, act journal.Action, t *attempt, fits answered) (Issued, error) {
 	known, err := r.requests.earlier(ctx, t)
 	return r.replayed(ctx, a, act, known, fits, err)
 }
 
 // answered reports whether a version of a license may be what a request made.
-type answered func(Record, int, *body) bool
+type answered func(license.Record, int, *license.Body) bool
 
-func (q *IssueRequest) answered(rec Record, version int, b *body) bool {
-	return rec.Type == q.TypeCode && version == 1 && b.has(q.Number, q.Holders)
+func (q *IssueRequest) answered(rec license.Record, version int, b *license.Body) bool {
+	return rec.Type == q.TypeCode && version == 1 && has(b, q.Number, q.Holders)
 }
 
-func (q *ReplaceRequest) answered(_ Record, version int, b *body) bool {
-	return version > 1 && b.has(q.Number, q.Holders)
+func (q *ReplaceRequest) answered(_ license.Record, version int, b *license.Body) bool {
+	return version > 1 && has(b, q.Number, q.Holders)
 }
 
 // has reports whether a version has a number and holders as they were asked for.
-func (b *body) has(number string, holders []credential.Holder) bool {
-	return (number == "" || NumberKey(number) == NumberKey(b.Number)) && !slices.ContainsFunc(holders, func(h credential.Holder) bool {
+func has(b *license.Body, number string, holders []credential.Holder) bool {
+	return (number == "" || license.NumberKey(number) == license.NumberKey(b.Number)) && !slices.ContainsFunc(holders, func(h credential.Holder) bool {
 		code, err := party.ParseCode(h.CodeType, h.Code)
-		return err == nil && !HeldBy(b.Holders, h.Role, []party.Code{code})
+		return err == nil && !license.HeldBy(b.Holders, h.Role, []party.Code{code})
 	})
 }
 
 // replayed makes the answer to an earlier request again. That reads the license,
 // so it leaves an event.
-func (r *Registry) replayed(ctx context.Context, a audit.Actor, act journal.Action, req *Request, fits answered, err error) (Issued, error) {
+func (r *Service) replayed(ctx context.Context, a audit.Actor, act journal.Action, req *license.Request, fits answered, err error) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
 	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Issued{}, err
 	}
-	rec, v, err := r.c.Records.ownVersion(ctx, a, req.License, req.Version)
+	rec, v, err := r.c.Records.OwnVersion(ctx, a, req.License, req.Version)
 	if err != nil {
 		return Issued{}, fmt.Errorf("loading license %s: %w", req.License, err)
 	}
-	var b body
-	if err := r.c.Records.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+	b, err := r.c.Records.OpenBody(ctx, v)
+	if err != nil {
 		return Issued{}, err
 	}
 	if !fits(rec, v.Version, &b) {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package license_test
+package registry_test
 
 import (
 	"context"
@@ -17,16 +17,16 @@ import (
 
 	gmsm "github.com/emmansun/gmsm/sm2"
 
-	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing/sm2"
 )
 
 // benchType is a type of twelve fields, and a request for a license of it.
-func benchType() (catalog.Type, license.IssueRequest) {
+func benchType() (catalog.Type, registry.IssueRequest) {
 	properties := map[string]any{}
 	fields := map[string]string{}
 	for i := range 12 {
@@ -43,7 +43,7 @@ func benchType() (catalog.Type, license.IssueRequest) {
 
 var benchAuthority = credential.PresentedBy{Code: authority, Name: "样例厅"}
 
-func prepare(b *testing.B, w *world, t catalog.Type, q license.IssueRequest) string {
+func prepare(b *testing.B, w *world, t catalog.Type, q registry.IssueRequest) string {
 	token, err := w.Registry.Prepare(b.Context(), t, benchAuthority, q)
 	if err != nil {
 		b.Fatal(err)

@@ -1,10 +1,11 @@
-package license
+package registry
 
 import (
 	"encoding/json"
 	"fmt"
 	"strconv"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -71,7 +72,9 @@ type document1 struct {
 	Basis  string     `json:"basis"`
 }
 
-func (d *Document) form1() document1 { return document1{d.Number, d.Date, d.SHA256, d.Basis} }
+func documentForm1(d *license.Document) document1 {
+	return document1{d.Number, d.Date, d.SHA256, d.Basis}
+}
 
 type issue1 struct {
 	TypeCode   credential.TypeCode `json:"type_code"`
@@ -89,14 +92,14 @@ func (q IssueRequest) form() form {
 }
 
 type replace1 struct {
-	Kind       ReplaceKind     `json:"kind"`
-	Reason     string          `json:"reason"`
-	Number     string          `json:"number"`
-	Holders    []holder1       `json:"holders"`
-	ValidFrom  party.Date      `json:"valid_from,omitzero"`
-	ValidUntil party.Date      `json:"valid_until,omitzero"`
-	AreaCode   string          `json:"area_code,omitempty"`
-	Fields     json.RawMessage `json:"fields"`
+	Kind       license.ReplaceKind `json:"kind"`
+	Reason     string              `json:"reason"`
+	Number     string              `json:"number"`
+	Holders    []holder1           `json:"holders"`
+	ValidFrom  party.Date          `json:"valid_from,omitzero"`
+	ValidUntil party.Date          `json:"valid_until,omitzero"`
+	AreaCode   string              `json:"area_code,omitempty"`
+	Fields     json.RawMessage     `json:"fields"`
 }
 
 func (q ReplaceRequest) form() form {
@@ -109,7 +112,7 @@ type suspend1 struct {
 }
 
 func (q SuspendRequest) form() form {
-	return form{1, suspend1{q.Reason, q.Document.form1()}}
+	return form{1, suspend1{q.Reason, documentForm1(&q.Document)}}
 }
 
 type resume1 struct {
@@ -119,12 +122,12 @@ type resume1 struct {
 func (q ResumeRequest) form() form { return form{1, resume1{q.Reason}} }
 
 type end1 struct {
-	Reason        string     `json:"reason"`
-	Kind          EndingKind `json:"kind"`
-	EffectiveFrom party.Date `json:"effective_from,omitzero"`
-	Document      document1  `json:"document"`
+	Reason        string             `json:"reason"`
+	Kind          license.EndingKind `json:"kind"`
+	EffectiveFrom party.Date         `json:"effective_from,omitzero"`
+	Document      document1          `json:"document"`
 }
 
 func (q EndRequest) form() form {
-	return form{1, end1{q.Reason, q.Kind, q.EffectiveFrom, q.Document.form1()}}
+	return form{1, end1{q.Reason, q.Kind, q.EffectiveFrom, documentForm1(&q.Document)}}
 }

@@ -1,9 +1,9 @@
-package license_test
+package registry_test
 
 import (
 	"testing"
 
-	"yizheng.internal/license"
+	"yizheng.internal/license/registry"
 )
 
 // TestRepeatsAcrossAnAddedMember repeats requests across an update of the program that
@@ -16,24 +16,24 @@ func TestRepeatsAcrossAnAddedMember(t *testing.T) {
 	out := w.IssueOne(t, "A-1")
 	suspend := func() {
 		t.Helper()
-		if _, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{}); err != nil {
+		if _, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), registry.Terms{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := func(key, reason string) (license.Changed, error) {
-		return w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: reason}, license.Terms{Key: key})
+	before := func(key, reason string) (registry.Changed, error) {
+		return w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: reason}, registry.Terms{Key: key})
 	}
-	after := func(key, reason, note string) (license.Changed, error) {
-		q := license.GrownResume{ResumeRequest: license.ResumeRequest{Reason: reason}, Note: note}
-		return w.Registry.ResumeGrown(ctx, issuer, out.ID, q, license.Terms{Key: key})
+	after := func(key, reason, note string) (registry.Changed, error) {
+		q := registry.GrownResume{ResumeRequest: registry.ResumeRequest{Reason: reason}, Note: note}
+		return w.Registry.ResumeGrown(ctx, issuer, out.ID, q, registry.Terms{Key: key})
 	}
-	same := func(what string, first, c license.Changed, err error) {
+	same := func(what string, first, c registry.Changed, err error) {
 		t.Helper()
 		if err != nil || !c.Replayed || first.Replayed || text(t, c.License) != text(t, first.License) {
 			t.Errorf("%s: %+v, %v", what, c, err)
 		}
 	}
-	other := func(what string, _ license.Changed, err error) {
+	other := func(what string, _ registry.Changed, err error) {
 		t.Helper()
 		if reason(t, err) != "idempotency_key_reused" {
 			t.Errorf("%s: %v", what, err)

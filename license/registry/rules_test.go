@@ -1,4 +1,4 @@
-package license_test
+package registry_test
 
 import (
 	"context"
@@ -15,12 +15,13 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 )
 
 // replacing returns an acceptable replacement of a license that request(number) made.
-func replacing(kind license.ReplaceKind, number string) license.ReplaceRequest {
+func replacing(kind license.ReplaceKind, number string) registry.ReplaceRequest {
 	q := request(number)
-	return license.ReplaceRequest{
+	return registry.ReplaceRequest{
 		Kind: kind, Reason: "样例", Number: number, Holders: q.Holders, ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, Fields: q.Fields,
 	}
 }
@@ -32,7 +33,7 @@ func TestMandateIsOfNow(t *testing.T) {
 	ctx := t.Context()
 	active, suspended, ended := w.IssueOne(t, "A-1"), w.IssueOne(t, "A-2"), w.IssueOne(t, "A-3")
 	w.Suspend(t, suspended.ID)
-	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	d := definition()
@@ -52,11 +53,11 @@ func TestMandateIsOfNow(t *testing.T) {
 	}
 	_, err := w.Registry.Replace(ctx, issuer, ended.ID, replacing(license.Reinstated, "A-3"), seen(2))
 	refused("reinstating", err)
-	_, err = w.Registry.Resume(ctx, issuer, suspended.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
+	_, err = w.Registry.Resume(ctx, issuer, suspended.ID, registry.ResumeRequest{Reason: "发还"}, registry.Terms{})
 	refused("resuming", err)
 	// Nobody else could take its licenses out of force.
 	w.Suspend(t, active.ID)
-	if _, err := w.Registry.End(ctx, issuer, suspended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, suspended.ID, ending(), registry.Terms{}); err != nil {
 		t.Errorf("ending: %v", err)
 	}
 	// A draft decides nothing yet; nor does retiring take a mandate.
@@ -76,9 +77,9 @@ func TestSubjectStays(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	keeper := credential.Holder{Name: "样例保管", CodeType: party.Citizen, Code: spouse, Role: "keeper"}
-	out := w.IssueTo(t, "A-1", func(q *license.IssueRequest) { q.Holders = append(q.Holders, keeper) })
+	out := w.IssueTo(t, "A-1", func(q *registry.IssueRequest) { q.Holders = append(q.Holders, keeper) })
 	ended := w.IssueOne(t, "A-2")
-	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, ended.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	another := []credential.Holder{{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder"}}
@@ -105,7 +106,7 @@ func TestSubjectStays(t *testing.T) {
 		t.Errorf("another name, no keeper: %v", err)
 	}
 	// Of two holders none may leave.
-	two := w.IssueTo(t, "A-3", func(q *license.IssueRequest) { q.Holders = append(q.Holders, another...) })
+	two := w.IssueTo(t, "A-3", func(q *registry.IssueRequest) { q.Holders = append(q.Holders, another...) })
 	if _, err := w.Registry.Replace(ctx, issuer, two.ID, replacing(license.Change, "A-3"), seen(1)); reason(t, err) != "subject_changed" {
 		t.Errorf("one of two leaves: %v", err)
 	}
@@ -115,7 +116,7 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	if _, err := w.Registry.Suspend(ctx, issuer, out.ID, license.SuspendRequest{Reason: "暂扣"}, license.Terms{}); reason(t, err) != "request_invalid" {
+	if _, err := w.Registry.Suspend(ctx, issuer, out.ID, registry.SuspendRequest{Reason: "暂扣"}, registry.Terms{}); reason(t, err) != "request_invalid" {
 		t.Errorf("suspended without a document: %v", err)
 	}
 	w.Suspend(t, out.ID)
@@ -129,7 +130,7 @@ func TestSuspendedChangesAndStaysSuspended(t *testing.T) {
 	if err != nil || l.State != license.Suspended || l.Suspension == nil || l.Suspension.Document != suspension().Document {
 		t.Fatalf("read: %+v, %v", l, err)
 	}
-	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{})
+	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: "发还"}, registry.Terms{})
 	if err != nil || resumed.Suspension != nil {
 		t.Fatalf("resumed: %+v, %v", resumed, err)
 	}
@@ -144,16 +145,16 @@ func TestNoUpdateIsLost(t *testing.T) {
 	if out.Revision != 1 {
 		t.Errorf("issued as revision %d", out.Revision)
 	}
-	if _, err := w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "if_match_missing" {
+	if _, err := w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), registry.Terms{}); reason(t, err) != "if_match_missing" {
 		t.Errorf("replaced blindly: %v", err)
 	}
-	if _, err := w.Registry.Replace(ctx, stranger, out.ID, replacing(license.Change, "A-1"), license.Terms{}); reason(t, err) != "license_unknown" {
+	if _, err := w.Registry.Replace(ctx, stranger, out.ID, replacing(license.Change, "A-1"), registry.Terms{}); reason(t, err) != "license_unknown" {
 		t.Errorf("a stranger learned that there is a license: %v", err)
 	}
 	w.Suspend(t, out.ID)
 	for name, err := range map[string]error{
 		"replace": lastOf(w.Registry.Replace(ctx, issuer, out.ID, replacing(license.Change, "A-1"), seen(1))),
-		"resume":  lastOf(w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, seen(1))),
+		"resume":  lastOf(w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: "x"}, seen(1))),
 		"end":     lastOf(w.Registry.End(ctx, issuer, out.ID, ending(), seen(1))),
 		"suspend": lastOf(w.Registry.Suspend(ctx, issuer, out.ID, suspension(), seen(1))),
 	} {
@@ -192,26 +193,26 @@ func TestChangesAreIdempotent(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	out := w.IssueOne(t, "A-1")
-	on := func(key string) license.Terms { return license.Terms{Key: key} }
+	on := func(key string) registry.Terms { return registry.Terms{Key: key} }
 	first, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), on("s"))
 	if err != nil || first.Replayed || first.Revision != 2 {
 		t.Fatalf("suspended: %+v, %v", first, err)
 	}
-	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r"))
+	resumed, err := w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: "发还"}, on("r"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), license.Terms{Key: "s", Revisions: []int64{1}})
+	again, err := w.Registry.Suspend(ctx, issuer, out.ID, suspension(), registry.Terms{Key: "s", Revisions: []int64{1}})
 	if err != nil || !again.Replayed || text(t, again.License) != text(t, first.License) {
 		t.Errorf("suspended again:\n%s\n%s\n%v", text(t, again.License), text(t, first.License), err)
 	}
 	if now, err := w.Registry.Read(ctx, issuer, out.ID, 0); err != nil || now.State != license.Active || now.Revision != 3 {
 		t.Errorf("afterwards it is %+v, %v", now, err)
 	}
-	if again, err = w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "发还"}, on("r")); err != nil || !again.Replayed || text(t, again.License) != text(t, resumed.License) {
+	if again, err = w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: "发还"}, on("r")); err != nil || !again.Replayed || text(t, again.License) != text(t, resumed.License) {
 		t.Errorf("resumed again: %+v, %v", again, err)
 	}
-	if _, err := w.Registry.Resume(ctx, issuer, out.ID, license.ResumeRequest{Reason: "x"}, on("s")); reason(t, err) != "idempotency_key_reused" {
+	if _, err := w.Registry.Resume(ctx, issuer, out.ID, registry.ResumeRequest{Reason: "x"}, on("s")); reason(t, err) != "idempotency_key_reused" {
 		t.Errorf("another change by the same key: %v", err)
 	}
 	ended, err := w.Registry.End(ctx, issuer, out.ID, ending(), on("e"))
@@ -227,11 +228,11 @@ func TestChangesAreIdempotent(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			c, err := nodes[i%2].Registry.Suspend(ctx, issuer, other.ID, suspension(), license.Terms{Key: "many", Revisions: []int64{1}})
+			c, err := nodes[i%2].Registry.Suspend(ctx, issuer, other.ID, suspension(), registry.Terms{Key: "many", Revisions: []int64{1}})
 			if err != nil || c.State != license.Suspended || c.Revision != 2 {
 				t.Errorf("one of many: %+v, %v", c, err)
 			}
-			n, err := nodes[i%2].Registry.Replace(ctx, issuer, other.ID, replacing(license.Change, "A-2"), license.Terms{Key: "many-too", Revisions: []int64{2}})
+			n, err := nodes[i%2].Registry.Replace(ctx, issuer, other.ID, replacing(license.Change, "A-2"), registry.Terms{Key: "many-too", Revisions: []int64{2}})
 			if err != nil || n.Version != 2 || n.Revision != 3 {
 				t.Errorf("one of many replacements: %+v, %v", n, err)
 			}
@@ -250,7 +251,7 @@ func text(t testing.TB, v any) string {
 }
 
 // issueAs issues a license under an idempotency key of its own.
-func issueAs(t testing.TB, w *world, number, key string) license.Issued {
+func issueAs(t testing.TB, w *world, number, key string) registry.Issued {
 	t.Helper()
 	out, err := w.Registry.Issue(t.Context(), issuer, request(number), strings.ReplaceAll(key, " ", "-"))
 	if err != nil {
@@ -279,12 +280,12 @@ func TestNumbersOfCurrentVersions(t *testing.T) {
 	if _, err := w.Registry.Replace(ctx, issuer, mistyped.ID, replacing(license.Correction, "U-2"), seen(2)); reason(t, err) != "number_taken" {
 		t.Errorf("back to the mistyped number: %v", err)
 	}
-	found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "U-2", TypeCode: typeCode})
+	found, err := w.Registry.Search(ctx, issuer, registry.SearchRequest{Number: "U-2", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("by a former number: %+v, %v", found, err)
 	}
 	// What has ended keeps nobody from its number; reinstated, it needs a free one.
-	if _, err := w.Registry.End(ctx, issuer, rightful.ID, ending(), license.Terms{}); err != nil {
+	if _, err := w.Registry.End(ctx, issuer, rightful.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	issueAs(t, w, "U-2", "after the end")
@@ -308,7 +309,7 @@ func TestNumbersAreFolded(t *testing.T) {
 		if _, err := w.Registry.Issue(ctx, issuer, request(same), "try-"+string(rune('a'+i))); reason(t, err) != "number_taken" {
 			t.Errorf("%q: %v", same, err)
 		}
-		found, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: same, TypeCode: typeCode})
+		found, err := w.Registry.Search(ctx, issuer, registry.SearchRequest{Number: same, TypeCode: typeCode})
 		if err != nil || len(found.Licenses) != 1 {
 			t.Errorf("by %q: %+v, %v", same, found, err)
 		}
@@ -316,7 +317,7 @@ func TestNumbersAreFolded(t *testing.T) {
 	for _, other := range []string{"样〔2026〕u1号", "样〔2026〕u-11号", "样〔2026〕u-1", "样〔2026〕u.1号"} {
 		issueAs(t, w, other, fmt.Sprintf("%x", other))
 	}
-	l, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Number: "样〔2026〕U-1号", TypeCode: typeCode})
+	l, err := w.Registry.Search(ctx, issuer, registry.SearchRequest{Number: "样〔2026〕U-1号", TypeCode: typeCode})
 	if err != nil || len(l.Licenses) != 1 {
 		t.Fatalf("%+v, %v", l, err)
 	}
@@ -367,7 +368,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	ctx := t.Context()
 	number := ""
 	old := w.OpenOn(t, writtenNumbers{w.DB.Licenses(), w, &number}, nil)
-	issue := func(as string) license.Issued {
+	issue := func(as string) registry.Issued {
 		t.Helper()
 		number = as
 		out, err := old.Registry.Issue(ctx, issuer, request(as), fmt.Sprintf("old-%x", as))
@@ -383,7 +384,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := issue("G-4444")
-	if _, err := old.Registry.End(ctx, issuer, gone.ID, ending(), license.Terms{}); err != nil {
+	if _, err := old.Registry.End(ctx, issuer, gone.ID, ending(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -395,7 +396,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	if folded, err := r.Lookups.NumbersFolded(ctx); err != nil || folded {
 		t.Fatalf("folded: %t, %v", folded, err)
 	}
-	if found, err := r.Registry.Search(ctx, issuer, license.SearchRequest{Number: "u-1", TypeCode: typeCode}); err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != lower.ID {
+	if found, err := r.Registry.Search(ctx, issuer, registry.SearchRequest{Number: "u-1", TypeCode: typeCode}); err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != lower.ID {
 		t.Errorf("as it was written, before: %+v, %v", found, err)
 	}
 	if err := r.Rehash(ctx, nil); err != nil {
@@ -404,7 +405,7 @@ func TestRehashFoldsNumbers(t *testing.T) {
 	if folded, err := r.Lookups.NumbersFolded(ctx); err != nil || !folded {
 		t.Errorf("folded: %t, %v", folded, err)
 	}
-	found, err := r.Registry.Search(ctx, issuer, license.SearchRequest{Number: "U-1", TypeCode: typeCode})
+	found, err := r.Registry.Search(ctx, issuer, registry.SearchRequest{Number: "U-1", TypeCode: typeCode})
 	if err != nil || len(found.Licenses) != 2 {
 		t.Errorf("folded: %+v, %v", found, err)
 	}
@@ -445,14 +446,14 @@ func TestDatesThatCanNotBe(t *testing.T) {
 		return d
 	}
 	for name, test := range map[string]struct {
-		alter      func(*license.IssueRequest)
+		alter      func(*registry.IssueRequest)
 		reason, at string
 	}{
-		"year 1":           {func(q *license.IssueRequest) { q.ValidFrom = at("0001-01-01") }, "period_early", "/valid_from"},
-		"19th century":     {func(q *license.IssueRequest) { q.ValidFrom = at("1899-12-31") }, "period_early", "/valid_from"},
-		"far ahead":        {func(q *license.IssueRequest) { q.ValidFrom, q.ValidUntil = today.AddMonths(121), today.AddMonths(122) }, "period_late", "/valid_from"},
-		"9999 for ever":    {func(q *license.IssueRequest) { q.ValidUntil = at("9999-12-31") }, "period_length", "/valid_until"},
-		"born in 2099":     {func(q *license.IssueRequest) { q.Holders[0].Code = "110105209912310029" }, "code_birth_date", "/holders/0/code"},
+		"year 1":           {func(q *registry.IssueRequest) { q.ValidFrom = at("0001-01-01") }, "period_early", "/valid_from"},
+		"19th century":     {func(q *registry.IssueRequest) { q.ValidFrom = at("1899-12-31") }, "period_early", "/valid_from"},
+		"far ahead":        {func(q *registry.IssueRequest) { q.ValidFrom, q.ValidUntil = today.AddMonths(121), today.AddMonths(122) }, "period_late", "/valid_from"},
+		"9999 for ever":    {func(q *registry.IssueRequest) { q.ValidUntil = at("9999-12-31") }, "period_length", "/valid_until"},
+		"born in 2099":     {func(q *registry.IssueRequest) { q.Holders[0].Code = "110105209912310029" }, "code_birth_date", "/holders/0/code"},
 		"document in 1066": {nil, "date", "/document/date"},
 	} {
 		q := request("d-" + strings.ReplaceAll(name, " ", "-"))
@@ -463,7 +464,7 @@ func TestDatesThatCanNotBe(t *testing.T) {
 		} else {
 			s := suspension()
 			s.Document.Date = at("1066-10-14")
-			_, err = w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, license.Terms{})
+			_, err = w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, registry.Terms{})
 		}
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {

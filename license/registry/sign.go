@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/refusal"
@@ -27,20 +28,20 @@ type sealer struct {
 type version struct {
 	id       audit.ID
 	number   int // 1, 2, …
-	state    State
+	state    license.State
 	serial   string // empty: a random one
 	source   string // the client it came from
-	replaces ReplaceKind
+	replaces license.ReplaceKind
 	previous credential.Identifier // of the version that it replaces
 	issued   time.Time
 	// suspension goes over from the version before, if it is suspended with a document.
-	suspension *Suspension
+	suspension *license.Suspension
 }
 
 // prepared is a version ready to be stored.
 type prepared struct {
-	record  VersionRecord
-	lookups []LookupRow
+	record  license.VersionRecord
+	lookups []license.LookupRow
 	issued  Issued
 }
 
@@ -77,10 +78,10 @@ func (r *sealer) seal(ctx context.Context, d draft, v version) (p prepared, err 
 			r.c.Lists.Give(slot)
 		}
 	}()
-	b := &body{
+	b := &license.Body{
 		Identifier: identifier, Serial: v.serial, Number: d.content.Number, Holders: d.content.Holders,
 		AreaCode: d.content.AreaCode, Fields: d.content.Fields, Replaces: v.replaces,
-		Provenance: Provenance{Source: v.source, Time: v.issued}, VerificationCode: newVerificationCode(),
+		Provenance: license.Provenance{Source: v.source, Time: v.issued}, VerificationCode: newVerificationCode(),
 	}
 	m := r.takeScratch()
 	defer r.scratch.Put(m)
@@ -92,18 +93,18 @@ func (r *sealer) seal(ctx context.Context, d draft, v version) (p prepared, err 
 }
 
 // sealed seals the columns of a signed version, whose credential lies in m.
-func (r *sealer) sealed(ctx context.Context, m *scratch, d draft, v version, b *body, slot status.Slot, holderKey []byte) (prepared, error) {
-	rec := VersionRecord{
+func (r *sealer) sealed(ctx context.Context, m *scratch, d draft, v version, b *license.Body, slot status.Slot, holderKey []byte) (prepared, error) {
+	rec := license.VersionRecord{
 		License: v.id, Version: v.number, State: v.state, TypeVersion: d.typ.Version,
 		Origin: credential.OriginAuthority, TrustGrade: credential.GradeA,
 		ValidFrom: d.content.ValidFrom, ValidUntil: d.content.ValidUntil,
 		StatusList: slot.List, StatusIndex: slot.Index, Issued: v.issued,
 	}
 	var err error
-	if m.body, err = b.append(m.body[:0]); err != nil {
+	if m.body, err = b.Append(m.body[:0]); err != nil {
 		return prepared{}, fmt.Errorf("encoding the body of a license: %w", err)
 	}
-	at := place(v.id, v.number, "")
+	at := license.Place(v.id, v.number, "")
 	all := make([]byte, 0, len(m.body)+len(m.credential)+len(holderKey)+3*signing.SealedExtra)
 	for _, column := range [...]struct {
 		name  string
@@ -118,11 +119,11 @@ func (r *sealer) sealed(ctx context.Context, m *scratch, d draft, v version, b *
 		*column.to = all[from:len(all):len(all)]
 	}
 	if v.suspension != nil {
-		if rec.Suspension, err = r.c.Records.sealJSON(ctx, v.id, v.number, "suspension", v.suspension); err != nil {
+		if rec.Suspension, err = r.c.Records.SealSuspension(ctx, v.id, v.number, v.suspension); err != nil {
 			return prepared{}, err
 		}
 	}
-	rows, err := r.c.Records.lookups(ctx, d.typ.Code, d.authority.Code, b, d.typ.Numbers)
+	rows, err := r.c.Records.Lookups(ctx, d.typ.Code, d.authority.Code, b, d.typ.Numbers)
 	if err != nil {
 		return prepared{}, err
 	}
@@ -153,7 +154,7 @@ func (r *sealer) takeScratch() *scratch {
 
 // sign makes the credential of a version, in m, and the presentation key that its
 // cnf names.
-func (r *sealer) sign(m *scratch, d draft, v version, b *body, key *signing.Key, s status.Slot) (holderKey []byte, err error) {
+func (r *sealer) sign(m *scratch, d draft, v version, b *license.Body, key *signing.Key, s status.Slot) (holderKey []byte, err error) {
 	if m.key != key { // keys stay the same from one reading of the keyrings to the next
 		m.key, m.header = key, jose.Header{
 			Typ: jose.TypCredential, Algorithm: jose.SM2, KeyID: key.KID(), X5C: key.Chain,
@@ -171,4 +172,14 @@ func (r *sealer) sign(m *scratch, d draft, v version, b *body, key *signing.Key,
 		return nil, refusal.Invalid("license_too_large", "The credential would be longer than 128 KiB or have more than 1024 parts. Shorten the fields, or name fewer holders.")
 	}
 	return holderKey, err
+}
+
+// newVerificationCode returns 8 random characters, 40 bits.
+func newVerificationCode() string {
+	var b [8]byte
+	rand.Read(b[:])
+	for i := range b {
+		b[i] = license.VerificationAlphabet[b[i]&31]
+	}
+	return string(b[:])
 }

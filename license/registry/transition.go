@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -16,68 +17,68 @@ import (
 
 // transition is a change of state of the newest version.
 type transition struct {
-	to         State
+	to         license.State
 	status     credential.StatusValue
-	ending     *Ending
-	suspension *Suspension
+	ending     *license.Ending
+	suspension *license.Suspension
 	detail     map[string]string
 }
 
 // Suspend takes an active license out of force, on the ground of a document.
 // Suspend and End need no mandate of today, as long as nobody else can take a
 // license out of force whose authority lost it.
-func (r *Registry) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q SuspendRequest, on Terms) (c Changed, err error) {
+func (r *Service) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q SuspendRequest, on Terms) (c Changed, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSuspend, id)
-	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
-		if v.State != Active {
+	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
+		if v.State != license.Active {
 			return transition{}, refusal.Conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		var vs refusal.Violations
-		q.Document.check(&vs, now)
+		checkDocument(&vs, &q.Document, now)
 		return transition{
-			to: Suspended, status: credential.StatusSuspended, suspension: &Suspension{now, q.Document},
+			to: license.Suspended, status: credential.StatusSuspended, suspension: &license.Suspension{RecordedAt: now, Document: q.Document},
 			detail: map[string]string{"document": q.Document.Number},
 		}, vs.Err("request_invalid", "The request is not acceptable; see violations.")
 	}}, on)
 }
 
 // Resume puts a suspended license back in force. The caller must be mandated now.
-func (r *Registry) Resume(ctx context.Context, a audit.Actor, id audit.ID, q ResumeRequest, on Terms) (c Changed, err error) {
+func (r *Service) Resume(ctx context.Context, a audit.Actor, id audit.ID, q ResumeRequest, on Terms) (c Changed, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseResume, id)
-	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(rec Record, v VersionRecord) (transition, error) {
-		if v.State != Suspended {
+	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(rec license.Record, v license.VersionRecord) (transition, error) {
+		if v.State != license.Suspended {
 			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
 		}
 		h, err := r.c.Types.Heads(ctx, rec.Type)
 		if err != nil {
 			return transition{}, err
 		}
-		return transition{to: Active, status: credential.StatusValid}, mandated(h.LastPublished(), rec.Authority)
+		return transition{to: license.Active, status: credential.StatusValid}, mandated(h.LastPublished(), rec.Authority)
 	}}, on)
 }
 
 // End ends an active or suspended license for good. EffectiveFrom lies between
 // the day of issue, or the first day of validity if that is earlier, and today.
 // Its number is free from then on.
-func (r *Registry) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequest, on Terms) (c Changed, err error) {
+func (r *Service) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequest, on Terms) (c Changed, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseEnd, id)
-	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ Record, v VersionRecord) (transition, error) {
-		if v.State == Ended {
+	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
+		if v.State == license.Ended {
 			return transition{}, refusal.Conflict("already_ended", "The license has ended already.")
 		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		return transition{
-			to: Ended, status: credential.StatusInvalid, ending: &Ending{q.Kind, q.EffectiveFrom, now, q.Document},
+			to: license.Ended, status: credential.StatusInvalid, ending: &license.Ending{Kind: q.Kind, EffectiveFrom: q.EffectiveFrom, RecordedAt: now, Document: q.Document},
 			detail: map[string]string{"kind": string(q.Kind), "document": q.Document.Number},
 		}, q.check(v, now)
 	}}, on)
 }
 
-func (q *EndRequest) check(v VersionRecord, now time.Time) error {
+func (q *EndRequest) check(v license.VersionRecord, now time.Time) error {
 	var vs refusal.Violations
 	switch q.Kind {
-	case Cancelled, Rescinded, Revoked, Withdrawn, Lapsed:
+	case license.Cancelled, license.Rescinded, license.Revoked, license.Withdrawn, license.Lapsed:
 	default:
 		vs.Add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
 	}
@@ -90,12 +91,12 @@ func (q *EndRequest) check(v VersionRecord, now time.Time) error {
 		vs.When(q.EffectiveFrom.Before(earliest), "/effective_from", "effective_from_early", "is before the license was issued or valid")
 		vs.When(q.EffectiveFrom.After(party.DateOf(now)), "/effective_from", "effective_from_future", "is in the future; end the license on that day")
 	}
-	q.Document.check(&vs, now)
+	checkDocument(&vs, &q.Document, now)
 	return vs.Err("request_invalid", "The request is not acceptable; see violations.")
 }
 
-// check checks the legal document that a change rests on.
-func (d *Document) check(vs *refusal.Violations, now time.Time) {
+// checkDocument checks the legal document that a change rests on.
+func checkDocument(vs *refusal.Violations, d *license.Document, now time.Time) {
 	vs.Text("/document/number", d.Number, 1, 100)
 	vs.Text("/document/basis", d.Basis, 1, maxReason)
 	vs.When(d.Date.Before(earliestDate) || d.Date.After(party.DateOf(now)), "/document/date", "date", "must be given, from 1900-01-01 on, and not be in the future")
@@ -108,12 +109,12 @@ type move struct {
 	operation string // bound into the fingerprints of requests with an idempotency key
 	request   repeatable
 	reason    string
-	decide    func(Record, VersionRecord) (transition, error)
+	decide    func(license.Record, license.VersionRecord) (transition, error)
 }
 
 // move changes the state of a license's newest version. When two callers race,
 // the stored revision lets one win.
-func (r *Registry) move(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms) (c Changed, err error) {
+func (r *Service) move(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms) (c Changed, err error) {
 	t, replay, err := r.requests.attempt(ctx, a, on.Key, m.operation, id, m.request)
 	if err == nil && replay == nil {
 		if c.License, err = r.moveNow(ctx, a, id, m, on, t); err == nil {
@@ -127,31 +128,31 @@ func (r *Registry) move(ctx context.Context, a audit.Actor, id audit.ID, m move,
 	return r.moved(ctx, a, m.action, replay)
 }
 
-func (r *Registry) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms, t *attempt) (License, error) {
-	rec, v, err := r.c.Records.ownVersion(ctx, a, id, 0)
+func (r *Service) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m move, on Terms, t *attempt) (license.License, error) {
+	rec, v, err := r.c.Records.OwnVersion(ctx, a, id, 0)
 	if err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	if err := on.check(rec, false); err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	var vs refusal.Violations
 	checkReason(&vs, m.reason)
 	if err := vs.Err("request_invalid", "The request is not acceptable."); err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	to, err := m.decide(rec, v)
 	if err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	save, err := r.transit(ctx, rec, &v, to)
 	if err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	detail := map[string]string{"reason": m.reason}
 	maps.Copy(detail, to.detail)
 	if save.Event, err = r.journal.Event(ctx, a.Did(m.action, id, v.Version, journal.ResultOK, detail)); err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	save.Record.Updated = save.Event.At
 	if t != nil {
@@ -160,7 +161,7 @@ func (r *Registry) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m mo
 		save.Request = &done
 	}
 	if err := r.save(ctx, save); err != nil {
-		return License{}, on.explain(err)
+		return license.License{}, on.explain(err)
 	}
 	r.c.Step("change.saved")
 	save.Record.Revision++
@@ -168,46 +169,46 @@ func (r *Registry) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m mo
 }
 
 // transit puts together the change of a version's state, and makes it in v too.
-func (r *Registry) transit(ctx context.Context, rec Record, v *VersionRecord, to transition) (save SaveRequest, err error) {
+func (r *Service) transit(ctx context.Context, rec license.Record, v *license.VersionRecord, to transition) (save license.SaveRequest, err error) {
 	rec.State, v.State = to.to, to.to
-	state := VersionState{Version: v.Version, State: to.to}
-	save = SaveRequest{Record: rec, Status: []status.Change{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
+	state := license.VersionState{Version: v.Version, State: to.to}
+	save = license.SaveRequest{Record: rec, Status: []status.Change{{List: v.StatusList, Index: v.StatusIndex, Value: to.status}}}
 	if to.suspension != nil {
-		if state.Suspension, err = r.c.Records.sealJSON(ctx, rec.ID, v.Version, "suspension", to.suspension); err != nil {
-			return SaveRequest{}, err
+		if state.Suspension, err = r.c.Records.SealSuspension(ctx, rec.ID, v.Version, to.suspension); err != nil {
+			return license.SaveRequest{}, err
 		}
 		v.Suspension = state.Suspension
 	}
 	if to.ending != nil {
-		if state.Ending, err = r.c.Records.sealJSON(ctx, rec.ID, v.Version, "ending", to.ending); err != nil {
-			return SaveRequest{}, err
+		if state.Ending, err = r.c.Records.SealEnding(ctx, rec.ID, v.Version, to.ending); err != nil {
+			return license.SaveRequest{}, err
 		}
 		v.Ending = state.Ending
-		var b body
-		if err := r.c.Records.openJSON(ctx, *v, "body", v.Body, &b); err != nil {
-			return SaveRequest{}, err
-		}
-		former, err := r.c.Records.formerNumber(ctx, rec, b.Number)
+		b, err := r.c.Records.OpenBody(ctx, *v)
 		if err != nil {
-			return SaveRequest{}, err
+			return license.SaveRequest{}, err
 		}
-		save.Lookups = []LookupRow{former}
+		former, err := r.c.Records.FormerNumber(ctx, rec, b.Number)
+		if err != nil {
+			return license.SaveRequest{}, err
+		}
+		save.Lookups = []license.LookupRow{former}
 	}
-	save.States = []VersionState{state}
+	save.States = []license.VersionState{state}
 	return save, nil
 }
 
 // moved makes the answer to an earlier change of state again. That reads the
 // license, so it leaves an event.
-func (r *Registry) moved(ctx context.Context, a audit.Actor, act journal.Action, req *Request) (Changed, error) {
+func (r *Service) moved(ctx context.Context, a audit.Actor, act journal.Action, req *license.Request) (Changed, error) {
 	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Changed{}, err
 	}
-	rec, v, err := r.c.Records.ownVersion(ctx, a, req.License, req.Version)
+	rec, v, err := r.c.Records.OwnVersion(ctx, a, req.License, req.Version)
 	if err != nil {
 		return Changed{}, fmt.Errorf("loading license %s: %w", req.License, err)
 	}
-	if req.State != Ended {
+	if req.State != license.Ended {
 		v.Ending = nil
 	}
 	v.State, rec.Revision, rec.Version, rec.Updated = req.State, req.Revision, req.Version, req.Created

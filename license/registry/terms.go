@@ -1,9 +1,10 @@
-package license
+package registry
 
 import (
 	"errors"
 	"slices"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 )
 
@@ -19,7 +20,7 @@ type Terms struct {
 }
 
 // check returns a *refusal.Error unless the terms allow a change of the license.
-func (on Terms) check(rec Record, required bool) error {
+func (on Terms) check(rec license.Record, required bool) error {
 	switch {
 	case len(on.Revisions) > 0 && !slices.Contains(on.Revisions, rec.Revision):
 		return errRevision()
@@ -31,7 +32,7 @@ func (on Terms) check(rec Record, required bool) error {
 
 // explain is explainSave for a change that was made on terms.
 func (on Terms) explain(err error) error {
-	if errors.Is(err, ErrConflict) && len(on.Revisions) > 0 {
+	if errors.Is(err, license.ErrConflict) && len(on.Revisions) > 0 {
 		return errRevision()
 	}
 	return explainSave(err)

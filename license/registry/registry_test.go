@@ -1,4 +1,4 @@
-package license_test
+package registry_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -104,7 +105,7 @@ func TestTransitionRaces(t *testing.T) {
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := nodes[i%2].Registry.End(t.Context(), issuer, out.ID, ending(), license.Terms{})
+			_, err := nodes[i%2].Registry.End(t.Context(), issuer, out.ID, ending(), registry.Terms{})
 			if err != nil && reason(t, err) != "already_ended" && reason(t, err) != "changed_meanwhile" {
 				t.Errorf("loser: %v", err)
 			}
@@ -129,24 +130,24 @@ func TestLifeCycle(t *testing.T) {
 		t.Helper()
 		check(t, w.Verifications.Verify(ctx, token), credential.CheckStatus, want, why)
 	}
-	if _, err := w.Registry.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "复"}, license.Terms{}); reason(t, err) != "not_suspended" {
+	if _, err := w.Registry.Resume(ctx, issuer, first.ID, registry.ResumeRequest{Reason: "复"}, registry.Terms{}); reason(t, err) != "not_suspended" {
 		t.Errorf("resuming an active license: %v", err)
 	}
-	if _, err := w.Registry.Suspend(ctx, issuer, first.ID, suspension(), license.Terms{}); err != nil {
+	if _, err := w.Registry.Suspend(ctx, issuer, first.ID, suspension(), registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, credential.Fail, "suspended")
-	rep := license.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
+	rep := registry.ReplaceRequest{Kind: license.Change, Reason: "改名", Number: "A-1", Holders: request("").Holders,
 		ValidFrom: request("").ValidFrom, Fields: json.RawMessage(`{"category":"高处作业"}`)}
-	if _, err := w.Registry.Resume(ctx, issuer, first.ID, license.ResumeRequest{Reason: "发还"}, license.Terms{}); err != nil {
+	if _, err := w.Registry.Resume(ctx, issuer, first.ID, registry.ResumeRequest{Reason: "发还"}, registry.Terms{}); err != nil {
 		t.Fatal(err)
 	}
 	status(first.Credential, credential.Pass, "in_force")
-	second, err := w.Registry.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}})
+	second, err := w.Registry.Replace(ctx, issuer, first.ID, rep, registry.Terms{Key: "k2", Revisions: []int64{3}})
 	if err != nil || second.Version != 2 || second.ID != first.ID || second.Identifier == first.Identifier {
 		t.Fatalf("replacement: %+v, %v", second, err)
 	}
-	if again, err := w.Registry.Replace(ctx, issuer, first.ID, rep, license.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
+	if again, err := w.Registry.Replace(ctx, issuer, first.ID, rep, registry.Terms{Key: "k2", Revisions: []int64{3}}); err != nil || !again.Replayed || again.Identifier != second.Identifier {
 		t.Errorf("repeated replacement: %+v, %v", again, err)
 	}
 	status(first.Credential, credential.Fail, "superseded")
@@ -154,12 +155,12 @@ func TestLifeCycle(t *testing.T) {
 	if v, _ := w.Verifications.VerifyIdentifier(ctx, string(first.Identifier), first.VerificationCode, "somewhere"); v.Verdict != credential.Invalid || v.License == nil {
 		t.Errorf("superseded version by identifier: %+v", v)
 	}
-	l, err := w.Registry.End(ctx, issuer, first.ID, ending(), license.Terms{})
+	l, err := w.Registry.End(ctx, issuer, first.ID, ending(), registry.Terms{})
 	if err != nil || l.State != license.Ended || l.Ending.Kind != license.Cancelled {
 		t.Fatalf("ending: %+v, %v", l, err)
 	}
 	status(second.Credential, credential.Fail, "ended")
-	if _, err := w.Registry.End(ctx, issuer, first.ID, ending(), license.Terms{}); reason(t, err) != "already_ended" {
+	if _, err := w.Registry.End(ctx, issuer, first.ID, ending(), registry.Terms{}); reason(t, err) != "already_ended" {
 		t.Errorf("second ending: %v", err)
 	}
 	rep.Kind, rep.Reason = license.Reinstated, "复议撤销"
@@ -203,32 +204,32 @@ func TestIssueRefuses(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		alter  func(*license.IssueRequest)
+		alter  func(*registry.IssueRequest)
 		reason string
 		at     string
 	}{
-		{"unknown type", func(q *license.IssueRequest) { q.TypeCode = "11100000000013338W099" }, "type_unknown", ""},
-		{"draft type", func(q *license.IssueRequest) { q.TypeCode = draft }, "type_unknown", ""},
-		{"retired type", func(q *license.IssueRequest) { q.TypeCode = retired }, "type_retired", ""},
-		{"number in use", func(q *license.IssueRequest) { q.Number = "taken" }, "number_taken", ""},
-		{"no number", func(q *license.IssueRequest) { q.Number = "" }, "length", "/number"},
-		{"check digit", func(q *license.IssueRequest) { q.Holders[0].Code = "110105194912310021" }, "code_check_digit", "/holders/0/code"},
-		{"birth date", func(q *license.IssueRequest) { q.Holders[0].Code = "110105194913310020" }, "code_birth_date", "/holders/0/code"},
-		{"role", func(q *license.IssueRequest) { q.Holders[0].Role = "owner" }, "license_invalid", ""},
-		{"no holder", func(q *license.IssueRequest) { q.Holders = nil }, "role_missing", "/holders"},
-		{"holder twice", func(q *license.IssueRequest) { q.Holders = append(q.Holders, q.Holders[0]) }, "duplicate", "/holders/1"},
-		{"code type", func(q *license.IssueRequest) { q.Holders[0].CodeType = "414" }, "code_type", "/holders/0/code_type"},
-		{"name", func(q *license.IssueRequest) { q.Holders[0].Name = "a\u202eb" }, "name_character", "/holders/0/name"},
-		{"period before issue", func(q *license.IssueRequest) {
+		{"unknown type", func(q *registry.IssueRequest) { q.TypeCode = "11100000000013338W099" }, "type_unknown", ""},
+		{"draft type", func(q *registry.IssueRequest) { q.TypeCode = draft }, "type_unknown", ""},
+		{"retired type", func(q *registry.IssueRequest) { q.TypeCode = retired }, "type_retired", ""},
+		{"number in use", func(q *registry.IssueRequest) { q.Number = "taken" }, "number_taken", ""},
+		{"no number", func(q *registry.IssueRequest) { q.Number = "" }, "length", "/number"},
+		{"check digit", func(q *registry.IssueRequest) { q.Holders[0].Code = "110105194912310021" }, "code_check_digit", "/holders/0/code"},
+		{"birth date", func(q *registry.IssueRequest) { q.Holders[0].Code = "110105194913310020" }, "code_birth_date", "/holders/0/code"},
+		{"role", func(q *registry.IssueRequest) { q.Holders[0].Role = "owner" }, "license_invalid", ""},
+		{"no holder", func(q *registry.IssueRequest) { q.Holders = nil }, "role_missing", "/holders"},
+		{"holder twice", func(q *registry.IssueRequest) { q.Holders = append(q.Holders, q.Holders[0]) }, "duplicate", "/holders/1"},
+		{"code type", func(q *registry.IssueRequest) { q.Holders[0].CodeType = "414" }, "code_type", "/holders/0/code_type"},
+		{"name", func(q *registry.IssueRequest) { q.Holders[0].Name = "a\u202eb" }, "name_character", "/holders/0/name"},
+		{"period before issue", func(q *registry.IssueRequest) {
 			q.ValidFrom, q.ValidUntil = today.AddMonths(-10), today.AddDays(-1)
 		}, "period_past", "/valid_until"},
-		{"period backwards", func(q *license.IssueRequest) { q.ValidUntil = q.ValidFrom.AddDays(-1) }, "period_order", "/valid_until"},
-		{"period too long", func(q *license.IssueRequest) { q.ValidUntil = q.ValidFrom.AddMonths(73) }, "period_length", "/valid_until"},
-		{"area", func(q *license.IssueRequest) { q.AreaCode = "43" }, "area_code", "/area_code"},
-		{"schema", func(q *license.IssueRequest) { q.Fields = json.RawMessage(`{"grade":9,"colour":"x"}`) }, "schema_violation", ""},
-		{"fields twice", func(q *license.IssueRequest) { q.Fields = json.RawMessage(`{"category":"a","category":"b"}`) }, "schema_violation", "/fields"},
-		{"serial with a citizen number", func(q *license.IssueRequest) { q.Serial = "A" + citizen }, "serial_citizen_number", "/serial"},
-		{"serial in lower case", func(q *license.IssueRequest) { q.Serial = "abc" }, "identifier_serial", "/serial"},
+		{"period backwards", func(q *registry.IssueRequest) { q.ValidUntil = q.ValidFrom.AddDays(-1) }, "period_order", "/valid_until"},
+		{"period too long", func(q *registry.IssueRequest) { q.ValidUntil = q.ValidFrom.AddMonths(73) }, "period_length", "/valid_until"},
+		{"area", func(q *registry.IssueRequest) { q.AreaCode = "43" }, "area_code", "/area_code"},
+		{"schema", func(q *registry.IssueRequest) { q.Fields = json.RawMessage(`{"grade":9,"colour":"x"}`) }, "schema_violation", ""},
+		{"fields twice", func(q *registry.IssueRequest) { q.Fields = json.RawMessage(`{"category":"a","category":"b"}`) }, "schema_violation", "/fields"},
+		{"serial with a citizen number", func(q *registry.IssueRequest) { q.Serial = "A" + citizen }, "serial_citizen_number", "/serial"},
+		{"serial in lower case", func(q *registry.IssueRequest) { q.Serial = "abc" }, "identifier_serial", "/serial"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := request(test.name)
@@ -260,17 +261,17 @@ func TestStrangerSeesNothing(t *testing.T) {
 		"credential": func() error { _, err := w.Registry.Credential(ctx, stranger, out.ID, 0); return err },
 		"history":    func() error { _, err := w.Registry.History(ctx, stranger, out.ID, 0, 10); return err },
 		"suspend": func() error {
-			_, err := w.Registry.Suspend(ctx, stranger, out.ID, suspension(), license.Terms{})
+			_, err := w.Registry.Suspend(ctx, stranger, out.ID, suspension(), registry.Terms{})
 			return err
 		},
-		"end": func() error { _, err := w.Registry.End(ctx, stranger, out.ID, ending(), license.Terms{}); return err },
+		"end": func() error { _, err := w.Registry.End(ctx, stranger, out.ID, ending(), registry.Terms{}); return err },
 	}
 	for name, call := range calls {
 		if got := reason(t, call()); got != "license_unknown" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	found, err := w.Registry.Search(ctx, stranger, license.SearchRequest{Identifier: string(out.Identifier)})
+	found, err := w.Registry.Search(ctx, stranger, registry.SearchRequest{Identifier: string(out.Identifier)})
 	if err != nil || len(found.Licenses) != 0 {
 		t.Errorf("search: %+v, %v", found, err)
 	}
@@ -288,11 +289,11 @@ func TestStrangerSeesNothing(t *testing.T) {
 func TestSearch(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	var all []license.Issued
+	var all []registry.Issued
 	for i := range 5 {
 		all = append(all, w.IssueOne(t, fmt.Sprint("N-", i)))
 	}
-	for name, q := range map[string]license.SearchRequest{
+	for name, q := range map[string]registry.SearchRequest{
 		"identifier": {Identifier: string(all[3].Identifier)},
 		"number":     {Number: "N-3", TypeCode: typeCode},
 	} {
@@ -301,7 +302,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
 	}
-	q := license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}, Limit: 2}
+	q := registry.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}, Limit: 2}
 	var seen []audit.ID
 	for {
 		page, err := w.Registry.Search(ctx, issuer, q)
@@ -319,7 +320,7 @@ func TestSearch(t *testing.T) {
 	if len(seen) != 5 || seen[0] != all[4].ID || seen[4] != all[0].ID {
 		t.Errorf("by holder, page by page: %v", seen)
 	}
-	if _, err := w.Registry.Search(ctx, issuer, license.SearchRequest{Cursor: "x"}); reason(t, err) != "cursor" {
+	if _, err := w.Registry.Search(ctx, issuer, registry.SearchRequest{Cursor: "x"}); reason(t, err) != "cursor" {
 		t.Errorf("bad cursor: %v", err)
 	}
 }

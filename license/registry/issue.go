@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"context"
@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
 
@@ -20,7 +22,7 @@ const serialTries = 3
 // Issue checks, signs and stores a new license in one step. The idempotency
 // key is required; the same key with another request is a conflict. Type names
 // must be published, and the caller's participant among its authorities.
-func (r *Registry) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key string) (out Issued, err error) {
+func (r *Service) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key string) (out Issued, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseIssue, "")
 	if key == "" {
 		return Issued{}, refusal.Invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
@@ -37,7 +39,7 @@ func (r *Registry) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key
 	if current == nil {
 		return Issued{}, errNotIssuable(a, h)
 	}
-	by, err := r.c.Authorities.caller(ctx, a)
+	by, err := r.c.Authorities.Caller(ctx, a)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -55,22 +57,22 @@ func (r *Registry) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key
 	}
 	r.c.Step("issue.checked")
 	for range serialTries {
-		p, err := r.sealer.seal(ctx, d, version{id: audit.NewID(), number: 1, state: Active, serial: q.Serial, source: a.Client, issued: now})
+		p, err := r.sealer.seal(ctx, d, version{id: audit.NewID(), number: 1, state: license.Active, serial: q.Serial, source: a.Client, issued: now})
 		if err != nil {
 			return Issued{}, err
 		}
 		r.c.Step("issue.signed")
-		save, err := r.saveRequest(ctx, a, journal.ActionLicenseIssue, p, Record{
+		save, err := r.saveRequest(ctx, a, journal.ActionLicenseIssue, p, license.Record{
 			ID: p.record.License, Type: typ.Code, Authority: by.Code, Created: now,
 		}, t, nil)
 		if err != nil {
 			return Issued{}, err
 		}
 		err = r.save(ctx, save)
-		if errors.Is(err, ErrIdentifierTaken) && q.Serial == "" {
+		if errors.Is(err, license.ErrIdentifierTaken) && q.Serial == "" {
 			continue
 		}
-		if errors.Is(err, ErrRequestTaken) {
+		if errors.Is(err, license.ErrRequestTaken) {
 			return r.replayedAfter(ctx, a, journal.ActionLicenseIssue, t, q.answered)
 		}
 		r.c.Step("issue.saved")
@@ -95,14 +97,14 @@ func errNotIssuable(a audit.Actor, h entry.Heads[catalog.Type]) error {
 // explainSave turns a store's conflict into what the caller may see.
 func explainSave(err error) error {
 	switch {
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, license.ErrConflict):
 		return refusal.ChangedMeanwhile()
-	case errors.Is(err, ErrIdentifierTaken):
+	case errors.Is(err, license.ErrIdentifierTaken):
 		return refusal.Conflict("serial_taken", "A license of this type and authority has this serial already.")
-	case errors.Is(err, ErrNumberTaken):
+	case errors.Is(err, license.ErrNumberTaken):
 		return refusal.Conflict("number_taken", "Another license of this type and authority has this number already.")
-	case errors.Is(err, ErrNotFound):
-		return errLicenseUnknown()
+	case errors.Is(err, license.ErrNotFound):
+		return license.Unknown()
 	case err != nil:
 		return fmt.Errorf("saving license: %w", err)
 	}
@@ -110,14 +112,14 @@ func explainSave(err error) error {
 }
 
 // saveRequest puts together the one change that stores a prepared version.
-func (r *Registry) saveRequest(ctx context.Context, a audit.Actor, act journal.Action, p prepared, rec Record, t *attempt, detail map[string]string) (SaveRequest, error) {
+func (r *Service) saveRequest(ctx context.Context, a audit.Actor, act journal.Action, p prepared, rec license.Record, t *attempt, detail map[string]string) (license.SaveRequest, error) {
 	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
 	e, err := r.journal.Event(ctx, a.Did(act, rec.ID, rec.Version, journal.ResultOK, detail))
 	if err != nil {
-		r.c.Lists.Give(p.record.slot())
-		return SaveRequest{}, err
+		r.c.Lists.Give(p.record.Slot())
+		return license.SaveRequest{}, err
 	}
-	s := SaveRequest{Record: rec, Add: &p.record, Lookups: p.lookups, Event: e}
+	s := license.SaveRequest{Record: rec, Add: &p.record, Lookups: p.lookups, Event: e}
 	if t != nil {
 		done := t.Request
 		done.License, done.Version, done.State, done.Created = rec.ID, rec.Version, rec.State, p.record.Issued
@@ -125,4 +127,24 @@ func (r *Registry) saveRequest(ctx context.Context, a audit.Actor, act journal.A
 		s.Request = &done
 	}
 	return s, nil
+}
+
+// save makes a change, and notes what it set in status lists. The entry of a version that
+// was refused is free again; one of which nobody knows whether it was stored is not.
+func (r *Service) save(ctx context.Context, q license.SaveRequest) error {
+	err := r.c.Store.Save(ctx, q)
+	switch {
+	case err == nil:
+		r.c.Lists.Note(q.Status, q.Record.Revision+1)
+	case q.Add != nil && nothingSaved(err):
+		r.c.Lists.Give(q.Add.Slot())
+	}
+	return err
+}
+
+// nothingSaved reports whether an error of [Store.Save] is one of those that say that the
+// change was refused.
+func nothingSaved(err error) bool {
+	return errors.Is(err, license.ErrConflict) || errors.Is(err, license.ErrNotFound) || errors.Is(err, license.ErrIdentifierTaken) ||
+		errors.Is(err, license.ErrNumberTaken) || errors.Is(err, license.ErrRequestTaken) || errors.Is(err, signing.ErrAltered)
 }

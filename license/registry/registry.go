@@ -1,9 +1,13 @@
-package license
+// Package registry is the life of a license: it is issued, replaced, suspended, resumed and
+// ended by its authority, which reads and searches its own. Nothing is signed that was not
+// checked. The records that all this is kept in are package license's.
+package registry
 
 import (
 	"encoding/json"
 	"log/slog"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
@@ -13,13 +17,13 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Config says what a [Registry] works with. All of it is required.
+// Config says what a [Service] works with. All of it is required.
 type Config struct {
-	Store       Store // see AuthenticStores
-	Records     *Records
+	Store       license.Store // see AuthenticStores
+	Records     *license.Records
 	Types       *catalog.Types
 	Lists       *status.Lists
-	Authorities *Authorities
+	Authorities *license.Authorities
 	Keyrings    *signing.Keyrings
 	Vault       *signing.Vault
 	Journal     *journal.Recorder
@@ -29,18 +33,18 @@ type Config struct {
 	Step        func(name string) // is called with the name of each step of a change: failpoints of tests
 }
 
-// Registry issues, changes and ends licenses, and shows them to their authority. Safe for
+// Service issues, changes and ends licenses, and shows them to their authority. Safe for
 // concurrent use. Refusals that a caller may see are *refusal.Error.
-type Registry struct {
+type Service struct {
 	c        Config
 	journal  *journal.Recorder
 	requests requests
 	sealer   sealer
 }
 
-// New returns a Registry.
-func New(c Config) *Registry {
-	return &Registry{c: c, journal: c.Journal, requests: requests{c}, sealer: sealer{c: c}}
+// New returns a Service.
+func New(c Config) *Service {
+	return &Service{c: c, journal: c.Journal, requests: requests{c}, sealer: sealer{c: c}}
 }
 
 // IssueRequest is what an authority says of a new license.
@@ -57,7 +61,7 @@ type IssueRequest struct {
 
 // ReplaceRequest is the whole content of the version that takes the newest one's place.
 type ReplaceRequest struct {
-	Kind       ReplaceKind         `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of a license that is active, or suspended and stays so; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
+	Kind       license.ReplaceKind `json:"kind" doc:"变更 change, 延续 renewal, 更正 correction: of a license that is active, or suspended and stays so; reinstated: its ending was overturned" enum:"change,renewal,correction,reinstated"`
 	Reason     string              `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
 	Number     string              `json:"number" doc:"as in issuing"`
 	Holders    []credential.Holder `json:"holders" doc:"as in issuing; the same as before, by role and code, but for roles that the type calls replaceable"`
@@ -69,8 +73,8 @@ type ReplaceRequest struct {
 
 // SuspendRequest suspends a license.
 type SuspendRequest struct {
-	Reason   string   `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
-	Document Document `json:"document" doc:"the legal document that the suspension rests on"`
+	Reason   string           `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Document license.Document `json:"document" doc:"the legal document that the suspension rests on"`
 }
 
 // ResumeRequest puts a suspended license back in force.
@@ -80,10 +84,10 @@ type ResumeRequest struct {
 
 // EndRequest ends a license.
 type EndRequest struct {
-	Reason        string     `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
-	Kind          EndingKind `json:"kind" doc:"注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
-	EffectiveFrom party.Date `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force: from the day of issue, or of validity, to today"`
-	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
+	Reason        string             `json:"reason" doc:"why, 1 to 500 characters; it stands in the history"`
+	Kind          license.EndingKind `json:"kind" doc:"注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
+	EffectiveFrom party.Date         `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force: from the day of issue, or of validity, to today"`
+	Document      license.Document   `json:"document" doc:"the legal document that the ending rests on"`
 }
 
 // Issued answers an issue or a replacement.
@@ -93,14 +97,14 @@ type Issued struct {
 	VerificationCode string                `json:"verification_code" doc:"查验码 of this version, to be printed on the license"`
 	Version          int                   `json:"version" doc:"of the license, from 1"`
 	Revision         int64                 `json:"revision,omitzero" doc:"of the license, as of this request; the ETag, for If-Match"`
-	State            State                 `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
+	State            license.State         `json:"state" doc:"as of this request" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
 	Credential       string                `json:"credential" doc:"the signed SD-JWT VC, with all disclosures"`
 	Replayed         bool                  `json:"-"` // the answer to an earlier request with the same key
 }
 
 // Changed answers a change of a license's state.
 type Changed struct {
-	License
+	license.License
 	Replayed bool `json:"-"` // the answer to an earlier request with the same key
 }
 
@@ -111,7 +115,7 @@ type SearchRequest struct {
 	Number      string              `json:"number,omitempty" doc:"a whole number; type_code must be given too"`
 	Holder      *party.Code         `json:"holder,omitempty" doc:"a holder's code"`
 	TypeCode    credential.TypeCode `json:"type_code,omitempty" doc:"licenses of this type"`
-	State       State               `json:"state,omitempty" doc:"licenses whose newest version has this state" enum:"active,suspended,superseded,ended"`
+	State       license.State       `json:"state,omitempty" doc:"licenses whose newest version has this state" enum:"active,suspended,superseded,ended"`
 	CreatedFrom party.Date          `json:"created_from,omitzero" doc:"issued on this day, UTC+8, or later"`
 	CreatedTo   party.Date          `json:"created_to,omitzero" doc:"issued on this day or earlier"`
 	Cursor      string              `json:"cursor,omitempty" doc:"next_cursor of the page before"`
@@ -120,6 +124,6 @@ type SearchRequest struct {
 
 // SearchResult is one page of found licenses, without personal data.
 type SearchResult struct {
-	Licenses   []Summary `json:"licenses" doc:"newest first"`
-	NextCursor string    `json:"next_cursor,omitempty" doc:"the cursor of the next page; absent on the last"`
+	Licenses   []license.Summary `json:"licenses" doc:"newest first"`
+	NextCursor string            `json:"next_cursor,omitempty" doc:"the cursor of the next page; absent on the last"`
 }

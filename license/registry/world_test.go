@@ -1,4 +1,4 @@
-package license_test
+package registry_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"encoding/json"

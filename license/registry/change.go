@@ -1,10 +1,11 @@
-package license
+package registry
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
@@ -22,7 +23,7 @@ import (
 // type, everything else under the version that the license is bound to; whether
 // the caller may do it is asked of the type as it is now. The license keeps its
 // holders. The terms must name revisions; their key is optional.
-func (r *Registry) Replace(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms) (out Issued, err error) {
+func (r *Service) Replace(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms) (out Issued, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseReplace, id)
 	t, replay, err := r.requests.attempt(ctx, a, on.Key, "replace", id, q)
 	if err == nil && replay == nil {
@@ -34,8 +35,8 @@ func (r *Registry) Replace(ctx context.Context, a audit.Actor, id audit.ID, q Re
 	return r.replayed(ctx, a, journal.ActionLicenseReplace, replay, q.answered, err)
 }
 
-func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
-	rec, old, err := r.c.Records.ownVersion(ctx, a, id, 0)
+func (r *Service) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms, t *attempt) (Issued, error) {
+	rec, old, err := r.c.Records.OwnVersion(ctx, a, id, 0)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -53,7 +54,7 @@ func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q
 	if err != nil {
 		return Issued{}, err
 	}
-	by, err := r.c.Authorities.caller(ctx, a)
+	by, err := r.c.Authorities.Caller(ctx, a)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -65,17 +66,17 @@ func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q
 	if err != nil {
 		return Issued{}, err
 	}
-	var before body
-	if err := r.c.Records.openJSON(ctx, old, "body", old.Body, &before); err != nil {
+	before, err := r.c.Records.OpenBody(ctx, old)
+	if err != nil {
 		return Issued{}, err
 	}
 	if !sameSubject(h.LastPublished(), before.Holders, d.content.Holders) {
 		return Issued{}, refusal.Conflict("subject_changed", "The license has other holders than before. A license keeps its holders: end it, and issue a new one to the others.")
 	}
-	next := version{id: id, number: old.Version + 1, state: Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
-	if old.State == Suspended {
-		next.state = Suspended
-		if next.suspension, err = r.c.Records.openSuspension(ctx, old); err != nil {
+	next := version{id: id, number: old.Version + 1, state: license.Active, serial: before.Serial, source: a.Client, replaces: q.Kind, previous: before.Identifier, issued: now}
+	if old.State == license.Suspended {
+		next.state = license.Suspended
+		if next.suspension, err = r.c.Records.OpenSuspension(ctx, old); err != nil {
 			return Issued{}, err
 		}
 	}
@@ -97,30 +98,30 @@ func (r *Registry) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q
 
 // supersede adds to the change that stores a version what becomes of the one
 // before it, and of its number.
-func (r *Registry) supersede(ctx context.Context, save *SaveRequest, rec Record, old VersionRecord, number string, q ReplaceRequest) error {
-	if q.Kind != Reinstated { // what ended stays ended in the records; its place is taken all the same
-		save.States = []VersionState{{Version: old.Version, State: Superseded}}
+func (r *Service) supersede(ctx context.Context, save *license.SaveRequest, rec license.Record, old license.VersionRecord, number string, q ReplaceRequest) error {
+	if q.Kind != license.Reinstated { // what ended stays ended in the records; its place is taken all the same
+		save.States = []license.VersionState{{Version: old.Version, State: license.Superseded}}
 		save.Status = []status.Change{{List: old.StatusList, Index: old.StatusIndex, Value: credential.StatusSuperseded}}
 	}
-	if v := save.Add; v.State == Suspended {
+	if v := save.Add; v.State == license.Suspended {
 		save.Status = append(save.Status, status.Change{List: v.StatusList, Index: v.StatusIndex, Value: credential.StatusSuspended})
 	}
-	if NumberKey(number) == NumberKey(q.Number) {
+	if license.NumberKey(number) == license.NumberKey(q.Number) {
 		return nil
 	}
-	former, err := r.c.Records.formerNumber(ctx, rec, number)
+	former, err := r.c.Records.FormerNumber(ctx, rec, number)
 	if err != nil {
-		r.c.Lists.Give(save.Add.slot())
+		r.c.Lists.Give(save.Add.Slot())
 	}
 	save.Lookups = append(save.Lookups, former)
 	return err
 }
 
-func (q *ReplaceRequest) check(s State) error {
+func (q *ReplaceRequest) check(s license.State) error {
 	var vs refusal.Violations
 	checkReason(&vs, q.Reason)
 	switch q.Kind {
-	case Change, Renewal, Correction, Reinstated:
+	case license.Change, license.Renewal, license.Correction, license.Reinstated:
 	default:
 		vs.Add("/kind", "enum", "must be change, renewal, correction or reinstated")
 	}
@@ -128,17 +129,17 @@ func (q *ReplaceRequest) check(s State) error {
 		return err
 	}
 	switch {
-	case q.Kind == Reinstated && s != Ended:
+	case q.Kind == license.Reinstated && s != license.Ended:
 		return refusal.Conflict("not_ended", "Only an ended license can be reinstated.")
-	case q.Kind != Reinstated && s != Active && s != Suspended:
+	case q.Kind != license.Reinstated && s != license.Active && s != license.Suspended:
 		return refusal.Conflict("not_active", "Only an active or suspended license can be replaced; this one is "+string(s)+".")
 	}
 	return nil
 }
 
 // replacementType returns the type version that a replacement is made under.
-func (r *Registry) replacementType(ctx context.Context, a audit.Actor, h entry.Heads[catalog.Type], rec Record, old VersionRecord, kind ReplaceKind) (*catalog.Issuable, error) {
-	if kind == Renewal {
+func (r *Service) replacementType(ctx context.Context, a audit.Actor, h entry.Heads[catalog.Type], rec license.Record, old license.VersionRecord, kind license.ReplaceKind) (*catalog.Issuable, error) {
+	if kind == license.Renewal {
 		if current := h.Published(); current != nil {
 			return r.c.Types.Issuable(current)
 		}

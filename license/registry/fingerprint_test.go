@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 )
@@ -25,7 +26,7 @@ func TestFirstForms(t *testing.T) {
 		{Name: "样例<䶮>&", CodeType: party.Citizen, Code: "1", Role: "holder"},
 		{Name: "b", CodeType: "001", Code: "2", Role: "keeper", Share: "1/2"},
 	}
-	document := Document{Number: "文〔2026〕1号", Date: day(2026), Basis: "第一条 & 第二条"}
+	document := license.Document{Number: "文〔2026〕1号", Date: day(2026), Basis: "第一条 & 第二条"}
 	hashed := document
 	hashed.SHA256 = "ab"
 	for _, tt := range []struct {
@@ -39,7 +40,7 @@ func TestFirstForms(t *testing.T) {
 		},
 		{ReplaceRequest{}, `{"kind":"","reason":"","number":"","holders":null,"fields":null}`},
 		{
-			ReplaceRequest{Change, "更正 <", "A-1", holders[:1], day(2026), party.Date{}, "", json.RawMessage(`{}`)},
+			ReplaceRequest{license.Change, "更正 <", "A-1", holders[:1], day(2026), party.Date{}, "", json.RawMessage(`{}`)},
 			`{"kind":"change","reason":"更正 \u003c","number":"A-1","holders":[{"name":"样例\u003c䶮\u003e\u0026","code_type":"111","code":"1","role":"holder"}],"valid_from":"2026-03-04","fields":{}}`,
 		},
 		{SuspendRequest{}, `{"reason":"","document":{"number":"","basis":""}}`},
@@ -47,7 +48,7 @@ func TestFirstForms(t *testing.T) {
 		{ResumeRequest{}, `{"reason":""}`},
 		{ResumeRequest{"核查无误"}, `{"reason":"核查无误"}`},
 		{EndRequest{}, `{"reason":"","kind":"","document":{"number":"","basis":""}}`},
-		{EndRequest{"因", Revoked, day(2026), hashed}, `{"reason":"因","kind":"revoked","effective_from":"2026-03-04","document":{"number":"文〔2026〕1号","date":"2026-03-04","sha256":"ab","basis":"第一条 \u0026 第二条"}}`},
+		{EndRequest{"因", license.Revoked, day(2026), hashed}, `{"reason":"因","kind":"revoked","effective_from":"2026-03-04","document":{"number":"文〔2026〕1号","date":"2026-03-04","sha256":"ab","basis":"第一条 \u0026 第二条"}}`},
 	} {
 		of, err := fingerprinted("act", "id", tt.q)
 		if err != nil || !slices.Equal(of, []string{"act", "id", tt.want}) {

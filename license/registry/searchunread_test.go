@@ -1,10 +1,11 @@
-package license_test
+package registry_test
 
 import (
 	"testing"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/registry"
 )
 
 // A license that can't be read, for somebody altered its row or its data key is gone,
@@ -26,7 +27,7 @@ func TestSearchLeavesOut(t *testing.T) {
 					spoil(w, v)
 				}
 			}}, nil)
-			found, err := r.Registry.Search(t.Context(), issuer, license.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}})
+			found, err := r.Registry.Search(t.Context(), issuer, registry.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: citizen}})
 			if err != nil || len(found.Licenses) != 1 || found.Licenses[0].ID != good.ID {
 				t.Errorf("%d licenses, %v", len(found.Licenses), err)
 			}

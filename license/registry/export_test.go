@@ -1,9 +1,10 @@
-package license
+package registry
 
 import (
 	"context"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
@@ -16,7 +17,7 @@ import (
 
 // Prepare does all of issuing but the database: checks, signs, verifies what it
 // signed, seals, makes lookup keys and the event.
-func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
+func (r *Service) Prepare(ctx context.Context, t catalog.Type, by credential.PresentedBy, q IssueRequest) (credential string, err error) {
 	typ, err := issuableOnce(t)
 	if err != nil {
 		return "", err
@@ -29,7 +30,7 @@ func (r *Registry) Prepare(ctx context.Context, t catalog.Type, by credential.Pr
 	if err != nil {
 		return "", err
 	}
-	_, err = r.saveRequest(ctx, audit.Actor{Client: "bench"}, journal.ActionLicenseIssue, p, Record{ID: p.record.License}, nil, nil)
+	_, err = r.saveRequest(ctx, audit.Actor{Client: "bench"}, journal.ActionLicenseIssue, p, license.Record{ID: p.record.License}, nil, nil)
 	return p.issued.Credential, err
 }
 
@@ -62,9 +63,9 @@ func (q GrownResume) form() form {
 	}{q.Reason, q.Note}}
 }
 
-// ResumeGrown is [Registry.Resume] in that program.
-func (r *Registry) ResumeGrown(ctx context.Context, a audit.Actor, id audit.ID, q GrownResume, on Terms) (Changed, error) {
-	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(Record, VersionRecord) (transition, error) {
-		return transition{to: Active, status: credential.StatusValid}, nil
+// ResumeGrown is [Service.Resume] in that program.
+func (r *Service) ResumeGrown(ctx context.Context, a audit.Actor, id audit.ID, q GrownResume, on Terms) (Changed, error) {
+	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(license.Record, license.VersionRecord) (transition, error) {
+		return transition{to: license.Active, status: credential.StatusValid}, nil
 	}}, on)
 }

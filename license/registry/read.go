@@ -1,4 +1,4 @@
-package license
+package registry
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -15,22 +16,22 @@ import (
 // Read returns a license of the caller's participant and one of its versions,
 // 0 for the newest. The event of the reading is on disk before anything is
 // returned; so it is for Credential, History and Search.
-func (r *Registry) Read(ctx context.Context, a audit.Actor, id audit.ID, version int) (l License, err error) {
+func (r *Service) Read(ctx context.Context, a audit.Actor, id audit.ID, version int) (l license.License, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseRead, id)
-	rec, v, err := r.c.Records.ownVersion(ctx, a, id, version)
+	rec, v, err := r.c.Records.OwnVersion(ctx, a, id, version)
 	if err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, journal.ResultOK, nil)); err != nil {
-		return License{}, err
+		return license.License{}, err
 	}
 	return r.c.Records.Open(ctx, rec, v)
 }
 
 // Credential returns a version's signed credential, with all disclosures.
-func (r *Registry) Credential(ctx context.Context, a audit.Actor, id audit.ID, version int) (c string, err error) {
+func (r *Service) Credential(ctx context.Context, a audit.Actor, id audit.ID, version int) (c string, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseCredential, id)
-	_, v, err := r.c.Records.ownVersion(ctx, a, id, version)
+	_, v, err := r.c.Records.OwnVersion(ctx, a, id, version)
 	if err != nil {
 		return "", err
 	}
@@ -44,9 +45,9 @@ func (r *Registry) Credential(ctx context.Context, a audit.Actor, id audit.ID, v
 // first: every change, reading and refusal. Of readings by others the authority learns
 // that and when, and not by whom for which case: see Event.shownTo. The holder sees that
 // in access records, an auditor in the log of events.
-func (r *Registry) History(ctx context.Context, a audit.Actor, id audit.ID, after int64, limit int) (es []Event, err error) {
+func (r *Service) History(ctx context.Context, a audit.Actor, id audit.ID, after int64, limit int) (es []Event, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHistory, id)
-	if _, _, err := r.c.Records.ownVersion(ctx, a, id, 0); err != nil {
+	if _, _, err := r.c.Records.OwnVersion(ctx, a, id, 0); err != nil {
 		return nil, err
 	}
 	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, journal.ResultOK, nil)); err != nil {
@@ -66,8 +67,11 @@ func (r *Registry) History(ctx context.Context, a audit.Actor, id audit.ID, afte
 	return es, nil
 }
 
+// defaultLimit is how many licenses are found unless the caller says.
+const defaultLimit = 20
+
 // Search finds licenses of the caller's participant.
-func (r *Registry) Search(ctx context.Context, a audit.Actor, q SearchRequest) (found SearchResult, err error) {
+func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (found SearchResult, err error) {
 	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSearch, "")
 	query, err := q.query(ctx, a, r.c.Records)
 	if err != nil {
@@ -81,7 +85,7 @@ func (r *Registry) Search(ctx context.Context, a audit.Actor, q SearchRequest) (
 	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, journal.ResultOK, detail)); err != nil {
 		return SearchResult{}, err
 	}
-	found.Licenses = []Summary{}
+	found.Licenses = []license.Summary{}
 	for _, rec := range records {
 		has, err := r.has(ctx, rec, q)
 		if err != nil {
@@ -94,20 +98,20 @@ func (r *Registry) Search(ctx context.Context, a audit.Actor, q SearchRequest) (
 		if err != nil {
 			return SearchResult{}, err
 		}
-		found.Licenses = append(found.Licenses, Summary{
+		found.Licenses = append(found.Licenses, license.Summary{
 			ID: rec.ID, TypeCode: rec.Type, TypeName: t.Name, Version: rec.Version,
 			State: rec.State, CreatedAt: rec.Created, UpdatedAt: rec.Updated,
 		})
 	}
 	if n := len(records); n == query.Limit {
-		found.NextCursor = Cursor{records[n-1].Created, records[n-1].ID}.String()
+		found.NextCursor = license.Cursor{Created: records[n-1].Created, ID: records[n-1].ID}.String()
 	}
 	return found, nil
 }
 
 // has reports whether a license that was found has what it was found by, in one of its
 // versions. The row that led to it decides nothing.
-func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, error) {
+func (r *Service) has(ctx context.Context, rec license.Record, q SearchRequest) (bool, error) {
 	if q.Identifier == "" && q.Number == "" && q.Holder == nil {
 		return true, nil
 	}
@@ -122,11 +126,11 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 	var unread error
 	for n := rec.Version; n > 0; n-- {
 		_, v, err := r.c.Store.Load(ctx, rec.ID, n)
-		var b body
+		var b license.Body
 		if err == nil {
-			err = r.c.Records.openJSON(ctx, v, "body", v.Body, &b)
+			b, err = r.c.Records.OpenBody(ctx, v)
 		}
-		if Unreadable(err) {
+		if license.Unreadable(err) {
 			unread = err
 			continue
 		}
@@ -135,8 +139,8 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 		}
 		switch {
 		case q.Identifier != "" && string(b.Identifier) == strings.ToUpper(strings.TrimSpace(q.Identifier)),
-			q.Number != "" && NumberKey(b.Number) == NumberKey(q.Number),
-			q.Holder != nil && HeldBy(b.Holders, "", holder):
+			q.Number != "" && license.NumberKey(b.Number) == license.NumberKey(q.Number),
+			q.Holder != nil && license.HeldBy(b.Holders, "", holder):
 			return true, nil
 		}
 	}
@@ -149,8 +153,8 @@ func (r *Registry) has(ctx context.Context, rec Record, q SearchRequest) (bool, 
 }
 
 // query returns what finds the caller's licenses in a store.
-func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *Records) (Query, error) {
-	out := Query{
+func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *license.Records) (license.Query, error) {
+	out := license.Query{
 		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,
 		From: q.CreatedFrom, To: q.CreatedTo, Limit: q.Limit,
 	}
@@ -158,14 +162,14 @@ func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *Records) (
 	if out.Limit == 0 {
 		out.Limit = defaultLimit
 	}
-	vs.When(out.Limit < 1 || out.Limit > MaxLimit, "/limit", "range", "must be 1 to 100")
+	vs.When(out.Limit < 1 || out.Limit > license.MaxLimit, "/limit", "range", "must be 1 to 100")
 	switch q.State {
-	case "", Active, Suspended, Superseded, Ended:
+	case "", license.Active, license.Suspended, license.Superseded, license.Ended:
 	default:
 		vs.Add("/state", "enum", "must be active, suspended, superseded or ended")
 	}
 	vs.When(q.TypeCode != "" && !q.TypeCode.Valid(), "/type_code", "type_code", "is not a type code: 18 characters of a unified social credit code and three digits")
-	cursor, ok := ParseCursor(q.Cursor)
+	cursor, ok := license.ParseCursor(q.Cursor)
 	vs.When(!ok, "/cursor", "cursor", "is not a next_cursor of an earlier page")
 	out.Before = cursor
 	criteria := 0
@@ -184,17 +188,19 @@ func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *Records) (
 		}
 	}
 	if err := vs.Err("search_invalid", "The search is not acceptable; see violations."); err != nil {
-		return Query{}, err
+		return license.Query{}, err
 	}
 	var err error
 	switch {
 	case q.Identifier != "":
-		out.Kind, out.Keys, err = in.lookupFor(ctx, LookupIdentifier, domainIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier)))
+		out.Kind = license.LookupIdentifier
+		out.Keys, err = in.IdentifierKeys(ctx, strings.ToUpper(strings.TrimSpace(q.Identifier)))
 	case q.Number != "":
-		out.Kind = LookupNumber
+		out.Kind = license.LookupNumber
 		out.Keys, err = in.NumberKeys(ctx, q.TypeCode, out.Authority, q.Number)
 	case q.Holder != nil:
-		out.Kind, out.Keys, err = in.lookupFor(ctx, LookupHolder, domainHolder, string(code.Type), code.Value)
+		out.Kind = license.LookupHolder
+		out.Keys, err = in.HolderKeys(ctx, []party.Code{code})
 	}
 	return out, err
 }

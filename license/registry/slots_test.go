@@ -1,4 +1,4 @@
-package license_test
+package registry_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/library"
+	"yizheng.internal/license/registry"
 )
 
 // reserving counts how often entries of status lists are reserved, and loses the answers
@@ -34,7 +35,7 @@ func (s *reserving) Save(ctx context.Context, q license.SaveRequest) error {
 }
 
 // slotsWorld is a registry that counts, with two licenses.
-func slotsWorld(t *testing.T) (w *world, stores *reserving, r *library.Library, first, other license.Issued) {
+func slotsWorld(t *testing.T) (w *world, stores *reserving, r *library.Library, first, other registry.Issued) {
 	w = newWorld(t)
 	stores = &reserving{Stores: w.DB.Licenses()}
 	r = w.OpenOn(t, stores, nil)

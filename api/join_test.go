@@ -207,7 +207,7 @@ func codeOf(t testing.TB, err error) string {
 	if first, second, twice := strings.Cut(e.Description, ": "); twice && first == second {
 		t.Errorf("description %q says it twice", e.Description)
 	}
-	return string(e.Code) + " " + e.Reason
+	return string(e.Code) + " " + string(e.Reason)
 }
 
 func TestJoinRefusesDetails(t *testing.T) {

@@ -34,6 +34,10 @@ const (
 	ServerError                     Code = "server_error"
 )
 
+// Reason says more finely than a Code what is wrong: a word in snake_case, which stays. Who
+// raises one says it in place; one that somebody tests for is a constant.
+type Reason string
+
 // Error is a refusal that the client may see, apart from its cause.
 type Error struct {
 	Code Code
@@ -41,8 +45,8 @@ type Error struct {
 	// RFC 6749 section 5.2 allows: ASCII without quotes and backslashes. It
 	// echoes nothing that the caller sent.
 	Description string
-	Reason      string // a finer code, for the client, the log and the events; may be empty
-	Shown       string // what the client is told in place of Reason, where that would tell too much
+	Reason      Reason // a finer code, for the client, the log and the events; may be empty
+	Shown       Reason // what the client is told in place of Reason, where that would tell too much
 	Err         error  // the cause, for the log alone; nil if there is no more to say
 }
 
@@ -63,7 +67,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ReasonShown returns the finer code that the client may see, or "". It tells refusals apart
 // that have different descriptions, and none that have one.
-func (e *Error) ReasonShown() string {
+func (e *Error) ReasonShown() Reason {
 	if e.Shown != "" {
 		return e.Shown
 	}
@@ -73,13 +77,13 @@ func (e *Error) ReasonShown() string {
 // EventReason returns the finest code there is.
 func (e *Error) EventReason() string {
 	if e.Reason != "" {
-		return e.Reason
+		return string(e.Reason)
 	}
 	return string(e.Code)
 }
 
 // BadGrant refuses a code or a refresh token.
-func BadGrant(reason, description string) *Error {
+func BadGrant(reason Reason, description string) *Error {
 	return &Error{Code: InvalidGrant, Description: description, Reason: reason}
 }
 

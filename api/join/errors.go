@@ -19,13 +19,13 @@ func joinError(err error) error {
 	if !ok {
 		return err
 	}
-	out := &oidc.Error{Code: oidc.InvalidGrant, Description: oauthText(e), Reason: e.Reason, Err: e}
+	out := &oidc.Error{Code: oidc.InvalidGrant, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e}
 	switch {
-	case e.Reason == oidc.ErrShownChanged.Reason:
+	case e.Reason == refusal.ReasonOfferChanged:
 		return oidc.ErrShownChanged
-	case e.Reason == oidc.ErrRefusedAll.Reason:
+	case e.Reason == refusal.ReasonHolderChosePaper:
 		return oidc.ErrRefusedAll
-	case e.Reason == "assurance_too_low":
+	case e.Reason == refusal.ReasonAssuranceTooLow:
 		out.Code = oidc.UnmetAuthenticationRequirements
 	case e.Kind == refusal.KindInvalid:
 		out.Code = oidc.InvalidAuthorizationDetails
@@ -35,8 +35,9 @@ func joinError(err error) error {
 
 // itemChanged are reasons for refusing a detail that was good when it came in:
 // its item is another one now.
-var itemChanged = map[string]bool{
-	"item_unknown": true, "ask_outside": true, "ask_large": true, "material_unknown": true, "type_outside": true, "field_outside": true,
+var itemChanged = map[refusal.Reason]bool{
+	refusal.ReasonItemUnknown: true, refusal.ReasonAskOutside: true, refusal.ReasonAskLarge: true,
+	refusal.ReasonMaterialUnknown: true, refusal.ReasonTypeOutside: true, refusal.ReasonFieldOutside: true,
 }
 
 // oauthText says what is wrong in the characters that RFC 6749 section 5.2

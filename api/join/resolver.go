@@ -91,7 +91,7 @@ func (j *Resolver) registered(ctx context.Context, c oidc.Client, a audit.Actor,
 		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
-		if err := j.c.Asks.Refused(ctx, a, e.Reason); err != nil {
+		if err := j.c.Asks.Refused(ctx, a, string(e.Reason)); err != nil {
 			return joinError(err)
 		}
 	}
@@ -155,8 +155,8 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	}
 	defer leave()
 	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), c)
-	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == "consent_used" {
-		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: e.Reason, Err: e} // the form's fault, not the client's
+	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == refusal.ReasonConsentUsed {
+		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
 	}
 	if err != nil {
 		return "", joinError(err)

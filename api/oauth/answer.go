@@ -41,7 +41,7 @@ func explain(err error) answer {
 	if !ok {
 		return answer{status: http.StatusInternalServerError, Code: oidc.ServerError} // the authorization endpoint's code, but clients know it
 	}
-	a := answer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, e.ReasonShown()}
+	a := answer{problem.CodeStatus(e.Code, problem.Clients), e.Code, e.Description, string(e.ReasonShown())}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		a.status = r.status
 		return a

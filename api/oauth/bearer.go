@@ -25,7 +25,7 @@ func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (token.Access, 
 	if e, ok := errors.AsType[*oidc.Error](err); ok {
 		if access.Client != "" { // genuine, but of a client that is disabled
 			a := oidc.Actor{ID: access.Client, RequestID: problem.RequestID(r.Context())}
-			if err := o.c.Refusals.Repeating(r.Context(), a.Did(journal.ActionTokenRefuse, access.Client, e.Reason)); err != nil {
+			if err := o.c.Refusals.Repeating(r.Context(), a.Did(journal.ActionTokenRefuse, access.Client, string(e.Reason))); err != nil {
 				o.c.Failing.Error(r.Context(), "a refusal could not be recorded", err, "client", access.Client)
 			}
 		}

@@ -240,7 +240,7 @@ func (o *Endpoints) countFailure(x *exchange, err error) error {
 }
 
 // tooMany refuses a request of which there are too many.
-func (x *exchange) tooMany(wait time.Duration, reason, description string) error {
+func (x *exchange) tooMany(wait time.Duration, reason oidc.Reason, description string) error {
 	x.retryAfter = wait
 	return &refusal{http.StatusTooManyRequests, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: description, Reason: reason}}
 }

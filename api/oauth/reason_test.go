@@ -17,8 +17,8 @@ import (
 var elsewhere = map[string]string{
 	"client_missing": "a page", "client_unknown": "a page", "no_logins": "a page", "path_invalid": "a page", "full": "a page", "request_uri_gone": "a page",
 	"offer_changed": "a page, for the form is shown again",
-	"token_key":     "the REST API", "token_claims": "the REST API", "token_period": "the REST API",
-	"token_in_url": "WWW-Authenticate", "token_repeated": "WWW-Authenticate", "token_missing": "WWW-Authenticate", "token_malformed": "WWW-Authenticate",
+	"token_period":  "the REST API",
+	"token_in_url":  "WWW-Authenticate", "token_repeated": "WWW-Authenticate", "token_missing": "WWW-Authenticate", "token_malformed": "WWW-Authenticate",
 	"parameters_many": "a page",
 }
 

@@ -58,7 +58,7 @@ func (o *Endpoints) readRequest(w http.ResponseWriter, r *http.Request) (*exchan
 	return x, nil
 }
 
-func invalidRequest(reason, description string) *oidc.Error {
+func invalidRequest(reason oidc.Reason, description string) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidRequest, Description: description, Reason: reason}
 }
 

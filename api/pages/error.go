@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 )
 
@@ -33,7 +34,7 @@ func (s *Site) ShowError(w http.ResponseWriter, r *http.Request, p problem.Probl
 		return false
 	}
 	v := s.visit(w, r)
-	view := web.Error{Status: p.Status, Key: keyOf(p), Wait: p.RetryAfter, Retry: p.Again}
+	view := web.Error{Status: p.Status, Key: v.s.keyOf(p), Wait: p.RetryAfter, Retry: p.Again}
 	if !problem.Passes(err) { // or else the store that doesn't answer would be asked again
 		view.Asker = v.asker(r.Context())
 	}
@@ -67,13 +68,14 @@ func whyOf(e *oidc.RequestError) web.Why {
 	return web.Why{Code: string(e.Refusal.Code), Description: e.Refusal.Description, Received: e.Received, Differs: e.Differs}
 }
 
-// keyOf returns the key of the texts for what a client of the API would see.
-func keyOf(p problem.Problem) string {
-	switch p.Reason {
-	case "gone", "cookies", "redirect_uri", "request", "assurance", "form", "input", "no_login", "license_unknown", "grant_unknown", "no_second_factor":
-		return p.Reason
-	case "assurance_too_low", string(oidc.UnmetAuthenticationRequirements):
+// keyOf returns the key of the texts for what a client of the API would see: a reason that
+// has texts of its own is its key.
+func (s *Site) keyOf(p problem.Problem) string {
+	switch {
+	case p.Reason == string(refusal.ReasonAssuranceTooLow), p.Reason == string(oidc.UnmetAuthenticationRequirements):
 		return "assurance"
+	case s.c.Web.Has("error." + p.Reason + ".title"):
+		return p.Reason
 	}
 	switch p.Status {
 	case http.StatusNotFound:

@@ -88,7 +88,7 @@ func problemOf(p oidc.Problem) (key string, wait, status int) {
 func loginProblem(e *identity.Error) (key string, wait, status int) {
 	switch status, wait := problem.LoginStatus(e); status {
 	case http.StatusTooManyRequests:
-		return e.Reason, wait, status
+		return string(e.Reason), wait, status
 	case http.StatusServiceUnavailable:
 		return "busy", 0, status
 	}
@@ -98,14 +98,14 @@ func loginProblem(e *identity.Error) (key string, wait, status int) {
 // codeProblem is problemOf for a code that was refused, or couldn't be sent.
 func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
 	switch e.Reason {
-	case "code_wrong", "code_expired", "no_phone", "no_second_factor", "too_many_tries": // with another code it may be right
-		return e.Reason, 0, http.StatusUnprocessableEntity
-	case "unavailable":
+	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries: // with another code it may be right
+		return string(e.Reason), 0, http.StatusUnprocessableEntity
+	case identity.ReasonUnavailable:
 		status, wait = problem.LoginStatus(e)
 		return "not_sent", wait, status
-	case "too_many_codes":
+	case identity.ReasonTooManyCodes:
 		status, wait = problem.LoginStatus(e)
-		return e.Reason, wait, status
+		return string(e.Reason), wait, status
 	}
 	return otherwise, 0, http.StatusUnprocessableEntity
 }

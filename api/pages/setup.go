@@ -39,8 +39,8 @@ func (t steps) setup(v *Visit) error {
 	account, err := t.c.Tickets.SetPassword(v.R.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.Browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		wrong := "other"
-		if t.c.Web.Has("setup.problem." + e.Reason) {
-			wrong = e.Reason
+		if t.c.Web.Has("setup.problem." + string(e.Reason)) {
+			wrong = string(e.Reason)
 		}
 		return again(http.StatusUnprocessableEntity, wrong)
 	} else if err != nil {

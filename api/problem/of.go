@@ -27,7 +27,7 @@ func Of(err error) Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
-		p := Problem{Status: KindStatus(e.Kind), Reason: e.Reason, Detail: e.Detail, Violations: e.Violations}
+		p := Problem{Status: KindStatus(e.Kind), Reason: string(e.Reason), Detail: e.Detail, Violations: e.Violations}
 		if e.Kind == refusal.KindLimited {
 			p.RetryAfter = 3600
 		}
@@ -63,7 +63,7 @@ const (
 
 // ofRequests says how a page shows a wrong authorization request whose reason matters
 // more than its code.
-var ofRequests = map[string]Problem{
+var ofRequests = map[oidc.Reason]Problem{
 	"redirect_uri_unregistered": {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
 	"redirect_uri_invalid":      {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
 	"no_second_factor":          {Status: http.StatusForbidden, Reason: "no_second_factor"},

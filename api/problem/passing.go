@@ -22,7 +22,7 @@ func Passes(err error) bool {
 		return e.Code == oidc.TemporarilyUnavailable
 	}
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		return e.Reason == identityAway || e.Reason == identityBusy
+		return e.Reason == identity.ReasonUnavailable || e.Reason == identity.ReasonBusy
 	}
 	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, highwater.ErrLost) || errors.Is(err, identity.ErrFull) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)

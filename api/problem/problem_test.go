@@ -30,7 +30,7 @@ import (
 func TestOf(t *testing.T) {
 	t.Parallel()
 	request := func(code oidc.Code, reason string) error {
-		return &oidc.RequestError{Refusal: &oidc.Error{Code: code, Reason: reason}}
+		return &oidc.RequestError{Refusal: &oidc.Error{Code: code, Reason: oidc.Reason(reason)}}
 	}
 	bearer := func(code oidc.Code) error { return &Bearer{Err: &oidc.Error{Code: code, Description: "no"}} }
 	for _, tt := range []struct {
@@ -51,11 +51,11 @@ func TestOf(t *testing.T) {
 		{request(oidc.UnmetAuthenticationRequirements, "no_second_factor"), 403, "no_second_factor", 0}, {request(oidc.InvalidScope, "scope_unknown"), 400, "request", 0},
 		{request(oidc.UnmetAuthenticationRequirements, ""), 403, "unmet_authentication_requirements", 0}, {request(oidc.ServerError, ""), 500, "server_error", 0},
 		{request(oidc.TemporarilyUnavailable, ""), 503, "temporarily_unavailable", 0}, {&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "unavailable", RetrySoon},
-		{&identity.Error{Reason: identityAway, Retry: time.Minute}, 503, "unavailable", 60}, {&identity.Error{Reason: identityBusy}, 503, "unavailable", RetrySoon},
+		{&identity.Error{Reason: identity.ReasonUnavailable, Retry: time.Minute}, 503, "unavailable", 60}, {&identity.Error{Reason: identity.ReasonBusy}, 503, "unavailable", RetrySoon},
 		{limit.ErrBusy, 503, "unavailable", RetrySoon}, {license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {identity.ErrFull, 503, "storage_unavailable", RetrySoon},
 		{context.DeadlineExceeded, 503, "storage_unavailable", RetrySoon}, {context.Canceled, 503, "cancelled", 1}, {highwater.ErrLost, 503, "records_lost", 60},
 		{errors.Join(context.Canceled, license.ErrUnavailable), 503, "storage_unavailable", RetrySoon},
-		{&identity.Error{Reason: wrongPassword}, 500, "internal", 0}, {&oidc.Error{Code: oidc.InvalidGrant}, 500, "internal", 0}, {errors.New("x"), 500, "internal", 0},
+		{&identity.Error{Reason: identity.ReasonWrongPassword}, 500, "internal", 0}, {&oidc.Error{Code: oidc.InvalidGrant}, 500, "internal", 0}, {errors.New("x"), 500, "internal", 0},
 	} {
 		p := Of(fmt.Errorf("doing something: %w", tt.err))
 		if p.Status != tt.status || p.Reason != tt.reason || p.RetryAfter != tt.retryAfter {
@@ -82,15 +82,15 @@ func TestCodeStatus(t *testing.T) {
 
 func TestLoginStatus(t *testing.T) {
 	t.Parallel()
-	for reason, want := range map[string][2]int{ // status, seconds
-		tooManyTries: {429, 2}, tooManyCodes: {429, 2}, identityAway: {503, 0}, identityBusy: {503, 0}, wrongPassword: {403, 0}, loginRefused: {403, 0}, "password_short": {422, 0},
+	for reason, want := range map[identity.Reason][2]int{ // status, seconds
+		identity.ReasonTooManyTries: {429, 2}, identity.ReasonTooManyCodes: {429, 2}, identity.ReasonUnavailable: {503, 0}, identity.ReasonBusy: {503, 0}, identity.ReasonWrongPassword: {403, 0}, identity.ReasonLoginRefused: {403, 0}, "password_short": {422, 0},
 	} {
 		status, wait := LoginStatus(&identity.Error{Reason: reason, Retry: 1500 * time.Millisecond})
 		if got := [2]int{status, wait}; got != want {
 			t.Errorf("%s: %v, want %v", reason, got, want)
 		}
 	}
-	if _, wait := LoginStatus(&identity.Error{Reason: tooManyTries}); wait != 1 {
+	if _, wait := LoginStatus(&identity.Error{Reason: identity.ReasonTooManyTries}); wait != 1 {
 		t.Errorf("without a time to wait: %d s", wait)
 	}
 }
@@ -98,7 +98,7 @@ func TestLoginStatus(t *testing.T) {
 // The reasons that have a status of their own are ones that the provider gives.
 func TestReasonsAreGiven(t *testing.T) {
 	t.Parallel()
-	written := map[string]bool{}
+	written := map[string]int{}
 	err := filepath.WalkDir("../../oidc", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -110,7 +110,7 @@ func TestReasonsAreGiven(t *testing.T) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 				if text, err := strconv.Unquote(lit.Value); err == nil {
-					written[text] = true
+					written[text]++
 				}
 			}
 			return true
@@ -120,12 +120,13 @@ func TestReasonsAreGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons := []string{identityAway, identityBusy, tooManyTries, tooManyCodes, wrongPassword, loginRefused}
 	for reason := range ofRequests {
-		reasons = append(reasons, reason)
+		if written[string(reason)] == 0 {
+			t.Errorf("nothing in oidc gives %s", reason)
+		}
 	}
-	for _, reason := range reasons {
-		if !written[reason] {
+	for _, reason := range []identity.Reason{identity.ReasonUnavailable, identity.ReasonBusy, identity.ReasonTooManyTries, identity.ReasonTooManyCodes, identity.ReasonWrongPassword, identity.ReasonLoginRefused} {
+		if written[string(reason)] < 2 { // the constant itself is one
 			t.Errorf("nothing in oidc gives %s", reason)
 		}
 	}
@@ -192,7 +193,7 @@ func TestLog(t *testing.T) {
 	l := NewLog(slog.New(slog.NewJSONHandler(&out, nil)))
 	for range 3 {
 		l.Error(t.Context(), "x", license.ErrUnavailable)
-		l.Warn(t.Context(), "x", &identity.Error{Reason: identityAway, Err: identity.ErrAway})
+		l.Warn(t.Context(), "x", &identity.Error{Reason: identity.ReasonUnavailable, Err: identity.ErrAway})
 	}
 	l.Error(t.Context(), "x", errors.New("something else"))
 	l.Error(t.Context(), "x", errors.New("something else"))

@@ -72,25 +72,15 @@ func CodeStatus(code oidc.Code, to Audience) int {
 	return http.StatusBadRequest
 }
 
-// Reasons of the identity service that have a status of their own.
-const (
-	identityAway  = "unavailable"
-	identityBusy  = "busy"
-	tooManyTries  = "too_many_tries"
-	tooManyCodes  = "too_many_codes"
-	wrongPassword = "wrong_password"
-	loginRefused  = "login_refused"
-)
-
 // LoginStatus returns the status of what the identity service refuses, and the seconds
 // to wait where waiting helps, else 0.
 func LoginStatus(e *identity.Error) (status, wait int) {
 	switch e.Reason {
-	case tooManyTries, tooManyCodes:
+	case identity.ReasonTooManyTries, identity.ReasonTooManyCodes:
 		return http.StatusTooManyRequests, max(Seconds(e.Retry), 1)
-	case identityAway, identityBusy:
+	case identity.ReasonUnavailable, identity.ReasonBusy:
 		return http.StatusServiceUnavailable, 0
-	case wrongPassword, loginRefused:
+	case identity.ReasonWrongPassword, identity.ReasonLoginRefused:
 		return http.StatusForbidden, 0
 	}
 	return http.StatusUnprocessableEntity, 0

@@ -279,6 +279,9 @@ func (s *source) values(in *types.Func, e ast.Expr, seen map[ast.Node]bool) []st
 	seen[e] = true
 	switch e := e.(type) {
 	case *ast.CallExpr:
+		if s.info.Types[e.Fun].IsType() { // a conversion
+			return s.values(in, e.Args[0], seen)
+		}
 		if f := s.function(e.Fun); f != nil {
 			return s.returned(f, seen)
 		}

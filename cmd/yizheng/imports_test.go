@@ -265,7 +265,7 @@ var rules = map[string]rule{
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
 	"api/pages": {
-		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/session"},
 	},
 	"api/pages/portal": {
 		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/session"},

@@ -235,7 +235,7 @@ func errRefused(reason string) error {
 	if reason == ResultMismatch {
 		return errUseCodeUnknown() // whether another's code exists is nobody's business
 	}
-	return refusal.Conflict(reason, strings.TrimSpace(refusals[reason]+" Nothing was released."))
+	return refusal.Conflict(refusal.Reason(reason), strings.TrimSpace(refusals[reason]+" Nothing was released."))
 }
 
 func errUseCodeUnknown() error {

@@ -70,7 +70,7 @@ func Refusal(ctx context.Context, to *journal.Recorder, err *error, a Actor, act
 	if !ok {
 		return
 	}
-	if rerr := Refused(ctx, to, a, action, id, e.Reason); rerr != nil {
+	if rerr := Refused(ctx, to, a, action, id, string(e.Reason)); rerr != nil {
 		*err = rerr
 	}
 }

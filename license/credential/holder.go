@@ -42,7 +42,7 @@ func (c *verification) holder(ctx context.Context) {
 	refused, isRefusal := errors.AsType[*sdjwt.Error](err)
 	switch {
 	case isRefusal:
-		c.set(CheckHolder, Fail, refused.Reason)
+		c.set(CheckHolder, Fail, string(refused.Reason))
 	case err != nil:
 		c.set(CheckHolder, Unknown, "undecided")
 	case asked:

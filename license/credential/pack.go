@@ -34,7 +34,7 @@ func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (
 	}
 	p.claims = c.claims(slices.Grow(p.claims[:0], 24), cnf)
 	packed, err := p.packer.Pack(p.claims, sdjwt.PackOptions{Hash: sdjwt.SM3})
-	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == "sdjwt_too_large" {
+	if e, ok := errors.AsType[*sdjwt.Error](err); ok && e.Reason == sdjwt.ReasonTooLarge {
 		return nil, nil, ErrTooLarge
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("packing a credential: %w", err)

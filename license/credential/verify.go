@@ -162,7 +162,7 @@ func (c *verification) trusted() bool { return c.passed(CheckSignature) && c.pay
 func (c *verification) format(credential string) bool {
 	token, err := sdjwt.Parse(credential, credentialLimits)
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok {
-		c.set(CheckFormat, Fail, e.Reason)
+		c.set(CheckFormat, Fail, string(e.Reason))
 		return false
 	} else if err != nil {
 		c.set(CheckFormat, Fail, "sdjwt_malformed")
@@ -205,7 +205,7 @@ func (c *verification) signature(ctx context.Context) {
 	}
 	if e, ok := errors.AsType[*sdjwt.Error](malformed); ok {
 		c.set(CheckSignature, Pass, "signature_valid")
-		c.set(CheckIntegrity, Fail, e.Reason)
+		c.set(CheckIntegrity, Fail, string(e.Reason))
 		return
 	}
 	reason := claims.conforms()
@@ -250,12 +250,12 @@ func (c *verification) refused(err error) bool {
 		if c.leaf == nil {
 			c.set(CheckChain, Unknown, "undecided")
 		}
-	case refused && (token.Reason == "token_signature" || token.Reason == "token_algorithm"):
-		c.set(CheckSignature, Fail, token.Reason)
+	case refused && (token.Reason == jose.ReasonSignature || token.Reason == jose.ReasonAlgorithm):
+		c.set(CheckSignature, Fail, string(token.Reason))
 	case refused:
-		c.set(CheckFormat, Fail, token.Reason)
+		c.set(CheckFormat, Fail, string(token.Reason))
 	default:
-		c.set(CheckFormat, Fail, "token_malformed")
+		c.set(CheckFormat, Fail, string(jose.ReasonMalformed))
 	}
 	return true
 }
@@ -276,7 +276,7 @@ func issuedAt(payload []byte) *int64 {
 func (c *verification) integrity() {
 	resolved, err := c.token.ResolveDecoded(c.payload)
 	if e, ok := errors.AsType[*sdjwt.Error](err); ok {
-		c.set(CheckIntegrity, Fail, e.Reason)
+		c.set(CheckIntegrity, Fail, string(e.Reason))
 		return
 	} else if err != nil {
 		c.set(CheckIntegrity, Fail, "disclosure_malformed")

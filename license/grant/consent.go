@@ -226,5 +226,5 @@ func endedReason(g *Grant) string {
 
 // errGrantOver refuses what needs a grant that has not ended.
 func errGrantOver(g *Grant) error {
-	return refusal.Conflict(endedReason(g), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
+	return refusal.Conflict(refusal.Reason(endedReason(g)), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
 }

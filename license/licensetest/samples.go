@@ -90,7 +90,7 @@ func Reason(t testing.TB, err error) string {
 	if !ok {
 		t.Fatalf("not a refusal: %v", err)
 	}
-	return e.Reason
+	return string(e.Reason)
 }
 
 // National is the code of a body that is no participant.

@@ -9,10 +9,14 @@ import "yizheng.internal/license/schema"
 // and echo no value.
 type Error struct {
 	Kind       Kind
-	Reason     string // a code in snake_case, stable
+	Reason     Reason
 	Detail     string // one sentence: what is wrong and what to do
 	Violations []schema.Violation
 }
+
+// Reason says what is wrong: a code in snake_case, which stays. Who raises one says it in
+// place; one that somebody tests for is a constant.
+type Reason string
 
 // Kind groups reasons by what the caller can do about them.
 type Kind int
@@ -27,31 +31,31 @@ const (
 	KindUnconditional                 // the caller must say what it saw
 )
 
-func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
+func (e *Error) Error() string { return string(e.Reason) + ": " + e.Detail }
 
 // Invalid returns an [*Error] that says that the input is wrong, and where.
-func Invalid(reason, detail string, vs ...schema.Violation) error {
+func Invalid(reason Reason, detail string, vs ...schema.Violation) error {
 	return &Error{KindInvalid, reason, detail, vs}
 }
 
 // Forbidden returns an [*Error] that says that the caller may not do this.
-func Forbidden(reason, detail string) error { return &Error{KindForbidden, reason, detail, nil} }
+func Forbidden(reason Reason, detail string) error { return &Error{KindForbidden, reason, detail, nil} }
 
 // Missing returns an [*Error] that says that there is no such thing, or none that the
 // caller may see.
-func Missing(reason, detail string) error { return &Error{KindMissing, reason, detail, nil} }
+func Missing(reason Reason, detail string) error { return &Error{KindMissing, reason, detail, nil} }
 
 // Conflict returns an [*Error] that says that it doesn't fit the present state.
-func Conflict(reason, detail string) error { return &Error{KindConflict, reason, detail, nil} }
+func Conflict(reason Reason, detail string) error { return &Error{KindConflict, reason, detail, nil} }
 
 // Limited returns an [*Error] that says that there were too many tries.
-func Limited(reason, detail string) error { return &Error{KindLimited, reason, detail, nil} }
+func Limited(reason Reason, detail string) error { return &Error{KindLimited, reason, detail, nil} }
 
 // Changed returns an [*Error] that says that it isn't as the caller saw it any more.
-func Changed(reason, detail string) error { return &Error{KindChanged, reason, detail, nil} }
+func Changed(reason Reason, detail string) error { return &Error{KindChanged, reason, detail, nil} }
 
 // Unconditional returns an [*Error] that says that the caller must say what it saw.
-func Unconditional(reason, detail string) error {
+func Unconditional(reason Reason, detail string) error {
 	return &Error{KindUnconditional, reason, detail, nil}
 }
 

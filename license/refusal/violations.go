@@ -67,12 +67,12 @@ func (vs *Violations) AreaCode(code string) {
 
 // Err returns nil if nothing is wrong, or an [*Error]. A lone violation gives its keyword
 // as the reason; several share the general one.
-func (vs Violations) Err(reason, detail string) error {
+func (vs Violations) Err(reason Reason, detail string) error {
 	switch len(vs) {
 	case 0:
 		return nil
 	case 1:
-		return Invalid(vs[0].Keyword, vs[0].Pointer+" "+vs[0].Message, vs...)
+		return Invalid(Reason(vs[0].Keyword), vs[0].Pointer+" "+vs[0].Message, vs...)
 	}
 	return Invalid(reason, detail, vs...)
 }

@@ -467,7 +467,7 @@ func TestDatesThatCanNotBe(t *testing.T) {
 			_, err = w.Registry.Suspend(t.Context(), issuer, w.IssueOne(t, q.Number).ID, s, registry.Terms{})
 		}
 		e, ok := errors.AsType[*refusal.Error](err)
-		if !ok || e.Reason != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {
+		if !ok || string(e.Reason) != test.reason || len(e.Violations) == 0 || e.Violations[0].Pointer != test.at {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

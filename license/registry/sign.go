@@ -58,7 +58,7 @@ func (r *sealer) seal(ctx context.Context, d draft, v version) (p prepared, err 
 	}
 	identifier, err := credential.NewIdentifier(d.typ.Code, d.authority.Code, v.serial, v.number)
 	if e, ok := errors.AsType[*credential.IdentifierError](err); ok {
-		return prepared{}, refusal.Invalid(e.Reason, "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
+		return prepared{}, refusal.Invalid(refusal.Reason(e.Reason), "The serial must be 1 to 64 digits and upper-case letters, and hold no citizen number; versions go to 999.",
 			schema.Violation{Pointer: "/serial", Keyword: e.Reason, Message: "cannot be part of an identifier"})
 	} else if err != nil {
 		return prepared{}, err

@@ -56,7 +56,7 @@ func TestTypesAreRefusedWhenWritten(t *testing.T) {
 		test.alter(&d)
 		_, _, err := w.Catalog().Types().Put(t.Context(), cataloguer, "11100000000013338W036", d)
 		e, ok := errors.AsType[*refusal.Error](err)
-		if !ok || e.Reason != test.reason || e.Violations[0].Pointer != test.at {
+		if !ok || string(e.Reason) != test.reason || e.Violations[0].Pointer != test.at {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

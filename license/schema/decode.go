@@ -60,7 +60,7 @@ func (d *valueDecoder) document() (any, *FieldsError) {
 
 func (d *valueDecoder) value() (any, *FieldsError) {
 	if d.values--; d.values < 0 {
-		return nil, &FieldsError{"fields_count"}
+		return nil, &FieldsError{reasonCount}
 	}
 	t, err := d.next()
 	if err != nil {

@@ -189,9 +189,9 @@ func decode(raw []byte) (map[string]any, []string, error) {
 	v, err := d.document()
 	if err != nil {
 		switch reason := err.Reason; reason {
-		case "fields_depth":
+		case reasonDepth:
 			return nil, nil, refuse("schema_depth", "")
-		case "fields_count":
+		case reasonCount:
 			return nil, nil, refuse("schema_count", "")
 		default:
 			return nil, nil, refuse("schema_json", "")

@@ -44,6 +44,12 @@ type Violation struct {
 // data too), fields_size (64 KiB), fields_depth (16), fields_count (4,096 values).
 type FieldsError struct{ Reason string }
 
+// Reasons of fields and schemas that are too large.
+const (
+	reasonDepth = "fields_depth"
+	reasonCount = "fields_count"
+)
+
 func (e *FieldsError) Error() string { return "face fields: " + e.Reason }
 
 // Validate checks face fields, one strict JSON object. It returns every
@@ -134,7 +140,7 @@ type inspection struct {
 
 func (in *inspection) value(v any, depth int) error {
 	if in.values++; in.values > maxFieldsValues {
-		return &FieldsError{"fields_count"}
+		return &FieldsError{reasonCount}
 	}
 	switch v := v.(type) {
 	case nil, bool, int, int64:
@@ -151,7 +157,7 @@ func (in *inspection) value(v any, depth int) error {
 		in.number(!math.IsNaN(v) && !math.IsInf(v, 0))
 	case []any:
 		if depth > maxFieldsDepth {
-			return &FieldsError{"fields_depth"}
+			return &FieldsError{reasonDepth}
 		}
 		for i, item := range v {
 			if err := in.member(strconv.Itoa(i), item, depth); err != nil {
@@ -160,7 +166,7 @@ func (in *inspection) value(v any, depth int) error {
 		}
 	case map[string]any:
 		if depth > maxFieldsDepth {
-			return &FieldsError{"fields_depth"}
+			return &FieldsError{reasonDepth}
 		}
 		for name, item := range v {
 			if err := in.member(name, item, depth); err != nil {

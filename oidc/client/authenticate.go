@@ -50,7 +50,7 @@ func (p *Service) readStanding(ctx context.Context, id string) (Standing, error)
 }
 
 // Refusal says why the client may not act now, by reason code and in words; both are empty if it may.
-func (s Standing) Refusal() (reason, description string) {
+func (s Standing) Refusal() (reason oidc.Reason, description string) {
 	switch {
 	case s.Client.Disabled:
 		return "client_disabled", "the client is disabled"

@@ -108,7 +108,7 @@ func (p *Service) checkRelations(ctx context.Context, n identity.Participant) er
 	return nil
 }
 
-func relationError(err error, reason, detail string) error {
+func relationError(err error, reason identity.Reason, detail string) error {
 	if errors.Is(err, identity.ErrNotFound) {
 		return &identity.Error{Reason: reason, Detail: detail, Err: err}
 	}

@@ -88,7 +88,7 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 	}
 	account, err := p.c.Factors.ConfirmLogin(ctx, c.Challenge, a.browser.ID.Reveal(), c.Code, a.browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		if e.Reason == "code_wrong" {
+		if e.Reason == identity.ReasonCodeWrong {
 			step, err := p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})
 			step.Challenge = c.Challenge
 			return step, err

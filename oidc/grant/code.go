@@ -81,7 +81,7 @@ type CodeRequest struct {
 
 // errCode is the one answer to codes that are unknown, expired, spent, or not
 // this client's: which it was stands in the event alone.
-func errCode(reason string) *oidc.Error {
+func errCode(reason oidc.Reason) *oidc.Error {
 	e := oidc.BadGrant(reason, "the authorization code is unknown, expired, used before or not this client's")
 	e.Shown = "code_invalid"
 	return e
@@ -201,7 +201,7 @@ func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization
 	// to be there any more.
 	err := p.c.Families.CheckAbout(ctx, g.Session, &g.About)
 	if over, ok := errors.AsType[token.Over](err); ok {
-		return nil, oidc.BadGrant(string(over), "the login is over; begin again")
+		return nil, oidc.BadGrant(oidc.Reason(over), "the login is over; begin again")
 	}
 	if err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization
 
 // codeGone refuses a code of which nothing is kept any more, or that has expired.
 // If it was used before, that is a reuse like any other; else reason says what it is.
-func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleHash, requestID, reason string) error {
+func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleHash, requestID string, reason oidc.Reason) error {
 	spent, err := p.c.Families.IsSpent(ctx, hash)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ func Did(actor string, action journal.Action, subject, requestID, result string)
 // ReasonOf returns the result of what ended with an error, or with none, for its event.
 func ReasonOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Reason
+		return string(e.Reason)
 	}
 	switch {
 	case err == nil:

@@ -8,6 +8,25 @@ import (
 	"yizheng.internal/license/party"
 )
 
+// Reason says what is wrong: a word in snake_case, which stays. Who raises one says it in
+// place; one that somebody tests for is a constant.
+type Reason string
+
+// Reasons that other packages test for.
+const (
+	ReasonAccountExists  Reason = "account_exists"
+	ReasonBusy           Reason = "busy"        // too many log in at this moment
+	ReasonUnavailable    Reason = "unavailable" // nobody can log in
+	ReasonLoginRefused   Reason = "login_refused"
+	ReasonWrongPassword  Reason = "wrong_password"
+	ReasonCodeWrong      Reason = "code_wrong"
+	ReasonCodeExpired    Reason = "code_expired"
+	ReasonNoPhone        Reason = "no_phone"
+	ReasonNoSecondFactor Reason = "no_second_factor" // none can be had here
+	ReasonTooManyCodes   Reason = "too_many_codes"
+	ReasonTooManyTries   Reason = "too_many_tries"
+)
+
 // Error says why something was refused. No value is echoed. Reason is one of
 //
 //   - of a participant: uscc_invalid, name_invalid, names_invalid, class_unknown,
@@ -23,14 +42,14 @@ import (
 //     code_not_sent
 //   - busy and unavailable: nothing was decided, try again later
 type Error struct {
-	Reason string
+	Reason Reason
 	Detail string        // one sentence: what is wrong and what to do
 	Err    error         // nil if there is no more to say
 	Retry  time.Duration // after which it may be tried again; 0: says nothing of that
 }
 
 // Error returns the reason and what to do.
-func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
+func (e *Error) Error() string { return string(e.Reason) + ": " + e.Detail }
 
 // Unwrap returns the cause, such as a *party.CodeError.
 func (e *Error) Unwrap() error { return e.Err }

@@ -58,7 +58,7 @@ func TestNewParticipantRefuses(t *testing.T) {
 			test.change(&s)
 			_, err := NewParticipant(s)
 			e, ok := errors.AsType[*Error](err)
-			if !ok || e.Reason != test.reason {
+			if !ok || string(e.Reason) != test.reason {
 				t.Errorf("got %v, want reason %s", err, test.reason)
 			}
 		})

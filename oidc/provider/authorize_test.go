@@ -52,7 +52,7 @@ func TestRequestsRefusedOnAPage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := w.Authorize(t.Context(), test.params, w.browser().Browser, false)
 			e, back := refusal(t, err)
-			if back != nil || e.Refusal.Reason != test.reason || (e.Client != nil) != test.known || e.Differs != test.text {
+			if back != nil || string(e.Refusal.Reason) != test.reason || (e.Client != nil) != test.known || e.Differs != test.text {
 				t.Errorf("got %v back %v, client %v, differs %q", e, back, e.Client != nil, e.Differs)
 			}
 			if test.text != "" && e.Received != test.params["redirect_uri"] {
@@ -131,7 +131,7 @@ func TestRequestsRefusedBack(t *testing.T) {
 				changes := append([]string{"response_mode", mode}, test.changes...)
 				_, err := w.Authorize(t.Context(), params(test.client, changes...), w.browser().Browser, false)
 				e, back := refusal(t, err)
-				if back.Get("error") != string(test.code) || e.Refusal.Reason != test.reason || back.Get("state") != "s1" || back.Get("iss") != issuer || back.Has("code") {
+				if back.Get("error") != string(test.code) || string(e.Refusal.Reason) != test.reason || back.Get("state") != "s1" || back.Get("iss") != issuer || back.Has("code") {
 					t.Errorf("got %v, back %v", e, back)
 				}
 				if test.reason != "" && !strings.HasPrefix(back.Get("error_description"), test.reason+": ") {

@@ -31,7 +31,7 @@ func codeOf(t testing.TB, err error) (oidc.Code, string) {
 	if !ok {
 		t.Fatalf("got %v, want an *Error", err)
 	}
-	return e.Code, e.Reason
+	return e.Code, string(e.Reason)
 }
 
 func TestCreateClientRefuses(t *testing.T) {
@@ -296,7 +296,7 @@ func TestUpdateParticipant(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := f.provider.UpdateParticipant(t.Context(), operator, test.change())
-			if e, ok := errors.AsType[*identity.Error](err); !ok || e.Reason != test.reason {
+			if e, ok := errors.AsType[*identity.Error](err); !ok || string(e.Reason) != test.reason {
 				t.Errorf("got %v, want %s", err, test.reason)
 			}
 		})

@@ -69,7 +69,7 @@ func TestLogoutRefuses(t *testing.T) {
 				t.Errorf("%s: %+v, %v", test.name, view, err)
 				continue
 			}
-			if e := view.Refused; e.Response != nil || e.Refusal.Reason != test.reason || e.Differs != test.text {
+			if e := view.Refused; e.Response != nil || string(e.Refusal.Reason) != test.reason || e.Differs != test.text {
 				t.Errorf("%s: %v, differs %q", test.name, e, e.Differs)
 			}
 		}

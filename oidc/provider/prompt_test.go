@@ -74,7 +74,7 @@ func TestWhatComesNext(t *testing.T) {
 				continue
 			}
 			e, back := refusal(t, err)
-			if back.Get("error") != string(test.code) || e.Refusal.Reason != test.reason || back.Get("iss") != issuer {
+			if back.Get("error") != string(test.code) || string(e.Refusal.Reason) != test.reason || back.Get("iss") != issuer {
 				t.Errorf("%s: got %v", test.name, e)
 			}
 		}
@@ -250,7 +250,7 @@ func TestIDTokenHint(t *testing.T) {
 			"one of algorithm none":   "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + strings.Split(hint, ".")[1] + ".",
 		} {
 			_, err := w.Authorize(t.Context(), params(w.bureau, "id_token_hint", bad), b.Browser, false)
-			if e, back := refusal(t, err); back.Get("error") != string(oidc.InvalidRequest) || !strings.HasPrefix(e.Refusal.Reason, "hint_") {
+			if e, back := refusal(t, err); back.Get("error") != string(oidc.InvalidRequest) || !strings.HasPrefix(string(e.Refusal.Reason), "hint_") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -41,7 +41,7 @@ func (w *world) refusedRefresh(t testing.TB, c oidc.Client, token string) string
 	if !isInvalidGrant(err) {
 		t.Fatal(err)
 	}
-	return err.(*oidc.Error).Reason
+	return string(err.(*oidc.Error).Reason)
 }
 
 func TestRefresh(t *testing.T) {

@@ -19,7 +19,7 @@ func (p *Reader) readDetails(ctx context.Context, r *Request, c oidc.Client, par
 	if param == "" {
 		return nil
 	}
-	refuse := func(reason, description string) error {
+	refuse := func(reason oidc.Reason, description string) error {
 		return &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: description, Reason: reason}
 	}
 	switch {
@@ -52,7 +52,7 @@ const maxDetailDepth = 8
 // parseDetails reads authorization_details: a JSON array of one detail of the
 // type license, with unique names.
 func parseDetails(param string) (jsontext.Value, error) {
-	refuse := func(reason, description string) (jsontext.Value, error) {
+	refuse := func(reason oidc.Reason, description string) (jsontext.Value, error) {
 		return nil, &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: description, Reason: reason}
 	}
 	if !shallow(param) {

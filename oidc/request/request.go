@@ -110,7 +110,7 @@ func ParameterBounds() map[string]int {
 }
 
 // invalid refuses a request for a parameter.
-func invalid(reason, description string) *oidc.Error {
+func invalid(reason oidc.Reason, description string) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidRequest, Description: description, Reason: reason}
 }
 

@@ -50,14 +50,14 @@ func withQuery(uri string, params ...oidc.Parameter) string {
 func (p *Reader) ErrorResponse(d *Destination, e *oidc.Error) *oidc.Response {
 	description, reason := e.Description, e.ReasonShown()
 	if reason != "" && description != "" {
-		description = reason + ": " + description
+		description = string(reason) + ": " + description
 	}
 	params := []oidc.Parameter{{Name: "error", Value: string(e.Code)}}
 	if description != "" {
 		params = append(params, oidc.Parameter{Name: "error_description", Value: description})
 	}
 	if reason != "" {
-		params = append(params, oidc.Parameter{Name: "reason", Value: reason})
+		params = append(params, oidc.Parameter{Name: "reason", Value: string(reason)})
 	}
 	return p.Response(d, params...)
 }

@@ -194,12 +194,12 @@ func (p *Service) checkPerson(ctx context.Context, t *claims) (*Family, error) {
 		err = p.c.Families.checkGrant(ctx, t.Grant)
 	}
 	if over, ok := errors.AsType[Over](err); ok {
-		return nil, invalidToken("token_"+string(over), "what the access token was issued for is over", nil)
+		return nil, invalidToken(oidc.Reason("token_"+over), "what the access token was issued for is over", nil)
 	}
 	return f, err
 }
 
-func invalidToken(reason, description string, err error) *oidc.Error {
+func invalidToken(reason oidc.Reason, description string, err error) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidToken, Description: description, Reason: reason, Err: err}
 }
 
@@ -224,7 +224,7 @@ func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, 
 func (t *claims) Validate() error {
 	switch {
 	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
-		return &jose.TokenError{Reason: "token_claims"}
+		return &jose.TokenError{Reason: jose.ReasonClaims}
 	case t.Issued > time.Now().Unix()+clockSkew || t.Expires <= t.Issued || t.Expires-t.Issued > int64(MaxTTL/time.Second):
 		return &jose.TokenError{Reason: "token_period"}
 	}
@@ -268,23 +268,23 @@ const retiredGrace = 60
 func keyError(err error) error {
 	refusal, ok := errors.AsType[*jose.TokenError](err)
 	if !ok {
-		refusal = &jose.TokenError{Reason: "token_key", Err: err}
+		refusal = &jose.TokenError{Reason: jose.ReasonKey, Err: err}
 	}
-	if refusal.Reason == "token_key" && !isNoKey(refusal.Err) {
+	if refusal.Reason == jose.ReasonKey && !isNoKey(refusal.Err) {
 		return oidc.Unavailable(err)
 	}
 	description, ok := refusals[refusal.Reason]
 	if !ok {
 		description = "the access token is not valid"
 	}
-	return invalidToken(refusal.Reason, description, err)
+	return invalidToken(oidc.Reason(refusal.Reason), description, err)
 }
 
 // refusals say more of an access token than that it isn't valid.
-var refusals = map[string]string{
-	"token_issuer":   "the access token is of another issuer",
-	"token_audience": "the access token is for another resource",
-	"token_expired":  "the access token has expired",
+var refusals = map[jose.Reason]string{
+	jose.ReasonIssuer:   "the access token is of another issuer",
+	jose.ReasonAudience: "the access token is for another resource",
+	jose.ReasonExpired:  "the access token has expired",
 }
 
 func isNoKey(err error) bool {

@@ -69,7 +69,7 @@ func splitRefreshToken(token string) (family string, number int64, mac []byte, o
 
 // BadRefresh is the one answer to refresh tokens that aren't good: why stands in
 // the event alone.
-func BadRefresh(reason string) *oidc.Error {
+func BadRefresh(reason oidc.Reason) *oidc.Error {
 	e := oidc.BadGrant(reason, "the refresh token is unknown, over, used before or not this client's")
 	e.Shown = "refresh_token_invalid"
 	return e
@@ -86,7 +86,7 @@ func (p *Families) CheckRefresh(ctx context.Context, c oidc.Client, f *Family) e
 		err = p.checkGrant(ctx, f.body.About.Grant)
 	}
 	if over, ok := errors.AsType[Over](err); ok {
-		return BadRefresh("refresh_" + string(over))
+		return BadRefresh(oidc.Reason("refresh_" + over))
 	}
 	return err
 }

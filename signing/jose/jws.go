@@ -178,21 +178,37 @@ func (h *Header) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// TokenError says why a token was refused. Reason is one of: token_malformed,
-// token_too_large, token_typ, token_algorithm, token_critical, token_key,
-// token_signature; of [ParseToken] also token_claims, token_issuer, token_audience,
-// token_expired, and what the claims' own Validate says.
+// Reason says why a token was refused.
+type Reason string
+
+// Reasons of [Verify], and of [ParseToken]. The claims of a kind of tokens may have others.
+const (
+	ReasonMalformed Reason = "token_malformed" // no compact JWS of JSON objects with unique names
+	ReasonTooLarge  Reason = "token_too_large"
+	ReasonTyp       Reason = "token_typ" // a token of another type
+	ReasonAlgorithm Reason = "token_algorithm"
+	ReasonCritical  Reason = "token_critical" // it demands an extension
+	ReasonKey       Reason = "token_key"      // no key that it may be signed with
+	ReasonSignature Reason = "token_signature"
+
+	ReasonClaims   Reason = "token_claims" // one is missing, or of another JSON type
+	ReasonIssuer   Reason = "token_issuer"
+	ReasonAudience Reason = "token_audience"
+	ReasonExpired  Reason = "token_expired"
+)
+
+// TokenError says why a token was refused.
 type TokenError struct {
-	Reason string
+	Reason Reason
 	Err    error // nil if there is no more to say
 }
 
 // Error returns the reason and its cause.
 func (e *TokenError) Error() string {
 	if e.Err == nil {
-		return e.Reason
+		return string(e.Reason)
 	}
-	return e.Reason + ": " + e.Err.Error()
+	return string(e.Reason) + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause; that of token_key is what Expectation.Key returned.
@@ -245,7 +261,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 		return Header{}, nil, err
 	}
 	if err != nil {
-		return Header{}, nil, &TokenError{"token_signature", err}
+		return Header{}, nil, &TokenError{ReasonSignature, err}
 	}
 	e.Verifier.headers.keep(token, h)
 	return h, p, nil
@@ -259,20 +275,20 @@ func (e *Expectation) choose(h Header, payload []byte) (crypto.PublicKey, error)
 		return nil, err // of the key's certificate: not a flaw of the token
 	}
 	if err != nil {
-		return nil, &TokenError{"token_key", err}
+		return nil, &TokenError{ReasonKey, err}
 	}
 	alg, err := AlgorithmOf(pub)
 	if err != nil {
-		return nil, &TokenError{"token_key", err}
+		return nil, &TokenError{ReasonKey, err}
 	}
 	if h.Algorithm != alg {
-		return nil, &TokenError{"token_algorithm", fmt.Errorf("the key is one of %s", alg)}
+		return nil, &TokenError{ReasonAlgorithm, fmt.Errorf("the key is one of %s", alg)}
 	}
 	return pub, nil
 }
 
 // malformed says that a token is not a compact JWS.
-func malformed(err error) error { return &TokenError{"token_malformed", err} }
+func malformed(err error) error { return &TokenError{ReasonMalformed, err} }
 
 // readHeader checks the form of a compact JWS, its size, and its header, which
 // must be of the expected type and name an algorithm of this package.
@@ -281,7 +297,7 @@ func (v *Verifier) readHeader(token string, e *Expectation) (h Header, err error
 		e.Max = 64 << 10
 	}
 	if len(token) > e.Max {
-		return Header{}, &TokenError{Reason: "token_too_large"}
+		return Header{}, &TokenError{Reason: ReasonTooLarge}
 	}
 	if strings.Count(token, ".") != 2 {
 		return Header{}, malformed(errors.New("not three parts"))
@@ -302,10 +318,10 @@ func (v *Verifier) readHeader(token string, e *Expectation) (h Header, err error
 		}
 	}
 	if h.Typ != e.Typ {
-		return Header{}, &TokenError{Reason: "token_typ"}
+		return Header{}, &TokenError{Reason: ReasonTyp}
 	}
 	if h.Algorithm != SM2 && h.Algorithm != ES256 && h.Algorithm != RS256 {
-		return Header{}, &TokenError{Reason: "token_algorithm"}
+		return Header{}, &TokenError{Reason: ReasonAlgorithm}
 	}
 	return h, nil
 }
@@ -336,10 +352,10 @@ func parseHeader(raw []byte) (Header, error) {
 		Crit jsontext.Value `json:"crit"`
 	}
 	if err := json.Unmarshal(raw, &h); err != nil {
-		return Header{}, &TokenError{"token_malformed", fmt.Errorf("header: %w", err)}
+		return Header{}, &TokenError{ReasonMalformed, fmt.Errorf("header: %w", err)}
 	}
 	if h.Crit != nil {
-		return Header{}, &TokenError{Reason: "token_critical"}
+		return Header{}, &TokenError{Reason: ReasonCritical}
 	}
 	return Header{Typ: h.Typ, Algorithm: h.Alg, KeyID: h.KID, X5C: h.X5C}, nil
 }

@@ -156,11 +156,11 @@ func TestVerifyRefusesTokens(t *testing.T) {
 func refused(t *testing.T, token string, e Expectation, reason string) {
 	t.Helper()
 	_, payload, err := Verify(t.Context(), token, e)
-	if bad, ok := errors.AsType[*TokenError](err); !ok || bad.Reason != reason || payload != nil {
+	if bad, ok := errors.AsType[*TokenError](err); !ok || string(bad.Reason) != reason || payload != nil {
 		t.Errorf("want %s, have %v", reason, err)
 	}
 	h, err := ParseToken(t.Context(), token, e, Rule{Issuer: "https://id.example"}, &Registered{})
-	if bad, ok := errors.AsType[*TokenError](err); !ok || bad.Reason != reason || h.Typ != "" {
+	if bad, ok := errors.AsType[*TokenError](err); !ok || string(bad.Reason) != reason || h.Typ != "" {
 		t.Errorf("as a JWT: want %s, have %v", reason, err)
 	}
 }

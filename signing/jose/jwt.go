@@ -155,19 +155,19 @@ func tokenError(err error, claims Claims) error {
 	case errors.Is(err, sm2.ErrUndecided):
 		return err
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer), errors.Is(err, jwt.ErrTokenInvalidClaims) && issuer == "":
-		return &TokenError{"token_issuer", err}
+		return &TokenError{ReasonIssuer, err}
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return &TokenError{"token_audience", err}
+		return &TokenError{ReasonAudience, err}
 	case isOurs:
 		return ours
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return &TokenError{"token_malformed", err}
+		return &TokenError{ReasonMalformed, err}
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return &TokenError{"token_signature", fmt.Errorf("%w: %w", sm2.ErrSignature, err)}
+		return &TokenError{ReasonSignature, fmt.Errorf("%w: %w", sm2.ErrSignature, err)}
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return &TokenError{"token_expired", err}
+		return &TokenError{ReasonExpired, err}
 	}
-	return &TokenError{"token_claims", err}
+	return &TokenError{ReasonClaims, err}
 }
 
 // document is claims as golang-jwt is to read them: with one meaning. Its own JSON
@@ -182,11 +182,11 @@ type document struct {
 // token_claims.
 func (d *document) UnmarshalJSON(raw []byte) error {
 	if v := jsontext.Value(raw); v.Kind() != '{' || !v.IsValid() {
-		return &TokenError{"token_malformed", errors.New("payload is not a JSON object with unique names")}
+		return &TokenError{ReasonMalformed, errors.New("payload is not a JSON object with unique names")}
 	}
 	d.read = true
 	if err := json.Unmarshal(raw, d.Claims); err != nil {
-		return &TokenError{"token_claims", err}
+		return &TokenError{ReasonClaims, err}
 	}
 	return nil
 }

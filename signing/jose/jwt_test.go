@@ -107,7 +107,7 @@ func TestClaims(t *testing.T) {
 	} {
 		_, err := ParseToken(t.Context(), tt.token, expect(key.Public()), Rule{Issuer: issuer, Audience: "a"}, &visit{})
 		bad, ok := errors.AsType[*TokenError](err)
-		if tt.reason == "" && err != nil || tt.reason != "" && (!ok || bad.Reason != tt.reason) {
+		if tt.reason == "" && err != nil || tt.reason != "" && (!ok || string(bad.Reason) != tt.reason) {
 			t.Errorf("%s: want %q, have %v", name, tt.reason, err)
 		}
 	}

@@ -71,7 +71,7 @@ func (d *treeDecoder) content(t jsontext.Token) string {
 
 // explain turns what the decoder returned into an *Error that tells where, but
 // not what, the bad input is.
-func (d *treeDecoder) explain(err error, reason string) *Error {
+func (d *treeDecoder) explain(err error, reason Reason) *Error {
 	switch err {
 	case errDepth:
 		return fail("sdjwt_depth", "at most %d levels", d.limit)

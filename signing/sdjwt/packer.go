@@ -45,7 +45,7 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 		return nil, fail("hash_unknown", "packing claims")
 	}
 	if o.Decoys < 0 || o.Decoys > defaultDisclosures {
-		return nil, fail("sdjwt_too_large", "between 0 and %d decoys", defaultDisclosures)
+		return nil, fail(ReasonTooLarge, "between 0 and %d decoys", defaultDisclosures)
 	}
 	own := o.Rand != nil
 	if own || p.own {
@@ -281,7 +281,7 @@ func (p *packer) element(digest [digestLen]byte) {
 func (p *packer) disclose(member bool, name string, v any, depth int) (digest [digestLen]byte, err error) {
 	place := len(p.made)
 	if place == defaultDisclosures {
-		return digest, fail("sdjwt_too_large", "at most %d disclosures", defaultDisclosures)
+		return digest, fail(ReasonTooLarge, "at most %d disclosures", defaultDisclosures)
 	}
 	p.made = append(p.made, span{})
 	begin := len(p.out)

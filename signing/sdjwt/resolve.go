@@ -15,7 +15,7 @@ type Payload struct{ claims map[string]any }
 func DecodePayload(payload []byte, limits Limits) (*Payload, error) {
 	limits = limits.withDefaults()
 	if len(payload) > limits.Bytes {
-		return nil, fail("sdjwt_too_large", "a payload of at most %d bytes", limits.Bytes)
+		return nil, fail(ReasonTooLarge, "a payload of at most %d bytes", limits.Bytes)
 	}
 	d := newTreeDecoder(payload, string(payload), limits.Depth)
 	d.payload = true
@@ -82,7 +82,7 @@ func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 func (t *Token) ResolveDecoded(p *Payload) (*Resolved, error) {
 	limits := t.limits.withDefaults()
 	if len(t.Disclosures) > limits.Disclosures {
-		return nil, fail("sdjwt_too_large", "at most %d disclosures", limits.Disclosures)
+		return nil, fail(ReasonTooLarge, "at most %d disclosures", limits.Disclosures)
 	}
 	claims := p.claims
 	hash, err := hashOf(claims)

@@ -19,7 +19,7 @@ func wantReason(t testing.TB, err error, reason string) {
 		t.Errorf("error is %v, want %s", err, reason)
 		return
 	}
-	if e.Reason != reason {
+	if string(e.Reason) != reason {
 		t.Errorf("error is %v, want %s", err, reason)
 	}
 	if strings.Contains(err.Error(), "secret") {

@@ -145,6 +145,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Reason says why an SD-JWT was refused; [Error] lists them.
+type Reason string
+
+// ReasonTooLarge is that of an SD-JWT, made or read, which is too long or has too many
+// parts. Somebody tests for it.
+const ReasonTooLarge Reason = "sdjwt_too_large"
+
 // Error says why a token, or claims to be packed, were refused. Its text holds
 // no claim. Reason is one of
 //
@@ -168,22 +175,22 @@ func (l Limits) withDefaults() Limits {
 //	binding_expired          too old, or not yet valid
 //	binding_hash             made for another SD-JWT, or another selection
 type Error struct {
-	Reason string
+	Reason Reason
 	Err    error // more about it, for operators; may be nil
 }
 
 // Error returns the reason and what more is known.
 func (e *Error) Error() string {
 	if e.Err == nil {
-		return e.Reason
+		return string(e.Reason)
 	}
-	return e.Reason + ": " + e.Err.Error()
+	return string(e.Reason) + ": " + e.Err.Error()
 }
 
 // Unwrap returns what more is known of the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 // fail returns an *Error. Its text must hold no claim's name or value.
-func fail(reason, format string, args ...any) *Error {
+func fail(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
 }

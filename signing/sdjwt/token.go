@@ -25,14 +25,14 @@ func Combine(jws string, disclosures []string) string {
 func Parse(s string, limits Limits) (*Token, error) {
 	limits = limits.withDefaults()
 	if len(s) > limits.Bytes {
-		return nil, fail("sdjwt_too_large", "at most %d bytes", limits.Bytes)
+		return nil, fail(ReasonTooLarge, "at most %d bytes", limits.Bytes)
 	}
 	tildes := strings.Count(s, "~")
 	if tildes == 0 {
 		return nil, fail("sdjwt_malformed", "no tilde")
 	}
 	if tildes-1 > limits.Disclosures {
-		return nil, fail("sdjwt_too_large", "at most %d disclosures", limits.Disclosures)
+		return nil, fail(ReasonTooLarge, "at most %d disclosures", limits.Disclosures)
 	}
 	t := &Token{limits: limits}
 	t.JWS, s, _ = strings.Cut(s, "~")

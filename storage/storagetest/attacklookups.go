@@ -148,7 +148,7 @@ func readPartyOf(ctx context.Context, v *victims) error {
 		Name: "样例甲", Code: party.Code{Type: party.Citizen, Value: otherCode}, LoginName: "other-1",
 		Proofing: &identity.Proofing{Level: 2, Method: "in_person", Source: "cli"},
 	})
-	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == "account_exists" {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == identity.ReasonAccountExists {
 		return nil
 	}
 	return err

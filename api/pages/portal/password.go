@@ -70,8 +70,8 @@ func (p *Portal) passwordProblem(e *identity.Error) (status int, key string) {
 	switch {
 	case status == http.StatusServiceUnavailable:
 		return status, "busy"
-	case !p.c.Web.Has("password.problem." + e.Reason):
+	case !p.c.Web.Has("password.problem." + string(e.Reason)):
 		return status, "other"
 	}
-	return status, e.Reason
+	return status, string(e.Reason)
 }

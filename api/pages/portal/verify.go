@@ -9,7 +9,6 @@ import (
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/refusal"
 )
 
 // verifyPage checks a license for anybody.
@@ -46,10 +45,9 @@ func (p *Portal) verifyLicense(v *pages.Visit) error {
 		result, err = p.c.Verification.Verify(v.R, q, len(view.Credential))
 	}
 	if err != nil {
-		p := problem.Of(err)
-		switch p.Reason {
-		case "busy", "rate_limited", "verification_limited", refusal.ReasonIdentifierForm, refusal.ReasonIdentifierCheckDigit, refusal.ReasonVerificationCodeForm:
-			return again(p.Status, p.Reason, p.RetryAfter)
+		refused := problem.Of(err)
+		if p.c.Web.Has("verify.problem." + refused.Reason) {
+			return again(refused.Status, refused.Reason, refused.RetryAfter)
 		}
 		return err
 	}

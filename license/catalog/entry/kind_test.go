@@ -36,7 +36,7 @@ type said struct{ Text string }
 // table of another kind, which is empty here.
 func noticeKind(fresh time.Duration) entry.KindOf[string, said, notice] {
 	refuse := func(reason string) func() error {
-		return func() error { return &refusal.Error{Kind: refusal.KindConflict, Reason: reason} }
+		return func() error { return &refusal.Error{Kind: refusal.KindConflict, Reason: refusal.Reason(reason)} }
 	}
 	return entry.KindOf[string, said, notice]{
 		Kind: entry.KindItem, Called: "notice", Fresh: fresh,

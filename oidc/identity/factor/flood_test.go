@@ -64,7 +64,7 @@ func refusedFor(err error) string {
 	if e == nil {
 		return ""
 	}
-	return e.Reason
+	return string(e.Reason)
 }
 
 // Guesses count for the account, whether its name is typed, its phone or its number:

@@ -34,7 +34,7 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 		return identity.Account{}, err
 	}
 	if t.refused != nil {
-		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, t.refused.Reason, a.RequestID))
+		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, string(t.refused.Reason), a.RequestID))
 		return identity.Account{}, t.refused
 	}
 	reason, err := p.judge(ctx, who, a.Password, t.lane)

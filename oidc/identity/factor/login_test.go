@@ -264,7 +264,7 @@ func TestGuessingFromOneNetwork(t *testing.T) {
 			a.Address = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 1, byte(n >> 8), byte(n), 15: byte(n)})
 			_, err := w.CheckPassword(t.Context(), a)
 			e, _ := errors.AsType[*identity.Error](err)
-			answers[e.Reason]++
+			answers[string(e.Reason)]++
 		}
 		if answers["login_refused"] != 300 || answers["code_needed"] != 10 {
 			t.Errorf("answers are %v", answers)
@@ -324,7 +324,7 @@ func TestGuessingSideBySide(t *testing.T) {
 				e, _ := errors.AsType[*identity.Error](err)
 				mu.Lock()
 				defer mu.Unlock()
-				answers[e.Reason]++
+				answers[string(e.Reason)]++
 			})
 		}
 		wg.Wait()

@@ -224,7 +224,7 @@ func IsReason(t testing.TB, what string, err error, reason string) {
 	switch {
 	case reason == "" && err != nil:
 		t.Fatalf("%s: %v", what, err)
-	case reason != "" && (!ok || e.Reason != reason):
+	case reason != "" && (!ok || string(e.Reason) != reason):
 		t.Fatalf("%s: got %v, want reason %s", what, err, reason)
 	}
 }

@@ -114,7 +114,7 @@ func (p samplePerson) plant(ctx context.Context, s *identity.Service) error {
 	_, _, err := s.Register(ctx, identity.Registration{
 		Name: p.Name, Code: p.code(), LoginName: p.Login, Phone: p.Phone, Password: p.Password, Actor: install.Operator, RequestID: "demo",
 	})
-	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == "account_exists" {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == identity.ReasonAccountExists {
 		return nil
 	}
 	return err

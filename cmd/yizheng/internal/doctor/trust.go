@@ -81,7 +81,7 @@ func unlisted(ctx context.Context, in *install.Installation, list *pki.Revocatio
 		}
 		listed := false
 		for _, entry := range list.Entries {
-			listed = listed || entry.Serial.Cmp(c.SerialNumber) == 0 && (entry.Reason == k.Reason || k.Reason != "keyCompromise")
+			listed = listed || entry.Serial.Cmp(c.SerialNumber) == 0 && (entry.Reason == k.Reason || k.Reason != pki.KeyCompromise)
 		}
 		if !listed {
 			ids = append(ids, string(k.ID))

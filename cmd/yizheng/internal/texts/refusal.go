@@ -134,9 +134,9 @@ func (w Words) reason(err error) (text string, ok bool) {
 	code, detail := "", ""
 	switch e := err.(type) {
 	case *refusal.Error:
-		code, detail = e.Reason, e.Detail
+		code, detail = string(e.Reason), e.Detail
 	case *identity.Error:
-		code, detail = e.Reason, e.Detail
+		code, detail = string(e.Reason), e.Detail
 	case *oidc.RegistrationError:
 		code, detail = e.Reason, e.Detail
 	case *schema.Error:

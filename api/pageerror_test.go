@@ -171,9 +171,8 @@ func TestCodesInWords(t *testing.T) {
 		"outcome.*.what": {string(offer.OutcomeMissing), string(offer.OutcomeUncollected), string(offer.OutcomeExpired), string(offer.OutcomeEnded), string(offer.OutcomeNotYet), string(offer.OutcomeSuspended), string(offer.OutcomeDisputed), string(offer.OutcomeUnavailable)},
 		"scope.*":        {string(oidc.ScopeProfile), string(oidc.ScopePhone), string(oidc.ScopeIdentity), string(oidc.ScopeOffline)},
 		"relation.*":     {string(catalog.RelationSpouse), string(catalog.RelationChild), string(catalog.RelationLegalRepresentative)},
-		"standing.*": {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded",
-			string(license.Cancelled), string(license.Rescinded), string(license.Revoked), string(license.Withdrawn), string(license.Lapsed)},
-		"basis.*": {string(grants.BasisConsent), string(grants.BasisDuty)}, "grant.*": {string(grants.Pending), string(grants.Active)},
+		"standing.*":     {"in_force", "license_expired", "license_not_yet_valid", "license_suspended", "license_superseded"},
+		"basis.*":        {string(grants.BasisConsent), string(grants.BasisDuty)}, "grant.*": {string(grants.Pending), string(grants.Active)},
 		"grant.ended.*": {grants.EndedByHolder, grants.EndedByReuse, grants.EndedByToken, grants.EndedByExpired},
 		"origin.*":      {string(credential.OriginAuthority), string(credential.OriginCollected)}, "grade.*": {"A", "B", "C", "D"},
 		"replaces.*": {string(license.Change), string(license.Renewal), string(license.Correction), string(license.Reinstated)},
@@ -195,6 +194,14 @@ func TestCodesInWords(t *testing.T) {
 			string(party.ArmedPoliceCivilian), string(party.DiplomaticPassport), string(party.ServicePassport), string(party.PublicPassport),
 			string(party.Passport), string(party.TaiwanPermit), string(party.HongKongMacaoPermit), string(party.OtherPerson)},
 		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+	}
+	for _, k := range license.EndingKinds() {
+		families["standing.*"] = append(families["standing.*"], string(k.Kind), string(k.Kind)+"_text")
+		for l, name := range map[web.Language]string{web.Chinese: k.Chinese, web.English: string(k.Kind)} {
+			if text := texts.Text(l, "why.ended"); !strings.Contains(text, name) {
+				t.Errorf("why.ended in %s doesn't name %s: %q", l, name, text)
+			}
+		}
 	}
 	for family, codes := range families {
 		for _, code := range codes {

@@ -1,9 +1,9 @@
-// Package license has what an electronic license 电子证照 is, and the records of licenses:
-// the rooms above find, load and open them here. Registry leads a license's life, offer finds
-// what somebody has, grant keeps what they agreed to, access lets it be read, verify verifies
-// what is shown, and library puts all of it together. Below, package catalog has what can be
-// issued and asked for, credential what is signed and how it is verified, status the lists
-// that say what became of it.
+// Package license has what an electronic license 电子证照 is, its states and the kinds of
+// endings, and the records of licenses: the rooms above find, load and open them here.
+// Registry leads a license's life, offer finds what somebody has, grant keeps what they agreed
+// to, access lets it be read, verify verifies what is shown, and library puts all of it
+// together. Below, package catalog has what can be issued and asked for, credential what is
+// signed and how it is verified, status the lists that say what became of it.
 //
 // It seals what is personal before a [Store] sees it, and knows no HTTP and no SQL.
 package license
@@ -32,31 +32,12 @@ const (
 	Ended      State = "ended"      // see Ending
 )
 
-// EndingKind is how a license ended.
-type EndingKind string
-
-const (
-	Cancelled EndingKind = "cancelled" // 注销
-	Rescinded EndingKind = "rescinded" // 撤销; may reach back to the issue
-	Revoked   EndingKind = "revoked"   // 吊销
-	Withdrawn EndingKind = "withdrawn" // 撤回
-	Lapsed    EndingKind = "lapsed"    // 失效
-)
-
 // Document is the legal document that an ending or a suspension rests on.
 type Document struct {
 	Number string     `json:"number" doc:"文号, 1 to 100 characters"`
 	Date   party.Date `json:"date,omitzero" required:"true" doc:"the day of the document; not in the future"`
 	SHA256 string     `json:"sha256,omitempty" doc:"SHA-256 of the document's file, 64 lower-case hexadecimal digits"`
 	Basis  string     `json:"basis" doc:"the article of law 法律依据, 1 to 500 characters"`
-}
-
-// Ending says how, from when and on what ground a version ended.
-type Ending struct {
-	Kind          EndingKind `json:"kind" doc:"how it ended: 注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
-	EffectiveFrom party.Date `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force"`
-	RecordedAt    time.Time  `json:"recorded_at" doc:"when the registry was told"`
-	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
 }
 
 // Suspension says on what ground a version is suspended.

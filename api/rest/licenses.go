@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
@@ -56,7 +57,7 @@ func (x *licenses) licenseEndpoints() []endpoint {
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseResume, Headers: changing, Replays: true, Revised: true,
 			In: typeOf[registry.ResumeRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.resume},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/end", ID: "end", Tag: "Licenses", Summary: "End a license for good",
-			Text:  "注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed; with the legal document it rests on. Its number is free from then on.",
+			Text:  endingKinds() + "; with the legal document it rests on. Its number is free from then on.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseEnd, Headers: changing, Replays: true, Revised: true,
 			In: typeOf[registry.EndRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.end},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}/history", ID: "history", Tag: "Licenses", Summary: "Read what was done with a license",
@@ -69,6 +70,15 @@ func (x *licenses) licenseEndpoints() []endpoint {
 			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseCredential, Query: []openapi.Parameter{version},
 			Media: "application/dc+sd-jwt"}, x.credential},
 	}
+}
+
+// endingKinds names the kinds of endings, each after what the law calls it.
+func endingKinds() string {
+	var names []string
+	for _, k := range license.EndingKinds() {
+		names = append(names, k.Chinese+" "+string(k.Kind))
+	}
+	return strings.Join(names, ", ")
 }
 
 // history is one page of a license's history.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"yizheng.internal/license"
@@ -77,11 +78,7 @@ func (r *Service) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequ
 
 func (q *EndRequest) check(v license.VersionRecord, now time.Time) error {
 	var vs refusal.Violations
-	switch q.Kind {
-	case license.Cancelled, license.Rescinded, license.Revoked, license.Withdrawn, license.Lapsed:
-	default:
-		vs.Add("/kind", "enum", "must be cancelled, rescinded, revoked, withdrawn or lapsed")
-	}
+	vs.When(!q.Kind.Known(), "/kind", "enum", "must be "+endingKinds())
 	earliest := party.DateOf(v.Issued)
 	if v.ValidFrom.Before(earliest) {
 		earliest = v.ValidFrom
@@ -93,6 +90,16 @@ func (q *EndRequest) check(v license.VersionRecord, now time.Time) error {
 	}
 	checkDocument(&vs, &q.Document, now)
 	return vs.Err("request_invalid", "The request is not acceptable; see violations.")
+}
+
+// endingKinds names the kinds of endings, as a sentence does.
+func endingKinds() string {
+	var names []string
+	for _, k := range license.EndingKinds() {
+		names = append(names, string(k.Kind))
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // checkDocument checks the legal document that a change rests on.

@@ -1,6 +1,6 @@
-// Package limit says how much callers may ask for: so much a minute by address and
-// network or by a caller's id ([Rate]), so many failures in a row ([Failures]), and so
-// many at a time ([Turnstile]). All of it is this node's alone, in memory, of a bounded
+// Package limit counts what callers ask for, up to the limits that package api sets (its
+// Limits): so much a minute by address and network or by a caller's id ([Rate]), so many
+// failures in a row ([Failures]), and so many at a time ([Turnstile]). All of it is this node's alone, in memory, of a bounded
 // size; what is counted across nodes, such as guesses at a password, isn't kept here.
 package limit
 

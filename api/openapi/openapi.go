@@ -1,6 +1,7 @@
-// Package openapi is what the service says of its API: each endpoint as it is described, all
-// reasons for which it refuses, the OpenAPI document of both, and the documentation's page
-// made of that.
+// Package openapi is what the service says of its API: each endpoint as it is described, the
+// reasons for which it refuses (those of HTTP itself are listed here, the registry's in
+// license/refusal, the provider's in api/oauth), the OpenAPI document of both, and the
+// documentation's page made of that.
 package openapi
 
 import (

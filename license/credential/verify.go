@@ -2,7 +2,8 @@
 // what a credential says ([Contents]) and how it is packed and signed, the checks of a
 // [Verifier] with their reasons, a license's [Identifier] (GB/T 36904) and status lists.
 //
-// It knows no registry and no store. The profile is docs/credential-profile.md.
+// It knows no registry and no store, and draws nothing: no license is a PDF or another file
+// yet, and what makes one will be a room beside this one. The profile is docs/credential-profile.md.
 package credential
 
 import (

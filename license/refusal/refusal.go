@@ -1,6 +1,7 @@
-// Package refusal has what the rooms of the registry refuse: an [Error] that the caller
-// may see, with a stable reason code, and the [Violations] that say where an input is
-// wrong. Which reasons there are stands in the table of package license.
+// Package refusal has what the rooms of the registry refuse: the table of all reason codes,
+// an [Error] that the caller may see and that has one of them, and the [Violations] that say
+// where an input is wrong. What HTTP itself is refused for stands in package api/openapi,
+// what the OpenID provider refuses in package api/oauth.
 package refusal
 
 import "yizheng.internal/license/schema"

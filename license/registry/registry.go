@@ -1,6 +1,9 @@
 // Package registry is the life of a license: it is issued, replaced, suspended, resumed and
 // ended by its authority, which reads and searches its own. Nothing is signed that was not
 // checked. The records that all this is kept in are package license's.
+//
+// Licenses that were issued elsewhere (credential.OriginCollected) can be verified and shown,
+// but nothing takes them in yet: what does will be a room beside this one.
 package registry
 
 import (

@@ -1,5 +1,6 @@
 // Package grant redeems what clients bring to the token endpoint, one file a grant type:
-// authorization codes, refresh tokens, and their own credentials.
+// authorization codes, refresh tokens, and their own credentials. A further one is a file and a
+// line of the table in this file; an endpoint that it needs beside the token endpoint is api/oauth's.
 package grant
 
 import (

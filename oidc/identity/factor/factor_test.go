@@ -80,6 +80,10 @@ func TestBeginAndFinish(t *testing.T) {
 			factor.PhoneCode: func() string { return w.SMS.Last(t).Code },
 		}
 		for _, d := range factor.All() {
+			if answers[d.Name] == nil {
+				t.Errorf("%s: say above what answers it, and give the account what it needs", d.Name)
+				continue
+			}
 			login := factor.Login{Account: a.ID, Binding: "session", Address: identitytest.Here, RequestID: "r"}
 			begun, err := w.Begin(t.Context(), d.Name, login)
 			identitytest.IsReason(t, "beginning", err, "")

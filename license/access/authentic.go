@@ -36,6 +36,11 @@ func (s *authenticUses) LoadUse(ctx context.Context, grant grants.ID, code [32]b
 	if err == nil {
 		err = license.Verify(s.auth, &u.License, &u.Version)
 	}
+	// Each is as it was written; that they belong together isn't said by that.
+	if err == nil && (u.Code.Grant != grant || u.Code.Hash != code || u.Grant.ID != grant ||
+		u.Code.License != u.License.ID || u.Code.Version != u.Version.Version) {
+		err = s.auth.Refuse("use_codes", string(grant), "it leads to another license, or is of another grant")
+	}
 	if err != nil {
 		return Used{}, err
 	}

@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"yizheng.internal/license"
@@ -42,6 +43,35 @@ func TestAnothersReading(t *testing.T) {
 		if err := again(alter); !errors.Is(err, signing.ErrAltered) {
 			t.Errorf("a reading %s: %v, want it refused as altered", name, err)
 		}
+	}
+}
+
+// A use code that leads to another license's row, or is of another grant, releases nothing:
+// each of the rows is as it was written, but they don't belong together.
+func TestCodeOfAnother(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	other := w.IssueTo(t, "JY-2", nil)
+	rec, v, err := w.DB.Licenses().Load(t.Context(), other.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(request string, alter func(*access.Used)) error {
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoadUse: alter}, nil)
+		_, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, request))
+		return err
+	}
+	for name, alter := range map[string]func(*access.Used){
+		"another license": func(u *access.Used) { u.License, u.Version = rec, v },
+		"another grant":   func(u *access.Used) { u.Grant.ID = "another" },
+		"another code":    func(u *access.Used) { u.Code.Hash[0] ^= 1 },
+	} {
+		if err := read(strings.ReplaceAll(name, " ", "-"), alter); !errors.Is(err, signing.ErrAltered) {
+			t.Errorf("%s: %v, want it refused as altered", name, err)
+		}
+	}
+	if err := read("1", func(*access.Used) {}); err != nil {
+		t.Errorf("the code itself: %v", err)
 	}
 }
 

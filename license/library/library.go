@@ -216,7 +216,8 @@ func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 			progress(done)
 		}
 	}
-	for _, rehash := range []func(context.Context, func()) error{r.Lookups.Rehash, r.Grants.Rehash, r.Readings.Rehash} {
+	// The licenses come last: that they are done is noted, and stands for all of it.
+	for _, rehash := range []func(context.Context, func()) error{r.Grants.Rehash, r.Readings.Rehash, r.Lookups.Rehash} {
 		if err := rehash(ctx, count); err != nil {
 			return err
 		}

@@ -63,10 +63,13 @@ func (h Heads[V]) Newest() *V {
 }
 
 // Published returns the version that counts for what is new: licenses are issued under it,
-// or asked for by it. It is nil if none does.
+// or asked for by it. It is nil if none does: what is below a retired one is over, too.
 func (h Heads[V]) Published() *V {
 	for _, v := range h.versions {
-		if v.state == Published {
+		if v.state != Draft {
+			if v.state != Published {
+				return nil
+			}
 			return v.is
 		}
 	}

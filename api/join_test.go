@@ -70,7 +70,9 @@ func detail(item string) []byte {
 }
 
 // asked is that detail, as it was read.
-func asked(item string) oidc.Detail { return oidc.Detail{Item: item, Case: sampleCase} }
+func asked(item string) oidc.Detail {
+	return oidc.Detail{Type: oidc.DetailLicense, Item: item, Case: sampleCase}
+}
 
 // agree agrees to all that is offered.
 func (j *joined) agree(t testing.TB, alter func(*oidc.Agreement)) string {

@@ -69,6 +69,7 @@ type DetailFacts struct {
 // Detail is an authorization detail (RFC 9396) of the type [DetailLicense] that a [Resolver]
 // has read.
 type Detail struct {
+	Type     string         `json:"type"` // DetailLicense
 	Item     string         `json:"service_item"`
 	Case     string         `json:"case"`               // the client's number of it
 	Licenses []AskedLicense `json:"licenses,omitempty"` // empty: the item decides

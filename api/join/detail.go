@@ -13,7 +13,7 @@ import (
 
 // readOf returns what a client asks for in the provider's words.
 func readOf(q offer.Ask) oidc.Detail {
-	d := oidc.Detail{Item: string(q.Item), Case: q.Case}
+	d := oidc.Detail{Type: oidc.DetailLicense, Item: string(q.Item), Case: q.Case}
 	for _, l := range q.Licenses {
 		d.Licenses = append(d.Licenses, oidc.AskedLicense{Material: l.Material, TypeCode: string(l.TypeCode), Fields: l.Fields})
 	}

@@ -39,7 +39,7 @@ type Config struct {
 	Kept        *ephemeral.Keeper
 	Ephemeral   identity.Ephemeral
 	Vault       *signing.Vault
-	Factors     Factors       // as *identity.Service is
+	Factors     Factors       // as *factor.Service is
 	Resolver    oidc.Resolver // nil: no authorization details are taken
 	Journal     *journal.Recorder
 	Log         *slog.Logger

@@ -206,7 +206,16 @@ func (p *shelf) answer(ctx context.Context, a *asking, form, session string) err
 	if err := p.save(ctx, a); err != nil {
 		return err
 	}
-	return p.usePushed(ctx, a)
+	err := p.usePushed(ctx, a)
+	if err != nil && a.handle != (oidc.Secret{}) {
+		// Another request that began with the same one was answered: this one was by nobody, and
+		// its form, sent again, gets no answer.
+		a.note(func(k *kept) { k.Form, k.Session = "", "" })
+		if e := p.save(ctx, a); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // gone is the error of a request that was answered before.

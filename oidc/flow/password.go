@@ -60,19 +60,26 @@ func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine boo
 		if err != nil {
 			return oidc.Step{}, gone
 		}
-		cookie := a.cookieFor(account)
-		l, err := p.c.Sessions.Same(ctx, cookie, account)
-		if errors.Is(err, session.ErrOvertaken) {
-			return oidc.Step{}, oidc.ErrRequestGone
-		}
-		if err != nil {
-			return oidc.Step{}, err
-		}
-		if l == nil || l.ID != a.Session {
-			return oidc.Step{}, gone
-		}
-		a.enters(l, cookie)
+		return sameLogin(ctx, p, a, account)
 	}
+	return p.answerTwice(ctx, a)
+}
+
+// sameLogin answers a request once more whose answer the password of an account logged in, if
+// this is its password again. It begins no session.
+func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Account) (oidc.Step, error) {
+	cookie := a.cookieFor(account)
+	l, err := p.c.Sessions.Same(ctx, cookie, account)
+	if errors.Is(err, session.ErrOvertaken) {
+		return oidc.Step{}, oidc.ErrRequestGone
+	}
+	if err != nil {
+		return oidc.Step{}, err
+	}
+	if l == nil || l.ID != a.Session {
+		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	}
+	a.enters(l, cookie)
 	return p.answerTwice(ctx, a)
 }
 
@@ -105,6 +112,17 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 // under the new cookie and with this login's factors alone, so that what other clients have of
 // it lives on. ErrRequestGone if the account got another password since its own was checked.
 func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account, confirmed bool) (oidc.Step, error) {
+	// Checking took its time. What was answered meanwhile, as by "cancel" in another tab, logs
+	// nobody in, and ends no session.
+	if err := p.shelf.load(ctx, a); err != nil {
+		return oidc.Step{}, err
+	}
+	if !a.Answered.IsZero() {
+		if confirmed {
+			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+		}
+		return sameLogin(ctx, p, a, account)
+	}
 	l, cookie, err := p.c.Sessions.Start(ctx, a.browser, account, a.cookieFor(account), byPassword)
 	if errors.Is(err, session.ErrOvertaken) { // the password that was checked is no more
 		return oidc.Step{}, oidc.ErrRequestGone

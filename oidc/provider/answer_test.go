@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,7 +35,8 @@ func (c *counting) Swap(ctx context.Context, key string, old, new []byte, k iden
 	return c.Ephemeral.Swap(ctx, key, old, new, k, now)
 }
 
-// An answer loads the request once and stores it at most once, whatever it leads to.
+// An answer loads the request once, after a password's check once more, and stores it at most
+// once, whatever it leads to.
 func TestAnswerLoadsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -50,8 +53,12 @@ func TestAnswerLoadsOnce(t *testing.T) {
 			if err != nil || next.Kind != want {
 				t.Fatalf("%s: %s, %v", name, next.Kind, err)
 			}
-			if l, n := kept.loads.Load(), kept.writes.Load(); l != 1 || n != writes {
-				t.Errorf("%s: %d loads, %d writes, want 1 and %d", name, l, n, writes)
+			loads := int32(1)
+			if p, login := a.(flow.Password); login && p.Password != "" {
+				loads = 2 // for checking it took its time
+			}
+			if l, n := kept.loads.Load(), kept.writes.Load(); l != loads || n != writes {
+				t.Errorf("%s: %d loads, %d writes, want %d and %d", name, l, n, loads, writes)
 			}
 			if next.Cookies.Session != (oidc.Secret{}) {
 				b.Session = next.Cookies.Session
@@ -76,6 +83,55 @@ func TestAnswerLoadsOnce(t *testing.T) {
 		step = b.authorize(t, w.bureau, "prompt", "login")
 		answer("nothing typed", step, flow.Password{}, oidc.StepLogin, 0)
 		answer("cancelling", step, flow.Cancel{}, oidc.StepDone, 1)
+	})
+}
+
+// A request that was cancelled while the password was checked logs nobody in: the session that
+// the browser has lives on.
+func TestCancelledDuringTheCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		b.logIn(t, b.authorize(t, w.bureau).Handle, w.li)
+		had := b.Session
+		step := b.authorize(t, w.bureau, "prompt", "login")
+		b.next(t, step.Handle)
+		before := w.results()
+		w.checking = func() {
+			if _, err := w.Answer(t.Context(), step.Handle, b.Browser, form(b.Browser, step.Kind, flow.Cancel{})); err != nil {
+				t.Error(err)
+			}
+		}
+		next, err := w.Answer(t.Context(), step.Handle, b.Browser, form(b.Browser, step.Kind, flow.Password{Login: w.zhang.ID, Password: "any"}))
+		if _, gone := errors.AsType[*oidc.GoneError](err); !gone || next.Cookies.Session != (oidc.Secret{}) {
+			t.Errorf("%s, %v, cookies %+v", next.Kind, err, next.Cookies)
+		}
+		if after := w.results(); slices.ContainsFunc(after[len(before):], func(r string) bool { return strings.Contains(r, "session.") }) {
+			t.Errorf("events %v", after[len(before):])
+		}
+		b.Session = had
+		if step := b.authorize(t, w.bureau); step.Kind != oidc.StepDone {
+			t.Errorf("who was logged in is asked for %s", step.Kind)
+		}
+	})
+}
+
+// Of two browsers that began with one pushed request one is answered, however often the
+// other one sends its form.
+func TestPushedAnswersOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pushed := w.push(t, w.bureau, "authorization_details", "")
+		first, second := w.browser(), w.browser()
+		one, other := first.authorize(t, w.bureau, pushed...), second.authorize(t, w.bureau, pushed...)
+		first.logIn(t, one.Handle, w.zhang)
+		f := form(second.Browser, other.Kind, flow.Password{Login: w.li.ID, Password: "any"})
+		for range 2 {
+			next, err := w.Answer(t.Context(), other.Handle, second.Browser, f)
+			if err == nil || next.Kind == oidc.StepDone {
+				t.Errorf("%s, %v", next.Kind, err)
+			}
+		}
 	})
 }
 

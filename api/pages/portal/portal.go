@@ -180,7 +180,7 @@ func (p *Portal) licensesPage(v *pages.Visit, who oidc.Session) error {
 	return v.Show(http.StatusOK, view)
 }
 
-// licensePage shows one license of somebody'p.
+// licensePage shows one license of somebody's.
 func (p *Portal) licensePage(v *pages.Visit, who oidc.Session) error {
 	ctx := v.R.Context()
 	id := audit.ID(v.R.PathValue("id"))

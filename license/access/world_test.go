@@ -16,19 +16,15 @@ const (
 
 var (
 	issuer      = licensetest.Issuer
-	stranger    = licensetest.Stranger
-	request     = licensetest.Request
 	reason      = licensetest.Reason
 	consumer    = licensetest.Consumer
 	newSharing  = licensetest.NewSharing
 	newDelivery = licensetest.NewDelivery
 	ask         = licensetest.Ask
 	subject     = licensetest.Subject
-	offer       = licensetest.Offer
 	redeem      = licensetest.Redeem
 	ending      = licensetest.Ending
 	suspension  = licensetest.Suspension
-	seen        = licensetest.Seen
 )
 
 type (

@@ -14,7 +14,6 @@ const (
 
 var (
 	issuer     = licensetest.Issuer
-	stranger   = licensetest.Stranger
 	item       = licensetest.Item
 	reason     = licensetest.Reason
 	consumer   = licensetest.Consumer

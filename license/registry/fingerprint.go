@@ -119,7 +119,7 @@ type resume1 struct {
 	Reason string `json:"reason"`
 }
 
-func (q ResumeRequest) form() form { return form{1, resume1{q.Reason}} }
+func (q ResumeRequest) form() form { return form{1, resume1(q)} }
 
 type end1 struct {
 	Reason        string             `json:"reason"`

@@ -22,7 +22,6 @@ var (
 	stranger   = licensetest.Stranger
 
 	definition = licensetest.Definition
-	item       = licensetest.Item
 	request    = licensetest.Request
 	config     = licensetest.Config
 	reason     = licensetest.Reason
@@ -34,7 +33,6 @@ var (
 	newDelivery  = licensetest.NewDelivery
 	ask          = licensetest.Ask
 	subject      = licensetest.Subject
-	offer        = licensetest.Offer
 	redeem       = licensetest.Redeem
 	ending       = licensetest.Ending
 	suspension   = licensetest.Suspension

@@ -23,7 +23,6 @@ var (
 	consumer     = licensetest.Consumer
 	newWorld     = licensetest.New
 	newDelivery  = licensetest.NewDelivery
-	ask          = licensetest.Ask
 	redeem       = licensetest.Redeem
 	seen         = licensetest.Seen
 	cachedStatus = licensetest.CachedStatus

@@ -108,7 +108,7 @@ func (v *Verifier) OpenStatusList(ctx context.Context, token string, at time.Tim
 	var chainErr error
 	_, payload, err := jose.Verify(ctx, token, jose.Expectation{
 		Typ: jose.TypStatusList, Max: maxStatusToken, Verifier: v.Signatures,
-		Key: func(h jose.Header) (crypto.PublicKey, error) {
+		Key: func(h jose.Header, _ []byte) (crypto.PublicKey, error) {
 			leaf, err := v.Anchors.Verify(ctx, v.Signatures, h.X5C, at)
 			if err == nil {
 				err = v.listKey(ctx, leaf)

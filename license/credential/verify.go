@@ -198,7 +198,7 @@ func (c *verification) signature(ctx context.Context) {
 		return leaf.PublicKey, nil
 	}
 	_, _, err := jose.Verify(ctx, c.token.JWS, jose.Expectation{
-		Typ: jose.TypCredential, Max: maxCredential, KeyWithin: key, Verifier: c.v.Signatures,
+		Typ: jose.TypCredential, Max: maxCredential, Key: key, Verifier: c.v.Signatures,
 	})
 	c.anchored()
 	if c.refused(err) {

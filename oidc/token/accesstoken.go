@@ -208,7 +208,7 @@ func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, 
 	var t claims
 	header, err := jose.ParseToken(ctx, token, jose.Expectation{
 		Typ: jose.TypAccessToken, Max: maxTokenBytes, Verifier: p.c.Verifier,
-		Key: func(h jose.Header) (crypto.PublicKey, error) {
+		Key: func(h jose.Header, _ []byte) (crypto.PublicKey, error) {
 			return p.tokenKey(ctx, h.KeyID, 0)
 		},
 	}, jose.Rule{Issuer: p.c.Issuer, Audience: p.c.Issuer}, &t)

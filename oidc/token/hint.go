@@ -20,7 +20,7 @@ func (p *Service) ReadHint(ctx context.Context, token string) (IDClaims, error) 
 	var t IDClaims
 	header, err := jose.ParseToken(ctx, token, jose.Expectation{
 		Typ: jose.TypIDToken, Max: MaxHint, Verifier: p.c.Verifier,
-		Key: func(h jose.Header) (crypto.PublicKey, error) {
+		Key: func(h jose.Header, _ []byte) (crypto.PublicKey, error) {
 			return p.publicKey(ctx, h.KeyID, 0, signing.PurposeIDToken, signing.PurposeIDTokenRSA)
 		},
 	}, jose.Rule{Issuer: p.c.Issuer, Expired: true}, &t)

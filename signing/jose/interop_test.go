@@ -71,10 +71,10 @@ func TestInteropSMCrypto(t *testing.T) {
 	if err := v.Verify(t.Context(), pub, []byte(message), unhex(result.OwnDER)); err != nil {
 		t.Errorf("its DER: %v", err)
 	}
-	if err := v.VerifyRaw(t.Context(), pub, []byte(message), unhex(result.OwnRaw)); err != nil {
+	if err := v.verifyRaw(t.Context(), pub, []byte(message), unhex(result.OwnRaw)); err != nil {
 		t.Errorf("its raw: %v", err)
 	}
-	if err := v.VerifyRaw(t.Context(), pub, []byte("another"), unhex(result.OwnRaw)); !errors.Is(err, sm2.ErrSignature) {
+	if err := v.verifyRaw(t.Context(), pub, []byte("another"), unhex(result.OwnRaw)); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("another message: %v", err)
 	}
 }

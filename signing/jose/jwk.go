@@ -10,8 +10,6 @@ import (
 	"math/big"
 
 	"github.com/emmansun/gmsm/sm3"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // CurveP256 is the JWK "crv" value of an ES256 key (RFC 7518 section 6.2.1.1).
@@ -25,16 +23,15 @@ const (
 
 // Key is a public JSON Web Key (RFC 7517) of P-256, SM2 or RSA.
 type Key struct {
-	KeyType   string   `json:"kty"`
-	Curve     string   `json:"crv,omitempty"` // with X and Y: EC
-	X         string   `json:"x,omitempty"`
-	Y         string   `json:"y,omitempty"`
-	N         string   `json:"n,omitempty"` // with E: RSA
-	E         string   `json:"e,omitempty"`
-	KeyID     string   `json:"kid,omitempty"`
-	Use       string   `json:"use,omitempty"`
-	Algorithm string   `json:"alg,omitempty"`
-	X5C       []string `json:"x5c,omitempty"`
+	KeyType   string `json:"kty"`
+	Curve     string `json:"crv,omitempty"` // with X and Y: EC
+	X         string `json:"x,omitempty"`
+	Y         string `json:"y,omitempty"`
+	N         string `json:"n,omitempty"` // with E: RSA
+	E         string `json:"e,omitempty"`
+	KeyID     string `json:"kid,omitempty"`
+	Use       string `json:"use,omitempty"`
+	Algorithm string `json:"alg,omitempty"`
 }
 
 // NewKey returns the JWK of a public key: kty, and crv, x and y or n and e. The
@@ -75,41 +72,10 @@ func newRSAJWK(key *rsa.PublicKey) (Key, error) {
 	}, nil
 }
 
-// ParseKey reads a JWK of at most 16 KiB as strict JSON: no duplicate names,
-// nothing behind it. Members it doesn't know are ignored (RFC 7517 section 4),
-// but a private key is refused: whoever sends one gave it away. Whether the key
-// is good is for [Key.PublicKey] to say.
-func ParseKey(data []byte) (Key, error) {
-	if len(data) > 16<<10 {
-		return Key{}, errors.New("JWK is larger than 16 KiB")
-	}
-	// The private members of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.
-	var in struct {
-		Key
-		D   jsontext.Value `json:"d"`
-		P   jsontext.Value `json:"p"`
-		Q   jsontext.Value `json:"q"`
-		DP  jsontext.Value `json:"dp"`
-		DQ  jsontext.Value `json:"dq"`
-		QI  jsontext.Value `json:"qi"`
-		Oth jsontext.Value `json:"oth"`
-		K   jsontext.Value `json:"k"`
-	}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return Key{}, fmt.Errorf("JWK: %w", err)
-	}
-	for _, private := range []jsontext.Value{in.D, in.P, in.Q, in.DP, in.DQ, in.QI, in.Oth, in.K} {
-		if private != nil {
-			return Key{}, errors.New("JWK holds a private key")
-		}
-	}
-	return in.Key, nil
-}
-
 // PublicKey returns the key, checked as by [AlgorithmOf]. Coordinates have
 // exactly 32 bytes (RFC 7518 section 6.2.1.2), n and e no leading zeros
 // (section 6.3.1); members of another kty may not be there, and "alg", if it
-// is, must fit. "x5c" is not looked at.
+// is, must fit.
 func (j Key) PublicKey() (crypto.PublicKey, error) {
 	alg, err := j.algorithm()
 	if err != nil {

@@ -24,8 +24,8 @@ func TestJWK(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := ParseKey(data)
-		if err != nil {
+		var parsed Key
+		if err := json.Unmarshal(data, &parsed); err != nil {
 			t.Fatal(err)
 		}
 		again, err := parsed.PublicKey()
@@ -126,21 +126,6 @@ func TestJWKRefuses(t *testing.T) {
 			t.Errorf("%s: has a thumbprint", name)
 		}
 	}
-	for name, text := range map[string]string{
-		"private":   `{"kty":"EC","crv":"P-256","x":"","y":"","d":"AA"}`,
-		"private p": `{"kty":"RSA","n":"","e":"AQAB","p":"AA"}`,
-		"private q": `{"kty":"RSA","n":"","e":"AQAB","q":null}`,
-		"secret":    `{"kty":"oct","k":"AA"}`,
-		"duplicate": `{"kty":"EC","kty":"EC"}`,
-		"trailing":  `{"kty":"EC"}x`,
-		"array":     `[]`,
-		"large":     `{"kty":"` + strings.Repeat("E", 16<<10) + `"}`,
-		"empty":     ``,
-	} {
-		if _, err := ParseKey([]byte(text)); err == nil {
-			t.Errorf("%s: parsed", name)
-		}
-	}
 }
 
 func FuzzJWK(f *testing.F) {
@@ -150,8 +135,8 @@ func FuzzJWK(f *testing.F) {
 	f.Add([]byte(`{"kty":"RSA","e":"AQAB","n":"` + rfc7638N + `"}`))
 	f.Add([]byte(`{"kty":"RSA","e":"Aw","n":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		j, err := ParseKey(data)
-		if err != nil {
+		var j Key
+		if json.Unmarshal(data, &j) != nil {
 			return
 		}
 		pub, err := j.PublicKey()

@@ -24,7 +24,6 @@ import (
 const (
 	TypAccessToken = "at+jwt"         // RFC 9068
 	TypIDToken     = "JWT"            // OpenID Connect Core
-	TypLogoutToken = "logout+jwt"     // Back-Channel Logout
 	TypCredential  = "dc+sd-jwt"      // SD-JWT VC
 	TypKeyBinding  = "kb+jwt"         // RFC 9901
 	TypStatusList  = "statuslist+jwt" // Token Status List
@@ -214,34 +213,25 @@ func (e *TokenError) Error() string {
 // Unwrap returns the cause; that of token_key is what Expectation.Key returned.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// Expectation says what a token must be. All but Max are required, and of Key
-// and KeyWithin one.
+// Expectation says what a token must be. All but Max are required.
 type Expectation struct {
 	Typ string // exactly this one
 	Max int    // bytes; default 64 KiB
-	// Key chooses the key from the header. The key, not the header, decides
-	// the algorithm.
-	Key func(Header) (crypto.PublicKey, error)
-	// KeyWithin is Key for who must also look into the payload, a JSON object
-	// that nobody has verified yet.
-	KeyWithin func(h Header, unverified []byte) (crypto.PublicKey, error)
-	Verifier  *Verifier
+	// Key chooses the key by the header and, if it needs to, by the payload: a JSON object
+	// that nobody has verified yet. The key, not the header, decides the algorithm.
+	Key      func(h Header, unverified []byte) (crypto.PublicKey, error)
+	Verifier *Verifier
 }
 
-// key calls Key or KeyWithin.
-func (e *Expectation) key(h Header, payload []byte) (crypto.PublicKey, error) {
-	if e.KeyWithin != nil {
-		return e.KeyWithin(h, payload)
-	}
-	return e.Key(h)
-}
+// complete reports whether everything is there that is required.
+func (e *Expectation) complete() bool { return e.Typ != "" && e.Key != nil && e.Verifier != nil }
 
 // Verify checks a compact JWS and returns its header, whose certificates are
 // shared and not to be changed, and its payload's bytes, which are a well-formed JSON object without duplicate names. It checks no
 // claim: that is the caller's. Any crit fails, because no extension is
 // understood (RFC 7515 section 4.1.11). Errors: *TokenError, sm2.ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
-	if e.Typ == "" || (e.Key == nil) == (e.KeyWithin == nil) || e.Verifier == nil {
+	if !e.complete() {
 		return Header{}, nil, errors.New("verifying a token: the expectation is incomplete")
 	}
 	h, err := e.Verifier.readHeader(token, &e)
@@ -270,7 +260,7 @@ func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, e
 // choose returns the key for a token with a header, which must be one of the
 // header's algorithm.
 func (e *Expectation) choose(h Header, payload []byte) (crypto.PublicKey, error) {
-	pub, err := e.key(h, payload)
+	pub, err := e.Key(h, payload)
 	if errors.Is(err, sm2.ErrUndecided) {
 		return nil, err // of the key's certificate: not a flaw of the token
 	}

@@ -20,7 +20,7 @@ import (
 func expect(pub crypto.PublicKey) Expectation {
 	return Expectation{
 		Typ:      TypAccessToken,
-		Key:      func(Header) (crypto.PublicKey, error) { return pub, nil },
+		Key:      func(Header, []byte) (crypto.PublicKey, error) { return pub, nil },
 		Verifier: NewVerifier(sm2.Config{}),
 	}
 }
@@ -49,7 +49,7 @@ func TestSignAndVerify(t *testing.T) {
 			}
 			e := expect(s.Public())
 			var seen Header
-			e.Key = func(h Header) (crypto.PublicKey, error) { seen = h; return s.Public(), nil }
+			e.Key = func(h Header, _ []byte) (crypto.PublicKey, error) { seen = h; return s.Public(), nil }
 			got, payload, err := Verify(t.Context(), token, e)
 			if err != nil {
 				t.Fatal(err)
@@ -177,19 +177,19 @@ func TestVerifyKeyErrors(t *testing.T) {
 	key := signingtest.NewSM2(t)
 	token := compact(t, key, `{"typ":"at+jwt","alg":"urn:oid:1.2.156.10197.1.501"}`, `{}`)
 	e := expect(nil)
-	e.Key = func(Header) (crypto.PublicKey, error) { return nil, chainError("chain_expired") }
+	e.Key = func(Header, []byte) (crypto.PublicKey, error) { return nil, chainError("chain_expired") }
 	_, _, err := Verify(t.Context(), token, e)
 	bad, ok := errors.AsType[*TokenError](err)
 	chain, inside := errors.AsType[chainError](err)
 	if !ok || bad.Reason != "token_key" || !inside || chain != "chain_expired" {
 		t.Errorf("chain error: %v", err)
 	}
-	e.Key = func(Header) (crypto.PublicKey, error) { return nil, sm2.ErrUndecided }
+	e.Key = func(Header, []byte) (crypto.PublicKey, error) { return nil, sm2.ErrUndecided }
 	_, _, err = Verify(t.Context(), token, e)
 	if _, ok := errors.AsType[*TokenError](err); ok || !errors.Is(err, sm2.ErrUndecided) {
 		t.Errorf("undecided chain: %v", err)
 	}
-	e.Key = func(Header) (crypto.PublicKey, error) { return []byte("secret"), nil }
+	e.Key = func(Header, []byte) (crypto.PublicKey, error) { return []byte("secret"), nil }
 	if bad, ok := errors.AsType[*TokenError](verifyError(Verify(t.Context(), token, e))); !ok || bad.Reason != "token_key" {
 		t.Errorf("key of another kind: %v", bad)
 	}
@@ -250,7 +250,7 @@ func TestRFC7515(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := NewVerifier(sm2.Config{}).VerifyRaw(t.Context(), pub, []byte(signed), sig); err != nil {
+	if err := NewVerifier(sm2.Config{}).verifyRaw(t.Context(), pub, []byte(signed), sig); err != nil {
 		t.Error(err)
 	}
 	// It has no typ, so as a token of ours it is refused.
@@ -268,7 +268,7 @@ func FuzzJWS(f *testing.F) {
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
 	e := expect(nil)
-	e.Key = func(h Header) (crypto.PublicKey, error) {
+	e.Key = func(h Header, _ []byte) (crypto.PublicKey, error) {
 		if h.Algorithm == RS256 {
 			return signingtest.RSA().Public(), nil
 		}

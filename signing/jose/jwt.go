@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"errors"
@@ -99,10 +100,10 @@ type Rule struct {
 // returns the header. What golang-jwt is lenient in is refused before: repeated
 // members of a JSON object, names in other letters, any crit (RFC 7515 section
 // 4.1.11), line breaks, a key whose algorithm is another one than the header's.
-// Of the expectation, KeyWithin isn't used. Errors: *TokenError, sm2.ErrUndecided.
+// Errors: *TokenError, sm2.ErrUndecided.
 func ParseToken(ctx context.Context, token string, e Expectation, r Rule, claims Claims) (Header, error) {
 	registerMethods()
-	if e.Typ == "" || e.Key == nil || e.Verifier == nil || r.Issuer == "" {
+	if !e.complete() || r.Issuer == "" {
 		return Header{}, errors.New("verifying a token: the expectation is incomplete")
 	}
 	h, err := e.Verifier.readHeader(token, &e)
@@ -120,7 +121,7 @@ func ParseToken(ctx context.Context, token string, e Expectation, r Rule, claims
 	}
 	d := document{Claims: claims}
 	_, err = jwt.NewParser(options...).ParseWithClaims(token, &d, func(*jwt.Token) (any, error) {
-		pub, err := e.choose(h, nil)
+		pub, err := e.choose(h, d.payload)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +130,7 @@ func ParseToken(ctx context.Context, token string, e Expectation, r Rule, claims
 		}
 		return pub, nil
 	})
-	if !d.read && (err == nil || errors.Is(err, jwt.ErrTokenInvalidClaims)) {
+	if d.payload == nil && (err == nil || errors.Is(err, jwt.ErrTokenInvalidClaims)) {
 		err = jwt.ErrTokenMalformed // null, which encoding/json reads by doing nothing
 	}
 	if err != nil {
@@ -175,7 +176,7 @@ func tokenError(err error, claims Claims) error {
 // not UTF-8.
 type document struct {
 	jwt.Claims
-	read bool
+	payload []byte // as it was read; nil before
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. Errors are *TokenError token_malformed and
@@ -184,7 +185,7 @@ func (d *document) UnmarshalJSON(raw []byte) error {
 	if v := jsontext.Value(raw); v.Kind() != '{' || !v.IsValid() {
 		return &TokenError{ReasonMalformed, errors.New("payload is not a JSON object with unique names")}
 	}
-	d.read = true
+	d.payload = bytes.Clone(raw) // raw is encoding/json's
 	if err := json.Unmarshal(raw, d.Claims); err != nil {
 		return &TokenError{ReasonClaims, err}
 	}

@@ -115,13 +115,55 @@ func TestClaims(t *testing.T) {
 	if _, err := ParseToken(t.Context(), old, expect(key.Public()), Rule{Issuer: issuer, Expired: true}, &visit{}); err != nil {
 		t.Errorf("expired, where that may be: %v", err)
 	}
-	for name, e := range map[string]Expectation{"nothing": {}, "KeyWithin alone": {Typ: "JWT", Verifier: NewVerifier(sm2.Config{}), KeyWithin: func(Header, []byte) (crypto.PublicKey, error) { return key.Public(), nil }}} {
-		if _, err := ParseToken(t.Context(), old, e, Rule{Issuer: issuer}, &visit{}); err == nil {
-			t.Errorf("an expectation of %s accepts", name)
+}
+
+// TestIncompleteExpectation: what doesn't say what it expects is a fault of the caller's,
+// and no token is refused or taken by it.
+func TestIncompleteExpectation(t *testing.T) {
+	key := signingtest.NewES256(t)
+	token, err := SignToken(key, TypAccessToken, "", visitAt(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, without := range map[string]func(*Expectation, *Rule){
+		"everything": func(e *Expectation, r *Rule) { *e, *r = Expectation{}, Rule{} },
+		"a typ":      func(e *Expectation, _ *Rule) { e.Typ = "" },
+		"a key":      func(e *Expectation, _ *Rule) { e.Key = nil },
+		"a verifier": func(e *Expectation, _ *Rule) { e.Verifier = nil },
+		"an issuer":  func(_ *Expectation, r *Rule) { r.Issuer = "" },
+	} {
+		e, r := expect(key.Public()), Rule{Issuer: issuer}
+		without(&e, &r)
+		_, err := ParseToken(t.Context(), token, e, r, &visit{})
+		if _, refused := errors.AsType[*TokenError](err); err == nil || refused {
+			t.Errorf("parsing without %s: %v", name, err)
+		}
+		if e.complete() {
+			continue
+		}
+		_, _, err = Verify(t.Context(), token, e)
+		if _, refused := errors.AsType[*TokenError](err); err == nil || refused {
+			t.Errorf("verifying without %s: %v", name, err)
 		}
 	}
-	if _, err := ParseToken(t.Context(), old, expect(key.Public()), Rule{Expired: true}, &visit{}); err == nil {
-		t.Error("a rule without an issuer accepts")
+}
+
+// TestKeySeesPayload: whoever chooses the key may look into what nobody has verified yet.
+func TestKeySeesPayload(t *testing.T) {
+	key := signingtest.NewES256(t)
+	token, err := SignToken(key, TypAccessToken, "key-1", visitAt(time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := expect(nil)
+	e.Key = func(h Header, unverified []byte) (crypto.PublicKey, error) {
+		if h.KeyID != "key-1" || !strings.Contains(string(unverified), `"room":"1"`) {
+			t.Errorf("Key saw %+v, %s", h, unverified)
+		}
+		return key.Public(), nil
+	}
+	if _, err := ParseToken(t.Context(), token, e, Rule{Issuer: issuer}, &visit{}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -146,7 +188,7 @@ func TestUndecidedTokens(t *testing.T) {
 	if err := parse(ctx); !errors.Is(err, sm2.ErrUndecided) || errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("a signature: %v", err)
 	}
-	e.Key = func(Header) (crypto.PublicKey, error) { return nil, sm2.ErrUndecided }
+	e.Key = func(Header, []byte) (crypto.PublicKey, error) { return nil, sm2.ErrUndecided }
 	if err := parse(t.Context()); !errors.Is(err, sm2.ErrUndecided) {
 		t.Errorf("a certificate: %v", err)
 	}

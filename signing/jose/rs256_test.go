@@ -38,10 +38,10 @@ func TestRFC7515RSA(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := NewVerifier(sm2.Config{})
-	if err := v.VerifyRaw(t.Context(), pub, []byte(signed), sig); err != nil {
+	if err := v.verifyRaw(t.Context(), pub, []byte(signed), sig); err != nil {
 		t.Error(err)
 	}
-	if err := v.VerifyRaw(t.Context(), pub, []byte(signed+"A"), sig); !errors.Is(err, sm2.ErrSignature) {
+	if err := v.verifyRaw(t.Context(), pub, []byte(signed+"A"), sig); !errors.Is(err, sm2.ErrSignature) {
 		t.Errorf("another text: %v", err)
 	}
 	// It has no typ, so as a token of ours it is refused.
@@ -58,7 +58,7 @@ func TestRS256(t *testing.T) {
 	if err := v.Verify(t.Context(), key.Public(), message, good); err != nil {
 		t.Error(err)
 	}
-	if err := v.VerifyRaw(t.Context(), key.Public(), message, good); err != nil {
+	if err := v.verifyRaw(t.Context(), key.Public(), message, good); err != nil {
 		t.Error(err)
 	}
 	digest := sha256.Sum256(message)
@@ -86,7 +86,7 @@ func TestRS256(t *testing.T) {
 		if err := v.Verify(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := v.VerifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
+		if err := v.verifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("raw, %s: %v", name, err)
 		}
 	}

@@ -45,9 +45,9 @@ func (v *Verifier) Verify(ctx context.Context, pub crypto.PublicKey, message, de
 	return v.sm2.Verify(ctx, pub, message, der)
 }
 
-// VerifyRaw is Verify for signatures as JWS has them (RFC 7518 sections 3.3 and
+// verifyRaw is Verify for signatures as JWS has them (RFC 7518 sections 3.3 and
 // 3.4): r ‖ s, 64 bytes, where Verify takes DER.
-func (v *Verifier) VerifyRaw(ctx context.Context, pub crypto.PublicKey, message, raw []byte) error {
+func (v *Verifier) verifyRaw(ctx context.Context, pub crypto.PublicKey, message, raw []byte) error {
 	if _, ok := pub.(*rsa.PublicKey); ok {
 		return v.Verify(ctx, pub, message, raw)
 	}
@@ -58,7 +58,7 @@ func (v *Verifier) VerifyRaw(ctx context.Context, pub crypto.PublicKey, message,
 	return v.Verify(ctx, pub, message, der)
 }
 
-// verifyText is VerifyRaw for a message that is a string.
+// verifyText is verifyRaw for a message that is a string.
 func (v *Verifier) verifyText(ctx context.Context, pub crypto.PublicKey, text string, raw []byte) error {
 	message, ok := v.messages.Get().(*[]byte)
 	if !ok {
@@ -66,7 +66,7 @@ func (v *Verifier) verifyText(ctx context.Context, pub crypto.PublicKey, text st
 	}
 	defer v.messages.Put(message)
 	*message = append((*message)[:0], text...)
-	return v.VerifyRaw(ctx, pub, *message, raw)
+	return v.verifyRaw(ctx, pub, *message, raw)
 }
 
 // verifyRSA verifies by RFC 8017 section 8.2.2, which leaves a signature one

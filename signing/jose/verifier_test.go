@@ -21,7 +21,7 @@ func TestES256(t *testing.T) {
 	if err := v.Verify(t.Context(), key.Public(), message, der); err != nil {
 		t.Error(err)
 	}
-	if err := v.VerifyRaw(t.Context(), key.Public(), message, raw); err != nil {
+	if err := v.verifyRaw(t.Context(), key.Public(), message, raw); err != nil {
 		t.Error(err)
 	}
 	asDER := func(parts ...[]byte) []byte {
@@ -54,14 +54,14 @@ func TestVerifyRaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.VerifyRaw(t.Context(), key.Public(), message, raw); err != nil {
+	if err := v.verifyRaw(t.Context(), key.Public(), message, raw); err != nil {
 		t.Error(err)
 	}
 	for name, bad := range map[string][]byte{
 		"short": raw[:63], "long": append(bytes.Clone(raw), 0), "none": nil,
 		"zero r": append(make([]byte, 32), raw[32:]...), "zeros": make([]byte, 64),
 	} {
-		if err := v.VerifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
+		if err := v.verifyRaw(t.Context(), key.Public(), message, bad); !errors.Is(err, sm2.ErrSignature) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

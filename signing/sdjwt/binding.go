@@ -107,7 +107,7 @@ func (t *Token) binding(ctx context.Context, claims map[string]any, v *jose.Veri
 	_, payload, err := jose.Verify(ctx, t.KeyBinding, jose.Expectation{
 		Typ:      jose.TypKeyBinding,
 		Max:      maxBinding,
-		Key:      func(jose.Header) (crypto.PublicKey, error) { return holder, nil },
+		Key:      func(jose.Header, []byte) (crypto.PublicKey, error) { return holder, nil },
 		Verifier: v,
 	})
 	if e, ok := errors.AsType[*jose.TokenError](err); ok {

@@ -76,7 +76,7 @@ func newToken(t testing.TB, issuer crypto.MessageSigner, holder jose.Key, hash H
 	}
 	_, raw, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
 		Typ:      jose.TypCredential,
-		Key:      func(jose.Header) (crypto.PublicKey, error) { return issuer.Public(), nil },
+		Key:      func(jose.Header, []byte) (crypto.PublicKey, error) { return issuer.Public(), nil },
 		Verifier: jose.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {

@@ -95,7 +95,7 @@ func TestIssue(t *testing.T) {
 	}
 	_, payload, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
 		Typ: jose.TypCredential, Verifier: jose.NewVerifier(sm2.Config{}),
-		Key: func(jose.Header) (crypto.PublicKey, error) { return key.Public(), nil },
+		Key: func(jose.Header, []byte) (crypto.PublicKey, error) { return key.Public(), nil },
 	})
 	if err != nil || !bytes.Equal(payload, packed.Payload) {
 		t.Errorf("signed is %s, %v, not %s", payload, err, packed.Payload)

@@ -71,7 +71,7 @@ func (v *rfc9901) verified(t *testing.T, section string, token *Token) []byte {
 	}
 	_, payload, err := jose.Verify(t.Context(), token.JWS, jose.Expectation{
 		Typ:      typ,
-		Key:      func(jose.Header) (crypto.PublicKey, error) { return v.Issuer.PublicKey() },
+		Key:      func(jose.Header, []byte) (crypto.PublicKey, error) { return v.Issuer.PublicKey() },
 		Verifier: jose.NewVerifier(sm2.Config{}),
 	})
 	if err != nil {

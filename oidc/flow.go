@@ -86,7 +86,7 @@ type StepKind string
 
 const (
 	StepLogin        StepKind = "login"         // show the login page
-	StepSecondFactor StepKind = "second_factor" // somebody is logged in, with one factor; ask for one of Step.Factors
+	StepSecondFactor StepKind = "second_factor" // somebody is logged in, with one factor; ask for another
 	StepAccount      StepKind = "account"       // ask whether to go on as who is logged in
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
@@ -105,10 +105,9 @@ type Step struct {
 	Kind     StepKind
 	Handle   Secret // names the request in the URLs of pages; zero when done
 	Request  RequestView
-	Session  *Session      // who is logged in; nil for StepLogin
-	Factors  []factor.Name // of StepSecondFactor: each of them would do
-	Consent  *ConsentView  // of StepConsent
-	Response *Response     // of StepDone
+	Session  *Session     // who is logged in; nil for StepLogin
+	Consent  *ConsentView // of StepConsent
+	Response *Response    // of StepDone
 
 	// Of a step that a form led to.
 	Again     bool          // the form's page is to be shown once more, in answer to it
@@ -152,12 +151,10 @@ type RequestView struct {
 	Portal      bool                 // no client: somebody wants to see our own pages
 	Client      Client               // who asks
 	Participant identity.Participant // whose client that is
-	Scopes      []Scope
 	LoginHint   string
 	UILocales   []string
-	Licenses    bool             // licenses are asked for
-	Assurance   factor.Assurance // that is needed
-	RedirectURI string           // checked: where the answer will go. A page's policy must allow its forms to lead there
+	Licenses    bool   // licenses are asked for
+	RedirectURI string // checked: where the answer will go. A page's policy must allow its forms to lead there
 }
 
 // ConsentView is what a consent page shows and its form carries.
@@ -180,12 +177,9 @@ type Session struct {
 	ID        string
 	Account   string // account id
 	Party     identity.Party
-	Factors   []factor.Proof
-	AuthTime  time.Time // of the first factor
 	Assurance factor.Assurance
 	Created   time.Time
 	Seen      time.Time
-	Expires   time.Time
 	Address   string // where it began
 	UserAgent string
 	Current   bool // in a list: the one that asks

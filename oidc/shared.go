@@ -37,8 +37,7 @@ func Distinct[S ~string](all []S) []S {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
 }
 
-// ACRPrefix begins the authentication context classes of ours.
-const ACRPrefix = "urn:yizheng:assurance:"
-
 // ACR returns the authentication context class of an assurance, 0 to 3.
-func ACR(assurance factor.Assurance) string { return ACRPrefix + strconv.Itoa(int(assurance)) }
+func ACR(assurance factor.Assurance) string {
+	return "urn:yizheng:assurance:" + strconv.Itoa(int(assurance))
+}

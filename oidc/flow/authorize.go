@@ -368,7 +368,7 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 		return oidc.Step{}, err
 	}
 	s.Current = true
-	step.Session, step.Factors = &s, a.further
+	step.Session = &s
 	if kind == oidc.StepConsent {
 		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
 			return oidc.Step{}, p.settle(ctx, a, err)

@@ -88,8 +88,8 @@ func (s *Service) named(ctx context.Context, a Account, there bool, logins []Log
 	if err != nil {
 		return false, err
 	}
-	found := has(ByName, a.LoginName) || has(ByPhone, a.Phone) ||
-		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(ByCode, foldCode(c.Value)) })
+	found := has(byName, a.LoginName) || has(byPhone, a.Phone) ||
+		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(byCode, foldCode(c.Value)) })
 	if there && !found {
 		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "a login leads to it that is another's") // logged, and counted
 	}

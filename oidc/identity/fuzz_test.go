@@ -17,22 +17,22 @@ func FuzzLogin(f *testing.F) {
 			t.Fatalf("%q reads as %v", typed, all)
 		}
 		for _, l := range all {
-			if !utf8.ValidString(l.Value) || (l.Kind == ByNothing) != (l.Value == "") {
+			if !utf8.ValidString(l.Value) || (l.Kind == byNothing) != (l.Value == "") {
 				t.Errorf("%q reads as %v", typed, l)
 			}
 			switch l.Kind {
-			case ByName:
-				if again, err := ParseLoginName(l.Value); err != nil || again != l.Value {
+			case byName:
+				if again, err := parseLoginName(l.Value); err != nil || again != l.Value {
 					t.Errorf("%q is the name %q, and that %q, %v", typed, l.Value, again, err)
 				}
-				if _, err := ParsePhone(l.Value); err == nil {
+				if _, err := parsePhone(l.Value); err == nil {
 					t.Errorf("the name %q is a phone", l.Value)
 				}
-			case ByPhone:
-				if again, err := ParsePhone(l.Value); err != nil || again != l.Value || len(l.Value) > 16 {
+			case byPhone:
+				if again, err := parsePhone(l.Value); err != nil || again != l.Value || len(l.Value) > 16 {
 					t.Errorf("%q is the phone %q, and that %q, %v", typed, l.Value, again, err)
 				}
-			case ByCode:
+			case byCode:
 				if again := foldCode(l.Value); again != l.Value {
 					t.Errorf("%q is the code %q, and that %q", typed, l.Value, again)
 				}

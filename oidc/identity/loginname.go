@@ -15,10 +15,10 @@ import (
 type LoginKind string
 
 const (
-	ByName    LoginKind = "name"
-	ByPhone   LoginKind = "phone"
-	ByCode    LoginKind = "code" // the number of a document, whatever its type: there is one input field
-	ByNothing LoginKind = "none" // what nobody can be called
+	byName    LoginKind = "name"
+	byPhone   LoginKind = "phone"
+	byCode    LoginKind = "code" // the number of a document, whatever its type: there is one input field
+	byNothing LoginKind = "none" // what nobody can be called
 )
 
 // Login is one reading of what was typed, folded.
@@ -34,22 +34,22 @@ const maxLogin = 256
 // likeliest first; at least one.
 func ReadLogin(typed string) []Login {
 	if len(typed) > maxLogin || !utf8.ValidString(typed) {
-		return []Login{{Kind: ByNothing}}
+		return []Login{{Kind: byNothing}}
 	}
 	var all []Login
-	if phone, err := ParsePhone(typed); err == nil {
-		all = append(all, Login{ByPhone, phone})
+	if phone, err := parsePhone(typed); err == nil {
+		all = append(all, Login{byPhone, phone})
 	}
 	code := foldCode(typed)
-	name, err := ParseLoginName(typed)
+	name, err := parseLoginName(typed)
 	if err == nil {
-		all = append(all, Login{ByName, name})
+		all = append(all, Login{byName, name})
 	}
 	if code != "" {
-		all = append(all, Login{ByCode, code})
+		all = append(all, Login{byCode, code})
 	}
 	if len(all) == 0 {
-		all = append(all, Login{Kind: ByNothing})
+		all = append(all, Login{Kind: byNothing})
 	}
 	return all
 }
@@ -65,11 +65,11 @@ func foldCode(s string) string {
 	}, party.FoldCode(s))
 }
 
-// ParseLoginName folds a login name, width and case, and checks it: 3 to 64
+// parseLoginName folds a login name, width and case, and checks it: 3 to 64
 // letters, digits and . _ - @, the first one a letter; not what looks like a
 // document's number, some letters and then digits, which is somebody else's
 // login perhaps. Refusals are *Error with the reason login_name_invalid.
-func ParseLoginName(s string) (string, error) {
+func parseLoginName(s string) (string, error) {
 	invalid := &Error{Reason: "login_name_invalid", Detail: "a login name has 3 to 64 letters, digits, or . _ - @, begins with a letter, and doesn't look like a document's number"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return "", invalid
@@ -103,11 +103,11 @@ func FoldName(s string) string {
 	return s
 }
 
-// ParsePhone returns a phone number in the form of E.164. Eleven digits that
+// parsePhone returns a phone number in the form of E.164. Eleven digits that
 // begin with 13 to 19 are a mobile number of the mainland, with 86 before them
 // or not; others begin with + or 00. Spaces and hyphens don't count. Refusals
 // are *Error with the reason phone_invalid.
-func ParsePhone(s string) (string, error) {
+func parsePhone(s string) (string, error) {
 	invalid := &Error{Reason: "phone_invalid", Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return "", invalid
@@ -156,14 +156,14 @@ func maskPhone(phone string) string {
 func (a Account) logins(p Party, today party.Date) []Login {
 	var all []Login
 	if a.LoginName != "" {
-		all = append(all, Login{ByName, a.LoginName})
+		all = append(all, Login{byName, a.LoginName})
 	}
 	if a.Phone != "" {
-		all = append(all, Login{ByPhone, a.Phone})
+		all = append(all, Login{byPhone, a.Phone})
 	}
 	for _, c := range p.Codes {
 		if (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today) {
-			all = append(all, Login{ByCode, foldCode(c.Value)})
+			all = append(all, Login{byCode, foldCode(c.Value)})
 		}
 	}
 	return all

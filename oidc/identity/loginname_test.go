@@ -10,7 +10,7 @@ func TestParseLoginName(t *testing.T) {
 		"Zhang.San": "zhang.san", " ａｂｃ ": "abc", "张三丰": "张三丰", "zhang_san-01@example": "zhang_san-01@example", "wang12": "wang12", "zhangwei1990": "zhangwei1990",
 		"Straße": "straße", "ΣΊΣΥΦΟΣ": "σίσυφοσ", strings.Repeat("x", 64): strings.Repeat("x", 64),
 	} {
-		if got, err := ParseLoginName(typed); err != nil || got != want {
+		if got, err := parseLoginName(typed); err != nil || got != want {
 			t.Errorf("%q is %q, %v; want %q", typed, got, err, want)
 		}
 	}
@@ -18,7 +18,7 @@ func TestParseLoginName(t *testing.T) {
 		"", "ab", "张三", strings.Repeat("x", 65), strings.Repeat("x", 1000), "1abc", ".abc", "13800138000", "+8613800138000", "990101199001010035", "E12345678", "ea1234567", "H12345678A",
 		"军字第1234567号", "a b", "a\u200bbc", "abc\x00", "abc\xff", "a/bc", "abc'--", "<abc>", "abc\u202e", "ａ１２３４５６",
 	} {
-		if got, err := ParseLoginName(typed); err == nil {
+		if got, err := parseLoginName(typed); err == nil {
 			t.Errorf("%q is %q", typed, got)
 		}
 	}
@@ -29,14 +29,14 @@ func TestParsePhone(t *testing.T) {
 		"13800138000": "+8613800138000", "+86 138 0013 8000": "+8613800138000", "0086-13800138000": "+8613800138000", "8613800138000": "+8613800138000",
 		"１９９００００００００": "+8619900000000", "+85291234567": "+85291234567", "0085291234567": "+85291234567", "+1 202-555-0100": "+12025550100", "+447700900123": "+447700900123",
 	} {
-		if got, err := ParsePhone(typed); err != nil || got != want {
+		if got, err := parsePhone(typed); err != nil || got != want {
 			t.Errorf("%q is %q, %v; want %q", typed, got, err, want)
 		}
 	}
 	for _, typed := range []string{
 		"", "12800138000", "1380013800", "138001380000", "010-12345678", "+86 10 12345678", "+86", "+0123456789", "+12345", "+1234567890123456", "91234567", "phone", "+86138x0138000", "\xff", strings.Repeat("1", 1000),
 	} {
-		if got, err := ParsePhone(typed); err == nil {
+		if got, err := parsePhone(typed); err == nil {
 			t.Errorf("%q is %q", typed, got)
 		}
 	}

@@ -90,12 +90,12 @@ func (r Registration) checked() (Registration, error) {
 		return r, &Error{Reason: "code_invalid", Detail: "the birth date in the number is in the future"}
 	}
 	if r.LoginName != "" {
-		if r.LoginName, err = ParseLoginName(r.LoginName); err != nil {
+		if r.LoginName, err = parseLoginName(r.LoginName); err != nil {
 			return r, err
 		}
 	}
 	if r.Phone != "" {
-		if r.Phone, err = ParsePhone(r.Phone); err != nil {
+		if r.Phone, err = parsePhone(r.Phone); err != nil {
 			return r, err
 		}
 	}
@@ -195,9 +195,9 @@ func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 			return fmt.Errorf("finding an account: %w", err)
 		case other.Party == p.ID:
 			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: ErrExists}
-		case l.Kind == ByName:
+		case l.Kind == byName:
 			return &Error{Reason: "login_name_taken", Detail: "somebody else has that login name: choose another", Err: ErrExists}
-		case l.Kind == ByPhone:
+		case l.Kind == byPhone:
 			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: ErrExists}
 		}
 		return &Error{Reason: "code_taken", Detail: "somebody else logs in with a document of that number", Err: ErrExists}

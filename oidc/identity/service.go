@@ -159,13 +159,13 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	return a, err
 }
 
-// ChangePhone gives an account another phone, in the form that ParsePhone reads,
+// ChangePhone gives an account another phone, in the form that parsePhone reads,
 // or with an empty one none. Who asks has seen that it is the person's. *Error:
 // phone_invalid, phone_taken. ErrNotFound if there is no such account.
 func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (Account, error) {
 	if phone != "" {
 		var err error
-		if phone, err = ParsePhone(phone); err != nil {
+		if phone, err = parsePhone(phone); err != nil {
 			return Account{}, err
 		}
 	}

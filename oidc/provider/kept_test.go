@@ -187,7 +187,7 @@ func TestVisit(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		step, err := w.Visit(t.Context(), "/licenses?a=b", 2, b.Browser)
-		if err != nil || step.Kind != oidc.StepLogin || !step.Request.Portal || step.Request.Assurance != 2 {
+		if err != nil || step.Kind != oidc.StepLogin || !step.Request.Portal {
 			t.Fatalf("%+v, %v", step, err)
 		}
 		if step = b.logIn(t, step.Handle, w.zhang); step.Kind != oidc.StepSecondFactor {

@@ -181,7 +181,3 @@ func (c *Config) checkLogins() error {
 	}
 	return nil
 }
-
-// Issuer returns the OpenID issuer, which is also the audience of access
-// tokens for the service's own API.
-func (p *Provider) Issuer() string { return p.c.Issuer }

@@ -83,9 +83,9 @@ func TestSessionFixation(t *testing.T) {
 		if first.Session == second.Session || len(w.memory.sessions) != 1 {
 			t.Errorf("%d sessions", len(w.memory.sessions))
 		}
-		s, err := w.Session(t.Context(), b.Browser)
-		if err != nil || s.Assurance != 1 || len(s.Factors) != 1 {
-			t.Errorf("a login with one factor keeps the second of before: %+v, %v", s, err)
+		l, err := w.Find(t.Context(), b.Browser)
+		if err != nil || l.Assurance() != 1 || len(l.About.Factors) != 1 {
+			t.Errorf("a login with one factor keeps the second of before: %+v, %v", l, err)
 		}
 		if _, _, err := w.StepUp(t.Context(), first.Browser, factor.Proof{Factor: factor.PhoneCode}); !errors.Is(err, oidc.ErrNoSession) {
 			t.Errorf("stepping up under an old cookie: %v", err)
@@ -405,8 +405,9 @@ func TestPasswordChanged(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the session ended: %v", err)
 		}
-		if s.ID != before.ID || s.AuthTime.Before(changed.Password.Set) || s.Assurance != 1 {
-			t.Errorf("the session is %s, begun %v with %v; it was %s", s.ID, s.AuthTime, s.Factors, before.ID)
+		l, err := w.Find(t.Context(), b.Browser)
+		if err != nil || s.ID != before.ID || l.ID != s.ID || l.About.AuthTime.Before(changed.Password.Set) || s.Assurance != 1 {
+			t.Errorf("the session is %+v, %+v, %v; it was %s", s, l, err, before.ID)
 		}
 		if list, err := w.Sessions(t.Context(), s); err != nil || len(list) != 1 {
 			t.Errorf("%d sessions are listed, %v", len(list), err)

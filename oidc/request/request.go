@@ -402,7 +402,7 @@ func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.Request
 // View returns the request as pages show it.
 func (r *Request) View(s client.Standing) oidc.RequestView {
 	return oidc.RequestView{
-		Portal: r.Portal(), Client: s.Client, Participant: s.Participant, Scopes: r.Scopes, LoginHint: r.LoginHint,
-		UILocales: r.UILocales, Licenses: r.Detail != nil, Assurance: max(r.Assurance, s.Client.Floor(s.Participant.Class)), RedirectURI: r.RedirectURI,
+		Portal: r.Portal(), Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
+		UILocales: r.UILocales, Licenses: r.Detail != nil, RedirectURI: r.RedirectURI,
 	}
 }

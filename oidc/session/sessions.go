@@ -35,8 +35,7 @@ func (p *Service) Show(ctx context.Context, l *Login) (oidc.Session, error) {
 
 func (l *Login) shown(who identity.Party) oidc.Session {
 	return oidc.Session{
-		ID: l.ID, Account: l.About.Account, Party: who, Factors: l.About.Factors, AuthTime: l.About.AuthTime,
-		Assurance: l.Assurance(), Created: l.Created, Seen: l.Seen, Expires: l.Expires,
+		ID: l.ID, Account: l.About.Account, Party: who, Assurance: l.Assurance(), Created: l.Created, Seen: l.Seen,
 		Address: l.About.Address, UserAgent: l.About.UserAgent,
 	}
 }

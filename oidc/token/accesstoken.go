@@ -27,8 +27,6 @@ type Access struct {
 	Client      string
 	Participant identity.Participant
 	Scopes      []string
-	TokenID     string
-	Expires     time.Time
 
 	// Of a token about a person; else empty.
 	Subject string // at the client
@@ -138,10 +136,7 @@ func (p *Service) checkToken(ctx context.Context, token string) (claims, Access,
 	if err != nil {
 		return claims{}, Access{}, err
 	}
-	access := Access{
-		Client: t.ClientID, Participant: s.Participant, Scopes: strings.Fields(t.Scope),
-		TokenID: t.TokenID, Expires: time.Unix(t.Expires, 0).UTC(),
-	}
+	access := Access{Client: t.ClientID, Participant: s.Participant, Scopes: strings.Fields(t.Scope)}
 	if reason, description := s.Refusal(); reason != "" {
 		return t, access, invalidToken(reason, description, nil)
 	}

@@ -16,8 +16,7 @@ import (
 // account has a phone, a code is on its way there, with which ConfirmLogin
 // returns the account. Who doesn't get a code can't tell why.
 type Challenge struct {
-	Handle string        // names it to ConfirmLogin; a secret of the browser's form
-	Life   time.Duration // from now
+	Handle string // names it to ConfirmLogin; a secret of the browser's form
 }
 
 // Error implements error.
@@ -37,7 +36,7 @@ const challengeTime = 5 * time.Second
 // password was right. It takes the same time either way. The counts are taken
 // back when the code comes: sooner, whoever counted along would learn of it.
 func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tally, began time.Time) error {
-	c := &Challenge{Handle: newChallenge(), Life: codeLife}
+	c := &Challenge{Handle: newChallenge()}
 	var kept codeRecord
 	if reason == "" {
 		kept.Account, kept.Checked = who.Account.ID, who.Account.Password.Set

@@ -68,9 +68,9 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	if err != nil && !errors.Is(err, identity.ErrGone) {
 		return Begun{}, err
 	}
-	sent := Begun{a.MaskedPhone(), codeLife, codeAgain}
+	sent := Begun{a.MaskedPhone(), codeAgain}
 	if age := now.Sub(before.Sent); err == nil && !before.Used && age < codeAgain {
-		return Begun{sent.Phone, codeLife - age, codeAgain - age}, nil
+		return Begun{sent.Phone, codeAgain - age}, nil
 	}
 	// Of requests side by side one sends.
 	gap, err := p.count(ctx, ofCodeGap, now, l.Account, l.Binding, before.ID)

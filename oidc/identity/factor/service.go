@@ -35,9 +35,8 @@ type Login struct {
 
 // Begun says what a factor began.
 type Begun struct {
-	Phone  string        // to which something was sent, masked, for the page; empty: nothing was
-	Expiry time.Duration // from now
-	Again  time.Duration // after which it may be begun anew
+	Phone string        // to which something was sent, masked, for the page; empty: nothing was
+	Again time.Duration // after which it may be begun anew
 }
 
 // Config says what a Service works with. All of it is needed, but Sender and Log.

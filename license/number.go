@@ -12,6 +12,9 @@ import (
 	"yizheng.internal/signing"
 )
 
+// MaxNumber is how many characters a license's number has at the most.
+const MaxNumber = 100
+
 // NumberKey returns what a license's number is compared by. Two numbers that a
 // reader takes for one are one: width, case, spaces, what is invisible, and the
 // shapes of hyphens and brackets don't count. It is bound into stored lookup keys:

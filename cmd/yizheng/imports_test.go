@@ -82,9 +82,9 @@ var rules = map[string]rule{
 		testOurs: []string{"license/licensetest"},
 	},
 	"license/offer": {
-		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/registry", "signing", "signing/journal", "signing/strictjson"},
+		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "signing", "signing/journal", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
-		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest"},
+		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest", "license/registry"},
 	},
 	"license/verify": {
 		ours:     []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/pki"},

@@ -17,20 +17,19 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
-	"yizheng.internal/license/registry"
 	"yizheng.internal/signing"
 )
 
 // Bounds of an offer. What isn't offered for them is found by what the holder looks for.
 const (
-	maxOffered      = 20                 // licenses offered for a material
-	maxOfferedBytes = 384 << 10          // of all that is offered, as offerSize counts it
-	maxLooked       = 1000               // licenses opened for one offer
-	maxLookedBytes  = 16 << 20           // of their face fields
-	maxActive       = 500                // active ones of a type that are looked at, expired ones among them
-	maxOver         = 100                // of those that prove nothing, the newest, looked at for the reason
-	shelfPage       = 100                // records read at a time
-	maxFind         = registry.MaxNumber // characters of what the holder looks for
+	maxOffered      = 20                // licenses offered for a material
+	maxOfferedBytes = 384 << 10         // of all that is offered, as offerSize counts it
+	maxLooked       = 1000              // licenses opened for one offer
+	maxLookedBytes  = 16 << 20          // of their face fields
+	maxActive       = 500               // active ones of a type that are looked at, expired ones among them
+	maxOver         = 100               // of those that prove nothing, the newest, looked at for the reason
+	shelfPage       = 100               // records read at a time
+	maxFind         = license.MaxNumber // characters of what the holder looks for
 )
 
 // Find is what the holder looks for among more licenses than are offered, by material: a

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
@@ -21,7 +22,6 @@ var earliestDate, _ = party.NewDate(1900, time.January, 1)
 
 // Bounds of a license's content beside those of its schema.
 const (
-	MaxNumber = 100
 	maxShare  = 50
 	maxReason = 500
 	maxAhead  = 120 // months from now to the first day of validity
@@ -52,7 +52,7 @@ type draft struct {
 func check(typ *catalog.Issuable, by credential.PresentedBy, c content, now time.Time) (draft, error) {
 	d := draft{typ: typ, authority: by, content: c}
 	var vs refusal.Violations
-	vs.Text("/number", c.Number, 1, MaxNumber)
+	vs.Text("/number", c.Number, 1, license.MaxNumber)
 	vs.AreaCode(c.AreaCode)
 	d.checkPeriod(&vs, now)
 	d.checkHolders(&vs, now)

@@ -9,13 +9,14 @@ import (
 
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/journal"
 )
 
 // Config says what a [Catalog] works with. All of it is required.
 type Config struct {
 	Store     entry.Stores
 	Auth      *signing.Authenticator
-	Journal   entry.Journal
+	Journal   *journal.Recorder
 	PublicURL string // absolute, without a slash at the end: type metadata's addresses build on it
 }
 

@@ -103,7 +103,7 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	r := &Library{Journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
 	var err error
 	if r.catalog, err = catalog.New(catalog.Config{
-		Store: c.Stores, Auth: auth, Journal: catalogJournal{r.Journal}, PublicURL: c.PublicURL,
+		Store: c.Stores, Auth: auth, Journal: r.Journal, PublicURL: c.PublicURL,
 	}); err != nil {
 		return nil, err
 	}
@@ -164,24 +164,6 @@ func (r *Library) Lists() *status.Lists { return r.lists }
 
 // Run writes the events of what was merged, until ctx ends, and then those that are left.
 func (r *Library) Run(ctx context.Context) { r.Journal.Run(ctx) }
-
-// catalogJournal records what is done with the catalog: events of no one license.
-type catalogJournal struct{ journal *journal.Recorder }
-
-// Audit implements [entry.Journal].
-func (j catalogJournal) Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action) {
-	audit.Refusal(ctx, j.journal, err, a, act, "")
-}
-
-// Event implements [entry.Journal].
-func (j catalogJournal) Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error) {
-	return j.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
-}
-
-// Reading implements [entry.Journal].
-func (j catalogJournal) Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error {
-	return j.journal.Repeating(ctx, a.Did(act, "", 0, journal.ResultOK, detail))
-}
 
 // Upgrade gives every record of an earlier version its authenticator. It can be
 // cut off and run again, and beside other nodes that do the same. It is called only

@@ -53,11 +53,11 @@ type DelegationStore interface {
 // Refusals that a caller may see are *[refusal.Error].
 type Delegations struct {
 	store   DelegationStore
-	journal Journal
+	journal *journal.Recorder
 }
 
 // NewDelegations returns the delegations that a store has.
-func NewDelegations(s DelegationStore, j Journal) *Delegations { return &Delegations{s, j} }
+func NewDelegations(s DelegationStore, j *journal.Recorder) *Delegations { return &Delegations{s, j} }
 
 func delegationID(prefix party.USCC, participant string) string {
 	return string(prefix) + "/" + participant
@@ -82,7 +82,7 @@ func (c *Delegations) Withdraw(ctx context.Context, a audit.Actor, from Definer,
 }
 
 func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix party.USCC, document string, act journal.Action) (_ Delegation, err error) {
-	defer c.journal.Audit(ctx, &err, a, act)
+	defer audit.Refusal(ctx, c.journal, &err, a, act, "")
 	var vs refusal.Violations
 	vs.When(!prefix.Valid(), "/prefix", "uscc", "is not a unified social credit code of 18 digits and upper-case letters")
 	vs.When(prefix == n.USCC, "/prefix", "prefix_own", "is the participant's own code, under which it defines entries anyway")
@@ -104,7 +104,7 @@ func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix 
 	if act == journal.ActionUndelegate {
 		d.Ended = now
 	}
-	e, err := c.journal.Event(ctx, a, act, map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document})
+	e, err := c.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, map[string]string{"prefix": string(prefix), "participant": n.ID, "document": document}))
 	if err != nil {
 		return Delegation{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"yizheng.internal/license/audit"
@@ -12,22 +11,11 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Journal records what is done with entries.
-type Journal interface {
-	// Audit, deferred, leaves an event of a refusal, if the error is one. If the event
-	// can't be stored, that is the error.
-	Audit(ctx context.Context, err *error, a audit.Actor, act journal.Action)
-	// Event makes the event of a change, which is stored with it.
-	Event(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error)
-	// Reading leaves an event of a reading; those that repeat are merged.
-	Reading(ctx context.Context, a audit.Actor, act journal.Action, detail map[string]string) error
-}
-
 // Config says what [Entries] work with. All of it is required.
 type Config struct {
 	Store       Store
 	Delegations *Delegations
-	Journal     Journal
+	Journal     *journal.Recorder
 }
 
 // Entries are the entries of one kind. It is safe for concurrent use. Refusals that a caller
@@ -37,7 +25,7 @@ type Entries[C ~string, D, V any] struct {
 	versions    *versions[C, D, V]
 	store       Store
 	delegations *Delegations
-	journal     Journal
+	journal     *journal.Recorder
 }
 
 // New returns the entries of a kind. It reads nothing yet.
@@ -49,7 +37,7 @@ func New[C ~string, D, V any](k KindOf[C, D, V], c Config) *Entries[C, D, V] {
 // code begins with the caller's own, or one that was delegated to it, and only the
 // participant that defined an entry may change it, as long as that is so.
 func (c *Entries[C, D, V]) Put(ctx context.Context, a audit.Actor, code C, d D) (v V, created bool, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.Put)
+	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Put, "")
 	if err := c.kind.CheckCode(code); err != nil {
 		return v, false, err
 	}
@@ -91,7 +79,7 @@ func (c *Entries[C, D, V]) Put(ctx context.Context, a audit.Actor, code C, d D) 
 // draft is checked again: it may have been written when less was refused, and what it
 // names may have changed. Licenses and grants stay bound to their own version.
 func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (v V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.Publish)
+	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Publish, "")
 	h, err := c.own(ctx, a, code, c.delegations.mayWrite)
 	if err != nil {
 		return v, err
@@ -121,7 +109,7 @@ func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (
 
 // Retire ends the use of an entry; what was made by it stays as it is.
 func (c *Entries[C, D, V]) Retire(ctx context.Context, a audit.Actor, code C) (v V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.Retire)
+	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Retire, "")
 	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
 	if err != nil {
 		return v, err
@@ -170,7 +158,7 @@ func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.
 	}
 	last := vs[len(vs)-1]
 	l := c.kind.Life(&last)
-	e, err := c.journal.Event(ctx, a, act, map[string]string{c.kind.Called: string(code), c.kind.Called + "_version": strconv.Itoa(*l.Version)})
+	e, err := c.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, c.kind.named(code, *l.Version)))
 	if err != nil {
 		return v, err
 	}

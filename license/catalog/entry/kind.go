@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"yizheng.internal/signing/journal"
@@ -90,6 +91,11 @@ func (k *KindOf[C, D, V]) openAll(records []Record) ([]V, error) {
 		vs = append(vs, *v)
 	}
 	return vs, nil
+}
+
+// named returns the details by which an event names a version.
+func (k *KindOf[C, D, V]) named(code C, version int) map[string]string {
+	return map[string]string{k.Called: string(code), k.Called + "_version": strconv.Itoa(version)}
 }
 
 // Record returns the record of a version, to be stored.

@@ -5,10 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/licensetest"
 	"yizheng.internal/license/refusal"
@@ -68,29 +68,37 @@ func noticeKind(fresh time.Duration) entry.KindOf[string, said, notice] {
 	}
 }
 
-// told is a journal that keeps what it is told.
-type told struct{ acts []journal.Action }
-
-func (j *told) Audit(context.Context, *error, audit.Actor, journal.Action) {}
-
-func (j *told) Event(_ context.Context, _ audit.Actor, act journal.Action, detail map[string]string) (journal.Event, error) {
-	if detail["notice"] == "" || detail["notice_version"] == "" {
-		return journal.Event{}, errors.New("the event doesn't name the entry")
-	}
-	j.acts = append(j.acts, act)
-	return journal.Event{Log: journal.Registry, ID: rand.Text(), At: time.Now(), Action: act, Result: journal.ResultOK}, nil
+// recorded is what an event says of a notice.
+type recorded struct {
+	action         journal.Action
+	result         string
+	notice, number string // the entry that its details name, and the version
 }
 
-func (j *told) Reading(_ context.Context, _ audit.Actor, act journal.Action, _ map[string]string) error {
-	j.acts = append(j.acts, act)
-	return nil
+// events returns the events of notices, in their order.
+func events(t *testing.T, w *licensetest.World) (all []recorded) {
+	t.Helper()
+	es, err := w.DB.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Registry}, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range es {
+		_, detail, err := journal.Opened(t.Context(), w.In.Vault(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(e.Action), "notice.") {
+			all = append(all, recorded{e.Action, e.Result, detail["notice"], detail["notice_version"]})
+		}
+	}
+	return all
 }
 
 // TestAnotherKind leads an entry of a further kind through its life.
 func TestAnotherKind(t *testing.T) {
 	t.Parallel()
 	w, ctx := licensetest.New(t), t.Context()
-	j := &told{}
+	j := journal.NewRecorder(journal.Config{Log: journal.Registry, Store: w.DB.Journal(), Vault: w.In.Vault()})
 	raw, auth := w.DB.Licenses(), w.In.Vault().Auth()
 	stores := entry.AuthenticStores(raw, auth)
 	with := entry.Config{Store: stores, Delegations: entry.NewDelegations(stores, j), Journal: j}
@@ -158,9 +166,18 @@ func TestAnotherKind(t *testing.T) {
 	if n, err := notices.Retire(ctx, owner, code); err != nil || n.State != entry.Retired {
 		t.Errorf("retired: %+v, %v", n, err)
 	}
-	want := []journal.Action{"notice.put", "notice.put", "notice.publish", "notice.put", "notice.publish", "notice.read", "notice.retire"}
-	if !slices.Equal(j.acts, want) {
-		t.Errorf("the journal was told %v, want %v", j.acts, want)
+	ok := func(act journal.Action, version string) recorded {
+		return recorded{act, journal.ResultOK, code, version}
+	}
+	no := func(act journal.Action, reason string) recorded { return recorded{action: act, result: reason} }
+	want := []recorded{
+		no("notice.put", "notice_empty"), no("notice.publish", "notice_unknown"), ok("notice.put", "1"),
+		no("notice.publish", "notice_unfinished"), no("notice.read", "notice_unknown"), no("notice.retire", "notice_not_published"),
+		ok("notice.put", "1"), ok("notice.publish", "1"), no("notice.publish", "notice_not_draft"), no("notice.retire", "notice_owner"),
+		ok("notice.put", "2"), ok("notice.publish", "2"), {action: "notice.read", result: journal.ResultOK}, ok("notice.retire", "2"),
+	}
+	if got := events(t, w); !slices.Equal(got, want) {
+		t.Errorf("the journal has %v, want %v", got, want)
 	}
 
 	records, err := raw.LoadEntries(ctx, entry.KindItem, code, 0, 1)

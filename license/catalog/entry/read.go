@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/refusal"
+	"yizheng.internal/signing/journal"
 )
 
 // A page of the catalog ends before its limit where its definitions have so many bytes;
@@ -66,14 +67,12 @@ func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, e
 // newest, and records the reading. All versions that were published are there for
 // everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
 func (c *Entries[C, D, V]) Read(ctx context.Context, a audit.Actor, code C, version int) (none V, err error) {
-	defer c.journal.Audit(ctx, &err, a, c.kind.Read)
+	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Read, "")
 	v, err := c.seen(ctx, a, code, version)
 	if err != nil {
 		return none, err
 	}
-	return *v, c.journal.Reading(ctx, a, c.kind.Read, map[string]string{
-		c.kind.Called: string(code), c.kind.Called + "_version": strconv.Itoa(*c.kind.Life(v).Version),
-	})
+	return *v, c.reading(ctx, a, c.kind.named(code, *c.kind.Life(v).Version))
 }
 
 func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, version int) (v *V, err error) {
@@ -110,7 +109,12 @@ func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C,
 	if err != nil {
 		return nil, false, err
 	}
-	return vs, more, c.journal.Reading(ctx, a, c.kind.Read, map[string]string{"found": strconv.Itoa(len(vs))})
+	return vs, more, c.reading(ctx, a, map[string]string{"found": strconv.Itoa(len(vs))})
+}
+
+// reading leaves an event of a reading. Readings that repeat are merged.
+func (c *Entries[C, D, V]) reading(ctx context.Context, a audit.Actor, detail map[string]string) error {
+	return c.journal.Repeating(ctx, a.Did(c.kind.Read, "", 0, journal.ResultOK, detail))
 }
 
 // page reads up to limit records, or fewer if these have many bytes. More says whether

@@ -54,24 +54,24 @@ func (c *Entries[C, D, V]) Put(ctx context.Context, a audit.Actor, code C, d D) 
 	draft := c.kind.Draft(code, d)
 	l := c.kind.Life(&draft)
 	*l.Version, *l.State, *l.Owner, *l.Created = 1, Draft, a.Participant, time.Now().UTC()
-	before := Use{}
 	if newest := h.Newest(); newest != nil {
 		was := c.kind.Life(newest)
 		*l.Version = *was.Version + 1
 		if *was.State == Draft {
 			*l.Version, *l.Revision, *l.Created = *was.Version, *was.Revision, *was.Created
-			if before, err = useOf(*was.Owner == a.Participant, newest); err != nil {
-				return v, false, err
-			}
 		}
 	}
 	if *l.Version > maxVersions {
 		return v, false, c.kind.ManyVersions()
 	}
-	if err := c.mayGrow(ctx, a, before, &draft); err != nil {
+	rec, err := c.kind.Record(code, &draft)
+	if err != nil {
 		return v, false, err
 	}
-	v, err = c.save(ctx, a, c.kind.Put, code, draft)
+	if err := c.mayGrow(ctx, a, h.draftOf(a.Participant), len(rec.Body)); err != nil {
+		return v, false, err
+	}
+	v, err = c.save(ctx, a, c.kind.Put, draft, rec)
 	return v, err == nil && *l.Version == 1 && *l.Revision == 0, err
 }
 
@@ -99,12 +99,20 @@ func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (
 		}
 	}
 	now := time.Now().UTC()
-	var change []V
+	var change []Record
 	if old := h.Published(); old != nil {
-		change = append(change, c.retired(*old, now))
+		_, rec, err := c.retired(code, *old, now)
+		if err != nil {
+			return v, err
+		}
+		change = append(change, rec)
 	}
 	*l.State, *l.Published = Published, now
-	return c.save(ctx, a, c.kind.Publish, code, append(change, draft)...)
+	rec, err := c.kind.Record(code, &draft)
+	if err != nil {
+		return v, err
+	}
+	return c.save(ctx, a, c.kind.Publish, draft, append(change, rec)...)
 }
 
 // Retire ends the use of an entry; what was made by it stays as it is.
@@ -118,14 +126,19 @@ func (c *Entries[C, D, V]) Retire(ctx context.Context, a audit.Actor, code C) (v
 	if old == nil {
 		return v, c.kind.NotPublished()
 	}
-	return c.save(ctx, a, c.kind.Retire, code, c.retired(*old, time.Now().UTC()))
+	retired, rec, err := c.retired(code, *old, time.Now().UTC())
+	if err != nil {
+		return v, err
+	}
+	return c.save(ctx, a, c.kind.Retire, retired, rec)
 }
 
-// retired returns a version as it is from now on if it is retired.
-func (c *Entries[C, D, V]) retired(v V, now time.Time) V {
+// retired returns a version as it is once it is retired, with its record.
+func (c *Entries[C, D, V]) retired(code C, v V, now time.Time) (V, Record, error) {
 	l := c.kind.Life(&v)
 	*l.State, *l.Retired = Retired, now
-	return v
+	rec, err := c.kind.Record(code, &v)
+	return v, rec, err
 }
 
 // own reads the newest versions of an entry that the caller may change. A draft of
@@ -146,18 +159,10 @@ func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may a
 	return h, err
 }
 
-// save saves versions of an entry in one step and returns the last with its new revision.
-func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.Action, code C, vs ...V) (v V, err error) {
-	var records []Record
-	for i := range vs {
-		rec, err := c.kind.Record(code, &vs[i])
-		if err != nil {
-			return v, err
-		}
-		records = append(records, rec)
-	}
-	last := vs[len(vs)-1]
-	l := c.kind.Life(&last)
+// save saves records of an entry in one step. The last one is of the version that is acted
+// on, which it returns with its new revision.
+func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.Action, of V, records ...Record) (v V, err error) {
+	l, code := c.kind.Life(&of), C(records[len(records)-1].Code)
 	e, err := c.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, c.kind.named(code, *l.Version)))
 	if err != nil {
 		return v, err
@@ -170,16 +175,13 @@ func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.
 		return v, fmt.Errorf("saving %s %s: %w", c.kind.Called, code, err)
 	}
 	*l.Revision++
-	return last, nil
+	return of, nil
 }
 
-// mayGrow returns a *refusal.Error if a draft, which takes the place of what was before, is
-// more than its participant may have in the catalog.
-func (c *Entries[C, D, V]) mayGrow(ctx context.Context, a audit.Actor, before Use, draft *V) error {
-	more, err := useOf(true, draft)
-	if err != nil {
-		return err
-	}
+// mayGrow returns a *refusal.Error if the caller's participant may not have a draft of so
+// many bytes in the catalog. It replaces what the participant had before.
+func (c *Entries[C, D, V]) mayGrow(ctx context.Context, a audit.Actor, before Use, bytes int) error {
+	more := Use{1, int64(bytes)}
 	has, err := c.store.UseOfEntries(ctx, c.kind.Kind, a.Participant)
 	switch {
 	case err != nil:

@@ -51,6 +51,7 @@ type head[V any] struct {
 	state    State
 	revision int64
 	owner    string
+	bytes    int // of its body, as it is stored
 	is       *V
 }
 
@@ -95,6 +96,14 @@ func (h Heads[V]) owner() string {
 	return h.versions[0].owner
 }
 
+// draftOf returns what the stored draft takes up, nothing if there is none of that owner's.
+func (h Heads[V]) draftOf(owner string) Use {
+	if len(h.versions) == 0 || h.versions[0].state != Draft || h.versions[0].owner != owner {
+		return Use{}
+	}
+	return Use{1, int64(h.versions[0].bytes)}
+}
+
 // same returns the version that a record is, if it was read before.
 func (h Heads[V]) same(rec Record) *V {
 	for _, v := range h.versions {
@@ -135,7 +144,7 @@ func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) 
 				return Heads[V]{}, err
 			}
 		}
-		h.versions = append(h.versions, head[V]{rec.Version, rec.State, rec.Revision, *c.kind.Life(v).Owner, v})
+		h.versions = append(h.versions, head[V]{rec.Version, rec.State, rec.Revision, *c.kind.Life(v).Owner, len(rec.Body), v})
 		bytes += len(rec.Body)
 	}
 	if len(records) > 0 && c.kind.Fresh > 0 {

@@ -20,7 +20,7 @@ func readOf(q offer.Ask) oidc.Detail {
 	return d
 }
 
-// askOf returns it in the registry's.
+// askOf returns it in the library's.
 func askOf(d oidc.Detail) offer.Ask {
 	q := offer.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case}
 	for _, l := range d.Licenses {

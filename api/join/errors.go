@@ -9,8 +9,8 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// joinError maps what the registry says to what the provider knows. Of a fault
-// it tells the client nothing.
+// joinError maps an error of the library to one that the provider knows. The client learns
+// nothing of a fault.
 func joinError(err error) error {
 	if errors.Is(err, license.ErrUnavailable) {
 		return &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "the service can not answer now; try again shortly", Err: err}

@@ -25,26 +25,10 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// Asks finds what can be granted of what a client asks for.
-type Asks interface {
-	CheckAsk(ctx context.Context, a audit.Actor, q offer.Ask) (catalog.ServiceItem, error)
-	Offer(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject, find offer.Find) (offer.Offer, error)
-	Refused(ctx context.Context, a audit.Actor, reason string) error
-}
-
-// Grants keeps what holders agreed to, and delivers it.
-type Grants interface {
-	Agree(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject, c grants.Consent) (grants.Grant, error)
-	Reusable(ctx context.Context, a audit.Actor, q offer.Ask, of offer.Subject) (grants.ID, error)
-	Deliver(ctx context.Context, a audit.Actor, id grants.ID, code [32]byte) (grants.Delivery, error)
-	State(ctx context.Context, id grants.ID) (grants.Grant, error)
-	Revoke(ctx context.Context, a audit.Actor, id grants.ID, endedBy string) error
-}
-
 // Config says what a Resolver works with.
 type Config struct {
-	Asks   Asks
-	Grants Grants
+	Asks   *offer.Service  // finds what can be granted of what a client asks for
+	Grants *grants.Service // keeps what holders agreed to, and delivers it
 	// Turns are of those who look for licenses. Default: as many as there are processors.
 	Turns *limit.Holders
 }
@@ -64,7 +48,7 @@ func New(c Config) (*Resolver, error) {
 	return &Resolver{c}, nil
 }
 
-// Subject returns a person who is logged in, as the registry wants to know them:
+// Subject returns a person who is logged in, as the library wants to know them:
 // licenses are found by all codes that they have or had.
 func Subject(p identity.Party, assurance factor.Assurance) offer.Subject {
 	return offer.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
@@ -88,7 +72,7 @@ func actorOf(ctx context.Context, c oidc.Client) audit.Actor {
 func (j *Resolver) registered(ctx context.Context, c oidc.Client, a audit.Actor, item catalog.ItemCode, unread error) error {
 	err := unread
 	if err == nil && !slices.Contains(c.ServiceItems, string(item)) {
-		err = &refusal.Error{Kind: refusal.KindInvalid, Reason: "item_unregistered", Detail: "The client is not registered for this service item. Ask the operator."}
+		err = refusal.Invalid("item_unregistered", "The client is not registered for this service item. Ask the operator.")
 	}
 	if e, ok := errors.AsType[*refusal.Error](err); ok {
 		if err := j.c.Asks.Refused(ctx, a, string(e.Reason)); err != nil {
@@ -111,20 +95,21 @@ func (j *Resolver) Read(ctx context.Context, c oidc.Client, detail jsontext.Valu
 	return readOf(q), nil
 }
 
-// ask returns a detail in the registry's words. The client's registration may have changed
-// since it was read.
-func (j *Resolver) ask(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (offer.Ask, error) {
-	q := askOf(d)
-	return q, j.registered(ctx, f.Client, askerOf(f), q.Item, nil)
+// begin returns a detail in the library's words, and waits until this person and client may
+// look for licenses: leave says that they are done. The client's registration is checked
+// again, for it may have changed since the detail was read.
+func (j *Resolver) begin(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (q offer.Ask, leave func(), err error) {
+	q = askOf(d)
+	if err := j.registered(ctx, f.Client, askerOf(f), q.Item, nil); err != nil {
+		return offer.Ask{}, nil, err
+	}
+	leave, err = j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	return q, leave, err
 }
 
 // Describe implements [oidc.Resolver]. What it returns is for [OfferOf].
 func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Detail, find map[string]string) (oidc.Offer, error) {
-	q, err := j.ask(ctx, f, d)
-	if err != nil {
-		return nil, err
-	}
-	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	q, leave, err := j.begin(ctx, f, d)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +123,11 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 
 // Grant implements [oidc.Resolver].
 func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail, a oidc.Agreement) (string, error) {
-	q, err := j.ask(ctx, f, d)
+	q, leave, err := j.begin(ctx, f, d)
 	if err != nil {
 		return "", err
 	}
+	defer leave()
 	c := grants.Consent{
 		Form: a.Form, Session: f.Session, Request: f.Request, Shown: a.Shown, Find: a.Find,
 		Channel: grants.ChannelOnline, Until: a.Until, Recurring: a.Recurring,
@@ -149,11 +135,6 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	for _, l := range a.Chosen {
 		c.Chosen = append(c.Chosen, offer.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
-	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
-	if err != nil {
-		return "", err
-	}
-	defer leave()
 	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), c)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == refusal.ReasonConsentUsed {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
@@ -166,11 +147,7 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 
 // Reuse implements [oidc.Resolver].
 func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail) (string, error) {
-	q, err := j.ask(ctx, f, d)
-	if err != nil {
-		return "", err
-	}
-	leave, err := j.c.Turns.Enter(ctx, f.Party.ID, f.Client.ID)
+	q, leave, err := j.begin(ctx, f, d)
 	if err != nil {
 		return "", err
 	}
@@ -201,8 +178,10 @@ func (j *Resolver) Live(ctx context.Context, grant string) (bool, error) {
 	return err == nil && g.State == grants.Active, joinError(err)
 }
 
+// endedBy says in the library's words why the provider ends a grant.
+var endedBy = map[string]string{oidc.GrantCodeReuse: grants.EndedByReuse, oidc.GrantTokenRevoked: grants.EndedByToken}
+
 // Revoke implements [oidc.Resolver].
 func (j *Resolver) Revoke(ctx context.Context, c oidc.Client, grant, reason string) error {
-	ended := map[string]string{oidc.GrantCodeReuse: grants.EndedByReuse, oidc.GrantTokenRevoked: grants.EndedByToken}[reason]
-	return joinError(j.c.Grants.Revoke(ctx, actorOf(ctx, c), grants.ID(grant), ended))
+	return joinError(j.c.Grants.Revoke(ctx, actorOf(ctx, c), grants.ID(grant), endedBy[reason]))
 }

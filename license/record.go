@@ -151,11 +151,23 @@ func (r *Records) sealJSON(ctx context.Context, id audit.ID, version int, column
 	return r.c.Vault.Seal(ctx, Place(id, version, column), plain)
 }
 
-func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
+// open opens a sealed column of a version. One that does not open was altered, and is refused:
+// the version's authenticator covers the ends of sealed columns alone.
+func (r *Records) open(ctx context.Context, v VersionRecord, column string, sealed []byte) ([]byte, error) {
 	plain, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, column), sealed)
-	err = r.notOpen(err, v, column)
+	if errors.Is(err, signing.ErrSealed) {
+		err = errors.Join(err, r.c.Vault.Auth().Refuse("license_versions", string(v.License)+"/"+strconv.Itoa(v.Version), "its "+column+" does not open"))
+	}
 	if err != nil {
-		return fmt.Errorf("opening %s of license %s version %d: %w", column, v.License, v.Version, err)
+		return nil, fmt.Errorf("opening %s of license %s version %d: %w", column, v.License, v.Version, err)
+	}
+	return plain, nil
+}
+
+func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, sealed []byte, to any) error {
+	plain, err := r.open(ctx, v, column, sealed)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(plain, to); err != nil {
 		return fmt.Errorf("decoding %s of license %s version %d", column, v.License, v.Version)
@@ -165,8 +177,8 @@ func (r *Records) openJSON(ctx context.Context, v VersionRecord, column string, 
 
 // Open returns a stored version as a license.
 func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (License, error) {
-	var b Body
-	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+	b, err := r.OpenBody(ctx, v)
+	if err != nil {
 		return License{}, err
 	}
 	l := License{
@@ -188,7 +200,6 @@ func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (Licens
 		}
 	}
 	if v.State == Suspended {
-		var err error
 		if l.Suspension, err = r.OpenSuspension(ctx, v); err != nil {
 			return License{}, err
 		}
@@ -199,15 +210,6 @@ func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (Licens
 	}
 	l.TypeName = t.Name
 	return l, nil
-}
-
-// notOpen refuses a version one of whose sealed columns does not open: its authenticator
-// covers their ends alone.
-func (r *Records) notOpen(err error, v VersionRecord, column string) error {
-	if !errors.Is(err, signing.ErrSealed) {
-		return err
-	}
-	return errors.Join(err, r.c.Vault.Auth().Refuse("license_versions", string(v.License)+"/"+strconv.Itoa(v.Version), "its "+column+" does not open"))
 }
 
 // OpenSuspension returns a version's latest suspension, or nil if it has none with
@@ -222,12 +224,8 @@ func (r *Records) OpenSuspension(ctx context.Context, v VersionRecord) (*Suspens
 
 // OpenCredential returns a stored version's credential.
 func (r *Records) OpenCredential(ctx context.Context, v VersionRecord) (string, error) {
-	plain, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, "credential"), v.Credential)
-	err = r.notOpen(err, v, "credential")
-	if err != nil {
-		return "", fmt.Errorf("opening credential of license %s version %d: %w", v.License, v.Version, err)
-	}
-	return string(plain), nil
+	plain, err := r.open(ctx, v, "credential", v.Credential)
+	return string(plain), err
 }
 
 // Domains of lookup keys. They are bound into stored keys: never change one.

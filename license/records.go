@@ -45,16 +45,15 @@ func (r *Records) Search(ctx context.Context, q Query) ([]Record, error) {
 
 // Holders returns the holders that a stored version names.
 func (r *Records) Holders(ctx context.Context, v VersionRecord) ([]credential.Holder, error) {
-	var b Body
-	err := r.openJSON(ctx, v, "body", v.Body, &b)
+	b, err := r.OpenBody(ctx, v)
 	return b.Holders, err
 }
 
 // PresentationKey opens the key that a stored version's credential names in its cnf.
 func (r *Records) PresentationKey(ctx context.Context, v VersionRecord) (*sm2.PrivateKey, error) {
-	secret, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, "holder_key"), v.HolderKey)
+	secret, err := r.open(ctx, v, "holder_key", v.HolderKey)
 	if err != nil {
-		return nil, fmt.Errorf("opening the presentation key of license %s: %w", v.License, err)
+		return nil, err
 	}
 	key, err := sm2.NewPrivateKey(secret)
 	if err != nil {
@@ -152,8 +151,8 @@ func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier 
 	if err != nil {
 		return "", fmt.Errorf("loading license %s: %w", at.License, err)
 	}
-	var b Body
-	if err := r.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+	b, err := r.OpenBody(ctx, v)
+	if err != nil {
 		return "", err
 	}
 	if b.Identifier != identifier || b.VerificationCode != code {

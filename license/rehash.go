@@ -77,13 +77,13 @@ func (r *Lookups) renewNow(ctx context.Context, v VersionRecord) error {
 	if err != nil {
 		return fmt.Errorf("loading license %s: %w", v.License, err)
 	}
-	var b Body
-	if err := r.c.Records.openJSON(ctx, v, "body", v.Body, &b); err != nil {
+	b, err := r.c.Records.OpenBody(ctx, v)
+	if err != nil {
 		return err
 	}
 	current := b
 	if newest.Version != v.Version {
-		if err := r.c.Records.openJSON(ctx, newest, "body", newest.Body, &current); err != nil {
+		if current, err = r.c.Records.OpenBody(ctx, newest); err != nil {
 			return err
 		}
 	}

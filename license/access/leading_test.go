@@ -75,6 +75,26 @@ func TestCodeOfAnother(t *testing.T) {
 	}
 }
 
+// Of a version, somebody altered the middle of a sealed column, where its authenticator does
+// not reach: nothing is released, and the version is refused as altered, whichever column it is.
+func TestColumnsThatDoNotOpen(t *testing.T) {
+	t.Parallel()
+	w, _, d := newDelivery(t)
+	for name, column := range map[string]func(*license.VersionRecord) []byte{
+		"body":             func(v *license.VersionRecord) []byte { return v.Body },
+		"credential":       func(v *license.VersionRecord) []byte { return v.Credential },
+		"presentation-key": func(v *license.VersionRecord) []byte { return v.HolderKey },
+	} {
+		r := w.OpenOn(t, stores{Stores: w.DB.Licenses(), OnLoadUse: func(u *access.Used) {
+			sealed := column(&u.Version)
+			sealed[len(sealed)-17] ^= 1 // the tag has 16 bytes
+		}}, nil)
+		if out, err := r.Readings.Redeem(t.Context(), consumer, redeem(d, name)); !errors.Is(err, signing.ErrAltered) || out.Credential != "" {
+			t.Errorf("%s: %v, want it refused as altered", name, err)
+		}
+	}
+}
+
 // leading are stores whose rows that lead from a party lead everybody to the first's.
 type leading struct {
 	library.Stores

@@ -97,15 +97,12 @@ type Config struct {
 
 // Service lets clients read licenses by use codes, and shows holders who read what. Safe
 // for concurrent use.
-type Service struct {
-	c       Config
-	journal *journal.Recorder
-}
+type Service struct{ c Config }
 
 // New returns a Service.
 func New(c Config) *Service {
 	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
-	return &Service{c: c, journal: c.Journal}
+	return &Service{c}
 }
 
 // Stores are what a [Service] keeps its records in.

@@ -59,7 +59,7 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 	recorded := false
 	defer func() {
 		if !recorded {
-			audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseRedeem, "")
+			audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseRedeem, "")
 		}
 	}()
 	if err := q.check(); err != nil {
@@ -146,7 +146,7 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, code gran
 		return nil, err
 	}
 	rec.Result = result
-	e, err := r.journal.Event(ctx, a.Did(journal.ActionLicenseRedeem, rec.License, rec.Version, result, map[string]string{
+	e, err := r.c.Journal.Event(ctx, a.Did(journal.ActionLicenseRedeem, rec.License, rec.Version, result, map[string]string{
 		"grant": string(g.ID), "item": string(g.Item), "case": g.Case, "record": rec.ID,
 	}))
 	if err != nil {

@@ -56,7 +56,7 @@ func grantPlace(id ID) signing.Place {
 // The same consent again, as of a double click, returns the same grant while
 // that is pending; another one with the form's id is refused.
 func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject, c Consent) (g Grant, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantAgree, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantAgree, "")
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	if err := c.check(now); err != nil {
 		return Grant{}, err
@@ -77,9 +77,6 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 		Item: o.Item.Code, ItemVersion: o.Item.Version, Case: q.Case, Basis: BasisConsent, Channel: c.Channel,
 		Assurance: s.Assurance, Recurring: c.Recurring, Created: now, Until: c.Until.UTC().Truncate(time.Microsecond),
 	}}
-	if c.Until.IsZero() {
-		b.Grant.Until = time.Time{}
-	}
 	if b.Grant.Licenses, b.Grant.Materials, err = o.Choose(c.Chosen); err != nil {
 		return Grant{}, err
 	}
@@ -152,7 +149,7 @@ func (r *Service) saveGrant(ctx context.Context, a audit.Actor, act journal.Acti
 	}
 	all := map[string]string{"grant": string(rec.ID), "party": b.Grant.Party, "item": string(b.Grant.Item), "case": b.Grant.Case}
 	maps.Copy(all, detail)
-	e, err := r.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, all))
+	e, err := r.c.Journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, all))
 	if err != nil {
 		return err
 	}
@@ -187,20 +184,28 @@ func (r *Service) Open(ctx context.Context, rec Record) (Grant, error) {
 	return b.Grant, err
 }
 
-// loadGrant returns a grant with its record and use codes; to all but its
-// client it isn't there.
-func (r *Service) loadGrant(ctx context.Context, client string, id ID) (Record, grantBody, []UseCodeRecord, error) {
-	if !id.Valid() {
+// load returns a grant with its record and use codes. To whom it may not be shown it isn't
+// there, and isn't opened.
+func (r *Service) load(ctx context.Context, id ID, may func(*Record) bool) (Record, grantBody, []UseCodeRecord, error) {
+	if !id.valid() {
 		return Record{}, grantBody{}, nil, errGrantUnknown()
 	}
 	rec, codes, err := r.c.Store.LoadGrant(ctx, id)
-	if errors.Is(err, license.ErrNotFound) || err == nil && client != rec.Client {
+	if errors.Is(err, license.ErrNotFound) || err == nil && !may(&rec) {
 		return Record{}, grantBody{}, nil, errGrantUnknown()
 	} else if err != nil {
 		return Record{}, grantBody{}, nil, fmt.Errorf("loading grant %s: %w", id, err)
 	}
 	b, err := r.openGrant(ctx, rec)
 	return rec, b, codes, err
+}
+
+// whoever lets everybody load a grant.
+func whoever(*Record) bool { return true }
+
+// only lets the grant's client load it.
+func only(client string) func(*Record) bool {
+	return func(rec *Record) bool { return rec.Client == client }
 }
 
 func errGrantUnknown() error {

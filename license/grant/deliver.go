@@ -46,9 +46,9 @@ type DeliveredMaterial struct {
 // recurring grant, which is renewed as by Renew: its client asked once more, and
 // the holder had agreed to that.
 func (r *Service) Deliver(ctx context.Context, a audit.Actor, id ID, code [32]byte) (d Delivery, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantDeliver, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantDeliver, "")
 	for range grantTries {
-		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+		rec, b, codes, err := r.load(ctx, id, only(a.Client))
 		if err != nil {
 			return Delivery{}, err
 		}
@@ -179,13 +179,13 @@ func (r *Service) delivered(ctx context.Context, b *grantBody, codes []UseCodeRe
 // one was used, and returns them with those that are unused yet: so asking again
 // gives the same. What was changed or ended is left out with its reason.
 func (r *Service) Renew(ctx context.Context, a audit.Actor, id ID) (d Delivery, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRenew, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantRenew, "")
 	return r.mintAgain(ctx, a, id)
 }
 
 func (r *Service) mintAgain(ctx context.Context, a audit.Actor, id ID) (Delivery, error) {
 	for range grantTries {
-		rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+		rec, b, codes, err := r.load(ctx, id, only(a.Client))
 		if err != nil {
 			return Delivery{}, err
 		}
@@ -218,23 +218,17 @@ func (r *Service) mintAgain(ctx context.Context, a audit.Actor, id ID) (Delivery
 // State returns a grant as it stands now, whoever asks: what refreshing and
 // introspecting a token depend on.
 func (r *Service) State(ctx context.Context, id ID) (Grant, error) {
-	if !id.Valid() {
-		return Grant{}, errGrantUnknown()
+	rec, b, _, err := r.load(ctx, id, whoever)
+	if err != nil {
+		return Grant{}, err
 	}
-	rec, _, err := r.c.Store.LoadGrant(ctx, id)
-	if errors.Is(err, license.ErrNotFound) {
-		return Grant{}, errGrantUnknown()
-	} else if err != nil {
-		return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
-	}
-	b, err := r.openGrant(ctx, rec)
-	return b.Grant.Stand(rec, time.Now()), err
+	return b.Grant.Stand(rec, time.Now()), nil
 }
 
 // Revoke ends a grant with its authorization code or token family; reason is
 // EndedByReuse or EndedByToken. One that has ended stays as it is.
 func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason string) (err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantRevoke, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantRevoke, "")
 	if reason != EndedByReuse && reason != EndedByToken {
 		return fmt.Errorf("revoking grant %s: unknown reason %q", id, reason)
 	}
@@ -246,7 +240,7 @@ func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason strin
 // agreed, or for whoever acts for the organization in whose name that was. One
 // that has ended stays as it is.
 func (r *Service) Withdraw(ctx context.Context, a audit.Actor, s offer.Subject, id ID) (g Grant, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantWithdraw, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantWithdraw, "")
 	if s.Owner() == "" {
 		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
 	}
@@ -254,17 +248,8 @@ func (r *Service) Withdraw(ctx context.Context, a audit.Actor, s offer.Subject, 
 }
 
 func (r *Service) finish(ctx context.Context, a audit.Actor, act journal.Action, id ID, by string, may func(*Grant) bool) (Grant, error) {
-	if !id.Valid() {
-		return Grant{}, errGrantUnknown()
-	}
 	for range grantTries {
-		rec, _, err := r.c.Store.LoadGrant(ctx, id)
-		if errors.Is(err, license.ErrNotFound) {
-			return Grant{}, errGrantUnknown()
-		} else if err != nil {
-			return Grant{}, fmt.Errorf("loading grant %s: %w", id, err)
-		}
-		b, err := r.openGrant(ctx, rec)
+		rec, b, _, err := r.load(ctx, id, whoever)
 		if err != nil {
 			return Grant{}, err
 		}

@@ -23,8 +23,8 @@ import (
 // on whatever nodes.
 type ID string
 
-// Valid reports whether the ID has the form of one.
-func (id ID) Valid() bool { return audit.ID(id).Valid() }
+// valid reports whether the ID has the form of one.
+func (id ID) valid() bool { return audit.ID(id).Valid() }
 
 // grantID returns the ID of the grant that a form makes.
 func grantID(form string) ID {
@@ -164,15 +164,14 @@ type Config struct {
 // Service keeps what holders agreed to, and delivers it to the clients that it is for.
 // Safe for concurrent use.
 type Service struct {
-	c       Config
-	journal *journal.Recorder
-	codes   codes
+	c     Config
+	codes codes
 }
 
 // New returns a Service.
 func New(c Config) *Service {
 	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
-	return &Service{c: c, journal: c.Journal, codes: codes{c.Vault}}
+	return &Service{c: c, codes: codes{c.Vault}}
 }
 
 // Stores are what a [Service] keeps its records in.

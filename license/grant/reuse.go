@@ -23,7 +23,7 @@ const maxReusable = 1000
 // that were shown then, and nothing of it was refused. It shows nothing, so it
 // leaves no event; what is made of the grant does.
 func (r *Service) Reusable(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject) (id ID, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	if _, err := r.c.Offers.Check(ctx, q, &s); err != nil {
 		return "", err
 	}

@@ -28,12 +28,12 @@ type SharedLicense struct {
 
 // Shared lists what a grant of the client covers, without data.
 func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls []SharedLicense, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantShared, "")
-	rec, b, codes, err := r.loadGrant(ctx, a.Client, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantShared, "")
+	rec, b, codes, err := r.load(ctx, id, only(a.Client))
 	if err != nil {
 		return Grant{}, nil, err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionGrantShared, "", 0, journal.ResultOK, map[string]string{"grant": string(id)})); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(journal.ActionGrantShared, "", 0, journal.ResultOK, map[string]string{"grant": string(id)})); err != nil {
 		return Grant{}, nil, err
 	}
 	now := time.Now()

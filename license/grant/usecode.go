@@ -29,7 +29,7 @@ const useCodeLength = 26 + 1 + 43
 
 // ParseUseCode reads a use code, and reports whether it has the form of one.
 func ParseUseCode(s string) (UseCode, bool) {
-	if len(s) != useCodeLength || s[26] != '.' || !ID(s[:26]).Valid() {
+	if len(s) != useCodeLength || s[26] != '.' || !ID(s[:26]).valid() {
 		return UseCode{}, false
 	}
 	secret, err := useCodeEncoding.DecodeString(s[27:])

@@ -115,7 +115,7 @@ func partNamed(s string) string {
 // returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
 // Which items a client may name at all is for its registration to say.
 func (r *Service) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog.ServiceItem, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	i, _, err = r.asked(ctx, q)
 	return i, err
 }
@@ -123,7 +123,7 @@ func (r *Service) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog
 // Refused records that a client was refused an ask before it could be checked here.
 // Refusals that repeat are merged.
 func (r *Service) Refused(ctx context.Context, a audit.Actor, reason string) error {
-	return audit.Refused(ctx, r.journal, a, journal.ActionGrantOffer, "", reason)
+	return audit.Refused(ctx, r.c.Journal, a, journal.ActionGrantOffer, "", reason)
 }
 
 // asked returns the item of an ask, and its materials as far as they are asked for.

@@ -34,7 +34,7 @@ type HeldPage struct {
 // which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
 // among them.
 func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHeld, "")
 	if err := s.maySee(); err != nil {
 		return HeldPage{}, err
 	}
@@ -81,7 +81,7 @@ func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor str
 // the attempt stands in that license's history. The event is on disk before
 // anything is returned; looks within an hour share it.
 func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id audit.ID) (l HeldLicense, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHeld, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHeld, id)
 	if err := s.maySee(); err != nil {
 		return HeldLicense{}, err
 	}

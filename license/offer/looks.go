@@ -49,7 +49,7 @@ func (r *Service) looked(ctx context.Context, a audit.Actor, act journal.Action,
 	if r.looks.recorded(k, now) {
 		return nil
 	}
-	if err := r.journal.Record(ctx, a.Did(act, k.license, k.version, journal.ResultOK, detail)); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(act, k.license, k.version, journal.ResultOK, detail)); err != nil {
 		return err
 	}
 	r.looks.add(k, now)

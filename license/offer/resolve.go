@@ -32,13 +32,12 @@ type Config struct {
 // Service shows people what licenses they have, and finds which of them can serve what
 // clients ask for. Safe for concurrent use.
 type Service struct {
-	c       Config
-	journal *journal.Recorder
-	looks   looks
+	c     Config
+	looks looks
 }
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{c: c, journal: c.Journal} }
+func New(c Config) *Service { return &Service{c: c} }
 
 // Offer finds what a subject has of what a client asks for: each material with
 // its outcome, and with the licenses that can serve, opened for the subject to
@@ -46,7 +45,7 @@ func New(c Config) *Service { return &Service{c: c, journal: c.Journal} }
 // The event is on disk before anything is returned; showing the same again within an
 // hour shares it.
 func (r *Service) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (o Offer, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionGrantOffer, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	o, err = r.Resolve(ctx, a, q, s, find)
 	if err != nil {
 		return Offer{}, err

@@ -24,7 +24,7 @@ import (
 // the caller may do it is asked of the type as it is now. The license keeps its
 // holders. The terms must name revisions; their key is optional.
 func (r *Service) Replace(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms) (out Issued, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseReplace, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseReplace, id)
 	t, replay, err := r.requests.attempt(ctx, a, on.Key, "replace", id, q)
 	if err == nil && replay == nil {
 		if out, err = r.replaceNow(ctx, a, id, q, on, t); err == nil {

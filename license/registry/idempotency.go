@@ -102,12 +102,6 @@ func (r *requests) overtaken(ctx context.Context, t *attempt, err error) (*licen
 	return known, lookup
 }
 
-// replayedAfter is replayed for an attempt that lost a race against itself.
-func (r *Service) replayedAfter(ctx context.Context, a audit.Actor, act journal.Action, t *attempt, fits answered) (Issued, error) {
-	known, err := r.requests.earlier(ctx, t)
-	return r.replayed(ctx, a, act, known, fits, err)
-}
-
 // answered reports whether a version of a license may be what a request made.
 type answered func(license.Record, int, *license.Body) bool
 
@@ -133,7 +127,7 @@ func (r *Service) replayed(ctx context.Context, a audit.Actor, act journal.Actio
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
+	if err := r.c.Journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Issued{}, err
 	}
 	rec, v, err := r.c.Records.OwnVersion(ctx, a, req.License, req.Version)

@@ -23,7 +23,7 @@ const serialTries = 3
 // key is required; the same key with another request is a conflict. Type names
 // must be published, and the caller's participant among its authorities.
 func (r *Service) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key string) (out Issued, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseIssue, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseIssue, "")
 	if key == "" {
 		return Issued{}, refusal.Invalid("idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
@@ -73,7 +73,8 @@ func (r *Service) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key 
 			continue
 		}
 		if errors.Is(err, license.ErrRequestTaken) {
-			return r.replayedAfter(ctx, a, journal.ActionLicenseIssue, t, q.answered)
+			replay, err := r.requests.overtaken(ctx, t, err)
+			return r.replayed(ctx, a, journal.ActionLicenseIssue, replay, q.answered, err)
 		}
 		r.c.Step("issue.saved")
 		p.issued.Revision = 1
@@ -114,7 +115,7 @@ func explainSave(err error) error {
 // saveRequest puts together the one change that stores a prepared version.
 func (r *Service) saveRequest(ctx context.Context, a audit.Actor, act journal.Action, p prepared, rec license.Record, t *attempt, detail map[string]string) (license.SaveRequest, error) {
 	rec.Version, rec.State, rec.Updated = p.record.Version, p.record.State, p.record.Issued
-	e, err := r.journal.Event(ctx, a.Did(act, rec.ID, rec.Version, journal.ResultOK, detail))
+	e, err := r.c.Journal.Event(ctx, a.Did(act, rec.ID, rec.Version, journal.ResultOK, detail))
 	if err != nil {
 		r.c.Lists.Give(p.record.Slot())
 		return license.SaveRequest{}, err

@@ -17,12 +17,12 @@ import (
 // 0 for the newest. The event of the reading is on disk before anything is
 // returned; so it is for Credential, History and Search.
 func (r *Service) Read(ctx context.Context, a audit.Actor, id audit.ID, version int) (l license.License, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseRead, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseRead, id)
 	rec, v, err := r.c.Records.OwnVersion(ctx, a, id, version)
 	if err != nil {
 		return license.License{}, err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, journal.ResultOK, nil)); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(journal.ActionLicenseRead, id, v.Version, journal.ResultOK, nil)); err != nil {
 		return license.License{}, err
 	}
 	return r.c.Records.Open(ctx, rec, v)
@@ -30,12 +30,12 @@ func (r *Service) Read(ctx context.Context, a audit.Actor, id audit.ID, version 
 
 // Credential returns a version's signed credential, with all disclosures.
 func (r *Service) Credential(ctx context.Context, a audit.Actor, id audit.ID, version int) (c string, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseCredential, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseCredential, id)
 	_, v, err := r.c.Records.OwnVersion(ctx, a, id, version)
 	if err != nil {
 		return "", err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseCredential, id, v.Version, journal.ResultOK, nil)); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(journal.ActionLicenseCredential, id, v.Version, journal.ResultOK, nil)); err != nil {
 		return "", err
 	}
 	return r.c.Records.OpenCredential(ctx, v)
@@ -46,11 +46,11 @@ func (r *Service) Credential(ctx context.Context, a audit.Actor, id audit.ID, ve
 // that and when, and not by whom for which case: see Event.shownTo. The holder sees that
 // in access records, an auditor in the log of events.
 func (r *Service) History(ctx context.Context, a audit.Actor, id audit.ID, after int64, limit int) (es []Event, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseHistory, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHistory, id)
 	if _, _, err := r.c.Records.OwnVersion(ctx, a, id, 0); err != nil {
 		return nil, err
 	}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, journal.ResultOK, nil)); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(journal.ActionLicenseHistory, id, 0, journal.ResultOK, nil)); err != nil {
 		return nil, err
 	}
 	records, err := r.c.Events.ListEvents(ctx, journal.Stream{Log: journal.License, License: string(id)}, after, limit)
@@ -72,7 +72,7 @@ const defaultLimit = 20
 
 // Search finds licenses of the caller's participant.
 func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (found SearchResult, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSearch, "")
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseSearch, "")
 	query, err := q.query(ctx, a, r.c.Records)
 	if err != nil {
 		return SearchResult{}, err
@@ -82,7 +82,7 @@ func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (f
 		return SearchResult{}, fmt.Errorf("searching licenses: %w", err)
 	}
 	detail := map[string]string{"by": string(query.Kind), "type": string(q.TypeCode), "found": strconv.Itoa(len(records))}
-	if err := r.journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, journal.ResultOK, detail)); err != nil {
+	if err := r.c.Journal.Record(ctx, a.Did(journal.ActionLicenseSearch, "", 0, journal.ResultOK, detail)); err != nil {
 		return SearchResult{}, err
 	}
 	found.Licenses = []license.Summary{}

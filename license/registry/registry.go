@@ -40,14 +40,13 @@ type Config struct {
 // concurrent use. Refusals that a caller may see are *refusal.Error.
 type Service struct {
 	c        Config
-	journal  *journal.Recorder
 	requests requests
 	sealer   sealer
 }
 
 // New returns a Service.
 func New(c Config) *Service {
-	return &Service{c: c, journal: c.Journal, requests: requests{c}, sealer: sealer{c: c}}
+	return &Service{c: c, requests: requests{c}, sealer: sealer{c: c}}
 }
 
 // IssueRequest is what an authority says of a new license.

@@ -29,7 +29,7 @@ type transition struct {
 // Suspend and End need no mandate of today, as long as nobody else can take a
 // license out of force whose authority lost it.
 func (r *Service) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q SuspendRequest, on Terms) (c Changed, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseSuspend, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseSuspend, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
 		if v.State != license.Active {
 			return transition{}, refusal.Conflict("not_active", "Only an active license can be suspended; this one is "+string(v.State)+".")
@@ -46,7 +46,7 @@ func (r *Service) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q Sus
 
 // Resume puts a suspended license back in force. The caller must be mandated now.
 func (r *Service) Resume(ctx context.Context, a audit.Actor, id audit.ID, q ResumeRequest, on Terms) (c Changed, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseResume, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseResume, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseResume, "resume", q, q.Reason, func(rec license.Record, v license.VersionRecord) (transition, error) {
 		if v.State != license.Suspended {
 			return transition{}, refusal.Conflict("not_suspended", "Only a suspended license can be resumed; this one is "+string(v.State)+".")
@@ -63,7 +63,7 @@ func (r *Service) Resume(ctx context.Context, a audit.Actor, id audit.ID, q Resu
 // the day of issue, or the first day of validity if that is earlier, and today.
 // Its number is free from then on.
 func (r *Service) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequest, on Terms) (c Changed, err error) {
-	defer audit.Refusal(ctx, r.journal, &err, a, journal.ActionLicenseEnd, id)
+	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseEnd, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
 		if v.State == license.Ended {
 			return transition{}, refusal.Conflict("already_ended", "The license has ended already.")
@@ -158,7 +158,7 @@ func (r *Service) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m mov
 	}
 	detail := map[string]string{"reason": m.reason}
 	maps.Copy(detail, to.detail)
-	if save.Event, err = r.journal.Event(ctx, a.Did(m.action, id, v.Version, journal.ResultOK, detail)); err != nil {
+	if save.Event, err = r.c.Journal.Event(ctx, a.Did(m.action, id, v.Version, journal.ResultOK, detail)); err != nil {
 		return license.License{}, err
 	}
 	save.Record.Updated = save.Event.At
@@ -208,7 +208,7 @@ func (r *Service) transit(ctx context.Context, rec license.Record, v *license.Ve
 // moved makes the answer to an earlier change of state again. That reads the
 // license, so it leaves an event.
 func (r *Service) moved(ctx context.Context, a audit.Actor, act journal.Action, req *license.Request) (Changed, error) {
-	if err := r.journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
+	if err := r.c.Journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Changed{}, err
 	}
 	rec, v, err := r.c.Records.OwnVersion(ctx, a, req.License, req.Version)

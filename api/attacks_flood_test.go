@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/storage/porttest"
 )
 
 // flood sends n requests of four kilobytes and more straight to a node, each twentieth
@@ -56,7 +57,7 @@ func TestAttackRequestFlood(t *testing.T) {
 // The same with a Redis, which has no room for all of them.
 func TestAttackRequestFloodOnRedis(t *testing.T) {
 	t.Parallel()
-	redis := startRedis(t, freeAddress(t))
+	redis := startRedis(t, porttest.FreeAddress(t))
 	if answer, err := redis.ask("CONFIG SET maxmemory 28mb"); err != nil || answer != "+OK" {
 		t.Fatal(answer, err)
 	}

@@ -18,12 +18,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/storage/porttest"
 )
 
 // newNodes is a stage of two nodes on one PostgreSQL database and one Redis.
 func newNodes(t *testing.T) (*stage, *redisServer) {
 	t.Helper()
-	r := startRedis(t, freeAddress(t))
+	r := startRedis(t, porttest.FreeAddress(t))
 	return newStage(t, stageConfig{Nodes: 2, Database: postgresURL(t), Redis: "redis://" + r.address + "/0"}), r
 }
 
@@ -58,14 +59,6 @@ func postgresURL(t *testing.T) string {
 type redisServer struct {
 	address string
 	cmd     *exec.Cmd
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	mustOf(t)(err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // startRedis starts an empty Redis and waits until it answers.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/storage/porttest"
 )
 
 // attempt is one request to one kind of endpoint, which is sent again and again
@@ -101,7 +102,7 @@ func TestPassingFailures(t *testing.T) {
 	direct, must := postgresURL(t), mustOf(t)
 	u, err := url.Parse(direct)
 	must(err)
-	database, kept := newGate(t, u.Host), newGate(t, startRedis(t, freeAddress(t)).address)
+	database, kept := newGate(t, u.Host), newGate(t, startRedis(t, porttest.FreeAddress(t)).address)
 	u.Host = database.address()
 	u.RawQuery += "&pool_max_conns=4"
 	name := strings.TrimPrefix(u.Path, "/")

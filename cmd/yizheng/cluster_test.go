@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // cluster is a PostgreSQL server of a test's own, which it may stop, copy and promote.
@@ -127,7 +129,7 @@ func (c *cluster) run(name string, args ...string) {
 func (c *cluster) start() {
 	c.t.Helper()
 	for try := 1; ; try++ {
-		_, c.port, _ = net.SplitHostPort(freeAddress(c.t))
+		_, c.port, _ = net.SplitHostPort(porttest.FreeAddress(c.t))
 		c.log, c.ended = &lockedBuffer{}, make(chan struct{})
 		// Nothing here loses power, so that nothing need be synced.
 		c.process = c.command("postgres", "-D", c.data(), "-c", "listen_addresses=127.0.0.1", "-c", "port="+c.port,

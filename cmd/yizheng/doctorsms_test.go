@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // TestDoctorLooksAtTheGateway has doctor ask gateways of several kinds: none of them
@@ -40,7 +42,7 @@ func TestDoctorLooksAtTheGateway(t *testing.T) {
 	if err := os.WriteFile(other, []byte("another-secret-than-that"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	away := "https://" + freeAddress(t) + "/send"
+	away := "https://" + porttest.FreeAddress(t) + "/send"
 	for _, c := range []struct {
 		status int
 		trust  string

@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/cmd/internal/servertest"
+	"yizheng.internal/storage/porttest"
 )
 
 // ways through the login and the join, each with the steps at which the service
@@ -35,7 +36,7 @@ var loginWays = []struct {
 func TestLoginFailpoints(t *testing.T) {
 	t.Parallel()
 	onEachInstallation(t, func(t *testing.T, args []string, redis bool) {
-		p := &loginFailpoints{args: append(args, "--data", filepath.Join(t.TempDir(), "demo")), dir: t.TempDir(), redis: redis}
+		p := &loginFailpoints{args: append(args, "--data", filepath.Join(t.TempDir(), "demo"), "--listen", "localhost:"+porttest.FreePort(t)), dir: t.TempDir(), redis: redis}
 		for _, w := range loginWays {
 			for _, step := range w.steps {
 				t.Run(w.name+"/"+step, func(t *testing.T) {
@@ -78,18 +79,12 @@ type loginFailpoints struct {
 // Whoever was logged in still is: that is on disk.
 func (p *loginFailpoints) start(step string) {
 	p.t.Helper()
-	args := p.args
-	if p.issuer == "" {
-		args = append(args, "--listen", "localhost:0")
-	} else {
-		args = append(args, "--listen", strings.TrimPrefix(p.issuer, "http://"))
-	}
 	var env []string
 	if step != "" {
 		p.armed = filepath.Join(p.dir, strings.ReplaceAll(p.t.Name(), "/", "-"))
 		env = []string{"YIZHENG_FAILPOINT=" + step + "@" + p.armed}
 	}
-	s, facts, err := startTaggedDemo(p.t, "failpoints", env, args...)
+	s, facts, err := startTaggedDemo(p.t, "failpoints", env, p.args...)
 	if err != nil {
 		p.t.Fatal(err)
 	}

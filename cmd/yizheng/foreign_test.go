@@ -3,13 +3,11 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/cmd/yizheng/internal/toolcheck"
+	"yizheng.internal/storage/porttest"
 )
 
 // The programs below docs/snippets are what a department's developer begins
@@ -106,7 +105,7 @@ func TestForeignClients(t *testing.T) {
 			}
 			t.Parallel()
 			dir := s.prepare(t)
-			client := d.register(t, s, freePort(t))
+			client := d.register(t, s, porttest.FreePort(t))
 			app := client.start(t, dir)
 			b := apitest.NewBrowser(t)
 			who := d.person(t, 0)
@@ -175,16 +174,6 @@ func copySources(to, from string) error {
 		}
 		return os.WriteFile(filepath.Join(to, name), text, 0o600)
 	})
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // departmentClient is a snippet as it is registered with the demo.

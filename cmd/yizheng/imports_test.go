@@ -222,7 +222,7 @@ var rules = map[string]rule{
 	"storage/redis": {
 		ours:     domains,
 		others:   []string{"github.com/redis/go-redis/v9"},
-		testOurs: []string{"storage/storagetest"},
+		testOurs: []string{"storage/porttest", "storage/storagetest"},
 	},
 	"storage/sqlite": {
 		ours:     slices.Concat(domains, []string{"storage/retention"}),
@@ -232,15 +232,16 @@ var rules = map[string]rule{
 	"storage/postgres": {
 		ours:     slices.Concat(domains, []string{"storage/retention"}),
 		others:   []string{"github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2", "github.com/pressly/goose/v3"},
-		testOurs: []string{"storage/storagetest"},
+		testOurs: []string{"storage/porttest", "storage/storagetest"},
 	},
+	"storage/porttest": {},
 	"storage/storagetest": {
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
 		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
-		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "storage", "storage/memory", "storage/sqlite", "storage/postgres"}),
+		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
@@ -290,7 +291,7 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours:       slices.Concat(domains, roomsOf("command", "demo", "doctor", "enroll", "events", "install", "serve", "texts"), []string{"storage", "storage/backup"}),
 		others:     []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json"},
-		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "cmd/internal/servertest", "storage/archive", "storage/retention", "storage/sqlite", "storage/postgres"}),
+		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "cmd/internal/servertest", "storage/archive", "storage/porttest", "storage/retention", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/goccy/go-yaml", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"cmd/yizheng/internal/texts": {
@@ -339,7 +340,7 @@ var rules = map[string]rule{
 	},
 	// What is tested from outside is not looked at from inside.
 	"cmd/yizheng/e2e": {
-		testOurs:   []string{"cmd/yizheng/internal/toolcheck"},
+		testOurs:   []string{"cmd/yizheng/internal/toolcheck", "storage/porttest"},
 		testOthers: []string{"github.com/chromedp/cdproto", "github.com/chromedp/chromedp"},
 	},
 	"cmd/yizheng/internal/toolcheck": {},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // metricsOf returns the metrics of an admin listener, by name and labels.
@@ -45,7 +47,7 @@ func metricsOf(t testing.TB, admin string) map[string]float64 {
 // TestMetrics goes through what people do, and reads what was counted of it.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	admin := freeAddress(t)
+	admin := porttest.FreeAddress(t)
 	_, facts, err := startDemo(t, nil, "--listen", "127.0.0.1:0", "--admin-listen", admin)
 	if err != nil {
 		t.Fatal(err)

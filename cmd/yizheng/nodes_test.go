@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"yizheng.internal/cmd/internal/servertest"
+	"yizheng.internal/storage/porttest"
 )
 
 // Two nodes on one PostgreSQL and one Redis are one service: a request that
@@ -21,7 +22,7 @@ func TestTwoNodes(t *testing.T) {
 	dir := t.TempDir()
 	database, redis := servertest.PostgresURL(t), servertest.RedisURL(t)
 	args := []string{"--database-url", database, "--redis-url", redis, "--data", filepath.Join(dir, "a")}
-	first, facts, err := startDemo(t, nil, append(args, "--listen", "localhost:0")...)
+	first, facts, err := startDemo(t, nil, append(args, "--listen", "localhost:"+porttest.FreePort(t))...)
 	if err != nil {
 		t.Fatal(err)
 	}

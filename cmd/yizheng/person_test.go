@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/storage/porttest"
 )
 
 // smsGateway is a gateway on this machine that keeps what it gets.
@@ -55,17 +55,6 @@ func (g *smsGateway) last(t *testing.T) smsMessage {
 	return g.messages[len(g.messages)-1]
 }
 
-// freeAddress returns an address at which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestPersonAtTheCounter registers somebody by command, beside a running
 // service: they set a password by the link, log in with a code that a real
 // gateway got, are given another link, and are disabled.
@@ -80,7 +69,7 @@ func TestPersonAtTheCounter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	address := freeAddress(t)
+	address := porttest.FreeAddress(t)
 	s := startServer(t, serverOptions{
 		Args: []string{"--listen", address, "--public-url", "http://" + address, "--sms-url", gateway.URL + "/send", "--sms-secret-file", filepath.Join(dir, "secret"), "--sms-private"},
 		Env:  []string{"SSL_CERT_FILE=" + filepath.Join(dir, "roots.pem")},

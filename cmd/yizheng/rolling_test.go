@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"yizheng.internal/cmd/internal/servertest"
+	"yizheng.internal/storage/porttest"
 )
 
 // balancer is a reverse proxy as small as they come: it asks each node's
@@ -73,18 +74,6 @@ func (b *balancer) handler() http.Handler {
 	}
 }
 
-// fixedAddress returns a loopback address that stays free between restarts,
-// most likely.
-func fixedAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestRollingRestarts restarts two nodes in turn, eight times, behind a balancer
 // that follows /readyz, under load: no request is cut off or answered with an error.
 func TestRollingRestarts(t *testing.T) {
@@ -103,7 +92,7 @@ func TestRollingRestarts(t *testing.T) {
 	var department *apiClient
 	var servers []*server
 	for i, name := range names {
-		listen, admin := fixedAddress(t), fixedAddress(t)
+		listen, admin := porttest.FreeAddress(t), porttest.FreeAddress(t)
 		if i > 0 {
 			copyKeys(t, filepath.Join(dir, name), filepath.Join(dir, names[0]))
 		}

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/registry"
+	"yizheng.internal/storage/porttest"
 )
 
 // onEachDatabase runs a test with SQLite and with PostgreSQL.
@@ -389,11 +390,11 @@ func TestDemo(t *testing.T) {
 func TestDemoContinues(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "demo")
-	s, first, err := startDemo(t, nil, "--listen", "127.0.0.1:0", "--data", data)
+	address := porttest.FreeAddress(t)
+	s, first, err := startDemo(t, nil, "--listen", address, "--data", data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := strings.TrimPrefix(first.Issuer, "http://")
 	if _, _, err := startDemo(t, nil, "--listen", address, "--data", data); err == nil || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("a second demo at the same address: %v", err)
 	}
@@ -420,7 +421,7 @@ func TestDemoContinues(t *testing.T) {
 func TestDemoCutOff(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "demo")
-	s := newProcess(t, nil, "demo", "--json", "--listen", "127.0.0.1:0", "--data", data)
+	s := newProcess(t, nil, "demo", "--json", "--listen", porttest.FreeAddress(t), "--data", data)
 	if _, err := s.start(t); err != nil {
 		t.Fatal(err)
 	}
@@ -434,8 +435,8 @@ func TestDemoCutOff(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(data, "demo.unfinished")); err != nil {
 		t.Fatalf("it was too late to kill the demo halfway: %v", err)
 	}
-	// The port may be another now, but nothing was bound to it but the public URL.
-	_, _, err := startDemo(t, nil, "--listen", "127.0.0.1:0", "--data", data)
+	// Nothing may have been bound to the address yet but the public URL.
+	_, _, err := startDemo(t, nil, "--listen", porttest.FreeAddress(t), "--data", data)
 	if err == nil {
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // TestWithoutRedis starts the service while its Redis is away: everything but
@@ -16,7 +18,7 @@ import (
 // Redis is there. One that can be pinged and not written is refused at the start.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
-	address := fixedAddress(t)
+	address := porttest.FreeAddress(t)
 	s := startServer(t, serverOptions{Args: []string{"--redis-url", "redis://" + address + "/0"}})
 	get := func(path string) (int, string) {
 		t.Helper()

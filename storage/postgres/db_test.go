@@ -15,12 +15,13 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/porttest"
 )
 
 // A password in the URL stays there, however wrong the rest is.
 func TestPasswordNotEchoed(t *testing.T) {
 	t.Parallel()
-	closed := closedPort(t)
+	closed := porttest.FreeAddress(t)
 	for _, c := range []struct{ name, url string }{
 		{"no URL at all", "hunter2 hunter2"},
 		{"another scheme", "mysql://user:hunter2@localhost/db"},
@@ -54,16 +55,6 @@ func TestPasswordNotEchoed(t *testing.T) {
 	if _, err := Open(t.Context(), Config{URL: "postgres://localhost/db", MaxConns: -1}); err == nil {
 		t.Error("opened with -1 connections")
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Whatever the server's state is at fault for is ErrUnavailable, and nothing else.

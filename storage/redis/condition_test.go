@@ -58,7 +58,7 @@ func TestLeastRights(t *testing.T) {
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	replica := startServer(t, fmt.Sprintf("replicaof 127.0.0.1 %d", server.port))
+	replica := startServer(t, fmt.Sprintf("replicaof 127.0.0.1 %s", server.port))
 	user := func(name string, rights ...any) string {
 		server.do(t, append([]any{"ACL", "SETUSER", name, "on", ">" + testPassword}, rights...)...)
 		return "redis://" + name + ":" + testPassword + "@" + server.address()

@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/storage/porttest"
 )
 
 // calls calls every method, for a key that has the value "v" and a counter of 1.
@@ -246,7 +247,7 @@ func TestPrefix(t *testing.T) {
 func TestPasswordNotEchoed(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	closed := fmt.Sprint("127.0.0.1:", freePort(t))
+	closed := fmt.Sprint("127.0.0.1:", porttest.FreePort(t))
 	var log lockedBuffer
 	for _, c := range []struct {
 		name, url   string
@@ -301,9 +302,9 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
 	server := startServer(t, "tls-port 0", "tls-cert-file "+cert, "tls-key-file "+key, "tls-ca-cert-file "+cert, "tls-auth-clients no")
-	port := freePort(t)
+	port := porttest.FreePort(t)
 	server.do(t, "CONFIG", "SET", "tls-port", port)
-	address := fmt.Sprintf("rediss://default:%s@127.0.0.1:%d", testPassword, port)
+	address := fmt.Sprintf("rediss://default:%s@127.0.0.1:%s", testPassword, port)
 	if s, err := Open(t.Context(), Config{URL: address}); !errors.Is(err, license.ErrUnavailable) {
 		t.Errorf("a certificate that nobody vouches for: %v, want ErrUnavailable", err)
 		s.Close()
@@ -335,7 +336,7 @@ func TestSentinel(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	port := startSentinel(t, server)
-	s := openTest(t, Config{URL: fmt.Sprintf("redis://127.0.0.1:%d?master_name=yizheng&password=%s", port, testPassword)})
+	s := openTest(t, Config{URL: fmt.Sprintf("redis://127.0.0.1:%s?master_name=yizheng&password=%s", port, testPassword)})
 	work(t, s, "k")
 	if got := server.do(t, "EXISTS", "yizheng:v:k"); got != int64(1) {
 		t.Errorf("the server behind Sentinel has the key: %v, want 1", got)

@@ -19,13 +19,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"yizheng.internal/storage/porttest"
 )
 
 const testPassword = "hunter2"
 
 // server is a Redis that a test may stop, empty and fill.
 type server struct {
-	port   int
+	port   string
 	config string
 	cmd    *exec.Cmd
 }
@@ -38,7 +40,7 @@ func startServer(t *testing.T, config ...string) *server {
 		"dir "+t.TempDir(), "requirepass "+testPassword, "masterauth "+testPassword), "\n")}
 	t.Cleanup(func() { s.stop() })
 	for range 5 { // somebody may take the port first
-		s.port = freePort(t)
+		s.port = porttest.FreePort(t)
 		if s.start(t) {
 			return s
 		}
@@ -47,21 +49,11 @@ func startServer(t *testing.T, config ...string) *server {
 	return nil
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // start starts the server, also after it was stopped, and waits until it answers.
 func (s *server) start(t *testing.T, args ...string) bool {
 	t.Helper()
 	s.cmd = exec.Command("redis-server", append([]string{"-"}, args...)...)
-	s.cmd.Stdin = strings.NewReader(fmt.Sprintf("%s\nport %d\n", s.config, s.port))
+	s.cmd.Stdin = strings.NewReader(fmt.Sprintf("%s\nport %s\n", s.config, s.port))
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -87,17 +79,17 @@ func (s *server) stop() {
 	}
 }
 
-func (s *server) address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+func (s *server) address() string { return fmt.Sprintf("127.0.0.1:%s", s.port) }
 
 func (s *server) url() string { return "redis://default:" + testPassword + "@" + s.address() }
 
 // startSentinel starts a Sentinel that watches the server as "yizheng", and
 // returns its port. It ends with the test.
-func startSentinel(t *testing.T, s *server) int {
+func startSentinel(t *testing.T, s *server) string {
 	t.Helper()
-	port := freePort(t)
+	port := porttest.FreePort(t)
 	file := filepath.Join(t.TempDir(), "sentinel.conf") // which it writes to
-	config := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor yizheng 127.0.0.1 %d 1\nsentinel auth-pass yizheng %s\n", port, s.port, testPassword)
+	config := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor yizheng 127.0.0.1 %s 1\nsentinel auth-pass yizheng %s\n", port, s.port, testPassword)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +108,7 @@ func startSentinel(t *testing.T, s *server) int {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("Sentinel doesn't know the server")
-	return 0
+	return ""
 }
 
 // selfSigned returns the files of a certificate for 127.0.0.1 and of its key.

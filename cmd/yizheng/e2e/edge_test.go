@@ -12,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // consent goes to the consent page of a department's item, logging in on the
@@ -157,7 +159,7 @@ func TestCookiesBlocked(t *testing.T) {
 func TestRequestGone(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "demo")
-	d := startDemo(t, "--data", data)
+	d := startDemo(t, "--data", data, "--listen", "localhost:"+porttest.FreePort(t))
 	b := newBrowser(t, phone)
 	police := d.Departments[0].URL
 	b.consent(d, police, d.People[0])

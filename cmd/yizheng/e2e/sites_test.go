@@ -1,11 +1,12 @@
 package e2e
 
 import (
-	"net"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"yizheng.internal/storage/porttest"
 )
 
 // Provider and departments on different sites with HTTPS, as in earnest: only
@@ -15,7 +16,7 @@ func TestDifferentSites(t *testing.T) {
 	t.Parallel()
 	const provider, police, market = "id.yizheng.example", "gaj.qinghe.test", "scjg.lvhe.test"
 	w := newTown(t, provider, police, market)
-	listen := freeAddress(t)
+	listen := porttest.FreeAddress(t)
 	d := startDemoIn(t, w.environment(), "--listen", listen, "--public-url", "https://"+provider,
 		"--department-url", "https://"+police, "--department-url", "https://"+market)
 	w.sites[provider], w.sites[police], w.sites[market] = listen, d.Departments[0].Listen, d.Departments[1].Listen
@@ -58,17 +59,6 @@ func TestDifferentSites(t *testing.T) {
 	b.waitAt("https://" + police + "/logged-out")
 	b.open(d.Issuer + "/licenses")
 	b.waitFor("#username")
-}
-
-// freeAddress returns an address on loopback where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // cookiesAreKept fails the test unless the sites' cookies are for them alone,

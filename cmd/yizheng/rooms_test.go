@@ -45,6 +45,7 @@ var rooms = map[string]exception{
 	"signing":                        {4133, notYet},
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
+	"storage/porttest":               {85, "ports for the tests of all floors; nothing else belongs in it"},
 	"storage/postgres":               {5960, notYet},
 	"storage/sqlite":                 {4835, notYet},
 	"storage/storagetest":            {9436, "the suites that all drivers pass: tests, though not in test files"},

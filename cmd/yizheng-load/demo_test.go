@@ -44,7 +44,9 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	build, _ := programs.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(buildDir, name)
-		out, err := exec.Command("go", "build", "-trimpath", "-o", path, "yizheng.internal/cmd/"+name).CombinedOutput()
+		command := exec.Command("go", "build", "-trimpath", "-o", path, "yizheng.internal/cmd/"+name)
+		command.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped, so that make release has built what it imports
+		out, err := command.CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 		}

@@ -89,7 +89,9 @@ func program(t testing.TB, tags string) string {
 		if err != nil {
 			return "", err
 		}
-		out, err := exec.Command("go", append(append([]string{"build", "-trimpath", "-tags", tags, "-o", path}, next...), ".")...).CombinedOutput()
+		command := exec.Command("go", append(append([]string{"build", "-trimpath", "-tags", tags, "-o", path}, next...), ".")...)
+		command.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped, so that make release has built what it imports
+		out, err := command.CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("building the program: %w\n%s", err, out)
 		}

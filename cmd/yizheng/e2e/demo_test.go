@@ -46,7 +46,9 @@ func TestMain(m *testing.M) {
 // program builds the program once and returns its path.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(workDir, "yizheng")
-	if out, err := exec.Command("go", "build", "-o", path, "yizheng.internal/cmd/yizheng").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "yizheng.internal/cmd/yizheng")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped, so that make release has built what it imports
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the program: %w\n%s", err, out)
 	}
 	return path, nil

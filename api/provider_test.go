@@ -23,7 +23,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/storage/sqlite"
 )
 
@@ -76,7 +76,7 @@ func newProvider(t testing.TB) *single {
 	t.Cleanup(func() { _ = x.db.Close() })
 	_, err = x.db.Migrate(ctx)
 	must(err)
-	keys, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+	keys, err := installation.Open(ctx, installation.Config{
 		Dir: dir, Records: x.db.Keys(), RegistryName: "样例证照库", RegistryUSCC: "11100000000013338W",
 	}, time.Now())
 	must(err)

@@ -28,7 +28,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
@@ -64,7 +64,7 @@ type service struct {
 	*Server
 	url, dir string
 	db       *sqlite.DB
-	keys     *signing.Installation
+	keys     *installation.Installation
 	people   *people.People // nil: nobody can log in
 	phone    *phone         // where their codes arrive
 	rules    *provider.Provider
@@ -113,11 +113,11 @@ func newService(t testing.TB, c serviceConfig) *service {
 	t.Cleanup(func() { _ = s.db.Close() })
 	_, err = s.db.Migrate(ctx)
 	must(err)
-	s.keys, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+	s.keys, err = installation.Open(ctx, installation.Config{
 		Dir: dir, Records: s.db.Keys(), RegistryName: "样例证照库", RegistryUSCC: registryUSCC, Log: log, Lists: s.db.Keys(),
 	}, time.Now())
 	must(err)
-	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), filepath.Join(dir, "root.pass"))
+	ca, err := installation.OpenRoot(filepath.Join(dir, "root"), filepath.Join(dir, "root.pass"))
 	must(err)
 	_, err = s.keys.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
 	must(err)

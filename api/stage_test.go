@@ -22,7 +22,7 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
@@ -54,7 +54,7 @@ type stage struct {
 type node struct {
 	*Server
 	url     string // of this node alone
-	keys    *signing.Installation
+	keys    *installation.Installation
 	rules   *provider.Provider
 	library *library.Library
 	people  *people.People
@@ -154,7 +154,7 @@ func openStage(t testing.TB, c stageConfig) *stage {
 			s.keys = n.keys
 		}
 	}
-	ca, err := signing.OpenRoot(filepath.Join(c.Dir, "root"), filepath.Join(c.Dir, "root.pass"))
+	ca, err := installation.OpenRoot(filepath.Join(c.Dir, "root"), filepath.Join(c.Dir, "root.pass"))
 	must(err)
 	_, err = s.keys.AddAuthority(t.Context(), ca, pki.Subject{Name: "样例厅", USCC: departmentUSCC}, time.Now())
 	must(err)
@@ -198,7 +198,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	_, err = db.Admin().Migrate(ctx)
 	must(err)
-	keys, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+	keys, err := installation.Open(ctx, installation.Config{
 		Dir: c.Dir, Records: db.Keys(), RegistryName: "样例证照库", RegistryUSCC: registryUSCC, Log: log,
 	}, time.Now())
 	must(err)

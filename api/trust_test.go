@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
@@ -20,7 +21,7 @@ import (
 // publishList publishes a revocation list as the operator's command does.
 func (s *service) publishList(t *testing.T, life time.Duration) *pki.RevocationList {
 	t.Helper()
-	ca, err := signing.OpenRoot(filepath.Join(s.dir, "root"), filepath.Join(s.dir, "root.pass"))
+	ca, err := installation.OpenRoot(filepath.Join(s.dir, "root"), filepath.Join(s.dir, "root.pass"))
 	mustOf(t)(err)
 	list, err := s.keys.PublishRevocationList(t.Context(), ca, life, time.Now())
 	mustOf(t)(err)
@@ -44,7 +45,7 @@ func maxAge(t *testing.T, a answer) int {
 func TestRevocationList(t *testing.T) {
 	t.Parallel()
 	s := newService(t, serviceConfig{})
-	path := signing.RevocationListPath("root-1")
+	path := installation.RevocationListPath("root-1")
 	first := s.call(t, nil, "GET", path, nil).want(t, 200, "")
 	if first.Header.Get("Content-Type") != "application/pkix-crl" || first.Header.Get("Access-Control-Allow-Origin") != "*" || maxAge(t, first) != 3600 {
 		t.Errorf("%v", first.Header)

@@ -18,6 +18,7 @@ import (
 	gmsm "github.com/emmansun/gmsm/sm2"
 
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sdjwt"
@@ -113,7 +114,7 @@ func ownRoot(t *testing.T) *pki.CA {
 // with the verdict and the check that says so.
 func (f *forger) forgeries(t *testing.T) map[string][3]string {
 	t.Helper()
-	ca, err := signing.OpenRoot(filepath.Join(f.dir, "root"), filepath.Join(f.dir, "root.pass"))
+	ca, err := installation.OpenRoot(filepath.Join(f.dir, "root"), filepath.Join(f.dir, "root.pass"))
 	mustOf(t)(err)
 	now := time.Now()
 	foreign, foreignChain := certified(t, ownRoot(t), now.Add(-time.Hour), now.Add(time.Hour))

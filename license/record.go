@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Body is the personal part of a version: what its record keeps sealed.
@@ -121,8 +122,8 @@ func (o *objectWriter) raw(name string, value []byte) {
 
 // Place says where a column of a version lies: its row is the license and the
 // version, so that no value can be moved to another license or version.
-func Place(id audit.ID, version int, column string) signing.Place {
-	return signing.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
+func Place(id audit.ID, version int, column string) vault.Place {
+	return vault.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
 }
 
 // OpenBody opens the personal part of a stored version.

@@ -16,12 +16,13 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // RecordsConfig says what [Records] work with. All of it is required.
 type RecordsConfig struct {
 	Store Store // see AuthenticStores
-	Vault *signing.Vault
+	Vault *vault.Vault
 	Types *catalog.Types
 }
 

@@ -8,13 +8,13 @@ import (
 	"slices"
 
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // LookupsConfig says what [Lookups] work with. All of it is required.
 type LookupsConfig struct {
 	Store   Stores // see AuthenticStores
-	Vault   *signing.Vault
+	Vault   *vault.Vault
 	Records *Records
 	Types   *catalog.Types
 	Log     *slog.Logger

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/binary"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
+
+	"yizheng.internal/signing/gcm"
 )
 
 // ErrAltered says that a stored record is not as it was written here: somebody
@@ -41,7 +42,7 @@ type Authenticator struct {
 	mu       sync.Mutex
 	refused  map[string]int64     // by table
 	logged   map[string]time.Time // by table and id
-	tolerant atomic.Bool          // an upgrade is under way; see Installation.Upgrading
+	tolerant atomic.Bool          // an upgrade is under way; see Tolerate
 
 	witness atomic.Pointer[Witness] // nil: nobody is told what is written
 }
@@ -56,8 +57,9 @@ const AuthenticatorKey KeyID = "records-1"
 const (
 	authFormat = 1
 	authSum    = 16
-	authLength = 1 + authSum
-	markLength = 8 + authLength
+	markLength = 8 + AuthLength
+	// AuthLength is how long an authenticator is, in bytes.
+	AuthLength = 1 + authSum
 )
 
 // logAgain is how long a record that doesn't fit is not logged a second time.
@@ -158,8 +160,8 @@ func (f *Facts) Sealed(values ...[]byte) *Facts {
 		}
 		f.b = append(f.b, 's')
 		f.b = binary.BigEndian.AppendUint32(f.b, uint32(len(v)))
-		f.b = append(f.b, v[:sealedHeader+gcmNonce]...)
-		f.b = append(f.b, v[len(v)-gcmTag:]...)
+		f.b = append(f.b, v[:SealedHeader+gcm.Nonce]...)
+		f.b = append(f.b, v[len(v)-gcm.Tag:]...)
 	}
 	return f
 }
@@ -171,8 +173,8 @@ func (a *Authenticator) Stamp(f *Facts) (auth, mark []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	both := append(make([]byte, 0, authLength+markLength), sum[:]...)
-	auth = both[:authLength:authLength]
+	both := append(make([]byte, 0, AuthLength+markLength), sum[:]...)
+	auth = both[:AuthLength:AuthLength]
 	if f.revision < 2 {
 		return auth, nil, nil
 	}
@@ -180,7 +182,7 @@ func (a *Authenticator) Stamp(f *Facts) (auth, mark []byte, err error) {
 		return nil, nil, err
 	}
 	both = binary.BigEndian.AppendUint64(both, uint64(f.revision))
-	return auth, append(both, sum[:]...)[authLength:], nil
+	return auth, append(both, sum[:]...)[AuthLength:], nil
 }
 
 // Verify returns ErrAltered (wrapped) unless a record has the facts that its
@@ -241,6 +243,13 @@ func (a *Authenticator) Fits(f *Facts, auth []byte) (bool, error) {
 	return err == nil && same(want[:], auth), err
 }
 
+// Tolerate has records without authenticators and without registers taken as they are, or
+// ends that. It is for the time in which a database of an earlier version is upgraded.
+func (a *Authenticator) Tolerate(on bool) { a.tolerant.Store(on) }
+
+// Tolerates reports whether records without authenticators are taken as they are.
+func (a *Authenticator) Tolerates() bool { return a.tolerant.Load() }
+
 // Refuse logs and counts a record that doesn't fit, and returns its error.
 func (a *Authenticator) Refuse(table, id, why string) error {
 	a.mu.Lock()
@@ -297,7 +306,7 @@ func (m *mac) sum(message []byte) [sm3.Size]byte {
 }
 
 // authenticator is what of a MAC is stored.
-type authenticator [authLength]byte
+type authenticator [AuthLength]byte
 
 func authenticatorOf(sum [sm3.Size]byte) (a authenticator) {
 	a[0] = authFormat
@@ -345,22 +354,4 @@ func (a *Authenticator) key() (*sync.Pool, error) {
 	macs := &sync.Pool{New: func() any { return &mac{hash: hmac.New(sm3.New, key)} }}
 	a.macs.Store(macs)
 	return macs, nil
-}
-
-// AuthRow is a stored record that gets its authenticator, when a database of an
-// earlier version is upgraded.
-type AuthRow struct {
-	Table      string // the name that its facts carry
-	ID         string
-	Part       int64  // version, of tables whose rows are an id's versions
-	Hash       []byte // of use codes
-	Revision   int64  // as read; 0 in tables without one
-	Auth, Mark []byte
-}
-
-// AuthStore gives records their authenticators.
-type AuthStore interface {
-	// SetAuthenticators saves the authenticators of those of the rows that have
-	// none and still have the revision, with the registers, all or nothing.
-	SetAuthenticators(ctx context.Context, rows ...AuthRow) error
 }

@@ -28,7 +28,7 @@ const addTries = 20
 // wrapped: ErrExists if the id is taken, ErrConflict if the ring got an active
 // key meanwhile, ErrKeyState.
 func (r *Keyrings) Add(ctx context.Context, k KeyRecord, now time.Time) (KeyRecord, error) {
-	if err := k.ID.check(); err != nil {
+	if err := k.ID.Check(); err != nil {
 		return KeyRecord{}, fmt.Errorf("adding a key: %w", err)
 	}
 	if k.Purpose == "" || k.Algorithm == "" {
@@ -44,7 +44,7 @@ func (r *Keyrings) Add(ctx context.Context, k KeyRecord, now time.Time) (KeyReco
 	}
 	k.Created = now
 	for range addTries {
-		ring, err := r.c.Records.ListKeys(ctx, k.Purpose)
+		ring, err := r.records.ListKeys(ctx, k.Purpose)
 		if err != nil {
 			return KeyRecord{}, fmt.Errorf("adding key %s: %w", k.ID, err)
 		}
@@ -54,9 +54,9 @@ func (r *Keyrings) Add(ctx context.Context, k KeyRecord, now time.Time) (KeyReco
 				k.Serial = max(k.Serial, other.Serial+1)
 			}
 		}
-		err = r.c.Records.CreateKey(ctx, k)
+		err = r.records.CreateKey(ctx, k)
 		if err == nil {
-			r.changes.Add(1)
+			r.readings.changes.Add(1)
 			k.Revision = 1
 			return k, nil
 		}
@@ -64,7 +64,7 @@ func (r *Keyrings) Add(ctx context.Context, k KeyRecord, now time.Time) (KeyReco
 			return KeyRecord{}, fmt.Errorf("adding key %s: %w", k.ID, err)
 		}
 		// The id or the serial was taken. Only the serial can be had anew.
-		if _, err := r.c.Records.LoadKey(ctx, k.ID); err == nil {
+		if _, err := r.records.LoadKey(ctx, k.ID); err == nil {
 			return KeyRecord{}, fmt.Errorf("adding key %s: %w", k.ID, ErrExists)
 		} else if !errors.Is(err, ErrNoKey) {
 			return KeyRecord{}, fmt.Errorf("adding key %s: %w", k.ID, err)
@@ -77,14 +77,14 @@ func (r *Keyrings) Add(ctx context.Context, k KeyRecord, now time.Time) (KeyReco
 // one step. Errors, wrapped: ErrNoKey, ErrKeyState, and ErrConflict if the ring
 // changed meanwhile.
 func (r *Keyrings) Activate(ctx context.Context, id KeyID, now time.Time) error {
-	k, err := r.c.Records.LoadKey(ctx, id)
+	k, err := r.records.LoadKey(ctx, id)
 	if err != nil {
 		return fmt.Errorf("activating key %s: %w", id, err)
 	}
 	if k.State != KeyNext {
 		return fmt.Errorf("activating key %s, which is %s: %w", id, k.State, ErrKeyState)
 	}
-	records, err := r.c.Records.ListKeys(ctx, k.Purpose)
+	records, err := r.records.ListKeys(ctx, k.Purpose)
 	if err != nil {
 		return fmt.Errorf("activating key %s: %w", id, err)
 	}
@@ -105,14 +105,14 @@ func (r *Keyrings) Activate(ctx context.Context, id KeyID, now time.Time) error 
 // Retire ends a key's use for new signatures; what it signed stays valid. The
 // active master, data or lookup key can't be retired before another is active.
 func (r *Keyrings) Retire(ctx context.Context, id KeyID, now time.Time) error {
-	k, err := r.c.Records.LoadKey(ctx, id)
+	k, err := r.records.LoadKey(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retiring key %s: %w", id, err)
 	}
 	if k.State != KeyActive && k.State != KeyNext {
 		return fmt.Errorf("retiring key %s, which is %s: %w", id, k.State, ErrKeyState)
 	}
-	if k.State == KeyActive && k.guardsStorage() {
+	if k.State == KeyActive && k.Purpose.GuardsStorage() {
 		return fmt.Errorf("retiring key %s: activate another %s key instead: %w", id, k.Purpose, ErrKeyState)
 	}
 	k.State, k.Retired = KeyRetired, now
@@ -127,7 +127,7 @@ func (r *Keyrings) Retire(ctx context.Context, id KeyID, now time.Time) error {
 // data and lookup keys must be retired first, and a master key must no longer
 // wrap anything: after it, what they sealed or found is lost.
 func (r *Keyrings) Revoke(ctx context.Context, id KeyID, reason string, from, now time.Time) error {
-	k, err := r.c.Records.LoadKey(ctx, id)
+	k, err := r.records.LoadKey(ctx, id)
 	if err != nil {
 		return fmt.Errorf("revoking key %s: %w", id, err)
 	}
@@ -152,12 +152,12 @@ func (r *Keyrings) mayRevoke(ctx context.Context, k KeyRecord, reason string, fr
 		return errors.New("a key is revoked from a time that has come, or from now on")
 	case k.State == KeyRevoked && (reason != pki.KeyCompromise || k.Reason == pki.KeyCompromise):
 		return fmt.Errorf("it is revoked already, as %s: %w", k.Reason, ErrKeyState)
-	case k.State == KeyActive && k.guardsStorage():
+	case k.State == KeyActive && k.Purpose.GuardsStorage():
 		return fmt.Errorf("activate another %s key first: %w", k.Purpose, ErrKeyState)
 	case k.Purpose != PurposeMaster:
 		return nil
 	}
-	records, err := r.c.Records.ListKeys(ctx, PurposeData)
+	records, err := r.records.ListKeys(ctx, PurposeData)
 	if err != nil {
 		return err
 	}
@@ -169,13 +169,54 @@ func (r *Keyrings) mayRevoke(ctx context.Context, k KeyRecord, reason string, fr
 	return nil
 }
 
-// guardsStorage reports whether stored data can't be read or found without the key.
-func (k KeyRecord) guardsStorage() bool {
-	return k.Purpose == PurposeMaster || k.Purpose == PurposeData || k.Purpose == PurposeLookup
+func (r *Keyrings) update(ctx context.Context, ks ...KeyRecord) error {
+	err := r.records.UpdateKeys(ctx, ks...)
+	r.readings.changes.Add(1) // also on an error: a conflict says that what was read is old
+	return err
 }
 
-func (r *Keyrings) update(ctx context.Context, ks ...KeyRecord) error {
-	err := r.c.Records.UpdateKeys(ctx, ks...)
-	r.changes.Add(1) // also on an error: a conflict says that what was read is old
-	return err
+// rewrapTries is how often wrapping anew is tried again after it lost a race.
+const rewrapTries = 10
+
+// RewrapData wraps every data key by the active master key. What the data keys
+// sealed stays as it is. It can be cut off and run again.
+func (r *Keyrings) RewrapData(ctx context.Context) error {
+	for range rewrapTries {
+		err := r.tryRewrap(ctx)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("wrapping data keys anew: other nodes keep changing them: %w", ErrConflict)
+}
+
+func (r *Keyrings) tryRewrap(ctx context.Context) error {
+	set, err := r.Read(ctx)
+	if err != nil {
+		return err
+	}
+	master := set.Active(PurposeMaster, "")
+	if master == nil {
+		return fmt.Errorf("wrapping data keys anew: no master key is active: %w", ErrNoKey)
+	}
+	var changed []KeyRecord
+	for _, k := range set.Ring(PurposeData, "") {
+		if k.WrappedBy == master.ID || k.State == KeyRevoked {
+			continue
+		}
+		secret, err := r.c.Module.Unwrap(k.WrappedBy, k.Wrapped, WrapPlace(k.ID))
+		if err != nil {
+			return fmt.Errorf("wrapping data key %s anew: %w", k.ID, err)
+		}
+		record := k.KeyRecord
+		record.WrappedBy = master.ID
+		if record.Wrapped, err = r.c.Module.Wrap(master.ID, secret, WrapPlace(k.ID)); err != nil {
+			return fmt.Errorf("wrapping data key %s anew: %w", k.ID, err)
+		}
+		changed = append(changed, record)
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return r.update(ctx, changed...)
 }

@@ -1,13 +1,29 @@
 package signing
 
-import "crypto"
+import (
+	"crypto"
+	"fmt"
+	"strings"
+)
 
 // KeyID names one key of a [Module]: lower-case letters, digits and hyphens,
 // at most 64. It is unique for all time and appears in JWS "kid".
 type KeyID string
 
-// Module keeps private and secret keys and uses them; none ever leaves it. A
-// [Keystore] is the one in software; a hardware module can be the other. Each
+const maxKeyID = 64
+
+// Check reports what is wrong with an id, as ErrNoKey (wrapped). It comes before every use
+// of an id as a file name.
+func (id KeyID) Check() error {
+	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	if id == "" || len(id) > maxKeyID || strings.ContainsFunc(string(id), odd) {
+		return fmt.Errorf("key id %.80q: lower-case letters, digits and hyphens, at most %d: %w", id, maxKeyID, ErrNoKey)
+	}
+	return nil
+}
+
+// Module keeps private and secret keys and uses them; none ever leaves it.
+// signing/keystore is the one in software; a hardware module can be the other. Each
 // method returns ErrNoKey (wrapped) for an id it doesn't hold.
 type Module interface {
 	// Signer returns the private key of that id. It signs messages: its
@@ -20,4 +36,13 @@ type Module interface {
 	Unwrap(id KeyID, wrapped, ad []byte) ([]byte, error)
 	// MAC returns HMAC-SM3 of the message under the key, 32 bytes.
 	MAC(id KeyID, message []byte) ([]byte, error)
+}
+
+// WrapPlace is what a wrapped data key is bound to: its id.
+func WrapPlace(id KeyID) []byte { return []byte("yizheng data key\x00" + string(id)) }
+
+// SamePublicKey reports whether two public keys are equal.
+func SamePublicKey(a, b crypto.PublicKey) bool {
+	pub, ok := a.(interface{ Equal(crypto.PublicKey) bool }) // as crypto.PublicKey asks of every key
+	return ok && pub.Equal(b)
 }

@@ -2,6 +2,7 @@ package signing
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"yizheng.internal/signing/jose"
@@ -37,6 +38,18 @@ func (p Purpose) Algorithm() jose.Algorithm {
 	return ""
 }
 
+// Algorithms of secret keys, as [KeyRecord] has them.
+const (
+	AlgorithmSeal = "SM4-GCM"
+	AlgorithmMAC  = "HMAC-SM3"
+)
+
+// GuardsStorage reports whether stored data can't be read or found without the keys of
+// this purpose.
+func (p Purpose) GuardsStorage() bool {
+	return p == PurposeMaster || p == PurposeData || p == PurposeLookup
+}
+
 // KeyState is a key's place in its keyring: next → active → retired. Revoked
 // ends it from any state.
 type KeyState string
@@ -55,7 +68,7 @@ type KeyRecord struct {
 	Purpose   Purpose
 	Owner     string // USCC of the authority whose key it is; empty for the registry's own
 	Serial    int32  // 1, 2, …: the key's number within purpose and owner; sealed columns and lookups name it
-	Algorithm string // Algorithm for signing keys; "SM4-GCM" or "HMAC-SM3" for secret ones
+	Algorithm string // a jose.Algorithm for signing keys; AlgorithmSeal or AlgorithmMAC for secret ones
 	State     KeyState
 	PublicKey []byte // PKIX DER; nil for secret keys
 	// Thumbprint is the public key's, by RFC 7638; see KID. It is empty for secret
@@ -72,7 +85,7 @@ type KeyRecord struct {
 	Reason    string    // why revoked: RFC 5280 5.3.1 names, e.g. keyCompromise, superseded
 	Revision  int64     // counts updates, from 1
 
-	Auth []byte // see Authenticator; Keyrings and Installation make and check it
+	Auth []byte // see Authenticator; AuthenticRecords make and check it
 	Mark []byte // its register, read and written with the record; nil before revision 2
 }
 
@@ -104,3 +117,17 @@ type Records interface {
 	// never has two active keys (which the driver also enforces).
 	UpdateKeys(ctx context.Context, ks ...KeyRecord) error
 }
+
+// RevocationLists keeps the newest revocation list of each root. Every driver
+// passes storagetest.RevocationLists.
+type RevocationLists interface {
+	// SaveRevocationList saves a list (DER) in the place of an older one of the
+	// same root. It returns ErrConflict if the one there has this number or a
+	// higher one. When it returns nil, the list is on disk.
+	SaveRevocationList(ctx context.Context, root KeyID, number int64, der []byte) error
+	// LoadRevocationList returns the newest list of a root, or ErrNoList.
+	LoadRevocationList(ctx context.Context, root KeyID) (der []byte, err error)
+}
+
+// ErrNoList says that a root has published no revocation list yet.
+var ErrNoList = errors.New("no revocation list was published")

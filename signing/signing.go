@@ -16,6 +16,7 @@ var (
 	ErrExists = errors.New("key exists already")
 	// ErrConflict says that a record changed since it was read.
 	ErrConflict = errors.New("key record changed since it was read")
-	// ErrPassphrase says that a passphrase does not open the keystore.
-	ErrPassphrase = errors.New("wrong passphrase")
+	// ErrSealed says that a sealed value does not open: it was changed, moved to
+	// another place, or sealed under another key.
+	ErrSealed = errors.New("sealed value does not open")
 )

@@ -17,8 +17,9 @@ import (
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/grant"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 	"yizheng.internal/storage"
 	"yizheng.internal/storage/retention"
 )
@@ -28,7 +29,7 @@ type past struct {
 	t     *testing.T
 	s     *server
 	db    storage.Database
-	vault *signing.Vault
+	vault *vault.Vault
 	month retention.Month
 	dir   string // of the archive
 }
@@ -40,7 +41,7 @@ func newPast(t *testing.T, databaseURL string) *past {
 		t.Fatal(err)
 	}
 	db := s.openStores(t)
-	in, err := signing.OpenInstallation(t.Context(), signing.InstallationConfig{Dir: s.Options.Data, Records: db.Keys(), Lists: db.Keys(),
+	in, err := installation.Open(t.Context(), installation.Config{Dir: s.Options.Data, Records: db.Keys(), Lists: db.Keys(),
 		RegistryName: "样例证照库", RegistryUSCC: departmentUSCC}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func (p *past) seal(table, id, column string, contents any) []byte {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	sealed, err := p.vault.Seal(p.t.Context(), signing.Place{Table: table, Row: id, Column: column}, plain)
+	sealed, err := p.vault.Seal(p.t.Context(), vault.Place{Table: table, Row: id, Column: column}, plain)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -11,7 +11,9 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/keystore"
 	"yizheng.internal/storage"
 	"yizheng.internal/storage/backup"
 )
@@ -70,7 +72,7 @@ func save(p *command.Process, in *install.Installation, m backup.Manifest, data,
 		return err
 	}
 	// The keys come after the data: each that the data name is there then.
-	if err := signing.CopyKeys(keys, in.Settings.Data); err != nil {
+	if err := installation.CopyKeys(keys, in.Settings.Data); err != nil {
 		return err
 	}
 	mac := func(message []byte) ([]byte, error) { return in.Keys.Module().MAC(signing.KeyID(m.Key), message) }
@@ -129,7 +131,7 @@ func (c *restoreCmd) Run(p *command.Process) error {
 		return err
 	}
 	// Without keys the service refuses to start on the database: so they come last.
-	if err := signing.CopyKeys(c.Data, keys); err != nil {
+	if err := installation.CopyKeys(c.Data, keys); err != nil {
 		return texts.Refuse("restore.keys_left", err)
 	}
 	if err := c.confirm(p, m, now); err != nil {
@@ -140,7 +142,7 @@ func (c *restoreCmd) Run(p *command.Process) error {
 
 // emptyTarget checks that nothing is where the installation is to be made, but for
 // the passphrase of its keys, which it returns.
-func (c *restoreCmd) emptyTarget(p *command.Process) (signing.Passphrase, error) {
+func (c *restoreCmd) emptyTarget(p *command.Process) (keystore.Passphrase, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func (c *restoreCmd) emptyTarget(p *command.Process) (signing.Passphrase, error)
 	if file == "" {
 		file = filepath.Join(c.Data, "keys.pass")
 	}
-	passphrase, err := signing.ReadPassphraseFile(file)
+	passphrase, err := keystore.ReadPassphraseFile(file)
 	if err != nil {
 		return nil, texts.Refuse("restore.passphrase", file, err)
 	}
@@ -187,7 +189,7 @@ func (c *restoreCmd) read(data, keys string) (d, k backup.Sealed, err error) {
 
 // verify reads all of a backup and checks that it is as it was made, before
 // anything is written.
-func verify(p *command.Process, data, keys string, d, k backup.Sealed, passphrase signing.Passphrase) error {
+func verify(p *command.Process, data, keys string, d, k backup.Sealed, passphrase keystore.Passphrase) error {
 	steps, done := p.Bytes(p.Words.Say("restore.verifying"))
 	defer done()
 	read, total := int64(0), d.Size()+k.Size()
@@ -195,7 +197,7 @@ func verify(p *command.Process, data, keys string, d, k backup.Sealed, passphras
 	if err := k.Verify(p.Ctx, keys, progress); err != nil {
 		return err
 	}
-	store, err := signing.OpenKeystore(filepath.Join(keys, "keys"), passphrase)
+	store, err := keystore.Open(filepath.Join(keys, "keys"), passphrase)
 	if err != nil {
 		return texts.Refuse("restore.keys", err)
 	}

@@ -43,7 +43,8 @@ var rules = map[string]rule{
 		testOurs: []string{"license", "license/catalog", "license/licensetest", "license/registry", "signing"},
 	},
 	"license/status": {
-		ours: []string{"license/credential", "license/refusal", "signing", "signing/jose"},
+		ours:     []string{"license/credential", "license/refusal", "signing", "signing/jose"},
+		testOurs: []string{"signing/keystore"},
 	},
 	"license/audit": {ours: []string{"license/refusal", "signing/journal"}},
 	// The life that all entries of the catalog lead.
@@ -57,28 +58,28 @@ var rules = map[string]rule{
 	},
 	// For tests alone: a registry on a database.
 	"license/licensetest": {
-		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
+		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/verify", "signing/installation", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
 	},
 	"license/refusal": {
 		ours: []string{"license/party", "license/schema", "signing/journal"},
 	},
 	"license": {
-		ours: []string{"license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/status", "signing", "signing/journal"},
+		ours: []string{"license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/status", "signing", "signing/journal", "signing/vault"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
 			"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"license/access": {
-		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "signing", "signing/jose", "signing/journal"},
+		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "signing", "signing/jose", "signing/journal", "signing/vault"},
 		testOurs: []string{"license/library", "license/licensetest", "license/registry", "signing/sdjwt", "signing/sm2"},
 	},
 	"license/grant": {
-		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/offer", "license/refusal", "signing", "signing/journal"},
+		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/offer", "license/refusal", "signing", "signing/journal", "signing/vault"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
 		testOurs: []string{"license/library", "license/licensetest", "license/registry"},
 	},
 	"license/library": {
-		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/registry", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2"},
+		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/registry", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/vault"},
 		testOurs: []string{"license/licensetest"},
 	},
 	"license/offer": {
@@ -87,16 +88,16 @@ var rules = map[string]rule{
 		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest", "license/registry"},
 	},
 	"license/verify": {
-		ours:     []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/pki"},
+		ours:     []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/pki", "signing/vault"},
 		testOurs: []string{"license/catalog", "license/library", "license/licensetest", "license/registry", "signing/journal", "signing/sm2"},
 	},
 	"license/registry": {
-		ours:       []string{"license", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "signing", "signing/jose", "signing/journal", "signing/sdjwt"},
+		ours:       []string{"license", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/party", "license/refusal", "license/schema", "license/status", "signing", "signing/jose", "signing/journal", "signing/sdjwt", "signing/vault"},
 		testOurs:   []string{"license/access", "license/library", "license/licensetest", "signing/sm2"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
 	"oidc/identity": {
-		ours:     []string{"license/party", "signing", "signing/journal"},
+		ours:     []string{"license/party", "signing", "signing/journal", "signing/vault"},
 		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
@@ -106,16 +107,16 @@ var rules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/password", "signing", "signing/journal"},
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/password", "signing", "signing/journal", "signing/vault"},
 		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
 		testOthers: []string{"github.com/go-json-experiment/json"},
 	},
 	// Puts them together.
 	"oidc/identity/people": {
-		ours: []string{"oidc/identity", "oidc/identity/factor", "oidc/identity/password", "signing"},
+		ours: []string{"oidc/identity", "oidc/identity/factor", "oidc/identity/password", "signing/vault"},
 	},
 	"oidc/identity/identitytest": {
-		ours: []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "signing", "signing/journal"},
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
@@ -124,43 +125,66 @@ var rules = map[string]rule{
 	},
 	"oidc/fresh": {},
 	"oidc/ephemeral": {
-		ours: []string{"oidc", "oidc/identity", "signing"},
+		ours: []string{"oidc", "oidc/identity", "signing", "signing/vault"},
 	},
 	"oidc/client": {
 		ours:   []string{"license/party", "oidc", "oidc/fresh", "oidc/identity", "signing", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/session": {
-		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "signing", "signing/journal"},
+		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/token": {
-		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal"},
+		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal", "signing/vault"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/grant": {
-		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/journal"},
+		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/consent": {
-		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal"},
+		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/request": {
 		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/token"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/journal"},
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/request", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2"},
-		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/people", "storage/memory", "storage/sqlite"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
 	"signing": {
-		ours:     []string{"signing/jose", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"signing/gcm", "signing/jose", "signing/pki"},
+		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/emmansun/gmsm/smx509"},
+		testOurs: []string{"signing/keystest"},
+	},
+	"signing/gcm": {
+		others: []string{"github.com/emmansun/gmsm/sm4"},
+	},
+	"signing/durable": {},
+	"signing/keystore": {
+		ours:     []string{"signing", "signing/durable", "signing/gcm", "signing/jose", "signing/sm2", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json", "golang.org/x/crypto/scrypt"},
-		testOurs: []string{"signing/signingtest"},
+		testOurs: []string{"signing/keystest", "signing/pki", "signing/signingtest"},
+	},
+	"signing/vault": {
+		ours:     []string{"signing", "signing/gcm"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"signing/keystest", "signing/keystore"},
+	},
+	"signing/installation": {
+		ours:     []string{"signing", "signing/durable", "signing/jose", "signing/keystore", "signing/pki", "signing/sm2", "signing/vault"},
+		others:   []string{"github.com/emmansun/gmsm/smx509"},
+		testOurs: []string{"signing/keystest", "signing/signingtest"},
+	},
+	// For tests alone: records in memory, keystores and vaults.
+	"signing/keystest": {
+		ours: []string{"signing", "signing/keystore", "signing/vault"},
 	},
 	// Two SM2 libraries: the second one only when the first says no.
 	"signing/sm2": {
@@ -193,13 +217,13 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm/sm3"},
 	},
 	"signing/journal": {
-		ours:   []string{"signing"},
+		ours:   []string{"signing/vault"},
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 	},
 	"signing/sdjwt": {
 		ours:     []string{"signing/jose", "signing/sm2"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
-		testOurs: []string{"signing"},
+		testOurs: []string{"signing/keystore"},
 	},
 	"storage": {
 		ours: slices.Concat(domains, []string{"storage/memory", "storage/redis", "storage/retention", "storage/sqlite", "storage/postgres"}),
@@ -358,7 +382,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/highwater", "signing/jose", "signing/journal", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson"}
+var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -22,8 +22,8 @@ import (
 	"rsc.io/script/scripttest"
 
 	"yizheng.internal/license/registry"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/keystore"
 	"yizheng.internal/signing/pki"
 )
 
@@ -306,7 +306,7 @@ func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
 
 // otherRoot makes a root that certified nothing of the demo's.
 func otherRoot(t *testing.T, file string) error {
-	keys, err := signing.CreateKeystore(filepath.Join(t.TempDir(), "other"), signing.GeneratePassphrase())
+	keys, err := keystore.Create(filepath.Join(t.TempDir(), "other"), keystore.GeneratePassphrase())
 	if err != nil {
 		return err
 	}

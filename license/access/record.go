@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Disclosure says when the holder sees an access record.
@@ -88,7 +89,7 @@ type Used struct {
 // Config says what a [Service] works with. All of it is required.
 type Config struct {
 	Store   Stores
-	Vault   *signing.Vault
+	Vault   *vault.Vault
 	Records *license.Records
 	Grants  *grant.Service
 	Journal *journal.Recorder
@@ -177,8 +178,8 @@ type body struct {
 	Nonce          string   `json:"nonce,omitempty"`
 }
 
-func accessPlace(id string) signing.Place {
-	return signing.Place{Table: "access_records", Row: id, Column: "body"}
+func accessPlace(id string) vault.Place {
+	return vault.Place{Table: "access_records", Row: id, Column: "body"}
 }
 
 // domainAccess is the domain of the lookup keys by which a holder's access

@@ -14,8 +14,8 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Times of grants.
@@ -45,8 +45,8 @@ type grantBody struct {
 	LeftOut map[string]string `json:"left_out,omitempty"` // reason codes, by material
 }
 
-func grantPlace(id ID) signing.Place {
-	return signing.Place{Table: "grants", Row: string(id), Column: "body"}
+func grantPlace(id ID) vault.Place {
+	return vault.Place{Table: "grants", Row: string(id), Column: "body"}
 }
 
 // Agree makes a pending grant of what the holder chose. What was shown is

@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // ID names a grant: 26 lower-case letters and digits. It is made of the
@@ -153,7 +154,7 @@ type Record struct {
 // Config says what a [Service] works with. All of it is required.
 type Config struct {
 	Store   Stores
-	Vault   *signing.Vault
+	Vault   *vault.Vault
 	Records *license.Records
 	Types   *catalog.Types
 	Offers  *offer.Service

@@ -12,7 +12,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 
 	"yizheng.internal/license/audit"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // UseCode 用证码 is the only handle on a license that a consuming system gets: its
@@ -83,7 +83,7 @@ const domainUseCode = "license.usecode"
 var errUseCodeLost = errors.New("a use code can't be derived again: the lookup key that made it was purged")
 
 // codes derives use codes.
-type codes struct{ vault *signing.Vault }
+type codes struct{ vault *vault.Vault }
 
 // next derives the code of a record that has no hash yet, under the
 // active lookup key.

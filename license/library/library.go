@@ -24,6 +24,7 @@ import (
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
+	"yizheng.internal/signing/vault"
 )
 
 // Stores are what a [Library] keeps the records of its rooms in.
@@ -40,7 +41,7 @@ type Config struct {
 	Stores   Stores
 	Journal  journal.Store
 	Keyrings *signing.Keyrings
-	Vault    *signing.Vault
+	Vault    *vault.Vault
 	Anchors  *pki.Anchors
 	Verifier *jose.Verifier // default: a new one
 	// AuthorityName returns the name of the department with that code, as the

@@ -22,7 +22,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/registry"
 	"yizheng.internal/license/verify"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
@@ -34,7 +34,7 @@ import (
 type World struct {
 	*library.Library
 	DB  *sqlite.DB
-	In  *signing.Installation
+	In  *installation.Installation
 	Dir string
 }
 
@@ -59,7 +59,7 @@ func New(t testing.TB) *World {
 }
 
 // openWorld opens the database and the keys in a directory, and makes what isn't there.
-func openWorld(ctx context.Context, dir string) (*sqlite.DB, *signing.Installation, error) {
+func openWorld(ctx context.Context, dir string) (*sqlite.DB, *installation.Installation, error) {
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "yizheng.db")})
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +67,7 @@ func openWorld(ctx context.Context, dir string) (*sqlite.DB, *signing.Installati
 	if _, err := db.Migrate(ctx); err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	in, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+	in, err := installation.Open(ctx, installation.Config{
 		Dir: filepath.Join(dir, "data"), Records: db.Keys(), RegistryName: "样例证照库", RegistryUSCC: OtherDept,
 	}, time.Now())
 	if err != nil {
@@ -87,7 +87,7 @@ var worldTemplate = sync.OnceValues(func() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	ca, err := signing.OpenRoot(filepath.Join(dir, "data", "root"), filepath.Join(dir, "data", "root.pass"))
+	ca, err := installation.OpenRoot(filepath.Join(dir, "data", "root"), filepath.Join(dir, "data", "root.pass"))
 	if err != nil {
 		return "", err
 	}
@@ -163,7 +163,7 @@ func (w *World) OpenOn(t testing.TB, stores library.Stores, step func(string)) *
 }
 
 // Config is what registries of tests work with.
-func Config(stores library.Stores, events journal.Store, in *signing.Installation) library.Config {
+func Config(stores library.Stores, events journal.Store, in *installation.Installation) library.Config {
 	return library.Config{
 		Stores: stores, Journal: events, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"yizheng.internal/license/audit"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // ResultReplayed is the result of an event of a repeated request, which was
@@ -49,7 +49,7 @@ func (e *Event) shownTo(a audit.Actor) Event {
 }
 
 // openEvent opens a stored event. One whose hash doesn't fit was altered.
-func openEvent(ctx context.Context, vault *signing.Vault, e journal.Event) (Event, error) {
+func openEvent(ctx context.Context, vault *vault.Vault, e journal.Event) (Event, error) {
 	p, err := journal.Open(ctx, vault, e)
 	if err != nil {
 		return Event{}, err

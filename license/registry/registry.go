@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what a [Service] works with. All of it is required.
@@ -28,7 +29,7 @@ type Config struct {
 	Lists       *status.Lists
 	Authorities *license.Authorities
 	Keyrings    *signing.Keyrings
-	Vault       *signing.Vault
+	Vault       *vault.Vault
 	Journal     *journal.Recorder
 	Events      journal.Store // where histories are read
 	PublicURL   string        // absolute, without a slash at the end: status lists' addresses build on it

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/license/credential"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/keystore"
 )
 
 // kept is a Memory of one process after another.
@@ -32,7 +33,7 @@ type author struct {
 }
 
 func newAuthor(t *testing.T) author {
-	keys, err := signing.CreateKeystore(filepath.Join(t.TempDir(), "keys"), signing.GeneratePassphrase())
+	keys, err := keystore.Create(filepath.Join(t.TempDir(), "keys"), keystore.GeneratePassphrase())
 	if err == nil {
 		err = keys.GenerateSecret(signing.AuthenticatorKey)
 	}

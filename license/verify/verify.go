@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
+	"yizheng.internal/signing/vault"
 )
 
 // Bounds on guessing verification codes: 40 random bits against this many wrong tries
@@ -93,7 +94,7 @@ func (t *tries) drop(now time.Time) {
 type Config struct {
 	Records    *license.Records
 	Keyrings   *signing.Keyrings
-	Vault      *signing.Vault
+	Vault      *vault.Vault
 	Anchors    *pki.Anchors
 	Signatures *jose.Verifier
 	Status     credential.StatusSource

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Record is what a person agreed to show a client at its logins, as a store
@@ -58,7 +59,7 @@ type Store interface {
 // Config says what a Service works with.
 type Config struct {
 	Store    Store // as Authentic returns them
-	Vault    *signing.Vault
+	Vault    *vault.Vault
 	Clients  *client.Service
 	Families *token.Families
 	Journal  *journal.Recorder
@@ -86,8 +87,8 @@ type consentBody struct {
 // consentLife is how long a consent is remembered: after that the page comes again.
 const consentLife = 365 * 24 * time.Hour
 
-func consentPlace(id string) signing.Place {
-	return signing.Place{Table: "consents", Row: id, Column: "body"}
+func consentPlace(id string) vault.Place {
+	return vault.Place{Table: "consents", Row: id, Column: "body"}
 }
 
 // remembered is a consent of a person's, opened.

@@ -12,26 +12,27 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Keeper keeps values sealed in [identity.Ephemeral]. Nothing that it keeps decides: it
 // may be lost.
 type Keeper struct {
 	store identity.Ephemeral
-	vault *signing.Vault
+	vault *vault.Vault
 	log   *slog.Logger
 }
 
 // New returns a keeper of what lies in a store, sealed with the vault.
-func New(store identity.Ephemeral, vault *signing.Vault, log *slog.Logger) *Keeper {
+func New(store identity.Ephemeral, vault *vault.Vault, log *slog.Logger) *Keeper {
 	return &Keeper{store, vault, log}
 }
 
 // KeyOf returns the key under which a value of a kind lies in the store.
 func KeyOf(kind string, h oidc.HandleHash) string { return "oidc." + kind + "." + h.String() }
 
-func keptPlace(kind string, h oidc.HandleHash) signing.Place {
-	return signing.Place{Table: "ephemeral", Row: h.String(), Column: kind}
+func keptPlace(kind string, h oidc.HandleHash) vault.Place {
+	return vault.Place{Table: "ephemeral", Row: h.String(), Column: kind}
 }
 
 // Keep seals a value and keeps it under a handle's hash.

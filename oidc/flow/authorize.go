@@ -21,8 +21,8 @@ import (
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what a Service works with.
@@ -38,7 +38,7 @@ type Config struct {
 	Consents    *consent.Service
 	Kept        *ephemeral.Keeper
 	Ephemeral   identity.Ephemeral
-	Vault       *signing.Vault
+	Vault       *vault.Vault
 	Factors     Factors       // as *factor.Service is
 	Resolver    oidc.Resolver // nil: no authorization details are taken
 	Journal     *journal.Recorder

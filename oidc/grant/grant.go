@@ -16,8 +16,8 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/token"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what a Service works with.
@@ -28,7 +28,7 @@ type Config struct {
 	Tokens    *token.Service
 	Kept      *ephemeral.Keeper
 	Ephemeral identity.Ephemeral
-	Vault     *signing.Vault
+	Vault     *vault.Vault
 	Licenses  Delivery // nil: there are none
 	Journal   *journal.Recorder
 	Step      func(name string) // is called at each step of a request: failpoints of tests

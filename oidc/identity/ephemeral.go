@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Conditions of [Ephemeral].
@@ -58,7 +58,7 @@ type Keeping struct {
 
 // OwnerOf returns the owner of a [Keeping] that stands for an account, a client or
 // an address: whoever reads the store learns of none.
-func OwnerOf(ctx context.Context, vault *signing.Vault, who string) (string, error) {
+func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error) {
 	if who == "" {
 		return "", nil
 	}

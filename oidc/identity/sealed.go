@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Domains of lookup keys and MACs. They are stored, in effect: never change one.
@@ -16,15 +17,15 @@ const (
 	domainOwner     = "ephemeral.owner" // of what is kept in Ephemeral
 )
 
-func accountPlace(id string) signing.Place {
-	return signing.Place{Table: "accounts", Row: id, Column: "body"}
+func accountPlace(id string) vault.Place {
+	return vault.Place{Table: "accounts", Row: id, Column: "body"}
 }
-func partyPlace(id string) signing.Place {
-	return signing.Place{Table: "parties", Row: id, Column: "body"}
+func partyPlace(id string) vault.Place {
+	return vault.Place{Table: "parties", Row: id, Column: "body"}
 }
 
 // sealer seals and opens parties and accounts, and knows what leads to them.
-type sealer struct{ vault *signing.Vault }
+type sealer struct{ vault *vault.Vault }
 
 // loginKeys returns the lookup keys of logins under every live lookup key.
 func (s sealer) loginKeys(ctx context.Context, logins []Login) ([]signing.Lookup, error) {

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Journal records what is done here; [journal.Recorder] does. What it merges is none of
@@ -25,7 +25,7 @@ type Journal interface {
 type Config struct {
 	Parties   Parties
 	Accounts  Accounts
-	Vault     *signing.Vault
+	Vault     *vault.Vault
 	Passwords Passwords       // for accounts that are registered with one
 	Proofer   IdentityProofer // nil: nobody can be proofed
 	Journal   Journal

@@ -22,6 +22,8 @@ import (
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/keystore"
+	"yizheng.internal/signing/vault"
 	"yizheng.internal/storage/memory"
 	"yizheng.internal/storage/sqlite"
 )
@@ -64,7 +66,7 @@ func serve(b *testing.B) *served {
 			b.Fatal(err)
 		}
 	}
-	keys, err := signing.OpenKeystore(dir+"/keys", passphrase)
+	keys, err := keystore.Open(dir+"/keys", passphrase)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -72,7 +74,7 @@ func serve(b *testing.B) *served {
 	if err != nil {
 		b.Fatal(err)
 	}
-	vault, err := signing.OpenVault(ctx, rings, keys)
+	vault, err := vault.Open(ctx, rings, keys)
 	if err != nil {
 		b.Fatal(err)
 	}

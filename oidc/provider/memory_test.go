@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/keystore"
 )
 
 // memory is the stores in memory, for the tests that need a bubble's clock:
@@ -188,7 +189,7 @@ func (m *memory) UpdateKeys(_ context.Context, ks ...signing.KeyRecord) error {
 type fixture struct {
 	*memory
 	*provider
-	keystore *signing.Keystore
+	keystore *keystore.Keystore
 }
 
 const issuer = "https://yizheng.example"
@@ -198,9 +199,9 @@ var operator = oidc.Actor{ID: "cli"}
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{memory: newMemory()}
-	passphrase := signing.GeneratePassphrase()
+	passphrase := keystore.GeneratePassphrase()
 	var err error
-	if f.keystore, err = signing.CreateKeystore(t.TempDir()+"/keys", passphrase); err != nil {
+	if f.keystore, err = keystore.Create(t.TempDir()+"/keys", passphrase); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.keystore.GenerateSecret(signing.AuthenticatorKey); err != nil {

@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/sm2"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what a Provider works with.
@@ -41,7 +42,7 @@ type Config struct {
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
 	Factors   flow.Factors // checks what people show of themselves
-	Vault     *signing.Vault
+	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: no authorization details are taken
 	// Step, if set, is called with the name of each step of a request: failpoints of tests.
 	Step func(name string)

@@ -25,8 +25,11 @@ import (
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/keystore"
+	"yizheng.internal/signing/vault"
 	ephemeral "yizheng.internal/storage/memory"
 )
 
@@ -55,14 +58,14 @@ func TestMain(m *testing.M) {
 
 func makeTemplate(dir string) error {
 	records := newMemory()
-	_, err := signing.OpenInstallation(context.Background(), signing.InstallationConfig{
+	_, err := installation.Open(context.Background(), installation.Config{
 		Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: "11990000000000000D",
 	}, time.Now())
 	if err != nil {
 		return err
 	}
 	template.dir, template.keys = dir, records.keys
-	template.passphrase, err = signing.ReadPassphraseFile(dir + "/keys.pass")
+	template.passphrase, err = keystore.ReadPassphraseFile(dir + "/keys.pass")
 	return err
 }
 
@@ -138,7 +141,7 @@ func newWorld(t testing.TB) *world {
 // whose people are proofed at a level when they register.
 func (w *world) node(t testing.TB, level int) (*provider, *people.People) {
 	t.Helper()
-	keys, err := signing.OpenKeystore(template.dir+"/keys", template.passphrase)
+	keys, err := keystore.Open(template.dir+"/keys", template.passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +149,7 @@ func (w *world) node(t testing.TB, level int) (*provider, *people.People) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault, err := signing.OpenVault(t.Context(), rings, keys)
+	vault, err := vault.Open(t.Context(), rings, keys)
 	if err != nil {
 		t.Fatal(err)
 	}

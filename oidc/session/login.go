@@ -11,8 +11,8 @@ import (
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Login is a live session, opened.
@@ -51,8 +51,8 @@ const maxUserAgent = 200
 // FormAgain is how long a form that was sent twice is answered again.
 const FormAgain = time.Minute
 
-func sessionPlace(id string) signing.Place {
-	return signing.Place{Table: "sessions", Row: id, Column: "body"}
+func sessionPlace(id string) vault.Place {
+	return vault.Place{Table: "sessions", Row: id, Column: "body"}
 }
 
 // live reports whether a session may be used: not ended, not too old, and not

@@ -8,14 +8,14 @@ import (
 
 	"yizheng.internal/oidc/fresh"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what a Service works with.
 type Config struct {
 	Store    Store // as Authentic returns them; nil: nobody ever is logged in
-	Vault    *signing.Vault
+	Vault    *vault.Vault
 	Identity *identity.Service
 	Journal  *journal.Recorder
 	Idle     time.Duration     // a session unused for so long is over

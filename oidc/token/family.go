@@ -13,8 +13,8 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 )
 
 // Family is what one authorization code yielded, opened.
@@ -52,7 +52,7 @@ type About struct {
 type FamilyConfig struct {
 	Store    FamilyStore // as AuthenticFamilies returns them
 	Spent    Spent       // as AuthenticSpent returns it
-	Vault    *signing.Vault
+	Vault    *vault.Vault
 	Sessions *session.Service
 	Journal  *journal.Recorder
 	Licenses LicenseGrants     // nil: there are none
@@ -85,8 +85,8 @@ func NewFamilies(c FamilyConfig) *Families {
 	return s
 }
 
-func familyPlace(id string) signing.Place {
-	return signing.Place{Table: "families", Row: id, Column: "body"}
+func familyPlace(id string) vault.Place {
+	return vault.Place{Table: "families", Row: id, Column: "body"}
 }
 
 const (

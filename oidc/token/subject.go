@@ -11,13 +11,13 @@ import (
 	"sync"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Subjects makes the subjects by which clients know people (OpenID Connect Core
 // section 8.1), under a salt that the installation makes once.
 type Subjects struct {
-	vault    *signing.Vault
+	vault    *vault.Vault
 	settings Settings
 
 	mu   sync.Mutex
@@ -25,7 +25,7 @@ type Subjects struct {
 }
 
 // NewSubjects returns the maker of subjects.
-func NewSubjects(v *signing.Vault, s Settings) *Subjects {
+func NewSubjects(v *vault.Vault, s Settings) *Subjects {
 	return &Subjects{vault: v, settings: s}
 }
 
@@ -57,7 +57,7 @@ func (p *Subjects) subjectMACs(ctx context.Context) (*sync.Pool, error) {
 	if p.macs != nil {
 		return p.macs, nil
 	}
-	place := signing.Place{Table: "settings", Row: saltSetting, Column: "value"}
+	place := vault.Place{Table: "settings", Row: saltSetting, Column: "value"}
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	sealed, err := p.vault.Seal(ctx, place, fresh)

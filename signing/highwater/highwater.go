@@ -33,7 +33,7 @@ var ErrLost = errors.New("the database is not what this node saw of it")
 // Every is how often a node compares.
 const Every = time.Minute
 
-// Memory keeps data outside the database, authenticated. [signing.Installation] is one.
+// Memory keeps data outside the database, authenticated. signing/installation has one.
 type Memory interface {
 	// Remember keeps data under a name, in place of what was kept before.
 	Remember(name string, data []byte) error

@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // ErrAltered says that an event doesn't fit its hash, or has a form that this program
@@ -18,7 +18,7 @@ var ErrAltered = errors.New("it was altered")
 // Open returns the private part of an event, also of one that an archive kept, and checks
 // that the event is as it was written. Errors: [signing.ErrNoKey] or [signing.ErrSealed],
 // wrapped, if the private part doesn't open; ErrAltered, wrapped.
-func Open(ctx context.Context, vault *signing.Vault, e Event) (p Private, err error) {
+func Open(ctx context.Context, vault *vault.Vault, e Event) (p Private, err error) {
 	if e.Log != Provider {
 		plain, err := vault.Open(ctx, place(e.ID), e.Sealed)
 		if err != nil {
@@ -36,7 +36,7 @@ func Open(ctx context.Context, vault *signing.Vault, e Event) (p Private, err er
 
 // Opened returns an event for a list of all logs, and its details. With an error, which is
 // one of Open's, the entry has what stands in the event's columns.
-func Opened(ctx context.Context, vault *signing.Vault, e Event) (Entry, map[string]string, error) {
+func Opened(ctx context.Context, vault *vault.Vault, e Event) (Entry, map[string]string, error) {
 	p, err := Open(ctx, vault, e)
 	if err != nil {
 		p = Private{}
@@ -53,7 +53,7 @@ func Opened(ctx context.Context, vault *signing.Vault, e Event) (Entry, map[stri
 // written; of them the list has the person's opaque id and, as the subject of an event of
 // the log Registry, the id of the grant or the code of the type or item, or the
 // participant to whom a code is delegated.
-func SourceOf(store Store, vault *signing.Vault, log Log, party string) Source {
+func SourceOf(store Store, vault *vault.Vault, log Log, party string) Source {
 	return func(ctx context.Context, f Filter) ([]Entry, error) {
 		var entries []Entry
 		subject := ""

@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Fact is what an event is to tell.
@@ -37,7 +37,7 @@ type Config struct {
 	Log   Log
 	Store Appender
 	// Vault seals what is private. The log Provider needs none: its events have nothing private.
-	Vault *signing.Vault
+	Vault *vault.Vault
 	// Reason returns the reason code of a change that failed. Default: "failed".
 	Reason func(error) string
 	Logger *slog.Logger // default: discards
@@ -122,8 +122,8 @@ func (p Private) marshal() ([]byte, error) {
 }
 
 // place is where the private part of an event is sealed for.
-func place(id string) signing.Place {
-	return signing.Place{Table: "events", Row: id, Column: "detail"}
+func place(id string) vault.Place {
+	return vault.Place{Table: "events", Row: id, Column: "detail"}
 }
 
 // Record stores an event of what is no change of a row.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/keystore"
 	"yizheng.internal/signing/sm2"
 )
 
@@ -38,7 +38,7 @@ func wantAnyReason(t testing.TB, err error) {
 // newKey returns a key pair, made in a keystore of its own.
 func newKey(t testing.TB, alg jose.Algorithm) (crypto.MessageSigner, jose.Key) {
 	t.Helper()
-	store, err := signing.CreateKeystore(filepath.Join(t.TempDir(), "keys"), signing.GeneratePassphrase())
+	store, err := keystore.Create(filepath.Join(t.TempDir(), "keys"), keystore.GeneratePassphrase())
 	if err != nil {
 		t.Fatal(err)
 	}

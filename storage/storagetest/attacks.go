@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 )
@@ -59,7 +60,7 @@ func (d *Attacked) sql(t *testing.T, id, sql string) {
 type victims struct {
 	*Attacked
 	dir     string
-	in      *signing.Installation
+	in      *installation.Installation
 	reg     *library.Library
 	p       *provider.Provider
 	people  *people.People
@@ -369,7 +370,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	ctx, now := t.Context(), time.Now()
 	v := &victims{Attacked: d, dir: t.TempDir() + "/data"}
 	var err error
-	v.in, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+	v.in, err = installation.Open(ctx, installation.Config{
 		Dir: v.dir, Records: d.Database.Keys, RegistryName: "样例证照库", RegistryUSCC: "99990101MA0000000X",
 	}, now)
 	must(t, "opening an installation", err)
@@ -424,7 +425,7 @@ func uscc(t *testing.T, first17 string) party.USCC {
 // registry opens a registry that has nothing cached.
 func (v *victims) registry(ctx context.Context) *library.Library {
 	r, err := library.New(ctx, library.Config{
-		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in,
+		Stores: v.Licenses, Journal: v.Journal, Keyrings: v.in.Keyrings(), Vault: v.in.Vault(), Anchors: v.in.Anchors(), PublicURL: "https://yizheng.example", Seen: v.in.Memory(),
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例单位", nil },
 	})
 	if err != nil {
@@ -438,7 +439,7 @@ func (v *victims) issue(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
 	authority := party.USCC(v.officer.USCC)
-	ca, err := signing.OpenRoot(v.dir+"/root", "")
+	ca, err := installation.OpenRoot(v.dir+"/root", "")
 	must(t, "opening the root", err)
 	_, err = v.in.AddAuthority(ctx, ca, pki.Subject{Name: "样例单位", USCC: string(authority)}, time.Now())
 	must(t, "an authority's key", err)

@@ -41,7 +41,7 @@ type loss struct {
 }
 
 func (l *loss) run(t *testing.T, v *victims) {
-	own, other := v.watch(t, v.in), v.watch(t, memory{})
+	own, other := v.watch(t, v.in.Memory()), v.watch(t, memory{})
 	v.in.Keyrings().Auth().SetWitness(own)
 	v.unguard(t)
 	if l.before != nil {
@@ -71,7 +71,7 @@ func (l *loss) run(t *testing.T, v *victims) {
 		v.sql(t, id, sql)
 	}
 	v.found(t, "who wrote it", own, l.want)
-	if err := v.watch(t, v.in).Refusal(); !errors.Is(err, highwater.ErrLost) {
+	if err := v.watch(t, v.in.Memory()).Refusal(); !errors.Is(err, highwater.ErrLost) {
 		t.Errorf("after a restart: %v, want it still refused", err)
 	}
 	if !l.alone {
@@ -85,7 +85,7 @@ func (l *loss) run(t *testing.T, v *victims) {
 // accept accepts what was lost, in another process.
 func (v *victims) accept(t *testing.T, want string) {
 	t.Helper()
-	w := v.watch(t, v.in)
+	w := v.watch(t, v.in.Memory())
 	if err := w.Compare(t.Context()); !errors.Is(err, highwater.ErrLost) {
 		t.Errorf("before it is accepted: %v", err)
 	}
@@ -266,7 +266,7 @@ var allTables = []string{"{keys}", "clients", "participants", "parties", "accoun
 
 // everythingBack puts the whole database back to an hour ago, so to speak.
 func everythingBack(t *testing.T, v *victims) {
-	own, other := v.watch(t, v.in), v.watch(t, memory{})
+	own, other := v.watch(t, v.in.Memory()), v.watch(t, memory{})
 	v.in.Keyrings().Auth().SetWitness(own)
 	v.unguard(t)
 	must(t, "a first look", own.Check(t.Context()))
@@ -287,13 +287,13 @@ func everythingBack(t *testing.T, v *victims) {
 	}
 	// New events take the place of those that are gone: they are others.
 	disabled(t, v)
-	v.found(t, "after new events", v.watch(t, v.in), "")
+	v.found(t, "after new events", v.watch(t, v.in.Memory()), "")
 }
 
 // nothingLost does what is usual: purging, many nodes, restarts, a node that was away.
 func nothingLost(t *testing.T, v *victims) {
 	ctx := t.Context()
-	own, other, away := v.watch(t, v.in), v.watch(t, memory{}), v.watch(t, memory{})
+	own, other, away := v.watch(t, v.in.Memory()), v.watch(t, memory{}), v.watch(t, memory{})
 	v.in.Keyrings().Auth().SetWitness(own)
 	living(t, v)
 	must(t, "a first look", own.Check(ctx))
@@ -320,7 +320,7 @@ func nothingLost(t *testing.T, v *victims) {
 	must(t, "after a purge", own.Check(ctx))
 	must(t, "after a purge, who looks on", other.Check(ctx))
 	must(t, "who was away", away.Check(ctx))
-	must(t, "after a restart", v.watch(t, v.in).Check(ctx))
+	must(t, "after a restart", v.watch(t, v.in.Memory()).Check(ctx))
 	if s := own.Status(); s.Records < 4 || s.Events < 10 || s.Checked.IsZero() {
 		t.Errorf("it remembers %+v", s)
 	}

@@ -26,7 +26,7 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/registry"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/pki"
 )
 
@@ -55,11 +55,11 @@ func liveThrough(t *testing.T, db Database) []string {
 	ctx := t.Context()
 	const authority, code = "11430000006122244L", "11010519491231002X"
 	dir := t.TempDir()
-	in, err := signing.OpenInstallation(ctx, signing.InstallationConfig{
+	in, err := installation.Open(ctx, installation.Config{
 		Dir: dir, Records: db.Keys, RegistryName: "样例证照库", RegistryUSCC: "11110000000021135M",
 	}, time.Now())
 	must(t, "living through", err)
-	ca, err := signing.OpenRoot(filepath.Join(dir, "root"), "")
+	ca, err := installation.OpenRoot(filepath.Join(dir, "root"), "")
 	must(t, "living through", err)
 	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
 	must(t, "living through", err)

@@ -18,14 +18,14 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 )
 
 // people lets a person be registered, log in with two factors, log in at a client
 // that asks for all that it can, and set another password. It returns what must
 // not be found afterwards; it isn't in what was kept where it may be lost either.
-func persons(t *testing.T, db Database, in *signing.Installation) []string {
+func persons(t *testing.T, db Database, in *installation.Installation) []string {
 	t.Helper()
 	ctx := t.Context()
 	const name, login, phone = "司徒样例㛃", "situ.yangli", "+8613900001234"
@@ -66,7 +66,7 @@ func persons(t *testing.T, db Database, in *signing.Installation) []string {
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.
 // It returns what must not be found afterwards.
-func logIn(t *testing.T, db Database, in *signing.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
+func logIn(t *testing.T, db Database, in *installation.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
 	t.Helper()
 	ctx := t.Context()
 	p, err := provider.New(provider.Config{

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 const (
@@ -56,8 +57,8 @@ func (c *codes) key(ctx context.Context, of codeKeyOf) (string, error) {
 	return "identity.code." + hex.EncodeToString(mac.Sum[:]), nil
 }
 
-func codePlace(key string) signing.Place {
-	return signing.Place{Table: "ephemeral", Row: key, Column: "code"}
+func codePlace(key string) vault.Place {
+	return vault.Place{Table: "ephemeral", Row: key, Column: "code"}
 }
 
 // countSent counts a code that is to be sent for an account. *Error too_many_codes.

@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // A device token is
@@ -36,7 +37,7 @@ const (
 const domainDevice = "account.device"
 
 // devices knows the browsers in which people logged in.
-type devices struct{ vault *signing.Vault }
+type devices struct{ vault *vault.Vault }
 
 // token is [Service.DeviceToken].
 func (d *devices) token(ctx context.Context, account identity.Account, had string) (string, error) {

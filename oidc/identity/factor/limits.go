@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // limit is how often something may happen within a window. What is counted is
@@ -77,7 +77,7 @@ const domainTries = "account.tries"
 // counters counts tries.
 type counters struct {
 	kept  identity.Ephemeral
-	vault *signing.Vault
+	vault *vault.Vault
 	log   *slog.Logger
 }
 

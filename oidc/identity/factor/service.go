@@ -10,7 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/password"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Factor begins and finishes the proof of one factor, of an account that is known.
@@ -44,7 +44,7 @@ type Config struct {
 	People    *identity.Service
 	Passwords *password.Hasher
 	Ephemeral identity.Ephemeral
-	Vault     *signing.Vault
+	Vault     *vault.Vault
 	Sender    Sender // of one-time codes; nil: there are none
 	Journal   identity.Journal
 	Log       *slog.Logger // default: discards

@@ -19,7 +19,10 @@ import (
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/keystore"
+	"yizheng.internal/signing/vault"
 )
 
 // template is keys that are made once, for making them waits for the disk time
@@ -48,17 +51,17 @@ func Main(m *testing.M) {
 
 func makeTemplate(dir string) error {
 	records := newMemory()
-	_, err := signing.OpenInstallation(context.Background(), signing.InstallationConfig{
+	_, err := installation.Open(context.Background(), installation.Config{
 		Dir: dir, Records: records, RegistryName: "样例证照库", RegistryUSCC: "11990000000000000D",
 	}, time.Now())
 	if err != nil {
 		return err
 	}
 	template.dir, template.keys = dir, records.Keys
-	if template.passphrase, err = signing.ReadPassphraseFile(dir + "/keys.pass"); err != nil {
+	if template.passphrase, err = keystore.ReadPassphraseFile(dir + "/keys.pass"); err != nil {
 		return err
 	}
-	keys, err := signing.OpenKeystore(dir+"/keys", template.passphrase)
+	keys, err := keystore.Open(dir+"/keys", template.passphrase)
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ type Node struct {
 	*Factors
 	*password.Tickets
 	Hash  *password.Hasher
-	Vault *signing.Vault
+	Vault *vault.Vault
 }
 
 // World is a node over stores in memory.
@@ -166,7 +169,7 @@ var Cheap = password.Config{Memory: 64, Time: 1}
 // Open returns another node over the same stores.
 func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	t.Helper()
-	keys, err := signing.OpenKeystore(template.dir+"/keys", template.passphrase)
+	keys, err := keystore.Open(template.dir+"/keys", template.passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +177,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault, err := signing.OpenVault(t.Context(), rings, keys)
+	vault, err := vault.Open(t.Context(), rings, keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/vault"
 )
 
 // Config says what People work with.
@@ -15,7 +15,7 @@ type Config struct {
 	Parties   identity.Parties
 	Accounts  identity.Accounts
 	Ephemeral identity.Ephemeral
-	Vault     *signing.Vault
+	Vault     *vault.Vault
 	Sender    factor.Sender            // of one-time codes; nil: there is no second factor
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
 	Journal   identity.Journal         // required

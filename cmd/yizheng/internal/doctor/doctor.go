@@ -15,7 +15,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/keystore"
 )
 
 // Config says what is examined.
@@ -152,7 +152,7 @@ func (e *examination) files() {
 	if passphrase == "" {
 		passphrase = filepath.Join(e.Data, "keys.pass")
 	}
-	if _, err := signing.ReadPassphraseFile(passphrase); err != nil {
+	if _, err := keystore.ReadPassphraseFile(passphrase); err != nil {
 		e.fail(about, "doctor.passphrase.todo", "%v", err)
 	} else {
 		e.ok(about, "doctor.passphrase", passphrase)

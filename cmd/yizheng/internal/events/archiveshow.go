@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
 	"yizheng.internal/storage/archive"
 	"yizheng.internal/storage/retention"
 )
@@ -101,7 +102,7 @@ var archiveColumns = map[retention.Table][]string{
 // archiveShow shows the rows of an archive one after another.
 type archiveShow struct {
 	library *library.Library
-	vault   *signing.Vault
+	vault   *vault.Vault
 	log     retention.Table
 	f       journal.Filter
 	party   string
@@ -232,7 +233,7 @@ func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
 func (s *archiveShow) why(sealed []byte, err error) (string, error) {
 	switch {
 	case errors.Is(err, signing.ErrNoKey):
-		serial := signing.SealedSerial(sealed)
+		serial := vault.SealedSerial(sealed)
 		s.serials[serial] = true
 		s.noKey++
 		return fmt.Sprintf("data key %d is not here", serial), nil

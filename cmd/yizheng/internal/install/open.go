@@ -25,7 +25,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/signing"
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
@@ -38,7 +38,7 @@ type Installation struct {
 	Settings Settings
 	URL      string // the public URL that it is bound to
 	DB       storage.Database
-	Keys     *signing.Installation
+	Keys     *installation.Installation
 	Verifier *jose.Verifier
 	Provider *provider.Provider
 	Library  *library.Library
@@ -75,7 +75,7 @@ func (in *Installation) OpenKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.Keys, err = signing.OpenInstallation(ctx, signing.InstallationConfig{
+	in.Keys, err = installation.Open(ctx, installation.Config{
 		Dir: in.Settings.Data, Records: in.DB.Keys(), PassphraseFile: in.Settings.PassphraseFile,
 		RegistryName: name, RegistryUSCC: code, Log: in.Log, Lists: in.DB.Keys(), PublicURL: in.URL,
 	}, time.Now())
@@ -119,7 +119,7 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.Library, err = library.New(ctx, library.Config{
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
-		Seen: in.Keys,
+		Seen: in.Keys.Memory(),
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/pki"
 
 	"yizheng.internal/signing"
@@ -19,7 +20,7 @@ func (in *Installation) OpenRoot(ctx context.Context, r RootStore) (*pki.CA, err
 	}
 	id, err := in.RootID(ctx, ca)
 	if id != "" {
-		ca.ListURL = in.URL + signing.RevocationListPath(id)
+		ca.ListURL = in.URL + installation.RevocationListPath(id)
 	}
 	return ca, err
 }
@@ -41,7 +42,7 @@ func (r RootStore) open(data string) (*pki.CA, error) {
 	if dir == "" {
 		dir = filepath.Join(data, "root")
 	}
-	return signing.OpenRoot(dir, r.RootPassphraseFile)
+	return installation.OpenRoot(dir, r.RootPassphraseFile)
 }
 
 // RootStore names the root's keystore for commands that certify keys.

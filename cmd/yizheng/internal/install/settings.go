@@ -9,12 +9,12 @@ import (
 
 	"yizheng.internal/api/outbound"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/signing/keystore"
 
 	"github.com/alecthomas/kong"
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
-	"yizheng.internal/signing"
 )
 
 // Settings say where an installation is. Every command that opens one has them.
@@ -67,7 +67,7 @@ func (m Messaging) Sender() (factor.Sender, error) {
 	if m.SMSSecretFile == "" {
 		return nil, texts.Usage("settings.no_sms_secret")
 	}
-	secret, err := signing.ReadPassphraseFile(m.SMSSecretFile)
+	secret, err := keystore.ReadPassphraseFile(m.SMSSecretFile)
 	if err != nil {
 		return nil, texts.Refuse("usage.of", "--sms-secret-file", err)
 	}

@@ -2,7 +2,6 @@ package highwater
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"time"
 )
@@ -10,15 +9,14 @@ import (
 // GivenUp names everything that Accept gives up: all that Compare found, and what was
 // found earlier and stays until somebody has looked.
 func (w *Watch) GivenUp() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all := make([]string, 0, len(w.found))
-	for _, one := range w.found {
+	found, lost := w.findings.all()
+	all := make([]string, 0, len(found))
+	for _, one := range found {
 		all = append(all, one.text)
 	}
 	slices.Sort(all) // as they were read, by the hash
 	all = slices.Compact(all)
-	for _, one := range w.lost {
+	for _, one := range lost {
 		if !slices.Contains(all, one) {
 			all = append(all, "found earlier: "+one)
 		}
@@ -33,32 +31,20 @@ func (w *Watch) GivenUp() []string {
 func (w *Watch) Accept(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
-	w.mu.Lock()
-	found := w.found
-	if w.altered {
-		w.forget()
-	}
-	for _, one := range found {
-		if one.accept != nil {
-			one.accept()
-		}
-	}
-	w.confirmed()
-	w.mu.Unlock()
+	w.past.accept(w.findings.collected())
+	w.findings.confirmed()
 	if err := w.compare(ctx); err != nil {
 		return err
 	}
 	if err := w.Refusal(); err != nil {
 		return err
 	}
-	w.mu.Lock()
-	w.era, w.checked, w.looking = rand.Text(), time.Now(), false
-	w.changed, w.dirty = true, true
-	w.mu.Unlock()
+	w.findings.lookNoMore()
+	w.past.begin(time.Now())
 	// Whoever is stopped in between finds it again, and accepts again. The service reads
 	// the other files once they are of another era, and must not find this one then.
 	if err := w.c.Memory.Forget(lostName); err != nil {
 		return err
 	}
-	return w.save(true)
+	return w.past.save(w.c.Memory, true)
 }

@@ -54,8 +54,8 @@ func TestAcceptKeepsTheRest(t *testing.T) {
 	}
 	check("after it was accepted", w, nil)
 	check("after a restart", newWatch(t, m, s, auth), nil)
-	if len(w.over) != 1 || !w.WasSpent([32]byte{1}) || len(w.logs[Events]) != 1 {
-		t.Errorf("remembered are %d logins, %d codes, %+v", len(w.over), len(w.spent), w.logs)
+	if len(w.past.over) != 1 || !w.WasSpent([32]byte{1}) || len(w.past.logs[Events]) != 1 {
+		t.Errorf("remembered are %d logins, %d codes, %+v", len(w.past.over), len(w.past.spent), w.past.logs)
 	}
 	s.rows = append(s.rows, Row{Seq: 5, At: time.Now(), Hash: [32]byte{10}})
 	check("a new event in the place of the one that is gone", w, nil)

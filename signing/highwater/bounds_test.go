@@ -54,7 +54,7 @@ func TestFilledVersions(t *testing.T) {
 	if w.Refusal() != nil || !w.Status().Checked.IsZero() {
 		t.Errorf("refuses: %v; compared %v", w.Refusal(), w.Status().Checked)
 	}
-	if n := len(w.marks); n > maxVersions {
+	if n := len(w.past.marks.by); n > maxVersions {
 		t.Errorf("%d of them are remembered", n)
 	}
 }
@@ -70,8 +70,8 @@ func TestFilledRegisters(t *testing.T) {
 	if err := w.Check(t.Context()); err == nil || errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "50000 registers were not written here") {
 		t.Errorf("made-up registers: %v", err)
 	}
-	if n := strings.Count(log.String(), "\n"); n > maxForged || len(w.marks) != 1 {
-		t.Errorf("%d lines in the log, %d records remembered", n, len(w.marks))
+	if n := strings.Count(log.String(), "\n"); n > maxForged || len(w.past.marks.by) != 1 {
+		t.Errorf("%d lines in the log, %d records remembered", n, len(w.past.marks.by))
 	}
 	s.registers[0] = register(t, auth, "a", 2)
 	if err := w.Check(t.Context()); !errors.Is(err, ErrLost) {

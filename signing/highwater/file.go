@@ -32,10 +32,7 @@ var errMalformed = errors.New("the file is malformed")
 func (w *Watch) Save() error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
-	w.mu.Lock()
-	idle := !w.changed && w.lost == nil
-	w.mu.Unlock()
-	if idle {
+	if !w.past.unsaved() && !w.findings.any() {
 		return nil
 	}
 	if err := w.follow(); err != nil {
@@ -44,133 +41,23 @@ func (w *Watch) Save() error {
 	if w.Refusal() != nil { // what is remembered stays, for whoever looks
 		return nil
 	}
-	return w.save(false)
-}
-
-// save writes the small file if something changed, and the large one where that is
-// asked for or the small one is full.
-func (w *Watch) save(large bool) error {
-	w.mu.Lock()
-	if !w.changed {
-		w.mu.Unlock()
-		return nil
-	}
-	large = w.dirty && (large || len(w.pending) >= maxPending)
-	var b []byte
-	pending := w.pending
-	if large {
-		b = w.appendLarge()
-		w.pending, w.dirty = nil, false
-	}
-	small := w.appendSmall()
-	w.changed = false
-	w.mu.Unlock()
-	var err error
-	if large {
-		err = w.c.Memory.Remember(largeName, b)
-	}
-	if err == nil {
-		err = w.c.Memory.Remember(smallName, small)
-	}
-	if err != nil {
-		w.mu.Lock()
-		w.changed, w.dirty = true, true
-		if large { // the file has none of it, or nobody knows
-			w.pending = append(pending, w.pending...)
-		}
-		w.mu.Unlock()
-	}
-	return err
+	return w.past.save(w.c.Memory, false)
 }
 
 // load reads what was kept. A file that was altered is a loss like others.
 func (w *Watch) load() error {
-	w.mu.Lock()
-	err := w.read()
-	w.mu.Unlock()
+	lost, err := w.c.Memory.Remembered(lostName)
+	if err == nil {
+		if lost != nil {
+			w.findings.restore(strings.Split(string(lost), "\n"))
+		}
+		err = w.past.read(w.c.Memory)
+	}
 	if errors.Is(err, signing.ErrAltered) || errors.Is(err, errMalformed) {
-		w.unreadable(err)
+		w.findings.unreadable(err)
 		return nil
 	}
 	return err
-}
-
-// unreadable says that nothing can be compared with what was remembered.
-func (w *Watch) unreadable(err error) {
-	w.mu.Lock()
-	w.altered = true
-	w.mu.Unlock()
-	w.lose([]loss{{text: "what this node remembered was altered, all of it is given up: " + err.Error()}})
-}
-
-// read is load with the lock held.
-func (w *Watch) read() error {
-	lost, err := w.c.Memory.Remembered(lostName)
-	if err != nil {
-		return err
-	}
-	if lost != nil {
-		w.lost = strings.Split(string(lost), "\n")
-		w.refuse()
-	}
-	small, err := w.c.Memory.Remembered(smallName)
-	if err != nil || small == nil {
-		return err
-	}
-	r := reader{b: small}
-	r.header()
-	w.era, w.logs = r.text(), map[Log][]stretch{}
-	w.checked, w.full = time.Unix(int64(r.uint64()), 0), r.byte() == 1
-	for range r.count() {
-		log := Log(r.text())
-		for range r.count() {
-			w.logs[log] = append(w.logs[log], stretch{
-				after: int64(r.uint64()), upTo: int64(r.uint64()), count: int64(r.uint64()),
-				sum: total{r.uint64(), r.uint64()}, made: int64(r.uint64()),
-			})
-		}
-	}
-	var recent []entry
-	r.entries(func(e entry) { recent = append(recent, e) })
-	if r.err != nil {
-		return fmt.Errorf("%s: %w", smallName, r.err)
-	}
-	large, err := w.c.Memory.Remembered(largeName)
-	if err != nil {
-		return err
-	}
-	if large != nil {
-		r := reader{b: large}
-		r.header()
-		if r.text() == w.era {
-			r.entries(w.take)
-		}
-		if r.err != nil {
-			return fmt.Errorf("%s: %w", largeName, r.err)
-		}
-	}
-	for _, e := range recent {
-		w.take(e)
-	}
-	w.pending, w.changed, w.dirty = recent, false, len(recent) > 0
-	return nil
-}
-
-// take remembers an entry of a file.
-func (w *Watch) take(e entry) {
-	switch e.kind {
-	case entryMark:
-		m, known := w.marks[e.hash]
-		if !known {
-			w.counted(e.table, 1)
-		}
-		m.table, m.revision, m.gone = e.table, max(m.revision, uint32(e.value)), uint16(e.until)
-		w.marks[e.hash] = m
-	case entryOver:
-		w.over[overKey{overTables[e.table], e.id}] = overMark{e.value, e.until}
-	case entrySpent:
-		w.spent[e.sum] = e.until
-	}
 }
 
 // follow begins anew if another process accepted what was lost.
@@ -179,14 +66,12 @@ func (w *Watch) follow() error {
 	if err != nil && !errors.Is(err, signing.ErrAltered) {
 		return err
 	}
-	w.mu.Lock()
-	lost, written := w.lost != nil, !w.checked.IsZero()
-	era := w.era
-	w.mu.Unlock()
 	if err != nil {
-		w.unreadable(err)
+		w.findings.unreadable(err)
 		return nil
 	}
+	era, written := w.past.current()
+	lost := w.findings.any()
 	if small == nil {
 		// Not written yet, or taken away.
 		if !written && !lost {
@@ -202,16 +87,11 @@ func (w *Watch) follow() error {
 			return nil
 		}
 		if !written && !lost { // another process on this directory was first
-			w.mu.Lock()
 			w.forget()
-			w.mu.Unlock()
 			return w.load()
 		}
 	}
-	w.mu.Lock()
 	w.forget()
-	w.checked = time.Time{}
-	w.mu.Unlock()
 	if err := w.load(); err != nil {
 		return err
 	}
@@ -219,45 +99,158 @@ func (w *Watch) follow() error {
 	return nil
 }
 
-func (w *Watch) appendSmall() []byte {
-	b := appendText([]byte{fileFormat}, w.era)
-	b = binary.BigEndian.AppendUint64(b, uint64(w.checked.Unix()))
+// current returns the era, and whether all was compared in it.
+func (p *past) current() (era string, compared bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.era, !p.checked.IsZero()
+}
+
+// unsaved reports whether something is to be written.
+func (p *past) unsaved() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+// save writes the small file if something changed, and the large one where that is
+// asked for or the small one is full.
+func (p *past) save(m Memory, large bool) error {
+	p.mu.Lock()
+	if !p.changed {
+		p.mu.Unlock()
+		return nil
+	}
+	large = p.dirty && (large || len(p.pending) >= maxPending)
+	var b []byte
+	pending := p.pending
+	if large {
+		b = p.appendLarge()
+		p.pending, p.dirty = nil, false
+	}
+	small := p.appendSmall()
+	p.changed = false
+	p.mu.Unlock()
+	var err error
+	if large {
+		err = m.Remember(largeName, b)
+	}
+	if err == nil {
+		err = m.Remember(smallName, small)
+	}
+	if err != nil {
+		p.mu.Lock()
+		p.changed, p.dirty = true, true
+		if large { // the file has none of it, or nobody knows
+			p.pending = append(pending, p.pending...)
+		}
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// read reads what was kept.
+func (p *past) read(m Memory) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	small, err := m.Remembered(smallName)
+	if err != nil || small == nil {
+		return err
+	}
+	r := reader{b: small}
+	r.header()
+	p.era, p.logs = r.text(), map[Log][]stretch{}
+	p.checked, p.full = time.Unix(int64(r.uint64()), 0), r.byte() == 1
+	for range r.count() {
+		log := Log(r.text())
+		for range r.count() {
+			p.logs[log] = append(p.logs[log], stretch{
+				after: int64(r.uint64()), upTo: int64(r.uint64()), count: int64(r.uint64()),
+				sum: total{r.uint64(), r.uint64()}, made: int64(r.uint64()),
+			})
+		}
+	}
+	var recent []entry
+	r.entries(func(e entry) { recent = append(recent, e) })
+	if r.err != nil {
+		return fmt.Errorf("%s: %w", smallName, r.err)
+	}
+	large, err := m.Remembered(largeName)
+	if err != nil {
+		return err
+	}
+	if large != nil {
+		r := reader{b: large}
+		r.header()
+		if r.text() == p.era {
+			r.entries(p.take)
+		}
+		if r.err != nil {
+			return fmt.Errorf("%s: %w", largeName, r.err)
+		}
+	}
+	for _, e := range recent {
+		p.take(e)
+	}
+	p.pending, p.changed, p.dirty = recent, false, len(recent) > 0
+	return nil
+}
+
+// take remembers an entry of a file. The lock is held.
+func (p *past) take(e entry) {
+	switch e.kind {
+	case entryMark:
+		m, known := p.marks.by[e.hash]
+		m.table, m.revision, m.gone = e.table, max(m.revision, uint32(e.value)), uint16(e.until)
+		p.marks.put(e.hash, m, known)
+	case entryOver:
+		p.over[overKey{overTables[e.table], e.id}] = overMark{e.value, e.until}
+	case entrySpent:
+		p.spent[e.sum] = e.until
+	}
+}
+
+// appendSmall returns the small file. The lock is held.
+func (p *past) appendSmall() []byte {
+	b := appendText([]byte{fileFormat}, p.era)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.checked.Unix()))
 	b = append(b, 0)
-	if w.full {
+	if p.full {
 		b[len(b)-1] = 1
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(logs)))
 	for _, log := range logs {
 		b = appendText(b, string(log))
-		b = binary.BigEndian.AppendUint32(b, uint32(len(w.logs[log])))
-		for _, s := range w.logs[log] {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(p.logs[log])))
+		for _, s := range p.logs[log] {
 			for _, v := range []uint64{uint64(s.after), uint64(s.upTo), uint64(s.count), s.sum.high, s.sum.low, uint64(s.made)} {
 				b = binary.BigEndian.AppendUint64(b, v)
 			}
 		}
 	}
-	return appendEntries(b, slices.Values(w.pending), len(w.pending))
+	return appendEntries(b, slices.Values(p.pending), len(p.pending))
 }
 
-func (w *Watch) appendLarge() []byte {
-	b := make([]byte, 0, 64+len(w.marks)*entrySize+len(w.over)*64+len(w.spent)*48)
-	b = appendText(append(b, fileFormat), w.era)
-	return appendEntries(b, w.all, len(w.marks)+len(w.over)+len(w.spent))
+// appendLarge returns the large file. The lock is held.
+func (p *past) appendLarge() []byte {
+	b := make([]byte, 0, 64+len(p.marks.by)*entrySize+len(p.over)*64+len(p.spent)*48)
+	b = appendText(append(b, fileFormat), p.era)
+	return appendEntries(b, p.all, len(p.marks.by)+len(p.over)+len(p.spent))
 }
 
-// all yields everything that is remembered of records.
-func (w *Watch) all(yield func(entry) bool) {
-	for h, m := range w.marks {
+// all yields everything that is remembered of records. The lock is held.
+func (p *past) all(yield func(entry) bool) {
+	for h, m := range p.marks.by {
 		if !yield(entry{kind: entryMark, table: m.table, hash: h, value: int64(m.revision), until: int64(m.gone)}) {
 			return
 		}
 	}
-	for k, m := range w.over {
+	for k, m := range p.over {
 		if !yield(entry{kind: entryOver, table: overTable(k.table), id: k.id, value: m.revision, until: m.until}) {
 			return
 		}
 	}
-	for hash, until := range w.spent {
+	for hash, until := range p.spent {
 		if !yield(entry{kind: entrySpent, sum: hash, until: until}) {
 			return
 		}

@@ -14,14 +14,10 @@ package highwater
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"yizheng.internal/signing"
@@ -130,40 +126,10 @@ type Config struct {
 
 // Watch remembers and compares. It is a [signing.Witness]. Safe for concurrent use.
 type Watch struct {
-	c   Config
-	key [16]byte // of the hashes under which records are remembered
-
+	c        Config
 	checking sync.Mutex // held by a comparison, or by who starts anew
-
-	mu      sync.Mutex // guards the rest
-	era     string     // of the memory: another one was begun by who accepted what was lost
-	marks   map[uint64]mark
-	over    map[overKey]overMark
-	spent   map[[32]byte]int64 // until then, in seconds
-	logs    map[Log][]stretch
-	pending []entry // what isn't in the large file yet
-	changed bool    // since the small file was written
-	dirty   bool    // since the large file was written
-	full    bool    // more is there than is remembered
-	grants  int     // of the marks
-	pass    uint8
-	turn    map[Log]int // which stretch is counted next, of those that aren't each time
-	checked time.Time
-	lost    []string         // what was found; sticky
-	more    int              // how much was found beside that
-	looking bool             // only: nothing is written
-	found   []loss           // while only looking: all that was found
-	excused map[overKey]bool // what Accept has accepted to live again
-	altered bool             // what was remembered can't be read
-	refusal atomic.Pointer[error]
-}
-
-// loss is something that the database lacks.
-type loss struct {
-	text string
-	// accept has the memory agree with the database in this, with the lock held; nil:
-	// there is nothing to change.
-	accept func()
+	past     past
+	findings findings
 }
 
 // New returns a Watch that remembers what its memory holds.
@@ -174,99 +140,47 @@ func New(c Config) (*Watch, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Watch{c: c}
 	key, err := c.Auth.Digest(signing.NewFacts("highwater", "key of hashes", 0))
 	if err != nil {
 		return nil, err
 	}
-	w.key = key
+	w := &Watch{c: c, past: past{hashKey: key}, findings: findings{memory: c.Memory, log: c.Log}}
 	w.forget()
 	return w, w.load()
 }
 
-// forget begins anew, without any memory.
+// forget begins anew, without any memory and with nothing found.
 func (w *Watch) forget() {
-	w.era = rand.Text()
-	w.marks, w.over, w.spent = map[uint64]mark{}, map[overKey]overMark{}, map[[32]byte]int64{}
-	w.logs, w.turn, w.pending, w.excused = map[Log][]stretch{}, map[Log]int{}, nil, map[overKey]bool{}
-	w.changed, w.dirty, w.full, w.grants = true, true, false, 0
-	w.confirmed()
+	w.past.mu.Lock()
+	w.past.forget()
+	w.past.checked = time.Time{}
+	w.past.mu.Unlock()
+	w.findings.confirmed()
 }
 
-// confirmed ends the refusal. The lock is held.
-func (w *Watch) confirmed() {
-	w.lost, w.more, w.found, w.altered = nil, 0, nil, false
-	w.refusal.Store(nil)
+// Wrote implements [signing.Witness].
+func (w *Watch) Wrote(table, id string, revision int64) { w.past.wrote(table, id, revision) }
+
+// Over implements [signing.Witness].
+func (w *Watch) Over(table, id string, revision int64, until time.Time) {
+	w.past.ended(table, id, revision, until)
 }
+
+// Spent implements [signing.Witness].
+func (w *Watch) Spent(hash [32]byte, keep time.Time) { w.past.spend(hash, keep) }
+
+// WasSpent implements [signing.Witness].
+func (w *Watch) WasSpent(hash [32]byte) bool { return w.past.wasSpent(hash) }
 
 // Lost implements [signing.Witness]: nothing is decided here from now on.
-func (w *Watch) Lost(why string) { w.lose([]loss{{text: why}}) }
-
-const maxLost = 20 // findings that are kept
-
-func (w *Watch) lose(lost []loss) {
-	if len(lost) == 0 {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.looking {
-		w.found = append(w.found, lost...)
-	}
-	news := 0
-	for _, one := range lost {
-		switch {
-		case slices.Contains(w.lost, one.text):
-		case len(w.lost) < maxLost:
-			w.lost = append(w.lost, one.text)
-			news++
-		default:
-			w.more++
-		}
-	}
-	if news == 0 {
-		return
-	}
-	w.refuse()
-	if w.looking {
-		return
-	}
-	w.c.Log.Error("the database is not what this node saw of it: nothing is decided here until an operator has confirmed what was lost (yizheng integrity accept)",
-		"lost", w.lost)
-	if err := w.c.Memory.Remember(lostName, []byte(strings.Join(w.lost, "\n"))); err != nil {
-		w.c.Log.Error("remembering that the database lost something", "error", err)
-	}
-}
-
-// refuse makes Refusal refuse. The lock is held.
-func (w *Watch) refuse() {
-	more := ""
-	if n := len(w.lost) - 1; n > 0 {
-		more = fmt.Sprintf(", and %d more", n)
-	}
-	err := fmt.Errorf("%w: %s%s; see yizheng doctor, find out what happened, then confirm what was lost with yizheng integrity accept", ErrLost, w.lost[0], more)
-	w.refusal.Store(&err)
-}
+func (w *Watch) Lost(why string) { w.findings.lose([]loss{{text: why}}) }
 
 // Refusal returns nil, or why nothing is decided here: ErrLost (wrapped).
-func (w *Watch) Refusal() error {
-	if err := w.refusal.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
+func (w *Watch) Refusal() error { return w.findings.error() }
 
 // Findings returns what was lost, as far as it is known, and at the end that there is
 // more, if there is.
-func (w *Watch) Findings() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	found := append([]string(nil), w.lost...)
-	if w.more > 0 {
-		found = append(found, fmt.Sprintf("and more, which isn't named: found %d times", w.more))
-	}
-	return found
-}
+func (w *Watch) Findings() []string { return w.findings.named() }
 
 // Status is what a Watch remembers.
 type Status struct {
@@ -277,17 +191,7 @@ type Status struct {
 }
 
 // Status returns what is remembered.
-func (w *Watch) Status() Status {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s := Status{Records: len(w.marks) + len(w.over), Checked: w.checked, Full: w.full}
-	for _, all := range w.logs {
-		for _, one := range all {
-			s.Events += one.count
-		}
-	}
-	return s
-}
+func (w *Watch) Status() Status { return w.past.status() }
 
 // lastWithin is how long the last comparison may take, when Run ends.
 const lastWithin = 2 * time.Second

@@ -159,11 +159,11 @@ func TestFiles(t *testing.T) {
 		t.Errorf("the large file has %d bytes, the small one %d", large, small)
 	}
 	again := newWatch(t, m, s, auth)
-	if got := again.marks[again.hash(5, "1")]; got.revision != 7 || len(again.marks) != maxPending+10 {
-		t.Errorf("%d marks, one of them %+v", len(again.marks), got)
+	if got := again.past.marks.by[again.past.hash(5, "1")]; got.revision != 7 || len(again.past.marks.by) != maxPending+10 {
+		t.Errorf("%d marks, one of them %+v", len(again.past.marks.by), got)
 	}
-	if len(again.over) != 2 || again.over[overKey{"families", "f"}].revision != 4 || !again.WasSpent([32]byte{1}) || again.WasSpent([32]byte{2}) {
-		t.Errorf("logins that ended: %v", again.over)
+	if len(again.past.over) != 2 || again.past.over[overKey{"families", "f"}].revision != 4 || !again.WasSpent([32]byte{1}) || again.WasSpent([32]byte{2}) {
+		t.Errorf("logins that ended: %v", again.past.over)
 	}
 	m[smallName] = m[smallName][:len(m[smallName])-1]
 	if err := newWatch(t, m, s, auth).Refusal(); !errors.Is(err, ErrLost) {
@@ -191,7 +191,7 @@ func TestStretches(t *testing.T) {
 	if err := w.Check(t.Context()); err != nil {
 		t.Errorf("after retention: %v", err)
 	}
-	all := w.logs[Events]
+	all := w.past.logs[Events]
 	if len(all) < 2 {
 		t.Fatalf("stretches: %+v", all)
 	}
@@ -347,8 +347,8 @@ func TestFailedWrite(t *testing.T) {
 	if err := w.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if again := newWatch(t, m, s, auth); len(again.marks) != 1 || !again.WasSpent([32]byte{1}) {
-		t.Errorf("%d marks are left", len(again.marks))
+	if again := newWatch(t, m, s, auth); len(again.past.marks.by) != 1 || !again.WasSpent([32]byte{1}) {
+		t.Errorf("%d marks are left", len(again.past.marks.by))
 	}
 }
 

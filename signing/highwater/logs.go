@@ -54,10 +54,10 @@ func (t *total) add(high, low uint64) {
 }
 
 // events compares the logs, and remembers what was appended to them.
-func (w *Watch) events(ctx context.Context) (lost []loss, err error) {
+func (c *comparison) events(ctx context.Context) (lost []loss, err error) {
 	var failed []error // what one log keeps up must not hide the other
 	for _, log := range logs {
-		found, err := w.log(ctx, log)
+		found, err := c.log(ctx, log)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("comparing the log %s with what was seen: %w", log, err))
 		}
@@ -66,13 +66,13 @@ func (w *Watch) events(ctx context.Context) (lost []loss, err error) {
 	return lost, errors.Join(failed...)
 }
 
-func (w *Watch) log(ctx context.Context, log Log) (lost []loss, err error) {
+func (c *comparison) log(ctx context.Context, log Log) (lost []loss, err error) {
 	now := time.Now()
 	floor := now.Add(-keptFor).Unix()
-	w.mu.Lock()
-	known := slices.Clone(w.logs[log])
-	turn := w.turn[log]
-	w.mu.Unlock()
+	c.past.mu.Lock()
+	known := slices.Clone(c.past.logs[log])
+	turn := c.past.turn[log]
+	c.past.mu.Unlock()
 	end := int64(-1) // of what is known, also of what is forgotten now
 	if len(known) > 0 {
 		end = known[len(known)-1].upTo
@@ -80,12 +80,12 @@ func (w *Watch) log(ctx context.Context, log Log) (lost []loss, err error) {
 	for len(known) > 0 && known[0].made < floor {
 		known = known[1:]
 	}
-	newest, failed := w.c.Store.Newest(ctx, log)
+	newest, failed := c.store.Newest(ctx, log)
 	if failed != nil { // as where somebody holds the log's lock: what is known is compared all the same
 		newest.Seq = math.MaxInt64
 	}
 	for _, s := range due(known, &turn) {
-		one, err := w.recount(ctx, log, s, newest.Seq)
+		one, err := c.recount(ctx, log, s, newest.Seq)
 		if err != nil {
 			return lost, err
 		}
@@ -100,13 +100,13 @@ func (w *Watch) log(ctx context.Context, log Log) (lost []loss, err error) {
 	}
 	for after < newest.Seq {
 		var ended []overKey
-		s, err := w.count(ctx, log, after, newest.Seq, today(now), func(r Row) {
+		s, err := c.count(ctx, log, after, newest.Seq, today(now), func(r Row) {
 			if r.Ended != "" {
 				ended = append(ended, overKey{r.Table, r.Ended})
 			}
 		})
 		if err == nil {
-			err = w.learn(ctx, ended)
+			err = c.learn(ctx, ended)
 		}
 		if err != nil {
 			return lost, err
@@ -116,24 +116,25 @@ func (w *Watch) log(ctx context.Context, log Log) (lost []loss, err error) {
 		}
 		after = s.upTo
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lost == nil && lost == nil {
-		w.logs[log], w.turn[log] = shorter(known), turn
-		w.changed = true
+	nothing := !c.findings.any()
+	c.past.mu.Lock()
+	defer c.past.mu.Unlock()
+	if nothing && lost == nil {
+		c.past.logs[log], c.past.turn[log] = shorter(known), turn
+		c.past.changed = true
 	}
 	return lost, nil
 }
 
 // recount compares a stretch with the log, which has a newest event.
-func (w *Watch) recount(ctx context.Context, log Log, s stretch, newest int64) ([]loss, error) {
-	again, err := w.count(ctx, log, s.after, s.upTo, s.made, nil)
+func (c *comparison) recount(ctx context.Context, log Log, s stretch, newest int64) ([]loss, error) {
+	again, err := c.count(ctx, log, s.after, s.upTo, s.made, nil)
 	if err != nil || again == s {
 		return nil, err
 	}
 	events, now := again.count, []stretch{again}
 	for again.upTo < s.upTo { // there are so many more that it is no stretch any longer
-		if again, err = w.count(ctx, log, again.upTo, s.upTo, s.made, nil); err != nil {
+		if again, err = c.count(ctx, log, again.upTo, s.upTo, s.made, nil); err != nil {
 			return nil, err
 		}
 		events, now = events+again.count, append(now, again)
@@ -141,12 +142,12 @@ func (w *Watch) recount(ctx context.Context, log Log, s stretch, newest int64) (
 	return []loss{{
 		fmt.Sprintf("events of %s between %d and %d were deleted or altered: there were %d, and there are %d", log, s.after, s.upTo, s.count, events),
 		func() {
-			at := slices.Index(w.logs[log], s)
+			at := slices.Index(c.past.logs[log], s)
 			switch {
 			case at >= 0 && newest < s.upTo: // new events come in its place
-				w.logs[log] = w.logs[log][:at]
+				c.past.logs[log] = c.past.logs[log][:at]
 			case at >= 0:
-				w.logs[log] = slices.Replace(w.logs[log], at, at+1, now...)
+				c.past.logs[log] = slices.Replace(c.past.logs[log], at, at+1, now...)
 			}
 		},
 	}}, nil
@@ -172,11 +173,11 @@ func due(known []stretch, turn *int) (now []stretch) {
 
 // count reads a stretch of a log that was made on a day: all of it, or its beginning
 // where it is long. Each, if not nil, is told of every event that counts.
-func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64, each func(Row)) (stretch, error) {
+func (c *comparison) count(ctx context.Context, log Log, after, upTo, made int64, each func(Row)) (stretch, error) {
 	s := stretch{after: after, upTo: upTo, made: made}
 	read := 0
 	for at := after; ; {
-		rows, err := w.c.Store.Rows(ctx, log, at, upTo, rowsAtOnce)
+		rows, err := c.store.Rows(ctx, log, at, upTo, rowsAtOnce)
 		if err != nil {
 			return s, err
 		}
@@ -187,7 +188,7 @@ func (w *Watch) count(ctx context.Context, log Log, after, upTo, made int64, eac
 			if each != nil {
 				each(r)
 			}
-			d, err := w.c.Auth.Digest(signing.NewFacts("highwater", string(log), r.Seq).Bytes(r.Hash[:]))
+			d, err := c.auth.Digest(signing.NewFacts("highwater", string(log), r.Seq).Bytes(r.Hash[:]))
 			if err != nil {
 				return s, err
 			}

@@ -1,0 +1,160 @@
+package highwater
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const maxLost = 20 // findings that are kept
+
+// loss is something that the database lacks.
+type loss struct {
+	text string
+	// accept has the memory agree with the database in this, with the lock of what is
+	// remembered held; nil: there is nothing to change.
+	accept func()
+}
+
+// findings are what the database was found to lack, and refuse once there is anything.
+// Safe for concurrent use.
+type findings struct {
+	memory Memory
+	log    *slog.Logger
+
+	mu      sync.Mutex // guards the rest
+	lost    []string   // what was found; it stays until an operator accepts it
+	more    int        // how much was found beside that
+	looking bool       // nothing is written: somebody only looks
+	found   []loss     // while somebody only looks: all that was found
+	altered bool       // what was remembered can't be read
+	refusal atomic.Pointer[error]
+}
+
+// look begins to collect all that is found, and writes nothing from now on.
+func (f *findings) look() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looking, f.found = true, nil
+}
+
+// lookNoMore ends what look began.
+func (f *findings) lookNoMore() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looking = false
+}
+
+// all returns what was found while somebody looked, and what was found earlier.
+func (f *findings) all() (found []loss, lost []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.found), slices.Clone(f.lost)
+}
+
+// collected returns what was found while somebody looked, and whether what was remembered
+// can't be read.
+func (f *findings) collected() (found []loss, altered bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.found), f.altered
+}
+
+// any reports whether something was found and not accepted yet.
+func (f *findings) any() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost != nil
+}
+
+// confirmed ends the refusal.
+func (f *findings) confirmed() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost, f.more, f.found, f.altered = nil, 0, nil, false
+	f.refusal.Store(nil)
+}
+
+// restore takes over what another process, or an earlier one, found.
+func (f *findings) restore(lost []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = lost
+	f.refuse()
+}
+
+// unreadable says that nothing can be compared with what was remembered.
+func (f *findings) unreadable(err error) {
+	f.mu.Lock()
+	f.altered = true
+	f.mu.Unlock()
+	f.lose([]loss{{text: "what this node remembered was altered, all of it is given up: " + err.Error()}})
+}
+
+// lose notes what was lost, logs it and remembers it, unless it is known.
+func (f *findings) lose(lost []loss) {
+	if len(lost) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.looking {
+		f.found = append(f.found, lost...)
+	}
+	news := 0
+	for _, one := range lost {
+		switch {
+		case slices.Contains(f.lost, one.text):
+		case len(f.lost) < maxLost:
+			f.lost = append(f.lost, one.text)
+			news++
+		default:
+			f.more++
+		}
+	}
+	if news == 0 {
+		return
+	}
+	f.refuse()
+	if f.looking {
+		return
+	}
+	f.log.Error("the database is not what this node saw of it: nothing is decided here until an operator has confirmed what was lost (yizheng integrity accept)",
+		"lost", f.lost)
+	if err := f.memory.Remember(lostName, []byte(strings.Join(f.lost, "\n"))); err != nil {
+		f.log.Error("remembering that the database lost something", "error", err)
+	}
+}
+
+// refuse makes Refusal refuse. The lock is held.
+func (f *findings) refuse() {
+	more := ""
+	if n := len(f.lost) - 1; n > 0 {
+		more = fmt.Sprintf(", and %d more", n)
+	}
+	err := fmt.Errorf("%w: %s%s; see yizheng doctor, find out what happened, then confirm what was lost with yizheng integrity accept", ErrLost, f.lost[0], more)
+	f.refusal.Store(&err)
+}
+
+// error returns nil, or why nothing is decided here.
+func (f *findings) error() error {
+	if err := f.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// named returns what was lost, as far as it is known, and at the end that there is
+// more, if there is.
+func (f *findings) named() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := append([]string(nil), f.lost...)
+	if f.more > 0 {
+		found = append(found, fmt.Sprintf("and more, which isn't named: found %d times", f.more))
+	}
+	return found
+}

@@ -139,8 +139,8 @@ func (f *findings) refuse() {
 	f.refusal.Store(&err)
 }
 
-// error returns nil, or why nothing is decided here.
-func (f *findings) error() error {
+// refused returns nil, or why nothing is decided here.
+func (f *findings) refused() error {
 	if err := f.refusal.Load(); err != nil {
 		return *err
 	}

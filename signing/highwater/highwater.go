@@ -176,7 +176,7 @@ func (w *Watch) WasSpent(hash [32]byte) bool { return w.past.wasSpent(hash) }
 func (w *Watch) Lost(why string) { w.findings.lose([]loss{{text: why}}) }
 
 // Refusal returns nil, or why nothing is decided here: ErrLost (wrapped).
-func (w *Watch) Refusal() error { return w.findings.error() }
+func (w *Watch) Refusal() error { return w.findings.refused() }
 
 // Findings returns what was lost, as far as it is known, and at the end that there is
 // more, if there is.

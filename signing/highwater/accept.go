@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// GivenUp names everything that Accept gives up: all that Compare found, and what was
-// found earlier and stays until somebody has looked.
+// GivenUp names everything that Accept accepts as lost: all that Compare found, and what
+// was found earlier and not accepted yet.
 func (w *Watch) GivenUp() []string {
 	found, lost := w.findings.all()
 	all := make([]string, 0, len(found))
 	for _, one := range found {
 		all = append(all, one.text)
 	}
-	slices.Sort(all) // as they were read, by the hash
+	slices.Sort(all)
 	all = slices.Compact(all)
 	for _, one := range lost {
 		if !slices.Contains(all, one) {
@@ -24,10 +24,10 @@ func (w *Watch) GivenUp() []string {
 	return all
 }
 
-// Accept has what is remembered agree with the database in what GivenUp names, and in
-// nothing else: what fits is remembered as before, so that it can't be put back after.
-// The service on this memory goes on within seconds. Call Compare before. ErrLost
-// (wrapped) if more was lost since: then nothing is accepted.
+// Accept changes what is remembered so that it agrees with the database in everything that
+// GivenUp names, and in nothing else: what fits stays remembered, so that nobody can put it
+// back later. The service that uses the same memory goes on within seconds. Call Compare
+// first. If more was lost since then, Accept returns ErrLost (wrapped) and accepts nothing.
 func (w *Watch) Accept(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
@@ -41,8 +41,9 @@ func (w *Watch) Accept(ctx context.Context) error {
 	}
 	w.findings.lookNoMore()
 	w.past.begin(time.Now())
-	// Whoever is stopped in between finds it again, and accepts again. The service reads
-	// the other files once they are of another era, and must not find this one then.
+	// This file goes first: once the other files are of another era, the service reads them,
+	// and must not find this one. If the process is stopped in between, the operator
+	// finds the same loss again and accepts it again.
 	if err := w.c.Memory.Forget(lostName); err != nil {
 		return err
 	}

@@ -9,9 +9,9 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Check compares the database with all that is remembered, and then remembers how
-// far it has come. ErrLost (wrapped) if it doesn't fit, or didn't before and nobody
-// has accepted it; other errors say that it could not be compared.
+// Check compares the database with all that is remembered, and then remembers how far the
+// database has come. It returns ErrLost (wrapped) if they don't fit, or if an earlier loss
+// was not accepted yet. Other errors say that something could not be compared.
 func (w *Watch) Check(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
@@ -26,7 +26,7 @@ func (w *Watch) Check(ctx context.Context) error {
 	return errors.Join(failed, w.past.save(w.c.Memory, true))
 }
 
-// Compare is Check that writes nothing: for another process than the service.
+// Compare is Check, but writes nothing. It is for a process beside the service.
 func (w *Watch) Compare(ctx context.Context) error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
@@ -38,8 +38,8 @@ func (w *Watch) Compare(ctx context.Context) error {
 	return failed
 }
 
-// compare compares everything, also where a part of it fails. What was lost is
-// noted, and no error.
+// compare compares everything, and goes on when a part of it fails. What was lost goes to
+// the findings and is no error.
 func (w *Watch) compare(ctx context.Context) error {
 	c := &comparison{store: w.c.Store, auth: w.c.Auth, past: &w.past, findings: &w.findings}
 	w.past.mu.Lock()
@@ -64,8 +64,9 @@ func (w *Watch) compare(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// comparison compares the database with what is remembered: its registers, the logs, what
-// has ended, and what was spent. It returns what was lost, and remembers what is new.
+// comparison compares the database with what is remembered: registers, logs, sessions and
+// families that ended, and codes that were spent. Its methods return what was lost, and
+// remember what is new.
 type comparison struct {
 	store    Store
 	auth     *signing.Authenticator

@@ -55,7 +55,7 @@ func (r *reader) uint32() uint32 { return binary.BigEndian.Uint32(r.next(4)) }
 func (r *reader) uint64() uint64 { return binary.BigEndian.Uint64(r.next(8)) }
 func (r *reader) text() string   { return string(r.next(int(r.uint16()))) }
 
-// count reads how many follow: never more than there are bytes.
+// count reads how many entries follow. More than there are bytes is an error.
 func (r *reader) count() int {
 	n := int(r.uint32())
 	if n > len(r.b) {

@@ -9,8 +9,8 @@ import (
 
 const overAtOnce = 1000
 
-// learn remembers what the log says that it ended, here or elsewhere, as far as it is
-// still there: the event was stored with that.
+// learn remembers the sessions and families that ended according to the log, on this node
+// or another one, if they are still stored. Event and ending were stored in one transaction.
 func (c *comparison) learn(ctx context.Context, ended []overKey) error {
 	ids := map[string][]string{}
 	c.past.mu.Lock()
@@ -43,7 +43,7 @@ func (c *comparison) learn(ctx context.Context, ended []overKey) error {
 	return nil
 }
 
-// standing looks whether sessions and families that ended live again.
+// standing looks for sessions and families that had ended and are alive again.
 func (c *comparison) standing(ctx context.Context) (lost []loss, err error) {
 	ended := map[string]map[string]overMark{}
 	c.past.mu.Lock()
@@ -85,7 +85,7 @@ func (c *comparison) standing(ctx context.Context) (lost []loss, err error) {
 	return lost, nil
 }
 
-// codes looks whether what was spent here still is.
+// codes looks for codes and assertions that were spent here and are not spent any more.
 func (c *comparison) codes(ctx context.Context) (lost []loss, err error) {
 	now := time.Now().Unix()
 	c.past.mu.Lock()

@@ -11,9 +11,9 @@ import (
 	"yizheng.internal/signing"
 )
 
-// The names of what is kept. The large file has all records; the small one is written
-// each second that something happens, and has the logs and what isn't in the large
-// one yet. Both only ever hold what was on disk in the database before.
+// The names of the files. The large file has all records. The small one has the logs, and
+// the records that the large one lacks; it is written every second if something changed.
+// Both hold only what is on disk in the database already.
 const (
 	largeName = "records"
 	smallName = "high-water"
@@ -22,13 +22,14 @@ const (
 
 const (
 	fileFormat = 1
-	// maxPending is how much the small file has of what the large one lacks.
+	// maxPending is how many records the small file has at most that the large one lacks.
 	maxPending = 8192
 )
 
 var errMalformed = errors.New("the file is malformed")
 
-// Save writes what has changed. Where somebody accepted what was lost it begins anew.
+// Save writes what has changed. If an operator accepted a loss meanwhile, it first reads the
+// files anew.
 func (w *Watch) Save() error {
 	w.checking.Lock()
 	defer w.checking.Unlock()
@@ -44,7 +45,7 @@ func (w *Watch) Save() error {
 	return w.past.save(w.c.Memory, false)
 }
 
-// load reads what was kept. A file that was altered is a loss like others.
+// load reads the files. An altered file is a loss, and no error.
 func (w *Watch) load() error {
 	lost, err := w.c.Memory.Remembered(lostName)
 	if err == nil {
@@ -60,7 +61,7 @@ func (w *Watch) load() error {
 	return err
 }
 
-// follow begins anew if another process accepted what was lost.
+// follow reads the files anew if another process accepted a loss.
 func (w *Watch) follow() error {
 	small, err := w.c.Memory.Remembered(smallName)
 	if err != nil && !errors.Is(err, signing.ErrAltered) {
@@ -73,7 +74,7 @@ func (w *Watch) follow() error {
 	era, written := w.past.current()
 	lost := w.findings.any()
 	if small == nil {
-		// Not written yet, or taken away.
+		// The file was not written yet, or was deleted.
 		if !written && !lost {
 			return nil
 		}
@@ -99,22 +100,22 @@ func (w *Watch) follow() error {
 	return nil
 }
 
-// current returns the era, and whether all was compared in it.
+// current returns the era, and whether everything was compared in it once.
 func (p *past) current() (era string, compared bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.era, !p.checked.IsZero()
 }
 
-// unsaved reports whether something is to be written.
+// unsaved reports whether something changed that is not in the files yet.
 func (p *past) unsaved() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changed
 }
 
-// save writes the small file if something changed, and the large one where that is
-// asked for or the small one is full.
+// save writes the small file if something changed. It also writes the large one if that is
+// asked for, or if the small one is full.
 func (p *past) save(m Memory, large bool) error {
 	p.mu.Lock()
 	if !p.changed {
@@ -141,7 +142,7 @@ func (p *past) save(m Memory, large bool) error {
 	if err != nil {
 		p.mu.Lock()
 		p.changed, p.dirty = true, true
-		if large { // the file has none of it, or nobody knows
+		if large { // perhaps the large file has none of it
 			p.pending = append(pending, p.pending...)
 		}
 		p.mu.Unlock()
@@ -149,7 +150,7 @@ func (p *past) save(m Memory, large bool) error {
 	return err
 }
 
-// read reads what was kept.
+// read reads the files.
 func (p *past) read(m Memory) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

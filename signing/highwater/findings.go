@@ -14,63 +14,63 @@ const maxLost = 20 // findings that are kept
 // loss is something that the database lacks.
 type loss struct {
 	text string
-	// accept has the memory agree with the database in this, with the lock of what is
-	// remembered held; nil: there is nothing to change.
+	// accept changes what is remembered so that it agrees with the database. It is called
+	// with the lock of past held. It is nil if there is nothing to change.
 	accept func()
 }
 
-// findings are what the database was found to lack, and refuse once there is anything.
-// Safe for concurrent use.
+// findings collect what was found to be lost. Once there is something, they refuse. Safe for
+// concurrent use.
 type findings struct {
 	memory Memory
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards the rest
 	lost    []string   // what was found; it stays until an operator accepts it
-	more    int        // how much was found beside that
-	looking bool       // nothing is written: somebody only looks
-	found   []loss     // while somebody only looks: all that was found
-	altered bool       // what was remembered can't be read
+	more    int        // how many findings are not in lost, which is full
+	looking bool       // Compare was called: nothing is written
+	found   []loss     // all that was found since Compare was called
+	altered bool       // the files can't be read
 	refusal atomic.Pointer[error]
 }
 
-// look begins to collect all that is found, and writes nothing from now on.
+// look begins to collect everything that is found. From now on nothing is written.
 func (f *findings) look() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looking, f.found = true, nil
 }
 
-// lookNoMore ends what look began.
+// lookNoMore ends that.
 func (f *findings) lookNoMore() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looking = false
 }
 
-// all returns what was found while somebody looked, and what was found earlier.
+// all returns what was found since Compare was called, and everything that is not accepted.
 func (f *findings) all() (found []loss, lost []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.found), slices.Clone(f.lost)
 }
 
-// collected returns what was found while somebody looked, and whether what was remembered
-// can't be read.
+// collected returns what was found since Compare was called, and whether the files can't be
+// read.
 func (f *findings) collected() (found []loss, altered bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.found), f.altered
 }
 
-// any reports whether something was found and not accepted yet.
+// any reports whether there is a finding that is not accepted yet.
 func (f *findings) any() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lost != nil
 }
 
-// confirmed ends the refusal.
+// confirmed drops all findings, and so ends the refusal.
 func (f *findings) confirmed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +78,7 @@ func (f *findings) confirmed() {
 	f.refusal.Store(nil)
 }
 
-// restore takes over what another process, or an earlier one, found.
+// restore takes over the findings of an earlier process, or of another one.
 func (f *findings) restore(lost []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +86,7 @@ func (f *findings) restore(lost []string) {
 	f.refuse()
 }
 
-// unreadable says that nothing can be compared with what was remembered.
+// unreadable notes that the files can't be read, which is a loss.
 func (f *findings) unreadable(err error) {
 	f.mu.Lock()
 	f.altered = true
@@ -94,7 +94,7 @@ func (f *findings) unreadable(err error) {
 	f.lose([]loss{{text: "what this node remembered was altered, all of it is given up: " + err.Error()}})
 }
 
-// lose notes what was lost, logs it and remembers it, unless it is known.
+// lose adds to the findings. What is new is logged and written to a file.
 func (f *findings) lose(lost []loss) {
 	if len(lost) == 0 {
 		return
@@ -129,7 +129,7 @@ func (f *findings) lose(lost []loss) {
 	}
 }
 
-// refuse makes Refusal refuse. The lock is held.
+// refuse sets the error that refused returns. The lock is held.
 func (f *findings) refuse() {
 	more := ""
 	if n := len(f.lost) - 1; n > 0 {
@@ -139,7 +139,7 @@ func (f *findings) refuse() {
 	f.refusal.Store(&err)
 }
 
-// refused returns nil, or why nothing is decided here.
+// refused returns ErrLost (wrapped) if there are findings, else nil.
 func (f *findings) refused() error {
 	if err := f.refusal.Load(); err != nil {
 		return *err
@@ -147,8 +147,7 @@ func (f *findings) refused() error {
 	return nil
 }
 
-// named returns what was lost, as far as it is known, and at the end that there is
-// more, if there is.
+// named says in words what was lost. The last line says that there is more, if there is.
 func (f *findings) named() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,14 +1,14 @@
-// Package highwater finds what somebody took out of a database, or put back in it,
-// who can write it but has no keystore.
+// Package highwater finds out when somebody who can write the database, but has no
+// keystore, deleted something from it or put an earlier state of it back.
 //
-// A record's authenticator and its register (see [signing.Authenticator]) say that
-// it is as it was written here, and whether it is the newest. They can't say so if
-// both are put back together, or are gone, or if all of the database is of
-// yesterday. So each node remembers beside its keys how far the database had come:
-// the revision of each register, the events at the end of each log, the logins that
-// ended here, the codes that were spent here. What is remembered was on disk in the
-// database before; so the memory may be behind the database, and never ahead of it.
-// A [Watch] compares both, and refuses once they don't fit.
+// A record's authenticator and its register (see [signing.Authenticator]) show that the
+// record is as it was written here, and that it is the newest. They can't show it if both
+// were put back together, if both are gone, or if the whole database is yesterday's. So
+// each node remembers beside its keys how far the database had come: the revision of each
+// register, the events at the end of each log, the logins that ended here, and the codes
+// that were spent here. It remembers only what is on disk in the database already, so its
+// memory may be behind the database, but never ahead of it. A [Watch] compares both, and
+// refuses everything once they don't fit.
 package highwater
 
 import (
@@ -31,11 +31,11 @@ const Every = time.Minute
 
 // Memory keeps data outside the database, authenticated. signing/installation has one.
 type Memory interface {
-	// Remember keeps data under a name, in place of what was kept before.
+	// Remember keeps data under a name. It replaces what was kept under that name.
 	Remember(name string, data []byte) error
-	// Remembered returns it, nil if nothing was kept.
+	// Remembered returns the data kept under a name, or nil if there is none.
 	Remembered(name string) ([]byte, error)
-	// Forget keeps it no longer.
+	// Forget removes the data kept under a name.
 	Forget(name string) error
 }
 
@@ -44,17 +44,17 @@ type Log string
 
 // The logs that are compared.
 const (
-	Events         Log = "events"          // of the registry, about no one license
-	ProviderEvents Log = "provider_events" // of logins and administration
+	Events         Log = "events"          // the registry's, about no single license
+	ProviderEvents Log = "provider_events" // about logins and administration
 )
 
-// tables are those whose records have revisions that are all remembered. The files hold
-// their places in it: it may only grow at its end. Grants are taken away when they have
-// lapsed; the register of a consent that was withdrawn names the second when it would
-// have expired, and goes then; no others ever are.
+// tables are the tables of which every record's revision is remembered. The files name a
+// table by its index here, so this list may only grow at its end. Grants are deleted after
+// they have lapsed. The register of a withdrawn consent holds, as its revision, the second
+// when the consent would have expired, and is deleted then. No other record is ever deleted.
 var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations", expiring}
 
-// versioned are those of them whose rows are the versions of a kind of the catalog's entries.
+// versioned are the tables whose rows are versions of entries of the catalog.
 var versioned = []string{"license_types", "service_items"}
 
 const (
@@ -62,8 +62,8 @@ const (
 	expiring = "consents"
 )
 
-// Tables returns the tables whose records' revisions are compared, as facts name them:
-// those that are read in full, and those of which what ended is.
+// Tables returns the tables whose records' revisions are compared, by the names that facts
+// use: those that are read in full, and those of which only ended records are read.
 func Tables() (read, ended []string) { return slices.Clone(tables), slices.Clone(overTables) }
 
 // Register is the newest revision of a record.
@@ -78,7 +78,8 @@ type Row struct {
 	Seq  int64
 	At   time.Time
 	Hash [32]byte
-	// Table and Ended are the session or family that ended with it; mostly empty.
+	// Table and Ended name the session or family that ended with this event. They are
+	// empty for most events.
 	Table, Ended string
 }
 
@@ -90,29 +91,29 @@ type Standing struct {
 	Expires  time.Time
 }
 
-// ErrReplica says that the database is a copy, which may lag: nothing is compared with it.
+// ErrReplica says that the database is a replica. It may lag, so nothing is compared with it.
 var ErrReplica = errors.New("this is a replica, which may lag behind its primary: nothing can be compared with it")
 
-// MaxText is how long an id is at most that a Store returns. What is longer was written
-// by somebody else, and is left out, so that nobody can fill a node's memory with it.
+// MaxText is the length of the longest id that a Store returns. A longer one was not written
+// by this service. It is left out, so that nobody can fill a node's memory with it.
 const MaxText = 200
 
 // Store is what a database says of itself. Every driver passes storagetest.HighWater.
-// Each method returns ErrReplica (wrapped) where it would read a replica, and an error
-// soon where somebody holds a lock.
+// Each method returns ErrReplica (wrapped) if it would read a replica. If somebody holds a
+// lock, it soon returns an error instead of waiting.
 type Store interface {
-	// Registers returns up to limit registers of a table by the record's id, those
-	// after one. For the kinds of the catalog's entries these are the versions, by
-	// code/version.
+	// Registers returns up to limit registers of a table, ordered by the record's id,
+	// beginning behind the id after. For entries of the catalog it returns their versions,
+	// with the id code/version.
 	Registers(ctx context.Context, table, after string, limit int) ([]Register, error)
-	// Newest returns the newest event of a log, the zero Row if there is none. None
-	// with a smaller Seq is stored after that.
+	// Newest returns the newest event of a log, or the zero Row if there is none. After
+	// that, no event with a smaller Seq is stored any more.
 	Newest(ctx context.Context, log Log) (Row, error)
-	// Rows returns up to limit events with a Seq after one and up to another, by Seq.
+	// Rows returns up to limit events with after < Seq ≤ upTo, ordered by Seq.
 	Rows(ctx context.Context, log Log, after, upTo int64, limit int) ([]Row, error)
-	// Standing returns those sessions or families of the ids that are stored.
+	// Standing returns the sessions or families with these ids that are stored.
 	Standing(ctx context.Context, table string, ids []string) ([]Standing, error)
-	// Missing returns those of the hashes that are not spent.
+	// Missing returns the hashes that the database doesn't know as spent.
 	Missing(ctx context.Context, hashes [][32]byte) ([][32]byte, error)
 }
 
@@ -127,7 +128,7 @@ type Config struct {
 // Watch remembers and compares. It is a [signing.Witness]. Safe for concurrent use.
 type Watch struct {
 	c        Config
-	checking sync.Mutex // held by a comparison, or by who starts anew
+	checking sync.Mutex // held during a comparison, and while another era begins
 	past     past
 	findings findings
 }
@@ -149,7 +150,7 @@ func New(c Config) (*Watch, error) {
 	return w, w.load()
 }
 
-// forget begins anew, without any memory and with nothing found.
+// forget drops everything that is remembered and that was found.
 func (w *Watch) forget() {
 	w.past.mu.Lock()
 	w.past.forget()
@@ -172,32 +173,33 @@ func (w *Watch) Spent(hash [32]byte, keep time.Time) { w.past.spend(hash, keep) 
 // WasSpent implements [signing.Witness].
 func (w *Watch) WasSpent(hash [32]byte) bool { return w.past.wasSpent(hash) }
 
-// Lost implements [signing.Witness]: nothing is decided here from now on.
+// Lost implements [signing.Witness]. From now on Refusal returns an error.
 func (w *Watch) Lost(why string) { w.findings.lose([]loss{{text: why}}) }
 
-// Refusal returns nil, or why nothing is decided here: ErrLost (wrapped).
+// Refusal returns ErrLost (wrapped) if something was found that no operator has accepted
+// yet, else nil. While it returns an error, this node answers no requests that depend on
+// the database.
 func (w *Watch) Refusal() error { return w.findings.refused() }
 
-// Findings returns what was lost, as far as it is known, and at the end that there is
-// more, if there is.
+// Findings says in words what was lost. The last line says that there is more, if there is.
 func (w *Watch) Findings() []string { return w.findings.named() }
 
 // Status is what a Watch remembers.
 type Status struct {
-	Records int       // whose revisions are remembered
-	Events  int64     // that are remembered
-	Checked time.Time // when all fitted the last time; zero: never
-	Full    bool      // more is there than is remembered
+	Records int       // records whose revisions are remembered
+	Events  int64     // events that are remembered
+	Checked time.Time // when everything fitted for the last time; zero: never
+	Full    bool      // there is more than can be remembered
 }
 
-// Status returns what is remembered.
+// Status says how much is remembered.
 func (w *Watch) Status() Status { return w.past.status() }
 
-// lastWithin is how long the last comparison may take, when Run ends.
+// lastWithin is how long the comparison at the end of Run may take.
 const lastWithin = 2 * time.Second
 
-// Run compares and writes what is remembered until ctx ends; then it does so once
-// more and returns ctx's error.
+// Run compares once a minute, and saves once a second what has changed, until ctx ends.
+// Then it does both a last time and returns ctx's error.
 func (w *Watch) Run(ctx context.Context) error {
 	compare, save := time.NewTicker(Every), time.NewTicker(time.Second)
 	defer compare.Stop()

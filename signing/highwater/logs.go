@@ -15,30 +15,32 @@ import (
 
 const (
 	rowsAtOnce = 5000
-	// firstRows is how far back the first look at a log goes.
+	// firstRows is how many events are counted at the first look at a log.
 	firstRows = 1000
-	// recentRows are counted each time, and as many older ones in turn.
+	// recentRows is how many of the newest events are counted again in each comparison.
+	// As many older ones are counted in turn.
 	recentRows = 20_000
-	// longest is how many rows one stretch has at most, and maxStretches how many
-	// there are: so many events are remembered of a log.
+	// longest is how many events one stretch has at most, and maxStretches how many
+	// stretches a log has. Their product is how many events of a log are remembered.
 	longest      = 200_000
 	maxStretches = 512
-	// keptFor is how long a stretch is remembered. Retention takes no event away that is
-	// younger than six months by its own time: so those are not counted that were older
-	// than late when their stretch was made, by a clock that was wrong.
+	// keptFor is how long a stretch is remembered. Retention deletes no event that is
+	// younger than six months by its own time. A clock that was wrong may have given an
+	// event a time long past: an event that was older than late when its stretch was made
+	// isn't counted.
 	keptFor = 150 * 24 * time.Hour
 	late    = 10 * 24 * time.Hour
 )
 
 var logs = []Log{Events, ProviderEvents}
 
-// stretch is a part of a log: how many events there are with a Seq after one and up
-// to another, and the sum of their digests.
+// stretch is a part of a log: how many events there are with after < Seq ≤ upTo, and the sum
+// of their digests.
 type stretch struct {
 	after, upTo int64
 	count       int64
 	sum         total
-	made        int64 // the day, in seconds: what is older by late isn't counted
+	made        int64 // the day on which it was made, in seconds; see late
 }
 
 // today returns a day's beginning, in seconds.
@@ -55,7 +57,7 @@ func (t *total) add(high, low uint64) {
 
 // events compares the logs, and remembers what was appended to them.
 func (c *comparison) events(ctx context.Context) (lost []loss, err error) {
-	var failed []error // what one log keeps up must not hide the other
+	var failed []error // an error in one log must not hide a loss in the other
 	for _, log := range logs {
 		found, err := c.log(ctx, log)
 		if err != nil {
@@ -73,7 +75,7 @@ func (c *comparison) log(ctx context.Context, log Log) (lost []loss, err error) 
 	known := slices.Clone(c.past.logs[log])
 	turn := c.past.turn[log]
 	c.past.mu.Unlock()
-	end := int64(-1) // of what is known, also of what is forgotten now
+	end := int64(-1) // the last Seq that is known, also of a stretch that is forgotten now
 	if len(known) > 0 {
 		end = known[len(known)-1].upTo
 	}
@@ -81,7 +83,7 @@ func (c *comparison) log(ctx context.Context, log Log) (lost []loss, err error) 
 		known = known[1:]
 	}
 	newest, failed := c.store.Newest(ctx, log)
-	if failed != nil { // as where somebody holds the log's lock: what is known is compared all the same
+	if failed != nil { // for example, somebody holds the log's lock; what is known can be compared all the same
 		newest.Seq = math.MaxInt64
 	}
 	for _, s := range due(known, &turn) {
@@ -126,14 +128,15 @@ func (c *comparison) log(ctx context.Context, log Log) (lost []loss, err error) 
 	return lost, nil
 }
 
-// recount compares a stretch with the log, which has a newest event.
+// recount counts a stretch again and returns a loss if it differs. newest is the Seq of the
+// log's newest event.
 func (c *comparison) recount(ctx context.Context, log Log, s stretch, newest int64) ([]loss, error) {
 	again, err := c.count(ctx, log, s.after, s.upTo, s.made, nil)
 	if err != nil || again == s {
 		return nil, err
 	}
 	events, now := again.count, []stretch{again}
-	for again.upTo < s.upTo { // there are so many more that it is no stretch any longer
+	for again.upTo < s.upTo { // there are more events now than one stretch may have
 		if again, err = c.count(ctx, log, again.upTo, s.upTo, s.made, nil); err != nil {
 			return nil, err
 		}
@@ -144,7 +147,7 @@ func (c *comparison) recount(ctx context.Context, log Log, s stretch, newest int
 		func() {
 			at := slices.Index(c.past.logs[log], s)
 			switch {
-			case at >= 0 && newest < s.upTo: // new events come in its place
+			case at >= 0 && newest < s.upTo: // new events will take its numbers
 				c.past.logs[log] = c.past.logs[log][:at]
 			case at >= 0:
 				c.past.logs[log] = slices.Replace(c.past.logs[log], at, at+1, now...)
@@ -153,7 +156,7 @@ func (c *comparison) recount(ctx context.Context, log Log, s stretch, newest int
 	}}, nil
 }
 
-// due are the stretches that are counted now: the newest ones, and older ones in turn.
+// due returns the stretches to be counted now: the newest ones, and some older ones in turn.
 func due(known []stretch, turn *int) (now []stretch) {
 	n, rows := len(known), int64(0)
 	for n > 0 && rows < recentRows {
@@ -171,8 +174,9 @@ func due(known []stretch, turn *int) (now []stretch) {
 	return now
 }
 
-// count reads a stretch of a log that was made on a day: all of it, or its beginning
-// where it is long. Each, if not nil, is told of every event that counts.
+// count reads the events with after < Seq ≤ upTo and returns their stretch. If they are too
+// many for one stretch, it returns the beginning. It calls each, if it isn't nil, for every
+// event that counts.
 func (c *comparison) count(ctx context.Context, log Log, after, upTo, made int64, each func(Row)) (stretch, error) {
 	s := stretch{after: after, upTo: upTo, made: made}
 	read := 0
@@ -206,8 +210,8 @@ func (c *comparison) count(ctx context.Context, log Log, after, upTo, made int64
 	}
 }
 
-// shorter joins neighbours of a day while there are too many stretches, the shortest
-// first, and drops the oldest where all are long.
+// shorter reduces the number of stretches to maxStretches. It joins neighbours that were made
+// on one day, the shortest first. If there are none to join, it drops the oldest stretch.
 func shorter(all []stretch) []stretch {
 	for len(all) > maxStretches {
 		best := -1

@@ -10,23 +10,23 @@ import (
 // mark is what is remembered of a record.
 type mark struct {
 	revision uint32
-	gone     uint16 // the day on which a lapsed one was found gone, since 2020; 0: it is there
-	table    uint8  // in tables
-	pass     uint8  // in which it was last seen
+	gone     uint16 // the day, counted from 2020, on which a lapsed record was found deleted; 0: it is there
+	table    uint8  // its index in tables
+	pass     uint8  // the comparison that saw it last
 }
 
-// goneFor is for how many days a grant that was taken away is remembered: longer than
-// any lives, so that none comes back.
+// goneFor is for how many days a deleted grant is remembered. That is longer than any grant
+// is valid, so that nobody can put back one that is.
 const goneFor = 400
 
 var day0 = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func day(t time.Time) uint16 { return uint16(t.Sub(day0) / (24 * time.Hour)) }
 
-// marks are what is remembered of all records. Their owner guards them.
+// marks are what is remembered of all records. They have no lock: past's guards them.
 type marks struct {
-	by     map[uint64]mark // the hash of table and id
-	grants int             // of them: records that come and go by the thousand
+	by     map[uint64]mark // by the hash of table and id
+	grants int             // how many of them come and go by the thousand
 	pass   uint8           // the comparison under way, or the last one
 }
 
@@ -59,7 +59,7 @@ func (s *marks) put(h uint64, m mark, known bool) {
 	s.by[h] = m
 }
 
-// drop remembers a record no longer.
+// drop forgets a record.
 func (s *marks) drop(h uint64) {
 	if m, ok := s.by[h]; ok {
 		delete(s.by, h)
@@ -77,7 +77,7 @@ func (s *marks) there(h uint64) {
 	}
 }
 
-// lower remembers the revision that a record that was put back has now.
+// lower sets the revision of a record that was put back.
 func (s *marks) lower(h uint64, revision int64) {
 	if m, ok := s.by[h]; ok {
 		m.revision = uint32(revision)
@@ -92,8 +92,8 @@ func (s *marks) next() {
 	}
 }
 
-// sweep forgets records that were found gone so long ago that none of them comes back. It
-// reports whether there were any.
+// sweep forgets records that were found deleted more than goneFor days ago. It reports
+// whether there were any.
 func (s *marks) sweep(now time.Time) (swept bool) {
 	today := day(now)
 	for h, m := range s.by {
@@ -105,12 +105,12 @@ func (s *marks) sweep(now time.Time) (swept bool) {
 	return swept
 }
 
-// expiredEarly is by how much another node's clock may be ahead, which takes away what
-// has expired.
+// expiredEarly is how much earlier than here another node may delete expired records,
+// because its clock is ahead.
 const expiredEarly = 10 * time.Minute
 
-// missing returns the records of a table that weren't found in this pass, and should have
-// been. It reports whether it noted others, which may go.
+// missing returns the records of a table that this pass should have found and didn't.
+// noted reports whether other records are gone that may be deleted.
 func (s *marks) missing(table uint8, now time.Time) (missing []uint64, noted bool) {
 	today, soon := day(now), now.Add(expiredEarly).Unix()
 	for h, m := range s.by {
@@ -118,12 +118,12 @@ func (s *marks) missing(table uint8, now time.Time) (missing []uint64, noted boo
 			continue
 		}
 		switch {
-		case tables[table] == lapsing: // taken away when they have lapsed; a deleted one is refused
+		case tables[table] == lapsing: // deleted after they have lapsed; one deleted earlier is refused
 			if m.gone == 0 {
 				m.gone = today
 				s.by[h], noted = m, true
 			}
-		case tables[table] == expiring && int64(m.revision) < soon: // it could not be used any more
+		case tables[table] == expiring && int64(m.revision) < soon: // it has expired
 			s.drop(h)
 			noted = true
 		default:

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// How much is remembered. A mark takes some 25 bytes, a login that ended 100.
+// Bounds of what is remembered. A mark takes some 25 bytes, a session that ended 100.
 const (
 	maxMarks  = 4_000_000
-	maxGrants = maxMarks / 2 // of them: grants and consents come by the thousand, and matter least
+	maxGrants = maxMarks / 2 // grants and consents among them, which come by the thousand and matter least
 	maxOver   = 400_000
-	maxLearnt = maxOver / 2 // of them, at which no more is learnt from the log
+	maxLearnt = maxOver / 2 // from which on no more is learnt from the log
 	maxSpent  = 400_000     // 440 a second
-	// spentFor is how long a hash that was spent is remembered: longer than whatever
-	// could be used a second time is kept.
+	// spentFor is how long a spent hash is remembered. That is longer than any code or
+	// assertion is valid.
 	spentFor = 15 * time.Minute
 )
 
@@ -27,12 +27,12 @@ type overMark struct {
 	until    int64 // seconds
 }
 
-// entry is what a file holds of one of them.
+// entry is one record, ended session or spent hash in a file.
 type entry struct {
 	kind  byte
 	table uint8
 	hash  uint64
-	id    string // of over
+	id    string // of an ended session or family
 	sum   [32]byte
 	value int64 // revision
 	until int64
@@ -44,27 +44,27 @@ const (
 	entrySpent = 's'
 )
 
-// past is what a node remembers of its database. Safe for concurrent use; methods whose
-// comment says so want the lock held.
+// past is what a node remembers of its database. Safe for concurrent use. Some methods must
+// be called with the lock held: their comments say so.
 type past struct {
 	hashKey
 
 	mu      sync.Mutex // guards the rest
-	era     string     // of the memory: another one was begun by who accepted what was lost
+	era     string     // random; another one begins when an operator accepts a loss
 	marks   marks
 	over    map[overKey]overMark
-	spent   map[[32]byte]int64 // until then, in seconds
+	spent   map[[32]byte]int64 // until when they are remembered, in seconds
 	logs    map[Log][]stretch
-	pending []entry     // what isn't in the large file yet
+	pending []entry     // what the large file lacks
 	changed bool        // since the small file was written
 	dirty   bool        // since the large file was written
-	full    bool        // more is there than is remembered
-	turn    map[Log]int // which stretch is counted next, of those that aren't each time
+	full    bool        // there is more than can be remembered
+	turn    map[Log]int // the older stretch that was counted last
 	checked time.Time
-	excused map[overKey]bool // what Accept has accepted to live again
+	excused map[overKey]bool // sessions and families that are alive again, which an operator accepted
 }
 
-// forget begins anew, without any memory. The lock is held.
+// forget drops everything that is remembered, and begins another era. The lock is held.
 func (p *past) forget() {
 	p.era = rand.Text()
 	p.marks.by, p.marks.grants = map[uint64]mark{}, 0
@@ -85,7 +85,7 @@ func (p *past) wrote(table, id string, revision int64) {
 	p.raise(h, uint8(n), revision)
 }
 
-// raise remembers a revision, if it is newer. The lock is held.
+// raise remembers a record's revision if it is newer. The lock is held.
 func (p *past) raise(h uint64, table uint8, revision int64) {
 	m, known := p.marks.by[h]
 	if !known && p.marks.full(table) {
@@ -115,7 +115,7 @@ func (p *past) ended(table, id string, revision int64, until time.Time) {
 	p.append(entry{kind: entryOver, table: overTable(table), id: id, value: revision, until: until.Unix()})
 }
 
-// overTables are those whose records are over some day.
+// overTables are the tables whose records end some day.
 var overTables = []string{"sessions", "families"}
 
 func overTable(table string) uint8 { return uint8(max(0, slices.Index(overTables, table))) }
@@ -144,7 +144,7 @@ func (p *past) wasSpent(hash [32]byte) bool {
 	return ok && until > time.Now().Unix()
 }
 
-// append notes what the files don't hold yet. The lock is held.
+// append notes that the files lack an entry. The lock is held.
 func (p *past) append(e entry) {
 	p.changed, p.dirty = true, true
 	if len(p.pending) < maxPending {
@@ -152,7 +152,7 @@ func (p *past) append(e entry) {
 	}
 }
 
-// sweep forgets what is over for good. The lock is held.
+// sweep forgets what has expired. The lock is held.
 func (p *past) sweep(now time.Time) {
 	at := now.Unix()
 	if p.marks.sweep(now) {
@@ -170,7 +170,7 @@ func (p *past) sweep(now time.Time) {
 			p.dirty = true
 		}
 	}
-	// Whatever found no place meanwhile is past, or found again by the next comparison.
+	// What found no room meanwhile has expired, or the next comparison finds it again.
 	p.full = len(p.marks.by) >= maxMarks || p.marks.grants >= maxGrants || len(p.over) >= maxOver || len(p.spent) >= maxSpent
 }
 
@@ -187,7 +187,7 @@ func (p *past) status() Status {
 	return s
 }
 
-// gone says how many registers of a table weren't there, after all were read.
+// gone returns a loss if registers of a table are missing. All of them were read before.
 func (p *past) gone(table uint8) []loss {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,8 +206,8 @@ func (p *past) gone(table uint8) []loss {
 	}}
 }
 
-// compared notes the end of a comparison that found nothing lost; whole says that nothing
-// was left out of it.
+// compared notes that a comparison ended and found no loss. whole says that everything
+// could be compared.
 func (p *past) compared(now time.Time, whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,8 +217,8 @@ func (p *past) compared(now time.Time, whole bool) {
 	}
 }
 
-// accept has what is remembered agree with the database in what was found. If it was
-// altered, all of it is given up.
+// accept changes what is remembered so that it agrees with the database in what was found.
+// If the files were altered, it first drops everything.
 func (p *past) accept(found []loss, altered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,7 +232,7 @@ func (p *past) accept(found []loss, altered bool) {
 	}
 }
 
-// begin begins another era: other processes on this memory read it anew.
+// begin begins another era, so that other processes read the files anew.
 func (p *past) begin(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

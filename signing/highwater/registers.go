@@ -9,10 +9,10 @@ import (
 
 const registersAtOnce = 2000
 
-// How many rows are read of types or items, which have no registers that could be checked,
-// and how many forged registers are told of in the log: a node's memory and its log must
-// not grow with what somebody fills a table with. What is more is no loss, for it may be
-// lawful; but then not everything was compared, and that is an error.
+// maxVersions is how many versions of types or items are read: they have no registers that
+// could be checked. maxForged is how many forged registers are logged. Somebody who fills a
+// table must fill neither a node's memory nor its log. More rows than that are no loss, as
+// they may be genuine. But then not everything was compared, and that is an error.
 const (
 	maxVersions = 100_000
 	maxForged   = 100
@@ -32,8 +32,8 @@ func (c *comparison) registers(ctx context.Context, table uint8) (lost []loss, e
 		}
 		behind, err := c.judge(table, page, nil, &forged)
 		if err == nil && len(behind) > 0 {
-			// It may have been written after the page was read, and noted before it was
-			// looked at. What was noted before a second reading must be in that.
+			// Perhaps a record was written, and its revision noted, after the page was read. A
+			// second reading has everything that was noted before it.
 			if page, err = c.store.Registers(ctx, name, after, registersAtOnce); err == nil {
 				behind, err = c.judge(table, page, behind, new(int))
 			}
@@ -60,8 +60,8 @@ func (c *comparison) registers(ctx context.Context, table uint8) (lost []loss, e
 // put is a record that was put back.
 type put struct{ remembered, stored int64 }
 
-// judge compares registers and returns those that are behind what is remembered; of
-// those alone that were behind already, unless before is nil, and then behind that.
+// judge compares registers and returns those that are behind what is remembered. If before
+// isn't nil, it looks only at registers in before, and compares them with the revisions there.
 func (c *comparison) judge(table uint8, page []Register, before map[string]put, forged *int) (behind map[string]put, err error) {
 	behind = map[string]put{}
 	for _, r := range page {
@@ -70,7 +70,7 @@ func (c *comparison) judge(table uint8, page []Register, before map[string]put, 
 			revision = int64(binary.BigEndian.Uint64(r.Mark))
 		}
 		if revision < 1 || revision > 1<<32-1 {
-			continue // as if it were gone: it is none
+			continue // no revision of ours: as if the register were gone
 		}
 		c.past.mu.Lock()
 		m, known := c.past.marks.by[h]

@@ -25,15 +25,15 @@ import (
 var ErrAltered = errors.New("the stored record is not as it was written here: it was altered, or put back to an earlier state")
 
 // Authenticator makes and checks what keeps somebody who can write the
-// database, but has no keystore, from changing a decision. A record carries
+// database, but has no keystore, from changing a decision. A record has
 //
-//   - an authenticator, a MAC over its table, id, revision and every column that
-//     decides, in the record's own row;
-//   - from its second revision on a register, in another table, that names the
-//     revision: an earlier row put back doesn't fit it.
+//   - an authenticator, in its own row: a MAC over its table, id, revision and every
+//     column that decides something;
+//   - from its second revision on a register, in another table: the record's revision
+//     with a MAC. If an earlier row is put back, it doesn't fit the register.
 //
-// The key is derived from a secret of its own, which lies in the keystore and has no
-// record in the database. Safe for concurrent use.
+// The MACs' key is derived from a secret in the keystore that serves nothing else and has
+// no record in the database. Safe for concurrent use.
 type Authenticator struct {
 	module Module
 	log    *slog.Logger
@@ -42,18 +42,18 @@ type Authenticator struct {
 	mu       sync.Mutex
 	refused  map[string]int64     // by table
 	logged   map[string]time.Time // by table and id
-	tolerant atomic.Bool          // an upgrade is under way; see Tolerate
+	tolerant atomic.Bool          // see Tolerate
 
-	witness atomic.Pointer[Witness] // nil: nobody is told what is written
+	witness atomic.Pointer[Witness] // nil: there is none
 }
 
 // AuthenticatorKey is the secret in the keystore from which the key of
-// authenticators is derived. It has no record and is not rotated: whoever holds the
-// keystore needs to forge no records.
+// authenticators is derived. It has no record in the database. It is not rotated: somebody
+// who has stolen the keystore needs no forged records.
 const AuthenticatorKey KeyID = "records-1"
 
-// An authenticator is a format byte and half of an HMAC-SM3. A register is its
-// record's revision and an authenticator of that.
+// An authenticator is a format byte and half of an HMAC-SM3. A register is the record's
+// revision (8 bytes) and an authenticator of it.
 const (
 	authFormat = 1
 	authSum    = 16
@@ -62,7 +62,7 @@ const (
 	AuthLength = 1 + authSum
 )
 
-// logAgain is how long a record that doesn't fit is not logged a second time.
+// logAgain is how long a record that doesn't fit is not logged again.
 const logAgain = time.Minute
 
 // NewAuthenticator returns an authenticator under a module's keys. Log may be nil.
@@ -73,13 +73,13 @@ func NewAuthenticator(m Module, log *slog.Logger) *Authenticator {
 	return &Authenticator{module: m, log: log, refused: map[string]int64{}, logged: map[string]time.Time{}}
 }
 
-// Facts are what an authenticator covers: of a record of a table its id, the
-// revision that it has when it is stored, and its columns, each in a fixed order.
+// Facts are what an authenticator covers: a record's table and id, the revision under which
+// it is stored, and its columns in a fixed order.
 type Facts struct {
 	table, id string
 	revision  int64
 	b         []byte
-	first     [256]byte // in which b begins: most facts fit
+	first     [256]byte // b begins in it, so that most facts need no other memory
 }
 
 // NewFacts begins the facts of a record. Revision is 0 for records that have none.
@@ -89,7 +89,7 @@ func NewFacts(table, id string, revision int64) *Facts {
 	return f
 }
 
-// begin makes f the facts of a record, and none else.
+// begin makes f the facts of another record.
 func (f *Facts) begin(table, id string, revision int64) {
 	f.table, f.id, f.revision = table, id, revision
 	f.b = append(f.first[:0], "yizheng record\x00"...)
@@ -150,8 +150,8 @@ func (f *Facts) Bytes(values ...[]byte) *Facts {
 	return f
 }
 
-// Sealed adds sealed columns by their header, nonce and tag: under one key and
-// nonce no other contents have the same tag, and opening the column checks it.
+// Sealed adds sealed columns by their header, nonce and tag. Under one key and nonce no
+// other contents have the same tag, and opening the column checks the tag.
 func (f *Facts) Sealed(values ...[]byte) *Facts {
 	for _, v := range values {
 		if len(v) < SealedExtra {
@@ -185,8 +185,8 @@ func (a *Authenticator) Stamp(f *Facts) (auth, mark []byte, err error) {
 	return auth, append(both, sum[:]...)[AuthLength:], nil
 }
 
-// Verify returns ErrAltered (wrapped) unless a record has the facts that its
-// authenticator and its register were made of. It logs and counts what doesn't fit.
+// Verify returns ErrAltered (wrapped) unless a record's authenticator and its register were
+// made of these facts. It logs and counts what doesn't fit.
 func (a *Authenticator) Verify(f *Facts, auth, mark []byte) error {
 	if err := a.VerifyAlone(f, auth); err != nil {
 		return err
@@ -234,7 +234,7 @@ func (a *Authenticator) VerifyAlone(f *Facts, auth []byte) error {
 	return nil
 }
 
-// Fits is VerifyAlone for one of many records: whoever asks tells of those that don't fit.
+// Fits is VerifyAlone without the log: the caller reports the records that don't fit.
 func (a *Authenticator) Fits(f *Facts, auth []byte) (bool, error) {
 	if auth == nil {
 		return a.tolerant.Load(), nil
@@ -243,11 +243,12 @@ func (a *Authenticator) Fits(f *Facts, auth []byte) (bool, error) {
 	return err == nil && same(want[:], auth), err
 }
 
-// Tolerate has records without authenticators and without registers taken as they are, or
-// ends that. It is for the time in which a database of an earlier version is upgraded.
+// Tolerate(true) accepts records without authenticators and registers as they are, and
+// Tolerate(false) ends that. It is for the time in which a database of an earlier version
+// is upgraded.
 func (a *Authenticator) Tolerate(on bool) { a.tolerant.Store(on) }
 
-// Tolerates reports whether records without authenticators are taken as they are.
+// Tolerates reports whether records without authenticators are accepted.
 func (a *Authenticator) Tolerates() bool { return a.tolerant.Load() }
 
 // Refuse logs and counts a record that doesn't fit, and returns its error.
@@ -278,7 +279,7 @@ func (a *Authenticator) Refusals() map[string]int64 {
 
 func same(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
-// Refused names records that were refused lately, as table and id, some of them.
+// Refused names some of the records that were refused lately, by table and id.
 func (a *Authenticator) Refused() (all []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -289,8 +290,8 @@ func (a *Authenticator) Refused() (all []string) {
 	return all
 }
 
-// mac is an HMAC-SM3 with the key already absorbed, and room for what it is made of: what
-// passes through hash.Hash would be allocated each time.
+// mac is an HMAC-SM3 that has absorbed the key already. It has buffers of its own: memory
+// that is passed to a hash.Hash would be allocated each time.
 type mac struct {
 	hash hash.Hash
 	mark Facts
@@ -305,7 +306,7 @@ func (m *mac) sum(message []byte) [sm3.Size]byte {
 	return m.out
 }
 
-// authenticator is what of a MAC is stored.
+// authenticator is an authenticator as it is stored.
 type authenticator [AuthLength]byte
 
 func authenticatorOf(sum [sm3.Size]byte) (a authenticator) {

@@ -5,16 +5,16 @@ import (
 	"errors"
 )
 
-// authenticRecords are key records of which only those come back that were written
-// here. A key whose record doesn't fit signs nothing, verifies nothing and is not
-// published; the others go on.
+// authenticRecords returns only key records that were written here. A key whose record
+// doesn't fit its authenticator signs nothing, verifies nothing and is not published; the
+// other keys work on.
 type authenticRecords struct {
 	stored Records
 	auth   *Authenticator
 }
 
-// AuthenticRecords returns records that carry authenticators: those that are stored
-// through it, and of those that are read only what fits.
+// AuthenticRecords returns a store that gives records their authenticators when it stores
+// them. When it reads, it returns only records that fit theirs.
 func AuthenticRecords(stored Records, a *Authenticator) Records {
 	return &authenticRecords{stored, a}
 }
@@ -25,7 +25,7 @@ func (k *KeyRecord) facts(revision int64) *Facts {
 		Int(int64(k.Serial)).Bytes(k.PublicKey, k.Wrapped).
 		Time(k.Created, k.Activated, k.Retired, k.Revoked).Int(int64(len(k.Chain)))
 	f.Bytes(k.Chain...)
-	if k.Thumbprint != "" { // records of earlier versions, which had none, keep their authenticators
+	if k.Thumbprint != "" { // earlier versions had none: the authenticators of their records stay right
 		f.Text(k.Thumbprint)
 	}
 	return f

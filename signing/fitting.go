@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Fitting reads up to limit records of a list and leaves out those that are not as
-// they were written here: one altered row must not hide the others. Verify logs and
-// counts it. more returns up to n records after one, from the beginning for nil.
+// Fitting reads up to limit records of a list. It leaves out those for which verify returns
+// ErrAltered: one altered row must not hide the others. verify logs and counts it. more
+// returns up to n records that follow one, or the first ones for nil.
 func Fitting[T any](limit int, more func(after *T, n int) ([]T, error), verify func(*T) error) ([]T, error) {
 	var fit []T
 	var last *T
@@ -33,7 +33,7 @@ func Fitting[T any](limit int, more func(after *T, n int) ([]T, error), verify f
 	}
 }
 
-// FittingAll returns those that are as they were written.
+// FittingAll returns the records for which verify returns nil.
 func FittingAll[T any](all []T, verify func(*T) error) (fit []T, err error) {
 	fit = slices.DeleteFunc(all, func(one T) bool {
 		e := verify(&one)

@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// AuthRow is a stored record that gets its authenticator, when a database of an
+// AuthRow is a stored record that gets its authenticator while a database of an
 // earlier version is upgraded.
 type AuthRow struct {
 	Table      string // the name that its facts carry
 	ID         string
-	Part       int64  // version, of tables whose rows are an id's versions
-	Hash       []byte // of use codes
+	Part       int64  // the version, in tables whose rows are versions
+	Hash       []byte // a use code's; nil in other tables
 	Revision   int64  // as read; 0 in tables without one
 	Auth, Mark []byte
 }
 
 // AuthStore gives records their authenticators.
 type AuthStore interface {
-	// SetAuthenticators saves the authenticators of those of the rows that have
-	// none and still have the revision, with the registers, all or nothing.
+	// SetAuthenticators saves the authenticators and registers of those rows that have
+	// none and whose revision is still the one read. It saves all of them or nothing.
 	SetAuthenticators(ctx context.Context, rows ...AuthRow) error
 }
 
@@ -27,7 +27,7 @@ type AuthStore interface {
 // one is the last.
 const GivePage = 200
 
-// OldRecord is one that may have no authenticator yet.
+// OldRecord is a record that may have no authenticator yet.
 type OldRecord struct {
 	ID       string
 	Revision int64
@@ -35,8 +35,8 @@ type OldRecord struct {
 	Facts    *Facts
 }
 
-// Give gives the records of a table that have no authenticator theirs. Page returns
-// those with an ID greater than after, by ID. It can be cut off and run again.
+// Give makes authenticators for those records of a table that have none. page returns
+// records with an ID greater than after, ordered by ID. Give can be cut off and run again.
 func (a *Authenticator) Give(ctx context.Context, s AuthStore, table string, page func(after string) ([]OldRecord, error)) error {
 	for after := ""; ; {
 		records, err := page(after)
@@ -64,7 +64,7 @@ func (a *Authenticator) Give(ctx context.Context, s AuthStore, table string, pag
 	}
 }
 
-// GiveKeys does the same for key records.
+// GiveKeys is Give for key records.
 func (a *Authenticator) GiveKeys(ctx context.Context, s AuthStore, stored Records) error {
 	records, err := stored.ListKeys(ctx, "")
 	if err != nil {

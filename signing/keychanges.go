@@ -175,11 +175,11 @@ func (r *Keyrings) update(ctx context.Context, ks ...KeyRecord) error {
 	return err
 }
 
-// rewrapTries is how often wrapping anew is tried again after it lost a race.
+// rewrapTries is how often RewrapData tries when other nodes change data keys meanwhile.
 const rewrapTries = 10
 
-// RewrapData wraps every data key by the active master key. What the data keys
-// sealed stays as it is. It can be cut off and run again.
+// RewrapData wraps every data key by the active master key. What was sealed under the data
+// keys stays as it is. It can be cut off and run again.
 func (r *Keyrings) RewrapData(ctx context.Context) error {
 	for range rewrapTries {
 		err := r.tryRewrap(ctx)

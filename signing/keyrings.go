@@ -12,12 +12,12 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// Keyrings finds the key for a purpose. It reads Records, keeps what it read
-// for a short while, and reads again on a miss, so that a key added by another
-// process is found at once. Safe for concurrent use.
+// Keyrings finds the key for a purpose. It caches the records for a short while. If a key
+// isn't in the cache, it reads the records again, so that a key that another process has
+// added is found at once. Safe for concurrent use.
 //
-// A miss waits for a reading that began after it. Such readings are at least
-// 200 ms apart, whoever asks, so that made-up key ids don't become queries.
+// A caller whose key isn't found waits for a reading that began after its call. Such
+// readings are at least 200 ms apart, so that made-up key ids don't become queries.
 type Keyrings struct {
 	c        KeyringsConfig
 	records  *authenticRecords
@@ -26,16 +26,16 @@ type Keyrings struct {
 
 // KeyringsConfig says what NewKeyrings needs.
 type KeyringsConfig struct {
-	Records Records // of which those count that were written under Module's keys
+	Records Records // only those that were written under Module's keys are used
 	Module  Module
 	Auth    *Authenticator // default: a new one of Module
-	Fresh   time.Duration  // how long a reading serves; default 5 s
+	Fresh   time.Duration  // how long a reading is cached; default 5 s
 	Log     *slog.Logger   // default: discards
 }
 
 const (
 	defaultFresh = 5 * time.Second
-	missGap      = 200 * time.Millisecond // between readings that misses cause
+	missGap      = 200 * time.Millisecond // between readings for keys that were not found
 	readTimeout  = 10 * time.Second
 )
 
@@ -69,7 +69,7 @@ func (r *Keyrings) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "keyri
 // Auth returns the authenticator of records that goes with the keyrings.
 func (r *Keyrings) Auth() *Authenticator { return r.c.Auth }
 
-// Log returns where the keyrings say what an operator should know of keys.
+// Log returns the keyrings' log.
 func (r *Keyrings) Log() *slog.Logger { return r.c.Log }
 
 // Active returns the active key of a ring, or ErrNoKey.
@@ -94,8 +94,7 @@ func (r *Keyrings) ByID(ctx context.Context, id KeyID) (*Key, error) {
 	return k, nil
 }
 
-// ByKID returns the key that others know by a name, in whatever state, or ErrNoKey.
-// See KeyRecord.KID.
+// ByKID returns the key with that [KeyRecord.KID], in whatever state, or ErrNoKey.
 func (r *Keyrings) ByKID(ctx context.Context, kid string) (*Key, error) {
 	odd := func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
@@ -110,23 +109,23 @@ func (r *Keyrings) ByKID(ctx context.Context, kid string) (*Key, error) {
 	return k, nil
 }
 
-// ByCertificate returns the key whose leaf certificate this is (DER), or ErrNoKey:
-// verification asks it whether the key was revoked.
+// ByCertificate returns the key with this leaf certificate (DER), or ErrNoKey. Verifying
+// a signature calls it to learn whether the key was revoked.
 func (r *Keyrings) ByCertificate(ctx context.Context, der []byte) (*Key, error) {
 	leaf := string(der)
 	k, err := r.find(ctx, func(s *KeySet) *Key { return s.byLeaf[leaf] })
 	if err == nil {
 		return k, nil
 	}
-	// It may be a revoked key's, whose record somebody altered to hide that.
+	// Perhaps it is of a revoked key, and somebody altered its record to hide that.
 	if s := r.readings.current.Load(); errors.Is(err, ErrNoKey) && s != nil && s.altered > 0 {
 		err = ErrAltered
 	}
 	return nil, fmt.Errorf("key of a certificate: %w", err)
 }
 
-// IssuedHere reports whether whoever issued this certificate issued one of a key that
-// has a record: then this one must have a record too.
+// IssuedHere reports whether the issuer of this certificate also issued a certificate of a
+// key that has a record. If so, the key of this one must have a record too.
 func (r *Keyrings) IssuedHere(ctx context.Context, c *pki.Certificate) (bool, error) {
 	s, err := r.Current(ctx)
 	if err != nil {
@@ -135,9 +134,9 @@ func (r *Keyrings) IssuedHere(ctx context.Context, c *pki.Certificate) (bool, er
 	return s.issuers[issuerOf(c)], nil
 }
 
-// BySerial returns the key of the registry's own with that number within its ring. It
-// returns ErrNoKey for a revoked one, too. An unknown one is looked for again: another
-// node may have made it just now.
+// BySerial returns one of the registry's own keys by its number within its ring. For a
+// revoked key it returns ErrNoKey, too. For an unknown one it reads the records again:
+// another node may have made the key just now.
 func (r *Keyrings) BySerial(ctx context.Context, p Purpose, serial uint32) (*Key, error) {
 	called := time.Now()
 	s, err := r.Current(ctx)
@@ -170,17 +169,17 @@ func (r *Keyrings) Ring(ctx context.Context, p Purpose, owner string) ([]*Key, e
 	return append([]*Key(nil), s.rings[ringName{p, owner}]...), nil
 }
 
-// Current returns all keys as they were read last, at most Fresh ago.
+// Current returns all keys, as they were read at most Fresh ago.
 func (r *Keyrings) Current(ctx context.Context) (*KeySet, error) {
 	return r.readings.freshAt(ctx, time.Now())
 }
 
-// Read returns all keys as they are now: it reads the records anew.
+// Read reads the records now, and returns all keys.
 func (r *Keyrings) Read(ctx context.Context) (*KeySet, error) {
 	return r.readings.read(ctx, time.Now())
 }
 
-// find looks in the current reading and, on a miss, in one begun since it was called.
+// find looks for a key in the cached reading and then in one that began after this call.
 func (r *Keyrings) find(ctx context.Context, in func(*KeySet) *Key) (*Key, error) {
 	called := time.Now()
 	s, err := r.readings.freshAt(ctx, called)

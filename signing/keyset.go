@@ -9,12 +9,12 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// Key is a key ready for use. It is shared: don't change it.
+// Key is a key ready for use. It is shared and must not be changed.
 type Key struct {
 	KeyRecord
 	Signer       crypto.MessageSigner // nil unless the key is active or next, and held here
-	Public       crypto.PublicKey     // of PublicKey, parsed; nil for secret keys
-	Certificates []*pki.Certificate   // of Chain, parsed
+	Public       crypto.PublicKey     // PublicKey, parsed; nil for secret keys
+	Certificates []*pki.Certificate   // Chain, parsed
 }
 
 // signs reports whether a key may have a Signer. The root's never does here:
@@ -36,7 +36,8 @@ func (n ringName) String() string {
 	return string(n.purpose) + " key of " + n.owner
 }
 
-// KeySet is one reading of all records. It never changes: what it returns is shared, and not to be changed.
+// KeySet is one reading of all records. It is shared, and neither it nor what it returns may
+// be changed.
 type KeySet struct {
 	began   time.Time
 	took    time.Duration
@@ -44,10 +45,10 @@ type KeySet struct {
 	byID    map[KeyID]*Key
 	byKID   map[string]*Key
 	byLeaf  map[string]*Key // by leaf certificate, DER
-	issuers map[string]bool // of these certificates: see issuerOf
+	issuers map[string]bool // of all leaf certificates, as issuerOf names them
 	active  map[ringName]*Key
 	rings   map[ringName][]*Key // by serial, as ListKeys orders them
-	altered int                 // how many records were left out
+	altered int                 // how many records were left out because they were altered
 }
 
 // Ring returns all keys of a purpose and owner, by serial.
@@ -87,7 +88,7 @@ func (s *KeySet) bySerial(p Purpose, serial uint32) *Key {
 	return nil
 }
 
-// unchanged returns the key of a record that is as it was, or nil.
+// unchanged returns the key of a record if the record is as it was at this reading, else nil.
 func (s *KeySet) unchanged(record KeyRecord) *Key {
 	if s == nil {
 		return nil
@@ -98,7 +99,7 @@ func (s *KeySet) unchanged(record KeyRecord) *Key {
 	return nil
 }
 
-// issuerOf returns a certificate's issuer, by name and key.
+// issuerOf names a certificate's issuer, by its name and its key.
 func issuerOf(c *pki.Certificate) string {
 	return string(c.RawIssuer) + string(c.AuthorityKeyId)
 }

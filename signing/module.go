@@ -12,8 +12,8 @@ type KeyID string
 
 const maxKeyID = 64
 
-// Check reports what is wrong with an id, as ErrNoKey (wrapped). It comes before every use
-// of an id as a file name.
+// Check returns ErrNoKey (wrapped) for what is no id. It is called before an id is used as a
+// file name.
 func (id KeyID) Check() error {
 	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 	if id == "" || len(id) > maxKeyID || strings.ContainsFunc(string(id), odd) {
@@ -22,8 +22,8 @@ func (id KeyID) Check() error {
 	return nil
 }
 
-// Module keeps private and secret keys and uses them; none ever leaves it.
-// signing/keystore is the one in software; a hardware module can be the other. Each
+// Module keeps private and secret keys and uses them. No key ever leaves it.
+// signing/keystore is a module in software; a hardware module can be another one. Each
 // method returns ErrNoKey (wrapped) for an id it doesn't hold.
 type Module interface {
 	// Signer returns the private key of that id. It signs messages: its
@@ -38,7 +38,7 @@ type Module interface {
 	MAC(id KeyID, message []byte) ([]byte, error)
 }
 
-// WrapPlace is what a wrapped data key is bound to: its id.
+// WrapPlace returns the associated data of a wrapped data key, which binds it to its id.
 func WrapPlace(id KeyID) []byte { return []byte("yizheng data key\x00" + string(id)) }
 
 // SamePublicKey reports whether two public keys are equal.

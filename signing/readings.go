@@ -16,21 +16,21 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// readings read the records, and keep the newest reading. They find the private key of
-// each record that may sign.
+// readings reads the records and caches the newest reading. It finds the private key of each
+// record that may sign.
 type readings struct {
 	records *authenticRecords
 	module  Module
 	log     *slog.Logger
-	fresh   time.Duration // how long a reading serves
+	fresh   time.Duration // how long a reading is cached
 	current atomic.Pointer[KeySet]
-	changes atomic.Int64 // made by this process; a reading from before one is stale
+	changes atomic.Int64 // changes that this process made; a reading from before the last one is stale
 
 	mu  sync.Mutex
 	now *keyReading // under way, or nil
 }
 
-// freshAt returns a reading that isn't older than fresh.
+// freshAt returns a reading that is not older than fresh.
 func (r *readings) freshAt(ctx context.Context, now time.Time) (*KeySet, error) {
 	oldest := now.Add(-r.fresh)
 	if s := r.current.Load(); r.usable(s, oldest) {
@@ -39,7 +39,7 @@ func (r *readings) freshAt(ctx context.Context, now time.Time) (*KeySet, error) 
 	return r.read(ctx, oldest)
 }
 
-// since returns a reading begun at t or later, and keeps readings apart.
+// since returns a reading that began at t or later. Readings that it begins are missGap apart.
 func (r *readings) since(ctx context.Context, t time.Time) (*KeySet, error) {
 	for {
 		s := r.current.Load()
@@ -49,7 +49,7 @@ func (r *readings) since(ctx context.Context, t time.Time) (*KeySet, error) {
 		if s == nil {
 			return r.read(ctx, t)
 		}
-		// A large installation's reading takes longer: keep to a tenth of the time.
+		// In a large installation a reading takes longer: spend at most a tenth of the time on it.
 		wait := time.Until(s.began.Add(max(missGap, 10*s.took)))
 		if wait <= 0 {
 			return r.read(ctx, t)
@@ -62,8 +62,8 @@ func (r *readings) since(ctx context.Context, t time.Time) (*KeySet, error) {
 	}
 }
 
-// usable reports whether a reading begun at t or later serves: this process
-// has changed nothing since.
+// usable reports whether a reading began at t or later, and this process has changed
+// nothing since.
 func (r *readings) usable(s *KeySet, t time.Time) bool {
 	return s != nil && !s.began.Before(t) && s.changes == r.changes.Load()
 }
@@ -77,8 +77,8 @@ type keyReading struct {
 	err     error
 }
 
-// read returns a reading begun at t or later: a finished one, the one under
-// way, or its own, for which it waits no longer than ctx lets it.
+// read returns a reading that began at t or later: a finished one, the one under way, or
+// one that it begins. It waits as long as ctx lets it.
 func (r *readings) read(ctx context.Context, t time.Time) (*KeySet, error) {
 	for {
 		r.mu.Lock()
@@ -95,7 +95,7 @@ func (r *readings) read(ctx context.Context, t time.Time) (*KeySet, error) {
 		r.mu.Unlock()
 
 		if mine {
-			go r.run(ctx, reading) // it outlives a caller whose time is up
+			go r.run(ctx, reading) // it goes on after this caller has given up
 		}
 		select {
 		case <-ctx.Done():
@@ -108,7 +108,7 @@ func (r *readings) read(ctx context.Context, t time.Time) (*KeySet, error) {
 	}
 }
 
-// run reads the records. Others wait for it, so its caller giving up doesn't end it.
+// run reads the records. Others wait for it too, so it goes on when its caller gives up.
 func (r *readings) run(ctx context.Context, reading *keyReading) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
@@ -164,9 +164,9 @@ func (r *readings) newKeySet(records []KeyRecord, reading *keyReading) *KeySet {
 	return s
 }
 
-// ready parses a record and finds its private key. What was parsed before is
-// taken over. A record that doesn't parse is logged and stands without key or
-// certificates: one bad row must not stop every other key.
+// ready parses a record and finds its private key. It reuses what was parsed before. A
+// record that doesn't parse is logged, and its key has no public key or certificates: one
+// bad row must not stop every other key.
 func (r *readings) ready(record KeyRecord, before *KeySet) *Key {
 	k := &Key{KeyRecord: record}
 	if old := before.unchanged(record); old == nil {
@@ -177,7 +177,7 @@ func (r *readings) ready(record KeyRecord, before *KeySet) *Key {
 		k.Public, k.Certificates = old.Public, old.Certificates
 	}
 	if k.signs() {
-		k.Signer = r.signer(k) // asked each time: the file may have arrived since
+		k.Signer = r.signer(k) // each time: its file may have been copied here since
 	}
 	return k
 }

@@ -18,9 +18,9 @@ const (
 	PurposeStatus      Purpose = "status"         // signs status lists
 	PurposeAccessToken Purpose = "access-token"   // signs access tokens (ES256)
 	PurposeIDToken     Purpose = "id-token"       // signs ID tokens (ES256)
-	PurposeIDTokenRSA  Purpose = "id-token-rs256" // signs ID tokens for who knows RS256 alone
+	PurposeIDTokenRSA  Purpose = "id-token-rs256" // signs ID tokens for clients that know only RS256
 	PurposeMaster      Purpose = "master"         // wraps data keys
-	PurposeData        Purpose = "data"           // seals columns (SM4-GCM); lies wrapped in its record
+	PurposeData        Purpose = "data"           // seals columns (SM4-GCM); its record holds it, wrapped
 	PurposeLookup      Purpose = "lookup"         // makes lookup keys (HMAC-SM3)
 )
 
@@ -81,7 +81,7 @@ type KeyRecord struct {
 	Created   time.Time
 	Activated time.Time // zero if never
 	Retired   time.Time // zero if not
-	Revoked   time.Time // from when on its signatures are doubted; zero if not revoked
+	Revoked   time.Time // signatures made from then on are not trusted; zero if not revoked
 	Reason    string    // why revoked: RFC 5280 5.3.1 names, e.g. keyCompromise, superseded
 	Revision  int64     // counts updates, from 1
 
@@ -89,9 +89,9 @@ type KeyRecord struct {
 	Mark []byte // its register, read and written with the record; nil before revision 2
 }
 
-// KID returns what names the key to others, in key sets and the headers of what it
-// signs: its thumbprint, which no other key ever has, also of an installation that was
-// made anew. Keys of earlier versions keep the names under which they are known.
+// KID returns the key's name in key sets and in the headers of what it signs. It is the
+// thumbprint, which no other key has, not even one of an installation that was made anew.
+// Keys that earlier versions made keep their id as their name.
 func (k *KeyRecord) KID() string {
 	if k.Thumbprint != "" {
 		return k.Thumbprint

@@ -1,6 +1,7 @@
-// Package signing holds what the registry and the provider sign, seal and
-// verify with: keys and the module that keeps them, certificates and the root
-// that makes them, keyrings, sealed columns and lookup keys.
+// Package signing has the keys that the registry and the provider sign, seal and find with:
+// what is recorded of a key, the keyrings that find the key for a purpose and change its
+// state, and authenticators, which show whether a stored record was altered. Private and
+// secret keys themselves stay in a [Module].
 //
 // SM2 (GB/T 32918) is everywhere used with SM3 and the default user id. A
 // private key is a [crypto.MessageSigner]: SM2 hashes the signer's identity

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Witness is told what this node wrote, once it is on disk, so that it can say
-// later that the database lost it.
+// Witness is told what this node wrote, once it is on disk, so that it can find out
+// later if the database has lost it.
 type Witness interface {
 	// Wrote says that a record of a table has a revision.
 	Wrote(table, id string, revision int64)
-	// Over says that a session or a family has ended for good. Nothing could be
-	// done with it after until anyway.
+	// Over says that a session or a family has ended for good. It would have expired at
+	// until.
 	Over(table, id string, revision int64, until time.Time)
-	// Spent says that a hash was spent, which is kept until then at least.
+	// Spent says that a hash was spent. The database keeps it until keep at least.
 	Spent(hash [32]byte, keep time.Time)
 	// WasSpent reports whether this node spent a hash a while ago.
 	WasSpent(hash [32]byte) bool
-	// Lost says that something is gone that this node wrote.
+	// Lost says that something that this node wrote is gone.
 	Lost(why string)
 }
 
-// SetWitness names who is told from now on.
+// SetWitness sets the witness.
 func (a *Authenticator) SetWitness(w Witness) { a.witness.Store(&w) }
 
-// Witness returns who is told, or nil.
+// Witness returns the witness, or nil.
 func (a *Authenticator) Witness() Witness {
 	if w := a.witness.Load(); w != nil {
 		return *w
@@ -32,8 +32,8 @@ func (a *Authenticator) Witness() Witness {
 	return nil
 }
 
-// Wrote tells the witness that a record was written, unless err says that it wasn't,
-// and returns err. Records of revision 1 have no register, and no witness.
+// Wrote tells the witness that a record was written, unless err isn't nil, and returns err.
+// It doesn't tell of revision 1, which has no register.
 func (a *Authenticator) Wrote(err error, table, id string, revision int64) error {
 	if w := a.Witness(); err == nil && revision > 1 && w != nil {
 		w.Wrote(table, id, revision)
@@ -41,8 +41,8 @@ func (a *Authenticator) Wrote(err error, table, id string, revision int64) error
 	return err
 }
 
-// Register returns the revision that a record's register names, and why it is none that
-// was written here, if so: who tells of that calls Refuse.
+// Register returns the revision in a record's register. If the register was not written
+// here, why says what is wrong with it; the caller reports that by Refuse.
 func (a *Authenticator) Register(table, id string, mark []byte) (revision int64, why string, err error) {
 	if len(mark) != markLength {
 		return 0, "its register is malformed", nil
@@ -55,8 +55,9 @@ func (a *Authenticator) Register(table, id string, mark []byte) (revision int64,
 	return revision, why, err
 }
 
-// Digest returns half an HMAC of facts, under the key of authenticators: who has no
-// keystore can't make others that have the same, or that add up to the same.
+// Digest returns half of an HMAC of facts, under the key of authenticators. Without the
+// keystore nobody can find other facts with the same digest, or several facts whose digests
+// have the same sum.
 func (a *Authenticator) Digest(f *Facts) (d [16]byte, err error) {
 	sum, err := a.whole(f)
 	copy(d[:], sum[:])

@@ -1,5 +1,5 @@
-// Package durable writes small files so that they outlive a power failure, whole or not at all, and takes
-// locks that other processes wait for. Keys, and what a node remembers beside them, are kept with it.
+// Package durable writes small files so that they survive a power failure, either whole or not at all. It also
+// takes locks that other processes wait for. It is for keys, and for what a node remembers beside them.
 package durable
 
 import (
@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 )
 
-// Create writes a new file, readable by its owner alone, whole or not at
-// all: when it returns nil, name and contents survive a power failure. It
-// returns fs.ErrExist (wrapped) and changes nothing if the name is taken, also
-// by a process racing with this one: that is why it links and doesn't rename.
+// Create writes a new file that only its owner can read, whole or not at all. When it returns
+// nil, the file's name and contents survive a power failure. It returns fs.ErrExist
+// (wrapped) if the name is taken, also if another process takes it at the same time: that is
+// why it links and doesn't rename.
 func Create(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	name, err := newFile(dir, data)
@@ -32,7 +32,7 @@ func Create(path string, data []byte) (err error) {
 	return syncDir(dir)
 }
 
-// newFile writes a file of a new name, which is on disk then, and returns the name.
+// newFile writes a file under a new name to the disk, and returns the name.
 func newFile(dir string, data []byte) (name string, err error) {
 	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
 	if err != nil {
@@ -56,7 +56,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// MakeDir makes a directory for its owner alone; one that is there may stay.
+// MakeDir makes a directory that only its owner can use, unless there is one.
 func MakeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -11,16 +11,15 @@ import (
 	"time"
 )
 
-// Lock takes a lock that other processes, and other calls in this one, wait
-// for. The kernel drops it when its holder dies, so there is never a stale one.
-// It waits as long as ctx allows.
+// Lock takes a lock. It waits as long as ctx allows while another process, or another call in
+// this one, holds it. The kernel drops the lock when its holder dies, so none is left behind.
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		// Not blocking, and asked again: a blocked flock would not hear ctx.
+		// It polls: a blocking flock would not notice that ctx ended.
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { _ = f.Close() }, nil

@@ -25,7 +25,7 @@ const (
 	rootID signing.KeyID = "root-1"
 )
 
-// signingPurposes are those of the keys with which the registry itself signs.
+// signingPurposes are the purposes of the keys with which the registry itself signs.
 var signingPurposes = []signing.Purpose{signing.PurposeStatus, signing.PurposeAttestation, signing.PurposeAccessToken, signing.PurposeIDToken, signing.PurposeIDTokenRSA}
 
 // registryKeyID names a key of the registry's own.
@@ -33,8 +33,8 @@ func registryKeyID(p signing.Purpose, serial int32) signing.KeyID {
 	return signing.KeyID(fmt.Sprintf("%s-%d", p, serial))
 }
 
-// bootstrap makes what is missing of a new installation. Each step looks first
-// whether it was done, so that it can be cut off anywhere and run again.
+// bootstrap makes what is missing of a new installation. Each step first looks
+// whether it was done already, so bootstrap can be cut off anywhere and run again.
 func (c Config) bootstrap(ctx context.Context, now time.Time) error {
 	ca, err := c.makeRoot(now)
 	if err != nil {
@@ -44,13 +44,13 @@ func (c Config) bootstrap(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("making the keystore: %w", err)
 	}
-	// The first of all, for every record is authenticated under it.
+	// This key comes first, because every record is authenticated under it.
 	if err := keys.GenerateSecret(signing.AuthenticatorKey); err != nil && !errors.Is(err, signing.ErrExists) {
 		return fmt.Errorf("making the key of records: %w", err)
 	}
 	c.Records = signing.AuthenticRecords(c.Records, signing.NewAuthenticator(keys, c.Log))
-	// The root's record is the first: of two directories that start with one
-	// database, the second fails here and has put nothing into it.
+	// The root's record comes first. If two directories start with one database, the second
+	// fails here, before it has written anything.
 	if err := c.recordRoot(ctx, ca, now); err != nil {
 		return fmt.Errorf("recording the root: %w", err)
 	}
@@ -117,7 +117,7 @@ func (c Config) makeRoot(now time.Time) (*pki.CA, error) {
 	return ca, nil
 }
 
-// firstRevocationList publishes a list while the root is at hand, unless one is there.
+// firstRevocationList publishes a list while the root is at hand, unless there is one.
 func (c Config) firstRevocationList(ctx context.Context, ca *pki.CA, now time.Time) error {
 	if c.Lists == nil {
 		return nil
@@ -145,8 +145,8 @@ func (c Config) recordRoot(ctx context.Context, ca *pki.CA, now time.Time) error
 // ensureKey makes the registry's first key for a purpose, unless it is there.
 func (c Config) ensureKey(ctx context.Context, keys *keystore.Keystore, ca *pki.CA, p signing.Purpose, registry pki.Subject, now time.Time) error {
 	id := registryKeyID(p, 1)
-	// The key first, as it may be held already; a record, as its certificate is
-	// signed anew each time, only if there is none.
+	// The key is made first: an earlier try may have left it. The record is made only if there
+	// is none: its certificate is signed anew each time.
 	k, err := keys.Make(id, p, registryKeyID(signing.PurposeMaster, 1))
 	if err != nil {
 		return err
@@ -168,14 +168,14 @@ func (c Config) ensureKey(ctx context.Context, keys *keystore.Keystore, ca *pki.
 	return ensureRecord(ctx, c.Records, k)
 }
 
-// ensureRecord saves a record, or sees that the one there is of the same key.
+// ensureRecord saves a record. If there is one, it checks that it is of the same key.
 func ensureRecord(ctx context.Context, records signing.Records, k signing.KeyRecord) error {
 	err := records.CreateKey(ctx, k)
 	if err == nil || !errors.Is(err, signing.ErrExists) && !errors.Is(err, signing.ErrConflict) {
 		return err
 	}
 	there, err := records.LoadKey(ctx, k.ID)
-	if err != nil && !errors.Is(err, signing.ErrAltered) { // to another directory's keystore, this one's record is altered
+	if err != nil && !errors.Is(err, signing.ErrAltered) { // a record that another directory wrote counts as altered here
 		return err
 	}
 	return sameKey(there, k)
@@ -195,8 +195,8 @@ func ensureKeystore(dir, passphraseFile string) (*keystore.Keystore, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A passphrase is made only in its usual place: elsewhere the operator meant
-	// to bring one, and a missing mount must not be papered over.
+	// A passphrase is made only in its usual place. If the operator named another place,
+	// there should be one, and its absence must be noticed: perhaps a disk isn't mounted.
 	if !made && passphraseFile == dir+passSuffix {
 		err := durable.Create(passphraseFile, []byte(string(keystore.GeneratePassphrase())+"\n"))
 		if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -220,8 +220,8 @@ var profiles = map[signing.Purpose]pki.Profile{
 	signing.PurposeStatus:      pki.ProfileStatus,
 }
 
-// certify adds the certificate that a key of this purpose needs, if any: for
-// five years, and never past the root's own end. The CA may be nil for keys that need none.
+// certify adds a certificate if a key of this purpose needs one. It is valid for five years,
+// but never longer than the root's own. ca may be nil for keys that need no certificate.
 func certify(ca *pki.CA, k *signing.KeyRecord, s pki.Subject, now time.Time) error {
 	profile, ok := profiles[k.Purpose]
 	if !ok {

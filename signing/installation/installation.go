@@ -1,6 +1,7 @@
-// Package installation keeps a data directory's keys and a database's key records together: it makes all keys at
-// the first start, opens them at each later one, and makes further ones by the root. Without the keys nothing in
-// the database can be read; what is missing or doesn't belong together is an error that says what to copy.
+// Package installation keeps the keys in a data directory and the key records in a database together. It makes all
+// keys at the first start, opens them at later ones, adds and rotates keys, and publishes revocation lists. Without
+// the keys nothing in the database can be read: if some are missing, or belong to another database, it says in an
+// error what to copy, and never makes new ones in their place.
 package installation
 
 import (
@@ -31,13 +32,13 @@ var ErrNotWhole = errors.New("data directory and database are not one whole inst
 //	DIR/keys/            the registry's keystore
 //	DIR/keys.pass        its passphrase
 //	DIR/anchors.pem      the root's certificate
-//	DIR/unfinished       there while the first start is under way
-//	DIR/lock             held by who makes keys
+//	DIR/unfinished       exists while the first start is under way
+//	DIR/lock             locked by the process that makes keys
 //
 // A further node needs copies of keys/, keys.pass and anchors.pem.
 type Installation struct {
 	c        Config
-	stored   signing.Records // Config.Records; c.Records holds those of them that are authentic
+	stored   signing.Records // Config.Records; c.Records returns only authentic ones of them
 	auth     *signing.Authenticator
 	keys     *keystore.Keystore
 	keyrings *signing.Keyrings
@@ -50,15 +51,15 @@ type Installation struct {
 type Config struct {
 	Dir          string
 	Records      signing.Records
-	RegistryName string // the registry's own certificates name it …
-	RegistryUSCC string // … and this unified social credit code
+	RegistryName string // stands in the registry's own certificates …
+	RegistryUSCC string // … with this unified social credit code
 
 	PassphraseFile     string       // of Dir/keys; default Dir/keys.pass, made on the first start
 	RootPassphraseFile string       // of Dir/root; default Dir/root.pass, made on the first start
 	Log                *slog.Logger // default: discards
 
 	Lists     signing.RevocationLists // nil: no revocation lists are kept
-	PublicURL string                  // where those are served; empty: certificates made at the first start name no place
+	PublicURL string                  // where the lists are served; empty: certificates made at the first start say nothing of lists
 }
 
 const (
@@ -76,11 +77,11 @@ func (c Config) path(elem ...string) string {
 	return filepath.Join(append([]string{c.Dir}, elem...)...)
 }
 
-// Open opens a data directory. If directory and database are both
-// empty, it first makes all keys, once, also when two processes start together
-// or one was killed halfway. One that was made before some ring existed gets
-// that ring's first key. now dates what is made. Errors, wrapped:
-// ErrNotWhole, ErrPassphrase.
+// Open opens a data directory. If directory and database are both empty, it first makes all
+// keys. It makes them once, also when two processes start together, or when one was killed
+// halfway and starts again. If an earlier version made the installation and some ring did
+// not exist then, Open makes that ring's first key. now is the date of what is made.
+// Errors, wrapped: ErrNotWhole, [keystore.ErrPassphrase].
 func Open(ctx context.Context, c Config, now time.Time) (*Installation, error) {
 	if c.Dir == "" || c.Records == nil || c.RegistryName == "" || c.RegistryUSCC == "" {
 		return nil, errors.New("opening the installation: directory, records, or the registry's name or code is missing")
@@ -94,7 +95,7 @@ func Open(ctx context.Context, c Config, now time.Time) (*Installation, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	// Without the lock first: a whole installation may lie on a read-only disk.
+	// It looks without the lock first: a whole installation may lie on a read-only disk.
 	if s, err := c.survey(ctx); err != nil || s.verdict() != nil {
 		if err := c.start(ctx, now); err != nil {
 			return nil, fmt.Errorf("opening the installation %s: %w", c.Dir, err)
@@ -107,7 +108,7 @@ func Open(ctx context.Context, c Config, now time.Time) (*Installation, error) {
 	return i, nil
 }
 
-// start makes the keys if this is a first start, or the rest of one.
+// start makes the keys if this is a first start, or goes on with one that was interrupted.
 func (c Config) start(ctx context.Context, now time.Time) error {
 	if err := durable.MakeDir(c.Dir); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (c Config) start(ctx context.Context, now time.Time) error {
 	return c.bootstrap(ctx, now)
 }
 
-// survey is what there is of an installation.
+// survey says which parts of an installation there are.
 type survey struct {
 	root, keys, anchors bool
 	records             int
@@ -147,8 +148,8 @@ func (c Config) survey(ctx context.Context) (s survey, err error) {
 		return s, err
 	}
 	s.records = len(records)
-	// The marker comes last: it is there before any key and gone after all, so
-	// whoever sees keys and then no marker sees a first start that is over.
+	// The marker is looked for last. It is written before the first key and removed after the
+	// last, so if there are keys and then no marker, the first start is over.
 	for _, look := range []struct {
 		at   string
 		seen *bool
@@ -188,8 +189,8 @@ func (s survey) verdict() error {
 	return nil
 }
 
-// open opens a whole installation, and makes what it lacks of later versions'
-// keys. It leaves the root alone.
+// open opens a whole installation, and makes the keys that later versions have added. It
+// doesn't touch the root.
 func (c Config) open(ctx context.Context, now time.Time) (*Installation, error) {
 	i := &Installation{c: c, stored: c.Records}
 	passphrase, err := keystore.ReadPassphraseFile(c.PassphraseFile)
@@ -226,8 +227,8 @@ func (c Config) open(ctx context.Context, now time.Time) (*Installation, error) 
 	return i, i.look(ctx)
 }
 
-// look warns of rings that can't sign here. That is no error: the commands that
-// mend it open the installation too.
+// look warns of rings that can't sign here. That is no error, because the commands that
+// mend it must open the installation too.
 func (i *Installation) look(ctx context.Context) error {
 	for _, p := range signingPurposes {
 		k, err := i.keyrings.Active(ctx, p, "")

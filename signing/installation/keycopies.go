@@ -13,10 +13,10 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// CopyKeys copies a keystore's files and the anchors from one data directory, or
-// copy of one, to another place, where none of them may be: what a further node
-// needs, but for the passphrase. anchors.pem comes last: with it the copy is whole.
-// Neither the root nor a passphrase is copied.
+// CopyKeys copies a keystore's files and the anchors from one data directory to another
+// place, which must have neither. Both may be copies that CopyKeys made. A further node
+// needs these files and the passphrase; CopyKeys copies no passphrase, and nothing of the
+// root. anchors.pem comes last: a copy with it is whole.
 func CopyKeys(to, from string) error {
 	entries, err := os.ReadDir(filepath.Join(from, keysName))
 	if err != nil {
@@ -30,11 +30,11 @@ func CopyKeys(to, from string) error {
 	if err := durable.MakeDir(filepath.Join(to, keysName)); err != nil {
 		return err
 	}
-	// The manifest after the keys, as when they were made.
+	// The manifest comes after the keys, as when they were made.
 	var names []string
 	for _, e := range entries {
 		switch {
-		case strings.HasPrefix(e.Name(), "."), e.Name() == keystore.ManifestName: // the former is a file that is being written
+		case strings.HasPrefix(e.Name(), "."), e.Name() == keystore.ManifestName: // a file with a dot is being written
 		case !e.Type().IsRegular():
 			return fmt.Errorf("%s is not a file", filepath.Join(from, keysName, e.Name()))
 		default:

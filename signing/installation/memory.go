@@ -12,12 +12,13 @@ import (
 	"yizheng.internal/signing/durable"
 )
 
-// seenName is the folder of what this node saw last of the database: what nobody can
-// put back who can write the database alone. It belongs to the node, not to the keys.
+// seenName is the folder for what this node saw last of the database. Somebody who can write
+// the database alone can't put an earlier state of it back. It belongs to the node, and
+// isn't copied with the keys.
 const seenName = "seen"
 
-// Memory keeps data beside the keys, authenticated under them: what this node saw of its
-// database.
+// Memory keeps what this node saw of its database, in files beside the keys. The files are
+// authenticated under the keys.
 type Memory struct {
 	dir  string
 	auth *signing.Authenticator
@@ -25,8 +26,8 @@ type Memory struct {
 
 const maxSeen = 128 << 20 // bytes of one file
 
-// Remember keeps data beside the keys under a name of lower-case letters, digits and
-// hyphens, in place of what was kept before. When it returns nil, it is on disk.
+// Remember keeps data under a name of lower-case letters, digits and hyphens. It replaces
+// what was kept under that name. When it returns nil, the data are on disk.
 func (m *Memory) Remember(name string, data []byte) error {
 	auth, _, err := m.auth.Stamp(signing.NewFacts(seenName, name, 0).Bytes(data))
 	if err != nil {
@@ -41,8 +42,8 @@ func (m *Memory) Remember(name string, data []byte) error {
 	return nil
 }
 
-// Remembered returns what Remember kept, nil if nothing was; ErrAltered (wrapped) if
-// the file is another.
+// Remembered returns what Remember kept under a name, or nil if there is nothing. If the file
+// is not as Remember wrote it, it returns ErrAltered (wrapped).
 func (m *Memory) Remembered(name string) ([]byte, error) {
 	b, err := durable.Read(filepath.Join(m.dir, name), maxSeen)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,7 @@ func (m *Memory) Remembered(name string) ([]byte, error) {
 	return nil, m.auth.Refuse(seenName, name, "the file "+filepath.Join(m.dir, name)+" was altered")
 }
 
-// Forget keeps no longer what Remember kept under a name.
+// Forget removes what Remember kept under a name.
 func (m *Memory) Forget(name string) error {
 	err := durable.Remove(filepath.Join(m.dir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,8 +70,8 @@ func (m *Memory) Forget(name string) error {
 	return nil
 }
 
-// AllRemembered returns the names under which something is kept and that begin with a
-// prefix, in their order.
+// AllRemembered returns, sorted, the names that begin with a prefix and under which something
+// is kept.
 func (m *Memory) AllRemembered(prefix string) ([]string, error) {
 	entries, err := os.ReadDir(m.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -9,14 +9,14 @@ import (
 	"yizheng.internal/signing"
 )
 
-// laterPurposes are those of rings that older installations lack. Their keys
-// need no certificate, so that they can be made without the root.
+// laterPurposes are the purposes of rings that older installations lack. Their keys need no
+// certificate, so they can be made without the root.
 var laterPurposes = []signing.Purpose{signing.PurposeIDToken, signing.PurposeIDTokenRSA}
 
-// addMissing makes the first key of every later ring that has none, once, also
-// when processes on this directory or nodes on this database start together, or
-// one is killed halfway: a key file without a record is taken up by the next
-// start. Where files can't be made, the ring stays empty and is warned about.
+// addMissing makes the first key of every later ring that has none. It makes one key a ring,
+// also when several processes on this directory, or several nodes on this database, start
+// together. If it is killed halfway, there may be a key file without a record, and the next
+// start uses it. If files can't be written here, the ring stays empty, with a warning.
 func (i *Installation) addMissing(ctx context.Context, now time.Time) error {
 	missing, err := i.missing(ctx)
 	if err != nil || len(missing) == 0 {
@@ -31,7 +31,7 @@ func (i *Installation) addMissing(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	defer unlock()
-	if missing, err = i.missing(ctx); err != nil { // who held the lock may have made them
+	if missing, err = i.missing(ctx); err != nil { // the process that held the lock may have made them
 		return err
 	}
 	for _, p := range missing {
@@ -42,7 +42,7 @@ func (i *Installation) addMissing(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// missing returns the later purposes that have no key in whatever state.
+// missing returns the later purposes that have no key in any state.
 func (i *Installation) missing(ctx context.Context) ([]signing.Purpose, error) {
 	set, err := i.keyrings.Read(ctx)
 	if err != nil {
@@ -78,13 +78,13 @@ func (i *Installation) addFirst(ctx context.Context, p signing.Purpose, now time
 	case !errors.Is(err, signing.ErrExists) && !errors.Is(err, signing.ErrConflict):
 		return err
 	}
-	// Another node was faster, and its key counts. Ours, made just now, has
-	// signed nothing; left here it would keep the place of that one's file.
+	// Another node was faster, and its key counts. Ours was made just now and has signed
+	// nothing. It must go, so that the other key's file can be copied here.
 	winner, err := i.c.Records.LoadKey(ctx, id)
 	switch {
 	case err != nil && !errors.Is(err, signing.ErrNoKey):
 		return err
-	case there || string(winner.PublicKey) == string(k.PublicKey): // found, or the directory is shared
+	case there || string(winner.PublicKey) == string(k.PublicKey): // it was here before, or the nodes share a directory
 		return nil
 	}
 	return i.keys.Discard(id)

@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/signing/sm2"
 )
 
-// RevocationListLife is how long a revocation list is good for if nobody says otherwise.
+// RevocationListLife is how long a revocation list is valid by default.
 const RevocationListLife = 30 * 24 * time.Hour
 
 // revocationListPath is where revocation lists are served below the public URL.
@@ -23,10 +23,10 @@ const revocationListPath = "/v1/trust/crl/"
 // RevocationListPath returns the path, below the public URL, of a root's list.
 func RevocationListPath(root signing.KeyID) string { return revocationListPath + string(root) + ".crl" }
 
-// PublishRevocationList makes a root's next revocation list, of all certificates
-// of revoked keys and of all that the list before it had, and saves it for the
-// service to publish. It never takes an entry out: licenses outlive the
-// certificates that they were signed with, and a revocation is final.
+// PublishRevocationList makes a root's next revocation list and saves it for the service to
+// publish. The list has the certificates of all revoked keys, and all entries of the list
+// before it. No entry is ever removed: licenses outlive the certificates that they were
+// signed with, and a revocation is final.
 func (i *Installation) PublishRevocationList(ctx context.Context, ca *pki.CA, life time.Duration, now time.Time) (*pki.RevocationList, error) {
 	set, err := i.keyrings.Read(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c Config) publishRevocationList(ctx context.Context, ca *pki.CA, records [
 		if err != nil {
 			return nil, fmt.Errorf("the list before it: %w", err)
 		}
-		// The number is a time, so that it also rises after a database was put back.
+		// The number is a time, so that it rises even after an earlier database was restored.
 		number, entries = max(number, before.Number.Int64()+1), before.Entries
 	case !errors.Is(err, signing.ErrNoList):
 		return nil, err
@@ -67,7 +67,7 @@ func (c Config) publishRevocationList(ctx context.Context, ca *pki.CA, records [
 			return nil, err
 		}
 	}
-	// An hour back, for verifiers whose clocks lag.
+	// It is valid from an hour ago, for verifiers whose clocks lag.
 	der, err = ca.RevocationList(entries, number, now.Add(-time.Hour), now.Add(life))
 	if err != nil {
 		return nil, err

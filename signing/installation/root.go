@@ -14,10 +14,10 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// OpenRoot opens the root: its keystore's directory (DIR/root of an
-// installation, or wherever it was moved to) holds its certificate too. The
-// passphrase file is DIR/root.pass, beside the directory, if left empty. Only
-// commands that certify do this; serve never does.
+// OpenRoot opens the root. dir is its keystore's directory (DIR/root of an installation, or
+// wherever it was moved to), which holds its certificate too. By default the passphrase file
+// stands beside it, as DIR/root.pass. Only commands that certify open the root; serve never
+// does.
 func OpenRoot(dir, passphraseFile string) (*pki.CA, error) {
 	if passphraseFile == "" {
 		passphraseFile = filepath.Clean(dir) + passSuffix

@@ -12,13 +12,12 @@ import (
 	"yizheng.internal/signing/pki"
 )
 
-// rotateTries is how often a change is tried again that lost a race.
+// rotateTries is how often a key is added anew when another node was faster.
 const rotateTries = 10
 
-// AddAuthority makes a signing key for an authority, has the root certify it,
-// for five years at most, and records it: as active if it is the authority's
-// first, else as next. Its id is authority-USCC-SERIAL in lower case. Safe
-// beside a running server, which finds the key at once.
+// AddAuthority makes a signing key for an authority, has the root certify it for at most
+// five years, and records it: as active if it is the authority's first key, else as next.
+// Its id is authority-USCC-SERIAL in lower case. A running server finds the key at once.
 func (i *Installation) AddAuthority(ctx context.Context, ca *pki.CA, s pki.Subject, now time.Time) (signing.KeyRecord, error) {
 	k, err := i.add(ctx, ca, signing.PurposeAuthority, s, now)
 	if err != nil {
@@ -27,8 +26,8 @@ func (i *Installation) AddAuthority(ctx context.Context, ca *pki.CA, s pki.Subje
 	return k, nil
 }
 
-// AddKey makes a key of the registry's own and records it as next. ca may be
-// nil but for the purposes status and attestation, whose keys need a certificate.
+// AddKey makes a key of the registry's own and records it as next. Keys for the purposes
+// status and attestation need a certificate; for others ca may be nil.
 func (i *Installation) AddKey(ctx context.Context, ca *pki.CA, p signing.Purpose, now time.Time) (signing.KeyRecord, error) {
 	if !slices.Contains(signingPurposes, p) && !p.GuardsStorage() {
 		return signing.KeyRecord{}, fmt.Errorf("the registry makes no %q keys of its own", p)
@@ -51,8 +50,7 @@ func (i *Installation) add(ctx context.Context, ca *pki.CA, p signing.Purpose, s
 	defer unlock()
 	for range rotateTries {
 		k, err := i.tryAdd(ctx, ca, p, s, now)
-		// Another node was faster: there is a new serial to take, or a ring
-		// that isn't empty any more.
+		// Another node was faster: the serial is taken, or the ring isn't empty any more.
 		if !errors.Is(err, signing.ErrExists) && !errors.Is(err, signing.ErrConflict) {
 			return k, err
 		}
@@ -95,22 +93,21 @@ func (i *Installation) tryAdd(ctx context.Context, ca *pki.CA, p signing.Purpose
 	return i.keyrings.Add(ctx, k, now)
 }
 
-// looksLikeUSCC reports whether a code has the form of GB 32100: what it is
-// needed for here is to be safe in a key id. Its check digit is checked where
-// it comes in.
+// looksLikeUSCC reports whether a code has the form of GB 32100, so that it is safe in a key
+// id. Its check digit is checked where the code is entered.
 func looksLikeUSCC(code string) bool {
 	odd := func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') }
 	return len(code) == 18 && !strings.ContainsFunc(code, odd)
 }
 
-// Rotate takes a ring one step on. If it has no next key, Rotate makes one; if
-// it has, Rotate activates it and the active key retires. Between the steps
-// lies the time of [Settle], and, with several nodes, the copying of its file.
+// Rotate does one step of a ring's rotation. If the ring has no next key, Rotate makes one.
+// If it has one, Rotate activates it and retires the active key. Between the two steps
+// [signing.Settle] must pass, and with several nodes the key's file must be copied to them.
 // ca is as for AddKey; owner is empty for the registry's own keys.
 //
-// After a lookup key was activated, the rows of old lookup keys are to be
-// written anew before the retired key is revoked. After a master key was, all
-// data keys are wrapped by it when Rotate returns.
+// After a lookup key was activated, all rows must be written anew under it before the
+// retired one is revoked. When Rotate has activated a master key, it has wrapped all data
+// keys by it.
 func (i *Installation) Rotate(ctx context.Context, ca *pki.CA, p signing.Purpose, owner string, now time.Time) (signing.KeyRecord, error) {
 	set, err := i.keyrings.Read(ctx)
 	if err != nil {

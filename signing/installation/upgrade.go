@@ -11,9 +11,9 @@ import (
 	"yizheng.internal/signing/durable"
 )
 
-// authenticate lets only authentic key records through from here on. Until an
-// installation of an earlier version is upgraded, records without authenticators
-// are taken as they are.
+// authenticate makes sure that from now on only authentic key records are used. Until an
+// installation of an earlier version is upgraded, records without authenticators are
+// accepted.
 func (i *Installation) authenticate(ctx context.Context) error {
 	if err := i.ensureAuthenticatorKey(ctx); err != nil {
 		return err
@@ -36,8 +36,8 @@ func (i *Installation) authenticate(ctx context.Context) error {
 	return nil
 }
 
-// ensureAuthenticatorKey makes the key of records' authenticators in an installation
-// of an earlier version. Of two nodes one makes it, and the other one needs its copy.
+// ensureAuthenticatorKey makes the key of authenticators in an installation of an earlier
+// version. One node makes it; the others need a copy of its file.
 func (i *Installation) ensureAuthenticatorKey(ctx context.Context) error {
 	if there, err := i.keys.Holds(signing.AuthenticatorKey); err != nil || there {
 		return err

@@ -1,6 +1,6 @@
-// Package keystore keeps private and secret keys in a directory, one encrypted file a key, and uses them: it is
-// the [signing.Module] in software. The files' keys are derived from a passphrase, which is generated or typed.
-// No key leaves the package, and none prints.
+// Package keystore keeps private and secret keys in a directory, each in an encrypted file, and uses them. It is a
+// [signing.Module] in software. The files are encrypted under keys that come from a passphrase, which was generated
+// or typed. No key leaves the package, and none can be printed.
 package keystore
 
 import (
@@ -36,9 +36,9 @@ type Keystore struct {
 // ErrPassphrase says that a passphrase does not open the keystore.
 var ErrPassphrase = errors.New("wrong passphrase")
 
-// Create makes an empty keystore in a directory that must not hold one
-// (else ErrExists, wrapped). A passphrase of GeneratePassphrase opens it at
-// once; any other one, of at least 12 bytes, goes through scrypt.
+// Create makes an empty keystore in a directory. If there is one already, it returns
+// ErrExists (wrapped). With a passphrase of GeneratePassphrase opening it is fast; any other
+// passphrase must have at least 12 bytes, and goes through scrypt.
 func Create(dir string, passphrase []byte) (*Keystore, error) {
 	return create(dir, passphrase, typedCost)
 }
@@ -91,14 +91,13 @@ func (k *Keystore) Format(s fmt.State, _ rune) {
 // MarshalText implements [encoding.TextMarshaler] for the same reason.
 func (k *Keystore) MarshalText() ([]byte, error) { return []byte("keystore " + k.dir), nil }
 
-// newRSABits is the size of RSA keys made here: what RFC 7518 section 3.3 asks
-// for and NIST SP 800-57 allows to 2030. They sign tokens that live minutes and
-// are rotated yearly, nothing that is to last, and 3072 bits would make each
-// login three times as dear: 3.2 ms a signature against 1.0.
+// newRSABits is the size of RSA keys made here, which RFC 7518 section 3.3 asks for and NIST
+// SP 800-57 allows until 2030. The keys sign tokens that are valid for minutes, and are
+// rotated yearly. With 3072 bits a signature would take 3.2 ms instead of 1.0.
 const newRSABits = 2048
 
-// GenerateSigner makes a key pair and returns its public key, when the private
-// key is on disk. ErrExists if the id is taken.
+// GenerateSigner makes a key pair and returns its public key. The private key is on disk
+// then. It returns ErrExists (wrapped) if the id is taken.
 func (k *Keystore) GenerateSigner(id signing.KeyID, a jose.Algorithm) (crypto.PublicKey, error) {
 	var private any
 	var signer crypto.MessageSigner
@@ -134,8 +133,8 @@ func (k *Keystore) GenerateSigner(id signing.KeyID, a jose.Algorithm) (crypto.Pu
 	return signer.Public(), nil
 }
 
-// GenerateSecret makes a 256-bit secret for Wrap and MAC. ErrExists if the id
-// is taken.
+// GenerateSecret makes a 256-bit secret for Wrap and MAC. It returns ErrExists (wrapped) if
+// the id is taken.
 func (k *Keystore) GenerateSecret(id signing.KeyID) error {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)

@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/signing/jose"
 )
 
-// Make makes the secret part of a key, or finds the one that an earlier try left, and
-// returns its record as far as it is known. A data key is wrapped by master and lies in its
-// record alone.
+// Make makes the secret part of a key, or takes the one that an earlier try left. It returns
+// the key's record as far as it is known. A data key has no file: its record holds it, wrapped
+// by the key master.
 func (k *Keystore) Make(id signing.KeyID, p signing.Purpose, master signing.KeyID) (signing.KeyRecord, error) {
 	r := signing.KeyRecord{ID: id, Purpose: p}
 	switch p {
@@ -25,7 +25,7 @@ func (k *Keystore) Make(id signing.KeyID, p signing.Purpose, master signing.KeyI
 		if err := k.GenerateSecret(id); err != nil && !errors.Is(err, signing.ErrExists) {
 			return r, err
 		}
-		_, err := k.secret(id) // one found must open, and be a secret
+		_, err := k.secret(id) // one that was there must open, and must be a secret
 		return r, err
 	case signing.PurposeData:
 		r.Algorithm, r.WrappedBy = signing.AlgorithmSeal, master
@@ -70,7 +70,7 @@ func (k *Keystore) Holds(id signing.KeyID) (bool, error) { return durable.Exists
 // Dir returns the keystore's directory.
 func (k *Keystore) Dir() string { return k.dir }
 
-// Discard removes a key that was made here just now and is of no use.
+// Discard removes a key that was made just now and is not needed.
 func (k *Keystore) Discard(id signing.KeyID) error {
 	k.keys.Delete(id)
 	return durable.Remove(k.path(id))

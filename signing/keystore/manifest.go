@@ -40,7 +40,7 @@ const (
 	kdfTyped     = "scrypt"
 )
 
-// typedCost is for keystores made now: 128 MiB and a good part of a second, once a start.
+// typedCost is the cost for new keystores: 128 MiB, and most of a second at each start.
 var typedCost = kdf{Name: kdfTyped, N: 1 << 17, R: 8, P: 1}
 
 // manifest is keystore.json.
@@ -123,14 +123,14 @@ func (m manifest) open(passphrase []byte) ([]byte, error) {
 	return key, nil
 }
 
-// derive returns the keystore's key and the value that shows the passphrase right.
+// derive returns the keystore's key, and the value by which a right passphrase is recognized.
 func (k kdf) derive(passphrase []byte) (key, check []byte, err error) {
 	secret, generated, err := generatedSecret(passphrase)
 	switch {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: %w", ErrPassphrase, err)
 	case generated != (k.Name == kdfGenerated):
-		return nil, nil, ErrPassphrase // one kind given, the other one expected
+		return nil, nil, ErrPassphrase // it is of the other kind
 	case !generated:
 		if secret, err = scrypt.Key(passphrase, k.Salt, k.N, k.R, k.P, 32); err != nil {
 			return nil, nil, err

@@ -79,9 +79,9 @@ func ReadPassphraseFile(path string) (Passphrase, error) {
 	return b, nil
 }
 
-// generatedSecret returns the 32 bytes of a generated passphrase. It reports
-// false for a typed one, and an error for one that begins like a generated one
-// but isn't: most likely cut off when copied.
+// generatedSecret returns the 32 bytes of a generated passphrase. It reports false for a
+// typed one. If a passphrase begins like a generated one but isn't one, it returns an error:
+// most likely it was cut off when it was copied.
 func generatedSecret(passphrase []byte) (secret []byte, generated bool, err error) {
 	rest, ok := strings.CutPrefix(string(passphrase), generatedPrefix)
 	if !ok {

@@ -106,8 +106,8 @@ func (s *rs256Signer) SignMessage(_ io.Reader, message []byte, opts crypto.Signe
 	return rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:]) // nothing in it is random
 }
 
-// orSystem returns r, or the system's randomness if r is nil: a nil reader
-// means signatures without randomness to the libraries, never here.
+// orSystem returns r, or the system's randomness if r is nil. With a nil reader the
+// libraries would sign without randomness.
 func orSystem(r io.Reader) io.Reader {
 	if r == nil {
 		return rand.Reader
@@ -115,7 +115,8 @@ func orSystem(r io.Reader) io.Reader {
 	return r
 }
 
-// Algorithm says, for [Sign], with what a key signs that was checked already.
+// Algorithm tells jose with which algorithm the key signs, which was checked when it was
+// loaded.
 func (*sm2Signer) Algorithm() jose.Algorithm   { return jose.SM2 }
 func (*es256Signer) Algorithm() jose.Algorithm { return jose.ES256 }
 func (*rs256Signer) Algorithm() jose.Algorithm { return jose.RS256 }
@@ -135,8 +136,8 @@ type secretKey struct {
 	macs sync.Pool // of hash.Hash: HMAC-SM3 with the key already absorbed
 }
 
-// newSecretKey takes the secret itself as the HMAC key; the SM4 key is derived
-// from it, so that neither use can be turned against the other.
+// newSecretKey uses the secret itself as the HMAC key. The SM4 key is derived from it, so
+// that neither use can be turned against the other.
 func newSecretKey(secret []byte) (*secretKey, error) {
 	if len(secret) != 32 {
 		return nil, fmt.Errorf("secret has %d bytes, not 32", len(secret))

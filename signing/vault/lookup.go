@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/signing/gcm"
 )
 
-// Two uses of the same key that never yield the same sum.
+// What a sum is for is part of its message, so that no lookup key equals a MAC.
 const (
 	useLookup = "yizheng lookup\x00"
 	useMAC    = "yizheng mac\x00"
@@ -21,9 +21,9 @@ const (
 // purged, the active one's first. While a rotation is under way there are two:
 // write both, read either. Domain keeps equal values of unequal meaning apart.
 //
-// A next key counts from the day it is published, so that before it becomes
-// active every node writes under it; a retired one counts until it is revoked,
-// which is to wait for the job that writes all rows under the active key.
+// A next key is used from the day on which it is published, so that every node writes under
+// it before it becomes active. A retired key is used until it is revoked; before that, a
+// job must have written all rows under the active key.
 func (v *Vault) Lookups(ctx context.Context, domain string, values ...string) ([]signing.Lookup, error) {
 	active, err := v.rings.Active(ctx, signing.PurposeLookup, "")
 	if err != nil {
@@ -77,8 +77,8 @@ func (v *Vault) MAC(ctx context.Context, domain string, values ...string) (signi
 	return sum, nil
 }
 
-// CheckMAC reports, in constant time, whether sum is the MAC of those values,
-// under the key that it names. An unknown or purged key is signing.ErrNoKey (wrapped).
+// CheckMAC reports, in constant time, whether sum is the MAC of those values under the key
+// that it names. It returns ErrNoKey (wrapped) if that key is unknown or purged.
 func (v *Vault) CheckMAC(ctx context.Context, sum signing.Lookup, domain string, values ...string) (bool, error) {
 	k, err := v.rings.BySerial(ctx, signing.PurposeLookup, uint32(sum.Serial))
 	if err != nil {
@@ -106,8 +106,8 @@ func (v *Vault) sum(k *signing.Key, message []byte) (signing.Lookup, error) {
 	return l, nil
 }
 
-// message encodes use, domain and values so that no other ones encode alike. It is
-// to be put back into messages.
+// message encodes use, domain and values, so that no other ones have the same encoding. The
+// caller puts it back into messages.
 func (v *Vault) message(use, domain string, values []string) *[]byte {
 	m, ok := v.messages.Get().(*[]byte)
 	if !ok {

@@ -1,6 +1,6 @@
-// Package vault seals what lies in the database, and makes the lookup keys by which sealed things are found.
-// A value is sealed with SM4-GCM under a data key, bound to the place where it lies; the data key lies wrapped
-// in its record, under a master key of the keystore.
+// Package vault seals columns of the database, and makes the lookup keys by which sealed values are found. A value
+// is sealed with SM4-GCM under a data key and bound to its table, row and column. The data key stands in its record,
+// wrapped by a master key of the keystore.
 package vault
 
 import (
@@ -22,9 +22,9 @@ type Vault struct {
 	rings  *signing.Keyrings
 	module signing.Module
 	data   sync.Map // KeyID → cipher.AEAD: data keys, unwrapped
-	warned sync.Map // KeyID of next lookup keys not held here, logged once
+	warned sync.Map // KeyID of next lookup keys that are not in the keystore here, logged once
 
-	messages sync.Pool // of *[]byte: of messages that MACs are made of
+	messages sync.Pool // of *[]byte: buffers for the messages of MACs
 }
 
 // Open returns a vault over the rings of data keys and lookup keys. It unwraps data
@@ -121,16 +121,15 @@ func (v *Vault) Open(ctx context.Context, p Place, sealed []byte) ([]byte, error
 	return plain, nil
 }
 
-// CheckKey returns the error of [Vault.Open] for a value whose data key is unknown or
-// purged, for whoever remembers what opened.
+// CheckKey returns the error of [Vault.Open] if a value's data key is unknown or purged. It
+// is for callers that cache what they have opened.
 func (v *Vault) CheckKey(ctx context.Context, sealed []byte) error {
 	_, err := v.rings.BySerial(ctx, signing.PurposeData, uint32(SealedSerial(sealed)))
 	return err
 }
 
-// SealedSerial returns the serial of the data key under which a value was
-// sealed, for jobs that seal anew what lies under an old one. It is 0 for what
-// isn't a sealed value.
+// SealedSerial returns the serial of the data key under which a value was sealed, or 0 if it
+// isn't a sealed value. Jobs that seal values under a new key call it.
 func SealedSerial(sealed []byte) int32 {
 	if len(sealed) < signing.SealedExtra || sealed[0] != sealedFormat {
 		return 0

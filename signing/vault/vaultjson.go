@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// ErrContents says that what was sealed isn't what should lie there.
+// ErrContents says that a value opened, but its contents are not JSON of the right form.
 var ErrContents = errors.New("the sealed contents are not what they should be")
 
 // SealJSON seals a value as JSON; see [Vault.Seal].
@@ -20,9 +20,8 @@ func (v *Vault) SealJSON(ctx context.Context, p Place, value any) ([]byte, error
 	return v.Seal(ctx, p, plain)
 }
 
-// OpenJSON reverses SealJSON into what value points to. Its errors are those of
-// [Vault.Open], and ErrContents, wrapped: the decoder's own error might quote
-// what was sealed.
+// OpenJSON reverses SealJSON into what value points to. Its errors are those of [Vault.Open],
+// and ErrContents (wrapped), because the decoder's own error might quote what was sealed.
 func (v *Vault) OpenJSON(ctx context.Context, p Place, sealed []byte, value any) error {
 	plain, err := v.Open(ctx, p, sealed)
 	if err != nil {

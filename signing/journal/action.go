@@ -2,9 +2,9 @@ package journal
 
 import "slices"
 
-// Action is what was done. The names are stable, and all of them stand in this file:
-// a new one needs a constant, a row of the table below it, and nothing else. The
-// command's help and the table in docs/operating.md are made from the table.
+// Action is what was done. Names never change. All of them stand in this file: a new one
+// needs a constant and a row of the table below. The command's help and the table in
+// docs/operating.md are made from that table.
 type Action string
 
 // Of participants, their clients and tokens.
@@ -99,7 +99,7 @@ const (
 	ActionGrantWithdraw Action = "grant.withdraw"
 	ActionGrantShared   Action = "grant.shared"
 
-	// What is for everybody leaves no event; these name it all the same.
+	// What everybody may do leaves no event. It has a name all the same.
 	ActionLicenseVerify  Action = "license.verify"
 	ActionTypeMetadata   Action = "type.metadata"
 	ActionStatusListRead Action = "statuslist.read"
@@ -108,9 +108,9 @@ const (
 // Known is what is known of an action.
 type Known struct {
 	Action  Action
-	Log     Log    // where its events go; License: refusals that name no license go to Registry. Empty: it leaves none
-	Subject string // what the subject of its event is; empty: there is none
-	Meaning string // what was done, and of some what the result is beside ok
+	Log     Log    // where its events go; with License, refusals that name no license go to Registry. Empty: it leaves no event
+	Subject string // what the subject of its event is; empty: it has none
+	Meaning string // what was done; for some actions also what results there are
 }
 
 // Actions returns all actions, in the order in which they are shown.

@@ -16,15 +16,15 @@ import (
 
 // Actor is who did something.
 type Actor struct {
-	ID          string // a client's or account's id; "cli" for an operator's command, followed by ":" and the operator's name; empty: nobody who is known
-	Participant string // the client's participant, where the log has it
+	ID          string // a client's or account's id; "cli:NAME" or "cli" for an operator's command; empty: unknown
+	Participant string // the client's participant, in logs that keep it
 }
 
-// Event is what was done, by whom, to what, as a store keeps it. Nothing in it is of
-// people but opaque ids; an operator's name may be in it. Details are sealed.
+// Event is what was done, by whom, to what, as a store keeps it. It names people by opaque
+// ids alone, and operators by name. Details are sealed.
 //
-// Hash is the SM3 of the event's canonical form, which holds a random nonce or, in the
-// provider's log, the random id alone: it commits to the event and gives nothing away.
+// Hash is the SM3 of the event's canonical form. That form holds a random nonce, or in the
+// provider's log the random id, so that the hash commits to the event and gives nothing away.
 type Event struct {
 	Log       Log
 	Seq       int64 // given by the store, rising within the log
@@ -33,7 +33,7 @@ type Event struct {
 	At        time.Time // UTC, microseconds
 	Action    Action
 	Actor     Actor
-	Subject   string // what was acted on: see [Known]; of the log Registry it stands among the details
+	Subject   string // what was acted on: see [Known]; in the log Registry it is one of the details
 	Version   int    // of a license; 0: none
 	RequestID string // of the HTTP request, for finding it in the service's log; see [MergedRequest]
 	Result    string // ResultOK, or the reason code of a refusal
@@ -41,9 +41,9 @@ type Event struct {
 	Hash      [32]byte
 }
 
-// Results of an event that are no refusal. A change that isn't stored together with its
-// event leaves two of them: begun before it and the outcome after it, so that none can
-// happen without a trace even if the process dies in between.
+// Results of events that are no refusal. A change that can't be stored in one transaction
+// with its event leaves two events: ResultBegun before it, and its outcome after it. So no
+// change goes without a trace, even if the process dies in between.
 const (
 	ResultBegun = "begun"
 	ResultOK    = "ok"
@@ -58,27 +58,26 @@ type Private struct {
 // Form is the version of the form in which an event was hashed.
 type Form int
 
-// The forms. A log over the events holds their hashes: a form never changes, a new one
-// gets a number.
+// The forms. A form never changes, because logs over the events hold their hashes. A new
+// form gets a new number.
 const (
-	// FormFirst has two shapes: of the provider's events one of its own, with
-	// milliseconds and without a nonce.
+	// FormFirst has two shapes. The provider's events have their own, with milliseconds and
+	// without a nonce.
 	FormFirst Form = 1
-	// Present is one form for all logs: a JSON object in the order of RFC 8785 with
-	// these members, all of them always there: action, actor, at (UTC, with six digits
-	// after the point), detail (an object), hash (the algorithm, "sm3"), id, log, nonce
-	// (base64), participant, request_id, result, subject, v (the form, 2), version.
-	// Seq is left out, for the store gives it.
+	// Present is one form for all logs: a JSON object in the order of RFC 8785, always with
+	// these members: action, actor, at (UTC, with six digits after the point), detail (an
+	// object), hash (the algorithm, "sm3"), id, log, nonce (base64), participant,
+	// request_id, result, subject, v (the form, 2), version. Seq is left out, because the
+	// store assigns it.
 	Present Form = 2
 )
 
-// moment is how the present form writes a time, of which the first one of the
-// provider's has fewer digits.
+// moment is how the present form writes a time. The provider's first form has fewer digits.
 const moment = "2006-01-02T15:04:05.000000Z"
 
-// Canonical returns the bytes whose SM3 is the event's Hash, with its private part
-// opened: zero where Sealed is nil. Text that isn't UTF-8, which nothing here writes,
-// counts as if U+FFFD stood in its place. An unknown form is an error.
+// Canonical returns the bytes whose SM3 is the event's Hash. p is the opened private part, or
+// its zero value if Sealed is nil. U+FFFD takes the place of what isn't UTF-8, which nothing
+// here writes. An unknown form is an error.
 func (e Event) Canonical(p Private) ([]byte, error) {
 	switch {
 	case e.Form == Present:
@@ -140,8 +139,8 @@ func namesOf(detail map[string]string) []string {
 	})
 }
 
-// Entry returns the event for a list of all logs. Altered says that it doesn't fit its
-// hash, or can't be opened to see that.
+// Entry returns the event for a list of all logs. altered says that it doesn't fit its hash,
+// or that it can't be opened to compare.
 func (e Event) Entry(p Private, altered bool) Entry {
 	return Entry{
 		Log: e.Log, Seq: e.Seq, ID: e.ID, At: e.At.UTC(), Action: string(e.Action), Actor: e.Actor.ID, Participant: e.Actor.Participant,

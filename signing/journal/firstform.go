@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What stands in this file reads events that were written before the present form, and
-// writes none. It never changes.
+// This file is for reading events that were written before the present form. It never
+// changes.
 
 // firstOfProvider is the first form of the provider's events: members in the order of
 // RFC 8785, without a version.

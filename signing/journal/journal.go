@@ -1,7 +1,6 @@
 // Package journal has the events of both halves of the service: what was done, by whom, to
-// what. It has their one form and the actions that there are, what records them, the
-// contract of the store that keeps them, and what reads all logs as one list in the order
-// of time, for operators and auditors.
+// what. It defines their form and all actions, records them, and declares the store that
+// keeps them. For operators and auditors it reads all logs as one list in the order of time.
 package journal
 
 import (
@@ -24,10 +23,10 @@ const (
 	License  Log = "license"  // licenses' histories
 )
 
-// Logs are all of them.
+// Logs are all logs.
 var Logs = []Log{Provider, Registry, License}
 
-// Entry is an event of any log. Nothing in it is of a person but opaque ids.
+// Entry is an event of any log. It names people by opaque ids alone.
 type Entry struct {
 	Log         Log       `json:"log"`
 	Seq         int64     `json:"seq"` // within its log
@@ -49,7 +48,7 @@ type Entry struct {
 // Place returns the entry's place.
 func (e Entry) Place() Place { return Place{e.At, e.Log, e.Seq} }
 
-// Filter narrows a list. Zero fields don't restrict.
+// Filter selects entries of a list. Zero fields select all.
 type Filter struct {
 	From, Until time.Time // from included, until not
 	// Actions: an event has one of them. One that ends in * stands for all that
@@ -81,7 +80,7 @@ func (f Filter) Admits(e Entry) bool {
 	})
 }
 
-// Position is a place in one log. The zero Position is before all, in either order.
+// Position is a place in one log. The zero Position is before all entries, in either order.
 type Position struct {
 	At  time.Time
 	Seq int64
@@ -94,7 +93,7 @@ type Place struct {
 	Seq int64
 }
 
-// String returns the place as a cursor for people to pass on.
+// String returns the place as a cursor that people can pass on.
 func (p Place) String() string {
 	return fmt.Sprintf("%s_%s_%d", p.At.UTC().Format("20060102T150405.000000Z"), p.Log, p.Seq)
 }
@@ -130,9 +129,9 @@ func compare(a, b Place) int {
 	return 0
 }
 
-// in returns where a log is to go on after a place in the list, in either order:
-// of the logs before the place's in [Logs] all events of that moment are older, of
-// those behind it all are newer.
+// in returns where a log goes on after a place in the list, in either order. In logs that
+// stand before the place's log in [Logs], all events of that moment are older; in logs that
+// stand behind it, all are newer.
 func (p Place) in(log Log) Position {
 	switch at, of := slices.Index(Logs, log), slices.Index(Logs, p.Log); {
 	case p.At.IsZero():

@@ -15,9 +15,9 @@ import (
 // doesn't know.
 var ErrAltered = errors.New("it was altered")
 
-// Open returns the private part of an event, also of one that an archive kept, and checks
-// that the event is as it was written. Errors: [signing.ErrNoKey] or [signing.ErrSealed],
-// wrapped, if the private part doesn't open; ErrAltered, wrapped.
+// Open opens the private part of an event, which may come from an archive, and checks that
+// the event is as it was written. Errors, wrapped: signing.ErrNoKey or signing.ErrSealed if
+// the private part doesn't open, and ErrAltered.
 func Open(ctx context.Context, vault *vault.Vault, e Event) (p Private, err error) {
 	if e.Log != Provider {
 		plain, err := vault.Open(ctx, place(e.ID), e.Sealed)
@@ -34,8 +34,8 @@ func Open(ctx context.Context, vault *vault.Vault, e Event) (p Private, err erro
 	return p, nil
 }
 
-// Opened returns an event for a list of all logs, and its details. With an error, which is
-// one of Open's, the entry has what stands in the event's columns.
+// Opened opens an event for a list of all logs, and returns its details too. Its errors are
+// those of Open; then the entry has only what stands in the event's columns.
 func Opened(ctx context.Context, vault *vault.Vault, e Event) (Entry, map[string]string, error) {
 	p, err := Open(ctx, vault, e)
 	if err != nil {
@@ -48,11 +48,11 @@ func Opened(ctx context.Context, vault *vault.Vault, e Event) (Entry, map[string
 	return entry, p.Detail, err
 }
 
-// SourceOf returns a log for a list of all logs; what tells of one person's presence
-// alone, unless party is empty. Details are opened to see that each event is as it was
-// written; of them the list has the person's opaque id and, as the subject of an event of
-// the log Registry, the id of the grant or the code of the type or item, or the
-// participant to whom a code is delegated.
+// SourceOf returns a log for a list of all logs. If party isn't empty, it returns only events
+// at which that person was present. It opens the details, to check that each event is as it
+// was written. The list shows two of them: the person's opaque id, and the subject of an event
+// of the log Registry, which is a grant's id, the code of a type or item, or the participant
+// to whom a code is delegated.
 func SourceOf(store Store, vault *vault.Vault, log Log, party string) Source {
 	return func(ctx context.Context, f Filter) ([]Entry, error) {
 		var entries []Entry

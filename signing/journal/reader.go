@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Source reads one log: up to f.Limit entries that f admits, by time and then by
-// Seq, or in the reverse order for f.Newest. It answers for few days quickly, not
-// for years: a Reader asks for a while at a time.
+// Source reads one log: up to f.Limit entries that f admits, ordered by time and then by
+// Seq, or the other way round with f.Newest. It answers quickly for a few days, but not for
+// years, so a Reader asks for a short span at a time.
 type Source func(ctx context.Context, f Filter) ([]Entry, error)
 
 // Reader reads several logs as one list.
@@ -22,7 +22,7 @@ type Reader struct {
 	Slow func(error) bool
 }
 
-// The while that is asked for: it is doubled as long as little comes, and soon.
+// The span that a log is asked for. It is doubled as long as few entries come, and quickly.
 const (
 	shortest = time.Minute
 	longest  = 30 * 24 * time.Hour
@@ -30,13 +30,13 @@ const (
 	least    = time.Second // of a while that a source didn't answer for
 )
 
-// List calls show for up to f.Limit entries after a place (0: all that there are),
-// in order. f.After says nothing here. It returns the place after which a further
-// list goes on, also with an error: what was shown, and what a log was looked
-// through in vain, needn't be looked at again.
+// List calls show, in order, for up to f.Limit entries after a place, or for all of them if
+// f.Limit is 0. It ignores f.After. It returns the place after which the next list goes on,
+// also with an error, so that the next list repeats neither what was shown nor a search that
+// found nothing.
 //
-// Where a log has so much that a source answers slowly, or not within its deadline,
-// it is asked for less at a time, down to a second.
+// If a log has so many entries that its source answers slowly, or not within its deadline,
+// List asks it for less at a time, down to a second.
 func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry) error) (Place, error) {
 	from, until := r.bounds(f, after)
 	left, span := f.Limit, shortest
@@ -88,7 +88,7 @@ func (r Reader) List(ctx context.Context, f Filter, after Place, show func(Entry
 	return after, nil
 }
 
-// bounds returns what is to be looked through: what comes after a place.
+// bounds returns the time to be looked through, which begins at a place.
 func (r Reader) bounds(f Filter, after Place) (from, until time.Time) {
 	from, until = r.Begin, r.End
 	if f.From.After(from) {
@@ -107,8 +107,8 @@ func (r Reader) bounds(f Filter, after Place) (from, until time.Time) {
 	return from, until
 }
 
-// edge is the place between what is older than a time and what is not. Entries'
-// times are whole microseconds.
+// edge returns the place between entries that are older than a time and those that are not.
+// Entries' times are whole microseconds.
 func edge(at time.Time) Place {
 	if whole := at.Truncate(time.Microsecond); whole.Before(at) {
 		at = whole.Add(time.Microsecond)
@@ -116,7 +116,7 @@ func edge(at time.Time) Place {
 	return Place{At: at, Log: Logs[0]}
 }
 
-// while returns what is asked for next, of what lies between from and until.
+// while returns the next part of the time between from and until that is asked for.
 func (r Reader) while(from, until time.Time, span time.Duration, newest bool) (time.Time, time.Time) {
 	switch {
 	case newest && until.After(r.Now): // all the future at once

@@ -18,10 +18,10 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Fact is what an event is to tell.
+// Fact is what an event says.
 type Fact struct {
 	Actor     Actor
-	Party     string // opaque id of the person who is there, if one is: it stands among the details
+	Party     string // opaque id of the person who is present, if there is one; it is one of the details
 	Action    Action
 	Subject   string // what was acted on: see [Known]
 	Version   int    // of a license; 0: none
@@ -32,11 +32,11 @@ type Fact struct {
 
 // Config says what a Recorder works with. Log and Store are required.
 type Config struct {
-	// Log is Provider or Registry: there, events with a subject go to its history,
-	// which is the log License.
+	// Log is Provider or Registry. With Registry, events that have a subject go to that
+	// license's history, which is the log License.
 	Log   Log
 	Store Appender
-	// Vault seals what is private. The log Provider needs none: its events have nothing private.
+	// Vault seals details. The log Provider needs none, as its events have no details.
 	Vault *vault.Vault
 	// Reason returns the reason code of a change that failed. Default: "failed".
 	Reason func(error) string
@@ -45,10 +45,13 @@ type Config struct {
 
 // Recorder records what is done in one log. Safe for concurrent use.
 //
-// What is stored in one transaction with its event takes the event from [Recorder.Event]
-// and gives it to that store. All else is recorded here: what is no change by Record, what
-// a caller can have as often as it likes by Repeating, what was refused or has happened
-// whatever becomes of its event by Refused and Noted, and what no store changes by Change.
+// A change that a store makes in one transaction with its event gets that event from
+// [Recorder.Event]. Everything else is recorded here:
+//
+//   - by Record what changes nothing;
+//   - by Repeating what a caller can cause as often as it likes;
+//   - by Refused and Noted what has happened, even if its event can't be stored;
+//   - by Change a change that isn't made in the events' database.
 type Recorder struct {
 	c       Config
 	repeats Repeats[kind]
@@ -92,7 +95,7 @@ func (r *Recorder) Event(ctx context.Context, f Fact) (Event, error) {
 	return e, nil
 }
 
-// private returns the private part of an event.
+// private makes the private part of an event.
 func (r *Recorder) private(f Fact) (p Private, err error) {
 	if p.Detail = f.Detail; f.Party != "" {
 		if p.Detail = maps.Clone(f.Detail); p.Detail == nil {
@@ -113,7 +116,7 @@ func (r *Recorder) private(f Fact) (p Private, err error) {
 	return p, nil
 }
 
-// marshal returns the private part as JSON. Most have no details.
+// marshal returns the private part as JSON. Most events have no details, which is faster.
 func (p Private) marshal() ([]byte, error) {
 	if len(p.Detail) > 0 {
 		return json.Marshal(p, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
@@ -121,12 +124,12 @@ func (p Private) marshal() ([]byte, error) {
 	return append(base64.StdEncoding.AppendEncode([]byte(`{"nonce":"`), p.Nonce), `"}`...), nil
 }
 
-// place is where the private part of an event is sealed for.
+// place is the place to which the private part of an event is sealed.
 func place(id string) vault.Place {
 	return vault.Place{Table: "events", Row: id, Column: "detail"}
 }
 
-// Record stores an event of what is no change of a row.
+// Record stores an event that belongs to no change of a row.
 func (r *Recorder) Record(ctx context.Context, f Fact) error {
 	e, err := r.Event(ctx, f)
 	if err == nil {
@@ -138,18 +141,18 @@ func (r *Recorder) Record(ctx context.Context, f Fact) error {
 	return nil
 }
 
-// kind is of which kind events are that repeat.
+// kind is what events have in common that are counted together.
 type kind struct {
 	actor   Actor
 	party   string
 	action  Action
-	subject string // of the provider's events alone: of a license, the caller may choose it freely
+	subject string // of the provider's events alone: a caller may choose the license freely
 	result  string
 }
 
-// Repeating is Record for what a caller can have as often as it likes: of a kind, ten a
-// minute leave an event each, and those that follow one together, by Run. That one is
-// about no one license.
+// Repeating is Record for events that a caller can cause as often as it likes. Of each kind,
+// it stores ten a minute one by one. Run stores those that follow as one event, which names
+// no license.
 func (r *Recorder) Repeating(ctx context.Context, f Fact) error {
 	k := kind{f.Actor, f.Party, f.Action, f.Subject, f.Result}
 	if r.c.Log != Provider {
@@ -161,7 +164,8 @@ func (r *Recorder) Repeating(ctx context.Context, f Fact) error {
 	return r.Record(ctx, f)
 }
 
-// Run writes the events of what was merged, until ctx ends, and then those that are left.
+// Run stores the events that Repeating has counted, until ctx ends, and then those that are
+// left.
 func (r *Recorder) Run(ctx context.Context) {
 	r.repeats.Run(ctx, r.c.Logger, func(ctx context.Context, d Repeated[kind]) error {
 		k := d.Kind
@@ -169,17 +173,17 @@ func (r *Recorder) Run(ctx context.Context) {
 	})
 }
 
-// within is how long that may take after its caller has gone away. It adds to the
-// time that a request takes at most: see api.RequestWithin.
+// within is how long a context of ToTheEnd lives after its caller has gone away. It adds to
+// the longest time of a request: see api.RequestWithin.
 const within = 5 * time.Second
 
-// ToTheEnd returns a context for what is done and recorded even if the caller hangs up.
+// ToTheEnd returns a context for what must be done and recorded even if the caller hangs up.
 func ToTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), within)
 }
 
-// Refused is Repeating where the refusal stands whatever becomes of its record: failing to
-// write it down must not turn a no into something else. The log has it then.
+// Refused is Repeating for a refusal that has been decided. If its event can't be stored, the
+// refusal stands all the same, and the service's log has it.
 func (r *Recorder) Refused(ctx context.Context, f Fact) {
 	ctx, cancel := ToTheEnd(ctx)
 	defer cancel()
@@ -188,8 +192,8 @@ func (r *Recorder) Refused(ctx context.Context, f Fact) {
 	}
 }
 
-// Noted is Record where what happened stands whatever becomes of its record. The log has
-// it then.
+// Noted is Record for something that has happened already. If its event can't be stored, the
+// service's log has it.
 func (r *Recorder) Noted(ctx context.Context, f Fact) {
 	ctx, cancel := ToTheEnd(ctx)
 	defer cancel()
@@ -198,8 +202,7 @@ func (r *Recorder) Noted(ctx context.Context, f Fact) {
 	}
 }
 
-// ErrUnrecorded says that the event of a change could not be stored, so that the change
-// was not begun.
+// ErrUnrecorded says that a change was not begun, because its event could not be stored.
 var ErrUnrecorded = errors.New("it can't be recorded")
 
 // Change does a change between its two events. It returns the change's error, or

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// RepeatsWritten is how many events of a kind are written one by one within
-	// RepeatsWithin. Those that follow are counted, and written as one.
+	// RepeatsWritten is how many events of a kind are stored one by one within
+	// RepeatsWithin. Those that follow are counted, and stored as one event.
 	RepeatsWritten = 10
 	RepeatsWithin  = time.Minute
 
-	maxKinds    = 100_000 // that are counted at once
+	maxKinds    = 100_000 // how many kinds are counted at once
 	lookForDue  = 15 * time.Second
-	lastWriting = 5 * time.Second // for what is counted when a process ends
+	lastWriting = 5 * time.Second // for storing what is left when a process ends
 )
 
 // Repeats counts events that repeat, by their kind, so that nobody fills the log by
@@ -28,25 +28,25 @@ type Repeats[K comparable] struct {
 }
 
 type repeats struct {
-	begun   time.Time // of the window
-	written int       // in it, one by one
-	merged  int64     // since then, not written
-	since   time.Time // of the first of those
+	begun   time.Time // when the window began
+	written int       // events in it that were stored one by one
+	merged  int64     // events that were counted and are not stored yet
+	since   time.Time // when the first of those came
 }
 
-// Repeated says how many events of a kind are to be written as one.
+// Repeated says how many events of a kind are to be stored as one.
 type Repeated[K comparable] struct {
 	Kind  K
 	Count int64
 }
 
-// Admit reports whether an event is to be written by itself. Else it is counted: see Run.
+// Admit reports whether an event is to be stored by itself. Else it is counted: see Run.
 func (r *Repeats[K]) Admit(kind K, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.kinds[kind]
 	if k == nil {
-		if len(r.kinds) >= maxKinds { // more than clients and people can be refused for
+		if len(r.kinds) >= maxKinds { // more than clients and people can cause
 			return true
 		}
 		if r.kinds == nil {
@@ -68,7 +68,7 @@ func (r *Repeats[K]) Admit(kind K, now time.Time) bool {
 	return false
 }
 
-// due takes out what was counted for long enough, or all.
+// due removes and returns what was counted for RepeatsWithin, or everything.
 func (r *Repeats[K]) due(now time.Time, all bool) (due []Repeated[K]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *Repeats[K]) due(now time.Time, all bool) (due []Repeated[K]) {
 	return due
 }
 
-// putBack counts what couldn't be written.
+// putBack counts again what could not be stored.
 func (r *Repeats[K]) putBack(d Repeated[K], now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,8 +97,8 @@ func (r *Repeats[K]) putBack(d Repeated[K], now time.Time) {
 	}
 }
 
-// Run has what is counted written: each kind's once a minute, and when ctx ends all
-// that is left. What can't be written is tried again; what can't at the end is logged.
+// Run calls write for what was counted, once a minute for each kind, and when ctx ends for
+// all that is left. If write fails, it retries; at the end it logs what could not be stored.
 func (r *Repeats[K]) Run(ctx context.Context, log *slog.Logger, write func(context.Context, Repeated[K]) error) {
 	tick := time.NewTicker(lookForDue)
 	defer tick.Stop()
@@ -126,11 +126,11 @@ func (r *Repeats[K]) Run(ctx context.Context, log *slog.Logger, write func(conte
 // of many: no request has such an id.
 const mergedRequest = "merged:"
 
-// MergedRequest returns what stands in the place of a request's id in an event that
-// is of so many requests.
+// MergedRequest returns the request id of an event that stands for so many requests.
 func MergedRequest(count int64) string { return mergedRequest + strconv.FormatInt(count, 10) }
 
-// Merged returns of how many requests an event is that has such an id, or 0: it is of one.
+// Merged returns for how many requests an event with this request id stands, or 0 if it is one
+// request's own.
 func Merged(requestID string) int64 {
 	digits, ok := strings.CutPrefix(requestID, mergedRequest)
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -140,7 +140,8 @@ func Merged(requestID string) int64 {
 	return n
 }
 
-// Requested returns the entry with the id of its request, or with how many it is of.
+// Requested returns the entry with its request id, or with the number of requests for which
+// it stands.
 func (e Entry) Requested(id string) Entry {
 	if e.Merged = Merged(id); e.Merged == 0 {
 		e.RequestID = id

@@ -9,16 +9,16 @@ type Appender interface {
 	AppendEvents(ctx context.Context, es ...Event) error
 }
 
-// Store keeps the events of both halves. Every driver passes storagetest.Journal. Stores
-// whose methods take events beside a change keep them in the transaction of the change, as
-// AppendEvents does: both are on disk, or neither.
+// Store keeps the events of both halves. Every driver passes storagetest.Journal. Methods of
+// other stores take events beside a change, and store them in the same transaction: either
+// both are on disk, or neither.
 type Store interface {
 	Appender
-	// ListEvents returns up to limit events of a stream with Seq greater than after, by
-	// Seq. Whoever goes on after the last one misses none.
+	// ListEvents returns up to limit events of a stream with Seq greater than after, ordered
+	// by Seq. A caller that goes on after the last one misses none.
 	ListEvents(ctx context.Context, s Stream, after int64, limit int) ([]Event, error)
-	// SearchEvents returns the first f.Limit events of a log that f admits, by time and
-	// then by Seq. Those of the log Registry have no subject.
+	// SearchEvents returns the first f.Limit events of a log that f admits, ordered by time
+	// and then by Seq. Events of the log Registry have no subject.
 	SearchEvents(ctx context.Context, log Log, f Filter) ([]Event, error)
 }
 

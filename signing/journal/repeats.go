@@ -122,8 +122,8 @@ func (r *Repeats[K]) Run(ctx context.Context, log *slog.Logger, write func(conte
 	}
 }
 
-// mergedRequest begins what stands in the place of a request's id in an event that is
-// of many: no request has such an id.
+// mergedRequest begins the request id of an event that stands for many requests. No request
+// has such an id.
 const mergedRequest = "merged:"
 
 // MergedRequest returns the request id of an event that stands for so many requests.

@@ -27,7 +27,7 @@ const MaxAnchors = 64 << 10
 
 const (
 	maxChain      = 4    // certificates in a chain, its anchor included
-	maxRemembered = 1024 // chains: each a few KiB in memory
+	maxRemembered = 1024 // chains that are cached; each takes a few KiB
 )
 
 // Anchors are trusted roots. Safe for concurrent use.
@@ -38,8 +38,8 @@ type Anchors struct {
 	remembered map[[32]byte]verifiedChain
 }
 
-// verifiedChain is what is left of a chain that was verified: its leaf, and the
-// time during which all of its certificates, the anchor's too, are valid.
+// verifiedChain is what is cached of a verified chain: its leaf, and the time during which
+// all of its certificates, and the anchor's, are valid.
 type verifiedChain struct {
 	leaf                *Certificate
 	notBefore, notAfter time.Time
@@ -116,14 +116,14 @@ func (e *ChainError) Unwrap() error { return e.Err }
 
 // Verify checks a chain (leaf first, DER, anchor left out or not, at most 4)
 // at a given time and returns the leaf, which the caller must not change.
-// Signatures go through v, so that a certificate, too, gets its second opinion;
-// sm2.ErrUndecided passes through. What was verified once is remembered, apart from
-// the dates. Errors: *ChainError, sm2.ErrUndecided.
+// Signatures go through v, so that certificates get second opinions, too. A chain that was
+// verified is cached, and only its dates are checked again. Errors: *ChainError,
+// sm2.ErrUndecided.
 //
 // It is path validation of RFC 5280 section 6.1 for what is used here: names,
-// signatures, dates, basic constraints, key usage. Critical extensions it does
-// not follow, name and policy constraints among them, fail. Revocation is the
-// caller's to ask.
+// signatures, dates, basic constraints, key usage. A chain with a critical extension that
+// it does not follow fails; name and policy constraints are such. The caller must check
+// revocation.
 func (a *Anchors) Verify(ctx context.Context, v *jose.Verifier, chain [][]byte, at time.Time) (*Certificate, error) {
 	switch {
 	case len(chain) == 0:
@@ -157,7 +157,7 @@ func chainKey(chain [][]byte) [32]byte {
 	h := sha256.New()
 	var size [4]byte
 	for _, der := range chain {
-		// More than 4 GiB can't be told apart here, and is refused by ParseCertificate.
+		// Lengths above 4 GiB would collide; ParseCertificate refuses such certificates.
 		binary.BigEndian.PutUint32(size[:], uint32(len(der)))
 		h.Write(size[:])
 		h.Write(der)
@@ -165,8 +165,8 @@ func chainKey(chain [][]byte) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// remember keeps a good chain, in the place of any other if there is no room:
-// a registry has as many chains as authorities, so it seldom matters which.
+// remember caches a good chain. If there is no room, it takes the place of any other one: a
+// registry has as many chains as authorities, so it seldom matters which.
 func (a *Anchors) remember(key [32]byte, c verifiedChain) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -227,9 +227,9 @@ func (a *Anchors) verify(ctx context.Context, v *jose.Verifier, chain [][]byte) 
 	return known, nil
 }
 
-// issuer returns the anchor that issued a certificate with a number of CAs
-// below it. Anchors of another key identifier aren't asked: each signature that
-// doesn't fit costs a second opinion.
+// issuer returns the anchor that issued a certificate with a number of CAs below it. It
+// doesn't try anchors with another key identifier: each signature that doesn't fit costs a
+// second opinion.
 func (a *Anchors) issuer(ctx context.Context, v *jose.Verifier, c *Certificate, below int) (*Certificate, error) {
 	var refused error = &ChainError{Reason: "chain_untrusted"}
 	for _, anchor := range a.certificates {
@@ -261,9 +261,8 @@ func issued(ctx context.Context, v *jose.Verifier, issuer, c *Certificate) error
 	return &ChainError{"chain_signature", err}
 }
 
-// checkLeaf checks that a certificate's key may sign documents and no
-// certificates. Key usage may be absent nowhere: RFC 5280 lets it, GB/T 20518
-// does not.
+// checkLeaf checks that a certificate's key may sign documents, but no certificates. Key usage
+// must be there: GB/T 20518 demands it, though RFC 5280 does not.
 func checkLeaf(c *Certificate) error {
 	switch {
 	case c.IsCA || c.KeyUsage&smx509.KeyUsageCertSign != 0:
@@ -274,9 +273,8 @@ func checkLeaf(c *Certificate) error {
 	return nil
 }
 
-// checkCA checks that a certificate is a CA's and allows as many CAs below it
-// as there are. All are counted, also those that issued themselves a new key,
-// which RFC 5280 would not.
+// checkCA checks that a certificate is a CA's and allows as many CAs below it as there are. It
+// counts CAs that issued themselves a new key, too, which RFC 5280 does not.
 func checkCA(c *Certificate, below int) error {
 	switch {
 	case c.Version != 3 || !c.BasicConstraintsValid || !c.IsCA:
@@ -289,8 +287,8 @@ func checkCA(c *Certificate, below int) error {
 	return nil
 }
 
-// followed are the extensions whose meaning is checked here, or (certificate
-// policies) binds nobody here: RFC 5280 section 4.2.1.
+// followed are the extensions of RFC 5280 section 4.2.1 that are checked here, and certificate
+// policies, which need no check here.
 var followed = []asn1.ObjectIdentifier{
 	{2, 5, 29, 15}, // keyUsage
 	{2, 5, 29, 17}, // subjectAltName
@@ -298,9 +296,8 @@ var followed = []asn1.ObjectIdentifier{
 	{2, 5, 29, 32}, // certificatePolicies
 }
 
-// checkCritical refuses critical extensions that aren't followed. smx509's own
-// list of them won't do: it counts name constraints as handled, which they are
-// only in its own path building.
+// checkCritical refuses critical extensions that aren't followed. smx509 has such a list, but
+// counts name constraints as handled, which it handles only when it builds paths itself.
 func checkCritical(c *Certificate) error {
 	for _, e := range c.Extensions {
 		if e.Critical && !slices.ContainsFunc(followed, e.Id.Equal) {

@@ -36,9 +36,9 @@ const ClockSkew = 5 * time.Minute
 // leafProfiles are those of the keys that a CA certifies.
 var leafProfiles = []Profile{ProfileAuthority, ProfileAttestation, ProfileStatus}
 
-// rootCommonName is the common name of every root made here. Its subject thus is
-// none that a certified key has: who takes a certificate for self-issued, by its
-// names being the same, looks for its issuer in vain.
+// rootCommonName is the common name of every root made here. So a root's subject differs from
+// that of every key it certifies. If both were the same, some verifiers would take the key's
+// certificate for a self-issued one and not find its issuer.
 const rootCommonName = "电子证照库根证书"
 
 // NewRoot makes a self-signed root certificate and returns its DER. It may
@@ -58,7 +58,7 @@ func NewRoot(s crypto.MessageSigner, subject Subject, notBefore, notAfter time.T
 	return der, nil
 }
 
-// asRoot makes a template one of a self-signed CA.
+// asRoot turns a template into that of a self-signed CA.
 func asRoot(template *smx509.Certificate) {
 	template.IsCA, template.MaxPathLen = true, 1
 	template.KeyUsage = smx509.KeyUsageCertSign | smx509.KeyUsageCRLSign
@@ -67,8 +67,8 @@ func asRoot(template *smx509.Certificate) {
 
 // Certify returns a certificate (DER) for pub: digitalSignature and
 // nonRepudiation, not a CA (GB/T 20518, GM/T 0015). It must not outlive the
-// CA's own. An authority must have a USCC: that is what its licenses are
-// checked against. What was made is verified before it is returned.
+// CA's own. An authority must have a USCC, because its licenses are checked against that.
+// The certificate is verified before it is returned.
 func (ca *CA) Certify(pub crypto.PublicKey, s Subject, p Profile, notBefore, notAfter time.Time) ([]byte, error) {
 	template, err := newTemplate(pub, s, p, notBefore, notAfter)
 	switch {
@@ -84,8 +84,9 @@ func (ca *CA) Certify(pub crypto.PublicKey, s Subject, p Profile, notBefore, not
 		return nil, fmt.Errorf("certifying a key: %w", err)
 	}
 	template.KeyUsage = smx509.KeyUsageDigitalSignature | smx509.KeyUsageContentCommitment
-	// smx509 leaves it out where subject and issuer have one name, as under roots of
-	// earlier versions: RFC 5280 section 4.2.1.1 wants it in all but self-signed ones.
+	// smx509 leaves the authority key identifier out if subject and issuer have the same name,
+	// as under roots of earlier versions. RFC 5280 section 4.2.1.1 wants it in all
+	// certificates but self-signed ones.
 	template.AuthorityKeyId = ca.Certificate.SubjectKeyId
 	if ca.ListURL != "" {
 		template.CRLDistributionPoints = []string{ca.ListURL}
@@ -126,7 +127,7 @@ func newTemplate(pub crypto.PublicKey, s Subject, p Profile, notBefore, notAfter
 	}, nil
 }
 
-// makeCertificate signs a template and reads back and verifies what came out.
+// makeCertificate signs a template, and parses and verifies the result.
 func makeCertificate(template, parent *smx509.Certificate, pub crypto.PublicKey, s crypto.MessageSigner) ([]byte, error) {
 	der, err := smx509.CreateCertificate(rand.Reader, template, parent, pub, s)
 	if err != nil {
@@ -143,9 +144,8 @@ func makeCertificate(template, parent *smx509.Certificate, pub crypto.PublicKey,
 	return der, nil
 }
 
-// check checks a subject for a certificate to be made. Whether the code's check
-// character is right is for who registered the department; here it only must
-// not be something else.
+// check checks a subject for a certificate to be made. The code must have the right form. Its
+// check character was checked when the department was registered.
 func (s Subject) check() error {
 	// ub-organization-name and ub-common-name of RFC 5280 appendix A.1.
 	if n := utf8.RuneCountInString(s.Name); n < 1 || n > 64 || !utf8.ValidString(s.Name) || strings.ContainsFunc(s.Name, isControl) {

@@ -1,8 +1,8 @@
-// Package pki holds the certificates that say whose a key is: the root that makes them
-// (CA), the profiles of the keys it certifies, the anchors to which a chain is verified,
-// and revocation lists (RFC 5280, GB/T 20518). Keys are of SM2 or P-256.
+// Package pki makes and verifies certificates, which say whose a key is. It has the CA that
+// certifies keys, the profiles of those keys, the anchors at which a chain ends, and
+// revocation lists (RFC 5280, GB/T 20518). Keys are of SM2 or P-256.
 //
-// It reads and writes no files, and keeps no keys: package signing does.
+// It reads and writes no files and keeps no keys: signing/installation and signing/keystore do.
 package pki
 
 import (
@@ -77,8 +77,8 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	return &Certificate{Certificate: parsed, Subject: subjectOf(parsed), Profile: profile}, nil
 }
 
-// guarded runs a parser of smx509, whose siblings are known to panic on
-// hostile bytes, and makes an error of a panic.
+// guarded runs a parser of smx509 and turns a panic into an error: other parsers of that
+// library are known to panic on hostile bytes.
 func guarded[T any](der []byte, parse func([]byte) (T, error)) (parsed T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -107,8 +107,8 @@ func checkSigned(der []byte) error {
 		!body.ReadASN1(&bits, tag.BIT_STRING) || !body.Empty() {
 		return errors.New("malformed, or bytes behind it")
 	}
-	// DER allows unused bits, and a parser shifts them away: one certificate
-	// would have several encodings, and revoking it would name but one.
+	// A bit string may have unused bits, which parsers ignore. Then one certificate would have
+	// several encodings, and revoking it would name only one of them.
 	if len(bits) == 0 || bits[0] != 0 {
 		return errors.New("signature is not of whole bytes")
 	}
@@ -156,8 +156,8 @@ func subjectOf(c *smx509.Certificate) Subject {
 	return s
 }
 
-// profileOf returns the profile that a certificate names. Two are an error, and
-// so is one unknown: both would be somebody's mistake that nobody else sees.
+// profileOf returns the profile that a certificate names. Two profiles are an error, and an
+// unknown one is, too: otherwise nobody would notice the mistake.
 func profileOf(c *smx509.Certificate) (Profile, error) {
 	var profile Profile
 	for _, uri := range c.URIs {

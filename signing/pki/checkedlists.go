@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/signing/jose"
 )
 
-// AddRevoked adds a certificate (DER) to the entries of a list, from when on it is
-// revoked and why, if the CA issued it. One that is there gets the worse reason and
-// the earlier date of the two.
+// AddRevoked adds a certificate (DER) to the entries of a list if the CA issued it, with the
+// reason and the time from which on it is revoked. If the certificate is there already, its
+// entry keeps the earlier date and the worse reason of the two.
 func (ca *CA) AddRevoked(entries []Revocation, der []byte, from time.Time, reason string) ([]Revocation, error) {
 	leaf, err := ParseCertificate(der)
 	if err != nil {
@@ -37,8 +37,8 @@ func (ca *CA) AddRevoked(entries []Revocation, der []byte, from time.Time, reaso
 	return entries, nil
 }
 
-// mayHaveIssued reports whether a certificate names another one as its issuer.
-// Those without an authority key identifier name one by its subject alone.
+// mayHaveIssued reports whether a certificate names another one as its issuer. A certificate
+// without an authority key identifier names its issuer by the subject alone.
 func mayHaveIssued(issuer, c *Certificate) bool {
 	return bytes.Equal(issuer.RawSubject, c.RawIssuer) &&
 		(len(c.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, issuer.SubjectKeyId))
@@ -51,9 +51,9 @@ type CheckedLists struct {
 	lists   map[*Certificate]*RevocationList
 }
 
-// RevocationLists verifies lists (DER, or PEM) as of a time: each must be signed
-// by one of the anchors and must not be out of date. Of two of one anchor the one
-// with the higher number counts.
+// RevocationLists verifies lists (DER or PEM) at a time: each must be signed by one of the
+// anchors and must not be out of date. If an anchor has two, the one with the higher number
+// counts.
 func (a *Anchors) RevocationLists(ctx context.Context, v *jose.Verifier, at time.Time, lists ...[]byte) (*CheckedLists, error) {
 	out := &CheckedLists{a, map[*Certificate]*RevocationList{}}
 	for _, der := range lists {
@@ -94,12 +94,12 @@ func (a *Anchors) revocationList(ctx context.Context, v *jose.Verifier, der []by
 	return nil, nil, err
 }
 
-// ErrNotListed says that no list at hand is of a certificate's issuer.
+// ErrNotListed says that the list of a certificate's issuer is not at hand.
 var ErrNotListed = errors.New("no revocation list at hand is of the certificate's issuer")
 
-// Revoked reports whether a certificate (DER) is on the list of its issuer, why
-// (RFC 5280 section 5.3.1) and from when. Without the list of every anchor that
-// may have issued it, it is ErrNotListed: what isn't known is not a no.
+// Revoked reports whether a certificate (DER) is on the list of its issuer, since when, and
+// why (RFC 5280 section 5.3.1). Unless the lists of all anchors that may have issued it are at
+// hand, it returns ErrNotListed: then it isn't known.
 func (l *CheckedLists) Revoked(_ context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
 	c, err := ParseCertificate(der)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // Revocation is one entry of a revocation list.
 type Revocation struct {
 	Serial *big.Int  // of the certificate
-	At     time.Time // from when on it is revoked; seconds
+	At     time.Time // since when it is revoked; whole seconds
 	Reason string    // RFC 5280 section 5.3.1, e.g. keyCompromise; empty is unspecified
 }
 
@@ -40,16 +40,15 @@ var reasonCodes = [...]string{
 	9: "privilegeWithdrawn", 10: "aACompromise",
 }
 
-// KeyCompromise is the reason of keys that another may have: it spoils all that they
-// ever signed.
+// KeyCompromise says that somebody else may have the key. Then nothing that it ever signed is
+// trusted.
 const KeyCompromise = "keyCompromise"
 
 // maxRevocationList is the size of the largest list read: about 100,000 entries.
 const maxRevocationList = 4 << 20
 
 // RevocationList returns a complete list (DER) of the CA's revoked
-// certificates, RFC 5280 section 5. What was made is verified before it is
-// returned.
+// certificates, RFC 5280 section 5. The list is verified before it is returned.
 func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nextUpdate time.Time) ([]byte, error) {
 	template := &smx509.RevocationList{Number: big.NewInt(number), ThisUpdate: thisUpdate, NextUpdate: nextUpdate}
 	if number < 0 || !thisUpdate.Before(nextUpdate) {
@@ -76,11 +75,10 @@ func (ca *CA) RevocationList(entries []Revocation, number int64, thisUpdate, nex
 	return der, nil
 }
 
-// ParseRevocationList reads a list (DER, at most 4 MiB) that issuer signed. The
-// issuer itself must have been verified; whether the list is out of date is for
-// the caller to decide. Delta and indirect lists, which are marked by critical
-// extensions, are refused. Errors: sm2.ErrSignature and sm2.ErrUndecided, wrapped, or
-// what is wrong with the form.
+// ParseRevocationList reads a list (DER, at most 4 MiB) that issuer signed. The caller must
+// have verified the issuer, and decides whether the list is out of date. Delta and indirect
+// lists, which critical extensions mark, are refused. Errors: sm2.ErrSignature and
+// sm2.ErrUndecided, wrapped, or what is wrong with the form.
 func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v *jose.Verifier) (*RevocationList, error) {
 	if len(der) > maxRevocationList {
 		return nil, fmt.Errorf("revocation list is larger than %d bytes", maxRevocationList)

@@ -17,8 +17,8 @@ import (
 
 // Binding is what a verifier expects of a key binding JWT (RFC 9901 section 7.3).
 type Binding struct {
-	Audience string        // exactly this one; required
-	Nonce    string        // exactly this one; required
+	Audience string        // required
+	Nonce    string        // required
 	Now      time.Time     // default time.Now()
 	MaxAge   time.Duration // since it was issued; default 5 minutes
 	Skew     time.Duration // by which clocks may differ; default 1 minute
@@ -43,8 +43,8 @@ type bindingClaims struct {
 }
 
 // Bind returns the token with a key binding JWT, signed with the holder's key
-// for one audience and one nonce (RFC 9901 section 4.3). It takes the place of
-// one that is there. iat is rounded down to the second.
+// for one audience and one nonce (RFC 9901 section 4.3). It replaces a key binding that the
+// token has. iat is rounded down to the second.
 func (t *Token) Bind(s crypto.MessageSigner, alg jose.Algorithm, aud, nonce string, iat time.Time) (*Token, error) {
 	if aud == "" || nonce == "" {
 		return nil, fail("binding_malformed", "neither audience nor nonce may be empty")
@@ -69,15 +69,14 @@ func (t *Token) Bind(s crypto.MessageSigner, alg jose.Algorithm, aud, nonce stri
 
 // CheckBinding verifies the token's key binding JWT: that it is signed with the
 // key in the claim cnf.jwk (RFC 7800 section 3.2), over this very token, for this
-// audience and nonce, and lately. claims are those that [Token.Resolve]
-// returned. Errors: *Error, [sm2.ErrUndecided].
+// audience and nonce, and lately. claims are the result of [Token.Resolve]. Errors: *Error,
+// [sm2.ErrUndecided].
 func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Binding, v *jose.Verifier) error {
 	c, err := t.binding(ctx, claims, v)
 	if err != nil {
 		return err
 	}
-	// With nothing expected, nothing is right: an empty expectation is a
-	// caller's mistake that must not open the door.
+	// An empty expectation is a caller's mistake. It must not accept every token.
 	if c.Audience != b.Audience {
 		return &Error{Reason: "binding_audience"}
 	}
@@ -87,9 +86,9 @@ func (t *Token) CheckBinding(ctx context.Context, claims map[string]any, b Bindi
 	return b.checkTimes(c)
 }
 
-// CheckBindingSignature verifies what can be verified of a key binding JWT by who
-// asked for none: that it is signed with the key in cnf.jwk, and over this very
-// token. Whom it was made for, and when, is not looked at.
+// CheckBindingSignature is for verifiers that didn't ask for a key binding JWT. It verifies
+// that the JWT is signed with the key in cnf.jwk, over this very token. It doesn't check for
+// whom the JWT was made, and when.
 func (t *Token) CheckBindingSignature(ctx context.Context, claims map[string]any, v *jose.Verifier) error {
 	_, err := t.binding(ctx, claims, v)
 	return err
@@ -184,8 +183,7 @@ func (t *Token) sdHash(h Hash) string {
 	return h.digest([]byte(b.String()))
 }
 
-// hash returns the hash algorithm that the JWS names, without regard to the
-// rest of it.
+// hash returns the hash algorithm that the JWS names. It ignores the rest of the JWS.
 func (t *Token) hash() (Hash, error) {
 	_, rest, _ := strings.Cut(t.JWS, ".")
 	part, _, _ := strings.Cut(rest, ".")

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// digests are the contents of an "_sd" member, in the tree a treeDecoder makes.
+// digests are the contents of an "_sd" member, in a tree that a treeDecoder makes.
 type digests []string
 
 // digestElement is the digest in an array element {"...": digest}.
@@ -23,17 +23,17 @@ var (
 )
 
 // treeDecoder makes trees of map[string]any, []any, string, [Number], bool and
-// nil from JSON, in which digests have types of their own. Its recursion ends
-// at its limit of depth; duplicate names and invalid UTF-8 end it, too.
+// nil from JSON, in which digests have types of their own. It refuses text that is nested too
+// deep, duplicate names and invalid UTF-8.
 type treeDecoder struct {
 	dec    *jsontext.Decoder
 	source string // what dec reads
 	before int    // where in source the token before the last one ends
 	limit  int
 
-	payload bool // an _sd_alg at the top is in its place
-	height  int  // the greatest depth met
-	marked  bool // digests were met
+	payload bool // it is the payload, where _sd_alg may stand at the top
+	height  int  // the greatest depth so far
+	marked  bool // there are digests
 }
 
 // newTreeDecoder returns a decoder of data, whose text is source.
@@ -41,13 +41,13 @@ func newTreeDecoder(data []byte, source string, limit int) *treeDecoder {
 	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: source, limit: limit}
 }
 
-// reset makes it a decoder of other data, within the same limit.
+// reset makes it a decoder of other data, with the same limit.
 func (d *treeDecoder) reset(data []byte, source string) {
 	d.dec.Reset(bytes.NewBuffer(data))
 	d.source, d.height, d.marked = source, 0, false
 }
 
-// usualClaims is for how many claims there is room from the start.
+// usualClaims is the initial capacity for claims.
 const usualClaims = 24
 
 // next reads a token.
@@ -56,10 +56,9 @@ func (d *treeDecoder) next() (jsontext.Token, error) {
 	return d.dec.ReadToken()
 }
 
-// content returns the content of the string t, which was read last. Without
-// escapes it is part of the source, which saves half of all allocations: it is
-// valid, or the decoder would have said so, and what lies between two tokens
-// has no quote in it.
+// content returns the content of the string t, which was read last. If it has no escapes, it
+// is part of the source, which saves half of all allocations. The decoder has found the string
+// valid, and between two tokens there is no quote.
 func (d *treeDecoder) content(t jsontext.Token) string {
 	s := d.source[d.before:d.dec.InputOffset()]
 	s = s[strings.IndexByte(s, '"')+1 : len(s)-1]
@@ -69,8 +68,8 @@ func (d *treeDecoder) content(t jsontext.Token) string {
 	return s
 }
 
-// explain turns what the decoder returned into an *Error that tells where, but
-// not what, the bad input is.
+// explain turns an error of the decoder into an *Error that says where the bad input is, but
+// doesn't quote it.
 func (d *treeDecoder) explain(err error, reason Reason) *Error {
 	switch err {
 	case errDepth:
@@ -89,7 +88,7 @@ func (d *treeDecoder) end() error {
 	return nil
 }
 
-// value reads the next value, which stands at the given depth if it has parts.
+// value reads the next value. If it is an object or array, it is at the given depth.
 func (d *treeDecoder) value(depth int) (any, error) {
 	t, err := d.next()
 	if err != nil {

@@ -17,15 +17,15 @@ type PackOptions struct {
 	salt func() string // for the RFC's examples; default 128 bits from Rand
 }
 
-// Members is a JSON object. Each name may stand once; the order doesn't matter,
-// but if it is that of the names they needn't be sorted. It is for claims that
-// are made anew for each token, where a map would cost more than packing it.
+// Members is a JSON object. Each name may stand only once. Any order will do, but members in
+// the order of their names needn't be sorted. It is for claims that are made anew for each
+// token: building a map would cost more than packing it.
 type Members []Member
 
 // Member is a member of an object.
 type Member struct {
 	Name      string
-	Value     any  // a *string is a text, too, and takes no memory to be put here
+	Value     any  // a *string is a text, too, and storing one here allocates nothing
 	Selective bool // as if Value were in a [Selective]
 }
 
@@ -42,7 +42,7 @@ type span struct{ from, to int }
 
 // Disclosures returns the disclosures, in the order of the document.
 func (p *Packed) Disclosures() []string {
-	all, list := string(p.coded), make([]string, len(p.made)) // parts of one string: there are dozens
+	all, list := string(p.coded), make([]string, len(p.made)) // dozens of parts of one string
 	for i, s := range p.made {
 		list[i] = all[s.from:s.to]
 	}
@@ -70,8 +70,8 @@ func (p *Packed) Issue(dst []byte, s crypto.MessageSigner, h jose.Header) ([]byt
 //
 // Claims may hold [Selective] and [Members] at any depth of Members, and of maps
 // and slices of any. Values of other types are marshalled as they are; one with
-// a Selective inside is refused. Claims are not changed. What PackJSON makes is
-// within the default [Limits] for depth and disclosures.
+// a Selective inside is refused. Claims are not changed. The result is within the default
+// [Limits] for depth and disclosures.
 func PackJSON(claims Members, o PackOptions) (*Packed, error) {
 	return new(Packer).Pack(claims, o)
 }
@@ -80,12 +80,11 @@ func PackJSON(claims Members, o PackOptions) (*Packed, error) {
 // value is ready; it is not safe for concurrent use.
 type Packer struct{ p packer }
 
-// Pack is [PackJSON]. What it returns holds until it is called again.
+// Pack is [PackJSON]. Its result is valid until it is called again.
 func (p *Packer) Pack(claims Members, o PackOptions) (*Packed, error) { return p.p.pack(claims, o) }
 
-// Pack is [PackJSON] for claims in a map and a caller that looks into the
-// payload: it returns it decoded, numbers as [Number], the digests of an object
-// as []string.
+// Pack is [PackJSON] for claims in a map. It returns the payload decoded, for callers that look
+// into it: numbers are [Number], and the digests of an object []string.
 func Pack(claims map[string]any, o PackOptions) (payload map[string]any, disclosures []string, err error) {
 	packed, err := new(packer).pack(claims, o)
 	if err != nil {

@@ -16,14 +16,13 @@ import (
 
 const (
 	saltSize = 16 // bytes: the 128 bits that RFC 9901 section 9.3 recommends
-	// poolSize is how much randomness is read at a time: enough for the salts
-	// of most licenses, since each read is a system call.
+	// poolSize is how much randomness is read at a time, as each read is a system call. It is
+	// enough for the salts of most licenses.
 	poolSize = 32 * saltSize
 )
 
-// packer is one run of pack, or one after another. It writes the payload and, behind what is written
-// of it so far, one disclosure after another, each of which makes room for the
-// next once it is hashed.
+// packer runs pack, once or several times. It writes the payload into out. Each disclosure is
+// written behind the part of the payload that is done, hashed, and then overwritten.
 type packer struct {
 	PackOptions
 	digester *digester
@@ -33,7 +32,7 @@ type packer struct {
 	digests  [][digestLen]byte // of members of objects under way, the inmost last
 	random   [poolSize]byte    // read at once
 	unused   []byte            // of random
-	own      bool              // random is from a reader of the caller's
+	own      bool              // random comes from the caller's reader
 }
 
 // pack packs claims, Members or a map.
@@ -49,7 +48,7 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 	}
 	own := o.Rand != nil
 	if own || p.own {
-		p.unused = nil // what is left is another one's
+		p.unused = nil // it came from another reader
 	}
 	if p.own = own; !own {
 		o.Rand = rand.Reader
@@ -58,7 +57,7 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 		p.digester = newDigester(o.Hash)
 	}
 	p.PackOptions = o
-	// Room for most licenses. What is left of the run before is written over.
+	// This is enough for most licenses. A later run overwrites it.
 	p.out = slices.Grow(p.out[:0], 2048)
 	p.coded = slices.Grow(p.coded[:0], 4096)
 	p.made = slices.Grow(p.made[:0], 32)
@@ -69,8 +68,7 @@ func (p *packer) pack(claims any, o PackOptions) (*Packed, error) {
 	return &Packed{p.out, p.coded, p.made}, nil
 }
 
-// value appends v, with everything selective in it replaced by digests. It
-// stands at the given depth.
+// value appends v, in which digests replace everything selective. v is at the given depth.
 func (p *packer) value(v any, depth int) error {
 	switch v := v.(type) {
 	case nil:
@@ -101,7 +99,7 @@ func (p *packer) value(v any, depth int) error {
 		return p.array(v, depth)
 	case Selective:
 		return fail("claim_malformed", "a selective value directly inside another")
-	case stdjson.Number: // a kind of string to json/v2, which would quote it
+	case stdjson.Number: // json/v2 would quote it like a string
 		return p.foreign(Number(v), depth)
 	default:
 		return p.foreign(v, depth)
@@ -111,7 +109,7 @@ func (p *packer) value(v any, depth int) error {
 
 // quote appends a string.
 func (p *packer) quote(s string) (err error) {
-	if plainText(s) { // as nearly all are
+	if plainText(s) { // nearly all are
 		p.out = append(p.out, '"')
 		p.out = append(p.out, s...)
 		p.out = append(p.out, '"')
@@ -123,10 +121,10 @@ func (p *packer) quote(s string) (err error) {
 	return nil
 }
 
-// foreign appends a value of a type of its own, checked like the rest.
+// foreign appends a value of another type, and checks it like the rest.
 func (p *packer) foreign(v any, depth int) error {
 	raw, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil { // which may quote the claim, so it is not passed on
+	if err != nil { // it may quote the claim, so it is not returned
 		return fail("claim_malformed", "a value of type %T has no JSON form", v)
 	}
 	d := newTreeDecoder(raw, string(raw), defaultDepth-depth+1)
@@ -191,8 +189,8 @@ func (p *packer) object(members Members, depth int) error {
 	return nil
 }
 
-// list appends the member _sd: the digests from the given one on, which it
-// takes away, and decoys.
+// list appends the member _sd, which has the digests from the given one on and decoys. It
+// removes the digests from p.digests.
 func (p *packer) list(from int) error {
 	for range p.Decoys {
 		digest, err := p.decoy()
@@ -216,18 +214,18 @@ func (p *packer) list(from int) error {
 	return nil
 }
 
-// comma appends one unless what comes is the first in its object or array.
+// comma appends a comma unless the next value is the first in its object or array.
 func (p *packer) comma() {
 	if last := p.out[len(p.out)-1]; last != '{' && last != '[' {
 		p.out = append(p.out, ',')
 	}
 }
 
-// array appends a with its selective elements replaced by their digests, in
-// place, and decoys at random places between them (RFC 9901 section 4.2.4.2).
+// array appends a, in which digests replace the selective elements, with decoys at random
+// places between them (RFC 9901 section 4.2.4.2).
 func (p *packer) array(a []any, depth int) error {
 	selective := slices.ContainsFunc(a, func(v any) bool { _, ok := v.(Selective); return ok })
-	if depth > defaultDepth || selective && depth == defaultDepth { // a digest's object is a level
+	if depth > defaultDepth || selective && depth == defaultDepth { // a digest's object is another level
 		return fail("sdjwt_depth", "at most %d levels", defaultDepth)
 	}
 	decoys := 0
@@ -269,15 +267,15 @@ func (p *packer) array(a []any, depth int) error {
 	return nil
 }
 
-// element appends what stands in an array for a withheld element.
+// element appends the object that takes the place of a withheld array element.
 func (p *packer) element(digest [digestLen]byte) {
 	p.out = append(p.out, `{"`+nameElement+`":"`...)
 	p.out = append(p.out, digest[:]...)
 	p.out = append(p.out, `"}`...)
 }
 
-// disclose adds the disclosure of a member, or else of an array element, and
-// returns its digest (RFC 9901 sections 4.2.1 to 4.2.3).
+// disclose adds the disclosure of a member or array element, and returns its digest (RFC 9901
+// sections 4.2.1 to 4.2.3).
 func (p *packer) disclose(member bool, name string, v any, depth int) (digest [digestLen]byte, err error) {
 	place := len(p.made)
 	if place == defaultDisclosures {
@@ -313,7 +311,7 @@ func (p *packer) disclose(member bool, name string, v any, depth int) (digest [d
 	return p.digester.digest(p.coded[from:]), nil
 }
 
-// decoy returns a digest of nothing but randomness (RFC 9901 section 4.2.5).
+// decoy returns the digest of random bytes (RFC 9901 section 4.2.5).
 func (p *packer) decoy() (digest [digestLen]byte, err error) {
 	random, err := p.take(hashSize)
 	if err != nil {
@@ -322,7 +320,7 @@ func (p *packer) decoy() (digest [digestLen]byte, err error) {
 	return p.digester.digest(random), nil
 }
 
-// draw reports true in k of n cases.
+// draw returns true with probability k/n.
 func (p *packer) draw(k, n int) (bool, error) {
 	if k == 0 {
 		return false, nil

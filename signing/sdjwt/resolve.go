@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Payload is the decoded payload of an SD-JWT, whose digests still stand where
-// claims are withheld.
+// Payload is the decoded payload of an SD-JWT. It still has digests in the place of claims that
+// are selectively disclosable.
 type Payload struct{ claims map[string]any }
 
 // DecodePayload decodes a payload, which must be one strict JSON object. Errors:
@@ -33,8 +33,8 @@ func DecodePayload(payload []byte, limits Limits) (*Payload, error) {
 	return &Payload{claims}, nil
 }
 
-// Claims returns the claims that stand in the clear, as in [Resolved]; digests
-// have types that are nobody's business. It is not to be changed.
+// Claims returns the claims that stand in the clear, as in [Resolved]. Digests among them have
+// types of this package. The result must not be changed.
 func (p *Payload) Claims() map[string]any { return p.claims }
 
 // Resolved is the processed payload of an SD-JWT (RFC 9901 section 7.1).
@@ -42,17 +42,17 @@ type Resolved struct {
 	// Claims are the claims in the clear and those disclosed, without digests
 	// and _sd_alg: map[string]any, []any, string, [Number], bool and nil.
 	Claims map[string]any
-	// Withheld counts the digests without a disclosure. Decoys are among them:
-	// nobody but the issuer can tell them apart.
+	// Withheld counts the digests without a disclosure, decoys among them: only the issuer can
+	// tell them apart.
 	Withheld int
 	// Hash is the algorithm of the digests, also of a key binding's sd_hash.
 	Hash Hash
 
-	places []place // of what each disclosure disclosed
+	places []place // where each disclosure went
 }
 
-// Disclosed tells where each disclosure of the token, in its order, went in
-// Claims, as a JSON pointer (RFC 6901).
+// Disclosed returns, for each disclosure of the token in its order, its place in Claims, as a
+// JSON pointer (RFC 6901).
 func (r *Resolved) Disclosed() []string {
 	pointers := make([]string, len(r.places))
 	for i := range r.places {
@@ -61,14 +61,14 @@ func (r *Resolved) Disclosed() []string {
 	return pointers
 }
 
-// root stands for the payload where otherwise a disclosure is named.
+// root is the number of the payload, where a disclosure would have its index.
 const root = -1
 
 // Resolve replaces the digests in the payload by the token's disclosures and
 // returns the result. The payload is that of t.JWS, whose signature the caller
-// has verified. Every rule of RFC 9901 section 7.1 is checked but those about
-// signature, issuer and validity claims, which are the caller's; beyond them,
-// reserved names are refused wherever they carry no digest. Errors: *Error.
+// has verified. It checks every rule of RFC 9901 section 7.1 but those about signature, issuer
+// and validity, which the caller must check. Beyond that, it refuses reserved names wherever
+// they carry no digest. Errors: *Error.
 func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 	p, err := DecodePayload(payload, t.limits)
 	if err != nil {
@@ -77,8 +77,8 @@ func (t *Token) Resolve(payload []byte) (*Resolved, error) {
 	return t.ResolveDecoded(p)
 }
 
-// ResolveDecoded is [Token.Resolve] for a payload that was decoded already. The
-// payload becomes part of the result: it can't be used again.
+// ResolveDecoded is [Token.Resolve] for a decoded payload. The payload becomes part of the
+// result and can't be used again.
 func (t *Token) ResolveDecoded(p *Payload) (*Resolved, error) {
 	limits := t.limits.withDefaults()
 	if len(t.Disclosures) > limits.Disclosures {
@@ -121,14 +121,14 @@ func hashOf(claims map[string]any) (Hash, error) {
 	return Hash(name), nil
 }
 
-// disclosure is what a disclosure says.
+// disclosure is a decoded disclosure.
 type disclosure struct {
-	member bool // it is of an object's member, else of an array's element
+	member bool // it discloses an object's member, else an array's element
 	name   string
 	value  any
 	height int  // levels of nesting in value
 	marked bool // value has digests in it
-	used   bool // its digest was met
+	used   bool // its digest was found
 }
 
 // place is where a value is.
@@ -138,7 +138,7 @@ type place struct {
 	index  int    // or in an array: its place there
 	array  bool
 	depth  int // the value's own, if it is a container
-	inside int // the disclosure it came with, or root
+	inside int // the disclosure that holds it, or root
 }
 
 // member returns the place of a member of the object at p, element that of an
@@ -168,7 +168,7 @@ type resolver struct {
 	out         *Resolved
 	disclosures []disclosure
 	byDigest    map[string]int
-	unmatched   map[string]struct{} // digests met that have no disclosure
+	unmatched   map[string]struct{} // digests that were found and have no disclosure
 }
 
 // read decodes the disclosures and computes their digests.
@@ -182,7 +182,7 @@ func (r *resolver) read(list []string) error {
 		longest = max(longest, len(s))
 	}
 	ends := make([]int, len(list))
-	var text, sums strings.Builder // each in one piece
+	var text, sums strings.Builder // one allocation each
 	text.Grow(size)
 	sums.Grow(digestLen * len(list))
 	coded, decoded := make([]byte, 0, longest), make([]byte, 0, encoding.DecodedLen(longest))
@@ -191,7 +191,7 @@ func (r *resolver) read(list []string) error {
 		coded = append(coded[:0], s...)
 		var err error
 		decoded, err = encoding.AppendDecode(decoded[:0], coded)
-		if err != nil || len(decoded) != encoding.DecodedLen(len(s)) { // shorter if line breaks were skipped
+		if err != nil || len(decoded) != encoding.DecodedLen(len(s)) { // it is shorter if line breaks were skipped
 			return fail("disclosure_malformed", "disclosure %d is not base64url", i)
 		}
 		text.Write(decoded)
@@ -210,7 +210,7 @@ func (r *resolver) read(list []string) error {
 	return r.decode(text.String(), ends)
 }
 
-// decode decodes the disclosures in text, of which each ends at its own end.
+// decode decodes the disclosures in text. ends has the end of each.
 func (r *resolver) decode(text string, ends []int) error {
 	from := 0
 	var d *treeDecoder
@@ -237,9 +237,9 @@ func (r *resolver) decode(text string, ends []int) error {
 	return nil
 }
 
-// plain reads a disclosure of the usual kind, with a text for a value, at a
-// fraction of what the decoder takes. It knows only those that are written
-// without escapes and white space, and says no to all others, good or bad.
+// plain reads a disclosure of the usual kind, whose value is a text, much faster than the
+// decoder. It reads only disclosures without escapes and white space, and reports false for
+// all others, good or bad.
 func (x *disclosure) plain(s string) bool {
 	s, ok := strings.CutPrefix(s, `["`)
 	if !ok {
@@ -264,7 +264,7 @@ func (x *disclosure) plain(s string) bool {
 	return true
 }
 
-// plainText reports whether s, in quotes, is a JSON string of itself.
+// plainText reports whether s needs no escapes as a JSON string.
 func plainText(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
@@ -287,7 +287,7 @@ func (x *disclosure) decode(d *treeDecoder) error {
 	if t, err = d.next(); err != nil {
 		return err
 	}
-	if t.Kind() != '"' { // the salt, of which nothing else matters
+	if t.Kind() != '"' { // the salt may be any string
 		return errType
 	}
 	if x.value, err = d.value(1); err != nil {
@@ -316,8 +316,8 @@ func (x *disclosure) decode(d *treeDecoder) error {
 	return nil
 }
 
-// match returns the disclosure of a digest. A digest may be met only once,
-// whether it has a disclosure or not (RFC 9901 section 7.1, step 4).
+// match returns the disclosure of a digest. A digest may stand in a token only once, whether
+// it has a disclosure or not (RFC 9901 section 7.1, step 4).
 func (r *resolver) match(digest string) (int, bool, error) {
 	if i, ok := r.byDigest[digest]; ok {
 		if r.disclosures[i].used {
@@ -337,7 +337,7 @@ func (r *resolver) match(digest string) (int, bool, error) {
 	return 0, false, nil
 }
 
-// disclose returns the value of disclosure i, resolved, to be put at a place.
+// disclose returns the resolved value of disclosure i, which the caller puts at a place.
 func (r *resolver) disclose(i int, at place) (any, error) {
 	x := &r.disclosures[i]
 	r.out.places[i] = at
@@ -351,13 +351,12 @@ func (r *resolver) disclose(i int, at place) (any, error) {
 	return r.value(x.value, at)
 }
 
-// value resolves a value and returns what it has become. Its recursion is
-// bounded: disclose has checked the depth of what it lets in, and the decoder
-// that of the rest.
+// value resolves a value and returns the result. Its recursion is bounded: disclose checks the
+// depth of disclosed values, and the decoder checked that of the rest.
 func (r *resolver) value(v any, at place) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
-		within := at // by itself, as it is kept
+		within := at // a copy, because it is kept
 		return r.object(v, &within)
 	case []any:
 		within := at
@@ -366,8 +365,8 @@ func (r *resolver) value(v any, at place) (any, error) {
 	return v, nil
 }
 
-// object resolves an object and returns what it has become: first what is there,
-// then what is disclosed into it.
+// object resolves an object and returns the result. It resolves the members that are there
+// first, and then adds those that are disclosed.
 func (r *resolver) object(m map[string]any, at *place) (map[string]any, error) {
 	list, _ := m[nameDigests].(digests)
 	delete(m, nameDigests)
@@ -406,7 +405,7 @@ func (r *resolver) object(m map[string]any, at *place) (map[string]any, error) {
 	return m, nil
 }
 
-// array resolves an array in place and returns it without what is withheld.
+// array resolves an array in place and returns it without the withheld elements.
 func (r *resolver) array(a []any, at *place) ([]any, error) {
 	out := a[:0]
 	for _, v := range a {

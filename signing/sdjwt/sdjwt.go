@@ -1,17 +1,17 @@
-// Package sdjwt issues, presents and verifies SD-JWTs: JSON Web Tokens whose
-// holder decides claim by claim what a verifier sees (RFC 9901).
+// Package sdjwt issues, presents and verifies SD-JWTs (RFC 9901): JSON Web Tokens whose
+// holder decides which claims a verifier sees.
 //
 // The issuer marks claims with [Selective], packs them with [PackJSON], signs the
-// payload and joins both with [Combine]. Whoever receives a token takes it
-// apart with [Parse], verifies the signature of Token.JWS with
+// payload and joins both with [Combine]. A verifier takes the token apart with [Parse],
+// verifies the signature of Token.JWS with
 // [jose.Verify], and only then gives the verified payload to
 // [Token.Resolve]. The holder withholds with [Token.Present] and proves
 // possession of a key with [Token.Bind], which the verifier checks with
 // [Token.CheckBinding].
 //
-// What comes from outside is bounded in size, number and depth before it costs
-// anything, and its JSON is strict: a duplicate name, invalid UTF-8 or
-// base64url in other than its canonical form is refused.
+// Tokens from outside are limited in size, number and depth before they cost anything. Their
+// JSON is strict: duplicate names, invalid UTF-8, and base64url in another than its canonical
+// form are refused.
 package sdjwt
 
 import (
@@ -30,7 +30,7 @@ import (
 type Hash string
 
 const (
-	// SHA256 is what a token without "_sd_alg" uses; everyone supports it.
+	// SHA256 is the algorithm of a token without "_sd_alg". Everybody supports it.
 	SHA256 Hash = "sha-256"
 	// SM3 is GB/T 32905, under its name in IANA's hash function registries.
 	SM3 Hash = "sm3"
@@ -72,9 +72,9 @@ func (d *digester) digest(message []byte) [digestLen]byte {
 	return d.text
 }
 
-// encoding is base64url without padding (RFC 7515 section 2), with trailing
-// bits that must be zero, so that every value has one form. But it skips line
-// breaks, so readers check the length of what comes out.
+// encoding is base64url without padding (RFC 7515 section 2). Trailing bits must be zero, so
+// that every value has one form. But it skips line breaks, so readers check the length of the
+// result.
 var encoding = base64.RawURLEncoding.Strict()
 
 // digestLen is the length of a digest in base64url.
@@ -97,8 +97,8 @@ func reserved(name string) bool {
 // may withhold. It has a meaning only inside map[string]any and []any.
 type Selective struct{ Value any }
 
-// MarshalJSON always fails: a Selective that reaches an encoder was overlooked
-// by Pack, and encoding it would disclose what should have been withheld.
+// MarshalJSON always fails. If a Selective reaches an encoder, Pack has overlooked it, and
+// encoding it would disclose a claim that should be withheld.
 func (Selective) MarshalJSON() ([]byte, error) {
 	return nil, fail("claim_malformed", "a selective value lies where Pack does not look")
 }
@@ -148,8 +148,8 @@ func (l Limits) withDefaults() Limits {
 // Reason says why an SD-JWT was refused; [Error] lists them.
 type Reason string
 
-// ReasonTooLarge is that of an SD-JWT, made or read, which is too long or has too many
-// parts. Somebody tests for it.
+// ReasonTooLarge says that an SD-JWT, made or read, is too long or has too many parts. It has a
+// name because callers test for it.
 const ReasonTooLarge Reason = "sdjwt_too_large"
 
 // Error says why a token, or claims to be packed, were refused. Its text holds
@@ -176,10 +176,10 @@ const ReasonTooLarge Reason = "sdjwt_too_large"
 //	binding_hash             made for another SD-JWT, or another selection
 type Error struct {
 	Reason Reason
-	Err    error // more about it, for operators; may be nil
+	Err    error // details for operators; may be nil
 }
 
-// Error returns the reason and what more is known.
+// Error returns the reason and its details.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return string(e.Reason)
@@ -187,7 +187,7 @@ func (e *Error) Error() string {
 	return string(e.Reason) + ": " + e.Err.Error()
 }
 
-// Unwrap returns what more is known of the reason.
+// Unwrap returns the details.
 func (e *Error) Unwrap() error { return e.Err }
 
 // fail returns an *Error. Its text must hold no claim's name or value.

@@ -18,10 +18,9 @@ func Combine(jws string, disclosures []string) string {
 	return t.String()
 }
 
-// Parse takes a token apart. It looks at size, number and form; what the parts
-// hold is for [jose.Verify], [Token.Resolve] and [Token.CheckBinding] to
-// read and to refuse. Whether a key binding must be there is the caller's
-// policy, never the token's choice (RFC 9901 section 7.3).
+// Parse takes a token apart. It checks size, number and form of the parts; [jose.Verify],
+// [Token.Resolve] and [Token.CheckBinding] check their contents. The caller, and never the
+// token, decides whether there must be a key binding (RFC 9901 section 7.3).
 func Parse(s string, limits Limits) (*Token, error) {
 	limits = limits.withDefaults()
 	if len(s) > limits.Bytes {
@@ -46,8 +45,8 @@ func Parse(s string, limits Limits) (*Token, error) {
 			return nil, fail("disclosure_malformed", "disclosure %d is empty", i)
 		}
 	}
-	// A verifier that wants no key binding won't read it, so that here alone
-	// is something else refused.
+	// A verifier that wants no key binding never reads it, so anything else must be refused
+	// here.
 	if s != "" && !isJWS(s) {
 		return nil, fail("sdjwt_malformed", "no JWS after the last tilde")
 	}
@@ -68,8 +67,8 @@ func (t *Token) String() string {
 	return b.String()
 }
 
-// writeTo writes the token without its key binding: what sd_hash covers
-// (RFC 9901 section 4.3.1).
+// writeTo writes the token without its key binding, which is what sd_hash covers (RFC 9901
+// section 4.3.1).
 func (t *Token) writeTo(b *strings.Builder) {
 	b.WriteString(t.JWS)
 	b.WriteByte('~')
@@ -79,12 +78,11 @@ func (t *Token) writeTo(b *strings.Builder) {
 	}
 }
 
-// Present returns the token with only those disclosures for which keep reports
-// true, and those without which they could not be reached, in the same order.
-// A pointer is that of [Resolved.Disclosed], so the array indices in it are
-// those of this token; in the returned one they may be smaller. The payload is
-// the verified one, as for [Token.Resolve], whose errors Present returns. A key
-// binding is left out, since it binds another selection.
+// Present returns the token with only those disclosures for which keep reports true, and those
+// that they lie in, in the same order. A pointer is that of [Resolved.Disclosed], so its array
+// indices are those of this token; in the returned token they may be smaller. The payload is
+// the verified one. Errors are those of [Token.Resolve]. A key binding is left out, since it
+// binds another selection.
 func (t *Token) Present(payload []byte, keep func(pointer string) bool) (*Token, error) {
 	r, err := t.Resolve(payload)
 	if err != nil {

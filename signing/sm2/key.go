@@ -12,13 +12,13 @@ import (
 // ErrKey says that a public key is not a good one of SM2.
 var ErrKey = errors.New("not a point of the SM2 curve")
 
-// HasCurve reports whether a public key claims to be one of SM2. Whether it is a
-// good one is for [PublicKey] to say.
+// HasCurve reports whether a public key claims to be one of SM2. [PublicKey] checks whether it
+// is a good one.
 func HasCurve(pub *ecdsa.PublicKey) bool { return pub.Curve == sm2.P256() }
 
 // PublicKey returns pub as a key of SM2, checked after GB/T 32918.1 section 6.2:
 // coordinates within the field, on the curve, not at infinity. The curve has
-// cofactor 1, so nothing else needs checking. Else it is ErrKey.
+// cofactor 1, so nothing else needs checking. For a bad key it returns ErrKey.
 func PublicKey(pub crypto.PublicKey) (*ecdsa.PublicKey, error) {
 	key, ok := pub.(*ecdsa.PublicKey)
 	if !ok || key == nil || !HasCurve(key) {
@@ -48,8 +48,8 @@ func ParsePoint(point []byte) (*ecdsa.PublicKey, error) {
 }
 
 // Digest returns e = SM3(ZA ‖ message) with the default user id (GB/T 32918.2
-// section 5.5). The library keeps ZA of keys that are in use; its functions that
-// take a message compute it each time.
+// section 5.5). The library caches ZA of keys that are in use, but its functions that
+// take a message compute ZA each time.
 func Digest(pub *ecdsa.PublicKey, message []byte) ([]byte, error) {
 	za, err := sm2.CalculateZA(pub, nil)
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 // errSignatureDER says that bytes are not the one DER form of a signature.
 var errSignatureDER = errors.New("signature is not a minimal DER SEQUENCE of two positive INTEGERs")
 
-// signature is a parsed signature. Its numbers are kept as bytes because the
-// hot path only compares them; big integers are for the second opinion.
+// signature is a parsed signature. Its numbers are bytes, because the hot path only compares
+// them. Only second opinions need big integers.
 type signature struct{ r, s [32]byte }
 
 // parseSignature reads SEQUENCE { r INTEGER, s INTEGER }: SM2Signature of
 // GB/T 35276 (GM/T 0009) and Ecdsa-Sig-Value of RFC 3279. It accepts DER only,
-// so that a signature has one encoding and nobody can change a signed thing's
-// bytes and leave it valid. 256 bits a number; no short form is ever exceeded.
+// so that a signature has one encoding: nobody can change the bytes of something signed and
+// leave it valid. Numbers have at most 256 bits, so lengths always have the short form.
 func parseSignature(der []byte) (signature, error) {
 	var sig signature
 	if len(der) < 2 || der[0] != 0x30 || der[1] >= 0x80 || int(der[1]) != len(der)-2 {
@@ -121,7 +121,7 @@ func (sig signature) sums(n [32]byte) bool {
 	return carry == 0
 }
 
-// mustHex decodes 32 bytes that stand in this package's text.
+// mustHex decodes a constant of 32 bytes.
 func mustHex(text string) [32]byte {
 	b, err := hex.DecodeString(text)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package sm2 verifies SM2 signatures (GB/T 32918), always with SM3 and the
-// default user id, and knows the two forms in which they are written: DER (GB/T
-// 35276) and r ‖ s as tokens have them.
+// Package sm2 verifies SM2 signatures (GB/T 32918), always with SM3 and the default user id.
+// It knows the two forms in which they are written: DER (GB/T 35276), and r ‖ s as tokens have
+// them.
 //
-// One library's "no" is not enough to call a document forged, nor one library's
-// "yes" to believe it: see [Verifier]. The package holds no private keys.
+// One library that says no is not enough to call a document forged: see [Verifier]. The
+// package keeps no private keys.
 package sm2
 
 import (
@@ -29,20 +29,19 @@ const UserID = "1234567812345678"
 var (
 	// ErrSignature says that a signature is wrong: checked, and not valid.
 	ErrSignature = errors.New("signature is not valid")
-	// ErrUndecided says that a signature could not be decided on now: the
-	// queue for second opinions is full or too slow. It is never "valid".
+	// ErrUndecided says that a signature can't be called right or wrong now, because the
+	// queue for second opinions is full or too slow. It must not be treated as valid.
 	ErrUndecided = errors.New("signature could not be decided on")
 )
 
-// Verifier checks signatures. It asks a first implementation, and only when that
-// says no, two more; see docs/design. Safe for concurrent use.
+// Verifier checks signatures. It asks one implementation first. Only if that says no, it asks
+// two more; see docs/design. Safe for concurrent use.
 //
-// The reason: emmansun/gmsm v0.44.0 rejected a few valid signatures on some
-// processors (its issue 560, mended in v0.44.1; two other libraries had faults of
-// that kind), and a license must not be called forged because of the machine that
-// looks at it. tjfoc/gmsm, in turn, accepts signatures
-// whose point is infinity. So a no becomes a yes only if tjfoc/gmsm and a
-// reference of ours both say so.
+// The reason: emmansun/gmsm v0.44.0 rejected a few valid signatures on some processors (its
+// issue 560, mended in v0.44.1), and two other libraries had similar faults. A license must
+// not be called forged because of the machine that verifies it. On the other hand, tjfoc/gmsm
+// accepts signatures whose point is infinity. So a signature that the first implementation
+// rejects is valid only if tjfoc/gmsm and our own reference both accept it.
 type Verifier struct {
 	c       Config
 	slots   chan struct{} // holds a token for each second opinion under way
@@ -53,13 +52,13 @@ type Verifier struct {
 
 // Config says how a Verifier works; its zero value is right for production.
 type Config struct {
-	// First is the fast implementation. Default: emmansun/gmsm.
+	// First is the implementation that is asked first. Default: emmansun/gmsm.
 	First func(pub *ecdsa.PublicKey, message, der []byte) bool
-	// Second is the independent one. Default: tjfoc/gmsm. A reference of our own is always asked as well.
+	// Second is an independent one. Default: tjfoc/gmsm. Our own reference is always asked, too.
 	Second func(pub *ecdsa.PublicKey, message, der []byte) bool
 	Slots  int           // second opinions at a time; default 1
-	Queue  int           // waiting for a slot; default 64
-	Wait   time.Duration // at most; default 2 s
+	Queue  int           // callers that may wait for a slot; default 64
+	Wait   time.Duration // how long they wait at most; default 2 s
 	Log    *slog.Logger  // default: discards
 }
 
@@ -92,8 +91,8 @@ func firstVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
 	return err == nil && sm2.VerifyASN1(pub, e, der)
 }
 
-// secondVerify is tjfoc/gmsm. It must see checked keys and strictly parsed
-// signatures only: it accepts points off the curve and trailing bytes.
+// secondVerify is tjfoc/gmsm. It must get only checked keys and strictly parsed signatures,
+// because it accepts points off the curve and trailing bytes.
 func secondVerify(pub *ecdsa.PublicKey, message, der []byte) bool {
 	sig, err := parseSignature(der)
 	if err != nil {
@@ -123,8 +122,8 @@ func (v *Verifier) Verify(ctx context.Context, pub crypto.PublicKey, message, de
 	})
 }
 
-// SecondOpinions returns how many were asked for, how many overruled the first
-// implementation, and how many could not be given.
+// SecondOpinions returns how many second opinions were asked for, how many overruled the
+// first implementation, and how many could not be given.
 func (v *Verifier) SecondOpinions() (asked, overruled, undecided uint64) {
 	return v.asked.Load(), v.overruled.Load(), v.undecided.Load()
 }
@@ -133,8 +132,8 @@ func (v *Verifier) SecondOpinions() (asked, overruled, undecided uint64) {
 // each computed when it is asked for.
 type opinions struct{ first, second, reference func() bool }
 
-// decide asks for the opinions in turn. What no implementation may see, it
-// refuses by itself: numbers out of range, and r + s = n.
+// decide asks for the opinions in turn. Numbers out of range, and r + s = n, it refuses
+// itself, so that no implementation gets them.
 func (v *Verifier) decide(ctx context.Context, key *ecdsa.PublicKey, sig signature, o opinions) error {
 	if !sig.below(order) || sig.sums(order) {
 		return ErrSignature
@@ -162,9 +161,9 @@ func (v *Verifier) decide(ctx context.Context, key *ecdsa.PublicKey, sig signatu
 	return nil
 }
 
-// slot waits for a turn. Second opinions cost twenty times a first one, so
-// forged signatures, which all need one, may occupy no more than the slots; the
-// rest is turned away undecided. Genuine signatures never come here.
+// slot waits for a slot. A second opinion costs twenty times as much as a first one, and every
+// forged signature needs one. So forged ones may occupy only the slots, and those that find
+// no room in the queue stay undecided. Genuine signatures never come here.
 func (v *Verifier) slot(ctx context.Context) (release func(), err error) {
 	release = func() { <-v.slots }
 	select {
@@ -189,8 +188,8 @@ func (v *Verifier) slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// overrule reports whether both other implementations accept. One that panics
-// has given no opinion, which is neither yes nor no.
+// overrule reports whether both other implementations accept. If one panics, the signature
+// stays undecided.
 func overrule(o opinions) (valid bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -200,7 +199,7 @@ func overrule(o opinions) (valid bool, err error) {
 	return o.second() && o.reference(), nil
 }
 
-// keyHash names a key in the log: enough to find it, nothing to learn from.
+// keyHash names a key in the log, without showing it.
 func keyHash(key *ecdsa.PublicKey) string {
 	sum := sha256.Sum256(MarshalPoint(key))
 	return hex.EncodeToString(sum[:8])

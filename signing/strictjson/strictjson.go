@@ -1,7 +1,6 @@
-// Package strictjson reads JSON that must have exactly one meaning, and writes it in
-// one way. It refuses what lenient readers settle each in their own way: a member
-// twice, a member that nobody knows, invalid UTF-8, something behind the value,
-// nesting without end.
+// Package strictjson reads JSON that must have exactly one meaning, and writes JSON in one
+// way. It refuses what lenient readers understand in different ways: duplicate members,
+// unknown members, invalid UTF-8, text behind the value, and unlimited nesting.
 package strictjson
 
 import (
@@ -27,8 +26,8 @@ const (
 	UnknownMember Kind = "unknown_member" // a member that what it is read into doesn't have
 )
 
-// Error says what is wrong with a text, and where. Its message may quote the text:
-// for strangers, Kind and Pointer are all to be told.
+// Error says what is wrong with a text, and where. Its message may quote the text, so
+// strangers must be told only Kind and Pointer.
 type Error struct {
 	Kind    Kind
 	Pointer string // JSON Pointer (RFC 6901) of the place; empty if it is the whole
@@ -46,8 +45,8 @@ var (
 	errDepth = errors.New("JSON is nested too deep")
 )
 
-// Decode reads one JSON value into what v points to. Every error is an *Error. Nesting
-// is bounded by the reader's own 10,000 levels alone: see [DecodeShallow].
+// Decode reads one JSON value into what v points to. Every error is an *Error. It allows
+// 10,000 levels of nesting: see [DecodeShallow].
 func Decode(text []byte, v any) error {
 	err := json.Unmarshal(text, v, json.RejectUnknownMembers(true))
 	if err == nil {
@@ -75,8 +74,8 @@ func Decode(text []byte, v any) error {
 	return &Error{Kind: Syntax, Err: err}
 }
 
-// DecodeShallow is [Decode] for texts from outside. It refuses empty ones, and those
-// nested deeper than so many levels, before anything recursive looks at them.
+// DecodeShallow is [Decode] for texts from outside. It refuses an empty text, and one that is
+// nested deeper than levels, before anything recursive reads it.
 func DecodeShallow(text []byte, v any, levels int) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return &Error{Kind: Empty, Err: errEmpty}
@@ -100,7 +99,7 @@ func DecodeShallow(text []byte, v any, levels int) error {
 	return Decode(text, v)
 }
 
-// Marshal writes a value as JSON, always in the same way: members of maps sorted.
+// Marshal writes a value as JSON, always in the same way: members of maps are sorted.
 func Marshal(v any) ([]byte, error) {
 	return json.Marshal(v, json.Deterministic(true))
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := x.rules.Grants.ClientCredentials(b.Context(), c, grants.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeLicenseRead}}); err != nil {
+			if _, err := x.rules.Grants.Redeem(b.Context(), c, grants.Request{Type: oidc.GrantClientCredentials, Form: url.Values{"scope": {"license:read"}}}); err != nil {
 				b.Fatal(err)
 			}
 		}

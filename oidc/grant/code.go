@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,12 +22,7 @@ import (
 // authorizationCode is a person's login at the client (RFC 6749 section 4.1).
 var authorizationCode = grantType{
 	oidc.GrantRule{Type: oidc.GrantCode, People: true},
-	func(ctx context.Context, p *Service, c oidc.Client, q Request) (token.Tokens, error) {
-		return p.RedeemCode(ctx, c, CodeRequest{
-			Code: q.Form.Get("code"), RedirectURI: q.Form.Get("redirect_uri"), CodeVerifier: q.Form.Get("code_verifier"),
-			Resources: q.Form["resource"], RequestID: q.RequestID,
-		})
-	},
+	(*Service).redeemCode,
 }
 
 // Authorization is what an authorization code yields, as it lies sealed under the
@@ -70,15 +66,6 @@ func (p *Service) NewCode(ctx context.Context, g Authorization) (oidc.Secret, er
 	return code, nil
 }
 
-// CodeRequest redeems an authorization code (RFC 6749 section 4.1.3).
-type CodeRequest struct {
-	Code         string
-	RedirectURI  string
-	CodeVerifier string
-	Resources    []string
-	RequestID    string
-}
-
 // errCode is the one answer to codes that are unknown, expired, spent, or not
 // this client's: which it was stands in the event alone.
 func errCode(reason oidc.Reason) *oidc.Error {
@@ -87,22 +74,13 @@ func errCode(reason oidc.Reason) *oidc.Error {
 	return e
 }
 
-// RedeemCode redeems an authorization code for the authenticated client.
-// Refusals are *Error, invalid_grant first of all, and leave an event. A code
-// that comes again ends what it yielded the first time (RFC 6749 section 4.1.2),
-// even if its thief hangs up at once.
-func (p *Service) RedeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
+// redeemCode redeems an authorization code. Refusals are *Error, invalid_grant first of all. A
+// code that comes again ends what it yielded the first time (RFC 6749 section 4.1.2), even if
+// its thief hangs up at once.
+func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
 	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()
-	t, err := p.redeemCode(ctx, c, q)
-	return t, p.tokenRefused(ctx, c, q.RequestID, err)
-}
-
-func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) (token.Tokens, error) {
-	if err := p.checkGrantType(c, oidc.GrantCode, q.Resources); err != nil {
-		return token.Tokens{}, err
-	}
-	code := oidc.SecretOf(q.Code)
+	code := oidc.SecretOf(q.Form.Get("code"))
 	if !code.IsHandle() {
 		return token.Tokens{}, errCode("code_malformed")
 	}
@@ -119,7 +97,7 @@ func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) 
 	if g.Client == c.ID && !time.Now().Before(g.Expires) {
 		return token.Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_expired")
 	}
-	if err := g.check(c, q); err != nil {
+	if err := g.check(c, q.Form); err != nil {
 		return token.Tokens{}, p.wrong(ctx, c, &g, hash, err)
 	}
 	p.c.Step("code.checked")
@@ -145,17 +123,18 @@ func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q CodeRequest) 
 // check checks who may redeem the code, and with what (RFC 6749 section 4.1.3,
 // RFC 7636 section 4.6). A verifier for a code that has no challenge is refused:
 // somebody took the challenge out of the request (RFC 9700 section 4.8.2).
-func (g *Authorization) check(c oidc.Client, q CodeRequest) error {
+func (g *Authorization) check(c oidc.Client, form url.Values) error {
+	verifier := form.Get("code_verifier")
 	switch {
 	case g.Client != c.ID:
 		return errCode("code_client")
-	case g.RedirectURI != q.RedirectURI:
+	case g.RedirectURI != form.Get("redirect_uri"):
 		return oidc.BadGrant("code_redirect_uri", "redirect_uri is not the one of the authorization request")
-	case g.Challenge == "" && q.CodeVerifier != "":
+	case g.Challenge == "" && verifier != "":
 		return oidc.BadGrant("code_verifier", "there was no code_challenge in the authorization request")
 	case g.Challenge == "" && !c.WithoutPKCE:
 		return oidc.BadGrant("code_verifier", "the client is registered to use PKCE since; begin again")
-	case g.Challenge != "" && !verifies(g.Challenge, q.CodeVerifier):
+	case g.Challenge != "" && !verifies(g.Challenge, verifier):
 		return oidc.BadGrant("code_verifier", "code_verifier does not fit the code_challenge of the authorization request")
 	}
 	return nil

@@ -42,10 +42,11 @@ type Delivery interface {
 	Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error)
 }
 
-// grantType is one of the ways to get a token.
+// grantType is one of the ways to get a token. Whoever calls redeem has checked the request
+// with checkGrantType, and records its refusals.
 type grantType struct {
 	oidc.GrantRule
-	redeem func(ctx context.Context, p *Service, c oidc.Client, q Request) (token.Tokens, error)
+	redeem func(p *Service, ctx context.Context, c oidc.Client, q Request) (token.Tokens, error)
 }
 
 // types are all that there are, in the order of the metadata. A further one is a file of its
@@ -54,6 +55,15 @@ var types = []grantType{
 	authorizationCode,
 	refreshToken,
 	clientCredentials,
+}
+
+// find returns a grant type by its name; false if there is no such type.
+func find(g oidc.GrantType) (grantType, bool) {
+	i := slices.IndexFunc(types, func(t grantType) bool { return t.Type == g })
+	if i < 0 {
+		return grantType{}, false
+	}
+	return types[i], true
 }
 
 // Rules returns the rules of all grant types, for people's logins or without them.
@@ -68,12 +78,8 @@ func Rules(people bool) (rules []oidc.GrantRule) {
 
 // RuleOf returns the rule of one of them; false if there is no such type.
 func RuleOf(g oidc.GrantType, people bool) (oidc.GrantRule, bool) {
-	for i := range types {
-		if t := &types[i]; t.Type == g {
-			return t.GrantRule, people || !t.People
-		}
-	}
-	return oidc.GrantRule{}, false
+	t, ok := find(g)
+	return t.GrantRule, ok && (people || !t.People)
 }
 
 // Types names all grant types, likewise.
@@ -100,28 +106,33 @@ type Service struct {
 // New returns the service.
 func New(c Config) *Service { return &Service{c} }
 
-// Redeem returns what a client gets for a request of any grant type. Refusals are *oidc.Error
-// and leave an event, as those of the type's own method do.
+// Redeem returns what an authenticated client gets for a request of any grant type. Refusals
+// are *oidc.Error and leave an event, whatever is wrong: see [oidc.RefusedToken].
 func (p *Service) Redeem(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
-	i := slices.IndexFunc(types, func(t grantType) bool { return t.Type == q.Type })
-	if i < 0 {
+	t, err := p.redeem(ctx, c, q)
+	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
+		oidc.RefusedToken(ctx, p.c.Journal, c, q.RequestID, e)
+	}
+	return t, err
+}
+
+// redeem is Redeem without the event of a refusal.
+func (p *Service) redeem(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
+	g, ok := find(q.Type)
+	if !ok {
 		return token.Tokens{}, &oidc.Error{Code: oidc.UnsupportedGrantType, Description: "there is no such grant type", Reason: "grant_type_unsupported"}
 	}
-	return types[i].redeem(ctx, p, c, q)
-}
-
-// tokenRefused records a refusal of the token endpoint and returns it.
-func (p *Service) tokenRefused(ctx context.Context, c oidc.Client, requestID string, err error) error {
-	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
-		oidc.RefusedToken(ctx, p.c.Journal, c, requestID, e)
+	if err := p.checkGrantType(c, g.GrantRule, q.Form["resource"]); err != nil {
+		return token.Tokens{}, err
 	}
-	return err
+	return g.redeem(p, ctx, c, q)
 }
 
-// checkGrantType checks what needs no look at the code or token.
-func (p *Service) checkGrantType(c oidc.Client, g oidc.GrantType, resources []string) error {
+// checkGrantType checks what needs no look at what the client brings. What goes for a grant
+// type is checked here once more, whatever the client was registered for.
+func (p *Service) checkGrantType(c oidc.Client, g oidc.GrantRule, resources []string) error {
 	switch {
-	case p.c.Families == nil || !c.Has(g):
+	case g.People && p.c.Families == nil, g.Secret && c.Public(), !c.Has(g.Type):
 		return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "the client is not registered for this grant type", Reason: "grant_unregistered"}
 	case slices.ContainsFunc(resources, func(r string) bool { return r != p.c.Issuer }):
 		return &oidc.Error{Code: oidc.InvalidTarget, Description: "no such resource; leave the parameter out for the API of this service", Reason: "resource_unknown"}

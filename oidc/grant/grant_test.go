@@ -1,12 +1,14 @@
 package grant
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
 	"testing"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/signing/journal"
 )
 
 // TestTypes: whatever grant type is added to the list says what the others ask of it.
@@ -44,8 +46,34 @@ func TestRules(t *testing.T) {
 	if _, ok := RuleOf("password", true); ok {
 		t.Error("there is a rule of passwords")
 	}
-	_, err := New(Config{}).Redeem(t.Context(), oidc.Client{}, Request{Type: "password"})
-	if e, ok := errors.AsType[*oidc.Error](err); !ok || e.Code != oidc.UnsupportedGrantType {
-		t.Errorf("redeeming a password: %v", err)
+}
+
+// events keeps what is recorded.
+type events []journal.Event
+
+func (all *events) AppendEvents(_ context.Context, es ...journal.Event) error {
+	*all = append(*all, es...)
+	return nil
+}
+
+// TestUnsupportedGrantType: a grant type that there isn't is refused and leaves an event as
+// every other refusal does, but for clients that anybody could be.
+func TestUnsupportedGrantType(t *testing.T) {
+	var left events
+	s := New(Config{Journal: oidc.NewRecorder(&left, nil)})
+	for _, tt := range []struct {
+		client oidc.Client
+		want   int
+	}{{oidc.Client{ID: "public", AuthMethods: []oidc.AuthMethod{oidc.AuthNone}}, 0}, {oidc.Client{ID: "confidential"}, 1}} {
+		_, err := s.Redeem(t.Context(), tt.client, Request{Type: "password", RequestID: "r1"})
+		if e, ok := errors.AsType[*oidc.Error](err); !ok || e.Code != oidc.UnsupportedGrantType {
+			t.Errorf("redeeming a password: %v", err)
+		}
+		if len(left) != tt.want {
+			t.Errorf("%s leaves %d events, want %d", tt.client.ID, len(left), tt.want)
+		}
+	}
+	if e := left[0]; e.Action != journal.ActionTokenRefuse || e.Result != "grant_type_unsupported" || e.Actor.ID != "confidential" || e.RequestID != "r1" {
+		t.Errorf("event %+v", e)
 	}
 }

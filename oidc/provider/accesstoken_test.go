@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func TestAccessTokenProfile(t *testing.T) {
 	f := newFixture(t)
 	c, _ := f.client(t, oidc.ScopeLicenseIssue, oidc.ScopeLicenseRead)
 	before := len(f.events)
-	answer, err := f.ClientCredentials(t.Context(), c, grant.TokenRequest{})
+	answer, err := f.Redeem(t.Context(), c, forItself())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,18 +81,20 @@ func TestClientCredentialsRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client oidc.Client
-		q      grant.TokenRequest
+		form   url.Values
 		code   oidc.Code
 		event  string
 	}{
-		{"unknown scope", c, grant.TokenRequest{Scopes: []oidc.Scope{"admin"}}, oidc.InvalidScope, "scope_unknown"},
-		{"unregistered scope", c, grant.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeLicenseIssue, oidc.ScopeCatalogWrite}}, oidc.InvalidScope, "scope_unregistered"},
-		{"another resource", c, grant.TokenRequest{Resources: []string{issuer, "https://other.example"}}, oidc.InvalidTarget, "resource_unknown"},
-		{"grant not registered", without, grant.TokenRequest{}, oidc.UnauthorizedClient, "grant_unregistered"},
+		{"unknown scope", c, url.Values{"scope": {"admin"}}, oidc.InvalidScope, "scope_unknown"},
+		{"unregistered scope", c, url.Values{"scope": {"license:issue catalog:write"}}, oidc.InvalidScope, "scope_unregistered"},
+		{"another resource", c, url.Values{"resource": {issuer, "https://other.example"}}, oidc.InvalidTarget, "resource_unknown"},
+		{"grant not registered", without, nil, oidc.UnauthorizedClient, "grant_unregistered"},
+		{"malformed scopes", c, url.Values{"scope": {"license:issue  license:read"}}, oidc.InvalidScope, "scope_malformed"},
+		{"too many scopes", c, url.Values{"scope": {strings.Repeat("x", 1025)}}, oidc.InvalidScope, "scope_too_long"},
+		{"malformed scopes, grant not registered", without, url.Values{"scope": {" "}}, oidc.UnauthorizedClient, "grant_unregistered"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.q.RequestID = "r1"
-			_, err := f.ClientCredentials(t.Context(), test.client, test.q)
+			_, err := f.Redeem(t.Context(), test.client, grant.Request{Type: oidc.GrantClientCredentials, Form: test.form, RequestID: "r1"})
 			if code, _ := codeOf(t, err); code != test.code {
 				t.Errorf("got %v, want %s", err, test.code)
 			}
@@ -458,7 +461,7 @@ func BenchmarkIssueAccessToken(b *testing.B) {
 	f := newFixture(b)
 	c, _ := f.client(b, oidc.ScopeLicenseRead)
 	for b.Loop() {
-		if _, err := f.ClientCredentials(b.Context(), c, grant.TokenRequest{}); err != nil {
+		if _, err := f.Redeem(b.Context(), c, forItself()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -154,7 +154,9 @@ func (s *served) flow(b *testing.B) token.Tokens {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tokens, err := s.Grants.RedeemCode(b.Context(), s.site, grant.CodeRequest{Code: u.Query().Get("code"), RedirectURI: uri, CodeVerifier: verifier})
+	tokens, err := s.Grants.Redeem(b.Context(), s.site, grant.Request{Type: oidc.GrantCode, Form: url.Values{
+		"code": {u.Query().Get("code")}, "redirect_uri": {uri}, "code_verifier": {verifier},
+	}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 	s := serve(b)
 	defer processor(b)()
 	for b.Loop() {
-		if _, err := s.Grants.ClientCredentials(b.Context(), s.machine, grant.TokenRequest{}); err != nil {
+		if _, err := s.Grants.Redeem(b.Context(), s.machine, grant.Request{Type: oidc.GrantClientCredentials}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -192,7 +194,7 @@ func BenchmarkIntrospect(b *testing.B) {
 	s := serve(b)
 	for name, issue := range map[string]func() (oidc.Client, string){
 		"client": func() (oidc.Client, string) {
-			t, err := s.Grants.ClientCredentials(b.Context(), s.machine, grant.TokenRequest{})
+			t, err := s.Grants.Redeem(b.Context(), s.machine, grant.Request{Type: oidc.GrantClientCredentials})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -255,7 +257,7 @@ func BenchmarkRefresh(b *testing.B) {
 		tokens := s.flow(b)
 		for pb.Next() {
 			var err error
-			if tokens, err = s.Grants.Refresh(b.Context(), s.site, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); err != nil {
+			if tokens, err = s.Grants.Redeem(b.Context(), s.site, grant.Request{Type: oidc.GrantRefresh, Form: url.Values{"refresh_token": {tokens.Refresh.Reveal()}}}); err != nil {
 				b.Error(err)
 				return
 			}

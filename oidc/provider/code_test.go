@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,35 +36,35 @@ func TestRedeemCodeRefuses(t *testing.T) {
 			client oidc.Client // that asked
 			by     oidc.Client
 			ask    []string
-			change func(*grant.CodeRequest)
+			change func(url.Values)
 			code   oidc.Code
 			reason string
 		}{
 			{"another client", w.bureau, w.shop, nil, nil, oidc.InvalidGrant, "code_client"},
 			{"another client of the participant", w.bureau, sibling, nil, nil, oidc.InvalidGrant, "code_client"},
 			{"a public client for a confidential one", w.bureau, public, nil, nil, oidc.InvalidGrant, "code_client"},
-			{"another redirect URI", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.RedirectURI += "x" }, oidc.InvalidGrant, "code_redirect_uri"},
-			{"no redirect URI", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.RedirectURI = "" }, oidc.InvalidGrant, "code_redirect_uri"},
-			{"no verifier", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.CodeVerifier = "" }, oidc.InvalidGrant, "code_verifier"},
-			{"another verifier", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.CodeVerifier = strings.Repeat("x", 43) }, oidc.InvalidGrant, "code_verifier"},
-			{"the challenge as the verifier", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.CodeVerifier = challengeOf(verifier) }, oidc.InvalidGrant, "code_verifier"},
-			{"a huge verifier", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.CodeVerifier = strings.Repeat("x", 4096) }, oidc.InvalidGrant, "code_verifier"},
-			{"a public client without its verifier", public, public, nil, func(q *grant.CodeRequest) { q.CodeVerifier = "" }, oidc.InvalidGrant, "code_verifier"},
-			{"a legacy client that used PKCE, without its verifier", legacy, legacy, nil, func(q *grant.CodeRequest) { q.CodeVerifier = "" }, oidc.InvalidGrant, "code_verifier"},
+			{"another redirect URI", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("redirect_uri", q.Get("redirect_uri")+"x") }, oidc.InvalidGrant, "code_redirect_uri"},
+			{"no redirect URI", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("redirect_uri", "") }, oidc.InvalidGrant, "code_redirect_uri"},
+			{"no verifier", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code_verifier", "") }, oidc.InvalidGrant, "code_verifier"},
+			{"another verifier", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code_verifier", strings.Repeat("x", 43)) }, oidc.InvalidGrant, "code_verifier"},
+			{"the challenge as the verifier", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code_verifier", challengeOf(verifier)) }, oidc.InvalidGrant, "code_verifier"},
+			{"a huge verifier", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code_verifier", strings.Repeat("x", 4096)) }, oidc.InvalidGrant, "code_verifier"},
+			{"a public client without its verifier", public, public, nil, func(q url.Values) { q.Set("code_verifier", "") }, oidc.InvalidGrant, "code_verifier"},
+			{"a legacy client that used PKCE, without its verifier", legacy, legacy, nil, func(q url.Values) { q.Set("code_verifier", "") }, oidc.InvalidGrant, "code_verifier"},
 			{"a verifier whose challenge somebody took away", legacy, legacy, []string{"code_challenge", "", "code_challenge_method", ""}, nil, oidc.InvalidGrant, "code_verifier"},
-			{"an unknown code", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.Code = oidc.NewHandle().Reveal() }, oidc.InvalidGrant, "code_unknown"},
-			{"no code", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.Code = "" }, oidc.InvalidGrant, "code_malformed"},
-			{"what can't be a code", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.Code = strings.Repeat("é", 22)[:43] }, oidc.InvalidGrant, "code_malformed"},
-			{"another resource", w.bureau, w.bureau, nil, func(q *grant.CodeRequest) { q.Resources = []string{"https://api.example"} }, oidc.InvalidTarget, "resource_unknown"},
+			{"an unknown code", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code", oidc.NewHandle().Reveal()) }, oidc.InvalidGrant, "code_unknown"},
+			{"no code", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code", "") }, oidc.InvalidGrant, "code_malformed"},
+			{"what can't be a code", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("code", strings.Repeat("é", 22)[:43]) }, oidc.InvalidGrant, "code_malformed"},
+			{"another resource", w.bureau, w.bureau, nil, func(q url.Values) { q.Set("resource", "https://api.example") }, oidc.InvalidTarget, "resource_unknown"},
 			{"a client without logins", w.bureau, machine, nil, nil, oidc.UnauthorizedClient, "grant_unregistered"},
 		} {
 			c := code(t, b.authorize(t, test.client, test.ask...))
 			q := redemption(test.client, c)
 			if test.change != nil {
-				test.change(&q)
+				test.change(q.Form)
 			}
 			families, before := len(w.memory.families), len(w.events)
-			_, err := w.provider.RedeemCode(t.Context(), test.by, q)
+			_, err := w.Redeem(t.Context(), test.by, q)
 			if got, reason := codeOf(t, err); got != test.code || reason != test.reason && reason != "" {
 				t.Errorf("%s: got %v", test.name, err)
 			}
@@ -75,9 +77,9 @@ func TestRedeemCodeRefuses(t *testing.T) {
 			// Nobody can spend a code for who may redeem it.
 			q = redemption(test.client, c)
 			if len(test.ask) > 0 {
-				q.CodeVerifier = ""
+				q.Form.Set("code_verifier", "")
 			}
-			if _, err := w.provider.RedeemCode(t.Context(), test.client, q); err != nil {
+			if _, err := w.Redeem(t.Context(), test.client, q); err != nil {
 				t.Errorf("%s, and then redeemed rightly: %v", test.name, err)
 			}
 		}
@@ -91,7 +93,7 @@ func TestCodeExpires(t *testing.T) {
 		b.session(t, w.zhang, 1)
 		c := code(t, b.authorize(t, w.bureau))
 		time.Sleep(time.Minute)
-		if _, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); !isInvalidGrant(err) {
+		if _, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c)); !isInvalidGrant(err) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -114,7 +116,7 @@ func TestCodeOfAnEndedSession(t *testing.T) {
 			if err := w.LogOut(t.Context(), b.Browser); err != nil {
 				t.Fatal(err)
 			}
-			_, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+			_, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 			if _, reason := codeOf(t, err); reason != "session_ended" {
 				t.Errorf("got %v", err)
 			}
@@ -136,14 +138,14 @@ func TestCodeReuse(t *testing.T) {
 				time.Sleep(after)
 				elsewhere, _ := w.node(t, 2)
 
-				if _, err := elsewhere.RedeemCode(t.Context(), w.shop, redemption(w.shop, c)); !isInvalidGrant(err) {
+				if _, err := elsewhere.Redeem(t.Context(), w.shop, redemption(w.shop, c)); !isInvalidGrant(err) {
 					t.Fatalf("another client: %v", err)
 				}
 				a, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal())
 				if err != nil {
 					t.Fatalf("another client's try ended the tokens: %v", err)
 				}
-				_, err = elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				_, err = elsewhere.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 				if _, reason := codeOf(t, err); reason != "code_reuse" {
 					t.Fatalf("used again: %v", err)
 				}
@@ -151,7 +153,7 @@ func TestCodeReuse(t *testing.T) {
 				if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
 					t.Error("the access token lives")
 				}
-				if _, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); !isInvalidGrant(err) {
+				if _, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal())); !isInvalidGrant(err) {
 					t.Errorf("the refresh token lives: %v", err)
 				}
 				if len(w.resolver.revoked) != 1 || w.resolver.revoked[0] != a.Grant+" "+oidc.GrantCodeReuse {
@@ -160,7 +162,7 @@ func TestCodeReuse(t *testing.T) {
 				if f := w.memory.families[a.Family]; f.Ended.IsZero() || f.EndedBy != session.EndedByCode || len(w.memory.families) != 1 {
 					t.Errorf("%d families, the first %+v", len(w.memory.families), f)
 				}
-				_, err = elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				_, err = elsewhere.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 				if _, reason := codeOf(t, err); reason != "code_reuse" {
 					t.Fatalf("used a third time: %v", err)
 				}
@@ -189,7 +191,7 @@ func TestParallelRedemption(t *testing.T) {
 				p = elsewhere
 			}
 			all.Go(func() {
-				tokens, err := p.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				tokens, err := p.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 				if err != nil {
 					if _, reason := codeOf(t, err); reason != "code_reuse" {
 						t.Error(err)
@@ -229,11 +231,11 @@ func TestRedemptionCutShort(t *testing.T) {
 				}
 				func() {
 					defer func() { _ = recover() }()
-					_, _ = w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+					_, _ = w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 					t.Errorf("the step %s wasn't passed", step)
 				}()
 				w.onStep = nil
-				tokens, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+				tokens, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 				if step == "code.checked" {
 					if err != nil || tokens.Details == nil {
 						t.Errorf("before it was spent: %v", err)
@@ -266,7 +268,7 @@ func TestUndelivered(t *testing.T) {
 					w.resolver.fails = fault
 				}
 			}
-			if tokens, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); !errors.Is(err, fault) || tokens.Access != (oidc.Secret{}) {
+			if tokens, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c)); !errors.Is(err, fault) || tokens.Access != (oidc.Secret{}) {
 				t.Errorf("got %v", err)
 			}
 			w.onStep, w.resolver.fails = nil, nil
@@ -286,7 +288,7 @@ func TestStorageFails(t *testing.T) {
 		b.session(t, w.zhang, 1)
 		c := code(t, b.authorize(t, w.bureau))
 		w.fails = errors.New("disk full")
-		_, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c))
+		_, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c))
 		if got, _ := codeOf(t, err); got != oidc.TemporarilyUnavailable {
 			t.Errorf("got %v", err)
 		}
@@ -299,7 +301,7 @@ func TestStorageFails(t *testing.T) {
 		if e, ok := errors.AsType[*oidc.Error](err); !ok || e.Code != oidc.TemporarilyUnavailable {
 			t.Errorf("without what is kept: %v", err)
 		}
-		_, err = w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, oidc.NewHandle().Reveal()))
+		_, err = w.Redeem(t.Context(), w.bureau, redemption(w.bureau, oidc.NewHandle().Reveal()))
 		if got, _ := codeOf(t, err); got != oidc.TemporarilyUnavailable {
 			t.Errorf("without what is kept: %v", err)
 		}
@@ -314,20 +316,20 @@ func TestCodeEndsAfterWrongTries(t *testing.T) {
 		public := w.add(t, identity.Government, codes[0], func(s *client.Spec) { s.AuthMethods, s.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil })
 		b := w.browser()
 		b.session(t, w.zhang, 1)
-		try := func(by, of oidc.Client, c string, change func(*grant.CodeRequest)) string {
+		try := func(by, of oidc.Client, c string, change func(url.Values)) string {
 			q := redemption(of, c)
 			if change != nil {
-				change(&q)
+				change(q.Form)
 			}
-			_, err := w.provider.RedeemCode(t.Context(), by, q)
+			_, err := w.Redeem(t.Context(), by, q)
 			if err == nil {
 				return ""
 			}
 			_, reason := codeOf(t, err)
 			return reason
 		}
-		wrongly := func(q *grant.CodeRequest) { q.CodeVerifier = strings.Repeat("x", 43) }
-		elsewhere := func(q *grant.CodeRequest) { q.RedirectURI += "x" }
+		wrongly := func(q url.Values) { q.Set("code_verifier", strings.Repeat("x", 43)) }
+		elsewhere := func(q url.Values) { q.Set("redirect_uri", q.Get("redirect_uri")+"x") }
 		for _, c := range []oidc.Client{w.bureau, public} {
 			// A stranger who read the code tries it through clients that anybody can be.
 			got := code(t, b.authorize(t, c))
@@ -341,7 +343,7 @@ func TestCodeEndsAfterWrongTries(t *testing.T) {
 				t.Errorf("%d events of a stranger's tries", n)
 			}
 			for i, want := range []string{"code_verifier", "code_redirect_uri", ""} { // two mistakes are free
-				if r := try(c, c, got, []func(*grant.CodeRequest){wrongly, elsewhere, nil}[i]); r != want {
+				if r := try(c, c, got, []func(url.Values){wrongly, elsewhere, nil}[i]); r != want {
 					t.Errorf("try %d: %q, want %q", i+1, r, want)
 				}
 			}
@@ -349,7 +351,7 @@ func TestCodeEndsAfterWrongTries(t *testing.T) {
 			got = code(t, b.authorize(t, c))
 			families, before := len(w.memory.families), len(w.events)
 			for i, want := range []string{"code_verifier", "code_verifier", "code_tries", "code_unknown"} {
-				if r := try(c, c, got, []func(*grant.CodeRequest){wrongly, wrongly, elsewhere, nil}[i]); r != want {
+				if r := try(c, c, got, []func(url.Values){wrongly, wrongly, elsewhere, nil}[i]); r != want {
 					t.Errorf("try %d: %q, want %q", i+1, r, want)
 				}
 			}
@@ -385,8 +387,8 @@ func TestCodeWrongTriesRace(t *testing.T) {
 		for i := range 64 {
 			by.Go(func() {
 				q := redemption(w.bureau, c)
-				q.CodeVerifier = strings.Repeat("x", 43)
-				_, err := w.provider.RedeemCode(t.Context(), w.bureau, q)
+				q.Form.Set("code_verifier", strings.Repeat("x", 43))
+				_, err := w.Redeem(t.Context(), w.bureau, q)
 				_, reason := codeOf(t, err)
 				told.Store(i, reason)
 			})
@@ -402,10 +404,29 @@ func TestCodeWrongTriesRace(t *testing.T) {
 		if verifier != 2 {
 			t.Errorf("%d of 64 may try again, want %d", verifier, 2)
 		}
-		if _, err := w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, c)); err == nil {
+		if _, err := w.Redeem(t.Context(), w.bureau, redemption(w.bureau, c)); err == nil {
 			t.Error("the code lives on")
 		}
 	})
+}
+
+// A client without a secret acts for nobody but people: neither as it is registered, nor
+// should its record ever say otherwise.
+func TestPublicClientActsForNobody(t *testing.T) {
+	w := newWorld(t)
+	public := w.add(t, identity.Government, codes[0], func(s *client.Spec) { s.AuthMethods, s.ServiceItems = []oidc.AuthMethod{oidc.AuthNone}, nil })
+	bold := public
+	bold.GrantTypes = append(slices.Clone(public.GrantTypes), oidc.GrantClientCredentials)
+	before := len(w.events)
+	for name, c := range map[string]oidc.Client{"as registered": public, "with the grant": bold} {
+		tokens, err := w.Redeem(t.Context(), c, forItself())
+		if code, reason := codeOf(t, err); code != oidc.UnauthorizedClient || reason != "grant_unregistered" || tokens.Access != (oidc.Secret{}) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(w.events) != before {
+		t.Errorf("events %+v", w.events[before:])
+	}
 }
 
 // Anybody could be a client without a secret: of what it is refused only misuse of what
@@ -417,10 +438,10 @@ func TestRefusalsOfPublicClients(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 2)
 		genuine := redemption(public, code(t, b.authorize(t, public)))
-		genuine.CodeVerifier = strings.Repeat("x", 43)
+		genuine.Form.Set("code_verifier", strings.Repeat("x", 43))
 		for _, test := range []struct {
 			name   string
-			q      grant.CodeRequest
+			q      grant.Request
 			leaves int
 		}{
 			{"a code that nobody made", redemption(public, oidc.NewHandle().Reveal()), 0},
@@ -428,7 +449,7 @@ func TestRefusalsOfPublicClients(t *testing.T) {
 			{"a genuine code with a wrong verifier", genuine, 1},
 		} {
 			before := len(w.events)
-			if _, err := w.provider.RedeemCode(t.Context(), public, test.q); err == nil {
+			if _, err := w.Redeem(t.Context(), public, test.q); err == nil {
 				t.Fatalf("%s was redeemed", test.name)
 			}
 			if n := len(w.events) - before; n != test.leaves {

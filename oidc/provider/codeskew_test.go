@@ -9,7 +9,6 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -69,16 +68,16 @@ func TestCodeReuseWithAClockAhead(t *testing.T) {
 		elsewhere, _ := w.node(t, 2)
 		store.behind = 2 * time.Minute
 		time.Sleep(2 * time.Minute) // to this store no time has passed
-		_, err := elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, unspent))
+		_, err := elsewhere.Redeem(t.Context(), w.bureau, redemption(w.bureau, unspent))
 		if _, reason := codeOf(t, err); reason != "code_expired" {
 			t.Errorf("an unspent code: %v", err)
 		}
-		_, err = elsewhere.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, spent))
+		_, err = elsewhere.Redeem(t.Context(), w.bureau, redemption(w.bureau, spent))
 		if _, reason := codeOf(t, err); reason != "code_reuse" {
 			t.Errorf("a spent code: %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); !isInvalidGrant(err) {
+		if _, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal())); !isInvalidGrant(err) {
 			t.Errorf("the refresh token lives: %v", err)
 		}
 		families := 0

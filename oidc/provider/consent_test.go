@@ -214,7 +214,7 @@ func TestConsentAltered(t *testing.T) {
 		if _, err := w.decide(t.Context(), step.Handle, b.Browser, d); err == nil {
 			t.Error("a form whose code was redeemed was taken once more")
 		}
-		_, err = w.provider.RedeemCode(t.Context(), w.bureau, redemption(w.bureau, codes[1]))
+		_, err = w.Redeem(t.Context(), w.bureau, redemption(w.bureau, codes[1]))
 		if _, reason := codeOf(t, err); reason != "grant_ended" {
 			t.Errorf("a second code of a grant that isn't recurring: %v", err)
 		}

@@ -9,7 +9,6 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/token"
 )
@@ -97,7 +96,7 @@ func TestRememberedConsents(t *testing.T) {
 		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
 			t.Error("its access token lives")
 		}
-		if _, err := w.Refresh(t.Context(), w.shop, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); err == nil {
+		if _, err := w.Redeem(t.Context(), w.shop, refreshing(tokens.Refresh.Reveal())); err == nil {
 			t.Error("its refresh token lives")
 		}
 		asks("after withdrawing", "openid", "openid")

@@ -94,7 +94,7 @@ func FuzzCode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, code, verifier, uri string) {
 		families := len(w.memory.families)
-		_, err := w.provider.RedeemCode(t.Context(), w.bureau, grant.CodeRequest{Code: code, CodeVerifier: verifier, RedirectURI: uri})
+		_, err := w.Redeem(t.Context(), w.bureau, grant.Request{Type: oidc.GrantCode, Form: url.Values{"code": {code}, "code_verifier": {verifier}, "redirect_uri": {uri}}})
 		e, ok := errors.AsType[*oidc.Error](err)
 		if !ok || e.Code != oidc.InvalidGrant || len(w.memory.families) != families {
 			t.Fatalf("got %v", err)

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,7 @@ func TestIntrospect(t *testing.T) {
 		b.session(t, w.zhang, 2)
 		tokens := w.redeem(t, w.bureau, code(t, b.agree(t, b.authorize(t, w.bureau, w.push(t, w.bureau)...))))
 		theirs := b.tokens(t, w.shop)
-		own, err := w.ClientCredentials(t.Context(), machine, grant.TokenRequest{})
+		own, err := w.Redeem(t.Context(), machine, forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,11 +162,11 @@ func TestRevokeOwnToken(t *testing.T) {
 		w := newWorld(t)
 		machine := w.machine(t)
 		elsewhere, _ := w.node(t, 2)
-		own, err := w.ClientCredentials(t.Context(), machine, grant.TokenRequest{})
+		own, err := w.Redeem(t.Context(), machine, forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := w.ClientCredentials(t.Context(), machine, grant.TokenRequest{})
+		other, err := w.Redeem(t.Context(), machine, forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +221,7 @@ func TestUserInfo(t *testing.T) {
 				}
 			}
 		}
-		own, err := w.ClientCredentials(t.Context(), w.machine(t), grant.TokenRequest{})
+		own, err := w.Redeem(t.Context(), w.machine(t), forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +314,7 @@ func TestTokenChecksAreCached(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 1)
 		tokens := b.tokens(t, w.bureau)
-		own, err := w.ClientCredentials(t.Context(), w.machine(t), grant.TokenRequest{})
+		own, err := w.Redeem(t.Context(), w.machine(t), forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,10 +361,10 @@ func TestProviderWithoutLogins(t *testing.T) {
 	if _, err := f.Logout(t.Context(), oidc.Parameters{}, b); err == nil {
 		t.Error("logout")
 	}
-	if _, err := f.provider.RedeemCode(t.Context(), c, grant.CodeRequest{Code: oidc.NewHandle().Reveal()}); err == nil {
+	if _, err := f.Redeem(t.Context(), c, grant.Request{Type: oidc.GrantCode, Form: url.Values{"code": {oidc.NewHandle().Reveal()}}}); err == nil {
 		t.Error("redeem")
 	}
-	if _, err := f.Refresh(t.Context(), c, grant.RefreshRequest{Token: identity.NewID() + ".1." + oidc.NewHandle().Reveal()}); err == nil {
+	if _, err := f.Redeem(t.Context(), c, refreshing(identity.NewID()+".1."+oidc.NewHandle().Reveal())); err == nil {
 		t.Error("refresh")
 	}
 	token := f.token(t, c)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -31,10 +30,10 @@ func TestLogout(t *testing.T) {
 				t.Fatalf("after the logout: %v", err)
 			}
 		}
-		if _, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); err == nil {
+		if _, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal())); err == nil {
 			t.Error("a family outlived its session")
 		}
-		if _, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: offline.Refresh.Reveal()}); err != nil {
+		if _, err := w.Redeem(t.Context(), w.bureau, refreshing(offline.Refresh.Reveal())); err != nil {
 			t.Errorf("offline access ended with the session: %v", err)
 		}
 		if view, err = w.Logout(t.Context(), oidc.Parameters{}, b.Browser); err != nil || view.Session != nil || view.Client != nil || view.Response != nil {

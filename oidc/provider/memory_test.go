@@ -14,7 +14,6 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -288,7 +287,7 @@ func (f *fixture) client(t testing.TB, scopes ...oidc.Scope) (oidc.Client, oidc.
 // token gets an access token for a client.
 func (f *fixture) token(t testing.TB, c oidc.Client) string {
 	t.Helper()
-	token, err := f.ClientCredentials(t.Context(), c, grant.TokenRequest{})
+	token, err := f.Redeem(t.Context(), c, forItself())
 	if err != nil {
 		t.Fatal(err)
 	}

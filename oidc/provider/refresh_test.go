@@ -15,7 +15,6 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -24,7 +23,7 @@ import (
 
 func (w *world) refreshed(t testing.TB, c oidc.Client, token oidc.Secret, scopes ...oidc.Scope) token.Tokens {
 	t.Helper()
-	tokens, err := w.Refresh(t.Context(), c, grant.RefreshRequest{Token: token.Reveal(), Scopes: scopes, RequestID: "r4"})
+	tokens, err := w.Redeem(t.Context(), c, refreshing(token.Reveal(), scopes...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +33,7 @@ func (w *world) refreshed(t testing.TB, c oidc.Client, token oidc.Secret, scopes
 // refusedRefresh returns the reason for which a refresh token is refused, "" if it isn't.
 func (w *world) refusedRefresh(t testing.TB, c oidc.Client, token string) string {
 	t.Helper()
-	_, err := w.Refresh(t.Context(), c, grant.RefreshRequest{Token: token, RequestID: "r4"})
+	_, err := w.Redeem(t.Context(), c, refreshing(token))
 	if err == nil {
 		return ""
 	}
@@ -120,17 +119,26 @@ func TestRefreshRefuses(t *testing.T) {
 		if reason := w.refusedRefresh(t, w.shop, good); reason != "refresh_client" {
 			t.Errorf("another client's: %q", reason)
 		}
-		_, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: good, Scopes: []oidc.Scope{oidc.ScopeOpenID, oidc.ScopePhone}})
+		_, err := w.Redeem(t.Context(), w.bureau, refreshing(good, oidc.ScopeOpenID, oidc.ScopePhone))
 		if code, reason := codeOf(t, err); code != oidc.InvalidScope || reason != "scope_not_granted" {
 			t.Errorf("more scopes: %v", err)
 		}
-		_, err = w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: good, Resources: []string{"https://api.example"}})
+		q := refreshing(good)
+		q.Form.Set("scope", "openid  phone")
+		before := len(w.events)
+		_, err = w.Redeem(t.Context(), w.bureau, q)
+		if _, reason := codeOf(t, err); reason != "scope_malformed" || len(w.events) != before+1 || w.last().Result != reason {
+			t.Errorf("malformed scopes: %v, event %+v", err, w.last())
+		}
+		q = refreshing(good)
+		q.Form.Set("resource", "https://api.example")
+		_, err = w.Redeem(t.Context(), w.bureau, q)
 		if code, _ := codeOf(t, err); code != oidc.InvalidTarget {
 			t.Errorf("another resource: %v", err)
 		}
 		without := w.bureau
 		without.GrantTypes = []oidc.GrantType{oidc.GrantCode}
-		_, err = w.Refresh(t.Context(), without, grant.RefreshRequest{Token: good})
+		_, err = w.Redeem(t.Context(), without, refreshing(good))
 		if code, _ := codeOf(t, err); code != oidc.UnauthorizedClient {
 			t.Errorf("a client without the grant: %v", err)
 		}
@@ -230,18 +238,18 @@ func TestReuseByWhoHangsUp(t *testing.T) {
 		first := b.tokens(t, w.bureau)
 		second := w.refreshed(t, w.bureau, first.Refresh)
 		time.Sleep(time.Minute)
-		w.Refresh(gone, w.bureau, grant.RefreshRequest{Token: first.Refresh.Reveal()})
+		w.Redeem(gone, w.bureau, refreshing(first.Refresh.Reveal()))
 		if reason := w.refusedRefresh(t, w.bureau, second.Refresh.Reveal()); reason != "refresh_ended" {
 			t.Errorf("a refresh token was replayed, and the newest one is %q", reason)
 		}
 		spent := code(t, b.authorize(t, w.bureau))
 		tokens := w.redeem(t, w.bureau, spent)
-		w.provider.RedeemCode(gone, w.bureau, redemption(w.bureau, spent))
+		w.Redeem(gone, w.bureau, redemption(w.bureau, spent))
 		if reason := w.refusedRefresh(t, w.bureau, tokens.Refresh.Reveal()); reason != "refresh_ended" {
 			t.Errorf("a code was replayed, and what it yielded is %q", reason)
 		}
 		before := len(w.results())
-		w.ClientCredentials(gone, w.bureau, grant.TokenRequest{})
+		w.Redeem(gone, w.bureau, forItself())
 		if len(w.results()) != before+1 {
 			t.Error("a refusal left no event")
 		}
@@ -266,7 +274,7 @@ func TestParallelRefresh(t *testing.T) {
 				p = elsewhere
 			}
 			all.Go(func() {
-				next, err := p.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
+				next, err := p.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal()))
 				if err != nil {
 					t.Error(err)
 					return
@@ -458,7 +466,7 @@ func TestOpenedFamilies(t *testing.T) {
 		if _, err := w.Open(t.Context(), r); !errors.Is(err, signing.ErrNoKey) {
 			t.Error("under a purged key: ", err)
 		}
-		if _, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()}); !errors.Is(err, signing.ErrNoKey) {
+		if _, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal())); !errors.Is(err, signing.ErrNoKey) {
 			t.Error("a refresh under a purged key: ", err)
 		}
 	})

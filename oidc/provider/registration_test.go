@@ -9,7 +9,6 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 )
 
@@ -111,11 +110,11 @@ func TestClientCredentialsOfALoginClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := f.ClientCredentials(t.Context(), c, grant.TokenRequest{})
+	token, err := f.Redeem(t.Context(), c, forItself())
 	if err != nil || oidc.JoinScopes(token.Scopes) != "license:read" {
 		t.Errorf("got %v, %v", token.Scopes, err)
 	}
-	_, err = f.ClientCredentials(t.Context(), c, grant.TokenRequest{Scopes: []oidc.Scope{oidc.ScopeOpenID}})
+	_, err = f.Redeem(t.Context(), c, forItself(oidc.ScopeOpenID))
 	if code, reason := codeOf(t, err); code != oidc.InvalidScope || reason != "scope_of_person" {
 		t.Errorf("got %v", err)
 	}

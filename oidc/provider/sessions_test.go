@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
@@ -40,7 +39,7 @@ func TestSessionEndsByTime(t *testing.T) {
 		if idle.live(t) || !busy.live(t) {
 			t.Error("after half an hour the idle session lives, or the busy one doesn't")
 		}
-		_, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
+		_, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal()))
 		if code, reason := codeOf(t, err); code != oidc.InvalidGrant || reason != "refresh_session_ended" {
 			t.Errorf("a family outlives its idle session: %v", err)
 		}
@@ -147,7 +146,7 @@ func TestDisabledAccount(t *testing.T) {
 		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
 			t.Error("its access token lives")
 		}
-		_, err := w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
+		_, err := w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal()))
 		if _, reason := codeOf(t, err); reason != "refresh_account_disabled" {
 			t.Errorf("its offline access lives: %v", err)
 		}
@@ -320,11 +319,11 @@ func TestPasswordEndsSessions(t *testing.T) {
 		if _, err := w.CheckAccessToken(t.Context(), tokens.Access.Reveal()); err == nil {
 			t.Error("its access token lives")
 		}
-		_, err = w.Refresh(t.Context(), w.bureau, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
+		_, err = w.Redeem(t.Context(), w.bureau, refreshing(tokens.Refresh.Reveal()))
 		if _, reason := codeOf(t, err); reason != "refresh_session_ended" {
 			t.Errorf("its refresh token lives: %v", err)
 		}
-		if _, err = w.Refresh(t.Context(), w.shop, grant.RefreshRequest{Token: offline.Refresh.Reveal()}); err == nil {
+		if _, err = w.Redeem(t.Context(), w.shop, refreshing(offline.Refresh.Reveal())); err == nil {
 			t.Error("offline access lives")
 		}
 		if _, err := w.CheckAccessToken(t.Context(), offline.Access.Reveal()); err == nil {

@@ -402,14 +402,32 @@ func answer(t testing.TB, r *oidc.Response) url.Values {
 	return u.Query()
 }
 
-func redemption(c oidc.Client, code string) grant.CodeRequest {
-	return grant.CodeRequest{Code: code, RedirectURI: c.RedirectURIs[0], CodeVerifier: verifier, RequestID: "r2"}
+// Redeem sends a request to the token endpoint.
+func (p *provider) Redeem(ctx context.Context, c oidc.Client, q grant.Request) (token.Tokens, error) {
+	return p.grantRoom.Redeem(ctx, c, q)
+}
+
+// redemption is the request that redeems a code of a client.
+func redemption(c oidc.Client, code string) grant.Request {
+	form := url.Values{"code": {code}, "redirect_uri": {c.RedirectURIs[0]}, "code_verifier": {verifier}}
+	return grant.Request{Type: oidc.GrantCode, Form: form, RequestID: "r2"}
+}
+
+// refreshing is the request that redeems a refresh token.
+func refreshing(refresh string, scopes ...oidc.Scope) grant.Request {
+	form := url.Values{"refresh_token": {refresh}, "scope": {oidc.JoinScopes(scopes)}}
+	return grant.Request{Type: oidc.GrantRefresh, Form: form, RequestID: "r4"}
+}
+
+// forItself is the request of a client that acts for itself.
+func forItself(scopes ...oidc.Scope) grant.Request {
+	return grant.Request{Type: oidc.GrantClientCredentials, Form: url.Values{"scope": {oidc.JoinScopes(scopes)}}, RequestID: "r1"}
 }
 
 // redeem redeems a code.
 func (w *world) redeem(t testing.TB, c oidc.Client, code string) token.Tokens {
 	t.Helper()
-	tokens, err := w.provider.RedeemCode(t.Context(), c, redemption(c, code))
+	tokens, err := w.Redeem(t.Context(), c, redemption(c, code))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,9 +108,11 @@ func logIn(t *testing.T, db Database, in *installation.Installation, people *peo
 	to, err := url.Parse(step.Response.RedirectURI)
 	must(t, "agreeing", err)
 	code := to.Query().Get("code")
-	tokens, err := p.Grants.RedeemCode(ctx, client, grant.CodeRequest{Code: code, RedirectURI: client.RedirectURIs[0], CodeVerifier: verifier})
+	tokens, err := p.Grants.Redeem(ctx, client, grant.Request{Type: oidc.GrantCode, Form: url.Values{
+		"code": {code}, "redirect_uri": {client.RedirectURIs[0]}, "code_verifier": {verifier},
+	}})
 	must(t, "redeeming the code", err)
-	more, err := p.Grants.Refresh(ctx, client, grant.RefreshRequest{Token: tokens.Refresh.Reveal()})
+	more, err := p.Grants.Redeem(ctx, client, grant.Request{Type: oidc.GrantRefresh, Form: url.Values{"refresh_token": {tokens.Refresh.Reveal()}}})
 	must(t, "refreshing", err)
 	return []string{b.ID.Reveal(), b.UserAgent, handle.Reveal(), cookie.Reveal(), form, code, "state-of-a-request-0001", "nonce-of-a-request-0001",
 		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}

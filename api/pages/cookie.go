@@ -52,8 +52,8 @@ func (j jar) cookie(name string) string {
 }
 
 func (j jar) secretCookie(name string) oidc.Secret {
-	if value := j.cookie(name); isHandle(value) {
-		return oidc.SecretOf(value)
+	if value := oidc.SecretOf(j.cookie(name)); value.IsHandle() {
+		return value
 	}
 	return oidc.Secret{}
 }
@@ -100,6 +100,7 @@ func (v *Visit) keep(c oidc.Cookies) {
 	}
 }
 
+// DropSession takes the session's cookie from the browser, whose session is over.
 func (v *Visit) DropSession() {
 	v.Browser.Session = oidc.Secret{}
 	v.dropCookie(sessionCookie)
@@ -125,7 +126,7 @@ func (v *Visit) takeNotice() string {
 // NoteDevice makes the browser a known device of the account, for the limits on
 // wrong passwords.
 func (v *Visit) NoteDevice(account identity.Account) {
-	device, err := v.s.c.Factors.DeviceToken(v.R.Context(), account, v.cookie(deviceCookie))
+	device, err := v.s.c.Factors.DeviceToken(v.R.Context(), account, v.Browser.Device)
 	if err != nil {
 		v.s.c.Log.LogAttrs(v.R.Context(), slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
 		return

@@ -22,7 +22,11 @@ func TestCookiesOverHTTPS(t *testing.T) {
 	v.Bind()
 	v.KeepSession(oidc.NewHandle())
 	v.DropSession()
-	for _, c := range w.Result().Cookies() {
+	cookies := w.Result().Cookies()
+	if len(cookies) != 3 {
+		t.Errorf("%d cookies are set, want 3", len(cookies))
+	}
+	for _, c := range cookies {
 		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
 			t.Errorf("%v", c)
 		}

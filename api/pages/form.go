@@ -62,6 +62,7 @@ func ErrInput() error { return problem.Refuse(http.StatusBadRequest, "input", ""
 // one was meant.
 func (v *Visit) Form(lists ...string) (url.Values, error) { return v.FormOf(maxForm, lists...) }
 
+// FormOf is Form for a body of at most so many bytes.
 func (v *Visit) FormOf(most int64, lists ...string) (url.Values, error) {
 	if !v.s.sameOrigin(v.R) {
 		return nil, ErrForm()

@@ -35,8 +35,8 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request) *Visit {
 		Address: s.c.Address(r), UserAgent: userAgent(r), RequestID: problem.RequestID(r.Context()),
 	}
 	q := r.URL.Query()
-	if h := q.Get("request"); isHandle(h) {
-		v.request = oidc.SecretOf(h)
+	if h := oidc.SecretOf(q.Get("request")); h.IsHandle() {
+		v.request = h
 	}
 	v.client = q.Get("client")
 	v.elder = v.cookie(textCookie) == "large"
@@ -54,19 +54,6 @@ const maxUserAgent = 256
 func userAgent(r *http.Request) string {
 	ua := strings.ToValidUTF8(r.UserAgent(), "")
 	return ua[:min(len(ua), maxUserAgent)]
-}
-
-// isHandle reports whether s has the form of a handle or a cookie's secret.
-func isHandle(s string) bool {
-	if len(s) != 43 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
 }
 
 // speak takes a request's ui_locales into account, unless the person chose a
@@ -101,8 +88,8 @@ func (v *Visit) Show(status int, view web.View) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", string(f.Lang))
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "5") // seconds, as the API says
+	if status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", strconv.Itoa(problem.RetrySoon))
 	}
 	v.w.WriteHeader(status)
 	_, _ = v.w.Write(body) // or else the browser is gone

@@ -26,7 +26,7 @@ func (t steps) logIn(v *Visit) error {
 	case "cancel":
 		answer = flow.Cancel{}
 	case "confirm":
-		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: digits(form.Get("code"))}
+		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: form.Get("code")}
 	}
 	return t.answer(v, oidc.StepLogin, form, answer)
 }
@@ -37,7 +37,7 @@ func (t steps) checkCode(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	var answer flow.Answer = flow.Code{Code: digits(form.Get("code"))}
+	var answer flow.Answer = flow.Code{Code: form.Get("code")}
 	switch form.Get("act") {
 	case "cancel":
 		answer = flow.Cancel{}
@@ -175,19 +175,4 @@ func (v *Visit) sent() (bool, time.Duration) {
 	}
 	left := min(max(at-time.Now().Unix(), 0), int64(maxAgain/time.Second))
 	return true, time.Duration(left) * time.Second
-}
-
-// digits returns a code without what people and their phones put between the
-// digits; full-width ones count as well.
-func digits(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		switch {
-		case c >= '０' && c <= '９':
-			b.WriteRune(c - '０' + '0')
-		case c != ' ' && c != '-' && c != '　':
-			b.WriteRune(c)
-		}
-	}
-	return b.String()
 }

@@ -117,7 +117,7 @@ func (o logouts) take(v *Visit) error {
 		v.Bind()
 		return o.ask(v, view, params, http.StatusForbidden)
 	}
-	if err := o.c.Sessions.LogOut(v.R.Context(), v.Browser); err != nil && !errors.Is(err, oidc.ErrNoSession) {
+	if err := o.c.Sessions.LogOut(v.R.Context(), v.Browser); err != nil {
 		return err
 	}
 	v.DropSession()

@@ -17,7 +17,7 @@ import (
 // be anybody who asks, and what they ask is kept.
 func (v *Visit) TakeTurn(size int) error {
 	if wait := v.s.c.Askers.WaitAddress(v.Browser.Address, size, time.Now()); wait > 0 {
-		return problem.Later(http.StatusTooManyRequests, "too_many", "", int(wait/time.Second)+1)
+		return problem.Later(http.StatusTooManyRequests, "too_many", "", problem.Seconds(wait))
 	}
 	return nil
 }

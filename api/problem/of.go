@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/license"
@@ -91,7 +90,7 @@ func ofLogin(err error) (Problem, bool) {
 	wait := RetrySoon
 	i, ok := errors.AsType[*identity.Error](err)
 	if ok {
-		wait = max(wait, int(i.Retry/time.Second))
+		wait = max(wait, Seconds(i.Retry))
 	}
 	if _, o := errors.AsType[*oidc.Error](err); (ok || o) && Passes(err) {
 		return Problem{Status: http.StatusServiceUnavailable, Reason: reasonUnavailable, RetryAfter: wait}, true

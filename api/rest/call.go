@@ -70,7 +70,7 @@ func (c *call) limitReading() error {
 	if wait <= 0 {
 		return nil
 	}
-	return problem.Later(http.StatusTooManyRequests, "readings_limited", "Too many readings by this client, or for this person. Try again after Retry-After.", int(wait/time.Second)+1)
+	return problem.Later(http.StatusTooManyRequests, "readings_limited", "Too many readings by this client, or for this person. Try again after Retry-After.", problem.Seconds(wait))
 }
 
 // clientShare is how many times what a person at a client may read the client may.

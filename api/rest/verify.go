@@ -63,7 +63,7 @@ func (x *Verification) verify(c *call) error {
 // were too many.
 func (x *Verification) Limit(r *http.Request) error {
 	if wait := x.addresses.WaitAddress(x.address(r), 0, time.Now()); wait > 0 {
-		return problem.Later(http.StatusTooManyRequests, "rate_limited", "Too many verifications from your address. Try again in a while.", int(wait/time.Second)+1)
+		return problem.Later(http.StatusTooManyRequests, "rate_limited", "Too many verifications from your address. Try again in a while.", problem.Seconds(wait))
 	}
 	return nil
 }

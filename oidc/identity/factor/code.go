@@ -194,13 +194,14 @@ func expiredCode() error {
 	return &identity.Error{Reason: "code_expired", Detail: "The code is no longer good. Ask for another one."}
 }
 
-// foldDigits returns a code as it was sent: people type full-width digits, and spaces.
+// foldDigits returns a code as it was sent: people type full-width digits, and people and their
+// phones put spaces and hyphens between digits.
 func foldDigits(code string) string {
 	if len(code) > 64 {
 		return ""
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || r == '-' {
 			return -1
 		}
 		return r

@@ -37,7 +37,7 @@ func TestCode(t *testing.T) {
 		identitytest.IsReason(t, "another account", w.CheckCode(t.Context(), identity.NewID(), "session", m.Code, "r"), "code_expired")
 		identitytest.IsReason(t, "a wrong code", w.CheckCode(t.Context(), a.ID, "session", wrong(m.Code), "r"), "code_wrong")
 		identitytest.IsReason(t, "no code", w.CheckCode(t.Context(), a.ID, "session", "", "r"), "code_wrong")
-		identitytest.IsReason(t, "the code as people type it", w.CheckCode(t.Context(), a.ID, "session", " "+m.Code[:3]+" "+fullWidth(m.Code[3:]), "r"), "")
+		identitytest.IsReason(t, "the code as people type it", w.CheckCode(t.Context(), a.ID, "session", " "+m.Code[:2]+" "+m.Code[2:3]+"-"+fullWidth(m.Code[3:5]+"-"+m.Code[5:]), "r"), "")
 		identitytest.IsReason(t, "the code again", w.CheckCode(t.Context(), a.ID, "session", m.Code, "r"), "code_expired")
 	})
 }
@@ -46,7 +46,7 @@ func TestCode(t *testing.T) {
 func wrong(code string) string { return string('0'+(code[0]-'0'+1)%10) + code[1:] }
 
 func fullWidth(digits string) string {
-	return strings.Map(func(r rune) rune { return r - '0' + '０' }, digits)
+	return strings.Map(func(r rune) rune { return r - '!' + '！' }, digits)
 }
 
 func TestCodeTries(t *testing.T) {

@@ -89,8 +89,7 @@ func (s *stage) survives(t *testing.T, requests int) {
 // and log in as ever.
 func TestAttackPushLoop(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, stageConfig{})
-	s.nodes[0].pushers = limit.NewRate(1, 50) // the default's 6,000 take a while
+	s := newStage(t, stageConfig{Limits: Limits{PushPerMinute: 1, PushBurst: 50}}) // the default's 6,000 take a while
 	var last answer
 	for range 60 {
 		if last = s.garage.request().push(t); last.StatusCode != http.StatusCreated {
@@ -104,10 +103,9 @@ func TestAttackPushLoop(t *testing.T) {
 	s.clinic.licensed().loggedIn(t, s.browser(t), s.alice)
 
 	// Large ones count several times.
-	s.nodes[0].pushers = limit.NewRate(1, 50)
 	taken := 0
 	for range 60 {
-		if a := s.garage.request("unknown", strings.Repeat("x", 30<<10)).push(t); a.StatusCode == http.StatusCreated {
+		if a := s.clinic.request("unknown", strings.Repeat("x", 30<<10)).push(t); a.StatusCode == http.StatusCreated {
 			taken++
 		}
 	}

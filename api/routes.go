@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net/netip"
 	"runtime"
 	"strings"
 	"time"
@@ -42,14 +41,10 @@ func (s *Server) countRefusal(reason string) { s.metrics.refused.WithLabelValues
 
 // providerRoutes adds the endpoints of the OpenID provider.
 func (s *Server) providerRoutes() (err error) {
-	people, p := s.c.Identity != nil, s.c.Provider
+	people, p, l := s.c.Identity != nil, s.c.Provider, s.c.Limits
 	c := oauth.Config{
 		Issuer: s.c.Issuer, Clients: p.Clients, Grants: p.Grants, Tokens: p.Tokens, Requests: p.Flow, Refusals: p.Journal, People: people,
-		Log: s.c.Log, Failing: s.failing, Address: s.address, Counted: s.countRefusal, Refusal: s.refusal, Step: s.step,
-		Turn: func(a netip.Addr, size int) time.Duration { return s.askers.WaitAddress(a, size, time.Now()) },
-		PushTurn: func(client string, size int) time.Duration {
-			return s.pushers.WaitKey(client, size, time.Now())
-		},
+		Log: s.c.Log, Failing: s.failing, Address: s.address, Askers: s.askers, Pushers: limit.NewRate(l.PushPerMinute, l.PushBurst), Counted: s.countRefusal, Refusal: s.refusal, Step: s.step,
 		Served: func(path string, status int, took time.Duration) {
 			s.metrics.requests.WithLabelValues("GET "+path, class(status)).Observe(took.Seconds())
 		},

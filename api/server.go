@@ -45,11 +45,11 @@ type Config struct {
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
 	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
-	// Identity and Ephemeral are for people's pages; without them there are none.
-	Identity  *identity.Service
-	Factors   *factor.Service
-	Tickets   *password.Tickets
-	Ephemeral identity.Ephemeral
+	// Identity, Factors and Tickets are for people's pages, and come together; without them
+	// there are none.
+	Identity *identity.Service
+	Factors  *factor.Service
+	Tickets  *password.Tickets
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
 	Ready func(ctx context.Context) error
@@ -91,7 +91,7 @@ type Limits struct {
 	VerifyBurst     int // at once; default 60
 	// Verifying is how many verifications may be under way; default 4 for each
 	// processor and 65 more: so many may wait for second opinions (see
-	// [sm2.Config]), and forgeries that do must not hold up the rest.
+	// [yizheng.internal/signing/sm2.Config]), and forgeries that do must not hold up the rest.
 	Verifying   int
 	VerifyQueue int // verifications waiting for their turn; default 8192
 	// Tries to log in per address, of passwords and codes together: a hall full of
@@ -155,7 +155,6 @@ type Server struct {
 	oauth       *oauth.Endpoints
 	people      *limit.Rate // of tries to log in
 	askers      *limit.Rate // of authorization requests
-	pushers     *limit.Rate // of pushed ones, by client
 	unnamed     sync.Once   // says that a proxy isn't trusted
 	failing     *problem.Log
 	problems    *problem.Writer
@@ -166,6 +165,9 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	if c.Issuer == "" || c.Library == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
 		return nil, errors.New("api: Config needs Issuer, Library, Provider, Keyrings and Anchors")
+	}
+	if (c.Identity == nil) != (c.Factors == nil) || (c.Identity == nil) != (c.Tickets == nil) {
+		return nil, errors.New("api: Config needs Identity, Factors and Tickets together, or none of them")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -186,7 +188,6 @@ func New(c Config) (*Server, error) {
 		c: c, mux: newRouter(), description: openapi.New(c.Issuer, c.Identity != nil),
 		people:  limit.NewRate(l.LoginPerMinute, l.LoginBurst),
 		askers:  limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
-		pushers: limit.NewRate(l.PushPerMinute, l.PushBurst),
 		failing: problem.NewLog(c.Log),
 	}
 	var err error

@@ -227,7 +227,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Tickets: n.people.Tickets, Ephemeral: kept,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Tickets: n.people.Tickets,
 		Limits: c.Limits,
 	})
 	must(err)

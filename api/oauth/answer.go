@@ -49,16 +49,23 @@ func explain(err error) answer {
 	return a
 }
 
+// explained logs an error and returns what the client sees of it. With 503 it sets how long the
+// client waits, unless that is set already.
+func (o *Endpoints) explained(ctx context.Context, x *exchange, err error) answer {
+	a := explain(err)
+	o.log(ctx, x, a, err)
+	if x != nil && a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
+		x.retryAfter = problem.RetrySoon * time.Second
+	}
+	return a
+}
+
 // refuse writes an error before the library has seen the request.
 func (o *Endpoints) refuse(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
-	a := explain(err)
-	o.log(r.Context(), x, a, err)
 	if x == nil {
 		x = new(exchange)
 	}
-	if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-		x.retryAfter = problem.RetrySoon * time.Second
-	}
+	a := o.explained(r.Context(), x, err)
 	c := &challenger{ResponseWriter: w, x: x}
 	c.Header().Set("Content-Type", "application/json")
 	c.WriteHeader(a.status)
@@ -132,7 +139,7 @@ func (c *challenger) WriteHeader(status int) {
 		h.Set("Cache-Control", "no-store")
 	}
 	if c.x.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((c.x.retryAfter+time.Second-1)/time.Second)))
+		h.Set("Retry-After", strconv.Itoa(problem.Seconds(c.x.retryAfter)))
 	}
 	c.ResponseWriter.WriteHeader(status)
 }

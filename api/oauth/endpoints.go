@@ -25,52 +25,36 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Clients authenticates clients.
-type Clients interface {
+// clients authenticates clients.
+type clients interface {
 	Authenticate(ctx context.Context, c client.Credentials) (oidc.Client, error)
 }
 
-// Grants gives tokens for grants, to a client that has authenticated.
-type Grants interface {
+// grants gives tokens for grants, to a client that has authenticated.
+type grants interface {
 	Redeem(ctx context.Context, c oidc.Client, q grant.Request) (token.Tokens, error)
 }
 
-// Tokens looks at tokens, and ends them.
-type Tokens interface {
-	CheckAccessToken(ctx context.Context, token string) (token.Access, error)
-	UserInfo(ctx context.Context, a token.Access) (jsontext.Value, error)
-	Introspect(ctx context.Context, c oidc.Client, token string) (token.Introspection, error)
-	RevokeToken(ctx context.Context, c oidc.Client, token, requestID string) error
-	KeySet(ctx context.Context) (token.KeySet, error)
-}
-
-// Requests keeps authorization requests that clients push.
-type Requests interface {
+// requests keeps authorization requests that clients push.
+type requests interface {
 	Push(ctx context.Context, c oidc.Client, params oidc.Parameters, requestID string) (requestURI string, life time.Duration, err error)
-}
-
-// Refusals records what was refused to a client that is known.
-type Refusals interface {
-	Repeating(ctx context.Context, f journal.Fact) error
 }
 
 // Config says what the endpoints work with. All of it is needed, but StrictTransport.
 type Config struct {
 	Issuer   string // the public URL
-	Clients  Clients
-	Grants   Grants
-	Tokens   Tokens
-	Requests Requests
-	Refusals Refusals
-	People   bool // there are logins
+	Clients  clients
+	Grants   grants
+	Tokens   *token.Service
+	Requests requests
+	Refusals *journal.Recorder // what was refused to a client that is known
+	People   bool              // there are logins
 	Log      *slog.Logger
 	Failing  *problem.Log
 	Address  func(*http.Request) netip.Addr // of the client
 	Counted  func(code string)              // counts the refusal of somebody not authenticated
-	// Turn counts something of so many bytes that is kept for an address, and returns
-	// how long it has to wait for that; PushTurn does so for a client.
-	Turn     func(a netip.Addr, size int) time.Duration
-	PushTurn func(client string, size int) time.Duration
+	Askers   *limit.Rate                    // of authorization requests, by address
+	Pushers  *limit.Rate                    // of pushed ones, by client
 	// Refusal returns nil, or why nothing may be decided here.
 	Refusal func() error
 	// Served measures a document that was served before anything else looked at its request.
@@ -85,19 +69,21 @@ type Config struct {
 // library takes more than it should: a GET, secrets in the query, repeated parameters,
 // bodies of any size. Safe for concurrent use.
 type Endpoints struct {
-	c         Config
-	library   http.Handler
-	failures  limit.Failures
-	documents map[string]*document // by path
+	c       Config
+	library http.Handler
+	// libraryTypes are the grant types that the library answers: see byLibrary.
+	libraryTypes []oidc.GrantType
+	failures     limit.Failures
+	documents    map[string]*document // by path
 }
 
 // New checks c and returns the endpoints.
 func New(c Config) (*Endpoints, error) {
 	if c.Issuer == "" || c.Clients == nil || c.Grants == nil || c.Tokens == nil || c.Requests == nil || c.Refusals == nil || c.Log == nil || c.Failing == nil ||
-		c.Address == nil || c.Counted == nil || c.Turn == nil || c.PushTurn == nil || c.Refusal == nil || c.Served == nil || c.Step == nil {
+		c.Address == nil || c.Counted == nil || c.Askers == nil || c.Pushers == nil || c.Refusal == nil || c.Served == nil || c.Step == nil {
 		return nil, errors.New("oauth: something of Config is missing")
 	}
-	o := &Endpoints{c: c, failures: limit.NewFailures()}
+	o := &Endpoints{c: c, libraryTypes: libraryTypes(), failures: limit.NewFailures()}
 	o.library, o.documents = newLibrary(o), documentsOf(c)
 	return o, nil
 }
@@ -133,7 +119,7 @@ func (o *Endpoints) serve(w http.ResponseWriter, r *http.Request, check func(*ex
 		o.refuse(w, r, x, err)
 		return
 	}
-	if !routed(r.URL.Path, x) {
+	if !o.byLibrary(r.URL.Path, x) {
 		o.redeemHere(w, r, x)
 		return
 	}

@@ -66,26 +66,23 @@ func TestWithoutLibrary(t *testing.T) {
 				Issuer: "https://a.example", Clients: tt.client, People: true, Log: slog.New(slog.DiscardHandler), Failing: problem.NewLog(slog.New(slog.DiscardHandler)),
 				Address: func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }, Counted: func(string) {}, Step: func(string) {},
 			}}
-			o.library = newLibrary(o)
-			ask := func(w http.ResponseWriter, asked *grant.Request, by func(http.ResponseWriter, *http.Request, *exchange)) {
+			library, served := newLibrary(o), 0
+			o.library = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { served++; library.ServeHTTP(w, r) })
+			ask := func(w http.ResponseWriter, asked *grant.Request, byLibrary ...oidc.GrantType) {
 				g := tt.grant
 				g.asked = asked
-				o.c.Grants = g
+				o.c.Grants, o.libraryTypes = g, byLibrary
 				r := httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader("grant_type=client_credentials&scope=openid&resource=a&resource=b"))
 				r.Header.Set("Content-Type", FormMedia)
 				r.SetBasicAuth("department", "secret")
-				noStore(w)
-				x, err := o.readRequest(w, r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				by(w, r, x)
+				o.Token(w, r)
 			}
 			through, past := httptest.NewRecorder(), httptest.NewRecorder()
-			ask(through, &first, func(w http.ResponseWriter, r *http.Request, x *exchange) {
-				o.library.ServeHTTP(&challenger{ResponseWriter: w, x: x}, x.forLibrary(r))
-			})
-			ask(past, &second, o.redeemHere)
+			ask(through, &first, oidc.GrantClientCredentials)
+			ask(past, &second)
+			if served != 1 {
+				t.Errorf("the library served %d requests, want the first alone", served)
+			}
 			if through.Code != past.Code || through.Body.String() != past.Body.String() {
 				t.Errorf("%d %q by the library, %d %q without", through.Code, through.Body, past.Code, past.Body)
 			}

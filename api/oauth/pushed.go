@@ -41,10 +41,10 @@ func (o *Endpoints) push(r *http.Request, x *exchange) (pushed, error) {
 		return pushed{}, err
 	}
 	if client.Public() { // anybody, and what they push is kept
-		if wait := o.c.Turn(x.address, sizeOf(x.form)); wait > 0 {
+		if wait := o.c.Askers.WaitAddress(x.address, sizeOf(x.form), time.Now()); wait > 0 {
 			return pushed{}, x.tooMany(wait, "rate_limited", "too many requests from this address; try again later")
 		}
-	} else if wait := o.c.PushTurn(client.ID, sizeOf(x.form)); wait > 0 {
+	} else if wait := o.c.Pushers.WaitKey(client.ID, sizeOf(x.form), time.Now()); wait > 0 {
 		return pushed{}, x.tooMany(wait, "rate_limited", "this client pushes too many requests, or too large ones; try again after Retry-After")
 	}
 	if x.form.Has("request_uri") { // RFC 9126 section 2.1
@@ -98,7 +98,7 @@ func RequestParameters(form url.Values) (oidc.Parameters, error) {
 		if len(values) > 1 {
 			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is there twice", Reason: "parameter_repeated"}}
 		}
-		if !IsText(name) || !IsText(values[0]) {
+		if !oidc.IsText(name) || !oidc.IsText(values[0]) {
 			return nil, &oidc.RequestError{Refusal: &oidc.Error{Code: oidc.InvalidRequest, Description: "a parameter is not printable UTF-8", Reason: "parameter_text"}}
 		}
 		if values[0] != "" {

@@ -3,6 +3,8 @@ package oauth
 import (
 	"net/url"
 	"testing"
+
+	"yizheng.internal/oidc"
 )
 
 func FuzzRequestParameters(f *testing.F) {
@@ -18,7 +20,7 @@ func FuzzRequestParameters(f *testing.F) {
 			return
 		}
 		for name, value := range params {
-			if value == "" || form.Get(name) != value || !IsText(value) {
+			if value == "" || form.Get(name) != value || !oidc.IsText(value) {
 				t.Errorf("%q has the parameter %q", query, name)
 			}
 		}

@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
@@ -85,7 +83,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 			return nil, invalidRequest("parameter_repeated", "a parameter is there twice")
 		}
 		for _, value := range values {
-			if !IsText(value) {
+			if !oidc.IsText(value) {
 				return nil, invalidRequest("parameter_text", "a parameter is not printable UTF-8")
 			}
 		}
@@ -103,11 +101,6 @@ func isForm(media string) bool {
 	}
 	media, _, err := mime.ParseMediaType(media)
 	return err == nil && media == FormMedia
-}
-
-// IsText reports whether s is UTF-8 without control characters.
-func IsText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // readCredentials finds the client's credentials in the Authorization header or
@@ -160,11 +153,11 @@ func parseBasic(header string) (client.Credentials, error) {
 		return client.Credentials{}, malformed
 	}
 	id, err := url.QueryUnescape(user)
-	if err != nil || id == "" || !IsText(id) {
+	if err != nil || id == "" || !oidc.IsText(id) {
 		return client.Credentials{}, malformed
 	}
 	secret, err := url.QueryUnescape(password)
-	if err != nil || !IsText(secret) {
+	if err != nil || !oidc.IsText(secret) {
 		return client.Credentials{}, malformed
 	}
 	return client.Credentials{ID: id, Method: oidc.AuthBasic, Secret: oidc.SecretOf(secret)}, nil

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
-	"yizheng.internal/api/problem"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/grant"
 )
@@ -89,17 +89,15 @@ func (s *authorizationServer) exchanged(ctx context.Context, c op.Client, do fun
 	return op.NewResponse(answer), nil
 }
 
-// routed reports whether the library has a way for a request: its switch over grant types is
-// closed, and those that it doesn't know are answered without it.
-func routed(path string, x *exchange) bool {
-	if path != TokenPath {
-		return true
-	}
-	switch x.grantType() {
-	case oidc.GrantClientCredentials, oidc.GrantCode, oidc.GrantRefresh:
-		return true
-	}
-	return false
+// libraryTypes returns the grant types that the library knows: its list of them is closed.
+func libraryTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantClientCredentials, oidc.GrantCode, oidc.GrantRefresh}
+}
+
+// byLibrary reports whether the library answers a request. Requests of a grant type that it
+// doesn't know are answered without it.
+func (o *Endpoints) byLibrary(path string, x *exchange) bool {
+	return path != TokenPath || slices.Contains(o.libraryTypes, x.grantType())
 }
 
 // redeemed answers a request of the token endpoint. What the library read of it is laxer
@@ -126,19 +124,13 @@ func (s *authorizationServer) RefreshToken(ctx context.Context, r *op.ClientRequ
 // Introspect implements op.Server (RFC 7662). The library authenticates nobody
 // here, so this does.
 func (s *authorizationServer) Introspect(ctx context.Context, _ *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
-	x, ok := ctx.Value(exchangeKey{}).(*exchange)
-	if !ok {
-		return nil, s.oauth.libraryError(ctx, nil, errPastGuard)
-	}
-	client, err := s.oauth.authenticate(ctx, x)
+	client, err := s.VerifyClient(ctx, nil)
 	if err != nil {
-		return nil, s.oauth.libraryError(ctx, x, err)
+		return nil, err
 	}
-	answer, err := s.oauth.c.Tokens.Introspect(ctx, client, x.form.Get("token"))
-	if err != nil {
-		return nil, s.oauth.libraryError(ctx, x, err)
-	}
-	return op.NewResponse(answer), nil
+	return s.exchanged(ctx, client, func(x *exchange, c oidc.Client) (any, error) {
+		return s.oauth.c.Tokens.Introspect(ctx, c, x.form.Get("token"))
+	})
 }
 
 // Revocation implements op.Server (RFC 7009). The hint of the token's kind isn't
@@ -153,12 +145,8 @@ func (s *authorizationServer) Revocation(ctx context.Context, r *op.ClientReques
 // our own answer in its place. The cause stays here: the library would log it through
 // the process's default logger.
 func (o *Endpoints) libraryError(ctx context.Context, x *exchange, err error) error {
-	a := explain(err)
-	o.log(ctx, x, a, err)
+	a := o.explained(ctx, x, err)
 	if x != nil {
-		if a.status == http.StatusServiceUnavailable && x.retryAfter == 0 {
-			x.retryAfter = problem.RetrySoon * time.Second
-		}
 		x.refused = &a
 	}
 	return op.NewStatusError(libraryCode(a.Code).WithDescription("%s", a.Description), a.status)

@@ -43,8 +43,8 @@ func (k EndingKind) Known() bool {
 
 // Ending says how, from when and on what ground a version ended.
 type Ending struct {
-	Kind          EndingKind `json:"kind" doc:"how it ended: 注销 cancelled, 撤销 rescinded, 吊销 revoked, 撤回 withdrawn, 失效 lapsed" enum:"cancelled,rescinded,revoked,withdrawn,lapsed"`
-	EffectiveFrom party.Date `json:"effective_from,omitzero" required:"true" doc:"the first day on which the license is no longer in force"`
-	RecordedAt    time.Time  `json:"recorded_at" doc:"when the registry was told"`
-	Document      Document   `json:"document" doc:"the legal document that the ending rests on"`
+	Kind          EndingKind `json:"kind"`
+	EffectiveFrom party.Date `json:"effective_from,omitzero"` // the first day on which it is no longer in force
+	RecordedAt    time.Time  `json:"recorded_at"`             // when the registry was told
+	Document      Document   `json:"document"`
 }

@@ -10,7 +10,6 @@ import (
 
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license/catalog"
-	"yizheng.internal/license/registry"
 )
 
 // FuzzJSONBody decodes anything into every request type. It never panics; what
@@ -32,8 +31,8 @@ func FuzzJSONBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	types := []reflect.Type{
-		typeOf[registry.IssueRequest](), typeOf[registry.ReplaceRequest](), typeOf[registry.EndRequest](), typeOf[registry.SearchRequest](),
-		typeOf[catalog.Definition](), typeOf[registry.SuspendRequest](), typeOf[registry.ResumeRequest](), typeOf[VerifyRequest](),
+		typeOf[IssueRequest](), typeOf[ReplaceRequest](), typeOf[EndRequest](), typeOf[SearchRequest](),
+		typeOf[catalog.Definition](), typeOf[SuspendRequest](), typeOf[ResumeRequest](), typeOf[VerifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,31 +34,31 @@ func (x *licenses) licenseEndpoints() []endpoint {
 			Text: "Checks, signs with the authority's SM2 key and stores in one step. `credential` is the SD-JWT of docs/credential-profile.md; " +
 				"`verification_code` is to be printed on the license.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseIssue, Headers: []openapi.Parameter{key(true)}, Status: http.StatusCreated, Replays: true, Revised: true,
-			In: typeOf[registry.IssueRequest](), Most: largeBody, Out: typeOf[registry.Issued]()}, x.issue},
+			In: typeOf[IssueRequest](), Most: largeBody, Out: typeOf[Issued]()}, x.issue},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/search", ID: "search", Tag: "Licenses", Summary: "Find licenses of your participant",
 			Text:  "By identifier, by number and type, by a holder's code, by type, state and day of creation. Newest first, page by page.",
 			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseSearch,
-			In: typeOf[registry.SearchRequest](), Most: smallBody, Out: typeOf[registry.SearchResult]()}, x.search},
+			In: typeOf[SearchRequest](), Most: smallBody, Out: typeOf[SearchResult]()}, x.search},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}", ID: "read", Tag: "Licenses", Summary: "Read a license",
-			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseRead, Query: []openapi.Parameter{version}, Revised: true, Out: typeOf[license.License]()}, x.read},
+			Scope: oidc.ScopeLicenseRead, Action: journal.ActionLicenseRead, Query: []openapi.Parameter{version}, Revised: true, Out: typeOf[License]()}, x.read},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/replace", ID: "replace", Tag: "Licenses", Summary: "Change, renew, correct or reinstate a license",
 			Text: "Makes the next version from the whole content given; the one before it is superseded in the same step. A suspended license stays suspended. " +
 				"A license keeps its holders: 409 `subject_changed`. `If-Match` must name the revision that you read, or the answer is 428 `if_match_missing`. " +
 				"Your participant must be among the authorities of the type as it is now.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseReplace, Headers: []openapi.Parameter{key(false), match(true)}, Replays: true, Revised: true,
-			In: typeOf[registry.ReplaceRequest](), Most: largeBody, Out: typeOf[registry.Issued]()}, x.replace},
+			In: typeOf[ReplaceRequest](), Most: largeBody, Out: typeOf[Issued]()}, x.replace},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/suspend", ID: "suspend", Tag: "Licenses", Summary: "Suspend a license 暂扣",
 			Text:  "With the legal document it rests on.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseSuspend, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[registry.SuspendRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.suspend},
+			In: typeOf[SuspendRequest](), Most: smallBody, Out: typeOf[License]()}, x.suspend},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/resume", ID: "resume", Tag: "Licenses", Summary: "Put a suspended license back in force",
 			Text:  "Your participant must be among the authorities of the type as it is now.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseResume, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[registry.ResumeRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.resume},
+			In: typeOf[ResumeRequest](), Most: smallBody, Out: typeOf[License]()}, x.resume},
 		{openapi.Endpoint{Method: "POST", Path: "/v1/licenses/{id}/end", ID: "end", Tag: "Licenses", Summary: "End a license for good",
 			Text:  endingKinds() + "; with the legal document it rests on. Its number is free from then on.",
 			Scope: oidc.ScopeLicenseIssue, Action: journal.ActionLicenseEnd, Headers: changing, Replays: true, Revised: true,
-			In: typeOf[registry.EndRequest](), Most: smallBody, Out: typeOf[license.License]()}, x.end},
+			In: typeOf[EndRequest](), Most: smallBody, Out: typeOf[License]()}, x.end},
 		{openapi.Endpoint{Method: "GET", Path: "/v1/licenses/{id}/history", ID: "history", Tag: "Licenses", Summary: "Read what was done with a license",
 			Text: "Every change, reading and refusal, oldest first. Where another department read the license by a use code, or its holder looked at it on the portal, " +
 				"you see `action`, time, version and whether it was refused: not who, by which grant or for which case. The holder sees that in the access records 用证记录.",
@@ -83,8 +82,8 @@ func endingKinds() string {
 
 // history is one page of a license's history.
 type history struct {
-	Events []registry.Event `json:"events" doc:"oldest first"`
-	Next   int64            `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
+	Events []Event `json:"events" doc:"oldest first"`
+	Next   int64   `json:"next,omitzero" doc:"the after of the next page; absent on the last"`
 }
 
 // id is the license in the path.
@@ -107,14 +106,14 @@ func (x *licenses) issue(c *call) error {
 	if key == "" {
 		return problem.Refuse(http.StatusBadRequest, "idempotency_key_missing", "An Idempotency-Key is required, so that a repeated request issues no second license.")
 	}
-	var q registry.IssueRequest
+	var q IssueRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
 	if c.r.Header.Get(ifMatch) != "" {
 		return problem.Refuse(http.StatusBadRequest, "if_match", "A license that is issued has no revision yet: leave If-Match out.")
 	}
-	out, err := x.registry.Issue(c.ctx(), c.actor(), q, key)
+	out, err := x.registry.Issue(c.ctx(), c.actor(), registry.IssueRequest(q), key)
 	if err != nil {
 		return err
 	}
@@ -127,11 +126,11 @@ func (x *licenses) replace(c *call) error {
 	if err != nil {
 		return err
 	}
-	var q registry.ReplaceRequest
+	var q ReplaceRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	out, err := x.registry.Replace(c.ctx(), c.actor(), c.id(), q, on)
+	out, err := x.registry.Replace(c.ctx(), c.actor(), c.id(), registry.ReplaceRequest(q), on)
 	if err != nil {
 		return err
 	}
@@ -140,7 +139,7 @@ func (x *licenses) replace(c *call) error {
 
 func (c *call) issued(out registry.Issued) error {
 	c.revised(out.Revision, out.Replayed)
-	return c.reply(out)
+	return c.reply(Issued(out))
 }
 
 // revised sets the headers of an answer that names a license's revision.
@@ -153,38 +152,55 @@ func (c *call) revised(revision int64, replayed bool) {
 	}
 }
 
-func (x *licenses) suspend(c *call) error { return changeState(c, x.registry.Suspend) }
-func (x *licenses) resume(c *call) error  { return changeState(c, x.registry.Resume) }
-func (x *licenses) end(c *call) error     { return changeState(c, x.registry.End) }
+func (x *licenses) suspend(c *call) error {
+	var q SuspendRequest
+	return c.changeState(&q, func(on registry.Terms) (registry.Changed, error) {
+		return x.registry.Suspend(c.ctx(), c.actor(), c.id(), registry.SuspendRequest(q), on)
+	})
+}
 
-// changeState serves a change of a license's state.
-func changeState[Q any](c *call, change func(context.Context, audit.Actor, audit.ID, Q, registry.Terms) (registry.Changed, error)) error {
+func (x *licenses) resume(c *call) error {
+	var q ResumeRequest
+	return c.changeState(&q, func(on registry.Terms) (registry.Changed, error) {
+		return x.registry.Resume(c.ctx(), c.actor(), c.id(), registry.ResumeRequest(q), on)
+	})
+}
+
+func (x *licenses) end(c *call) error {
+	var q EndRequest
+	return c.changeState(&q, func(on registry.Terms) (registry.Changed, error) {
+		return x.registry.End(c.ctx(), c.actor(), c.id(), registry.EndRequest(q), on)
+	})
+}
+
+// changeState serves a change of a license's state: it reads the body into q, and then makes
+// the change.
+func (c *call) changeState(q any, change func(registry.Terms) (registry.Changed, error)) error {
 	on, err := c.terms()
 	if err != nil {
 		return err
 	}
-	var q Q
-	if err := c.decode(&q); err != nil {
+	if err := c.decode(q); err != nil {
 		return err
 	}
-	changed, err := change(c.ctx(), c.actor(), c.id(), q, on)
+	changed, err := change(on)
 	if err != nil {
 		return err
 	}
 	c.revised(changed.Revision, changed.Replayed)
-	return c.reply(changed.License)
+	return c.reply(licenseOf(changed.License))
 }
 
 func (x *licenses) search(c *call) error {
-	var q registry.SearchRequest
+	var q SearchRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	found, err := x.registry.Search(c.ctx(), c.actor(), q)
+	found, err := x.registry.Search(c.ctx(), c.actor(), registry.SearchRequest(q))
 	if err != nil {
 		return err
 	}
-	return c.reply(found)
+	return c.reply(searchResultOf(found))
 }
 
 // version returns the query's version, 0 for the newest.
@@ -206,7 +222,7 @@ func (x *licenses) read(c *call) error {
 		return err
 	}
 	c.revised(l.Revision, false)
-	return c.reply(l)
+	return c.reply(licenseOf(l))
 }
 
 func (x *licenses) credential(c *call) error {
@@ -238,7 +254,10 @@ func (x *licenses) history(c *call) error {
 	if err != nil {
 		return err
 	}
-	page := history{Events: events}
+	page := history{Events: make([]Event, len(events))}
+	for i, e := range events {
+		page.Events[i] = Event(e)
+	}
 	if n := len(events); n == int(limit) {
 		page.Next = events[n-1].Seq
 	}

@@ -1,5 +1,6 @@
 // Package rest is the REST API below /v1: the table of its endpoints, how a request is read
-// and answered, and one file a resource.
+// and answered, and one file a resource. Bodies are types of this package, which are converted
+// to and from those of the rules; or, where a rule's type is stored as it is sent, the rule's.
 package rest
 
 import (
@@ -70,6 +71,7 @@ func New(c Config) (*API, error) {
 
 // Mount serves each endpoint by mount, and adds it to the document.
 func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
+	to.Describe(described())
 	for _, es := range a.endpoints() {
 		for _, e := range es {
 			a.register(e, mount, to)

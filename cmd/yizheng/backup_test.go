@@ -14,11 +14,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 )
 
 // TestBackupDrillSQLite issues licenses, makes a backup while it goes on issuing,
@@ -102,7 +102,7 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 	}
 	for _, i := range issueMany(t, c, "again", 80, entries) {
 		list, _, _ := strings.Cut(entryOf(t, i.Credential), "#")
-		if slices.ContainsFunc(slices.Concat(before, lost), func(o registry.Issued) bool { return strings.HasPrefix(entryOf(t, o.Credential), list+"#") }) {
+		if slices.ContainsFunc(slices.Concat(before, lost), func(o rest.Issued) bool { return strings.HasPrefix(entryOf(t, o.Credential), list+"#") }) {
 			t.Fatalf("license %s has an entry of %s, which was in use before", i.ID, list)
 		}
 	}
@@ -112,9 +112,9 @@ func backupDrill(t *testing.T, database, elsewhere string) {
 }
 
 // issueMany issues licenses, and checks that their entries are new.
-func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]audit.ID) []registry.Issued {
+func issueMany(t *testing.T, c *apiClient, name string, n int, entries map[string]audit.ID) []rest.Issued {
 	t.Helper()
-	made := make([]registry.Issued, n)
+	made := make([]rest.Issued, n)
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {

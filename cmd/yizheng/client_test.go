@@ -16,10 +16,10 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
-	"yizheng.internal/license/registry"
 )
 
 // Made up: area 990100 is not assigned.
@@ -168,8 +168,8 @@ func (c *apiClient) send(q *http.Request, out any) error {
 }
 
 // issueRequest returns a request that the sample type accepts.
-func issueRequest(number string) registry.IssueRequest {
-	return registry.IssueRequest{
+func issueRequest(number string) rest.IssueRequest {
+	return rest.IssueRequest{
 		TypeCode: sampleType, Number: number, ValidFrom: party.DateOf(time.Now()), AreaCode: "990100",
 		Holders: []credential.Holder{{Name: "方样例䶮", CodeType: party.Citizen, Code: sampleCitizen, Role: "holder"}},
 		Fields:  []byte(`{"category":"样例"}`),
@@ -177,8 +177,8 @@ func issueRequest(number string) registry.IssueRequest {
 }
 
 // Issue issues a license with that number, under it as the idempotency key.
-func (c *apiClient) Issue(ctx context.Context, number string) (registry.Issued, error) {
-	var out registry.Issued
+func (c *apiClient) Issue(ctx context.Context, number string) (rest.Issued, error) {
+	var out rest.Issued
 	err := c.Do(ctx, "POST", "/v1/licenses", issueRequest(number), &out, "Idempotency-Key", number)
 	return out, err
 }
@@ -191,7 +191,7 @@ func (c *apiClient) Credential(ctx context.Context, id audit.ID) (string, error)
 }
 
 // Verify verifies a license by what stands on its paper.
-func (c *apiClient) Verify(ctx context.Context, i registry.Issued) (credential.Verification, error) {
+func (c *apiClient) Verify(ctx context.Context, i rest.Issued) (credential.Verification, error) {
 	var out credential.Verification
 	err := c.Do(ctx, "POST", "/v1/verify", map[string]string{
 		"identifier": string(i.Identifier), "verification_code": i.VerificationCode,

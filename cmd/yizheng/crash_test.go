@@ -14,11 +14,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/party"
-	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -156,7 +156,7 @@ type held struct {
 
 // made is a version, with the request that made it and the answer.
 type made struct {
-	registry.Issued
+	rest.Issued
 	state        license.State
 	path, key    string
 	request, raw []byte
@@ -191,7 +191,7 @@ func (w *worker) step(ctx context.Context) error {
 	case h.state == license.Active && chance < 7:
 		return w.change(ctx, h, journal.ActionLicenseSuspend, license.Suspended, suspending())
 	case h.state == license.Suspended && chance < 7:
-		return w.change(ctx, h, journal.ActionLicenseResume, license.Active, registry.ResumeRequest{Reason: "样例"})
+		return w.change(ctx, h, journal.ActionLicenseResume, license.Active, rest.ResumeRequest{Reason: "样例"})
 	case h.state == license.Ended && chance < 5:
 		return w.replace(ctx, h, license.Reinstated)
 	case h.state == license.Ended:
@@ -200,20 +200,20 @@ func (w *worker) step(ctx context.Context) error {
 	return w.change(ctx, h, journal.ActionLicenseEnd, license.Ended, ending())
 }
 
-func suspending() registry.SuspendRequest {
-	return registry.SuspendRequest{Reason: "样例", Document: ending().Document}
+func suspending() rest.SuspendRequest {
+	return rest.SuspendRequest{Reason: "样例", Document: ending().Document}
 }
 
-func ending() registry.EndRequest {
+func ending() rest.EndRequest {
 	today := party.DateOf(time.Now())
-	return registry.EndRequest{Reason: "样例", Kind: license.Revoked, EffectiveFrom: today,
+	return rest.EndRequest{Reason: "样例", Kind: license.Revoked, EffectiveFrom: today,
 		Document: license.Document{Number: "样例〔2026〕1号", Date: today, Basis: "样例法第一条"}}
 }
 
 // replaceRequest returns a request for the next version of a license.
-func replaceRequest(number string, kind license.ReplaceKind) registry.ReplaceRequest {
+func replaceRequest(number string, kind license.ReplaceKind) rest.ReplaceRequest {
 	q := issueRequest(number)
-	return registry.ReplaceRequest{Kind: kind, Reason: "样例", Number: q.Number, Holders: q.Holders,
+	return rest.ReplaceRequest{Kind: kind, Reason: "样例", Number: q.Number, Holders: q.Holders,
 		ValidFrom: q.ValidFrom, ValidUntil: q.ValidUntil, AreaCode: q.AreaCode, Fields: q.Fields}
 }
 

@@ -16,10 +16,10 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
@@ -88,7 +88,7 @@ func (h *held) check(ctx context.Context, c *apiClient, lists *statusLists) erro
 			return fmt.Errorf("version %d: %w", m.Version, err)
 		}
 	}
-	var l license.License
+	var l rest.License
 	if err := c.load(ctx, "GET", "/v1/licenses/"+string(h.id), nil, &l); err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (h *held) check(ctx context.Context, c *apiClient, lists *statusLists) erro
 		l.Identifier != newest.Identifier || l.VerificationCode != newest.VerificationCode || l.Number != h.number {
 		return fmt.Errorf("it is %+v, and answered was %s, version %d, %s", l, h.state, newest.Version, newest.Identifier)
 	}
-	var found registry.SearchResult
-	if err := c.load(ctx, "POST", "/v1/licenses/search", registry.SearchRequest{Number: h.number, TypeCode: sampleType}, &found); err != nil {
+	var found rest.SearchResult
+	if err := c.load(ctx, "POST", "/v1/licenses/search", rest.SearchRequest{Number: h.number, TypeCode: sampleType}, &found); err != nil {
 		return err
 	}
 	if len(found.Licenses) != 1 || found.Licenses[0].ID != h.id {
@@ -196,9 +196,9 @@ func (c *apiClient) load(ctx context.Context, method, path string, q, to any) er
 // stored returns all licenses that are there.
 func stored(ctx context.Context, c *apiClient) ([]audit.ID, error) {
 	var ids []audit.ID
-	q := registry.SearchRequest{TypeCode: sampleType, Limit: 100}
+	q := rest.SearchRequest{TypeCode: sampleType, Limit: 100}
 	for {
-		var page registry.SearchResult
+		var page rest.SearchResult
 		if err := c.load(ctx, "POST", "/v1/licenses/search", q, &page); err != nil {
 			return nil, err
 		}
@@ -217,8 +217,8 @@ func history(ctx context.Context, c *apiClient, id audit.ID) (map[journal.Action
 	last := int64(0)
 	for after := int64(0); ; {
 		var page struct {
-			Events []registry.Event `json:"events"`
-			Next   int64            `json:"next"`
+			Events []rest.Event `json:"events"`
+			Next   int64        `json:"next"`
 		}
 		if err := c.load(ctx, "GET", fmt.Sprintf("/v1/licenses/%s/history?limit=100&after=%d", id, after), nil, &page); err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 
 // someOf are the fields that take some of their type's values alone.
 var someOf = map[string]string{
-	"license/registry.SearchRequest.State": "drafts are not issued yet, so nobody finds one",
+	"api/rest.SearchRequest.State": "drafts are not issued yet, so nobody finds one",
 }
 
 // TestEnums compares each enum tag with the constants of its field's type: a constant that

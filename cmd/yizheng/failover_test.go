@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 )
 
 // A PostgreSQL fails over, twice, to a real standby. As long as the service's address
@@ -51,7 +51,7 @@ func TestFailover(t *testing.T) {
 
 // lagging has the service's address lead to a standby that lags, and back. It returns
 // the service, which was started anew meanwhile.
-func lagging(t *testing.T, s *server, c *apiClient, issued registry.Issued, primary, standby *cluster, address *serviceAddress) *server {
+func lagging(t *testing.T, s *server, c *apiClient, issued rest.Issued, primary, standby *cluster, address *serviceAddress) *server {
 	t.Helper()
 	standby.has(primary)
 	standby.ask("SELECT pg_wal_replay_pause()::text")

@@ -16,9 +16,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/journal"
 )
 
@@ -268,8 +268,8 @@ func (p *failpoints) kill(t *testing.T, y *try) []byte {
 func (y *try) done(t *testing.T, c *apiClient) bool {
 	t.Helper()
 	if y.action == journal.ActionLicenseIssue {
-		var found registry.SearchResult
-		if err := c.load(t.Context(), "POST", "/v1/licenses/search", registry.SearchRequest{Number: y.held.number, TypeCode: sampleType}, &found); err != nil {
+		var found rest.SearchResult
+		if err := c.load(t.Context(), "POST", "/v1/licenses/search", rest.SearchRequest{Number: y.held.number, TypeCode: sampleType}, &found); err != nil {
 			t.Fatal(err)
 		}
 		return len(found.Licenses) > 0

@@ -315,7 +315,7 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours:       slices.Concat(domains, roomsOf("command", "demo", "doctor", "enroll", "events", "install", "serve", "texts"), []string{"storage", "storage/backup"}),
 		others:     []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json"},
-		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "cmd/internal/servertest", "storage/archive", "storage/porttest", "storage/retention", "storage/sqlite", "storage/postgres"}),
+		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "api/rest", "cmd/internal/servertest", "storage/archive", "storage/porttest", "storage/retention", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/goccy/go-yaml", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"cmd/yizheng/internal/texts": {

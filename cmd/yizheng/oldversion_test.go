@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 )
 
 // A directory that the program of commit d076828 made, the last one before records
@@ -35,7 +35,7 @@ func TestUpgradeFromBeforeAuthenticators(t *testing.T) {
 			Secret string   `json:"client_secret"`
 			Scopes []string `json:"scopes"`
 		} `json:"clients"`
-		Licenses []registry.Issued `json:"licenses"`
+		Licenses []rest.Issued `json:"licenses"`
 	}
 	if err := json.Unmarshal(text, &old); err != nil || len(old.Licenses) < 10 {
 		t.Fatalf("%v, %d licenses", err, len(old.Licenses))

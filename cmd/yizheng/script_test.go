@@ -21,7 +21,7 @@ import (
 	"rsc.io/script"
 	"rsc.io/script/scripttest"
 
-	"yizheng.internal/license/registry"
+	"yizheng.internal/api/rest"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/keystore"
 	"yizheng.internal/signing/pki"
@@ -271,7 +271,7 @@ func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
 			} else if err != nil {
 				return err
 			}
-			v, err := client.Verify(t.Context(), registry.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
+			v, err := client.Verify(t.Context(), rest.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
 			if err != nil {
 				return err
 			}

@@ -17,10 +17,10 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 	"yizheng.internal/storage/porttest"
 )
 
@@ -107,7 +107,7 @@ func TestRotateLookupBesideServer(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, serverOptions{})
 	c := s.setUp(t)
-	var all []registry.Issued
+	var all []rest.Issued
 	issue := func() {
 		t.Helper()
 		l, err := c.Issue(t.Context(), rand.Text())
@@ -264,7 +264,7 @@ func TestFailpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range []registry.Issued{first, second} {
+	for _, l := range []rest.Issued{first, second} {
 		if v, err := c.Verify(t.Context(), l); err != nil || v.Verdict != credential.Valid {
 			t.Errorf("verified: %+v, %v", v, err)
 		}
@@ -357,7 +357,7 @@ func TestDemo(t *testing.T) {
 	verdicts := map[string]int{}
 	for _, l := range facts.Licenses {
 		c := &apiClient{BaseURL: s.BaseURL, ID: facts.Clients[0].ID, Secret: facts.Clients[0].Secret}
-		v, err := c.Verify(t.Context(), registry.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
+		v, err := c.Verify(t.Context(), rest.Issued{Identifier: l.Identifier, VerificationCode: l.VerificationCode})
 		if err != nil {
 			t.Fatal(err)
 		}

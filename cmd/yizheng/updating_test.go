@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"yizheng.internal/api/rest"
 	"yizheng.internal/cmd/internal/servertest"
 	"yizheng.internal/license/credential"
-	"yizheng.internal/license/registry"
 )
 
 // TestUpdating does what the guide says of updating, step by step, with two programs:
@@ -47,7 +47,7 @@ func TestUpdating(t *testing.T) {
 			t.Errorf("migrate --check says %q", out)
 		}
 		s = startServer(t, updated)
-		for _, i := range []registry.Issued{before, after} {
+		for _, i := range []rest.Issued{before, after} {
 			mustVerify(t, c.at(s), i, credential.Valid)
 		}
 		if _, err := c.at(s).Issue(t.Context(), "A-3"); err != nil {
@@ -65,7 +65,7 @@ func TestUpdating(t *testing.T) {
 }
 
 // goBack goes back to the program from before an update.
-func goBack(t *testing.T, o serverOptions, backup string, c *apiClient, before, after registry.Issued) {
+func goBack(t *testing.T, o serverOptions, backup string, c *apiClient, before, after rest.Issued) {
 	t.Helper()
 	const newer = "newer program"
 	if _, err := tryServer(t, o); err == nil || !strings.Contains(err.Error(), newer) {
@@ -111,7 +111,7 @@ func healthy(t *testing.T, o serverOptions) {
 }
 
 // mustVerify verifies a license; no verdict: it isn't known.
-func mustVerify(t *testing.T, c *apiClient, i registry.Issued, want credential.Verdict) {
+func mustVerify(t *testing.T, c *apiClient, i rest.Issued, want credential.Verdict) {
 	t.Helper()
 	v, err := c.Verify(t.Context(), i)
 	if got := v.Verdict; want == "" && got == credential.Valid || want != "" && (err != nil || got != want) {

@@ -144,9 +144,9 @@ const (
 // Officer is a person 工作人员 who reads through a client, as the consuming system
 // names them.
 type Officer struct {
-	ID       string `json:"id" doc:"of the officer in your system, 1 to 64 characters"`
-	Name     string `json:"name" doc:"1 to 100 characters; the holder sees it"`
-	Division string `json:"division,omitempty" doc:"at most 100 characters"`
+	ID       string `json:"id"`   // in the system that reads
+	Name     string `json:"name"` // the holder sees it
+	Division string `json:"division,omitempty"`
 }
 
 // Opened is an access record, opened: what a holder sees of a reading.

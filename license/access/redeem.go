@@ -27,17 +27,17 @@ type RedeemRequest struct {
 
 // Released is what a reading yields.
 type Released struct {
-	License  audit.ID            `json:"license" doc:"opaque id of the license"`
-	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
-	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	Fields   []string            `json:"fields" doc:"the parts that are disclosed: identifier, number, area_code, holders, or fields/NAME"`
+	License  audit.ID
+	Version  int // as the holder saw it
+	TypeCode credential.TypeCode
+	Fields   []string // the parts that are disclosed
 	// Credential is the license's credential with only the parts that were
 	// agreed to, bound to the client and its nonce by a key binding JWT (RFC
 	// 9901 section 4.3) of the presentation key that its cnf names.
-	Credential string    `json:"credential" doc:"the SD-JWT with only those parts disclosed, and a key binding JWT whose aud is your client id and whose nonce is yours: verify both"`
-	Record     string    `json:"record" doc:"id of the access record 用证记录, which the holder sees"`
-	Until      time.Time `json:"until" doc:"when the use code's reading window closes; until then the same request may be repeated"`
-	Again      bool      `json:"-"` // of a reading that was recorded before
+	Credential string
+	Record     string    // id of the access record 用证记录
+	Until      time.Time // when the use code's reading window closes
+	Again      bool      // of a reading that was recorded before
 }
 
 // maxRequestID is the longest request id, in bytes.

@@ -38,45 +38,45 @@ const (
 // Alternative is a license type that can serve as a material, and the parts of
 // it that are needed.
 type Alternative struct {
-	TypeCode credential.TypeCode `json:"type_code" doc:"the license type, published"`
-	Role     string              `json:"role,omitempty" doc:"the role in which the party must hold the license, such as child on a birth certificate; absent: any"`
-	Fields   []string            `json:"fields" doc:"the parts that are needed: identifier, number, area_code, holders, or fields/NAME; 1 to 100"`
+	TypeCode credential.TypeCode `json:"type_code"`
+	Role     string              `json:"role,omitempty"` // in which the party must hold the license; empty: any
+	Fields   []string            `json:"fields"`         // the parts that are needed
 }
 
 // Material 材料 is one thing that an item demands.
 type Material struct {
-	ID           string            `json:"id" doc:"within the item: lower-case letters, digits and -"`
-	Name         string            `json:"name" doc:"for holders to read, such as 经营者身份证明"`
-	Names        party.Names       `json:"names,omitempty" doc:"its name in other languages, by language tag"`
-	Relation     Relation          `json:"relation" doc:"whose license it is; only items that ask for the applicant's can be published yet" enum:"applicant,spouse,child,legal_representative"`
-	Required     bool              `json:"required" doc:"the item can't be had without it; by paper it may still come"`
-	Alternatives []Alternative     `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
-	Reasons      map[string]string `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`
+	ID           string            `json:"id"`                // within the item
+	Name         string            `json:"name"`              // for holders to read
+	Names        party.Names       `json:"names,omitempty"`   // in other languages
+	Relation     Relation          `json:"relation"`          // whose license it is
+	Required     bool              `json:"required"`          // the item can't be had without it
+	Alternatives []Alternative     `json:"alternatives"`      // any of these can serve
+	Reasons      map[string]string `json:"reasons,omitempty"` // why a sensitive part is needed, by part
 	// ReasonsIn are the reasons in other languages, by part.
-	ReasonsIn map[string]party.Names `json:"reasons_in,omitempty" doc:"the reasons in other languages: by part, and then by language tag"`
+	ReasonsIn map[string]party.Names `json:"reasons_in,omitempty"`
 }
 
 // ItemDefinition is what a catalog client says of a service item.
 type ItemDefinition struct {
-	Name      string      `json:"name" doc:"the item's name 事项名称, 1 to 200 characters"`
-	Names     party.Names `json:"names,omitempty" doc:"its name in other languages, by language tag (BCP 47) other than zh, such as en or bo: at most 20, each 1 to 200 characters"`
-	Purpose   string      `json:"purpose" doc:"what the holder reads as the purpose when asked for consent, 1 to 200 characters"`
-	Purposes  party.Names `json:"purposes,omitempty" doc:"the purpose in other languages, by language tag"`
-	AreaCode  string      `json:"area_code,omitempty" doc:"where it is offered: 6, 9 or 12 digits (GB/T 2260, GB/T 10114)"`
-	Materials []Material  `json:"materials" doc:"what it demands, 1 to 50"`
+	Name      string      `json:"name"`                // Chinese
+	Names     party.Names `json:"names,omitempty"`     // in other languages
+	Purpose   string      `json:"purpose"`             // what the holder reads as the purpose
+	Purposes  party.Names `json:"purposes,omitempty"`  // the same in other languages
+	AreaCode  string      `json:"area_code,omitempty"` // where it is offered
+	Materials []Material  `json:"materials"`           // what it demands
 }
 
 // ServiceItem is one version of a service item.
 type ServiceItem struct {
-	Code    ItemCode    `json:"code" doc:"the item's code 事项编码, which begins with the unified social credit code of the body that defines it"`
-	Version int         `json:"version" doc:"of the definition, from 1"`
-	State   entry.State `json:"state" doc:"licenses are asked for by the published version alone" enum:"draft,published,retired"`
+	Code    ItemCode    `json:"code"`
+	Version int         `json:"version"` // of the definition, from 1
+	State   entry.State `json:"state"`
 	ItemDefinition
-	Owner       string    `json:"owner" doc:"id of the participant that defined the item, which alone may change it"`
-	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`
-	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
-	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
-	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
+	Owner       string    `json:"owner"`      // id of the participant that defined it
+	CreatedAt   time.Time `json:"created_at"` // when this version was first written
+	PublishedAt time.Time `json:"published_at,omitzero"`
+	RetiredAt   time.Time `json:"retired_at,omitzero"`
+	Revision    int64     `json:"revision"` // counts changes of this version, from 1
 }
 
 var (

@@ -13,30 +13,30 @@ import (
 // (draft-ietf-oauth-sd-jwt-vc, section "SD-JWT VC Type Metadata"). Its address is
 // the vct of the credentials, and it is for showing them: no verifier here goes by it.
 type TypeMetadata struct {
-	VCT     string          `json:"vct" doc:"the address of this document, which credentials carry as vct"`
-	Name    string          `json:"name" doc:"the type's name"`
-	Display []TypeDisplay   `json:"display" doc:"for people, by language"`
-	Claims  []ClaimMetadata `json:"claims" doc:"the claims of a credential of this type"`
+	VCT     string          `json:"vct"`
+	Name    string          `json:"name"`
+	Display []TypeDisplay   `json:"display"`
+	Claims  []ClaimMetadata `json:"claims"`
 }
 
 // TypeDisplay names a type in one language.
 type TypeDisplay struct {
-	Locale string `json:"locale" doc:"RFC 5646"`
-	Name   string `json:"name" doc:"the type's name in it"`
+	Locale string `json:"locale"`
+	Name   string `json:"name"`
 }
 
 // ClaimMetadata says what is known of one claim.
 type ClaimMetadata struct {
-	Path      []any          `json:"path" doc:"where the claim is; null stands for every element of an array"`
-	Display   []ClaimDisplay `json:"display" doc:"for people, by language"`
-	Mandatory bool           `json:"mandatory,omitzero" doc:"every credential of this type has it"`
-	SD        Disclosability `json:"sd" doc:"whether it can be withheld" enum:"always,never"`
+	Path      []any          `json:"path"`
+	Display   []ClaimDisplay `json:"display"`
+	Mandatory bool           `json:"mandatory,omitzero"`
+	SD        Disclosability `json:"sd"`
 }
 
 // ClaimDisplay labels a claim in one language.
 type ClaimDisplay struct {
-	Locale string `json:"locale" doc:"RFC 5646"`
-	Label  string `json:"label" doc:"the claim's name in it"`
+	Locale string `json:"locale"`
+	Label  string `json:"label"`
 }
 
 // Disclosability says whether a claim can be withheld.

@@ -13,21 +13,21 @@ import (
 
 // HolderRole says which holders a license of a type has.
 type HolderRole struct {
-	Role string `json:"role" doc:"name of the role in lower-case letters, such as holder or spouse"`
-	Name string `json:"name" doc:"the role's Chinese name, such as 持证人"`
+	Role string `json:"role"`
+	Name string `json:"name"`
 	// Names are the role's in other languages.
-	Names party.Names `json:"names,omitempty" doc:"its name in other languages, by language tag"`
-	Min   int         `json:"min" doc:"how many holders of this role at least"`
-	Max   int         `json:"max" doc:"how many at the most; 1 to 100"`
+	Names party.Names `json:"names,omitempty"`
+	Min   int         `json:"min"` // how many at least
+	Max   int         `json:"max"` // how many at the most
 	// Replaceable holders may be others in a new version of the license.
-	Replaceable bool             `json:"replaceable,omitzero" doc:"a new version may name others in this role, as when 法定代表人 changes; in all other roles a license keeps its holders"`
-	CodeTypes   []party.CodeType `json:"code_types" doc:"the code types (GB/T 36903 annex A) that such a holder may have"`
+	Replaceable bool             `json:"replaceable,omitzero"`
+	CodeTypes   []party.CodeType `json:"code_types"` // that such a holder's code may have
 }
 
 // Validity says how long licenses of a type are valid.
 type Validity struct {
-	LongTerm  bool `json:"long_term" doc:"valid_until may be left out (长期)"`
-	MaxMonths int  `json:"max_months,omitzero" doc:"the longest period, in months, at most 1200; 0 or absent: no limit"`
+	LongTerm  bool `json:"long_term"`           // 长期 is allowed
+	MaxMonths int  `json:"max_months,omitzero"` // the longest period; 0: no limit
 }
 
 // NumberPolicy says whether two licenses of a type and authority may share a number.
@@ -48,18 +48,18 @@ const (
 
 // Definition is what a catalog client says of a type.
 type Definition struct {
-	Name        string          `json:"name" doc:"Chinese name 证照名称, 1 to 100 characters"`
-	Names       party.Names     `json:"names,omitempty" doc:"its name in other languages, by language tag (BCP 47) other than zh, such as en or bo: at most 20, each 1 to 100 characters. Pages and type metadata show them; what is signed is name"`
-	NameEN      string          `json:"name_en,omitempty" doc:"the older way to write names.en, at most 100 characters; not both with different names"`
-	Schema      json.RawMessage `json:"schema" doc:"JSON Schema (2020-12) of the face fields 照面信息: an object that names every field and closes itself by additionalProperties: false. title is a part's Chinese name, x-titles those in other languages, x-enum-titles those of an enum's values. A text of several lines, such as 附记, needs x-multiline: true"`
-	Holders     []HolderRole    `json:"holders" doc:"the roles of holders 持证主体, 1 to 10"`
-	Validity    Validity        `json:"validity" doc:"how long licenses are valid"`
-	Numbers     NumberPolicy    `json:"number_policy" doc:"unique: no two licenses of an authority have the same number; shared: originals and duplicates 正本/副本 may" enum:"unique,shared"`
-	Approval    Approval        `json:"approval" doc:"one_step: the issuing client alone decides; two_step, two different officers, is refused until somebody can approve" enum:"one_step,two_step"`
-	Authorities []party.USCC    `json:"authorities" doc:"unified social credit codes of the departments that may issue and change licenses, 1 to 1000; what the newest published version says holds for all licenses of the type"`
-	Coverage    []party.USCC    `json:"coverage,omitempty" doc:"those of the authorities whose licenses of the type are all here; unless it is all of them, a license that isn't found counts as not collected 未归集 instead of missing"`
-	Sensitive   []string        `json:"sensitive,omitempty" doc:"fields that need a reason of their own before they are released"`
-	Layout      json.RawMessage `json:"layout,omitempty" doc:"how the license looks: an object of at most 64 KiB; color is jade, sky, seal, amber, plum, slate or rose"`
+	Name        string          `json:"name"`              // Chinese
+	Names       party.Names     `json:"names,omitempty"`   // in other languages
+	NameEN      string          `json:"name_en,omitempty"` // the older way to write the name in English
+	Schema      json.RawMessage `json:"schema"`            // JSON Schema (2020-12) of the face fields 照面信息
+	Holders     []HolderRole    `json:"holders"`
+	Validity    Validity        `json:"validity"`
+	Numbers     NumberPolicy    `json:"number_policy"`
+	Approval    Approval        `json:"approval"`
+	Authorities []party.USCC    `json:"authorities"`         // who may issue and change licenses; the newest published version says it for all
+	Coverage    []party.USCC    `json:"coverage,omitempty"`  // those of the authorities whose licenses of the type are all here
+	Sensitive   []string        `json:"sensitive,omitempty"` // fields that need a reason of their own before they are released
+	Layout      json.RawMessage `json:"layout,omitempty"`    // how the license looks
 }
 
 // NamesBeside returns the type's names in other languages than Chinese.
@@ -72,15 +72,15 @@ func (d *Definition) NamesBeside() party.Names {
 
 // Type is one version of a catalog entry 证照类型.
 type Type struct {
-	Code    credential.TypeCode `json:"code" doc:"证照类型代码 (GB/T 36904): the unified social credit code of the body that defines the type, and three digits"`
-	Version int                 `json:"version" doc:"of the definition, from 1"`
-	State   entry.State         `json:"state" doc:"licenses are issued under the published version alone" enum:"draft,published,retired"`
+	Code    credential.TypeCode `json:"code"`
+	Version int                 `json:"version"` // of the definition, from 1
+	State   entry.State         `json:"state"`
 	Definition
-	Owner       string    `json:"owner" doc:"id of the participant that defined the type, which alone may change it"`
-	CreatedAt   time.Time `json:"created_at" doc:"when this version was first written"`
-	PublishedAt time.Time `json:"published_at,omitzero" doc:"when it was published"`
-	RetiredAt   time.Time `json:"retired_at,omitzero" doc:"when it was retired"`
-	Revision    int64     `json:"revision" doc:"counts changes of this version, from 1"`
+	Owner       string    `json:"owner"`      // id of the participant that defined it
+	CreatedAt   time.Time `json:"created_at"` // when this version was first written
+	PublishedAt time.Time `json:"published_at,omitzero"`
+	RetiredAt   time.Time `json:"retired_at,omitzero"`
+	Revision    int64     `json:"revision"` // counts changes of this version, from 1
 }
 
 // Role returns the type's role of that name, or nil.

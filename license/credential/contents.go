@@ -29,11 +29,11 @@ const (
 
 // Holder is one 持证主体 of a license; several are normal.
 type Holder struct {
-	Name     string         `json:"name" doc:"the whole name, 1 to 200 characters, rare characters as they are"`
-	CodeType party.CodeType `json:"code_type" doc:"of the code (GB/T 36903 annex A), such as 111 公民身份号码 or 001 统一社会信用代码"`
-	Code     string         `json:"code" doc:"the holder's code; check characters are checked"`
-	Role     string         `json:"role" doc:"one of the type's roles, such as holder or spouse"`
-	Share    string         `json:"share,omitempty" doc:"共有份额 as printed, such as 1/2; at most 50 characters"`
+	Name     string         `json:"name"` // rare characters as they are
+	CodeType party.CodeType `json:"code_type"`
+	Code     string         `json:"code"`
+	Role     string         `json:"role"`            // one of the type's
+	Share    string         `json:"share,omitempty"` // 共有份额 as printed
 }
 
 // Contents are what a credential says of a version of a license. The layout is

@@ -60,17 +60,17 @@ const (
 
 // Check is one check with its reason, a stable code in snake_case.
 type Check struct {
-	Name   CheckName `json:"name" doc:"what was checked" enum:"format,signature,chain,authority,period,status,holder,integrity"`
-	Result Result    `json:"result" doc:"how it came out" enum:"pass,fail,unknown,skipped"`
-	Reason string    `json:"reason" doc:"a stable code in snake_case"`
+	Name   CheckName `json:"name"`
+	Result Result    `json:"result"`
+	Reason string    `json:"reason"` // a stable code in snake_case
 }
 
 // Verification is the answer to "is this license genuine and in force".
 type Verification struct {
-	Verdict   Verdict    `json:"verdict" doc:"valid: nothing failed and nothing is unknown; indeterminate: nothing failed" enum:"valid,invalid,indeterminate"`
-	CheckedAt time.Time  `json:"checked_at" doc:"as of when"`
-	Checks    []Check    `json:"checks" doc:"each check, always all eight"`
-	License   *Presented `json:"license,omitempty" doc:"what the license says; absent when the signature failed or is unknown"`
+	Verdict   Verdict    `json:"verdict"`
+	CheckedAt time.Time  `json:"checked_at"`        // as of when
+	Checks    []Check    `json:"checks"`            // always all eight
+	License   *Presented `json:"license,omitempty"` // nil: the signature failed or is unknown
 }
 
 // StatusSource tells the value of an entry of the status list at uri. An error

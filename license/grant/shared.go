@@ -14,16 +14,16 @@ import (
 
 // SharedLicense is one license that a grant covers, without its data.
 type SharedLicense struct {
-	Material string              `json:"material" doc:"id of the service item's material that it serves as"`
-	License  audit.ID            `json:"license" doc:"opaque id of the license"`
-	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
-	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
-	TypeName string              `json:"type_name" doc:"the type's name"`
-	State    license.State       `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	Reason   string              `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
-	Fields   []string            `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
-	Used     time.Time           `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
-	Until    time.Time           `json:"until,omitzero" doc:"when that use code's reading window closes"`
+	Material string // id of the service item's material that it serves as
+	License  audit.ID
+	Version  int // as the holder saw it
+	TypeCode credential.TypeCode
+	TypeName string
+	State    license.State // of the version that was agreed to
+	Reason   string        // why it can't be read now; empty: it can
+	Fields   []string      // the parts that may be read
+	Used     time.Time     // first reading by the newest use code; zero: there was none
+	Until    time.Time     // when that use code's reading window closes; zero likewise
 }
 
 // Shared lists what a grant of the client covers, without data.

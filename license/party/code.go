@@ -105,8 +105,8 @@ func (t CodeType) Class() Class {
 // A Code prints and logs masked. Its JSON form is whole: it is what callers
 // send and what is sealed.
 type Code struct {
-	Type  CodeType `json:"type" doc:"of the code (GB/T 36903 annex A), such as 111 公民身份号码"`
-	Value string   `json:"value" doc:"the whole code"`
+	Type  CodeType `json:"type"`
+	Value string   `json:"value"`
 }
 
 // CodeError says why a code was refused. Reason is one of: code_type_unknown,

@@ -19,17 +19,17 @@ const ResultRefused = "refused"
 
 // Event is an event, opened: what a license's history shows.
 type Event struct {
-	Seq         int64             `json:"seq" doc:"rises from event to event"`
-	ID          string            `json:"id" doc:"opaque"`
-	At          time.Time         `json:"at" doc:"when it happened"`
-	Action      journal.Action    `json:"action" doc:"what was done, such as license.issue or license.read"`
-	Client      string            `json:"client,omitempty" doc:"the client that did it; cli: and the operator's name for a command; absent: another department read by a use code, or the holder looked"`
-	Participant string            `json:"participant,omitempty" doc:"id of the client's participant; absent likewise"`
-	RequestID   string            `json:"request_id,omitempty" doc:"finds the request in the service's log"`
-	License     audit.ID          `json:"license,omitempty" doc:"the license"`
-	Version     int               `json:"version,omitzero" doc:"the version that was acted on; absent: no particular one"`
-	Result      string            `json:"result" doc:"ok, or the reason code of a refusal; refused where the client is absent"`
-	Detail      map[string]string `json:"detail,omitempty" doc:"reason, kind, …; may be personal"`
+	Seq         int64 // rises from event to event
+	ID          string
+	At          time.Time
+	Action      journal.Action
+	Client      string // that did it; cli: and the operator's name for a command; empty: see shownTo
+	Participant string
+	RequestID   string
+	License     audit.ID          // empty: about no one license
+	Version     int               // 0: about no particular one
+	Result      string            // ok, or why it was refused
+	Detail      map[string]string // may be personal
 }
 
 // shownTo returns what the authority of a license sees of an event: all of its own doings,

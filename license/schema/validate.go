@@ -34,9 +34,9 @@ const (
 // print; Keyword is the schema's keyword; Message is one English clause that
 // follows the pointer.
 type Violation struct {
-	Pointer string `json:"pointer" doc:"JSON Pointer into the body; empty for the whole"`
-	Keyword string `json:"keyword" doc:"a stable code: a keyword of the schema, or of ours"`
-	Message string `json:"message" doc:"one clause that follows the pointer"`
+	Pointer string `json:"pointer"` // JSON Pointer into the body; empty: the whole
+	Keyword string `json:"keyword"`
+	Message string `json:"message"`
 }
 
 // FieldsError says that face fields could not be looked at at all. Reason is one

@@ -20,9 +20,9 @@ import (
 	"yizheng.internal/api/web"
 )
 
-// Longest request targets, in bytes. Nothing of ours is near the first. Where a
-// client's parameters come in the query, the longest that are documented fit, each
-// byte of them percent-encoded.
+// Longest request targets, in bytes. All of our own are far shorter than maxURL. maxLongURL is
+// for endpoints that take a client's parameters in the query: the longest documented ones fit,
+// also if each byte is percent-encoded.
 const (
 	maxURL     = 4 << 10
 	maxLongURL = 24 << 10 // together with cookies below the server's limit on headers, 32 KiB
@@ -39,7 +39,8 @@ func maxTarget(path string) int {
 
 const strictTransport = "max-age=63072000"
 
-// around puts around the routes what every request needs.
+// around adds to the routes what every request needs: facts, a deadline, headers, the checks
+// before anything else, the log.
 func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.step("request.received")

@@ -81,9 +81,9 @@ func (k KeptState) collectors() (all []prometheus.Collector) {
 	return all
 }
 
-// Ops serves the operations listener: /livez says that the process answers,
-// /readyz that it can do its work, /readyz/logins that people can log in as well, /metrics has Prometheus' text format. It
-// must not be reachable from outside.
+// Ops serves the operations listener: /livez says that the process answers, /readyz that it
+// can do its work, /readyz/logins that people can log in as well; /metrics has Prometheus'
+// text format. It must not be reachable from outside.
 func (s *Server) Ops() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })

@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// securityPath is where those look who found a weakness (RFC 9116).
+// securityPath is where people look for a contact when they have found a weakness (RFC 9116).
 const securityPath = "/.well-known/security.txt"
 
-// securityLife is how long what security.txt says may be relied on; RFC 9116 wants
-// less than a year.
+// securityLife is how long security.txt is valid. RFC 9116 recommends less than a year.
 const securityLife = 90 * 24 * time.Hour
 
 // security says whom to tell of a weakness.

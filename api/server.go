@@ -57,7 +57,7 @@ type Config struct {
 	// Nil: always, where there are logins.
 	LoginsReady func(ctx context.Context) error
 	// Refusal returns nil, or why nothing may be decided here: then every request gets
-	// 503, and /readyz fails. Nil: nothing ever is refused so.
+	// 503, and /readyz fails. Nil: no request is refused for that.
 	Refusal   func() error
 	Kept      KeptState            // for the metrics
 	Gauges    []Gauge              // further ones for the metrics
@@ -85,30 +85,30 @@ type KeptState struct {
 
 // Limits bound what callers may ask for. Zero fields take their defaults.
 type Limits struct {
-	// What an address may, its network may 20 times (IPv4 /24); an IPv6 /64 counts as
-	// an address, a /56 may 4 times as much, a /48 10 times.
+	// Limits per address hold for networks too: an IPv4 /24 may ask for 20 times as much as an
+	// address. An IPv6 /64 counts as one address; a /56 may ask for 4 times as much, a /48 for
+	// 10 times as much.
 	VerifyPerMinute int // anonymous verifications per address; default 120
 	VerifyBurst     int // at once; default 60
-	// Verifying is how many verifications may be under way; default 4 for each
-	// processor and 65 more: so many may wait for second opinions (see
-	// [yizheng.internal/signing/sm2.Config]), and forgeries that do must not hold up the rest.
+	// Verifying is how many verifications may be under way. The default is 4 for each
+	// processor and 65 more. Up to 65 may wait for second opinions (see
+	// [yizheng.internal/signing/sm2.Config]); if these are forgeries, the others still go on.
 	Verifying   int
 	VerifyQueue int // verifications waiting for their turn; default 8192
 	// Tries to log in per address, of passwords and codes together: a hall full of
 	// people may share one. Accounts have limits of their own.
 	LoginPerMinute int // default 120
 	LoginBurst     int // at once; default 60
-	// AuthorizePerMinute bounds authorization requests per address, each of which is
-	// kept until somebody has logged in. Networks hide many people behind one
-	// address. Default 600.
+	// AuthorizePerMinute bounds authorization requests per address. Each request is stored
+	// until somebody has logged in. Many people may share one address. Default 600.
 	AuthorizePerMinute int
 	AuthorizeBurst     int // at once; default 300
 	// PushPerMinute bounds the pushed requests of each client that authenticates. Each
 	// takes one turn, and one more for each 2 KiB. Default 30,000.
 	PushPerMinute int
 	PushBurst     int // at once; default 6,000
-	// ReadPerMinute bounds the readings that leave an event, for each person at a client:
-	// a client without a person may 50 times as much. Default 600.
+	// ReadPerMinute bounds the readings that leave an event, for each person at a client. A
+	// client without a person may read 50 times as much. Default 600.
 	ReadPerMinute int
 	ReadBurst     int // at once; default 120
 	// Request is how long a request may take until it is answered with 503, from
@@ -138,8 +138,8 @@ func (l *Limits) complete() error {
 	return nil
 }
 
-// RequestWithin is how long a request may take if nothing else is said. A
-// store's own deadlines are shorter: this one bounds what asks stores several times.
+// RequestWithin is how long a request may take by default. Deadlines of stores are
+// shorter. This one bounds requests that ask stores several times.
 const RequestWithin = 20 * time.Second
 
 // Server serves the public and the operations listener.
@@ -214,7 +214,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// openPages makes what shows pages, and errors as pages where one is waited for.
+// openPages makes the views, the writer of errors and the site, which shows errors as pages
+// to browsers.
 func (s *Server) openPages(texts *web.Pages) (err error) {
 	names, entries := s.c.Provider, s.c.Library.Catalog()
 	if s.views, err = views.New(views.Config{
@@ -222,7 +223,8 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 	}); err != nil {
 		return err
 	}
-	// The site answers with errors, and shows them: whoever is made first learns of the other later.
+	// The site and the writer of errors need each other. The writer is made first, and finds the
+	// site when it is called.
 	show := func(w http.ResponseWriter, r *http.Request, p problem.Problem, err error) bool {
 		return s.site.ShowError(w, r, p, err)
 	}
@@ -239,13 +241,13 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 // Handler serves the public listener.
 func (s *Server) Handler() http.Handler { return s.drained(s.oauth.Ready(s.around(s.mux))) }
 
-// Drain begins the end: /readyz says so from now on, so that a balancer sends
-// nobody here any more, and each answer closes its connection, which its client
-// thus knows before it sends another request there. Whoever comes all the same is
-// served. An idle connection isn't closed, for a request may be on its way in it.
+// Drain prepares the end of the process. From now on /readyz fails, so that a balancer
+// sends no more requests here. Each answer says that its connection closes, so that the
+// client sends its next request elsewhere. Requests that still come are served. Idle
+// connections stay open, because a request may be on its way.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// drained adds to each answer that the connection ends with it, once that is so.
+// drained has each answer close its connection, once [Server.Drain] was called.
 func (s *Server) drained(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {

@@ -10,14 +10,14 @@ import (
 // nobody can use up another's tries. It is bounded as [Rate] is. Safe for concurrent use.
 type Failures struct{ rate *Rate }
 
-// How many failures in a row, and how many a minute after that, are answered
-// as what they are.
+// So many failures at once, and so many a minute after that, are answered as failed
+// authentications. Those beyond are answered as too many.
 const (
 	FailureBurst     = 10
 	FailurePerMinute = 10
 )
 
-// NewFailures returns one that has counted none.
+// NewFailures returns a Failures that has counted nothing yet.
 func NewFailures() Failures {
 	return Failures{NewRate(FailurePerMinute, FailureBurst)}
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// turnstiles are one [Turnstile] for each key, which is there while somebody is at it.
+// turnstiles has a [Turnstile] for each key. One is there as long as somebody uses it.
 type turnstiles struct {
 	inside, waiting int // of each
 	mu              sync.Mutex
@@ -15,14 +15,14 @@ type turnstiles struct {
 
 type crowd struct {
 	*Turnstile
-	n int // how many are at it; under the mutex of all
+	n int // how many use it; guarded by the mutex of turnstiles
 }
 
 func newTurnstiles(inside, waiting int) *turnstiles {
 	return &turnstiles{inside: inside, waiting: waiting, crowds: map[string]*crowd{}}
 }
 
-// enter is that of the turnstile with the key.
+// enter waits for a turn at the turnstile of the key.
 func (t *turnstiles) enter(ctx context.Context, key string) (leave func(), err error) {
 	t.mu.Lock()
 	c := t.crowds[key]
@@ -48,8 +48,9 @@ func (t *turnstiles) enter(ctx context.Context, key string) (leave func(), err e
 }
 
 // Holders bounds how many look for people's licenses at a time: for one person, for
-// one client, and in all. Whoever waits for a narrower turn holds no wider one, so that a
-// client with many people, or a person in a loop, leaves room to the others.
+// one client, and in all. It waits for the person's turn first, then for the client's, and
+// last for the common one. So a client with many people, or a person in a loop, takes no room
+// from others while it waits.
 type Holders struct {
 	person, client *turnstiles
 	all            *Turnstile
@@ -66,8 +67,8 @@ func NewHolders(processors int) *Holders {
 	return &Holders{person: newTurnstiles(1, 64), client: newTurnstiles(all/2, 128), all: NewTurnstile(all, 512)}
 }
 
-// Enter returns how to leave again, or a refusal if there is no room. The client is empty
-// for pages of ours.
+// Enter waits for a turn, and returns the function that ends it. Its error is ErrBusy, or the
+// context's. client is empty for pages of ours.
 func (t *Holders) Enter(ctx context.Context, person, client string) (leave func(), err error) {
 	var entered []func()
 	leave = func() {

@@ -1,7 +1,8 @@
 // Package limit counts what callers ask for, up to the limits that package api sets (its
 // Limits): so much a minute by address and network or by a caller's id ([Rate]), so many
-// failures in a row ([Failures]), and so many at a time ([Turnstile]). All of it is this node's alone, in memory, of a bounded
-// size; what is counted across nodes, such as guesses at a password, isn't kept here.
+// failures in a row ([Failures]), and so many at a time ([Turnstile]). Each node counts for
+// itself, in memory of a bounded size. What is counted across nodes, such as guesses at a
+// password, is counted elsewhere.
 package limit
 
 import (
@@ -13,9 +14,9 @@ import (
 )
 
 // Rate limits what each address, or each caller that has an id, may ask for. It keeps a
-// bounded number of them: when half are new, those not seen since the last turn are
-// forgotten, so that whoever has many gains a burst for each and no more. Safe for
-// concurrent use.
+// bounded number of them, in two halves. When the newer half is full, it takes the place of
+// the older one, and what was only in that is forgotten. So a caller who has many addresses
+// gains one burst for each of them, and no more. Safe for concurrent use.
 type Rate struct {
 	every    rate.Limit
 	burst    int
@@ -43,16 +44,16 @@ func (l *Rate) WaitAddress(a netip.Addr, size int, now time.Time) time.Duration 
 // turns is how many turns a request takes: one, and one more for each 2 KiB.
 func turns(size int) int { return 1 + size/2048 }
 
-// network is one that an address is in, and how many times what one subscriber may
-// ask for it may.
+// network is a network that an address belongs to. share says how many times as much as one
+// subscriber it may ask for.
 type network struct {
 	key   string
 	share int
 }
 
-// networksOf returns the networks of an address that may be one customer's, the
-// narrowest first. Of IPv4 the whole address is a subscriber's, or a thousand's; of
-// IPv6 the first 64 bits.
+// networksOf returns the networks of an address that may belong to one customer, the narrowest
+// first. With IPv4, one address is that of one subscriber, or of a thousand. With IPv6, the
+// first 64 bits are one subscriber's.
 func networksOf(a netip.Addr) []network {
 	a = a.Unmap().WithZone("")
 	widths := []struct{ bits, share int }{{32, 1}, {24, 20}}
@@ -86,12 +87,12 @@ func (l *Rate) WaitKey(key string, size int, now time.Time) time.Duration {
 	return l.wait([]network{{key, 1}}, size, now)
 }
 
-// WaitShare counts one request of somebody who may so many times as much as others.
+// WaitShare is WaitKey for a caller who may ask for share times as much as others.
 func (l *Rate) WaitShare(key string, share int, now time.Time) time.Duration {
 	return l.wait([]network{{key, share}}, 0, now)
 }
 
-// wait counts a request's turns at all limiters, or at none.
+// wait counts a request's turns at all limiters; if one of them is used up, at none.
 func (l *Rate) wait(networks []network, size int, now time.Time) time.Duration {
 	var taken []*rate.Reservation
 	for _, n := range networks {

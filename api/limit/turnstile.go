@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Turnstile lets so many through at a time, in the order in which they came, and so
-// many more wait. Safe for concurrent use.
+// Turnstile lets a number of callers in at a time, in the order in which they came. A second
+// number of callers may wait. Safe for concurrent use.
 type Turnstile struct {
 	inside, waiting chan struct{}
 	bytes           atomic.Int64 // of the bodies that wait
 }
 
-// NewTurnstile returns one that lets inside through at a time, while waiting more wait.
+// NewTurnstile returns a Turnstile with so many callers inside, and so many waiting.
 func NewTurnstile(inside, waiting int) *Turnstile {
 	return &Turnstile{inside: make(chan struct{}, inside), waiting: make(chan struct{}, waiting)}
 }
@@ -24,11 +24,12 @@ const (
 	maxWaitingBytes = 64 << 20        // what all that wait hold in memory
 )
 
-// ErrBusy says that there is no room, nor any place to wait.
+// ErrBusy says that too many callers are inside or waiting.
 var ErrBusy = errors.New("too many at once")
 
-// Enter returns how to leave again. The size is that of the body that waits, in bytes.
-// Its error is ErrBusy if there is no room within five seconds, or the context's.
+// Enter waits for a turn, and returns the function that ends it. size is how many bytes the
+// caller holds in memory while it waits. The error is ErrBusy if there is no turn within five
+// seconds, or the context's error.
 func (t *Turnstile) Enter(ctx context.Context, size int) (leave func(), err error) {
 	leave = func() { <-t.inside }
 	select {

@@ -13,9 +13,9 @@ import (
 
 // Authorize checks the request's access token and that it carries the scope;
 // an empty one asks for none.
-// Errors are *problem.Bearer, or unknown ones. With insufficient_scope the Access
-// is returned too, so that the refusal can be recorded; that of a disabled
-// client is recorded here.
+// Errors are *problem.Bearer, or unknown ones. With insufficient_scope it returns the Access
+// too, so that the caller can record the refusal. If the client is disabled, the refusal is
+// recorded here.
 func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (token.Access, error) {
 	bearer, refused := bearerToken(r)
 	if refused != nil {
@@ -41,9 +41,9 @@ func (o *Endpoints) Authorize(r *http.Request, scope oidc.Scope) (token.Access, 
 	return access, nil
 }
 
-// bearerToken finds the request's token: in the Authorization header and
-// nowhere else (RFC 6750 section 2.1). In URLs tokens end up in logs, so there
-// one is refused rather than overlooked; bodies are never looked at.
+// bearerToken finds the request's token in the Authorization header, and nowhere else (RFC
+// 6750 section 2.1). A token in the URL would end up in logs, so it is refused and not just
+// ignored. Bodies are never looked at.
 func bearerToken(r *http.Request) (string, *problem.Bearer) {
 	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
 		return "", &problem.Bearer{Err: invalidRequest("token_in_url", "the access token belongs into the Authorization header, not into the URL")}

@@ -19,12 +19,12 @@ import (
 )
 
 // document is a document that everybody may read and that seldom changes: the
-// provider's metadata, its key set. It is made once in a while and served as it
-// is. Safe for concurrent use.
+// provider's metadata or its key set. It is made from time to time, and all answers are
+// copies of it. Safe for concurrent use.
 type document struct {
 	media string
-	fresh time.Duration // for which it is served before it is made again; 0: for good
-	age   time.Duration // for which who reads it may keep it
+	fresh time.Duration // how long it is served before it is made again; 0: forever
+	age   time.Duration // how long readers may cache it
 	make  func(context.Context) (any, error)
 	// strictTransport is the header of that name; empty: none.
 	strictTransport string
@@ -48,8 +48,8 @@ func (p *document) ready() *madeDocument {
 	return nil
 }
 
-// load returns the document, made anew if it is time. Of many that find it old
-// one makes it; the others are served the old one meanwhile.
+// load returns the document, and makes it again if it is time. If several requests find it
+// too old, one of them makes it, and the others get the old one.
 func (p *document) load(ctx context.Context) (*madeDocument, error) {
 	if d := p.ready(); d != nil {
 		return d, nil
@@ -120,8 +120,8 @@ const KeySetFresh = 5 * time.Second
 // documentsOf returns the provider's documents, by their paths.
 func documentsOf(c Config) map[string]*document {
 	all := map[string]*document{JWKSPath: {
-		// Keys stand in the set well before they sign: so long it may be kept,
-		// here and there together.
+		// A key is in the set for KeySetAge before it signs. So the set is cached that long at
+		// most: for KeySetFresh here, and for the rest of the time by readers.
 		media: "application/jwk-set+json", fresh: KeySetFresh, age: signing.KeySetAge - KeySetFresh,
 		make: func(ctx context.Context) (any, error) { return c.Tokens.KeySet(ctx) },
 	}}
@@ -144,9 +144,9 @@ func (o *Endpoints) Document(w http.ResponseWriter, r *http.Request) error {
 	return o.documents[r.URL.Path].serve(w, r)
 }
 
-// Ready serves documents that are ready before anything else looks at the
-// request: relying parties ask for them all the time. Nothing in such a request
-// matters but its path, so there is nothing to log; it is measured as every other.
+// Ready serves a document that is ready before anything else looks at the request,
+// because relying parties ask for them all the time. Only the path of such a request
+// matters, so nothing is logged. It is measured like every other request.
 func (o *Endpoints) Ready(next http.Handler) http.Handler {
 	if o.c.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return next
@@ -169,8 +169,8 @@ func (o *Endpoints) Ready(next http.Handler) http.Handler {
 // longestPath is the length of the longest path of a document.
 const longestPath = len(MetadataPath)
 
-// NoneMatch reports whether the caller has what the tag stands for already
-// (RFC 9110, section 13.1.2). Tags of ours have no comma in them.
+// NoneMatch reports whether the caller already has the version that the tag names
+// (RFC 9110, section 13.1.2). Our tags contain no comma.
 func NoneMatch(headers []string, tag string) bool {
 	for t := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {

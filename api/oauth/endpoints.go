@@ -64,10 +64,10 @@ type Config struct {
 	Step            func(name string) // failpoints of tests
 }
 
-// Endpoints is the provider's endpoints over HTTP that aren't pages. Behind those at which
-// clients authenticate stands zitadel/oidc's op.Server; before it our own guard, for that
-// library takes more than it should: a GET, secrets in the query, repeated parameters,
-// bodies of any size. Safe for concurrent use.
+// Endpoints is the provider's endpoints over HTTP that aren't pages. zitadel/oidc's op.Server
+// answers at those where clients authenticate. Our own guard looks at each request first,
+// because that library takes more than it should: a GET, secrets in the query, repeated
+// parameters, bodies of any size. Safe for concurrent use.
 type Endpoints struct {
 	c       Config
 	library http.Handler
@@ -94,7 +94,7 @@ func (o *Endpoints) Token(w http.ResponseWriter, r *http.Request) { o.serve(w, r
 // Introspect serves the introspection endpoint (RFC 7662 section 2), all methods.
 func (o *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) {
 	o.serve(w, r, func(x *exchange) error {
-		x.form.Del("grant_type") // none of this endpoint's, but the library would look at it
+		x.form.Del("grant_type") // this endpoint has no such parameter, but the library would look at it
 		return confidential(x)
 	})
 }
@@ -126,7 +126,7 @@ func (o *Endpoints) serve(w http.ResponseWriter, r *http.Request, check func(*ex
 	o.library.ServeHTTP(&challenger{ResponseWriter: w, x: x}, x.forLibrary(r))
 }
 
-// noStore is for every answer that could hold a token or say why not (RFC 6749
+// noStore forbids caching. It is for every answer that has a token, or refuses one (RFC 6749
 // section 5.1).
 func noStore(w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-store")
@@ -208,11 +208,10 @@ func (o *Endpoints) authenticate(ctx context.Context, x *exchange) (oidc.Client,
 	return client, nil
 }
 
-// countFailure turns a failed authentication into another refusal when the
-// same client has failed too often from the same place. A right secret is
-// never refused, so that nobody can lock a client out; the work of looking is
-// done all the same. Secrets can't be guessed: this tells a client that went
-// wrong to slow down.
+// countFailure turns a failed authentication into a refusal with 429 when the same client
+// has failed too often from the same address. A right secret is never refused, so that
+// nobody can lock a client out; so the secret is compared in any case. Secrets are too long
+// to be guessed: the refusal only tells a client that is misconfigured to slow down.
 func (o *Endpoints) countFailure(x *exchange, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok || e.Code != oidc.InvalidClient {

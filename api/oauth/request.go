@@ -30,15 +30,15 @@ type exchange struct {
 	refused     *answer       // what the client is told; nil: nothing was refused yet
 }
 
-// readRequest reads a client's request and refuses whatever the protocol
-// doesn't have. What passes has one set of credentials, not yet checked.
+// readRequest reads a client's request, and refuses what the protocol doesn't have. A request
+// that passes has one set of credentials, which are not checked yet.
 func (o *Endpoints) readRequest(w http.ResponseWriter, r *http.Request) (*exchange, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &refusal{http.StatusMethodNotAllowed, invalidRequest("method_not_allowed", "this endpoint takes POST only")}
 	}
-	// Queries end up in logs and histories, so nothing may stand there, least
-	// of all a secret (RFC 6749 section 2.3.1).
+	// Queries end up in logs and histories, so they may have no parameters, and above all no
+	// secret (RFC 6749 section 2.3.1).
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
 		return nil, invalidRequest("parameters_in_url", "parameters belong into the body, not into the URL")
 	}

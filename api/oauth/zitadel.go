@@ -20,21 +20,19 @@ import (
 // newLibrary returns zitadel/oidc's op.Server over our endpoints, which routes by grant
 // type and writes the answers. All that is known of that library stands in this file.
 func newLibrary(o *Endpoints) http.Handler {
-	// The endpoints not named here are not there: neither at their default
-	// paths nor anywhere else. /healthz and /ready, which it always adds, are
-	// out of reach because no route of ours leads there.
+	// The library serves only the endpoints that are named here. It always adds /healthz and
+	// /ready, but no route of ours leads there.
 	endpoints := op.Endpoints{
 		Token: op.NewEndpoint(TokenPath), Introspection: op.NewEndpoint(IntrospectionPath), Revocation: op.NewEndpoint(RevocationPath),
 	}
-	// nil is the only way to be rid of a CORS policy that reflects any origin.
+	// Only nil turns off the library's CORS policy, which reflects any origin.
 	return op.RegisterServer(&authorizationServer{oauth: o}, endpoints, op.WithServerCORSOptions(nil), op.WithDecoder(decoder{}))
 }
 
 type exchangeKey struct{}
 
-// forLibrary returns the request as the library is to see it: with the
-// parameters that passed, in the body alone, and without any secret of the
-// client's, so that none can get into what it logs.
+// forLibrary returns the request for the library. It has the parameters that passed, in the
+// body alone. It has no secret of the client's, so that the library can log none.
 func (x *exchange) forLibrary(r *http.Request) *http.Request {
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	u := *r.URL
@@ -58,7 +56,7 @@ type authorizationServer struct {
 	oauth *Endpoints
 }
 
-// errPastGuard says that a request reached the library by a way that isn't ours.
+// errPastGuard says that a request reached the library without passing our guard.
 var errPastGuard = errors.New("request came past the guard")
 
 // VerifyClient implements op.Server: it authenticates the client.
@@ -100,8 +98,8 @@ func (o *Endpoints) byLibrary(path string, x *exchange) bool {
 	return path != TokenPath || slices.Contains(o.libraryTypes, x.grantType())
 }
 
-// redeemed answers a request of the token endpoint. What the library read of it is laxer
-// than the RFC, so the grant reads the form itself.
+// redeemed answers a request of the token endpoint. The library reads the form less strictly
+// than the RFC says, so the grant reads it again.
 func (s *authorizationServer) redeemed(ctx context.Context, c op.Client) (*op.Response, error) {
 	return s.exchanged(ctx, c, func(x *exchange, c oidc.Client) (any, error) { return s.oauth.redeem(ctx, x, c) })
 }
@@ -162,9 +160,9 @@ func libraryCode(code oidc.Code) *zoidc.Error {
 // set writes a text into a variable of a type that can't be named.
 func set[T ~string](to *T, text oidc.Code) { *to = T(text) }
 
-// decoder fills in what the library's handlers look at before they ask us: whether
-// a parameter is there. What we take, we take from the form ourselves. (Its own
-// decoder goes through reflection for every field: a tenth of a token's cost.)
+// decoder fills in the parameters whose presence the library's handlers check before they ask
+// us. We read the values from the form ourselves. (The library's own decoder uses reflection
+// for every field, which is a tenth of a token's cost.)
 type decoder struct{}
 
 // Decode implements the library's httphelper.Decoder.

@@ -8,9 +8,9 @@ import (
 	"yizheng.internal/api/web"
 )
 
-// translate puts the page's texts into a language, as far as they are there in it: the
-// OpenAPI document that they come from is in English. Page, titles of operations and
-// meanings of reasons are; a test says which others are not.
+// translate puts the page's texts into a language, as far as there are translations. The texts
+// come from the OpenAPI document, which is in English. The page itself, the titles of
+// operations and the meanings of reasons are translated; a test lists what isn't.
 func (m *Manual) translate(p *web.Pages, l web.Language) {
 	m.Lang, m.Other = l, web.Chinese
 	if l == web.Chinese {

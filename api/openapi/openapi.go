@@ -302,8 +302,8 @@ func (o *Document) Finish() error {
 	return nil
 }
 
-// correctSchemas says what huma can't know: that raw members are objects, that
-// lists are never null, and that answers may gain members while requests may not.
+// correctSchemas adds what huma can't know: raw members are objects, lists are never null, and
+// answers may gain members while requests may not.
 func (o *Document) correctSchemas() {
 	all := o.api.Components.Schemas.Map()
 	for _, schema := range all {

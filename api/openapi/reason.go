@@ -20,7 +20,7 @@ type Reason struct {
 	Reason  string
 	Meaning string // what is wrong, and what the caller can do
 	of      func(e *Endpoint) bool
-	first   bool // the registry's own refusal for that is never reached
+	first   bool // the endpoint refuses for this before the registry could
 }
 
 // ownReasons is what the endpoints of the REST API are refused for, beside what the

@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// ErrForbiddenAddress says that a name leads to where no outbound request may go: to a
-// private network or this machine, where it isn't said that it may, or to what is never
-// the Internet.
+// ErrForbiddenAddress says that a name leads to an address to which no outbound request may
+// go: one that is never the Internet, or, unless that is allowed, one of a private network or
+// of this machine.
 var ErrForbiddenAddress = errors.New("the address is not one that requests may go to")
 
 // forbiddenNetworks are those that are never the Internet, beside what netip
@@ -49,10 +49,9 @@ func allowedAddress(a netip.Addr, private bool) bool {
 	return !slices.ContainsFunc(forbiddenNetworks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// newClient returns a client for requests that leave the service. It looks
-// at the address itself when it connects, so that no name can lead elsewhere in
-// between; it follows no redirect and asks no proxy, and takes what a small
-// answer takes.
+// newClient returns a client for requests that leave the service. It checks the address when
+// it connects, so that a name can't change its address after the check. It follows no
+// redirect, uses no proxy, and reads small answers only.
 func newClient(timeout time.Duration, private bool, roots *x509.CertPool) *http.Client {
 	dialer := &net.Dialer{Timeout: timeout / 2, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		a, err := netip.ParseAddrPort(address)

@@ -22,8 +22,8 @@ const (
 	setupPath   = "/setup"
 )
 
-// steps are the pages of a login: each shows the step that its request is at, and takes what a
-// form answers to that.
+// steps are the pages of a login. Each shows the step that its request is at, and reads the
+// form that answers it.
 type steps struct{ c *Config }
 
 // authorization serves the authorization endpoint by GET (RFC 6749 section 3.1).
@@ -45,8 +45,8 @@ func (t steps) authorization(v *Visit) error {
 	return v.Onward(step, err)
 }
 
-// authorizationPosted serves it by POST. That comes from another site, so without our
-// cookies: the request is kept, and taken up by a GET of our own, which has them.
+// authorizationPosted serves it by POST. Such a request comes from another site, so it has
+// none of our cookies. It is stored, and the browser is sent on by a GET, which has them.
 func (t steps) authorizationPosted(v *Visit) error {
 	size := int64(maxForm) // of unknown length
 	if v.R.ContentLength >= 0 {
@@ -74,8 +74,8 @@ func (t steps) authorizationPosted(v *Visit) error {
 	return v.Onward(step, err)
 }
 
-// begin takes up a request that was kept without cookies. A browser without any
-// gets its own here; if it doesn't keep that, the next page will say so.
+// begin goes on with a request that was stored without cookies. A browser that has no id gets
+// one here. If it doesn't keep the cookie, the next page says so.
 func (t steps) begin(v *Visit) error {
 	if v.request == (oidc.Secret{}) {
 		return oidc.ErrRequestGone
@@ -85,8 +85,8 @@ func (t steps) begin(v *Visit) error {
 	return v.Onward(step, err)
 }
 
-// asked refuses a page's address that names no request, or comes without a cookie: every way
-// to a page with a request sets this before.
+// asked refuses an address that names no request, and a browser without a cookie: whatever
+// leads to a page with a request has set one.
 func (v *Visit) asked() error {
 	switch {
 	case v.request == (oidc.Secret{}):

@@ -32,8 +32,8 @@ type jar struct {
 	secure bool // people reach the service by HTTPS
 }
 
-// named returns a cookie's whole name. With HTTPS its prefix has browsers
-// see to it that no neighbor site can plant one.
+// named returns a cookie's whole name. With HTTPS it has a prefix, for which browsers make
+// sure that no neighbor site can set it.
 func (j jar) named(name string) string {
 	if j.secure {
 		return "__Host-" + name
@@ -41,8 +41,8 @@ func (j jar) named(name string) string {
 	return name
 }
 
-// cookie returns a cookie's value. One that came twice counts as none: then
-// somebody else has planted the other.
+// cookie returns a cookie's value. A cookie that came twice counts as missing, because
+// somebody else must have set one of the two.
 func (j jar) cookie(name string) string {
 	found := j.from.CookiesNamed(j.named(name))
 	if len(found) != 1 || len(found[0].Value) > maxCookie {
@@ -106,8 +106,8 @@ func (v *Visit) DropSession() {
 	v.dropCookie(sessionCookie)
 }
 
-// Notify has the next page tell what was just done: a key of a text, without
-// "notice.". It stands in a cookie, so that no link can make a page say it.
+// Notify has the next page say what was just done. key is that of a text, without "notice.".
+// It is kept in a cookie, so that no link can make a page say it.
 func (v *Visit) Notify(key string) { v.setCookie(noticeCookie, key, noticeLife) }
 
 // takeNotice returns what the page is to tell, once.

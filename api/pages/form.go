@@ -56,10 +56,9 @@ func parseForm(body string) (url.Values, error) {
 // ErrInput refuses what can't be read.
 func ErrInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
 
-// Form reads a form of ours, after a look at who sent it: browsers say when
-// another site did, and then nothing of it is believed. Only the fields that are lists may
-// come more than once, and nothing of the address: of two values nobody could say which
-// one was meant.
+// Form reads a form of ours. It refuses forms that come from another site, as far as the
+// browser says so. Only the fields that are lists may come more than once, and no parameter of
+// the address: of two values nobody could say which one was meant.
 func (v *Visit) Form(lists ...string) (url.Values, error) { return v.FormOf(maxForm, lists...) }
 
 // FormOf is Form for a body of at most so many bytes.
@@ -87,9 +86,9 @@ func repeated(form url.Values, lists ...string) bool {
 	return false
 }
 
-// sameOrigin reports whether a form comes from a page of ours, as far as the
-// browser says: by Sec-Fetch-Site, or else, if it is older than 2023, by Origin.
-// One that says neither is held by the form's token alone.
+// sameOrigin reports whether a form comes from a page of ours, as far as the browser says. It
+// says so by Sec-Fetch-Site, or by Origin if it is older than 2023. If it says neither, only
+// the form's token is checked.
 func (s *Site) sameOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none": // none: by the person's own hand, such as a reload

@@ -13,8 +13,8 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// TakeTurn refuses an address that asks too often, or too much: so many bytes. It may
-// be anybody who asks, and what they ask is kept.
+// TakeTurn counts a request of so many bytes, and refuses it if the address asks too often or
+// for too much: anybody may ask, and each request is stored.
 func (v *Visit) TakeTurn(size int) error {
 	if wait := v.s.c.Askers.WaitAddress(v.Browser.Address, size, time.Now()); wait > 0 {
 		return problem.Later(http.StatusTooManyRequests, "too_many", "", problem.Seconds(wait))
@@ -22,9 +22,9 @@ func (v *Visit) TakeTurn(size int) error {
 	return nil
 }
 
-// pageURL returns the address of a step's page. The client in it only serves to
-// lead back to its home when the request is gone; the handle is good for nothing
-// without the browser's cookie.
+// pageURL returns the address of a step's page. It names the client, so that a page can lead
+// back to the client's home when the request is gone. The handle is of no use without the
+// browser's cookie.
 func pageURL(path string, step oidc.Step) string {
 	q := url.Values{"request": {step.Handle.Reveal()}}
 	if id := step.Request.Client.ID; id != "" {

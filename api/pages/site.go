@@ -89,8 +89,7 @@ func (s *Site) Page(h func(v *Visit) error) http.Handler {
 	})
 }
 
-// Login is Page for what people need to log in: without an identity service
-// nobody can.
+// Login is Page for pages that need logins. Without an identity service they answer 404.
 func (s *Site) Login(h func(v *Visit) error) http.Handler {
 	return s.Page(func(v *Visit) error {
 		if s.c.Identity == nil {

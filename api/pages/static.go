@@ -8,7 +8,8 @@ import (
 	"yizheng.internal/api/problem"
 )
 
-// static serves a static file, for good: its name says what is in it.
+// static serves a static file. It may be cached forever, because its name changes with its
+// content.
 func (s *Site) static(w http.ResponseWriter, r *http.Request) error {
 	a, ok := s.c.Web.Asset(r.PathValue("file"))
 	if !ok {

@@ -28,7 +28,7 @@ func Passes(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// Cancelled reports whether an error only says that nobody waits any longer.
+// Cancelled reports whether an error says only that the client no longer waits.
 func Cancelled(ctx context.Context, err error) bool {
 	return errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled)
 }
@@ -39,9 +39,9 @@ const RetrySoon = 5
 // passingEvery is how often a failure that passes is logged.
 const passingEvery = time.Minute
 
-// Log keeps a store that is away from writing a line for each request:
-// of each kind of failure it logs the first, and after that one a minute, with
-// how many there were. The metrics count them all. Safe for concurrent use.
+// Log logs failures. While a store is away, it doesn't write a line for each request: of each
+// kind of failure that passes it logs the first, and then one a minute, with the number of
+// those in between. The metrics count them all. Safe for concurrent use.
 type Log struct {
 	log *slog.Logger
 	mu  sync.Mutex

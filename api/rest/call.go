@@ -56,8 +56,8 @@ func (c *call) admit() error {
 	return err
 }
 
-// limitReading counts a reading, each of which leaves an event: of a client by itself,
-// or of a person at a client, who has a fiftieth of what a client has.
+// limitReading counts a reading, because each leaves an event. A client by itself may read
+// clientShare times as much as a person at a client.
 func (c *call) limitReading() error {
 	if !c.e.Reads() {
 		return nil
@@ -73,12 +73,12 @@ func (c *call) limitReading() error {
 	return problem.Later(http.StatusTooManyRequests, "readings_limited", "Too many readings by this client, or for this person. Try again after Retry-After.", problem.Seconds(wait))
 }
 
-// clientShare is how many times what a person at a client may read the client may.
+// clientShare is how many times as much as a person at a client the client itself may read.
 const clientShare = 50
 
-// record leaves an event of a refusal that the registry knows nothing of: a
-// body that isn't JSON, a wrong parameter. Those of anonymous callers are only
-// counted. Its error is the one to answer with.
+// record leaves an event of a refusal that the registry doesn't see, such as that of a body
+// that isn't JSON, or of a wrong parameter. Refusals of anonymous callers are only counted. It
+// returns the error to answer with.
 func (c *call) record(err error) error {
 	p, ok := errors.AsType[*problem.Problem](err)
 	if !ok || p.Status >= 500 || c.access.Client == "" {
@@ -108,8 +108,8 @@ func (c *call) decode(v any) error {
 	return nil
 }
 
-// noBody refuses a body where none is read, but for an empty object: what it
-// says would else be ignored in silence.
+// noBody refuses a body where none is read. Otherwise it would be ignored in silence. An empty
+// object is allowed.
 func (c *call) noBody() error {
 	body, err := c.read(emptyBody)
 	if body = bytes.TrimSpace(body); err == nil && len(body) > 0 && string(body) != "{}" {
@@ -141,9 +141,9 @@ func (c *call) read(most int64) ([]byte, error) {
 	return body, nil
 }
 
-// maxDepth bounds how deep a body's JSON may be nested. The decoder follows the
-// type it decodes into; only raw members (fields, schema, layout) can be deep,
-// and those have tighter limits of their own.
+// maxDepth bounds how deep a body's JSON may be nested. The decoder follows the type that it
+// decodes into. So only raw members (fields, schema, layout) can be deep, and these have
+// tighter limits of their own.
 const maxDepth = 64
 
 // decodeJSON decodes strict JSON: no duplicate or unknown members, no invalid

@@ -16,8 +16,8 @@ import (
 const (
 	// ListFresh is how long a revocation list is served before the store is asked again.
 	ListFresh = 5 * time.Second
-	// listAge is how long others may keep one. A list that is out of date is served
-	// still, as there is no newer one, but not to be kept.
+	// listAge is how long others may cache a list. A list that is out of date is still served
+	// if there is no newer one, but then it may not be cached.
 	listAge = time.Hour
 )
 
@@ -61,8 +61,8 @@ func errListUnknown() error {
 	return problem.Refuse(http.StatusNotFound, "revocation_list_unknown", "There is no root with this id, or it has published no revocation list.")
 }
 
-// load returns a list, read and verified within the last few seconds: what the
-// root did not sign is not passed on.
+// load returns a list that was read and verified within the last few seconds. A list that the
+// root did not sign is never returned.
 func (x *trust) load(ctx context.Context, root signing.KeyID, now time.Time) (readList, error) {
 	l := &x.read
 	l.mu.Lock()

@@ -63,8 +63,8 @@ func (c *call) integer(name string, least, most, otherwise int64) (int64, error)
 	return n, nil
 }
 
-// checkQuery refuses query parameters that the endpoint doesn't have: one that
-// was misspelt would else be ignored in silence.
+// checkQuery refuses query parameters that the endpoint doesn't have. Otherwise a misspelt one
+// would be ignored in silence.
 func (c *call) checkQuery() error {
 	given, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {

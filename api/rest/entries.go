@@ -13,7 +13,7 @@ import (
 type entries[C ~string, D, V any] struct {
 	of    *entry.Entries[C, D, V]
 	path  string        // names the code in the path
-	after func(C) error // refuses a query parameter that is no code, as next names one
+	after func(C) error // refuses a value of the query parameter after that is no code
 	page  func(vs []V, more bool) any
 }
 

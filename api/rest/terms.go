@@ -23,9 +23,9 @@ func (c *call) terms() (on registry.Terms, err error) {
 	return on, err
 }
 
-// revisions reads If-Match (RFC 9110 section 13.1.1): entity tags, as the ETag of
-// a license's answers names its revision, or *, which every license matches and
-// which names none. A weak tag, and one that is no revision, match nothing.
+// revisions reads If-Match (RFC 9110 section 13.1.1). It is a list of entity tags, each of
+// which is a license's revision, as in the ETag of answers. Or it is *, which every license
+// matches: then there are no revisions. A weak tag, or one that is no revision, matches nothing.
 func revisions(lines []string) ([]int64, error) {
 	malformed := problem.Refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of the license as it was read, such as \"3\", in its quotes.")
 	text := strings.TrimSpace(strings.Join(lines, ","))

@@ -74,8 +74,8 @@ func (x *trust) certificate(c *call) error {
 	return c.public(chain, "public, max-age=3600")
 }
 
-// statusList serves the list as it is now. How it was at another time, which
-// the parameter time asks for, is not kept (Token Status List, section 8.4).
+// statusList serves the list as it is now. Earlier lists, which the parameter time asks for,
+// are not stored (Token Status List, section 8.4).
 func (x *trust) statusList(c *call) error {
 	if c.r.URL.Query().Has("time") {
 		return problem.Refuse(http.StatusNotImplemented, "status_list_historical", "Only the present status list is served.")
@@ -108,8 +108,8 @@ func (x *trust) typeMetadata(c *call) error {
 	return c.public(body, "public, max-age=86400")
 }
 
-// public answers with what everyone may have and keep for a while, pages of
-// other origins too (Token Status List, section 8.1).
+// public answers with what everyone may read and cache, from pages of other origins too (Token
+// Status List, section 8.1).
 func (c *call) public(body []byte, cache string) error {
 	if err := c.checkQuery(); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Verification verifies licenses for everybody, through the API and on a page: both count
-// for the same limits. Safe for concurrent use.
+// Verification verifies licenses for everybody, through the API and on a page. Both count
+// towards the same limits. Safe for concurrent use.
 type Verification struct {
 	verifier  *verify.Service
 	addresses *limit.Rate
@@ -68,8 +68,8 @@ func (x *Verification) Limit(r *http.Request) error {
 	return nil
 }
 
-// Verify answers a request to verify, when its turn comes. The size is
-// that of what it holds meanwhile, in bytes.
+// Verify waits for a turn, and then answers a request to verify. size is how many bytes the
+// request holds in memory while it waits.
 func (x *Verification) Verify(r *http.Request, q VerifyRequest, size int) (v credential.Verification, err error) {
 	byCredential := q.Credential != "" && q.Identifier == "" && q.VerificationCode == ""
 	byCode := q.Credential == "" && q.Identifier != "" && q.VerificationCode != ""

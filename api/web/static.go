@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// Asset is a static file. Its name changes with what it holds, so that it may be
-// kept for good.
+// Asset is a static file. Its name changes with its content, so it may be cached forever.
 type Asset struct {
 	Media  string
 	Body   []byte

@@ -71,7 +71,7 @@ func save(p *command.Process, in *install.Installation, m backup.Manifest, data,
 	if done(); err != nil {
 		return err
 	}
-	// The keys come after the data: each that the data name is there then.
+	// The keys are saved after the data, so that each key that the data name is there.
 	if err := installation.CopyKeys(keys, in.Settings.Data); err != nil {
 		return err
 	}
@@ -130,7 +130,8 @@ func (c *restoreCmd) Run(p *command.Process) error {
 	if done(); err != nil {
 		return err
 	}
-	// Without keys the service refuses to start on the database: so they come last.
+	// The keys are restored last, because without them the service refuses to start on the
+	// database.
 	if err := installation.CopyKeys(c.Data, keys); err != nil {
 		return texts.Refuse("restore.keys_left", err)
 	}

@@ -105,7 +105,8 @@ func (c *integrityAcceptCmd) Run(p *command.Process) (err error) {
 	if !l.print(p) {
 		return nil
 	}
-	// First the event, then the memory: whoever is stopped in between accepts again.
+	// The event is written first, then this node's memory. After a crash in between, the
+	// operator accepts again.
 	err = oidc.NewRecorder(in.DB.Journal(), nil).Record(p.Ctx, oidc.Actor{ID: in.Operator}.Did(journal.ActionAcceptLoss, reason, journal.ResultOK))
 	if err == nil {
 		err = in.Library.Lists().Accept(p.Ctx, l.lists)

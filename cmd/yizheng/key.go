@@ -294,7 +294,7 @@ func (c *keyRevokeCmd) Run(p *command.Process) error {
 		return texts.Usage("key.sealed", k.ID)
 	}
 	if k.Purpose == signing.PurposeLookup && k.State == signing.KeyRetired {
-		// What only it can find must first be found by another.
+		// Records that only this key can find must get lookup keys of another key first.
 		if err := rehash(p, in); err != nil {
 			return err
 		}
@@ -350,7 +350,7 @@ func rehash(p *command.Process, in *install.Installation) error {
 	}
 	p.Print("key.rehashed_people", n)
 	if refused := in.Keys.Keyrings().Auth().Refused(); len(refused) > 0 {
-		// They may be put right: then their old lookup keys are what leads to them.
+		// They may be repaired later, and then only their old lookup keys lead to them.
 		return texts.Refuse("key.altered", strings.Join(refused[:min(len(refused), install.RefusedShown)], ", "))
 	}
 	return nil

@@ -32,7 +32,7 @@ func (p *Process) Listing(asJSON bool, columns ...string) *Table {
 	return t
 }
 
-// Row adds a row, which stands there until Flush.
+// Row adds a row. Flush prints it.
 func (t *Table) Row(cells ...any) error {
 	row := make([]string, 0, len(cells))
 	for _, c := range cells {
@@ -56,8 +56,7 @@ func (t *Table) Record(info any, cells ...any) error {
 	return t.Row(cells...)
 }
 
-// Flush prints the rows. Those of the next time stand below, in columns that are as
-// wide at least.
+// Flush prints the rows. Rows that follow have columns of at least the same width.
 func (t *Table) Flush() error {
 	if t.json {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"yizheng.internal/license/catalog/entry"
 )
 
-// catalogCodes looks for entries whose codes begin with another body's, which their
-// owners were never given, or no longer have: they can use them, and not change them.
+// catalogCodes looks for entries whose codes begin with another body's code that isn't
+// delegated to their owner, or no longer is. The owner can use such an entry, but can't change
+// it.
 func (e *examination) catalogCodes(ctx context.Context, in *install.Installation) {
 	const about = "catalog"
 	names := in.Owners()

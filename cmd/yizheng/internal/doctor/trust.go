@@ -64,8 +64,8 @@ func (e *examination) list(ctx context.Context, in *install.Installation, root *
 	}
 }
 
-// unlisted returns the revoked keys whose certificates a list lacks, or has with
-// less than what is known of them by now.
+// unlisted returns the revoked keys whose certificates are missing from a list, or stand there
+// with less than is known of them now.
 func unlisted(ctx context.Context, in *install.Installation, list *pki.RevocationList) (ids []string, err error) {
 	records, err := in.DB.Keys().ListKeys(ctx, "")
 	if err != nil {
@@ -90,8 +90,8 @@ func unlisted(ctx context.Context, in *install.Installation, list *pki.Revocatio
 	return ids, nil
 }
 
-// olderCertificates names those that earlier versions made: they verify here, and
-// not all of them do elsewhere.
+// olderCertificates names the certificates that earlier versions made. They verify here, but
+// some of them don't verify elsewhere.
 func (e *examination) olderCertificates(ctx context.Context, in *install.Installation) {
 	const about = "certificates"
 	records, err := in.DB.Keys().ListKeys(ctx, "")

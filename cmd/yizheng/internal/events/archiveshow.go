@@ -227,9 +227,9 @@ func (s *archiveShow) access(ctx context.Context, row retention.Row) error {
 		command.OrDash(command.Printable(string(a.Item))), command.OrDash(command.Printable(a.Case)), command.OrDash(command.Printable(officer)), command.OrDash(command.Printable(a.Party)), command.OrDash(command.Printable(strings.Join(a.Fields, " "))))
 }
 
-// why says why something sealed doesn't open: the keys are not here, or it is not
-// what was sealed. What opens and doesn't fit its hash is neither. Any other error,
-// such as one of the database, ends the list.
+// why says why something sealed doesn't open: the keys are missing here, or it is not what was
+// sealed. Something that opens but doesn't fit its hash is another case. Any other error, such
+// as one of the database, ends the list.
 func (s *archiveShow) why(sealed []byte, err error) (string, error) {
 	switch {
 	case errors.Is(err, signing.ErrNoKey):

@@ -45,8 +45,8 @@ type eventListCmd struct {
 // Help returns the help's longer text.
 func (c *eventListCmd) Help() string { return "Actions, for --kind:\n\n" + texts.Actions() }
 
-// underway is how long after its time an event may be written: as long as a
-// request takes, and what is recorded of it, at a node whose clock is a minute behind.
+// underway is how long after its time an event may still be written: as long as a request and
+// its record take, at a node whose clock is a minute behind.
 const underway = 3 * time.Minute
 
 // Run lists events.

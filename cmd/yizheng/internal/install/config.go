@@ -160,7 +160,7 @@ func (c configured) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve returns what the file says of a flag, unless the environment has a say.
+// Resolve returns the file's value of a flag, unless the environment has one.
 func (c configured) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
@@ -175,12 +175,12 @@ func (c configured) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	return nil, nil
 }
 
-// ofACommand are flags with an environment variable that no configuration file has
-// a say in: they are of whoever gives a command.
+// ofACommand are flags that have an environment variable, but can't stand in a configuration
+// file: they belong to the person who runs a command.
 var ofACommand = []string{"config", "operator"}
 
-// settingNames returns the settings of all commands: the flags that have an
-// environment variable, but for those of whoever gives a command.
+// settingNames returns the settings of all commands: the flags that have an environment
+// variable, without those of ofACommand.
 func settingNames(n *kong.Node) []string {
 	var names []string
 	for _, f := range n.Flags {

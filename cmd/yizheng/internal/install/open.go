@@ -159,7 +159,7 @@ func (s Settings) Attach(p *command.Process) (*Installation, error) {
 		return nil, err
 	}
 	in.Operator = p.Actor
-	// A command keeps nothing that may be lost: no Redis need answer for it.
+	// A command stores nothing that may be lost, so it needs no Redis.
 	if err := in.OpenEphemeral(p.Ctx, "", false); err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
@@ -174,8 +174,8 @@ func (in *Installation) openExisting(ctx context.Context) error {
 	if err := in.CheckSchema(ctx); err != nil {
 		return err
 	}
-	// The first start binds the public URL when all else is made: a command before that
-	// would bind another one, or make keys.
+	// The first start stores the public URL last. A command that ran before would store another
+	// one, or make keys.
 	_, err := library.StoredPublicURL(ctx, in.DB.Licenses())
 	if errors.Is(err, license.ErrNotFound) {
 		records, err := in.DB.Keys().ListKeys(ctx, "")

@@ -19,11 +19,11 @@ import (
 // keptWatch watches the store for what may be lost: whether it does what logins
 // need, and whether all nodes on this database use the same one.
 //
-// Each store has a name, made up by whoever finds it without one. Each node writes
-// its store's name into a setting of the database every now and then; a name that
-// isn't one's own and keeps changing hands is that of a living node with another
-// store. No clock is asked. A store that was emptied gets a new name, which all
-// nodes read within a round, so one foreign name says nothing yet.
+// Each store has a name. A node that finds a store without a name makes one up. From time to
+// time each node writes its store's name into a setting of the database. If a node keeps
+// finding another name there after it wrote its own, a living node uses another store. No
+// clock is needed for that. A store that was emptied gets a new name, which all nodes read
+// within a round, so finding another name once proves nothing.
 type keptWatch struct {
 	kept     storage.Ephemeral
 	settings license.SettingStore
@@ -44,8 +44,8 @@ const (
 	watchKeptEvery = 10 * time.Second
 	logKeptEvery   = time.Minute
 
-	// Of the last foreignOf looks foreignIf at least found another store's name, for
-	// this node to say that there is one.
+	// If at least foreignIf of the last foreignOf looks found another store's name, this node
+	// reports that there is another store.
 	foreignOf = 6
 	foreignIf = 2
 )

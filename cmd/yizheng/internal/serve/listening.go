@@ -15,9 +15,9 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 )
 
-// listenPublic binds the public address. Under the name localhost that is both
-// of the loopback's, as far as the machine has them: browsers try them in turn,
-// and nobody else shall answer at one.
+// listenPublic binds the public address. For the name localhost it binds both loopback
+// addresses, as far as the machine has them. Browsers try them in turn, and no other process
+// may answer at one of them.
 func listenPublic(ctx context.Context, address string) (l, l6 net.Listener, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !strings.EqualFold(host, install.Localhost) {
@@ -98,9 +98,9 @@ func (l Listening) proxies() ([]netip.Prefix, error) {
 	return found, nil
 }
 
-// tooWide reports whether a network can't be one of proxies alone. The widest private
-// ones, 10.0.0.0/8 and fc00::/7, may; of public ones there is no proxy with more than
-// a /12, or of IPv6 a /28, of its own.
+// tooWide reports whether a network is too wide to have proxies alone. The widest private
+// networks, 10.0.0.0/8 and fc00::/7, are allowed. No proxy has a public network wider than a
+// /12, or with IPv6 than a /28.
 func tooWide(n netip.Prefix) bool {
 	switch {
 	case n.Addr().IsPrivate() || n.Addr().IsLoopback():

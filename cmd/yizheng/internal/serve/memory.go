@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A registry idles most of the day, beside a database on the same machine: then
-// it keeps little memory. Under load it lets more garbage lie before it
-// collects, for with a small heap collecting costs as much as the requests do.
+// A registry is idle most of the day, beside a database on the same machine. Then it keeps
+// little memory. Under load it collects garbage less often, because with a small heap that
+// costs as much as the requests do.
 const (
 	idlePercent = 50       // GOGC while idle: see runtime/debug
 	busyPercent = 800      // the most while busy

@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/storage"
 )
 
-// counted has the events that are stored from now on counted.
+// counted counts the events that are stored from now on.
 func (s *Service) counted() {
 	s.activity = api.NewActivity()
 	s.In.DB = storage.Counted(s.In.DB, func(h storage.Happened) { s.activity.Count(h.Action, h.Result, string(h.Type)) })
@@ -49,7 +49,7 @@ func (s *Service) poolGauges() (all []api.Gauge) {
 	return all
 }
 
-// evictionGauges are the metrics of what gave way in the store for what may be lost.
+// evictionGauges are the metrics of evictions from the store for what may be lost.
 func (s *Service) evictionGauges() (all []api.Gauge) {
 	for i, part := range [identity.PartReserved]string{"unopened", "opened", "pushed", "reserved"} {
 		all = append(all, api.Gauge{
@@ -61,8 +61,8 @@ func (s *Service) evictionGauges() (all []api.Gauge) {
 	return all
 }
 
-// keyState keeps what the metrics say of keys for a while: reading them for every
-// question would let whoever asks often slow the database down.
+// keyState caches what the metrics say of keys. If keys were read for each request, somebody
+// who asks often would slow the database down.
 type keyState struct {
 	read func(context.Context) ([]signing.KeyRecord, error)
 	list func(context.Context, []signing.KeyRecord) []api.Sample
@@ -77,8 +77,8 @@ const (
 	keysWithin = 2 * time.Second
 )
 
-// samples returns what pick picks of the state, read anew if it is old. What can't
-// be read is what was read last.
+// samples returns what pick picks of the state, which is read again if it is old. If it can't
+// be read, the last one is used.
 func (s *keyState) samples(pick func(*keyState) []api.Sample) []api.Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()

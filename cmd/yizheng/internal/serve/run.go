@@ -75,8 +75,8 @@ func (s *Service) Run(ctx context.Context, ready func() error) (err error) {
 	return s.shutdown(public, admin)
 }
 
-// merge has events of refusals that repeat written together. The end, which writes what
-// is left, is to come after the last request.
+// merge writes events of refusals that repeat together, as one. Its end writes what is left,
+// so it must come after the last request.
 func (s *Service) merge(ctx context.Context) (end func()) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var ended sync.WaitGroup
@@ -85,9 +85,10 @@ func (s *Service) merge(ctx context.Context) (end func()) {
 	return func() { stop(); ended.Wait() }
 }
 
-// compare compares this node's clock, and its store of what may be lost, with the
-// other nodes', and the database with what this node saw of it, until ctx ends, and then closes what it returns. Where a test kills
-// the process at a step of a request, nothing else shall write: then it does nothing.
+// compare watches until ctx ends, and then closes what it returns. It compares this node's
+// clock, and its store of what may be lost, with those of the other nodes; and the database
+// with what this node saw of it. If a test kills the process at a step of a request, it does
+// nothing, so that nothing else writes.
 func (s *Service) compare(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	if failpoint() != nil {

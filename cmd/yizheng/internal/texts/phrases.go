@@ -72,7 +72,7 @@ func (w Words) Phrase(text string, err error) (string, bool) {
 	return "", false
 }
 
-// within returns the text of the error below err that says inner.
+// within returns the text of the error in err's chain whose English text is inner.
 func (w Words) within(err error, inner string) string {
 	if e := below(err, inner); e != nil {
 		return w.Explain(e)
@@ -83,7 +83,7 @@ func (w Words) within(err error, inner string) string {
 	return w.Say("error.technical", inner)
 }
 
-// below returns the error in a chain that says text.
+// below returns the error in a chain whose English text is text.
 func below(err error, text string) error {
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:

@@ -41,8 +41,8 @@ func (e *refused) Unwrap() []error {
 	return wrapped
 }
 
-// Word is a code that the catalogue may have a word for, such as a state. One that
-// it has none for stands as it is.
+// Word is a code, such as a state, for which the catalogue may have a word. Without one, the
+// code itself is shown.
 type Word struct{ kind, code string }
 
 // WordOf returns the word of a code.
@@ -86,7 +86,7 @@ func (w Words) Explain(err error) string {
 	if text, ok := w.Phrase(err.Error(), err); ok {
 		return text
 	}
-	// What is around a known error has no text of its own: the known one says enough.
+	// The errors that wrap a known one have no text of their own. The known one says enough.
 	if e := known(err); e != nil {
 		return w.Explain(e)
 	}

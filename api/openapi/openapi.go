@@ -24,7 +24,6 @@ import (
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/party"
-	"yizheng.internal/license/schema"
 	"yizheng.internal/oidc"
 )
 
@@ -45,11 +44,6 @@ type (
 	licenseID   struct{} // license.ID
 	itemCode    struct{} // catalog.ItemCode
 	partyCoding struct{} // party.CodeType
-	violation   struct { // schema.Violation
-		Pointer string `json:"pointer" doc:"JSON Pointer into the body; empty for the whole"`
-		Keyword string `json:"keyword" doc:"a stable code: a keyword of the schema, or of ours"`
-		Message string `json:"message" doc:"one clause that follows the pointer"`
-	}
 )
 
 // Schema implements [huma.SchemaProvider].
@@ -82,9 +76,20 @@ func (partyCoding) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: "string", Pattern: "^[0-9]{3}$", Examples: []any{"111"}}
 }
 
+// schemaName names the schema of a type after the type.
+func schemaName(t reflect.Type, hint string) string {
+	if t == typeOf[legalDocument]() {
+		return "Document" // which is another type here
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
 // newOpenAPI returns the frame of the document.
 func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
-	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	for of, by := range described() {
+		schemas.RegisterTypeAlias(of, by)
+	}
 	schemas.RegisterTypeAlias(typeOf[party.Date](), typeOf[civilDate]())
 	schemas.RegisterTypeAlias(typeOf[party.USCC](), typeOf[creditCode]())
 	schemas.RegisterTypeAlias(typeOf[party.CodeType](), typeOf[partyCoding]())
@@ -92,7 +97,6 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 	schemas.RegisterTypeAlias(typeOf[audit.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[grant.ID](), typeOf[licenseID]())
 	schemas.RegisterTypeAlias(typeOf[catalog.ItemCode](), typeOf[itemCode]())
-	schemas.RegisterTypeAlias(typeOf[schema.Violation](), typeOf[violation]())
 	flows := &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{
 		TokenURL: issuer + oauth.TokenPath,
 		Scopes: map[string]string{
@@ -158,14 +162,6 @@ func New(issuer string, people bool) *Document {
 	o := &Document{issuer: issuer, people: people, api: newOpenAPI(issuer, people)}
 	o.addSignOn()
 	return o
-}
-
-// Describe names, for each type, the one whose JSON names and tags describe it. It counts for
-// endpoints that are added after it.
-func (o *Document) Describe(by map[reflect.Type]reflect.Type) {
-	for of, as := range by {
-		o.api.Components.Schemas.RegisterTypeAlias(of, as)
-	}
 }
 
 // Add describes an endpoint.

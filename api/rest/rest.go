@@ -71,7 +71,6 @@ func New(c Config) (*API, error) {
 
 // Mount serves each endpoint by mount, and adds it to the document.
 func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
-	to.Describe(described())
 	for _, es := range a.endpoints() {
 		for _, e := range es {
 			a.register(e, mount, to)

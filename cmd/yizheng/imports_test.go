@@ -277,7 +277,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/zitadel/oidc/v3"},
 	},
 	"api/openapi": {
-		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/party", "license/refusal", "oidc", "oidc/request", "signing/journal"},
+		ours:   []string{"api/oauth", "api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/party", "license/refusal", "license/schema", "oidc", "oidc/request", "signing/journal"},
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
@@ -285,7 +285,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/registry", "license/status", "license/verify", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/registry", "license/status", "license/verify", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.

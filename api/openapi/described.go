@@ -1,4 +1,4 @@
-package rest
+package openapi
 
 import (
 	"encoding/json"
@@ -11,16 +11,18 @@ import (
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema"
 )
 
 // described returns the types whose JSON form is the rule's own: the rule stores or signs that
 // form, a standard defines it, or a command prints it as well. Requests and answers use the rule's
-// type. The OpenAPI document is made of a second type with the same fields, which stands below
+// type. The document is made of a second type with the same fields, which stands below
 // with what is said of each field. TestDescribed compares the two types.
 func described() map[reflect.Type]reflect.Type {
 	return map[reflect.Type]reflect.Type{
+		typeOf[schema.Violation]():           typeOf[violation](),
 		typeOf[credential.Holder]():          typeOf[holder](),
-		typeOf[license.Document]():           typeOf[document](),
+		typeOf[license.Document]():           typeOf[legalDocument](),
 		typeOf[license.Suspension]():         typeOf[suspension](),
 		typeOf[license.Ending]():             typeOf[ending](),
 		typeOf[license.Provenance]():         typeOf[provenance](),
@@ -46,6 +48,13 @@ func described() map[reflect.Type]reflect.Type {
 	}
 }
 
+// violation describes [schema.Violation].
+type violation struct {
+	Pointer string `json:"pointer" doc:"JSON Pointer into the body; empty for the whole"`
+	Keyword string `json:"keyword" doc:"a stable code: a keyword of the schema, or of ours"`
+	Message string `json:"message" doc:"one clause that follows the pointer"`
+}
+
 // holder describes [credential.Holder].
 type holder struct {
 	Name     string         `json:"name" doc:"the whole name, 1 to 200 characters, rare characters as they are"`
@@ -55,8 +64,8 @@ type holder struct {
 	Share    string         `json:"share,omitempty" doc:"共有份额 as printed, such as 1/2; at most 50 characters"`
 }
 
-// document describes [license.Document].
-type document struct {
+// legalDocument describes [license.Document].
+type legalDocument struct {
 	Number string     `json:"number" doc:"文号, 1 to 100 characters"`
 	Date   party.Date `json:"date,omitzero" required:"true" doc:"the day of the document; not in the future"`
 	SHA256 string     `json:"sha256,omitempty" doc:"SHA-256 of the document's file, 64 lower-case hexadecimal digits"`

@@ -9,7 +9,9 @@ import (
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
@@ -33,10 +35,14 @@ type countedDatabase struct {
 }
 
 // Licenses implements [Database].
-func (d countedDatabase) Licenses() Licenses { return countedLicenses{d.Database.Licenses(), d.count} }
+func (d countedDatabase) Licenses() library.Stores {
+	return countedLicenses{d.Database.Licenses(), d.count}
+}
 
 // Provider implements [Database].
-func (d countedDatabase) Provider() Provider { return countedProvider{d.Database.Provider(), d.count} }
+func (d countedDatabase) Provider() provider.Stores {
+	return countedProvider{d.Database.Provider(), d.count}
+}
 
 // Journal implements [Database].
 func (d countedDatabase) Journal() journal.Store {
@@ -66,7 +72,7 @@ func counted(err error, es []journal.Event, count func(Happened)) error {
 }
 
 type countedLicenses struct {
-	Licenses
+	library.Stores
 	count func(Happened)
 }
 
@@ -76,7 +82,7 @@ func (l countedLicenses) counted(err error, es ...journal.Event) error {
 
 // Save implements [license.Store].
 func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error {
-	err := l.Licenses.Save(ctx, s)
+	err := l.Stores.Save(ctx, s)
 	if err == nil {
 		l.count(Happened{string(s.Event.Action), s.Event.Result, s.Record.Type})
 	}
@@ -85,26 +91,26 @@ func (l countedLicenses) Save(ctx context.Context, s license.SaveRequest) error 
 
 // SaveEntries implements [entry.Store].
 func (l countedLicenses) SaveEntries(ctx context.Context, k entry.Kind, e journal.Event, rs ...entry.Record) error {
-	return l.counted(l.Licenses.SaveEntries(ctx, k, e, rs...), e)
+	return l.counted(l.Stores.SaveEntries(ctx, k, e, rs...), e)
 }
 
 // SaveDelegation implements [entry.DelegationStore].
 func (l countedLicenses) SaveDelegation(ctx context.Context, e journal.Event, d entry.DelegationRecord) error {
-	return l.counted(l.Licenses.SaveDelegation(ctx, e, d), e)
+	return l.counted(l.Stores.SaveDelegation(ctx, e, d), e)
 }
 
 // SaveGrant implements [grant.Store].
 func (l countedLicenses) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
-	return l.counted(l.Licenses.SaveGrant(ctx, g, codes, e), e)
+	return l.counted(l.Stores.SaveGrant(ctx, g, codes, e), e)
 }
 
 // SaveUse implements [access.Store].
 func (l countedLicenses) SaveUse(ctx context.Context, u access.Reading) error {
-	return l.counted(l.Licenses.SaveUse(ctx, u), u.Event)
+	return l.counted(l.Stores.SaveUse(ctx, u), u.Event)
 }
 
 type countedProvider struct {
-	Provider
+	provider.Stores
 	count func(Happened)
 }
 
@@ -114,31 +120,31 @@ func (p countedProvider) counted(err error, es []journal.Event) error {
 
 // CreateSession implements [session.Store].
 func (p countedProvider) CreateSession(ctx context.Context, s session.Record, es ...journal.Event) error {
-	return p.counted(p.Provider.CreateSession(ctx, s, es...), es)
+	return p.counted(p.Stores.CreateSession(ctx, s, es...), es)
 }
 
 // UpdateSession implements [session.Store].
 func (p countedProvider) UpdateSession(ctx context.Context, s session.Record, es ...journal.Event) error {
-	return p.counted(p.Provider.UpdateSession(ctx, s, es...), es)
+	return p.counted(p.Stores.UpdateSession(ctx, s, es...), es)
 }
 
 // RedeemCode implements [token.FamilyStore].
 func (p countedProvider) RedeemCode(ctx context.Context, code [32]byte, keep time.Time, f token.FamilyRecord, es ...journal.Event) (string, error) {
-	first, err := p.Provider.RedeemCode(ctx, code, keep, f, es...)
+	first, err := p.Stores.RedeemCode(ctx, code, keep, f, es...)
 	return first, p.counted(err, es)
 }
 
 // UpdateFamily implements [token.FamilyStore].
 func (p countedProvider) UpdateFamily(ctx context.Context, f token.FamilyRecord, es ...journal.Event) error {
-	return p.counted(p.Provider.UpdateFamily(ctx, f, es...), es)
+	return p.counted(p.Stores.UpdateFamily(ctx, f, es...), es)
 }
 
 // CreateConsent implements [consent.Store].
 func (p countedProvider) CreateConsent(ctx context.Context, c consent.Record, instead []consent.Ended, es ...journal.Event) error {
-	return p.counted(p.Provider.CreateConsent(ctx, c, instead, es...), es)
+	return p.counted(p.Stores.CreateConsent(ctx, c, instead, es...), es)
 }
 
 // DeleteConsents implements [consent.Store].
 func (p countedProvider) DeleteConsents(ctx context.Context, ended []consent.Ended, es ...journal.Event) error {
-	return p.counted(p.Provider.DeleteConsents(ctx, ended, es...), es)
+	return p.counted(p.Stores.DeleteConsents(ctx, ended, es...), es)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"yizheng.internal/license/library"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/postgres"
@@ -100,8 +102,8 @@ func filePath(rawURL string) (string, error) {
 
 type sqliteDatabase struct{ db *sqlite.DB }
 
-func (d sqliteDatabase) Licenses() Licenses            { return d.db.Licenses() }
-func (d sqliteDatabase) Provider() Provider            { return d.db.Provider() }
+func (d sqliteDatabase) Licenses() library.Stores      { return d.db.Licenses() }
+func (d sqliteDatabase) Provider() provider.Stores     { return d.db.Provider() }
 func (d sqliteDatabase) Journal() journal.Store        { return d.db.Journal() }
 func (d sqliteDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d sqliteDatabase) Admin() Admin                  { return d.db }
@@ -111,8 +113,8 @@ func (d sqliteDatabase) Close() error                  { return d.db.Close() }
 
 type postgresDatabase struct{ db *postgres.DB }
 
-func (d postgresDatabase) Licenses() Licenses            { return d.db.Licenses() }
-func (d postgresDatabase) Provider() Provider            { return d.db.Provider() }
+func (d postgresDatabase) Licenses() library.Stores      { return d.db.Licenses() }
+func (d postgresDatabase) Provider() provider.Stores     { return d.db.Provider() }
 func (d postgresDatabase) Journal() journal.Store        { return d.db.Journal() }
 func (d postgresDatabase) Keys() Keys                    { return d.db.Keys() }
 func (d postgresDatabase) Admin() Admin                  { return d.db }

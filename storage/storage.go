@@ -6,17 +6,8 @@ import (
 	"context"
 	"time"
 
-	"yizheng.internal/license"
-	"yizheng.internal/license/access"
-	"yizheng.internal/license/catalog/entry"
-	"yizheng.internal/license/grant"
-	"yizheng.internal/license/status"
-	"yizheng.internal/oidc/client"
-	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/oidc/session"
-	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -25,8 +16,8 @@ import (
 
 // Database is an open database.
 type Database interface {
-	Licenses() Licenses
-	Provider() Provider
+	Licenses() library.Stores
+	Provider() provider.Stores
 	Journal() journal.Store
 	Keys() Keys
 	Admin() Admin
@@ -37,35 +28,6 @@ type Database interface {
 	Run(ctx context.Context) error
 	// Close ends what is under way and closes the database. Later calls fail.
 	Close() error
-}
-
-// Licenses is what package license needs stored.
-type Licenses interface {
-	license.Store
-	entry.Store
-	status.Store
-	status.MendStore
-	license.LookupStore
-	license.SettingStore
-	grant.Store
-	access.Store
-	grant.KeyStore
-	access.KeyStore
-	entry.DelegationStore
-}
-
-// Provider is what packages oidc and identity need stored.
-type Provider interface {
-	client.Store
-	session.Store
-	token.FamilyStore
-	consent.Store
-	token.Spent
-	token.Settings
-	provider.OldRecords
-	identity.Participants
-	identity.Parties
-	identity.Accounts
 }
 
 // Keys is what package signing needs stored.

@@ -48,20 +48,12 @@ var rooms = map[string]exception{
 	"signing/signingtest":            {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":             {106, "one reader and one writer for all; nothing else belongs in it"},
 	"storage/porttest":               {85, "ports for the tests of all floors; nothing else belongs in it"},
-	"storage/postgres":               {5960, notYet},
-	"storage/sqlite":                 {4835, notYet},
 	"storage/storagetest":            {9436, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.
 var receivers = map[string]exception{
 	"cmd/yizheng/internal/demo/department.System": {29, "a small program of its own: one type is all it has"},
-	"storage/postgres.DB":                         {59, notYet},
-	"storage/postgres.Licenses":                   {43, notYet},
-	"storage/postgres.Provider":                   {42, notYet},
-	"storage/sqlite.DB":                           {32, notYet},
-	"storage/sqlite.Licenses":                     {36, notYet},
-	"storage/sqlite.Provider":                     {39, notYet},
 }
 
 // longFiles are the files of more than 500 lines.

@@ -14,7 +14,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // contentsName is the file that says what a saved database has.
@@ -42,10 +43,6 @@ type savedSequence struct {
 const (
 	copySuffix  = ".copy"
 	maxContents = 1 << 20 // bytes
-	// snapshot is of a transaction that sees one moment, and waits for no limit of
-	// time that a session may have.
-	snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	noLimits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0"
 )
 
 // notSaved are tables that are about the database itself.
@@ -54,7 +51,7 @@ var notSaved = []string{"goose_db_version", "pings", "sweeps"}
 // Save copies all tables, as they are at one moment, into a folder. Others read
 // and write meanwhile.
 func (db *DB) Save(ctx context.Context, dir string, progress func(done, total int64)) error {
-	err := db.inSnapshot(ctx, func(conn *pgx.Conn) error {
+	err := db.engine.InSnapshot(ctx, func(conn *pgx.Conn) error {
 		all, err := listTables(ctx, conn)
 		if err != nil {
 			return err
@@ -84,32 +81,9 @@ func (db *DB) Save(ctx context.Context, dir string, progress func(done, total in
 		return os.WriteFile(filepath.Join(dir, contentsName), text, 0o600)
 	})
 	if err != nil {
-		return fmt.Errorf("saving the database: %w", explain(ctx, err))
+		return fmt.Errorf("saving the database: %w", engine.Explain(ctx, err))
 	}
 	return nil
-}
-
-// inSnapshot runs queries that see one state of the database, however long they take.
-func (db *DB) inSnapshot(ctx context.Context, run func(*pgx.Conn) error) error {
-	conn, err := db.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer endSnapshot(ctx, conn)
-	for _, sql := range []string{snapshot, noLimits} {
-		if _, err := conn.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-			return err
-		}
-	}
-	return run(conn.Conn())
-}
-
-// endSnapshot gives a connection back; Release closes one that is still in a transaction.
-func endSnapshot(ctx context.Context, conn *pgxpool.Conn) {
-	if !conn.Conn().IsClosed() && ctx.Err() == nil {
-		_, _ = conn.Exec(ctx, "ROLLBACK")
-	}
-	conn.Release()
 }
 
 // listTables returns the schema's tables, with those columns that hold data.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/storage/postgres/ledger"
 	"yizheng.internal/storage/storagetest"
 )
 
@@ -38,9 +39,9 @@ func restored(t *testing.T, dir string, list int64) (storagetest.Database, error
 		t.Errorf("a restored database: %v", err)
 	}
 	var rest int
-	for _, table := range monthly {
+	for _, table := range ledger.Monthly {
 		var n int
-		if err := db.pool.QueryRow(t.Context(), "SELECT count(*) FROM "+table+"_rest").Scan(&n); err != nil {
+		if err := db.engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM "+table+"_rest").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		rest += n
@@ -91,7 +92,7 @@ func TestRestoreAllOrNothing(t *testing.T) {
 		t.Errorf("then: %v", err)
 	}
 	foreign := openDB(t, Config{URL: createDatabase(t, "template0")})
-	if _, err := foreign.pool.Exec(t.Context(), "CREATE TABLE somebody_elses (n integer)"); err != nil {
+	if _, err := foreign.engine.Conns.Exec(t.Context(), "CREATE TABLE somebody_elses (n integer)"); err != nil {
 		t.Fatal(err)
 	}
 	if err := foreign.Empty(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody_elses") {

@@ -17,7 +17,7 @@ import (
 func BenchmarkLogins(b *testing.B) {
 	db := openDB(b, Config{URL: newDatabase(b)})
 	var backend int
-	if err := db.pool.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+	if err := db.engine.Conns.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
 		b.Fatal(err)
 	}
 	server, _ := process(b, fmt.Sprint("/proc/", backend))

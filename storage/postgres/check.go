@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // ErrCorrupt says that the database's files are damaged.
@@ -17,7 +19,7 @@ var ErrCorrupt = errors.New("the database is damaged: restore a backup")
 // ErrCorrupt (wrapped) if the server says that it can't. Where the server has data
 // checksums, it compares those of the pages that it reads from disk.
 func (db *DB) Check(ctx context.Context) error {
-	err := db.inSnapshot(ctx, func(conn *pgx.Conn) error {
+	err := db.engine.InSnapshot(ctx, func(conn *pgx.Conn) error {
 		var failures int64
 		// NULL without checksums.
 		err := conn.QueryRow(ctx, `SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_stat_database WHERE datname = current_database()`).Scan(&failures)
@@ -39,15 +41,9 @@ func (db *DB) Check(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("checking the database: %w", explain(ctx, err))
+		return fmt.Errorf("checking the database: %w", engine.Explain(ctx, err))
 	}
 	return nil
-}
-
-// DataChecksums returns the server's data_checksums: with off, nobody notices what
-// a disk alters.
-func (db *DB) DataChecksums(ctx context.Context) (string, error) {
-	return db.show(ctx, "data_checksums")
 }
 
 // sayCorrupt wraps the server's own errors about damaged files.

@@ -6,7 +6,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"yizheng.internal/storage/postgres/engine"
 )
+
+// Clocks tells the server's time.
+type Clocks struct{ db *engine.DB }
 
 // believed is how far a node's clock may be from the database's for it to purge.
 const believed = time.Minute
@@ -15,8 +20,8 @@ const believed = time.Minute
 const forgotten = 24 * time.Hour
 
 // Clock returns the server's clock. Nothing else asks for it.
-func (db *DB) Clock(ctx context.Context) (time.Time, error) {
-	all, err := collect(ctx, db, pgx.RowTo[time.Time], `SELECT clock_timestamp()`)
+func (s *Clocks) Clock(ctx context.Context) (time.Time, error) {
+	all, err := engine.Collect(ctx, s.db, pgx.RowTo[time.Time], `SELECT clock_timestamp()`)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading the database's clock: %w", err)
 	}
@@ -26,9 +31,9 @@ func (db *DB) Clock(ctx context.Context) (time.Time, error) {
 // ReportClock stores that this node's clock shows now while the server's shows at,
 // and returns how far the other nodes' were ahead of the server's when they last
 // reported, those that did within fresh.
-func (db *DB) ReportClock(ctx context.Context, node string, now, at time.Time, fresh time.Duration) ([]time.Duration, error) {
+func (s *Clocks) ReportClock(ctx context.Context, node string, now, at time.Time, fresh time.Duration) ([]time.Duration, error) {
 	var others []time.Duration
-	err := db.write(ctx, func(b *pgx.Batch) {
+	err := s.db.Write(ctx, func(b *pgx.Batch) {
 		others = nil
 		b.Queue(`INSERT INTO node_clocks (node, shown, database) VALUES ($1, $2, $3)
 			ON CONFLICT (node) DO UPDATE SET shown = $2, database = $3`, node, now, at)
@@ -50,6 +55,6 @@ func (db *DB) ReportClock(ctx context.Context, node string, now, at time.Time, f
 
 // Unused returns 0: the server's clock goes on while nobody uses the database, so
 // that a difference from it is never a pause.
-func (db *DB) Unused(context.Context, time.Time, time.Time) (time.Duration, time.Time, error) {
+func (s *Clocks) Unused(context.Context, time.Time, time.Time) (time.Duration, time.Time, error) {
 	return 0, time.Time{}, nil
 }

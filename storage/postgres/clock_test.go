@@ -39,7 +39,7 @@ func TestClockAhead(t *testing.T) {
 	}
 	left := func() (n int) {
 		t.Helper()
-		if err := db.pool.QueryRow(ctx, "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM spent) + (SELECT count(*) FROM provider_events)").Scan(&n); err != nil {
+		if err := db.engine.Conns.QueryRow(ctx, "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM spent) + (SELECT count(*) FROM provider_events)").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -84,7 +84,7 @@ func TestReportClock(t *testing.T) {
 	}
 	report("c", 0, at.Add(25*time.Hour))
 	var n int
-	if err := db.pool.QueryRow(t.Context(), "SELECT count(*) FROM node_clocks").Scan(&n); err != nil || n != 1 {
+	if err := db.engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM node_clocks").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d reports are stored after a day, %v", n, err)
 	}
 }

@@ -112,7 +112,7 @@ func events(t *testing.T, db *DB, id audit.ID) int {
 
 func count(t *testing.T, db *DB, sql string, args ...any) (n int) {
 	t.Helper()
-	if err := db.pool.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
+	if err := db.engine.Conns.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

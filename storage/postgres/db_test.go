@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/porttest"
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // A password in the URL stays there, however wrong the rest is.
@@ -83,7 +84,7 @@ func TestUnavailable(t *testing.T) {
 		{license.ErrConflict, false},
 		{errors.New("anything else"), false},
 	} {
-		err := explain(t.Context(), fmt.Errorf("wrapped: %w", c.err))
+		err := engine.Explain(t.Context(), fmt.Errorf("wrapped: %w", c.err))
 		if errors.Is(err, license.ErrUnavailable) != c.want {
 			t.Errorf("%v is ErrUnavailable: %v, want %v", c.err, !c.want, c.want)
 		}
@@ -209,7 +210,7 @@ func TestCacheDescribe(t *testing.T) {
 		t.Errorf("a search finds %+v: %v", found, err)
 	}
 	var prepared int
-	if err := db.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {
+	if err := db.engine.Conns.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {
 		t.Errorf("%d statements are prepared in the session: %v", prepared, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 func TestEventForms(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: createDatabase(t, "template0")})
-	if err := withProvider(db.pool, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 85); return err }); err != nil {
+	if err := withProvider(db.engine.Conns, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 85); return err }); err != nil {
 		t.Fatal(err)
 	}
 	storagetest.EventForms(t, func(table string, columns []string, values []any) error {
@@ -22,7 +22,7 @@ func TestEventForms(t *testing.T) {
 		for i := range columns {
 			marks = append(marks, fmt.Sprintf("$%d", i+1))
 		}
-		_, err := db.pool.Exec(t.Context(), `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(marks, ", ")+`)`, values...)
+		_, err := db.engine.Conns.Exec(t.Context(), `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(marks, ", ")+`)`, values...)
 		return err
 	}, func() (journal.Store, error) {
 		_, err := db.Migrate(t.Context())

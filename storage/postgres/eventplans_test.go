@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/postgres/ledger"
 )
 
 // TestEventPlans looks for one subject's events among 100,000 in each log, with the
@@ -18,7 +19,7 @@ import (
 func TestEventPlans(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
-	conn, err := pgx.Connect(t.Context(), db.pool.Config().ConnString())
+	conn, err := pgx.Connect(t.Context(), db.engine.Conns.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func TestEventPlans(t *testing.T) {
 	begin := time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC)
 	for _, table := range []string{"events", "provider_events"} {
 		for month := range 2 {
-			if err := db.ensurePartition(t.Context(), table, begin.AddDate(0, month, 0)); err != nil {
+			if err := db.EnsurePartition(t.Context(), table, begin.AddDate(0, month, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -65,7 +66,7 @@ func TestEventPlans(t *testing.T) {
 					f.After = journal.Position{At: f.Until.Add(time.Second)}
 				}
 				column := map[string]string{"history": "license", "provider_events": "object", "events": "''"}[c.table]
-				where, args := eventCondition(f, "client", column)
+				where, args := ledger.EventCondition(f, "client", column)
 				plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM "+c.table+" "+where,
 					append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
 				readsOnly(t, plan, map[string]int{c.table: c.partitions})

@@ -18,31 +18,15 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/postgres/engine"
+	"yizheng.internal/storage/postgres/provider"
 )
 
-// hold keeps all writers of a group busy, so that what comes waits. release has
-// one of them go on with it.
-func hold[T any](g *group[T]) (release func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.writing > 0 { // one that is about to end would take the first that comes
-		g.idle.Wait()
-	}
-	g.writing = g.writers
-	return func() {
-		for range g.writers {
-			g.leave()
-		}
-	}
-}
-
 // await waits until so many jobs wait.
-func await[T any](t *testing.T, g *group[T], jobs int) {
+func await[T any](t *testing.T, g *engine.Group[T], jobs int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		g.mu.Lock()
-		n := len(g.waiting)
-		g.mu.Unlock()
+		n := g.Waiting()
 		if n == jobs {
 			return
 		}
@@ -54,9 +38,9 @@ func await[T any](t *testing.T, g *group[T], jobs int) {
 
 // together makes all calls wait for a writer, in their order, and returns what each
 // was told when one group was made of them.
-func together[T any](t *testing.T, g *group[T], calls ...func() error) []error {
+func together[T any](t *testing.T, g *engine.Group[T], calls ...func() error) []error {
 	t.Helper()
-	release := sync.OnceFunc(hold(g))
+	release := sync.OnceFunc(g.Hold())
 	defer release()
 	errs := make([]error, len(calls))
 	var wg sync.WaitGroup
@@ -105,7 +89,7 @@ func TestGroupIsolation(t *testing.T) {
 	for name, c := range spoilt(stored) {
 		t.Run(name, func(t *testing.T) {
 			const bad = 17
-			rs := make([]license.SaveRequest, groupMost)
+			rs := make([]license.SaveRequest, engine.GroupMost)
 			calls := make([]func() error, len(rs))
 			for i := range rs {
 				rs[i] = newSave()
@@ -115,11 +99,11 @@ func TestGroupIsolation(t *testing.T) {
 				}
 				calls[i] = func() error { return db.Licenses().Save(t.Context(), rs[i]) }
 			}
-			alone := db.Licenses().saved(rs[bad], db.Licenses().save(t.Context(), rs[bad]))
+			alone := db.Licenses().Saved(rs[bad], db.Licenses().SaveAlone(t.Context(), rs[bad]))
 			if alone == nil || c.want != nil && !errors.Is(alone, c.want) {
 				t.Fatalf("alone it gets %v, want %v", alone, c.want)
 			}
-			for i, err := range together(t, db.issues, calls...) {
+			for i, err := range together(t, db.records.Issues, calls...) {
 				switch {
 				case i != bad && err != nil:
 					t.Errorf("caller %d: %v", i, err)
@@ -154,7 +138,7 @@ func TestGroupTwice(t *testing.T) {
 				save := func(r license.SaveRequest) func() error {
 					return func() error { return db.Licenses().Save(t.Context(), r) }
 				}
-				errs := together(t, db.issues, save(newSave()), save(first), save(second), save(newSave()))
+				errs := together(t, db.records.Issues, save(newSave()), save(first), save(second), save(newSave()))
 				if errs[0] != nil || errs[3] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), c.want) {
 					t.Errorf("they are told %q, want one of the middle ones to be told %v", errs, c.want)
 				}
@@ -164,21 +148,21 @@ func TestGroupTwice(t *testing.T) {
 	t.Run("code", func(t *testing.T) {
 		r := newRedemption()
 		other := r
-		other.family.ID = rand.Text()
+		other.Family.ID = rand.Text()
 		firsts := make([]string, 3)
-		errs := together(t, db.redemptions, redeems(db, newRedemption(), &firsts[0]), redeems(db, r, &firsts[1]), redeems(db, other, &firsts[2]))
+		errs := together(t, db.families.Redemptions, redeems(db, newRedemption(), &firsts[0]), redeems(db, r, &firsts[1]), redeems(db, other, &firsts[2]))
 		if errs[0] != nil || (errs[1] == nil) == (errs[2] == nil) || !errors.Is(errors.Join(errs...), token.ErrSpent) {
 			t.Fatalf("they are told %q, want one of the last two to be told that it was spent", errs)
 		}
-		if first := firsts[1] + firsts[2]; first != r.family.ID && first != other.family.ID {
+		if first := firsts[1] + firsts[2]; first != r.Family.ID && first != other.Family.ID {
 			t.Errorf("the first family is %q", first)
 		}
 	})
 }
 
-func redeems(db *DB, r redemption, first *string) func() error {
+func redeems(db *DB, r provider.Redemption, first *string) func() error {
 	return func() (err error) {
-		*first, err = db.Provider().RedeemCode(context.Background(), r.code, r.keep, r.family, r.events...)
+		*first, err = db.Provider().RedeemCode(context.Background(), r.Code, r.Keep, r.Family, r.Events...)
 		return err
 	}
 }
@@ -191,23 +175,23 @@ func TestGroupCodes(t *testing.T) {
 	if err := redeems(db, spent, new(string))(); err != nil {
 		t.Fatal(err)
 	}
-	rs, firsts := make([]redemption, groupMost), make([]string, groupMost)
-	calls := make([]func() error, groupMost)
+	rs, firsts := make([]provider.Redemption, engine.GroupMost), make([]string, engine.GroupMost)
+	calls := make([]func() error, engine.GroupMost)
 	for i := range rs {
 		rs[i] = newRedemption()
-		rs[i].family.Party = nil
+		rs[i].Family.Party = nil
 		if i == 9 {
-			rs[i].code = spent.code
+			rs[i].Code = spent.Code
 		}
 		if i%2 == 0 {
-			rs[i].family.Party = append(newKeys(), newKeys()...)
-			rs[i].family.Rotated = epoch
+			rs[i].Family.Party = append(newKeys(), newKeys()...)
+			rs[i].Family.Rotated = epoch
 		}
 		calls[i] = redeems(db, rs[i], &firsts[i])
 	}
-	for i, err := range together(t, db.redemptions, calls...) {
+	for i, err := range together(t, db.families.Redemptions, calls...) {
 		if i == 9 {
-			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.family.ID {
+			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.Family.ID {
 				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
 			}
 			continue
@@ -215,18 +199,18 @@ func TestGroupCodes(t *testing.T) {
 		if err != nil || firsts[i] != "" {
 			t.Errorf("code %d: %v, first %q", i, err, firsts[i])
 		}
-		f, err := db.Provider().LoadFamily(t.Context(), rs[i].family.ID)
+		f, err := db.Provider().LoadFamily(t.Context(), rs[i].Family.ID)
 		if err != nil || f.Revision != 1 || !f.Ended.IsZero() || f.Rotated.IsZero() == (i%2 == 0) {
 			t.Errorf("family %d: %+v, %v", i, f, err)
 		}
-		fs, err := db.Provider().ListFamilies(t.Context(), rs[i].family.Party, epoch.Add(-1), 10)
+		fs, err := db.Provider().ListFamilies(t.Context(), rs[i].Family.Party, epoch.Add(-1), 10)
 		if err != nil || len(fs) != (i+1)%2 {
 			t.Errorf("family %d is listed %d times: %v", i, len(fs), err)
 		}
 	}
 	es, err := db.Journal().ListEvents(t.Context(), journal.Stream{Log: journal.Provider}, 0, 100)
-	if err != nil || len(es) != groupMost {
-		t.Errorf("%d events, want %d: %v", len(es), groupMost, err)
+	if err != nil || len(es) != engine.GroupMost {
+		t.Errorf("%d events, want %d: %v", len(es), engine.GroupMost, err)
 	}
 }
 
@@ -237,7 +221,7 @@ func TestGroupLeaving(t *testing.T) {
 	db := openDB(t, Config{URL: newDatabase(t), MaxConns: 2})
 	for _, waiting := range []string{"for a writer", "for a connection"} {
 		t.Run(waiting, func(t *testing.T) {
-			begin := hold(db.issues)
+			begin := db.records.Issues.Hold()
 			leaving, leave := context.WithCancel(t.Context())
 			soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
@@ -253,7 +237,7 @@ func TestGroupLeaving(t *testing.T) {
 				}
 				wg.Go(func() { errs[i] = db.Licenses().Save(contexts[i], rs[i]) })
 			}
-			await(t, db.issues, 4)
+			await(t, db.records.Issues, 4)
 			if waiting == "for a connection" {
 				free := exhaust(t, db)
 				begin()
@@ -284,8 +268,8 @@ func TestGroupLeaving(t *testing.T) {
 func exhaust(t *testing.T, db *DB) (free func()) {
 	t.Helper()
 	var held []*pgxpool.Conn
-	for range db.pool.Config().MaxConns {
-		conn, err := db.pool.Acquire(t.Context())
+	for range db.engine.Conns.Config().MaxConns {
+		conn, err := db.engine.Conns.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,19 +299,19 @@ func TestGroupDeadlines(t *testing.T) {
 		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		leaving, leave := context.WithCancel(t.Context())
-		release := hold(db.issues)
+		release := db.records.Issues.Hold()
 		var early, late sync.WaitGroup
 		rs, errs := []license.SaveRequest{newSave(), newSave(), newSave()}, make([]error, 3)
 		early.Go(func() { errs[0] = db.Licenses().Save(soon, rs[0]) })
 		late.Go(func() { errs[1] = db.Licenses().Save(leaving, rs[1]) })
 		late.Go(func() { errs[2] = db.Licenses().Save(t.Context(), rs[2]) })
-		await(t, db.issues, 3)
+		await(t, db.records.Issues, 3)
 		began := time.Now()
 		release()
 		<-written
 		leave()
 		early.Wait()
-		if took := time.Since(began); !errors.Is(errs[0], license.ErrUnavailable) || took < leastWrite {
+		if took := time.Since(began); !errors.Is(errs[0], license.ErrUnavailable) || took < engine.LeastWrite {
 			t.Errorf("whose deadline passed gets %v after %v", errs[0], took)
 		}
 		proceed <- true
@@ -345,7 +329,7 @@ func TestGroupDeadlines(t *testing.T) {
 	}{
 		{"no connection", exhaust},
 		{"the server hangs", func(t *testing.T, db *DB) func() {
-			conn, err := pgx.Connect(t.Context(), db.pool.Config().ConnString())
+			conn, err := pgx.Connect(t.Context(), db.engine.Conns.Config().ConnString())
 			if err == nil {
 				_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE requests IN ACCESS EXCLUSIVE MODE")
 			}
@@ -358,10 +342,10 @@ func TestGroupDeadlines(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			db := openDB(t, Config{URL: newDatabase(t), MaxConns: 2})
-			db.deadlines = deadlines{acquire: time.Second, read: time.Second, write: time.Second}
+			db.engine.Deadlines = engine.Deadlines{Acquire: time.Second, Read: time.Second, Write: time.Second}
 			again := c.stop(t, db)
 			began := time.Now()
-			for i, err := range together(t, db.issues, saves(db, newSave()), saves(db, newSave())) {
+			for i, err := range together(t, db.records.Issues, saves(db, newSave()), saves(db, newSave())) {
 				if !errors.Is(err, license.ErrUnavailable) {
 					t.Errorf("caller %d gets %v, want ErrUnavailable", i, err)
 				}
@@ -370,9 +354,9 @@ func TestGroupDeadlines(t *testing.T) {
 				t.Errorf("they waited for %v", took)
 			}
 			again()
-			db.issues.drain()
-			db.deadlines = usual
-			if err := errors.Join(together(t, db.issues, saves(db, newSave()), saves(db, newSave()))...); err != nil {
+			db.records.Issues.Drain()
+			db.engine.Deadlines = engine.Usual
+			if err := errors.Join(together(t, db.records.Issues, saves(db, newSave()), saves(db, newSave()))...); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -402,11 +386,11 @@ func TestGroupLost(t *testing.T) {
 				}
 				switch name {
 				case "a code is redeemed":
-					return together(t, db.redemptions, calls...)
+					return together(t, db.families.Redemptions, calls...)
 				case "a token is rotated":
-					return together(t, db.rotations, calls...)
+					return together(t, db.families.Rotations, calls...)
 				}
-				return together(t, db.issues, calls...)
+				return together(t, db.records.Issues, calls...)
 			}
 			three := func() []change {
 				return []change{changes[name](t, direct), changes[name](t, direct), changes[name](t, direct)}
@@ -498,11 +482,11 @@ func (c *counting) count(sql string) {
 func traced(t *testing.T, db *DB) *counting {
 	t.Helper()
 	c := new(counting)
-	cfg := db.pool.Config()
+	cfg := db.engine.Conns.Config()
 	cfg.ConnConfig.Tracer = c
-	db.pool.Close()
+	db.engine.Conns.Close()
 	var err error
-	if db.pool, err = pgxpool.NewWithConfig(t.Context(), cfg); err != nil {
+	if db.engine.Conns, err = pgxpool.NewWithConfig(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -526,8 +510,8 @@ func TestGroupStatements(t *testing.T) {
 		write func() []error
 		want  counts
 	}{
-		{"issue", func() []error { return together(t, db.issues, saving...) }, counts{batches: 1, statements: 10, commits: 1}},
-		{"redeem", func() []error { return together(t, db.redemptions, redeeming...) }, counts{batches: 1, statements: 7, commits: 1}},
+		{"issue", func() []error { return together(t, db.records.Issues, saving...) }, counts{batches: 1, statements: 10, commits: 1}},
+		{"redeem", func() []error { return together(t, db.families.Redemptions, redeeming...) }, counts{batches: 1, statements: 7, commits: 1}},
 	} {
 		sent.take()
 		if err := errors.Join(c.write()...); err != nil {
@@ -543,14 +527,7 @@ func TestGroupStatements(t *testing.T) {
 func TestGroupHangs(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
-	db.issues.mu.Lock()
-	db.issues.writing = groupWriters - 1
-	db.issues.mu.Unlock()
-	defer func() {
-		for range groupWriters - 1 {
-			db.issues.leave()
-		}
-	}()
+	defer db.records.Issues.HoldAllButOne()()
 	for range 2 {
 		soon, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
@@ -565,14 +542,14 @@ func TestGroupClose(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
 	direct, db := openDB(t, Config{URL: address}), openDB(t, Config{URL: address})
-	rs, errs := make([]license.SaveRequest, 2*groupMost+5), make([]error, 2*groupMost+5)
-	release := hold(db.issues)
+	rs, errs := make([]license.SaveRequest, 2*engine.GroupMost+5), make([]error, 2*engine.GroupMost+5)
+	release := db.records.Issues.Hold()
 	var wg sync.WaitGroup
 	for i := range rs {
 		rs[i] = newSave()
 		wg.Go(func() { errs[i] = db.Licenses().Save(t.Context(), rs[i]) })
 	}
-	await(t, db.issues, len(rs))
+	await(t, db.records.Issues, len(rs))
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()
 	release()
@@ -597,7 +574,7 @@ func TestGroupNodes(t *testing.T) {
 		for i := range keys {
 			keys[i] = []license.LookupRow{{Kind: license.LookupNumber, Keys: newKeys(), Exclusive: i%2 == 0}, {Kind: license.LookupHolder, Keys: newKeys()}}
 		}
-		codes := [8]redemption{}
+		codes := [8]provider.Redemption{}
 		for i := range codes {
 			codes[i] = newRedemption()
 		}
@@ -621,7 +598,7 @@ func TestGroupNodes(t *testing.T) {
 				}
 			})
 			code := codes[n]
-			code.family.ID = rand.Text()
+			code.Family.ID = rand.Text()
 			wg.Go(func() {
 				err := redeems(db, code, new(string))()
 				mu.Lock()
@@ -645,7 +622,7 @@ func TestGroupNodes(t *testing.T) {
 		}
 	}
 	var deadlocks int
-	if err := nodes[0].pool.QueryRow(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks); err != nil || deadlocks != 0 {
+	if err := nodes[0].engine.Conns.QueryRow(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks); err != nil || deadlocks != 0 {
 		t.Errorf("%d deadlocks: %v", deadlocks, err)
 	}
 }
@@ -658,7 +635,7 @@ func TestSealedStorage(t *testing.T) {
 	if err := db.EnsurePartitions(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := db.pool.Query(t.Context(), `SELECT c.relname || '.' || a.attname, a.attstorage = 'e' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+	rows, err := db.engine.Conns.Query(t.Context(), `SELECT c.relname || '.' || a.attname, a.attstorage = 'e' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.atttypid = 'bytea'::regtype
 			AND a.attname IN ('body', 'credential', 'holder_key', 'ending', 'suspension', 'detail')`)
 	if err != nil {
@@ -685,7 +662,7 @@ func TestSealedStorage(t *testing.T) {
 func TestGroupInTurn(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t), MaxConns: 8})
-	db.issues.refusals = 0
+	db.records.Issues.Refusals = 0
 	stored := newSave()
 	if err := db.Licenses().Save(t.Context(), stored); err != nil {
 		t.Fatal(err)
@@ -698,23 +675,23 @@ func TestGroupInTurn(t *testing.T) {
 			r.Lookups[2].Keys = stored.Lookups[2].Keys
 		}
 		calls = append(calls, func() error {
-			return db.issues.write(context.Background(), r, func(ctx context.Context) error {
+			return db.records.Issues.Write(context.Background(), r, func(ctx context.Context) error {
 				defer now.Add(-1)
 				for n := now.Add(1); ; {
 					if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
 						break
 					}
 				}
-				return db.Licenses().save(ctx, r)
+				return db.Licenses().SaveAlone(ctx, r)
 			})
 		})
 	}
-	for n, err := range together(t, db.issues, calls...) {
+	for n, err := range together(t, db.records.Issues, calls...) {
 		if want := license.ErrNumberTaken; (n == 5) != errors.Is(err, want) || n != 5 && err != nil {
 			t.Errorf("caller %d gets %v", n, err)
 		}
 	}
-	if n := int(most.Load()); n < 1 || n > db.issues.writers {
-		t.Errorf("%d were written alone at once, want at most %d", n, db.issues.writers)
+	if n := int(most.Load()); n < 1 || n > db.records.Issues.Writers {
+		t.Errorf("%d were written alone at once, want at most %d", n, db.records.Issues.Writers)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/postgres/engine"
+	"yizheng.internal/storage/postgres/provider"
 )
 
 // BenchmarkGroups writes the same by 32 callers at a time, each change in a
@@ -27,7 +29,7 @@ import (
 func BenchmarkGroups(b *testing.B) {
 	db := openDB(b, Config{URL: newDatabase(b)})
 	var backend int
-	if err := db.pool.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+	if err := db.engine.Conns.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
 		b.Fatal(err)
 	}
 	server, _ := process(b, fmt.Sprint("/proc/", backend))
@@ -38,20 +40,20 @@ func BenchmarkGroups(b *testing.B) {
 	}{
 		{"Save", 6000, func() (func() error, func() error) {
 			r := newSave()
-			return func() error { return db.Licenses().save(b.Context(), r) },
+			return func() error { return db.Licenses().SaveAlone(b.Context(), r) },
 				func() error { return db.Licenses().Save(b.Context(), r) }
 		}},
 		{"RedeemCode", 4000, func() (func() error, func() error) {
 			r := newRedemption()
-			return func() error { return db.Provider().redeem(b.Context(), r) },
+			return func() error { return db.Provider().RedeemAlone(b.Context(), r) },
 				func() error {
-					_, err := db.Provider().RedeemCode(b.Context(), r.code, r.keep, r.family, r.events...)
+					_, err := db.Provider().RedeemCode(b.Context(), r.Code, r.Keep, r.Family, r.Events...)
 					return err
 				}
 		}},
 		{"UpdateFamily", 3000, func() (func() error, func() error) {
 			f := newFamily(b, db)
-			return func() error { return db.Provider().rotateAlone(b.Context(), f) },
+			return func() error { return db.Provider().RotateAlone(b.Context(), f) },
 				func() error { return db.Provider().UpdateFamily(b.Context(), f) }
 		}},
 	} {
@@ -89,7 +91,7 @@ func BenchmarkGroups(b *testing.B) {
 func BenchmarkGroupRefusals(b *testing.B) {
 	db := openDB(b, Config{URL: newDatabase(b)})
 	var backend int
-	if err := db.pool.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+	if err := db.engine.Conns.QueryRow(b.Context(), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
 		b.Fatal(err)
 	}
 	server, _ := process(b, fmt.Sprint("/proc/", backend))
@@ -102,7 +104,7 @@ func BenchmarkGroupRefusals(b *testing.B) {
 	rounds := max(2, b.N/round)
 	for n := range rounds {
 		mode := n % 2
-		db.issues.refusals = []int{0, groupRefusals}[mode]
+		db.records.Issues.Refusals = []int{0, engine.GroupRefusals}[mode]
 		calls := make([]func() error, round)
 		for i := range calls {
 			r, want := newSave(), error(nil)
@@ -130,11 +132,11 @@ func BenchmarkGroupRefusals(b *testing.B) {
 	b.ReportMetric(per(took[1], 1)/per(took[0], 0), "×time")
 }
 
-func newRedemption() redemption {
-	r := redemption{keep: epoch, family: token.FamilyRecord{ID: rand.Text(), Client: "client", Session: rand.Text(), Created: epoch,
+func newRedemption() provider.Redemption {
+	r := provider.Redemption{Keep: epoch, Family: token.FamilyRecord{ID: rand.Text(), Client: "client", Session: rand.Text(), Created: epoch,
 		Expires: epoch, Body: make([]byte, 700), Party: newKeys(), Auth: make([]byte, 40)}}
-	rand.Read(r.code[:])
-	r.events = []journal.Event{{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "code.redeem", Actor: journal.Actor{ID: "client"}, Subject: r.family.ID, Result: "ok"}}
+	rand.Read(r.Code[:])
+	r.Events = []journal.Event{{Log: journal.Provider, ID: rand.Text(), At: epoch, Action: "code.redeem", Actor: journal.Actor{ID: "client"}, Subject: r.Family.ID, Result: "ok"}}
 	return r
 }
 

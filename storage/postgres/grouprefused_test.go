@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license"
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // TestGroupGoesOn has some of 32 licenses refused: those are written alone, and the
@@ -29,12 +30,12 @@ func TestGroupGoesOn(t *testing.T) {
 		{"number", []string{"number"}, 3},
 		{"number shared", []string{"number shared"}, 3},
 		{"three", []string{"number", "identifier", "request"}, 7},
-		{"four", []string{"number", "identifier", "request", "verification"}, 4 + groupMost},
-		{"nameless", []string{"a value that PostgreSQL refuses"}, 1 + groupMost},
+		{"four", []string{"number", "identifier", "request", "verification"}, 4 + engine.GroupMost},
+		{"nameless", []string{"a value that PostgreSQL refuses"}, 1 + engine.GroupMost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			reasons := spoilt(stored)
-			calls := make([]func() error, groupMost)
+			calls := make([]func() error, engine.GroupMost)
 			for i := range calls {
 				r := newSave()
 				if i%5 == 4 && i/5 < len(c.refuse) {
@@ -43,7 +44,7 @@ func TestGroupGoesOn(t *testing.T) {
 				calls[i] = saves(db, r)
 			}
 			sent.take()
-			for i, err := range together(t, db.issues, calls...) {
+			for i, err := range together(t, db.records.Issues, calls...) {
 				want, refused := error(nil), i%5 == 4 && i/5 < len(c.refuse)
 				if refused {
 					want = reasons[c.refuse[i/5]].want
@@ -62,16 +63,16 @@ func TestGroupGoesOn(t *testing.T) {
 		if err := redeems(db, spent, new(string))(); err != nil {
 			t.Fatal(err)
 		}
-		calls := make([]func() error, groupMost)
+		calls := make([]func() error, engine.GroupMost)
 		for i := range calls {
 			r := newRedemption()
 			if i == 7 {
-				r.family.ID = spent.family.ID
+				r.Family.ID = spent.Family.ID
 			}
 			calls[i] = redeems(db, r, new(string))
 		}
 		sent.take()
-		for i, err := range together(t, db.redemptions, calls...) {
+		for i, err := range together(t, db.families.Redemptions, calls...) {
 			if (err != nil) != (i == 7) || errors.Is(err, license.ErrUnavailable) {
 				t.Errorf("code %d: %v", i, err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // newFamily stores a family, and returns it as its first rotation has it.
@@ -19,7 +20,7 @@ func newFamily(t testing.TB, db *DB) token.FamilyRecord {
 	if err := redeems(db, r, new(string))(); err != nil {
 		t.Fatal(err)
 	}
-	return rotated(r.family)
+	return rotated(r.Family)
 }
 
 // rotated returns a family with another token.
@@ -56,7 +57,7 @@ func TestGroupRotations(t *testing.T) {
 	sent := traced(t, db)
 	exhaust(t, db)() // connections are prepared when they are made
 	const late, gone = 9, 20
-	fs, calls := make([]token.FamilyRecord, groupMost), make([]func() error, groupMost)
+	fs, calls := make([]token.FamilyRecord, engine.GroupMost), make([]func() error, engine.GroupMost)
 	for i := range fs {
 		fs[i] = newFamily(t, db)
 		calls[i] = rotates(db, fs[i])
@@ -66,12 +67,12 @@ func TestGroupRotations(t *testing.T) {
 	if err := rotates(db, first)(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.pool.Exec(t.Context(), "DELETE FROM families WHERE id = $1", fs[gone].ID); err != nil {
+	if _, err := db.engine.Conns.Exec(t.Context(), "DELETE FROM families WHERE id = $1", fs[gone].ID); err != nil {
 		t.Fatal(err)
 	}
 	for round := range 2 { // in the second each has a register already
 		sent.take()
-		errs := together(t, db.rotations, calls...)
+		errs := together(t, db.families.Rotations, calls...)
 		if got, want := sent.take(), (counts{batches: 1, statements: 3, commits: 1}); round == 1 && got != want {
 			t.Errorf("sent %+v, want %+v: also who is late goes with the others", got, want)
 		}

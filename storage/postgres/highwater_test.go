@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"yizheng.internal/signing/highwater"
+	"yizheng.internal/storage/postgres/ledger"
 )
 
 // held opens a database and another connection, which holds something up.
@@ -46,8 +47,8 @@ func TestComparisonsDontWait(t *testing.T) {
 	t.Parallel()
 	t.Run("the lock of a log", func(t *testing.T) {
 		t.Parallel()
-		s := held(t, "BEGIN", `SELECT pg_advisory_xact_lock_shared(`+strconv.FormatInt(logTables[highwater.ProviderEvents].stream, 10)+`)`).HighWater()
-		s.lock = 50 * time.Millisecond
+		s := held(t, "BEGIN", `SELECT pg_advisory_xact_lock_shared(`+strconv.FormatInt(ledger.LogTables[highwater.ProviderEvents].Stream, 10)+`)`).HighWater()
+		s.Lock = 50 * time.Millisecond
 		_, err := s.Newest(t.Context(), highwater.ProviderEvents)
 		wantCode(t, "Newest", err, "55P03", "lock timeout")
 		if _, err := s.Newest(t.Context(), highwater.Events); err != nil {
@@ -57,7 +58,7 @@ func TestComparisonsDontWait(t *testing.T) {
 	t.Run("a table", func(t *testing.T) {
 		t.Parallel()
 		s := held(t, "BEGIN", "LOCK TABLE registers, provider_events, sessions, spent IN ACCESS EXCLUSIVE MODE").HighWater()
-		s.lock = 50 * time.Millisecond
+		s.Lock = 50 * time.Millisecond
 		_, err := s.Registers(t.Context(), "clients", "", 10)
 		wantCode(t, "Registers", err, "55P03", "lock timeout")
 		_, err = s.Rows(t.Context(), highwater.ProviderEvents, 0, 10, 10)
@@ -71,7 +72,7 @@ func TestComparisonsDontWait(t *testing.T) {
 		t.Parallel()
 		s := held(t, "ALTER TABLE registers RENAME TO registers_0",
 			"CREATE VIEW registers AS SELECT kind, id, mark FROM registers_0 UNION ALL SELECT 'clients', 'x', ''::bytea FROM pg_sleep(600)").HighWater()
-		s.statement = 100 * time.Millisecond
+		s.Statement = 100 * time.Millisecond
 		_, err := s.Registers(t.Context(), "clients", "", 10)
 		wantCode(t, "Registers", err, "57014", "statement timeout")
 	})

@@ -15,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"yizheng.internal/storage/postgres/engine"
 )
 
 //go:embed migrations/*.sql
@@ -34,7 +36,7 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 	}
 	if have < want {
 		if have, err = db.migrateUp(ctx); err != nil {
-			return 0, fmt.Errorf("migrating the database: %w", explain(ctx, err))
+			return 0, fmt.Errorf("migrating the database: %w", engine.Explain(ctx, err))
 		}
 	}
 	return have, db.EnsurePartitions(ctx, time.Now())
@@ -44,17 +46,17 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 // seconds, for a backup reads it or a transaction was left open, is undone and tried
 // again: nobody else waits behind it for longer than that.
 func (db *DB) migrateUp(ctx context.Context) (version int64, err error) {
-	for until := time.Now().Add(db.deadlines.locks); ; {
+	for until := time.Now().Add(db.engine.Deadlines.Locks); ; {
 		version, err = db.tryMigrations(ctx)
 		e, ok := errors.AsType[*pgconn.PgError](err)
 		if !ok || e.Code != "55P03" || !time.Now().Before(until) { // lock_not_available
 			return version, err
 		}
-		db.log.WarnContext(ctx, "a migration waits for a table that others use: another transaction is open, or a backup is made; it is tried again", "error", err)
+		db.engine.Log.WarnContext(ctx, "a migration waits for a table that others use: another transaction is open, or a backup is made; it is tried again", "error", err)
 		select { // as long as it waited itself, others have their turn
 		case <-ctx.Done():
 			return version, ctx.Err()
-		case <-time.After(db.deadlines.lock):
+		case <-time.After(db.engine.Deadlines.Lock):
 		}
 	}
 }
@@ -66,12 +68,12 @@ func (db *DB) tryMigrations(ctx context.Context) (version int64, err error) {
 		return 0, err
 	}
 	// Connections of their own, which wait for a lock for so long and no longer.
-	cfg := db.pool.Config()
+	cfg := db.engine.Conns.Config()
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if err := db.prepare(ctx, conn); err != nil || db.pooled { // else the session isn't ours
+		if err := db.engine.Prepare(ctx, conn); err != nil || db.engine.Pooled { // else the session isn't ours
 			return err
 		}
-		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(db.deadlines.lock.Milliseconds()))
+		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(db.engine.Deadlines.Lock.Milliseconds()))
 		return err
 	}
 	conns, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -106,7 +108,7 @@ func withProvider(conns *pgxpool.Pool, use func(*goose.Provider) error, options 
 // SchemaVersion returns the schema's version, 0 for an empty database, and the
 // one this program needs.
 func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
-	err = withProvider(db.pool, func(p *goose.Provider) error {
+	err = withProvider(db.engine.Conns, func(p *goose.Provider) error {
 		sources := p.ListSources()
 		want = sources[len(sources)-1].Version
 		return nil
@@ -114,14 +116,14 @@ func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("reading this program's migrations: %w", err)
 	}
-	err = db.reading(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	err = db.engine.Reading(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
 	})
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42P01" { // undefined_table
 		return 0, want, nil
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading the schema's version: %w", explain(ctx, err))
+		return 0, 0, fmt.Errorf("reading the schema's version: %w", engine.Explain(ctx, err))
 	}
 	return have, want, nil
 }

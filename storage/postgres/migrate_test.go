@@ -41,7 +41,7 @@ func TestMigrateTogether(t *testing.T) {
 		mustSave(t, db, newSave())
 	}
 
-	if _, err := nodes[0].pool.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`); err != nil {
+	if _, err := nodes[0].engine.Conns.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := nodes[0].Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "newer program") {
@@ -69,7 +69,7 @@ func TestPartitions(t *testing.T) {
 	}
 	count := func(table string) (n int) {
 		t.Helper()
-		if err := a.pool.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		if err := a.engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -134,10 +134,10 @@ func TestMigrateWaits(t *testing.T) {
 	address := createDatabase(t, "template0")
 	tried := make(chan string, 1)
 	db := openDB(t, Config{URL: address, Log: slog.New(slog.NewTextHandler(lines(tried), nil))})
-	if err := withProvider(db.pool, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
+	if err := withProvider(db.engine.Conns, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
 		t.Fatal(err)
 	}
-	db.deadlines.lock, db.deadlines.locks = 50*time.Millisecond, time.Minute
+	db.engine.Deadlines.Lock, db.engine.Deadlines.Locks = 50*time.Millisecond, time.Minute
 	// Of the migrations 55, 60, 66, 70, 75 and 85, each has a table that is used now.
 	used := []struct{ version, table string }{
 		{"version:55)", "license_versions"}, {"version:60)", "session_parties"}, {"version:66)", "keys"}, {"version:70)", "provider_events"}, {"version:75)", "participants"}, {"version:85)", "types"},
@@ -178,16 +178,16 @@ func TestMigrateWaits(t *testing.T) {
 	}
 	mustSave(t, db, newSave())
 	var timeout string
-	if err := db.pool.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != "0" {
+	if err := db.engine.Conns.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != "0" {
 		t.Errorf("afterwards everybody waits for locks for %q at most: %v", timeout, err)
 	}
 
 	// It gives up at last, with an error that says so.
 	late := openDB(t, Config{URL: createDatabase(t, "template0"), Log: slog.New(slog.DiscardHandler)})
-	if err := withProvider(late.pool, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
+	if err := withProvider(late.engine.Conns, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 54); return err }); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := late.pool.Begin(t.Context())
+	tx, err := late.engine.Conns.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestMigrateWaits(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "LOCK TABLE grants IN ROW EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
-	late.deadlines.lock, late.deadlines.locks = 10*time.Millisecond, 50*time.Millisecond
+	late.engine.Deadlines.Lock, late.engine.Deadlines.Locks = 10*time.Millisecond, 50*time.Millisecond
 	if _, err := late.Migrate(t.Context()); !errors.Is(err, license.ErrUnavailable) {
 		t.Errorf("with a table that stays in use: %v, want ErrUnavailable", err)
 	}

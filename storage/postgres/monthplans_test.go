@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/storage/postgres/grants"
+	"yizheng.internal/storage/postgres/ledger"
 	"yizheng.internal/storage/retention"
 )
 
@@ -16,15 +18,15 @@ import (
 func TestMonthPlans(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
-	conn, err := pgx.Connect(t.Context(), db.pool.Config().ConnString())
+	conn, err := pgx.Connect(t.Context(), db.engine.Conns.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
 	month := retention.MonthOf(time.Now())
 	for m := month - 5; m < month; m++ {
-		for _, table := range monthly {
-			if err := db.ensurePartition(t.Context(), table, m.Begin()); err != nil {
+		for _, table := range ledger.Monthly {
+			if err := db.EnsurePartition(t.Context(), table, m.Begin()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -47,7 +49,7 @@ func TestMonthPlans(t *testing.T) {
 	m := month - 3
 	for _, table := range retention.Tables {
 		t.Run(string(table), func(t *testing.T) {
-			plan := explainPlan(t, conn, monthRows(table), []any{m.Begin().Format(time.RFC3339), m.End().Format(time.RFC3339), 20_000, 500})
+			plan := explainPlan(t, conn, ledger.MonthRows(table), []any{m.Begin().Format(time.RFC3339), m.End().Format(time.RFC3339), 20_000, 500})
 			read := map[string]bool{}
 			plan.walk(func(n node) {
 				if n.Relation == "" || n.Loops == 0 {
@@ -60,19 +62,19 @@ func TestMonthPlans(t *testing.T) {
 					t.Errorf("%.0f rows of %s are read for 500", n.Rows, n.Relation)
 				}
 			})
-			if want := partitionOf(string(table), m.Begin()); len(read) != 1 || !read[want] {
+			if want := ledger.PartitionOf(string(table), m.Begin()); len(read) != 1 || !read[want] {
 				t.Errorf("reads %v, want %s alone", fmt.Sprint(read), want)
 			}
 		})
 	}
 	t.Run("LicenseAccessRecords", func(t *testing.T) {
-		plan := explainPlan(t, conn, accessOfLicense, []any{"license77", 1 << 40, 7})
+		plan := explainPlan(t, conn, grants.AccessOfLicense, []any{"license77", 1 << 40, 7})
 		if plan.Rows != 7 {
 			t.Errorf("the plan returned %v rows, want 7: it proves nothing", plan.Rows)
 		}
 		months := 0
 		plan.walk(func(n node) {
-			if n.Relation == "" || n.Loops == 0 || n.Relation == partitionOf("access_records", month.Begin()) || strings.HasSuffix(n.Relation, "_rest") {
+			if n.Relation == "" || n.Loops == 0 || n.Relation == ledger.PartitionOf("access_records", month.Begin()) || strings.HasSuffix(n.Relation, "_rest") {
 				return // what is empty is read as it comes
 			}
 			if months++; !strings.Contains(n.Type, "Index") || n.Rows > 10 {
@@ -91,10 +93,10 @@ func TestMonthInUse(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
 	m := retention.MonthOf(time.Now()) - 20
-	if err := db.ensurePartition(t.Context(), "events", m.Begin()); err != nil {
+	if err := db.EnsurePartition(t.Context(), "events", m.Begin()); err != nil {
 		t.Fatal(err)
 	}
-	err := db.inSnapshot(t.Context(), func(conn *pgx.Conn) error {
+	err := db.engine.InSnapshot(t.Context(), func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM events"); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // Two nodes spend the same code and the same hash at once: one caller wins, and
@@ -54,7 +55,7 @@ func TestTwoNodesSpend(t *testing.T) {
 			}
 		}
 		var families int
-		if err := nodes[0].pool.QueryRow(t.Context(), "SELECT count(*) FROM families").Scan(&families); err != nil || families != round+1 {
+		if err := nodes[0].engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM families").Scan(&families); err != nil || families != round+1 {
 			t.Fatalf("%d families after %d codes: %v", families, round+1, err)
 		}
 
@@ -93,7 +94,7 @@ func TestTwoNodesSpend(t *testing.T) {
 // anyFamily returns the ID of a family that is stored.
 func anyFamily(t *testing.T, db *DB) (id string) {
 	t.Helper()
-	if err := db.pool.QueryRow(t.Context(), "SELECT id FROM families LIMIT 1").Scan(&id); err != nil {
+	if err := db.engine.Conns.QueryRow(t.Context(), "SELECT id FROM families LIMIT 1").Scan(&id); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -167,12 +168,12 @@ func TestOurSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "transaction_isolation": "read committed"} {
-		got, err := one(t.Context(), db, errors.New("no row"), pgx.RowTo[string], "SELECT current_setting($1)", name)
+		got, err := engine.One(t.Context(), db.engine, errors.New("no row"), pgx.RowTo[string], "SELECT current_setting($1)", name)
 		if err != nil || got != want {
 			t.Errorf("%s is %q, want %q: %v", name, got, want, err)
 		}
 	}
-	got, err := forValues(t.Context(), db, pgx.RowTo[string], "SELECT current_setting($1)", "plan_cache_mode")
+	got, err := engine.ForValues(t.Context(), db.engine, pgx.RowTo[string], "SELECT current_setting($1)", "plan_cache_mode")
 	if err != nil || len(got) != 1 || got[0] != "force_custom_plan" {
 		t.Errorf("a query planned for its values has %q: %v", got, err)
 	}

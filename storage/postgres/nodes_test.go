@@ -151,7 +151,7 @@ func TestKilledBackends(t *testing.T) {
 		killed.Add(1)
 	}
 	wg.Wait()
-	if n := db.pool.Stat().NewConnsCount(); n < rounds || answered.Load() < 20*rounds {
+	if n := db.engine.Conns.Stat().NewConnsCount(); n < rounds || answered.Load() < 20*rounds {
 		t.Errorf("%d answered, %d unavailable, %d connections: no kill hit, or nothing worked after one", answered.Load(), unavailable.Load(), n)
 	}
 	for id, answered := range saved {
@@ -200,7 +200,7 @@ func TestDeadlock(t *testing.T) {
 	}
 	runs := 0
 	locked := make(chan error, 1)
-	err = db.inTx(t.Context(), func(ctx context.Context, tx *pgx.Conn) error {
+	err = db.engine.InTx(t.Context(), func(ctx context.Context, tx *pgx.Conn) error {
 		if _, err := tx.Exec(ctx, `SELECT id FROM licenses WHERE id = $1 FOR UPDATE`, a.Record.ID); err != nil {
 			return err
 		}

@@ -15,6 +15,11 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/postgres/grants"
+	"yizheng.internal/storage/postgres/identities"
+	"yizheng.internal/storage/postgres/ledger"
+	"yizheng.internal/storage/postgres/licenses"
+	"yizheng.internal/storage/postgres/provider"
 )
 
 // planned is how many licenses the plans are made for. With fewer, PostgreSQL
@@ -100,42 +105,42 @@ func TestPlans(t *testing.T) {
 		rows int
 		want map[string]int // partitions read, by table
 	}{
-		{"Load", loadLicense, []any{"license77", 0}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
-		{"LoadVersion", loadLicense, []any{"license77", 1}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
-		{"Locate", locate, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
-		{"LoadRequest", loadRequest, []any{1, sum[:]}, 1, map[string]int{"requests": 1}},
-		{"LoadStatus", loadStatus, []any{3, 77}, 1, map[string]int{"status_entries": 1}},
-		{"LoadList", loadList, []any{3, -1}, planned / 60, map[string]int{"status_entries": 1, "status_lists": 1, "status_revisions": 1}},
+		{"Load", licenses.LoadLicense, []any{"license77", 0}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
+		{"LoadVersion", licenses.LoadLicense, []any{"license77", 1}, 1, map[string]int{"licenses": 1, "license_versions": 1}},
+		{"Locate", licenses.Locate, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
+		{"LoadRequest", licenses.LoadRequest, []any{1, sum[:]}, 1, map[string]int{"requests": 1}},
+		{"LoadStatus", licenses.LoadStatus, []any{3, 77}, 1, map[string]int{"status_entries": 1}},
+		{"LoadList", licenses.LoadList, []any{3, -1}, planned / 60, map[string]int{"status_entries": 1, "status_lists": 1, "status_revisions": 1}},
 		// A list is asked for changes every second: of one without any nothing is read.
-		{"LoadListUnchanged", loadList, []any{3, planned}, 1, map[string]int{"status_lists": 1, "status_revisions": 1}},
-		{"History", listOf(journal.License), []any{0, 50, "license77"}, 2, map[string]int{"history": 1}},
-		{"ByIdentifier", byIdentifier, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
-		{"ByNumber", byNumber, []any{1, sum[:]}, 1, map[string]int{"numbers": 1}},
-		{"LoadGrant", loadGrant, []any{"grant77"}, 1, map[string]int{"grants": 1}},
-		{"GrantCodes", grantCodes, []any{"grant77"}, 1, map[string]int{"use_codes": 1}},
-		{"ListGrants", grantsFirst, []any{1, sum[:], 10}, 3, map[string]int{"grant_parties": 1}},
-		{"ListGrantsAfter", grantsAfter, []any{1, sum[:], 10, "2027-01-01Z", "x"}, 3, map[string]int{"grant_parties": 1}},
-		{"LoadUse", loadUse, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "grants": 1, "use_requests": 1}},
-		{"UsedLicense", usedLicense, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "licenses": 1, "license_versions": 1}},
-		{"EarlierUse", earlierUse, []any{"grant77", sum[:], "request"}, 1, map[string]int{"use_requests": 1, "access_records": 1}},
-		{"AccessOf", accessOf, []any{1, sum[:], 1 << 40, 10}, 3, map[string]int{"access_parties": 1}},
-		{"LoadParty", loadParty, []any{"party77"}, 1, map[string]int{"parties": 1}},
-		{"FindParty", findParty, []any{1, sum[:]}, 1, map[string]int{"parties": 1, "party_codes": 1}},
-		{"LoadAccount", loadAccount, []any{"account77"}, 1, map[string]int{"accounts": 1}},
-		{"FindAccount", findAccount, []any{1, sum[:]}, 1, map[string]int{"accounts": 1, "account_logins": 1}},
-		{"LoadSession", loadSession, []any{"session77"}, 1, map[string]int{"sessions": 1}},
-		{"FindSession", findSession, []any{sum[:]}, 1, map[string]int{"sessions": 1, "session_cookies": 1}},
-		{"ListSessions", sessionsOf, []any{1, sum[:], "2026-01-01Z", 10}, 3, map[string]int{"sessions": 3, "session_parties": 1}},
-		{"LoadFamily", loadFamily, []any{"family77"}, 1, map[string]int{"families": 1}},
-		{"ListFamilies", familiesOf, []any{1, sum[:], "2026-01-01Z", 10}, 3, map[string]int{"families": 3, "family_parties": 1}},
-		{"IsSpent", isSpent, []any{sum[:]}, 1, map[string]int{"spent": 1}},
-		{"DropCookie", dropCookie, []any{"session78", 1, sum[:]}, 0, map[string]int{"sessions": 1, "session_cookies": 1}},
-		{"UpdateSession", updateSession, []any{"session77", 1, sum[:], "2026-01-01Z", "2027-01-01Z", "2026-01-01Z", sum[:], sum[:], sum[:]}, 0,
+		{"LoadListUnchanged", licenses.LoadList, []any{3, planned}, 1, map[string]int{"status_lists": 1, "status_revisions": 1}},
+		{"History", ledger.ListOf(journal.License), []any{0, 50, "license77"}, 2, map[string]int{"history": 1}},
+		{"ByIdentifier", licenses.ByIdentifier, []any{1, sum[:], "identifier"}, 1, map[string]int{"identifiers": 1}},
+		{"ByNumber", licenses.ByNumber, []any{1, sum[:]}, 1, map[string]int{"numbers": 1}},
+		{"LoadGrant", grants.LoadGrant, []any{"grant77"}, 1, map[string]int{"grants": 1}},
+		{"GrantCodes", grants.GrantCodes, []any{"grant77"}, 1, map[string]int{"use_codes": 1}},
+		{"ListGrants", grants.GrantsFirst, []any{1, sum[:], 10}, 3, map[string]int{"grant_parties": 1}},
+		{"ListGrantsAfter", grants.GrantsAfter, []any{1, sum[:], 10, "2027-01-01Z", "x"}, 3, map[string]int{"grant_parties": 1}},
+		{"LoadUse", grants.LoadUse, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "grants": 1, "use_requests": 1}},
+		{"UsedLicense", grants.UsedLicense, []any{"grant77", sum[:]}, 1, map[string]int{"use_codes": 1, "licenses": 1, "license_versions": 1}},
+		{"EarlierUse", grants.EarlierUse, []any{"grant77", sum[:], "request"}, 1, map[string]int{"use_requests": 1, "access_records": 1}},
+		{"AccessOf", grants.AccessOf, []any{1, sum[:], 1 << 40, 10}, 3, map[string]int{"access_parties": 1}},
+		{"LoadParty", identities.LoadParty, []any{"party77"}, 1, map[string]int{"parties": 1}},
+		{"FindParty", identities.FindParty, []any{1, sum[:]}, 1, map[string]int{"parties": 1, "party_codes": 1}},
+		{"LoadAccount", identities.LoadAccount, []any{"account77"}, 1, map[string]int{"accounts": 1}},
+		{"FindAccount", identities.FindAccount, []any{1, sum[:]}, 1, map[string]int{"accounts": 1, "account_logins": 1}},
+		{"LoadSession", provider.LoadSession, []any{"session77"}, 1, map[string]int{"sessions": 1}},
+		{"FindSession", provider.FindSession, []any{sum[:]}, 1, map[string]int{"sessions": 1, "session_cookies": 1}},
+		{"ListSessions", provider.SessionsOf, []any{1, sum[:], "2026-01-01Z", 10}, 3, map[string]int{"sessions": 3, "session_parties": 1}},
+		{"LoadFamily", provider.LoadFamily, []any{"family77"}, 1, map[string]int{"families": 1}},
+		{"ListFamilies", provider.FamiliesOf, []any{1, sum[:], "2026-01-01Z", 10}, 3, map[string]int{"families": 3, "family_parties": 1}},
+		{"IsSpent", provider.IsSpent, []any{sum[:]}, 1, map[string]int{"spent": 1}},
+		{"DropCookie", provider.DropCookie, []any{"session78", 1, sum[:]}, 0, map[string]int{"sessions": 1, "session_cookies": 1}},
+		{"UpdateSession", provider.UpdateSession, []any{"session77", 1, sum[:], "2026-01-01Z", "2027-01-01Z", "2026-01-01Z", sum[:], sum[:], sum[:]}, 0,
 			map[string]int{"sessions": 1}},
-		{"UpdateFamily", updateFamily, []any{"family77", 1, "session77", 2, "2026-01-01Z", "2027-01-01Z", "2026-01-01Z", "holder", sum[:], sum[:], sum[:]}, 0,
+		{"UpdateFamily", provider.UpdateFamily, []any{"family77", 1, "session77", 2, "2026-01-01Z", "2027-01-01Z", "2026-01-01Z", "holder", sum[:], sum[:], sum[:]}, 0,
 			map[string]int{"families": 1}},
-		{"FamilyOf", familyOf, []any{sum[:]}, 1, map[string]int{"spent": 1}},
-		{"ByHolder", byHolder, []any{1, sum[:]}, 3, map[string]int{"holdings": 1}},
+		{"FamilyOf", provider.FamilyOf, []any{sum[:]}, 1, map[string]int{"spent": 1}},
+		{"ByHolder", licenses.ByHolder, []any{1, sum[:]}, 3, map[string]int{"holdings": 1}},
 	} {
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan", "auto"} {
 			t.Run(q.name+"/"+mode, func(t *testing.T) {
@@ -156,11 +161,11 @@ func TestPlans(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
 			t.Fatal(err)
 		}
-		readsOnly(t, explainPlan(t, conn, updateFamilies, thirty()), map[string]int{"families": hashPartitions})
+		readsOnly(t, explainPlan(t, conn, provider.UpdateFamilies, thirty()), map[string]int{"families": provider.HashPartitions})
 	})
 	t.Run("SearchByID", func(t *testing.T) {
 		// What a holder's three licenses lead to: they lie in three partitions at most.
-		sql, args := searchSQL(license.Query{Limit: 10}, []string{"license231", "license232", "license233"})
+		sql, args := licenses.SearchSQL(license.Query{Limit: 10}, []string{"license231", "license232", "license233"})
 		plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) "+sql,
 			append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
 		readsOnly(t, plan, map[string]int{"licenses": 3})
@@ -173,11 +178,11 @@ func TestPlans(t *testing.T) {
 // thirty are the parameters that rotate thirty families, of a revision that they
 // don't have.
 func thirty() []any {
-	rs := make([]rotation, 30)
+	rs := make([]provider.Rotation, 30)
 	for i := range rs {
-		rs[i].family = rotated(token.FamilyRecord{ID: fmt.Sprint("family", 77+i), Revision: 7})
+		rs[i].Family = rotated(token.FamilyRecord{ID: fmt.Sprint("family", 77+i), Revision: 7})
 	}
-	columns := rotationColumns(rs)
+	columns := provider.RotationColumns(rs)
 	for i, c := range columns {
 		array, err := pgtype.NewMap().Encode(arrayOf(c), pgtype.TextFormatCode, c, nil)
 		if err != nil {
@@ -235,16 +240,16 @@ func TestPurgePlans(t *testing.T) {
 					t.Fatal(err)
 				}
 				over := 0
-				for p := range hashPartitions {
+				for p := range provider.HashPartitions {
 					var gone int
 					var cookies [][]byte
-					readsOnly(t, explainPlan(t, conn, overs[i].in(p), []any{before, 0}), want)
-					if err := conn.QueryRow(t.Context(), overs[i].in(p), before, 500).Scan(&gone, &cookies); err != nil {
+					readsOnly(t, explainPlan(t, conn, provider.Overs[i].In(p), []any{before, 0}), want)
+					if err := conn.QueryRow(t.Context(), provider.Overs[i].In(p), before, 500).Scan(&gone, &cookies); err != nil {
 						t.Fatal(err)
 					}
 					over += gone
 					if len(cookies) > 0 {
-						readsOnly(t, explainPlan(t, conn, overs[i].cookie, []any{cookies[0]}), map[string]int{"session_cookies": 1})
+						readsOnly(t, explainPlan(t, conn, provider.Overs[i].Cookie, []any{cookies[0]}), map[string]int{"session_cookies": 1})
 					}
 				}
 				if over < 50 {

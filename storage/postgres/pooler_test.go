@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // startPooler starts a PgBouncer in transaction mode before a database, and
@@ -114,7 +115,7 @@ func TestPooler(t *testing.T) {
 	if err == nil {
 		defer db.Close()
 	}
-	if !follows && (!errors.Is(err, ErrPooler) || !strings.Contains(err.Error(), "default_query_exec_mode=cache_describe")) {
+	if !follows && (!errors.Is(err, engine.ErrPooler) || !strings.Contains(err.Error(), "default_query_exec_mode=cache_describe")) {
 		t.Errorf("without the parameter: %v, want ErrPooler", err)
 	}
 

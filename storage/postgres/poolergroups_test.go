@@ -12,6 +12,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
+	"yizheng.internal/storage/postgres/engine"
+	"yizheng.internal/storage/postgres/provider"
 )
 
 // The most that one license has: docs/operating.md, "Sizes and times".
@@ -69,7 +71,7 @@ func TestPoolerGroups(t *testing.T) {
 		}
 	}
 	// All at once, so that groups of both nodes share the pooler's connections.
-	const each = 2 * groupMost
+	const each = 2 * engine.GroupMost
 	errs := make(chan error)
 	var rs []license.SaveRequest
 	for range each {
@@ -94,7 +96,7 @@ func pooledIssues(t *testing.T, db, direct *DB) {
 	const bad = 11
 	taken := largest()
 	mustSave(t, direct, taken)
-	rs, calls := make([]license.SaveRequest, groupMost), make([]func() error, groupMost)
+	rs, calls := make([]license.SaveRequest, engine.GroupMost), make([]func() error, engine.GroupMost)
 	for i := range rs {
 		rs[i] = largest()
 		if i == bad {
@@ -102,7 +104,7 @@ func pooledIssues(t *testing.T, db, direct *DB) {
 		}
 		calls[i] = saves(db, rs[i])
 	}
-	for i, err := range together(t, db.issues, calls...) {
+	for i, err := range together(t, db.records.Issues, calls...) {
 		if i == bad {
 			if !errors.Is(err, license.ErrNumberTaken) {
 				t.Errorf("the one whose number is taken is told %v", err)
@@ -118,7 +120,7 @@ func pooledIssues(t *testing.T, db, direct *DB) {
 			t.Errorf("license %d isn't as it was saved: %v", i, err)
 		}
 		var held int
-		if err := direct.pool.QueryRow(t.Context(), "SELECT count(*) FROM holdings WHERE license = $1", rs[i].Record.ID).Scan(&held); err != nil || held != mostHolders*keyringKeys {
+		if err := direct.engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM holdings WHERE license = $1", rs[i].Record.ID).Scan(&held); err != nil || held != mostHolders*keyringKeys {
 			t.Errorf("%d keys of holders lead to license %d: %v", held, i, err)
 		}
 	}
@@ -130,30 +132,30 @@ func pooledCodes(t *testing.T, db, direct *DB) {
 	if err := redeems(direct, spent, new(string))(); err != nil {
 		t.Fatal(err)
 	}
-	rs, calls, firsts := make([]redemption, groupMost), make([]func() error, groupMost), make([]string, groupMost)
+	rs, calls, firsts := make([]provider.Redemption, engine.GroupMost), make([]func() error, engine.GroupMost), make([]string, engine.GroupMost)
 	for i := range rs {
 		rs[i] = newRedemption()
-		rs[i].family.Body = random(8 << 10)
-		rs[i].family.Party = append(newKeys(), newKeys()...)
+		rs[i].Family.Body = random(8 << 10)
+		rs[i].Family.Party = append(newKeys(), newKeys()...)
 		if i == bad {
-			rs[i].code = spent.code
+			rs[i].Code = spent.Code
 		}
 		calls[i] = redeems(db, rs[i], &firsts[i])
 	}
-	for i, err := range together(t, db.redemptions, calls...) {
+	for i, err := range together(t, db.families.Redemptions, calls...) {
 		if i == bad {
-			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.family.ID {
+			if !errors.Is(err, token.ErrSpent) || firsts[i] != spent.Family.ID {
 				t.Errorf("the code that was spent: %v, first %q", err, firsts[i])
 			}
 			continue
 		}
-		f, lerr := direct.Provider().LoadFamily(t.Context(), rs[i].family.ID)
-		if err != nil || lerr != nil || !bytes.Equal(f.Body, rs[i].family.Body) {
+		f, lerr := direct.Provider().LoadFamily(t.Context(), rs[i].Family.ID)
+		if err != nil || lerr != nil || !bytes.Equal(f.Body, rs[i].Family.Body) {
 			t.Errorf("code %d: %v, %v", i, err, lerr)
 		}
 	}
 	rs = slices.Delete(rs, bad, bad+1)
-	pooledRotations(t, db, direct, column(rs, func(r *redemption) token.FamilyRecord { return r.family }))
+	pooledRotations(t, db, direct, engine.Column(rs, func(r *provider.Redemption) token.FamilyRecord { return r.Family }))
 }
 
 // pooledRotations rotates the tokens of stored families, of which one changed meanwhile.
@@ -165,9 +167,9 @@ func pooledRotations(t *testing.T, db, direct *DB, fs []token.FamilyRecord) {
 		if i == bad {
 			fs[i].Revision = 7
 		}
-		calls[i] = func() error { return db.Provider().rotate(t.Context(), fs[i]) }
+		calls[i] = func() error { return db.Provider().Rotate(t.Context(), fs[i]) }
 	}
-	for i, err := range together(t, db.rotations, calls...) {
+	for i, err := range together(t, db.families.Rotations, calls...) {
 		f, lerr := direct.Provider().LoadFamily(t.Context(), fs[i].ID)
 		switch {
 		case lerr != nil:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yizheng.internal/storage/postgres/engine"
 	"yizheng.internal/storage/storagetest"
 )
 
@@ -56,7 +57,7 @@ func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators
 func TestWatched(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, Config{URL: newDatabase(t)})
-	columns, err := collect(t.Context(), db, func(row pgx.CollectableRow) (c [2]string, err error) { return c, row.Scan(&c[0], &c[1]) },
+	columns, err := engine.Collect(t.Context(), db.engine, func(row pgx.CollectableRow) (c [2]string, err error) { return c, row.Scan(&c[0], &c[1]) },
 		`SELECT c.table_name::text, c.column_name::text FROM information_schema.columns c
 		JOIN pg_class t ON t.oid = format('%I.%I', c.table_schema, c.table_name)::regclass
 		WHERE c.table_schema = 'public' AND NOT t.relispartition`)
@@ -92,7 +93,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 // here also when it comes by itself; what is refused there is tried alone.
 func open(t *testing.T) storagetest.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
-	db.issues.least, db.redemptions.least, db.rotations.least = 1, 1, 1
+	db.records.Issues.Least, db.families.Redemptions.Least, db.families.Rotations.Least = 1, 1, 1
 	return suite(db)
 }
 

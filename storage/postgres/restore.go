@@ -13,6 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"yizheng.internal/storage/postgres/engine"
+	"yizheng.internal/storage/postgres/ledger"
 )
 
 // ended are tables that a restored database does without: logins and tokens that
@@ -46,13 +49,13 @@ func (db *DB) Restore(ctx context.Context, dir string, version, list int64, now 
 		return 0, err
 	}
 	if err := db.load(ctx, dir, c, list, now, progress); err != nil {
-		return 0, fmt.Errorf("restoring the database: %w", explain(ctx, err))
+		return 0, fmt.Errorf("restoring the database: %w", engine.Explain(ctx, err))
 	}
 	if version, err = db.Migrate(ctx); err != nil {
 		return version, err
 	}
-	for _, table := range monthly {
-		if err := db.partitionRest(ctx, table, now.AddDate(1000, 0, 0)); err != nil {
+	for _, table := range ledger.Monthly {
+		if err := db.PartitionRest(ctx, table, now.AddDate(1000, 0, 0)); err != nil {
 			return version, err
 		}
 	}
@@ -61,7 +64,7 @@ func (db *DB) Restore(ctx context.Context, dir string, version, list int64, now 
 
 // Empty returns an error that says what is in the database, unless that is nothing.
 func (db *DB) Empty(ctx context.Context) error {
-	err := db.inSnapshot(ctx, func(conn *pgx.Conn) error {
+	err := db.engine.InSnapshot(ctx, func(conn *pgx.Conn) error {
 		all, err := listTables(ctx, conn)
 		if err != nil {
 			return err
@@ -85,7 +88,7 @@ func (db *DB) Empty(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return explain(ctx, err)
+		return engine.Explain(ctx, err)
 	}
 	return nil
 }
@@ -109,12 +112,12 @@ func (db *DB) makeSchema(ctx context.Context, version int64) error {
 	if err != nil {
 		return err
 	}
-	err = withProvider(db.pool, func(p *goose.Provider) error {
+	err = withProvider(db.engine.Conns, func(p *goose.Provider) error {
 		_, err := p.UpTo(ctx, version)
 		return err
 	}, goose.WithSessionLocker(locker))
 	if err != nil {
-		return fmt.Errorf("making the schema of version %d: %w", version, explain(ctx, err))
+		return fmt.Errorf("making the schema of version %d: %w", version, engine.Explain(ctx, err))
 	}
 	if have, _, err = db.SchemaVersion(ctx); err == nil && have != version {
 		err = fmt.Errorf("this program makes a schema of version %d, not %d", have, version)
@@ -124,18 +127,18 @@ func (db *DB) makeSchema(ctx context.Context, version int64) error {
 
 // load fills the tables.
 func (db *DB) load(ctx context.Context, dir string, c contents, list int64, now time.Time, progress func(done, total int64)) error {
-	conn, err := db.pool.Acquire(ctx)
+	conn, err := db.engine.Conns.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // which closes a connection that is still in a transaction
 	pg := conn.Conn().PgConn()
-	for _, sql := range []string{begin, noLimits} {
+	for _, sql := range []string{engine.Begin, engine.NoLimits} {
 		if _, err := pg.Exec(ctx, sql).ReadAll(); err != nil {
 			return err
 		}
 	}
-	if _, err := conn.Exec(ctx, waitForDisk, true); err != nil {
+	if _, err := conn.Exec(ctx, engine.WaitForDisk, true); err != nil {
 		return err
 	}
 	there, err := listTables(ctx, conn.Conn())
@@ -224,20 +227,4 @@ func afresh(ctx context.Context, conn *pgx.Conn, c contents, list int64, now tim
 	_, err := conn.Exec(ctx, `INSERT INTO status_lists (list, taken, created)
 		SELECT coalesce(max(list), 0) + $1::bigint, 0, $2 FROM status_lists`, list, now)
 	return err
-}
-
-// partitionRest makes the partitions of the months before a time whose rows went to
-// the rest.
-func (db *DB) partitionRest(ctx context.Context, table string, until time.Time) error {
-	months, err := collect(ctx, db, pgx.RowTo[time.Time],
-		`SELECT DISTINCT date_trunc('month', at, 'UTC') FROM `+table+`_rest WHERE at < $1`, until)
-	if err != nil {
-		return err
-	}
-	for _, m := range months {
-		if err := db.ensurePartition(ctx, table, m.UTC()); err != nil {
-			return fmt.Errorf("making the partition of %s for %s: %w", table, m.UTC().Format("2006-01"), err)
-		}
-	}
-	return nil
 }

@@ -112,7 +112,7 @@ func TestCancelUnderWay(t *testing.T) {
 			if err := db.Licenses().Save(ctx, newSave()); !errors.Is(err, context.Canceled) {
 				t.Errorf("Save after its context ended: %v", err)
 			}
-			if n := db.pool.Stat().NewConnsCount(); n != 1 {
+			if n := db.engine.Conns.Stat().NewConnsCount(); n != 1 {
 				t.Errorf("needed %d connections, want 1", n)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/storage/postgres/licenses"
 )
 
 // searched is how many licenses the searches are made over. Two thirds are one
@@ -51,7 +52,7 @@ func TestSearchPlans(t *testing.T) {
 	}
 	for _, q := range append(departmentSearches(first), departmentSearch{"nothing else", license.Query{Limit: 100}}) {
 		t.Run("holder/"+q.name, func(t *testing.T) {
-			sql, args := searchSQL(q.query, oldest)
+			sql, args := licenses.SearchSQL(q.query, oldest)
 			plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) "+sql,
 				append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
 			readsOnly(t, plan, map[string]int{"licenses": 16})
@@ -68,7 +69,7 @@ func TestSearchPlans(t *testing.T) {
 	}
 	for _, q := range departmentSearches(first) {
 		t.Run(q.name, func(t *testing.T) {
-			sql, args := searchSQL(q.query, nil)
+			sql, args := licenses.SearchSQL(q.query, nil)
 			plan := scanPlan(t, conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) "+sql,
 				append([]any{pgx.QueryExecModeCacheDescribe}, args...)...))
 			readsOnly(t, plan, map[string]int{"licenses": 16})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"yizheng.internal/storage/postgres/engine"
 )
 
 // TestOldServer tells versions that are too old by their number.
@@ -13,11 +15,11 @@ func TestOldServer(t *testing.T) {
 		0: "version 0.0,", 90624: "version 9.6,", 100023: "version 10,", 130022: "version 13,", 139999: "version 13,",
 		140000: "", 150014: "", 170000: "", 180001: "",
 	} {
-		err := oldServer(version)
+		err := engine.OldServer(version)
 		if says == "" && err == nil {
 			continue
 		}
-		if says == "" || !errors.Is(err, ErrOldServer) || !strings.Contains(err.Error(), says+" and 14 or newer is needed") {
+		if says == "" || !errors.Is(err, engine.ErrOldServer) || !strings.Contains(err.Error(), says+" and 14 or newer is needed") {
 			t.Errorf("%d: %v, want %q", version, err, says)
 		}
 	}
@@ -29,10 +31,10 @@ func TestOldServerIsRefused(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
 	var number int
-	if err := openDB(t, Config{URL: address}).pool.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::integer").Scan(&number); err != nil {
+	if err := openDB(t, Config{URL: address}).engine.Conns.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::integer").Scan(&number); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []int{number, leastServer, leastServer - 1, 90624} {
+	for _, says := range []int{number, engine.LeastServer, engine.LeastServer - 1, 90624} {
 		w, through := newWire(t, address)
 		w.mu.Lock()
 		w.said, w.says = encoded(number), encoded(says)
@@ -41,7 +43,7 @@ func TestOldServerIsRefused(t *testing.T) {
 		if err == nil {
 			defer db.Close()
 		}
-		if old := says < leastServer; old != errors.Is(err, ErrOldServer) || !old && err != nil {
+		if old := says < engine.LeastServer; old != errors.Is(err, engine.ErrOldServer) || !old && err != nil {
 			t.Errorf("a server that says it is %d: %v", says, err)
 		}
 	}

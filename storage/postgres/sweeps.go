@@ -10,8 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"yizheng.internal/storage/postgres/engine"
+	"yizheng.internal/storage/postgres/provider"
 	"yizheng.internal/storage/retention"
 )
+
+// Sweeper implements [retention.Sweeper].
+type Sweeper struct{ db *engine.DB }
 
 // sweptBlocks is how much of a table one transaction looks at: half a megabyte of
 // blocks of 8 kB, some 5,000 short rows.
@@ -36,13 +41,13 @@ type sweep struct {
 // sweeps are in the order in which things lead to each other. Their names stand in
 // the table sweeps.
 var sweeps = []sweep{
-	{"requests", hashPartitions, time.Hour, []time.Duration{retention.Requests}, `WITH gone AS (
+	{"requests", provider.HashPartitions, time.Hour, []time.Duration{retention.Requests}, `WITH gone AS (
 		DELETE FROM requests_NN WHERE ctid >= $1 AND ctid < $2 AND created < $3 RETURNING 1
 	) SELECT count(*) FROM gone`},
 
 	// The newest code for a license stays while its grant does: the next one's number
 	// follows from it, and a code is derived from its number.
-	{"use_codes", hashPartitions, 6 * time.Hour, []time.Duration{retention.UseCodes}, `WITH over AS MATERIALIZED (
+	{"use_codes", provider.HashPartitions, 6 * time.Hour, []time.Duration{retention.UseCodes}, `WITH over AS MATERIALIZED (
 		SELECT c.ctid AS place, c.grant_id, c.hash, c.license, c.number, g.expires < $3 AS ended
 		FROM use_codes_NN c CROSS JOIN LATERAL (SELECT expires FROM grants_NN WHERE id = c.grant_id OFFSET 0) g
 		WHERE c.ctid >= $1 AND c.ctid < $2 AND c.created < $3 AND (c.first < $3 OR g.expires < $3)
@@ -57,7 +62,7 @@ var sweeps = []sweep{
 		RETURNING 1
 	) SELECT count(*) FROM gone`},
 
-	{"grants", hashPartitions, 24 * time.Hour, []time.Duration{retention.Lapsed, retention.Grants}, `WITH gone AS (
+	{"grants", provider.HashPartitions, 24 * time.Hour, []time.Duration{retention.Lapsed, retention.Grants}, `WITH gone AS (
 		DELETE FROM grants_NN WHERE ctid >= $1 AND ctid < $2 AND expires < CASE state WHEN 'pending' THEN $3::timestamptz ELSE $4::timestamptz END
 		RETURNING id
 	), requests AS (
@@ -76,10 +81,10 @@ var sweeps = []sweep{
 		DELETE FROM registers WHERE kind = 'consents' AND id = ANY (ARRAY(SELECT id FROM gone))
 	) SELECT count(*) FROM gone`},
 
-	{"grant_parties", hashPartitions, 24 * time.Hour, []time.Duration{retention.Lapsed}, orphans("grant_parties", "grants WHERE id = k.grant_id", "created")},
-	{"session_parties", hashPartitions, time.Hour, []time.Duration{retention.Keys}, orphans("session_parties", "sessions WHERE id = k.session", "created")},
-	{"family_parties", hashPartitions, time.Hour, []time.Duration{retention.Keys}, orphans("family_parties", "families WHERE id = k.family", "created")},
-	{"access_parties", hashPartitions, 24 * time.Hour, []time.Duration{retention.Keys}, orphans("access_parties", "access_records WHERE seq = k.seq AND at = k.at", "at")},
+	{"grant_parties", provider.HashPartitions, 24 * time.Hour, []time.Duration{retention.Lapsed}, orphans("grant_parties", "grants WHERE id = k.grant_id", "created")},
+	{"session_parties", provider.HashPartitions, time.Hour, []time.Duration{retention.Keys}, orphans("session_parties", "sessions WHERE id = k.session", "created")},
+	{"family_parties", provider.HashPartitions, time.Hour, []time.Duration{retention.Keys}, orphans("family_parties", "families WHERE id = k.family", "created")},
+	{"access_parties", provider.HashPartitions, 24 * time.Hour, []time.Duration{retention.Keys}, orphans("access_parties", "access_records WHERE seq = k.seq AND at = k.at", "at")},
 }
 
 // orphans deletes lookup keys that lead nowhere any more. They lie by the key's
@@ -104,10 +109,10 @@ func (s sweep) suffix(part int) string {
 func (s sweep) in(part int) string { return strings.ReplaceAll(s.sql, "_NN", s.suffix(part)) }
 
 // Sweep implements [retention.Sweeper].
-func (db *DB) Sweep(ctx context.Context, now time.Time) (gone int, done bool, err error) {
+func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (gone int, done bool, err error) {
 	done = true
 	for _, s := range sweeps {
-		n, ended, err := db.sweep(ctx, s, now)
+		n, ended, err := w.nextPart(ctx, s, now)
 		if err != nil {
 			return gone, false, fmt.Errorf("sweeping %s: %w", s.table, err)
 		}
@@ -117,10 +122,10 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) (gone int, done bool, er
 	return gone, done, nil
 }
 
-// sweep looks at the next part of a table, and remembers how far it came. It is
+// nextPart looks at the next part of a table, and remembers how far it came. It is
 // done when the table isn't due, or another node is at it.
-func (db *DB) sweep(ctx context.Context, s sweep, now time.Time) (gone int, done bool, err error) {
-	err = db.inTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
+func (w *Sweeper) nextPart(ctx context.Context, s sweep, now time.Time) (gone int, done bool, err error) {
+	err = w.db.InTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
 		gone, done = 0, false
 		var part int
 		var block int64

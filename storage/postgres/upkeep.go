@@ -32,11 +32,11 @@ func (db *DB) Run(ctx context.Context) error {
 			return ctx.Err()
 		case now := <-purge.C:
 			if err := db.purgeAt(ctx, now); err != nil && ctx.Err() == nil {
-				db.log.WarnContext(ctx, "purging the database", "error", err)
+				db.engine.Log.WarnContext(ctx, "purging the database", "error", err)
 			}
 		case now := <-partitions.C:
 			if err := db.EnsurePartitions(ctx, now); err != nil && ctx.Err() == nil {
-				db.log.WarnContext(ctx, "database partitions", "error", err)
+				db.engine.Log.WarnContext(ctx, "database partitions", "error", err)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
 
 // purge forgets what is over for long enough, until little is left to do.
 func (db *DB) purge(ctx context.Context, now time.Time) error {
-	return db.keeper.Clean(ctx, db, now, db.log, purgeLimit, func() (int, error) {
+	return db.keeper.Clean(ctx, db, now, db.engine.Log, purgeLimit, func() (int, error) {
 		return db.Provider().Purge(ctx, now.Add(-afterlife), purgeLimit)
 	})
 }

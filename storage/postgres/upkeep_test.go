@@ -19,14 +19,14 @@ func TestRun(t *testing.T) {
 	const each = 3 * purgeLimit
 	left := func() (n int) {
 		t.Helper()
-		if err := nodes[0].pool.QueryRow(t.Context(), "SELECT count(*) FROM spent").Scan(&n); err != nil {
+		if err := nodes[0].engine.Conns.QueryRow(t.Context(), "SELECT count(*) FROM spent").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	for round := range 2 {
 		// A third is not over for long enough yet.
-		_, err := nodes[0].pool.Exec(t.Context(), `INSERT INTO spent (hash, keep)
+		_, err := nodes[0].engine.Conns.Exec(t.Context(), `INSERT INTO spent (hash, keep)
 			SELECT sha256(($1::integer + n)::text::bytea), CASE WHEN n % 3 = 0 THEN $2::timestamptz ELSE $3::timestamptz END FROM generate_series(1, $4::integer) n`,
 			round*each, now.Add(-afterlife+time.Minute), now.Add(-afterlife-time.Minute), each)
 		if err != nil {

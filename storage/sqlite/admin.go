@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pressly/goose/v3"
+
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 //go:embed migrations/*.sql
@@ -36,21 +37,21 @@ func (db *DB) Migrate(ctx context.Context) (int64, error) {
 		case have == want:
 			return have, nil
 		}
-		err = db.migrate(ctx)
+		err = db.applyMissing(ctx)
 		if err != nil && (try == migrateTries || ctx.Err() != nil || errors.Is(err, sqlite3.FULL) || errors.Is(err, sqlite3.READONLY)) {
-			return have, fmt.Errorf("migrating the schema from version %d to %d: %w", have, want, explain(ctx, err))
+			return have, fmt.Errorf("migrating the schema from version %d to %d: %w", have, want, engine.Explain(ctx, err))
 		}
 		if err != nil {
-			db.c.Log.Info("migrating the schema, again", "try", try, "error", err)
+			db.log.Info("migrating the schema, again", "try", try, "error", err)
 			time.Sleep(time.Duration(try) * 20 * time.Millisecond)
 		} else {
-			db.c.Log.Info("migrated the schema", "from", have, "to", want)
+			db.log.Info("migrated the schema", "from", have, "to", want)
 		}
 	}
 }
 
-// migrate applies what is missing.
-func (db *DB) migrate(ctx context.Context) error {
+// applyMissing applies what is missing.
+func (db *DB) applyMissing(ctx context.Context) error {
 	return db.withProvider(func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
 		return err
@@ -59,10 +60,7 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // withProvider hands the database to goose, which wants database/sql.
 func (db *DB) withProvider(use func(*goose.Provider) error) error {
-	// Immediate transactions wait for each other, instead of failing halfway.
-	pool, err := driver.Open(db.uri+"&_txlock=immediate", func(s *sqlite3.Conn) error {
-		return db.c.configure(s, readerCache)
-	})
+	pool, err := db.engine.SQL()
 	if err != nil {
 		return err
 	}
@@ -84,13 +82,13 @@ func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	if want, err = newestMigration(); err != nil {
 		return 0, 0, err
 	}
-	err = db.readers.do(ctx, func(c *conn) error {
-		there, err := c.exists("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version'")
+	err = db.engine.Read(ctx, func(c *engine.Conn) error {
+		there, err := c.Exists("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version'")
 		if err != nil || !there {
 			return err
 		}
-		return c.query("SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied",
-			func(r *row) { have = r.int64() })
+		return c.Query("SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied",
+			func(r *engine.Row) { have = r.Int64() })
 	})
 	if err != nil {
 		return 0, want, fmt.Errorf("reading the schema's version: %w", err)
@@ -121,13 +119,13 @@ func newestMigration() (int64, error) {
 func (db *DB) Ping(ctx context.Context, write bool) error {
 	var err error
 	if write {
-		err = db.writer.do(ctx, func(c *conn) error {
-			_, err := c.exec("UPDATE readiness SET writes = writes + 1")
+		err = db.engine.Write(ctx, func(c *engine.Conn) error {
+			_, err := c.Exec("UPDATE readiness SET writes = writes + 1")
 			return err
 		})
 	} else {
-		err = db.readers.do(ctx, func(c *conn) error {
-			_, err := c.exists("SELECT 1 FROM sqlite_schema LIMIT 1")
+		err = db.engine.Read(ctx, func(c *engine.Conn) error {
+			_, err := c.Exists("SELECT 1 FROM sqlite_schema LIMIT 1")
 			return err
 		})
 	}

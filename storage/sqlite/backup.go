@@ -10,18 +10,14 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // savedName is the one file of a saved database: a database itself.
 const savedName = "database.sqlite"
 
-const (
-	// savePages is how many pages are copied at a time.
-	savePages = 256
-	// walSuffix is that of the log beside a database in use.
-	walSuffix = "-wal"
-)
+// walSuffix is that of the log beside a database in use.
+const walSuffix = "-wal"
 
 // Save copies the whole database, as it is at one moment, into a folder. Others
 // read and write meanwhile; only the log isn't begun anew until it is done. The
@@ -31,59 +27,16 @@ func (db *DB) Save(ctx context.Context, dir string, progress func(done, total in
 	if err != nil {
 		return err
 	}
-	if err := makeFile(target); err != nil {
+	if err := engine.MakeFile(target); err != nil {
 		return fmt.Errorf("saving the database: %w", err)
 	}
-	if err := db.copyTo(ctx, target, progress); err != nil {
-		return fmt.Errorf("saving the database: %w", explain(ctx, err))
+	if err := db.engine.CopyTo(ctx, target, progress); err != nil {
+		return fmt.Errorf("saving the database: %w", engine.Explain(ctx, err))
 	}
-	if err := inspect(ctx, target); err != nil {
+	if err := engine.Inspect(ctx, target); err != nil {
 		return fmt.Errorf("the saved copy: %w", err)
 	}
 	return nil
-}
-
-// copyTo copies page by page under one read transaction: without that, a write
-// between two steps would make SQLite begin again.
-func (db *DB) copyTo(ctx context.Context, target string, progress func(done, total int64)) (err error) {
-	c, err := db.openReader(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	return c.read(func() (err error) {
-		if _, err := c.exists("SELECT 1 FROM sqlite_schema LIMIT 1"); err != nil { // here the moment is fixed
-			return err
-		}
-		b, err := c.db.BackupInit("main", uri(target, ""))
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.Close()) }()
-		for done := false; !done; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if done, err = b.Step(savePages); err != nil {
-				return err
-			}
-			if progress != nil {
-				progress(int64(b.PageCount()-b.Remaining()), int64(b.PageCount()))
-			}
-		}
-		return nil
-	})
-}
-
-// inspect checks a file that nobody uses.
-func inspect(ctx context.Context, path string) (err error) {
-	c, err := open(ctx, uri(path, "")+"&immutable=1", func(s *sqlite3.Conn) error { return s.Exec("PRAGMA query_only = ON") })
-	if err != nil {
-		return explain(ctx, err)
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	c.db.SetInterrupt(ctx)
-	return explain(ctx, quickCheck(c))
 }
 
 // Restore makes a database of what Save wrote into a folder, brought up to date,
@@ -109,7 +62,7 @@ func Restore(ctx context.Context, c Config, dir string, list int64, now time.Tim
 	if err := copyFile(ctx, c.Path, filepath.Join(dir, savedName), progress); err != nil {
 		return 0, fmt.Errorf("restoring the database: %w", err)
 	}
-	if err := inspect(ctx, c.Path); err != nil {
+	if err := engine.Inspect(ctx, c.Path); err != nil {
 		return 0, fmt.Errorf("restoring the database: %w", err)
 	}
 	if version, err = renew(ctx, c, list, now); err != nil {
@@ -142,19 +95,19 @@ func renew(ctx context.Context, c Config, list int64, now time.Time) (version in
 // the newest status list may have been given out since, to licenses that are lost:
 // the next ones come from a list so far ahead that no process had begun it.
 func (db *DB) afresh(ctx context.Context, list int64, now time.Time) error {
-	return db.writer.do(ctx, func(c *conn) error {
+	return db.engine.Write(ctx, func(c *engine.Conn) error {
 		for _, sql := range []string{
 			"DELETE FROM session_parties", "DELETE FROM sessions", "DELETE FROM family_parties", "DELETE FROM families",
 		} {
-			if _, err := c.exec(sql); err != nil {
+			if _, err := c.Exec(sql); err != nil {
 				return err
 			}
 		}
 		// Whoever restores has looked at the clock; see ReportClock.
-		if _, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now); err != nil {
+		if _, err := c.Exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now); err != nil {
 			return err
 		}
-		_, err := c.exec(`INSERT INTO status_lists (list, revision, taken, created)
+		_, err := c.Exec(`INSERT INTO status_lists (list, revision, taken, created)
 			SELECT coalesce(max(list), 0) + ?, 0, 0, ? FROM status_lists`, list, now)
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/storagetest"
 )
 
@@ -95,7 +96,7 @@ func TestCheck(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := inspect(t.Context(), saved); !errors.Is(err, ErrCorrupt) {
+	if err := engine.Inspect(t.Context(), saved); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a damaged copy: %v", err)
 	}
 	if _, err := Restore(t.Context(), Config{Path: filepath.Join(t.TempDir(), "r.db")}, dir, 1, time.Now(), nil); !errors.Is(err, ErrCorrupt) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 const (
@@ -17,6 +19,17 @@ const (
 	// resumed is the longest pause after which steadiness is counted on.
 	resumed = 10 * time.Minute
 )
+
+// Clocks keeps the database's time.
+type Clocks struct {
+	db       *engine.DB
+	measured func() time.Duration
+	clock    clock
+}
+
+func newClocks(db *engine.DB, measured func() time.Duration) *Clocks {
+	return &Clocks{db: db, measured: measured}
+}
 
 // clock is what this process knows of the database's time.
 type clock struct {
@@ -31,17 +44,17 @@ type clock struct {
 
 // Clock returns the database's clock. SQLite has none of its own, and the
 // machine's may be a year ahead after a restart. So it is the newest time that was
-// believed (see [DB.ReportClock]), and what has passed since this process first
+// believed (see [Clocks.ReportClock]), and what has passed since this process first
 // read that, as it measured it. A database that was never used has ours.
-func (db *DB) Clock(ctx context.Context) (time.Time, error) {
+func (s *Clocks) Clock(ctx context.Context) (time.Time, error) {
 	// Under the lock: a mark that was read before a report of this process, and is
 	// looked at after it, would seem one that was put back.
-	k := &db.clock
+	k := &s.clock
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var mark time.Time
-	err := db.readers.do(ctx, func(c *conn) error {
-		return c.query("SELECT mark FROM clock WHERE only = 1", func(r *row) { mark = r.time() })
+	err := s.db.Read(ctx, func(c *engine.Conn) error {
+		return c.Query("SELECT mark FROM clock WHERE only = 1", func(r *engine.Row) { mark = r.Time() })
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading the database's clock: %w", err)
@@ -49,7 +62,7 @@ func (db *DB) Clock(ctx context.Context) (time.Time, error) {
 	if mark.IsZero() {
 		return time.Now().UTC(), nil
 	}
-	measured := db.c.measured()
+	measured := s.measured()
 	at := k.at.Add(measured - k.seen)
 	// One that was put back is believed too: see ReportClock.
 	if k.at.IsZero() || mark.After(at) || mark.Before(k.mark) {
@@ -66,14 +79,14 @@ func (db *DB) Clock(ctx context.Context) (time.Time, error) {
 // Until then nothing is purged by it, however often the process begins anew. A
 // process whose clock agrees ends the doubt about another's, so that one cannot
 // become believed beside it.
-func (db *DB) ReportClock(ctx context.Context, _ string, now, at time.Time, _ time.Duration) ([]time.Duration, error) {
+func (s *Clocks) ReportClock(ctx context.Context, _ string, now, at time.Time, _ time.Duration) ([]time.Duration, error) {
 	gap := now.Sub(at)
-	k := &db.clock
+	k := &s.clock
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	measured := db.c.measured()
+	measured := s.measured()
 	step, first, jumped := measured-k.reported, k.reported == 0, false
-	err := db.writer.do(ctx, func(c *conn) error {
+	err := s.db.Write(ctx, func(c *engine.Conn) error {
 		if gap.Abs() > believed {
 			sure, unsteady, err := doubtOf(c, now, step, first)
 			if jumped = unsteady; err != nil || !sure {
@@ -81,7 +94,7 @@ func (db *DB) ReportClock(ctx context.Context, _ string, now, at time.Time, _ ti
 			}
 			jumped = false
 		}
-		_, err := c.exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now)
+		_, err := c.Exec("UPDATE clock SET mark = ?, doubt = NULL, steady = 0, jumped = 0 WHERE only = 1", now)
 		if err == nil {
 			k.at, k.seen, k.mark = now, measured, now.Truncate(time.Microsecond)
 		}
@@ -102,9 +115,9 @@ type doubt struct {
 	jumped bool          // while a process ran
 }
 
-func readDoubt(c *conn) (d doubt, err error) {
-	err = c.query("SELECT mark, doubt, steady, jumped FROM clock WHERE only = 1", func(r *row) {
-		d = doubt{r.time(), r.time(), time.Duration(r.int64()) * time.Microsecond, r.bool()}
+func readDoubt(c *engine.Conn) (d doubt, err error) {
+	err = c.Query("SELECT mark, doubt, steady, jumped FROM clock WHERE only = 1", func(r *engine.Row) {
+		d = doubt{r.Time(), r.Time(), time.Duration(r.Int64()) * time.Microsecond, r.Bool()}
 	})
 	return d, err
 }
@@ -118,7 +131,7 @@ func (d doubt) left(now time.Time) (jump, left time.Duration) {
 
 // doubtOf counts for how long a clock that isn't believed goes on steadily, and
 // reports whether that is long enough, and whether it jumped while a process ran.
-func doubtOf(c *conn, now time.Time, step time.Duration, first bool) (sure, jumped bool, err error) {
+func doubtOf(c *engine.Conn, now time.Time, step time.Duration, first bool) (sure, jumped bool, err error) {
 	d, err := readDoubt(c)
 	if err != nil {
 		return false, false, err
@@ -134,7 +147,7 @@ func doubtOf(c *conn, now time.Time, step time.Duration, first bool) (sure, jump
 	if _, left := d.left(now); left <= 0 {
 		return true, d.jumped, nil
 	}
-	_, err = c.exec("UPDATE clock SET doubt = ?, steady = ?, jumped = ? WHERE only = 1", now, d.steady.Microseconds(), d.jumped)
+	_, err = c.Exec("UPDATE clock SET doubt = ?, steady = ?, jumped = ? WHERE only = 1", now, d.steady.Microseconds(), d.jumped)
 	return false, d.jumped, err
 }
 
@@ -143,9 +156,9 @@ func doubtOf(c *conn, now time.Time, step time.Duration, first bool) (sure, jump
 // believed; the zero time if it is. The machine's clock may as well have jumped
 // before the process began: nothing here tells. But one that jumps while a process
 // runs, or is behind what was believed, is wrong: then it returns 0.
-func (db *DB) Unused(ctx context.Context, now, at time.Time) (time.Duration, time.Time, error) {
+func (s *Clocks) Unused(ctx context.Context, now, at time.Time) (time.Duration, time.Time, error) {
 	gap := now.Sub(at)
-	k := &db.clock
+	k := &s.clock
 	k.mu.Lock()
 	began, jumped := k.began, k.jumped
 	k.mu.Unlock()
@@ -158,7 +171,7 @@ func (db *DB) Unused(ctx context.Context, now, at time.Time) (time.Duration, tim
 		return gap, time.Time{}, nil
 	}
 	var d doubt
-	err := db.readers.do(ctx, func(c *conn) (err error) {
+	err := s.db.Read(ctx, func(c *engine.Conn) (err error) {
 		d, err = readDoubt(c)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // TestSettingsOfConnections looks at what each connection is told: durability
@@ -15,19 +16,20 @@ func TestSettingsOfConnections(t *testing.T) {
 	want := map[string]string{
 		"journal_mode": "wal", "synchronous": "2" /* FULL */, "foreign_keys": "1", "trusted_schema": "0", "query_only": "0",
 	}
-	check := func(c *conn) error {
+	check := func(c *engine.Conn) error {
 		for name, value := range want {
-			if got, err := pragma(c.db, name); err != nil || got != value {
+			got := ""
+			if err := c.Query("PRAGMA "+name, func(r *engine.Row) { got = r.Text() }); err != nil || got != value {
 				t.Errorf("%s is %s, error %v, want %s", name, got, err, value)
 			}
 		}
 		return nil
 	}
-	if err := db.writer.do(t.Context(), check); err != nil {
+	if err := db.engine.Write(t.Context(), check); err != nil {
 		t.Error(err)
 	}
 	want["query_only"] = "1"
-	if err := db.readers.do(t.Context(), check); err != nil {
+	if err := db.engine.Read(t.Context(), check); err != nil {
 		t.Error(err)
 	}
 }
@@ -35,14 +37,14 @@ func TestSettingsOfConnections(t *testing.T) {
 // TestReadSeesOneState writes between two queries of one read.
 func TestReadSeesOneState(t *testing.T) {
 	db := openTest(t, Config{})
-	count := func(c *conn) (n int) {
-		if err := c.query("SELECT writes FROM readiness", func(r *row) { n = r.int() }); err != nil {
+	count := func(c *engine.Conn) (n int) {
+		if err := c.Query("SELECT writes FROM readiness", func(r *engine.Row) { n = r.Int() }); err != nil {
 			t.Error(err)
 		}
 		return n
 	}
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		return c.read(func() error {
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		return c.Read(func() error {
 			before := count(c)
 			if err := db.Ping(t.Context(), true); err != nil {
 				return err
@@ -56,7 +58,7 @@ func TestReadSeesOneState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.readers.do(t.Context(), func(c *conn) error {
+	db.engine.Read(t.Context(), func(c *engine.Conn) error {
 		if n := count(c); n != 1 {
 			t.Errorf("the next read saw %d, want 1", n)
 		}
@@ -67,14 +69,14 @@ func TestReadSeesOneState(t *testing.T) {
 // TestStatementsAreBounded prepares more statements than a connection keeps.
 func TestStatementsAreBounded(t *testing.T) {
 	db := openTest(t, Config{})
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		for i := range 3 * maxStatements {
-			if _, err := c.exists(fmt.Sprint("SELECT ", i)); err != nil {
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		for i := range 3 * engine.MaxStatements {
+			if _, err := c.Exists(fmt.Sprint("SELECT ", i)); err != nil {
 				return err
 			}
 		}
-		if len(c.statements) > maxStatements {
-			t.Errorf("%d statements are kept", len(c.statements))
+		if c.Prepared() > engine.MaxStatements {
+			t.Errorf("%d statements are kept", c.Prepared())
 		}
 		return nil
 	})
@@ -88,28 +90,28 @@ func TestStoredNonsense(t *testing.T) {
 	db := openTest(t, Config{})
 	for name, c := range map[string]struct {
 		sql  string
-		read func(*row)
+		read func(*engine.Row)
 	}{
-		"a short sum":       {"SELECT x'00'", func(r *row) { r.sum() }},
-		"no sum":            {"SELECT NULL", func(r *row) { r.sum() }},
-		"a date that isn't": {"SELECT '2026-02-30'", func(r *row) { r.date() }},
+		"a short sum":       {"SELECT x'00'", func(r *engine.Row) { r.Sum() }},
+		"no sum":            {"SELECT NULL", func(r *engine.Row) { r.Sum() }},
+		"a date that isn't": {"SELECT '2026-02-30'", func(r *engine.Row) { r.Date() }},
 	} {
-		err := db.readers.do(t.Context(), func(conn *conn) error { return conn.query(c.sql, c.read) })
+		err := db.engine.Read(t.Context(), func(conn *engine.Conn) error { return conn.Query(c.sql, c.read) })
 		if err == nil {
 			t.Errorf("%s was read", name)
 		}
 	}
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		return c.query("SELECT ?, ?", func(r *row) {
-			if d, at := r.date(), r.time(); d != (party.Date{}) || !at.IsZero() {
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		return c.Query("SELECT ?, ?", func(r *engine.Row) {
+			if d, at := r.Date(), r.Time(); d != (party.Date{}) || !at.IsZero() {
 				t.Errorf("no date and no time came back as %v and %v", d, at)
 			}
-		}, party.Date{}, optional(time.Time{}))
+		}, party.Date{}, engine.Optional(time.Time{}))
 	})
 	if err != nil {
 		t.Error(err)
 	}
-	if err := db.readers.do(t.Context(), func(c *conn) error { _, err := c.exists("SELECT ?", struct{}{}); return err }); err == nil {
+	if err := db.engine.Read(t.Context(), func(c *engine.Conn) error { _, err := c.Exists("SELECT ?", struct{}{}); return err }); err == nil {
 		t.Error("a struct was bound")
 	}
 }

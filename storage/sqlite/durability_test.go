@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // TestDurability cuts the power at random moments of concurrent saving: every
@@ -62,7 +63,7 @@ func powerFailures(t *testing.T, synchronous string) int {
 		}
 		return nil
 	})
-	db := openTest(t, Config{VFS: d.name, tuning: tuning{synchronous: synchronous, checkpointAt: 200}})
+	db := openTest(t, Config{VFS: d.name, tuning: tuning{file: engine.Tuning{Synchronous: synchronous, CheckpointAt: 200}}})
 	l := db.Licenses()
 	list, _, err := l.Reserve(t.Context(), slices.Collect(func(yield func(int) bool) {
 		for i := range writers * each {

@@ -8,6 +8,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/storagetest"
 )
 
@@ -22,8 +23,8 @@ func TestEventForms(t *testing.T) {
 	}
 	storagetest.EventForms(t, func(table string, columns []string, values []any) error {
 		marks := strings.Join(strings.Split(strings.Repeat("?", len(columns)), ""), ", ")
-		return db.writer.do(t.Context(), func(c *conn) error {
-			_, err := c.exec(`INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+marks+`)`, values...)
+		return db.engine.Write(t.Context(), func(c *engine.Conn) error {
+			_, err := c.Exec(`INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+marks+`)`, values...)
 			return err
 		})
 	}, func() (journal.Store, error) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/sqlite/engine"
+	"yizheng.internal/storage/sqlite/ledger"
 )
 
 const (
@@ -24,7 +26,7 @@ func TestEventPlans(t *testing.T) {
 	begin := time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC)
 	exec := func(sql string, values ...any) {
 		t.Helper()
-		if err := db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql, values...); return err }); err != nil {
+		if err := db.engine.Write(t.Context(), func(c *engine.Conn) error { _, err := c.Exec(sql, values...); return err }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +51,7 @@ func TestEventPlans(t *testing.T) {
 						f.After = journal.Position{At: f.Until.Add(time.Second)}
 					}
 					column := map[string]string{"history": "license", "provider_events": "object", "events": "''"}[c.table]
-					where, values := eventCondition(f, "client", column)
+					where, values := ledger.EventCondition(f, "client", column)
 					sql := `SELECT seq FROM ` + c.table + ` ` + where
 					rows, work := worked(t, db, sql, values)
 					if c.table == "history" && c.while == long && rows == 0 {
@@ -64,9 +66,6 @@ func TestEventPlans(t *testing.T) {
 	}
 	t.Run("as made", check)
 	exec("ANALYZE")
-	for _, c := range db.readers.idle { // they read the statistics when they begin
-		c.close()
-	}
-	db.readers.idle = nil
+	db.engine.Renew() // connections read the statistics when they begin
 	t.Run("analyzed", check)
 }

@@ -21,6 +21,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // full is what the operating system's VFS returns where there is no room.
@@ -98,7 +99,7 @@ func failingAt(t *testing.T, files map[string][]byte, fault func(diskOp) error) 
 	const writers, each = 3, 3
 	d := newDisk(t)
 	path := restore(t, files, "test.db")
-	db := openTest(t, Config{Path: path, VFS: d.name, tuning: tuning{checkpointAt: 60}})
+	db := openTest(t, Config{Path: path, VFS: d.name, tuning: tuning{file: engine.Tuning{CheckpointAt: 60}}})
 	all := make([]license.SaveRequest, writers*each)
 	for i := range all {
 		all[i] = newLicense(0, 0)
@@ -167,7 +168,7 @@ func TestFullDiskInside(t *testing.T) {
 	for i := range rs {
 		rs[i] = newLicense(0, 0)
 		if i == 1 {
-			rs[i].Add.Body = make([]byte, 3*writerCache<<10)
+			rs[i].Add.Body = make([]byte, 3*engine.WriterCache<<10)
 		}
 		go func() { answers <- db.Licenses().Save(t.Context(), rs[i]) }()
 		waiting(t, db, i+1)
@@ -271,12 +272,12 @@ func TestReadOnly(t *testing.T) {
 // TestLocked holds the file's lock as another program would, for longer than
 // anybody waits.
 func TestLocked(t *testing.T) {
-	db := openTest(t, Config{tuning: tuning{busyTimeout: 50 * time.Millisecond}})
-	other := openTest(t, Config{Path: db.c.Path})
+	db := openTest(t, Config{tuning: tuning{file: engine.Tuning{BusyTimeout: 50 * time.Millisecond}}})
+	other := openTest(t, Config{Path: db.engine.Path()})
 	locked, unlock := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := other.writer.do(context.Background(), func(*conn) error {
+		err := other.engine.Write(context.Background(), func(*engine.Conn) error {
 			close(locked)
 			<-unlock
 			return nil

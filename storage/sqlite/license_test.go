@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/status"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // soak returns the larger of two sizes when the tests run as a soak, and the
@@ -98,7 +99,7 @@ func present(t testing.TB, db *DB, r license.SaveRequest) presence {
 	}
 	_, err = l.LoadRequest(ctx, r.Request.Keys)
 	count(err, true)
-	h, err := l.db.Journal().ListEvents(ctx, journal.Stream{Log: journal.License, License: string(r.Record.ID)}, 0, 10)
+	h, err := db.Journal().ListEvents(ctx, journal.Stream{Log: journal.License, License: string(r.Record.ID)}, 0, 10)
 	count(err, len(h) == 1)
 	switch found {
 	case 0:
@@ -113,10 +114,10 @@ func present(t testing.TB, db *DB, r license.SaveRequest) presence {
 // sound checks the database with SQLite's own means.
 func sound(t testing.TB, db *DB) {
 	t.Helper()
-	err := db.readers.do(context.Background(), func(c *conn) error {
+	err := db.engine.Read(context.Background(), func(c *engine.Conn) error {
 		for _, check := range []string{"PRAGMA integrity_check", "PRAGMA foreign_key_check"} {
-			err := c.query(check, func(r *row) {
-				if text := r.text(); text != "ok" {
+			err := c.Query(check, func(r *engine.Row) {
+				if text := r.Text(); text != "ok" {
 					t.Errorf("%s: %s", check, text)
 				}
 			})

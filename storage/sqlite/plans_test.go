@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +22,12 @@ import (
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/sqlite/engine"
+	"yizheng.internal/storage/sqlite/grants"
+	"yizheng.internal/storage/sqlite/identities"
+	"yizheng.internal/storage/sqlite/ledger"
+	"yizheng.internal/storage/sqlite/licenses"
+	"yizheng.internal/storage/sqlite/provider"
 )
 
 // hot are the queries of every issue, read and verification, with what their
@@ -31,16 +36,16 @@ func hot(t *testing.T) map[string]struct {
 	sql  string
 	plan []string
 } {
-	holder, values, err := searchQuery(license.Query{Kind: license.LookupHolder, Limit: 1}, &signing.Lookup{})
+	holder, values, err := licenses.SearchQuery(license.Query{Kind: license.LookupHolder, Limit: 1}, &signing.Lookup{})
 	if err != nil || len(values) != 3 {
 		t.Fatal(values, err)
 	}
-	next, _, err := searchQuery(license.Query{Kind: license.LookupHolder, Limit: 1, State: license.Active,
+	next, _, err := licenses.SearchQuery(license.Query{Kind: license.LookupHolder, Limit: 1, State: license.Active,
 		Before: license.Cursor{Created: time.Now(), ID: "x"}}, &signing.Lookup{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofAuthority, _, err := searchQuery(license.Query{Authority: "a", Limit: 1,
+	ofAuthority, _, err := licenses.SearchQuery(license.Query{Authority: "a", Limit: 1,
 		Before: license.Cursor{Created: time.Now(), ID: "x"}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,51 +54,51 @@ func hot(t *testing.T) map[string]struct {
 		sql  string
 		plan []string
 	}{
-		"Load": {loadLicense, []string{
+		"Load": {licenses.LoadLicense, []string{
 			"SEARCH l USING PRIMARY KEY (id=?)",
 			"SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)"}},
-		"Locate":      {locate, []string{"SEARCH identifiers USING PRIMARY KEY (serial=? AND sum=?)"}},
-		"LoadRequest": {loadRequest, []string{"SEARCH requests USING PRIMARY KEY (serial=? AND sum=?)"}},
-		"LoadStatus":  {loadStatus, []string{"SEARCH status_entries USING PRIMARY KEY (list=? AND position=?)"}},
-		"LoadList":    {loadList, []string{"SEARCH status_entries USING COVERING INDEX status_entries_set (list=?)"}},
-		"History":     {listOf(journal.License), []string{"SEARCH history USING INDEX history_of_license (license=? AND seq>?)"}},
+		"Locate":      {licenses.Locate, []string{"SEARCH identifiers USING PRIMARY KEY (serial=? AND sum=?)"}},
+		"LoadRequest": {licenses.LoadRequest, []string{"SEARCH requests USING PRIMARY KEY (serial=? AND sum=?)"}},
+		"LoadStatus":  {licenses.LoadStatus, []string{"SEARCH status_entries USING PRIMARY KEY (list=? AND position=?)"}},
+		"LoadList":    {licenses.LoadList, []string{"SEARCH status_entries USING COVERING INDEX status_entries_set (list=?)"}},
+		"History":     {ledger.ListOf(journal.License), []string{"SEARCH history USING INDEX history_of_license (license=? AND seq>?)"}},
 		"Search by holder": {holder, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
 		"Search by holder, the next page": {next, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH l USING PRIMARY KEY (id=?)"}},
 		"Search by authority, the next page": {ofAuthority, []string{
 			"SEARCH l USING INDEX licenses_by_authority (authority=? AND created<?)"}},
-		"LoadGrant":  {loadGrant, []string{"SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
-		"GrantCodes": {grantCodes, []string{"SEARCH c USING INDEX sqlite_autoindex_use_codes_2 (grant_id=?)"}},
-		"ListGrants": {grantsFirst, []string{
+		"LoadGrant":  {grants.LoadGrant, []string{"SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
+		"GrantCodes": {grants.GrantCodes, []string{"SEARCH c USING INDEX sqlite_autoindex_use_codes_2 (grant_id=?)"}},
+		"ListGrants": {grants.GrantsFirst, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
-		"ListGrants, the next page": {grantsAfter, []string{
+		"ListGrants, the next page": {grants.GrantsAfter, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND created<?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)"}},
-		"LoadUse": {loadUse, []string{
+		"LoadUse": {grants.LoadUse, []string{
 			"SEARCH c USING PRIMARY KEY (grant_id=? AND hash=?)", "SEARCH g USING INDEX sqlite_autoindex_grants_1 (id=?)",
 			"SEARCH l USING PRIMARY KEY (id=?)", "SEARCH v USING INDEX sqlite_autoindex_license_versions_1 (license=? AND version=?)",
 			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=?)"}},
-		"EarlierUse": {earlierUse, []string{
+		"EarlierUse": {grants.EarlierUse, []string{
 			"SEARCH q USING PRIMARY KEY (grant_id=? AND hash=? AND request=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"AccessRecords": {accessOf, []string{
+		"AccessRecords": {grants.AccessOf, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=? AND seq<?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"LicenseAccessRecords": {accessOfLicense, []string{"SEARCH a USING INDEX access_records_of_license (license=? AND seq<?)"}},
-		"LoadParty":            {loadParty, []string{"SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
-		"FindParty":            {findParty, []string{"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
-		"LoadAccount":          {loadAccount, []string{"SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
-		"FindAccount": {findAccount, []string{
+		"LicenseAccessRecords": {grants.AccessOfLicense, []string{"SEARCH a USING INDEX access_records_of_license (license=? AND seq<?)"}},
+		"LoadParty":            {identities.LoadParty, []string{"SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"FindParty":            {identities.FindParty, []string{"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH p USING INDEX sqlite_autoindex_parties_1 (id=?)"}},
+		"LoadAccount":          {identities.LoadAccount, []string{"SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
+		"FindAccount": {identities.FindAccount, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH a USING INDEX sqlite_autoindex_accounts_1 (id=?)"}},
-		"LoadSession": {loadSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
-		"FindSession": {findSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_2 (cookie=?)"}},
-		"ListSessions": {sessionsOf, []string{
+		"LoadSession": {provider.LoadSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
+		"FindSession": {provider.FindSession, []string{"SEARCH s USING INDEX sqlite_autoindex_sessions_2 (cookie=?)"}},
+		"ListSessions": {provider.SessionsOf, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)"}},
-		"LoadFamily": {loadFamily, []string{"SEARCH f USING INDEX sqlite_autoindex_families_1 (id=?)"}},
-		"ListFamilies": {familiesOf, []string{
+		"LoadFamily": {provider.LoadFamily, []string{"SEARCH f USING INDEX sqlite_autoindex_families_1 (id=?)"}},
+		"ListFamilies": {provider.FamiliesOf, []string{
 			"SEARCH k USING PRIMARY KEY (serial=? AND sum=?)", "SEARCH f USING INDEX sqlite_autoindex_families_1 (id=?)"}},
-		"IsSpent":         {isSpent, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
-		"FamilyOf":        {familyOf, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
-		"LoadClient":      {loadClient, []string{"SEARCH clients USING INDEX sqlite_autoindex_clients_1 (id=?)"}},
-		"FindParticipant": {findParticipant, []string{"SEARCH participants USING INDEX sqlite_autoindex_participants_2 (uscc=?)"}},
+		"IsSpent":         {provider.IsSpent, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
+		"FamilyOf":        {provider.FamilyOf, []string{"SEARCH spent USING PRIMARY KEY (hash=?)"}},
+		"LoadClient":      {provider.LoadClient, []string{"SEARCH clients USING INDEX sqlite_autoindex_clients_1 (id=?)"}},
+		"FindParticipant": {identities.FindParticipant, []string{"SEARCH participants USING INDEX sqlite_autoindex_participants_2 (uscc=?)"}},
 	}
 }
 
@@ -122,8 +127,7 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%s:\n got %q\nwant %q", name, got, q.plan)
 			}
 		}
-		statements := slices.Concat(slices.Collect(maps.Keys(db.writer.conn.statements)),
-			slices.Collect(maps.Keys(db.readers.idle[len(db.readers.idle)-1].statements)))
+		statements := db.engine.Statements()
 		checked := 0
 		for _, sql := range statements {
 			if !bare.MatchString(sql) || slices.ContainsFunc(cold, func(c string) bool { return strings.Contains(sql, c) }) {
@@ -168,17 +172,14 @@ func TestPlans(t *testing.T) {
 	if err := db.Journal().AppendEvents(t.Context(), slices.Repeat([]journal.Event{{Log: journal.Provider}}, 300)...); err != nil {
 		t.Fatal(err)
 	}
-	err := db.writer.do(t.Context(), func(c *conn) error {
-		_, err := c.exec("ANALYZE")
+	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
+		_, err := c.Exec("ANALYZE")
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range db.readers.idle { // they read the statistics when they begin
-		c.close()
-	}
-	db.readers.idle = nil
+	db.engine.Renew() // connections read the statistics when they begin
 	everything(t, db)
 	t.Run("analyzed", check)
 }
@@ -187,10 +188,12 @@ func TestPlans(t *testing.T) {
 func plan(t *testing.T, db *DB, sql string) []string {
 	t.Helper()
 	var steps []string
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		return c.query("EXPLAIN QUERY PLAN "+sql, func(r *row) {
-			r.next = 3
-			steps = append(steps, r.text())
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		return c.Query("EXPLAIN QUERY PLAN "+sql, func(r *engine.Row) {
+			r.Int64() // id, parent, and what isn't used
+			r.Int64()
+			r.Int64()
+			steps = append(steps, r.Text())
 		})
 	})
 	if err != nil {
@@ -227,7 +230,7 @@ func everything(t *testing.T, db *DB) {
 		func() error { return l.AddLookups(ctx, at(r), 2, newLicense(0, 0).Lookups) },
 		func() error { _, err := l.PurgeLookups(ctx, 9, 10); return err },
 		func() error {
-			db.swept.due = map[string]time.Time{}
+			db.Sweeper.due = map[string]time.Time{}
 			_, _, err := db.Sweep(ctx, time.Now())
 			return err
 		},

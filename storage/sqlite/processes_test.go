@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"yizheng.internal/license/audit"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // childPath is the variable that makes the test binary another process, which
@@ -184,8 +185,8 @@ func TestMigrateTogether(t *testing.T) {
 	db := openTest(t, Config{Path: path})
 	sound(t, db)
 	applied := 0
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		return c.query("SELECT count(*) FROM goose_db_version WHERE version_id > 0", func(r *row) { applied = r.int() })
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		return c.Query("SELECT count(*) FROM goose_db_version WHERE version_id > 0", func(r *engine.Row) { applied = r.Int() })
 	})
 	files, ferr := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil || ferr != nil || applied != len(files) {
@@ -196,8 +197,8 @@ func TestMigrateTogether(t *testing.T) {
 // TestMigrateNewer refuses a database that a newer program has migrated.
 func TestMigrateNewer(t *testing.T) {
 	db := openTest(t, Config{})
-	err := db.writer.do(t.Context(), func(c *conn) error {
-		_, err := c.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
+	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
+		_, err := c.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
 		return err
 	})
 	if err != nil {
@@ -212,8 +213,8 @@ func TestMigrateNewer(t *testing.T) {
 // it has not been applied.
 func TestMigrateTwice(t *testing.T) {
 	db := openTest(t, Config{})
-	err := db.writer.do(t.Context(), func(c *conn) error {
-		_, err := c.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)")
+	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
+		_, err := c.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)")
 		return err
 	})
 	if err == nil {
@@ -227,8 +228,8 @@ func TestAppendOnly(t *testing.T) {
 	everything(t, db)
 	for _, table := range []string{"history", "events", "provider_events"} {
 		for _, sql := range []string{"UPDATE " + table + " SET result = 'changed'", "DELETE FROM " + table} {
-			err := db.writer.do(t.Context(), func(c *conn) error {
-				n, err := c.exec(sql)
+			err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
+				n, err := c.Exec(sql)
 				if err == nil && n == 0 {
 					return fmt.Errorf("%s has no row to change", table)
 				}

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"yizheng.internal/license"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/storage/sqlite/engine"
+	"yizheng.internal/storage/sqlite/licenses"
 )
 
 // searched is how many licenses the searches are made over. Two thirds are one
@@ -38,7 +38,7 @@ func TestSearchPlans(t *testing.T) {
 	first := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	exec := func(sql string, values ...any) {
 		t.Helper()
-		if err := db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql, values...); return err }); err != nil {
+		if err := db.engine.Write(t.Context(), func(c *engine.Conn) error { _, err := c.Exec(sql, values...); return err }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,7 +46,7 @@ func TestSearchPlans(t *testing.T) {
 	check := func(t *testing.T) {
 		for _, q := range departmentSearches(first) {
 			t.Run(q.name, func(t *testing.T) {
-				sql, values, err := searchQuery(q.query, nil)
+				sql, values, err := licenses.SearchQuery(q.query, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -69,10 +69,7 @@ func TestSearchPlans(t *testing.T) {
 	}
 	t.Run("as made", check)
 	exec("ANALYZE")
-	for _, c := range db.readers.idle { // they read the statistics when they begin
-		c.close()
-	}
-	db.readers.idle = nil
+	db.engine.Renew() // connections read the statistics when they begin
 	t.Run("analyzed", check)
 }
 
@@ -80,18 +77,7 @@ func TestSearchPlans(t *testing.T) {
 // SQLite made for them.
 func worked(t *testing.T, db *DB, sql string, values []any) (rows, steps int) {
 	t.Helper()
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		s, err := c.prepare(sql, values)
-		if err != nil {
-			return err
-		}
-		s.Status(sqlite3.STMTSTATUS_VM_STEP, true)
-		if err := c.query(sql, func(*row) { rows++ }, values...); err != nil {
-			return err
-		}
-		steps = s.Status(sqlite3.STMTSTATUS_VM_STEP, false)
-		return nil
-	})
+	rows, steps, err := db.engine.Work(t.Context(), sql, values)
 	if err != nil {
 		t.Fatal(err)
 	}

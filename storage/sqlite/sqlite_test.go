@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/storagetest"
 )
 
@@ -45,8 +46,8 @@ func TestAuthenticators(t *testing.T) { storagetest.Authenticators(t, stores) }
 
 func TestWatched(t *testing.T) {
 	db := openTest(t, Config{})
-	columns, err := many(t.Context(), db, `SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`,
-		func(r *row) [2]string { return [2]string{r.text(), r.text()} })
+	columns, err := engine.Many(t.Context(), db.engine, `SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`,
+		func(r *engine.Row) [2]string { return [2]string{r.Text(), r.Text()} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func attacked(t *testing.T) *storagetest.Attacked {
 		BadDate: "'soon'", BadTime: "1", Inside: "CAST(substr(body, 1, 40) || x'00' || substr(body, 42) AS BLOB)",
 		Guards: []string{"events_unchanged", "events_undeleted", "provider_events_unchanged", "provider_events_undeleted"},
 		SQL: func(sql string) error {
-			return db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
+			return db.engine.Write(t.Context(), func(c *engine.Conn) error { _, err := c.Exec(sql); return err })
 		},
 	}
 }

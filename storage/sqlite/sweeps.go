@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/storage/retention"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // sweptRows is how many rows of a table one transaction looks at: the others who
@@ -84,20 +85,27 @@ var sweeps = []sweep{
 	},
 }
 
-// swept is how far this process looked through each table. A restart begins anew.
-type swept struct {
+// Sweeper implements [retention.Sweeper]. It remembers how far this process looked
+// through each table; a restart begins anew.
+type Sweeper struct {
+	db *engine.DB
+
 	mu  sync.Mutex
 	at  map[string][]any     // the last key of the part before
 	due map[string]time.Time // nothing is looked at before
 }
 
+func newSweeper(db *engine.DB) *Sweeper {
+	return &Sweeper{db: db, at: map[string][]any{}, due: map[string]time.Time{}}
+}
+
 // Sweep implements [retention.Sweeper].
-func (db *DB) Sweep(ctx context.Context, now time.Time) (gone int, done bool, err error) {
-	db.swept.mu.Lock()
-	defer db.swept.mu.Unlock()
+func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (gone int, done bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	done = true
 	for _, s := range sweeps {
-		n, ended, err := db.sweep(ctx, s, now)
+		n, ended, err := w.nextPart(ctx, s, now)
 		if err != nil {
 			return gone, false, fmt.Errorf("sweeping %s: %w", s.table, err)
 		}
@@ -107,18 +115,18 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) (gone int, done bool, er
 	return gone, done, nil
 }
 
-// sweep looks at the next part of a table, and remembers how far it came.
-func (db *DB) sweep(ctx context.Context, s sweep, now time.Time) (gone int, done bool, err error) {
-	if err := ctx.Err(); err != nil || now.Before(db.swept.due[s.table]) {
+// nextPart looks at the next part of a table, and remembers how far it came.
+func (w *Sweeper) nextPart(ctx context.Context, s sweep, now time.Time) (gone int, done bool, err error) {
+	if err := ctx.Err(); err != nil || now.Before(w.due[s.table]) {
 		return 0, true, err
 	}
-	from, ok := db.swept.at[s.table]
+	from, ok := w.at[s.table]
 	if !ok {
 		from = s.first
 	}
 	to := s.last
-	err = db.readers.do(ctx, func(c *conn) error {
-		return c.query(s.next, func(r *row) { to = r.key(s.first) }, append(from[:len(from):len(from)], sweptRows-1)...)
+	err = w.db.Read(ctx, func(c *engine.Conn) error {
+		return c.Query(s.next, func(r *engine.Row) { to = r.Key(s.first) }, append(from[:len(from):len(from)], sweptRows-1)...)
 	})
 	if err != nil {
 		return 0, false, err
@@ -128,9 +136,9 @@ func (db *DB) sweep(ctx context.Context, s sweep, now time.Time) (gone int, done
 		values = append(values, now.Add(-kept))
 	}
 	var n int64
-	err = db.writer.do(ctx, func(c *conn) (err error) {
+	err = w.db.Write(ctx, func(c *engine.Conn) (err error) {
 		for _, sql := range s.forget {
-			if n, err = c.exec(sql, values...); err != nil {
+			if n, err = c.Exec(sql, values...); err != nil {
 				return err
 			}
 		}
@@ -139,25 +147,9 @@ func (db *DB) sweep(ctx context.Context, s sweep, now time.Time) (gone int, done
 	if err != nil {
 		return 0, false, err
 	}
-	db.swept.at[s.table] = to
+	w.at[s.table] = to
 	if done = fmt.Sprint(to) == fmt.Sprint(s.last); done {
-		db.swept.at[s.table], db.swept.due[s.table] = s.first, now.Add(s.every)
+		w.at[s.table], w.due[s.table] = s.first, now.Add(s.every)
 	}
 	return int(n), done, nil
-}
-
-// key reads a key of the same types as another one.
-func (r *row) key(like []any) []any {
-	key := make([]any, len(like))
-	for i, v := range like {
-		switch v.(type) {
-		case string:
-			key[i] = r.text()
-		case []byte:
-			key[i] = r.bytes()
-		default:
-			key[i] = r.int64()
-		}
-	}
-	return key
 }

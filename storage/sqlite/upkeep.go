@@ -23,7 +23,7 @@ const (
 // ctx's error. It begins after the first of them: who starts has better to do.
 // What fails is logged and tried again: nothing is refused for it.
 func (db *DB) Run(ctx context.Context) error {
-	tick := time.NewTicker(db.c.purgeEvery)
+	tick := time.NewTicker(db.purgeEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -35,7 +35,7 @@ func (db *DB) Run(ctx context.Context) error {
 				if errors.Is(err, errUnused) {
 					level = slog.LevelDebug // who compares the clocks says it, and once is enough
 				}
-				db.c.Log.Log(ctx, level, "purging the database", "error", err)
+				db.log.Log(ctx, level, "purging the database", "error", err)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func (db *DB) purgeAt(ctx context.Context, now time.Time) error {
 
 // purge forgets what is over for long enough, until little is left to do.
 func (db *DB) purge(ctx context.Context, now time.Time) error {
-	return db.keeper.Clean(ctx, db, now, db.c.Log, purgeLimit, func() (int, error) {
+	return db.keeper.Clean(ctx, db, now, db.log, purgeLimit, func() (int, error) {
 		return db.Provider().Purge(ctx, now.Add(-afterlife), purgeLimit)
 	})
 }

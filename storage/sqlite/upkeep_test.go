@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // TestRun lets the upkeep forget what is over, in several batches and again and
@@ -53,7 +55,7 @@ func TestRunGoesOn(t *testing.T) {
 	db := openTest(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil)), tuning: tuning{purgeEvery: time.Millisecond}})
 	exec := func(sql string) {
 		t.Helper()
-		err := db.writer.do(t.Context(), func(c *conn) error { _, err := c.exec(sql); return err })
+		err := db.engine.Write(t.Context(), func(c *engine.Conn) error { _, err := c.Exec(sql); return err })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,8 +86,8 @@ func TestRunGoesOn(t *testing.T) {
 func TestPurgeInPieces(t *testing.T) {
 	db := openTest(t, Config{})
 	s := db.Provider()
-	err := db.writer.do(t.Context(), func(c *conn) error {
-		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
+		_, err := c.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
 			INSERT INTO spent (hash, keep) SELECT randomblob(32), 0 FROM n`)
 		return err
 	})
@@ -124,8 +126,8 @@ func hashOf(a, b int) (h [32]byte) {
 
 func count(t *testing.T, db *DB, table string) (n int) {
 	t.Helper()
-	err := db.readers.do(t.Context(), func(c *conn) error {
-		return c.query("SELECT count(*) FROM "+table, func(r *row) { n = r.int() })
+	err := db.engine.Read(t.Context(), func(c *engine.Conn) error {
+		return c.Query("SELECT count(*) FROM "+table, func(r *engine.Row) { n = r.Int() })
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
+	"yizheng.internal/storage/sqlite/engine"
 )
 
 // TestGroups commits the saves of many writers with few syncs, on a disk whose
@@ -106,10 +107,7 @@ func (s *steps) holdUp(name string) {
 func waiting(t *testing.T, db *DB, n int) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(time.Millisecond) {
-		db.writer.mu.Lock()
-		queued := len(db.writer.queue)
-		db.writer.mu.Unlock()
-		if queued == n {
+		if db.engine.Queued() == n {
 			return
 		}
 	}
@@ -156,7 +154,7 @@ func TestSteps(t *testing.T) {
 	case <-time.After(20 * time.Millisecond):
 	}
 	// Committed it is, though: anybody else sees it.
-	if p := present(t, openTest(t, Config{Path: db.c.Path}), r); p != whole {
+	if p := present(t, openTest(t, Config{Path: db.engine.Path()}), r); p != whole {
 		t.Error("at tx.committed the license is not there")
 	}
 	close(s.resume)
@@ -242,8 +240,8 @@ func TestReadCancel(t *testing.T) {
 	db := openTest(t, Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := db.readers.do(ctx, func(c *conn) error {
-		return c.query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n", func(*row) {})
+	err := db.engine.Read(ctx, func(c *engine.Conn) error {
+		return c.Query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n", func(*engine.Row) {})
 	})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want DeadlineExceeded", err)
@@ -252,15 +250,16 @@ func TestReadCancel(t *testing.T) {
 		t.Errorf("the next read: %v", err)
 	}
 	// All connections are in use: the context ends the waiting.
+	_, _, readers, _, _ := db.Pool()
 	release := make(chan struct{})
 	var wg sync.WaitGroup
 	var busy atomic.Int32
-	for range maxReaders {
+	for range readers {
 		wg.Go(func() {
-			db.readers.do(context.Background(), func(*conn) error { busy.Add(1); <-release; return nil })
+			db.engine.Read(context.Background(), func(*engine.Conn) error { busy.Add(1); <-release; return nil })
 		})
 	}
-	for busy.Load() < maxReaders {
+	for busy.Load() < int32(readers) {
 		time.Sleep(time.Millisecond)
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -276,7 +275,8 @@ func TestReadCancel(t *testing.T) {
 // nowhere else.
 func TestPanic(t *testing.T) {
 	var s steps
-	db := openTest(t, Config{Step: s.step})
+	step := s.step
+	db := openTest(t, Config{Step: func(name string) { step(name) }})
 	s.holdUp("tx.commit")
 	var wg sync.WaitGroup
 	wg.Go(func() { db.Ping(context.Background(), true) })
@@ -289,8 +289,10 @@ func TestPanic(t *testing.T) {
 	panicked := make(chan any, 1)
 	wg.Go(func() {
 		defer func() { panicked <- recover() }()
-		db.writer.do(context.Background(), func(c *conn) error {
-			if err := saveRecord(c, r.Record); err != nil {
+		db.engine.Write(context.Background(), func(c *engine.Conn) error {
+			_, err := c.Exec(`INSERT INTO licenses (id, revision, type, authority, version, state, created, updated)
+				VALUES (?, 1, '', '', 1, '', 0, 0)`, string(r.Record.ID))
+			if err != nil {
 				return err
 			}
 			panic("something is wrong")
@@ -315,7 +317,7 @@ func TestPanic(t *testing.T) {
 		t.Error(err)
 	}
 	// Also when the program's own step panics, outside of any operation.
-	db.writer.c.Step = func(name string) {
+	step = func(name string) {
 		if name == "tx.commit" {
 			panic("a step")
 		}
@@ -323,7 +325,7 @@ func TestPanic(t *testing.T) {
 	if err := db.Licenses().Save(t.Context(), r); !errors.Is(err, license.ErrUnavailable) {
 		t.Errorf("Save: got %v, want ErrUnavailable", err)
 	}
-	db.writer.c.Step = s.step
+	step = s.step
 	if present(t, db, r) != absent {
 		t.Error("what was written before the step's panic is there")
 	}
@@ -335,10 +337,11 @@ func TestPanic(t *testing.T) {
 // TestLogStaysShort writes much beside readers that never pause: the log is
 // begun anew now and then, and does not grow with all that is written.
 func TestLogStaysShort(t *testing.T) {
-	db := openTest(t, Config{tuning: tuning{checkpointAt: 50, restartAt: 200}})
+	db := openTest(t, Config{tuning: tuning{file: engine.Tuning{CheckpointAt: 50, RestartAt: 200}}})
+	_, _, readers, _, _ := db.Pool()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	for range maxReaders {
+	for range readers {
 		wg.Go(func() {
 			for {
 				select {
@@ -357,7 +360,7 @@ func TestLogStaysShort(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	info, err := os.Stat(db.c.Path + "-wal")
+	info, err := os.Stat(db.engine.Path() + "-wal")
 	if err != nil {
 		t.Fatal(err)
 	}

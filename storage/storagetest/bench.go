@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 )
@@ -28,7 +29,7 @@ type CPU func() time.Duration
 // database, by many callers at once. Bodies have the size of real ones. Beside the
 // time it reports the processor time of an operation, the servers' included: that
 // says what a core can do, whatever else the machine does.
-func BenchmarkLogins(b *testing.B, s ProviderStores, servers CPU) {
+func BenchmarkLogins(b *testing.B, s provider.Stores, servers CPU) {
 	ctx := context.Background()
 	body := bytes.Repeat([]byte{0xa5}, 700)
 	sessions, families := make([]session.Record, 1000), make([]token.FamilyRecord, 1000)

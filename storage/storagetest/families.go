@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/provider"
 	tokens "yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -64,7 +65,7 @@ func sameFamily(t *testing.T, s tokens.FamilyStore, what string, want tokens.Fam
 }
 
 // unspent checks that a code can be redeemed, and that nothing is there of a family.
-func unspent(t *testing.T, s ProviderStores, code [32]byte, f tokens.FamilyRecord) {
+func unspent(t *testing.T, s provider.Stores, code [32]byte, f tokens.FamilyRecord) {
 	t.Helper()
 	spent, err := s.IsSpent(t.Context(), code)
 	must(t, "IsSpent", err)
@@ -92,7 +93,7 @@ func familiesRoundTrip(t *testing.T, s tokens.FamilyStore) {
 }
 
 // familiesRedeem redeems codes that were spent before, in each way.
-func familiesRedeem(t *testing.T, s ProviderStores) {
+func familiesRedeem(t *testing.T, s provider.Stores) {
 	ctx := t.Context()
 	f, code := newFamily(), newHash()
 	_, err := s.RedeemCode(ctx, code, at(600), f)
@@ -184,7 +185,7 @@ func familiesEvents(t *testing.T, d Database) {
 }
 
 // familiesRace lets many redeem one code at once: all losers learn who won.
-func familiesRace(t *testing.T, s ProviderStores) {
+func familiesRace(t *testing.T, s provider.Stores) {
 	for range 5 {
 		code := newHash()
 		fs, firsts := make([]tokens.FamilyRecord, Writers), make([]string, Writers)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/token"
 )
 
@@ -62,7 +63,7 @@ func purged(t *testing.T, s token.Spent, before time.Time, limit, want int) {
 }
 
 // purge lets each kind be over in each way, to the microsecond.
-func purge(t *testing.T, s ProviderStores) {
+func purge(t *testing.T, s provider.Stores) {
 	ctx := t.Context()
 	before := at(1000)
 	const tick = time.Microsecond
@@ -145,7 +146,7 @@ func purge(t *testing.T, s ProviderStores) {
 	must(t, "RedeemCode of a hash that was forgotten", err)
 }
 
-func purgeLimit(t *testing.T, s ProviderStores) {
+func purgeLimit(t *testing.T, s provider.Stores) {
 	for range 7 {
 		f, n := newFamily(), newSession()
 		f.Expires, n.Expires = at(0), at(0)
@@ -162,7 +163,7 @@ func purgeLimit(t *testing.T, s ProviderStores) {
 
 // purgeRace lets several purge at once, while others redeem and end sessions:
 // together they forget all that is over, and nothing else.
-func purgeRace(t *testing.T, s ProviderStores) {
+func purgeRace(t *testing.T, s provider.Stores) {
 	const each = 40
 	for range each {
 		n := newSession()

@@ -25,19 +25,10 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/license"
-	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
-	"yizheng.internal/license/catalog/entry"
-	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/party"
-	"yizheng.internal/license/status"
-	"yizheng.internal/oidc/client"
-	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/provider"
-	"yizheng.internal/oidc/session"
-	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -49,8 +40,8 @@ const Writers = 32
 
 // Database is the stores of one database.
 type Database struct {
-	Licenses LicenseStores
-	Provider ProviderStores
+	Licenses library.Stores
+	Provider provider.Stores
 	Journal  journal.Store
 	Keys     signing.Records
 	Lists    signing.RevocationLists
@@ -61,43 +52,14 @@ type Database struct {
 	Months    retention.Months
 }
 
-// LicenseStores is what package license needs stored.
-type LicenseStores interface {
-	license.Store
-	entry.Store
-	status.Store
-	status.MendStore
-	license.LookupStore
-	license.SettingStore
-	grant.Store
-	access.Store
-	grant.KeyStore
-	access.KeyStore
-	entry.DelegationStore
-}
-
 // licensing is what the suites of package license's stores use: those, and the store
 // that keeps the events of what they change.
 type licensing struct {
-	LicenseStores
+	library.Stores
 	journal.Store
 }
 
 func (d Database) licensing() licensing { return licensing{d.Licenses, d.Journal} }
-
-// ProviderStores is what packages oidc and identity need stored.
-type ProviderStores interface {
-	client.Store
-	session.Store
-	token.FamilyStore
-	consent.Store
-	token.Spent
-	token.Settings
-	provider.OldRecords
-	identity.Participants
-	identity.Parties
-	identity.Accounts
-}
 
 // Open opens a new database: migrated, empty, nobody else's, and closed when
 // the test ends.

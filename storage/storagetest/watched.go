@@ -1,7 +1,9 @@
 package storagetest
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +14,7 @@ import (
 )
 
 // registersIn finds in a driver's source which tables' records it writes registers of.
-var registersIn = regexp.MustCompile("saveMark\\(\\w+, \"(\\w+)\"|`, \"(\\w+)\", \\d+\\)|SELECT '(\\w+)', id, mark FROM")
+var registersIn = regexp.MustCompile("SaveMark\\(\\w+, \"(\\w+)\"|`, \"(\\w+)\", \\d+\\)|SELECT '(\\w+)', id, mark FROM")
 
 // belongs are tables whose rows have authenticators and no revision of their own: what
 // they belong to says which of them is the newest.
@@ -24,7 +26,7 @@ var belongs = map[string]string{
 
 // Watched tests that each table whose records carry authenticators or registers is
 // compared with what a node saw. Columns are those of the schema's tables; it reads the
-// driver's source in the test's directory.
+// driver's source in and below the test's directory.
 func Watched(t *testing.T, d *Attacked, columns map[string][]string) {
 	read, ended := highwater.Tables()
 	watched := slices.Concat(read, ended)
@@ -51,19 +53,17 @@ func Watched(t *testing.T, d *Attacked, columns map[string][]string) {
 	if authenticated < 14 {
 		t.Errorf("the schema has %d tables with authenticators", authenticated)
 	}
-	files, err := os.ReadDir(".")
-	must(t, "reading the driver's source", err)
 	registered := map[string]bool{}
-	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
-			continue
+	must(t, "reading the driver's source", filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-		source, err := os.ReadFile(f.Name())
-		must(t, "reading the driver's source", err)
+		source, err := os.ReadFile(path)
 		for _, found := range registersIn.FindAllStringSubmatch(string(source), -1) {
 			registered[found[1]+found[2]+found[3]] = true
 		}
-	}
+		return err
+	}))
 	for table := range registered {
 		if !slices.Contains(watched, table) {
 			t.Errorf("%s has registers and is not compared with what was seen", table)

@@ -1,0 +1,25 @@
+package provider
+
+import (
+	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/token"
+)
+
+// Stores are what a database keeps for the rooms of the provider, and for package
+// identity. A [Config] takes them one by one.
+type Stores interface {
+	client.Store
+	session.Store
+	token.FamilyStore
+	token.Spent
+	token.Settings
+	consent.Store
+	OldRecords
+
+	identity.Participants
+	identity.Parties
+	identity.Accounts
+}

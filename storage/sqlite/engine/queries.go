@@ -1,0 +1,28 @@
+package engine
+
+import "context"
+
+// One reads one row, or returns the error for none.
+func One(ctx context.Context, db *DB, none error, sql string, f func(*Row), values ...any) error {
+	found := false
+	err := db.Read(ctx, func(c *Conn) error {
+		return c.Query(sql, func(r *Row) { f(r); found = true }, values...)
+	})
+	if err == nil && !found {
+		return none
+	}
+	return err
+}
+
+// Many reads rows.
+func Many[T any](ctx context.Context, db *DB, sql string, scan func(*Row) T, values ...any) ([]T, error) {
+	var all []T
+	err := db.Read(ctx, func(c *Conn) error {
+		all = nil
+		return c.Query(sql, func(r *Row) { all = append(all, scan(r)) }, values...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}

@@ -3,7 +3,7 @@
 //
 // A change is one transaction in two round trips: all its statements travel
 // together, then COMMIT. One of a single statement takes one. New licenses and
-// redeemed codes are written in groups, if several wait: see group. What must not
+// redeemed codes are written in groups, if several wait: see engine.Group. What must not
 // happen twice is decided by a unique index or a row lock, so any number of nodes
 // may share a database.
 //
@@ -12,7 +12,7 @@
 // By default statements are prepared once per connection, which needs either a
 // direct connection or a pooler that follows prepared statements (PgBouncer 1.21
 // with max_prepared_statements, also in transaction mode): Open refuses another
-// one with ErrPooler. For other poolers in
+// one with engine.ErrPooler. For other poolers in
 // transaction mode add default_query_exec_mode=cache_describe to the URL: then
 // nothing relies on a session, and each transaction sets what it needs. Migrate
 // takes a session's lock and wants a direct connection at any rate.

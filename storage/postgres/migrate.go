@@ -25,7 +25,7 @@ var migrations embed.FS
 // Migrate brings the schema up to date and returns its version. Nodes that start
 // together may all call it: they take turns. A schema that is newer than this
 // program is an error, for an older program would not keep the newer one's rules.
-// It makes the coming months' partitions as well: see [DB.EnsurePartitions].
+// It makes the coming months' partitions as well: see [ledger.Months.EnsurePartitions].
 func (db *DB) Migrate(ctx context.Context) (int64, error) {
 	have, want, err := db.SchemaVersion(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ func newMachine(t *testing.T) *machine {
 // start opens the database as a process that starts now.
 func (m *machine) start() *DB {
 	began := m.ran - time.Second
-	return openTest(m.t, Config{Path: m.path, tuning: tuning{measured: func() time.Duration { return m.ran - began }}})
+	return openTest(m.t, Config{Path: m.path, tuning: tuning{file: quick.file, measured: func() time.Duration { return m.ran - began }}})
 }
 
 // run lets the machine run for a while, its processes reporting as they do; each
@@ -67,6 +67,7 @@ const aYear = 365 * 24 * time.Hour
 // logged out and no spent code is forgotten, however often the process is started
 // and although it writes with that clock.
 func TestClockAhead(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	db := m.start()
 	session := session.Record{ID: "s", Created: m.shows, Seen: m.shows, Expires: m.shows.Add(12 * time.Hour)}
@@ -113,6 +114,7 @@ func TestClockAhead(t *testing.T) {
 // TestClockAfterAPause believes a clock that jumped because nobody used the
 // database, when it has gone on as long; also if the process is started anew.
 func TestClockAfterAPause(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	db := m.start()
 	m.run(time.Minute, map[*DB]time.Duration{db: 0})
@@ -143,6 +145,7 @@ func TestClockAfterAPause(t *testing.T) {
 // TestClockOfOneProcess runs a process whose clock is a year ahead beside one whose
 // clock is right: it never purges, the other one does.
 func TestClockOfOneProcess(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	right := m.start()
 	m.run(time.Minute, map[*DB]time.Duration{right: 0})
@@ -158,6 +161,7 @@ func TestClockOfOneProcess(t *testing.T) {
 
 // TestPurgeByTheEarlier purges by the database's clock where that is earlier.
 func TestPurgeByTheEarlier(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	db := m.start()
 	m.run(time.Minute, map[*DB]time.Duration{db: 0})
@@ -202,6 +206,7 @@ func (m *machine) steady(d time.Duration, db *DB) {
 // TestUnused tells that nobody used the database before a process began, however often
 // that is started, until the clock is believed.
 func TestUnused(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	db := m.start()
 	m.steady(time.Minute, db)
@@ -240,6 +245,7 @@ func TestUnused(t *testing.T) {
 // process runs, or differs from another process's; not when the process is started
 // anew either. After a longer pause nobody knows.
 func TestUnusedByAWrongClock(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	db := m.start()
 	m.steady(time.Minute, db)

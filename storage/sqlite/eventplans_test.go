@@ -22,7 +22,8 @@ const (
 // the while; of the others, which have no index by subject that every login would fill,
 // no more than what the while has. SQLite plans the same with and without statistics.
 func TestEventPlans(t *testing.T) {
-	db := openTest(t, Config{})
+	t.Parallel()
+	db := openTest(t, quick)
 	begin := time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC)
 	exec := func(sql string, values ...any) {
 		t.Helper()

@@ -31,6 +31,7 @@ func full() error { return vfs.SystemError(syscall.ENOSPC, sqlite3.FULL) }
 // each caller is told so, nothing is half done, and the database goes on as soon
 // as there is room again.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	empty := template(t)
 	for _, c := range []struct {
 		name   string
@@ -44,6 +45,7 @@ func TestFullDisk(t *testing.T) {
 		{"all syncs from then on", "sync", func() error { return syscall.EIO }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			failed := 0
 			for k := 1; k < 400; k += 1 + k/soak(3, 20) {
 				n := 0
@@ -74,18 +76,7 @@ func TestFullDisk(t *testing.T) {
 // template returns a folder with a migrated database.
 func template(t *testing.T) map[string][]byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "test.db")
-	db, err := Open(t.Context(), Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(path)
+	b, err := migrated()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +148,7 @@ func failingAt(t *testing.T, files map[string][]byte, fault func(diskOp) error) 
 // TestFullDiskInside fills the disk while an operation is under way, which is
 // so large that SQLite writes before the commit: the whole group is told.
 func TestFullDiskInside(t *testing.T) {
+	t.Parallel()
 	d := newDisk(t)
 	var s steps
 	db := openTest(t, Config{VFS: d.name, Step: s.step})

@@ -119,7 +119,8 @@ func ofRegister(step string) bool {
 // TestPlans holds the hot queries to their indexes, and sees that no other
 // statement of the program scans or sorts; also when somebody ran ANALYZE.
 func TestPlans(t *testing.T) {
-	db := openTest(t, Config{})
+	t.Parallel()
+	db := openTest(t, quick)
 	everything(t, db)
 	check := func(t *testing.T) {
 		for name, q := range hot(t) {

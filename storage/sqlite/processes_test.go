@@ -115,6 +115,7 @@ func startChild(t *testing.T, path string) (stop func(kill bool) []audit.ID) {
 
 // TestProcesses saves licenses beside another process that does the same.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
 	stop := startChild(t, path)
 	db := openTest(t, Config{Path: path})
@@ -142,6 +143,7 @@ func TestProcesses(t *testing.T) {
 // TestKilledProcess kills a process that saves, many times: what it answered is
 // there, and this process, which has the file open, goes on at once.
 func TestKilledProcess(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := openTest(t, Config{Path: path})
 	answered := 0
@@ -166,6 +168,7 @@ func TestKilledProcess(t *testing.T) {
 
 // TestMigrateTogether lets everybody migrate one new file at once.
 func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
 	var wg sync.WaitGroup
 	for range 8 {
@@ -196,6 +199,7 @@ func TestMigrateTogether(t *testing.T) {
 
 // TestMigrateNewer refuses a database that a newer program has migrated.
 func TestMigrateNewer(t *testing.T) {
+	t.Parallel()
 	db := openTest(t, Config{})
 	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
 		_, err := c.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
@@ -212,6 +216,7 @@ func TestMigrateNewer(t *testing.T) {
 // TestMigrateTwice applies no migration twice, even if a program believes that
 // it has not been applied.
 func TestMigrateTwice(t *testing.T) {
+	t.Parallel()
 	db := openTest(t, Config{})
 	err := db.engine.Write(t.Context(), func(c *engine.Conn) error {
 		_, err := c.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)")

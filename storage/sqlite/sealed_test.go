@@ -10,9 +10,12 @@ import (
 
 // TestSealed searches the file, the log beside it and whatever else lies there.
 func TestSealed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	open := func(t *testing.T) storagetest.Database {
-		db := openTest(t, Config{Path: filepath.Join(dir, "test.db")})
+		c := quick
+		c.Path = filepath.Join(dir, "test.db")
+		db := openTest(t, c)
 		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 	}
 	storagetest.Sealed(t, open, func(t *testing.T) []byte {

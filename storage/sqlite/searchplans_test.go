@@ -34,7 +34,8 @@ const maxSteps = 10_000
 // licenses: an index leads to the page, nothing is sorted, and what is read and
 // left out is little. SQLite plans the same with and without statistics.
 func TestSearchPlans(t *testing.T) {
-	db := openTest(t, Config{})
+	t.Parallel()
+	db := openTest(t, quick)
 	first := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	exec := func(sql string, values ...any) {
 		t.Helper()

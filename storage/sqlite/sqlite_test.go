@@ -1,50 +1,58 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/storagetest"
 )
 
-func TestLicenses(t *testing.T)        { storagetest.Licenses(t, stores) }
-func TestCatalog(t *testing.T)         { storagetest.Catalog(t, stores) }
-func TestStatusLists(t *testing.T)     { storagetest.StatusLists(t, stores) }
-func TestLookups(t *testing.T)         { storagetest.Lookups(t, stores) }
-func TestSettings(t *testing.T)        { storagetest.Settings(t, stores) }
-func TestGrants(t *testing.T)          { storagetest.Grants(t, stores) }
-func TestUses(t *testing.T)            { storagetest.Uses(t, stores) }
-func TestPartyKeys(t *testing.T)       { storagetest.PartyKeys(t, stores) }
-func TestKeys(t *testing.T)            { storagetest.Keys(t, stores) }
-func TestRevocationLists(t *testing.T) { storagetest.RevocationLists(t, stores) }
-func TestClients(t *testing.T)         { storagetest.Clients(t, stores) }
-func TestParticipants(t *testing.T)    { storagetest.Participants(t, stores) }
-func TestSessions(t *testing.T)        { storagetest.Sessions(t, stores) }
-func TestFamilies(t *testing.T)        { storagetest.Families(t, stores) }
-func TestSpent(t *testing.T)           { storagetest.Spent(t, stores) }
-func TestConsents(t *testing.T)        { storagetest.Consents(t, stores) }
-func TestDelegations(t *testing.T)     { storagetest.Delegations(t, stores) }
-func TestParties(t *testing.T)         { storagetest.Parties(t, stores) }
-func TestAccounts(t *testing.T)        { storagetest.Accounts(t, stores) }
-func TestJournal(t *testing.T)         { storagetest.Journal(t, stores) }
-func TestEventSearches(t *testing.T)   { storagetest.EventSearches(t, stores) }
-func TestSweeps(t *testing.T)          { storagetest.Sweeps(t, stores) }
-func TestMonths(t *testing.T)          { storagetest.Months(t, stores) }
+func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, stores) }
+func TestCatalog(t *testing.T)         { t.Parallel(); storagetest.Catalog(t, stores) }
+func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, stores) }
+func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, stores) }
+func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, stores) }
+func TestGrants(t *testing.T)          { t.Parallel(); storagetest.Grants(t, stores) }
+func TestUses(t *testing.T)            { t.Parallel(); storagetest.Uses(t, stores) }
+func TestPartyKeys(t *testing.T)       { t.Parallel(); storagetest.PartyKeys(t, stores) }
+func TestKeys(t *testing.T)            { t.Parallel(); storagetest.Keys(t, stores) }
+func TestRevocationLists(t *testing.T) { t.Parallel(); storagetest.RevocationLists(t, stores) }
+func TestClients(t *testing.T)         { t.Parallel(); storagetest.Clients(t, stores) }
+func TestParticipants(t *testing.T)    { t.Parallel(); storagetest.Participants(t, stores) }
+func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, stores) }
+func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, stores) }
+func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, stores) }
+func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, stores) }
+func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, stores) }
+func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, stores) }
+func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, stores) }
+func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, stores) }
+func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, stores) }
+func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, stores) }
+func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, stores) }
+
 func TestMonthsTogether(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	storagetest.MonthsTogether(t, suite(openTest(t, Config{Path: path})), suite(openTest(t, Config{Path: path})), suite(openTest(t, Config{Path: path})))
+	t.Parallel()
+	c := quick
+	c.Path = filepath.Join(t.TempDir(), "test.db")
+	storagetest.MonthsTogether(t, suite(openTest(t, c)), suite(openTest(t, c)), suite(openTest(t, c)))
 }
 
-func TestAttacks(t *testing.T)        { storagetest.Attacks(t, attacked) }
-func TestEntries(t *testing.T)        { storagetest.Entries(t, attacked) }
-func TestColumns(t *testing.T)        { storagetest.Columns(t, attacked) }
-func TestLists(t *testing.T)          { storagetest.Lists(t, attacked) }
-func TestLosses(t *testing.T)         { storagetest.Losses(t, attacked) }
-func TestHighWater(t *testing.T)      { storagetest.HighWater(t, stores) }
-func TestAuthenticators(t *testing.T) { storagetest.Authenticators(t, stores) }
+func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
+func TestEntries(t *testing.T)        { t.Parallel(); storagetest.Entries(t, attacked) }
+func TestColumns(t *testing.T)        { t.Parallel(); storagetest.Columns(t, attacked) }
+func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
+func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
+func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, stores) }
+func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, stores) }
 
 func TestWatched(t *testing.T) {
+	t.Parallel()
 	db := openTest(t, Config{})
 	columns, err := engine.Many(t.Context(), db.engine, `SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`,
 		func(r *engine.Row) [2]string { return [2]string{r.Text(), r.Text()} })
@@ -59,7 +67,7 @@ func TestWatched(t *testing.T) {
 }
 
 func attacked(t *testing.T) *storagetest.Attacked {
-	db := openTest(t, Config{})
+	db := openTest(t, quick)
 	return &storagetest.Attacked{
 		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
@@ -73,18 +81,31 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	}
 }
 
-func stores(t *testing.T) storagetest.Database { return suite(openTest(t, Config{})) }
+func stores(t *testing.T) storagetest.Database { return suite(openTest(t, quick)) }
 
 // suite hands a database to a suite.
 func suite(db *DB) storagetest.Database {
 	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
+// quick doesn't wait for the disk: for tests that are about what is stored, and not about
+// what a failure of the power leaves of it. TestSettingsOfConnections sees what the default is.
+var quick = Config{tuning: tuning{file: engine.Tuning{Synchronous: "OFF"}}}
+
 // openTest opens a migrated database, in a new folder unless a path is given.
 func openTest(t testing.TB, c Config) *DB {
 	t.Helper()
 	if c.Path == "" {
 		c.Path = filepath.Join(t.TempDir(), "test.db")
+		if c.VFS == "" { // else it has to see how the file is made
+			b, err := migrated()
+			if err == nil {
+				err = os.WriteFile(c.Path, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	db, err := Open(t.Context(), c)
 	if err != nil {
@@ -100,3 +121,23 @@ func openTest(t testing.TB, c Config) *DB {
 	}
 	return db
 }
+
+// migrated makes, once, the empty database that the tests' are copies of: a copy is made
+// faster than a migration.
+var migrated = sync.OnceValues(func() (b []byte, err error) {
+	dir, err := os.MkdirTemp("", "yizheng-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, ctx := filepath.Join(dir, "test.db"), context.Background()
+	db, err := Open(ctx, Config{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.Migrate(ctx)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})

@@ -41,7 +41,7 @@ func (db *DB) Run(ctx context.Context) error {
 	}
 }
 
-// errUnused is why nothing is purged after a pause. See [DB.Unused].
+// errUnused is why nothing is purged after a pause. See [Clocks.Unused].
 var errUnused = errors.New("the database was not used for a while, or the machine's clock jumped")
 
 // purgeAt purges by a node's clock and the database's: by the earlier of them, and

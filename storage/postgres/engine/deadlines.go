@@ -19,7 +19,7 @@ type Deadlines struct {
 	Locks   time.Duration // and for all tables together, trying again
 }
 
-// Usual are the deadlines of an Engine; tests have shorter ones.
+// Usual are the deadlines of a DB; tests have shorter ones.
 var Usual = Deadlines{Acquire: 5 * time.Second, Read: 8 * time.Second, Write: 10 * time.Second, Lock: 3 * time.Second, Locks: 10 * time.Minute}
 
 // Patient is db for upkeep, for which nobody waits: a partition that gets many

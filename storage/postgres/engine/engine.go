@@ -18,7 +18,7 @@ import (
 
 // Config says which server's database to open.
 type Config struct {
-	URL      string       // see [Config]
+	URL      string       // see postgres.Config
 	Log      *slog.Logger // default: slog.Default()
 	Step     func(string) // called at each step of a transaction that writes; default: nothing
 	MaxConns int          // default: pool_max_conns of the URL, else 20
@@ -111,7 +111,7 @@ func (db *DB) Prepare(ctx context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 	if db.Pooled {
-		return nil // the session isn't ours; see write
+		return nil // the session isn't ours; see Write
 	}
 	if _, err := conn.PgConn().Exec(ctx, ourSession).ReadAll(); err != nil {
 		return err

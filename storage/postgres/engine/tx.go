@@ -24,7 +24,7 @@ const (
 // the server's, is write's and undoes all. So statements are queued in the order
 // of precedence of the errors they lead to. build may be called several times.
 //
-// When write returns nil, all is on disk. If the connection is lost in COMMIT
+// When Write returns nil, all is on disk. If the connection is lost in COMMIT
 // nobody knows; that is license.ErrUnavailable too, and an idempotency key or a
 // revision tells at the next try.
 func (db *DB) Write(ctx context.Context, build func(*pgx.Batch)) error {

@@ -50,7 +50,7 @@ func Optional(t time.Time) *time.Time {
 	return &t
 }
 
-// Moment reverses optional.
+// Moment reverses Optional.
 func Moment(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

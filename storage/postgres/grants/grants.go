@@ -155,7 +155,7 @@ const (
 // ListGrants implements [grant.Store]. The party's keys are followed
 // first, and then the grants that they lead to are sought by id, as in Search.
 func (s *Grants) ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
-	all, err := s.listGrants(ctx, party, before, limit)
+	all, err := s.grantsOf(ctx, party, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing grants: %w", err)
 	}
@@ -165,7 +165,7 @@ func (s *Grants) ListGrants(ctx context.Context, party []signing.Lookup, before 
 	return all[:min(len(all), limit)], nil
 }
 
-func (s *Grants) listGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
+func (s *Grants) grantsOf(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]grant.Record, error) {
 	var ids []string
 	collect := func(rows pgx.Rows) error {
 		more, err := pgx.CollectRows(rows, pgx.RowTo[string])

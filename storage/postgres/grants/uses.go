@@ -162,7 +162,7 @@ func (s *Readings) AccessRecords(ctx context.Context, party []signing.Lookup, be
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	all, err := s.accessRecords(ctx, party, before, limit)
+	all, err := s.recordsOf(ctx, party, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing access records: %w", err)
 	}
@@ -170,7 +170,7 @@ func (s *Readings) AccessRecords(ctx context.Context, party []signing.Lookup, be
 	return all[:min(len(all), limit)], nil
 }
 
-func (s *Readings) accessRecords(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]access.Record, error) {
+func (s *Readings) recordsOf(ctx context.Context, party []signing.Lookup, before int64, limit int) ([]access.Record, error) {
 	found := map[int64]time.Time{}
 	err := s.DB.Read(ctx, func(b *pgx.Batch) {
 		for _, key := range engine.Sorted(party) {

@@ -158,8 +158,8 @@ func (s *HighWater) Rows(ctx context.Context, log highwater.Log, after, upTo int
 	return rows, nil
 }
 
-// Standing implements [highwater.Store]. Each is sought by its id in one partition:
-// see sessionsOf.
+// Standing implements [highwater.Store]. Each is sought by its id in one partition,
+// as provider.SessionsOf does.
 func (s *HighWater) Standing(ctx context.Context, table string, ids []string) ([]highwater.Standing, error) {
 	if table != "families" {
 		table = "sessions"

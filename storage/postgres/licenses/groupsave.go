@@ -46,7 +46,7 @@ func issueKeys(r save) [][32]byte {
 
 func issueIDs(r save) []string { return []string{string(r.Record.ID)} }
 
-// queueIssues adds what saving each license alone adds: see [Licenses.Save]. What
+// queueIssues adds what saving each license alone adds: see [Records.Save]. What
 // is answered with an error there violates an index here, or a NOT NULL.
 func queueIssues(b *pgx.Batch, rs []save) {
 	rs = slices.Clone(rs)

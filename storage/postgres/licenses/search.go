@@ -16,14 +16,14 @@ import (
 // partition of its table, and then the licenses that they lead to are sought by
 // id: as a join, PostgreSQL would read all licenses until there are very many.
 func (s *Records) Search(ctx context.Context, q license.Query) ([]license.Record, error) {
-	found, err := s.search(ctx, q)
+	found, err := s.find(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("searching licenses: %w", err)
 	}
 	return found, nil
 }
 
-func (s *Records) search(ctx context.Context, q license.Query) ([]license.Record, error) {
+func (s *Records) find(ctx context.Context, q license.Query) ([]license.Record, error) {
 	var ids []string
 	if len(q.Keys) > 0 {
 		var err error

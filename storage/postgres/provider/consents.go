@@ -73,7 +73,7 @@ func scanConsent(row pgx.CollectableRow) (c consent.Record, err error) {
 	return c, err
 }
 
-// consentsOf seeks each consent by its id; see sessionsOf.
+// consentsOf seeks each consent by its id; see [SessionsOf].
 const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body,
 	(SELECT mark FROM registers WHERE kind = 'consents' AND id = c.id) FROM consent_parties k
 	CROSS JOIN LATERAL (SELECT * FROM consents WHERE id = k.consent OFFSET 0) c

@@ -149,7 +149,7 @@ func (s *Families) LoadFamily(ctx context.Context, id string) (token.FamilyRecor
 	return f, nil
 }
 
-// FamiliesOf seeks each family by its id; see sessionsOf.
+// FamiliesOf seeks each family by its id; see [SessionsOf].
 const FamiliesOf = `SELECT ` + familyNames + ` FROM family_parties k
 	CROSS JOIN LATERAL (SELECT * FROM families WHERE id = k.family OFFSET 0) f
 	WHERE k.serial = $1 AND k.sum = $2 AND f.ended IS NULL AND f.expires > $3

@@ -27,7 +27,7 @@ func redemptionKeys(r Redemption) [][32]byte { return [][32]byte{r.Code} }
 func redemptionIDs(r Redemption) []string { return []string{r.Family.ID} }
 
 // queueRedemptions adds what redeeming each code alone adds: see
-// [Provider.RedeemCode]. A code that was spent violates an index here.
+// [Families.RedeemCode]. A code that was spent violates an index here.
 func queueRedemptions(b *pgx.Batch, rs []Redemption) {
 	rs = slices.Clone(rs)
 	slices.SortFunc(rs, func(x, y Redemption) int { return bytes.Compare(x.Code[:], y.Code[:]) })

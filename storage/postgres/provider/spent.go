@@ -82,7 +82,7 @@ func (s *Spent) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	for _, o := range Overs {
 		left := max(limit, 0)
 		for p := 0; p < HashPartitions && left > 0; p++ {
-			n, err := s.purge(ctx, o, p, before, left)
+			n, err := s.purgePartition(ctx, o, p, before, left)
 			purged, left = purged+n, left-n
 			if err != nil {
 				return purged, fmt.Errorf("purging what is over: %w", err)
@@ -92,8 +92,8 @@ func (s *Spent) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	return purged, nil
 }
 
-// purge purges a partition.
-func (s *Spent) purge(ctx context.Context, o over, partition int, before time.Time, limit int) (n int, err error) {
+// purgePartition purges a partition.
+func (s *Spent) purgePartition(ctx context.Context, o over, partition int, before time.Time, limit int) (n int, err error) {
 	err = s.DB.InTx(ctx, func(ctx context.Context, tx *pgx.Conn) error {
 		var cookies [][]byte
 		if err := tx.QueryRow(ctx, o.In(partition), before, limit).Scan(&n, &cookies); err != nil || o.Cookie == "" || len(cookies) == 0 {

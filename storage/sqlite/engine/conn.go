@@ -77,7 +77,7 @@ func (c *Conn) prepare(sql string, values []any) (*sqlite3.Stmt, error) {
 }
 
 // bind binds a value. Times and dates are bound as the tables keep them, NULL
-// for none where the column may be NULL: see optional.
+// for none where the column may be NULL: see [Optional].
 func bind(s *sqlite3.Stmt, i int, value any) error {
 	switch v := value.(type) {
 	case nil:

@@ -152,7 +152,7 @@ func uri(path, vfs string) string {
 }
 
 // Close waits for the write that is under way and closes the connections. Calls
-// that come later return errClosed.
+// that come later return ErrClosed.
 func (db *DB) Close() error {
 	return errors.Join(db.readers.close(), db.writer.close())
 }

@@ -25,7 +25,7 @@ func newReaders(open func(context.Context) (*Conn, error)) *readers {
 	return &readers{open: open, slots: make(chan struct{}, maxReaders)}
 }
 
-// do runs queries on one connection: see [Engine.Read].
+// do runs queries on one connection: see [DB.Read].
 func (r *readers) do(ctx context.Context, run func(*Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -52,7 +52,7 @@ func newWriter(open func(context.Context) (*Conn, error), c Config) *writer {
 	return w
 }
 
-// do runs a change: see [Engine.Write].
+// do runs a change: see [DB.Write].
 func (w *writer) do(ctx context.Context, run func(*Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -71,7 +71,7 @@ func createFamily(c *engine.Conn, f token.FamilyRecord) error {
 
 // KeepDates changes a family whose dates stay, as each new refresh token does: the index of
 // what is over is made of them, and writing it anew costs as much as the rest. Whoever
-// doesn't find the family so goes on with updateFamily.
+// doesn't find the family so goes on with UpdateFamily.
 const (
 	KeepDates = `
 		UPDATE families SET session = ?, revision = revision + 1, number = ?, rotated = ?, ended_by = ?, body = ?, auth = ?

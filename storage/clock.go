@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Limits of a node's clock, as a distance from others'.
+// How far a node's clock may be from the others'.
 const (
-	// ClockWarns is from where on a node says that its clock is wrong.
+	// ClockWarns is the difference from which a node logs that its clock is wrong.
 	ClockWarns = 5 * time.Second
-	// ClockUnready is beyond what a node isn't ready, if it stands alone with it.
+	// ClockUnready is the difference beyond which a node isn't ready, if most of the other
+	// nodes don't show the same.
 	ClockUnready = 30 * time.Second
-	// ClockStopsPurge is beyond what this node purges nothing.
+	// ClockStopsPurge is the difference beyond which this node purges nothing.
 	ClockStopsPurge = time.Minute
 
 	clockEvery = 15 * time.Second // how often a node compares
@@ -30,18 +31,18 @@ type Clocks interface {
 	// none of its own: it is the newest time that a clock showed which was believed,
 	// and what has passed since, as this process measured it.
 	Clock(ctx context.Context) (time.Time, error)
-	// ReportClock stores that this node's clock shows now while the database's shows
-	// at, and returns how far the other nodes' were ahead of it when they last
-	// reported, within fresh of at. With SQLite there are no other machines and so no
-	// others: there it is what makes a clock believed that goes on steadily.
+	// ReportClock stores that this node's clock shows now while the database's shows at, and
+	// returns how far the other nodes' were ahead of it when they last reported, within fresh
+	// of at. SQLite has no other machines and returns none; there, reporting is how a clock
+	// that goes on steadily comes to be believed.
 	ReportClock(ctx context.Context, node string, now, at time.Time, fresh time.Duration) (others []time.Duration, err error)
-	// Unused returns for how long nobody used the database before this process began, if
-	// that may be why its clock, which showed at, is behind one that shows now, or 0 if it
-	// can't be; and when that one will be believed and things are purged again: the zero
-	// time if it is believed. It is called after ReportClock. With PostgreSQL, whose clock
-	// never stands still, it returns 0. SQLite can't tell such a pause from a clock that
-	// jumped before the process began; one that is behind, or jumped while a process ran,
-	// is wrong.
+	// Unused returns for how long nobody used the database before this process began, if that
+	// may be why its clock, which showed at, is behind one that shows now; else 0. It also
+	// returns when the clock that shows now will be believed, so that things are purged again:
+	// the zero time if it is believed already. It is called after ReportClock. PostgreSQL's
+	// clock never stands still, so there it returns 0. SQLite can't tell such a pause from a
+	// clock that jumped before the process began. A clock that is behind, or that jumped while
+	// a process ran, is wrong.
 	Unused(ctx context.Context, now, at time.Time) (unused time.Duration, until time.Time, err error)
 }
 
@@ -61,7 +62,7 @@ type Clock struct {
 	paused bool          // whether that was logged
 }
 
-// NewClock returns one that has compared nothing yet.
+// NewClock returns a Clock that has compared nothing yet.
 func NewClock(db Clocks, log *slog.Logger) *Clock {
 	return &Clock{db: db, log: log, node: rand.Text()}
 }
@@ -82,9 +83,9 @@ func (c *Clock) Run(ctx context.Context) error {
 	}
 }
 
-// Compare compares the clocks once. now is what this node's shows. A difference
-// that is too large stands in the log, once in ten minutes while it lasts, and when nothing
-// is purged any more; that the database wasn't used for a while stands there once.
+// Compare compares the clocks once. now is what this node's shows. It logs a difference that is
+// too large, once in ten minutes while it lasts, and when nothing is purged any more. That the
+// database wasn't used for a while it logs once.
 func (c *Clock) Compare(ctx context.Context, now time.Time) error {
 	began := time.Now()
 	at, err := c.db.Clock(ctx)
@@ -110,8 +111,8 @@ func (c *Clock) Compare(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// pause notes that nobody used the database for a while before this node began, or
-// that its clock jumped meanwhile: how far that is ahead can't be known.
+// pause notes that nobody used the database for a while before this node began, or that its
+// clock jumped meanwhile. Then nobody can know how far it is ahead.
 func (c *Clock) pause(ctx context.Context, unused time.Duration, at, until time.Time) {
 	c.mu.Lock()
 	c.known, c.unused, c.said = false, unused, time.Time{}
@@ -151,8 +152,8 @@ func (c *Clock) differ(ctx context.Context, ahead time.Duration, others []time.D
 		"ahead_seconds", ahead.Seconds(), "shows", now.UTC().Format(time.RFC3339), "database", at.UTC().Format(time.RFC3339), "purge", purge)
 }
 
-// Ahead returns how far this node's clock is ahead of the database's, behind it if
-// negative, and whether that is known: it isn't yet, or not after a pause.
+// Ahead returns how far this node's clock is ahead of the database's, behind it if negative,
+// and whether that is known. It isn't before the first comparison, nor after a pause.
 func (c *Clock) Ahead() (ahead time.Duration, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +168,7 @@ func (c *Clock) Unused() time.Duration {
 	return c.unused
 }
 
-// PurgeStopped reports whether this node purges nothing, for its clock isn't believed.
+// PurgeStopped reports whether this node purges nothing because its clock isn't believed.
 func (c *Clock) PurgeStopped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

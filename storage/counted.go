@@ -24,9 +24,9 @@ type Happened struct {
 	Type   credential.TypeCode // of a license that was changed; empty: the event doesn't say
 }
 
-// Counted returns the database with every event that was stored through it told to
-// count, after it is on disk: one that is of many requests as often as there were any.
-// What failed to be stored isn't told.
+// Counted returns the database, and calls count for every event that is stored through it, once
+// that is on disk. An event that stands for several requests is counted as often. One that
+// wasn't stored isn't counted.
 func Counted(db Database, count func(Happened)) Database { return countedDatabase{db, count} }
 
 type countedDatabase struct {
@@ -59,7 +59,7 @@ func (j countedJournal) AppendEvents(ctx context.Context, es ...journal.Event) e
 	return counted(j.Store.AppendEvents(ctx, es...), es, j.count)
 }
 
-// counted tells of events, unless they failed to be stored.
+// counted calls count for events, unless storing them failed.
 func counted(err error, es []journal.Event, count func(Happened)) error {
 	for _, e := range es {
 		if err == nil {

@@ -18,11 +18,11 @@ type Ephemeral interface {
 	Ping(ctx context.Context) error
 	// Probe tells whether the store does everything that logins need of it.
 	Probe(ctx context.Context) error
-	// Evicted returns how many values of each part, from [identity.PartUnopened] on,
-	// this process's calls let give way to others before their time.
+	// Evicted returns, for each part from [identity.PartUnopened] on, how many values made room
+	// for others before they expired, in calls of this process.
 	Evicted() [identity.PartReserved]uint64
-	// Pool returns how many connections are in use, idle, and open at most, how many
-	// callers have waited for one, and how long together; nothing of what has none.
+	// Pool returns how many connections are in use, idle, and open at most, how many callers
+	// have waited for one, and how long together. A store without connections returns zeros.
 	Pool() (inUse, idle, most int, waits int64, waited time.Duration)
 	// Condition returns whether the last call was answered, and how many weren't.
 	Condition() (up bool, failures uint64)
@@ -35,8 +35,8 @@ type Ephemeral interface {
 //	memory:, or nothing     the process's own memory, for one node alone
 //	redis://…, rediss://…   a Redis, which several nodes share: see redis.Config
 //
-// A Redis that doesn't answer is license.ErrUnavailable, unless the options are
-// patient; one that answers and can't be used is an error always. No error echoes the URL,
+// If a Redis doesn't answer, the error is license.ErrUnavailable, unless the options are
+// patient. One that answers and can't be used is always an error. No error echoes the URL,
 // which may hold a password. Of the options it takes Log and Patient.
 func OpenEphemeral(ctx context.Context, rawURL string, o Options) (Ephemeral, error) {
 	scheme, rest, _ := strings.Cut(rawURL, ":")

@@ -97,8 +97,8 @@ func filePath(rawURL string) (string, error) {
 	return filepath.FromSlash(path), nil
 }
 
-// The drivers can't name the interfaces of this package, which imports them: so
-// their methods return their own types, and these do the rest.
+// This package imports the drivers, so they can't name its interfaces. Their methods return
+// their own types, which these methods return as interfaces.
 
 type sqliteDatabase struct{ db *sqlite.DB }
 

@@ -60,10 +60,10 @@ func name(table retention.Table, m retention.Month, part int) string {
 	return fmt.Sprintf("%s-%s-%d", table, m, part)
 }
 
-// Month archives what of a month isn't archived yet, and has the database remember
-// it. What an earlier call left unfinished is gone on with; what it finished is not
-// written again. Without anything new it returns nil. progress, if not nil, hears
-// of each row.
+// Month archives the rows of a month that aren't archived yet, and has the database remember
+// it. It continues what an earlier call left unfinished, and doesn't write again what that
+// finished. If there is nothing new it returns nil. progress, if not nil, is called for each
+// row.
 func Month(ctx context.Context, db retention.Months, dir string, table retention.Table, s retention.State, now time.Time, program string, progress func(rows int)) (*Manifest, error) {
 	part := s.Archive.Parts + 1
 	m := &Manifest{Format: Format, Log: table, Month: s.Month.String(), Part: part, File: name(table, s.Month, part) + suffix, Made: now.UTC().Truncate(time.Second), Program: program}
@@ -280,9 +280,9 @@ func (m *Manifest) read(path string, f func(line []byte) error) error {
 	return nil
 }
 
-// compare reads the rows once more, and compares them with the file. It may be
-// another installation's, or an interrupted call left it and rows came in between
-// since then: what isn't in the file must not go.
+// compare reads the rows once more, and compares them with the file. It may be another
+// installation's, or an interrupted call left it and rows came in between since then: rows that
+// aren't in the file must not be deleted.
 func (m *Manifest) compare(ctx context.Context, db retention.Months, table retention.Table, s retention.State) error {
 	h := sm3.New()
 	after := retention.Place{}

@@ -36,12 +36,11 @@ const (
 
 // Ephemeral implements [identity.Ephemeral]. It is safe for concurrent use.
 //
-// There is no goroutine that forgets what has expired: each call that needs room
-// does, the soonest to expire first, so that nothing expired is ever in the way.
-// If there is no room for a value all the same, parts.go says what gives way, or
-// it is ErrFull. A counter takes the place of the one that wasn't counted for the
-// longest time: else whoever makes up names to count could keep everybody from
-// logging in.
+// No goroutine forgets what has expired. Each call that needs room does, in the order of
+// expiry, so nothing expired is ever in the way. If there is still no room for a value, another
+// one gives way as parts.go says, or the call returns ErrFull. A new counter replaces the one
+// that was counted longest ago: otherwise whoever makes up names to count could keep everybody
+// from logging in.
 //
 // One mutex guards all: it is held for some hundred nanoseconds, and values are
 // copied outside.

@@ -70,7 +70,7 @@ func (db *DB) Save(ctx context.Context, dir string, progress func(done, total in
 			}
 			done += t.size
 		}
-		// Sequences are of no moment: read after the rows, they are past them all.
+		// Sequences belong to no snapshot: read after the rows, they are past all of them.
 		if all.Sequences, err = listSequences(ctx, conn); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func saveTable(ctx context.Context, conn *pgx.Conn, dir string, t savedTable, pr
 	return copyOut(ctx, conn, f, t, progress)
 }
 
-// copyOut reads all of a table's rows, what lies apart from them too.
+// copyOut reads all of a table's rows, with the values that are stored outside of them (TOAST).
 func copyOut(ctx context.Context, conn *pgx.Conn, w io.Writer, t savedTable, progress func(n int64)) error {
 	_, err := conn.PgConn().CopyTo(ctx, &counted{w: w, progress: progress},
 		"COPY (SELECT "+t.columns()+" FROM "+t.name()+") TO STDOUT (FORMAT binary)")

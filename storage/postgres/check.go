@@ -15,8 +15,8 @@ import (
 // ErrCorrupt says that the database's files are damaged.
 var ErrCorrupt = errors.New("the database is damaged: restore a backup")
 
-// Check reads every row of every table, with what lies apart from it, and returns
-// ErrCorrupt (wrapped) if the server says that it can't. Where the server has data
+// Check reads every row of every table, with the values that are stored outside of it (TOAST),
+// and returns ErrCorrupt (wrapped) if the server says that it can't. Where the server has data
 // checksums, it compares those of the pages that it reads from disk.
 func (db *DB) Check(ctx context.Context) error {
 	err := db.engine.InSnapshot(ctx, func(conn *pgx.Conn) error {

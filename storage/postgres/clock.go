@@ -16,7 +16,7 @@ type Clocks struct{ db *engine.DB }
 // believed is how far a node's clock may be from the database's for it to purge.
 const believed = time.Minute
 
-// forgotten is how long what a node reported of its clock stays stored.
+// forgotten is after how long a node's report of its clock is deleted.
 const forgotten = 24 * time.Hour
 
 // Clock returns the server's clock. Nothing else asks for it.

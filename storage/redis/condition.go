@@ -18,8 +18,8 @@ import (
 // license.ErrUnavailable and with what Redis said.
 var ErrUnusable = errors.New("it answers, but it can't be used: check the user's rights (docs/operating.md has the least), the password, and that it is no replica")
 
-// refuses reports whether an answer of Redis's is one that waiting doesn't change.
-// Of a command in a script it may stand behind other words.
+// refuses reports whether Redis gave an answer that waiting doesn't change. If a command in a
+// script was refused, that answer comes after other words.
 func refuses(err error) bool {
 	for _, text := range []string{"NOPERM", "NOAUTH", "WRONGPASS", "READONLY", "can't run this command", "ERR AUTH", "ERR unknown command", "ERR invalid password"} {
 		if strings.Contains(err.Error(), text) {
@@ -29,14 +29,14 @@ func refuses(err error) bool {
 	return false
 }
 
-// condition is how calls went.
+// condition counts how calls went.
 type condition struct {
 	mu       sync.Mutex
 	down     bool
 	failures uint64
 }
 
-// note takes note of a call's error. What the caller gave up says nothing.
+// note notes a call's error, but for one that the caller's own cancellation made.
 func (c *condition) note(ctx context.Context, err error) {
 	away := errors.Is(err, license.ErrUnavailable)
 	if err != nil && ctx.Err() != nil && !away {
@@ -57,7 +57,7 @@ func (s *Ephemeral) Condition() (up bool, failures uint64) {
 	return !s.condition.down, s.condition.failures
 }
 
-// probeLife is how long what a probe leaves behind stays, should it be cut off.
+// probeLife is after how long the keys of an interrupted probe expire.
 const probeLife = 10 * time.Second
 
 // Probe does everything that logins need of Redis, with keys of its own: a Redis
@@ -91,8 +91,8 @@ func (s *Ephemeral) Probe(ctx context.Context) error {
 	return nil
 }
 
-// quietLog lets one line of the library's a minute through: with a server that
-// is away it has one for each connection that it tries.
+// quietLog lets one line a minute of the library's log through. If the server is away, the
+// library logs a line for each connection that it tries.
 type quietLog struct {
 	mu      sync.Mutex
 	last    time.Time

@@ -136,7 +136,7 @@ func (s *Ephemeral) Ping(ctx context.Context) error {
 func (s *Ephemeral) value(key string) string   { return s.c.Prefix + "v:" + s.slot(key) + key }
 func (s *Ephemeral) counter(key string) string { return s.c.Prefix + "c:" + key }
 
-// milliseconds rounds up, so that what is kept for less than one is kept at all.
+// milliseconds rounds up: Redis keeps nothing for 0 milliseconds.
 func milliseconds(d time.Duration) int64 {
 	if d > math.MaxInt64-time.Millisecond {
 		return d.Milliseconds()
@@ -159,9 +159,9 @@ func (s *Ephemeral) call(ctx context.Context, key string, value []byte, run func
 	return err
 }
 
-// callWithRoom is call for what needs room. Should Redis have none, though the parts
-// have some, because its memory is smaller than they are or is used by others, all
-// oldest of what is unopened gives way.
+// callWithRoom is call for what needs room. Redis may have none although the parts have some:
+// its memory is smaller than they are, or others use it. Then the oldest unopened values give
+// way.
 func (s *Ephemeral) callWithRoom(ctx context.Context, key string, value []byte, run func(context.Context) error) error {
 	return s.call(ctx, key, value, func(ctx context.Context) error {
 		err := run(ctx)

@@ -216,8 +216,8 @@ local p, _, member = indexed(old)
 if p then out(p, member) end
 return redis.call('DEL', KEYS[1])`)
 
-// relieve forgets what is unopened, 2,000 values at a time: a Redis that is full lets
-// a script delete, and whatever comes after that.
+// relieve forgets what is unopened, 2,000 values at a time. A Redis that is full lets a script
+// delete first, and then do anything.
 var relieve = redis.NewScript(library + `
 local members = redis.call('ZRANGE', KEYS[2], 0, 1999)
 for _, member in ipairs(members) do redis.call('DEL', begins .. out(1, member)) end

@@ -103,9 +103,9 @@ func (s *Ephemeral) Close() error { return s.client.Close() }
 // parts of it.
 var errURL = errors.New("the Redis URL is malformed: it has the form redis://user:password@host:port/database, with special characters percent-encoded and parameters that go-redis knows")
 
-// connect returns a client for the URL, which connects when it is used. Nothing
-// is tried twice, for that would count twice, or be told that its own first try
-// had changed the value: whoever asks a Redis that is down shall know soon.
+// connect returns a client for the URL, which connects when it is used. Nothing is tried twice:
+// a second try would count twice, or find that the first one had changed the value; and whoever
+// asks a Redis that is down shall know soon.
 func connect(rawURL string, timeout time.Duration) (client redis.UniversalClient, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" || u.Fragment != "" || strings.Contains(u.Host, ",") {

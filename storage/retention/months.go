@@ -22,7 +22,7 @@ const (
 	AccessRecords  Table = "access_records"  // who read what of whose licenses
 )
 
-// Tables are all of them.
+// Tables are all logs that go by month.
 var Tables = []Table{Events, ProviderEvents, AccessRecords}
 
 // Valid reports whether there is such a table.
@@ -120,8 +120,8 @@ func (t Terms) Check() error {
 	return nil
 }
 
-// Last returns the newest month of a table that may go at a time, if any may: one
-// that ended as many months ago as the table is kept.
+// Last returns the newest month of a table that may be deleted at a time, if there is one: it
+// ended as many months ago as the table is kept.
 func (t Terms) Last(table Table, now time.Time) (m Month, ok bool) {
 	kept := t.EventMonths
 	if table == AccessRecords {
@@ -173,12 +173,12 @@ type Months interface {
 	MonthRows(ctx context.Context, table Table, m Month, above int64, after Place, limit int) ([]Row, error)
 	// MarkArchived remembers what was archived of a month, in all.
 	MarkArchived(ctx context.Context, table Table, m Month, a Archive) error
-	// DropMonth deletes a month, or a bounded part of it, with the lookup keys of its
-	// rows sooner or later, and reports how many rows went if it counted them, and
-	// whether the month went with this call: of all callers, on any node, one is told
-	// so, and nobody of a month that has no rows. ErrUnarchived unless all its rows were archived, or unarchived is
-	// set; nothing is deleted then. What was begun may be gone on with by anybody. A
-	// month may stay, without an error, that has the newest row of all: numbers go on from it.
+	// DropMonth deletes a month, or a bounded part of it; the lookup keys of its rows go sooner
+	// or later. It reports how many rows went, if it counted them, and whether the month went
+	// with this call. Of all callers, on any node, exactly one is told so; of a month without
+	// rows, nobody is. Unless all rows were archived, or unarchived is set, it deletes nothing
+	// and returns ErrUnarchived. Any caller may continue what another one began. The month with
+	// the newest row of all may stay, without an error, because numbers go on from that row.
 	DropMonth(ctx context.Context, table Table, m Month, unarchived bool, now time.Time) (gone int64, done bool, err error)
 }
 
@@ -189,8 +189,8 @@ type Counters struct {
 	Waiting atomic.Int64 // months that are over and wait for being archived, when last looked
 }
 
-// Drop deletes the months that are over, each in up to steps steps, and tells
-// of each by said: the error is nil when it went, or ErrUnarchived.
+// Drop deletes the months that are over, each in at most steps steps, and calls said for each:
+// with nil if it was deleted, or with ErrUnarchived.
 func Drop(ctx context.Context, db Months, t Terms, now time.Time, steps int, c *Counters, said func(Table, Month, error)) error {
 	waiting := int64(0)
 	var failed []error // what one log keeps up must not keep up the others
@@ -242,8 +242,8 @@ type Keeper struct {
 	told sync.Map // months of which the log has that they wait
 }
 
-// Drop deletes the months that are over at now, and says so in the log: of one that
-// went, and once of one that waits for being archived.
+// Drop deletes the months that are over at now. It logs each month that it deleted, and once
+// each month that waits to be archived.
 func (k *Keeper) Drop(ctx context.Context, db Months, now time.Time, steps int, log *slog.Logger) error {
 	return Drop(ctx, db, k.Terms, now, steps, &k.Counters, func(table Table, m Month, err error) {
 		if err == nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// How long what is over is kept, for those who ask what became of it. All of
-// it is said in docs/operating.md.
+// How long what is over is kept, for those who ask what became of it. docs/operating.md says
+// all of this too.
 const (
 	// Requests is how long an idempotency key is kept, from its request on, at least.
 	Requests = 48 * time.Hour
@@ -32,11 +32,10 @@ const (
 
 // Sweeper deletes what ends by itself. Every driver passes storagetest.Sweeps.
 type Sweeper interface {
-	// Sweep looks at a bounded part of what is kept, and deletes of that what is over
-	// for long enough at now, with what belongs to it: registers, keys, what a use
-	// code was used for. It returns how many rows went, and whether nothing is due
-	// any more: a table that was looked at as a whole is not due for some hours. On
-	// one database one caller sweeps a table at a time, and another goes on where it
-	// was interrupted.
+	// Sweep looks at a bounded part of what is kept, and deletes what has been over for long
+	// enough at now, with what belongs to it: registers, keys, what a use code was used for. It
+	// returns how many rows went, and whether nothing more is due: after all of a table was
+	// looked at, it isn't due for some hours. Only one caller at a time sweeps a table of a
+	// database. If that is interrupted, another continues where it stopped.
 	Sweep(ctx context.Context, now time.Time) (gone int, done bool, err error)
 }

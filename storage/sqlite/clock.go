@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// believed is how far a clock may be from what the database knows to be
-	// believed at once. Beyond it nothing is purged.
+	// believed is how far a clock may differ from what the database knows and be believed at
+	// once. Beyond that nothing is purged.
 	believed = time.Minute
-	// doubtful is the longest that a clock must go on steadily to be believed, however
-	// far it jumped; one that jumped less must go on as long as it jumped.
+	// doubtful is how long a clock that jumped must go on steadily before it is believed. One
+	// that jumped less far must go on for as long as it jumped.
 	doubtful = 7 * 24 * time.Hour
-	// resumed is the longest pause after which steadiness is counted on.
+	// resumed is the longest pause after which the count of steadiness goes on.
 	resumed = 10 * time.Minute
 )
 
@@ -42,13 +42,13 @@ type clock struct {
 	jumped   bool          // whether this process saw its clock jump, which isn't believed yet
 }
 
-// Clock returns the database's clock. SQLite has none of its own, and the
-// machine's may be a year ahead after a restart. So it is the newest time that was
-// believed (see [Clocks.ReportClock]), and what has passed since this process first
-// read that, as it measured it. A database that was never used has ours.
+// Clock returns the database's clock. SQLite has none of its own, and the machine's may be a
+// year ahead after a restart. So it is the newest time that was believed (see
+// [Clocks.ReportClock]), and what has passed since this process first read that, as it measured
+// it. For a database that was never used it is this machine's clock.
 func (s *Clocks) Clock(ctx context.Context) (time.Time, error) {
-	// Under the lock: a mark that was read before a report of this process, and is
-	// looked at after it, would seem one that was put back.
+	// Under the lock: else a mark that was read before this process reports would be compared
+	// after the report, and would seem to have been put back.
 	k := &s.clock
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,13 +72,13 @@ func (s *Clocks) Clock(ctx context.Context) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// ReportClock takes note that this process's clock shows now while the database's
-// shows at. If they agree within a minute the database's goes on from there. If not,
-// either nobody used it for that long, or the machine's clock is wrong: it is
-// believed when it has gone on steadily for as long as it jumped, at most a week.
-// Until then nothing is purged by it, however often the process begins anew. A
-// process whose clock agrees ends the doubt about another's, so that one cannot
-// become believed beside it.
+// ReportClock takes note that this process's clock shows now while the database's shows at. If
+// they agree within a minute the database's goes on from there. If not, either nobody used the
+// database for that long, or the machine's clock is wrong. Such a clock is believed when it has
+// gone on steadily for as long as it jumped, at most a week. Until then nothing is purged by
+// it, however often the process is restarted. When a process reports a clock that agrees, the
+// count for a doubted clock ends, so that a wrong clock can't become believed beside a right
+// one.
 func (s *Clocks) ReportClock(ctx context.Context, _ string, now, at time.Time, _ time.Duration) ([]time.Duration, error) {
 	gap := now.Sub(at)
 	k := &s.clock

@@ -34,7 +34,7 @@ func (db *DB) Patient() *DB {
 // deadline: else it would be cut off at its first statement.
 const LeastWrite = time.Second
 
-// acquire returns a connection of the pool, or an error soon.
+// acquire returns a connection of the pool, or an error after the time for that.
 func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, db.Deadlines.Acquire)
 	defer cancel()
@@ -45,9 +45,9 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return conn, nil
 }
 
-// begun is the context of a transaction that has begun: the caller's
-// cancellation no longer ends it, for a change that has begun completes; the
-// caller's deadline and that of writing do.
+// begun returns the context of a transaction that has begun. The caller's cancellation no
+// longer ends it, for a change that has begun completes; the caller's deadline and the time for
+// writing do.
 func (db *DB) begun(ctx context.Context) (context.Context, context.CancelFunc) {
 	until := time.Now().Add(db.Deadlines.Write)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {

@@ -95,9 +95,9 @@ func unavailable(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// again reports whether something failed by no fault of its own and without a
-// trace, so that it may simply run again: it lost against another transaction, or
-// its connection broke before COMMIT was sent.
+// again reports whether something failed by no fault of its own and left nothing in the
+// database, so that it may simply run again: it lost against another transaction, or its
+// connection broke before COMMIT was sent.
 func again(err error) bool {
 	if _, ok := errors.AsType[*commitError](err); ok {
 		return false
@@ -113,7 +113,7 @@ func again(err error) bool {
 	return broken(err)
 }
 
-// broken reports whether a connection that was open is no longer.
+// broken reports whether an open connection was lost.
 func broken(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == "57P01" || e.Code == "57P02" || e.Code == "57P05" // shut down, crashed, idle too long
@@ -136,7 +136,7 @@ func Violates(err error, prefix string) bool {
 		(strings.HasPrefix(e.ConstraintName, prefix) || strings.HasPrefix(e.TableName, prefix))
 }
 
-// Missing is e for a row that isn't there, and err for any other.
+// Missing returns e if err says that there is no row, else err.
 func Missing(err, e error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return e
@@ -144,7 +144,7 @@ func Missing(err, e error) error {
 	return err
 }
 
-// Changed returns a callback that wants its statement to change a row, else e.
+// Changed returns a callback that returns e unless its statement changed a row.
 func Changed(e error) func(pgconn.CommandTag) error {
 	return func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() == 0 {

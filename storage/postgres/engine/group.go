@@ -24,9 +24,8 @@ const (
 	groupWriters = 3
 	// GroupMost is how many jobs a transaction takes.
 	GroupMost = 32
-	// groupNext is for how many waiting jobs one more writer begins while some are at
-	// work: fewer go with the next group, for what a job costs falls with the size of
-	// its group.
+	// groupNext is how many jobs must wait for each writer at work before one more begins.
+	// Fewer go with the next group: the larger a group is, the less each of its jobs costs.
 	groupNext = 8
 	// GroupRefusals is how many jobs of a group may be refused one after another: the
 	// rest goes together again. After more each is written alone.
@@ -36,15 +35,14 @@ const (
 	groupPatience = 100 * time.Millisecond
 )
 
-// Group writes jobs that callers wait for, several in one transaction: those that
-// come while its writers are at work go together. A job that comes while none is, is
-// written alone, at once.
+// Group writes jobs that callers wait for, several in one transaction: those that come while
+// its writers are at work go together. A job that comes while no writer is at work is written
+// alone, at once.
 //
-// A group's statements have rows of all its jobs, and its COMMIT travels with them:
-// so what one of them must not do has to be an error of the server's. Then nothing
-// of the group was written. A job that the error names is written alone, which tells
-// its caller what was wrong with it, and the others go together again; without such a
-// name each is written alone.
+// Each of a group's statements has rows of all its jobs, and COMMIT travels with them. So the
+// server itself must refuse what a job must not do; then nothing of the group was written. If
+// the error names a job, that is written alone, so that its caller learns what was wrong with
+// it, and the others go together again. If it names none, each job is written alone.
 type Group[T any] struct {
 	db      *DB
 	Writers int // at the same time
@@ -58,7 +56,7 @@ type Group[T any] struct {
 	ids      func(T) []string
 	Refusals int // groupRefusals; 0 in some tests
 
-	// alone has a place for each job that is written alone after its group failed, so
+	// alone has a place for each job that is being written alone after its group failed, so
 	// that a group's callers don't take the whole pool at once.
 	alone chan struct{}
 
@@ -76,15 +74,15 @@ type job[T any] struct {
 	done  chan error // buffered, for the caller may have left
 }
 
-// What a job's caller is told beside what became of it: to write it alone, and
-// whether it is a writer while it does.
+// A caller gets one of these instead of its job's result: it shall write the job alone, and
+// with errTurn it is a writer while it does.
 var (
 	errAlone = errors.New("to be written alone")
 	errTurn  = errors.New("to be written alone, as a writer")
 )
 
-// NewGroup returns a group that uses at most a fifth of the pool's connections, for
-// there are three.
+// NewGroup returns a group that uses at most a fifth of the pool's connections: there are three
+// groups.
 func NewGroup[T any](db *DB, queue func(*pgx.Batch, []T), keys func(T) [][32]byte, ids func(T) []string) *Group[T] {
 	g := &Group[T]{db: db, Writers: max(1, min(groupWriters, int(db.most)/5)), Least: 2, queue: queue, keys: keys, ids: ids, Refusals: GroupRefusals}
 	g.alone, g.idle.L = make(chan struct{}, g.Writers), &g.mu

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// snapshot is of a transaction that sees one moment, and waits for no limit of
-	// time that a session may have.
+	// snapshot begins a transaction that sees the database as it is at one moment. NoLimits
+	// frees it from limits of time that the session may have.
 	snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 	NoLimits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0"
 )

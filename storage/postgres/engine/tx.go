@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// tries is how often something runs that fails by no fault of its own and
-	// without a trace: see again.
+	// tries is how often something runs at most that may run again: see again.
 	tries = 3
 
-	Begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // whatever the database's default is
+	// Begin begins a transaction, whatever the database's default is.
+	Begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
 )
 
-// Write runs the statements that build queues in one transaction. They travel
-// together; their callbacks run in order, and the first error, a callback's or
-// the server's, is write's and undoes all. So statements are queued in the order
-// of precedence of the errors they lead to. build may be called several times.
+// Write runs the statements that build queues in one transaction. They travel together; their
+// callbacks run in order, and Write returns the first error, a callback's or the server's, and
+// then nothing was written. So statements are queued in the order of precedence of the errors
+// they lead to. build may be called several times.
 //
 // When Write returns nil, all is on disk. If the connection is lost in COMMIT
 // nobody knows; that is license.ErrUnavailable too, and an idempotency key or a
@@ -37,8 +37,8 @@ func (db *DB) Write(ctx context.Context, build func(*pgx.Batch)) error {
 	})
 }
 
-// WriteOne runs one statement, which is a transaction by itself, in one round
-// trip; check judges what it changed. As write otherwise.
+// WriteOne runs one statement, which is a transaction by itself, in one round trip; check
+// judges what it changed. Otherwise it is like Write.
 func (db *DB) WriteOne(ctx context.Context, check func(pgconn.CommandTag) error, sql string, args ...any) error {
 	if db.Pooled { // a transaction sets what the session doesn't
 		return db.Write(ctx, func(b *pgx.Batch) { b.Queue(sql, args...).Exec(check) })
@@ -117,8 +117,8 @@ func (db *DB) underway(ctx context.Context, run func(context.Context, *pgx.Conn)
 	return nil
 }
 
-// InTx runs fn in a transaction, for what needs an answer before it knows the
-// next statement. fn may run several times, as with write.
+// InTx runs fn in a transaction, for what needs an answer before it knows the next statement.
+// fn may run several times, as with Write.
 func (db *DB) InTx(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
 	return db.Retry(ctx, func() error {
 		return db.underway(ctx, func(ctx context.Context, conn *pgx.Conn) error {
@@ -130,7 +130,7 @@ func (db *DB) InTx(ctx context.Context, fn func(context.Context, *pgx.Conn) erro
 	})
 }
 
-// Retry runs something again that failed without a trace.
+// Retry runs something, and runs it again if it failed and left nothing in the database.
 func (db *DB) Retry(ctx context.Context, run func() error) error {
 	for n := 1; ; n++ {
 		err := run()
@@ -140,7 +140,7 @@ func (db *DB) Retry(ctx context.Context, run func() error) error {
 		if broken(err) {
 			db.Conns.Reset() // the server restarted, most likely: the other connections are broken too
 		}
-		// Two that lost against each other shall not meet again at once.
+		// Two transactions that met shall not meet again at once.
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -149,8 +149,8 @@ func (db *DB) Retry(ctx context.Context, run func() error) error {
 	}
 }
 
-// Read runs the queries that build queues, in one round trip. build may be called
-// several times, as with write.
+// Read runs the queries that build queues, in one round trip. build may be called several
+// times, as with Write.
 func (db *DB) Read(ctx context.Context, build func(*pgx.Batch)) error {
 	return db.Retry(ctx, func() error {
 		b := new(pgx.Batch)
@@ -189,11 +189,10 @@ func Collect[T any](ctx context.Context, db *DB, scan pgx.RowToFunc[T], sql stri
 	return all, err
 }
 
-// ourSession has a session plan each statement once, for any values, and isolate
-// single statements like transactions; see begin. By itself PostgreSQL plans a
-// look-up by id anew each time, for it reckons that to read one partition of
-// sixteen is worth it: but a plan for any values reads one as well, chosen when it
-// runs, and planning takes longer than all the rest.
+// ourSession makes a session plan each statement once, for any values, and isolate single
+// statements like transactions; see Begin. Left to itself, PostgreSQL plans a look-up by id
+// anew each time, because it expects to read one partition of sixteen then. But a plan for any
+// values also reads only one, chosen when it runs, and planning takes longer than all the rest.
 const ourSession = `SET plan_cache_mode = force_generic_plan; SET default_transaction_isolation = 'read committed'`
 
 // ForValues runs a query that is planned for its values: what they hold says which
@@ -226,7 +225,7 @@ func (db *DB) show(ctx context.Context, name string) (string, error) {
 	return value, nil
 }
 
-// One runs a query that has one row, or none, which is the error none.
+// One runs a query that has at most one row. If it has none, it returns the error none.
 func One[T any](ctx context.Context, db *DB, none error, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
 	rows, err := Collect(ctx, db, scan, sql, args...)
 	if err == nil && len(rows) == 0 {

@@ -63,8 +63,8 @@ func queueGrant(b *pgx.Batch, g grant.Record) {
 	}
 }
 
-// revisionIs returns a callback that wants its row to hold that revision: no row
-// is ErrNotFound, another one ErrConflict.
+// revisionIs returns a callback that expects its row to hold that revision: it returns
+// ErrNotFound if there is no row, and ErrConflict for another revision.
 func revisionIs(want int64) func(pgx.Row) error {
 	return func(row pgx.Row) error {
 		var revision int64

@@ -62,5 +62,5 @@ func (s *Readings) AddAccessKeys(ctx context.Context, a access.Record, party []s
 	return nil
 }
 
-// there is a callback that wants a row.
+// there is a callback that returns ErrNotFound if there is no row.
 func there(row pgx.Row) error { return engine.Missing(row.Scan(new(int)), license.ErrNotFound) }

@@ -54,7 +54,7 @@ func queueCodes(b *pgx.Batch, p identity.PartyRecord) {
 		ON CONFLICT (serial, sum) DO NOTHING`, p.ID, sums, serials).Exec(changedAll(len(sums), identity.ErrExists))
 }
 
-// changedAll returns a callback that wants its statement to change n rows, else e.
+// changedAll returns a callback that returns e unless its statement changed n rows.
 func changedAll(n int, e error) func(pgconn.CommandTag) error {
 	return func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() != int64(n) {

@@ -15,8 +15,8 @@ var ErrCorrupt = errors.New("the database is damaged: restore a backup")
 // maxComplaints is how many of SQLite's findings an error shows.
 const maxComplaints = 3
 
-// Check reads the whole database and sees that it is sound: errCorrupt (wrapped)
-// if not. It takes about as long as reading the file; others go on meanwhile.
+// Check reads the whole database and sees that it is sound: ErrCorrupt (wrapped) if not. It
+// takes about as long as reading the file; others go on meanwhile.
 func (db *DB) Check(ctx context.Context) (err error) {
 	c, err := db.openReader(ctx)
 	if err != nil {

@@ -20,8 +20,8 @@ type Conn struct {
 	statements map[string]*sqlite3.Stmt
 }
 
-// MaxStatements is how many prepared statements a connection keeps: more than
-// the program has, but for those that searches make up.
+// MaxStatements is how many prepared statements a connection keeps: more than the program has,
+// apart from those that searches put together.
 const MaxStatements = 160
 
 // openConn opens a connection and prepares it. The context ends the opening.
@@ -160,8 +160,8 @@ func (c *Conn) Read(queries func() error) error {
 	if _, err := c.Exec("BEGIN"); err != nil {
 		return err
 	}
-	// Nothing was written, and nothing must end the ending: the connection goes
-	// back to the pool.
+	// Nothing was written. The rollback must not be interrupted, for the connection goes back
+	// to the pool.
 	defer func() {
 		c.db.SetInterrupt(context.Background())
 		c.Exec("ROLLBACK")

@@ -197,8 +197,8 @@ func (c Config) configure(s *sqlite3.Conn, cache int) error {
 		PRAGMA journal_size_limit = %d;`, c.Tuning.Synchronous, cache, logKept))
 }
 
-// logMode turns on write-ahead logging, which stays on for good. Turning it on
-// needs the file alone, and SQLite does not always wait for that by itself.
+// logMode turns on write-ahead logging, which stays on for good. It can be turned on only while
+// nobody else uses the file, and SQLite does not always wait for that by itself.
 func (c Config) logMode(s *sqlite3.Conn) error {
 	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		mode, err := pragma(s, "journal_mode = WAL")

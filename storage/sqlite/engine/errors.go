@@ -10,8 +10,8 @@ import (
 	"yizheng.internal/license"
 )
 
-// Explain turns SQLite's errors into those that callers test for: the context's
-// where it interrupted a read, [license.ErrUnavailable] where storage is in the
+// Explain turns SQLite's errors into those that callers test for: the context's where that
+// interrupted a read, [license.ErrUnavailable] where the disk, the file or a lock is in the
 // way. SQLite's texts name tables and columns, never values.
 func Explain(ctx context.Context, err error) error {
 	switch {
@@ -40,8 +40,7 @@ func inTheWay(err error) bool {
 	return false
 }
 
-// Taken returns the error for a key that is there already, if that is what err
-// is about.
+// Taken returns exists if err says that a key is there already, else err.
 func Taken(err, exists error) error {
 	for _, code := range []sqlite3.ExtendedErrorCode{
 		sqlite3.CONSTRAINT_UNIQUE, sqlite3.CONSTRAINT_PRIMARYKEY, sqlite3.CONSTRAINT_ROWID,

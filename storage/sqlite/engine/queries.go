@@ -2,7 +2,7 @@ package engine
 
 import "context"
 
-// One reads one row, or returns the error for none.
+// One reads one row. If there is none it returns the error none.
 func One(ctx context.Context, db *DB, none error, sql string, f func(*Row), values ...any) error {
 	found := false
 	err := db.Read(ctx, func(c *Conn) error {
@@ -14,7 +14,7 @@ func One(ctx context.Context, db *DB, none error, sql string, f func(*Row), valu
 	return err
 }
 
-// Many reads rows.
+// Many reads all rows of a query.
 func Many[T any](ctx context.Context, db *DB, sql string, scan func(*Row) T, values ...any) ([]T, error) {
 	var all []T
 	err := db.Read(ctx, func(c *Conn) error {

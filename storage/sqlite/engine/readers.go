@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// readers is a few connections for reading, opened when they are needed.
+// readers are a few connections for reading, opened when they are needed.
 type readers struct {
 	open  func(context.Context) (*Conn, error)
 	slots chan struct{} // one token for each connection that may be in use

@@ -31,7 +31,7 @@ type writer struct {
 	queue  []*operation
 	closed atomic.Bool
 
-	// Of the leader:
+	// Used by the leader alone:
 	conn     *Conn // nil: to be opened
 	logPages int   // in the write-ahead log after the last commit
 	waitAt   int   // pages from which a checkpoint waits for readers

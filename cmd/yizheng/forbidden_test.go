@@ -52,3 +52,11 @@ func TestForbidden(t *testing.T) {
 		})
 	}
 }
+
+// driverRooms returns the paths of a database driver's rooms.
+func driverRooms(driver string) (paths []string) {
+	for _, name := range []string{"engine", "grants", "identities", "ledger", "licenses", "provider"} {
+		paths = append(paths, driver+"/"+name)
+	}
+	return paths
+}

@@ -425,14 +425,6 @@ func roomsOf(names ...string) (paths []string) {
 	return paths
 }
 
-// driverRooms returns the paths of a database driver's rooms.
-func driverRooms(driver string) (paths []string) {
-	for _, name := range []string{"engine", "grants", "identities", "ledger", "licenses", "provider"} {
-		paths = append(paths, driver+"/"+name)
-	}
-	return paths
-}
-
 // domains hold the rules of the two halves, and the keys.
 var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
 

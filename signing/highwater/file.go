@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/signing"
 )
 
-// The names of the files. The large file has all records. The small one has the logs, and
+// These are the names of the files. The large file has all records. The small one has the logs, and
 // the records that the large one lacks; it is written every second if something changed.
 // Both hold only what is on disk in the database already.
 const (

@@ -88,7 +88,7 @@ type Used struct {
 
 // Config says what a [Service] works with. All of it is required.
 type Config struct {
-	Store   Stores
+	Store   Stores // see AuthenticStores
 	Vault   *vault.Vault
 	Records *license.Records
 	Grants  *grant.Service
@@ -101,10 +101,7 @@ type Config struct {
 type Service struct{ c Config }
 
 // New returns a Service.
-func New(c Config) *Service {
-	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
-	return &Service{c}
-}
+func New(c Config) *Service { return &Service{c} }
 
 // Stores are what a [Service] keeps its records in.
 type Stores interface {

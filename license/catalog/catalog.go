@@ -14,7 +14,7 @@ import (
 
 // Config says what a [Catalog] works with. All of it is required.
 type Config struct {
-	Store     entry.Stores
+	Store     entry.Stores // see entry.AuthenticStores
 	Auth      *signing.Authenticator
 	Journal   *journal.Recorder
 	PublicURL string // absolute, without a slash at the end: type metadata's addresses build on it
@@ -22,7 +22,7 @@ type Config struct {
 
 // Catalog is the types, the service items and the delegations.
 type Catalog struct {
-	store       entry.Stores // authentic
+	store       entry.Stores
 	auth        *signing.Authenticator
 	types       *Types
 	items       *Items
@@ -34,10 +34,9 @@ func New(c Config) (*Catalog, error) {
 	if c.Store == nil || c.Auth == nil || c.Journal == nil || c.PublicURL == "" {
 		return nil, errors.New("catalog: Config needs Store, Auth, Journal and PublicURL")
 	}
-	store := entry.AuthenticStores(c.Store, c.Auth)
-	with := entry.Config{Store: store, Delegations: entry.NewDelegations(store, c.Journal), Journal: c.Journal}
+	with := entry.Config{Store: c.Store, Delegations: entry.NewDelegations(c.Store, c.Journal), Journal: c.Journal}
 	types := newTypes(with, c.PublicURL)
-	return &Catalog{store, c.Auth, types, newItems(with, types), with.Delegations}, nil
+	return &Catalog{c.Store, c.Auth, types, newItems(with, types), with.Delegations}, nil
 }
 
 // Types returns the license types.

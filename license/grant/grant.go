@@ -153,7 +153,7 @@ type Record struct {
 
 // Config says what a [Service] works with. All of it is required.
 type Config struct {
-	Store   Stores
+	Store   Stores // see AuthenticStores
 	Vault   *vault.Vault
 	Records *license.Records
 	Types   *catalog.Types
@@ -170,10 +170,7 @@ type Service struct {
 }
 
 // New returns a Service.
-func New(c Config) *Service {
-	c.Store = AuthenticStores(c.Store, c.Vault.Auth())
-	return &Service{c: c, codes: codes{c.Vault}}
-}
+func New(c Config) *Service { return &Service{c, codes{c.Vault}} }
 
 // Stores are what a [Service] keeps its records in.
 type Stores interface {

@@ -63,8 +63,8 @@ type Library struct {
 	Offers        *offer.Service
 	Grants        *grant.Service
 	Readings      *access.Service
-	Journal       *journal.Recorder
 
+	journal *journal.Recorder
 	catalog *catalog.Catalog
 	lists   *status.Lists
 }
@@ -100,17 +100,17 @@ func New(ctx context.Context, c Config) (*Library, error) {
 // assemble makes the rooms, each with what it uses.
 func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	auth := c.Vault.Auth()
-	store := license.AuthenticStores(c.Stores, auth)
-	r := &Library{Journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
+	stores := AuthenticStores(c.Stores, auth) // for all rooms but status, whose lists are compared with what was seen of them
+	r := &Library{journal: journal.NewRecorder(journal.Config{Log: journal.Registry, Store: c.Journal, Vault: c.Vault, Logger: c.Log})}
 	var err error
 	if r.catalog, err = catalog.New(catalog.Config{
-		Store: c.Stores, Auth: auth, Journal: r.Journal, PublicURL: c.PublicURL,
+		Store: stores, Auth: auth, Journal: r.journal, PublicURL: c.PublicURL,
 	}); err != nil {
 		return nil, err
 	}
 	types := r.catalog.Types()
-	r.Records = license.NewRecords(license.RecordsConfig{Store: store, Vault: c.Vault, Types: types})
-	r.Lookups = license.NewLookups(license.LookupsConfig{Store: store, Vault: c.Vault, Records: r.Records, Types: types, Log: c.Log})
+	r.Records = license.NewRecords(license.RecordsConfig{Store: stores, Vault: c.Vault, Types: types})
+	r.Lookups = license.NewLookups(license.LookupsConfig{Store: stores, Vault: c.Vault, Records: r.Records, Types: types, Log: c.Log})
 	if _, err := r.Lookups.NumbersFolded(ctx); err != nil {
 		return nil, err
 	}
@@ -122,20 +122,20 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	}
 	authorities := license.NewAuthorities(c.AuthorityName)
 	r.Registry = registry.New(registry.Config{
-		Store: store, Records: r.Records, Types: types, Lists: r.lists, Authorities: authorities, Keyrings: c.Keyrings, Vault: c.Vault,
-		Journal: r.Journal, Events: c.Journal, PublicURL: c.PublicURL, Log: c.Log, Step: c.Step,
+		Store: stores, Records: r.Records, Types: types, Lists: r.lists, Authorities: authorities, Keyrings: c.Keyrings, Vault: c.Vault,
+		Journal: r.journal, Events: c.Journal, PublicURL: c.PublicURL, Log: c.Log, Step: c.Step,
 	})
 	r.Verifications = verify.New(verify.Config{
 		Records: r.Records, Keyrings: c.Keyrings, Vault: c.Vault, Anchors: c.Anchors, Signatures: c.Verifier, Status: r.lists.Value,
 	})
 	r.Offers = offer.New(offer.Config{
-		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.Journal, Log: c.Log,
+		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.journal, Log: c.Log,
 	})
 	r.Grants = grant.New(grant.Config{
-		Store: c.Stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.Journal, Step: c.Step,
+		Store: stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.journal, Step: c.Step,
 	})
 	r.Readings = access.New(access.Config{
-		Store: c.Stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.Journal, Step: c.Step,
+		Store: stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.journal, Step: c.Step,
 	})
 	return r, nil
 }
@@ -164,7 +164,7 @@ func (r *Library) Catalog() *catalog.Catalog { return r.catalog }
 func (r *Library) Lists() *status.Lists { return r.lists }
 
 // Run writes the events of what was merged, until ctx ends, and then those that are left.
-func (r *Library) Run(ctx context.Context) { r.Journal.Run(ctx) }
+func (r *Library) Run(ctx context.Context) { r.journal.Run(ctx) }
 
 // Upgrade gives every record of an earlier version its authenticator. It can be
 // cut off and run again, and beside other nodes that do the same. It is called only
@@ -240,5 +240,5 @@ type (
 // Refused records that an authenticated caller was refused something before it
 // reached the library, such as for a missing scope. Refusals that repeat are merged.
 func (r *Library) Refused(ctx context.Context, a audit.Actor, action journal.Action, id audit.ID, reason string) error {
-	return audit.Refused(ctx, r.Journal, a, action, id, reason)
+	return audit.Refused(ctx, r.journal, a, action, id, reason)
 }

@@ -99,9 +99,8 @@ func HeldBy(hs []credential.Holder, role string, codes []party.Code) bool {
 	})
 }
 
-// Unusable returns why the version of a license proves nothing now, as a reason
-// code, or "" if it does.
-func (v *VersionRecord) Unusable(now time.Time) string {
+// Unusable returns why the version of a license proves nothing now, or "" if it does.
+func (v *VersionRecord) Unusable(now time.Time) refusal.Reason {
 	today := party.DateOf(now)
 	switch {
 	case v.State == Suspended:

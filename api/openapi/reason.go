@@ -113,8 +113,8 @@ func (e *Endpoint) Reasons() []Reason {
 		first[f.Reason] = f.first
 	}
 	for _, f := range refusal.Of(e.Action) {
-		if !first[f.Reason] {
-			all = append(all, Reason{Status: problem.KindStatus(f.Kind), Reason: f.Reason, Meaning: f.Meaning})
+		if !first[string(f.Reason)] {
+			all = append(all, Reason{Status: problem.KindStatus(f.Kind), Reason: string(f.Reason), Meaning: f.Meaning})
 		}
 	}
 	slices.SortFunc(all, func(a, b Reason) int { return cmp.Or(a.Status-b.Status, strings.Compare(a.Reason, b.Reason)) })

@@ -277,9 +277,9 @@ func (d *signOn) Reasons() []Reason {
 			continue
 		}
 		for _, f := range refusal.Of(a) {
-			listed := slices.ContainsFunc(all, func(r Reason) bool { return r.Reason == f.Reason })
+			listed := slices.ContainsFunc(all, func(r Reason) bool { return r.Reason == string(f.Reason) })
 			if !listed && (f.Kind == refusal.KindInvalid || a == journal.ActionGrantDeliver) {
-				all = append(all, Reason{Status: http.StatusBadRequest, Reason: f.Reason, Meaning: f.Meaning})
+				all = append(all, Reason{Status: http.StatusBadRequest, Reason: string(f.Reason), Meaning: f.Meaning})
 			}
 		}
 	}

@@ -119,13 +119,13 @@ func TestRefusalsAreRegistered(t *testing.T) {
 		}
 		registered := map[raised]bool{}
 		for _, f := range refusal.Of(a) {
-			registered[raised{problem.KindStatus(f.Kind), f.Reason}] = true
+			registered[raised{problem.KindStatus(f.Kind), string(f.Reason)}] = true
 		}
 		compare(t, string(a), found, registered)
 	}
 	registered := map[raised]bool{}
 	for _, f := range refusal.All() {
-		if r := (raised{problem.KindStatus(f.Kind), f.Reason}); registered[r] {
+		if r := (raised{problem.KindStatus(f.Kind), string(f.Reason)}); registered[r] {
 			t.Errorf("%v is registered twice", r)
 		} else {
 			registered[r] = true
@@ -379,7 +379,7 @@ func TestGuidesNameReasons(t *testing.T) {
 	codes := map[string][]string{"invalid_authorization_details": {"item_unregistered", "details_not_pushed"}} // which are not the registry's
 	for row, a := range map[string]journal.Action{"invalid_authorization_details": journal.ActionGrantOffer, "granted": journal.ActionLicenseRedeem} {
 		for _, f := range refusal.Of(a) {
-			codes[row] = append(codes[row], f.Reason)
+			codes[row] = append(codes[row], string(f.Reason))
 		}
 	}
 	statuses := map[string]bool{}

@@ -32,7 +32,7 @@ func (w *Words) HeldCard(l *offer.HeldLicense) (web.Card, error) {
 		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
 	}
 	c, err := w.card(&l.License)
-	c.Unusable = l.Unusable
+	c.Unusable = string(l.Unusable)
 	return c, err
 }
 

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"yizheng.internal/license/access"
-	"yizheng.internal/license/grant"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/registry"
 )
 
@@ -29,14 +29,14 @@ func TestRedeemBounds(t *testing.T) {
 		}
 	}
 	for i := range access.MaxRefusedReadings + 20 {
-		if released, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint("more", i))); reason(t, err) != grant.ResultExhausted || released.Credential != "" {
+		if released, err := w.Readings.Redeem(ctx, consumer, redeem(d, fmt.Sprint("more", i))); reason(t, err) != string(refusal.ReasonExhausted) || released.Credential != "" {
 			t.Fatalf("%+v, %v", released, err)
 		}
 	}
 	if again, err := w.Readings.Redeem(ctx, consumer, redeem(d, "7")); err != nil || !again.Again {
 		t.Errorf("again, afterwards: %+v, %v", again, err)
 	}
-	got, want := map[string]int{}, map[string]int{access.ResultOK: access.MaxReadings, grant.ResultExhausted: access.MaxRefusedReadings}
+	got, want := map[string]int{}, map[string]int{access.ResultOK: access.MaxReadings, string(refusal.ReasonExhausted): access.MaxRefusedReadings}
 	var before int64
 	for {
 		page, err := w.Readings.LicenseRecords(ctx, subject(), out.ID, before, 100)

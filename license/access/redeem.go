@@ -93,14 +93,14 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 			exhausted = true // to be recorded as what it is then
 			continue
 		case errors.Is(err, license.ErrExhausted):
-			return Released{}, errRefused(result) // and the license has no more records of it
+			return Released{}, errRefused(refusal.Reason(result)) // and the license has no more records of it
 		case err != nil:
 			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
 		}
 		r.c.Step("redeem.recorded")
 		recorded = true
 		if result := read.Record.Result; result != ResultOK {
-			return Released{}, errRefused(result)
+			return Released{}, errRefused(refusal.Reason(result))
 		}
 		return r.release(ctx, a, &u, read.Record, q.Nonce)
 	}
@@ -130,7 +130,7 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, code gran
 	g = g.Stand(u.Grant, now)
 	result := ResultMismatch
 	if g.Client == a.Client {
-		result = grant.Hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now)
+		result = string(grant.Hindrance(&u.Code, &g, u.Version, exhausted && u.Earlier == nil, now))
 	}
 	switch {
 	case result == "" && u.Earlier != nil:
@@ -216,13 +216,13 @@ func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, rec Recor
 	}, nil
 }
 
-// refusals says what the reason codes of refused readings mean.
-var refusals = map[string]string{
+// refusals says what the reasons of refused readings mean.
+var refusals = map[refusal.Reason]string{
 	"grant_pending":         "The grant's authorization code is not redeemed yet.",
 	"grant_ended":           "The grant was withdrawn or revoked. Ask the holder again.",
 	"grant_expired":         "The grant's time is over. Ask the holder again.",
 	"window_over":           "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
-	grant.ResultExhausted:   "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
+	refusal.ReasonExhausted: "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
 	"license_suspended":     "The license is suspended.",
 	"license_superseded":    "The license was changed since its holder agreed. Ask the holder again.",
 	"license_ended":         "The license has ended.",
@@ -230,12 +230,12 @@ var refusals = map[string]string{
 	"license_not_yet_valid": "The license is not valid yet.",
 }
 
-// errRefused returns the refusal of a reading by its reason code.
-func errRefused(reason string) error {
+// errRefused returns the refusal of a reading by its reason.
+func errRefused(reason refusal.Reason) error {
 	if reason == ResultMismatch {
 		return errUseCodeUnknown() // whether another's code exists is nobody's business
 	}
-	return refusal.Conflict(refusal.Reason(reason), strings.TrimSpace(refusals[reason]+" Nothing was released."))
+	return refusal.Conflict(reason, strings.TrimSpace(refusals[reason]+" Nothing was released."))
 }
 
 func errUseCodeUnknown() error {

@@ -37,12 +37,12 @@ const domainParty = "grant.party"
 
 // grantBody is the sealed part of a grant's record.
 type grantBody struct {
-	Grant   Grant             `json:"grant"`
-	Session []byte            `json:"session"`
-	Request []byte            `json:"request"`
-	Shown   []byte            `json:"shown"`
-	Find    offer.Find        `json:"find,omitempty"`     // what the offer was made for
-	LeftOut map[string]string `json:"left_out,omitempty"` // reason codes, by material
+	Grant   Grant                     `json:"grant"`
+	Session []byte                    `json:"session"`
+	Request []byte                    `json:"request"`
+	Shown   []byte                    `json:"shown"`
+	Find    offer.Find                `json:"find,omitempty"`     // what the offer was made for
+	LeftOut map[string]refusal.Reason `json:"left_out,omitempty"` // by material
 }
 
 func grantPlace(id ID) vault.Place {
@@ -221,8 +221,8 @@ func (g Grant) Stand(rec Record, now time.Time) Grant {
 	return g
 }
 
-// endedReason is the reason code for a grant that has ended.
-func endedReason(g *Grant) string {
+// endedReason is the reason to refuse what needs a grant that has not ended.
+func endedReason(g *Grant) refusal.Reason {
 	if g.EndedBy == EndedByExpired {
 		return "grant_expired"
 	}
@@ -231,5 +231,5 @@ func endedReason(g *Grant) string {
 
 // errGrantOver refuses what needs a grant that has not ended.
 func errGrantOver(g *Grant) error {
-	return refusal.Conflict(refusal.Reason(endedReason(g)), "The grant "+strings.TrimPrefix(endedReason(g), "grant_")+". Ask for a new one.")
+	return refusal.Conflict(endedReason(g), "The grant "+strings.TrimPrefix(string(endedReason(g)), "grant_")+". Ask for a new one.")
 }

@@ -36,7 +36,7 @@ type DeliveredMaterial struct {
 	UseCode     UseCode             `json:"use_code,omitzero"`
 	// Reason says why a license that was agreed to is left out after all:
 	// license_superseded, license_suspended, license_ended, license_expired.
-	Reason string `json:"reason,omitempty"`
+	Reason refusal.Reason `json:"reason,omitempty"`
 }
 
 // Deliver activates a grant for the client that redeems the authorization code
@@ -101,7 +101,7 @@ func (r *Service) activate(ctx context.Context, a audit.Actor, rec *Record, b *g
 // mint makes the next use code of each license of a grant that can be read now.
 // Of a license with an unused one, that can still be given, it makes none. left says why others have none,
 // by material.
-func (r *Service) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]string, err error) {
+func (r *Service) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]refusal.Reason, err error) {
 	last := newest(have)
 	for _, l := range g.Licenses {
 		_, v, err := r.c.Records.Load(ctx, l.License, l.Version)
@@ -110,7 +110,7 @@ func (r *Service) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now 
 		}
 		if why := v.Unusable(now); why != "" {
 			if left == nil {
-				left = map[string]string{}
+				left = map[string]refusal.Reason{}
 			}
 			left[l.Material] = why
 			continue

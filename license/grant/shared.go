@@ -19,11 +19,11 @@ type SharedLicense struct {
 	Version  int // as the holder saw it
 	TypeCode credential.TypeCode
 	TypeName string
-	State    license.State // of the version that was agreed to
-	Reason   string        // why it can't be read now; empty: it can
-	Fields   []string      // the parts that may be read
-	Used     time.Time     // first reading by the newest use code; zero: there was none
-	Until    time.Time     // when that use code's reading window closes; zero likewise
+	State    license.State  // of the version that was agreed to
+	Reason   refusal.Reason // why it can't be read now; empty: it can
+	Fields   []string       // the parts that may be read
+	Used     time.Time      // first reading by the newest use code; zero: there was none
+	Until    time.Time      // when that use code's reading window closes; zero likewise
 }
 
 // Shared lists what a grant of the client covers, without data.
@@ -70,12 +70,8 @@ func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls
 	return g, ls, nil
 }
 
-// ResultExhausted is the result of a reading by a code that was used MaxReadings times.
-const ResultExhausted = refusal.ReasonExhausted
-
-// Hindrance returns why a license can't be read by a code now, as a reason code,
-// or "" if it can. exhausted says that the code is good for no further reading.
-func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bool, now time.Time) string {
+// Hindrance returns why a license can't be read by a code now, or "" if it can. exhausted says that the code is good for no further reading.
+func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bool, now time.Time) refusal.Reason {
 	switch {
 	case g.State == Pending:
 		return "grant_pending"
@@ -84,7 +80,7 @@ func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bo
 	case !c.First.IsZero() && !now.Before(c.First.Add(ReadingWindow)):
 		return "window_over"
 	case exhausted:
-		return ResultExhausted
+		return refusal.ReasonExhausted
 	}
 	return v.Unusable(now)
 }

@@ -18,8 +18,8 @@ import (
 // HeldLicense is a license as its holder sees it.
 type HeldLicense struct {
 	license.License
-	AuthorityName string // of today; empty if it is no participant any more
-	Unusable      string // why it proves nothing now, as a reason code such as license_expired; empty: it does
+	AuthorityName string         // of today; empty if it is no participant any more
+	Unusable      refusal.Reason // why it proves nothing now, such as license_expired; empty: it does
 }
 
 // HeldPage is one page of a subject's licenses.

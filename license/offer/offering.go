@@ -97,7 +97,7 @@ type shelf struct {
 // held is a license that was opened for an offer.
 type held struct {
 	license.License
-	why    string                     // why it proves nothing now; "": it does
+	why    refusal.Reason             // why it proves nothing now; "": it does
 	fields map[string]json.RawMessage // by name
 	text   string                     // what has looks in, once it did
 }

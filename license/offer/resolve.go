@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
 
@@ -164,7 +165,7 @@ type finding struct {
 // add takes in a license that proves nothing now, for a reason. Of those whose
 // time is over the one counts that was in force last: somebody whose license was
 // revoked isn't told that an older one has expired.
-func (f *finding) add(why string, l license.License) {
+func (f *finding) add(why refusal.Reason, l license.License) {
 	was := func(o Outcome, d Dated) {
 		if c := d.From.Compare(f.last.From); f.over == "" || c > 0 || c == 0 && o == OutcomeEnded {
 			f.over, f.last = o, d

@@ -12,7 +12,7 @@ import (
 // are; a test of package api/rest reads the source and compares.
 type Refusal struct {
 	Kind    Kind
-	Reason  string
+	Reason  Reason
 	Meaning string // what is wrong, and what the caller can do
 	of      []journal.Action
 }
@@ -108,7 +108,7 @@ var refusedEntries = []Refusal{
 func refusedSchemas() []Refusal {
 	all := []Refusal{{KindInvalid, "schema", "The schema is not a usable JSON Schema: compare it with the draft 2020-12.", onType}}
 	for _, reason := range schema.Reasons() {
-		all = append(all, Refusal{KindInvalid, reason, "A place in the schema, which violations names, " + (&schema.Error{Reason: reason}).Message() + ".", onType})
+		all = append(all, Refusal{KindInvalid, Reason(reason), "A place in the schema, which violations names, " + (&schema.Error{Reason: reason}).Message() + ".", onType})
 	}
 	return all
 }

@@ -64,13 +64,3 @@ func Unconditional(reason Reason, detail string) error {
 func ChangedMeanwhile() error {
 	return Conflict("changed_meanwhile", "It was changed by someone else at the same time. Read it again and repeat if still wanted.")
 }
-
-// Reasons of what was mistyped: no verdicts on a license.
-const (
-	ReasonIdentifierForm       = "identifier_form"        // it is no identifier
-	ReasonIdentifierCheckDigit = "identifier_check_digit" // its last character doesn't fit the rest
-	ReasonVerificationCodeForm = "verification_code_form" // it is no verification code
-)
-
-// ReasonExhausted refuses a reading by a use code that was used as often as it may be.
-const ReasonExhausted = "use_code_exhausted"

@@ -45,7 +45,7 @@ func readPrinted(identifier, code string) (p printed, err error) {
 // errMistyped says that an identifier that isn't known can't be right.
 func errMistyped() error {
 	return refusal.Invalid(refusal.ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
-		schema.Violation{Pointer: "/identifier", Keyword: refusal.ReasonIdentifierCheckDigit, Message: "has a check character that doesn't fit the rest"})
+		schema.Violation{Pointer: "/identifier", Keyword: string(refusal.ReasonIdentifierCheckDigit), Message: "has a check character that doesn't fit the rest"})
 }
 
 // verificationCodeLength is how many characters a verification code has.

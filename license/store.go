@@ -58,7 +58,6 @@ const (
 	LookupVerification LookupKind = "verification" // identifier with verification code → license and version; unique
 	LookupNumber       LookupKind = "number"       // type, authority and number → license; unique where the row says so
 	LookupHolder       LookupKind = "holder"       // a holder's code → license; many
-	LookupRequest      LookupKind = "request"      // client and idempotency key; see Request
 )
 
 // LookupRow is a value's lookup keys, all of which lead to the same license. A

@@ -77,12 +77,17 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 		} else if err != nil {
 			return Released{}, fmt.Errorf("loading a use code: %w", err)
 		}
-		read, err := r.reading(ctx, a, &u, code, q, exhausted)
+		g, err := r.c.Grants.Open(ctx, u.Grant)
 		if err != nil {
 			return Released{}, err
 		}
+		read, err := r.reading(ctx, a, &u, g, code, q, exhausted)
+		if err != nil {
+			return Released{}, err
+		}
+		parts := g.Parts(u.Code.License)
 		if read == nil {
-			return r.again(ctx, a, &u, q)
+			return r.again(ctx, a, &u, parts, q)
 		}
 		r.c.Step("redeem.decided")
 		err = r.c.Store.SaveUse(ctx, *read)
@@ -102,7 +107,7 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 		if result := read.Record.Result; result != ResultOK {
 			return Released{}, errRefused(refusal.Reason(result))
 		}
-		return r.release(ctx, a, &u, read.Record, q.Nonce)
+		return r.release(ctx, a, &u, parts, read.Record, q.Nonce)
 	}
 	return Released{}, refusal.ChangedMeanwhile()
 }
@@ -121,11 +126,7 @@ func (q *RedeemRequest) check() error {
 
 // reading decides on a reading and prepares its record; nil if it is an allowed
 // one's repetition. exhausted says that the code is good for no further one.
-func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, code grant.UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
-	g, err := r.c.Grants.Open(ctx, u.Grant)
-	if err != nil {
-		return nil, err
-	}
+func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, g grant.Grant, code grant.UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	g = g.Stand(u.Grant, now)
 	result := ResultMismatch
@@ -165,7 +166,7 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, code gran
 
 // again answers a request that was recorded before. The row that led to its record
 // decides nothing: it must be of an allowed reading by this very code.
-func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, q RedeemRequest) (Released, error) {
+func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts []string, q RedeemRequest) (Released, error) {
 	earlier, err := r.opened(ctx, *u.Earlier)
 	if err != nil {
 		return Released{}, err
@@ -177,19 +178,14 @@ func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, q RedeemReq
 	if earlier.Nonce != q.Nonce || !reflect.DeepEqual(earlier.Officer, q.Officer) {
 		return Released{}, refusal.Conflict("request_id_reused", "This request id was used for another reading by this code. Use a new one for a new reading.")
 	}
-	out, err := r.release(ctx, a, u, *u.Earlier, q.Nonce)
+	out, err := r.release(ctx, a, u, parts, *u.Earlier, q.Nonce)
 	out.Again = true
 	return out, err
 }
 
-// release opens a license's credential, whose reading is recorded, withholds
-// what was not agreed to, and binds the rest to the client and its nonce.
-func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, rec Record, nonce string) (Released, error) {
-	g, err := r.c.Grants.Open(ctx, u.Grant)
-	if err != nil {
-		return Released{}, err
-	}
-	parts := g.Parts(u.Code.License)
+// release opens a license's credential, whose reading is recorded, withholds all but
+// the parts that were agreed to, and binds them to the client and its nonce.
+func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts []string, rec Record, nonce string) (Released, error) {
 	whole, err := r.c.Records.OpenCredential(ctx, u.Version)
 	if err != nil {
 		return Released{}, err

@@ -83,12 +83,12 @@ func TestChangedBeforeDelivery(t *testing.T) {
 			change(t, w, out.ID)
 			for range 2 { // and the same when asked again
 				m := w.Deliver(t, g.ID).Materials[0]
-				if m.Reason != want || !m.UseCode.IsZero() {
+				if string(m.Reason) != want || !m.UseCode.IsZero() {
 					t.Errorf("delivered %+v, want nothing for %s", m, want)
 				}
 			}
 			_, ls, err := w.Grants.Shared(t.Context(), consumer, g.ID)
-			if err != nil || ls[0].Reason != want {
+			if err != nil || string(ls[0].Reason) != want {
 				t.Errorf("shared: %+v, %v", ls, err)
 			}
 		})

@@ -18,7 +18,6 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/registry"
-	"yizheng.internal/signing/journal"
 )
 
 // Consumer is a client that asks for licenses.
@@ -79,7 +78,6 @@ type Stores struct {
 	OnLoad      func(*license.VersionRecord)
 	OnLoadUse   func(*access.Used)
 	OnSaveUse   func(*access.Reading) error
-	OnSaveGrant func(*grant.Record) error
 	OnLoadGrant func(*grant.Record)
 }
 
@@ -119,16 +117,6 @@ func (s Stores) SaveUse(ctx context.Context, u access.Reading) error {
 		}
 	}
 	return s.Stores.SaveUse(ctx, u)
-}
-
-// SaveGrant implements [grant.Store].
-func (s Stores) SaveGrant(ctx context.Context, g grant.Record, codes []grant.UseCodeRecord, e journal.Event) error {
-	if s.OnSaveGrant != nil {
-		if err := s.OnSaveGrant(&g); err != nil {
-			return err
-		}
-	}
-	return s.Stores.SaveGrant(ctx, g, codes, e)
 }
 
 // LoadGrant implements [grant.Store].

@@ -33,9 +33,8 @@ import (
 // World is a registry on a database of its own.
 type World struct {
 	*library.Library
-	DB  *sqlite.DB
-	In  *installation.Installation
-	Dir string
+	DB *sqlite.DB
+	In *installation.Installation
 }
 
 // New opens a registry with one Authority and one published type: a copy of
@@ -46,11 +45,11 @@ func New(t testing.TB) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{Dir: t.TempDir()}
-	if err := copyTree(w.Dir, template); err != nil {
+	w, dir := &World{}, t.TempDir()
+	if err := copyTree(dir, template); err != nil {
 		t.Fatal(err)
 	}
-	if w.DB, w.In, err = openWorld(t.Context(), w.Dir); err != nil {
+	if w.DB, w.In, err = openWorld(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.DB.Close() })

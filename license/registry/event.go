@@ -13,9 +13,9 @@ import (
 // answered as the first one was and changed nothing.
 const ResultReplayed = "replayed"
 
-// ResultRefused stands in a license's history where the reason of a refusal is
+// resultRefused stands in a license's history where the reason of a refusal is
 // somebody else's affair.
-const ResultRefused = "refused"
+const resultRefused = "refused"
 
 // Event is an event, opened: what a license's history shows.
 type Event struct {
@@ -43,7 +43,7 @@ func (e *Event) shownTo(a audit.Actor) Event {
 	}
 	out := Event{Seq: e.Seq, ID: e.ID, At: e.At, Action: e.Action, License: e.License, Version: e.Version, Result: e.Result}
 	if out.Result != journal.ResultOK {
-		out.Result = ResultRefused
+		out.Result = resultRefused
 	}
 	return out
 }

@@ -73,7 +73,7 @@ const defaultLimit = 20
 // Search finds licenses of the caller's participant.
 func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (found SearchResult, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseSearch, "")
-	query, err := q.query(ctx, a, r.c.Records)
+	query, by, err := q.query(ctx, a, r.c.Records)
 	if err != nil {
 		return SearchResult{}, err
 	}
@@ -87,7 +87,7 @@ func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (f
 	}
 	found.Licenses = []license.Summary{}
 	for _, rec := range records {
-		has, err := r.has(ctx, rec, q)
+		has, err := r.has(ctx, rec, by)
 		if err != nil {
 			return SearchResult{}, err
 		}
@@ -111,17 +111,9 @@ func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (f
 
 // has reports whether a license that was found has what it was found by, in one of its
 // versions. The row that led to it decides nothing.
-func (r *Service) has(ctx context.Context, rec license.Record, q SearchRequest) (bool, error) {
-	if q.Identifier == "" && q.Number == "" && q.Holder == nil {
+func (r *Service) has(ctx context.Context, rec license.Record, by sought) (bool, error) {
+	if by.kind == "" {
 		return true, nil
-	}
-	var holder []party.Code
-	if q.Holder != nil {
-		code, err := party.ParseCode(q.Holder.Type, q.Holder.Value)
-		if err != nil {
-			return false, err
-		}
-		holder = []party.Code{code}
 	}
 	var unread error
 	for n := rec.Version; n > 0; n-- {
@@ -137,10 +129,7 @@ func (r *Service) has(ctx context.Context, rec license.Record, q SearchRequest) 
 		if err != nil {
 			return false, fmt.Errorf("reading version %d of license %s: %w", n, rec.ID, err)
 		}
-		switch {
-		case q.Identifier != "" && string(b.Identifier) == strings.ToUpper(strings.TrimSpace(q.Identifier)),
-			q.Number != "" && license.NumberKey(b.Number) == license.NumberKey(q.Number),
-			q.Holder != nil && license.HeldBy(b.Holders, "", holder):
+		if by.isOf(&b) {
 			return true, nil
 		}
 	}
@@ -152,8 +141,28 @@ func (r *Service) has(ctx context.Context, rec license.Record, q SearchRequest) 
 	return false, nil
 }
 
-// query returns what finds the caller's licenses in a store.
-func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *license.Records) (license.Query, error) {
+// sought is what a search is by, in the form in which it is compared.
+type sought struct {
+	kind   license.LookupKind // "": by none of these
+	text   string             // an identifier, or the key of a number
+	holder party.Code
+}
+
+// isOf reports whether a version has what is sought.
+func (by *sought) isOf(b *license.Body) bool {
+	switch by.kind {
+	case license.LookupIdentifier:
+		return string(b.Identifier) == by.text
+	case license.LookupNumber:
+		return license.NumberKey(b.Number) == by.text
+	case license.LookupHolder:
+		return license.HeldBy(b.Holders, "", []party.Code{by.holder})
+	}
+	return false
+}
+
+// query returns what finds the caller's licenses in a store, and what they are found by.
+func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *license.Records) (license.Query, sought, error) {
 	out := license.Query{
 		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,
 		From: q.CreatedFrom, To: q.CreatedTo, Limit: q.Limit,
@@ -180,27 +189,28 @@ func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *license.Re
 	}
 	vs.When(criteria > 1, "", "criteria", "may have only one of identifier, number and holder")
 	vs.When(q.Number != "" && q.TypeCode == "", "/type_code", "required", "must be given with a number")
-	var code party.Code
+	var by sought
 	if q.Holder != nil {
 		var err error
-		if code, err = party.ParseCode(q.Holder.Type, q.Holder.Value); err != nil {
+		if by.holder, err = party.ParseCode(q.Holder.Type, q.Holder.Value); err != nil {
 			vs.Add("/holder", "code", "is not a valid code of its type")
 		}
 	}
 	if err := vs.Err("search_invalid", "The search is not acceptable; see violations."); err != nil {
-		return license.Query{}, err
+		return license.Query{}, sought{}, err
 	}
 	var err error
 	switch {
 	case q.Identifier != "":
-		out.Kind = license.LookupIdentifier
-		out.Keys, err = in.IdentifierKeys(ctx, strings.ToUpper(strings.TrimSpace(q.Identifier)))
+		by.kind, by.text = license.LookupIdentifier, strings.ToUpper(strings.TrimSpace(q.Identifier))
+		out.Keys, err = in.IdentifierKeys(ctx, by.text)
 	case q.Number != "":
-		out.Kind = license.LookupNumber
+		by.kind, by.text = license.LookupNumber, license.NumberKey(q.Number)
 		out.Keys, err = in.NumberKeys(ctx, q.TypeCode, out.Authority, q.Number)
 	case q.Holder != nil:
-		out.Kind = license.LookupHolder
-		out.Keys, err = in.HolderKeys(ctx, []party.Code{code})
+		by.kind = license.LookupHolder
+		out.Keys, err = in.HolderKeys(ctx, []party.Code{by.holder})
 	}
-	return out, err
+	out.Kind = by.kind
+	return out, by, err
 }

@@ -198,9 +198,6 @@ func readKey(ctx context.Context, v *victims) error {
 	return err
 }
 
-// Keys0 are the key records as they are stored.
-func (v *victims) Keys0() signing.Records { return v.Database.Keys }
-
 func readForged(ctx context.Context, v *victims) error {
 	r, err := signing.NewKeyrings(signing.KeyringsConfig{Records: v.Keys, Module: v.in.Module(), Auth: v.in.Keyrings().Auth()})
 	if err != nil {

@@ -28,8 +28,8 @@ func NewRecent[K comparable, V any](most, bytes int) *Recent[K, V] {
 	return &Recent[K, V]{most: most, bytes: bytes, places: map[K]*list.Element{}}
 }
 
-// Get returns a value that is kept.
-func (s *Recent[K, V]) Get(key K) (v V, ok bool) {
+// get returns a value that is kept.
+func (s *Recent[K, V]) get(key K) (v V, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, ok := s.places[key]
@@ -40,9 +40,9 @@ func (s *Recent[K, V]) Get(key K) (v V, ok bool) {
 	return at.Value.(used[K, V]).value, true
 }
 
-// Put keeps a value in the place of the one that was there, and drops what was not
+// put keeps a value in the place of the one that was there, and drops what was not
 // used for longest until there is room. One that takes more than there is isn't kept.
-func (s *Recent[K, V]) Put(key K, v V, bytes int) {
+func (s *Recent[K, V]) put(key K, v V, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(key)
@@ -61,8 +61,8 @@ func (s *Recent[K, V]) Share(key K, v V, bytes int) V {
 	return v
 }
 
-// Forget drops a value.
-func (s *Recent[K, V]) Forget(key K) {
+// forget drops a value.
+func (s *Recent[K, V]) forget(key K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(key)

@@ -25,22 +25,22 @@ func TestRecent(t *testing.T) {
 		}
 	}
 	for i, key := range []string{"a", "b", "c"} {
-		s.Put(key, i, 10)
+		s.put(key, i, 10)
 	}
-	if v, ok := s.Get("a"); !ok || v != 0 {
+	if v, ok := s.get("a"); !ok || v != 0 {
 		t.Errorf("a is %d, %v", v, ok)
 	}
 	want("three", 30, "a", "c", "b")
-	s.Put("d", 3, 10)
+	s.put("d", 3, 10)
 	want("a fourth drops what was not used for longest", 30, "d", "a", "c")
-	if _, ok := s.Get("b"); ok {
+	if _, ok := s.get("b"); ok {
 		t.Error("b is still there")
 	}
-	s.Put("a", 7, 85)
+	s.put("a", 7, 85)
 	want("bytes drop others", 95, "a", "d")
-	s.Put("d", 3, 95)
+	s.put("d", 3, 95)
 	want("also when one grows", 95, "d")
-	s.Put("e", 4, 101)
+	s.put("e", 4, 101)
 	want("what is larger than all isn't kept", 95, "d")
 	if v := s.Share("d", 9, 1); v != 3 {
 		t.Errorf("shared d is %d", v)
@@ -49,8 +49,8 @@ func TestRecent(t *testing.T) {
 		t.Errorf("shared f is %d", v)
 	}
 	want("shared", 100, "f", "d")
-	s.Forget("d")
-	s.Forget("nothing")
+	s.forget("d")
+	s.forget("nothing")
 	want("forgotten", 5, "f")
 }
 
@@ -63,11 +63,11 @@ func TestRecentRaces(t *testing.T) {
 		all.Go(func() {
 			for i := range 500 {
 				key := fmt.Sprint((g + i) % 9)
-				s.Put(key, &i, i%20)
-				s.Get(key)
+				s.put(key, &i, i%20)
+				s.get(key)
 				s.Share(key, &i, 3)
 				if i%7 == 0 {
-					s.Forget(key)
+					s.forget(key)
 				}
 			}
 		})

@@ -117,7 +117,7 @@ func (h Heads[V]) same(rec Record) *V {
 // of returns an entry's newest versions, none if there is no such entry.
 func (c *versions[C, D, V]) of(ctx context.Context, code C) (Heads[V], error) {
 	if c.kind.Fresh > 0 {
-		if h, ok := c.heads.Get(code); ok && time.Since(h.read) < c.kind.Fresh {
+		if h, ok := c.heads.get(code); ok && time.Since(h.read) < c.kind.Fresh {
 			return h, nil
 		}
 	}
@@ -135,7 +135,7 @@ func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) 
 	if err != nil {
 		return Heads[V]{}, fmt.Errorf("reading %s %s: %w", c.kind.Called, code, err)
 	}
-	old, _ := c.heads.Get(code)
+	old, _ := c.heads.get(code)
 	bytes := 0
 	for _, rec := range records {
 		v := old.same(rec)
@@ -148,7 +148,7 @@ func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) 
 		bytes += len(rec.Body)
 	}
 	if len(records) > 0 && c.kind.Fresh > 0 {
-		c.heads.Put(code, h, bytes)
+		c.heads.put(code, h, bytes)
 	}
 	return h, nil
 }
@@ -172,12 +172,12 @@ func (c *versions[C, D, V]) at(ctx context.Context, code C, version int) (*V, er
 		return nil, nil
 	}
 	key := pastVersion[C]{code, version}
-	if v, ok := c.past.Get(key); ok {
+	if v, ok := c.past.get(key); ok {
 		return v, nil
 	}
 	v, bytes, err := c.load(ctx, code, version)
 	if v != nil {
-		c.past.Put(key, v, bytes)
+		c.past.put(key, v, bytes)
 	}
 	return v, err
 }
@@ -199,4 +199,4 @@ func (c *versions[C, D, V]) load(ctx context.Context, code C, version int) (*V, 
 	return v, len(records[0].Body), err
 }
 
-func (c *versions[C, D, V]) forget(code C) { c.heads.Forget(code) }
+func (c *versions[C, D, V]) forget(code C) { c.heads.forget(code) }

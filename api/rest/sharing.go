@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/grant"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 )
 
@@ -54,7 +55,7 @@ type sharedLicense struct {
 	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
 	TypeName string              `json:"type_name" doc:"the type's name"`
 	State    license.State       `json:"state" doc:"of the version that was agreed to" enum:"draft,submitted,returned,active,suspended,superseded,ended"`
-	Reason   string              `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
+	Reason   refusal.Reason      `json:"reason,omitempty" doc:"why it can't be read now, such as license_suspended, grant_ended or window_over; absent: it can"`
 	Fields   []string            `json:"fields" doc:"the parts that may be read: identifier, number, area_code, holders, or fields/NAME"`
 	Used     time.Time           `json:"used,omitzero" doc:"first reading by the newest use code; absent: there was none yet"`
 	Until    time.Time           `json:"until,omitzero" doc:"when that use code's reading window closes"`

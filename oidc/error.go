@@ -38,6 +38,25 @@ const (
 // raises one says it in place; one that somebody tests for is a constant.
 type Reason string
 
+// Reasons by which somebody decides.
+const (
+	ReasonRedirectURIUnregistered Reason = "redirect_uri_unregistered"
+	ReasonRedirectURIInvalid      Reason = "redirect_uri_invalid"
+	ReasonRequestURIGone          Reason = "request_uri_gone"
+	ReasonNoSecondFactor          Reason = "no_second_factor"
+	ReasonConsentRefused          Reason = "consent_refused"
+	ReasonHolderChosePaper        Reason = "holder_chose_paper"
+
+	// Misuse of a code or a refresh token that somebody was given.
+	ReasonCodeClient      Reason = "code_client"
+	ReasonCodeRedirectURI Reason = "code_redirect_uri"
+	ReasonCodeVerifier    Reason = "code_verifier"
+	ReasonCodeTries       Reason = "code_tries"
+	ReasonCodeReuse       Reason = "code_reuse"
+	ReasonRefreshClient   Reason = "refresh_client"
+	ReasonRefreshReuse    Reason = "refresh_reuse"
+)
+
 // Error is a refusal that the client may see, apart from its cause.
 type Error struct {
 	Code Code

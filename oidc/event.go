@@ -30,15 +30,16 @@ func NewRecorder(store journal.Appender, log *slog.Logger) *journal.Recorder {
 // client without a secret only misuse of what is genuine is recorded: anybody could be that
 // client, and could fill the disk.
 func RefusedToken(ctx context.Context, r *journal.Recorder, c Client, requestID string, e *Error) {
-	if c.Public() && !misuse[e.EventReason()] {
+	if c.Public() && !misuse[e.Reason] {
 		return
 	}
 	r.Refused(ctx, Actor{c.ID, requestID}.Did(journal.ActionTokenRefuse, c.ID, e.EventReason()))
 }
 
 // misuse are reasons for refusing a code or a refresh token that somebody was given.
-var misuse = map[string]bool{
-	"code_client": true, "code_redirect_uri": true, "code_verifier": true, "code_tries": true, "code_reuse": true, "refresh_client": true, "refresh_reuse": true,
+var misuse = map[Reason]bool{
+	ReasonCodeClient: true, ReasonCodeRedirectURI: true, ReasonCodeVerifier: true, ReasonCodeTries: true, ReasonCodeReuse: true,
+	ReasonRefreshClient: true, ReasonRefreshReuse: true,
 }
 
 // reasonOf returns the reason code of a failed change, for its event.

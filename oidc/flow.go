@@ -18,7 +18,7 @@ type Browser struct {
 	Session   Secret // the session cookie; zero: none
 	Device    string // the device cookie: for which accounts this is a known device
 	Address   netip.Addr
-	UserAgent string
+	UserAgent string // as it came: whoever keeps it clips it
 	RequestID string // of the HTTP request, for the events
 }
 

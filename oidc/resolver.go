@@ -52,7 +52,7 @@ const (
 // Refusals of [Resolver].Grant.
 var (
 	ErrShownChanged = &Error{Code: InvalidRequest, Description: "what can be released has changed since it was shown", Reason: "offer_changed"}
-	ErrRefusedAll   = &Error{Code: AccessDenied, Description: "the holder chose paper", Reason: "holder_chose_paper"}
+	ErrRefusedAll   = &Error{Code: AccessDenied, Description: "the holder chose paper", Reason: ReasonHolderChosePaper}
 )
 
 // DetailFacts say who asks whom, for a [Resolver].
@@ -90,9 +90,9 @@ type Offer interface {
 
 // Agreement is what the holder agreed to.
 type Agreement struct {
-	Form      string            // the consent form's one-use id
+	Form      string            // the consent form's one-use id; the flow sets it
 	Shown     [32]byte          // Offer.Shown, as the form carried it
-	Find      map[string]string // what it was shown for; see [Resolver].Describe
+	Find      map[string]string // what it was shown for, see [Resolver].Describe; the flow sets it
 	Chosen    []Choice          // none: everything was refused
 	Until     time.Time
 	Recurring bool

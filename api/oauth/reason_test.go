@@ -31,7 +31,18 @@ var reasonCalls = map[string]int{"invalid": 0, "invalidRequest": 0, "BadGrant": 
 func TestOAuthReasonsAreListed(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{reasonMissing: true, "client_disabled": true, "participant_disabled": true} // these two of oidc's standing.check
+	constants := reasonConstants(t)
 	add := func(e ast.Expr) {
+		switch e := e.(type) {
+		case *ast.Ident:
+			if text := constants[e.Name]; text != "" {
+				found[text] = true
+			}
+		case *ast.SelectorExpr:
+			if text := constants[e.Sel.Name]; text != "" {
+				found[text] = true
+			}
+		}
 		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 			text, err := strconv.Unquote(lit.Value)
 			if err != nil {
@@ -121,4 +132,32 @@ func TestOAuthReasonsAreListed(t *testing.T) {
 			t.Errorf("nothing gives %s", reason)
 		}
 	}
+}
+
+// reasonConstants returns the provider's reasons that have a name.
+func reasonConstants(t *testing.T) map[string]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../oidc/error.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	constants := map[string]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if of, ok := spec.Type.(*ast.Ident); ok && of.Name == "Reason" {
+			text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			constants[spec.Names[0].Name] = text
+		}
+		return true
+	})
+	if len(constants) < 10 {
+		t.Fatalf("%d reasons have a name", len(constants))
+	}
+	return constants
 }

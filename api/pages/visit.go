@@ -32,7 +32,7 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request) *Visit {
 	v := &Visit{jar: jar{w, r, s.secure}, R: r, s: s}
 	v.Browser = oidc.Browser{
 		ID: v.secretCookie(browserCookie), Session: v.secretCookie(sessionCookie), Device: v.cookie(deviceCookie),
-		Address: s.c.Address(r), UserAgent: userAgent(r), RequestID: problem.RequestID(r.Context()),
+		Address: s.c.Address(r), UserAgent: r.UserAgent(), RequestID: problem.RequestID(r.Context()),
 	}
 	q := r.URL.Query()
 	if h := oidc.SecretOf(q.Get("request")); h.IsHandle() {
@@ -46,14 +46,6 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request) *Visit {
 	}
 	v.Lang = chosen
 	return v
-}
-
-// maxUserAgent is how much of a User-Agent is kept, in bytes.
-const maxUserAgent = 256
-
-func userAgent(r *http.Request) string {
-	ua := strings.ToValidUTF8(r.UserAgent(), "")
-	return ua[:min(len(ua), maxUserAgent)]
 }
 
 // speak takes a request's ui_locales into account, unless the person chose a

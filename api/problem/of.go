@@ -63,10 +63,10 @@ const (
 // ofRequests says how a page shows a wrong authorization request whose reason matters
 // more than its code.
 var ofRequests = map[oidc.Reason]Problem{
-	"redirect_uri_unregistered": {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
-	"redirect_uri_invalid":      {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
-	"no_second_factor":          {Status: http.StatusForbidden, Reason: "no_second_factor"},
-	"request_uri_gone":          {Status: http.StatusGone, Reason: reasonGone},
+	oidc.ReasonRedirectURIUnregistered: {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
+	oidc.ReasonRedirectURIInvalid:      {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
+	oidc.ReasonNoSecondFactor:          {Status: http.StatusForbidden, Reason: string(oidc.ReasonNoSecondFactor)},
+	oidc.ReasonRequestURIGone:          {Status: http.StatusGone, Reason: reasonGone},
 }
 
 // ofLogin returns what a client would see of an error that only pages of a login meet.

@@ -47,7 +47,6 @@ const (
 func DecisionOf(form url.Values) (d oidc.Decision, ok bool) {
 	d.Form = form.Get("form")
 	a := &d.Agreement
-	a.Form, a.Find = d.Form, FieldsOf(form, FieldFound)
 	if shown := form.Get("shown"); shown != "" {
 		b, err := hex.DecodeString(shown)
 		if err != nil || len(b) != len(a.Shown) {

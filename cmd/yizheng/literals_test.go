@@ -8,10 +8,11 @@ import (
 )
 
 // TestReasonsAreNamed: who decides by a reason, a kind or a code of an error names a
-// constant. A literal that is mistyped compiles, and never fits.
+// constant, in comparisons and in the keys of maps. A literal that is mistyped compiles, and
+// never fits.
 func TestReasonsAreNamed(t *testing.T) {
 	decides := map[string]bool{"Reason": true, "Kind": true, "Code": true}
-	found := 0
+	found, maps := 0, 0
 	for _, f := range goFiles(t) {
 		if strings.HasSuffix(f.name, "_test.go") || strings.HasPrefix(f.name, "storage/postgres/") { // SQLSTATEs
 			continue
@@ -25,7 +26,7 @@ func TestReasonsAreNamed(t *testing.T) {
 			return ok && l.Kind == token.STRING && l.Value != `""`
 		}
 		refuse := func(e ast.Expr) {
-			t.Errorf("%s: a reason is compared with %s: give it a name beside its type", f.fset.Position(e.Pos()), e.(*ast.BasicLit).Value)
+			t.Errorf("%s: a reason is decided by as %s: give it a name beside its type", f.fset.Position(e.Pos()), e.(*ast.BasicLit).Value)
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -39,6 +40,17 @@ func TestReasonsAreNamed(t *testing.T) {
 						if literal(sides[1]) {
 							refuse(sides[1])
 						}
+					}
+				}
+			case *ast.CompositeLit:
+				m, ok := n.Type.(*ast.MapType)
+				if !ok || !decides[typeName(m.Key)] {
+					return true
+				}
+				maps++
+				for _, e := range n.Elts {
+					if pair, ok := e.(*ast.KeyValueExpr); ok && literal(pair.Key) {
+						refuse(pair.Key)
 					}
 				}
 			case *ast.SwitchStmt:
@@ -57,7 +69,18 @@ func TestReasonsAreNamed(t *testing.T) {
 			return true
 		})
 	}
-	if found < 10 {
-		t.Errorf("%d comparisons of reasons were found", found)
+	if found < 10 || maps < 4 {
+		t.Errorf("%d comparisons of reasons were found, %d maps", found, maps)
 	}
+}
+
+// typeName returns the name of a type, without its package; "" if it has none.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
 }

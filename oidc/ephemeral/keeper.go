@@ -28,8 +28,9 @@ func New(store identity.Ephemeral, vault *vault.Vault, log *slog.Logger) *Keeper
 	return &Keeper{store, vault, log}
 }
 
-// KeyOf returns the key under which a value of a kind lies in the store.
-func KeyOf(kind string, h oidc.HandleHash) string { return "oidc." + kind + "." + h.String() }
+// KeyOf returns the key under which a value of a kind lies in the store, by the text of a
+// handle's hash.
+func KeyOf(kind, hash string) string { return "oidc." + kind + "." + hash }
 
 func keptPlace(kind string, h oidc.HandleHash) vault.Place {
 	return vault.Place{Table: "ephemeral", Row: h.String(), Column: kind}
@@ -41,7 +42,7 @@ func (k *Keeper) Keep(ctx context.Context, kind string, h oidc.HandleHash, value
 	if err != nil {
 		return err
 	}
-	if err := k.store.Put(ctx, KeyOf(kind, h), sealed, how, time.Now()); err != nil {
+	if err := k.store.Put(ctx, KeyOf(kind, h.String()), sealed, how, time.Now()); err != nil {
 		return oidc.Unavailable(fmt.Errorf("keeping a %s: %w", kind, err))
 	}
 	return nil
@@ -50,7 +51,7 @@ func (k *Keeper) Keep(ctx context.Context, kind string, h oidc.HandleHash, value
 // Find opens what is kept under a handle's hash, and returns it sealed too, for
 // a Swap. identity.ErrGone.
 func (k *Keeper) Find(ctx context.Context, kind string, h oidc.HandleHash, value any) (sealed []byte, err error) {
-	sealed, err = k.store.Load(ctx, KeyOf(kind, h), time.Now())
+	sealed, err = k.store.Load(ctx, KeyOf(kind, h.String()), time.Now())
 	if errors.Is(err, identity.ErrGone) {
 		return nil, identity.ErrGone
 	}
@@ -70,7 +71,7 @@ func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old [
 	if sealed, err = k.vault.SealJSON(ctx, keptPlace(kind, h), value); err != nil {
 		return nil, err
 	}
-	err = k.store.Swap(ctx, KeyOf(kind, h), old, sealed, how, time.Now())
+	err = k.store.Swap(ctx, KeyOf(kind, h.String()), old, sealed, how, time.Now())
 	if err == nil || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
 		return sealed, err
 	}
@@ -81,7 +82,7 @@ func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old [
 // database. That decides: should the store not answer, the rest is only kept
 // until it expires.
 func (k *Keeper) Forget(ctx context.Context, kind string, h oidc.HandleHash) {
-	if err := k.store.Delete(ctx, KeyOf(kind, h)); err != nil {
+	if err := k.store.Delete(ctx, KeyOf(kind, h.String())); err != nil {
 		k.log.WarnContext(ctx, "forgetting what was spent; it expires by itself", "kind", kind, "error", err)
 	}
 }

@@ -33,6 +33,15 @@ type Answer interface {
 	take(ctx context.Context, p *Service, a *asking) (oidc.Step, error)
 }
 
+// trying are the answers that try a secret, or have a message sent: the limit of the browser's
+// address is asked before, once, in [Service.take].
+type trying interface{ tries() }
+
+func (Password) tries()     {}
+func (Confirmation) tries() {}
+func (Code) tries()         {}
+func (SendCode) tries()     {}
+
 // Factors checks what people show of themselves. [factor.Service] does; there the methods
 // say what they refuse.
 type Factors interface {
@@ -112,6 +121,11 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	case !genuine:
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
 	}
+	if _, tries := a.sent.Answer.(trying); tries {
+		if wait := a.sent.Wait(); wait > 0 {
+			return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
+		}
+	}
 	return a.sent.Answer.take(ctx, p, a)
 }
 
@@ -153,11 +167,8 @@ func (w Account) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 type SendCode struct{}
 
 func (c SendCode) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if wait := a.sent.Wait(); wait > 0 {
-		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
-	}
 	sent, wrong := c.send(ctx, p, a)
-	if sent == nil {
+	if wrong != (oidc.Problem{}) {
 		return p.again(ctx, a, wrong)
 	}
 	step, err := p.present(ctx, a, oidc.StepSecondFactor)
@@ -175,10 +186,14 @@ func (c SendCode) first(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 	return step, err
 }
 
-// send sends a code, or says why not.
+// send sends a code, or says why not. It returns nil where nothing was sent, also if that is
+// nothing wrong: there are factors for which nothing needs to be sent.
 func (SendCode) send(ctx context.Context, p *Service, a *asking) (*factor.Begun, oidc.Problem) {
 	sent, err := p.c.Factors.Begin(ctx, a.further[0], a.proving())
-	if err == nil {
+	switch {
+	case err == nil && sent.Phone == "":
+		return nil, oidc.Problem{}
+	case err == nil:
 		return &sent, oidc.Problem{}
 	}
 	refused, ok := errors.AsType[*identity.Error](err)
@@ -192,9 +207,6 @@ func (SendCode) send(ctx context.Context, p *Service, a *asking) (*factor.Begun,
 type Code struct{ Code string }
 
 func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if wait := a.sent.Wait(); wait > 0 {
-		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
-	}
 	proof, err := p.c.Factors.Finish(ctx, a.further[0], a.proving(), c.Code)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})

@@ -68,11 +68,7 @@ type judge struct {
 
 // New returns the service.
 func New(c Config) *Service {
-	of := request.Config{Issuer: c.Issuer, Clients: c.Clients, Tokens: c.Tokens}
-	if c.Resolver != nil {
-		of.Details = c.Resolver
-	}
-	r := request.New(of)
+	r := request.New(request.Config{Issuer: c.Issuer, Clients: c.Clients, Tokens: c.Tokens, Details: c.Resolver})
 	return &Service{c, r, &shelf{c}, &judge{c, r}}
 }
 
@@ -262,7 +258,7 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	if err != nil {
 		return "", err
 	}
-	kind, refusal := a.demand(hinted)
+	kind, refusal := a.loginStep(hinted)
 	if refusal != nil {
 		return "", p.refusalOf(a, refusal)
 	}
@@ -307,8 +303,8 @@ func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 	return subject == a.Request.Hint, err
 }
 
-// demand says what the login needs: nothing more if it is StepDone.
-func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
+// loginStep says what the login needs before it is good for the request; with StepDone, nothing.
+func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	r, l := &a.Request, a.login
 	if l == nil {
 		return oidc.StepLogin, nil
@@ -334,7 +330,7 @@ func (a *asking) demand(hinted bool) (oidc.StepKind, *oidc.Error) {
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
 	}
 	if a.further = factor.All().Further(l.About.Factors, l.State.Factors, need); len(a.further) == 0 {
-		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: "no_second_factor"}
+		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
 	}
 	return oidc.StepSecondFactor, nil
 }

@@ -133,7 +133,7 @@ type Decision oidc.Decision
 func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	switch {
 	case d.Refused:
-		return p.refuseAll(ctx, a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not agree", Reason: "consent_refused"})
+		return p.refuseAll(ctx, a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not agree", Reason: oidc.ReasonConsentRefused})
 	case d.Undecided:
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChoose})
 	case !oidc.SameText(a.form(d.Agreement.Shown), d.Form): // altered, or of another session: show what there is to agree to
@@ -149,7 +149,7 @@ func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 		if err != nil {
 			return oidc.Step{}, err
 		}
-		d.Agreement.Form = d.Form
+		d.Agreement.Form, d.Agreement.Find = d.Form, a.find
 		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), *a.Request.Detail, d.Agreement)
 		switch {
 		case errors.Is(err, oidc.ErrShownChanged):

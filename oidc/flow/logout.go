@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/request"
@@ -39,9 +38,7 @@ func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Bro
 	case err != nil:
 		return LogoutView{}, err
 	}
-	if locales := params["ui_locales"]; len(locales) <= request.MaxText && request.IsVisible(locales) {
-		view.UILocales = strings.Fields(locales)
-	}
+	view.UILocales, _ = request.Locales(params["ui_locales"])
 	l, err := p.c.Sessions.Find(ctx, b)
 	if err != nil || l == nil {
 		return view, err

@@ -18,9 +18,6 @@ type Password struct {
 }
 
 func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if wait := a.sent.Wait(); wait > 0 {
-		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
-	}
 	if w.Login == "" || w.Password == "" {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemIncomplete})
 	}
@@ -90,9 +87,6 @@ type Confirmation struct {
 }
 
 func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if wait := a.sent.Wait(); wait > 0 {
-		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
-	}
 	account, err := p.c.Factors.ConfirmLogin(ctx, c.Challenge, a.browser.ID.Reveal(), c.Code, a.browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		if e.Reason == identity.ReasonCodeWrong {

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/request"
 )
@@ -55,7 +56,7 @@ func perBrowser(s oidc.Secret, b oidc.Browser) oidc.Secret {
 }
 
 func requestURIGone(c *oidc.Client) *oidc.RequestError {
-	return request.PageError(c, &oidc.Error{Code: oidc.InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: "request_uri_gone"})
+	return request.PageError(c, &oidc.Error{Code: oidc.InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: oidc.ReasonRequestURIGone})
 }
 
 // loadPushed returns a pushed request for the client that pushed it. Looking at it
@@ -103,7 +104,7 @@ func (p *shelf) usePushed(ctx context.Context, a *asking) error {
 	if n > 1 {
 		return requestURIGone(&a.Client)
 	}
-	if err := p.c.Ephemeral.Delete(ctx, "oidc."+keptPushed+"."+a.Pushed); err != nil {
+	if err := p.c.Ephemeral.Delete(ctx, ephemeral.KeyOf(keptPushed, a.Pushed)); err != nil {
 		return oidc.Unavailable(fmt.Errorf("using a pushed request: %w", err))
 	}
 	return nil

@@ -127,15 +127,15 @@ func (g *Authorization) check(c oidc.Client, form url.Values) error {
 	verifier := form.Get("code_verifier")
 	switch {
 	case g.Client != c.ID:
-		return errCode("code_client")
+		return errCode(oidc.ReasonCodeClient)
 	case g.RedirectURI != form.Get("redirect_uri"):
-		return oidc.BadGrant("code_redirect_uri", "redirect_uri is not the one of the authorization request")
+		return oidc.BadGrant(oidc.ReasonCodeRedirectURI, "redirect_uri is not the one of the authorization request")
 	case g.Challenge == "" && verifier != "":
-		return oidc.BadGrant("code_verifier", "there was no code_challenge in the authorization request")
+		return oidc.BadGrant(oidc.ReasonCodeVerifier, "there was no code_challenge in the authorization request")
 	case g.Challenge == "" && !c.WithoutPKCE:
-		return oidc.BadGrant("code_verifier", "the client is registered to use PKCE since; begin again")
+		return oidc.BadGrant(oidc.ReasonCodeVerifier, "the client is registered to use PKCE since; begin again")
 	case g.Challenge != "" && !verifies(g.Challenge, verifier):
-		return oidc.BadGrant("code_verifier", "code_verifier does not fit the code_challenge of the authorization request")
+		return oidc.BadGrant(oidc.ReasonCodeVerifier, "code_verifier does not fit the code_challenge of the authorization request")
 	}
 	return nil
 }
@@ -154,10 +154,10 @@ func (p *Service) wrong(ctx context.Context, c oidc.Client, g *Authorization, ha
 	if n < wrongTries {
 		return refusal
 	}
-	if err := p.c.Ephemeral.Delete(ctx, ephemeral.KeyOf(keptCode, hash)); err != nil {
+	if err := p.c.Ephemeral.Delete(ctx, ephemeral.KeyOf(keptCode, hash.String())); err != nil {
 		return oidc.Unavailable(fmt.Errorf("ending a code: %w", err))
 	}
-	return oidc.BadGrant("code_tries", "the authorization code was presented wrongly too often and has ended; begin again")
+	return oidc.BadGrant(oidc.ReasonCodeTries, "the authorization code was presented wrongly too often and has ended; begin again")
 }
 
 // verifies reports whether a code verifier fits a challenge (S256).
@@ -236,18 +236,18 @@ func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleH
 func (p *Service) codeReused(ctx context.Context, c oidc.Client, first, requestID string) error {
 	f, err := p.c.Families.Read(ctx, first)
 	if errors.Is(err, oidc.ErrNotFound) {
-		return errCode("code_reuse")
+		return errCode(oidc.ReasonCodeReuse)
 	}
 	if err != nil {
 		return err
 	}
 	if f.Client != c.ID {
-		return errCode("code_client")
+		return errCode(oidc.ReasonCodeClient)
 	}
 	if err := p.c.Families.Revoke(ctx, c, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionCodeReuse, session.EndedByCode, oidc.GrantCodeReuse); err != nil {
 		return err
 	}
-	return errCode("code_reuse")
+	return errCode(oidc.ReasonCodeReuse)
 }
 
 // deliver activates the licenses' grant. What can't be delivered ends the family:

@@ -104,7 +104,7 @@ func (p *Service) rotate(ctx context.Context, c oidc.Client, r rotation) (*token
 			if err := p.c.Families.Revoke(ctx, c, f, oidc.Actor{ID: c.ID, RequestID: r.requestID}, journal.ActionRefreshReuse, session.EndedByRefresh, oidc.GrantTokenRevoked); err != nil {
 				return nil, err
 			}
-			return nil, token.BadRefresh("refresh_reuse")
+			return nil, token.BadRefresh(oidc.ReasonRefreshReuse)
 		case r.number > f.Number: // of a database that was set back
 			return nil, token.BadRefresh("refresh_unknown")
 		}

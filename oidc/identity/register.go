@@ -64,7 +64,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 			if refused := s.checkFree(ctx, a, p); refused != nil {
 				return refused
 			}
-			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: err}
+			return &Error{Reason: ReasonAccountExists, Detail: "the person has an account already", Err: err}
 		}
 		return err
 	})
@@ -194,7 +194,7 @@ func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 		case err != nil:
 			return fmt.Errorf("finding an account: %w", err)
 		case other.Party == p.ID:
-			return &Error{Reason: "account_exists", Detail: "the person has an account already", Err: ErrExists}
+			return &Error{Reason: ReasonAccountExists, Detail: "the person has an account already", Err: ErrExists}
 		case l.Kind == byName:
 			return &Error{Reason: "login_name_taken", Detail: "somebody else has that login name: choose another", Err: ErrExists}
 		case l.Kind == byPhone:

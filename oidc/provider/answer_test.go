@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // counting is an Ephemeral that counts what is done to kept requests.
@@ -126,13 +127,38 @@ func TestPushedAnswersOne(t *testing.T) {
 		one, other := first.authorize(t, w.bureau, pushed...), second.authorize(t, w.bureau, pushed...)
 		first.logIn(t, one.Handle, w.zhang)
 		f := form(second.Browser, other.Kind, flow.Password{Login: w.li.ID, Password: "any"})
-		for range 2 {
+		for i := range 2 {
 			next, err := w.Answer(t.Context(), other.Handle, second.Browser, f)
-			if err == nil || next.Kind == oidc.StepDone {
-				t.Errorf("%s, %v", next.Kind, err)
+			e, refused := errors.AsType[*oidc.RequestError](err)
+			_, gone := errors.AsType[*oidc.GoneError](err)
+			if next.Kind == oidc.StepDone || i == 0 && (!refused || e.Refusal.Reason != oidc.ReasonRequestURIGone) || i == 1 && !gone {
+				t.Errorf("answer %d: %s, %v", i+1, next.Kind, err)
 			}
 		}
 	})
+}
+
+// TestSaysSentOfWhatWasSent: a factor for which nothing needs to be sent has no page say that
+// something was.
+func TestSaysSentOfWhatWasSent(t *testing.T) {
+	for _, begun := range []factor.Begun{{}, {Phone: "138****8000", Again: time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.begun = begun
+			b := w.browser()
+			step := b.authorize(t, w.bureau, "acr_values", oidc.ACR(2))
+			first := b.logIn(t, step.Handle, w.zhang)
+			asked, err := w.Answer(t.Context(), step.Handle, b.Browser, form(b.Browser, oidc.StepSecondFactor, flow.SendCode{}))
+			if err != nil || asked.Problem != (oidc.Problem{}) {
+				t.Errorf("asking for a code: %+v, %v", asked.Problem, err)
+			}
+			for name, step := range map[string]oidc.Step{"after the password": first, "asked for": asked} {
+				if step.Kind != oidc.StepSecondFactor || (step.Sent != nil) != (begun.Phone != "") {
+					t.Errorf("%s: %s, sent %+v of %+v", name, step.Kind, step.Sent, begun)
+				}
+			}
+		})
+	}
 }
 
 // A form that isn't this browser's, or comes too often, has no secret tried; only what is

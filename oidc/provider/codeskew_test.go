@@ -40,7 +40,7 @@ func TestSpentCodeIsForgotten(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 1)
 		c := code(t, b.authorize(t, w.bureau))
-		key := ephemeral.KeyOf("code", oidc.SecretOf(c).Hash())
+		key := ephemeral.KeyOf("code", oidc.SecretOf(c).Hash().String())
 		if _, err := w.kept.Load(t.Context(), key, time.Now()); err != nil {
 			t.Fatalf("before it is spent: %v", err)
 		}

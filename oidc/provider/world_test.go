@@ -112,6 +112,7 @@ type world struct {
 	shop      oidc.Client // of an enterprise
 	zhang, li identity.Account
 	checked   identity.Account // as it was when its password was checked; zero: as it is
+	begun     factor.Begun     // what each factor begins with
 	checking  func()           // while the next password is checked
 }
 
@@ -315,8 +316,8 @@ func (e everybody) CheckPassword(ctx context.Context, a factor.Attempt) (identit
 	return e.people.Account(ctx, a.Login)
 }
 
-func (everybody) Begin(context.Context, factor.Name, factor.Login) (factor.Begun, error) {
-	return factor.Begun{}, nil
+func (e everybody) Begin(context.Context, factor.Name, factor.Login) (factor.Begun, error) {
+	return e.w.begun, nil
 }
 
 // form is one of a browser's, from the page of a step.

@@ -56,9 +56,9 @@ func logoutResponse(c *oidc.Client, params oidc.Parameters) (*oidc.Response, err
 	case c == nil:
 		return nil, PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "post_logout_redirect_uri needs client_id or id_token_hint", Reason: "client_missing"})
 	case !client.IsURI(uri):
-		return nil, PageError(c, &oidc.Error{Code: oidc.InvalidRequest, Description: "post_logout_redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
+		return nil, PageError(c, &oidc.Error{Code: oidc.InvalidRequest, Description: "post_logout_redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: oidc.ReasonRedirectURIInvalid})
 	case !client.MatchesURI(c.LogoutURIs, uri, c.Public()):
-		e := PageError(c, &oidc.Error{Code: oidc.InvalidRequest, Description: "post_logout_redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
+		e := PageError(c, &oidc.Error{Code: oidc.InvalidRequest, Description: "post_logout_redirect_uri is not one that is registered", Reason: oidc.ReasonRedirectURIUnregistered})
 		e.Received, e.Differs = uri, client.Differs(c.LogoutURIs, uri)
 		return nil, e
 	case len(state) > MaxState || !IsVisible(state):

@@ -94,7 +94,7 @@ func (r *Request) Hash() [32]byte { return sha256.Sum256([]byte(r.ID)) }
 const (
 	MaxState           = 2048
 	maxNonceBytes      = 512
-	MaxText            = 256 // login_hint, ui_locales and others
+	maxText            = 256 // login_hint, ui_locales and others
 	maxDetailBytes     = 16 << 10
 	maxParametersBytes = 40 << 10 // of all: a kept request must fit in 64 KiB
 	challengeLength    = 43       // of base64url of SHA-256
@@ -104,8 +104,8 @@ const (
 // in bytes, where that is limited beyond all of them together.
 func ParameterBounds() map[string]int {
 	return map[string]int{
-		"redirect_uri": client.MaxURI, "state": MaxState, "nonce": maxNonceBytes, "id_token_hint": token.MaxHint, "login_hint": MaxText,
-		"ui_locales": MaxText, "authorization_details": maxDetailBytes,
+		"redirect_uri": client.MaxURI, "state": MaxState, "nonce": maxNonceBytes, "id_token_hint": token.MaxHint, "login_hint": maxText,
+		"ui_locales": maxText, "authorization_details": maxDetailBytes,
 	}
 }
 
@@ -196,10 +196,10 @@ func (r *Request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	}
 	// Anybody may have made the link, so only its form is looked at before it is shown.
 	if !client.IsURI(uri) {
-		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: "redirect_uri_invalid"})
+		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: oidc.ReasonRedirectURIInvalid})
 	}
 	if !client.Redirects(c, uri) {
-		e := PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not one that is registered", Reason: "redirect_uri_unregistered"})
+		e := PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not one that is registered", Reason: oidc.ReasonRedirectURIUnregistered})
 		e.Received, e.Differs = uri, client.Differs(c.RedirectURIs, uri)
 		return e
 	}
@@ -342,19 +342,20 @@ func (r *Request) readScopes(c oidc.Client, param string) error {
 // readLogin reads what is said of the login and its pages.
 func (r *Request) readLogin(params oidc.Parameters) error {
 	r.Nonce, r.LoginHint = params["nonce"], params["login_hint"]
+	locales, listed := Locales(params["ui_locales"])
 	switch {
 	case len(r.Nonce) > maxNonceBytes || !oidc.IsText(r.Nonce):
 		return invalid("nonce_invalid", "nonce has at most 512 bytes, without control characters")
-	case len(r.LoginHint) > MaxText || !oidc.IsText(r.LoginHint):
+	case len(r.LoginHint) > maxText || !oidc.IsText(r.LoginHint):
 		return invalid("login_hint_invalid", "login_hint has at most 256 bytes, without control characters")
-	case len(params["ui_locales"]) > MaxText || !IsVisible(params["ui_locales"]):
+	case !listed:
 		return invalid("ui_locales_invalid", "ui_locales is a list of language tags of at most 256 bytes")
-	case len(params["prompt"]) > MaxText:
+	case len(params["prompt"]) > maxText:
 		return invalid("prompt_invalid", "prompt has at most 256 bytes")
-	case len(params["acr_values"]) > 4*MaxText:
+	case len(params["acr_values"]) > 4*maxText:
 		return invalid("acr_values_invalid", "acr_values has at most 1024 bytes")
 	}
-	r.UILocales = strings.Fields(params["ui_locales"])
+	r.UILocales = locales
 	r.Prompts = oidc.Distinct(strings.Fields(params["prompt"]))
 	for _, value := range r.Prompts {
 		if value != PromptNone && value != PromptLogin && value != PromptConsent && value != PromptAccount {
@@ -373,6 +374,15 @@ func (r *Request) readLogin(params oidc.Parameters) error {
 	}
 	r.Assurance = leastAssurance(params["acr_values"])
 	return nil
+}
+
+// Locales reads the parameter ui_locales (OpenID Connect Core section 3.1.2.1); false if it
+// can't be a list of language tags.
+func Locales(param string) ([]string, bool) {
+	if len(param) > maxText || !IsVisible(param) {
+		return nil, false
+	}
+	return strings.Fields(param), true
 }
 
 // IsVisible reports whether s is ASCII without control characters (RFC 6749

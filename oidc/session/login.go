@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"yizheng.internal/oidc"
@@ -280,8 +281,9 @@ func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oi
 	return nil
 }
 
-// clip shortens a text to at most n bytes of UTF-8 without control characters.
+// clip shortens a text that anybody sent to at most n bytes of UTF-8 without control characters.
 func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "")
 	if len(s) > n {
 		s = s[:n]
 	}

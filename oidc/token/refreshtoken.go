@@ -79,7 +79,7 @@ func BadRefresh(reason oidc.Reason) *oidc.Error {
 // client at all.
 func (p *Families) CheckRefresh(ctx context.Context, c oidc.Client, f *Family) error {
 	if f.Client != c.ID {
-		return BadRefresh("refresh_client")
+		return BadRefresh(oidc.ReasonRefreshClient)
 	}
 	err := p.check(ctx, f)
 	if err == nil {

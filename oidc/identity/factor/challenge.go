@@ -3,7 +3,6 @@ package factor
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ const challengeTime = 5 * time.Second
 // password was right. It takes the same time either way. The counts are taken
 // back when the code comes: sooner, whoever counted along would learn of it.
 func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tally, began time.Time) error {
-	c := &Challenge{Handle: newChallenge()}
+	c := &Challenge{Handle: rand.Text()}
 	var kept codeRecord
 	if reason == "" {
 		kept.Account, kept.Checked = who.Account.ID, who.Account.Password.Set
@@ -66,12 +65,6 @@ func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claim
 
 // challengeSubject stands where an account's id does.
 const challengeSubject = "login"
-
-func newChallenge() string {
-	b := make([]byte, 32)
-	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
-}
 
 func orOK(reason string) string {
 	if reason == "" {

@@ -51,7 +51,7 @@ func (p *passwords) refusedChange(ctx context.Context, f journal.Fact, err error
 }
 
 func wrongPassword() error {
-	return &identity.Error{Reason: "wrong_password", Detail: "The password that the account has now is another one."}
+	return &identity.Error{Reason: identity.ReasonWrongPassword, Detail: "The password that the account has now is another one."}
 }
 
 // owner returns an account if a.Password is its password, within the limits.

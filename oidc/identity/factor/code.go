@@ -73,7 +73,7 @@ func (c *codes) countSent(ctx context.Context, account string, now time.Time) ([
 		if t.over() {
 			c.takeBack(ctx, now, counted...)
 			return nil, &identity.Error{
-				Reason: "too_many_codes", Detail: "Too many codes were sent to this phone. Wait a while and try again.", Retry: t.window,
+				Reason: identity.ReasonTooManyCodes, Detail: "Too many codes were sent to this phone. Wait a while and try again.", Retry: t.window,
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func (c *codes) spend(ctx context.Context, of codeKeyOf, code string) (codeRecor
 	}
 	if tries.over() {
 		return codeRecord{}, &identity.Error{
-			Reason: "too_many_tries", Detail: "The code was wrong too often. Ask for another one.", Retry: max(0, codeAgain-now.Sub(r.Sent)),
+			Reason: identity.ReasonTooManyTries, Detail: "The code was wrong too often. Ask for another one.", Retry: max(0, codeAgain-now.Sub(r.Sent)),
 		}
 	}
 	key, err := c.key(ctx, of)
@@ -174,7 +174,7 @@ func (c *codes) spend(ctx context.Context, of codeKeyOf, code string) (codeRecor
 		return codeRecord{}, err
 	}
 	if !right || of.subject == challengeSubject && r.Account == "" {
-		return codeRecord{}, &identity.Error{Reason: "code_wrong", Detail: "The code is wrong. Check the message and try again."}
+		return codeRecord{}, &identity.Error{Reason: identity.ReasonCodeWrong, Detail: "The code is wrong. Check the message and try again."}
 	}
 	r.Used = true
 	used, err := c.vault.SealJSON(ctx, codePlace(key), r)
@@ -191,7 +191,7 @@ func (c *codes) spend(ctx context.Context, of codeKeyOf, code string) (codeRecor
 }
 
 func expiredCode() error {
-	return &identity.Error{Reason: "code_expired", Detail: "The code is no longer good. Ask for another one."}
+	return &identity.Error{Reason: identity.ReasonCodeExpired, Detail: "The code is no longer good. Ask for another one."}
 }
 
 // foldDigits returns a code as it was sent: people type full-width digits, and people and their

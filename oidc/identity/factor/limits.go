@@ -107,7 +107,7 @@ func (c *counters) takeBack(ctx context.Context, now time.Time, ts ...tally) {
 // unavailable is the refusal when the store of counters and codes doesn't
 // answer: without it nobody could be kept from guessing.
 func unavailable(err error) error {
-	return &identity.Error{Reason: "unavailable", Detail: "Logins are not available just now. Try again in a minute.", Err: err, Retry: time.Minute}
+	return &identity.Error{Reason: identity.ReasonUnavailable, Detail: "Logins are not available just now. Try again in a minute.", Err: err, Retry: time.Minute}
 }
 
 // addressOf returns what counts as one address: an IPv6 network of 64 bits is

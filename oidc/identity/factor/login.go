@@ -60,7 +60,7 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 }
 
 func refusedLogin() error {
-	return &identity.Error{Reason: "login_refused", Detail: "Login or password is wrong, or the account can't be used. Check both and try again."}
+	return &identity.Error{Reason: identity.ReasonLoginRefused, Detail: "Login or password is wrong, or the account can't be used. Check both and try again."}
 }
 
 // factOf returns a fact about the account, or about nobody.

@@ -36,12 +36,7 @@ func (p *passwords) Begin(context.Context, Login) (Begun, error) { return Begun{
 // *Error: wrong_password, too_many_tries, busy, unavailable.
 func (p *passwords) Finish(ctx context.Context, l Login, text string) (Proof, error) {
 	_, err := p.owner(ctx, Attempt{Password: text, Device: l.Device, Address: l.Address, RequestID: l.RequestID}, l.Account)
-	if err != nil {
-		f := identity.Did(l.Account, journal.ActionLogin, l.Account, l.RequestID, identity.ReasonOf(err))
-		p.Journal.Noted(ctx, f)
-		return Proof{}, err
-	}
-	if err := p.Journal.Record(ctx, identity.Did(l.Account, journal.ActionLogin, l.Account, l.RequestID, journal.ResultOK)); err != nil {
+	if err := p.proved(ctx, l, journal.ActionLogin, err); err != nil {
 		return Proof{}, err
 	}
 	return Proof{Factor: Password}, nil

@@ -51,7 +51,7 @@ type phoneCodes struct{ *tools }
 // account.
 func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	if p.Sender == nil {
-		return Begun{}, &identity.Error{Reason: "no_second_factor", Detail: "No messages can be sent here, so there is no second factor."}
+		return Begun{}, &identity.Error{Reason: identity.ReasonNoSecondFactor, Detail: "No messages can be sent here, so there is no second factor."}
 	}
 	a, err := p.People.Account(ctx, l.Account)
 	switch {
@@ -60,7 +60,7 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	case a.Disabled:
 		return Begun{}, refusedLogin()
 	case a.Phone == "":
-		return Begun{}, &identity.Error{Reason: "no_phone", Detail: "The account has no phone. It can be added at a counter."}
+		return Begun{}, &identity.Error{Reason: identity.ReasonNoPhone, Detail: "The account has no phone. It can be added at a counter."}
 	}
 	of := codeKeyOf{l.Account, l.Binding}
 	now := time.Now()
@@ -118,12 +118,7 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf,
 // too_many_tries (Retry is set: another code is needed), unavailable.
 func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, error) {
 	_, err := p.codes.spend(ctx, codeKeyOf{l.Account, l.Binding}, code)
-	f := identity.Did(l.Account, journal.ActionCodeCheck, l.Account, l.RequestID, identity.ReasonOf(err))
-	if err != nil {
-		p.Journal.Noted(ctx, f)
-		return Proof{}, err
-	}
-	if err := p.Journal.Record(ctx, f); err != nil {
+	if err := p.proved(ctx, l, journal.ActionCodeCheck, err); err != nil {
 		return Proof{}, err
 	}
 	return Proof{Factor: PhoneCode}, nil

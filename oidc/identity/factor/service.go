@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
 )
 
@@ -56,6 +57,17 @@ type tools struct {
 	*counters
 	tries *limiter
 	codes *codes
+}
+
+// proved records what a try to prove a factor came to, and returns err: a refusal is noted, and
+// a proof that can't be recorded is none.
+func (t *tools) proved(ctx context.Context, l Login, action journal.Action, err error) error {
+	f := identity.Did(l.Account, action, l.Account, l.RequestID, identity.ReasonOf(err))
+	if err != nil {
+		t.Journal.Noted(ctx, f)
+		return err
+	}
+	return t.Journal.Record(ctx, f)
 }
 
 // Service proves factors. Safe for concurrent use.

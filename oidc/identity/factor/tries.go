@@ -153,5 +153,5 @@ func (l *limiter) tryLogin(ctx context.Context, t *tried, typed identity.Login, 
 
 // tooManyTries is the refusal of a count that is over: after its window at the latest it is forgotten.
 func tooManyTries(t tally) *identity.Error {
-	return &identity.Error{Reason: "too_many_tries", Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
+	return &identity.Error{Reason: identity.ReasonTooManyTries, Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
 }

@@ -92,7 +92,7 @@ func (h *queue) enter(ctx context.Context) (leave func(), err error) {
 		return leave, nil
 	default:
 	}
-	busy := &identity.Error{Reason: "busy", Detail: "Too many people are logging in just now. Try again in a few seconds.", Retry: 5 * time.Second}
+	busy := &identity.Error{Reason: identity.ReasonBusy, Detail: "Too many people are logging in just now. Try again in a few seconds.", Retry: 5 * time.Second}
 	select {
 	case h.waiting <- struct{}{}:
 		defer func() { <-h.waiting }()

@@ -282,7 +282,8 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	return "", p.refusalOf(a, &oidc.Error{Code: oidc.InteractionRequired, Description: "the person must log in with a second factor", Reason: "second_factor"})
 }
 
-// refusalOf takes an error back to the client, but for one that passes.
+// refusalOf turns an error into a refusal that goes back to the client. What isn't the client's
+// to see, and what only fails now, is returned as it is.
 func (p *judge) refusalOf(a *asking, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	switch {

@@ -21,9 +21,9 @@ type LogoutView struct {
 
 // Logout takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
 // returns what its page shows. Nothing ends before the person says so. A request
-// that isn't good is still one to log out: only the way back is refused. Its error
-// is a *RequestError without a Response where nobody can log in at all, and else
-// what passes.
+// that isn't good is still one to log out: only the way back is refused. The error
+// is a *RequestError without a Response if nobody can log in at this installation;
+// any other one says that something fails now.
 func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Browser) (LogoutView, error) {
 	if p.c.Families == nil {
 		return LogoutView{}, request.PageError(nil, errNoLogins())

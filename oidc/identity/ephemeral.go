@@ -98,8 +98,8 @@ type Ephemeral interface {
 	Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error)
 }
 
-// NetworkOf returns the network on whose account it is kept what somebody asks for
-// who isn't known: one address, or of IPv6 the 56 bits that a household has.
+// NetworkOf returns the network that owns what somebody unknown asks to be kept: one IPv4
+// address, or the 56 bits of an IPv6 network that a household has.
 func NetworkOf(a netip.Addr) string {
 	if n := IPv6Network(a, 56); n != "" {
 		return n

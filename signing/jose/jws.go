@@ -41,7 +41,7 @@ type Header struct {
 }
 
 // Prepared returns the header encoded, for a key that signs many tokens with it.
-// Its algorithm must be set, and nothing in it be changed any more.
+// Its algorithm must be set. Nobody may change the header afterwards.
 func (h Header) Prepared() Header {
 	if h.check() == nil && h.Algorithm != "" {
 		h.prepared = segment.EncodeToString(h.append(make([]byte, 0, h.size())))
@@ -72,7 +72,7 @@ func Sign(s crypto.MessageSigner, h Header, claims any) (string, error) {
 }
 
 // AppendSigned is [Sign] for a token that is part of something longer: it
-// appends the token to dst, with room for so many bytes more.
+// appends the token to dst, and leaves room for that many more bytes.
 //
 // Credentials and status lists are large and made often, so they have this path of
 // their own beside golang-jwt's, which would marshal, compact and copy their JSON
@@ -226,9 +226,9 @@ type Expectation struct {
 // complete reports whether everything is there that is required.
 func (e *Expectation) complete() bool { return e.Typ != "" && e.Key != nil && e.Verifier != nil }
 
-// Verify checks a compact JWS and returns its header, whose certificates are
-// shared and not to be changed, and its payload's bytes, which are a well-formed JSON object without duplicate names. It checks no
-// claim: that is the caller's. Any crit fails, because no extension is
+// Verify checks a compact JWS and returns its header and its payload. The header's
+// certificates are shared: callers must not change them. The payload is a well-formed JSON
+// object without duplicate names. The caller checks its claims. Any crit fails, because no extension is
 // understood (RFC 7515 section 4.1.11). Errors: *TokenError, sm2.ErrUndecided.
 func Verify(ctx context.Context, token string, e Expectation) (Header, []byte, error) {
 	if !e.complete() {

@@ -116,7 +116,7 @@ func ParseToken(ctx context.Context, token string, e Expectation, r Rule, claims
 	if r.Audience != "" {
 		options = append(options, jwt.WithAudience(r.Audience))
 	}
-	if r.Expired { // it had not, at the beginning of time
+	if r.Expired { // golang-jwt is told a time before any exp
 		options = append(options, jwt.WithTimeFunc(func() time.Time { return time.Time{} }))
 	}
 	d := document{Claims: claims}
@@ -205,7 +205,7 @@ func (d *document) Validate() error {
 // r ‖ s, 64 bytes (RFC 7518 section 3.4), or those of RSA (section 3.3).
 type method struct {
 	alg     Algorithm
-	passing bool // what it signed isn't verified
+	passing bool // its signatures aren't verified before they are passed on
 }
 
 // verification is what SM2 needs to verify: golang-jwt passes a key and nothing

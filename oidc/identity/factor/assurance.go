@@ -42,8 +42,8 @@ const verifiedMark = "+uv"
 // MarshalText implements [encoding.TextMarshaler].
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. A factor that isn't known is none's
-// that there is, and proves nothing.
+// UnmarshalText implements [encoding.TextUnmarshaler]. A factor that isn't known
+// proves nothing.
 func (p *Proof) UnmarshalText(text []byte) error {
 	rest, phone, _ := strings.Cut(string(text), "@")
 	name, verified := strings.CutSuffix(rest, verifiedMark)

@@ -32,8 +32,8 @@ var (
 )
 
 // The limits of an account, whatever was typed for it: name, phone and numbers in turn.
-// That one is used up shows in nothing: until the limits of what was typed are, too,
-// the right password is answered as a wrong one is. So they are a little wider.
+// Nobody can see that one of them is used up: the right password is then answered as a wrong
+// one, until the limits of what was typed are used up as well. So they are a little wider.
 var (
 	ofAccountAddress = limit{"account-address", 8, time.Hour}
 	ofAccountDay     = limit{"account-day", 15, 24 * time.Hour}

@@ -29,7 +29,7 @@ const (
 	sumBytes   = 32
 )
 
-// Hasher computes passwords' hashes, so many at a time; so many more wait.
+// Hasher computes passwords' hashes. It computes a few at a time; some more wait.
 // Each takes its memory and a processor for some 20 ms: without a bound, whoever
 // sends passwords takes both from everybody. Who is known doesn't wait behind who
 // isn't, nor who tries for the first time behind who has tried too often.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/signing/journal"
 )
@@ -57,7 +56,7 @@ func (a *Activity) collectors() []prometheus.Collector {
 }
 
 // saidNo are results of a consent by which the person refused.
-var saidNo = map[string]bool{string(oidc.ReasonConsentRefused): true, string(oidc.ReasonHolderChosePaper): true}
+var saidNo = map[string]bool{"consent_refused": true, "holder_chose_paper": true}
 
 // Count counts an event by its action and result; licenseType is that of a license
 // that was changed, else empty.

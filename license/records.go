@@ -104,15 +104,15 @@ func (v *VersionRecord) Unusable(now time.Time) refusal.Reason {
 	today := party.DateOf(now)
 	switch {
 	case v.State == Suspended:
-		return "license_suspended"
+		return refusal.ReasonLicenseSuspended
 	case v.State == Superseded:
-		return "license_superseded"
+		return refusal.ReasonLicenseSuperseded
 	case v.State != Active:
-		return "license_ended"
+		return refusal.ReasonLicenseEnded
 	case !v.ValidUntil.IsZero() && v.ValidUntil.Before(today):
-		return "license_expired"
+		return refusal.ReasonLicenseExpired
 	case today.Before(v.ValidFrom):
-		return "license_not_yet_valid"
+		return refusal.ReasonLicenseNotYetValid
 	}
 	return ""
 }

@@ -214,16 +214,16 @@ func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts []s
 
 // refusals says what the reasons of refused readings mean.
 var refusals = map[refusal.Reason]string{
-	"grant_pending":         "The grant's authorization code is not redeemed yet.",
-	"grant_ended":           "The grant was withdrawn or revoked. Ask the holder again.",
-	"grant_expired":         "The grant's time is over. Ask the holder again.",
-	"window_over":           "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
-	refusal.ReasonExhausted: "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
-	"license_suspended":     "The license is suspended.",
-	"license_superseded":    "The license was changed since its holder agreed. Ask the holder again.",
-	"license_ended":         "The license has ended.",
-	"license_expired":       "The license has expired.",
-	"license_not_yet_valid": "The license is not valid yet.",
+	refusal.ReasonGrantPending:       "The grant's authorization code is not redeemed yet.",
+	refusal.ReasonGrantEnded:         "The grant was withdrawn or revoked. Ask the holder again.",
+	refusal.ReasonGrantExpired:       "The grant's time is over. Ask the holder again.",
+	refusal.ReasonWindowOver:         "The use code's reading window is over. A recurring grant gives a new code; for another one ask the holder again.",
+	refusal.ReasonExhausted:          "The use code was used with 100 request ids, and is good for no more. Repeat an earlier request within its window; for another code ask the holder again.",
+	refusal.ReasonLicenseSuspended:   "The license is suspended.",
+	refusal.ReasonLicenseSuperseded:  "The license was changed since its holder agreed. Ask the holder again.",
+	refusal.ReasonLicenseEnded:       "The license has ended.",
+	refusal.ReasonLicenseExpired:     "The license has expired.",
+	refusal.ReasonLicenseNotYetValid: "The license is not valid yet.",
 }
 
 // errRefused returns the refusal of a reading by its reason.

@@ -224,9 +224,9 @@ func (g Grant) Stand(rec Record, now time.Time) Grant {
 // endedReason is the reason to refuse what needs a grant that has not ended.
 func endedReason(g *Grant) refusal.Reason {
 	if g.EndedBy == EndedByExpired {
-		return "grant_expired"
+		return refusal.ReasonGrantExpired
 	}
-	return "grant_ended"
+	return refusal.ReasonGrantEnded
 }
 
 // errGrantOver refuses what needs a grant that has not ended.

@@ -194,7 +194,7 @@ func (r *Service) mintAgain(ctx context.Context, a audit.Actor, id ID) (Delivery
 		case g.State == Ended:
 			return Delivery{}, errGrantOver(&g)
 		case g.State != Active:
-			return Delivery{}, refusal.Conflict("grant_pending", "The grant's authorization code is not redeemed yet.")
+			return Delivery{}, refusal.Conflict(refusal.ReasonGrantPending, "The grant's authorization code is not redeemed yet.")
 		case !g.Recurring:
 			return Delivery{}, refusal.Conflict("grant_once", "The grant is for one reading of each license.")
 		}

@@ -59,7 +59,7 @@ func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls
 		}
 		switch {
 		case g.State == Pending:
-			s.Reason = "grant_pending"
+			s.Reason = refusal.ReasonGrantPending
 		case !coded:
 			s.Reason = b.LeftOut[chosen.Material]
 		default:
@@ -74,11 +74,11 @@ func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls
 func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bool, now time.Time) refusal.Reason {
 	switch {
 	case g.State == Pending:
-		return "grant_pending"
+		return refusal.ReasonGrantPending
 	case g.State != Active:
 		return endedReason(g)
 	case !c.First.IsZero() && !now.Before(c.First.Add(ReadingWindow)):
-		return "window_over"
+		return refusal.ReasonWindowOver
 	case exhausted:
 		return refusal.ReasonExhausted
 	}

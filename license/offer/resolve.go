@@ -172,13 +172,13 @@ func (f *finding) add(why refusal.Reason, l license.License) {
 		}
 	}
 	switch {
-	case why == "license_suspended":
+	case why == refusal.ReasonLicenseSuspended:
 		f.suspended = true
-	case why == "license_not_yet_valid":
+	case why == refusal.ReasonLicenseNotYetValid:
 		if f.coming.IsZero() || l.ValidFrom.Before(f.coming) {
 			f.coming = l.ValidFrom
 		}
-	case why == "license_expired":
+	case why == refusal.ReasonLicenseExpired:
 		was(OutcomeExpired, Dated{From: l.ValidUntil.AddDays(1)})
 	case l.Ending != nil:
 		was(OutcomeEnded, Dated{l.Ending.Kind, l.Ending.EffectiveFrom})

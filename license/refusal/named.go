@@ -21,6 +21,17 @@ const (
 	ReasonIdentifierCheckDigit Reason = "identifier_check_digit" // its last character doesn't fit the rest
 	ReasonVerificationCodeForm Reason = "verification_code_form" // it is no verification code
 
+	// Why a license is of no use now, or a grant.
+	ReasonLicenseSuspended   Reason = "license_suspended"
+	ReasonLicenseSuperseded  Reason = "license_superseded"
+	ReasonLicenseEnded       Reason = "license_ended"
+	ReasonLicenseExpired     Reason = "license_expired"
+	ReasonLicenseNotYetValid Reason = "license_not_yet_valid"
+	ReasonGrantPending       Reason = "grant_pending" // its code is not redeemed yet
+	ReasonGrantEnded         Reason = "grant_ended"
+	ReasonGrantExpired       Reason = "grant_expired"
+	ReasonWindowOver         Reason = "window_over" // of its use code
+
 	// ReasonExhausted refuses a reading by a use code that was used as often as it may be.
 	ReasonExhausted Reason = "use_code_exhausted"
 )

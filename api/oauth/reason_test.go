@@ -23,7 +23,7 @@ var elsewhere = map[string]string{
 }
 
 // reasonCalls says which argument of a function is the reason of the error that it makes.
-var reasonCalls = map[string]int{"invalid": 0, "invalidRequest": 0, "BadGrant": 0, "refuse": 0, "tooMany": 1}
+var reasonCalls = map[string]int{"invalid": 0, "Invalid": 0, "invalidRequest": 0, "BadGrant": 0, "refuse": 0, "tooMany": 1}
 
 // TestOAuthReasonsAreListed reads the source of the provider: each reason of its errors
 // is in the table of this package, or it is said where else it is seen; and the table has

@@ -78,10 +78,16 @@ func (f *findings) confirmed() {
 	f.refusal.Store(nil)
 }
 
-// restore takes over the findings of an earlier process, or of another one.
+// restore takes over the findings of an earlier process, or of another one. What was found
+// here while they were read stays.
 func (f *findings) restore(lost []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, text := range f.lost {
+		if !slices.Contains(lost, text) {
+			lost = append(lost, text)
+		}
+	}
 	f.lost = lost
 	f.refuse()
 }

@@ -54,8 +54,12 @@ func (m *Memory) Remembered(name string) ([]byte, error) {
 	}
 	if len(b) >= signing.AuthLength {
 		auth, data := b[:signing.AuthLength], b[signing.AuthLength:]
-		if fits, err := m.auth.Fits(signing.NewFacts(seenName, name, 0).Bytes(data), auth); err != nil || fits {
-			return data, err
+		fits, err := m.auth.Fits(signing.NewFacts(seenName, name, 0).Bytes(data), auth)
+		if err != nil {
+			return nil, err
+		}
+		if fits {
+			return data, nil
 		}
 	}
 	return nil, m.auth.Refuse(seenName, name, "the file "+filepath.Join(m.dir, name)+" was altered")

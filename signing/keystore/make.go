@@ -65,13 +65,21 @@ func (k *Keystore) EnsureSigner(id signing.KeyID, a jose.Algorithm) (crypto.Publ
 }
 
 // Holds reports whether a key's file is there, without opening it.
-func (k *Keystore) Holds(id signing.KeyID) (bool, error) { return durable.Exists(k.path(id)) }
+func (k *Keystore) Holds(id signing.KeyID) (bool, error) {
+	if err := id.Check(); err != nil {
+		return false, err
+	}
+	return durable.Exists(k.path(id))
+}
 
 // Dir returns the keystore's directory.
 func (k *Keystore) Dir() string { return k.dir }
 
 // Discard removes a key that was made just now and is not needed.
 func (k *Keystore) Discard(id signing.KeyID) error {
+	if err := id.Check(); err != nil {
+		return err
+	}
 	k.keys.Delete(id)
 	return durable.Remove(k.path(id))
 }

@@ -71,6 +71,16 @@ type DB struct {
 	keeper     *retention.Keeper
 }
 
+// doctor asks a server for these; see cmd/yizheng/internal/doctor. None of the rooms above may
+// hide one of them.
+var _ interface {
+	Standby(context.Context) (bool, error)
+	SynchronousCommit(context.Context) (string, error)
+	FSync(context.Context) (string, error)
+	FullPageWrites(context.Context) (string, error)
+	DataChecksums(context.Context) (string, error)
+} = (*DB)(nil)
+
 // Open returns the database and checks that it answers. It leaves the schema as
 // it is: see [DB.Migrate]. An unreachable one is license.ErrUnavailable. No error
 // holds the URL, for that may hold a password.

@@ -64,10 +64,7 @@ type Version struct {
 
 // licenseOf returns a license as it is answered.
 func licenseOf(l license.License) License {
-	return License{
-		ID: l.ID, Revision: l.Revision, TypeCode: l.TypeCode, TypeName: l.TypeName, Authority: l.Authority,
-		NewestVersion: l.NewestVersion, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, Version: Version(l.Version),
-	}
+	return License{l.ID, l.Revision, l.TypeCode, l.TypeName, l.Authority, l.NewestVersion, l.CreatedAt, l.UpdatedAt, Version(l.Version)}
 }
 
 // SearchResult is one page of found licenses, without personal data.

@@ -31,16 +31,19 @@ type Form struct {
 type Answer interface {
 	// take does what is answered to the step that the form is of, and returns what comes next.
 	take(ctx context.Context, p *Service, a *asking) (oidc.Step, error)
+	// tries reports whether it tries a secret, or has a message sent: the limit of the
+	// browser's address is asked before, once, in [Service.take].
+	tries() bool
 }
 
-// trying are the answers that try a secret, or have a message sent: the limit of the browser's
-// address is asked before, once, in [Service.take].
-type trying interface{ tries() }
-
-func (Password) tries()     {}
-func (Confirmation) tries() {}
-func (Code) tries()         {}
-func (SendCode) tries()     {}
+func (Password) tries() bool     { return true }
+func (Confirmation) tries() bool { return true }
+func (Code) tries() bool         { return true }
+func (SendCode) tries() bool     { return true }
+func (Account) tries() bool      { return false }
+func (Decision) tries() bool     { return false }
+func (Find) tries() bool         { return false }
+func (Cancel) tries() bool       { return false }
 
 // Factors checks what people show of themselves. [factor.Service] does; there the methods
 // say what they refuse.
@@ -121,7 +124,7 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	case !genuine:
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
 	}
-	if _, tries := a.sent.Answer.(trying); tries {
+	if a.sent.Answer.tries() {
 		if wait := a.sent.Wait(); wait > 0 {
 			return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLimited, Wait: wait})
 		}

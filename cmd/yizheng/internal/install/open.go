@@ -99,7 +99,7 @@ func (s Settings) Registry() (name, code string, err error) {
 	}
 	made := pki.Subject{Name: placeholderName, USCC: PlaceholderUSCC}
 	if block, _ := pem.Decode(text); block != nil {
-		if root, err := pki.ParseCertificate(block.Bytes); err == nil { // else OpenInstallation says it better
+		if root, err := pki.ParseCertificate(block.Bytes); err == nil { // else installation.Open says it better
 			made = root.Subject
 		}
 	}

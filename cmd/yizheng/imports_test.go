@@ -33,8 +33,12 @@ var rules = map[string]rule{
 		others: []string{"golang.org/x/text"},
 	},
 	"license/schema": {
-		ours:   []string{"license/party", "signing/sdjwt"},
+		ours:   []string{"license/party", "license/schema/document", "signing/sdjwt"},
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
+	},
+	"license/schema/document": {
+		ours:   []string{"signing/sdjwt"},
+		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// All that a verifier needs who is offline: no registry, no store.
 	"license/credential": {
@@ -426,7 +430,7 @@ func roomsOf(names ...string) (paths []string) {
 }
 
 // domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
+var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/schema/document", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
 
 // notInDomains keeps transport, SQL and other programs out of the domains' own
 // code; their tests may have them, as they may have a real store.

@@ -36,7 +36,6 @@ var rooms = map[string]exception{
 	"cmd/yizheng/internal/toolcheck": {139, "says which tools tests need; used by tests alone"},
 	"license/audit":                  {80, "who asks and what for; the events themselves are signing/journal's affair"},
 	"license/library":                {260, "puts the rooms together; nothing else belongs in it"},
-	"license/schema":                 {1908, notYet},
 	"license/verify":                 {299, "verifying at an installation; the checks are license/credential's"},
 	"oidc/ephemeral":                 {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},

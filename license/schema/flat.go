@@ -9,6 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"yizheng.internal/license/schema/document"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -157,7 +158,7 @@ func (f *flat) plain(raw []byte) (sdjwt.Members, bool) {
 	if f == nil {
 		return nil, false
 	}
-	fields, ok := plainFields(raw)
+	fields, ok := document.ReadPlain(raw, fieldsLimits)
 	if !ok {
 		return nil, false
 	}

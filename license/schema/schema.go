@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"yizheng.internal/license/schema/document"
 )
 
 // Schema is the JSON Schema (draft 2020-12) of a type's face fields 照面信息,
@@ -155,9 +157,6 @@ func Check(raw []byte) (*Schema, error) { return compileAs(raw, true) }
 func Compile(raw []byte) (*Schema, error) { return compileAs(raw, false) }
 
 func compileAs(raw []byte, written bool) (*Schema, error) {
-	if len(raw) > maxSchemaBytes {
-		return nil, refuse("schema_size", "")
-	}
 	doc, order, err := decode(raw)
 	if err != nil {
 		return nil, err
@@ -184,24 +183,23 @@ func compileAs(raw []byte, written bool) (*Schema, error) {
 
 // decode decodes a schema and returns the root's property names in order.
 func decode(raw []byte) (map[string]any, []string, error) {
-	d := newValueDecoder(raw, maxSchemaDepth, maxSchemaValues)
-	d.ordered = "/properties"
-	v, err := d.document()
-	if err != nil {
-		switch reason := err.Reason; reason {
-		case reasonDepth:
-			return nil, nil, refuse("schema_depth", "")
-		case reasonCount:
-			return nil, nil, refuse("schema_count", "")
-		default:
-			return nil, nil, refuse("schema_json", "")
-		}
+	v, order, err := document.ReadOrdered(raw, document.Limits{Bytes: maxSchemaBytes, Depth: maxSchemaDepth, Values: maxSchemaValues}, "/properties")
+	switch err {
+	case nil:
+	case document.ErrSize:
+		return nil, nil, refuse("schema_size", "")
+	case document.ErrDepth:
+		return nil, nil, refuse("schema_depth", "")
+	case document.ErrCount:
+		return nil, nil, refuse("schema_count", "")
+	default:
+		return nil, nil, refuse("schema_json", "")
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
 		return nil, nil, refuse("schema_json", "")
 	}
-	return doc, d.order, nil
+	return doc, order, nil
 }
 
 // byTheDraft says where the draft's own schema was violated.

@@ -16,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/schema/document"
 	"yizheng.internal/signing/sdjwt"
 )
 
@@ -27,6 +28,8 @@ const (
 	maxFieldString  = 4096 // characters
 	maxViolations   = 100
 )
+
+var fieldsLimits = document.Limits{Bytes: maxFieldsBytes, Depth: maxFieldsDepth, Values: maxFieldsValues}
 
 // Violation is one way in which face fields don't fit their type's schema. It
 // holds no value: Pointer is a JSON Pointer (RFC 6901) to what is wrong or
@@ -44,10 +47,10 @@ type Violation struct {
 // data too), fields_size (64 KiB), fields_depth (16), fields_count (4,096 values).
 type FieldsError struct{ Reason string }
 
-// Reasons of fields and schemas that are too large.
-const (
-	reasonDepth = "fields_depth"
-	reasonCount = "fields_count"
+var (
+	errFieldsSyntax = &FieldsError{"fields_json"}
+	errFieldsDepth  = &FieldsError{"fields_depth"}
+	errFieldsCount  = &FieldsError{"fields_count"}
 )
 
 func (e *FieldsError) Error() string { return "face fields: " + e.Reason }
@@ -90,10 +93,18 @@ func (s *Schema) Read(fields []byte) (sdjwt.Members, []Violation, error) {
 // decodeFields decodes what is given as face fields, for ValidateDecoded. Numbers
 // are [json.Number].
 func decodeFields(fields []byte) (any, *FieldsError) {
-	if len(fields) > maxFieldsBytes {
+	v, err := document.Read(fields, fieldsLimits)
+	switch err {
+	case nil:
+		return v, nil
+	case document.ErrSize:
 		return nil, &FieldsError{"fields_size"}
+	case document.ErrDepth:
+		return nil, errFieldsDepth
+	case document.ErrCount:
+		return nil, errFieldsCount
 	}
-	return newValueDecoder(fields, maxFieldsDepth, maxFieldsValues).document()
+	return nil, errFieldsSyntax
 }
 
 // ValidateDecoded is Validate for a value that was decoded strictly already:
@@ -140,7 +151,7 @@ type inspection struct {
 
 func (in *inspection) value(v any, depth int) error {
 	if in.values++; in.values > maxFieldsValues {
-		return &FieldsError{reasonCount}
+		return errFieldsCount
 	}
 	switch v := v.(type) {
 	case nil, bool, int, int64:
@@ -157,7 +168,7 @@ func (in *inspection) value(v any, depth int) error {
 		in.number(!math.IsNaN(v) && !math.IsInf(v, 0))
 	case []any:
 		if depth > maxFieldsDepth {
-			return &FieldsError{reasonDepth}
+			return errFieldsDepth
 		}
 		for i, item := range v {
 			if err := in.member(strconv.Itoa(i), item, depth); err != nil {
@@ -166,7 +177,7 @@ func (in *inspection) value(v any, depth int) error {
 		}
 	case map[string]any:
 		if depth > maxFieldsDepth {
-			return &FieldsError{reasonDepth}
+			return errFieldsDepth
 		}
 		for name, item := range v {
 			if err := in.member(name, item, depth); err != nil {
@@ -179,7 +190,7 @@ func (in *inspection) value(v any, depth int) error {
 			}
 		}
 	default:
-		return &FieldsError{"fields_json"}
+		return errFieldsSyntax
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package schema
+package document
 
 import (
 	"encoding/json"
@@ -9,15 +9,9 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// plainFields reads face fields of the usual kind, a JSON object of texts without
-// escapes, whole numbers and truth values, at a fraction of what decodeFields
-// takes. It knows no others, and says no to them, good or bad. Fields are sorted
-// by name and selective; texts are *string, numbers [json.Number].
-func plainFields(raw []byte) (sdjwt.Members, bool) {
-	if len(raw) > maxFieldsBytes {
-		return nil, false
-	}
-	r := plainReader{string(raw)}
+// readPlain is ReadPlain for a document of a good size, with at most so many values in it.
+func readPlain(raw string, most int) (sdjwt.Members, bool) {
+	r := plainReader{raw}
 	if !r.take('{') {
 		return nil, false
 	}
@@ -25,7 +19,7 @@ func plainFields(raw []byte) (sdjwt.Members, bool) {
 	fields, texts := make(sdjwt.Members, 0, usual), make([]string, 0, usual)
 	for more := true; more; more = r.take(',') {
 		name, ok := r.text()
-		if !ok || !r.take(':') || len(fields) == maxFieldsValues-1 {
+		if !ok || !r.take(':') || len(fields) == most-1 {
 			return nil, false
 		}
 		var value any

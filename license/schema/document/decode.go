@@ -1,4 +1,4 @@
-package schema
+package document
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// valueDecoder decodes one strict JSON document within limits. Numbers stay text
+// decoder decodes one strict JSON document within limits. Numbers stay text
 // ([json.Number]).
-type valueDecoder struct {
+type decoder struct {
 	dec      *jsontext.Decoder
 	source   string // what dec reads
 	before   int    // where in source the token before the last one ends
@@ -21,12 +21,12 @@ type valueDecoder struct {
 	order    []string
 }
 
-func newValueDecoder(raw []byte, depth, values int) *valueDecoder {
-	return &valueDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), source: string(raw), maxDepth: depth, values: values}
+func newDecoder(raw []byte, l Limits, ordered string) *decoder {
+	return &decoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), source: string(raw), maxDepth: l.Depth, values: l.Values, ordered: ordered}
 }
 
 // next reads a token.
-func (d *valueDecoder) next() (jsontext.Token, error) {
+func (d *decoder) next() (jsontext.Token, error) {
 	d.before = int(d.dec.InputOffset())
 	return d.dec.ReadToken()
 }
@@ -35,7 +35,7 @@ func (d *valueDecoder) next() (jsontext.Token, error) {
 // escapes it is part of the source, which saves an allocation for each: it is
 // valid, or the decoder would have said so, and what lies between two tokens
 // has no quote in it.
-func (d *valueDecoder) text(t jsontext.Token) string {
+func (d *decoder) text(t jsontext.Token) string {
 	s := d.source[d.before:d.dec.InputOffset()]
 	s = s[strings.IndexByte(s, '"')+1 : len(s)-1]
 	if strings.IndexByte(s, '\\') >= 0 {
@@ -44,27 +44,25 @@ func (d *valueDecoder) text(t jsontext.Token) string {
 	return s
 }
 
-var errNotJSON = &FieldsError{"fields_json"}
-
 // document decodes the whole input.
-func (d *valueDecoder) document() (any, *FieldsError) {
+func (d *decoder) document() (any, error) {
 	v, err := d.value()
 	if err != nil {
 		return nil, err
 	}
 	if _, err := d.dec.ReadToken(); err != io.EOF {
-		return nil, errNotJSON
+		return nil, ErrSyntax
 	}
 	return v, nil
 }
 
-func (d *valueDecoder) value() (any, *FieldsError) {
+func (d *decoder) value() (any, error) {
 	if d.values--; d.values < 0 {
-		return nil, &FieldsError{reasonCount}
+		return nil, ErrCount
 	}
 	t, err := d.next()
 	if err != nil {
-		return nil, errNotJSON
+		return nil, ErrSyntax
 	}
 	switch t.Kind() {
 	case 'n':
@@ -77,7 +75,7 @@ func (d *valueDecoder) value() (any, *FieldsError) {
 		return json.Number(t.String()), nil
 	}
 	if d.dec.StackDepth() > d.maxDepth {
-		return nil, &FieldsError{"fields_depth"}
+		return nil, ErrDepth
 	}
 	if t.Kind() == '{' {
 		return d.object()
@@ -91,16 +89,16 @@ func (d *valueDecoder) value() (any, *FieldsError) {
 		list = append(list, v)
 	}
 	_, err = d.dec.ReadToken()
-	return list, jsonError(err)
+	return list, syntax(err)
 }
 
-func (d *valueDecoder) object() (any, *FieldsError) {
+func (d *decoder) object() (any, error) {
 	ordered := d.ordered != "" && string(d.dec.StackPointer()) == d.ordered
 	members := make(map[string]any, 16) // a type's fields, usually
 	for d.dec.PeekKind() != '}' {
 		name, err := d.next()
 		if err != nil {
-			return nil, errNotJSON
+			return nil, ErrSyntax
 		}
 		key := d.text(name) // before the next token takes its place
 		v, fail := d.value()
@@ -113,12 +111,12 @@ func (d *valueDecoder) object() (any, *FieldsError) {
 		}
 	}
 	_, err := d.dec.ReadToken()
-	return members, jsonError(err)
+	return members, syntax(err)
 }
 
-func jsonError(err error) *FieldsError {
+func syntax(err error) error {
 	if err != nil {
-		return errNotJSON
+		return ErrSyntax
 	}
 	return nil
 }

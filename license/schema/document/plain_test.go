@@ -1,12 +1,17 @@
-package schema
+package document_test
 
 import (
 	"fmt"
 	"reflect"
 	"testing"
+
+	"yizheng.internal/license/schema/document"
 )
 
-// usualFields and others are what plainFields is to read, and to leave alone.
+// limits are those of the tests.
+var limits = document.Limits{Bytes: 64 << 10, Depth: 16, Values: 4096}
+
+// usualFields and others are what ReadPlain is to read, and to leave alone.
 var (
 	usualFields = []string{
 		`{"name":"样例","count":12,"minus":-3,"zero":0,"yes":true,"no":false}`,
@@ -23,38 +28,38 @@ var (
 	}
 )
 
-func TestPlainFields(t *testing.T) {
+func TestReadPlain(t *testing.T) {
 	for _, s := range usualFields {
-		if fields, ok := plainFields([]byte(s)); !ok || len(fields) == 0 {
+		if fields, ok := document.ReadPlain([]byte(s), limits); !ok || len(fields) == 0 {
 			t.Errorf("not read: %s", s)
 		}
 	}
 	for _, s := range otherFields {
-		if fields, ok := plainFields([]byte(s)); ok {
+		if fields, ok := document.ReadPlain([]byte(s), limits); ok {
 			t.Errorf("%q read as %v", s, fields)
 		}
 	}
 	many := []byte(`{"a":1`)
-	for i := range maxFieldsValues {
+	for i := range limits.Values {
 		many = fmt.Appendf(many, `,"%d":1`, i)
 	}
-	if _, ok := plainFields(append(many, '}')); ok {
+	if _, ok := document.ReadPlain(append(many, '}'), limits); ok {
 		t.Error("more values than there may be")
 	}
 }
 
-// FuzzPlainFields checks that fields read without the decoder are what the
+// FuzzReadPlain checks that fields read without the decoder are what the
 // decoder makes of them.
-func FuzzPlainFields(f *testing.F) {
+func FuzzReadPlain(f *testing.F) {
 	for _, s := range append(usualFields, otherFields...) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		fields, ok := plainFields(raw)
+		fields, ok := document.ReadPlain(raw, limits)
 		if !ok {
 			return
 		}
-		decoded, err := decodeFields(raw)
+		decoded, err := document.Read(raw, limits)
 		if err != nil {
 			t.Fatalf("%q is not even read by the decoder: %v", raw, err)
 		}

@@ -89,12 +89,12 @@ func (s *stage) floodEvents(t *testing.T) {
 		status  int // that nearly all get
 		rows    int // at the most
 	}{
-		{"no scope", 2000, bearer("GET", "/v1/licenses/"+s.alicesLicense, ""), http.StatusForbidden, 20},
-		{"no such use code", 2000, bearer("POST", "/v1/use-codes/redeem", redeem), http.StatusNotFound, 20},
-		{"no JSON", 2000, bearer("POST", "/v1/use-codes/redeem", "x"), http.StatusBadRequest, 20},
-		{"the same reading", 2000, bearer("POST", "/v1/use-codes/redeem", mine), http.StatusOK, 1},
+		{"no scope", 600, bearer("GET", "/v1/licenses/"+s.alicesLicense, ""), http.StatusForbidden, 20},
+		{"no such use code", 600, bearer("POST", "/v1/use-codes/redeem", redeem), http.StatusNotFound, 20},
+		{"no JSON", 600, bearer("POST", "/v1/use-codes/redeem", "x"), http.StatusBadRequest, 20},
+		{"the same reading", 600, bearer("POST", "/v1/use-codes/redeem", mine), http.StatusOK, 1},
 		{"the catalog", 2000, bearer("GET", "/v1/license-types", ""), http.StatusTooManyRequests, 40},
-		{"a wrong verifier", 2000, func() *http.Request {
+		{"a wrong verifier", 600, func() *http.Request {
 			form := f.redemption(code, "code_verifier", strings.Repeat("x", 43))
 			r := httptest.NewRequestWithContext(t.Context(), "POST", pathToken, strings.NewReader(form.Encode()))
 			r.Header.Set("Content-Type", oauth.FormMedia)
@@ -107,14 +107,18 @@ func (s *stage) floodEvents(t *testing.T) {
 	} {
 		before, began := s.rows(t), time.Now()
 		answers := s.again(t, test.times, test.request)
-		if answers[test.status] < test.times*9/10 {
+		most := test.times / 10                        // of another status
+		if test.status == http.StatusTooManyRequests { // the slower the machine, the more the limit lets through: 600 a minute
+			most += 10 * int(time.Since(began)/time.Second)
+		}
+		if answers[test.status] < test.times-most {
 			t.Errorf("%s: %v: it isn't what it is meant to be", test.name, answers)
 		}
 		s.writeRepeats(t)
 		rows := s.rows(t) - before
 		t.Logf("%s: %d rows of %d requests, %v", test.name, rows, test.times, answers)
-		if most := test.rows * (1 + int(time.Since(began)/time.Minute)); rows > most { // it is so many a minute
-			t.Errorf("%s: %d rows of %d requests, want %d at the most", test.name, rows, test.times, most)
+		if rowsMost := test.rows * (1 + int(time.Since(began)/time.Minute)); rows > rowsMost { // it is so many a minute
+			t.Errorf("%s: %d rows of %d requests, want %d at the most", test.name, rows, test.times, rowsMost)
 		}
 	}
 }

@@ -123,7 +123,7 @@ func normalized(p *apitest.Page, login string) string {
 	body := strings.ReplaceAll(p.Body, login, "LOGIN")
 	secrets := []string{p.URL.Query().Get("request"), p.Header.Get("X-Request-Id")}
 	for name, values := range p.Form("submit").Values {
-		if name == "token" || len(values[0]) == 43 {
+		if name == "token" || name == "challenge" || len(values[0]) == 43 {
 			secrets = append(secrets, values[0])
 		}
 	}

@@ -32,7 +32,7 @@ func TestJWK(t *testing.T) {
 		if err != nil || !pub.(interface{ Equal(crypto.PublicKey) bool }).Equal(again) {
 			t.Errorf("%s: %s came back as %v: %v", name, data, again, err)
 		}
-		if strings.Contains(string(data), "kid") || strings.Contains(string(data), "alg") {
+		if strings.Contains(string(data), `"kid"`) || strings.Contains(string(data), `"alg"`) { // in quotes: a key's digits may spell anything
 			t.Errorf("%s: %s", name, data)
 		}
 	}

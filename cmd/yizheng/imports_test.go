@@ -37,7 +37,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json", "github.com/santhosh-tekuri/jsonschema/v6"},
 	},
 	"license/schema/document": {
-		ours:   []string{"signing/sdjwt"},
+		ours:   []string{"signing/sdjwt", "signing/strictjson"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// All that a verifier needs who is offline: no registry, no store.
@@ -225,7 +225,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 	},
 	"signing/sdjwt": {
-		ours:     []string{"signing/jose", "signing/sm2"},
+		ours:     []string{"signing/jose", "signing/sm2", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs: []string{"signing/keystore"},
 	},

@@ -175,14 +175,27 @@ func TestFirstStart(t *testing.T) {
 // TestInterruptedFirstStart lets the first start fail at each of its calls to
 // the database, before and after the call did its work, and starts again.
 func TestInterruptedFirstStart(t *testing.T) {
-	cut := errors.New("cut off")
+	interrupt(t, 10, func() (Config, *keystest.Records) {
+		records := keystest.NewRecords()
+		return installationConfig(filepath.Join(t.TempDir(), "data"), records), records
+	})
+}
+
+var errCut = errors.New("cut off")
+
+// interrupt opens a new installation again and again, and lets each of its calls to the
+// database fail in turn, once before and once after the call did its work; the one that is
+// opened after that must be whole. Opening makes so many calls at least. Errors are
+// errCut, or one of those that may stand for it.
+func interrupt(t *testing.T, least int, newConfig func() (Config, *keystest.Records), or ...error) {
+	t.Helper()
 	for _, when := range []string{"before", "after"} {
 		for n := 1; ; n++ {
-			records := keystest.NewRecords()
+			c, records := newConfig()
 			calls := 0
 			hook := func(string) error {
 				if calls++; calls >= n { // everything after it fails too: the process is gone
-					return cut
+					return errCut
 				}
 				return nil
 			}
@@ -191,21 +204,20 @@ func TestInterruptedFirstStart(t *testing.T) {
 			} else {
 				records.After = hook
 			}
-			c := installationConfig(filepath.Join(t.TempDir(), "data"), records)
 			_, err := Open(t.Context(), c, keystest.Day)
 			records.Before, records.After = nil, nil
 			if err == nil {
-				if n < 10 {
-					t.Errorf("a first start took only %d calls", n)
+				if n < least {
+					t.Errorf("opening took only %d calls", n)
 				}
 				break
 			}
-			if !errors.Is(err, cut) {
+			if !slices.ContainsFunc(append(or, errCut), func(e error) bool { return errors.Is(err, e) }) {
 				t.Fatalf("%s call %d: %v", when, n, err)
 			}
 			i, err := Open(t.Context(), c, keystest.Day)
 			if err != nil {
-				t.Fatalf("started again after a cut %s call %d: %v", when, n, err)
+				t.Fatalf("opened again after a cut %s call %d: %v", when, n, err)
 			}
 			checkWhole(t, i, records)
 			if t.Failed() {

@@ -60,43 +60,7 @@ func TestMissingKeys(t *testing.T) {
 // TestInterruptedMissingKeys is TestInterruptedFirstStart for an installation
 // that gets its later rings.
 func TestInterruptedMissingKeys(t *testing.T) {
-	cut := errors.New("cut off")
-	for _, when := range []string{"before", "after"} {
-		for n := 1; ; n++ {
-			c, records := newOlder(t)
-			calls := 0
-			hook := func(string) error {
-				if calls++; calls >= n {
-					return cut
-				}
-				return nil
-			}
-			if when == "before" {
-				records.Before = hook
-			} else {
-				records.After = hook
-			}
-			_, err := Open(t.Context(), c, keystest.Day)
-			records.Before, records.After = nil, nil
-			if err == nil {
-				if n < 8 {
-					t.Errorf("it took only %d calls", n)
-				}
-				break
-			}
-			if !errors.Is(err, cut) && !errors.Is(err, ErrNotWhole) { // cut off in the survey
-				t.Fatalf("%s call %d: %v", when, n, err)
-			}
-			i, err := Open(t.Context(), c, keystest.Day)
-			if err != nil {
-				t.Fatalf("opened again after a cut %s call %d: %v", when, n, err)
-			}
-			checkWhole(t, i, records)
-			if t.Failed() {
-				t.Fatalf("after a cut %s call %d", when, n)
-			}
-		}
-	}
+	interrupt(t, 8, func() (Config, *keystest.Records) { return newOlder(t) }, ErrNotWhole) // cut off in the survey
 }
 
 // TestMissingKeysTogether opens one older installation many times at once.

@@ -414,3 +414,23 @@ func TestRSAKeyFile(t *testing.T) {
 		t.Errorf("loaded %v of 1024 bits", held.signer)
 	}
 }
+
+// TestOddIDs: an id that is none leads to no file, neither in the keystore nor outside.
+func TestOddIDs(t *testing.T) {
+	k, _ := newKeystore(t)
+	outside := filepath.Join(filepath.Dir(k.Dir()), "outside.key")
+	if err := os.WriteFile(outside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []signing.KeyID{"../outside", "", "A", "a/b", signing.KeyID(strings.Repeat("a", 1000))} {
+		if there, err := k.Holds(id); there || !errors.Is(err, signing.ErrNoKey) {
+			t.Errorf("%.20q: %v, %v", id, there, err)
+		}
+		if err := k.Discard(id); !errors.Is(err, signing.ErrNoKey) {
+			t.Errorf("%.20q is discarded: %v", id, err)
+		}
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+}

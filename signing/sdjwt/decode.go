@@ -1,12 +1,12 @@
 package sdjwt
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"yizheng.internal/signing/strictjson"
 )
 
 // digests are the contents of an "_sd" member, in a tree that a treeDecoder makes.
@@ -26,9 +26,7 @@ var (
 // nil from JSON, in which digests have types of their own. It refuses text that is nested too
 // deep, duplicate names and invalid UTF-8.
 type treeDecoder struct {
-	dec    *jsontext.Decoder
-	source string // what dec reads
-	before int    // where in source the token before the last one ends
+	tokens strictjson.Tokens
 	limit  int
 
 	payload bool // it is the payload, where _sd_alg may stand at the top
@@ -38,35 +36,17 @@ type treeDecoder struct {
 
 // newTreeDecoder returns a decoder of data, whose text is source.
 func newTreeDecoder(data []byte, source string, limit int) *treeDecoder {
-	return &treeDecoder{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), source: source, limit: limit}
+	return &treeDecoder{tokens: strictjson.NewTokens(data, source), limit: limit}
 }
 
 // reset makes it a decoder of other data, with the same limit.
 func (d *treeDecoder) reset(data []byte, source string) {
-	d.dec.Reset(bytes.NewBuffer(data))
-	d.source, d.height, d.marked = source, 0, false
+	d.tokens.Restart(data, source)
+	d.height, d.marked = 0, false
 }
 
 // usualClaims is the initial capacity for claims.
 const usualClaims = 24
-
-// next reads a token.
-func (d *treeDecoder) next() (jsontext.Token, error) {
-	d.before = int(d.dec.InputOffset())
-	return d.dec.ReadToken()
-}
-
-// content returns the content of the string t, which was read last. If it has no escapes, it
-// is part of the source, which saves half of all allocations. The decoder has found the string
-// valid, and between two tokens there is no quote.
-func (d *treeDecoder) content(t jsontext.Token) string {
-	s := d.source[d.before:d.dec.InputOffset()]
-	s = s[strings.IndexByte(s, '"')+1 : len(s)-1]
-	if strings.IndexByte(s, '\\') >= 0 {
-		return t.String()
-	}
-	return s
-}
 
 // explain turns an error of the decoder into an *Error that says where the bad input is, but
 // doesn't quote it.
@@ -75,14 +55,14 @@ func (d *treeDecoder) explain(err error, reason Reason) *Error {
 	case errDepth:
 		return fail("sdjwt_depth", "at most %d levels", d.limit)
 	case errMisplaced, errType, errTrailing:
-		return fail(reason, "%w, before byte %d", err, d.dec.InputOffset())
+		return fail(reason, "%w, before byte %d", err, d.tokens.InputOffset())
 	}
-	return fail(reason, "not strict JSON after byte %d", d.dec.InputOffset())
+	return fail(reason, "not strict JSON after byte %d", d.tokens.InputOffset())
 }
 
 // end returns an error if anything but white space is left.
 func (d *treeDecoder) end() error {
-	if _, err := d.next(); err != io.EOF {
+	if _, err := d.tokens.Next(); err != io.EOF {
 		return errTrailing
 	}
 	return nil
@@ -90,7 +70,7 @@ func (d *treeDecoder) end() error {
 
 // value reads the next value. If it is an object or array, it is at the given depth.
 func (d *treeDecoder) value(depth int) (any, error) {
-	t, err := d.next()
+	t, err := d.tokens.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +86,7 @@ func (d *treeDecoder) rest(t jsontext.Token, depth int, inArray bool) (any, erro
 	case 't', 'f':
 		return t.Bool(), nil
 	case '"':
-		return d.content(t), nil
+		return d.tokens.Content(t), nil
 	case '0':
 		return Number(t.String()), nil
 	case '{', '[':
@@ -126,7 +106,7 @@ func (d *treeDecoder) rest(t jsontext.Token, depth int, inArray bool) (any, erro
 func (d *treeDecoder) array(depth int) (any, error) {
 	a := []any{}
 	for {
-		t, err := d.next()
+		t, err := d.tokens.Next()
 		if err != nil {
 			return nil, err
 		}
@@ -150,14 +130,14 @@ func (d *treeDecoder) object(depth int, inArray bool) (any, error) {
 		m = make(map[string]any)
 	}
 	for {
-		t, err := d.next()
+		t, err := d.tokens.Next()
 		if err != nil {
 			return nil, err
 		}
 		if t.Kind() == '}' {
 			return m, nil
 		}
-		name := d.content(t)
+		name := d.tokens.Content(t)
 		var v any
 		switch name {
 		case nameElement:
@@ -190,7 +170,7 @@ func (d *treeDecoder) element() (digestElement, error) {
 	if err != nil {
 		return "", err
 	}
-	t, err := d.next()
+	t, err := d.tokens.Next()
 	if err != nil {
 		return "", err
 	}
@@ -204,7 +184,7 @@ func (d *treeDecoder) element() (digestElement, error) {
 // section 4.2.4.1).
 func (d *treeDecoder) digests() (digests, error) {
 	d.marked = true
-	t, err := d.next()
+	t, err := d.tokens.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -212,25 +192,25 @@ func (d *treeDecoder) digests() (digests, error) {
 		return nil, errType
 	}
 	var list digests
-	for d.dec.PeekKind() != ']' {
+	for d.tokens.PeekKind() != ']' {
 		digest, err := d.text()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, digest)
 	}
-	_, err = d.next()
+	_, err = d.tokens.Next()
 	return list, err
 }
 
 // text reads a string.
 func (d *treeDecoder) text() (string, error) {
-	t, err := d.next()
+	t, err := d.tokens.Next()
 	if err != nil {
 		return "", err
 	}
 	if t.Kind() != '"' {
 		return "", errType
 	}
-	return d.content(t), nil
+	return d.tokens.Content(t), nil
 }

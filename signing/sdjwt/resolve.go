@@ -277,14 +277,14 @@ func plainText(s string) bool {
 // decode reads the array [salt, name, value] or [salt, value] (RFC 9901
 // sections 4.2.1 and 4.2.2).
 func (x *disclosure) decode(d *treeDecoder) error {
-	t, err := d.next()
+	t, err := d.tokens.Next()
 	if err != nil {
 		return err
 	}
 	if t.Kind() != '[' {
 		return errType
 	}
-	if t, err = d.next(); err != nil {
+	if t, err = d.tokens.Next(); err != nil {
 		return err
 	}
 	if t.Kind() != '"' { // the salt may be any string
@@ -293,7 +293,7 @@ func (x *disclosure) decode(d *treeDecoder) error {
 	if x.value, err = d.value(1); err != nil {
 		return err
 	}
-	if d.dec.PeekKind() != ']' {
+	if d.tokens.PeekKind() != ']' {
 		var ok bool
 		if x.name, ok = x.value.(string); !ok {
 			return errType
@@ -307,7 +307,7 @@ func (x *disclosure) decode(d *treeDecoder) error {
 		}
 	}
 	x.height, x.marked = d.height, d.marked
-	if t, err = d.next(); err != nil {
+	if t, err = d.tokens.Next(); err != nil {
 		return err
 	}
 	if t.Kind() != ']' {

@@ -1,11 +1,8 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,13 +79,9 @@ const consentsOf = `SELECT c.id, c.client, c.created, c.expires, c.body,
 
 // ListConsents implements [consent.Store], with a query for each key.
 func (s *Consents) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]consent.Record, error) {
-	all, err := ofParty(ctx, s.DB, scanConsent, consentsOf, party, at, limit)
+	all, err := ofParty(ctx, s.DB, scanConsent, consentsOf, party, at, limit, func(r consent.Record) (time.Time, string) { return r.Created, r.ID })
 	if err != nil {
 		return nil, fmt.Errorf("listing consents: %w", err)
 	}
-	slices.SortFunc(all, func(a, b consent.Record) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
-	})
-	all = slices.CompactFunc(all, func(a, b consent.Record) bool { return a.ID == b.ID })
-	return all[:min(len(all), max(limit, 0))], nil
+	return all, nil
 }

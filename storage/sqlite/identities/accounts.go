@@ -57,11 +57,16 @@ func (s *Accounts) UpdateAccount(ctx context.Context, a identity.AccountRecord) 
 }
 
 func saveLogins(c *engine.Conn, a identity.AccountRecord) error {
-	for _, key := range a.Logins {
-		n, err := c.Exec(`
-			INSERT INTO account_logins (serial, sum, account) VALUES (?, ?, ?)
-			ON CONFLICT (serial, sum) DO UPDATE SET account = excluded.account WHERE account = excluded.account`,
-			key.Serial, key.Sum[:], a.ID)
+	return lead(c, `
+		INSERT INTO account_logins (serial, sum, account) VALUES (?, ?, ?)
+		ON CONFLICT (serial, sum) DO UPDATE SET account = excluded.account WHERE account = excluded.account`, a.Logins, a.ID)
+}
+
+// lead has each key lead to a record, by a statement that changes nothing if it leads to
+// another one: then ErrExists.
+func lead(c *engine.Conn, sql string, keys []signing.Lookup, id string) error {
+	for _, key := range keys {
+		n, err := c.Exec(sql, key.Serial, key.Sum[:], id)
 		if err != nil {
 			return err
 		}

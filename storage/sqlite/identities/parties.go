@@ -58,19 +58,9 @@ func (s *Parties) UpdateParty(ctx context.Context, p identity.PartyRecord) error
 }
 
 func saveCodes(c *engine.Conn, p identity.PartyRecord) error {
-	for _, key := range p.Codes {
-		n, err := c.Exec(`
-			INSERT INTO party_codes (serial, sum, party) VALUES (?, ?, ?)
-			ON CONFLICT (serial, sum) DO UPDATE SET party = excluded.party WHERE party = excluded.party`,
-			key.Serial, key.Sum[:], p.ID)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return identity.ErrExists
-		}
-	}
-	return nil
+	return lead(c, `
+		INSERT INTO party_codes (serial, sum, party) VALUES (?, ?, ?)
+		ON CONFLICT (serial, sum) DO UPDATE SET party = excluded.party WHERE party = excluded.party`, p.Codes, p.ID)
 }
 
 const partyColumns = `p.id, p.kind, p.revision, p.body, p.created, p.updated, p.auth,

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"yizheng.internal/oidc"
@@ -145,15 +143,11 @@ const FamiliesOf = `
 
 // ListFamilies implements [token.FamilyStore], with a query for each key.
 func (s *Families) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]token.FamilyRecord, error) {
-	all, err := ofParty(ctx, s.DB, FamiliesOf, scanFamily, party, at, limit)
+	all, err := ofParty(ctx, s.DB, FamiliesOf, scanFamily, party, at, limit, func(r token.FamilyRecord) (time.Time, string) { return r.Created, r.ID })
 	if err != nil {
 		return nil, fmt.Errorf("listing families: %w", err)
 	}
-	slices.SortFunc(all, func(a, b token.FamilyRecord) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
-	})
-	all = slices.CompactFunc(all, func(a, b token.FamilyRecord) bool { return a.ID == b.ID })
-	return all[:min(len(all), max(limit, 0))], nil
+	return all, nil
 }
 
 // FamiliesAfter implements [provider.OldRecords].

@@ -109,20 +109,16 @@ const SessionsOf = `
 
 // ListSessions implements [session.Store], with a query for each key.
 func (s *Sessions) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]session.Record, error) {
-	all, err := ofParty(ctx, s.DB, SessionsOf, scanSession, party, at, limit)
+	all, err := ofParty(ctx, s.DB, SessionsOf, scanSession, party, at, limit, func(r session.Record) (time.Time, string) { return r.Created, r.ID })
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", err)
 	}
-	slices.SortFunc(all, func(a, b session.Record) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
-	})
-	all = slices.CompactFunc(all, func(a, b session.Record) bool { return a.ID == b.ID })
-	return all[:min(len(all), max(limit, 0))], nil
+	return all, nil
 }
 
-// ofParty collects what a query finds for each of a party's keys: the same may
-// come by several.
-func ofParty[T any](ctx context.Context, db *engine.DB, sql string, scan func(*engine.Row) T, party []signing.Lookup, at time.Time, limit int) ([]T, error) {
+// ofParty collects what a query finds for each of a party's keys, and returns the newest. The
+// same record may come by several keys. made says of one when it was made, and its id.
+func ofParty[T any](ctx context.Context, db *engine.DB, sql string, scan func(*engine.Row) T, party []signing.Lookup, at time.Time, limit int, made func(T) (time.Time, string)) ([]T, error) {
 	var all []T
 	err := db.Read(ctx, func(c *engine.Conn) error {
 		for _, key := range party {
@@ -133,7 +129,20 @@ func ofParty[T any](ctx context.Context, db *engine.DB, sql string, scan func(*e
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b T) int {
+		madeA, idA := made(a)
+		madeB, idB := made(b)
+		return cmp.Or(madeB.Compare(madeA), strings.Compare(idB, idA))
+	})
+	all = slices.CompactFunc(all, func(a, b T) bool {
+		_, idA := made(a)
+		_, idB := made(b)
+		return idA == idB
+	})
+	return all[:min(len(all), max(limit, 0))], nil
 }
 
 // SessionsAfter implements [provider.OldRecords].

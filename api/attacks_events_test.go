@@ -89,12 +89,12 @@ func (s *stage) floodEvents(t *testing.T) {
 		status  int // that nearly all get
 		rows    int // at the most
 	}{
-		{"no scope", 600, bearer("GET", "/v1/licenses/"+s.alicesLicense, ""), http.StatusForbidden, 20},
-		{"no such use code", 600, bearer("POST", "/v1/use-codes/redeem", redeem), http.StatusNotFound, 20},
-		{"no JSON", 600, bearer("POST", "/v1/use-codes/redeem", "x"), http.StatusBadRequest, 20},
-		{"the same reading", 600, bearer("POST", "/v1/use-codes/redeem", mine), http.StatusOK, 1},
+		{"no scope", 2000, bearer("GET", "/v1/licenses/"+s.alicesLicense, ""), http.StatusForbidden, 20},
+		{"no such use code", 2000, bearer("POST", "/v1/use-codes/redeem", redeem), http.StatusNotFound, 20},
+		{"no JSON", 2000, bearer("POST", "/v1/use-codes/redeem", "x"), http.StatusBadRequest, 20},
+		{"the same reading", 2000, bearer("POST", "/v1/use-codes/redeem", mine), http.StatusOK, 1},
 		{"the catalog", 2000, bearer("GET", "/v1/license-types", ""), http.StatusTooManyRequests, 40},
-		{"a wrong verifier", 600, func() *http.Request {
+		{"a wrong verifier", 2000, func() *http.Request {
 			form := f.redemption(code, "code_verifier", strings.Repeat("x", 43))
 			r := httptest.NewRequestWithContext(t.Context(), "POST", pathToken, strings.NewReader(form.Encode()))
 			r.Header.Set("Content-Type", oauth.FormMedia)

@@ -11,15 +11,15 @@ import (
 	"yizheng.internal/signing"
 )
 
-// authenticStores are stores whose records carry authenticators: they are made
-// of what is saved, and what comes back without fitting ones is signing.ErrAltered.
-// So the rest of the package never sees a record that was written past it.
+// authenticStores are stores whose records carry authenticators. They make an authenticator for each record that
+// is saved, and return signing.ErrAltered for a record whose authenticator doesn't fit. So the rest of the
+// package never sees a record that was written without them.
 type authenticStores struct {
 	Stores
 	auth *signing.Authenticator
 }
 
-// AuthenticStores returns stores whose records are as they were written here.
+// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
 
 func (r *Record) facts(revision int64) *signing.Facts {
@@ -27,7 +27,7 @@ func (r *Record) facts(revision int64) *signing.Facts {
 		Text(string(r.Type), string(r.Authority), string(r.State)).Int(int64(r.Version)).Time(r.Created, r.Updated)
 }
 
-// Facts returns what a version's authenticator is over.
+// Facts returns what a version's authenticator covers.
 func (v *VersionRecord) Facts() *signing.Facts {
 	return signing.NewFacts("license_versions", string(v.License), 0).
 		Int(int64(v.Version), int64(v.TypeVersion), v.StatusList, int64(v.StatusIndex)).
@@ -35,7 +35,7 @@ func (v *VersionRecord) Facts() *signing.Facts {
 		Time(v.Issued).Sealed(v.Body, v.Credential, v.HolderKey, v.Ending, v.Suspension)
 }
 
-// civil is a date as a fact, empty for none.
+// civil returns a date as a fact, empty if there is none.
 func civil(d party.Date) string {
 	if d.IsZero() {
 		return ""
@@ -70,8 +70,8 @@ func (s *authenticStores) Save(ctx context.Context, q SaveRequest) error {
 	return s.auth.Wrote(status.Unreserved(s.auth, s.Stores.Save(ctx, q)), "licenses", string(q.Record.ID), q.Record.Revision+1)
 }
 
-// stateAuth returns the authenticator of a stored version in its new state. Should
-// the version change meanwhile, so has the license's revision, and Save fails.
+// stateAuth returns the authenticator of a stored version in its new state. If the version changes meanwhile, the
+// license's revision changes with it, and Save fails.
 func (s *authenticStores) stateAuth(ctx context.Context, id audit.ID, st VersionState) ([]byte, error) {
 	_, v, err := s.Load(ctx, id, st.Version)
 	if err != nil {
@@ -105,11 +105,11 @@ func (s *authenticStores) Load(ctx context.Context, id audit.ID, version int) (R
 	return r, v, nil
 }
 
-// versionGone tells a license that is not there from one whose version was deleted, or
-// whose number of versions was altered. Err is what the store said.
+// versionGone tells a license that does not exist from one whose version was deleted, or whose number of versions
+// was altered. err is what the store returned.
 func versionGone(ctx context.Context, s *authenticStores, id audit.ID, version int, err error) error {
 	other := 0
-	if version == 0 { // the newest: the first one is always there
+	if version == 0 { // the newest was wanted; version 1 always exists
 		other = 1
 	}
 	r, _, found := s.Stores.Load(ctx, id, other)
@@ -127,7 +127,7 @@ func malformed(auth *signing.Authenticator, err error, table, id string) error {
 	return err
 }
 
-// Search implements [Store], and leaves out what doesn't fit.
+// Search implements [Store], and leaves out records whose authenticators don't fit.
 func (s *authenticStores) Search(ctx context.Context, q Query) ([]Record, error) {
 	return signing.Fitting(q.Limit, func(after *Record, n int) ([]Record, error) {
 		q := q
@@ -138,7 +138,7 @@ func (s *authenticStores) Search(ctx context.Context, q Query) ([]Record, error)
 	}, func(r *Record) error { return s.auth.Verify(r.facts(r.Revision), r.Auth, r.Mark) })
 }
 
-// Versions implements [LookupStore], and leaves out what doesn't fit.
+// Versions implements [LookupStore], and leaves out versions whose authenticators don't fit.
 func (s *authenticStores) Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error) {
 	return signing.Fitting(limit, func(last *VersionRecord, n int) ([]VersionRecord, error) {
 		if last != nil {
@@ -148,8 +148,8 @@ func (s *authenticStores) Versions(ctx context.Context, after Located, limit int
 	}, func(v *VersionRecord) error { return s.auth.VerifyAlone(v.Facts(), v.Auth) })
 }
 
-// Verify checks a license and a version of it, and that they belong together: the
-// versions' rows have no registers of their own.
+// Verify checks the authenticators of a license and of one of its versions, and that the two belong together. It
+// compares their states, because the rows of versions have no registers of their own.
 func Verify(auth *signing.Authenticator, r *Record, v *VersionRecord) error {
 	if err := auth.Verify(r.facts(r.Revision), r.Auth, r.Mark); err != nil {
 		return err

@@ -13,14 +13,15 @@ import (
 	"yizheng.internal/license/refusal"
 )
 
-// Authorities keeps authorities' names for a short while.
+// Authorities caches the names of authorities for a short time.
 type Authorities struct {
 	load  func(ctx context.Context, code party.USCC) (string, error)
 	mu    sync.Mutex
 	known map[party.USCC]knownName
 }
 
-// NewAuthorities returns the names that load returns, or ErrNotFound of who is no participant.
+// NewAuthorities returns an Authorities that reads names by load, which returns ErrNotFound for a code that is no
+// participant's.
 func NewAuthorities(load func(ctx context.Context, code party.USCC) (string, error)) *Authorities {
 	return &Authorities{load: load, known: map[party.USCC]knownName{}}
 }
@@ -30,10 +31,10 @@ type knownName struct {
 	read time.Time
 }
 
-// namesFresh is how long an authority's name serves before it is read again.
+// namesFresh is how long an authority's name is cached before it is read again.
 const namesFresh = 2 * time.Second
 
-// Name returns an authority's name, or ErrNotFound. Only names that exist are kept.
+// Name returns an authority's name, or ErrNotFound. Only names that exist are cached.
 func (n *Authorities) Name(ctx context.Context, code party.USCC) (string, error) {
 	n.mu.Lock()
 	k, ok := n.known[code]

@@ -10,7 +10,7 @@ import (
 	"yizheng.internal/license/audit"
 )
 
-// MaxLimit is the most on one page of a list.
+// MaxLimit is the greatest number of entries on one page of a list.
 const MaxLimit = 100
 
 // String returns the cursor as clients carry it.
@@ -18,7 +18,7 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%s", c.Created.UnixMicro(), c.ID))
 }
 
-// lastMicros is the end of the year 9999: databases differ in what is beyond.
+// lastMicros is the end of the year 9999: databases differ in how they treat later times.
 const lastMicros = 253_402_300_799_999_999
 
 // ParseCursor reads what String wrote; the empty string is the zero Cursor.

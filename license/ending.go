@@ -7,8 +7,8 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// EndingKind is how a license ended. Whatever names the kinds takes them from
-// [EndingKinds], or a test compares it with that.
+// EndingKind is how a license ended. Code that lists the kinds takes them from [EndingKinds], or a test compares
+// its list with them.
 type EndingKind string
 
 const (
@@ -19,7 +19,7 @@ const (
 	Lapsed    EndingKind = "lapsed"    // 失效
 )
 
-// KnownEnding is what is known of a kind of ending.
+// KnownEnding describes a kind of ending.
 type KnownEnding struct {
 	Kind    EndingKind
 	Chinese string // what the law calls it

@@ -1,11 +1,11 @@
-// Package license has what an electronic license 电子证照 is, its states and the kinds of
-// endings, and the records of licenses: the rooms above find, load and open them here.
-// Registry leads a license's life, offer finds what somebody has, grant keeps what they agreed
-// to, access lets it be read, verify verifies what is shown, and library puts all of it
-// together. Below, package catalog has what can be issued and asked for, credential what is
-// signed and how it is verified, status the lists that say what became of it.
+// Package license defines electronic licenses 电子证照, their states and kinds of endings, and the records of
+// licenses, which the rooms above find, load and open here. Of these rooms, registry issues, changes and ends
+// licenses, offer finds the licenses that somebody has, grant keeps what holders agreed to, access lets granted
+// licenses be read, verify verifies what is shown, and library puts all of them together. Below, package catalog
+// defines what can be issued and asked for, credential defines what is signed and how it is verified, and status
+// keeps the lists that say what became of it.
 //
-// It seals what is personal before a [Store] sees it, and knows no HTTP and no SQL.
+// The package seals what is personal before a [Store] sees it, and knows no HTTP and no SQL.
 package license
 
 import (

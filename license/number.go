@@ -12,13 +12,12 @@ import (
 	"yizheng.internal/signing"
 )
 
-// MaxNumber is how many characters a license's number has at the most.
+// MaxNumber is the greatest length of a license's number, in characters.
 const MaxNumber = 100
 
-// NumberKey returns what a license's number is compared by. Two numbers that a
-// reader takes for one are one: width, case, spaces, what is invisible, and the
-// shapes of hyphens and brackets don't count. It is bound into stored lookup keys:
-// a change of it needs a new form of numbers, see settingNumbers.
+// NumberKey returns the form in which license numbers are compared. Two numbers that look the same to a reader
+// have the same form: width, case, spaces, invisible characters, and the shapes of hyphens and brackets don't
+// count. The form is bound into stored lookup keys. Whoever changes it needs a new value of settingNumbers.
 func NumberKey(number string) string {
 	if plainNumberKey(number) {
 		return number
@@ -51,8 +50,8 @@ func plainNumberKey(s string) bool {
 	return true
 }
 
-// settingNumbers names the setting that says how numbers stand in their lookup
-// keys: as they are written, as before they were folded, or folded. Rehash changes it.
+// settingNumbers names the setting that says which form of numbers is bound into lookup keys: the number as it is
+// written, which was the form before folding, or the folded form of NumberKey. Rehash changes the setting.
 const settingNumbers = "license_numbers"
 
 const (
@@ -66,15 +65,15 @@ func (r *Records) numberRow(ctx context.Context, t credential.TypeCode, authorit
 	return LookupRow{Kind: LookupNumber, Keys: keys}, err
 }
 
-// FormerNumber returns the row that makes a number former.
+// FormerNumber returns the lookup row that marks a number as former.
 func (r *Records) FormerNumber(ctx context.Context, rec Record, number string) (LookupRow, error) {
 	row, err := r.numberRow(ctx, rec.Type, rec.Authority, number)
 	row.Former = true
 	return row, err
 }
 
-// NumberKeys returns the keys that a number is sought by: also as it is written,
-// for numbers stored before they were folded, and not rehashed yet.
+// NumberKeys returns the lookup keys by which a number is sought. They include the keys of the number as it is
+// written, for numbers that were stored before folding and are not rehashed yet.
 func (r *Records) NumberKeys(ctx context.Context, t credential.TypeCode, authority party.USCC, number string) ([]signing.Lookup, error) {
 	row, err := r.numberRow(ctx, t, authority, number)
 	if err != nil || number == NumberKey(number) {

@@ -35,9 +35,9 @@ type Body struct {
 	VerificationCode string                `json:"verification_code"`
 }
 
-// Append appends the body as JSON, as encoding/json would make it but for escapes
-// that HTML alone needs, and at a fifth of the cost. Its fields were checked to be
-// strict JSON before they got here.
+// Append appends the body as JSON. It writes what encoding/json would write, except that it does not escape
+// characters for HTML, and it costs a fifth. The body's fields were checked to be strict JSON before they got
+// here.
 func (b *Body) Append(dst []byte) ([]byte, error) {
 	o := objectWriter{out: slices.Grow(dst, 512+len(b.Fields)+256*len(b.Holders))}
 	o.begin()
@@ -107,7 +107,7 @@ func (o *objectWriter) text(name, value string) {
 	}
 }
 
-// some writes a text, if it isn't empty.
+// some writes a member whose value is a text, unless the text is empty.
 func (o *objectWriter) some(name, value string) {
 	if value != "" {
 		o.text(name, value)
@@ -120,8 +120,8 @@ func (o *objectWriter) raw(name string, value []byte) {
 	o.out = append(o.out, value...)
 }
 
-// Place says where a column of a version lies: its row is the license and the
-// version, so that no value can be moved to another license or version.
+// Place returns the place of a version's column. Its row names the license and the version, so that no sealed
+// value can be moved to another license or version.
 func Place(id audit.ID, version int, column string) vault.Place {
 	return vault.Place{Table: "license_versions", Row: string(id) + "/" + strconv.Itoa(version), Column: column}
 }
@@ -138,7 +138,7 @@ func (r *Records) SealEnding(ctx context.Context, id audit.ID, version int, e *E
 	return r.sealJSON(ctx, id, version, "ending", e)
 }
 
-// SealSuspension seals on what ground a version is suspended.
+// SealSuspension seals the ground on which a version is suspended.
 func (r *Records) SealSuspension(ctx context.Context, id audit.ID, version int, s *Suspension) ([]byte, error) {
 	return r.sealJSON(ctx, id, version, "suspension", s)
 }
@@ -152,8 +152,8 @@ func (r *Records) sealJSON(ctx context.Context, id audit.ID, version int, column
 	return r.c.Vault.Seal(ctx, Place(id, version, column), plain)
 }
 
-// open opens a sealed column of a version. One that does not open was altered, and is refused:
-// the version's authenticator covers the ends of sealed columns alone.
+// open opens a sealed column of a version. A column that does not open was altered, and is refused. Opening
+// detects this, not the version's authenticator, which covers only the header, nonce and tag of sealed columns.
 func (r *Records) open(ctx context.Context, v VersionRecord, column string, sealed []byte) ([]byte, error) {
 	plain, err := r.c.Vault.Open(ctx, Place(v.License, v.Version, column), sealed)
 	if errors.Is(err, signing.ErrSealed) {
@@ -213,8 +213,8 @@ func (r *Records) Open(ctx context.Context, rec Record, v VersionRecord) (Licens
 	return l, nil
 }
 
-// OpenSuspension returns a version's latest suspension, or nil if it has none with
-// a document.
+// OpenSuspension returns a version's latest suspension, or nil if the version stores none: it was never
+// suspended, or the suspension had no document.
 func (r *Records) OpenSuspension(ctx context.Context, v VersionRecord) (*Suspension, error) {
 	if v.Suspension == nil {
 		return nil, nil
@@ -265,8 +265,8 @@ func (r *Records) Lookups(ctx context.Context, t credential.TypeCode, authority 
 	return rows, nil
 }
 
-// OwnVersion loads a license of the caller's participant. To anyone else it
-// isn't there.
+// OwnVersion loads a license of the caller's participant, with one of its versions. It refuses another
+// participant's license as if it did not exist.
 func (r *Records) OwnVersion(ctx context.Context, a audit.Actor, id audit.ID, version int) (Record, VersionRecord, error) {
 	if !id.Valid() || version < 0 {
 		return Record{}, VersionRecord{}, Unknown()
@@ -281,10 +281,10 @@ func (r *Records) OwnVersion(ctx context.Context, a audit.Actor, id audit.ID, ve
 	return rec, v, nil
 }
 
-// Unknown refuses a license that is not there, or is another participant's.
+// Unknown returns the refusal for a license that does not exist or is another participant's.
 func Unknown() error {
 	return refusal.Missing("license_unknown", "There is no such license, or no such version of it, among those of your participant.")
 }
 
-// verificationAlphabet is Crockford's base 32: no I, L, O, U to be misread.
+// VerificationAlphabet is Crockford's base 32. It has no I, L, O and U, which could be misread.
 const VerificationAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -26,9 +26,8 @@ type RecordsConfig struct {
 	Types *catalog.Types
 }
 
-// Records are licenses as they are stored: they find, load and open them, and change
-// none. So the rooms above that get them can issue, change and end nothing. Safe for
-// concurrent use.
+// Records are licenses as they are stored. Its methods find, load and open licenses, and change none. So the
+// rooms above that are given Records cannot issue, change or end a license. Safe for concurrent use.
 type Records struct{ c RecordsConfig }
 
 // NewRecords returns the records in a store.
@@ -63,9 +62,9 @@ func (r *Records) PresentationKey(ctx context.Context, v VersionRecord) (*sm2.Pr
 	return key, nil
 }
 
-// TypeOf returns the type that a version of a license was issued under, for
-// lists that name the license: nothing of what it holds, so it leaves no event.
-// *refusal.Error license_unknown if there is no such license.
+// TypeOf returns the type under which a version of a license was issued, for lists that name the license. It
+// shows nothing that the license holds, so it leaves no event. It returns the *refusal.Error license_unknown if
+// there is no such license.
 func (r *Records) TypeOf(ctx context.Context, id audit.ID, version int) (catalog.Type, error) {
 	if !id.Valid() {
 		return catalog.Type{}, refusal.Missing("license_unknown", "There is no such license.")
@@ -79,7 +78,7 @@ func (r *Records) TypeOf(ctx context.Context, id audit.ID, version int) (catalog
 	return r.c.Types.Version(ctx, rec.Type, v.TypeVersion)
 }
 
-// HolderKeys returns the lookup keys of codes as licenses' holders have them.
+// HolderKeys returns the lookup keys by which licenses are found whose holders have these codes.
 func (r *Records) HolderKeys(ctx context.Context, codes []party.Code) ([]signing.Lookup, error) {
 	var keys []signing.Lookup
 	for _, c := range codes {
@@ -92,14 +91,14 @@ func (r *Records) HolderKeys(ctx context.Context, codes []party.Code) ([]signing
 	return keys, nil
 }
 
-// HeldBy reports whether one of the codes is a holder's, in that role if it isn't empty.
+// HeldBy reports whether a holder has one of the codes. If role isn't empty, that holder must also have the role.
 func HeldBy(hs []credential.Holder, role string, codes []party.Code) bool {
 	return slices.ContainsFunc(hs, func(h credential.Holder) bool {
 		return (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code})
 	})
 }
 
-// Unusable returns why the version of a license proves nothing now, or "" if it does.
+// Unusable returns why a version of a license proves nothing now, or "" if nothing is wrong with it.
 func (v *VersionRecord) Unusable(now time.Time) refusal.Reason {
 	today := party.DateOf(now)
 	switch {
@@ -117,8 +116,8 @@ func (v *VersionRecord) Unusable(now time.Time) refusal.Reason {
 	return ""
 }
 
-// Standing returns what the records of a license say of a version, which carry
-// authenticators, and a register; or [status.ErrNotFound].
+// Standing returns what a license's records say about the state of a version, or [status.ErrNotFound]. The
+// records carry authenticators, and the license's own record has a register.
 func (r *Records) Standing(ctx context.Context, of status.Version) (status.Standing, error) {
 	rec, v, err := r.c.Store.Load(ctx, audit.ID(of.License), of.Number)
 	if errors.Is(err, ErrNotFound) {
@@ -131,7 +130,7 @@ func (r *Records) Standing(ctx context.Context, of status.Version) (status.Stand
 	return s, err
 }
 
-// Locate returns where an identifier and a verification code lead, or ErrNotFound.
+// Locate returns the license and version that an identifier and a verification code lead to, or ErrNotFound.
 func (r *Records) Locate(ctx context.Context, identifier credential.Identifier, code string) (Located, error) {
 	keys, err := r.c.Vault.Lookups(ctx, domainVerification, string(identifier), code)
 	if err != nil {
@@ -144,8 +143,8 @@ func (r *Records) Locate(ctx context.Context, identifier credential.Identifier, 
 	return at, err
 }
 
-// PrintedCredential returns the credential of the version that what is printed on it led
-// to. The row that led there decides nothing: the version itself must have identifier and code.
+// PrintedCredential returns the credential of the version that a printed identifier and verification code led to.
+// The lookup row that led there is not trusted: the version itself must have this identifier and code.
 func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier credential.Identifier, code string) (string, error) {
 	_, v, err := r.c.Store.Load(ctx, at.License, at.Version)
 	if err != nil {
@@ -161,8 +160,8 @@ func (r *Records) PrintedCredential(ctx context.Context, at Located, identifier 
 	return r.OpenCredential(ctx, v)
 }
 
-// Unreadable reports whether an error is one of a single record: somebody altered it, or
-// its data key is gone. It hides no other record from a list.
+// Unreadable reports whether an error concerns a single record only: somebody altered the record, or its data key
+// is gone. A list leaves such a record out, and still shows the others.
 func Unreadable(err error) bool {
 	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
 }

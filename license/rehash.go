@@ -26,17 +26,17 @@ type Lookups struct{ c LookupsConfig }
 // NewLookups returns a Lookups.
 func NewLookups(c LookupsConfig) *Lookups { return &Lookups{c} }
 
-// rehashPage is how many versions Rehash takes at a time, and rehashTries how
-// often it tries one that is changed meanwhile.
+// rehashPage is how many versions Rehash takes at a time. rehashTries is how often it tries a version whose
+// license changes meanwhile.
 const (
 	rehashPage  = 200
 	rehashTries = 10
 )
 
-// Rehash gives every stored version its lookup keys under all live lookup keys, and
-// calls each for each; then it notes that all numbers are folded. It can be run again, and beside a running server. Idempotency keys are not kept,
-// so they can't be renewed: keep an old lookup key until no client will repeat
-// a request made under it.
+// Rehash gives every stored version its lookup keys under all live lookup keys, and calls each after each
+// version. Then it notes that all numbers are folded. It can be run again, and while a server is running.
+// Idempotency keys are not stored, so their lookup keys can't be renewed: keep an old lookup key until no client
+// will repeat a request made under it.
 func (r *Lookups) Rehash(ctx context.Context, each func()) error {
 	var at Located
 	for {
@@ -58,7 +58,7 @@ func (r *Lookups) Rehash(ctx context.Context, each func()) error {
 	}
 }
 
-// renew renews the lookup keys of a version, unless the license changes all the time.
+// renew renews the lookup keys of a version. It gives up if the license changes at every try.
 func (r *Lookups) renew(ctx context.Context, v VersionRecord) error {
 	var err error
 	for range rehashTries {
@@ -100,16 +100,17 @@ func (r *Lookups) renewNow(ctx context.Context, v VersionRecord) error {
 	at := Located{v.License, v.Version}
 	err = r.c.Store.AddLookups(ctx, at, rec.Revision, rows)
 	if errors.Is(err, ErrNumberTaken) {
-		// Of before numbers were folded, or kept apart: both stay, the other one has it.
-		r.c.Log.WarnContext(ctx, "two licenses have the same number, perhaps written otherwise", "license", v.License, "version", v.Version)
+		// Both licenses date from before numbers were folded or kept apart. Both stay, and the other license
+		// keeps the number.
+		r.c.Log.WarnContext(ctx, "two licenses have the same number, perhaps written differently", "license", v.License, "version", v.Version)
 		number.Former = true
 		err = r.c.Store.AddLookups(ctx, at, rec.Revision, rows)
 	}
 	return err
 }
 
-// PurgeLookups deletes all lookup keys made under a lookup key that is out of
-// use, and calls progress, if not nil, with how many are gone.
+// PurgeLookups deletes all lookup keys that were made under the lookup key with this serial, which is out of use.
+// It calls progress, if not nil, with the number of those deleted so far.
 func (r *Lookups) PurgeLookups(ctx context.Context, serial int32, progress func(gone int)) error {
 	const page = 1000
 	gone := 0
@@ -128,8 +129,8 @@ func (r *Lookups) PurgeLookups(ctx context.Context, serial int32, progress func(
 	}
 }
 
-// NumbersFolded reports whether all numbers are compared folded. If not, Rehash
-// has to renew the lookup keys of licenses that were issued before they were.
+// NumbersFolded reports whether all lookup keys of numbers are made of the folded form. If not, Rehash has to
+// renew those of licenses that were issued before folding.
 func (r *Lookups) NumbersFolded(ctx context.Context) (bool, error) {
 	vs, err := r.c.Store.Versions(ctx, Located{}, 1)
 	if err != nil {
@@ -150,7 +151,7 @@ func (r *Lookups) foldedAll(ctx context.Context) error {
 	}
 	err := r.c.Store.ReplaceSetting(ctx, settingNumbers, numbersWritten, numbersFolded)
 	if errors.Is(err, ErrConflict) {
-		return nil // another Rehash did
+		return nil // another Rehash noted it
 	}
 	return err
 }

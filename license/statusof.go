@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/license/status"
 )
 
-// statusOf is what an entry says of a version in a state.
+// statusOf returns the value that the status entry of a version in this state has.
 func statusOf(s State) (credential.StatusValue, error) {
 	switch s {
 	case Active:
@@ -23,7 +23,7 @@ func statusOf(s State) (credential.StatusValue, error) {
 	return 0, fmt.Errorf("a version that is %s has no status", s)
 }
 
-// standing returns what a version's record says of its entry.
+// standing returns what a version's record says about the version's status entry.
 func (v *VersionRecord) standing() (status.Standing, error) {
 	value, err := statusOf(v.State)
 	return status.Standing{
@@ -32,7 +32,7 @@ func (v *VersionRecord) standing() (status.Standing, error) {
 	}, err
 }
 
-// EntryCheck returns what compares versions with their entries of status lists, as
+// EntryCheck returns a function that compares versions with their entries in status lists, as
 // [status.Lists.Comparison] does.
 func EntryCheck(lists *status.Lists) func(context.Context, []VersionRecord) error {
 	compare := lists.Comparison()

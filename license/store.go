@@ -15,7 +15,7 @@ import (
 // Record is a license as a store keeps it. Nothing in it is personal.
 type Record struct {
 	ID        audit.ID
-	Revision  int64 // counts changes, from 1; in a SaveRequest: as read, 0 for a new license
+	Revision  int64 // counts changes, from 1; in a SaveRequest: the revision that was read, 0 for a new license
 	Type      credential.TypeCode
 	Authority party.USCC
 	Version   int   // the newest version
@@ -27,8 +27,8 @@ type Record struct {
 	Mark []byte // its register, likewise; nil before revision 2
 }
 
-// VersionRecord is a version as a store keeps it: plain what is not personal,
-// sealed the rest. It never changes once stored, but for State, Ending and Suspension.
+// VersionRecord is a version as a store keeps it. What is personal is sealed; the rest is plain. Once it is
+// stored, only State, Ending, Suspension and Auth change.
 type VersionRecord struct {
 	License     audit.ID
 	Version     int
@@ -45,7 +45,7 @@ type VersionRecord struct {
 	Credential  []byte // sealed: the SD-JWT
 	HolderKey   []byte // sealed: the presentation key named in its cnf
 	Ending      []byte // sealed; nil while it has none
-	Suspension  []byte // sealed: the latest one's; nil if there was none, or it had no document
+	Suspension  []byte // sealed: the latest suspension; nil if there was none, or it had no document
 
 	Auth []byte // see signing.Authenticator
 }
@@ -60,14 +60,14 @@ const (
 	LookupHolder       LookupKind = "holder"       // a holder's code → license; many
 )
 
-// LookupRow is a value's lookup keys, all of which lead to the same license. A
-// number is exclusive (no other license may have it), shared, or former: the
-// license is found by it, and it keeps no other license from having it.
+// LookupRow has the lookup keys of one value, all of which lead to the same license. A number is exclusive (no
+// other license may have it), shared, or former. A former number still finds the license, but another license may
+// have it.
 type LookupRow struct {
 	Kind      LookupKind
 	Keys      []signing.Lookup
 	Exclusive bool // for numbers
-	Former    bool // for numbers: of a version that is no longer current; never exclusive
+	Former    bool // for numbers: the license has ended or has another number now; never exclusive
 }
 
 // Located is where a lookup key leads.
@@ -82,24 +82,24 @@ type VersionState struct {
 	State      State
 	Ending     []byte // sealed; nil leaves it as it is
 	Suspension []byte // sealed; nil leaves it as it is
-	Auth       []byte // the version's as it then is
+	Auth       []byte // the version's authenticator in its new state
 }
 
-// Request remembers what an idempotency key was used for. The answer is made
-// again from License and Version, so nothing of it is kept twice.
+// Request is what an idempotency key was used for. A repeated request is answered anew from License and Version,
+// so the answer itself is not stored.
 type Request struct {
-	Keys        []signing.Lookup // of client and key
+	Keys        []signing.Lookup // of the client and its idempotency key
 	Fingerprint signing.Lookup   // keyed hash of the request's body
 	License     audit.ID
 	Version     int
 	State       State // as answered
-	Revision    int64 // of the license, as answered; 0 in requests of before it was kept
+	Revision    int64 // of the license, as answered; 0 in requests stored before revisions were kept
 	Created     time.Time
 }
 
 // SaveRequest is one change of one license: all of it happens, or nothing.
 type SaveRequest struct {
-	Record  Record         // as it shall be, but for Revision: as it was read
+	Record  Record         // the new record; its Revision is the one that was read
 	Add     *VersionRecord // a version to add; nil for none
 	States  []VersionState // stored versions that change state
 	Lookups []LookupRow    // to add, leading to Record.ID and Record.Version
@@ -117,11 +117,11 @@ type Query struct {
 	Type      credential.TypeCode
 	State     State      // of the newest version
 	From, To  party.Date // days of creation, both included
-	Before    Cursor     // only what comes after this place
+	Before    Cursor     // only what comes after this place in the order
 	Limit     int
 }
 
-// Cursor is a place in a Query's order: that of the last record seen. The zero Cursor is before all.
+// Cursor is a place in a Query's order: that of the last record seen. The zero Cursor comes before all records.
 type Cursor struct {
 	Created time.Time
 	ID      audit.ID
@@ -129,61 +129,56 @@ type Cursor struct {
 
 // Store keeps licenses as sealed records. Every driver passes storagetest.Licenses.
 //
-// Here and in the stores below: times are kept to the microsecond, what is
-// finer is cut off, and come back in UTC; bytes come back nil if they were nil;
-// once a context has ended a call does nothing and returns its error, and one
-// that was under way completes; ErrUnavailable may come of every call.
+// Here and in the stores below: times are cut to the microsecond and come back in UTC; bytes that were nil come
+// back nil; a call whose context has ended does nothing and returns the context's error, but a call that is under
+// way then completes; every call may return ErrUnavailable.
 type Store interface {
-	// Save makes one change, atomically; when it returns nil, all of it is on
-	// disk. A new license (Revision 0) is stored as revision 1, a change of a
-	// stored one counts its revision up. In this order of precedence it returns
-	// ErrRequestTaken if the request's key is known already, ErrNotFound for an
-	// unknown license, ErrConflict if the stored revision is not
-	// Record.Revision, ErrIdentifierTaken or ErrNumberTaken if a unique lookup
-	// key leads to another license already: an identifier's or verification's, or
-	// a number's that either license has to itself and that is former to neither.
-	// A key that leads to this license already leads to Record.Version then, and a
-	// number stands as the row says. A state of a version that is
-	// not stored, a version that is, and a status entry that was never reserved
-	// (a *[status.UnreservedError]) are errors too. After an error nothing at all is stored.
+	// Save makes one change, atomically. When it returns nil, all of the change is on disk. A new license
+	// (Revision 0) is stored as revision 1; a change of a stored license increases its revision by one. Save
+	// returns, in this order of precedence: ErrRequestTaken if the request's key is known already, ErrNotFound
+	// for an unknown license, ErrConflict if the stored revision is not Record.Revision, ErrIdentifierTaken or
+	// ErrNumberTaken if a unique lookup key leads to another license already. The keys of identifiers and
+	// verification codes are unique. The key of a number is unique if the number is exclusive to one of the two
+	// licenses and former to neither. A key that leads to this license already leads to Record.Version
+	// afterwards, and a number takes Exclusive and Former from the new row. It is also an error if a changed
+	// state belongs to a version that is not stored, if the added version is stored already, or if a status entry
+	// was never reserved (a *[status.UnreservedError]). After an error nothing at all is stored.
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
 	Load(ctx context.Context, id audit.ID, version int) (Record, VersionRecord, error)
-	// Locate returns where the first of the keys that is stored leads, or ErrNotFound.
-	// Kinds: LookupIdentifier, LookupVerification.
+	// Locate returns where the first stored one of the keys leads, or ErrNotFound.
 	Locate(ctx context.Context, kind LookupKind, keys []signing.Lookup) (Located, error)
 	// Search returns up to q.Limit records.
 	Search(ctx context.Context, q Query) ([]Record, error)
-	// LoadRequest returns what the first of the keys that is stored was used for,
-	// or ErrNotFound. Which keys the result names is the driver's affair.
+	// LoadRequest returns the request under the first stored one of the keys, or ErrNotFound. Each driver decides
+	// which keys the result names.
 	LoadRequest(ctx context.Context, keys []signing.Lookup) (Request, error)
 }
 
-// LookupStore renews lookup keys after their key was rotated. Every driver
-// passes storagetest.Lookups.
+// LookupStore renews lookup keys after the key that makes them was rotated. Every driver passes
+// storagetest.Lookups.
 type LookupStore interface {
 	// Versions returns up to limit versions after a place, ordered by license and version.
 	Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error)
-	// AddLookups adds lookup keys that lead to a license's version, or none, if the
-	// license's stored revision is still the one given, else it returns ErrConflict.
-	// Those that lead to the license already stay as they are, but for numbers,
-	// which stand as the rows say. ErrNotFound for no such version;
-	// ErrIdentifierTaken and ErrNumberTaken as Save.
+	// AddLookups adds lookup keys that lead to a license's version, all of them or none. It returns ErrConflict
+	// unless the license's stored revision is the given one, ErrNotFound if there is no such version, and
+	// ErrIdentifierTaken and ErrNumberTaken as Save does. Keys that lead to the license already stay as they are,
+	// except that numbers take Exclusive and Former from the rows.
 	AddLookups(ctx context.Context, at Located, revision int64, rows []LookupRow) error
-	// PurgeLookups deletes up to limit lookup keys that a serial made, requests'
-	// as well, and returns how many.
+	// PurgeLookups deletes up to limit lookup keys that were made under the key with this serial, those of
+	// requests included, and returns how many it deleted.
 	PurgeLookups(ctx context.Context, serial int32, limit int) (int, error)
 }
 
 // SettingStore keeps the few facts that an installation is bound to, such as
 // its public URL. Every driver passes storagetest.Settings.
 type SettingStore interface {
-	// ClaimSetting stores the value if the name has none, and returns the one
-	// that is stored then, its own or an earlier caller's.
+	// ClaimSetting stores the value if the name has none. It returns the value that the name then has: this one,
+	// or an earlier caller's.
 	ClaimSetting(ctx context.Context, name, value string) (string, error)
 	// LoadSetting returns what is stored under a name, or ErrNotFound.
 	LoadSetting(ctx context.Context, name string) (string, error)
-	// ReplaceSetting changes a value from old, or returns ErrConflict.
+	// ReplaceSetting changes a setting's value from old to value, or returns ErrConflict if it isn't old.
 	ReplaceSetting(ctx context.Context, name, old, value string) error
 }
 

@@ -6,7 +6,7 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Upgrade gives every license of an earlier version its authenticator: see
+// Upgrade adds the authenticators to licenses that an earlier version of the program stored without them: see
 // [signing.AuthStore].
 func (r *Lookups) Upgrade(ctx context.Context, s signing.AuthStore) error {
 	for at := (Located{}); ; {

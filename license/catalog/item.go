@@ -25,8 +25,8 @@ const (
 	RelationLegalRepresentative Relation = "legal_representative" // 法定代表人 of the organization acted for
 )
 
-// Parts of a license that an item may ask for beside its fields, each of which
-// is fields/ and its name. What a credential always discloses needs no asking.
+// Parts of a license that an item may ask for. The part of a field is fields/ followed by the field's name. An
+// item needn't ask for what a credential always discloses.
 const (
 	PartIdentifier = "identifier"
 	PartNumber     = "number"

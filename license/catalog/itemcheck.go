@@ -21,7 +21,7 @@ const (
 	MaxParts        = 100
 )
 
-// itemCheck checks definitions of service items by the types that they name.
+// itemCheck checks definitions of service items against the license types that they name.
 type itemCheck struct{ types *Types }
 
 // check returns a *refusal.Error that names everything wrong with a definition.
@@ -48,8 +48,8 @@ func (c itemCheck) check(ctx context.Context, d *ItemDefinition) error {
 	return vs.Err("item_invalid", "The definition of the service item is not usable; see violations.")
 }
 
-// checkMaterial checks a material. fields are the names of types' fields, as far as they
-// were read: an item may name the same types again and again.
+// checkMaterial checks a material. fields caches the field names of the types that were read so far: an item may
+// name the same type again and again.
 func (c itemCheck) checkMaterial(ctx context.Context, vs *refusal.Violations, at string, m *Material, fields map[credential.TypeCode][]string) error {
 	vs.Text(at+"/name", m.Name, 1, maxItemText)
 	vs.Names(at+"/names", m.Names, maxItemText)
@@ -116,7 +116,7 @@ func (d *ItemDefinition) checkRelations() error {
 	return vs.Err("item_invalid", "The service item can't be published; see violations.")
 }
 
-// fieldNames returns the names of the face fields, for which a schema need not be compiled.
+// fieldNames returns the names of the face fields. It does not compile the schema for this.
 func (t *Type) fieldNames() ([]string, error) {
 	var of struct {
 		Properties map[string]json.RawMessage `json:"properties"`
@@ -127,7 +127,7 @@ func (t *Type) fieldNames() ([]string, error) {
 	return slices.Sorted(maps.Keys(of.Properties)), nil
 }
 
-// checkParts checks the parts that are asked of licenses of a type with these fields.
+// checkParts checks the parts that a material asks for of licenses of this type, whose face fields are fields.
 func (t *Type) checkParts(vs *refusal.Violations, at string, parts, fields []string, reasons map[string]string) {
 	vs.When(len(parts) == 0 || len(parts) > MaxParts, at, "count", "must name 1 to 100 parts")
 	for i, part := range parts[:min(len(parts), MaxParts)] {
@@ -146,11 +146,11 @@ func (t *Type) checkParts(vs *refusal.Violations, at string, parts, fields []str
 
 // Bounds of what is asked for at once: a person has to read it.
 const (
-	maxAskedParts = 500 // of each material the license type with most of them
+	maxAskedParts = 500 // for each material, the type with the most parts counts
 	maxAskedTypes = 100
 )
 
-// Wide reports whether materials are more than may be asked for at once.
+// Wide reports whether materials ask for more than may be asked for at once.
 func Wide(ms []Material) bool {
 	parts, types := 0, 0
 	for _, m := range ms {

@@ -9,9 +9,9 @@ import (
 	"yizheng.internal/license/schema"
 )
 
-// TypeMetadata says of a version of a type what SD-JWT VC type metadata says
-// (draft-ietf-oauth-sd-jwt-vc, section "SD-JWT VC Type Metadata"). Its address is
-// the vct of the credentials, and it is for showing them: no verifier here goes by it.
+// TypeMetadata is the SD-JWT VC type metadata of a version of a type (draft-ietf-oauth-sd-jwt-vc, section "SD-JWT
+// VC Type Metadata"). Its address is the vct of the credentials. It helps to show credentials; no verifier here
+// relies on it.
 type TypeMetadata struct {
 	VCT     string          `json:"vct"`
 	Name    string          `json:"name"`
@@ -52,8 +52,8 @@ const (
 	localeEnglish = "en"
 )
 
-// profileClaims are the claims of the credential profile that mean something to
-// people. Those of fields come from the type.
+// profileClaims are the claims of the credential profile that mean something to people. The claims of face fields
+// come from the type.
 var profileClaims = []struct {
 	path        []any
 	zh, en      string
@@ -85,8 +85,8 @@ var profileClaims = []struct {
 	{[]any{"fields"}, "照面信息", "Face fields", true, NeverSelective},
 }
 
-// Metadata returns the metadata of a version of a type that was published. To
-// everyone, as everyone who is shown a credential may ask; drafts aren't there.
+// Metadata returns the metadata of a version of a type that was published. A draft is refused as unknown.
+// Metadata answers everyone, because everyone who is shown a credential may ask.
 func (c *Types) Metadata(ctx context.Context, code credential.TypeCode, version int) (TypeMetadata, error) {
 	t, err := c.At(ctx, code, version)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Types) Metadata(ctx context.Context, code credential.TypeCode, version 
 	return typ.metadata(c.publicURL), nil
 }
 
-// maxNestedClaims is how many parts within fields the metadata tells of.
+// maxNestedClaims is how many parts within fields the metadata describes at most.
 const maxNestedClaims = 200
 
 func (t *Issuable) metadata(publicURL string) TypeMetadata {
@@ -132,8 +132,8 @@ func (t *Issuable) metadata(publicURL string) TypeMetadata {
 	return m
 }
 
-// labelsOf returns the labels of a part of the face fields. One without a title in
-// English goes by its name in the schema.
+// labelsOf returns the labels of a part of the face fields. A part without a title, or without an English one, is
+// labelled with its name in the schema.
 func labelsOf(w *schema.Wording, languages party.Names, name string) []ClaimDisplay {
 	if w == nil || w.Title == "" {
 		return claimLabels(languages, name, nil)
@@ -149,8 +149,8 @@ func labelsOf(w *schema.Wording, languages party.Names, name string) []ClaimDisp
 	return claimLabels(languages, w.Title, titles)
 }
 
-// claimLabels returns a claim's labels in the languages of the type, each of which
-// the draft wants in every claim: where a label is missing the Chinese one stands.
+// claimLabels returns a claim's labels in the languages of the type. The draft wants every claim to have a label
+// in each of them, so the Chinese label stands in for a missing one.
 func claimLabels(languages party.Names, chinese string, titles party.Names) []ClaimDisplay {
 	all := []ClaimDisplay{{localeChinese, chinese}}
 	for _, tag := range languages.Languages() {

@@ -15,13 +15,13 @@ import (
 type HolderRole struct {
 	Role string `json:"role"`
 	Name string `json:"name"`
-	// Names are the role's in other languages.
+	// Names are the role's names in other languages.
 	Names party.Names `json:"names,omitempty"`
-	Min   int         `json:"min"` // how many at least
-	Max   int         `json:"max"` // how many at the most
-	// Replaceable holders may be others in a new version of the license.
+	Min   int         `json:"min"` // how many of them a license has at least
+	Max   int         `json:"max"` // how many of them a license has at most
+	// Replaceable: a new version of the license may name other holders in this role.
 	Replaceable bool             `json:"replaceable,omitzero"`
-	CodeTypes   []party.CodeType `json:"code_types"` // that such a holder's code may have
+	CodeTypes   []party.CodeType `json:"code_types"` // the types that such a holder's code may have
 }
 
 // Validity says how long licenses of a type are valid.
@@ -30,7 +30,7 @@ type Validity struct {
 	MaxMonths int  `json:"max_months,omitzero"` // the longest period; 0: no limit
 }
 
-// NumberPolicy says whether two licenses of a type and authority may share a number.
+// NumberPolicy says whether two licenses of the same type and authority may share a number.
 type NumberPolicy string
 
 const (
@@ -56,13 +56,13 @@ type Definition struct {
 	Validity    Validity        `json:"validity"`
 	Numbers     NumberPolicy    `json:"number_policy"`
 	Approval    Approval        `json:"approval"`
-	Authorities []party.USCC    `json:"authorities"`         // who may issue and change licenses; the newest published version says it for all
-	Coverage    []party.USCC    `json:"coverage,omitempty"`  // those of the authorities whose licenses of the type are all here
+	Authorities []party.USCC    `json:"authorities"`         // who may issue and change licenses; the newest published version decides for all
+	Coverage    []party.USCC    `json:"coverage,omitempty"`  // the authorities all of whose licenses of the type are here
 	Sensitive   []string        `json:"sensitive,omitempty"` // fields that need a reason of their own before they are released
 	Layout      json.RawMessage `json:"layout,omitempty"`    // how the license looks
 }
 
-// NamesBeside returns the type's names in other languages than Chinese.
+// NamesBeside returns the type's names in languages other than Chinese.
 func (d *Definition) NamesBeside() party.Names {
 	if d.NameEN == "" || d.Names["en"] != "" {
 		return d.Names
@@ -93,7 +93,7 @@ func (t *Type) Role(name string) *HolderRole {
 	return nil
 }
 
-// Takes reports whether such a holder may have a code of a type.
+// Takes reports whether a holder in this role may have a code of this type.
 func (h *HolderRole) Takes(t party.CodeType) bool {
 	return slices.Contains(h.CodeTypes, t)
 }

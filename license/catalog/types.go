@@ -13,26 +13,26 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Types are the license types of the catalog: [entry.Entries] whose schemas are compiled, when
-// something is to be checked by one. Versions that nobody uses cost nothing.
+// Types are the license types of the catalog: [entry.Entries] whose schemas are compiled when something is first
+// checked against them. A version that nobody uses costs nothing.
 type Types struct {
 	*entry.Entries[credential.TypeCode, Definition, Type]
 	publicURL string
 	schemas   *entry.Recent[typeVersion, *compilation]
 }
 
-// Bounds of the compiled schemas that a node keeps. One takes many times the bytes of its
-// text: what it took was measured (see BenchmarkManyVersions).
+// Bounds of the compiled schemas that a node keeps. A compiled schema takes many times the bytes of its text.
+// BenchmarkManyVersions measured how many.
 const (
 	keptSchemas    = 1024
-	keptSchemaText = 2 << 20 // of all compiled schemas together: 120 MB, if they are all patterns
+	keptSchemaText = 2 << 20 // text of all kept schemas together: 120 MB compiled, if they are all patterns
 )
 
 func newTypes(c entry.Config, publicURL string) *Types {
 	return &Types{entry.New(typeKind(), c), publicURL, entry.NewRecent[typeVersion, *compilation](keptSchemas, keptSchemaText)}
 }
 
-// typeKind is the definition of license types.
+// typeKind returns the definition of license types.
 func typeKind() entry.KindOf[credential.TypeCode, Definition, Type] {
 	return entry.KindOf[credential.TypeCode, Definition, Type]{
 		Kind: entry.KindType, Called: "type", Fresh: 2 * time.Second,
@@ -85,7 +85,7 @@ type Issuable struct {
 	Compiled *schema.Schema
 }
 
-// typeVersion names a version of a type, as a revision of it.
+// typeVersion names one revision of a version of a type.
 type typeVersion struct {
 	code     credential.TypeCode
 	version  int

@@ -9,14 +9,14 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// authenticStores are stores whose records carry authenticators: they are made
-// of what is saved, and what comes back without fitting ones is signing.ErrAltered.
+// authenticStores are stores whose records carry authenticators. They make an authenticator for each record that
+// is saved, and return signing.ErrAltered for a record whose authenticator doesn't fit.
 type authenticStores struct {
 	Stores
 	auth *signing.Authenticator
 }
 
-// AuthenticStores returns stores whose records are as they were written here.
+// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
 
 // malformed refuses a record whose columns can't even be read.
@@ -60,7 +60,7 @@ func (s *authenticStores) LoadEntries(ctx context.Context, k Kind, code string, 
 	return rs, err
 }
 
-// ListEntries implements [Store], and leaves out what doesn't fit.
+// ListEntries implements [Store], and leaves out records whose authenticators don't fit.
 func (s *authenticStores) ListEntries(ctx context.Context, k Kind, d Drafts, after string, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {

@@ -1,8 +1,8 @@
 package entry
 
-// Bounds of a catalog, so that no client fills the database or slows what reads it. A
-// participant's are those of its entries of each kind; requests at the same moment may
-// together pass them by a definition each.
+// Bounds of a catalog, so that no client fills the database or slows down what reads it. maxVersions applies to
+// one entry, the others to all entries of one kind that a participant has. Requests at the same moment may
+// together exceed them by one definition each.
 const (
 	maxVersions    = 1000
 	maxDrafts      = 1000

@@ -12,13 +12,13 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Delegation lets a participant define entries of the catalog whose codes begin
-// with another body's code: national types, whose definer isn't connected. The
-// operator gives it by a document, and may withdraw it by another.
+// Delegation lets a participant define entries of the catalog whose codes begin with another body's code. It is
+// meant for national types, whose definer isn't connected. The operator gives it on the ground of a document, and
+// may withdraw it on the ground of another.
 type Delegation struct {
-	Prefix      party.USCC `json:"prefix"`         // with which the codes begin
+	Prefix      party.USCC `json:"prefix"`         // the code with which the entries' codes begin
 	Participant string     `json:"participant"`    // id
-	Document    string     `json:"document"`       // on which it rests; of one that ended: the withdrawal
+	Document    string     `json:"document"`       // the document on which it rests; once it has ended, that of the withdrawal
 	By          string     `json:"by"`             // who gave or withdrew it
 	Created     time.Time  `json:"created"`        // when it was first given
 	Updated     time.Time  `json:"updated"`        // when it was last given or withdrawn
@@ -26,12 +26,12 @@ type Delegation struct {
 	Revision    int64      `json:"revision"`
 }
 
-// maxDelegationDocument is how many characters a document's name has.
+// maxDelegationDocument is the greatest length of a document's name, in characters.
 const maxDelegationDocument = 200
 
 // DelegationRecord is a delegation as a store keeps it. Nothing in it is personal.
 type DelegationRecord struct {
-	ID string // prefix, / and participant: there is one for the two
+	ID string // prefix, / and participant: these two have at most one delegation
 	Delegation
 	Auth []byte // see signing.Authenticator; read and written with the record
 	Mark []byte // its register, likewise; nil before revision 2
@@ -39,9 +39,9 @@ type DelegationRecord struct {
 
 // DelegationStore keeps delegations. Every driver passes storagetest.Delegations.
 type DelegationStore interface {
-	// SaveDelegation saves the record with the event of the change, or nothing: one
-	// with Revision 0 must be new, else the stored revision must be the record's;
-	// otherwise ErrConflict. It is counted up.
+	// SaveDelegation saves the record with the event of the change, or nothing, and increases its revision by
+	// one. It returns ErrConflict if a record with Revision 0 is stored already, or if the stored revision is not
+	// the record's.
 	SaveDelegation(ctx context.Context, e journal.Event, d DelegationRecord) error
 	// LoadDelegation returns a delegation, or ErrNotFound.
 	LoadDelegation(ctx context.Context, id string) (DelegationRecord, error)
@@ -63,20 +63,20 @@ func delegationID(prefix party.USCC, participant string) string {
 	return string(prefix) + "/" + participant
 }
 
-// Definer is a participant that is to define entries, or to do so no longer.
+// Definer is a participant whose right to define entries is given, withdrawn or looked up.
 type Definer struct {
 	ID   string
 	USCC party.USCC
 }
 
-// Give lets a participant define entries under another body's code, by a
-// document. The actor is who gives it. It may be given again, by another document.
+// Give lets a participant define entries under another body's code, on the ground of a document. The actor is who
+// gives the delegation. It may be given again, on the ground of another document.
 func (c *Delegations) Give(ctx context.Context, a audit.Actor, to Definer, prefix party.USCC, document string) (Delegation, error) {
 	return c.set(ctx, a, to, prefix, document, journal.ActionDelegate)
 }
 
-// Withdraw withdraws a delegation, by a document. What was defined under it stays,
-// until somebody who may defines it anew.
+// Withdraw withdraws a delegation, on the ground of a document. What was defined under it stays until somebody
+// who has the right defines it anew.
 func (c *Delegations) Withdraw(ctx context.Context, a audit.Actor, from Definer, prefix party.USCC, document string) (Delegation, error) {
 	return c.set(ctx, a, from, prefix, document, journal.ActionUndelegate)
 }
@@ -118,7 +118,7 @@ func (c *Delegations) set(ctx context.Context, a audit.Actor, n Definer, prefix 
 	return d.Delegation, nil
 }
 
-// List lists delegations, also those that ended, after one: the zero one for the first.
+// List lists the delegations after a given one, those that ended included. The zero Delegation starts the list.
 func (c *Delegations) List(ctx context.Context, after Delegation, limit int) ([]Delegation, error) {
 	id := ""
 	if after.Prefix != "" {
@@ -166,12 +166,12 @@ func (c *Delegations) Holds(ctx context.Context, n Definer, code string) (bool, 
 // allows is mayWrite or mayRetire.
 type allows func(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error
 
-// mayWrite returns a *refusal.Error unless the caller may write an entry: a new one, if
-// owner is empty, or the one of an owner. One that is hidden was never published: to whom
-// the code is another's anyway it is as if there were none. Nobody takes codes of another's first, also
-// before that is connected; and what was taken before this was so, or under a
-// delegation that ended, is given up to who may. Items of before this was so may have
-// codes that begin with nobody's: their owners keep them.
+// mayWrite returns a *refusal.Error unless the caller may write an entry. owner is empty for a new entry. hidden
+// says that the entry was never published: a caller without a right to its code is then refused as if there were
+// no entry. Nobody else may take a code that begins with a body's code, even before that body is connected. An
+// owner gives up an entry to a caller with a right to its code if the owner's delegation ended, or if the code
+// begins with the caller's own code and the owner, which took it before this rule, never had a delegation. Items
+// from before this rule may have codes that begin with nobody's code: their owners keep them.
 func (c *Delegations) mayWrite(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error {
 	own := owner == a.Participant && owner != ""
 	prefix := CodePrefix(code)
@@ -199,7 +199,7 @@ func (c *Delegations) mayWrite(ctx context.Context, a audit.Actor, code, owner s
 	return nil
 }
 
-// mayRetire is mayWrite for ending an entry's use, which its owner may always do.
+// mayRetire is mayWrite for retiring an entry, which its owner may always do.
 func (c *Delegations) mayRetire(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error {
 	if owner == a.Participant {
 		return nil

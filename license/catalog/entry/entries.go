@@ -33,9 +33,9 @@ func New[C ~string, D, V any](k KindOf[C, D, V], c Config) *Entries[C, D, V] {
 	return &Entries[C, D, V]{&k, newVersions(&k, c.Store), c.Store, c.Delegations, c.Journal}
 }
 
-// Put writes the draft of an entry: its first version, or the one after the newest. Its
-// code begins with the caller's own, or one that was delegated to it, and only the
-// participant that defined an entry may change it, as long as that is so.
+// Put writes the draft of an entry: its first version, or the one after the newest. The entry's code must begin
+// with the caller's own code, or with one that is delegated to the caller. Only the participant that defined an
+// entry may change it, as long as it has the right to the code.
 func (c *Entries[C, D, V]) Put(ctx context.Context, a audit.Actor, code C, d D) (v V, created bool, err error) {
 	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Put, "")
 	if err := c.kind.CheckCode(code); err != nil {
@@ -115,7 +115,7 @@ func (c *Entries[C, D, V]) Publish(ctx context.Context, a audit.Actor, code C) (
 	return c.save(ctx, a, c.kind.Publish, draft, append(change, rec)...)
 }
 
-// Retire ends the use of an entry; what was made by it stays as it is.
+// Retire ends the use of an entry. What was made under it stays as it is.
 func (c *Entries[C, D, V]) Retire(ctx context.Context, a audit.Actor, code C) (v V, err error) {
 	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Retire, "")
 	h, err := c.own(ctx, a, code, c.delegations.mayRetire)
@@ -133,7 +133,7 @@ func (c *Entries[C, D, V]) Retire(ctx context.Context, a audit.Actor, code C) (v
 	return c.save(ctx, a, c.kind.Retire, retired, rec)
 }
 
-// retired returns a version as it is once it is retired, with its record.
+// retired returns a version in its retired state, with its record.
 func (c *Entries[C, D, V]) retired(code C, v V, now time.Time) (V, Record, error) {
 	l := c.kind.Life(&v)
 	*l.State, *l.Retired = Retired, now
@@ -141,8 +141,8 @@ func (c *Entries[C, D, V]) retired(code C, v V, now time.Time) (V, Record, error
 	return v, rec, err
 }
 
-// own reads the newest versions of an entry that the caller may change. A draft of
-// another's that was never published isn't there for it.
+// own reads the newest versions of an entry that the caller may change. An entry that was never published, and
+// that the caller may not change, is refused as unknown.
 func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may allows) (Heads[V], error) {
 	h, err := c.versions.read(ctx, code)
 	if err != nil {
@@ -159,8 +159,8 @@ func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may a
 	return h, err
 }
 
-// save saves records of an entry in one step. The last one is of the version that is acted
-// on, which it returns with its new revision.
+// save saves records of an entry in one step. The last record is that of the version that is acted on. save
+// returns this version with its new revision.
 func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.Action, of V, records ...Record) (v V, err error) {
 	l, code := c.kind.Life(&of), C(records[len(records)-1].Code)
 	e, err := c.journal.Event(ctx, a.Did(act, "", 0, journal.ResultOK, c.kind.named(code, *l.Version)))
@@ -178,8 +178,8 @@ func (c *Entries[C, D, V]) save(ctx context.Context, a audit.Actor, act journal.
 	return of, nil
 }
 
-// mayGrow returns a *refusal.Error if the caller's participant may not have a draft of so
-// many bytes in the catalog. It replaces what the participant had before.
+// mayGrow returns a *refusal.Error if the caller's participant may not store a draft of so many bytes. before is
+// what the draft that it replaces takes up.
 func (c *Entries[C, D, V]) mayGrow(ctx context.Context, a audit.Actor, before Use, bytes int) error {
 	more := Use{1, int64(bytes)}
 	has, err := c.store.UseOfEntries(ctx, c.kind.Kind, a.Participant)

@@ -1,6 +1,6 @@
-// Package entry leads the life that all entries of the catalog lead, of whatever kind: they
-// are drafted, published and retired, a version at a time, by those who may define them. A
-// kind says by a [KindOf] what sets it apart; package catalog has those that there are.
+// Package entry keeps the life cycle that all entries of the catalog share: they are drafted, published and
+// retired, one version at a time, by those who may define them. A [KindOf] says what sets one kind of entries
+// apart from the others; package catalog has one for each kind.
 package entry
 
 import (
@@ -22,8 +22,8 @@ const (
 	Retired   State = "retired"
 )
 
-// Kind names a kind of entries, as authenticators, registers and events' tables name their
-// records: never change one.
+// Kind names a kind of entries. Authenticators, registers and events use it as the name of the records' table:
+// never change one.
 type Kind string
 
 const (
@@ -35,7 +35,7 @@ const (
 // every driver.
 var Kinds = []Kind{KindType, KindItem}
 
-// Life is where a version of an entry has what all kinds have.
+// Life points at the parts of a version that all kinds have.
 type Life struct {
 	Version                     *int
 	State                       *State
@@ -49,17 +49,17 @@ type Life struct {
 // Fresh and Publishable is required.
 type KindOf[C ~string, D, V any] struct {
 	Kind   Kind
-	Called string // in events and errors, such as type
-	// Fresh is how long the newest versions of an entry serve before they are read again:
-	// what another node did holds here after that at the latest. 0: they are read each time.
+	Called string // the kind's name in events and errors, such as type
+	// Fresh is how long the newest versions of an entry are cached. After that time at the latest, this node sees
+	// what another node changed. 0: they are read each time.
 	Fresh                      time.Duration
 	Put, Publish, Retire, Read journal.Action
 
-	Valid     func(C) bool  // reports whether a code has the form of one
+	Valid     func(C) bool  // reports whether a code has the right form
 	CheckCode func(C) error // refuses a code that an entry can't be written under
 	// Check returns a *refusal.Error that names everything wrong with a definition.
 	Check func(context.Context, *D) error
-	// Publishable refuses to publish what may be put. nil: whatever may be put can be published.
+	// Publishable refuses to publish a definition that may be put. nil: whatever may be put can be published.
 	Publishable func(*D) error
 	Draft       func(C, D) V
 	Definition  func(*V) *D
@@ -70,7 +70,7 @@ type KindOf[C ~string, D, V any] struct {
 	Unknown, NotOwner, NotDraft, NotPublished, ManyVersions func() error
 }
 
-// Open returns the version that a record has.
+// Open returns the version that a record contains.
 func (k *KindOf[C, D, V]) Open(rec Record) (*V, error) {
 	v := new(V)
 	if err := json.Unmarshal(rec.Body, v); err != nil {

@@ -11,8 +11,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// A page of the catalog ends before its limit where its definitions have so many bytes;
-// they are read a few at a time.
+// A page of the catalog ends before its limit once its definitions have pageBytes bytes. They are read
+// readAtATime at a time.
 const (
 	pageBytes   = 1 << 20
 	readAtATime = 8
@@ -23,13 +23,13 @@ func (c *Entries[C, D, V]) Heads(ctx context.Context, code C) (Heads[V], error) 
 	return c.versions.of(ctx, code)
 }
 
-// At returns one version of an entry, shared and not to be changed; nil if there is none.
+// At returns one version of an entry, or nil if there is none. The version is shared: don't change it.
 func (c *Entries[C, D, V]) At(ctx context.Context, code C, version int) (*V, error) {
 	return c.versions.at(ctx, code, version)
 }
 
-// Version returns a version of an entry: 0 for the published one, or else the one that was
-// published last, or else the draft.
+// Version returns a version of an entry. 0 is the published version; if there is none, the one that was published
+// last; if none was, the draft.
 func (c *Entries[C, D, V]) Version(ctx context.Context, code C, version int) (none V, err error) {
 	if version != 0 {
 		v, err := c.versions.at(ctx, code, version)
@@ -63,9 +63,9 @@ func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, e
 	return c.kind.openAll(records)
 }
 
-// Read returns a version of an entry for a client, 0 for the published one, or else the
-// newest, and records the reading. All versions that were published are there for
-// everybody, drafts for [audit.Actor.Drafts]: to others it is as if there were none.
+// Read returns a version of an entry to a client, and records the reading. Version 0 is the published version, or
+// else the newest that the client may see. Everybody may see all versions that were published. Only a caller with
+// [audit.Actor.Drafts] may see drafts, and only those of entries that it may write; for others these don't exist.
 func (c *Entries[C, D, V]) Read(ctx context.Context, a audit.Actor, code C, version int) (none V, err error) {
 	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Read, "")
 	v, err := c.seen(ctx, a, code, version)
@@ -98,8 +98,8 @@ func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, vers
 	return v, err
 }
 
-// ReadPage lists for a client, of each entry with a code greater than after, the newest
-// version that is there for it, and records it. More says whether there may be others.
+// ReadPage lists entries to a client, and records it. For each entry with a code greater than after, it returns
+// the newest version that the client may see. more says whether there may be others after these.
 func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C, limit int) (_ []V, more bool, err error) {
 	records, more, err := c.page(ctx, draftsOf(a), string(after), limit)
 	if err != nil {
@@ -112,13 +112,13 @@ func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C,
 	return vs, more, c.reading(ctx, a, map[string]string{"found": strconv.Itoa(len(vs))})
 }
 
-// reading leaves an event of a reading. Readings that repeat are merged.
+// reading records an event of a reading. Repeated readings are merged.
 func (c *Entries[C, D, V]) reading(ctx context.Context, a audit.Actor, detail map[string]string) error {
 	return c.journal.Repeating(ctx, a.Did(c.kind.Read, "", 0, journal.ResultOK, detail))
 }
 
-// page reads up to limit records, or fewer if these have many bytes. More says whether
-// there may be others after those.
+// page reads up to limit records, or fewer if these have many bytes. more says whether there may be others after
+// those.
 func (c *Entries[C, D, V]) page(ctx context.Context, d Drafts, after string, limit int) (page []Record, more bool, err error) {
 	for bytes := 0; len(page) < limit && bytes < pageBytes; {
 		n := min(limit-len(page), readAtATime)
@@ -138,7 +138,7 @@ func (c *Entries[C, D, V]) page(ctx context.Context, d Drafts, after string, lim
 	return page, true, nil
 }
 
-// draftsOf returns the drafts that a list has for the caller.
+// draftsOf returns which drafts a list includes for the caller.
 func draftsOf(a audit.Actor) Drafts {
 	if !a.Drafts {
 		return Drafts{}

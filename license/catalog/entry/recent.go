@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Recent keeps what was used last, up to a number of values and of bytes. What a value
-// takes is its caller's estimate. Safe for concurrent use.
+// Recent keeps the most recently used values, up to a number of values and of bytes. The caller estimates how
+// many bytes a value takes. Safe for concurrent use.
 type Recent[K comparable, V any] struct {
 	most  int // values
 	bytes int // of all of them
@@ -23,7 +23,7 @@ type used[K comparable, V any] struct {
 	bytes int
 }
 
-// NewRecent returns a place for so many values, of so many bytes together.
+// NewRecent returns a Recent for at most so many values, which take at most so many bytes together.
 func NewRecent[K comparable, V any](most, bytes int) *Recent[K, V] {
 	return &Recent[K, V]{most: most, bytes: bytes, places: map[K]*list.Element{}}
 }
@@ -40,8 +40,8 @@ func (s *Recent[K, V]) get(key K) (v V, ok bool) {
 	return at.Value.(used[K, V]).value, true
 }
 
-// put keeps a value in the place of the one that was there, and drops what was not
-// used for longest until there is room. One that takes more than there is isn't kept.
+// put keeps a value in place of the one that the key had, and drops the least recently used values until there is
+// room. A value that takes more than all the room isn't kept.
 func (s *Recent[K, V]) put(key K, v V, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *Recent[K, V]) put(key K, v V, bytes int) {
 	s.add(key, v, bytes)
 }
 
-// Share returns the value that is kept, or else keeps this one and returns it.
+// Share returns the value that is kept for the key. If there is none, it keeps this one and returns it.
 func (s *Recent[K, V]) Share(key K, v V, bytes int) V {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,33 +32,31 @@ type Record struct {
 	Auth     []byte // see signing.Authenticator
 }
 
-// Store keeps the entries of all kinds, those of each apart from the others'. Every
-// driver passes storagetest.Catalog.
+// Store keeps the entries of all kinds, each kind apart from the others. Every driver passes storagetest.Catalog.
 //
-// Here and in the other stores: times are kept to the microsecond, what is finer is cut
-// off, and come back in UTC; bytes come back nil if they were nil; once a context has ended
-// a call does nothing and returns its error, and one that was under way completes.
+// Here and in the other stores: times are cut to the microsecond and come back in UTC; bytes that were nil come
+// back nil; a call whose context has ended does nothing and returns the context's error, but a call that is under
+// way then completes.
 type Store interface {
-	// SaveEntries saves all of the records with the event of the change, or
-	// nothing: records with Revision 0 must be new, the others' stored revisions
-	// must be theirs; else ErrConflict. They are saved in order, each counted up.
-	// At most one version of a code may be a draft and one published: a call
-	// that would break this returns ErrConflict too.
+	// SaveEntries saves all of the records with the event of the change, or nothing. It returns ErrConflict if a
+	// record with Revision 0 is stored already, or if another record's stored revision is not its Revision. The
+	// records are saved in order, and each one's revision is increased by one. At most one version of a code may
+	// be a draft, and at most one published: a call that would break this returns ErrConflict too.
 	SaveEntries(ctx context.Context, k Kind, e journal.Event, rs ...Record) error
-	// LoadEntries returns up to limit versions of an entry that are older than before (0:
-	// from the newest on), the newest first; none is no error.
+	// LoadEntries returns up to limit versions of an entry that are older than before, the newest first. With
+	// before 0 it begins at the newest version. It is no error if there are none.
 	LoadEntries(ctx context.Context, k Kind, code string, before, limit int) ([]Record, error)
-	// ListEntries returns, for up to limit codes greater than after, in order of
-	// code, the newest version of each that is none of the drafts left out.
+	// ListEntries returns one version of each entry, for up to limit codes greater than after, in order of code:
+	// the newest version that is not a draft which d leaves out.
 	ListEntries(ctx context.Context, k Kind, d Drafts, after string, limit int) ([]Record, error)
-	// UseOfEntries returns what the versions that have this owner take up.
+	// UseOfEntries returns how much the versions of this owner take up.
 	UseOfEntries(ctx context.Context, k Kind, owner string) (Use, error)
 }
 
-// Drafts says which drafts a list of the catalog has. The zero one has none.
+// Drafts says which drafts a list of the catalog includes. The zero Drafts includes none.
 type Drafts struct {
 	All bool
-	Of  string // those of one participant
+	Of  string // the drafts of this participant
 }
 
 // Use is what a participant has in the catalog, of one kind.

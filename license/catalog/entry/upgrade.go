@@ -11,9 +11,9 @@ import (
 // upgradePage is how many entries are upgraded at a time.
 const upgradePage = 200
 
-// Upgrade gives every record of an earlier version its authenticator. It can be cut off
-// and run again, and beside other nodes that do the same. It is called only while an
-// installation is being upgraded: then records without authenticators are taken as they are.
+// Upgrade adds the authenticators to records that an earlier version of the program stored without them. It can
+// be interrupted and run again, and several nodes can run it at once. It is called only while an installation is
+// being upgraded: only then are records without authenticators accepted as they are.
 func Upgrade(ctx context.Context, entries Store, auth *signing.Authenticator, s signing.AuthStore) error {
 	u := upgrade{entries, auth, s}
 	for _, k := range Kinds {

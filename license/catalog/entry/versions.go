@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Bounds of what a node keeps of the entries of a kind.
+// Bounds of the entries of one kind that a node keeps in memory.
 const (
 	keptEntries    = 4096
 	keptEntryBytes = 128 << 20
 )
 
-// versions reads the versions of the entries of a kind, and keeps those of a kind that is
-// fresh for a while. Only what exists is kept, so nobody can fill it with codes.
+// versions reads the versions of the entries of a kind. It caches them if the kind's Fresh is not 0. Only
+// versions that exist are cached, so nobody can fill the cache with made-up codes.
 type versions[C ~string, D, V any] struct {
 	kind  *KindOf[C, D, V]
 	store Store
@@ -36,10 +36,9 @@ func newVersions[C ~string, D, V any](k *KindOf[C, D, V], s Store) *versions[C, 
 	}
 }
 
-// Heads are the newest versions of an entry, the newest first: a draft with the one
-// before it, or the one that was published last, which may be retired, with the one
-// before it. No older one is a draft or published: publishing retires what was
-// published before. What Heads return is shared: not to be changed.
+// Heads are the two newest versions of an entry, the newest first. The first one is a draft, or else the version
+// that was published last, which may be retired. No older version is a draft or published, because publishing
+// retires what was published before. The versions that Heads returns are shared: don't change them.
 type Heads[V any] struct {
 	read     time.Time
 	versions []head[V]
@@ -63,8 +62,8 @@ func (h Heads[V]) Newest() *V {
 	return h.versions[0].is
 }
 
-// Published returns the version that counts for what is new: licenses are issued under it,
-// or asked for by it. It is nil if none does: what is below a retired one is over, too.
+// Published returns the published version: new licenses are issued under it, or licenses are asked for by it. It
+// is nil if there is none. Versions older than a retired one are never published.
 func (h Heads[V]) Published() *V {
 	for _, v := range h.versions {
 		if v.state != Draft {
@@ -77,8 +76,8 @@ func (h Heads[V]) Published() *V {
 	return nil
 }
 
-// LastPublished returns the newest version that was published, also if it is retired
-// meanwhile; nil if none was. A type's says who may act on its licenses now.
+// LastPublished returns the newest version that was published, even if it has been retired since; nil if none
+// was. For a type, it says who may act on the type's licenses now.
 func (h Heads[V]) LastPublished() *V {
 	for _, v := range h.versions {
 		if v.state != Draft {
@@ -96,7 +95,7 @@ func (h Heads[V]) owner() string {
 	return h.versions[0].owner
 }
 
-// draftOf returns what the stored draft takes up, nothing if there is none of that owner's.
+// draftOf returns what the entry's draft takes up. It is zero if there is no draft of this owner.
 func (h Heads[V]) draftOf(owner string) Use {
 	if len(h.versions) == 0 || h.versions[0].state != Draft || h.versions[0].owner != owner {
 		return Use{}
@@ -104,7 +103,7 @@ func (h Heads[V]) draftOf(owner string) Use {
 	return Use{1, int64(h.versions[0].bytes)}
 }
 
-// same returns the version that a record is, if it was read before.
+// same returns the version that was opened before from the same record, or nil.
 func (h Heads[V]) same(rec Record) *V {
 	for _, v := range h.versions {
 		if v.version == rec.Version && v.revision == rec.Revision && v.state == rec.State {
@@ -124,8 +123,8 @@ func (c *versions[C, D, V]) of(ctx context.Context, code C) (Heads[V], error) {
 	return c.read(ctx, code)
 }
 
-// read reads an entry's newest versions from the store, past what is kept. What can't be a
-// code isn't looked up: databases differ in what texts they take.
+// read reads an entry's newest versions from the store, not from the cache. It doesn't look up a text that can't
+// be a code: databases differ in which texts they accept.
 func (c *versions[C, D, V]) read(ctx context.Context, code C) (Heads[V], error) {
 	if !c.kind.Valid(code) {
 		return Heads[V]{}, nil
